@@ -1,0 +1,53 @@
+"""Instants: aware, in UTC, to the microsecond. A naive time is refused, because nobody can tell what it means."""
+
+from datetime import UTC, datetime
+
+from signalpost.errors import InvalidValue
+
+Instant = datetime | str
+"""What a constructor takes where an instant is meant: an aware datetime, a pandas Timestamp with a zone, or ISO 8601 text."""
+
+
+def utc(value: Instant, name: str) -> datetime:
+    """`value` as an aware datetime in UTC; `name` is how an error calls it.
+
+    A pandas Timestamp becomes a plain datetime. Raises InvalidValue for a naive time, showing how to localise it.
+    """
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
+    if isinstance(value, str):
+        value = _parsed(value, name)
+    if not isinstance(value, datetime) or value != value:  # pandas' NaT is a datetime that differs from itself
+        raise InvalidValue(f"{name} is {value!r}: give an aware datetime, or ISO text such as '2025-08-20T01:00:00Z'")
+    if value.utcoffset() is None:
+        raise InvalidValue(
+            f"{name} is {value.isoformat()}, which names no time zone: add one, as in "
+            f"value.replace(tzinfo=datetime.UTC), pandas' .tz_localize('UTC'), or text that ends in 'Z'"
+        )
+    try:
+        moved = value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidValue(f"{name} is {value.isoformat()}, which is outside the calendar in UTC") from None
+    return datetime(
+        moved.year, moved.month, moved.day, moved.hour, moved.minute, moved.second, moved.microsecond, tzinfo=UTC
+    )
+
+
+def compact(instant: datetime) -> str:
+    """`instant`, which is in UTC, as it stands in an id: `20250820T010000Z`, with microseconds only where there are some."""
+    fraction = f".{instant.microsecond:06d}" if instant.microsecond else ""
+    return f"{instant:%Y%m%dT%H%M%S}{fraction}Z"
+
+
+def iso(instant: datetime) -> str:
+    """`instant`, which is in UTC, as ISO 8601 text that ends in `Z`."""
+    return instant.isoformat().removesuffix("+00:00") + "Z"
+
+
+def _parsed(text: str, name: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidValue(
+            f"{name} is {text[:40]!r}: give ISO 8601 text such as '2025-08-20T01:00:00Z'"
+        ) from None

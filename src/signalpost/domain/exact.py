@@ -1,12 +1,22 @@
 """Exact numbers in, exact numbers out.
 
 Every price, ratio and confidence is a `Decimal`. A float comes in through its shortest text (`1.1` is 1.1, not
-1.100000000000000088), and what is derived by division is an exact fraction rounded once, half to even, to 18
-decimals. No arithmetic here depends on the calling thread's decimal context.
+1.100000000000000088), and what is derived by division is rounded once, half to even, to 18 decimals. No
+arithmetic here depends on the calling thread's decimal context.
 """
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DecimalException,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    Subnormal,
+)
 from fractions import Fraction
 from typing import Protocol, SupportsFloat
 
@@ -16,9 +26,17 @@ PLACES = 18
 """Decimals that a derived value keeps."""
 
 _UNIT = 10**PLACES
-_LARGEST_EXPONENT = 18
-_SMALLEST_EXPONENT = -30
+_ONE = Decimal(1)
+_STEP = _ONE.scaleb(-PLACES)
+_WIDE = Context(prec=250, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+# 250 digits hold any sum or product of two admitted numbers exactly, and any quotient so far that rounding it again to 18
+# decimals is rounding it once: two quotients of 48-digit numbers that differ do so within the first 120 digits.
 _MOST_DIGITS = 48
+_LARGEST = 18
+_SMALLEST = -30
+_ADMITTED = Context(
+    prec=_MOST_DIGITS, Emax=_LARGEST, Emin=_SMALLEST, traps=[Inexact, Overflow, Subnormal, InvalidOperation]
+)
 _DECIMAL_TEXT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -37,27 +55,22 @@ def decimal_of(value: Number, name: str) -> Decimal:
 
     Raises InvalidValue for NaN, infinity, booleans, text that is no plain decimal number, and magnitudes no market quotes.
     """
-    if type(value) is Decimal:
-        number = value
-    else:
-        number = _parsed(value, name)
+    number = value if type(value) is Decimal else _parsed(value, name)
     if not number.is_finite():
         raise InvalidValue(f"{name} is {number}: give a finite number, or leave it out if it is not known")
-    exponent = number.as_tuple().exponent
-    assert isinstance(exponent, int)  # finite, as checked above
-    too_small = exponent < _SMALLEST_EXPONENT or len(number.as_tuple().digits) > _MOST_DIGITS
-    if too_small or exponent > _LARGEST_EXPONENT or number.adjusted() > _LARGEST_EXPONENT:
+    try:
+        return _ADMITTED.plus(number)  # the same number, or an error where it does not fit
+    except DecimalException:
         raise InvalidValue(
-            f"{name} is {_shown(number)}: give at most {-_SMALLEST_EXPONENT} decimals and a magnitude below 1e{_LARGEST_EXPONENT}"
-        )
-    return number
+            f"{name} is {_shown(str(number))}: give a number of at most {_MOST_DIGITS} digits, between 1e{_SMALLEST} and 1e{_LARGEST}"
+        ) from None
 
 
 def positive(value: Number, name: str) -> Decimal:
     """`value` as a `Decimal` above zero. Raises InvalidValue otherwise."""
     number = decimal_of(value, name)
     if number <= 0:
-        raise InvalidValue(f"{name} is {_shown(number)}: it must be above zero")
+        raise InvalidValue(f"{name} is {number}: it must be above zero")
     return number
 
 
@@ -65,22 +78,34 @@ def non_negative(value: Number, name: str) -> Decimal:
     """`value` as a `Decimal` of zero or more. Raises InvalidValue otherwise."""
     number = decimal_of(value, name)
     if number < 0:
-        raise InvalidValue(f"{name} is {_shown(number)}: it cannot be negative")
+        raise InvalidValue(f"{name} is {number}: it cannot be negative")
     return number
 
 
-def fraction_of(number: Decimal) -> Fraction:
-    """`number` as the fraction it is."""
-    return Fraction(*number.as_integer_ratio())
+def difference(minuend: Decimal, subtrahend: Decimal) -> Decimal:
+    """`minuend` less `subtrahend`, exactly."""
+    return _WIDE.subtract(minuend, subtrahend)
 
 
-def rounded(value: Fraction, *, keep: int = 0) -> Decimal:
-    """`value` rounded half to even to 18 decimals, without trailing zeros beyond the first `keep` decimals."""
-    units = round(value * _UNIT)  # Fraction rounds half to even, exactly
-    sign = "-" if units < 0 else ""
-    whole, decimals = divmod(abs(units), _UNIT)
-    text = f"{decimals:0{PLACES}d}".rstrip("0").ljust(keep, "0")
-    return Decimal(f"{sign}{whole}.{text}" if text else f"{sign}{whole}")
+def product(one: Decimal, other: Decimal) -> Decimal:
+    """`one` times `other`, exactly."""
+    return _WIDE.multiply(one, other)
+
+
+def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """`dividend` by `divisor`, rounded half to even to 18 decimals, without trailing zeros."""
+    return plain(_WIDE.quantize(_WIDE.divide(dividend, divisor), _STEP))
+
+
+def rounded(value: Fraction) -> Decimal:
+    """`value` rounded half to even to 18 decimals, without trailing zeros."""
+    return plain(Decimal(round(value * _UNIT)).scaleb(-PLACES, _WIDE))  # Fraction rounds half to even, exactly
+
+
+def plain(number: Decimal) -> Decimal:
+    """`number` without trailing zeros after the point, and never as a multiple of a power of ten (`100`, not `1E+2`)."""
+    short = number.normalize(_WIDE)
+    return short if short.as_tuple().exponent <= 0 else _WIDE.quantize(short, _ONE)  # type: ignore[operator]  # finite
 
 
 def places_of(number: Decimal) -> int:
@@ -90,22 +115,26 @@ def places_of(number: Decimal) -> int:
 
 
 def _parsed(value: object, name: str) -> Decimal:
-    if isinstance(value, bool) or value is None or type(value).__name__ in {"bool", "bool_"}:
-        raise InvalidValue(f"{name} is {value!r}: give a number, such as 1.16344 or '1.16344'")
     if isinstance(value, str):
         text = value.strip()
-    elif isinstance(value, (int, float, Decimal)) or hasattr(value, "item"):
-        text = str(value)
-    else:
-        raise InvalidValue(f"{name} is a {type(value).__name__}: give a Decimal, int, float or text")
-    if text.lower().lstrip("+-") not in {"nan", "inf", "infinity"} and not _DECIMAL_TEXT.fullmatch(text):
-        raise InvalidValue(f"{name} is {text[:40]!r}: give a plain decimal number, such as '1.16344'")
+        if _DECIMAL_TEXT.fullmatch(text) or text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
+            return _decimal(text, name)
+        raise InvalidValue(f"{name} is {_shown(repr(text))}: give a plain decimal number, such as '1.16344'")
+    if isinstance(value, float):
+        return Decimal(float.__repr__(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, Decimal) or (hasattr(value, "item") and not isinstance(value.item(), bool)):
+        return _decimal(str(value), name)
+    raise InvalidValue(f"{name} is {_shown(repr(value))}: give a number, such as 1.16344 or '1.16344'")
+
+
+def _decimal(text: str, name: str) -> Decimal:
     try:
         return Decimal(text)
-    except InvalidOperation:  # an exponent that no Decimal can hold
-        raise InvalidValue(f"{name} is {text[:40]!r}: give a plain decimal number, such as '1.16344'") from None
+    except InvalidOperation:  # a foreign scalar's text, or an exponent that no Decimal can hold
+        raise InvalidValue(f"{name} is {_shown(repr(text))}: give a plain decimal number, such as '1.16344'") from None
 
 
-def _shown(number: Decimal) -> str:
-    text = str(number)
+def _shown(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -36,7 +36,8 @@ def utc(value: Instant, name: str) -> datetime:
 def compact(instant: datetime) -> str:
     """`instant`, which is in UTC, as it stands in an id: `20250820T010000Z`, with microseconds only where there are some."""
     fraction = f".{instant.microsecond:06d}" if instant.microsecond else ""
-    return f"{instant:%Y%m%dT%H%M%S}{fraction}Z"
+    day, time = instant.isoformat(timespec="seconds")[:19].split("T")
+    return f"{day.replace('-', '')}T{time.replace(':', '')}{fraction}Z"
 
 
 def iso(instant: datetime) -> str:

@@ -1,0 +1,108 @@
+"""Trading signals and system alerts to Discord: the strategy never waits, nothing is lost, nothing stale is sent."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from signalpost import clock as _clock
+from signalpost.system_clock import SystemClock as _SystemClock
+
+if TYPE_CHECKING:
+    from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
+    from signalpost.domain.announcement import Announcement
+    from signalpost.domain.candle import Candle
+    from signalpost.domain.context import Context
+    from signalpost.domain.instrument import Instrument
+    from signalpost.domain.market_analysis import MarketAnalysis
+    from signalpost.domain.priority import NotificationPriority
+    from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
+    from signalpost.domain.signal import Signal
+    from signalpost.domain.system_status import SystemStatus
+    from signalpost.domain.tier import UserTier
+    from signalpost.domain.timeframe import Timeframe
+    from signalpost.errors import (
+        InvalidCandleFile,
+        InvalidConfiguration,
+        InvalidSnapshot,
+        InvalidValue,
+        OutOfOrder,
+        SignalpostError,
+    )
+    from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
+    from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
+    from signalpost.trading.strategies.port import Filtered, Strategy
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Alert",
+    "AlertSeverity",
+    "AlertStatus",
+    "Announcement",
+    "Candle",
+    "Context",
+    "CrossoverType",
+    "Filtered",
+    "Instrument",
+    "InvalidCandleFile",
+    "InvalidConfiguration",
+    "InvalidSnapshot",
+    "InvalidValue",
+    "MAUnifiedConfig",
+    "MAUnifiedStrategy",
+    "MarketAnalysis",
+    "NotificationPriority",
+    "OutOfOrder",
+    "Signal",
+    "SignalStatus",
+    "SignalType",
+    "SignalpostError",
+    "Strategy",
+    "SystemStatus",
+    "Timeframe",
+    "UserTier",
+    "__version__",
+]
+
+_ROOM_BY_NAME = {
+    "Alert": "domain.alert",
+    "AlertSeverity": "domain.alert",
+    "AlertStatus": "domain.alert",
+    "Announcement": "domain.announcement",
+    "Candle": "domain.candle",
+    "Context": "domain.context",
+    "CrossoverType": "domain.side",
+    "Filtered": "trading.strategies.port",
+    "Instrument": "domain.instrument",
+    "InvalidCandleFile": "errors",
+    "InvalidConfiguration": "errors",
+    "InvalidSnapshot": "errors",
+    "InvalidValue": "errors",
+    "MAUnifiedConfig": "trading.strategies.ma_unified_config",
+    "MAUnifiedStrategy": "trading.strategies.ma_unified",
+    "MarketAnalysis": "domain.market_analysis",
+    "NotificationPriority": "domain.priority",
+    "OutOfOrder": "errors",
+    "Signal": "domain.signal",
+    "SignalStatus": "domain.side",
+    "SignalType": "domain.side",
+    "SignalpostError": "errors",
+    "Strategy": "trading.strategies.port",
+    "SystemStatus": "domain.system_status",
+    "Timeframe": "domain.timeframe",
+    "UserTier": "domain.tier",
+}
+
+_clock.install(_SystemClock())
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that importing the package stays quick."""
+    if name not in _ROOM_BY_NAME:
+        raise AttributeError(f"module 'signalpost' has no attribute {name!r}")
+    value = getattr(import_module(f"signalpost.{_ROOM_BY_NAME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

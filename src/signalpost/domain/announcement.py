@@ -1,0 +1,47 @@
+"""A message to the community."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from signalpost import clock
+from signalpost.domain import validity
+from signalpost.domain.identity import content_id, given_or
+from signalpost.domain.instant import Instant, utc
+from signalpost.domain.text import required_text
+from signalpost.domain.value import Value
+
+
+class Announcement(Value, frozen=True, kw_only=True, tag="announcement"):
+    """An announcement, checked when made; valid for 24 h after `timestamp` unless given.
+
+    Raises InvalidValue for what cannot be meant.
+    """
+
+    title: str
+    text: str
+    timestamp: datetime = None  # type: ignore[assignment]  # derived in __post_init__
+    announcement_id: str = ""
+    valid_until: datetime = None  # type: ignore[assignment]  # derived in __post_init__
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            title: str,
+            text: str,
+            timestamp: Instant | None = None,
+            announcement_id: str = "",
+            valid_until: Instant | None = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        instant = clock.now() if self.timestamp is None else utc(self.timestamp, "timestamp")
+        self._set(
+            title=required_text(self.title, "title"),
+            text=required_text(self.text, "text"),
+            timestamp=instant,
+            valid_until=validity.end(self.valid_until, instant, validity.ANNOUNCEMENT),
+        )
+        derived = content_id("announcement", instant, self.title, self.text)
+        self._set(announcement_id=given_or(self.announcement_id, derived, "announcement_id"))

@@ -1,0 +1,58 @@
+"""Facts that travel with a value: a short, ordered list of names and plain values, frozen."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+
+from signalpost.domain.text import required_text, text_of
+
+Fact = str | int | float | bool | None
+
+
+class Context(Mapping[str, Fact]):
+    """An immutable mapping that keeps its order and can be hashed.
+
+    Names are text. Text, whole numbers, finite floats, booleans and None are kept; anything else (a Decimal, a time, a
+    nested list) becomes its text, so that whatever a caller puts in can be stored and shown. Equal to another only with the
+    same order, because the order is what people see. Raises InvalidValue for a name that is empty or no text.
+    """
+
+    __slots__ = ("_facts",)
+    _facts: dict[str, Fact]
+
+    def __init__(self, facts: Mapping[str, object] | Iterable[tuple[str, object]] = ()) -> None:
+        pairs = facts.items() if isinstance(facts, Mapping) else facts
+        self._facts = {required_text(name, "a name in the context"): _plain(value) for name, value in pairs}
+
+    def __getitem__(self, name: str) -> Fact:
+        return self._facts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Context):
+            return NotImplemented
+        return self._typed() == other._typed()
+
+    def __hash__(self) -> int:
+        return hash(self._typed())
+
+    def __repr__(self) -> str:
+        return f"Context({self._facts!r})"
+
+    def _typed(self) -> tuple[tuple[str, type, Fact], ...]:
+        # 1, 1.0 and True are equal to Python and different to a reader.
+        return tuple((name, type(value), value) for name, value in self._facts.items())
+
+
+def _plain(value: object) -> Fact:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    return text_of(str(value), "a fact in the context")

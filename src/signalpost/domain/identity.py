@@ -1,0 +1,36 @@
+"""Names that are the same each time the same thing is told, and differ when anything in it differs."""
+
+import hashlib
+import re
+from datetime import datetime
+
+from signalpost.domain.instant import compact
+from signalpost.domain.text import id_of
+
+_NO_NAME = re.compile(r"[^a-z0-9]+")
+_LONGEST_SLUG = 60
+
+
+def slug(name: str) -> str:
+    """`name` as it stands in an id: small letters, digits and `-`.
+
+    Where that would lose what tells it from another name (no ASCII, or too long), a short hash of the name is added.
+    """
+    plain = _NO_NAME.sub("-", name.lower()).strip("-")
+    if plain and name.isascii() and len(plain) <= _LONGEST_SLUG:
+        return plain
+    return f"{plain[:_LONGEST_SLUG]}-{_short_hash(name)}".strip("-")
+
+
+def content_id(kind: str, instant: datetime, *content: object) -> str:
+    """An id of `kind` at `instant`, told apart from its neighbours by a short hash of its content."""
+    return f"{slug(kind)}:{compact(instant)}:{_short_hash(chr(31).join(map(str, content)))}"
+
+
+def given_or(given: str, derived: str, name: str) -> str:
+    """The id that the caller gave, checked, or the derived one where it is empty by default."""
+    return id_of(given, name) if given != "" else derived
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()

@@ -1,0 +1,36 @@
+"""Who may read: the audience a notification is meant for. Tiers are data, so that an operator can add their own."""
+
+import re
+from typing import ClassVar, Self
+
+from signalpost.errors import InvalidValue
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
+
+
+class UserTier(str):
+    """The name of a tier, in small letters. FREE, PREMIUM and ADMIN are known; others work if configured.
+
+    Raises InvalidValue for anything but 1 to 32 letters, digits, `_` and `-`.
+    """
+
+    __slots__ = ()
+
+    FREE: ClassVar["UserTier"]
+    PREMIUM: ClassVar["UserTier"]
+    ADMIN: ClassVar["UserTier"]
+
+    def __new__(cls, value: str) -> Self:
+        if type(value) is cls:
+            return value
+        if not isinstance(value, str) or not _NAME.fullmatch(name := value.strip().lower()):
+            raise InvalidValue(f"user_tier is {str(value)[:40]!r}: give a name such as 'free', 'premium' or 'vip-gold'")
+        return super().__new__(cls, name)
+
+    def __repr__(self) -> str:
+        return f"UserTier({str.__str__(self)!r})"
+
+
+UserTier.FREE = UserTier("free")
+UserTier.PREMIUM = UserTier("premium")
+UserTier.ADMIN = UserTier("admin")

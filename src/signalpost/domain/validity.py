@@ -1,0 +1,40 @@
+"""Until when a notification is worth sending: everything expires. See docs/why/0005-everything-expires.md."""
+
+from datetime import datetime, timedelta
+
+from signalpost.domain.instant import Instant, utc
+from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import InvalidValue
+
+SIGNAL_AT_LEAST = timedelta(minutes=10)
+URGENT_ALERT = timedelta(hours=24)
+ALERT = timedelta(hours=4)
+ANALYSIS = timedelta(hours=4)
+STATUS = timedelta(minutes=15)
+ANNOUNCEMENT = timedelta(hours=24)
+
+
+def of_signal(timeframe: Timeframe) -> timedelta:
+    """How long a signal is worth sending after it was known: one candle, and 10 minutes at least."""
+    return max(timeframe.duration, SIGNAL_AT_LEAST)
+
+
+def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetime:
+    """The instant at which validity ends: `given` where there is one, else `lasts_for` after `start`.
+
+    Raises InvalidValue where that is not after `start`.
+    """
+    if given is None:
+        return later(start, lasts_for)
+    until = utc(given, "valid_until")
+    if until <= start:
+        raise InvalidValue(f"valid_until is {until.isoformat()}, not after {start.isoformat()}: give a later instant, or leave it out")
+    return until
+
+
+def later(start: datetime, by: timedelta) -> datetime:
+    """`start` plus `by`. Raises InvalidValue where that is outside the calendar."""
+    try:
+        return start + by
+    except OverflowError:
+        raise InvalidValue(f"{start.isoformat()} plus {by} is outside the calendar: give an earlier time") from None

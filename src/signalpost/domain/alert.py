@@ -97,7 +97,9 @@ class Alert(Value, frozen=True, kw_only=True, tag="alert"):
             status=member(AlertStatus, self.status, "status"),
             source=None if self.source is None else text_of(self.source, "source"),
             tags=tuple(required_text(tag, "a tag") for tag in self.tags),
-            acknowledged_by=None if self.acknowledged_by is None else required_text(self.acknowledged_by, "acknowledged_by"),
+            acknowledged_by=None
+            if self.acknowledged_by is None
+            else required_text(self.acknowledged_by, "acknowledged_by"),
             acknowledged_at=None if self.acknowledged_at is None else utc(self.acknowledged_at, "acknowledged_at"),
             resolved_at=None if self.resolved_at is None else utc(self.resolved_at, "resolved_at"),
             valid_until=validity.end(self.valid_until, instant, _validity(severity)),

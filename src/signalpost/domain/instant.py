@@ -49,6 +49,4 @@ def _parsed(text: str, name: str) -> datetime:
     try:
         return datetime.fromisoformat(text.strip())
     except ValueError:
-        raise InvalidValue(
-            f"{name} is {text[:40]!r}: give ISO 8601 text such as '2025-08-20T01:00:00Z'"
-        ) from None
+        raise InvalidValue(f"{name} is {text[:40]!r}: give ISO 8601 text such as '2025-08-20T01:00:00Z'") from None

@@ -41,6 +41,6 @@ class SignalStatus(Word):
 
 
 _WORD_BY_SPELLING = {
-    **{word: "BUY" for word in ("long", "1", "+1", "1.0", "bullish")},
-    **{word: "SELL" for word in ("short", "-1", "-1.0", "bearish")},
+    **dict.fromkeys(("long", "1", "+1", "1.0", "bullish"), "BUY"),
+    **dict.fromkeys(("short", "-1", "-1.0", "bearish"), "SELL"),
 }

@@ -208,9 +208,13 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             places = self.pair.places
             self._set(price_places=min(places_of(self.entry_price), MOST_PLACES) if places is None else places)
         elif not isinstance(self.price_places, int) or not 0 <= self.price_places <= MOST_PLACES:
-            raise InvalidValue(f"price_places is {self.price_places!r}: give 0 to {MOST_PLACES} decimals, or leave it out")
+            raise InvalidValue(
+                f"price_places is {self.price_places!r}: give 0 to {MOST_PLACES} decimals, or leave it out"
+            )
         if self.confidence_score is not None and not 0 <= self.confidence_score <= 1:
-            raise InvalidValue(f"confidence_score is {self.confidence_score}: give a share between 0 and 1, such as 0.85")
+            raise InvalidValue(
+                f"confidence_score is {self.confidence_score}: give a share between 0 and 1, such as 0.85"
+            )
         self._check_sides()
         if self.risk_reward_ratio is None and self.stop_loss is not None and self.take_profit is not None:
             self._set(risk_reward_ratio=quotient(self._gain(self.take_profit), -self._gain(self.stop_loss)))

@@ -26,5 +26,7 @@ def id_of(value: object, name: str) -> str:
     """`value` as an identifier: trimmed, not empty, one line, at most 200 characters."""
     text = required_text(value, name).strip()
     if len(text) > LONGEST_ID or not text.isprintable():
-        raise InvalidValue(f"{name} is {text[:40]!r}: give one line of at most {LONGEST_ID} printable characters, or leave it out")
+        raise InvalidValue(
+            f"{name} is {text[:40]!r}: give one line of at most {LONGEST_ID} printable characters, or leave it out"
+        )
     return text

@@ -9,11 +9,11 @@ from signalpost.errors import InvalidValue
 
 _SECOND_BY_UNIT = {"S": 1, "M": 60, "H": 3_600, "D": 86_400, "W": 604_800}
 _UNIT_BY_WORD = {
-    **{word: "S" for word in ("s", "sec", "secs", "second", "seconds")},
-    **{word: "M" for word in ("m", "min", "mins", "minute", "minutes")},
-    **{word: "H" for word in ("h", "hr", "hour", "hours")},
-    **{word: "D" for word in ("d", "day", "days")},
-    **{word: "W" for word in ("w", "week", "weeks")},
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "S"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "M"),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), "H"),
+    **dict.fromkeys(("d", "day", "days"), "D"),
+    **dict.fromkeys(("w", "week", "weeks"), "W"),
 }
 _LONGEST = timedelta(weeks=52)
 _UNIT_FIRST = re.compile(r"([SMHDWsmhdw])(\d{0,6})", re.ASCII)

@@ -28,7 +28,9 @@ def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetim
         return later(start, lasts_for)
     until = utc(given, "valid_until")
     if until <= start:
-        raise InvalidValue(f"valid_until is {until.isoformat()}, not after {start.isoformat()}: give a later instant, or leave it out")
+        raise InvalidValue(
+            f"valid_until is {until.isoformat()}, not after {start.isoformat()}: give a later instant, or leave it out"
+        )
     return until
 
 

@@ -1,0 +1,50 @@
+# The verbs of this repository. `make help` lists them; CI calls the same ones.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench clean
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+help: ## List these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## Run the main job on the bundled candles: make run ARGS="--help"
+	@$(BIN)/signalpost demo $(ARGS)
+
+test: $(VENV)/installed-dev ## Run the tests: make test ARGS="-k atr"
+	@$(BIN)/python -m pytest --cov $(ARGS)
+
+check: $(VENV)/installed-dev ## Check style, types and the direction of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/mypy tests/typing
+	@$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/installed-dev ## Put the code into its usual form
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(VENV)/installed-dev ## Measure what it costs, beside a floor
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove what make made
+	@rm -rf $(VENV) dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(BIN)/python:
+	@echo "making $(VENV)" >&2
+	@tools/make-venv $(VENV) $(PYTHON)
+
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	@echo "installing signalpost" >&2
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(BIN)/python
+	@echo "installing signalpost and what its tests need" >&2
+	@$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/installed

@@ -1,0 +1,1 @@
+"""Makes signals: candles in, signals out, exact to the last digit."""

@@ -1,0 +1,94 @@
+"""Moving averages: simple, from a running sum of whole ticks; exponential, in ticks with 64 binary places."""
+
+from collections import deque
+from fractions import Fraction
+
+from signalpost.trading.indicators.fixed_point import ONE, half_even
+from signalpost.trading.indicators.period import checked_period
+from signalpost.trading.indicators.plain_data import Snapshot, whole_or_none, wholes
+
+
+class SimpleMovingAverage:
+    """The mean of the last `period` values, kept as their sum: exact, without drift. Warm at index period - 1."""
+
+    __slots__ = ("_window", "period", "total")
+
+    def __init__(self, period: int) -> None:
+        self.period = checked_period(period)
+        self.total = 0
+        """The sum of the values seen, of the last `period` ones at most, in ticks."""
+        self._window: deque[int] = deque(maxlen=period)
+
+    def update(self, value: int) -> int | None:
+        """Take the next value, in ticks, and return the sum of the last `period` ones once there are so many."""
+        window = self._window
+        if len(window) == self.period:
+            self.total += value - window[0]
+            window.append(value)
+            return self.total
+        self.total += value
+        window.append(value)
+        return self.total if len(window) == self.period else None
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether `period` values have been seen."""
+        return len(self._window) == self.period
+
+    @property
+    def value(self) -> Fraction | None:
+        """The average in ticks; None until warm."""
+        return Fraction(self.total, self.period) if self.is_warm else None
+
+    def snapshot(self) -> Snapshot:
+        """The state as plain data."""
+        return {"window": list(self._window)}
+
+    def restore(self, saved: Snapshot) -> None:
+        """Take up a saved state. Raises InvalidSnapshot where it is damaged."""
+        window = wholes(saved, "window", at_most=self.period)
+        self._window = deque(window, maxlen=self.period)
+        self.total = sum(window)
+
+
+class ExponentialMovingAverage:
+    """The average that gives the newest value the weight 2 / (period + 1), seeded with the mean of the first `period` values.
+
+    Each step is exact but for one rounding, half to even, at 2**-64 ticks. Warm at index period - 1 (as TA-Lib's EMA).
+    """
+
+    __slots__ = ("_scaled", "_seed", "period")
+
+    def __init__(self, period: int) -> None:
+        self.period = checked_period(period)
+        self._seed: list[int] = []
+        self._scaled: int | None = None
+
+    def update(self, value: int) -> int | None:
+        """Take the next value, in ticks, and return the average in ticks x 2**64 once warm."""
+        if self._scaled is not None:
+            self._scaled = half_even(self._scaled * (self.period - 1) + 2 * value * ONE, self.period + 1)
+            return self._scaled
+        self._seed.append(value)
+        if len(self._seed) == self.period:
+            self._scaled = half_even(sum(self._seed) * ONE, self.period)
+            self._seed = []
+        return self._scaled
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether `period` values have been seen."""
+        return self._scaled is not None
+
+    @property
+    def value(self) -> Fraction | None:
+        """The average in ticks; None until warm."""
+        return None if self._scaled is None else Fraction(self._scaled, ONE)
+
+    def snapshot(self) -> Snapshot:
+        """The state as plain data."""
+        return {"seed": list(self._seed), "scaled": None if self._scaled is None else str(self._scaled)}
+
+    def restore(self, saved: Snapshot) -> None:
+        """Take up a saved state. Raises InvalidSnapshot where it is damaged."""
+        self._seed, self._scaled = wholes(saved, "seed", at_most=self.period - 1), whole_or_none(saved, "scaled")

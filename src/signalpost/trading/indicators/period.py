@@ -1,0 +1,13 @@
+"""How many candles an indicator looks back."""
+
+from signalpost.errors import InvalidConfiguration
+
+MOST_CANDLES = 100_000
+"""The longest period: more than two months of minutes."""
+
+
+def checked_period(period: int, name: str = "period") -> int:
+    """`period`, which must be a whole number from 1 to 100,000. Raises InvalidConfiguration otherwise."""
+    if isinstance(period, bool) or not isinstance(period, int) or not 1 <= period <= MOST_CANDLES:
+        raise InvalidConfiguration(f"{name} is {period!r}: give a whole number from 1 to {MOST_CANDLES} candles")
+    return period

@@ -1,0 +1,180 @@
+"""The moving-average strategy: a signal where the fast average crosses the slow one.
+
+One class for every configuration; one candle at a time; exact. A cross is judged on whole numbers
+(fast sum x slow period against slow sum x fast period), so a tie is a tie. See docs/why/0001-exact-ticks.md.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from signalpost.domain.candle import Candle
+from signalpost.domain.exact import rounded
+from signalpost.domain.instant import compact, iso, utc
+from signalpost.domain.side import SignalType
+from signalpost.domain.signal import Signal, strategy_slug
+from signalpost.domain.validity import later
+from signalpost.errors import InvalidSnapshot, InvalidValue, OutOfOrder
+from signalpost.trading.indicators.atr import average_true_range
+from signalpost.trading.indicators.cross import UP, Cross
+from signalpost.trading.indicators.moving_average import SimpleMovingAverage
+from signalpost.trading.indicators.plain_data import Snapshot, part
+from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
+from signalpost.trading.strategies.port import Filtered
+from signalpost.trading.ticks import TickScale
+
+SNAPSHOT_VERSION = 1
+
+
+class MAUnifiedStrategy:
+    """BUY where the fast average crosses above the slow one, SELL where it crosses below; entry at the candle's close.
+
+    A cross is filtered, with its reasons, while the ATR is cold, where the ATR is zero or below `min_atr`, where tp_mult / sl_mult is below
+    `min_rr`, and where stop or target would not be a price. The first candle is the stream's origin, part of its state.
+    """
+
+    __slots__ = ("_atr", "_cross", "_fast", "_last", "_origin", "_scale", "_slow", "config")
+
+    def __init__(self, config: MAUnifiedConfig) -> None:
+        self.config = config
+        self._scale = TickScale(config.places)
+        self._fast = SimpleMovingAverage(config.fast)
+        self._slow = SimpleMovingAverage(config.slow)
+        self._atr = average_true_range(config.atr, config.atr_period)
+        self._cross = Cross()
+        self._origin: datetime | None = None
+        self._last: datetime | None = None
+
+    def on_candle(self, candle: Candle) -> Signal | Filtered | None:
+        """Take the next closed candle, and return its signal, a cross that was filtered, or None.
+
+        Raises OutOfOrder for a candle that is not newer than the last one, and InvalidValue for a price finer than the
+        stream's ticks; the state is then as before.
+        """
+        if self._last is not None and candle.time <= self._last:
+            raise OutOfOrder(
+                f"{self.config.key}: the candle of {iso(candle.time)} is not newer than the last one, of {iso(self._last)}: "
+                f"feed each candle once, oldest first"
+            )
+        ticks = self._scale.ticks
+        high, low, close = ticks(candle.high), ticks(candle.low), ticks(candle.close)
+        if self._origin is None:
+            self._origin = candle.time
+        self._last = candle.time
+        cross = self.on_ticks(high, low, close)
+        return self._judged(candle, SignalType.BUY if cross == UP else SignalType.SELL) if cross else None
+
+    def on_ticks(self, high: int, low: int, close: int) -> int:
+        """Take the next candle in whole ticks, and return UP, DOWN or NONE: the arithmetic of `on_candle` alone, for measuring."""
+        self._atr.update(high, low, close)
+        fast, slow = self._fast.update(close), self._slow.update(close)
+        if fast is None or slow is None:
+            return 0
+        return self._cross.update(fast * self._slow.period - slow * self._fast.period)
+
+    def snapshot(self) -> Snapshot:
+        """The whole state as plain data that JSON can hold."""
+        return {
+            "version": SNAPSHOT_VERSION,
+            "fingerprint": self.fingerprint,
+            "origin": None if self._origin is None else iso(self._origin),
+            "last": None if self._last is None else iso(self._last),
+            "fast": self._fast.snapshot(),
+            "slow": self._slow.snapshot(),
+            "atr": self._atr.snapshot(),
+            "cross": self._cross.snapshot(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take up a saved state, as if never stopped.
+
+        Raises InvalidSnapshot where it is damaged or was saved under another configuration; the state is then as before.
+        """
+        for name, expected in (("version", SNAPSHOT_VERSION), ("fingerprint", self.fingerprint)):
+            if saved.get(name) != expected:
+                raise InvalidSnapshot(
+                    f"{self.config.key}: the saved state has {name} {saved.get(name)!r} and not {expected!r}: rebuild it from its origin"
+                )
+        fresh = MAUnifiedStrategy(self.config)
+        fresh._origin, fresh._last = _instant(saved, "origin"), _instant(saved, "last")
+        for name in ("fast", "slow", "atr", "cross"):
+            getattr(fresh, f"_{name}").restore(part(saved, name))
+        for name in ("_origin", "_last", "_fast", "_slow", "_atr", "_cross"):
+            setattr(self, name, getattr(fresh, name))
+
+    @property
+    def fingerprint(self) -> str:
+        """What the state depends on: state saved under one fingerprint is of no use under another."""
+        config = self.config
+        periods = f"fast={config.fast} slow={config.slow} atr={config.atr}:{config.atr_period}"
+        return f"ma-unified {config.pair} {config.timeframe} places={config.places} {periods}"
+
+    def _judged(self, candle: Candle, side: SignalType) -> Signal | Filtered:
+        config = self.config
+        atr = self._atr.value
+        if atr is None:
+            return Filtered(side, (f"atr cold: fewer than {config.atr_period} true ranges so far",))
+        reasons = []
+        stop = target = Decimal(0)
+        if atr == 0:
+            reasons.append("atr zero: the market did not move, so there is no place for a stop")
+        else:
+            entry = self._scale.exact_ticks(candle.close)
+            stop = self._scale.price(entry - side.sign * atr * Fraction(config.sl_mult))
+            target = self._scale.price(entry + side.sign * atr * Fraction(config.tp_mult))
+            if min(stop, target) <= 0:
+                reasons.append(f"price out of range: stop {stop}, target {target}")
+        if atr < self._scale.exact_ticks(config.min_atr):
+            reasons.append(f"min atr: {self._scale.price(atr)} < {config.min_atr}")
+        ratio = Fraction(config.tp_mult) / Fraction(config.sl_mult)
+        if ratio < Fraction(config.min_rr):
+            reasons.append(f"min rr: {rounded(ratio)} < {config.min_rr}")
+        if reasons:
+            return Filtered(side, tuple(reasons))
+        return self._signal(candle, side, atr, stop, target, rounded(ratio))
+
+    def _signal(
+        self, candle: Candle, side: SignalType, atr: Fraction, stop: Decimal, target: Decimal, ratio: Decimal
+    ) -> Signal:
+        config = self.config
+        known = later(candle.time, config.timeframe.duration)
+        return Signal(
+            signal_id=f"{strategy_slug(config.strategy_name)}:{self._stream}:{side}:{compact(candle.time)}",
+            pair=config.pair,
+            timeframe=config.timeframe,
+            strategy_name=config.strategy_name,
+            signal_type=side,
+            entry_price=candle.close,
+            price_places=config.places,
+            stop_loss=stop,
+            take_profit=target,
+            fast_ma=self._average(self._fast),
+            slow_ma=self._average(self._slow),
+            atr_value=self._scale.price(atr),
+            atr_multiplier_sl=config.sl_mult,
+            atr_multiplier_tp=config.tp_mult,
+            risk_reward_ratio=ratio,
+            confidence_score=config.confidence,
+            timestamp=candle.time,
+            created_at=known,
+            known_at=known,
+        )
+
+    def _average(self, average: SimpleMovingAverage) -> Decimal:
+        return self._scale.price(Fraction(average.total, average.period))
+
+    @property
+    def _stream(self) -> str:
+        """Pair and timeframe, and the key where it is not made of them, so that two strategies on one pair stay apart."""
+        config = self.config
+        stream = f"{config.pair}:{config.timeframe}"
+        return stream if config.key == f"{config.pair}_{config.timeframe}" else f"{stream}:{config.key}"
+
+
+def _instant(saved: dict[str, Any], name: str) -> datetime | None:
+    text = saved.get(name)
+    try:
+        return None if text is None else utc(text, name)
+    except InvalidValue as fault:
+        raise InvalidSnapshot(f"{fault}: rebuild the state from its origin") from fault

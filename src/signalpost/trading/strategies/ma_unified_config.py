@@ -1,0 +1,116 @@
+"""What tells one moving-average strategy from another: pair, timeframe, periods, stop and target, filters."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from signalpost.domain.exact import Number, decimal_of, non_negative, positive
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.precision import MOST_PLACES
+from signalpost.domain.text import id_of, required_text
+from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import InvalidConfiguration, InvalidValue
+from signalpost.trading.indicators.atr import ATR_KINDS
+from signalpost.trading.indicators.period import checked_period
+
+_set = msgspec.structs.force_setattr
+
+
+class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One configuration of the moving-average strategy, checked when made.
+
+    Periods are in candles. The stop lies `sl_mult` and the target `tp_mult` average true ranges from the entry. `min_atr` is in price;
+    0 filters nothing. `min_rr` is compared with tp_mult / sl_mult exactly; 0 filters nothing. `confidence`, if given, is what
+    every signal carries. `places` are the decimals of a price, needed only where the instrument's are not known.
+    Raises InvalidConfiguration for periods in the wrong order and anything else that cannot be meant.
+    """
+
+    pair: Instrument
+    timeframe: Timeframe
+    fast: int
+    slow: int
+    key: str = ""
+    atr_period: int = 14
+    atr: str = "simple"
+    sl_mult: Decimal = Decimal(2)
+    tp_mult: Decimal = Decimal(3)
+    min_atr: Decimal = Decimal(0)
+    min_rr: Decimal = Decimal(0)
+    inverted: bool = False
+    confidence: Decimal | None = None
+    strategy_name: str = "MA Unified Strategy"
+    places: int = None  # type: ignore[assignment]  # derived in __post_init__
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            pair: str,
+            timeframe: Timeframe | str | int,
+            fast: int,
+            slow: int,
+            key: str = "",
+            atr_period: int = 14,
+            atr: str = "simple",
+            sl_mult: Number = 2,
+            tp_mult: Number = 3,
+            min_atr: Number = 0,
+            min_rr: Number = 0,
+            inverted: bool = False,
+            confidence: Number | None = None,
+            strategy_name: str = "MA Unified Strategy",
+            places: int | None = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        try:
+            self._convert()
+        except InvalidValue as fault:
+            raise InvalidConfiguration(str(fault)) from fault
+        self._check_periods()
+
+    def _convert(self) -> None:
+        pair, timeframe = Instrument(self.pair), Timeframe(self.timeframe)
+        for name, value in {
+            "pair": pair,
+            "timeframe": timeframe,
+            "key": id_of(self.key, "key") if self.key != "" else f"{pair}_{timeframe}",
+            "sl_mult": positive(self.sl_mult, "sl_mult"),
+            "tp_mult": positive(self.tp_mult, "tp_mult"),
+            "min_atr": non_negative(self.min_atr, "min_atr"),
+            "min_rr": non_negative(self.min_rr, "min_rr"),
+            "confidence": None if self.confidence is None else decimal_of(self.confidence, "confidence"),
+            "strategy_name": required_text(self.strategy_name, "strategy_name"),
+            "places": pair.places if self.places is None else self.places,
+        }.items():
+            _set(self, name, value)
+        if self.confidence is not None and not 0 <= self.confidence <= 1:
+            raise InvalidConfiguration(f"confidence is {self.confidence}: give a share between 0 and 1, such as 0.85")
+        if self.places is None:
+            raise InvalidConfiguration(
+                f"nobody knows with how many decimals {pair} is quoted: give places, 0 to {MOST_PLACES}"
+            )
+        if isinstance(self.places, bool) or not isinstance(self.places, int) or not 0 <= self.places <= MOST_PLACES:
+            raise InvalidConfiguration(f"places is {self.places!r}: give 0 to {MOST_PLACES} decimals")
+
+    def _check_periods(self) -> None:
+        for name in ("fast", "slow", "atr_period"):
+            checked_period(getattr(self, name), name)
+        if self.atr not in ATR_KINDS:
+            raise InvalidConfiguration(f"atr is {self.atr!r}: give one of {', '.join(ATR_KINDS)}")
+        if not isinstance(self.inverted, bool):
+            raise InvalidConfiguration(f"inverted is {self.inverted!r}: give true or false")
+        if self.fast == self.slow:
+            raise InvalidConfiguration(
+                f"{self.key}: fast and slow are both {self.fast}: they would never cross; give two periods"
+            )
+        if self.fast > self.slow and not self.inverted:
+            raise InvalidConfiguration(
+                f"{self.key}: fast ({self.fast}) is longer than slow ({self.slow}): swap them, or mark it inverted if it is meant"
+            )
+        if self.fast < self.slow and self.inverted:
+            raise InvalidConfiguration(
+                f"{self.key}: it is marked inverted, but fast ({self.fast}) is shorter than slow ({self.slow}): unmark it, or swap them"
+            )

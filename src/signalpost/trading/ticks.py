@@ -1,0 +1,40 @@
+"""Prices as whole numbers: a tick is one unit of the last decimal that an instrument is quoted with."""
+
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from fractions import Fraction
+
+from signalpost.domain.exact import rounded
+from signalpost.domain.precision import MOST_PLACES
+from signalpost.errors import InvalidConfiguration, InvalidValue
+
+_EXACT = Context(prec=80, traps=[InvalidOperation, Inexact])
+
+
+class TickScale:
+    """Turns prices of at most `places` decimals into ticks and back, without loss."""
+
+    __slots__ = ("_unit", "places")
+
+    def __init__(self, places: int) -> None:
+        if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= MOST_PLACES:
+            raise InvalidConfiguration(f"places is {places!r}: give 0 to {MOST_PLACES} decimals")
+        self.places = places
+        self._unit = Decimal(10**places)
+
+    def ticks(self, price: Decimal) -> int:
+        """`price` in ticks. Raises InvalidValue where it has more decimals than `places`."""
+        scaled = _EXACT.multiply(price, self._unit)
+        whole = int(scaled)
+        if whole != scaled:
+            raise InvalidValue(
+                f"the price {price} has more than the {self.places} decimals of this stream: round it, or configure more places"
+            )
+        return whole
+
+    def price(self, ticks: int | Fraction) -> Decimal:
+        """`ticks` as a price, rounded half to even to 18 decimals."""
+        return rounded(Fraction(ticks) / 10**self.places)
+
+    def exact_ticks(self, price: Decimal) -> Fraction:
+        """`price`, which may have any number of decimals, in ticks, without rounding."""
+        return Fraction(*price.as_integer_ratio()) * 10**self.places

@@ -23,13 +23,13 @@ class TickScale:
 
     def ticks(self, price: Decimal) -> int:
         """`price` in ticks. Raises InvalidValue where it has more decimals than `places`."""
-        scaled = _EXACT.multiply(price, self._unit)
-        whole = int(scaled)
-        if whole != scaled:
+        try:
+            return int(_EXACT.to_integral_exact(_EXACT.multiply(price, self._unit)))
+        except Inexact:
             raise InvalidValue(
-                f"the price {price} has more than the {self.places} decimals of this stream: round it, or configure more places"
-            )
-        return whole
+                f"the price {price} has more than the {self.places} decimals of this stream: "
+                f"round it, or configure more places"
+            ) from None
 
     def price(self, ticks: int | Fraction) -> Decimal:
         """`ticks` as a price, rounded half to even to 18 decimals."""
@@ -37,4 +37,4 @@ class TickScale:
 
     def exact_ticks(self, price: Decimal) -> Fraction:
         """`price`, which may have any number of decimals, in ticks, without rounding."""
-        return Fraction(*price.as_integer_ratio()) * 10**self.places
+        return Fraction(price) * Fraction(10**self.places)

@@ -1,0 +1,1 @@
+"""Where candles come from: oldest first, each closed, each once."""

@@ -1,8 +1,8 @@
 """Average true range, simple or Wilder's, of whole ticks.
 
-Simple: the mean of the last n true ranges, the first candle's being high - low; warm at index n - 1. Wilder's: seeded with the
-mean of the true ranges 2 to n + 1, then moved by 1/n of the difference a candle; warm at index n (as TA-Lib 0.8 does).
-Wilder's depends on the very first candle for ever, so its origin is part of the stream's identity.
+Simple: the mean of the last n true ranges, the first candle's being high - low; warm at index n - 1. Wilder's: seeded
+with the mean of the true ranges 2 to n + 1, then moved by 1/n of the difference a candle; warm at index n (as TA-Lib
+0.8 does). Wilder's depends on the very first candle for ever, so its origin is part of the stream's identity.
 """
 
 from fractions import Fraction

@@ -8,7 +8,7 @@ DOWN = -1
 
 
 class Cross:
-    """Compares two lines candle by candle. A tie counts as "not yet": up is above now and not above before, down the mirror.
+    """Compares two lines candle by candle: UP is above now and not above before, DOWN the mirror; a tie is neither.
 
     The first comparison has nothing before it and can be no cross.
     """

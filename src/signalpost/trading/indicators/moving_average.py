@@ -52,7 +52,7 @@ class SimpleMovingAverage:
 
 
 class ExponentialMovingAverage:
-    """The average that gives the newest value the weight 2 / (period + 1), seeded with the mean of the first `period` values.
+    """The average that gives the newest value the weight 2 / (period + 1), seeded with the mean of the first ones.
 
     Each step is exact but for one rounding, half to even, at 2**-64 ticks. Warm at index period - 1 (as TA-Lib's EMA).
     """

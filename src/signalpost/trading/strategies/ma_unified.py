@@ -12,10 +12,11 @@ from typing import Any
 from signalpost.domain.candle import Candle
 from signalpost.domain.exact import rounded
 from signalpost.domain.instant import compact, iso, utc
+from signalpost.domain.precision import MOST_PLACES
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal, strategy_slug
 from signalpost.domain.validity import later
-from signalpost.errors import InvalidSnapshot, InvalidValue, OutOfOrder
+from signalpost.errors import InvalidConfiguration, InvalidSnapshot, InvalidValue, OutOfOrder
 from signalpost.trading.indicators.atr import average_true_range
 from signalpost.trading.indicators.cross import UP, Cross
 from signalpost.trading.indicators.moving_average import SimpleMovingAverage
@@ -30,13 +31,19 @@ SNAPSHOT_VERSION = 1
 class MAUnifiedStrategy:
     """BUY where the fast average crosses above the slow one, SELL where it crosses below; entry at the candle's close.
 
-    A cross is filtered, with its reasons, while the ATR is cold, where the ATR is zero or below `min_atr`, where tp_mult / sl_mult is below
-    `min_rr`, and where stop or target would not be a price. The first candle is the stream's origin, part of its state.
+    A cross is filtered, with its reasons, while the ATR is cold, where the ATR is zero or below `min_atr`, where
+    tp_mult / sl_mult is below `min_rr`, and where stop or target would not be a price. The first candle is the stream's
+    origin, part of its state. Raises InvalidConfiguration where nobody knows with how many decimals the pair is quoted.
     """
 
     __slots__ = ("_atr", "_cross", "_fast", "_last", "_origin", "_scale", "_slow", "config")
 
     def __init__(self, config: MAUnifiedConfig) -> None:
+        if config.places is None:
+            raise InvalidConfiguration(
+                f"{config.key}: nobody knows with how many decimals {config.pair} is quoted: "
+                f"give places, 0 to {MOST_PLACES}"
+            )
         self.config = config
         self._scale = TickScale(config.places)
         self._fast = SimpleMovingAverage(config.fast)
@@ -54,8 +61,8 @@ class MAUnifiedStrategy:
         """
         if self._last is not None and candle.time <= self._last:
             raise OutOfOrder(
-                f"{self.config.key}: the candle of {iso(candle.time)} is not newer than the last one, of {iso(self._last)}: "
-                f"feed each candle once, oldest first"
+                f"{self.config.key}: the candle of {iso(candle.time)} is not newer than the last one, "
+                f"of {iso(self._last)}: feed each candle once, oldest first"
             )
         ticks = self._scale.ticks
         high, low, close = ticks(candle.high), ticks(candle.low), ticks(candle.close)
@@ -66,7 +73,7 @@ class MAUnifiedStrategy:
         return self._judged(candle, SignalType.BUY if cross == UP else SignalType.SELL) if cross else None
 
     def on_ticks(self, high: int, low: int, close: int) -> int:
-        """Take the next candle in whole ticks, and return UP, DOWN or NONE: the arithmetic of `on_candle` alone, for measuring."""
+        """Take the next candle in whole ticks, and return UP, DOWN or NONE: the arithmetic of `on_candle` alone."""
         self._atr.update(high, low, close)
         fast, slow = self._fast.update(close), self._slow.update(close)
         if fast is None or slow is None:
@@ -89,12 +96,14 @@ class MAUnifiedStrategy:
     def restore(self, saved: dict[str, Any]) -> None:
         """Take up a saved state, as if never stopped.
 
-        Raises InvalidSnapshot where it is damaged or was saved under another configuration; the state is then as before.
+        Raises InvalidSnapshot where it is damaged or was saved under another configuration; the state is then as
+        before.
         """
         for name, expected in (("version", SNAPSHOT_VERSION), ("fingerprint", self.fingerprint)):
             if saved.get(name) != expected:
                 raise InvalidSnapshot(
-                    f"{self.config.key}: the saved state has {name} {saved.get(name)!r} and not {expected!r}: rebuild it from its origin"
+                    f"{self.config.key}: the saved state has {name} {saved.get(name)!r} and not {expected!r}: "
+                    f"rebuild it from its origin"
                 )
         fresh = MAUnifiedStrategy(self.config)
         fresh._origin, fresh._last = _instant(saved, "origin"), _instant(saved, "last")
@@ -108,7 +117,7 @@ class MAUnifiedStrategy:
         """What the state depends on: state saved under one fingerprint is of no use under another."""
         config = self.config
         periods = f"fast={config.fast} slow={config.slow} atr={config.atr}:{config.atr_period}"
-        return f"ma-unified {config.pair} {config.timeframe} places={config.places} {periods}"
+        return f"ma-unified {config.pair} {config.timeframe} places={self._scale.places} {periods}"
 
     def _judged(self, candle: Candle, side: SignalType) -> Signal | Filtered:
         config = self.config
@@ -146,7 +155,7 @@ class MAUnifiedStrategy:
             strategy_name=config.strategy_name,
             signal_type=side,
             entry_price=candle.close,
-            price_places=config.places,
+            price_places=self._scale.places,
             stop_loss=stop,
             take_profit=target,
             fast_ma=self._average(self._fast),
@@ -166,7 +175,7 @@ class MAUnifiedStrategy:
 
     @property
     def _stream(self) -> str:
-        """Pair and timeframe, and the key where it is not made of them, so that two strategies on one pair stay apart."""
+        """Pair and timeframe, and the key where it says more, so that two strategies on one pair stay apart."""
         config = self.config
         stream = f"{config.pair}:{config.timeframe}"
         return stream if config.key == f"{config.pair}_{config.timeframe}" else f"{stream}:{config.key}"

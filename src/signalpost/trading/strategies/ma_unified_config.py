@@ -20,10 +20,11 @@ _set = msgspec.structs.force_setattr
 class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One configuration of the moving-average strategy, checked when made.
 
-    Periods are in candles. The stop lies `sl_mult` and the target `tp_mult` average true ranges from the entry. `min_atr` is in price;
-    0 filters nothing. `min_rr` is compared with tp_mult / sl_mult exactly; 0 filters nothing. `confidence`, if given, is what
-    every signal carries. `places` are the decimals of a price, needed only where the instrument's are not known.
-    Raises InvalidConfiguration for periods in the wrong order and anything else that cannot be meant.
+    Periods are in candles. The stop lies `sl_mult` and the target `tp_mult` average true ranges from the entry.
+    `min_atr` is in price; 0 filters nothing. `min_rr` is compared with tp_mult / sl_mult exactly; 0 filters nothing.
+    `confidence`, if given, is what every signal carries. `places` are the decimals of a price: the instrument's, unless
+    given; None where nobody knows them yet. Raises InvalidConfiguration for periods in the wrong order and anything
+    else that cannot be meant.
     """
 
     pair: Instrument
@@ -40,7 +41,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
     inverted: bool = False
     confidence: Decimal | None = None
     strategy_name: str = "MA Unified Strategy"
-    places: int = None  # type: ignore[assignment]  # derived in __post_init__
+    places: int | None = None
 
     if TYPE_CHECKING:
 
@@ -88,11 +89,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             _set(self, name, value)
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise InvalidConfiguration(f"confidence is {self.confidence}: give a share between 0 and 1, such as 0.85")
-        if self.places is None:
-            raise InvalidConfiguration(
-                f"nobody knows with how many decimals {pair} is quoted: give places, 0 to {MOST_PLACES}"
-            )
-        if isinstance(self.places, bool) or not isinstance(self.places, int) or not 0 <= self.places <= MOST_PLACES:
+        if self.places is not None and (type(self.places) is not int or not 0 <= self.places <= MOST_PLACES):
             raise InvalidConfiguration(f"places is {self.places!r}: give 0 to {MOST_PLACES} decimals")
 
     def _check_periods(self) -> None:
@@ -108,9 +105,11 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.fast > self.slow and not self.inverted:
             raise InvalidConfiguration(
-                f"{self.key}: fast ({self.fast}) is longer than slow ({self.slow}): swap them, or mark it inverted if it is meant"
+                f"{self.key}: fast ({self.fast}) is longer than slow ({self.slow}): "
+                f"swap them, or mark it inverted if it is meant"
             )
         if self.fast < self.slow and self.inverted:
             raise InvalidConfiguration(
-                f"{self.key}: it is marked inverted, but fast ({self.fast}) is shorter than slow ({self.slow}): unmark it, or swap them"
+                f"{self.key}: it is marked inverted, but fast ({self.fast}) is shorter than slow ({self.slow}): "
+                f"unmark it, or swap them"
             )

@@ -41,6 +41,7 @@ class Strategy(Protocol):
     def restore(self, saved: dict[str, Any]) -> None:
         """Take up a saved state, as if never stopped.
 
-        Raises InvalidSnapshot where it is damaged or was saved under another configuration; the state is then as before.
+        Raises InvalidSnapshot where it is damaged or was saved under another configuration; the state is then as
+        before.
         """
         ...

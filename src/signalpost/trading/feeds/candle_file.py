@@ -1,0 +1,176 @@
+"""Candle files: CSV, plain or gzipped, that can be trusted or are refused with file and line.
+
+The first line names the columns: `time,open,high,low,close` and, if wanted, `volume`, in any order; others are ignored.
+`time` is the candle's open as ISO 8601 text with its zone. Rows are oldest first.
+"""
+
+import csv
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from signalpost.domain.candle import Candle
+from signalpost.domain.exact import non_negative, positive
+from signalpost.domain.instant import iso, utc
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import InvalidCandleFile, InvalidValue
+from signalpost.trading.feeds.price_grid import PriceGrid, grid_of
+
+COLUMNS = ("time", "open", "high", "low", "close")
+_PRICES = COLUMNS[1:]
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class CandleFile(NamedTuple):
+    """What a candle file holds, and what was mended while it was read."""
+
+    candles: tuple[Candle, ...]
+    """Oldest first, each once."""
+    places: int
+    """Decimals of a price: as asked for, else the instrument's, else the file's own."""
+    duplicates: int
+    """Rows that repeated the one before them, and were skipped."""
+    rounded: int
+    """Prices that had digits in excess, below a billionth of the price, and were rounded to `places`."""
+
+
+class _Row(NamedTuple):
+    line: int
+    time: datetime
+    prices: tuple[Decimal, ...]
+    volume: Decimal | None
+
+
+def read_candle_file(
+    path: Path | str, *, timeframe: Timeframe | str, pair: str | None = None, places: int | None = None
+) -> CandleFile:
+    """The candles of a file, checked.
+
+    Raises InvalidCandleFile, naming file and line, for a file that cannot be read, a bad row, a candle out of order or
+    twice with different prices, a price with more decimals than `places`, and candles whose commonest step is not
+    `timeframe`.
+    """
+    name = str(path)
+    rows = list(_rows(Path(path), name))
+    if not rows:
+        raise InvalidCandleFile("it holds no candles: give a file with at least one row", path=name)
+    if places is None and pair is not None:
+        places = Instrument(pair).places
+    grid = grid_of(price for row in rows for price in row.prices) if places is None else PriceGrid(places)
+    candles: list[Candle] = []
+    lines: list[int] = []
+    duplicates = rounded = 0
+    for row in rows:
+        candle, count = _candle(row, grid, name)
+        rounded += count
+        if candles and candle.time <= candles[-1].time:
+            _check_repeats(candle, candles[-1], row.line, name)
+            duplicates += 1
+            continue
+        candles.append(candle)
+        lines.append(row.line)
+    _check_step(candles, lines, Timeframe(timeframe), name)
+    return CandleFile(tuple(candles), grid.places, duplicates, rounded)
+
+
+def _rows(path: Path, name: str) -> Iterator[_Row]:
+    line = None
+    try:
+        with _opened(path) as text:
+            reader = csv.reader(text, strict=True)
+            columns = _columns(next(reader, []), name)
+            for cells in reader:
+                line = reader.line_num
+                if cells:
+                    yield _row(cells, columns, line)
+    except InvalidValue as fault:
+        raise InvalidCandleFile(str(fault), path=name, line=line) from fault
+    except (OSError, EOFError, zlib.error) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+        raise InvalidCandleFile(
+            f"it cannot be read ({reason}): give a CSV file, plain or gzipped", path=name
+        ) from fault
+    except (csv.Error, UnicodeDecodeError) as fault:
+        raise InvalidCandleFile(f"it is no CSV text in UTF-8 ({fault})", path=name, line=line and line + 1) from fault
+
+
+def _opened(path: Path) -> TextIO:
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == _GZIP_MAGIC
+    return (
+        gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+        if is_gzip
+        else path.open(encoding="utf-8-sig", newline="")
+    )
+
+
+def _columns(header: Sequence[str], name: str) -> dict[str, int]:
+    names = [cell.strip().lower() for cell in header]
+    faults = [f"no column {wanted!r}" for wanted in COLUMNS if wanted not in names]
+    faults += [f"column {wanted!r} twice" for wanted in (*COLUMNS, "volume") if names.count(wanted) > 1]
+    if faults:
+        raise InvalidCandleFile(
+            f"the first line has {', '.join(faults)}: it must name the columns {','.join(COLUMNS)}[,volume]",
+            path=name,
+            line=1,
+        )
+    return {wanted: names.index(wanted) for wanted in (*COLUMNS, "volume") if wanted in names}
+
+
+def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
+    if len(cells) <= max(columns.values()):
+        raise InvalidValue(f"the row has {len(cells)} cells, fewer than the first line names: complete or delete it")
+    volume = cells[columns["volume"]].strip() if "volume" in columns else ""
+    return _Row(
+        line,
+        utc(cells[columns["time"]], "time"),
+        tuple(positive(cells[columns[price]], price) for price in _PRICES),
+        non_negative(volume, "volume") if volume else None,
+    )
+
+
+def _candle(row: _Row, grid: PriceGrid, name: str) -> tuple[Candle, int]:
+    """The row's candle, and how many of its prices were rounded."""
+    try:
+        prices = [grid.nearest(price) for price in row.prices]
+        open_, high, low, close = prices
+        candle = Candle(time=row.time, open=open_, high=high, low=low, close=close, volume=row.volume)
+    except InvalidValue as fault:
+        raise InvalidCandleFile(str(fault), path=name, line=row.line) from fault
+    return candle, sum(price != given for price, given in zip(prices, row.prices, strict=True))
+
+
+def _check_repeats(candle: Candle, last: Candle, line: int, name: str) -> None:
+    if candle.time < last.time:
+        raise InvalidCandleFile(
+            f"the candle of {iso(candle.time)} comes after the one of {iso(last.time)}: sort the rows, oldest first",
+            path=name,
+            line=line,
+        )
+    if candle != last:
+        raise InvalidCandleFile(
+            f"the candle of {iso(candle.time)} comes twice, with different values: keep the right one",
+            path=name,
+            line=line,
+        )
+
+
+def _check_step(candles: Sequence[Candle], lines: Sequence[int], timeframe: Timeframe, name: str) -> None:
+    steps = [later.time - earlier.time for earlier, later in pairwise(candles)]
+    counts = Counter(steps)
+    if not steps or counts[timeframe.duration] == max(counts.values()):
+        return
+    commonest, count = counts.most_common(1)[0]
+    raise InvalidCandleFile(
+        f"{count} of {len(steps)} candles follow the one before them by {commonest}, from this line on, which is not "
+        f"{timeframe}: name the file's own timeframe",
+        path=name,
+        line=lines[steps.index(commonest) + 1],
+    )

@@ -37,9 +37,9 @@ class AlertStatus(Word):
 class Alert(Value, frozen=True, kw_only=True, tag="alert"):
     """An alert, checked when made.
 
-    `alert_type` is an open list of words, such as `database_connectivity` or `circuit_breaker_triggered`. `alert_id` is derived from type, time and
-    content, so that two different alerts of one second differ. `valid_until` is 24 h after `timestamp` for critical and high, else 4 h.
-    Raises InvalidValue for what cannot be meant.
+    `alert_type` is an open list of words, such as `database_connectivity` or `circuit_breaker_triggered`. `alert_id` is
+    derived from type, time and content, so that two different alerts of one second differ. `valid_until` is 24 h after
+    `timestamp` for critical and high, else 4 h. Raises InvalidValue for what cannot be meant.
     """
 
     alert_type: str

@@ -40,6 +40,6 @@ class Candle(Value, frozen=True, kw_only=True, tag="candle"):
         )
         if not (self.low <= self.open <= self.high and self.low <= self.close <= self.high):
             raise InvalidValue(
-                f"the candle of {iso(self.time)} has open {self.open}, high {self.high}, low {self.low}, close {self.close}: "
-                f"high must be the highest and low the lowest; check that the columns are in order"
+                f"the candle of {iso(self.time)} has open {self.open}, high {self.high}, low {self.low}, "
+                f"close {self.close}: high must be the highest and low the lowest; check that the columns are in order"
             )

@@ -12,8 +12,8 @@ class Context(Mapping[str, Fact]):
     """An immutable mapping that keeps its order and can be hashed.
 
     Names are text. Text, whole numbers, finite floats, booleans and None are kept; anything else (a Decimal, a time, a
-    nested list) becomes its text, so that whatever a caller puts in can be stored and shown. Equal to another only with the
-    same order, because the order is what people see. Raises InvalidValue for a name that is empty or no text.
+    nested list) becomes its text, so that whatever a caller puts in can be stored and shown. Equal to another only with
+    the same order, because the order is what people see. Raises InvalidValue for a name that is empty or no text.
     """
 
     __slots__ = ("_facts",)

@@ -6,6 +6,7 @@ arithmetic here depends on the calling thread's decimal context.
 """
 
 import re
+from collections.abc import Iterable
 from decimal import (
     ROUND_HALF_EVEN,
     Context,
@@ -18,6 +19,7 @@ from decimal import (
     Subnormal,
 )
 from fractions import Fraction
+from functools import reduce
 from typing import Protocol, SupportsFloat
 
 from signalpost.errors import InvalidValue
@@ -29,8 +31,8 @@ _UNIT = 10**PLACES
 _ONE = Decimal(1)
 _STEP = _ONE.scaleb(-PLACES)
 _WIDE = Context(prec=250, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
-# 250 digits hold any sum or product of two admitted numbers exactly, and any quotient so far that rounding it again to 18
-# decimals is rounding it once: two quotients of 48-digit numbers that differ do so within the first 120 digits.
+# 250 digits hold any sum or product of two admitted numbers exactly, and any quotient so far that rounding it again to
+# 18 decimals is rounding it once: two quotients of 48-digit numbers that differ do so within the first 120 digits.
 _MOST_DIGITS = 48
 _LARGEST = 18
 _SMALLEST = -30
@@ -53,7 +55,8 @@ Number = Decimal | int | float | str | _NumpyScalar
 def decimal_of(value: Number, name: str) -> Decimal:
     """`value` as a finite `Decimal`, taken through its text; `name` is how an error calls it.
 
-    Raises InvalidValue for NaN, infinity, booleans, text that is no plain decimal number, and magnitudes no market quotes.
+    Raises InvalidValue for NaN, infinity, booleans, text that is no plain decimal number, and magnitudes that no market
+    quotes.
     """
     number = value if type(value) is Decimal else _parsed(value, name)
     if not number.is_finite():
@@ -62,7 +65,8 @@ def decimal_of(value: Number, name: str) -> Decimal:
         return _ADMITTED.plus(number)  # the same number, or an error where it does not fit
     except DecimalException:
         raise InvalidValue(
-            f"{name} is {_shown(str(number))}: give a number of at most {_MOST_DIGITS} digits, between 1e{_SMALLEST} and 1e{_LARGEST}"
+            f"{name} is {_shown(str(number))}: give a number of at most {_MOST_DIGITS} digits, "
+            f"between 1e{_SMALLEST} and 1e{_LARGEST}"
         ) from None
 
 
@@ -87,6 +91,11 @@ def difference(minuend: Decimal, subtrahend: Decimal) -> Decimal:
     return _WIDE.subtract(minuend, subtrahend)
 
 
+def total(numbers: Iterable[Decimal]) -> Decimal:
+    """The sum of `numbers`, exactly."""
+    return reduce(_WIDE.add, numbers, Decimal(0))
+
+
 def product(one: Decimal, other: Decimal) -> Decimal:
     """`one` times `other`, exactly."""
     return _WIDE.multiply(one, other)
@@ -103,7 +112,7 @@ def rounded(value: Fraction) -> Decimal:
 
 
 def plain(number: Decimal) -> Decimal:
-    """`number` without trailing zeros after the point, and never as a multiple of a power of ten (`100`, not `1E+2`)."""
+    """`number` without trailing zeros after the point, and never as a multiple of a power of ten: `100`, not `1E+2`."""
     short = number.normalize(_WIDE)
     return short if short.as_tuple().exponent <= 0 else _WIDE.quantize(short, _ONE)  # type: ignore[operator]  # finite
 

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 from signalpost.errors import InvalidValue
 
 Instant = datetime | str
-"""What a constructor takes where an instant is meant: an aware datetime, a pandas Timestamp with a zone, or ISO 8601 text."""
+"""What a constructor takes where an instant is meant.
+
+An aware datetime, a pandas Timestamp with a zone, or ISO 8601 text.
+"""
 
 
 def utc(value: Instant, name: str) -> datetime:
@@ -34,7 +37,7 @@ def utc(value: Instant, name: str) -> datetime:
 
 
 def compact(instant: datetime) -> str:
-    """`instant`, which is in UTC, as it stands in an id: `20250820T010000Z`, with microseconds only where there are some."""
+    """`instant`, which is in UTC, as it stands in an id: `20250820T010000Z`, with microseconds where there are some."""
     fraction = f".{instant.microsecond:06d}" if instant.microsecond else ""
     day, time = instant.isoformat(timespec="seconds")[:19].split("T")
     return f"{day.replace('-', '')}T{time.replace(':', '')}{fraction}Z"

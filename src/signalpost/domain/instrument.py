@@ -15,13 +15,15 @@ _SYMBOL = re.compile(r"[A-Z0-9_]{2,20}", re.ASCII)
 class Instrument(str):
     """An instrument's canonical symbol: 2 to 20 of A-Z, 0-9 and `_`.
 
-    `/` and `-` count as `_`, small letters as capitals. Six letters that are two known currencies are split (`EURUSD` is
-    `EUR_USD`); nothing else is, so `BTCUSDT` and `BTC_USDT` stay two symbols. Raises InvalidValue for any other text.
+    `/` and `-` count as `_`, small letters as capitals. Six letters that are two known currencies are split (`EURUSD`
+    is `EUR_USD`); nothing else is, so `BTCUSDT` and `BTC_USDT` stay two symbols. Raises InvalidValue for any other
+    text.
     """
 
     __slots__ = ()
 
     def __new__(cls, value: str) -> Self:
+        """The instrument that `value` spells."""
         if type(value) is cls:
             return value
         if not isinstance(value, str):

@@ -15,9 +15,9 @@ from signalpost.domain.value import Value
 
 
 class MarketAnalysis(Value, frozen=True, kw_only=True, tag="market_analysis"):
-    """An analysis, checked when made: `context` holds its trend and regime facts; valid for 4 h after `timestamp` unless given.
+    """An analysis, checked when made; `context` holds its trend and regime facts.
 
-    Raises InvalidValue for what cannot be meant.
+    Valid for 4 h after `timestamp` unless given. Raises InvalidValue for what cannot be meant.
     """
 
     title: str

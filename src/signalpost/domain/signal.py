@@ -24,9 +24,10 @@ from signalpost.errors import InvalidValue
 class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     """A trade idea, checked when made: for a BUY stop_loss < entry_price < take_profit, for a SELL the mirror.
 
-    `timestamp` is the candle's open; `known_at` its close, by default the earlier of now and timestamp + timeframe; `valid_until`
-    one timeframe (10 minutes at least) after `known_at`. `signal_id` is derived from strategy, pair, timeframe, side and candle,
-    `risk_reward_ratio` from entry, stop and target. Raises InvalidValue for what cannot be meant.
+    `timestamp` is the candle's open; `known_at` its close, by default the earlier of now and timestamp + timeframe;
+    `valid_until` one timeframe (10 minutes at least) after `known_at`. `signal_id` is derived from strategy, pair,
+    timeframe, side and candle, `risk_reward_ratio` from entry, stop and target. Raises InvalidValue for what cannot be
+    meant.
     """
 
     pair: Instrument
@@ -101,9 +102,9 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     def from_mapping(cls, data: Mapping[str, Any]) -> Self:
         """A signal from a dict of another system, whose names may be any of the usual ones.
 
-        `symbol`, `ticker`, `side`, `action`, `entry`, `close`, `sl`, `tp`, `tf`, `interval`, `candle_time` and the like are read, in
-        any case; None and empty text count as absent; names that mean nothing here are ignored. Raises InvalidValue naming
-        what is missing.
+        `symbol`, `ticker`, `side`, `action`, `entry`, `close`, `sl`, `tp`, `tf`, `interval`, `candle_time` and the like
+        are read, in any case; None and empty text count as absent; names that mean nothing here are ignored. Raises
+        InvalidValue naming what is missing.
         """
         return cls(**spellings.signal_fields(data))
 
@@ -225,8 +226,8 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             price = getattr(self, name)
             if price is not None and (price == self.entry_price or self._is_loss(price) is not loses):
                 raise InvalidValue(
-                    f"{name} is {price} and entry_price {self.entry_price}: for a {self.signal_type} {name} must be {wanted} the entry; "
-                    f"check the side, or swap stop and target"
+                    f"{name} is {price} and entry_price {self.entry_price}: for a {self.signal_type} "
+                    f"{name} must be {wanted} the entry; check the side, or swap stop and target"
                 )
 
     def _set_times(self) -> None:

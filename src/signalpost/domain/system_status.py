@@ -15,9 +15,9 @@ from signalpost.errors import InvalidValue
 
 
 class SystemStatus(Value, frozen=True, kw_only=True, tag="system_status"):
-    """A status report, checked when made: `status` is a word such as `operational`; valid for 15 min after `timestamp` unless given.
+    """A status report, checked when made; `status` is a word such as `operational`.
 
-    Raises InvalidValue for what cannot be meant.
+    Valid for 15 min after `timestamp` unless given. Raises InvalidValue for what cannot be meant.
     """
 
     status: str

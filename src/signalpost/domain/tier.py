@@ -21,6 +21,7 @@ class UserTier(str):
     ADMIN: ClassVar["UserTier"]
 
     def __new__(cls, value: str) -> Self:
+        """The tier that `value` names."""
         if type(value) is cls:
             return value
         if not isinstance(value, str) or not _NAME.fullmatch(name := value.strip().lower()):

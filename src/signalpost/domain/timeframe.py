@@ -24,14 +24,15 @@ _MONTHS = re.compile(r"\d*(M|MN|MO|MON|MONTHS?)|MN?\d*", re.ASCII)
 class Timeframe(str):
     """A candle's length, written as OANDA does: `S5`, `M15`, `H4`, `D`, `W`.
 
-    Takes that spelling (`H4`, `h4`, `D1`), the one of exchanges (`4h`, `1d`, `5min`), TradingView's (`240` minutes, `1D`), a whole
-    number of minutes or a timedelta; what lasts equally long is one and the same. Raises InvalidValue for months, which have no
-    fixed length, for zero, and for more than 52 weeks.
+    Takes that spelling (`H4`, `h4`, `D1`), the one of exchanges (`4h`, `1d`, `5min`), TradingView's (`240` minutes,
+    `1D`), a whole number of minutes or a timedelta; what lasts equally long is one and the same. Raises InvalidValue
+    for months, which have no fixed length, for zero, and for more than 52 weeks.
     """
 
     __slots__ = ()
 
     def __new__(cls, value: "str | int | timedelta") -> Self:
+        """The timeframe that `value` spells or lasts."""
         if type(value) is cls:
             return value
         return super().__new__(cls, _canonical(value))
@@ -95,5 +96,6 @@ def _spelling(length: timedelta, given: object) -> str:
 
 def _refusal(given: object) -> InvalidValue:
     return InvalidValue(
-        f"timeframe is {str(given)[:40]!r}: give one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, of 52 weeks at most"
+        f"timeframe is {str(given)[:40]!r}: give one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, "
+        f"of 52 weeks at most"
     )

@@ -18,7 +18,10 @@ class Word(StrEnum):
 
 
 def member(kind: type[Member], value: object, name: str) -> Member:
-    """The member of `kind` that `value` means; `name` is how an error calls it. Raises InvalidValue listing the members."""
+    """The member of `kind` that `value` means; `name` is how an error calls it.
+
+    Raises InvalidValue listing the members.
+    """
     if type(value) is kind:
         return value
     try:

@@ -6,9 +6,11 @@ Where they come from and under which licence: `data/mt5_h4/NOTICE`.
 from functools import lru_cache
 from importlib.resources import as_file, files
 
+from signalpost.domain.candle import Candle
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
-from signalpost.trading.feeds.candle_file import CandleFile, read_candle_file
+from signalpost.trading.feeds.candle_file import read_candle_file
+from signalpost.trading.feeds.new_york_day import DailyCandles, daily_candles
 
 TIMEFRAME = Timeframe("H4")
 _ENDING = f"_{TIMEFRAME}.csv.gz"
@@ -22,7 +24,13 @@ def bundled_pairs() -> tuple[Instrument, ...]:
     return tuple(Instrument(name.removesuffix(_ENDING)) for name in names if name.endswith(_ENDING))
 
 
-def bundled_candles(pair: Instrument) -> CandleFile:
+@lru_cache(maxsize=8)
+def bundled_candles(pair: Instrument) -> tuple[Candle, ...]:
     """The H4 candles of one of `bundled_pairs`."""
     with as_file(_FOLDER / f"{pair}{_ENDING}") as path:
-        return read_candle_file(path, timeframe=TIMEFRAME, pair=pair)
+        return read_candle_file(path, timeframe=TIMEFRAME, pair=pair).candles
+
+
+def bundled_days(pair: Instrument) -> DailyCandles:
+    """The daily candles made of the H4 candles of one of `bundled_pairs`, by the New York day."""
+    return daily_candles(bundled_candles(pair), TIMEFRAME)

@@ -1,0 +1,63 @@
+"""The command line: `signalpost COMMAND`, a file a command, loaded when it is used."""
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from signalpost import __version__
+from signalpost.errors import SignalpostError
+
+BAD_INPUT = 2
+"""Exit code: bad input or configuration."""
+
+_MODULE_BY_COMMAND = {
+    "demo": "signalpost.cli.demo",
+    "replay": "signalpost.cli.replay",
+}
+"""Where each command is: a function of the command's name in that module."""
+
+
+class _BadInput(click.ClickException):
+    exit_code = BAD_INPUT
+
+    def show(self, file: Any = None) -> None:
+        label = click.style("error:", fg="red", bold=True)
+        click.echo(f"{label} {self.format_message()}", file=file, err=True)
+
+
+class _Commands(click.Group):
+    """Loads a command when it is asked for, and turns signalpost's own errors into one clear line and exit code 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_MODULE_BY_COMMAND)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        if cmd_name not in _MODULE_BY_COMMAND:
+            return None
+        command: click.Command = getattr(import_module(_MODULE_BY_COMMAND[cmd_name]), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SignalpostError as fault:
+            raise _BadInput(str(fault)) from fault
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="""
+    \b
+    Start here:
+      signalpost demo                       all bundled strategies on real candles
+      signalpost replay --help              your own candles and periods
+
+    \b
+    Exit codes: 0 done; 1 refused, or something undelivered; 2 bad input or configuration; 3 store unusable.
+    """,
+)
+@click.version_option(__version__, prog_name="signalpost")
+def main() -> None:
+    """Trading signals, exact to the last digit, from real candles."""

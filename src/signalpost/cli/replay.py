@@ -1,0 +1,146 @@
+"""`signalpost replay`: a strategy, or a file of them, over candle files."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from signalpost.domain.instant import iso
+
+if TYPE_CHECKING:
+    from signalpost.trading.feeds.candle_file import CandleFile
+    from signalpost.trading.replay import Replay
+    from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
+
+_ONE_STRATEGY = ("pair", "timeframe", "fast", "slow")
+_LAST = 10
+
+
+@click.command(
+    short_help="Run a strategy over candle files.",
+    epilog="""
+    \b
+    Examples:
+      signalpost replay EUR_USD_H4.csv.gz --pair EUR_USD --timeframe H4 --fast 40 --slow 140
+      signalpost replay candles.csv --pair BTC/USDT --timeframe 5m --fast 20 --slow 50 --atr wilder --json
+      signalpost replay --strategies strategies.toml --data candles/ --json | jq .entry_price
+
+    \b
+    A candle file is CSV, plain or gzipped: time,open,high,low,close[,volume], oldest first, time being the
+    candle's open as ISO 8601 text with its zone (2025-08-20T01:00:00Z).
+    """,
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--pair", help="What the candles are of: EUR_USD, EUR/USD, EURUSD ...")
+@click.option("--timeframe", help="How long a candle lasts: M5, H4, D, 4h, 240 ...")
+@click.option("--fast", type=int, help="Candles in the fast average.")
+@click.option("--slow", type=int, help="Candles in the slow average.")
+@click.option("--key", help="The strategy's name.  [default: PAIR_TIMEFRAME]")
+@click.option("--atr-period", type=int, help="Candles in the average true range.  [default: 14]")
+@click.option("--atr", type=click.Choice(["simple", "wilder"]), help="How true ranges are averaged.  [default: simple]")
+@click.option("--sl-mult", help="The stop's distance from the entry, in ATR.  [default: 2]")
+@click.option("--tp-mult", help="The target's distance from the entry, in ATR.  [default: 3]")
+@click.option("--min-atr", help="No signal where the ATR is below this, in price.  [default: 0]")
+@click.option("--min-rr", help="No signal where target : stop is below this.  [default: 0]")
+@click.option("--inverted", is_flag=True, help="The fast average is meant to be the longer one.")
+@click.option("--places", type=int, help="Decimals of a price.  [default: the pair's, else the file's]")
+@click.option("--strategies", type=click.Path(path_type=Path), help="A TOML file of strategies, instead of FILE.")
+@click.option("--data", type=click.Path(path_type=Path), help="The folder of their candle files.  [default: .]")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each accepted signal, and no table.")
+def replay(file: Path | None, strategies: Path | None, data: Path | None, as_json: bool, **settings: Any) -> None:  # noqa: FBT001  # click's signature
+    """Run a strategy over candles of the past, and show its signals.
+
+    Give FILE and the strategy's settings, or --strategies and --data for many at once.
+    """
+    given = {name: value for name, value in settings.items() if value is not None and value is not False}
+    if strategies is None:
+        replays = dict([_replay_one(file, data, given)])
+    else:
+        replays = dict(_replay_all(strategies, data, file, given))
+    if as_json:
+        for key, made in replays.items():
+            for line in _json_lines(key, made):
+                click.echo(line)
+    else:
+        _show(replays)
+
+
+def _replay_one(file: Path | None, data: Path | None, given: dict[str, Any]) -> tuple[str, "Replay"]:
+    from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
+
+    missing = [f"--{name}" for name in _ONE_STRATEGY if name not in given]
+    if file is None:
+        raise click.UsageError("give a candle FILE, or --strategies with a file of strategies")
+    if missing:
+        raise click.UsageError(f"{', '.join(missing)} must be given with FILE")
+    if data is not None:
+        raise click.UsageError("--data goes with --strategies; FILE is a path of its own")
+    return _replay_file(MAUnifiedConfig(**given), file)
+
+
+def _replay_all(
+    strategies: Path, data: Path | None, file: Path | None, given: dict[str, Any]
+) -> Iterator[tuple[str, "Replay"]]:
+    from signalpost.trading.strategies_file import read_strategies
+
+    beside = [*(["FILE"] if file else []), *(f"--{name.replace('_', '-')}" for name in given)]
+    if beside:
+        raise click.UsageError(f"{', '.join(beside)} cannot be given beside --strategies: the file holds all settings")
+    for configured in read_strategies(strategies):
+        yield _replay_file(configured.config, (data or Path()) / configured.data)
+
+
+def _replay_file(config: "MAUnifiedConfig", path: Path) -> tuple[str, "Replay"]:
+    import msgspec
+
+    from signalpost.trading.feeds.candle_file import read_candle_file
+    from signalpost.trading.replay import replay as run
+    from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
+
+    file = read_candle_file(path, timeframe=config.timeframe, pair=config.pair, places=config.places)
+    _tell_what_was_mended(path, file)
+    strategy = MAUnifiedStrategy(msgspec.structs.replace(config, places=file.places))
+    return config.key, run(strategy, file.candles)
+
+
+def _tell_what_was_mended(path: Path, file: "CandleFile") -> None:
+    if file.duplicates:
+        click.echo(f"{path}: {file.duplicates} rows repeated the one before them and were skipped", err=True)
+    if file.rounded:
+        click.echo(
+            f"{path}: {file.rounded} prices had digits in excess and were rounded to {file.places} decimals", err=True
+        )
+
+
+def _json_lines(key: str, made: "Replay") -> Iterator[str]:
+    for signal in made.signals:
+        line = {
+            "key": key,
+            "pair": signal.pair,
+            "timeframe": signal.timeframe,
+            "time": iso(signal.timestamp),
+            "known_at": iso(signal.known_at),
+            "signal_type": signal.signal_type,
+            "entry_price": signal.entry_price,
+            "stop_loss": signal.stop_loss,
+            "take_profit": signal.take_profit,
+            "risk_reward_ratio": signal.risk_reward_ratio,
+            "atr": signal.atr_value,
+            "fast_ma": signal.fast_ma,
+            "slow_ma": signal.slow_ma,
+        }
+        yield json.dumps(line, default="{:f}".format)
+
+
+def _show(replays: dict[str, "Replay"]) -> None:
+    from signalpost.cli.tables import console, replays_table, signals_table
+
+    screen = console()
+    screen.print(replays_table(replays))
+    signals = sorted((signal for made in replays.values() for signal in made.signals), key=lambda each: each.known_at)
+    if signals:
+        screen.print(signals_table(signals[-_LAST:], f"The last {min(_LAST, len(signals))} of {len(signals)} signals"))
+    else:
+        screen.print("No signals.")

@@ -1,0 +1,104 @@
+"""Strategy configurations as a TOML file: a `[[strategy]]` table for each, and what they share at the top.
+
+`data/strategies.toml`, which comes with signalpost, shows every setting.
+"""
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from signalpost.errors import InvalidConfiguration
+from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
+
+SCHEMA = 1
+_REQUIRED = ("pair", "timeframe", "fast", "slow")
+_NOT_NEEDED = ("poll_seconds",)  # an older system's pause between two looks; candles come when they close
+_OF_ONE = frozenset((*MAUnifiedConfig.__struct_fields__, *_NOT_NEEDED, "data"))
+_OF_ALL = frozenset(("schema", "strategy_name", "history_candles", "strategy"))
+
+
+class ConfiguredStrategy(NamedTuple):
+    """One strategy of a file."""
+
+    config: MAUnifiedConfig
+    data: str
+    """The candle file it is meant for, relative to the folder of all."""
+
+
+def read_strategies(path: Path | str) -> tuple[ConfiguredStrategy, ...]:
+    """The strategies that a TOML file holds.
+
+    Raises InvalidConfiguration, naming the file and all its faults, for a file that cannot be read, a setting that is
+    not known, missing or out of range, and two strategies with one key.
+    """
+    name = str(path)
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InvalidConfiguration(f"{name}: it cannot be read ({fault}): give a TOML file with strategies") from fault
+    return _strategies(text, name)
+
+
+def bundled_strategies() -> tuple[ConfiguredStrategy, ...]:
+    """The strategies that come with signalpost."""
+    file = files("signalpost") / "data" / "strategies.toml"
+    return _strategies(file.read_text(encoding="utf-8"), file.name)
+
+
+def _strategies(text: str, name: str) -> tuple[ConfiguredStrategy, ...]:
+    try:
+        document = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as fault:
+        raise InvalidConfiguration(f"{name}: it is no TOML: {fault}") from fault
+    found: list[ConfiguredStrategy] = []
+    faults = list(_document_faults(document))
+    if not faults:
+        for number, table in enumerate(document["strategy"], start=1):
+            try:
+                found.append(_strategy(table, document))
+            except InvalidConfiguration as fault:
+                faults.append(f"strategy {number}: {fault}")
+        faults += _repeated(strategy.config.key for strategy in found)
+    if faults:
+        raise InvalidConfiguration("\n".join(f"{name}: {fault}" for fault in faults))
+    return tuple(found)
+
+
+def _document_faults(document: Mapping[str, Any]) -> Iterator[str]:
+    yield from _unknown(document, _OF_ALL)
+    if document.get("schema", SCHEMA) != SCHEMA:
+        yield f"schema is {document['schema']!r}: this version reads {SCHEMA}"
+    tables = document.get("strategy")
+    if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
+        yield "it holds no strategies: add a [[strategy]] table for each"
+
+
+def _strategy(table: Mapping[str, Any], document: Mapping[str, Any]) -> ConfiguredStrategy:
+    faults = [*_unknown(table, _OF_ONE), *(f"{name} is missing" for name in _REQUIRED if name not in table)]
+    if faults:
+        raise InvalidConfiguration("; ".join(faults))
+    settings = {name: value for name, value in table.items() if name not in {*_NOT_NEEDED, "data"}}
+    if "strategy_name" in document:
+        settings.setdefault("strategy_name", document["strategy_name"])
+    config = MAUnifiedConfig(**settings)
+    data = table.get("data", f"{config.pair}_{config.timeframe}.csv.gz")
+    if not isinstance(data, str) or not data:
+        raise InvalidConfiguration(f"data is {data!r}: name a candle file")
+    return ConfiguredStrategy(config, data)
+
+
+def _unknown(table: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
+    known = sorted(known)
+    for name in table:
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1)
+            yield f"{name!r} is no setting" + (f": did you mean {nearest[0]!r}?" if nearest else "")
+
+
+def _repeated(keys: Iterable[str]) -> list[str]:
+    return [f"{count} strategies have the key {key!r}" for key, count in Counter(keys).items() if count > 1]

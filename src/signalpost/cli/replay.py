@@ -107,11 +107,9 @@ def _replay_file(config: "MAUnifiedConfig", path: Path) -> tuple[str, "Replay"]:
 
 def _tell_what_was_mended(path: Path, file: "CandleFile") -> None:
     if file.duplicates:
-        click.echo(f"{path}: {file.duplicates} rows repeated the one before them and were skipped", err=True)
+        click.echo(f"{path}: repeated rows, skipped: {file.duplicates}", err=True)
     if file.rounded:
-        click.echo(
-            f"{path}: {file.rounded} prices had digits in excess and were rounded to {file.places} decimals", err=True
-        )
+        click.echo(f"{path}: prices with digits in excess, rounded to {file.places} decimals: {file.rounded}", err=True)
 
 
 def _json_lines(key: str, made: "Replay") -> Iterator[str]:

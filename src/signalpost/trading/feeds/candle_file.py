@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from io import TextIOWrapper
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple, TextIO, cast
 
 from signalpost.domain.candle import Candle
 from signalpost.domain.exact import non_negative, positive
@@ -92,23 +93,35 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
                     yield _row(cells, columns, line)
     except InvalidValue as fault:
         raise InvalidCandleFile(str(fault), path=name, line=line) from fault
+    except csv.Error as fault:
+        raise InvalidCandleFile(f"it is no CSV: {fault}", path=name, line=reader.line_num) from fault
+    except UnicodeDecodeError as fault:
+        raise InvalidCandleFile("it is no text in UTF-8", path=name, line=_first_undecodable_line(path)) from fault
     except (OSError, EOFError, zlib.error) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise InvalidCandleFile(
-            f"it cannot be read ({reason}): give a CSV file, plain or gzipped", path=name
+            f"it cannot be read ({reason}): give a whole CSV file, plain or gzipped", path=name
         ) from fault
-    except (csv.Error, UnicodeDecodeError) as fault:
-        raise InvalidCandleFile(f"it is no CSV text in UTF-8 ({fault})", path=name, line=line and line + 1) from fault
 
 
 def _opened(path: Path) -> TextIO:
+    return TextIOWrapper(_opened_bytes(path), encoding="utf-8-sig", newline="")
+
+
+def _opened_bytes(path: Path) -> BinaryIO:
     with path.open("rb") as file:
         is_gzip = file.read(2) == _GZIP_MAGIC
-    return (
-        gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-        if is_gzip
-        else path.open(encoding="utf-8-sig", newline="")
-    )
+    return cast("BinaryIO", gzip.open(path)) if is_gzip else path.open("rb")
+
+
+def _first_undecodable_line(path: Path) -> int | None:
+    with _opened_bytes(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return None
 
 
 def _columns(header: Sequence[str], name: str) -> dict[str, int]:
@@ -169,8 +182,8 @@ def _check_step(candles: Sequence[Candle], lines: Sequence[int], timeframe: Time
         return
     commonest, count = counts.most_common(1)[0]
     raise InvalidCandleFile(
-        f"{count} of {len(steps)} candles follow the one before them by {commonest}, from this line on, which is not "
-        f"{timeframe}: name the file's own timeframe",
+        f"{count} of {len(steps)} candles, the first of them here, open {commonest} after the one before, "
+        f"and not {timeframe.duration} as {timeframe} candles do: name the file's own timeframe",
         path=name,
         line=lines[steps.index(commonest) + 1],
     )

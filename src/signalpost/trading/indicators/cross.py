@@ -1,5 +1,6 @@
 """Crosses: the candle at which one line comes to stand above, or below, another."""
 
+from signalpost.errors import InvalidSnapshot
 from signalpost.trading.indicators.plain_data import Snapshot, whole_or_none
 
 UP = 1
@@ -31,8 +32,14 @@ class Cross:
 
     def snapshot(self) -> Snapshot:
         """The state as plain data: how the lines stood to each other, without the distance."""
-        return {"last": self._last if not self._last else (self._last > 0) - (self._last < 0)}
+        last = self._last
+        return {"last": None if last is None else (last > 0) - (last < 0)}
 
     def restore(self, saved: Snapshot) -> None:
-        """Take up a saved state. Raises InvalidSnapshot where it is damaged."""
-        self._last = whole_or_none(saved, "last")
+        """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
+        last = whole_or_none(saved, "last")
+        if last not in (None, DOWN, NONE, UP):
+            raise InvalidSnapshot(
+                f"last is {last} where {DOWN}, {NONE} or {UP} was saved: rebuild the state from its origin"
+            )
+        self._last = last

@@ -3,6 +3,7 @@
 from collections import deque
 from fractions import Fraction
 
+from signalpost.errors import InvalidSnapshot
 from signalpost.trading.indicators.fixed_point import ONE, half_even
 from signalpost.trading.indicators.period import checked_period
 from signalpost.trading.indicators.plain_data import Snapshot, whole_or_none, wholes
@@ -45,29 +46,33 @@ class SimpleMovingAverage:
         return {"window": list(self._window)}
 
     def restore(self, saved: Snapshot) -> None:
-        """Take up a saved state. Raises InvalidSnapshot where it is damaged."""
+        """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
         window = wholes(saved, "window", at_most=self.period)
         self._window = deque(window, maxlen=self.period)
         self.total = sum(window)
 
 
 class ExponentialMovingAverage:
-    """The average that gives the newest value the weight 2 / (period + 1), seeded with the mean of the first ones.
+    """The average that moves by a share of the difference a value, seeded with the mean of the first `period` values.
 
-    Each step is exact but for one rounding, half to even, at 2**-64 ticks. Warm at index period - 1 (as TA-Lib's EMA).
+    The share, `weight`, is 2 / (period + 1) unless given; Wilder's smoothing is the weight 1 / period. Each step is
+    exact but for one rounding, half to even, at 2**-64 ticks. Warm at index period - 1 (as TA-Lib's EMA).
     """
 
-    __slots__ = ("_scaled", "_seed", "period")
+    __slots__ = ("_divisor", "_new", "_old", "_scaled", "_seed", "period")
 
-    def __init__(self, period: int) -> None:
+    def __init__(self, period: int, *, weight: Fraction | None = None) -> None:
         self.period = checked_period(period)
+        share = Fraction(2, period + 1) if weight is None else weight
+        self._new, self._old = share.numerator * ONE, share.denominator - share.numerator
+        self._divisor = share.denominator
         self._seed: list[int] = []
         self._scaled: int | None = None
 
     def update(self, value: int) -> int | None:
         """Take the next value, in ticks, and return the average in ticks x 2**64 once warm."""
         if self._scaled is not None:
-            self._scaled = half_even(self._scaled * (self.period - 1) + 2 * value * ONE, self.period + 1)
+            self._scaled = half_even(self._scaled * self._old + value * self._new, self._divisor)
             return self._scaled
         self._seed.append(value)
         if len(self._seed) == self.period:
@@ -90,5 +95,8 @@ class ExponentialMovingAverage:
         return {"seed": list(self._seed), "scaled": None if self._scaled is None else str(self._scaled)}
 
     def restore(self, saved: Snapshot) -> None:
-        """Take up a saved state. Raises InvalidSnapshot where it is damaged."""
-        self._seed, self._scaled = wholes(saved, "seed", at_most=self.period - 1), whole_or_none(saved, "scaled")
+        """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
+        seed, scaled = wholes(saved, "seed", at_most=self.period - 1), whole_or_none(saved, "scaled")
+        if seed and scaled is not None:
+            raise InvalidSnapshot("both a seed and an average were saved: rebuild the state from its origin")
+        self._seed, self._scaled = seed, scaled

@@ -1,22 +1,45 @@
-"""Reading an indicator's saved state, which came from a store and may be damaged."""
+"""Saved state as plain data: sealed with a checksum, and read with suspicion, because a store may damage it."""
 
+import json
 from collections.abc import Mapping
+from hashlib import blake2b
+from reprlib import repr as short
 from typing import Any
 
 from signalpost.errors import InvalidSnapshot
 
 Snapshot = dict[str, Any]
-"""Plain data: what JSON can hold. Whole numbers beyond 64 bits are written as text."""
+"""Plain data: what JSON can hold. Fixed-point numbers, which are long, are written as text."""
+
+_MOST_DIGITS = 100
+_REBUILD = "rebuild the state from its origin"
+
+
+def sealed(state: Snapshot) -> Snapshot:
+    """`state` with a checksum, by which `unsealed` knows damage."""
+    return {**state, "checksum": _checksum(state)}
+
+
+def unsealed(saved: Mapping[str, Any]) -> Snapshot:
+    """The state that was sealed. Raises InvalidSnapshot where anything in it is other than it was."""
+    state = {name: value for name, value in saved.items() if name != "checksum"}
+    try:
+        intact = saved.get("checksum") == _checksum(state)
+    except (TypeError, ValueError, RecursionError):  # what JSON cannot hold was never saved
+        intact = False
+    if not intact:
+        raise InvalidSnapshot(f"the saved state does not match its checksum: {_REBUILD}")
+    return state
 
 
 def whole(saved: Mapping[str, Any], name: str) -> int:
-    """The whole number saved under `name`, which large ones are as text."""
+    """The whole number saved under `name`, which long ones are as text."""
     value = saved.get(name)
-    if isinstance(value, str) and value.removeprefix("-").isdigit() and value.isascii():
+    if isinstance(value, str) and len(value) <= _MOST_DIGITS and value.isascii() and value.removeprefix("-").isdigit():
         return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int:
         return value
-    raise InvalidSnapshot(f"{name} is {value!r} where a whole number was saved: rebuild the state from its origin")
+    raise InvalidSnapshot(f"{name} is {short(value)} where a whole number was saved: {_REBUILD}")
 
 
 def whole_or_none(saved: Mapping[str, Any], name: str) -> int | None:
@@ -25,11 +48,11 @@ def whole_or_none(saved: Mapping[str, Any], name: str) -> int | None:
 
 
 def wholes(saved: Mapping[str, Any], name: str, *, at_most: int) -> list[int]:
-    """The list of at most `at_most` whole numbers saved under `name`."""
+    """A new list of the at most `at_most` whole numbers saved under `name`."""
     values = saved.get(name)
     if isinstance(values, list) and len(values) <= at_most and all(type(value) is int for value in values):
-        return values
-    raise InvalidSnapshot(f"{name} is not a list of at most {at_most} whole numbers: rebuild the state from its origin")
+        return values.copy()
+    raise InvalidSnapshot(f"{name} is not a list of at most {at_most} whole numbers: {_REBUILD}")
 
 
 def part(saved: Mapping[str, Any], name: str) -> Snapshot:
@@ -37,4 +60,9 @@ def part(saved: Mapping[str, Any], name: str) -> Snapshot:
     value = saved.get(name)
     if isinstance(value, dict):
         return value
-    raise InvalidSnapshot(f"{name} is missing from the saved state: rebuild the state from its origin")
+    raise InvalidSnapshot(f"{name} is missing from the saved state: {_REBUILD}")
+
+
+def _checksum(state: Snapshot) -> str:
+    text = json.dumps(state, sort_keys=True, separators=(",", ":"))
+    return blake2b(text.encode(), digest_size=8).hexdigest()

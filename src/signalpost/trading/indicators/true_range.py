@@ -21,10 +21,15 @@ class TrueRange:
             return high - low
         return (last if last > high else high) - (last if last < low else low)
 
+    @property
+    def has_last_close(self) -> bool:
+        """Whether a candle has been seen."""
+        return self._last_close is not None
+
     def snapshot(self) -> Snapshot:
         """The state as plain data."""
         return {"last_close": self._last_close}
 
     def restore(self, saved: Snapshot) -> None:
-        """Take up a saved state. Raises InvalidSnapshot where it is damaged."""
+        """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
         self._last_close = whole_or_none(saved, "last_close")

@@ -7,6 +7,7 @@ One class for every configuration; one candle at a time; exact. A cross is judge
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from reprlib import repr as short
 from typing import Any
 
 from signalpost.domain.candle import Candle
@@ -17,10 +18,10 @@ from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal, strategy_slug
 from signalpost.domain.validity import later
 from signalpost.errors import InvalidConfiguration, InvalidSnapshot, InvalidValue, OutOfOrder
-from signalpost.trading.indicators.atr import average_true_range
+from signalpost.trading.indicators.atr import AverageTrueRange
 from signalpost.trading.indicators.cross import UP, Cross
 from signalpost.trading.indicators.moving_average import SimpleMovingAverage
-from signalpost.trading.indicators.plain_data import Snapshot, part
+from signalpost.trading.indicators.plain_data import Snapshot, part, sealed, unsealed
 from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
 from signalpost.trading.strategies.port import Filtered
 from signalpost.trading.ticks import TickScale
@@ -32,8 +33,9 @@ class MAUnifiedStrategy:
     """BUY where the fast average crosses above the slow one, SELL where it crosses below; entry at the candle's close.
 
     A cross is filtered, with its reasons, while the ATR is cold, where the ATR is zero or below `min_atr`, where
-    tp_mult / sl_mult is below `min_rr`, and where stop or target would not be a price. The first candle is the stream's
-    origin, part of its state. Raises InvalidConfiguration where nobody knows with how many decimals the pair is quoted.
+    tp_mult / sl_mult is below `min_rr`, and where stop, target or time would be out of range. The first candle is the
+    stream's origin, part of its state. Raises InvalidConfiguration where nobody knows with how many decimals the pair
+    is quoted.
     """
 
     __slots__ = ("_atr", "_cross", "_fast", "_last", "_origin", "_scale", "_slow", "config")
@@ -48,7 +50,7 @@ class MAUnifiedStrategy:
         self._scale = TickScale(config.places)
         self._fast = SimpleMovingAverage(config.fast)
         self._slow = SimpleMovingAverage(config.slow)
-        self._atr = average_true_range(config.atr, config.atr_period)
+        self._atr = AverageTrueRange(config.atr, config.atr_period)
         self._cross = Cross()
         self._origin: datetime | None = None
         self._last: datetime | None = None
@@ -81,17 +83,19 @@ class MAUnifiedStrategy:
         return self._cross.update(fast * self._slow.period - slow * self._fast.period)
 
     def snapshot(self) -> Snapshot:
-        """The whole state as plain data that JSON can hold."""
-        return {
-            "version": SNAPSHOT_VERSION,
-            "fingerprint": self.fingerprint,
-            "origin": None if self._origin is None else iso(self._origin),
-            "last": None if self._last is None else iso(self._last),
-            "fast": self._fast.snapshot(),
-            "slow": self._slow.snapshot(),
-            "atr": self._atr.snapshot(),
-            "cross": self._cross.snapshot(),
-        }
+        """The whole state as plain data that JSON can hold, sealed with a checksum."""
+        return sealed(
+            {
+                "version": SNAPSHOT_VERSION,
+                "fingerprint": self.fingerprint,
+                "origin": None if self._origin is None else iso(self._origin),
+                "last": None if self._last is None else iso(self._last),
+                "fast": self._fast.snapshot(),
+                "slow": self._slow.snapshot(),
+                "atr": self._atr.snapshot(),
+                "cross": self._cross.snapshot(),
+            }
+        )
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Take up a saved state, as if never stopped.
@@ -99,16 +103,19 @@ class MAUnifiedStrategy:
         Raises InvalidSnapshot where it is damaged or was saved under another configuration; the state is then as
         before.
         """
+        if not isinstance(saved, dict):
+            raise InvalidSnapshot(f"{self.config.key}: the saved state is {short(saved)}: rebuild it from its origin")
         for name, expected in (("version", SNAPSHOT_VERSION), ("fingerprint", self.fingerprint)):
             if saved.get(name) != expected:
                 raise InvalidSnapshot(
-                    f"{self.config.key}: the saved state has {name} {saved.get(name)!r} and not {expected!r}: "
+                    f"{self.config.key}: the saved state has {name} {short(saved.get(name))} and not {expected!r}: "
                     f"rebuild it from its origin"
                 )
+        state = unsealed(saved)
         fresh = MAUnifiedStrategy(self.config)
-        fresh._origin, fresh._last = _instant(saved, "origin"), _instant(saved, "last")
+        fresh._origin, fresh._last = _span(state)
         for name in ("fast", "slow", "atr", "cross"):
-            getattr(fresh, f"_{name}").restore(part(saved, name))
+            getattr(fresh, f"_{name}").restore(part(state, name))
         for name in ("_origin", "_last", "_fast", "_slow", "_atr", "_cross"):
             setattr(self, name, getattr(fresh, name))
 
@@ -120,20 +127,12 @@ class MAUnifiedStrategy:
         return f"ma-unified {config.pair} {config.timeframe} places={self._scale.places} {periods}"
 
     def _judged(self, candle: Candle, side: SignalType) -> Signal | Filtered:
-        config = self.config
-        atr = self._atr.value
+        config, atr = self.config, self._atr.value
         if atr is None:
-            return Filtered(side, (f"atr cold: fewer than {config.atr_period} true ranges so far",))
+            return Filtered(side, (f"atr cold: too few candles for an average of {config.atr_period} true ranges",))
         reasons = []
-        stop = target = Decimal(0)
         if atr == 0:
             reasons.append("atr zero: the market did not move, so there is no place for a stop")
-        else:
-            entry = self._scale.exact_ticks(candle.close)
-            stop = self._scale.price(entry - side.sign * atr * Fraction(config.sl_mult))
-            target = self._scale.price(entry + side.sign * atr * Fraction(config.tp_mult))
-            if min(stop, target) <= 0:
-                reasons.append(f"price out of range: stop {stop}, target {target}")
         if atr < self._scale.exact_ticks(config.min_atr):
             reasons.append(f"min atr: {self._scale.price(atr)} < {config.min_atr}")
         ratio = Fraction(config.tp_mult) / Fraction(config.sl_mult)
@@ -141,29 +140,31 @@ class MAUnifiedStrategy:
             reasons.append(f"min rr: {rounded(ratio)} < {config.min_rr}")
         if reasons:
             return Filtered(side, tuple(reasons))
-        return self._signal(candle, side, atr, stop, target, rounded(ratio))
+        try:
+            return self._signal(candle, side, atr, ratio)
+        except InvalidValue as fault:  # a stop below zero, a target beyond all prices, the end of the calendar
+            return Filtered(side, (f"out of range: {fault}",))
 
-    def _signal(
-        self, candle: Candle, side: SignalType, atr: Fraction, stop: Decimal, target: Decimal, ratio: Decimal
-    ) -> Signal:
-        config = self.config
+    def _signal(self, candle: Candle, side: SignalType, atr: Fraction, ratio: Fraction) -> Signal:
+        config, price = self.config, self._scale.price
+        entry, move = self._scale.exact_ticks(candle.close), side.sign * atr
         known = later(candle.time, config.timeframe.duration)
         return Signal(
-            signal_id=f"{strategy_slug(config.strategy_name)}:{self._stream}:{side}:{compact(candle.time)}",
+            signal_id=f"{strategy_slug(config.strategy_name)}:{config.stream}:{side}:{compact(candle.time)}",
             pair=config.pair,
             timeframe=config.timeframe,
             strategy_name=config.strategy_name,
             signal_type=side,
             entry_price=candle.close,
             price_places=self._scale.places,
-            stop_loss=stop,
-            take_profit=target,
+            stop_loss=price(entry - move * Fraction(config.sl_mult)),
+            take_profit=price(entry + move * Fraction(config.tp_mult)),
             fast_ma=self._average(self._fast),
             slow_ma=self._average(self._slow),
-            atr_value=self._scale.price(atr),
+            atr_value=price(atr),
             atr_multiplier_sl=config.sl_mult,
             atr_multiplier_tp=config.tp_mult,
-            risk_reward_ratio=ratio,
+            risk_reward_ratio=rounded(ratio),
             confidence_score=config.confidence,
             timestamp=candle.time,
             created_at=known,
@@ -173,17 +174,13 @@ class MAUnifiedStrategy:
     def _average(self, average: SimpleMovingAverage) -> Decimal:
         return self._scale.price(Fraction(average.total, average.period))
 
-    @property
-    def _stream(self) -> str:
-        """Pair and timeframe, and the key where it says more, so that two strategies on one pair stay apart."""
-        config = self.config
-        stream = f"{config.pair}:{config.timeframe}"
-        return stream if config.key == f"{config.pair}_{config.timeframe}" else f"{stream}:{config.key}"
 
-
-def _instant(saved: dict[str, Any], name: str) -> datetime | None:
-    text = saved.get(name)
+def _span(state: Snapshot) -> tuple[datetime | None, datetime | None]:
+    """The times of the first and the last candle."""
     try:
-        return None if text is None else utc(text, name)
-    except InvalidValue as fault:
-        raise InvalidSnapshot(f"{fault}: rebuild the state from its origin") from fault
+        origin, last = (None if state[name] is None else utc(state[name], name) for name in ("origin", "last"))
+    except (KeyError, InvalidValue) as fault:
+        raise InvalidSnapshot(f"origin or last is damaged ({fault}): rebuild the state from its origin") from fault
+    if (origin is None) != (last is None) or (origin and last and last < origin):
+        raise InvalidSnapshot(f"last is {last} and origin {origin}: rebuild the state from its origin")
+    return origin, last

@@ -14,6 +14,9 @@ from signalpost.errors import InvalidConfiguration, InvalidValue
 from signalpost.trading.indicators.atr import ATR_KINDS
 from signalpost.trading.indicators.period import checked_period
 
+LONGEST_KEY = 64
+"""A key stands in the ids of signals, beside other names; the id of a signal has at most 200 characters."""
+
 _set = msgspec.structs.force_setattr
 
 
@@ -72,6 +75,12 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidConfiguration(str(fault)) from fault
         self._check_periods()
 
+    @property
+    def stream(self) -> str:
+        """Pair and timeframe, and the key where it says more, so that two strategies on one pair stay apart."""
+        stream = f"{self.pair}:{self.timeframe}"
+        return stream if self.key == f"{self.pair}_{self.timeframe}" else f"{stream}:{self.key}"
+
     def _convert(self) -> None:
         pair, timeframe = Instrument(self.pair), Timeframe(self.timeframe)
         for name, value in {
@@ -87,6 +96,8 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             "places": pair.places if self.places is None else self.places,
         }.items():
             _set(self, name, value)
+        if len(self.key) > LONGEST_KEY:
+            raise InvalidConfiguration(f"key is {self.key[:40]!r}...: give at most {LONGEST_KEY} characters")
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise InvalidConfiguration(f"confidence is {self.confidence}: give a share between 0 and 1, such as 0.85")
         if self.places is not None and (type(self.places) is not int or not 0 <= self.places <= MOST_PLACES):

@@ -31,8 +31,8 @@ def demo() -> None:
     screen = console()
     screen.print(signals_table(signals[-_LAST:], f"The last {_LAST} of {len(signals):,} signals"))
     screen.print(replays_table(replays))
-    if left_out := ", ".join(config.key for config in configs if config not in runnable):
-        screen.print(f"No bundled candles for {left_out}.")
+    left_out = ", ".join(config.key for config in configs if config not in runnable)
+    screen.print(f"No bundled candles for {left_out}.")
     screen.print(
         f"Daily candles are cut at 17:00 New York time. In {len(weeks)} weeks the broker's H4 grid lies across it, and "
         f"a candle counts to the day it opened in: the weeks from {', '.join(map(str, weeks))}."

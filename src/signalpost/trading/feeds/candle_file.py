@@ -9,6 +9,7 @@ import gzip
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from io import TextIOWrapper
@@ -115,7 +116,8 @@ def _opened_bytes(path: Path) -> BinaryIO:
 
 
 def _first_undecodable_line(path: Path) -> int | None:
-    with _opened_bytes(path) as lines:
+    """The line to name; None where the file is damaged before it."""
+    with suppress(OSError, EOFError, zlib.error), _opened_bytes(path) as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 line.decode()

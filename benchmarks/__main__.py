@@ -1,0 +1,15 @@
+"""`python -m benchmarks [NAME ...]`: all of them, or those named."""
+
+import platform
+import sys
+from importlib import import_module
+
+from benchmarks.table import show
+
+NAMES = ("strategy", "startup")
+
+if unknown := set(sys.argv[1:]) - set(NAMES):
+    sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
+print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}; medians of several rounds")
+for name in sys.argv[1:] or NAMES:
+    show(name, import_module(f"benchmarks.{name}").rows())

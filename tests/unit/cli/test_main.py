@@ -1,0 +1,30 @@
+import pytest
+from click.testing import CliRunner
+
+import signalpost
+from signalpost.cli import main
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0
+    assert "Run all bundled strategies on real candles." in result.stdout
+    assert "Run a strategy over candle files." in result.stdout
+    assert "Exit codes: 0 done; 1 refused, or something undelivered; 2 bad input or configuration; 3" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["demo", "replay"])
+def test_each_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "-h"])
+    assert result.exit_code == 0
+    assert f"Usage: signalpost {command}" in result.stdout.replace("main", "signalpost")
+
+
+def test_the_version_is_the_packages() -> None:
+    assert CliRunner().invoke(main, ["--version"]).stdout == f"signalpost, version {signalpost.__version__}\n"
+
+
+def test_an_unknown_command_is_bad_input() -> None:
+    result = CliRunner().invoke(main, ["replya"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "No such command 'replya'" in result.stderr

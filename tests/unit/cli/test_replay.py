@@ -1,0 +1,155 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from signalpost.cli import main
+
+HEADER = "time,open,high,low,close\n"
+FIELDS = [
+    *("key", "pair", "timeframe", "time", "known_at", "signal_type", "entry_price", "stop_loss", "take_profit"),
+    *("risk_reward_ratio", "atr", "fast_ma", "slow_ma"),
+]
+SETTINGS = ("--pair", "EUR/USD", "--timeframe", "4h", "--fast", "1", "--slow", "2", "--atr-period", "2")
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["replay", *map(str, arguments)])
+
+
+def candles(path: Path, *closes: str) -> Path:
+    rows = [
+        f"2025-01-{6 + number // 6:02}T{number % 6 * 4:02}:00:00Z,{close},{close}9,{close},{close}\n"
+        for number, close in enumerate(closes)
+    ]
+    path.write_text(HEADER + "".join(rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Falls, then rises: one BUY, at the fourth candle."""
+    return candles(tmp_path / "EUR_USD_H4.csv", "1.1040", "1.1030", "1.1020", "1.1050", "1.1060")
+
+
+def test_json_is_a_line_a_signal_with_exact_text_for_prices(file: Path) -> None:
+    result = run(file, *SETTINGS, "--json")
+    assert result.exit_code == 0
+    (line,) = map(json.loads, result.stdout.splitlines())
+    assert list(line) == FIELDS
+    assert line == {
+        "key": "EUR_USD_H4",
+        "pair": "EUR_USD",
+        "timeframe": "H4",
+        "time": "2025-01-06T12:00:00Z",
+        "known_at": "2025-01-06T16:00:00Z",
+        "signal_type": "BUY",
+        "entry_price": "1.1050",
+        "stop_loss": "1.10091",
+        "take_profit": "1.111135",
+        "risk_reward_ratio": "1.5",
+        "atr": "0.002045",
+        "fast_ma": "1.105",
+        "slow_ma": "1.1035",
+    }
+
+
+def test_settings_change_what_comes_out(file: Path) -> None:
+    wider = json.loads(run(file, *SETTINGS, "--json", "--sl-mult", "1", "--tp-mult", "4", "--key", "mine").stdout)
+    assert (wider["key"], wider["stop_loss"], wider["risk_reward_ratio"]) == ("mine", "1.102955", "4")
+    assert run(file, *SETTINGS, "--json", "--min-atr", "0.002045").stdout
+    assert not run(file, *SETTINGS, "--json", "--min-atr", "0.0020451").stdout
+    assert not run(file, *SETTINGS, "--json", "--min-rr", "1.51").stdout
+    assert run(file, *SETTINGS, "--json", "--atr-period", "4").stdout
+    assert not run(file, *SETTINGS, "--json", "--atr-period", "4", "--atr", "wilder").stdout, "warm a candle later"
+
+
+def test_an_inverted_strategy_must_be_meant(file: Path) -> None:
+    turned = [*SETTINGS[:4], "--fast", "2", "--slow", "1", "--atr-period", "2", "--json"]
+    refused = run(file, *turned)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "swap them, or mark it inverted" in refused.stderr
+    assert json.loads(run(file, *turned, "--inverted").stdout)["signal_type"] == "SELL"
+
+
+def test_a_small_price_is_written_without_an_exponent(tmp_path: Path) -> None:
+    file = candles(tmp_path / "c.csv", "0.00000040", "0.00000030", "0.00000020", "0.00000050")
+    line = json.loads(run(file, "--pair", "SHIB_BTC", *SETTINGS[2:], "--json", "--sl-mult", "0.1").stdout)
+    assert line["entry_price"] == "0.00000050"
+    assert "E" not in "".join(value for name, value in line.items() if name not in {"key", "pair", "signal_type"})
+
+
+def test_the_table_shows_the_strategy_and_its_last_signals(file: Path) -> None:
+    result = run(file, *SETTINGS)
+    assert result.exit_code == 0
+    rows = [" ".join(line.replace("│", " ").split()) for line in result.stdout.splitlines()]
+    assert any(row.startswith("EUR_USD_H4 5 1 1 - ") for row in rows)
+    assert "2025-01-06 16:00 EUR_USD H4 BUY 1.10500 1.10091 1.11114 40.9 61.4 1.50" in rows
+
+
+def test_a_cross_that_is_filtered_is_counted_with_its_reason(file: Path) -> None:
+    result = run(file, *SETTINGS, "--min-atr", "1")
+    assert "1 min atr" in result.stdout
+    assert "No signals." in result.stdout
+
+
+def test_a_file_of_strategies_is_replayed_over_its_folder_of_candles(tmp_path: Path, file: Path) -> None:
+    strategies = tmp_path / "strategies.toml"
+    table = (
+        f'[[strategy]]\npair = "EURUSD"\ntimeframe = "H4"\nfast = 1\nslow = 2\natr_period = 2\ndata = "{file.name}"\n'
+    )
+    strategies.write_text(table + table + 'key = "second"\n', encoding="utf-8")
+    lines = run("--strategies", strategies, "--data", tmp_path, "--json").stdout.splitlines()
+    assert [json.loads(line)["key"] for line in lines] == ["EUR_USD_H4", "second"]
+    shown = run("--strategies", strategies, "--data", tmp_path)
+    assert "all 2" in shown.stdout
+    assert "The last 2 of 2 signals" in shown.stdout
+
+
+def test_what_was_mended_in_a_file_is_told_on_stderr(file: Path) -> None:
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    noisy = lines[5].replace(",1.1060,", ",1.1060000000000001,", 1)
+    file.write_text("".join([*lines[:3], lines[2], *lines[3:5], noisy]), encoding="utf-8")
+    result = run(file, *SETTINGS, "--json")
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
+    assert result.stderr.splitlines() == [
+        f"{file}: repeated rows, skipped: 1",
+        f"{file}: prices with digits in excess, rounded to 5 decimals: 1",
+    ]
+
+
+def test_bad_candles_are_told_on_stderr_with_file_and_line_and_nothing_on_stdout(file: Path) -> None:
+    file.write_text(file.read_text(encoding="utf-8") + "2025-01-06T20:00:00Z,1,1,1,0\n", encoding="utf-8")
+    for form in ("--json", "--key=k"):
+        result = run(file, *SETTINGS, form)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr == f"error: {file}, line 7: close is 0: it must be above zero\n"
+
+
+def test_one_bad_file_of_many_leaves_stdout_empty(tmp_path: Path, file: Path) -> None:
+    strategies = tmp_path / "strategies.toml"
+    table = '[[strategy]]\npair = "EURUSD"\ntimeframe = "H4"\nfast = 1\nslow = 2\natr_period = 2\n'
+    strategies.write_text(f'{table}data = "{file.name}"\n{table}key = "k"\ndata = "none.csv"\n', encoding="utf-8")
+    result = run("--strategies", strategies, "--data", tmp_path, "--json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "none.csv: it cannot be read" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give a candle FILE, or --strategies"),
+        (("c.csv", "--pair", "EUR_USD"), "--timeframe, --fast, --slow must be given with FILE"),
+        (("c.csv", *SETTINGS, "--data", "."), "--data goes with --strategies"),
+        (("c.csv", "--strategies", "s.toml", "--sl-mult", "2"), "FILE, --sl-mult cannot be given beside --strategies"),
+        (("c.csv", *SETTINGS, "--atr", "hull"), "'hull' is not one of 'simple', 'wilder'"),
+        (("c.csv", *SETTINGS, "--sl-mult", "wide"), "sl_mult is 'wide': give a number"),
+        (("c.csv", *SETTINGS, "--places", "13"), "places is 13: give 0 to 12 decimals"),
+        (("c.csv", *SETTINGS[:2], "--timeframe", "1M", *SETTINGS[4:]), "months differ in length"),
+    ],
+)
+def test_bad_arguments_are_told_before_any_file_is_read(arguments: tuple[str, ...], said: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr

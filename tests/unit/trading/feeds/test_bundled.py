@@ -1,0 +1,31 @@
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from signalpost import Instrument
+from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles, bundled_days, bundled_pairs
+from signalpost.trading.strategies_file import bundled_strategies
+
+
+def test_seven_pairs_with_strategies_are_bundled() -> None:
+    configured = {each.config.pair for each in bundled_strategies()}
+    assert len(bundled_pairs()) == 7
+    assert configured - set(bundled_pairs()) == {Instrument("NZD_USD")}
+
+
+def test_each_pair_has_two_years_of_h4_candles_and_the_days_made_of_them() -> None:
+    for pair in bundled_pairs():
+        candles, days = bundled_candles(pair), bundled_days(pair).candles
+        assert candles[0].time == datetime(2020, 1, 5, 22, tzinfo=UTC)
+        assert candles[-1].time + TIMEFRAME.duration == datetime(2022, 3, 4, 22, tzinfo=UTC)
+        assert len(candles) == 3_378
+        assert len(days) == 563
+        assert days[-1].close == candles[-1].close
+        assert all(later.time - day.time >= timedelta(hours=23) for day, later in pairwise(days))
+
+
+def test_the_weeks_in_which_the_grid_lies_across_the_day_are_those_between_the_changes_of_clocks() -> None:
+    weeks = {str(week) for pair in bundled_pairs() for week in bundled_days(pair).straddling_weeks}
+    assert weeks == {
+        *("2020-03-09", "2020-03-16", "2020-03-23", "2020-10-26"),
+        *("2021-03-15", "2021-03-22", "2021-11-01"),
+    }

@@ -1,0 +1,170 @@
+import gzip
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from signalpost import Candle, InvalidCandleFile
+from signalpost.trading.feeds.candle_file import read_candle_file
+
+Write = Callable[..., Path]
+FIRST = Candle(time="2025-01-06T00:00:00Z", open="1.1", high="1.102", low="1.099", close="1.101")
+
+
+def test_candles_come_out_as_they_were_written(write: Write) -> None:
+    file = read_candle_file(write(), timeframe="H4", pair="EUR_USD")
+    assert file.candles[0] == FIRST
+    assert [candle.close for candle in file.candles] == [Decimal("1.101"), Decimal("1.1025"), Decimal("1.1035")]
+    assert (file.places, file.duplicates, file.rounded) == (5, 0, 0)
+
+
+def test_a_gzipped_file_reads_as_the_plain_one_whatever_it_is_called(write: Write, tmp_path: Path) -> None:
+    plain = write()
+    squeezed = tmp_path / "candles.data"
+    squeezed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_candle_file(squeezed, timeframe="H4") == read_candle_file(plain, timeframe="H4")
+
+
+def test_line_ends_blank_lines_byte_order_mark_and_other_columns_do_not_matter(write: Write, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.csv"
+    rows = [
+        "Close, spread,low,HIGH,open,time",
+        "1.10100,3,1.09900,1.10200,1.10000,2025-01-06T00:00:00Z",
+        "",
+        "1.10250,3,1.10000,1.10300,1.10100,2025-01-06T05:00:00+01:00",
+        "1.10350,3,1.10200,1.10400,1.10250,2025-01-06T08:00:00.000000000Z",
+    ]
+    foreign.write_text("\r\n".join(rows), encoding="utf-8-sig", newline="")
+    assert read_candle_file(foreign, timeframe="H4").candles == read_candle_file(write(), timeframe="H4").candles
+
+
+def test_volume_is_read_where_there_is_one(write: Write, rows: list[str]) -> None:
+    path = write([f"{rows[0]},17.5", f"{rows[1]},", f"{rows[2]},0"], "time,open,high,low,close,volume")
+    volumes = [candle.volume for candle in read_candle_file(path, timeframe="H4").candles]
+    assert volumes == [Decimal("17.5"), None, Decimal(0)]
+
+
+def test_an_equal_duplicate_is_skipped_and_counted(write: Write, rows: list[str]) -> None:
+    file = read_candle_file(write([rows[0], rows[1], rows[1], rows[1], rows[2]]), timeframe="H4")
+    assert file == read_candle_file(write(rows), timeframe="H4")._replace(duplicates=2)
+
+
+def test_digits_in_excess_below_a_billionth_are_rounded_and_counted(write: Write, rows: list[str]) -> None:
+    noisy = rows[1].replace("1.10100", "1.1010000000000002").replace("1.10250", "1.1024999999999998")
+    file = read_candle_file(write([rows[0], noisy, rows[2]]), timeframe="H4", pair="EUR_USD")
+    assert file == read_candle_file(write(rows), timeframe="H4", pair="EUR_USD")._replace(rounded=2)
+
+
+def test_a_duplicate_that_differs_only_by_noise_is_equal(write: Write, rows: list[str]) -> None:
+    noisy = rows[0].replace("1.10000", "1.1000000000000001")
+    file = read_candle_file(write([rows[0], noisy, *rows[1:]]), timeframe="H4")
+    assert (file.duplicates, file.rounded, len(file.candles)) == (1, 1, 3)
+
+
+def test_decimals_are_as_asked_for_else_the_instruments_else_the_files(write: Write) -> None:
+    path = write()
+    assert read_candle_file(path, timeframe="H4", pair="EUR_USD", places=7).places == 7
+    assert read_candle_file(path, timeframe="H4", pair="XAG_USD", places=5).places == 5
+    assert read_candle_file(path, timeframe="H4", pair="EUR_USD").places == 5
+    assert read_candle_file(path, timeframe="H4", pair="BTC_USDT").places == 5
+    assert read_candle_file(path, timeframe="H4").places == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "row", "said"),
+    [
+        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,1.10000", "the row has 4 cells"),
+        (3, "2025-01-06T04:00:00,1.10100,1.10300,1.10000,1.10250", "names no time zone"),
+        (3, "yesterday,1.10100,1.10300,1.10000,1.10250", "time is 'yesterday': give ISO 8601 text"),
+        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,nan,1.10250", "low is NaN: give a finite number"),
+        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,,1.10250", "low is '': give a"),
+        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,0,1.10250", "low is 0: it must be above zero"),
+        (3, "2025-01-06T04:00:00Z,1.10100,1.10000,1.10300,1.10250", "high must be the highest and low the lowest"),
+        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,1.10000,1.102501", "the price 1.102501 has more than 5 decimals"),
+        (3, "2025-01-06T00:00:00Z,1.10000,1.10200,1.09900,1.10150", "comes twice, with different values"),
+        (3, "2025-01-05T20:00:00Z,1.10100,1.10300,1.10000,1.10250", "sort the rows, oldest first"),
+    ],
+)
+def test_a_bad_row_is_refused_with_file_and_line(write: Write, rows: list[str], line: int, row: str, said: str) -> None:
+    path = write([rows[0], row, rows[2]])
+    with pytest.raises(InvalidCandleFile) as fault:
+        read_candle_file(path, timeframe="H4", pair="EUR_USD")
+    assert said in str(fault.value)
+    assert str(fault.value).startswith(f"{path}, line {line}: ")
+    assert (fault.value.path, fault.value.line) == (str(path), line)
+
+
+def test_a_duplicate_with_another_volume_differs(write: Write, rows: list[str]) -> None:
+    path = write([f"{rows[0]},1", f"{rows[0]},2"], "time,open,high,low,close,volume")
+    with pytest.raises(InvalidCandleFile, match=r"line 3: .* comes twice"):
+        read_candle_file(path, timeframe="H4")
+
+
+def test_another_timeframe_than_claimed_is_refused_at_the_first_such_step(write: Write, rows: list[str]) -> None:
+    hours = [rows[0].replace("T00", f"T{hour:02}") for hour in (0, 4, 5, 6)]
+    with pytest.raises(InvalidCandleFile, match=r"line 4: 2 of 3 candles, .* open 1:00:00 after .* not 4:00:00 as H4"):
+        read_candle_file(write(hours), timeframe="H4")
+    assert len(read_candle_file(write(hours), timeframe="H1").candles) == 4
+
+
+def test_gaps_are_no_fault_as_long_as_no_step_is_commoner(write: Write, rows: list[str]) -> None:
+    with_weekend = [*rows, rows[0].replace("01-06T00", "01-13T00"), rows[0].replace("01-06T00", "01-27T00")]
+    assert len(read_candle_file(write(with_weekend), timeframe="H4").candles) == 5
+
+
+def test_a_single_candle_fits_any_timeframe(write: Write, rows: list[str]) -> None:
+    assert len(read_candle_file(write(rows[:1]), timeframe="D").candles) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("time,open,high,low", "no column 'close'"),
+        ("", "no column 'time'"),
+        ("time,open,high,low,close,Close", "column 'close' twice"),
+    ],
+)
+def test_the_first_line_must_name_each_column_once(write: Write, header: str, said: str) -> None:
+    with pytest.raises(InvalidCandleFile, match=said) as fault:
+        read_candle_file(write(header=header), timeframe="H4")
+    assert fault.value.line == 1
+
+
+def test_a_file_without_candles_is_refused(write: Write) -> None:
+    with pytest.raises(InvalidCandleFile, match="holds no candles"):
+        read_candle_file(write([]), timeframe="H4")
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "said"),
+    [
+        (b"time,open,high,low,close\n2025-01-06T00:00:00Z,1,1,1,1\n\xff\n", 3, "no text in UTF-8"),
+        (b'time,open,high,low,close\n2025-01-06T00:00:00Z,1,1,1,"1\n', 2, "no CSV"),
+        (gzip.compress(b"time,open,high,low,close\n")[:-4], None, "cannot be read"),
+        (b"\x1f\x8bnothing of the kind", None, "cannot be read"),
+        (gzip.compress(b"time,open,high,low,close\n" * 99)[:20] + b"damage" * 9, None, "no text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, content: bytes, line: int | None, said: str) -> None:
+    path = tmp_path / "candles.csv"
+    path.write_bytes(content)
+    with pytest.raises(InvalidCandleFile, match=said) as fault:
+        read_candle_file(path, timeframe="H4")
+    assert fault.value.line == line
+
+
+def test_an_undecodable_byte_far_behind_what_was_read_is_named_by_its_own_line(write: Write, rows: list[str]) -> None:
+    path = write(rows)
+    good = path.read_bytes()
+    path.write_bytes(good + b"\n" * 50_000 + b"\xff")
+    with pytest.raises(InvalidCandleFile) as fault:
+        read_candle_file(path, timeframe="H4")
+    assert fault.value.line == good.count(b"\n") + 50_001
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCandleFile, match="No such file"):
+        read_candle_file(tmp_path / "none.csv", timeframe="H4")
+    with pytest.raises(InvalidCandleFile, match="Is a directory"):
+        read_candle_file(tmp_path, timeframe="H4")

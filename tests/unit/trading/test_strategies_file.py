@@ -1,0 +1,127 @@
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from signalpost import InvalidConfiguration, MAUnifiedConfig
+from signalpost.trading.strategies_file import ConfiguredStrategy, bundled_strategies, read_strategies
+
+ONE = """
+[[strategy]]
+pair = "EUR/USD"
+timeframe = "4h"
+fast = 40
+slow = 140
+"""
+
+
+def read(tmp_path: Path, text: str) -> tuple[ConfiguredStrategy, ...]:
+    path = tmp_path / "strategies.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_strategies(path)
+
+
+def fault_in(tmp_path: Path, text: str) -> str:
+    with pytest.raises(InvalidConfiguration) as fault:
+        read(tmp_path, text)
+    return str(fault.value)
+
+
+def test_the_sixteen_bundled_strategies_are_those_of_the_origin() -> None:
+    strategies = {each.config.key: each.config for each in bundled_strategies()}
+    periods = {key: (config.fast, config.slow) for key, config in strategies.items()}
+    assert periods == {
+        "AUD_USD_H4": (50, 160),
+        "AUD_USD_D": (40, 60),
+        "EUR_GBP_H4": (40, 90),
+        "EUR_GBP_D": (10, 60),
+        "EUR_USD_H4": (40, 140),
+        "EUR_USD_D": (10, 20),
+        "GBP_JPY_H4": (10, 70),
+        "GBP_JPY_D": (160, 20),
+        "GBP_USD_H4": (40, 50),
+        "GBP_USD_D": (10, 80),
+        "NZD_USD_H4": (50, 110),
+        "NZD_USD_D": (30, 40),
+        "USD_CAD_H4": (80, 50),
+        "USD_CAD_D": (40, 100),
+        "USD_JPY_H4": (30, 90),
+        "USD_JPY_D": (10, 20),
+    }
+    assert {key for key, config in strategies.items() if config.inverted} == {"USD_CAD_H4", "GBP_JPY_D"}
+    for key, config in strategies.items():
+        stop, target = ("2", "3") if key.endswith("H4") else ("1.5", "2.25")
+        assert (config.sl_mult, config.tp_mult, config.min_rr) == (Decimal(stop), Decimal(target), Decimal("1.5"))
+        assert (config.atr, config.atr_period, config.confidence) == ("simple", 14, None)
+    assert {str(config.min_atr): key for key, config in reversed(strategies.items())} == {
+        "0.0001": "EUR_GBP_H4",
+        "0.0002": "AUD_USD_H4",
+        "0.0003": "AUD_USD_D",
+        "0.02": "GBP_JPY_H4",
+        "0.03": "GBP_JPY_D",
+    }
+
+
+def test_numbers_are_read_as_they_are_written(tmp_path: Path) -> None:
+    (only,) = read(tmp_path, ONE + "min_atr = 0.1\nsl_mult = 2.000\nmin_rr = 1.1\n")
+    assert (only.config.min_atr, only.config.min_rr) == (Decimal("0.1"), Decimal("1.1"))
+
+
+def test_settings_that_are_left_out_have_the_strategys_defaults(tmp_path: Path) -> None:
+    (only,) = read(tmp_path, ONE)
+    assert only.config == MAUnifiedConfig(pair="EUR_USD", timeframe="H4", fast=40, slow=140)
+
+
+def test_the_candle_file_is_named_or_follows_from_pair_and_timeframe(tmp_path: Path) -> None:
+    assert read(tmp_path, ONE)[0].data == "EUR_USD_H4.csv.gz"
+    assert read(tmp_path, ONE + 'data = "fx/eurusd.csv"')[0].data == "fx/eurusd.csv"
+
+
+def test_what_all_share_stands_at_the_top_and_each_may_differ(tmp_path: Path) -> None:
+    text = 'schema = 1\nstrategy_name = "Shared"\nhistory_candles = 200\n' + ONE
+    other = ONE.replace("140", "141") + 'key = "own"\nstrategy_name = "Own"\npoll_seconds = 14400\n'
+    names = [each.config.strategy_name for each in read(tmp_path, text + other)]
+    assert names == ["Shared", "Own"]
+
+
+def test_all_faults_are_told_at_once_with_file_and_strategy(tmp_path: Path) -> None:
+    text = fault_in(tmp_path, ONE + "fats = 3\n" + ONE.replace("slow = 140", "") + ONE.replace("140", "40") + ONE)
+    path = tmp_path / "strategies.toml"
+    assert text.splitlines() == [
+        f"{path}: strategy 1: 'fats' is no setting: did you mean 'fast'?",
+        f"{path}: strategy 2: slow is missing",
+        f"{path}: strategy 3: EUR_USD_H4: fast and slow are both 40: they would never cross; give two periods",
+    ]
+
+
+def test_two_strategies_cannot_share_a_key(tmp_path: Path) -> None:
+    assert "2 strategies have the key 'EUR_USD_H4'" in fault_in(tmp_path, ONE + ONE)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it holds no strategies"),
+        ("strategy = []", "it holds no strategies"),
+        ("strategy = [1]", "it holds no strategies"),
+        ("schema = 2\n" + ONE, "schema is 2: this version reads 1"),
+        ("xyzzy = 2\n" + ONE, "'xyzzy' is no setting"),
+        ("[[strategy]\n", "it is no TOML"),
+        (ONE + "data = 3", "data is 3: name a candle file"),
+        (ONE + 'data = ""', "data is '': name a candle file"),
+        (ONE + "confidence = 1.5", "confidence is 1.5: give a share between 0 and 1"),
+        (ONE + "min_atr = nan", "min_atr is NaN"),
+        (ONE + "inverted = 1", "inverted is 1: give true or false"),
+        (ONE.replace("40\n", '"40"\n', 1), "fast is '40': give a whole number"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    assert said in fault_in(tmp_path, text)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"none\.toml: it cannot be read"):
+        read_strategies(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
+    with pytest.raises(InvalidConfiguration, match="it cannot be read"):
+        read_strategies(tmp_path / "latin.toml")

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
-from signalpost.domain.text import required_text, text_of
+from signalpost.domain.exact import integer_of
+from signalpost.domain.text import required_text, shown, spoken, text_of
+from signalpost.errors import InvalidValue
 
 Fact = str | int | float | bool | None
 
@@ -11,17 +13,21 @@ Fact = str | int | float | bool | None
 class Context(Mapping[str, Fact]):
     """An immutable mapping that keeps its order and can be hashed.
 
-    Names are text. Text, whole numbers, finite floats, booleans and None are kept; anything else (a Decimal, a time, a
-    nested list) becomes its text, so that whatever a caller puts in can be stored and shown. Equal to another only with
-    the same order, because the order is what people see. Raises InvalidValue for a name that is empty or no text.
+    Names are text. Text, whole numbers of 64 bits, finite floats, booleans and None are kept; anything else (a Decimal,
+    a time, a nested list) becomes its text, so that whatever a caller puts in can be stored and shown. Equal to another
+    only with the same order, because the order is what people see. Raises InvalidValue for a name that is empty or no
+    text, and for what is no mapping.
     """
 
     __slots__ = ("_facts",)
     _facts: dict[str, Fact]
 
     def __init__(self, facts: Mapping[str, object] | Iterable[tuple[str, object]] = ()) -> None:
-        pairs = facts.items() if isinstance(facts, Mapping) else facts
-        self._facts = {required_text(name, "a name in the context"): _plain(value) for name, value in pairs}
+        try:
+            given = dict(facts)
+        except (TypeError, ValueError):
+            raise InvalidValue(f"the context is {shown(facts)}: give a mapping of names to facts") from None
+        self._facts = {required_text(name, "a name in the context"): _plain(value) for name, value in given.items()}
 
     def __getitem__(self, name: str) -> Fact:
         return self._facts[name]
@@ -51,8 +57,9 @@ class Context(Mapping[str, Fact]):
 def _plain(value: object) -> Fact:
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        return int(value)
+    number = integer_of(value)
+    if number is not None and -(2**63) <= number < 2**63:
+        return number
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
-    return text_of(str(value), "a fact in the context")
+    return text_of(spoken(value), "a fact in the context")

@@ -20,8 +20,11 @@ from decimal import (
 )
 from fractions import Fraction
 from functools import reduce
-from typing import Protocol, SupportsFloat
+from numbers import Real
+from operator import index
+from typing import Protocol, SupportsFloat, SupportsIndex
 
+from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 PLACES = 18
@@ -29,7 +32,6 @@ PLACES = 18
 
 _UNIT = 10**PLACES
 _ONE = Decimal(1)
-_STEP = _ONE.scaleb(-PLACES)
 _WIDE = Context(prec=250, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 # 250 digits hold any sum or product of two admitted numbers exactly, and any quotient so far that rounding it again to
 # 18 decimals is rounding it once: two quotients of 48-digit numbers that differ do so within the first 120 digits.
@@ -65,7 +67,7 @@ def decimal_of(value: Number, name: str) -> Decimal:
         return _ADMITTED.plus(number)  # the same number, or an error where it does not fit
     except DecimalException:
         raise InvalidValue(
-            f"{name} is {_shown(str(number))}: give a number of at most {_MOST_DIGITS} digits, "
+            f"{name} is {shown(number)}: give a number of at most {_MOST_DIGITS} digits, "
             f"between 1e{_SMALLEST} and 1e{_LARGEST}"
         ) from None
 
@@ -86,6 +88,24 @@ def non_negative(value: Number, name: str) -> Decimal:
     return number
 
 
+def whole(value: object, name: str, *, most: int) -> int:
+    """`value` as a whole number from 0 to `most`. Raises InvalidValue otherwise."""
+    number = integer_of(value)
+    if number is None or not 0 <= number <= most:
+        raise InvalidValue(f"{name} is {shown(value)}: give a whole number from 0 to {most}")
+    return number
+
+
+def integer_of(value: object) -> int | None:
+    """`value` as an int where it is of a type of whole numbers, numpy's among them; None for booleans and the rest."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    try:
+        return index(value)
+    except TypeError:  # numpy's arrays have an index only where they hold one whole number
+        return None
+
+
 def difference(minuend: Decimal, subtrahend: Decimal) -> Decimal:
     """`minuend` less `subtrahend`, exactly."""
     return _WIDE.subtract(minuend, subtrahend)
@@ -103,7 +123,7 @@ def product(one: Decimal, other: Decimal) -> Decimal:
 
 def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
     """`dividend` by `divisor`, rounded half to even to 18 decimals, without trailing zeros."""
-    return plain(_WIDE.quantize(_WIDE.divide(dividend, divisor), _STEP))
+    return plain(_WIDE.quantize(_WIDE.divide(dividend, divisor), step(PLACES)))
 
 
 def rounded(value: Fraction) -> Decimal:
@@ -117,6 +137,16 @@ def plain(number: Decimal) -> Decimal:
     return short if short.as_tuple().exponent <= 0 else _WIDE.quantize(short, _ONE)  # type: ignore[operator]  # finite
 
 
+def fixed(number: Decimal, places: int) -> str:
+    """`number` as text with exactly `places` decimals, rounded half to even, never with an exponent."""
+    return format(_WIDE.quantize(number, step(places)), "f")
+
+
+def step(places: int) -> Decimal:
+    """One in the last of `places` decimals: `0.01` for two."""
+    return Decimal((0, (1,), -places))
+
+
 def places_of(number: Decimal) -> int:
     """How many decimals `number` is written with."""
     exponent = number.as_tuple().exponent
@@ -128,22 +158,22 @@ def _parsed(value: object, name: str) -> Decimal:
         text = value.strip()
         if _DECIMAL_TEXT.fullmatch(text) or text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
             return _decimal(text, name)
-        raise InvalidValue(f"{name} is {_shown(repr(text))}: give a plain decimal number, such as '1.16344'")
+        raise _no_number(text, name)
     if isinstance(value, float):
         return Decimal(float.__repr__(value))
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
-    if isinstance(value, Decimal) or (hasattr(value, "item") and not isinstance(value.item(), bool)):
+    if isinstance(value, (Decimal, Real)) and not isinstance(value, bool):
         return _decimal(str(value), name)
-    raise InvalidValue(f"{name} is {_shown(repr(value))}: give a number, such as 1.16344 or '1.16344'")
+    raise _no_number(value, name)
 
 
 def _decimal(text: str, name: str) -> Decimal:
     try:
         return Decimal(text)
-    except InvalidOperation:  # a foreign scalar's text, or an exponent that no Decimal can hold
-        raise InvalidValue(f"{name} is {_shown(repr(text))}: give a plain decimal number, such as '1.16344'") from None
+    except InvalidOperation:  # a fraction's text, or an exponent that no Decimal can hold
+        raise _no_number(text, name) from None
 
 
-def _shown(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _no_number(value: object, name: str) -> InvalidValue:
+    return InvalidValue(f"{name} is {shown(value)}: give a number, such as 1.16344 or '1.16344'")

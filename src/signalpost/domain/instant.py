@@ -1,7 +1,9 @@
 """Instants: aware, in UTC, to the microsecond. A naive time is refused, because nobody can tell what it means."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
+from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 Instant = datetime | str
@@ -21,7 +23,9 @@ def utc(value: Instant, name: str) -> datetime:
     if isinstance(value, str):
         value = _parsed(value, name)
     if not isinstance(value, datetime) or value != value:  # pandas' NaT is a datetime that differs from itself
-        raise InvalidValue(f"{name} is {value!r}: give an aware datetime, or ISO text such as '2025-08-20T01:00:00Z'")
+        raise InvalidValue(
+            f"{name} is {shown(value)}: give an aware datetime, or ISO text such as '2025-08-20T01:00:00Z'"
+        )
     if value.utcoffset() is None:
         raise InvalidValue(
             f"{name} is {value.isoformat()}, which names no time zone: add one, as in "
@@ -29,11 +33,11 @@ def utc(value: Instant, name: str) -> datetime:
         )
     try:
         moved = value.astimezone(UTC)
-    except OverflowError:
+        return datetime(
+            moved.year, moved.month, moved.day, moved.hour, moved.minute, moved.second, moved.microsecond, tzinfo=UTC
+        )
+    except (OverflowError, ValueError):  # pandas counts beyond the years 1 to 9999
         raise InvalidValue(f"{name} is {value.isoformat()}, which is outside the calendar in UTC") from None
-    return datetime(
-        moved.year, moved.month, moved.day, moved.hour, moved.minute, moved.second, moved.microsecond, tzinfo=UTC
-    )
 
 
 def compact(instant: datetime) -> str:
@@ -49,7 +53,7 @@ def iso(instant: datetime) -> str:
 
 
 def _parsed(text: str, name: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise InvalidValue(f"{name} is {text[:40]!r}: give ISO 8601 text such as '2025-08-20T01:00:00Z'") from None
+    with suppress(ValueError):
+        if "\0" not in text:  # Python 3.11 would stop reading there
+            return datetime.fromisoformat(text.strip())
+    raise InvalidValue(f"{name} is {shown(text)}: give ISO 8601 text such as '2025-08-20T01:00:00Z'")

@@ -7,9 +7,10 @@ from typing import Self
 
 from signalpost.domain import precision
 from signalpost.domain.exact import Number
+from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
-_SYMBOL = re.compile(r"[A-Z0-9_]{2,20}", re.ASCII)
+_SYMBOL = re.compile(r"[A-Za-z0-9_/-]{2,20}")
 
 
 class Instrument(str):
@@ -27,7 +28,7 @@ class Instrument(str):
         if type(value) is cls:
             return value
         if not isinstance(value, str):
-            raise InvalidValue(f"pair is {value!r}: give a symbol such as 'EUR_USD' or 'BTC/USDT'")
+            raise _refusal(value)
         return super().__new__(cls, _canonical(value))
 
     @property
@@ -71,11 +72,16 @@ class Instrument(str):
 
 @lru_cache(maxsize=4096)
 def _canonical(given: str) -> str:
-    symbol = given.strip().upper().replace("/", "_").replace("-", "_")
-    if not _SYMBOL.fullmatch(symbol):
-        raise InvalidValue(
-            f"pair is {given[:40]!r}: give a symbol of 2 to 20 letters, digits and '_', such as 'EUR_USD' or 'BTC/USDT'"
-        )
+    spelling = given.strip()
+    if not _SYMBOL.fullmatch(spelling):
+        raise _refusal(given)
+    symbol = spelling.upper().replace("/", "_").replace("-", "_")
     if len(symbol) == 6 and precision.is_currency_pair(symbol[:3], symbol[3:]):
         return f"{symbol[:3]}_{symbol[3:]}"
     return symbol
+
+
+def _refusal(given: object) -> InvalidValue:
+    return InvalidValue(
+        f"pair is {shown(given)}: give a symbol of 2 to 20 letters, digits and '_', such as 'EUR_USD' or 'BTC/USDT'"
+    )

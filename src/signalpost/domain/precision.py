@@ -9,7 +9,7 @@ prices.
 from decimal import Decimal
 from typing import NamedTuple
 
-from signalpost.domain.exact import Number, places_of, positive
+from signalpost.domain.exact import Number, places_of, plain, positive, whole
 from signalpost.errors import InvalidValue
 
 MOST_PLACES = 12
@@ -65,12 +65,11 @@ def override(symbol: str, *, pip: Number, places: int) -> None:
 
     Raises InvalidValue for a pip that is not above zero or is finer than a price of `places` decimals.
     """
-    size = positive(pip, "pip")
-    if not 0 <= places <= MOST_PLACES:
-        raise InvalidValue(f"places is {places}: give 0 to {MOST_PLACES} decimals")
-    if places_of(size.normalize()) > places:
-        raise InvalidValue(f"pip {size} of {symbol} is finer than a price of {places} decimals: raise places")
-    _overrides[symbol] = Precision(size, places)
+    size = plain(positive(pip, "pip"))
+    decimals = whole(places, "places", most=MOST_PLACES)
+    if places_of(size) > decimals:
+        raise InvalidValue(f"pip {size} of {symbol} is finer than a price of {decimals} decimals: raise places")
+    _overrides[symbol] = Precision(size, decimals)
 
 
 def forget_override(symbol: str) -> None:

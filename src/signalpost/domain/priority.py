@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from signalpost.domain.words import named
+
 
 class NotificationPriority(IntEnum):
     """LOW < NORMAL < HIGH < URGENT. Read from its number or its name in any case."""
@@ -12,5 +14,5 @@ class NotificationPriority(IntEnum):
     URGENT = 4
 
     @classmethod
-    def _missing_(cls, value: object) -> "NotificationPriority | None":
-        return cls.__members__.get(str(value).strip().upper())
+    def _missing_(cls, value: object) -> "NotificationPriority":
+        return named(cls, value)

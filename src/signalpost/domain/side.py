@@ -1,5 +1,6 @@
 """The words of a signal: which way, by which cross, and where it stands."""
 
+from signalpost.domain.text import spoken
 from signalpost.domain.words import Word
 
 
@@ -10,8 +11,8 @@ class SignalType(Word):
     SELL = "SELL"
 
     @classmethod
-    def _missing_(cls, value: object) -> "Word | None":
-        return super()._missing_(_WORD_BY_SPELLING.get(str(value).strip().lower(), value))
+    def _missing_(cls, value: object) -> Word:
+        return super()._missing_(_WORD_BY_SPELLING.get(spoken(value).strip().lower(), value))
 
     @property
     def sign(self) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 SPELLINGS = {
@@ -40,6 +41,8 @@ REQUIRED = ("pair", "timeframe", "signal_type", "entry_price", "timestamp")
 
 def signal_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a signal found in `data`. Raises InvalidValue naming every required one that is absent."""
+    if not hasattr(data, "items"):
+        raise InvalidValue(f"the signal is {shown(data)}: give a mapping of names to values")
     given = {name.strip().lower(): value for name, value in data.items() if isinstance(name, str) and _is_given(value)}
     fields = {
         field: given[names_present[0]]

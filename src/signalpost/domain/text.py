@@ -3,12 +3,13 @@
 from signalpost.errors import InvalidValue
 
 LONGEST_ID = 200
+_LONGEST_SHOWN = 60
 
 
 def text_of(value: object, name: str) -> str:
     """`value`, which must be text, with lone surrogates (which no encoding can carry) replaced by U+FFFD."""
     if not isinstance(value, str):
-        raise InvalidValue(f"{name} is a {type(value).__name__}: give text")
+        raise InvalidValue(f"{name} is {shown(value)}: give text")
     if type(value) is str and value.isascii():
         return value
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -27,6 +28,20 @@ def id_of(value: object, name: str) -> str:
     text = required_text(value, name).strip()
     if len(text) > LONGEST_ID or not text.isprintable():
         raise InvalidValue(
-            f"{name} is {text[:40]!r}: give one line of at most {LONGEST_ID} printable characters, or leave it out"
+            f"{name} is {shown(text)}: give one line of at most {LONGEST_ID} printable characters, or leave it out"
         )
     return text
+
+
+def spoken(value: object) -> str:
+    """`value` as its own text, or what it is where it has none."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  # a broken __str__, or an int too long for text, must not hide what is told
+        return f"<unprintable {type(value).__name__}>"
+
+
+def shown(value: object) -> str:
+    """`value` as an error shows it: text in quotes, and never long."""
+    text = repr(value) if isinstance(value, str) else spoken(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."

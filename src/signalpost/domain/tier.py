@@ -3,9 +3,10 @@
 import re
 from typing import ClassVar, Self
 
+from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
 class UserTier(str):
@@ -24,9 +25,9 @@ class UserTier(str):
         """The tier that `value` names."""
         if type(value) is cls:
             return value
-        if not isinstance(value, str) or not _NAME.fullmatch(name := value.strip().lower()):
-            raise InvalidValue(f"user_tier is {str(value)[:40]!r}: give a name such as 'free', 'premium' or 'vip-gold'")
-        return super().__new__(cls, name)
+        if not isinstance(value, str) or not _NAME.fullmatch(name := value.strip()):
+            raise InvalidValue(f"user_tier is {shown(value)}: give a name such as 'free', 'premium' or 'vip-gold'")
+        return super().__new__(cls, name.lower())
 
     def __repr__(self) -> str:
         return f"UserTier({str.__str__(self)!r})"

@@ -5,6 +5,8 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Self
 
+from signalpost.domain.exact import integer_of
+from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 _SECOND_BY_UNIT = {"S": 1, "M": 60, "H": 3_600, "D": 86_400, "W": 604_800}
@@ -15,10 +17,11 @@ _UNIT_BY_WORD = {
     **dict.fromkeys(("d", "day", "days"), "D"),
     **dict.fromkeys(("w", "week", "weeks"), "W"),
 }
-_LONGEST = timedelta(weeks=52)
+_SECOND = timedelta(seconds=1)
+_LONGEST = 52 * _SECOND_BY_UNIT["W"]
 _UNIT_FIRST = re.compile(r"([SMHDWsmhdw])(\d{0,6})", re.ASCII)
 _UNIT_LAST = re.compile(r"(\d{1,6})\s*([A-Za-z]+)", re.ASCII)
-_MONTHS = re.compile(r"\d*(M|MN|MO|MON|MONTHS?)|MN?\d*", re.ASCII)
+_MONTHS = re.compile(r"\d*\s*(M|MN|MO|MON|MONTHS?)|MN?\d*", re.ASCII)
 
 
 class Timeframe(str):
@@ -63,8 +66,9 @@ def _of_text(text: str) -> str:
 def _length(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return timedelta(minutes=value) if 0 < value < 10**6 else timedelta()
+    minutes = integer_of(value)
+    if minutes is not None:
+        return timedelta(minutes=minutes) if 0 < minutes < 10**6 else timedelta()
     if not isinstance(value, str):
         raise _refusal(value)
     text = value.strip()
@@ -80,14 +84,16 @@ def _length(value: object) -> timedelta:
         unit, number = "", ""
     if not unit or (unit == "M" and not number):
         if _MONTHS.fullmatch(text.upper()):
-            raise InvalidValue(f"timeframe is {text!r}: months differ in length; for one minute write 'M1' or '1m'")
+            raise InvalidValue(
+                f"timeframe is {shown(text)}: months differ in length; for one minute write 'M1' or '1m'"
+            )
         raise _refusal(value)
     return timedelta(seconds=int(number or 1) * _SECOND_BY_UNIT[unit])
 
 
 def _spelling(length: timedelta, given: object) -> str:
-    seconds = round(length.total_seconds())
-    if length != timedelta(seconds=seconds) or not timedelta() < length <= _LONGEST:
+    seconds, rest = divmod(length, _SECOND)
+    if rest != timedelta() or not 0 < seconds <= _LONGEST:
         raise _refusal(given)
     unit = next(unit for unit in "WDHMS" if seconds % _SECOND_BY_UNIT[unit] == 0)
     number = seconds // _SECOND_BY_UNIT[unit]
@@ -96,6 +102,6 @@ def _spelling(length: timedelta, given: object) -> str:
 
 def _refusal(given: object) -> InvalidValue:
     return InvalidValue(
-        f"timeframe is {str(given)[:40]!r}: give one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, "
+        f"timeframe is {shown(given)}: give one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, "
         f"of 52 weeks at most"
     )

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from signalpost.domain.instant import Instant, utc
+from signalpost.domain.instant import Instant, iso, utc
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidValue
 
@@ -29,7 +29,7 @@ def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetim
     until = utc(given, "valid_until")
     if until <= start:
         raise InvalidValue(
-            f"valid_until is {until.isoformat()}, not after {start.isoformat()}: give a later instant, or leave it out"
+            f"valid_until is {iso(until)}, not after {iso(start)}: give a later instant, or leave it out"
         )
     return until
 
@@ -39,4 +39,4 @@ def later(start: datetime, by: timedelta) -> datetime:
     try:
         return start + by
     except OverflowError:
-        raise InvalidValue(f"{start.isoformat()} plus {by} is outside the calendar: give an earlier time") from None
+        raise InvalidValue(f"{iso(start)} plus {by} is outside the calendar: give an earlier time") from None

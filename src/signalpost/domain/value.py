@@ -33,7 +33,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """
         try:
             return msgspec.json.decode(data, type=cls, dec_hook=_from_plain)
-        except (msgspec.DecodeError, UnicodeError) as fault:
+        except _UNREADABLE as fault:
             raise InvalidValue(f"no {cls.__name__} could be read from the JSON: {fault}") from fault
 
     @classmethod
@@ -41,7 +41,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """The value that `data`, as `to_dict` gives it, holds. Raises InvalidValue as `from_json` does."""
         try:
             return msgspec.convert(dict(data), type=cls, dec_hook=_from_plain)
-        except msgspec.ValidationError as fault:
+        except _UNREADABLE as fault:
             raise InvalidValue(f"no {cls.__name__} could be read from the data: {fault}") from fault
 
     def but(self, **changes: object) -> Self:
@@ -66,5 +66,6 @@ def _from_plain(wanted: type, value: Any) -> object:
     return wanted(value)
 
 
+_UNREADABLE = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
 _set = msgspec.structs.force_setattr
 _encoder = msgspec.json.Encoder(enc_hook=_to_plain)

@@ -3,6 +3,7 @@
 from enum import Enum, StrEnum
 from typing import TypeVar
 
+from signalpost.domain.text import shown, spoken
 from signalpost.errors import InvalidValue
 
 Member = TypeVar("Member", bound=Enum)
@@ -12,9 +13,8 @@ class Word(StrEnum):
     """An enumeration of words, read without regard to case."""
 
     @classmethod
-    def _missing_(cls, value: object) -> "Word | None":
-        word = str(value).strip().upper()
-        return next((member for member in cls if member.name == word), None)
+    def _missing_(cls, value: object) -> "Word":
+        return named(cls, value)
 
 
 def member(kind: type[Member], value: object, name: str) -> Member:
@@ -26,6 +26,18 @@ def member(kind: type[Member], value: object, name: str) -> Member:
         return value
     try:
         return kind(value)
-    except ValueError:
-        known = ", ".join(str(each.value) if isinstance(each.value, str) else each.name for each in kind)
-        raise InvalidValue(f"{name} is {str(value)[:40]!r}: give one of {known}") from None
+    except ValueError:  # ours, or Enum's own where it cannot show the value
+        raise _refusal(kind, value, name) from None
+
+
+def named(kind: type[Member], value: object) -> Member:
+    """The member of `kind` whose name `value` is, in any case. Raises InvalidValue listing the members."""
+    word = spoken(value).strip().upper()
+    if word not in kind.__members__:
+        raise _refusal(kind, value, kind.__name__)
+    return kind.__members__[word]
+
+
+def _refusal(kind: type[Enum], value: object, name: str) -> InvalidValue:
+    known = ", ".join(each.value if isinstance(each.value, str) else each.name for each in kind)
+    return InvalidValue(f"{name} is {shown(value)}: give one of {known}")

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from signalpost import clock
 from signalpost.domain import validity
 from signalpost.domain.context import Context
+from signalpost.domain.exact import whole
 from signalpost.domain.identity import content_id, given_or
 from signalpost.domain.instant import Instant, utc
-from signalpost.domain.text import id_of, required_text, text_of
+from signalpost.domain.text import id_of, required_text, shown, text_of
 from signalpost.domain.value import Value
 from signalpost.domain.words import Word, member
 from signalpost.errors import InvalidValue
+
+MOST_ESCALATIONS = 100
 
 
 class AlertSeverity(Word):
@@ -47,7 +50,7 @@ class Alert(Value, frozen=True, kw_only=True, tag="alert"):
     title: str
     message: str = ""
     timestamp: datetime = None  # type: ignore[assignment]  # derived in __post_init__
-    alert_id: str = ""
+    alert_id: str = None  # type: ignore[assignment]  # derived in __post_init__
     context: Context = Context()
     status: AlertStatus = AlertStatus.ACTIVE
     source: str | None = None
@@ -68,7 +71,7 @@ class Alert(Value, frozen=True, kw_only=True, tag="alert"):
             title: str,
             message: str = "",
             timestamp: Instant | None = None,
-            alert_id: str = "",
+            alert_id: str | None = None,
             context: Mapping[str, object] = ...,
             status: AlertStatus | str = AlertStatus.ACTIVE,
             source: str | None = None,
@@ -81,10 +84,6 @@ class Alert(Value, frozen=True, kw_only=True, tag="alert"):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        if not isinstance(self.escalation_level, int) or self.escalation_level < 0:
-            raise InvalidValue(f"escalation_level is {self.escalation_level!r}: give 0 or more")
-        if isinstance(self.tags, str):
-            raise InvalidValue(f"tags is {self.tags[:40]!r}: give a list of texts")
         instant = clock.now() if self.timestamp is None else utc(self.timestamp, "timestamp")
         severity = member(AlertSeverity, self.severity, "severity")
         self._set(
@@ -96,16 +95,24 @@ class Alert(Value, frozen=True, kw_only=True, tag="alert"):
             context=Context(self.context),
             status=member(AlertStatus, self.status, "status"),
             source=None if self.source is None else text_of(self.source, "source"),
-            tags=tuple(required_text(tag, "a tag") for tag in self.tags),
+            tags=_tags(self.tags),
             acknowledged_by=None
             if self.acknowledged_by is None
             else required_text(self.acknowledged_by, "acknowledged_by"),
             acknowledged_at=None if self.acknowledged_at is None else utc(self.acknowledged_at, "acknowledged_at"),
             resolved_at=None if self.resolved_at is None else utc(self.resolved_at, "resolved_at"),
+            escalation_level=whole(self.escalation_level, "escalation_level", most=MOST_ESCALATIONS),
             valid_until=validity.end(self.valid_until, instant, _validity(severity)),
         )
-        derived = content_id(self.alert_type, instant, self.title, self.message, self.source, self.context)
+        content = (self.title, self.message, self.source, severity.value, self.tags, self.context)
+        derived = content_id(self.alert_type, instant, *content)
         self._set(alert_id=given_or(self.alert_id, derived, "alert_id"))
+
+
+def _tags(given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidValue(f"tags is {shown(given)}: give a list of texts")
+    return tuple(required_text(tag, "a tag") for tag in given)
 
 
 def _validity(severity: AlertSeverity) -> timedelta:

@@ -20,7 +20,7 @@ class Announcement(Value, frozen=True, kw_only=True, tag="announcement"):
     title: str
     text: str
     timestamp: datetime = None  # type: ignore[assignment]  # derived in __post_init__
-    announcement_id: str = ""
+    announcement_id: str = None  # type: ignore[assignment]  # derived in __post_init__
     valid_until: datetime = None  # type: ignore[assignment]  # derived in __post_init__
 
     if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Announcement(Value, frozen=True, kw_only=True, tag="announcement"):
             title: str,
             text: str,
             timestamp: Instant | None = None,
-            announcement_id: str = "",
+            announcement_id: str | None = None,
             valid_until: Instant | None = None,
         ) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Names that are the same each time the same thing is told, and differ when anything in it differs."""
+"""Names that are the same each time the same thing is told."""
 
 import hashlib
 import re
@@ -14,7 +14,8 @@ _LONGEST_SLUG = 60
 def slug(name: str) -> str:
     """`name` as it stands in an id: small letters, digits and `-`.
 
-    Where that would lose what tells it from another name (no ASCII, or too long), a short hash of the name is added.
+    Names that differ only in case and punctuation share it. Where more would be lost (no ASCII, or too long), a short
+    hash of the name is added.
     """
     plain = _NO_NAME.sub("-", name.lower()).strip("-")
     if plain and name.isascii() and len(plain) <= _LONGEST_SLUG:
@@ -24,12 +25,12 @@ def slug(name: str) -> str:
 
 def content_id(kind: str, instant: datetime, *content: object) -> str:
     """An id of `kind` at `instant`, told apart from its neighbours by a short hash of its content."""
-    return f"{slug(kind)}:{compact(instant)}:{_short_hash(chr(31).join(map(str, content)))}"
+    return f"{slug(kind)}:{compact(instant)}:{_short_hash(repr(content))}"
 
 
-def given_or(given: str, derived: str, name: str) -> str:
-    """The id that the caller gave, checked, or the derived one where it is empty by default."""
-    return id_of(given, name) if given != "" else derived
+def given_or(given: str | None, derived: str, name: str) -> str:
+    """The id that the caller gave, checked, or the derived one where there is none."""
+    return derived if given is None else id_of(given, name)
 
 
 def _short_hash(text: str) -> str:

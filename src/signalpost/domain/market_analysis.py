@@ -24,7 +24,7 @@ class MarketAnalysis(Value, frozen=True, kw_only=True, tag="market_analysis"):
     text: str
     pair: Instrument | None = None
     timestamp: datetime = None  # type: ignore[assignment]  # derived in __post_init__
-    analysis_id: str = ""
+    analysis_id: str = None  # type: ignore[assignment]  # derived in __post_init__
     context: Context = Context()
     valid_until: datetime = None  # type: ignore[assignment]  # derived in __post_init__
 
@@ -37,7 +37,7 @@ class MarketAnalysis(Value, frozen=True, kw_only=True, tag="market_analysis"):
             text: str,
             pair: str | None = None,
             timestamp: Instant | None = None,
-            analysis_id: str = "",
+            analysis_id: str | None = None,
             context: Mapping[str, object] = ...,
             valid_until: Instant | None = None,
         ) -> None: ...

@@ -1,14 +1,24 @@
 """A strategy's trade idea: instrument, side, entry, stop and target, and until when it is worth acting on."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from signalpost import clock
 from signalpost.domain import spellings, validity
-from signalpost.domain.exact import Number, decimal_of, difference, non_negative, places_of, positive, quotient
+from signalpost.domain.exact import (
+    Number,
+    decimal_of,
+    difference,
+    non_negative,
+    places_of,
+    positive,
+    quotient,
+    step,
+    whole,
+)
 from signalpost.domain.identity import given_or, slug
 from signalpost.domain.instant import Instant, compact, utc
 from signalpost.domain.instrument import Instrument
@@ -37,7 +47,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     timestamp: datetime
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
-    signal_id: str = ""
+    signal_id: str = None  # type: ignore[assignment]  # derived in __post_init__
     strategy_name: str = "MA Unified Strategy"
     crossover_type: CrossoverType = None  # type: ignore[assignment]  # derived in __post_init__
     status: SignalStatus = SignalStatus.ACTIVE
@@ -63,13 +73,13 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             self,
             *,
             pair: str,
-            timeframe: Timeframe | str | int,
+            timeframe: Timeframe | str | int | timedelta,
             signal_type: SignalType | str | int,
             entry_price: Number,
             timestamp: Instant,
             stop_loss: Number | None = None,
             take_profit: Number | None = None,
-            signal_id: str = "",
+            signal_id: str | None = None,
             strategy_name: str = "MA Unified Strategy",
             crossover_type: CrossoverType | str | None = None,
             status: SignalStatus | str = SignalStatus.ACTIVE,
@@ -94,39 +104,39 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         self._set_identity()
         self._set_prices()
         self._set_times()
-        if self.signal_id == "":
-            candle = f"{self.pair}:{self.timeframe}:{self.signal_type}:{compact(self.timestamp)}"
-            self._set(signal_id=f"{strategy_slug(self.strategy_name)}:{candle}")
+        candle = f"{self.pair}:{self.timeframe}:{self.signal_type}:{compact(self.timestamp)}"
+        derived = f"{strategy_slug(self.strategy_name)}:{candle}"
+        self._set(signal_id=given_or(self.signal_id, derived, "signal_id"))
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Self:
         """A signal from a dict of another system, whose names may be any of the usual ones.
 
         `symbol`, `ticker`, `side`, `action`, `entry`, `close`, `sl`, `tp`, `tf`, `interval`, `candle_time` and the like
-        are read, in any case; None and empty text count as absent; names that mean nothing here are ignored. Raises
-        InvalidValue naming what is missing.
+        are read, in any case; where a field goes by several of them, its name here is asked first. None and empty text
+        count as absent; names that mean nothing here are ignored. Raises InvalidValue naming what is missing.
         """
         return cls(**spellings.signal_fields(data))
 
     @property
     def pip(self) -> Decimal:
         """The size of one pip in price: the instrument's, else one tick."""
-        return self.pair.pip or Decimal(1).scaleb(-self.price_places)
+        return self.pair.pip or step(self.price_places)
 
     @property
     def risk(self) -> Decimal | None:
         """From entry to stop, in price, above zero; None without a stop."""
-        return None if self.stop_loss is None else -self._gain(self.stop_loss)
+        return None if self.stop_loss is None else self._gain(self.stop_loss).copy_negate()  # `-` would round
 
     @property
     def stop_pips(self) -> Decimal | None:
         """From entry to stop, in pips; None without a stop."""
-        return None if self.stop_loss is None else self._pips(-self._gain(self.stop_loss))
+        return None if self.risk is None else quotient(self.risk, self.pip)
 
     @property
     def target_pips(self) -> Decimal | None:
         """From entry to target, in pips; None without a target."""
-        return None if self.take_profit is None else self._pips(self._gain(self.take_profit))
+        return None if self.take_profit is None else quotient(self._gain(self.take_profit), self.pip)
 
     @property
     def pnl(self) -> Decimal:
@@ -150,9 +160,16 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     def r_multiple(self, price: Number) -> Decimal | None:
         """Profit at `price` in units of the risk: -1 at the stop; None without a stop."""
-        if self.stop_loss is None:
-            return None
-        return quotient(self._gain(positive(price, "price")), -self._gain(self.stop_loss))
+        return None if self.risk is None else quotient(self._gain(positive(price, "price")), self.risk)
+
+    def but(self, **changes: object) -> Self:
+        """This signal with some fields changed, checked as if it were made anew.
+
+        A change of its prices derives `risk_reward_ratio` anew.
+        """
+        if not changes.keys().isdisjoint(("entry_price", "stop_loss", "take_profit")):
+            changes.setdefault("risk_reward_ratio", None)
+        return super().but(**changes)
 
     def at_price(self, price: Number) -> Self:
         """This signal with `price` as its current one."""
@@ -178,12 +195,6 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             return difference(price, self.entry_price)
         return difference(self.entry_price, price)
 
-    def _is_loss(self, price: Decimal) -> bool:
-        return price < self.entry_price if self.signal_type is SignalType.BUY else price > self.entry_price
-
-    def _pips(self, distance: Decimal) -> Decimal:
-        return quotient(distance, self.pip)
-
     def _set_identity(self) -> None:
         side = member(SignalType, self.signal_type, "signal_type")
         cross = self.crossover_type
@@ -194,7 +205,6 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             crossover_type=side.crossover if cross is None else member(CrossoverType, cross, "crossover_type"),
             status=member(SignalStatus, self.status, "status"),
             strategy_name=required_text(self.strategy_name, "strategy_name"),
-            signal_id=given_or(self.signal_id, "", "signal_id"),
             notes=None if self.notes is None else text_of(self.notes, "notes"),
         )
 
@@ -208,23 +218,21 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         if self.price_places is None:
             places = self.pair.places
             self._set(price_places=min(places_of(self.entry_price), MOST_PLACES) if places is None else places)
-        elif not isinstance(self.price_places, int) or not 0 <= self.price_places <= MOST_PLACES:
-            raise InvalidValue(
-                f"price_places is {self.price_places!r}: give 0 to {MOST_PLACES} decimals, or leave it out"
-            )
+        else:
+            self._set(price_places=whole(self.price_places, "price_places", most=MOST_PLACES))
         if self.confidence_score is not None and not 0 <= self.confidence_score <= 1:
             raise InvalidValue(
                 f"confidence_score is {self.confidence_score}: give a share between 0 and 1, such as 0.85"
             )
         self._check_sides()
-        if self.risk_reward_ratio is None and self.stop_loss is not None and self.take_profit is not None:
-            self._set(risk_reward_ratio=quotient(self._gain(self.take_profit), -self._gain(self.stop_loss)))
+        if self.risk_reward_ratio is None and self.risk is not None and self.take_profit is not None:
+            self._set(risk_reward_ratio=quotient(self._gain(self.take_profit), self.risk))
 
     def _check_sides(self) -> None:
         below, above = ("below", "above") if self.signal_type is SignalType.BUY else ("above", "below")
         for name, wanted, loses in (("stop_loss", below, True), ("take_profit", above, False)):
             price = getattr(self, name)
-            if price is not None and (price == self.entry_price or self._is_loss(price) is not loses):
+            if price is not None and (price == self.entry_price or (self._gain(price) < 0) is not loses):
                 raise InvalidValue(
                     f"{name} is {price} and entry_price {self.entry_price}: for a {self.signal_type} "
                     f"{name} must be {wanted} the entry; check the side, or swap stop and target"
@@ -232,9 +240,9 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     def _set_times(self) -> None:
         opened = utc(self.timestamp, "timestamp")
-        created = clock.now() if self.created_at is None else utc(self.created_at, "created_at")
         closed = validity.later(opened, self.timeframe.duration)
         known = min(clock.now(), closed) if self.known_at is None else utc(self.known_at, "known_at")
+        created = clock.now() if self.created_at is None else utc(self.created_at, "created_at")
         self._set(
             timestamp=opened,
             created_at=created,

@@ -19,7 +19,7 @@ class Clock(Protocol):
 _installed: Clock | None = None
 
 
-def install(clock: Clock) -> Clock | None:
+def install(clock: Clock | None) -> Clock | None:
     """Make `clock` the one that `now` asks, and return the one it replaces."""
     global _installed
     previous, _installed = _installed, clock

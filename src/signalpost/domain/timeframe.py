@@ -19,8 +19,9 @@ _UNIT_BY_WORD = {
 }
 _SECOND = timedelta(seconds=1)
 _LONGEST = 52 * _SECOND_BY_UNIT["W"]
-_UNIT_FIRST = re.compile(r"([SMHDWsmhdw])(\d{0,6})", re.ASCII)
-_UNIT_LAST = re.compile(r"(\d{1,6})\s*([A-Za-z]+)", re.ASCII)
+# Eight digits hold the seconds of 52 weeks.
+_UNIT_FIRST = re.compile(r"([SMHDWsmhdw])(\d{0,8})", re.ASCII)
+_UNIT_LAST = re.compile(r"(\d{1,8})\s*([A-Za-z]+)", re.ASCII)
 _MONTHS = re.compile(r"\d*\s*(M|MN|MO|MON|MONTHS?)|MN?\d*", re.ASCII)
 
 
@@ -68,11 +69,11 @@ def _length(value: object) -> timedelta:
         return value
     minutes = integer_of(value)
     if minutes is not None:
-        return timedelta(minutes=minutes) if 0 < minutes < 10**6 else timedelta()
+        return timedelta(minutes=minutes) if 0 < minutes < 10**8 else timedelta()
     if not isinstance(value, str):
         raise _refusal(value)
     text = value.strip()
-    if text.isascii() and text.isdigit() and len(text) <= 6:
+    if text.isascii() and text.isdigit() and len(text) <= 8:
         return timedelta(minutes=int(text))
     if first := _UNIT_FIRST.fullmatch(text):
         unit, number = first[1].upper(), first[2]

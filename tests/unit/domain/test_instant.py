@@ -1,0 +1,119 @@
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalpost.domain.instant import compact, iso, utc
+from signalpost.errors import InvalidValue
+
+ONE = datetime(2025, 8, 20, 1, tzinfo=UTC)
+MOMENTS = st.builds(
+    lambda zone, since: (datetime(1, 1, 3, tzinfo=UTC) + since).astimezone(zone),
+    st.timezones(),
+    st.timedeltas(timedelta(), timedelta(days=3_652_050)),
+)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        ONE,
+        datetime(2025, 8, 20, 3, tzinfo=ZoneInfo("Europe/Berlin")),
+        datetime(2025, 8, 19, 21, tzinfo=timezone(-timedelta(hours=4))),
+        pd.Timestamp("2025-08-20T01:00:00", tz="UTC"),
+        pd.Timestamp("2025-08-20T10:00:00.000000999", tz="Asia/Tokyo"),
+        pd.Series(pd.to_datetime(["2025-08-20T01:00:00Z"])).iloc[0],
+        "2025-08-20T01:00:00Z",
+        "2025-08-20 01:00+00:00",
+        " 2025-08-20T03:00:00.000000+02:00\n",
+        "20250820T010000Z",
+        np.str_("2025-08-20T01:00:00Z"),
+    ],
+)
+def test_every_aware_time_becomes_a_plain_datetime_in_utc(spelling: datetime | str) -> None:
+    instant = utc(spelling, "timestamp")
+    assert type(instant) is datetime
+    assert instant.tzinfo is UTC
+    assert instant == ONE
+
+
+@given(MOMENTS)
+def test_an_instant_stays_the_same_through_every_zone_and_its_own_text(moment: datetime) -> None:
+    instant = utc(moment, "timestamp")
+    assert instant == moment.astimezone(UTC)
+    assert utc(iso(instant), "timestamp") == instant
+    assert utc(compact(instant), "timestamp") == instant
+
+
+def test_the_second_reading_of_an_hour_that_comes_twice_is_an_hour_later() -> None:
+    first = datetime(2025, 10, 26, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert utc(first.replace(fold=1), "timestamp") - utc(first, "timestamp") == timedelta(hours=1)
+
+
+class Undecided(tzinfo):
+    """A zone that does not say how far it is from UTC, as the standard library permits."""
+
+    def utcoffset(self, _moment: datetime | None) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "naive",
+    [
+        "2025-08-20",
+        "2025-08-20T01:00:00",
+        datetime(2025, 8, 20, 1),  # noqa: DTZ001  # the rule
+        datetime(2025, 8, 20, 1, tzinfo=Undecided()),
+        pd.Timestamp("2025-08-20T01:00:00"),
+    ],
+)
+def test_a_time_without_a_zone_is_refused_and_told_how_to_get_one(naive: datetime | str) -> None:
+    with pytest.raises(InvalidValue, match="names no time zone") as refusal:
+        utc(naive, "timestamp")
+    for cure in ("value.replace(tzinfo=datetime.UTC)", ".tz_localize('UTC')", "text that ends in 'Z'"):
+        assert cure in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, 0, 1.5, True, b"2025", date(2025, 8, 20), pd.NaT, np.datetime64("2025-08-20"), [], 10**5000],
+    ids=lambda given: type(given).__name__,
+)
+def test_what_is_no_time_is_refused_with_an_example(given: object) -> None:
+    with pytest.raises(InvalidValue, match=r"^known_at is .*: give an aware datetime, or ISO text such as"):
+        utc(given, "known_at")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "now", "\ud800", "2025-13-01T00:00Z", "2025-08-20T24:00:00Z", "2025-08-20T01:00:00Z\0", "\0", "9" * 5000],
+)
+def test_text_that_is_no_time_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InvalidValue, match=r"^known_at is '.*: give ISO 8601 text such as") as refusal:
+        utc(text, "known_at")
+    assert len(str(refusal.value)) < 160
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))),
+        datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=2))),
+        pd.Timestamp("0001-01-01T00:00", tz="Asia/Tokyo"),
+        pd.Timestamp(np.datetime64("20000-01-01", "s")).tz_localize("UTC"),
+    ],
+)
+def test_a_time_outside_the_calendar_is_refused(moment: datetime) -> None:
+    with pytest.raises(InvalidValue, match="outside the calendar in UTC"):
+        utc(moment, "timestamp")
+
+
+def test_texts_of_an_instant_end_in_z_and_show_microseconds_only_where_there_are_some() -> None:
+    fine = ONE.replace(microsecond=50)
+    assert (iso(ONE), compact(ONE)) == ("2025-08-20T01:00:00Z", "20250820T010000Z")
+    assert (iso(fine), compact(fine)) == ("2025-08-20T01:00:00.000050Z", "20250820T010000.000050Z")
+    assert compact(datetime(1, 2, 3, tzinfo=UTC)) == "00010203T000000Z"

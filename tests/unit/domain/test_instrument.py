@@ -1,0 +1,137 @@
+import copy
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from decimal import Context, Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalpost.domain import precision
+from signalpost.domain.instrument import Instrument
+from signalpost.errors import InvalidValue
+
+Hostile = Callable[[], AbstractContextManager[Context]]
+SYMBOLS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", min_size=2, max_size=20)
+
+
+@pytest.fixture
+def odd() -> Iterator[Instrument]:
+    """An instrument whose precision a test may override."""
+    instrument = Instrument("ODD_ONE")
+    yield instrument
+    precision.forget_override(instrument)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["EUR/USD", "EURUSD", "EUR_USD", "eur-usd", " eurusd\n", "Eur/Usd", np.str_("EURUSD"), Instrument("EURUSD")],
+)
+def test_every_spelling_of_a_currency_pair_is_one_instrument(spelling: str) -> None:
+    instrument = Instrument(spelling)
+    assert type(instrument) is Instrument
+    assert instrument == "EUR_USD"
+    assert (instrument.base, instrument.quote, instrument.is_currency_pair) == ("EUR", "USD", True)
+
+
+@pytest.mark.parametrize(
+    "symbol", ["BTCUSDT", "BTC_USDT", "US500", "NAS100_USD", "EURXXX", "__", "A1", "A" * 20, "ABCDEF"]
+)
+def test_only_currency_pairs_are_split(symbol: str) -> None:
+    assert Instrument(symbol) == symbol
+    assert not Instrument(symbol).is_currency_pair
+
+
+def test_a_symbol_without_a_separator_is_all_base() -> None:
+    assert (Instrument("BTCUSDT").base, Instrument("BTCUSDT").quote) == ("BTCUSDT", "")
+    assert (Instrument("A_B_C").base, Instrument("A_B_C").quote) == ("A", "B_C")
+
+
+@given(SYMBOLS)
+def test_any_2_to_20_of_its_letters_are_legal_and_a_symbol_is_its_own_spelling(symbol: str) -> None:
+    instrument = Instrument(symbol)
+    assert instrument.replace("_", "") == symbol.replace("_", "")
+    assert Instrument(str(instrument)) == Instrument(symbol.lower().replace("_", "/")) == instrument
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", "A", "A" * 21, "EUR USD", "EUR.USD", "EURUSD.pro", "EUR\0USD", "\u20ac/$", "\ud800\ud800", "9" * 5000),
+        *("\ufb01_USD", "\xdf_USD", "\u0131eurus"),  # letters that only become A-Z as capitals
+        *(None, 1, True, b"EURUSD", 10**5000, []),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_any_other_text_is_refused_with_examples(given: object) -> None:
+    with pytest.raises(InvalidValue, match=r"^pair is .*: give a symbol of 2 to 20 letters, digits and '_'") as refusal:
+        Instrument(given)  # type: ignore[arg-type]
+    assert len(str(refusal.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("symbol", "pip", "places"),
+    [
+        ("EUR_USD", "0.0001", 5),
+        ("USD_JPY", "0.01", 3),
+        ("GBP_JPY", "0.01", 3),
+        ("EUR_HUF", "0.01", 3),
+        ("EUR_CZK", "0.001", 4),
+        ("XAU_USD", "0.1", 2),
+        ("XAU_JPY", "0.1", 2),
+        ("XAG_USD", "0.01", 3),
+        ("XPT_USD", "0.0001", 5),
+    ],
+)
+def test_a_pip_follows_the_quote_currency_or_the_metal(symbol: str, pip: str, places: int) -> None:
+    assert (Instrument(symbol).pip, Instrument(symbol).places) == (Decimal(pip), places)
+
+
+@pytest.mark.parametrize("symbol", ["BTC_USDT", "BTCUSDT", "US500", "EURXXX"])
+def test_what_is_no_currency_pair_has_no_rule(symbol: str) -> None:
+    assert Instrument(symbol).pip is None
+    assert Instrument(symbol).places is None
+
+
+def test_the_table_overrides_the_rule_until_it_is_forgotten(odd: Instrument, hostile: Hostile) -> None:
+    with hostile():
+        assert odd.quoted(pip="0.250", places=np.int64(2)) is odd
+    assert (str(odd.pip), odd.places) == ("0.25", 2)
+    assert type(odd.places) is int
+    assert Instrument("odd/one").pip == odd.pip
+    precision.forget_override(odd)
+    assert odd.pip is None
+
+
+@pytest.mark.parametrize(
+    ("pip", "places", "refusal"),
+    [
+        (0, 2, "pip is 0: it must be above zero"),
+        ("0.001", 2, r"pip 0\.001 of ODD_ONE is finer than a price of 2 decimals: raise places"),
+        (1, 13, "places is 13: give a whole number from 0 to 12"),
+        (1, -1, "places is -1: give a whole number from 0 to 12"),
+        (1, True, "places is True: give a whole number from 0 to 12"),
+        (1, 2.0, r"places is 2\.0: give a whole number from 0 to 12"),
+    ],
+)
+def test_a_precision_that_cannot_be_is_refused_and_changes_nothing(
+    odd: Instrument, pip: object, places: object, refusal: str
+) -> None:
+    with pytest.raises(InvalidValue, match=f"^{refusal}$"):
+        odd.quoted(pip=pip, places=places)  # type: ignore[arg-type]
+    assert odd.pip is None
+
+
+def test_the_list_of_currencies_is_one_of_three_letters_each() -> None:
+    assert {len(code) for code in precision.CURRENCIES} == {3}
+    assert {"USD", "CNH", "XAU"} <= precision.CURRENCIES
+
+
+def test_an_instrument_survives_copying_and_shows_its_kind() -> None:
+    instrument = Instrument("EURUSD")
+    for twin in (copy.copy(instrument), copy.deepcopy(instrument), pickle.loads(pickle.dumps(instrument))):
+        assert (type(twin), twin) == (Instrument, instrument)
+    assert repr(instrument) == "Instrument('EUR_USD')"
+    assert f"{instrument}" == "EUR_USD"

@@ -1,0 +1,69 @@
+import pytest
+
+from signalpost.domain.text import id_of, required_text, shown, spoken, text_of
+from signalpost.errors import InvalidValue
+
+
+class Unprintable:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Loud(str):
+    """Text of a kind of its own."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", ""),
+        ("a\0b", "a\0b"),
+        ("\xe9", "\xe9"),
+        ("a\ud800b", "a\ufffdb"),
+        ("\ud83d\ude00", "\U0001f600"),
+        (Loud("x"), "x"),
+    ],
+    ids=ascii,
+)
+def test_text_is_kept_but_for_what_no_encoding_can_carry(given: str, expected: str) -> None:
+    text = text_of(given, "title")
+    assert (type(text), text) == (str, expected)
+    assert text.encode().decode() == expected
+
+
+@pytest.mark.parametrize("given", [None, 1, b"x", [], 10**5000, Unprintable()], ids=lambda given: type(given).__name__)
+def test_what_is_no_text_is_refused(given: object) -> None:
+    with pytest.raises(InvalidValue, match=r"^title is .*: give text$"):
+        text_of(given, "title")
+
+
+@pytest.mark.parametrize("given", ["", "  ", "\n\t"])
+def test_a_required_text_has_something_in_it(given: str) -> None:
+    with pytest.raises(InvalidValue, match=r"^title is empty: give it a text$"):
+        required_text(given, "title")
+    assert required_text(" x ", "title") == " x "
+
+
+def test_an_id_is_trimmed_and_may_be_200_characters_long() -> None:
+    assert id_of(f" {'x' * 200}\n", "signal_id") == "x" * 200
+
+
+@pytest.mark.parametrize("given", ["x" * 201, "a\nb", "a\0b", "a\u202eb"], ids=ascii)
+def test_an_id_that_is_long_or_hides_something_is_refused(given: str) -> None:
+    with pytest.raises(
+        InvalidValue, match=r"^signal_id is '.*: give one line of at most 200 printable characters"
+    ) as no:
+        id_of(given, "signal_id")
+    assert len(str(no.value)) < 160
+
+
+def test_an_error_can_show_anything_and_stays_short() -> None:
+    assert shown("a'b") == '"a\'b"'
+    assert shown(1.5) == "1.5"
+    assert shown(Unprintable()) == spoken(Unprintable()) == "<unprintable Unprintable>"
+    assert shown(10**5000) == "<unprintable int>"
+    assert shown("x" * 58) == f"'{'x' * 58}'"
+    assert shown("x" * 59) == f"'{'x' * 56}..."
+    assert spoken("x" * 100) == "x" * 100

@@ -1,0 +1,96 @@
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from signalpost import (
+    AlertSeverity,
+    AlertStatus,
+    CrossoverType,
+    InvalidValue,
+    NotificationPriority,
+    SignalStatus,
+    SignalType,
+    UserTier,
+)
+from signalpost.domain.words import member
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["BUY", "buy", " Long\n", "bullish", 1, 1.0, "+1", np.int64(1), np.float64(1), Decimal(1), SignalType.BUY],
+)
+def test_a_side_is_read_from_every_usual_spelling_of_buy(spelling: object) -> None:
+    assert SignalType(spelling) is SignalType.BUY
+    assert member(SignalType, spelling, "signal_type") is SignalType.BUY
+
+
+@pytest.mark.parametrize("spelling", ["SELL", "sell", "short", "Bearish", -1, -1.0, "-1", np.int8(-1)])
+def test_a_side_is_read_from_every_usual_spelling_of_sell(spelling: object) -> None:
+    assert SignalType(spelling) is SignalType.SELL
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["", "hold", 0, 2, True, False, np.bool_(True), None, [], float("nan"), 10**5000],
+    ids=lambda given: type(given).__name__,
+)
+def test_what_is_no_side_is_refused_with_the_sides_there_are(spelling: object) -> None:
+    with pytest.raises(InvalidValue, match=r"^side is .*: give one of BUY, SELL$") as refusal:
+        member(SignalType, spelling, "side")
+    assert len(str(refusal.value)) < 120
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        (SignalType, "BUY, SELL"),
+        (CrossoverType, "BULLISH, BEARISH"),
+        (SignalStatus, "ACTIVE, FILLED, CANCELLED, EXPIRED"),
+        (AlertSeverity, "critical, high, medium, low, info"),
+        (AlertStatus, "active, acknowledged, resolved, suppressed"),
+        (NotificationPriority, "LOW, NORMAL, HIGH, URGENT"),
+    ],
+)
+def test_a_word_that_is_unknown_is_refused_by_the_list_itself(kind: type[SignalType], known: str) -> None:
+    with pytest.raises(InvalidValue, match=f"^{kind.__name__} is 'nothing': give one of {known}$"):
+        kind("nothing")
+
+
+@pytest.mark.parametrize(
+    "kind", [SignalType, CrossoverType, SignalStatus, AlertSeverity, AlertStatus, NotificationPriority]
+)
+def test_words_are_read_in_any_case(kind: type[SignalType]) -> None:
+    for word in kind:
+        assert kind(f" {word.name.lower()} ") is kind(word.name.title()) is kind(word.value) is word
+
+
+def test_a_side_knows_its_sign_and_its_cross() -> None:
+    assert (SignalType.BUY.sign, SignalType.BUY.crossover) == (1, CrossoverType.BULLISH)
+    assert (SignalType.SELL.sign, SignalType.SELL.crossover) == (-1, CrossoverType.BEARISH)
+
+
+def test_priorities_are_ordered_and_read_from_their_numbers() -> None:
+    assert sorted(NotificationPriority) == [NotificationPriority(number) for number in (1, 2, 3, 4)]
+    assert (
+        NotificationPriority.LOW < NotificationPriority.NORMAL < NotificationPriority.HIGH < NotificationPriority.URGENT
+    )
+
+
+def test_tiers_are_names_in_small_letters_and_an_operator_may_add_some() -> None:
+    assert (UserTier.FREE, UserTier.PREMIUM, UserTier.ADMIN) == ("free", "premium", "admin")
+    assert type(UserTier(" VIP-Gold_2 ")) is UserTier
+    assert UserTier(" VIP-Gold_2 ") == "vip-gold_2"
+    assert UserTier(UserTier.FREE) is UserTier.FREE
+    assert UserTier("a" * 32) == "a" * 32
+    assert repr(UserTier.FREE) == "UserTier('free')"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "-x", "a b", "a" * 33, "\xe9", "\u212a", "a\0", None, 1, b"free", 10**5000],
+    ids=lambda given: type(given).__name__,
+)
+def test_what_is_no_name_of_a_tier_is_refused_with_examples(given: object) -> None:
+    with pytest.raises(InvalidValue, match=r"^user_tier is .*: give a name such as 'free', 'premium' or 'vip-gold'$"):
+        UserTier(given)  # type: ignore[arg-type]

@@ -5,7 +5,11 @@
     ├── InvalidConfiguration   settings that contradict each other or are not known (also a ValueError)
     ├── InvalidCandleFile      a candle file that cannot be trusted: says which file and line
     ├── OutOfOrder             a candle that is not newer than the last one
-    └── InvalidSnapshot        saved state that is damaged or belongs to another configuration
+    ├── InvalidSnapshot        saved state that is damaged or belongs to another configuration
+    ├── StoreUnusable          an outbox that cannot be opened: damaged, locked, read-only or of a newer version
+    ├── StoreFailed            an outbox that could not carry out what was asked: nothing of it has happened
+    ├── StoreClosed            an outbox that was asked after it was closed
+    └── Evidence               what a sink learnt from a send that brought no receipt (its children: sinks/evidence.py)
 
 The text of each says what was wrong, where, and what to do about it.
 """
@@ -39,3 +43,19 @@ class OutOfOrder(SignalpostError):
 
 class InvalidSnapshot(SignalpostError):
     """A snapshot is damaged or belongs to another configuration."""
+
+
+class StoreUnusable(SignalpostError):
+    """An outbox cannot be opened."""
+
+
+class StoreFailed(SignalpostError):
+    """An outbox could not carry out what was asked: nothing of it has happened."""
+
+
+class StoreClosed(SignalpostError):
+    """An outbox was asked after it was closed."""
+
+
+class Evidence(SignalpostError):
+    """A send brought no receipt: this is what is known about it."""

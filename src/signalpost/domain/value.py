@@ -18,7 +18,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     def to_json(self) -> bytes:
         """This value as one line of UTF-8 JSON, which `from_json` reads back as an equal value."""
-        return _encoder.encode(self)
+        return encoded(self)
 
     def to_dict(self) -> dict[str, Any]:
         """This value as plain data: prices are strings, times ISO text that ends in `Z`."""
@@ -52,6 +52,11 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """Set fields of a value that is still being made."""
         for name, value in fields.items():
             _set(self, name, value)
+
+
+def encoded(data: object) -> bytes:
+    """`data`, which holds values or their parts, as one line of UTF-8 JSON."""
+    return _encoder.encode(data)
 
 
 def _to_plain(value: object) -> object:

@@ -1,0 +1,203 @@
+"""What an outbox can be asked, one value a verb. A store applies a batch of them in one transaction."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.notification import Notification
+from signalpost.domain.ticket import Outcome
+
+Answer = TypeVar("Answer")
+
+
+class NewDelivery(NamedTuple):
+    """A delivery that intake asks for: pending, or suppressed for `reason`."""
+
+    destination: str
+    rank: int
+    state: DeliveryState = DeliveryState.PENDING
+    reason: str | None = None
+
+
+class NewNotification(NamedTuple):
+    """A notification to write down with its deliveries."""
+
+    notification: Notification
+    deliveries: tuple[NewDelivery, ...]
+    key_until: datetime
+    """Until when the same key means the same thing again."""
+    supersedes: bool = False
+    """Whether it says all that waiting updates of its sequence say: those are superseded, in the same transaction."""
+
+
+class StreamState(NamedTuple):
+    """What a strategy's stream has to remember: committed together with the signals of its last candle."""
+
+    stream: str
+    fingerprint: str
+    watermark: datetime
+    state: bytes
+
+
+class PutResult(NamedTuple):
+    """What became of one notification: accepted, duplicate (with the first one's id) or refused."""
+
+    outcome: Outcome
+    notification_id: str
+
+
+class Parcel(NamedTuple):
+    """A delivery with what it delivers."""
+
+    delivery: Delivery
+    notification: Notification
+
+
+class Leased(NamedTuple):
+    """What a lane got to send, and when to ask again."""
+
+    parcels: tuple[Parcel, ...]
+    expired: tuple[Delivery, ...]
+    next_at: datetime | None
+    """The earliest `not_before` among the deliveries that were passed over for it; None where there were none."""
+
+
+class Message(NamedTuple):
+    """A message that the far end shows, and which deliveries it shows: a row of its own, so that it can be edited."""
+
+    destination: str
+    message_id: str
+    sent_at: datetime
+    version: int = 1
+
+
+class Settlement(NamedTuple):
+    """The verdict on one leased delivery. `state` PENDING lends it back, perhaps with `not_before`."""
+
+    id: DeliveryId
+    state: DeliveryState
+    attempt: Attempt | None
+    """The try to keep in its history; None where none was made."""
+    attempts: int
+    unanswered: int
+    may_repeat: bool
+    not_before: datetime | None = None
+    reason: str | None = None
+    message: Message | None = None
+    fallback: NewDelivery | None = None
+    """Another destination's delivery of the same notification, made in the same transaction."""
+
+
+class Command(msgspec.Struct, Generic[Answer], frozen=True):
+    """What an outbox can be asked; its subclasses say what is answered."""
+
+
+class Put(Command[list[PutResult]], frozen=True):
+    """Write notifications, and the state of the stream that made them, all or nothing. Answer: a `PutResult` each.
+
+    A key that is known with the same content is a duplicate, with other content refused; the others are accepted. A
+    delivery of higher priority lifts the waiting ones of its sequence in the lane: none of them is ranked behind it.
+    """
+
+    notifications: tuple[NewNotification, ...]
+    state: StreamState | None = None
+
+
+class Lease(Command[Leased], frozen=True):
+    """Lend the first deliveries of a lane for sending. Answer: `Leased`.
+
+    They are taken by rank, then by acceptance; left out are those whose `not_before` has not come and those whose
+    sequence is in flight or has an earlier one waiting. Those whose `valid_until` has come expire instead.
+    """
+
+    destination: str
+    now: datetime
+    limit: int = 1
+    express: bool = False
+    """Only URGENT and HIGH ones, looked for near the head of the lane."""
+
+
+class Settle(Command[list[Delivery]], frozen=True):
+    """Report verdicts. Answer: the deliveries as they stand now. One that is not leased any more is left as it is."""
+
+    settlements: tuple[Settlement, ...]
+
+
+class Expire(Command[list[Delivery]], frozen=True):
+    """Expire pending deliveries whose `valid_until` has come, at most `limit`. Answer: those deliveries."""
+
+    now: datetime
+    limit: int = 500
+
+
+class Bury(Command[list[Delivery]], frozen=True):
+    """Give up the pending deliveries of a destination that is gone, at most `limit`. Answer: those deliveries."""
+
+    destination: str
+    reason: str
+    limit: int = 500
+
+
+class Cancel(Command[Delivery | None], frozen=True):
+    """Cancel a pending delivery. Answer: it, or None where there is none that is pending."""
+
+    id: DeliveryId
+    reason: str
+
+
+class Revive(Command[Delivery | None], frozen=True):
+    """Make a new pending delivery that names a dead, unconfirmed or expired one. Answer: it, or None."""
+
+    id: DeliveryId
+    rank: int
+    valid_until: datetime
+
+
+class Find(Command[tuple[Parcel, ...]], frozen=True):
+    """Look deliveries up, newest first. Answer: a tuple of `Parcel`."""
+
+    notification_id: str | None = None
+    destination: str | None = None
+    states: frozenset[DeliveryState] = frozenset()
+    limit: int = 100
+
+
+class History(Command[tuple[Attempt, ...]], frozen=True):
+    """The attempts of a delivery, oldest first. Answer: a tuple of `Attempt`."""
+
+    id: DeliveryId
+
+
+class Stats(Command[dict[tuple[str, DeliveryState], int]], frozen=True):
+    """Count. Answer: the number of deliveries by (destination, state)."""
+
+
+class LoadState(Command[StreamState | None], frozen=True):
+    """The last committed state of a stream. Answer: `StreamState`, or None."""
+
+    stream: str
+
+
+class LoadFacts(Command[dict[str, bytes]], frozen=True):
+    """What is remembered about a destination (disabled, breaker, ban, windows). Answer: a mapping of name to JSON."""
+
+    destination: str
+
+
+class SaveFacts(Command[None], frozen=True):
+    """Remember facts about a destination; an empty value forgets one. Answer: None."""
+
+    destination: str
+    facts: Mapping[str, bytes]
+
+
+class Prune(Command[int], frozen=True):
+    """Delete old notifications without open deliveries, and keys whose time is over. Answer: how many notifications."""
+
+    before: datetime
+    """Those accepted before this."""
+    now: datetime
+    limit: int = 200

@@ -1,0 +1,102 @@
+"""What a sink knows after a send: a receipt, or an error that says how sure it is that nothing was shown.
+
+    Rejected       it was refused and always will be
+    Unavailable    it was surely not shown, and may be later
+    Throttled      it was surely not shown: too many requests
+    Unconfirmed    it may have been shown: bytes left, and no answer (or none that can be trusted) came back
+
+The sink does not decide what follows; `delivery.dispatch.decide` does. No text in here may hold a secret.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from signalpost.errors import Evidence
+
+
+class RateFacts(NamedTuple):
+    """What an answer said about its rate limit. Scopes are opaque: equal names share what they limit."""
+
+    scope: str
+    """What the limit is kept for, such as a bucket of one webhook."""
+    limit: int
+    """Requests a window."""
+    remaining: int
+    """Requests left in the running window."""
+    reset_after: float
+    """Seconds until the window is over."""
+
+
+class Receipt(NamedTuple):
+    """The far end's proof of delivery."""
+
+    message_id: str
+    """The far end's name for the message."""
+    sent_at: datetime | None = None
+    """The far end's own clock, where it tells."""
+    rate: RateFacts | None = None
+
+
+class Answered(Evidence):
+    """Evidence that may carry an answer's status and rate facts."""
+
+    def __init__(
+        self, reason: str, *, status: int | None = None, code: int | None = None, rate: RateFacts | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        """The HTTP status, where there was an answer."""
+        self.code = code
+        """The far end's own error code."""
+        self.rate = rate
+
+
+class Rejected(Answered):
+    """The message was refused and always will be."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        rate: RateFacts | None = None,
+        is_gone: bool = False,
+    ) -> None:
+        super().__init__(reason, status=status, code=code, rate=rate)
+        self.is_gone = is_gone
+        """Whether the destination itself is gone for good, so that nothing may be sent there again."""
+
+
+class Unavailable(Answered):
+    """The message was surely not shown, and may be later."""
+
+
+class Throttled(Answered):
+    """The message was surely not shown: too many requests were made."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_after: float,
+        scope: str,
+        status: int | None = None,
+        code: int | None = None,
+        rate: RateFacts | None = None,
+    ) -> None:
+        super().__init__(reason, status=status, code=code, rate=rate)
+        self.retry_after = retry_after
+        """Seconds to wait."""
+        self.scope = scope
+        """What has to wait: `destination`, or `host` for everything that goes to the same host."""
+
+
+class Unconfirmed(Answered):
+    """The message may have been shown."""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether anything came back: a 5xx is an answer, a cut connection is none."""
+        return self.status is not None

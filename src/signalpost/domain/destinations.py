@@ -1,0 +1,64 @@
+"""The destinations that the environment alone can configure, and where each payload usually goes.
+
+A destination is a configured sink with a name. Its limit is how many messages a minute its channel is run with.
+"""
+
+from typing import NamedTuple
+
+from signalpost.domain.alert import Alert, AlertSeverity
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.notification import Payload
+from signalpost.domain.signal import Signal
+from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.tier import UserTier
+
+
+class UsualDestination(NamedTuple):
+    """A destination that every installation knows."""
+
+    name: str
+    variable: str
+    """The environment variable that holds its webhook."""
+    messages_a_minute: int
+
+
+SIGNALS_FREE = "signals-free"
+SIGNALS_PREMIUM = "signals-premium"
+ALERTS_CRITICAL = "alerts-critical"
+ALERTS_GENERAL = "alerts-general"
+MARKET_ANALYSIS = "market-analysis"
+SYSTEM_STATUS = "system-status"
+COMMUNITY = "community"
+
+USUAL_DESTINATIONS = (
+    UsualDestination(SIGNALS_FREE, "DISCORD_WEBHOOK_SIGNALS_FREE", 20),
+    UsualDestination(SIGNALS_PREMIUM, "DISCORD_WEBHOOK_SIGNALS_PREMIUM", 30),
+    UsualDestination(ALERTS_CRITICAL, "DISCORD_WEBHOOK_ALERTS_CRITICAL", 10),
+    UsualDestination(ALERTS_GENERAL, "DISCORD_WEBHOOK_ALERTS_GENERAL", 15),
+    UsualDestination(MARKET_ANALYSIS, "DISCORD_WEBHOOK_MARKET_ANALYSIS", 10),
+    UsualDestination(SYSTEM_STATUS, "DISCORD_WEBHOOK_SYSTEM_STATUS", 5),
+    UsualDestination(COMMUNITY, "DISCORD_WEBHOOK_COMMUNITY", 30),
+)
+
+_SIGNALS_BY_TIER = {
+    UserTier.FREE: SIGNALS_FREE,
+    UserTier.PREMIUM: SIGNALS_PREMIUM,
+    UserTier.ADMIN: SIGNALS_PREMIUM,
+}
+_ALERTS_THAT_CANNOT_WAIT = frozenset({AlertSeverity.CRITICAL, AlertSeverity.HIGH})
+
+
+def usual_destination(payload: Payload, tier: UserTier) -> str | None:
+    """Where `payload`, meant for `tier`, usually goes; None for a signal of a tier that has no usual place."""
+    match payload:
+        case Signal():
+            return _SIGNALS_BY_TIER.get(tier)
+        case Alert():
+            return ALERTS_CRITICAL if payload.severity in _ALERTS_THAT_CANNOT_WAIT else ALERTS_GENERAL
+        case MarketAnalysis():
+            return MARKET_ANALYSIS
+        case SystemStatus():
+            return SYSTEM_STATUS
+        case Announcement():
+            return COMMUNITY

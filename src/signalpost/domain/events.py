@@ -1,0 +1,68 @@
+"""What happens, told once: the delivery wing emits these, and log, metrics and pages listen.
+
+Names are past tense. None holds a secret. A listener is called on the service's own loop and must not wait.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from signalpost.domain.delivery import Delivery
+from signalpost.domain.notification import Notification
+from signalpost.domain.ticket import Ticket
+
+
+class Taken(NamedTuple):
+    """Intake answered: the ticket says what became of the notification."""
+
+    ticket: Ticket
+    notification: Notification
+    destinations: tuple[str, ...]
+
+
+class SendBegan(NamedTuple):
+    """Deliveries were lent for one message, and its sending begins."""
+
+    destination: str
+    deliveries: tuple[Delivery, ...]
+
+
+class SendEnded(NamedTuple):
+    """A send came to an end, and this is what is known of it."""
+
+    destination: str
+    outcome: str
+    """`delivered`, or the evidence in one word: rejected, unavailable, throttled, unconfirmed."""
+    detail: str
+    took_seconds: float
+
+
+class Settled(NamedTuple):
+    """A delivery's verdict is committed: it stands where `delivery` says, perhaps pending again."""
+
+    delivery: Delivery
+    notification: Notification | None = None
+
+
+class BreakerMoved(NamedTuple):
+    """A destination's breaker is now `closed`, `open` or `half-open`."""
+
+    destination: str
+    state: str
+
+
+class DestinationGone(NamedTuple):
+    """A destination is gone for good: nothing is sent there until a person says so."""
+
+    destination: str
+    reason: str
+
+
+class StoreMoved(NamedTuple):
+    """The store fell ill, or is well again."""
+
+    is_well: bool
+    reason: str = ""
+
+
+Event = Taken | SendBegan | SendEnded | Settled | BreakerMoved | DestinationGone | StoreMoved
+Listener = Callable[[Event], None]

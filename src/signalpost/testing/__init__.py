@@ -1,0 +1,1 @@
+"""What ships for tests: the contracts that every strategy, and later every sink, store and feed, must pass."""

@@ -1,0 +1,217 @@
+"""The shipped contract catches each way to break a promise: one sound strategy, and its broken sisters."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from signalpost import Candle, Filtered, InvalidSnapshot, InvalidValue, OutOfOrder, Signal, SignalType, clock
+from signalpost.domain.instant import iso
+from signalpost.testing.strategy_contract import check_strategy
+from tests.contracts.made_candles import START, candle
+
+CANDLES = [candle(START + index * timedelta(hours=4), 100, 101, 99, 100) for index in range(12)]
+
+
+class EveryThird:
+    """Buys at each third candle, and lets each fifth pass with a reason."""
+
+    def __init__(self) -> None:
+        self.times: list[str] = []
+
+    def on_candle(self, candle: Candle) -> Any:
+        if self.times and iso(candle.time) <= self.times[-1]:
+            raise OutOfOrder("old")
+        self.times.append(iso(candle.time))
+        if len(self.times) % 5 == 0:
+            return Filtered(SignalType.BUY, ("fifth",))
+        return self.signal(candle) if len(self.times) % 3 == 0 else None
+
+    def signal(self, candle: Candle, **other: Any) -> Signal:
+        known = {"created_at": candle.time, "known_at": candle.time + timedelta(hours=4)}
+        fields = {"pair": "EUR_USD", "timeframe": "H4", "signal_type": "BUY", "entry_price": candle.close}
+        return Signal(**{**fields, "timestamp": candle.time, **known, **other})
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"times": list(self.times)}
+
+    def restore(self, saved: Any) -> None:
+        times = saved.get("times") if isinstance(saved, dict) else None
+        if not isinstance(times, list) or not all(isinstance(time, str) for time in times):
+            raise InvalidSnapshot("damaged")
+        self.times = list(times)
+
+
+class Moody(EveryThird):
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Moody.made += 1
+        self.number = Moody.made
+
+    def on_candle(self, candle: Candle) -> Any:
+        return super().on_candle(candle) if self.number % 2 else None
+
+
+class Numbered(EveryThird):
+    """Tells in its state which one it is."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Numbered.made += 1
+        self.number = Numbered.made
+
+    def snapshot(self) -> dict[str, Any]:
+        return {**super().snapshot(), "number": self.number}
+
+
+class Shared(EveryThird):
+    """Remembers beyond its own life how many were made, so that the fourth and later ones differ."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Shared.made += 1
+        self.is_late = Shared.made > 3
+
+    def on_candle(self, candle: Candle) -> Any:
+        answer = super().on_candle(candle)
+        return None if self.is_late else answer
+
+
+class Talkative(EveryThird):
+    def on_candle(self, candle: Candle) -> Any:
+        super().on_candle(candle)
+        return "BUY"
+
+
+class Forgetful(EveryThird):
+    """Counts beside its state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def on_candle(self, candle: Candle) -> Any:
+        super().on_candle(candle)
+        self.count += 1
+        return self.signal(candle) if self.count % 3 == 0 else None
+
+
+class Careless(EveryThird):
+    def restore(self, saved: Any) -> None:
+        super().restore(saved)
+        self.times = self.times[1:]
+
+
+class Unspeakable(EveryThird):
+    def snapshot(self) -> dict[str, Any]:
+        return {"times": self.times, "now": START}
+
+
+class Tupled(EveryThird):
+    def snapshot(self) -> dict[str, Any]:
+        return {"times": tuple(self.times)}
+
+
+class Lending(EveryThird):
+    def snapshot(self) -> dict[str, Any]:
+        return {"times": self.times}
+
+
+class Borrowing(EveryThird):
+    def restore(self, saved: Any) -> None:
+        super().restore(saved)
+        self.times = saved["times"]
+
+
+class Greedy(EveryThird):
+    def on_candle(self, candle: Candle) -> Any:
+        return None if self.times and iso(candle.time) <= self.times[-1] else super().on_candle(candle)
+
+
+class Shaken(EveryThird):
+    def on_candle(self, candle: Candle) -> Any:
+        try:
+            return super().on_candle(candle)
+        except OutOfOrder:
+            self.times.pop()
+            raise
+
+
+class Trusting(EveryThird):
+    def restore(self, saved: Any) -> None:
+        self.times = list(saved["times"]) if isinstance(saved, dict) and "times" in saved else []
+
+
+class Blunt(EveryThird):
+    def restore(self, saved: Any) -> None:
+        self.times = list(saved["times"])
+
+
+class Torn(EveryThird):
+    def restore(self, saved: Any) -> None:
+        self.times = []
+        super().restore(saved)
+
+
+class Clocked(EveryThird):
+    def signal(self, candle: Candle, **other: Any) -> Signal:
+        return super().signal(candle, created_at=clock.now())
+
+
+class Late(EveryThird):
+    def signal(self, candle: Candle, **other: Any) -> Signal:
+        return super().signal(candle, timestamp=candle.time + timedelta(hours=4))
+
+
+class Early(EveryThird):
+    def signal(self, candle: Candle, **other: Any) -> Signal:
+        return super().signal(candle, known_at=candle.time)
+
+
+class Nameless(EveryThird):
+    def signal(self, candle: Candle, **other: Any) -> Signal:
+        return super().signal(candle, signal_id="mine")
+
+
+def test_a_sound_strategy_passes() -> None:
+    check_strategy(EveryThird, CANDLES)
+
+
+BROKEN = {
+    Moody: "two strategies made alike disagree: at .* it is None and not Signal",
+    Numbered: "two strategies made alike have different snapshots",
+    Shared: "the first .* candles alone make a difference",
+    Talkative: "give a Signal, Filtered or None",
+    Forgetful: "stopping before each candle makes a difference",
+    Careless: "restoring makes another snapshot",
+    Unspeakable: "the snapshot is no plain data",
+    Tupled: "the snapshot is another one after it has been through JSON",
+    Lending: "going on at .* changes a snapshot made before",
+    Borrowing: "going on at .* changes a snapshot made before",
+    Greedy: "is taken though it is not newer",
+    Shaken: "refusing the old candle of .* changes the state",
+    Trusting: "a damaged state is taken",
+    Blunt: "a damaged state raises KeyError.* and not InvalidSnapshot",
+    Torn: "refusing a damaged state changes the state",
+    Clocked: "depends on the clock: at .* created_at is 2970-.* and not 1970-.*, updated_at",
+    Late: "timestamp is not its candle's open",
+    Early: "known_at is not its candle's close",
+    Nameless: "two signals have the id mine",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
+def test_a_broken_promise_is_told(broken: type[EveryThird]) -> None:
+    with pytest.raises(AssertionError, match=BROKEN[broken]):
+        check_strategy(broken, CANDLES)
+
+
+def test_too_few_candles_prove_nothing() -> None:
+    with pytest.raises(InvalidValue, match="there are 1 candles: give at least two"):
+        check_strategy(EveryThird, CANDLES[:1])

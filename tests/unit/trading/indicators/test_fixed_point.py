@@ -1,0 +1,31 @@
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalpost.trading.indicators.fixed_point import half_even
+
+
+@pytest.mark.parametrize(
+    ("dividend", "divisor", "rounded"),
+    [
+        (1, 2, 0),
+        (3, 2, 2),
+        (5, 2, 2),
+        (-1, 2, 0),
+        (-3, 2, -2),
+        (-5, 2, -2),
+        (2, 3, 1),
+        (1, 3, 0),
+        (-2, 3, -1),
+        (6, 3, 2),
+    ],
+)
+def test_it_rounds_to_the_nearest_and_ties_to_the_even_one(dividend: int, divisor: int, rounded: int) -> None:
+    assert half_even(dividend, divisor) == rounded
+
+
+@given(st.integers(), st.integers(1, 200_000))
+def test_it_rounds_as_a_fraction_does(dividend: int, divisor: int) -> None:
+    assert half_even(dividend, divisor) == round(Fraction(dividend, divisor))

@@ -1,0 +1,131 @@
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalpost import InvalidConfiguration, InvalidSnapshot
+from signalpost.trading.indicators.moving_average import ExponentialMovingAverage, SimpleMovingAverage
+
+HALF_UNIT = Fraction(1, 2**65)
+
+
+def test_the_simple_average_is_the_mean_of_the_last_values_once_there_are_enough() -> None:
+    average = SimpleMovingAverage(3)
+    assert [average.update(value) for value in (1, 2, 4, 9)] == [None, None, 7, 15]
+    assert (average.value, average.total) == (Fraction(5), 15)
+
+
+def test_the_simple_average_is_cold_until_its_period_is_full() -> None:
+    average = SimpleMovingAverage(2)
+    average.update(7)
+    assert (average.is_warm, average.value, average.total) == (False, None, 7)
+    average.update(8)
+    assert (average.is_warm, average.value) == (True, Fraction(15, 2))
+
+
+def test_the_exponential_average_is_seeded_with_a_mean_and_moves_by_two_in_period_plus_one() -> None:
+    average = ExponentialMovingAverage(3)
+    assert [average.update(value) for value in (1, 2)] == [None, None]
+    assert (average.is_warm, average.value) == (False, None)
+    average.update(6)
+    assert (average.is_warm, average.value) == (True, 3)  # (1 + 2 + 6) / 3
+    average.update(10)
+    assert average.value == Fraction(13, 2)  # 3 + (10 - 3) / 2
+
+
+def test_a_weight_of_one_in_period_is_wilders_smoothing() -> None:
+    average = ExponentialMovingAverage(4, weight=Fraction(1, 4))
+    for value in (1, 2, 3, 6, 11):
+        average.update(value)
+    assert average.value == 5  # (3 x 3 + 11) / 4
+
+
+def test_an_average_that_never_divides_evenly_is_rounded_to_the_nearest_unit() -> None:
+    average = ExponentialMovingAverage(3)
+    for value in (1, 0, 0):
+        average.update(value)
+    assert average.value is not None
+    assert 0 < abs(average.value - Fraction(1, 3)) <= HALF_UNIT
+
+
+@given(st.lists(st.integers(-(10**31), 10**31), max_size=40), st.integers(1, 12))
+def test_the_exponential_average_stays_within_half_a_unit_a_step_of_the_exact_one(
+    values: list[int], period: int
+) -> None:
+    average, exact = ExponentialMovingAverage(period), Fraction(0)
+    for index, value in enumerate(values):
+        average.update(value)
+        if index + 1 == period:
+            exact = Fraction(sum(values[:period]), period)
+        elif index >= period:
+            exact += (value - exact) * Fraction(2, period + 1)
+        if index + 1 >= period:
+            assert average.value is not None
+            assert abs(average.value - exact) <= HALF_UNIT * period
+
+
+def test_both_with_a_period_of_one_are_the_value_itself() -> None:
+    for average in (SimpleMovingAverage(1), ExponentialMovingAverage(1)):
+        for value in (5, 7, 0, -3):
+            average.update(value)
+            assert average.value == value
+
+
+@pytest.mark.parametrize("period", [0, -1, True, 2.0, "3", None, 100_001])
+@pytest.mark.parametrize("average", [SimpleMovingAverage, ExponentialMovingAverage])
+def test_a_period_is_a_whole_number_of_candles(average: type, period: object) -> None:
+    with pytest.raises(InvalidConfiguration, match="give a whole number from 1 to 100000 candles"):
+        average(period)
+
+
+def test_the_longest_period_is_kept_whole() -> None:
+    average = SimpleMovingAverage(100_000)
+    for value in range(100_001):
+        average.update(value)
+    assert average.value == Fraction(100_001, 2)  # of 1 to 100,000
+
+
+@given(st.lists(st.integers(-9, 9), max_size=9), st.lists(st.integers(-9, 9), max_size=9))
+@pytest.mark.parametrize("average", [SimpleMovingAverage, ExponentialMovingAverage])
+def test_a_restored_average_goes_on_as_if_never_stopped(average: type, before: list[int], after: list[int]) -> None:
+    whole, stopped, resumed = average(4), average(4), average(4)
+    for value in before:
+        whole.update(value)
+        stopped.update(value)
+    resumed.restore(stopped.snapshot())
+    assert [resumed.update(value) for value in after] == [whole.update(value) for value in after]
+    assert resumed.value == whole.value
+
+
+@pytest.mark.parametrize("average", [SimpleMovingAverage, ExponentialMovingAverage])
+def test_a_restored_average_leaves_the_saved_state_alone(average: type) -> None:
+    saved = {"window": [1], "seed": [1], "scaled": None}
+    restored = average(4)
+    restored.restore(saved)
+    restored.update(2)
+    assert saved == {"window": [1], "seed": [1], "scaled": None}
+
+
+@pytest.mark.parametrize(
+    ("average", "saved"),
+    [
+        (SimpleMovingAverage(2), {}),
+        (SimpleMovingAverage(2), {"window": [1, 2, 3]}),
+        (SimpleMovingAverage(2), {"window": [1, 2.0]}),
+        (SimpleMovingAverage(2), {"window": [True]}),
+        (SimpleMovingAverage(2), {"window": "12"}),
+        (ExponentialMovingAverage(2), {"seed": []}),
+        (ExponentialMovingAverage(2), {"seed": [1, 2], "scaled": None}),
+        (ExponentialMovingAverage(2), {"seed": [1], "scaled": "18446744073709551616"}),
+        (ExponentialMovingAverage(2), {"seed": [], "scaled": 1.5}),
+    ],
+)
+def test_a_damaged_state_is_refused_and_changes_nothing(
+    average: SimpleMovingAverage | ExponentialMovingAverage, saved: dict[str, object]
+) -> None:
+    average.update(1)
+    before = average.snapshot()
+    with pytest.raises(InvalidSnapshot, match="rebuild the state from its origin"):
+        average.restore(saved)
+    assert average.snapshot() == before

@@ -1,0 +1,210 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from signalpost import (
+    Candle,
+    Filtered,
+    InvalidConfiguration,
+    InvalidValue,
+    MAUnifiedConfig,
+    MAUnifiedStrategy,
+    OutOfOrder,
+    Signal,
+)
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+H4 = timedelta(hours=4)
+Answer = Signal | Filtered | None
+
+
+def strategy(**other: Any) -> MAUnifiedStrategy:
+    settings = {"pair": "EUR_USD", "timeframe": "H4", "fast": 1, "slow": 2, "atr_period": 1, "sl_mult": 2, "tp_mult": 3}
+    return MAUnifiedStrategy(MAUnifiedConfig(**{**settings, **other}))
+
+
+def flat(index: int, close: str, *, start: datetime = START) -> Candle:
+    return Candle(time=start + index * H4, open=close, high=close, low=close, close=close)
+
+
+def answers(tried: MAUnifiedStrategy, *closes: str, start: datetime = START) -> list[Answer]:
+    return [tried.on_candle(flat(index, close, start=start)) for index, close in enumerate(closes)]
+
+
+def signal_of(answer: Answer) -> Signal:
+    assert isinstance(answer, Signal), answer
+    return answer
+
+
+def test_a_cross_above_buys_at_the_close_with_stop_and_target_in_true_ranges() -> None:
+    signal = signal_of(answers(strategy(), "1.10000", "1.09000", "1.10500")[-1])
+    assert (signal.signal_type, signal.entry_price) == ("BUY", Decimal("1.105"))
+    assert signal.atr_value == Decimal("0.015")  # from the last close
+    assert signal.stop_loss == Decimal("1.075")
+    assert signal.take_profit == Decimal("1.15")
+    assert (signal.fast_ma, signal.slow_ma) == (Decimal("1.105"), Decimal("1.0975"))
+    assert (signal.risk_reward_ratio, signal.atr_multiplier_sl, signal.atr_multiplier_tp) == (Decimal("1.5"), 2, 3)
+
+
+def test_a_cross_below_sells_with_stop_above_and_target_below() -> None:
+    signal = signal_of(answers(strategy(), "1.10000", "1.11000", "1.09500")[-1])
+    assert (signal.signal_type, signal.stop_loss, signal.take_profit) == ("SELL", Decimal("1.125"), Decimal("1.05"))
+
+
+def test_a_signal_is_of_its_candle_and_known_at_its_close() -> None:
+    signal = signal_of(answers(strategy(), "1.10000", "1.09000", "1.10500")[-1])
+    assert (signal.timestamp, signal.known_at) == (START + 2 * H4, START + 3 * H4)
+    assert (signal.created_at, signal.updated_at, signal.valid_until) == (
+        START + 3 * H4,
+        START + 3 * H4,
+        START + 4 * H4,
+    )
+    assert signal.signal_id == "ma-unified:EUR_USD:H4:BUY:20240101T080000Z"
+
+
+def test_a_key_that_says_more_than_pair_and_timeframe_stands_in_the_id() -> None:
+    signal = signal_of(answers(strategy(key="quick"), "1.1", "1.09", "1.105")[-1])
+    assert signal.signal_id == "ma-unified:EUR_USD:H4:quick:BUY:20240101T080000Z"
+
+
+def test_the_first_candle_that_can_cross_is_the_one_after_both_averages_are_warm() -> None:
+    assert answers(strategy(), "1.1", "1.2")[-1] is None
+    inverted = strategy(fast=3, slow=1, inverted=True)
+    assert [answer is None for answer in answers(inverted, "1.1", "1.1", "1.2", "1.0")] == [True, True, True, False]
+
+
+def test_a_tie_is_no_cross_and_leaving_it_is_one() -> None:
+    answered = answers(strategy(), "1.1", "1.1", "1.1", "1.2", "1.2", "1.3")
+    assert [answer and answer.signal_type for answer in answered] == [None, None, None, "BUY", None, "BUY"]
+
+
+def test_inverted_averages_cross_the_other_way() -> None:
+    inverted = strategy(fast=2, slow=1, inverted=True)
+    assert signal_of(answers(inverted, "1.10000", "1.11000", "1.09500")[-1]).signal_type == "BUY"
+
+
+def test_a_signal_has_no_confidence_unless_it_is_configured() -> None:
+    assert signal_of(answers(strategy(), "1.1", "1.09", "1.105")[-1]).confidence_score is None
+    confident = strategy(confidence="0.85")
+    assert signal_of(answers(confident, "1.1", "1.09", "1.105")[-1]).confidence_score == Decimal("0.85")
+
+
+def test_derived_prices_keep_18_decimals() -> None:
+    signal = signal_of(answers(strategy(atr_period=3), "1.10000", "1.09000", "1.10500")[-1])
+    assert signal.atr_value == Decimal("0.008333333333333333")
+    assert signal.stop_loss == Decimal("1.088333333333333333")
+    assert signal.take_profit == Decimal("1.13")
+
+
+def filtered(tried: MAUnifiedStrategy, *closes: str, start: datetime = START) -> tuple[str, ...]:
+    answer = answers(tried, *closes, start=start)[-1]
+    assert isinstance(answer, Filtered), answer
+    return answer.reasons
+
+
+def test_a_cross_while_the_atr_is_cold_is_filtered() -> None:
+    cold = "atr cold: too few candles for an average of 4 true ranges"
+    assert filtered(strategy(atr_period=4), "1.1", "1.09", "1.105") == (cold,)
+    assert filtered(strategy(atr_period=4, atr="wilder"), "1.1", "1.1", "1.09", "1.105") == (cold,)
+    assert signal_of(answers(strategy(atr_period=4), "1.1", "1.1", "1.09", "1.105")[-1])
+
+
+def test_a_cross_below_the_least_atr_is_filtered_and_one_at_it_is_kept() -> None:
+    closes = ("1.10000", "1.09000", "1.10500")
+    assert filtered(strategy(min_atr="0.015000001"), *closes) == ("min atr: 0.015 < 0.015000001",)
+    assert signal_of(answers(strategy(min_atr="0.015"), *closes)[-1])
+
+
+def test_a_cross_below_the_least_reward_is_filtered_by_the_multipliers_and_one_at_it_is_kept() -> None:
+    closes = ("1.10000", "1.09000", "1.10500")
+    assert filtered(strategy(tp_mult="2.999", min_rr="1.5"), *closes) == ("min rr: 1.4995 < 1.5",)
+    assert signal_of(answers(strategy(min_rr="1.5"), *closes)[-1])
+    assert signal_of(answers(strategy(sl_mult="0.3", tp_mult="0.9", min_rr="3"), *closes)[-1])
+
+
+def test_no_reward_is_lost_to_the_rounding_of_floats() -> None:
+    """(tp - entry) / (entry - sl) in floats falls below 1.5 here; three true ranges to two are 1.5."""
+    signal = signal_of(answers(strategy(min_rr="1.5"), "1.16957", "1.16767", "1.16941")[-1])
+    entry, stop, target = (float(price or 0) for price in (signal.entry_price, signal.stop_loss, signal.take_profit))
+    assert (target - entry) / (entry - stop) < 1.5
+
+
+def test_all_reasons_are_told_and_named() -> None:
+    tried = strategy(min_atr=1, min_rr=2)
+    assert len(filtered(tried, "1.1", "1.09", "1.105")) == 2
+    answer = answers(strategy(min_atr=1, min_rr=2), "1.1", "1.09", "1.105")[-1]
+    assert isinstance(answer, Filtered)
+    assert (answer.signal_type, answer.filters) == ("BUY", ("min atr", "min rr"))
+
+
+def test_a_market_that_stands_still_has_no_place_for_a_stop() -> None:
+    """The averages may cross over older candles while the last ones do not move at all."""
+    still = strategy(fast=2, slow=4)
+    assert filtered(still, "1.1", "1.1", "1.2", "1.1", "1.1") == (
+        "atr zero: the market did not move, so there is no place for a stop",
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"sl_mult": 100}, "stop_loss is -0.395: it must be above zero"),
+        ({"tp_mult": "1e-17"}, "take_profit is 1.105 and entry_price 1.10500"),
+        ({"tp_mult": "1e18", "sl_mult": "1e-12"}, "risk_reward_ratio is 1"),
+        ({"tp_mult": "1e18", "sl_mult": "1e17", "fast": 2, "slow": 1, "inverted": True}, "take_profit is -"),
+    ],
+)
+def test_a_cross_whose_signal_no_market_could_quote_is_filtered(settings: dict[str, Any], told: str) -> None:
+    closes = ("1000", "900", "10000000000") if settings.get("places") == 0 else ("1.10000", "1.09000", "1.10500")
+    (reason,) = filtered(strategy(**settings), *closes)
+    assert reason.startswith(f"out of range: {told}")
+
+
+def test_a_cross_at_the_end_of_the_calendar_is_filtered() -> None:
+    start = datetime(9999, 12, 31, 12, tzinfo=UTC)
+    (reason,) = filtered(strategy(), "1.1", "1.09", "1.105", start=start)
+    assert reason.startswith("out of range: 9999-12-31T20:00:00")
+
+
+def test_a_price_of_one_tick_at_the_finest_scale_makes_signals() -> None:
+    tiny = strategy(pair="ONE_TICK", places=12, sl_mult="0.1", tp_mult="0.3")
+    signal = signal_of(answers(tiny, "0.000000000001", "0.000000000001", "0.000000000002")[-1])
+    assert (signal.stop_loss, signal.take_profit) == (Decimal("1.9E-12"), Decimal("2.3E-12"))
+
+
+@pytest.mark.parametrize("index", [2, 1, 0])
+def test_a_candle_that_is_not_newer_is_refused_and_changes_nothing(index: int) -> None:
+    tried = strategy()
+    answers(tried, "1.1", "1.1", "1.1")
+    before = tried.snapshot()
+    with pytest.raises(OutOfOrder, match="is not newer than the last one, of 2024-01-01T08:00:00Z"):
+        tried.on_candle(flat(index, "1.2"))
+    assert tried.snapshot() == before
+
+
+@pytest.mark.parametrize("name", ["high", "low", "close"])
+def test_a_price_finer_than_the_streams_ticks_is_refused_and_changes_nothing(name: str) -> None:
+    tried = strategy()
+    answers(tried, "1.1", "1.1")
+    before = tried.snapshot()
+    prices = {"open": "1.15", "high": "1.2", "low": "1.1", "close": "1.15"}
+    fine = Candle(time=START + 5 * H4, **{**prices, name: prices[name] + "00001"})
+    with pytest.raises(InvalidValue, match="has more than the 5 decimals of this stream"):
+        tried.on_candle(fine)
+    assert tried.snapshot() == before
+
+
+def test_a_pair_that_nobody_knows_the_decimals_of_needs_places() -> None:
+    with pytest.raises(InvalidConfiguration, match="how many decimals BTC_PERP is quoted: give places, 0 to 12"):
+        strategy(pair="BTC_PERP")
+
+
+def test_the_arithmetic_alone_finds_the_same_crosses() -> None:
+    closes = [11, 11, 12, 10, 10, 13]
+    alone, whole = strategy(places=0), strategy(places=0)
+    crosses = [alone.on_ticks(close, close, close) for close in closes]
+    assert [cross != 0 for cross in crosses] == [answer is not None for answer in answers(whole, *map(str, closes))]
+    assert Fraction(alone.snapshot()["slow"]["window"][-1]) == 13

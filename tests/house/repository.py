@@ -1,0 +1,37 @@
+"""What is in the repository: its files, its packages' modules and their classes."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "signalpost"
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SOURCES = sorted(SOURCE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+def shown(path: Path) -> str:
+    """`path` as a person names it."""
+    return str(path.relative_to(ROOT))
+
+
+def module_of(path: Path) -> str:
+    """The name under which the source file at `path` is imported."""
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """The syntax of the file at `path`."""
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def public_classes() -> Iterator[tuple[str, str]]:
+    """Each class of the source whose name has no underscore before it, and its module."""
+    for path in SOURCES:
+        for node in tree_of(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, module_of(path)

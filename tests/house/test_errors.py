@@ -1,0 +1,39 @@
+import inspect
+import re
+
+import pytest
+
+from signalpost import errors
+
+ERRORS = [each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__]
+DRAWN = re.compile(r"^ {4}(?P<depth>[ │]*)(?:[├└]── )?(?P<name>[A-Z]\w+)(?: +(?P<text>.+))?$", re.MULTILINE)
+
+
+def _drawn() -> dict[str, str | None]:
+    """Each error of the drawn tree, and the one that it is drawn under."""
+    parents: dict[str, str | None] = {}
+    path: list[tuple[int, str]] = []
+    for line in DRAWN.finditer(errors.__doc__ or ""):
+        column = line.start("name") - line.start()
+        while path and path[-1][0] >= column:
+            path.pop()
+        parents[line["name"]] = path[-1][1] if path else None
+        path.append((column, line["name"]))
+    return parents
+
+
+def test_the_tree_drawn_is_the_tree_that_is() -> None:
+    is_ = {each.__name__: each.__bases__[0].__name__ if each is not errors.SignalpostError else None for each in ERRORS}
+    assert _drawn() == is_
+
+
+def test_the_tree_says_which_errors_are_also_errors_of_python() -> None:
+    also = {line["name"]: re.findall(r"also an? (\w+)", line["text"] or "") for line in DRAWN.finditer(errors.__doc__)}
+    assert also == {each.__name__: [base.__name__ for base in each.__bases__[1:]] for each in ERRORS}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_errors_docstring_is_one_sentence(error: type[Exception]) -> None:
+    told = error.__dict__.get("__doc__")
+    assert told
+    assert re.fullmatch(r"[A-Z][^.!?\n]*\.", told), told

@@ -1,0 +1,114 @@
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house.repository import PAGES, ROOT, SOURCE, SOURCES, TESTS, module_of, shown, tree_of
+
+MOST_LINES = 400
+SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "common", "misc", "base"}
+READS_A_REAL_CLOCK = {SOURCE / "system_clock.py", SOURCE / "trading" / "replay.py"}
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+PATH_IN_TEXT = re.compile(r"\b(?:docs|tests|src|tools)/[\w./-]+\w")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LAYERS_PAGE = ROOT / "docs" / "why" / "0007-two-wings.md"
+
+
+def test_no_file_has_more_than_400_lines() -> None:
+    lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in (*SOURCES, *TESTS)}
+    assert {path: length for path, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    named = [shown(path) for path in (*SOURCES, *TESTS) if SAYS_NOTHING & {path.stem, *path.relative_to(ROOT).parts}]
+    assert named == []
+
+
+def _links(page: Path) -> Iterator[str]:
+    for link in LINK.finditer(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if not re.match(r"[a-z]+:", link["target"]):
+            yield link["target"]
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
+    broken = []
+    for target in _links(page):
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or (anchor and anchor not in _anchors(there)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("file", [*SOURCES, *PAGES], ids=shown)
+def test_every_path_named_in_text_exists(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    prose = LINK.sub("", text) if file in PAGES else text
+    assert [path for path in PATH_IN_TEXT.findall(prose) if not (ROOT / path).exists()] == []
+
+
+def test_the_index_lists_every_page() -> None:
+    listed = set(_links(ROOT / "docs" / "README.md"))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if "docs" in page.parts} - {"README.md"}
+    assert pages - listed == set()
+
+
+def test_decisions_are_numbered_without_a_gap_and_say_context_decision_and_consequence() -> None:
+    pages = sorted((ROOT / "docs" / "why").iterdir())
+    assert [page.name[:5] for page in pages] == [f"{number:04}-" for number in range(1, len(pages) + 1)]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"], page.name
+        assert text.startswith(f"# {int(page.name[:4])}. "), page.name
+
+
+def test_the_layers_are_drawn_as_they_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = next(each["layers"] for each in contracts["contracts"] if each["type"] == "layers")
+    drawing = re.search(r"```text\n(.*?)```", LAYERS_PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert drawing is not None
+    assert re.sub(r"\s+", " ", drawing[1]).strip() == re.sub(r"[()]", "", " > ".join(layers))
+
+
+@pytest.mark.parametrize("test", TESTS, ids=shown)
+def test_no_test_sleeps(test: Path) -> None:
+    calls = [node.func for node in ast.walk(tree_of(test)) if isinstance(node, ast.Call)]
+    assert [ast.unparse(call) for call in calls if ast.unparse(call).rpartition(".")[2] == "sleep"] == []
+
+
+def _clocks(tree: ast.Module) -> Iterator[str]:
+    """Each way in which the module could read a real clock: the module `time`, or now and today of a date."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name == "time")
+        elif isinstance(node, ast.ImportFrom) and node.module == "time":
+            yield "time"
+        elif isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today"}:
+            owner = ast.unparse(node.value).rpartition(".")[2]
+            if owner in {"datetime", "date", "dt", "Timestamp"}:
+                yield ast.unparse(node)
+
+
+def test_only_the_system_clock_and_the_stopwatch_of_a_replay_read_a_real_clock() -> None:
+    readers = {path: list(_clocks(tree_of(path))) for path in SOURCES}
+    assert {shown(path): found for path, found in readers.items() if found and path not in READS_A_REAL_CLOCK} == {}
+    assert all(readers[path] for path in READS_A_REAL_CLOCK)
+
+
+def test_only_the_package_itself_imports_the_system_clock() -> None:
+    importers = [
+        module_of(path)
+        for path in SOURCES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and node.module == "signalpost.system_clock"
+    ]
+    assert importers == ["signalpost"]

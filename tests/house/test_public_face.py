@@ -1,0 +1,85 @@
+import inspect
+import json
+import re
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+import signalpost
+from tests.house.repository import ROOT, SOURCES, module_of
+
+HEAVY = {"aiohttp", "sqlite3", "asyncio", "rich", "click", "pandas", "numpy"}
+PURE_ROOMS = ("signalpost.domain", "signalpost.trading", "signalpost.clock", "signalpost.errors")
+NAMES = [name for name in signalpost.__all__ if name != "__version__"]
+
+
+def test_the_public_names_are_sorted_and_stand_once() -> None:
+    assert signalpost.__all__ == sorted(set(signalpost.__all__))
+    assert dir(signalpost) == signalpost.__all__
+
+
+def test_the_public_names_are_those_of_the_lazy_table() -> None:
+    assert sorted(signalpost._ROOM_BY_NAME) == NAMES
+
+
+def test_type_checkers_see_the_public_names_and_no_others() -> None:
+    source = inspect.getsource(signalpost)
+    block = source.partition("if TYPE_CHECKING:\n")[2].partition("\n__version__")[0]
+    seen: list[str] = []
+    for module, names in re.findall(r"from signalpost\.([\w.]+) import (\([^)]*\)|.+)", block):
+        for name in re.findall(r"\w+", names):
+            assert signalpost._ROOM_BY_NAME[name] == module
+            seen.append(name)
+    assert sorted(seen) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_public_name_is_what_its_room_defines_and_tells_what_it_is(name: str) -> None:
+    value = getattr(signalpost, name)
+    assert value is getattr(import_module(f"signalpost.{signalpost._ROOM_BY_NAME[name]}"), name)
+    assert value.__module__ == f"signalpost.{signalpost._ROOM_BY_NAME[name]}", "the table names where it is defined"
+    assert value.__dict__.get("__doc__"), "it has a docstring of its own"
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error_that_names_it() -> None:
+    with pytest.raises(AttributeError, match="'signalpost' has no attribute 'Signl'"):
+        signalpost.Signl  # noqa: B018  # asking is the test
+
+
+def test_the_page_of_names_tells_where_each_public_name_lives() -> None:
+    page = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
+    public = page.partition("## Names by their path")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \|.*\| `([\w.]+)` \|$", public, re.MULTILINE))
+    assert told == {name: f"signalpost.{room}" for name, room in signalpost._ROOM_BY_NAME.items()} | {
+        "__version__": "signalpost"
+    }
+
+
+def test_the_page_of_names_marks_as_to_come_only_what_does_not_exist() -> None:
+    page = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
+    to_come = set(re.findall(r"`(\w+)`", page.partition("## Names to come")[2]))
+    assert to_come
+    assert to_come & set(signalpost.__all__) == set()
+
+
+def test_the_names_by_their_path_can_be_imported_from_it() -> None:
+    page = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
+    listed = page.partition("## Names by their path")[2].partition("## Names to come")[0]
+    lines = re.findall(r"^- `(signalpost[\w.]*)`: (.*)$", listed, re.MULTILINE)
+    assert lines
+    for module, names in lines:
+        for name in re.findall(r"`(\w+)`", names):
+            assert hasattr(import_module(module), name), f"{module} has no {name}"
+
+
+@pytest.mark.parametrize("room", ["signalpost", *(r for r in PURE_ROOMS)])
+def test_importing_the_package_or_a_pure_room_loads_nothing_heavy(room: str) -> None:
+    """The public names are used too: a lazy name must not hide what it costs."""
+    modules = [module_of(path) for path in SOURCES if f"{module_of(path)}.".startswith(f"{room}.")]
+    wanted = ["signalpost"] if room == "signalpost" else modules
+    uses = "[getattr(signalpost, name) for name in signalpost.__all__]" if room == "signalpost" else ""
+    program = f"import json, sys, signalpost, {', '.join(wanted)}\n{uses}\nprint(json.dumps(list(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert HEAVY & {name.partition(".")[0] for name in json.loads(printed)} == set()

@@ -1,0 +1,80 @@
+"""Announcement, market analysis and system status."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from signalpost import Announcement, Context, InvalidValue, MarketAnalysis, SystemStatus
+
+NOW = datetime(2025, 8, 20, 5, 0, 1, tzinfo=UTC)
+
+
+def test_an_announcement_is_told_apart_by_time_title_and_text() -> None:
+    one = Announcement(title="Hello", text="world")
+    assert (one.timestamp, one.announcement_id.startswith("announcement:20250820T050001Z:")) == (NOW, True)
+    others = [one.but(title="Bye", announcement_id=None), one.but(text="you", announcement_id=None)]
+    later = one.but(timestamp="2025-08-20T05:00:02Z", announcement_id=None)
+    assert len({each.announcement_id for each in (one, *others, later)}) == 4
+    assert Announcement(title="Hello", text="world", announcement_id="a1").announcement_id == "a1"
+
+
+def test_an_analysis_may_be_of_one_pair_and_carries_its_facts() -> None:
+    one = MarketAnalysis(
+        title="Trend", text="Up", pair="eur/usd", context={"trend": "up"}, timestamp="2025-08-20T05:00Z"
+    )
+    assert (one.pair, one.context) == ("EUR_USD", Context({"trend": "up"}))
+    changes: list[dict[str, Any]] = [{"title": "x"}, {"text": "x"}, {"pair": None}, {"context": {}}]
+    ids = {one.but(**change, analysis_id=None).analysis_id for change in changes}
+    assert len(ids | {one.analysis_id}) == 5
+    assert one.analysis_id.startswith("analysis:20250820T050000Z:")
+
+
+def test_a_status_carries_its_metrics_and_a_plain_uptime() -> None:
+    one = SystemStatus(status="operational", uptime=pd.Timedelta("1h"), metrics={"cpu": 0.5})
+    assert (one.timestamp, one.message, one.metrics) == (NOW, "", Context({"cpu": 0.5}))
+    assert (type(one.uptime), one.uptime) == (timedelta, timedelta(hours=1))
+    changes: list[dict[str, Any]] = [{"status": "x"}, {"message": "x"}, {"metrics": {}}, {"uptime": None}]
+    ids = {one.but(**change, status_id=None).status_id for change in changes}
+    assert len(ids | {one.status_id}) == 5
+    assert one.status_id.startswith("status:20250820T050001Z:")
+    assert SystemStatus(status="up", uptime=timedelta()).uptime == timedelta()
+
+
+@pytest.mark.parametrize("uptime", [5, "1h", -timedelta(microseconds=1), pd.NaT, True])
+def test_an_uptime_is_a_timedelta_of_zero_or_more(uptime: object) -> None:
+    with pytest.raises(InvalidValue, match=r"^uptime is .*: give a timedelta of zero or more$"):
+        SystemStatus(status="up", uptime=uptime)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "refusal"),
+    [
+        (lambda: Announcement(title="", text="x"), "title is empty"),
+        (lambda: Announcement(title="x", text=" "), "text is empty"),
+        (lambda: Announcement(title="x", text="x", announcement_id=""), "announcement_id is empty"),
+        (lambda: Announcement(title="x", text="x", timestamp=1), "timestamp is 1"),
+        (lambda: Announcement(title="x", text="x", valid_until=NOW), "valid_until is 2025-08-20T05:00:01Z, not after"),
+        (lambda: MarketAnalysis(title="", text="x"), "title is empty"),
+        (lambda: MarketAnalysis(title="x", text=""), "text is empty"),
+        (lambda: MarketAnalysis(title="x", text="x", pair=""), "pair is ''"),
+        (lambda: MarketAnalysis(title="x", text="x", context=[1]), "the context is [1]"),
+        (lambda: MarketAnalysis(title="x", text="x", analysis_id=""), "analysis_id is empty"),
+        (lambda: MarketAnalysis(title="x", text="x", timestamp="x"), "timestamp is 'x'"),
+        (
+            lambda: MarketAnalysis(title="x", text="x", valid_until=NOW),
+            "valid_until is 2025-08-20T05:00:01Z, not after",
+        ),
+        (lambda: SystemStatus(status=""), "status is empty"),
+        (lambda: SystemStatus(status="x", message=None), "message is None"),
+        (lambda: SystemStatus(status="x", metrics=1), "the context is 1"),
+        (lambda: SystemStatus(status="x", status_id=""), "status_id is empty"),
+        (lambda: SystemStatus(status="x", timestamp="x"), "timestamp is 'x'"),
+        (lambda: SystemStatus(status="x", valid_until=NOW), "valid_until is 2025-08-20T05:00:01Z, not after"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_to_mend(make: Any, refusal: str) -> None:
+    with pytest.raises(InvalidValue) as error:
+        make()
+    assert str(error.value).startswith(refusal)

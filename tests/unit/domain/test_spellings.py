@@ -1,0 +1,105 @@
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from signalpost import InvalidValue, Signal, SignalType
+from signalpost.domain.spellings import REQUIRED, SPELLINGS, signal_fields
+
+PLAIN = {
+    "pair": "EUR_USD",
+    "timeframe": "H4",
+    "signal_type": "BUY",
+    "entry_price": "1.1",
+    "timestamp": "2025-08-20T01:00Z",
+}
+
+
+def test_a_stored_record_of_the_moving_average_kind_is_read() -> None:
+    record = {
+        "time": pd.Timestamp("2025-08-20T01:00:00", tz="UTC"),
+        "instrument": "EUR/USD",
+        "timeframe": "H4",
+        "close": np.float64(1.1634),
+        "slow_ma": 1.16,
+        "fast_ma": 1.1601,
+        "signal": np.int64(-1),
+        "stop_loss": 1.165,
+        "take_profit": 1.161,
+        "sl_pips": 16,
+        "atr": 0.0008,
+        "risk_reward_ratio": None,
+        "created_at": "2025-08-20T05:00:00Z",
+    }
+    signal = Signal.from_mapping(record)
+    assert signal.signal_id == "ma-unified:EUR_USD:H4:SELL:20250820T010000Z"
+    assert (signal.entry_price, signal.atr_value, signal.risk_reward_ratio) == tuple(
+        map(Decimal, ("1.1634", "0.0008", "1.5"))
+    )
+
+
+def test_a_webhooks_record_is_read() -> None:
+    record = {
+        "Ticker": "USDJPY",
+        "Interval": "240",
+        "ACTION": " buy ",
+        "Price": "147.5",
+        "time": "2025-08-20T01:00:00Z",
+        "SL": "147",
+        "TP1": "149",
+        "Comment": "go",
+        "Id": "abc",
+        7: "no name",
+    }
+    signal = Signal.from_mapping(record)  # type: ignore[arg-type]
+    assert (signal.pair, signal.timeframe, signal.signal_type) == ("USD_JPY", "H4", SignalType.BUY)
+    assert (signal.stop_loss, signal.take_profit, signal.notes, signal.signal_id) == (147, 149, "go", "abc")
+
+
+@pytest.mark.parametrize(
+    ("field", "spelling"), [(field, spelling) for field, known in SPELLINGS.items() for spelling in known]
+)
+def test_each_spelling_of_each_field_is_read_in_any_case(field: str, spelling: str) -> None:
+    given = {name: value for name, value in PLAIN.items() if name != field} | {f" {spelling.title()}": "1"}
+    assert signal_fields(given)[field] == "1"
+
+
+def test_every_field_of_a_signal_has_a_spelling_and_its_own_name_is_asked_first() -> None:
+    assert set(SPELLINGS) == set(Signal.__struct_fields__)
+    assert all(known[0] == field for field, known in SPELLINGS.items())
+    assert set(REQUIRED) == set(PLAIN)
+    several = {**PLAIN, "side": "SELL", "signal": -1, "close": 9, "price": 8}
+    assert signal_fields(several) == PLAIN
+
+
+def test_none_and_empty_text_count_as_absent() -> None:
+    signal = Signal.from_mapping(
+        {**PLAIN, "stop_loss": None, "signal_id": "", "notes": "  ", "pair": "", "symbol": "GBPUSD"}
+    )
+    assert (signal.stop_loss, signal.notes, signal.pair) == (None, None, "GBP_USD")
+
+
+def test_a_missing_number_as_pandas_has_it_is_refused_rather_than_ignored() -> None:
+    with pytest.raises(InvalidValue, match=r"^stop_loss is NaN: give a finite number, or leave it out"):
+        Signal.from_mapping({**PLAIN, "sl": np.nan})
+
+
+def test_all_that_is_missing_is_named_with_its_spellings() -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        Signal.from_mapping({"price": 1, "time": "2025-08-20T01:00Z"})
+    assert str(refusal.value) == (
+        "the mapping has no pair (or instrument, symbol, ticker); no timeframe (or tf, interval, granularity); "
+        "no signal_type (or side, action, direction, signal): add what is missing"
+    )
+
+
+def test_a_row_of_a_data_frame_is_a_mapping() -> None:
+    row = pd.DataFrame([PLAIN]).iloc[0]
+    assert Signal.from_mapping(row) == Signal(**PLAIN)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [None, 5, [PLAIN], "{}"], ids=lambda given: type(given).__name__)
+def test_what_is_no_mapping_is_refused(given: object) -> None:
+    with pytest.raises(InvalidValue, match=r"^the signal is .*: give a mapping of names to values$"):
+        Signal.from_mapping(given)  # type: ignore[arg-type]

@@ -1,0 +1,51 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from signalpost import Alert, Announcement, InvalidValue, MarketAnalysis, Signal, SystemStatus, Timeframe
+from signalpost.domain import validity
+
+OPEN = "2025-08-20T01:00:00Z"
+FIVE = datetime(2025, 8, 20, 5, tzinfo=UTC)
+SIGNAL = {"pair": "EUR_USD", "signal_type": "BUY", "entry_price": 1, "timestamp": OPEN}
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "expected"),
+    [("M1", 10), ("M5", 10), ("M10", 10), ("M15", 15), ("H4", 240), ("D", 1440)],
+)
+def test_a_signal_is_valid_for_one_candle_and_10_minutes_at_least(timeframe: str, expected: int) -> None:
+    assert validity.of_signal(Timeframe(timeframe)) == timedelta(minutes=expected)
+    signal = Signal(timeframe=timeframe, known_at=FIVE, **SIGNAL)  # type: ignore[arg-type]
+    assert signal.valid_until == FIVE + timedelta(minutes=expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "hours"),
+    [
+        (Alert(alert_type="x", severity="critical", title="t", timestamp=FIVE), 24),
+        (Alert(alert_type="x", severity="high", title="t", timestamp=FIVE), 24),
+        (Alert(alert_type="x", severity="medium", title="t", timestamp=FIVE), 4),
+        (Alert(alert_type="x", severity="low", title="t", timestamp=FIVE), 4),
+        (Alert(alert_type="x", severity="info", title="t", timestamp=FIVE), 4),
+        (MarketAnalysis(title="t", text="x", timestamp=FIVE), 4),
+        (SystemStatus(status="up", timestamp=FIVE), 0.25),
+        (Announcement(title="t", text="x", timestamp=FIVE), 24),
+    ],
+)
+def test_everything_else_is_valid_for_as_long_as_its_kind(value: Alert, hours: float) -> None:
+    assert value.valid_until == FIVE + timedelta(hours=hours)
+
+
+def test_a_given_end_counts_if_it_is_after_the_start() -> None:
+    assert validity.end("2025-08-20T07:00:00.000001+02:00", FIVE, timedelta(hours=4)) == FIVE.replace(microsecond=1)
+    with pytest.raises(
+        InvalidValue, match=r"^valid_until is 2025-08-20T05:00:00Z, not after 2025-08-20T05:00:00Z: give"
+    ):
+        validity.end(FIVE, FIVE, timedelta(hours=4))
+
+
+def test_an_end_outside_the_calendar_is_refused() -> None:
+    last = datetime(9999, 12, 31, 23, tzinfo=UTC)
+    with pytest.raises(InvalidValue, match=r"^9999-12-31T23:00:00Z plus 1 day.* is outside the calendar"):
+        validity.end(None, last, timedelta(days=1))

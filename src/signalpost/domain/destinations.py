@@ -1,6 +1,6 @@
 """The destinations that the environment alone can configure, and where each payload usually goes.
 
-A destination is a configured sink with a name. Its limit is how many messages a minute its channel is run with.
+A destination is a configured sink with a name.
 """
 
 from typing import NamedTuple

@@ -1,0 +1,222 @@
+"""Takes notifications in: validates, routes, fans out, writes down, and only then says yes.
+
+Nothing is sent here. What cannot be written because the store is unwell is held in memory, in order, up to a bound, and
+written when the store is well again; its ticket says so.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import get_args
+
+from signalpost import clock
+from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, Put, PutResult, StreamState
+from signalpost.delivery.outbox.port import Outbox
+from signalpost.delivery.rank import rank_of
+from signalpost.delivery.routing import NO_WEBHOOK, Routing
+from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.delivery.urgency import usual_priority
+from signalpost.domain.context import Context
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.events import Listener, StoreMoved, Taken
+from signalpost.domain.instant import iso
+from signalpost.domain.notification import Notification, Payload
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.signal import Signal
+from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.domain.words import member
+from signalpost.errors import InvalidValue, StoreFailed
+
+MOST_HELD = 10_000
+_CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
+_KEY_LASTS_FOR = timedelta(days=7)
+_TRY_AGAIN_AFTER = timedelta(seconds=1)
+
+
+class Intake:
+    """The way in. `on_put` is told the destinations that have something new, and its highest priority."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        routing: Routing,
+        ids: TicketIds,
+        *,
+        emit: Listener,
+        on_put: Callable[[Iterable[str], NotificationPriority], None],
+        run: str | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._routing = routing
+        self._ids = ids
+        self._emit = emit
+        self._on_put = on_put
+        self._run = run
+        self._held: deque[NewNotification] = deque()
+        self._writing_held: asyncio.Task[None] | None = None
+
+    @property
+    def held(self) -> int:
+        """How many notifications wait in memory for the store to be well again."""
+        return len(self._held)
+
+    async def accept(
+        self,
+        payload: Payload,
+        *,
+        event: str = "new",
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        context: Mapping[str, object] | None = None,
+        about: str | None = None,
+    ) -> Ticket:
+        """Take one notification, and say what became of it once that is written down.
+
+        Raises InvalidValue for arguments that cannot be meant, and nothing because a store or a network is unwell.
+        """
+        new = self._new(payload, event, priority, user_tier, context, about)
+        if self._held and _is_routed(new):
+            return self._hold(new, "others wait before it")
+        try:
+            (ticket,) = await self._write((new,), None)
+        except StoreFailed as fault:
+            return self._hold(new, str(fault))
+        return ticket
+
+    async def commit(
+        self, state: StreamState, signals: Sequence[Signal], user_tier: UserTier | str | None = None
+    ) -> list[Ticket]:
+        """Write a stream's state together with the signals of its last candle, all or nothing.
+
+        Raises StoreFailed where the store cannot: the stream must not go on then.
+        """
+        news = [self._new(signal, "new", None, user_tier, None, None) for signal in signals]
+        return await self._write(news, state)
+
+    async def close(self) -> int:
+        """Try once more to write what is held, and return how many notifications could not be."""
+        if self._writing_held is not None:
+            self._writing_held.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._writing_held
+        with suppress(StoreFailed):
+            await self._write_held()
+        return len(self._held)
+
+    async def _write(self, news: Sequence[NewNotification], state: StreamState | None) -> list[Ticket]:
+        """Put those that have somewhere to go, and answer for all of them in order."""
+        routed = tuple(new for new in news if _is_routed(new))
+        answers = await self._outbox.do(Put(routed, state)) if routed or state else []
+        results = iter(answers)
+        tickets = [_ticket(new, next(results)) if _is_routed(new) else _refused(new) for new in news]
+        for new, ticket in zip(news, tickets, strict=True):
+            self._tell(new, ticket)
+        return tickets
+
+    def _tell(self, new: NewNotification, ticket: Ticket) -> None:
+        waiting = tuple(each.destination for each in new.deliveries if each.state is DeliveryState.PENDING)
+        self._emit(Taken(ticket, new.notification, waiting))
+        if ticket.outcome is Outcome.ACCEPTED:
+            self._on_put(waiting, new.notification.priority)
+
+    def _hold(self, new: NewNotification, reason: str) -> Ticket:
+        if len(self._held) >= MOST_HELD:
+            why = (
+                f"the store is unwell ({reason}) and {MOST_HELD} notifications wait in memory already: send it yourself"
+            )
+            ticket = Ticket(Outcome.REFUSED, "", why)
+        else:
+            self._held.append(new)
+            ticket = Ticket(Outcome.HELD, new.notification.id, reason)
+        self._emit(Taken(ticket, new.notification, ()))
+        if self._writing_held is None:
+            self._emit(StoreMoved(False, reason))
+            self._writing_held = asyncio.get_running_loop().create_task(self._keep_writing_held())
+        return ticket
+
+    async def _keep_writing_held(self) -> None:
+        while self._held:
+            await asyncio.sleep(_TRY_AGAIN_AFTER.total_seconds())
+            with suppress(StoreFailed):
+                await self._write_held()
+        self._writing_held = None
+        self._emit(StoreMoved(True))
+
+    async def _write_held(self) -> None:
+        """Write what is held, oldest first; what came in meanwhile goes behind it. Raises StoreFailed."""
+        while self._held:
+            await self._write((self._held[0],), None)
+            self._held.popleft()
+
+    def _new(
+        self,
+        payload: Payload,
+        event: str,
+        priority: NotificationPriority | int | str | None,
+        user_tier: UserTier | str | None,
+        context: Mapping[str, object] | None,
+        about: str | None,
+    ) -> NewNotification:
+        if not isinstance(payload, Payload):
+            known = ", ".join(kind.__name__ for kind in get_args(Payload))
+            raise InvalidValue(f"a {type(payload).__name__} cannot be sent: give one of {known}")
+        now = clock.now()
+        notification = Notification(
+            id=self._ids.next(now),
+            payload=payload,
+            event=event,
+            priority=usual_priority(payload)
+            if priority is None
+            else member(NotificationPriority, priority, "priority"),
+            user_tier=UserTier.FREE if user_tier is None else UserTier(user_tier),
+            accepted_at=now,
+            valid_until=payload.valid_until,
+            context=Context(context or {}),
+            run=self._run,
+            about=about,
+        )
+        return NewNotification(notification, self._deliveries(notification), _key_until(notification))
+
+    def _deliveries(self, notification: Notification) -> tuple[NewDelivery, ...]:
+        rank = rank_of(notification.priority, notification.accepted_at)
+        stale = None
+        if notification.valid_until <= notification.accepted_at:
+            stale = f"stale: it was worth sending until {iso(notification.valid_until)}"
+        routes = self._routing.route(notification.payload, notification.user_tier, notification.about)
+        return tuple(
+            NewDelivery(route.destination, rank)
+            if (reason := route.suppressed_for or stale) is None
+            else NewDelivery(route.destination, rank, DeliveryState.SUPPRESSED, reason)
+            for route in routes
+        )
+
+
+def _key_until(notification: Notification) -> datetime:
+    if isinstance(notification.payload, Signal) and notification.event == "new":
+        return notification.valid_until + _CANDLE_KEY_LASTS_FOR
+    return notification.accepted_at + _KEY_LASTS_FOR
+
+
+def _is_routed(new: NewNotification) -> bool:
+    """Whether anything is left of its routes, be it only to be recorded."""
+    return any(each.reason != NO_WEBHOOK for each in new.deliveries)
+
+
+def _refused(new: NewNotification) -> Ticket:
+    names = ", ".join(each.destination for each in new.deliveries)
+    tier = new.notification.user_tier
+    reason = f"{NO_WEBHOOK} for {names}: set one" if names else f"no destination for tier {str(tier)!r}: configure one"
+    return Ticket(Outcome.REFUSED, "", reason)
+
+
+def _ticket(new: NewNotification, result: PutResult) -> Ticket:
+    if result.outcome is Outcome.REFUSED:
+        reason = f"{new.notification.key!r} was accepted before with other content: give it an id of its own"
+        return Ticket(Outcome.REFUSED, "", reason)
+    reasons = [each.reason for each in new.deliveries if each.state is DeliveryState.SUPPRESSED]
+    if result.outcome is Outcome.ACCEPTED and len(reasons) == len(new.deliveries):
+        return Ticket(Outcome.SUPPRESSED, result.notification_id, reasons[0])
+    return Ticket(result.outcome, result.notification_id)

@@ -1,0 +1,73 @@
+"""Which destinations a notification goes to, by its kind and its tier. Pure; the tables are data.
+
+A signal goes to its tier's one destination, an alert by its severity, the rest by kind. Nothing here ever replaces a
+destination by one of a lower tier: what has no webhook is suppressed, and where nothing is left the notification is
+refused. See docs/promises.md, P10.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from signalpost.domain.destinations import ALERTS_CRITICAL, ALERTS_GENERAL, SYSTEM_STATUS, usual_destination
+from signalpost.domain.notification import Payload
+from signalpost.domain.signal import Signal
+from signalpost.domain.tier import UserTier
+
+NO_WEBHOOK = "no webhook"
+ABOUT_ITSELF = "about itself"
+_FOR_OPERATORS = (SYSTEM_STATUS, ALERTS_CRITICAL, ALERTS_GENERAL)
+
+
+class Tier(NamedTuple):
+    """An audience: how much it may see, and where its signals go."""
+
+    rank: int
+    """FREE is 0, PREMIUM 10, ADMIN 20."""
+    signals_to: tuple[str, ...]
+    """Destinations, each meant for this audience or a higher one."""
+
+
+class Route(NamedTuple):
+    """One destination of a notification, and why nothing is sent there, if nothing is."""
+
+    destination: str
+    suppressed_for: str | None = None
+
+
+class Routing:
+    """Routes by the usual table, and by the tiers that the operator adds.
+
+    `configured` are the destinations that have a webhook. Where `everything_to` is given, it is the only webhook, one
+    audience by the operator's choice, and all goes there.
+    """
+
+    def __init__(
+        self,
+        configured: Collection[str],
+        *,
+        tiers: Mapping[UserTier, Tier] | None = None,
+        everything_to: str | None = None,
+    ) -> None:
+        self._configured = frozenset(configured)
+        self._tiers = dict(tiers or {})
+        self._everything_to = everything_to
+
+    def route(self, payload: Payload, tier: UserTier, about: str | None = None) -> tuple[Route, ...]:
+        """Where `payload`, meant for `tier`, goes; never to what it is about. Empty where no table knows."""
+        return tuple(self._checked(name, about) for name in self._destinations(payload, tier, about))
+
+    def _destinations(self, payload: Payload, tier: UserTier, about: str | None) -> tuple[str, ...]:
+        if self._everything_to is not None:
+            return (self._everything_to,)
+        if isinstance(payload, Signal) and tier in self._tiers:
+            return self._tiers[tier].signals_to
+        usual = usual_destination(payload, tier)
+        if usual == about and about is not None:
+            others = (name for name in _FOR_OPERATORS if name != about and name in self._configured)
+            usual = next(others, about)
+        return () if usual is None else (usual,)
+
+    def _checked(self, destination: str, about: str | None) -> Route:
+        if destination == about:
+            return Route(destination, ABOUT_ITSELF)
+        return Route(destination, None if destination in self._configured else NO_WEBHOOK)

@@ -1,0 +1,51 @@
+"""What happened, in the standard library's logger `signalpost`; the application decides where that goes."""
+
+import logging
+
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.events import (
+    BreakerMoved,
+    DestinationGone,
+    Event,
+    SendBegan,
+    SendEnded,
+    Settled,
+    StoreMoved,
+    Taken,
+)
+from signalpost.domain.ticket import Outcome
+
+logger = logging.getLogger("signalpost")
+logger.addHandler(logging.NullHandler())
+
+_LEVEL_BY_STATE = {
+    DeliveryState.DEAD: logging.ERROR,
+    DeliveryState.EXPIRED: logging.WARNING,
+    DeliveryState.UNCONFIRMED: logging.WARNING,
+}
+
+
+def log(event: Event) -> None:
+    """A listener that writes one line for each event; what people should act on is a warning or an error."""
+    match event:
+        case Settled(delivery):
+            level = _LEVEL_BY_STATE.get(delivery.state, logging.INFO)
+            logger.log(level, "delivery %s is %s%s", delivery.id, delivery.state, _because(delivery.reason))
+        case Taken(ticket, notification):
+            level = logging.WARNING if ticket.outcome in {Outcome.REFUSED, Outcome.HELD} else logging.INFO
+            logger.log(level, "%s %s%s", notification.key, ticket.outcome, _because(ticket.reason))
+        case SendBegan(destination, deliveries):
+            logger.debug("sending %d to %s", len(deliveries), destination)
+        case SendEnded(destination, outcome, detail, seconds):
+            logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
+        case BreakerMoved(destination, state):
+            logger.warning("the breaker of %s is %s", destination, state)
+        case DestinationGone(destination, reason):
+            logger.error("%s is gone for good: %s", destination, reason)
+        case StoreMoved(is_well, reason):
+            level = logging.WARNING if is_well else logging.ERROR
+            logger.log(level, "the store is %s%s", "well again" if is_well else "unwell", _because(reason))
+
+
+def _because(reason: str | None) -> str:
+    return f": {reason}" if reason else ""

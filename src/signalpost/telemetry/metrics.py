@@ -1,0 +1,55 @@
+"""Counts of what happened since the start, fed by events alone: `sent` means that the far end said so."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.events import BreakerMoved, Event, SendEnded, Settled, Taken
+from signalpost.domain.ticket import Outcome
+
+_FAILED = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.UNCONFIRMED)
+
+
+class Metrics:
+    """A listener that counts. Tickets are counted as notifications, everything after intake as deliveries."""
+
+    def __init__(self) -> None:
+        self._tickets: Counter[Outcome] = Counter()
+        self._settled: Counter[DeliveryState] = Counter()
+        self._attempts: Counter[str] = Counter()
+        self._open = 0
+        self._breaker_trips = 0
+
+    def __call__(self, event: Event) -> None:
+        """Count one event."""
+        match event:
+            case Taken(ticket, _, destinations):
+                self._tickets[ticket.outcome] += 1
+                if ticket.outcome is Outcome.ACCEPTED:
+                    self._open += len(destinations)
+            case Settled(delivery) if delivery.state.is_terminal:
+                self._settled[delivery.state] += 1
+                self._open -= 1
+            case SendEnded(_, outcome):
+                self._attempts[outcome] += 1
+            case BreakerMoved(_, "open"):
+                self._breaker_trips += 1
+            case _:
+                pass
+
+    def found_open(self, deliveries: int) -> None:
+        """Add deliveries that were open when the service started."""
+        self._open += deliveries
+
+    def snapshot(self) -> Mapping[str, int]:
+        """All counts by name."""
+        return {
+            "notifications_queued": self._tickets[Outcome.ACCEPTED],
+            "notifications_sent": self._settled[DeliveryState.DELIVERED],
+            "notifications_failed": sum(self._settled[state] for state in _FAILED),
+            "queue_depth": self._open,
+            "circuit_breaker_trips": self._breaker_trips,
+            **{f"tickets_{outcome}": self._tickets[outcome] for outcome in Outcome},
+            **{f"deliveries_{state}": self._settled[state] for state in DeliveryState if state.is_terminal},
+            **{f"attempts_{outcome}": count for outcome, count in sorted(self._attempts.items())},
+        }

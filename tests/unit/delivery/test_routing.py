@@ -1,0 +1,79 @@
+import pytest
+
+from signalpost import Alert, Announcement, MarketAnalysis, Signal, SystemStatus, UserTier
+from signalpost.delivery.routing import Route, Routing, Tier
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.notification import Payload
+
+ALL = [usual.name for usual in USUAL_DESTINATIONS]
+SIGNAL = Signal(pair="EURUSD", timeframe="H4", signal_type="BUY", entry_price=1, timestamp="2026-01-05T12:00:00Z")
+WHALE = UserTier("whale")
+
+
+def alert(severity: str) -> Alert:
+    return Alert(alert_type="feed", severity=severity, title="t")
+
+
+@pytest.mark.parametrize(
+    ("tier", "destination"),
+    [(UserTier.FREE, "signals-free"), (UserTier.PREMIUM, "signals-premium"), (UserTier.ADMIN, "signals-premium")],
+)
+def test_a_signal_goes_to_its_tiers_one_destination(tier: UserTier, destination: str) -> None:
+    assert Routing(ALL).route(SIGNAL, tier) == (Route(destination),)
+
+
+@pytest.mark.parametrize(
+    ("payload", "destination"),
+    [
+        (alert("critical"), "alerts-critical"),
+        (alert("high"), "alerts-critical"),
+        (alert("medium"), "alerts-general"),
+        (alert("low"), "alerts-general"),
+        (alert("info"), "alerts-general"),
+        (MarketAnalysis(title="t", text="x"), "market-analysis"),
+        (SystemStatus(status="up"), "system-status"),
+        (Announcement(title="t", text="x"), "community"),
+    ],
+)
+def test_all_else_goes_by_kind_whatever_the_tier(payload: Payload, destination: str) -> None:
+    for tier in (UserTier.FREE, UserTier.PREMIUM, WHALE):
+        assert Routing(ALL).route(payload, tier) == (Route(destination),)
+
+
+def test_what_has_no_webhook_is_suppressed_and_goes_nowhere_else() -> None:
+    """P10: a premium signal never falls back to the free channel."""
+    assert Routing(["signals-free"]).route(SIGNAL, UserTier.PREMIUM) == (Route("signals-premium", "no webhook"),)
+
+
+def test_a_tier_of_ones_own_has_the_destinations_it_names() -> None:
+    routing = Routing([*ALL, "whales"], tiers={WHALE: Tier(30, ("whales", "signals-premium", "archive"))})
+    assert routing.route(SIGNAL, WHALE) == (
+        Route("whales"),
+        Route("signals-premium"),
+        Route("archive", "no webhook"),
+    )
+    assert routing.route(SIGNAL, UserTier.FREE) == (Route("signals-free"),)
+
+
+def test_a_tier_that_nobody_configured_goes_nowhere() -> None:
+    assert Routing(ALL).route(SIGNAL, WHALE) == ()
+
+
+def test_a_single_webhook_takes_everything() -> None:
+    routing = Routing(["default"], everything_to="default")
+    for payload in (SIGNAL, alert("critical"), SystemStatus(status="up")):
+        assert routing.route(payload, UserTier.PREMIUM) == (Route("default"),)
+
+
+def test_an_alert_about_a_destination_goes_to_another_one_for_operators() -> None:
+    assert Routing(ALL).route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("system-status"),)
+    assert Routing(ALL).route(alert("high"), UserTier.FREE, "signals-free") == (Route("alerts-critical"),)
+    few = Routing(["alerts-critical", "alerts-general"])
+    assert few.route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("alerts-general"),)
+
+
+def test_an_alert_about_the_only_destination_goes_nowhere_and_says_why() -> None:
+    alone = Routing(["alerts-critical"])
+    assert alone.route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("alerts-critical", "about itself"),)
+    single = Routing(["default"], everything_to="default")
+    assert single.route(alert("high"), UserTier.FREE, "default") == (Route("default", "about itself"),)

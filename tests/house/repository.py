@@ -29,7 +29,7 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def public_classes() -> Iterator[tuple[str, str]]:
+def classes() -> Iterator[tuple[str, str]]:
     """Each class of the source whose name has no underscore before it, and its module."""
     for path in SOURCES:
         for node in tree_of(path).body:

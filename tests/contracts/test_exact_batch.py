@@ -72,22 +72,27 @@ def configs(draw: st.DrawFn) -> MAUnifiedConfig:
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, print_blob=True, max_examples=300)
 @given(candles=made_candles(), config=configs())
 def test_made_candles_give_what_the_batch_gives(candles: list[Candle], config: MAUnifiedConfig) -> None:
     assert_same(candles, config)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, print_blob=True)
 @given(candles=made_candles(min_size=15, max_size=60), period=st.integers(1, 14))
-def test_rounding_never_moves_wilders_average_by_more_than_its_period_in_half_units(
-    candles: list[Candle], period: int
-) -> None:
-    """Each step errs by half a unit of 2**-64 ticks at most, and passes on (n - 1)/n of what it was given."""
-    ours = AverageTrueRange("wilder", period)
-    exact = exact_batch.wilder(exact_batch.true_ranges(candles), period, grid=None)
-    for candle, wanted in zip(candles, exact, strict=True):
-        ours.update(*(int(price.scaleb(PLACES)) for price in (candle.high, candle.low, candle.close)))
-        assert (ours.value is None) == (wanted is None)
-        if ours.value is not None:
-            assert abs(ours.value - wanted * 10**PLACES) <= Fraction(period, 2**65)
+def test_each_average_true_range_is_what_the_batch_says_at_every_candle(candles: list[Candle], period: int) -> None:
+    """To the bit; and Wilder's rounding never adds up to more than `period` half units.
+
+    Each step errs by half a unit of 2**-64 ticks at most, and passes on (n - 1)/n of the error it was given.
+    """
+    simple, wilder = AverageTrueRange("simple", period), AverageTrueRange("wilder", period)
+    ranges = [reach * 10**PLACES for reach in exact_batch.true_ranges(candles)]
+    means = exact_batch.means(ranges, period)
+    rounded, unrounded = (exact_batch.wilder(ranges, period, grid=grid) for grid in (2**64, None))
+    for index, each in enumerate(candles):
+        ticks = [int(price.scaleb(PLACES)) for price in (each.high, each.low, each.close)]
+        simple.update(*ticks)
+        wilder.update(*ticks)
+        assert (simple.value, wilder.value) == (means[index], rounded[index])
+        if wilder.value is not None:
+            assert abs(wilder.value - unrounded[index]) <= Fraction(period, 2**65)

@@ -2,13 +2,14 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost import InvalidConfiguration, InvalidValue
 from signalpost.trading.ticks import TickScale
 
 
+@settings(print_blob=True)
 @given(st.integers(0, 10**18), st.integers(0, 12))
 def test_there_and_back_nothing_is_lost(ticks: int, places: int) -> None:
     scale, price = TickScale(places), Decimal(ticks).scaleb(-places)

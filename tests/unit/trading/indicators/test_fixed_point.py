@@ -1,7 +1,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost.trading.indicators.fixed_point import half_even
@@ -26,6 +26,7 @@ def test_it_rounds_to_the_nearest_and_ties_to_the_even_one(dividend: int, diviso
     assert half_even(dividend, divisor) == rounded
 
 
+@settings(print_blob=True)
 @given(st.integers(), st.integers(1, 200_000))
 def test_it_rounds_as_a_fraction_does(dividend: int, divisor: int) -> None:
     assert half_even(dividend, divisor) == round(Fraction(dividend, divisor))

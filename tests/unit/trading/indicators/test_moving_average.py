@@ -1,13 +1,11 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost import InvalidConfiguration, InvalidSnapshot
 from signalpost.trading.indicators.moving_average import ExponentialMovingAverage, SimpleMovingAverage
-
-HALF_UNIT = Fraction(1, 2**65)
 
 
 def test_the_simple_average_is_the_mean_of_the_last_values_once_there_are_enough() -> None:
@@ -41,28 +39,33 @@ def test_a_weight_of_one_in_period_is_wilders_smoothing() -> None:
     assert average.value == 5  # (3 x 3 + 11) / 4
 
 
-def test_an_average_that_never_divides_evenly_is_rounded_to_the_nearest_unit() -> None:
+def to_unit(value: Fraction) -> Fraction:
+    """`value` rounded half to even to the unit of 2**-64."""
+    return Fraction(round(value * 2**64), 2**64)
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_an_average_that_never_divides_evenly_is_rounded_to_the_nearest_unit(first: int) -> None:
     average = ExponentialMovingAverage(3)
-    for value in (1, 0, 0):
+    for value in (first, 0, 0):
         average.update(value)
-    assert average.value is not None
-    assert 0 < abs(average.value - Fraction(1, 3)) <= HALF_UNIT
+    assert average.value == to_unit(Fraction(first, 3)) != Fraction(first, 3)
 
 
-@given(st.lists(st.integers(-(10**31), 10**31), max_size=40), st.integers(1, 12))
-def test_the_exponential_average_stays_within_half_a_unit_a_step_of_the_exact_one(
-    values: list[int], period: int
+@settings(print_blob=True)
+@given(st.lists(st.integers(-(10**31), 10**31), max_size=40), st.integers(1, 12), st.integers(2, 12))
+def test_each_step_of_the_exponential_average_is_exact_but_for_one_rounding(
+    values: list[int], period: int, wilder: int
 ) -> None:
-    average, exact = ExponentialMovingAverage(period), Fraction(0)
-    for index, value in enumerate(values):
-        average.update(value)
-        if index + 1 == period:
-            exact = Fraction(sum(values[:period]), period)
-        elif index >= period:
-            exact += (value - exact) * Fraction(2, period + 1)
-        if index + 1 >= period:
-            assert average.value is not None
-            assert abs(average.value - exact) <= HALF_UNIT * period
+    for weight in (Fraction(2, period + 1), Fraction(1, wilder)):
+        average, expected = ExponentialMovingAverage(period, weight=weight), Fraction(0)
+        for index, value in enumerate(values):
+            average.update(value)
+            if index + 1 == period:
+                expected = to_unit(Fraction(sum(values[:period]), period))
+            elif index >= period:
+                expected = to_unit(expected + (value - expected) * weight)
+            assert average.value == (expected if index + 1 >= period else None)
 
 
 def test_both_with_a_period_of_one_are_the_value_itself() -> None:
@@ -86,6 +89,7 @@ def test_the_longest_period_is_kept_whole() -> None:
     assert average.value == Fraction(100_001, 2)  # of 1 to 100,000
 
 
+@settings(print_blob=True)
 @given(st.lists(st.integers(-9, 9), max_size=9), st.lists(st.integers(-9, 9), max_size=9))
 @pytest.mark.parametrize("average", [SimpleMovingAverage, ExponentialMovingAverage])
 def test_a_restored_average_goes_on_as_if_never_stopped(average: type, before: list[int], after: list[int]) -> None:

@@ -1,0 +1,94 @@
+"""What the page is told while it looks: first how the channels stand, then what changes, as server-sent events.
+
+A stream holds no queue of its own. It reads on in the log from where it was, and one that has fallen far behind, or
+behind what the log keeps, is told anew how the channels stand.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from signalpost.sandbox.rules.discord import LocalDiscord
+from signalpost.sandbox.rules.log import Logged
+
+MESSAGES_SHOWN = 200
+"""Of a channel, the newest; the page keeps as many."""
+_TOO_FAR = 2_000
+_SECONDS_BETWEEN_BATCHES = 0.05
+_SECONDS_BETWEEN_SIGNS_OF_LIFE = 15.0
+
+
+class LiveStreams:
+    """All streams of one Discord."""
+
+    def __init__(self, discord: LocalDiscord) -> None:
+        self._discord = discord
+        self._news: set[asyncio.Event] = set()
+        self._is_closed = False
+
+    def notify(self) -> None:
+        """Let every stream look into the log."""
+        for news in self._news:
+            news.set()
+
+    def close(self) -> None:
+        """End every stream."""
+        self._is_closed = True
+        self.notify()
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """One stream, until its reader or the sandbox goes."""
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        news = asyncio.Event()
+        self._news.add(news)
+        try:
+            with suppress(ConnectionResetError):
+                await self._tell(stream, news)
+        finally:
+            self._news.discard(news)
+        return stream
+
+    async def _tell(self, stream: web.StreamResponse, news: asyncio.Event) -> None:
+        log = self._discord.log
+        known = -1
+        while not self._is_closed:
+            news.clear()
+            if known < 0 or not log.reaches(known) or log.count - known > _TOO_FAR:
+                await stream.write(_event("state", self._state()))
+            elif log.count > known:
+                await stream.write(_event("changes", [_change(logged) for logged in log.since(known)]))
+            else:
+                await stream.write(b": still here\n\n")
+            known = log.count
+            await asyncio.sleep(_SECONDS_BETWEEN_BATCHES)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), _SECONDS_BETWEEN_SIGNS_OF_LIFE)
+
+    def _state(self) -> dict[str, Any]:
+        guild = self._discord.guild
+        channels = [{"name": name, "messages": guild.messages(name)[-MESSAGES_SHOWN:]} for name in guild.channels()]
+        return {"received": self._discord.log.count, "channels": channels}
+
+
+def _change(logged: Logged) -> dict[str, Any]:
+    entry = logged.entry
+    return {
+        "n": entry.n,
+        "channel": entry.channel,
+        "webhook": entry.webhook,
+        "method": entry.method,
+        "status": entry.status,
+        "scope": entry.scope,
+        "message_id": entry.message_id,
+        "recorded": entry.recorded,
+        "fault": entry.fault,
+        "message": logged.message,
+    }
+
+
+def _event(name: str, value: object) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(value))

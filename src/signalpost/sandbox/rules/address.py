@@ -1,0 +1,43 @@
+"""The addresses that a webhook has."""
+
+import re
+from typing import NamedTuple
+
+from signalpost.sandbox.rules.refusal import Refusal
+
+_PATH = re.compile(
+    r"/api(?:/v(?P<version>\d{1,3}))?/webhooks/(?P<webhook>[\w.-]{1,100})/(?P<token>[\w.-]{1,200})"
+    r"(?:/messages/(?P<message>\d{1,20}))?/?",
+    re.ASCII,
+)
+_VERSIONS = range(6, 11)
+_METHODS_OF_A_WEBHOOK = frozenset({"GET", "POST", "DELETE"})
+_METHODS_OF_A_MESSAGE = frozenset({"GET", "PATCH", "DELETE"})
+
+
+class Address(NamedTuple):
+    """What a path names."""
+
+    webhook: str
+    token: str
+    message: str | None
+
+    def __repr__(self) -> str:
+        return f"Address({self.webhook})"
+
+
+def address_of(path: str) -> Address | None:
+    """The webhook, and perhaps the message of it, that `path` names; None if it names none."""
+    found = _PATH.fullmatch(path)
+    return Address(found["webhook"], found["token"], found["message"]) if found else None
+
+
+def refuse_unknown_route(method: str, path: str) -> None:
+    """Raise the Refusal that Discord has for a path, a version or a method that it does not know."""
+    found = _PATH.fullmatch(path)
+    if not found:
+        raise Refusal(404, 0, "404: Not Found")
+    if found["version"] and int(found["version"]) not in _VERSIONS:
+        raise Refusal(400, 50041, "Invalid API version")
+    if method not in (_METHODS_OF_A_MESSAGE if found["message"] else _METHODS_OF_A_WEBHOOK):
+        raise Refusal(405, 0, "405: Method Not Allowed")

@@ -1,0 +1,113 @@
+"""What is checked of a single value, in Discord's words; each check yields the problems it finds."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from signalpost.sandbox.rules.refusal import Problem
+
+Path = tuple[str | int, ...]
+LONGEST_URL = 2048
+WEB = ("http", "https")
+PICTURE = (*WEB, "attachment")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_REQUIRED = "This field is required"
+
+
+def text(value: Any, path: Path, most: int, *, least: int = 0) -> Iterator[Problem]:
+    """A text, if there is one, of `least` to `most` code points."""
+    if value is None:
+        return
+    if not isinstance(value, str):
+        yield Problem(path, "STRING_TYPE_CONVERT", "Could not interpret the value as string.")
+    elif least and not least <= len(value) <= most:
+        yield Problem(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
+    elif len(value) > most:
+        yield Problem(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
+
+
+def trimmed_text(value: Any, path: Path, most: int) -> Iterator[Problem]:
+    """A text, if there is one, of at most `most` code points without the white space around it."""
+    return text(value.strip() if isinstance(value, str) else value, path, most)
+
+
+def required_text(value: Any, path: Path, most: int) -> Iterator[Problem]:
+    """A text of at most `most` code points that is more than white space."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        yield Problem(path, "BASE_TYPE_REQUIRED", _REQUIRED)
+    else:
+        yield from trimmed_text(value, path, most)
+
+
+def url(value: Any, path: Path, schemes: tuple[str, ...] = WEB) -> Iterator[Problem]:
+    """An address, if there is one, of one of the `schemes`."""
+    if value is None or value == "":
+        return
+    found = list(text(value, path, LONGEST_URL))
+    yield from found
+    if found:
+        return
+    scheme = _SCHEME.match(value)
+    if scheme and scheme[1].lower() not in schemes:
+        yield Problem(path, "URL_TYPE_INVALID_SCHEME", f'Scheme "{scheme[1].lower()}" must be one of {schemes}.')
+    elif not scheme or not _has_a_host(value):
+        yield Problem(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
+
+
+def _has_a_host(value: str) -> bool:
+    try:
+        return bool(urlsplit(value).netloc)
+    except ValueError:
+        return False
+
+
+def whole_number(value: Any, path: Path, most: int) -> Iterator[Problem]:
+    """A whole number, if there is one, from 0 to `most`."""
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        yield Problem(path, "NUMBER_TYPE_COERCE", "Could not interpret the value as int.")
+    elif value < 0:
+        yield Problem(path, "NUMBER_TYPE_MIN", "int value should be greater than or equal to 0.")
+    elif value > most:
+        yield Problem(path, "NUMBER_TYPE_MAX", f"int value should be less than or equal to {most}.")
+
+
+def truth(value: Any, path: Path) -> Iterator[Problem]:
+    """True or false, if there is anything."""
+    if value is not None and not isinstance(value, bool):
+        yield Problem(path, "BOOLEAN_TYPE_CONVERT", "Must be either true or false.")
+
+
+def timestamp(value: Any, path: Path) -> Iterator[Problem]:
+    """An instant in ISO 8601, if there is one."""
+    if value is None:
+        return
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        yield Problem(path, "DATE_TIME_TYPE_PARSE", "Could not parse the value. Should be ISO8601.")
+
+
+def items(value: Any, path: Path, most: int) -> Iterator[Problem]:
+    """A list, if there is one, of at most `most` things."""
+    if value is None:
+        return
+    if not isinstance(value, list):
+        yield Problem(path, "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
+    elif len(value) > most:
+        yield Problem(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
+
+
+def table(value: Any, path: Path) -> Iterator[Problem]:
+    """An object, if there is anything."""
+    if value is not None and not isinstance(value, dict):
+        yield Problem(path, "DICT_TYPE_CONVERT", "Only dictionaries may be used in a DictType")
+
+
+def snowflake(value: Any, path: Path) -> Iterator[Problem]:
+    """An id, as text or number."""
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,20}", str(value)):
+        yield Problem(path, "NUMBER_TYPE_COERCE", "Value is not snowflake.")

@@ -1,0 +1,119 @@
+"""The local Discord itself: its answer to each request, and what is planned to go wrong."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from signalpost.sandbox.rules.address import address_of, refuse_unknown_route
+from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, Moment
+from signalpost.sandbox.rules.faults import Fault, FaultPlan
+from signalpost.sandbox.rules.guild import Effect, Guild
+from signalpost.sandbox.rules.limits import REAL, Limits
+from signalpost.sandbox.rules.log import Entry, Log, Logged
+from signalpost.sandbox.rules.message import timestamp
+from signalpost.sandbox.rules.rates import RateRules
+from signalpost.sandbox.rules.refusal import Refusal
+
+_LONGEST_TEXT_LOGGED = 2000
+
+
+class Outcome(NamedTuple):
+    """What is to be done about a request."""
+
+    answer: HttpAnswer | None
+    """None: the connection is to be reset."""
+    entry: Entry
+
+
+class LocalDiscord:
+    """Discord, as far as webhooks see it.
+
+    With `open`, any webhook exists. `keep` bounds the log, and the messages of each channel.
+    """
+
+    def __init__(self, limits: Limits = REAL, *, open: bool = False, keep: int = 100_000) -> None:
+        self.guild = Guild(open=open, keep=keep)
+        self.faults = FaultPlan()
+        self.log = Log(keep)
+        self._rates = RateRules(limits)
+
+    def fault_for(self, request: HttpRequest) -> Fault | None:
+        """The planned fault that happens to `request`; to be handed to `answer` when its time before is over."""
+        address = address_of(request.path)
+        return self.faults.take(address.webhook if address else "", request)
+
+    def answer(self, request: HttpRequest, now: Moment, fault: Fault | None = None) -> Outcome:
+        """What Discord does with `request` at `now`."""
+        effect, answer = Effect(), None
+        if fault is None or fault.is_processed:
+            effect, answer = self._processed(request, now)
+        if fault is not None:
+            answer = None if fault.is_cut else fault.answer or answer or HttpAnswer(500)
+        entry = self._entry(request, now, effect, answer, is_fault=fault is not None)
+        self.log.append(Logged(entry, effect.shown.message if effect.shown else None))
+        return Outcome(answer, entry)
+
+    def _processed(self, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
+        refusal = self._rates.at_the_edge(request.ip, now)
+        effect, answer = (Effect(), refusal) if refusal else self._let_through(request, now)
+        self._rates.note(request.ip, answer, now)
+        return effect, answer
+
+    def _let_through(self, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
+        address = address_of(request.path)
+        headers: Mapping[str, str] = {}
+        effect = Effect()
+        try:
+            refuse_unknown_route(request.method, request.path)
+            assert address is not None  # noqa: S101  # an unknown route is refused
+            headers, limited = self._rates.of_the_bucket(address, request.method, now)
+            if limited:
+                return effect, limited
+            webhook = self.guild.webhook(address)
+            if limited := self._rates.of_the_channel(webhook.channel, request.method, now, headers):
+                return effect, limited
+            effect, answer = self.guild.do(webhook, address, request, now)
+        except Refusal as refusal:
+            answer = refusal.answer()
+        return effect, answer._replace(headers={**answer.headers, **headers})
+
+    def _entry(
+        self, request: HttpRequest, now: Moment, effect: Effect, answer: HttpAnswer | None, *, is_fault: bool
+    ) -> Entry:
+        address = address_of(request.path)
+        return Entry(
+            n=self.log.count + 1,
+            time=timestamp(now.at),
+            webhook=address.webhook if address else "",
+            channel=self.guild.channel_of(address.webhook) if address else None,
+            method=request.method,
+            status=answer.status if answer else None,
+            code=_code_of(answer),
+            scope=answer.headers.get("X-RateLimit-Scope") if answer else None,
+            message_id=effect.message_id or (address.message if address else None),
+            recorded=effect.recorded,
+            pings=effect.pings.names(),
+            silent=effect.silent,
+            fault=is_fault,
+            body=_logged_body(request.body),
+        )
+
+
+def _code_of(answer: HttpAnswer | None) -> int | None:
+    if answer is None or answer.status < 400:
+        return None
+    try:
+        code = msgspec.json.decode(answer.body, type=dict[str, Any]).get("code")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return code if isinstance(code, int) else None
+
+
+def _logged_body(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return body[:_LONGEST_TEXT_LOGGED].decode(errors="replace")

@@ -1,0 +1,183 @@
+"""What Discord keeps: webhooks, channels and messages, and what each kind of request does to them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from signalpost.sandbox.rules.address import Address
+from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Moment, told
+from signalpost.sandbox.rules.form import form_of
+from signalpost.sandbox.rules.mentions import Pings
+from signalpost.sandbox.rules.message import Shown, edited_message, new_message
+from signalpost.sandbox.rules.message_form import problems_of_a_new, problems_of_an_edit
+from signalpost.sandbox.rules.refusal import Problem, Refusal, invalid_form
+from signalpost.sandbox.rules.snowflake import snowflake, snowflake_of
+
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_NO_CONTENT = HttpAnswer(204, {"Via": JSON["Via"]})
+
+
+class Webhook(NamedTuple):
+    """A door into a channel for whoever knows its token."""
+
+    id: str
+    token: str
+    channel: str
+    """The channel's name."""
+    name: str
+    """Who its messages are from, if they do not say."""
+
+    def __repr__(self) -> str:
+        return f"Webhook({self.id}, channel={self.channel})"
+
+
+class Effect(NamedTuple):
+    """What a request did besides being answered."""
+
+    message_id: str | None = None
+    recorded: bool = False
+    shown: Shown | None = None
+    pings: Pings = Pings()
+    silent: bool = False
+
+
+class Guild:
+    """The webhooks, channels and messages of one Discord.
+
+    With `open`, a webhook of any id and token is made when it is first used, with a channel that is called by its id.
+    `keep` bounds the messages of each channel: older ones are forgotten, and then unknown.
+    """
+
+    def __init__(self, *, open: bool, keep: int) -> None:
+        self._open = open
+        self._keep = keep
+        self._webhooks: dict[str, Webhook] = {}
+        self._deleted: set[str] = set()
+        self._messages: dict[str, dict[str, dict[str, Any]]] = {}
+        self._count = 0
+
+    def register(self, id: str, token: str, *, channel: str | None = None, name: str = "signalpost") -> Webhook:
+        """Make a webhook, in the channel that is called by its id if none is named."""
+        webhook = Webhook(id, token, channel or id.lower(), name)
+        self._webhooks[id] = webhook
+        self._deleted.discard(id)
+        self._messages.setdefault(webhook.channel, {})
+        return webhook
+
+    def delete(self, id: str) -> None:
+        """Delete a webhook for good, as a person can in Discord."""
+        self._webhooks.pop(id, None)
+        self._deleted.add(id)
+
+    def delete_message(self, channel: str, id: str) -> None:
+        """Delete a message, as a moderator can."""
+        self._messages[channel].pop(id, None)
+
+    def channels(self) -> list[str]:
+        """The names of all channels, as they came."""
+        return list(self._messages)
+
+    def messages(self, channel: str) -> list[dict[str, Any]]:
+        """What a channel shows, oldest first."""
+        return list(self._messages.get(channel, {}).values())
+
+    def channel_of(self, id: str) -> str | None:
+        """The name of the channel that a webhook leads to; None if there is no such webhook."""
+        webhook = self._webhooks.get(id)
+        return webhook.channel if webhook else None
+
+    def webhook(self, address: Address) -> Webhook:
+        """The webhook at `address`. Raises Refusal if there is none, or for a wrong token."""
+        webhook = self._webhooks.get(address.webhook)
+        if webhook is None and self._open and address.webhook not in self._deleted:
+            webhook = self.register(address.webhook, address.token)
+        if webhook is None:
+            raise Refusal(404, 10015, "Unknown Webhook")
+        if webhook.token != address.token and not self._open:
+            raise Refusal(401, 50027, "Invalid Webhook Token")
+        return webhook
+
+    def do(self, webhook: Webhook, address: Address, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
+        """Do what `request` asks of `webhook`, and answer it. Raises Refusal."""
+        if address.message is not None:
+            return self._done_to_a_message(webhook, address.message, request, now)
+        match request.method:
+            case "POST":
+                return self._executed(webhook, request, now)
+            case "DELETE":
+                self.delete(webhook.id)
+                return Effect(recorded=True), _NO_CONTENT
+            case _:
+                return Effect(), told(200, _told_webhook(webhook))
+
+    def _executed(self, webhook: Webhook, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
+        wait = _truth(request.query, "wait")
+        form = form_of(request)
+        if problems := problems_of_a_new(form.fields):
+            raise invalid_form(*problems)
+        if form.fields.get("thread_name"):
+            raise Refusal(400, 220003, "Webhooks can only create threads in forum channels")
+        if not _truth(request.query, "with_components"):
+            form = form._replace(fields={**form.fields, "components": None})
+        shown = new_message(
+            form,
+            id=snowflake(now.at, self._count + 1),
+            channel_id=request.query.get("thread_id") or snowflake_of(f"#{webhook.channel}"),
+            webhook_id=snowflake_of(webhook.id),
+            name=webhook.name,
+            now=now,
+        )
+        self._keep_message(webhook, shown)
+        effect = Effect(shown.message["id"], recorded=True, shown=shown, pings=shown.pings, silent=shown.is_silent)
+        if wait or form.files:  # Discord waits unasked for what it has to process
+            return effect, told(200, shown.message)
+        return effect, _NO_CONTENT
+
+    def _done_to_a_message(
+        self, webhook: Webhook, id: str, request: HttpRequest, now: Moment
+    ) -> tuple[Effect, HttpAnswer]:
+        messages = self._messages[webhook.channel]
+        message = messages.get(id)
+        if message is None or message["webhook_id"] != snowflake_of(webhook.id):
+            raise Refusal(404, 10008, "Unknown Message")
+        match request.method:
+            case "GET":
+                return Effect(id), told(200, message)
+            case "DELETE":
+                del messages[id]
+                return Effect(id, recorded=True), _NO_CONTENT
+            case _:
+                form = form_of(request)
+                if problems := problems_of_an_edit(form.fields):
+                    raise invalid_form(*problems)
+                shown = edited_message(message, form, now)
+                self._keep_message(webhook, shown)
+                return Effect(id, recorded=True, shown=shown, silent=shown.is_silent), told(200, shown.message)
+
+    def _keep_message(self, webhook: Webhook, shown: Shown) -> None:
+        if shown.is_empty:
+            raise Refusal(400, 50006, "Cannot send an empty message")
+        messages = self._messages[webhook.channel]
+        messages[shown.message["id"]] = shown.message
+        self._count += 1
+        if len(messages) > self._keep:
+            del messages[next(iter(messages))]
+
+
+def _told_webhook(webhook: Webhook) -> dict[str, Any]:
+    return {
+        "id": snowflake_of(webhook.id),
+        "type": 1,
+        "name": webhook.name,
+        "avatar": None,
+        "channel_id": snowflake_of(f"#{webhook.channel}"),
+        "guild_id": snowflake_of("signalpost sandbox"),
+        "application_id": None,
+        "token": webhook.token,
+    }
+
+
+def _truth(query: Mapping[str, str], name: str) -> bool:
+    value = _TRUTH.get(query.get(name, "false").lower())
+    if value is None:
+        raise invalid_form(Problem((name,), "BOOLEAN_TYPE_CONVERT", "Must be either true or false."))
+    return value

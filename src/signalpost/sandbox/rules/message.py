@@ -1,0 +1,132 @@
+"""A message as Discord keeps and tells it."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from signalpost.sandbox.rules.exchange import Moment
+from signalpost.sandbox.rules.form import File, Form
+from signalpost.sandbox.rules.mentions import Pings, pings_of
+from signalpost.sandbox.rules.message_form import SUPPRESS_NOTIFICATIONS
+from signalpost.sandbox.rules.snowflake import snowflake
+
+_TEXTS = ("title", "description")
+_INNER_TEXT = {"footer": "text", "author": "name"}
+_URLS = ("url", "icon_url")
+
+
+class Shown(NamedTuple):
+    """A message, whom it pings, and whether it is silent."""
+
+    message: dict[str, Any]
+    pings: Pings = Pings()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it raises no notification."""
+        return bool(self.message["flags"] & SUPPRESS_NOTIFICATIONS)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it to be shown."""
+        return not any(self.message.get(part) for part in ("content", "embeds", "components", "attachments", "poll"))
+
+
+def new_message(form: Form, *, id: str, channel_id: str, webhook_id: str, name: str, now: Moment) -> Shown:
+    """The message that `form`, which has been checked, makes."""
+    fields = form.fields
+    content = (fields.get("content") or "").strip()
+    pings = pings_of(content, fields.get("allowed_mentions"))
+    message = {
+        "type": 0,
+        "id": id,
+        "channel_id": channel_id,
+        "webhook_id": webhook_id,
+        "timestamp": timestamp(now.at),
+        "edited_timestamp": None,
+        "content": content,
+        "embeds": shown_embeds(fields.get("embeds")),
+        "components": fields.get("components") or [],
+        "attachments": [_attachment(file, n, now) for n, file in enumerate(form.files)],
+        "author": {
+            "id": webhook_id,
+            "username": fields.get("username") or name,
+            "avatar": None,
+            "discriminator": "0000",
+            "public_flags": 0,
+            "flags": 0,
+            "bot": True,
+            "global_name": None,
+        },
+        "mentions": [_user(user) for user in pings.users],
+        "mention_roles": list(pings.roles),
+        "mention_everyone": bool(pings.everyone),
+        "pinned": False,
+        "tts": bool(fields.get("tts")),
+        "flags": fields.get("flags") or 0,
+    }
+    if fields.get("poll"):
+        message["poll"] = fields["poll"]
+    return Shown(message, pings)
+
+
+def edited_message(message: dict[str, Any], form: Form, now: Moment) -> Shown:
+    """`message` after the edit that `form`, which has been checked, asks for: it pings nobody."""
+    fields = form.fields
+    changed = {**message, "edited_timestamp": timestamp(now.at)}
+    if "content" in fields:
+        changed["content"] = (fields["content"] or "").strip()
+    if "embeds" in fields:
+        changed["embeds"] = shown_embeds(fields["embeds"])
+    if "components" in fields:
+        changed["components"] = fields["components"] or []
+    if fields.get("attachments") is not None:
+        kept = {str(each.get("id")) for each in fields["attachments"] if isinstance(each, dict)}
+        changed["attachments"] = [each for each in message["attachments"] if each["id"] in kept]
+    if form.files:
+        added = [_attachment(file, n, now) for n, file in enumerate(form.files)]
+        changed["attachments"] = [*changed["attachments"], *added]
+    if fields.get("flags") is not None:
+        changed["flags"] = fields["flags"] | message["flags"] & SUPPRESS_NOTIFICATIONS
+    mentioned = pings_of(changed["content"], fields.get("allowed_mentions"))
+    changed["mentions"] = [_user(user) for user in mentioned.users]
+    changed["mention_roles"] = list(mentioned.roles)
+    changed["mention_everyone"] = bool(mentioned.everyone)
+    return Shown(changed)
+
+
+def shown_embeds(embeds: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """Embeds as Discord shows them: trimmed, without what is empty, of type `rich`."""
+    return [shown for shown in map(_shown_embed, embeds or []) if shown.keys() - {"type", "color", "timestamp", "url"}]
+
+
+def _shown_embed(embed: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"type": "rich"}
+    shown |= {name: text for name in _TEXTS if (text := (embed.get(name) or "").strip())}
+    shown |= {name: embed[name] for name in ("url", "color") if embed.get(name) is not None}
+    if embed.get("timestamp"):
+        shown["timestamp"] = timestamp(datetime.fromisoformat(embed["timestamp"]))
+    for name, text_name in _INNER_TEXT.items():
+        inner = embed.get(name) or {}
+        if text := (inner.get(text_name) or "").strip():
+            shown[name] = {text_name: text, **{url: inner[url] for url in _URLS if inner.get(url)}}
+    pictures = {name: (embed.get(name) or {}).get("url") for name in ("image", "thumbnail")}
+    shown |= {name: {"url": url} for name, url in pictures.items() if url}
+    if embed.get("fields"):
+        shown["fields"] = [
+            {"name": field["name"].strip(), "value": field["value"].strip(), "inline": bool(field.get("inline"))}
+            for field in embed["fields"]
+        ]
+    return shown
+
+
+def timestamp(at: datetime) -> str:
+    """`at` as Discord writes it; a time without a zone is meant in UTC."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def _attachment(file: File, n: int, now: Moment) -> dict[str, Any]:
+    return {"id": snowflake(now.at, n), "filename": file.filename, "size": file.size}
+
+
+def _user(id: str) -> dict[str, Any]:
+    return {"id": id, "username": f"user {id}", "discriminator": "0", "avatar": None, "bot": False}

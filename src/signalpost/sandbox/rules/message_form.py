@@ -1,0 +1,85 @@
+"""What may stand in a message, new or edited; figures from Discord's docs (Execute Webhook, Edit Webhook Message)."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from signalpost.sandbox.rules import checks
+from signalpost.sandbox.rules.checks import Path
+from signalpost.sandbox.rules.embed_form import embeds
+from signalpost.sandbox.rules.refusal import Problem
+
+CONTENT = 2000
+USERNAME = 80
+MOST_COMPONENTS = 40
+MOST_MENTIONS = 100
+SUPPRESS_EMBEDS = 1 << 2
+SUPPRESS_NOTIFICATIONS = 1 << 12
+COMPONENTS_V2 = 1 << 15
+_FLAGS_OF_A_NEW = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
+_FLAGS_OF_AN_EDIT = SUPPRESS_EMBEDS | COMPONENTS_V2
+_LARGEST_FLAGS = (1 << 53) - 1
+_NAMED_BY_OTHERS = re.compile(r"clyde|discord", re.IGNORECASE)
+_MENTIONED = ("users", "roles", "everyone")
+
+
+def problems_of_a_new(fields: dict[str, Any]) -> list[Problem]:
+    """Everything that is wrong in the form of a new message."""
+    return [
+        *_what_both_have(fields, _FLAGS_OF_A_NEW),
+        *_username(fields.get("username"), ("username",)),
+        *checks.url(fields.get("avatar_url"), ("avatar_url",)),
+        *checks.truth(fields.get("tts"), ("tts",)),
+    ]
+
+
+def problems_of_an_edit(fields: dict[str, Any]) -> list[Problem]:
+    """Everything that is wrong in the form of an edit; fields that an edit does not have are ignored."""
+    return list(_what_both_have(fields, _FLAGS_OF_AN_EDIT))
+
+
+def _what_both_have(fields: dict[str, Any], flags: int) -> Iterator[Problem]:
+    yield from checks.text(fields.get("content"), ("content",), CONTENT)
+    yield from embeds(fields.get("embeds"), ("embeds",))
+    yield from checks.items(fields.get("components"), ("components",), MOST_COMPONENTS)
+    yield from _allowed_mentions(fields.get("allowed_mentions"), ("allowed_mentions",))
+    wrong_flags = list(_flags(fields.get("flags"), ("flags",), flags))
+    yield from wrong_flags
+    if not wrong_flags and (fields.get("flags") or 0) & COMPONENTS_V2:
+        for name in ("content", "embeds", "poll"):
+            if fields.get(name):
+                code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2"
+                yield Problem((name,), code, "The field cannot be used when using MessageFlags.IS_COMPONENTS_V2")
+
+
+def _flags(value: Any, path: Path, allowed: int) -> Iterator[Problem]:
+    found = list(checks.whole_number(value, path, _LARGEST_FLAGS))
+    yield from found
+    if not found and value and value & ~allowed:
+        yield Problem(path, "BASE_TYPE_CHOICES", "A flag is set that cannot be set here.")
+
+
+def _username(value: Any, path: Path) -> Iterator[Problem]:
+    found = list(checks.text(value, path, USERNAME, least=1))
+    yield from found
+    if not found and value and (other := _NAMED_BY_OTHERS.search(value)):
+        yield Problem(path, "USERNAME_INVALID_CONTAINS", f'Username cannot contain "{other[0].lower()}"')
+
+
+def _allowed_mentions(value: Any, path: Path) -> Iterator[Problem]:
+    if not isinstance(value, dict):
+        yield from checks.table(value, path)
+        return
+    parse = value.get("parse")
+    yield from checks.items(parse, (*path, "parse"), len(_MENTIONED))
+    for index, each in enumerate(parse if isinstance(parse, list) else ()):
+        if each not in _MENTIONED:
+            yield Problem((*path, "parse", index), "BASE_TYPE_CHOICES", f"Value must be one of {_MENTIONED}.")
+    for kind in ("users", "roles"):
+        listed = value.get(kind)
+        yield from checks.items(listed, (*path, kind), MOST_MENTIONS)
+        for index, each in enumerate(listed if isinstance(listed, list) else ()):
+            yield from checks.snowflake(each, (*path, kind, index))
+        if listed and isinstance(parse, list) and kind in parse:
+            message = f'parse:["{kind}"] and {kind}: [ids...] are mutually exclusive.'
+            yield Problem(path, "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", message)

@@ -1,0 +1,92 @@
+"""Whether a request is let through, and what the headers then say."""
+
+import math
+from collections.abc import Mapping
+from hashlib import blake2b
+
+from signalpost.sandbox.rules.address import Address
+from signalpost.sandbox.rules.exchange import HttpAnswer, Moment, told
+from signalpost.sandbox.rules.limits import Limits, Rate, Window
+
+_INVALID = frozenset({401, 403, 429})
+_BANNED = b"""<!DOCTYPE html>
+<html lang="en-US"><head><title>Access denied | discord.com used Cloudflare to restrict access</title></head>
+<body><h1>Error 1015</h1><p>You are being rate limited</p><p>error code: 1015</p></body></html>
+"""
+
+
+class RateRules:
+    """The windows of one Discord, and the answers of those that are used up."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._windows: dict[tuple[str, ...], Window] = {}
+        self._banned_until: dict[str, float] = {}
+
+    def at_the_edge(self, ip: str, now: Moment) -> HttpAnswer | None:
+        """The refusal of an address that is banned, or has sent more than the global limit; None if it may pass."""
+        if (banned := self._banned_until.get(ip, now.seconds) - now.seconds) > 0:
+            return HttpAnswer(429, {"Content-Type": "text/html", "Retry-After": str(math.ceil(banned))}, _BANNED)
+        window = self._window(self._limits.ip, "ip", ip)
+        if window is None or window.take(now.seconds):
+            return None
+        return _limited(window.until_free(now.seconds), {"X-RateLimit-Global": "true"}, "global")
+
+    def of_the_bucket(self, address: Address, method: str, now: Moment) -> tuple[Mapping[str, str], HttpAnswer | None]:
+        """The headers that show the bucket, and the refusal if it is used up."""
+        bucket = bucket_of(address, method)
+        window = self._window(self._limits.bucket, "bucket", bucket, address.webhook, address.token)
+        if window is None or self._limits.bucket is None:
+            return {}, None
+        taken = window.take(now.seconds)
+        reset_after = _milliseconds(window.until_full(now.seconds) if taken else window.until_free(now.seconds))
+        headers = {
+            "X-RateLimit-Limit": str(self._limits.bucket.requests),
+            "X-RateLimit-Remaining": str(window.remaining(now.seconds)),
+            "X-RateLimit-Reset": f"{now.at.timestamp() + reset_after:.3f}",
+            "X-RateLimit-Reset-After": f"{reset_after:.3f}",
+            "X-RateLimit-Bucket": bucket,
+        }
+        return headers, None if taken else _limited(reset_after, headers, "user")
+
+    def of_the_channel(self, channel: str, method: str, now: Moment, headers: Mapping[str, str]) -> HttpAnswer | None:
+        """The refusal if the channel has had its fill, whatever the bucket's `headers` say; None if it may pass."""
+        window = self._window(self._limits.channel, "channel", channel)
+        if window is None or method == "GET" or window.take(now.seconds):
+            return None
+        return _limited(window.until_free(now.seconds), headers, "shared")
+
+    def note(self, ip: str, answer: HttpAnswer, now: Moment) -> None:
+        """Count `answer` if it is one of those that lead to a ban."""
+        window = self._window(self._limits.invalid, "invalid", ip)
+        if window is None or answer.status not in _INVALID or answer.headers.get("X-RateLimit-Scope") == "shared":
+            return
+        window.take(now.seconds)
+        if window.remaining(now.seconds) == 0:
+            self._banned_until[ip] = now.seconds + self._limits.ban_seconds
+
+    def _window(self, rate: Rate | None, *key: str) -> Window | None:
+        if rate is None:
+            return None
+        if key not in self._windows:
+            self._windows[key] = Window(rate)
+        return self._windows[key]
+
+
+def bucket_of(address: Address, method: str) -> str:
+    """The hash by which the headers call a limit: the same for every webhook, another for every route."""
+    route = f"{method} /webhooks/:webhook/:token{'/messages/:message' if address.message else ''}"
+    return blake2b(route.encode(), digest_size=16).hexdigest()
+
+
+def _milliseconds(seconds: float) -> float:
+    """`seconds` rounded up to whole milliseconds, so that nobody who waits so long is early."""
+    return math.ceil(seconds * 1000 - 1e-7) / 1000
+
+
+def _limited(seconds: float, headers: Mapping[str, str], scope: str) -> HttpAnswer:
+    retry_after = _milliseconds(seconds)
+    what = "The resource is being rate limited." if scope == "shared" else "You are being rate limited."
+    answer = told(429, {"message": what, "retry_after": retry_after, "global": scope == "global"})
+    limits = {"X-RateLimit-Scope": scope, "Retry-After": str(math.ceil(retry_after))}
+    return answer._replace(headers={**answer.headers, **headers, **limits})

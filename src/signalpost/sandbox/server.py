@@ -1,0 +1,228 @@
+"""The local Discord as a server on this machine: in a test's own loop, or behind `signalpost sandbox`.
+
+async with Sandbox() as sandbox:
+    url = sandbox.webhook("signals-free")
+"""
+
+import asyncio
+import re
+import socket
+import struct
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.resources import files
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from signalpost.errors import InvalidConfiguration, InvalidValue
+from signalpost.sandbox.fault_form import faults_of
+from signalpost.sandbox.journal import Journal
+from signalpost.sandbox.live import LiveStreams
+from signalpost.sandbox.rules.discord import LocalDiscord
+from signalpost.sandbox.rules.exchange import HttpRequest, Moment
+from signalpost.sandbox.rules.form import LARGEST_BODY
+from signalpost.sandbox.rules.limits import REAL, Limits
+
+DEFAULT_PORT = 8751
+_RESET = struct.pack("ii", 1, 0)
+"""Of SO_LINGER: closing sends a reset."""
+_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_FILES = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+_GUARDS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def present_moment() -> Moment:
+    """The time on this machine's clocks."""
+    return Moment(time.monotonic(), datetime.now(UTC))
+
+
+class Sandbox:
+    """A Discord on a loopback port, while it is entered.
+
+    `port` 0 is any free one. With `open`, any webhook exists; else each must be made by `webhook`. `journal` is a file
+    to which each recorded message is appended, durably, before it is answered. Raises InvalidConfiguration for a host
+    that others could reach, and when it is entered for a port that is taken or a journal that cannot be written.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        limits: Limits = REAL,
+        open: bool = False,
+        journal: Path | None = None,
+        keep: int = 100_000,
+        moment: Callable[[], Moment] = present_moment,
+    ) -> None:
+        _refuse_what_others_reach(host)
+        self.discord = LocalDiscord(limits, open=open, keep=keep)
+        self._host, self._port = host, port
+        self._journal_path = journal
+        self._journal: Journal | None = None
+        self._moment = moment
+        self._live = LiveStreams(self.discord)
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """The page's address, without a slash at the end."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    def webhook(self, id: str, token: str | None = None, *, channel: str | None = None) -> str:
+        """Make a webhook, in the channel called by its id if none is named, and return its URL."""
+        made = self.discord.guild.register(id, token or f"sandbox-{id}", channel=channel)
+        return f"{self.url}/api/v10/webhooks/{made.id}/{made.token}"
+
+    async def __aenter__(self) -> Self:
+        if self._journal_path is not None:
+            self._journal = Journal.open(self._journal_path)
+        try:
+            await self._listen()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _listen(self) -> None:
+        app = web.Application(middlewares=[_guarded], client_max_size=LARGEST_BODY + 1)
+        app.router.add_route("*", "/api/{rest:.*}", self._api)
+        app.router.add_get("/_log", self._log)
+        app.router.add_get("/_events", self._live.serve)
+        app.router.add_get("/_faults", self._pending_faults)
+        app.router.add_post("/_faults", self._plan_faults)
+        app.router.add_delete("/_faults", self._clear_faults)
+        for path in _FILES:
+            app.router.add_get(path, _file)
+        app.on_response_prepare.append(_add_guards)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as fault:
+            raise InvalidConfiguration(
+                f"port {self._port} of {self._host} cannot be used ({fault.strerror}): is a sandbox running already? "
+                f"End it, or choose another port; 0 is any free one"
+            ) from fault
+        self._port = self._runner.addresses[0][1]
+
+    async def _close(self) -> None:
+        self._live.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._journal is not None:
+            await self._journal.close()
+            self._journal = None
+
+    async def _api(self, request: web.Request) -> web.StreamResponse:
+        arrived = HttpRequest(
+            request.method,
+            request.path,
+            request.query,
+            {name.lower(): value for name, value in request.headers.items()},
+            await request.read(),
+            request.remote or "",
+        )
+        fault = self.discord.fault_for(arrived)
+        if fault:
+            await asyncio.sleep(fault.seconds_before)
+        answer, entry = self.discord.answer(arrived, self._moment(), fault)
+        if entry.recorded and self._journal is not None:
+            await self._journal.append(entry.line())
+        self._live.notify()
+        if fault:
+            await asyncio.sleep(fault.seconds_after)
+        if answer is None:
+            _reset(request)
+            return web.Response()
+        return web.Response(status=answer.status, headers={"Server": "cloudflare", **answer.headers}, body=answer.body)
+
+    async def _log(self, request: web.Request) -> web.Response:
+        since = request.query.get("since", "0")
+        if not (since.isascii() and since.isdigit()):
+            raise web.HTTPBadRequest(text="since is the number of the last entry you know: /_log?since=0\n")
+        lines = b"".join(logged.entry.line() for logged in self.discord.log.since(int(since)))
+        return web.Response(body=lines, content_type="application/x-ndjson", charset="utf-8")
+
+    async def _plan_faults(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/json":  # what a page of another site can send unasked is not this
+            raise web.HTTPUnsupportedMediaType(text="send it as Content-Type: application/json\n")
+        try:
+            faults = faults_of(await request.read())
+        except InvalidValue as wrong:
+            raise web.HTTPBadRequest(text=f"{wrong}\n") from None
+        for fault in faults:
+            self.discord.faults.plan(fault)
+        return await self._pending_faults(request)
+
+    async def _pending_faults(self, _: web.Request) -> web.Response:
+        pending = [
+            {"webhook": each.webhook, "method": each.method, "times": each.times, "cut": each.is_cut}
+            | {"status": each.answer.status if each.answer else None}
+            for each in self.discord.faults.pending()
+        ]
+        return web.json_response(pending)
+
+    async def _clear_faults(self, _: web.Request) -> web.Response:
+        self.discord.faults.clear()
+        return web.Response(status=204)
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer only who names this machine: a page of another site that resolves its own name to here is not read to."""
+    if _HOST.fullmatch(request.headers.get("Host", "")) is None:
+        raise web.HTTPForbidden(text="the sandbox answers to 127.0.0.1 and localhost only\n")
+    return await handler(request)
+
+
+async def _add_guards(request: web.Request, response: web.StreamResponse) -> None:
+    if not request.path.startswith("/api/"):
+        response.headers.update(_GUARDS)
+
+
+async def _file(request: web.Request) -> web.Response:
+    name, content_type = _FILES[request.path]
+    text = files("signalpost.sandbox").joinpath(name).read_text(encoding="utf-8")
+    return web.Response(text=text, content_type=content_type)
+
+
+def _reset(request: web.Request) -> None:
+    transport = request.transport
+    if transport is not None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort()
+
+
+def _refuse_what_others_reach(host: str) -> None:
+    try:
+        is_loopback = ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost"
+    if not is_loopback:
+        raise InvalidConfiguration(
+            f"the sandbox would listen on {host}, where others can reach it, and it lets anyone post and read: "
+            f"give 127.0.0.1, ::1 or localhost"
+        )

@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+
+from signalpost import InvalidConfiguration
+from signalpost.config import Config
+from signalpost.delivery.pacing.limits import HOST_RATE, NOTHING_ASSUMED, Limits
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+
+TOKEN = "Zx" * 34
+URL = f"https://discord.com/api/webhooks/123456789012345678/{TOKEN}"
+OTHER = f"https://discord.com/api/webhooks/223456789012345678/{TOKEN}"
+
+
+def test_each_webhook_is_a_destination_with_its_own_pace() -> None:
+    config = Config.from_environment({usual.variable: URL for usual in USUAL_DESTINATIONS})
+    paces = {each.name: each.limits.messages_a_minute for each in config.destinations}
+    assert paces == {
+        "signals-free": 20,
+        "signals-premium": 30,
+        "alerts-critical": 10,
+        "alerts-general": 15,
+        "market-analysis": 10,
+        "system-status": 5,
+        "community": 30,
+    }
+    assert (config.workers, config.host_rate, config.everything_to, config.warnings) == (2, HOST_RATE, None, ())
+
+
+def test_the_single_webhook_is_for_everything_and_says_so() -> None:
+    config = Config.from_environment({"DISCORD_WEBHOOK_URL": URL, "DISCORD_WEBHOOK_COMMUNITY": " "})
+    assert [each.name for each in config.destinations] == ["default"]
+    assert config.everything_to == "default"
+    assert config.warnings == ("only DISCORD_WEBHOOK_URL is set: all tiers and all alerts go to that one channel",)
+
+
+def test_the_single_webhook_takes_nothing_over_where_another_is_set() -> None:
+    """P10: with one channel named, what belongs elsewhere is not shown to everybody."""
+    config = Config.from_environment({"DISCORD_WEBHOOK_URL": URL, "DISCORD_WEBHOOK_SIGNALS_PREMIUM": OTHER})
+    assert [each.name for each in config.destinations] == ["signals-premium"]
+    assert config.everything_to is None
+    assert "DISCORD_WEBHOOK_SIGNALS_FREE is not set: what would go to signals-free is refused" in config.warnings
+
+
+def test_without_a_webhook_the_start_says_what_to_set() -> None:
+    (warning,) = Config.from_environment({}).warnings
+    assert warning.startswith("no webhook is set, so every notification will be refused: set DISCORD_WEBHOOK_URL, or")
+
+
+def test_limits_off_assumes_nothing_and_reserve_off_keeps_nothing() -> None:
+    def limits(**settings: str) -> Limits:
+        (only,) = Config.from_environment({"DISCORD_WEBHOOK_URL": URL, **settings}).destinations
+        return only.limits
+
+    assert limits() == Limits(30)
+    assert limits(SIGNALPOST_LIMITS="off") == NOTHING_ASSUMED
+    assert limits(SIGNALPOST_RESERVE="0") == Limits(30, reserve=False)
+    assert limits(SIGNALPOST_LIMITS="ON", SIGNALPOST_RESERVE="yes") == Limits(30)
+    assert Config.from_environment({"SIGNALPOST_LIMITS": "off"}).host_rate is None
+
+
+def test_the_data_folder_is_named_or_lies_where_data_of_programs_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/quant")
+    assert Config.from_environment({"SIGNALPOST_HOME": "~/signals"}).home == Path("/home/quant/signals")
+    assert Config.from_environment({"XDG_DATA_HOME": "/data"}).home == Path("/data/signalpost")
+    assert Config.from_environment({}).home == Path("/home/quant/.local/share/signalpost")
+
+
+def test_the_process_environment_is_read_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALPOST_WORKERS", "3")
+    assert Config.from_environment().workers == 3
+
+
+def test_all_faults_are_told_at_once_and_no_webhook_is_shown() -> None:
+    environment = {
+        "DISCORD_WEBHOOK_SIGNALS_FREE": URL + "/slack",
+        "DISCORD_WEBHOOK_COMMUNITY": URL.replace("https", "http"),
+        "SIGNALPOST_WORKERS": "many",
+        "SIGNALPOST_LIMITS": "perhaps",
+    }
+    with pytest.raises(InvalidConfiguration) as fault:
+        Config.from_environment(environment)
+    lines = str(fault.value).splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == sorted(environment)
+    assert TOKEN not in str(fault.value)
+
+
+@pytest.mark.parametrize("number", ["0", "17", "-1", "2.5", "99999999999999999999"])
+def test_a_destination_has_one_to_sixteen_senders(number: str) -> None:
+    with pytest.raises(InvalidConfiguration, match="SIGNALPOST_WORKERS: .* give 1 to 16"):
+        Config.from_environment({"SIGNALPOST_WORKERS": number})
+

@@ -45,7 +45,7 @@ def make_venv(tmp_path: Path, fake: Fake) -> MakeVenv:
     """Runs tools/make-venv on that PATH, as somebody who is not root."""
 
     def run(python: str = "python3") -> subprocess.CompletedProcess[str]:
-        command = ["/bin/sh", ROOT / "tools" / "make-venv", tmp_path / "venv", python]
+        command: list[str | Path] = ["/bin/sh", ROOT / "tools" / "make-venv", tmp_path / "venv", python]
         return subprocess.run(
             command, env={"PATH": str(tmp_path / "bin")}, cwd=tmp_path, capture_output=True, text=True, check=False
         )
@@ -54,7 +54,7 @@ def make_venv(tmp_path: Path, fake: Fake) -> MakeVenv:
 
 
 def test_make_help_lists_each_verb_with_what_it_does() -> None:
-    command = ["make", "--silent", "--no-print-directory", "-C", ROOT, "help"]
+    command: list[str | Path] = ["make", "--silent", "--no-print-directory", "-C", ROOT, "help"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^ +make ([a-z]+) +\S.*$", printed, re.MULTILINE) == VERBS

@@ -76,7 +76,7 @@ def _canonical(given: str) -> str:
     if not _SYMBOL.fullmatch(spelling):
         raise _refusal(given)
     symbol = spelling.upper().replace("/", "_").replace("-", "_")
-    if len(symbol) == 6 and precision.is_currency_pair(symbol[:3], symbol[3:]):
+    if precision.is_currency_pair(symbol[:3], symbol[3:]):
         return f"{symbol[:3]}_{symbol[3:]}"
     return symbol
 

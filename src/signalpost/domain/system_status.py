@@ -57,6 +57,6 @@ class SystemStatus(Value, frozen=True, kw_only=True, tag="system_status"):
 
 
 def _uptime(given: object) -> timedelta:
-    if not isinstance(given, timedelta) or not given >= timedelta():  # so that NaT, which compares with nothing, fails
+    if not isinstance(given, timedelta) or given < timedelta():
         raise InvalidValue(f"uptime is {shown(given)}: give a timedelta of zero or more")
     return timedelta(given.days, given.seconds, given.microseconds)  # a pandas Timedelta becomes a plain one

@@ -75,9 +75,9 @@ def test_every_field_of_a_signal_has_a_spelling_and_its_own_name_is_asked_first(
 
 def test_none_and_empty_text_count_as_absent() -> None:
     signal = Signal.from_mapping(
-        {**PLAIN, "stop_loss": None, "signal_id": "", "notes": "  ", "pair": "", "symbol": "GBPUSD"}
+        {**PLAIN, "stop_loss": None, "sl": "1.05", "signal_id": "", "notes": "  ", "pair": "", "symbol": "GBPUSD"}
     )
-    assert (signal.stop_loss, signal.notes, signal.pair) == (None, None, "GBP_USD")
+    assert (signal.stop_loss, signal.notes, signal.pair) == (Decimal("1.05"), None, "GBP_USD")
 
 
 def test_a_missing_number_as_pandas_has_it_is_refused_rather_than_ignored() -> None:

@@ -1,0 +1,112 @@
+"""Where a webhook is: its URL, checked once, and never shown again."""
+
+import re
+from hashlib import blake2s
+from typing import NamedTuple, Self
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+from signalpost.errors import InvalidConfiguration
+from signalpost.secret import Secret
+
+API_HOST = "discord.com"
+API = f"https://{API_HOST}/api/v10"
+
+_HOSTS = frozenset(
+    f"{prefix}{host}" for prefix in ("", "ptb.", "canary.") for host in ("discord.com", "discordapp.com")
+)
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_PATH = re.compile(r"/api(?:/v\d+)?/webhooks/(?P<id>[^/]+)/(?P<token>[^/]+)(?P<rest>/[^/]*)?/?")
+_ID = re.compile(r"\d{17,20}", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{60,}")
+_THREAD = re.compile(r"\d{1,20}", re.ASCII)
+_PLAIN = re.compile(r"[!-~]+")
+_COPY_IT = "copy it again from the channel's settings (Integrations, Webhooks, Copy Webhook URL)"
+
+
+class WebhookAddress(NamedTuple):
+    """A webhook's address. Nothing made of it shows its token."""
+
+    identity: str
+    """Tells one webhook from another, in whatever spelling: its id, and a hash of its token."""
+    host: str
+    """What is asked: limits of this IP are kept for it."""
+    post_url: Secret
+    """Where a message is sent, to be answered with the message that was saved."""
+    get_url: Secret
+    """Where the webhook itself is asked for."""
+    token: Secret
+    """What must not be seen; held here so that `redacted` knows it. Of an address on this machine, the whole path."""
+
+    @classmethod
+    def parse(cls, url: str | Secret) -> Self:
+        """The address that `url` spells.
+
+        Taken are https URLs of Discord as its client copies them, with or without `/vN`, a trailing slash and a
+        `thread_id`; all are sent to `discord.com/api/v10`. A plain http URL of this very machine is taken as it stands,
+        so that a test server can take Discord's place. Raises InvalidConfiguration, without showing the token.
+        """
+        given = url if isinstance(url, Secret) else Secret(url)
+        parts = _split(given)
+        if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+            return cls(*_loopback(parts))
+        if parts.hostname not in _HOSTS:
+            raise _refusal("its host is not Discord's: only https://discord.com and http on this machine are sent to")
+        if parts.scheme != "https":
+            raise _refusal("it does not begin with https://, so that anyone on the way could read its token")
+        if parts.netloc.lower() not in {parts.hostname, f"{parts.hostname}:443"}:
+            raise _refusal("it names a port or a user, which no webhook of Discord has")
+        return cls(*_discord(parts))
+
+
+def _split(url: Secret) -> SplitResult:
+    parts = None
+    if _PLAIN.fullmatch(url.reveal().strip()):
+        try:
+            parts = urlsplit(url.reveal().strip())
+            _ = parts.port  # which raises where it is none
+        except ValueError:
+            parts = None
+    if parts is None or not parts.hostname:  # raised out here, so that no error that quotes the URL is its context
+        raise _refusal("it is no URL")
+    return parts
+
+
+def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, Secret]:
+    found = _PATH.fullmatch(parts.path)
+    if not found:
+        raise _refusal(f"its path is not /api/webhooks/ID/TOKEN: {_COPY_IT}")
+    if rest := (found["rest"] or "").strip("/"):
+        kind = f"ends in /{rest}" if rest in {"slack", "github"} else "has something after its token"
+        raise _refusal(f"it {kind}: take that away, because messages are sent in Discord's own format")
+    if not _ID.fullmatch(found["id"]):
+        raise _refusal(f"its id is not 17 to 20 digits: {_COPY_IT}")
+    if not _TOKEN.fullmatch(found["token"]):
+        raise _refusal(f"its token is too short, or has characters that no token has: {_COPY_IT}")
+    threads = [value for name, value in parse_qsl(parts.query, keep_blank_values=True) if name == "thread_id"]
+    if any(not _THREAD.fullmatch(thread) for thread in threads) or len(threads) > 1:
+        raise _refusal("its thread_id is not one number: copy the thread's id, or leave it out")
+    query = urlencode([("wait", "true"), *(("thread_id", thread) for thread in threads)])
+    return (
+        f"{found['id']}-{_hash(found['token'])}",
+        API_HOST,
+        Secret(f"{API}/webhooks/{found['id']}/{found['token']}?{query}"),
+        Secret(f"{API}/webhooks/{found['id']}/{found['token']}"),
+        Secret(found["token"]),
+    )
+
+
+def _loopback(parts: SplitResult) -> tuple[str, str, Secret, Secret, Secret]:
+    path = parts.path or "/"
+    there = f"{parts.scheme}://{parts.netloc}{path}"
+    kept = "&".join(pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != "wait")
+    query = f"{kept}&wait=true" if kept else "wait=true"
+    host = parts.netloc.rpartition("@")[2]
+    return f"local-{_hash(host + path)}", host, Secret(f"{there}?{query}"), Secret(there), Secret(path)
+
+
+def _hash(text: str) -> str:
+    return blake2s(text.encode(), digest_size=6).hexdigest()
+
+
+def _refusal(problem: str) -> InvalidConfiguration:
+    return InvalidConfiguration(f"the webhook's URL cannot be used: {problem}")

@@ -1,0 +1,118 @@
+"""A notification as an embed: what all kinds share, and how it is made to fit."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from hashlib import blake2s
+from typing import Any, NamedTuple
+
+from signalpost.domain.context import Fact
+from signalpost.domain.instant import iso
+from signalpost.domain.notification import Notification
+from signalpost.sinks.discord import limits
+from signalpost.sinks.discord.escape import BLANK, cleaned, cut, escaped
+
+GREEN, RED = 0x00FF00, 0xFF0000
+
+_LONGEST_RUN = 60
+
+
+class Field(NamedTuple):
+    """A labelled value of an embed: a value that may be shown as it is."""
+
+    name: str
+    value: str
+
+
+class Card(NamedTuple):
+    """What an embed tells, before it is made to fit."""
+
+    headline: str
+    """One line for the message's content: what a notification on a phone shows, and what programs read first."""
+    title: str
+    colour: int
+    at: datetime
+    text: str = ""
+    fields: tuple[Field, ...] = ()
+    """The labels that are always the same, the more important first: those at the end give way where room is short."""
+    facts: tuple[tuple[str, Fact], ...] = ()
+    """What travels with the payload, in the order given; shown after the fields while there is room."""
+
+
+def embed(card: Card, notification: Notification, *, may_repeat: bool, most: int = limits.SUM) -> dict[str, Any]:
+    """`card` as an embed that takes at most `most` of the message's sum."""
+    title = escaped(card.title, limits.TITLE)
+    footer = _footer(notification, may_repeat=may_repeat)
+    room = most - len(title) - len(footer)
+    text = escaped(card.text, limits.DESCRIPTION) if card.text else BLANK
+    kept_for_text = min(len(text), room // 2) if text != BLANK else 0
+    fields = list(_that_fit(card.fields, room - kept_for_text))
+    room -= _length(fields)
+    made: dict[str, Any] = {"title": title}
+    if text != BLANK and room > 0:
+        made["description"] = cut(text, room)
+        room -= len(made["description"])
+    fields += _facts((*card.facts, *notification.context.items()), limits.FIELDS - len(fields), room)
+    if fields:
+        made["fields"] = [{"name": field.name, "value": field.value, "inline": True} for field in fields]
+    return made | {"color": card.colour, "timestamp": iso(card.at), "footer": {"text": footer}}
+
+
+def short_id(notification: Notification) -> str:
+    """What a message is recognised by: twelve digits that are the same in every attempt."""
+    return blake2s(notification.key.encode(errors="replace"), digest_size=6).hexdigest()
+
+
+def discord_time(instant: datetime, style: str) -> str:
+    """`instant` as each reader's own client shows it: style `f` as date and time, `R` as what is left or gone."""
+    return f"<t:{int(instant.timestamp())}:{style}>"
+
+
+def field(name: str, text: str, most: int = limits.FIELD_VALUE) -> Field:
+    """A field whose value is `text`, escaped."""
+    return Field(name, escaped(text, most))
+
+
+def _footer(notification: Notification, *, may_repeat: bool) -> str:
+    parts = [f"id {short_id(notification)}"]
+    if may_repeat:
+        parts.append("may repeat")
+    if notification.run is not None:
+        parts.append(f"replay {cleaned(notification.run, _LONGEST_RUN)}")
+    return " | ".join(parts)
+
+
+def _that_fit(fields: Iterable[Field], room: int) -> Iterable[Field]:
+    for each in fields:
+        room -= len(each.name) + len(each.value)
+        if room < 0:  # and none after it: a field is shown whole, because half a price is a wrong price
+            return
+        yield each
+
+
+def _facts(facts: tuple[tuple[str, Fact], ...], places: int, room: int) -> list[Field]:
+    made = [Field(_label(name), _shown(value)) for name, value in facts[:places]]
+    fitting = list(_that_fit(made, room))
+    if len(fitting) == len(facts):
+        return fitting
+    for kept in range(min(len(fitting), places - 1), -1, -1):  # the last gives its place to a word about the others
+        told = [*fitting[:kept], Field("More", f"{len(facts) - kept} left out")]
+        if _length(told) <= room:
+            return told
+    return []
+
+
+def _label(name: str) -> str:
+    words = " ".join(word[:1].upper() + word[1:] for word in name[: limits.FIELD_NAME].replace("_", " ").split())
+    return escaped(words, limits.FIELD_NAME)
+
+
+def _shown(value: Fact) -> str:
+    if value is None:
+        return BLANK
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return escaped(str(value), limits.FIELD_VALUE)
+
+
+def _length(fields: Iterable[Field]) -> int:
+    return sum(len(each.name) + len(each.value) for each in fields)

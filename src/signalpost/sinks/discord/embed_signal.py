@@ -1,0 +1,78 @@
+"""A signal as a card: labels that never change, for programs to read, and prices as the market writes them."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from signalpost.domain.exact import fixed, product
+from signalpost.domain.sessions import is_market_open, open_sessions
+from signalpost.domain.side import SignalStatus, SignalType
+from signalpost.domain.signal import Signal
+from signalpost.sinks.discord.embed import GREEN, RED, Card, Field, discord_time, field
+
+NEW = "new"
+
+_LONGEST_EVENT = 24
+_LONGEST_STRATEGY = 100
+_HUNDRED = Decimal(100)
+
+
+def signal_card(signal: Signal, event: str) -> Card:
+    """What is told of `signal`, to which `event` happened.
+
+    Only a new one's headline begins with its side: a program that trades on that line must not trade on an ending.
+    """
+    side, happened = signal.signal_type, "" if event == NEW else event[:_LONGEST_EVENT]
+    headline = f"{side} {signal.pair} {signal.timeframe}"
+    return Card(
+        headline=f"{happened.upper()} {headline}" if happened else headline,
+        title=f"{side} Signal - {signal.pair}" + (f" ({happened})" if happened else ""),
+        colour=GREEN if side is SignalType.BUY else RED,
+        at=signal.known_at,
+        text=signal.notes or "",
+        fields=tuple(_fields(signal, is_new=not happened)),
+    )
+
+
+def sessions(signal: Signal) -> str:
+    """Which trading centres were open when `signal` was known."""
+    names = open_sessions(signal.known_at)
+    if names:
+        return ", ".join(names) + (" (overlap)" if len(names) > 1 else "")
+    return "none open" if is_market_open(signal.known_at) or not signal.pair.is_currency_pair else "market closed"
+
+
+def _fields(signal: Signal, *, is_new: bool) -> Iterator[Field]:
+    places = signal.price_places
+    yield Field("Entry", fixed(signal.entry_price, places))
+    if signal.stop_loss is not None:
+        yield Field("SL", fixed(signal.stop_loss, places))
+    if signal.take_profit is not None:
+        yield Field("TP1", fixed(signal.take_profit, places))
+    if signal.risk_reward_ratio is not None:
+        yield Field("R:R", fixed(signal.risk_reward_ratio, 2))
+    if pips := _pips(signal):
+        yield Field("Pips", pips)
+    if signal.confidence_score is not None:
+        yield Field("Confidence", f"{fixed(product(signal.confidence_score, _HUNDRED), 1)}%")
+    yield field("Strategy", signal.strategy_name, _LONGEST_STRATEGY)
+    yield Field("Timeframe", str(signal.timeframe))
+    yield Field("Sessions", sessions(signal))
+    if not is_new:
+        yield from _standing(signal)
+    yield Field("Known", f"{discord_time(signal.known_at, 'f')} ({discord_time(signal.known_at, 'R')})")
+    if is_new:
+        yield Field("Valid Until", f"{discord_time(signal.valid_until, 'f')} ({discord_time(signal.valid_until, 'R')})")
+
+
+def _standing(signal: Signal) -> Iterator[Field]:
+    """What an event has made of the signal."""
+    if signal.status is not SignalStatus.ACTIVE:
+        yield Field("Status", signal.status.capitalize())
+    yield Field("Price", fixed(signal.current_price, signal.price_places))
+    if (multiple := signal.r_multiple(signal.current_price)) is not None:
+        yield Field("Result", f"{'' if multiple < 0 else '+'}{fixed(multiple, 2)}R")
+
+
+def _pips(signal: Signal) -> str:
+    distances = (("SL", signal.stop_pips), ("TP1", signal.target_pips))
+    return " / ".join(f"{name} {fixed(pips, 1)}" for name, pips in distances if pips is not None)

@@ -1,0 +1,118 @@
+"""Text that shows as it was written: nothing in it formats, links, mentions, hides or turns round.
+
+Discord's markdown is escaped with backslashes, and only where it would be markdown, so that a program that reads the
+message meets few of them. Links stay links. What no reader can see (control characters, lone surrogates, marks that
+turn the direction of writing) is taken out.
+"""
+
+import re
+from collections.abc import Callable
+from unicodedata import category
+
+BLANK = "-"
+"""What stands where there is nothing to see: Discord refuses an empty value."""
+
+_ELLIPSIS = "\u2026"
+_LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]"
+)
+_LINK = re.compile(r"https?://[^\s<>\[\]()`*|~\\\"']+")
+_MARKDOWN = re.compile(
+    rf"(?P<link>{_LINK.pattern})"
+    r"|(?P<mark>[\\*`<\[]|^[ ]*[#>]|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))"
+    r"|@(?=everyone|here)",
+    re.MULTILINE,
+)
+_MAY_BE_MARKDOWN = re.compile(r"[\\\\*`<\[~|_#>@]")
+_LONGEST_LINK = 2048
+_LONGEST_GRAPHEME = 40
+_JOINER = "\u200d"
+
+
+def cleaned(text: str, most: int) -> str:
+    """`text` without what cannot be seen, trimmed and cut to `most` characters; `-` where nothing is left."""
+    return _fitted(text, most, _clean)
+
+
+def escaped(text: str, most: int) -> str:
+    """`cleaned`, and with markdown and mentions shown as they are written."""
+    return _fitted(text, most, _escape)
+
+
+def cut(text: str, most: int) -> str:
+    """`text`, which is clean, cut to `most` characters: not inside an escape, a link or a grapheme."""
+    if len(text) <= most:
+        return text
+    end = _outside_grapheme(text, _outside_link(text, most - 1))
+    kept = text[:end].rstrip()
+    if (len(kept) - len(kept.rstrip("\\"))) % 2:
+        kept = kept[:-1]
+    return kept + _ELLIPSIS
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader of `text` sees nothing."""
+    return all(character.isspace() or category(character) in {"Cc", "Cf"} for character in text)
+
+
+def _fitted(text: str, most: int, change: Callable[[str], str]) -> str:
+    whole = len(text) <= 4 * most  # what is far too long need not be changed to the end
+    shown = change(text if whole else text[: 4 * most])
+    if is_blank(shown):
+        return BLANK
+    return cut(shown if whole else shown + _ELLIPSIS, most)
+
+
+def _clean(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return _UNSEEN.sub("", _LINE_ENDS.sub("\n", text).replace("\t", " ")).strip()
+
+
+def _escape(text: str) -> str:
+    clean = _clean(text)
+    return _MARKDOWN.sub(_as_written, clean) if _MAY_BE_MARKDOWN.search(clean) else clean
+
+
+def _as_written(found: re.Match[str]) -> str:
+    if found["link"]:
+        return found["link"]
+    if found["mark"]:
+        return f"{found['mark'][:-1]}\\{found['mark'][-1]}"
+    return "@\u200b"
+
+
+def _outside_link(text: str, end: int) -> int:
+    for link in _LINK.finditer(text, max(0, end - _LONGEST_LINK)):
+        if link.start() < end < link.end() and link.start() > 0:
+            return link.start()
+    return end
+
+
+def _outside_grapheme(text: str, end: int) -> int:
+    for at in range(end, max(0, end - _LONGEST_GRAPHEME), -1):
+        if not _is_joined(text, at):
+            return at
+    return end
+
+
+def _is_joined(text: str, at: int) -> bool:
+    """Whether the character at `at` belongs to the one before it."""
+    after = text[at]
+    if category(after)[0] == "M" or after == _JOINER or text[at - 1] == _JOINER:
+        return True
+    if "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f":  # skin tones, tags of flags
+        return True
+    return _is_regional(after) and _regionals_before(text, at) % 2 == 1
+
+
+def _regionals_before(text: str, at: int) -> int:
+    start = at
+    while start > 0 and at - start < _LONGEST_GRAPHEME and _is_regional(text[start - 1]):
+        start -= 1
+    return at - start
+
+
+def _is_regional(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"

@@ -1,0 +1,95 @@
+"""Notifications as one message of Discord's, which it never has a reason to refuse."""
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Any
+
+from signalpost.domain.alert import Alert
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.notification import Notification
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.signal import Signal
+from signalpost.domain.system_status import SystemStatus
+from signalpost.errors import InvalidValue
+from signalpost.sinks.discord import limits
+from signalpost.sinks.discord.embed import Card, embed
+from signalpost.sinks.discord.embed_alert import alert_card
+from signalpost.sinks.discord.embed_reports import analysis_card, announcement_card, status_card
+from signalpost.sinks.discord.embed_signal import signal_card
+from signalpost.sinks.discord.escape import escaped
+from signalpost.sinks.port import Item
+
+_LONGEST_LINE = limits.CONTENT // limits.EMBEDS - 1  # and its line end
+_REPLAY, _MAY_REPEAT = "REPLAY ", " (may repeat)"
+
+
+def message(items: Sequence[Item]) -> dict[str, Any]:
+    """`items`, of which there are 1 to 10, as the body of one message with an embed each.
+
+    Where they are too long together, the longest are cut. Raises InvalidValue for none and for more than 10.
+    """
+    if not 0 < len(items) <= limits.EMBEDS:
+        raise InvalidValue(f"there are {len(items)} notifications for one message: give 1 to {limits.EMBEDS}")
+    cards = [card_of(item.notification) for item in items]
+    body: dict[str, Any] = {
+        "content": "\n".join(_headline(card, item) for card, item in zip(cards, items, strict=True)),
+        "embeds": _embeds(cards, items),
+        "allowed_mentions": {"parse": []},
+    }
+    if all(item.notification.priority is NotificationPriority.LOW for item in items):
+        body["flags"] = limits.SILENT
+    return body
+
+
+def fits(items: Iterable[Item]) -> int:
+    """How many of `items`, from the first, go into one message without being cut for each other; 1 at least."""
+    sizes = [limits.size(_embed(card_of(item.notification), item)) for item, _ in zip(items, range(10), strict=False)]
+    return max(min(len(sizes), 1), sum(total <= limits.SUM for total in accumulate(sizes)))
+
+
+def card_of(notification: Notification) -> Card:
+    """What is told of a notification's payload."""
+    match notification.payload:
+        case Signal() as signal:
+            return signal_card(signal, notification.event)
+        case Alert() as alert:
+            return alert_card(alert)
+        case MarketAnalysis() as analysis:
+            return analysis_card(analysis)
+        case SystemStatus() as status:
+            return status_card(status)
+        case Announcement() as announcement:
+            return announcement_card(announcement)
+
+
+def _embeds(cards: Sequence[Card], items: Sequence[Item]) -> list[dict[str, Any]]:
+    embeds = [_embed(card, item) for card, item in zip(cards, items, strict=True)]
+    sizes = [limits.size(each) for each in embeds]
+    if sum(sizes) <= limits.SUM:
+        return embeds
+    shares = _shares(sizes, limits.SUM)
+    return [
+        made if made_size <= share else _embed(card, item, share)
+        for made, made_size, share, card, item in zip(embeds, sizes, shares, cards, items, strict=True)
+    ]
+
+
+def _embed(card: Card, item: Item, most: int = limits.SUM) -> dict[str, Any]:
+    return embed(card, item.notification, may_repeat=item.may_repeat, most=most)
+
+
+def _shares(sizes: Sequence[int], total: int) -> list[int]:
+    """`total` shared out: the small ones get what they take, the others the same each."""
+    shares, left = list(sizes), total
+    for done, index in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
+        shares[index] = min(sizes[index], left // (len(sizes) - done))
+        left -= shares[index]
+    return shares
+
+
+def _headline(card: Card, item: Item) -> str:
+    before = _REPLAY if item.notification.run is not None else ""
+    after = _MAY_REPEAT if item.may_repeat else ""
+    line = escaped(card.headline, _LONGEST_LINE - len(before) - len(after)).replace("\n", " ")
+    return f"{before}{line}{after}"

@@ -1,0 +1,170 @@
+"""The Discord client for people: every webhook by name, on one session."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from signalpost import __version__, clock
+from signalpost.domain.alert import Alert, AlertSeverity
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.context import Context
+from signalpost.domain.destinations import usual_destination
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.notification import Notification, Payload, payload_id
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.signal import Signal
+from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.tier import UserTier
+from signalpost.domain.words import member
+from signalpost.errors import InvalidConfiguration
+from signalpost.secret import Secret
+from signalpost.sinks.discord.address import WebhookAddress
+from signalpost.sinks.discord.webhook import DiscordWebhook
+from signalpost.sinks.evidence import Receipt
+from signalpost.sinks.port import Item
+from signalpost.sinks.wire import Connections
+
+USER_AGENT = f"DiscordBot (https://pypi.org/project/signalpost, {__version__})"
+"""The form that Discord demands: another may be blocked."""
+
+_QUIET = frozenset({AlertSeverity.LOW, AlertSeverity.INFO})
+
+
+class DiscordService:
+    """Sends signals, alerts and reports to Discord, one message each and in one attempt, without a queue.
+
+        async with DiscordService({"signals-free": url}) as discord:
+            receipt = await discord.send_signal_notification(signal)
+
+    `webhooks` maps destinations to the URLs of their webhooks; times are in seconds. The connections are opened on the
+    event loop that first sends, and closed by `close` or `async with`, for good. Raises InvalidConfiguration for a URL
+    that cannot be used. Each `send_...` raises InvalidConfiguration where there is no destination for it, and
+    Rejected, Unavailable, Throttled or Unconfirmed where it brings no receipt.
+    """
+
+    def __init__(
+        self, webhooks: Mapping[str, str | Secret], *, connect_timeout: float = 5.0, total_timeout: float = 15.0
+    ) -> None:
+        self._connections = Connections(USER_AGENT, connect_timeout=connect_timeout, total_timeout=total_timeout)
+        self._webhooks = {name: self._opened(name, url) for name, url in webhooks.items()}
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """The names of the webhooks, in the order given."""
+        return tuple(self._webhooks)
+
+    def webhook(self, name: str) -> DiscordWebhook:
+        """The webhook of a destination, as a sink. Raises InvalidConfiguration for a name that has none."""
+        if name not in self._webhooks:
+            known = ", ".join(self._webhooks) or "none"
+            raise InvalidConfiguration(f"destination {name!r} has no webhook: give it one, or name one of: {known}")
+        return self._webhooks[name]
+
+    async def send_signal_notification(
+        self,
+        signal: Signal,
+        user_tier: UserTier | str = UserTier.FREE,
+        priority: NotificationPriority | str | int | None = None,
+        additional_context: Mapping[str, object] | None = None,
+        destination: str | None = None,
+    ) -> Receipt:
+        """Send a signal to the channel of its tier, or to `destination`."""
+        return await self._send(signal, user_tier, priority, additional_context, destination)
+
+    async def send_system_alert(
+        self,
+        alert: Alert,
+        user_tier: UserTier | str = UserTier.ADMIN,
+        priority: NotificationPriority | str | int | None = None,
+        additional_context: Mapping[str, object] | None = None,
+        destination: str | None = None,
+    ) -> Receipt:
+        """Send an alert to the channel of its severity, or to `destination`."""
+        return await self._send(alert, user_tier, priority, additional_context, destination)
+
+    async def send_market_analysis(
+        self,
+        analysis: MarketAnalysis,
+        user_tier: UserTier | str = UserTier.FREE,
+        priority: NotificationPriority | str | int | None = None,
+        additional_context: Mapping[str, object] | None = None,
+        destination: str | None = None,
+    ) -> Receipt:
+        """Send a market analysis to its channel, or to `destination`."""
+        return await self._send(analysis, user_tier, priority, additional_context, destination)
+
+    async def send_system_status(
+        self,
+        status: SystemStatus,
+        user_tier: UserTier | str = UserTier.ADMIN,
+        priority: NotificationPriority | str | int | None = None,
+        additional_context: Mapping[str, object] | None = None,
+        destination: str | None = None,
+    ) -> Receipt:
+        """Send a status report to its channel, or to `destination`."""
+        return await self._send(status, user_tier, priority, additional_context, destination)
+
+    async def send_announcement(
+        self,
+        announcement: Announcement,
+        user_tier: UserTier | str = UserTier.FREE,
+        priority: NotificationPriority | str | int | None = None,
+        additional_context: Mapping[str, object] | None = None,
+        destination: str | None = None,
+    ) -> Receipt:
+        """Send an announcement to the community's channel, or to `destination`."""
+        return await self._send(announcement, user_tier, priority, additional_context, destination)
+
+    async def close(self) -> None:
+        """Close the connections, for good."""
+        await self._connections.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"DiscordService({', '.join(map(repr, self._webhooks))})"
+
+    def _opened(self, name: str, url: str | Secret) -> DiscordWebhook:
+        try:
+            address = WebhookAddress.parse(url)
+        except InvalidConfiguration as fault:
+            raise InvalidConfiguration(f"destination {name!r}: {fault}") from None
+        return DiscordWebhook(address, self._connections, name=name)
+
+    async def _send(
+        self,
+        payload: Payload,
+        user_tier: UserTier | str,
+        priority: NotificationPriority | str | int | None,
+        additional_context: Mapping[str, object] | None,
+        destination: str | None,
+    ) -> Receipt:
+        tier = UserTier(user_tier)
+        name = usual_destination(payload, tier) if destination is None else destination
+        if name is None:
+            raise InvalidConfiguration(f"tier {tier!s} has no usual destination for a signal: name one in destination=")
+        notification = Notification(
+            id=f"direct {payload_id(payload)}",
+            payload=payload,
+            event="new",
+            priority=_usual_priority(payload)
+            if priority is None
+            else member(NotificationPriority, priority, "priority"),
+            user_tier=tier,
+            accepted_at=clock.now(),
+            valid_until=payload.valid_until,
+            context=Context(additional_context or {}),
+        )
+        return await self.webhook(name).send([Item(notification)])
+
+
+def _usual_priority(payload: Payload) -> NotificationPriority:
+    """What matters to a message sent at once: whether anybody is notified of it."""
+    is_quiet = isinstance(payload, SystemStatus) or (isinstance(payload, Alert) and payload.severity in _QUIET)
+    return NotificationPriority.LOW if is_quiet else NotificationPriority.NORMAL

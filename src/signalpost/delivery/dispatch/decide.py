@@ -1,0 +1,111 @@
+"""What follows from what is known of a send: one pure decision for every delivery and every outcome.
+
+    a receipt                       delivered
+    Rejected                        dead
+    Throttled                       pending, after the wait it asks for; counts no attempt
+    Unavailable                     pending, after a backoff; counts one
+    Unconfirmed, answered (5xx)     pending, after a backoff; counts one, and may have been shown
+    Unconfirmed, unanswered         the same, and counts as unanswered: the second one ends as unconfirmed
+    lapsed                          as Unconfirmed, unanswered: its holder is gone
+    cut off at valid_until          unconfirmed
+    interrupted by a stop           pending; counts no attempt, but may have been shown
+    unsent                          pending, as if it had never been leased
+
+Pending is only what can still be sent: with MOST_ATTEMPTS counted it is dead, and where it could only be sent after its
+`valid_until` it is expired; both are unconfirmed instead if it may have been shown.
+"""
+
+from datetime import datetime, timedelta
+
+from signalpost.delivery.outbox.commands import Settlement
+from signalpost.delivery.pacing.backoff import Backoff, bounded
+from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.words import Word
+from signalpost.errors import Evidence
+from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+
+BACKOFF = Backoff()
+MOST_ATTEMPTS = 12
+MOST_UNANSWERED = 2
+
+
+class Ending(Word):
+    """How a lease ended that no sink has an answer to."""
+
+    LAPSED = "lapsed"
+    CUT_OFF = "cut off"
+    INTERRUPTED = "interrupted"
+    UNSENT = "unsent"
+
+
+Known = Receipt | Evidence | Ending
+"""What is known of a send."""
+
+_REASONS = {
+    Ending.LAPSED: "its holder is gone, and nobody knows whether it was sent",
+    Ending.CUT_OFF: "cut off at valid_until, without an answer",
+    Ending.INTERRUPTED: "cut off by a stop, without an answer",
+}
+
+
+def decide(delivery: Delivery, known: Known, now: datetime, jitter: float, backoff: Backoff = BACKOFF) -> Settlement:
+    """The verdict on a leased delivery, without its attempt and its message, which the caller adds."""
+    match known:
+        case Receipt():
+            return _ended(delivery, DeliveryState.DELIVERED, None, tried=1)
+        case Rejected(reason=reason):
+            return _ended(delivery, DeliveryState.DEAD, reason, tried=1)
+        case Throttled(reason=reason, retry_after=seconds):
+            return _again(delivery, reason, now, timedelta(seconds=bounded(seconds)))
+        case Unavailable(reason=reason):
+            return _again(_tried(delivery), reason, now, _wait(delivery, jitter, backoff))
+        case Unconfirmed(reason=reason, is_answered=is_answered):
+            return _maybe(delivery, reason, now, _wait(delivery, jitter, backoff), unanswered=not is_answered)
+        case Ending.LAPSED:
+            return _maybe(delivery, _REASONS[known], now, _wait(delivery, jitter, backoff), unanswered=True)
+        case Ending.CUT_OFF:
+            shown = delivery._replace(may_repeat=True, unanswered=delivery.unanswered + 1)
+            return _ended(shown, DeliveryState.UNCONFIRMED, _REASONS[known], tried=1)
+        case Ending.INTERRUPTED:
+            return _again(delivery._replace(may_repeat=True), _REASONS[known], now, None)
+        case _:
+            return _again(delivery, delivery.reason, now, None)
+
+
+def _maybe(delivery: Delivery, reason: str, now: datetime, wait: timedelta, *, unanswered: bool) -> Settlement:
+    tried = _tried(delivery)._replace(may_repeat=True, unanswered=delivery.unanswered + unanswered)
+    if unanswered and tried.unanswered >= MOST_UNANSWERED:
+        return _ended(tried, DeliveryState.UNCONFIRMED, reason)
+    return _again(tried, reason, now, wait)
+
+
+def _again(delivery: Delivery, reason: str | None, now: datetime, wait: timedelta | None) -> Settlement:
+    """Pending, unless there can be no further try."""
+    if delivery.attempts >= MOST_ATTEMPTS:
+        state = DeliveryState.UNCONFIRMED if delivery.may_repeat else DeliveryState.DEAD
+        return _ended(delivery, state, f"{reason} (attempt {delivery.attempts} of {MOST_ATTEMPTS})")
+    not_before = None if wait is None else now + wait
+    if (not_before or now) >= delivery.valid_until:
+        state = DeliveryState.UNCONFIRMED if delivery.may_repeat else DeliveryState.EXPIRED
+        return _ended(delivery, state, reason)
+    return _ended(delivery, DeliveryState.PENDING, reason)._replace(not_before=not_before)
+
+
+def _ended(delivery: Delivery, state: DeliveryState, reason: str | None, tried: int = 0) -> Settlement:
+    return Settlement(
+        id=delivery.id,
+        state=state,
+        attempt=None,
+        attempts=delivery.attempts + tried,
+        unanswered=delivery.unanswered,
+        may_repeat=delivery.may_repeat,
+        reason=reason,
+    )
+
+
+def _tried(delivery: Delivery) -> Delivery:
+    return delivery._replace(attempts=delivery.attempts + 1)
+
+
+def _wait(delivery: Delivery, jitter: float, backoff: Backoff) -> timedelta:
+    return timedelta(seconds=backoff.delay(delivery.attempts + 1, jitter))

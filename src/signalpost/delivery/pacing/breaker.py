@@ -1,0 +1,170 @@
+"""The breaker: stops sending to a destination that fails, and finds out with one invisible request whether it is back.
+
+Measured elsewhere, and what is done here instead:
+
+- A breaker that counts exceptions is blind where the sender returns a value. This one is told by evidence: no answer,
+  5xx and no connection are failures; a refusal or "too many requests" is an answer, and so the far end lives.
+- A breaker that answers "failed" while it is open burns the attempts of everything that waits. This one says when to
+  come back, and what was not tried is not counted.
+- At half-open, four libraries out of four let every caller through. This one lets one probe through, which shows
+  nothing, and then one message.
+- A cool-down that only grows is a late recovery after a short outage, one that does not grow is an attack on a far end
+  that is down for a day. So the interval between probes grows to 5 s, stays there for the first 2 minutes, and then
+  grows to 60 s. It counts from the beginning of a probe, so that one that hangs does not make the next one late.
+
+    closed      5 failures in a row, or at least half of at least 10 answers within 60 s   -> open
+    open        the probe is answered                                                      -> half-open
+    half-open   the message is answered                                                    -> closed
+    half-open   the message fails                                                          -> open
+
+In an outage of 60 s that is 5 failures and about 15 probes. Where probes are answered and messages are not, each of
+these comes with a message.
+
+Weakness: the breaker knows a destination and not its host, so an outage of the host is found out once by each
+destination. An answer to a request that began before the breaker last moved is not counted, however good its news.
+"""
+
+from collections import deque
+from math import inf
+from typing import NamedTuple
+
+from signalpost.domain.words import Word
+
+
+class BreakerState(Word):
+    """What a breaker lets through: everything, nothing but probes, or one message."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class BreakerSettings(NamedTuple):
+    """When a breaker opens, and how it probes. Times are seconds."""
+
+    failures_in_a_row: int = 5
+    least_answers: int = 10
+    """So many answers within `period` are enough to judge the share of failures."""
+    share: float = 0.5
+    period: float = 60.0
+    first_interval: float = 2.0
+    early_interval: float = 5.0
+    """The longest interval between probes as long as the breaker is open for less than `early`."""
+    early: float = 120.0
+    late_interval: float = 60.0
+    spread: float = 0.2
+    """The part of each interval that is left to chance, so that many destinations do not probe at once."""
+
+
+USUAL = BreakerSettings()
+
+
+class CircuitBreaker:
+    """One destination's breaker.
+
+    A message or probe that begins takes a permit, and is recorded or given back with it. What moves the breaker returns
+    the state it moved to, and None where it did not move.
+    """
+
+    def __init__(self, settings: BreakerSettings = USUAL) -> None:
+        self.state = BreakerState.CLOSED
+        self.trips = 0
+        """How often it opened from closed."""
+        self._settings = settings
+        self._epoch = 0
+        self._in_a_row = 0
+        self._seconds: deque[list[int]] = deque()
+        """A second, its answers and its failures; those of the last `period`."""
+        self._on_trial = False
+        self._opened_at = 0.0
+        self._interval = 0.0
+        self._probe_at = inf
+        self._probe_began_at = 0.0
+
+    def ready_at(self, now: float) -> float:
+        """When a message may begin: now, or infinity where that waits for a probe or for the message on trial."""
+        if self.state is BreakerState.OPEN or self._on_trial:
+            return inf
+        return now
+
+    @property
+    def probe_at(self) -> float:
+        """When the next probe should begin; infinity where none is wanted."""
+        return self._probe_at
+
+    def begin(self) -> int:
+        """A message begins."""
+        self._on_trial = self.state is BreakerState.HALF_OPEN
+        return self._epoch
+
+    def begin_probe(self, now: float) -> int:
+        """A probe begins."""
+        self._probe_at = inf
+        self._probe_began_at = now
+        return self._epoch
+
+    def give_back(self, permit: int) -> None:
+        """The message was not sent, or its end says nothing about the far end."""
+        if permit == self._epoch:
+            self._on_trial = False
+
+    def record(self, permit: int, now: float, jitter: float, *, is_failure: bool) -> BreakerState | None:
+        """A message ended: as a failure, or with an answer."""
+        if permit != self._epoch:
+            return None
+        if self.state is BreakerState.HALF_OPEN:
+            return self._open(now, jitter) if is_failure else self._move(BreakerState.CLOSED)
+        if self._count(now, is_failure=is_failure):
+            self.trips += 1
+            self._opened_at = now
+            self._interval = 0.0
+            self._probe_began_at = now
+            return self._open(now, jitter)
+        return None
+
+    def record_probe(self, permit: int, now: float, jitter: float, *, is_alive: bool) -> BreakerState | None:
+        """A probe ended: the far end is alive, or it is not."""
+        if permit != self._epoch:
+            return None
+        if is_alive:
+            return self._move(BreakerState.HALF_OPEN)
+        self._plan_probe(now, jitter)
+        return None
+
+    def _count(self, now: float, *, is_failure: bool) -> bool:
+        """Whether the breaker has to open."""
+        settings, seconds, second = self._settings, self._seconds, int(now)
+        while seconds and seconds[0][0] <= second - settings.period:
+            seconds.popleft()
+        if not seconds or seconds[-1][0] != second:
+            seconds.append([second, 0, 0])
+        seconds[-1][1] += 1
+        if not is_failure:
+            self._in_a_row = 0
+            return False
+        seconds[-1][2] += 1
+        self._in_a_row += 1
+        if self._in_a_row >= settings.failures_in_a_row:
+            return True
+        answers, failures = sum(each[1] for each in seconds), sum(each[2] for each in seconds)
+        return answers >= settings.least_answers and failures >= settings.share * answers
+
+    def _open(self, now: float, jitter: float) -> BreakerState:
+        self._plan_probe(now, jitter)
+        return self._move(BreakerState.OPEN)
+
+    def _plan_probe(self, now: float, jitter: float) -> None:
+        settings = self._settings
+        is_early = now - self._opened_at < settings.early
+        longest = settings.early_interval if is_early else settings.late_interval
+        self._interval = min(2 * self._interval or settings.first_interval, longest)
+        wait = self._interval * (1 - settings.spread * (1 - jitter))
+        self._probe_at = max(now, self._probe_began_at + wait)
+
+    def _move(self, state: BreakerState) -> BreakerState:
+        self._epoch += 1
+        self._on_trial = False
+        self._in_a_row = 0
+        self._seconds.clear()
+        self.state = state
+        return state

@@ -1,0 +1,150 @@
+"""One destination's pace: the latest of everything that may hold its next request."""
+
+from typing import NamedTuple
+
+from signalpost.delivery.pacing.backoff import bounded
+from signalpost.delivery.pacing.bucket import Bucket
+from signalpost.delivery.pacing.host import REFUSALS_PERIOD, Channel, Host
+from signalpost.delivery.pacing.limits import Limits, slots_open
+from signalpost.delivery.pacing.sliding_window import SlidingWindow
+from signalpost.domain.priority import NotificationPriority
+from signalpost.sinks.evidence import Answered, RateFacts, Receipt, Throttled
+from signalpost.sinks.port import Answer
+
+REFUSALS_OF_A_DESTINATION = 50
+_REFUSALS = frozenset({401, 403, 429})
+
+
+class Slot:
+    """A request that a pacer has let begin, until it is ended or given back."""
+
+    __slots__ = ("is_probe",)
+
+    def __init__(self, is_probe: bool) -> None:  # noqa: FBT001  # made by the pacer alone
+        self.is_probe = is_probe
+
+
+class PaceMemory(NamedTuple):
+    """What a pacer should still know after a restart."""
+
+    ages: tuple[float, ...]
+    """How many seconds ago its last requests ended."""
+    held_for: float
+    """Seconds for which it was told to wait."""
+
+
+class Pacer:
+    """Says when a destination's next request may begin, and learns from how each ended.
+
+    Every request is counted, failures and probes too. Requests in flight are counted as if they were shown.
+    """
+
+    def __init__(self, limits: Limits, host: Host) -> None:
+        self.host = host
+        self._reserve = limits.reserve
+        self._minute = SlidingWindow(limits.messages_a_minute, 60.0) if limits.messages_a_minute else None
+        self._refusals = SlidingWindow(REFUSALS_OF_A_DESTINATION, REFUSALS_PERIOD)
+        self._channel = Channel(limits.channel)
+        self._bucket = Bucket(limits.burst)
+        self._scope: str | None = None
+        self._slots: set[Slot] = set()
+
+    def ready_at(self, now: float, priority: NotificationPriority) -> float:
+        """When the next request of `priority` may begin, `now` at the earliest.
+
+        Infinity where that waits for a request to end, perhaps one of another destination of the host.
+        """
+        host, channel = self.host, self._channel
+        ready = max(
+            now,
+            host.held_until,
+            channel.held_until,
+            self._bucket.ready_at(now, priority, reserve=self._reserve),
+            host.refusals.ready_at(now, host.refusals.limit),
+            self._refusals.ready_at(now, self._refusals.limit),
+        )
+        for window in (self._minute, channel.window, host.window):
+            if window is not None:
+                slots = slots_open(window.limit, window.period, priority) if self._reserve else window.limit
+                ready = max(ready, window.ready_at(now, slots))
+        return ready
+
+    def begin(self, now: float, *, is_probe: bool = False) -> Slot:
+        """A request begins: its slot is filled until `end` or `give_back`."""
+        for window in self._windows():
+            window.begin(now)
+        slot = Slot(is_probe)
+        self._slots.add(slot)
+        return slot
+
+    def give_back(self, slot: Slot) -> None:
+        """The request was not made after all, and counts for nothing."""
+        self._slots.remove(slot)
+        for window in self._windows():
+            window.give_back()
+
+    def end(self, slot: Slot, now: float, outcome: object = None) -> None:
+        """The request ended, with a receipt, an answer or evidence, or nobody knows how."""
+        self._slots.remove(slot)
+        for window in self._windows():
+            window.end(now)
+        match outcome:
+            case Receipt(rate=RateFacts() as facts):
+                self._learn(facts, now, slot)
+            case Answer(rate, name):
+                if rate is not None:
+                    self._learn(rate, now, slot)
+                if name is not None:
+                    self.show_in(name)
+            case Throttled():
+                self._hold(outcome, now)  # its headers may be those of another limit: only the wait is believed
+            case Answered(rate=RateFacts() as facts):
+                self._learn(facts, now, slot)
+        if isinstance(outcome, Answered) and outcome.status in _REFUSALS:
+            self._refusals.count(now)
+            self.host.refusals.count(now)
+
+    def show_in(self, channel: str) -> None:
+        """It became known what channel this destination shows in: others that do share its limit and its holds."""
+        own, shared = self._channel, self.host.channels.setdefault(channel, self._channel)
+        if shared is not own:
+            shared.held_until = max(shared.held_until, own.held_until)
+            self._move(own.window, shared.window)
+            self._channel = shared
+
+    def memory(self, now: float) -> PaceMemory:
+        """What is worth keeping over a restart."""
+        ages = max((window.ages(now) for window in (self._minute, self._channel.window) if window), key=len, default=())
+        held_until = max(self._channel.held_until, self.host.held_until)
+        return PaceMemory(ages, max(0.0, held_until - now))
+
+    def recall(self, memory: PaceMemory, now: float) -> None:
+        """Take up what was kept: requests of a moment ago still count at the far end, and a hold still holds."""
+        for age in memory.ages:
+            for window in (self._minute, self._channel.window, self._bucket.window):
+                if window is not None:
+                    window.count(now - age)
+        self._channel.held_until = max(self._channel.held_until, now + bounded(memory.held_for))
+
+    def _windows(self) -> list[SlidingWindow | Bucket]:
+        every = (self._minute, self._channel.window, self._bucket, self.host.window)
+        return [window for window in every if window is not None]
+
+    def _hold(self, throttled: Throttled, now: float) -> None:
+        holder = self.host if throttled.scope == "host" else self._channel
+        holder.held_until = max(holder.held_until, now + bounded(throttled.retry_after))
+
+    def _learn(self, facts: RateFacts, now: float, slot: Slot) -> None:
+        if facts.scope != self._scope:
+            if slot.is_probe:
+                return  # a probe is another kind of request, with a limit of its own
+            own, shared = self._bucket, self.host.buckets.setdefault(facts.scope, self._bucket)
+            if shared is not own:
+                self._move(own.window, shared.window)
+                self._bucket = shared
+            self._scope = facts.scope
+        self._bucket.learn(facts, now)
+
+    def _move(self, own: SlidingWindow | None, shared: SlidingWindow | None) -> None:
+        if own is not None and shared is not None:
+            shared.take_over(own, in_flight=len(self._slots))

@@ -1,0 +1,180 @@
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.dispatch.decide import MOST_ATTEMPTS, Ending, Known, decide
+from signalpost.delivery.outbox.commands import Settlement
+from signalpost.delivery.pacing.backoff import LONGEST_WAIT, Backoff
+from signalpost.domain.delivery import NEXT_STATES, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.priority import NotificationPriority
+from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+
+NOW = datetime(2025, 8, 20, 5, tzinfo=UTC)
+PENDING, LEASED = DeliveryState.PENDING, DeliveryState.LEASED
+DELIVERED, UNCONFIRMED = DeliveryState.DELIVERED, DeliveryState.UNCONFIRMED
+EXPIRED, DEAD = DeliveryState.EXPIRED, DeliveryState.DEAD
+
+RECEIPT = Receipt("1001")
+REFUSED = Rejected("bad request", status=400)
+GONE = Rejected("unknown webhook", status=404, is_gone=True)
+BUSY = Throttled("slow down", retry_after=2.5, scope="destination")
+DOWN = Unavailable("connection refused")
+BROKEN = Unconfirmed("bad gateway", status=502)
+SILENT = Unconfirmed("the connection was cut")
+LAPSED, CUT_OFF, INTERRUPTED, UNSENT = Ending
+KNOWN: list[Known] = [RECEIPT, REFUSED, GONE, BUSY, DOWN, BROKEN, SILENT, *Ending]
+
+
+def delivery(attempts: int = 0, unanswered: int = 0, seconds: float = 600, **facts: Any) -> Delivery:
+    """A leased one, valid for so many seconds more."""
+    return Delivery(
+        DeliveryId("n1", "signals-free"),
+        LEASED,
+        NotificationPriority.NORMAL,
+        1,
+        "s1",
+        NOW + timedelta(seconds=seconds),
+        attempts=attempts,
+        unanswered=unanswered,
+        **facts,
+    )
+
+
+def verdict(of: Delivery, known: Known, jitter: float = 1.0) -> tuple[object, ...]:
+    """State, seconds to wait, attempts, unanswered, may_repeat."""
+    settled = decide(of, known, NOW, jitter)
+    wait = None if settled.not_before is None else (settled.not_before - NOW).total_seconds()
+    return settled.state.value, wait, settled.attempts, settled.unanswered, settled.may_repeat
+
+
+FRESH, SHOWN = delivery(), delivery(3, 1, may_repeat=True)
+LAST, LAST_SHOWN = delivery(11), delivery(11, may_repeat=True)
+SHORT, SHORT_SHOWN = delivery(seconds=1), delivery(seconds=1, may_repeat=True)
+OVER, OVER_SHOWN = delivery(seconds=0), delivery(seconds=0, may_repeat=True)
+
+
+@pytest.mark.parametrize(
+    ("of", "known", "expected"),
+    [
+        (FRESH, RECEIPT, ("delivered", None, 1, 0, False)),
+        (SHOWN, RECEIPT, ("delivered", None, 4, 1, True)),
+        (LAST, RECEIPT, ("delivered", None, 12, 0, False)),
+        (OVER, RECEIPT, ("delivered", None, 1, 0, False)),
+        (FRESH, REFUSED, ("dead", None, 1, 0, False)),
+        (FRESH, GONE, ("dead", None, 1, 0, False)),
+        (SHOWN, REFUSED, ("dead", None, 4, 1, True)),
+        (FRESH, BUSY, ("pending", 2.5, 0, 0, False)),
+        (SHOWN, BUSY, ("pending", 2.5, 3, 1, True)),
+        (LAST, BUSY, ("pending", 2.5, 11, 0, False)),
+        (SHORT, BUSY, ("expired", None, 0, 0, False)),
+        (SHORT_SHOWN, BUSY, ("unconfirmed", None, 0, 0, True)),
+        (FRESH, DOWN, ("pending", 1.0, 1, 0, False)),
+        (SHOWN, DOWN, ("pending", 8.0, 4, 1, True)),
+        (LAST, DOWN, ("dead", None, 12, 0, False)),
+        (LAST_SHOWN, DOWN, ("unconfirmed", None, 12, 0, True)),
+        (SHORT, DOWN, ("expired", None, 1, 0, False)),
+        (SHORT_SHOWN, DOWN, ("unconfirmed", None, 1, 0, True)),
+        (FRESH, BROKEN, ("pending", 1.0, 1, 0, True)),
+        (SHOWN, BROKEN, ("pending", 8.0, 4, 1, True)),
+        (LAST, BROKEN, ("unconfirmed", None, 12, 0, True)),
+        (SHORT, BROKEN, ("unconfirmed", None, 1, 0, True)),
+        (FRESH, SILENT, ("pending", 1.0, 1, 1, True)),
+        (SHOWN, SILENT, ("unconfirmed", None, 4, 2, True)),
+        (LAST, SILENT, ("unconfirmed", None, 12, 1, True)),
+        (SHORT, SILENT, ("unconfirmed", None, 1, 1, True)),
+        (FRESH, LAPSED, ("pending", 1.0, 1, 1, True)),
+        (SHOWN, LAPSED, ("unconfirmed", None, 4, 2, True)),
+        (OVER, LAPSED, ("unconfirmed", None, 1, 1, True)),
+        (FRESH, CUT_OFF, ("unconfirmed", None, 1, 1, True)),
+        (OVER, CUT_OFF, ("unconfirmed", None, 1, 1, True)),
+        (FRESH, INTERRUPTED, ("pending", None, 0, 0, True)),
+        (SHOWN, INTERRUPTED, ("pending", None, 3, 1, True)),
+        (LAST, INTERRUPTED, ("pending", None, 11, 0, True)),
+        (OVER, INTERRUPTED, ("unconfirmed", None, 0, 0, True)),
+        (FRESH, UNSENT, ("pending", None, 0, 0, False)),
+        (SHOWN, UNSENT, ("pending", None, 3, 1, True)),
+        (OVER, UNSENT, ("expired", None, 0, 0, False)),
+        (OVER_SHOWN, UNSENT, ("unconfirmed", None, 0, 0, True)),
+    ],
+)
+def test_each_outcome_has_its_verdict(of: Delivery, known: Known, expected: tuple[object, ...]) -> None:
+    assert verdict(of, known) == expected
+
+
+def every_settlement() -> list[tuple[Delivery, Known, Settlement]]:
+    of_all_kinds = [
+        delivery(attempts, unanswered, seconds, may_repeat=may_repeat)
+        for attempts, unanswered, seconds, may_repeat in product(range(12), range(2), (-5, 0, 0.5, 600), (False, True))
+    ]
+    return [(of, known, decide(of, known, NOW, 0.5)) for of, known in product(of_all_kinds, KNOWN)]
+
+
+def test_every_verdict_is_a_move_that_a_leased_delivery_may_make() -> None:
+    assert {settled.state for _, _, settled in every_settlement()} == NEXT_STATES[LEASED]
+
+
+def test_nothing_is_pending_that_cannot_be_sent_any_more() -> None:
+    for of, known, settled in every_settlement():
+        if settled.state is PENDING:
+            assert (settled.not_before or NOW) < of.valid_until, (of, known)
+            assert settled.attempts < MOST_ATTEMPTS, (of, known)
+
+
+def test_what_may_have_been_shown_is_never_said_to_be_expired() -> None:
+    """And what once may have been shown never becomes surely unshown."""
+    for of, known, settled in every_settlement():
+        assert settled.may_repeat >= of.may_repeat, (of, known)
+        assert not (settled.may_repeat and settled.state is EXPIRED), (of, known)
+        assert not (settled.state is UNCONFIRMED and not settled.may_repeat), (of, known)
+
+
+def test_only_an_outage_of_the_destination_uses_up_attempts() -> None:
+    assert {known for _, known, settled in every_settlement() if settled.attempts == 0} == {BUSY, INTERRUPTED, UNSENT}
+
+
+def test_a_retry_may_not_begin_at_valid_until_itself() -> None:
+    assert verdict(delivery(seconds=2.5), BUSY)[0] == "expired"
+    assert verdict(delivery(seconds=2.500001), BUSY)[0] == "pending"
+
+
+def test_a_wait_between_attempts_is_drawn_and_grows() -> None:
+    waits = [verdict(delivery(attempts), DOWN, jitter=0.5)[1] for attempts in range(8)]
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert decide(FRESH, DOWN, NOW, 1.0, Backoff(base=7.0)).not_before == NOW + timedelta(seconds=7)
+
+
+@pytest.mark.parametrize("asked", [float("inf"), 1e300, LONGEST_WAIT + 1])
+def test_no_wait_that_is_asked_for_is_beyond_the_calendar(asked: float) -> None:
+    of = delivery(seconds=10 * LONGEST_WAIT)
+    assert verdict(of, Throttled("wait", retry_after=asked, scope="host"))[1] == LONGEST_WAIT
+
+
+def test_a_verdict_says_why() -> None:
+    reasons = {str(known): decide(FRESH, known, NOW, 0.5).reason for known in KNOWN}
+    assert reasons == {
+        str(RECEIPT): None,
+        "bad request": "bad request",
+        "unknown webhook": "unknown webhook",
+        "slow down": "slow down",
+        "connection refused": "connection refused",
+        "bad gateway": "bad gateway",
+        "the connection was cut": "the connection was cut",
+        "lapsed": "its holder is gone, and nobody knows whether it was sent",
+        "cut off": "cut off at valid_until, without an answer",
+        "interrupted": "cut off by a stop, without an answer",
+        "unsent": None,
+    }
+    assert decide(LAST, DOWN, NOW, 0.5).reason == "connection refused (attempt 12 of 12)"
+    assert decide(delivery(reason="slow down"), UNSENT, NOW, 0.5).reason == "slow down"
+
+
+def test_a_verdict_names_its_delivery_and_leaves_attempt_and_message_to_the_caller() -> None:
+    for of, _, settled in every_settlement():
+        assert (settled.id, settled.attempt, settled.message, settled.fallback) == (of.id, None, None, None)
+
+
+def test_a_third_silence_is_never_risked() -> None:
+    """Even where an earlier version left more unanswered than are allowed now."""
+    assert verdict(delivery(5, 7, may_repeat=True), SILENT) == ("unconfirmed", None, 6, 8, True)

@@ -1,0 +1,184 @@
+from math import inf
+
+import pytest
+
+from signalpost.delivery.pacing.breaker import BreakerSettings, BreakerState, CircuitBreaker
+
+CLOSED, OPEN, HALF_OPEN = BreakerState
+
+
+def message(breaker: CircuitBreaker, now: float, *, fails: bool, jitter: float = 1.0) -> BreakerState | None:
+    return breaker.record(breaker.begin(), now, jitter, is_failure=fails)
+
+
+def probe(breaker: CircuitBreaker, now: float, *, alive: bool, jitter: float = 1.0) -> BreakerState | None:
+    return breaker.record_probe(breaker.begin_probe(now), now, jitter, is_alive=alive)
+
+
+def opened(now: float = 0.0, jitter: float = 1.0) -> CircuitBreaker:
+    breaker = CircuitBreaker()
+    moves = [message(breaker, now, fails=True, jitter=jitter) for _ in range(5)]
+    assert moves == [None, None, None, None, OPEN]
+    return breaker
+
+
+def half_opened() -> CircuitBreaker:
+    breaker = opened()
+    assert probe(breaker, 2.0, alive=True) is HALF_OPEN
+    return breaker
+
+
+def test_a_closed_breaker_lets_everything_through_and_wants_no_probe() -> None:
+    breaker = CircuitBreaker()
+    breaker.begin()
+    assert (breaker.state, breaker.ready_at(7.0), breaker.probe_at) == (CLOSED, 7.0, inf)
+
+
+def test_five_failures_in_a_row_open_it() -> None:
+    breaker = opened()
+    assert (breaker.state, breaker.ready_at(0.0), breaker.trips) == (OPEN, inf, 1)
+
+
+def test_an_answer_breaks_the_row() -> None:
+    breaker = CircuitBreaker()
+    for _ in range(4):
+        message(breaker, 0.0, fails=True)
+    message(breaker, 0.0, fails=False)
+    for _ in range(4):
+        assert message(breaker, 0.0, fails=True) is None
+
+
+def test_half_of_ten_answers_in_a_minute_open_it_though_never_five_in_a_row() -> None:
+    breaker = CircuitBreaker()
+    outcomes = [False, True] * 4 + [False]
+    assert [message(breaker, float(second), fails=fails) for second, fails in enumerate(outcomes)] == [None] * 9
+    assert message(breaker, 9.0, fails=True) is OPEN
+
+
+def test_fewer_than_half_keep_it_closed() -> None:
+    breaker = CircuitBreaker()
+    assert {message(breaker, float(n), fails=n % 5 in {0, 2}) for n in range(50)} == {None}
+
+
+def test_what_happened_more_than_a_minute_ago_is_forgotten() -> None:
+    breaker = CircuitBreaker()
+    for n in range(9):
+        message(breaker, n / 10, fails=n % 2 == 1)
+    assert message(breaker, 60.95, fails=True) is None
+    assert message(breaker, 61.0, fails=True) is None
+
+
+def test_a_busy_minute_is_kept_in_few_numbers() -> None:
+    breaker = CircuitBreaker()
+    for n in range(20_000):
+        message(breaker, n / 100, fails=False)
+    assert len(breaker._seconds) <= 61
+
+
+def test_a_probe_is_wanted_after_an_interval_and_only_one() -> None:
+    breaker = opened(now=100.0)
+    assert breaker.probe_at == 102.0
+    breaker.begin_probe(102.0)
+    assert breaker.probe_at == inf
+
+
+def test_intervals_grow_to_five_seconds_and_after_two_minutes_to_a_minute() -> None:
+    breaker, times = opened(), []
+    while len(times) < 32:
+        times.append(breaker.probe_at)
+        assert probe(breaker, breaker.probe_at, alive=False) is None
+    intervals = [later - earlier for earlier, later in zip([0.0, *times], times, strict=False)]
+    assert intervals[:4] == [2.0, 4.0, 5.0, 5.0]
+    assert set(intervals[2:24]) == {5.0}
+    assert [round(each) for each in intervals[24:]] == [5, 10, 20, 40, 60, 60, 60, 60]
+
+
+def test_a_fifth_of_an_interval_is_left_to_chance() -> None:
+    assert opened(jitter=0.0).probe_at == pytest.approx(1.6)
+    assert opened(jitter=0.5).probe_at == pytest.approx(1.8)
+
+
+def test_a_probe_that_hangs_does_not_make_the_next_one_late() -> None:
+    breaker = opened()
+    for expected in (2.0, 6.0, 11.0, 16.0):
+        assert breaker.probe_at == expected
+        permit = breaker.begin_probe(expected)
+        breaker.record_probe(permit, expected + 3.0, 1.0, is_alive=False)
+
+
+def test_a_probe_that_ends_after_the_next_was_due_is_followed_at_once() -> None:
+    breaker = opened()
+    breaker.record_probe(breaker.begin_probe(2.0), 30.0, 1.0, is_alive=False)
+    assert breaker.probe_at == 30.0
+
+
+def test_half_open_lets_one_message_through_and_then_waits_for_its_answer() -> None:
+    breaker = half_opened()
+    assert (breaker.ready_at(2.0), breaker.probe_at) == (2.0, inf)
+    permit = breaker.begin()
+    assert breaker.ready_at(2.0) == inf
+    assert breaker.record(permit, 2.1, 1.0, is_failure=False) is CLOSED
+    assert breaker.ready_at(2.1) == 2.1
+
+
+def test_a_message_that_fails_on_trial_opens_it_again_without_a_new_trip() -> None:
+    breaker = half_opened()
+    assert message(breaker, 2.1, fails=True) is OPEN
+    assert (breaker.trips, breaker.probe_at) == (1, 6.0)
+
+
+def test_where_probes_are_answered_and_messages_are_not_the_interval_grows_all_the_same() -> None:
+    breaker, requests, now = opened(), 5, 0.0
+    while now < 60.0:
+        now = breaker.probe_at
+        assert probe(breaker, now, alive=True, jitter=0.5) is HALF_OPEN
+        assert message(breaker, now + 0.1, fails=True, jitter=0.5) is OPEN
+        requests += 2
+    assert requests < 40
+
+
+def test_a_message_on_trial_that_was_not_sent_makes_room_for_another() -> None:
+    breaker = half_opened()
+    breaker.give_back(breaker.begin())
+    assert (breaker.state, breaker.ready_at(3.0)) == (HALF_OPEN, 3.0)
+
+
+def test_what_began_before_the_breaker_moved_says_nothing_about_it() -> None:
+    breaker = CircuitBreaker()
+    early = [breaker.begin() for _ in range(7)]
+    for permit in early[:5]:
+        breaker.record(permit, 0.0, 1.0, is_failure=True)
+    assert breaker.record(early[5], 1.0, 1.0, is_failure=False) is None
+    probe(breaker, 2.0, alive=True)
+    trial = breaker.begin()
+    breaker.give_back(early[6])
+    assert breaker.record(early[6], 2.0, 1.0, is_failure=True) is None
+    assert (breaker.state, breaker.ready_at(2.0)) == (HALF_OPEN, inf)
+    assert breaker.record(trial, 2.0, 1.0, is_failure=False) is CLOSED
+
+
+def test_a_probe_that_ends_after_the_breaker_moved_says_nothing() -> None:
+    breaker = opened()
+    late = breaker.begin_probe(2.0)
+    breaker.record_probe(late, 2.0, 1.0, is_alive=True)
+    assert breaker.record_probe(late, 3.0, 1.0, is_alive=False) is None
+    assert breaker.probe_at == inf
+
+
+def test_a_second_outage_begins_with_short_intervals_again() -> None:
+    breaker = opened()
+    for _ in range(40):
+        probe(breaker, breaker.probe_at, alive=False)
+    now = breaker.probe_at
+    probe(breaker, now, alive=True)
+    assert message(breaker, now, fails=False) is CLOSED
+    for _ in range(5):
+        message(breaker, now + 1, fails=True)
+    assert (breaker.probe_at, breaker.trips) == (now + 3, 2)
+
+
+def test_its_numbers_are_settings() -> None:
+    breaker = CircuitBreaker(BreakerSettings(failures_in_a_row=2, first_interval=0.5))
+    message(breaker, 0.0, fails=True)
+    assert message(breaker, 0.0, fails=True) is OPEN
+    assert breaker.probe_at == 0.5

@@ -1,0 +1,133 @@
+from math import inf, nan
+
+import pytest
+
+from signalpost.delivery.pacing.bucket import Bucket
+from signalpost.delivery.pacing.limits import Rate
+from signalpost.domain.priority import NotificationPriority
+from signalpost.sinks.evidence import RateFacts
+
+URGENT, NORMAL = NotificationPriority.URGENT, NotificationPriority.NORMAL
+
+
+def ready_at(bucket: Bucket, now: float) -> float:
+    return bucket.ready_at(now, NORMAL, reserve=False)
+
+
+def answered(bucket: Bucket, at: float, facts: RateFacts | None = None) -> Bucket:
+    bucket.begin(at)
+    bucket.end(at)
+    if facts is not None:
+        bucket.learn(facts, at)
+    return bucket
+
+
+def facts(limit: int, remaining: int, reset_after: float) -> RateFacts:
+    return RateFacts("bucket", limit, remaining, reset_after)
+
+
+def test_what_is_assumed_holds_until_an_answer_tells() -> None:
+    bucket = Bucket(Rate(2, 2.0))
+    answered(answered(bucket, 0.0), 0.5)
+    assert ready_at(bucket, 0.5) == 2.0
+    answered(bucket, 2.0, facts(10, 9, 1.0))
+    assert ready_at(bucket, 2.0) == 2.0
+    assert (bucket.window.limit, bucket.window.period) == (10, 1.0)
+
+
+def test_where_nothing_is_assumed_nothing_is_kept_until_an_answer_tells() -> None:
+    bucket = Bucket(None)
+    for _ in range(1000):
+        answered(bucket, 0.0)
+    assert ready_at(bucket, 0.0) == 0.0
+    assert bucket.window.used(0.0) == 0
+    answered(bucket, 1.0, facts(1, 0, 3.0))
+    assert ready_at(bucket, 1.0) == 4.0
+
+
+def test_a_request_in_flight_at_the_first_answer_is_counted() -> None:
+    bucket = Bucket(None)
+    bucket.begin(0.0)
+    answered(bucket, 0.0, facts(2, 1, 2.0))
+    assert ready_at(bucket, 0.0) == 2.0
+    bucket.end(1.0)
+    answered(bucket, 2.0)
+    assert ready_at(bucket, 2.0) == 3.0
+
+
+def test_the_longest_period_told_is_believed_because_answers_are_made_late() -> None:
+    bucket = answered(Bucket(None), 0.0, facts(5, 4, 1.9))
+    answered(bucket, 0.1, facts(5, 3, 2.0))
+    answered(bucket, 0.2, facts(5, 2, 1.7))
+    assert bucket.window.period == 2.0
+
+
+def test_a_limit_that_really_became_shorter_is_believed() -> None:
+    bucket = answered(Bucket(None), 0.0, facts(5, 4, 60.0))
+    answered(bucket, 100.0, facts(5, 3, 1.0))
+    assert bucket.window.period == 60.0
+    answered(bucket, 200.0, facts(5, 4, 1.0))
+    assert bucket.window.period == 1.0
+
+
+def test_where_others_write_too_their_requests_are_respected_until_the_reset() -> None:
+    bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 1, 1.5))
+    assert ready_at(bucket, 0.0) == 0.0
+    answered(bucket, 0.1)
+    assert ready_at(bucket, 0.1) == 1.5
+    assert ready_at(bucket, 1.5) == 1.5
+
+
+def test_a_request_not_made_leaves_what_others_left() -> None:
+    bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 1, 1.5))
+    bucket.begin(0.1)
+    assert ready_at(bucket, 0.1) == 1.5
+    bucket.give_back()
+    assert ready_at(bucket, 0.1) == 0.1
+
+
+def test_what_is_left_counts_a_request_in_flight_because_it_may_not_have_arrived() -> None:
+    bucket = Bucket(Rate(5, 2.0))
+    bucket.begin(0.0)
+    answered(bucket, 0.0, facts(5, 1, 1.5))
+    assert ready_at(bucket, 0.0) == 1.5
+
+
+def test_the_last_one_that_others_left_is_kept_for_the_urgent() -> None:
+    bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 1, 1.5))
+    assert bucket.ready_at(0.0, NORMAL, reserve=True) == 1.5
+    assert bucket.ready_at(0.0, URGENT, reserve=True) == 0.0
+
+
+def test_an_answer_that_leaves_as_much_as_we_do_ends_the_respect_for_others() -> None:
+    bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 0, 9.0))
+    assert ready_at(bucket, 0.0) == 9.0
+    answered(bucket, 1.0, facts(5, 3, 2.0))
+    assert ready_at(bucket, 1.0) == 1.0
+
+
+def test_an_answer_that_comes_out_of_turn_does_no_harm() -> None:
+    bucket = Bucket(Rate(5, 2.0))
+    for _ in range(3):
+        bucket.begin(0.0)
+    for remaining in (2, 4, 3):
+        bucket.end(0.1)
+        bucket.learn(facts(5, remaining, 2.0), 0.1)
+    assert ready_at(bucket, 0.1) == 0.1
+    answered(answered(bucket, 0.1), 0.1)
+    assert ready_at(bucket, 0.1) == 2.1
+
+
+def test_while_all_slots_are_in_flight_nobody_can_say_when() -> None:
+    bucket = answered(Bucket(None), 0.0, facts(1, 0, 1.0))
+    bucket.begin(1.0)
+    assert ready_at(bucket, 1.0) == inf
+
+
+@pytest.mark.parametrize(
+    "nonsense", [facts(0, 0, 1.0), facts(5, 4, -1.0), facts(5, 4, nan), facts(5, 4, inf), facts(5, 0, 1.7e9)]
+)
+def test_what_cannot_be_is_not_believed(nonsense: RateFacts) -> None:
+    bucket = answered(Bucket(Rate(5, 2.0)), 0.0, nonsense)
+    assert (bucket.window.limit, bucket.window.period) == (5, 2.0)
+    assert ready_at(bucket, 0.0) == 0.0

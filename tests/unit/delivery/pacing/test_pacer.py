@@ -1,0 +1,262 @@
+import gc
+from math import inf
+from random import Random
+
+import pytest
+
+from signalpost.delivery.pacing.host import Host
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
+from signalpost.delivery.pacing.pacer import PaceMemory, Pacer
+from signalpost.domain.priority import NotificationPriority
+from signalpost.sinks.evidence import RateFacts, Receipt, Rejected, Throttled, Unavailable
+from signalpost.sinks.port import Answer
+
+LOW, NORMAL, HIGH, URGENT = NotificationPriority
+FREE = NOTHING_ASSUMED._replace(reserve=False)
+
+
+def sent(pacer: Pacer, at: float, outcome: object = None, times: int = 1) -> Pacer:
+    for _ in range(times):
+        pacer.end(pacer.begin(at), at, outcome)
+    return pacer
+
+
+def told(limit: int, remaining: int, reset_after: float, scope: str = "webhook") -> Receipt:
+    return Receipt("1", rate=RateFacts(scope, limit, remaining, reset_after))
+
+
+def test_five_in_two_seconds_until_an_answer_tells() -> None:
+    pacer = sent(Pacer(Limits(reserve=False), Host()), 0.0, times=5)
+    assert pacer.ready_at(0.0, NORMAL) == 2.0
+
+
+def test_28_in_a_minute_of_a_channel_whatever_the_headers_say() -> None:
+    pacer = Pacer(Limits(reserve=False), Host())
+    for n in range(28):
+        sent(pacer, float(n), told(100, 99, 1.0))
+    assert pacer.ready_at(28.0, URGENT) == 60.0
+
+
+def test_as_many_a_minute_as_the_operator_wants() -> None:
+    pacer = Pacer(FREE._replace(messages_a_minute=20), Host(None))
+    for n in range(20):
+        assert pacer.ready_at(float(n), NORMAL) == n
+        sent(pacer, float(n))
+    assert pacer.ready_at(20.0, NORMAL) == 60.0
+
+
+def test_each_priority_may_fill_its_part_of_a_minute() -> None:
+    pacer = sent(Pacer(NOTHING_ASSUMED._replace(messages_a_minute=30), Host(None)), 0.0, times=24)
+    assert [pacer.ready_at(1.0, priority) for priority in (LOW, NORMAL, HIGH, URGENT)] == [60.0, 60.0, 1.0, 1.0]
+    sent(pacer, 1.0, times=3)
+    assert [pacer.ready_at(1.0, priority) for priority in (HIGH, URGENT)] == [60.0, 1.0]
+    sent(pacer, 2.0, times=3)
+    assert pacer.ready_at(2.0, URGENT) == 60.0
+
+
+def test_fifty_a_second_are_shared_by_all_destinations_of_a_host() -> None:
+    host = Host()
+    one, other = Pacer(FREE, host), Pacer(FREE, host)
+    sent(one, 0.0, times=50)
+    assert other.ready_at(0.5, URGENT) == pytest.approx(1.05)
+    assert Pacer(FREE, Host()).ready_at(0.5, URGENT) == 0.5
+
+
+def test_destinations_that_hang_do_not_hold_the_others_of_their_host() -> None:
+    host = Host()
+    hanging = Pacer(FREE, host)
+    for _ in range(50):
+        hanging.begin(0.0)
+    assert Pacer(FREE, host).ready_at(2.0, NORMAL) == 2.0
+
+
+def test_with_nothing_assumed_only_answers_limit() -> None:
+    pacer = sent(Pacer(FREE, Host(None)), 0.0, times=1000)
+    assert pacer.ready_at(0.0, LOW) == 0.0
+    sent(pacer, 0.0, told(1, 0, 5.0))
+    assert pacer.ready_at(0.0, LOW) == 5.0
+
+
+def test_retry_after_holds_the_destination_for_as_long_as_it_says() -> None:
+    host = Host()
+    pacer, neighbour = Pacer(FREE, host), Pacer(FREE, host)
+    sent(pacer, 10.0, Throttled("slow down", retry_after=2.5, scope="destination"))
+    assert pacer.ready_at(10.0, URGENT) == 12.5
+    assert neighbour.ready_at(10.0, LOW) == 10.0
+    sent(pacer, 11.0, Throttled("slow down", retry_after=0.5, scope="destination"))
+    assert pacer.ready_at(11.0, URGENT) == 12.5
+
+
+def test_a_ban_holds_everything_that_goes_to_the_host() -> None:
+    host = Host()
+    sent(Pacer(FREE, host), 10.0, Throttled("banned", retry_after=3600.0, scope="host"))
+    assert Pacer(FREE, host).ready_at(10.0, URGENT) == 3610.0
+
+
+def test_the_headers_of_a_throttled_answer_are_not_believed() -> None:
+    pacer = Pacer(FREE, Host(None))
+    facts = RateFacts("webhook", 1, 0, 3600.0)
+    sent(pacer, 0.0, Throttled("hidden limit", retry_after=1.0, scope="destination", rate=facts))
+    assert pacer.ready_at(0.0, NORMAL) == 1.0
+
+
+def test_the_headers_of_any_other_answer_are_believed() -> None:
+    for evidence in (
+        Rejected("bad", rate=RateFacts("b", 1, 0, 9.0)),
+        Unavailable("503", rate=RateFacts("b", 1, 0, 9.0)),
+    ):
+        assert sent(Pacer(FREE, Host(None)), 0.0, evidence).ready_at(0.0, NORMAL) == 9.0
+
+
+def test_failures_count_as_requests() -> None:
+    pacer = sent(Pacer(Limits(reserve=False), Host()), 0.0, Unavailable("refused"), times=5)
+    assert pacer.ready_at(0.0, NORMAL) == 2.0
+
+
+def test_probes_count_as_requests_and_their_own_limit_is_not_taken_for_that_of_messages() -> None:
+    pacer = Pacer(Limits(reserve=False), Host())
+    for _ in range(5):
+        pacer.end(pacer.begin(0.0, is_probe=True), 0.0, Answer(RateFacts("of a GET", 1, 0, 99.0)))
+    assert pacer.ready_at(0.0, NORMAL) == 2.0
+
+
+def test_an_answer_to_a_probe_under_the_limit_of_messages_is_believed() -> None:
+    pacer = sent(Pacer(FREE, Host(None)), 0.0, told(5, 4, 2.0))
+    pacer.end(pacer.begin(0.0, is_probe=True), 0.0, Answer(RateFacts("webhook", 5, 0, 2.0)))
+    assert pacer.ready_at(0.0, NORMAL) == 2.0
+
+
+def test_an_answer_that_says_nothing_teaches_nothing() -> None:
+    pacer = sent(Pacer(FREE, Host(None)), 0.0, Receipt("1"))
+    sent(pacer, 0.0, Answer())
+    assert pacer.ready_at(0.0, NORMAL) == 0.0
+
+
+def test_a_request_that_was_not_made_leaves_no_trace() -> None:
+    pacer = Pacer(Limits(messages_a_minute=1, reserve=False), Host(Rate(1, 1.0)))
+    slot = pacer.begin(0.0)
+    assert pacer.ready_at(0.0, URGENT) == inf
+    pacer.give_back(slot)
+    assert pacer.ready_at(0.0, LOW) == 0.0
+
+
+def test_destinations_with_one_webhook_share_its_bucket_from_the_first_answer() -> None:
+    host = Host(None)
+    one, other = Pacer(FREE, host), Pacer(FREE, host)
+    in_flight = other.begin(0.0)
+    sent(one, 0.0, told(3, 2, 2.0))
+    sent(other, 0.0, told(3, 1, 2.0))
+    assert one.ready_at(0.0, NORMAL) == 2.0
+    other.end(in_flight, 1.0)
+    assert one.ready_at(2.0, NORMAL) == 2.0
+    sent(one, 2.0, times=2)
+    assert other.ready_at(2.0, NORMAL) == 3.0
+
+
+def test_a_bucket_that_no_destination_uses_any_more_is_forgotten() -> None:
+    host = Host(None)
+    pacer = sent(Pacer(FREE, host), 0.0, told(3, 2, 2.0, scope="old"))
+    other = sent(Pacer(FREE, host), 0.0, told(3, 2, 2.0, scope="new"))
+    sent(pacer, 0.0, told(3, 1, 2.0, scope="new"))
+    gc.collect()
+    assert set(host.buckets) == {"new"}
+    assert other.ready_at(0.0, NORMAL) == 2.0  # three were counted, one of them under its old name
+
+
+def test_destinations_of_one_channel_share_its_limit_and_its_holds() -> None:
+    host = Host(None)
+    limits = Limits(burst=None, channel=Rate(3, 60.0), reserve=False)
+    one, other, third = Pacer(limits, host), Pacer(limits, host), Pacer(limits, host)
+    sent(one, 0.0, Answer(channel="7"))
+    sent(other, 1.0, Answer(channel="7"))
+    sent(third, 1.0, Answer(channel="8"))
+    sent(other, 2.0)
+    assert one.ready_at(2.0, URGENT) == 60.0
+    assert third.ready_at(2.0, URGENT) == 2.0
+    sent(other, 3.0, Throttled("others write there", retry_after=90.0, scope="destination"))
+    assert one.ready_at(3.0, URGENT) == 93.0
+
+
+def test_a_hold_comes_along_into_a_shared_channel() -> None:
+    host = Host(None)
+    one, other = Pacer(FREE, host), Pacer(FREE, host)
+    one.show_in("7")
+    sent(other, 0.0, Throttled("wait", retry_after=5.0, scope="destination"))
+    other.show_in("7")
+    other.show_in("7")
+    assert one.ready_at(0.0, URGENT) == 5.0
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+def test_fifty_refusals_in_ten_minutes_pause_a_destination_and_no_other(status: int) -> None:
+    host = Host(None)
+    pacer = sent(Pacer(FREE, host), 0.0, Rejected("no", status=status))
+    sent(pacer, 1.0, Rejected("no", status=status), times=48)
+    assert pacer.ready_at(2.0, URGENT) == 2.0
+    sent(pacer, 2.0, Rejected("no", status=status))
+    assert pacer.ready_at(2.0, URGENT) == 600.0
+    assert Pacer(FREE, host).ready_at(2.0, URGENT) == 2.0
+
+
+def test_500_refusals_in_ten_minutes_pause_the_host() -> None:
+    host = Host(None)
+    for _ in range(10):
+        sent(Pacer(FREE, host), 5.0, Rejected("no", status=401), times=50)
+    assert Pacer(FREE, host).ready_at(6.0, URGENT) == 605.0
+
+
+def test_other_errors_are_no_refusals() -> None:
+    pacer = sent(Pacer(FREE, Host(None)), 0.0, Rejected("bad request", status=400), times=60)
+    assert pacer.ready_at(0.0, URGENT) == 0.0
+
+
+def test_who_waits_for_an_end_is_called_once_and_by_any_of_the_host() -> None:
+    host, calls = Host(), []
+    host.call_at_end(lambda: calls.append(1))
+    host.ended()
+    host.ended()
+    assert calls == [1]
+
+
+def test_what_was_sent_before_a_restart_still_counts_after_it() -> None:
+    limits = Limits(messages_a_minute=30, reserve=False)
+    before = Pacer(limits, Host())
+    for n in range(28):
+        sent(before, 1000.0 + n)
+    sent(before, 1030.0, Throttled("wait", retry_after=4.0, scope="destination"))
+    memory = before.memory(1031.0)
+    after = Pacer(limits, Host())
+    after.recall(memory, 5.0)
+    assert memory.held_for == 3.0
+    assert after.ready_at(5.0, URGENT) == 5.0 + (1061.0 - 1031.0)
+
+
+def test_where_nothing_is_assumed_there_is_nothing_to_remember() -> None:
+    assert sent(Pacer(NOTHING_ASSUMED, Host(None)), 0.0).memory(0.0) == PaceMemory((), 0.0)
+
+
+def test_what_is_remembered_does_no_harm_where_nothing_is_assumed() -> None:
+    pacer = Pacer(FREE, Host(None))
+    pacer.recall(PaceMemory((1.0, 0.5), 1e12), 10.0)
+    assert pacer.ready_at(10.0, LOW) == 10.0 + 86_400.0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_is_told_each_moment_named_is_one_at_which_a_request_may_begin(seed: int) -> None:
+    random = Random(seed)
+    host = Host()
+    pacers = [Pacer(Limits(messages_a_minute=random.randint(1, 30)), host) for _ in range(3)]
+    now = 1e5 * random.random()
+    for _ in range(300):
+        pacer, priority = random.choice(pacers), random.choice(list(NotificationPriority))
+        now = pacer.ready_at(now, priority)
+        assert pacer.ready_at(now, priority) == now
+        limit = random.randint(1, 9)
+        facts = RateFacts(random.choice("ab"), limit, random.randint(0, limit), 3 * random.random())
+        wait = Throttled("wait", retry_after=random.random(), scope=random.choice(["host", "destination"]))
+        slot = pacer.begin(now, is_probe=random.random() < 0.1)
+        now += random.random() / 10
+        if random.random() < 0.1:
+            pacer.give_back(slot)
+        else:
+            pacer.end(slot, now, random.choice([Receipt("1", rate=facts), Answer(facts, random.choice("xy")), wait]))

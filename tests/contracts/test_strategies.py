@@ -23,10 +23,10 @@ def test_every_strategy_has_samples_to_be_tested_with() -> None:
 
 @pytest.mark.parametrize(("name", "config"), samples)
 def test_it_keeps_its_promises_on_real_candles(name: str, config: Any, real: Real) -> None:
-    make, candles = partial(strategy, name, config), real(config.pair)[:1_500]
+    make, candles = partial(strategy, name, config), real(config.pair)[:600]
     replayed = make()
     signals = [answer for candle in candles if isinstance(answer := replayed.on_candle(candle), Signal)]
-    assert len(signals) >= 10, "silence proves little"
+    assert len(signals) >= 3, "silence proves little"
     check_strategy(make, candles)
 
 

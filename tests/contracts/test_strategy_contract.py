@@ -143,6 +143,16 @@ class Shaken(EveryThird):
             raise
 
 
+class Stumbling(EveryThird):
+    """Finds a price too fine when it has taken the candle already."""
+
+    def on_candle(self, candle: Candle) -> Any:
+        answer = super().on_candle(candle)
+        if candle.high.as_tuple().exponent == -20:
+            raise InvalidValue("too fine")
+        return answer
+
+
 class Trusting(EveryThird):
     def restore(self, saved: Any) -> None:
         self.times = list(saved["times"]) if isinstance(saved, dict) and "times" in saved else []
@@ -196,6 +206,7 @@ BROKEN = {
     Borrowing: "going on at .* changes a snapshot made before",
     Greedy: "is taken though it is not newer",
     Shaken: "refusing the old candle of .* changes the state",
+    Stumbling: "refusing a fine price at .* changes the state",
     Trusting: "a damaged state is taken",
     Blunt: "a damaged state raises KeyError.* and not InvalidSnapshot",
     Torn: "refusing a damaged state changes the state",

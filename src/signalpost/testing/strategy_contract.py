@@ -7,6 +7,7 @@ Plain functions, for any test runner: each raises AssertionError, saying which p
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from signalpost.domain.candle import Candle
@@ -23,6 +24,7 @@ Candles = Sequence[Candle]
 """At least two, oldest first."""
 
 _CUTS = 4
+_FINE = Decimal("1e-20")
 _EARLY, _LATE = "1970-01-01T00:00:00Z", "2970-01-01T00:00:00Z"
 
 
@@ -37,6 +39,7 @@ def check_strategy(factory: Factory, candles: Candles) -> None:
             check_restore,
             check_ownership,
             check_order,
+            check_fineness,
             check_refusal,
             check_times,
         ):
@@ -102,6 +105,21 @@ def check_order(factory: Factory, candles: Candles) -> None:
                 _refuses_candle(_restored(factory(), strategy.snapshot()), old)
 
 
+def check_fineness(factory: Factory, candles: Candles) -> None:
+    """A price finer than the stream's ticks is taken, or raises InvalidValue and changes nothing."""
+    for cut in _cuts(candles):
+        strategy = factory()
+        for candle in candles[:cut]:
+            strategy.on_candle(candle)
+        before = strategy.snapshot()
+        try:
+            strategy.on_candle(candles[cut].but(high=candles[cut].high + _FINE))
+        except InvalidValue:
+            _demand(
+                strategy.snapshot() == before, f"refusing a fine price at {iso(candles[cut].time)} changes the state"
+            )
+
+
 def check_refusal(factory: Factory, candles: Candles) -> None:
     """A state that is foreign, lacks a part, or holds something of another type, is refused and changes nothing."""
     strategy, cuts = factory(), set(_cuts(candles))
@@ -148,9 +166,11 @@ def _restored(strategy: Strategy, snapshot: dict[str, Any]) -> Strategy:
     except (TypeError, ValueError) as fault:
         raise AssertionError(f"the snapshot is no plain data: {fault}") from fault
     saved = json.loads(text)
-    _demand(saved == snapshot, f"the snapshot is another one after it has been through JSON: {snapshot!r}")
+    if saved != snapshot:
+        raise AssertionError(f"the snapshot is another one after it has been through JSON: {snapshot!r}")
     strategy.restore(saved)
-    _demand(strategy.snapshot() == saved, f"restoring makes another snapshot: {strategy.snapshot()!r} from {text}")
+    if (again := strategy.snapshot()) != saved:
+        raise AssertionError(f"restoring makes another snapshot: {again!r} from {saved!r}")
     return strategy
 
 
@@ -196,7 +216,8 @@ def _cuts(candles: Candles) -> list[int]:
 
 
 def _same(broken: str, candle: Candle, answer: object, expected: object) -> None:
-    _demand(answer == expected, f"{broken}: at {iso(candle.time)} {_difference(answer, expected)}")
+    if answer != expected:
+        raise AssertionError(f"{broken}: at {iso(candle.time)} {_difference(answer, expected)}")
 
 
 def _difference(answer: object, expected: object) -> str:

@@ -1,0 +1,134 @@
+"""What waits in a lane: who comes first, who moves up, who is replaced, and who may leave now. Pure.
+
+A row's place is (rank, number): its rank, then the order in which its notification was accepted. One rule keeps the
+order of a sequence (P3): in a lane, no pending delivery of a sequence is ranked behind one that was accepted later.
+Whatever enters a lane (from intake, back from a sender, revived, as a fallback) is fitted in by `Waiting.enter`.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+from signalpost.delivery.outbox.commands import Lease
+from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
+from signalpost.domain.priority import NotificationPriority
+
+EXPRESS_DEPTH = 256
+"""How far from the head of a lane an express lease looks."""
+
+
+class Row(NamedTuple):
+    """A delivery as a store keeps it: with what tells its order and whether it can be replaced."""
+
+    number: int
+    """Its notification's place in the order of acceptance."""
+    event: str
+    """Its notification's event."""
+    delivery: Delivery
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """What its lane is sorted by."""
+        return self.delivery.rank, self.number
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it waits."""
+        return self.delivery.state is DeliveryState.PENDING
+
+    def moved(self, state: DeliveryState, reason: str | None) -> "Row":
+        """This row in another state, for a reason."""
+        return self._replace(delivery=self.delivery._replace(state=state, reason=reason))
+
+
+class Waiting:
+    """The pending deliveries of some sequences, as they stand after what happened to them here."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows: dict[tuple[str, str], dict[DeliveryId, Row]] = {}
+        self.changed: dict[DeliveryId, Row] = {}
+        """Those that entered, moved up or were superseded."""
+        for row in rows:
+            self._lane(row)[row.delivery.id] = row
+
+    def enter(self, row: Row) -> Row:
+        """Fit a pending row in, and return it as it stands then.
+
+        Those of its sequence that were accepted before it leave before it, with its priority at least; in the same way
+        it goes before those that were accepted after it.
+        """
+        lane = self._lane(row)
+        rank, priority = row.delivery.rank, row.delivery.priority
+        for other in lane.values():
+            if other.number > row.number:
+                rank, priority = min(rank, other.delivery.rank), max(priority, other.delivery.priority)
+        row = _lifted(row, rank, priority)
+        for other in list(lane.values()):
+            if other.number < row.number and (moved := _lifted(other, rank, priority)) is not other:
+                self._keep(moved)
+        self._keep(row)
+        return row
+
+    def supersede(self, successor: Row) -> None:
+        """Replace what the successor says as well: updates of its sequence that wait and were surely never shown."""
+        lane = self._lane(successor)
+        for row in list(lane.values()):
+            if row.event.startswith("update") and not row.delivery.may_repeat:
+                reason = f"superseded by {successor.delivery.id.notification_id}"
+                self.changed[row.delivery.id] = row.moved(DeliveryState.SUPERSEDED, reason)
+                del lane[row.delivery.id]
+
+    def _keep(self, row: Row) -> None:
+        self._lane(row)[row.delivery.id] = self.changed[row.delivery.id] = row
+
+    def _lane(self, row: Row) -> dict[DeliveryId, Row]:
+        return self._rows.setdefault((row.delivery.sequence, row.delivery.id.destination), {})
+
+
+class Choice(NamedTuple):
+    """Which rows of a lane a lease takes, which it finds too old, and when to ask again."""
+
+    taken: tuple[Row, ...]
+    expired: tuple[Row, ...]
+    next_at: datetime | None
+
+
+def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choice:
+    """What `lease` takes of a lane's pending `rows`, which come in order; `in_flight` are sequences that are leased.
+
+    The first row of a sequence stands for all of it: whether it is taken or passed over, the others wait.
+    """
+    met = set(in_flight)
+    taken: list[Row] = []
+    expired: list[Row] = []
+    next_at: datetime | None = None
+    for row in islice(rows, EXPRESS_DEPTH if lease.express else None):
+        if len(taken) >= lease.limit:
+            break
+        delivery = row.delivery
+        if delivery.valid_until <= lease.now:
+            expired.append(row.moved(DeliveryState.EXPIRED, EXPIRED))
+            continue
+        if delivery.sequence in met:
+            continue
+        met.add(delivery.sequence)
+        if lease.express and delivery.priority < NotificationPriority.HIGH:
+            continue
+        if delivery.not_before is not None and delivery.not_before > lease.now:
+            next_at = delivery.not_before if next_at is None else min(next_at, delivery.not_before)
+            continue
+        taken.append(row._replace(delivery=delivery._replace(state=DeliveryState.LEASED)))
+    return Choice(tuple(taken), tuple(expired), next_at)
+
+
+EXPIRED = "its validity ended before it could be sent"
+"""The reason of a delivery that expired while it waited."""
+
+
+def _lifted(row: Row, rank: int, priority: NotificationPriority) -> Row:
+    delivery = row.delivery
+    if delivery.rank <= rank and delivery.priority >= priority:
+        return row
+    lifted = delivery._replace(rank=min(delivery.rank, rank), priority=max(delivery.priority, priority))
+    return row._replace(delivery=lifted)

@@ -1,0 +1,38 @@
+"""Which file system a path lies on, and a warning where that is a network's: its promises to sync and lock are weak."""
+
+import logging
+import re
+from pathlib import Path
+
+MOUNTS = Path("/proc/mounts")
+"""Where Linux lists what is mounted; other systems have none, and are not asked."""
+
+NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"})
+"""File systems whose disk is another machine's."""
+
+_log = logging.getLogger("signalpost")
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def warn_of_network(path: Path, mounts: Path = MOUNTS) -> None:
+    """Warn through the logger `signalpost` where `path` lies on a network's file system."""
+    if not mounts.exists():
+        return
+    kind = file_system(path.resolve(), mounts.read_text(encoding="utf-8", errors="surrogateescape"))
+    if kind in NETWORK:
+        _log.warning(
+            "%s lies on a network file system (%s), where SQLite's locks and syncs may not hold: use a local disk",
+            path,
+            kind,
+        )
+
+
+def file_system(path: Path, mounts: str) -> str:
+    """The kind of the file system that holds `path`, by the lines of /proc/mounts; empty where none does."""
+    deepest, kind = -1, ""
+    for line in mounts.splitlines():
+        _, point, found, *_ = line.split(" ")
+        folder = Path(_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), point))
+        if path.is_relative_to(folder) and len(folder.parts) >= deepest:
+            deepest, kind = len(folder.parts), found
+    return kind

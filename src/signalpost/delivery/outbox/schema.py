@@ -1,0 +1,84 @@
+"""The tables of an outbox's SQLite file. Times are whole microseconds since 1970, in UTC.
+
+sqlite3 outbox.db "SELECT state, count(*) FROM delivery GROUP BY state"
+sqlite3 outbox.db "SELECT body FROM notification ORDER BY number DESC LIMIT 1"
+"""
+
+APPLICATION_ID = 0x73_67_70_74
+"""Marks a file as ours: `sgpt`, where `file` and SQLite look for it."""
+
+VERSION = 1
+"""Of the tables; kept in the file's user_version."""
+
+TABLES = """
+CREATE TABLE notification (      -- what was accepted
+  number      INTEGER PRIMARY KEY,  -- in the order of acceptance
+  id          TEXT NOT NULL,
+  accepted_at INTEGER NOT NULL,
+  body        TEXT NOT NULL         -- JSON
+);
+CREATE TABLE delivery (          -- what is owed to a destination, and where it stands
+  notification_id TEXT NOT NULL,
+  destination     TEXT NOT NULL,
+  turn            INTEGER NOT NULL,
+  number          INTEGER NOT NULL, -- of its notification
+  event           TEXT NOT NULL,
+  sequence        TEXT NOT NULL,
+  state           TEXT NOT NULL,
+  priority        INTEGER NOT NULL, -- 1 LOW, 2 NORMAL, 3 HIGH, 4 URGENT
+  rank            INTEGER NOT NULL,
+  valid_until     INTEGER NOT NULL,
+  not_before      INTEGER,
+  attempts        INTEGER NOT NULL,
+  unanswered      INTEGER NOT NULL,
+  may_repeat      INTEGER NOT NULL,
+  reason          TEXT,
+  message_id      TEXT,
+  PRIMARY KEY (notification_id, destination, turn)
+) WITHOUT ROWID;
+CREATE INDEX lane ON delivery (state, destination, rank, number, valid_until) WHERE state IN ('pending', 'leased');
+CREATE INDEX waiting ON delivery (sequence) WHERE state = 'pending';
+CREATE TABLE attempt (           -- the tries of a delivery
+  notification_id TEXT NOT NULL,
+  destination     TEXT NOT NULL,
+  turn            INTEGER NOT NULL,
+  ordinal         INTEGER NOT NULL,
+  began_at        INTEGER NOT NULL,
+  ended_at        INTEGER NOT NULL,
+  outcome         TEXT NOT NULL,
+  detail          TEXT NOT NULL,
+  PRIMARY KEY (notification_id, destination, turn, ordinal)
+) WITHOUT ROWID;
+CREATE TABLE message (           -- what a far end shows
+  destination TEXT NOT NULL,
+  message_id  TEXT NOT NULL,
+  sent_at     INTEGER NOT NULL,
+  version     INTEGER NOT NULL,
+  shows       INTEGER NOT NULL,     -- how many deliveries
+  PRIMARY KEY (destination, message_id)
+) WITHOUT ROWID;
+CREATE TABLE key (               -- idempotency keys, which outlive their notifications
+  key             TEXT PRIMARY KEY,
+  content_hash    BLOB NOT NULL,
+  notification_id TEXT NOT NULL,
+  until           INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE stream (            -- what the strategies' streams remember
+  stream      TEXT PRIMARY KEY,
+  fingerprint TEXT NOT NULL,
+  watermark   INTEGER NOT NULL,
+  state       BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE fact (              -- what is remembered about destinations
+  destination TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  value       BLOB NOT NULL,        -- JSON
+  PRIMARY KEY (destination, name)
+) WITHOUT ROWID;
+CREATE TABLE tally (             -- the number of deliveries by destination and state
+  destination TEXT NOT NULL,
+  state       TEXT NOT NULL,
+  deliveries  INTEGER NOT NULL,
+  PRIMARY KEY (destination, state)
+) WITHOUT ROWID;
+"""

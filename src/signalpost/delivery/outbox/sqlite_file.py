@@ -1,0 +1,113 @@
+"""Opens an outbox's SQLite file, or says why it cannot be used: where, and what to do."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from signalpost.delivery.outbox.schema import APPLICATION_ID, TABLES, VERSION
+from signalpost.errors import StoreUnusable
+
+SECONDS_FOR_OTHERS = 2.0
+"""How long a command waits for another program, such as the sqlite3 tool, that holds the file locked."""
+
+CHECKED_UP_TO = 64 * 1024 * 1024
+"""Bytes: a file of up to this size is read through when it is opened, which takes some tenths of a second at most."""
+
+_FULL = 2
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """A connection to the file at `path`, which is made if there is none. Raises StoreUnusable."""
+    _claim(path)
+    try:
+        db = sqlite3.connect(path, timeout=SECONDS_FOR_OTHERS, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as fault:
+        raise _unusable(path, fault) from fault
+    try:
+        _check_owner(path, db)
+        _make_durable(path, db)
+        _make_tables(db)
+        _check_pages(path, db)
+    except sqlite3.Error as fault:
+        db.close()
+        raise _unusable(path, fault) from fault
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _claim(path: Path) -> None:
+    """Make the file, for its owner alone, and see that it can be written: SQLite would say less of what is wrong."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except IsADirectoryError as fault:
+        raise StoreUnusable(f"{path}: this is a folder: name a file in it, such as {path / 'outbox.db'}") from fault
+    except (FileNotFoundError, NotADirectoryError) as fault:
+        raise StoreUnusable(f"{path}: there is no folder {path.parent}: make it, or name another place") from fault
+    except OSError as fault:
+        advice = "let this process write the file and its folder, or name another place"
+        raise StoreUnusable(f"{path}: it cannot be opened for writing ({fault.strerror}): {advice}") from fault
+
+
+def _check_owner(path: Path, db: sqlite3.Connection) -> None:
+    application, version = _pragma(db, "application_id"), _pragma(db, "user_version")
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    is_empty = (application, version, tables) == (0, 0, 0)
+    if application != APPLICATION_ID and not is_empty:
+        raise StoreUnusable(f"{path}: this is the database of another application: name another file")
+    if version > VERSION:
+        raise StoreUnusable(
+            f"{path}: it was written by a newer signalpost (its tables are of version {version}, this one knows "
+            f"{VERSION}): upgrade signalpost, or name another file"
+        )
+
+
+def _make_durable(path: Path, db: sqlite3.Connection) -> None:
+    if (mode := _pragma(db, "journal_mode=WAL")) != "wal":
+        raise StoreUnusable(f"{path}: SQLite cannot keep a write-ahead log here (it says {mode}): name a local disk")
+    db.execute("PRAGMA synchronous=FULL")
+    if (synchronous := _pragma(db, "synchronous")) != _FULL:
+        raise StoreUnusable(f"{path}: SQLite does not sync each commit (it says {synchronous}): use another SQLite")
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    if _pragma(db, "user_version") == 0:
+        marks = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION};"
+        db.executescript(f"BEGIN IMMEDIATE; {TABLES} {marks} COMMIT;")
+
+
+def _check_pages(path: Path, db: sqlite3.Connection) -> None:
+    if path.stat().st_size <= CHECKED_UP_TO:
+        with closing(db.execute("PRAGMA quick_check(1)")) as report:
+            (finding,) = report.fetchone()
+        if finding != "ok":
+            raise StoreUnusable(f"{path}: the file is damaged ({finding}): {_RESCUE}")
+
+
+_RESCUE = "restore a copy, or move it away and rescue what is left with `sqlite3 FILE .recover`"
+
+
+def _unusable(path: Path, fault: sqlite3.Error) -> StoreUnusable:
+    return StoreUnusable(f"{path}: it cannot be used as an outbox ({fault}): {advice(fault)}")
+
+
+def advice(fault: sqlite3.Error) -> str:
+    """What a person can do about an error of SQLite."""
+    code = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return _ADVICE.get(code, "look at the disk, its rights and its room")
+
+
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "make room on the disk",
+    sqlite3.SQLITE_BUSY: "let the other program, such as an open sqlite3 tool, end its transaction",
+    sqlite3.SQLITE_CORRUPT: _RESCUE,
+    sqlite3.SQLITE_NOTADB: "it is no SQLite database, or damaged: name another file, or restore a copy",
+    sqlite3.SQLITE_READONLY: "let this process write the file and its folder",
+}
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> Any:
+    return db.execute(f"PRAGMA {name}").fetchone()[0]

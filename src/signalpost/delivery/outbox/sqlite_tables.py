@@ -1,0 +1,287 @@
+"""An outbox's rows in SQLite: one statement a look or write, whatever the number of rows."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from signalpost.delivery.outbox import statements as sql
+from signalpost.delivery.outbox.commands import Find, Message, StreamState
+from signalpost.delivery.outbox.lanes import Row
+from signalpost.delivery.outbox.tables import Key
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.notification import Notification
+from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import InvalidValue
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STATES = {state.value: state for state in DeliveryState}
+_PRIORITIES = {priority.value: priority for priority in NotificationPriority}
+_EVER = -(2**63)
+_KEYS_SWEPT_FOR_ONE_PRUNED = 10
+
+
+class SqliteTables:
+    """The rows of an outbox in an open SQLite file of our schema. Transactions are the caller's."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._number: int = db.execute("SELECT coalesce(max(number), 0) FROM notification").fetchone()[0]
+        self._tally: Counter[tuple[str, str]] = Counter()
+        self._nothing_overdue_before = _EVER
+        self._swept = ""
+
+    def flush(self) -> None:
+        """Write what was counted since the last time: once a batch."""
+        changes = [(*name, change) for name, change in self._tally.items() if change]
+        self._tally.clear()
+        self._db.executemany(sql.COUNT, changes)
+
+    def forget(self) -> None:
+        """Forget what was learnt in a transaction that was rolled back."""
+        self._tally.clear()
+        self._nothing_overdue_before = _EVER
+
+    def next_number(self) -> int:
+        """One more than the last. Only one process writes, so the file need not be asked."""
+        self._number += 1
+        return self._number
+
+    def keys(self, names: Sequence[str]) -> dict[str, Key]:
+        """Look keys up."""
+        found = self._db.execute(sql.KEYS, (_json(names),))
+        return {name: Key(content_hash, first, _instant(until)) for name, content_hash, first, until in found}
+
+    def save_keys(self, keys: Mapping[str, Key]) -> None:
+        """Write keys."""
+        rows = [(name, key.content_hash, key.notification_id, _micros(key.until)) for name, key in keys.items()]
+        self._db.executemany("INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?)", rows)
+
+    def forget_keys(self, now: datetime, limit: int) -> None:
+        """Look at some keys, going on where the last look ended."""
+        count = limit * _KEYS_SWEPT_FOR_ONE_PRUNED
+        swept = self._db.execute("SELECT key, until FROM key WHERE key > ? ORDER BY key LIMIT ?", (self._swept, count))
+        keys = swept.fetchall()
+        self._swept = keys[-1][0] if len(keys) == count else ""
+        over = [(key,) for key, until in keys if until <= _micros(now)]
+        self._db.executemany("DELETE FROM key WHERE key = ?", over)
+
+    def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
+        """Write notifications, each as one line of JSON."""
+        rows = [(number, each.id, _micros(each.accepted_at), each.to_json().decode()) for number, each in numbered]
+        self._db.executemany("INSERT INTO notification (number, id, accepted_at, body) VALUES (?, ?, ?, ?)", rows)
+
+    def notification(self, row: Row) -> Notification:
+        """Read a notification."""
+        found = self._db.execute("SELECT body FROM notification WHERE number = ?", (row.number,)).fetchone()
+        if found is None:
+            raise InvalidValue(f"the notification {row.delivery.id.notification_id} is not in the store")
+        return Notification.from_json(found[0])
+
+    def old(self, before: datetime) -> Iterator[tuple[int, str, bool]]:
+        """Read notifications from the first on."""
+        limit = _micros(before)
+        for number, name, accepted_at, is_open in _stepwise(self._db.execute(sql.OLD)):
+            if accepted_at >= limit:
+                return
+            yield number, name, bool(is_open)
+
+    def delete(self, numbered: Sequence[tuple[int, str]]) -> None:
+        """Delete notifications, and all that hangs on them."""
+        names = (_json([name for _, name in numbered]),)
+        for destination, state, count in self._db.execute(sql.COUNT_GONE, names):
+            self._tally[destination, state] -= count
+        messages = self._db.execute(sql.MESSAGES_OF_GONE, names).fetchall()
+        self._db.executemany(sql.SHOW_LESS, messages)
+        self._db.executemany(sql.DELETE_MESSAGE, [message[1:] for message in messages])
+        self._db.execute(sql.DELETE_ATTEMPTS, names)
+        self._db.execute(sql.DELETE, names)
+        self._db.executemany(sql.DELETE_NOTIFICATION, [(number,) for number, _ in numbered])
+
+    def rows(self, names: Sequence[DeliveryId]) -> dict[DeliveryId, Row]:
+        """Look deliveries up by their primary key."""
+        found = (self._db.execute(sql.ROW, name).fetchone() for name in names)
+        return {row.delivery.id: row for row in map(_row, filter(None, found))}
+
+    def waiting(self, sequences: Collection[str]) -> Iterable[Row]:
+        """Look up what waits of some sequences."""
+        return map(_row, self._db.execute(sql.WAITING, (_json(list(sequences)),)).fetchall())
+
+    def lane(self, destination: str) -> Iterator[Row]:
+        """Walk along a lane's index."""
+        return map(_row, _stepwise(self._db.execute(sql.LANE, (destination,))))
+
+    def overdue(self, now: datetime, limit: int) -> list[Row]:
+        """Walk over all that is pending, but only when something can be overdue."""
+        instant = _micros(now)
+        if instant < self._nothing_overdue_before:
+            return []
+        rows = [_row(values) for values in self._db.execute(sql.OVERDUE, (instant, limit))]
+        if not rows and limit > 0:
+            (earliest,) = self._db.execute(sql.NEXT_OVERDUE).fetchone()
+            self._nothing_overdue_before = instant if earliest is None else earliest
+        return rows
+
+    def in_flight(self, destination: str) -> Collection[str]:
+        """Look up what a lane has lent."""
+        return [sequence for (sequence,) in self._db.execute(sql.IN_FLIGHT, (destination,))]
+
+    def find(self, wanted: Find) -> list[Row]:
+        """Look deliveries up by what is asked for."""
+        asked: dict[str, Any] = {}
+        if wanted.notification_id is not None:
+            asked["notification_id = ?"] = wanted.notification_id
+        if wanted.destination is not None:
+            asked["destination = ?"] = wanted.destination
+        if wanted.states:
+            asked[f"state IN {sql.LISTED}"] = _json([state.value for state in wanted.states])
+        query = sql.find(list(asked), only_leased=wanted.states == {DeliveryState.LEASED})
+        return [_row(values) for values in self._db.execute(query, [*asked.values(), wanted.limit])]
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Insert deliveries."""
+        for row in rows:
+            self._tally[row.delivery.id.destination, row.delivery.state.value] += 1
+        self._expect(rows)
+        self._db.executemany(sql.ADD, [_values(row) for row in rows])
+
+    def move(self, rows: Sequence[Row], was: DeliveryState) -> None:
+        """Update deliveries."""
+        for row in rows:
+            self._tally[row.delivery.id.destination, was.value] -= 1
+            self._tally[row.delivery.id.destination, row.delivery.state.value] += 1
+        self._expect(rows)
+        self._db.executemany(sql.MOVE, [_changes(row.delivery) for row in rows])
+
+    def add_attempts(self, attempts: Sequence[tuple[DeliveryId, Attempt]]) -> None:
+        """Insert attempts."""
+        rows = [
+            (*name, _micros(each.began_at), _micros(each.ended_at), each.outcome, each.detail)
+            for name, each in attempts
+        ]
+        self._db.executemany(sql.ADD_ATTEMPT, rows)
+
+    def attempts(self, name: DeliveryId) -> tuple[Attempt, ...]:
+        """Read attempts."""
+        found = self._db.execute(sql.ATTEMPTS, name)
+        return tuple(
+            Attempt(_instant(began), _instant(ended), outcome, detail) for began, ended, outcome, detail in found
+        )
+
+    def add_messages(self, messages: Sequence[Message]) -> None:
+        """Insert messages, or count one more delivery that they show."""
+        rows = [(each.destination, each.message_id, _micros(each.sent_at), each.version) for each in messages]
+        self._db.executemany(sql.ADD_MESSAGE, rows)
+
+    def stats(self) -> dict[tuple[str, DeliveryState], int]:
+        """Read what was counted."""
+        self.flush()
+        found = self._db.execute("SELECT destination, state, deliveries FROM tally WHERE deliveries > 0")
+        return {(destination, _STATES[state]): count for destination, state, count in found}
+
+    def stream(self, name: str) -> StreamState | None:
+        """Read a stream's state."""
+        query = "SELECT stream, fingerprint, watermark, state FROM stream WHERE stream = ?"
+        found = self._db.execute(query, (name,)).fetchone()
+        return None if found is None else StreamState(found[0], found[1], _instant(found[2]), found[3])
+
+    def save_streams(self, states: Sequence[StreamState]) -> None:
+        """Write streams' states."""
+        rows = [(each.stream, each.fingerprint, _micros(each.watermark), each.state) for each in states]
+        self._db.executemany("INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)", rows)
+
+    def facts(self, destination: str) -> dict[str, bytes]:
+        """Read facts."""
+        return dict(self._db.execute("SELECT name, value FROM fact WHERE destination = ?", (destination,)).fetchall())
+
+    def save_facts(self, destination: str, facts: Mapping[str, bytes]) -> None:
+        """Write facts."""
+        kept = [(destination, name, value) for name, value in facts.items() if value]
+        self._db.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?, ?)", kept)
+        forgotten = [(destination, name) for name, value in facts.items() if not value]
+        self._db.executemany("DELETE FROM fact WHERE destination = ? AND name = ?", forgotten)
+
+    def _expect(self, rows: Sequence[Row]) -> None:
+        """Keep the promise of `_nothing_overdue_before` for rows that now wait."""
+        for row in rows:
+            if row.is_pending:
+                self._nothing_overdue_before = min(self._nothing_overdue_before, _micros(row.delivery.valid_until))
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    name, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before, *rest = values
+    attempts, unanswered, may_repeat, reason, message_id = rest
+    delivery = Delivery(
+        DeliveryId(name, destination, turn),
+        _STATES[state],
+        _PRIORITIES[priority],
+        rank,
+        sequence,
+        _instant(valid_until),
+        None if not_before is None else _instant(not_before),
+        attempts,
+        unanswered,
+        bool(may_repeat),
+        reason,
+        message_id,
+    )
+    return Row(number, event, delivery)
+
+
+def _values(row: Row) -> tuple[Any, ...]:
+    each = row.delivery
+    return (
+        *each.id,
+        row.number,
+        row.event,
+        each.sequence,
+        each.state.value,
+        each.priority.value,
+        each.rank,
+        _micros(each.valid_until),
+        None if each.not_before is None else _micros(each.not_before),
+        each.attempts,
+        each.unanswered,
+        each.may_repeat,
+        each.reason,
+        each.message_id,
+    )
+
+
+def _changes(each: Delivery) -> tuple[Any, ...]:
+    return (
+        each.state.value,
+        each.priority.value,
+        each.rank,
+        None if each.not_before is None else _micros(each.not_before),
+        each.attempts,
+        each.unanswered,
+        each.may_repeat,
+        each.reason,
+        each.message_id,
+        *each.id,
+    )
+
+
+def _stepwise(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
+    """The rows one at a time; whoever stops early ends the statement, which would hold back checkpoints."""
+    try:
+        yield from cursor
+    finally:
+        cursor.close()
+
+
+def _micros(instant: datetime) -> int:
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _instant(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _json(names: Sequence[str]) -> str:
+    return msgspec.json.encode(names).decode()

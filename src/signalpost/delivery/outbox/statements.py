@@ -1,0 +1,65 @@
+"""The statements with which an outbox's rows are read and written in SQLite. Values are always parameters."""
+# ruff: noqa: S608  # what is put together here are the constants of this file
+
+from collections.abc import Sequence
+
+COLUMNS = (
+    "notification_id, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before,"
+    " attempts, unanswered, may_repeat, reason, message_id"
+)
+LISTED = "(SELECT value FROM json_each(?))"
+ONE = "WHERE notification_id = ? AND destination = ? AND turn = ?"
+# The planner uses a partial index only where its condition stands in the query word for word; INDEXED BY makes it an
+# error, and not a slow scan, should it ever think otherwise.
+IN_LANE = "INDEXED BY lane WHERE state IN ('pending', 'leased') AND state ="
+
+LANE = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND destination = ? ORDER BY rank, number"
+OVERDUE = (
+    f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND valid_until <= ? ORDER BY destination, rank, number"
+    " LIMIT ?"
+)
+NEXT_OVERDUE = f"SELECT min(valid_until) FROM delivery {IN_LANE} 'pending'"
+IN_FLIGHT = f"SELECT sequence FROM delivery {IN_LANE} 'leased' AND destination = ?"
+WAITING = f"SELECT {COLUMNS} FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence IN {LISTED}"
+ROW = f"SELECT {COLUMNS} FROM delivery {ONE}"
+ADD = f"INSERT INTO delivery ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+MOVE = (
+    "UPDATE delivery SET state = ?, priority = ?, rank = ?, not_before = ?, attempts = ?, unanswered = ?,"
+    f" may_repeat = ?, reason = ?, message_id = ? {ONE}"
+)
+OLD = """
+SELECT number, id, accepted_at, EXISTS (
+  SELECT 1 FROM delivery WHERE notification_id = id AND state IN ('pending', 'leased')
+) FROM notification ORDER BY number"""
+KEYS = f"SELECT key, content_hash, notification_id, until FROM key WHERE key IN {LISTED}"
+ADD_ATTEMPT = """
+INSERT INTO attempt (notification_id, destination, turn, began_at, ended_at, outcome, detail, ordinal)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1 + coalesce(
+  (SELECT max(ordinal) FROM attempt WHERE notification_id = ?1 AND destination = ?2 AND turn = ?3), 0))"""
+ATTEMPTS = f"SELECT began_at, ended_at, outcome, detail FROM attempt {ONE} ORDER BY ordinal"
+ADD_MESSAGE = """
+INSERT INTO message (destination, message_id, sent_at, version, shows) VALUES (?, ?, ?, ?, 1)
+ON CONFLICT DO UPDATE SET shows = shows + 1, version = excluded.version"""
+COUNT = """
+INSERT INTO tally (destination, state, deliveries) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET deliveries = deliveries + excluded.deliveries"""
+
+_GONE = f"FROM delivery WHERE notification_id IN {LISTED}"
+COUNT_GONE = f"SELECT destination, state, count(*) {_GONE} GROUP BY 1, 2"
+MESSAGES_OF_GONE = (
+    f"SELECT count(*), destination, message_id {_GONE} AND message_id IS NOT NULL GROUP BY destination, message_id"
+)
+SHOW_LESS = "UPDATE message SET shows = shows - ? WHERE destination = ? AND message_id = ?"
+DELETE_MESSAGE = "DELETE FROM message WHERE destination = ? AND message_id = ? AND shows <= 0"
+DELETE_ATTEMPTS = f"DELETE FROM attempt WHERE notification_id IN {LISTED}"
+DELETE = f"DELETE {_GONE}"
+DELETE_NOTIFICATION = "DELETE FROM notification WHERE number = ?"
+
+_LAST_FIRST = "ORDER BY notification_id DESC, destination DESC, turn DESC LIMIT ?"
+
+
+def find(conditions: Sequence[str], *, only_leased: bool) -> str:
+    """A query for deliveries: back along the primary key, or over what is leased, which is little."""
+    source = f"{IN_LANE} 'leased'" if only_leased else "WHERE true"
+    where = "".join(f" AND {condition}" for condition in conditions)
+    return f"SELECT {COLUMNS} FROM delivery {source}{where} {_LAST_FIRST}"

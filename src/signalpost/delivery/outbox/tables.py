@@ -1,0 +1,121 @@
+"""What the verbs read and write: a store's tables, within one transaction.
+
+Each method is one short look or one write of many rows, so that a store can answer it with one statement.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from signalpost.delivery.outbox.commands import Find, Message, StreamState
+from signalpost.delivery.outbox.lanes import Row
+from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
+from signalpost.domain.notification import Notification
+
+
+class Key(NamedTuple):
+    """What is remembered under an idempotency key."""
+
+    content_hash: bytes
+    notification_id: str
+    until: datetime
+
+
+class Tables(Protocol):
+    """The rows of an outbox."""
+
+    def next_number(self) -> int:
+        """A number above that of every notification there is, and above all given out before."""
+        ...
+
+    def keys(self, names: Sequence[str]) -> dict[str, Key]:
+        """Which of these keys are known, also those whose time is over."""
+        ...
+
+    def save_keys(self, keys: Mapping[str, Key]) -> None:
+        """Remember keys, in place of older ones of the same name."""
+        ...
+
+    def forget_keys(self, now: datetime, limit: int) -> None:
+        """Forget keys whose time is over, looking at `limit` of them at least, each time at others."""
+        ...
+
+    def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
+        """Write notifications under their numbers."""
+        ...
+
+    def notification(self, row: Row) -> Notification:
+        """What a row delivers. Raises InvalidValue where it cannot be read any more."""
+        ...
+
+    def old(self, before: datetime) -> Iterator[tuple[int, str, bool]]:
+        """Notifications in the order of acceptance, up to the first that is not older: number, id, whether open."""
+        ...
+
+    def delete(self, numbered: Sequence[tuple[int, str]]) -> None:
+        """Delete notifications with their deliveries, attempts, and messages that then show nothing."""
+        ...
+
+    def rows(self, names: Sequence[DeliveryId]) -> dict[DeliveryId, Row]:
+        """Those of these deliveries that there are."""
+        ...
+
+    def waiting(self, sequences: Collection[str]) -> Iterable[Row]:
+        """The pending deliveries of these sequences, in any order."""
+        ...
+
+    def lane(self, destination: str) -> Iterator[Row]:
+        """The pending deliveries of a destination in the order of their places, read as they are asked for."""
+        ...
+
+    def overdue(self, now: datetime, limit: int) -> list[Row]:
+        """Pending deliveries whose validity is over, by destination and place."""
+        ...
+
+    def in_flight(self, destination: str) -> Collection[str]:
+        """The sequences of a destination that are leased."""
+        ...
+
+    def find(self, wanted: Find) -> list[Row]:
+        """The deliveries that are looked for: by id, destination and turn, the last first."""
+        ...
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write rows that are new."""
+        ...
+
+    def move(self, rows: Sequence[Row], was: DeliveryState) -> None:
+        """Write rows again that were in the state `was`."""
+        ...
+
+    def add_attempts(self, attempts: Sequence[tuple[DeliveryId, Attempt]]) -> None:
+        """Append to the histories of deliveries."""
+        ...
+
+    def attempts(self, name: DeliveryId) -> tuple[Attempt, ...]:
+        """A delivery's history, oldest first."""
+        ...
+
+    def add_messages(self, messages: Sequence[Message]) -> None:
+        """Note that each of these shows one more delivery."""
+        ...
+
+    def stats(self) -> dict[tuple[str, DeliveryState], int]:
+        """The number of deliveries by destination and state, without zeros."""
+        ...
+
+    def stream(self, name: str) -> StreamState | None:
+        """The state of a stream."""
+        ...
+
+    def save_streams(self, states: Sequence[StreamState]) -> None:
+        """Write states of streams, each in place of the one before."""
+        ...
+
+    def facts(self, destination: str) -> dict[str, bytes]:
+        """What is remembered about a destination."""
+        ...
+
+    def save_facts(self, destination: str, facts: Mapping[str, bytes]) -> None:
+        """Remember facts, and forget those with an empty value."""
+        ...

@@ -1,0 +1,282 @@
+"""Every command carried out on a store's tables: the same code whatever the store.
+
+Neighbours of one kind come as a run, and are carried out together where that saves the store statements.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby, islice
+from typing import Any
+
+from signalpost.delivery.outbox.commands import (
+    Bury,
+    Cancel,
+    Command,
+    Expire,
+    Find,
+    History,
+    Lease,
+    Leased,
+    LoadFacts,
+    LoadState,
+    Message,
+    NewDelivery,
+    NewNotification,
+    Parcel,
+    Prune,
+    Put,
+    PutResult,
+    Revive,
+    SaveFacts,
+    Settle,
+    Settlement,
+    Stats,
+    StreamState,
+)
+from signalpost.delivery.outbox.lanes import EXPIRED, Row, Waiting, choose
+from signalpost.delivery.outbox.tables import Key, Tables
+from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.notification import Notification
+from signalpost.domain.ticket import Outcome
+from signalpost.errors import InvalidValue, StoreFailed
+
+_log = logging.getLogger("signalpost")
+
+_DAMAGED = "the notification cannot be read: its row in the store is damaged"
+_PENDING, _LEASED, _DEAD = DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.DEAD
+
+
+def carry_out(batch: Iterable[Command[Any]], tables: Tables) -> list[Any]:
+    """The answers to the commands, carried out as if one after the other."""
+    answers: list[Any] = []
+    for kind, run in groupby(batch, key=type):
+        answers += _RUNS[kind](tables, run)
+    return answers
+
+
+def _put(tables: Tables, run: Iterable[Put]) -> list[list[PutResult]]:
+    puts = list(run)
+    intake = _Intake(tables, [item.notification for put in puts for item in put.notifications])
+    answers = [[intake.accept(item) for item in put.notifications] for put in puts]
+    intake.write()
+    tables.save_streams([put.state for put in puts if put.state is not None])
+    return answers
+
+
+class _Intake:
+    """The notifications of a run of puts: looked up together, decided one after the other, written together."""
+
+    def __init__(self, tables: Tables, notifications: Sequence[Notification]) -> None:
+        self._tables = tables
+        self._known = tables.keys([each.key for each in notifications])
+        self._waiting = Waiting(tables.waiting({each.sequence for each in notifications}))
+        self._keys: dict[str, Key] = {}
+        self._notifications: dict[str, tuple[int, Notification]] = {}
+        self._rows: list[Row] = []
+
+    def accept(self, item: NewNotification) -> PutResult:
+        told = item.notification
+        name, content_hash = told.key, told.content_hash
+        known = self._known.get(name)
+        if known is not None and known.until > told.accepted_at:
+            same = known.content_hash == content_hash
+            return PutResult(Outcome.DUPLICATE if same else Outcome.REFUSED, known.notification_id)
+        if told.id in self._notifications:
+            raise StoreFailed(f"the notification id {told.id} was given twice: give each notification an id of its own")
+        self._known[name] = self._keys[name] = Key(content_hash, told.id, item.key_until)
+        number, sequence = self._tables.next_number(), told.sequence
+        self._notifications[told.id] = number, told
+        for wanted in item.deliveries:
+            self._enter(first(told, number, sequence, wanted), supersedes=item.supersedes)
+        return PutResult(Outcome.ACCEPTED, told.id)
+
+    def _enter(self, row: Row, *, supersedes: bool) -> None:
+        if row.is_pending:
+            if supersedes:
+                self._waiting.supersede(row)
+            self._waiting.enter(row)
+        self._rows.append(row)
+
+    def write(self) -> None:
+        changed = dict(self._waiting.changed)
+        self._tables.add_notifications(list(self._notifications.values()))
+        self._tables.save_keys(self._keys)
+        self._tables.add([changed.pop(row.delivery.id, row) for row in self._rows])
+        self._tables.move(list(changed.values()), was=_PENDING)
+
+
+def _lease(tables: Tables, lease: Lease) -> Leased:
+    expired: tuple[Delivery, ...] = ()
+    while True:
+        choice = choose(tables.lane(lease.destination), lease, tables.in_flight(lease.destination))
+        parcels = [_parcel(tables, row) for row in choice.taken]
+        readable = tuple(parcel for parcel in parcels if parcel is not None)
+        damaged = [row.moved(_DEAD, _DAMAGED) for row, parcel in zip(choice.taken, parcels, strict=True) if not parcel]
+        lent = [row for row, parcel in zip(choice.taken, parcels, strict=True) if parcel]
+        tables.move([*choice.expired, *lent, *damaged], was=_PENDING)
+        expired += _deliveries(choice.expired)
+        if readable or not damaged:
+            return Leased(readable, expired, choice.next_at)
+
+
+def _settle(tables: Tables, run: Iterable[Settle]) -> list[list[Delivery]]:
+    settles = list(run)
+    settling = _Settling(tables, [verdict for command in settles for verdict in command.settlements])
+    answers = [settling.settle(command.settlements) for command in settles]
+    settling.write()
+    return answers
+
+
+class _Settling:
+    """The verdicts of a run of settles: looked up together, decided one after the other, written together."""
+
+    def __init__(self, tables: Tables, verdicts: Sequence[Settlement]) -> None:
+        self._tables = tables
+        fallbacks = [_named(each, each.fallback) for each in verdicts if each.fallback is not None]
+        self._rows = tables.rows([*(each.id for each in verdicts), *fallbacks])
+        entering = {each.id for each in verdicts if each.fallback is not None or each.state is _PENDING}
+        sequences = {row.delivery.sequence for name, row in self._rows.items() if name in entering}
+        self._waiting = Waiting(tables.waiting(sequences) if sequences else ())
+        self._moved: dict[DeliveryId, Row] = {}
+        self._added: dict[DeliveryId, Row] = {}
+        self._attempts: list[tuple[DeliveryId, Attempt]] = []
+        self._messages: list[Message] = []
+
+    def settle(self, verdicts: Sequence[Settlement]) -> list[Delivery]:
+        for verdict in verdicts:
+            row = self._rows.get(verdict.id)
+            after = None if row is None else settled(row, verdict)
+            if after is not None:
+                self._move(after, verdict)
+        names = [each.id for each in verdicts if each.id in self._rows]
+        return [self._waiting.changed.get(name, self._rows[name]).delivery for name in names]
+
+    def _move(self, row: Row, verdict: Settlement) -> None:
+        self._rows[verdict.id] = self._moved[verdict.id] = row
+        if row.is_pending:
+            self._waiting.enter(row)
+        if verdict.attempt is not None:
+            self._attempts.append((verdict.id, verdict.attempt))
+        if verdict.message is not None:
+            self._messages.append(verdict.message)
+        if verdict.fallback is not None and (name := _named(verdict, verdict.fallback)) not in self._rows:
+            added = passed_on(row, verdict.fallback)
+            self._rows[name] = self._added[name] = added
+            if added.is_pending:
+                self._waiting.enter(added)
+
+    def write(self) -> None:
+        changed = dict(self._waiting.changed)
+        self._tables.move([changed.pop(name, row) for name, row in self._moved.items()], was=_LEASED)
+        self._tables.add([changed.pop(name, row) for name, row in self._added.items()])
+        self._tables.move(list(changed.values()), was=_PENDING)
+        self._tables.add_attempts(self._attempts)
+        self._tables.add_messages(self._messages)
+
+
+def _named(verdict: Settlement, fallback: NewDelivery) -> DeliveryId:
+    return DeliveryId(verdict.id.notification_id, fallback.destination)
+
+
+def _expire(tables: Tables, command: Expire) -> list[Delivery]:
+    rows = [row.moved(DeliveryState.EXPIRED, EXPIRED) for row in tables.overdue(command.now, command.limit)]
+    tables.move(rows, was=_PENDING)
+    return [row.delivery for row in rows]
+
+
+def _bury(tables: Tables, command: Bury) -> list[Delivery]:
+    waiting = list(islice(tables.lane(command.destination), command.limit))
+    rows = [row.moved(_DEAD, command.reason) for row in waiting]
+    tables.move(rows, was=_PENDING)
+    return [row.delivery for row in rows]
+
+
+def _cancel(tables: Tables, command: Cancel) -> Delivery | None:
+    row = tables.rows([command.id]).get(command.id)
+    if row is None or not row.is_pending:
+        return None
+    cancelled = row.moved(DeliveryState.CANCELLED, command.reason)
+    tables.move([cancelled], was=_PENDING)
+    return cancelled.delivery
+
+
+def _revive(tables: Tables, command: Revive) -> Delivery | None:
+    following = command.id._replace(turn=command.id.turn + 1)
+    rows = tables.rows([command.id, following])
+    row = rows.get(command.id)
+    again = None if row is None or following in rows else revived(row, command)
+    if again is None:
+        return None
+    waiting = Waiting(tables.waiting({again.delivery.sequence}))
+    again = waiting.enter(again)
+    tables.add([again])
+    tables.move([moved for moved in waiting.changed.values() if moved is not again], was=_PENDING)
+    return again.delivery
+
+
+def _find(tables: Tables, command: Find) -> tuple[Parcel, ...]:
+    parcels = (_parcel(tables, row) for row in tables.find(command))
+    return tuple(parcel for parcel in parcels if parcel is not None)
+
+
+def _history(tables: Tables, command: History) -> tuple[Attempt, ...]:
+    return tables.attempts(command.id)
+
+
+def _stats(tables: Tables, _: Stats) -> dict[tuple[str, DeliveryState], int]:
+    return tables.stats()
+
+
+def _load_state(tables: Tables, command: LoadState) -> StreamState | None:
+    return tables.stream(command.stream)
+
+
+def _load_facts(tables: Tables, command: LoadFacts) -> dict[str, bytes]:
+    return tables.facts(command.destination)
+
+
+def _save_facts(tables: Tables, command: SaveFacts) -> None:
+    tables.save_facts(command.destination, command.facts)
+
+
+def _prune(tables: Tables, command: Prune) -> int:
+    closed = ((number, name) for number, name, is_open in tables.old(command.before) if not is_open)
+    numbered = list(islice(closed, command.limit))
+    tables.delete(numbered)
+    tables.forget_keys(command.now, command.limit)
+    return len(numbered)
+
+
+def _parcel(tables: Tables, row: Row) -> Parcel | None:
+    try:
+        return Parcel(row.delivery, tables.notification(row))
+    except InvalidValue:
+        _log.error("the notification of delivery %s cannot be read: its row in the store is damaged", row.delivery.id)
+        return None
+
+
+def _deliveries(rows: Iterable[Row]) -> tuple[Delivery, ...]:
+    return tuple(row.delivery for row in rows)
+
+
+def _one_by_one(verb: Callable[[Tables, Any], Any]) -> Callable[[Tables, Iterable[Any]], list[Any]]:
+    return lambda tables, run: [verb(tables, command) for command in run]
+
+
+_RUNS: dict[type[Command[Any]], Callable[[Tables, Iterable[Any]], list[Any]]] = {
+    Put: _put,
+    Lease: _one_by_one(_lease),
+    Settle: _settle,
+    Expire: _one_by_one(_expire),
+    Bury: _one_by_one(_bury),
+    Cancel: _one_by_one(_cancel),
+    Revive: _one_by_one(_revive),
+    Find: _one_by_one(_find),
+    History: _one_by_one(_history),
+    Stats: _one_by_one(_stats),
+    LoadState: _one_by_one(_load_state),
+    LoadFacts: _one_by_one(_load_facts),
+    SaveFacts: _one_by_one(_save_facts),
+    Prune: _one_by_one(_prune),
+}

@@ -14,6 +14,7 @@ BAD_INPUT = 2
 _MODULE_BY_COMMAND = {
     "demo": "signalpost.cli.demo",
     "replay": "signalpost.cli.replay",
+    "sandbox": "signalpost.cli.sandbox",
 }
 """Where each command is: a function of the command's name in that module."""
 

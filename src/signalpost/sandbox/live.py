@@ -60,7 +60,7 @@ class LiveStreams:
             if known < 0 or not log.reaches(known) or log.count - known > _TOO_FAR:
                 await stream.write(_event("state", self._state()))
             elif log.count > known:
-                await stream.write(_event("changes", [_change(logged) for logged in log.since(known)]))
+                await stream.write(_event("changes", self._changes(known)))
             else:
                 await stream.write(b": still here\n\n")
             known = log.count
@@ -69,9 +69,16 @@ class LiveStreams:
                 await asyncio.wait_for(news.wait(), _SECONDS_BETWEEN_SIGNS_OF_LIFE)
 
     def _state(self) -> dict[str, Any]:
-        guild = self._discord.guild
-        channels = [{"name": name, "messages": guild.messages(name)[-MESSAGES_SHOWN:]} for name in guild.channels()]
-        return {"received": self._discord.log.count, "channels": channels}
+        guild, log = self._discord.guild, self._discord.log
+        channels = [
+            {"name": name, "messages": guild.messages(name)[-MESSAGES_SHOWN:], "webhooks": guild.webhooks_of(name)}
+            for name in guild.channels()
+        ]
+        return {"channels": channels, "counts": log.count_by_outcome}
+
+    def _changes(self, known: int) -> dict[str, Any]:
+        log = self._discord.log
+        return {"entries": [_change(logged) for logged in log.since(known)], "counts": log.count_by_outcome}
 
 
 def _change(logged: Logged) -> dict[str, Any]:

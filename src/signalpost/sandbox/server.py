@@ -33,11 +33,8 @@ DEFAULT_PORT = 8751
 _RESET = struct.pack("ii", 1, 0)
 """Of SO_LINGER: closing sends a reset."""
 _HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
-_FILES = {
-    "/": ("page.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-}
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_PAGE = files("signalpost.sandbox") / "page"
 _GUARDS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -113,8 +110,7 @@ class Sandbox:
         app.router.add_get("/_faults", self._pending_faults)
         app.router.add_post("/_faults", self._plan_faults)
         app.router.add_delete("/_faults", self._clear_faults)
-        for path in _FILES:
-            app.router.add_get(path, _file)
+        app.router.add_get("/{name:[a-z]*(?:\\.[a-z]+)?}", _file)
         app.on_response_prepare.append(_add_guards)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -204,9 +200,11 @@ async def _add_guards(request: web.Request, response: web.StreamResponse) -> Non
 
 
 async def _file(request: web.Request) -> web.Response:
-    name, content_type = _FILES[request.path]
-    text = files("signalpost.sandbox").joinpath(name).read_text(encoding="utf-8")
-    return web.Response(text=text, content_type=content_type)
+    file = _PAGE / (request.match_info["name"] or "index.html")
+    if not file.is_file():
+        raise web.HTTPNotFound(text="there is nothing here: the page is at /\n")
+    text = file.read_text(encoding="utf-8")
+    return web.Response(text=text, content_type=_TYPES[file.name.rpartition(".")[2]])
 
 
 def _reset(request: web.Request) -> None:

@@ -80,6 +80,10 @@ class Guild:
         """What a channel shows, oldest first."""
         return list(self._messages.get(channel, {}).values())
 
+    def webhooks_of(self, channel: str) -> list[str]:
+        """The ids of the webhooks that lead to a channel."""
+        return [webhook.id for webhook in self._webhooks.values() if webhook.channel == channel]
+
     def channel_of(self, id: str) -> str | None:
         """The name of the channel that a webhook leads to; None if there is no such webhook."""
         webhook = self._webhooks.get(id)

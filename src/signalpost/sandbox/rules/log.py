@@ -1,10 +1,12 @@
 """What was received, told once: the page, the log and the journal read it."""
 
-from collections import deque
+from collections import Counter, deque
 from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
+
+TOO_MANY = 429
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     body: Any = None
     """The JSON that was sent, or the beginning of a text that is none."""
 
+    @property
+    def outcome(self) -> str:
+        """How it was answered, in a word: `taken`, `refused`, `limited`, `failed` or `cut`."""
+        if self.status is None:
+            return "cut"
+        if self.status == TOO_MANY:
+            return "limited"
+        return "failed" if self.status >= 500 else "refused" if self.status >= 400 else "taken"
+
     def line(self) -> bytes:
         """It as one line of JSON."""
         return msgspec.json.encode(self) + b"\n"
@@ -51,11 +62,13 @@ class Log:
         self._kept: deque[Logged] = deque(maxlen=keep)
         self.count = 0
         """How many entries there have been."""
+        self.count_by_outcome: Counter[str] = Counter()
 
     def append(self, logged: Logged) -> None:
         """Keep one entry more."""
         self._kept.append(logged)
         self.count = logged.entry.n
+        self.count_by_outcome[logged.entry.outcome] += 1
 
     def reaches(self, n: int) -> bool:
         """Whether every entry after number `n` is still kept."""

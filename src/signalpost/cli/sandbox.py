@@ -1,0 +1,66 @@
+"""`signalpost sandbox`: a local Discord to send to and look at."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from signalpost.sandbox.server import Sandbox
+
+_LIMITS = ("real", "raised", "off")
+
+
+@click.command(
+    short_help="Run a local Discord, and watch what it is sent.",
+    epilog="""
+    \b
+    Try it, in another terminal:
+      curl -H 'Content-Type: application/json' -d '{"content": "Hello"}' \\
+        http://127.0.0.1:8751/api/v10/webhooks/signals-free/any-token
+    \b
+    Make something go wrong:
+      curl -H 'Content-Type: application/json' -d '{"webhook": "signals-free", "status": 503, "times": 3}' \\
+        http://127.0.0.1:8751/_faults
+    """,
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8751, show_default=True, help="0 is any free one.")
+@click.option("--journal", type=click.Path(path_type=Path), help="Append each recorded message to this file, durably.")
+@click.option(
+    "--limits",
+    type=click.Choice(_LIMITS),
+    default="real",
+    show_default=True,
+    help="Discord's own; ten times as much for a webhook and a channel; or none.",
+)
+def sandbox(port: int, journal: Path | None, limits: str) -> None:
+    """Run a Discord that is only on this machine, until Ctrl-C.
+
+    It takes messages as Discord's webhooks do, with the same checks and limits, and shows them on a page as they come.
+    Every webhook exists: its channel is called as its id is.
+    """
+    asyncio.run(_run(port, journal, limits))
+
+
+async def _run(port: int, journal: Path | None, limits: str) -> None:
+    from signalpost.sandbox.rules.limits import OFF, RAISED, REAL
+    from signalpost.sandbox.server import Sandbox
+
+    limits_by_name = dict(zip(_LIMITS, (REAL, RAISED, OFF), strict=True))
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with Sandbox(port=port, limits=limits_by_name[limits], open=True, journal=journal) as running:
+        _tell(running)
+        await ended.wait()
+
+
+def _tell(running: "Sandbox") -> None:
+    from signalpost.domain.destinations import USUAL_DESTINATIONS
+
+    click.echo(f"The sandbox is at {running.url}/ until Ctrl-C. To send to it:\n")
+    for destination in USUAL_DESTINATIONS:
+        click.echo(f"export {destination.variable}={running.webhook(destination.name)}")
+    click.echo(f"\nWhat it received, as JSON lines: {running.url}/_log")

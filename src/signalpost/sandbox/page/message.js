@@ -1,0 +1,159 @@
+// One message as Discord shows it.
+import { element } from "/element.js";
+import { inline, markdown } from "/markdown.js";
+import { clockOf, wholeOf, whenOf } from "/moment.js";
+
+const MINUTES_OF_ONE_GROUP = 7;
+const SUPPRESS_EMBEDS = 1 << 2;
+const SUPPRESS_NOTIFICATIONS = 1 << 12;
+const TONES = 6;
+const BELL = "M6 17h12l-1.500-2.500V10a4.500 4.500 0 0 0-9 0v4.500L6 17zM10.500 19.500h3M4 4l16 16";
+
+export const pingsSomeone = (message) =>
+  message.mention_everyone || message.mentions.length > 0 || message.mention_roles.length > 0;
+
+export const isSilent = (message) => (message.flags & SUPPRESS_NOTIFICATIONS) !== 0;
+
+/** Whether `message` stands under the head of the one `before` it. */
+export function continues(message, before) {
+  if (!before || before.author.username !== message.author.username) return false;
+  if (isSilent(message) !== isSilent(before)) return false;
+  const [now, then] = [new Date(message.timestamp), new Date(before.timestamp)];
+  return now - then < MINUTES_OF_ONE_GROUP * 60000 && now.toDateString() === then.toDateString();
+}
+
+/** The item of the list that shows `message`; `before` is the message above it, if any. */
+export function messageItem(message, before) {
+  const at = new Date(message.timestamp);
+  const isFirst = !continues(message, before);
+  const item = element("li", isFirst ? "message first" : "message");
+  item.dataset.id = message.id;
+  item.classList.toggle("ping", pingsSomeone(message));
+  if (isFirst) item.append(avatar(message.author.username), head(message, at));
+  else item.append(timeElement("span", "aside", at, clockOf(at)));
+  item.append(...body(message));
+  return item;
+}
+
+function avatar(name) {
+  let sum = 0;
+  for (const character of name) sum = (sum * 31 + character.codePointAt(0)) % 9973;
+  if (name === "signalpost") {
+    const icon = element("img", "avatar");
+    icon.src = "/icon.svg";
+    icon.alt = "";
+    return icon;
+  }
+  const made = element("span", `avatar tone-${sum % TONES}`, [...name][0].toUpperCase());
+  made.setAttribute("aria-hidden", "true");
+  return made;
+}
+
+function head(message, at) {
+  const made = element("div", "head", element("span", "author", message.author.username), element("span", "tag", "APP"));
+  made.append(timeElement("time", "when", at, whenOf(at)));
+  if (isSilent(message)) made.append(bell());
+  return made;
+}
+
+function timeElement(tag, className, at, text) {
+  const made = element(tag, className, text);
+  made.title = wholeOf(at);
+  if (tag === "time") made.dateTime = at.toISOString();
+  return made;
+}
+
+function bell() {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
+  title.textContent = "Silent: it raises no notification";
+  for (const [name, value] of Object.entries({ d: BELL, fill: "none", stroke: "currentColor", "stroke-width": "2" })) {
+    path.setAttribute(name, value);
+  }
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "silent");
+  svg.setAttribute("role", "img");
+  svg.append(title, path);
+  return svg;
+}
+
+function body(message) {
+  const parts = [];
+  const content = element("div", "content", ...markdown(message.content));
+  if (message.edited_timestamp) {
+    const edited = element("span", "edited", "(edited)");
+    edited.title = wholeOf(new Date(message.edited_timestamp));
+    content.append(edited);
+  }
+  if (content.hasChildNodes()) parts.push(content);
+  if (message.attachments.length) parts.push(element("div", "files", ...message.attachments.map(file)));
+  if (!(message.flags & SUPPRESS_EMBEDS)) parts.push(...message.embeds.map(embed));
+  const other = [message.components.length && "components", message.poll && "a poll"].filter(Boolean);
+  if (other.length) parts.push(element("div", "content sub", `(${other.join(" and ")}, not shown here)`));
+  return parts;
+}
+
+function file(attachment) {
+  const size = `${(attachment.size / 1024).toFixed(1)} KB`;
+  return element("div", "file", element("div", "", element("div", "", attachment.filename), element("div", "size", size)));
+}
+
+function embed(data) {
+  const made = element("article", "embed");
+  if (data.color !== undefined) made.style.borderLeftColor = `#${data.color.toString(16).padStart(6, "0")}`;
+  if (data.author) made.append(element("div", "embed-author", linked(data.author.name, data.author.url, false)));
+  if (data.title) made.append(element("div", "embed-title", linked(data.title, data.url, true)));
+  if (data.description) made.append(element("div", "embed-description", ...markdown(data.description)));
+  if (data.fields) made.append(fields(data.fields));
+  if (data.image) made.append(picture("embed-image", data.image.url));
+  if (data.thumbnail) made.append(picture("embed-thumbnail", data.thumbnail.url));
+  if (data.footer || data.timestamp) made.append(footer(data));
+  made.classList.toggle("wide", Boolean(data.image || (data.fields || []).some((field) => field.inline)));
+  return made;
+}
+
+function linked(text, address, withMarkdown) {
+  const children = withMarkdown ? inline(text) : [text];
+  if (!address) return element("span", "", ...children);
+  const made = element("a", "", ...children);
+  made.href = address;
+  made.rel = "noopener noreferrer";
+  made.target = "_blank";
+  return made;
+}
+
+/** Fields side by side: consecutive inline ones share rows of three; a row of two is halved. */
+function fields(all) {
+  const grid = element("div", "fields");
+  for (let index = 0; index < all.length; ) {
+    let row = 1;
+    while (all[index].inline && row < 3 && all[index + row]?.inline) row += 1;
+    for (const field of all.slice(index, index + row)) {
+      const name = element("div", "field-name", ...inline(field.name));
+      const value = element("div", "field-value block", ...markdown(field.value));
+      grid.append(element("div", `field of-${row}`, name, value));
+    }
+    index += row;
+  }
+  return grid;
+}
+
+/** A picture is named and not fetched: this page asks nobody but its own server for anything. */
+function picture(className, address) {
+  const name = address.split(/[?#]/)[0].split("/").pop() || address;
+  const made = element("div", `picture ${className}`, `Image: ${name}`);
+  made.title = address;
+  return made;
+}
+
+function footer(data) {
+  const made = element("div", "embed-footer");
+  if (data.footer) made.append(data.footer.text);
+  if (data.footer && data.timestamp) made.append(element("span", "sep", "•"));
+  if (data.timestamp) {
+    const at = new Date(data.timestamp);
+    made.append(timeElement("time", "", at, whenOf(at)));
+  }
+  return made;
+}

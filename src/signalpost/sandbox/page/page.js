@@ -1,0 +1,279 @@
+// The page: which channels there are, which one is looked at, and what comes in.
+import { element } from "/element.js";
+import { messageItem, pingsSomeone } from "/message.js";
+import { dayOf, refreshRelative } from "/moment.js";
+import { showWelcome } from "/welcome.js";
+import { connectProvoke } from "/provoke.js";
+
+const MOST_SHOWN = 200;
+const NEAR_THE_END = 80;
+const OUTCOMES = ["taken", "refused", "limited", "failed", "cut"];
+const HINTS = {
+  taken: "answered with 2xx",
+  refused: "answered with 4xx",
+  limited: "answered with 429",
+  failed: "answered with 5xx",
+  cut: "connection reset instead of an answer",
+};
+
+const byId = (id) => document.getElementById(id);
+const [app, list, scroller, present] = ["app", "messages", "scroller", "present"].map(byId);
+
+const channels = new Map();
+let current = null;
+let missed = 0;
+const provoke = connectProvoke(() => channels.get(current)?.webhooks ?? []);
+
+function channelOf(name) {
+  if (!channels.has(name)) {
+    const made = { name, messages: [], webhooks: [], unread: 0, pings: 0, firstUnread: null, ...channelLink(name) };
+    channels.set(name, made);
+    byId("channels").append(element("li", "", made.link));
+  }
+  return channels.get(name);
+}
+
+function channelLink(name) {
+  const hash = element("span", "hash", "#");
+  hash.setAttribute("aria-hidden", "true");
+  const badge = element("span", "badge");
+  badge.hidden = true;
+  const link = element("a", "channel", hash, element("span", "name", name), badge);
+  link.href = `#${encodeURIComponent(name)}`;
+  return { link, badge };
+}
+
+function markUnread(channel) {
+  const { link, badge } = channel;
+  link.classList.toggle("unread", channel.unread > 0);
+  badge.hidden = channel.unread === 0;
+  badge.classList.toggle("ping", channel.pings > 0);
+  badge.textContent = channel.unread > 999 ? "999+" : String(channel.unread);
+  badge.setAttribute("aria-label", `${channel.unread} unread`);
+}
+
+function tellTitle() {
+  const unread = [...channels.values()].reduce((sum, channel) => sum + channel.unread, 0);
+  document.title = `${unread ? `(${unread}) ` : ""}${current ? `#${current} · ` : ""}signalpost sandbox`;
+  byId("menu-dot").hidden = unread === 0;
+}
+
+// A channel that is looked at
+
+function open(name) {
+  const channel = channelOf(name);
+  if (current !== null) channelOf(current).link.removeAttribute("aria-current");
+  current = name;
+  const firstUnread = channel.firstUnread;
+  Object.assign(channel, { unread: 0, pings: 0, firstUnread: null });
+  channel.link.setAttribute("aria-current", "page");
+  markUnread(channel);
+  byId("title").textContent = name;
+  app.classList.remove("channels-open");
+  byId("menu").setAttribute("aria-expanded", "false");
+  showAll(channel, firstUnread);
+}
+
+function showAll(channel, firstUnread) {
+  showWelcome(byId("welcome"), channel.name, channel.webhooks[0]);
+  list.replaceChildren();
+  append(channel.messages, null, firstUnread);
+  tellTopic(channel);
+  tellTitle();
+  toTheEnd();
+}
+
+function append(messages, before, firstUnread = null) {
+  const items = document.createDocumentFragment();
+  for (const message of messages) {
+    const day = dayOf(new Date(message.timestamp));
+    const isNewDay = !before || dayOf(new Date(before.timestamp)) !== day;
+    if (isNewDay) items.append(divider(day, "divider"));
+    if (message.id === firstUnread) items.append(divider("New", "divider new"));
+    items.append(messageItem(message, isNewDay || message.id === firstUnread ? null : before));
+    before = message;
+  }
+  list.append(items);
+}
+
+function divider(text, className) {
+  const made = element("li", className, element("span", "", text));
+  made.setAttribute("role", "separator");
+  return made;
+}
+
+function tellTopic(channel) {
+  const count = channel.messages.length;
+  const shown = count >= MOST_SHOWN ? `the last ${MOST_SHOWN} messages` : `${count} message${count === 1 ? "" : "s"}`;
+  byId("topic").textContent = count ? shown : "nothing yet";
+}
+
+const isAtTheEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_THE_END;
+
+function toTheEnd() {
+  missed = 0;
+  present.hidden = true;
+  scroller.scrollTop = scroller.scrollHeight;
+}
+
+function trim() {
+  const items = list.querySelectorAll(".message");
+  for (let index = 0; index < items.length - MOST_SHOWN; index += 1) items[index].remove();
+  while (list.firstElementChild?.matches(".divider:not(:has(+ .message))")) list.firstElementChild.remove();
+}
+
+// What comes in
+
+function take(entries) {
+  const arrived = [];
+  const wasAtTheEnd = isAtTheEnd();
+  for (const entry of entries) {
+    if (!entry.channel) continue;
+    const channel = channelOf(entry.channel);
+    if (!channel.webhooks.includes(entry.webhook)) channel.webhooks.push(entry.webhook);
+    if (entry.recorded && entry.message_id) takeOne(channel, entry, arrived);
+  }
+  if (arrived.length) showArrived(arrived, wasAtTheEnd);
+  for (const channel of channels.values()) markUnread(channel);
+  tellTitle();
+  if (entries.some((entry) => entry.fault)) provoke.refresh();
+}
+
+function takeOne(channel, entry, arrived) {
+  const index = channel.messages.findIndex((message) => message.id === entry.message_id);
+  if (!entry.message) {
+    if (index >= 0) channel.messages.splice(index, 1);
+    redraw(channel);
+  } else if (index >= 0) {
+    channel.messages[index] = entry.message;
+    replaceShown(channel, index, arrived);
+  } else if (entry.method === "POST") {
+    channel.messages.push(entry.message);
+    if (channel.messages.length > MOST_SHOWN) channel.messages.shift();
+    if (channel.name === current) arrived.push(entry.message);
+    if (channel.name !== current || document.hidden) countUnread(channel, entry.message);
+  }
+}
+
+function countUnread(channel, message) {
+  channel.unread += 1;
+  channel.pings += pingsSomeone(message) ? 1 : 0;
+  channel.firstUnread ??= message.id;
+}
+
+function showArrived(arrived, wasAtTheEnd) {
+  const channel = channelOf(current);
+  const kept = arrived.slice(-MOST_SHOWN);
+  const before = channel.messages[channel.messages.indexOf(kept[0]) - 1] ?? null;
+  append(kept, before);
+  if (kept.length < 20) for (const item of [...list.children].slice(-kept.length)) item.classList.add("arrived");
+  trim();
+  tellTopic(channel);
+  if (wasAtTheEnd) {
+    toTheEnd();
+  } else {
+    missed += arrived.length;
+    present.textContent = `${missed} new message${missed === 1 ? "" : "s"} below: jump to the present`;
+    present.hidden = false;
+  }
+}
+
+function replaceShown(channel, index, arrived) {
+  const message = channel.messages[index];
+  const waiting = arrived.findIndex((each) => each.id === message.id);
+  if (waiting >= 0) arrived[waiting] = message;
+  const shown = channel.name === current && list.querySelector(`[data-id="${CSS.escape(message.id)}"]`);
+  if (shown) {
+    const before = shown.classList.contains("first") ? null : channel.messages[index - 1];
+    shown.replaceWith(messageItem(message, before));
+  }
+}
+
+function redraw(channel) {
+  if (channel.name === current) showAll(channel, null);
+}
+
+function tellCounts(counts) {
+  byId("counts").replaceChildren(
+    ...OUTCOMES.flatMap((outcome) => {
+      const word = element("dt", "", outcome);
+      word.title = HINTS[outcome];
+      const bad = { refused: "bad", failed: "bad", cut: "bad", limited: "held" }[outcome];
+      return [word, element("dd", counts[outcome] && bad ? bad : "", (counts[outcome] ?? 0).toLocaleString())];
+    }),
+  );
+}
+
+// The connection
+
+function tellConnection(state, text) {
+  byId("connection").dataset.state = state;
+  byId("connection-text").textContent = text;
+}
+
+function connect() {
+  const events = new EventSource("/_events");
+  events.addEventListener("state", ({ data }) => {
+    const state = JSON.parse(data);
+    for (const { name, messages, webhooks } of state.channels) Object.assign(channelOf(name), { messages, webhooks });
+    tellCounts(state.counts);
+    tellConnection("live", "Live");
+    const wanted = decodeURIComponent(location.hash.slice(1));
+    const name = [current, wanted, channels.keys().next().value].find((each) => channels.has(each));
+    if (name === undefined) showWelcome(byId("welcome"), null, null);
+    else open(name);
+  });
+  events.addEventListener("changes", ({ data }) => {
+    const { entries, counts } = JSON.parse(data);
+    tellCounts(counts);
+    take(entries);
+    if (current === null && channels.size) open(channels.keys().next().value);
+  });
+  events.addEventListener("error", () => {
+    tellConnection("lost", "Not connected: trying again");
+    if (events.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
+  });
+}
+
+function step(by) {
+  const names = [...channels.keys()];
+  const next = names[(names.indexOf(current) + by + names.length) % names.length];
+  if (next !== undefined) location.hash = encodeURIComponent(next);
+}
+
+function showChannels(isOpen) {
+  app.classList.toggle("channels-open", isOpen);
+  byId("menu").setAttribute("aria-expanded", String(isOpen));
+  if (isOpen) document.querySelector(".channel[aria-current]")?.focus();
+}
+
+addEventListener("hashchange", () => {
+  const name = decodeURIComponent(location.hash.slice(1));
+  if (channels.has(name)) open(name);
+});
+addEventListener("keydown", (event) => {
+  if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+    event.preventDefault();
+    step(event.key === "ArrowDown" ? 1 : -1);
+  } else if (event.key === "Escape") {
+    if (app.classList.contains("channels-open")) showChannels(false);
+    else toTheEnd();
+  }
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden || current === null) return;
+  const channel = channelOf(current);
+  if (channel.unread) Object.assign(channel, { unread: 0, pings: 0, firstUnread: null });
+  markUnread(channel);
+  tellTitle();
+});
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  scroller.focus();
+});
+byId("menu").addEventListener("click", () => showChannels(!app.classList.contains("channels-open")));
+byId("veil").addEventListener("click", () => showChannels(false));
+present.addEventListener("click", toTheEnd);
+scroller.addEventListener("scroll", () => isAtTheEnd() && missed && toTheEnd(), { passive: true });
+setInterval(refreshRelative, 1000);
+connect();

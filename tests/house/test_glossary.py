@@ -9,7 +9,7 @@ GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 ENTRIES = re.findall(r"^- \*\*(?P<words>[^*]+)\*\*(?: \((?P<classes>[^)]*)\))?:", GLOSSARY, re.MULTILINE)
 TOLD = {name for _, names in ENTRIES for name in re.findall(r"`(\w+)`", names)}
 SHARED = re.compile(
-    r"signalpost\.(domain|trading|testing|clock|errors|system_clock)(\..+)?|.+\.(port|evidence|commands)"
+    r"signalpost\.(domain|trading|testing|clock|errors|secret|system_clock)(\..+)?|.+\.(port|evidence|commands)"
 )
 """Rooms whose classes users, or other rooms, build on. What a room keeps to itself is its own business."""
 

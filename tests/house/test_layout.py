@@ -85,8 +85,12 @@ def test_the_layers_are_drawn_as_they_are_checked() -> None:
 
 @pytest.mark.parametrize("test", TESTS, ids=shown)
 def test_no_test_sleeps(test: Path) -> None:
-    calls = [node.func for node in ast.walk(tree_of(test)) if isinstance(node, ast.Call)]
-    assert [ast.unparse(call) for call in calls if ast.unparse(call).rpartition(".")[2] == "sleep"] == []
+    """Unless in virtual time, where waiting costs nothing, or for nothing, which lets the loop go round once."""
+    calls = [node for node in ast.walk(tree_of(test)) if isinstance(node, ast.Call)]
+    names = {ast.unparse(call.func).rpartition(".")[2] for call in calls}
+    harmless = r"asyncio\.sleep\(.*\)" if "run_virtual" in names else r"asyncio\.sleep\(0\)"
+    sleeps = [ast.unparse(call) for call in calls if ast.unparse(call.func).rpartition(".")[2] == "sleep"]
+    assert [call for call in sleeps if not re.fullmatch(harmless, call)] == []
 
 
 def _clocks(tree: ast.Module) -> Iterator[str]:

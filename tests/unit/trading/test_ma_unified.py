@@ -81,6 +81,13 @@ def test_a_tie_is_no_cross_and_leaving_it_is_one() -> None:
     assert [answer and answer.signal_type for answer in answered] == [None, None, None, "BUY", None, "BUY"]
 
 
+def test_a_tie_that_floats_cannot_see_is_a_tie() -> None:
+    """The mean of 0.1, 0.3 and 0.2 is 0.2, and (0.1 + 0.3 + 0.2) / 3 is more: in floats the cross after it is lost."""
+    assert (0.1 + 0.3 + 0.2) / 3 > 0.2
+    answered = answers(strategy(slow=3, sl_mult="0.1", tp_mult="0.3"), "0.1", "0.3", "0.2", "0.1")
+    assert [answer and answer.signal_type for answer in answered] == [None, None, None, "SELL"]
+
+
 def test_inverted_averages_cross_the_other_way() -> None:
     inverted = strategy(fast=2, slow=1, inverted=True)
     assert signal_of(answers(inverted, "1.10000", "1.11000", "1.09500")[-1]).signal_type == "BUY"

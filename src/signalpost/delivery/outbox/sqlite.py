@@ -3,7 +3,7 @@
 What SQLite does. In WAL mode a commit appends the changed pages to `outbox.db-wal`, each frame with a checksum that
 continues the one before it, and the last one marked as a commit. With synchronous=FULL that file is synced before
 COMMIT returns (https://sqlite.org/pragma.html#pragma_synchronous); with NORMAL, WAL's usual companion, it is not, and
-a power cut takes the last commits away. After about 1,000 pages a commit also copies the log into `outbox.db` (a
+a power cut takes the last commits away. After about 4,000 pages a commit also copies the log into `outbox.db` (a
 checkpoint): it syncs the log, writes the pages, syncs the database, and only then starts the log anew. After a crash
 the next open reads the log up to its last whole commit (https://sqlite.org/wal.html).
 

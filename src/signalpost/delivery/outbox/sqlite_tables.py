@@ -4,6 +4,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATES = {state.value: state for state in DeliveryState}
 _PRIORITIES = {priority.value: priority for priority in NotificationPriority}
 _EVER = -(2**63)
+_MOST_RECENT = 1_024
 _KEYS_SWEPT_FOR_ONE_PRUNED = 10
 
 
@@ -33,6 +35,7 @@ class SqliteTables:
         self._tally: Counter[tuple[str, str]] = Counter()
         self._nothing_overdue_before = _EVER
         self._swept = ""
+        self._recent: dict[int, Notification] = {}
 
     def flush(self) -> None:
         """Write what was counted since the last time: once a batch."""
@@ -73,9 +76,14 @@ class SqliteTables:
         """Write notifications, each as one line of JSON."""
         rows = [(number, each.id, _micros(each.accepted_at), each.to_json().decode()) for number, each in numbered]
         self._db.executemany("INSERT INTO notification (number, id, accepted_at, body) VALUES (?, ?, ?, ?)", rows)
+        self._recent.update(numbered)
+        for number in list(islice(self._recent, max(0, len(self._recent) - _MOST_RECENT))):
+            del self._recent[number]
 
     def notification(self, row: Row) -> Notification:
-        """Read a notification."""
+        """Read a notification, or take it from the most recent ones: most are lent soon after they were put."""
+        if (recent := self._recent.pop(row.number, None)) is not None:
+            return recent
         found = self._db.execute("SELECT body FROM notification WHERE number = ?", (row.number,)).fetchone()
         if found is None:
             raise InvalidValue(f"the notification {row.delivery.id.notification_id} is not in the store")

@@ -1,0 +1,295 @@
+"""What every outbox must pass: give `check_outbox` a way to make a new, empty one.
+
+    await check_outbox(lambda: ThreadedOutbox(MyCore()))
+
+Plain functions, for any test runner: each raises AssertionError, saying which promise was broken.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from signalpost.delivery.outbox.commands import (
+    Bury,
+    Cancel,
+    Find,
+    History,
+    Lease,
+    LoadFacts,
+    LoadState,
+    Message,
+    NewDelivery,
+    NewNotification,
+    Prune,
+    Put,
+    Revive,
+    SaveFacts,
+    Settle,
+    Stats,
+    StreamState,
+)
+from signalpost.delivery.outbox.port import Outbox
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.ticket import Outcome
+from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.testing.outbox_lane_contract import LANE_CHECKS
+from signalpost.testing.outbox_samples import LANE, MINUTE, START, demand, ids, ids_of, new, notification, same, verdict
+
+Factory = Callable[[], Outbox]
+"""Makes a new, empty outbox each time; it is called on a running loop."""
+
+
+_S = DeliveryState
+_LOW, _NORMAL, _HIGH, _URGENT = NotificationPriority
+
+
+async def check_outbox(factory: Factory) -> None:
+    """Check all the promises of an outbox. Raises AssertionError for one that is broken."""
+    for check in CHECKS:
+        outbox = factory()
+        try:
+            await check(outbox)
+        finally:
+            await outbox.close()
+
+
+async def check_acceptance(outbox: Outbox) -> None:
+    """What is accepted can be found, as it was given, and is counted."""
+    told = notification("01")
+    suppressed = NewDelivery("other", 5, _S.SUPPRESSED, "nothing new")
+    item = NewNotification(told, (NewDelivery(LANE, 7), suppressed), START + MINUTE)
+    same("the answer to a put", await outbox.do(Put((item,))), [(Outcome.ACCEPTED, "01")])
+    parcels = await outbox.do(Find())
+    same("what is found", [parcel.notification for parcel in parcels], [told, told])
+    until = told.valid_until
+    same(
+        "the deliveries of a new notification",
+        [parcel.delivery for parcel in parcels],
+        [
+            Delivery(DeliveryId("01", LANE), _S.PENDING, _NORMAL, 7, "01", until),
+            Delivery(DeliveryId("01", "other"), _S.SUPPRESSED, _NORMAL, 5, "01", until, reason="nothing new"),
+        ],
+    )
+    same("the count", await outbox.do(Stats()), {(LANE, _S.PENDING): 1, ("other", _S.SUPPRESSED): 1})
+    same("what a lane of a suppressed delivery lends", ids(await outbox.do(Lease("other", START))), [])
+
+
+async def check_keys(outbox: Outbox) -> None:
+    """The same key is a duplicate or refused until its time is over, in the same put too, and after pruning."""
+    first, equal, other = (new(notification(name, "a", title=title)) for name, title in _KEYED)
+    results = await outbox.do(Put((first, equal, other)))
+    known = [(Outcome.ACCEPTED, "01"), (Outcome.DUPLICATE, "01"), (Outcome.REFUSED, "01")]
+    same("a key given three times in one put", results, known)
+    again = notification("04", "a", at=START + timedelta(days=1) - timedelta(microseconds=1))
+    same("a key in its last microsecond", await outbox.do(Put((new(again),))), [(Outcome.DUPLICATE, "01")])
+    (lent,) = (await outbox.do(Lease(LANE, START))).parcels
+    await outbox.do(Settle((verdict(lent.delivery, _S.DELIVERED),)))
+    same("the number of those pruned", await outbox.do(Prune(START + MINUTE, START + MINUTE)), 1)
+    same("what is left after pruning", await outbox.do(Find()), ())
+    same("a key whose notification was pruned", await outbox.do(Put((equal,))), [(Outcome.DUPLICATE, "01")])
+    late = new(notification("05", "a", title="Other", at=START + timedelta(days=1)))
+    results = await outbox.do(Put((late, late)))
+    same("a key whose time is over", results, [(Outcome.ACCEPTED, "05"), (Outcome.DUPLICATE, "05")])
+
+
+_KEYED = (("01", "Disk"), ("02", "Disk"), ("03", "Other"))
+
+
+async def check_streams(outbox: Outbox) -> None:
+    """A stream's state is committed with its signals, also where those are duplicates, or not at all."""
+    same("the state of an unknown stream", await outbox.do(LoadState("EUR_USD H4")), None)
+    for turn in (b"one", b"two"):
+        state = StreamState("EUR_USD H4", "f", START, turn)
+        await outbox.do(Put((new(notification("01")),), state))
+        same("the state of a stream", await outbox.do(LoadState("EUR_USD H4")), state)
+    twice = new(notification("02"), 0, LANE, LANE)
+    try:
+        await outbox.do(Put((new(notification("03")), twice), state._replace(state=b"three")))
+    except StoreFailed:
+        same("the state after a put that failed", await outbox.do(LoadState("EUR_USD H4")), state)
+        same("the deliveries after a put that failed", ids_of(await outbox.do(Find())), [("01", LANE)])
+        same("the count after a put that failed", await outbox.do(Stats()), {(LANE, _S.PENDING): 1})
+        same("a lease after a put that failed", ids(await outbox.do(Lease(LANE, START, limit=9))), ["01"])
+        again = await outbox.do(Put((new(notification("03")),)))
+        same("a key of a put that failed", again, [(Outcome.ACCEPTED, "03")])
+    else:
+        raise AssertionError("a notification that names a destination twice is taken")
+
+
+async def check_verdicts(outbox: Outbox) -> None:
+    """A leased delivery goes where its verdict says, with its history; any other stays as it is."""
+    told = [notification(f"0{number}") for number in range(7)]
+    await outbox.do(Put(tuple(new(each) for each in told)))
+    lent = (await outbox.do(Lease(LANE, START, limit=6))).parcels
+    states = (_S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.DEAD, _S.PENDING, _S.SUPERSEDED)
+    message = Message(LANE, "m1", START)
+    facts = {"attempts": 3, "unanswered": 2, "may_repeat": True, "reason": "so it is", "message": message}
+    verdicts = [verdict(each.delivery, state, **facts) for each, state in zip(lent, states, strict=True)]
+    unknown = verdicts[0]._replace(id=DeliveryId("99", LANE))
+    settled = await outbox.do(Settle((*verdicts, unknown)))
+    fields: dict[str, Any] = {
+        "attempts": 3,
+        "unanswered": 2,
+        "may_repeat": True,
+        "reason": "so it is",
+        "message_id": "m1",
+    }
+    after = [each.delivery._replace(state=state, **fields) for each, state in zip(lent[:5], states, strict=False)]
+    after.append(lent[5].delivery)
+    same("the verdicts", settled, after)
+    same("what was settled before, or was never leased", await outbox.do(Settle(tuple(verdicts[:5]))), after[:5])
+    never = verdict(settled[0]._replace(id=DeliveryId("06", LANE)), _S.DELIVERED)
+    same("what was never leased", [each.state for each in await outbox.do(Settle((never,)))], [_S.PENDING])
+    (again,) = (await outbox.do(Lease(LANE, START))).parcels
+    same("what is lent again", again.delivery, after[4]._replace(state=_S.LEASED))
+    second = Attempt(START + MINUTE, START + 2 * MINUTE, "throttled")
+    kept = verdict(again.delivery, _S.PENDING, attempt=second)
+    same("a message's id, with no newer one", (await outbox.do(Settle((kept,))))[0].message_id, "m1")
+    first = verdicts[0].attempt
+    histories = [await outbox.do(History(each.delivery.id)) for each in lent]
+    same("the histories", histories, [(first,)] * 4 + [(first, second), ()])
+    silent = (await outbox.do(Lease(LANE, START))).parcels[0].delivery
+    await outbox.do(Settle((verdict(silent, _S.PENDING, attempt=None),)))
+    same("the history of a try that was none", await outbox.do(History(silent.id)), (first, second))
+
+
+async def check_fallback(outbox: Outbox) -> None:
+    """A fallback is another destination's delivery of the same thing, made with the verdict, and only once."""
+    await outbox.do(Put((new(notification("01", priority=_HIGH), 5), new(notification("02"), 6, LANE, "other"))))
+    lent = (await outbox.do(Lease(LANE, START, limit=2))).parcels
+    passed = [
+        verdict(each.delivery, _S.UNCONFIRMED, may_repeat=True, fallback=NewDelivery("other", each.delivery.rank))
+        for each in lent
+    ]
+    await outbox.do(Settle(tuple(passed)))
+    await outbox.do(Settle(tuple(passed)))
+    first, second = (await outbox.do(Lease("other", START, limit=9))).parcels
+    until = first.notification.valid_until
+    made = Delivery(DeliveryId("01", "other"), _S.LEASED, _HIGH, 5, "01", until, may_repeat=True)
+    same("the fallback's delivery", first.delivery, made)
+    same("one that goes there anyway", (second.notification.id, second.delivery.may_repeat), ("02", False))
+    dead = NewDelivery("third", 0, _S.SUPPRESSED, "too late")
+    await outbox.do(Settle((verdict(first.delivery, _S.DEAD, fallback=dead),)))
+    same(
+        "a suppressed fallback",
+        await outbox.do(Stats()),
+        {(LANE, _S.UNCONFIRMED): 2, ("other", _S.DEAD): 1, ("other", _S.LEASED): 1, ("third", _S.SUPPRESSED): 1},
+    )
+
+
+async def check_reviving(outbox: Outbox) -> None:
+    """A dead, unconfirmed, expired or cancelled delivery gets one more turn, before what was accepted after it."""
+    ends = {"01": _S.DEAD, "02": _S.UNCONFIRMED, "03": _S.EXPIRED, "04": _S.CANCELLED, "05": _S.DELIVERED}
+    await outbox.do(Put(tuple(new(notification(name), 3) for name in ends)))
+    await outbox.do(Cancel(DeliveryId("04", LANE), "by hand"))
+    for parcel in (await outbox.do(Lease(LANE, START, limit=9))).parcels:
+        await outbox.do(Settle((verdict(parcel.delivery, ends[parcel.notification.id]),)))
+    later = new(notification("06", "01", "closed", priority=_URGENT), 1)
+    await outbox.do(Put((later,)))
+    until = START + 90 * MINUTE
+    made = [await outbox.do(Revive(DeliveryId(name, LANE), 9, until)) for name in ends]
+    plain = Delivery(DeliveryId("", LANE, 2), _S.PENDING, _NORMAL, 9, "", until)
+    for found, name in zip(made, ("01", "02", "03", "04"), strict=False):
+        demand(found is not None and f"{name}@{LANE}" in (found.reason or ""), f"{name} is not named: {found!r}")
+        repeats, (rank, priority) = name == "02", (1, _URGENT) if name == "01" else (9, _NORMAL)
+        expected = plain._replace(id=DeliveryId(name, LANE, 2), sequence=name, may_repeat=repeats, rank=rank)
+        same("a revived delivery", found and found._replace(reason=None), expected._replace(priority=priority))
+    same("a delivered one, revived", made[4], None)
+    same("one that was revived before", await outbox.do(Revive(DeliveryId("01", LANE), 9, until)), None)
+    same("one that there is not", await outbox.do(Revive(DeliveryId("99", LANE), 9, until)), None)
+    same("one that waits", await outbox.do(Revive(DeliveryId("06", LANE), 9, until)), None)
+    order = [ids(await outbox.do(Lease(LANE, START))) for _ in range(2)]
+    same("the order after a revival", order, [["01"], ["02"]])
+
+
+async def check_endings(outbox: Outbox) -> None:
+    """A person cancels what waits; a destination that is gone buries what waits for it, in pages."""
+    await outbox.do(Put(tuple(new(notification(f"0{number}"), number) for number in range(4))))
+    await outbox.do(Put((new(notification("09"), 0, "other"),)))
+    (lent,) = (await outbox.do(Lease(LANE, START))).parcels
+    cancelled = await outbox.do(Cancel(DeliveryId("01", LANE), "by hand"))
+    same("a cancelled one", cancelled and (cancelled.state, cancelled.reason), (_S.CANCELLED, "by hand"))
+    for name in ("00", "01", "99"):
+        same("one that does not wait", await outbox.do(Cancel(DeliveryId(name, LANE), "by hand")), None)
+    pages = [await outbox.do(Bury(LANE, "gone", limit=1)) for _ in range(3)]
+    buried = [[(each.id.notification_id, each.state, each.reason) for each in page] for page in pages]
+    same("what is buried", buried, [[("02", _S.DEAD, "gone")], [("03", _S.DEAD, "gone")], []])
+    counts = {(LANE, _S.LEASED): 1, (LANE, _S.CANCELLED): 1, (LANE, _S.DEAD): 2, ("other", _S.PENDING): 1}
+    same("the count", await outbox.do(Stats()), counts)
+    same("the one in flight", lent.notification.id, "00")
+
+
+async def check_finding(outbox: Outbox) -> None:
+    """Deliveries are found by notification, destination and states, the newest first, up to a limit."""
+    await outbox.do(Put(tuple(new(notification(f"0{number}"), -number, LANE, "other") for number in (1, 2, 3))))
+    await outbox.do(Lease(LANE, START))
+    for wanted, expected in (
+        (Find(limit=2), [("03", LANE), ("03", "other")]),
+        (Find(notification_id="02"), [("02", LANE), ("02", "other")]),
+        (Find(destination="other"), [("03", "other"), ("02", "other"), ("01", "other")]),
+        (Find(states=frozenset({_S.LEASED})), [("03", LANE)]),
+        (Find(states=frozenset({_S.LEASED}), destination="other"), []),
+        (Find(states=frozenset({_S.PENDING, _S.LEASED}), destination=LANE), [("03", LANE), ("02", LANE), ("01", LANE)]),
+        (Find(notification_id="02", destination=LANE, states=frozenset({_S.PENDING})), [("02", LANE)]),
+        (Find(notification_id="09"), []),
+    ):
+        same(f"the answer to {wanted}", ids_of(await outbox.do(wanted)), expected)
+
+
+async def check_facts(outbox: Outbox) -> None:
+    """Facts of a destination are remembered one by one, apart for each, until they are emptied."""
+    await outbox.do(SaveFacts(LANE, {"ban": b"1", "breaker": b'{"state":"open"}'}))
+    await outbox.do(SaveFacts("other", {"ban": b"2"}))
+    await outbox.do(SaveFacts(LANE, {"ban": b"", "windows": b"[]", "nothing": b""}))
+    facts = {"breaker": b'{"state":"open"}', "windows": b"[]"}
+    same("the facts of a destination", await outbox.do(LoadFacts(LANE)), facts)
+    same("the facts of another", await outbox.do(LoadFacts("other")), {"ban": b"2"})
+    same("the facts of an unknown one", await outbox.do(LoadFacts("third")), {})
+
+
+async def check_pruning(outbox: Outbox) -> None:
+    """What is old and settled goes, with its history and key when their time is over, in pages; what is open stays."""
+    await outbox.do(Put(tuple(new(notification(f"0{number}", at=START + number * MINUTE)) for number in range(5))))
+    for state in (_S.DELIVERED, _S.PENDING, _S.DEAD, _S.DELIVERED, _S.DELIVERED):
+        (lent,) = (await outbox.do(Lease(LANE, START))).parcels
+        wait = START + 9 * MINUTE if state is _S.PENDING else None
+        message = Message(LANE, "m1", START)
+        await outbox.do(Settle((verdict(lent.delivery, state, message=message, not_before=wait),)))
+    end = START + timedelta(days=2)
+    pages = [await outbox.do(Prune(START + 4 * MINUTE, end, limit=2)) for _ in range(3)]
+    same("the pages that were pruned", pages, [2, 1, 0])
+    same("what is left", ids_of(await outbox.do(Find())), [("04", LANE), ("01", LANE)])
+    same("the history of one that was pruned", await outbox.do(History(DeliveryId("00", LANE))), ())
+    same("the count", await outbox.do(Stats()), {(LANE, _S.PENDING): 1, (LANE, _S.DELIVERED): 1})
+    again = notification("10", "00", title="Another", at=end)
+    same("a key whose time is over", await outbox.do(Put((new(again),))), [(Outcome.ACCEPTED, "10")])
+
+
+async def check_closing(outbox: Outbox) -> None:
+    """After `close` nothing is taken; closing twice is harmless."""
+    await outbox.do(Put((new(notification("01")),)))
+    await outbox.close()
+    await outbox.close()
+    try:
+        await outbox.do(Stats())
+    except StoreClosed:
+        return
+    raise AssertionError("an outbox that is closed answers")
+
+
+CHECKS: tuple[Callable[[Outbox], Awaitable[None]], ...] = (
+    check_acceptance,
+    check_keys,
+    check_streams,
+    *LANE_CHECKS,
+    check_verdicts,
+    check_fallback,
+    check_reviving,
+    check_endings,
+    check_finding,
+    check_facts,
+    check_pruning,
+    check_closing,
+)
+"""Each takes a new, empty outbox."""

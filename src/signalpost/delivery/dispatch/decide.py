@@ -61,15 +61,16 @@ def decide(delivery: Delivery, known: Known, now: datetime, jitter: float, backo
             return _again(_tried(delivery), reason, now, _wait(delivery, jitter, backoff))
         case Unconfirmed(reason=reason, is_answered=is_answered):
             return _maybe(delivery, reason, now, _wait(delivery, jitter, backoff), unanswered=not is_answered)
-        case Ending.LAPSED:
-            return _maybe(delivery, _REASONS[known], now, _wait(delivery, jitter, backoff), unanswered=True)
         case Ending.CUT_OFF:
             shown = delivery._replace(may_repeat=True, unanswered=delivery.unanswered + 1)
             return _ended(shown, DeliveryState.UNCONFIRMED, _REASONS[known], tried=1)
         case Ending.INTERRUPTED:
             return _again(delivery._replace(may_repeat=True), _REASONS[known], now, None)
-        case _:
+        case Ending.UNSENT:
             return _again(delivery, delivery.reason, now, None)
+        case _:  # lapsed, or evidence of a kind that is not known: it may have been shown
+            reason = _REASONS[Ending.LAPSED] if known is Ending.LAPSED else str(known)
+            return _maybe(delivery, reason, now, _wait(delivery, jitter, backoff), unanswered=True)
 
 
 def _maybe(delivery: Delivery, reason: str, now: datetime, wait: timedelta, *, unanswered: bool) -> Settlement:

@@ -210,11 +210,24 @@ def test_other_errors_are_no_refusals() -> None:
     assert pacer.ready_at(0.0, URGENT) == 0.0
 
 
-def test_who_waits_for_an_end_is_called_once_and_by_any_of_the_host() -> None:
+def test_who_waits_for_an_end_is_called_once_and_also_for_a_slot_given_back() -> None:
     host, calls = Host(), []
-    host.call_at_end(lambda: calls.append(1))
+    host.call_when_free(lambda: calls.append("one"), at_end=True)
     host.ended()
     host.ended()
+    host.gave_back()
+    host.call_when_free(lambda: calls.append("two"), at_end=True)
+    host.gave_back()
+    assert calls == ["one", "two"]
+
+
+def test_who_waits_for_a_moment_is_called_once_and_only_for_a_slot_given_back() -> None:
+    host, calls = Host(), []
+    host.call_when_free(lambda: calls.append(1), at_end=False)
+    host.ended()
+    assert calls == []
+    host.gave_back()
+    host.gave_back()
     assert calls == [1]
 
 

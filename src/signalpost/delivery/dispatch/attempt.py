@@ -1,0 +1,106 @@
+"""One try: the sink is called under a deadline, and whatever it does becomes something that is known."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from signalpost.delivery.dispatch.decide import Ending, Known
+from signalpost.delivery.outbox.commands import Message, Parcel
+from signalpost.domain.delivery import Attempt
+from signalpost.errors import Evidence
+from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.sinks.port import Answer, Item, Sink
+
+PROBE_PATIENCE = 3.0
+"""Seconds after which a probe counts as unanswered, and a send that was cut off as a failure of the far end."""
+
+_EVIDENCE = (Rejected, Throttled, Unavailable, Unconfirmed)
+_log = logging.getLogger("signalpost")
+
+
+class Tried(NamedTuple):
+    """What is known of a try, and how long it took."""
+
+    known: Known
+    began_at: datetime
+    ended_at: datetime
+    took: float
+    """Seconds."""
+
+    @property
+    def outcome(self) -> str:
+        """What is known in one word: `delivered`, or the name of the evidence."""
+        if isinstance(self.known, Receipt):
+            return "delivered"
+        return type(self.known).__name__.lower() if isinstance(self.known, Evidence) else "unconfirmed"
+
+    @property
+    def detail(self) -> str:
+        """What is known, in words."""
+        return "" if isinstance(self.known, Receipt) else str(self.known)
+
+    @property
+    def is_failure(self) -> bool | None:
+        """Whether the far end failed; None where it is not its doing."""
+        match self.known:
+            case Ending.CUT_OFF:
+                return True if self.took >= PROBE_PATIENCE else None
+            case Ending():
+                return None
+            case known:
+                return isinstance(known, Unavailable | Unconfirmed)
+
+    def attempt(self) -> Attempt | None:
+        """The try as a delivery's history keeps it; None where nothing was tried."""
+        if self.known is Ending.UNSENT:
+            return None
+        return Attempt(self.began_at, self.ended_at, self.outcome, self.detail)
+
+    def message(self, destination: str) -> Message | None:
+        """The message that the far end shows; None where it has not said so."""
+        if not isinstance(self.known, Receipt):
+            return None
+        return Message(destination, self.known.message_id, self.known.sent_at or self.ended_at)
+
+
+async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds: float) -> Known:
+    """Send the parcels as one message, cut off after so many seconds. Raises CancelledError, and nothing else."""
+    items = [Item(parcel.notification, parcel.delivery.may_repeat) for parcel in parcels]
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            receipt: object = await sink.send(items)
+    except _EVIDENCE as evidence:
+        return evidence
+    except Exception as fault:  # noqa: BLE001  # whatever a sink does, its sender goes on
+        if deadline.expired():
+            return Ending.CUT_OFF
+        return _broken(destination, fault)
+    return receipt if isinstance(receipt, Receipt) else _broken(destination, receipt)
+
+
+async def probe(destination: str, sink: Sink) -> Answer | Evidence:
+    """Ask whether the far end is alive. Raises CancelledError, and nothing else."""
+    try:
+        async with asyncio.timeout(PROBE_PATIENCE):
+            return await sink.probe()
+    except _EVIDENCE as evidence:
+        return evidence
+    except TimeoutError:
+        return Unavailable(f"no answer to a probe in {PROBE_PATIENCE:g} s")
+    except Exception as fault:  # noqa: BLE001  # as above
+        return _broken(destination, fault)
+
+
+def is_alive(answer: Answer | Evidence) -> bool:
+    """Whether an answer to a probe shows life: any but 429 and 5xx does, for a far end may not know the question."""
+    return isinstance(answer, Answer | Rejected)
+
+
+def _broken(destination: str, fault: object) -> Unconfirmed:
+    """What is known where a sink broke its promise. Of the fault only its kind is told: its text may hold a secret."""
+    kind = type(fault).__name__
+    verb = "raised" if isinstance(fault, BaseException) else "returned"
+    _log.error("the sink of %s %s %s, which no sink may: what it sent may have been shown", destination, verb, kind)
+    return Unconfirmed(f"the sink {verb} {kind}")

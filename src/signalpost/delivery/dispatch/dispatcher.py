@@ -1,0 +1,262 @@
+"""All lanes together: started, woken, drained and stopped; and the clock's own work, which is to expire what waits."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from heapq import heappop, heappush
+from types import MappingProxyType
+from typing import NamedTuple
+
+from signalpost import clock
+from signalpost.delivery.dispatch.decide import BACKOFF, Ending, decide
+from signalpost.delivery.dispatch.lane import Lane, Tools
+from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
+from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Parcel, Settle
+from signalpost.delivery.outbox.port import Outbox
+from signalpost.delivery.pacing.backoff import Backoff
+from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings, CircuitBreaker
+from signalpost.delivery.pacing.host import Host
+from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
+from signalpost.delivery.pacing.pacer import Pacer
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
+from signalpost.domain.events import Event, Listener, Settled
+from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.sinks.port import Sink
+
+MOST_OPEN_SHOWN = 1000
+"""How many open deliveries `drain` and `stop` return at most."""
+
+_SWEEP_EVERY = 60.0
+_PAGE = 500
+_MOST_KNOWN = 1000
+_CLOCK_STEP = 1.0
+_GRACE = 2.0
+"""Seconds that senders have, after a stop cut them off, to settle."""
+
+_log = logging.getLogger("signalpost")
+
+
+class LaneSettings(NamedTuple):
+    """How one destination is sent to."""
+
+    sink: Sink
+    limits: Limits = Limits()
+    host: str = "discord.com"
+    """Destinations of one host share its limits and its bans."""
+    workers: int = 2
+    breaker: BreakerSettings = USUAL
+    backoff: Backoff = BACKOFF
+
+
+class Dispatcher:
+    """Delivers what waits in the outbox, a lane for each destination.
+
+    Belongs to one event loop. `jitter` draws a number from 0 up to 1; `emit` is told all that happens, and may fail.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        lanes: Mapping[str, LaneSettings],
+        *,
+        jitter: Callable[[], float],
+        emit: Listener,
+        host_rate: Rate | None = HOST_RATE,
+    ) -> None:
+        self._listener = emit
+        self._jitter = jitter
+        self._outbox = PatientOutbox(outbox, jitter=jitter, emit=self._emit)
+        self._rest = asyncio.Event()
+        self._nearer = asyncio.Event()
+        self._known_until: list[datetime] = []
+        self._sweeper: asyncio.Task[None] | None = None
+        hosts = {each.host: Host(host_rate) for each in lanes.values()}
+        self._lanes = {name: self._lane(name, each, hosts[each.host]) for name, each in lanes.items()}
+
+    @property
+    def lanes(self) -> Mapping[str, Lane]:
+        """The lanes by destination, to be looked at."""
+        return MappingProxyType(self._lanes)
+
+    @property
+    def store_is_well(self) -> bool:
+        """Whether the store did what it was last asked."""
+        return self._outbox.is_well
+
+    async def start(self) -> None:
+        """Settle what a holder that is gone left behind, take up what it kept, and begin to send.
+
+        The caller knows that no other holder is alive. Starting twice is fine. Raises StoreFailed.
+        """
+        if self._sweeper is not None:
+            return
+        lapsed = await self._settle_lapsed()
+        for name, lane in self._lanes.items():
+            facts = await self._outbox.do(LoadFacts(name))
+            lane.recall(facts, lapsed[name])
+        for lane in self._lanes.values():
+            lane.start()
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep(), name="signalpost sweeper")
+
+    def wake(
+        self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime | None = None
+    ) -> None:
+        """Something was put for these destinations, of this priority at the highest."""
+        for name in destinations:
+            if name in self._lanes:
+                self._lanes[name].wake(priority)
+        if valid_until is not None:
+            self._expect(valid_until)
+
+    async def drain(self, timeout: float | None = None) -> tuple[Delivery, ...]:
+        """Wait until nothing can be delivered now, and return the deliveries that are still open, at most 1,000.
+
+        Waits for `timeout` seconds at most, None for as long as it takes.
+        What waits for a `not_before`, or for a destination whose breaker is open, cannot be delivered now; what waits
+        for its turn within a limit can. Raises StoreFailed.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._come_to_rest()
+        return await self._open()
+
+    async def stop(self, timeout: float) -> tuple[Delivery, ...]:
+        """Drain for `timeout` seconds at most, cut off what is still being sent, and return what is still open.
+
+        Stopping twice is fine.
+        New work is refused by who takes it in; what is put nevertheless waits for the next start.
+        """
+        if self._sweeper is None:
+            return ()
+        with suppress(StoreFailed):
+            await self.drain(timeout)
+        self._sweeper.cancel()
+        tasks = [self._sweeper, *(task for lane in self._lanes.values() for task in lane.tasks)]
+        for lane in self._lanes.values():
+            lane.halt()
+        await asyncio.wait(tasks, timeout=_GRACE)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._sweeper = None
+        with suppress(StoreFailed, StoreClosed):
+            return await self._open()
+        return ()
+
+    async def enable(self, destination: str) -> None:
+        """Send to a destination again that was gone for good. Raises StoreFailed, and KeyError for one not known."""
+        await self._lanes[destination].enable()
+
+    def _lane(self, name: str, settings: LaneSettings, host: Host) -> Lane:
+        tools = Tools(
+            sink=settings.sink,
+            outbox=self._outbox,
+            pacer=Pacer(settings.limits, host),
+            breaker=CircuitBreaker(settings.breaker),
+            backoff=settings.backoff,
+            jitter=self._jitter,
+            emit=self._emit,
+            on_pending=self._expect,
+            on_rest=self._rest.set,
+        )
+        return Lane(name, tools, workers=settings.workers)
+
+    def _emit(self, event: Event) -> None:
+        try:
+            self._listener(event)
+        except Exception as fault:  # noqa: BLE001  # who listens must not decide what is delivered
+            _log.error("a listener failed on %s with %s", type(event).__name__, type(fault).__name__)
+
+    async def _settle_lapsed(self) -> Counter[str]:
+        """Decide on what is leased by nobody, and count it by destination."""
+        lapsed: Counter[str] = Counter()
+        while parcels := await self._outbox.do(Find(states=frozenset({DeliveryState.LEASED}), limit=_PAGE)):
+            now = clock.now()
+            attempt = Attempt(now, now, Ending.LAPSED.value)
+            verdicts = (decide(parcel.delivery, Ending.LAPSED, now, self._jitter()) for parcel in parcels)
+            settled = await self._outbox.do(Settle(tuple(verdict._replace(attempt=attempt) for verdict in verdicts)))
+            for parcel, delivery in _pairs(parcels, settled):
+                self._emit(Settled(delivery, parcel.notification))
+                lapsed[delivery.id.destination] += 1
+        return lapsed
+
+    async def _come_to_rest(self) -> None:
+        while not all(lane.is_at_rest for lane in self._lanes.values()):
+            self._rest.clear()
+            await self._rest.wait()
+
+    async def _open(self) -> tuple[Delivery, ...]:
+        states = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
+        return tuple(each.delivery for each in await self._outbox.do(Find(states=states, limit=MOST_OPEN_SHOWN)))
+
+    def _expect(self, valid_until: datetime) -> None:
+        """A delivery that waits will have to expire then; of many, the sweep that comes anyway sees to the rest."""
+        if len(self._known_until) < _MOST_KNOWN:
+            heappush(self._known_until, valid_until)
+            if self._known_until[0] == valid_until:
+                self._nearer.set()
+
+    async def _sweep(self) -> None:
+        """Expire what waited too long: once a minute, and whenever the next known `valid_until` comes."""
+        loop = asyncio.get_running_loop()
+        tick_at, offset = loop.time(), _offset()
+        while True:
+            self._nearer.clear()
+            if is_tick := loop.time() >= tick_at:
+                tick_at = loop.time() + _SWEEP_EVERY
+            offset, before = _offset(), offset
+            if abs(offset - before) > _CLOCK_STEP:
+                _log.warning(
+                    "the clock was set by %+.1f s: what waits for a time of day is looked at anew", offset - before
+                )
+            if is_tick or abs(offset - before) > _CLOCK_STEP:
+                for lane in self._lanes.values():
+                    lane.look_again()
+            if is_tick or self._is_due():
+                try:
+                    await self._expire()
+                except StoreClosed:
+                    return
+                except StoreFailed:
+                    tick_at = min(tick_at, loop.time() + 1 + self._jitter())
+            await self._doze(tick_at)
+
+    def _is_due(self) -> bool:
+        now = clock.now()
+        is_due = False
+        while self._known_until and self._known_until[0] <= now:
+            heappop(self._known_until)
+            is_due = True
+        return is_due
+
+    async def _expire(self) -> None:
+        while expired := await self._outbox.do(Expire(clock.now(), limit=_PAGE)):
+            for delivery in expired:
+                self._emit(Settled(delivery))
+            for name in {delivery.id.destination for delivery in expired} & self._lanes.keys():
+                self._lanes[name].look_again()
+
+    async def _doze(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        seconds = until - loop.time()
+        if self._known_until:
+            seconds = min(seconds, (self._known_until[0] - clock.now()).total_seconds())
+        timer = loop.call_later(max(0.0, seconds), self._nearer.set)
+        try:
+            await self._nearer.wait()
+        finally:
+            timer.cancel()
+
+
+def _pairs(parcels: Iterable[Parcel], settled: Iterable[Delivery]) -> Iterable[tuple[Parcel, Delivery]]:
+    by_id = {delivery.id: delivery for delivery in settled}
+    return [(parcel, by_id[parcel.delivery.id]) for parcel in parcels if parcel.delivery.id in by_id]
+
+
+def _offset() -> float:
+    """Seconds between UTC and the loop's clock: constant, but where somebody sets a clock."""
+    return clock.now().timestamp() - asyncio.get_running_loop().time()

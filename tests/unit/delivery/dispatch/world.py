@@ -1,0 +1,177 @@
+"""A dispatcher on the memory store with scripted sinks, for tests in virtual time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
+from functools import wraps
+from random import Random
+from typing import Any, Self, TypeVar
+
+from signalpost import clock
+from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
+from signalpost.delivery.outbox.commands import Command, Find, History, NewDelivery, NewNotification, Put
+from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.outbox.memory import MemoryCore
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
+from signalpost.delivery.rank import rank_of
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryId
+from signalpost.domain.events import Event, Settled
+from signalpost.domain.notification import Notification
+from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import StoreFailed
+from signalpost.sinks.evidence import Throttled, Unavailable, Unconfirmed
+from signalpost.testing.scripted_sink import ScriptedSink
+from signalpost.testing.virtual_loop import run_virtual
+
+LOW, NORMAL, HIGH, URGENT = NotificationPriority
+FREE = NOTHING_ASSUMED._replace(reserve=False)
+HERE = "signals-free"
+DOWN = Unavailable("connection refused")
+BROKEN = Unconfirmed("bad gateway", status=502)
+SILENT = Unconfirmed("the connection was cut")
+
+Test = TypeVar("Test", bound=Callable[..., Coroutine[Any, Any, None]])
+
+
+def virtual(test: Test) -> Callable[..., None]:
+    """A test that runs in virtual time."""
+
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        run_virtual(test(*args, **kwargs))
+
+    return run
+
+
+def throttled(seconds: float, scope: str = "destination") -> Throttled:
+    return Throttled("slow down", retry_after=seconds, scope=scope)
+
+
+class FaultyOutbox(InlineOutbox):
+    """An outbox that fails the next so many commands of a kind, and can be made slow."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryCore())
+        self.faults: Counter[type[Command[Any]]] = Counter()
+        self.asked: Counter[type[Command[Any]]] = Counter()
+        self.delays: dict[type[Command[Any]], float] = {}
+
+    async def do(self, command: Command[Any]) -> Any:
+        kind = type(command)
+        self.asked[kind] += 1
+        if self.faults[kind]:
+            self.faults[kind] -= 1
+            raise StoreFailed("the disk is full")
+        answer = await super().do(command)
+        if kind in self.delays:
+            await asyncio.sleep(self.delays[kind])
+        return answer
+
+
+class World:
+    """`async with World(sink) as world:` starts a dispatcher, and stops it in the end."""
+
+    def __init__(
+        self,
+        *sinks: ScriptedSink,
+        limits: Limits = FREE,
+        workers: int = 2,
+        host_rate: Rate | None = None,
+        jitter: Callable[[], float] | None = None,
+        outbox: FaultyOutbox | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.outbox = FaultyOutbox() if outbox is None else outbox
+        self.events: list[Event] = []
+        self.times: list[float] = []
+        self.sinks = dict(zip([HERE, *(f"there-{n}" for n in range(1, len(sinks)))], sinks, strict=True))
+        lanes = {
+            name: LaneSettings(sink, limits, workers=workers, **(settings or {})) for name, sink in self.sinks.items()
+        }
+        self.dispatcher = Dispatcher(
+            self.outbox, lanes, jitter=jitter or Random(7).random, emit=self._note, host_rate=host_rate
+        )
+        self._numbers = 0
+
+    async def __aenter__(self) -> Self:
+        await self.dispatcher.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.dispatcher.stop(0.0)
+
+    def _note(self, event: Event) -> None:
+        self.events.append(event)
+        self.times.append(now())
+
+    def heard(self, kind: type[Event]) -> list[Any]:
+        """The events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def put(
+        self,
+        name: str | None = None,
+        priority: NotificationPriority = NORMAL,
+        *,
+        to: str = HERE,
+        valid_for: float = 86_400.0,
+        about: str | None = None,
+        event: str = "new",
+        wakes: bool = True,
+        known: bool = False,
+    ) -> str:
+        """Take in one notification, and wake the lane as intake does; `about` names its sequence."""
+        self._numbers += 1
+        name = name or f"n{self._numbers:05}"
+        until = clock.now() + timedelta(seconds=valid_for)
+        payload = Announcement(title=name, text="text", announcement_id=about or name, valid_until=until)
+        told = Notification(
+            id=name, payload=payload, event=event, priority=priority, user_tier="FREE",
+            accepted_at=clock.now(), valid_until=until,
+        )  # fmt: skip
+        rank = rank_of(priority, clock.now())
+        await InlineOutbox.do(self.outbox, Put((NewNotification(told, (NewDelivery(to, rank),), until),)))
+        if wakes:
+            self.dispatcher.wake([to], priority, until if known else None)
+        return name
+
+    async def delivery(self, name: str, to: str = HERE) -> Delivery:
+        """A delivery as it stands."""
+        (parcel,) = await InlineOutbox.do(self.outbox, Find(notification_id=name, destination=to))
+        return parcel.delivery
+
+    async def state(self, name: str, to: str = HERE) -> str:
+        """The state of a delivery."""
+        return (await self.delivery(name, to)).state.value
+
+    async def history(self, name: str, to: str = HERE) -> tuple[Attempt, ...]:
+        """The attempts of a delivery."""
+        return await InlineOutbox.do(self.outbox, History(DeliveryId(name, to)))
+
+    def settled_at(self, name: str) -> list[tuple[str, float]]:
+        """The states that a delivery was settled to, and when."""
+        pairs = zip(self.events, self.times, strict=True)
+        return [
+            (event.delivery.state.value, at)
+            for event, at in pairs
+            if isinstance(event, Settled) and event.delivery.id.notification_id == name
+        ]
+
+
+def now() -> float:
+    """The loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+async def wait(seconds: float) -> None:
+    """Let virtual time pass."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, over.set)
+    await over.wait()
+
+
+def ids(sink: ScriptedSink) -> list[str]:
+    """What a sink was asked to send, in order."""
+    return [name for sent in sink.sent for name in sent.ids]

@@ -1,6 +1,5 @@
 """What the contract of an outbox is checked with: made notifications, plain verdicts, and plain claims."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -71,7 +70,7 @@ def ids(lease: Leased) -> list[str]:
     return [parcel.notification.id for parcel in lease.parcels]
 
 
-def ids_of(parcels: Sequence[Parcel]) -> list[tuple[str, str]]:
+def ids_of(parcels: tuple[Parcel, ...]) -> list[tuple[str, str]]:
     """The ids and destinations of what was found."""
     return [parcel.delivery.id[:2] for parcel in parcels]
 

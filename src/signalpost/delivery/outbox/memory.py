@@ -154,7 +154,7 @@ class _MemoryTables:
     def attempts(self, name: DeliveryId) -> tuple[Attempt, ...]:
         return self._attempts.get(name, ())
 
-    def add_messages(self, messages: Sequence[Message]) -> None:
+    def add_messages(self, messages: Sequence[tuple[Message, str | None]]) -> None:
         """A message is remembered by its deliveries, each of which has its id."""
 
     def stats(self) -> dict[tuple[str, DeliveryState], int]:

@@ -102,9 +102,7 @@ class SqliteTables:
         names = (_json([name for _, name in numbered]),)
         for destination, state, count in self._db.execute(sql.COUNT_GONE, names):
             self._tally[destination, state] -= count
-        messages = self._db.execute(sql.MESSAGES_OF_GONE, names).fetchall()
-        self._db.executemany(sql.SHOW_LESS, messages)
-        self._db.executemany(sql.DELETE_MESSAGE, [message[1:] for message in messages])
+        self._show_less(self._db.execute(sql.MESSAGES_OF_GONE, names).fetchall())
         self._db.execute(sql.DELETE_ATTEMPTS, names)
         self._db.execute(sql.DELETE, names)
         self._db.executemany(sql.DELETE_NOTIFICATION, [(number,) for number, _ in numbered])
@@ -179,10 +177,20 @@ class SqliteTables:
             Attempt(_instant(began), _instant(ended), outcome, detail) for began, ended, outcome, detail in found
         )
 
-    def add_messages(self, messages: Sequence[Message]) -> None:
-        """Insert messages, or count one more delivery that they show."""
-        rows = [(each.destination, each.message_id, _micros(each.sent_at), each.version) for each in messages]
+    def add_messages(self, messages: Sequence[tuple[Message, str | None]]) -> None:
+        """Insert messages, and count what each shows."""
+        rows, left = [], []
+        for new, before in messages:
+            moves = new.message_id != before
+            rows.append((new.destination, new.message_id, _micros(new.sent_at), new.version, int(moves)))
+            if moves and before is not None:
+                left.append((1, new.destination, before))
         self._db.executemany(sql.ADD_MESSAGE, rows)
+        self._show_less(left)
+
+    def _show_less(self, messages: Sequence[tuple[int, str, str]]) -> None:
+        self._db.executemany(sql.SHOW_LESS, messages)
+        self._db.executemany(sql.DELETE_MESSAGE, [message[1:] for message in messages])
 
     def stats(self) -> dict[tuple[str, DeliveryState], int]:
         """Read what was counted."""

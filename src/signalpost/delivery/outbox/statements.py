@@ -38,8 +38,8 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1 + coalesce(
   (SELECT max(ordinal) FROM attempt WHERE notification_id = ?1 AND destination = ?2 AND turn = ?3), 0))"""
 ATTEMPTS = f"SELECT began_at, ended_at, outcome, detail FROM attempt {ONE} ORDER BY ordinal"
 ADD_MESSAGE = """
-INSERT INTO message (destination, message_id, sent_at, version, shows) VALUES (?, ?, ?, ?, 1)
-ON CONFLICT DO UPDATE SET shows = shows + 1, version = excluded.version"""
+INSERT INTO message (destination, message_id, sent_at, version, shows) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET shows = shows + excluded.shows, version = excluded.version"""
 COUNT = """
 INSERT INTO tally (destination, state, deliveries) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET deliveries = deliveries + excluded.deliveries"""

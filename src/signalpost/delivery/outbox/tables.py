@@ -96,8 +96,8 @@ class Tables(Protocol):
         """A delivery's history, oldest first."""
         ...
 
-    def add_messages(self, messages: Sequence[Message]) -> None:
-        """Note that each of these shows one more delivery."""
+    def add_messages(self, messages: Sequence[tuple[Message, str | None]]) -> None:
+        """Note which message shows a delivery now, and which one did before."""
         ...
 
     def stats(self) -> dict[tuple[str, DeliveryState], int]:

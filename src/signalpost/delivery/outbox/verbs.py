@@ -141,7 +141,7 @@ class _Settling:
         self._moved: dict[DeliveryId, Row] = {}
         self._added: dict[DeliveryId, Row] = {}
         self._attempts: list[tuple[DeliveryId, Attempt]] = []
-        self._messages: list[Message] = []
+        self._messages: list[tuple[Message, str | None]] = []
 
     def settle(self, verdicts: Sequence[Settlement]) -> list[Delivery]:
         for verdict in verdicts:
@@ -153,13 +153,14 @@ class _Settling:
         return [self._waiting.changed.get(name, self._rows[name]).delivery for name in names]
 
     def _move(self, row: Row, verdict: Settlement) -> None:
+        before = self._rows[verdict.id].delivery.message_id
         self._rows[verdict.id] = self._moved[verdict.id] = row
         if row.is_pending:
             self._waiting.enter(row)
         if verdict.attempt is not None:
             self._attempts.append((verdict.id, verdict.attempt))
         if verdict.message is not None:
-            self._messages.append(verdict.message)
+            self._messages.append((verdict.message, before))
         if verdict.fallback is not None and (name := _named(verdict, verdict.fallback)) not in self._rows:
             added = passed_on(row, verdict.fallback)
             self._rows[name] = self._added[name] = added

@@ -1,0 +1,265 @@
+"""An outbox as simple as can be, which shares no code with the real ones: lists, searched from end to end."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from signalpost.delivery.outbox import commands as c
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.notification import Notification
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.ticket import Outcome
+
+OPEN = ("pending", "leased")
+
+
+class Anything:
+    """Equal to whatever a store says in its own words."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass
+class Owed:
+    number: int
+    told: Notification
+    lane: str
+    turn: int
+    state: str
+    rank: int
+    priority: NotificationPriority
+    valid_until: datetime
+    not_before: datetime | None = None
+    attempts: int = 0
+    unanswered: int = 0
+    may_repeat: bool = False
+    reason: Any = None
+    message_id: str | None = None
+    history: list[Attempt] = field(default_factory=list)
+
+    @property
+    def id(self) -> DeliveryId:
+        return DeliveryId(self.told.id, self.lane, self.turn)
+
+    def shown(self) -> Delivery:
+        return Delivery(
+            self.id,
+            DeliveryState(self.state),
+            self.priority,
+            self.rank,
+            self.told.sequence,
+            self.valid_until,
+            self.not_before,
+            self.attempts,
+            self.unanswered,
+            self.may_repeat,
+            self.reason,
+            self.message_id,
+        )
+
+
+class OutboxModel:
+    def __init__(self) -> None:
+        self.told: list[Notification] = []
+        self.owed: list[Owed] = []
+        self.keys: dict[str, tuple[bytes, str, datetime]] = {}
+        self.streams: dict[str, c.StreamState] = {}
+        self.facts: dict[str, dict[str, bytes]] = {}
+        self.number = 0
+
+    def apply(self, batch: list[Any]) -> list[Any]:
+        return [getattr(self, type(command).__name__.lower())(command) for command in batch]
+
+    def put(self, command: c.Put) -> list[c.PutResult]:
+        results = [self._take(item) for item in command.notifications]
+        if command.state:
+            self.streams[command.state.stream] = command.state
+        return results
+
+    def _take(self, item: c.NewNotification) -> c.PutResult:
+        told = item.notification
+        if told.key in self.keys:
+            content, first, until = self.keys[told.key]
+            if until > told.accepted_at:
+                return c.PutResult(Outcome.DUPLICATE if content == told.content_hash else Outcome.REFUSED, first)
+        self.keys[told.key] = told.content_hash, told.id, item.key_until
+        self.told.append(told)
+        self.number += 1
+        for wanted in item.deliveries:
+            if item.supersedes and wanted.state == "pending":
+                for old in self._waiting(wanted.destination):
+                    if old.told.sequence == told.sequence and old.told.event[:6] == "update" and not old.may_repeat:
+                        old.state, old.reason = "superseded", Anything()
+            made = Owed(
+                self.number,
+                told,
+                wanted.destination,
+                1,
+                str(wanted.state),
+                wanted.rank,
+                told.priority,
+                told.valid_until,
+            )
+            made.reason = wanted.reason
+            self.owed.append(made)
+        self._settle_order()
+        return c.PutResult(Outcome.ACCEPTED, told.id)
+
+    def _waiting(self, lane: str) -> list[Owed]:
+        """In the order in which they would leave."""
+        return sorted(
+            (o for o in self.owed if o.lane == lane and o.state == "pending"), key=lambda o: (o.rank, o.number)
+        )
+
+    def _settle_order(self) -> None:
+        """Nothing that waits is behind a newer one of its sequence: it has the best place of all that follow it."""
+        waiting = sorted((o for o in self.owed if o.state == "pending"), key=lambda o: o.number)
+        for old in waiting:
+            line = [
+                o
+                for o in waiting
+                if (o.told.sequence, o.lane) == (old.told.sequence, old.lane) and o.number >= old.number
+            ]
+            old.rank, old.priority = min(o.rank for o in line), max(o.priority for o in line)
+
+    def lease(self, command: c.Lease) -> c.Leased:
+        lane = self._waiting(command.destination)[: 256 if command.express else None]
+        flying = [o.told.sequence for o in self.owed if o.lane == command.destination and o.state == "leased"]
+        parcels, expired, waits = [], [], []
+        for owed in lane:
+            if len(parcels) == command.limit:
+                break
+            if owed.valid_until <= command.now:
+                owed.state, owed.reason = "expired", Anything()
+                expired.append(owed.shown())
+            elif owed.told.sequence not in flying:
+                flying.append(owed.told.sequence)
+                if command.express and owed.priority not in (NotificationPriority.HIGH, NotificationPriority.URGENT):
+                    continue
+                if owed.not_before and owed.not_before > command.now:
+                    waits.append(owed.not_before)
+                else:
+                    owed.state = "leased"
+                    parcels.append(c.Parcel(owed.shown(), owed.told))
+        return c.Leased(tuple(parcels), tuple(expired), min(waits, default=None))
+
+    def settle(self, command: c.Settle) -> list[Delivery]:
+        touched = []
+        for verdict in command.settlements:
+            owed = self._get(verdict.id)
+            if owed is None:
+                continue
+            touched.append(owed)
+            if owed.state == "leased" and verdict.state in ("pending", "delivered", "unconfirmed", "expired", "dead"):
+                self._judge(owed, verdict)
+                self._settle_order()
+        return [owed.shown() for owed in touched]
+
+    def _judge(self, owed: Owed, verdict: c.Settlement) -> None:
+        owed.state, owed.reason, owed.not_before = str(verdict.state), verdict.reason, verdict.not_before
+        owed.attempts, owed.unanswered, owed.may_repeat = verdict.attempts, verdict.unanswered, verdict.may_repeat
+        if verdict.attempt:
+            owed.history.append(verdict.attempt)
+        if verdict.message:
+            owed.message_id = verdict.message.message_id
+        wanted = verdict.fallback
+        if wanted and self._get(DeliveryId(owed.told.id, wanted.destination)) is None:
+            made = Owed(
+                owed.number,
+                owed.told,
+                wanted.destination,
+                1,
+                str(wanted.state),
+                wanted.rank,
+                owed.priority,
+                owed.valid_until,
+            )
+            made.may_repeat, made.reason = verdict.may_repeat, wanted.reason
+            self.owed.append(made)
+
+    def _get(self, name: DeliveryId) -> Owed | None:
+        return next((owed for owed in self.owed if owed.id == name), None)
+
+    def expire(self, command: c.Expire) -> list[Delivery]:
+        old = [
+            o
+            for lane in sorted({o.lane for o in self.owed})
+            for o in self._waiting(lane)
+            if o.valid_until <= command.now
+        ]
+        return [self._end(owed, "expired", Anything()) for owed in old[: command.limit]]
+
+    def bury(self, command: c.Bury) -> list[Delivery]:
+        return [self._end(owed, "dead", command.reason) for owed in self._waiting(command.destination)[: command.limit]]
+
+    def cancel(self, command: c.Cancel) -> Delivery | None:
+        owed = self._get(command.id)
+        return self._end(owed, "cancelled", command.reason) if owed and owed.state == "pending" else None
+
+    def _end(self, owed: Owed, state: str, reason: Any) -> Delivery:
+        owed.state, owed.reason = state, reason
+        return owed.shown()
+
+    def revive(self, command: c.Revive) -> Delivery | None:
+        owed = self._get(command.id)
+        turns = [o.turn for o in self.owed if o.id[:2] == command.id[:2]]
+        if owed is None or owed.turn != max(turns) or owed.state not in ("dead", "unconfirmed", "expired", "cancelled"):
+            return None
+        again = Owed(
+            owed.number,
+            owed.told,
+            owed.lane,
+            owed.turn + 1,
+            "pending",
+            command.rank,
+            owed.priority,
+            command.valid_until,
+        )
+        again.may_repeat, again.reason = owed.may_repeat or owed.state == "unconfirmed", Anything()
+        self.owed.append(again)
+        self._settle_order()
+        return again.shown()
+
+    def find(self, command: c.Find) -> tuple[c.Parcel, ...]:
+        found = sorted(self.owed, key=lambda owed: owed.id, reverse=True)
+        if command.notification_id is not None:
+            found = [owed for owed in found if owed.told.id == command.notification_id]
+        if command.destination is not None:
+            found = [owed for owed in found if owed.lane == command.destination]
+        if command.states:
+            found = [owed for owed in found if owed.state in command.states]
+        return tuple(c.Parcel(owed.shown(), owed.told) for owed in found[: command.limit])
+
+    def history(self, command: c.History) -> tuple[Attempt, ...]:
+        owed = self._get(command.id)
+        return tuple(owed.history) if owed else ()
+
+    def stats(self, _: c.Stats) -> dict[tuple[str, DeliveryState], int]:
+        return dict(Counter((owed.lane, DeliveryState(owed.state)) for owed in self.owed))
+
+    def loadstate(self, command: c.LoadState) -> c.StreamState | None:
+        return self.streams.get(command.stream)
+
+    def loadfacts(self, command: c.LoadFacts) -> dict[str, bytes]:
+        return self.facts.get(command.destination, {})
+
+    def savefacts(self, command: c.SaveFacts) -> None:
+        known = self.facts.get(command.destination, {}) | dict(command.facts)
+        self.facts[command.destination] = {name: value for name, value in known.items() if value}
+
+    def prune(self, command: c.Prune) -> int:
+        gone: list[Notification] = []
+        for told in self.told:
+            if told.accepted_at >= command.before or len(gone) == command.limit:
+                break
+            if not any(owed.told.id == told.id and owed.state in OPEN for owed in self.owed):
+                gone.append(told)
+        names = {told.id for told in gone}
+        self.told = [told for told in self.told if told.id not in names]
+        self.owed = [owed for owed in self.owed if owed.told.id not in names]
+        self.keys = {key: known for key, known in self.keys.items() if known[2] > command.now}
+        return len(gone)

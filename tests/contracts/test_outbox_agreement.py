@@ -1,0 +1,202 @@
+"""The stores answer alike, step by step, as an outbox that is nothing but lists; also after crashes and restarts."""
+
+from collections import Counter
+from copy import deepcopy
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from signalpost.delivery.outbox import commands as c
+from signalpost.delivery.outbox.memory import MemoryCore
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.verbs import carry_out
+from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
+from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import StoreFailed
+from signalpost.testing.outbox_samples import MINUTE, START, notification
+from tests.contracts.outbox_model import OutboxModel
+
+LANES = ("one", "two")
+EVENTS = ("new", "update 1", "update 2", "closed")
+_S = DeliveryState
+
+ranks = st.integers(-2, 2)
+minutes = st.integers(0, 4).map(lambda count: count * MINUTE)
+lanes = st.sampled_from(LANES)
+reasons = st.sampled_from((None, "because"))
+
+
+class Agreement(RuleBasedStateMachine):
+    folder: Path
+    files = count()
+
+    @initialize()
+    def begin(self) -> None:
+        self.path = self.folder / f"{next(self.files)}.db"
+        self.model, self.memory, self.sqlite = OutboxModel(), MemoryCore(), self.opened()
+        self.now, self.given = START, 0
+
+    def opened(self) -> SqliteCore:
+        core = SqliteCore(self.path)
+        core._db.execute("PRAGMA synchronous=OFF")  # processes end here, machines do not
+        return core
+
+    def teardown(self) -> None:
+        if hasattr(self, "sqlite"):
+            self.sqlite.close()
+
+    @rule(by=minutes)
+    def time_goes_on(self, by: timedelta) -> None:
+        self.now += by
+
+    @rule(data=st.data(), size=st.integers(1, 4))
+    def a_batch(self, data: st.DataObject, size: int) -> None:
+        batch = [self.command(data) for _ in range(size)]
+        expected = self.model.apply(batch)
+        assert self.memory.apply(batch) == expected
+        assert self.sqlite.apply(batch) == expected
+
+    @rule(data=st.data(), size=st.integers(1, 3))
+    def a_batch_that_fails(self, data: st.DataObject, size: int) -> None:
+        twice = (c.NewDelivery("one", 0), c.NewDelivery("one", 0))
+        bad = c.NewNotification(self.told(data), twice, self.now + 9 * MINUTE)
+        fresh = bad._replace(notification=bad.notification.but(event="never given"))
+        batch = [*(self.command(data) for _ in range(size)), c.Put((fresh,)), c.Stats()]
+        for core in (self.memory, self.sqlite):
+            with pytest.raises(StoreFailed):
+                core.apply(batch)
+
+    @rule(data=st.data())
+    def a_crash_within_a_batch(self, data: st.DataObject) -> None:
+        batch = [self.command(data) for _ in range(3)]
+        self.sqlite._db.execute("BEGIN IMMEDIATE")
+        carry_out(batch, self.sqlite._tables)
+        self.a_restart()
+
+    @rule()
+    def a_restart(self) -> None:
+        self.sqlite.close()
+        self.sqlite = self.opened()
+
+    def command(self, data: st.DataObject) -> Any:
+        kinds = (self.put, self.put, self.lease, self.lease, self.settle, self.settle, self.other)
+        return data.draw(st.sampled_from(kinds))(data)
+
+    def told(self, data: st.DataObject) -> Any:
+        self.given += 1
+        return notification(
+            f"{self.given:04}",
+            data.draw(st.sampled_from("ab")),
+            data.draw(st.sampled_from(EVENTS)),
+            title=data.draw(st.sampled_from(("Disk", "Disk", "Disk", "Heat"))),
+            priority=data.draw(st.sampled_from(NotificationPriority)),
+            at=self.now,
+            valid_for=MINUTE + data.draw(minutes),
+        )
+
+    def put(self, data: st.DataObject) -> c.Put:
+        items = []
+        for _ in range(data.draw(st.integers(0, 3))):
+            state = data.draw(st.sampled_from((_S.PENDING, _S.PENDING, _S.SUPPRESSED)))
+            where = data.draw(st.sampled_from((("one",), ("two",), ("one", "two"), ())))
+            owed = tuple(c.NewDelivery(lane, data.draw(ranks), state, data.draw(reasons)) for lane in where)
+            items.append(
+                c.NewNotification(self.told(data), owed, self.now + data.draw(minutes), data.draw(st.booleans()))
+            )
+        state = c.StreamState("stream", "f", self.now, data.draw(st.binary(max_size=2)))
+        return c.Put(tuple(items), data.draw(st.sampled_from((None, state))))
+
+    def lease(self, data: st.DataObject) -> c.Lease:
+        return c.Lease(data.draw(lanes), self.now, data.draw(st.integers(0, 3)), data.draw(st.booleans()))
+
+    def name(self, data: st.DataObject, *states: str) -> DeliveryId:
+        """A delivery's id: mostly of one that stands in those states, and sometimes of one that never was."""
+        known = [owed.id for owed in self.model.owed if not states or owed.state in states]
+        unknown = DeliveryId(f"{data.draw(st.integers(1, 6)):04}", data.draw(lanes), data.draw(st.integers(1, 2)))
+        return data.draw(st.sampled_from([unknown, *known, *known, *known]))
+
+    def settle(self, data: st.DataObject) -> c.Settle:
+        return c.Settle(tuple(self.verdict(data) for _ in range(data.draw(st.integers(1, 3)))))
+
+    def verdict(self, data: st.DataObject) -> c.Settlement:
+        flags, numbers = st.booleans(), st.integers(0, 3)
+        name = self.name(data, "leased")
+        message = c.Message(name.destination, data.draw(st.sampled_from(("m1", "m2"))), self.now)
+        fallback = c.NewDelivery(
+            data.draw(lanes), data.draw(ranks), data.draw(st.sampled_from((_S.PENDING, _S.SUPPRESSED)))
+        )
+        return c.Settlement(
+            name,
+            data.draw(st.sampled_from((_S.PENDING, _S.PENDING, *DeliveryState))),
+            Attempt(self.now, self.now + MINUTE, "throttled", "429") if data.draw(flags) else None,
+            data.draw(numbers),
+            data.draw(numbers),
+            data.draw(flags),
+            self.now + data.draw(minutes) if data.draw(flags) else None,
+            data.draw(reasons),
+            message if data.draw(flags) else None,
+            fallback if data.draw(flags) else None,
+        )
+
+    def other(self, data: st.DataObject) -> Any:
+        limit = data.draw(st.integers(1, 3))
+        made = {
+            c.Expire: lambda: c.Expire(self.now, limit),
+            c.Bury: lambda: c.Bury(data.draw(lanes), "gone", limit),
+            c.Cancel: lambda: c.Cancel(self.name(data, "pending"), "by hand"),
+            c.Revive: lambda: c.Revive(
+                self.name(data, "dead", "unconfirmed", "expired", "cancelled"),
+                data.draw(ranks),
+                self.now + data.draw(minutes),
+            ),
+            c.SaveFacts: lambda: c.SaveFacts(
+                data.draw(lanes), {data.draw(st.sampled_from("xy")): data.draw(st.binary(max_size=1))}
+            ),
+            c.Prune: lambda: c.Prune(self.now - data.draw(minutes), self.now, limit),
+            c.Find: lambda: c.Find(
+                data.draw(st.none() | st.just("0001")),
+                data.draw(st.none() | lanes),
+                data.draw(st.frozensets(st.sampled_from(DeliveryState), max_size=2)),
+                limit,
+            ),
+        }
+        return made[data.draw(st.sampled_from(list(made)))]()
+
+    @invariant()
+    def all_that_can_be_asked_is_answered_alike(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        asked: list[Any] = [c.Find(limit=999), c.Stats(), c.LoadState("stream"), *map(c.LoadFacts, LANES)]
+        asked += [c.History(owed.id) for owed in self.model.owed]
+        expected = deepcopy(self.model).apply(asked)
+        assert self.memory.apply(asked) == expected
+        assert self.sqlite.apply(asked) == expected
+
+    @invariant()
+    def the_file_keeps_no_more_than_it_should(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        ask = self.sqlite._db.execute
+        shown = {(lane, name): count for lane, name, count in ask("SELECT destination, message_id, shows FROM message")}
+        owed = [(owed.lane, owed.message_id) for owed in self.model.owed if owed.message_id is not None]
+        assert shown == Counter(owed)
+        orphans = "SELECT count(*) FROM attempt WHERE notification_id NOT IN (SELECT id FROM notification)"
+        assert ask(orphans).fetchone() == (0,)
+        assert ask(
+            "SELECT count(*) FROM delivery WHERE number NOT IN (SELECT number FROM notification)"
+        ).fetchone() == (0,)
+        assert {key for (key,) in ask("SELECT key FROM key")} <= self.model.keys.keys()
+
+
+def test_the_stores_agree_with_each_other_and_with_a_simple_model(tmp_path: Path) -> None:
+    class InFolder(Agreement):
+        folder = tmp_path
+
+    calm = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(InFolder, settings=calm)

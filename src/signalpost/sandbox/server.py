@@ -74,7 +74,7 @@ class Sandbox:
         self._journal: Journal | None = None
         self._moment = moment
         self._live = LiveStreams(self.discord)
-        self._runner: web.AppRunner | None = None
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
 
     @property
     def url(self) -> str:
@@ -102,7 +102,7 @@ class Sandbox:
     ) -> None:
         await self._close()
 
-    async def _listen(self) -> None:
+    def _app(self) -> web.Application:
         app = web.Application(middlewares=[_guarded], client_max_size=LARGEST_BODY + 1)
         app.router.add_route("*", "/api/{rest:.*}", self._api)
         app.router.add_get("/_log", self._log)
@@ -112,7 +112,9 @@ class Sandbox:
         app.router.add_delete("/_faults", self._clear_faults)
         app.router.add_get("/{name:[a-z]*(?:\\.[a-z]+)?}", _file)
         app.on_response_prepare.append(_add_guards)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        return app
+
+    async def _listen(self) -> None:
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
@@ -125,9 +127,7 @@ class Sandbox:
 
     async def _close(self) -> None:
         self._live.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._runner.cleanup()
         if self._journal is not None:
             await self._journal.close()
             self._journal = None

@@ -25,7 +25,7 @@ class RateRules:
 
     def at_the_edge(self, ip: str, now: Moment) -> HttpAnswer | None:
         """The refusal of an address that is banned, or has sent more than the global limit; None if it may pass."""
-        if (banned := self._banned_until.get(ip, now.seconds) - now.seconds) > 0:
+        if (banned := self._banned_for(ip, now)) > 0:
             return HttpAnswer(429, {"Content-Type": "text/html", "Retry-After": str(math.ceil(banned))}, _BANNED)
         window = self._window(self._limits.ip, "ip", ip)
         if window is None or window.take(now.seconds):
@@ -57,13 +57,17 @@ class RateRules:
         return _limited(window.until_free(now.seconds), headers, "shared")
 
     def note(self, ip: str, answer: HttpAnswer, now: Moment) -> None:
-        """Count `answer` if it is one of those that lead to a ban."""
+        """Count `answer` if it is one of those that lead to a ban; what a ban itself answers is not."""
+        is_counted = answer.status in _INVALID and answer.headers.get("X-RateLimit-Scope") != "shared"
         window = self._window(self._limits.invalid, "invalid", ip)
-        if window is None or answer.status not in _INVALID or answer.headers.get("X-RateLimit-Scope") == "shared":
+        if window is None or not is_counted or self._banned_for(ip, now) > 0:
             return
         window.take(now.seconds)
         if window.remaining(now.seconds) == 0:
             self._banned_until[ip] = now.seconds + self._limits.ban_seconds
+
+    def _banned_for(self, ip: str, now: Moment) -> float:
+        return self._banned_until.get(ip, now.seconds) - now.seconds
 
     def _window(self, rate: Rate | None, *key: str) -> Window | None:
         if rate is None:

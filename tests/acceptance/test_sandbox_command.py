@@ -1,0 +1,108 @@
+"""`signalpost sandbox` as a person runs it: a process of its own, until Ctrl-C."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+
+SECONDS_AT_MOST = 60
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and what it printed until it was ready."""
+    command = [sys.executable, "-m", "signalpost", "sandbox", *arguments]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout
+        printed = ""
+        while "/_log\n" not in printed:
+            line = process.stdout.readline()
+            assert line, process.communicate()[1]
+            printed += line
+        yield process, printed
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _url(printed: str, variable: str) -> str:
+    found = re.search(rf"^export {variable}=(\S+)$", printed, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def _post(url: str, content: str) -> int:
+    request = urllib.request.Request(
+        url, json.dumps({"content": content}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=SECONDS_AT_MOST) as answer:
+        status: int = answer.status
+    return status
+
+
+def test_it_prints_where_to_send_takes_what_is_sent_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    with running("--port", "0", "--journal", str(journal)) as (process, printed):
+        assert re.match(r"The sandbox is at http://127\.0\.0\.1:\d+/ until Ctrl-C\.", printed)
+        for destination in USUAL_DESTINATIONS:
+            url = _url(printed, destination.variable)
+            assert f"/api/v10/webhooks/{destination.name}/" in url
+            assert _post(url, f"hello {destination.name}") == 204
+        assert _post(url.replace("community", "12345"), "any id and token will do") == 204
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=SECONDS_AT_MOST)
+    assert (process.returncode, rest, errors) == (0, "", "")
+    contents = [json.loads(line)["body"]["content"] for line in journal.read_text().splitlines()]
+    assert contents == [f"hello {each.name}" for each in USUAL_DESTINATIONS] + ["any id and token will do"]
+
+
+def test_a_killed_sandbox_leaves_every_answered_message_in_its_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    with running("--port", "0", "--limits", "off", "--journal", str(journal)) as (process, printed):
+        for n in range(20):
+            _post(_url(printed, "DISCORD_WEBHOOK_COMMUNITY"), str(n))
+        process.kill()
+        process.wait(SECONDS_AT_MOST)
+    contents = [json.loads(line)["body"]["content"] for line in journal.read_text().splitlines()]
+    assert contents == [str(n) for n in range(20)]
+
+
+@pytest.mark.parametrize(("limits", "bucket"), [("real", "5"), ("raised", "50"), ("off", None)])
+def test_the_limits_are_chosen(limits: str, bucket: str | None) -> None:
+    with running("--port", "0", "--limits", limits) as (_, printed):
+        url = _url(printed, "DISCORD_WEBHOOK_SIGNALS_FREE")
+        with urllib.request.urlopen(url, timeout=SECONDS_AT_MOST) as answer:
+            assert answer.headers.get("X-RateLimit-Limit") == bucket
+
+
+def test_a_busy_port_is_bad_input_with_what_to_do() -> None:
+    with running("--port", "0") as (_, printed):
+        found = re.search(r":(\d+)/ until", printed)
+        assert found
+        command = [sys.executable, "-m", "signalpost", "sandbox", "--port", found[1]]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_AT_MOST, check=False)
+    assert (second.returncode, second.stdout) == (2, "")
+    assert re.fullmatch(
+        rf"error: port {found[1]} of 127\.0\.0\.1 cannot be used \(.*\): is a sandbox running already\? "
+        r"End it, or choose another port; 0 is any free one\n",
+        second.stderr,
+    )
+
+
+def test_a_journal_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "signalpost", "sandbox", "--port", "0", "--journal", str(tmp_path / "no" / "j")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_AT_MOST, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "name a file in a folder that can be written" in run.stderr

@@ -1,0 +1,42 @@
+import asyncio
+import os
+import re
+import signal
+import socket
+
+import pytest
+from click.testing import CliRunner
+
+from signalpost.cli import main
+from signalpost.cli.sandbox import _run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_says_where_to_send_and_runs_until_it_is_told_to_end(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = asyncio.create_task(_run(0, None, "raised"))
+    printed = ""
+    async with asyncio.timeout(20):
+        while "/_log\n" not in printed:
+            await asyncio.wait([running], timeout=0.01)
+            printed += capsys.readouterr().out
+        os.kill(os.getpid(), number)
+        await running
+    assert len(re.findall(r"^export DISCORD_WEBHOOK_\w+=http://127\.0\.0\.1:\d+/api/v10/", printed, re.MULTILINE)) == 7
+
+
+def test_a_busy_port_is_bad_input() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = CliRunner().invoke(main, ["sandbox", "--port", str(taken.getsockname()[1])])
+    assert result.exit_code == 2
+    assert "choose another port" in result.stderr
+
+
+def test_its_help_shows_how_to_send_and_how_to_make_something_fail() -> None:
+    result = CliRunner().invoke(main, ["sandbox", "--help"])
+    assert result.exit_code == 0
+    assert "/api/v10/webhooks/signals-free/any-token" in result.stdout
+    assert "http://127.0.0.1:8751/_faults" in result.stdout

@@ -1,0 +1,187 @@
+from datetime import timedelta
+
+import pytest
+
+from signalpost.sandbox.rules.snowflake import instant_of, snowflake, snowflake_of
+from tests.unit.sandbox.caller import HOOK, START, TOKEN, Caller, refusal, status, told
+
+
+def test_with_wait_the_answer_is_the_message() -> None:
+    caller = Caller()
+    caller.seconds += 1.5
+    outcome = caller.post({"content": "  hi ", "embeds": [{"title": "t", "color": 255}], "tts": True})
+    message = told(outcome)
+    assert status(outcome) == 200
+    assert message == caller.shown()[0]
+    assert message["content"] == "hi"
+    assert message["embeds"] == [{"type": "rich", "title": "t", "color": 255}]
+    assert message["tts"] is True
+    assert message["timestamp"] == "2025-08-20T01:00:01.500000+00:00"
+    assert message["edited_timestamp"] is None
+    assert message["webhook_id"] == message["author"]["id"] == told(caller.ask("GET"))["id"]
+    assert message["channel_id"] == told(caller.ask("GET"))["channel_id"]
+    assert instant_of(message["id"]) == START + timedelta(seconds=1.5)
+
+
+@pytest.mark.parametrize(
+    ("wait", "expected"),
+    [("true", 200), ("True", 200), ("1", 200), ("false", 204), ("False", 204), ("0", 204)],
+)
+def test_wait_is_a_truth_as_discord_spells_them(wait: str, expected: int) -> None:
+    caller = Caller()
+    outcome = caller.post(wait=wait)
+    assert status(outcome) == expected
+    assert len(caller.shown()) == 1
+    assert outcome.entry.message_id == caller.shown()[0]["id"]
+
+
+def test_without_wait_the_answer_is_empty() -> None:
+    answer = Caller().ask("POST", {"content": "hi"}).answer
+    assert answer
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.headers["Via"] == "1.1 google"
+
+
+def test_ids_rise_also_within_a_millisecond() -> None:
+    caller = Caller()
+    ids = [int(told(caller.post())["id"]) for _ in range(50)]
+    assert ids == sorted(set(ids))
+
+
+def test_a_snowflake_is_the_milliseconds_since_2015_and_a_count() -> None:
+    assert snowflake(START, 1) == str((1_755_651_600_000 - 1_420_070_400_000 << 22) + 1)
+
+
+def test_a_name_stands_for_an_id_that_looks_like_one_and_an_id_for_itself() -> None:
+    assert snowflake_of("175928847299117063") == "175928847299117063"
+    assert snowflake_of("signals-free") == snowflake_of("signals-free") != snowflake_of("signals-premium")
+    assert instant_of(snowflake_of("signals-free")).year in {2022, 2023}
+    assert snowflake_of("12345") != "12345"
+
+
+def test_a_get_tells_the_webhook() -> None:
+    caller = Caller()
+    outcome = caller.ask("GET")
+    assert status(outcome) == 200
+    webhook = told(outcome)
+    assert webhook["type"] == 1
+    assert webhook["application_id"] is None
+    assert webhook["token"] == TOKEN
+    assert not outcome.entry.recorded
+
+
+def test_webhooks_of_one_channel_tell_the_same_channel_id() -> None:
+    caller = Caller()
+    caller.discord.guild.register("another", "t", channel=HOOK)
+    ours, other = told(caller.ask("GET")), told(caller.ask("GET", webhook="another", token="t"))
+    assert ours["channel_id"] == other["channel_id"]
+    assert ours["id"] != other["id"]
+    assert caller.discord.guild.webhooks_of(HOOK) == [HOOK, "another"]
+    caller.post()
+    caller.post(webhook="another", token="t")
+    assert len(caller.shown()) == 2
+
+
+def test_the_name_of_a_message_is_its_own_or_the_webhooks() -> None:
+    caller = Caller()
+    assert told(caller.post())["author"]["username"] == "signalpost"
+    assert told(caller.post({"content": "x", "username": "Desk"}))["author"]["username"] == "Desk"
+
+
+def test_a_deleted_webhook_stays_unknown_also_where_any_exists() -> None:
+    caller = Caller(open=True)
+    caller.post()
+    assert status(caller.ask("DELETE")) == 204
+    assert refusal(caller.post()) == (404, 10015)
+    assert refusal(caller.ask("GET")) == (404, 10015)
+    caller.discord.guild.register(HOOK, TOKEN)
+    assert status(caller.post()) == 200
+
+
+def test_where_any_webhook_exists_its_channel_is_called_by_its_id() -> None:
+    caller = Caller(open=True)
+    assert status(caller.post(webhook="SIGNALS-PREMIUM", token="a")) == 200
+    assert status(caller.post(webhook="SIGNALS-PREMIUM", token="b")) == 200
+    assert status(caller.post(webhook="175928847299117063", token="c")) == 200
+    assert caller.discord.guild.channels() == ["signals-premium", "175928847299117063"]
+    assert len(caller.shown("signals-premium")) == 2
+
+
+def test_a_channel_keeps_its_newest_messages() -> None:
+    caller = Caller(keep=3)
+    ids = [told(caller.post())["id"] for _ in range(5)]
+    assert [message["id"] for message in caller.shown()] == ids[-3:]
+    assert refusal(caller.ask("GET", message=ids[0])) == (404, 10008)
+
+
+def test_a_message_to_a_thread_carries_the_threads_id() -> None:
+    caller = Caller()
+    outcome = caller.ask("POST", {"content": "x"}, query={"wait": "1", "thread_id": "42"})
+    assert told(outcome)["channel_id"] == "42"
+
+
+@pytest.mark.parametrize("flags", [0, 4, 4096, 4100])
+def test_flags_are_kept_and_4096_is_silent(flags: int) -> None:
+    outcome = Caller().post({"content": "x", "flags": flags})
+    assert told(outcome)["flags"] == flags
+    assert outcome.entry.silent == bool(flags & 4096)
+
+
+def test_components_are_ignored_unless_they_are_asked_for() -> None:
+    caller = Caller()
+    parts = [{"type": 10, "content": "text"}]
+    assert refusal(caller.post({"components": parts})) == (400, 50006)
+    outcome = caller.ask("POST", {"components": parts}, query={"wait": "1", "with_components": "1"})
+    assert told(outcome)["components"] == parts
+
+
+def test_a_poll_alone_is_a_message() -> None:
+    assert told(Caller().post({"poll": {"question": {"text": "?"}}}))["poll"] == {"question": {"text": "?"}}
+
+
+def test_unknown_fields_are_ignored_and_null_is_as_good_as_none() -> None:
+    fields = {"content": "x", "nonce": "1", "embeds": None, "username": None, "flags": None, "allowed_mentions": None}
+    assert status(Caller().post(fields)) == 200
+
+
+def test_an_embed_is_shown_trimmed_and_without_what_is_empty() -> None:
+    embed = {
+        "title": " t ",
+        "description": None,
+        "url": "https://e.x/a",
+        "timestamp": "2025-08-20T01:00:00Z",
+        "author": {"name": " a ", "url": "https://e.x", "icon_url": "attachment://i.png"},
+        "footer": {"text": "  "},
+        "image": {"url": "attachment://p.png", "height": 3},
+        "thumbnail": {},
+        "fields": [{"name": " n ", "value": " v "}, {"name": "n", "value": "v", "inline": True}],
+        "provider": {"name": "ignored"},
+    }
+    assert told(Caller().post({"embeds": [embed]}))["embeds"] == [
+        {
+            "type": "rich",
+            "title": "t",
+            "url": "https://e.x/a",
+            "timestamp": "2025-08-20T01:00:00+00:00",
+            "author": {"name": "a", "url": "https://e.x", "icon_url": "attachment://i.png"},
+            "image": {"url": "attachment://p.png"},
+            "fields": [{"name": "n", "value": "v", "inline": False}, {"name": "n", "value": "v", "inline": True}],
+        }
+    ]
+
+
+def test_a_timestamp_without_a_zone_is_meant_in_utc() -> None:
+    shown = told(Caller().post({"embeds": [{"title": "t", "timestamp": "2025-08-20T01:00:00"}]}))
+    assert shown["embeds"][0]["timestamp"] == "2025-08-20T01:00:00+00:00"
+
+
+def test_secrets_do_not_stand_in_what_is_shown_of_a_value() -> None:
+    caller = Caller()
+    webhook = caller.discord.guild.register("w", "secret-token")
+    outcome = caller.post(webhook="w", token="secret-token")
+    from signalpost.sandbox.rules.address import address_of
+    from signalpost.sandbox.rules.exchange import HttpRequest
+
+    path = "/api/v10/webhooks/w/secret-token"
+    for value in (webhook, outcome.entry, outcome.entry.line(), HttpRequest("GET", path), address_of(path)):
+        assert "secret-token" not in repr(value)

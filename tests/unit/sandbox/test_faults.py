@@ -1,0 +1,133 @@
+"""What is planned to go wrong, and what becomes of the message."""
+
+import pytest
+
+from signalpost.errors import InvalidValue
+from signalpost.sandbox.fault_form import faults_of
+from signalpost.sandbox.rules.exchange import HttpAnswer
+from signalpost.sandbox.rules.faults import Fault, usual_answer
+from tests.unit.sandbox.caller import HOOK, Caller, refusal, status, told
+
+
+def test_a_planned_answer_is_given_once_and_nothing_is_shown() -> None:
+    caller = Caller()
+    caller.discord.faults.plan(Fault(answer=HttpAnswer(503), is_processed=False))
+    outcome = caller.post()
+    assert status(outcome) == 503
+    assert (outcome.entry.fault, outcome.entry.recorded, outcome.entry.outcome) == (True, False, "failed")
+    assert caller.shown() == []
+    assert status(caller.post()) == 200
+
+
+def test_a_planned_answer_can_hide_that_the_message_is_shown() -> None:
+    caller = Caller()
+    caller.discord.faults.plan(Fault(answer=HttpAnswer(502)))
+    outcome = caller.post()
+    assert status(outcome) == 502
+    assert outcome.entry.recorded
+    assert outcome.entry.message_id == caller.shown()[0]["id"]
+
+
+@pytest.mark.parametrize("is_processed", [True, False])
+def test_a_connection_is_cut_after_or_before_the_message_is_shown(is_processed: bool) -> None:
+    caller = Caller()
+    caller.discord.faults.plan(Fault(is_cut=True, is_processed=is_processed))
+    outcome = caller.post()
+    assert outcome.answer is None
+    assert (outcome.entry.status, outcome.entry.outcome) == (None, "cut")
+    assert len(caller.shown()) == is_processed
+
+
+def test_a_fault_that_only_takes_time_leaves_the_answer_alone() -> None:
+    caller = Caller()
+    caller.discord.faults.plan(Fault(seconds_before=5, seconds_after=5))
+    assert told(caller.post())["content"] == "hello"
+
+
+def test_a_fault_without_any_answer_is_an_error_of_the_server() -> None:
+    caller = Caller()
+    caller.discord.faults.plan(Fault(is_processed=False))
+    assert status(caller.post()) == 500
+
+
+def test_a_processed_fault_still_meets_the_rules() -> None:
+    caller = Caller()
+    caller.discord.faults.plan(Fault(is_processed=True))
+    assert refusal(caller.post({})) == (400, 50006)
+
+
+def test_faults_come_in_their_order_as_often_as_they_are_planned() -> None:
+    caller = Caller()
+    caller.discord.faults.plan(Fault(answer=HttpAnswer(503), times=2))
+    caller.discord.faults.plan(Fault(answer=HttpAnswer(502)))
+    assert [status(caller.post()) for _ in range(4)] == [503, 503, 502, 200]
+
+
+def test_a_fault_concerns_a_webhook_and_a_method_or_all() -> None:
+    caller = Caller(open=True)
+    caller.discord.faults.plan(Fault(webhook="b", method="POST", answer=HttpAnswer(503)))
+    assert status(caller.post(webhook="a")) == 200
+    assert status(caller.ask("GET", webhook="b")) == 200
+    assert status(caller.post(webhook="b")) == 503
+    caller.discord.faults.plan(Fault(answer=HttpAnswer(502)))
+    assert status(caller.ask("GET", path="/nothing")) == 502
+
+
+def test_what_was_planned_can_be_seen_and_taken_back() -> None:
+    caller = Caller()
+    fault = Fault(webhook=HOOK, times=3)
+    caller.discord.faults.plan(fault)
+    assert caller.discord.faults.pending() == [fault]
+    caller.post()
+    assert caller.discord.faults.pending() == [fault._replace(times=2)]
+    caller.discord.faults.clear()
+    assert caller.discord.faults.pending() == []
+
+
+def test_the_usual_answer_of_429_says_how_long_to_wait() -> None:
+    answer = usual_answer(429, 4.2)
+    assert (answer.headers["Retry-After"], answer.headers["X-RateLimit-Scope"]) == ("5", "user")
+    assert b'"retry_after":4.2' in answer.body
+
+
+@pytest.mark.parametrize(
+    ("status", "text"), [(401, b"50027"), (404, b"10015"), (403, b'"code":0'), (503, b"<h1>503</h1>"), (500, b"<html>")]
+)
+def test_the_usual_answer_of_a_status_is_what_most_often_comes_with_it(status: int, text: bytes) -> None:
+    answer = usual_answer(status)
+    assert answer.status == status
+    assert text in answer.body
+    assert ("Via" in answer.headers) == (status < 500)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"status": 503}', Fault(answer=usual_answer(503), is_processed=False)),
+        (b'{"status": 502, "recorded": true}', Fault(answer=usual_answer(502))),
+        (b'{"status": 429, "retry_after": 7}', Fault(answer=usual_answer(429, 7.0), is_processed=False)),
+        (b'{"cut": "before"}', Fault(is_cut=True, is_processed=False)),
+        (b'{"cut": "after", "times": 2}', Fault(is_cut=True, times=2)),
+        (b'{"webhook": "w", "method": "GET", "before": 1, "after": 2}', Fault("w", "GET", 1, 2)),
+        (b'{"status": 400, "body": "no", "headers": {}}', Fault(answer=HttpAnswer(400, {}, b"no"), is_processed=False)),
+    ],
+)
+def test_a_fault_is_asked_for_in_json(body: bytes, expected: Fault) -> None:
+    assert faults_of(body) == [expected]
+
+
+def test_a_planned_body_that_is_no_text_is_json() -> None:
+    [fault] = faults_of(b'{"status": 403, "body": {"code": 40333}}')
+    assert fault.answer
+    assert fault.answer.body == b'{"code":40333}'
+    assert fault.answer.headers["Content-Type"] == "application/json"
+
+
+def test_several_faults_are_asked_for_in_a_list() -> None:
+    assert len(faults_of(b'[{"status": 503}, {"cut": "after"}]')) == 2
+
+
+@pytest.mark.parametrize("body", [b"", b"5", b'{"statsu": 503}', b'{"cut": "now"}', b"\xff", b'[{"status": "503"}]'])
+def test_what_is_no_fault_is_refused_with_an_example(body: bytes) -> None:
+    with pytest.raises(InvalidValue, match=r'give JSON such as \{"webhook": "signals-free", "status": 503\}'):
+        faults_of(body)

@@ -1,0 +1,94 @@
+"""The journal: what is appended is on the disk before its sender is answered."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from signalpost.errors import InvalidConfiguration
+from signalpost.sandbox.journal import Journal
+
+
+async def test_lines_stand_in_the_file_in_their_order_when_append_returns(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal.open(path)
+    await journal.append(b"a\n")
+    assert path.read_bytes() == b"a\n"
+    await asyncio.gather(*(journal.append(b"%d\n" % n) for n in range(100)))
+    assert path.read_bytes() == b"a\n" + b"".join(b"%d\n" % n for n in range(100))
+    await journal.close()
+
+
+async def test_each_line_is_synced_and_those_that_come_meanwhile_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal"
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def counted(descriptor: int) -> None:
+        synced.append(len(path.read_bytes().splitlines()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    journal = Journal.open(path)
+    await asyncio.gather(*(journal.append(b"x\n") for _ in range(50)))
+    await journal.close()
+    assert synced[-1] == 50
+    assert len(synced) < 50
+
+
+async def test_a_journal_is_continued_and_a_line_that_was_cut_off_stays_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b'{"n":1}\n{"n":')
+    journal = Journal.open(path)
+    await journal.append(b'{"n":1}\n')
+    await journal.close()
+    assert path.read_bytes() == b'{"n":1}\n{"n":\n{"n":1}\n'
+
+
+async def test_a_whole_journal_gets_no_empty_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b"a\n")
+    journal = Journal.open(path)
+    await journal.append(b"b\n")
+    await journal.close()
+    assert path.read_bytes() == b"a\nb\n"
+
+
+def test_a_journal_that_cannot_be_written_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"cannot be opened \(No such file.*name a file in a folder"):
+        Journal.open(tmp_path / "none" / "journal")
+
+
+async def test_a_disk_that_fails_is_told_to_every_sender_and_later_lines_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.open(tmp_path / "journal")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        results = await asyncio.gather(*(journal.append(b"x\n") for _ in range(3)), return_exceptions=True)
+    assert [type(each) for each in results] == [OSError] * 3
+    await journal.append(b"y\n")
+    await journal.close()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_sender_that_went_away_disturbs_no_other(
+    fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.open(tmp_path / "journal")
+    if fails:
+        monkeypatch.setattr(os, "fsync", lambda descriptor: Path("/nothing/here").stat())
+    gone, stays = (asyncio.ensure_future(journal.append(b"x\n")) for _ in range(2))
+    await asyncio.wait([gone], timeout=0)
+    gone.cancel()
+    results = await asyncio.gather(gone, stays, return_exceptions=True)
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert isinstance(results[1], FileNotFoundError if fails else type(None))
+    await journal.close()

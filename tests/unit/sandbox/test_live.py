@@ -1,0 +1,128 @@
+"""What the page is told while it looks."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from signalpost.sandbox import live
+from signalpost.sandbox.rules.limits import OFF
+from signalpost.sandbox.server import Sandbox
+
+
+class Reader:
+    """Reads events; each wait is bounded by the session's timeout."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def line(self) -> str:
+        return (await self._answer.content.readline()).decode()
+
+    async def event(self) -> tuple[str, Any]:
+        line = await self.line()
+        while not line.startswith("event: "):
+            assert line, "the stream has ended"
+            line = await self.line()
+        data = await self.line()
+        return line.removeprefix("event: ").strip(), json.loads(data.removeprefix("data: "))
+
+
+@asynccontextmanager
+async def reading(sandbox: Sandbox) -> AsyncIterator[tuple[aiohttp.ClientSession, Reader]]:
+    timeout = aiohttp.ClientTimeout(total=20)
+    async with aiohttp.ClientSession(timeout=timeout) as client, client.get(f"{sandbox.url}/_events") as answer:
+        assert answer.content_type == "text/event-stream"
+        yield client, Reader(answer)
+
+
+async def test_a_reader_is_told_how_things_stand_and_then_what_changes() -> None:
+    async with Sandbox(limits=OFF) as sandbox:
+        url = sandbox.webhook("signals-free")
+        async with reading(sandbox) as (client, reader):
+            state = {"channels": [{"name": "signals-free", "messages": [], "webhooks": ["signals-free"]}], "counts": {}}
+            assert await reader.event() == ("state", state)
+            async with client.post(url, params={"wait": "1"}, json={"content": "hello"}) as answer:
+                message = await answer.json()
+            name, told = await reader.event()
+            assert (name, told["counts"]) == ("changes", {"taken": 1})
+            [entry] = told["entries"]
+            assert entry["message"] == message
+            assert (entry["n"], entry["channel"], entry["method"], entry["status"]) == (1, "signals-free", "POST", 200)
+            await client.delete(f"{url}/messages/{message['id']}")
+            name, told = await reader.event()
+            assert (told["entries"][0]["message"], told["entries"][0]["message_id"]) == (None, message["id"])
+
+
+async def test_a_new_reader_is_told_the_newest_messages_of_each_channel() -> None:
+    async with Sandbox(limits=OFF) as sandbox, aiohttp.ClientSession() as client:
+        url = sandbox.webhook("a")
+        for n in range(live.MESSAGES_SHOWN + 5):
+            await client.post(url, json={"content": str(n)})
+        async with reading(sandbox) as (_, reader):
+            _, state = await reader.event()
+    shown = [message["content"] for message in state["channels"][0]["messages"]]
+    assert shown == [str(n) for n in range(5, live.MESSAGES_SHOWN + 5)]
+    assert state["counts"] == {"taken": live.MESSAGES_SHOWN + 5}
+
+
+@pytest.mark.parametrize("settings", [{"keep": 3}, {}])
+async def test_a_reader_that_fell_behind_is_told_anew_how_things_stand(
+    settings: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind what the log still keeps, or too far behind to be told each change."""
+    if not settings:
+        monkeypatch.setattr(live, "_TOO_FAR", 5)
+    monkeypatch.setattr(live, "_SECONDS_BETWEEN_BATCHES", 0.5)
+    async with Sandbox(limits=OFF, **settings) as sandbox:
+        url = sandbox.webhook("a")
+        async with reading(sandbox) as (client, reader):
+            await reader.event()
+            await asyncio.gather(*(client.post(url, json={"content": "x"}) for _ in range(8)))
+            name, told = await reader.event()
+            assert name == "state"
+            assert told["counts"] == {"taken": 8}
+
+
+async def test_changes_that_come_close_together_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_SECONDS_BETWEEN_BATCHES", 0.5)
+    async with Sandbox(limits=OFF) as sandbox:
+        url = sandbox.webhook("a")
+        async with reading(sandbox) as (client, reader):
+            await reader.event()
+            await asyncio.gather(*(client.post(url, json={"content": "x"}) for _ in range(8)))
+            _, told = await reader.event()
+            assert [entry["n"] for entry in told["entries"]] == list(range(1, 9))
+
+
+async def test_while_nothing_happens_a_sign_of_life_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_SECONDS_BETWEEN_SIGNS_OF_LIFE", 0.01)
+    async with Sandbox() as sandbox, reading(sandbox) as (_, reader):
+        await reader.event()
+        line = await reader.line()
+        while not line.strip():
+            line = await reader.line()
+        assert line == ": still here\n"
+
+
+async def test_a_reader_that_goes_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_SECONDS_BETWEEN_SIGNS_OF_LIFE", 0.01)
+    async with Sandbox() as sandbox:
+        async with reading(sandbox) as (_, reader):
+            await reader.event()
+            assert len(sandbox._live._news) == 1
+        async with asyncio.timeout(10):
+            while sandbox._live._news:
+                await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(int))])
+
+
+async def test_the_streams_end_with_the_sandbox() -> None:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as client:
+        async with Sandbox() as sandbox:
+            answer = await client.get(f"{sandbox.url}/_events")
+            await Reader(answer).event()
+        assert await answer.content.read() in {b"", b"\n"}

@@ -1,0 +1,72 @@
+"""The sliding window, at its edges and against counting by hand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalpost.sandbox.rules.limits import Rate, Window
+
+
+def test_a_window_takes_as_many_as_it_is_wide_and_then_none() -> None:
+    window = Window(Rate(5, 2))
+    assert [window.take(10.0) for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_a_request_counts_until_its_time_is_over_and_not_longer() -> None:
+    window = Window(Rate(1, 2))
+    assert window.take(10.0)
+    assert not window.take(11.999999)
+    assert window.take(12.0)
+
+
+def test_what_was_not_taken_does_not_count() -> None:
+    window = Window(Rate(1, 2))
+    window.take(10.0)
+    for tenth in range(1, 20):
+        assert not window.take(10 + tenth / 10)
+    assert window.take(12.0)
+
+
+def test_places_come_back_one_by_one() -> None:
+    window = Window(Rate(3, 2))
+    for at in (10.0, 10.5, 11.0):
+        window.take(at)
+    assert [window.remaining(at) for at in (11.0, 12.0, 12.4, 12.5, 13.0)] == [0, 1, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("at", "free", "full"), [(11.0, 1.0, 2.0), (11.5, 0.5, 1.5), (12.0, 0.0, 1.0), (13.0, 0.0, 0.0)]
+)
+def test_it_tells_how_long_until_one_is_free_and_until_all_are(at: float, free: float, full: float) -> None:
+    window = Window(Rate(2, 2))
+    window.take(10.0)
+    window.take(11.0)
+    assert (window.until_free(at), window.until_full(at)) == (free, full)
+
+
+_steps = st.lists(st.floats(0, 3, allow_nan=False), max_size=60)
+
+
+@given(_steps, st.integers(1, 6), st.floats(0.1, 5))
+def test_in_no_stretch_of_its_length_more_are_taken_and_none_is_refused_needlessly(
+    steps: list[float], requests: int, seconds: float
+) -> None:
+    window, now, taken = Window(Rate(requests, seconds)), 1000.0, []
+    for step in steps:
+        now += step
+        counted = [at for at in taken if at + seconds > now + 1e-9]
+        assert window.remaining(now) == requests - len(counted)
+        if window.take(now):
+            taken.append(now)
+        else:
+            assert len(counted) == requests
+
+
+@given(_steps)
+def test_whoever_waits_as_long_as_was_said_is_taken(steps: list[float]) -> None:
+    window, now = Window(Rate(2, 2)), 1000.0
+    for step in steps:
+        now += step / 10
+        if not window.take(now):
+            now += window.until_free(now)
+            assert window.take(now)

@@ -16,6 +16,7 @@ from signalpost.delivery.routing import Tier
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
+from signalpost.secret import Secret
 from signalpost.sinks.discord.address import WebhookAddress
 
 ONLY_WEBHOOK = "DISCORD_WEBHOOK_URL"
@@ -33,8 +34,14 @@ class DestinationConfig(NamedTuple):
     """A destination: its webhook, and what its sending is limited by."""
 
     name: str
-    address: WebhookAddress
+    webhook: Secret
+    """The webhook's URL."""
     limits: Limits
+
+    @property
+    def address(self) -> WebhookAddress:
+        """Where the webhook is, checked. Raises InvalidConfiguration where its URL cannot be used."""
+        return WebhookAddress.parse(self.webhook)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,21 +124,22 @@ class _Reading:
 def _destinations(reading: _Reading, *, has_limits: bool) -> Iterator[DestinationConfig]:
     reserve = reading.of("SIGNALPOST_RESERVE", _switch, True)
 
-    def destination(name: str, address: WebhookAddress, messages_a_minute: int) -> DestinationConfig:
+    def destination(name: str, webhook: Secret, messages_a_minute: int) -> DestinationConfig:
         limits = Limits(messages_a_minute) if has_limits else NOTHING_ASSUMED
-        return DestinationConfig(name, address, limits._replace(reserve=reserve))
+        return DestinationConfig(name, webhook, limits._replace(reserve=reserve))
 
-    only = reading.of(ONLY_WEBHOOK, _address, None)
-    named = [(usual, reading.of(usual.variable, _address, None)) for usual in USUAL_DESTINATIONS]
-    if only is not None and all(address is None for _, address in named):
+    only = reading.of(ONLY_WEBHOOK, _webhook, None)
+    named = [(usual, reading.of(usual.variable, _webhook, None)) for usual in USUAL_DESTINATIONS]
+    if only is not None and all(webhook is None for _, webhook in named):
         yield destination(ONLY_DESTINATION, only, _MESSAGES_A_MINUTE)
-    for usual, address in named:
-        if address is not None:
-            yield destination(usual.name, address, usual.messages_a_minute)
+    for usual, webhook in named:
+        if webhook is not None:
+            yield destination(usual.name, webhook, usual.messages_a_minute)
 
 
-def _address(text: str) -> WebhookAddress | None:
-    return WebhookAddress.parse(text)
+def _webhook(text: str) -> Secret | None:
+    WebhookAddress.parse(text)  # which raises where it cannot be used
+    return Secret(text)
 
 
 def _home(environment: Mapping[str, str]) -> Path:

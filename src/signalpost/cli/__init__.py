@@ -6,21 +6,30 @@ from typing import Any
 import click
 
 from signalpost import __version__
-from signalpost.errors import SignalpostError
+from signalpost.errors import SignalpostError, StoreFailed, StoreUnusable
+from signalpost.secret import redacted
 
 BAD_INPUT = 2
 """Exit code: bad input or configuration."""
 
+STORE_UNUSABLE = 3
+"""Exit code: the outbox cannot be opened or used."""
+
 _MODULE_BY_COMMAND = {
     "demo": "signalpost.cli.demo",
+    "deliveries": "signalpost.cli.deliveries",
+    "publish": "signalpost.cli.publish",
     "replay": "signalpost.cli.replay",
     "sandbox": "signalpost.cli.sandbox",
+    "serve": "signalpost.cli.serve",
 }
 """Where each command is: a function of the command's name in that module."""
 
 
-class _BadInput(click.ClickException):
-    exit_code = BAD_INPUT
+class _Refused(click.ClickException):
+    def __init__(self, fault: SignalpostError) -> None:
+        super().__init__(redacted(str(fault)))
+        self.exit_code = STORE_UNUSABLE if isinstance(fault, StoreUnusable | StoreFailed) else BAD_INPUT  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: Any = None) -> None:
         label = click.style("error:", fg="red", bold=True)
@@ -28,7 +37,7 @@ class _BadInput(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Loads a command when it is asked for, and turns signalpost's own errors into one clear line and exit code 2."""
+    """Loads a command when it is asked for, and turns signalpost's own errors into clear lines and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(_MODULE_BY_COMMAND)
@@ -43,7 +52,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except SignalpostError as fault:
-            raise _BadInput(str(fault)) from fault
+            raise _Refused(fault) from fault
 
 
 @click.group(

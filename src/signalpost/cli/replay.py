@@ -49,7 +49,7 @@ _LAST = 10
 @click.option("--strategies", type=click.Path(path_type=Path), help="A TOML file of strategies, instead of FILE.")
 @click.option("--data", type=click.Path(path_type=Path), help="The folder of their candle files.  [default: .]")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each accepted signal, and no table.")
-def replay(file: Path | None, strategies: Path | None, data: Path | None, as_json: bool, **settings: Any) -> None:  # noqa: FBT001  # click's signature
+def replay(file: Path | None, strategies: Path | None, data: Path | None, as_json: bool, **settings: Any) -> None:
     """Run a strategy over candles of the past, and show its signals.
 
     Give FILE and the strategy's settings, or --strategies and --data for many at once.

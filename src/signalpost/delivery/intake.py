@@ -37,7 +37,7 @@ _TRY_AGAIN_AFTER = timedelta(seconds=1)
 
 
 class Intake:
-    """The way in. `on_put` is told the destinations that have something new, and its highest priority."""
+    """The way in. `on_put` is told the destinations of what was put, its priority, and until when it is valid."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Intake:
         ids: TicketIds,
         *,
         emit: Listener,
-        on_put: Callable[[Iterable[str], NotificationPriority], None],
+        on_put: Callable[[Iterable[str], NotificationPriority, datetime], None],
         run: str | None = None,
     ) -> None:
         self._outbox = outbox
@@ -120,7 +120,7 @@ class Intake:
         waiting = tuple(each.destination for each in new.deliveries if each.state is DeliveryState.PENDING)
         self._emit(Taken(ticket, new.notification, waiting))
         if ticket.outcome is Outcome.ACCEPTED:
-            self._on_put(waiting, new.notification.priority)
+            self._on_put(waiting, new.notification.priority, new.notification.valid_until)
 
     def _hold(self, new: NewNotification, reason: str) -> Ticket:
         if len(self._held) >= MOST_HELD:

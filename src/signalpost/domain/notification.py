@@ -2,11 +2,13 @@
 
 import hashlib
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 
 from signalpost.domain.alert import Alert
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.context import Context
+from signalpost.domain.exact import plain
 from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
@@ -56,7 +58,8 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     @property
     def content_hash(self) -> bytes:
         """What tells the same thing again from another under the same key: 16 bytes over payload, tier and context."""
-        facts = [getattr(self.payload, name) for name in _told_fields(type(self.payload))]
+        values = (getattr(self.payload, name) for name in _told_fields(type(self.payload)))
+        facts = [plain(value) if type(value) is Decimal else value for value in values]  # 1.10 is 1.1
         told = encoded([facts, self.user_tier, list(self.context.items())])
         return hashlib.blake2b(told, digest_size=16).digest()
 

@@ -1,0 +1,157 @@
+"""A replay that is delivered: strategies over past candles, on the replay's own clock, through a running service.
+
+The clock leaps from one candle's close to the next, and in between goes on with real time, so that waits and retries
+end. It does not leap over what can still be delivered: a signal of the past is as fresh here as it was then.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from time import perf_counter
+from typing import NamedTuple
+
+from signalpost import clock
+from signalpost.domain.candle import Candle
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.events import Event, SendBegan, Settled
+from signalpost.domain.signal import Signal
+from signalpost.domain.tier import UserTier
+from signalpost.domain.timeframe import Timeframe
+from signalpost.service import AsyncNotificationService
+from signalpost.trading.market_replay import closes
+from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
+
+
+class Stream(NamedTuple):
+    """A strategy, its candles, and for whom its signals are."""
+
+    strategy: MAUnifiedStrategy
+    timeframe: Timeframe
+    candles: Sequence[Candle]
+    tier: UserTier
+
+
+class ReplayClock:
+    """Tells the replay's time: as it was set, and on from there as fast as real time."""
+
+    def __init__(self, start: datetime) -> None:
+        self._set, self._since = start, perf_counter()
+
+    def now(self) -> datetime:
+        """The replay's present instant."""
+        return self._set + timedelta(seconds=perf_counter() - self._since)
+
+    def leap_to(self, instant: datetime) -> None:
+        """Go on from `instant`, unless that is past."""
+        if instant > self.now():
+            self._set, self._since = instant, perf_counter()
+
+
+@contextmanager
+def installed(replay_clock: ReplayClock) -> Iterator[ReplayClock]:
+    """Within `with`, everything runs on the replay's time."""
+    previous = clock.install(replay_clock)
+    try:
+        yield replay_clock
+    finally:
+        clock.install(previous)
+
+
+class SignalTimes:
+    """How long one signal took, in seconds, each from the moment its candle was handed to the strategy."""
+
+    __slots__ = ("accepted", "begun", "delivered", "generated", "handed_at")
+
+    def __init__(self, handed_at: float) -> None:
+        self.handed_at = handed_at
+        self.generated = self.elapsed()
+        self.accepted: float | None = None
+        self.begun: float | None = None
+        self.delivered: float | None = None
+
+    def elapsed(self) -> float:
+        """Seconds since the candle was handed over."""
+        return perf_counter() - self.handed_at
+
+
+class Stopwatch:
+    """A listener that times each signal of a replay, and counts how deliveries ended."""
+
+    def __init__(self) -> None:
+        self.times_by_sequence: dict[str, SignalTimes] = {}
+        self.ended: Counter[tuple[str, str]] = Counter()
+        """Deliveries by destination and final state."""
+
+    def is_all_delivered(self, signals: int) -> bool:
+        """Whether so many signals were timed, and each of them delivered."""
+        return len(self.times_by_sequence) == signals and all(
+            times.delivered is not None for times in self.times_by_sequence.values()
+        )
+
+    def __call__(self, event: Event) -> None:
+        """Note when a send of a signal began and when it was settled as delivered."""
+        match event:
+            case SendBegan(_, deliveries):
+                for delivery in deliveries:
+                    if (times := self.times_by_sequence.get(delivery.sequence)) and times.begun is None:
+                        times.begun = times.elapsed()
+            case Settled(delivery) if delivery.state.is_terminal:
+                self.ended[delivery.id.destination, delivery.state] += 1
+                times = self.times_by_sequence.get(delivery.sequence)
+                if times and delivery.state is DeliveryState.DELIVERED:
+                    times.delivered = times.elapsed()
+            case _:
+                pass
+
+
+class LiveReplay:
+    """Streams of the past, fed through a service on a clock that the caller has installed."""
+
+    def __init__(
+        self,
+        service: AsyncNotificationService,
+        replay_clock: ReplayClock,
+        streams: Mapping[str, Stream],
+        stopwatch: Stopwatch,
+    ) -> None:
+        self._service = service
+        self._clock = replay_clock
+        self._streams = streams
+        self._stopwatch = stopwatch
+        self.candles = 0
+        self.signals = 0
+        self.refused: list[str] = []
+        """Why signals were not taken."""
+
+    async def run(self, speed: float) -> AsyncIterator[datetime]:
+        """Replay everything, `speed` times as fast as it happened, and yield each instant once it is dealt with."""
+        candles = {key: (stream.timeframe, stream.candles) for key, stream in self._streams.items()}
+        began, first = perf_counter(), None
+        for at, closed in closes(candles):
+            first = first or at
+            ahead = (at - first).total_seconds() / speed - (perf_counter() - began)
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            self._clock.leap_to(at)
+            before = self.signals
+            for _, key, candle in closed:
+                await self._feed(self._streams[key], candle)
+            self.candles += len(closed)
+            if self.signals > before:
+                await self._service.drain()
+            yield at
+
+    async def _feed(self, stream: Stream, candle: Candle) -> None:
+        handed_at = perf_counter()
+        signal = stream.strategy.on_candle(candle)
+        if not isinstance(signal, Signal):
+            return
+        self.signals += 1
+        times = SignalTimes(handed_at)
+        self._stopwatch.times_by_sequence[f"{self._service.config.run}/{signal.signal_id}"] = times
+        ticket = await self._service.queue_notification(signal, user_tier=stream.tier)
+        times.accepted = times.elapsed()
+        if not ticket:
+            self.refused.append(ticket.reason or "")

@@ -1,0 +1,33 @@
+"""What the library logs, for people in a terminal and as JSON lines elsewhere: on standard error, secrets masked."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+
+def write_logs(level: int = logging.INFO) -> None:
+    """Send what the logger `signalpost` says to standard error."""
+    import structlog
+
+    from signalpost.secret import redacted
+
+    def mask(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {name: redacted(value) if isinstance(value, str) else value for name, value in entry.items()}
+
+    is_terminal = sys.stderr.isatty()
+    renderer = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.format_exc_info,
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask, renderer],
+        )
+    )
+    logger = logging.getLogger("signalpost")
+    logger.handlers = [handler]
+    logger.setLevel(level)

@@ -1,0 +1,38 @@
+"""Running until a person says stop: the event loop of a command, and the signals that end it."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run `work` on a new loop, uvloop's where it is installed, and return its result."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(work)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # pragma: no cover  # it is installed wherever the tests run
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+class StopSignal:
+    """Within `async with`, SIGINT and SIGTERM set `event` and do nothing else."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    async def __aenter__(self) -> asyncio.Event:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self.event.set)
+        return self.event
+
+    async def __aexit__(self, *_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)

@@ -1,0 +1,298 @@
+import asyncio
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from signalpost import Alert, InvalidValue, NotificationPriority, Signal, SystemStatus, UserTier
+from signalpost.delivery.intake import MOST_HELD, Intake
+from signalpost.delivery.outbox.commands import Answer, Command, Find, LoadState, Parcel, StreamState
+from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.outbox.memory import MemoryCore
+from signalpost.delivery.routing import Routing, Tier
+from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.domain.events import Event, StoreMoved, Taken
+from signalpost.domain.ticket import Outcome
+from signalpost.errors import StoreFailed
+from signalpost.testing.manual_clock import ManualClock
+from signalpost.testing.virtual_loop import run_virtual
+
+NOW = datetime(2026, 1, 5, 16, tzinfo=UTC)
+WHALE = UserTier("whale")
+
+
+def signal(**fields: Any) -> Signal:
+    return Signal(
+        **{
+            "pair": "EURUSD",
+            "timeframe": "H4",
+            "signal_type": "BUY",
+            "entry_price": "1.1",
+            "timestamp": "2026-01-05T12:00:00Z",
+            **fields,
+        }
+    )
+
+
+class UnwellOutbox(InlineOutbox):
+    """An outbox whose store fails on demand."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryCore())
+        self.is_unwell = False
+
+    async def do(self, command: Command[Answer]) -> Answer:
+        if self.is_unwell:
+            raise StoreFailed("the disk is full")
+        return await super().do(command)
+
+
+class Door:
+    """An intake with everything it is joined to, and what it told."""
+
+    def __init__(self, *destinations: str, run: str | None = None, tiers: dict[UserTier, Tier] | None = None) -> None:
+        self.outbox = UnwellOutbox()
+        self.events: list[Event] = []
+        self.woken: list[tuple[tuple[str, ...], NotificationPriority, datetime]] = []
+        names = destinations or ("signals-free", "signals-premium", "alerts-critical", "system-status")
+        routing = Routing(names, tiers=tiers)
+        ids = TicketIds(Random(7).getrandbits)
+        self.intake = Intake(self.outbox, routing, ids, emit=self.events.append, on_put=self._woke, run=run)
+
+    def _woke(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
+        self.woken.append((tuple(destinations), priority, valid_until))
+
+    async def rows(self) -> list[Parcel]:
+        return list(reversed(await self.outbox.do(Find(limit=100_000))))
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[ManualClock]:
+    with ManualClock(NOW) as clock:
+        yield clock
+
+
+async def test_what_is_accepted_is_written_with_a_delivery_for_its_destination() -> None:
+    door = Door()
+    ticket = await door.intake.accept(signal(), user_tier="premium", context={"trend": "up"})
+    assert (ticket.outcome, ticket.reason, bool(ticket)) == (Outcome.ACCEPTED, None, True)
+    ((delivery, notification),) = await door.rows()
+    assert (delivery.id.notification_id, delivery.id.destination) == (ticket.id, "signals-premium")
+    assert (delivery.state, delivery.priority) == ("pending", NotificationPriority.NORMAL)
+    assert delivery.valid_until == signal().valid_until
+    assert (notification.payload, dict(notification.context)) == (signal(), {"trend": "up"})
+    assert door.woken == [(("signals-premium",), NotificationPriority.NORMAL, signal().valid_until)]
+    assert door.events == [Taken(ticket, notification, ("signals-premium",))]
+
+
+async def test_the_callers_priority_counts_before_the_derived_one() -> None:
+    door = Door()
+    await door.intake.accept(signal(confidence_score="0.95"))
+    await door.intake.accept(signal(confidence_score="0.95", pair="GBPUSD"), priority="low")
+    assert [row.delivery.priority.name for row in await door.rows()] == ["URGENT", "LOW"]
+
+
+async def test_the_tier_is_free_unless_the_caller_says_more() -> None:
+    door = Door()
+    await door.intake.accept(signal())
+    assert [row.delivery.id.destination for row in await door.rows()] == ["signals-free"]
+
+
+async def test_the_same_thing_again_is_a_duplicate_with_the_first_ones_id(clock: ManualClock) -> None:
+    door = Door()
+    first = await door.intake.accept(signal())
+    clock.advance(timedelta(minutes=1))
+    again = await door.intake.accept(signal(created_at=NOW + timedelta(minutes=1)))
+    assert (again.outcome, again.id, bool(again)) == (Outcome.DUPLICATE, first.id, True)
+    assert len(await door.rows()) == 1
+    assert len(door.woken) == 1
+
+
+async def test_an_equal_price_in_another_spelling_is_the_same_thing() -> None:
+    door = Door()
+    await door.intake.accept(signal(entry_price="1.1"))
+    assert (await door.intake.accept(signal(entry_price="1.100"))).outcome is Outcome.DUPLICATE
+
+
+async def test_other_content_under_the_same_key_is_refused() -> None:
+    door = Door()
+    await door.intake.accept(signal())
+    other = await door.intake.accept(signal(entry_price="1.2"))
+    assert (other.outcome, other.id, bool(other)) == (Outcome.REFUSED, "", False)
+    assert "was accepted before with other content: give it an id of its own" in (other.reason or "")
+
+
+async def test_another_event_of_the_same_signal_is_another_thing() -> None:
+    door = Door()
+    await door.intake.accept(signal())
+    assert (await door.intake.accept(signal(current_price="1.2"), event="update 1")).outcome is Outcome.ACCEPTED
+    assert [row.notification.event for row in await door.rows()] == ["new", "update 1"]
+    assert len({row.delivery.sequence for row in await door.rows()}) == 1
+
+
+async def test_a_candles_key_lives_a_day_longer_than_the_signal(clock: ManualClock) -> None:
+    door = Door()
+    await door.intake.accept(signal())
+    clock.set(signal().valid_until + timedelta(hours=24) - timedelta(microseconds=1))
+    fresh = {"valid_until": NOW + timedelta(days=9)}
+    assert (await door.intake.accept(signal(**fresh))).outcome is Outcome.DUPLICATE
+    clock.advance(timedelta(microseconds=1))
+    assert (await door.intake.accept(signal(**fresh))).outcome is Outcome.ACCEPTED
+
+
+async def test_other_keys_live_seven_days(clock: ManualClock) -> None:
+    door = Door()
+    alert = Alert(alert_type="feed", severity="high", title="t", timestamp=NOW, valid_until=NOW + timedelta(days=30))
+    await door.intake.accept(alert)
+    clock.set(NOW + timedelta(days=7) - timedelta(microseconds=1))
+    assert (await door.intake.accept(alert)).outcome is Outcome.DUPLICATE
+    clock.advance(timedelta(microseconds=1))
+    assert (await door.intake.accept(alert)).outcome is Outcome.ACCEPTED
+
+
+async def test_a_replays_signals_have_keys_of_their_own() -> None:
+    door = Door(run="replay-1")
+    await door.intake.accept(signal())
+    ((_, notification),) = await door.rows()
+    assert notification.key == "replay-1/ma-unified:EUR_USD:H4:BUY:20260105T120000Z new"
+
+
+async def test_where_no_webhook_is_left_it_is_refused_and_nothing_is_written() -> None:
+    door = Door("signals-free")
+    ticket = await door.intake.accept(signal(), user_tier="premium")
+    assert ticket == (Outcome.REFUSED, "", "no webhook for signals-premium: set one")
+    assert await door.rows() == []
+    assert door.events[0].ticket is ticket  # type: ignore[union-attr]
+
+
+async def test_a_tier_without_a_destination_is_refused() -> None:
+    ticket = await Door().intake.accept(signal(), user_tier="whale")
+    assert ticket == (Outcome.REFUSED, "", "no destination for tier 'whale': configure one")
+
+
+async def test_of_several_destinations_the_one_without_a_webhook_is_suppressed() -> None:
+    door = Door("whales", tiers={WHALE: Tier(30, ("whales", "archive"))})
+    ticket = await door.intake.accept(signal(), user_tier=WHALE)
+    assert ticket.outcome is Outcome.ACCEPTED
+    states = {row.delivery.id.destination: (row.delivery.state, row.delivery.reason) for row in await door.rows()}
+    assert states == {"whales": ("pending", None), "archive": ("suppressed", "no webhook")}
+    assert door.woken == [(("whales",), NotificationPriority.NORMAL, signal().valid_until)]
+
+
+async def test_what_is_stale_is_recorded_and_never_sent(clock: ManualClock) -> None:
+    door = Door()
+    late = signal()
+    clock.set(late.valid_until)
+    ticket = await door.intake.accept(late)
+    assert (ticket.outcome, bool(ticket)) == (Outcome.SUPPRESSED, True)
+    assert ticket.reason == "stale: it was worth sending until 2026-01-05T20:00:00Z"
+    assert [row.delivery.state for row in await door.rows()] == ["suppressed"]
+    assert door.woken == []
+
+
+async def test_an_alert_about_the_only_place_for_it_is_suppressed() -> None:
+    door = Door("alerts-critical")
+    alert = Alert(alert_type="feed", severity="high", title="t")
+    ticket = await door.intake.accept(alert, about="alerts-critical")
+    assert (ticket.outcome, ticket.reason) == (Outcome.SUPPRESSED, "about itself")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"payload": "BUY EURUSD"}, "a str cannot be sent: give one of Signal, Alert"),
+        ({"priority": "soon"}, "priority is 'soon': give one of LOW, NORMAL, HIGH, URGENT"),
+        ({"user_tier": "a b"}, "user_tier is 'a b'"),
+        ({"context": {"": 1}}, "a name in the context is empty"),
+    ],
+)
+async def test_arguments_that_cannot_be_meant_are_raised(arguments: dict[str, Any], said: str) -> None:
+    door = Door()
+    with pytest.raises(InvalidValue, match=said):
+        await door.intake.accept(**{"payload": signal(), **arguments})
+    assert await door.rows() == []
+
+
+async def test_a_streams_state_is_committed_with_its_signals() -> None:
+    door = Door()
+    state = StreamState("EUR_USD_H4", "print", NOW, b"{}")
+    tickets = await door.intake.commit(state, [signal(), signal(pair="GBPUSD")], user_tier="premium")
+    assert [ticket.outcome for ticket in tickets] == [Outcome.ACCEPTED, Outcome.ACCEPTED]
+    assert await door.outbox.do(LoadState("EUR_USD_H4")) == state
+    assert [row.delivery.id.destination for row in await door.rows()] == ["signals-premium"] * 2
+
+
+async def test_a_streams_state_goes_on_where_its_signals_have_nowhere_to_go() -> None:
+    door = Door("system-status")
+    state = StreamState("EUR_USD_H4", "print", NOW, b"{}")
+    assert [ticket.outcome for ticket in await door.intake.commit(state, [signal()])] == [Outcome.REFUSED]
+    assert await door.outbox.do(LoadState("EUR_USD_H4")) == state
+
+
+async def test_a_stream_does_not_go_on_while_the_store_is_unwell() -> None:
+    door = Door()
+    door.outbox.is_unwell = True
+    with pytest.raises(StoreFailed):
+        await door.intake.commit(StreamState("EUR_USD_H4", "print", NOW, b"{}"), [signal()])
+    assert door.intake.held == 0
+
+
+def test_what_the_store_cannot_take_is_held_in_order_and_written_when_it_is_well_again() -> None:
+    async def scenario() -> None:
+        door = Door()
+        door.outbox.is_unwell = True
+        held = [await door.intake.accept(SystemStatus(status=f"s{n}")) for n in range(3)]
+        assert {ticket.outcome for ticket in held} == {Outcome.HELD}
+        assert (held[0].reason, bool(held[0]), door.intake.held) == ("the disk is full", True, 3)
+        await asyncio.sleep(5)
+        door.outbox.is_unwell = False
+        behind = await door.intake.accept(SystemStatus(status="s3"))
+        assert behind.outcome is Outcome.HELD, "it does not overtake those that wait"
+        await asyncio.sleep(1)
+        assert door.intake.held == 0
+        assert [row.delivery.id.notification_id for row in await door.rows()] == [t.id for t in [*held, behind]]
+        moves = [event for event in door.events if isinstance(event, StoreMoved)]
+        assert moves == [StoreMoved(False, "the disk is full"), StoreMoved(True)]
+        assert len(door.woken) == 4
+
+    run_virtual(scenario())
+
+
+def test_memory_holds_so_much_and_then_the_caller_is_told_to_act() -> None:
+    async def scenario() -> None:
+        door = Door()
+        door.outbox.is_unwell = True
+        for n in range(MOST_HELD):
+            await door.intake.accept(SystemStatus(status=f"s{n}"))
+        more = await door.intake.accept(SystemStatus(status="more"))
+        assert (more.outcome, more.id, bool(more)) == (Outcome.REFUSED, "", False)
+        assert "10000 notifications wait in memory already: send it yourself" in (more.reason or "")
+        assert await door.intake.close() == MOST_HELD
+
+    run_virtual(scenario())
+
+
+def test_a_refusal_needs_no_store() -> None:
+    async def scenario() -> None:
+        door = Door("signals-free")
+        door.outbox.is_unwell = True
+        await door.intake.accept(signal())
+        assert (await door.intake.accept(signal(), user_tier="premium")).outcome is Outcome.REFUSED
+        await door.intake.close()
+
+    run_virtual(scenario())
+
+
+def test_closing_tries_once_more_to_write_what_is_held() -> None:
+    async def scenario() -> None:
+        door = Door()
+        door.outbox.is_unwell = True
+        await door.intake.accept(signal())
+        door.outbox.is_unwell = False
+        assert await door.intake.close() == 0
+        assert len(await door.rows()) == 1
+        assert await Door().intake.close() == 0
+
+    run_virtual(scenario())

@@ -14,7 +14,7 @@ from signalpost import clock
 from signalpost.delivery.dispatch.decide import BACKOFF, Ending, decide
 from signalpost.delivery.dispatch.lane import Lane, Tools
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
-from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Parcel, Settle
+from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Parcel, Settle, Stats
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings, CircuitBreaker
@@ -30,6 +30,7 @@ from signalpost.sinks.port import Sink
 MOST_OPEN_SHOWN = 1000
 """How many open deliveries `drain` and `stop` return at most."""
 
+_OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
 _SWEEP_EVERY = 60.0
 _PAGE = 500
 _MOST_KNOWN = 1000
@@ -149,7 +150,7 @@ class Dispatcher:
 
     async def enable(self, destination: str) -> None:
         """Send to a destination again that was gone for good. Raises StoreFailed, and KeyError for one not known."""
-        await self._lanes[destination].enable()
+        await self._lanes[destination].far_end.enable()
 
     def _lane(self, name: str, settings: LaneSettings, host: Host) -> Lane:
         tools = Tools(
@@ -185,13 +186,23 @@ class Dispatcher:
         return lapsed
 
     async def _come_to_rest(self) -> None:
-        while not all(lane.is_at_rest for lane in self._lanes.values()):
+        while True:
             self._rest.clear()
+            restless = {name for name, lane in self._lanes.items() if not lane.is_at_rest}
+            if not restless or not (self._any_busy(restless) or await self._any_open(restless)):
+                return
             await self._rest.wait()
 
+    def _any_busy(self, destinations: Iterable[str]) -> bool:
+        return any(self._lanes[name].is_busy for name in destinations)
+
+    async def _any_open(self, destinations: Iterable[str]) -> bool:
+        """Whether the store holds anything for these lanes, which know it only once their pace lets them lease."""
+        counts = await self._outbox.do(Stats())
+        return any(counts.get((name, state)) for name in destinations for state in _OPEN)
+
     async def _open(self) -> tuple[Delivery, ...]:
-        states = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
-        return tuple(each.delivery for each in await self._outbox.do(Find(states=states, limit=MOST_OPEN_SHOWN)))
+        return tuple(each.delivery for each in await self._outbox.do(Find(states=_OPEN, limit=MOST_OPEN_SHOWN)))
 
     def _expect(self, valid_until: datetime) -> None:
         """A delivery that waits will have to expire then; of many, the sweep that comes anyway sees to the rest."""

@@ -38,10 +38,12 @@ class Prospects:
     def put(self, priority: NotificationPriority) -> None:
         """Something of this priority was put, and perhaps others of lower ones."""
         self._hope(level for level in LEVELS if level <= max(priority, NORMAL))
+        self._express_is_news = self._express_is_news or priority >= HIGH
 
     def look_again(self) -> None:
         """What was known is no longer certain."""
         self._hope(LEVELS)
+        self._express_is_news = True
 
     def expect(self, priority: NotificationPriority, at: float) -> None:
         """Something of this priority may be leased from `at` on."""
@@ -84,5 +86,4 @@ class Prospects:
     def _hope(self, levels: Iterable[NotificationPriority]) -> None:
         for level in levels:
             self._at[level] = -inf
-            self._express_is_news = self._express_is_news or level >= HIGH
         self.version += 1

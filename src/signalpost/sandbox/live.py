@@ -19,6 +19,8 @@ MESSAGES_SHOWN = 200
 _TOO_FAR = 2_000
 _SECONDS_BETWEEN_BATCHES = 0.05
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 15.0
+_RECONNECT = b"retry: 1000\n\n"
+"""Milliseconds after which a reader that lost its stream tries again."""
 
 
 class LiveStreams:
@@ -55,6 +57,7 @@ class LiveStreams:
     async def _tell(self, stream: web.StreamResponse, news: asyncio.Event) -> None:
         log = self._discord.log
         known = -1
+        await stream.write(_RECONNECT)
         while not self._is_closed:
             news.clear()
             if known < 0 or not log.reaches(known) or log.count - known > _TOO_FAR:

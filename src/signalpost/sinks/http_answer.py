@@ -26,6 +26,9 @@ class HttpAnswer(NamedTuple):
     is_html: bool = False
     """Whether it is a page for people, which no API answers with."""
 
+    def __repr__(self) -> str:
+        return f"HttpAnswer({self.status})"  # what came back may quote the request, URL and all
+
     @property
     def fields(self) -> Mapping[str, Any]:
         """The body's JSON object; an empty one where it holds none."""
@@ -67,8 +70,10 @@ def rate_facts(answer: HttpAnswer, identity: str, route: str) -> RateFacts | Non
 def _seconds(value: object) -> float | None:
     try:
         seconds = float(value)  # type: ignore[arg-type]  # which raises for what is no number
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         return None
+    except OverflowError:  # a whole number beyond all floats
+        return LONGEST_WAIT
     return min(max(seconds, 0.0), LONGEST_WAIT) if not math.isnan(seconds) else None
 
 

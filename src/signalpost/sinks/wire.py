@@ -9,7 +9,7 @@ Many of these exceptions quote the whole URL, password and all. So none of them 
 cause, not as a context.
 """
 
-from asyncio import get_running_loop
+from asyncio import CancelledError, get_running_loop
 from asyncio.events import AbstractEventLoop
 from typing import Any
 
@@ -38,6 +38,8 @@ KEPT_ALIVE = 3.0
 closing may be lost or not, which nobody can tell."""
 
 _JSON = "application/json"
+_NO_BODY = frozenset({204, 205, 304})
+_TELL_THE_END = ("Content-Length", "Transfer-Encoding")
 _NEVER_SENT = (ClientConnectorError, ConnectionTimeoutError, InvalidURL)
 
 
@@ -93,9 +95,12 @@ async def exchange(
     (GET), and Unconfirmed otherwise.
     """
     session = connections.session()
-    timing = session.timeout if total_timeout is None else ClientTimeout(total=total_timeout)
+    usual = session.timeout
+    timing = usual if total_timeout is None else ClientTimeout(total=total_timeout, connect=usual.connect)
     try:
         return await _asked(session, method, url, data, timing)
+    except CancelledError as cancelled:
+        raise cancelled.with_traceback(None) from None  # without the library's frames, whose variables hold the URL
     except Exception as fault:  # noqa: BLE001  # what breaks in there breaks as evidence, whatever it is
         evidence = evidence_of(fault, shows_nothing=method == "GET")
     raise evidence  # out here, where the fault, which may quote the URL, is not its context
@@ -126,6 +131,8 @@ async def _read(response: ClientResponse) -> HttpAnswer:
     content, is_whole = None, data is not None
     if data and kind == _JSON:
         content, is_whole = _decoded(data)
+    elif data == b"":
+        is_whole = _is_meant_to_be_empty(response)
     return HttpAnswer(response.status, response.headers, content, is_whole, is_html=kind == "text/html")
 
 
@@ -141,6 +148,11 @@ async def _body(response: ClientResponse) -> bytes | None:
     except Exception:  # noqa: BLE001  # the status is known, and that is worth more than how the body broke
         return None
     return b"".join(parts)
+
+
+def _is_meant_to_be_empty(response: ClientResponse) -> bool:
+    """Whether an empty body is told to be one; else the connection's end may have cut it off."""
+    return response.status in _NO_BODY or not response.headers.keys().isdisjoint(_TELL_THE_END)
 
 
 def _decoded(data: bytes) -> tuple[Any, bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2s
 from typing import Any, NamedTuple
 
@@ -90,7 +91,7 @@ def _that_fit(fields: Iterable[Field], room: int) -> Iterable[Field]:
 
 
 def _facts(facts: tuple[tuple[str, Fact], ...], places: int, room: int) -> list[Field]:
-    made = [Field(_label(name), _shown(value)) for name, value in facts[:places]]
+    made = [Field(_label(name[: limits.FIELD_NAME]), _shown(value)) for name, value in facts[:places]]
     fitting = list(_that_fit(made, room))
     if len(fitting) == len(facts):
         return fitting
@@ -101,8 +102,9 @@ def _facts(facts: tuple[tuple[str, Fact], ...], places: int, room: int) -> list[
     return []
 
 
+@lru_cache(maxsize=512)
 def _label(name: str) -> str:
-    words = " ".join(word[:1].upper() + word[1:] for word in name[: limits.FIELD_NAME].replace("_", " ").split())
+    words = " ".join(word[:1].upper() + word[1:] for word in name.replace("_", " ").split())
     return escaped(words, limits.FIELD_NAME)
 
 

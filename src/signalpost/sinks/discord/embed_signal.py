@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from signalpost.domain.exact import fixed, product
-from signalpost.domain.sessions import is_market_open, open_sessions
+from signalpost.domain.sessions import open_sessions
 from signalpost.domain.side import SignalStatus, SignalType
 from signalpost.domain.signal import Signal
 from signalpost.sinks.discord.embed import GREEN, RED, Card, Field, discord_time, field
@@ -38,7 +38,7 @@ def sessions(signal: Signal) -> str:
     names = open_sessions(signal.known_at)
     if names:
         return ", ".join(names) + (" (overlap)" if len(names) > 1 else "")
-    return "none open" if is_market_open(signal.known_at) or not signal.pair.is_currency_pair else "market closed"
+    return "market closed" if signal.pair.is_currency_pair else "none open"  # while FX trades, one always is
 
 
 def _fields(signal: Signal, *, is_new: bool) -> Iterator[Field]:

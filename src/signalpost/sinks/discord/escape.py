@@ -17,14 +17,16 @@ _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]"
 )
-_LINK = re.compile(r"https?://[^\s<>\[\]()`*|~\\\"']+")
+_LOOKS_EMPTY = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and a symbol that are blank on purpose."""
+_LINK = re.compile(r"https?://[^\s<>\[\]()`*|~@\\\"']+")
 _MARKDOWN = re.compile(
     rf"(?P<link>{_LINK.pattern})"
-    r"|(?P<mark>[\\*`<\[]|^[ ]*[#>]|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))"
+    r"|(?P<mark>[\\*`<\[]|^[ ]*(?:-(?=#))?[#>]|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))"
     r"|@(?=everyone|here)",
     re.MULTILINE,
 )
-_MAY_BE_MARKDOWN = re.compile(r"[\\\\*`<\[~|_#>@]")
+_MAY_BE_MARKDOWN = re.compile(r"[\\*`<\[~|_#>@]")
 _LONGEST_LINK = 2048
 _LONGEST_GRAPHEME = 40
 _JOINER = "\u200d"
@@ -53,7 +55,9 @@ def cut(text: str, most: int) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether a reader of `text` sees nothing."""
-    return all(character.isspace() or category(character) in {"Cc", "Cf"} for character in text)
+    if text.isascii():
+        return not text.strip()
+    return all(each.isspace() or each in _LOOKS_EMPTY or category(each) in {"Cc", "Cf"} for each in text)
 
 
 def _fitted(text: str, most: int, change: Callable[[str], str]) -> str:
@@ -91,8 +95,8 @@ def _outside_link(text: str, end: int) -> int:
 
 
 def _outside_grapheme(text: str, end: int) -> int:
-    for at in range(end, max(0, end - _LONGEST_GRAPHEME), -1):
-        if not _is_joined(text, at):
+    for at in range(end, max(0, end - _LONGEST_GRAPHEME) - 1, -1):
+        if at == 0 or not _is_joined(text, at):
             return at
     return end
 

@@ -5,7 +5,6 @@ from itertools import accumulate
 from typing import Any
 
 from signalpost.domain.alert import Alert
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
@@ -59,7 +58,7 @@ def card_of(notification: Notification) -> Card:
             return analysis_card(analysis)
         case SystemStatus() as status:
             return status_card(status)
-        case Announcement() as announcement:
+        case announcement:
             return announcement_card(announcement)
 
 

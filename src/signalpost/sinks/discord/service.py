@@ -153,9 +153,7 @@ class DiscordService:
             id=f"direct {payload_id(payload)}",
             payload=payload,
             event="new",
-            priority=_usual_priority(payload)
-            if priority is None
-            else member(NotificationPriority, priority, "priority"),
+            priority=_priority(payload, priority),
             user_tier=tier,
             accepted_at=clock.now(),
             valid_until=payload.valid_until,
@@ -164,7 +162,9 @@ class DiscordService:
         return await self.webhook(name).send([Item(notification)])
 
 
-def _usual_priority(payload: Payload) -> NotificationPriority:
-    """What matters to a message sent at once: whether anybody is notified of it."""
+def _priority(payload: Payload, given: NotificationPriority | str | int | None) -> NotificationPriority:
+    """The priority given, or what matters to a message sent at once: whether anybody is notified of it."""
+    if given is not None:
+        return member(NotificationPriority, given, "priority")
     is_quiet = isinstance(payload, SystemStatus) or (isinstance(payload, Alert) and payload.severity in _QUIET)
     return NotificationPriority.LOW if is_quiet else NotificationPriority.NORMAL

@@ -1,0 +1,205 @@
+"""What every sink must pass: give `check_sink` ways to make yours before far ends that behave well and badly.
+
+    await check_sink(well, failing=[refuses, is_down], hanging=hangs, secrets=["the-token"])
+
+Plain functions, for any test runner: each raises AssertionError, saying which promise was broken. A way to make a sink
+is a callable that gives an async context manager, so that it can also start and stop the far end.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
+
+from signalpost import clock
+from signalpost.domain.alert import Alert
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.context import Context
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.notification import Notification, Payload, payload_id
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.signal import Signal
+from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.tier import UserTier
+from signalpost.errors import Evidence
+from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.sinks.port import Answer, Item, Sink
+
+Maker = Callable[[], AbstractAsyncContextManager[Sink]]
+"""Makes a sink before a far end, and takes both away."""
+
+_KINDS = (Rejected, Unavailable, Throttled, Unconfirmed)
+_STEPS = 25
+_HOSTILE = "@everyone <@&1> [x](https://example.org) ```\n# \u202e\u200b\0 \U0001f469\u200d\U0001f680 " * 50
+
+
+async def check_sink(
+    well: Maker, *, failing: Sequence[Maker] = (), hanging: Maker | None = None, secrets: Sequence[str] = ()
+) -> None:
+    """Check all the promises of a sink. Raises AssertionError for one that is broken.
+
+    `well` makes it before a far end that takes everything, `failing` before others that refuse, are down or cut the
+    connection, and `hanging` before one that never answers. None of `secrets` may ever show.
+    """
+    await check_receipts(well, secrets)
+    await check_close(well)
+    await check_cancellation(well)
+    for make in failing:
+        await check_evidence(make, secrets)
+    if hanging is not None:
+        await check_hanging(hanging)
+
+
+async def check_receipts(make: Maker, secrets: Sequence[str] = ()) -> None:
+    """A message of every kind, of several, and of text that means harm, brings a receipt; a probe an answer."""
+    async with make() as sink:
+        for items in ([item] for item in sample_items()):
+            kind = type(items[0].notification.payload).__name__
+            _demand(isinstance(await sink.send(items), Receipt), f"sending {kind} brings no receipt")
+        receipt: object = await sink.send(sample_items()[:2])
+        _demand(isinstance(receipt, Receipt), "sending two notifications brings no receipt")
+        _demand(isinstance(await sink.probe(), Answer), "a probe of a far end that is well brings no answer")
+        _hides(secrets, repr(sink), str(sink), repr(receipt))
+
+
+async def check_evidence(make: Maker, secrets: Sequence[str] = ()) -> None:
+    """What goes wrong is raised as evidence, which has a text, no foreign error behind it, and shows no secret.
+
+    A probe may be answered all the same.
+    """
+    async with make() as sink:
+        for ask in (partial(sink.send, sample_items()[:1]), sink.probe):
+            try:
+                brought: object = await ask()
+            except Evidence as evidence:
+                _check_raised(evidence, secrets)
+            except Exception as fault:
+                raise AssertionError(f"it raises {type(fault).__name__}, which is no evidence") from fault
+            else:
+                _demand(isinstance(brought, Answer), "a send to a far end that fails brings a receipt or an answer")
+        _hides(secrets, repr(sink), str(sink))
+
+
+async def check_cancellation(make: Maker) -> None:
+    """A send that is cancelled at any moment ends at once, leaves nothing running, and the sink can be used on."""
+    for steps in range(_STEPS):
+        before = asyncio.all_tasks()
+        async with make() as sink:
+            sending = asyncio.ensure_future(sink.send(sample_items()[:1]))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await _cancelled(sending, f"after {steps} steps")
+            await sink.send(sample_items()[:1])
+        await _nothing_runs_on(before, f"a send that was cancelled after {steps} steps")
+
+
+async def check_hanging(make: Maker) -> None:
+    """A send that waits for an answer can be cancelled, and so can a probe."""
+    before = asyncio.all_tasks()
+    async with make() as sink:
+        for ask in (partial(sink.send, sample_items()[:1]), sink.probe):
+            asking: asyncio.Future[Any] = asyncio.ensure_future(ask())
+            await asyncio.wait([asking], timeout=0.05)
+            _demand(not asking.done(), "the far end that should hang answers")
+            await _cancelled(asking, "while it waited for an answer")
+    await _nothing_runs_on(before, "a send that was cancelled while it waited for an answer")
+
+
+async def check_close(make: Maker) -> None:
+    """Closing twice is no error, and after it a send and a probe say that nothing was sent."""
+    async with make() as sink:
+        await sink.send(sample_items()[:1])
+        await sink.close()
+        await sink.close()
+        for name, ask in (("send", partial(sink.send, sample_items()[:1])), ("probe", sink.probe)):
+            try:
+                await ask()
+            except Unavailable:
+                continue
+            except Exception as fault:
+                raise AssertionError(f"after close, {name} raises {type(fault).__name__}, not Unavailable") from fault
+            raise AssertionError(f"after close, {name} still works")
+
+
+def sample_items() -> list[Item]:
+    """A notification of every kind, with plain text and with text that means harm."""
+    now = clock.now()
+    signal = Signal(
+        pair="EUR_USD",
+        timeframe="H4",
+        signal_type="BUY",
+        entry_price="1.16344",
+        stop_loss="1.15780",
+        take_profit="1.17190",
+        timestamp=now,
+    )
+    plain: list[Payload] = [
+        signal,
+        Alert(alert_type="database_connectivity", severity="critical", title="No database", message="Refused."),
+        MarketAnalysis(title="Calm", text="Nothing moves."),
+        SystemStatus(status="operational"),
+        Announcement(title="Welcome", text="We are here."),
+    ]
+    hostile: list[Payload] = [
+        signal.but(strategy_name=_HOSTILE, notes=_HOSTILE),
+        Alert(alert_type="x", severity="info", title=_HOSTILE, message=_HOSTILE, context={_HOSTILE: _HOSTILE}),
+        MarketAnalysis(title=_HOSTILE, text=_HOSTILE),
+        SystemStatus(status="x", message=_HOSTILE, metrics={_HOSTILE: None}),
+        Announcement(title=_HOSTILE, text=_HOSTILE),
+    ]
+    return [Item(_notification(payload)) for payload in plain] + [
+        Item(_notification(payload, Context({_HOSTILE: _HOSTILE})), may_repeat=True) for payload in hostile
+    ]
+
+
+def _notification(payload: Payload, context: Context = Context()) -> Notification:  # noqa: B008  # frozen
+    return Notification(
+        id=payload_id(payload),
+        payload=payload,
+        event="new",
+        priority=NotificationPriority.NORMAL,
+        user_tier=UserTier.FREE,
+        accepted_at=clock.now(),
+        valid_until=payload.valid_until,
+        context=context,
+    )
+
+
+def _check_raised(evidence: Evidence, secrets: Sequence[str]) -> None:
+    _demand(isinstance(evidence, _KINDS), f"it raises {type(evidence).__name__}: give one of the four that are known")
+    _demand(bool(str(evidence).strip()), f"{type(evidence).__name__} says nothing")
+    _demand(
+        evidence.__cause__ is None and evidence.__context__ is None,
+        f"{type(evidence).__name__} has a foreign error behind it, whose text nobody has checked",
+    )
+    _hides(secrets, str(evidence), repr(evidence), repr(vars(evidence)))
+    below = evidence.__traceback__ and evidence.__traceback__.tb_next  # our own frame holds the secrets to look for
+    told = traceback.TracebackException(type(evidence), evidence, below, capture_locals=True)
+    _hides(secrets, *told.format())
+
+
+async def _cancelled(asking: asyncio.Future[Any], when: str) -> None:
+    asking.cancel()
+    done, _ = await asyncio.wait([asking], timeout=1)
+    _demand(bool(done), f"cancelled {when}, it goes on")
+    if not asking.cancelled() and (fault := asking.exception()) is not None:
+        _demand(isinstance(fault, Evidence), f"cancelled {when}, it raises {type(fault).__name__}")
+
+
+async def _nothing_runs_on(before: set[asyncio.Task[Any]], after: str) -> None:
+    for _ in range(_STEPS):
+        if not asyncio.all_tasks() - before:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{after} leaves running: {asyncio.all_tasks() - before}")
+
+
+def _hides(secrets: Sequence[str], *texts: str) -> None:
+    _demand(not any(secret in text for text in texts for secret in secrets), "a secret is shown")
+
+
+def _demand(kept: bool, broken: str) -> None:  # noqa: FBT001  # the first argument reads as the claim
+    if not kept:
+        raise AssertionError(broken)

@@ -1,0 +1,74 @@
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+
+import pytest
+
+from signalpost.sinks import SINKS
+from signalpost.sinks.port import Sink
+from signalpost.testing.manual_clock import ManualClock
+from signalpost.testing.sink_contract import Maker, check_sink
+from tests.unit.sinks.discord.sinks import JSON, SAVED, TOKEN, always, before
+from tests.unit.sinks.raw_server import Connection, Conversation, answer
+
+
+async def _cut(connection: Connection) -> None:
+    await connection.request()
+    connection.reset()
+
+
+async def _hang(connection: Connection) -> None:
+    await connection.request()
+    await connection.hang()
+
+
+@asynccontextmanager
+async def _discord(converse: Conversation) -> AsyncIterator[Sink]:
+    async with before(converse) as (sink, _):
+        yield sink
+
+
+def _makers(way: object, faults: Mapping[str, Conversation]) -> dict[str, Maker]:
+    return {name: partial(way, converse) for name, converse in faults.items()}
+
+
+WELL = {"discord": partial(_discord, always(SAVED))}
+HANGING = {"discord": partial(_discord, _hang)}
+FAILING = {
+    "discord": _makers(
+        _discord,
+        {
+            "gone": always(answer(404, b'{"code": 10015, "message": "Unknown Webhook"}', JSON)),
+            "wrong token": always(answer(401, b'{"code": 50027}', JSON)),
+            "wrong form": always(answer(400, b'{"code": 50035}', JSON)),
+            "throttled": always(answer(429, b'{"retry_after": 1.5, "global": false}', JSON)),
+            "blocked": always(answer(403, b"<h1>1020</h1>", "Content-Type: text/html")),
+            "down": always(answer(503)),
+            "moved": always(answer(302, b"", f"Location: /{TOKEN}")),
+            "cut": _cut,
+        },
+    )
+}
+SECRETS = {"discord": [TOKEN]}
+
+
+def test_every_sink_has_far_ends_to_be_tested_before() -> None:
+    assert WELL.keys() == HANGING.keys() == FAILING.keys() == SECRETS.keys() == SINKS.keys()
+
+
+@pytest.mark.parametrize("name", SINKS)
+async def test_it_keeps_its_promises(name: str) -> None:
+    with ManualClock("2025-08-20T05:00:01Z"):
+        await check_sink(WELL[name], failing=[*FAILING[name].values()], hanging=HANGING[name], secrets=SECRETS[name])
+
+
+def test_each_sinks_class_is_where_it_is_said_to_be() -> None:
+    from importlib import import_module
+
+    for where in SINKS.values():
+        module, _, name = where.partition(":")
+        assert isinstance(getattr(import_module(module), name), type)
+
+
+def test_a_way_to_make_a_sink_is_an_async_context_manager() -> None:
+    assert isinstance(WELL["discord"](), AbstractAsyncContextManager)

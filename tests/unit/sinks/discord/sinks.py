@@ -1,0 +1,61 @@
+"""Webhooks before servers of their own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from signalpost.errors import Evidence
+from signalpost.sinks.discord.address import WebhookAddress
+from signalpost.sinks.discord.webhook import DiscordWebhook
+from signalpost.sinks.evidence import Receipt
+from signalpost.sinks.port import Answer, Item
+from signalpost.sinks.wire import Connections
+from tests.unit.sinks.notifications import item, signal
+from tests.unit.sinks.raw_server import Connection, Conversation, RawServer, answer, raw_server
+
+TOKEN = "the-secret-token"
+JSON = "Content-Type: application/json"
+SAVED = answer(200, b'{"id": "1409000000000000000", "channel_id": "77"}', JSON)
+
+
+@asynccontextmanager
+async def webhook(url: str, *, connect: float = 0.2, total: float = 0.4) -> AsyncIterator[DiscordWebhook]:
+    """A webhook with a session of its own. Times are short: what hangs in these tests hangs for good."""
+    connections = Connections("tests", connect_timeout=connect, total_timeout=total)
+    try:
+        yield DiscordWebhook(WebhookAddress.parse(url), connections, name="test")
+    finally:
+        await connections.close()
+
+
+@asynccontextmanager
+async def before(converse: Conversation, *, total: float = 5.0) -> AsyncIterator[tuple[DiscordWebhook, RawServer]]:
+    """A webhook before a server that holds `converse`."""
+    async with raw_server(converse) as server, webhook(server.url, connect=min(0.2, total / 2), total=total) as sink:
+        yield sink, server
+
+
+def always(*answers: bytes) -> Conversation:
+    """Answer with these, one after the other, and with the last one from then on, on any connection."""
+    left = list(answers)
+
+    async def converse(connection: Connection) -> None:
+        while await connection.request():
+            await connection.write(left.pop(0) if len(left) > 1 else left[0])
+
+    return converse
+
+
+async def outcome(sink: DiscordWebhook, *items: Item) -> Receipt | Evidence:
+    """What a send brings."""
+    try:
+        return await sink.send(items or [item(signal())])
+    except Evidence as evidence:
+        return evidence
+
+
+async def probed(sink: DiscordWebhook) -> Answer | Evidence:
+    """What a probe brings."""
+    try:
+        return await sink.probe()
+    except Evidence as evidence:
+        return evidence

@@ -1,0 +1,140 @@
+import traceback
+
+import pytest
+
+from signalpost.errors import InvalidConfiguration
+from signalpost.secret import Secret, redacted
+from signalpost.sinks.discord.address import WebhookAddress
+
+ID = "1234567890123456789"
+TOKEN = "aB3-_." + "x" * 62
+URL = f"https://discord.com/api/webhooks/{ID}/{TOKEN}"
+SENT_TO = f"https://discord.com/api/v10/webhooks/{ID}/{TOKEN}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        f"  {URL}/ \n",
+        f"HTTPS://Discord.com:443/api/webhooks/{ID}/{TOKEN}",
+        *(f"https://{host}/api/webhooks/{ID}/{TOKEN}" for host in ("discordapp.com", "ptb.discord.com")),
+        *(f"https://canary.{host}/api/webhooks/{ID}/{TOKEN}" for host in ("discord.com", "discordapp.com")),
+        f"https://discord.com/api/v6/webhooks/{ID}/{TOKEN}",
+        f"https://discord.com/api/v10/webhooks/{ID}/{TOKEN}/?wait=false&other=1",
+        Secret(URL),
+    ],
+)
+def test_every_spelling_of_a_webhook_is_one_address_of_version_10(url: str | Secret) -> None:
+    address = WebhookAddress.parse(url)
+    assert address.post_url.reveal() == f"{SENT_TO}?wait=true"
+    assert address.get_url.reveal() == SENT_TO
+    assert address.host == "discord.com"
+    assert address == WebhookAddress.parse(URL)
+
+
+@pytest.mark.parametrize("digits", [17, 20])
+def test_an_id_has_17_to_20_digits(digits: int) -> None:
+    assert WebhookAddress.parse(f"https://discord.com/api/webhooks/{'1' * digits}/{TOKEN}").host == "discord.com"
+
+
+def test_a_thread_is_kept_and_belongs_to_the_message_only() -> None:
+    address = WebhookAddress.parse(f"{URL}?thread_id=42&wait=1")
+    assert address.post_url.reveal() == f"{SENT_TO}?wait=true&thread_id=42"
+    assert address.get_url.reveal() == SENT_TO
+    assert address.identity == WebhookAddress.parse(URL).identity
+
+
+def test_the_identity_tells_webhooks_and_tokens_apart_and_shows_the_id_only() -> None:
+    one = WebhookAddress.parse(URL).identity
+    assert one.startswith(ID)
+    assert TOKEN not in one
+    assert one != WebhookAddress.parse(f"{URL}y").identity
+    assert one != WebhookAddress.parse(URL.replace(ID, "9" * 18)).identity
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("", "no URL"),
+        ("discord", "no URL"),
+        (f"https://discord.com/api/webhooks/{ID}/{TOKEN} {TOKEN}", "no URL"),
+        (f"https://discord.com/api/webhooks/{ID}/{TOKEN}\u00e9", "no URL"),
+        (f"https://discord.com:port/api/webhooks/{ID}/{TOKEN}", "no URL"),
+        (f"https://[discord.com/api/webhooks/{ID}/{TOKEN}", "no URL"),
+        (f"http://discord.com/api/webhooks/{ID}/{TOKEN}", "https://"),
+        (f"ftp://discord.com/api/webhooks/{ID}/{TOKEN}", "https://"),
+        (f"https://discord.com:8443/api/webhooks/{ID}/{TOKEN}", "port"),
+        (f"https://user:pass@discord.com/api/webhooks/{ID}/{TOKEN}", "user"),
+        (f"https://example.com/api/webhooks/{ID}/{TOKEN}", "host"),
+        (f"https://discord.com.example.com/api/webhooks/{ID}/{TOKEN}", "host"),
+        (f"https://evildiscord.com/api/webhooks/{ID}/{TOKEN}", "host"),
+        (f"https://127.0.0.1/api/webhooks/{ID}/{TOKEN}", "host"),
+        (f"http://10.0.0.1/api/webhooks/{ID}/{TOKEN}", "host"),
+        (f"https://discord.com/webhooks/{ID}/{TOKEN}", "path"),
+        (f"https://discord.com/api/webhooks/{TOKEN}", "path"),
+        (f"https://discord.com/api/webhooks/{ID}/{TOKEN}/messages/7", "path"),
+        (f"https://discord.com/api/webhooks/{ID}/{TOKEN}/slack", "/slack"),
+        (f"https://discord.com/api/webhooks/{ID}/{TOKEN}/github/", "/github"),
+        (f"https://discord.com/api/webhooks/{ID}/{TOKEN}/{TOKEN}", "after its token"),
+        (f"https://discord.com/api/webhooks/{'1' * 16}/{TOKEN}", "id"),
+        (f"https://discord.com/api/webhooks/{'1' * 21}/{TOKEN}", "id"),
+        (f"https://discord.com/api/webhooks/12345678901234567a/{TOKEN}", "id"),
+        (f"https://discord.com/api/webhooks/{ID}/{TOKEN[:59]}", "token"),
+        (f"https://discord.com/api/webhooks/{ID}/{TOKEN}%41", "token"),
+        (f"{URL}?thread_id=abc", "thread_id"),
+        (f"{URL}?thread_id=", "thread_id"),
+        (f"{URL}?thread_id=1&thread_id=2", "thread_id"),
+    ],
+)
+def test_what_is_no_webhook_of_discords_is_refused_with_the_reason_and_without_the_token(
+    url: str, problem: str
+) -> None:
+    with pytest.raises(InvalidConfiguration, match="cannot be used") as caught:
+        WebhookAddress.parse(url)
+    assert problem in str(caught.value)
+    error: BaseException | None = caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert TOKEN[:20] not in "".join(traceback.format_exception(error)).replace(url or "-", "")
+    assert TOKEN[:20] not in f"{error!r}"
+
+
+@pytest.mark.parametrize(
+    ("url", "post", "host"),
+    [
+        (
+            "http://127.0.0.1:8751/api/webhooks/1/t",
+            "http://127.0.0.1:8751/api/webhooks/1/t?wait=true",
+            "127.0.0.1:8751",
+        ),
+        ("http://localhost:1/x/", "http://localhost:1/x/?wait=true", "localhost:1"),
+        ("http://[::1]:1/x", "http://[::1]:1/x?wait=true", "[::1]:1"),
+        ("http://127.0.0.1", "http://127.0.0.1/?wait=true", "127.0.0.1"),
+        ("http://127.0.0.1/x?a=1&wait=false&thread_id=2", "http://127.0.0.1/x?a=1&thread_id=2&wait=true", "127.0.0.1"),
+        ("http://127.0.0.1/a%2Fb", "http://127.0.0.1/a%2Fb?wait=true", "127.0.0.1"),
+        ("http://me:pw@127.0.0.1:1/x", "http://me:pw@127.0.0.1:1/x?wait=true", "127.0.0.1:1"),
+    ],
+)
+def test_a_server_on_this_machine_is_taken_as_it_stands(url: str, post: str, host: str) -> None:
+    address = WebhookAddress.parse(url)
+    assert address.post_url.reveal() == post
+    assert address.get_url.reveal() == post.partition("?")[0]
+    assert address.host == host
+
+
+def test_the_identity_on_this_machine_is_told_by_the_path_alone() -> None:
+    one = WebhookAddress.parse("http://127.0.0.1:1/hook/secret-path?thread_id=1").identity
+    assert one == WebhookAddress.parse("http://127.0.0.1:1/hook/secret-path").identity
+    assert one != WebhookAddress.parse("http://127.0.0.1:1/hook/another-path").identity
+    assert one != WebhookAddress.parse("http://127.0.0.1:2/hook/secret-path").identity
+    assert "secret" not in one
+
+
+@pytest.mark.parametrize("url", [URL, "http://127.0.0.1:1/hook/secret-path"])
+def test_nothing_made_of_an_address_shows_its_token(url: str) -> None:
+    address = WebhookAddress.parse(url)
+    for text in (repr(address), str(address), f"{address}", repr(address._asdict())):
+        assert TOKEN not in text
+        assert "secret-path" not in text
+    assert redacted(f"about {address.token.reveal()} in a text") == "about *** in a text"

@@ -1,0 +1,130 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from signalpost.sinks.discord.embed_signal import sessions
+from signalpost.sinks.discord.message import message
+from tests.unit.sinks.notifications import item, signal
+
+
+def embed(event: str = "new", **fields: Any) -> dict[str, Any]:
+    made: dict[str, Any] = message([item(signal(**fields), event=event)])["embeds"][0]
+    return made
+
+
+def shown(event: str = "new", **fields: Any) -> dict[str, str]:
+    return {field["name"]: field["value"] for field in embed(event, **fields).get("fields", [])}
+
+
+def test_labels_and_their_order_never_change() -> None:
+    assert shown(confidence_score="0.853") == {
+        "Entry": "1.16344",
+        "SL": "1.15780",
+        "TP1": "1.17190",
+        "R:R": "1.50",
+        "Pips": "SL 56.4 / TP1 84.6",
+        "Confidence": "85.3%",
+        "Strategy": "MA Unified Strategy",
+        "Timeframe": "H4",
+        "Sessions": "Sydney, Tokyo (overlap)",
+        "Known": "<t:1755666000:f> (<t:1755666000:R>)",
+        "Valid Until": "<t:1755680400:f> (<t:1755680400:R>)",
+    }
+    assert list(shown(confidence_score=1)) == [
+        "Entry", "SL", "TP1", "R:R", "Pips", "Confidence", "Strategy", "Timeframe", "Sessions", "Known", "Valid Until"
+    ]  # fmt: skip
+
+
+def test_what_a_signal_does_not_say_is_left_out() -> None:
+    assert list(shown(stop_loss=None, take_profit=None)) == [
+        "Entry", "Strategy", "Timeframe", "Sessions", "Known", "Valid Until"
+    ]  # fmt: skip
+    assert shown(stop_loss=None)["Pips"] == "TP1 84.6"
+    assert shown(take_profit=None)["Pips"] == "SL 56.4"
+
+
+@pytest.mark.parametrize(
+    ("pair", "entry", "written"),
+    [
+        ("EUR_USD", "1.1", "1.10000"),
+        ("USD_JPY", "147.12345", "147.123"),
+        ("XAU_USD", "3333", "3333.00"),
+        ("BTC_USDT", "113250.5", "113250.5"),
+        ("EUR_USD", Decimal("1.123456789"), "1.12346"),
+    ],
+)
+def test_a_price_has_the_decimals_of_its_pair(pair: str, entry: Any, written: str) -> None:
+    assert shown(pair=pair, entry_price=entry, stop_loss=None, take_profit=None)["Entry"] == written
+
+
+def test_colour_and_time_tell_side_and_when_it_was_known() -> None:
+    buy, sell = embed(), embed(signal_type="SELL", stop_loss="1.17", take_profit="1.15")
+    assert (buy["color"], sell["color"]) == (0x00FF00, 0xFF0000)
+    assert (buy["title"], sell["title"]) == ("BUY Signal - EUR_USD", "SELL Signal - EUR_USD")
+    assert embed(timestamp="2025-08-19T01:00:00Z")["timestamp"] == "2025-08-20T05:00:00Z"
+
+
+def test_notes_are_the_text_and_are_left_out_where_there_are_none() -> None:
+    assert embed(notes="Watch *this*")["description"] == r"Watch \*this\*"
+    assert "description" not in embed()
+    assert "description" not in embed(notes=" \u200b")
+    assert "description" not in embed(notes="")
+
+
+@pytest.mark.parametrize(
+    ("event", "headline", "title"),
+    [
+        ("new", "BUY EUR_USD H4", "BUY Signal - EUR_USD"),
+        ("update 3", "UPDATE 3 BUY EUR_USD H4", "BUY Signal - EUR_USD (update 3)"),
+        ("filled", "FILLED BUY EUR_USD H4", "BUY Signal - EUR_USD (filled)"),
+        ("closed", "CLOSED BUY EUR_USD H4", "BUY Signal - EUR_USD (closed)"),
+        ("x" * 50, "X" * 24 + " BUY EUR_USD H4", f"BUY Signal - EUR_USD ({'x' * 24})"),
+    ],
+)
+def test_only_a_new_signals_line_begins_with_its_side(event: str, headline: str, title: str) -> None:
+    body = message([item(signal(), event=event)])
+    assert body["content"] == headline
+    assert body["embeds"][0]["title"] == title
+
+
+def test_an_event_tells_where_the_signal_stands() -> None:
+    fields = shown("closed", status="FILLED", current_price="1.17190")
+    assert (fields["Status"], fields["Price"], fields["Result"]) == ("Filled", "1.17190", "+1.50R")
+    assert "Valid Until" not in fields
+    assert list(fields)[-4:] == ["Status", "Price", "Result", "Known"]
+
+
+def test_an_update_of_an_active_signal_tells_its_loss() -> None:
+    fields = shown("update 1", current_price="1.16062")
+    assert "Status" not in fields
+    assert fields["Result"] == "-0.50R"
+    assert shown("update 1", current_price="1.16344")["Result"] == "+0.00R"
+
+
+def test_a_signal_without_a_stop_has_no_result_in_risks() -> None:
+    assert "Result" not in shown("update 1", stop_loss=None)
+
+
+@pytest.mark.parametrize(
+    ("pair", "known_at", "told"),
+    [
+        ("EUR_USD", "2025-08-20T09:00:00Z", "London"),
+        ("EUR_USD", "2025-08-20T13:00:00Z", "London, New York (overlap)"),
+        ("EUR_USD", "2025-03-17T21:00:00Z", "Sydney"),
+        ("EUR_USD", "2025-03-17T05:30:00Z", "Tokyo"),
+        ("EUR_USD", "2025-08-23T09:00:00Z", "market closed"),
+        ("BTC_USDT", "2025-08-23T09:00:00Z", "none open"),
+    ],
+)
+def test_sessions_are_those_of_the_candles_close(pair: str, known_at: str, told: str) -> None:
+    made = signal(pair=pair, timestamp="2025-01-01T00:00:00Z", known_at=known_at, stop_loss=None, take_profit=None)
+    assert sessions(made) == told
+
+
+def test_the_largest_numbers_leave_room_for_ten_signals() -> None:
+    huge = {"entry_price": "1e17", "stop_loss": "0.000000000001", "take_profit": "9e17", "price_places": 12}
+    body = message([item(signal(pair="X" * 20, strategy_name="s" * 500, confidence_score=1, **huge))] * 10)
+    for made in body["embeds"]:
+        assert [field["name"] for field in made["fields"]][:3] == ["Entry", "SL", "TP1"]
+        assert made["fields"][0]["value"] == "100000000000000000.000000000000"

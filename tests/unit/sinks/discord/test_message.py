@@ -1,0 +1,250 @@
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from signalpost import AlertSeverity, NotificationPriority
+from signalpost.errors import InvalidValue
+from signalpost.sinks.discord import limits
+from signalpost.sinks.discord.embed import short_id
+from signalpost.sinks.discord.message import fits, message
+from signalpost.sinks.port import Item
+from tests.contracts.discord_limits import pings, refusals
+from tests.unit.sinks.notifications import alert, analysis, announcement, item, notification, signal, status
+
+LOW = NotificationPriority.LOW
+KINDS: dict[str, Callable[[str], Any]] = {
+    "signal": lambda text: signal(strategy_name=f"x{text}", notes=text, confidence_score="0.85"),
+    "alert": lambda text: alert(
+        alert_type="a\\*`[<_#" * 20,
+        title=f"x{text}",
+        message=text,
+        source=text,
+        tags=[f"x{text}"] * 3,
+        acknowledged_by=f"x{text}",
+        escalation_level=2,
+        status="acknowledged",
+        context={f"x{text}": text, "none": None},
+    ),
+    "analysis": lambda text: analysis(title=f"x{text}", text=f"x{text}", pair="EUR_USD", context={f"x{text}": text}),
+    "status": lambda text: status(status="a`*", message=text, uptime=timedelta(days=3, seconds=5), metrics={"a": text}),
+    "announcement": lambda text: announcement(title=f"x{text}", text=f"x{text}"),
+}
+HOSTILE = {
+    "nothing": "",
+    "spaces": " \n\t ",
+    "zero width": "\u200b\u200d\ufeff",
+    "nul": "\0" * 50,
+    "everyone": "@everyone @here <@1> <@&1> <#1>",
+    "markdown": "**a** __b__ ~~c~~ ||d|| `e` ```f``` # g\n# h\n> i\n-# j",
+    "masked link": "[bank](https://evil.example/)",
+    "link": "https://x.example/" + "a" * 5000,
+    "right to left": "\u202eDSU_RUE LLES\u202c \u05e9\u05dc\u05d5\u05dd",
+    "emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 3000,
+    "flags": "\U0001f1e9\U0001f1ea" * 3000,
+    "combining": "e" + "\u0301" * 9000,
+    "long": "word " * 20_000,
+    "escapes": "\\*" * 50_000,
+    "fence": "```" * 2000,
+    "lines": "\n#" * 4000,
+    "surrogates": "a\ud800b",
+    "quotes": "\"'</script>{}%s\\u0000",
+}
+
+
+def is_taken(items: list[Item]) -> dict[str, Any]:
+    """The message of `items`, which Discord must have no reason to refuse."""
+    body = msgspec.json.decode(msgspec.json.encode(message(items)))
+    assert refusals(body) == []
+    assert not pings(body)
+    return body
+
+
+def context(text: str, count: int = 40) -> dict[str, object]:
+    return {f"{number} {text}": text for number in range(count)}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_text_makes_discord_refuse_a_message(kind: str, text: str) -> None:
+    payload = KINDS[kind](text)
+    is_taken([item(payload)])
+    is_taken([item(payload, context(text), event=f"new{text}", run=text, may_repeat=True)])
+    is_taken([item(payload, context(text, 3), run=text, may_repeat=True)] * 10)
+
+
+texts = st.one_of(
+    st.text(max_size=60),
+    st.text(st.sampled_from("\\*_`~|<>[]()#@ \n\u200b\u200d\ufe0f\0"), max_size=60),
+    st.builds(lambda text, times: text * times, st.text(min_size=1, max_size=9), st.integers(1, 3000)),
+)
+payloads = st.builds(lambda kind, text: KINDS[kind](text), st.sampled_from(sorted(KINDS)), texts)
+facts = st.dictionaries(
+    texts.map("n{}".format), st.one_of(texts, st.none(), st.booleans(), st.floats(), st.integers()), max_size=30
+)
+items_of = st.builds(item, payloads, facts, run=st.one_of(st.none(), texts), may_repeat=st.booleans(), event=texts)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.lists(items_of, min_size=1, max_size=10))
+def test_whatever_is_told_discord_takes_it(items: list[Item]) -> None:
+    body = is_taken(items)
+    assert len(body["embeds"]) == len(items)
+    assert len(body["content"].split("\n")) == len(items)
+    for embed, told in zip(body["embeds"], items, strict=True):
+        assert short_id(told.notification) in embed["footer"]["text"]
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.lists(items_of, min_size=1, max_size=12))
+def test_as_many_as_fit_are_not_cut_for_each_other(items: list[Item]) -> None:
+    count = fits(items)
+    assert 1 <= count <= 10
+    alone = [message([each])["embeds"][0] for each in items]
+    assert message(items[:count])["embeds"] == alone[:count]
+    if count < min(len(items), 10):
+        assert sum(limits.size(each) for each in alone[: count + 1]) > 6000
+
+
+def test_nothing_fits_where_there_is_nothing() -> None:
+    assert fits([]) == 0
+
+
+def test_one_that_fills_a_message_alone_still_fits() -> None:
+    assert fits([item(analysis(text="a" * 5000, context=context("b" * 900)))] * 3) == 1
+
+
+def test_ten_plain_signals_go_into_one_message() -> None:
+    told = item(signal(confidence_score="0.9"), {"atr": "0.0031", "market_conditions": "trending"})
+    assert fits([told] * 12) == 10
+
+
+@pytest.mark.parametrize("count", [0, 11])
+def test_a_message_tells_1_to_10_notifications(count: int) -> None:
+    with pytest.raises(InvalidValue, match="give 1 to 10"):
+        message([item(signal())] * count)
+
+
+def test_the_small_ones_stay_whole_where_the_large_ones_are_cut() -> None:
+    small, large = item(signal()), item(analysis(text="a" * 4000, context=context("b" * 900, 2)))
+    body = message([large, small, large])
+    assert body["embeds"][1] == message([small])["embeds"][0]
+    assert sum(map(limits.size, body["embeds"])) > 5900
+    assert abs(limits.size(body["embeds"][0]) - limits.size(body["embeds"][2])) < 5
+
+
+def test_each_notification_has_its_line_and_its_embed_in_the_order_given() -> None:
+    body = message([item(signal()), item(signal(pair="GBP_JPY", signal_type="SELL", stop_loss=None, take_profit=None))])
+    assert body["content"] == "BUY EUR_USD H4\nSELL GBP_JPY H4"
+    assert [embed["title"] for embed in body["embeds"]] == ["BUY Signal - EUR_USD", "SELL Signal - GBP_JPY"]
+
+
+@pytest.mark.parametrize(
+    ("priorities", "is_silent"),
+    [
+        ([LOW], True),
+        ([LOW, LOW], True),
+        ([LOW, NotificationPriority.NORMAL], False),
+        ([NotificationPriority.URGENT], False),
+    ],
+)
+def test_a_message_is_silent_where_all_of_it_is_of_low_priority(
+    priorities: list[NotificationPriority], is_silent: bool
+) -> None:
+    body = message([item(signal(), priority=priority) for priority in priorities])
+    assert body.get("flags") == (4096 if is_silent else None)
+
+
+def test_the_short_id_is_the_same_in_every_attempt_and_another_for_another_thing() -> None:
+    told = notification(signal())
+    assert short_id(told) == short_id(notification(signal(), id="n2", priority=LOW)) == "1843671766cb"
+    others = [notification(signal(), event="closed"), notification(signal(), run="r1"), notification(alert())]
+    assert len({short_id(each) for each in (told, *others)}) == 4
+
+
+def test_a_message_that_may_repeat_says_so_to_people_and_programs() -> None:
+    body = message([item(signal(), may_repeat=True)])
+    assert body["content"] == "BUY EUR_USD H4 (may repeat)"
+    assert body["embeds"][0]["footer"]["text"] == "id 1843671766cb | may repeat"
+
+
+def test_a_replay_says_so_first_and_names_its_run() -> None:
+    body = message([item(signal(), run="run *7*", may_repeat=True)])
+    assert body["content"] == "REPLAY BUY EUR_USD H4 (may repeat)"
+    assert body["embeds"][0]["footer"]["text"].endswith(" | may repeat | replay run *7*")
+
+
+def test_marks_stand_however_long_the_line_is() -> None:
+    body = message([item(alert(title="x" * 5000), run="r", may_repeat=True)])
+    assert len(body["content"]) == 199
+    assert body["content"].startswith("REPLAY CRITICAL Alert - xxx")
+    assert body["content"].endswith("x\u2026 (may repeat)")
+
+
+def test_a_line_of_the_content_is_one_line() -> None:
+    assert message([item(alert(title="a\nb\r\nc"))])["content"] == "CRITICAL Alert - a b c"
+
+
+def test_a_fact_is_a_field_by_its_title_cased_name_in_the_order_given() -> None:
+    given = {
+        "market_conditions": "a*b",
+        "ATR": 0.0031,
+        "sl_pips": 66,
+        "is_hot": True,
+        "cold": False,
+        "none": None,
+        "e": "",
+    }
+    shown = [(field["name"], field["value"]) for field in message([item(alert(), given)])["embeds"][0]["fields"][3:]]
+    assert shown == [
+        ("Market Conditions", r"a\*b"),
+        ("ATR", "0.0031"),
+        ("Sl Pips", "66"),
+        ("Is Hot", "yes"),
+        ("Cold", "no"),
+        ("None", "-"),
+        ("E", "-"),
+    ]
+
+
+def test_a_payloads_own_facts_come_before_those_of_the_caller() -> None:
+    fields = message([item(alert(context={"own": 1}), {"given": 2})])["embeds"][0]["fields"]
+    assert [field["name"] for field in fields[-2:]] == ["Own", "Given"]
+
+
+def test_facts_beyond_25_fields_are_counted_in_the_last() -> None:
+    fields = message([item(alert(), context("a"))])["embeds"][0]["fields"]
+    assert len(fields) == 25
+    assert fields[-1] == {"name": "More", "value": "19 left out", "inline": True}
+
+
+def test_exactly_25_fields_leave_nothing_out() -> None:
+    fields = message([item(alert(), context("a", 22))])["embeds"][0]["fields"]
+    assert len(fields) == 25
+    assert fields[-1]["name"] == "21 A"
+
+
+def test_facts_that_are_too_long_together_are_left_out_from_the_end() -> None:
+    embed = message([item(announcement(text="t" * 4096), context("b" * 500))])["embeds"][0]
+    assert len(embed["description"]) == 4096
+    assert [field["name"][:3] for field in embed["fields"]] == ["0 B", "1 B", "Mor"]
+    assert embed["fields"][-1]["value"] == "38 left out"
+
+
+def test_a_text_gives_way_by_half_at_most_to_fields_that_are_always_the_same() -> None:
+    long = alert(title="t" * 500, message="m" * 9000, source="s" * 300, tags=["g" * 300], alert_id="i" * 200)
+    embed = message([item(long)] * 10)["embeds"][0]
+    assert limits.size(embed) <= 600
+    assert len(embed["description"]) >= 150
+    assert embed["fields"][0] == {"name": "Source", "value": "s" * 99 + "\u2026", "inline": True}
+
+
+@pytest.mark.parametrize("severity", AlertSeverity)
+def test_the_message_of_every_kind_is_a_time_and_a_colour_discord_knows(severity: AlertSeverity) -> None:
+    embed = message([item(alert(severity=severity))])["embeds"][0]
+    assert embed["timestamp"] == "2025-08-20T05:00:00Z"
+    assert 0 <= embed["color"] <= 0xFFFFFF

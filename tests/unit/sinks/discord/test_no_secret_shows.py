@@ -1,0 +1,127 @@
+"""A webhook's token is in no text of ours, nor in any text of a library that a user can turn on."""
+
+import asyncio
+import gc
+import logging
+import traceback
+import warnings
+
+import pytest
+
+from signalpost.errors import Evidence
+from signalpost.sinks.discord import webhook as webhook_module
+from signalpost.sinks.discord.service import DiscordService
+from tests.unit.sinks.discord.sinks import JSON, SAVED, TOKEN, always, before, outcome, probed, webhook
+from tests.unit.sinks.notifications import item, signal
+from tests.unit.sinks.raw_server import Connection, Conversation, answer, raw_server
+
+
+async def _cut(connection: Connection) -> None:
+    await connection.request()
+    connection.reset()
+
+
+async def _hang(connection: Connection) -> None:
+    await connection.request()
+    await connection.hang()
+
+
+async def _nonsense(connection: Connection) -> None:
+    await connection.request()
+    await connection.write(b"nonsense\r\n\r\n")
+
+
+async def _echo(connection: Connection) -> None:
+    while request := await connection.request():
+        told = b'{"message": "Cannot ask %s", "errors": {"%s": {"_errors": [{"code": "%s"}]}}}' % (
+            (request.line.encode(),) * 3
+        )
+        await connection.write(answer(404, told, JSON))
+
+
+FAR_ENDS: dict[str, Conversation] = {
+    "well": always(SAVED),
+    "gone": always(answer(404, b'{"code": 10015}', JSON)),
+    "page": always(answer(403, f"<h1>/api/webhooks/1/{TOKEN}</h1>".encode(), "Content-Type: text/html")),
+    "down": always(answer(503)),
+    "redirect": always(answer(308, b"", f"Location: /api/webhooks/1/{TOKEN}")),
+    "cut": _cut,
+    "hangs": _hang,
+    "nonsense": _nonsense,
+    "echo": _echo,
+    "not JSON": always(answer(400, b"{", JSON)),
+}
+
+
+def texts(found: object) -> str:
+    """All that can be made of an outcome, and of whatever hangs on it."""
+    told = [repr(found), str(found), repr(getattr(found, "__dict__", None))]
+    while isinstance(found, BaseException):
+        below = found.__traceback__ and found.__traceback__.tb_next  # the test's own frame is not looked at
+        told += traceback.TracebackException(type(found), found, below, capture_locals=True).format()
+        told += [repr(found.args)]
+        found = found.__cause__ or found.__context__
+    return "\n".join(told)
+
+
+@pytest.fixture
+def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    for name in ("asyncio", "aiohttp", "aiohttp.client", "aiohttp.internal", "signalpost"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    return caplog
+
+
+@pytest.mark.parametrize("far_end", FAR_ENDS)
+async def test_no_outcome_shows_the_token(
+    far_end: str, everything_logged: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_module, "PROBE_TIMEOUT", 0.2)
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0.0  # every callback is slow, and logged
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        async with before(FAR_ENDS[far_end], total=0.4) as (sink, _):
+            for found in (await outcome(sink), await probed(sink), sink, sink.address, sink._connections):
+                assert TOKEN not in texts(found)
+                if isinstance(found, Evidence):
+                    assert found.__cause__ is None
+                    assert found.__context__ is None
+        gc.collect()
+    assert [str(each.message) for each in warned] == []
+    assert "Executing" in everything_logged.text, "asyncio's debug log is on"
+    assert TOKEN not in everything_logged.text
+
+
+async def test_a_connection_that_fails_shows_no_token(everything_logged: pytest.LogCaptureFixture) -> None:
+    async with raw_server(_hang) as server:
+        url = server.url
+    async with webhook(url) as sink:
+        assert TOKEN not in texts(await outcome(sink))
+    assert TOKEN not in everything_logged.text
+
+
+async def test_a_cancelled_send_shows_no_token_and_leaves_nothing(everything_logged: pytest.LogCaptureFixture) -> None:
+    asyncio.get_running_loop().set_debug(True)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        async with before(_hang) as (sink, server):
+            sending = asyncio.ensure_future(sink.send([item(signal())]))
+            await asyncio.wait([sending], timeout=0.1)
+            assert len(server.requests) == 1
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await sending
+            assert TOKEN not in texts(caught.value)
+            assert not sink._connections.session().connector._acquired
+        gc.collect()
+    assert [str(each.message) for each in warned] == []
+    assert TOKEN not in everything_logged.text
+
+
+def test_a_service_shows_no_token() -> None:
+    service = DiscordService({"signals-free": f"http://127.0.0.1:1/api/webhooks/1/{TOKEN}"})
+    assert TOKEN not in texts(service)
+    assert TOKEN not in texts(service.webhook("signals-free"))
+    assert TOKEN not in texts(service.webhook("signals-free").address)

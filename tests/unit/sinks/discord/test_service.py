@@ -1,0 +1,194 @@
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from signalpost import __version__
+from signalpost.errors import InvalidConfiguration, InvalidValue
+from signalpost.sinks.discord.service import DiscordService
+from signalpost.sinks.evidence import Rejected, Unavailable
+from tests.unit.sinks.discord.sinks import JSON, SAVED, TOKEN, always
+from tests.unit.sinks.notifications import alert, analysis, announcement, item, signal, status
+from tests.unit.sinks.raw_server import Connection, Conversation, RawServer, answer, raw_server
+
+NAMES = [
+    "signals-free",
+    "signals-premium",
+    "alerts-critical",
+    "alerts-general",
+    "market-analysis",
+    "system-status",
+    "community",
+]
+
+
+@asynccontextmanager
+async def service(converse: Conversation, *names: str) -> AsyncIterator[tuple[DiscordService, RawServer]]:
+    """A service whose destinations are told apart by their thread."""
+    async with raw_server(converse) as server:
+        urls = {name: f"{server.url}?thread_id={number}" for number, name in enumerate(names or NAMES)}
+        async with DiscordService(urls) as made:
+            yield made, server
+
+
+def sent_to(server: RawServer) -> list[str]:
+    """The destinations of what came in."""
+    return [NAMES[int(request.line.partition("thread_id=")[2][0])] for request in server.requests]
+
+
+async def test_what_is_sent_goes_where_it_usually_goes() -> None:
+    async with service(always(SAVED)) as (discord, server):
+        receipts = [
+            await discord.send_signal_notification(signal()),
+            await discord.send_signal_notification(signal(), user_tier="PREMIUM"),
+            await discord.send_signal_notification(signal(), "admin"),
+            await discord.send_system_alert(alert()),
+            await discord.send_system_alert(alert(severity="high")),
+            await discord.send_system_alert(alert(severity="medium")),
+            await discord.send_market_analysis(analysis()),
+            await discord.send_system_status(status()),
+            await discord.send_announcement(announcement()),
+        ]
+        assert {receipt.message_id for receipt in receipts} == {"1409000000000000000"}
+        assert sent_to(server) == [
+            *("signals-free", "signals-premium", "signals-premium"),
+            *("alerts-critical", "alerts-critical", "alerts-general"),
+            *("market-analysis", "system-status", "community"),
+        ]
+
+
+async def test_a_named_destination_is_taken_whatever_is_sent() -> None:
+    async with service(always(SAVED)) as (discord, server):
+        for sending in (
+            discord.send_signal_notification(signal(), destination="community"),
+            discord.send_system_alert(alert(), destination="community"),
+            discord.send_market_analysis(analysis(), destination="community"),
+            discord.send_system_status(status(), destination="community"),
+            discord.send_announcement(announcement(), destination="community"),
+            discord.send_signal_notification(signal(), user_tier="whale", destination="community"),
+        ):
+            await sending
+        assert sent_to(server) == ["community"] * 6
+
+
+async def test_a_destination_without_a_webhook_is_refused_and_those_that_have_one_are_named() -> None:
+    async with service(always(SAVED), "signals-free", "mine") as (discord, server):
+        with pytest.raises(InvalidConfiguration, match=r"'signals-premium' has no webhook.*: signals-free, mine$"):
+            await discord.send_signal_notification(signal(), user_tier="premium")
+        with pytest.raises(InvalidConfiguration, match="'nowhere' has no webhook"):
+            await discord.send_signal_notification(signal(), destination="nowhere")
+        with pytest.raises(InvalidConfiguration, match="tier whale has no usual destination"):
+            await discord.send_signal_notification(signal(), user_tier="whale")
+        assert server.requests == []
+
+
+def test_a_service_without_webhooks_says_so() -> None:
+    with pytest.raises(InvalidConfiguration, match="name one of: none"):
+        DiscordService({}).webhook("signals-free")
+
+
+async def test_context_and_priority_are_shown() -> None:
+    async with service(always(SAVED)) as (discord, server):
+        await discord.send_signal_notification(signal(), priority="low", additional_context={"sl_pips": 56})
+        body = json.loads(server.requests[0].body)
+        assert body["flags"] == 4096
+        assert body["embeds"][0]["fields"][-1] == {"name": "Sl Pips", "value": "56", "inline": True}
+
+
+@pytest.mark.parametrize(
+    ("send", "payload", "is_silent"),
+    [
+        ("send_signal_notification", signal, False),
+        ("send_system_alert", alert, False),
+        ("send_system_alert", lambda: alert(severity="medium"), False),
+        ("send_system_alert", lambda: alert(severity="low"), True),
+        ("send_system_alert", lambda: alert(severity="info"), True),
+        ("send_system_status", status, True),
+        ("send_market_analysis", analysis, False),
+        ("send_announcement", announcement, False),
+    ],
+)
+async def test_what_nobody_has_to_see_at_once_is_silent_unless_told(send: str, payload: Any, is_silent: bool) -> None:
+    async with service(always(SAVED)) as (discord, server):
+        await getattr(discord, send)(payload())
+        await getattr(discord, send)(payload(), priority="high")
+        bodies = [json.loads(request.body) for request in server.requests]
+        assert ["flags" in body for body in bodies] == [is_silent, False]
+
+
+async def test_a_wrong_argument_is_the_callers_and_no_evidence() -> None:
+    async with service(always(SAVED)) as (discord, _):
+        with pytest.raises(InvalidValue, match="priority"):
+            await discord.send_signal_notification(signal(), priority="soon")
+        with pytest.raises(InvalidValue, match="user_tier"):
+            await discord.send_signal_notification(signal(), user_tier="")
+
+
+async def test_evidence_is_raised_to_the_caller() -> None:
+    refusal = answer(404, b'{"code": 10015, "message": "Unknown Webhook"}', JSON)
+    async with service(always(refusal)) as (discord, _):
+        with pytest.raises(Rejected, match="404, code 10015, Unknown Webhook") as caught:
+            await discord.send_signal_notification(signal())
+        assert caught.value.is_gone
+
+
+async def test_discord_is_told_who_asks() -> None:
+    async with service(always(SAVED)) as (discord, server):
+        await discord.send_signal_notification(signal())
+        head = server.requests[0].head
+        assert f"\r\nUser-Agent: DiscordBot (https://pypi.org/project/signalpost, {__version__})\r\n" in head
+
+
+async def test_all_webhooks_share_one_session_which_is_closed_with_the_service() -> None:
+    async def converse(connection: Connection) -> None:
+        while await connection.request():
+            await connection.write(SAVED)
+
+    async with service(converse) as (discord, server):
+        assert server.connections == []
+        for name in NAMES:
+            await discord.webhook(name).send([item(signal())])
+        assert len(server.connections) == 1
+        await discord.close()
+        await discord.close()
+        with pytest.raises(Unavailable, match="closed"):
+            await discord.send_signal_notification(signal())
+        assert len(server.requests) == len(NAMES)
+
+
+async def test_a_webhook_is_one_sink_however_often_it_is_asked_for() -> None:
+    async with service(always(SAVED)) as (discord, _):
+        assert discord.webhook("community") is discord.webhook("community")
+        assert discord.webhook("community").name == "community"
+        assert list(discord.destinations) == NAMES
+
+
+async def test_closing_one_webhook_leaves_the_others_open() -> None:
+    async with service(always(SAVED)) as (discord, server):
+        await discord.webhook("community").close()
+        await discord.send_signal_notification(signal())
+        assert len(server.requests) == 1
+
+
+def test_a_url_that_cannot_be_used_is_refused_by_the_name_of_its_destination() -> None:
+    with pytest.raises(InvalidConfiguration, match=r"destination 'mine': the webhook's URL cannot be used") as caught:
+        DiscordService({"mine": f"https://example.com/api/webhooks/1/{TOKEN}"})
+    assert TOKEN not in repr(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("connect", "total"), [(0.0, 15.0), (-1.0, 15.0), (15.0, 15.0), (16.0, 15.0), (float("nan"), 1.0)]
+)
+def test_connecting_must_be_given_less_time_than_all(connect: float, total: float) -> None:
+    """A total timeout can only tell that something may have been sent if it cannot strike while connecting."""
+    with pytest.raises(InvalidConfiguration, match="connect_timeout"):
+        DiscordService({}, connect_timeout=connect, total_timeout=total)
+
+
+def test_a_service_is_made_without_an_event_loop_and_shows_its_names_only() -> None:
+    made = DiscordService({"signals-free": f"http://127.0.0.1:1/x/{TOKEN}"})
+    assert repr(made) == "DiscordService('signals-free')"
+    assert TOKEN not in repr(made.webhook("signals-free"))

@@ -1,0 +1,175 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from signalpost.sinks.discord import webhook as webhook_module
+from signalpost.sinks.evidence import RateFacts, Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.sinks.port import Answer
+from tests.contracts.discord_limits import refusals
+from tests.unit.sinks.discord.sinks import JSON, SAVED, always, before, outcome, probed
+from tests.unit.sinks.notifications import item, signal
+from tests.unit.sinks.raw_server import answer
+
+BODIES = {
+    "none": answer(0),
+    "code": answer(0, b'{"code": 10015, "message": "Unknown Webhook"}', JSON),
+    "page": answer(0, b"<h1>no</h1>", "Content-Type: text/html; charset=utf-8"),
+    "truncated": answer(0, b'{"code": 10015, "mess', JSON),
+    "not utf-8": answer(0, b'{"id": "\xff"}', JSON),
+    "too deep": answer(0, b"[" * 100_000, JSON),
+    "wrong type": answer(0, b'{"code": 10015}', "Content-Type: text/plain"),
+    "odd type": answer(0, b'{"code": 10015}', "Content-Type: ;;;"),
+}
+NOT_READABLE = {"page", "truncated", "not utf-8", "too deep"}
+
+
+def expected(status: int, body: str) -> tuple[type, int | None, bool]:
+    """The outcome's type, its code, and whether the webhook is gone."""
+    code = 10015 if body == "code" else None
+    if status < 300:
+        return (Unconfirmed if body in NOT_READABLE and status != 204 else Receipt), None, False
+    if status < 400:
+        return Unavailable, code if status != 304 else None, False
+    if status == 429 or (status == 403 and code is None):
+        return Throttled, code, False
+    if status == 408 or status >= 500:
+        return Unconfirmed, code, False
+    return Rejected, code, status == 404 and code == 10015
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_every_status_over_the_wire_means_what_the_table_says(body: str) -> None:
+    statuses = range(200, 600)
+    answers = [
+        answer(status) if status in {204, 304} else BODIES[body].replace(b" 0 ", b" %d " % status, 1)
+        for status in statuses
+    ]
+    async with before(always(*answers)) as (sink, server):
+        for status in statuses:
+            found = await outcome(sink)
+            kind, code, is_gone = expected(status, body)
+            assert type(found) is kind, (status, found)
+            assert (getattr(found, "code", None), getattr(found, "is_gone", False)) == (code, is_gone), status
+        assert len(server.requests) == len(statuses), "each was sent once, and no redirect was followed"
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 150, 199])
+async def test_a_1xx_is_no_answer_but_what_follows_is(status: int) -> None:
+    async with before(always(answer(status).replace(b"Content-Length: 0\r\n", b"") + SAVED)) as (sink, _):
+        assert isinstance(await outcome(sink), Receipt)
+
+
+async def test_a_switch_of_protocols_is_no_receipt() -> None:
+    async with before(always(answer(101))) as (sink, _):
+        assert type(await outcome(sink)) is Unconfirmed
+
+
+async def test_a_message_is_one_post_that_waits_and_names_its_sender() -> None:
+    async with before(always(SAVED)) as (sink, server):
+        await sink.send([item(signal()), item(signal(pair="GBP_USD"))])
+    (request,) = server.requests
+    assert request.line == "POST /api/webhooks/123456789012345678/the-secret-token?wait=true HTTP/1.1"
+    head = request.head.lower()
+    assert "content-type: application/json\r\n" in head
+    assert "accept: application/json\r\n" in head
+    assert "user-agent: tests\r\n" in head
+    assert "authorization" not in head
+    body = json.loads(request.body)
+    assert refusals(body) == []
+    assert body["content"] == "BUY EUR_USD H4\nBUY GBP_USD H4"
+
+
+async def test_a_receipt_tells_the_message_its_time_and_the_rate() -> None:
+    headers = (
+        "X-RateLimit-Limit: 5",
+        "x-ratelimit-remaining: 4",
+        "X-RateLimit-Reset-After: 1.25",
+        "X-RateLimit-Bucket: ab",
+    )
+    async with before(always(answer(200, b'{"id": "175928847299117063"}', JSON, *headers))) as (sink, _):
+        assert await outcome(sink) == Receipt(
+            "175928847299117063",
+            datetime(2016, 4, 30, 11, 18, 25, 796000, tzinfo=UTC),
+            RateFacts(f"ab:{sink.address.identity}", 5, 4, 1.25),
+        )
+
+
+async def test_nothing_and_too_much_for_one_message_are_refused_without_a_request() -> None:
+    async with before(always(SAVED)) as (sink, server):
+        with pytest.raises(Rejected, match="give 1 to 10") as caught:
+            await sink.send([])
+        assert caught.value.__suppress_context__
+        assert type(await outcome(sink, *[item(signal())] * 11)) is Rejected
+        assert server.requests == []
+
+
+async def test_cookies_are_not_kept() -> None:
+    saved = SAVED.replace(JSON.encode(), JSON.encode() + b"\r\nSet-Cookie: __cf_bm=x; Path=/")
+    async with before(always(saved)) as (sink, server):
+        await outcome(sink)
+        await outcome(sink)
+        assert "cookie" not in server.requests[1].head.lower()
+
+
+async def test_a_probe_asks_for_the_webhook_and_tells_its_channel() -> None:
+    body = b'{"type": 1, "channel_id": "77", "token": "t", "url": "u"}'
+    async with before(always(answer(200, body, JSON))) as (sink, server):
+        assert await sink.probe() == Answer(rate=None, channel="77")
+        assert server.requests[0].line == "GET /api/webhooks/123456789012345678/the-secret-token HTTP/1.1"
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 400, 403, 404, 405, 408, 499])
+async def test_any_answer_below_500_to_a_probe_means_alive(status: int) -> None:
+    async with before(always(answer(status))) as (sink, server):
+        assert await probed(sink) == Answer()
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "is_gone"),
+    [
+        (404, b'{"code": 10015}', Rejected, True),
+        (401, b'{"code": 50027}', Rejected, True),
+        (429, b'{"retry_after": 2.5}', Throttled, False),
+        (500, b"", Unavailable, False),
+        (503, b'{"code": 130000}', Unavailable, False),
+        (599, b"", Unavailable, False),
+    ],
+)
+async def test_a_probe_raises_what_a_send_would_about_the_webhook(
+    status: int, body: bytes, kind: type, is_gone: bool
+) -> None:
+    async with before(always(answer(status, body, JSON))) as (sink, _):
+        found = await probed(sink)
+        assert type(found) is kind
+        assert found.status == status
+        assert getattr(found, "is_gone", False) is is_gone
+
+
+async def test_rate_facts_of_a_probe_are_of_its_own_route() -> None:
+    headers = ("X-RateLimit-Limit: 5", "X-RateLimit-Remaining: 4", "X-RateLimit-Reset-After: 1")
+    async with before(always(answer(200, b"{}", JSON, *headers))) as (sink, _):
+        assert (await sink.probe()).rate == RateFacts(f"webhook:{sink.address.identity}", 5, 4, 1.0)
+
+
+async def test_a_probe_gives_up_after_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert webhook_module.PROBE_TIMEOUT == 3.0
+    monkeypatch.setattr(webhook_module, "PROBE_TIMEOUT", 0.05)
+
+    async def converse(connection) -> None:
+        await connection.request()
+        await connection.hang()
+
+    async with before(converse, total=60.0) as (sink, _):
+        found = await probed(sink)
+        assert type(found) is Unavailable
+        assert "TimeoutError" in found.reason
+
+
+async def test_a_closed_webhook_sends_nothing_and_says_so() -> None:
+    async with before(always(SAVED)) as (sink, server):
+        await sink.close()
+        assert type(await outcome(sink)) is Unavailable
+        assert type(await probed(sink)) is Unavailable
+        assert server.requests == []

@@ -1,0 +1,104 @@
+import copy
+import gc
+import json
+import pickle
+import traceback
+
+import msgspec
+import pytest
+
+from signalpost.secret import Secret, redacted
+
+TEXT = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize("show", [str, repr, format, "{}".format, "{!r:>20}".format, "%s".__mod__, ascii])
+def test_no_text_made_of_a_secret_shows_it(show) -> None:
+    assert TEXT not in show(Secret(TEXT))
+    assert "***" in show(Secret(TEXT))
+
+
+def test_a_format_of_a_secret_aligns_the_mask() -> None:
+    assert f"{Secret(TEXT):>6}" == "   ***"
+
+
+def test_only_reveal_gives_a_secret_away() -> None:
+    assert Secret(TEXT).reveal() == TEXT
+
+
+@pytest.mark.parametrize("dump", [pickle.dumps, json.dumps, msgspec.json.encode, msgspec.to_builtins])
+def test_a_secret_cannot_be_written_down(dump) -> None:
+    with pytest.raises(TypeError) as caught:
+        dump(Secret(TEXT))
+    assert TEXT not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_traceback_that_shows_variables_does_not_show_a_secret() -> None:
+    secret = Secret(TEXT)
+    try:
+        raise RuntimeError(f"{secret}")  # noqa: TRY301
+    except RuntimeError as error:
+        told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert "secret = " in told
+    assert TEXT not in told.replace(f"TEXT = {TEXT!r}", "")
+
+
+def test_secrets_of_the_same_text_are_equal_and_a_text_is_none() -> None:
+    assert Secret(TEXT) == Secret(TEXT)
+    assert hash(Secret(TEXT)) == hash(Secret(TEXT))
+    assert Secret(TEXT) != Secret("another-one")
+    assert Secret(TEXT) != TEXT
+
+
+def test_an_empty_secret_is_false() -> None:
+    assert not Secret("")
+    assert Secret("x")
+
+
+def test_a_copy_of_a_secret_is_the_secret() -> None:
+    secret = Secret(TEXT)
+    assert copy.copy(secret) is copy.deepcopy(secret) is secret
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("POST /api/webhooks/123/abc-DEF_1.2 HTTP/1.1", "POST /api/webhooks/123/*** HTTP/1.1"),
+        (
+            "https://discord.com/api/v10/webhooks/1/tok?wait=true",
+            "https://discord.com/api/v10/webhooks/1/***?wait=true",
+        ),
+        ("/webhooks/1/tok/messages/7", "/webhooks/1/***/messages/7"),
+        ("'/webhooks/1/tok' and \"/webhooks/2/kot\"", "'/webhooks/1/***' and \"/webhooks/2/***\""),
+        ("/webhooks/1", "/webhooks/1"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_the_token_of_any_webhooks_path_is_masked(text: str, masked: str) -> None:
+    assert redacted(text) == masked
+
+
+def test_every_living_secret_is_masked_wherever_it_stands() -> None:
+    secret = Secret("a-token-of-mine")
+    assert redacted("key=a-token-of-mine!") == "key=***!"
+    del secret
+    gc.collect()
+    assert redacted("key=a-token-of-mine!") == "key=a-token-of-mine!"
+
+
+def test_a_secret_that_holds_another_is_masked_whole() -> None:
+    inner, outer = Secret("inner-secret"), Secret("outer/inner-secret/outer")
+    assert redacted(f"{outer.reveal()} {inner.reveal()}") == "*** ***"
+
+
+def test_one_of_two_equal_secrets_going_away_leaves_the_other_masked() -> None:
+    first, second = Secret("twice-told-secret"), Secret("twice-told-secret")
+    del first
+    gc.collect()
+    assert redacted(second.reveal()) == "***"
+
+
+def test_a_secret_too_short_to_be_one_masks_no_words() -> None:
+    kept = Secret("and")
+    assert redacted("this and that") == "this and that"
+    assert kept

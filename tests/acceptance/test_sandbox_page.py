@@ -169,6 +169,8 @@ async def test_a_deleted_message_goes(place: Place) -> None:
     await expect(place.page.locator(".message")).to_have_count(2)
     await place.send("signals-free", {}, method="DELETE", id=first["id"])
     await expect(place.page.locator(".message .content")).to_have_text(["second"])
+    await expect(place.page.locator(".message .author")).to_have_count(1)
+    await expect(place.page.locator("#topic")).to_have_text("1 message")
 
 
 async def test_a_message_that_pings_is_marked(place: Place) -> None:
@@ -202,6 +204,7 @@ async def test_a_thousand_messages_neither_freeze_the_page_nor_fill_it(place: Pl
         await place.send("signals-free", SIGNAL | {"content": f"message {n}"})
     await expect(place.page.get_by_text("message 999", exact=True)).to_be_in_viewport(timeout=20_000)
     await expect(place.page.locator(".message")).to_have_count(200)
+    await expect(place.page.locator(".message").first.locator(".author")).to_have_text("signalpost")
     await expect(place.page.locator("#topic")).to_have_text("the last 200 messages")
     await expect(place.page.locator("#counts dd").first).to_have_text("1,000")
     assert await place.page.evaluate("window.longest") < LONGEST_PAUSE
@@ -215,11 +218,13 @@ async def test_a_lost_connection_is_shown_and_found_again(browser: Browser, tmp_
         await page.goto(sandbox.url)
         await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     await expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+    await expect(page.locator("#lost")).to_be_visible()
     await page.screenshot(path=tmp_path / "lost.png")
     async with Sandbox(open=True, port=port) as sandbox:
         sandbox.webhook("made-meanwhile")
         await expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=20_000)
         await expect(page.locator("h1")).to_have_text("#made-meanwhile")
+        await expect(page.locator("#lost")).to_be_hidden()
         await page.close()
 
 
@@ -249,8 +254,8 @@ async def test_it_fits_a_phone(place: Place, tmp_path: Path) -> None:
     await expect(place.page.locator(".message")).to_have_count(1)
     widths = "() => [document.documentElement.scrollWidth, document.getElementById('scroller').scrollWidth]"
     assert max(await place.page.evaluate(widths)) <= 360
-    await place.page.screenshot(path=tmp_path / "phone.png")
     await expect(place.channel("b")).to_be_hidden()
+    await place.page.screenshot(path=tmp_path / "phone.png")
     await place.page.get_by_role("button", name="Show channels").click()
     await place.channel("b").click()
     await expect(place.page.locator("h1")).to_have_text("#b")

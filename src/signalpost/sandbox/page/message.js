@@ -95,7 +95,7 @@ function body(message) {
 }
 
 function file(attachment) {
-  const size = `${(attachment.size / 1024).toFixed(1)} KB`;
+  const size = attachment.size < 1024 ? `${attachment.size} bytes` : `${(attachment.size / 1024).toFixed(1)} KB`;
   return element("div", "file", element("div", "", element("div", "", attachment.filename), element("div", "size", size)));
 }
 

@@ -116,10 +116,13 @@ function toTheEnd() {
   scroller.scrollTop = scroller.scrollHeight;
 }
 
-function trim() {
+function trim(channel) {
   const items = list.querySelectorAll(".message");
   for (let index = 0; index < items.length - MOST_SHOWN; index += 1) items[index].remove();
   while (list.firstElementChild?.matches(".divider:not(:has(+ .message))")) list.firstElementChild.remove();
+  const [first] = list.querySelectorAll(".message");
+  const index = channel.messages.findIndex((message) => message.id === first?.dataset.id);
+  if (items.length > MOST_SHOWN && index >= 0) showAgain(channel, index);
 }
 
 // What comes in
@@ -142,11 +145,12 @@ function take(entries) {
 function takeOne(channel, entry, arrived) {
   const index = channel.messages.findIndex((message) => message.id === entry.message_id);
   if (!entry.message) {
-    if (index >= 0) channel.messages.splice(index, 1);
-    redraw(channel);
+    if (index >= 0) takeAway(channel, index, arrived);
   } else if (index >= 0) {
     channel.messages[index] = entry.message;
-    replaceShown(channel, index, arrived);
+    const waiting = arrived.findIndex((message) => message.id === entry.message_id);
+    if (waiting >= 0) arrived[waiting] = entry.message;
+    showAgain(channel, index);
   } else if (entry.method === "POST") {
     channel.messages.push(entry.message);
     if (channel.messages.length > MOST_SHOWN) channel.messages.shift();
@@ -167,7 +171,7 @@ function showArrived(arrived, wasAtTheEnd) {
   const before = channel.messages[channel.messages.indexOf(kept[0]) - 1] ?? null;
   append(kept, before);
   if (kept.length < 20) for (const item of [...list.children].slice(-kept.length)) item.classList.add("arrived");
-  trim();
+  trim(channel);
   tellTopic(channel);
   if (wasAtTheEnd) {
     toTheEnd();
@@ -178,19 +182,25 @@ function showArrived(arrived, wasAtTheEnd) {
   }
 }
 
-function replaceShown(channel, index, arrived) {
-  const message = channel.messages[index];
-  const waiting = arrived.findIndex((each) => each.id === message.id);
-  if (waiting >= 0) arrived[waiting] = message;
-  const shown = channel.name === current && list.querySelector(`[data-id="${CSS.escape(message.id)}"]`);
-  if (shown) {
-    const before = shown.classList.contains("first") ? null : channel.messages[index - 1];
-    shown.replaceWith(messageItem(message, before));
-  }
+const itemOf = (channel, id) => channel.name === current && list.querySelector(`[data-id="${CSS.escape(id)}"]`);
+
+function takeAway(channel, index, arrived) {
+  const [{ id }] = channel.messages.splice(index, 1);
+  const waiting = arrived.findIndex((message) => message.id === id);
+  if (waiting >= 0) arrived.splice(waiting, 1);
+  const item = itemOf(channel, id);
+  if (!item) return;
+  item.remove();
+  if (index < channel.messages.length) showAgain(channel, index);
+  tellTopic(channel);
 }
 
-function redraw(channel) {
-  if (channel.name === current) showAll(channel, null);
+function showAgain(channel, index) {
+  const message = channel.messages[index];
+  const item = itemOf(channel, message.id);
+  if (!item) return;
+  const isBelowOne = item.previousElementSibling?.matches(".message");
+  item.replaceWith(messageItem(message, isBelowOne ? channel.messages[index - 1] : null));
 }
 
 function tellCounts(counts) {
@@ -209,6 +219,7 @@ function tellCounts(counts) {
 function tellConnection(state, text) {
   byId("connection").dataset.state = state;
   byId("connection-text").textContent = text;
+  byId("lost").hidden = state !== "lost";
 }
 
 function connect() {

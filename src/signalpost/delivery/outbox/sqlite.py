@@ -38,7 +38,7 @@ from typing import Any
 from signalpost.delivery.outbox.commands import Command
 from signalpost.delivery.outbox.lock import FileLock
 from signalpost.delivery.outbox.mounts import warn_of_network
-from signalpost.delivery.outbox.sqlite_file import advice, opened
+from signalpost.delivery.outbox.sqlite_file import advice, claim, opened
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.errors import StoreFailed
@@ -52,6 +52,7 @@ class SqliteCore:
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
+        claim(self._path)
         warn_of_network(self._path)
         self._lock = FileLock(self._path.with_name(f"{self._path.name}.lock"))
         try:

@@ -21,29 +21,11 @@ PAGES_A_CHECKPOINT = 4_000
 _FULL = 2
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    """A connection to the file at `path`, which is made if there is none. Raises StoreUnusable."""
-    _claim(path)
-    try:
-        db = sqlite3.connect(path, timeout=SECONDS_FOR_OTHERS, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as fault:
-        raise _unusable(path, fault) from fault
-    try:
-        check_owner(path, db)
-        _make_durable(path, db)
-        _make_tables(db)
-        _check_pages(path, db)
-    except sqlite3.Error as fault:
-        db.close()
-        raise _unusable(path, fault) from fault
-    except BaseException:
-        db.close()
-        raise
-    return db
+def claim(path: Path) -> None:
+    """Make the file if there is none, for its owner alone, and see that it can be written. Raises StoreUnusable.
 
-
-def _claim(path: Path) -> None:
-    """Make the file, for its owner alone, and see that it can be written: SQLite would say less of what is wrong."""
+    SQLite would say less of what is wrong.
+    """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except IsADirectoryError as fault:
@@ -53,6 +35,23 @@ def _claim(path: Path) -> None:
     except OSError as fault:
         advice = "let this process write the file and its folder, or name another place"
         raise StoreUnusable(f"{path}: it cannot be opened for writing ({fault.strerror}): {advice}") from fault
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """A connection to the file at `path`, which is there and may be empty. Raises StoreUnusable."""
+    try:
+        db = sqlite3.connect(path, timeout=SECONDS_FOR_OTHERS, isolation_level=None, check_same_thread=False)
+        try:
+            check_owner(path, db)
+            _make_durable(path, db)
+            _make_tables(db)
+            _check_pages(path, db)
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as fault:
+        raise StoreUnusable(f"{path}: it cannot be used as an outbox ({fault}): {advice(fault)}") from fault
+    return db
 
 
 def check_owner(path: Path, db: sqlite3.Connection) -> None:
@@ -70,12 +69,14 @@ def check_owner(path: Path, db: sqlite3.Connection) -> None:
 
 
 def _make_durable(path: Path, db: sqlite3.Connection) -> None:
-    if (mode := _pragma(db, "journal_mode=WAL")) != "wal":
-        raise StoreUnusable(f"{path}: SQLite cannot keep a write-ahead log here (it says {mode}): name a local disk")
+    mode = _pragma(db, "journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.execute(f"PRAGMA wal_autocheckpoint={PAGES_A_CHECKPOINT}")
-    if (synchronous := _pragma(db, "synchronous")) != _FULL:
-        raise StoreUnusable(f"{path}: SQLite does not sync each commit (it says {synchronous}): use another SQLite")
+    if (mode, synchronous := _pragma(db, "synchronous")) != ("wal", _FULL):
+        raise StoreUnusable(
+            f"{path}: SQLite does not keep a write-ahead log here, or does not sync it (it says journal_mode={mode}, "
+            f"synchronous={synchronous}): name a place on a local disk"
+        )
 
 
 def _make_tables(db: sqlite3.Connection) -> None:
@@ -93,10 +94,6 @@ def _check_pages(path: Path, db: sqlite3.Connection) -> None:
 
 
 _RESCUE = "restore a copy, or move it away and rescue what is left with `sqlite3 FILE .recover`"
-
-
-def _unusable(path: Path, fault: sqlite3.Error) -> StoreUnusable:
-    return StoreUnusable(f"{path}: it cannot be used as an outbox ({fault}): {advice(fault)}")
 
 
 def advice(fault: sqlite3.Error) -> str:

@@ -22,7 +22,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATES = {state.value: state for state in DeliveryState}
 _PRIORITIES = {priority.value: priority for priority in NotificationPriority}
 _EVER = -(2**63)
-_MOST_RECENT = 1_024
+MOST_RECENT = 1_024
+"""Notifications that are kept ready to be lent, at some 3 kB each."""
 _KEYS_SWEPT_FOR_ONE_PRUNED = 10
 
 
@@ -41,7 +42,8 @@ class SqliteTables:
         """Write what was counted since the last time: once a batch."""
         changes = [(*name, change) for name, change in self._tally.items() if change]
         self._tally.clear()
-        self._db.executemany(sql.COUNT, changes)
+        if changes:
+            self._db.executemany(sql.COUNT, changes)
 
     def forget(self) -> None:
         """Forget what was learnt in a transaction that was rolled back."""
@@ -77,7 +79,7 @@ class SqliteTables:
         rows = [(number, each.id, _micros(each.accepted_at), each.to_json().decode()) for number, each in numbered]
         self._db.executemany("INSERT INTO notification (number, id, accepted_at, body) VALUES (?, ?, ?, ?)", rows)
         self._recent.update(numbered)
-        for number in list(islice(self._recent, max(0, len(self._recent) - _MOST_RECENT))):
+        for number in list(islice(self._recent, max(0, len(self._recent) - MOST_RECENT))):
             del self._recent[number]
 
     def notification(self, row: Row) -> Notification:

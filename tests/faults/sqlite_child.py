@@ -1,0 +1,139 @@
+"""A process that works on an outbox, and writes down what it asks and what it is answered, until it is killed.
+
+    python sqlite_child.py OUTBOX JOURNAL SEED [before|after COMMITS]
+
+Each line of the journal is synced before the next step. With `before` or `after` it kills itself just before or after
+that many commits, so that the answer of the last one never comes.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from signalpost.delivery.outbox.commands import (
+    Command,
+    Find,
+    Lease,
+    Message,
+    NewDelivery,
+    NewNotification,
+    Put,
+    Settle,
+    StreamState,
+)
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.ticket import Outcome
+from signalpost.testing.outbox_samples import START, notification, verdict
+
+LANES = ("one", "two")
+PRODUCERS = 4
+
+
+class DiesAtCommit:
+    """A connection on whose n-th commit the process ends at once."""
+
+    def __init__(self, db: sqlite3.Connection, when: str, commits: int) -> None:
+        self._db, self._when, self._left = db, when, commits
+
+    def execute(self, statement: str) -> Any:
+        if statement == "COMMIT":
+            self._left -= 1
+            if not self._left and self._when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+        result = self._db.execute(statement)
+        if not self._left and statement == "COMMIT":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+
+class Telling:
+    """A core that notes which puts are in a batch before it carries the batch out."""
+
+    def __init__(self, core: SqliteCore, journal: int) -> None:
+        self._core, self._journal = core, journal
+
+    def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
+        told = [item.notification.id for put in batch if isinstance(put, Put) for item in put.notifications]
+        note(self._journal, begins=told)
+        return self._core.apply(batch)
+
+    def close(self) -> None:
+        self._core.close()
+
+
+def note(journal: int, **line: Any) -> None:
+    os.write(journal, json.dumps(line).encode() + b"\n")
+    os.fdatasync(journal)
+
+
+class Worker:
+    def __init__(self, outbox: ThreadedOutbox, journal: int, random: Random) -> None:
+        self.outbox, self.journal, self.random = outbox, journal, random
+
+    def note(self, **line: Any) -> None:
+        note(self.journal, **line)
+
+    async def take_back(self) -> None:
+        """What was leased when the one before was killed goes back, as it may have been shown."""
+        for parcel in await self.outbox.do(Find(states=frozenset({DeliveryState.LEASED}), limit=10_000)):
+            await self.settle(parcel.delivery, DeliveryState.PENDING)
+
+    async def produce(self, stream: str, count: int) -> None:
+        """Two notifications for two lanes each, with the stream's state, over and over."""
+        while True:
+            count += 1
+            names = [f"{stream}-{count:06}-{part}" for part in "ab"]
+            until = START + timedelta(days=9)
+            owed = tuple(NewDelivery(lane, self.random.randint(0, 99)) for lane in LANES)
+            items = tuple(
+                NewNotification(notification(name, valid_for=timedelta(days=9)), owed, until) for name in names
+            )
+            self.note(asks="put", stream=stream, count=count)
+            results = await self.outbox.do(Put(items, StreamState(stream, "f", START, str(count).encode())))
+            assert {result.outcome for result in results} == {Outcome.ACCEPTED}, results
+            self.note(done="put", stream=stream, count=count, names=names)
+
+    async def send(self, lane: str) -> None:
+        while True:
+            for parcel in (await self.outbox.do(Lease(lane, START, limit=2))).parcels:
+                self.note(done="lease", name=parcel.delivery.id)
+                state = self.random.choice((DeliveryState.DELIVERED, DeliveryState.DEAD, None))
+                if state is not None:
+                    await self.settle(parcel.delivery, state)
+            await asyncio.sleep(0)
+
+    async def settle(self, delivery: Delivery, state: DeliveryState) -> None:
+        self.note(asks="settle", name=delivery.id, state=state)
+        message = Message(delivery.id.destination, f"m-{delivery.id}", START) if state == "delivered" else None
+        (after,) = await self.outbox.do(Settle((verdict(delivery, state, message=message),)))
+        assert after.state is state
+        self.note(done="settle", name=delivery.id, state=state)
+
+
+async def main(path: str, journal: str, seed: str, when: str = "", commits: str = "0") -> None:
+    core = SqliteCore(path)
+    streams = {f"s{each}": 0 for each in range(PRODUCERS)}
+    streams |= {name: int(state) for name, state in core._db.execute("SELECT stream, state FROM stream")}
+    if when:
+        core._db = DiesAtCommit(core._db, when, int(commits))  # type: ignore[assignment]
+    file = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    worker = Worker(ThreadedOutbox(Telling(core, file)), file, Random(seed))
+    await worker.take_back()
+    worker.note(done="start")
+    await asyncio.gather(
+        *(worker.produce(stream, count) for stream, count in streams.items()),
+        *(worker.send(lane) for lane in LANES),
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,164 @@
+"""P1: whatever was answered outlives kill -9 at any point, and nothing is there by half."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.outbox.commands import Find, History, LoadState, NewDelivery, NewNotification, Put, Stats
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.delivery import DeliveryId, DeliveryState
+from signalpost.domain.ticket import Outcome
+from signalpost.testing.outbox_samples import MINUTE, START, notification
+from tests.faults.sqlite_child import LANES
+
+CHILD = Path(__file__).with_name("sqlite_child.py")
+KILLS = 20
+PATIENCE = 60.0
+SEED = 20_260_302
+
+
+class Run:
+    """One outbox, its journal, and the processes that work on it one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.journal = folder / "outbox.db", folder / "journal"
+        self.journal.touch()
+
+    def child(self, seed: int, *fate: str) -> "subprocess.Popen[bytes]":
+        arguments = [str(self.path), str(self.journal), str(seed), *fate]
+        return subprocess.Popen([sys.executable, str(CHILD), *arguments], stderr=subprocess.PIPE)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the journal says; the last line may have been cut off."""
+        whole = self.journal.read_bytes().rpartition(b"\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+
+
+def _ended(child: "subprocess.Popen[bytes]") -> str:
+    _, said = child.communicate(timeout=PATIENCE)
+    assert child.returncode == -signal.SIGKILL, said.decode()
+    return said.decode()
+
+
+def _kill_after(run: Run, child: "subprocess.Popen[bytes]", lines: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while run.journal.read_bytes().count(b"\n") < lines and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    child.kill()
+    _ended(child)
+
+
+def _demand_all(run: Run) -> dict[str, int]:
+    """Reopen the store, and compare it with the journal. What was found, in numbers."""
+    lines = run.lines()
+    core = SqliteCore(run.path)
+    try:
+        found, stats = core.apply([Find(limit=1_000_000), Stats()])
+        states = {parcel.delivery.id: parcel.delivery for parcel in found}
+        _demand_whole(core, states, stats)
+        _demand_answered(states, lines)
+        return {str(state): sum(each.state is state for each in states.values()) for state in DeliveryState}
+    finally:
+        core.close()
+
+
+def _demand_whole(core: SqliteCore, states: dict[DeliveryId, Any], stats: dict[Any, int]) -> None:
+    names = {name.notification_id for name in states}
+    assert states.keys() == {DeliveryId(name, lane) for name in names for lane in LANES}, "a notification by half"
+    for stream in {name[:2] for name in names}:
+        (state,) = core.apply([LoadState(stream)])
+        counts = {int(name.split("-")[1]) for name in names if name.startswith(stream)}
+        assert counts == set(range(1, int(state.state) + 1)), "a stream's state without its signals, or the reverse"
+        assert {name for name in names if name.startswith(stream)} == {
+            f"{stream}-{n:06}-{p}" for n in counts for p in "ab"
+        }
+    assert sum(stats.values()) == len(states)
+    keys = {name for (name,) in core._db.execute("SELECT notification_id FROM key")}
+    assert keys == names, "a key without its notification, or the reverse"
+    messages = {name for (name,) in core._db.execute("SELECT message_id FROM message")}
+    delivered = {each for each, delivery in states.items() if delivery.state is DeliveryState.DELIVERED}
+    assert messages == {f"m-{each}" for each in delivered}, "a message without its delivery, or the reverse"
+    settled = [each for each, delivery in states.items() if delivery.state.is_terminal]
+    for history in core.apply([History(each) for each in settled]):
+        assert history, "a verdict without its attempt"
+
+
+def _demand_answered(states: dict[DeliveryId, Any], lines: list[dict[str, Any]]) -> None:
+    asked: dict[DeliveryId, str] = {}
+    stood: dict[DeliveryId, str] = {}
+    for line in lines:
+        name = DeliveryId(*line["name"]) if "name" in line else DeliveryId("", "")
+        if line.get("done") == "put":
+            for each in line["names"]:
+                assert {DeliveryId(each, lane) for lane in LANES} <= states.keys(), f"{each} was accepted, and is gone"
+        elif line.get("asks") == "settle":
+            asked[name] = line["state"]
+        elif line.get("done") == "settle":
+            stood[name] = line["state"]
+            del asked[name]
+        elif line.get("done") == "lease":
+            stood[name] = "leased"
+            asked.pop(name, None)
+    for name, state in stood.items():
+        allowed = {state, asked[name]} if name in asked else {state}
+        if state == "pending":
+            allowed.add("leased")  # it was lent again, and the answer was cut off
+        assert str(states[name].state) in allowed, f"{name} was answered to be {state}"
+
+
+def test_what_was_answered_outlives_kill_9_at_any_point(tmp_path: Path) -> None:
+    random, run = Random(SEED), Run(tmp_path)
+    sys.stdout.write(f"seed {SEED}\n")
+    for kill in range(KILLS):
+        before = len(run.lines())
+        child = run.child(SEED + kill)
+        _kill_after(run, child, before + random.randint(1, 120))
+        numbers = _demand_all(run)
+    sys.stdout.write(f"{numbers}, {len(run.lines())} lines\n")
+    for state in ("pending", "leased", "delivered", "dead"):
+        assert numbers[state] > 0, f"nothing is {state}, so this proves little: {numbers}"
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3, 7])
+def test_a_commit_that_was_not_answered_is_there_whole_and_asking_again_is_a_duplicate(
+    tmp_path: Path, commits: int
+) -> None:
+    run = Run(tmp_path)
+    _ended(run.child(commits, "after", str(commits)))
+    _demand_all(run)
+    begun = _begun(run)
+    assert len(begun) == commits
+    again = {name: _ask_again(run, name) for names in begun for name in names if name.endswith("a")}
+    assert set(again.values()) <= {Outcome.DUPLICATE}
+    assert commits == 1 or again, "nothing was put, so this proves little"
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3, 7])
+def test_a_batch_that_was_cut_off_before_its_commit_is_not_there_at_all(tmp_path: Path, commits: int) -> None:
+    run = Run(tmp_path)
+    _ended(run.child(commits, "before", str(commits)))
+    _demand_all(run)
+    core = SqliteCore(run.path)
+    kept = {name for (name,) in core._db.execute("SELECT id FROM notification")}
+    core.close()
+    assert kept == {name for names in _begun(run)[:-1] for name in names}
+
+
+def _begun(run: Run) -> list[list[str]]:
+    return [line["begins"] for line in run.lines() if "begins" in line]
+
+
+def _ask_again(run: Run, name: str) -> Outcome:
+    core = SqliteCore(run.path)
+    item = NewNotification(notification(name), (NewDelivery("one", 0),), START + MINUTE)
+    (((outcome, first),),) = core.apply([Put((item,))])
+    core.close()
+    assert first == name
+    return Outcome(outcome)

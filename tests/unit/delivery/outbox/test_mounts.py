@@ -1,0 +1,65 @@
+"""A network's file system is known by the longest mount point above a path, and warned of."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from signalpost.delivery.outbox.mounts import MOUNTS, file_system, warn_of_network
+
+LINES = r"""
+/dev/vda / ext4 rw 0 0
+proc /proc proc rw 0 0
+srv:/home /home nfs4 rw 0 0
+/dev/vdb /home/local xfs rw 0 0
+//srv/x /mnt/two\040words cifs rw 0 0
+/dev/vdc /mnt/over ext4 rw 0 0
+srv:/over /mnt/over nfs rw 0 0
+""".strip()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/var/lib/outbox.db", "ext4"),
+        ("/home/me/outbox.db", "nfs4"),
+        ("/home/local/outbox.db", "xfs"),
+        ("/home/localised/outbox.db", "nfs4"),
+        ("/mnt/two words/outbox.db", "cifs"),
+        ("/mnt/over/outbox.db", "nfs"),
+    ],
+)
+def test_the_deepest_and_last_mount_above_a_path_holds_it(path: str, kind: str) -> None:
+    assert file_system(Path(path), LINES) == kind
+
+
+def test_a_path_below_no_mount_has_no_kind() -> None:
+    assert file_system(Path("/a"), "srv:/b /b nfs rw 0 0") == ""
+
+
+def _warnings(caplog: pytest.LogCaptureFixture, path: Path, mounts: Path) -> list[str]:
+    with caplog.at_level(logging.WARNING, logger="signalpost"):
+        warn_of_network(path, mounts)
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_network_file_system_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nsrv:/x {tmp_path} fuse.sshfs rw 0 0\n")
+    (warning,) = _warnings(caplog, tmp_path / "outbox.db", mounts)
+    assert "lies on a network file system (fuse.sshfs)" in warning
+    assert "use a local disk" in warning
+
+
+def test_a_local_disk_and_a_system_that_lists_no_mounts_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/vda / ext4 rw 0 0\n")
+    assert _warnings(caplog, tmp_path / "outbox.db", mounts) == []
+    assert _warnings(caplog, tmp_path / "outbox.db", tmp_path / "none") == []
+
+
+@pytest.mark.skipif(not MOUNTS.exists(), reason="this system lists no mounts")
+def test_this_systems_own_mounts_can_be_read() -> None:
+    assert file_system(Path("/"), MOUNTS.read_text()) != ""

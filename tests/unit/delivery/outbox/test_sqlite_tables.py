@@ -1,0 +1,165 @@
+"""What is peculiar to the rows in SQLite: its indices, what it remembers beside the file, and damage."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from signalpost.delivery.outbox import sqlite_tables, statements
+from signalpost.delivery.outbox.commands import Cancel, Expire, Find, Lease, Message, Prune, Put, Revive, Settle, Stats
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.delivery import DeliveryId, DeliveryState
+from signalpost.errors import StoreFailed
+from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[SqliteCore]:
+    core = SqliteCore(tmp_path / "outbox.db")
+    core._db.execute("PRAGMA synchronous=OFF")
+    yield core
+    core.close()
+
+
+def _put(core: SqliteCore, *names: str) -> None:
+    core.apply([Put(tuple(new(notification(name), rank) for rank, name in enumerate(names)))])
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        (statements.LANE, 1),
+        (statements.OVERDUE, 2),
+        (statements.NEXT_OVERDUE, 0),
+        (statements.IN_FLIGHT, 1),
+        (statements.WAITING, 1),
+        (statements.KEYS, 1),
+        (statements.ROW, 3),
+        (statements.find([], only_leased=False), 1),
+        (statements.find(["notification_id = ?"], only_leased=False), 2),
+    ],
+)
+def test_no_look_scans_a_table_or_sorts_it(core: SqliteCore, query: str, values: int) -> None:
+    """However many deliveries there are: only an index or a primary key is walked along."""
+    plan = [line for *_, line in core._db.execute(f"EXPLAIN QUERY PLAN {query}", ["[]"] * values)]
+    assert not any("USE TEMP B-TREE" in line for line in plan), plan
+    if query != statements.find([], only_leased=False):  # which walks back along the primary key to its limit
+        assert not any(line.startswith(("SCAN delivery", "SCAN key")) and "INDEX" not in line for line in plan), plan
+
+
+def test_what_is_terminal_is_in_no_index_but_the_primary_key(core: SqliteCore) -> None:
+    _put(core, *(f"{number:03}" for number in range(300)))
+    for parcel in core.apply([Lease(LANE, START, limit=300)])[0].parcels:
+        core.apply([Settle((verdict(parcel.delivery, DeliveryState.DELIVERED),))])
+    for index in ("INDEXED BY lane WHERE state IN ('pending', 'leased')", "INDEXED BY waiting WHERE state = 'pending'"):
+        assert core._db.execute(f"SELECT count(*) FROM delivery {index}").fetchone() == (0,)
+
+
+def test_a_look_that_ends_early_holds_no_statement_open(core: SqliteCore, tmp_path: Path) -> None:
+    """An open statement would hold back every checkpoint, and the log would grow for ever."""
+    _put(core, "01", "02", "03")
+    core.apply([Lease(LANE, START), Prune(START + DAY, START + DAY, limit=1)])
+    _put(core, "04")
+    busy, log, copied = core._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert (busy, log, copied) == (0, 0, 0)
+    assert (tmp_path / "outbox.db-wal").stat().st_size == 0
+
+
+def test_a_look_for_what_is_overdue_is_made_only_when_something_can_be(core: SqliteCore) -> None:
+    asked: list[str] = []
+    _put(core, "01")
+    core._db.set_trace_callback(lambda statement: asked.append(statement) if "valid_until <=" in statement else None)
+    until = START + 60 * MINUTE
+    assert core.apply([Expire(START), Expire(START), Expire(until - MINUTE)]) == [[], [], []]
+    assert len(asked) == 1
+    early = notification("02", valid_for=MINUTE)
+    core.apply([Put((new(early),))])
+    assert [each.id.notification_id for each in core.apply([Expire(START + MINUTE)])[0]] == ["02"]
+    assert [each.id.notification_id for each in core.apply([Expire(until)])[0]] == ["01"]
+    assert core.apply([Revive(DeliveryId("01", LANE), 0, START), Expire(START)])[1] != []
+    assert core.apply([Expire(until), Expire(until, limit=0)]) == [[], []]
+
+
+def test_what_was_learnt_in_a_batch_that_failed_is_forgotten(core: SqliteCore) -> None:
+    """Within the batch nothing is overdue any more, and after it something is again."""
+    _put(core, "01")
+    twice = new(notification("02"), 0, LANE, LANE)
+    late = START + 60 * MINUTE
+    with pytest.raises(StoreFailed):
+        core.apply([Cancel(DeliveryId("01", LANE), "by hand"), Expire(late), Put((twice,))])
+    stats, expired = core.apply([Stats(), Expire(late)])
+    assert stats == {(LANE, DeliveryState.PENDING): 1}
+    assert [each.id.notification_id for each in expired] == ["01"]
+
+
+def test_keys_whose_time_is_over_go_a_few_at_each_pruning_until_all_are_gone(core: SqliteCore) -> None:
+    core.apply([Put(tuple(new(notification(f"{number:02}")) for number in range(25)))])
+    core.apply([Put((new(notification("99", at=START + 9 * DAY)),))])
+    left = []
+    for _ in range(4):
+        core.apply([Prune(START, START + DAY, limit=1)])
+        left.append(core._db.execute("SELECT count(*) FROM key").fetchone()[0])
+    assert left == [16, 6, 1, 1]
+    core.apply([Put(tuple(new(notification(f"{number:02}b")) for number in range(3)))])
+    core.apply([Prune(START, START + DAY, limit=1)])
+    assert core._db.execute("SELECT count(*) FROM key").fetchone() == (1,), "it begins anew"
+
+
+def test_a_message_is_one_row_for_all_that_it_shows_and_goes_with_the_last_of_them(core: SqliteCore) -> None:
+    names = ("01", "02", "03")
+    core.apply([Put(tuple(new(notification(name, at=START + int(name) * MINUTE)) for name in names))])
+    lent = core.apply([Lease(LANE, START, limit=3)])[0].parcels
+    message = Message(LANE, "m1", START)
+    core.apply([Settle(tuple(verdict(each.delivery, DeliveryState.DELIVERED, message=message) for each in lent))])
+    shows = []
+    for name in names:
+        shows.append(core._db.execute("SELECT message_id, sent_at, version, shows FROM message").fetchall())
+        assert core.apply([Prune(START + (int(name) + 1) * MINUTE, START)]) == [1]
+    sent_at = int(START.timestamp()) * 1_000_000 + START.microsecond
+    assert shows == [[("m1", sent_at, 1, left)] for left in (3, 2, 1)]
+    assert core._db.execute("SELECT count(*) FROM message").fetchone() == (0,)
+
+
+def test_the_newest_notifications_are_kept_ready_and_no_more(core: SqliteCore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_tables, "MOST_RECENT", 2)
+    told = [notification(f"{number:02}") for number in range(4)]
+    core.apply([Put(tuple(new(each, rank) for rank, each in enumerate(told)))])
+    read: list[str] = []
+    core._db.set_trace_callback(lambda statement: read.append(statement) if "SELECT body" in statement else None)
+    parcels = core.apply([Lease(LANE, START, limit=4)])[0].parcels
+    assert [parcel.notification for parcel in parcels] == told
+    assert len(read) == 2
+    core.apply([Find()])
+    assert len(read) == 6, "what was lent is not kept"
+
+
+@pytest.mark.parametrize("damage", ["UPDATE notification SET body = '{'", "DELETE FROM notification"])
+def test_a_damaged_notification_dies_alone(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "damaged.db"
+    core = SqliteCore(path)
+    _put(core, "01", "02", "03")
+    core.close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"{damage} WHERE id = '01'")
+    db.close()
+    core = SqliteCore(path)
+    assert len(core.apply([Find()])[0]) == 2
+    (lease,) = core.apply([Lease(LANE, START)])
+    assert [parcel.notification.id for parcel in lease.parcels] == ["02"], "the lane goes on with the next one"
+    assert core.apply([Stats()]) == [
+        {(LANE, DeliveryState.DEAD): 1, (LANE, DeliveryState.LEASED): 1, (LANE, DeliveryState.PENDING): 1}
+    ]
+    reasons = core._db.execute("SELECT reason FROM delivery WHERE state = 'dead'").fetchall()
+    assert reasons == [("the notification cannot be read: its row in the store is damaged",)]
+    assert any("delivery 01@signals-free cannot be read" in record.getMessage() for record in caplog.records)
+    core.close()
+
+
+def test_an_id_that_is_given_twice_in_one_batch_is_refused_whole(core: SqliteCore) -> None:
+    with pytest.raises(StoreFailed, match="the notification id 01 was given twice"):
+        core.apply([Put((new(notification("01")), new(notification("01", event="closed"))))])
+    assert core.apply([Find()]) == [()]

@@ -1,0 +1,185 @@
+"""The writer thread: it commits in groups, answers everybody, and survives whatever a core does."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.outbox.commands import Command, LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.errors import StoreClosed, StoreFailed
+
+
+class GatedCore:
+    """A core that notes its batches, waits at a gate before each, and fails on demand."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Command[Any]]] = []
+        self.entered, self.gate = threading.Semaphore(0), threading.Semaphore(0)
+        self.fault: Exception | None = None
+        self.closing_fault: Exception | None = None
+        self.is_closed = False
+
+    def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
+        self.batches.append(list(batch))
+        self.entered.release()
+        assert self.gate.acquire(timeout=30)
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
+        return [getattr(command, "destination", None) for command in batch]
+
+    def close(self) -> None:
+        self.is_closed = True
+        if self.closing_fault is not None:
+            raise self.closing_fault
+
+
+@pytest.fixture
+def core() -> Iterator[GatedCore]:
+    core = GatedCore()
+    yield core
+    core.gate.release(99)
+
+
+async def _asked(outbox: ThreadedOutbox, *names: str) -> list["asyncio.Task[Any]"]:
+    """Tasks that have asked, one for each name."""
+    tasks = [asyncio.create_task(outbox.do(LoadFacts(name))) for name in names]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def _entered(core: GatedCore) -> None:
+    assert await asyncio.to_thread(core.entered.acquire, timeout=30)
+
+
+async def test_what_is_asked_while_a_commit_runs_goes_into_the_next_one_in_order(core: GatedCore) -> None:
+    outbox = ThreadedOutbox(core)
+    first = await _asked(outbox, "a")
+    await _entered(core)
+    rest = await _asked(outbox, "b", "c", "d")
+    core.gate.release(2)
+    assert await asyncio.gather(*first, *rest) == ["a", "b", "c", "d"]
+    assert [[command.destination for command in batch] for batch in core.batches] == [["a"], ["b", "c", "d"]]
+    await outbox.close()
+
+
+async def test_a_failing_batch_fails_all_who_wait_for_it_and_the_next_one_is_carried_out(core: GatedCore) -> None:
+    outbox = ThreadedOutbox(core)
+    core.fault = StoreFailed("o.db: the disk is full: make room")
+    first = await _asked(outbox, "a")
+    await _entered(core)
+    rest = await _asked(outbox, "b", "c")
+    core.gate.release()
+    with pytest.raises(StoreFailed, match="the disk is full: make room"):
+        await first[0]
+    await _entered(core)
+    core.fault = StoreFailed("again")
+    core.gate.release()
+    faults = await asyncio.gather(*rest, return_exceptions=True)
+    assert [str(fault) for fault in faults] == ["again", "again"]
+    assert faults[0] is not faults[1], "each who waits gets a failure of its own"
+    core.gate.release()
+    assert await outbox.do(LoadFacts("d")) == "d"
+    await outbox.close()
+
+
+async def test_a_core_that_breaks_is_told_as_a_failed_store_and_the_thread_lives_on(core: GatedCore) -> None:
+    outbox = ThreadedOutbox(core)
+    core.fault = TypeError("secret")
+    core.gate.release(2)
+    with pytest.raises(StoreFailed, match=r"^the store broke on a command: TypeError$") as caught:
+        await outbox.do(Stats())
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert await outbox.do(LoadFacts("a")) == "a"
+    await outbox.close()
+
+
+@pytest.mark.parametrize("fault", [None, StoreFailed("full")])
+async def test_who_no_longer_waits_cancels_nothing_and_disturbs_nobody(
+    core: GatedCore, fault: Exception | None
+) -> None:
+    outbox = ThreadedOutbox(core)
+    (first,) = await _asked(outbox, "a")
+    await _entered(core)
+    impatient, patient = await _asked(outbox, "b", "c")
+    impatient.cancel()
+    core.gate.release()
+    assert await first == "a"
+    await _entered(core)
+    core.fault = fault
+    core.gate.release()
+    (answer,) = await asyncio.gather(patient, return_exceptions=True)
+    assert str(answer) == ("full" if fault else "c")
+    assert impatient.cancelled()
+    assert [[command.destination for command in batch] for batch in core.batches] == [["a"], ["b", "c"]]
+    await outbox.close()
+
+
+async def test_closing_carries_out_what_was_asked_before_and_ends_the_thread(core: GatedCore) -> None:
+    outbox = ThreadedOutbox(core)
+    first = await _asked(outbox, "a")
+    await _entered(core)
+    rest = await _asked(outbox, "b", "c")
+    closing = [asyncio.create_task(outbox.close()) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(StoreClosed):
+        await outbox.do(SaveFacts("d", {}))
+    assert not core.is_closed
+    core.gate.release(2)
+    assert await asyncio.gather(*first, *rest) == ["a", "b", "c"]
+    await asyncio.gather(*closing)
+    assert core.is_closed
+    assert not outbox._thread.is_alive()
+
+
+async def test_closing_that_is_cancelled_still_closes(core: GatedCore) -> None:
+    outbox = ThreadedOutbox(core)
+    (first,) = await _asked(outbox, "a")
+    await _entered(core)
+    closing = asyncio.create_task(outbox.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    core.gate.release()
+    assert await first == "a"
+    await outbox.close()
+    assert core.is_closed
+
+
+async def test_a_core_that_fails_to_close_tells_whoever_closes(core: GatedCore) -> None:
+    outbox = ThreadedOutbox(core)
+    core.closing_fault = OSError("stuck")
+    with pytest.raises(OSError, match="stuck"):
+        await outbox.close()
+
+
+async def test_another_loop_is_told_that_this_outbox_is_not_its_own(core: GatedCore) -> None:
+    outbox = ThreadedOutbox(core)
+
+    def on_another_loop() -> None:
+        with pytest.raises(RuntimeError, match="belongs to the loop on which it was made"):
+            asyncio.run(outbox.do(Stats()))
+
+    await asyncio.to_thread(on_another_loop)
+    assert core.batches == []
+    await outbox.close()
+
+
+def test_a_loop_that_is_gone_leaves_the_thread_unharmed(core: GatedCore) -> None:
+    """A program that forgot to close: its last commands are carried out, and the thread ends quietly."""
+    made: list[ThreadedOutbox] = []
+
+    async def forgets() -> None:
+        made.append(ThreadedOutbox(core))
+        (task,) = await _asked(made[0], "a")
+        await _entered(core)
+        task.cancel()
+
+    asyncio.run(forgets())
+    core.gate.release()
+    made[0]._asked.put(None)
+    made[0]._thread.join(timeout=30)
+    assert not made[0]._thread.is_alive()
+    assert core.is_closed

@@ -30,7 +30,9 @@ from signalpost.sinks.port import Sink
 MOST_OPEN_SHOWN = 1000
 """How many open deliveries `drain` and `stop` return at most."""
 
-_OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
+_FEW = 100
+_LEASED = frozenset({DeliveryState.LEASED})
+_PENDING = frozenset({DeliveryState.PENDING})
 _SWEEP_EVERY = 60.0
 _PAGE = 500
 _MOST_KNOWN = 1000
@@ -133,7 +135,7 @@ class Dispatcher:
         """
         if self._sweeper is None:
             return ()
-        with suppress(StoreFailed):
+        with suppress(StoreFailed, StoreClosed):
             await self.drain(timeout)
         self._sweeper.cancel()
         tasks = [self._sweeper, *(task for lane in self._lanes.values() for task in lane.tasks)]
@@ -175,7 +177,7 @@ class Dispatcher:
     async def _settle_lapsed(self) -> Counter[str]:
         """Decide on what is leased by nobody, and count it by destination."""
         lapsed: Counter[str] = Counter()
-        while parcels := await self._outbox.do(Find(states=frozenset({DeliveryState.LEASED}), limit=_PAGE)):
+        while parcels := await self._outbox.do(Find(states=_LEASED, limit=_PAGE)):
             now = clock.now()
             attempt = Attempt(now, now, Ending.LAPSED.value)
             verdicts = (decide(parcel.delivery, Ending.LAPSED, now, self._jitter()) for parcel in parcels)
@@ -188,21 +190,29 @@ class Dispatcher:
     async def _come_to_rest(self) -> None:
         while True:
             self._rest.clear()
-            restless = {name for name, lane in self._lanes.items() if not lane.is_at_rest}
-            if not restless or not (self._any_busy(restless) or await self._any_open(restless)):
+            restless = [name for name, lane in self._lanes.items() if not lane.is_at_rest]
+            if not any(self._lanes[name].is_busy for name in restless) and not await self._any_due(restless):
                 return
             await self._rest.wait()
 
-    def _any_busy(self, destinations: Iterable[str]) -> bool:
-        return any(self._lanes[name].is_busy for name in destinations)
+    async def _any_due(self, destinations: Iterable[str]) -> bool:
+        """Whether the store holds what could be sent now, which a lane learns only when its pace lets it lease."""
+        counts = await self._outbox.do(Stats()) if destinations else {}
+        for name in destinations:
+            waiting = counts.get((name, DeliveryState.PENDING), 0)
+            if waiting > _FEW or (waiting and await self._is_due(name)):
+                return True
+        return False
 
-    async def _any_open(self, destinations: Iterable[str]) -> bool:
-        """Whether the store holds anything for these lanes, which know it only once their pace lets them lease."""
-        counts = await self._outbox.do(Stats())
-        return any(counts.get((name, state)) for name in destinations for state in _OPEN)
+    async def _is_due(self, destination: str) -> bool:
+        waiting = await self._outbox.do(Find(destination=destination, states=_PENDING, limit=_FEW))
+        first = {each.delivery.sequence: each.delivery for each in waiting}  # the oldest of each, which comes last
+        return any(each.not_before is None or each.not_before <= clock.now() for each in first.values())
 
     async def _open(self) -> tuple[Delivery, ...]:
-        return tuple(each.delivery for each in await self._outbox.do(Find(states=_OPEN, limit=MOST_OPEN_SHOWN)))
+        return tuple(
+            each.delivery for each in await self._outbox.do(Find(states=_PENDING | _LEASED, limit=MOST_OPEN_SHOWN))
+        )
 
     def _expect(self, valid_until: datetime) -> None:
         """A delivery that waits will have to expire then; of many, the sweep that comes anyway sees to the rest."""
@@ -227,7 +237,7 @@ class Dispatcher:
             if is_tick or abs(offset - before) > _CLOCK_STEP:
                 for lane in self._lanes.values():
                     lane.look_again()
-            if is_tick or self._is_due():
+            if is_tick or self._forget_past():
                 try:
                     await self._expire()
                 except StoreClosed:
@@ -236,13 +246,12 @@ class Dispatcher:
                     tick_at = min(tick_at, loop.time() + 1 + self._jitter())
             await self._doze(tick_at)
 
-    def _is_due(self) -> bool:
-        now = clock.now()
-        is_due = False
+    def _forget_past(self) -> bool:
+        """Whether a known `valid_until` has come since the last time."""
+        now, count = clock.now(), len(self._known_until)
         while self._known_until and self._known_until[0] <= now:
             heappop(self._known_until)
-            is_due = True
-        return is_due
+        return len(self._known_until) < count
 
     async def _expire(self) -> None:
         while expired := await self._outbox.do(Expire(clock.now(), limit=_PAGE)):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from signalpost.delivery.outbox.commands import Answer, Command
 from signalpost.delivery.outbox.port import Outbox
@@ -13,26 +14,36 @@ STORE_BACKOFF = Backoff(base=0.1, factor=2.0, ceiling=5.0)
 
 
 class PatientOutbox:
-    """An outbox whose health is told as events, for all lanes together."""
+    """An outbox whose health is told as events, for all lanes together.
+
+    It is well again when whatever failed has succeeded: on a full disk, much of what only reads does so all the time.
+    """
 
     def __init__(self, outbox: Outbox, *, jitter: Callable[[], float], emit: Listener) -> None:
         self._outbox = outbox
         self._jitter = jitter
         self._emit = emit
-        self.is_well = True
+        self._failed: set[type[Command[Any]]] = set()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the store did what it was last asked, of each kind."""
+        return not self._failed
 
     async def do(self, command: Command[Answer]) -> Answer:
         """Carry out a command once. Raises StoreFailed and StoreClosed as the outbox does."""
         try:
             answer = await self._outbox.do(command)
         except StoreFailed as fault:
-            if self.is_well:
-                self.is_well = False
+            was_well = self.is_well
+            self._failed.add(type(command))
+            if was_well:
                 self._emit(StoreMoved(is_well=False, reason=str(fault)))
             raise
-        if not self.is_well:
-            self.is_well = True
-            self._emit(StoreMoved(is_well=True))
+        if self._failed:
+            self._failed.discard(type(command))
+            if self.is_well:
+                self._emit(StoreMoved(is_well=True))
         return answer
 
     async def insist(self, command: Command[Answer]) -> Answer:

@@ -1,0 +1,83 @@
+"""Senders that somebody cancels, at each await in turn: nothing is lost, and no slot is kept."""
+
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.outbox.commands import Bury, Command, Lease, SaveFacts, Settle
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
+from signalpost.domain.priority import NotificationPriority
+from signalpost.sinks.evidence import Rejected
+from signalpost.testing.scripted_sink import HANG, ScriptedSink
+from tests.unit.delivery.dispatch.world import DOWN, HERE, FaultyOutbox, World, ids, now, virtual, wait
+
+LIMITS = NOTHING_ASSUMED._replace(messages_a_minute=30, reserve=False)
+
+
+@pytest.mark.parametrize("answer", [None, DOWN, Rejected("unknown webhook", is_gone=True), HANG])
+@pytest.mark.parametrize("slow", [Lease, Settle, SaveFacts, Bury])
+@pytest.mark.parametrize("moment", [0.0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.5])
+def test_senders_cancelled_at_any_await_lose_nothing(answer: Any, slow: type[Command[Any]], moment: float) -> None:
+    """Each command takes half a second or more, and so does the sink, so that each moment is another await."""
+
+    @virtual
+    async def run() -> None:
+        outbox, sink = FaultyOutbox(), ScriptedSink([answer or (lambda: None)], latency=0.5)
+        for kind in (Lease, Settle, SaveFacts, Bury):
+            outbox.delays[kind] = 1.0 if kind is slow else 0.5
+        world = World(sink, outbox=outbox, limits=LIMITS, jitter=lambda: 0.5)
+        await world.dispatcher.start()
+        for name in "abc":
+            await world.put(name)
+        await wait(moment)
+        lane = world.dispatcher.lanes[HERE]
+        for task in lane.tasks:
+            task.cancel()
+        await wait(2.0)
+        assert all(task.done() for task in lane.tasks)
+        pacer = lane.far_end.pacer
+        assert pacer._minute is not None
+        assert pacer._minute.in_flight == 0
+        assert pacer.ready_at(now(), NotificationPriority.LOW) == now()
+        await world.dispatcher.stop(0.0)
+
+        outbox.delays.clear()
+        after = ScriptedSink()
+        async with World(after, outbox=outbox, limits=LIMITS) as again:
+            if again.dispatcher.lanes[HERE].far_end.gone_for is None:
+                await wait(120)
+                states = {name: await again.state(name) for name in "abc"}
+                assert set(states.values()) <= {"delivered", "dead"}
+                shown = [name for each in (*sink.shown, *after.shown) for name in each.ids]
+                for name, state in states.items():
+                    marked = [each.items[0].may_repeat for each in after.sent if each.ids == (name,)]
+                    assert (name in shown) is (state == "delivered")
+                    assert shown.count(name) == 1 or all(marked)
+            else:
+                await again.dispatcher.drain()
+                assert ids(after) == []
+                assert {await again.state(name) for name in "abc"} == {"dead"}
+
+    run()
+
+
+@pytest.mark.parametrize("moment", [2.5, 4.0])
+def test_a_sender_cancelled_in_a_probe_leaves_the_breaker_able_to_probe(moment: float) -> None:
+    @virtual
+    async def run() -> None:
+        sink = ScriptedSink([DOWN] * 5, probes=[HANG, DOWN])
+        async with World(sink, jitter=lambda: 1.0) as world:
+            for _ in range(9):
+                await world.put()
+            await wait(moment)
+            lane = world.dispatcher.lanes[HERE]
+            for task in lane.tasks:
+                task.cancel()
+            await wait(0.1)
+            assert lane.far_end.breaker.probe_at == 1006.0
+            lane.start()
+            await wait(20)
+            assert len(sink.probed) >= 2
+            assert len(sink.shown) == 9
+
+    run()

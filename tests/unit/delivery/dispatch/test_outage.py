@@ -1,0 +1,261 @@
+"""A far end that fails: the breaker stops sending, finds out with one invisible request, and lets one message try."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from signalpost.delivery.pacing.limits import Limits
+from signalpost.domain.events import BreakerMoved, DestinationGone
+from signalpost.sinks.evidence import Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.sinks.port import Answer
+from signalpost.testing.scripted_sink import HANG, ScriptedSink, Step
+from tests.unit.delivery.dispatch.world import BROKEN, DOWN, HERE, SILENT, URGENT, World, ids, now, virtual, wait
+
+BEGAN = 1000.0
+
+
+def during(fault: Step, seconds: float, start: float = 0.0) -> Iterator[Step]:
+    """A script: the fault as long as the outage lasts, and nothing wrong before and after."""
+    while True:
+        yield lambda: fault if BEGAN + start <= now() < BEGAN + start + seconds else None
+
+
+def hanging_during(seconds: float) -> Iterator[Step]:
+    """A script: no answer at all as long as the outage lasts."""
+    while True:
+        yield HANG if now() < BEGAN + seconds else (lambda: None)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("answers_probes", [False, True])
+def test_an_outage_of_60_s_costs_under_40_requests_and_6_seconds(seed: int, answers_probes: bool) -> None:
+    @virtual
+    async def run() -> None:
+        random = Random(seed)
+        probes = () if answers_probes else during(BROKEN, 60)
+        sink = ScriptedSink(during(BROKEN, 60), probes=probes, latency=lambda: random.uniform(0.01, 0.2))
+        async with World(sink, limits=Limits(reserve=False), jitter=random.random) as world:
+            for _ in range(140):
+                await world.put()
+            await wait(66)
+            requests = [sent.began for sent in sink.sent] + sink.probed
+            assert len([each for each in requests if each < BEGAN + 60]) < 40
+            assert sink.shown[0].began <= BEGAN + 66
+            await world.dispatcher.drain()
+            assert len(sink.shown) == 140
+            assert len(set(ids(sink))) == 140
+
+    run()
+
+
+@virtual
+async def test_an_outage_that_hangs_is_found_out_about_with_probes_that_wait_3_seconds() -> None:
+    sink = ScriptedSink(during(SILENT, 60), probes=hanging_during(60))
+    async with World(sink, jitter=lambda: 1.0) as world:
+        for _ in range(20):
+            await world.put()
+        await wait(70)
+        assert [at - BEGAN for at in sink.probed] == [2.0, 6.0, *range(11, 62, 5)]
+        assert sink.shown[0].began == BEGAN + 61.0
+
+
+@virtual
+async def test_the_breaker_opens_probes_with_one_request_tries_one_message_and_closes() -> None:
+    sink = ScriptedSink([DOWN] * 5, probes=[DOWN], latency=0.5)
+    async with World(sink, jitter=lambda: 1.0, workers=3) as world:
+        for _ in range(20):
+            await world.put()
+        await wait(60)
+        opened_at = world.times[world.events.index(BreakerMoved(HERE, "open"))]
+        assert [event.state for event in world.heard(BreakerMoved)] == ["open", "half-open", "closed"]
+        assert [at - opened_at for at in sink.probed] == [2.0, 6.0]
+        half_open_at, closed_at = opened_at + 6.5, opened_at + 7.0
+        assert [sent.began for sent in sink.sent if opened_at < sent.began < closed_at] == [half_open_at]
+        assert world.dispatcher.lanes[HERE].far_end.breaker.trips == 1
+
+
+@virtual
+async def test_while_the_breaker_is_open_nothing_is_tried_and_no_attempt_is_used_up() -> None:
+    sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 1000)
+    async with World(sink, jitter=lambda: 1.0) as world:
+        names = [await world.put() for _ in range(10)]
+        await wait(3600)
+        assert len(sink.sent) == 5
+        assert sum([(await world.delivery(name)).attempts for name in names]) == 5
+        assert {await world.state(name) for name in names} == {"pending"}
+
+
+@virtual
+async def test_what_is_tried_first_after_an_outage_is_not_what_failed_last() -> None:
+    """One message that the far end cannot bear must not keep the others from being tried."""
+    sink = ScriptedSink([DOWN] * 5, latency=0.001)
+    async with World(sink, workers=1, jitter=lambda: 0.0) as world:
+        await world.put("poison")
+        await world.put("other")
+        await wait(1.5)
+        assert ids(sink) == ["poison"] * 5
+        await wait(3)
+        assert ids(sink)[5] == "other"
+        assert (await world.delivery("poison")).state.value == "delivered"
+        assert [attempt.outcome for attempt in await world.history("poison")] == ["unavailable"] * 5 + ["delivered"]
+
+
+@virtual
+async def test_where_nothing_else_waits_what_failed_last_is_tried() -> None:
+    sink = ScriptedSink([DOWN] * 5)
+    async with World(sink, workers=1, jitter=lambda: 0.0) as world:
+        await world.put("only")
+        await wait(3)
+        assert await world.state("only") == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_alive"),
+    [
+        (Answer(), True),
+        (Rejected("no such path", status=404), True),
+        (Rejected("method not allowed", status=405), True),
+        (Throttled("slow down", retry_after=0.0, scope="destination", status=429), False),
+        (Unavailable("connection refused"), False),
+        (Unconfirmed("bad gateway", status=502), False),
+        (ValueError("https://secret"), False),
+        (HANG, False),
+    ],
+)
+def test_any_answer_but_429_and_5xx_shows_that_the_far_end_lives(answer: Step, is_alive: bool) -> None:
+    @virtual
+    async def run() -> None:
+        sink = ScriptedSink([DOWN] * 5, probes=[answer] + [DOWN] * 9)
+        async with World(sink, jitter=lambda: 0.5) as world:
+            for _ in range(9):
+                await world.put()
+            await wait(6)
+            assert (len(sink.shown) > 0) is is_alive
+
+    run()
+
+
+@virtual
+async def test_a_probe_that_is_throttled_is_not_repeated_before_its_time() -> None:
+    sink = ScriptedSink([DOWN] * 5, probes=[Throttled("slow down", retry_after=30.0, scope="destination")])
+    async with World(sink, jitter=lambda: 1.0) as world:
+        for _ in range(9):
+            await world.put()
+        await wait(60)
+        assert [at - BEGAN for at in sink.probed] == [2.0, 32.0]
+
+
+@virtual
+async def test_refusals_and_throttling_are_answers_and_open_no_breaker() -> None:
+    busy = Throttled("slow down", retry_after=0.1, scope="destination")
+    sink = ScriptedSink([Rejected("bad request", status=400), busy] * 20)
+    async with World(sink) as world:
+        for _ in range(30):
+            await world.put()
+        await world.dispatcher.drain()
+        assert world.heard(BreakerMoved) == []
+        await wait(60)
+        assert len(sink.sent) == 50
+
+
+@virtual
+async def test_the_trouble_of_one_destination_delays_no_other() -> None:
+    down, slow, well = (
+        ScriptedSink(during(DOWN, 3600), probes=during(DOWN, 3600)),
+        ScriptedSink([HANG] * 99),
+        ScriptedSink(),
+    )
+    async with World(down, slow, well, limits=Limits(reserve=False)) as world:
+        for name in world.sinks:
+            for _ in range(20):
+                await world.put(to=name)
+        began = now()
+        await wait(7)
+        assert len(well.shown) == 20
+        assert max(sent.began for sent in well.shown) - began == pytest.approx(6.0)
+        assert (len(down.shown), len(slow.shown)) == (0, 0)
+
+
+@virtual
+async def test_what_fails_each_time_is_dead_after_twelve_attempts_and_says_why() -> None:
+    sink = ScriptedSink(Unavailable("no route to host") for _ in range(99))
+    async with World(sink, jitter=lambda: 0.5) as world:
+        await world.put("hopeless")
+        await wait(3600)
+        delivery = await world.delivery("hopeless")
+        assert (delivery.state.value, delivery.attempts, len(sink.sent)) == ("dead", 12, 12)
+        assert delivery.reason == "no route to host (attempt 12 of 12)"
+
+
+@virtual
+async def test_a_second_silence_ends_as_unconfirmed_and_each_retry_is_marked() -> None:
+    sink = ScriptedSink([SILENT, SILENT])
+    async with World(sink) as world:
+        await world.put("maybe")
+        await wait(60)
+        delivery = await world.delivery("maybe")
+        assert (delivery.state.value, delivery.unanswered, delivery.may_repeat) == ("unconfirmed", 2, True)
+        assert [sent.items[0].may_repeat for sent in sink.sent] == [False, True]
+
+
+@virtual
+async def test_a_destination_that_is_gone_is_not_asked_again_and_what_waits_is_buried() -> None:
+    sink = ScriptedSink([Rejected("unknown webhook", status=404, code=10015, is_gone=True)])
+    world = World(sink)
+    for number in range(1200):
+        await world.put(f"n{number}", wakes=False)
+    async with world:
+        await wait(1)
+        assert world.heard(DestinationGone) == [DestinationGone(HERE, "unknown webhook")]
+        await world.put("late", URGENT)
+        await wait(3600)
+        assert len(sink.sent) <= 2
+        assert {await world.state(f"n{number}") for number in range(1200)} == {"dead"}
+        assert (await world.delivery("late")).reason == "unknown webhook"
+        assert await world.dispatcher.drain() == ()
+
+
+@virtual
+async def test_that_a_destination_is_gone_is_remembered_until_a_person_says_otherwise() -> None:
+    sink = ScriptedSink([Rejected("unknown webhook", is_gone=True)])
+    world = World(sink)
+    async with world:
+        await world.put()
+        await world.dispatcher.drain()
+    await world.put("buried", wakes=False)
+    second = ScriptedSink()
+    async with World(second, outbox=world.outbox) as again:
+        await again.dispatcher.drain()
+        assert await again.state("buried") == "dead"
+        await again.dispatcher.enable(HERE)
+        await again.put("sent")
+        await again.dispatcher.drain()
+        assert ids(second) == ["sent"]
+    async with World(second, outbox=world.outbox) as third:
+        assert third.dispatcher.lanes[HERE].far_end.gone_for is None
+
+
+@virtual
+async def test_a_probe_may_find_out_that_the_destination_is_gone() -> None:
+    sink = ScriptedSink([DOWN] * 5, probes=[Rejected("invalid token", code=50027, is_gone=True)])
+    async with World(sink) as world:
+        for _ in range(9):
+            await world.put()
+        await wait(10)
+        assert world.heard(DestinationGone) == [DestinationGone(HERE, "invalid token")]
+        assert (len(sink.sent), len(sink.probed)) == (5, 1)
+        assert await world.dispatcher.drain() == ()
+
+
+@virtual
+async def test_what_was_being_sent_when_the_destination_went_is_settled_as_it_ends() -> None:
+    sink = ScriptedSink([HANG, Rejected("unknown webhook", is_gone=True)])
+    async with World(sink) as world:
+        await world.put("hangs")
+        await wait(1)
+        await world.put("finds out", URGENT)
+        await wait(1)
+        sink.release()
+        await wait(1)
+        assert await world.state("hangs") == "delivered"

@@ -7,26 +7,36 @@ from signalpost import clock as _clock
 from signalpost.system_clock import SystemClock as _SystemClock
 
 if TYPE_CHECKING:
+    from signalpost.config import Config
+    from signalpost.delivery.pacing.breaker import CircuitBreaker
     from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
     from signalpost.domain.announcement import Announcement
     from signalpost.domain.candle import Candle
     from signalpost.domain.context import Context
+    from signalpost.domain.delivery import Delivery, DeliveryState
     from signalpost.domain.instrument import Instrument
     from signalpost.domain.market_analysis import MarketAnalysis
     from signalpost.domain.priority import NotificationPriority
     from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
     from signalpost.domain.signal import Signal
     from signalpost.domain.system_status import SystemStatus
+    from signalpost.domain.ticket import Outcome, Ticket
     from signalpost.domain.tier import UserTier
     from signalpost.domain.timeframe import Timeframe
     from signalpost.errors import (
+        Evidence,
         InvalidCandleFile,
         InvalidConfiguration,
         InvalidSnapshot,
         InvalidValue,
         OutOfOrder,
         SignalpostError,
+        StoreFailed,
+        StoreUnusable,
     )
+    from signalpost.service import AsyncNotificationService, Health, HealthStatus
+    from signalpost.sinks.discord.service import DiscordService
+    from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
     from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
     from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
     from signalpost.trading.strategies.port import Filtered, Strategy
@@ -38,10 +48,19 @@ __all__ = [
     "AlertSeverity",
     "AlertStatus",
     "Announcement",
+    "AsyncNotificationService",
     "Candle",
+    "CircuitBreaker",
+    "Config",
     "Context",
     "CrossoverType",
+    "Delivery",
+    "DeliveryState",
+    "DiscordService",
+    "Evidence",
     "Filtered",
+    "Health",
+    "HealthStatus",
     "Instrument",
     "InvalidCandleFile",
     "InvalidConfiguration",
@@ -52,13 +71,22 @@ __all__ = [
     "MarketAnalysis",
     "NotificationPriority",
     "OutOfOrder",
+    "Outcome",
+    "Receipt",
+    "Rejected",
     "Signal",
     "SignalStatus",
     "SignalType",
     "SignalpostError",
+    "StoreFailed",
+    "StoreUnusable",
     "Strategy",
     "SystemStatus",
+    "Throttled",
+    "Ticket",
     "Timeframe",
+    "Unavailable",
+    "Unconfirmed",
     "UserTier",
     "__version__",
 ]
@@ -68,10 +96,19 @@ _ROOM_BY_NAME = {
     "AlertSeverity": "domain.alert",
     "AlertStatus": "domain.alert",
     "Announcement": "domain.announcement",
+    "AsyncNotificationService": "service",
     "Candle": "domain.candle",
+    "CircuitBreaker": "delivery.pacing.breaker",
+    "Config": "config",
     "Context": "domain.context",
     "CrossoverType": "domain.side",
+    "Delivery": "domain.delivery",
+    "DeliveryState": "domain.delivery",
+    "DiscordService": "sinks.discord.service",
+    "Evidence": "errors",
     "Filtered": "trading.strategies.port",
+    "Health": "service",
+    "HealthStatus": "service",
     "Instrument": "domain.instrument",
     "InvalidCandleFile": "errors",
     "InvalidConfiguration": "errors",
@@ -82,13 +119,22 @@ _ROOM_BY_NAME = {
     "MarketAnalysis": "domain.market_analysis",
     "NotificationPriority": "domain.priority",
     "OutOfOrder": "errors",
+    "Outcome": "domain.ticket",
+    "Receipt": "sinks.evidence",
+    "Rejected": "sinks.evidence",
     "Signal": "domain.signal",
     "SignalStatus": "domain.side",
     "SignalType": "domain.side",
     "SignalpostError": "errors",
+    "StoreFailed": "errors",
+    "StoreUnusable": "errors",
     "Strategy": "trading.strategies.port",
     "SystemStatus": "domain.system_status",
+    "Throttled": "sinks.evidence",
+    "Ticket": "domain.ticket",
     "Timeframe": "domain.timeframe",
+    "Unavailable": "sinks.evidence",
+    "Unconfirmed": "sinks.evidence",
     "UserTier": "domain.tier",
 }
 

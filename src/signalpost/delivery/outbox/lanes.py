@@ -59,6 +59,9 @@ class Waiting:
         it goes before those that were accepted after it.
         """
         lane = self._lane(row)
+        if not lane:
+            lane[row.delivery.id] = self.changed[row.delivery.id] = row
+            return row
         rank, priority = row.delivery.rank, row.delivery.priority
         for other in lane.values():
             if other.number > row.number:

@@ -75,10 +75,4 @@ CREATE TABLE fact (              -- what is remembered about destinations
   value       BLOB NOT NULL,        -- JSON
   PRIMARY KEY (destination, name)
 ) WITHOUT ROWID;
-CREATE TABLE tally (             -- the number of deliveries by destination and state
-  destination TEXT NOT NULL,
-  state       TEXT NOT NULL,
-  deliveries  INTEGER NOT NULL,
-  PRIMARY KEY (destination, state)
-) WITHOUT ROWID;
 """

@@ -71,7 +71,6 @@ class SqliteCore:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             answers = carry_out(batch, self._tables)
-            self._tables.flush()
             self._db.execute("COMMIT")
         except sqlite3.Error as fault:
             self._roll_back()

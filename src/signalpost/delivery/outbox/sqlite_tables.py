@@ -33,21 +33,14 @@ class SqliteTables:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._number: int = db.execute("SELECT coalesce(max(number), 0) FROM notification").fetchone()[0]
-        self._tally: Counter[tuple[str, str]] = Counter()
+        self._counts: Counter[tuple[str, str]] | None = None
         self._nothing_overdue_before = _EVER
         self._swept = ""
         self._recent: dict[int, Notification] = {}
 
-    def flush(self) -> None:
-        """Write what was counted since the last time: once a batch."""
-        changes = [(*name, change) for name, change in self._tally.items() if change]
-        self._tally.clear()
-        if changes:
-            self._db.executemany(sql.COUNT, changes)
-
     def forget(self) -> None:
         """Forget what was learnt in a transaction that was rolled back."""
-        self._tally.clear()
+        self._counts = None
         self._nothing_overdue_before = _EVER
 
     def next_number(self) -> int:
@@ -57,13 +50,13 @@ class SqliteTables:
 
     def keys(self, names: Sequence[str]) -> dict[str, Key]:
         """Look keys up."""
-        found = self._db.execute(sql.KEYS, (_json(names),))
+        found = self._looked_up(sql.KEYS, names)
         return {name: Key(content_hash, first, _instant(until)) for name, content_hash, first, until in found}
 
     def save_keys(self, keys: Mapping[str, Key]) -> None:
         """Write keys."""
         rows = [(name, key.content_hash, key.notification_id, _micros(key.until)) for name, key in keys.items()]
-        self._db.executemany("INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?)", rows)
+        self._write("INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?)", rows)
 
     def forget_keys(self, now: datetime, limit: int) -> None:
         """Look at some keys, going on where the last look ended."""
@@ -72,12 +65,12 @@ class SqliteTables:
         keys = swept.fetchall()
         self._swept = keys[-1][0] if len(keys) == count else ""
         over = [(key,) for key, until in keys if until <= _micros(now)]
-        self._db.executemany("DELETE FROM key WHERE key = ?", over)
+        self._write("DELETE FROM key WHERE key = ?", over)
 
     def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
         """Write notifications, each as one line of JSON."""
         rows = [(number, each.id, _micros(each.accepted_at), each.to_json().decode()) for number, each in numbered]
-        self._db.executemany("INSERT INTO notification (number, id, accepted_at, body) VALUES (?, ?, ?, ?)", rows)
+        self._write("INSERT INTO notification (number, id, accepted_at, body) VALUES (?, ?, ?, ?)", rows)
         self._recent.update(numbered)
         for number in list(islice(self._recent, max(0, len(self._recent) - MOST_RECENT))):
             del self._recent[number]
@@ -102,12 +95,12 @@ class SqliteTables:
     def delete(self, numbered: Sequence[tuple[int, str]]) -> None:
         """Delete notifications, and all that hangs on them."""
         names = (_json([name for _, name in numbered]),)
-        for destination, state, count in self._db.execute(sql.COUNT_GONE, names):
-            self._tally[destination, state] -= count
+        if self._counts is not None:
+            self._counts.subtract(_counted(self._db.execute(sql.COUNT_GONE, names)))
         self._show_less(self._db.execute(sql.MESSAGES_OF_GONE, names).fetchall())
         self._db.execute(sql.DELETE_ATTEMPTS, names)
         self._db.execute(sql.DELETE, names)
-        self._db.executemany(sql.DELETE_NOTIFICATION, [(number,) for number, _ in numbered])
+        self._write(sql.DELETE_NOTIFICATION, [(number,) for number, _ in numbered])
 
     def rows(self, names: Sequence[DeliveryId]) -> dict[DeliveryId, Row]:
         """Look deliveries up by their primary key."""
@@ -116,7 +109,7 @@ class SqliteTables:
 
     def waiting(self, sequences: Collection[str]) -> Iterable[Row]:
         """Look up what waits of some sequences."""
-        return map(_row, self._db.execute(sql.WAITING, (_json(list(sequences)),)).fetchall())
+        return map(_row, self._looked_up(sql.WAITING, list(sequences)).fetchall())
 
     def lane(self, destination: str) -> Iterator[Row]:
         """Walk along a lane's index."""
@@ -151,18 +144,15 @@ class SqliteTables:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Insert deliveries."""
-        for row in rows:
-            self._tally[row.delivery.id.destination, row.delivery.state.value] += 1
-        self._expect(rows)
-        self._db.executemany(sql.ADD, [_values(row) for row in rows])
+        self._learn(rows)
+        self._write(sql.ADD, [_values(row) for row in rows])
 
     def move(self, rows: Sequence[Row], was: DeliveryState) -> None:
         """Update deliveries."""
-        for row in rows:
-            self._tally[row.delivery.id.destination, was.value] -= 1
-            self._tally[row.delivery.id.destination, row.delivery.state.value] += 1
-        self._expect(rows)
-        self._db.executemany(sql.MOVE, [_changes(row.delivery) for row in rows])
+        self._learn(rows)
+        if self._counts is not None:
+            self._counts.subtract((row.delivery.id.destination, was.value) for row in rows)
+        self._write(sql.MOVE, [_changes(row.delivery) for row in rows])
 
     def add_attempts(self, attempts: Sequence[tuple[DeliveryId, Attempt]]) -> None:
         """Insert attempts."""
@@ -170,7 +160,7 @@ class SqliteTables:
             (*name, _micros(each.began_at), _micros(each.ended_at), each.outcome, each.detail)
             for name, each in attempts
         ]
-        self._db.executemany(sql.ADD_ATTEMPT, rows)
+        self._write(sql.ADD_ATTEMPT, rows)
 
     def attempts(self, name: DeliveryId) -> tuple[Attempt, ...]:
         """Read attempts."""
@@ -187,18 +177,18 @@ class SqliteTables:
             rows.append((new.destination, new.message_id, _micros(new.sent_at), new.version, int(moves)))
             if moves and before is not None:
                 left.append((1, new.destination, before))
-        self._db.executemany(sql.ADD_MESSAGE, rows)
+        self._write(sql.ADD_MESSAGE, rows)
         self._show_less(left)
 
     def _show_less(self, messages: Sequence[tuple[int, str, str]]) -> None:
-        self._db.executemany(sql.SHOW_LESS, messages)
-        self._db.executemany(sql.DELETE_MESSAGE, [message[1:] for message in messages])
+        self._write(sql.SHOW_LESS, messages)
+        self._write(sql.DELETE_MESSAGE, [message[1:] for message in messages])
 
     def stats(self) -> dict[tuple[str, DeliveryState], int]:
-        """Read what was counted."""
-        self.flush()
-        found = self._db.execute("SELECT destination, state, deliveries FROM tally WHERE deliveries > 0")
-        return {(destination, _STATES[state]): count for destination, state, count in found}
+        """Count once, by reading all; from then on the count is kept."""
+        if self._counts is None:
+            self._counts = _counted(self._db.execute(sql.COUNT))
+        return {(lane, _STATES[state]): count for (lane, state), count in self._counts.items() if count}
 
     def stream(self, name: str) -> StreamState | None:
         """Read a stream's state."""
@@ -209,7 +199,7 @@ class SqliteTables:
     def save_streams(self, states: Sequence[StreamState]) -> None:
         """Write streams' states."""
         rows = [(each.stream, each.fingerprint, _micros(each.watermark), each.state) for each in states]
-        self._db.executemany("INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)", rows)
+        self._write("INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)", rows)
 
     def facts(self, destination: str) -> dict[str, bytes]:
         """Read facts."""
@@ -218,15 +208,30 @@ class SqliteTables:
     def save_facts(self, destination: str, facts: Mapping[str, bytes]) -> None:
         """Write facts."""
         kept = [(destination, name, value) for name, value in facts.items() if value]
-        self._db.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?, ?)", kept)
+        self._write("INSERT OR REPLACE INTO fact VALUES (?, ?, ?)", kept)
         forgotten = [(destination, name) for name, value in facts.items() if not value]
-        self._db.executemany("DELETE FROM fact WHERE destination = ? AND name = ?", forgotten)
+        self._write("DELETE FROM fact WHERE destination = ? AND name = ?", forgotten)
 
-    def _expect(self, rows: Sequence[Row]) -> None:
-        """Keep the promise of `_nothing_overdue_before` for rows that now wait."""
-        for row in rows:
-            if row.is_pending:
-                self._nothing_overdue_before = min(self._nothing_overdue_before, _micros(row.delivery.valid_until))
+    def _learn(self, rows: Sequence[Row]) -> None:
+        """Keep count, and keep the promise of `_nothing_overdue_before`, for rows as they are now."""
+        if self._counts is not None:
+            self._counts.update((row.delivery.id.destination, row.delivery.state.value) for row in rows)
+        ends = [row.delivery.valid_until for row in rows if row.is_pending]
+        if ends:
+            self._nothing_overdue_before = min(self._nothing_overdue_before, _micros(min(ends)))
+
+    def _looked_up(self, query: str, names: Sequence[str]) -> sqlite3.Cursor:
+        if len(names) == 1:
+            return self._db.execute(f"{query} = ?", names)
+        return self._db.execute(f"{query} IN {sql.LISTED}", (_json(names),))
+
+    def _write(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            self._db.executemany(statement, rows)
+
+
+def _counted(found: Iterable[tuple[str, str, int]]) -> Counter[tuple[str, str]]:
+    return Counter({(destination, state): count for destination, state, count in found})
 
 
 def _row(values: tuple[Any, ...]) -> Row:

@@ -69,15 +69,20 @@ class _Intake:
 
     def __init__(self, tables: Tables, notifications: Sequence[Notification]) -> None:
         self._tables = tables
-        self._known = tables.keys([each.key for each in notifications])
-        self._waiting = Waiting(tables.waiting({each.sequence for each in notifications}))
+        names = [each.key for each in notifications]
+        sequences = [each.sequence for each in notifications]
+        self._names = iter(zip(names, sequences, strict=True))
+        self._known = tables.keys(names)
+        self._waiting = Waiting(tables.waiting(set(sequences)))
         self._keys: dict[str, Key] = {}
         self._notifications: dict[str, tuple[int, Notification]] = {}
         self._rows: list[Row] = []
 
     def accept(self, item: NewNotification) -> PutResult:
+        """Decide on the next of the notifications."""
         told = item.notification
-        name, content_hash = told.key, told.content_hash
+        name, sequence = next(self._names)
+        content_hash = told.content_hash
         known = self._known.get(name)
         if known is not None and known.until > told.accepted_at:
             same = known.content_hash == content_hash
@@ -85,18 +90,16 @@ class _Intake:
         if told.id in self._notifications:
             raise StoreFailed(f"the notification id {told.id} was given twice: give each notification an id of its own")
         self._known[name] = self._keys[name] = Key(content_hash, told.id, item.key_until)
-        number, sequence = self._tables.next_number(), told.sequence
+        number = self._tables.next_number()
         self._notifications[told.id] = number, told
         for wanted in item.deliveries:
-            self._enter(first(told, number, sequence, wanted), supersedes=item.supersedes)
+            row = first(told, number, sequence, wanted)
+            self._rows.append(row)
+            if wanted.state is _PENDING:
+                if item.supersedes:
+                    self._waiting.supersede(row)
+                self._waiting.enter(row)
         return PutResult(Outcome.ACCEPTED, told.id)
-
-    def _enter(self, row: Row, *, supersedes: bool) -> None:
-        if row.is_pending:
-            if supersedes:
-                self._waiting.supersede(row)
-            self._waiting.enter(row)
-        self._rows.append(row)
 
     def write(self) -> None:
         changed = dict(self._waiting.changed)

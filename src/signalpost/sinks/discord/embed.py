@@ -91,7 +91,7 @@ def _that_fit(fields: Iterable[Field], room: int) -> Iterable[Field]:
 
 
 def _facts(facts: tuple[tuple[str, Fact], ...], places: int, room: int) -> list[Field]:
-    made = [Field(_label(name[: limits.FIELD_NAME]), _shown(value)) for name, value in facts[:places]]
+    made = (Field(_label(name[: limits.FIELD_NAME]), _shown(value)) for name, value in facts[:places])
     fitting = list(_that_fit(made, room))
     if len(fitting) == len(facts):
         return fitting

@@ -29,6 +29,7 @@ _MARKDOWN = re.compile(
 _MAY_BE_MARKDOWN = re.compile(r"[\\*`<\[~|_#>@]")
 _LONGEST_LINK = 2048
 _LONGEST_GRAPHEME = 40
+_SLACK = 64
 _JOINER = "\u200d"
 
 
@@ -61,11 +62,14 @@ def is_blank(text: str) -> bool:
 
 
 def _fitted(text: str, most: int, change: Callable[[str], str]) -> str:
-    whole = len(text) <= 4 * most  # what is far too long need not be changed to the end
-    shown = change(text if whole else text[: 4 * most])
+    for reach in (most + _SLACK, 4 * most):  # what is far too long need not be changed to its end
+        shown = change(text[:reach])
+        if len(text) <= reach or len(shown) > most:
+            break
     if is_blank(shown):
         return BLANK
-    return cut(shown if whole else shown + _ELLIPSIS, most)
+    is_told = len(text) <= reach or len(shown) > most
+    return cut(shown if is_told else shown + _ELLIPSIS, most)
 
 
 def _clean(text: str) -> str:

@@ -3,16 +3,7 @@
 import logging
 
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.events import (
-    BreakerMoved,
-    DestinationGone,
-    Event,
-    SendBegan,
-    SendEnded,
-    Settled,
-    StoreMoved,
-    Taken,
-)
+from signalpost.domain.events import BreakerMoved, DestinationGone, Event, SendBegan, SendEnded, Settled, Taken
 from signalpost.domain.ticket import Outcome
 
 logger = logging.getLogger("signalpost")
@@ -42,9 +33,9 @@ def log(event: Event) -> None:
             logger.warning("the breaker of %s is %s", destination, state)
         case DestinationGone(destination, reason):
             logger.error("%s is gone for good: %s", destination, reason)
-        case StoreMoved(is_well, reason):
-            level = logging.WARNING if is_well else logging.ERROR
-            logger.log(level, "the store is %s%s", "well again" if is_well else "unwell", _because(reason))
+        case _:
+            level, state = (logging.WARNING, "well again") if event.is_well else (logging.ERROR, "unwell")
+            logger.log(level, "the store is %s%s", state, _because(event.reason))
 
 
 def _because(reason: str | None) -> str:

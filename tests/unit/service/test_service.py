@@ -1,0 +1,113 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from signalpost import (
+    Alert,
+    AsyncNotificationService,
+    Config,
+    HealthStatus,
+    InvalidConfiguration,
+    InvalidValue,
+    NotificationPriority,
+    Outcome,
+    SystemStatus,
+    UserTier,
+)
+from signalpost.sandbox.server import Sandbox
+from tests.unit.service.conftest import ConfigFor, shown, signal
+
+
+async def test_a_signal_is_accepted_written_and_appears(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        ticket = await service.queue_notification(
+            signal(),
+            priority=NotificationPriority.HIGH,
+            user_tier=UserTier.PREMIUM,
+            additional_context={"market_conditions": "trending"},
+        )
+        assert (ticket.outcome, ticket.reason, bool(ticket)) == (Outcome.ACCEPTED, None, True)
+        assert await service.drain(timeout=30) == []
+        (delivery,) = await service.deliveries(ticket.id)
+        assert (delivery.state, delivery.id.destination, delivery.attempts) == ("delivered", "signals-premium", 1)
+        assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
+        metrics = service.get_metrics()
+        assert {name: metrics[name] for name in ("notifications_queued", "notifications_sent", "queue_depth")} == {
+            "notifications_queued": 1,
+            "notifications_sent": 1,
+            "queue_depth": 0,
+        }
+        assert (metrics["notifications_failed"], metrics["circuit_breaker_trips"]) == (0, 0)
+        assert service.health() == (HealthStatus.HEALTHY, ())
+        assert service.is_healthy()
+
+
+async def test_many_at_once_are_all_delivered_each_once(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        tickets = await asyncio.gather(
+            *(service.send_alert_async(Alert(alert_type="feed", severity="high", title=f"t{n}")) for n in range(50))
+        )
+        assert all(ticket.outcome is Outcome.ACCEPTED for ticket in tickets)
+        await service.drain(timeout=30)
+    assert sorted(shown(sandbox, "alerts-critical")) == sorted(f"HIGH Alert - t{n}" for n in range(50))
+
+
+async def test_the_doors_for_signals_and_alerts_are_the_same_door(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        one = signal()
+        first = await service.send_signal_async(one, user_tier="premium", additional_context={"a": 1})
+        again = await service.queue_notification(one, None, UserTier.PREMIUM, {"a": 1})
+        assert (again.outcome, again.id) == (Outcome.DUPLICATE, first.id)
+
+
+async def test_without_a_webhook_it_refuses_with_a_reason_and_does_not_pretend(tmp_path: Path) -> None:
+    async with AsyncNotificationService(Config(home=tmp_path)) as service:
+        ticket = await service.queue_notification(signal())
+        assert (ticket.outcome, bool(ticket)) == (Outcome.REFUSED, False)
+        assert ticket.reason == "no webhook for signals-free: set one"
+        status, reasons = service.health()
+        assert status is HealthStatus.DEGRADED
+        assert reasons[0].startswith("no webhook is set")
+        assert not service.is_healthy()
+
+
+async def test_the_environment_alone_is_a_configuration(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGNALPOST_HOME", str(tmp_path / "made" / "here"))
+    monkeypatch.setenv("DISCORD_WEBHOOK_URL", sandbox.webhook("everything"))
+    async with AsyncNotificationService() as service:
+        await service.queue_notification(SystemStatus(status="operational"))
+        await service.drain(timeout=30)
+    assert len(shown(sandbox, "everything")) == 1
+
+
+def test_an_environment_that_cannot_be_meant_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_WEBHOOK_URL", "https://example.com/hook")
+    with pytest.raises(InvalidConfiguration, match="DISCORD_WEBHOOK_URL: "):
+        AsyncNotificationService()
+
+
+async def test_wrong_arguments_are_raised_and_an_unwell_world_is_not(config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        with pytest.raises(InvalidValue):
+            await service.queue_notification("BUY EURUSD")  # type: ignore[arg-type]
+        with pytest.raises(InvalidValue):
+            await service.queue_notification(signal(), priority="soon")
+
+
+async def test_what_does_not_run_refuses_and_knows_nothing(config_for: ConfigFor) -> None:
+    service = AsyncNotificationService(config_for())
+    ticket = await service.queue_notification(signal())
+    assert ticket == (Outcome.REFUSED, "", "the service does not run: start it first")
+    assert await service.drain() == []
+    assert await service.deliveries("0") == []
+    assert await service.stop() == []
+    assert service.health() == (HealthStatus.UNHEALTHY, ("it does not run",))
+    await service.start()
+    await service.start()
+    assert (await service.queue_notification(signal())).outcome is Outcome.ACCEPTED
+    assert await service.deliveries("") == []
+    await service.stop()
+    assert (await service.queue_notification(signal())).outcome is Outcome.REFUSED

@@ -1,0 +1,70 @@
+import logging
+
+import pytest
+
+from signalpost import Delivery, DeliveryState, Outcome, Ticket
+from signalpost.domain.events import (
+    BreakerMoved,
+    DestinationGone,
+    Event,
+    SendBegan,
+    SendEnded,
+    Settled,
+    StoreMoved,
+    Taken,
+)
+from signalpost.domain.notification import Notification
+from signalpost.telemetry.log import log
+
+
+def told(caplog: pytest.LogCaptureFixture, event: Event) -> tuple[str, str]:
+    caplog.clear()
+    caplog.set_level(logging.DEBUG, "signalpost")
+    log(event)
+    (record,) = caplog.records
+    assert record.name == "signalpost"
+    return record.levelname, record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("state", "level"),
+    [
+        (DeliveryState.DELIVERED, "INFO"),
+        (DeliveryState.PENDING, "INFO"),
+        (DeliveryState.EXPIRED, "WARNING"),
+        (DeliveryState.UNCONFIRMED, "WARNING"),
+        (DeliveryState.DEAD, "ERROR"),
+    ],
+)
+def test_a_delivery_that_people_should_look_at_is_loud(
+    caplog: pytest.LogCaptureFixture, delivery: Delivery, state: DeliveryState, level: str
+) -> None:
+    event = Settled(delivery._replace(state=state, reason="so it is"))
+    assert told(caplog, event) == (level, f"delivery 0001@system-status is {state}: so it is")
+
+
+def test_what_intake_answered_is_told_and_refusals_warn(
+    caplog: pytest.LogCaptureFixture, notification: Notification
+) -> None:
+    accepted = Taken(Ticket(Outcome.ACCEPTED, "0001"), notification, ("system-status",))
+    refused = Taken(Ticket(Outcome.REFUSED, "", "no webhook"), notification, ())
+    assert told(caplog, accepted) == ("INFO", "status:1 new accepted")
+    assert told(caplog, refused) == ("WARNING", "status:1 new refused: no webhook")
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "text"),
+    [
+        (SendEnded("d", "throttled", "wait 2 s", 0.25), "DEBUG", "a send to d was throttled after 0.250 s: wait 2 s"),
+        (BreakerMoved("d", "open"), "WARNING", "the breaker of d is open"),
+        (DestinationGone("d", "10015"), "ERROR", "d is gone for good: 10015"),
+        (StoreMoved(False, "disk full"), "ERROR", "the store is unwell: disk full"),
+        (StoreMoved(True), "WARNING", "the store is well again"),
+    ],
+)
+def test_every_other_event_is_one_line(caplog: pytest.LogCaptureFixture, event: Event, level: str, text: str) -> None:
+    assert told(caplog, event) == (level, text)
+
+
+def test_a_beginning_send_is_told_to_who_looks_closely(caplog: pytest.LogCaptureFixture, delivery: Delivery) -> None:
+    assert told(caplog, SendBegan("d", (delivery,))) == ("DEBUG", "sending 1 to d")

@@ -1,0 +1,40 @@
+from signalpost import Delivery, DeliveryState, Outcome, Ticket
+from signalpost.domain.events import BreakerMoved, SendBegan, SendEnded, Settled, Taken
+from signalpost.domain.notification import Notification
+from signalpost.telemetry.metrics import Metrics
+
+
+def test_tickets_are_counted_as_notifications_and_the_rest_as_deliveries(
+    notification: Notification, delivery: Delivery
+) -> None:
+    metrics = Metrics()
+    metrics(Taken(Ticket(Outcome.ACCEPTED, "1"), notification, ("a", "b")))
+    metrics(Taken(Ticket(Outcome.DUPLICATE, "1"), notification, ("a", "b")))
+    metrics(Taken(Ticket(Outcome.REFUSED, ""), notification, ()))
+    counts = metrics.snapshot()
+    assert (counts["notifications_queued"], counts["queue_depth"]) == (1, 2)
+    assert (counts["tickets_duplicate"], counts["tickets_refused"]) == (1, 1)
+    metrics(Settled(delivery._replace(state=DeliveryState.DELIVERED)))
+    assert metrics.snapshot()["queue_depth"] == 1
+
+
+def test_sent_means_that_the_far_end_said_so(delivery: Delivery) -> None:
+    metrics = Metrics()
+    metrics.found_open(5)
+    metrics(SendBegan("a", (delivery,)))
+    metrics(SendEnded("a", "delivered", "", 0.1))
+    assert metrics.snapshot()["notifications_sent"] == 0
+    for state in DeliveryState:
+        metrics(Settled(delivery._replace(state=state)))
+    counts = metrics.snapshot()
+    assert counts["notifications_sent"] == 1
+    assert counts["notifications_failed"] == 3, "dead, expired and unconfirmed"
+    assert counts["queue_depth"] == 5 - 7, "each terminal state closes one"
+    assert counts["attempts_delivered"] == 1
+
+
+def test_only_an_opening_breaker_is_a_trip() -> None:
+    metrics = Metrics()
+    for state in ("open", "half-open", "open", "half-open", "closed"):
+        metrics(BreakerMoved("a", state))
+    assert metrics.snapshot()["circuit_breaker_trips"] == 2

@@ -163,6 +163,8 @@ class AsyncNotificationService:
         if self._running is None:
             return Health(HealthStatus.UNHEALTHY, ("it does not run",))
         reasons = tuple(self._trouble.values())
+        if held := self._running.intake.held:  # also where the store has done something else meanwhile
+            return Health(HealthStatus.UNHEALTHY, (*reasons, f"{held} notifications are not written down yet"))
         if _STORE in self._trouble:
             return Health(HealthStatus.UNHEALTHY, reasons)
         reasons += self.config.warnings[:1] if not self.config.destinations else ()

@@ -77,6 +77,7 @@ class Dispatcher:
         self._nearer = asyncio.Event()
         self._known_until: list[datetime] = []
         self._sweeper: asyncio.Task[None] | None = None
+        self._has_recalled = False
         hosts = {each.host: Host(host_rate) for each in lanes.values()}
         self._lanes = {name: self._lane(name, each, hosts[each.host]) for name, each in lanes.items()}
 
@@ -98,9 +99,11 @@ class Dispatcher:
         if self._sweeper is not None:
             return
         lapsed = await self._settle_lapsed()
-        for name, lane in self._lanes.items():
-            facts = await self._outbox.do(LoadFacts(name))
-            lane.recall(facts, lapsed[name])
+        if not self._has_recalled:
+            facts = {name: await self._outbox.do(LoadFacts(name)) for name in self._lanes}
+            for name, lane in self._lanes.items():
+                lane.recall(facts[name], lapsed[name])
+            self._has_recalled = True
         for lane in self._lanes.values():
             lane.start()
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep(), name="signalpost sweeper")
@@ -191,9 +194,12 @@ class Dispatcher:
         while True:
             self._rest.clear()
             restless = [name for name, lane in self._lanes.items() if not lane.is_at_rest]
-            if not any(self._lanes[name].is_busy for name in restless) and not await self._any_due(restless):
-                return
+            if not self._is_busy() and not await self._any_due(restless) and not self._is_busy():
+                return  # a lane may have leased while the store was asked
             await self._rest.wait()
+
+    def _is_busy(self) -> bool:
+        return any(lane.is_busy for lane in self._lanes.values())
 
     async def _any_due(self, destinations: Iterable[str]) -> bool:
         """Whether the store holds what could be sent now, which a lane learns only when its pace lets it lease."""

@@ -1,9 +1,12 @@
 import inspect
 import re
+from importlib import import_module
 
 import pytest
 
 from signalpost import errors
+from signalpost.sinks import evidence
+from tests.house.repository import SOURCES, module_of
 
 ERRORS = [each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__]
 DRAWN = re.compile(r"^ {4}(?P<depth>[ │]*)(?:[├└]── )?(?P<name>[A-Z]\w+)(?: +(?P<text>.+))?$", re.MULTILINE)
@@ -37,3 +40,22 @@ def test_an_errors_docstring_is_one_sentence(error: type[Exception]) -> None:
     told = error.__dict__.get("__doc__")
     assert told
     assert re.fullmatch(r"[A-Z][^.!?\n]*\.", told), told
+
+
+def test_each_error_is_defined_in_the_room_of_errors_or_is_evidence() -> None:
+    for path in SOURCES:
+        if path.stem != "__main__":
+            import_module(module_of(path))
+    rooms = {each.__name__: each.__module__ for each in _below(errors.SignalpostError)}
+    elsewhere = {name: room for name, room in rooms.items() if room not in {errors.__name__, evidence.__name__}}
+    assert {name: room for name, room in elsewhere.items() if room.startswith("signalpost.")} == {}
+
+
+def test_the_kinds_of_evidence_are_those_that_are_told() -> None:
+    told = re.findall(r"^ {4}(\w+) {2,}\S", evidence.__doc__ or "", re.MULTILINE)
+    assert sorted(told) == sorted(each.__name__ for each in evidence.Answered.__subclasses__())
+    assert errors.Evidence.__subclasses__() == [evidence.Answered]
+
+
+def _below(error: type[Exception]) -> set[type[Exception]]:
+    return {each for child in error.__subclasses__() for each in {child, *_below(child)}}

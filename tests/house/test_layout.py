@@ -14,7 +14,10 @@ READS_A_REAL_CLOCK = {
     SOURCE / "system_clock.py",
     SOURCE / "trading" / "replay.py",  # a stopwatch, by which nothing is decided
     SOURCE / "sandbox" / "server.py",  # stands for another machine, which has a clock of its own
+    SOURCE / "cli" / "live_replay.py",  # the replay's own clock, and a stopwatch for what a person would wait
 }
+MAY_SLEEP = {"acceptance", "faults"}
+"""Folders of tests that watch other processes, whose time nobody can turn."""
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 PATH_IN_TEXT = re.compile(r"\b(?:docs|tests|src|tools)/[\w./-]+\w")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -83,7 +86,9 @@ def test_the_layers_are_drawn_as_they_are_checked() -> None:
     assert re.sub(r"\s+", " ", drawing[1]).strip() == re.sub(r"[()]", "", " > ".join(layers))
 
 
-@pytest.mark.parametrize("test", TESTS, ids=shown)
+@pytest.mark.parametrize(
+    "test", [path for path in TESTS if not MAY_SLEEP & set(path.relative_to(ROOT).parts)], ids=shown
+)
 def test_no_test_sleeps(test: Path) -> None:
     """Unless in virtual time, where waiting costs nothing, or for nothing, which lets the loop go round once."""
     calls = [node for node in ast.walk(tree_of(test)) if isinstance(node, ast.Call)]

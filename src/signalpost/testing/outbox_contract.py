@@ -50,6 +50,8 @@ async def check_outbox(factory: Factory) -> None:
         outbox = factory()
         try:
             await check(outbox)
+        except (LookupError, ValueError) as fault:
+            raise AssertionError(f"an answer holds more or less than was promised: {fault}") from fault
         finally:
             await outbox.close()
 

@@ -24,17 +24,14 @@ class SqliteReader:
         try:
             uri = f"{self._path.resolve().as_uri()}?mode=ro"
             self._db = sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)
+            try:
+                check_owner(self._path, self._db)
+                self._tables = SqliteTables(self._db)
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.Error as fault:
-            raise StoreUnusable(f"{path}: it cannot be opened ({fault}): {advice(fault)}") from fault
-        try:
-            check_owner(self._path, self._db)
-            self._tables = SqliteTables(self._db)
-        except sqlite3.Error as fault:
-            self._db.close()
             raise StoreUnusable(f"{path}: it cannot be read ({fault}): {advice(fault)}") from fault
-        except BaseException:
-            self._db.close()
-            raise
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Answer the commands, all from one moment. Raises TypeError for one that would change something."""

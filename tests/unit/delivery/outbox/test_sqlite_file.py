@@ -124,6 +124,11 @@ def test_a_folder_is_refused(path: Path) -> None:
     assert _refusal(path) == f"this is a folder: name a file in it, such as {path}/outbox.db"
 
 
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    refusal = _refusal(tmp_path / ("x" * 300))
+    assert refusal.startswith("it cannot be opened for writing (File name too long): let this process write the file")
+
+
 @pytest.mark.parametrize("parent", ["nowhere", "file"])
 def test_a_folder_that_does_not_exist_is_told(tmp_path: Path, parent: str) -> None:
     (tmp_path / "file").touch()

@@ -126,6 +126,36 @@ def test_a_message_is_one_row_for_all_that_it_shows_and_goes_with_the_last_of_th
     assert core._db.execute("SELECT count(*) FROM message").fetchone() == (0,)
 
 
+def test_a_delivery_that_another_message_shows_leaves_the_first(core: SqliteCore) -> None:
+    _put(core, "01", "02")
+    shown = []
+    for first, second in (("m1", "m1"), ("m2", "m1"), ("m2", "m2")):
+        lent = core.apply([Lease(LANE, START, limit=2)])[0].parcels
+        messages = (Message(LANE, first, START, version=2), Message(LANE, second, START))
+        verdicts = zip(lent, messages, strict=True)
+        core.apply([Settle(tuple(verdict(each.delivery, DeliveryState.PENDING, message=m) for each, m in verdicts))])
+        shown.append(core._db.execute("SELECT message_id, shows FROM message ORDER BY message_id").fetchall())
+    assert shown == [[("m1", 2)], [("m1", 1), ("m2", 1)], [("m2", 2)]]
+
+
+def test_a_count_that_was_made_once_is_kept(core: SqliteCore) -> None:
+    """And is what counting anew would give."""
+    asked: list[str] = []
+    core._db.set_trace_callback(lambda statement: asked.append(statement) if "count(*)" in statement else None)
+    assert core.apply([Stats()]) == [{}]
+    _put(core, "01", "02", "03")
+    (first, second) = core.apply([Lease(LANE, START, limit=2)])[0].parcels
+    core.apply(
+        [Settle((verdict(first.delivery, DeliveryState.DELIVERED), verdict(second.delivery, DeliveryState.DEAD)))]
+    )
+    states = (DeliveryState.DELIVERED, DeliveryState.DEAD, DeliveryState.PENDING)
+    assert core.apply([Stats()]) == [{(LANE, state): 1 for state in states}]
+    assert core.apply([Prune(START + DAY, START), Stats()]) == [2, {(LANE, DeliveryState.PENDING): 1}]
+    assert sum(statement.endswith("GROUP BY destination, state") for statement in asked) == 2, (
+        "once for all, once to prune"
+    )
+
+
 def test_the_newest_notifications_are_kept_ready_and_no_more(core: SqliteCore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_tables, "MOST_RECENT", 2)
     told = [notification(f"{number:02}") for number in range(4)]

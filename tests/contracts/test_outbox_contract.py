@@ -1,0 +1,116 @@
+"""The contract of an outbox finds outboxes that break it: each of these is right but for one thing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from signalpost.delivery.outbox import commands as c
+from signalpost.delivery.outbox.memory import MemoryCore
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import StoreClosed
+from signalpost.testing.outbox_contract import check_outbox
+
+
+@dataclass
+class Broken:
+    """An outbox in memory that hears or tells one thing wrongly."""
+
+    hears: Callable[[Any], Any] = lambda command: command
+    tells: Callable[[Any, Any], Any] = lambda command, answer: answer
+    closes: bool = True
+
+    def __post_init__(self) -> None:
+        self.core, self.is_closed = MemoryCore(), False
+
+    async def do(self, command: Any) -> Any:
+        if self.is_closed and self.closes:
+            raise StoreClosed
+        return self.tells(command, self.core.apply([self.hears(command)])[0])
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+def _puts(change: Callable[[c.NewNotification], c.NewNotification]) -> dict[str, Any]:
+    def hears(command: Any) -> Any:
+        return (
+            c.Put(tuple(map(change, command.notifications)), command.state) if isinstance(command, c.Put) else command
+        )
+
+    return {"hears": hears}
+
+
+def _verdicts(**changes: Any) -> dict[str, Any]:
+    def hears(command: Any) -> Any:
+        if not isinstance(command, c.Settle):
+            return command
+        return c.Settle(tuple(each._replace(**changes) for each in command.settlements))
+
+    return {"hears": hears}
+
+
+def _asks(kind: type, **changes: Callable[[Any], Any]) -> dict[str, Any]:
+    def hears(command: Any) -> Any:
+        if not isinstance(command, kind):
+            return command
+        changed = {name: change(getattr(command, name)) for name, change in changes.items()}
+        return msgspec.structs.replace(command, **changed)
+
+    return {"hears": hears}
+
+
+def _answers(kind: type, change: Callable[[Any], Any]) -> dict[str, Any]:
+    return {"tells": lambda command, answer: change(answer) if isinstance(command, kind) else answer}
+
+
+def _lowered(item: c.NewNotification) -> c.NewNotification:
+    return item._replace(notification=item.notification.but(priority=NotificationPriority.LOW))
+
+
+def _once_each(item: c.NewNotification) -> c.NewNotification:
+    return item._replace(deliveries=tuple({owed.destination: owed for owed in item.deliveries}.values()))
+
+
+EVER = datetime.max.replace(tzinfo=UTC)
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "answers after it was closed": {"closes": False},
+    "takes a destination named twice": _puts(_once_each),
+    "has keys that never end": _puts(lambda item: item._replace(key_until=EVER)),
+    "supersedes nothing": _puts(lambda item: item._replace(supersedes=False)),
+    "supersedes always": _puts(lambda item: item._replace(supersedes=True)),
+    "forgets priorities": _puts(_lowered),
+    "forgets the state of a stream": _asks(c.Put, state=lambda _: None),
+    "lends backwards": _answers(c.Lease, lambda lease: lease._replace(parcels=lease.parcels[::-1])),
+    "lends one more": _asks(c.Lease, limit=lambda limit: limit + 1),
+    "lends everything express": _asks(c.Lease, express=lambda _: False),
+    "has a clock that is late": _asks(c.Lease, now=lambda now: now - timedelta(minutes=1)),
+    "does not say when to ask again": _answers(c.Lease, lambda lease: lease._replace(next_at=None)),
+    "keeps no attempts": _verdicts(attempt=None),
+    "makes no fallback": _verdicts(fallback=None),
+    "does not wait": _verdicts(not_before=None),
+    "forgets that something may repeat": _verdicts(may_repeat=False),
+    "forgets messages": _verdicts(message=None),
+    "takes every verdict for death": _verdicts(state=DeliveryState.DEAD),
+    "prunes nothing": _asks(c.Prune, before=lambda before: before - timedelta(days=99)),
+    "finds no more than one": _answers(c.Find, lambda found: found[:1]),
+    "forgets facts": _asks(c.SaveFacts, facts=lambda _: {}),
+    "revives nothing": _answers(c.Revive, lambda _: None),
+    "buries everything at once": _asks(c.Bury, limit=lambda _: 999),
+    "expires everything at once": _asks(c.Expire, limit=lambda _: 999),
+}
+
+
+async def test_an_outbox_that_is_right_passes() -> None:
+    await check_outbox(Broken)
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+async def test_the_contract_finds_an_outbox_that(fault: str) -> None:
+    with pytest.raises(AssertionError):
+        await check_outbox(lambda: Broken(**BROKEN[fault]))

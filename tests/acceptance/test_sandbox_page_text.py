@@ -56,6 +56,7 @@ LINK = 'rel="noopener noreferrer" target="_blank"'
         ("**bold *and italic* within**", "<strong>bold <em>and italic</em> within</strong>"),
         ("__under__ ~~struck~~", "<u>under</u> <s>struck</s>"),
         ("snake_case_name and EUR_USD_H4", "snake_case_name and EUR_USD_H4"),
+        ("EUR_USD_ and", "EUR_USD_ and"),
         ("2 * 3 * 4", "2 * 3 * 4"),
         ("**open", "**open"),
         (r"\*not\* \_this\_ \`one\`", "*not* _this_ `one`"),
@@ -114,6 +115,11 @@ async def test_no_text_takes_long(text: str, shown: Page) -> None:
     """A message is at most 4,096 characters; whatever they are, they are shown within a second or two."""
     timed = f"const began = performance.now(); await ({MARKUP})(text); return performance.now() - began;"
     assert await shown.evaluate(f"async (text) => {{ {timed} }}", text) < 2000
+
+
+async def test_nothing_is_nested_without_end(shown: Page) -> None:
+    made = await shown.evaluate(MARKUP, "> " * 900 + "x")
+    assert made.count("<span") <= 12
 
 
 @pytest.mark.parametrize(

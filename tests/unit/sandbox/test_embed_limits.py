@@ -122,3 +122,8 @@ def test_each_kind_of_text_counts_towards_the_6000(nearly: int, more: dict[str, 
     filled = {"description": "x" * 4096, "footer": {"text": "x" * (nearly - 4096)}}
     assert status(Caller().post({"embeds": [filled]})) == 200
     assert problems(Caller().post({"embeds": [filled, more]})) == {"embeds": ["MAX_EMBED_SIZE_EXCEEDED"]}
+
+
+def test_white_space_around_texts_does_not_count_towards_the_6000() -> None:
+    filled = {"description": f"  {'x' * 4096}\n", "footer": {"text": f" {'x' * (6000 - 4096)} "}}
+    assert status(Caller().post({"embeds": [filled]})) == 200

@@ -4,7 +4,7 @@ A level stands for a priority; NORMAL stands for LOW as well. For each level it 
 something to lease: at once, at a moment (a `not_before`), or never, until something is put or comes free.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import inf
 
 from signalpost.domain.delivery import Delivery
@@ -13,6 +13,9 @@ from signalpost.domain.priority import NotificationPriority
 URGENT, HIGH, NORMAL = NotificationPriority.URGENT, NotificationPriority.HIGH, NotificationPriority.NORMAL
 LEVELS = (URGENT, HIGH, NORMAL)
 EXPRESS = (URGENT, HIGH)
+
+Version = Mapping[NotificationPriority, int]
+"""For each level, how often something became possible there."""
 
 
 class Prospects:
@@ -23,8 +26,12 @@ class Prospects:
         self._behind: set[str] = set()
         """Sequences in flight that may have kept others from being leased."""
         self._express_is_news = True
-        self.version = 0
-        """Counts what became possible, so that a look at the store that began before is not believed."""
+        self._version = dict.fromkeys(LEVELS, 0)
+
+    @property
+    def version(self) -> Version:
+        """Tells, for each level, whether something became possible since a look at the store began."""
+        return dict(self._version)
 
     def at(self, level: NotificationPriority) -> float:
         """From when on there may be something of this level; infinity where nothing is known of."""
@@ -49,19 +56,20 @@ class Prospects:
         """Something of this priority may be leased from `at` on."""
         level = max(priority, NORMAL)
         self._at[level] = min(self._at[level], at)
-        self.version += 1
+        self._version[level] += 1
 
     def found_none(
-        self, levels: Iterable[NotificationPriority], next_at: float, version: int, in_flight: Iterable[Delivery]
+        self, levels: Iterable[NotificationPriority], next_at: float, version: Version, in_flight: Iterable[Delivery]
     ) -> None:
         """A look that began at `version` found nothing at these levels before `next_at`, past what was in flight.
 
-        Others may wait behind what is in flight. They need not be looked for behind a delivery below HIGH, unless
-        something express was put since the last look: what waits behind it lifted it when it was put.
+        It is believed of the levels where nothing became possible since. Others may wait behind what is in flight. They
+        need not be looked for behind a delivery below HIGH, unless something express was put since the last look: what
+        waits behind it lifted it when it was put.
         """
-        if version != self.version:
+        levels = [level for level in levels if version[level] == self._version[level]]
+        if not levels:
             return
-        levels = tuple(levels)
         for level in levels:
             self._at[level] = next_at
         is_full = NORMAL in levels
@@ -73,7 +81,8 @@ class Prospects:
 
     def settled(self, delivery: Delivery) -> bool:
         """A delivery is no longer in flight. Answers whether another may have come free by that."""
-        self.version += 1
+        for level in LEVELS if self._express_is_news else (NORMAL,):
+            self._version[level] += 1
         if delivery.sequence in self._behind:
             self._behind.remove(delivery.sequence)
             self._hope(LEVELS)
@@ -86,4 +95,4 @@ class Prospects:
     def _hope(self, levels: Iterable[NotificationPriority]) -> None:
         for level in levels:
             self._at[level] = -inf
-        self.version += 1
+            self._version[level] += 1

@@ -77,6 +77,27 @@ def test_a_look_that_began_before_something_was_settled_or_expected_is_not_belie
     assert prospects.earliest == -inf
 
 
+def test_an_express_look_is_believed_though_ordinary_ones_come_and_go_meanwhile() -> None:
+    prospects = empty()
+    prospects.put(HIGH)
+    prospects.found_none(EXPRESS, inf, prospects.version, ())
+    version = prospects.version
+    prospects.put(NORMAL)
+    prospects.expect(LOW, 5.0)
+    prospects.settled(leased("s"))
+    prospects.found_none(LEVELS, inf, version, ())
+    assert seen(prospects) == [inf, inf, -inf]
+
+
+def test_an_express_look_is_not_believed_where_what_it_passed_may_have_kept_another_waiting() -> None:
+    prospects = empty()
+    prospects.put(HIGH)
+    version = prospects.version
+    prospects.settled(leased("s"))
+    prospects.found_none(EXPRESS, inf, version, [leased("s")])
+    assert seen(prospects) == [inf, -inf, -inf]
+
+
 def test_what_was_passed_over_for_a_moment_is_expected_then() -> None:
     prospects = Prospects()
     prospects.found_none(EXPRESS, 12.5, prospects.version, ())

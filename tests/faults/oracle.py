@@ -1,0 +1,168 @@
+"""Judges a run by what three witnesses wrote down. Pure, and knows nothing of how signalpost works.
+
+The producers wrote what they were answered, the sandbox what it was made to show, and the store what became of each
+delivery and every attempt at it. The promises are those of docs/promises.md.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+UNSURE = frozenset({"unconfirmed", "lapsed"})
+"""Outcomes of attempts after which nobody knows whether the message is shown."""
+MOST_UNANSWERED = 2
+"""Attempts without any answer, after which a delivery may end unshown: as unconfirmed."""
+_TAKEN = frozenset({"accepted", "duplicate", "held"})
+
+
+class Answer(NamedTuple):
+    """What a producer was answered."""
+
+    name: str
+    sequence: str
+    number: int
+    """Its place in its sequence."""
+    destination: str
+    """Where it is meant to go."""
+    outcome: str
+    id: str
+    asked: int = 1
+    """How often it was submitted for this answer: all but the last time, it was not answered."""
+
+
+class Copy(NamedTuple):
+    """A notification as a channel showed it once."""
+
+    channel: str
+    name: str
+    message_id: str
+    is_marked: bool = False
+    """Whether the text says that it may be a repeat."""
+
+
+class Kept(NamedTuple):
+    """A delivery as the store has it in the end."""
+
+    id: str
+    name: str
+    destination: str
+    state: str
+    message_id: str | None
+    may_repeat: bool
+    attempts: tuple[str, ...]
+    """The outcome of each, oldest first."""
+
+    @property
+    def unsure(self) -> int:
+        """How many attempts may have been shown without anybody knowing."""
+        return sum(outcome in UNSURE for outcome in self.attempts)
+
+
+class Evidence(NamedTuple):
+    """What the witnesses of a run wrote down; each producer's answers and the copies are in order."""
+
+    answers: Sequence[Answer]
+    copies: Sequence[Copy]
+    kept: Sequence[Kept]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """What happened how often."""
+        shown = Counter((copy.channel, copy.name) for copy in self.copies)
+        counts = Counter(answer.outcome for answer in self.answers)
+        counts += Counter(f"ended {each.state}" for each in self.kept)
+        counts += Counter(f"attempts {outcome}" for each in self.kept for outcome in each.attempts)
+        counts["answered after a kill"] = sum(answer.asked > 1 for answer in self.answers)
+        counts["shown"], counts["repeats"] = len(shown), len(self.copies) - len(shown)
+        counts["never shown"] = sum((each.destination, each.name) not in shown for each in self.kept)
+        return dict(counts)
+
+
+def findings(evidence: Evidence) -> list[str]:
+    """All that contradicts a promise."""
+    rules = (_of_answers, _of_keeping, _of_showing, _of_marks, _of_order)
+    return [finding for rule in rules for finding in rule(evidence)]
+
+
+def _of_answers(evidence: Evidence) -> Iterator[str]:
+    """The same thing again is a duplicate, under the first one's id."""
+    first: dict[str, Answer] = {}
+    for answer in evidence.answers:
+        known = first.setdefault(answer.name, answer)
+        if answer.outcome not in _TAKEN:
+            yield f"{answer.name} was {answer.outcome}"
+        elif known is answer:
+            if answer.outcome == "duplicate" and answer.asked == 1:
+                yield f"{answer.name} was called a duplicate when it was submitted first"
+        elif answer.outcome != "duplicate":
+            yield f"{answer.name} was {answer.outcome} again"
+        elif answer.id != known.id:
+            yield f"{answer.name} was answered as {known.id}, and again as {answer.id}"
+
+
+def _of_keeping(evidence: Evidence) -> Iterator[str]:
+    """P1: each that was taken is kept once, where it belongs, and has ended; nothing else is kept."""
+    wanted = {answer.id: answer for answer in evidence.answers if answer.outcome in _TAKEN}
+    kept: dict[str, list[Kept]] = defaultdict(list)
+    for each in evidence.kept:
+        kept[each.id].append(each)
+        if each.id not in wanted:
+            yield f"{each.name} is kept as {each.id}, which nobody was answered"
+        if each.state not in {"delivered", "unconfirmed"}:
+            yield f"{each.name} stands as {each.state}"
+    for answer in wanted.values():
+        places = [(each.name, each.destination) for each in kept[answer.id]]
+        if not places:
+            yield f"{answer.name} was {answer.outcome} as {answer.id}, and is gone"
+        elif places != [(answer.name, answer.destination)]:
+            yield f"{answer.name} was meant for {answer.destination}, and is kept as {places}"
+
+
+def _of_showing(evidence: Evidence) -> Iterator[str]:
+    """P1, P4: what is kept is shown, as often as there were attempts that were or may have been shown, at most."""
+    copies: dict[tuple[str, str], list[Copy]] = defaultdict(list)
+    for copy in evidence.copies:
+        copies[copy.channel, copy.name].append(copy)
+    for each in evidence.kept:
+        shown = copies.pop((each.destination, each.name), [])
+        delivered = each.attempts.count("delivered")
+        if delivered != (each.state == "delivered"):
+            yield f"{each.name} stands as {each.state}, after {each.attempts}"
+        if delivered and each.message_id not in {copy.message_id for copy in shown}:
+            yield f"{each.name} is delivered as {each.message_id}, which was never shown"
+        if not shown and each.unsure < MOST_UNANSWERED:
+            yield f"{each.name} was never shown, after {each.attempts}"
+        if len(shown) > delivered + each.unsure:
+            yield f"{each.name} was shown {len(shown)} times, after {each.attempts}"
+    for channel, name in copies:
+        yield f"{name} was shown in {channel}, and nothing of it is kept"
+
+
+def _of_marks(evidence: Evidence) -> Iterator[str]:
+    """P4: each copy after the first says that it may repeat, and nothing says so without an attempt that is unsure."""
+    unsure = {(each.destination, each.name) for each in evidence.kept if each.unsure}
+    shown: set[tuple[str, str]] = set()
+    for copy in evidence.copies:
+        place = copy.channel, copy.name
+        if place in shown and not copy.is_marked:
+            yield f"{copy.name} was shown again, and does not say so"
+        if copy.is_marked and place not in unsure:
+            yield f"{copy.name} says that it may repeat, without a reason"
+        shown.add(place)
+    for each in evidence.kept:
+        if each.may_repeat != bool(each.unsure):
+            yield f"{each.name} is kept with may_repeat {each.may_repeat}, after {each.attempts}"
+
+
+def _of_order(evidence: Evidence) -> Iterator[str]:
+    """P3: in a channel, no older state of a sequence is shown after a newer one."""
+    places = {answer.name: (answer.sequence, answer.number) for answer in evidence.answers}
+    newest: dict[tuple[str, str], tuple[int, str]] = {}
+    for copy in evidence.copies:
+        if copy.name not in places:
+            continue  # which is found by another rule
+        sequence, number = places[copy.name]
+        last, before = newest.get((copy.channel, sequence), (number, copy.name))
+        if number < last:
+            yield f"{copy.name} was shown after {before}"
+        newest[copy.channel, sequence] = max((last, before), (number, copy.name))

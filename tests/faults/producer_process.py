@@ -1,0 +1,172 @@
+"""A process that submits notifications, and writes down what it was answered, through any number of kills.
+
+    python producer_process.py NAME SEED
+
+It writes to the socket `intake` in the current folder. What is not answered is submitted again, to whoever listens
+then. Each answer is appended to `answers-NAME.jsonl` and synced before the next thing is submitted. SIGTERM ends it
+when all is answered.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, NamedTuple
+
+from signalpost.cli.loop import StopSignal, run
+from signalpost.domain.alert import Alert, AlertSeverity
+from signalpost.domain.signal import Signal
+
+SOCKET = "intake"
+WRITERS = 4
+"""Notifications that a process has under way at once."""
+ENOUGH = 200
+"""Open deliveries, from which on it submits slowly."""
+_MARKETS = [("EURUSD", "H1"), ("GBPUSD", "M15"), ("USDJPY", "H4"), ("EURUSD", "M5"), ("XAUUSD", "D")]
+_PRIORITIES = [None, None, "LOW", "NORMAL", "HIGH", "URGENT"]
+_URGENT_ALERTS = {AlertSeverity.CRITICAL, AlertSeverity.HIGH}
+_VALID_FOR = timedelta(days=2)
+
+
+class Line(NamedTuple):
+    """A notification to submit, and what the oracle has to know of it."""
+
+    name: str
+    sequence: str
+    number: int
+    """Its place in its sequence."""
+    destination: str
+    body: bytes
+
+
+class Author:
+    """Thinks of notifications: signals with what happens to them in order, and alerts of all severities."""
+
+    def __init__(self, name: str, random: Random) -> None:
+        self._name, self._random = name, random
+        self._count = 0
+        self._running: list[Iterator[Line]] = []
+        self._told: list[Line] = []
+
+    def next(self) -> Line:
+        """The next line; now and then it is an earlier one again."""
+        roll = self._random.random()
+        if roll < 0.05 and self._told:
+            return self._random.choice(self._told)
+        line = self.alert() if roll < 0.25 else self._of_a_signal()
+        self._told.append(line)
+        return line
+
+    def alert(self) -> Line:
+        """An alert, which is a sequence of its own."""
+        name = self._new_name("a")
+        severity = self._random.choice(list(AlertSeverity))
+        alert = Alert(
+            alert_type="feed", severity=severity, title=name, alert_id=name, valid_until=datetime.now(UTC) + _VALID_FOR
+        )
+        destination = "alerts-critical" if severity in _URGENT_ALERTS else "alerts-general"
+        return _line(f"{name}e0", name, 0, destination, alert, "new", None, None)
+
+    def signal(self) -> Iterator[Line]:
+        """All that happens to a signal: new, some updates, closed; the more urgent one may come last."""
+        name, random = self._new_name("s"), self._random
+        (pair, timeframe), tier = random.choice(_MARKETS), random.choice(["free", "premium"])
+        now = datetime.now(UTC)
+        signal = Signal(
+            pair=pair,
+            timeframe=timeframe,
+            signal_type=random.choice(["BUY", "SELL"]),
+            entry_price="1.1",
+            timestamp=now,
+            signal_id=name,
+            confidence_score=random.choice(["0.5", "0.85", "0.95"]),
+            valid_until=now + _VALID_FOR,
+        )
+        events = ["new", *(f"update {n}" for n in range(1, random.randint(2, 7))), "closed"]
+        for number, event in enumerate(events):
+            told = signal.at_price(f"1.1{number}")
+            priority = random.choice(_PRIORITIES)
+            yield _line(f"{name}e{number}", name, number, f"signals-{tier}", told, event, priority, tier)
+
+    def _of_a_signal(self) -> Line:
+        while True:
+            if len(self._running) < 4:
+                self._running.append(self.signal())
+            events = self._random.choice(self._running)
+            if (line := next(events, None)) is not None:
+                return line
+            self._running.remove(events)
+
+    def _new_name(self, kind: str) -> str:
+        self._count += 1
+        return f"{self._name}{kind}{self._count}"
+
+
+def _line(
+    name: str,
+    sequence: str,
+    number: int,
+    destination: str,
+    payload: Signal | Alert,
+    event: str,
+    priority: str | None,
+    tier: str | None,
+) -> Line:
+    body = {"name": name, "payload": payload.to_dict(), "event": event, "priority": priority, "tier": tier}
+    return Line(name, sequence, number, destination, json.dumps(body).encode() + b"\n")
+
+
+class Answers:
+    """The list of what was answered, synced line by line."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def add(self, line: Line, answer: dict[str, Any], asked: int) -> None:
+        """Write down the answer to a line that was submitted `asked` times."""
+        told = {"name": line.name, "sequence": line.sequence, "number": line.number, "destination": line.destination}
+        told |= {"outcome": answer["outcome"], "id": answer["id"], "asked": asked}
+        os.write(self._file, json.dumps(told).encode() + b"\n")
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Release the file."""
+        os.close(self._file)
+
+
+async def _submit_forever(author: Author, random: Random, answers: Answers, stopped: asyncio.Event) -> None:
+    streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    while not stopped.is_set():
+        line, asked = author.next(), 0
+        while True:
+            with suppress(OSError):
+                streams = streams or await asyncio.open_unix_connection(SOCKET)
+                asked += 1
+                streams[1].write(line.body)
+                answer = await streams[0].readline()
+                if answer.endswith(b"\n"):
+                    break
+            if streams is not None:
+                streams[1].close()
+                streams = None
+            await asyncio.sleep(0.02)
+        told = json.loads(answer)
+        answers.add(line, told, asked)
+        await asyncio.sleep(random.uniform(0, 0.03) if told.get("open", 0) < ENOUGH else random.uniform(0.1, 0.5))
+
+
+async def main(name: str, seed: str) -> None:
+    answers = Answers(f"answers-{name}.jsonl")
+    async with StopSignal() as stopped, asyncio.TaskGroup() as writers:
+        for number in range(WRITERS):
+            random = Random(f"{seed} {name} {number}")
+            author = Author(f"{name}{number}", random)
+            writers.create_task(_submit_forever(author, random, answers, stopped))
+
+
+if __name__ == "__main__":
+    run(main(*sys.argv[1:]))

@@ -1,0 +1,58 @@
+"""The service as a process that can be killed, with an intake for others.
+
+    python service_process.py SECONDS
+
+It listens on the unix socket `intake` in the current folder. Each line is a notification as JSON; its ticket goes back
+as a line of JSON when it is returned, and not before. The line `{"ask": "health"}` is answered with the health. SIGTERM
+stops it within SECONDS; the exit code is 0 where nothing is left to deliver, and 1 otherwise.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+from typing import Any
+
+from signalpost.cli.loop import StopSignal, run
+from signalpost.domain.alert import Alert
+from signalpost.domain.notification import Payload
+from signalpost.domain.signal import Signal
+from signalpost.service import AsyncNotificationService
+
+SOCKET = "intake"
+_KINDS: dict[str, type[Signal | Alert]] = {"signal": Signal, "alert": Alert}
+
+
+async def _answer(service: AsyncNotificationService, line: dict[str, Any]) -> dict[str, Any]:
+    if line.get("ask") == "health":
+        status, reasons = service.health()
+        return {"status": status, "reasons": reasons, "held": service.get_metrics()["notifications_held"]}
+    payload: Payload = _KINDS[line["payload"]["kind"]].from_dict(line["payload"])
+    context = {"Name": line["name"]}
+    ticket = await service.queue_notification(payload, line["priority"], line["tier"], context, event=line["event"])
+    return ticket._asdict() | {"open": service.get_metrics()["queue_depth"]}
+
+
+async def main(stop_within: float) -> int:
+    service = AsyncNotificationService()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (line := await reader.readline()).endswith(b"\n"):
+            answer = await _answer(service, json.loads(line))
+            writer.write(json.dumps(answer).encode() + b"\n")
+        writer.close()
+
+    async with StopSignal() as stopped:
+        await service.start()
+        server = await asyncio.start_unix_server(talk, SOCKET, limit=1 << 20)
+        sys.stdout.write("running\n")
+        sys.stdout.flush()
+        await stopped.wait()
+        server.close()
+        left = await service.stop(stop_within)
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s")
+    raise SystemExit(run(main(float(sys.argv[1]))))

@@ -1,0 +1,69 @@
+"""Reads what the witnesses of a run wrote down into the folder of the run."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from signalpost.delivery.outbox.commands import Find, History
+from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+from tests.faults.oracle import Answer, Copy, Evidence, Kept
+
+_ALL = 1_000_000
+
+
+def evidence(folder: Path, store: Path) -> Evidence:
+    """What all witnesses say."""
+    answers = [Answer(**line) for path in sorted(folder.glob("answers-*.jsonl")) for line in _lines(path)]
+    copies = [copy for line in _lines(folder / "journal.jsonl") for copy in _copies(line)]
+    return Evidence(answers, copies, kept_in(store))
+
+
+def kept_in(store: Path) -> list[Kept]:
+    """Every delivery of the store, with the outcomes of its attempts."""
+    reader = SqliteReader(store)
+    try:
+        (parcels,) = reader.apply([Find(limit=_ALL)])
+        histories = reader.apply([History(parcel.delivery.id) for parcel in parcels])
+    finally:
+        reader.close()
+    return [
+        Kept(
+            id=delivery.id.notification_id,
+            name=str(notification.context["Name"]),
+            destination=delivery.id.destination,
+            state=str(delivery.state),
+            message_id=delivery.message_id,
+            may_repeat=delivery.may_repeat,
+            attempts=tuple(attempt.outcome for attempt in history),
+        )
+        for (delivery, notification), history in zip(parcels, histories, strict=True)
+    ]
+
+
+def open_in(store: Path) -> tuple[int, int]:
+    """How many deliveries of the store are pending, and how many leased: counted row by row, at one moment."""
+    with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True)) as db:
+        counts = dict(db.execute("SELECT state, count(*) FROM delivery GROUP BY state"))
+    return counts.get("pending", 0), counts.get("leased", 0)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """A file's lines of JSON; one that a kill cut off is left out."""
+    for line in path.read_bytes().splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+def _copies(line: dict[str, Any]) -> Iterator[Copy]:
+    """What a message shows: an embed, and a line of its content, for each notification."""
+    body = line["body"]
+    for embed, headline in zip(body["embeds"], body["content"].splitlines(), strict=True):
+        (name,) = (field["value"] for field in embed["fields"] if field["name"] == "Name")
+        is_marked = headline.endswith("(may repeat)")
+        assert is_marked == ("may repeat" in embed["footer"]["text"]), f"{name} says two things about its repeat"
+        yield Copy(line["channel"], name, line["message_id"], is_marked)

@@ -16,7 +16,7 @@ run: $(VENV)/installed ## Run the main job on the bundled candles: make run ARGS
 	@$(BIN)/signalpost demo $(ARGS)
 
 test: $(VENV)/installed-dev ## Run the tests: make test ARGS="-k atr"
-	@$(BIN)/python -m pytest --cov $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),--cov)
 
 check: $(VENV)/installed-dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff check

@@ -14,14 +14,6 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_demo_runs_anywhere_and_keeps_stdout_for_results(tmp_path: Path) -> None:
-    result = run("demo", cwd=tmp_path)
-    assert result.returncode == 0
-    assert "The last 10 of 451 signals" in result.stdout
-    assert "14/14" in result.stderr
-    assert not list(tmp_path.iterdir())
-
-
 def test_bad_input_ends_with_exit_code_2_and_one_clear_line(tmp_path: Path) -> None:
     result = run("replay", "none.csv", *SETTINGS, cwd=tmp_path)
     assert result.returncode == 2
@@ -32,6 +24,6 @@ def test_bad_input_ends_with_exit_code_2_and_one_clear_line(tmp_path: Path) -> N
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
-    command = f"{sys.executable} -m signalpost demo 2>{tmp_path}/stderr | head -1"
+    command = f"{sys.executable} -m signalpost --help 2>{tmp_path}/stderr | head -1"
     subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, timeout=60, check=False)
     assert "Traceback" not in (tmp_path / "stderr").read_text(encoding="utf-8")

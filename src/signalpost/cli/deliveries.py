@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from signalpost.delivery.outbox.commands import Parcel
     from signalpost.domain.delivery import Attempt
 
@@ -92,24 +94,22 @@ def _asked(home: Path | None, *commands: Any) -> list[Any]:
         reader.close()
 
 
-def _table(parcels: "tuple[Parcel, ...]") -> Any:
-    from rich.table import Table
+def _table(parcels: "tuple[Parcel, ...]") -> "Table":
     from rich.text import Text
 
-    table = Table(title="Deliveries", title_justify="left", title_style="bold")
-    for name in ("accepted (UTC)", "ticket", "destination", "what", "state", "tries", "reason"):
-        table.add_column(name, no_wrap=name != "reason", justify="right" if name == "tries" else "left")
+    from signalpost.cli.tables import table
+
+    made = table("Deliveries", "accepted (UTC)", "ticket", "destination", "state", "tries", "what", right=("tries",))
     for delivery, notification in parcels:
-        table.add_row(
+        made.add_row(
             f"{notification.accepted_at:%m-%d %H:%M:%S}",
             delivery.id.notification_id,
             delivery.id.destination,
-            Text(notification.key[:48]),
             Text(delivery.state, style=_COLOUR_BY_STATE.get(delivery.state, "")),
             str(delivery.attempts),
-            Text(delivery.reason or ""),
+            Text(notification.key),
         )
-    return table
+    return made
 
 
 def _show(parcel: "Parcel", history: "tuple[Attempt, ...]") -> None:

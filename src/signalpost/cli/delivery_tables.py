@@ -6,6 +6,7 @@ from typing import NamedTuple
 from rich.table import Table
 
 from signalpost.cli.live_replay import LiveReplay, SignalTimes, Stopwatch
+from signalpost.cli.tables import table
 
 
 class _Bound(NamedTuple):
@@ -23,23 +24,17 @@ _ON_THE_CHANNEL = _Bound("signal -> on the channel", 5.0)
 def deliveries_table(replay: LiveReplay, stopwatch: Stopwatch) -> Table:
     """A row for each destination and how its deliveries ended."""
     title = f"{replay.candles:,} candles, {replay.signals:,} signals, {stopwatch.ended.total():,} deliveries"
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("destination")
-    table.add_column("ended as")
-    table.add_column("deliveries", justify="right")
+    made = table(title, "destination", "ended as", "deliveries", right=("deliveries",))
     for (destination, state), count in sorted(stopwatch.ended.items()):
         colour = "green" if state == "delivered" else "red"
-        table.add_row(destination, f"[{colour}]{state}[/]", f"{count:,}")
-    return table
+        made.add_row(destination, f"[{colour}]{state}[/]", f"{count:,}")
+    return made
 
 
 def seconds_table(times: Sequence[SignalTimes]) -> Table:
     """How long signals took: the median, the 99th of 100, the longest, and whether users would be content."""
-    table = Table(title="How long a signal took", title_justify="left", title_style="bold")
-    table.add_column("")
-    for name in ("p50", "p99", "longest", "at most"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+    numbers = ("p50", "p99", "longest", "at most")
+    made = table("How long a signal took", "from -> to", *numbers, "", right=numbers)
     rows = (
         (_GENERATED, [each.generated for each in times]),
         (_QUEUED, [each.accepted - each.generated for each in times if each.accepted is not None]),
@@ -51,7 +46,7 @@ def seconds_table(times: Sequence[SignalTimes]) -> Table:
             ordered = sorted(seconds)
             figures = (ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100], ordered[-1])
             verdict = "[green]pass[/]" if ordered[-1] < bound.most else "[red]fail[/]"
-            table.add_row(
+            made.add_row(
                 bound.what, *(f"{each * 1e3:,.1f} ms" for each in figures), f"{bound.most * 1e3:,.0f} ms", verdict
             )
-    return table
+    return made

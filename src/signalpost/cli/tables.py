@@ -1,8 +1,10 @@
 """Tables for people: what a replay made of its candles, and the signals it ended with."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
+from decimal import Decimal
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -12,7 +14,7 @@ from signalpost.domain.signal import Signal
 from signalpost.trading.replay import Replay
 
 _COLOUR_BY_SIDE = {SignalType.BUY: "green", SignalType.SELL: "red"}
-_WIDTH_OF_A_FILE = 130
+_WIDTH_OF_A_FILE = 100
 
 
 def console() -> Console:
@@ -21,63 +23,68 @@ def console() -> Console:
     return screen if screen.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_FILE)
 
 
+def table(title: str, *columns: str, right: Collection[str] = ()) -> Table:
+    """An empty table that fits into 80 columns, its columns `right` aligned to the right."""
+    made = Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    return made
+
+
 def replays_table(replay_by_key: dict[str, Replay]) -> Table:
     """A row a strategy: candles, crosses, accepted, filtered and why, microseconds a candle."""
-    table = Table(title="Strategies", title_justify="left", title_style="bold")
-    table.add_column("strategy", no_wrap=True)
-    for name in ("candles", "crosses", "accepted"):
-        table.add_column(name, justify="right")
-    table.add_column("filtered")
-    table.add_column("µs a candle", justify="right")
+    numbers = ("candles", "crosses", "accepted", "µs a candle")
+    made = table("Strategies", "strategy", *numbers, "filtered", right=numbers)
     for key, replay in replay_by_key.items():
-        table.add_row(
+        made.add_row(
             key,
             f"{replay.candles:,}",
             str(replay.crosses),
             f"[bold]{len(replay.signals)}[/]",
-            ", ".join(f"{count} {name}" for name, count in replay.count_by_filter.most_common()) or "[dim]-[/]",
             f"{replay.microseconds_a_candle:.1f}",
+            ", ".join(f"{count} {name}" for name, count in replay.count_by_filter.most_common()) or "[dim]-[/]",
         )
     if len(replay_by_key) > 1:
-        table.add_section()
-        _add_total(table, list(replay_by_key.values()))
-    return table
+        made.add_section()
+        _add_total(made, list(replay_by_key.values()))
+    return made
 
 
-def _add_total(table: Table, replays: list[Replay]) -> None:
+def _add_total(made: Table, replays: list[Replay]) -> None:
     candles = sum(replay.candles for replay in replays)
     seconds = sum(replay.seconds for replay in replays)
-    table.add_row(
+    made.add_row(
         f"all {len(replays)}",
         f"{candles:,}",
         str(sum(replay.crosses for replay in replays)),
         f"[bold]{sum(len(replay.signals) for replay in replays)}[/]",
-        str(sum(len(replay.filtered) for replay in replays)),
         f"{seconds / candles * 1e6:.1f}",
+        str(sum(len(replay.filtered) for replay in replays)),
     )
 
 
 def signals_table(signals: Iterable[Signal], title: str) -> Table:
-    """A row a signal: prices at the pair's precision, distances in pips."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for name in ("known at (UTC)", "pair", "timeframe", "side"):
-        table.add_column(name, no_wrap=True)
-    for name in ("entry", "stop", "target", "stop pips", "target pips", "R:R"):
-        table.add_column(name, justify="right", no_wrap=True)
+    """A row a signal: prices at the pair's precision, the distances of stop and target in pips."""
+    numbers = ("entry", "stop", "target", "pips", "R:R")
+    made = table(title, "known at (UTC)", "what", "side", *numbers, right=numbers)
     for signal in signals:
-        table.add_row(
+        pips = (_fixed(each, 1) for each in (signal.stop_pips, signal.target_pips))
+        prices = (signal.entry_price, signal.stop_loss, signal.take_profit)
+        made.add_row(
             _minute(signal.known_at),
-            signal.pair,
-            signal.timeframe,
+            f"{signal.pair} {signal.timeframe}",
             f"[{_COLOUR_BY_SIDE[signal.signal_type]}]{signal.signal_type}[/]",
-            *(
-                "" if price is None else fixed(price, signal.price_places)
-                for price in (signal.entry_price, signal.stop_loss, signal.take_profit)
-            ),
-            *("" if pips is None else fixed(pips, 1) for pips in (signal.stop_pips, signal.target_pips)),
-            "" if signal.risk_reward_ratio is None else fixed(signal.risk_reward_ratio, 2),
+            *(_fixed(price, signal.price_places) for price in prices),
+            " / ".join(pips),
+            _fixed(signal.risk_reward_ratio, 2),
         )
-    return table
+    return made
+
+
+def _fixed(number: Decimal | None, places: int) -> str:
+    return "" if number is None else fixed(number, places)
 
 
 def _minute(instant: datetime) -> str:

@@ -84,8 +84,8 @@ def test_the_table_shows_the_strategy_and_its_last_signals(file: Path) -> None:
     result = run(file, *SETTINGS)
     assert result.exit_code == 0
     rows = [" ".join(line.replace("│", " ").split()) for line in result.stdout.splitlines()]
-    assert any(row.startswith("EUR_USD_H4 5 1 1 - ") for row in rows)
-    assert "2025-01-06 16:00 EUR_USD H4 BUY 1.10500 1.10091 1.11114 40.9 61.4 1.50" in rows
+    assert any(row.startswith("EUR_USD_H4 5 1 1 ") for row in rows)
+    assert "2025-01-06 16:00 EUR_USD H4 BUY 1.10500 1.10091 1.11114 40.9 / 61.4 1.50" in rows
 
 
 def test_a_cross_that_is_filtered_is_counted_with_its_reason(file: Path) -> None:

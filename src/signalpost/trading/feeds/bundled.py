@@ -9,6 +9,7 @@ from importlib.resources import as_file, files
 from signalpost.domain.candle import Candle
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
+from signalpost.errors import InvalidConfiguration
 from signalpost.trading.feeds.candle_file import read_candle_file
 from signalpost.trading.feeds.new_york_day import DailyCandles, daily_candles
 
@@ -26,7 +27,9 @@ def bundled_pairs() -> tuple[Instrument, ...]:
 
 @lru_cache(maxsize=8)
 def bundled_candles(pair: Instrument) -> tuple[Candle, ...]:
-    """The H4 candles of one of `bundled_pairs`."""
+    """The H4 candles of one of `bundled_pairs`. Raises InvalidConfiguration for another pair."""
+    if pair not in bundled_pairs():
+        raise InvalidConfiguration(f"no candles of {pair} are bundled: there are {', '.join(bundled_pairs())}")
     with as_file(_FOLDER / f"{pair}{_ENDING}") as path:
         return read_candle_file(path, timeframe=TIMEFRAME, pair=pair).candles
 

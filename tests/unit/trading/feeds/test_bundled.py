@@ -1,7 +1,9 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from signalpost import Instrument
+import pytest
+
+from signalpost import Instrument, InvalidConfiguration
 from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles, bundled_days, bundled_pairs
 from signalpost.trading.strategies_file import bundled_strategies
 
@@ -29,3 +31,8 @@ def test_the_weeks_in_which_the_grid_lies_across_the_day_are_those_between_the_c
         *("2020-03-09", "2020-03-16", "2020-03-23", "2020-10-26"),
         *("2021-03-15", "2021-03-22", "2021-11-01"),
     }
+
+
+def test_a_pair_without_candles_is_named_with_those_that_have_some() -> None:
+    with pytest.raises(InvalidConfiguration, match="no candles of NZD_USD are bundled: there are AUD_USD, EUR_GBP"):
+        bundled_candles(Instrument("NZD_USD"))

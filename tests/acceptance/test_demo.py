@@ -1,0 +1,81 @@
+"""The main job as a person runs it: once for all tests, because its pace takes most of a minute."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "signalpost", "demo", "--port", "0"]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """A demo that ended by itself, run from an empty folder."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    ended = subprocess.run(
+        [*COMMAND, "--exit", "--speed", "100"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert not list(folder.iterdir()), "it leaves nothing behind"
+    return ended
+
+
+def rows(text: str) -> list[str]:
+    return [" ".join(line.replace("│", " ").split()) for line in text.splitlines()]
+
+
+def test_every_signal_is_delivered(ended: subprocess.CompletedProcess[str]) -> None:
+    assert ended.returncode == 0, ended.stderr
+    told = rows(ended.stdout)
+    assert "27,587 candles, 451 signals, 454 deliveries" in told
+    assert [row for row in told if row.endswith(("226", "225")) or " delivered " in row] == [
+        "alerts-critical delivered 1",
+        "signals-free delivered 226",
+        "signals-premium delivered 225",
+        "system-status delivered 2",
+    ]
+
+
+def test_the_last_signals_and_each_strategy_are_shown(ended: subprocess.CompletedProcess[str]) -> None:
+    told = rows(ended.stdout)
+    assert "The last 10 of 451 signals" in told
+    assert "2022-03-04 22:00 GBP_USD D SELL 1.32331 1.33935 1.29926 160.4 / 240.5 1.50" in told
+    counts = {row.split()[0]: row.split()[1:4] for row in told if re.match(r"\w{3}_\w{3}_(H4|D) ", row)}
+    assert len(counts) == 14
+    assert counts["EUR_USD_H4"] == ["3,378", "30", "30"]
+    assert counts["USD_CAD_D"] == ["563", "4", "4"]
+
+
+def test_what_is_left_out_and_bent_is_said(ended: subprocess.CompletedProcess[str]) -> None:
+    text = " ".join(ended.stdout.split())
+    assert "No bundled candles for NZD_USD_H4, NZD_USD_D." in text
+    assert "In 7 weeks the broker's H4 grid lies across it" in text
+    assert "2020-03-09, 2020-03-16, 2020-03-23, 2020-10-26, 2021-03-15, 2021-03-22, 2021-11-01." in text
+
+
+def test_the_users_own_seconds_are_shown(ended: subprocess.CompletedProcess[str]) -> None:
+    """Shown, not asserted: a busy machine may be slow."""
+    for what in ("signal generated", "accepted (on disk)", "sending begins", "on the channel"):
+        assert any(what in row and row.endswith(("pass", "fail")) for row in rows(ended.stdout))
+
+
+def test_the_page_is_up_until_ctrl_c_which_ends_it_well() -> None:
+    process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        assert process.stderr is not None
+        address = re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline())
+        assert address is not None
+        with urllib.request.urlopen(address[0]) as page:
+            assert "signalpost" in page.read().decode()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate()
+    finally:
+        watchdog.cancel()
+    assert process.returncode == 0, errors
+    assert "deliveries" in output
+    assert "Traceback" not in errors

@@ -1,0 +1,115 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+
+from signalpost import (
+    AsyncNotificationService,
+    Candle,
+    Config,
+    MAUnifiedConfig,
+    MAUnifiedStrategy,
+    Timeframe,
+    UserTier,
+    clock,
+)
+from signalpost.cli.delivery_tables import deliveries_table, seconds_table
+from signalpost.cli.live_replay import LiveReplay, ReplayClock, SignalTimes, Stopwatch, Stream, installed
+from signalpost.config import DestinationConfig
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
+from signalpost.sandbox.rules.limits import OFF
+from signalpost.sandbox.server import Sandbox
+from signalpost.secret import Secret
+
+START = datetime(2020, 1, 6, tzinfo=UTC)
+H4 = timedelta(hours=4)
+
+
+def streams() -> dict[str, Stream]:
+    """A market that falls and rises by turns: a cross every few candles."""
+    closes = [100 + (n % 6 if n % 12 < 6 else 6 - n % 6) for n in range(60)]
+    candles = [
+        Candle(time=START + n * H4, open=close, high=close + 1, low=close - 1, close=close)
+        for n, close in enumerate(closes)
+    ]
+    config = MAUnifiedConfig(pair="EUR_USD", timeframe="H4", fast=1, slow=3, atr_period=2)
+    return {"EUR_USD_H4": Stream(MAUnifiedStrategy(config), Timeframe("H4"), candles, UserTier.PREMIUM)}
+
+
+async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) -> None:
+    async with Sandbox(limits=OFF) as sandbox:
+        webhook = Secret(sandbox.webhook("signals-premium"))
+        destination = DestinationConfig("signals-premium", webhook, NOTHING_ASSUMED)
+        config = Config(home=tmp_path, destinations=(destination,), host_rate=None, run="replay-7")
+        stopwatch = Stopwatch()
+        with installed(ReplayClock(START)) as replay_clock:
+            async with AsyncNotificationService(config, listeners=[stopwatch]) as service:
+                replay = LiveReplay(service, replay_clock, streams(), stopwatch)
+                instants = [at async for at in replay.run(speed=1e9)]
+        shown = sandbox.discord.guild.messages("signals-premium")
+    assert instants == [START + n * H4 for n in range(1, 61)]
+    assert replay.candles == 60
+    assert replay.signals == len(shown) > 5
+    assert replay.refused == []
+    assert stopwatch.is_all_delivered(replay.signals)
+    assert stopwatch.ended == {("signals-premium", "delivered"): replay.signals}
+    assert "replay-7" in str(shown[0]["embeds"])
+    for times in stopwatch.times_by_sequence.values():
+        assert times.accepted is not None
+        assert times.begun is not None
+        assert times.delivered is not None
+        assert 0 < times.generated < times.accepted < times.delivered
+        assert times.begun < times.delivered
+    titles = [table.title for table in (deliveries_table(replay, stopwatch), seconds_table([]))]
+    assert titles == [f"60 candles, {replay.signals} signals, {replay.signals} deliveries", "How long a signal took"]
+
+
+async def test_what_is_refused_is_told_and_not_all_is_delivered(tmp_path: Path) -> None:
+    stopwatch = Stopwatch()
+    with installed(ReplayClock(START)) as replay_clock:
+        async with AsyncNotificationService(Config(home=tmp_path, run="r"), listeners=[stopwatch]) as service:
+            replay = LiveReplay(service, replay_clock, streams(), stopwatch)
+            async for _ in replay.run(speed=1e9):
+                pass
+    assert set(replay.refused) == {"no webhook for signals-premium: set one"}
+    assert not stopwatch.is_all_delivered(replay.signals)
+
+
+async def test_a_slow_replay_takes_its_time(tmp_path: Path) -> None:
+    stopwatch = Stopwatch()
+    with installed(ReplayClock(START)) as replay_clock:
+        async with AsyncNotificationService(Config(home=tmp_path, run="r")) as service:
+            replay = LiveReplay(service, replay_clock, streams(), stopwatch)
+            began = perf_counter()
+            async for _ in replay.run(speed=59 * H4.total_seconds() / 0.3):
+                pass
+    assert perf_counter() - began >= 0.3
+
+
+def test_the_replays_clock_leaps_forward_only_and_goes_on_in_between() -> None:
+    before = clock.now()
+    with installed(ReplayClock(START)) as replay_clock:
+        assert START <= clock.now() < START + timedelta(minutes=1)
+        replay_clock.leap_to(START + H4)
+        first = clock.now()
+        assert START + H4 <= first < START + H4 + timedelta(minutes=1)
+        replay_clock.leap_to(START)
+        assert clock.now() > first
+    assert clock.now() >= before
+
+
+def test_seconds_are_judged_by_the_longest() -> None:
+    quick, slow, lost = (SignalTimes(perf_counter()) for _ in range(3))
+    quick.generated, quick.accepted, quick.begun, quick.delivered = 0.001, 0.002, 0.003, 0.004
+    slow.generated, slow.accepted, slow.begun, slow.delivered = 0.001, 0.2, 0.3, 6.001
+    lost.generated = 0.6
+    from io import StringIO
+
+    from rich.console import Console
+
+    text = StringIO()
+    Console(file=text, width=120).print(seconds_table([quick, slow, lost]))
+    rows = {" ".join(line.replace("│", " ").split()) for line in text.getvalue().splitlines()}
+    assert "candle -> signal generated 1.0 ms 600.0 ms 600.0 ms 500 ms fail" in rows
+    assert "signal -> accepted (on disk) 199.0 ms 199.0 ms 199.0 ms 100 ms fail" in rows
+    assert "signal -> sending begins 299.0 ms 299.0 ms 299.0 ms 1,000 ms pass" in rows
+    assert "signal -> on the channel 6,000.0 ms 6,000.0 ms 6,000.0 ms 5,000 ms fail" in rows

@@ -48,6 +48,7 @@ def test_secrets_of_the_same_text_are_equal_and_a_text_is_none() -> None:
     assert hash(Secret(TEXT)) == hash(Secret(TEXT))
     assert Secret(TEXT) != Secret("another-one")
     assert Secret(TEXT) != TEXT
+    assert Secret("\ud800") == Secret("\ud800")
 
 
 def test_an_empty_secret_is_false() -> None:
@@ -92,8 +93,8 @@ def test_a_secret_that_holds_another_is_masked_whole() -> None:
 
 
 def test_one_of_two_equal_secrets_going_away_leaves_the_other_masked() -> None:
-    first, second = Secret("twice-told-secret"), Secret("twice-told-secret")
-    del first
+    first, second, third = (Secret("twice-told-secret") for _ in range(3))
+    del first, third
     gc.collect()
     assert redacted(second.reveal()) == "***"
 

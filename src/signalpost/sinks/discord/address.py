@@ -45,8 +45,9 @@ class WebhookAddress(NamedTuple):
         `thread_id`; all are sent to `discord.com/api/v10`. A plain http URL of this very machine is taken as it stands,
         so that a test server can take Discord's place. Raises InvalidConfiguration, without showing the token.
         """
-        given = url if isinstance(url, Secret) else Secret(url)
-        parts = _split(given)
+        if not isinstance(url, str | Secret):
+            raise _refusal("it is no text")
+        parts = _split(url if isinstance(url, Secret) else Secret(url))
         if parts.scheme == "http" and parts.hostname in _LOOPBACK:
             return cls(*_loopback(parts))
         if parts.hostname not in _HOSTS:

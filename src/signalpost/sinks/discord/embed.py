@@ -63,9 +63,10 @@ def short_id(notification: Notification) -> str:
     return blake2s(notification.key.encode(errors="replace"), digest_size=6).hexdigest()
 
 
-def discord_time(instant: datetime, style: str) -> str:
-    """`instant` as each reader's own client shows it: style `f` as date and time, `R` as what is left or gone."""
-    return f"<t:{int(instant.timestamp())}:{style}>"
+def when(instant: datetime) -> str:
+    """`instant` as each reader's own client shows it: as date and time, and how long that is ago or ahead."""
+    seconds = int(instant.timestamp())
+    return f"<t:{seconds}:f> (<t:{seconds}:R>)"
 
 
 def field(name: str, text: str, most: int = limits.FIELD_VALUE) -> Field:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
-from signalpost.sinks.discord.embed import Card, Field, discord_time, field
+from signalpost.sinks.discord.embed import Card, Field, field, when
 
 COLOUR_BY_SEVERITY = {
     AlertSeverity.CRITICAL: 0xFF0000,
@@ -43,5 +43,5 @@ def _fields(alert: Alert) -> Iterator[Field]:
         yield Field("Escalation", str(alert.escalation_level))
     if alert.tags:
         yield field("Tags", ", ".join(alert.tags), _LONGEST_NAME)
-    yield Field("Since", f"{discord_time(alert.timestamp, 'f')} ({discord_time(alert.timestamp, 'R')})")
+    yield Field("Since", when(alert.timestamp))
     yield field("Alert ID", alert.alert_id, _LONGEST_NAME)

@@ -1,13 +1,15 @@
 """A signal as a card: labels that never change, for programs to read, and prices as the market writes them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from signalpost.domain.exact import fixed, product
 from signalpost.domain.sessions import open_sessions
 from signalpost.domain.side import SignalStatus, SignalType
 from signalpost.domain.signal import Signal
-from signalpost.sinks.discord.embed import GREEN, RED, Card, Field, discord_time, field
+from signalpost.sinks.discord.embed import GREEN, RED, Card, Field, field, when
 
 NEW = "new"
 
@@ -35,10 +37,16 @@ def signal_card(signal: Signal, event: str) -> Card:
 
 def sessions(signal: Signal) -> str:
     """Which trading centres were open when `signal` was known."""
-    names = open_sessions(signal.known_at)
+    names = _open_at(signal.known_at)
     if names:
         return ", ".join(names) + (" (overlap)" if len(names) > 1 else "")
     return "market closed" if signal.pair.is_currency_pair else "none open"  # while FX trades, one always is
+
+
+@lru_cache(maxsize=64)
+def _open_at(instant: datetime) -> tuple[str, ...]:
+    """Kept, because the signals of one candle's close are many."""
+    return open_sessions(instant)
 
 
 def _fields(signal: Signal, *, is_new: bool) -> Iterator[Field]:
@@ -59,9 +67,9 @@ def _fields(signal: Signal, *, is_new: bool) -> Iterator[Field]:
     yield Field("Sessions", sessions(signal))
     if not is_new:
         yield from _standing(signal)
-    yield Field("Known", f"{discord_time(signal.known_at, 'f')} ({discord_time(signal.known_at, 'R')})")
+    yield Field("Known", when(signal.known_at))
     if is_new:
-        yield Field("Valid Until", f"{discord_time(signal.valid_until, 'f')} ({discord_time(signal.valid_until, 'R')})")
+        yield Field("Valid Until", when(signal.valid_until))
 
 
 def _standing(signal: Signal) -> Iterator[Field]:

@@ -38,6 +38,13 @@ def test_an_id_has_17_to_20_digits(digits: int) -> None:
     assert WebhookAddress.parse(f"https://discord.com/api/webhooks/{'1' * digits}/{TOKEN}").host == "discord.com"
 
 
+@pytest.mark.parametrize("url", [None, 5, URL.encode()])
+def test_what_is_no_text_is_refused_and_not_shown(url: object) -> None:
+    with pytest.raises(InvalidConfiguration, match="it is no text") as caught:
+        WebhookAddress.parse(url)
+    assert TOKEN not in repr(caught.value)
+
+
 def test_a_thread_is_kept_and_belongs_to_the_message_only() -> None:
     address = WebhookAddress.parse(f"{URL}?thread_id=42&wait=1")
     assert address.post_url.reveal() == f"{SENT_TO}?wait=true&thread_id=42"

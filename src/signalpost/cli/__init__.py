@@ -61,8 +61,9 @@ class _Commands(click.Group):
     epilog="""
     \b
     Start here:
-      signalpost demo                       all bundled strategies on real candles
-      signalpost replay --help              your own candles and periods
+      signalpost demo                 the main job on real candles, delivered to a local Discord
+      signalpost replay --help        your own candles and periods
+      signalpost sandbox              a local Discord to try your own bot against
 
     \b
     Exit codes: 0 done; 1 refused, or something undelivered; 2 bad input or configuration; 3 store unusable.
@@ -70,4 +71,4 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="signalpost")
 def main() -> None:
-    """Trading signals, exact to the last digit, from real candles."""
+    """Trading signals and system alerts to Discord: exact, written down first, and in time."""

@@ -99,7 +99,8 @@ def _table(parcels: "tuple[Parcel, ...]") -> "Table":
 
     from signalpost.cli.tables import table
 
-    made = table("Deliveries", "accepted (UTC)", "ticket", "destination", "state", "tries", "what", right=("tries",))
+    columns = ("accepted (UTC)", "ticket", "destination", "state", "tries", "what")
+    made = table("Deliveries", *columns, right=("tries",), wraps="what")
     for delivery, notification in parcels:
         made.add_row(
             f"{notification.accepted_at:%m-%d %H:%M:%S}",

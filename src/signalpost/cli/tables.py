@@ -7,6 +7,7 @@ from decimal import Decimal
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from signalpost.domain.exact import fixed
 from signalpost.domain.side import SignalType
@@ -23,20 +24,19 @@ def console() -> Console:
     return screen if screen.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_FILE)
 
 
-def table(title: str, *columns: str, right: Collection[str] = ()) -> Table:
-    """An empty table that fits into 80 columns, its columns `right` aligned to the right."""
-    made = Table(
-        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
-    )
+def table(title: str, *columns: str, right: Collection[str] = (), wraps: str | None = None) -> Table:
+    """An empty table that fits into 80 columns: those in `right` aligned to the right, `wraps` as narrow as need be."""
+    heading = Text(title, style="bold", no_wrap=True, overflow="ignore")
+    made = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+        made.add_column(name, justify="right" if name in right else "left", no_wrap=name != wraps)
     return made
 
 
 def replays_table(replay_by_key: dict[str, Replay]) -> Table:
     """A row a strategy: candles, crosses, accepted, filtered and why, microseconds a candle."""
     numbers = ("candles", "crosses", "accepted", "µs a candle")
-    made = table("Strategies", "strategy", *numbers, "filtered", right=numbers)
+    made = table("Strategies", "strategy", *numbers, "filtered", right=numbers, wraps="filtered")
     for key, replay in replay_by_key.items():
         made.add_row(
             key,

@@ -59,7 +59,7 @@ async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) 
         assert times.delivered is not None
         assert 0 < times.generated < times.accepted < times.delivered
         assert times.begun < times.delivered
-    titles = [table.title for table in (deliveries_table(replay, stopwatch), seconds_table([]))]
+    titles = [str(table.title) for table in (deliveries_table(replay, stopwatch), seconds_table([]))]
     assert titles == [f"60 candles, {replay.signals} signals, {replay.signals} deliveries", "How long a signal took"]
 
 

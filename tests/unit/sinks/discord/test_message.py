@@ -118,6 +118,14 @@ def test_one_that_fills_a_message_alone_still_fits() -> None:
     assert fits([item(analysis(text="a" * 5000, context=context("b" * 900)))] * 3) == 1
 
 
+def test_what_fills_the_sum_to_the_last_character_fits_and_one_more_does_not() -> None:
+    first = item(analysis(text="a" * 3000))
+    left = limits.SUM - limits.size(message([first])["embeds"][0])
+    frame = limits.size(message([item(analysis(text="a"))])["embeds"][0]) - 1
+    assert fits([first, item(analysis(text="b" * (left - frame)))]) == 2
+    assert fits([first, item(analysis(text="b" * (left - frame + 1)))]) == 1
+
+
 def test_ten_plain_signals_go_into_one_message() -> None:
     told = item(signal(confidence_score="0.9"), {"atr": "0.0031", "market_conditions": "trending"})
     assert fits([told] * 12) == 10

@@ -89,12 +89,13 @@ def test_a_look_for_what_is_overdue_is_made_only_when_something_can_be(core: Sql
 def test_what_was_learnt_in_a_batch_that_failed_is_forgotten(core: SqliteCore) -> None:
     """Within the batch nothing is overdue any more, and after it something is again."""
     _put(core, "01")
+    core.apply([Put((new(notification("03", valid_for=DAY), 0, "other"),)), Stats()])
     twice = new(notification("02"), 0, LANE, LANE)
     late = START + 60 * MINUTE
     with pytest.raises(StoreFailed):
         core.apply([Cancel(DeliveryId("01", LANE), "by hand"), Expire(late), Put((twice,))])
     stats, expired = core.apply([Stats(), Expire(late)])
-    assert stats == {(LANE, DeliveryState.PENDING): 1}
+    assert stats == {(LANE, DeliveryState.PENDING): 1, ("other", DeliveryState.PENDING): 1}
     assert [each.id.notification_id for each in expired] == ["01"]
 
 

@@ -19,6 +19,10 @@ from signalpost.errors import Evidence, StoreFailed
 from signalpost.sinks.evidence import Rejected
 from signalpost.sinks.port import Answer, Sink
 
+CLOCK_GRAIN = 0.005
+"""Seconds by which a request counts as ended later than the loop's clock says: uvloop's counts whole milliseconds,
+rounded down, so that a window that is exact by that clock is too short by the far end's."""
+
 
 class Request(NamedTuple):
     """What a message holds from its lease to its end: a slot of the pace, and the breaker's permit."""
@@ -90,7 +94,7 @@ class FarEnd:
     def end(self, request: Request, now: float, tried: Tried | None, first: DeliveryId) -> None:
         """A message ended; `tried` is None where it was abandoned, which counts as a request all the same."""
         known = None if tried is None else tried.known
-        self.pacer.end(request.slot, now, None if isinstance(known, Ending) else known)
+        self.pacer.end(request.slot, now + CLOCK_GRAIN, None if isinstance(known, Ending) else known)
         is_failure = None if tried is None else tried.is_failure
         if is_failure is None:
             self.breaker.give_back(request.permit)
@@ -109,7 +113,7 @@ class FarEnd:
         try:
             answer = await attempt.probe(self._destination, self._sink)
         finally:
-            self.pacer.end(slot, now(), answer)
+            self.pacer.end(slot, now() + CLOCK_GRAIN, answer)
             is_alive = answer is not None and attempt.is_alive(answer)
             self._moved(self.breaker.record_probe(permit, now(), self._jitter(), is_alive=is_alive))
             self._notice(answer)

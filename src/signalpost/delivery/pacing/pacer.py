@@ -109,7 +109,8 @@ class Pacer:
         own, shared = self._channel, self.host.channels.setdefault(channel, self._channel)
         if shared is not own:
             shared.held_until = max(shared.held_until, own.held_until)
-            self._move(own.window, shared.window)
+            if own.window is not None and shared.window is not None:
+                shared.window.take_over(own.window, in_flight=len(self._slots))
             self._channel = shared
 
     def memory(self, now: float) -> PaceMemory:
@@ -140,11 +141,7 @@ class Pacer:
                 return  # a probe is another kind of request, with a limit of its own
             own, shared = self._bucket, self.host.buckets.setdefault(facts.scope, self._bucket)
             if shared is not own:
-                self._move(own.window, shared.window)
+                shared.take_over(own, in_flight=len(self._slots))
                 self._bucket = shared
             self._scope = facts.scope
         self._bucket.learn(facts, now)
-
-    def _move(self, own: SlidingWindow | None, shared: SlidingWindow | None) -> None:
-        if own is not None and shared is not None:
-            shared.take_over(own, in_flight=len(self._slots))

@@ -1,5 +1,7 @@
 """Which delivery leaves next: by rank, by priority, and each sequence in its order."""
 
+import pytest
+
 from signalpost.delivery.outbox.commands import Lease
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.domain.events import Settled
@@ -142,6 +144,46 @@ async def test_two_of_one_sequence_are_never_in_flight_together_and_the_next_lea
         await wait(0.001)
         assert ids(sink) == ["opened", "closed"]
         assert sink.sent[1].began == released
+
+
+@virtual
+async def test_what_comes_free_when_the_second_sender_settles_is_taken_by_the_first() -> None:
+    """The second takes nothing below HIGH, so it has to wake the first, which looked before and found nothing."""
+    sink = ScriptedSink(latency=iter([1.0, 3.0, 0.0]).__next__)
+    async with World(sink) as world:
+        began = now()
+        await world.put("keeps the first")
+        await wait(0.1)
+        await world.put("urgent", URGENT, about="trade")
+        await world.put("after it", about="trade", event="closed")
+        await wait(10)
+        assert [sent.began - began for sent in sink.sent] == pytest.approx([0.0, 0.1, 3.1])
+
+
+@virtual
+async def test_what_is_leased_while_another_sender_looks_is_known_to_keep_others_waiting() -> None:
+    """A look that the store answers before it has told of an earlier lease passes over what waits behind that."""
+    sink = ScriptedSink(latency=iter([2.0, 3.0, 0.0]).__next__)
+    async with World(sink) as world:
+        await wait(1)
+        world.outbox.delays[Lease] = 0.5
+        await world.put("keeps the first")
+        await wait(2.25)
+        await world.put("urgent", URGENT, about="trade")
+        await world.put("after it", about="trade", event="closed")
+        await wait(5)
+        assert ids(sink) == ["keeps the first", "urgent", "after it"]
+
+
+@virtual
+async def test_a_retry_is_taken_by_another_sender_where_the_one_that_failed_is_busy() -> None:
+    sink = ScriptedSink([DOWN, HANG])
+    async with World(sink, jitter=lambda: 0.5) as world:
+        await world.put("high", HIGH)
+        await wait(0.1)
+        await world.put("hangs")
+        await wait(1)
+        assert ids(sink) == ["high", "hangs", "high"]
 
 
 @virtual

@@ -31,6 +31,8 @@ HERE = "signals-free"
 DOWN = Unavailable("connection refused")
 BROKEN = Unconfirmed("bad gateway", status=502)
 SILENT = Unconfirmed("the connection was cut")
+GRAIN = 0.02
+"""Seconds within which a moment is the right one: a request counts a little longer than the loop's clock says."""
 
 Test = TypeVar("Test", bound=Callable[..., Coroutine[Any, Any, None]])
 

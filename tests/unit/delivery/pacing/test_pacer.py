@@ -153,6 +153,18 @@ def test_destinations_with_one_webhook_share_its_bucket_from_the_first_answer() 
     assert other.ready_at(2.0, NORMAL) == 3.0
 
 
+def test_what_others_left_is_less_by_what_comes_along_in_flight() -> None:
+    host = Host(None)
+    one, other = Pacer(FREE, host), Pacer(FREE, host)
+    in_flight = other.begin(0.0)
+    sent(one, 0.0, told(5, 1, 2.0))
+    assert one.ready_at(0.0, NORMAL) == 0.0
+    sent(other, 0.0, told(5, 1, 2.0))
+    assert one.ready_at(0.0, NORMAL) == 2.0
+    other.give_back(in_flight)
+    assert one.ready_at(0.0, NORMAL) == 0.0
+
+
 def test_a_bucket_that_no_destination_uses_any_more_is_forgotten() -> None:
     host = Host(None)
     pacer = sent(Pacer(FREE, host), 0.0, told(3, 2, 2.0, scope="old"))

@@ -7,6 +7,7 @@ import { connectProvoke } from "/provoke.js";
 
 const MOST_SHOWN = 200;
 const NEAR_THE_END = 80;
+const MILLISECONDS_BETWEEN_CHANGES = 50;
 const OUTCOMES = ["taken", "refused", "limited", "failed", "cut"];
 const HINTS = {
   taken: "answered with 2xx",
@@ -22,6 +23,9 @@ const [app, list, scroller, present] = ["app", "messages", "scroller", "present"
 const channels = new Map();
 let current = null;
 let missed = 0;
+const waiting = [];
+let latestCounts = {};
+let taking = null;
 const provoke = connectProvoke(() => channels.get(current)?.webhooks ?? []);
 
 function channelOf(name) {
@@ -142,14 +146,22 @@ function take(entries) {
   if (entries.some((entry) => entry.fault)) provoke.refresh();
 }
 
+/** What came while the page was busy is shown at once, so that a flood costs no more than what stays of it. */
+function takeWaiting() {
+  taking = null;
+  tellCounts(latestCounts);
+  take(waiting.splice(0));
+  if (current === null && channels.size) open(channels.keys().next().value);
+}
+
 function takeOne(channel, entry, arrived) {
   const index = channel.messages.findIndex((message) => message.id === entry.message_id);
   if (!entry.message) {
     if (index >= 0) takeAway(channel, index, arrived);
   } else if (index >= 0) {
     channel.messages[index] = entry.message;
-    const waiting = arrived.findIndex((message) => message.id === entry.message_id);
-    if (waiting >= 0) arrived[waiting] = entry.message;
+    const place = arrived.findIndex((message) => message.id === entry.message_id);
+    if (place >= 0) arrived[place] = entry.message;
     showAgain(channel, index);
   } else if (entry.method === "POST") {
     channel.messages.push(entry.message);
@@ -186,8 +198,8 @@ const itemOf = (channel, id) => channel.name === current && list.querySelector(`
 
 function takeAway(channel, index, arrived) {
   const [{ id }] = channel.messages.splice(index, 1);
-  const waiting = arrived.findIndex((message) => message.id === id);
-  if (waiting >= 0) arrived.splice(waiting, 1);
+  const place = arrived.findIndex((message) => message.id === id);
+  if (place >= 0) arrived.splice(place, 1);
   const item = itemOf(channel, id);
   if (!item) return;
   item.remove();
@@ -226,8 +238,10 @@ function connect() {
   const events = new EventSource("/_events");
   events.addEventListener("state", ({ data }) => {
     const state = JSON.parse(data);
+    waiting.length = 0;
     for (const { name, messages, webhooks } of state.channels) Object.assign(channelOf(name), { messages, webhooks });
-    tellCounts(state.counts);
+    latestCounts = state.counts;
+    tellCounts(latestCounts);
     tellConnection("live", "Live");
     const wanted = decodeURIComponent(location.hash.slice(1));
     const name = [current, wanted, channels.keys().next().value].find((each) => channels.has(each));
@@ -236,9 +250,9 @@ function connect() {
   });
   events.addEventListener("changes", ({ data }) => {
     const { entries, counts } = JSON.parse(data);
-    tellCounts(counts);
-    take(entries);
-    if (current === null && channels.size) open(channels.keys().next().value);
+    waiting.push(...entries);
+    latestCounts = counts;
+    taking ??= setTimeout(takeWaiting, MILLISECONDS_BETWEEN_CHANGES);
   });
   events.addEventListener("error", () => {
     tellConnection("lost", "Not connected: trying again");

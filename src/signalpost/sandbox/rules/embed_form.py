@@ -1,10 +1,11 @@
 """What may stand in embeds. The figures are those of Discord's docs, Embed Limits; texts are counted trimmed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from signalpost.sandbox.rules import checks
-from signalpost.sandbox.rules.checks import PICTURE, WEB, Path
+from signalpost.sandbox.rules.checks import PICTURE, Path
 from signalpost.sandbox.rules.refusal import Problem
 
 MOST_EMBEDS = 10
@@ -22,7 +23,7 @@ def embeds(value: Any, path: Path) -> Iterator[Problem]:
     yield from wrong_list
     if value is None or not isinstance(value, list):
         return
-    found = [problem for index, each in enumerate(value) for problem in _embed(_there(each), (*path, index))]
+    found = [problem for index, each in enumerate(value) for problem in _parts(_there(each), (*path, index), _EMBED)]
     yield from found
     if not found and sum(map(length, value)) > MOST_IN_ALL:
         yield Problem(path, "MAX_EMBED_SIZE_EXCEEDED", f"Embed size exceeds maximum size of {MOST_IN_ALL}")
@@ -37,56 +38,11 @@ def length(embed: dict[str, Any]) -> int:
     return sum(len(each.strip()) for each in texts if each)
 
 
-def _embed(value: Any, path: Path) -> Iterator[Problem]:
-    yield from _parts(
-        value,
-        path,
-        title=lambda value, path: checks.trimmed_text(value, path, TITLE),
-        description=lambda value, path: checks.trimmed_text(value, path, DESCRIPTION),
-        url=checks.url,
-        color=lambda value, path: checks.whole_number(value, path, LARGEST_COLOR),
-        timestamp=checks.timestamp,
-        footer=_footer,
-        author=_author,
-        image=_picture,
-        thumbnail=_picture,
-        fields=_fields,
-    )
-
-
-def _footer(value: Any, path: Path) -> Iterator[Problem]:
-    return _parts(value, path, text=lambda value, path: checks.trimmed_text(value, path, FOOTER), icon_url=_picture_url)
-
-
-def _author(value: Any, path: Path) -> Iterator[Problem]:
-    return _parts(
-        value,
-        path,
-        name=lambda value, path: checks.trimmed_text(value, path, AUTHOR),
-        url=lambda value, path: checks.url(value, path, WEB),
-        icon_url=_picture_url,
-    )
-
-
-def _picture(value: Any, path: Path) -> Iterator[Problem]:
-    return _parts(value, path, url=_picture_url)
-
-
-def _picture_url(value: Any, path: Path) -> Iterator[Problem]:
-    return checks.url(value, path, PICTURE)
-
-
 def _fields(value: Any, path: Path) -> Iterator[Problem]:
     yield from checks.items(value, path, MOST_FIELDS)
     if isinstance(value, list):
         for index, each in enumerate(value):
-            yield from _parts(
-                _there(each),
-                (*path, index),
-                name=lambda value, path: checks.required_text(value, path, FIELD_NAME),
-                value=lambda value, path: checks.required_text(value, path, FIELD_VALUE),
-                inline=checks.truth,
-            )
+            yield from _parts(_there(each), (*path, index), _FIELD)
 
 
 def _there(item: Any) -> Any:
@@ -94,9 +50,40 @@ def _there(item: Any) -> Any:
     return "" if item is None else item
 
 
-def _parts(value: Any, path: Path, /, **check_by_name: Check) -> Iterator[Problem]:
+def _parts(value: Any, path: Path, check_by_name: Mapping[str, Check]) -> Iterator[Problem]:
     """Each named part of an object, if there is one, by its check; what is not named is ignored, as Discord does."""
     yield from checks.table(value, path)
     if isinstance(value, dict):
         for name, check in check_by_name.items():
-            yield from check(value.get(name), (*path, name))
+            part = value.get(name)
+            if part is not None or name in _REQUIRED:
+                yield from check(part, (*path, name))
+
+
+_picture_url = partial(checks.url, schemes=PICTURE)
+_picture = partial(_parts, check_by_name={"url": _picture_url})
+_FIELD: Mapping[str, Check] = {
+    "name": partial(checks.required_text, most=FIELD_NAME),
+    "value": partial(checks.required_text, most=FIELD_VALUE),
+    "inline": checks.truth,
+}
+_REQUIRED = frozenset({"name", "value"})
+"""What a field must have; of the other parts that are called so, an author's name may be missing."""
+_FOOTER: Mapping[str, Check] = {"text": partial(checks.trimmed_text, most=FOOTER), "icon_url": _picture_url}
+_AUTHOR: Mapping[str, Check] = {
+    "name": partial(checks.trimmed_text, most=AUTHOR),
+    "url": checks.url,
+    "icon_url": _picture_url,
+}
+_EMBED: Mapping[str, Check] = {
+    "title": partial(checks.trimmed_text, most=TITLE),
+    "description": partial(checks.trimmed_text, most=DESCRIPTION),
+    "url": checks.url,
+    "color": partial(checks.whole_number, most=LARGEST_COLOR),
+    "timestamp": checks.timestamp,
+    "footer": partial(_parts, check_by_name=_FOOTER),
+    "author": partial(_parts, check_by_name=_AUTHOR),
+    "image": _picture,
+    "thumbnail": _picture,
+    "fields": _fields,
+}

@@ -13,12 +13,18 @@ def rows() -> Iterator[Row]:
     taken = seconds(
         {
             "bare": process("-c", "pass"),
-            "import": process("-c", "from signalpost import Candle, MAUnifiedStrategy, Signal"),
+            "strategy": process("-c", "from signalpost import Candle, MAUnifiedStrategy, Signal"),
+            "aiohttp": process("-c", "import aiohttp"),
+            "service": process("-c", "from signalpost import AsyncNotificationService"),
             "help": process("-m", "signalpost", "--help"),
         },
         rounds=ROUNDS,
     )
-    bare, imported, helped = (taken[name] * 1e3 for name in ("bare", "import", "help"))
+    bare, strategy, aiohttp, service, helped = (each * 1e3 for each in taken.values())
+    longer = service / aiohttp
     yield Row("python -c pass", f"{bare:.0f} ms", "the floor", None)
-    yield Row("from signalpost import Candle, MAUnifiedStrategy, Signal", f"+{imported - bare:.0f} ms", "", None)
+    yield Row("from signalpost import Candle, MAUnifiedStrategy, Signal", f"+{strategy - bare:.0f} ms", "", None)
     yield Row("signalpost --help", f"+{helped - bare:.0f} ms", "less than 300 ms more", helped - bare < 300)
+    yield Row("import aiohttp", f"{aiohttp:.0f} ms", "the other floor", None)
+    yield Row("from signalpost import AsyncNotificationService", f"{service:.0f} ms", "", None)
+    yield Row("", f"{longer:.2f} x", "at most 1.4 x import aiohttp", longer <= 1.4)

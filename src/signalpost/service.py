@@ -4,12 +4,11 @@ Everything in here belongs to one event loop. What a strategy calls from elsewhe
 """
 
 import asyncio
-import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from random import random
+from random import Random, random
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -227,7 +226,8 @@ class _Running(NamedTuple):
             await outbox.close()
             raise
         routing = Routing(lanes, tiers=config.tiers, everything_to=config.everything_to)
-        ids = TicketIds(secrets.randbits)
+        # A source of its own, which no caller's seed repeats: asking the system for each id would be slow.
+        ids = TicketIds(Random().getrandbits)  # noqa: S311  # ids are no secrets
         intake = Intake(outbox, routing, ids, emit=emit, on_put=dispatcher.wake, run=config.run)
         pruning = asyncio.get_running_loop().create_task(_prune(outbox, config.retention), name="signalpost pruning")
         return cls(outbox, discord, dispatcher, intake, pruning)

@@ -87,6 +87,5 @@ def test_all_faults_are_told_at_once_and_no_webhook_is_shown() -> None:
 
 @pytest.mark.parametrize("number", ["0", "17", "-1", "2.5", "99999999999999999999"])
 def test_a_destination_has_one_to_sixteen_senders(number: str) -> None:
-    with pytest.raises(InvalidConfiguration, match="SIGNALPOST_WORKERS: .* give 1 to 16"):
+    with pytest.raises(InvalidConfiguration, match=r"SIGNALPOST_WORKERS: .* give 1 to 16"):
         Config.from_environment({"SIGNALPOST_WORKERS": number})
-

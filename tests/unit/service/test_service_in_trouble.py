@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from signalpost import AsyncNotificationService, Config, HealthStatus, Outcome, StoreUnusable
+from signalpost import AsyncNotificationService, Config, HealthStatus, InvalidConfiguration, Outcome, StoreUnusable
 from signalpost.domain.events import BreakerMoved, Event, Settled
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault
@@ -155,7 +155,7 @@ async def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: P
 async def test_a_start_that_fails_leaves_the_folder_free(config_for: ConfigFor) -> None:
     config = config_for()
     broken = msgspec.structs.replace(config, destinations=(config.destinations[0]._replace(webhook="nonsense"),))
-    with pytest.raises(Exception, match="the webhook's URL cannot be used"):
+    with pytest.raises(InvalidConfiguration, match="the webhook's URL cannot be used"):
         await AsyncNotificationService(broken).start()
     async with AsyncNotificationService(config) as service:
         assert service.is_healthy()

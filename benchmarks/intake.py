@@ -1,0 +1,134 @@
+"""What it costs to take a signal in and write it down, by a crowd and by a lone producer.
+
+The far end takes no answer's time: it hangs, so that only intake is measured.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from benchmarks.bare import PUT, BareStore, Write, append
+from benchmarks.far_end import far_end
+from benchmarks.measure import ratio, turns
+from benchmarks.sample import config, signals, stored_and_sent, tier_of
+from benchmarks.table import Row
+from signalpost import Signal
+from signalpost.cli.loop import run
+from signalpost.config import STORE_FILE
+from signalpost.delivery.outbox.schema import TABLES
+from signalpost.service import AsyncNotificationService
+
+CROWD, PRODUCERS, LONE = 10_000, 100, 500
+WRITTEN = {
+    "notification": "SELECT * FROM notification ORDER BY id",
+    "key": "SELECT * FROM key ORDER BY notification_id",
+    "delivery": "SELECT * FROM delivery ORDER BY notification_id",
+}
+"""What intake writes to, and its rows in the order of acceptance."""
+
+
+def rows() -> Iterator[Row]:
+    """The rows of this benchmark, measured now."""
+    given = list(signals(CROWD))
+    body, _ = stored_and_sent(given[0])
+    with far_end("hang") as port:
+        written: list[tuple[Write, ...]] = []
+        told = turns(
+            {
+                "ours": lambda home: run(ours(home, port, given, written)),
+                "same rows": lambda home: run(bare(home, written, TABLES)),
+                "one row": lambda home: run(bare(home, one_row_each(body))),
+            }
+        )
+        lone = turns({"lone": lambda home: run(alternately(home, port, body))}, rounds=3)["lone"]
+    rate = {name: median(each) for name, each in told.items()}
+    to_same, to_one = (ratio(told["ours"], told[name]) for name in ("same rows", "one row"))
+    yield Row(f"the same rows, bare, {PRODUCERS} producers", f"{rate['same rows']:,.0f}/s", "the floor", None)
+    yield Row("one row each, bare", f"{rate['one row']:,.0f}/s", "the other floor", None)
+    yield Row(f"durable intake, {PRODUCERS} producers", f"{rate['ours']:,.0f}/s", "", None)
+    yield Row("", f"{to_same:.2f} x", "at least 0.7 x the floor", to_same >= 0.7)
+    yield Row("", f"{to_one:.2f} x", "at least 0.4 x the other floor", to_one >= 0.4)
+    appended, bare_row, taken = (median(each[which] for each in lone) for which in range(3))
+    to_append = median(each[2] / each[0] for each in lone)
+    yield Row("an append and fdatasync", f"{appended * 1e6:,.0f} µs", "the floor", None)
+    yield Row("one row, bare, by a lone producer", f"{bare_row * 1e6:,.0f} µs", "", None)
+    yield Row("a lone durable intake", f"{taken * 1e6:,.0f} µs", "", None)
+    yield Row("", f"{to_append:.2f} x", "at most 3 x the floor", to_append <= 3)
+
+
+async def ours(home: Path, port: int, given: Iterable[Signal], written: list[tuple[Write, ...]]) -> float:
+    """Signals a second through the service; what it wrote is left in `written`."""
+    service = AsyncNotificationService(config(home, port))
+    await service.start()
+    rate = await rate_of(given, lambda signal: service.queue_notification(signal, user_tier=tier_of(0)))
+    await service.stop(0)
+    written[:] = rows_of(home / STORE_FILE)
+    return rate
+
+
+async def bare(home: Path, things: Iterable[tuple[Write, ...]], *tables: str) -> float:
+    """The floors: the same rows in the same tables, or one row each in a queue of its own."""
+    store = BareStore(home / "bare.db", *tables)
+    rate = await rate_of(things, lambda writes: store.do(*writes))
+    store.close()
+    return rate
+
+
+async def rate_of(things: Iterable[Any], do: Callable[[Any], Awaitable[object]]) -> float:
+    """Things a second, done by producers that each wait for one before they give the next."""
+    waiting, done = iter(things), 0
+
+    async def producer() -> None:
+        nonlocal done
+        for thing in waiting:
+            await do(thing)
+            done += 1
+
+    started = perf_counter()
+    await asyncio.gather(*(producer() for _ in range(PRODUCERS)))
+    return done / (perf_counter() - started)
+
+
+def rows_of(path: Path) -> Iterator[tuple[Write, ...]]:
+    """What the service wrote for each signal, as it would have to be written anew."""
+    with closing(sqlite3.connect(path)) as db:
+        rows = [db.execute(query).fetchall() for query in WRITTEN.values()]
+    inserts = [
+        f"INSERT INTO {table} VALUES ({', '.join('?' * len(each[0]))})"
+        for table, each in zip(WRITTEN, rows, strict=True)
+    ]
+    for each in zip(*rows, strict=True):
+        yield tuple(zip(inserts, each, strict=True))
+
+
+async def alternately(home: Path, port: int, body: bytes) -> tuple[float, float, float]:
+    """The median seconds of an append, of a bare row and of a signal taken in, one after another, again and again."""
+    service = AsyncNotificationService(config(home, port))
+    await service.start()
+    store = BareStore(home / "bare.db")
+    file = os.open(home / "bare.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    taken: list[tuple[float, ...]] = []
+    for signal, writes in zip(signals(LONE), one_row_each(body), strict=False):
+        started = perf_counter()
+        append(file, body)
+        appended = perf_counter()
+        await store.do(*writes)
+        stored = perf_counter()
+        await service.queue_notification(signal, user_tier=tier_of(0))
+        taken.append((appended - started, stored - appended, perf_counter() - stored))
+    os.close(file)
+    store.close()
+    await service.stop(0)
+    append_seconds, row_seconds, intake_seconds = (median(each) for each in zip(*taken, strict=True))
+    return append_seconds, row_seconds, intake_seconds
+
+
+def one_row_each(body: bytes) -> Iterator[tuple[Write, ...]]:
+    """As many rows as there are signals, for the bare queue."""
+    return (((PUT, (os.urandom(8).hex(), 0, number, body)),) for number in range(CROWD))

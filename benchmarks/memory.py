@@ -1,0 +1,83 @@
+"""How much memory a backlog takes: a service whose far end hangs, before and after so many signals were taken in.
+
+Each figure comes from a process of its own. `python -m benchmarks.memory PORT [traced]` prints one, in bytes.
+"""
+
+import asyncio
+import gc
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from benchmarks.far_end import far_end
+from benchmarks.sample import config, signals, tier_of
+from benchmarks.table import Row
+from signalpost.cli.loop import run
+from signalpost.service import AsyncNotificationService
+
+QUEUED, WARM, PRODUCERS, ROUNDS = 10_000, 100, 100, 3
+
+
+def rows() -> Iterator[Row]:
+    """The rows of this benchmark, measured now."""
+    with far_end("hang") as port:
+        resident, traced = (median(grown(str(port), *how) for _ in range(ROUNDS)) / 1e6 for how in ((), ("traced",)))
+    yield Row(f"{QUEUED:,} queued, resident above idle", f"+{resident:.1f} MB", "less than 10 MB", resident < 10)
+    yield Row("of that, what Python holds", f"+{traced:.1f} MB", "", None)
+
+
+def grown(*arguments: str) -> int:
+    """What such a process prints."""
+    command = [sys.executable, "-m", "benchmarks.memory", *arguments]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+async def growth(home: Path, port: int, held: Callable[[], int]) -> int:
+    """By how much `held` grows."""
+    service = AsyncNotificationService(config(home, port))
+    await service.start()
+    await queue(service, WARM, since=0)
+    before = held()
+    await queue(service, QUEUED, since=WARM)
+    after = held()
+    await service.stop(0)
+    return after - before
+
+
+async def queue(service: AsyncNotificationService, count: int, since: int) -> None:
+    """Queue so many signals, each made when it is given and forgotten by its producer."""
+    waiting = iter(signals(count, since))
+
+    async def producer() -> None:
+        for signal in waiting:
+            await service.queue_notification(signal, user_tier=tier_of(0))
+
+    await asyncio.gather(*(producer() for _ in range(PRODUCERS)))
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def traced() -> int:
+    """Bytes that Python's own allocator was asked for."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def main(port: str, how: str = "resident") -> None:
+    """Print by how much the memory grows."""
+    if how == "traced":
+        tracemalloc.start()
+    with TemporaryDirectory() as home:
+        print(run(growth(Path(home), int(port), traced if how == "traced" else resident)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

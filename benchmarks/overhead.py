@@ -1,0 +1,101 @@
+"""What pacing, breaker, metrics and one log line cost: the CPU of a delivery besides storing and sending.
+
+The clock is an argument here: it moves on to when the pace lets the next message begin, and nothing waits.
+"""
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from time import process_time
+
+from benchmarks.measure import turns
+from benchmarks.table import Row
+from signalpost.delivery.pacing.breaker import CircuitBreaker
+from signalpost.delivery.pacing.host import Host
+from signalpost.delivery.pacing.limits import Limits
+from signalpost.delivery.pacing.pacer import Pacer
+from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
+from signalpost.domain.events import Listener, SendBegan, SendEnded, Settled
+from signalpost.domain.instant import utc
+from signalpost.domain.priority import NotificationPriority
+from signalpost.sinks.evidence import RateFacts, Receipt
+from signalpost.telemetry.log import log, logger
+from signalpost.telemetry.metrics import Metrics
+
+DELIVERIES, ROUNDS = 20_000, 7
+DELIVERY = Delivery(
+    DeliveryId("0" * 24, "signals-free"),
+    DeliveryState.DELIVERED,
+    NotificationPriority.NORMAL,
+    rank=0,
+    sequence="ma-unified:EUR_USD:H4:BUY:20250820T010000Z",
+    valid_until=utc("2025-08-20T09:00:00Z", "valid_until"),
+)
+
+
+def rows() -> Iterator[Row]:
+    """The rows of this benchmark, measured now."""
+    told = turns(
+        {"pace": lambda _: cpu(pace), "metrics": lambda _: cpu(telling(Metrics())), "log": lambda _: cpu(logging_it)},
+        ROUNDS,
+    )
+    paced, counted, logged = (median(told[part]) * 1e6 for part in ("pace", "metrics", "log"))
+    total = paced + counted + logged
+    yield Row("pacing and breaker, with every limit", f"{paced:.1f} µs", "", None)
+    yield Row("metrics", f"{counted:.1f} µs", "", None)
+    yield Row("one line in a log", f"{logged:.1f} µs", "", None)
+    yield Row("together, CPU a delivery", f"{total:.1f} µs", "at most 15 µs", total <= 15)
+
+
+def cpu(work: Callable[[], None]) -> float:
+    """Seconds of CPU that `work` takes for each of its deliveries."""
+    started = process_time()
+    work()
+    return (process_time() - started) / DELIVERIES
+
+
+def pace() -> None:
+    """Ask when, begin, and learn from the answer's headers, under all limits that a destination has by default."""
+    pacer, breaker = Pacer(Limits(messages_a_minute=30), Host()), CircuitBreaker()
+    receipt = Receipt("1400000000000000000", None, RateFacts("bucket:webhook", 5, 3, 2.0))
+    now = 0.0
+    for _ in range(DELIVERIES):
+        now = max(breaker.ready_at(now), pacer.ready_at(now, NotificationPriority.NORMAL))
+        slot, permit = pacer.begin(now), breaker.begin()
+        now += 0.1
+        pacer.end(slot, now, receipt)
+        breaker.record(permit, now, 0.5, is_failure=False)
+
+
+def telling(listener: Listener) -> Callable[[], None]:
+    """Tell a listener what happens in each delivery."""
+
+    def tell() -> None:
+        for _ in range(DELIVERIES):
+            listener(SendBegan("signals-free", (DELIVERY,)))
+            listener(SendEnded("signals-free", "delivered", "", 0.1))
+            listener(Settled(DELIVERY))
+
+    return tell
+
+
+def logging_it() -> None:
+    """Write each delivery's end, formatted with its time, as an application does that logs at INFO."""
+    with written_to(io.StringIO()):
+        telling(log)()
+
+
+@contextmanager
+def written_to(text: io.StringIO) -> Iterator[None]:
+    """Log at INFO into `text`."""
+    handler, level = logging.StreamHandler(text), logger.level
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)

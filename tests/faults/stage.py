@@ -85,6 +85,10 @@ class Stage:
         """How many deliveries are pending, and how many leased, by the store."""
         return open_in(self.store)
 
+    def shown(self) -> int:
+        """How many messages the sandbox has shown."""
+        return self.journal.read_bytes().count(b"\n")
+
     def evidence(self) -> Evidence:
         """What the witnesses wrote down."""
         return evidence(self.folder, self.store)
@@ -189,6 +193,16 @@ def until(is_so: Callable[[], bool], *alive: Process, seconds: float = PATIENCE)
         for process in alive:
             assert process.poll() is None, f"a process ended with {process.returncode}"
         time.sleep(0.01)
+
+
+def drain(at: Stage, service: Process) -> None:
+    """Wait until nothing is open any more, and stop the service, which has nothing to tell then."""
+    try:
+        until(lambda: at.open() == (0, 0), service)
+    except AssertionError as error:
+        error.add_note("still pending and leased: {}, {}".format(*at.open()))
+        raise
+    assert terminate(service) == [0]
 
 
 def kill(process: Process) -> None:

@@ -334,6 +334,23 @@ async def test_a_far_end_that_hangs_holds_up_no_other() -> None:
         await connections.close()
 
 
+async def test_a_message_in_flight_when_the_connections_are_closed_may_have_been_shown() -> None:
+    arrived = asyncio.Event()
+
+    async def converse(connection: Connection) -> None:
+        await connection.request()
+        arrived.set()
+        await connection.hang()
+
+    async with before(converse) as (sink, _):
+        sending = asyncio.ensure_future(outcome(sink))
+        await asyncio.wait_for(arrived.wait(), 3)
+        await sink._connections.close()
+        found = await asyncio.wait_for(sending, 3)
+        assert type(found) is Unconfirmed
+        assert not found.is_answered
+
+
 async def test_connections_of_another_loop_send_nothing() -> None:
     async with before(lambda connection: connection.hang()) as (sink, _):
         sink._connections.session()

@@ -128,6 +128,11 @@ def test_only_a_deleted_webhook_and_a_wrong_token_are_gone(status: int, given: i
     assert found.is_gone is gone
 
 
+@pytest.mark.parametrize(("given", "told"), [(7, 7), (True, None), ("7", None), (7.5, None), (None, None)])
+def test_a_code_is_a_whole_number_or_none(given: object, told: int | None) -> None:
+    assert meaning(answer(404, {"code": given})).code == told
+
+
 @pytest.mark.parametrize("body", [NO_BODY, PAGE, {"content": {"code": "10015"}}, {"content": [{"code": 10015}]}])
 def test_a_404_without_the_code_of_a_deleted_webhook_is_not_gone(body: dict[str, Any]) -> None:
     found = meaning(answer(404, **body))

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from datetime import UTC, datetime
 
@@ -7,9 +8,9 @@ from signalpost.sinks.discord import webhook as webhook_module
 from signalpost.sinks.evidence import RateFacts, Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.port import Answer
 from tests.contracts.discord_limits import refusals
-from tests.unit.sinks.discord.sinks import JSON, SAVED, always, before, outcome, probed
+from tests.unit.sinks.discord.sinks import JSON, SAVED, always, before, outcome, probed, webhook
 from tests.unit.sinks.notifications import item, signal
-from tests.unit.sinks.raw_server import answer
+from tests.unit.sinks.raw_server import answer, raw_server
 
 BODIES = {
     "none": answer(0),
@@ -106,9 +107,10 @@ async def test_nothing_and_too_much_for_one_message_are_refused_without_a_reques
 
 async def test_cookies_are_not_kept() -> None:
     saved = SAVED.replace(JSON.encode(), JSON.encode() + b"\r\nSet-Cookie: __cf_bm=x; Path=/")
-    async with before(always(saved)) as (sink, server):
-        await outcome(sink)
-        await outcome(sink)
+    async with raw_server(always(saved)) as server:
+        async with webhook(server.url.replace("127.0.0.1", "localhost"), connect=1.0, total=5.0) as sink:
+            for _ in range(2):
+                assert isinstance(await outcome(sink), Receipt)
         assert "cookie" not in server.requests[1].head.lower()
 
 
@@ -162,7 +164,7 @@ async def test_a_probe_gives_up_after_its_own_time(monkeypatch: pytest.MonkeyPat
         await connection.hang()
 
     async with before(converse, total=60.0) as (sink, _):
-        found = await probed(sink)
+        found = await asyncio.wait_for(probed(sink), 5)
         assert type(found) is Unavailable
         assert "TimeoutError" in found.reason
 

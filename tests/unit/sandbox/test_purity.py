@@ -1,6 +1,7 @@
 """The rules are pure: whatever needs time, chance or a network hands it to them."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,9 @@ def test_a_rule_imports_nothing_impure(path: Path) -> None:
 
 def test_the_rules_load_no_network_and_no_store() -> None:
     code = "import sys, signalpost.sandbox.rules.discord; print({'aiohttp', 'asyncio', 'sqlite3'} & set(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # it loads sqlite3
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, env=unmeasured, capture_output=True, text=True, check=True, timeout=30)
     assert run.stdout.strip() == "set()"
 
 

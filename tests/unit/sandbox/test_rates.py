@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost.sandbox.rules.discord import Outcome
@@ -67,6 +67,7 @@ def test_the_sixth_within_two_seconds_is_refused_until_the_first_is_over() -> No
     assert status(caller.post()) == 429
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 0.5), min_size=12, max_size=30))
 def test_whoever_waits_for_retry_after_is_never_refused_again(steps: list[float]) -> None:
     caller = Caller(BUCKET)
@@ -79,6 +80,7 @@ def test_whoever_waits_for_retry_after_is_never_refused_again(steps: list[float]
             assert status(caller.post()) == 200
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 0.3), min_size=10, max_size=40))
 def test_whoever_heeds_remaining_and_reset_after_is_never_refused(steps: list[float]) -> None:
     caller = Caller(BUCKET)

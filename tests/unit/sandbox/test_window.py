@@ -1,7 +1,7 @@
 """The sliding window, at its edges and against counting by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost.sandbox.rules.limits import Rate, Window
@@ -47,6 +47,7 @@ def test_it_tells_how_long_until_one_is_free_and_until_all_are(at: float, free: 
 _steps = st.lists(st.floats(0, 3, allow_nan=False), max_size=60)
 
 
+@settings(deadline=None)
 @given(_steps, st.integers(1, 6), st.floats(0.1, 5))
 def test_in_no_stretch_of_its_length_more_are_taken_and_none_is_refused_needlessly(
     steps: list[float], requests: int, seconds: float
@@ -62,6 +63,7 @@ def test_in_no_stretch_of_its_length_more_are_taken_and_none_is_refused_needless
             assert len(counted) == requests
 
 
+@settings(deadline=None)
 @given(_steps)
 def test_whoever_waits_as_long_as_was_said_is_taken(steps: list[float]) -> None:
     window, now = Window(Rate(2, 2)), 1000.0

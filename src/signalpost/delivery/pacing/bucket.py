@@ -52,11 +52,6 @@ class Bucket:
         self.window.give_back()
         self._left += 1
 
-    def take_over(self, other: "Bucket", in_flight: int) -> None:
-        """Count what `other` counts, and so many of its requests that have not ended: they will end here."""
-        self.window.take_over(other.window, in_flight)
-        self._left -= in_flight
-
     def learn(self, facts: RateFacts, now: float) -> None:
         """Believe what the answer of a request that has just ended says."""
         if facts.limit < 1 or not 0 <= facts.reset_after <= LONGEST_BELIEVED:

@@ -141,7 +141,7 @@ class Pacer:
                 return  # a probe is another kind of request, with a limit of its own
             own, shared = self._bucket, self.host.buckets.setdefault(facts.scope, self._bucket)
             if shared is not own:
-                shared.take_over(own, in_flight=len(self._slots))
+                shared.window.take_over(own.window, in_flight=len(self._slots))
                 self._bucket = shared
             self._scope = facts.scope
         self._bucket.learn(facts, now)

@@ -1,6 +1,7 @@
 """A far end that fails: the breaker stops sending, finds out with one invisible request, and lets one message try."""
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from random import Random
 
 import pytest
@@ -10,7 +11,20 @@ from signalpost.domain.events import BreakerMoved, DestinationGone
 from signalpost.sinks.evidence import Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.port import Answer
 from signalpost.testing.scripted_sink import HANG, ScriptedSink, Step
-from tests.unit.delivery.dispatch.world import BROKEN, DOWN, GRAIN, HERE, SILENT, URGENT, World, ids, now, virtual, wait
+from tests.unit.delivery.dispatch.world import (
+    BROKEN,
+    DOWN,
+    GRAIN,
+    HERE,
+    HIGH,
+    SILENT,
+    URGENT,
+    World,
+    ids,
+    now,
+    virtual,
+    wait,
+)
 
 BEGAN = 1000.0
 
@@ -76,15 +90,20 @@ async def test_the_breaker_opens_probes_with_one_request_tries_one_message_and_c
 
 
 @virtual
-async def test_when_the_breaker_closes_all_senders_go_on() -> None:
-    sink = ScriptedSink([DOWN] * 6, latency=1.0)
-    async with World(sink, jitter=lambda: 0.0, workers=4) as world:
-        for _ in range(40):
-            await world.put()
-        await wait(8)
-        closed_at = world.times[world.events.index(BreakerMoved(HERE, "closed"))]
-        await wait(closed_at + 5.5 - now())
-        assert len([sent for sent in sink.sent if sent.began >= closed_at]) == 3 * 6
+async def test_a_sender_that_slept_while_another_probed_is_woken_by_the_answer() -> None:
+    """The second sender asks, and has nothing of its own to send then; the first has."""
+    script = [lambda: None, *[DOWN] * 5]
+    sink = ScriptedSink(script, probes=[HANG], latency=chain([2.0], repeat(0.0)).__next__)
+    async with World(sink, jitter=lambda: 0.0) as world:
+        await world.put("keeps the first")
+        await wait(0.1)
+        await world.put("fails", HIGH, valid_for=1.0)
+        await world.put("waits")
+        await wait(2.5)
+        assert (len(sink.probed), sink.hanging, len(sink.sent)) == (1, 1, 6)
+        sink.release()
+        await wait(0.001)
+        assert ids(sink)[6:] == ["waits"]
 
 
 @virtual

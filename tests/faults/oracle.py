@@ -11,7 +11,7 @@ from typing import NamedTuple
 UNSURE = frozenset({"unconfirmed", "lapsed"})
 """Outcomes of attempts after which nobody knows whether the message is shown."""
 MOST_UNANSWERED = 2
-"""Attempts without any answer, after which a delivery may end unshown: as unconfirmed."""
+"""Attempts that the far end did not answer, after which a delivery may end unshown: as unconfirmed."""
 _TAKEN = frozenset({"accepted", "duplicate", "held"})
 
 
@@ -130,7 +130,7 @@ def _of_showing(evidence: Evidence) -> Iterator[str]:
             yield f"{each.name} stands as {each.state}, after {each.attempts}"
         if delivered and each.message_id not in {copy.message_id for copy in shown}:
             yield f"{each.name} is delivered as {each.message_id}, which was never shown"
-        if not shown and each.unsure < MOST_UNANSWERED:
+        if not shown and each.attempts.count("unconfirmed") < MOST_UNANSWERED:
             yield f"{each.name} was never shown, after {each.attempts}"
         if len(shown) > delivered + each.unsure:
             yield f"{each.name} was shown {len(shown)} times, after {each.attempts}"

@@ -21,7 +21,7 @@ COPIES = [
 KEPT = [
     Kept("01", "s1e0", "free", "delivered", "m2", True, ("lapsed", "delivered")),
     Kept("02", "s1e1", "free", "delivered", "m3", False, ("unavailable", "delivered")),
-    Kept("03", "a1e0", "alerts", "unconfirmed", None, True, ("unconfirmed", "lapsed")),
+    Kept("03", "a1e0", "alerts", "unconfirmed", None, True, ("unconfirmed", "unconfirmed")),
 ]
 
 

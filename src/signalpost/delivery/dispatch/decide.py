@@ -6,7 +6,8 @@
     Unavailable                     pending, after a backoff; counts one
     Unconfirmed, answered (5xx)     pending, after a backoff; counts one, and may have been shown
     Unconfirmed, unanswered         the same, and counts as unanswered: the second one ends as unconfirmed
-    lapsed                          as Unconfirmed, unanswered: its holder is gone
+    lapsed                          pending, after a backoff; counts one, and may have been shown: its holder is gone,
+                                    which says nothing about the far end
     cut off at valid_until          unconfirmed
     interrupted by a stop           pending; counts no attempt, but may have been shown
     unsent                          pending, as if it had never been leased
@@ -68,9 +69,10 @@ def decide(delivery: Delivery, known: Known, now: datetime, jitter: float, backo
             return _again(delivery._replace(may_repeat=True), _REASONS[known], now, None)
         case Ending.UNSENT:
             return _again(delivery, delivery.reason, now, None)
-        case _:  # lapsed, or evidence of a kind that is not known: it may have been shown
-            reason = _REASONS[Ending.LAPSED] if known is Ending.LAPSED else str(known)
-            return _maybe(delivery, reason, now, _wait(delivery, jitter, backoff), unanswered=True)
+        case Ending.LAPSED:
+            return _maybe(delivery, _REASONS[known], now, _wait(delivery, jitter, backoff), unanswered=False)
+        case _:  # evidence of a kind that is not known: it may have been shown
+            return _maybe(delivery, str(known), now, _wait(delivery, jitter, backoff), unanswered=True)
 
 
 def _maybe(delivery: Delivery, reason: str, now: datetime, wait: timedelta, *, unanswered: bool) -> Settlement:

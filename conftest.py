@@ -1,22 +1,24 @@
-"""Every example in README.md, docs/ and docstrings is run, in a folder of its own and under a clock that stands still.
+"""Every example in README.md, docs/ and docstrings is run as its reader would run it, in a folder of its own.
 
 Blocks by their language:
 
     python                      run; one that begins with `>>>` must also print what it shows
-    console                     `$ signalpost ...` is run; what is shown below it must be what it prints, `...` standing
-                                for anything; it must exit with 0, or with 2 where an error is shown;
-                                `$ make run` is what the Makefile says: `signalpost demo`; other verbs must exist
-    csv FILE, toml FILE         written to FILE, for the blocks below
+    console                     commands, each after `$ `; what is shown below one must be what it prints, `...`
+                                standing for anything, and a ticket's id for the one that is printed. It must exit
+                                with 0, with 2 or 3 where an error is shown, or as `$ echo $?` says below it
+    csv FILE, toml FILE         written to FILE, for the blocks below; so is python FILE
     sh, text and the others     not run
+
+Commands: `signalpost`, `pytest`, `curl` to this machine, `export` (for the whole page), and `make`, whose verbs must
+exist. `signalpost demo` and `make run` are one quick demo for all pages. What runs until Ctrl-C is stopped where `^C`
+is shown, once the line above that was printed; `signalpost sandbox` runs until the page ends. Where a page names port
+8751, the tests take a free one. Each page has a data folder of its own.
 """
 
 import os
 import re
-import shlex
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, chdir
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,75 +28,34 @@ from sybil.parsers.doctest import DocTestParser
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.sybil import SybilCollection
 
+from tests.house.console_blocks import Console
+
 REPOSITORY = Path(__file__).parent
-NOW = "2025-08-20T05:00:01Z"
-SECONDS_AT_MOST = 60
-"""For one command: a bound against hanging, far above what any takes."""
 
-_FILE_BLOCK = re.compile(r"^```(?:csv|toml) (?P<name>[\w.-]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_ANYTHING = re.compile(r"\.\.\.|…")
-_ERROR = re.compile(r"^(error|Error|Usage):", re.MULTILINE)
+_FILE_BLOCK = re.compile(r"^```(?:csv|toml|python) (?P<name>[\w.-]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def commands(block: str) -> list[tuple[str, list[str]]]:
-    """Each command of a console block, without its `$ `, and the lines shown below it."""
-    found: list[tuple[str, list[str]]] = []
-    lines = iter(block.splitlines())
-    for line in lines:
-        if line.startswith("$ "):
-            command = line[2:]
-            while command.endswith("\\"):
-                command = command[:-1] + next(lines)
-            found.append((command, []))
-        else:
-            found[-1][1].append(line.rstrip())
-    return found
+@contextmanager
+def _environment_of_the_page(home: Path) -> Iterator[None]:
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(("SIGNALPOST_", "DISCORD_"))]:
+        del os.environ[name]
+    os.environ["SIGNALPOST_HOME"] = str(home)
+    try:
+        yield
+    finally:
+        _restore(before)
 
 
-def matches(shown: Iterable[str], printed: str) -> bool:
-    """Whether `printed` is what is shown: line for line, `...` in a line being any text, and alone any lines."""
-    pattern = "".join(r"(?:.*\n)*?" if _ANYTHING.fullmatch(line.strip()) else f"{_pattern(line)}\n" for line in shown)
-    return re.fullmatch(pattern, "".join(f"{line.rstrip()}\n" for line in printed.splitlines())) is not None
-
-
-def _pattern(line: str) -> str:
-    *before, last = _ANYTHING.split(line)
-    return "".join(f"{re.escape(text.rstrip())}.*" for text in before) + re.escape(last)
+def _restore(before: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 def _run_console(example: Example) -> str | None:
-    for command, shown in commands(example.parsed):
-        if fault := _fault(command, shown):
-            return f"`{command}`: {fault}"
-    return None
-
-
-def _fault(command: str, shown: list[str]) -> str | None:
-    words = shlex.split(command)
-    if words[0] == "make":
-        if not re.search(rf"^{words[1]}:.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE):
-            return f"the Makefile has no verb {words[1]!r}"
-        words = ["signalpost", "demo"] if words[1:] == ["run"] else []
-        if not words:
-            return None
-    if words[0] != "signalpost":
-        return "only `signalpost` and `make` belong in a console block, because only they are run: use sh for others"
-    run = subprocess.run(  # noqa: S603  # the command is written in our own documentation
-        [sys.executable, "-m", *words],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS_AT_MOST,
-        check=False,
-        env={name: value for name, value in os.environ.items() if name not in {"COLUMNS", "FORCE_COLOR"}},
-    )
-    printed = run.stderr + run.stdout
-    text = "\n".join(shown).strip("\n")
-    expected = 2 if _ERROR.search(text) else 0
-    if run.returncode != expected:
-        return f"exit code {run.returncode} instead of {expected}; it printed\n{printed}"
-    if text and not matches(text.split("\n"), printed):
-        return f"shown is not what it prints, which is\n{printed}"
-    return None
+    console: Console = example.namespace["_console"]
+    return console.run(example.parsed)
 
 
 def _files(document: Document) -> Iterator[Region]:
@@ -104,15 +65,16 @@ def _files(document: Document) -> Iterator[Region]:
 
 def _write_file(example: Example) -> None:
     name, text = example.parsed
-    Path(name).write_text(text)
+    Path(name).write_text(text, encoding="utf-8")
 
 
 def _begin(namespace: dict[str, Any]) -> None:
-    from signalpost.testing.manual_clock import ManualClock
-
     stack = namespace["_stack"] = ExitStack()
-    stack.enter_context(ManualClock(NOW))
-    stack.enter_context(chdir(stack.enter_context(TemporaryDirectory(prefix="signalpost-docs-"))))
+    console = namespace["_console"] = Console()
+    folder = stack.enter_context(TemporaryDirectory(prefix="signalpost-docs-"))
+    stack.enter_context(_environment_of_the_page(Path(folder) / "home"))
+    stack.enter_context(chdir(folder))
+    stack.callback(console.close)
     Path("src").symlink_to(REPOSITORY / "src")  # a page may name the files of a clone as its reader does
 
 

@@ -19,6 +19,8 @@ READS_A_REAL_CLOCK = {
 MAY_SLEEP = {"acceptance", "faults"}
 """Folders of tests that watch other processes, whose time nobody can turn."""
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+IMAGE = re.compile(r"!\[(?P<told>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+LARGEST_IMAGE = 150_000
 PATH_IN_TEXT = re.compile(r"\b(?:docs|tests|src|tools)/[\w./-]+\w")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LAYERS_PAGE = ROOT / "docs" / "why" / "0007-two-wings.md"
@@ -54,6 +56,14 @@ def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading(page: Path)
         if not there.exists() or (anchor and anchor not in _anchors(there)):
             broken.append(target)
     assert broken == []
+
+
+def test_every_image_is_there_is_small_and_is_told_in_words() -> None:
+    images = [(page, image) for page in PAGES for image in IMAGE.finditer(page.read_text(encoding="utf-8"))]
+    assert images
+    for page, image in images:
+        assert (page.parent / image["target"]).stat().st_size < LARGEST_IMAGE, image["target"]
+        assert len(image["told"].split()) > 3, image["target"]
 
 
 @pytest.mark.parametrize("file", [*SOURCES, *PAGES], ids=shown)

@@ -1,16 +1,20 @@
 import os
 import re
+import signal
 import site
 import subprocess
 import sys
 import venv
 from pathlib import Path
+from threading import Timer
+from urllib.request import urlopen
 from zipfile import ZipFile
 
 import pytest
 
 from tests.house.repository import ROOT, SOURCE
 
+SECONDS_AT_MOST = 60
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -74,10 +78,29 @@ def test_the_installed_wheel_is_what_runs(installed: Path, tmp_path: Path) -> No
     assert Path(printed.strip()).is_relative_to(installed.parent)
 
 
-def test_the_demo_of_the_wheel_runs_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+def test_the_demo_of_the_wheel_runs_from_an_empty_folder_and_shows_its_page(installed: Path, tmp_path: Path) -> None:
+    """Until its first message is on the page: that all are delivered is asserted where the pages are run."""
     assert not tmp_path.is_relative_to(ROOT)
-    printed = run(installed / "signalpost", "demo", cwd=tmp_path)
-    assert re.search(r"The last 10 of [\d,]+ signals", printed)
+    command = [installed / "signalpost", "demo", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as demo:
+        watchdog = Timer(SECONDS_AT_MOST, demo.kill)
+        watchdog.start()
+        try:
+            assert demo.stderr
+            found = re.search(r"http://127\.0\.0\.1:\d+", demo.stderr.readline())
+            assert found
+            for file in ("/", "/page.js", "/page.css", "/icon.svg"):
+                assert urlopen(f"{found[0]}{file}", timeout=SECONDS_AT_MOST).read()
+            with urlopen(f"{found[0]}/_events", timeout=SECONDS_AT_MOST) as events:
+                assert any(b"replay started" in line for line in events)
+            demo.send_signal(signal.SIGINT)
+            printed, _ = demo.communicate()
+        finally:
+            watchdog.cancel()
+    assert demo.returncode == 0
+    assert "The last 10 of 451 signals" in printed
     assert list(tmp_path.iterdir()) == []
 
 

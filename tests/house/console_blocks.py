@@ -1,0 +1,219 @@
+"""The console blocks of a page, run as its reader would type them, in the folder and environment of the page."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from threading import Timer
+from urllib.error import HTTPError
+
+from tests.house.repository import ROOT
+
+SECONDS_AT_MOST = 60
+"""For one command: a bound against hanging, far above what any takes."""
+USUAL = "127.0.0.1:8751"
+"""Where a sandbox is on a page. The tests' own is on any free port, which stands there in its place."""
+CTRL_C = "^C"
+QUICK_DEMO = ("signalpost", "demo", "--exit", "--speed", "1000", "--port", "0")
+
+_ANYTHING = re.compile(r"\.\.\.|…")
+_TICKET = re.compile(r"\b[0-9a-f]{24}\b")
+_ERROR = re.compile(r"^(error|Error|Usage):", re.MULTILINE)
+
+
+def commands(block: str) -> list[tuple[str, list[str]]]:
+    """Each command of a console block, without its `$ `, and the lines shown below it."""
+    found: list[tuple[str, list[str]]] = []
+    lines = iter(block.splitlines())
+    for line in lines:
+        if line.startswith("$ "):
+            command = line[2:]
+            while command.endswith("\\"):
+                command = command[:-1] + next(lines)
+            found.append((command, []))
+        else:
+            found[-1][1].append(line.rstrip())
+    return found
+
+
+def pattern(shown: Iterable[str]) -> re.Pattern[str]:
+    """What the printed lines must match: `...` in a line is any text, and alone any lines; a ticket's id is one."""
+    return re.compile(
+        "".join(r"(?:.*\n)*?" if _ANYTHING.fullmatch(line.strip()) else f"{_line(line)}\n" for line in shown)
+    )
+
+
+def _line(line: str) -> str:
+    *before, last = _ANYTHING.split(line)
+    return "".join(f"{_with_tickets(text.rstrip())}.*" for text in before) + _with_tickets(last)
+
+
+def _with_tickets(text: str) -> str:
+    return "([0-9a-f]{24})".join(re.escape(part) for part in _TICKET.split(text))
+
+
+class Console:
+    """The terminal of one page. What was started and not stopped runs until `close`."""
+
+    def __init__(self) -> None:
+        self._running: list[Background] = []
+        self._address = USUAL
+        self._ticket_by_shown: dict[str, str] = {}
+        self._exit_code = 0
+
+    def run(self, block: str) -> str | None:
+        """Run the commands of a block, and say what was not as shown."""
+        told = commands(block)
+        for (command, shown), (following, _) in zip(told, [*told[1:], ("", [])], strict=True):
+            if fault := self._fault(command, "\n".join(shown).strip("\n").splitlines(), following):
+                return f"`{command}`: {fault}"
+        return None
+
+    def close(self) -> None:
+        """Stop what still runs."""
+        while self._running:
+            self._running.pop().stop()
+
+    def _fault(self, command: str, shown: Sequence[str], following: str) -> str | None:
+        if command == "echo $?":
+            return None if list(shown) == [str(self._exit_code)] else f"the exit code is {self._exit_code}"
+        words = shlex.split(self._as_here(command))
+        if words[0] == "export":
+            for name, _, value in (word.partition("=") for word in words[1:]):
+                os.environ[name] = value
+            return None
+        if words[0] == "make" and words != ["make", "run"]:
+            return None if _is_verb(words[1]) else f"the Makefile has no verb {words[1]!r}"
+        try:
+            self._exit_code, printed = self._ran(words, shown)
+        except _NotRun as reason:
+            return str(reason)
+        if following != "echo $?" and self._exit_code not in ({2, 3} if _ERROR.search("\n".join(shown)) else {0}):
+            return f"exit code {self._exit_code}, which the page does not tell; it printed\n{printed}"
+        return self._compared([line for line in shown if line != CTRL_C], printed.replace(self._address, USUAL))
+
+    def _ran(self, words: Sequence[str], shown: Sequence[str]) -> tuple[int, str]:
+        """The exit code of a command, and what it printed."""
+        match words:
+            case ["make", "run"] | ["signalpost", "demo", *_]:
+                return _demo()
+            case ["signalpost", "sandbox", *options]:
+                sandbox = Background([*words[:2], "--port", "0", *options], until=shown[-1])
+                self._running.append(sandbox)
+                found = re.search(r"127\.0\.0\.1:\d+", sandbox.printed)
+                self._address = found[0] if found else USUAL
+                return 0, sandbox.printed
+            case ["signalpost", *_] if CTRL_C in shown:
+                return Background(words, until=shown[shown.index(CTRL_C) - 1]).stop()
+            case ["signalpost", *_] | ["pytest", *_]:
+                return _completed(words)
+            case ["curl", *options]:
+                return 0, _curl(options)
+        raise _NotRun(f"{words[0]} does not belong in a console block, because it is not run: use sh")
+
+    def _compared(self, shown: Sequence[str], printed: str) -> str | None:
+        lines = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
+        found = pattern(shown).fullmatch(lines)
+        if shown and found is None:
+            return f"shown is not what it prints, which is\n{printed}"
+        if found is not None:
+            self._ticket_by_shown.update(zip(_TICKET.findall("\n".join(shown)), found.groups(), strict=True))
+        return None
+
+    def _as_here(self, command: str) -> str:
+        for shown, ticket in self._ticket_by_shown.items():
+            command = command.replace(shown, ticket)
+        return command.replace(USUAL, self._address)
+
+
+class Background:
+    """A command that runs until it is told to stop; made once it has printed a line like `until`, or ended."""
+
+    def __init__(self, words: Sequence[str], *, until: str) -> None:
+        self.printed = ""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=_environment(),
+        )
+        wanted = pattern([until])
+        assert self._process.stdout is not None
+        with self._killed_if_it_hangs():
+            for line in self._process.stdout:
+                self.printed += line
+                if wanted.fullmatch(re.sub(r"127\.0\.0\.1:\d+", USUAL, f"{line.rstrip()}\n")):
+                    return
+
+    def stop(self) -> tuple[int, str]:
+        """Press Ctrl-C, and give back the exit code and all that it printed."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        with self._killed_if_it_hangs():
+            rest, _ = self._process.communicate()
+        return self._process.returncode, self.printed + rest
+
+    @contextmanager
+    def _killed_if_it_hangs(self) -> Iterator[None]:
+        watchdog = Timer(SECONDS_AT_MOST, self._process.kill)
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
+
+
+class _NotRun(Exception):
+    pass
+
+
+@cache
+def _demo() -> tuple[int, str]:
+    """The demo, once for all pages: in a hurry, and without a page that stays up."""
+    return _completed(QUICK_DEMO)
+
+
+def _completed(words: Sequence[str]) -> tuple[int, str]:
+    run = subprocess.run(
+        [sys.executable, "-m", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_AT_MOST,
+        check=False,
+        env=_environment(),
+    )
+    return run.returncode, run.stderr + run.stdout
+
+
+def _environment() -> dict[str, str]:
+    here = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "FORCE_COLOR"}}
+    return here | {"PYTHONUNBUFFERED": "1"}
+
+
+def _is_verb(name: str) -> bool:
+    return re.search(rf"^{name}:.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+def _curl(options: Sequence[str]) -> str:
+    """What curl would print: not every machine has one. Knows -d, -X and -H, and asks this machine alone."""
+    url = options[-1]
+    if not url.startswith("http://127.0.0.1:"):
+        raise _NotRun("a page asks nobody but this machine")
+    given = dict(zip(options[:-1:2], options[1:-1:2], strict=True))
+    headers = dict([given["-H"].split(": ", 1)]) if "-H" in given else {}
+    data = given["-d"].encode() if "-d" in given else None
+    request = urllib.request.Request(url, data, headers, method=given.get("-X"))
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS_AT_MOST) as answer:
+            text: str = answer.read().decode()
+    except HTTPError as answer:
+        text = answer.read().decode()
+    return text

@@ -1,4 +1,4 @@
-"""Trading signals and system alerts to Discord: the strategy never waits, nothing is lost, nothing stale is sent."""
+"""Trading signals and system alerts to Discord: exact, written down first, and in time."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -9,6 +9,7 @@ from signalpost.delivery.outbox.commands import Settlement
 from signalpost.delivery.pacing.backoff import LONGEST_WAIT, Backoff
 from signalpost.domain.delivery import NEXT_STATES, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import Evidence
 from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 
 NOW = datetime(2025, 8, 20, 5, tzinfo=UTC)
@@ -174,6 +175,11 @@ def test_a_verdict_says_why() -> None:
 def test_a_verdict_names_its_delivery_and_leaves_attempt_and_message_to_the_caller() -> None:
     for of, _, settled in every_settlement():
         assert (settled.id, settled.attempt, settled.message, settled.fallback) == (of.id, None, None, None)
+
+
+def test_evidence_of_a_kind_that_is_not_known_is_taken_for_silence() -> None:
+    assert verdict(FRESH, Evidence("a kind of a later version")) == ("pending", 1.0, 1, 1, True)
+    assert decide(FRESH, Evidence("a kind of a later version"), NOW, 1.0).reason == "a kind of a later version"
 
 
 def test_a_third_silence_is_never_risked() -> None:

@@ -344,7 +344,7 @@ def test_everything_that_a_holder_left_leased_is_settled_before_anything_is_sent
         assert len((await outbox.do(Lease(HERE, clock.now(), limit=count))).parcels) == count
         async with world:
             first = world.heard(Settled)[:count]
-            assert {(event.delivery.state.value, event.delivery.unanswered) for event in first} == {("pending", 1)}
+            assert {(event.delivery.state.value, event.delivery.attempts) for event in first} == {("pending", 1)}
             await wait(60)
             assert len(sink.shown) == count
             assert all(sent.items[0].may_repeat for sent in sink.sent)

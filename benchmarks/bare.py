@@ -46,6 +46,7 @@ class BareStore:
         return waiter
 
     def close(self) -> None:
+        """Commit what was asked, and end the thread."""
         self._asked.put(None)
         self._thread.join()
 
@@ -59,8 +60,8 @@ class BareStore:
                     for statement, values in writes:
                         rows[statement].append(values)
                 db.execute("BEGIN IMMEDIATE")
-                for statement, values in rows.items():
-                    db.executemany(statement, values)
+                for statement, all_values in rows.items():
+                    db.executemany(statement, all_values)
                 db.execute("COMMIT")
                 self._loop.call_soon_threadsafe(_answer, [waiter for waiter, _ in batch])
 

@@ -136,7 +136,7 @@ async def cost(put: Callable[[int], Awaitable[object]], awaited: Awaited) -> Cos
 
 async def alternately(home: Path, port: int) -> tuple[float, float]:
     """The median seconds from put to answer, bare and through the service, in turns."""
-    awaited, taken = Awaited(), []
+    awaited, taken = Awaited(), list[tuple[float, float]]()
     service = AsyncNotificationService(config(home, port), listeners=[awaited])
     async with service, bare_loop(home, port, 1) as loop:
         bare_awaited = listening(loop)

@@ -30,9 +30,11 @@ class Answering(asyncio.Protocol):
     """Answers each whole request with one and the same message."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client came."""
         self.transport, self.received = transport, b""
 
     def data_received(self, data: bytes) -> None:
+        """Some of a request, or several of them, came."""
         self.received += data
         while (request := length_of_first(self.received)) and len(self.received) >= request:
             self.received = self.received[request:]

@@ -226,7 +226,8 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             )
         self._check_sides()
         if self.risk_reward_ratio is None and self.risk is not None and self.take_profit is not None:
-            self._set(risk_reward_ratio=quotient(self._gain(self.take_profit), self.risk))
+            ratio = quotient(self._gain(self.take_profit), self.risk)
+            self._set(risk_reward_ratio=decimal_of(ratio, "risk_reward_ratio"))
 
     def _check_sides(self) -> None:
         below, above = ("below", "above") if self.signal_type is SignalType.BUY else ("above", "below")

@@ -242,3 +242,9 @@ def test_a_change_is_checked_as_if_the_signal_were_made_anew() -> None:
     with pytest.raises(InvalidValue, match=r"stop_loss must be below the entry"):
         made().but(stop_loss=2)
     assert made().but(stop_loss=np.float32(1.05)).stop_loss == Decimal("1.05")
+
+
+def test_a_stop_so_near_that_the_ratio_has_no_sense_is_refused() -> None:
+    """Else it could be written and not read back."""
+    with pytest.raises(InvalidValue, match="risk_reward_ratio is 1000000000000000000"):
+        made(entry_price="2E-12", stop_loss="1E-12", take_profit="10000000.000000000002")

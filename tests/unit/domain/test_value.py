@@ -35,6 +35,7 @@ starts = st.builds(
 ends = st.just(datetime.max.replace(tzinfo=UTC))
 numbers = st.decimals(0, 10**18, places=12)
 above_zero = st.decimals("1e-12", 10**12, places=12)
+quoted = st.decimals("1e-6", 10**12, places=6)  # so that any two distances have a ratio that is admitted
 facts = st.dictionaries(
     full_texts, st.none() | st.booleans() | st.integers() | st.floats() | texts | numbers | st.lists(st.integers())
 )
@@ -51,7 +52,7 @@ def candles(draw: st.DrawFn) -> Candle:
 @st.composite
 def signals(draw: st.DrawFn) -> Signal:
     side = draw(st.sampled_from(SignalType))
-    below, entry, above = sorted(draw(st.lists(above_zero, min_size=3, max_size=3, unique=True)))
+    below, entry, above = sorted(draw(st.lists(quoted, min_size=3, max_size=3, unique=True)))
     stop, target = (below, above) if side is SignalType.BUY else (above, below)
     start = draw(starts)
     optional = st.fixed_dictionaries(

@@ -234,15 +234,19 @@ class _Running(NamedTuple):
 
     async def end(self, timeout: float) -> list[Delivery]:
         """Deliver what can be within `timeout` seconds, then close everything."""
+        _tell_of_lost(await self.intake.close())
+        left = await self.dispatcher.stop(timeout)
         self.pruning.cancel()
         with suppress(asyncio.CancelledError):
             await self.pruning
-        if not_written := await self.intake.close():
-            logger.error("%d notifications were held in memory and could not be written: they are lost", not_written)
-        left = await self.dispatcher.stop(timeout)
         await self.discord.close()
         await self.outbox.close()
         return list(left)
+
+
+def _tell_of_lost(held: int) -> None:
+    if held:
+        logger.error("%d notifications were held in memory and could not be written: they are lost", held)
 
 
 def _make_home(home: Path) -> None:

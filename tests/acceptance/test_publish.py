@@ -67,7 +67,14 @@ def test_a_signal_and_an_alert_from_json_are_delivered(sandbox: str, environment
 def test_what_is_refused_is_exit_code_1_with_its_reason(environment: Environment) -> None:
     published = run(environment, "publish", "signal", *SIGNAL, "--tier", "premium")
     assert published.returncode == 1
-    assert published.stdout == "refused : no webhook for signals-premium: set one\n"
+    assert published.stdout == "refused: no webhook for signals-premium: set one\n"
+
+
+def test_what_discord_refuses_for_good_is_exit_code_1(sandbox: str, environment: Environment) -> None:
+    refused = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": f"{sandbox}/api/v10/webhooks/signals-free"}
+    published = run(refused, "publish", "signal", *SIGNAL)
+    assert published.returncode == 1
+    assert "signals-free: dead: " in published.stdout
 
 
 def test_what_is_not_delivered_is_exit_code_1(sandbox: str, environment: Environment) -> None:

@@ -24,6 +24,10 @@ def _common(command: Any) -> Any:
     return command
 
 
+_DONE = ("delivered", "suppressed", "superseded")
+"""States with which a person who published may be content."""
+
+
 class _How(NamedTuple):
     """What the options of every kind say."""
 
@@ -124,10 +128,10 @@ def _publish(payload: "Payload", tier: str | None, how: _How) -> None:
     if how.as_json:
         click.echo(json.dumps(_as_plain(ticket, deliveries)))
     else:
-        click.echo(f"{ticket.outcome} {ticket.id}{_because(ticket.reason)}")
+        click.echo(f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{_because(ticket.reason)}")
         for delivery in deliveries:
             click.echo(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
-    if not ticket or any(not delivery.state.is_terminal for delivery in deliveries):
+    if not ticket or any(delivery.state not in _DONE for delivery in deliveries):
         raise SystemExit(1)
 
 

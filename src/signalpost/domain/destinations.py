@@ -6,7 +6,6 @@ A destination is a configured sink with a name.
 from typing import NamedTuple
 
 from signalpost.domain.alert import Alert, AlertSeverity
-from signalpost.domain.announcement import Announcement
 from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
@@ -60,5 +59,5 @@ def usual_destination(payload: Payload, tier: UserTier) -> str | None:
             return MARKET_ANALYSIS
         case SystemStatus():
             return SYSTEM_STATUS
-        case Announcement():
+        case _:
             return COMMUNITY

@@ -80,5 +80,5 @@ def payload_id(payload: Payload) -> str:
             return payload.analysis_id
         case SystemStatus():
             return payload.status_id
-        case Announcement():
+        case _:
             return payload.announcement_id

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from signalpost import AsyncNotificationService, Config, HealthStatus, InvalidConfiguration, Outcome, StoreUnusable
-from signalpost.domain.events import BreakerMoved, Event, Settled
+from signalpost.domain.events import BreakerMoved, Event, Settled, StoreMoved
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
@@ -82,6 +82,15 @@ async def test_an_open_breaker_is_counted_and_told_until_it_closes(config_for: C
         service._emit(BreakerMoved("signals-free", "closed"))
         assert service.is_healthy()
         assert service.get_metrics()["circuit_breaker_trips"] == 1
+
+
+async def test_a_store_that_is_unwell_is_told_until_it_is_well_again(config_for: ConfigFor) -> None:
+    service = AsyncNotificationService(config_for())
+    async with service:
+        service._emit(StoreMoved(False, "the disk is full"))
+        assert service.health() == (HealthStatus.UNHEALTHY, ("the store is unwell: the disk is full",))
+        service._emit(StoreMoved(True))
+        assert service.is_healthy()
 
 
 async def test_a_listener_that_fails_is_logged_and_nothing_else(

@@ -8,13 +8,23 @@ refused. See docs/promises.md, P10.
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from signalpost.domain.destinations import ALERTS_CRITICAL, ALERTS_GENERAL, SYSTEM_STATUS, usual_destination
+from signalpost.domain.destinations import (
+    ALERTS_CRITICAL,
+    ALERTS_GENERAL,
+    SIGNALS_FREE,
+    SIGNALS_PREMIUM,
+    SYSTEM_STATUS,
+    usual_destination,
+)
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration
 
 NO_WEBHOOK = "no webhook"
 ABOUT_ITSELF = "about itself"
+_LOWEST_READER = {SIGNALS_FREE: 0, SIGNALS_PREMIUM: 10}
+"""The rank of the lowest tier that reads a usual destination of signals."""
 _FOR_OPERATORS = (SYSTEM_STATUS, ALERTS_CRITICAL, ALERTS_GENERAL)
 
 
@@ -38,7 +48,8 @@ class Routing:
     """Routes by the usual table, and by the tiers that the operator adds.
 
     `configured` are the destinations that have a webhook. Where `everything_to` is given, it is the only webhook, one
-    audience by the operator's choice, and all goes there.
+    audience by the operator's choice, and all goes there. Raises InvalidConfiguration for a tier that would show its
+    signals to a lower one.
     """
 
     def __init__(
@@ -50,6 +61,7 @@ class Routing:
     ) -> None:
         self._configured = frozenset(configured)
         self._tiers = dict(tiers or {})
+        _check_audiences(self._tiers)
         self._everything_to = everything_to
 
     def route(self, payload: Payload, tier: UserTier, about: str | None = None) -> tuple[Route, ...]:
@@ -71,3 +83,17 @@ class Routing:
         if destination == about:
             return Route(destination, ABOUT_ITSELF)
         return Route(destination, None if destination in self._configured else NO_WEBHOOK)
+
+
+def _check_audiences(tiers: Mapping[UserTier, Tier]) -> None:
+    lowest = dict(_LOWEST_READER)
+    for tier in tiers.values():
+        for destination in tier.signals_to:
+            lowest[destination] = min(tier.rank, lowest.get(destination, tier.rank))
+    for name, tier in tiers.items():
+        for destination in tier.signals_to:
+            if lowest[destination] < tier.rank:
+                raise InvalidConfiguration(
+                    f"tier {str(name)!r} has rank {tier.rank}, and {destination} is read by tiers of rank "
+                    f"{lowest[destination]}: name a destination of its own"
+                )

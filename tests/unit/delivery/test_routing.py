@@ -1,6 +1,6 @@
 import pytest
 
-from signalpost import Alert, Announcement, MarketAnalysis, Signal, SystemStatus, UserTier
+from signalpost import Alert, Announcement, InvalidConfiguration, MarketAnalysis, Signal, SystemStatus, UserTier
 from signalpost.delivery.routing import Route, Routing, Tier
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.notification import Payload
@@ -46,13 +46,28 @@ def test_what_has_no_webhook_is_suppressed_and_goes_nowhere_else() -> None:
 
 
 def test_a_tier_of_ones_own_has_the_destinations_it_names() -> None:
-    routing = Routing([*ALL, "whales"], tiers={WHALE: Tier(30, ("whales", "signals-premium", "archive"))})
-    assert routing.route(SIGNAL, WHALE) == (
-        Route("whales"),
-        Route("signals-premium"),
-        Route("archive", "no webhook"),
-    )
+    routing = Routing([*ALL, "whales"], tiers={WHALE: Tier(30, ("whales", "archive"))})
+    assert routing.route(SIGNAL, WHALE) == (Route("whales"), Route("archive", "no webhook"))
     assert routing.route(SIGNAL, UserTier.FREE) == (Route("signals-free"),)
+
+
+@pytest.mark.parametrize(
+    "tiers",
+    [
+        {WHALE: Tier(30, ("whales", "signals-premium"))},
+        {WHALE: Tier(5, ("signals-free",))},
+        {WHALE: Tier(30, ("whales",)), UserTier("alpha"): Tier(20, ("whales",))},
+    ],
+)
+def test_a_tier_that_would_be_shown_to_a_lower_one_is_refused(tiers: dict[UserTier, Tier]) -> None:
+    """P10, for tiers that an operator adds."""
+    with pytest.raises(InvalidConfiguration, match="name a destination of its own"):
+        Routing(ALL, tiers=tiers)
+
+
+def test_a_tier_may_show_its_signals_to_a_higher_one() -> None:
+    routing = Routing(ALL, tiers={UserTier("trial"): Tier(5, ("signals-premium",))})
+    assert routing.route(SIGNAL, UserTier("trial")) == (Route("signals-premium"),)
 
 
 def test_a_tier_that_nobody_configured_goes_nowhere() -> None:

@@ -79,8 +79,7 @@ def test_a_look_that_began_before_something_was_settled_or_expected_is_not_belie
 
 def test_an_express_look_is_believed_though_ordinary_ones_come_and_go_meanwhile() -> None:
     prospects = empty()
-    prospects.put(HIGH)
-    prospects.found_none(EXPRESS, inf, prospects.version, ())
+    prospects.settled(leased("urgent", URGENT))
     version = prospects.version
     prospects.put(NORMAL)
     prospects.expect(LOW, 5.0)
@@ -96,6 +95,14 @@ def test_an_express_look_is_not_believed_where_what_it_passed_may_have_kept_anot
     prospects.settled(leased("s"))
     prospects.found_none(EXPRESS, inf, version, [leased("s")])
     assert seen(prospects) == [inf, -inf, -inf]
+
+
+def test_a_look_that_is_not_believed_at_all_keeps_nothing_in_mind_of_what_was_in_flight() -> None:
+    prospects = Prospects()
+    version = prospects.version
+    prospects.settled(leased("s"))
+    prospects.found_none(LEVELS, inf, version, [leased("s")])
+    assert not prospects.settled(leased("s"))
 
 
 def test_what_was_passed_over_for_a_moment_is_expected_then() -> None:

@@ -1,4 +1,8 @@
+from collections.abc import Iterator
+
 import pytest
+
+from signalpost import clock
 
 pytest_plugins = ["signalpost.testing.pytest_plugin"]
 
@@ -6,3 +10,12 @@ pytest_plugins = ["signalpost.testing.pytest_plugin"]
 @pytest.fixture(autouse=True)
 def _this_machine_only(no_real_hosts: None) -> None:
     """No test of ours reaches a real host."""
+
+
+@pytest.fixture(autouse=True)
+def _clock_as_it_was() -> Iterator[None]:
+    """No test of ours leaves another clock behind."""
+    before = clock.install(None)
+    clock.install(before)
+    yield
+    assert clock.install(before) is before, "the test left its own clock installed"

@@ -62,6 +62,29 @@ def test_the_users_own_seconds_are_shown(ended: subprocess.CompletedProcess[str]
         assert any(what in row and row.endswith(("pass", "fail")) for row in rows(ended.stdout))
 
 
+def test_the_page_stays_up_after_the_end_until_ctrl_c() -> None:
+    with subprocess.Popen([*COMMAND, "--speed", "1000"], stderr=subprocess.PIPE, text=True) as process:
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
+        assert process.stderr is not None
+        next(line for line in process.stderr if "The page stays up until Ctrl-C." in line)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        watchdog.cancel()
+    assert process.returncode == 0
+
+
+def test_what_has_no_webhook_of_ones_own_is_refused_and_the_exit_code_says_so(
+    sandbox: str, environment: dict[str, str]
+) -> None:
+    own = {**environment, "SIGNALPOST_LIMITS": "off"}
+    command = [*COMMAND, "--to-discord", "--exit", "--speed", "1000"]
+    ended = subprocess.run(command, env=own, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert "Refused: no webhook for signals-premium: set one" in ended.stdout
+    assert "signals-free delivered 226" in rows(ended.stdout)
+
+
 def test_the_page_is_up_until_ctrl_c_which_ends_it_well() -> None:
     process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watchdog = threading.Timer(60, process.kill)

@@ -1,6 +1,8 @@
 """`publish`, `serve` and `deliveries` as a person runs them, with a sandbox in Discord's place."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -75,6 +77,37 @@ def test_what_discord_refuses_for_good_is_exit_code_1(sandbox: str, environment:
     published = run(refused, "publish", "signal", *SIGNAL)
     assert published.returncode == 1
     assert "signals-free: dead: " in published.stdout
+    ticket = published.stdout.split()[1].rstrip(":")
+    assert f"{ticket}@signals-free: dead (" in run(environment, "deliveries", "show", ticket).stdout
+    unknown = run(environment, "deliveries", "show", "0000")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "there is no ticket '0000' here: `signalpost deliveries list` shows what there is" in unknown.stderr
+
+
+def test_a_person_at_a_terminal_is_told_what_to_give(environment: Environment) -> None:
+    terminal, keyboard = pty.openpty()
+    command = [sys.executable, "-m", "signalpost", "publish", "signal"]
+    told = subprocess.run(command, env=environment, stdin=keyboard, capture_output=True, text=True, check=False)
+    os.close(terminal)
+    os.close(keyboard)
+    assert told.returncode == 2
+    assert "give it by options, or as JSON on standard input" in told.stderr
+
+
+def test_serve_says_what_is_still_open_when_it_is_stopped(environment: Environment) -> None:
+    gone = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/signals-free/t"}
+    run(gone, "publish", "signal", *SIGNAL, "--timeout", "0.1")
+    command = [sys.executable, "-m", "signalpost", "serve", "--stop-within", "0.1"]
+    with subprocess.Popen(command, env=gone, stderr=subprocess.PIPE, text=True) as process:
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("running"))
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate()
+        watchdog.cancel()
+    assert process.returncode == 1
+    assert "1 deliveries are still open, and wait for the next run" in rest
 
 
 def test_what_is_not_delivered_is_exit_code_1(sandbox: str, environment: Environment) -> None:

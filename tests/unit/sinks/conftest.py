@@ -5,7 +5,7 @@ import pytest
 from signalpost.testing.manual_clock import ManualClock
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def clock() -> Iterator[ManualClock]:
     """One second after the H4 candle of 2025-08-20 01:00 UTC closed."""
     with ManualClock("2025-08-20T05:00:01Z") as manual:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
     from signalpost.domain.signal import Signal
     from signalpost.domain.system_status import SystemStatus
-    from signalpost.domain.ticket import Outcome, Ticket
+    from signalpost.domain.ticket import Outcome, Refusal, Ticket
     from signalpost.domain.tier import UserTier
     from signalpost.domain.timeframe import Timeframe
     from signalpost.errors import (
@@ -73,6 +73,7 @@ __all__ = [
     "OutOfOrder",
     "Outcome",
     "Receipt",
+    "Refusal",
     "Rejected",
     "Signal",
     "SignalStatus",
@@ -121,6 +122,7 @@ _ROOM_BY_NAME = {
     "OutOfOrder": "errors",
     "Outcome": "domain.ticket",
     "Receipt": "sinks.evidence",
+    "Refusal": "domain.ticket",
     "Rejected": "sinks.evidence",
     "Signal": "domain.signal",
     "SignalStatus": "domain.side",

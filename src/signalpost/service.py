@@ -28,7 +28,7 @@ from signalpost.domain.events import BreakerMoved, DestinationGone, Event, Liste
 from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
-from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import Word
 from signalpost.errors import StoreFailed, StoreUnusable
@@ -112,17 +112,24 @@ class AsyncNotificationService:
         additional_context: Mapping[str, object] | None = None,
         *,
         event: str = "new",
+        hold: bool = True,
     ) -> Ticket:
         """Take a signal, an alert or a report, and say what became of it: `accepted` means written to disk.
 
         Priority is derived from confidence or severity unless given; the tier is FREE. `event` tells what happened to a
-        signal that was told before, such as `update 1`. Raises InvalidValue for arguments that cannot be meant; that a
-        network or a disk is unwell is in the ticket.
+        signal that was told before, such as `update 1`. Where the store is unwell it is held in memory, or refused
+        where `hold` is False. Raises InvalidValue for arguments that cannot be meant; that a network or a disk is
+        unwell is in the ticket.
         """
         if self._running is None:
-            return Ticket(Outcome.REFUSED, "", "the service does not run: start it first")
+            return Ticket(Outcome.REFUSED, "", "the service does not run: start it first", Refusal.NOT_RUNNING)
         return await self._running.intake.accept(
-            signal_or_alert, event=event, priority=priority, user_tier=user_tier, context=additional_context
+            signal_or_alert,
+            event=event,
+            priority=priority,
+            user_tier=user_tier,
+            context=additional_context,
+            hold=hold,
         )
 
     async def send_signal_async(

@@ -25,7 +25,7 @@ from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
-from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import member
 from signalpost.errors import InvalidValue, StoreFailed
@@ -57,6 +57,7 @@ class Intake:
         self._run = run
         self._held: deque[NewNotification] = deque()
         self._writing_held: asyncio.Task[None] | None = None
+        self._store_is_well = True
 
     @property
     def held(self) -> int:
@@ -72,18 +73,20 @@ class Intake:
         user_tier: UserTier | str | None = None,
         context: Mapping[str, object] | None = None,
         about: str | None = None,
+        hold: bool = True,
     ) -> Ticket:
         """Take one notification, and say what became of it once that is written down.
 
-        Raises InvalidValue for arguments that cannot be meant, and nothing because a store or a network is unwell.
+        Where the store is unwell it is held, or refused where it is not to be held. Raises InvalidValue for arguments
+        that cannot be meant, and nothing because a store or a network is unwell.
         """
         new = self._new(payload, event, priority, user_tier, context, about)
         if self._held and _is_routed(new):
-            return self._hold(new, "others wait before it")
+            return self._kept_back(new, "others wait before it", hold=hold)
         try:
             (ticket,) = await self._write((new,), None)
         except StoreFailed as fault:
-            return self._hold(new, str(fault))
+            return self._kept_back(new, str(fault), hold=hold)
         return ticket
 
     async def commit(
@@ -110,6 +113,8 @@ class Intake:
         """Put those that have somewhere to go, and answer for all of them in order."""
         routed = tuple(new for new in news if _is_routed(new))
         answers = await self._outbox.do(Put(routed, state)) if routed or state else []
+        if answers and not self._held:
+            self._store_moved()
         results = iter(answers)
         tickets = [_ticket(new, next(results)) if _is_routed(new) else _refused(new) for new in news]
         for new, ticket in zip(news, tickets, strict=True):
@@ -122,20 +127,28 @@ class Intake:
         if ticket.outcome is Outcome.ACCEPTED:
             self._on_put(waiting, new.notification.priority, new.notification.valid_until)
 
-    def _hold(self, new: NewNotification, reason: str) -> Ticket:
-        if len(self._held) >= MOST_HELD:
+    def _kept_back(self, new: NewNotification, reason: str, *, hold: bool) -> Ticket:
+        if not hold:
+            ticket = Ticket(Outcome.REFUSED, "", f"the store is unwell: {reason}", Refusal.STORE)
+        elif len(self._held) >= MOST_HELD:
             why = (
                 f"the store is unwell ({reason}) and {MOST_HELD} notifications wait in memory already: send it yourself"
             )
-            ticket = Ticket(Outcome.REFUSED, "", why)
+            ticket = Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY)
         else:
             self._held.append(new)
             ticket = Ticket(Outcome.HELD, new.notification.id, reason)
         self._emit(Taken(ticket, new.notification, ()))
-        if self._writing_held is None:
-            self._emit(StoreMoved(False, reason))
+        self._store_moved(reason)
+        if self._held and self._writing_held is None:
             self._writing_held = asyncio.get_running_loop().create_task(self._keep_writing_held())
         return ticket
+
+    def _store_moved(self, trouble: str = "") -> None:
+        """Tell that the store fell ill, or is well again, once each time."""
+        if self._store_is_well is bool(trouble):
+            self._store_is_well = not trouble
+            self._emit(StoreMoved(self._store_is_well, trouble))
 
     async def _keep_writing_held(self) -> None:
         while self._held:
@@ -143,7 +156,7 @@ class Intake:
             with suppress(StoreFailed):
                 await self._write_held()
         self._writing_held = None
-        self._emit(StoreMoved(True))
+        self._store_moved()
 
     async def _write_held(self) -> None:
         """Write what is held, oldest first; what came in meanwhile goes behind it. Raises StoreFailed."""
@@ -209,13 +222,13 @@ def _refused(new: NewNotification) -> Ticket:
     names = ", ".join(each.destination for each in new.deliveries)
     tier = new.notification.user_tier
     reason = f"{NO_WEBHOOK} for {names}: set one" if names else f"no destination for tier {str(tier)!r}: configure one"
-    return Ticket(Outcome.REFUSED, "", reason)
+    return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
 
 
 def _ticket(new: NewNotification, result: PutResult) -> Ticket:
     if result.outcome is Outcome.REFUSED:
         reason = f"{new.notification.key!r} was accepted before with other content: give it an id of its own"
-        return Ticket(Outcome.REFUSED, "", reason)
+        return Ticket(Outcome.REFUSED, "", reason, Refusal.CONFLICT)
     reasons = [each.reason for each in new.deliveries if each.state is DeliveryState.SUPPRESSED]
     if result.outcome is Outcome.ACCEPTED and len(reasons) == len(new.deliveries):
         return Ticket(Outcome.SUPPRESSED, result.notification_id, reasons[0])

@@ -22,6 +22,21 @@ class Outcome(Word):
     """Not taken, for `reason`: the caller still has something to do."""
 
 
+class Refusal(Word):
+    """Why a notification was refused, for those who act on it: `reason` tells a person."""
+
+    CONFLICT = "conflict"
+    """Another content was accepted under the same key."""
+    NO_DESTINATION = "no-destination"
+    """No destination is configured for it."""
+    STORE = "store"
+    """It could not be written, and is not kept."""
+    NOT_RUNNING = "not-running"
+    """No service runs that could take it."""
+    TOO_MANY = "too-many"
+    """As many as may wait in memory do already."""
+
+
 class Ticket(NamedTuple):
     """What a caller holds after handing over a notification. It is true unless the notification was refused."""
 
@@ -29,6 +44,8 @@ class Ticket(NamedTuple):
     id: str
     """Asks for the deliveries later; empty where the notification was refused."""
     reason: str | None = None
+    cause: Refusal | None = None
+    """Why it was refused, in one word; None for every other outcome."""
 
     def __bool__(self) -> bool:
         return self.outcome is not Outcome.REFUSED

@@ -14,7 +14,7 @@ from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.events import Event, StoreMoved, Taken
-from signalpost.domain.ticket import Outcome
+from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.errors import StoreFailed
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.virtual_loop import run_virtual
@@ -120,7 +120,7 @@ async def test_other_content_under_the_same_key_is_refused() -> None:
     door = Door()
     await door.intake.accept(signal())
     other = await door.intake.accept(signal(entry_price="1.2"))
-    assert (other.outcome, other.id, bool(other)) == (Outcome.REFUSED, "", False)
+    assert (other.outcome, other.id, other.cause, bool(other)) == (Outcome.REFUSED, "", Refusal.CONFLICT, False)
     assert "was accepted before with other content: give it an id of its own" in (other.reason or "")
 
 
@@ -162,14 +162,14 @@ async def test_a_replays_signals_have_keys_of_their_own() -> None:
 async def test_where_no_webhook_is_left_it_is_refused_and_nothing_is_written() -> None:
     door = Door("signals-free")
     ticket = await door.intake.accept(signal(), user_tier="premium")
-    assert ticket == (Outcome.REFUSED, "", "no webhook for signals-premium: set one")
+    assert ticket == (Outcome.REFUSED, "", "no webhook for signals-premium: set one", Refusal.NO_DESTINATION)
     assert await door.rows() == []
     assert door.events[0].ticket is ticket  # type: ignore[union-attr]
 
 
 async def test_a_tier_without_a_destination_is_refused() -> None:
     ticket = await Door().intake.accept(signal(), user_tier="whale")
-    assert ticket == (Outcome.REFUSED, "", "no destination for tier 'whale': configure one")
+    assert ticket == (Outcome.REFUSED, "", "no destination for tier 'whale': configure one", Refusal.NO_DESTINATION)
 
 
 async def test_of_several_destinations_the_one_without_a_webhook_is_suppressed() -> None:
@@ -267,9 +267,25 @@ def test_memory_holds_so_much_and_then_the_caller_is_told_to_act() -> None:
         for n in range(MOST_HELD):
             await door.intake.accept(SystemStatus(status=f"s{n}"))
         more = await door.intake.accept(SystemStatus(status="more"))
-        assert (more.outcome, more.id, bool(more)) == (Outcome.REFUSED, "", False)
+        assert (more.outcome, more.id, more.cause, bool(more)) == (Outcome.REFUSED, "", Refusal.TOO_MANY, False)
         assert "10000 notifications wait in memory already: send it yourself" in (more.reason or "")
         assert await door.intake.close() == MOST_HELD
+
+    run_virtual(scenario())
+
+
+def test_what_is_not_to_be_held_is_refused_and_nothing_of_it_is_kept() -> None:
+    async def scenario() -> None:
+        door = Door()
+        door.outbox.is_unwell = True
+        ticket = await door.intake.accept(SystemStatus(status="now"), hold=False)
+        assert ticket == (Outcome.REFUSED, "", "the store is unwell: the disk is full", Refusal.STORE)
+        await door.intake.accept(SystemStatus(status="now"), hold=False)
+        door.outbox.is_unwell = False
+        assert (await door.intake.accept(SystemStatus(status="later"), hold=False)).outcome is Outcome.ACCEPTED
+        assert (door.intake.held, len(await door.rows())) == (0, 1)
+        moves = [event for event in door.events if isinstance(event, StoreMoved)]
+        assert moves == [StoreMoved(False, "the disk is full"), StoreMoved(True)]
 
     run_virtual(scenario())
 

@@ -12,6 +12,7 @@ from signalpost import (
     InvalidValue,
     NotificationPriority,
     Outcome,
+    Refusal,
     SystemStatus,
     UserTier,
 )
@@ -100,7 +101,7 @@ async def test_wrong_arguments_are_raised_and_an_unwell_world_is_not(config_for:
 async def test_what_does_not_run_refuses_and_knows_nothing(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     ticket = await service.queue_notification(signal())
-    assert ticket == (Outcome.REFUSED, "", "the service does not run: start it first")
+    assert ticket == (Outcome.REFUSED, "", "the service does not run: start it first", Refusal.NOT_RUNNING)
     assert await service.drain() == []
     assert await service.deliveries("0") == []
     assert await service.stop() == []

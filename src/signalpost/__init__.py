@@ -7,7 +7,7 @@ from signalpost import clock as _clock
 from signalpost.system_clock import SystemClock as _SystemClock
 
 if TYPE_CHECKING:
-    from signalpost.config import Config
+    from signalpost.config.settings import Config
     from signalpost.delivery.pacing.breaker import CircuitBreaker
     from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
     from signalpost.domain.announcement import Announcement
@@ -100,7 +100,7 @@ _ROOM_BY_NAME = {
     "AsyncNotificationService": "service",
     "Candle": "domain.candle",
     "CircuitBreaker": "delivery.pacing.breaker",
-    "Config": "config",
+    "Config": "config.settings",
     "Context": "domain.context",
     "CrossoverType": "domain.side",
     "Delivery": "domain.delivery",

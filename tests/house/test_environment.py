@@ -6,7 +6,7 @@ import re
 from tests.house.repository import PAGES, ROOT, SOURCE, SOURCES, shown, tree_of
 
 VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|XDG)_[A-Z_]+")
-CONFIG = SOURCE / "config.py"
+ASKS = SOURCE / "config" / "settings.py"
 PAGE = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
 READ, TO_COME = (
     set(VARIABLE.findall(PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]))
@@ -42,4 +42,4 @@ def test_only_the_configuration_asks_the_environment() -> None:
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node) in {"os.environ", "os.getenv", "environ"}
     }
-    assert asks == {shown(CONFIG)}
+    assert asks == {shown(ASKS)}

@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from signalpost.config.destination import DestinationConfig, HttpAddress
 from signalpost.delivery.pacing.limits import HOST_RATE, NOTHING_ASSUMED, Limits, Rate
 from signalpost.delivery.routing import Tier
 from signalpost.domain.destinations import USUAL_DESTINATIONS
@@ -27,21 +28,9 @@ STORE_FILE = "outbox.db"
 MOST_WORKERS = 16
 _MESSAGES_A_MINUTE = 30
 
+_HTTP: HttpAddress | None = HttpAddress("127.0.0.1", 8750)
+
 Setting = TypeVar("Setting")
-
-
-class DestinationConfig(NamedTuple):
-    """A destination: its webhook, and what its sending is limited by."""
-
-    name: str
-    webhook: Secret
-    """The webhook's URL."""
-    limits: Limits
-
-    @property
-    def address(self) -> WebhookAddress:
-        """Where the webhook is, checked. Raises InvalidConfiguration where its URL cannot be used."""
-        return WebhookAddress.parse(self.webhook)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +47,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What all destinations of one host may send together; None assumes no limit."""
     retention: timedelta = timedelta(days=30)
     """How long ended notifications are kept."""
+    http: HttpAddress | None = HttpAddress("127.0.0.1", 8750)
+    """Where `serve` takes signals in, and answers about itself; None for nowhere."""
+    dry_run: bool = False
+    """Whether all goes to the sandbox of this machine."""
     run: str | None = None
     """The id of the replay that this service delivers; None for what happens now."""
 
@@ -84,18 +77,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 yield f"{usual.variable} is not set: what would go to {usual.name} is refused"
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Config":
-        """The configuration that the environment (by default the process's own) holds.
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None
+    ) -> "Config":
+        """The configuration that the environment (by default the process's own) holds; `flags`, by variable, win.
 
         Raises InvalidConfiguration, naming every variable that cannot be meant, and never a webhook.
         """
-        reading = _Reading(os.environ if environment is None else environment)
+        reading = _Reading({**(os.environ if environment is None else environment), **(flags or {})})
         has_limits = reading.of("SIGNALPOST_LIMITS", _switch, True)
         config = cls(
             home=_home(reading.environment),
             destinations=tuple(_destinations(reading, has_limits=has_limits)),
             workers=reading.of("SIGNALPOST_WORKERS", _workers, 2),
             host_rate=HOST_RATE if has_limits else None,
+            http=reading.of("SIGNALPOST_HTTP", _http, _HTTP),
+            dry_run=reading.of("SIGNALPOST_DRY_RUN", _switch, False),
         )
         if reading.faults:
             raise InvalidConfiguration("\n".join(reading.faults))
@@ -153,6 +150,15 @@ def _workers(text: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MOST_WORKERS:
         return int(text)
     raise InvalidConfiguration(f"{text[:40]!r} is no number of senders: give 1 to {MOST_WORKERS}")
+
+
+def _http(text: str) -> HttpAddress | None:
+    if text.lower() == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    if host and port.isascii() and port.isdigit() and int(port[:6]) < 65536:
+        return HttpAddress(host.strip("[]"), int(port))
+    raise InvalidConfiguration(f"{text[:40]!r} is no address: give HOST:PORT, or off")
 
 
 def _switch(text: str) -> bool:

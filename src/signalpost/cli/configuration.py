@@ -1,0 +1,45 @@
+"""What every command is configured by: its `--home` and `--config`, before the environment and what lies below it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from signalpost.config import Config
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+_HOME = click.option("--home", type=click.Path(path_type=Path), help="The data folder.  [default: as configured]")
+_CONFIG = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="A TOML file of settings.  [default: that of SIGNALPOST_CONFIG, if any]",
+)
+
+
+def configured(command: Command) -> Command:
+    """Give a command `--home` and `--config`, which it takes as `home` and `config_file`."""
+    return _HOME(_CONFIG(command))
+
+
+def configuration(home: Path | None = None, config_file: Path | None = None, **flags: str | None) -> "Config":
+    """The configuration with these flags, those beside the two by their variable; one that is None is not given.
+
+    Raises InvalidConfiguration with all that is wrong.
+    """
+    from signalpost.config import Config
+
+    return Config.from_environment(flags=given(home, config_file, **flags))
+
+
+def given(home: Path | None, config_file: Path | None, **flags: str | None) -> dict[str, str]:
+    """The flags that were given, by their variables."""
+    named = {
+        "SIGNALPOST_HOME": None if home is None else str(home),
+        "SIGNALPOST_CONFIG": None if config_file is None else str(config_file),
+        **flags,
+    }
+    return {variable: value for variable, value in named.items() if value is not None}

@@ -1,0 +1,29 @@
+"""What a configuration is made of: a destination, and the address where the service itself is asked."""
+
+from typing import NamedTuple
+
+from signalpost.delivery.pacing.limits import Limits
+from signalpost.secret import Secret
+from signalpost.sinks.discord.address import WebhookAddress
+
+
+class DestinationConfig(NamedTuple):
+    """A destination: its webhook, and what its sending is limited by."""
+
+    name: str
+    webhook: Secret
+    """The webhook's URL."""
+    limits: Limits
+
+    @property
+    def address(self) -> WebhookAddress:
+        """Where the webhook is, checked. Raises InvalidConfiguration where its URL cannot be used."""
+        return WebhookAddress.parse(self.webhook)
+
+
+class HttpAddress(NamedTuple):
+    """Where the service's own HTTP listens."""
+
+    host: str
+    port: int
+    """0 for any free one."""

@@ -6,16 +6,9 @@ from typing import Any
 import click
 
 from signalpost import __version__
-from signalpost.errors import SignalpostError, StoreFailed, StoreUnusable
-from signalpost.secret import redacted
-
-BAD_INPUT = 2
-"""Exit code: bad input or configuration."""
-
-STORE_UNUSABLE = 3
-"""Exit code: the outbox cannot be opened or used."""
 
 _MODULE_BY_COMMAND = {
+    "completion": "signalpost.cli.completion",
     "demo": "signalpost.cli.demo",
     "deliveries": "signalpost.cli.deliveries",
     "publish": "signalpost.cli.publish",
@@ -26,18 +19,8 @@ _MODULE_BY_COMMAND = {
 """Where each command is: a function of the command's name in that module."""
 
 
-class _Refused(click.ClickException):
-    def __init__(self, fault: SignalpostError) -> None:
-        super().__init__(redacted(str(fault)))
-        self.exit_code = STORE_UNUSABLE if isinstance(fault, StoreUnusable | StoreFailed) else BAD_INPUT  # type: ignore[misc]  # click reads it from the instance
-
-    def show(self, file: Any = None) -> None:
-        label = click.style("error:", fg="red", bold=True)
-        click.echo(f"{label} {self.format_message()}", file=file, err=True)
-
-
 class _Commands(click.Group):
-    """Loads a command when it is asked for, and turns signalpost's own errors into clear lines and an exit code."""
+    """Loads a command when it is asked for, and ends each as `endings` says."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(_MODULE_BY_COMMAND)
@@ -48,11 +31,29 @@ class _Commands(click.Group):
         command: click.Command = getattr(import_module(_MODULE_BY_COMMAND[cmd_name]), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _MODULE_BY_COMMAND and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}.{_nearest(args[0])}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except SignalpostError as fault:
-            raise _Refused(fault) from fault
+        except BaseException as fault:  # Ctrl-C is one
+            if isinstance(fault, SystemExit):
+                raise
+            from signalpost.cli.endings import end
+
+            end(fault, debug=ctx.params["debug"])
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, _MODULE_BY_COMMAND)
+    return f" Did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
 
 
 @click.group(
@@ -64,11 +65,15 @@ class _Commands(click.Group):
       signalpost demo                 the main job on real candles, delivered to a local Discord
       signalpost replay --help        your own candles and periods
       signalpost sandbox              a local Discord to try your own bot against
+      signalpost destinations test    whether your webhooks work
+      signalpost deliveries why ID    what became of a signal, and what comes next
 
     \b
-    Exit codes: 0 done; 1 refused, or something undelivered; 2 bad input or configuration; 3 store unusable.
+    Exit codes: 0 done; 1 refused, or something undelivered; 2 bad input or configuration; 3 store unusable;
+    4 a fault of signalpost itself; 130 Ctrl-C.
     """,
 )
 @click.version_option(__version__, prog_name="signalpost")
-def main() -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of an unforeseen fault, its secrets masked.")
+def main(debug: bool) -> None:
     """Trading signals and system alerts to Discord: exact, written down first, and in time."""

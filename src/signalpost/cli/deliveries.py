@@ -2,25 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from signalpost.delivery.outbox.commands import Parcel
-    from signalpost.domain.delivery import Attempt
-
-_COLOUR_BY_STATE = {"delivered": "green", "dead": "red", "unconfirmed": "yellow", "expired": "yellow"}
+from signalpost.cli.configuration import configured
 
 
 @click.group(
-    short_help="Look at deliveries: waiting, delivered, dead.",
+    short_help="Look at deliveries: waiting, delivered, dead, and why.",
     epilog="""
     \b
     Examples:
-      signalpost deliveries list --state dead --state unconfirmed
+      signalpost deliveries why 019b8f2a4c3d5e6f70819203
+      signalpost deliveries why manual:EUR_USD:H4:BUY:20250820T010000Z
+      signalpost deliveries list --state dead --state unconfirmed --since 24h
       signalpost deliveries list --destination signals-free --limit 5 --json
       signalpost deliveries show 019b8f2a4c3d5e6f70819203
     """,
@@ -30,129 +25,127 @@ def deliveries() -> None:
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each delivery.")
-_home_option = click.option(
-    "--home", type=click.Path(path_type=Path), help="The data folder.  [default: that of the environment]"
+
+
+@deliveries.command(
+    "list",
+    epilog="""
+    \b
+    Examples:
+      signalpost deliveries list --state pending
+      signalpost deliveries list --since 2h --priority urgent
+      signalpost deliveries list --state dead --json | jq -r .reason
+    """,
 )
-
-
-@deliveries.command("list")
 @click.option("--state", "states", multiple=True, help="pending, leased, delivered, dead ...; can be repeated.")
 @click.option("--destination", help="Only this one's.")
-@click.option("--limit", default=20, show_default=True, help="How many, newest first.")
-@_home_option
+@click.option("--priority", help="Only LOW, NORMAL, HIGH or URGENT.")
+@click.option("--since", metavar="WHEN", help="Accepted since then: 90m, 12h, 30d, 2026-01-31 ...")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many, newest first.")
+@configured
 @_json_option
-def list_(states: tuple[str, ...], destination: str | None, limit: int, home: Path | None, as_json: bool) -> None:
-    """List deliveries, newest first."""
-    from signalpost.delivery.outbox.commands import Find, Stats
+def list_(
+    states: tuple[str, ...],
+    destination: str | None,
+    priority: str | None,
+    since: str | None,
+    limit: int,
+    home: Path | None,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """List deliveries, newest first, and count all there are by state."""
+    from signalpost.cli.delivery_lines import deliveries_table, plain_delivery
+    from signalpost.cli.moments import moment
+    from signalpost.cli.store import Store
+    from signalpost.delivery.outbox.sqlite_lookup import Wanted
     from signalpost.domain.delivery import DeliveryState
+    from signalpost.domain.priority import NotificationPriority
     from signalpost.domain.words import member
 
-    wanted = frozenset(member(DeliveryState, state, "--state") for state in states)
-    find = Find(destination=destination, states=wanted, limit=limit)
-    parcels, stats = _asked(home, find, Stats())
+    wanted = Wanted(
+        limit,
+        [member(DeliveryState, state, "--state") for state in states],
+        destination,
+        None if priority is None else member(NotificationPriority, priority, "--priority"),
+        None if since is None else moment(since, "--since"),
+    )
+    with Store.configured(home, config_file) as store:
+        parcels = store.parcels(wanted)
+        counts = store.counts()
     if as_json:
         for parcel in parcels:
-            click.echo(json.dumps(_as_plain(parcel)))
+            click.echo(json.dumps(plain_delivery(parcel)))
         return
     from signalpost.cli.tables import console
 
-    console().print(_table(parcels))
-    counts: dict[str, int] = {}
-    for (_, state), count in stats.items():
-        counts[state] = counts.get(state, 0) + count
+    if parcels:
+        console().print(deliveries_table(parcels))
+    elif counts:
+        click.echo("none of the deliveries is like that")
     click.echo(", ".join(f"{count:,} {state}" for state, count in sorted(counts.items())) or "no deliveries yet")
 
 
-@deliveries.command()
-@click.argument("ticket_id")
-@_home_option
+@deliveries.command(
+    epilog="""
+    \b
+    Example:
+      signalpost deliveries show 019b8f2a4c3d5e6f70819203
+    """
+)
+@click.argument("ticket_id", metavar="TICKET")
+@configured
 @_json_option
-def show(ticket_id: str, home: Path | None, as_json: bool) -> None:
-    """Show a ticket's deliveries, with every attempt."""
-    from signalpost.delivery.outbox.commands import Find, History
-    from signalpost.errors import InvalidValue
+def show(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """Show the deliveries of TICKET, with every attempt. A signal's id or a key will do, too."""
+    from signalpost.cli.delivery_lines import lines_of, plain_delivery, plain_history
+    from signalpost.cli.store import Store
 
-    (parcels,) = _asked(home, Find(notification_id=ticket_id))
-    if not parcels:
-        raise InvalidValue(f"there is no ticket {ticket_id!r} here: `signalpost deliveries list` shows what there is")
-    histories = _asked(home, *(History(parcel.delivery.id) for parcel in parcels))
-    for parcel, history in zip(parcels, histories, strict=True):
-        if as_json:
-            click.echo(json.dumps(_as_plain(parcel) | {"history": [_attempt(each) for each in history]}))
-        else:
-            _show(parcel, history)
+    with Store.configured(home, config_file) as store:
+        for parcel in [parcel for ticket in store.tickets(ticket_id) for parcel in store.of_ticket(ticket)]:
+            history, message = store.history(parcel), store.message(parcel)
+            if as_json:
+                click.echo(json.dumps(plain_delivery(parcel) | plain_history(history, message)))
+            else:
+                click.echo("\n".join(lines_of(parcel, history, message)))
 
 
-def _asked(home: Path | None, *commands: Any) -> list[Any]:
-    from signalpost.config import STORE_FILE, Config
-    from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+@deliveries.command(
+    epilog="""
+    \b
+    Examples:
+      signalpost deliveries why 019b8f2a4c3d5e6f70819203
+      signalpost deliveries why manual:EUR_USD:H4:BUY:20250820T010000Z
+      signalpost deliveries why 019b8f2a4c3d5e6f70819203 --json | jq -r '.todo[]'
+    """
+)
+@click.argument("ticket_id", metavar="TICKET")
+@configured
+@_json_option
+def why(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """Tell in sentences what happened to TICKET, what comes next, and what you can do.
 
-    reader = SqliteReader((home or Config.from_environment().home) / STORE_FILE)
-    try:
-        return reader.apply(commands)
-    finally:
-        reader.close()
+    TICKET is what `publish` printed and the API returned; a signal's (or an alert's) id or an idempotency key will do,
+    too: where it has several tickets, the story of each is told. The exit code is 0 whatever the story is.
+    """
+    from signalpost.cli.delivery_lines import plain_delivery
+    from signalpost.cli.delivery_story import heading, story
+    from signalpost.cli.store import Store
 
-
-def _table(parcels: "tuple[Parcel, ...]") -> "Table":
-    from rich.text import Text
-
-    from signalpost.cli.tables import table
-
-    columns = ("accepted (UTC)", "ticket", "destination", "state", "tries", "what")
-    made = table("Deliveries", *columns, right=("tries",), wraps="what")
-    for delivery, notification in parcels:
-        made.add_row(
-            f"{notification.accepted_at:%m-%d %H:%M:%S}",
-            delivery.id.notification_id,
-            delivery.id.destination,
-            Text(delivery.state, style=_COLOUR_BY_STATE.get(delivery.state, "")),
-            str(delivery.attempts),
-            Text(notification.key),
-        )
-    return made
-
-
-def _show(parcel: "Parcel", history: "tuple[Attempt, ...]") -> None:
-    delivery, notification = parcel
-    click.echo(f"{delivery.id}: {delivery.state}" + (f" ({delivery.reason})" if delivery.reason else ""))
-    click.echo(f"  {notification.key}, {delivery.priority.name}, valid until {delivery.valid_until:%Y-%m-%d %H:%M:%S}Z")
-    if delivery.message_id:
-        click.echo(f"  message {delivery.message_id}")
-    if delivery.may_repeat:
-        click.echo("  an earlier attempt may have been shown")
-    for number, attempt in enumerate(history, start=1):
-        took = (attempt.ended_at - attempt.began_at).total_seconds()
-        detail = f": {attempt.detail}" if attempt.detail else ""
-        click.echo(f"  {number}. {attempt.began_at:%H:%M:%S}Z, {took:.3f} s, {attempt.outcome}{detail}")
+    with Store.configured(home, config_file) as store:
+        for number, ticket in enumerate(store.tickets(ticket_id)):
+            parcels = store.of_ticket(ticket)
+            if not as_json:
+                click.echo(("\n" if number else "") + heading(parcels[0].notification, store.now))
+            for parcel in parcels:
+                told = story(parcel.delivery, parcel.notification, store.history(parcel), store.around(parcel))
+                if as_json:
+                    click.echo(json.dumps(plain_delivery(parcel) | told._asdict()))
+                else:
+                    click.echo(f"\n{parcel.delivery.id.destination}: {parcel.delivery.state}")
+                    click.echo("\n".join(_lines(told.happened, told.next, told.todo)))
 
 
-def _as_plain(parcel: "Parcel") -> dict[str, Any]:
-    from signalpost.domain.instant import iso
-
-    delivery, notification = parcel
-    return {
-        "ticket": delivery.id.notification_id,
-        "destination": delivery.id.destination,
-        "turn": delivery.id.turn,
-        "key": notification.key,
-        "state": delivery.state,
-        "priority": delivery.priority.name,
-        "accepted_at": iso(notification.accepted_at),
-        "valid_until": iso(delivery.valid_until),
-        "attempts": delivery.attempts,
-        "may_repeat": delivery.may_repeat,
-        "reason": delivery.reason,
-        "message_id": delivery.message_id,
-    }
-
-
-def _attempt(attempt: "Attempt") -> dict[str, str]:
-    from signalpost.domain.instant import iso
-
-    return {
-        "began_at": iso(attempt.began_at),
-        "ended_at": iso(attempt.ended_at),
-        "outcome": attempt.outcome,
-        "detail": attempt.detail,
-    }
+def _lines(happened: tuple[str, ...], following: tuple[str, ...], todo: tuple[str, ...]) -> list[str]:
+    marked = [("", happened), ("next: ", following), ("do: ", todo)]
+    return [f"  {mark}{sentence}" for mark, sentences in marked for sentence in sentences]

@@ -24,3 +24,8 @@ class TicketIds:
         made = ((now - _EPOCH) // _MILLISECOND << _RANDOM_BITS) | self._bits(_RANDOM_BITS)
         self._last = max(made, self._last + 1)
         return f"{self._last:024x}"
+
+
+def first_of(instant: datetime) -> str:
+    """What sorts before every id that is made at `instant` or later."""
+    return f"{max(0, (instant - _EPOCH) // _MILLISECOND) << _RANDOM_BITS:024x}"

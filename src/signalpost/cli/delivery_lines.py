@@ -1,0 +1,83 @@
+"""A delivery as lines and tables for people, and as plain data for programs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from signalpost.cli.notification_words import words_of
+from signalpost.cli.tables import table
+from signalpost.delivery.outbox.commands import Message, Parcel
+from signalpost.domain.delivery import Attempt
+from signalpost.domain.instant import iso
+
+_COLOUR_BY_STATE = {"delivered": "green", "dead": "red", "unconfirmed": "yellow", "expired": "yellow"}
+
+
+def deliveries_table(parcels: Iterable[Parcel]) -> Table:
+    """A row a delivery."""
+    columns = ("at (UTC)", "ticket", "destination", "state", "what")
+    made = table("Deliveries", *columns, wraps="what")
+    for delivery, notification in parcels:
+        made.add_row(
+            f"{notification.accepted_at:%m-%d %H:%M}",
+            delivery.id.notification_id,
+            delivery.id.destination,
+            Text(delivery.state, style=_COLOUR_BY_STATE.get(delivery.state, "")),
+            Text(words_of(notification), no_wrap=True, overflow="ellipsis"),  # what lacks room is cut off
+        )
+    return made
+
+
+def lines_of(parcel: Parcel, history: tuple[Attempt, ...], message: Message | None) -> Iterable[str]:
+    """A delivery and its attempts, for a person."""
+    delivery, notification = parcel
+    yield f"{delivery.id}: {delivery.state}" + (f" ({delivery.reason})" if delivery.reason else "")
+    yield f"  {notification.key}, {delivery.priority.name}, valid until {delivery.valid_until:%Y-%m-%d %H:%M:%S}Z"
+    if delivery.message_id:
+        yield f"  message {delivery.message_id}" + (f", sent {message.sent_at:%Y-%m-%d %H:%M:%S}Z" if message else "")
+    if delivery.may_repeat:
+        yield "  an earlier attempt may have been shown"
+    for number, attempt in enumerate(history, start=1):
+        took = (attempt.ended_at - attempt.began_at).total_seconds()
+        detail = f": {attempt.detail}" if attempt.detail else ""
+        yield f"  {number}. {attempt.began_at:%H:%M:%S}Z, {took:.3f} s, {attempt.outcome}{detail}"
+
+
+def plain_delivery(parcel: Parcel) -> dict[str, Any]:
+    """A delivery as JSON holds it."""
+    delivery, notification = parcel
+    return {
+        "ticket": delivery.id.notification_id,
+        "destination": delivery.id.destination,
+        "turn": delivery.id.turn,
+        "key": notification.key,
+        "state": delivery.state,
+        "priority": delivery.priority.name,
+        "accepted_at": iso(notification.accepted_at),
+        "valid_until": iso(delivery.valid_until),
+        "not_before": None if delivery.not_before is None else iso(delivery.not_before),
+        "attempts": delivery.attempts,
+        "may_repeat": delivery.may_repeat,
+        "reason": delivery.reason,
+        "message_id": delivery.message_id,
+    }
+
+
+def plain_history(history: tuple[Attempt, ...], message: Message | None) -> dict[str, Any]:
+    """The attempts, and the message that shows it, as JSON holds them."""
+    return {
+        "message": None
+        if message is None
+        else {"message_id": message.message_id, "sent_at": iso(message.sent_at), "version": message.version},
+        "history": [
+            {
+                "began_at": iso(attempt.began_at),
+                "ended_at": iso(attempt.ended_at),
+                "outcome": attempt.outcome,
+                "detail": attempt.detail,
+            }
+            for attempt in history
+        ],
+    }

@@ -1,0 +1,119 @@
+"""A command looks into the store: beside whoever writes it, and without changing anything."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from signalpost import clock
+from signalpost.cli.configuration import configuration
+from signalpost.cli.delivery_story import Surroundings
+from signalpost.config import STORE_FILE, Config
+from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, Parcel, Stats
+from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
+from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+from signalpost.domain.delivery import Attempt
+from signalpost.errors import InvalidValue
+
+
+class Store:
+    """The store of a data folder, to be looked at. Raises StoreUnusable where it cannot be, later StoreFailed."""
+
+    def __init__(self, config: Config) -> None:
+        self.path = config.home / STORE_FILE
+        self.now = clock.now()
+        self._limits = {each.name: each.limits.messages_a_minute for each in config.destinations}
+        self._reader = SqliteReader(self.path)
+        try:
+            self._lookup = SqliteLookup(self.path)
+        except BaseException:
+            self._reader.close()
+            raise
+
+    @classmethod
+    def configured(cls, home: Path | None, config_file: Path | None) -> Self:
+        """The store that a command's options and the configuration name."""
+        return cls(configuration(home, config_file))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lookup.close()
+        self._reader.close()
+
+    def parcels(self, wanted: Wanted) -> list[Parcel]:
+        """The deliveries that are wanted, the newest first."""
+        names = self._lookup.listed(wanted)
+        tickets = dict.fromkeys(name.notification_id for name in names)
+        found = {parcel.delivery.id: parcel for ticket in tickets for parcel in self.of_ticket(ticket)}
+        return [found[name] for name in names if name in found]
+
+    def of_ticket(self, ticket_id: str) -> tuple[Parcel, ...]:
+        """The deliveries of a ticket, by destination and turn."""
+        found: tuple[Parcel, ...] = self._asked(Find(notification_id=ticket_id))
+        return found[::-1]
+
+    def tickets(self, name: str) -> list[str]:
+        """The tickets that `name` means: a ticket itself, a payload's id or a key. Raises InvalidValue for none."""
+        tickets = (
+            [name] if self.of_ticket(name) else [each for each in self._lookup.tickets(name) if self.of_ticket(each)]
+        )
+        if not tickets:
+            raise InvalidValue(
+                f"there is no ticket {name!r} here, and no signal or key of that name: `signalpost deliveries list` "
+                "shows what there is"
+            )
+        return tickets
+
+    def history(self, parcel: Parcel) -> tuple[Attempt, ...]:
+        """The attempts of a delivery, oldest first."""
+        attempts: tuple[Attempt, ...] = self._asked(History(parcel.delivery.id))
+        return attempts
+
+    def message(self, parcel: Parcel) -> Message | None:
+        """The message that shows a delivery, where one is known."""
+        return self._lookup.message(parcel.delivery)
+
+    def counts(self) -> dict[str, int]:
+        """How many deliveries there are by state."""
+        counts: dict[str, int] = {}
+        for (_, state), count in self._asked(Stats()).items():
+            counts[state] = counts.get(state, 0) + count
+        return counts
+
+    def around(self, parcel: Parcel) -> Surroundings:
+        """What the story of a delivery depends on."""
+        delivery = parcel.delivery
+        destination = delivery.id.destination
+        return Surroundings(
+            now=self.now,
+            has_owner=has_owner(self.path),
+            messages_a_minute=self._limits,
+            facts=self._asked(LoadFacts(destination)),
+            ahead=self._lookup.ahead(delivery),
+            failures=self._lookup.failures(destination, self.now),
+            message=self.message(parcel),
+        )
+
+    def _asked(self, command: Command[Any]) -> Any:
+        (answer,) = self._reader.apply([command])
+        return answer
+
+
+def has_owner(path: Path) -> bool:
+    """Whether a process has the store at `path` open to deliver what is in it."""
+    try:
+        file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDONLY)
+    except OSError:  # nobody has ever held it, or this user may not look: then an owner is not this user's either
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False

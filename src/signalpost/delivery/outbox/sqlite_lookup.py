@@ -1,0 +1,125 @@
+"""What a person asks of an outbox's file, and no service does.
+
+Which tickets a name has, what a message is, what waits before a delivery, and how a destination has fared.
+"""
+
+import sqlite3
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from signalpost.delivery.outbox.commands import Message
+from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_owner
+from signalpost.delivery.outbox.statements import IN_LANE, LISTED
+from signalpost.delivery.ticket_ids import first_of
+from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.value import encoded
+from signalpost.errors import StoreFailed, StoreUnusable
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAILURES = frozenset({"unavailable", "unconfirmed"})
+"""Outcomes of attempts that a breaker counts."""
+_LOOKS_BACK_FOR = timedelta(hours=24)
+_MOST_ATTEMPTS = 100
+
+# A key is a sequence, a blank and an event: what follows the blank in Unicode is "!".
+_BY_KEY = """
+SELECT notification_id FROM key WHERE key = ?1 OR (key >= ?1 || ' ' AND key < ?1 || '!') ORDER BY notification_id"""
+_BY_SEQUENCE = """
+SELECT DISTINCT notification_id FROM delivery WHERE sequence = ?1 OR sequence || ' ' || event = ?1
+ORDER BY notification_id"""
+_MESSAGE = "SELECT destination, message_id, sent_at, version FROM message WHERE destination = ? AND message_id = ?"
+_AHEAD = (
+    f"SELECT count(*) FROM delivery {IN_LANE} 'pending' AND destination = ?"  # noqa: S608  # constants
+    " AND (rank < ? OR (rank = ? AND notification_id < ?))"
+)
+_OUTCOMES = """
+SELECT outcome FROM attempt WHERE notification_id >= ? AND destination = ? ORDER BY ended_at DESC LIMIT ?"""
+
+
+class Wanted(NamedTuple):
+    """Which deliveries a person wants to see; empty and None are for all."""
+
+    limit: int
+    states: Collection[DeliveryState] = ()
+    destination: str | None = None
+    priority: NotificationPriority | None = None
+    since: datetime | None = None
+    """Accepted then or later."""
+
+
+class SqliteLookup:
+    """Looks into the outbox at `path`, beside whoever writes it. Raises StoreUnusable where it cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if not path.is_file():
+            raise StoreUnusable(f"{path}: there is no outbox here yet: the first run of the service makes it")
+        try:
+            uri = f"{path.resolve().as_uri()}?mode=ro"
+            self._db = sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)
+            try:
+                check_owner(path, self._db)
+            except BaseException:
+                self._db.close()
+                raise
+        except sqlite3.Error as fault:
+            raise StoreUnusable(f"{path}: it cannot be read ({fault}): {advice(fault)}") from fault
+
+    def listed(self, wanted: Wanted) -> list[DeliveryId]:
+        """The deliveries that are wanted, the newest first."""
+        asked: dict[str, Any] = {}
+        if wanted.states:
+            asked[f"state IN {LISTED}"] = encoded([state.value for state in wanted.states]).decode()
+        if wanted.destination is not None:
+            asked["destination = ?"] = wanted.destination
+        if wanted.priority is not None:
+            asked["priority = ?"] = wanted.priority.value
+        if wanted.since is not None:
+            asked["notification_id >= ?"] = first_of(wanted.since)
+        where = " AND ".join(asked) or "true"
+        query = (
+            f"SELECT notification_id, destination, turn FROM delivery WHERE {where}"  # noqa: S608  # constants
+            " ORDER BY notification_id DESC, destination DESC, turn DESC LIMIT ?"
+        )
+        return [DeliveryId(*row) for row in self._found(query, *asked.values(), wanted.limit)]
+
+    def tickets(self, name: str) -> list[str]:
+        """The tickets of a signal's (or another payload's) id, or of an idempotency key, the oldest first.
+
+        The keys are asked first, which is quick; where they are forgotten already, all deliveries are read.
+        """
+        found = self._found(_BY_KEY, name) or self._found(_BY_SEQUENCE, name)
+        return [ticket for (ticket,) in found]
+
+    def message(self, delivery: Delivery) -> Message | None:
+        """The message that shows a delivery; None where there is none, or it is not known."""
+        for destination, message_id, sent_at, version in self._found(
+            _MESSAGE, delivery.id.destination, delivery.message_id
+        ):
+            return Message(destination, message_id, _EPOCH + timedelta(microseconds=sent_at), version)
+        return None
+
+    def ahead(self, delivery: Delivery) -> int:
+        """How many pending deliveries have a place before this one in its lane."""
+        name, destination, _ = delivery.id
+        ((count,),) = self._found(_AHEAD, destination, delivery.rank, delivery.rank, name)
+        return int(count)
+
+    def failures(self, destination: str, now: datetime) -> int:
+        """How many of a destination's last attempts failed in a row, of 100 at most within a day."""
+        found = self._found(_OUTCOMES, first_of(now - _LOOKS_BACK_FOR), destination, _MOST_ATTEMPTS)
+        return sum(1 for _ in takewhile(lambda row: row[0] in _FAILURES, found))
+
+    def close(self) -> None:
+        """Release the file; once is enough."""
+        self._db.close()
+
+    def _found(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as fault:
+            raise StoreFailed(f"{self._path}: it could not be read ({fault}): {advice(fault)}") from fault

@@ -3,10 +3,14 @@
 import ast
 import re
 
+from signalpost.config.known import IN_A_FILE, OURS, known_variables
 from tests.house.repository import PAGES, ROOT, SOURCE, SOURCES, shown, tree_of
 
 VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|XDG)_[A-Z_]+")
 ASKS = SOURCE / "config" / "settings.py"
+OTHERS = "XDG_DATA_HOME"
+"""What is read and is not ours."""
+OF_A_FILE = re.compile(r"^\[destinations\.([\w-]+)\]$", re.MULTILINE)
 PAGE = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
 READ, TO_COME = (
     set(VARIABLE.findall(PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]))
@@ -15,13 +19,23 @@ READ, TO_COME = (
 
 
 def _named() -> set[str]:
-    """Each variable whose name is a text of the source, and no part of one."""
+    """Each variable whose name is a text of the source, and no part of one, nor what names of variables begin with."""
     texts = (node.value for path in SOURCES for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant))
-    return {text for text in texts if isinstance(text, str) and VARIABLE.fullmatch(text)}
+    return {text for text in texts if isinstance(text, str) and VARIABLE.fullmatch(text)} - {*OURS}
 
 
 def test_every_variable_that_is_read_is_told_and_every_variable_that_is_told_is_read() -> None:
-    assert _named() == READ
+    """Each webhook's variable has a twin that names a file, which the page tells once for all."""
+    twins = {name for name in known_variables() if name.endswith(IN_A_FILE)}
+    assert {name.removesuffix(IN_A_FILE) for name in twins} == {
+        name for name in READ if name.startswith("DISCORD")
+    } - twins
+    assert READ - twins == {*known_variables(), OTHERS} - twins
+    assert READ & twins
+
+
+def test_the_source_names_no_variable_that_the_configuration_does_not_know() -> None:
+    assert _named() == {*known_variables(), OTHERS} - {name for name in known_variables() if name.endswith(IN_A_FILE)}
 
 
 def test_a_variable_to_come_is_not_read_yet() -> None:
@@ -30,8 +44,13 @@ def test_a_variable_to_come_is_not_read_yet() -> None:
 
 
 def test_no_page_names_a_variable_that_is_neither_read_nor_to_come() -> None:
-    named = {shown(page): set(VARIABLE.findall(page.read_text(encoding="utf-8"))) for page in PAGES}
-    unknown = {page: names - READ - TO_COME - {"DISCORD_WEBHOOK_"} for page, names in named.items()}
+    """A destination of one's own has a variable too, where the page names it."""
+    texts = {shown(page): page.read_text(encoding="utf-8") for page in PAGES}
+    named = {
+        page: set(VARIABLE.findall(text)) - {*known_variables(tuple(OF_A_FILE.findall(text)))}
+        for page, text in texts.items()
+    }
+    unknown = {page: names - READ - TO_COME - {*OURS} for page, names in named.items()}
     assert {page: names for page, names in unknown.items() if names} == {}
 
 

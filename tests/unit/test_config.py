@@ -13,7 +13,9 @@ OTHER = f"https://discord.com/api/webhooks/223456789012345678/{TOKEN}"
 
 
 def test_each_webhook_is_a_destination_with_its_own_pace() -> None:
-    config = Config.from_environment({usual.variable: URL for usual in USUAL_DESTINATIONS})
+    config = Config.from_environment(
+        {usual.variable: URL.replace("1", str(number), 1) for number, usual in enumerate(USUAL_DESTINATIONS, start=1)}
+    )
     paces = {each.name: each.limits.messages_a_minute for each in config.destinations}
     assert paces == {
         "signals-free": 20,

@@ -1,0 +1,61 @@
+"""What a person should know of a configuration when a service starts with it."""
+
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+
+from signalpost.config.destination import DestinationConfig, HttpAddress
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.errors import InvalidConfiguration
+
+ONLY_WEBHOOK = "DISCORD_WEBHOOK_URL"
+ONLY_DESTINATION = "default"
+"""The name of the one destination where `DISCORD_WEBHOOK_URL` is the only webhook."""
+
+
+def told_at_start(
+    destinations: Sequence[DestinationConfig], home: Path, http: HttpAddress | None, *, dry_run: bool
+) -> Iterator[str]:
+    """Each thing to know, the gravest first."""
+    if dry_run:
+        yield f"DRY RUN: nothing goes to Discord, all goes to the sandbox (signalpost sandbox); the data is in {home}"
+    yield from _of_webhooks([each.name for each in destinations])
+    yield from _of_shared_webhooks(destinations)
+    if http is not None and not _is_this_machine(http.host):
+        yield f"SIGNALPOST_HTTP is {http.host}: others can reach it, and read its tokens unless TLS stands before it"
+
+
+def _of_webhooks(names: Sequence[str]) -> Iterator[str]:
+    if not names:
+        variables = ", ".join(usual.variable for usual in USUAL_DESTINATIONS)
+        yield f"no webhook is set, so every notification will be refused: set {ONLY_WEBHOOK}, or {variables}"
+    elif names == [ONLY_DESTINATION]:
+        yield f"only {ONLY_WEBHOOK} is set: all tiers and all alerts go to that one channel"
+    else:
+        for usual in USUAL_DESTINATIONS:
+            if usual.name not in names:
+                yield f"{usual.variable} is not set: what would go to {usual.name} is refused"
+
+
+def _of_shared_webhooks(destinations: Sequence[DestinationConfig]) -> Iterator[str]:
+    names_by_webhook: dict[str, list[str]] = {}
+    for each in destinations:
+        if identity := _identity(each):
+            names_by_webhook.setdefault(identity, []).append(each.name)
+    for *others, last in names_by_webhook.values():
+        if others:
+            yield f"{', '.join(others)} and {last} have the same webhook: they share its readers and its limits"
+
+
+def _identity(destination: DestinationConfig) -> str | None:
+    try:
+        return destination.address.identity
+    except InvalidConfiguration:  # which the start raises by itself
+        return None
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

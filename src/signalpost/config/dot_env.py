@@ -1,0 +1,62 @@
+"""The file `.env` of the current folder: variables for this folder alone, below those of the environment."""
+
+import re
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+from signalpost.config.known import OURS
+
+_NEWLINE = re.compile(r"\r\n|\n|\r")
+
+
+class DotEnv(NamedTuple):
+    """What a `.env` says, and what is wrong with it."""
+
+    texts: dict[str, str]
+    """Our variables."""
+    line_by_variable: dict[str, int]
+    faults: list[str]
+    notes: list[str]
+
+
+def read_dot_env(path: Path) -> DotEnv:
+    """What is in `path`; nothing where no such file is. Its faults name the line and never show it."""
+    found = DotEnv({}, {}, [], [])
+    if not path.is_file():
+        return found
+    text = None
+    try:
+        text = path.read_bytes().decode()
+    except OSError as fault:
+        found.faults.append(f"{path}: it cannot be read ({fault.strerror})")
+    except UnicodeDecodeError:
+        found.faults.append(f"{path}: it is not UTF-8: save it as UTF-8")
+    if text is not None:
+        _parse(path, text, found)
+    return found
+
+
+def _parse(path: Path, text: str, found: DotEnv) -> None:
+    # Loaded where there is such a file. Its own `dotenv_values` passes over what it cannot read.
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
+    readable = []
+    for binding in parse_stream(StringIO(text)):
+        start = binding.original.string
+        line = binding.original.line + len(_NEWLINE.findall(start[: len(start) - len(start.lstrip())]))
+        if binding.error:
+            found.faults.append(f"{path}, line {line}: it is no VARIABLE=value: look for a missing quote")
+            continue
+        readable.append(start)
+        if binding.key is None or not binding.key.startswith(OURS):
+            continue
+        if binding.value is None:
+            found.faults.append(f"{path}, line {line}: {binding.key} has no = and no value")
+        if binding.key in found.line_by_variable:
+            before = found.line_by_variable[binding.key]
+            found.notes.append(f"{path}: {binding.key} is in line {before} and in line {line}, and the last one holds")
+        found.line_by_variable[binding.key] = line
+    values = dotenv_values(stream=StringIO("".join(readable)))
+    found.texts.update({key: value for key, value in values.items() if value is not None and key.startswith(OURS)})

@@ -1,0 +1,115 @@
+"""Reads a configuration from all its sources: flags, the environment, `.env`, a file, and the defaults.
+
+All that is wrong in any of them is told at once.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from signalpost.config import known, spelling
+from signalpost.config.destination import DestinationConfig, HttpAddress
+from signalpost.config.destinations import Pacing, find_destinations, own_names
+from signalpost.config.dot_env import DotEnv, read_dot_env
+from signalpost.config.nearest import advice
+from signalpost.config.sources import DOT_ENV, ENVIRONMENT, FLAG, Sources, Variables
+from signalpost.config.spelling import shown_name
+from signalpost.config.tiers import find_tiers
+from signalpost.config.toml_file import NO_FILE, read_settings_file
+from signalpost.delivery.routing import Tier
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration
+
+DRY_RUN_FOLDER = "dry-run"
+"""The data folder of dry runs, in the usual one: what waits for Discord must not be used up by the sandbox."""
+
+
+class Reading(NamedTuple):
+    """What was read: the values of a configuration, where each came from, and what was noticed."""
+
+    home: Path
+    destinations: tuple[DestinationConfig, ...]
+    tiers: Mapping[UserTier, Tier]
+    workers: int
+    pacing: Pacing
+    retention: timedelta
+    http: HttpAddress | None
+    dry_run: bool
+    notes: tuple[str, ...]
+    origin_by_key: Mapping[str, str]
+    """Where each setting, destination and tier is from: flag, environment, .env, file or default."""
+    file: Path | None
+    """The file of settings, if one was named."""
+
+
+def read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Path | None) -> Reading:
+    """Read all sources. Raises InvalidConfiguration with all that is wrong with any, and never shows a webhook."""
+    below = read_dot_env(dot_env) if dot_env is not None else DotEnv({}, {}, [], [])
+    sources = Sources(
+        (
+            Variables(FLAG, flags),
+            Variables(ENVIRONMENT, environment),
+            Variables(DOT_ENV, below.texts, dot_env, below.line_by_variable),
+        )
+    )
+    sources.faults += below.faults
+    sources.notes += below.notes
+    _open_file(sources)
+    reading = _read(sources, environment)
+    if sources.faults:
+        raise InvalidConfiguration("\n".join(dict.fromkeys(sources.faults)))
+    return reading
+
+
+def _open_file(sources: Sources) -> None:
+    if (named := sources.first(known.CONFIG_FILE)) is not None:
+        variables, text = named
+        for path in sources.checked(variables.place(known.CONFIG_FILE), lambda: spelling.path(text)):
+            sources.file = read_settings_file(path, sources.faults)
+
+
+def _read(sources: Sources, environment: Mapping[str, str]) -> Reading:
+    dry_run = sources.value(known.DRY_RUN)
+    home = sources.value(known.HOME) or _usual_home(environment)
+    pacing = Pacing(sources.value(known.LIMITS), sources.value(known.RESERVE))
+    destinations = find_destinations(sources, pacing, dry_run=dry_run)
+    tiers = find_tiers(sources, [each.name for each in destinations])
+    sources.notes += [*_unheard_of(sources, tiers), *_unknown(sources)]
+    return Reading(
+        home=home / DRY_RUN_FOLDER if dry_run else home,
+        destinations=destinations,
+        tiers=tiers,
+        workers=sources.value(known.WORKERS),
+        pacing=pacing,
+        retention=sources.value(known.RETENTION),
+        http=sources.value(known.HTTP),
+        dry_run=dry_run,
+        notes=tuple(sources.notes),
+        origin_by_key=sources.origin_by_key,
+        file=None if sources.file is NO_FILE else sources.file.path,
+    )
+
+
+def _usual_home(environment: Mapping[str, str]) -> Path:
+    base = environment.get("XDG_DATA_HOME", "")
+    if not Path(base).is_absolute():  # which its specification says to pass over
+        base = "~/.local/share"
+    return Path(base).expanduser() / "signalpost"
+
+
+def _unheard_of(sources: Sources, tiers: Mapping[UserTier, Tier]) -> Iterator[str]:
+    heard = {destination for tier in tiers.values() for destination in tier.signals_to}
+    for name in own_names(sources):
+        if name not in heard:
+            yield f"nothing goes to {name}: name it in the signals_to of a tier"
+
+
+def _unknown(sources: Sources) -> Iterator[str]:
+    """Tell each variable that looks like ours and is not: a mistyped one has no effect, which nobody notices."""
+    variables = known.known_variables(own_names(sources))
+    for source in sources.variables:
+        for name, text in source.texts.items():
+            if name.startswith(known.OURS) and name not in variables and text.strip():
+                place = source.place(name) if shown_name(name) == name else shown_name(name)
+                yield f"{place} is not known, and has no effect: {advice(name, variables)}"

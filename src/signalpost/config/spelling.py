@@ -1,0 +1,114 @@
+"""What a setting's text means. Each raises InvalidConfiguration, which says what is wanted and shows no long text."""
+
+import re
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from signalpost.config.destination import HttpAddress
+from signalpost.errors import InvalidConfiguration
+
+MOST_WORKERS = 16
+MOST_MESSAGES_A_MINUTE = 10_000
+
+_LONGEST_SHOWN = 24
+"""Characters of a wrong value that may be shown: every token and key is longer."""
+_LONGEST_NAME = 40
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_RETENTION = re.compile(r"(?P<number>[0-9]{1,5}) ?(?P<unit>[hdw])")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_LONGEST_RETENTION = timedelta(days=3660)
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
+
+
+def shown(text: str) -> str:
+    """A wrong value as an error may show it; of a long one, which could be a secret in the wrong place, its length."""
+    return repr(text) if len(text) <= _LONGEST_SHOWN else f"a text of {len(text)} characters"
+
+
+def shown_name(name: str) -> str:
+    """A wrong name as an error may show it; what could be no name is not shown."""
+    if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name):
+        return name
+    return f"a name of {len(name)} characters"
+
+
+def shown_path(text: str) -> str:
+    """A path as an error may show it; one that could be a webhook in the wrong place is not shown."""
+    if "://" in text or any(len(part) > _LONGEST_NAME for part in text.split("/")):
+        return "the file that it names"
+    return text
+
+
+def switch(text: str) -> bool:
+    """On or off."""
+    if (word := text.lower()) in {"on", "1", "true", "yes"}:
+        return True
+    if word in {"off", "0", "false", "no"}:
+        return False
+    raise InvalidConfiguration(f"{shown(text)} is neither on nor off: give one of them")
+
+
+def workers(text: str) -> int:
+    """A number of senders."""
+    if (number := _whole(text)) is not None and 1 <= number <= MOST_WORKERS:
+        return number
+    raise InvalidConfiguration(f"{shown(text)} is no number of senders: give 1 to {MOST_WORKERS}")
+
+
+def messages_a_minute(text: str) -> int:
+    """A pace."""
+    if (number := _whole(text)) is not None and 1 <= number <= MOST_MESSAGES_A_MINUTE:
+        return number
+    raise InvalidConfiguration(f"{shown(text)} is no pace: give 1 to {MOST_MESSAGES_A_MINUTE} messages a minute")
+
+
+def rank(text: str) -> int:
+    """A tier's rank."""
+    if (number := _whole(text)) is not None and number <= 1000:
+        return number
+    raise InvalidConfiguration(f"{shown(text)} is no rank: give 0 to 1000; free is 0, premium 10, admin 20")
+
+
+def retention(text: str) -> timedelta:
+    """A time, of hours, days or weeks."""
+    found = _RETENTION.fullmatch(text.lower())
+    kept = int(found["number"]) * _UNITS[found["unit"]] if found else timedelta()
+    if timedelta() < kept <= _LONGEST_RETENTION:
+        return kept
+    raise InvalidConfiguration(f"{shown(text)} is no time to keep things for: give one such as 12h, 30d or 8w")
+
+
+def http(text: str) -> HttpAddress | None:
+    """Where to listen; None for `off`."""
+    if text.lower() == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    number = _whole(port)
+    if _is_host(host) and number is not None and number < 65536:
+        return HttpAddress(host.strip("[]"), number)
+    raise InvalidConfiguration(f"{shown(text)} is no address to listen at: give HOST:PORT, or off")
+
+
+def path(text: str) -> Path:
+    """A path, with `~` as the home of a person."""
+    if not text.isprintable():
+        raise InvalidConfiguration("it has characters that no path should have: type it again")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        pass
+    raise InvalidConfiguration("there is no such person's home: give the path in full")
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
+def _is_host(text: str) -> bool:
+    if text.startswith("["):
+        try:
+            return text.endswith("]") and ip_address(text[1:-1]).version == 6
+        except ValueError:
+            return False
+    return _HOST.fullmatch(text) is not None

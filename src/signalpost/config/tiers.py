@@ -1,0 +1,71 @@
+"""The audiences that a file adds, or whose signals it sends elsewhere."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from signalpost.config.nearest import advice
+from signalpost.config.sources import Sources
+from signalpost.config.spelling import rank, shown_name
+from signalpost.config.toml_file import TIERS
+from signalpost.delivery.routing import Routing, Tier
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration, InvalidValue
+
+USUAL_RANKS = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
+
+
+def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTier, Tier]:
+    """The tiers of the file. That none shows its signals to a lower one is checked: P10."""
+    tiers: dict[UserTier, Tier] = {}
+    for name in sources.file.tiers:
+        place = sources.file.place(TIERS, name)
+        for tier in sources.checked(place, lambda name=name: _tier_name(name)):  # type: ignore[misc]  # mypy reads no default of a lambda
+            if tier in tiers:
+                sources.faults.append(f"{place}: it stands twice, in other letters: take one of them away")
+            tiers[tier] = Tier(_rank(sources, name, tier), _destinations(sources, name, configured))
+    if not sources.faults:
+        _check_audiences(sources, configured, tiers)
+    return tiers
+
+
+def _tier_name(name: str) -> UserTier:
+    try:
+        return UserTier(name)
+    except InvalidValue:
+        pass
+    raise InvalidConfiguration("it is no name of a tier: give 1 to 32 letters, digits, - and _")
+
+
+def _rank(sources: Sources, name: str, tier: UserTier) -> int:
+    usual = USUAL_RANKS.get(tier)
+    found = sources.of_table(TIERS, name, "rank", rank, "a whole number, such as 15")
+    if usual is not None and found not in {None, usual}:
+        sources.faults.append(f"{sources.file.place(TIERS, name, 'rank')}: that of {tier} is {usual}: leave it out")
+    if usual is None and "rank" not in sources.table(TIERS, name):
+        place = sources.file.place(TIERS, name)
+        sources.faults.append(f"{place}: it has no rank: give one; free is 0, premium 10, admin 20")
+    return usual if usual is not None else found or 0
+
+
+def _destinations(sources: Sources, name: str, configured: Collection[str]) -> tuple[str, ...]:
+    place = sources.file.place(TIERS, name, "signals_to")
+    listed = sources.table(TIERS, name).get("signals_to")
+    if not isinstance(listed, list) or not listed:
+        sources.faults.append(f'{place}: it is no list of destinations: give one such as ["signals-gold"]')
+        return ()
+    known = [*dict.fromkeys([*configured, *(usual.name for usual in USUAL_DESTINATIONS)])]
+    sources.faults.extend(f"{place}: {fault}" for fault in _faults(listed, known))
+    return tuple(dict.fromkeys(each for each in listed if isinstance(each, str)))
+
+
+def _faults(listed: list[object], known: list[str]) -> Iterator[str]:
+    for each in listed:
+        if not isinstance(each, str):
+            yield "it lists something that is no text: give names of destinations in quotes"
+        elif each not in known:
+            yield f"{shown_name(each)} is no destination: {advice(each, known)}"
+
+
+def _check_audiences(sources: Sources, configured: Collection[str], tiers: Mapping[UserTier, Tier]) -> None:
+    for _ in sources.checked(sources.file.place(TIERS), lambda: Routing(configured, tiers=tiers)):
+        pass

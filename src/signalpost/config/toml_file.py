@@ -1,0 +1,107 @@
+"""A TOML file of settings: what may stand in it, and what each value is as text."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from signalpost.config.known import SETTINGS, Setting, Value
+from signalpost.config.nearest import advice
+from signalpost.config.spelling import shown_name, shown_path
+from signalpost.errors import InvalidConfiguration
+
+Table = Mapping[str, object]
+
+DESTINATIONS, TIERS = "destinations", "tiers"
+OF_A_DESTINATION = ("webhook", "webhook_file", "messages_a_minute")
+OF_A_TIER = ("rank", "signals_to")
+
+_TOP = (*(setting.key for setting in SETTINGS), DESTINATIONS, TIERS)
+_WORDS_BY_KIND = {bool: "a switch", int: "a number", float: "a number with a point", str: "text", list: "a list"}
+_LARGEST = 10**9
+_PLACE = re.compile(r"line (\d+), column (\d+)")
+
+
+class SettingsFile(NamedTuple):
+    """The settings of a file, those that are known and in their place."""
+
+    path: Path
+    settings: Table
+    destinations: Mapping[str, Table]
+    tiers: Mapping[str, Table]
+
+    def place(self, *keys: str) -> str:
+        """Where a setting stands, as a fault names it."""
+        return f"{shown_path(str(self.path))}: {'.'.join(map(shown_name, keys))}"
+
+    def value_of(self, setting: Setting[Value]) -> Value:
+        """What the file says for a setting that stands in it; a path is taken from the file's folder."""
+        value = setting.parse(text_of(self.settings[setting.key], setting.kind, setting.wanted))
+        return self.path.parent / value if isinstance(value, Path) else value
+
+
+NO_FILE = SettingsFile(Path(), {}, {}, {})
+
+
+def text_of(value: object, kind: type, wanted: str) -> str:
+    """The text that a variable would hold to say `value`. Raises InvalidConfiguration where it is no `kind`."""
+    if type(value) is not kind:
+        raise InvalidConfiguration(f"it is {_WORDS_BY_KIND.get(type(value), 'of another kind')}: give {wanted}")
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise InvalidConfiguration(f"it is too large: give {wanted}")
+    if not (text := str(value).strip()):
+        raise InvalidConfiguration(f"it is empty: give {wanted}, or leave the line out")
+    return text
+
+
+def read_settings_file(path: Path, faults: list[str]) -> SettingsFile:
+    """What stands in `path`; what is wrong with it is added to `faults`, and shows nothing of its values."""
+    named = shown_path(str(path))
+    try:
+        top = _parsed(path)
+    except InvalidConfiguration as fault:
+        faults.append(f"{named}{fault}")
+        top = {}
+    _tell_unknown(top, _TOP, f"{named}: ", faults)
+    tables = {
+        kind: _tables(top.get(kind, {}), kind, keys, named, faults)
+        for kind, keys in ((DESTINATIONS, OF_A_DESTINATION), (TIERS, OF_A_TIER))
+    }
+    return SettingsFile(path, top, tables[DESTINATIONS], tables[TIERS])
+
+
+def _parsed(path: Path) -> Table:
+    import tomllib  # loaded where there is such a file
+
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as fault:
+        problem = f": it cannot be read ({fault.strerror}): --config or SIGNALPOST_CONFIG names it"
+    except UnicodeDecodeError:
+        problem = ": it is not UTF-8: save it as UTF-8"
+    except (ValueError, RecursionError) as fault:  # whose text could quote what stands there
+        found = _PLACE.search(str(fault))
+        where = f", line {found[1]}, column {found[2]}" if found else ""
+        problem = f"{where}: it is no TOML from here on: look for a missing quote, or a name that stands twice"
+    raise InvalidConfiguration(problem)  # out here, so that no error that holds the file is its context
+
+
+def _tables(found: object, kind: str, keys: Iterable[str], named: str, faults: list[str]) -> Mapping[str, Table]:
+    if not isinstance(found, dict):
+        faults.append(f"{named}: {kind}: it is no table: give one [{kind}.NAME] for each")
+        return {}
+    tables = {}
+    for name, table in found.items():
+        place = f"{named}: {kind}.{shown_name(name)}"
+        if isinstance(table, dict):
+            _tell_unknown(table, keys, f"{place}.", faults)
+            tables[name] = table
+        else:
+            faults.append(f"{place}: it is no table: write [{kind}.NAME], and its settings below")
+    return tables
+
+
+def _tell_unknown(table: Table, known: Iterable[str], place: str, faults: list[str]) -> None:
+    faults.extend(f"{place}{shown_name(key)} is not known: {advice(key, known)}" for key in table if key not in known)

@@ -3,36 +3,64 @@
 import fcntl
 import os
 from pathlib import Path
+from typing import Self
 
 from signalpost.errors import StoreUnusable
 
 
 class FileLock:
-    """Holds `path`, and has the holder's process id written in it; the file stays when the lock is let go.
+    """Holds `path`, and has its holder written in it; the file stays when the lock is let go.
 
-    A child made by `fork` holds it too, until it ends or closes its files. Raises StoreUnusable where another holds it.
+    The lock belongs to the open file, which a child made by `fork` shares: where the child lets go, the parent's lock
+    stays. A program that is started does not get it. Raises StoreUnusable where another holds it.
     """
 
     def __init__(self, path: Path) -> None:
+        file = _opened(path)
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as fault:
-            raise StoreUnusable(
-                f"{path}: the lock cannot be made ({fault.strerror}): let this process write into the folder"
-            ) from fault
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as fault:
-            holder = os.read(self._file, 20).decode(errors="replace").strip() or "unknown"
-            os.close(self._file)
+            os.close(file)
+            holder = holder_of(path).partition(" ")[0] or "unknown"
             raise StoreUnusable(
                 f"{path}: process {holder} uses this outbox: stop that process, or give this one a file of its own"
             ) from fault
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        self._file = file
+        self.holder = f"{os.getpid()} {os.urandom(4).hex()}"
+        """This holder's process id, and a word by which it is told from its process's earlier ones."""
+        text = f"{self.holder}\n".encode()
+        os.pwrite(file, text, 0)
+        os.ftruncate(file, len(text))
+
+    @classmethod
+    def taken(cls, path: Path) -> Self | None:
+        """The lock, or None where another holds it. Raises StoreUnusable where it cannot be made."""
+        try:
+            return cls(path)
+        except StoreUnusable as fault:
+            if isinstance(fault.__cause__, BlockingIOError):
+                return None
+            raise
 
     def release(self) -> None:
         """Let go; once is enough."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def holder_of(path: Path) -> str:
+    """What the last holder wrote; empty where there was none, or it cannot be read."""
+    try:
+        return path.read_bytes()[:40].decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise StoreUnusable(
+            f"{path}: the lock cannot be made ({fault.strerror}): let this process write into the folder"
+        ) from fault

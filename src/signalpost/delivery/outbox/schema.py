@@ -11,13 +11,13 @@ VERSION = 1
 """Of the tables; kept in the file's user_version."""
 
 TABLES = """
-CREATE TABLE notification (      -- what was accepted
+CREATE TABLE IF NOT EXISTS notification (  -- what was accepted
   number      INTEGER PRIMARY KEY,  -- in the order of acceptance
   id          TEXT NOT NULL,
   accepted_at INTEGER NOT NULL,
   body        TEXT NOT NULL         -- JSON
 );
-CREATE TABLE delivery (          -- what is owed to a destination, and where it stands
+CREATE TABLE IF NOT EXISTS delivery (  -- what is owed to a destination, and where it stands
   notification_id TEXT NOT NULL,
   destination     TEXT NOT NULL,
   turn            INTEGER NOT NULL,
@@ -36,9 +36,10 @@ CREATE TABLE delivery (          -- what is owed to a destination, and where it 
   message_id      TEXT,
   PRIMARY KEY (notification_id, destination, turn)
 ) WITHOUT ROWID;
-CREATE INDEX lane ON delivery (state, destination, rank, number, valid_until) WHERE state IN ('pending', 'leased');
-CREATE INDEX waiting ON delivery (sequence) WHERE state = 'pending';
-CREATE TABLE attempt (           -- the tries of a delivery
+CREATE INDEX IF NOT EXISTS lane ON delivery (state, destination, rank, number, valid_until)
+  WHERE state IN ('pending', 'leased');
+CREATE INDEX IF NOT EXISTS waiting ON delivery (sequence) WHERE state = 'pending';
+CREATE TABLE IF NOT EXISTS attempt (  -- the tries of a delivery
   notification_id TEXT NOT NULL,
   destination     TEXT NOT NULL,
   turn            INTEGER NOT NULL,
@@ -49,7 +50,7 @@ CREATE TABLE attempt (           -- the tries of a delivery
   detail          TEXT NOT NULL,
   PRIMARY KEY (notification_id, destination, turn, ordinal)
 ) WITHOUT ROWID;
-CREATE TABLE message (           -- what a far end shows
+CREATE TABLE IF NOT EXISTS message (  -- what a far end shows
   destination TEXT NOT NULL,
   message_id  TEXT NOT NULL,
   sent_at     INTEGER NOT NULL,
@@ -57,19 +58,19 @@ CREATE TABLE message (           -- what a far end shows
   shows       INTEGER NOT NULL,     -- how many deliveries
   PRIMARY KEY (destination, message_id)
 ) WITHOUT ROWID;
-CREATE TABLE key (               -- idempotency keys, which outlive their notifications
+CREATE TABLE IF NOT EXISTS key (  -- idempotency keys, which outlive their notifications
   key             TEXT PRIMARY KEY,
   content_hash    BLOB NOT NULL,
   notification_id TEXT NOT NULL,
   until           INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE stream (            -- what the strategies' streams remember
+CREATE TABLE IF NOT EXISTS stream (  -- what the strategies' streams remember
   stream      TEXT PRIMARY KEY,
   fingerprint TEXT NOT NULL,
   watermark   INTEGER NOT NULL,
   state       BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE fact (              -- what is remembered about destinations
+CREATE TABLE IF NOT EXISTS fact (  -- what is remembered about destinations
   destination TEXT NOT NULL,
   name        TEXT NOT NULL,
   value       BLOB NOT NULL,        -- JSON

@@ -14,8 +14,13 @@ What we rely on.
 - A sync that fails fails the COMMIT, and the batch is rolled back. The next one writes the same frames anew, so it does
   not matter that Linux forgets dirty pages after a failed sync. A checkpoint that fails is tried again by a later
   commit, from the log, and does not fail the commit that set it off.
-- One process writes. `outbox.db.lock` is ours, held while the file is open; the kernel lets it go however we end. So
-  whoever holds it knows that the sender of every leased delivery is gone. Readers, such as the sqlite3 tool, are free.
+- Several processes may write: SQLite lets one at a time, and the others wait, for 2 seconds at most. One of them is the
+  owner: `outbox.db.lock` is ours, held while the owner has the file open; the kernel lets it go however we end. So
+  whoever holds it knows that the sender of every leased delivery is gone. Only the owner may lend and settle. Readers,
+  such as the sqlite3 tool, are free.
+- `PRAGMA data_version` changes when another connection has committed, and only then
+  (https://sqlite.org/pragma.html#pragma_data_version). It is asked within each transaction, which holds the write lock:
+  what is remembered beside the file is dropped where it has changed.
 
 What is unknown.
 - Whether a COMMIT that failed in its sync is on the disk all the same. It was answered as failed, and a crash at that
@@ -33,9 +38,12 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from signalpost.delivery.outbox.commands import Command
+from signalpost.delivery.outbox import forks
+from signalpost.delivery.outbox.arrivals import Arrival, arrived_since
+from signalpost.delivery.outbox.commands import Bury, Command, Expire, Lease, Settle
 from signalpost.delivery.outbox.lock import FileLock
 from signalpost.delivery.outbox.mounts import warn_of_network
 from signalpost.delivery.outbox.sqlite_file import advice, claim, opened
@@ -43,49 +51,136 @@ from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.errors import StoreFailed
 
+_OWNERS = (Lease, Settle, Expire, Bury)
+"""What only the owner may ask: it is about what is being sent, or ends what waits."""
+
 
 class SqliteCore:
-    """A core in the file at `path`, which is made if there is none, for its owner alone to read.
+    """A core in the file at `path`, which is made if there is none, for its user alone to read.
 
-    Raises StoreUnusable where the file cannot be used, or another process uses it.
+    With `owns` it is the owner's: it raises StoreUnusable where another process is that. Without, it goes beside an
+    owner, or without one. None is to own the file where nobody else does. Raises StoreUnusable where the file cannot be
+    used.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, owns: bool | None = True) -> None:
+        forks.close_inherited()
         self._path = Path(path)
         claim(self._path)
         warn_of_network(self._path)
-        self._lock = FileLock(self._path.with_name(f"{self._path.name}.lock"))
+        self.lock_path = self._path.with_name(f"{self._path.name}.lock")
+        self._lock: FileLock | None = None
+        if owns:
+            self._lock = FileLock(self.lock_path)
+        elif owns is None:
+            self._lock = FileLock.taken(self.lock_path)
         try:
             self._db = opened(self._path)
+            self._tables = SqliteTables(self._db)
+            self._version = self._data_version()
+            self._seen: int = self._db.execute("SELECT coalesce(max(number), 0) FROM notification").fetchone()[0]
         except BaseException:
-            self._lock.release()
+            self._let_go()
             raise
-        self._tables = SqliteTables(self._db)
+        self._arrivals: tuple[Arrival, ...] | None = None
+        self._turn = Lock()
+        self._is_abandoned = False
+        forks.register(self)
+
+    @property
+    def holder(self) -> str | None:
+        """By which word the owner is known, where that is this core; None where it is not."""
+        return None if self._lock is None else self._lock.holder
+
+    def own(self) -> bool:
+        """Become the owner if there is none; answers whether this is the owner now. Raises StoreUnusable."""
+        if self._lock is None:
+            self._lock = FileLock.taken(self.lock_path)
+        return self._lock is not None
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Carry out the commands, and sync them to the disk.
 
         Raises StoreFailed where the disk is full, the file is locked by another program or damaged: nothing of the
-        batch has happened then, and a later one may succeed.
+        batch has happened then, and a later one may succeed. Raises TypeError for what only the owner may ask.
         """
+        with self._turn:
+            self._check(batch)
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._meet_others()
+                answers = carry_out(batch, self._tables)
+                last = self._tables.last_number
+                self._db.execute("COMMIT")
+            except sqlite3.Error as fault:
+                self._roll_back()
+                raise StoreFailed(f"{self._path}: it could not be written ({fault}): {advice(fault)}") from fault
+            except BaseException:
+                self._roll_back()
+                raise
+            self._seen = last
+            return answers
+
+    def look(self) -> None:
+        """Find out whether others have written. Raises StoreFailed."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            answers = carry_out(batch, self._tables)
-            self._db.execute("COMMIT")
+            with self._turn:
+                is_news = not self._is_abandoned and self._data_version() != self._version
         except sqlite3.Error as fault:
-            self._roll_back()
-            raise StoreFailed(f"{self._path}: it could not be written ({fault}): {advice(fault)}") from fault
-        except BaseException:
-            self._roll_back()
-            raise
-        return answers
+            raise StoreFailed(f"{self._path}: it could not be read ({fault}): {advice(fault)}") from fault
+        if is_news:
+            self.apply([])
+
+    def news(self) -> tuple[Arrival, ...] | None:
+        """What others were found to have put, each time only once; None where they have written nothing."""
+        arrivals, self._arrivals = self._arrivals, None
+        return arrivals
 
     def close(self) -> None:
         """Release the file; once is enough."""
         self._db.close()
-        self._lock.release()
+        self._let_go()
+
+    def pause(self) -> None:
+        """Wait until no batch is under way, and let none begin, because this process forks."""
+        self._turn.acquire()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._turn.release()
+
+    def abandon(self) -> None:
+        """In a child made by `fork`: leave the file to the parent."""
+        self._is_abandoned = True
+        self._let_go()
+
+    def _check(self, batch: Sequence[Command[Any]]) -> None:
+        if self._is_abandoned:
+            raise StoreFailed(f"{self._path}: it was opened before this process was forked: open it anew")
+        if self._lock is None:
+            for command in batch:
+                if isinstance(command, _OWNERS):
+                    raise TypeError(f"{type(command).__name__} is for the owner of the outbox, and this is not")
+
+    def _meet_others(self) -> None:
+        """Drop what is remembered beside the file where others have written, and learn what they put."""
+        if (version := self._data_version()) != self._version:
+            self._tables.forget()
+            last = self._tables.last_number
+            since = self._seen if last >= self._seen else 0  # where the last ones were deleted, numbers begin anew
+            arrived = arrived_since(self._db, since)
+            self._arrivals = (self._arrivals or ()) + arrived
+            self._version, self._seen = version, last
+
+    def _data_version(self) -> int:
+        version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
     def _roll_back(self) -> None:
         self._tables.forget()
         with suppress(sqlite3.Error):  # SQLite rolls back by itself after some errors, and then refuses to
             self._db.execute("ROLLBACK")
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            self._lock.release()

@@ -56,8 +56,10 @@ def opened(path: Path) -> sqlite3.Connection:
 
 def check_owner(path: Path, db: sqlite3.Connection) -> None:
     """See that the tables are ours, and of a version that is known. Raises StoreUnusable."""
+    db.execute("BEGIN")  # so that all three are of one moment: another process may be making the tables
     application, version = _pragma(db, "application_id"), _pragma(db, "user_version")
     (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    db.execute("COMMIT")
     is_empty = (application, version, tables) == (0, 0, 0)
     if application != APPLICATION_ID and not is_empty:
         raise StoreUnusable(f"{path}: this is the database of another application: name another file")

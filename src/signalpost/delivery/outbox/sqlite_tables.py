@@ -32,20 +32,29 @@ class SqliteTables:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._number: int = db.execute("SELECT coalesce(max(number), 0) FROM notification").fetchone()[0]
+        self._number: int | None = None
         self._counts: Counter[tuple[str, str]] | None = None
         self._nothing_overdue_before = _EVER
         self._swept = ""
         self._recent: dict[int, Notification] = {}
 
     def forget(self) -> None:
-        """Forget what was learnt in a transaction that was rolled back."""
+        """Forget what was learnt, because a transaction was rolled back or another process has written."""
         self._counts = None
         self._nothing_overdue_before = _EVER
+        self._number = None
+        self._recent.clear()
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last notification."""
+        if self._number is None:
+            self._number = self._db.execute("SELECT coalesce(max(number), 0) FROM notification").fetchone()[0]
+        return self._number
 
     def next_number(self) -> int:
-        """One more than the last. Only one process writes, so the file need not be asked."""
-        self._number += 1
+        """One more than the last, which is asked for once and then remembered, until `forget`."""
+        self._number = self.last_number + 1
         return self._number
 
     def keys(self, names: Sequence[str]) -> dict[str, Key]:

@@ -11,9 +11,10 @@ from signalpost.errors import StoreUnusable
 
 def test_a_second_holder_is_told_who_the_first_is_until_it_lets_go(tmp_path: Path) -> None:
     path = tmp_path / "o.db.lock"
-    path.write_text("99999999999\n")  # of a process that died: shorter numbers must not leave a part of it
+    path.write_text("9" * 40)  # of a process that died: of a longer text no part must be left
     first = FileLock(path)
-    assert path.read_text() == f"{os.getpid()}\n"
+    assert path.read_text() == f"{first.holder}\n"
+    assert first.holder.split()[0] == str(os.getpid())
     assert path.stat().st_mode & 0o777 == 0o644, "a file that was there keeps its rights"
     with pytest.raises(StoreUnusable, match=rf"process {os.getpid()} uses this outbox: stop that process, or give"):
         FileLock(path)

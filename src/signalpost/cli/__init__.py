@@ -8,10 +8,12 @@ import click
 from signalpost import __version__
 
 _MODULE_BY_COMMAND = {
+    "backup": "signalpost.cli.backup",
     "completion": "signalpost.cli.completion",
     "demo": "signalpost.cli.demo",
     "deliveries": "signalpost.cli.deliveries",
     "publish": "signalpost.cli.publish",
+    "purge": "signalpost.cli.purge",
     "replay": "signalpost.cli.replay",
     "sandbox": "signalpost.cli.sandbox",
     "serve": "signalpost.cli.serve",

@@ -39,6 +39,24 @@ _AHEAD = (
 _OUTCOMES = """
 SELECT outcome FROM attempt WHERE notification_id >= ? AND destination = ? ORDER BY ended_at DESC LIMIT ?"""
 
+_PAST = """
+SELECT count(*), coalesce(sum(EXISTS (
+  SELECT 1 FROM delivery WHERE notification_id = id AND state IN ('pending', 'leased')
+)), 0) FROM notification WHERE accepted_at < ?"""
+
+
+class Past(NamedTuple):
+    """What was accepted before a time, and the file's room."""
+
+    ended: int
+    """Notifications without an open delivery."""
+    open: int
+    """Notifications with one."""
+    size: int
+    """Bytes of the file."""
+    free: int
+    """Bytes of it that nothing is in."""
+
 
 class Wanted(NamedTuple):
     """Which deliveries a person wants to see; empty and None are for all."""
@@ -113,6 +131,14 @@ class SqliteLookup:
         """How many of a destination's last attempts failed in a row, of 100 at most within a day."""
         found = self._found(_OUTCOMES, first_of(now - _LOOKS_BACK_FOR), destination, _MOST_ATTEMPTS)
         return sum(1 for _ in takewhile(lambda row: row[0] in _FAILURES, found))
+
+    def past(self, before: datetime) -> Past:
+        """How much was accepted before a time."""
+        ((count, is_open),) = self._found(_PAST, (before - _EPOCH) // timedelta(microseconds=1))
+        ((pages,), (free,), (size,)) = (
+            self._found(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return Past(count - is_open, is_open, pages * size, free * size)
 
     def close(self) -> None:
         """Release the file; once is enough."""

@@ -1,0 +1,113 @@
+"""`signalpost purge`: forget what ended long ago."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING
+
+import click
+
+from signalpost.cli.configuration import configuration, configured
+from signalpost.domain.instant import iso
+
+if TYPE_CHECKING:
+    from signalpost.delivery.outbox.port import Core
+    from signalpost.delivery.outbox.sqlite_lookup import Past
+
+_PAGE = 200
+_PAUSE = 0.02
+"""Seconds between two pages, so that a service that writes has its turn."""
+
+
+@click.command(
+    short_help="Delete what ended long ago.",
+    epilog="""
+    \b
+    Examples:
+      signalpost purge --before 30d --dry-run        count, and delete nothing
+      signalpost purge --before 2026-01-31
+      signalpost purge --before 90d --yes --json     in a script
+
+    \b
+    The file keeps its size: the room is used for what comes next. To make it smaller, stop the service and run
+      sqlite3 outbox.db VACUUM
+    """,
+)
+@click.option("--before", required=True, metavar="WHEN", help="Accepted before: 30d or 12h ago, 2026-01-31 ...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
+@configured
+@click.option("--json", "as_json", is_flag=True, help="Print what was deleted as JSON.")
+def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """Delete notifications accepted before WHEN, with their deliveries, attempts and messages.
+
+    Those with an open delivery stay, and so do idempotency keys whose time is not over. It works beside a running
+    service, page by page. A service does the same by itself for what is older than its retention, 30 days.
+    """
+    from signalpost import clock
+    from signalpost.cli.moments import moment, told
+    from signalpost.config import STORE_FILE
+    from signalpost.errors import InvalidValue
+
+    instant = moment(before, "--before")
+    if instant > clock.now():
+        raise InvalidValue(f"--before is {told(instant, clock.now())}: give a time that is past")
+    path = configuration(home, config_file).home / STORE_FILE
+    past = _past(path, instant)
+    if not (dry_run or yes) and past.ended:
+        _ask(past, told(instant, clock.now()))
+    deleted = 0 if dry_run else _delete(path, instant)
+    after = _past(path, instant)
+    if as_json:
+        plain = {"before": iso(instant), "deleted": deleted, "would_delete": past.ended if dry_run else 0}
+        click.echo(json.dumps({**plain, "open": after.open, "size": after.size, "free": after.free}))
+        return
+    count, verb = (past.ended, "would be deleted") if dry_run else (deleted, "deleted")
+    click.echo(f"{count:,} notifications {verb}; {after.open:,} as old stay, because they have open deliveries")
+    click.echo(
+        f"the file has {after.size / 1e6:,.1f} MB, of which {after.free / 1e6:,.1f} MB are free for what comes next"
+    )
+
+
+def _past(path: Path, before: datetime) -> "Past":
+    from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup
+
+    lookup = SqliteLookup(path)
+    try:
+        return lookup.past(before)
+    finally:
+        lookup.close()
+
+
+def _ask(past: "Past", when: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody is there to be asked: give --yes, or --dry-run to count only")
+    if not click.confirm(f"Delete {past.ended:,} notifications accepted before {when}?", err=True):
+        click.echo("nothing was deleted", err=True)
+        raise SystemExit(1)
+
+
+def _delete(path: Path, before: datetime) -> int:
+    from signalpost.delivery.outbox.sqlite import SqliteCore
+
+    core = SqliteCore(path, owns=False)
+    try:
+        deleted = count = _prune(core, before)
+        while count == _PAGE:
+            sleep(_PAUSE)
+            count = _prune(core, before)
+            deleted += count
+        return deleted
+    finally:
+        core.close()
+
+
+def _prune(core: "Core", before: datetime) -> int:
+    from signalpost import clock
+    from signalpost.delivery.outbox.commands import Prune
+
+    count: int
+    (count,) = core.apply([Prune(before=before, now=clock.now(), limit=_PAGE)])
+    return count

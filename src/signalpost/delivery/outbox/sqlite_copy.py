@@ -1,0 +1,116 @@
+"""A whole copy of an outbox's file, made while a service may be writing it.
+
+SQLite's backup API copies the pages (https://sqlite.org/backup.html). A step holds a read lock, and where another
+connection has written between two steps, the copy begins anew; in WAL mode a read transaction that is held open sees
+one moment, and the writer goes on beside it. So one is held: the copy is of the moment it began, however long it takes.
+What a long read costs is that the writer's log cannot be reset meanwhile, and grows.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_owner
+from signalpost.errors import InvalidValue, StoreFailed, StoreUnusable
+
+PAGES_A_STEP = 2_000
+"""8 MB: enough that steps cost nothing, few enough that progress is seen."""
+
+
+class Copied(NamedTuple):
+    """What a copy holds."""
+
+    size: int
+    """Bytes."""
+    notifications: int
+    deliveries: int
+    open: int
+    """Deliveries that are pending or leased: a service that runs on the copy sends them."""
+
+
+def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwrite: bool = False) -> Copied:
+    """Copy the outbox at `store` to the file `to`, checked, for its owner alone to read, and synced to the disk.
+
+    `to` is there whole or not at all. `progress` is told the pages that are copied and the pages in all. Raises
+    InvalidValue where `to` cannot be written or is there and not to be overwritten, StoreUnusable where there is no
+    outbox, and StoreFailed where the copy is damaged or the outbox cannot be read.
+    """
+    if not store.is_file():
+        raise StoreUnusable(f"{store}: there is no outbox here yet: the first run of the service makes it")
+    _check_target(store, to, overwrite=overwrite)
+    partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
+    try:
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as fault:
+        raise _unwritable(to, fault) from fault
+    try:
+        copied = _filled(store, partial, progress)
+        _put_in_place(partial, to, overwrite=overwrite)
+    except OSError as fault:
+        raise _unwritable(to, fault) from fault
+    finally:
+        for end in ("", "-journal", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                partial.with_name(f"{partial.name}{end}").unlink()
+    return copied
+
+
+def _check_target(store: Path, to: Path, *, overwrite: bool) -> None:
+    if to.is_dir():
+        raise InvalidValue(f"{to}: this is a folder: name a file in it, such as {to / store.name}")
+    if to.exists():
+        if to.samefile(store):
+            raise InvalidValue(f"{to}: this is the outbox itself: name another file")
+        if not overwrite:
+            raise InvalidValue(f"{to}: it is there already: name another file, or give --force to replace it")
+
+
+def _filled(store: Path, partial: Path, progress: Callable[[int, int], None]) -> Copied:
+    try:
+        uri = f"{store.resolve().as_uri()}?mode=ro"
+        with (
+            closing(sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)) as source,
+            closing(sqlite3.connect(partial, isolation_level=None)) as target,
+        ):
+            check_owner(store, source)
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the moment of which the copy is
+            source.backup(target, pages=PAGES_A_STEP, progress=lambda _, left, pages: progress(pages - left, pages))
+            target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+            (finding,) = target.execute("PRAGMA quick_check(1)").fetchone()
+            if finding != "ok":
+                raise StoreFailed(f"{store}: its copy is damaged ({finding}), and so is the store: keep older copies")
+            return _counted(partial, target)
+    except sqlite3.Error as fault:
+        raise StoreFailed(f"{store}: it could not be copied ({fault}): {advice(fault)}") from fault
+
+
+def _counted(partial: Path, db: sqlite3.Connection) -> Copied:
+    (notifications,) = db.execute("SELECT count(*) FROM notification").fetchone()
+    deliveries, is_open = db.execute(
+        "SELECT count(*), coalesce(sum(state IN ('pending', 'leased')), 0) FROM delivery"
+    ).fetchone()
+    return Copied(partial.stat().st_size, notifications, deliveries, is_open)
+
+
+def _put_in_place(partial: Path, to: Path, *, overwrite: bool) -> None:
+    _sync(partial)
+    if not overwrite:  # a file that has come there meanwhile is not replaced
+        os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    partial.replace(to)
+    _sync(to.parent)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _unwritable(to: Path, fault: OSError) -> InvalidValue:
+    return InvalidValue(f"{to}: the copy cannot be written ({fault.strerror}): name a file in a folder with room")

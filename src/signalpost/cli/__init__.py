@@ -9,6 +9,7 @@ from signalpost import __version__
 
 _MODULE_BY_COMMAND = {
     "backup": "signalpost.cli.backup",
+    "check": "signalpost.cli.check",
     "completion": "signalpost.cli.completion",
     "demo": "signalpost.cli.demo",
     "deliveries": "signalpost.cli.deliveries",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from signalpost.delivery.pacing.limits import Limits
 from signalpost.secret import Secret
-from signalpost.sinks.discord.address import WebhookAddress
+from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 
 
 class DestinationConfig(NamedTuple):
@@ -20,6 +20,12 @@ class DestinationConfig(NamedTuple):
         """Where the webhook is, checked. Raises InvalidConfiguration where its URL cannot be used."""
         return WebhookAddress.parse(self.webhook)
 
+    @property
+    def webhook_id(self) -> str | None:
+        """The id of a webhook of Discord, which may be shown; None for one of this machine."""
+        address = self.address
+        return address.identity.partition("-")[0] if address.host == API_HOST else None
+
 
 class HttpAddress(NamedTuple):
     """Where the service's own HTTP listens."""
@@ -27,3 +33,7 @@ class HttpAddress(NamedTuple):
     host: str
     port: int
     """0 for any free one."""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from signalpost.config.at_start import ONLY_DESTINATION
 from signalpost.config.destination import DestinationConfig
 from signalpost.config.known import IN_A_FILE, variable_of
-from signalpost.config.nearest import advice
-from signalpost.config.sources import DEFAULT, Sources
+from signalpost.config.nearest import nearest
+from signalpost.config.sources import DRY_RUN, Sources
 from signalpost.config.spelling import messages_a_minute
 from signalpost.config.toml_file import DESTINATIONS
 from signalpost.config.webhooks import Webhook, find_webhook, tell_who_may_read
@@ -48,7 +48,7 @@ def find_destinations(sources: Sources, pacing: Pacing, *, dry_run: bool) -> tup
         secrets = _read(sources, named)
         _tell_missing(sources, [name for name in own if name not in named])
     for name in secrets:
-        sources.origin_by_key[f"{DESTINATIONS}.{name}"] = named[name].origin if name in named else DEFAULT
+        sources.origin_by_key[f"{DESTINATIONS}.{name}"] = DRY_RUN if dry_run else named[name].origin
     paces = {name: _pace(sources, name) for name in found}
     return tuple(DestinationConfig(name, secret, pacing.limits(paces[name])) for name, secret in secrets.items())
 
@@ -96,10 +96,9 @@ def _read(sources: Sources, named: dict[str, Webhook]) -> dict[str, Secret]:
 
 def _tell_missing(sources: Sources, names: list[str]) -> None:
     for name in names:
-        sources.faults.append(
-            f"{sources.file.place(DESTINATIONS, name)}: it has no webhook: give webhook or webhook_file, or set "
-            f"{variable_of(name)}; if a usual destination is meant, {advice(name, _PACES)}"
-        )
+        usual = f"; did you mean {near}?" if (near := nearest(name, _PACES)) else ""
+        place = sources.file.place(DESTINATIONS, name)
+        sources.faults.append(f"{place}: it has no webhook: give it one, or set {variable_of(name)}{usual}")
 
 
 def _in_the_sandbox(name: str) -> Secret:

@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 
 
-def advice(name: str, known: Iterable[str]) -> str:
-    """`did you mean ...?` with the nearest name, or all that are known where none is near."""
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that looks most like `name`; None where none is near."""
     from difflib import get_close_matches  # loaded when something is wrong
 
+    return next(iter(get_close_matches(name[:60], known, n=1, cutoff=0.7)), None)
+
+
+def advice(name: str, known: Iterable[str]) -> str:
+    """`did you mean ...?` with the nearest name, or all that are known where none is near."""
     names = list(known)
-    near = get_close_matches(name[:60], names, n=1, cutoff=0.7)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+    return f"did you mean {near}?" if (near := nearest(name, names)) else f"known are {', '.join(names)}"

@@ -12,6 +12,8 @@ from signalpost.errors import InvalidConfiguration
 Parsed = TypeVar("Parsed")
 
 FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file", "default"
+DRY_RUN = "dry run"
+"""Where a destination is from whose webhook is the sandbox's, whatever it would be else."""
 
 
 class Variables(NamedTuple):

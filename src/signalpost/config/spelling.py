@@ -79,6 +79,12 @@ def retention(text: str) -> timedelta:
     raise InvalidConfiguration(f"{shown(text)} is no time to keep things for: give one such as 12h, 30d or 8w")
 
 
+def retention_text(kept: timedelta) -> str:
+    """A time as `retention` takes it."""
+    hours = kept // _UNITS["h"]
+    return f"{hours}h" if hours % 24 else f"{hours // 24}d"
+
+
 def http(text: str) -> HttpAddress | None:
     """Where to listen; None for `off`."""
     if text.lower() == "off":

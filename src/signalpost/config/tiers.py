@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
+from signalpost.config.destinations import own_names
 from signalpost.config.nearest import advice
 from signalpost.config.sources import Sources
 from signalpost.config.spelling import rank, shown_name
@@ -53,7 +54,7 @@ def _destinations(sources: Sources, name: str, configured: Collection[str]) -> t
     if not isinstance(listed, list) or not listed:
         sources.faults.append(f'{place}: it is no list of destinations: give one such as ["signals-gold"]')
         return ()
-    known = [*dict.fromkeys([*configured, *(usual.name for usual in USUAL_DESTINATIONS)])]
+    known = [*dict.fromkeys([*own_names(sources), *configured, *(usual.name for usual in USUAL_DESTINATIONS)])]
     sources.faults.extend(f"{place}: {fault}" for fault in _faults(listed, known))
     return tuple(dict.fromkeys(each for each in listed if isinstance(each, str)))
 

@@ -1,0 +1,95 @@
+"""`signalpost check`: what the configuration is, where each setting is from, and what is wrong with it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from signalpost.cli.configuration import configured
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@click.command(
+    short_help="Show the configuration, and what is wrong with it.",
+    epilog="""
+    \b
+    Examples:
+      signalpost check
+      signalpost check --example > signalpost.toml
+      signalpost check --config signalpost.toml --json
+    """,
+)
+@configured
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--example", is_flag=True, help="Print a file of all settings with their defaults instead.")
+def check(home: Path | None, config_file: Path | None, *, as_json: bool, example: bool) -> None:
+    """Show what a service would be configured by: each setting and its source, destinations, tiers, warnings.
+
+    Nothing is started, sent or made, and no webhook is shown. The exit code is 2 where something is wrong, all of which
+    is told at once, and else 0.
+    """
+    if example:
+        from importlib.resources import files
+
+        text = (files("signalpost") / "data" / "signalpost.example.toml").read_text(encoding="utf-8")
+        click.echo(text, nl=False)
+        return
+    from signalpost.cli.checked import Checked
+
+    checked = Checked.of(home, config_file)
+    if as_json:
+        click.echo(json.dumps(checked.as_plain()))
+    elif checked.configuration:
+        _show(checked.as_plain())
+    if checked.faults:
+        if not as_json:
+            from signalpost.errors import InvalidConfiguration
+
+            raise InvalidConfiguration("\n".join(checked.faults))
+        raise SystemExit(2)
+
+
+def _show(plain: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    from signalpost.cli.tables import console, table
+
+    screen = console()
+    screen.print(_settings(plain["settings"]))
+    if plain["destinations"]:
+        limits = ("a minute", "in 2 s", "channel")
+        made = table("Destinations", "destination", "host", "webhook", *limits, "from", right=limits, wraps="from")
+        for each in plain["destinations"]:
+            paces = (each["messages_a_minute"], each["burst"], each["channel"])
+            made.add_row(
+                each["name"],
+                each["host"],
+                each["webhook_id"] or "-",
+                *(str(pace or "-") for pace in paces),
+                each["from"],
+            )
+        screen.print(made)
+    made = table("What goes where", "what", "rank", "to", right=("rank",), wraps="to")
+    for each in plain["routes"]:
+        to = ", ".join(name if name in each["sent"] else f"{name} (no webhook)" for name in each["to"])
+        made.add_row(each["what"], "" if each["rank"] is None else str(each["rank"]), to)
+    screen.print(made)
+    click.echo(f"data folder: {plain['settings']['home']['value']}: {plain['data_folder']['state']}")
+    for warning in plain["warnings"]:
+        screen.print(Text.assemble(("warning:", "yellow"), " ", warning), soft_wrap=True)
+
+
+def _settings(settings: dict[str, dict[str, Any]]) -> "Table":
+    from rich.text import Text
+
+    from signalpost.cli.tables import table
+
+    made = table("Settings", "setting", "value", "from", "variable", wraps="value")
+    for key, each in settings.items():
+        value = each["value"]
+        text = str(value).lower() if isinstance(value, bool) else str(value)  # as a file says it
+        made.add_row(key, Text(text), each["from"], each["variable"])
+    return made

@@ -1,0 +1,124 @@
+"""What `signalpost check` found, as plain data: for programs as it is, and for the tables of people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from signalpost import clock
+from signalpost.cli.configuration import given
+from signalpost.config import STORE_FILE, Config, DestinationConfig, read_sources
+from signalpost.config.data_folder import DataFolder, look_at
+from signalpost.config.known import SETTINGS
+from signalpost.config.reading import Reading
+from signalpost.config.spelling import retention_text
+from signalpost.config.tiers import USUAL_RANKS
+from signalpost.delivery.pacing.limits import Rate
+from signalpost.delivery.routing import Routing
+from signalpost.domain.alert import Alert, AlertSeverity
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.notification import Payload
+from signalpost.domain.signal import Signal
+from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration
+from signalpost.secret import redacted
+
+
+class Configuration(NamedTuple):
+    """A configuration that could be read, and the folder it names."""
+
+    reading: Reading
+    config: Config
+    data_folder: DataFolder
+
+
+class Checked(NamedTuple):
+    """A configuration, if it could be read, and all that is wrong."""
+
+    configuration: Configuration | None
+    faults: tuple[str, ...]
+
+    @classmethod
+    def of(cls, home: Path | None, config_file: Path | None) -> Self:
+        """Read the configuration with these flags, and look at its data folder."""
+        try:
+            reading = read_sources(flags=given(home, config_file))
+        except InvalidConfiguration as fault:
+            return cls(None, tuple(redacted(str(fault)).splitlines()))
+        folder = look_at(reading.home, STORE_FILE)
+        faults = () if folder.is_usable else (f"data folder {reading.home}: {folder.state}",)
+        return cls(Configuration(reading, Config.of(reading), folder), faults)
+
+    def as_plain(self) -> dict[str, Any]:
+        """All of it; only the faults where it could not be read. No webhook is in it."""
+        if self.configuration is None:
+            return {"faults": list(self.faults)}
+        reading, config, folder = self.configuration
+        return {
+            "file": None if reading.file is None else str(reading.file),
+            "settings": dict(_settings(reading)),
+            "destinations": [_destination(each, reading) for each in config.destinations],
+            "routes": list(_routes(config)),
+            "data_folder": {"usable": folder.is_usable, "state": folder.state},
+            "warnings": [redacted(warning) for warning in config.warnings],
+            "faults": list(self.faults),
+        }
+
+
+def _settings(reading: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
+    values: dict[str, str | int] = {
+        "home": str(reading.home),
+        "workers": reading.workers,
+        "limits": reading.pacing.has_limits,
+        "reserve": reading.pacing.reserve,
+        "retention": retention_text(reading.retention),
+        "http": "off" if reading.http is None else str(reading.http),
+        "dry_run": reading.dry_run,
+    }
+    for setting in SETTINGS:
+        origin = reading.origin_by_key[setting.key]
+        yield setting.key, {"value": values[setting.key], "from": origin, "variable": setting.variable}
+
+
+def _destination(destination: DestinationConfig, reading: Reading) -> dict[str, Any]:
+    limits = destination.limits
+    return {
+        "name": destination.name,
+        "host": destination.address.host,
+        "webhook_id": destination.webhook_id,
+        "from": reading.origin_by_key[f"destinations.{destination.name}"],
+        "messages_a_minute": limits.messages_a_minute,
+        "burst": _rate(limits.burst),
+        "channel": _rate(limits.channel),
+        "reserve": limits.reserve,
+    }
+
+
+def _rate(rate: Rate | None) -> str | None:
+    return None if rate is None else f"{rate.limit} in {rate.period:g} s"
+
+
+def _routes(config: Config) -> Iterator[dict[str, Any]]:
+    """Where each kind goes, as the service itself would route it."""
+    names = [each.name for each in config.destinations]
+    routing = Routing(names, tiers=config.tiers, everything_to=config.everything_to)
+    ranks = {**USUAL_RANKS, **{tier: each.rank for tier, each in config.tiers.items()}}
+    signal = Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", timestamp=clock.now(), entry_price=1)
+    tiers = sorted(ranks.items(), key=lambda each: each[1])
+    asked: list[tuple[str, int | None, Payload, UserTier]] = [
+        (f"signals for {tier}", rank, signal, tier) for tier, rank in tiers
+    ]
+    asked += [(what, None, payload, UserTier.FREE) for what, payload in _others()]
+    for what, rank, payload, tier in asked:
+        routes = routing.route(payload, tier)
+        sent = [route.destination for route in routes if route.suppressed_for is None]
+        yield {"what": what, "rank": rank, "to": [route.destination for route in routes], "sent": sent}
+
+
+def _others() -> Iterator[tuple[str, Payload]]:
+    for severity in (AlertSeverity.CRITICAL, AlertSeverity.HIGH, AlertSeverity.MEDIUM, AlertSeverity.LOW):
+        yield f"alerts, {severity}", Alert(alert_type="check", severity=severity, title="check")
+    yield "market analyses", MarketAnalysis(title="check", text="check")
+    yield "system statuses", SystemStatus(status="up")
+    yield "announcements", Announcement(title="check", text="check")

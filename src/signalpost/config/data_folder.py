@@ -1,0 +1,42 @@
+"""Whether a data folder can be used, found out without leaving anything behind."""
+
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import NamedTuple
+
+
+class DataFolder(NamedTuple):
+    """How a data folder is."""
+
+    is_usable: bool
+    state: str
+    """In words."""
+
+
+def look_at(home: Path, store_file: str) -> DataFolder:
+    """Whether a service could start with this data folder; it is not made."""
+    there = next((folder for folder in (home, *home.parents) if _is_there(folder)), Path())
+    if not there.is_dir():
+        return DataFolder(False, f"{there} is no folder: take it away, or set SIGNALPOST_HOME to another place")
+    if problem := _problem_of_writing(there):
+        return DataFolder(False, f"{there} cannot be written to ({problem}): allow it, or set SIGNALPOST_HOME")
+    if there != home:
+        return DataFolder(True, "it does not exist, and is made at the first start")
+    is_used = (home / store_file).exists()
+    return DataFolder(True, "it exists, with a store" if is_used else "it exists, without a store")
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether something is there, also what leads nowhere or may not be looked at."""
+    try:
+        return folder.is_symlink() or folder.exists()
+    except OSError:
+        return True
+
+
+def _problem_of_writing(folder: Path) -> str | None:
+    try:
+        with TemporaryFile(dir=folder):  # asked of the system: permission bits alone do not tell
+            return None
+    except OSError as fault:
+        return fault.strerror or type(fault).__name__

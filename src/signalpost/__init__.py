@@ -34,9 +34,21 @@ if TYPE_CHECKING:
         StoreFailed,
         StoreUnusable,
     )
+    from signalpost.integration.functions import (
+        configure,
+        flush,
+        send_alert,
+        send_alert_async,
+        send_signal,
+        send_signal_async,
+        send_signal_to_discord,
+    )
+    from signalpost.integration.integration import NotificationIntegration
+    from signalpost.integration.log_handler import AlertLogHandler
     from signalpost.service import AsyncNotificationService, Health, HealthStatus
     from signalpost.sinks.discord.service import DiscordService
     from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+    from signalpost.startup import AsyncNotificationStartup, on_strategy_start, on_strategy_stop
     from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
     from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
     from signalpost.trading.strategies.port import Filtered, Strategy
@@ -45,10 +57,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Alert",
+    "AlertLogHandler",
     "AlertSeverity",
     "AlertStatus",
     "Announcement",
     "AsyncNotificationService",
+    "AsyncNotificationStartup",
     "Candle",
     "CircuitBreaker",
     "Config",
@@ -69,6 +83,7 @@ __all__ = [
     "MAUnifiedConfig",
     "MAUnifiedStrategy",
     "MarketAnalysis",
+    "NotificationIntegration",
     "NotificationPriority",
     "OutOfOrder",
     "Outcome",
@@ -90,14 +105,25 @@ __all__ = [
     "Unconfirmed",
     "UserTier",
     "__version__",
+    "configure",
+    "flush",
+    "on_strategy_start",
+    "on_strategy_stop",
+    "send_alert",
+    "send_alert_async",
+    "send_signal",
+    "send_signal_async",
+    "send_signal_to_discord",
 ]
 
 _ROOM_BY_NAME = {
     "Alert": "domain.alert",
+    "AlertLogHandler": "integration.log_handler",
     "AlertSeverity": "domain.alert",
     "AlertStatus": "domain.alert",
     "Announcement": "domain.announcement",
     "AsyncNotificationService": "service",
+    "AsyncNotificationStartup": "startup",
     "Candle": "domain.candle",
     "CircuitBreaker": "delivery.pacing.breaker",
     "Config": "config.settings",
@@ -118,6 +144,7 @@ _ROOM_BY_NAME = {
     "MAUnifiedConfig": "trading.strategies.ma_unified_config",
     "MAUnifiedStrategy": "trading.strategies.ma_unified",
     "MarketAnalysis": "domain.market_analysis",
+    "NotificationIntegration": "integration.integration",
     "NotificationPriority": "domain.priority",
     "OutOfOrder": "errors",
     "Outcome": "domain.ticket",
@@ -138,6 +165,15 @@ _ROOM_BY_NAME = {
     "Unavailable": "sinks.evidence",
     "Unconfirmed": "sinks.evidence",
     "UserTier": "domain.tier",
+    "configure": "integration.functions",
+    "flush": "integration.functions",
+    "on_strategy_start": "startup",
+    "on_strategy_stop": "startup",
+    "send_alert": "integration.functions",
+    "send_alert_async": "integration.functions",
+    "send_signal": "integration.functions",
+    "send_signal_async": "integration.functions",
+    "send_signal_to_discord": "integration.functions",
 }
 
 _clock.install(_SystemClock())

@@ -12,6 +12,7 @@ MOST_LINES = 400
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "common", "misc", "base"}
 READS_A_REAL_CLOCK = {
     SOURCE / "system_clock.py",
+    SOURCE / "owner" / "deadline.py",  # a stopwatch for what a caller waits
     SOURCE / "trading" / "replay.py",  # a stopwatch, by which nothing is decided
     SOURCE / "sandbox" / "server.py",  # stands for another machine, which has a clock of its own
     SOURCE / "cli" / "live_replay.py",  # the replay's own clock, and a stopwatch for what a person would wait

@@ -1,0 +1,150 @@
+"""The caller's own sender, for what the service did not take: called in a thread of its own, one after the other."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from concurrent.futures import wait
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.errors import InvalidConfiguration
+from signalpost.owner.future import AwaitableFuture
+from signalpost.owner.loop_thread import THREADS, OwnThreads, new_loop
+from signalpost.owner.order import Order
+from signalpost.telemetry.log import logger
+
+MOST_WAITING = 10_000
+
+Sender = Callable[..., object]
+"""A function, or a coroutine function, that takes the signal or alert alone, or that, the priority, the tier and the
+context. It says that it failed by raising, or by returning False."""
+
+_NAMES = ("priority", "user_tier", "additional_context")
+
+
+class Fallback:
+    """Calls `sender` with what is handed to it, in order, in a thread that begins with the first one.
+
+    A sender that takes the notification alone cannot know for whom it is meant: it must show nothing to free readers
+    that is for premium ones. One that can be called with `(signal_or_alert, priority, user_tier, additional_context)`
+    is told. Raises InvalidConfiguration for what can be called in neither way.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        self._call = _calling(sender)
+        self._sender = sender
+        self._waiting: SimpleQueue[Order | AwaitableFuture[None]] = SimpleQueue()
+        self._thread: Thread | None = None
+        self._is_busy = False
+        self.called = 0
+        self.failed = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many notifications it has not come to the end of."""
+        return self._waiting.qsize() + self._is_busy
+
+    def take(self, order: Order, ticket: Ticket) -> None:
+        """Answer for what was refused with `ticket`: with one that says `direct`, at once, and the sender later."""
+        if self._waiting.qsize() >= MOST_WAITING:
+            why = f"{ticket.reason}; and {MOST_WAITING} notifications wait for the fallback"
+            order.future.set_result(ticket._replace(reason=why))
+            return
+        self._waiting.put(order)
+        self._begin()
+        order.future.set_result(Ticket(Outcome.DIRECT, "", f"handed to the fallback: {ticket.reason}"))
+
+    def flush(self, timeout: float) -> int:
+        """Wait until the sender has been called with all that waits, and return how many still wait after that."""
+        if self._thread is not None:
+            reached: AwaitableFuture[None] = AwaitableFuture()
+            self._waiting.put(reached)
+            if wait([reached], timeout).done:
+                return 0
+        return self.waiting
+
+    def in_child(self) -> "Fallback":
+        """The same sender for a child process, where no thread runs and nothing waits."""
+        return Fallback(self._sender)
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name=f"{THREADS} fallback", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=_loop) as runner:
+            while True:
+                match self._waiting.get():
+                    case Order() as order:
+                        self._is_busy = True
+                        self._send(order, runner)
+                        self._is_busy = False
+                    case reached:
+                        reached.set_result(None)
+
+    def _send(self, order: Order, runner: asyncio.Runner) -> None:
+        self.called += 1
+        try:
+            answer = self._call(order)
+            if inspect.isawaitable(answer):
+                answer = runner.run(_awaited(answer))
+        except BaseException as fault:  # noqa: BLE001  # even SystemExit must not end this thread
+            self._failed(type(fault).__name__)
+            return
+        if answer is False:
+            self._failed("the answer False")
+
+    def _failed(self, how: str) -> None:
+        """Count it and tell it, without the text of the fault, which may hold a secret."""
+        self.failed += 1
+        logger.error("the fallback failed with %s: a notification was shown nowhere", how)
+
+
+def _calling(sender: Sender) -> Callable[[Order], Any]:
+    """How to call the sender: with all four where it can take them, else with the notification alone."""
+    if not callable(sender):
+        raise InvalidConfiguration(f"the fallback is a {type(sender).__name__}: give a function")
+    try:
+        signature = inspect.signature(sender)
+    except (TypeError, ValueError):
+        raise InvalidConfiguration(_advice(sender, "does not say what it takes")) from None
+    if _fits(signature, (None,), dict.fromkeys(_NAMES)):
+        return lambda order: sender(order.payload, **dict(zip(_NAMES, _facts(order), strict=True)))
+    if _fits(signature, (None,) * 4, {}):
+        return lambda order: sender(order.payload, *_facts(order))
+    if _fits(signature, (None,), {}):
+        return lambda order: sender(order.payload)
+    raise InvalidConfiguration(_advice(sender, f"takes {signature}"))
+
+
+def _facts(order: Order) -> tuple[object, ...]:
+    return order.priority, order.user_tier, order.context
+
+
+def _fits(signature: inspect.Signature, given: tuple[object, ...], named: Mapping[str, object]) -> bool:
+    try:
+        signature.bind(*given, **named)
+    except TypeError:
+        return False
+    return True
+
+
+def _advice(sender: Sender, why: str) -> str:
+    name = getattr(sender, "__name__", type(sender).__name__)
+    return (
+        f"the fallback {name} {why}: give a function that can be called with the signal or alert alone, or with "
+        f"(signal_or_alert, priority, user_tier, additional_context)"
+    )
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = new_loop()
+    loop.set_default_executor(OwnThreads())
+    return loop
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer

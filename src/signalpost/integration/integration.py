@@ -1,0 +1,310 @@
+"""The easy layer as a class: takes notifications from anywhere, and has one owner thread deliver them."""
+
+from collections.abc import Iterable, Mapping
+from threading import RLock
+from typing import Protocol
+from weakref import WeakSet
+
+from signalpost.config import Config
+from signalpost.domain.alert import Alert
+from signalpost.domain.events import Listener
+from signalpost.domain.notification import Payload
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.signal import Signal
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration, StoreUnusable
+from signalpost.integration.direct_thread import DirectBesideService, DirectThread
+from signalpost.integration.fallback import Fallback, Sender
+from signalpost.owner.deadline import Deadline
+from signalpost.owner.ending import of_this_process
+from signalpost.owner.future import TicketFuture
+from signalpost.owner.handover import NOT_RUNNING
+from signalpost.owner.order import Order
+from signalpost.owner.owner import Owner
+from signalpost.service import AsyncNotificationService, Health, HealthStatus
+from signalpost.telemetry.log import logger
+from signalpost.telemetry.metrics import Metrics
+
+START_WITHIN = 5.0
+"""Seconds that a start waits for the service."""
+FLUSH_WITHIN = 5.0
+"""Seconds that a flush and a stop take at most, unless told otherwise."""
+
+
+class Flushed(Protocol):
+    """What hands something over when it is flushed, such as a log handler that counts repeats."""
+
+    def flush(self) -> None:
+        """Hand it over now."""
+        ...
+
+
+class NotificationIntegration:
+    """Notifications from async code, from any thread and from scripts without a loop, over one service in a thread.
+
+        integration = NotificationIntegration()
+        integration.start()
+        future = integration.send_signal(signal)
+        ticket = await integration.send_signal_async(signal)
+        integration.stop()
+
+    Without a configuration each start reads the environment. `fallback` is the caller's own sender, for what the
+    service does not take (but not for a conflict, which is final) or could not write: its ticket then is `direct`. With
+    one, nothing is held in memory while the store is unwell. How it is called is told by
+    `signalpost.integration.fallback.Fallback`, which raises InvalidConfiguration. Wrong arguments of a notification
+    raise InvalidValue at the call.
+    """
+
+    def __init__(
+        self, config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
+    ) -> None:
+        self._config = config
+        self._fallback = None if fallback is None else Fallback(fallback)
+        self._listeners = tuple(listeners)
+        self._owner: Owner | None = None
+        self._direct: DirectThread | DirectBesideService | None = None
+        self._lock = RLock()  # re-entered by a signal's handler
+        self._choosing = RLock()
+        self._begins_unasked = False
+        self._inherited: list[object] = []
+        self.flushed_first: WeakSet[Flushed] = WeakSet()
+        """What is flushed before the rest."""
+        of_this_process.watch_forks(self)
+
+    def configure(
+        self, config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
+    ) -> None:
+        """Set anew what the constructor was given. Raises InvalidConfiguration once it has been started."""
+        with self._lock:
+            if self._owner is not None:
+                raise InvalidConfiguration("it runs already: configure it before the start, or stop it first")
+            self._config = config
+            self._fallback = None if fallback is None else Fallback(fallback)
+            self._listeners = tuple(listeners)
+            self._begins_unasked = False
+
+    def start(self, within: float = START_WITHIN) -> None:
+        """Start the service in its thread, and wait for at most `within` seconds until it runs.
+
+        Where it runs already nothing changes, and where it failed or was stopped it is started anew. Raises
+        InvalidConfiguration and StoreUnusable, the latter also where the start takes longer: it then goes on, and
+        another call waits for it.
+        """
+        with self._lock:
+            owner = self._owner
+            if owner is None or not (owner.is_running or owner.is_starting):
+                owner = self._begin()
+            try:
+                owner.wait(within)
+            except TimeoutError:
+                raise StoreUnusable(
+                    f"{owner.service.config.home}: the store is not open after {within:g} s, and goes on opening: "
+                    f"start again to wait for it, or look at the log"
+                ) from None
+            except Exception:
+                self._owner = None
+                of_this_process.stopped(self)
+                raise
+
+    def stop(self, timeout: float = FLUSH_WITHIN) -> int:
+        """Deliver what waits for at most `timeout` seconds, end the service and its thread, and tell what is open.
+
+        What is open then is in the store, and is delivered by the next start. What is not started is not stopped.
+        """
+        deadline = Deadline(timeout)
+        self._flush_first()
+        with self._lock:
+            owner, self._owner = self._owner, None
+            direct, self._direct = self._direct, None
+            self._begins_unasked = False
+            of_this_process.stopped(self)
+            left = 0 if owner is None else owner.stop(timeout)
+            if isinstance(direct, DirectThread):
+                left += direct.stop(deadline.remaining)
+        return left + (0 if self._fallback is None else self._fallback.flush(deadline.remaining))
+
+    def flush(self, timeout: float = FLUSH_WITHIN) -> int:
+        """Wait until what was handed over is written down, and delivered as far as it can be now.
+
+        Returns how many notifications or deliveries are still open after at most `timeout` seconds; 0 is all done.
+        """
+        deadline = Deadline(timeout)
+        self._flush_first()
+        owner, direct = self._owner, self._direct
+        left = 0 if owner is None else owner.flush(timeout)
+        if isinstance(direct, DirectThread):
+            left += direct.flush(deadline.remaining)
+        return left + (0 if self._fallback is None else self._fallback.flush(deadline.remaining))
+
+    def send(
+        self,
+        signal_or_alert: Payload,
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        additional_context: Mapping[str, object] | None = None,
+    ) -> TicketFuture:
+        """Hand over a signal, an alert or a report from any thread, without waiting; the future is its ticket's.
+
+        Priority is derived from confidence or severity unless given; the tier is FREE. Raises InvalidValue.
+        """
+        return self._send(Payload, signal_or_alert, priority, user_tier, additional_context)
+
+    def send_signal(
+        self,
+        signal: Signal,
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        additional_context: Mapping[str, object] | None = None,
+    ) -> TicketFuture:
+        """Hand over a signal: `send` for signals alone."""
+        return self._send(Signal, signal, priority, user_tier, additional_context)
+
+    def send_alert(
+        self,
+        alert: Alert,
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        additional_context: Mapping[str, object] | None = None,
+    ) -> TicketFuture:
+        """Hand over an alert: `send` for alerts alone."""
+        return self._send(Alert, alert, priority, user_tier, additional_context)
+
+    async def send_signal_async(
+        self,
+        signal: Signal,
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        additional_context: Mapping[str, object] | None = None,
+    ) -> Ticket:
+        """Hand over a signal from any event loop, and wait for its ticket: `accepted` means written to disk."""
+        return await self.send_signal(signal, priority, user_tier, additional_context)
+
+    async def send_alert_async(
+        self,
+        alert: Alert,
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        additional_context: Mapping[str, object] | None = None,
+    ) -> Ticket:
+        """Hand over an alert from any event loop, and wait for its ticket: `accepted` means written to disk."""
+        return await self.send_alert(alert, priority, user_tier, additional_context)
+
+    def send_signal_to_discord(
+        self,
+        signal: Signal,
+        *,
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        additional_context: Mapping[str, object] | None = None,
+    ) -> TicketFuture:
+        """Hand a signal to the service, or send it without the queue where none runs or it refuses.
+
+        Sent directly is once, within this process's pace, after waiting for a slot for at most 30 seconds: the ticket
+        is `direct`, and its reason names the message, or it is refused and tells why. A conflict is not sent. The
+        fallback is not asked. Raises InvalidValue.
+        """
+        order = Order.checked(Signal, signal, priority, user_tier, additional_context, self._send_directly)
+        return self._put(order)
+
+    def health(self) -> Health:
+        """How the service is, and why."""
+        owner = self._owner
+        if owner is None:
+            return Health(HealthStatus.UNHEALTHY, ("it does not run",))
+        if owner.is_starting:
+            return Health(HealthStatus.UNHEALTHY, ("it is starting",))
+        if not owner.is_running:
+            return Health(HealthStatus.UNHEALTHY, ("its thread has ended",))
+        return owner.service.health()
+
+    def is_healthy(self) -> bool:
+        """Whether all is well."""
+        return self.health().status is HealthStatus.HEALTHY
+
+    def get_metrics(self) -> dict[str, int]:
+        """The service's counts since its start, and those of this layer: what waits for tickets, and the fallback."""
+        owner, fallback = self._owner, self._fallback
+        counts = {**Metrics().snapshot(), "notifications_held": 0} if owner is None else owner.service.get_metrics()
+        return {
+            **counts,
+            "hand_overs_waiting": 0 if owner is None else owner.waiting,
+            "fallback_called": 0 if fallback is None else fallback.called,
+            "fallback_failed": 0 if fallback is None else fallback.failed,
+            "fallback_waiting": 0 if fallback is None else fallback.waiting,
+        }
+
+    def forget_parent(self) -> None:
+        """After a fork: let go of what the parent runs, closing nothing, and start anew with what is sent here."""
+        self._inherited.append((self._owner, self._direct))  # never to be collected: it is the parent's
+        self._begins_unasked = self._begins_unasked or self._owner is not None
+        self._owner = self._direct = None
+        self._lock, self._choosing = RLock(), RLock()
+        self._fallback = None if self._fallback is None else self._fallback.in_child()
+
+    def _send(
+        self,
+        kind: object,
+        payload: object,
+        priority: NotificationPriority | int | str | None,
+        user_tier: UserTier | str | None,
+        additional_context: Mapping[str, object] | None,
+    ) -> TicketFuture:
+        otherwise = None if self._fallback is None else self._fall_back
+        return self._put(Order.checked(kind, payload, priority, user_tier, additional_context, otherwise))
+
+    def _put(self, order: Order) -> TicketFuture:
+        owner = self._owner or (self._begin_unasked() if self._begins_unasked else None)
+        if owner is None:
+            order.settle(Ticket(Outcome.REFUSED, "", NOT_RUNNING, Refusal.NOT_RUNNING))
+        else:
+            owner.put(order)
+        return order.future
+
+    def _begin(self) -> Owner:
+        """Begin to start a service. With the lock."""
+        self._owner = Owner(AsyncNotificationService(self._config, listeners=self._listeners))
+        self._direct = None
+        of_this_process.stop_at_end(self)
+        return self._owner
+
+    def _begin_unasked(self) -> Owner | None:
+        """Begin what the parent process had begun, before the fork."""
+        with self._lock:
+            try:
+                return self._owner or self._begin()
+            except InvalidConfiguration as fault:
+                logger.error("the service cannot be started after the fork: %s", fault)
+                return None
+
+    def _fall_back(self, order: Order, refused: Ticket) -> None:
+        if self._fallback is None:  # it was taken away meanwhile
+            order.future.set_result(refused)
+            return
+        of_this_process.stop_at_end(self)
+        self._fallback.take(order, refused)
+
+    def _send_directly(self, order: Order, refused: Ticket) -> None:
+        try:
+            direct = self._direct_way()
+        except InvalidConfiguration as fault:
+            order.future.set_result(refused._replace(reason=f"{refused.reason}; and nothing can be sent: {fault}"))
+        else:
+            direct.take(order, refused)
+
+    def _direct_way(self) -> DirectThread | DirectBesideService:
+        owner = self._owner
+        with self._choosing:
+            direct = self._direct
+            if owner is not None and owner.is_running:
+                if not (isinstance(direct, DirectBesideService) and direct.owner is owner):
+                    direct = DirectBesideService(owner)
+            elif not isinstance(direct, DirectThread):
+                direct = DirectThread(Config.from_environment() if self._config is None else self._config)
+                of_this_process.stop_at_end(self)
+            self._direct = direct
+            return direct
+
+    def _flush_first(self) -> None:
+        for each in list(self.flushed_first):
+            each.flush()

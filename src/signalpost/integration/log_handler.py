@@ -1,0 +1,180 @@
+"""What a program logs, as alerts: a handler for Python's logging."""
+
+import logging
+import re
+import threading
+from collections import OrderedDict
+from datetime import timedelta
+from pathlib import PurePath
+from types import TracebackType
+
+from signalpost import clock
+from signalpost.domain.alert import Alert, AlertSeverity
+from signalpost.domain.text import LONGEST_ID, spoken
+from signalpost.integration.functions import process_wide
+from signalpost.integration.integration import NotificationIntegration
+from signalpost.owner.ending import of_this_process
+from signalpost.owner.loop_thread import THREADS
+from signalpost.secret import redacted
+from signalpost.telemetry.log import logger
+
+REPEATS_WITHIN = timedelta(seconds=60)
+_MOST_GROUPS = 1_000
+_LONGEST_TITLE = 200
+_LONGEST_TEXT = 1_500
+_IGNORED = ("signalpost", "aiohttp")
+_NUMBERS = re.compile(r"\d+")
+_UNPRINTABLE = re.compile(r"[^ -~]+")
+_SEVERITIES = (
+    (logging.CRITICAL, AlertSeverity.CRITICAL),
+    (logging.ERROR, AlertSeverity.HIGH),
+    (logging.WARNING, AlertSeverity.MEDIUM),
+    (logging.INFO, AlertSeverity.LOW),
+)
+
+_Key = tuple[str, int, str]
+
+
+class _Group:
+    """Records of one kind: the first was told, and these are the others since."""
+
+    def __init__(self, ends_at: float) -> None:
+        self.ends_at = ends_at
+        self.repeats = 0
+        self.last: logging.LogRecord | None = None
+
+
+class AlertLogHandler(logging.Handler):
+    """Hands what is logged to an integration, as alerts: CRITICAL is critical, ERROR high, WARNING medium, INFO low.
+
+        logging.getLogger().addHandler(AlertLogHandler())
+
+    The first record of a kind (one logger, level and message template; numbers do not count) is told at once. Those
+    that follow within `repeats_within` are counted and told as one alert at its end. The loggers `signalpost` and
+    `aiohttp` and whatever is logged in signalpost's own threads are left out, so it cannot feed itself. Secrets are
+    masked, exceptions told in one line. It never waits, and never raises into who logs.
+    """
+
+    def __init__(
+        self,
+        integration: NotificationIntegration | None = None,
+        level: int | str = logging.WARNING,
+        *,
+        repeats_within: timedelta = REPEATS_WITHIN,
+    ) -> None:
+        super().__init__(level)
+        self._integration = process_wide if integration is None else integration
+        self._within = repeats_within.total_seconds()
+        self._groups: OrderedDict[_Key, _Group] = OrderedDict()
+        self._timer: threading.Timer | None = None
+        self._integration.flushed_first.add(self)
+        of_this_process.watch_forks(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell a record, or count it."""
+        if record.name.partition(".")[0] in _IGNORED or (record.threadName or "").startswith(f"{THREADS} "):
+            return
+        try:
+            if self._is_first(record):
+                self._integration.send_alert(_alert(record))
+        except Exception as fault:  # noqa: BLE001  # who logs must not fail because of it
+            logger.error("a log record could not be told, because of %s", type(fault).__name__)
+
+    def flush(self) -> None:
+        """Tell the repeats that are counted so far."""
+        self._tell(everything=True)
+
+    def forget_parent(self) -> None:
+        """After a fork: what was counted is told by the parent."""
+        self._groups = OrderedDict()
+        self._timer = None
+
+    def _is_first(self, record: logging.LogRecord) -> bool:
+        """Whether no record of its kind was told lately; else it is counted. With the handler's lock."""
+        now = clock.now().timestamp()
+        key = record.name, record.levelno, _NUMBERS.sub("#", spoken(record.msg))
+        group = self._groups.get(key)
+        if group is not None and now < group.ends_at:
+            group.repeats += 1
+            group.last = record
+            if self._timer is None:
+                self._await(group.ends_at - now)
+            return False
+        if group is not None and group.repeats:
+            self._told(group)
+        self._groups[key] = _Group(now + self._within)
+        self._groups.move_to_end(key)
+        if len(self._groups) > _MOST_GROUPS:
+            _, oldest = self._groups.popitem(last=False)
+            self._told(oldest)
+        return True
+
+    def _await(self, seconds: float) -> None:
+        self._timer = threading.Timer(max(0.0, seconds), self._tell)
+        self._timer.name, self._timer.daemon = f"{THREADS} log", True
+        self._timer.start()
+
+    def _tell(self, *, everything: bool = False) -> None:
+        """Tell the repeats of the groups that are over, or of all, and come again for the next."""
+        with self.lock or threading.RLock():
+            if not everything:
+                self._timer = None
+            now = clock.now().timestamp()
+            for key, group in list(self._groups.items()):
+                if everything or group.ends_at <= now:
+                    if not everything:
+                        del self._groups[key]
+                    self._told(group)
+            ends = [group.ends_at for group in self._groups.values() if group.repeats]
+            if ends and self._timer is None:
+                self._await(min(ends) - now)
+
+    def _told(self, group: _Group) -> None:
+        if group.last is not None:
+            alert = _alert(group.last, repeats=group.repeats)
+            group.repeats, group.last = 0, None
+            self._integration.send_alert(alert)
+
+
+def _alert(record: logging.LogRecord, repeats: int = 0) -> Alert:
+    text = redacted(_message(record))
+    title, _, rest = text.partition("\n")
+    lines = [rest.strip(), _exception(record)]
+    if len(title) > _LONGEST_TITLE:
+        title, lines = f"{title[: _LONGEST_TITLE - 3]}...", [text, *lines[1:]]
+    return Alert(
+        alert_type=_UNPRINTABLE.sub("?", record.name)[:LONGEST_ID].strip() or "log",
+        severity=_severity(record.levelno),
+        title=(f"{repeats} more times: " if repeats else "") + (title.strip() or "(an empty message)"),
+        message="\n".join(line for line in lines if line)[:_LONGEST_TEXT],
+        source=f"{PurePath(record.pathname).name}:{record.lineno}",
+    )
+
+
+def _severity(level: int) -> AlertSeverity:
+    return next((severity for least, severity in _SEVERITIES if level >= least), AlertSeverity.INFO)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  # arguments that do not fit, or cannot be shown: the template is better than nothing
+        return spoken(record.msg)
+
+
+def _exception(record: logging.LogRecord) -> str:
+    """The exception in one line: its kind, its text, and where it was raised."""
+    if not record.exc_info or record.exc_info[1] is None:
+        return ""
+    fault, trace = record.exc_info[1], record.exc_info[2]
+    text = redacted(spoken(fault)).strip().partition("\n")[0]
+    return type(fault).__name__ + (f": {text}" if text else "") + _where(trace)
+
+
+def _where(trace: TracebackType | None) -> str:
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return f" ({PurePath(code.co_filename).name}:{trace.tb_lineno}, in {code.co_name})"

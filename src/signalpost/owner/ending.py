@@ -1,0 +1,89 @@
+"""What happens to running owners when the interpreter ends, and after a fork.
+
+At the end all that waits is flushed for 5 seconds at most. `atexit` would be too early or too late: it runs after the
+pools of `concurrent.futures` refuse work, and not at all in a child of `multiprocessing`. So a thread that the
+interpreter joins before it ends waits for the main thread, then for all others that a program would wait for, since
+they may still hand over, and then stops what runs.
+
+After a fork only the thread that forked is there in the child: what the parent has running is let go, untouched and
+with nothing closed, because it is the parent's.
+"""
+
+import os
+import threading
+from typing import Protocol
+from weakref import WeakSet
+
+from signalpost.owner.deadline import Deadline
+from signalpost.owner.owner import MARGIN
+
+FLUSH_WITHIN = 5.0
+"""Seconds that the end of the interpreter waits for, in all."""
+
+
+class Ended(Protocol):
+    """What is to be stopped at the end."""
+
+    def stop(self, timeout: float) -> object:
+        """Deliver what waits for at most `timeout` seconds, and stop."""
+        ...
+
+
+class Inherited(Protocol):
+    """What a child must let go of."""
+
+    def forget_parent(self) -> None:
+        """Called in a child: nothing runs here, and every lock may be held by a thread that is gone."""
+        ...
+
+
+class Ending:
+    """What this process knows of its end."""
+
+    def __init__(self) -> None:
+        self._inherited: WeakSet[Inherited] = WeakSet()
+        self._running: set[Ended] = set()
+        self._lock = threading.Lock()
+        self._guard: threading.Thread | None = None
+        os.register_at_fork(after_in_child=self._let_go)
+
+    def watch_forks(self, inherited: Inherited) -> None:
+        """Have it told when it finds itself in a child."""
+        self._inherited.add(inherited)
+
+    def stop_at_end(self, ended: Ended) -> None:
+        """Have it stopped when the interpreter ends."""
+        with self._lock:
+            self._running.add(ended)
+            if self._guard is None:
+                self._guard = threading.Thread(target=self._stop_all, name="signalpost ending")
+                self._guard.start()
+
+    def stopped(self, ended: Ended) -> None:
+        """It runs no more."""
+        self._running.discard(ended)
+
+    def _stop_all(self) -> None:
+        threading.main_thread().join()
+        while others := _others():
+            for thread in others:
+                thread.join()
+        deadline = Deadline(FLUSH_WITHIN)
+        for ended in list(self._running):
+            ended.stop(max(0.0, deadline.remaining - MARGIN))
+
+    def _let_go(self) -> None:
+        self._lock = threading.Lock()
+        self._guard = None
+        self._running.clear()
+        for each in list(self._inherited):
+            each.forget_parent()
+
+
+def _others() -> list[threading.Thread]:
+    """The threads that the interpreter would wait for, but this one."""
+    mine = (threading.current_thread(), threading.main_thread())
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread not in mine]
+
+
+of_this_process = Ending()

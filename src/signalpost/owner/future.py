@@ -1,0 +1,67 @@
+"""A future that any thread can wait for and any event loop can await."""
+
+import asyncio
+import os
+from collections.abc import Generator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from signalpost.domain.ticket import Outcome, Ticket
+
+Result = TypeVar("Result")
+
+
+class AwaitableFuture(Future[Result]):
+    """A `concurrent.futures.Future` that can also be awaited, from any loop and as often as one likes.
+
+    What was handed over cannot be taken back, so `cancel` does nothing and answers False; who stops waiting, stops
+    waiting and nothing else.
+    """
+
+    def cancel(self) -> bool:
+        """Nothing, and False."""
+        return False
+
+    def __await__(self) -> Generator[Any, None, Result]:
+        return _awaited(self).__await__()
+
+
+class TicketFuture(AwaitableFuture[Ticket]):
+    """The ticket of what was handed over, once there is one. It never raises because something is unwell.
+
+    After a fork the child cannot learn of the ticket: there it is `held`, which it is, by the parent.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = os.getpid()
+
+    def result(self, timeout: float | None = None) -> Ticket:
+        """The ticket, waited for at most `timeout` seconds. Raises TimeoutError."""
+        # No lock may be touched in a child: a thread that is not there any more may have held it.
+        if self._process != os.getpid() and self._state != "FINISHED":
+            why = "it was handed over before the fork: the parent process delivers it, and has its ticket"
+            return Ticket(Outcome.HELD, "", why)
+        return super().result(timeout)
+
+    def __await__(self) -> Generator[Any, None, Ticket]:
+        if self._process != os.getpid():
+            return self.result()
+        return (yield from super().__await__())
+
+
+async def _awaited(future: Future[Result]) -> Result:
+    """The future's result. To be cancelled here cancels nothing else, and a loop that is closed is told nothing."""
+    loop = asyncio.get_running_loop()
+    is_done = asyncio.Event()
+
+    def wake(_: object) -> None:
+        try:
+            loop.call_soon_threadsafe(is_done.set)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return
+
+    if not future.done():
+        future.add_done_callback(wake)
+        await is_done.wait()
+    return future.result()

@@ -1,0 +1,121 @@
+"""A thread with an event loop of its own, to which other threads hand work.
+
+It is a daemon, because a program that ends must not wait for it for ever; `owner.ending` sees to it that what waits is
+delivered first. Its loop calls name lookups in threads of its own, because the usual pool of asyncio takes no work any
+more once the interpreter begins to end, which is when the last signals are sent.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Thread, current_thread
+from typing import Any, ParamSpec, TypeVar
+
+Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
+Work = Callable[[], Coroutine[Any, Any, Result]]
+
+THREADS = "signalpost"
+"""How the name of each of our threads begins."""
+
+
+class LoopThread:
+    """A running loop in a thread of its own, until `end`."""
+
+    def __init__(self, name: str) -> None:
+        self.loop = new_loop()
+        self._ended = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.asked: set[Future[Any]] = set()
+        """What was begun and has not ended."""
+        self._thread = Thread(target=self._run, name=f"{THREADS} {name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def begin(self, work: Work[Result]) -> Future[Result]:
+        """Begin `work` on the loop, from any thread; what it returns or raises is the future's.
+
+        The future is cancelled where the loop ends before the work has.
+        """
+        future: Future[Result] = Future()
+        self.asked.add(future)
+        try:
+            self.loop.call_soon_threadsafe(self._begin, work, future)
+        except RuntimeError:  # the loop is closed
+            future.cancel()
+        if not self.is_alive:
+            future.cancel()
+        return future
+
+    def end(self, timeout: float) -> None:
+        """End the loop, cancelling what still runs on it, and wait for that for at most `timeout` seconds."""
+        try:
+            self.loop.call_soon_threadsafe(self._ended.set)
+        except RuntimeError:  # it has ended before
+            return
+        if current_thread() is not self._thread:
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+            runner.run(self._until_ended())
+        for future in list(self.asked):
+            future.cancel()
+
+    async def _until_ended(self) -> None:
+        self.loop.set_default_executor(OwnThreads())
+        await self._ended.wait()
+
+    def _begin(self, work: Work[Any], future: Future[Any]) -> None:
+        task = self.loop.create_task(work())
+        self._tasks.add(task)
+
+        def tell(_: object) -> None:
+            self._tasks.discard(task)
+            self.asked.discard(future)
+            _copy(task, future)
+
+        task.add_done_callback(tell)
+
+
+class OwnThreads(ThreadPoolExecutor):
+    """Runs each call in a daemon thread of its own: few calls, none of which may be refused or hold up the end."""
+
+    def submit(
+        self, fn: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Future[Result]:
+        """Begin a call."""
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as fault:  # noqa: BLE001  # whoever asked gets it
+                future.set_exception(fault)
+
+        Thread(target=run, name=f"{THREADS} call", daemon=True).start()
+        return future
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A new event loop, uvloop's where that is installed."""
+    try:
+        import uvloop
+    except ImportError:  # pragma: no cover  # it is installed wherever the tests run
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _copy(task: asyncio.Task[Any], future: Future[Any]) -> None:
+    if future.cancelled():
+        return
+    if task.cancelled():
+        future.cancel()
+    elif (fault := task.exception()) is not None:
+        future.set_exception(fault)
+    else:
+        future.set_result(task.result())

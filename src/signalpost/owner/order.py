@@ -1,0 +1,82 @@
+"""What is handed over: a notification with its arguments, checked and frozen, and the future of its ticket."""
+
+from collections.abc import Callable, Mapping
+from typing import get_args
+
+from signalpost.delivery.urgency import usual_priority
+from signalpost.domain.context import Context
+from signalpost.domain.notification import Payload
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.domain.words import member
+from signalpost.errors import InvalidValue
+from signalpost.owner.future import TicketFuture
+
+Otherwise = Callable[["Order", Ticket], None]
+"""Answers for an order that was refused with this ticket."""
+
+
+class Order:
+    """A notification to be taken in. `otherwise` is who answers for it where the service refused it, if anybody does.
+
+    A conflict is final: something else was shown under the same id, and to show a second thing that contradicts it by
+    another way would mend nothing.
+    """
+
+    __slots__ = ("context", "future", "otherwise", "payload", "priority", "user_tier")
+
+    def __init__(
+        self,
+        payload: Payload,
+        priority: NotificationPriority,
+        user_tier: UserTier,
+        context: Context,
+        otherwise: "Otherwise | None",
+    ) -> None:
+        self.payload = payload
+        self.priority = priority
+        self.user_tier = user_tier
+        self.context = context
+        self.otherwise = otherwise
+        self.future = TicketFuture()
+
+    @classmethod
+    def checked(
+        cls,
+        kind: type[Payload] | object,
+        payload: object,
+        priority: NotificationPriority | int | str | None,
+        user_tier: UserTier | str | None,
+        additional_context: Mapping[str, object] | None,
+        otherwise: "Otherwise | None" = None,
+    ) -> "Order":
+        """The order that these arguments mean; what the caller does to them later changes nothing.
+
+        Raises InvalidValue for what cannot be meant, such as a payload that is not of `kind`.
+        """
+        if not isinstance(payload, kind):  # type: ignore[arg-type]  # a union is as good as a class here
+            known = ", ".join(each.__name__ for each in get_args(kind) or (kind,))
+            raise InvalidValue(f"a {type(payload).__name__} cannot be sent this way: give one of {known}")
+        return cls(
+            payload,  # type: ignore[arg-type]  # it is of `kind`
+            usual_priority(payload)  # type: ignore[arg-type]
+            if priority is None
+            else member(NotificationPriority, priority, "priority"),
+            UserTier.FREE if user_tier is None else UserTier(user_tier),
+            Context() if additional_context is None else Context(additional_context),
+            otherwise,
+        )
+
+    @property
+    def holds(self) -> bool:
+        """Whether the service should hold it in memory where the store is unwell: not where others stand by."""
+        return self.otherwise is None
+
+    def settle(self, ticket: Ticket) -> None:
+        """Give the ticket to whoever waits for it, or have somebody else answer for what was refused."""
+        is_over = ticket.outcome is not Outcome.REFUSED or ticket.cause is Refusal.CONFLICT
+        if is_over or self.otherwise is None:
+            self.future.set_result(ticket)
+        else:
+            self.otherwise(self, ticket)

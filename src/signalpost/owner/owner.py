@@ -1,0 +1,150 @@
+"""The owner: one thread, its loop and the service that runs there, started, flushed and stopped from any other."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
+from typing import Any
+
+from signalpost.delivery.pacing.pacer import Pacer
+from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.owner.deadline import Deadline
+from signalpost.owner.handover import HandOver
+from signalpost.owner.loop_thread import LoopThread
+from signalpost.owner.order import Order
+from signalpost.service import AsyncNotificationService
+
+MARGIN = 1.0
+"""Seconds beyond a timeout for which an answer of the thread is waited for: more means that its loop hangs."""
+_TO_CLOSE = 0.5
+"""Seconds of a stop's timeout that are kept for closing."""
+
+
+class Owner:
+    """A service in a thread of its own, which begins to start when it is made.
+
+    What is handed over while it starts waits for it, and is refused if it fails.
+    """
+
+    def __init__(self, service: AsyncNotificationService) -> None:
+        self.service = service
+        self.at_end: list[Callable[[], Awaitable[object]]] = []
+        """What is to be closed on the loop once the service is stopped."""
+        self._thread = LoopThread("owner")
+        self._handover = HandOver(service, self._thread.loop)
+        self._beside: set[Future[Any]] = set()
+        self._started = self._thread.begin(self._start)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the service was started, and its thread lives."""
+        started = self._started
+        return started.done() and not started.cancelled() and started.exception() is None and self._thread.is_alive
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether nobody knows yet how the start ends."""
+        return not self._started.done() and self._thread.is_alive
+
+    @property
+    def waiting(self) -> int:
+        """How many orders have no ticket yet."""
+        return self._handover.waiting
+
+    @property
+    def beside(self) -> int:
+        """How much other work goes on beside the service."""
+        return len(self._beside)
+
+    def pacer(self, destination: str) -> Pacer | None:
+        """The pace that the running service keeps of a destination, to be asked and told on its loop only."""
+        running = self.service._running
+        lane = None if running is None else running.dispatcher.lanes.get(destination)
+        return None if lane is None else lane.far_end.pacer
+
+    def wait(self, within: float) -> None:
+        """Wait until the service has started. Raises what its start raised, and TimeoutError after `within` seconds."""
+        self._started.result(within)
+
+    def put(self, order: Order) -> None:
+        """Take an order; its future is resolved sooner or later, whatever happens. From any thread."""
+        self._handover.put(order)
+
+    def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Begin other work on the loop, which a flush waits for; False where the loop has ended."""
+        future = self._thread.begin(work)
+        self._beside.add(future)
+        future.add_done_callback(self._beside.discard)
+        return not future.cancelled()
+
+    def flush(self, timeout: float) -> int:
+        """Wait until all that was handed over is written down, and delivered as far as it can be now.
+
+        Returns how many notifications or deliveries are still open after at most `timeout` seconds.
+        """
+        return self._answer(lambda: self._flush(timeout), timeout)
+
+    def stop(self, timeout: float) -> int:
+        """Flush, refuse what comes from now on, and end the service and the thread, all within `timeout` seconds."""
+        deadline = Deadline(timeout)
+        left = self._answer(lambda: self._stop(timeout), timeout)
+        self._handover.close("the service was stopped before it was taken in")
+        self._thread.end(deadline.remaining + MARGIN)
+        return left
+
+    def _answer(self, work: Callable[[], Coroutine[Any, Any, int]], timeout: float) -> int:
+        try:
+            return self._thread.begin(work).result(timeout + MARGIN)
+        except (NotInTime, CancelledError):
+            return self._open
+
+    @property
+    def _open(self) -> int:
+        """What is open as far as anybody knows without asking the store."""
+        metrics = self.service.get_metrics()
+        return self.waiting + metrics["notifications_held"] + max(0, metrics["queue_depth"])
+
+    async def _start(self) -> None:
+        try:
+            await self.service.start()
+        except BaseException as fault:
+            self._handover.close(f"the service could not be started ({type(fault).__name__}): see the log")
+            self._thread.end(0)
+            raise
+        self._handover.open()
+
+    async def _flush(self, timeout: float) -> int:
+        with suppress(TimeoutError, StoreFailed, StoreClosed):
+            async with asyncio.timeout(timeout) as deadline:
+                await self._handover.committed()
+                await self._others()
+                left = await self.service.drain(_until(deadline))
+                return len(left) + self.waiting + self.service.get_metrics()["notifications_held"]
+        return self._open
+
+    async def _others(self) -> None:
+        """Wait for the work that goes on beside the service."""
+        beside = [asyncio.wrap_future(each) for each in list(self._beside)]
+        if beside:
+            await asyncio.wait(beside)
+
+    async def _stop(self, timeout: float) -> int:
+        within = max(0.0, timeout - _TO_CLOSE)
+        began = asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._handover.committed()
+                await self._others()
+        spent = asyncio.get_running_loop().time() - began
+        left = await self.service.stop(max(0.0, within - spent))
+        held = self.service.get_metrics()["notifications_held"]
+        for close in self.at_end:
+            await close()
+        return len(left) + self.waiting + held
+
+
+def _until(deadline: asyncio.Timeout) -> float:
+    """Seconds left of a timeout, a little less, so that what waits within it ends by itself."""
+    when = deadline.when() or 0.0
+    return max(0.0, when - asyncio.get_running_loop().time() - 0.01)

@@ -13,6 +13,7 @@ _MODULE_BY_COMMAND = {
     "completion": "signalpost.cli.completion",
     "demo": "signalpost.cli.demo",
     "deliveries": "signalpost.cli.deliveries",
+    "destinations": "signalpost.cli.destinations",
     "publish": "signalpost.cli.publish",
     "purge": "signalpost.cli.purge",
     "replay": "signalpost.cli.replay",

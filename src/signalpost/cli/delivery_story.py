@@ -177,8 +177,10 @@ def _todo_waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
     name = delivery.id.destination
     if not around.has_owner:
         yield _START
-    if gone_for(around.facts) is not None or name not in around.messages_a_minute:
-        yield f"Give {name} a webhook that works (`signalpost destinations list` names its variable), and start anew."
+    if gone_for(around.facts) is not None:
+        yield f"Give {name} a webhook that works, then `signalpost destinations enable {name}`, and start anew."
+    elif name not in around.messages_a_minute:
+        yield f"Give {name} a webhook (`signalpost destinations list` names its variable), and start anew."
     elif around.failures:
         yield f"Look whether the webhook works: `signalpost destinations test {name}`."
 

@@ -4,7 +4,7 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from time import sleep
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -96,7 +96,7 @@ def _delete(path: Path, before: datetime) -> int:
     try:
         deleted = count = _prune(core, before)
         while count == _PAGE:
-            sleep(_PAUSE)
+            Event().wait(_PAUSE)
             count = _prune(core, before)
             deleted += count
         return deleted

@@ -1,0 +1,135 @@
+"""What there is to say of each destination: its settings, and what the store remembers of it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+from signalpost import clock
+from signalpost.cli.moments import span
+from signalpost.cli.tables import table
+from signalpost.config import STORE_FILE, Config, DestinationConfig
+from signalpost.config.known import variable_of
+from signalpost.delivery.dispatch.lane_memory import gone_fact, gone_for, pace
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+from signalpost.domain.delivery import DeliveryState
+
+
+class DestinationRow(NamedTuple):
+    """One destination."""
+
+    name: str
+    config: DestinationConfig | None
+    """None where it is only known to the store."""
+    count_by_state: Mapping[str, int]
+    disabled: str | None
+    """Why it is gone for good; None where it is not."""
+    held_for: float
+    """Seconds for which it asked to be left alone."""
+
+    @property
+    def open(self) -> int:
+        """How many deliveries wait for it or are being sent."""
+        return sum(self.count_by_state.get(state, 0) for state in DeliveryState if not state.is_terminal)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with it and what to do, in a sentence; None where nothing is."""
+        if self.disabled is not None:
+            return (
+                f"disabled, because it is gone for good ({self.disabled}): give it a webhook that works "
+                f"({variable_of(self.name)}), then `signalpost destinations enable {self.name}`"
+            )
+        if self.config is None and self.open:
+            return f"not configured, and {self.open:,} deliveries wait for it: set {variable_of(self.name)}"
+        if self.held_for > 0:
+            return f"it asked to be left alone for {span(timedelta(seconds=self.held_for))} more"
+        return None
+
+    @property
+    def state(self) -> str:
+        """How it is, in a word or two."""
+        if self.disabled is not None:
+            return "disabled"
+        return "not configured" if self.config is None else "waits" if self.held_for > 0 else "ready"
+
+    def plain(self) -> dict[str, Any]:
+        """It as JSON holds it; the webhook is masked."""
+        config = self.config
+        return {
+            "destination": self.name,
+            "state": self.state,
+            "variable": variable_of(self.name),
+            "webhook": None if config is None else f"{config.address.host}/***",
+            "messages_a_minute": None if config is None else config.limits.messages_a_minute,
+            "disabled": self.disabled,
+            "held_for": round(self.held_for, 3),
+            "open": self.open,
+            "deliveries": dict(self.count_by_state),
+        }
+
+
+def destination_rows(config: Config) -> list[DestinationRow]:
+    """A row for each destination, the configured ones first."""
+    path = config.home / STORE_FILE
+    configs = {each.name: each for each in config.destinations}
+    if not path.is_file():
+        return [DestinationRow(name, each, {}, None, 0.0) for name, each in configs.items()]
+    reader = SqliteReader(path)
+    try:
+        (stats,) = reader.apply([Stats()])
+        names = [*configs, *sorted({name for name, _ in stats} - configs.keys())]
+        facts = dict(zip(names, reader.apply([LoadFacts(name) for name in names]), strict=True))
+    finally:
+        reader.close()
+    return [
+        DestinationRow(
+            name,
+            configs.get(name),
+            {state.value: count for (destination, state), count in sorted(stats.items()) if destination == name},
+            gone_for(facts[name]),
+            pace(facts[name], clock.now()).held_for,
+        )
+        for name in names
+    ]
+
+
+def destinations_table(rows: Sequence[DestinationRow]) -> Table:
+    """A row a destination."""
+    numbers = ("a minute", "open", "dead")
+    made = table("Destinations", "destination", "webhook at", *numbers, "state", right=numbers)
+    for row in rows:
+        limit = None if row.config is None else row.config.limits.messages_a_minute
+        made.add_row(
+            row.name,
+            "" if row.config is None else row.config.address.host,
+            "" if row.config is None else str(limit or "-"),
+            f"{row.open:,}",
+            f"{row.count_by_state.get(DeliveryState.DEAD, 0):,}",
+            Text(row.state, style="" if row.state == "ready" else "yellow"),
+        )
+    return made
+
+
+def disabled_for(path: Path, name: str) -> str | None:
+    """Why a destination is disabled; None where it is not. Raises StoreUnusable where there is no store."""
+    reader = SqliteReader(path)
+    try:
+        (facts,) = reader.apply([LoadFacts(name)])
+    finally:
+        reader.close()
+    return gone_for(facts)
+
+
+def enable(path: Path, name: str) -> None:
+    """Forget that a destination is gone for good; a service learns of it at its next start."""
+    core = SqliteCore(path, owns=False)
+    try:
+        core.apply([SaveFacts(name, gone_fact(None))])
+    finally:
+        core.close()

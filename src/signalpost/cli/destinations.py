@@ -1,0 +1,155 @@
+"""`signalpost destinations`: which there are, how they fare, and whether their webhooks work."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from signalpost.cli.configuration import configuration, configured
+
+if TYPE_CHECKING:
+    from signalpost.config import Config, DestinationConfig
+
+
+@click.group(
+    short_help="Look at destinations, and test their webhooks.",
+    epilog="""
+    \b
+    Examples:
+      signalpost destinations list
+      signalpost destinations test                      ask for each webhook; nothing is shown anywhere
+      signalpost destinations test signals-free --send  show one message, marked as a test
+    """,
+)
+def destinations() -> None:
+    """See where things go, and whether they get there."""
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each destination.")
+
+
+@destinations.command(
+    "list",
+    epilog="""
+    \b
+    Examples:
+      signalpost destinations list
+      signalpost destinations list --json | jq 'select(.disabled != null)'
+    """,
+)
+@configured
+@_json_option
+def list_(home: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """List the configured destinations, and those of which the store still has something to tell.
+
+    Shown are the webhook's host and never the webhook, the limit of messages a minute, and what the store remembers:
+    open and dead deliveries, and whether the destination is disabled or asked to be left alone.
+    """
+    from signalpost.cli.destination_rows import destination_rows, destinations_table
+
+    config = configuration(home, config_file)
+    rows = destination_rows(config)
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row.plain()))
+        return
+    from signalpost.cli.tables import console
+
+    if rows:
+        console().print(destinations_table(rows))
+    for row in rows:
+        if row.trouble:
+            click.echo(f"{row.name}: {row.trouble}")
+    for warning in config.warnings:
+        click.echo(warning, err=True)
+
+
+@destinations.command(
+    epilog="""
+    \b
+    Examples:
+      signalpost destinations test
+      signalpost destinations test signals-free alerts-critical
+      signalpost destinations test signals-free --send
+      signalpost destinations test --all --send --json
+    """
+)
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--send", is_flag=True, help="Show one message, silently, marked as a test.")
+@click.option("--all", "every", is_flag=True, help="Each configured destination, also with --send.")
+@configured
+@_json_option
+def test(
+    names: tuple[str, ...], send: bool, every: bool, home: Path | None, config_file: Path | None, as_json: bool
+) -> None:
+    """Try the webhooks of the destinations named, or of all: once, and past the outbox.
+
+    Each webhook is asked for, which shows nothing in its channel, and tells its name, kind and channel. With --send, a
+    message is shown, for which destinations must be named (or --all). The exit code is 1 where one of them fails.
+    """
+    from signalpost.cli.loop import run
+    from signalpost.cli.webhook_trial import look_at_all, send_to_all
+
+    if names and every:
+        raise click.UsageError("give names or --all, not both")
+    if send and not names and not every:
+        raise click.UsageError("--send shows a message to whoever reads the channel: name destinations, or give --all")
+    chosen = _chosen(configuration(home, config_file), names)
+    trials = run(send_to_all(chosen) if send else look_at_all(chosen))
+    for trial in trials:
+        if as_json:
+            click.echo(json.dumps(trial._asdict()))
+        else:
+            click.echo(f"{trial.destination}: {'' if trial.works else 'FAILS: '}{trial.told}; {trial.took:.3f} s")
+            if trial.advice:
+                click.echo(f"  do: {trial.advice}")
+    if not all(trial.works for trial in trials):
+        raise SystemExit(1)
+
+
+@destinations.command(
+    epilog="""
+    \b
+    Example:
+      signalpost destinations enable signals-free
+    """
+)
+@click.argument("name")
+@configured
+@click.option("--json", "as_json", is_flag=True, help="Print what was disabled before as JSON.")
+def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """Say that destination NAME is there again, after its webhook was gone for good.
+
+    A service that runs sends there after its next start. Deliveries that were given up meanwhile stay dead.
+    """
+    from signalpost.cli.destination_rows import disabled_for
+    from signalpost.cli.destination_rows import enable as enable_again
+    from signalpost.config import STORE_FILE
+
+    config = configuration(home, config_file)
+    path = config.home / STORE_FILE
+    reason = disabled_for(path, name)
+    if reason is None:
+        _chosen(config, (name,))  # which tells of a name that nobody knows
+    else:
+        enable_again(path, name)
+    if as_json:
+        click.echo(json.dumps({"destination": name, "was_disabled": reason}))
+    elif reason is None:
+        click.echo(f"{name} is not disabled")
+    else:
+        click.echo(f"{name} was disabled ({reason}); a service sends there again from its next start on")
+
+
+def _chosen(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig]":
+    from signalpost.errors import InvalidConfiguration
+
+    by_name = {each.name: each for each in config.destinations}
+    if not by_name:
+        raise InvalidConfiguration(config.warnings[0])
+    if unknown := [name for name in names if name not in by_name]:
+        raise InvalidConfiguration(
+            f"no destination {', '.join(map(repr, unknown))} is configured: give some of {', '.join(by_name)}"
+        )
+    return [by_name[name] for name in dict.fromkeys(names)] if names else list(by_name.values())

@@ -13,6 +13,7 @@ from signalpost.config.destination import DestinationConfig, HttpAddress
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Tier
 from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration
 
 if TYPE_CHECKING:
     from signalpost.config.reading import Reading
@@ -38,11 +39,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: HttpAddress | None = HttpAddress("127.0.0.1", 8750)
     """Where `serve` takes signals in, and answers about itself; None for nowhere."""
     dry_run: bool = False
-    """Whether all goes to the sandbox of this machine."""
+    """Whether all goes to the sandbox of this machine. Raises InvalidConfiguration with a webhook of Discord."""
     notes: tuple[str, ...] = ()
     """What was noticed while the settings were read."""
     run: str | None = None
     """The id of the replay that this service delivers; None for what happens now."""
+
+    def __post_init__(self) -> None:
+        if self.dry_run and (real := [each.name for each in self.destinations if each.webhook_id is not None]):
+            raise InvalidConfiguration(
+                f"a dry run cannot send to Discord, and {', '.join(real)} would: give it a webhook "
+                "of the sandbox, or make no dry run"
+            )
 
     @property
     def everything_to(self) -> str | None:

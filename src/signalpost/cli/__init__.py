@@ -19,6 +19,7 @@ _MODULE_BY_COMMAND = {
     "replay": "signalpost.cli.replay",
     "sandbox": "signalpost.cli.sandbox",
     "serve": "signalpost.cli.serve",
+    "tokens": "signalpost.cli.tokens",
 }
 """Where each command is: a function of the command's name in that module."""
 

@@ -1,0 +1,101 @@
+"""`signalpost tokens`: who may come in by HTTP."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from signalpost.cli.configuration import configured
+
+if TYPE_CHECKING:
+    from signalpost.web.tokens import Token, TokensFile
+
+_SCOPES = ("api", "tradingview", "freqtrade")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(
+    short_help="Make, list and revoke the tokens of the HTTP door.",
+    epilog="""
+    \b
+    Examples:
+      signalpost tokens add my-bot
+      signalpost tokens add my-chart --scope tradingview --tier premium
+      signalpost tokens revoke my-bot
+    """,
+)
+def tokens() -> None:
+    """Say who may send by HTTP to `signalpost serve`, which notices a change at once.
+
+    Only a hash of each token is kept, in tokens.json in the data folder: a token is shown once, when it is made.
+    """
+
+
+@tokens.command()
+@click.argument("name")
+@click.option("--tier", default="free", show_default=True, help="The highest tier it may send for, and its usual one.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(_SCOPES),
+    help="What it opens; can be repeated.  [default: api]",
+)
+@_json_option
+@configured
+def add(
+    name: str, tier: str, scopes: tuple[str, ...], as_json: bool, home: Path | None, config_file: Path | None
+) -> None:
+    """Make a token called NAME, and show it: it cannot be shown again."""
+    from signalpost.domain.tier import UserTier
+    from signalpost.web.tokens import Scope
+
+    wanted = tuple(Scope(each) for each in dict.fromkeys(scopes or ("api",)))
+    made, text = _file(home, config_file).add(name, UserTier(tier), wanted)
+    if as_json:
+        click.echo(json.dumps({**_plain(made), "token": text.reveal()}))
+        return
+    click.echo(text.reveal())
+    click.echo(
+        f"This is token {name} (tier {made.tier}; {', '.join(wanted)}): keep it, it is not shown again.", err=True
+    )
+
+
+@tokens.command("list")
+@_json_option
+@configured
+def list_(as_json: bool, home: Path | None, config_file: Path | None) -> None:
+    """List the tokens: names, tiers, scopes and when they were made."""
+    known = _file(home, config_file).read()
+    if as_json:
+        for each in known:
+            click.echo(json.dumps(_plain(each)))
+        return
+    for each in known:
+        click.echo(f"{each.name}: tier {each.tier}; {', '.join(each.scopes)}; made {each.made_at:%Y-%m-%d %H:%M}Z")
+    if not known:
+        click.echo("there are no tokens yet: make one with `signalpost tokens add NAME`")
+
+
+@tokens.command()
+@click.argument("name")
+@_json_option
+@configured
+def revoke(name: str, as_json: bool, home: Path | None, config_file: Path | None) -> None:
+    """Forget the token called NAME: from now on nobody comes in with it."""
+    gone = _file(home, config_file).revoke(name)
+    click.echo(json.dumps({**_plain(gone), "revoked": True}) if as_json else f"token {name} is revoked")
+
+
+def _file(home: Path | None, config_file: Path | None) -> "TokensFile":
+    from signalpost.cli.configuration import configuration
+    from signalpost.web.tokens import TokensFile
+
+    return TokensFile(configuration(home, config_file).home)
+
+
+def _plain(token: "Token") -> dict[str, Any]:
+    from signalpost.domain.instant import iso
+
+    return {"name": token.name, "tier": token.tier, "scopes": list(token.scopes), "made_at": iso(token.made_at)}

@@ -1,0 +1,69 @@
+"""Reads JSON that anybody may have written: exact numbers, and nothing that breaks the reader."""
+
+import json
+from decimal import Decimal, InvalidOperation
+from http import HTTPStatus
+from typing import Any
+
+from signalpost.domain.text import shown
+from signalpost.web.problem import Problem
+
+_LONGEST_INT = 18
+
+
+def json_object(raw: bytes, *, absent_constants: bool = False) -> dict[str, Any]:
+    """The JSON object in `raw`, its fractions as exact `Decimal`s.
+
+    With `absent_constants` a bare NaN or Infinity, which is no JSON, is read as null. Raises Problem 400 otherwise, for
+    any other text, for a name that stands twice, and for nesting too deep to read.
+    """
+    try:
+        text = raw.decode("utf-8-sig")
+        read = json.loads(
+            text,
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_absent if absent_constants else _refused,
+            object_pairs_hook=_object,
+        )
+    except UnicodeDecodeError:
+        raise _no_json("it is not UTF-8") from None
+    except RecursionError:
+        raise _no_json("it is nested too deep") from None
+    except ValueError as fault:
+        raise _no_json(str(fault)) from None
+    if not isinstance(read, dict):
+        raise _no_json("it is no JSON object: give one with the names of its fields")
+    return read
+
+
+def _no_json(why: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, f"the body cannot be read: {why}")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it names {shown(twice)} twice")
+    return read
+
+
+def _integer(text: str) -> int | Decimal | str:
+    return int(text) if len(text) <= _LONGEST_INT else _number(text)
+
+
+def _number(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent that no Decimal can hold: the field's own check will refuse the text
+        return text
+
+
+def _absent(_: str) -> None:
+    return None
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON: leave out what is not known")

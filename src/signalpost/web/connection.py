@@ -1,0 +1,105 @@
+"""A connection that is not held open by who sends slowly, and that tells nobody what it was sent.
+
+aiohttp's own gives the head of a request all the time in the world, logs what it could not read, and answers with
+parts of it; the path of a hook holds a token.
+"""
+
+import asyncio
+from http import HTTPStatus
+from traceback import format_tb
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from signalpost.telemetry.log import logger
+from signalpost.web.problem import CONTENT_TYPE, Problem
+
+READ_WITHIN = 5.0
+"""Seconds for a whole request."""
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: application/problem+json"
+    b'\r\nContent-Length: 67\r\n\r\n{"title": "Service Unavailable", "status": 503, "detail": "too many"}'
+)
+
+
+class Connections(web.Server):
+    """Makes connections, and counts them."""
+
+    def __init__(self, handler: Any, *, most: int, read_within: float = READ_WITHIN, **settings: Any) -> None:
+        super().__init__(handler, access_log=None, auto_decompress=False, **settings)
+        self.most = most
+        self.read_within = read_within
+
+    def __call__(self) -> RequestHandler:
+        """A new connection."""
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(RequestHandler):
+    """One connection. `began` and `ended` are called around each request that was read."""
+
+    def __init__(self, connections: Connections, **settings: Any) -> None:
+        super().__init__(connections, **settings)
+        self._connections = connections
+        self._deadline: asyncio.TimerHandle | None = None
+        self._is_busy = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a request, or refuse the connection where there are too many."""
+        super().connection_made(transport)
+        if len(self._connections.connections) > self._connections.most:
+            transport.write(_FULL)  # type: ignore[attr-defined]  # a stream's
+            self.force_close()
+        else:
+            self._arm()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait no more."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; the first bytes of a request begin its time."""
+        if not self._is_busy and self._deadline is None:
+            self._arm()
+        super().data_received(data)
+
+    def began(self) -> None:
+        """The head of a request was read, and it is being answered."""
+        self._is_busy = True
+        self._disarm()
+
+    def ended(self) -> None:
+        """Its answer is there."""
+        self._is_busy = False
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002  # aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002  # aiohttp's signature
+    ) -> web.StreamResponse:
+        """An answer without what caused it."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            where = "".join(format_tb(exc.__traceback__)) if exc is not None else ""
+            logger.error("a request met a fault of ours: %s\n%s", type(exc).__name__, where)  # not its text
+            problem = Problem(HTTPStatus(status), "this is a fault of signalpost: its log names it")
+        else:
+            problem = Problem(HTTPStatus(status), "this is no HTTP that can be read")
+        answer = web.Response(status=status, body=problem.body(), content_type=CONTENT_TYPE)
+        answer.force_close()
+        return answer
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ARG002  # aiohttp's signature
+        """Only that there was one: its text could hold what was sent."""
+        logger.error("a connection met a fault of ours")
+
+    def _arm(self) -> None:
+        self._deadline = asyncio.get_running_loop().call_later(self._connections.read_within, self.force_close)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,0 +1,51 @@
+"""What the way in leads to: the callables of a running service, handed over by whoever joins the two."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from signalpost.delivery.outbox.commands import StreamState
+from signalpost.domain.delivery import Delivery
+from signalpost.domain.notification import Payload
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.signal import Signal
+from signalpost.domain.ticket import Ticket
+from signalpost.domain.tier import UserTier
+
+
+class Wishes(NamedTuple):
+    """What a sender may ask for beside what is told: how urgently, for whom, and with which facts."""
+
+    priority: NotificationPriority | None
+    user_tier: UserTier
+    context: Mapping[str, object]
+
+
+class Take(Protocol):
+    """Take a payload in, and answer once it is written; where the store is unwell, keep nothing and refuse."""
+
+    def __call__(self, payload: Payload, wishes: Wishes, event: str) -> Awaitable[Ticket]:
+        """The ticket."""
+        ...
+
+
+class Commit(Protocol):
+    """Write a stream's state and signals, all or nothing. Raises StoreFailed."""
+
+    def __call__(
+        self, state: StreamState, signals: Sequence[Signal], wishes: Wishes, event: str
+    ) -> Awaitable[list[Ticket]]:
+        """A ticket for each signal."""
+        ...
+
+
+class Door(NamedTuple):
+    """Everything that is asked of a service."""
+
+    take: Take
+    commit: Commit
+    load_state: Callable[[str], Awaitable[StreamState | None]]
+    deliveries: Callable[[str], Awaitable[Sequence[Delivery]]]
+    health: Callable[[], tuple[str, Sequence[str]]]
+    """A word (`healthy`, `degraded`, `unhealthy`), and reasons."""
+    rank_by_tier: Mapping[UserTier, int]
+    """Of each tier that is known: who has a higher one may send to a lower one."""

@@ -1,0 +1,140 @@
+"""Which request is answered by what."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+from aiohttp import web
+
+from signalpost import clock
+from signalpost.domain.delivery import Delivery
+from signalpost.domain.notification import Payload
+from signalpost.domain.ticket import Refusal, Ticket
+from signalpost.telemetry.log import logger
+from signalpost.web import api, freqtrade, tradingview
+from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_nothing, of_ticket
+from signalpost.web.auth import Gate
+from signalpost.web.body import json_object
+from signalpost.web.closing import Closing
+from signalpost.web.door import Door, Wishes
+from signalpost.web.first_times import first_time
+from signalpost.web.hook_memory import HookMemory
+from signalpost.web.kinds import KIND_BY_PATH, Kind
+from signalpost.web.patience import SAFE, UNSAFE, Patience
+from signalpost.web.problem import Problem
+from signalpost.web.requests import bearer, body_of, check_json
+from signalpost.web.streams import Streams
+from signalpost.web.tokens import Scope, Token
+
+_API = "/api/v1/"
+
+Answering = Callable[[web.BaseRequest], Awaitable[web.Response]]
+
+
+class Pages:
+    """Every page, and what it asks of the door."""
+
+    def __init__(self, door: Door, gate: Gate, patience: Patience, read_within: float) -> None:
+        self._door = door
+        self._gate = gate
+        self._patience = patience
+        self._read_within = read_within
+        self._streams = Streams(door)
+        self._memory = HookMemory(door, self._streams)
+
+    def answering(self, request: web.BaseRequest) -> Answering:
+        """Who answers `request`. Raises Problem 404 and 405."""
+        methods, answering = self._page(request.path)
+        if answering is None:
+            names = ", ".join(f"{_API}{name}" for name in KIND_BY_PATH)
+            detail = f"there is nothing here: there are {names}, {TICKETS}ID, /hooks/KIND/TOKEN and /health"
+            raise Problem(HTTPStatus.NOT_FOUND, detail)
+        if request.method not in methods:
+            allowed = ", ".join(methods)
+            raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is answered here", headers={"Allow": allowed})
+        return answering
+
+    def _page(self, path: str) -> tuple[Sequence[str], Answering | None]:
+        match path.split("/"):
+            case ["", "health"]:
+                return ("GET", "HEAD"), self._health
+            case ["", "api", "v1", "tickets", id] if id:
+                return ("GET", "HEAD"), lambda request: self._ticket(request, id)
+            case ["", "api", "v1", name] if name in KIND_BY_PATH:
+                return ("POST",), lambda request: self._told(request, KIND_BY_PATH[name])
+            case ["", "hooks", Scope.TRADINGVIEW, token] if token:
+                return ("POST",), lambda request: self._hook(request, token, Scope.TRADINGVIEW, self._tradingview)
+            case ["", "hooks", Scope.FREQTRADE, token] if token:
+                return ("POST",), lambda request: self._hook(request, token, Scope.FREQTRADE, self._freqtrade)
+        return (), None
+
+    async def _health(self, _: web.BaseRequest) -> web.Response:
+        return of_health(*self._door.health())
+
+    async def _ticket(self, request: web.BaseRequest, id: str) -> web.Response:
+        self._admitted(request, bearer(request), Scope.API)
+        return of_deliveries(id, await self._patience.wait(self._deliveries(id)))
+
+    async def _deliveries(self, id: str) -> Sequence[Delivery]:
+        return await self._door.deliveries(id)
+
+    async def _told(self, request: web.BaseRequest, kind: Kind) -> web.Response:
+        token = self._admitted(request, bearer(request), Scope.API)
+        check_json(request)
+        body = json_object(await body_of(request, self._read_within))
+        told = api.read(kind, body, token, request.headers.get("Idempotency-Key"))
+        self._gate.check_tier(token, told.wishes.user_tier)
+        then = SAFE if told.is_repeatable else UNSAFE
+        return of_ticket(await self._patience.wait(self._take(token, told, kind), then))
+
+    async def _take(self, token: Token, told: api.Told, kind: Kind) -> Ticket:
+        payload = told.payload
+        if told.needs_its_first_time:
+            name = getattr(payload, kind.id_field)
+            first = await first_time(self._door, self._streams, token, name, clock.now(), told.wishes)
+            payload = payload.but(timestamp=first)
+        return await self._taken(payload, told.wishes, "new")
+
+    async def _hook(
+        self,
+        request: web.BaseRequest,
+        text: str,
+        scope: Scope,
+        answered: Callable[[bytes, Token], Awaitable[web.Response]],
+    ) -> web.Response:
+        """The answer to a hook. What is refused is logged: those who send from there do not show the answer."""
+        token = self._admitted(request, text, scope)
+        try:
+            return await answered(await body_of(request, self._read_within), token)
+        except Problem as problem:
+            fields = ", ".join(fault.field or "the body" for fault in problem.faults)
+            logger.warning(
+                "%s by token %s is answered %s%s", scope, token.name, problem, f" ({fields})" if fields else ""
+            )
+            raise
+
+    async def _tradingview(self, raw: bytes, token: Token) -> web.Response:
+        said, wishes = tradingview.read(raw, token)
+        self._gate.check_tier(token, wishes.user_tier)
+        match said:
+            case tradingview.Untold(reason):
+                return of_nothing(reason)
+            case tradingview.Opened(signal):
+                return of_ticket(await self._patience.wait(self._memory.open(token, signal, wishes)))
+            case Closing():
+                return of_ticket(await self._patience.wait(self._memory.close(token, said, wishes)))
+
+    async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
+        said, wishes = freqtrade.read(raw, token, clock.now())
+        self._gate.check_tier(token, wishes.user_tier)
+        if said.payload is None:
+            return of_nothing(said.reason)
+        ticket = await self._patience.wait(self._taken(said.payload, wishes, said.event))
+        if ticket.cause is Refusal.CONFLICT and said.about:
+            return of_nothing(said.about)
+        return of_ticket(ticket)
+
+    async def _taken(self, payload: Payload, wishes: Wishes, event: str) -> Ticket:
+        return await self._door.take(payload, wishes, event)
+
+    def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:
+        return self._gate.admit(presented, scope, request.remote or "", request.loop.time())

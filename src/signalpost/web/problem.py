@@ -1,0 +1,60 @@
+"""What went wrong, as RFC 9457 tells it: `application/problem+json`, with all faults of a body at once."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class Fault(NamedTuple):
+    """What is wrong with one field of a body; the field is empty where it is the body as a whole."""
+
+    field: str
+    detail: str
+
+
+class Problem(Exception):
+    """A request that is answered with an error. It never repeats the request's address, which may hold a token."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        cause: str | None = None,
+        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status.value}: {detail}")
+        self.status = status
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.cause = cause
+        """For programs: why, in one word."""
+        self.retry_after = retry_after
+        """Seconds."""
+        self._headers = dict(headers or {})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that go with it, its own and Retry-After."""
+        return self._headers | ({} if self.retry_after is None else {"Retry-After": str(self.retry_after)})
+
+    def body(self) -> bytes:
+        """The answer's body. Without a `type`, as the RFC has it, the title is the status's own phrase."""
+        told: dict[str, object] = {"title": self.status.phrase, "status": self.status.value, "detail": self.detail}
+        if self.cause is not None:
+            told["cause"] = self.cause
+        if self.faults:
+            told["errors"] = [fault._asdict() for fault in self.faults]
+        return json.dumps(told).encode()
+
+
+def not_understood(faults: Sequence[Fault]) -> Problem:
+    """A body that is JSON and cannot be meant."""
+    many = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+    detail = f"{many} in the body, as `errors` tells; nothing was taken"
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)

@@ -1,0 +1,102 @@
+"""The way in by HTTP, for whoever does not write Python. See docs/why/0020-a-door-for-http.md.
+
+POST /api/v1/signals, alerts, analyses, announcements, statuses
+GET  /api/v1/tickets/ID
+POST /hooks/tradingview/TOKEN, /hooks/freqtrade/TOKEN
+GET  /health
+"""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from signalpost.errors import InvalidConfiguration
+from signalpost.web.answers import of_problem
+from signalpost.web.auth import Gate
+from signalpost.web.connection import READ_WITHIN, Connections
+from signalpost.web.door import Door
+from signalpost.web.pages import Pages
+from signalpost.web.patience import ANSWER_WITHIN, Patience
+from signalpost.web.problem import Problem
+
+_MOST_CONNECTIONS = 1_000
+_MOST_AT_ONCE = 256
+_KEEP_ALIVE_FOR = 15.0
+_LINGER_FOR = 1.0
+_TOO_MANY = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again", retry_after=1)
+
+
+class HttpServer:
+    """Answers on one address, while it is entered. Port 0 is any free one.
+
+    Raises InvalidConfiguration when it is entered and the address cannot be used.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        gate: Gate,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        answer_within: float = ANSWER_WITHIN,
+        read_within: float = READ_WITHIN,
+        most_connections: int = _MOST_CONNECTIONS,
+        most_at_once: int = _MOST_AT_ONCE,
+    ) -> None:
+        self._host, self._port = host, port
+        self._read_within = read_within
+        self._most_connections = most_connections
+        self._most_at_once = most_at_once
+        self._at_once = 0
+        self._patience = Patience(answer_within)
+        self._pages = Pages(door, gate, self._patience, read_within)
+        self._runner: web.ServerRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers, without a slash at the end."""
+        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen."""
+        connections = Connections(
+            self._answer,
+            most=self._most_connections,
+            read_within=self._read_within,
+            keepalive_timeout=_KEEP_ALIVE_FOR,
+            lingering_time=_LINGER_FOR,
+        )
+        runner = web.ServerRunner(connections, shutdown_timeout=ANSWER_WITHIN + 1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except OSError as fault:
+            await runner.cleanup()
+            raise InvalidConfiguration(
+                f"port {self._port} of {self._host} cannot be used ({fault.strerror}): is signalpost running already? "
+                f"End it, set SIGNALPOST_HTTP to another address, or to off"
+            ) from fault
+        self._runner, self._port = runner, runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Take no more, and answer what is being answered. A second call changes nothing."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+            await self._patience.end(ANSWER_WITHIN)
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        """The answer to any request."""
+        connection = request.protocol
+        connection.began()  # type: ignore[attr-defined]  # every connection is ours
+        self._at_once += 1
+        try:
+            if self._at_once > self._most_at_once:
+                return of_problem(_TOO_MANY)
+            return await self._pages.answering(request)(request)
+        except Problem as problem:
+            return of_problem(problem)
+        finally:
+            self._at_once -= 1
+            connection.ended()  # type: ignore[attr-defined]  # every connection is ours

@@ -1,0 +1,152 @@
+"""Bearer tokens, of which only hashes are kept: `tokens.json` in the data folder.
+
+A token is 256 bits of chance, so its SHA-256 is as hard to turn back as the token is to guess: a slow hash with a salt
+protects words that people choose, and here it would only make each request slow. The file is replaced as a whole, so
+that who reads it while it changes reads the old one or the new one.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from hmac import compare_digest
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import msgspec
+
+from signalpost import clock
+from signalpost.domain.text import shown
+from signalpost.domain.tier import UserTier
+from signalpost.domain.words import Word
+from signalpost.errors import InvalidConfiguration, InvalidValue
+from signalpost.secret import Secret
+
+TOKENS_FILE = "tokens.json"
+_VERSION = 1
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Scope(Word):
+    """Which door a token opens."""
+
+    API = "api"
+    """`/api/v1`."""
+    TRADINGVIEW = "tradingview"
+    FREQTRADE = "freqtrade"
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is kept of a token: never the token itself."""
+
+    name: str
+    tier: str
+    """The highest for which it may send, and the one for which it sends where a request names none."""
+    scopes: tuple[Scope, ...]
+    made_at: datetime
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise InvalidValue(f"{shown(self.name)} is no name of a token: give up to 32 of a-z, 0-9, '-' and '_'")
+        if not _DIGEST.fullmatch(self.sha256):
+            raise InvalidValue(f"the hash of token {self.name} is damaged")
+        UserTier(self.tier)
+
+
+class _Contents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    version: int
+    tokens: tuple[Token, ...] = ()
+
+
+class TokensFile:
+    """The tokens of one data folder. Whatever cannot be read or written raises InvalidConfiguration."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / TOKENS_FILE
+
+    def read(self) -> tuple[Token, ...]:
+        """All tokens; none where there is no file yet."""
+        try:
+            contents = msgspec.json.decode(self.path.read_bytes(), type=_Contents)
+        except FileNotFoundError:
+            return ()
+        except OSError as fault:
+            raise InvalidConfiguration(f"{self.path} cannot be read ({fault.strerror}): see to its rights") from fault
+        except (msgspec.DecodeError, ValueError, RecursionError):  # without the cause, which could show a part of it
+            raise InvalidConfiguration(
+                f"{self.path} is damaged: put back a copy, or delete it and make the tokens anew"
+            ) from None
+        if contents.version != _VERSION:
+            raise InvalidConfiguration(
+                f"{self.path} is of version {contents.version}, and this signalpost knows {_VERSION}: update signalpost"
+            )
+        return contents.tokens
+
+    def add(self, name: str, tier: UserTier, scopes: tuple[Scope, ...]) -> tuple[Token, Secret]:
+        """Make a token, and return it with the text that nobody can see again. Raises InvalidValue for a taken name."""
+        text = Secret(f"sp_{secrets.token_urlsafe(32)}")
+        made = Token(name=name, tier=str(tier), scopes=scopes, made_at=clock.now(), sha256=_digest(text.reveal()))
+        with self._changing() as tokens:
+            if any(each.name == name for each in tokens):
+                raise InvalidValue(f"there is a token {name!r} already: revoke it, or take another name")
+            tokens.append(made)
+        return made, text
+
+    def revoke(self, name: str) -> Token:
+        """Forget a token, and return what it was. Raises InvalidValue where there is none of that name."""
+        with self._changing() as tokens:
+            for token in tokens:
+                if token.name == name:
+                    tokens.remove(token)
+                    return token
+        raise InvalidValue(f"there is no token {shown(name)}: `signalpost tokens list` shows what there is")
+
+    @contextmanager
+    def _changing(self) -> Iterator[list[Token]]:
+        """The tokens, to be changed by one process at a time."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                before = self.read()
+                tokens = list(before)
+                yield tokens
+                if tuple(tokens) != before:
+                    self._replace(_Contents(version=_VERSION, tokens=tuple(tokens)))
+            finally:
+                os.close(folder)
+        except OSError as fault:
+            raise InvalidConfiguration(f"{self.path} cannot be written ({fault.strerror})") from fault
+
+    def _replace(self, contents: _Contents) -> None:
+        text = msgspec.json.format(msgspec.json.encode(contents), indent=2) + b"\n"
+        with NamedTemporaryFile(dir=self.path.parent, prefix=f".{TOKENS_FILE}-", delete=False) as file:  # mode 0600
+            try:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(self.path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+
+
+def found(presented: str, tokens: tuple[Token, ...]) -> Token | None:
+    """The token whose text is `presented`. It takes as long for every text: all hashes are compared, none by parts."""
+    digest = _digest(presented)
+    match = None
+    for token in tokens:
+        if compare_digest(token.sha256, digest):
+            match = token
+    return match
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from benchmarks.table import show
 
-NAMES = ("strategy", "startup", "outbox", "intake", "delivery", "overhead", "memory")
+NAMES = ("strategy", "startup", "outbox", "intake", "handover", "delivery", "overhead", "memory")
 
 if unknown := set(sys.argv[1:]) - set(NAMES):
     sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")

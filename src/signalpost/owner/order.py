@@ -59,10 +59,8 @@ class Order:
             known = ", ".join(each.__name__ for each in get_args(kind) or (kind,))
             raise InvalidValue(f"a {type(payload).__name__} cannot be sent this way: give one of {known}")
         return cls(
-            payload,  # type: ignore[arg-type]  # it is of `kind`
-            usual_priority(payload)  # type: ignore[arg-type]
-            if priority is None
-            else member(NotificationPriority, priority, "priority"),
+            payload,
+            usual_priority(payload) if priority is None else member(NotificationPriority, priority, "priority"),
             UserTier.FREE if user_tier is None else UserTier(user_tier),
             Context() if additional_context is None else Context(additional_context),
             otherwise,

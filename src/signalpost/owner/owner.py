@@ -8,12 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 from signalpost.delivery.pacing.pacer import Pacer
-from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.errors import SignalpostError, StoreClosed, StoreFailed
 from signalpost.owner.deadline import Deadline
 from signalpost.owner.handover import HandOver
 from signalpost.owner.loop_thread import LoopThread
 from signalpost.owner.order import Order
 from signalpost.service import AsyncNotificationService
+from signalpost.telemetry.log import logger
 
 MARGIN = 1.0
 """Seconds beyond a timeout for which an answer of the thread is waited for: more means that its loop hangs."""
@@ -109,7 +110,9 @@ class Owner:
         try:
             await self.service.start()
         except BaseException as fault:
-            self._handover.close(f"the service could not be started ({type(fault).__name__}): see the log")
+            why = str(fault) if isinstance(fault, SignalpostError) else type(fault).__name__
+            logger.error("the service could not be started: %s", why)
+            self._handover.close(f"the service could not be started: {why}")
             self._thread.end(0)
             raise
         self._handover.open()

@@ -1,0 +1,121 @@
+"""What handing a signal over costs the thread that does it, beside waking a loop with nothing to do.
+
+Each hand-over is timed by itself, by one thread that has just finished another thing, and by 16 at once; what is handed
+over is taken in meanwhile, in the same process, as it would be.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import quantiles
+from threading import Thread
+from time import perf_counter, sleep
+from typing import TypeVar
+
+from benchmarks.far_end import far_end
+from benchmarks.measure import turns
+from benchmarks.sample import config, signals, tier_of
+from benchmarks.table import Row
+from signalpost import NotificationIntegration, Signal
+from signalpost.owner.future import TicketFuture
+from signalpost.owner.loop_thread import new_loop
+
+LONE, THREADS, EACH = 2_000, 16, 500
+
+Answer = TypeVar("Answer")
+
+
+def rows() -> Iterator[Row]:
+    """The rows of this benchmark, measured now."""
+    given = list(signals(THREADS * EACH))
+    with far_end("hang") as port:
+        told = turns(
+            {
+                "floor": lambda _: floor(),
+                "alone": lambda home: alone(home, port, given),
+                "burst": lambda home: burst(home, port, given),
+                "crowd": lambda home: crowd(home, port, given),
+            },
+            rounds=3,
+        )
+    for name, what in (
+        ("floor", "loop.call_soon_threadsafe, a lone one"),
+        ("alone", "a lone hand-over"),
+        ("burst", f"each of a burst of {THREADS * EACH:,}"),
+        ("crowd", f"each of {THREADS} threads with {EACH}"),
+    ):
+        half, rare = (sorted(each[which] for each in told[name])[1] * 1e6 for which in range(2))
+        yield Row(f"{what}, p50", f"{half:.1f} µs", *(("the floor", None) if name == "floor" else bound(half)))
+        yield Row(f"{what}, p99", f"{rare:.1f} µs", "", None)
+
+
+def bound(half: float) -> tuple[str, bool]:
+    """What is asked for, and whether it holds."""
+    return "less than 20 µs", half < 20
+
+
+def floor() -> tuple[float, float]:
+    """Wake an idle loop in another thread."""
+    loop = new_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    calls = [partial(loop.call_soon_threadsafe, int)] * LONE
+    taken = middle_and_end(seconds(calls, settle=lambda _: sleep(0.0002)))
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    return taken
+
+
+def alone(home: Path, port: int, given: list[Signal]) -> tuple[float, float]:
+    """Hand over one signal at a time, when the one before has its ticket."""
+    with started(home, port) as integration:
+        return middle_and_end(seconds(hand_overs(integration, given[:LONE]), settle=lambda future: future.result()))
+
+
+def burst(home: Path, port: int, given: list[Signal]) -> tuple[float, float]:
+    """Hand over one after the other, as fast as it goes."""
+    with started(home, port) as integration:
+        return middle_and_end(seconds(hand_overs(integration, given)))
+
+
+def crowd(home: Path, port: int, given: list[Signal]) -> tuple[float, float]:
+    """Hand over from many threads, which share one interpreter with each other and with the owner."""
+    with started(home, port) as integration, ThreadPoolExecutor(THREADS) as pool:
+        parts = [given[first : first + EACH] for first in range(0, len(given), EACH)]
+        taken = pool.map(lambda part: seconds(hand_overs(integration, part)), parts)
+        return middle_and_end([each for part in taken for each in part])
+
+
+@contextmanager
+def started(home: Path, port: int) -> Iterator[NotificationIntegration]:
+    """An integration that runs, and is stopped at once."""
+    integration = NotificationIntegration(config(home, port))
+    integration.start()
+    yield integration
+    integration.stop(0)
+
+
+def hand_overs(integration: NotificationIntegration, given: list[Signal]) -> Iterator[Callable[[], TicketFuture]]:
+    """A call for each signal that hands it over."""
+    return (partial(integration.send_signal, signal, user_tier=tier_of(0)) for signal in given)
+
+
+def seconds(calls: Iterable[Callable[[], Answer]], settle: Callable[[Answer], object] | None = None) -> list[float]:
+    """How long each call takes; `settle` lets its consequences end before the next."""
+    taken = []
+    for call in calls:
+        began = perf_counter()
+        answer = call()
+        taken.append(perf_counter() - began)
+        if settle is not None:
+            settle(answer)
+    return taken
+
+
+def middle_and_end(taken: list[float]) -> tuple[float, float]:
+    """The median and the 99th percentile."""
+    hundredths = quantiles(taken, n=100)
+    return hundredths[49], hundredths[98]

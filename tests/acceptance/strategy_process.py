@@ -1,0 +1,197 @@
+"""Strategies as people write them, each a process: `python strategy_process.py KIND`.
+
+Every signal carries its name, by which the test knows it again. A strategy prints what it was told last.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal as signals
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from signalpost import (
+    Signal,
+    Ticket,
+    flush,
+    on_strategy_start,
+    on_strategy_stop,
+    send_signal,
+    send_signal_async,
+    send_signal_to_discord,
+)
+
+_numbers = count()
+
+
+def idea(name: str) -> dict[str, Any]:
+    """The arguments of a signal that is called `name`."""
+    made = Signal(
+        pair="EURUSD",
+        timeframe="H4",
+        signal_type="BUY",
+        entry_price="1.1634",
+        timestamp=datetime.now(UTC),
+        signal_id=f"{os.getpid()}-{next(_numbers)}-{name}",
+    )
+    return {"signal": made, "additional_context": {"Name": name}}
+
+
+def say(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
+def plain() -> None:
+    on_strategy_start()
+    tickets = [send_signal(**idea(f"plain {number}")).result() for number in range(10)]
+    say(all(ticket.outcome == "accepted" for ticket in tickets), flush(timeout=5), on_strategy_stop())
+
+
+def on_asyncio() -> None:
+    async def strategy() -> None:
+        await on_strategy_start()
+        tickets = await asyncio.gather(*(send_signal_async(**idea(f"async {number}")) for number in range(10)))
+        say(all(ticket.outcome == "accepted" for ticket in tickets), await on_strategy_stop())
+
+    asyncio.run(strategy())
+
+
+def notebook() -> None:
+    """Each cell is a loop of its own; a future of one cell is awaited in another."""
+
+    async def cell(number: int) -> Ticket:
+        on_strategy_start()
+        return await send_signal_async(**idea(f"cell {number}"))
+
+    async def later(future: Any) -> Ticket:
+        return await future
+
+    tickets = [asyncio.run(cell(number)) for number in range(3)]
+    tickets.append(asyncio.run(later(send_signal(**idea("cell 3")))))
+    say(all(ticket.outcome == "accepted" for ticket in tickets))
+
+
+def pool() -> None:
+    on_strategy_start()
+
+    def work(thread: int) -> list[bool]:
+        futures = [send_signal(**idea(f"thread {thread} {number}")) for number in range(100)]
+        return [future.result().outcome == "accepted" for future in futures]
+
+    with ThreadPoolExecutor(16) as executor:
+        say(all(is_accepted for part in executor.map(work, range(16)) for is_accepted in part), flush(timeout=30))
+
+
+def forked() -> None:
+    """The parent has something waiting when it forks; both go on."""
+    _in_child(_by_fork)
+
+
+def by_multiprocessing() -> None:
+    _in_child(_by_multiprocessing)
+
+
+def ends() -> None:
+    on_strategy_start()
+    send_signal(**idea("last"))
+
+
+def ends_without_uvloop() -> None:
+    """asyncio's own loop looks names up in a pool, which takes no work any more when a program ends."""
+    sys.modules["uvloop"] = None  # type: ignore[assignment]  # as if it were not installed
+    ends()
+
+
+def raises() -> None:
+    on_strategy_start()
+    send_signal(**idea("last"))
+    raise LookupError("the strategy broke")
+
+
+def exits() -> None:
+    on_strategy_start()
+    send_signal(**idea("last"))
+    sys.exit(7)
+
+
+def ends_before_its_thread() -> None:
+    """The main thread is done at once; what a program waits for still hands over, and so does what a pool has left."""
+    on_strategy_start()
+    main = threading.main_thread()
+
+    def work() -> None:
+        main.join()
+        send_signal(**idea("thread"))
+
+    threading.Thread(target=work).start()
+    ThreadPoolExecutor(1).submit(lambda: send_signal(**idea("pool")))
+
+
+def terminated() -> None:
+    """SIGTERM and SIGINT flush first, and then the host's own handler is called."""
+    signals.signal(signals.SIGTERM, lambda *_: sys.exit(9))
+    _told_to_end()
+
+
+def killed_by_default() -> None:
+    _told_to_end()
+
+
+def interrupted() -> None:
+    try:
+        _told_to_end()
+    except KeyboardInterrupt:
+        say("interrupted")
+
+
+def direct() -> None:
+    """No service runs, and no store is made."""
+    ticket = send_signal_to_discord(**idea("direct")).result()
+    say(ticket.outcome, ticket.reason)
+    send_signal_to_discord(**idea("direct and last"))
+
+
+def _told_to_end() -> None:
+    on_strategy_start(handle_signals=True)
+    send_signal(**idea("last"))
+    say("waiting")
+    while True:
+        signals.pause()
+
+
+def _in_child(run: Callable[[Callable[[], None]], None]) -> None:
+    on_strategy_start()
+    waiting = [send_signal(**idea(f"parent {number}")) for number in range(20)]
+
+    def child() -> None:
+        of_parent = waiting[-1].result(10)
+        tickets = [send_signal(**idea(f"child {number}")).result(10) for number in range(20)]
+        say(of_parent.outcome in {"held", "accepted"}, {ticket.outcome.value for ticket in tickets})
+
+    run(child)
+    send_signal(**idea("parent at last"))
+
+
+def _by_fork(child: Callable[[], None]) -> None:
+    if (process := os.fork()) == 0:
+        child()
+        sys.exit(0)
+    _, status = os.waitpid(process, 0)
+    assert status == 0, status
+
+
+def _by_multiprocessing(child: Callable[[], None]) -> None:
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join()
+    assert process.exitcode == 0, process.exitcode
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()

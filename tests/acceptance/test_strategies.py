@@ -1,0 +1,131 @@
+"""The easy layer in processes of every kind: whatever a strategy is, all its signals are shown.
+
+The webhook is at a host's *name*, so that it has to be looked up also where the interpreter is about to end.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Environment
+
+STRATEGY = Path(__file__).parent / "strategy_process.py"
+
+
+@pytest.fixture
+def environment_by_name(environment: Environment) -> Environment:
+    """The sandbox by its name, without limits, for everything."""
+    webhook = environment["DISCORD_WEBHOOK_SIGNALS_FREE"].replace("127.0.0.1", "localhost")
+    kept = {name: value for name, value in environment.items() if not name.startswith("DISCORD_")}
+    return kept | {"DISCORD_WEBHOOK_URL": webhook, "SIGNALPOST_LIMITS": "off"}
+
+
+def begin(kind: str, environment: Environment) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, str(STRATEGY), kind],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(kind: str, environment: Environment) -> tuple[int, str, str]:
+    """Run a strategy to its end: its exit code, and what it said."""
+    with begin(kind, environment) as process:
+        output, errors = process.communicate(timeout=60)
+    return process.returncode, output.strip(), errors
+
+
+def names_shown(sandbox: str) -> list[str]:
+    """The names of the signals that the channel shows, in order."""
+    with urllib.request.urlopen(f"{sandbox}/_log") as log:
+        entries = [json.loads(line) for line in log.read().decode().splitlines()]
+    embeds = [embed for entry in entries if entry["recorded"] for embed in entry["body"]["embeds"]]
+    return [field["value"] for embed in embeds for field in embed["fields"] if field["name"] == "Name"]
+
+
+def test_a_synchronous_strategy_delivers_in_its_order(sandbox: str, environment_by_name: Environment) -> None:
+    assert run("plain", environment_by_name) == (0, "True 0 0", "")
+    assert names_shown(sandbox) == [f"plain {number}" for number in range(10)]
+
+
+def test_an_asyncio_strategy_delivers(sandbox: str, environment_by_name: Environment) -> None:
+    assert run("on_asyncio", environment_by_name) == (0, "True 0", "")
+    assert sorted(names_shown(sandbox)) == [f"async {number}" for number in range(10)]
+
+
+def test_a_series_of_loops_as_in_a_notebook_delivers(sandbox: str, environment_by_name: Environment) -> None:
+    assert run("notebook", environment_by_name) == (0, "True", "")
+    assert names_shown(sandbox) == [f"cell {number}" for number in range(4)]
+
+
+def test_sixteen_threads_deliver_each_in_its_order(sandbox: str, environment_by_name: Environment) -> None:
+    assert run("pool", environment_by_name) == (0, "True 0", "")
+    shown = names_shown(sandbox)
+    for thread in range(16):
+        mine = [name for name in shown if name.startswith(f"thread {thread} ")]
+        assert mine == [f"thread {thread} {number}" for number in range(100)]
+    assert len(shown) == 1_600
+
+
+@pytest.mark.parametrize("kind", ["forked", "by_multiprocessing"])
+def test_parent_and_child_of_a_fork_deliver_and_neither_repeats_the_other(
+    kind: str, sandbox: str, environment_by_name: Environment
+) -> None:
+    assert run(kind, environment_by_name) == (0, "True {'accepted'}", "")
+    of_parent, of_child = ([f"{who} {number}" for number in range(20)] for who in ("parent", "child"))
+    assert sorted(names_shown(sandbox)) == sorted([*of_parent, *of_child, "parent at last"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "told"),
+    [("ends", 0, ""), ("ends_without_uvloop", 0, ""), ("exits", 7, ""), ("raises", 1, "LookupError")],
+)
+def test_what_was_sent_just_before_a_script_ends_is_delivered(
+    kind: str, code: int, told: str, sandbox: str, environment_by_name: Environment
+) -> None:
+    returned, _, errors = run(kind, environment_by_name)
+    assert (returned, told in errors) == (code, True)
+    assert names_shown(sandbox) == ["last"]
+
+
+def test_threads_and_pools_that_outlive_the_main_thread_deliver(sandbox: str, environment_by_name: Environment) -> None:
+    assert run("ends_before_its_thread", environment_by_name) == (0, "", "")
+    assert sorted(names_shown(sandbox)) == ["pool", "thread"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "code", "said"),
+    [
+        ("terminated", signal.SIGTERM, 9, ""),
+        ("killed_by_default", signal.SIGTERM, -signal.SIGTERM, ""),
+        ("interrupted", signal.SIGINT, 0, "interrupted"),
+    ],
+)
+def test_a_signal_that_is_handled_flushes_and_then_does_what_it_did_before(
+    kind: str, number: int, code: int, said: str, sandbox: str, environment_by_name: Environment
+) -> None:
+    with begin(kind, environment_by_name) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output.strip(), errors) == (code, said, "")
+    assert names_shown(sandbox) == ["last"]
+
+
+def test_direct_sends_need_no_service_and_no_store(
+    sandbox: str, environment_by_name: Environment, tmp_path: Path
+) -> None:
+    code, output, errors = run("direct", environment_by_name)
+    assert (code, errors) == (0, "")
+    assert output.startswith("direct shown in default as message ")
+    assert names_shown(sandbox) == ["direct", "direct and last"]
+    assert not (tmp_path / "home").exists()

@@ -19,7 +19,7 @@ from decimal import (
     Subnormal,
 )
 from fractions import Fraction
-from functools import reduce
+from functools import cache, reduce
 from numbers import Real
 from operator import index
 from typing import Protocol, SupportsFloat, SupportsIndex
@@ -98,6 +98,8 @@ def whole(value: object, name: str, *, most: int) -> int:
 
 def integer_of(value: object) -> int | None:
     """`value` as an int where it is of a type of whole numbers, numpy's among them; None for booleans and the rest."""
+    if type(value) is int:  # as it nearly always is; to ask about a protocol takes much longer
+        return value
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         return None
     try:
@@ -133,6 +135,9 @@ def rounded(value: Fraction) -> Decimal:
 
 def plain(number: Decimal) -> Decimal:
     """`number` without trailing zeros after the point, and never as a multiple of a power of ten: `100`, not `1E+2`."""
+    text = str(number)
+    if text[-1] != "0" and "E" not in text:  # as most prices are written, and quicker to see than to mend
+        return number
     short = number.normalize(_WIDE)
     return short if short.as_tuple().exponent <= 0 else _WIDE.quantize(short, _ONE)  # type: ignore[operator]  # finite
 
@@ -142,6 +147,7 @@ def fixed(number: Decimal, places: int) -> str:
     return format(_WIDE.quantize(number, step(places)), "f")
 
 
+@cache
 def step(places: int) -> Decimal:
     """One in the last of `places` decimals: `0.01` for two."""
     return Decimal((0, (1,), -places))

@@ -7,6 +7,7 @@ prices.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from signalpost.domain.exact import Number, places_of, plain, positive, whole
@@ -51,13 +52,7 @@ def is_currency_pair(base: str, quote: str) -> bool:
 
 def precision_of(symbol: str) -> Precision | None:
     """How the instrument with this canonical symbol is quoted; None where neither the table nor a rule says."""
-    if symbol in _overrides:
-        return _overrides[symbol]
-    base, _, quote = symbol.partition("_")
-    if not is_currency_pair(base, quote):
-        return None
-    pip = _PIP_BY_METAL.get(base) or _PIP_BY_QUOTE.get(quote, _PIP)
-    return Precision(pip, places_of(pip) + 1)
+    return _overrides.get(symbol) or _by_rule(symbol)
 
 
 def override(symbol: str, *, pip: Number, places: int) -> None:
@@ -75,3 +70,12 @@ def override(symbol: str, *, pip: Number, places: int) -> None:
 def forget_override(symbol: str) -> None:
     """Return to the rule for the instrument with this canonical symbol."""
     _overrides.pop(symbol, None)
+
+
+@lru_cache(maxsize=1024)
+def _by_rule(symbol: str) -> Precision | None:
+    base, _, quote = symbol.partition("_")
+    if not is_currency_pair(base, quote):
+        return None
+    pip = _PIP_BY_METAL.get(base) or _PIP_BY_QUOTE.get(quote, _PIP)
+    return Precision(pip, places_of(pip) + 1)

@@ -19,12 +19,12 @@ from signalpost.domain.exact import (
     step,
     whole,
 )
-from signalpost.domain.identity import given_or, slug
+from signalpost.domain.identity import slug
 from signalpost.domain.instant import Instant, compact, utc
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.precision import MOST_PLACES
 from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
-from signalpost.domain.text import required_text, text_of
+from signalpost.domain.text import id_of, required_text, text_of
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.value import Value
 from signalpost.domain.words import member
@@ -104,9 +104,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         self._set_identity()
         self._set_prices()
         self._set_times()
-        candle = f"{self.pair}:{self.timeframe}:{self.signal_type}:{compact(self.timestamp)}"
-        derived = f"{strategy_slug(self.strategy_name)}:{candle}"
-        self._set(signal_id=given_or(self.signal_id, derived, "signal_id"))
+        self._set(signal_id=self._derived_id() if self.signal_id is None else id_of(self.signal_id, "signal_id"))
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Self:
@@ -131,7 +129,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     @property
     def stop_pips(self) -> Decimal | None:
         """From entry to stop, in pips; None without a stop."""
-        return None if self.risk is None else quotient(self.risk, self.pip)
+        return None if (risk := self.risk) is None else quotient(risk, self.pip)
 
     @property
     def target_pips(self) -> Decimal | None:
@@ -160,7 +158,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     def r_multiple(self, price: Number) -> Decimal | None:
         """Profit at `price` in units of the risk: -1 at the stop; None without a stop."""
-        return None if self.risk is None else quotient(self._gain(positive(price, "price")), self.risk)
+        return None if (risk := self.risk) is None else quotient(self._gain(positive(price, "price")), risk)
 
     def but(self, **changes: object) -> Self:
         """This signal with some fields changed, checked as if it were made anew.
@@ -195,6 +193,10 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             return difference(price, self.entry_price)
         return difference(self.entry_price, price)
 
+    def _derived_id(self) -> str:
+        candle = f"{self.pair}:{self.timeframe}:{self.signal_type}:{compact(self.timestamp)}"
+        return f"{strategy_slug(self.strategy_name)}:{candle}"
+
     def _set_identity(self) -> None:
         side = member(SignalType, self.signal_type, "signal_type")
         cross = self.crossover_type
@@ -209,10 +211,12 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         )
 
     def _set_prices(self) -> None:
-        self._set(entry_price=positive(self.entry_price, "entry_price"))
-        for name, conversion in _CONVERSION_BY_OPTIONAL_NUMBER.items():
-            if (value := getattr(self, name)) is not None:
-                self._set(**{name: conversion(value, name)})
+        optional = {
+            name: conversion(value, name)
+            for name, conversion in _CONVERSION_BY_OPTIONAL_NUMBER.items()
+            if (value := getattr(self, name)) is not None
+        }
+        self._set(entry_price=positive(self.entry_price, "entry_price"), **optional)
         if self.current_price is None:
             self._set(current_price=self.entry_price)
         if self.price_places is None:
@@ -225,19 +229,26 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
                 f"confidence_score is {self.confidence_score}: give a share between 0 and 1, such as 0.85"
             )
         self._check_sides()
-        if self.risk_reward_ratio is None and self.risk is not None and self.take_profit is not None:
-            ratio = quotient(self._gain(self.take_profit), self.risk)
+        if self.risk_reward_ratio is None and self.take_profit is not None and (risk := self.risk) is not None:
+            ratio = quotient(self._gain(self.take_profit), risk)
             self._set(risk_reward_ratio=decimal_of(ratio, "risk_reward_ratio"))
 
     def _check_sides(self) -> None:
-        below, above = ("below", "above") if self.signal_type is SignalType.BUY else ("above", "below")
-        for name, wanted, loses in (("stop_loss", below, True), ("take_profit", above, False)):
-            price = getattr(self, name)
-            if price is not None and (price == self.entry_price or (self._gain(price) < 0) is not loses):
-                raise InvalidValue(
-                    f"{name} is {price} and entry_price {self.entry_price}: for a {self.signal_type} "
-                    f"{name} must be {wanted} the entry; check the side, or swap stop and target"
-                )
+        entry = self.entry_price
+        lower, upper = (
+            ("stop_loss", "take_profit") if self.signal_type is SignalType.BUY else ("take_profit", "stop_loss")
+        )
+        below, above = getattr(self, lower), getattr(self, upper)
+        if below is not None and below >= entry:
+            raise self._wrong_side(lower, below, "below")
+        if above is not None and above <= entry:
+            raise self._wrong_side(upper, above, "above")
+
+    def _wrong_side(self, name: str, price: Decimal, wanted: str) -> InvalidValue:
+        return InvalidValue(
+            f"{name} is {price} and entry_price {self.entry_price}: for a {self.signal_type} "
+            f"{name} must be {wanted} the entry; check the side, or swap stop and target"
+        )
 
     def _set_times(self) -> None:
         opened = utc(self.timestamp, "timestamp")
@@ -259,6 +270,7 @@ def strategy_slug(name: str) -> str:
     return slug(name).removesuffix("-strategy")
 
 
+_LIMITS = ("stop_loss", "take_profit")
 _CONVERSION_BY_OPTIONAL_NUMBER = {
     **dict.fromkeys(("current_price", "stop_loss", "take_profit", "position_size"), positive),
     **dict.fromkeys(("atr_value", "atr_multiplier_sl", "atr_multiplier_tp", "risk_reward_ratio"), non_negative),

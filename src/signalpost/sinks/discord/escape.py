@@ -7,6 +7,7 @@ turn the direction of writing) is taken out.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from unicodedata import category
 
 BLANK = "-"
@@ -29,6 +30,8 @@ _MARKDOWN = re.compile(
 _MAY_BE_MARKDOWN = re.compile(r"[\\*`<\[~|_#>@]")
 _LONGEST_LINK = 2048
 _LONGEST_GRAPHEME = 40
+_OFTEN_THE_SAME = 100
+"""Characters of a text up to which it may well come again."""
 _SLACK = 64
 _JOINER = "\u200d"
 
@@ -40,6 +43,12 @@ def cleaned(text: str, most: int) -> str:
 
 def escaped(text: str, most: int) -> str:
     """`cleaned`, and with markdown and mentions shown as they are written."""
+    return _escaped_before(text, most) if len(text) <= _OFTEN_THE_SAME else _fitted(text, most, _escape)
+
+
+@lru_cache(maxsize=512)
+def _escaped_before(text: str, most: int) -> str:
+    """Kept, because the titles, headlines and names of a service's messages are few."""
     return _fitted(text, most, _escape)
 
 

@@ -64,6 +64,8 @@ def card_of(notification: Notification) -> Card:
 
 def _embeds(cards: Sequence[Card], items: Sequence[Item]) -> list[dict[str, Any]]:
     embeds = [_embed(card, item) for card, item in zip(cards, items, strict=True)]
+    if len(embeds) == 1:  # which was made to fit
+        return embeds
     sizes = [limits.size(each) for each in embeds]
     if sum(sizes) <= limits.SUM:
         return embeds

@@ -61,7 +61,8 @@ class Owner:
     def pacer(self, destination: str) -> Pacer | None:
         """The pace that the running service keeps of a destination, to be asked and told on its loop only."""
         running = self.service._running
-        lane = None if running is None else running.dispatcher.lanes.get(destination)
+        dispatcher = None if running is None else running.dispatcher
+        lane = None if dispatcher is None else dispatcher.lanes.get(destination)
         return None if lane is None else lane.far_end.pacer
 
     def wait(self, within: float) -> None:
@@ -99,6 +100,9 @@ class Owner:
             return self._thread.begin(work).result(timeout + MARGIN)
         except (NotInTime, CancelledError):
             return self._open
+        except Exception as fault:  # noqa: BLE001  # whatever broke, what is accepted is in the store
+            logger.error("closing the service failed with %s", type(fault).__name__)
+            return self._open
 
     @property
     def _open(self) -> int:
@@ -121,30 +125,22 @@ class Owner:
         with suppress(TimeoutError, StoreFailed, StoreClosed):
             async with asyncio.timeout(timeout) as deadline:
                 await self._handover.committed()
-                await self._others()
+                await self._all_beside()
                 left = await self.service.drain(_until(deadline))
                 return len(left) + self.waiting + self.service.get_metrics()["notifications_held"]
         return self._open
 
-    async def _others(self) -> None:
+    async def _all_beside(self) -> None:
         """Wait for the work that goes on beside the service."""
-        beside = [asyncio.wrap_future(each) for each in list(self._beside)]
-        if beside:
+        if beside := [asyncio.wrap_future(each) for each in list(self._beside)]:
             await asyncio.wait(beside)
 
     async def _stop(self, timeout: float) -> int:
-        within = max(0.0, timeout - _TO_CLOSE)
-        began = asyncio.get_running_loop().time()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._handover.committed()
-                await self._others()
-        spent = asyncio.get_running_loop().time() - began
-        left = await self.service.stop(max(0.0, within - spent))
-        held = self.service.get_metrics()["notifications_held"]
+        left = await self._flush(max(0.0, timeout - _TO_CLOSE))
+        await self.service.stop(0)
         for close in self.at_end:
             await close()
-        return len(left) + self.waiting + held
+        return left
 
 
 def _until(deadline: asyncio.Timeout) -> float:

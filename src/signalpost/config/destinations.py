@@ -37,16 +37,18 @@ class Pacing(NamedTuple):
 
 def find_destinations(sources: Sources, pacing: Pacing, *, dry_run: bool) -> tuple[DestinationConfig, ...]:
     """Each configured destination; in a dry run, each with the sandbox for its webhook, and no webhook is read."""
-    own = _own_names(sources)
+    own = _usable_names(sources)
     found = {name: find_webhook(sources, name) for name in (ONLY_DESTINATION, *_PACES, *own)}
     named = {name: webhook for name, webhook in found.items() if webhook is not None}
-    _tell_of_the_only_one(sources, named)
     if dry_run:
         secrets = {name: _in_the_sandbox(name) for name in found if name in named or name in own}
         secrets = secrets or {name: _in_the_sandbox(name) for name in _PACES}
     else:
         secrets = _read(sources, named)
         _tell_missing(sources, [name for name in own if name not in named])
+    if len(named) > 1 and ONLY_DESTINATION in named:  # for everything, or for nothing: P10
+        _tell_of_the_only_one(sources, named)
+        secrets.pop(ONLY_DESTINATION, None)
     for name in secrets:
         sources.origin_by_key[f"{DESTINATIONS}.{name}"] = DRY_RUN if dry_run else named[name].origin
     paces = {name: _pace(sources, name) for name in found}
@@ -58,7 +60,7 @@ def own_names(sources: Sources) -> tuple[str, ...]:
     return tuple(name for name in sources.file.destinations if name not in _PACES and name != ONLY_DESTINATION)
 
 
-def _own_names(sources: Sources) -> tuple[str, ...]:
+def _usable_names(sources: Sources) -> tuple[str, ...]:
     taken = {variable for name in (ONLY_DESTINATION, *_PACES) for variable in _variables(name)}
     kept = []
     for name in own_names(sources):
@@ -79,10 +81,8 @@ def _variables(name: str) -> set[str]:
 
 
 def _tell_of_the_only_one(sources: Sources, named: dict[str, Webhook]) -> None:
-    """The single webhook is for everything, or for nothing: P10."""
-    if len(named) > 1 and (only := named.pop(ONLY_DESTINATION, None)):
-        other = next(iter(named.values()))
-        sources.notes.append(f"{only.place} is ignored, because {other.place} is set: what has no webhook is refused")
+    only, other = named[ONLY_DESTINATION], next(named[name] for name in named if name != ONLY_DESTINATION)
+    sources.notes.append(f"{only.place} is ignored, because {other.place} is set: what has no webhook is refused")
 
 
 def _read(sources: Sources, named: dict[str, Webhook]) -> dict[str, Secret]:

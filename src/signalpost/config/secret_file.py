@@ -10,6 +10,8 @@ from signalpost.secret import Secret
 
 _LONGEST = 4096
 """Bytes; no webhook's URL is as long."""
+_MODES_TELL = os.name == "posix"
+"""Whether the mode of a file says who may read it."""
 _MOUNTED = (Path("/run/secrets"), Path("/var/run/secrets"))
 """Where containers find secrets. They are readable by all there, and all is one service."""
 
@@ -36,7 +38,7 @@ def read_secret(path: Path) -> Secret:
 
 def is_open_to_others(path: Path) -> bool:
     """Whether every user of this machine may read the file."""
-    if os.name != "posix" or any(folder in path.parents for folder in _MOUNTED):
+    if not _MODES_TELL or any(folder in path.parents for folder in _MOUNTED):
         return False
     try:
         return bool(path.stat().st_mode & stat.S_IROTH)

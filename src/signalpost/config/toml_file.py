@@ -19,7 +19,7 @@ OF_A_TIER = ("rank", "signals_to")
 _TOP = (*(setting.key for setting in SETTINGS), DESTINATIONS, TIERS)
 _WORDS_BY_KIND = {bool: "a switch", int: "a number", float: "a number with a point", str: "text", list: "a list"}
 _LARGEST = 10**9
-_PLACE = re.compile(r"line (\d+), column (\d+)")
+_PLACE = re.compile(r"line \d+, column \d+")
 
 
 class SettingsFile(NamedTuple):
@@ -83,8 +83,8 @@ def _parsed(path: Path) -> Table:
         problem = ": it is not UTF-8: save it as UTF-8"
     except (ValueError, RecursionError) as fault:  # whose text could quote what stands there
         found = _PLACE.search(str(fault))
-        where = f", line {found[1]}, column {found[2]}" if found else ""
-        problem = f"{where}: it is no TOML from here on: look for a missing quote, or a name that stands twice"
+        where = f", {found[0]}: it is no TOML from there on" if found else ": it is no TOML at its end"
+        problem = f"{where}: look for a missing quote, or a name that stands twice"
     raise InvalidConfiguration(problem)  # out here, so that no error that holds the file is its context
 
 

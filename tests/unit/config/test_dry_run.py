@@ -1,0 +1,70 @@
+"""In a dry run nothing can reach Discord, and nothing that waits for Discord is used up."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from signalpost import Config, InvalidConfiguration
+from signalpost.config import DestinationConfig, read_sources
+from signalpost.delivery.pacing.limits import Limits
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.secret import Secret
+from tests.unit.config.webhooks import url
+
+DRY = {"SIGNALPOST_DRY_RUN": "1", "SIGNALPOST_HOME": "/data"}
+
+
+def hosts(config: Config) -> set[str]:
+    return {each.address.host for each in config.destinations}
+
+
+def test_without_a_webhook_all_seven_go_to_the_sandbox() -> None:
+    config = Config.from_environment(DRY)
+    assert {each.name: each.webhook.reveal() for each in config.destinations} == {
+        usual.name: f"http://127.0.0.1:8751/api/v10/webhooks/{usual.name}/dry-run" for usual in USUAL_DESTINATIONS
+    }
+    assert read_sources(DRY).origin_by_key["destinations.community"] == "dry run"
+
+
+def test_each_configured_destination_goes_to_the_sandbox_and_no_other_is_added() -> None:
+    config = Config.from_environment({**DRY, "DISCORD_WEBHOOK_COMMUNITY": url()})
+    assert [each.name for each in config.destinations] == ["community"]
+    assert hosts(config) == {"127.0.0.1:8751"}
+
+
+def test_the_single_webhook_stays_single() -> None:
+    config = Config.from_environment({**DRY, "DISCORD_WEBHOOK_URL": url()})
+    assert (config.everything_to, hosts(config)) == ("default", {"127.0.0.1:8751"})
+    both = Config.from_environment({**DRY, "DISCORD_WEBHOOK_URL": url(), "DISCORD_WEBHOOK_COMMUNITY": url()})
+    assert [each.name for each in both.destinations] == ["community"]
+
+
+def test_no_webhook_is_read_so_that_secrets_need_not_be_there(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('[destinations.gold]\n[destinations.community]\nwebhook_file = "/run/none"', encoding="utf-8")
+    config = Config.from_environment(
+        {**DRY, "SIGNALPOST_CONFIG": str(file), "DISCORD_WEBHOOK_SIGNALS_FREE": "nonsense"}
+    )
+    assert [each.name for each in config.destinations] == ["signals-free", "community", "gold"]
+    assert hosts(config) == {"127.0.0.1:8751"}
+
+
+def test_its_data_folder_is_another_one() -> None:
+    """A rehearsal that used up idempotency keys, or what waits for Discord, would lose the real signals."""
+    assert Config.from_environment(DRY).home == Path("/data/dry-run")
+    assert Config.from_environment({"SIGNALPOST_HOME": "/data"}).home == Path("/data")
+
+
+def test_it_is_told_loudly_and_first() -> None:
+    assert Config.from_environment(DRY).warnings[0] == (
+        "DRY RUN: nothing goes to Discord, all goes to the sandbox (signalpost sandbox); the data is in /data/dry-run"
+    )
+
+
+def test_a_program_cannot_add_a_real_webhook_to_a_dry_run() -> None:
+    real = DestinationConfig("community", Secret(url()), Limits())
+    with pytest.raises(InvalidConfiguration, match="a dry run cannot send to Discord, and community would"):
+        Config(home=Path(), dry_run=True, destinations=(real,))
+    with pytest.raises(InvalidConfiguration, match="community would"):
+        msgspec.structs.replace(Config.from_environment(DRY), destinations=(real,))

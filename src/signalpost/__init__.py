@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     )
     from signalpost.integration.integration import NotificationIntegration
     from signalpost.integration.log_handler import AlertLogHandler
-    from signalpost.service import AsyncNotificationService, Health, HealthStatus
+    from signalpost.service.health import Health, HealthStatus, Role
+    from signalpost.service.service import AsyncNotificationService
     from signalpost.sinks.discord.service import DiscordService
     from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
     from signalpost.startup import AsyncNotificationStartup, on_strategy_start, on_strategy_stop
@@ -90,6 +91,7 @@ __all__ = [
     "Receipt",
     "Refusal",
     "Rejected",
+    "Role",
     "Signal",
     "SignalStatus",
     "SignalType",
@@ -122,7 +124,7 @@ _ROOM_BY_NAME = {
     "AlertSeverity": "domain.alert",
     "AlertStatus": "domain.alert",
     "Announcement": "domain.announcement",
-    "AsyncNotificationService": "service",
+    "AsyncNotificationService": "service.service",
     "AsyncNotificationStartup": "startup",
     "Candle": "domain.candle",
     "CircuitBreaker": "delivery.pacing.breaker",
@@ -134,8 +136,8 @@ _ROOM_BY_NAME = {
     "DiscordService": "sinks.discord.service",
     "Evidence": "errors",
     "Filtered": "trading.strategies.port",
-    "Health": "service",
-    "HealthStatus": "service",
+    "Health": "service.health",
+    "HealthStatus": "service.health",
     "Instrument": "domain.instrument",
     "InvalidCandleFile": "errors",
     "InvalidConfiguration": "errors",
@@ -151,6 +153,7 @@ _ROOM_BY_NAME = {
     "Receipt": "sinks.evidence",
     "Refusal": "domain.ticket",
     "Rejected": "sinks.evidence",
+    "Role": "service.health",
     "Signal": "domain.signal",
     "SignalStatus": "domain.side",
     "SignalType": "domain.side",

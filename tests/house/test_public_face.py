@@ -28,7 +28,8 @@ HEAVY_ROOMS = {
     "integration.functions",
     "integration.integration",
     "integration.log_handler",
-    "service",
+    "service.health",
+    "service.service",
     "sinks.discord.service",
     "startup",
 }

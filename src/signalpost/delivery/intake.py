@@ -12,7 +12,15 @@ from datetime import datetime, timedelta
 from typing import get_args
 
 from signalpost import clock
-from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, Put, PutResult, StreamState
+from signalpost.delivery.outbox.commands import (
+    LoadState,
+    NewDelivery,
+    NewNotification,
+    Put,
+    PutResult,
+    SaveFacts,
+    StreamState,
+)
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.routing import NO_WEBHOOK, Routing
@@ -34,6 +42,8 @@ MOST_HELD = 10_000
 _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
 _KEY_LASTS_FOR = timedelta(days=7)
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
+_ITSELF = "(store)"
+"""In place of a destination's name: where a store that fell ill is tried."""
 
 
 class Intake:
@@ -49,20 +59,27 @@ class Intake:
         on_put: Callable[[Iterable[str], NotificationPriority, datetime], None],
         run: str | None = None,
     ) -> None:
+        self.routing = routing
+        """By what is routed from now on."""
         self._outbox = outbox
-        self._routing = routing
         self._ids = ids
         self._emit = emit
         self._on_put = on_put
         self._run = run
         self._held: deque[NewNotification] = deque()
-        self._writing_held: asyncio.Task[None] | None = None
-        self._store_is_well = True
+        self._held_by_key: dict[str, Notification] = {}
+        self._recovering: asyncio.Task[None] | None = None
+        self._trouble = ""
 
     @property
     def held(self) -> int:
         """How many notifications wait in memory for the store to be well again."""
         return len(self._held)
+
+    @property
+    def trouble(self) -> str:
+        """Why the store did not take what was last put; empty where it did, or has recovered since."""
+        return self._trouble
 
     async def accept(
         self,
@@ -89,22 +106,39 @@ class Intake:
             return self._kept_back(new, str(fault), hold=hold)
         return ticket
 
+    async def load_state(self, stream: str) -> StreamState | None:
+        """The last committed state of a stream; None where there is none. Raises StoreFailed."""
+        return await self._outbox.do(LoadState(stream))
+
     async def commit(
-        self, state: StreamState, signals: Sequence[Signal], user_tier: UserTier | str | None = None
+        self,
+        state: StreamState,
+        signals: Sequence[Signal],
+        user_tier: UserTier | str | None = None,
+        *,
+        event: str = "new",
+        priority: NotificationPriority | int | str | None = None,
+        context: Mapping[str, object] | None = None,
     ) -> list[Ticket]:
         """Write a stream's state together with the signals of its last candle, all or nothing.
 
-        Raises StoreFailed where the store cannot: the stream must not go on then.
+        Raises StoreFailed where the store cannot, or others are held and must go first: the stream must not go on then.
         """
-        news = [self._new(signal, "new", None, user_tier, None, None) for signal in signals]
-        return await self._write(news, state)
+        news = [self._new(signal, event, priority, user_tier, context, None) for signal in signals]
+        if self._held:
+            raise StoreFailed(f"{len(self._held)} notifications are not written down yet ({self._trouble}): try again")
+        try:
+            return await self._write(news, state)
+        except StoreFailed as fault:
+            self._fell_ill(str(fault))
+            raise
 
     async def close(self) -> int:
         """Try once more to write what is held, and return how many notifications could not be."""
-        if self._writing_held is not None:
-            self._writing_held.cancel()
+        if self._recovering is not None:
+            self._recovering.cancel()
             with suppress(asyncio.CancelledError):
-                await self._writing_held
+                await self._recovering
         with suppress(StoreFailed):
             await self._write_held()
         return len(self._held)
@@ -112,9 +146,11 @@ class Intake:
     async def _write(self, news: Sequence[NewNotification], state: StreamState | None) -> list[Ticket]:
         """Put those that have somewhere to go, and answer for all of them in order."""
         routed = tuple(new for new in news if _is_routed(new))
-        answers = await self._outbox.do(Put(routed, state)) if routed or state else []
-        if answers and not self._held:
-            self._store_moved()
+        answers: list[PutResult] = []
+        if routed or state:
+            answers = await self._outbox.do(Put(routed, state))
+            if not self._held:
+                self._recovered()
         results = iter(answers)
         tickets = [_ticket(new, next(results)) if _is_routed(new) else _refused(new) for new in news]
         for new, ticket in zip(news, tickets, strict=True):
@@ -128,7 +164,13 @@ class Intake:
             self._on_put(waiting, new.notification.priority, new.notification.valid_until)
 
     def _kept_back(self, new: NewNotification, reason: str, *, hold: bool) -> Ticket:
-        if not hold:
+        told = new.notification
+        first = self._held_by_key.get(told.key)
+        if first is not None and first.content_hash == told.content_hash:
+            ticket = Ticket(Outcome.DUPLICATE, first.id)
+        elif first is not None:
+            ticket = _conflict(told)
+        elif not hold:
             ticket = Ticket(Outcome.REFUSED, "", f"the store is unwell: {reason}", Refusal.STORE)
         elif len(self._held) >= MOST_HELD:
             why = (
@@ -137,32 +179,40 @@ class Intake:
             ticket = Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY)
         else:
             self._held.append(new)
-            ticket = Ticket(Outcome.HELD, new.notification.id, reason)
-        self._emit(Taken(ticket, new.notification, ()))
-        self._store_moved(reason)
-        if self._held and self._writing_held is None:
-            self._writing_held = asyncio.get_running_loop().create_task(self._keep_writing_held())
+            self._held_by_key[told.key] = told
+            ticket = Ticket(Outcome.HELD, told.id, reason)
+        self._emit(Taken(ticket, told, ()))
+        self._fell_ill(reason)
         return ticket
 
-    def _store_moved(self, trouble: str = "") -> None:
-        """Tell that the store fell ill, or is well again, once each time."""
-        if self._store_is_well is bool(trouble):
-            self._store_is_well = not trouble
-            self._emit(StoreMoved(self._store_is_well, trouble))
+    def _fell_ill(self, trouble: str) -> None:
+        """Tell that the store fell ill, once, and see to it until it is well again."""
+        if not self._trouble:
+            self._trouble = trouble
+            self._emit(StoreMoved(is_well=False, reason=trouble))
+        if self._recovering is None:
+            self._recovering = asyncio.get_running_loop().create_task(self._recover())
 
-    async def _keep_writing_held(self) -> None:
-        while self._held:
+    def _recovered(self) -> None:
+        if self._trouble:
+            self._trouble = ""
+            self._emit(StoreMoved(is_well=True))
+
+    async def _recover(self) -> None:
+        """Write what is held as soon as the store can; where nothing is held, find out whether it could."""
+        while self._trouble:
             await asyncio.sleep(_TRY_AGAIN_AFTER.total_seconds())
             with suppress(StoreFailed):
-                await self._write_held()
-        self._writing_held = None
-        self._store_moved()
+                await (self._write_held() if self._held else self._outbox.do(SaveFacts(_ITSELF, {"tried": b"1"})))
+                if not self._held:  # something may have been, in the meantime
+                    self._recovered()
+        self._recovering = None
 
     async def _write_held(self) -> None:
         """Write what is held, oldest first; what came in meanwhile goes behind it. Raises StoreFailed."""
         while self._held:
             await self._write((self._held[0],), None)
-            self._held.popleft()
+            del self._held_by_key[self._held.popleft().notification.key]
 
     def _new(
         self,
@@ -198,7 +248,7 @@ class Intake:
         stale = None
         if notification.valid_until <= notification.accepted_at:
             stale = f"stale: it was worth sending until {iso(notification.valid_until)}"
-        routes = self._routing.route(notification.payload, notification.user_tier, notification.about)
+        routes = self.routing.route(notification.payload, notification.user_tier, notification.about)
         return tuple(
             NewDelivery(route.destination, rank)
             if (reason := route.suppressed_for or stale) is None
@@ -227,9 +277,13 @@ def _refused(new: NewNotification) -> Ticket:
 
 def _ticket(new: NewNotification, result: PutResult) -> Ticket:
     if result.outcome is Outcome.REFUSED:
-        reason = f"{new.notification.key!r} was accepted before with other content: give it an id of its own"
-        return Ticket(Outcome.REFUSED, "", reason, Refusal.CONFLICT)
+        return _conflict(new.notification)
     reasons = [each.reason for each in new.deliveries if each.state is DeliveryState.SUPPRESSED]
     if result.outcome is Outcome.ACCEPTED and len(reasons) == len(new.deliveries):
         return Ticket(Outcome.SUPPRESSED, result.notification_id, reasons[0])
     return Ticket(result.outcome, result.notification_id)
+
+
+def _conflict(told: Notification) -> Ticket:
+    reason = f"{told.key!r} was accepted before with other content: give it an id of its own"
+    return Ticket(Outcome.REFUSED, "", reason, Refusal.CONFLICT)

@@ -6,6 +6,7 @@ refused. See docs/promises.md, P10.
 """
 
 from collections.abc import Collection, Mapping
+from math import inf
 from typing import NamedTuple
 
 from signalpost.domain.destinations import (
@@ -25,6 +26,7 @@ NO_WEBHOOK = "no webhook"
 ABOUT_ITSELF = "about itself"
 _LOWEST_READER = {SIGNALS_FREE: 0, SIGNALS_PREMIUM: 10}
 """The rank of the lowest tier that reads a usual destination of signals."""
+_USUAL_RANKS: dict[UserTier, float] = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
 _FOR_OPERATORS = (SYSTEM_STATUS, ALERTS_CRITICAL, ALERTS_GENERAL)
 
 
@@ -61,12 +63,19 @@ class Routing:
     ) -> None:
         self._configured = frozenset(configured)
         self._tiers = dict(tiers or {})
-        _check_audiences(self._tiers)
+        self._lowest_readers = _lowest_readers(self._tiers)
         self._everything_to = everything_to
 
     def route(self, payload: Payload, tier: UserTier, about: str | None = None) -> tuple[Route, ...]:
         """Where `payload`, meant for `tier`, goes; never to what it is about. Empty where no table knows."""
         return tuple(self._checked(name, about) for name in self._destinations(payload, tier, about))
+
+    def may_show(self, payload: Payload, tier: UserTier, destination: str) -> bool:
+        """Whether a delivery that was routed before may be shown at `destination`: no lower tier reads it."""
+        if not isinstance(payload, Signal) or destination in self._destinations(payload, tier, None):
+            return True
+        ranks = {**_USUAL_RANKS, **{name: each.rank for name, each in self._tiers.items()}}
+        return ranks.get(tier, inf) <= self._lowest_readers.get(destination, inf)
 
     def _destinations(self, payload: Payload, tier: UserTier, about: str | None) -> tuple[str, ...]:
         if self._everything_to is not None:
@@ -85,7 +94,8 @@ class Routing:
         return Route(destination, None if destination in self._configured else NO_WEBHOOK)
 
 
-def _check_audiences(tiers: Mapping[UserTier, Tier]) -> None:
+def _lowest_readers(tiers: Mapping[UserTier, Tier]) -> Mapping[str, int]:
+    """The rank of the lowest tier that reads each destination of signals. Raises InvalidConfiguration."""
     lowest = dict(_LOWEST_READER)
     for tier in tiers.values():
         for destination in tier.signals_to:
@@ -97,3 +107,4 @@ def _check_audiences(tiers: Mapping[UserTier, Tier]) -> None:
                     f"tier {str(name)!r} has rank {tier.rank}, and {destination} is read by tiers of rank "
                     f"{lowest[destination]}: name a destination of its own"
                 )
+    return lowest

@@ -64,5 +64,12 @@ class StoreMoved(NamedTuple):
     reason: str = ""
 
 
-Event = Taken | SendBegan | SendEnded | Settled | BreakerMoved | DestinationGone | StoreMoved
+class TookOver(NamedTuple):
+    """The owner of the data folder is gone: this process delivers now, by its own configuration."""
+
+    destinations: tuple[str, ...]
+    """What it delivers to."""
+
+
+Event = Taken | SendBegan | SendEnded | Settled | BreakerMoved | DestinationGone | StoreMoved | TookOver
 Listener = Callable[[Event], None]

@@ -3,7 +3,7 @@
 import logging
 
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.events import BreakerMoved, DestinationGone, Event, SendBegan, SendEnded, Settled, Taken
+from signalpost.domain.events import BreakerMoved, DestinationGone, Event, SendBegan, SendEnded, Settled, Taken, TookOver
 from signalpost.domain.ticket import Outcome
 
 logger = logging.getLogger("signalpost")
@@ -33,6 +33,9 @@ def log(event: Event) -> None:
             logger.warning("the breaker of %s is %s", destination, state)
         case DestinationGone(destination, reason):
             logger.error("%s is gone for good: %s", destination, reason)
+        case TookOver(destinations):
+            names = ", ".join(destinations)
+            logger.warning("the process that delivered is gone: this one delivers now, to %s", names)
         case _:
             level, state = (logging.WARNING, "well again") if event.is_well else (logging.ERROR, "unwell")
             logger.log(level, "the store is %s%s", state, _because(event.reason))

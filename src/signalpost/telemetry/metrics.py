@@ -38,8 +38,12 @@ class Metrics:
                 pass
 
     def found_open(self, deliveries: int) -> None:
-        """Add deliveries that were open when the service started."""
+        """Add deliveries that another process put."""
         self._open += deliveries
+
+    def counted_open(self, deliveries: int) -> None:
+        """Take this for the number of open deliveries: the store was asked."""
+        self._open = deliveries
 
     def snapshot(self) -> Mapping[str, int]:
         """All counts by name."""

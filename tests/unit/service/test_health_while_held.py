@@ -15,5 +15,5 @@ async def test_what_is_held_is_unhealthy_also_when_the_store_has_settled_somethi
         service._emit(StoreMoved(is_well=True))  # as dispatch says when it has settled a delivery
         assert service.health() == (HealthStatus.UNHEALTHY, ("1 notifications are not written down yet",))
         disk.execute("PRAGMA max_page_count=1000000")
-        await service._running.intake._writing_held  # type: ignore[union-attr, misc]
+        await service._running.intake._recovering  # type: ignore[union-attr, misc]
         assert service.is_healthy()

@@ -5,7 +5,7 @@ from typing import Any
 
 from signalpost.delivery.outbox.commands import Prune
 from signalpost.errors import StoreFailed
-from signalpost.service import _prune
+from signalpost.service.delivering import _prune
 from signalpost.testing.virtual_loop import run_virtual
 
 

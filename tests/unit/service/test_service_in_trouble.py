@@ -125,7 +125,7 @@ async def test_a_full_disk_holds_what_comes_in_and_all_of_it_is_delivered_when_t
         assert service.health().status is HealthStatus.UNHEALTHY
         assert "make room on the disk" in service.health().reasons[0]
         disk.execute("PRAGMA max_page_count=1000000")
-        await service._running.intake._writing_held  # type: ignore[union-attr, misc]
+        await service._running.intake._recovering  # type: ignore[union-attr, misc]
         assert service.is_healthy()
         await service.drain(timeout=30)
         assert [(await service.deliveries(ticket.id))[0].state for ticket in tickets] == ["delivered"] * 3
@@ -143,16 +143,6 @@ async def test_what_is_held_and_cannot_be_written_at_the_end_is_told_as_lost(
 
 def _disk_of(service: AsyncNotificationService) -> sqlite3.Connection:
     return service._running.outbox._core._db  # type: ignore[union-attr, attr-defined, no-any-return]
-
-
-async def test_a_second_service_on_the_same_folder_is_refused_with_the_first_ones_process(
-    config_for: ConfigFor,
-) -> None:
-    async with AsyncNotificationService(config_for()):
-        with pytest.raises(StoreUnusable, match=r"outbox\.db"):
-            await AsyncNotificationService(config_for()).start()
-    async with AsyncNotificationService(config_for()) as service:
-        assert service.is_healthy(), "the folder is free again"
 
 
 async def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -> None:

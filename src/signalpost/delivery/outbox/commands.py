@@ -174,6 +174,9 @@ class History(Command[tuple[Attempt, ...]], frozen=True):
 class Stats(Command[dict[tuple[str, DeliveryState], int]], frozen=True):
     """Count. Answer: the number of deliveries by (destination, state)."""
 
+    only_open: bool = False
+    """Only what is pending or leased, which costs no more than there is of it."""
+
 
 class LoadState(Command[StreamState | None], frozen=True):
     """The last committed state of a stream. Answer: `StreamState`, or None."""

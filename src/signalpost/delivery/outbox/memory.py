@@ -160,6 +160,9 @@ class _MemoryTables:
     def stats(self) -> dict[tuple[str, DeliveryState], int]:
         return dict(Counter((name.destination, row.delivery.state) for name, row in self._rows.items()))
 
+    def open_stats(self) -> dict[tuple[str, DeliveryState], int]:
+        return {name: count for name, count in self.stats().items() if not name[1].is_terminal}
+
     def stream(self, name: str) -> StreamState | None:
         return self._streams.get(name)
 

@@ -92,11 +92,11 @@ class SqliteCore:
         """By which word the owner is known, where that is this core; None where it is not."""
         return None if self._lock is None else self._lock.holder
 
-    def own(self) -> bool:
-        """Become the owner if there is none; answers whether this is the owner now. Raises StoreUnusable."""
+    def own(self) -> str | None:
+        """Become the owner if there is none, and return `holder`. Raises StoreUnusable where a lock cannot be made."""
         if self._lock is None:
             self._lock = FileLock.taken(self.lock_path)
-        return self._lock is not None
+        return self.holder
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Carry out the commands, and sync them to the disk.

@@ -11,6 +11,7 @@ import msgspec
 
 from signalpost.delivery.outbox import statements as sql
 from signalpost.delivery.outbox.commands import Find, Message, StreamState
+from signalpost.delivery.outbox.lane_heads import DEPTH, Head
 from signalpost.delivery.outbox.lanes import Row
 from signalpost.delivery.outbox.tables import Key
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
@@ -37,6 +38,9 @@ class SqliteTables:
         self._nothing_overdue_before = _EVER
         self._swept = ""
         self._recent: dict[int, Notification] = {}
+        self._heads: dict[str, Head] = {}
+        self._lent: dict[str, dict[DeliveryId, Row]] | None = None
+        """What is leased, by destination: None where it has to be asked for."""
 
     def forget(self) -> None:
         """Forget what was learnt, because a transaction was rolled back or another process has written."""
@@ -44,6 +48,8 @@ class SqliteTables:
         self._nothing_overdue_before = _EVER
         self._number = None
         self._recent.clear()
+        self._heads.clear()
+        self._lent = None
 
     @property
     def last_number(self) -> int:
@@ -112,17 +118,21 @@ class SqliteTables:
         self._write(sql.DELETE_NOTIFICATION, [(number,) for number, _ in numbered])
 
     def rows(self, names: Sequence[DeliveryId]) -> dict[DeliveryId, Row]:
-        """Look deliveries up by their primary key."""
-        found = (self._db.execute(sql.ROW, name).fetchone() for name in names)
-        return {row.delivery.id: row for row in map(_row, filter(None, found))}
+        """Look deliveries up by their primary key; those that are leased are remembered."""
+        rows = (self._lent_by(name.destination).get(name) or self._looked_up_row(name) for name in names)
+        return {row.delivery.id: row for row in rows if row is not None}
 
     def waiting(self, sequences: Collection[str]) -> Iterable[Row]:
         """Look up what waits of some sequences."""
         return map(_row, self._looked_up(sql.WAITING, list(sequences)).fetchall())
 
     def lane(self, destination: str) -> Iterator[Row]:
-        """Walk along a lane's index."""
-        return map(_row, _stepwise(self._db.execute(sql.LANE, (destination,))))
+        """Go through the lane's head, and then along its index, where anything is behind that."""
+        if (head := self._heads.get(destination)) is None or not (head or head.is_whole):
+            head = self._heads[destination] = Head(islice(self._along(destination), DEPTH + 1))
+        yield from head
+        if not head.is_whole:
+            yield from islice(self._along(destination), len(head), None)
 
     def overdue(self, now: datetime, limit: int) -> list[Row]:
         """Walk over all that is pending, but only when something can be overdue."""
@@ -136,8 +146,8 @@ class SqliteTables:
         return rows
 
     def in_flight(self, destination: str) -> Collection[str]:
-        """Look up what a lane has lent."""
-        return [sequence for (sequence,) in self._db.execute(sql.IN_FLIGHT, (destination,))]
+        """Tell what a lane has lent."""
+        return [row.delivery.sequence for row in self._lent_by(destination).values()]
 
     def find(self, wanted: Find) -> list[Row]:
         """Look deliveries up by what is asked for."""
@@ -153,12 +163,12 @@ class SqliteTables:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Insert deliveries."""
-        self._learn(rows)
+        self._learn(rows, was=None)
         self._write(sql.ADD, [_values(row) for row in rows])
 
     def move(self, rows: Sequence[Row], was: DeliveryState) -> None:
         """Update deliveries."""
-        self._learn(rows)
+        self._learn(rows, was)
         if self._counts is not None:
             self._counts.subtract((row.delivery.id.destination, was.value) for row in rows)
         self._write(sql.MOVE, [_changes(row.delivery) for row in rows])
@@ -199,6 +209,10 @@ class SqliteTables:
             self._counts = _counted(self._db.execute(sql.COUNT))
         return {(lane, _STATES[state]): count for (lane, state), count in self._counts.items() if count}
 
+    def open_stats(self) -> dict[tuple[str, DeliveryState], int]:
+        """Count along the index that holds nothing else."""
+        return {(lane, _STATES[state]): count for lane, state, count in self._db.execute(sql.COUNT_OPEN)}
+
     def stream(self, name: str) -> StreamState | None:
         """Read a stream's state."""
         query = "SELECT stream, fingerprint, watermark, state FROM stream WHERE stream = ?"
@@ -221,13 +235,41 @@ class SqliteTables:
         forgotten = [(destination, name) for name, value in facts.items() if not value]
         self._write("DELETE FROM fact WHERE destination = ? AND name = ?", forgotten)
 
-    def _learn(self, rows: Sequence[Row]) -> None:
-        """Keep count, and keep the promise of `_nothing_overdue_before`, for rows as they are now."""
+    def _learn(self, rows: Sequence[Row], was: DeliveryState | None) -> None:
+        """Keep in step what is remembered beside the file, for rows as they are now."""
         if self._counts is not None:
             self._counts.update((row.delivery.id.destination, row.delivery.state.value) for row in rows)
         ends = [row.delivery.valid_until for row in rows if row.is_pending]
         if ends:
             self._nothing_overdue_before = min(self._nothing_overdue_before, _micros(min(ends)))
+        for row in rows:
+            self._learn_place(row, was)
+
+    def _learn_place(self, row: Row, was: DeliveryState | None) -> None:
+        name = row.delivery.id
+        if was is DeliveryState.LEASED:
+            self._lent_by(name.destination).pop(name, None)
+        elif row.delivery.state is DeliveryState.LEASED:
+            self._lent_by(name.destination)[name] = row
+        if (head := self._heads.get(name.destination)) is not None:
+            if was is DeliveryState.PENDING:
+                head.leave(name)
+            if row.is_pending:
+                head.enter(row)
+
+    def _lent_by(self, destination: str) -> dict[DeliveryId, Row]:
+        if self._lent is None:
+            self._lent = {}
+            for row in map(_row, self._db.execute(sql.LENT).fetchall()):
+                self._lent.setdefault(row.delivery.id.destination, {})[row.delivery.id] = row
+        return self._lent.setdefault(destination, {})
+
+    def _along(self, destination: str) -> Iterator[Row]:
+        return map(_row, _stepwise(self._db.execute(sql.LANE, (destination,))))
+
+    def _looked_up_row(self, name: DeliveryId) -> Row | None:
+        found = self._db.execute(sql.ROW, name).fetchone()
+        return None if found is None else _row(found)
 
     def _looked_up(self, query: str, names: Sequence[str]) -> sqlite3.Cursor:
         if len(names) == 1:

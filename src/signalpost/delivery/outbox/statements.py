@@ -19,7 +19,7 @@ OVERDUE = (
     " LIMIT ?"
 )
 NEXT_OVERDUE = f"SELECT min(valid_until) FROM delivery {IN_LANE} 'pending'"
-IN_FLIGHT = f"SELECT sequence FROM delivery {IN_LANE} 'leased' AND destination = ?"
+LENT = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
 # The two below go on with one value or with a list: a list costs more to begin, and less for each of many.
 WAITING = f"SELECT {COLUMNS} FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence"
 ROW = f"SELECT {COLUMNS} FROM delivery {ONE}"
@@ -42,6 +42,10 @@ ADD_MESSAGE = """
 INSERT INTO message (destination, message_id, sent_at, version, shows) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET shows = shows + excluded.shows, version = excluded.version"""
 COUNT = "SELECT destination, state, count(*) FROM delivery GROUP BY destination, state"
+COUNT_OPEN = (
+    "SELECT destination, state, count(*) FROM delivery INDEXED BY lane WHERE state IN ('pending', 'leased')"
+    " GROUP BY state, destination"
+)
 
 _GONE = f"FROM delivery WHERE notification_id IN {LISTED}"
 COUNT_GONE = f"SELECT destination, state, count(*) {_GONE} GROUP BY destination, state"

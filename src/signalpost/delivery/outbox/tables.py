@@ -104,6 +104,10 @@ class Tables(Protocol):
         """The number of deliveries by destination and state, without zeros."""
         ...
 
+    def open_stats(self) -> dict[tuple[str, DeliveryState], int]:
+        """The same of what is pending or leased."""
+        ...
+
     def stream(self, name: str) -> StreamState | None:
         """The state of a stream."""
         ...

@@ -2,18 +2,44 @@
 
 Whatever was asked while the last commit ran goes into the next one. Nobody waits for company: a lone command is
 committed at once, and under load a group grows by itself to what arrives within one commit.
+
+Where other processes write into the same store, it finds that out with its next batch, and when it has nothing to do by
+a look every 100 ms, which changes nothing and wakes no loop unless there is news.
 """
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, Protocol
 
+from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.commands import Answer, Command
 from signalpost.delivery.outbox.port import Core
 from signalpost.errors import StoreClosed, StoreFailed
 
+LOOK_EVERY = 0.1
+"""Seconds after which an outbox that has nothing to do looks for what other processes wrote."""
+
 _Asked = tuple[Command[Any], asyncio.Future[Any]]
+
+
+class _Wish(Enum):
+    LOOK = "look"
+
+
+class SharedCore(Core, Protocol):
+    """A core whose store other processes write, too."""
+
+    def look(self) -> None:
+        """Find out whether others have written. Raises StoreFailed."""
+        ...
+
+    def news(self) -> tuple[Arrival, ...] | None:
+        """What others were found to have put, each time only once; None where they have written nothing."""
+        ...
 
 
 class ThreadedOutbox:
@@ -24,8 +50,10 @@ class ThreadedOutbox:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._shared: SharedCore | None = None
+        self._on_news: Callable[[tuple[Arrival, ...]], None] = _nobody
         self._loop = asyncio.get_running_loop()
-        self._asked: SimpleQueue[_Asked | None] = SimpleQueue()
+        self._asked: SimpleQueue[_Asked | _Wish | None] = SimpleQueue()
         self._is_closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = Thread(target=self._run, name="signalpost outbox", daemon=True)
@@ -44,6 +72,15 @@ class ThreadedOutbox:
         self._asked.put((command, waiter))
         return await waiter
 
+    def listen(self, core: SharedCore, on_news: Callable[[tuple[Arrival, ...]], None]) -> None:
+        """From now on tell `on_news`, on the loop, what others have put into this outbox's `core`."""
+        self._on_news, self._shared = on_news, core
+        self.look()
+
+    def look(self) -> None:
+        """Find out soon whether others have written."""
+        self._asked.put(_Wish.LOOK)
+
     async def close(self) -> None:
         """Commit what was asked for before, end the thread and release the core; once is enough."""
         if not self._is_closed:
@@ -56,8 +93,11 @@ class ThreadedOutbox:
         is_open = True
         while is_open:
             batch, is_open = self._gathered()
-            if batch:
-                self._tell(self._answer, [waiter for _, waiter in batch], *self._applied(batch))
+            answered = self._applied(batch) if batch else None
+            if self._shared is not None:
+                self._tell_news(self._shared, is_idle=answered is None)
+            if answered is not None:  # after the news, so that a count that was asked for is the last word
+                self._tell(self._answer, [waiter for _, waiter in batch], *answered)
         fault = None
         try:
             self._core.close()
@@ -66,16 +106,28 @@ class ThreadedOutbox:
         self._tell(self._end, fault)
 
     def _gathered(self) -> tuple[list[_Asked], bool]:
-        """All that was asked since the last time, at least one thing; and whether there will be more."""
+        """All that was asked since the last time; and whether there will be more."""
         batch: list[_Asked] = []
-        asked = self._asked.get()
-        while asked is not None:
-            batch.append(asked)
-            try:
+        try:
+            asked = self._asked.get(timeout=None if self._shared is None else LOOK_EVERY)
+            while asked is not None:
+                if not isinstance(asked, _Wish):
+                    batch.append(asked)
                 asked = self._asked.get_nowait()
-            except Empty:
-                return batch, True
+        except Empty:
+            return batch, True
         return batch, False
+
+    def _tell_news(self, shared: SharedCore, *, is_idle: bool) -> None:
+        if is_idle:
+            with suppress(StoreFailed):  # whoever asks for something will be told
+                shared.look()
+        if (news := shared.news()) is not None:
+            self._tell(self._hear, news)
+
+    def _hear(self, news: tuple[Arrival, ...]) -> None:
+        if not self._is_closed:
+            self._on_news(news)
 
     def _applied(self, batch: list[_Asked]) -> tuple[list[Any], Exception | None]:
         try:
@@ -104,6 +156,10 @@ class ThreadedOutbox:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(fault)
+
+
+def _nobody(_: tuple[Arrival, ...]) -> None:
+    """Nobody wants to know."""
 
 
 def _failure(fault: Exception) -> StoreFailed:

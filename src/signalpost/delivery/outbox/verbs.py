@@ -228,8 +228,8 @@ def _history(tables: Tables, command: History) -> tuple[Attempt, ...]:
     return tables.attempts(command.id)
 
 
-def _stats(tables: Tables, _: Stats) -> dict[tuple[str, DeliveryState], int]:
-    return tables.stats()
+def _stats(tables: Tables, command: Stats) -> dict[tuple[str, DeliveryState], int]:
+    return tables.open_stats() if command.only_open else tables.stats()
 
 
 def _load_state(tables: Tables, command: LoadState) -> StreamState | None:

@@ -1,0 +1,85 @@
+"""The owner's half of a service: the far ends, their lanes, the bell at the door, and the forgetting of what is old."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from random import random
+from typing import NamedTuple, Self
+
+from signalpost import clock
+from signalpost.config import Config
+from signalpost.delivery.audience import Audience
+from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
+from signalpost.delivery.doorbell import Doorbell
+from signalpost.delivery.outbox.arrivals import Arrival
+from signalpost.delivery.outbox.commands import Prune
+from signalpost.delivery.outbox.port import Outbox
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.delivery.routing import Routing
+from signalpost.domain.delivery import Delivery
+from signalpost.domain.events import Listener
+from signalpost.errors import StoreFailed
+from signalpost.sinks.discord.service import DiscordService
+
+_PRUNE_EVERY = timedelta(hours=1)
+_PRUNE_PAGE = 200
+
+
+class Delivering(NamedTuple):
+    """What delivers all that waits in a data folder whose owner this process is."""
+
+    discord: DiscordService
+    dispatcher: Dispatcher
+    bell: Doorbell
+    pruning: asyncio.Task[None]
+
+    @classmethod
+    async def begin(cls, config: Config, routing: Routing, outbox: ThreadedOutbox, emit: Listener) -> Self:
+        """Take up what an earlier owner left, and begin to deliver. Raises StoreFailed; nothing is begun then."""
+        discord = DiscordService({each.name: each.webhook for each in config.destinations})
+        try:
+            lanes = {
+                each.name: LaneSettings(
+                    Audience(discord.webhook(each.name), each.name, routing),
+                    limits=each.limits,
+                    host=each.address.host,
+                    workers=config.workers,
+                )
+                for each in config.destinations
+            }
+            dispatcher = Dispatcher(outbox, lanes, jitter=random, emit=emit, host_rate=config.host_rate)
+            await dispatcher.start()
+        except BaseException:
+            await discord.close()
+            raise
+        pruning = asyncio.get_running_loop().create_task(_prune(outbox, config.retention), name="signalpost pruning")
+        return cls(discord, dispatcher, Doorbell(config.home, outbox.look), pruning)
+
+    def welcome(self, arrivals: Sequence[Arrival]) -> None:
+        """Others have written: wake those whom it concerns, and where nobody knows whom, all."""
+        for arrival in arrivals:
+            self.dispatcher.wake((arrival.destination,), arrival.priority)
+        if not arrivals:
+            for lane in self.dispatcher.lanes.values():
+                lane.look_again()
+
+    async def end(self, timeout: float) -> list[Delivery]:
+        """Deliver what can be within `timeout` seconds, then close everything but the outbox."""
+        left = await self.dispatcher.stop(timeout)
+        self.bell.close()
+        self.pruning.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.pruning
+        await self.discord.close()
+        return list(left)
+
+
+async def _prune(outbox: Outbox, retention: timedelta) -> None:
+    """Forget what ended long ago, an hour apart, in pages so short that nobody waits for them."""
+    while True:
+        with suppress(StoreFailed):
+            now = clock.now()
+            while await outbox.do(Prune(before=now - retention, now=now, limit=_PRUNE_PAGE)) == _PRUNE_PAGE:
+                await asyncio.sleep(0)
+        await asyncio.sleep(_PRUNE_EVERY.total_seconds())

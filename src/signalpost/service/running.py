@@ -1,0 +1,218 @@
+"""A started service: it owns its data folder, or puts beside the owner until that is gone. See docs/why/0018."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Self
+from weakref import WeakSet
+
+from signalpost.config import STORE_FILE, Config
+from signalpost.delivery.dispatch.dispatcher import Dispatcher
+from signalpost.delivery.doorbell import Ringer
+from signalpost.delivery.intake import Intake
+from signalpost.delivery.outbox.arrivals import Arrival
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.lock import holder_of, is_held
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.threaded import LOOK_EVERY, ThreadedOutbox
+from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
+from signalpost.delivery.routing import Routing
+from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.domain.delivery import Delivery
+from signalpost.domain.events import Event, Listener, TookOver
+from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import StoreClosed, StoreFailed, StoreUnusable
+from signalpost.service.delivering import Delivering
+from signalpost.service.health import Role
+from signalpost.service.own_puts import OwnPuts
+from signalpost.telemetry.log import logger
+from signalpost.telemetry.metrics import Metrics
+
+_COUNT_EVERY = 1.0
+_TRY_AGAIN_AFTER = 1.0
+_NOBODY_DELIVERS = "no process delivers what is put here: start one that has webhooks, such as `signalpost serve`"
+
+
+class Running:
+    """What a started service consists of. Made by `begin`."""
+
+    def __init__(self, config: Config, core: SqliteCore, emit: Listener, metrics: Metrics) -> None:
+        self.process = os.getpid()
+        self.outbox = ThreadedOutbox(core)
+        self.trouble: str | None = None
+        """Why nobody delivers what is put here; None where somebody does."""
+        self._config = config
+        self._core = core
+        self._listener = emit
+        self._metrics = metrics
+        self._own_routing = Routing(
+            [each.name for each in config.destinations], tiers=config.tiers, everything_to=config.everything_to
+        )
+        # A source of its own, which no caller's seed repeats: asking the system for each id would be slow.
+        ids = TicketIds(Random().getrandbits)  # noqa: S311  # ids are no secrets
+        self.intake = Intake(self.outbox, self._own_routing, ids, emit=self._emit, on_put=self._put, run=config.run)
+        self._puts = OwnPuts(self.outbox)
+        self._ringer = Ringer(config.home)
+        self._delivering: Delivering | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
+        self._followed = ""
+        _alive.add(self)
+
+    @classmethod
+    async def begin(cls, config: Config, emit: Listener, metrics: Metrics) -> Self:
+        """Open the store, and deliver from it, or put beside the process that does. Raises StoreUnusable.
+
+        Who has no destination never owns a folder: it would keep it from those who could deliver.
+        """
+        _make_home(config.home)
+        owns = None if config.destinations else False
+        core = await asyncio.to_thread(SqliteCore, config.home / STORE_FILE, owns=owns)
+        running = cls(config, core, emit, metrics)
+        try:
+            await running._count()
+            if core.holder is not None:
+                await running._deliver(core.holder)
+            else:
+                await running._follow()
+                running._watching = asyncio.get_running_loop().create_task(running._watch(), name="signalpost watch")
+            running.outbox.listen(core, running._hear)
+        except BaseException:
+            running._ringer.close()
+            await running.outbox.close()
+            raise
+        return running
+
+    @property
+    def role(self) -> Role:
+        """Whether this process delivers."""
+        return Role.PRODUCER if self._delivering is None else Role.OWNER
+
+    @property
+    def dispatcher(self) -> Dispatcher | None:
+        """All lanes together; None in a producer, which has none."""
+        return None if self._delivering is None else self._delivering.dispatcher
+
+    @property
+    def knows_owner(self) -> bool:
+        """Whether an owner has said, now or before, how it routes."""
+        return bool(self._followed)
+
+    async def drain(self, timeout: float | None) -> list[Delivery]:
+        """Wait until nothing can be delivered now; in a producer, until what this process put has ended."""
+        if self._delivering is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._puts.ended()
+            return await self._puts.still_open()
+        return list(await self._delivering.dispatcher.drain(timeout))
+
+    async def end(self, timeout: float) -> list[Delivery]:
+        """Take nothing in any more, deliver what is this process's to deliver within `timeout` seconds, and close."""
+        held = await self.intake.close()
+        if held:
+            logger.error("%d notifications were held in memory and could not be written: they are lost", held)
+        for task in (self._watching, self._counting):
+            await _cancelled(task)
+        left = [] if self._delivering is None else await self._delivering.end(timeout)
+        await _cancelled(self._counting)
+        self._ringer.close()
+        await self.outbox.close()
+        return left
+
+    def _emit(self, event: Event) -> None:
+        if self._delivering is None:
+            self._puts(event)
+        self._listener(event)
+
+    def _put(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
+        if self._delivering is None:
+            self._ringer.ring()
+        else:
+            self._delivering.dispatcher.wake(destinations, priority, valid_until)
+
+    def _hear(self, arrivals: tuple[Arrival, ...]) -> None:
+        """Others have written."""
+        self._metrics.found_open(sum(each.deliveries for each in arrivals))
+        if self._delivering is not None:
+            self._delivering.welcome(arrivals)
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.get_running_loop().create_task(self._count_later(), name="signalpost count")
+
+    async def _count_later(self) -> None:
+        """Count soon, for all that is heard until then: a revived or cancelled delivery tells nobody of itself."""
+        await asyncio.sleep(_COUNT_EVERY)
+        with suppress(StoreFailed, StoreClosed):
+            await self._count()
+
+    async def _count(self) -> None:
+        counts = await self.outbox.do(Stats(only_open=True))
+        self._metrics.counted_open(sum(counts.values()))
+
+    async def _deliver(self, holder: str) -> None:
+        """Say how this owner routes, and begin to deliver."""
+        config = self._config
+        names = [each.name for each in config.destinations]
+        await self.outbox.do(SaveFacts(OWNER, owner_fact(holder, names, config.tiers, config.everything_to)))
+        self._delivering = await Delivering.begin(config, self._own_routing, self.outbox, self._listener)
+        self.intake.routing = self._own_routing
+
+    async def _watch(self) -> None:
+        """In a producer: follow the owner, whoever it is, and take over where there is none."""
+        while self._delivering is None:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                await self._look_for_owner()
+            except StoreClosed:
+                return
+            except (StoreFailed, StoreUnusable) as fault:
+                self.trouble = f"this process cannot take over: {fault}"
+                await asyncio.sleep(_TRY_AGAIN_AFTER)
+
+    async def _look_for_owner(self) -> None:
+        holder = self._core.own() if self._config.destinations else None
+        if holder is not None:
+            await self._deliver(holder)
+            self.trouble = None
+            self._emit(TookOver(tuple(each.name for each in self._config.destinations)))
+        else:
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """Route as the owner does, from when it said how; until one did, by one's own configuration."""
+        if not self._config.destinations:
+            self.trouble = None if is_held(self._core.lock_path) else _NOBODY_DELIVERS
+        holder = holder_of(self._core.lock_path)
+        if holder == self._followed:
+            return
+        facts = await self.outbox.do(LoadFacts(OWNER))
+        told = read_owner_fact(facts)
+        if told is not None:
+            self.intake.routing = told.routing
+            self._followed = told.holder
+
+
+async def _cancelled(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        advice = "let this process make it, or set SIGNALPOST_HOME to another place"
+        raise StoreUnusable(f"{home}: the data folder cannot be made ({fault.strerror}): {advice}") from fault
+
+
+_alive: WeakSet[Running] = WeakSet()
+_inherited: list[Running] = []
+"""In a child made by `fork`: what is its parent's. Let go of, it would close the parent's connections."""
+
+os.register_at_fork(after_in_child=lambda: _inherited.extend(_alive))

@@ -1,0 +1,229 @@
+"""The embeddable service: takes notifications in, and delivers them while it runs.
+
+Everything in here belongs to one event loop. What a strategy calls from elsewhere is in `integration`.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from signalpost.config import Config
+from signalpost.delivery.outbox.commands import Find, StreamState
+from signalpost.domain.alert import Alert
+from signalpost.domain.delivery import Delivery
+from signalpost.domain.events import Event, Listener
+from signalpost.domain.notification import Payload
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.signal import Signal
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.errors import StoreClosed
+from signalpost.service.health import Health, HealthStatus, Role, Trouble
+from signalpost.service.running import Running
+from signalpost.telemetry.log import log, logger
+from signalpost.telemetry.metrics import Metrics
+
+STOP_WITHIN = 10.0
+"""Seconds that leaving `async with` waits for deliveries."""
+
+
+class AsyncNotificationService:
+    """Takes signals, alerts and the like in, writes them down, and delivers each where it belongs.
+
+    Use it as `async with AsyncNotificationService() as service:`, or call `start` and `stop`. Without a configuration
+    it reads the environment; it raises InvalidConfiguration at once where that cannot be meant.
+    """
+
+    def __init__(self, config: Config | None = None, *, listeners: Iterable[Listener] = ()) -> None:
+        self.config = Config.from_environment() if config is None else config
+        self._metrics = Metrics()
+        self._trouble = Trouble()
+        self._listeners: tuple[Listener, ...] = (self._metrics, self._trouble, log, *listeners)
+        self._running: Running | None = None
+
+    @property
+    def role(self) -> Role | None:
+        """Whether it delivers what waits in its data folder, or puts beside the process that does.
+
+        A producer becomes the owner when that process is gone. None where the service does not run.
+        """
+        running = self._here
+        return None if running is None else running.role
+
+    async def start(self) -> None:
+        """Open the store, take up what an earlier run left, and begin to deliver; a second call changes nothing.
+
+        Where another process delivers from this data folder, this one is a producer beside it. Raises StoreUnusable
+        where the store cannot be opened.
+        """
+        if self._here is not None:
+            return
+        self._running = running = await Running.begin(self.config, self._emit, self._metrics)
+        if running.role is Role.PRODUCER and running.knows_owner:
+            logger.info("%s is delivered from by another process: this one is a producer", self.config.home)
+            if running.trouble is not None:
+                logger.warning(running.trouble)
+            return
+        for warning in self.config.warnings:
+            logger.warning(warning)
+
+    async def stop(self, timeout: float = STOP_WITHIN) -> list[Delivery]:
+        """Refuse new work, deliver for at most `timeout` seconds what can be, close, and return what is still open.
+
+        What is open then is in the store, and is delivered by the next run. A producer has nothing to deliver, and
+        returns nothing. Without a start it changes nothing.
+        """
+        running, self._running = self._here, None
+        return [] if running is None else await running.end(timeout)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def queue_notification(
+        self,
+        signal_or_alert: Payload,
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        additional_context: Mapping[str, object] | None = None,
+        *,
+        event: str = "new",
+        hold: bool = True,
+    ) -> Ticket:
+        """Take a signal, an alert or a report, and say what became of it: `accepted` means written to disk.
+
+        Priority is derived from confidence or severity unless given; the tier is FREE. `event` tells what happened to a
+        signal that was told before, such as `update 1`. Where the store is unwell it is held in memory, or refused
+        where `hold` is False. Raises InvalidValue for arguments that cannot be meant; that a network or a disk is
+        unwell is in the ticket.
+        """
+        running = self._here
+        if running is None:
+            return Ticket(Outcome.REFUSED, "", self._does_not_run, Refusal.NOT_RUNNING)
+        return await running.intake.accept(
+            signal_or_alert,
+            event=event,
+            priority=priority,
+            user_tier=user_tier,
+            context=additional_context,
+            hold=hold,
+        )
+
+    async def send_signal_async(
+        self,
+        signal: Signal,
+        priority: NotificationPriority | int | str | None = None,
+        user_tier: UserTier | str | None = None,
+        additional_context: Mapping[str, object] | None = None,
+    ) -> Ticket:
+        """Queue a signal: `queue_notification` by another name."""
+        return await self.queue_notification(signal, priority, user_tier, additional_context)
+
+    async def send_alert_async(self, alert: Alert, priority: NotificationPriority | int | str | None = None) -> Ticket:
+        """Queue an alert: `queue_notification` by another name."""
+        return await self.queue_notification(alert, priority)
+
+    async def load_state(self, stream: str) -> StreamState | None:
+        """The last committed state of a strategy's stream; None where there is none.
+
+        Raises StoreFailed where the store cannot, and StoreClosed where the service does not run.
+        """
+        return await self._started.intake.load_state(stream)
+
+    async def commit(
+        self,
+        state: StreamState,
+        signals: Sequence[Signal],
+        user_tier: UserTier | str | None = None,
+        *,
+        event: str = "new",
+        additional_context: Mapping[str, object] | None = None,
+        priority: NotificationPriority | int | str | None = None,
+    ) -> list[Ticket]:
+        """Write a stream's state together with the signals of its last candle, all or nothing; a ticket for each.
+
+        Raises StoreFailed where the store cannot: the stream must not go on then, and asks again. Raises StoreClosed
+        where the service does not run, and InvalidValue for arguments that cannot be meant.
+        """
+        intake = self._started.intake
+        return await intake.commit(
+            state, signals, user_tier, event=event, priority=priority, context=additional_context
+        )
+
+    async def drain(self, timeout: float | None = None) -> list[Delivery]:
+        """Wait until nothing can be delivered now, for at most `timeout` seconds, and return what is still open.
+
+        A producer waits until what it put itself has ended, by the hand of the process that delivers.
+        """
+        running = self._here
+        return [] if running is None else await running.drain(timeout)
+
+    async def deliveries(self, ticket_id: str) -> list[Delivery]:
+        """The deliveries of a ticket as they stand; none where it is not known, or the service does not run."""
+        running = self._here
+        if running is None or not ticket_id:
+            return []
+        parcels = await running.outbox.do(Find(notification_id=ticket_id))
+        return [parcel.delivery for parcel in parcels]
+
+    def get_metrics(self) -> dict[str, int]:
+        """Counts since the service was made: tickets as `notifications_queued`, deliveries as the rest.
+
+        `queue_depth` is of the whole data folder; what a producer put is counted as sent by the process that sends it.
+        """
+        running = self._here
+        held = 0 if running is None else running.intake.held
+        return {**self._metrics.snapshot(), "notifications_held": held}
+
+    def health(self) -> Health:
+        """How the service is, and why. That it is a producer is no trouble, that nobody delivers is."""
+        running = self._here
+        if running is None:
+            return Health(HealthStatus.UNHEALTHY, ("it does not run",))
+        reasons = self._trouble.reasons
+        if held := running.intake.held:  # also where the store has done something else meanwhile
+            return Health(HealthStatus.UNHEALTHY, (*reasons, f"{held} notifications are not written down yet"))
+        if self._trouble.is_of_store:
+            return Health(HealthStatus.UNHEALTHY, reasons)
+        if trouble := running.intake.trouble:
+            return Health(HealthStatus.UNHEALTHY, (*reasons, f"the store is unwell: {trouble}"))
+        if not self.config.destinations and not running.knows_owner:
+            reasons += self.config.warnings[:1]
+        if running.trouble is not None:
+            reasons += (running.trouble,)
+        return Health(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, reasons)
+
+    def is_healthy(self) -> bool:
+        """Whether all is well."""
+        return self.health().status is HealthStatus.HEALTHY
+
+    @property
+    def _here(self) -> Running | None:
+        """What runs, and was started by this process: a child made by `fork` has only the memory of it."""
+        running = self._running
+        return running if running is not None and running.process == os.getpid() else None
+
+    @property
+    def _started(self) -> Running:
+        if (running := self._here) is None:
+            raise StoreClosed(self._does_not_run)
+        return running
+
+    @property
+    def _does_not_run(self) -> str:
+        if self._running is None:
+            return "the service does not run: start it first"
+        return f"the service was started by process {self._running.process}, of which this is a fork: start a new one"
+
+    def _emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception as fault:  # noqa: BLE001  # a listener's fault is not the delivery's
+                logger.error("a listener failed at %s with %s", type(event).__name__, type(fault).__name__)

@@ -3,7 +3,16 @@
 import logging
 
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.events import BreakerMoved, DestinationGone, Event, SendBegan, SendEnded, Settled, Taken, TookOver
+from signalpost.domain.events import (
+    BreakerMoved,
+    DestinationGone,
+    Event,
+    SendBegan,
+    SendEnded,
+    Settled,
+    Taken,
+    TookOver,
+)
 from signalpost.domain.ticket import Outcome
 
 logger = logging.getLogger("signalpost")

@@ -15,7 +15,14 @@ class DataFolder(NamedTuple):
 
 def look_at(home: Path, store_file: str) -> DataFolder:
     """Whether a service could start with this data folder; it is not made."""
-    there = next((folder for folder in (home, *home.parents) if _is_there(folder)), Path())
+    try:
+        return _looked_at(home, store_file)
+    except OSError as fault:
+        return DataFolder(False, f"it cannot be looked at ({fault.strerror}): set SIGNALPOST_HOME to another place")
+
+
+def _looked_at(home: Path, store_file: str) -> DataFolder:
+    there = next((folder for folder in (home, *home.parents) if folder.is_symlink() or folder.exists()), Path())
     if not there.is_dir():
         return DataFolder(False, f"{there} is no folder: take it away, or set SIGNALPOST_HOME to another place")
     if problem := _problem_of_writing(there):
@@ -24,14 +31,6 @@ def look_at(home: Path, store_file: str) -> DataFolder:
         return DataFolder(True, "it does not exist, and is made at the first start")
     is_used = (home / store_file).exists()
     return DataFolder(True, "it exists, with a store" if is_used else "it exists, without a store")
-
-
-def _is_there(folder: Path) -> bool:
-    """Whether something is there, also what leads nowhere or may not be looked at."""
-    try:
-        return folder.is_symlink() or folder.exists()
-    except OSError:
-        return True
 
 
 def _problem_of_writing(folder: Path) -> str | None:

@@ -1,10 +1,10 @@
 """A process that submits notifications, and writes down what it was answered, through any number of kills.
 
-    python producer_process.py NAME SEED
+    python producer_process.py NAME SEED [SOCKET]
 
-It writes to the socket `intake` in the current folder. What is not answered is submitted again, to whoever listens
-then. Each answer is appended to `answers-NAME.jsonl` and synced before the next thing is submitted. SIGTERM ends it
-when all is answered.
+It writes to the unix socket SOCKET, by default `intake`, in the current folder. What is not answered is submitted again,
+to whoever listens then. Each answer is appended to `answers-NAME.jsonl` and synced before the next thing is submitted.
+SIGTERM ends it when all is answered.
 """
 
 import asyncio
@@ -138,13 +138,13 @@ class Answers:
         os.close(self._file)
 
 
-async def _submit_forever(author: Author, random: Random, answers: Answers, stopped: asyncio.Event) -> None:
+async def _submit_forever(author: Author, random: Random, answers: Answers, stopped: asyncio.Event, name: str) -> None:
     streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     while not stopped.is_set():
         line, asked = author.next(), 0
         while True:
             with suppress(OSError):
-                streams = streams or await asyncio.open_unix_connection(SOCKET)
+                streams = streams or await asyncio.open_unix_connection(name)
                 asked += 1
                 streams[1].write(line.body)
                 answer = await streams[0].readline()
@@ -159,13 +159,13 @@ async def _submit_forever(author: Author, random: Random, answers: Answers, stop
         await asyncio.sleep(random.uniform(0, 0.03) if told.get("open", 0) < ENOUGH else random.uniform(0.1, 0.5))
 
 
-async def main(name: str, seed: str) -> None:
+async def main(name: str, seed: str, intake: str = SOCKET) -> None:
     answers = Answers(f"answers-{name}.jsonl")
     async with StopSignal() as stopped, asyncio.TaskGroup() as writers:
         for number in range(WRITERS):
             random = Random(f"{seed} {name} {number}")
             author = Author(f"{name}{number}", random)
-            writers.create_task(_submit_forever(author, random, answers, stopped))
+            writers.create_task(_submit_forever(author, random, answers, stopped, intake))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The service as a process that can be killed, with an intake for others.
 
-    python service_process.py SECONDS
+    python service_process.py SECONDS [SOCKET]
 
-It listens on the unix socket `intake` in the current folder. Each line is a notification as JSON; its ticket goes back
-as a line of JSON when it is returned, and not before. The line `{"ask": "health"}` is answered with the health. SIGTERM
-stops it within SECONDS; the exit code is 0 where nothing is left to deliver, and 1 otherwise.
+It listens on the unix socket SOCKET, by default `intake`, in the current folder. Each line is a notification as JSON; its
+ticket goes back as a line of JSON when it is returned, and not before. The line `{"ask": "health"}` is answered with the
+health and the role. SIGTERM stops it within SECONDS; the exit code is 0 where nothing is left to deliver, and 1
+otherwise.
 """
 
 import asyncio
@@ -26,14 +27,15 @@ _KINDS: dict[str, type[Signal | Alert]] = {"signal": Signal, "alert": Alert}
 async def _answer(service: AsyncNotificationService, line: dict[str, Any]) -> dict[str, Any]:
     if line.get("ask") == "health":
         status, reasons = service.health()
-        return {"status": status, "reasons": reasons, "held": service.get_metrics()["notifications_held"]}
+        held = service.get_metrics()["notifications_held"]
+        return {"status": status, "reasons": reasons, "held": held, "role": service.role}
     payload: Payload = _KINDS[line["payload"]["kind"]].from_dict(line["payload"])
     context = {"Name": line["name"]}
     ticket = await service.queue_notification(payload, line["priority"], line["tier"], context, event=line["event"])
     return ticket._asdict() | {"open": service.get_metrics()["queue_depth"]}
 
 
-async def main(stop_within: float) -> int:
+async def main(stop_within: float, name: str = SOCKET) -> int:
     service = AsyncNotificationService()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,7 +46,7 @@ async def main(stop_within: float) -> int:
 
     async with StopSignal() as stopped:
         await service.start()
-        server = await asyncio.start_unix_server(talk, SOCKET, limit=1 << 20)
+        server = await asyncio.start_unix_server(talk, name, limit=1 << 20)
         sys.stdout.write("running\n")
         sys.stdout.flush()
         await stopped.wait()
@@ -55,4 +57,4 @@ async def main(stop_within: float) -> int:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s")
-    raise SystemExit(run(main(float(sys.argv[1]))))
+    raise SystemExit(run(main(float(sys.argv[1]), *sys.argv[2:])))

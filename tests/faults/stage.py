@@ -64,20 +64,20 @@ class Stage:
             request = urllib.request.Request(f"{self.url}/_faults", body, headers, method=method)
             urllib.request.urlopen(request, timeout=PATIENCE).close()
 
-    def service(self, *, stop_within: float = PATIENCE, is_awaited: bool = True) -> Process:
-        """Start the service, and wait until it runs."""
-        process = self._start("service", str(_HERE / "service_process.py"), str(stop_within))
+    def service(self, *, stop_within: float = PATIENCE, is_awaited: bool = True, intake: str = SOCKET) -> Process:
+        """Start a service, and wait until it runs."""
+        process = self._start("service", str(_HERE / "service_process.py"), str(stop_within), intake)
         if is_awaited:
             assert _line_of(process) == "running\n"
         return process
 
-    def producer(self, name: str, seed: str) -> Process:
+    def producer(self, name: str, seed: str, intake: str = SOCKET) -> Process:
         """Start a producer."""
-        return self._start(f"producer-{name}", str(_HERE / "producer_process.py"), name, seed)
+        return self._start(f"producer-{name}", str(_HERE / "producer_process.py"), name, seed, intake)
 
-    def client(self, name: str, seed: str) -> "Client":
+    def client(self, name: str, seed: str, intake: str = SOCKET) -> "Client":
         """A producer in this process, which submits when it is told to."""
-        client = Client(self.folder, name, Random(seed))
+        client = Client(self.folder, name, Random(seed), intake)
         self._clients.append(client)
         return client
 
@@ -119,7 +119,8 @@ class Stage:
 class Client:
     """One producer's hand: submits a line, and returns once it is answered; what it was answered is written down."""
 
-    def __init__(self, folder: Path, name: str, random: Random) -> None:
+    def __init__(self, folder: Path, name: str, random: Random, intake: str = SOCKET) -> None:
+        self._intake = intake
         self.author = Author(name, random)
         self._folder = os.open(folder, os.O_RDONLY)  # by it the socket has a short path, which is all that it may have
         self._answers = Answers(str(folder / f"answers-{name}.jsonl"))
@@ -146,7 +147,7 @@ class Client:
                 talk = socket.socket(socket.AF_UNIX)
                 self._talk = talk, talk.makefile("rb")
                 talk.settimeout(PATIENCE)
-                talk.connect(f"/proc/self/fd/{self._folder}/{SOCKET}")
+                talk.connect(f"/proc/self/fd/{self._folder}/{self._intake}")
             self._talk[0].sendall(body)
             answer = self._talk[1].readline()
             if not answer.endswith(b"\n"):

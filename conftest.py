@@ -9,10 +9,11 @@ Blocks by their language:
     csv FILE, toml FILE         written to FILE, for the blocks below; so is python FILE
     sh, text and the others     not run
 
-Commands: `signalpost`, `pytest`, `curl` to this machine, `export` (for the whole page), and `make`, whose verbs must
-exist. `signalpost demo` and `make run` are one quick demo for all pages. What runs until Ctrl-C is stopped where `^C`
-is shown, once the line above that was printed; `signalpost sandbox` runs until the page ends. Where a page names port
-8751, the tests take a free one. Each page has a data folder of its own.
+Commands: `signalpost`, `pytest`, `python` with a file, `curl` to this machine, `export` (for the whole page), and
+`make`, whose verbs must exist. `signalpost demo` and `make run` are one quick demo for all pages. What runs until
+Ctrl-C is stopped where `^C` is shown, once the line above that was printed; `signalpost sandbox` runs until the page
+ends. Where a page names port 8751, the tests take a free one, and so does a dry run. Each page has a data folder of its
+own.
 """
 
 import os

@@ -20,6 +20,17 @@ SECONDS_AT_MOST = 60
 USUAL = "127.0.0.1:8751"
 """Where a sandbox is on a page. The tests' own is on any free port, which stands there in its place."""
 CTRL_C = "^C"
+IN_A_DRY_RUN = """
+import runpy, sys
+from signalpost.config import destinations
+destinations.SANDBOX, name = sys.argv[1:3]
+del sys.argv[:2]
+if name.endswith(".py"):
+    runpy.run_path(name, run_name="__main__")
+else:
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+"""
+"""Runs a file or a module, and has its dry run go to the sandbox of the page, wherever that is."""
 QUICK_DEMO = ("signalpost", "demo", "--exit", "--speed", "1000", "--port", "0")
 
 _ANYTHING = re.compile(r"\.\.\.|…")
@@ -111,8 +122,13 @@ class Console:
                 return 0, sandbox.printed
             case ["signalpost", *_] if CTRL_C in shown:
                 return Background(words, until=shown[shown.index(CTRL_C) - 1]).stop()
+            case ["python" | "signalpost", *_] if os.environ.get("SIGNALPOST_DRY_RUN"):
+                module_or_file = words[1:] if words[0] == "python" else words
+                return _completed(["-c", IN_A_DRY_RUN, f"http://{self._address}", *module_or_file])
+            case ["python", *file]:
+                return _completed(file)
             case ["signalpost", *_] | ["pytest", *_]:
-                return _completed(words)
+                return _completed(["-m", *words])
             case ["curl", *options]:
                 return 0, _curl(options)
         raise _NotRun(f"{words[0]} does not belong in a console block, because it is not run: use sh")
@@ -177,12 +193,13 @@ class _NotRun(Exception):
 @cache
 def _demo() -> tuple[int, str]:
     """The demo, once for all pages: in a hurry, and without a page that stays up."""
-    return _completed(QUICK_DEMO)
+    return _completed(["-m", *QUICK_DEMO])
 
 
 def _completed(words: Sequence[str]) -> tuple[int, str]:
+    """What Python does with these words."""
     run = subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

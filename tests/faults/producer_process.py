@@ -2,9 +2,9 @@
 
     python producer_process.py NAME SEED [SOCKET]
 
-It writes to the unix socket SOCKET, by default `intake`, in the current folder. What is not answered is submitted again,
-to whoever listens then. Each answer is appended to `answers-NAME.jsonl` and synced before the next thing is submitted.
-SIGTERM ends it when all is answered.
+It writes to the unix socket SOCKET, by default `intake`, in the current folder. What is not answered is submitted
+again, to whoever listens then. Each answer is appended to `answers-NAME.jsonl` and synced before the next thing is
+submitted. SIGTERM ends it when all is answered.
 """
 
 import asyncio

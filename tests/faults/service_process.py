@@ -2,10 +2,10 @@
 
     python service_process.py SECONDS [SOCKET]
 
-It listens on the unix socket SOCKET, by default `intake`, in the current folder. Each line is a notification as JSON; its
-ticket goes back as a line of JSON when it is returned, and not before. The line `{"ask": "health"}` is answered with the
-health and the role. SIGTERM stops it within SECONDS; the exit code is 0 where nothing is left to deliver, and 1
-otherwise.
+It listens on the unix socket SOCKET, by default `intake`, in the current folder. Each line is a notification as JSON;
+its ticket goes back as a line of JSON when it is returned, and not before. The line `{"ask": "health"}` is answered
+with the health and the role. SIGTERM stops it within SECONDS; the exit code is 0 where nothing is left to deliver, and
+1 otherwise.
 """
 
 import asyncio

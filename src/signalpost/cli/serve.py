@@ -1,50 +1,103 @@
-"""`signalpost serve`: the service, until it is told to stop."""
+"""`signalpost serve`: the service and its HTTP door, until it is told to stop."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from signalpost.cli.configuration import configured
+
+if TYPE_CHECKING:
+    from signalpost.config import Config
+    from signalpost.service import AsyncNotificationService
+    from signalpost.web.server import HttpServer
+
 
 @click.command(
-    short_help="Deliver what waits, until stopped.",
+    short_help="Deliver what waits and what comes by HTTP, until stopped.",
     epilog="""
     \b
     Examples:
       export DISCORD_WEBHOOK_SIGNALS_FREE=https://discord.com/api/webhooks/...
+      signalpost tokens add my-bot
       signalpost serve
 
     \b
     To try it without Discord, run `signalpost sandbox` and use the webhook URLs that it prints.
     """,
 )
+@click.option("--http", help="Where to answer, HOST:PORT, or off.  [default: as configured, or 127.0.0.1:8750]")
+@click.option("--workers", help="Senders a destination.  [default: as configured, or 2]")
+@click.option("--dry-run", is_flag=True, help="Send everything to the local sandbox.")
 @click.option(
     "--stop-within", default=10.0, show_default=True, help="Seconds to deliver what waits, once told to stop."
 )
-def serve(stop_within: float) -> None:
-    """Run the service with the environment's configuration, and deliver what waits in its data folder.
+@configured
+def serve(
+    http: str | None,
+    workers: str | None,
+    dry_run: bool,
+    stop_within: float,
+    home: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Run the service: deliver what waits in its data folder, and take in what comes by HTTP.
 
-    SIGINT (Ctrl-C) and SIGTERM stop it: it delivers for a few seconds more, and what is left is delivered by the next
-    run. The exit code is 1 then, and 0 where nothing is left.
+    SIGINT (Ctrl-C) and SIGTERM stop it: it answers what it is asked, delivers for a few seconds more, and what is left
+    is delivered by the next run. The exit code is 1 then, and 0 where nothing is left.
     """
+    from signalpost.cli.configuration import configuration
     from signalpost.cli.logs import write_logs
     from signalpost.cli.loop import run
 
     write_logs()
-    left = run(_serve(stop_within))
+    flags = {"SIGNALPOST_HTTP": http, "SIGNALPOST_WORKERS": workers, "SIGNALPOST_DRY_RUN": "1" if dry_run else None}
+    left = run(_serve(configuration(home, config_file, **flags), stop_within))
     if left:
         click.echo(f"{left} deliveries are still open, and wait for the next run", err=True)
         raise SystemExit(1)
 
 
-async def _serve(stop_within: float) -> int:
+async def _serve(config: "Config", stop_within: float) -> int:
     from signalpost.cli.loop import StopSignal
     from signalpost.service import AsyncNotificationService
 
-    service = AsyncNotificationService()
+    service = AsyncNotificationService(config)
+    server = _server(service)
     async with StopSignal() as stopped:
         await service.start()
-        click.echo(f"data folder: {service.config.home}", err=True)
-        for destination in service.config.destinations:
-            click.echo(f"  {destination.name} -> {destination.address.host}", err=True)
-        click.echo("running; Ctrl-C stops", err=True)
-        await stopped.wait()
-        click.echo("stopping", err=True)
-        return len(await service.stop(stop_within))
+        try:
+            if server is not None:
+                await server.start()
+            _tell(service, server)
+            await stopped.wait()
+            click.echo("stopping", err=True)
+        finally:
+            if server is not None:
+                await server.stop()
+            left = await service.stop(stop_within)
+        return len(left)
+
+
+def _server(service: "AsyncNotificationService") -> "HttpServer | None":
+    """The HTTP door before `service`. Raises InvalidConfiguration where its tokens cannot be read."""
+    if service.config.http is None:
+        return None
+    from signalpost.cli.http_door import door_of
+    from signalpost.web.auth import Gate
+    from signalpost.web.server import HttpServer
+    from signalpost.web.tokens import TokensFile
+
+    file = TokensFile(service.config.home)
+    file.read()
+    door = door_of(service)
+    return HttpServer(door, Gate(file, door.rank_by_tier), host=service.config.http.host, port=service.config.http.port)
+
+
+def _tell(service: "AsyncNotificationService", server: "HttpServer | None") -> None:
+    click.echo(f"data folder: {service.config.home} ({service.role})", err=True)
+    for destination in service.config.destinations:
+        click.echo(f"  {destination.name} -> {destination.address.host}", err=True)
+    if server is not None:
+        click.echo(f"answering at {server.url}", err=True)
+    click.echo("running; Ctrl-C stops", err=True)

@@ -13,7 +13,8 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from signalpost.telemetry.log import logger
-from signalpost.web.problem import CONTENT_TYPE, Problem
+from signalpost.web.answers import of_problem
+from signalpost.web.problem import Problem
 
 READ_WITHIN = 5.0
 """Seconds for a whole request."""
@@ -88,7 +89,7 @@ class _Connection(RequestHandler):
             problem = Problem(HTTPStatus(status), "this is a fault of signalpost: its log names it")
         else:
             problem = Problem(HTTPStatus(status), "this is no HTTP that can be read")
-        answer = web.Response(status=status, body=problem.body(), content_type=CONTENT_TYPE)
+        answer = of_problem(problem)
         answer.force_close()
         return answer
 

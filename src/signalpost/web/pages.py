@@ -1,5 +1,6 @@
 """Which request is answered by what."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
@@ -137,4 +138,4 @@ class Pages:
         return await self._door.take(payload, wishes, event)
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:
-        return self._gate.admit(presented, scope, request.remote or "", request.loop.time())
+        return self._gate.admit(presented, scope, request.remote or "", asyncio.get_running_loop().time())

@@ -1,0 +1,31 @@
+"""Joins the HTTP door to a service: neither knows the other."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from signalpost.domain.tier import UserTier
+from signalpost.web.door import Door, Wishes
+
+if TYPE_CHECKING:
+    from signalpost.delivery.outbox.commands import StreamState
+    from signalpost.domain.notification import Payload
+    from signalpost.domain.signal import Signal
+    from signalpost.domain.ticket import Ticket
+    from signalpost.service import AsyncNotificationService
+
+_USUAL_RANKS = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
+
+
+def door_of(service: "AsyncNotificationService") -> Door:
+    """The door to `service`. Nothing that comes in by it is held in memory: its sender is there to ask again."""
+
+    async def take(payload: "Payload", wishes: Wishes, event: str) -> "Ticket":
+        priority, tier, context = wishes
+        return await service.queue_notification(payload, priority, tier, context, event=event, hold=False)
+
+    async def commit(state: "StreamState", signals: "Sequence[Signal]", wishes: Wishes, event: str) -> "list[Ticket]":
+        priority, tier, context = wishes
+        return await service.commit(state, signals, tier, event=event, additional_context=context, priority=priority)
+
+    ranks = _USUAL_RANKS | {name: tier.rank for name, tier in service.config.tiers.items()}
+    return Door(take, commit, service.load_state, service.deliveries, service.health, ranks)

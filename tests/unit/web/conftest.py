@@ -1,0 +1,131 @@
+"""A real service, a sandbox in Discord's place, and the HTTP door before it, on any free port."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from aiohttp import ClientSession
+
+from signalpost import AsyncNotificationService, Config
+from signalpost.cli.http_door import door_of
+from signalpost.config import DestinationConfig
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
+from signalpost.domain.tier import UserTier
+from signalpost.sandbox.rules.limits import OFF
+from signalpost.sandbox.server import Sandbox
+from signalpost.secret import Secret
+from signalpost.web.auth import Gate
+from signalpost.web.door import Door
+from signalpost.web.server import HttpServer
+from signalpost.web.tokens import Scope, TokensFile
+
+SIGNAL = {"pair": "EURUSD", "timeframe": "H4", "side": "buy", "entry": 1.1634, "time": "2099-01-01T00:00:00Z"}
+ALERT = {"alert_type": "feed", "severity": "high", "title": "No candles"}
+DESTINATIONS = ("signals-free", "signals-premium", "alerts-critical", "alerts-general", "system-status")
+
+
+class Answer(NamedTuple):
+    """What was answered."""
+
+    status: int
+    told: dict[str, Any]
+    headers: dict[str, str]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that are at fault."""
+        return [each["field"] for each in self.told.get("errors", [])]
+
+
+class Front(NamedTuple):
+    """What a test needs of all that."""
+
+    service: AsyncNotificationService
+    sandbox: Sandbox
+    server: HttpServer
+    session: ClientSession
+    tokens: TokensFile
+    text_by_token: dict[str, str]
+
+    async def ask(self, method: str, path: str, token: str | None = None, **request: Any) -> Answer:
+        """One request, with the token of this name."""
+        headers = {"Authorization": f"Bearer {self.text_by_token[token]}"} if token else {}
+        headers |= request.pop("headers", {})
+        async with self.session.request(method, self.server.url + path, headers=headers, **request) as answer:
+            told = await answer.json(content_type=None) if method != "HEAD" else {}
+            return Answer(answer.status, told, dict(answer.headers))
+
+    async def tell(self, what: str, body: object, token: str = "free", **headers: str) -> Answer:
+        """Post to the API."""
+        return await self.ask("POST", f"/api/v1/{what}", token, json=body, headers=headers)
+
+    async def hook(self, kind: str, body: Any, token: str = "free", **headers: str) -> Answer:
+        """Post to a hook, as its product does."""
+        sent = {"json": body} if isinstance(body, dict) else {"data": body}
+        return await self.ask("POST", f"/hooks/{kind}/{self.text_by_token[token]}", **sent, headers=headers)
+
+    async def shown(self, channel: str) -> list[str]:
+        """What a channel shows once nothing is to be delivered, oldest first."""
+        assert await self.service.drain(30) == []
+        return [message["content"] for message in self.sandbox.discord.guild.messages(channel)]
+
+
+Opening = Callable[..., Any]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A Discord on this machine, without limits."""
+    async with Sandbox(limits=OFF) as running:
+        yield running
+
+
+@pytest.fixture
+def config(sandbox: Sandbox, tmp_path: Path) -> Config:
+    """The usual destinations, all in the sandbox."""
+    destinations = tuple(
+        DestinationConfig(name, Secret(sandbox.webhook(name)), NOTHING_ASSUMED) for name in DESTINATIONS
+    )
+    return Config(home=tmp_path / "home", destinations=destinations, host_rate=None)
+
+
+@pytest.fixture
+def tokens(config: Config) -> TokensFile:
+    """The tokens' file, which does not exist yet."""
+    return TokensFile(config.home)
+
+
+@pytest.fixture
+async def service(config: Config) -> AsyncIterator[AsyncNotificationService]:
+    """The service, running."""
+    async with AsyncNotificationService(config) as running:
+        yield running
+
+
+@pytest.fixture
+def door(service: AsyncNotificationService) -> Door:
+    """The door to it; a test may put another in its place."""
+    return door_of(service)
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    """Settings of the server; a test may put others in their place."""
+    return {}
+
+
+@pytest.fixture
+async def front(
+    service: AsyncNotificationService, sandbox: Sandbox, tokens: TokensFile, door: Door, settings: dict[str, Any]
+) -> AsyncIterator[Front]:
+    """All of it, with four tokens: free, premium, admin (all scopes), and reader (of the API alone)."""
+    text_by_token = {}
+    for name in ("free", "premium", "admin"):
+        text_by_token[name] = tokens.add(name, UserTier(name), tuple(Scope))[1].reveal()
+    text_by_token["reader"] = tokens.add("reader", UserTier.FREE, (Scope.API,))[1].reveal()
+    server = HttpServer(door, Gate(tokens, door.rank_by_tier), **settings)
+    await server.start()
+    async with ClientSession() as session:
+        yield Front(service, sandbox, server, session, tokens, text_by_token)
+    await server.stop()

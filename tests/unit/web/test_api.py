@@ -1,0 +1,169 @@
+"""`/api/v1`, asked over a real connection, with a real service behind it."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.web.conftest import ALERT, SIGNAL, Front
+
+
+async def test_a_signal_is_taken_written_and_shown_and_its_ticket_tells_so(front: Front) -> None:
+    answer = await front.tell("signals", {**SIGNAL, "context": {"rsi": 55.5}})
+    assert answer.status == 202
+    assert answer.told == {"outcome": "accepted", "id": answer.told["id"], "reason": None}
+    assert answer.headers["Location"] == f"/api/v1/tickets/{answer.told['id']}"
+    assert await front.shown("signals-free") == ["BUY EUR_USD H4"]
+    ticket = await front.ask("GET", answer.headers["Location"], "reader")
+    assert ticket.status == 200
+    (delivery,) = ticket.told["deliveries"]
+    assert delivery == {
+        "destination": "signals-free",
+        "state": "delivered",
+        "attempts": 1,
+        "may_repeat": False,
+        "reason": None,
+        "message_id": delivery["message_id"],
+    }
+
+
+async def test_the_same_again_is_200_with_the_first_ticket(front: Front) -> None:
+    first, again = await front.tell("signals", SIGNAL), await front.tell("signals", SIGNAL)
+    assert (again.status, again.told["outcome"], again.told["id"]) == (200, "duplicate", first.told["id"])
+    assert again.headers["Location"] == first.headers["Location"]
+    assert await front.shown("signals-free") == ["BUY EUR_USD H4"]
+
+
+async def test_other_content_under_one_id_is_409(front: Front) -> None:
+    await front.tell("signals", SIGNAL)
+    other = await front.tell("signals", {**SIGNAL, "entry": 1.2})
+    assert (other.status, other.told["cause"]) == (409, "conflict")
+    assert other.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_what_is_stale_is_202_and_suppressed(front: Front) -> None:
+    answer = await front.tell("signals", {**SIGNAL, "time": "2020-01-01T00:00:00Z"})
+    assert (answer.status, answer.told["outcome"]) == (202, "suppressed")
+    assert answer.told["reason"].startswith("stale")
+
+
+async def test_each_kind_has_its_page(front: Front) -> None:
+    assert (await front.tell("alerts", ALERT)).status == 202
+    assert (await front.tell("statuses", {"status": "operational"})).status == 202
+    assert await front.shown("alerts-critical") == ["HIGH Alert - No candles"]
+    for what in ("analyses", "announcements"):
+        answer = await front.tell(what, {"title": "t", "text": "x"})
+        assert (answer.status, answer.told["cause"]) == (409, "no-destination"), "no webhook is set for these here"
+
+
+@pytest.mark.parametrize("body", [ALERT, {**ALERT, "timestamp": "2099-01-01T00:00:00Z"}])
+async def test_an_idempotency_key_makes_a_repeat_a_duplicate_and_other_content_a_conflict(
+    front: Front, body: dict[str, Any]
+) -> None:
+    key = {"Idempotency-Key": "deploy 42"}
+    first, again = await front.tell("alerts", body, **key), await front.tell("alerts", body, **key)
+    assert (first.status, again.status, again.told["id"]) == (202, 200, first.told["id"])
+    assert (await front.tell("alerts", {**body, "title": "other"}, **key)).status == 409
+    assert (await front.tell("alerts", body, "premium", **key)).status == 202, "another token's key is another"
+    assert (await front.tell("alerts", body, **{"Idempotency-Key": "deploy 43"})).status == 202
+
+
+async def test_an_idempotency_key_is_remembered_over_a_restart_and_the_oldest_are_forgotten(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalpost.web.first_times._STATES", 1)
+    monkeypatch.setattr("signalpost.web.first_times._KEYS_A_STATE", 3)
+    first = await front.tell("alerts", ALERT, **{"Idempotency-Key": "0"})
+    await front.service.stop()
+    await front.service.start()
+    assert (await front.tell("alerts", ALERT, **{"Idempotency-Key": "0"})).told["id"] == first.told["id"]
+    for number in range(1, 4):
+        await front.tell("alerts", ALERT, **{"Idempotency-Key": str(number)})
+    assert (await front.tell("alerts", ALERT, **{"Idempotency-Key": "3"})).status == 200
+    assert (await front.tell("alerts", ALERT, **{"Idempotency-Key": "0"})).status == 409
+
+
+async def test_all_faults_of_a_body_are_told_at_once(front: Front) -> None:
+    answer = await front.tell("signals", {**SIGNAL, "entry": "x", "side": "up", "stop_los": 1, "priority": "soon"})
+    assert answer.status == 422
+    assert sorted(answer.fields) == ["entry", "priority", "side", "stop_los"]
+    assert await front.shown("signals-free") == []
+
+
+async def test_what_is_not_json_is_400_and_what_does_not_say_so_415(front: Front) -> None:
+    page = ("POST", "/api/v1/signals", "free")
+    said_so = {"Content-Type": "application/json"}
+    assert (await front.ask(*page, data=b"BUY", headers=said_so)).status == 400
+    assert (await front.ask(*page, data=b"{}", headers={"Content-Type": "text/plain"})).status == 415
+    assert (await front.ask(*page, data=b"{}", headers={**said_so, "Content-Encoding": "gzip"})).status == 415
+    assert (await front.ask(*page, data={"form": "1"})).status == 415
+    assert (
+        await front.ask(*page, data=b"{}", headers={"Content-Type": "application/json; charset=utf-8"})
+    ).status == 422
+
+
+async def test_a_body_above_64_kib_is_413_whether_it_says_its_length_or_not(front: Front) -> None:
+    async def chunks() -> Any:
+        for _ in range(80):
+            yield b" " * 1_024
+
+    page = ("POST", "/api/v1/signals", "free")
+    said_so = {"Content-Type": "application/json"}
+    for data in (b" " * (64 * 1024 + 1), chunks()):
+        answer = await front.ask(*page, data=data, headers=said_so)
+        assert (answer.status, answer.told["detail"]) == (413, "the body is longer than 64 KiB")
+    assert (await front.ask(*page, data=b" " * 64 * 1024, headers=said_so)).status == 400
+
+
+async def test_a_client_that_waits_to_be_told_to_go_on_is(front: Front) -> None:
+    answer = await front.ask("POST", "/api/v1/signals", "free", json=SIGNAL, expect100=True)
+    assert answer.status == 202
+
+
+async def test_a_path_that_leads_nowhere_is_404_and_a_method_that_is_not_answered_405(front: Front) -> None:
+    for path in (
+        "/",
+        "/api",
+        "/api/v1/",
+        "/api/v1/signals/",
+        "/api/v1/orders",
+        "/api/v1/tickets/",
+        "/hooks/tradingview/",
+    ):
+        assert (await front.ask("POST", path, "free")).status == 404, path
+    for method, path, allowed in (
+        ("GET", "/api/v1/signals", "POST"),
+        ("OPTIONS", "/api/v1/signals", "POST"),
+        ("PUT", "/hooks/freqtrade/x", "POST"),
+        ("POST", "/health", "GET, HEAD"),
+    ):
+        answer = await front.ask(method, path, "free")
+        assert (answer.status, answer.headers["Allow"]) == (405, allowed)
+    assert (await front.ask("GET", "/api/v1/tickets/00", "free")).status == 404
+
+
+async def test_health_needs_no_token_and_names_none(front: Front) -> None:
+    answer = await front.ask("GET", "/health")
+    assert (answer.status, answer.told) == (200, {"status": "healthy", "reasons": []})
+    assert (await front.ask("HEAD", "/health")).status == 200
+    await front.service.stop()
+    answer = await front.ask("GET", "/health")
+    assert (answer.status, answer.told["status"]) == (503, "unhealthy")
+    assert not any(text in str(answer) for text in front.text_by_token.values())
+
+
+async def test_a_service_that_does_not_run_is_503_and_says_when_to_ask_again(front: Front) -> None:
+    await front.service.stop()
+    told = await front.tell("signals", SIGNAL)
+    hooked = await front.hook("tradingview", "ticker=EURUSD interval=60 action=buy price=1 time=2099-01-01T00:00:00Z")
+    keyed = await front.tell("alerts", ALERT, **{"Idempotency-Key": "1"})
+    for answer in (told, hooked, keyed):
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert "Nothing was taken; try again" in answer.told["detail"]
+
+
+async def test_answers_are_kept_by_nobody_and_read_by_no_other_site(front: Front) -> None:
+    for answer in (await front.tell("signals", SIGNAL), await front.ask("GET", "/"), await front.ask("GET", "/health")):
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Server"] == "signalpost"
+        assert not any(name.lower().startswith("access-control") for name in answer.headers)

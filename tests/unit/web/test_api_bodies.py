@@ -1,0 +1,156 @@
+"""What bodies to `/api/v1` tell, without a server."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalpost.domain.alert import Alert
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.signal import Signal
+from signalpost.domain.system_status import SystemStatus
+from signalpost.web import api
+from signalpost.web.body import json_object
+from signalpost.web.kinds import KIND_BY_PATH
+from signalpost.web.problem import Problem
+from tests.unit.web.tokens import refusal, token
+
+SIGNAL = {"symbol": "EURUSD", "tf": "4h", "side": "buy", "entry": Decimal("1.16344"), "time": "2099-01-01T00:00:00Z"}
+
+
+def read(path: str, body: dict[str, Any], key: str | None = None, tier: str = "free") -> api.Told:
+    return api.read(KIND_BY_PATH[path], body, token(tier=tier), key)
+
+
+def faults(path: str, body: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(Problem) as caught:
+        read(path, body)
+    assert caught.value.status == 422
+    return dict(caught.value.faults)
+
+
+def test_a_signal_takes_the_usual_names_and_what_is_wished_beside() -> None:
+    told = read("signals", {**SIGNAL, "SL": "1.16", "priority": "high", "context": {"rsi": Decimal("55.2"), "n": 1}})
+    assert isinstance(told.payload, Signal)
+    assert (told.payload.pair, told.payload.timeframe, told.payload.stop_loss) == ("EUR_USD", "H4", Decimal("1.16"))
+    assert told.payload.strategy_name == "bot", "which tells one sender's from another's"
+    assert told.wishes.priority is NotificationPriority.HIGH
+    assert dict(told.wishes.context) == {"rsi": 55.2, "n": 1}
+    assert (told.is_repeatable, told.needs_its_first_time) == (True, False)
+
+
+def test_without_a_tier_a_request_is_for_the_tokens_own() -> None:
+    assert read("signals", SIGNAL).wishes.user_tier == "free"
+    assert read("signals", SIGNAL, tier="premium").wishes.user_tier == "premium"
+    assert read("signals", {**SIGNAL, "user_tier": "free"}, tier="premium").wishes.user_tier == "free"
+
+
+def test_each_kind_is_read() -> None:
+    alert = read("alerts", {"alert_type": "feed", "severity": "high", "title": "t", "context": {"a": Decimal("1.5")}})
+    assert isinstance(alert.payload, Alert)
+    assert dict(alert.payload.context) == {"a": 1.5}
+    assert alert.wishes.context == {}, "an alert holds its context itself"
+    assert isinstance(read("analyses", {"title": "t", "text": "x", "pair": "EUR/USD"}).payload, MarketAnalysis)
+    assert isinstance(read("announcements", {"title": "t", "text": "x"}).payload, Announcement)
+    for uptime in (90, Decimal("90.0"), "90", "PT1M30S"):
+        status = read("statuses", {"status": "operational", "uptime": 90 if uptime == "90" else uptime}).payload
+        assert isinstance(status, SystemStatus)
+        assert status.uptime == timedelta(seconds=90)
+
+
+def test_a_values_own_json_is_read_back() -> None:
+    first = read("signals", {**SIGNAL, "sl": "1.16", "tp": "1.17"}).payload
+    again = read("signals", json_object(first.to_json())).payload
+    assert again == first
+    alert = read("alerts", {"alert_type": "feed", "severity": "high", "title": "t", "tags": ["a"]}).payload
+    assert read("alerts", json_object(alert.to_json())).payload == alert
+
+
+def test_an_idempotency_key_makes_the_id_of_the_token_and_the_key() -> None:
+    first, again = read("signals", SIGNAL, "k 1").payload, read("signals", SIGNAL, "k 1 ").payload
+    other = read("signals", SIGNAL, "k 2").payload
+    assert isinstance(first, Signal)
+    assert isinstance(again, Signal)
+    assert isinstance(other, Signal)
+    assert first.signal_id == again.signal_id == api.derived_id(token(), "k 1")
+    assert other.signal_id != first.signal_id
+    assert api.derived_id(token("other"), "k 1") != first.signal_id
+    named = read("signals", {**SIGNAL, "id": "mine"}, "k 1").payload
+    assert isinstance(named, Signal)
+    assert named.signal_id == "mine", "an id in the body comes first"
+
+
+@pytest.mark.parametrize("key", ["", "  ", "a\tb", "k" * 256])
+def test_an_idempotency_key_that_is_none_is_400(key: str) -> None:
+    with pytest.raises(Problem, match="Idempotency-Key") as caught:
+        read("signals", SIGNAL, key)
+    assert caught.value.status == 400
+
+
+def test_what_has_an_id_and_no_time_needs_the_time_of_its_first_telling() -> None:
+    alert = {"alert_type": "feed", "severity": "high", "title": "t"}
+    assert read("alerts", alert).is_repeatable is False
+    assert read("alerts", alert).needs_its_first_time is False
+    assert read("alerts", alert, "k").needs_its_first_time is True
+    assert read("alerts", {**alert, "id": "mine"}).needs_its_first_time is True
+    assert read("alerts", {**alert, "timestamp": "2026-01-01T00:00:00Z"}, "k").needs_its_first_time is False
+
+
+def test_all_that_is_wrong_is_told_at_once_under_the_names_of_the_body() -> None:
+    body = {"symbol": "?", "tf": "1M", "side": "up", "entry": "-1", "time": "2025-01-01", "sl": True, "tp": "x"}
+    body |= {"confidence": 2, "priority": "soon", "user_tier": "a b", "context": [1], "stop_los": 1, "valid_until": 3}
+    told = faults("signals", body)
+    assert set(told) == {*body}
+    assert told["sl"].startswith("stop_loss is True: give a number")
+    assert told["stop_los"] == "'stop_los' is no field of signal (do you mean stop_loss?): put facts into `context`"
+    assert told["confidence"].startswith("confidence_score is 2: give a share")
+
+
+def test_what_is_missing_is_told_with_its_other_names() -> None:
+    told = faults("signals", {"sl": "x"})
+    assert set(told) == {"pair", "timeframe", "signal_type", "entry_price", "timestamp", "sl"}
+    assert told["pair"] == "pair is missing (also read as instrument, symbol, ticker)"
+    assert faults("alerts", {}) == {name: f"{name} is missing" for name in ("alert_type", "severity", "title")}
+    assert set(faults("analyses", {"title": None, "text": " "})) == {"title", "text"}
+
+
+def test_what_is_wrong_between_two_fields_is_told_under_one_of_them() -> None:
+    told = faults("signals", {**SIGNAL, "sl": "2"})
+    assert told == {"sl": told["sl"]}
+    assert "stop_loss must be below the entry" in told["sl"]
+    late = faults("signals", {**SIGNAL, "valid_until": "2098-01-01T00:00:00Z", "known_at": "2099-01-01T00:00:00Z"})
+    assert list(late) == ["valid_until"]
+    both = {"entry": "1", "sl": "0.9999999999999999999999999999", "tp": "999999999999999999"}
+    assert list(faults("signals", {**SIGNAL, **both})) == ["risk_reward_ratio"]
+
+
+def test_a_name_that_stands_twice_in_other_letters_and_another_kind_are_faults() -> None:
+    assert faults("signals", {**SIGNAL, "SYMBOL": "EURUSD"}) == {"SYMBOL": "'SYMBOL' stands twice, in other letters"}
+    assert list(faults("signals", {**SIGNAL, "kind": "alert"})) == ["kind"]
+    assert list(faults("statuses", {"status": "up", "uptime": "soon"})) == ["uptime"]
+    assert list(faults("statuses", {"status": "up", "uptime": 10**17})) == ["uptime"]
+    assert list(faults("alerts", {"alert_type": "a", "severity": "high", "title": "t", "context": 1})) == ["context"]
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+NAMES = sorted({name for kind in KIND_BY_PATH.values() for names in kind.spellings.values() for name in names})
+
+
+@given(
+    st.sampled_from(sorted(KIND_BY_PATH)),
+    st.dictionaries(st.sampled_from([*NAMES, "priority", "user_tier", "tier", "context", "kind"]), PLAIN, max_size=9),
+    st.booleans(),
+)
+def test_no_values_do_more_than_be_refused(path: str, values: dict[str, Any], is_filled_up: bool) -> None:
+    usual = {name: value for name, value in KIND_BY_PATH[path].sample.items() if is_filled_up}
+    problem = refusal(lambda: read(path, usual | values))
+    assert problem is None or (problem.status == 422 and problem.faults)

@@ -1,0 +1,105 @@
+"""Who is let in, over a real connection."""
+
+from typing import Any
+
+import pytest
+
+from signalpost.domain.tier import UserTier
+from signalpost.web import auth
+from signalpost.web.rate import Rate
+from signalpost.web.tokens import Scope
+from tests.unit.web.conftest import ALERT, SIGNAL, Front
+from tests.unit.web.test_hooks import ALERT as TV
+
+
+async def test_without_a_token_or_with_a_wrong_one_it_is_401_with_a_challenge(front: Front) -> None:
+    missing = await front.ask("POST", "/api/v1/signals", json=SIGNAL)
+    assert (missing.status, missing.headers["WWW-Authenticate"]) == (401, 'Bearer realm="signalpost"')
+    assert "signalpost tokens add NAME --scope api" in missing.told["detail"]
+    for given in ("Basic abc", "Bearer", "Bearer ", "Bearer wrong", "Bearer a b", front.text_by_token["free"]):
+        answer = await front.ask("POST", "/api/v1/signals", json=SIGNAL, headers={"Authorization": given})
+        assert answer.status == 401, given
+    assert (await front.ask("POST", "/hooks/tradingview/wrong", json=TV)).status == 401
+    assert (await front.ask("GET", "/api/v1/tickets/1")).status == 401
+
+
+async def test_the_scheme_is_read_in_any_case(front: Front) -> None:
+    headers = {"Authorization": f"bearer  {front.text_by_token['free']}"}
+    assert (await front.ask("POST", "/api/v1/signals", json=SIGNAL, headers=headers)).status == 202
+
+
+async def test_a_token_opens_its_scopes_alone(front: Front) -> None:
+    assert (await front.hook("tradingview", TV, "reader")).status == 403
+    assert (await front.hook("freqtrade", {"event": "entry"}, "reader")).status == 403
+    assert (await front.tell("alerts", ALERT, "reader")).status == 202
+
+
+@pytest.mark.parametrize(
+    ("token", "tier", "status"),
+    [
+        ("free", "free", 202),
+        ("free", "premium", 403),
+        ("premium", "premium", 202),
+        ("premium", "free", 202),
+        ("premium", "admin", 403),
+        ("admin", "premium", 202),
+        ("admin", "whale", 403),
+    ],
+)
+async def test_a_token_sends_for_its_tier_and_those_below(front: Front, token: str, tier: str, status: int) -> None:
+    assert (await front.tell("signals", {**SIGNAL, "user_tier": tier}, token)).status == status
+    assert (await front.hook("tradingview", {**TV, "tier": tier}, token)).status == status
+    told = await front.hook("freqtrade", {"event": "status", "status": "up", "tier": tier}, token)
+    assert told.status == status
+
+
+async def test_a_request_cannot_choose_where_it_goes(front: Front) -> None:
+    """P10: neither a webhook nor a destination has a name that is read."""
+    for name in ("webhook", "webhook_url", "destination", "url", "channel"):
+        answer = await front.tell("signals", {**SIGNAL, name: front.sandbox.webhook("elsewhere")})
+        assert (answer.status, answer.fields) == (422, [name])
+        await front.hook("tradingview", {**TV, name: front.sandbox.webhook("elsewhere")})
+    assert await front.shown("elsewhere") == []
+
+
+async def test_a_change_of_the_tokens_is_noticed_at_once(front: Front) -> None:
+    front.tokens.revoke("free")
+    assert (await front.tell("signals", SIGNAL)).status == 401
+    front.text_by_token["new"] = front.tokens.add("new", UserTier.FREE, (Scope.API,))[1].reveal()
+    assert (await front.tell("signals", SIGNAL, "new")).status == 202
+    front.tokens.path.unlink()
+    assert (await front.tell("signals", SIGNAL, "new")).status == 401
+
+
+async def test_damaged_tokens_let_nobody_in_until_they_are_mended(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = front.tokens.path.read_bytes()
+    front.tokens.path.write_bytes(whole[:-10])
+    answer = await front.tell("signals", SIGNAL)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+    assert "tokens.json is damaged" in caplog.text
+    assert (await front.tell("signals", SIGNAL)).status == 503, "also where the file has not changed since"
+    front.tokens.path.write_bytes(whole)
+    assert (await front.tell("signals", SIGNAL)).status == 202
+
+
+async def test_many_wrong_tokens_are_429_and_a_right_one_is_let_in_still(front: Front) -> None:
+    """The peer may be a proxy before many."""
+    wrong: Any = {"json": SIGNAL, "headers": {"Authorization": "Bearer wrong"}}
+    answers = [await front.ask("POST", "/api/v1/signals", **wrong) for _ in range(auth.WRONG_TOKENS.burst + 1)]
+    assert [answer.status for answer in answers] == [401] * auth.WRONG_TOKENS.burst + [429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 3
+    assert (await front.tell("signals", SIGNAL)).status == 202
+    assert (await front.ask("POST", "/api/v1/signals", json=SIGNAL)).status == 401, "no token is no guess"
+
+
+async def test_a_token_that_asks_too_much_is_429_and_delays_no_other(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = front.server._pages._gate
+    monkeypatch.setattr(gate, "_requests", auth.Rates(Rate(burst=2, a_second=0.1)))
+    assert [(await front.tell("signals", SIGNAL)).status for _ in range(3)] == [202, 200, 429]
+    limited = await front.hook("tradingview", TV)
+    assert (limited.status, limited.headers["Retry-After"]) == (429, "10")
+    assert (await front.tell("signals", SIGNAL, "reader")).status == 202

@@ -1,0 +1,162 @@
+"""The hooks, asked as TradingView and freqtrade ask, with a real service behind them."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from signalpost.web.hook_memory import _SIGNALS_SEEN
+from tests.unit.web.conftest import Front
+from tests.unit.web.test_freqtrade import ENTRY, EXIT
+
+ALERT = {
+    "ticker": "OANDA:EURUSD",
+    "interval": "240",
+    "action": "buy",
+    "price": "1.1634",
+    "time": "2099-01-01T00:00:00Z",
+}
+CLOSE = {**ALERT, "action": "close", "price": "1.17"}
+PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
+
+
+async def alert(front: Front, token: str = "free", **changes: Any) -> tuple[int, str]:
+    """Post a changed alert; the status, and the outcome or the first fault."""
+    answer = await front.hook("tradingview", {**ALERT, **changes}, token)
+    return answer.status, answer.told.get("outcome") or answer.told.get("errors", [{"detail": "?"}])[0]["detail"]
+
+
+async def test_an_alert_is_shown_whatever_its_content_type_says(front: Front) -> None:
+    raw = json.dumps(ALERT)[:-1] + ', "sl": NaN}'
+    answer = await front.hook("tradingview", raw, **PLAIN)
+    assert (answer.status, answer.told["outcome"]) == (202, "accepted")
+    again = await front.hook("tradingview", ALERT)
+    assert (again.status, again.told["id"]) == (200, answer.told["id"])
+    assert await front.shown("signals-free") == ["BUY EUR_USD H4"]
+
+
+async def test_a_close_tells_that_the_open_signal_is_closed_and_how_it_ended(front: Front) -> None:
+    await alert(front, sl="1.16")
+    assert await alert(front, **{**CLOSE, "comment": "target hit"}) == (202, "accepted")
+    assert await front.shown("signals-free") == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4"]
+    card = front.sandbox.discord.guild.messages("signals-free")[-1]["embeds"][0]
+    fields = {field["name"]: field["value"] for field in card["fields"]}
+    assert (fields["Entry"], fields["Price"], fields["Result"]) == ("1.16340", "1.17000", "+1.94R")
+    assert "target hit" in card["description"]
+
+
+async def test_a_close_that_comes_again_is_the_same_also_after_the_next_signal(front: Front) -> None:
+    await alert(front)
+    first = await front.hook("tradingview", CLOSE)
+    again = await front.hook("tradingview", CLOSE)
+    await alert(front, action="sell", time="2099-01-01T04:00:00Z")
+    late = await front.hook("tradingview", CLOSE)
+    assert (again.status, again.told["id"]) == (late.status, late.told["id"]) == (200, first.told["id"])
+    shown = await front.shown("signals-free")
+    assert shown == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4", "SELL EUR_USD H4"]
+    assert await alert(front, **{**CLOSE, "time": "2099-01-01T08:00:00Z"}) == (202, "accepted")
+    assert (await front.shown("signals-free"))[-1] == "CLOSED SELL EUR_USD H4"
+
+
+async def test_a_close_of_nothing_known_is_422_unless_it_tells_what_was_held(front: Front) -> None:
+    status, told = await alert(front, **CLOSE)
+    assert (status, "nothing is known to be open" in told) == (422, True)
+    held = {"prev_market_position": "long", "market_position": "flat"}
+    assert await alert(front, **{**CLOSE, **held}) == (202, "accepted")
+    assert await front.shown("signals-free") == ["CLOSED BUY EUR_USD H4"]
+
+
+async def test_a_close_closes_only_what_is_on_its_side_and_of_its_token_strategy_pair_and_timeframe(
+    front: Front,
+) -> None:
+    await alert(front)
+    others: list[dict[str, Any]] = [{"action": "close_short"}, {"strategy": "Other"}, {"ticker": "GBPUSD"}]
+    for other in (*others, {"interval": "60"}):
+        assert (await alert(front, **{**CLOSE, **other}))[0] == 422, other
+    assert (await alert(front, "premium", **CLOSE))[0] == 422
+    assert await alert(front, **{**CLOSE, "action": "exit_long"}) == (202, "accepted")
+
+
+async def test_a_reversal_is_a_new_signal_and_the_earlier_one_is_forgotten(front: Front) -> None:
+    await alert(front)
+    assert await alert(front, action="sell", time="2099-01-01T04:00:00Z") == (202, "accepted")
+    assert (await alert(front, **{**CLOSE, "action": "close_long"}))[0] == 422
+    assert await alert(front, **{**CLOSE, "action": "close_short"}) == (202, "accepted")
+
+
+async def test_a_late_repeat_opens_nothing(front: Front) -> None:
+    """Neither of what was closed since, nor of what another signal has followed, be it in the same bar."""
+    await alert(front)
+    await alert(front, **CLOSE)
+    assert await alert(front) == (200, "duplicate")
+    assert (await alert(front, **{**CLOSE, "price": "1.2"}))[0] == 422
+    await alert(front, action="sell")
+    assert await alert(front) == (200, "duplicate")
+    assert await alert(front, action="buy", time="2098-12-31T20:00:00Z") == (202, "accepted"), "told, though late"
+    assert await alert(front, **{**CLOSE, "price": "1.3"}) == (202, "accepted")
+    assert (await front.shown("signals-free"))[-1] == "CLOSED SELL EUR_USD H4"
+
+
+async def test_what_is_remembered_of_a_hook_is_bounded_and_survives_a_restart(front: Front) -> None:
+    for number in range(_SIGNALS_SEEN + 5):
+        assert await alert(front, time=f"2099-01-{number + 1:02}T00:00:00Z") == (202, "accepted")
+    stream = "hook/free/tradingview/EUR_USD/H4"
+    state = await front.service.load_state(stream)
+    assert state is not None
+    assert len(json.loads(state.state)["seen"]) == _SIGNALS_SEEN + 1
+    await front.service.stop()
+    await front.service.start()
+    assert await alert(front, **CLOSE) == (202, "accepted")
+
+
+async def test_an_end_goes_to_those_to_whom_the_beginning_was_told(front: Front) -> None:
+    await alert(front, "premium")
+    assert await alert(front, "premium", **{**CLOSE, "user_tier": "free"}) == (202, "accepted")
+    assert await front.shown("signals-free") == []
+    assert await front.shown("signals-premium") == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4"]
+
+
+async def test_a_change_of_size_is_202_and_not_told(front: Front) -> None:
+    assert await alert(front, market_position="long", prev_market_position="long") == (202, "suppressed")
+    assert await front.shown("signals-free") == []
+
+
+async def test_what_a_hook_refuses_is_logged_without_token_and_values(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answer = await front.hook("tradingview", {**ALERT, "action": "value-of-the-sender"})
+        await front.hook("tradingview", "BUY")
+    assert answer.fields == ["action"]
+    told = [record.getMessage() for record in caplog.records if "is answered" in record.getMessage()]
+    assert told[0] == (
+        "tradingview by token free is answered 422: a fault in the body, as `errors` tells; nothing was taken (action)"
+    )
+    assert told[1].endswith("(the body)")
+    assert "value-of-the-sender" not in caplog.text
+    assert front.text_by_token["free"] not in caplog.text
+
+
+async def test_a_trade_of_freqtrade_is_shown_from_entry_to_exit(front: Front) -> None:
+    entry = {**ENTRY, "open_date": "2099-01-01 00:00:00+00:00"}
+    first = await front.hook("freqtrade", entry)
+    assert (first.status, first.told["outcome"]) == (202, "accepted")
+    assert (await front.hook("freqtrade", entry)).told["id"] == first.told["id"]
+    more = await front.hook("freqtrade", {**entry, "open_rate": "61000", "amount": "0.02"})
+    assert (more.status, more.told["outcome"]) == (202, "suppressed")
+    assert "an addition to a trade" in more.told["reason"]
+    ended = {**EXIT, "open_date": entry["open_date"]}
+    assert (await front.hook("freqtrade", ended)).status == 202
+    assert (await front.hook("freqtrade", ended)).status == 200
+    assert (await front.hook("freqtrade", {**ended, "close_rate": "1"})).status == 409
+    assert await front.shown("signals-free") == ["BUY BTC_USDT M5", "CLOSED BUY BTC_USDT M5"]
+
+
+async def test_the_other_events_of_freqtrade_are_told_or_passed_over(front: Front) -> None:
+    assert (await front.hook("freqtrade", {"event": "status", "status": "running"})).status == 202
+    assert (await front.hook("freqtrade", {"event": "strategy_msg", "msg": "watch BTC"})).status == 202
+    passed = await front.hook("freqtrade", {"event": "entry"})
+    assert (passed.status, passed.told["outcome"], "Location" in passed.headers) == (202, "suppressed", False)
+    assert await front.shown("system-status") == ["System Status - running"]
+    assert await front.shown("alerts-general") == ["INFO Alert - Message of freqtrade"]

@@ -1,0 +1,231 @@
+"""What TradingView's alerts say, without a server."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalpost.domain.side import SignalType
+from signalpost.domain.signal import Signal
+from signalpost.web import tradingview
+from signalpost.web.closing import Closing
+from signalpost.web.problem import Problem
+from signalpost.web.tradingview import Opened, Said, Untold
+from tests.unit.web.tokens import refusal, token
+
+ALERT = {"ticker": "EURUSD", "interval": "240", "action": "buy", "price": "1.1634", "time": "2026-08-20T01:00:00Z"}
+
+
+def said(body: dict[str, Any] | str) -> Said:
+    raw = body if isinstance(body, str) else json.dumps(body)
+    return tradingview.read(raw.encode(), token("chart"))[0]
+
+
+def opened(body: dict[str, Any] | str) -> Signal:
+    told = said(body)
+    assert isinstance(told, Opened), told
+    return told.signal
+
+
+def closing(body: dict[str, Any] | str) -> Closing:
+    told = said(body)
+    assert isinstance(told, Closing), told
+    return told
+
+
+def faults(body: dict[str, Any] | str) -> dict[str, str]:
+    with pytest.raises(Problem) as caught:
+        said(body)
+    assert caught.value.status == 422
+    return dict(caught.value.faults)
+
+
+def test_an_alert_is_a_signal_whose_id_is_of_token_strategy_pair_timeframe_side_and_bar() -> None:
+    signal = opened(ALERT)
+    assert (signal.pair, signal.timeframe, signal.signal_type) == ("EUR_USD", "H4", SignalType.BUY)
+    assert (signal.entry_price, signal.strategy_name) == (Decimal("1.1634"), "TradingView")
+    assert signal.signal_id == "chart:tradingview:EUR_USD:H4:BUY:20260820T010000Z"
+    assert opened({**ALERT, "strategy": "MA Cross"}).signal_id.startswith("chart:ma-cross:EUR_USD")
+
+
+def test_an_id_in_the_body_is_the_key_within_its_token() -> None:
+    assert opened({**ALERT, "id": "a-1"}).signal_id == "chart:a-1"
+    assert opened({**ALERT, "id": 17}).signal_id == "chart:17"
+    assert list(faults({**ALERT, "id": "i" * 200})) == ["id"]
+
+
+@pytest.mark.parametrize(
+    ("ticker", "pair"),
+    [
+        ("EURUSD", "EUR_USD"),
+        ("OANDA:EURUSD", "EUR_USD"),
+        ("BINANCE:BTCUSDT.P", "BTCUSDT_P"),
+        ("BTCUSDT", "BTCUSDT"),
+        ("ES1!", "ES1"),
+        ("NSE:M&M", "M_M"),
+        ("BRK.B", "BRK_B"),
+    ],
+)
+def test_a_ticker_is_read_as_tradingview_spells_it(ticker: str, pair: str) -> None:
+    assert opened({**ALERT, "ticker": ticker}).pair == pair
+
+
+@pytest.mark.parametrize(
+    ("interval", "timeframe"),
+    [("240", "H4"), (240, "H4"), ("1D", "D"), ("D", "D"), ("60", "H1"), ("1W", "W"), ("5S", "S5")],
+)
+def test_an_interval_is_read_as_tradingview_spells_it(interval: object, timeframe: str) -> None:
+    assert opened({**ALERT, "interval": interval}).timeframe == timeframe
+
+
+@pytest.mark.parametrize(
+    ("action", "side"),
+    [("buy", "BUY"), ("BUY", "BUY"), ("long", "BUY"), ("Enter Long", "BUY"), ("sell", "SELL"), ("short", "SELL")],
+)
+def test_an_action_is_a_side(action: str, side: str) -> None:
+    assert opened({**ALERT, "action": action}).signal_type == side
+
+
+@pytest.mark.parametrize("time", ["2026-08-20T01:00:00Z", 1787187600, "1787187600", 1787187600000, "1787187600000"])
+def test_a_time_is_iso_text_or_unix_time(time: object) -> None:
+    assert opened({**ALERT, "time": time}).timestamp.isoformat() == "2026-08-20T01:00:00+00:00"
+
+
+def test_what_is_not_a_number_is_absent() -> None:
+    raw = json.dumps(ALERT)[:-1] + ', "sl": NaN, "tp": "NaN", "confidence": null, "comment": "na"}'
+    signal = opened(raw)
+    assert (signal.stop_loss, signal.take_profit, signal.confidence_score, signal.notes) == (None, None, None, None)
+
+
+def test_stop_target_confidence_and_comment_are_taken_and_others_passed_over() -> None:
+    more = {"sl": "1.16", "tp": 1.17, "confidence": "0.8", "comment": "breakout", "secret": "s", "volume": "12"}
+    signal = opened({**ALERT, **more})
+    assert (signal.stop_loss, signal.take_profit) == (Decimal("1.16"), Decimal("1.17"))
+    assert (signal.confidence_score, signal.notes) == (Decimal("0.8"), "breakout")
+    assert b'"s"' not in signal.to_json()
+
+
+def test_text_of_names_and_values_is_read_too() -> None:
+    text = 'ticker=EURUSD, interval=240; action=buy price=1.1634\ntime=2026-08-20T01:00:00Z comment="at the open"'
+    assert opened(text).signal_id == opened(ALERT).signal_id
+    assert opened(text).entry_price == opened(ALERT).entry_price
+    assert opened(text).notes == "at the open"
+    assert faults("ticker=EURUSD ticker=GBPUSD") == {"ticker": "ticker stands twice"}
+
+
+@pytest.mark.parametrize("text", ["BUY EURUSD @ 1.1", "EURUSD Crossing 1.1", "order buy @ 10 filled on EURUSD"])
+def test_other_text_is_422_that_shows_what_to_write(text: str) -> None:
+    (detail,) = faults(text).values()
+    assert text in detail
+    assert '"ticker": "{{ticker}}"' in detail
+
+
+@pytest.mark.parametrize("raw", ["", "{", '{"price": , }', "[1]", '{"a": 1, "a": 2}'])
+def test_broken_json_is_400(raw: str) -> None:
+    with pytest.raises(Problem) as caught:
+        said(raw)
+    assert caught.value.status == 400
+
+
+def test_all_that_is_missing_or_wrong_is_told_at_once() -> None:
+    told = faults("{}")
+    assert set(told) == {"ticker", "interval", "price", "time", "action"}
+    assert "by which a repeat is known" in told["time"]
+    wrong = {"symbol": "?", "interval": "1M", "side": "{{strategy.order.action}}", "close": "x", "timenow": "now"}
+    wrong |= {"sl": "y", "market_position": "up", "priority": "soon", "tier": "?"}
+    told = faults(wrong)
+    assert set(told) == set(wrong)
+    assert told["side"].startswith("side is '{{strategy.order.action}}': give buy, sell")
+    assert list(faults({**ALERT, "sl": "2"})) == ["sl"]
+    assert list(faults({**ALERT, "action": 5})) == ["action"]
+
+
+def test_the_names_of_a_strategys_order_are_read_also_inside_an_object() -> None:
+    inner = {"order_action": "sell", "order_price": "1.2", "market_position": "short", "prev_market_position": "flat"}
+    outer = {name: ALERT[name] for name in ("ticker", "interval", "time")}
+    signal = opened({**outer, "strategy": inner})
+    assert (signal.signal_type, signal.entry_price, signal.strategy_name) == ("SELL", Decimal("1.2"), "TradingView")
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "now", "meant"),
+    [
+        ("buy", "flat", "long", "BUY"),
+        ("sell", "flat", "short", "SELL"),
+        ("buy", "short", "long", "BUY"),
+        ("sell", "long", "flat", "close BUY"),
+        ("buy", "short", "flat", "close SELL"),
+        ("sell", None, "flat", "close"),
+        (None, "long", "flat", "close BUY"),
+        (None, "flat", "short", "SELL"),
+        ("close", None, None, "close"),
+        ("flat", "long", None, "close BUY"),
+        ("exit_short", None, None, "close SELL"),
+        ("Close Long", None, None, "close BUY"),
+        ("buy", "long", "long", "untold"),
+        ("sell", "long", "long", "untold"),
+        ("sell", None, "long", "untold"),
+        ("exit", None, "long", "untold"),
+        ("buy", None, "long", "BUY"),
+    ],
+)
+def test_a_position_says_more_than_an_order(
+    action: str | None, before: str | None, now: str | None, meant: str
+) -> None:
+    body = {**ALERT, "action": action, "prev_market_position": before, "market_position": now}
+    match said(body):
+        case Opened(signal):
+            assert signal.signal_type == meant
+        case Closing() as close:
+            assert ("close" if close.side is None else f"close {close.side}") == meant
+        case Untold(reason):
+            assert meant == "untold"
+            assert "of another size" in reason
+
+
+def test_a_close_names_what_it_closes_and_its_repeat_is_known() -> None:
+    close = {**ALERT, "action": "close", "price": "1.17", "sl": "1.2", "tp": "1.1", "comment": "target"}
+    told = closing(close)
+    assert (told.strategy, told.pair, told.timeframe) == ("TradingView", "EUR_USD", "H4")
+    assert (told.price, told.reason, told.unseen) == (Decimal("1.17"), "target", None)
+    assert closing(close).key == told.key
+    others = [{"price": "1.18"}, {"time": "2026-08-20T05:00:00Z"}, {"timenow": "x"}, {"id": "1"}, {"ticker": "GBPUSD"}]
+    keys = {closing({**close, **other}).key for other in others}
+    assert len(keys | {told.key}) == len(others) + 1
+    assert closing({**close, "id": "1", "time": "2026-08-20T05:00:00Z"}).key == closing({**close, "id": "1"}).key
+    assert closing({**ALERT, "action": "close"}).reason == "closed"
+
+
+def test_a_close_that_tells_what_was_held_needs_no_memory_and_says_that_the_entry_is_not_known() -> None:
+    close = {**ALERT, "action": "sell", "prev_market_position": "long", "market_position": "flat", "sl": "1.2"}
+    unseen = closing(close).unseen
+    assert unseen is not None
+    assert (unseen.signal_type, unseen.stop_loss) == ("BUY", None)
+    assert "the entry shown is the price at which it was closed" in (unseen.notes or "")
+
+
+WORDS = st.sampled_from(
+    [*ALERT.values(), "NaN", "close", "flat", "long", "{{close}}", "x" * 300, "\ud800", "1e999", ""]
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([name for names in tradingview._NAMES.values() for name in names])
+        | st.sampled_from(["action", "market_position", "prev_market_position", "context", "tier", "priority"]),
+        WORDS | st.none() | st.booleans() | st.integers() | st.lists(WORDS, max_size=2),
+    ),
+    st.booleans(),
+)
+def test_no_values_do_more_than_be_refused(values: dict[str, Any], is_filled_up: bool) -> None:
+    problem = refusal(lambda: said({**(ALERT if is_filled_up else {}), **values}))
+    assert problem is None or (problem.status == 422 and problem.faults)
+
+
+@given(st.text(max_size=200))
+def test_no_text_does_more_than_be_refused(text: str) -> None:
+    problem = refusal(lambda: tradingview.read(text.encode(errors="surrogatepass"), token()))
+    assert problem is None or problem.status in {400, 422}

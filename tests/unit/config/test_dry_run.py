@@ -5,10 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from signalpost import Config, InvalidConfiguration
-from signalpost.config import DestinationConfig, read_sources
+from signalpost import Alert, AsyncNotificationService, Config, InvalidConfiguration
+from signalpost.config import DestinationConfig, destinations, read_sources
 from signalpost.delivery.pacing.limits import Limits
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
 from tests.unit.config.webhooks import url
 
@@ -68,3 +69,17 @@ def test_a_program_cannot_add_a_real_webhook_to_a_dry_run() -> None:
         Config(home=Path(), dry_run=True, destinations=(real,))
     with pytest.raises(InvalidConfiguration, match="community would"):
         msgspec.structs.replace(Config.from_environment(DRY), destinations=(real,))
+
+
+async def test_what_is_sent_in_one_is_on_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real sandbox, on a free port in place of its usual one, which another may have on this machine."""
+    async with Sandbox(open=True) as sandbox:
+        monkeypatch.setattr(destinations, "SANDBOX", sandbox.url)
+        environment = {"SIGNALPOST_DRY_RUN": "1", "SIGNALPOST_HOME": str(tmp_path), "DISCORD_WEBHOOK_URL": url()}
+        async with AsyncNotificationService(Config.from_environment(environment)) as service:
+            assert await service.queue_notification(Alert(alert_type="a", severity="high", title="rehearsed"))
+            assert await service.drain(timeout=30) == []
+        assert [message["content"] for message in sandbox.discord.guild.messages("default")] == [
+            "HIGH Alert - rehearsed"
+        ]
+    assert {path.name for path in tmp_path.iterdir()} == {"dry-run"}

@@ -1,0 +1,121 @@
+"""The configuration as a person gives it: files in a folder, and a command that runs there."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+TOKEN = "Zx" * 34
+URL = f"https://discord.com/api/webhooks/123456789012345678/{TOKEN}"
+ALERT = ("publish", "alert", "--type", "test", "--severity", "critical", "--title", "dry", "--timeout", "3")
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("DISCORD_", "SIGNALPOST_"))}
+    for name in ("COLUMNS", "FORCE_COLOR", "XDG_DATA_HOME"):
+        mine.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-m", "signalpost", *arguments],
+        cwd=folder,
+        env={**mine, "HOME": str(folder), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert TOKEN not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_a_dot_env_a_file_and_a_secret_together_are_a_configuration(tmp_path: Path) -> None:
+    (tmp_path / "hook").write_text(f"{URL}\n", encoding="utf-8")
+    (tmp_path / "hook").chmod(0o600)
+    (tmp_path / "settings.toml").write_text(
+        'workers = 4\nretention = "8w"\n[destinations.signals-gold]\nwebhook_file = "hook"\n'
+        '[tiers.gold]\nrank = 15\nsignals_to = ["signals-gold"]\n',
+        encoding="utf-8",
+    )
+    (tmp_path / ".env").write_text("SIGNALPOST_CONFIG=settings.toml\nSIGNALPOST_WORKERS=3\n", encoding="utf-8")
+    done = run(tmp_path, "check", "--json", SIGNALPOST_HTTP="off")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    settings = {key: (each["value"], each["from"]) for key, each in found["settings"].items()}
+    assert settings["workers"] == (3, ".env")
+    assert settings["retention"] == ("56d", "file")
+    assert settings["http"] == ("off", "environment")
+    assert settings["home"] == (str(tmp_path / ".local/share/signalpost"), "default")
+    assert [(each["name"], each["webhook_id"], each["from"]) for each in found["destinations"]] == [
+        ("signals-gold", "123456789012345678", "file")
+    ]
+    assert not (tmp_path / ".local").exists()
+
+
+def test_the_faults_of_all_sources_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(
+        f'workrs = 4\n[destinations.community]\nwebhook = "{URL}x/slack"\n', "utf-8"
+    )
+    (tmp_path / ".env").write_text(f"SIGNALPOST_WORKERS=many\nDISCORD_WEBHOOK_URL='{URL}\n", encoding="utf-8")
+    for command in (("check",), ("serve",), ("deliveries", "list")):
+        done = run(tmp_path, *command, "--config", "settings.toml", SIGNALPOST_RESERVE="perhaps")
+        assert (done.returncode, done.stdout) == (2, "")
+        for told in (
+            "error: .env, line 2: it is no VARIABLE=value",
+            ".env, line 1: SIGNALPOST_WORKERS: 'many' is no number of senders",
+            "SIGNALPOST_RESERVE: 'perhaps' is neither on nor off",
+            "settings.toml: workrs is not known: did you mean workers?",
+            "settings.toml: destinations.community.webhook: the webhook's URL cannot be used: it ends in /slack",
+        ):
+            assert told in done.stderr
+
+
+def test_the_example_is_a_file_of_settings_to_begin_with(tmp_path: Path) -> None:
+    example = run(tmp_path, "check", "--example").stdout
+    (tmp_path / "signalpost.toml").write_text(example, encoding="utf-8")
+    with_it, without = (
+        json.loads(run(tmp_path, "check", "--json", *arguments).stdout)
+        for arguments in (("--config", "signalpost.toml"), ())
+    )
+    values = [{key: each["value"] for key, each in found["settings"].items()} for found in (with_it, without)]
+    assert values[0] == values[1]
+    assert (with_it["warnings"], with_it["destinations"]) == (without["warnings"], without["destinations"])
+
+
+@pytest.fixture
+def asked() -> Iterator[tuple[str, list[str]]]:
+    """A webhook of this machine that stands for the real one, and what it was asked."""
+    paths: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            paths.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        do_GET = do_POST  # noqa: N815  # the name that the server looks for
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/api/webhooks/1/{TOKEN}", paths
+        server.shutdown()
+
+
+def test_a_dry_run_asks_no_configured_webhook_and_says_so(tmp_path: Path, asked: tuple[str, list[str]]) -> None:
+    """Whether a sandbox runs on its usual port is this machine's affair: only what is not asked counts."""
+    webhook, paths = asked
+    dry = run(tmp_path, *ALERT, DISCORD_WEBHOOK_ALERTS_CRITICAL=webhook, SIGNALPOST_DRY_RUN="1")
+    assert "dry run" in dry.stderr.lower()
+    assert paths == []
+    assert [path.name for path in (tmp_path / ".local/share/signalpost").iterdir()] == ["dry-run"]
+    run(tmp_path, *ALERT, DISCORD_WEBHOOK_ALERTS_CRITICAL=webhook)
+    assert paths, "without it, the webhook is asked"

@@ -1,0 +1,169 @@
+"""`signalpost check`: what it shows, what it keeps to itself, and how it ends."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from signalpost.cli import main
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+from tests.house.repository import ROOT
+from tests.unit.config.webhooks import TOKEN, url
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    for name in ("SIGNALPOST_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    yield
+    assert not (tmp_path / ".local").exists(), "a check makes nothing"
+
+
+def check(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, ["check", *arguments], env=environment)
+
+
+def plain(*arguments: str, **environment: str) -> dict[str, Any]:
+    result = check("--json", *arguments, **environment)
+    assert TOKEN not in result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_each_setting_is_shown_with_its_value_and_where_it_is_from() -> None:
+    Path(".env").write_text("SIGNALPOST_WORKERS=3\n", encoding="utf-8")
+    Path("s.toml").write_text('retention = "8w"\nreserve = false\nlimits = false', encoding="utf-8")
+    found = plain("--home", "/data", "--config", "s.toml", SIGNALPOST_HTTP="off")
+    assert {key: (each["value"], each["from"]) for key, each in found["settings"].items()} == {
+        "home": ("/data", "flag"),
+        "workers": (3, ".env"),
+        "limits": (False, "file"),
+        "reserve": (False, "file"),
+        "retention": ("56d", "file"),
+        "http": ("off", "environment"),
+        "dry_run": (False, "default"),
+    }
+    assert found["file"] == "s.toml"
+    assert found["settings"]["http"]["variable"] == "SIGNALPOST_HTTP"
+
+
+def test_a_destination_is_shown_with_its_limits_and_of_its_webhook_host_and_id() -> None:
+    found = plain(DISCORD_WEBHOOK_SIGNALS_FREE=url(1), DISCORD_WEBHOOK_COMMUNITY="http://127.0.0.1:1/token")
+    assert found["destinations"] == [
+        {
+            "name": "signals-free",
+            "host": "discord.com",
+            "webhook_id": "123456789012345679",
+            "from": "environment",
+            "messages_a_minute": 20,
+            "burst": "5 in 2 s",
+            "channel": "28 in 60 s",
+            "reserve": True,
+        },
+        {
+            "name": "community",
+            "host": "127.0.0.1:1",
+            "webhook_id": None,
+            "from": "environment",
+            "messages_a_minute": 30,
+            "burst": "5 in 2 s",
+            "channel": "28 in 60 s",
+            "reserve": True,
+        },
+    ]
+
+
+def test_the_routes_are_those_of_the_service_with_tiers_by_rank() -> None:
+    Path("s.toml").write_text(
+        f'[destinations.gold]\nwebhook = "{url()}"\n[tiers.gold]\nrank = 15\nsignals_to = ["gold", "community"]',
+        encoding="utf-8",
+    )
+    routes = plain("--config", "s.toml", DISCORD_WEBHOOK_SIGNALS_FREE=url(2))["routes"]
+    assert [(each["what"], each["rank"], each["to"], each["sent"]) for each in routes] == [
+        ("signals for free", 0, ["signals-free"], ["signals-free"]),
+        ("signals for premium", 10, ["signals-premium"], []),
+        ("signals for gold", 15, ["gold", "community"], ["gold"]),
+        ("signals for admin", 20, ["signals-premium"], []),
+        ("alerts, critical", None, ["alerts-critical"], []),
+        ("alerts, high", None, ["alerts-critical"], []),
+        ("alerts, medium", None, ["alerts-general"], []),
+        ("alerts, low", None, ["alerts-general"], []),
+        ("market analyses", None, ["market-analysis"], []),
+        ("system statuses", None, ["system-status"], []),
+        ("announcements", None, ["community"], []),
+    ]
+
+
+def test_the_single_webhook_takes_everything() -> None:
+    found = plain(DISCORD_WEBHOOK_URL=url())
+    assert {each for route in found["routes"] for each in route["sent"]} == {"default"}
+    assert found["warnings"] == ["only DISCORD_WEBHOOK_URL is set: all tiers and all alerts go to that one channel"]
+
+
+def test_people_see_the_same_in_tables() -> None:
+    result = check(DISCORD_WEBHOOK_SIGNALS_FREE=url(1), SIGNALPOST_LIMITS="off", SIGNALPOST_HOME="/data/[x]")
+    assert result.exit_code == 0
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert TOKEN not in result.output
+    for told in (
+        "home /data/[x] environment SIGNALPOST_HOME",
+        "limits false environment SIGNALPOST_LIMITS",
+        "signals-free discord.com 123456789012345679 - - - environment",
+        "signals for free 0 signals-free",
+        "signals for premium 10 signals-premium (no webhook)",
+        "alerts, critical alerts-critical (no webhook)",
+        "data folder: /data/[x]: it does not exist, and is made at the first start",
+        "warning: DISCORD_WEBHOOK_COMMUNITY is not set: what would go to community is refused",
+    ):
+        assert told in lines
+
+
+def test_without_a_destination_there_is_no_table_of_them() -> None:
+    result = check()
+    assert "Destinations" not in result.output
+    assert "warning: no webhook is set" in result.output
+
+
+def test_all_faults_end_it_with_2_and_nothing_else_is_shown() -> None:
+    result = check(SIGNALPOST_WORKERS="many", DISCORD_WEBHOOK_COMMUNITY="x")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [line.partition(":")[2].strip().partition(":")[0] for line in result.stderr.splitlines()[:1]] == [
+        "DISCORD_WEBHOOK_COMMUNITY"
+    ]
+    assert "SIGNALPOST_WORKERS: 'many' is no number of senders: give 1 to 16" in result.stderr
+    as_json = check("--json", SIGNALPOST_WORKERS="many", DISCORD_WEBHOOK_COMMUNITY="x")
+    assert (as_json.exit_code, as_json.stderr) == (2, "")
+    assert len(json.loads(as_json.stdout)["faults"]) == 2
+
+
+def test_a_data_folder_that_cannot_be_used_is_shown_with_the_rest_and_ends_it_with_2() -> None:
+    Path("file").touch()
+    told = "data folder file: file is no folder: take it away, or set SIGNALPOST_HOME to another place"
+    result = check("--home", "file")
+    assert result.exit_code == 2
+    assert "Settings" in result.stdout
+    assert told in result.stderr
+    found = plain("--home", "file")
+    assert (found["faults"], found["data_folder"]["usable"]) == ([told], False)
+
+
+def test_a_dry_run_is_told_and_shown() -> None:
+    found = plain("--home", "/data", SIGNALPOST_DRY_RUN="1", DISCORD_WEBHOOK_COMMUNITY=url())
+    assert found["settings"]["home"] == {"value": "/data/dry-run", "from": "flag", "variable": "SIGNALPOST_HOME"}
+    assert [(each["name"], each["host"], each["from"]) for each in found["destinations"]] == [
+        ("community", "127.0.0.1:8751", "dry run")
+    ]
+    assert found["warnings"][0].startswith("DRY RUN: nothing goes to Discord")
+    every = plain(SIGNALPOST_DRY_RUN="1")
+    assert [each["name"] for each in every["destinations"]] == [usual.name for usual in USUAL_DESTINATIONS]
+
+
+def test_the_example_is_printed_as_it_is_in_the_repository() -> None:
+    result = check("--example", SIGNALPOST_WORKERS="many")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (ROOT / "signalpost.example.toml").read_text(encoding="utf-8")

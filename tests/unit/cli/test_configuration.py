@@ -1,0 +1,34 @@
+"""Each command that needs a configuration takes `--home` and `--config`, which win over the environment."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from signalpost.cli.configuration import configuration, configured
+
+
+@click.command()
+@configured
+def shown(home: Path | None, config_file: Path | None) -> None:
+    config = configuration(home, config_file, SIGNALPOST_HTTP="off", SIGNALPOST_RETENTION=None)
+    click.echo(f"{config.home} {config.workers} {config.http} {config.retention.days}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "/environment 2 None 30"),
+        (("--home", "/flag"), "/flag 2 None 30"),
+        (("--config", "s.toml"), "/environment 5 None 30"),
+        (("--config", "s.toml", "--home", "/flag"), "/flag 5 None 30"),
+    ],
+)
+def test_flags_win_and_those_that_are_not_given_leave_what_is_below(
+    arguments: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s.toml").write_text('home = "/file"\nworkers = 5\nhttp = "127.0.0.1:1"', encoding="utf-8")
+    result = CliRunner().invoke(shown, arguments, env={"SIGNALPOST_HOME": "/environment"}, catch_exceptions=False)
+    assert result.output == f"{told}\n"

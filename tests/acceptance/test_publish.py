@@ -128,7 +128,7 @@ def test_bad_input_is_exit_code_2_and_nothing_is_sent(sandbox: str, environment:
         run(environment, "publish", "alert", "--title", "t"),
         run(environment, "publish", "alert", "--type", "t", "--severity", "dreadful", "--title", "t"),
         run(environment, "deliveries", "list", "--state", "lost"),
-        run({**environment, "DISCORD_WEBHOOK_URL": "https://example.com/token-to-hide"}, "serve"),
+        run({**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "https://example.com/token-to-hide"}, "serve"),
     ]
     assert [each.returncode for each in bad] == [2] * len(bad)
     assert [each.stdout for each in bad] == [""] * len(bad)
@@ -136,10 +136,10 @@ def test_bad_input_is_exit_code_2_and_nothing_is_sent(sandbox: str, environment:
     assert "give NAME=VALUE" in bad[1].stderr
     assert "standard input is no JSON: " in bad[2].stderr
     assert "standard input is no JSON object" in bad[3].stderr
-    assert "the alert cannot be made: " in bad[4].stderr
+    assert "--type, --severity must be given, too" in bad[4].stderr
     assert "give one of critical, high, medium, low, info" in bad[5].stderr
     assert "give one of pending, leased" in bad[6].stderr
-    assert "DISCORD_WEBHOOK_URL: the webhook's URL cannot be used" in bad[7].stderr
+    assert "DISCORD_WEBHOOK_SIGNALS_FREE: the webhook's URL cannot be used" in bad[7].stderr
     assert "token-to-hide" not in bad[7].stderr
     assert shown(sandbox) == []
 

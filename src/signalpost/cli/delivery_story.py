@@ -31,6 +31,8 @@ class Surroundings(NamedTuple):
     now: datetime
     has_owner: bool
     """Whether a service has the store open."""
+    is_served: bool
+    """Whether that service, or else this configuration, has a webhook for the destination."""
     messages_a_minute: Mapping[str, int | None]
     """The configured destinations, and the limits of their pace."""
     facts: Mapping[str, bytes]
@@ -136,8 +138,9 @@ def _waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
         yield "It waits, because no service runs on this data folder."
     if (gone := gone_for(around.facts)) is not None:
         yield f"{name} is disabled: it is gone for good ({gone}). What waits for it is given up by the service."
-    elif name not in around.messages_a_minute:
-        yield f"This configuration has no destination {name}: a service that has one delivers it."
+    elif not around.is_served:
+        whose = "The running service" if around.has_owner else "This configuration"
+        yield f"{whose} has no webhook for {name}: a service that has one delivers it."
     if delivery.not_before is not None and delivery.not_before > now:
         reason = f", because the last attempt ended with: {delivery.reason}" if delivery.reason else ""
         yield f"It is not tried before {told(delivery.not_before, now)}{reason}."
@@ -179,7 +182,7 @@ def _todo_waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
         yield _START
     if gone_for(around.facts) is not None:
         yield f"Give {name} a webhook that works, then `signalpost destinations enable {name}`, and start anew."
-    elif name not in around.messages_a_minute:
+    elif not around.is_served:
         yield f"Give {name} a webhook (`signalpost destinations list` names its variable), and start anew."
     elif around.failures:
         yield f"Look whether the webhook works: `signalpost destinations test {name}`."

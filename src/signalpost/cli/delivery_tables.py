@@ -1,7 +1,7 @@
 """Tables for people: what became of a replay's deliveries, and how long they took."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from rich.table import Table
 
@@ -35,6 +35,33 @@ def seconds_table(times: Sequence[SignalTimes]) -> Table:
     """How long signals took: the median, the 99th of 100, the longest, and whether users would be content."""
     numbers = ("p50", "p99", "longest", "at most")
     made = table("How long a signal took", "from -> to", *numbers, "", right=numbers)
+    for bound, figures in _measured(times):
+        verdict = "[green]pass[/]" if figures[-1] < bound.most else "[red]fail[/]"
+        made.add_row(bound.what, *(f"{each * 1e3:,.1f} ms" for each in figures), f"{bound.most * 1e3:,.0f} ms", verdict)
+    return made
+
+
+def summary(replay: LiveReplay, stopwatch: Stopwatch, *, is_whole: bool) -> dict[str, Any]:
+    """What came of a replay, as JSON holds it; times are in seconds."""
+    return {
+        "is_whole": is_whole,
+        "candles": replay.candles,
+        "signals": replay.signals,
+        "all_delivered": stopwatch.is_all_delivered(replay.signals),
+        "refused": sorted(set(replay.refused)),
+        "deliveries": [
+            {"destination": destination, "state": state, "count": count}
+            for (destination, state), count in sorted(stopwatch.ended.items())
+        ],
+        "seconds": {
+            bound.what: {**dict(zip(("p50", "p99", "longest"), figures, strict=True)), "at_most": bound.most}
+            for bound, figures in _measured(list(stopwatch.times_by_sequence.values()))
+        },
+    }
+
+
+def _measured(times: Sequence[SignalTimes]) -> Iterator[tuple[_Bound, tuple[float, float, float]]]:
+    """Each bound that was measured: seconds in the median, the 99th of 100, and the longest."""
     rows = (
         (_GENERATED, [each.generated for each in times]),
         (_QUEUED, [each.accepted - each.generated for each in times if each.accepted is not None]),
@@ -44,9 +71,4 @@ def seconds_table(times: Sequence[SignalTimes]) -> Table:
     for bound, seconds in rows:
         if seconds:
             ordered = sorted(seconds)
-            figures = (ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100], ordered[-1])
-            verdict = "[green]pass[/]" if ordered[-1] < bound.most else "[red]fail[/]"
-            made.add_row(
-                bound.what, *(f"{each * 1e3:,.1f} ms" for each in figures), f"{bound.most * 1e3:,.0f} ms", verdict
-            )
-    return made
+            yield bound, (ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100], ordered[-1])

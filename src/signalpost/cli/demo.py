@@ -1,5 +1,6 @@
 """`signalpost demo`: the main job on the bundled candles, delivered to a local Discord."""
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +25,7 @@ _LAST = 10
       signalpost demo                 look at the page that it names; Ctrl-C ends it
       signalpost demo --exit          end by itself, once everything is delivered
       signalpost demo --speed 2       two days of the market a second
+      signalpost demo --exit --json   the figures for a program
     """,
 )
 @click.option("--exit", "ends", is_flag=True, help="End when all is delivered, instead of keeping the page up.")
@@ -36,7 +38,8 @@ _LAST = 10
 )
 @click.option("--port", type=click.IntRange(0, 65_535), help="The page's port.  [default: 8751, or any that is free]")
 @click.option("--to-discord", is_flag=True, help="Send this history to the environment's webhooks instead.")
-def demo(ends: bool, speed: float, port: int | None, to_discord: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what came of it as one line of JSON, and no tables.")
+def demo(ends: bool, speed: float, port: int | None, to_discord: bool, as_json: bool) -> None:
     """Run every bundled strategy over its real candles, and deliver the signals.
 
     The candles are those of seven currency pairs, H4 from January 2020 to March 2022, and the days made of them. The
@@ -45,13 +48,14 @@ def demo(ends: bool, speed: float, port: int | None, to_discord: bool) -> None:
     """
     from signalpost.cli.loop import run
 
-    if not run(_demo(ends=ends, speed=speed * _SECONDS_A_DAY, port=port, to_discord=to_discord)):
+    if not run(_demo(ends=ends, speed=speed * _SECONDS_A_DAY, port=port, to_discord=to_discord, as_json=as_json)):
         raise SystemExit(1)
 
 
-async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool) -> bool:
+async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool, as_json: bool) -> bool:
     """Whether every signal was delivered, or a person ended it before."""
     from signalpost.cli.bundled_market import BundledMarket
+    from signalpost.cli.delivery_tables import summary
     from signalpost.cli.demo_place import place
     from signalpost.cli.live_replay import LiveReplay, ReplayClock, Stopwatch, installed
     from signalpost.cli.loop import StopSignal
@@ -65,7 +69,10 @@ async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool)
             async with service:
                 replay = LiveReplay(service, clock, market.streams, stopwatch)
                 ended = await _played(replay, service, market, speed, stopped)
-                _tell(market, replay, stopwatch)
+                if as_json:
+                    click.echo(json.dumps(summary(replay, stopwatch, is_whole=ended)))
+                else:
+                    _tell(market, replay, stopwatch)
                 if not ends and ended:
                     click.echo("The page stays up until Ctrl-C.", err=True)
                     await stopped.wait()

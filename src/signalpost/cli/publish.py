@@ -1,22 +1,30 @@
-"""`signalpost publish`: one signal or alert, taken in and delivered."""
+"""`signalpost publish`: one signal, alert or report, taken in and delivered."""
 
-import json
-import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from signalpost.cli.configuration import configured
+
 if TYPE_CHECKING:
-    from signalpost.domain.delivery import Delivery
     from signalpost.domain.notification import Payload
-    from signalpost.domain.ticket import Ticket
 
 
 def _common(command: Any) -> Any:
     """The options of every kind."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print id, outcome, reason and deliveries as JSON."),
-        click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for the delivery."),
+        configured,
+        click.option(
+            "--no-wait", is_flag=True, help="Be content when it is accepted: written down, not delivered yet."
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0, 86_400),
+            default=30.0,
+            show_default=True,
+            help="Seconds to wait for the delivery.",
+        ),
         click.option("--context", multiple=True, metavar="NAME=VALUE", help="A fact to show; can be repeated."),
         click.option("--priority", help="LOW, NORMAL, HIGH or URGENT.  [default: from confidence or severity]"),
     ):
@@ -24,37 +32,34 @@ def _common(command: Any) -> Any:
     return command
 
 
-_DONE = ("delivered", "suppressed", "superseded")
-"""States with which a person who published may be content."""
-
-
-class _How(NamedTuple):
-    """What the options of every kind say."""
-
-    priority: str | None
-    context: tuple[str, ...]
-    timeout: float
-    as_json: bool
-
-
 @click.group(
-    short_help="Send one signal or alert.",
+    short_help="Send one signal, alert or report.",
     epilog="""
     \b
     Examples:
       signalpost publish signal --pair EURUSD --timeframe H4 --side buy --entry 1.1634 --stop 1.1599 --target 1.1688
       signalpost publish alert --type feed --severity high --title "No candles since 10:00"
+      signalpost publish announcement --title "Maintenance" --text "Sunday, 10:00 to 11:00 UTC"
       echo '{"symbol": "EURUSD", "tf": "4h", "action": "buy", "price": 1.1634}' | signalpost publish signal
     """,
 )
 def publish() -> None:
-    """Take one notification in, deliver it with the environment's configuration, and say what became of it.
+    """Take one notification in, deliver it, and say what became of it.
 
-    The exit code is 0 where it was delivered (or was accepted before), 1 where it was refused or is not delivered yet.
+    Where a service runs on the data folder, it is handed to that one, and is delivered by its configuration. The exit
+    code is 0 where it was delivered (or was accepted before), 1 where it was refused or is not delivered yet.
     """
 
 
-@publish.command()
+@publish.command(
+    epilog="""
+    \b
+    Examples:
+      signalpost publish signal --pair EURUSD --timeframe H4 --side buy --entry 1.1634 --stop 1.1599 --tier premium
+      signalpost publish signal --pair BTC/USDT --timeframe 5m --side short --entry 64000 --no-wait --json
+      signalpost publish signal < signal.json
+    """
+)
 @click.option("--pair", help="EUR_USD, EUR/USD, EURUSD, BTC/USDT ...")
 @click.option("--timeframe", help="H4, D, 5m, 240 ...")
 @click.option("--side", help="BUY or SELL, long or short.")
@@ -62,118 +67,113 @@ def publish() -> None:
 @click.option("--stop", help="The stop's price.")
 @click.option("--target", help="The target's price.")
 @click.option("--confidence", help="0 to 1.")
+@click.option("--strategy", help="Who made it.  [default: Manual]")
 @click.option("--time", help="The candle's open, ISO 8601 with its zone.  [default: now]")
 @click.option("--id", help="The signal's id.  [default: from strategy, pair, timeframe, side and candle]")
 @click.option("--tier", help="For whom: free, premium, admin.  [default: free]")
 @_common
 def signal(tier: str | None, **options: Any) -> None:
     """Send a signal: from options, or from JSON on standard input with the usual names."""
-    from signalpost import clock
-    from signalpost.domain.instant import iso
     from signalpost.domain.signal import Signal
 
-    how, facts = _read(options)
-    facts.setdefault("time", iso(clock.now().replace(microsecond=0)))
-    _publish(Signal.from_mapping(facts), tier, how)
+    _publish(Signal, options, ("pair", "timeframe", "side", "entry"), tier)
 
 
-@publish.command()
-@click.option("--type", "alert_type", help="database_connectivity, feed, ...")
+@publish.command(
+    epilog="""
+    \b
+    Examples:
+      signalpost publish alert --type feed --severity high --title "No candles since 10:00"
+      echo '{"type": "disk", "severity": "critical", "title": "97 % full"}' | signalpost publish alert
+    """
+)
+@click.option("--type", help="database_connectivity, feed, ...")
 @click.option("--severity", help="critical, high, medium, low or info.")
-@click.option("--title")
-@click.option("--message")
+@click.option("--title", help="The alert in a line.")
+@click.option("--message", help="What failed, since when, and what to do.")
 @click.option("--source", help="What noticed it.")
+@click.option("--id", help="The alert's id.  [default: from type, time and content]")
 @_common
 def alert(**options: Any) -> None:
-    """Send an alert: from options, or from JSON on standard input."""
+    """Send an alert: from options, or from JSON on standard input with the names of the fields of `Alert`."""
     from signalpost.domain.alert import Alert
-    from signalpost.errors import InvalidValue
 
-    how, facts = _read(options)
-    try:
-        made = Alert(**facts)
-    except TypeError as fault:  # a field that is missing or not known
-        raise InvalidValue(f"the alert cannot be made: {fault}") from fault
-    _publish(made, None, how)
+    _publish(Alert, options, ("type", "severity", "title"))
 
 
-def _read(options: dict[str, Any]) -> tuple[_How, dict[str, Any]]:
-    """How to publish, and the facts of what is published."""
-    how = _How(*(options.pop(name) for name in _How._fields))
-    return how, {name: value for name, value in options.items() if value is not None} or _from_stdin()
+@publish.command(
+    epilog="""
+    \b
+    Example:
+      signalpost publish announcement --title "Maintenance" --text "Sunday, 10:00 to 11:00 UTC"
+    """
+)
+@click.option("--title", help="The announcement in a line.")
+@click.option("--text", help="The announcement.")
+@click.option("--id", help="Its id.  [default: from time and content]")
+@_common
+def announcement(**options: Any) -> None:
+    """Send an announcement to the community: from options, or from JSON on standard input."""
+    from signalpost.domain.announcement import Announcement
+
+    _publish(Announcement, options, ("title", "text"))
 
 
-def _from_stdin() -> dict[str, Any]:
-    from signalpost.errors import InvalidValue
+@publish.command(
+    epilog="""
+    \b
+    Examples:
+      signalpost publish status --status operational
+      signalpost publish status --status degraded --message "The feed is 20 s late" --context feed=oanda
+    """
+)
+@click.option("--status", help="operational, degraded, down ...")
+@click.option("--message", help="More about it.")
+@click.option("--id", help="Its id.  [default: from time and content]")
+@_common
+def status(**options: Any) -> None:
+    """Send a status report: from options, or from JSON on standard input with the names of `SystemStatus`."""
+    from signalpost.domain.system_status import SystemStatus
 
-    if sys.stdin.isatty():
-        raise click.UsageError("give it by options, or as JSON on standard input")
-    try:
-        facts = json.load(sys.stdin)
-    except ValueError as fault:
-        raise InvalidValue(f"standard input is no JSON: {fault}") from fault
-    if not isinstance(facts, dict):
-        raise InvalidValue("standard input is no JSON object: give one with the names of its fields")
-    return facts
-
-
-def _publish(payload: "Payload", tier: str | None, how: _How) -> None:
-    import logging
-
-    from signalpost.cli.logs import write_logs
-    from signalpost.cli.loop import run
-
-    write_logs(logging.WARNING)
-    ticket, deliveries = run(_deliver(payload, tier, how, dict(_fact(each) for each in how.context)))
-    if how.as_json:
-        click.echo(json.dumps(_as_plain(ticket, deliveries)))
-    else:
-        click.echo(f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{_because(ticket.reason)}")
-        for delivery in deliveries:
-            click.echo(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
-    if not ticket or any(delivery.state not in _DONE for delivery in deliveries):
-        raise SystemExit(1)
+    _publish(SystemStatus, options, ("status",))
 
 
-def _because(reason: str | None) -> str:
-    return f": {reason}" if reason else ""
+@publish.command(
+    epilog="""
+    \b
+    Example:
+      signalpost publish analysis --title "Dollar" --text "Ranges until the Fed speaks." --pair EURUSD
+    """
+)
+@click.option("--title", help="The analysis in a line.")
+@click.option("--text", help="The analysis.")
+@click.option("--pair", help="What it is about: EUR_USD, EUR/USD ...")
+@click.option("--id", help="Its id.  [default: from time and content]")
+@_common
+def analysis(**options: Any) -> None:
+    """Send a market analysis: from options, or from JSON on standard input with the names of `MarketAnalysis`."""
+    from signalpost.domain.market_analysis import MarketAnalysis
+
+    _publish(MarketAnalysis, options, ("title", "text"))
+
+
+def _publish(
+    kind: "type[Payload]", options: dict[str, Any], required: tuple[str, ...], tier: str | None = None
+) -> None:
+    from signalpost.cli.configuration import configuration
+    from signalpost.cli.publication import Publication, publish_and_tell
+    from signalpost.cli.publish_facts import made
+
+    names = ("priority", "context", "timeout", "no_wait", "as_json", "home", "config_file")
+    priority, context, timeout, no_wait, as_json, home, config_file = (options.pop(name) for name in names)
+    facts = dict(_fact(each) for each in context)
+    publication = Publication(made(kind, options, required), priority, tier, facts)
+    config = configuration(home, config_file)
+    publish_and_tell(config, publication, timeout=None if no_wait else timeout, as_json=as_json)
 
 
 def _fact(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals:
+    if not equals or not name.strip():
         raise click.UsageError(f"--context is {text!r}: give NAME=VALUE")
     return name, value
-
-
-async def _deliver(
-    payload: "Payload", tier: str | None, how: _How, context: dict[str, str]
-) -> "tuple[Ticket, list[Delivery]]":
-    from signalpost.service import AsyncNotificationService
-
-    service = AsyncNotificationService()
-    await service.start()
-    try:
-        ticket = await service.queue_notification(payload, how.priority, tier, context)
-        await service.drain(how.timeout)
-        return ticket, await service.deliveries(ticket.id)
-    finally:
-        await service.stop(0)
-
-
-def _as_plain(ticket: "Ticket", deliveries: "list[Delivery]") -> dict[str, Any]:
-    return {
-        "id": ticket.id,
-        "outcome": ticket.outcome,
-        "reason": ticket.reason,
-        "deliveries": [
-            {
-                "destination": delivery.id.destination,
-                "state": delivery.state,
-                "attempts": delivery.attempts,
-                "reason": delivery.reason,
-                "message_id": delivery.message_id,
-            }
-            for delivery in deliveries
-        ],
-    }

@@ -64,11 +64,11 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
         plain = {"before": iso(instant), "deleted": deleted, "would_delete": past.ended if dry_run else 0}
         click.echo(json.dumps({**plain, "open": after.open, "size": after.size, "free": after.free}))
         return
+    from rich.filesize import decimal
+
     count, verb = (past.ended, "would be deleted") if dry_run else (deleted, "deleted")
-    click.echo(f"{count:,} notifications {verb}; {after.open:,} as old stay, because they have open deliveries")
-    click.echo(
-        f"the file has {after.size / 1e6:,.1f} MB, of which {after.free / 1e6:,.1f} MB are free for what comes next"
-    )
+    click.echo(f"notifications {verb}: {count:,}; as old, and kept for their open deliveries: {after.open:,}")
+    click.echo(f"the file has {decimal(after.size)}, of which {decimal(after.free)} are free for what comes next")
 
 
 def _past(path: Path, before: datetime) -> "Past":

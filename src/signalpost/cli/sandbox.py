@@ -1,6 +1,7 @@
 """`signalpost sandbox`: a local Discord to send to and look at."""
 
 import asyncio
+import json
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ _LIMITS = ("real", "raised", "off")
     Make something go wrong:
       curl -H 'Content-Type: application/json' -d '{"webhook": "signals-free", "status": 503, "times": 3}' \\
         http://127.0.0.1:8751/_faults
+    \b
+    In a script, on any free port:
+      signalpost sandbox --port 0 --json
     """,
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8751, show_default=True, help="0 is any free one.")
@@ -35,16 +39,17 @@ _LIMITS = ("real", "raised", "off")
     show_default=True,
     help="Discord's own; ten times as much for a webhook and a channel; or none.",
 )
-def sandbox(port: int, journal: Path | None, limits: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as one line of JSON.")
+def sandbox(port: int, journal: Path | None, limits: str, as_json: bool) -> None:
     """Run a Discord that is only on this machine, until Ctrl-C.
 
     It takes messages as Discord's webhooks do, with the same checks and limits, and shows them on a page as they come.
     Every webhook exists: its channel is called as its id is.
     """
-    asyncio.run(_run(port, journal, limits))
+    asyncio.run(_run(port, journal, limits, as_json=as_json))
 
 
-async def _run(port: int, journal: Path | None, limits: str) -> None:
+async def _run(port: int, journal: Path | None, limits: str, *, as_json: bool = False) -> None:
     from signalpost.sandbox.rules.limits import OFF, RAISED, REAL
     from signalpost.sandbox.server import Sandbox
 
@@ -53,13 +58,17 @@ async def _run(port: int, journal: Path | None, limits: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with Sandbox(port=port, limits=limits_by_name[limits], open=True, journal=journal) as running:
-        _tell(running)
+        _tell(running, as_json=as_json)
         await ended.wait()
 
 
-def _tell(running: "Sandbox") -> None:
+def _tell(running: "Sandbox", *, as_json: bool) -> None:
     from signalpost.domain.destinations import USUAL_DESTINATIONS
 
+    if as_json:
+        webhooks = {each.variable: running.webhook(each.name) for each in USUAL_DESTINATIONS}
+        click.echo(json.dumps({"page": f"{running.url}/", "log": f"{running.url}/_log", "environment": webhooks}))
+        return
     click.echo(f"The sandbox is at {running.url}/ until Ctrl-C. To send to it:\n")
     for destination in USUAL_DESTINATIONS:
         click.echo(f"export {destination.variable}={running.webhook(destination.name)}")

@@ -1,7 +1,5 @@
 """A command looks into the store: beside whoever writes it, and without changing anything."""
 
-import fcntl
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,8 +9,10 @@ from signalpost.cli.configuration import configuration
 from signalpost.cli.delivery_story import Surroundings
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, Parcel, Stats
+from signalpost.delivery.outbox.lock import is_held
 from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+from signalpost.delivery.owner_fact import OWNER, read_owner_fact
 from signalpost.domain.delivery import Attempt
 from signalpost.errors import InvalidValue
 
@@ -23,6 +23,7 @@ class Store:
     def __init__(self, config: Config) -> None:
         self.path = config.home / STORE_FILE
         self.now = clock.now()
+        self._has_owner = is_held(self.path.with_name(f"{self.path.name}.lock"))
         self._limits = {each.name: each.limits.messages_a_minute for each in config.destinations}
         self._reader = SqliteReader(self.path)
         try:
@@ -91,7 +92,8 @@ class Store:
         destination = delivery.id.destination
         return Surroundings(
             now=self.now,
-            has_owner=has_owner(self.path),
+            has_owner=self._has_owner,
+            is_served=self._is_served(parcel),
             messages_a_minute=self._limits,
             facts=self._asked(LoadFacts(destination)),
             ahead=self._lookup.ahead(delivery),
@@ -99,21 +101,16 @@ class Store:
             message=self.message(parcel),
         )
 
+    def _is_served(self, parcel: Parcel) -> bool:
+        """Whether the running service, or else this configuration, has a webhook for where a delivery goes."""
+        destination, told = parcel.delivery.id.destination, parcel.notification
+        owner = read_owner_fact(self._asked(LoadFacts(OWNER))) if self._has_owner else None
+        if owner is not None:
+            for route in owner.routing.route(told.payload, told.user_tier, told.about):
+                if route.destination == destination:
+                    return route.suppressed_for is None
+        return destination in self._limits
+
     def _asked(self, command: Command[Any]) -> Any:
         (answer,) = self._reader.apply([command])
         return answer
-
-
-def has_owner(path: Path) -> bool:
-    """Whether a process has the store at `path` open to deliver what is in it."""
-    try:
-        file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDONLY)
-    except OSError:  # nobody has ever held it, or this user may not look: then an owner is not this user's either
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(file)
-    return False

@@ -1,0 +1,144 @@
+"""Publishes one notification: hands it over, waits for its deliveries, and tells what became of it."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import click
+
+from signalpost.cli.endings import STORE_UNUSABLE
+from signalpost.config import STORE_FILE, Config
+from signalpost.delivery.doorbell import Ringer
+from signalpost.delivery.intake import Intake
+from signalpost.delivery.outbox.commands import Find, LoadFacts
+from signalpost.delivery.outbox.lock import is_held
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.delivery.owner_fact import OWNER, read_owner_fact
+from signalpost.delivery.routing import Routing
+from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.domain.delivery import Delivery
+from signalpost.domain.notification import Payload
+from signalpost.domain.ticket import Refusal, Ticket
+from signalpost.errors import StoreUnusable
+from signalpost.service import AsyncNotificationService
+from signalpost.telemetry.log import log
+
+_DONE = ("delivered", "suppressed", "superseded")
+"""States with which a person who published may be content."""
+
+
+class Publication(NamedTuple):
+    """What is published, and how."""
+
+    payload: Payload
+    priority: str | None
+    tier: str | None
+    context: Mapping[str, str]
+
+
+def publish_and_tell(config: Config, publication: Publication, *, timeout: float | None, as_json: bool) -> None:
+    """Publish it, wait at most `timeout` seconds for its deliveries (None: not at all), and print what came of it.
+
+    Raises SystemExit where it was refused, or a delivery did not end well within that time.
+    """
+    import logging
+
+    from signalpost.cli.logs import write_logs
+    from signalpost.cli.loop import run
+
+    write_logs(logging.ERROR)  # what a start warns of does not concern this one notification: its ticket says what does
+    if config.dry_run:
+        click.echo("dry run: it goes to the sandbox", err=True)
+    work = _handed_over(config, publication) if timeout is None else _published(config, publication, timeout)
+    ticket, deliveries = run(work)
+    if as_json:
+        click.echo(json.dumps(_plain(ticket, deliveries)))
+    else:
+        click.echo(f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{_because(ticket.reason)}")
+        for delivery in deliveries:
+            click.echo(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
+        if timeout is not None and any(not delivery.state.is_terminal for delivery in deliveries):
+            click.echo(f"not delivered yet; `signalpost deliveries why {ticket.id}` tells why", err=True)
+    if ticket.cause is Refusal.STORE:
+        raise SystemExit(STORE_UNUSABLE)
+    is_well = timeout is None or all(delivery.state in _DONE for delivery in deliveries)
+    if not ticket or not is_well:
+        raise SystemExit(1)
+
+
+async def _published(config: Config, publication: Publication, timeout: float) -> tuple[Ticket, list[Delivery]]:
+    payload, priority, tier, context = publication
+    service = AsyncNotificationService(config)
+    await service.start()
+    try:
+        ticket = await service.queue_notification(payload, priority, tier, context, hold=False)
+        await service.drain(timeout)
+        return ticket, await service.deliveries(ticket.id)
+    finally:
+        await service.stop(0)
+
+
+async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket, list[Delivery]]:
+    """Write it down for whoever delivers from the data folder, now or later; this process delivers nothing."""
+    path = _made(config.home) / STORE_FILE
+    outbox = ThreadedOutbox(await asyncio.to_thread(SqliteCore, path, owns=False))
+    ringer = Ringer(config.home)
+    try:
+        intake = Intake(
+            outbox,
+            await _routing(config, path, outbox),
+            TicketIds(Random().getrandbits),  # noqa: S311  # ids are no secrets
+            emit=log,
+            on_put=lambda *_: ringer.ring(),
+        )
+        payload, priority, tier, context = publication
+        ticket = await intake.accept(payload, priority=priority, user_tier=tier, context=context, hold=False)
+        parcels = await outbox.do(Find(notification_id=ticket.id)) if ticket.id else ()
+        return ticket, [parcel.delivery for parcel in parcels]
+    finally:
+        await outbox.close()
+        ringer.close()
+
+
+async def _routing(config: Config, path: Path, outbox: ThreadedOutbox) -> Routing:
+    """By what a running service routes, or else this configuration."""
+    if is_held(path.with_name(f"{path.name}.lock")):
+        facts = await outbox.do(LoadFacts(OWNER))
+        if (told := read_owner_fact(facts)) is not None:
+            return told.routing
+    return Routing([each.name for each in config.destinations], tiers=config.tiers, everything_to=config.everything_to)
+
+
+def _made(home: Path) -> Path:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        advice = "let this process make it, or name another with --home"
+        raise StoreUnusable(f"{home}: the data folder cannot be made ({fault.strerror}): {advice}") from fault
+    return home
+
+
+def _because(reason: str | None) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _plain(ticket: Ticket, deliveries: list[Delivery]) -> dict[str, Any]:
+    return {
+        "id": ticket.id,
+        "outcome": ticket.outcome,
+        "reason": ticket.reason,
+        "deliveries": [
+            {
+                "destination": delivery.id.destination,
+                "state": delivery.state,
+                "attempts": delivery.attempts,
+                "reason": delivery.reason,
+                "message_id": delivery.message_id,
+            }
+            for delivery in deliveries
+        ],
+    }

@@ -9,6 +9,7 @@ import pytest
 
 from signalpost.delivery.outbox import sqlite_tables, statements
 from signalpost.delivery.outbox.commands import Cancel, Expire, Find, Lease, Message, Prune, Put, Revive, Settle, Stats
+from signalpost.delivery.outbox.lane_heads import DEPTH
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.errors import StoreFailed
@@ -35,7 +36,7 @@ def _put(core: SqliteCore, *names: str) -> None:
         (statements.LANE, 1),
         (statements.OVERDUE, 2),
         (statements.NEXT_OVERDUE, 0),
-        (statements.IN_FLIGHT, 1),
+        (statements.LENT, 0),
         (f"{statements.WAITING} = ?", 1),
         (f"{statements.WAITING} IN {statements.LISTED}", 1),
         (f"{statements.KEYS} = ?", 1),
@@ -97,6 +98,23 @@ def test_what_was_learnt_in_a_batch_that_failed_is_forgotten(core: SqliteCore) -
     stats, expired = core.apply([Stats(), Expire(late)])
     assert stats == {(LANE, DeliveryState.PENDING): 1, ("other", DeliveryState.PENDING): 1}
     assert [each.id.notification_id for each in expired] == ["01"]
+
+
+def test_what_was_just_put_is_lent_and_settled_without_reading_it_again(core: SqliteCore) -> None:
+    """And once more than is remembered waits, one look is enough for several leases."""
+    core.apply([Lease(LANE, START)])
+    looks: list[str] = []
+    core._db.set_trace_callback(lambda text: looks.append(text) if text.startswith("SELECT notification_id") else None)
+    _put(core, *(f"{number:02}" for number in range(DEPTH)))
+    looks.clear()
+    for _ in range(DEPTH):
+        (parcel,) = core.apply([Lease(LANE, START)])[0].parcels
+        assert core.apply([Settle((verdict(parcel.delivery, DeliveryState.DELIVERED),))])[0]
+    assert looks == []
+    _put(core, *(f"{number:02}" for number in range(DEPTH, 3 * DEPTH)))
+    looks.clear()
+    assert len(core.apply([Lease(LANE, START, limit=2 * DEPTH)])[0].parcels) == 2 * DEPTH
+    assert len(looks) == 1
 
 
 def test_keys_whose_time_is_over_go_a_few_at_each_pruning_until_all_are_gone(core: SqliteCore) -> None:

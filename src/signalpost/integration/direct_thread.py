@@ -29,7 +29,8 @@ class DirectThread:
     def take(self, order: Order, refused: Ticket) -> None:
         """Send an order; its future is resolved sooner or later."""
         if not _too_many(self.waiting, order):
-            self._thread.begin(lambda: _send(self._sender, order, refused))
+            begun = self._thread.begin(lambda: _send(self._sender, order, refused))
+            begun.add_done_callback(lambda _: _settle(order, refused))
 
     def flush(self, timeout: float) -> int:
         """Wait until all is sent, for at most `timeout` seconds, and return how many are not."""
@@ -54,7 +55,8 @@ class DirectBesideService:
     def take(self, order: Order, refused: Ticket) -> None:
         """Send an order; its future is resolved sooner or later."""
         if not _too_many(self.owner.beside, order):
-            self.owner.begin(lambda: self._send(order, refused))
+            begun = self.owner.begin(lambda: self._send(order, refused))
+            begun.add_done_callback(lambda _: _settle(order, refused))
 
     async def _send(self, order: Order, refused: Ticket) -> None:
         if self._sender is None:
@@ -69,6 +71,12 @@ def _too_many(waiting: int, order: Order) -> bool:
     why = f"{MOST_WAITING} notifications wait to be sent directly already: send it yourself, or later"
     order.future.set_result(Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY))
     return True
+
+
+def _settle(order: Order, refused: Ticket) -> None:
+    """Answer for an order whose sending never began, because the loop had ended."""
+    if not order.future.done():
+        order.future.set_result(refused)
 
 
 async def _send(sender: DirectSender, order: Order, refused: Ticket) -> None:

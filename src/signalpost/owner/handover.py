@@ -64,13 +64,13 @@ class HandOver:
     def close(self, why: str) -> None:
         """Refuse what waits, and whatever still comes."""
         self._is_open = False
-        self._closed_for = why
+        self._closed_for = self._closed_for or why
         self._refuse_all()
 
     def _wake(self) -> None:
         try:
             self._loop.call_soon_threadsafe(self._take)
-        except RuntimeError:  # the loop is closed, and `close` has been called
+        except RuntimeError:  # the loop is closed: `close` has been called, or will be
             return
 
     def _take(self) -> None:

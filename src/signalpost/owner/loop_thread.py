@@ -7,7 +7,8 @@ more once the interpreter begins to end, which is when the last signals are sent
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
 from threading import Thread, current_thread
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,10 +21,11 @@ THREADS = "signalpost"
 
 
 class LoopThread:
-    """A running loop in a thread of its own, until `end`."""
+    """A running loop in a thread of its own, until `end`; however it ends, `at_end` is called there at last."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, at_end: Callable[[], None] = lambda: None) -> None:
         self.loop = new_loop()
+        self._at_end = at_end
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.asked: set[Future[Any]] = set()
@@ -39,16 +41,14 @@ class LoopThread:
     def begin(self, work: Work[Result]) -> Future[Result]:
         """Begin `work` on the loop, from any thread; what it returns or raises is the future's.
 
-        The future is cancelled where the loop ends before the work has.
+        It raises CancelledError where the loop ends before the work has.
         """
         future: Future[Result] = Future()
         self.asked.add(future)
         try:
             self.loop.call_soon_threadsafe(self._begin, work, future)
-        except RuntimeError:  # the loop is closed
-            future.cancel()
-        if not self.is_alive:
-            future.cancel()
+        except RuntimeError:  # the loop is closed, perhaps after the last look at what was asked
+            self._give_up(future)
         return future
 
     def end(self, timeout: float) -> None:
@@ -61,10 +61,13 @@ class LoopThread:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-            runner.run(self._until_ended())
-        for future in list(self.asked):
-            future.cancel()
+        try:
+            with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+                runner.run(self._until_ended())
+        finally:
+            self._at_end()
+            for future in list(self.asked):
+                self._give_up(future)
 
     async def _until_ended(self) -> None:
         self.loop.set_default_executor(OwnThreads())
@@ -76,10 +79,21 @@ class LoopThread:
 
         def tell(_: object) -> None:
             self._tasks.discard(task)
+            if task.cancelled():
+                self._give_up(future)
+                return
             self.asked.discard(future)
-            _copy(task, future)
+            if (fault := task.exception()) is not None:
+                future.set_exception(fault)
+            else:
+                future.set_result(task.result())
 
         task.add_done_callback(tell)
+
+    def _give_up(self, future: Future[Any]) -> None:
+        self.asked.discard(future)
+        with suppress(InvalidStateError):  # it was given up before
+            future.set_exception(CancelledError())
 
 
 class OwnThreads(ThreadPoolExecutor):
@@ -108,14 +122,3 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-def _copy(task: asyncio.Task[Any], future: Future[Any]) -> None:
-    if future.cancelled():
-        return
-    if task.cancelled():
-        future.cancel()
-    elif (fault := task.exception()) is not None:
-        future.set_exception(fault)
-    else:
-        future.set_result(task.result())

@@ -32,16 +32,16 @@ class Owner:
         self.service = service
         self.at_end: list[Callable[[], Awaitable[object]]] = []
         """What is to be closed on the loop once the service is stopped."""
-        self._thread = LoopThread("owner")
+        self._thread = LoopThread("owner", lambda: self._handover.close("the service's thread has ended: start anew"))
         self._handover = HandOver(service, self._thread.loop)
-        self._beside: set[Future[Any]] = set()
+        self._beside: set[asyncio.Task[Any]] = set()
         self._started = self._thread.begin(self._start)
 
     @property
     def is_running(self) -> bool:
         """Whether the service was started, and its thread lives."""
         started = self._started
-        return started.done() and not started.cancelled() and started.exception() is None and self._thread.is_alive
+        return started.done() and started.exception() is None and self._thread.is_alive
 
     @property
     def is_starting(self) -> bool:
@@ -55,8 +55,8 @@ class Owner:
 
     @property
     def beside(self) -> int:
-        """How much other work goes on beside the service."""
-        return len(self._beside)
+        """How much work of others goes on beside the service, or waits to."""
+        return len(self._thread.asked)
 
     def pacer(self, destination: str) -> Pacer | None:
         """The pace that the running service keeps of a destination, to be asked and told on its loop only."""
@@ -73,12 +73,9 @@ class Owner:
         """Take an order; its future is resolved sooner or later, whatever happens. From any thread."""
         self._handover.put(order)
 
-    def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        """Begin other work on the loop, which a flush waits for; False where the loop has ended."""
-        future = self._thread.begin(work)
-        self._beside.add(future)
-        future.add_done_callback(self._beside.discard)
-        return not future.cancelled()
+    def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Future[None]:
+        """Begin other work on the loop, which a flush waits for."""
+        return self._thread.begin(lambda: self._go_on_beside(work))
 
     def flush(self, timeout: float) -> int:
         """Wait until all that was handed over is written down, and delivered as far as it can be now.
@@ -125,15 +122,17 @@ class Owner:
         with suppress(TimeoutError, StoreFailed, StoreClosed):
             async with asyncio.timeout(timeout) as deadline:
                 await self._handover.committed()
-                await self._all_beside()
+                if self._beside:
+                    await asyncio.wait(set(self._beside))
                 left = await self.service.drain(_until(deadline))
                 return len(left) + self.waiting + self.service.get_metrics()["notifications_held"]
         return self._open
 
-    async def _all_beside(self) -> None:
-        """Wait for the work that goes on beside the service."""
-        if beside := [asyncio.wrap_future(each) for each in list(self._beside)]:
-            await asyncio.wait(beside)
+    async def _go_on_beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.ensure_future(work())
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        await task
 
     async def _stop(self, timeout: float) -> int:
         left = await self._flush(max(0.0, timeout - _TO_CLOSE))

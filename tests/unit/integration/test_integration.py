@@ -1,0 +1,287 @@
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from signalpost import (
+    Alert,
+    Announcement,
+    Config,
+    Health,
+    HealthStatus,
+    InvalidConfiguration,
+    InvalidValue,
+    NotificationIntegration,
+    Outcome,
+    Refusal,
+    StoreUnusable,
+)
+from signalpost.domain.events import Event, Taken
+from signalpost.owner.ending import of_this_process
+from signalpost.sandbox.rules.faults import Fault
+from signalpost.sandbox.server import Sandbox
+from tests.unit.integration.conftest import ConfigFor
+from tests.unit.service.conftest import shown, signal
+
+
+def alert(title: str = "No candles", severity: str = "high") -> Alert:
+    return Alert(alert_type="feed", severity=severity, title=title)
+
+
+def test_what_is_handed_over_is_taken_in_delivered_and_counted(
+    sandbox: Sandbox, running: NotificationIntegration
+) -> None:
+    tickets = [running.send_signal(signal(), None, "premium"), running.send_alert(alert())]
+    assert [future.result(10).outcome for future in tickets] == [Outcome.ACCEPTED, Outcome.ACCEPTED]
+    assert running.flush() == 0
+    assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
+    assert shown(sandbox, "alerts-critical") == ["HIGH Alert - No candles"]
+    metrics = running.get_metrics()
+    assert (metrics["notifications_sent"], metrics["hand_overs_waiting"], metrics["fallback_called"]) == (2, 0, 0)
+    assert running.health() == (HealthStatus.HEALTHY, ())
+    assert running.is_healthy()
+
+
+async def test_the_priority_is_derived_from_confidence_and_severity_unless_it_is_given(config_for: ConfigFor) -> None:
+    heard: list[Event] = []
+    running = NotificationIntegration(config_for(), listeners=[heard.append])
+    running.start()
+    given = [
+        running.send_signal(signal(confidence_score=confidence, signal_id=str(confidence)))
+        for confidence in (0.95, 0.9, 0.8, None)
+    ]
+    given += [running.send_alert(alert(severity=severity)) for severity in ("critical", "high", "low")]
+    given += [running.send_alert(alert("another", severity="critical"), priority="low")]
+    await asyncio.gather(*given)
+    assert await asyncio.to_thread(running.flush) == 0
+    names = [taken.notification.priority.name for taken in heard if isinstance(taken, Taken)]
+    await asyncio.to_thread(running.stop)
+    assert names == ["URGENT", "HIGH", "NORMAL", "NORMAL", "URGENT", "HIGH", "LOW", "LOW"]
+
+
+async def test_from_a_loop_it_is_awaited_with_the_same_arguments(
+    sandbox: Sandbox, running: NotificationIntegration
+) -> None:
+    ticket = await running.send_signal_async(
+        signal=signal(), priority="HIGH", user_tier="premium", additional_context={"market": "trending"}
+    )
+    told = await running.send_alert_async(alert=alert(), additional_context={"feed": "tiny.csv"})
+    assert (ticket.outcome, told.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
+    assert await asyncio.to_thread(running.flush) == 0
+    assert "trending" in str(sandbox.discord.guild.messages("signals-premium"))
+    assert "tiny.csv" in str(sandbox.discord.guild.messages("alerts-critical"))
+
+
+def test_any_payload_can_be_sent_and_each_door_takes_its_own(running: NotificationIntegration) -> None:
+    refused = running.send(Announcement(title="Hello", text="world")).result(10)
+    assert refused.cause is Refusal.NO_DESTINATION
+    with pytest.raises(InvalidValue, match="a Alert cannot be sent this way: give one of Signal"):
+        running.send_signal(alert())  # type: ignore[arg-type]
+    with pytest.raises(InvalidValue, match="give one of Signal, Alert, MarketAnalysis, SystemStatus, Announcement"):
+        running.send("BUY")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"priority": "soon"}, {"user_tier": "no such tier!"}, {"additional_context": 7}])
+def test_wrong_arguments_raise_at_the_call_running_or_not(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidValue):
+        NotificationIntegration().send_signal(signal(), **wrong)  # type: ignore[arg-type]
+
+
+def test_what_the_caller_does_to_the_context_later_changes_nothing(
+    sandbox: Sandbox, running: NotificationIntegration
+) -> None:
+    context = {"seen": "before"}
+    future = running.send_signal(signal(), additional_context=context)
+    context["seen"] = "after"
+    future.result(10)
+    running.flush()
+    assert "before" in str(sandbox.discord.guild.messages("signals-free"))
+
+
+def test_without_a_start_it_is_refused_with_advice_and_nothing_is_raised() -> None:
+    integration = NotificationIntegration()
+    ticket = integration.send_signal(signal()).result(0)
+    assert (ticket.outcome, ticket.cause) == (Outcome.REFUSED, Refusal.NOT_RUNNING)
+    assert ticket.reason == "the service does not run: call on_strategy_start() first"
+    assert (integration.flush(0), integration.stop(0)) == (0, 0)
+    assert integration.health() == (HealthStatus.UNHEALTHY, ("it does not run",))
+    assert integration.get_metrics()["notifications_sent"] == 0
+
+
+def test_a_start_that_fails_raises_why_and_a_later_one_can_succeed(config_for: ConfigFor, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file where the folder should be")
+    integration = NotificationIntegration(config_for())
+    for _ in range(2):
+        with pytest.raises(StoreUnusable, match="the data folder cannot be made"):
+            integration.start()
+        assert integration.health().reasons == ("it does not run",)
+    (tmp_path / "home").unlink()
+    integration.start()
+    integration.start()
+    assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
+    integration.stop()
+    assert integration.send_signal(signal()).result(0).cause is Refusal.NOT_RUNNING
+    integration.start()
+    assert integration.send_signal(signal()).result(10).outcome is Outcome.DUPLICATE
+    integration.stop()
+
+
+def test_a_configuration_that_cannot_be_meant_is_raised_by_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_WEBHOOK_URL", "https://example.com/hook")
+    with pytest.raises(InvalidConfiguration, match="DISCORD_WEBHOOK_URL"):
+        NotificationIntegration().start()
+
+
+def test_it_is_configured_before_the_start_and_not_after_it(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    heard: list[Event] = []
+    integration = NotificationIntegration()
+    integration.configure(config_for(), listeners=[heard.append])
+    integration.start()
+    with pytest.raises(InvalidConfiguration, match="it runs already"):
+        integration.configure()
+    integration.send_signal(signal()).result(10)
+    integration.stop()
+    assert heard
+    integration.configure()
+
+
+def test_a_flush_tells_what_is_still_open_and_a_stop_leaves_it_in_the_store(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    sandbox.discord.faults.plan(Fault(seconds_before=60, is_processed=False))
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    integration.send_signal(signal())
+    assert integration.flush(0.2) == 1
+    assert integration.stop(0.2) == 1
+    sandbox.discord.faults.clear()
+    integration.start()
+    assert integration.flush() == 0
+    integration.stop()
+    assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4 (may repeat)"]
+
+
+@pytest.fixture
+def slow_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The service starts once this is set."""
+    from signalpost import AsyncNotificationService
+
+    may_start, start = threading.Event(), AsyncNotificationService.start
+
+    async def starting(self: AsyncNotificationService) -> None:
+        await asyncio.to_thread(may_start.wait)
+        await start(self)
+
+    monkeypatch.setattr(AsyncNotificationService, "start", starting)
+    yield may_start
+    may_start.set()
+
+
+def test_a_start_that_takes_too_long_goes_on_and_what_is_handed_over_meanwhile_waits_for_it(
+    config_for: ConfigFor, slow_start: threading.Event
+) -> None:
+    integration = NotificationIntegration(config_for())
+    with pytest.raises(StoreUnusable, match=r"is not open after 0\.01 s"):
+        integration.start(within=0.01)
+    assert integration.health() == Health(HealthStatus.UNHEALTHY, ("it is starting",))
+    future = integration.send_signal(signal())
+    assert not future.done()
+    assert integration.get_metrics()["hand_overs_waiting"] == 1
+    slow_start.set()
+    integration.start()
+    assert future.result(10).outcome is Outcome.ACCEPTED
+    integration.stop()
+
+
+def test_a_thread_that_ended_is_told_by_health_and_refused(config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    owner = integration._owner
+    assert owner is not None
+    owner._thread.begin(owner.service.stop).result(10)
+    owner._thread.end(10)
+    assert integration.health() == (HealthStatus.UNHEALTHY, ("its thread has ended",))
+    assert integration.send_signal(signal()).result(10).cause is Refusal.NOT_RUNNING
+    integration.start()
+    assert integration.is_healthy()
+    integration.stop()
+
+
+def test_in_a_child_it_begins_anew_with_the_first_hand_over_and_leaves_the_parents_alone(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    """The real fork is in the acceptance tests; here the hook is called, and the "child" is a neighbour."""
+    integration = NotificationIntegration(config_for(), fallback=lambda _: None)
+    integration.start()
+    parents, lock = integration._owner, integration._lock
+    integration.forget_parent()
+    assert integration._lock is not lock
+    assert integration.health().reasons == ("it does not run",)
+    assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
+    assert integration._owner is not parents
+    assert parents is not None
+    assert parents.is_running
+    assert integration.flush() == 0
+    integration.stop()
+    integration.forget_parent()
+    assert integration.send_signal(signal()).result(10).outcome is Outcome.DIRECT, "it was stopped before this fork"
+    parents.stop(5)
+
+
+def test_in_a_child_that_cannot_start_it_is_refused_and_says_why(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    parents = integration._owner
+    integration.forget_parent()
+    integration._config = None
+    monkeypatch.setenv("SIGNALPOST_WORKERS", "none")
+    assert integration.send_signal(signal()).result(10).cause is Refusal.NOT_RUNNING
+    assert "cannot be started after the fork: SIGNALPOST_WORKERS" in caplog.text
+    assert parents is not None
+    parents.stop(5)
+
+
+def test_only_what_runs_is_stopped_at_the_end(config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    assert integration not in of_this_process._running
+    integration.start()
+    assert integration in of_this_process._running
+    integration.stop()
+    assert integration not in of_this_process._running
+
+
+def test_many_threads_may_start_and_stop_at_once(config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    threads = [threading.Thread(target=integration.start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    owner = integration._owner
+    assert owner is not None
+    assert owner.is_running
+    threads = [threading.Thread(target=integration.stop) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert integration._owner is None
+    assert not owner.is_running
+
+
+def test_without_a_configuration_it_reads_the_environment_at_each_start(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    integration = NotificationIntegration()
+    monkeypatch.setenv("SIGNALPOST_HOME", str(tmp_path / "home"))
+    for channel in ("one", "another"):
+        monkeypatch.setenv("DISCORD_WEBHOOK_URL", sandbox.webhook(channel))
+        integration.start()
+        integration.send_alert(alert(channel))
+        assert integration.stop() == 0
+        assert shown(sandbox, channel) == [f"HIGH Alert - {channel}"]
+    assert Config.from_environment().home == tmp_path / "home"

@@ -1,0 +1,67 @@
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from signalpost import Outcome, Ticket
+from signalpost.owner.future import AwaitableFuture, TicketFuture
+
+ACCEPTED = Ticket(Outcome.ACCEPTED, "1")
+
+
+def test_a_ticket_can_be_waited_for_by_a_thread_and_awaited_by_one_loop_after_the_other() -> None:
+    future = TicketFuture()
+
+    async def awaited() -> Ticket:
+        return await future
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(future.result, 10), pool.submit(asyncio.run, awaited())]
+        future.set_result(ACCEPTED)
+        assert [each.result(10) for each in waiting] == [ACCEPTED, ACCEPTED]
+    assert asyncio.run(awaited()) == ACCEPTED
+
+
+async def test_to_be_cancelled_while_awaiting_cancels_nothing_else() -> None:
+    future = TicketFuture()
+    task = asyncio.ensure_future(future)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert not future.done()
+    assert future.cancel() is False
+    future.set_result(ACCEPTED)
+    assert await asyncio.gather(future, future) == [ACCEPTED, ACCEPTED]
+
+
+def test_a_loop_that_was_closed_meanwhile_is_told_nothing_and_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    future = TicketFuture()
+
+    async def give_up() -> None:
+        task = asyncio.ensure_future(future)
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(give_up())
+    with caplog.at_level(logging.DEBUG):
+        future.set_result(ACCEPTED)
+    assert caplog.records == []
+
+
+async def test_what_went_wrong_is_raised_to_who_awaits() -> None:
+    future: AwaitableFuture[int] = AwaitableFuture()
+    future.set_exception(LookupError("gone"))
+    with pytest.raises(LookupError, match="gone"):
+        await future
+
+
+async def test_in_a_child_a_ticket_that_was_open_at_the_fork_is_held_by_the_parent() -> None:
+    inherited = TicketFuture()
+    inherited._process = -1  # as if this were another process than the one that made it
+    assert inherited.result(0).outcome is Outcome.HELD
+    assert await inherited == inherited.result()
+    assert "the parent process delivers it" in (inherited.result().reason or "")
+    inherited.set_result(ACCEPTED)
+    assert await inherited == ACCEPTED

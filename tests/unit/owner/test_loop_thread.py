@@ -1,0 +1,77 @@
+import asyncio
+import sys
+from concurrent.futures import CancelledError, wait
+from threading import current_thread
+
+import pytest
+
+from signalpost.owner.loop_thread import LoopThread, new_loop
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+def test_work_runs_on_the_loop_of_the_thread_and_brings_back_what_it_returns_or_raises() -> None:
+    thread = LoopThread("of a test")
+
+    async def name() -> str:
+        return current_thread().name
+
+    async def fail() -> None:
+        raise LookupError("gone")
+
+    assert thread.begin(name).result(10) == "signalpost of a test"
+    with pytest.raises(LookupError, match="gone"):
+        thread.begin(fail).result(10)
+    assert thread.asked == set()
+    thread.end(10)
+    assert not thread.is_alive
+
+
+def test_what_runs_when_the_loop_ends_is_cancelled_and_so_is_what_comes_too_late() -> None:
+    thread = LoopThread("of a test")
+    running = thread.begin(forever)
+    thread.end(10)
+    thread.end(10)
+    late = thread.begin(forever)
+    for future in (running, late):
+        assert wait([future], 10).done
+        with pytest.raises(CancelledError):
+            future.result()
+
+
+def test_blocking_calls_have_threads_of_their_own_and_their_faults_come_back() -> None:
+    thread = LoopThread("of a test")
+
+    async def call() -> tuple[str, type[BaseException]]:
+        name = await asyncio.to_thread(lambda: current_thread().name)
+        try:
+            await asyncio.to_thread(lambda: {}["missing"])
+        except KeyError as fault:
+            return name, type(fault)
+        raise AssertionError
+
+    assert thread.begin(call).result(10) == ("signalpost call", KeyError)
+    thread.end(10)
+
+
+def test_without_uvloop_the_loop_is_asyncios(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = new_loop()
+    assert type(loop).__module__.startswith("uvloop")
+    loop.close()
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    loop = new_loop()
+    assert type(loop).__module__.startswith("asyncio")
+    loop.close()
+
+
+def test_a_thread_can_be_told_to_end_by_itself() -> None:
+    thread = LoopThread("of a test")
+
+    async def end() -> None:
+        thread.end(10)
+
+    wait([thread.begin(end)], 10)
+    thread._thread.join(10)
+    assert not thread.is_alive

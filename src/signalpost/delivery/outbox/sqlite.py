@@ -46,7 +46,7 @@ from signalpost.delivery.outbox.arrivals import Arrival, arrived_since
 from signalpost.delivery.outbox.commands import Bury, Command, Expire, Lease, Settle
 from signalpost.delivery.outbox.lock import FileLock
 from signalpost.delivery.outbox.mounts import warn_of_network
-from signalpost.delivery.outbox.sqlite_file import advice, claim, opened
+from signalpost.delivery.outbox.sqlite_file import advice, begin, claim, opened
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.errors import StoreFailed
@@ -107,7 +107,7 @@ class SqliteCore:
         with self._turn:
             self._check(batch)
             try:
-                self._db.execute("BEGIN IMMEDIATE")
+                begin(self._db)
                 self._meet_others()
                 answers = carry_out(batch, self._tables)
                 last = self._tables.last_number

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from signalpost.delivery.outbox.schema import APPLICATION_ID, TABLES, VERSION
@@ -11,6 +12,10 @@ from signalpost.errors import StoreUnusable
 
 SECONDS_FOR_OTHERS = 2.0
 """How long a command waits for another program, such as the sqlite3 tool, that holds the file locked."""
+
+_ASK_EVERY = 0.001
+"""Seconds. SQLite itself would wait ever longer between two tries, and whoever waited longest would come last: beside a
+busy process, that made a lone writer wait half a second where this makes it wait a twentieth (99th percentiles)."""
 
 CHECKED_UP_TO = 64 * 1024 * 1024
 """Bytes: a file of up to this size is read through when it is opened, which takes some tenths of a second at most."""
@@ -46,12 +51,30 @@ def opened(path: Path) -> sqlite3.Connection:
             _make_durable(path, db)
             _make_tables(db)
             _check_pages(path, db)
+            db.execute("PRAGMA busy_timeout=0")  # from now on `begin` waits
         except BaseException:
             db.close()
             raise
     except sqlite3.Error as fault:
         raise StoreUnusable(f"{path}: it cannot be used as an outbox ({fault}): {advice(fault)}") from fault
     return db
+
+
+def begin(db: sqlite3.Connection) -> None:
+    """Begin to write, as soon as no other process does. Raises sqlite3.OperationalError where that takes too long."""
+    for _ in range(int(SECONDS_FOR_OTHERS / _ASK_EVERY)):
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            _NEVER.wait(_ASK_EVERY)
+        else:
+            return
+    db.execute("BEGIN IMMEDIATE")
+
+
+_NEVER = Event()
 
 
 def check_owner(path: Path, db: sqlite3.Connection) -> None:

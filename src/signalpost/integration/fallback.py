@@ -37,6 +37,7 @@ class Fallback:
         self._sender = sender
         self._waiting: SimpleQueue[Order | AwaitableFuture[None]] = SimpleQueue()
         self._thread: Thread | None = None
+        self._flushes: set[AwaitableFuture[None]] = set()
         self._is_busy = False
         self.called = 0
         self.failed = 0
@@ -44,11 +45,11 @@ class Fallback:
     @property
     def waiting(self) -> int:
         """How many notifications it has not come to the end of."""
-        return self._waiting.qsize() + self._is_busy
+        return max(0, self._waiting.qsize() - len(self._flushes)) + self._is_busy
 
     def take(self, order: Order, ticket: Ticket) -> None:
         """Answer for what was refused with `ticket`: with one that says `direct`, at once, and the sender later."""
-        if self._waiting.qsize() >= MOST_WAITING:
+        if self.waiting >= MOST_WAITING:
             why = f"{ticket.reason}; and {MOST_WAITING} notifications wait for the fallback"
             order.future.set_result(ticket._replace(reason=why))
             return
@@ -60,6 +61,7 @@ class Fallback:
         """Wait until the sender has been called with all that waits, and return how many still wait after that."""
         if self._thread is not None:
             reached: AwaitableFuture[None] = AwaitableFuture()
+            self._flushes.add(reached)
             self._waiting.put(reached)
             if wait([reached], timeout).done:
                 return 0
@@ -83,6 +85,7 @@ class Fallback:
                         self._send(order, runner)
                         self._is_busy = False
                     case reached:
+                        self._flushes.discard(reached)
                         reached.set_result(None)
 
     def _send(self, order: Order, runner: asyncio.Runner) -> None:

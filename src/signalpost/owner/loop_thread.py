@@ -106,6 +106,8 @@ class OwnThreads(ThreadPoolExecutor):
         future: Future[Result] = Future()
 
         def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
                 future.set_result(fn(*args, **kwargs))
             except BaseException as fault:  # noqa: BLE001  # whoever asked gets it

@@ -1,0 +1,118 @@
+import asyncio
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from signalpost import Alert, AsyncNotificationService, Config, Outcome, Refusal, Ticket
+from signalpost.domain.events import Event, Taken
+from signalpost.owner.handover import MOST_WAITING, HandOver
+from signalpost.owner.order import Order
+from signalpost.owner.owner import Owner
+from tests.unit.integration.conftest import ConfigFor
+
+
+def order(title: str = "t") -> Order:
+    return Order.checked(Alert, Alert(alert_type="feed", severity="high", title=title), None, None, None)
+
+
+class ResponsiveLoop:
+    """Counts how often it is woken, and does then what it was asked for, when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[Callable[[], None]] = []
+        self.is_closed = False
+
+    def call_soon_threadsafe(self, callback: Callable[[], None]) -> None:
+        if self.is_closed:
+            raise RuntimeError("Event loop is closed")
+        self.asked.append(callback)
+
+
+def handover(loop: ResponsiveLoop) -> HandOver:
+    service = AsyncNotificationService(Config(home="/nowhere"))  # type: ignore[arg-type]  # it is never started
+    return HandOver(service, loop)  # type: ignore[arg-type]
+
+
+def test_so_many_may_wait_and_the_next_is_refused_at_once() -> None:
+    waiting = handover(ResponsiveLoop())
+    orders = [order() for _ in range(MOST_WAITING)]
+    for each in orders:
+        waiting.put(each)
+    assert waiting.waiting == MOST_WAITING
+    one_more = order()
+    waiting.put(one_more)
+    ticket = one_more.future.result(0)
+    assert (ticket.outcome, ticket.cause) == (Outcome.REFUSED, Refusal.TOO_MANY)
+    assert not any(each.future.done() for each in orders)
+    waiting.close("the end")
+    assert {each.future.result(0) for each in orders} == {Ticket(Outcome.REFUSED, "", "the end", Refusal.NOT_RUNNING)}
+
+
+def test_the_loop_is_woken_once_until_it_has_looked() -> None:
+    loop = ResponsiveLoop()
+    waiting = handover(loop)
+    for _ in range(3):
+        waiting.put(order())
+    assert len(loop.asked) == 1
+    loop.asked.pop()()
+    waiting.put(order())
+    assert len(loop.asked) == 1
+
+
+def test_what_comes_after_the_end_is_refused_with_the_first_reason() -> None:
+    loop = ResponsiveLoop()
+    waiting = handover(loop)
+    waiting.close("it was stopped")
+    waiting.close("its thread has ended")
+    loop.is_closed = True
+    late = order()
+    waiting.put(late)
+    assert late.future.result(0) == Ticket(Outcome.REFUSED, "", "it was stopped", Refusal.NOT_RUNNING)
+
+
+def test_what_each_thread_hands_over_is_taken_in_in_its_order(config_for: ConfigFor) -> None:
+    heard: list[Event] = []
+    owner = Owner(AsyncNotificationService(config_for(), listeners=[heard.append]))
+    orders = [[order(f"{thread} {number}") for number in range(400)] for thread in range(4)]
+
+    def hand_over(part: list[Order]) -> None:
+        for each in part:
+            owner.put(each)
+
+    threads = [Thread(target=hand_over, args=(part,)) for part in orders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {each.future.result(30).outcome for part in orders for each in part} == {Outcome.ACCEPTED}
+    titles = [event.notification.payload.title for event in heard if isinstance(event, Taken)]  # type: ignore[union-attr]
+    for thread, part in enumerate(orders):
+        assert [title for title in titles if title.startswith(f"{thread} ")] == [each.payload.title for each in part]  # type: ignore[union-attr]
+    owner.stop(0)
+
+
+class BrokenService(AsyncNotificationService):
+    """Breaks, or waits for ever, as no service may."""
+
+    async def queue_notification(self, signal_or_alert: Any, *_: Any, **__: Any) -> Ticket:
+        if signal_or_alert.title == "hang":
+            await asyncio.Event().wait()
+        raise LookupError("https://discord.com/api/webhooks/1/token")
+
+
+def test_a_service_that_breaks_is_logged_without_its_text_and_the_ticket_is_refused(
+    config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    owner = Owner(BrokenService(config_for()))
+    broken, hanging = order(), order("hang")
+    owner.put(broken)
+    owner.put(hanging)
+    ticket = broken.future.result(10)
+    assert (ticket.cause, ticket.reason) == (Refusal.STORE, "taking it in failed with LookupError")
+    assert "taking a notification in failed with LookupError" in caplog.text
+    assert "webhooks" not in caplog.text
+    assert owner.flush(0.05) == 1, "what has no ticket is open"
+    owner.stop(0.1)
+    assert hanging.future.result(10).cause is Refusal.NOT_RUNNING

@@ -6,7 +6,7 @@ Blocks by their language:
     console                     commands, each after `$ `; what is shown below one must be what it prints, `...`
                                 standing for anything, and a ticket's id for the one that is printed. It must exit
                                 with 0, with 2 or 3 where an error is shown, or as `$ echo $?` says below it
-    csv FILE, toml FILE         written to FILE, for the blocks below; so is python FILE
+    csv FILE, toml FILE         written to FILE, for the blocks below; so are python FILE and text FILE
     sh, text and the others     not run
 
 Commands: `signalpost`, `pytest`, `python` with a file, `curl` to this machine, `export` (for the whole page), and
@@ -33,7 +33,7 @@ from tests.house.console_blocks import Console
 
 REPOSITORY = Path(__file__).parent
 
-_FILE_BLOCK = re.compile(r"^```(?:csv|toml|python) (?P<name>[\w.-]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE_BLOCK = re.compile(r"^```(?:csv|toml|python|text) (?P<name>[\w.-]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @contextmanager

@@ -14,13 +14,15 @@ from aiohttp.web_protocol import RequestHandler
 
 from signalpost.telemetry.log import logger
 from signalpost.web.answers import of_problem
-from signalpost.web.problem import Problem
+from signalpost.web.problem import CONTENT_TYPE, Problem
 
 READ_WITHIN = 5.0
 """Seconds for a whole request."""
+_TOO_MANY = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections; try again", retry_after=5)
 _FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: application/problem+json"
-    b'\r\nContent-Length: 67\r\n\r\n{"title": "Service Unavailable", "status": 503, "detail": "too many"}'
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
+    + f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(_TOO_MANY.body())}\r\n\r\n".encode()
+    + _TOO_MANY.body()
 )
 
 

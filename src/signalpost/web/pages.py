@@ -116,13 +116,12 @@ class Pages:
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:
         said, wishes = tradingview.read(raw, token)
         self._gate.check_tier(token, wishes.user_tier)
-        match said:
-            case tradingview.Untold(reason):
-                return of_nothing(reason)
-            case tradingview.Opened(signal):
-                return of_ticket(await self._patience.wait(self._memory.open(token, signal, wishes)))
-            case Closing():
-                return of_ticket(await self._patience.wait(self._memory.close(token, said, wishes)))
+        if isinstance(said, tradingview.Untold):
+            return of_nothing(said.reason)
+        memory, patience = self._memory, self._patience
+        if isinstance(said, Closing):
+            return of_ticket(await patience.wait(memory.close(token, said, wishes)))
+        return of_ticket(await patience.wait(memory.open(token, said.signal, wishes)))
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
         said, wishes = freqtrade.read(raw, token, clock.now())

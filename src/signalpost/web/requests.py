@@ -47,8 +47,8 @@ async def body_of(request: web.BaseRequest, within: float = READ_WITHIN) -> byte
                     raise _too_long()
     except TimeoutError:
         raise Problem(HTTPStatus.REQUEST_TIMEOUT, "the body came too slowly", headers=_CLOSE) from None
-    except RequestPayloadError:
-        raise Problem(HTTPStatus.BAD_REQUEST, "the body ended too early, or its chunks are broken") from None
+    except (RequestPayloadError, ConnectionError):
+        raise Problem(HTTPStatus.BAD_REQUEST, "the body ended too early") from None
     return bytes(body)
 
 

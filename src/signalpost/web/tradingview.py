@@ -132,8 +132,6 @@ def _as_meant(field: str, value: object) -> object:
             return symbol(value)
         case "timestamp":
             return moment(value)
-        case "timeframe" if isinstance(value, Decimal):
-            return str(value)
         case "strategy_name" | "notes" | "signal_id" if isinstance(value, int | Decimal):
             return str(value)
         case _:

@@ -1,0 +1,204 @@
+"""Connections as they come from whoever means no good: raw bytes, slow ones, too many."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from signalpost.errors import InvalidConfiguration
+from signalpost.web.auth import Gate
+from signalpost.web.door import Door
+from signalpost.web.server import HttpServer
+from signalpost.web.tokens import TokensFile
+from tests.unit.web.conftest import Front
+
+READ_WITHIN = 0.2
+HOOK = b"POST /hooks/tradingview/TOKEN-TO-HIDE"
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    return {"read_within": READ_WITHIN, "most_connections": 3, "most_at_once": 2}
+
+
+@asynccontextmanager
+async def connected(front: Front) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    host, _, port = front.server.url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def sent(front: Front, raw: bytes) -> bytes:
+    """All that is answered to these bytes until the server closes."""
+    async with connected(front) as (reader, writer):
+        writer.write(raw)
+        return await asyncio.wait_for(reader.read(), 30)
+
+
+async def test_who_sends_nothing_or_half_a_head_is_cut_off(front: Front) -> None:
+    assert await sent(front, b"") == b""
+    assert await sent(front, b"POST /api/v1/signals HTTP/1.1\r\nHost: x\r\n") == b""
+
+
+async def test_a_head_that_drips_is_cut_off_also_after_a_request_that_was_answered(front: Front) -> None:
+    async with connected(front) as (reader, writer):
+        writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        await reader.readline()
+        began = asyncio.get_running_loop().time()
+        for letter in b"GET /health HTTP/1.1\r\nHost: " + b"x" * 1_000:
+            writer.write(bytes([letter]))
+            try:
+                await asyncio.wait_for(reader.read(), 0.02)
+                break
+            except TimeoutError:
+                continue
+        else:
+            pytest.fail("it was never cut off")
+        assert asyncio.get_running_loop().time() - began < 10 * READ_WITHIN
+
+
+async def test_a_body_that_does_not_come_is_408(front: Front) -> None:
+    token = front.text_by_token["free"].encode()
+    head = (
+        b"POST /api/v1/signals HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + token
+    )
+    for length in (b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\r\n"):
+        answer = await sent(front, head + b"\r\n" + length)
+        assert answer.startswith(b"HTTP/1.1 408 Request Timeout")
+        assert b"Connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        HOOK + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        HOOK + b" HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        HOOK + b" HTTP/1.1\r\nHost: x\r\nName\x00: TOKEN-TO-HIDE\r\n\r\n",
+        HOOK + b" HTTP/9.9\r\n\r\n",
+        HOOK + b" HTTP/1.1\r\n" + b"Name: TOKEN-TO-HIDE\r\n" * 500 + b"\r\n",
+        HOOK + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_400_and_neither_told_back_nor_logged(
+    front: Front, raw: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answer = await sent(front, raw)
+    assert answer.startswith(b"HTTP/1.0 400 Bad Request")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"] == "this is no HTTP that can be read"
+    assert b"TOKEN-TO-HIDE" not in answer
+    assert "TOKEN-TO-HIDE" not in caplog.text
+
+
+async def test_chunks_that_are_broken_are_400(front: Front) -> None:
+    token = front.text_by_token["free"].encode()
+    head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert b" 400 Bad Request\r\n" in await sent(front, head + b"zz\r\n{}\r\n0\r\n\r\n")
+
+
+async def test_who_leaves_before_the_end_is_no_fault_of_ours(front: Front, caplog: pytest.LogCaptureFixture) -> None:
+    token = front.text_by_token["free"].encode()
+    head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\n"
+    for body in (b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"):
+        async with connected(front) as (_, writer):
+            writer.write(head + body)
+            while not front.server._at_once:
+                await asyncio.sleep(0)
+        while front.server._at_once:
+            await asyncio.sleep(0)
+    assert caplog.text.count("the body ended too early") == 2
+    assert "fault of ours" not in caplog.text
+
+
+async def test_one_connection_too_many_is_503_and_the_others_go_on(front: Front) -> None:
+    async with connected(front) as first, connected(front) as second, connected(front) as third:
+        for reader, writer in (first, second, third):
+            writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b"}")
+        answer = await sent(front, b"")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5")
+        assert json.loads(body)["status"] == 503
+        assert int(head.rpartition(b"Content-Length: ")[2].split(b"\r\n")[0]) == len(body)
+        first[1].write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await first[0].readuntil(b"}")
+
+
+async def test_requests_at_once_are_bounded(front: Front, door: Door) -> None:
+    waiting: list[asyncio.StreamWriter] = []
+    token = front.text_by_token["free"].encode()
+    head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    async with connected(front) as first, connected(front) as second:
+        for _, writer in (first, second):
+            writer.write(head)
+            waiting.append(writer)
+        while front.server._at_once < 2:
+            await asyncio.sleep(0)
+        answer = await front.ask("GET", "/health")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    while front.server._at_once:
+        await asyncio.sleep(0)
+    assert (await front.ask("GET", "/health")).status == 200
+
+
+async def test_a_fault_of_ours_is_500_that_tells_nothing_and_is_logged_without_its_text(
+    front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> Any:
+        raise RuntimeError("-".join(("text", "to", "hide")))
+
+    monkeypatch.setattr(front.server._pages, "_door", front.server._pages._door._replace(health=broken))
+    answer = await front.ask("GET", "/health")
+    assert (answer.status, answer.headers["Content-Type"]) == (500, "application/problem+json")
+    assert "text-to-hide" not in str(answer) + caplog.text
+    assert "a request met a fault of ours: RuntimeError" in caplog.text
+    assert "in broken" in caplog.text, "and where"
+
+
+async def test_a_connection_that_breaks_within_is_logged_without_what_was_sent(
+    front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("-".join(("text", "to", "hide")))
+
+    monkeypatch.setattr("signalpost.web.connection.of_problem", broken)
+    assert await sent(front, b"text-to-hide\r\n\r\n") == b""
+    assert "a connection met a fault of ours" in caplog.text
+    assert "text-to-hide" not in caplog.text
+
+
+async def test_a_port_that_is_taken_is_a_clear_error(front: Front, door: Door, tokens: TokensFile) -> None:
+    port = int(front.server.url.rpartition(":")[2])
+    second = HttpServer(door, Gate(tokens, door.rank_by_tier), port=port)
+    with pytest.raises(InvalidConfiguration, match=rf"port {port} of 127\.0\.0\.1 cannot be used .* running already"):
+        await second.start()
+    await second.stop()
+    assert (await front.ask("GET", "/health")).status == 200
+
+
+async def test_an_address_of_version_6_is_told_in_brackets(door: Door, tokens: TokensFile) -> None:
+    server = HttpServer(door, Gate(tokens, door.rank_by_tier), host="::1")
+    assert server.url == "http://[::1]:0"
+
+
+async def test_a_stop_takes_no_more_and_does_not_wait_for_who_is_slow(front: Front) -> None:
+    token = front.text_by_token["free"].encode()
+    head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+    async with connected(front) as (reader, writer):
+        writer.write(head)
+        while not front.server._at_once:
+            await asyncio.sleep(0)
+        await front.server.stop()
+        assert (await reader.read()).startswith(b"HTTP/1.1 408")
+    with pytest.raises(OSError, match="Connect call failed"):
+        await sent(front, b"")

@@ -1,0 +1,164 @@
+"""Whatever is down, the answer comes in time, and what was begun goes on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from signalpost import AsyncNotificationService
+from signalpost.cli.http_door import door_of
+from signalpost.domain.ticket import Ticket
+from signalpost.errors import StoreFailed
+from signalpost.web.door import Door
+from signalpost.web.patience import Patience
+from signalpost.web.problem import Problem
+from tests.unit.web.conftest import ALERT, SIGNAL, Front
+from tests.unit.web.test_hooks import ALERT as TV
+from tests.unit.web.test_hooks import CLOSE
+
+
+class Slow:
+    """A door behind which everything waits until `let`, and then happens."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self.let = asyncio.Event()
+        self.begun = 0
+        self.done = 0
+
+    def _later(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def waiting(*arguments: Any) -> Any:
+            self.begun += 1
+            await self.let.wait()
+            answer = await call(*arguments)
+            self.done += 1
+            return answer
+
+        return waiting
+
+    def door(self) -> Door:
+        slow = {name: self._later(getattr(self._door, name)) for name in ("take", "commit", "load_state", "deliveries")}
+        return self._door._replace(**slow)  # type: ignore[arg-type]  # each as it was
+
+
+@pytest.fixture
+def slow(service: AsyncNotificationService) -> Slow:
+    return Slow(door_of(service))
+
+
+@pytest.fixture
+def door(slow: Slow) -> Door:
+    return slow.door()
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    return {"answer_within": 0.05}
+
+
+async def test_a_store_that_hangs_is_503_and_what_was_begun_is_taken_once(front: Front, slow: Slow) -> None:
+    answer = await front.tell("signals", SIGNAL)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.told["detail"].startswith(
+        "the store has not answered within 0.05 seconds. Repeat the request as it was"
+    )
+    slow.let.set()
+    again = await front.tell("signals", SIGNAL)
+    assert again.status in {200, 202}
+    assert await front.shown("signals-free") == ["BUY EUR_USD H4"]
+    assert (await front.tell("signals", SIGNAL)).told["outcome"] == "duplicate"
+
+
+async def test_every_page_that_asks_the_store_answers_in_time(front: Front, slow: Slow) -> None:
+    await asyncio.gather(
+        *(
+            _is_503(answer)
+            for answer in (
+                front.tell("alerts", ALERT, **{"Idempotency-Key": "k"}),
+                front.hook("tradingview", TV),
+                front.hook("tradingview", CLOSE),
+                front.hook("freqtrade", {"event": "status", "status": "running"}),
+                front.ask("GET", "/api/v1/tickets/00", "free"),
+            )
+        )
+    )
+    assert slow.done == 0
+
+
+async def _is_503(answer: Awaitable[Any]) -> None:
+    assert (await answer).status == 503
+
+
+async def test_a_repeat_that_cannot_be_known_is_not_called_safe(front: Front) -> None:
+    assert "It may have been taken" in (await front.tell("alerts", ALERT)).told["detail"]
+    keyed = await front.tell("alerts", ALERT, **{"Idempotency-Key": "k"})
+    assert "Repeat the request as it was" in keyed.told["detail"]
+
+
+async def test_what_waits_is_bounded_and_the_next_is_told_at_once() -> None:
+    patience = Patience(within=0.01, most=2)
+    hanging = asyncio.Event()
+
+    async def work() -> None:
+        await hanging.wait()
+
+    for _ in range(2):
+        with pytest.raises(Problem, match="has not answered within"):
+            await patience.wait(work())
+    with pytest.raises(Problem, match="2 requests wait for the store already") as caught:
+        await patience.wait(work())
+    assert caught.value.retry_after == 5
+    hanging.set()
+    await patience.end(5)
+    await patience.wait(work())
+
+
+async def test_at_the_end_what_still_hangs_is_given_up() -> None:
+    patience = Patience(within=0.01)
+    with pytest.raises(Problem):
+        await patience.wait(asyncio.Event().wait())
+    (task,) = patience._under_way
+    await patience.end(0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await patience.end(0.01)
+
+
+async def test_what_fails_after_its_caller_has_gone_is_logged_by_its_kind_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    patience = Patience(within=0.01)
+    failing = asyncio.Event()
+
+    async def work() -> Ticket:
+        await failing.wait()
+        raise StoreFailed("what the store says")
+
+    with pytest.raises(Problem):
+        await patience.wait(work())
+    failing.set()
+    await patience.end(5)
+    assert "a request could not be carried out: StoreFailed" in caplog.text
+    assert "what the store says" not in caplog.text
+
+
+async def test_a_problem_found_while_waiting_is_the_answer() -> None:
+    async def work() -> None:
+        raise Problem(HTTPStatus.NOT_FOUND, "none")
+
+    with pytest.raises(Problem, match="404: none"):
+        await Patience().wait(work())
+
+
+async def test_a_stop_answers_what_is_being_answered(front: Front, slow: Slow) -> None:
+    front.server._pages._patience._within = 5
+    asking = asyncio.create_task(front.tell("signals", SIGNAL))
+    while not slow.begun:
+        await asyncio.sleep(0)
+    stopping = asyncio.create_task(front.server.stop())
+    await asyncio.sleep(0)
+    slow.let.set()
+    assert (await asking).status == 202
+    await stopping

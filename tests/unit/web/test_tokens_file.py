@@ -1,0 +1,156 @@
+"""The file of tokens: what is kept, who may read it, and what a damaged one does."""
+
+import json
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration, InvalidValue
+from signalpost.testing.manual_clock import ManualClock
+from signalpost.web.tokens import Scope, Token, TokensFile, found
+
+
+def made(file: TokensFile, name: str = "bot") -> str:
+    return file.add(name, UserTier.FREE, (Scope.API,))[1].reveal()
+
+
+def test_a_token_is_256_bits_of_chance_and_only_its_hash_is_kept(tmp_path: Path) -> None:
+    file = TokensFile(tmp_path / "home")
+    first, second = made(file), made(file, "other")
+    assert first != second
+    assert first.startswith("sp_")
+    assert len(first) == 3 + 43
+    kept = file.path.read_text()
+    assert first not in kept
+    assert first[3:] not in kept
+    assert {each.name for each in file.read()} == {"bot", "other"}
+
+
+def test_the_file_is_for_its_owner_alone_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    file = TokensFile(tmp_path / "home")
+    made(file)
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
+    assert [each.name for each in file.path.parent.iterdir()] == ["tokens.json"]
+
+
+def test_a_token_is_found_by_its_text_and_by_no_other(tmp_path: Path) -> None:
+    file = TokensFile(tmp_path)
+    text = made(file)
+    made(file, "other")
+    token = found(text, file.read())
+    assert token is not None
+    assert token.name == "bot"
+    for other in ("", text[:-1], text + "x", text.upper(), "\ud800"):
+        assert found(other, file.read()) is None
+
+
+def test_a_token_is_not_shown_by_what_is_kept_of_it_nor_by_what_is_handed_over(tmp_path: Path) -> None:
+    token, text = TokensFile(tmp_path).add("bot", UserTier.FREE, (Scope.API,))
+    assert text.reveal() not in repr((token, text))
+
+
+def test_when_it_was_made_is_told_by_the_clock(tmp_path: Path) -> None:
+    instant = datetime(2026, 8, 20, tzinfo=UTC)
+    with ManualClock(instant):
+        token, _ = TokensFile(tmp_path).add("bot", UserTier.PREMIUM, (Scope.TRADINGVIEW, Scope.API))
+    assert TokensFile(tmp_path).read() == (token,)
+    assert (token.made_at, token.tier, token.scopes) == (instant, "premium", (Scope.TRADINGVIEW, Scope.API))
+
+
+def test_a_name_is_given_once_and_is_plain(tmp_path: Path) -> None:
+    file = TokensFile(tmp_path)
+    made(file)
+    with pytest.raises(InvalidValue, match="there is a token 'bot' already: revoke it"):
+        made(file)
+    for name in ("", "-bot", "Bot", "a b", "a/b", "n" * 33, "a\n"):
+        with pytest.raises(InvalidValue, match="is no name of a token"):
+            made(file, name)
+    assert len(file.read()) == 1
+
+
+def test_what_is_revoked_is_gone_and_the_others_stay(tmp_path: Path) -> None:
+    file = TokensFile(tmp_path)
+    text, other = made(file), made(file, "other")
+    assert file.revoke("bot").name == "bot"
+    assert found(text, file.read()) is None
+    assert found(other, file.read()) is not None
+    with pytest.raises(InvalidValue, match="there is no token 'bot': `signalpost tokens list` shows what there is"):
+        file.revoke("bot")
+
+
+def test_two_that_change_it_at_once_lose_nothing(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        texts = list(pool.map(lambda number: made(TokensFile(tmp_path), f"bot-{number}"), range(24)))
+    assert all(found(text, TokensFile(tmp_path).read()) for text in texts)
+
+
+def test_without_a_file_there_are_no_tokens(tmp_path: Path) -> None:
+    assert TokensFile(tmp_path / "nowhere").read() == ()
+
+
+KEPT = {"name": "bot", "tier": "free", "scopes": ["api"], "made_at": "2026-01-01T00:00:00Z", "sha256": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"version": 1, "tokens": [{"name": "bot"}]}',
+        '{"version": 1, "more": 1}',
+        *(json.dumps({"version": 1, "tokens": [{**KEPT, name: "?"}]}) for name in KEPT),
+        json.dumps({"version": 1, "tokens": [{**KEPT, "webhook": "https://discord.com/api/webhooks/1/x"}]}),
+    ],
+)
+def test_a_damaged_file_is_an_error_that_shows_nothing_of_it(tmp_path: Path, text: str) -> None:
+    file = TokensFile(tmp_path)
+    file.path.write_text(text)
+    with pytest.raises(InvalidConfiguration, match=r"tokens\.json is damaged: put back a copy, or delete it") as caught:
+        file.read()
+    assert caught.value.__cause__ is None
+    with pytest.raises(InvalidConfiguration):
+        made(file)
+    assert file.path.read_text() == text, "it is not written over"
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    file = TokensFile(tmp_path)
+    file.path.write_text('{"version": 2, "tokens": []}')
+    with pytest.raises(InvalidConfiguration, match="is of version 2, and this signalpost knows 1: update signalpost"):
+        made(file)
+
+
+def test_a_place_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidConfiguration, match=r"tokens\.json cannot be read \(Not a directory\)"):
+        TokensFile(tmp_path / "file").read()
+    with pytest.raises(InvalidConfiguration, match=r"tokens\.json cannot be written \(File exists\)"):
+        made(TokensFile(tmp_path / "file"))
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = TokensFile(tmp_path)
+    text = made(file)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InvalidConfiguration, match="No space left on device"):
+        made(file, "other")
+    assert found(text, file.read()) is not None
+    assert [each.name for each in tmp_path.iterdir()] == ["tokens.json"]
+
+
+def test_a_token_says_its_fields_by_name() -> None:
+    with pytest.raises(InvalidValue, match="the hash of token bot is damaged"):
+        Token(name="bot", tier="free", scopes=(), made_at=datetime(2026, 1, 1, tzinfo=UTC), sha256="x")

@@ -12,6 +12,7 @@ from signalpost.domain.events import (
     Settled,
     StoreMoved,
     Taken,
+    TookOver,
 )
 from signalpost.domain.notification import Notification
 from signalpost.telemetry.log import log
@@ -68,3 +69,8 @@ def test_every_other_event_is_one_line(caplog: pytest.LogCaptureFixture, event: 
 
 def test_a_beginning_send_is_told_to_who_looks_closely(caplog: pytest.LogCaptureFixture, delivery: Delivery) -> None:
     assert told(caplog, SendBegan("d", (delivery,))) == ("DEBUG", "sending 1 to d")
+
+
+def test_to_take_over_is_a_warning_that_names_where_this_process_delivers(caplog: pytest.LogCaptureFixture) -> None:
+    said = "the process that delivered is gone: this one delivers now, to signals-free, default"
+    assert told(caplog, TookOver(("signals-free", "default"))) == ("WARNING", said)

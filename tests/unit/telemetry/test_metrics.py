@@ -38,3 +38,10 @@ def test_only_an_opening_breaker_is_a_trip() -> None:
     for state in ("open", "half-open", "open", "half-open", "closed"):
         metrics(BreakerMoved("a", state))
     assert metrics.snapshot()["circuit_breaker_trips"] == 2
+
+
+def test_what_the_store_counts_is_the_depth() -> None:
+    metrics = Metrics()
+    metrics.found_open(5)
+    metrics.counted_open(3)
+    assert metrics.snapshot()["queue_depth"] == 3

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from signalpost.delivery.outbox import threaded
+from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.commands import Command, LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreClosed, StoreFailed
 
 
@@ -183,3 +186,108 @@ def test_a_loop_that_is_gone_leaves_the_thread_unharmed(core: GatedCore) -> None
     made[0]._thread.join(timeout=30)
     assert not made[0]._thread.is_alive()
     assert core.is_closed
+
+
+NEWS = (Arrival("signals-free", NotificationPriority.HIGH, 2),)
+
+
+class SharedCore:
+    """A core beside which others write: what they put is found by a look, or met by a batch."""
+
+    def __init__(self) -> None:
+        self.put: list[tuple[Arrival, ...]] = []
+        self.faults: list[StoreFailed] = []
+        self._met: tuple[Arrival, ...] | None = None
+
+    def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
+        if self.put:
+            self._met = self.put.pop()
+        return [None for _ in batch]
+
+    def look(self) -> None:
+        if self.faults:
+            raise self.faults.pop()
+        self.apply([])
+
+    def news(self) -> tuple[Arrival, ...] | None:
+        met, self._met = self._met, None
+        return met
+
+    def close(self) -> None:
+        pass
+
+
+class Listener:
+    """Hears the news, and can be waited for."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[Arrival, ...]] = []
+        self._came = asyncio.Event()
+
+    def __call__(self, news: tuple[Arrival, ...]) -> None:
+        self.heard.append(news)
+        self._came.set()
+
+    async def hears(self) -> None:
+        async with asyncio.timeout(30):
+            await self._came.wait()
+        self._came.clear()
+
+
+async def test_what_others_put_is_found_by_a_look_that_nobody_asked_for() -> None:
+    core, listener = SharedCore(), Listener()
+    outbox = ThreadedOutbox(core)
+    outbox.listen(core, listener)
+    core.faults.append(StoreFailed("the disk is full"))
+    core.put.append(NEWS)
+    await listener.hears()
+    assert listener.heard == [NEWS]
+    await outbox.close()
+
+
+async def test_a_look_that_is_asked_for_is_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
+    core, listener = SharedCore(), Listener()
+    outbox = ThreadedOutbox(core)
+    outbox.listen(core, listener)
+    await outbox.do(Stats())
+    core.put.append(NEWS)
+    outbox.look()
+    await listener.hears()
+    await outbox.close()
+
+
+async def test_news_that_a_batch_met_is_told_before_its_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a count which was asked for, and which knows of them, is the last word."""
+    monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
+    core, listener = SharedCore(), Listener()
+    outbox = ThreadedOutbox(core)
+    outbox.listen(core, listener)
+    await outbox.do(Stats())
+    core.put.append(NEWS)
+    await outbox.do(Stats())
+    assert listener.heard == [NEWS]
+    await outbox.close()
+
+
+async def test_after_a_close_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
+    core, listener = SharedCore(), Listener()
+    outbox = ThreadedOutbox(core)
+    outbox.listen(core, listener)
+    await outbox.do(Stats())
+    core.put.append(NEWS)
+    last = asyncio.create_task(outbox.do(Stats()))
+    await asyncio.sleep(0)
+    await outbox.close()
+    await last
+    assert listener.heard == []
+
+
+async def test_news_for_which_nobody_listens_is_lost_on_nobody() -> None:
+    core = SharedCore()
+    core.put.append(NEWS)
+    outbox = ThreadedOutbox(core)
+    await outbox.do(Stats())
+    outbox._hear(NEWS)
+    await outbox.close()

@@ -1,0 +1,73 @@
+"""P10 at the last moment: whoever routed it, nothing is shown to a lower tier than it was meant for."""
+
+from typing import Any
+
+import pytest
+
+from signalpost import Alert, Rejected, UserTier
+from signalpost.delivery.audience import Audience
+from signalpost.delivery.routing import Routing, Tier
+from signalpost.domain.notification import Notification
+from signalpost.sinks.port import Item
+from signalpost.testing.scripted_sink import ScriptedSink
+from tests.unit.delivery.test_intake import NOW, signal
+
+VIP, LOW = UserTier("vip"), UserTier("low")
+ROOMS = ("signals-free", "signals-premium", "vip-room", "default")
+
+
+def _told(payload: Any, tier: UserTier) -> Item:
+    told = Notification(
+        id="1",
+        payload=payload,
+        event="new",
+        priority="NORMAL",
+        user_tier=tier,
+        accepted_at=NOW,
+        valid_until=payload.valid_until,
+    )
+    return Item(told)
+
+
+@pytest.mark.parametrize(
+    ("tier", "destination", "tiers", "is_shown"),
+    [
+        (UserTier.FREE, "signals-free", {}, True),
+        (UserTier.FREE, "signals-premium", {}, True),
+        (UserTier.PREMIUM, "signals-free", {}, False),
+        (UserTier.ADMIN, "signals-premium", {}, True),
+        (VIP, "vip-room", {VIP: Tier(30, ("vip-room",))}, True),
+        (VIP, "vip-room", {LOW: Tier(5, ("vip-room",))}, False),
+        (VIP, "vip-room", {VIP: Tier(30, ("other",)), LOW: Tier(5, ("vip-room",))}, False),
+        (UserTier.PREMIUM, "vip-room", {LOW: Tier(5, ("vip-room",))}, False),
+        (VIP, "vip-room", {}, True),
+        (VIP, "signals-premium", {}, False),
+    ],
+)
+async def test_a_signal_is_shown_only_where_no_lower_tier_reads(
+    tier: UserTier, destination: str, tiers: dict[UserTier, Tier], is_shown: bool
+) -> None:
+    sink = ScriptedSink()
+    audience = Audience(sink, destination, Routing(ROOMS, tiers=tiers))
+    if is_shown:
+        await audience.send([_told(signal(), tier)])
+    else:
+        with pytest.raises(Rejected, match=f"meant for tier '{tier}', and a lower one reads {destination} by now"):
+            await audience.send([_told(signal(), UserTier.FREE), _told(signal(), tier)])
+    assert len(sink.sent) == int(is_shown)
+
+
+async def test_the_one_channel_of_everything_shows_everything() -> None:
+    sink = ScriptedSink()
+    await Audience(sink, "default", Routing(["default"], everything_to="default")).send([_told(signal(), VIP)])
+    assert len(sink.sent) == 1
+
+
+async def test_what_has_no_tier_goes_by_its_kind_alone() -> None:
+    sink = ScriptedSink()
+    alert = Alert(alert_type="feed", severity="high", title="t", timestamp=NOW)
+    audience = Audience(sink, "signals-free", Routing(ROOMS))
+    await audience.send([_told(alert, VIP)])
+    await audience.probe()
+    await audience.close()
+    assert len(sink.sent) == 1

@@ -1,7 +1,7 @@
 """What a person should know of a configuration when a service starts with it."""
 
+import re
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 
 from signalpost.config.destination import DestinationConfig, HttpAddress
@@ -11,6 +11,8 @@ from signalpost.errors import InvalidConfiguration
 ONLY_WEBHOOK = "DISCORD_WEBHOOK_URL"
 ONLY_DESTINATION = "default"
 """The name of the one destination where `DISCORD_WEBHOOK_URL` is the only webhook."""
+
+_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}", re.ASCII)
 
 
 def told_at_start(
@@ -55,7 +57,4 @@ def _identity(destination: DestinationConfig) -> str | None:
 
 
 def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    return _LOOPBACK.fullmatch(host.lower()) is not None

@@ -39,7 +39,7 @@ def test_a_webhook_that_cannot_be_used_is_the_starts_to_refuse() -> None:
     assert Config(home=Path(), destinations=bad).warnings == ()
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "signals.example"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "signals.example", "127.example.com"])
 def test_an_address_that_others_can_reach_is_told(host: str) -> None:
     config = Config(home=Path(), http=HttpAddress(host, 8750))
     assert f"SIGNALPOST_HTTP is {host}: others can reach it" in "\n".join(config.warnings)

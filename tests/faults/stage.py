@@ -48,7 +48,7 @@ class Stage:
         """Start the sandbox, on the port that it had before if there was one."""
         port = self.url.rpartition(":")[2] or "0"
         words = ["-m", "signalpost", "sandbox", "--port", port, "--limits", "off", "--journal", str(self.journal)]
-        process = self._start("sandbox", *words)
+        process = self.start("sandbox", *words)
         while "COMMUNITY" not in (line := _line_of(process)):
             before, _, after = line.partition("http://")
             if before.startswith("The sandbox"):
@@ -66,14 +66,14 @@ class Stage:
 
     def service(self, *, stop_within: float = PATIENCE, is_awaited: bool = True, intake: str = SOCKET) -> Process:
         """Start a service, and wait until it runs."""
-        process = self._start("service", str(_HERE / "service_process.py"), str(stop_within), intake)
+        process = self.start("service", str(_HERE / "service_process.py"), str(stop_within), intake)
         if is_awaited:
             assert _line_of(process) == "running\n"
         return process
 
     def producer(self, name: str, seed: str, intake: str = SOCKET) -> Process:
         """Start a producer."""
-        return self._start(f"producer-{name}", str(_HERE / "producer_process.py"), name, seed, intake)
+        return self.start(f"producer-{name}", str(_HERE / "producer_process.py"), name, seed, intake)
 
     def client(self, name: str, seed: str, intake: str = SOCKET) -> "Client":
         """A producer in this process, which submits when it is told to."""
@@ -102,7 +102,8 @@ class Stage:
                 process.kill()
             process.communicate()
 
-    def _start(self, log: str, *words: str) -> Process:
+    def start(self, log: str, *words: str) -> Process:
+        """Start a Python program, with its standard error in a file of that name."""
         with (self.folder / f"{log}.log").open("ab") as file:
             process = subprocess.Popen(
                 [sys.executable, *words],

@@ -1,0 +1,89 @@
+"""A process that forks, or starts another program: its outbox stays its own, and goes free with its death."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from tests.faults.stage import PATIENCE, Stage
+
+_HERE = Path(__file__).parent
+STARTS_A_PROGRAM = """
+import subprocess, sys
+from signalpost.delivery.outbox.sqlite import SqliteCore
+core = SqliteCore(sys.argv[1])
+program = subprocess.Popen(["sleep", "300"], close_fds=False)
+print(program.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path)
+    stage.sandbox()
+    yield stage
+    stage.clear()
+
+
+def _line(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+    assert process.stdout is not None
+    told: dict[str, Any] = json.loads(process.stdout.readline())
+    return told
+
+
+def test_a_child_is_told_so_starts_its_own_service_and_is_its_parents_heir(at: Stage) -> None:
+    parent = at.start("forking", str(_HERE / "forking_process.py"))
+    assert _line(parent)["role"] == "owner"
+    told = _line(parent)
+    outcome, name, reason, cause = told["inherited"]
+    assert (outcome, name, cause, told["status"], told["left"]) == ("refused", "", "not-running", "unhealthy", [])
+    assert reason == f"the service was started by process {parent.pid}, of which this is a fork: start a new one"
+    told = _line(parent)
+    child = told["process"]
+    try:
+        assert (told["role"], told["child"][0], told["open"]) == ("producer", "accepted", []), "its parent delivered it"
+        parent.kill()
+        told = _line(parent)
+        assert (told["role"], told["heir"][0], told["open"]) == ("owner", "accepted", [])
+        assert parent.wait(PATIENCE) == -signal.SIGKILL
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    shown = {json.loads(line)["body"]["content"] for line in at.journal.read_bytes().splitlines()}
+    assert shown == {f"HIGH Alert - of the {who}" for who in ("parent", "child", "heir")}
+
+
+def test_children_of_a_busy_process_can_all_put_and_harm_nothing(tmp_path: Path) -> None:
+    """The parent commits without a pause: a fork in the middle of a batch would leave its child a held mutex."""
+    store = tmp_path / "outbox.db"
+    command = [sys.executable, str(_HERE / "crowd_process.py"), str(store), "30"]
+    assert subprocess.run(command, timeout=PATIENCE, check=False).returncode == 0
+    with closing(sqlite3.connect(store)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT count(*) FROM notification WHERE id LIKE 'child-%'").fetchone() == (30,)
+        ((last, count),) = db.execute("SELECT max(number), count(*) FROM notification")
+    assert last == count, "no number was given twice, and none was lost"
+
+
+def test_a_program_that_was_started_does_not_keep_the_folder_when_its_starter_dies(tmp_path: Path) -> None:
+    store = tmp_path / "outbox.db"
+    command = [sys.executable, "-c", STARTS_A_PROGRAM, str(store)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        program = int(process.stdout.readline())
+        process.kill()
+        process.wait(PATIENCE)
+        try:
+            SqliteCore(store).close()
+        finally:
+            os.kill(program, signal.SIGKILL)

@@ -40,9 +40,9 @@ def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwri
     """
     if not store.is_file():
         raise StoreUnusable(f"{store}: there is no outbox here yet: the first run of the service makes it")
-    _check_target(store, to, overwrite=overwrite)
-    partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
+    partial = to.with_name(f".signalpost-{os.getpid()}.partial")
     try:
+        _check_target(store, to, overwrite=overwrite)
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as fault:
         raise _unwritable(to, fault) from fault
@@ -82,7 +82,8 @@ def _filled(store: Path, partial: Path, progress: Callable[[int, int], None]) ->
             target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
             (finding,) = target.execute("PRAGMA quick_check(1)").fetchone()
             if finding != "ok":
-                raise StoreFailed(f"{store}: its copy is damaged ({finding}), and so is the store: keep older copies")
+                found = " ".join(finding.split())
+                raise StoreFailed(f"{store}: its copy is damaged ({found}), and so is the store: keep older copies")
             return _counted(partial, target)
     except sqlite3.Error as fault:
         raise StoreFailed(f"{store}: it could not be copied ({fault}): {advice(fault)}") from fault

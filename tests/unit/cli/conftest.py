@@ -1,0 +1,12 @@
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.folder import Folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A data folder that is there and empty, away from any `.env`."""
+    monkeypatch.chdir(tmp_path)
+    return Folder(tmp_path / "home")

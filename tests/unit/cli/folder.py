@@ -1,0 +1,89 @@
+"""A data folder with notifications in it, and signalpost's commands run on it."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from signalpost import clock
+from signalpost.cli import main
+from signalpost.config import STORE_FILE
+from signalpost.delivery.outbox.commands import Lease, Message, NewDelivery, NewNotification, Put, SaveFacts, Settle
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.ticket_ids import first_of
+from signalpost.domain.alert import Alert
+from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.notification import Notification, Payload
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.tier import UserTier
+from signalpost.testing.outbox_samples import verdict
+
+
+def alert(name: str, title: str = "Disk") -> Alert:
+    return Alert(alert_id=name, alert_type="disk", severity="low", title=title)
+
+
+class Folder:
+    """A data folder. What is put is accepted now, or so long ago."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        home.mkdir(exist_ok=True)
+        self.path = home / STORE_FILE
+        self._count = 0
+
+    def put(
+        self,
+        payload: Payload,
+        destination: str = "alerts-general",
+        *,
+        ago: timedelta = timedelta(),
+        state: DeliveryState = DeliveryState.PENDING,
+        reason: str | None = None,
+        priority: NotificationPriority = NotificationPriority.NORMAL,
+        event: str = "new",
+        key_for: timedelta = timedelta(days=1),
+    ) -> str:
+        """Write it down with one delivery, and answer its ticket."""
+        at = clock.now() - ago
+        self._count += 1
+        ticket = f"{int(first_of(at), 16) + self._count:024x}"
+        told = Notification(
+            id=ticket,
+            payload=payload,
+            event=event,
+            priority=priority,
+            user_tier=UserTier.FREE,
+            accepted_at=at,
+            valid_until=at + timedelta(hours=4),
+        )
+        delivery = NewDelivery(destination, self._count, state, reason)
+        self.apply(Put((NewNotification(told, (delivery,), at + key_for),)))
+        return ticket
+
+    def lease(self, destination: str = "alerts-general", now: datetime | None = None) -> Delivery:
+        """Lend the first delivery of a lane."""
+        (leased,) = self.apply(Lease(destination, now or clock.now()))
+        (parcel,) = leased.parcels
+        delivery: Delivery = parcel.delivery
+        return delivery
+
+    def end(self, delivery: Delivery, state: DeliveryState, message_id: str | None = None, **changes: object) -> None:
+        """Settle a leased delivery."""
+        message = None if message_id is None else Message(delivery.id.destination, message_id, clock.now())
+        self.apply(Settle((verdict(delivery, state, message=message, **changes),)))
+
+    def remember(self, destination: str, **facts: bytes) -> None:
+        """Save facts of a destination."""
+        self.apply(SaveFacts(destination, facts))
+
+    def apply(self, *commands: object) -> list[object]:
+        core = SqliteCore(self.path)
+        try:
+            return core.apply(commands)  # type: ignore[arg-type]
+        finally:
+            core.close()
+
+    def run(self, *arguments: str, stdin: str | None = None, **environment: str) -> Result:
+        """A command on this folder, with no configuration but what is given."""
+        return CliRunner().invoke(main, arguments, input=stdin, env={"SIGNALPOST_HOME": str(self.home), **environment})

@@ -1,0 +1,110 @@
+"""How commands end: one clear line, the right exit code, and no secret."""
+
+import errno
+from typing import NoReturn
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import signalpost.cli.completion
+from signalpost.cli import main
+from signalpost.errors import InvalidCandleFile, InvalidValue, StoreFailed, StoreUnusable
+from signalpost.secret import Secret
+
+SECRET = "a-token-that-must-not-show"
+URL = f"https://discord.com/api/webhooks/123/{SECRET}"
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, fault: BaseException, *options: str) -> Result:
+    """What becomes of a command that ends with `fault`."""
+
+    def broken() -> NoReturn:
+        raise fault
+
+    monkeypatch.setattr(signalpost.cli.completion, "completion", click.command(broken))
+    return CliRunner().invoke(main, [*options, "completion"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "exit_code"),
+    [
+        (InvalidValue("it is 5: give 1 to 4"), 2),
+        (InvalidCandleFile("it is torn", path="c.csv", line=3), 2),
+        (StoreUnusable("it is locked: wait"), 3),
+        (StoreFailed("the disk is full: make room"), 3),
+        (click.UsageError("give a FILE"), 2),
+        (click.exceptions.Exit(7), 7),
+        (SystemExit(1), 1),
+    ],
+)
+def test_what_is_raised_on_purpose_has_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, fault: BaseException, exit_code: int
+) -> None:
+    assert ended(monkeypatch, fault).exit_code == exit_code
+
+
+def test_an_error_is_one_line_on_standard_error_with_its_webhooks_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = ended(monkeypatch, InvalidValue(f"{URL} is no FILE: name one, [however] long its name may be {'x' * 200}"))
+    assert result.stdout == ""
+    assert result.stderr == (
+        "error: https://discord.com/api/webhooks/123/*** is no FILE: name one, [however] long its name may be "
+        f"{'x' * 200}\n"
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("--debug",)])
+def test_a_fault_of_our_own_is_exit_code_4_and_never_tells_a_secret(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    kept = Secret(SECRET)
+    result = ended(monkeypatch, KeyError(f"{kept.reveal()} in {URL}"), *options)
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert SECRET not in result.stderr
+    *trace, last = result.stderr.splitlines()
+    assert last.startswith("error: signalpost has a fault: KeyError in test_endings.py, line ")
+    assert "report it with what `signalpost --debug` and the same command print" in last
+    assert bool(trace) is bool(options), "the traceback is for those who ask"
+    if options:
+        assert trace[0] == "Traceback (most recent call last):"
+        assert trace[-1] == "KeyError: '*** in https://discord.com/api/webhooks/123/***'"
+
+
+def test_ctrl_c_is_exit_code_130_also_at_a_question_and_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ended(monkeypatch, KeyboardInterrupt()).exit_code == 130
+    asked = click.Abort()
+    asked.__context__ = KeyboardInterrupt()
+    at_a_question = ended(monkeypatch, asked)
+    assert (at_a_question.exit_code, at_a_question.stderr) == (130, "\n")
+
+
+def test_the_end_of_the_input_at_a_question_is_no_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = ended(monkeypatch, click.Abort())
+    assert (result.exit_code, result.stderr) == (1, "Aborted!\n")
+
+
+def test_a_reader_that_went_away_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = ended(monkeypatch, BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    assert (result.exit_code, result.output) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("delivries",), "No such command 'delivries'. Did you mean 'deliveries'?"),
+        (("lsit",), "No such command 'lsit'."),
+        (("deliveries", "lits"), "Did you mean 'list'?"),
+        (("backup", "--forse"), "'--force'"),
+        (("completion", "bahs"), "'bahs' is not one of 'bash', 'zsh', 'fish'"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_the_nearest(given: tuple[str, ...], told: str) -> None:
+    result = CliRunner().invoke(main, given)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert told in result.stderr
+
+
+def test_an_option_that_no_command_has_is_no_command() -> None:
+    result = CliRunner().invoke(main, ["--verbose"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "No such option" in result.stderr

@@ -1,0 +1,136 @@
+"""What a person looks up in an outbox's file, beside its owner."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from signalpost.delivery.outbox.commands import Find, Lease, Message, Prune, Put, Settle
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.sqlite_lookup import Past, SqliteLookup, Wanted
+from signalpost.delivery.ticket_ids import first_of
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import StoreFailed, StoreUnusable
+from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[SqliteCore]:
+    with closing(SqliteCore(tmp_path / "outbox.db")) as made:
+        yield made
+
+
+@pytest.fixture
+def lookup(core: SqliteCore, tmp_path: Path) -> Iterator[SqliteLookup]:
+    with closing(SqliteLookup(tmp_path / "outbox.db")) as made:
+        yield made
+
+
+def of(core: SqliteCore, ticket: str) -> Delivery:
+    ((parcel,),) = core.apply([Find(notification_id=ticket)])
+    delivery: Delivery = parcel.delivery
+    return delivery
+
+
+def test_a_name_is_a_sequence_or_a_key_and_has_its_tickets_oldest_first(core: SqliteCore, lookup: SqliteLookup) -> None:
+    told = [
+        notification("t1", "eur"),
+        notification("t2", "eur", "update 1"),
+        notification("t3", "eur 2"),
+        notification("t4", "eur!"),
+    ]
+    core.apply([Put(tuple(map(new, told)))])
+    assert lookup.tickets("eur") == ["t1", "t2", "t3"], "a blank stands between a sequence and its event"
+    assert lookup.tickets("eur update 1") == ["t2"]
+    assert lookup.tickets("eur!") == ["t4"]
+    assert lookup.tickets("eu") == lookup.tickets("") == lookup.tickets("eur new more") == []
+
+
+def test_a_name_is_found_also_when_its_key_is_forgotten(core: SqliteCore, lookup: SqliteLookup) -> None:
+    core.apply([Put((new(notification("t1", "eur")), new(notification("t2", "eur", "update 1"))))])
+    core.apply([Prune(before=START, now=START + timedelta(days=2))])
+    assert lookup.tickets("eur") == ["t1", "t2"]
+    assert lookup.tickets("eur update 1") == ["t2"]
+
+
+def test_deliveries_are_listed_newest_first_by_all_that_is_wanted(core: SqliteCore, lookup: SqliteLookup) -> None:
+    high = NotificationPriority.HIGH
+    early, late = first_of(START), first_of(START + MINUTE)
+    core.apply([Put((new(notification(early), 0, "a", "b"), new(notification(late, priority=high), 0, "b")))])
+    core.apply([Lease("a", START)])
+    a, b, last = DeliveryId(early, "a"), DeliveryId(early, "b"), DeliveryId(late, "b")
+    assert lookup.listed(Wanted(9)) == [last, b, a]
+    assert lookup.listed(Wanted(2)) == [last, b]
+    assert lookup.listed(Wanted(9, [DeliveryState.LEASED, DeliveryState.DEAD])) == [a]
+    assert lookup.listed(Wanted(9, destination="b")) == [last, b]
+    assert lookup.listed(Wanted(9, priority=high)) == [last]
+    assert lookup.listed(Wanted(9, since=START + MINUTE)) == [last]
+    assert lookup.listed(Wanted(9, since=START)) == [last, b, a]
+    assert lookup.listed(Wanted(9, [DeliveryState.PENDING], "b", high, START)) == [last]
+
+
+def test_a_message_is_found_by_the_delivery_that_it_shows(core: SqliteCore, lookup: SqliteLookup) -> None:
+    core.apply([Put((new(notification("t1")),)), Lease(LANE, START)])
+    assert lookup.message(of(core, "t1")) is None
+    message = Message(LANE, "77", START + MINUTE, 3)
+    core.apply([Settle((verdict(of(core, "t1"), DeliveryState.DELIVERED, message=message),))])
+    assert lookup.message(of(core, "t1")) == message
+
+
+def test_those_ahead_are_the_pending_ones_of_its_lane_with_an_earlier_place(
+    core: SqliteCore, lookup: SqliteLookup
+) -> None:
+    places = {"t1": 1, "t2": 1, "t3": 0, "t4": 2}
+    core.apply([Put(tuple(new(notification(name), rank) for name, rank in places.items()))])
+    core.apply([Put((new(notification("t0"), 0, "another"),))])
+    assert {name: lookup.ahead(of(core, name)) for name in places} == {"t1": 1, "t2": 2, "t3": 0, "t4": 3}
+    core.apply([Lease(LANE, START)])
+    assert lookup.ahead(of(core, "t4")) == 2, "what is being sent is ahead no more"
+
+
+def test_failures_are_counted_back_to_the_last_answer(core: SqliteCore, lookup: SqliteLookup) -> None:
+    outcomes = ("unavailable", "delivered", "unconfirmed", "unavailable")
+    for number, outcome in enumerate(outcomes):
+        ticket = first_of(START + number * MINUTE)
+        core.apply([Put((new(notification(ticket)),)), Lease(LANE, START)])
+        attempt = Attempt(START, START + number * MINUTE, outcome)
+        core.apply([Settle((verdict(of(core, ticket), DeliveryState.DEAD, attempt=attempt),))])
+    assert lookup.failures(LANE, START) == 2
+    assert lookup.failures("another", START) == 0
+    assert lookup.failures(LANE, START + timedelta(hours=24, minutes=3)) == 1, "of a day's notifications"
+    assert lookup.failures(LANE, START + timedelta(days=2)) == 0
+
+
+def test_the_past_is_counted_by_whether_it_has_ended(core: SqliteCore, lookup: SqliteLookup) -> None:
+    core.apply([Put((new(notification("t1")), new(notification("t2")), new(notification("t3", at=START + MINUTE))))])
+    core.apply([Lease(LANE, START)])
+    core.apply([Settle((verdict(of(core, "t1"), DeliveryState.DEAD),))])
+    past = lookup.past(START + MINUTE)
+    assert past == Past(ended=1, open=1, size=past.size, free=0)
+    assert past.size % 4096 == 0
+    assert past.size > 0
+    assert lookup.past(START)[:2] == (0, 0)
+
+
+def test_what_is_no_outbox_is_unusable(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable, match="there is no outbox here yet"):
+        SqliteLookup(tmp_path / "none.db")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as db:
+        db.execute("CREATE TABLE mine (number)")
+    with pytest.raises(StoreUnusable, match="another application"):
+        SqliteLookup(tmp_path / "other.db")
+    (tmp_path / "no.db").write_text("no database " * 400, encoding="utf-8")
+    with pytest.raises(StoreUnusable, match="it cannot be read"):
+        SqliteLookup(tmp_path / "no.db")
+
+
+def test_a_store_that_breaks_later_is_told(core: SqliteCore, lookup: SqliteLookup, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as db:
+        db.execute("DROP TABLE message")
+    core.apply([Put((new(notification("t1")),))])
+    with pytest.raises(StoreFailed, match="it could not be read"):
+        lookup.message(of(core, "t1"))

@@ -1,5 +1,6 @@
 """The settings of pacing: what is assumed about a far end, and what is kept for the urgent."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from signalpost.domain.priority import NotificationPriority
@@ -35,6 +36,7 @@ HOST_RATE = Rate(50, 1.0)
 """What Discord allows one address without authorization."""
 
 
+@lru_cache(maxsize=1024)
 def slots_open(limit: int, period: float, priority: NotificationPriority) -> int:
     """How many of a window's slots `priority` may fill, at least one.
 

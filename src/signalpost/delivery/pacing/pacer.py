@@ -48,6 +48,7 @@ class Pacer:
         self._bucket = Bucket(limits.burst)
         self._scope: str | None = None
         self._slots: set[Slot] = set()
+        self._windows = self._all_windows()
 
     def ready_at(self, now: float, priority: NotificationPriority) -> float:
         """When the next request of `priority` may begin, `now` at the earliest.
@@ -71,7 +72,7 @@ class Pacer:
 
     def begin(self, now: float, *, is_probe: bool = False) -> Slot:
         """A request begins: its slot is filled until `end` or `give_back`."""
-        for window in self._windows():
+        for window in self._windows:
             window.begin(now)
         slot = Slot(is_probe)
         self._slots.add(slot)
@@ -80,13 +81,13 @@ class Pacer:
     def give_back(self, slot: Slot) -> None:
         """The request was not made after all, and counts for nothing."""
         self._slots.remove(slot)
-        for window in self._windows():
+        for window in self._windows:
             window.give_back()
 
     def end(self, slot: Slot, now: float, outcome: object = None) -> None:
         """The request ended, with a receipt, an answer or evidence, or nobody knows how."""
         self._slots.remove(slot)
-        for window in self._windows():
+        for window in self._windows:
             window.end(now)
         match outcome:
             case Receipt(rate=RateFacts() as facts):
@@ -112,6 +113,7 @@ class Pacer:
             if own.window is not None and shared.window is not None:
                 shared.window.take_over(own.window, in_flight=len(self._slots))
             self._channel = shared
+            self._windows = self._all_windows()
 
     def memory(self, now: float) -> PaceMemory:
         """What is worth keeping over a restart."""
@@ -127,9 +129,9 @@ class Pacer:
                     window.count(now - age)
         self._channel.held_until = max(self._channel.held_until, now + bounded(memory.held_for))
 
-    def _windows(self) -> list[SlidingWindow | Bucket]:
+    def _all_windows(self) -> tuple[SlidingWindow | Bucket, ...]:
         every = (self._minute, self._channel.window, self._bucket, self.host.window)
-        return [window for window in every if window is not None]
+        return tuple(window for window in every if window is not None)
 
     def _hold(self, throttled: Throttled, now: float) -> None:
         holder = self.host if throttled.scope == "host" else self._channel
@@ -143,5 +145,6 @@ class Pacer:
             if shared is not own:
                 shared.window.take_over(own.window, in_flight=len(self._slots))
                 self._bucket = shared
+                self._windows = self._all_windows()
             self._scope = facts.scope
         self._bucket.learn(facts, now)

@@ -24,7 +24,7 @@ class SlidingWindow:
         self._counted: deque[float] = deque()
 
     def used(self, now: float) -> int:
-        """How many slots are filled."""
+        """How many slots are filled; what is over is forgotten."""
         counted, period = self._counted, self.period
         while counted and counted[0] + period <= now:
             counted.popleft()
@@ -32,16 +32,17 @@ class SlidingWindow:
 
     def ready_at(self, now: float, slots: int) -> float:
         """When fewer than `slots` of the slots will be filled; infinity where that waits for a request to end."""
-        excess = self.used(now) - slots
+        excess = self.in_flight + len(self._counted) - slots
         if excess < 0:
             return now
         if self.in_flight >= slots:
             return inf
-        return self._counted[excess] + self.period
+        return max(now, self._counted[excess] + self.period)
 
     def begin(self, now: float) -> None:
         """A request begins."""
         if self._counts_beginnings:
+            self.used(now)
             self._counted.append(now + GUARD)
         else:
             self.in_flight += 1
@@ -50,6 +51,7 @@ class SlidingWindow:
         """A request that began has ended, however it went."""
         if not self._counts_beginnings:
             self.in_flight -= 1
+            self.used(now)
             self._counted.append(now)
 
     def give_back(self) -> None:
@@ -61,6 +63,7 @@ class SlidingWindow:
 
     def count(self, at: float) -> None:
         """A request ended at `at`, perhaps before this window was made."""
+        self.used(at)
         insort(self._counted, at)
 
     def take_over(self, other: "SlidingWindow", in_flight: int) -> None:

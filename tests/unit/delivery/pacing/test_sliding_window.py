@@ -100,3 +100,15 @@ def test_at_the_far_end_no_stretch_ever_holds_more_than_the_limit(seed: int) -> 
         now += random.random() * period / 10
     arrivals.sort()
     assert all(later - earlier >= period - 1e-6 for earlier, later in zip(arrivals, arrivals[limit:], strict=False))
+
+
+@pytest.mark.parametrize("counts_beginnings", [False, True])
+def test_what_is_over_is_forgotten_also_where_nobody_asks(counts_beginnings: bool) -> None:
+    """Refusals are counted for months, and perhaps never so many that anything waits."""
+    window, refusals = SlidingWindow(5, 2.0, counts_beginnings=counts_beginnings), SlidingWindow(500, 600.0)
+    for second in range(10_000):
+        window.begin(float(second))
+        window.end(second + 0.5)
+        refusals.count(float(second))
+    assert len(window._counted) <= 3
+    assert len(refusals._counted) <= 601

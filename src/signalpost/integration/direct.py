@@ -57,23 +57,27 @@ class DirectSender:
         if not names:
             wanted = ", ".join(route.destination for route in routes) or f"tier {str(order.user_tier)!r}"
             return Ticket(Outcome.REFUSED, "", f"no webhook for {wanted}: set one", Refusal.NO_DESTINATION)
-        tried = await asyncio.gather(*(self._try(name, notification) for name in names))
-        is_settled = any(is_shown for is_shown, _ in tried)
+        begun: set[str] = set()
+        try:
+            tried = await asyncio.gather(*(self._try(name, notification, begun) for name in names))
+        except asyncio.CancelledError:  # the loop ends, and somebody waits for the ticket
+            return _cut_off(begun, refused)
         told = "; ".join(what for _, what in tried)
-        if is_settled:
+        if any(is_shown for is_shown, _ in tried):
             return Ticket(Outcome.DIRECT, "", told)
-        return Ticket(Outcome.REFUSED, "", f"{refused.reason}; and sent directly: {told}", refused.cause)
+        return refused._replace(reason=f"{refused.reason}; and sent directly: {told}")
 
     async def close(self) -> None:
         """Close the connections."""
         await self._discord.close()
 
-    async def _try(self, name: str, notification: Notification) -> tuple[bool, str]:
-        """Whether it is shown there, or may be, and what happened in words."""
+    async def _try(self, name: str, notification: Notification, begun: set[str]) -> tuple[bool, str]:
+        """Whether it is shown there, or may be, and what happened in words; it is noted in `begun` when it begins."""
         pacer = self._pacers[name]
         slot = await _slot(pacer, notification)
         if slot is None:
             return False, f"{name} has no slot in time for another message: its limits are used up"
+        begun.add(name)
         known: object = None
         try:
             parcel = Parcel(_delivery(name, notification), notification)
@@ -101,6 +105,12 @@ class DirectSender:
             valid_until=order.payload.valid_until,
             context=order.context,
         )
+
+
+def _cut_off(begun: set[str], refused: Ticket) -> Ticket:
+    if begun:
+        return Ticket(Outcome.DIRECT, "", f"nobody knows whether {', '.join(sorted(begun))} shows it: it was cut off")
+    return refused._replace(reason=f"{refused.reason}; and it was stopped before it could be sent directly")
 
 
 async def _slot(pacer: Pacer, notification: Notification) -> Slot | None:

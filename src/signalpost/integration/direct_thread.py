@@ -80,7 +80,7 @@ def _settle(order: Order, refused: Ticket) -> None:
 
 
 async def _send(sender: DirectSender, order: Order, refused: Ticket) -> None:
-    ticket = Ticket(Outcome.DIRECT, "", "nobody knows whether it is shown: the sending was cut off")
+    ticket = refused
     try:
         ticket = await sender.send(order, refused)
     except Exception as fault:  # noqa: BLE001  # whatever broke: a caller elsewhere must get a ticket

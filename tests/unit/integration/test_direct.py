@@ -1,0 +1,266 @@
+import asyncio
+import threading
+from collections import Counter
+from concurrent.futures import wait
+from datetime import timedelta
+
+import pytest
+
+from signalpost import Config, NotificationIntegration, Outcome, Refusal, Signal, clock
+from signalpost.config import DestinationConfig
+from signalpost.delivery.pacing.limits import Limits
+from signalpost.domain.ticket import Ticket
+from signalpost.integration import direct, direct_thread
+from signalpost.integration.direct import DirectSender
+from signalpost.integration.direct_thread import DirectThread
+from signalpost.owner.order import Order
+from signalpost.sandbox.rules.faults import Fault, usual_answer
+from signalpost.sandbox.rules.limits import REAL
+from signalpost.sandbox.server import Sandbox
+from signalpost.secret import Secret
+from signalpost.testing.manual_clock import ManualClock
+from tests.unit.integration.conftest import ConfigFor, SandboxWith
+from tests.unit.service.conftest import shown, signal
+
+
+def test_with_a_running_service_it_is_that_services_ticket(running: NotificationIntegration, sandbox: Sandbox) -> None:
+    ticket = running.send_signal_to_discord(signal(), user_tier="premium").result(10)
+    assert ticket.outcome is Outcome.ACCEPTED
+    running.flush()
+    assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
+
+
+def test_a_conflict_is_not_shown_by_another_way(running: NotificationIntegration, sandbox: Sandbox) -> None:
+    running.send_signal_to_discord(signal(signal_id="one")).result(10)
+    ticket = running.send_signal_to_discord(signal(signal_id="one", entry_price="1.2")).result(10)
+    assert (ticket.outcome, ticket.cause) == (Outcome.REFUSED, Refusal.CONFLICT)
+    running.flush()
+    assert len(shown(sandbox, "signals-free")) == 1
+
+
+async def test_where_no_service_runs_it_is_sent_once_and_can_be_awaited(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    integration = NotificationIntegration(config_for())
+    ticket = await integration.send_signal_to_discord(signal(), user_tier="premium", additional_context={"a": "fact"})
+    (message,) = sandbox.discord.guild.messages("signals-premium")
+    assert ticket == (Outcome.DIRECT, "", f"shown in signals-premium as message {message['id']}", None)
+    assert "fact" in str(message["embeds"])
+    assert await asyncio.to_thread(integration.stop) == 0
+    assert not config_for().home.exists(), "nothing was stored"
+
+
+def test_a_service_that_refuses_has_it_sent_on_its_own_loop_and_within_its_own_pace(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    owner = integration._owner
+    assert owner is not None
+    owner._thread.begin(owner.service.stop).result(10)  # so that it refuses, while its thread runs
+    for number in range(2):
+        ticket = integration.send_signal_to_discord(signal(signal_id=str(number))).result(10)
+        assert ticket.outcome is Outcome.DIRECT
+    assert integration.flush() == 0
+    assert len(shown(sandbox, "signals-free")) == 2
+    assert len(owner.at_end) == 1
+    integration.stop()
+
+
+def test_while_its_store_is_unwell_direct_sends_fill_the_windows_of_its_lanes(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    integration = NotificationIntegration(config_for(limits=Limits(messages_a_minute=30)))
+    integration.start()
+    owner = integration._owner
+    assert owner is not None
+    pacer = owner.pacer("signals-free")
+    assert pacer is not None
+    disk = owner.service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
+
+    async def fill_the_disk() -> None:
+        (pages,) = disk.execute("PRAGMA page_count").fetchone()
+        disk.execute(f"PRAGMA max_page_count={pages}")
+
+    owner._thread.begin(fill_the_disk).result(10)
+    ticket = integration.send_signal_to_discord(signal(), additional_context={"much": "x" * 9_000}).result(10)
+    assert ticket.outcome is Outcome.DIRECT
+    assert len(shown(sandbox, "signals-free")) == 1
+    assert len(pacer.memory(owner._thread.loop.time()).ages) == 1
+    integration.stop()
+
+
+def test_a_burst_makes_no_429_under_discords_own_limits(sandbox_with: SandboxWith, config_for: ConfigFor) -> None:
+    real = sandbox_with(REAL)
+    integration = NotificationIntegration(config_for("signals-free", limits=Limits(), at=real))
+    futures = [integration.send_signal_to_discord(signal(signal_id=str(number))) for number in range(8)]
+    assert {future.result(30).outcome for future in futures} == {Outcome.DIRECT}
+    integration.stop()
+    statuses = Counter(logged.entry.status for logged in real.discord.log.since(0))
+    assert statuses == {200: 8}
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "told"),
+    [
+        (Fault(answer=usual_answer(400), is_processed=False), Outcome.REFUSED, "not shown in signals-free: 400"),
+        (Fault(answer=usual_answer(429), is_processed=False), Outcome.REFUSED, "not shown in signals-free: 429"),
+        (Fault(is_cut=True), Outcome.DIRECT, "nobody knows whether signals-free shows it: "),
+        (Fault(answer=usual_answer(503)), Outcome.DIRECT, "nobody knows whether signals-free shows it: "),
+    ],
+)
+def test_a_failed_attempt_is_refused_with_its_reason_and_an_unknown_one_is_not(
+    fault: Fault, outcome: Outcome, told: str, sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    sandbox.discord.faults.plan(fault)
+    integration = NotificationIntegration(config_for())
+    ticket = integration.send_signal_to_discord(signal()).result(10)
+    integration.stop()
+    assert ticket.outcome is outcome
+    assert told in (ticket.reason or "")
+    assert ticket.cause is (None if ticket else Refusal.NOT_RUNNING)
+    assert sum(1 for _ in sandbox.discord.log.since(0)) == 1, "it is tried once"
+
+
+def test_what_has_nowhere_to_go_and_what_is_stale_is_not_sent(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for("signals-free"))
+    ticket = integration.send_signal_to_discord(signal(), user_tier="premium").result(10)
+    assert (ticket.cause, ticket.reason) == (Refusal.NO_DESTINATION, "no webhook for signals-premium: set one")
+    ticket = integration.send_signal_to_discord(signal(), user_tier="vip").result(10)
+    assert ticket.reason == "no webhook for tier 'vip': set one"
+    with ManualClock(clock.now()) as manual:
+        stale = signal(valid_until=clock.now() + timedelta(minutes=1))
+        manual.advance(timedelta(minutes=1))
+        ticket = integration.send_signal_to_discord(stale).result(10)
+    assert (ticket.outcome, ticket.reason) == (Outcome.SUPPRESSED, "stale: it is not worth sending any more")
+    integration.stop()
+    assert shown(sandbox, "signals-free") == []
+
+
+def test_a_configuration_that_cannot_be_meant_is_told_by_the_ticket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALPOST_WORKERS", "none")
+    ticket = NotificationIntegration().send_signal_to_discord(signal()).result(0)
+    assert ticket.cause is Refusal.NOT_RUNNING
+    assert "; and nothing can be sent: SIGNALPOST_WORKERS: " in (ticket.reason or "")
+
+
+def test_a_slot_that_does_not_come_in_time_is_a_refusal(
+    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "LONGEST_WAIT", 0.05)
+    sandbox.discord.faults.plan(Fault(seconds_before=1))
+    integration = NotificationIntegration(config_for("signals-free", limits=Limits(messages_a_minute=1)))
+    first = integration.send_signal_to_discord(signal(signal_id="1"))
+    second = integration.send_signal_to_discord(signal(signal_id="2")).result(10)
+    assert "signals-free has no slot in time for another message" in (second.reason or "")
+    assert first.result(10).outcome is Outcome.DIRECT
+    third = integration.send_signal_to_discord(signal(signal_id="3")).result(10)
+    assert third.outcome is Outcome.REFUSED
+    integration.stop()
+
+
+def test_what_cannot_end_in_time_is_counted_by_a_stop_and_its_ticket_says_what_is_known(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    sandbox.discord.faults.plan(Fault(seconds_before=60))
+    integration = NotificationIntegration(config_for(limits=Limits(messages_a_minute=1)))
+    hanging = integration.send_signal_to_discord(signal(signal_id="hangs"))
+    waiting = integration.send_signal_to_discord(signal(signal_id="waits for its slot"))
+    assert integration.flush(0.1) == 2
+    assert integration.stop(0.1) == 2
+    assert hanging.result(10).outcome is Outcome.DIRECT
+    assert (hanging.result().reason or "").startswith("nobody knows whether signals-free shows it: ")
+    assert waiting.result(10).outcome is Outcome.REFUSED
+    assert (waiting.result().reason or "").endswith("; and it was stopped before it could be sent directly")
+
+
+async def test_a_send_that_is_cut_off_says_that_nobody_knows(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    sandbox.discord.faults.plan(Fault(seconds_before=60))
+    sender = DirectSender(config_for())
+    order = Order.checked(Signal, signal(), None, None, None)
+    refused = Ticket(Outcome.REFUSED, "", "no service", Refusal.NOT_RUNNING)
+    sending = asyncio.ensure_future(sender.send(order, refused))
+    while sandbox.discord.faults.pending():
+        await asyncio.sleep(0)
+    sending.cancel()
+    ticket = await sending
+    assert ticket == (Outcome.DIRECT, "", "nobody knows whether signals-free shows it: it was cut off", None)
+    await sender.close()
+
+
+def test_so_many_may_wait_and_the_next_is_refused(
+    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct_thread, "MOST_WAITING", 1)
+    sandbox.discord.faults.plan(Fault(seconds_before=60, times=2))
+    integration = NotificationIntegration(config_for())
+    for _ in range(2):
+        integration.send_signal_to_discord(signal())
+        ticket = integration.send_signal_to_discord(signal()).result(10)
+        assert ticket.cause is Refusal.TOO_MANY
+        integration.stop(0)
+        integration.start()
+        owner = integration._owner
+        assert owner is not None
+        owner._thread.begin(owner.service.stop).result(10)
+    integration.stop(0)
+
+
+def test_what_breaks_is_refused_and_logged_without_its_text(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def break_down(*_: object) -> Ticket:
+        raise LookupError("https://discord.com/api/webhooks/1/token")
+
+    monkeypatch.setattr(DirectSender, "send", break_down)
+    integration = NotificationIntegration(config_for())
+    ticket = integration.send_signal_to_discord(signal()).result(10)
+    assert (ticket.reason or "").endswith("; and sending directly failed with LookupError")
+    assert "sending directly failed with LookupError" in caplog.text
+    assert "webhooks" not in caplog.text
+    integration.stop()
+
+
+def test_what_comes_when_the_loop_has_ended_is_refused(config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    integration.send_signal_to_discord(signal()).result(10)
+    ended = integration._direct
+    assert isinstance(ended, DirectThread)
+    ended.stop(5)
+    assert integration.send_signal_to_discord(signal()).result(10).cause is Refusal.NOT_RUNNING
+    integration.stop()
+
+
+def test_many_threads_share_one_way(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    futures = []
+
+    def send(number: int) -> None:
+        futures.append(integration.send_signal_to_discord(signal(signal_id=str(number))))
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait(futures, 30)
+    names = [thread.name for thread in threading.enumerate()]
+    assert names.count("signalpost direct") == 1
+    integration.stop()
+    assert len(shown(sandbox, "signals-free")) == 8
+
+
+def test_two_destinations_of_a_tier_are_both_sent_to(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    from signalpost.delivery.routing import Tier
+    from signalpost.domain.tier import UserTier
+
+    destinations = tuple(DestinationConfig(name, Secret(sandbox.webhook(name)), Limits()) for name in ("one", "two"))
+    tiers = {UserTier("vip"): Tier(15, ("one", "two"))}
+    config = Config(home=config_for().home, destinations=destinations, tiers=tiers)
+    sandbox.discord.guild.delete("two")
+    integration = NotificationIntegration(config)
+    ticket = integration.send_signal_to_discord(signal(), user_tier="vip").result(10)
+    assert ticket.outcome is Outcome.DIRECT
+    assert (ticket.reason or "").startswith("shown in one as message ")
+    assert "; not shown in two: " in (ticket.reason or "")
+    integration.stop()

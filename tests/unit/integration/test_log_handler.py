@@ -1,0 +1,240 @@
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from signalpost import Alert, AlertLogHandler, AlertSeverity, NotificationIntegration
+from signalpost.integration import log_handler as room
+from signalpost.secret import Secret
+from signalpost.testing.manual_clock import ManualClock
+
+
+class Told:
+    """What reaches the integration's fallback, which is all that is left where no service runs."""
+
+    def __init__(self) -> None:
+        self.alerts: list[Alert] = []
+        self.integration = NotificationIntegration(fallback=self.alerts.append)
+
+    @property
+    def titles(self) -> list[str]:
+        """What came, without what the handler still counts."""
+        assert self.integration._fallback is not None
+        self.integration._fallback.flush(10)
+        return [alert.title for alert in self.alerts]
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    made = Told()
+    yield made
+    made.integration.stop()
+
+
+@pytest.fixture
+def logger(told: Told) -> Iterator[logging.Logger]:
+    """A strategy's logger with the handler."""
+    logger = logging.getLogger("strategy.trend")
+    logger.setLevel(logging.DEBUG)
+    handler = AlertLogHandler(told.integration, logging.DEBUG)
+    logger.addHandler(handler)
+    yield logger
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+def test_a_record_becomes_an_alert_of_its_level(told: Told, logger: logging.Logger) -> None:
+    for level in (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG):
+        logger.log(level, "something at %s", level)
+    told.integration.flush()
+    assert [alert.severity for alert in told.alerts] == [
+        AlertSeverity.CRITICAL,
+        AlertSeverity.HIGH,
+        AlertSeverity.MEDIUM,
+        AlertSeverity.LOW,
+        AlertSeverity.INFO,
+    ]
+    first = told.alerts[0]
+    assert (first.alert_type, first.title, first.message) == ("strategy.trend", "something at 50", "")
+    assert (first.source or "").startswith("test_log_handler.py:")
+
+
+def test_by_default_it_takes_warnings_of_the_process(told: Told) -> None:
+    assert AlertLogHandler().level == logging.WARNING
+    assert AlertLogHandler(level="ERROR").level == logging.ERROR
+
+
+def test_an_exception_is_told_in_one_line_with_its_place(told: Told, logger: logging.Logger) -> None:
+    try:
+        {}["missing"]
+    except KeyError:
+        logger.exception("No candle\nof today")
+    logger.error("Bare", exc_info=(LookupError, LookupError(), None))
+    logger.error("Nothing was wrong", exc_info=True)
+    told.integration.flush()
+    keyed, bare, nothing = told.alerts
+    assert keyed.title == "No candle"
+    text, _, exception = keyed.message.partition("\n")
+    assert text == "of today"
+    assert exception.startswith("KeyError: 'missing' (test_log_handler.py:")
+    assert exception.endswith(", in test_an_exception_is_told_in_one_line_with_its_place)")
+    assert bare.message == "LookupError"
+    assert nothing.message == ""
+
+
+@pytest.mark.parametrize("name", ["signalpost", "signalpost.sandbox", "aiohttp", "aiohttp.client"])
+def test_its_own_and_aiohttps_records_are_left_out(told: Told, name: str) -> None:
+    handler = AlertLogHandler(told.integration)
+    handler.handle(logging.LogRecord(name, logging.ERROR, "x.py", 1, "broken", None, None))
+    handler.handle(logging.LogRecord(f"{name}_of_another", logging.ERROR, "x.py", 1, "told", None, None))
+    assert "broken" not in told.titles
+
+
+def test_what_is_logged_in_its_own_threads_is_left_out_so_that_it_cannot_feed_itself(logger: logging.Logger) -> None:
+    calls = []
+
+    def old_sender(_: Alert) -> None:
+        calls.append(threading.current_thread().name)
+        logging.getLogger("old sender").error("cannot send either")
+
+    integration = NotificationIntegration(fallback=old_sender)
+    root, handler = logging.getLogger(), AlertLogHandler(integration)
+    root.addHandler(handler)
+    logging.getLogger("asyncio").error("a task of the host's was lost")
+    assert integration.flush() == 0
+    assert integration.flush() == 0
+    root.removeHandler(handler)
+    integration.stop()
+    assert calls == ["signalpost fallback"]
+
+
+def test_repeats_are_counted_and_told_once(told: Told, logger: logging.Logger) -> None:
+    with ManualClock("2025-08-20T10:00:00Z") as clock:
+        for number in range(5):
+            logger.error("Order %d failed", number)
+            logger.error(f"Retry {number} failed")  # noqa: G004  # as people write it
+        logger.warning("Order %d failed", 9)
+        assert told.titles == ["Order 0 failed", "Retry 0 failed", "Order 9 failed"]
+        clock.advance(timedelta(seconds=61))
+        logger.error("Order %d failed", 5)
+        assert told.titles[3:] == ["4 more times: Order 4 failed", "Order 5 failed"]
+        told.alerts.clear()
+        logger.handlers[0].flush()
+        assert told.titles == ["4 more times: Retry 4 failed"]
+
+
+def test_repeats_are_told_by_themselves_when_their_time_is_over(logger: logging.Logger, told: Told) -> None:
+    told_again = threading.Event()
+    seen: list[str] = []
+
+    def sender(alert: Alert) -> None:
+        seen.append(alert.title)
+        if "more times" in alert.title:
+            told_again.set()
+
+    integration = NotificationIntegration(fallback=sender)
+    handler = AlertLogHandler(integration, repeats_within=timedelta(milliseconds=50))
+    for text in ("slow", "slow", "slow", "once"):
+        handler.handle(logging.LogRecord("host", logging.ERROR, "x.py", 1, text, None, None))
+    assert told_again.wait(30)
+    integration.stop()
+    assert "2 more times: slow" in seen
+    assert seen.count("once") == 1
+
+
+def test_a_stop_tells_what_is_counted(told: Told, logger: logging.Logger) -> None:
+    for _ in range(3):
+        logger.error("broken")
+    told.integration.stop()
+    assert told.titles == ["broken", "2 more times: broken"]
+
+
+def test_another_timer_follows_for_what_is_not_over_yet(told: Told) -> None:
+    with ManualClock("2025-08-20T10:00:00Z") as clock:
+        handler = AlertLogHandler(told.integration)
+        for text in ("early", "early"):
+            handler.handle(logging.LogRecord("host", logging.ERROR, "x.py", 1, text, None, None))
+        clock.advance(timedelta(seconds=30))
+        for text in ("late", "late"):
+            handler.handle(logging.LogRecord("host", logging.ERROR, "x.py", 1, text, None, None))
+        clock.advance(timedelta(seconds=31))
+        first = handler._timer
+        assert first is not None
+        first.cancel()
+        handler._tell()
+        assert told.titles == ["early", "late", "1 more times: early"]
+        assert handler._timer is not first
+        handler.forget_parent()
+        assert handler._timer is None
+        handler.flush()
+        assert len(told.titles) == 3, "after a fork the parent tells what was counted"
+
+
+def test_so_many_kinds_are_kept_apart_and_the_oldest_is_told(
+    told: Told, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_MOST_GROUPS", 2)
+    for text in ("a", "a", "b", "c"):
+        logger.error(text)
+    assert told.titles == ["a", "b", "1 more times: a", "c"]
+
+
+class Unprintable:
+    def __str__(self) -> str:
+        raise LookupError("no text")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "title"),
+    [
+        ("%d candles", ("no number",), "%d candles"),
+        ("", (), "(an empty message)"),
+        ("\n", (), "(an empty message)"),
+        (Unprintable(), (), "<unprintable Unprintable>"),
+        ("x" * 300, (), "x" * 197 + "..."),
+    ],
+)
+def test_no_record_can_break_who_logs_it(message: Any, arguments: tuple[object, ...], title: str, told: Told) -> None:
+    handler = AlertLogHandler(told.integration)  # alone: pytest's own does break on these
+    handler.handle(logging.LogRecord("host", logging.ERROR, "x.py", 1, message, arguments, None))
+    assert told.titles == [title]
+    assert len(told.alerts[0].message) in {0, 300}
+
+
+def test_a_loggers_name_of_any_kind_becomes_the_type(told: Told) -> None:
+    handler = AlertLogHandler(told.integration)
+    for name in ("", "größe\n" * 100):
+        handler.handle(logging.LogRecord(name, logging.ERROR, "x.py", 1, f"of {name[:1]!r}", None, None))
+    told.integration.flush()
+    assert [alert.alert_type[:8] for alert in told.alerts] == ["log", "gr?e?gr?"]
+
+
+def test_secrets_are_masked_also_in_an_exception(told: Told, logger: logging.Logger) -> None:
+    secret = Secret("correct-horse-battery")
+    try:
+        raise LookupError(  # noqa: TRY301
+            f"https://discord.com/api/webhooks/1/token-of-1 and {secret.reveal()}"
+        )
+    except LookupError:
+        logger.exception("at https://discord.com/api/webhooks/2/token-of-2 with %s", secret.reveal())
+    told.integration.flush()
+    for part in ("token-of", "horse"):
+        assert part not in str(told.alerts)
+    assert "***" in told.alerts[0].title
+
+
+def test_what_cannot_be_told_is_logged_by_its_kind_and_nothing_is_raised(
+    logger: logging.Logger, told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: Alert) -> None:
+        raise LookupError("https://discord.com/api/webhooks/1/token")
+
+    monkeypatch.setattr(told.integration, "send_alert", refuse)
+    logger.error("broken")
+    assert "a log record could not be told, because of LookupError" in caplog.text
+    assert "webhooks" not in caplog.text

@@ -1,0 +1,210 @@
+"""What can be held of the image without Docker: `Dockerfile`, `.dockerignore` and `compose.yaml`."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread, Timer
+from zipfile import ZipFile
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from signalpost.cli import main
+from signalpost.cli.serve import serve
+from signalpost.config import Config, HttpAddress
+from signalpost.config.known import known_variables
+from tests.house.repository import ROOT, SOURCE
+
+SECONDS_AT_MOST = 60
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+VARIABLE = re.compile(r"\b(?:SIGNALPOST|DISCORD)_[A-Z_]+")
+
+
+def _instructions() -> list[tuple[str, str]]:
+    """Each instruction of the Dockerfile, and what stands behind it."""
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("#")).replace("\\\n", "")
+    return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in text.splitlines() if line)]
+
+
+INSTRUCTIONS = _instructions()
+_RUNTIME = max(number for number, (name, _) in enumerate(INSTRUCTIONS) if name == "FROM")
+BUILD, RUNTIME = INSTRUCTIONS[:_RUNTIME], INSTRUCTIONS[_RUNTIME:]
+
+
+def _all(name: str, instructions: list[tuple[str, str]]) -> list[str]:
+    return [rest for each, rest in instructions if each == name]
+
+
+def _only(name: str) -> str:
+    (rest,) = _all(name, RUNTIME)
+    return rest
+
+
+def _copied() -> list[tuple[str, str]]:
+    """What the build takes from the repository, and where in its folder it puts it."""
+    return [(source, place) for *sources, place in map(str.split, _all("COPY", BUILD)) for source in sources]
+
+
+def _environment() -> dict[str, str]:
+    return dict(pair.partition("=")[::2] for pair in shlex.split(_only("ENV")))
+
+
+def _health_check() -> list[str]:
+    options, command = re.fullmatch(r"(.*)CMD (\[.*\])", _only("HEALTHCHECK")).groups()  # type: ignore[union-attr]
+    assert re.findall(r"--(\w+)", options) == ["interval", "timeout", "start", "retries"]
+    words: list[str] = json.loads(command)
+    return words
+
+
+def test_the_base_is_an_argument_and_its_python_is_one_that_is_supported() -> None:
+    ((name, base),) = [argument.split("=") for argument in _all("ARG", INSTRUCTIONS)]
+    image, _, tag = base.partition(":")
+    assert (name, image) == ("BASE", "python")
+    assert tag.split("-")[0] in SpecifierSet(PROJECT["requires-python"])
+    assert [stage.split()[0] for stage in _all("FROM", INSTRUCTIONS)] == ["${BASE}", "${BASE}"]
+
+
+def test_the_wheel_is_whole_that_is_built_from_what_is_copied_alone(tmp_path: Path) -> None:
+    folder, wheels = tmp_path / "build", tmp_path / "wheels"
+    for source, place in _copied():
+        there = folder / place / (source if place == "./" else "")
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, there, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / source, there)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel"]
+    offline = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet"]
+    built = subprocess.run(
+        [*pip, *offline, "--wheel-dir", wheels, folder], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = wheels.iterdir()
+    package = {str(path.relative_to(SOURCE.parent)) for path in SOURCE.rglob("*") if path.is_file()}
+    held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert held == {name for name in package if "__pycache__" not in name}
+
+
+def test_nothing_but_what_is_copied_can_come_into_the_image() -> None:
+    """So no `.env`, secret or store can, whatever lies in the folder."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    everything, *allowed = [line for line in lines if not line.startswith("#")]
+    assert everything == "*"
+    assert {line[1:] for line in allowed if line.startswith("!")} == {source for source, _ in _copied()}
+    assert [stage for stage in _all("COPY", RUNTIME) if not stage.startswith("--from=build ")] == []
+
+
+def test_the_image_holds_no_secret_and_its_environment_says_what_the_configuration_reads() -> None:
+    environment = _environment()
+    ours = {name: value for name, value in environment.items() if VARIABLE.fullmatch(name)}
+    config = Config.from_environment(ours)
+    assert ours.keys() == {"SIGNALPOST_HOME", "SIGNALPOST_HTTP"}
+    assert (str(config.home), config.http) == (_only("VOLUME"), HttpAddress("0.0.0.0", int(_only("EXPOSE"))))
+    assert config.notes == ()
+    assert "api/webhooks" not in (ROOT / "Dockerfile").read_text(encoding="utf-8") + COMPOSE
+
+
+def test_the_port_is_the_usual_one() -> None:
+    usual = Config.from_environment({}).http
+    assert usual is not None
+    assert _only("EXPOSE") == str(usual.port)
+
+
+def test_the_user_is_a_fixed_one_who_is_not_root_and_owns_the_data_folder() -> None:
+    user, group = map(int, _only("USER").split(":"))
+    made = _only("RUN")
+    assert user > 0
+    assert f"groupadd --gid {group} " in made
+    assert f"useradd --uid {user} --gid {group} " in made
+    assert f"install --directory --owner={user} --group={group} --mode=700 {_only('VOLUME')}" in made
+
+
+def test_what_runs_is_the_installed_command_itself_with_no_shell_between() -> None:
+    (command,), words = json.loads(_only("ENTRYPOINT")), json.loads(_only("CMD"))
+    assert command in PROJECT["scripts"]
+    assert main.get_command(None, words[0]) is not None  # type: ignore[arg-type]  # it asks nothing of the context
+    assert _environment()["PATH"].split(":")[0] == f"{_all('COPY', RUNTIME)[0].split()[-1]}/bin"
+
+
+def test_the_health_check_asks_the_running_service_which_ends_at_the_stop_signal(tmp_path: Path) -> None:
+    environment = {"SIGNALPOST_HOME": str(tmp_path), "SIGNALPOST_HTTP": "127.0.0.1:0"}
+    with _running([sys.executable, "-m", "signalpost", *json.loads(_only("CMD"))], environment) as service:
+        assert service.stderr is not None
+        answering = (re.search(r"answering at http://127\.0\.0\.1:(\d+)", line) for line in service.stderr)
+        port = next(found[1] for found in answering if found)
+        assert _exit_code(port) == 0
+        service.send_signal(signal.Signals[_only("STOPSIGNAL")])
+        service.communicate()
+        assert service.returncode == 0
+    assert _exit_code(port) != 0
+
+
+def test_the_health_check_fails_where_the_service_says_that_it_is_not_well() -> None:
+    class Unwell(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(503)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    asked: list[str] = []
+    with HTTPServer(("127.0.0.1", 0), Unwell) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        assert _exit_code(str(server.server_port)) == 1
+        server.shutdown()
+        thread.join()
+    assert asked == ["/health"]
+
+
+def _exit_code(port: str) -> int:
+    """Of the health check, in a service that answers on `port` of all addresses."""
+    python, *words = _health_check()
+    assert python == "python"
+    there = os.environ | {"SIGNALPOST_HTTP": f"0.0.0.0:{port}", "http_proxy": "http://127.0.0.1:9"}
+    ran = subprocess.run(
+        [sys.executable, *words], env=there, stderr=subprocess.PIPE, timeout=SECONDS_AT_MOST, check=False
+    )
+    return ran.returncode
+
+
+@contextmanager
+def _running(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    kept = {name: value for name, value in os.environ.items() if not VARIABLE.fullmatch(name)}
+    with subprocess.Popen(command, env={**kept, **environment}, stderr=subprocess.PIPE, text=True) as process:
+        watchdog = Timer(SECONDS_AT_MOST, process.kill)
+        watchdog.start()
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+            process.kill()
+
+
+def test_compose_sets_only_what_the_configuration_reads() -> None:
+    assert set(VARIABLE.findall(COMPOSE)) - set(known_variables()) == set()
+
+
+def test_compose_waits_longer_for_the_end_than_serve_delivers() -> None:
+    within = serve.make_context("serve", []).params["stop_within"]
+    waits = [int(seconds) for seconds in re.findall(r"stop_grace_period: (\d+)s", COMPOSE)]
+    assert len(waits) == 2
+    assert min(waits) > within + 5
+
+
+@pytest.mark.parametrize("address", re.findall(r"ports: \[(.*)\]", COMPOSE))
+def test_compose_opens_the_port_to_this_machine_alone(address: str) -> None:
+    assert address == f'"127.0.0.1:{_only("EXPOSE")}:{_only("EXPOSE")}"'

@@ -4,16 +4,16 @@ Blocks by their language:
 
     python                      run; one that begins with `>>>` must also print what it shows
     console                     commands, each after `$ `; what is shown below one must be what it prints, `...`
-                                standing for anything, and a ticket's id for the one that is printed. It must exit
-                                with 0, with 2 or 3 where an error is shown, or as `$ echo $?` says below it
+                                standing for anything, and a ticket's id, or a token, for the one that is printed. It
+                                must exit with 0, with 2 or 3 where an error is shown, or as `$ echo $?` says below it
     csv FILE, toml FILE         written to FILE, for the blocks below; so are python FILE and text FILE
     sh, text and the others     not run
 
 Commands: `signalpost`, `pytest`, `python` with a file, `curl` to this machine, `export` (for the whole page), and
 `make`, whose verbs must exist. `signalpost demo` and `make run` are one quick demo for all pages. What runs until
 Ctrl-C is stopped where `^C` is shown, once the line above that was printed; `signalpost sandbox` runs until the page
-ends. Where a page names port 8751, the tests take a free one, and so does a dry run. Each page has a data folder of its
-own.
+ends, and so does `signalpost serve` without a `^C`. Where a page names port 8751 or 8750, the tests take a free one,
+and so does a dry run. Each page has a data folder of its own.
 """
 
 import os

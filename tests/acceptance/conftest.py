@@ -34,6 +34,7 @@ def environment(sandbox: str, tmp_path: Path) -> Environment:
     return {
         **mine,
         "SIGNALPOST_HOME": str(tmp_path / "home"),
+        "SIGNALPOST_HTTP": "127.0.0.1:0",
         "DISCORD_WEBHOOK_SIGNALS_FREE": f"{sandbox}/api/v10/webhooks/signals-free/some-token",
         "DISCORD_WEBHOOK_ALERTS_CRITICAL": f"{sandbox}/api/v10/webhooks/alerts-critical/some-token",
     }

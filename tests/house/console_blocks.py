@@ -19,6 +19,8 @@ SECONDS_AT_MOST = 60
 """For one command: a bound against hanging, far above what any takes."""
 USUAL = "127.0.0.1:8751"
 """Where a sandbox is on a page. The tests' own is on any free port, which stands there in its place."""
+USUAL_DOOR = "127.0.0.1:8750"
+"""Where `signalpost serve` answers on a page; so for this."""
 CTRL_C = "^C"
 IN_A_DRY_RUN = """
 import runpy, sys
@@ -34,7 +36,8 @@ else:
 QUICK_DEMO = ("signalpost", "demo", "--exit", "--speed", "1000", "--port", "0")
 
 _ANYTHING = re.compile(r"\.\.\.|…")
-_TICKET = re.compile(r"\b[0-9a-f]{24}\b")
+_TICKET = re.compile(r"\b[0-9a-f]{24}\b|\bsp_[\w-]{43}")
+"""A ticket's id, or a token."""
 _ERROR = re.compile(r"^(error|Error|Usage):", re.MULTILINE)
 
 
@@ -66,7 +69,10 @@ def _line(line: str) -> str:
 
 
 def _with_tickets(text: str) -> str:
-    return "([0-9a-f]{24})".join(re.escape(part) for part in _TICKET.split(text))
+    """A pattern for `text` in which each ticket is any other, and each token."""
+    found = [r"(sp_[\w-]{43})" if each.startswith("sp_") else "([0-9a-f]{24})" for each in _TICKET.findall(text)]
+    parts = [re.escape(part) for part in _TICKET.split(text)]
+    return "".join(part + ticket for part, ticket in zip(parts, [*found, ""], strict=True))
 
 
 class Console:
@@ -74,7 +80,7 @@ class Console:
 
     def __init__(self) -> None:
         self._running: list[Background] = []
-        self._address = USUAL
+        self._address_by_usual: dict[str, str] = {}
         self._ticket_by_shown: dict[str, str] = {}
         self._exit_code = 0
 
@@ -107,7 +113,9 @@ class Console:
             return str(reason)
         if following != "echo $?" and self._exit_code not in ({2, 3} if _ERROR.search("\n".join(shown)) else {0}):
             return f"exit code {self._exit_code}, which the page does not tell; it printed\n{printed}"
-        return self._compared([line for line in shown if line != CTRL_C], printed.replace(self._address, USUAL))
+        for usual, here in self._address_by_usual.items():
+            printed = printed.replace(here, usual)
+        return self._compared([line for line in shown if line != CTRL_C], printed)
 
     def _ran(self, words: Sequence[str], shown: Sequence[str]) -> tuple[int, str]:
         """The exit code of a command, and what it printed."""
@@ -115,16 +123,18 @@ class Console:
             case ["make", "run"] | ["signalpost", "demo", *_]:
                 return _demo()
             case ["signalpost", "sandbox", *options]:
-                sandbox = Background([*words[:2], "--port", "0", *options], until=shown[-1])
-                self._running.append(sandbox)
-                found = re.search(r"127\.0\.0\.1:\d+", sandbox.printed)
-                self._address = found[0] if found else USUAL
-                return 0, sandbox.printed
+                return 0, self._started([*words[:2], "--port", "0", *options], USUAL, until=shown[-1])
+            case ["signalpost", "serve", *_] if "--http" not in words:
+                code, printed = self._ran([*words, "--http", "127.0.0.1:0"], shown)
+                return code, re.sub(r"(answering at http://)127\.0\.0\.1:\d+", rf"\g<1>{USUAL_DOOR}", printed)
+            case ["signalpost", "serve", *_] if CTRL_C not in shown and not _ERROR.search("\n".join(shown)):
+                return 0, self._started(words, USUAL_DOOR, until=shown[-1])
             case ["signalpost", *_] if CTRL_C in shown:
                 return Background(words, until=shown[shown.index(CTRL_C) - 1]).stop()
             case ["python" | "signalpost", *_] if os.environ.get("SIGNALPOST_DRY_RUN"):
                 module_or_file = words[1:] if words[0] == "python" else words
-                return _completed(["-c", IN_A_DRY_RUN, f"http://{self._address}", *module_or_file])
+                sandbox = self._address_by_usual.get(USUAL, USUAL)
+                return _completed(["-c", IN_A_DRY_RUN, f"http://{sandbox}", *module_or_file])
             case ["python", *file]:
                 return _completed(file)
             case ["signalpost", *_] | ["pytest", *_]:
@@ -132,6 +142,14 @@ class Console:
             case ["curl", *options]:
                 return 0, _curl(options)
         raise _NotRun(f"{words[0]} does not belong in a console block, because it is not run: use sh")
+
+    def _started(self, words: Sequence[str], usual: str, until: str) -> str:
+        """What a command printed that runs until the page ends; it is on any free port in place of `usual`."""
+        running = Background(words, until=until)
+        self._running.append(running)
+        if found := re.search(r"http://(127\.0\.0\.1:\d+)", running.printed):
+            self._address_by_usual[usual] = found[1]
+        return running.printed
 
     def _compared(self, shown: Sequence[str], printed: str) -> str | None:
         lines = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
@@ -145,7 +163,9 @@ class Console:
     def _as_here(self, command: str) -> str:
         for shown, ticket in self._ticket_by_shown.items():
             command = command.replace(shown, ticket)
-        return command.replace(USUAL, self._address)
+        for usual, here in self._address_by_usual.items():
+            command = command.replace(usual, here)
+        return command
 
 
 class Background:
@@ -224,8 +244,9 @@ def _curl(options: Sequence[str]) -> str:
     url = options[-1]
     if not url.startswith("http://127.0.0.1:"):
         raise _NotRun("a page asks nobody but this machine")
-    given = dict(zip(options[:-1:2], options[1:-1:2], strict=True))
-    headers = dict([given["-H"].split(": ", 1)]) if "-H" in given else {}
+    pairs = list(zip(options[:-1:2], options[1:-1:2], strict=True))
+    given = dict(pairs)
+    headers = dict(value.split(": ", 1) for name, value in pairs if name == "-H")
     data = given["-d"].encode() if "-d" in given else None
     request = urllib.request.Request(url, data, headers, method=given.get("-X"))
     try:

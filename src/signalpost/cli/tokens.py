@@ -56,10 +56,8 @@ def add(
     if as_json:
         click.echo(json.dumps({**_plain(made), "token": text.reveal()}))
         return
+    click.echo(f"Token {name} (tier {made.tier}; {', '.join(wanted)}). Keep it: it is not shown again.", err=True)
     click.echo(text.reveal())
-    click.echo(
-        f"This is token {name} (tier {made.tier}; {', '.join(wanted)}): keep it, it is not shown again.", err=True
-    )
 
 
 @tokens.command("list")

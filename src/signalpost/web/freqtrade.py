@@ -2,7 +2,7 @@
 
 freqtrade fills `str.format` templates, so every value is text, and what is not known is the text `None`. Each dict
 names its own event, because nothing else in a request does. An `exit_fill` names all that its `entry_fill` told, so
-nothing has to be remembered between the two. (Placeholders: freqtrade's docs/webhook-config.md, 2024 to 2026.)
+nothing has to be remembered between the two. (Placeholders: freqtrade's page "Webhook usage", 2024 to 2026.)
 """
 
 import hashlib

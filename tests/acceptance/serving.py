@@ -1,0 +1,84 @@
+"""`signalpost serve` as a process of its own, asked by HTTP as others ask it."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
+
+from tests.acceptance.conftest import Environment
+
+PATIENCE = 60
+
+
+class Served(NamedTuple):
+    """A `serve` that runs."""
+
+    process: subprocess.Popen[str]
+    url: str
+    lines: list[str]
+    """What it has printed, to its end once it has ended."""
+
+    def post(self, path: str, body: bytes | object, **headers: str) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+        """Post bytes as text/plain, or anything else as JSON; the status, what is told, and the headers."""
+        is_raw = isinstance(body, bytes)
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        usual = {"Content-Type": "text/plain; charset=utf-8" if is_raw else "application/json"}
+        return _asked(urllib.request.Request(self.url + path, data, {**usual, **headers}, method="POST"))
+
+    def get(self, path: str, **headers: str) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+        """Get."""
+        return _asked(urllib.request.Request(self.url + path, headers=headers))
+
+    def text(self) -> str:
+        """All that it printed."""
+        return "".join(self.lines)
+
+
+@contextmanager
+def serving(environment: Environment, *options: str) -> Iterator[Served]:
+    """Run `serve` on any free port until the block ends; it is stopped then, and must end."""
+    command = [sys.executable, "-m", "signalpost", "serve", *options]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.start()
+        assert process.stderr is not None
+        lines: list[str] = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("running"):
+                break
+        found = re.search(r"answering at (http://\S+)", "".join(lines))
+        reading = threading.Thread(target=lambda: lines.extend(process.stderr or ()))
+        reading.start()
+        try:
+            yield Served(process, found[1] if found else "", lines)
+        finally:
+            process.terminate()
+            process.wait()
+            reading.join()
+            watchdog.cancel()
+
+
+def token(environment: Environment, name: str, *options: str) -> str:
+    """Make a token, as a person does."""
+    return run(environment, "tokens", "add", name, *options).stdout.strip()
+
+
+def run(environment: Environment, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command."""
+    command = [sys.executable, "-m", "signalpost", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+def _asked(request: urllib.request.Request) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.status, json.loads(answer.read()), dict(answer.headers)
+    except HTTPError as answer:
+        return answer.code, json.loads(answer.read()), dict(answer.headers)

@@ -1,0 +1,216 @@
+"""`serve` and `tokens` as people and other programs use them, with a sandbox in Discord's place."""
+
+import json
+import re
+import signal
+import socket
+import stat
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Environment
+from tests.acceptance.serving import run, serving, token
+
+SIGNAL = {"pair": "EURUSD", "timeframe": "H4", "side": "buy", "entry": 1.1634, "time": "2099-01-01T00:00:00Z"}
+ALERT = {"alert_type": "feed", "severity": "high", "title": "No candles"}
+
+
+@pytest.fixture
+def shown(sandbox: str) -> "Shown":
+    return Shown(sandbox)
+
+
+class Shown:
+    """What the sandbox shows, waited for."""
+
+    def __init__(self, sandbox: str) -> None:
+        self._sandbox = sandbox
+
+    def now(self) -> list[str]:
+        with urllib.request.urlopen(f"{self._sandbox}/_log") as log:
+            entries = [json.loads(line) for line in log.read().decode().splitlines()]
+        return [entry["body"]["content"] for entry in entries if entry["recorded"]]
+
+    def once(self, number: int) -> list[str]:
+        ends = time.monotonic() + 30
+        while len(found := self.now()) < number and time.monotonic() < ends:
+            time.sleep(0.02)
+        return found
+
+
+def bearer(text: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {text}"}
+
+
+def test_a_signal_by_http_appears_in_the_sandbox_and_its_ticket_tells_so(
+    environment: Environment, shown: Shown
+) -> None:
+    text = token(environment, "my-bot")
+    with serving(environment) as served:
+        status, told, headers = served.post("/api/v1/signals", SIGNAL, **bearer(text))
+        assert (status, told["outcome"]) == (202, "accepted")
+        assert shown.once(1) == ["BUY EUR_USD H4"]
+        ends = time.monotonic() + 30
+        while time.monotonic() < ends:
+            _, ticket, _ = served.get(headers["Location"], **bearer(text))
+            if ticket["deliveries"][0]["state"] == "delivered":
+                break
+            time.sleep(0.02)
+        assert ticket["deliveries"][0]["state"] == "delivered"
+        assert served.get("/health")[0] == 200
+    assert served.process.returncode == 0
+    assert text not in served.text()
+    assert "stopping" in served.text()
+
+
+def test_an_alert_of_tradingview_as_it_is_sent_appears_in_the_sandbox(environment: Environment, shown: Shown) -> None:
+    """As TradingView posts: its own User-Agent, no header of ours; JSON that is none because of NaN is text/plain."""
+    text = token(environment, "my-chart", "--scope", "tradingview")
+    body = (
+        b'{\n  "ticker": "EURUSD",\n  "interval": "240",\n  "action": "buy",\n  "price": "1.1634",\n'
+        b'  "sl": NaN,\n  "time": "2099-01-01T00:00:00Z",\n  "position": "long"\n}'
+    )
+    agent = {"User-Agent": "Go-http-client/1.1", "Accept-Encoding": "gzip"}
+    with serving(environment) as served:
+        first = served.post(f"/hooks/tradingview/{text}", body, **agent)
+        again = served.post(f"/hooks/tradingview/{text}", body, **agent)
+        closing = body.replace(b'"buy"', b'"close"').replace(b"1.1634", b"1.17")
+        last = served.post(f"/hooks/tradingview/{text}", closing, **agent)
+        assert (first[0], again[0], last[0]) == (202, 200, 202)
+        assert again[1]["id"] == first[1]["id"]
+        assert shown.once(2) == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4"]
+        assert served.post(f"/hooks/tradingview/{text}", b"BUY EURUSD @ 1.1")[0] == 422
+    assert "tradingview by token my-chart is answered 422" in served.text()
+    assert text not in served.text()
+
+
+def test_a_trade_of_freqtrade_as_it_is_sent_appears_in_the_sandbox(environment: Environment, shown: Shown) -> None:
+    """As freqtrade posts, with its own times and `None`: with the dicts that docs/how-to/freqtrade.md has."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "freqtrade.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    webhook = json.loads(f"{{{block.strip().removesuffix(',')}}}")["webhook"]
+    trade = {
+        "trade_id": 1,
+        "exchange": "Binance",
+        "pair": "BTC/USDT:USDT",
+        "direction": "Short",
+        "leverage": 3.0,
+        "open_rate": 61234.5,
+        "amount": 0.01,
+        "open_date": "2099-01-01 00:00:00+00:00",
+        "enter_tag": None,
+        "stake_amount": 204.115,
+        "stake_currency": "USDT",
+        "order_type": "limit",
+        "current_rate": 61200.0,
+        "close_rate": 60000.0,
+        "profit_amount": 12.3,
+        "profit_ratio": 0.06,
+        "exit_reason": "roi",
+        "is_final_exit": True,
+        "status": "running",
+        "msg": "watch BTC",
+    }
+    text = token(environment, "freq", "--scope", "freqtrade")
+    general = environment["DISCORD_WEBHOOK_ALERTS_CRITICAL"].replace("alerts-critical", "alerts-general")
+    more = {"DISCORD_WEBHOOK_ALERTS_GENERAL": general, "DISCORD_WEBHOOK_SYSTEM_STATUS": general}
+    assert webhook["format"] == "json"
+    with serving({**environment, **more}) as served:
+        events = [name for name, value in webhook.items() if isinstance(value, dict)]
+        assert events == ["entry_fill", "exit_fill", "status", "strategy_msg"]
+        for number, event in enumerate(events, start=1):
+            body = {name: value.format(**trade) for name, value in webhook[event].items()}
+            assert served.post(f"/hooks/freqtrade/{text}", body)[0] == 202
+            shown.once(number)
+    assert shown.now() == [
+        "SELL BTC_USDT M5",
+        "CLOSED SELL BTC_USDT M5",
+        "System Status - running",
+        "INFO Alert - Message of freqtrade",
+    ]
+
+
+def test_what_was_answered_202_is_shown_after_a_kill(environment: Environment, sandbox: str, shown: Shown) -> None:
+    """Discord is unreachable until the process is dead, so that nothing can have been sent by it."""
+    text = token(environment, "my-bot")
+    gone = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/signals-free/t"}
+    with serving(gone) as served:
+        status, told, _ = served.post("/api/v1/signals", SIGNAL, **bearer(text))
+        served.process.send_signal(signal.SIGKILL)
+        assert status == 202
+    assert shown.now() == []
+    with serving(environment) as served:
+        assert len(shown.once(1)) == 1
+        again = served.post("/api/v1/signals", SIGNAL, **bearer(text))
+        assert (again[0], again[1]["id"]) == (200, told["id"])
+    (content,) = shown.now()
+    assert content in {"BUY EUR_USD H4", "BUY EUR_USD H4 (may repeat)"}, "it may have been in flight at the kill"
+
+
+def test_tokens_are_made_listed_and_revoked_and_a_running_serve_notices(environment: Environment) -> None:
+    empty = run(environment, "tokens", "list")
+    assert empty.stdout == "there are no tokens yet: make one with `signalpost tokens add NAME`\n"
+    with serving(environment) as served:
+        made = run(environment, "tokens", "add", "my-bot", "--tier", "premium", "--scope", "api", "--json")
+        token = json.loads(made.stdout)
+        assert (token["name"], token["tier"], token["scopes"]) == ("my-bot", "premium", ["api"])
+        assert served.post("/api/v1/alerts", ALERT, **bearer(token["token"]))[0] == 202
+        plain = run(environment, "tokens", "add", "my-chart", "--scope", "tradingview", "--scope", "tradingview")
+        assert plain.stdout.startswith("sp_")
+        assert plain.stderr == "Token my-chart (tier free; tradingview). Keep it: it is not shown again.\n"
+        listed = run(environment, "tokens", "list").stdout
+        assert re.fullmatch(
+            r"my-bot: tier premium; api; made 20.*Z\nmy-chart: tier free; tradingview; made 20.*Z\n", listed
+        )
+        lines = [json.loads(line) for line in run(environment, "tokens", "list", "--json").stdout.splitlines()]
+        assert [line["name"] for line in lines] == ["my-bot", "my-chart"]
+        assert all("token" not in line for line in lines)
+        assert run(environment, "tokens", "revoke", "my-chart").stdout == "token my-chart is revoked\n"
+        assert json.loads(run(environment, "tokens", "revoke", "my-bot", "--json").stdout)["revoked"] is True
+        assert served.post("/api/v1/alerts", ALERT, **bearer(token["token"]))[0] == 401
+    for arguments, told in (
+        (("revoke", "my-bot"), "there is no token 'my-bot'"),
+        (("add", "My Bot"), "is no name of a token"),
+        (("add", "b", "--tier", "?"), "user_tier is '?'"),
+        (("add", "b", "--scope", "all"), "'all' is not one of"),
+    ):
+        refused = run(environment, "tokens", *arguments)
+        assert refused.returncode == 2
+        assert told in refused.stderr
+    kept = Path(environment["SIGNALPOST_HOME"]) / "tokens.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_serve_says_where_it_answers_and_off_is_off(environment: Environment) -> None:
+    with serving(environment, "--http", "127.0.0.1:0", "--workers", "1") as served:
+        assert served.url.startswith("http://127.0.0.1:")
+        assert "(owner)" in served.text()
+    with serving(environment, "--http", "off") as served:
+        assert served.url == ""
+
+
+def test_serve_warns_where_others_can_reach_it(environment: Environment) -> None:
+    with serving(environment, "--http", "0.0.0.0:0") as served:
+        assert "others can reach it" in served.text()
+
+
+def test_a_port_that_is_taken_and_tokens_that_are_damaged_are_exit_code_2(environment: Environment) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = run(environment, "serve", "--http", f"127.0.0.1:{port}")
+    assert refused.returncode == 2
+    assert f"port {port} of 127.0.0.1 cannot be used" in refused.stderr
+    home = Path(environment["SIGNALPOST_HOME"])
+    (home / "tokens.json").write_text("{")
+    refused = run(environment, "serve", "--http", "127.0.0.1:0")
+    assert refused.returncode == 2
+    assert "tokens.json is damaged" in refused.stderr
+
+
+def test_the_flags_of_serve_come_before_the_environment(environment: Environment, tmp_path: Path) -> None:
+    with serving(environment, "--home", str(tmp_path / "elsewhere"), "--dry-run") as served:
+        assert "elsewhere" in served.text()
+        assert "DRY RUN" in served.text()

@@ -1,6 +1,6 @@
 """Reads a configuration from all its sources: flags, the environment, `.env`, a file, and the defaults.
 
-All that is wrong in any of them is told at once.
+All that is wrong in any of them is told at once. See docs/why/0021-settings-have-sources.md.
 """
 
 from collections.abc import Iterator, Mapping

@@ -32,3 +32,11 @@ def test_flags_win_and_those_that_are_not_given_leave_what_is_below(
     Path("s.toml").write_text('home = "/file"\nworkers = 5\nhttp = "127.0.0.1:1"', encoding="utf-8")
     result = CliRunner().invoke(shown, arguments, env={"SIGNALPOST_HOME": "/environment"}, catch_exceptions=False)
     assert result.output == f"{told}\n"
+
+
+@pytest.mark.parametrize("option", ["--home", "--config"])
+def test_a_path_that_is_empty_is_refused(option: str) -> None:
+    """A script whose variable is not set would else have the current folder for its data."""
+    result = CliRunner().invoke(shown, [option, ""])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': it is empty: give a path, or leave the option out" in result.output

@@ -65,6 +65,7 @@ def test_the_data_folder_is_named_or_lies_where_data_of_programs_lie(monkeypatch
     monkeypatch.setenv("HOME", "/home/quant")
     assert Config.from_environment({"SIGNALPOST_HOME": "~/signals"}).home == Path("/home/quant/signals")
     assert Config.from_environment({"XDG_DATA_HOME": "/data"}).home == Path("/data/signalpost")
+    assert Config.from_environment({"XDG_DATA_HOME": "data"}).home == Path("/home/quant/.local/share/signalpost")
     assert Config.from_environment({}).home == Path("/home/quant/.local/share/signalpost")
 
 

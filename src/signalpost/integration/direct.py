@@ -21,7 +21,6 @@ from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
-from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.owner.order import Order
 from signalpost.sinks.discord.service import DiscordService
@@ -115,24 +114,18 @@ def _cut_off(begun: set[str], refused: Ticket) -> Ticket:
 
 async def _slot(pacer: Pacer, notification: Notification) -> Slot | None:
     """A slot of the pace, waited for; None where none comes in time."""
-    try:
-        async with asyncio.timeout(min(LONGEST_WAIT, _left(notification))):
-            return await _next_slot(pacer, notification.priority)
-    except TimeoutError:
-        return None
-
-
-async def _next_slot(pacer: Pacer, priority: NotificationPriority) -> Slot:
     loop = asyncio.get_running_loop()
-    while (ready_at := pacer.ready_at(loop.time(), priority)) > loop.time():
+    deadline = loop.time() + min(LONGEST_WAIT, _left(notification))
+    while (ready_at := pacer.ready_at(loop.time(), notification.priority)) > loop.time():
+        if loop.time() >= deadline:
+            return None
         woken = asyncio.Event()
         pacer.host.call_when_free(woken.set, at_end=True)
-        timer = None if ready_at == float("inf") else loop.call_at(ready_at, woken.set)
+        timer = loop.call_at(min(ready_at, deadline), woken.set)
         try:
             await woken.wait()
         finally:
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
     return pacer.begin(loop.time())
 
 

@@ -104,10 +104,9 @@ class OwnThreads(ThreadPoolExecutor):
     ) -> Future[Result]:
         """Begin a call."""
         future: Future[Result] = Future()
+        future.set_running_or_notify_cancel()  # from now on it cannot be cancelled, and always has an end
 
         def run() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
             try:
                 future.set_result(fn(*args, **kwargs))
             except BaseException as fault:  # noqa: BLE001  # whoever asked gets it

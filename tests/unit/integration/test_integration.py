@@ -17,6 +17,11 @@ from signalpost import (
     Outcome,
     Refusal,
     StoreUnusable,
+    flush,
+    send_alert,
+    send_alert_async,
+    send_signal,
+    send_signal_async,
 )
 from signalpost.domain.events import Event, Taken
 from signalpost.owner.ending import of_this_process
@@ -285,3 +290,15 @@ def test_without_a_configuration_it_reads_the_environment_at_each_start(
         assert integration.stop() == 0
         assert shown(sandbox, channel) == [f"HIGH Alert - {channel}"]
     assert Config.from_environment().home == tmp_path / "home"
+
+
+async def test_the_functions_are_those_of_the_process_wide_integration() -> None:
+    """They do not run here; in the acceptance tests they deliver."""
+    tickets = [
+        await send_signal(signal()),
+        await send_alert(alert()),
+        await send_signal_async(signal=signal()),
+        await send_alert_async(alert=alert()),
+    ]
+    assert {ticket.cause for ticket in tickets} == {Refusal.NOT_RUNNING}
+    assert flush(0) == 0

@@ -68,8 +68,11 @@ def test_by_default_it_takes_warnings_of_the_process(told: Told) -> None:
 
 
 def test_an_exception_is_told_in_one_line_with_its_place(told: Told, logger: logging.Logger) -> None:
-    try:
+    def look_up() -> None:
         {}["missing"]
+
+    try:
+        look_up()
     except KeyError:
         logger.exception("No candle\nof today")
     logger.error("Bare", exc_info=(LookupError, LookupError(), None))
@@ -80,7 +83,7 @@ def test_an_exception_is_told_in_one_line_with_its_place(told: Told, logger: log
     text, _, exception = keyed.message.partition("\n")
     assert text == "of today"
     assert exception.startswith("KeyError: 'missing' (test_log_handler.py:")
-    assert exception.endswith(", in test_an_exception_is_told_in_one_line_with_its_place)")
+    assert exception.endswith(", in look_up)")
     assert bare.message == "LookupError"
     assert nothing.message == ""
 

@@ -1,6 +1,6 @@
 import asyncio
 import sys
-from concurrent.futures import CancelledError, wait
+from concurrent.futures import CancelledError, Future, wait
 from threading import current_thread
 
 import pytest
@@ -31,11 +31,13 @@ def test_work_runs_on_the_loop_of_the_thread_and_brings_back_what_it_returns_or_
 
 def test_what_runs_when_the_loop_ends_is_cancelled_and_so_is_what_comes_too_late() -> None:
     thread = LoopThread("of a test")
+    never_begun: Future[None] = Future()
+    thread.asked.add(never_begun)  # as where the loop ends between the call and its turn
     running = thread.begin(forever)
     thread.end(10)
     thread.end(10)
     late = thread.begin(forever)
-    for future in (running, late):
+    for future in (running, never_begun, late):
         assert wait([future], 10).done
         with pytest.raises(CancelledError):
             future.result()

@@ -1,4 +1,5 @@
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,14 @@ from signalpost import (
     NotificationPriority,
     Outcome,
     Refusal,
+    Role,
     SystemStatus,
     UserTier,
+    clock,
 )
+from signalpost.delivery.outbox.commands import StreamState
+from signalpost.domain.events import StoreMoved
+from signalpost.errors import StoreClosed
 from signalpost.sandbox.server import Sandbox
 from tests.unit.service.conftest import ConfigFor, shown, signal
 
@@ -112,3 +118,46 @@ async def test_what_does_not_run_refuses_and_knows_nothing(config_for: ConfigFor
     assert await service.deliveries("") == []
     await service.stop()
     assert (await service.queue_notification(signal())).outcome is Outcome.REFUSED
+
+
+async def test_a_service_that_another_process_started_says_so_and_can_be_started_anew(config_for: ConfigFor) -> None:
+    """As a child made by fork sees it: what it inherited is only the memory of a service."""
+    service = AsyncNotificationService(config_for())
+    async with AsyncNotificationService(config_for()) as other:
+        running = service._running = other._running
+        assert running is not None
+        running.process = 1
+        ticket = await service.queue_notification(signal())
+        assert ticket.cause is Refusal.NOT_RUNNING
+        assert ticket.reason == "the service was started by process 1, of which this is a fork: start a new one"
+        assert (service.role, await service.drain(), await service.deliveries("1")) == (None, [], [])
+        with pytest.raises(StoreClosed, match="start a new one"):
+            await service.load_state("EUR_USD_H4")
+        await service.start()
+        assert service.role is Role.PRODUCER
+        await service.stop()
+        running.process = os.getpid()
+
+
+async def test_a_streams_state_is_kept_with_its_signals(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    state = StreamState("EUR_USD_H4", "print", clock.now(), b"{}")
+    async with AsyncNotificationService(config_for()) as service:
+        assert await service.load_state("EUR_USD_H4") is None
+        (ticket,) = await service.commit(state, [signal()], "premium", priority="HIGH", additional_context={"a": 1})
+        assert ticket.outcome is Outcome.ACCEPTED
+        assert await service.load_state("EUR_USD_H4") == state
+        await service.drain(timeout=30)
+    assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
+    with pytest.raises(StoreClosed, match="the service does not run: start it first"):
+        await service.commit(state, [])
+
+
+async def test_health_tells_of_a_store_that_takes_nothing_though_nothing_is_held(config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        running = service._running
+        assert running is not None
+        running.intake._fell_ill("the disk is full")
+        service._emit(StoreMoved(is_well=True))  # as dispatch says when it has settled a delivery
+        assert service.health() == (HealthStatus.UNHEALTHY, ("the store is unwell: the disk is full",))
+        await running.intake._recovering  # type: ignore[misc]
+        assert service.is_healthy()

@@ -77,6 +77,8 @@ def _show(plain: dict[str, Any]) -> None:
         to = ", ".join(name if name in each["sent"] else f"{name} (no webhook)" for name in each["to"])
         made.add_row(each["what"], "" if each["rank"] is None else str(each["rank"]), to)
     screen.print(made)
+    if plain["file"] is not None:
+        click.echo(f"file of settings: {plain['file']}")
     click.echo(f"data folder: {plain['settings']['home']['value']}: {plain['data_folder']['state']}")
     for warning in plain["warnings"]:
         screen.print(Text.assemble(("warning:", "yellow"), " ", warning), soft_wrap=True)

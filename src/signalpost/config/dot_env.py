@@ -27,7 +27,7 @@ def read_dot_env(path: Path) -> DotEnv:
         return found
     text = None
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as fault:
         found.faults.append(f"{path}: it cannot be read ({fault.strerror})")
     except UnicodeDecodeError:

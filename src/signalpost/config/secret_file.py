@@ -25,7 +25,7 @@ def read_secret(path: Path) -> Secret:
             data = file.read(_LONGEST + 1)
         if len(data) > _LONGEST:
             problem = f"{named} is too long for a webhook's URL: write that alone into it"
-        elif secret := Secret(data.decode().strip()):
+        elif secret := Secret(data.decode("utf-8-sig").strip()):
             return secret
         else:
             problem = f"{named} is empty: write the webhook's URL into it"

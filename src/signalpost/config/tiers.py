@@ -17,6 +17,7 @@ USUAL_RANKS = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
 
 def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTier, Tier]:
     """The tiers of the file. That none shows its signals to a lower one is checked: P10."""
+    faults_before = len(sources.faults)
     tiers: dict[UserTier, Tier] = {}
     for name in sources.file.tiers:
         place = sources.file.place(TIERS, name)
@@ -24,7 +25,7 @@ def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTie
             if tier in tiers:
                 sources.faults.append(f"{place}: it stands twice, in other letters: take one of them away")
             tiers[tier] = Tier(_rank(sources, name, tier), _destinations(sources, name, configured))
-    if not sources.faults:
+    if len(sources.faults) == faults_before:  # else some would be told twice, in other words
         _check_audiences(sources, configured, tiers)
     return tiers
 

@@ -76,7 +76,7 @@ def _parsed(path: Path) -> Table:
     import tomllib  # loaded where there is such a file
 
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as fault:
         problem = f": it cannot be read ({fault.strerror}): --config or SIGNALPOST_CONFIG names it"
     except UnicodeDecodeError:

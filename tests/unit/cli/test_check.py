@@ -106,7 +106,9 @@ def test_the_single_webhook_takes_everything() -> None:
 
 
 def test_people_see_the_same_in_tables() -> None:
-    result = check(DISCORD_WEBHOOK_SIGNALS_FREE=url(1), SIGNALPOST_LIMITS="off", SIGNALPOST_HOME="/data/[x]")
+    Path("s.toml").touch()
+    options = {"SIGNALPOST_LIMITS": "off", "SIGNALPOST_HOME": "/data/[x]"}
+    result = check("--config", "s.toml", DISCORD_WEBHOOK_SIGNALS_FREE=url(1), **options)
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     assert TOKEN not in result.output
@@ -117,6 +119,7 @@ def test_people_see_the_same_in_tables() -> None:
         "signals for free 0 signals-free",
         "signals for premium 10 signals-premium (no webhook)",
         "alerts, critical alerts-critical (no webhook)",
+        "file of settings: s.toml",
         "data folder: /data/[x]: it does not exist, and is made at the first start",
         "warning: DISCORD_WEBHOOK_COMMUNITY is not set: what would go to community is refused",
     ):

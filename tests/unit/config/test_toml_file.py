@@ -1,5 +1,6 @@
 """A file of settings: what is wrong with it is told all at once, by file and key, and shows no value."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,11 @@ def test_paths_in_a_file_are_taken_from_its_folder(tmp_path: Path) -> None:
     config = Config.from_environment({"SIGNALPOST_CONFIG": "etc/s.toml"})
     assert config.home == Path("etc/data")
     assert config.destinations[0].webhook.reveal() == url()
+
+
+def test_a_mark_of_the_byte_order_is_passed_over() -> None:
+    """Some editors write one at the beginning, where nobody sees it."""
+    Path(".env").write_text("\ufeffSIGNALPOST_RETENTION=12h\n", encoding="utf-8")
+    Path("s.toml").write_text("\ufeffworkers = 5", encoding="utf-8")
+    config = Config.from_environment(flags={"SIGNALPOST_CONFIG": "s.toml"})
+    assert (config.workers, config.retention) == (5, timedelta(hours=12))

@@ -32,7 +32,7 @@ def faults(**environment: str) -> str:
     return str(fault.value)
 
 
-@pytest.mark.parametrize("text", [url(), f"{url()}\n", f"\r\n {url()}\r\n"])
+@pytest.mark.parametrize("text", [url(), f"{url()}\n", f"\r\n {url()}\r\n", f"\ufeff{url()}\r\n"])
 def test_a_secret_file_holds_the_url_and_blanks_around_it_do_not_count(text: str) -> None:
     (destination,) = Config.from_environment({f"{PREMIUM}_FILE": secret(text)}).destinations
     assert (destination.name, destination.webhook.reveal()) == ("signals-premium", url())

@@ -1,6 +1,8 @@
 """The public face as users write it. Never run: mypy reads it, so that a call that works also type-checks."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, assert_type
@@ -9,13 +11,17 @@ import numpy as np
 
 from signalpost import (
     Alert,
+    AlertLogHandler,
     AlertSeverity,
     AlertStatus,
     Announcement,
+    AsyncNotificationStartup,
     Candle,
+    Config,
     Context,
     CrossoverType,
     Filtered,
+    Health,
     Instrument,
     InvalidCandleFile,
     InvalidConfiguration,
@@ -24,7 +30,9 @@ from signalpost import (
     MarketAnalysis,
     MAUnifiedConfig,
     MAUnifiedStrategy,
+    NotificationIntegration,
     NotificationPriority,
+    Outcome,
     OutOfOrder,
     Signal,
     SignalpostError,
@@ -32,11 +40,22 @@ from signalpost import (
     SignalType,
     Strategy,
     SystemStatus,
+    Ticket,
     Timeframe,
     UserTier,
     __version__,
     clock,
+    configure,
+    flush,
+    on_strategy_start,
+    on_strategy_stop,
+    send_alert,
+    send_alert_async,
+    send_signal,
+    send_signal_async,
+    send_signal_to_discord,
 )
+from signalpost.domain.events import Event
 from signalpost.testing.manual_clock import ManualClock
 
 
@@ -172,9 +191,59 @@ def tell_the_time() -> None:
     clock.install(replaced)
 
 
+async def hand_over(signal: Signal, alert: Alert) -> None:
+    await on_strategy_start()
+    on_strategy_start(handle_signals=True)
+    ticket = await send_signal_async(
+        signal=signal,
+        priority=NotificationPriority.HIGH,
+        user_tier=UserTier.PREMIUM,
+        additional_context={"market_conditions": "trending"},
+    )
+    assert_type(ticket, Ticket)
+    assert_type(await send_alert_async(alert=alert, priority="high"), Ticket)
+    future: Future[Ticket] = send_signal(signal, user_tier="premium")
+    assert_type(send_alert(alert).result(timeout=5), Ticket)
+    assert_type(await send_signal_to_discord(signal, priority=4), Ticket)
+    assert_type(send_signal_to_discord(signal).result(), Ticket)
+    assert_type(future.result().outcome, Outcome)
+    assert_type(flush(timeout=5), int)
+    left: int = on_strategy_stop(timeout=5)
+    assert_type(await on_strategy_stop(), int)
+    assert_type(left, int)
+
+
+def stand_by(config: Config, listener: Callable[[Event], None]) -> None:
+    async def later(signal_or_alert: object) -> bool:
+        return signal_or_alert is not None
+
+    def told(
+        signal_or_alert: object,
+        priority: NotificationPriority,
+        user_tier: UserTier,
+        additional_context: Mapping[str, object],
+    ) -> None: ...
+
+    configure(fallback=print)
+    configure(config, fallback=later, listeners=[listener])
+    integration = NotificationIntegration(config, fallback=told, listeners=[listener])
+    startup = AsyncNotificationStartup(integration, handle_signals=True)
+    startup.on_strategy_start()
+    logging.getLogger().addHandler(AlertLogHandler(integration, logging.ERROR))
+    logging.getLogger("strategy").addHandler(AlertLogHandler(level="ERROR"))
+    assert_type(integration.send(Announcement(title="Hello", text="world")).result(), Ticket)
+    assert_type(integration.health(), Health)
+    assert_type(integration.is_healthy(), bool)
+    assert_type(integration.get_metrics(), dict[str, int])
+    assert_type(integration.flush(1.5), int)
+    assert_type(integration.stop(), int)
+
+
 def what_must_not_type_check(moment: datetime) -> None:
     Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", entry_price=None, timestamp=moment)  # type: ignore[arg-type]
     Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", entry_price=1, timestamp=0)  # type: ignore[arg-type]
     Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", entry_price=1)  # type: ignore[call-arg]
     Alert(alert_type="x", severity="low", title="x", tag="x")  # type: ignore[call-arg]
+    send_signal(Alert(alert_type="x", severity="low", title="x"))  # type: ignore[arg-type]
+    send_alert("no candles")  # type: ignore[arg-type]
     Candle(time=moment, open=1, high=1, low=1, close=1).close = Decimal(1)  # type: ignore[misc]

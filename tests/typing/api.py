@@ -55,6 +55,7 @@ from signalpost import (
     send_signal_async,
     send_signal_to_discord,
 )
+from signalpost.config import HttpAddress
 from signalpost.domain.events import Event
 from signalpost.testing.manual_clock import ManualClock
 
@@ -247,3 +248,13 @@ def what_must_not_type_check(moment: datetime) -> None:
     send_signal(Alert(alert_type="x", severity="low", title="x"))  # type: ignore[arg-type]
     send_alert("no candles")  # type: ignore[arg-type]
     Candle(time=moment, open=1, high=1, low=1, close=1).close = Decimal(1)  # type: ignore[misc]
+
+
+def configure_by_any_source(environment: Mapping[str, str]) -> None:
+    config = Config.from_environment()
+    Config.from_environment(environment)
+    Config.from_environment(flags={"SIGNALPOST_HOME": "data"})
+    assert_type(config.http, HttpAddress | None)
+    assert_type(config.warnings, tuple[str, ...])
+    assert_type(config.dry_run, bool)
+    assert_type([each.webhook_id for each in config.destinations], list[str | None])

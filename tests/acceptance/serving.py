@@ -41,11 +41,11 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serving(environment: Environment, *options: str) -> Iterator[Served]:
+def serving(environment: Environment, *options: str, patience: float = PATIENCE) -> Iterator[Served]:
     """Run `serve` on any free port until the block ends; it is stopped then, and must end."""
     command = [sys.executable, "-m", "signalpost", "serve", *options]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog = threading.Timer(patience, process.kill)
         watchdog.start()
         assert process.stderr is not None
         lines: list[str] = []

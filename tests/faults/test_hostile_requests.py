@@ -1,0 +1,132 @@
+"""The HTTP door under requests that nobody means well: it neither falls nor tells, and answers afterwards.
+
+HOSTILE_REQUESTS says how many (2,000 unless set), HOSTILE_SEED from which seed.
+"""
+
+import asyncio
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from signalpost.domain.tier import UserTier
+from signalpost.web.tokens import Scope, TokensFile
+from tests.acceptance.serving import Served, serving
+from tests.faults.hostile import SIGNAL, request
+
+NUMBER = int(os.environ.get("HOSTILE_REQUESTS", "2000"))
+SEED = int(os.environ.get("HOSTILE_SEED", "20260820"))
+AT_ONCE = 24
+FOR_ONE = 20.0
+"""Seconds in which each connection must have come to its end."""
+TELLTALE = re.compile(rb"Traceback|\.py\b|site-packages|aiohttp|Python/|/home/|/tmp/|Error\b")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def tokens(home: Path) -> list[str]:
+    """As many as it takes for none to meet its rate limit, which would answer in everything's place."""
+    made = (TokensFile(home).add(f"bot-{number}", UserTier.FREE, tuple(Scope)) for number in range(2 + NUMBER // 500))
+    return [text.reveal() for _, text in made]
+
+
+@pytest.fixture
+def served(home: Path, tokens: list[str]) -> Iterator[Served]:
+    """A `serve` whose destination is not there: what is taken stays."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("DISCORD_", "SIGNALPOST_"))}
+    environment = {
+        **mine,
+        "SIGNALPOST_HOME": str(home),
+        "SIGNALPOST_HTTP": "127.0.0.1:0",
+        "DISCORD_WEBHOOK_URL": "http://127.0.0.1:9/api/v10/webhooks/all/some-token",
+    }
+    with serving(environment, "--stop-within", "0.1", patience=600) as running:
+        yield running
+
+
+async def answered(url: str, raw: bytes) -> bytes:
+    """All that is answered to these bytes until the server closes; the rest of them may not be wanted."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    async with asyncio.timeout(FOR_ONE):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(raw)
+            await writer.drain()
+            return await reader.read()
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+
+async def all_answered(url: str, raws: list[bytes]) -> list[bytes]:
+    """The answers, a few asked for at once."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(raw: bytes) -> bytes:
+        async with gate:
+            return await answered(url, raw)
+
+    return await asyncio.gather(*map(one, raws))
+
+
+def assert_well(served: Served, token: str, pair: str) -> None:
+    assert served.process.poll() is None, "it fell"
+    assert served.get("/health")[0] == 200
+    status, told, _ = served.post("/api/v1/signals", {**SIGNAL, "pair": pair}, Authorization=f"Bearer {token}")
+    assert (status, told["outcome"]) == (202, "accepted")
+
+
+def test_hostile_requests_break_nothing_and_learn_nothing(
+    served: Served, tokens: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = Random(SEED)
+    own, *others = tokens
+    raws = [request(random, others[number % len(others)]) for number in range(NUMBER)]
+    answers = asyncio.run(all_answered(served.url, raws))
+    statuses = Counter(found[1] for answer in answers if (found := re.match(rb"HTTP/[\d.]+ (\d{3}) ", answer)))
+    with capsys.disabled():
+        sys.stdout.write(f"\nseed {SEED}, {NUMBER} requests: {dict(sorted(statuses.items()))}\n")
+    assert_well(served, own, "USDJPY")
+    for raw, answer in zip(raws, answers, strict=True):
+        assert not any(token.encode() in answer for token in tokens), (raw[:300], answer)
+        assert TELLTALE.search(answer) is None, (raw[:300], answer)
+    assert b"500" not in statuses
+    assert {b"202", b"400", b"401", b"404", b"405", b"413", b"415", b"422"} <= set(statuses)
+    served.process.terminate()
+    served.process.wait()
+    assert "fault of ours" not in served.text()
+    assert "Traceback" not in served.text()
+    assert not any(token in served.text() for token in tokens)
+
+
+def test_slow_clients_hold_up_nobody(served: Served, tokens: list[str]) -> None:
+    """300 that send half a head, half a body or nothing are cut off in time, and others are answered meanwhile."""
+    head = f"POST /hooks/tradingview/{tokens[1]} HTTP/1.1\r\nHost: x\r\n".encode()
+    halves = (b"", head, head + b"Content-Length: 9\r\n\r\n{")
+
+    async def besieged() -> list[bytes]:
+        slow = [asyncio.create_task(answered(served.url, half)) for half in halves * 100]
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        healthy = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        while loop.time() - began < 2:
+            asked = loop.time()
+            told = await answered(served.url, healthy)
+            assert loop.time() - asked < 2
+            assert told.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
+            await asyncio.sleep(0.05)
+        return await asyncio.gather(*slow)
+
+    answers = asyncio.run(besieged())
+    assert Counter(answer[:12] for answer in answers if answer).keys() <= {b"HTTP/1.1 408", b"HTTP/1.1 503"}
+    assert_well(served, tokens[0], "USDJPY")

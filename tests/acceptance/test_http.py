@@ -184,6 +184,14 @@ def test_tokens_are_made_listed_and_revoked_and_a_running_serve_notices(environm
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
+def test_a_second_serve_on_the_folder_takes_in_what_the_first_delivers(environment: Environment, shown: Shown) -> None:
+    text = token(environment, "my-bot")
+    with serving(environment), serving(environment) as second:
+        assert "(producer)" in second.text()
+        assert second.post("/api/v1/signals", SIGNAL, **bearer(text))[0] == 202
+        assert shown.once(1) == ["BUY EUR_USD H4"]
+
+
 def test_serve_says_where_it_answers_and_off_is_off(environment: Environment) -> None:
     with serving(environment, "--http", "127.0.0.1:0", "--workers", "1") as served:
         assert served.url.startswith("http://127.0.0.1:")

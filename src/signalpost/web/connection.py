@@ -46,6 +46,7 @@ class _Connection(RequestHandler):
         super().__init__(connections, **settings)
         self._connections = connections
         self._deadline: asyncio.TimerHandle | None = None
+        self._answer_deadline: asyncio.TimerHandle | None = None
         self._is_busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,6 +61,8 @@ class _Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait no more."""
         self._disarm()
+        if self._answer_deadline is not None:
+            self._answer_deadline.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -74,8 +77,11 @@ class _Connection(RequestHandler):
         self._disarm()
 
     def ended(self) -> None:
-        """Its answer is there."""
+        """Its answer is there, and must be read as quickly."""
         self._is_busy = False
+        if self._answer_deadline is None:
+            loop = asyncio.get_running_loop()
+            self._answer_deadline = loop.call_later(self._connections.read_within, self._close_if_unread)
 
     def handle_error(
         self,
@@ -98,6 +104,12 @@ class _Connection(RequestHandler):
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ARG002  # aiohttp's signature
         """Only that there was one: its text could hold what was sent."""
         logger.error("a connection met a fault of ours")
+
+    def _close_if_unread(self) -> None:
+        self._answer_deadline = None
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size():
+            transport.abort()  # closing would wait for what is not read
 
     def _arm(self) -> None:
         self._deadline = asyncio.get_running_loop().call_later(self._connections.read_within, self.force_close)

@@ -66,6 +66,21 @@ async def test_a_head_that_drips_is_cut_off_also_after_a_request_that_was_answer
         assert asyncio.get_running_loop().time() - began < 10 * READ_WITHIN
 
 
+async def test_who_does_not_read_the_answers_is_cut_off(front: Front) -> None:
+    many = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000
+    async with connected(front) as (reader, writer):
+        reader._transport.pause_reading()  # type: ignore[attr-defined]  # so that nothing is read here
+
+        async def send_on() -> None:
+            for _ in range(1_000):
+                writer.write(many)
+                await asyncio.wait_for(writer.drain(), 30)
+
+        with pytest.raises(ConnectionError):
+            await send_on()
+    assert (await front.ask("GET", "/health")).status == 200
+
+
 async def test_a_body_that_does_not_come_is_408(front: Front) -> None:
     token = front.text_by_token["free"].encode()
     head = (

@@ -1,5 +1,6 @@
 """The hooks, asked as TradingView and freqtrade ask, with a real service behind them."""
 
+import asyncio
 import json
 import logging
 from typing import Any
@@ -96,6 +97,14 @@ async def test_a_late_repeat_opens_nothing(front: Front) -> None:
     assert await alert(front, action="buy", time="2098-12-31T20:00:00Z") == (202, "accepted"), "told, though late"
     assert await alert(front, **{**CLOSE, "price": "1.3"}) == (202, "accepted")
     assert (await front.shown("signals-free"))[-1] == "CLOSED SELL EUR_USD H4"
+
+
+async def test_the_same_at_once_is_told_once(front: Front) -> None:
+    for body in (ALERT, CLOSE):
+        answers = await asyncio.gather(*(front.hook("tradingview", body) for _ in range(8)))
+        assert sorted(answer.status for answer in answers) == [200] * 7 + [202]
+        assert len({answer.told["id"] for answer in answers}) == 1
+    assert await front.shown("signals-free") == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4"]
 
 
 async def test_what_is_remembered_of_a_hook_is_bounded_and_survives_a_restart(front: Front) -> None:

@@ -1,5 +1,6 @@
 """The main job as a person runs it: once for all tests, because its pace takes most of a minute."""
 
+import json
 import re
 import signal
 import subprocess
@@ -62,16 +63,22 @@ def test_the_users_own_seconds_are_shown(ended: subprocess.CompletedProcess[str]
         assert any(what in row and row.endswith(("pass", "fail")) for row in rows(ended.stdout))
 
 
-def test_the_page_stays_up_after_the_end_until_ctrl_c() -> None:
-    with subprocess.Popen([*COMMAND, "--speed", "1000"], stderr=subprocess.PIPE, text=True) as process:
+def test_the_page_stays_up_after_the_end_until_ctrl_c_and_a_program_gets_the_figures() -> None:
+    command = [*COMMAND, "--speed", "1000", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(120, process.kill)
         watchdog.start()
         assert process.stderr is not None
         next(line for line in process.stderr if "The page stays up until Ctrl-C." in line)
         process.send_signal(signal.SIGINT)
-        process.communicate()
+        output, _ = process.communicate()
         watchdog.cancel()
     assert process.returncode == 0
+    figures = json.loads(output)
+    assert (figures["is_whole"], figures["all_delivered"], figures["refused"]) == (True, True, [])
+    assert (figures["candles"], figures["signals"]) == (27_587, 451)
+    assert {"destination": "signals-free", "state": "delivered", "count": 226} in figures["deliveries"]
+    assert [list(each) for each in figures["seconds"].values()] == [["p50", "p99", "longest", "at_most"]] * 4
 
 
 def test_what_has_no_webhook_of_ones_own_is_refused_and_the_exit_code_says_so(

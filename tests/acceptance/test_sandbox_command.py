@@ -19,7 +19,7 @@ SECONDS_AT_MOST = 60
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(*arguments: str, ready: str = "/_log\n") -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process, and what it printed until it was ready."""
     command = [sys.executable, "-m", "signalpost", "sandbox", *arguments]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -27,7 +27,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     try:
         assert process.stdout
         printed = ""
-        while "/_log\n" not in printed:
+        while ready not in printed:
             line = process.stdout.readline()
             assert line, process.communicate()[1]
             printed += line
@@ -66,6 +66,16 @@ def test_it_prints_where_to_send_takes_what_is_sent_and_ends_with_ctrl_c(tmp_pat
     assert (process.returncode, rest, errors) == (0, "", "")
     contents = [json.loads(line)["body"]["content"] for line in journal.read_text().splitlines()]
     assert contents == [f"hello {each.name}" for each in USUAL_DESTINATIONS] + ["any id and token will do"]
+
+
+def test_a_program_gets_its_addresses_as_json() -> None:
+    with running("--port", "0", "--json", ready="_log") as (_, printed):
+        told = json.loads(printed)
+        assert list(told) == ["page", "log", "environment"]
+        assert list(told["environment"]) == [each.variable for each in USUAL_DESTINATIONS]
+        assert _post(told["environment"]["DISCORD_WEBHOOK_COMMUNITY"], "hello") == 204
+        with urllib.request.urlopen(told["log"], timeout=SECONDS_AT_MOST) as answer:
+            assert json.loads(answer.read())["body"]["content"] == "hello"
 
 
 def test_a_killed_sandbox_leaves_every_answered_message_in_its_journal(tmp_path: Path) -> None:

@@ -198,11 +198,12 @@ def test_compose_sets_only_what_the_configuration_reads() -> None:
     assert set(VARIABLE.findall(COMPOSE)) - set(known_variables()) == set()
 
 
-def test_compose_waits_longer_for_the_end_than_serve_delivers() -> None:
+def test_compose_and_the_unit_of_systemd_wait_longer_for_the_end_than_serve_delivers() -> None:
     within = serve.make_context("serve", []).params["stop_within"]
-    waits = [int(seconds) for seconds in re.findall(r"stop_grace_period: (\d+)s", COMPOSE)]
-    assert len(waits) == 2
-    assert min(waits) > within + 5
+    operate = (ROOT / "docs" / "how-to" / "operate.md").read_text(encoding="utf-8")
+    waits = re.findall(r"stop_grace_period: (\d+)s", COMPOSE) + re.findall(r"^TimeoutStopSec=(\d+)$", operate, re.M)
+    assert len(waits) == 3
+    assert min(map(int, waits)) > within + 5
 
 
 @pytest.mark.parametrize("address", re.findall(r"ports: \[(.*)\]", COMPOSE))

@@ -1,5 +1,6 @@
 """`/api/v1`, asked over a real connection, with a real service behind it."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -65,6 +66,11 @@ async def test_an_idempotency_key_makes_a_repeat_a_duplicate_and_other_content_a
     assert (await front.tell("alerts", {**body, "title": "other"}, **key)).status == 409
     assert (await front.tell("alerts", body, "premium", **key)).status == 202, "another token's key is another"
     assert (await front.tell("alerts", body, **{"Idempotency-Key": "deploy 43"})).status == 202
+
+
+async def test_the_same_key_at_once_is_told_once(front: Front) -> None:
+    answers = await asyncio.gather(*(front.tell("alerts", ALERT, **{"Idempotency-Key": "1"}) for _ in range(8)))
+    assert sorted(answer.status for answer in answers) == [200] * 7 + [202]
 
 
 async def test_an_idempotency_key_is_remembered_over_a_restart_and_the_oldest_are_forgotten(

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from signalpost import clock
 from signalpost.web.hook_memory import _SIGNALS_SEEN
 from tests.unit.web.conftest import Front
 from tests.unit.web.test_freqtrade import ENTRY, EXIT
@@ -97,6 +99,14 @@ async def test_a_late_repeat_opens_nothing(front: Front) -> None:
     assert await alert(front, action="buy", time="2098-12-31T20:00:00Z") == (202, "accepted"), "told, though late"
     assert await alert(front, **{**CLOSE, "price": "1.3"}) == (202, "accepted")
     assert (await front.shown("signals-free"))[-1] == "CLOSED SELL EUR_USD H4"
+
+
+async def test_the_end_of_what_is_stale_long_since_is_news(front: Front) -> None:
+    """An alert of one-minute bars is worth sending for ten minutes; that its trade is over, for a day."""
+    bar = {"interval": "1", "time": (clock.now() - timedelta(minutes=15)).isoformat()}
+    assert await alert(front, **bar) == (202, "suppressed")
+    assert await alert(front, **{**CLOSE, **bar}) == (202, "accepted")
+    assert await front.shown("signals-free") == ["CLOSED BUY EUR_USD M1"]
 
 
 async def test_the_same_at_once_is_told_once(front: Front) -> None:

@@ -1,4 +1,7 @@
-"""A started service: it owns its data folder, or puts beside the owner until that is gone. See docs/why/0018."""
+"""A started service: it owns its data folder, or puts beside the owner until that is gone.
+
+See docs/why/0018-several-processes-on-one-folder.md.
+"""
 
 import asyncio
 import os

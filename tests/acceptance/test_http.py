@@ -4,9 +4,11 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -182,6 +184,31 @@ def test_tokens_are_made_listed_and_revoked_and_a_running_serve_notices(environm
         assert told in refused.stderr
     kept = Path(environment["SIGNALPOST_HOME"]) / "tokens.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_while_another_program_holds_the_store_hooks_are_answered_503_in_time(
+    environment: Environment, shown: Shown
+) -> None:
+    """TradingView gives up after 3 seconds, and sends again what was answered 503: it is told once."""
+    text = token(environment, "my-chart", "--scope", "tradingview")
+    alert = {"ticker": "EURUSD", "interval": "240", "action": "buy", "price": 1.1634, "time": "2099-01-01T00:00:00Z"}
+    with serving(environment) as served:
+        with closing(sqlite3.connect(Path(environment["SIGNALPOST_HOME"]) / "outbox.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for _ in range(3):
+                began = time.monotonic()
+                status, told, headers = served.post(f"/hooks/tradingview/{text}", alert)
+                assert time.monotonic() - began < 2.5
+                assert (status, headers["Retry-After"]) == (503, "5")
+                assert "try again" in told["detail"] or "Repeat the request" in told["detail"]
+            other.rollback()
+        ends = time.monotonic() + 30
+        while (status := served.post(f"/hooks/tradingview/{text}", alert)[0]) == 503 and time.monotonic() < ends:
+            time.sleep(0.1)
+        assert status in {200, 202}
+        assert shown.once(1) == ["BUY EUR_USD H4"]
+        assert served.post(f"/hooks/tradingview/{text}", alert)[0] == 200
+    assert shown.now() == ["BUY EUR_USD H4"]
 
 
 def test_a_second_serve_on_the_folder_takes_in_what_the_first_delivers(environment: Environment, shown: Shown) -> None:

@@ -34,6 +34,7 @@ def test_the_script_is_the_one_that_click_makes(shell: str, kind: type[ShellComp
         ("completion ", {"bash", "zsh", "fish"}),
         ("publish s", {"signal", "status"}),
         ("nothing-begins-like-this", set()),
+        ("no-command --", {"--debug", "--help", "--version"}),
     ],
 )
 def test_bash_completes_commands_options_and_words(tmp_path: Path, typed: str, completed: set[str]) -> None:

@@ -69,13 +69,15 @@ def test_it_prints_where_to_send_takes_what_is_sent_and_ends_with_ctrl_c(tmp_pat
 
 
 def test_a_program_gets_its_addresses_as_json() -> None:
-    with running("--port", "0", "--json", ready="_log") as (_, printed):
+    with running("--port", "0", "--json", ready="_log") as (process, printed):
         told = json.loads(printed)
         assert list(told) == ["page", "log", "environment"]
         assert list(told["environment"]) == [each.variable for each in USUAL_DESTINATIONS]
         assert _post(told["environment"]["DISCORD_WEBHOOK_COMMUNITY"], "hello") == 204
         with urllib.request.urlopen(told["log"], timeout=SECONDS_AT_MOST) as answer:
             assert json.loads(answer.read())["body"]["content"] == "hello"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=SECONDS_AT_MOST) == ("", "")
 
 
 def test_a_killed_sandbox_leaves_every_answered_message_in_its_journal(tmp_path: Path) -> None:

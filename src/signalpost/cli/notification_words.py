@@ -20,7 +20,7 @@ def words_of(notification: Notification) -> str:
             return f"analysis: {told.title}{event}"
         case SystemStatus() as told:
             return f"status: {told.status}{event}"
-        case Announcement() as told:
+        case told:
             return f"announcement: {told.title}{event}"
 
 

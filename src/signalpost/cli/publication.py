@@ -106,10 +106,10 @@ async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket
 
 async def _routing(config: Config, path: Path, outbox: ThreadedOutbox) -> Routing:
     """By what a running service routes, or else this configuration."""
-    if is_held(path.with_name(f"{path.name}.lock")):
-        facts = await outbox.do(LoadFacts(OWNER))
-        if (told := read_owner_fact(facts)) is not None:
-            return told.routing
+    facts = await outbox.do(LoadFacts(OWNER))
+    told = read_owner_fact(facts)
+    if told is not None and is_held(path.with_name(f"{path.name}.lock")):
+        return told.routing
     return Routing([each.name for each in config.destinations], tiers=config.tiers, everything_to=config.everything_to)
 
 

@@ -26,11 +26,7 @@ class Store:
         self._has_owner = is_held(self.path.with_name(f"{self.path.name}.lock"))
         self._limits = {each.name: each.limits.messages_a_minute for each in config.destinations}
         self._reader = SqliteReader(self.path)
-        try:
-            self._lookup = SqliteLookup(self.path)
-        except BaseException:
-            self._reader.close()
-            raise
+        self._lookup = SqliteLookup(self.path)
 
     @classmethod
     def configured(cls, home: Path | None, config_file: Path | None) -> Self:
@@ -105,11 +101,9 @@ class Store:
         """Whether the running service, or else this configuration, has a webhook for where a delivery goes."""
         destination, told = parcel.delivery.id.destination, parcel.notification
         owner = read_owner_fact(self._asked(LoadFacts(OWNER))) if self._has_owner else None
-        if owner is not None:
-            for route in owner.routing.route(told.payload, told.user_tier, told.about):
-                if route.destination == destination:
-                    return route.suppressed_for is None
-        return destination in self._limits
+        routes = () if owner is None else owner.routing.route(told.payload, told.user_tier, told.about)
+        answers = [route.suppressed_for is None for route in routes if route.destination == destination]
+        return answers[0] if answers else destination in self._limits
 
     def _asked(self, command: Command[Any]) -> Any:
         (answer,) = self._reader.apply([command])

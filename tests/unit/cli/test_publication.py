@@ -1,0 +1,38 @@
+"""What `signalpost publish` says of what it could not deliver, or not write down."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from tests.unit.cli.folder import Folder
+
+ALERT = ("publish", "alert", "--type", "feed", "--severity", "low", "--title", "t")
+GONE = {"DISCORD_WEBHOOK_ALERTS_GENERAL": "http://127.0.0.1:9/api/v10/webhooks/g/token-to-hide"}
+
+
+def test_what_is_not_delivered_yet_names_the_command_that_tells_why(folder: Folder) -> None:
+    result = folder.run(*ALERT, "--timeout", "0.2", **GONE)
+    assert result.exit_code == 1
+    ticket = result.stdout.split()[1]
+    assert result.stdout.startswith(f"accepted {ticket}\n  alerts-general: pending: no connection: ")
+    assert result.stderr == f"not delivered yet; `signalpost deliveries why {ticket}` tells why\n"
+
+
+def test_a_dry_run_says_where_it_goes(folder: Folder) -> None:
+    result = folder.run(*ALERT, "--no-wait", SIGNALPOST_DRY_RUN="1", **GONE)
+    assert result.exit_code == 0
+    assert result.stderr == "dry run: it goes to the sandbox\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--no-wait",)])
+def test_what_a_store_does_not_take_is_refused_and_never_held_by_a_command_that_ends(
+    folder: Folder, options: tuple[str, ...]
+) -> None:
+    folder.apply()
+    with closing(sqlite3.connect(folder.path)) as db:
+        db.execute("CREATE TRIGGER full BEFORE INSERT ON notification BEGIN SELECT raise(ABORT, 'no room'); END")
+    result = folder.run(*ALERT, *options, **GONE)
+    assert result.exit_code == 3
+    assert result.stdout.startswith("refused: the store is unwell: ")
+    assert "no room" in result.stdout

@@ -59,9 +59,12 @@ def rate_facts(answer: HttpAnswer, identity: str, route: str) -> RateFacts | Non
 
     The scope is the bucket they name, or else the route, of the destination that `identity` tells from others.
     """
-    limit, remaining = (_count(answer.headers.get(f"X-RateLimit-{name}")) for name in ("Limit", "Remaining"))
+    limit = _count(answer.headers.get("X-RateLimit-Limit"))
+    if limit is None:
+        return None
+    remaining = _count(answer.headers.get("X-RateLimit-Remaining"))
     reset_after = answer.header_seconds("X-RateLimit-Reset-After")
-    if limit is None or remaining is None or reset_after is None:
+    if remaining is None or reset_after is None:
         return None
     bucket = answer.headers.get("X-RateLimit-Bucket") or route
     return RateFacts(f"{bucket[:_LONGEST_BUCKET]}:{identity}", limit, remaining, reset_after)

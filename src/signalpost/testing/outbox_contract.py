@@ -180,6 +180,15 @@ async def check_fallback(outbox: Outbox) -> None:
     )
 
 
+async def check_an_early_verdict(outbox: Outbox) -> None:
+    """A verdict on what a later one of the same report makes is a verdict on nothing."""
+    await outbox.do(Put((new(notification("01")),)))
+    (lent,) = (await outbox.do(Lease(LANE, START))).parcels
+    early = verdict(lent.delivery._replace(id=DeliveryId("01", "other")), _S.DELIVERED)
+    passed = verdict(lent.delivery, _S.DEAD, fallback=NewDelivery("other", 0))
+    same("what was judged", [each.id for each in await outbox.do(Settle((early, passed)))], [lent.delivery.id])
+
+
 async def check_reviving(outbox: Outbox) -> None:
     """A dead, unconfirmed, expired or cancelled delivery gets one more turn, before what was accepted after it."""
     ends = {"01": _S.DEAD, "02": _S.UNCONFIRMED, "03": _S.EXPIRED, "04": _S.CANCELLED, "05": _S.DELIVERED}
@@ -287,6 +296,7 @@ CHECKS: tuple[Callable[[Outbox], Awaitable[None]], ...] = (
     *LANE_CHECKS,
     check_verdicts,
     check_fallback,
+    check_an_early_verdict,
     check_reviving,
     check_endings,
     check_finding,

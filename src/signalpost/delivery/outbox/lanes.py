@@ -39,7 +39,7 @@ class Row(NamedTuple):
 
     def moved(self, state: DeliveryState, reason: str | None) -> "Row":
         """This row in another state, for a reason."""
-        return self._replace(delivery=self.delivery._replace(state=state, reason=reason))
+        return Row(self.number, self.event, self.delivery._replace(state=state, reason=reason))
 
 
 class Waiting:
@@ -121,7 +121,7 @@ def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choic
         if delivery.not_before is not None and delivery.not_before > lease.now:
             next_at = delivery.not_before if next_at is None else min(next_at, delivery.not_before)
             continue
-        taken.append(row._replace(delivery=delivery._replace(state=DeliveryState.LEASED)))
+        taken.append(row.moved(DeliveryState.LEASED, delivery.reason))
     return Choice(tuple(taken), tuple(expired), next_at)
 
 

@@ -113,14 +113,17 @@ def _lease(tables: Tables, lease: Lease) -> Leased:
     expired: tuple[Delivery, ...] = ()
     while True:
         choice = choose(tables.lane(lease.destination), lease, tables.in_flight(lease.destination))
-        parcels = [_parcel(tables, row) for row in choice.taken]
-        readable = tuple(parcel for parcel in parcels if parcel is not None)
-        damaged = [row.moved(_DEAD, _DAMAGED) for row, parcel in zip(choice.taken, parcels, strict=True) if not parcel]
-        lent = [row for row, parcel in zip(choice.taken, parcels, strict=True) if parcel]
+        parcels, lent, damaged = [], [], []
+        for row in choice.taken:
+            if (parcel := _parcel(tables, row)) is not None:
+                parcels.append(parcel)
+                lent.append(row)
+            else:
+                damaged.append(row.moved(_DEAD, _DAMAGED))
         tables.move([*choice.expired, *lent, *damaged], was=_PENDING)
         expired += _deliveries(choice.expired)
-        if readable or not damaged:
-            return Leased(readable, expired, choice.next_at)
+        if parcels or not damaged:
+            return Leased(tuple(parcels), expired, choice.next_at)
 
 
 def _settle(tables: Tables, run: Iterable[Settle]) -> list[list[Delivery]]:
@@ -147,12 +150,14 @@ class _Settling:
         self._messages: list[tuple[Message, str | None]] = []
 
     def settle(self, verdicts: Sequence[Settlement]) -> list[Delivery]:
+        names = []
         for verdict in verdicts:
             row = self._rows.get(verdict.id)
-            after = None if row is None else settled(row, verdict)
-            if after is not None:
+            if row is None:
+                continue
+            names.append(verdict.id)
+            if (after := settled(row, verdict)) is not None:
                 self._move(after, verdict)
-        names = [each.id for each in verdicts if each.id in self._rows]
         return [self._waiting.changed.get(name, self._rows[name]).delivery for name in names]
 
     def _move(self, row: Row, verdict: Settlement) -> None:

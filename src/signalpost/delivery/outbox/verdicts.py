@@ -28,16 +28,21 @@ def settled(row: Row, verdict: Settlement) -> Row | None:
     old = row.delivery
     if old.state is not DeliveryState.LEASED or verdict.state not in NEXT_STATES[old.state]:
         return None
-    new = old._replace(
-        state=verdict.state,
-        attempts=verdict.attempts,
-        unanswered=verdict.unanswered,
-        may_repeat=verdict.may_repeat,
-        not_before=verdict.not_before,
-        reason=verdict.reason,
-        message_id=old.message_id if verdict.message is None else verdict.message.message_id,
+    new = Delivery(
+        old.id,
+        verdict.state,
+        old.priority,
+        old.rank,
+        old.sequence,
+        old.valid_until,
+        verdict.not_before,
+        verdict.attempts,
+        verdict.unanswered,
+        verdict.may_repeat,
+        verdict.reason,
+        old.message_id if verdict.message is None else verdict.message.message_id,
     )
-    return row._replace(delivery=new)
+    return Row(row.number, row.event, new)
 
 
 def passed_on(row: Row, fallback: NewDelivery) -> Row:

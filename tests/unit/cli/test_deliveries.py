@@ -1,10 +1,14 @@
 """`signalpost deliveries`: what it lists, shows and tells, as text and as JSON."""
 
 import json
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
+from signalpost.delivery.outbox.commands import SaveFacts
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.owner_fact import OWNER, owner_fact
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.priority import NotificationPriority
 from tests.unit.cli.folder import Folder, alert
@@ -116,6 +120,22 @@ def test_why_tells_what_waits_before_it_and_how_its_destination_fares(folder: Fo
     told = folder.run("deliveries", "why", ticket, **GENERAL).stdout
     assert "  next: The last 5 attempts at alerts-general failed, so its breaker is probably open" in told
     assert "  next: 1 delivery goes to alerts-general before it, at 15 messages a minute at most." in told
+
+
+def test_why_goes_by_the_webhooks_of_the_service_that_runs(folder: Folder) -> None:
+    ticket, other = folder.put(alert("a1")), folder.put(alert("a2"), "community")
+    with closing(SqliteCore(folder.path)) as owner:
+        owner.apply([SaveFacts(OWNER, owner_fact(owner.holder or "", ["alerts-general"], {}, None))])
+        served = folder.run("deliveries", "why", ticket).stdout
+        unserved = folder.run("deliveries", "why", other).stdout
+        owner.apply([SaveFacts(OWNER, owner_fact(owner.holder or "", ["community"], {}, None))])
+        gone = folder.run("deliveries", "why", ticket, **GENERAL).stdout
+    assert "no service runs" not in served + unserved
+    assert "has no webhook" not in served
+    assert "  next: The running service has no webhook for community" in unserved
+    assert "  next: The running service has no webhook for alerts-general" in gone
+    alone = folder.run("deliveries", "why", ticket, **GENERAL).stdout
+    assert "has no webhook" not in alone, "without a service, this configuration counts"
 
 
 def _failed(number: int) -> object:

@@ -55,6 +55,7 @@ def test_what_is_written_while_it_is_copied_is_written_and_is_not_in_the_copy(
     with closing(SqliteCore(store)) as core:
 
         def write_meanwhile(done: int, pages: int) -> None:
+            assert len(steps) < 1_000, "it begins anew each time"
             put(core, f"late {len(steps)}")
             steps.append((done, pages))
 

@@ -104,4 +104,7 @@ def _tables(found: object, kind: str, keys: Iterable[str], named: str, faults: l
 
 
 def _tell_unknown(table: Table, known: Iterable[str], place: str, faults: list[str]) -> None:
-    faults.extend(f"{place}{shown_name(key)} is not known: {advice(key, known)}" for key in table if key not in known)
+    for key in table:
+        if key not in known:  # and one of the file itself, written at its end, belongs to the last table there
+            told = "write it above the first [table]" if key in _TOP else advice(key, known)
+            faults.append(f"{place}{shown_name(key)} is not known: {told}")

@@ -25,7 +25,6 @@ from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.routing import NO_WEBHOOK, Routing
 from signalpost.delivery.ticket_ids import TicketIds
-from signalpost.delivery.urgency import usual_priority
 from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, StoreMoved, Taken
@@ -35,6 +34,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
+from signalpost.domain.urgency import usual_priority
 from signalpost.domain.words import member
 from signalpost.errors import InvalidValue, StoreFailed
 

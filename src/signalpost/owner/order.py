@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import get_args
 
-from signalpost.delivery.urgency import usual_priority
 from signalpost.domain.context import Context
 from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
+from signalpost.domain.urgency import usual_priority
 from signalpost.domain.words import member
 from signalpost.errors import InvalidValue
 from signalpost.owner.future import TicketFuture

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from signalpost import __version__, clock
-from signalpost.domain.alert import Alert, AlertSeverity
+from signalpost.domain.alert import Alert
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.context import Context
 from signalpost.domain.destinations import usual_destination
@@ -15,6 +15,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
+from signalpost.domain.urgency import usual_priority
 from signalpost.domain.words import member
 from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret
@@ -26,8 +27,6 @@ from signalpost.sinks.wire import Connections
 
 USER_AGENT = f"DiscordBot (https://pypi.org/project/signalpost, {__version__})"
 """The form that Discord demands: another may be blocked."""
-
-_QUIET = frozenset({AlertSeverity.LOW, AlertSeverity.INFO})
 
 
 class DiscordService:
@@ -153,18 +152,12 @@ class DiscordService:
             id=f"direct {payload_id(payload)}",
             payload=payload,
             event="new",
-            priority=_priority(payload, priority),
+            priority=usual_priority(payload)
+            if priority is None
+            else member(NotificationPriority, priority, "priority"),
             user_tier=tier,
             accepted_at=clock.now(),
             valid_until=payload.valid_until,
             context=Context(additional_context or {}),
         )
         return await self.webhook(name).send([Item(notification)])
-
-
-def _priority(payload: Payload, given: NotificationPriority | str | int | None) -> NotificationPriority:
-    """The priority given, or what matters to a message sent at once: whether anybody is notified of it."""
-    if given is not None:
-        return member(NotificationPriority, given, "priority")
-    is_quiet = isinstance(payload, SystemStatus) or (isinstance(payload, Alert) and payload.severity in _QUIET)
-    return NotificationPriority.LOW if is_quiet else NotificationPriority.NORMAL

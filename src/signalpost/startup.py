@@ -17,7 +17,10 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Done:
-    """Something is done already; it may be awaited all the same."""
+    """It has started already; this may be awaited all the same."""
+
+    def __repr__(self) -> str:
+        return "started"
 
     def __await__(self) -> Generator[Any, None, None]:
         yield from ()

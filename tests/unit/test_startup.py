@@ -50,7 +50,9 @@ def test_a_start_and_a_stop_are_plain_calls_from_any_thread(integration: Notific
 
 async def test_their_results_may_be_awaited(integration: NotificationIntegration) -> None:
     startup = AsyncNotificationStartup(integration)
-    await startup.on_strategy_start()
+    started = startup.on_strategy_start()
+    assert repr(started) == "started", "which a notebook shows"
+    await started
     assert await startup.on_strategy_stop() == 0
 
 

@@ -63,7 +63,8 @@ class NotificationIntegration:
         self._fallback = None if fallback is None else Fallback(fallback)
         self._listeners = tuple(listeners)
         self._owner: Owner | None = None
-        self._direct: DirectThread | DirectBesideService | None = None
+        self._direct_alone: DirectThread | None = None
+        self._direct_beside: DirectBesideService | None = None
         self._lock = RLock()  # re-entered by a signal's handler
         self._choosing = RLock()
         self._begins_unasked = False
@@ -79,6 +80,9 @@ class NotificationIntegration:
         with self._lock:
             if self._owner is not None:
                 raise InvalidConfiguration("it runs already: configure it before the start, or stop it first")
+            if self._direct_alone is not None:  # it has the settings of before
+                self._direct_alone.stop(FLUSH_WITHIN)
+                self._direct_alone = None
             self._config = config
             self._fallback = None if fallback is None else Fallback(fallback)
             self._listeners = tuple(listeners)
@@ -116,12 +120,12 @@ class NotificationIntegration:
         self._flush_first()
         with self._lock:
             owner, self._owner = self._owner, None
-            direct, self._direct = self._direct, None
+            alone, self._direct_alone = self._direct_alone, None
             self._begins_unasked = False
             of_this_process.stopped(self)
             left = 0 if owner is None else owner.stop(timeout)
-            if isinstance(direct, DirectThread):
-                left += direct.stop(deadline.remaining)
+            if alone is not None:
+                left += alone.stop(deadline.remaining)
         return left + (0 if self._fallback is None else self._fallback.flush(deadline.remaining))
 
     def flush(self, timeout: float = FLUSH_WITHIN) -> int:
@@ -131,10 +135,10 @@ class NotificationIntegration:
         """
         deadline = Deadline(timeout)
         self._flush_first()
-        owner, direct = self._owner, self._direct
+        owner, alone = self._owner, self._direct_alone
         left = 0 if owner is None else owner.flush(timeout)
-        if isinstance(direct, DirectThread):
-            left += direct.flush(deadline.remaining)
+        if alone is not None:
+            left += alone.flush(deadline.remaining)
         return left + (0 if self._fallback is None else self._fallback.flush(deadline.remaining))
 
     def send(
@@ -236,9 +240,9 @@ class NotificationIntegration:
 
     def forget_parent(self) -> None:
         """After a fork: let go of what the parent runs, closing nothing, and start anew with what is sent here."""
-        self._inherited.append((self._owner, self._direct))  # never to be collected: it is the parent's
+        self._inherited.append((self._owner, self._direct_alone))  # never to be collected: it is the parent's
         self._begins_unasked = self._begins_unasked or self._owner is not None
-        self._owner = self._direct = None
+        self._owner = self._direct_alone = self._direct_beside = None
         self._lock, self._choosing = RLock(), RLock()
         self._fallback = None if self._fallback is None else self._fallback.in_child()
 
@@ -264,7 +268,6 @@ class NotificationIntegration:
     def _begin(self) -> Owner:
         """Begin to start a service. With the lock."""
         self._owner = Owner(AsyncNotificationService(self._config, listeners=self._listeners))
-        self._direct = None
         of_this_process.stop_at_end(self)
         return self._owner
 
@@ -295,15 +298,15 @@ class NotificationIntegration:
     def _direct_way(self) -> DirectThread | DirectBesideService:
         owner = self._owner
         with self._choosing:
-            direct = self._direct
             if owner is not None and owner.is_running:
-                if not (isinstance(direct, DirectBesideService) and direct.owner is owner):
-                    direct = DirectBesideService(owner)
-            elif not isinstance(direct, DirectThread):
-                direct = DirectThread(Config.from_environment() if self._config is None else self._config)
+                if self._direct_beside is None or self._direct_beside.owner is not owner:
+                    self._direct_beside = DirectBesideService(owner)
+                return self._direct_beside
+            if self._direct_alone is None:
+                config = Config.from_environment() if self._config is None else self._config
+                self._direct_alone = DirectThread(config)
                 of_this_process.stop_at_end(self)
-            self._direct = direct
-            return direct
+            return self._direct_alone
 
     def _flush_first(self) -> None:
         for each in list(self.flushed_first):

@@ -224,7 +224,7 @@ def test_what_breaks_is_refused_and_logged_without_its_text(
 def test_what_comes_when_the_loop_has_ended_is_refused(config_for: ConfigFor) -> None:
     integration = NotificationIntegration(config_for())
     integration.send_signal_to_discord(signal()).result(10)
-    ended = integration._direct
+    ended = integration._direct_alone
     assert isinstance(ended, DirectThread)
     ended.stop(5)
     assert integration.send_signal_to_discord(signal()).result(10).cause is Refusal.NOT_RUNNING
@@ -264,3 +264,17 @@ def test_two_destinations_of_a_tier_are_both_sent_to(sandbox: Sandbox, config_fo
     assert (ticket.reason or "").startswith("shown in one as message ")
     assert "; not shown in two: " in (ticket.reason or "")
     integration.stop()
+
+
+def test_a_start_and_a_new_configuration_leave_no_sender_behind(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    integration.send_signal_to_discord(signal(signal_id="1")).result(10)
+    integration.configure(config_for("signals-premium"))
+    assert integration._direct_alone is None
+    ticket = integration.send_signal_to_discord(signal(signal_id="2"), user_tier="premium").result(10)
+    assert "shown in signals-premium" in (ticket.reason or "")
+    alone = integration._direct_alone
+    integration.start()
+    integration.stop()
+    assert alone is not None
+    assert not alone._thread.is_alive

@@ -37,7 +37,7 @@ def told() -> Iterator[Told]:
 @pytest.fixture
 def logger(told: Told) -> Iterator[logging.Logger]:
     """A strategy's logger with the handler."""
-    logger = logging.getLogger("strategy.trend")
+    logger = logging.getLogger("strategy.of.a.test")
     logger.setLevel(logging.DEBUG)
     handler = AlertLogHandler(told.integration, logging.DEBUG)
     logger.addHandler(handler)
@@ -58,7 +58,7 @@ def test_a_record_becomes_an_alert_of_its_level(told: Told, logger: logging.Logg
         AlertSeverity.INFO,
     ]
     first = told.alerts[0]
-    assert (first.alert_type, first.title, first.message) == ("strategy.trend", "something at 50", "")
+    assert (first.alert_type, first.title, first.message) == ("strategy.of.a.test", "something at 50", "")
     assert (first.source or "").startswith("test_log_handler.py:")
 
 

@@ -55,19 +55,27 @@ def publish_and_tell(config: Config, publication: Publication, *, timeout: float
         click.echo("dry run: it goes to the sandbox", err=True)
     work = _handed_over(config, publication) if timeout is None else _published(config, publication, timeout)
     ticket, deliveries = run(work)
+    _tell(ticket, deliveries, waited=timeout is not None, as_json=as_json)
+    if code := _exit_code(ticket, deliveries, waited=timeout is not None):
+        raise SystemExit(code)
+
+
+def _tell(ticket: Ticket, deliveries: list[Delivery], *, waited: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_plain(ticket, deliveries)))
-    else:
-        click.echo(f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{_because(ticket.reason)}")
-        for delivery in deliveries:
-            click.echo(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
-        if timeout is not None and any(not delivery.state.is_terminal for delivery in deliveries):
-            click.echo(f"not delivered yet; `signalpost deliveries why {ticket.id}` tells why", err=True)
+        return
+    click.echo(f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{_because(ticket.reason)}")
+    for delivery in deliveries:
+        click.echo(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
+    if waited and any(not delivery.state.is_terminal for delivery in deliveries):
+        click.echo(f"not delivered yet; `signalpost deliveries why {ticket.id}` tells why", err=True)
+
+
+def _exit_code(ticket: Ticket, deliveries: list[Delivery], *, waited: bool) -> int:
     if ticket.cause is Refusal.STORE:
-        raise SystemExit(STORE_UNUSABLE)
-    is_well = timeout is None or all(delivery.state in _DONE for delivery in deliveries)
-    if not ticket or not is_well:
-        raise SystemExit(1)
+        return STORE_UNUSABLE
+    is_well = not waited or all(delivery.state in _DONE for delivery in deliveries)
+    return 0 if ticket and is_well else 1
 
 
 async def _published(config: Config, publication: Publication, timeout: float) -> tuple[Ticket, list[Delivery]]:

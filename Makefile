@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean
+.PHONY: help run test check format bench simulate clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
@@ -31,6 +31,9 @@ format: $(VENV)/installed-dev ## Put the code into its usual form
 
 bench: $(VENV)/installed-dev ## Measure what it costs, beside a floor
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+simulate: $(VENV)/installed-dev ## Try the promises in simulated time: make simulate SEEDS=1000 HOURS=24
+	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),200) --hours $(or $(HOURS),2) $(ARGS)
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

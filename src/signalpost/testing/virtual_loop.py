@@ -34,6 +34,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Seconds of virtual time; what happens at once takes none."""
         return self._jumping.now
 
+    def jump(self, seconds: float) -> None:
+        """Let time pass at once, as where a machine was suspended: what was due meanwhile is late."""
+        self._jumping.now += seconds
+
 
 class VirtualClock:
     """UTC that follows a loop's time; `step` sets it, as people and machines do with clocks."""

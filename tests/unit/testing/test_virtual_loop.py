@@ -92,3 +92,16 @@ def test_what_comes_from_a_thread_is_still_heard_while_others_work() -> None:
         return await answer
 
     assert run_virtual(main()) == "heard"
+
+
+async def _jumped() -> tuple[float, float]:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    began, rang = loop.time(), loop.create_future()
+    loop.call_later(5, lambda: rang.set_result(loop.time() - began))
+    loop.jump(60)
+    return loop.time() - began, await rang
+
+
+def test_after_a_jump_what_was_due_meanwhile_is_late() -> None:
+    assert run_virtual(_jumped()) == (60, 60)

@@ -32,23 +32,23 @@ class Host:
         """By the scope that answers name; one that no destination uses any more is forgotten."""
         self.channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
         """By the name that answers give."""
-        self._at_end: set[Callable[[], None]] = set()
-        self._at_return: set[Callable[[], None]] = set()
+        self._at_end: dict[Callable[[], None], None] = {}  # not a set: who came first is woken first, in every run
+        self._at_return: dict[Callable[[], None], None] = {}
 
     def call_when_free(self, wake: Callable[[], None], *, at_end: bool) -> None:
         """Have `wake` called once, when the next slot is given back; with `at_end` also when the next request ends."""
-        (self._at_end if at_end else self._at_return).add(wake)
+        (self._at_end if at_end else self._at_return)[wake] = None
 
     def ended(self) -> None:
         """A request has ended: call those who wait for that."""
         if self._at_end:
-            waiting, self._at_end = self._at_end, set()
+            waiting, self._at_end = self._at_end, {}
             for wake in waiting:
                 wake()
 
     def gave_back(self) -> None:
         """A slot was not used: call all who wait for one."""
         self.ended()
-        waiting, self._at_return = self._at_return, set()
+        waiting, self._at_return = self._at_return, {}
         for wake in waiting:
             wake()

@@ -1,0 +1,59 @@
+"""Run it: `make simulate SEEDS=200 HOURS=2`, or one seed again: `python -m simulation --seed 17 --hours 2`.
+
+Exits with 1 where a promise was broken, or where something that has to occur did not.
+"""
+
+import argparse
+import sys
+import time
+
+from simulation.many import Verdict, judged, judged_by_all_cores, store_of
+from simulation.run import STORES, simulate
+from simulation.tally import Tally
+
+
+def main() -> int:
+    """Run what was asked for, and tell what was found."""
+    parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=200, help="how many seeds (200)")
+    parser.add_argument("--first", type=int, default=0, help="the first of them (0)")
+    parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--hours", type=float, default=2.0, help="simulated hours of each (2)")
+    parser.add_argument("--store", choices=STORES, help="only on this store; else they take turns")
+    asked = parser.parse_args()
+    if asked.seed is not None:
+        return _one(asked.seed, asked.hours, asked.store or store_of(asked.seed))
+    seeds = range(asked.first, asked.first + asked.seeds)
+    print(f"seeds {seeds.start} to {seeds.stop - 1}, {asked.hours:g} simulated hours each")
+    began, tally, failed = time.perf_counter(), Tally(), list[Verdict]()
+    for part in judged_by_all_cores(seeds, asked.hours, asked.store):
+        tally.update(part.tally)
+        failed += part.failed
+        for verdict in part.failed:
+            _tell(verdict)
+    took = time.perf_counter() - began
+    print(tally.table())
+    days = tally.hours / 24
+    print(f"{days:.1f} simulated days, {tally.notifications} notifications, {tally.requests} requests in {took:.0f} s")
+    for name in (missing := tally.missing()):
+        print(f"did not occur, and has to: {name}")
+    print(f"{len(failed)} of {tally.runs} seeds break a promise")
+    return 1 if failed or missing else 0
+
+
+def _one(seed: int, hours: float, store: str) -> int:
+    print(f"seed {seed}, {hours:g} simulated hours, {store}: {simulate(seed, hours, store).digest}")
+    (failed,) = judged([seed], hours, store).failed or (None,)
+    if failed is not None:
+        _tell(failed)
+    return 1 if failed else 0
+
+
+def _tell(verdict: Verdict) -> None:
+    print(f"seed {verdict.seed}: {len(verdict.findings)} findings ({verdict.command})")
+    for finding in verdict.findings[:10]:
+        print(f"    {finding}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

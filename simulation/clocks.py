@@ -1,0 +1,52 @@
+"""The true time, and what the machine under test takes for it."""
+
+from datetime import datetime, timedelta
+
+from signalpost.domain.instant import utc
+from signalpost.sandbox.rules.exchange import Moment
+from signalpost.testing.virtual_loop import VirtualLoop
+
+DAWN = "2025-08-20T05:00:00Z"
+
+
+class Clocks:
+    """The machine's monotonic clock is the loop's; its UTC may be wrong; the far end has the true time.
+
+    Installed as signalpost's clock, it tells the machine's UTC.
+    """
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self._dawn = utc(DAWN, "at")
+        self._began = loop.time()
+        self._unseen = 0.0
+        """Seconds that passed while the machine's monotonic clock stood still."""
+        self._wrong = timedelta()
+
+    def seconds(self) -> float:
+        """The machine's monotonic clock."""
+        return self._loop.time()
+
+    def elapsed(self) -> float:
+        """True seconds since the beginning."""
+        return self._loop.time() - self._began + self._unseen
+
+    def moment(self) -> Moment:
+        """The true time."""
+        elapsed = self.elapsed()
+        return Moment(elapsed, self._dawn + timedelta(seconds=elapsed))
+
+    def now(self) -> datetime:
+        """The machine's UTC."""
+        return self.moment().at + self._wrong
+
+    def step(self, seconds: float) -> None:
+        """Somebody sets the machine's UTC."""
+        self._wrong += timedelta(seconds=seconds)
+
+    def suspend(self, seconds: float, *, counts: bool) -> None:
+        """The machine sleeps: time goes on without it, and its monotonic clock `counts` that or stands still."""
+        if counts:
+            self._loop.jump(seconds)
+        else:
+            self._unseen += seconds

@@ -1,0 +1,205 @@
+"""What outlives a process: the store, real SQLite or memory, behind an outbox that dies with its process."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple, Protocol
+
+from signalpost.delivery.outbox.commands import (
+    Answer,
+    Bury,
+    Cancel,
+    Command,
+    Expire,
+    Find,
+    Lease,
+    Put,
+    Revive,
+    SaveFacts,
+    Settle,
+)
+from signalpost.delivery.outbox.memory import MemoryCore
+from signalpost.delivery.outbox.port import Core
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.errors import StoreClosed, StoreFailed
+from simulation.life import Life, never
+from simulation.witness import Commit, Witness
+
+_GONE = "disabled"
+
+
+class Disk(Protocol):
+    """A place for a store."""
+
+    def open(self) -> Core:
+        """The store as the last process left it."""
+        ...
+
+    def crash(self) -> None:
+        """The process is gone: what it had not committed is lost."""
+        ...
+
+
+class MemoryDisk:
+    """A core in memory, which outlives the simulated process: each batch is all or nothing."""
+
+    def __init__(self) -> None:
+        self._core = MemoryCore()
+
+    def open(self) -> Core:
+        """The store as it stands."""
+        return self._core
+
+    def crash(self) -> None:
+        """Nothing is half done."""
+
+
+class SqliteDisk:
+    """The real file; a crash closes it as a kernel would, without a commit."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._core: SqliteCore | None = None
+
+    def open(self) -> Core:
+        """Open the file anew."""
+        self._core = SqliteCore(self._path)
+        return self._core
+
+    def crash(self) -> None:
+        """Close it."""
+        if self._core is not None:
+            self._core.close()
+            self._core = None
+
+
+class Mood(NamedTuple):
+    """How a store behaves: how long a commit takes at most, and in which true seconds it is unwell."""
+
+    slowest: float
+    unwell: tuple[tuple[float, float], ...]
+
+
+class _Poison(Command[None], frozen=True):
+    """A command that no store knows: what stands before it in a batch is done, and then undone."""
+
+
+class MortalOutbox:
+    """Commits in groups, as `ThreadedOutbox` does; the process may die before, within and after each commit."""
+
+    def __init__(self, core: Core, life: Life, mood: Mood, witness: Witness, random: Random) -> None:
+        self._core = core
+        self._life = life
+        self._mood = mood
+        self._witness = witness
+        self._random = random
+        self._asked: list[tuple[Command[Any], asyncio.Future[Any]]] = []
+        self._is_closed = False
+
+    async def do(self, command: Command[Answer]) -> Answer:
+        """Carry out a command, and return its answer once it is committed. Raises StoreFailed and StoreClosed."""
+        if self._life.is_dead:
+            await never()
+        if self._is_closed:
+            raise StoreClosed("the outbox is closed")
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Answer] = loop.create_future()
+        if not self._asked:
+            slowest = self._mood.slowest
+            loop.call_later(self._random.random() * slowest, self._commit) if slowest else loop.call_soon(self._commit)
+        self._asked.append((command, waiter))
+        return await waiter
+
+    async def close(self) -> None:
+        """Ask for nothing more."""
+        self._is_closed = True
+
+    def _commit(self) -> None:
+        asked, self._asked = self._asked, []
+        life, commands = self._life, [command for command, _ in asked]
+        if not life.survives("before a commit"):
+            return
+        try:
+            self._need_a_well_disk()
+            if not life.survives("within a commit"):
+                self._lose(commands)
+                return
+            answers = self._core.apply(commands)
+        except StoreFailed as fault:
+            self._witness.store_failed()
+            for _, waiter in asked:
+                _set(waiter.set_exception, waiter, StoreFailed(str(fault)))
+            return
+        for command, answer in zip(commands, answers, strict=True):
+            self._note(command, answer)
+        if any(isinstance(each, Put) and any(new.supersedes for new in each.notifications) for each in commands):
+            self._note_superseded()
+        if life.survives("after a commit"):
+            for (_, waiter), answer in zip(asked, answers, strict=True):
+                _set(waiter.set_result, waiter, answer)
+
+    def _lose(self, commands: list[Command[Any]]) -> None:
+        """Do all of it, and then not commit."""
+        try:
+            self._core.apply([*commands, _Poison()])
+        except KeyError:
+            return
+        raise AssertionError("a store carried out a command that there is not")
+
+    def _need_a_well_disk(self) -> None:
+        elapsed = self._witness.clocks.elapsed()
+        if any(began <= elapsed < ended for began, ended in self._mood.unwell):
+            raise StoreFailed("the disk is full")
+
+    def _note(self, command: Command[Any], answer: Any) -> None:
+        """Let the witness see what is committed now."""
+        clocks = self._witness.clocks
+        at, utc = clocks.seconds(), clocks.now()
+        for delivery in _touched(command, answer):
+            self._witness.committed(_commit_of(delivery, at, utc, self._life.number))
+        if isinstance(command, Put):
+            for new, result in zip(command.notifications, answer, strict=True):
+                if result.notification_id == new.notification.id:
+                    self._witness.refs[new.notification.id] = str(dict(new.notification.context.items())["ref"])
+                    for each in new.deliveries:
+                        self._witness.committed(
+                            Commit(
+                                new.notification.id, 1, each.destination, each.state.value, each.reason or "", 0,
+                                False, None, at, utc, self._life.number,
+                            )
+                        )  # fmt: skip
+        if isinstance(command, SaveFacts) and command.facts.get(_GONE):
+            self._witness.gone_kept.append((command.destination, at, self._life.number))
+
+    def _note_superseded(self) -> None:
+        at, utc = self._witness.clocks.seconds(), self._witness.clocks.now()
+        (found,) = self._core.apply([Find(states=frozenset({DeliveryState.SUPERSEDED}), limit=1_000_000)])
+        for parcel in found:
+            self._witness.committed(_commit_of(parcel.delivery, at, utc, self._life.number))
+
+
+def _touched(command: Command[Any], answer: Any) -> list[Delivery]:
+    match command:
+        case Lease():
+            return [*(parcel.delivery for parcel in answer.parcels), *answer.expired]
+        case Settle() | Expire() | Bury():
+            return list(answer)
+        case Cancel() | Revive():
+            return [] if answer is None else [answer]
+        case _:
+            return []
+
+
+def _commit_of(delivery: Delivery, at: float, utc: datetime, life: int) -> Commit:
+    return Commit(
+        delivery.id.notification_id, delivery.id.turn, delivery.id.destination, delivery.state.value,
+        delivery.reason or "", delivery.attempts, delivery.may_repeat, delivery.message_id, at, utc, life,
+    )  # fmt: skip
+
+
+def _set(setter: Callable[[Any], None], waiter: asyncio.Future[Any], value: Any) -> None:
+    if not waiter.done():
+        setter(value)

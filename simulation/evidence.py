@@ -1,0 +1,115 @@
+"""A run's witnesses, laid out so that a rule can ask them: which deliveries, which requests, which messages."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from simulation.faults import Proof
+from simulation.network import part_of
+from simulation.plan import PLACES
+from simulation.run import Run
+from simulation.witness import Commit, Offered, Request
+
+UNSURE = frozenset({Proof.UNKNOWN, Proof.SILENCE, Proof.CUT, Proof.LOST})
+"""Ends of a request after which nobody who asked knows whether its message is shown."""
+
+
+class Copy(NamedTuple):
+    """A notification as a channel shows it once."""
+
+    channel: str
+    place: str
+    ref: str
+    is_marked: bool
+    message_id: str
+
+
+class Owed(NamedTuple):
+    """A delivery: what the store had of it, one commit after the other, and each request for it."""
+
+    id: str
+    turn: int
+    place: str
+    ref: str
+    offered: Offered
+    commits: tuple[Commit, ...]
+    requests: tuple[Request, ...]
+    valid_until: datetime
+    accepted: int
+    """Its place in the order of acceptance."""
+
+    def __str__(self) -> str:
+        return f"{self.ref} for {self.place}" + (f", revived ({self.turn})" if self.turn > 1 else "")
+
+    @property
+    def last(self) -> Commit:
+        """How it stands in the end."""
+        return self.commits[-1]
+
+    @property
+    def lapsed(self) -> list[float]:
+        """When it was found, each time, that its process had died while it was lent to a sender."""
+        return [other.at for one, other in pairwise(self.commits) if one.state == "leased" and one.life != other.life]
+
+    @property
+    def lapses(self) -> int:
+        """How often that was."""
+        return len(self.lapsed)
+
+
+class Evidence:
+    """What a run left behind."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.plan = run.plan
+        self.witness = witness = run.witness
+        self.requests = witness.requests
+        self.offered = {each.ref: each for each in reversed(witness.offered)}
+        self.by_place: dict[str, list[Request]] = defaultdict(list)
+        for request in self.requests:
+            self.by_place[request.place].append(request)
+        self.by_ref: dict[tuple[str, str], list[Request]] = defaultdict(list)
+        for request in self.requests:
+            for part in request.parts:
+                self.by_ref[request.place, part.ref].append(request)
+        self.owed = self._owed()
+        self.copies = list(self._copies())
+        self.end = witness.clocks.seconds()
+
+    def restart_between(self, one: Request, other: Request) -> bool:
+        """Whether the process that made the first was gone before the second."""
+        return one.life != other.life
+
+    def _owed(self) -> list[Owed]:
+        witness = self.witness
+        commits: dict[tuple[str, int, str], list[Commit]] = defaultdict(list)
+        for commit in witness.commits:
+            commits[commit.id, commit.turn, commit.place].append(commit)
+        owed = []
+        for number, ((id, turn, place), story) in enumerate(commits.items()):
+            ref = witness.refs[id]
+            began, ended = story[0].at, self._next_turn_at(commits, id, turn, place)
+            asked = tuple(r for r in self.by_ref[place, ref] if began <= r.began < ended)
+            until = self.offered[ref].valid_until
+            if turn > 1:
+                until = max(wished for at, wished in witness.revived[ref, place] if at <= began)
+            owed.append(Owed(id, turn, place, ref, self.offered[ref], tuple(story), asked, until, number))
+        return owed
+
+    def _next_turn_at(self, commits: dict[tuple[str, int, str], list[Commit]], id: str, turn: int, place: str) -> float:
+        following = commits.get((id, turn + 1, place))
+        return following[0].at if following else float("inf")
+
+    def _copies(self) -> Iterator[Copy]:
+        by_message: dict[str, Request] = {r.message_id: r for r in self.requests if r.message_id is not None}
+        for channel in sorted({place.channel for place in PLACES.values()}):
+            for message in self.run.discord.guild.messages(channel):
+                place = by_message[message["id"]].place if message["id"] in by_message else "nobody"
+                yield from (self._copy(channel, place, message["id"], embed) for embed in message["embeds"])
+
+    def _copy(self, channel: str, place: str, message_id: str, embed: dict[str, Any]) -> Copy:
+        part = part_of(embed)
+        return Copy(channel, place, part.ref, part.is_marked, message_id)

@@ -1,0 +1,233 @@
+"""The machine under test: starts the delivery wing, lets it crash and stop, and starts it again."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from signalpost import clock
+from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
+from signalpost.delivery.intake import Intake
+from signalpost.delivery.outbox.commands import Cancel, Find, Put, Revive
+from signalpost.delivery.pacing.limits import Limits
+from signalpost.delivery.routing import Routing, Tier
+from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.events import BreakerMoved, Event
+from signalpost.domain.notification import Payload
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.tier import UserTier
+from signalpost.errors import StoreFailed
+from signalpost.sinks.discord.address import WebhookAddress
+from signalpost.sinks.discord.webhook import DiscordWebhook
+from simulation.connections import SimulatedConnections
+from simulation.disk import Disk, Mood, MortalOutbox
+from simulation.life import Life, never
+from simulation.network import Network
+from simulation.offers import Offer, payload_of
+from simulation.plan import PLACES, Plan
+from simulation.witness import Breaker, Offered, Witness
+
+_TIERS = {UserTier("vip"): Tier(30, ("signals-vip",)), UserTier("desk"): Tier(10, ("signals-premium", "signals-desk"))}
+_REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
+
+
+class Machine:
+    """Runs one process after the other on one disk."""
+
+    def __init__(self, plan: Plan, disk: Disk, network: Network, witness: Witness, random: Random) -> None:
+        self._plan = plan
+        self._disk = disk
+        self._network = network
+        self._witness = witness
+        self._random = random
+        self._number = 0
+        self._wing: Wing | None = None
+        self._own: set[asyncio.Task[object]] = set()
+        self._payloads: dict[str, Payload] = {}
+        self._unanswered: list[tuple[Offered, Offer, Payload]] = []
+
+    @property
+    def wing(self) -> "Wing | None":
+        """The wing that runs now; None between two processes."""
+        return self._wing if self._wing is not None and not self._wing.life.is_dead else None
+
+    async def run(self, is_over: asyncio.Event) -> None:
+        """Keep a process running until all is over."""
+        self._own = asyncio.all_tasks()  # the world's tasks; all others are a process's
+        while not is_over.is_set():
+            await self._live(is_over)
+
+    async def _live(self, is_over: asyncio.Event) -> None:
+        witness = self._witness
+        self._number += 1
+        began = witness.clocks.seconds()
+        life = Life(self._number, began)
+        mood = Mood(self._plan.slowest_commit, self._plan.unwell)
+        outbox = MortalOutbox(self._disk.open(), life, mood, witness, self._random)
+        self._wing = Wing(self._plan, life, outbox, self._network, witness, self._random)
+        life.spawn(self._wing.begin())
+        waiting = [asyncio.get_running_loop().create_task(event.wait()) for event in (life.is_over, is_over)]
+        self._own |= set(waiting)
+        for offered, offer, payload in self._again():
+            self.hand_in(offer, payload, offered)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        life.die("the end")
+        await self._clear_away(waiting)
+        witness.lives.append((life.number, began, witness.clocks.seconds(), life.end))
+        self._disk.crash()
+        if not is_over.is_set():
+            down = self._random.choice((0.0, 0.1, 3.0, 60.0, 600.0))
+            witness.trouble("down", down)
+            await asyncio.sleep(down)
+
+    async def _clear_away(self, waiting: Sequence[asyncio.Task[Any]]) -> None:
+        """End every task of the process; none of them reaches an edge any more."""
+        gone = [*waiting, *(asyncio.all_tasks() - self._own)]
+        for task in gone:
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        self._own -= set(waiting)
+
+    def hand_in(self, offer: Offer, payload: Payload | None = None, offered: Offered | None = None) -> None:
+        """A caller within the process hands something in, and keeps its ticket; without a process nobody does."""
+        wing = self.wing
+        if wing is None:
+            return
+        made = payload or self._payloads.get(offer.ref) or payload_of(offer)
+        self._payloads[offer.ref] = made
+        if offered is None:
+            clocks = self._witness.clocks
+            offered = Offered(
+                offer.ref, offer.sequence, offer.order, offer.kind, offer.event, offer.tier, offer.priority,
+                offer.places, made.valid_until, clocks.seconds(), clocks.now(), wing.life.number,
+            )  # fmt: skip
+            self._witness.offered.append(offered)
+        self._unanswered.append((offered, offer, made))
+        wing.life.spawn(self._handed_in(wing, offered, offer, made))
+
+    def _again(self) -> list[tuple[Offered, Offer, Payload]]:
+        """What the last process's callers were not answered: some of them ask again."""
+        unanswered, self._unanswered = self._unanswered, []
+        return [each for each in unanswered if self._random.random() < 0.5]
+
+    async def _handed_in(self, wing: "Wing", offered: Offered, offer: Offer, payload: Payload) -> None:
+        await wing.ready.wait()
+        try:
+            ticket = await wing.intake.accept(
+                payload,
+                event=offer.event,
+                priority=NotificationPriority(offer.priority) if offer.is_told else None,
+                user_tier=offer.tier,
+                context={"ref": offer.ref},
+            )
+        except Exception as fault:  # noqa: BLE001  # that nothing is raised is what is to be proved
+            self._witness.raised.append(f"{offer.ref}: {type(fault).__name__}: {fault}")
+            return
+        if wing.life.is_dead:
+            await never()
+        self._unanswered.remove((offered, offer, payload))
+        offered.answers.append((ticket.outcome.value, ticket.id, self._witness.clocks.seconds(), wing.life.number))
+
+
+class Wing:
+    """The delivery wing of one process."""
+
+    def __init__(
+        self, plan: Plan, life: Life, outbox: MortalOutbox, network: Network, witness: Witness, random: Random
+    ) -> None:
+        self.life = life
+        self.ready = asyncio.Event()
+        self._outbox = outbox
+        self._witness = witness
+        self._random = random
+        connections = SimulatedConnections(network, life)
+        lanes = {
+            name: LaneSettings(
+                DiscordWebhook(WebhookAddress.parse(place.url), connections, name=name),
+                limits=Limits(place.messages_a_minute, reserve=plan.has_reserve),
+                workers=plan.workers,
+            )
+            for name, place in PLACES.items()
+        }
+        self.dispatcher = Dispatcher(outbox, lanes, jitter=random.random, emit=self._hear)
+        self.intake = Intake(
+            _Superseding(outbox),
+            Routing(lanes, tiers=_TIERS),
+            TicketIds(Random(f"ids {plan.seed} {life.number}").getrandbits),
+            emit=self._hear,
+            on_put=self.dispatcher.wake,
+        )
+
+    async def begin(self) -> None:
+        """Start, however long the store takes to be well."""
+        while True:
+            with suppress(StoreFailed):
+                await self.dispatcher.start()
+                self.ready.set()
+                return
+            await asyncio.sleep(1.0)
+
+    async def stop(self, timeout: float) -> None:
+        """Stop as a service does: write what is held, drain, cut off; then the process ends."""
+        await self.ready.wait()
+        await self.intake.close()
+        await self.dispatcher.stop(timeout)
+        self.life.die("stopped")
+
+    async def cancel_one(self) -> None:
+        """A person cancels something that waits."""
+        await self.ready.wait()
+        with suppress(StoreFailed):
+            found = await self._outbox.do(Find(states=frozenset({DeliveryState.PENDING}), limit=20))
+            if found:
+                await self._outbox.do(Cancel(self._random.choice(found).delivery.id, "a person cancelled it"))
+
+    async def revive_one(self) -> None:
+        """A person wants something sent that ended unsent."""
+        await self.ready.wait()
+        with suppress(StoreFailed):
+            found = await self._outbox.do(Find(states=_REVIVABLE, limit=20))
+            if not found:
+                return
+            parcel = self._random.choice(found)
+            until = clock.now() + timedelta(seconds=self._random.choice((30.0, 3600.0)))
+            ref = str(dict(parcel.notification.context.items())["ref"])
+            place = parcel.delivery.id.destination
+            self._witness.revived.setdefault((ref, place), []).append((self._witness.clocks.seconds(), until))
+            revived = await self._outbox.do(Revive(parcel.delivery.id, parcel.delivery.rank, until))
+            if revived is not None:
+                self.dispatcher.wake([place], revived.priority, until)
+
+    async def enable(self, place: str) -> None:
+        """A person says that a destination is there again."""
+        await self.ready.wait()
+        while True:
+            with suppress(StoreFailed):
+                self._witness.enabled.append((place, self._witness.clocks.seconds()))
+                await self.dispatcher.enable(place)
+                return
+            await asyncio.sleep(1.0)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, BreakerMoved) and not self.life.is_dead:
+            now = self._witness.clocks.seconds()
+            self._witness.breakers.append(Breaker(event.destination, str(event.state), now, self.life.number))
+
+
+class _Superseding:
+    """Lets an update say all that earlier ones said, as intake will once it judges what is worth telling."""
+
+    def __init__(self, outbox: MortalOutbox) -> None:
+        self._outbox = outbox
+        self.close = outbox.close
+
+    async def do(self, command):  # type: ignore[no-untyped-def]  # as the port's, which is generic
+        if isinstance(command, Put):
+            news = tuple(
+                new._replace(supersedes=new.notification.event.startswith("update")) for new in command.notifications
+            )
+            command = Put(news, command.state)
+        return await self._outbox.do(command)

@@ -1,0 +1,194 @@
+"""The far end, and the way there: the local Discord's rules behind a network that loses, delays and cuts."""
+
+import asyncio
+from collections.abc import Mapping
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+from aiohttp import ClientPayloadError
+from multidict import CIMultiDict
+from yarl import URL
+
+from signalpost.sandbox.rules.discord import LocalDiscord
+from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest
+from signalpost.sandbox.rules.faults import Fault as Planned
+from simulation.clocks import Clocks
+from simulation.faults import FAULTS, GONE, NEVER, OWN_LIMIT, Fault, Proof, proof_of
+from simulation.life import Life
+from simulation.weather import Weather
+from simulation.witness import Part, Request, Witness
+
+_USUAL = Fault(Proof.SHOWN, is_processed=True)
+
+
+class Place(NamedTuple):
+    """A destination as the far end knows it."""
+
+    name: str
+    webhook: str
+    token: str
+    channel: str
+    messages_a_minute: int
+
+    @property
+    def url(self) -> str:
+        """The webhook's URL, as a person copies it."""
+        return f"https://discord.com/api/webhooks/{self.webhook}/{self.token}"
+
+
+class Head(NamedTuple):
+    """An answer's head, and how its body comes."""
+
+    answer: HttpAnswer
+    headers: CIMultiDict[str]
+    body: str
+    deadline: float
+
+
+class Network:
+    """Carries requests to Discord, and writes down each of them."""
+
+    def __init__(
+        self,
+        discord: LocalDiscord,
+        places: Mapping[str, Place],
+        weather: Weather,
+        clocks: Clocks,
+        witness: Witness,
+        random: Random,
+    ) -> None:
+        self.discord = discord
+        self._names = {place.webhook: place for place in places.values()}
+        self._weather = weather
+        self._clocks = clocks
+        self._witness = witness
+        self._random = random
+
+    async def ask(self, life: Life, method: str, url: URL, data: bytes | None, seconds: float) -> tuple[Request, Head]:
+        """Send a request, and wait for the head of its answer. Raises what aiohttp would."""
+        await life.step("before a request")
+        loop, now = asyncio.get_running_loop(), self._clocks.seconds()
+        place = self._names[url.path.split("/")[-2]]
+        request = Request(
+            len(self._witness.requests), life.number, place.name, method, _parts(data), now, self._clocks.now(),
+            self._clocks.elapsed(),
+        )  # fmt: skip
+        self._witness.requests.append(request)
+        name = self._weather.fault(place.name, method, self._clocks.elapsed())
+        fault = _USUAL if name is None else FAULTS[name]
+        request.fault, request.is_connected, request.wait = name, fault.is_connected, fault.wait
+        reply: asyncio.Future[HttpAnswer] = loop.create_future()
+        there, back = (0.02 + 0.1 * self._random.random() for _ in range(2))
+        asked = HttpRequest(method, url.path, dict(url.query), {"content-type": "application/json"}, data or b"")
+        timers = [loop.call_later(seconds, _fail, reply, TimeoutError())]
+        if fault.error is not None:
+            timers.append(loop.call_later(there + back + fault.late, _fail, reply, fault.error()))
+        # No timer of the far end's: what has left goes on, whoever still waits for it.
+        loop.call_later(there + fault.processed_late, self._arrive, request, asked, fault, reply, back + fault.late)
+        try:
+            answer = await reply
+            await life.step("after an answer")
+        except BaseException as error:
+            self._end(life, request, _proof_of_error(error, fault))
+            raise
+        finally:
+            for timer in timers:
+                timer.cancel()
+        request.status = answer.status
+        if name is None:
+            self._learn(request, answer)
+        elif fault.answer is None:
+            self._learn_of_late(request, answer, fault)
+        else:
+            request.scope = answer.headers.get("X-RateLimit-Scope")
+            request.proof = fault.proves
+        return request, Head(answer, CIMultiDict(answer.headers), fault.body, now + seconds)
+
+    async def body(self, head: Head) -> bytes:
+        """The answer's body. Raises what aiohttp would."""
+        if head.body == "slow":
+            await asyncio.sleep(max(0.0, head.deadline - self._clocks.seconds()))
+            raise TimeoutError
+        if head.body == "cut":
+            raise ClientPayloadError("Response payload is not completed")
+        return b"" if head.body == "none" else head.answer.body
+
+    def end(self, life: Life, request: Request, error: BaseException | None) -> None:
+        """The one who asked has read the answer, or given it up."""
+        proof = request.proof or Proof.SILENCE
+        if isinstance(error, asyncio.CancelledError):
+            proof = Proof.CUT
+        self._end(life, request, proof)
+
+    def _end(self, life: Life, request: Request, proof: Proof) -> None:
+        request.proof = Proof.LOST if life.is_dead else proof
+        request.ended = self._clocks.seconds()
+
+    def _arrive(
+        self, request: Request, asked: HttpRequest, fault: Fault, reply: asyncio.Future[HttpAnswer], back: float
+    ) -> None:
+        planned = None
+        if fault is not _USUAL:
+            planned = Planned(is_processed=fault.is_processed, answer=fault.answer, is_cut=fault.error is not None)
+        if fault.is_connected:
+            outcome = self.discord.answer(asked, self._clocks.moment(), planned)
+            if fault.is_processed:
+                request.processed = self._clocks.elapsed()
+            request.message_id = outcome.entry.message_id if outcome.entry.recorded else None
+            if fault.error is None and back < NEVER and outcome.answer is not None:
+                asyncio.get_running_loop().call_later(back, _answer, reply, outcome.answer)
+
+    def _learn(self, request: Request, answer: HttpAnswer) -> None:
+        code = _code(answer)
+        request.proof = proof_of(answer, code)
+        request.scope = answer.headers.get("X-RateLimit-Scope")
+        if request.proof is Proof.WAIT:
+            request.fault = OWN_LIMIT
+            request.wait = float(answer.headers.get("Retry-After", 0))
+        elif request.proof is Proof.GONE:
+            request.fault = GONE[answer.status, code or 0]
+
+    def _learn_of_late(self, request: Request, answer: HttpAnswer, fault: Fault) -> None:
+        """Discord's own answer, which came late or in a body that cannot be read."""
+        natural = proof_of(answer, _code(answer))
+        if natural is Proof.SHOWN:
+            request.proof = fault.proves
+        else:
+            self._learn(request, answer)
+
+
+def _proof_of_error(error: BaseException, fault: Fault) -> Proof:
+    if isinstance(error, asyncio.CancelledError):
+        return Proof.CUT
+    return fault.proves if fault.error is not None else Proof.SILENCE
+
+
+def _answer(reply: asyncio.Future[HttpAnswer], answer: HttpAnswer) -> None:
+    if not reply.done():
+        reply.set_result(answer)
+
+
+def _fail(reply: asyncio.Future[HttpAnswer], error: Exception) -> None:
+    if not reply.done():
+        reply.set_exception(error)
+
+
+def _code(answer: HttpAnswer) -> int | None:
+    if "json" not in answer.headers.get("Content-Type", "") or answer.status < 400:
+        return None
+    code = msgspec.json.decode(answer.body, type=dict[str, Any]).get("code")
+    return code if isinstance(code, int) else None
+
+
+def _parts(data: bytes | None) -> tuple[Part, ...]:
+    """What a message that is sent shows."""
+    if data is None:
+        return ()
+    return tuple(part_of(embed) for embed in msgspec.json.decode(data)["embeds"])
+
+
+def part_of(embed: Mapping[str, Any]) -> Part:
+    """The notification that an embed shows, by the fact that each was given."""
+    refs = [field["value"] for field in embed.get("fields", ()) if field["name"] == "Ref"]
+    return Part(refs[0] if refs else "?", "may repeat" in embed["footer"]["text"])

@@ -1,0 +1,123 @@
+"""What is handed in: notifications of every kind, priority, tier and validity, made from a few drawn words."""
+
+from datetime import timedelta
+from random import Random
+from typing import NamedTuple
+
+from signalpost import clock
+from signalpost.domain.alert import Alert
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.notification import Payload
+from signalpost.domain.signal import Signal
+from signalpost.domain.system_status import SystemStatus
+
+LOW, NORMAL, HIGH, URGENT = range(1, 5)
+TIERS = ("free", "premium", "admin", "vip", "desk")
+_SIGNALS_TO = {
+    "free": ("signals-free",),
+    "premium": ("signals-premium",),
+    "admin": ("signals-premium",),
+    "vip": ("signals-vip",),
+    "desk": ("signals-premium", "signals-desk"),
+}
+"""Who reads which signals, by hand: the reader holds the channels to it."""
+_SEVERITIES = ("info", "low", "medium", "high", "critical")
+_BY_SEVERITY = {"info": LOW, "low": LOW, "medium": NORMAL, "high": HIGH, "critical": URGENT}
+_CONFIDENCE = {NORMAL: "0.5", HIGH: "0.85", URGENT: "0.95"}
+KINDS = ("signal", "signal", "signal", "alert", "alert", "analysis", "status", "announcement")
+
+
+class Offer(NamedTuple):
+    """One notification to hand in."""
+
+    ref: str
+    sequence: str
+    order: int
+    kind: str
+    event: str
+    tier: str
+    severity: str
+    priority: int
+    is_told: bool
+    """Whether the caller states the priority, instead of leaving it to be derived."""
+    timeframe: str
+    valid_for: float | None
+    """Seconds; None for as long as is usual, negative for what is stale when it is handed in."""
+    variant: int = 0
+    """Another number is another content."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where it belongs."""
+        match self.kind:
+            case "signal":
+                return _SIGNALS_TO[self.tier]
+            case "alert":
+                return ("alerts-critical" if self.severity in ("critical", "high") else "alerts-general",)
+            case "analysis":
+                return ("market-analysis",)
+            case "status":
+                return ("system-status",)
+            case _:
+                return ("community",)
+
+
+def drawn(random: Random, ref: str, kind: str | None = None) -> Offer:
+    """An offer drawn at random, the first of its sequence."""
+    kind = kind or random.choice(KINDS)
+    severity = random.choice(_SEVERITIES)
+    is_told = random.random() < 0.5
+    if is_told:
+        priority = random.choice((LOW, NORMAL, NORMAL, HIGH, URGENT))
+    elif kind == "signal":
+        priority = random.choice((NORMAL, NORMAL, HIGH, URGENT))
+    else:
+        priority = {"alert": _BY_SEVERITY[severity], "status": LOW}.get(kind, NORMAL)
+    roll = random.random()
+    valid_for = None if roll < 0.8 else random.uniform(2, 90) if roll < 0.96 else -random.uniform(1, 4000)
+    timeframe = random.choice(("5m", "15m", "1h", "4h"))
+    return Offer(
+        ref, f"q{ref}", 0, kind, "new", random.choice(TIERS), severity, priority, is_told, timeframe, valid_for
+    )
+
+
+def payload_of(offer: Offer) -> Payload:
+    """The offer as its caller would make it now."""
+    now = clock.now()
+    until = None if offer.valid_for is None else now + timedelta(seconds=offer.valid_for)
+    at = now if offer.valid_for is None or offer.valid_for > 0 else now - timedelta(hours=2)
+    text = f"{offer.ref} {offer.variant}"
+    match offer.kind:
+        case "signal":
+            return Signal(
+                pair="EUR/USD",
+                timeframe=offer.timeframe,
+                signal_type="BUY",
+                entry_price="1.1000",
+                stop_loss="1.0950",
+                take_profit="1.1100",
+                timestamp=now - timedelta(hours=8),
+                known_at=at,
+                signal_id=offer.sequence,
+                confidence_score=_CONFIDENCE.get(offer.priority, "0.5"),
+                notes=text,
+                valid_until=until,
+            )
+        case "alert":
+            return Alert(
+                alert_type="database_connectivity",
+                severity=offer.severity,
+                title=text,
+                timestamp=at,
+                alert_id=offer.sequence,
+                valid_until=until,
+            )
+        case "analysis":
+            return MarketAnalysis(title=text, text=text, timestamp=at, analysis_id=offer.sequence, valid_until=until)
+        case "status":
+            return SystemStatus(
+                status="operational", message=text, timestamp=at, status_id=offer.sequence, valid_until=until
+            )
+        case _:
+            return Announcement(title=text, text=text, timestamp=at, announcement_id=offer.sequence, valid_until=until)

@@ -1,0 +1,160 @@
+"""What will happen in a run, drawn from its seed before it begins."""
+
+from random import Random
+from typing import NamedTuple
+
+from simulation.life import EDGES
+from simulation.network import Place
+from simulation.offers import URGENT, Offer, drawn
+from simulation.weather import EVERYWHERE, OUTAGES, Outage
+
+_TOKEN = "simulated-token-of-sixty-eight-characters-and-some-more-so-it-is-long"
+_NAMES = {
+    "signals-free": 20,
+    "signals-premium": 30,
+    "signals-vip": 30,
+    "signals-desk": 12,
+    "alerts-critical": 10,
+    "alerts-general": 15,
+    "market-analysis": 10,
+    "system-status": 5,
+    "community": 30,
+}
+PLACES = {
+    name: Place(
+        name, f"{100000000000000000 + number}", f"{_TOKEN}-{number}",
+        "operations" if name in ("alerts-general", "system-status") else name, messages,
+    )
+    for number, (name, messages) in enumerate(_NAMES.items())
+}  # fmt: skip
+"""Every destination; two of them show in one channel, which nobody tells the machine."""
+
+OFFERS_A_DAY = 200
+"""At least; the shortest run has a few."""
+
+
+class Action(NamedTuple):
+    """Something that happens at a moment of the run."""
+
+    at: float
+    """Seconds after its beginning, by the machine's monotonic clock."""
+    kind: str
+    offer: Offer | None = None
+    number: float = 0.0
+    place: str = ""
+
+
+class Plan(NamedTuple):
+    """A run before it begins."""
+
+    seed: int
+    hours: float
+    store: str
+    actions: tuple[Action, ...]
+    outages: tuple[Outage, ...]
+    fault_share: float
+    workers: int
+    has_reserve: bool
+    slowest_commit: float
+    unwell: tuple[tuple[float, float], ...]
+    """True seconds in which the store is unwell."""
+
+
+def plan(seed: int, hours: float, store: str) -> Plan:
+    """The plan of a seed: always the same."""
+    random = Random(f"plan {seed}")
+    seconds = hours * 3600
+    offers = _offers(random, seconds)
+    actions = sorted([*offers, *_events(random, seconds, len(offers))], key=lambda action: action.at)
+    return Plan(
+        seed=seed,
+        hours=hours,
+        store=store,
+        actions=tuple(actions),
+        outages=_outages(random, seconds),
+        fault_share=random.choice((0.0, 0.02, 0.08, 0.25)),
+        workers=random.choice((1, 2, 2, 2, 3)),
+        has_reserve=random.random() < 0.8,
+        slowest_commit=random.choice((0.0, 0.005, 0.05)),
+        unwell=_unwell(random, seconds),
+    )
+
+
+def _offers(random: Random, seconds: float) -> list[Action]:
+    made: list[Action] = []
+    wanted = max(12, round(seconds / 86_400 * OFFERS_A_DAY * random.uniform(1.1, 2.5)))
+    number = 0
+    while len(made) < wanted:
+        at = random.random() * seconds
+        if random.random() < 0.1:  # a burst, of one kind or of all
+            kind = random.choice((None, "signal", "alert", "status", "announcement"))
+            size, spread = random.randint(10, 60), random.choice((0.1, 5.0, 60.0))
+        else:
+            kind, size, spread = None, 1, 1.0
+        for _ in range(size):
+            number += 1
+            offer = drawn(random, f"n{number:05}", kind)
+            moment = at + random.random() * spread
+            made.append(Action(moment, "offer", offer))
+            if random.random() < 0.3:
+                number = _followed(random, made, offer, moment, number)
+            if random.random() < 0.04:
+                made.append(Action(moment + random.random() * 30, "again", offer))
+            if random.random() < 0.02:
+                made.append(Action(moment + 1 + random.random() * 30, "conflict", offer))
+    return made
+
+
+def _followed(random: Random, made: list[Action], first: Offer, at: float, number: int) -> int:
+    """Let a sequence go on: updates, and its end."""
+    events = [f"update {n}" for n in range(1, random.randint(1, 4))] + ["closed"]
+    for order, event in enumerate(events, start=1):
+        number += 1
+        at += random.choice((0.0, 0.5, 10.0, 300.0)) * random.random()
+        priority = random.choice((first.priority, first.priority, URGENT))
+        offer = first._replace(ref=f"n{number:05}", order=order, event=event, priority=priority, is_told=True)
+        made.append(Action(at, "offer", offer))
+    return number
+
+
+def _events(random: Random, seconds: float, offers: int) -> list[Action]:
+    made: list[Action] = []
+    hours = max(1, round(seconds / 3600))
+    for _ in range(random.randint(0, 2 + hours // 2)):
+        at = random.random() * seconds
+        if random.random() < 0.6:
+            made.append(Action(at, "doom", number=random.choice((0, 1, 2, 5, 13)), place=random.choice(EDGES)))
+        else:
+            made.append(Action(at, random.choice(("kill", "stop")), number=random.choice((0.0, 0.5, 10.0))))
+    for _ in range(random.randint(0, 1 + hours // 6)):
+        step = random.choice((-1, 1)) * random.choice((2.0, 60.0, 3600.0))
+        made.append(Action(random.random() * seconds, "step", number=step))
+    if random.random() < 0.3:
+        kind = random.choice(("suspend", "suspend, counted"))
+        made.append(Action(random.random() * seconds, kind, number=random.choice((5.0, 300.0, 3000.0))))
+    if random.random() < 0.3:
+        place = random.choice(tuple(PLACES))
+        at = random.random() * seconds
+        made.append(Action(at, random.choice(("delete", "rotate")), place=place))
+        if random.random() < 0.6:
+            made.append(Action(at + random.uniform(5, seconds / 2), "restore", place=place))
+    for kind, share in (("cancel", 0.02), ("revive", 0.04)):
+        made += [Action(random.random() * seconds, kind) for _ in range(round(offers * share * random.random() * 2))]
+    return made
+
+
+def _outages(random: Random, seconds: float) -> tuple[Outage, ...]:
+    made = []
+    for _ in range(random.choice((0, 0, 1, 1, 2, 3))):
+        began = random.random() * seconds
+        place = random.choice((EVERYWHERE, *PLACES))
+        lasts = random.choice((20.0, 60.0, 600.0, min(7200.0, seconds / 3)))
+        made.append(Outage(began, began + lasts, place, random.choice(tuple(OUTAGES)), random.random() < 0.2))
+    return tuple(made)
+
+
+def _unwell(random: Random, seconds: float) -> tuple[tuple[float, float], ...]:
+    if random.random() < 0.7:
+        return ()
+    began = random.random() * seconds
+    return ((began, began + random.choice((2.0, 30.0, 300.0))),)

@@ -1,0 +1,151 @@
+"""P1, P2 and P10: what was accepted ends once, for a reason, and where it belongs; and nobody is bothered meanwhile."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from simulation.evidence import UNSURE, Evidence, Owed
+from simulation.faults import Proof
+
+_NEXT = {
+    "pending": {"pending", "leased", "expired", "superseded", "cancelled", "dead"},
+    "leased": {"pending", "delivered", "unconfirmed", "expired", "dead"},
+}
+"""By hand, from the drawing in the pages; pending to pending is a row that moved up."""
+ENDS = ("delivered", "unconfirmed", "expired", "superseded", "suppressed", "cancelled", "dead")
+_MOST_ATTEMPTS = 12
+_LONGEST_BACKOFF = 60.0
+
+
+def findings(evidence: Evidence) -> Iterator[str]:
+    """All that contradicts these promises."""
+    yield from (f"P2: a caller got {fault}" for fault in evidence.witness.raised)
+    yield from (f"P1: still open at the end: {name}" for name in evidence.witness.left_open)
+    yield from _of_tickets(evidence)
+    for owed in evidence.owed:
+        yield from (f"P1: {owed}: {problem}" for problem in _of_story(owed))
+        yield from (f"P1: {owed}: {problem}" for problem in _of_end(evidence, owed))
+    yield from _of_channels(evidence)
+
+
+def _of_tickets(evidence: Evidence) -> Iterator[str]:
+    """Who was told yes finds it in the store, once, for each destination it is meant for."""
+    witness = evidence.witness
+    kept: dict[str, Counter[str]] = {}
+    for owed in evidence.owed:
+        if owed.turn == 1:
+            kept.setdefault(owed.id, Counter())[owed.place] += 1
+    ids = Counter(witness.refs.values())
+    yield from (f"P1: {ref} was written down {count} times" for ref, count in ids.items() if count > 1)
+    for offered in witness.offered:
+        for outcome, id, _, life in offered.answers:
+            if outcome in ("accepted", "duplicate", "suppressed"):
+                wanted = Counter(evidence.offered[offered.ref].places)
+                if witness.refs.get(id) != offered.ref or kept.get(id) != wanted:
+                    yield f"P1: {offered.ref} was answered {outcome} as {id}, and is kept for {kept.get(id)}"
+            elif outcome == "held" and id not in witness.refs and not _was_lost(evidence, life):
+                yield f"P1: {offered.ref} was held, and is gone though its process lived on"
+            elif outcome == "refused" and offered.ref in ids and not offered.ref.endswith("c"):
+                yield f"P1: {offered.ref} was refused, and kept"
+            elif outcome not in ("accepted", "duplicate", "suppressed", "held", "refused"):
+                yield f"P1: {offered.ref} was {outcome}"
+
+
+def _was_lost(evidence: Evidence, life: int) -> bool:
+    """Whether a process died with what it held in memory, which is told as the limit of `held`."""
+    return any(number == life and end != "the end" for number, _, _, end in evidence.witness.lives)
+
+
+def _of_story(owed: Owed) -> Iterator[str]:
+    """Each step is one that the drawing of the states has, and the end is one."""
+    if owed.commits[0].state not in ("pending", "suppressed"):
+        yield f"it began as {owed.commits[0].state}"
+    for one, other in zip(owed.commits, owed.commits[1:], strict=False):
+        if other.state not in _NEXT.get(one.state, ()):
+            yield f"it went from {one.state} to {other.state}"
+    counted = sum(request.proof is not Proof.WAIT for request in owed.requests) + owed.lapses
+    if owed.last.attempts > counted:
+        yield f"{owed.last.attempts} attempts are counted, after {counted} requests and lapses that count"
+
+
+def _of_end(evidence: Evidence, owed: Owed) -> Iterator[str]:
+    """The end has a reason that the other witnesses confirm."""
+    if (rule := _RULE_OF_END.get(owed.last.state)) is not None:
+        yield from rule(evidence, owed)
+    for request in owed.requests:
+        if request.proof is Proof.SHOWN and owed.last.state != "delivered" and owed.last.life == request.life:
+            yield f"it ended as {owed.last.state}, after a receipt"
+
+
+def _proofs(owed: Owed) -> set[Proof]:
+    return {request.proof for request in owed.requests if request.proof is not None}
+
+
+def _of_delivered(evidence: Evidence, owed: Owed) -> Iterator[str]:
+    ids = {copy.message_id for copy in evidence.copies if (copy.place, copy.ref) == (owed.place, owed.ref)}
+    if Proof.SHOWN not in _proofs(owed):
+        yield "it is delivered, and no request for it was answered with a receipt"
+    if owed.last.message_id and owed.last.message_id not in ids:
+        yield f"it is delivered as {owed.last.message_id}, which its channel does not show"
+
+
+def _of_unconfirmed(_: Evidence, owed: Owed) -> Iterator[str]:
+    if not _proofs(owed) & UNSURE and not owed.lapses and owed.turn == 1:
+        yield f"it is unconfirmed, after {_proofs(owed)}"
+
+
+def _of_dead(evidence: Evidence, owed: Owed) -> Iterator[str]:
+    is_spent = owed.last.attempts >= _MOST_ATTEMPTS or Proof.REFUSED in _proofs(owed)
+    if not is_spent and not _was_gone(evidence, owed):
+        yield f"it is dead ({owed.last.reason}), after {_proofs(owed)}"
+
+
+def _of_expired(_: Evidence, owed: Owed) -> Iterator[str]:
+    wait = max((request.wait for request in owed.requests), default=0.0)
+    early = (owed.valid_until - owed.last.utc).total_seconds()
+    if early > max(wait, _LONGEST_BACKOFF if owed.requests else 0.0):
+        yield f"it expired {early:.1f} s before its time"
+
+
+def _of_suppressed(_: Evidence, owed: Owed) -> Iterator[str]:
+    if owed.offered.valid_until > owed.commits[0].utc:
+        yield "it was suppressed as stale, and was not"
+
+
+def _was_gone(evidence: Evidence, owed: Owed) -> bool:
+    return any(
+        request.proof is Proof.GONE and (request.ended or 0.0) <= owed.last.at
+        for request in evidence.by_place[owed.place]
+    )
+
+
+def _of_superseded(evidence: Evidence, owed: Owed) -> Iterator[str]:
+    """Only an update that waited is replaced, and only by what says the same and comes later."""
+    successors = [other for other in evidence.owed if other.id in owed.last.reason and other.place == owed.place]
+    if not owed.offered.event.startswith("update"):
+        yield f"it was superseded, and is {owed.offered.event}"
+    if any(request.proof in UNSURE for request in owed.requests) or owed.lapses:
+        yield "it was superseded, and may have been shown"
+    if not successors or successors[0].accepted <= owed.accepted:
+        yield f"it was superseded by nothing that came later ({owed.last.reason})"
+    elif successors[0].offered.sequence != owed.offered.sequence:
+        yield "it was superseded by another sequence"
+
+
+_RULE_OF_END = {
+    "delivered": _of_delivered,
+    "unconfirmed": _of_unconfirmed,
+    "dead": _of_dead,
+    "expired": _of_expired,
+    "superseded": _of_superseded,
+    "suppressed": _of_suppressed,
+}
+
+
+def _of_channels(evidence: Evidence) -> Iterator[str]:
+    """P10: what a channel shows is meant for those who read it."""
+    for copy in evidence.copies:
+        offered = evidence.offered.get(copy.ref)
+        if offered is None:
+            yield f"P1: {copy.channel} shows {copy.ref}, which nobody handed in"
+        elif copy.place not in offered.places:
+            yield f"P10: {copy.ref}, a {offered.kind} for {offered.tier}, was shown by {copy.place}"

@@ -1,0 +1,148 @@
+"""How a far end is treated: one that is gone is left alone, one that is down is probed, and none is asked too much."""
+
+from collections.abc import Iterator
+
+from simulation.evidence import Evidence
+from simulation.faults import OWN_LIMIT, Proof
+from simulation.plan import PLACES
+from simulation.witness import Request
+
+SHARED_CHANNELS_ARE_KNOWN = False
+"""Whether the machine finds out at its start which webhooks show in one channel."""
+
+_FAILURES = frozenset({Proof.NOT_SHOWN, Proof.UNKNOWN, Proof.SILENCE})
+_ANSWERS = frozenset({Proof.SHOWN, Proof.REFUSED, Proof.WAIT, Proof.GONE})
+_IN_A_ROW = 5
+_PATIENCE = 3.0
+"""Seconds after which a request that was given up counts as a failure."""
+_WRITTEN_WITHIN = 60.0
+_UNSEEN = 62.0
+"""Seconds for which a request that the machine could not count may still fill a window of the far end."""
+
+
+def findings(evidence: Evidence) -> Iterator[str]:
+    """All that contradicts what is said of far ends."""
+    for place, requests in evidence.by_place.items():
+        yield from _of_the_gone(evidence, place, requests)
+        for life in sorted({request.life for request in requests}):
+            yield from _of_breaker(place, [request for request in requests if request.life == life])
+    yield from _of_own_limits(evidence)
+
+
+def _of_the_gone(evidence: Evidence, place: str, requests: list[Request]) -> Iterator[str]:
+    """Who answered that it is gone is not asked again, by this process or a later one, until a person says so."""
+    witness = evidence.witness
+    enabled = [at for name, at in witness.enabled if name == place]
+    kept = [at for name, at, _ in witness.gone_kept if name == place]
+    ends = {number: ended for number, _, ended, _ in witness.lives}
+    for gone in (request for request in requests if request.proof is Proof.GONE):
+        assert gone.ended is not None
+        back = min((at for at in enabled if at >= gone.ended), default=float("inf"))
+        written = min((at for at in kept if at >= gone.began), default=float("inf"))
+        for request in requests:
+            known = gone.ended if request.life == gone.life else written
+            if known < request.began < back:
+                yield f"{place} was asked again, {request.began - gone.ended:.1f} s after it was gone for good"
+        unwell = any(began <= gone.true_began + _WRITTEN_WITHIN and gone.true_began <= ended + 10
+                     for began, ended in evidence.plan.unwell)  # fmt: skip
+        lived = ends.get(gone.life, evidence.end) - gone.ended
+        if written == back == float("inf") and lived > _WRITTEN_WITHIN and not unwell and not kept:
+            yield f"that {place} is gone was not written down"
+
+
+class _Breaker:
+    """What a breaker should let through, by the ends of requests.
+
+    After 5 failures in a row nothing is shown until a probe is answered, and then one message at a time.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._state = "closed"
+        self._moved_at = -1.0
+        self._in_a_row = 0
+        self._on_trial: Request | None = None
+
+    def begins(self, request: Request) -> Iterator[str]:
+        """A request begins."""
+        if request.method == "GET":
+            return
+        if self._state == "open":
+            down = request.began - self._moved_at
+            yield f"{self._place} was sent a message while it was down, {down:.3f} s after 5 failures in a row"
+        elif self._state == "half-open":
+            if self._on_trial is not None and self._on_trial.ended is None:
+                yield f"{self._place} was sent a second message before the first after an outage was answered"
+            self._on_trial = request
+
+    def ends(self, request: Request, at: float) -> None:
+        """A request ends; one that began before the last move says nothing."""
+        if request.began < self._moved_at:
+            return
+        if request.method == "GET":
+            if self._state == "open" and _is_alive(request):
+                self._move("half-open", at)
+            return
+        failed, answered = _verdict(request)
+        self._in_a_row = self._in_a_row + 1 if failed else 0 if answered else self._in_a_row
+        if failed and (self._state == "half-open" or self._in_a_row >= _IN_A_ROW):
+            self._move("open", at)
+        elif answered and self._state == "half-open":
+            self._move("closed", at)
+
+    def _move(self, state: str, at: float) -> None:
+        self._state, self._moved_at, self._in_a_row, self._on_trial = state, at, 0, None
+
+
+def _of_breaker(place: str, requests: list[Request]) -> Iterator[str]:
+    breaker = _Breaker(place)
+    steps = [(r.began, 1, r) for r in requests] + [(r.ended, 0, r) for r in requests if r.ended is not None]
+    for at, begins, request in sorted(steps, key=lambda step: (step[0], step[1], step[2].number)):
+        if begins:
+            yield from breaker.begins(request)
+        else:
+            breaker.ends(request, at)
+
+
+def _is_alive(probe: Request) -> bool:
+    """A server that stands in for Discord may not know the question: any answer below 500 but 429 shows life."""
+    return probe.status is not None and probe.status < 500 and probe.status != 429
+
+
+def _verdict(request: Request) -> tuple[bool, bool]:
+    """Whether the end of a message counts as a failure of the far end, and whether as an answer."""
+    if request.proof is Proof.CUT:
+        assert request.ended is not None
+        return request.ended - request.began >= _PATIENCE, False
+    return request.proof in _FAILURES, request.proof in _ANSWERS
+
+
+def _of_own_limits(evidence: Evidence) -> Iterator[str]:
+    """No 429 of our own making, where headers and what is assumed tell everything."""
+    for request in evidence.requests:
+        if request.fault != OWN_LIMIT:
+            continue
+        channel = PLACES[request.place].channel
+        is_shared = sum(place.channel == channel for place in PLACES.values()) > 1
+        if request.scope == "shared" and is_shared and not SHARED_CHANNELS_ARE_KNOWN:
+            continue
+        if not _was_unseen(evidence, request, channel):
+            yield f"{request.place} answered 429 ({request.scope}) at {request.began:.1f}, of our own making"
+
+
+def _was_unseen(evidence: Evidence, request: Request, channel: str) -> bool:
+    """Whether the far end had just carried out what the process could not know of, or not when.
+
+    That is a request carried out after it was given up, one whose process died with it, and after a step of the clock
+    a restart, because only the time of day tells how long ago the last requests of another process were.
+    """
+    recent = [
+        each for each in evidence.requests
+        if PLACES[each.place].channel == channel and request.began - _UNSEEN <= (each.ended or each.began)
+        and each.number < request.number
+    ]  # fmt: skip
+    if any(each.fault == "hangs, recorded late" or each.proof in {Proof.LOST, Proof.CUT} for each in recent):
+        return True
+    restarts = [began for _, began, _, _ in evidence.witness.lives if request.began - _UNSEEN <= began <= request.began]
+    steps = [each.began for each in evidence.witness.troubles if each.kind in ("step", "suspend")]
+    return bool(restarts) and any(at >= request.began - 3600 and at <= request.began for at in steps)

@@ -1,0 +1,103 @@
+"""P3, P4 and P5: in order, repeated only where nobody could know, marked then, and never stale."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from simulation.evidence import UNSURE, Evidence, Owed
+from simulation.faults import Proof
+from simulation.witness import Request
+
+_A_MOMENT = 0.01
+_SURELY_NOT_SHOWN = frozenset({Proof.NOT_SHOWN, Proof.WAIT, Proof.REFUSED, Proof.GONE})
+
+
+def findings(evidence: Evidence) -> Iterator[str]:
+    """All that contradicts these promises."""
+    yield from _of_order(evidence)
+    yield from _of_repeats(evidence)
+    yield from _of_copies(evidence)
+    yield from _of_validity(evidence)
+
+
+def _of_order(evidence: Evidence) -> Iterator[str]:
+    """Within a destination and a sequence: one at a time, in the order of acceptance.
+
+    What a person revives after a later state was shown is shown after it: that is what reviving means.
+    """
+    accepted: dict[tuple[str, str], int] = {}
+    for owed in evidence.owed:
+        accepted.setdefault((owed.place, owed.ref), owed.accepted)
+    lanes: dict[tuple[str, str], list[tuple[Request, str]]] = defaultdict(list)
+    for (place, ref), requests in evidence.by_ref.items():
+        if ref in evidence.offered:
+            lanes[place, evidence.offered[ref].sequence] += [(request, ref) for request in requests]
+    for (place, _), requests_of_lane in lanes.items():
+        ordered = sorted(requests_of_lane, key=lambda each: each[0].number)
+        for (one, ref), (other, later) in pairwise(ordered):
+            if one.life == other.life and (one.ended is None or one.ended > other.began + _A_MOMENT):
+                yield f"P3: {place}: {later} began while {ref}, of the same sequence, was still being sent"
+        newest, newest_ref = -1, ""
+        for request, ref in ordered:
+            number = accepted.get((place, ref), -1)
+            if number < newest and not _is_revived(evidence, place, ref, request):
+                yield f"P3: {place}: {ref} was sent after {newest_ref}, which is newer"
+            if number > newest and request.proof not in _SURELY_NOT_SHOWN:
+                newest, newest_ref = number, ref
+
+
+def _is_revived(evidence: Evidence, place: str, ref: str, request: Request) -> bool:
+    return any(at <= request.began for at, _ in evidence.witness.revived.get((ref, place), ()))
+
+
+def _of_repeats(evidence: Evidence) -> Iterator[str]:
+    """What was shown is sent again only where the process could not know it, and then says so."""
+    by_ref: dict[tuple[str, str], list[Owed]] = defaultdict(list)
+    for owed in evidence.owed:
+        by_ref[owed.place, owed.ref].append(owed)
+    for (place, ref), requests in evidence.by_ref.items():
+        lapsed = [at for owed in by_ref[place, ref] for at in owed.lapsed]
+        for number, request in enumerate(requests):
+            before = requests[:number]
+            is_marked = next(part.is_marked for part in request.parts if part.ref == ref)
+            shown = [each for each in before if each.message_id is not None]
+            if shown and not is_marked:
+                yield f"P4: {place}: {ref} was sent again after it was shown, without the mark"
+            for each in shown:
+                if each.proof not in UNSURE and not _was_forgotten(evidence, by_ref[place, ref], each, request):
+                    yield f"P4: {place}: {ref} was sent again, after a request that ended as {each.proof}"
+            is_unsure = any(each.proof in UNSURE for each in before) or any(at <= request.began for at in lapsed)
+            if is_marked and not is_unsure:
+                yield f"P4: {place}: {ref} says that it may repeat, without a reason"
+
+
+def _was_forgotten(evidence: Evidence, owed: list[Owed], shown: Request, again: Request) -> bool:
+    """Whether the process that had the receipt died before it could write it down."""
+    assert shown.ended is not None
+    kept = [
+        commit for each in owed for commit in each.commits
+        if commit.state == "delivered" and commit.at <= again.began and commit.life == shown.life
+    ]  # fmt: skip
+    return evidence.restart_between(shown, again) and not kept
+
+
+def _of_copies(evidence: Evidence) -> Iterator[str]:
+    """Of all copies of a notification in a channel, at most one does not say that it may repeat."""
+    unmarked: dict[tuple[str, str], int] = defaultdict(int)
+    for copy in evidence.copies:
+        unmarked[copy.place, copy.ref] += not copy.is_marked
+    yield from (f"P4: {place} shows {ref} {n} times unmarked" for (place, ref), n in unmarked.items() if n > 1)
+
+
+def _of_validity(evidence: Evidence) -> Iterator[str]:
+    """No request begins after `valid_until`, and none lasts beyond it, as long as the clocks go on evenly."""
+    suspends = [each.began for each in evidence.witness.troubles if each.kind == "suspend"]
+    for owed in evidence.owed:
+        for request in owed.requests:
+            left = (owed.valid_until - request.utc).total_seconds()
+            if left <= 0:
+                yield f"P5: {owed}: a request began {-left:.3f} s after it was worth nothing"
+            elif request.ended is not None and request.proof is not Proof.LOST:
+                over = request.ended - request.began - left
+                if over > _A_MOMENT and not any(request.began <= at <= request.ended for at in suspends):
+                    yield f"P5: {owed}: a request lasted {over:.3f} s beyond its validity"

@@ -1,0 +1,155 @@
+"""One seed, from its plan to what the witnesses saw."""
+
+import asyncio
+from hashlib import blake2s
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from signalpost import clock
+from signalpost.sandbox.rules.discord import LocalDiscord
+from signalpost.testing.virtual_loop import VirtualLoop
+from simulation.clocks import Clocks
+from simulation.disk import Disk, MemoryDisk, SqliteDisk
+from simulation.machine import Machine, Wing
+from simulation.network import Network
+from simulation.plan import PLACES, Action, Plan, plan
+from simulation.weather import Weather
+from simulation.witness import Witness
+
+STORES = ("memory", "sqlite")
+LONGEST_CALM = 3 * 3600.0
+"""Seconds after the last trouble by which all that can be delivered must have been."""
+_LOOK_EVERY = 60.0
+_OF_THE_WORLD = frozenset({"step", "suspend", "suspend, counted", "delete", "rotate", "restore"})
+_FAST = Path("/dev/shm")  # a file system in memory, where a sync costs nothing
+
+
+class Run(NamedTuple):
+    """A run that is over."""
+
+    plan: Plan
+    witness: Witness
+    discord: LocalDiscord
+    digest: str
+    """The same for the same run."""
+
+
+def simulate(seed: int, hours: float, store: str) -> Run:
+    """Run a seed for so many hours on a store: the same run each time."""
+    with TemporaryDirectory(prefix="signalpost-simulation-", dir=_FAST if _FAST.is_dir() else None) as folder:
+        disk: Disk = MemoryDisk() if store == "memory" else SqliteDisk(Path(folder) / "outbox.db")
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            loop = runner.get_loop()
+            assert isinstance(loop, VirtualLoop)
+            clocks = Clocks(loop)
+            before = clock.install(clocks)
+            try:
+                return runner.run(_World(plan(seed, hours, store), clocks, disk).run())
+            finally:
+                clock.install(before)
+                disk.crash()
+
+
+class _World:
+    """All there is in a run."""
+
+    def __init__(self, plan: Plan, clocks: Clocks, disk: Disk) -> None:
+        self._plan = plan
+        self._clocks = clocks
+        self._witness = Witness(clocks)
+        self._weather = Weather(Random(f"weather {plan.seed}"), plan.fault_share, plan.outages)
+        self._discord = LocalDiscord()
+        for place in PLACES.values():
+            self._register(place.name)
+        network = Network(self._discord, PLACES, self._weather, clocks, self._witness, Random(f"network {plan.seed}"))
+        self._disk = disk
+        self._machine = Machine(plan, disk, network, self._witness, Random(f"machine {plan.seed}"))
+        self._made: dict[str, object] = {}
+
+    async def run(self) -> Run:
+        """Let the plan happen, let all calm down, and see what is left."""
+        is_over = asyncio.Event()
+        running = asyncio.get_running_loop().create_task(self._machine.run(is_over))
+        await asyncio.sleep(0)
+        began = self._clocks.seconds()
+        for action in self._plan.actions:
+            await asyncio.sleep(max(0.0, began + action.at - self._clocks.seconds()))
+            self._act(action)
+        await asyncio.sleep(max(0.0, began + self._plan.hours * 3600 - self._clocks.seconds()))
+        self._weather.is_calm = True
+        await self._calm_down()
+        is_over.set()
+        await running
+        return Run(self._plan, self._witness, self._discord, self._digest())
+
+    def _act(self, action: Action) -> None:
+        if action.offer is not None:
+            offer = action.offer
+            if action.kind == "conflict":
+                offer = offer._replace(ref=f"{offer.ref}c", variant=1)
+            self._machine.hand_in(offer)
+        elif action.kind in _OF_THE_WORLD:
+            self._change_the_world(action)
+        elif self._machine.wing is not None:
+            self._change_the_process(action, self._machine.wing)
+
+    def _change_the_world(self, action: Action) -> None:
+        clocks, witness = self._clocks, self._witness
+        match action.kind:
+            case "step":
+                witness.trouble("step")
+                clocks.step(action.number)
+            case "delete":
+                witness.trouble("gone", place=action.place)
+                self._discord.guild.delete(PLACES[action.place].webhook)
+            case "rotate":
+                witness.trouble("gone", place=action.place)
+                self._register(action.place, token="x" * 68)
+            case "restore":
+                self._register(action.place)
+                if self._machine.wing is not None:
+                    self._machine.wing.life.spawn(self._machine.wing.enable(action.place))
+            case kind:
+                counts = kind == "suspend, counted"
+                witness.trouble("suspend", action.number if counts else 0.0)
+                clocks.suspend(action.number, counts=counts)
+
+    def _change_the_process(self, action: Action, wing: Wing) -> None:
+        match action.kind:
+            case "doom":
+                wing.life.doom(action.place, int(action.number))
+            case "kill":
+                wing.life.die("killed")
+            case "stop":
+                wing.life.spawn(wing.stop(action.number))
+            case "cancel":
+                wing.life.spawn(wing.cancel_one())
+            case _:
+                wing.life.spawn(wing.revive_one())
+
+    def _register(self, name: str, token: str | None = None) -> None:
+        place = PLACES[name]
+        self._discord.guild.register(place.webhook, token or place.token, channel=place.channel)
+
+    async def _calm_down(self) -> None:
+        """Wait until nothing is open any more, as long as that may take."""
+        deadline = self._clocks.seconds() + LONGEST_CALM
+        while self._clocks.seconds() < deadline:
+            await asyncio.sleep(_LOOK_EVERY)
+            if not self._open():
+                return
+        self._witness.left_open = self._open()
+
+    def _open(self) -> list[str]:
+        state: dict[tuple[str, int, str], str] = {}
+        for commit in self._witness.commits:
+            state[commit.id, commit.turn, commit.place] = commit.state
+        return [str(name) for name, each in state.items() if each in ("pending", "leased")]
+
+    def _digest(self) -> str:
+        lines = [str(entry) for entry in self._witness.requests]
+        lines += [str(commit) for commit in self._witness.commits]
+        lines += [str(offered) for offered in self._witness.offered]
+        return blake2s("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,86 @@
+"""What occurred over many runs, counted: a proof that never met a fault proves nothing about it."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from simulation.faults import FAULTS, GONE
+from simulation.life import EDGES
+from simulation.reader_of_ends import ENDS
+from simulation.run import Run
+
+_CRASHES = (*(f"crash {edge}" for edge in EDGES), "killed", "stopped")
+_TROUBLES = ("step", "suspend", "down", "gone", "store unwell", "outage")
+_ANSWERS = ("accepted", "duplicate", "suppressed", "held", "refused")
+_BREAKERS = ("open", "half-open", "closed")
+_MUST = {
+    "fault": (*FAULTS, *GONE.values()),
+    "end of a delivery": ENDS,
+    "end of a process": _CRASHES,
+    "trouble": _TROUBLES,
+    "answer to a caller": _ANSWERS,
+    "breaker": _BREAKERS,
+    "seen": ("repeat, marked", "revived", "carried out after it was given up", "lapsed"),
+}
+"""What has to occur at least once, by kind."""
+
+
+class Tally:
+    """Counts of many runs."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.runs = 0
+        self.hours = 0.0
+        self.notifications = 0
+        self.requests = 0
+
+    def add(self, run: Run) -> None:
+        """Count a run."""
+        witness = run.witness
+        self.runs += 1
+        self.hours += run.plan.hours
+        self.notifications += len(witness.offered)
+        self.requests += len(witness.requests)
+        for kind, names in self._occurred(run):
+            self.counts[kind, names] += 1
+
+    def update(self, other: "Tally") -> None:
+        """Count what another counted."""
+        self.counts += other.counts
+        self.runs += other.runs
+        self.hours += other.hours
+        self.notifications += other.notifications
+        self.requests += other.requests
+
+    def missing(self) -> list[str]:
+        """What had to occur, and did not."""
+        return [f"{kind}: {name}" for kind, names in _MUST.items() for name in names if not self.counts[kind, name]]
+
+    def table(self) -> str:
+        """The counts, as a table."""
+        lines = []
+        for kind, names in _MUST.items():
+            told = [*names, *sorted(name for each, name in self.counts if each == kind and name not in names)]
+            lines.append(f"{kind}:")
+            lines += [f"    {self.counts[kind, name]:>8}  {name}" for name in told]
+        return "\n".join(lines)
+
+    def _occurred(self, run: Run) -> Iterator[tuple[str, str]]:
+        witness = run.witness
+        yield from (("fault", request.fault) for request in witness.requests if request.fault is not None)
+        yield from (("end of a process", end) for _, _, _, end in witness.lives if end != "the end")
+        yield from (("trouble", trouble.kind) for trouble in witness.troubles)
+        yield from (("trouble", "outage") for _ in run.plan.outages)
+        yield from (("trouble", "store unwell") for _ in witness.store_trouble)
+        yield from (("answer to a caller", answer[0]) for each in witness.offered for answer in each.answers)
+        yield from (("breaker", moved.state) for moved in witness.breakers)
+        yield from (("end of a delivery", commit.state) for commit in witness.commits if commit.state in ENDS)
+        yield from (("seen", "revived") for commit in witness.commits if commit.turn > 1 and commit.state == "pending")
+        for request in witness.requests:
+            if request.message_id is not None and any(part.is_marked for part in request.parts):
+                yield "seen", "repeat, marked"
+            if request.fault == "hangs, recorded late" and request.message_id is not None:
+                yield "seen", "carried out after it was given up"
+        for commit in witness.commits:
+            if "holder is gone" in commit.reason:
+                yield "seen", "lapsed"

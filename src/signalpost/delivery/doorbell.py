@@ -17,7 +17,6 @@ BELL = "outbox.bell"
 
 _LONGEST_PATH = 100
 """Bytes. A socket's address holds 108 on Linux and 104 elsewhere, its end included (unix(7))."""
-_READ_AT_ONCE = 64
 _log = logging.getLogger("signalpost")
 
 
@@ -53,8 +52,7 @@ class Doorbell:
 
     def _heard(self) -> None:
         with suppress(OSError):
-            for _ in range(_READ_AT_ONCE):  # what is left comes with the loop's next round
-                self._socket.recv(1)
+            self._socket.recv(1)  # what is left comes with the loop's next round
         self._on_ring()
 
 

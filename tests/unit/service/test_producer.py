@@ -7,12 +7,32 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from signalpost import AsyncNotificationService, Config, HealthStatus, Outcome, Refusal, Role
-from signalpost.delivery.outbox.commands import Cancel
+from signalpost import (
+    AsyncNotificationService,
+    Config,
+    HealthStatus,
+    NotificationPriority,
+    Outcome,
+    Refusal,
+    Role,
+    StoreFailed,
+    Ticket,
+    UserTier,
+    clock,
+)
+from signalpost.delivery.dispatch.dispatcher import Dispatcher
+from signalpost.delivery.outbox import threaded
+from signalpost.delivery.outbox.commands import Cancel, SaveFacts
+from signalpost.delivery.outbox.memory import MemoryCore
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.delivery.owner_fact import OWNER
 from signalpost.domain.delivery import DeliveryId
-from signalpost.domain.events import Event, Settled, TookOver
+from signalpost.domain.events import Event, Settled, Taken, TookOver
+from signalpost.domain.notification import Notification
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
+from signalpost.service import own_puts
+from signalpost.service.own_puts import MOST_FOLLOWED, OwnPuts
 from tests.unit.service.conftest import ConfigFor, shown, signal
 
 
@@ -182,5 +202,117 @@ async def test_what_is_put_for_the_owner_is_delivered_though_no_bell_rings(
         asyncio.timeout(30),
     ):
         (tmp_path / "home" / "outbox.bell").unlink()
+        await producer.queue_notification(signal())
+        await settled.came.wait()
+
+
+async def test_a_producer_that_cannot_take_over_says_so_and_tries_again(
+    sandbox: Sandbox, config_for: ConfigFor, tmp_path: Path
+) -> None:
+    heard = Heard(TookOver)
+    owner = AsyncNotificationService(config_for())
+    await owner.start()
+    producer = AsyncNotificationService(config_for(), listeners=[heard])
+    await producer.start()
+    disk = producer._running._core._db  # type: ignore[union-attr]
+    disk.execute("PRAGMA query_only=1")
+    await owner.stop()
+    async with asyncio.timeout(30):
+        while producer.is_healthy():
+            await asyncio.sleep(0)
+        status, (reason,) = producer.health()
+        assert (status, producer.role) == (HealthStatus.DEGRADED, Role.PRODUCER)
+        assert reason.startswith("this process cannot take over: ")
+        disk.execute("PRAGMA query_only=0")
+        await heard.came.wait()
+    assert producer.is_healthy()
+    await producer.stop()
+
+
+async def test_a_start_that_fails_leaves_nothing_open(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(_: Dispatcher) -> None:
+        raise StoreFailed("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Dispatcher, "start", fails)
+        with pytest.raises(StoreFailed):
+            await AsyncNotificationService(config_for()).start()
+    async with AsyncNotificationService(config_for()) as service:
+        assert service.role is Role.OWNER, "the folder is free"
+
+
+async def test_what_is_followed_is_bounded_and_what_goes_nowhere_is_not_followed(config_for: ConfigFor) -> None:
+    outbox = ThreadedOutbox(MemoryCore())
+    puts = OwnPuts(outbox)
+    told = Notification(
+        id="1",
+        payload=signal(),
+        event="new",
+        priority=NotificationPriority.HIGH,
+        user_tier=UserTier.FREE,
+        accepted_at=clock.now(),
+        valid_until=signal().valid_until,
+    )
+    for number in range(MOST_FOLLOWED + 1):
+        puts(Taken(Ticket(Outcome.ACCEPTED, str(number)), told, ("signals-free",)))
+    assert next(iter(puts._tickets)) == "1"
+    assert len(puts._tickets) == MOST_FOLLOWED
+    puts(Taken(Ticket(Outcome.SUPPRESSED, "none"), told, ()))
+    assert "none" not in puts._tickets
+    assert await puts.still_open() == []
+    await outbox.close()
+
+
+async def test_of_what_is_open_so_much_is_shown(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_puts, "MOST_OPEN_SHOWN", 1)
+    async with AsyncNotificationService(config_for()):
+        pass
+    async with AsyncNotificationService(without_webhooks(config_for())) as producer:
+        for pair in ("EURUSD", "GBPUSD"):
+            await producer.queue_notification(signal(pair=pair))
+        assert len(await producer.drain(timeout=0)) == 1
+
+
+async def test_what_an_owner_said_that_cannot_be_understood_leaves_ones_own_routes(config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for("signals-free")) as owner:
+        await owner._running.outbox.do(SaveFacts(OWNER, {"routes": b"of a later version"}))  # type: ignore[union-attr]
+        async with AsyncNotificationService(config_for("signals-premium")) as producer:
+            ticket = await producer.queue_notification(signal(), user_tier="premium")
+            assert ticket.outcome is Outcome.ACCEPTED
+
+
+async def test_what_is_held_and_cannot_be_written_in_the_end_is_told_as_lost(
+    config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with AsyncNotificationService(config_for()), AsyncNotificationService(config_for()) as producer:
+        producer._running._core._db.execute("PRAGMA query_only=1")  # type: ignore[union-attr]
+        assert (await producer.queue_notification(signal())).outcome is Outcome.HELD
+        await producer.stop()
+    assert "1 notifications were held in memory and could not be written: they are lost" in caplog.text
+
+
+async def test_only_the_owner_has_lanes_and_a_closed_store_ends_the_watch(config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
+        running = producer._running
+        assert running is not None
+        assert running.dispatcher is None
+        assert "signals-free" in owner._running.dispatcher.lanes  # type: ignore[union-attr]
+        running._followed = "somebody before"
+        await running.outbox.close()
+        async with asyncio.timeout(30):
+            await running._watching  # type: ignore[misc]
+
+
+async def test_the_bell_alone_is_enough(
+    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With looks an hour apart, what a producer puts is found because it rings."""
+    monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
+    settled = Heard(Settled)
+    async with (
+        AsyncNotificationService(config_for(), listeners=[settled]),
+        AsyncNotificationService(config_for()) as producer,
+        asyncio.timeout(30),
+    ):
         await producer.queue_notification(signal())
         await settled.came.wait()

@@ -50,3 +50,12 @@ def test_a_holder_that_has_not_said_its_name_yet_is_unknown(tmp_path: Path) -> N
 def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable, match=r"lock: the lock cannot be made \(No such file or directory\)"):
         FileLock(tmp_path / "nowhere" / "lock")
+
+
+def test_a_lock_that_another_holds_is_not_taken_and_one_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    lock = FileLock.taken(tmp_path / "lock")
+    assert lock is not None
+    assert FileLock.taken(tmp_path / "lock") is None
+    lock.release()
+    with pytest.raises(StoreUnusable, match="the lock cannot be made"):
+        FileLock.taken(tmp_path / "nowhere" / "lock")

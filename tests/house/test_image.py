@@ -164,10 +164,12 @@ def test_the_health_check_fails_where_the_service_says_that_it_is_not_well() -> 
     with HTTPServer(("127.0.0.1", 0), Unwell) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        assert _exit_code(str(server.server_port)) == 1
-        server.shutdown()
-        thread.join()
-    assert asked == ["/health"]
+        try:
+            exit_code = _exit_code(str(server.server_port))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (exit_code, asked) == (1, ["/health"])
 
 
 def _exit_code(port: str) -> int:

@@ -1,7 +1,8 @@
 """A replay that is delivered: strategies over past candles, on the replay's own clock, through a running service.
 
 The clock leaps from one candle's close to the next, and in between goes on with real time, so that waits and retries
-end. It does not leap over what can still be delivered: a signal of the past is as fresh here as it was then.
+end. It does not leap over what can still be delivered: a signal of the past is as fresh here as it was then. See
+docs/why/0017-a-replay-has-its-own-clock.md.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 A signal goes to its tier's one destination, an alert by its severity, the rest by kind. Nothing here ever replaces a
 destination by one of a lower tier: what has no webhook is suppressed, and where nothing is left the notification is
-refused. See docs/promises.md, P10.
+refused. See docs/promises.md, P10, and docs/why/0016-the-single-webhook-is-one-audience.md.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,6 +1,7 @@
 """What happens, told once: the delivery wing emits these, and log, metrics and pages listen.
 
-Names are past tense. None holds a secret. A listener is called on the service's own loop and must not wait.
+Names are past tense. None holds a secret. A listener is called on the service's own loop and must not wait. See
+docs/why/0015-one-emission-point.md.
 """
 
 from collections.abc import Callable

@@ -5,7 +5,8 @@
     Throttled      it was surely not shown: too many requests
     Unconfirmed    it may have been shown: bytes left, and no answer (or none that can be trusted) came back
 
-The sink does not decide what follows; `delivery.dispatch.decide` does. No text in here may hold a secret.
+The sink does not decide what follows; `delivery.dispatch.decide` does. No text in here may hold a secret. See
+docs/why/0010-evidence-and-decision.md.
 """
 
 from datetime import datetime

@@ -13,7 +13,8 @@
     unsent                          pending, as if it had never been leased
 
 Pending is only what can still be sent: with MOST_ATTEMPTS counted it is dead, and where it could only be sent after its
-`valid_until` it is expired; both are unconfirmed instead if it may have been shown.
+`valid_until` it is expired; both are unconfirmed instead if it may have been shown. See
+docs/why/0010-evidence-and-decision.md.
 """
 
 from datetime import datetime, timedelta

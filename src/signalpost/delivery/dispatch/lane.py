@@ -4,7 +4,8 @@ A sender waits first and leases last. While it waits it holds nothing, so an URG
 it leases. Where only the slots kept for the urgent are open, it leases nothing else. No sender polls: it sleeps until
 the moment that breaker, pace or a `not_before` name, or until a bell rings because something was put or came free.
 
-No await stands between reading what is known and acting on it, so there is nothing to lock.
+No await stands between reading what is known and acting on it, so there is nothing to lock. See
+docs/why/0011-wait-first-lease-last.md.
 """
 
 import asyncio

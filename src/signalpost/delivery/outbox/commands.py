@@ -1,4 +1,8 @@
-"""What an outbox can be asked, one value a verb. A store applies a batch of them in one transaction."""
+"""What an outbox can be asked, one value a verb. A store applies a batch of them in one transaction.
+
+A delivery and a message are rows of their own. See docs/why/0009-fan-out-at-intake.md and
+docs/why/0014-a-message-is-a-row.md.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -29,5 +29,5 @@ Sources: Discord's documentation at commit c98d64bc (2026-08-06), its OpenAPI sp
 
 Rooms: `address` (a URL, checked), `escape` and `limits` (text that fits), `embed*` (a notification as an embed),
 `message` (notifications as one message), `outcome` (an answer as a receipt or evidence), `webhook` (the sink),
-`service` (all webhooks on one session).
+`service` (all webhooks on one session). See docs/why/0013-our-own-discord-client.md.
 """

@@ -35,6 +35,7 @@ class Owner:
         self._thread = LoopThread("owner", lambda: self._handover.close("the service's thread has ended: start anew"))
         self._handover = HandOver(service, self._thread.loop)
         self._beside: set[asyncio.Task[Any]] = set()
+        self._start_ended = asyncio.Event()
         self._started = self._thread.begin(self._start)
 
     @property
@@ -117,10 +118,12 @@ class Owner:
             self._thread.end(0)
             raise
         self._handover.open()
+        self._start_ended.set()
 
     async def _flush(self, timeout: float) -> int:
         with suppress(TimeoutError, StoreFailed, StoreClosed):
             async with asyncio.timeout(timeout) as deadline:
+                await self._start_ended.wait()
                 await self._handover.committed()
                 if self._beside:
                     await asyncio.wait(set(self._beside))

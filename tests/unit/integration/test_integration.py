@@ -194,9 +194,11 @@ def test_a_start_that_takes_too_long_goes_on_and_what_is_handed_over_meanwhile_w
     future = integration.send_signal(signal())
     assert not future.done()
     assert integration.get_metrics()["hand_overs_waiting"] == 1
+    assert integration.flush(0.01) == 1
     slow_start.set()
+    assert integration.flush(10) == 0, "a flush waits for the start as well"
+    assert future.result(0).outcome is Outcome.ACCEPTED
     integration.start()
-    assert future.result(10).outcome is Outcome.ACCEPTED
     integration.stop()
 
 

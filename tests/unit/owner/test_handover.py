@@ -86,7 +86,7 @@ def test_what_each_thread_hands_over_is_taken_in_in_its_order(config_for: Config
         thread.start()
     for thread in threads:
         thread.join()
-    assert owner.flush(30) >= 0
+    assert owner.flush(30) == 0
     assert {each.future.result(0).outcome for part in orders for each in part} == {Outcome.ACCEPTED}
     titles = [event.notification.payload.title for event in heard if isinstance(event, Taken)]  # type: ignore[union-attr]
     for thread, part in enumerate(orders):

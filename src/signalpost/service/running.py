@@ -116,9 +116,7 @@ class Running:
 
     async def end(self, timeout: float) -> list[Delivery]:
         """Take nothing in any more, deliver what is this process's to deliver within `timeout` seconds, and close."""
-        held = await self.intake.close()
-        if held:
-            logger.error("%d notifications were held in memory and could not be written: they are lost", held)
+        _tell_of_lost(await self.intake.close())
         for task in (self._watching, self._counting):
             await _cancelled(task)
         left = [] if self._delivering is None else await self._delivering.end(timeout)
@@ -197,6 +195,11 @@ class Running:
         if told is not None:
             self.intake.routing = told.routing
             self._followed = told.holder
+
+
+def _tell_of_lost(held: int) -> None:
+    if held:
+        logger.error("%d notifications were held in memory and could not be written: they are lost", held)
 
 
 async def _cancelled(task: asyncio.Task[None] | None) -> None:

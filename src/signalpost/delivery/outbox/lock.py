@@ -16,31 +16,31 @@ class FileLock:
     """
 
     def __init__(self, path: Path) -> None:
-        file = _opened(path)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as fault:
-            os.close(file)
+        file = _locked(path)
+        if file is None:
             holder = holder_of(path).partition(" ")[0] or "unknown"
             raise StoreUnusable(
                 f"{path}: process {holder} uses this outbox: stop that process, or give this one a file of its own"
-            ) from fault
+            )
+        self._hold(file)
+
+    @classmethod
+    def taken(cls, path: Path) -> Self | None:
+        """The lock, or None where another holds it, which is found out cheaply. Raises StoreUnusable as making does."""
+        file = _locked(path)
+        if file is None:
+            return None
+        lock = cls.__new__(cls)
+        lock._hold(file)
+        return lock
+
+    def _hold(self, file: int) -> None:
         self._file = file
         self.holder = f"{os.getpid()} {os.urandom(4).hex()}"
         """This holder's process id, and a word by which it is told from its process's earlier ones."""
         text = f"{self.holder}\n".encode()
         os.pwrite(file, text, 0)
         os.ftruncate(file, len(text))
-
-    @classmethod
-    def taken(cls, path: Path) -> Self | None:
-        """The lock, or None where another holds it. Raises StoreUnusable where it cannot be made."""
-        try:
-            return cls(path)
-        except StoreUnusable as fault:
-            if isinstance(fault.__cause__, BlockingIOError):
-                return None
-            raise
 
     def release(self) -> None:
         """Let go; once is enough."""
@@ -52,9 +52,13 @@ class FileLock:
 def holder_of(path: Path) -> str:
     """What the last holder wrote; empty where there was none, or it cannot be read."""
     try:
-        return path.read_bytes()[:40].decode(errors="replace").strip()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        return os.read(file, 40).decode(errors="replace").strip()
+    finally:
+        os.close(file)
 
 
 def is_held(path: Path) -> bool:
@@ -72,10 +76,17 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _opened(path: Path) -> int:
+def _locked(path: Path) -> int | None:
+    """The file, open and locked; None where another holds it. Raises StoreUnusable where it cannot be made."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as fault:
         raise StoreUnusable(
             f"{path}: the lock cannot be made ({fault.strerror}): let this process write into the folder"
         ) from fault
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return None
+    return file

@@ -4,7 +4,8 @@ Whatever was asked while the last commit ran goes into the next one. Nobody wait
 committed at once, and under load a group grows by itself to what arrives within one commit.
 
 Where other processes write into the same store, it finds that out with its next batch, and when it has nothing to do by
-a look every 100 ms, which changes nothing and wakes no loop unless there is news. See docs/why/0012-sqlite-group-commit.md.
+a look every 100 ms, which changes nothing and wakes no loop unless there is news. See
+docs/why/0012-sqlite-group-commit.md.
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -115,6 +116,19 @@ def test_what_was_just_put_is_lent_and_settled_without_reading_it_again(core: Sq
     looks.clear()
     assert len(core.apply([Lease(LANE, START, limit=2 * DEPTH)])[0].parcels) == 2 * DEPTH
     assert len(looks) == 1
+
+
+def test_a_lease_that_was_rolled_back_keeps_nothing_waiting(core: SqliteCore) -> None:
+    """And one that another program took back, as by hand, is not remembered as lent."""
+    _put(core, "01")
+    twice = new(notification("02"), 0, LANE, LANE)
+    with pytest.raises(StoreFailed):
+        core.apply([Lease(LANE, START), Put((twice,))])
+    (lent,) = core.apply([Lease(LANE, START)])[0].parcels
+    assert lent.notification.id == "01"
+    with closing(sqlite3.connect(core._path)) as tool, tool:
+        tool.execute("UPDATE delivery SET state = 'pending'")
+    assert core.apply([Lease(LANE, START)])[0].parcels == (lent,)
 
 
 def test_keys_whose_time_is_over_go_a_few_at_each_pruning_until_all_are_gone(core: SqliteCore) -> None:

@@ -18,6 +18,7 @@ def test_a_window_is_open_until_its_slots_are_filled() -> None:
     assert window.ready_at(101.0, 2) == 101.0
     filled(window, 101.0)
     assert window.ready_at(101.0, 2) == 110.0
+    assert window.ready_at(115.0, 2) == 115.0
     assert window.used(101.0) == 2
 
 

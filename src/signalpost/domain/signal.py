@@ -234,14 +234,11 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             self._set(risk_reward_ratio=decimal_of(ratio, "risk_reward_ratio"))
 
     def _check_sides(self) -> None:
-        entry = self.entry_price
-        lower, upper = (
-            ("stop_loss", "take_profit") if self.signal_type is SignalType.BUY else ("take_profit", "stop_loss")
-        )
+        lower, upper = _LIMITS if self.signal_type is SignalType.BUY else _LIMITS[::-1]
         below, above = getattr(self, lower), getattr(self, upper)
-        if below is not None and below >= entry:
+        if below is not None and below >= self.entry_price:
             raise self._wrong_side(lower, below, "below")
-        if above is not None and above <= entry:
+        if above is not None and above <= self.entry_price:
             raise self._wrong_side(upper, above, "above")
 
     def _wrong_side(self, name: str, price: Decimal, wanted: str) -> InvalidValue:

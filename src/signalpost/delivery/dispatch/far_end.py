@@ -85,6 +85,10 @@ class FarEnd:
         """A message begins."""
         return Request(self.pacer.begin(now), self.breaker.begin())
 
+    def still_allows(self, request: Request, now: float) -> bool:
+        """Whether nothing was learnt since the message began that forbids it: a lease takes as long as a commit."""
+        return self.gone_for is None and self.breaker.is_current(request.permit) and not self.pacer.is_held(now)
+
     def give_back(self, request: Request) -> None:
         """No message was sent after all."""
         self.pacer.give_back(request.slot)

@@ -19,7 +19,7 @@ from signalpost import clock
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.attempt import Tried
 from signalpost.delivery.dispatch.decide import Ending, Known, decide
-from signalpost.delivery.dispatch.far_end import FarEnd
+from signalpost.delivery.dispatch.far_end import FarEnd, Request
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.dispatch.prospects import EXPRESS, LEVELS, NORMAL, URGENT, Prospects
 from signalpost.delivery.dispatch.sender import Sender
@@ -217,7 +217,7 @@ class Lane:
             try:
                 parcels = await self._lease(level)
                 if parcels:
-                    tried = await self._send(sender, parcels)
+                    tried = await self._send(sender, request, parcels)
             finally:
                 if not parcels or (tried is not None and tried.known is Ending.UNSENT):
                     self.far_end.give_back(request)
@@ -257,11 +257,11 @@ class Lane:
             return (others or parcels)[:1]
         return parcels
 
-    async def _send(self, sender: Sender, parcels: Sequence[Parcel]) -> Tried:
+    async def _send(self, sender: Sender, request: Request, parcels: Sequence[Parcel]) -> Tried:
         deliveries = tuple(parcel.delivery for parcel in parcels)
         began_at, began = clock.now(), _now()
         seconds = (min(each.valid_until for each in deliveries) - began_at).total_seconds()
-        if self._is_stopping or seconds <= 0:
+        if self._is_stopping or seconds <= 0 or not self.far_end.still_allows(request, began):
             return Tried(Ending.UNSENT, began_at, began_at, 0.0)
         self._tools.emit(SendBegan(self.destination, deliveries))
         sender.is_calling = True

@@ -103,6 +103,10 @@ class CircuitBreaker:
         self._probe_began_at = now
         return self._epoch
 
+    def is_current(self, permit: int) -> bool:
+        """Whether the breaker has not moved since the permit was taken."""
+        return permit == self._epoch
+
     def give_back(self, permit: int) -> None:
         """The message was not sent, or its end says nothing about the far end."""
         if permit == self._epoch:

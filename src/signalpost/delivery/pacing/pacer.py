@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.bucket import Bucket
-from signalpost.delivery.pacing.host import REFUSALS_PERIOD, Channel, Host
+from signalpost.delivery.pacing.host import REFUSALS_PERIOD, Ban, Channel, Host
 from signalpost.delivery.pacing.limits import Limits, slots_open
 from signalpost.delivery.pacing.sliding_window import SlidingWindow
 from signalpost.domain.priority import NotificationPriority
@@ -31,6 +31,8 @@ class PaceMemory(NamedTuple):
     """How many seconds ago its last requests ended."""
     held_for: float
     """Seconds for which it was told to wait."""
+    channel: str | None = None
+    """The channel that it is known to show in."""
 
 
 class Pacer:
@@ -45,6 +47,10 @@ class Pacer:
         self._minute = SlidingWindow(limits.messages_a_minute, 60.0) if limits.messages_a_minute else None
         self._refusals = SlidingWindow(REFUSALS_OF_A_DESTINATION, REFUSALS_PERIOD)
         self._channel = Channel(limits.channel)
+        self._channel_name: str | None = None
+        kept = max((window for window in (self._minute, self._channel.window) if window), key=_limit, default=None)
+        self._own = SlidingWindow(kept.limit, 60.0) if kept else None
+        """Its own requests of the last minute, which others of the channel do not count."""
         self._bucket = Bucket(limits.burst)
         self._scope: str | None = None
         self._slots: set[Slot] = set()
@@ -69,6 +75,10 @@ class Pacer:
                 slots = slots_open(window.limit, window.period, priority) if self._reserve else window.limit
                 ready = max(ready, window.ready_at(now, slots))
         return ready
+
+    def is_held(self, now: float) -> bool:
+        """Whether the far end has asked to wait for longer than now."""
+        return now < max(self.host.held_until, self._channel.held_until)
 
     def begin(self, now: float, *, is_probe: bool = False) -> Slot:
         """A request begins: its slot is filled until `end` or `give_back`."""
@@ -107,6 +117,9 @@ class Pacer:
 
     def show_in(self, channel: str) -> None:
         """It became known what channel this destination shows in: others that do share its limit and its holds."""
+        if channel == self._channel_name:
+            return
+        self._channel_name = channel
         own, shared = self._channel, self.host.channels.setdefault(channel, self._channel)
         if shared is not own:
             shared.held_until = max(shared.held_until, own.held_until)
@@ -117,25 +130,32 @@ class Pacer:
 
     def memory(self, now: float) -> PaceMemory:
         """What is worth keeping over a restart."""
-        ages = max((window.ages(now) for window in (self._minute, self._channel.window) if window), key=len, default=())
-        held_until = max(self._channel.held_until, self.host.held_until)
-        return PaceMemory(ages, max(0.0, held_until - now))
+        ages = self._own.ages(now) if self._own else ()
+        return PaceMemory(ages, max(0.0, self._channel.held_until - now), self._channel_name)
 
     def recall(self, memory: PaceMemory, now: float) -> None:
-        """Take up what was kept: requests of a moment ago still count at the far end, and a hold still holds."""
+        """Take up what was kept: requests of a moment ago still count at the far end, and a hold still holds.
+
+        To be called before the first request begins.
+        """
         for age in memory.ages:
-            for window in (self._minute, self._channel.window, self._bucket.window):
+            for window in (self._minute, self._channel.window, self._bucket.window, self._own):
                 if window is not None:
                     window.count(now - age)
         self._channel.held_until = max(self._channel.held_until, now + bounded(memory.held_for))
+        if memory.channel is not None:
+            self.show_in(memory.channel)
 
     def _all_windows(self) -> tuple[SlidingWindow | Bucket, ...]:
-        every = (self._minute, self._channel.window, self._bucket, self.host.window)
+        every = (self._minute, self._channel.window, self._bucket, self.host.window, self._own)
         return tuple(window for window in every if window is not None)
 
     def _hold(self, throttled: Throttled, now: float) -> None:
-        holder = self.host if throttled.scope == "host" else self._channel
-        holder.held_until = max(holder.held_until, now + bounded(throttled.retry_after))
+        seconds = bounded(throttled.retry_after)
+        if throttled.scope == "host":
+            self.host.hold(Ban(throttled.reason, seconds), now)
+        else:
+            self._channel.held_until = max(self._channel.held_until, now + seconds)
 
     def _learn(self, facts: RateFacts, now: float, slot: Slot) -> None:
         if facts.scope != self._scope:
@@ -148,3 +168,7 @@ class Pacer:
                 self._windows = self._all_windows()
             self._scope = facts.scope
         self._bucket.learn(facts, now)
+
+
+def _limit(window: SlidingWindow) -> int:
+    return window.limit

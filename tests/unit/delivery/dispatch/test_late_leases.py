@@ -1,0 +1,36 @@
+"""A lease takes as long as a commit, and much may be learnt meanwhile."""
+
+import pytest
+
+from signalpost.delivery.outbox.commands import Lease
+from signalpost.delivery.pacing.breaker import USUAL
+from signalpost.sinks.evidence import Rejected
+from signalpost.testing.scripted_sink import ScriptedSink, Step
+from tests.unit.delivery.dispatch.world import DOWN, URGENT, World, ids, throttled, virtual, wait
+
+GONE = Rejected("unknown webhook", is_gone=True)
+
+
+@pytest.mark.parametrize(
+    ("learnt", "ends_as"),
+    [(throttled(600.0), "pending"), (throttled(600.0, "host"), "pending"), (DOWN, "pending"), (GONE, "dead")],
+    ids=["a wait", "a ban", "an outage", "its end"],
+)
+def test_what_was_leased_while_the_far_end_forbade_it_is_not_sent_and_uses_up_no_attempt(
+    learnt: Step, ends_as: str
+) -> None:
+    @virtual
+    async def run() -> None:
+        sink = ScriptedSink([learnt], probes=[DOWN] * 1000, latency=0.5)
+        settings = {"breaker": USUAL._replace(failures_in_a_row=1)}
+        async with World(sink, settings=settings) as world:
+            world.outbox.delays[Lease] = 1.0
+            await world.put("first")
+            await wait(1.0)
+            await world.put("second", URGENT)
+            await wait(60)
+            assert ids(sink) == ["first"]
+            second = await world.delivery("second")
+            assert (second.state.value, second.attempts, second.may_repeat) == (ends_as, 0, False)
+
+    run()

@@ -171,6 +171,9 @@ class MortalOutbox:
                                 False, None, at, utc, self._life.number,
                             )
                         )  # fmt: skip
+        if isinstance(command, Revive) and answer is not None:
+            name = self._witness.refs[command.id.notification_id], command.id.destination
+            self._witness.revived.setdefault(name, []).append((at, command.valid_until))
         if isinstance(command, SaveFacts) and command.facts.get(_GONE):
             self._witness.gone_kept.append((command.destination, at, self._life.number))
 

@@ -95,7 +95,7 @@ class Evidence:
             asked = tuple(r for r in self.by_ref[place, ref] if began <= r.began < ended)
             until = self.offered[ref].valid_until
             if turn > 1:
-                until = max(wished for at, wished in witness.revived[ref, place] if at <= began)
+                until = [wished for at, wished in witness.revived[ref, place] if at <= began][-1]
             owed.append(Owed(id, turn, place, ref, self.offered[ref], tuple(story), asked, until, number))
         return owed
 

@@ -194,12 +194,9 @@ class Wing:
                 return
             parcel = self._random.choice(found)
             until = clock.now() + timedelta(seconds=self._random.choice((30.0, 3600.0)))
-            ref = str(dict(parcel.notification.context.items())["ref"])
-            place = parcel.delivery.id.destination
-            self._witness.revived.setdefault((ref, place), []).append((self._witness.clocks.seconds(), until))
             revived = await self._outbox.do(Revive(parcel.delivery.id, parcel.delivery.rank, until))
             if revived is not None:
-                self.dispatcher.wake([place], revived.priority, until)
+                self.dispatcher.wake([revived.id.destination], revived.priority, until)
 
     async def enable(self, place: str) -> None:
         """A person says that a destination is there again."""

@@ -58,4 +58,7 @@ def judged_by_all_cores(seeds: range, hours: float, store: str | None = None) ->
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
         parts = [seeds[first : first + _AT_ONCE] for first in range(0, len(seeds), _AT_ONCE)]
-        yield from pool.map(judged, parts, [hours] * len(parts), [store] * len(parts))
+        try:
+            yield from pool.map(judged, parts, [hours] * len(parts), [store] * len(parts))
+        finally:
+            pool.shutdown(cancel_futures=True)

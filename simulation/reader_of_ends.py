@@ -7,7 +7,7 @@ from simulation.evidence import UNSURE, Evidence, Owed
 from simulation.faults import Proof
 
 _NEXT = {
-    "pending": {"pending", "leased", "expired", "superseded", "cancelled", "dead"},
+    "pending": {"pending", "leased", "expired", "unconfirmed", "superseded", "cancelled", "dead"},
     "leased": {"pending", "delivered", "unconfirmed", "expired", "dead"},
 }
 """By hand, from the drawing in the pages; pending to pending is a row that moved up."""

@@ -1,9 +1,10 @@
 """How a far end is treated: one that is gone is left alone, one that is down is probed, and none is asked too much."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from simulation.evidence import Evidence
-from simulation.faults import OWN_LIMIT, Proof
+from simulation.faults import FAULTS, OWN_LIMIT, Proof
 from simulation.plan import PLACES
 from simulation.witness import Request
 
@@ -13,6 +14,8 @@ SHARED_CHANNELS_ARE_KNOWN = False
 _FAILURES = frozenset({Proof.NOT_SHOWN, Proof.UNKNOWN, Proof.SILENCE})
 _ANSWERS = frozenset({Proof.SHOWN, Proof.REFUSED, Proof.WAIT, Proof.GONE})
 _IN_A_ROW = 5
+_ROUNDING = 1.01
+"""Seconds: a wait that is told twice, in the header and in the body, is rounded up in one of them."""
 _PATIENCE = 3.0
 """Seconds after which a request that was given up counts as a failure."""
 _WRITTEN_WITHIN = 60.0
@@ -27,6 +30,7 @@ def findings(evidence: Evidence) -> Iterator[str]:
         for life in sorted({request.life for request in requests}):
             yield from _of_breaker(place, [request for request in requests if request.life == life])
     yield from _of_own_limits(evidence)
+    yield from _of_waits(evidence)
 
 
 def _of_the_gone(evidence: Evidence, place: str, requests: list[Request]) -> Iterator[str]:
@@ -128,6 +132,21 @@ def _of_own_limits(evidence: Evidence) -> Iterator[str]:
             continue
         if not _was_unseen(evidence, request, channel):
             yield f"{request.place} answered 429 ({request.scope}) at {request.began:.1f}, of our own making"
+
+
+def _of_waits(evidence: Evidence) -> Iterator[str]:
+    """Who asked for a wait is left alone for as long as it said, together with those that it said it for."""
+    for waiting in evidence.requests:
+        if waiting.proof is not Proof.WAIT or waiting.ended is None:
+            continue
+        is_of_the_host = waiting.fault in FAULTS and FAULTS[waiting.fault].is_of_the_host
+        others = evidence.requests if is_of_the_host else evidence.by_place[waiting.place]
+        for request in others[bisect_left(others, waiting.number, key=lambda each: each.number) :]:
+            if request.began >= waiting.ended + waiting.wait - _ROUNDING or request.life != waiting.life:
+                break
+            if request.began > waiting.ended:
+                early = waiting.ended + waiting.wait - request.began
+                yield f"{request.place} was asked {early:.2f} s before the wait was over that {waiting.place} asked for"
 
 
 def _was_unseen(evidence: Evidence, request: Request, channel: str) -> bool:

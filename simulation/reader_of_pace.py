@@ -19,6 +19,8 @@ LATE = 1.0
 """Seconds of waiting beside an idle and open far end that are too many."""
 _INFINITY = float("inf")
 _MARGIN = 0.2
+_BELIEVED = 2.2
+"""Seconds for which an answer's word on how many requests are left is believed; it may have come late."""
 _STORE_PAUSE = 7.0
 """Seconds for which a lane leaves a store alone that failed."""
 _START = 2.0
@@ -136,7 +138,7 @@ class Judge:
             return False
         mine = owed.requests[0].number if owed.requests else -1
         return not any(
-            request.began < ended and self._ends[request.number] > began - _MARGIN and request.number != mine
+            request.began < ended and self._ends[request.number] > began - _BELIEVED and request.number != mine
             for request in self._evidence.by_place[owed.place]
         )
 
@@ -147,7 +149,7 @@ class Judge:
         return (
             self._used([place], at, 60.0) < self._slots(minute, urgency, is_long=True)
             and self._used(channel, at, 60.0) < self._slots(28, urgency, is_long=True)
-            and self._used([place], at, 4.5) < self._slots(5, urgency, is_long=False)
+            and self._used([place], at, 2.5) < self._slots(5, urgency, is_long=False)
             and self._used(list(PLACES), at, 1.2) < 40
         )
 

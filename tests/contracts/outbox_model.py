@@ -129,23 +129,24 @@ class OutboxModel:
     def lease(self, command: c.Lease) -> c.Leased:
         lane = self._waiting(command.destination)[: 256 if command.express else None]
         flying = [o.told.sequence for o in self.owed if o.lane == command.destination and o.state == "leased"]
-        parcels, expired, waits = [], [], []
+        parcels, expired, waits, doubtful = [], [], [], False
         for owed in lane:
             if len(parcels) == command.limit:
                 break
             if owed.valid_until <= command.now:
-                owed.state, owed.reason = "expired", Anything()
-                expired.append(owed.shown())
+                expired.append(self._outlived(owed))
             elif owed.told.sequence not in flying:
                 flying.append(owed.told.sequence)
                 if command.express and owed.priority not in (NotificationPriority.HIGH, NotificationPriority.URGENT):
                     continue
                 if owed.not_before and owed.not_before > command.now:
                     waits.append(owed.not_before)
+                elif command.sure_only and owed.may_repeat:
+                    doubtful = True
                 else:
                     owed.state = "leased"
                     parcels.append(c.Parcel(owed.shown(), owed.told))
-        return c.Leased(tuple(parcels), tuple(expired), min(waits, default=None))
+        return c.Leased(tuple(parcels), tuple(expired), min(waits, default=None), doubtful)
 
     def settle(self, command: c.Settle) -> list[Delivery]:
         touched = []
@@ -191,7 +192,7 @@ class OutboxModel:
             for o in self._waiting(lane)
             if o.valid_until <= command.now
         ]
-        return [self._end(owed, "expired", Anything()) for owed in old[: command.limit]]
+        return [self._outlived(owed) for owed in old[: command.limit]]
 
     def bury(self, command: c.Bury) -> list[Delivery]:
         return [self._end(owed, "dead", command.reason) for owed in self._waiting(command.destination)[: command.limit]]
@@ -199,6 +200,9 @@ class OutboxModel:
     def cancel(self, command: c.Cancel) -> Delivery | None:
         owed = self._get(command.id)
         return self._end(owed, "cancelled", command.reason) if owed and owed.state == "pending" else None
+
+    def _outlived(self, owed: Owed) -> Delivery:
+        return self._end(owed, "unconfirmed" if owed.may_repeat else "expired", Anything())
 
     def _end(self, owed: Owed, state: str, reason: Any) -> Delivery:
         owed.state, owed.reason = state, reason

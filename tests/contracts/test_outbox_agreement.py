@@ -113,7 +113,8 @@ class Agreement(RuleBasedStateMachine):
         return c.Put(tuple(items), data.draw(st.sampled_from((None, state))))
 
     def lease(self, data: st.DataObject) -> c.Lease:
-        return c.Lease(data.draw(lanes), self.now, data.draw(st.integers(0, 3)), data.draw(st.booleans()))
+        limit, express, sure_only = data.draw(st.tuples(st.integers(0, 3), st.booleans(), st.booleans()))
+        return c.Lease(data.draw(lanes), self.now, limit, express, sure_only)
 
     def name(self, data: st.DataObject, *states: str) -> DeliveryId:
         """A delivery's id: mostly of one that stands in those states, and sometimes of one that never was."""

@@ -5,6 +5,7 @@
     -            suppressed    intake, naming the rule
     pending      leased        a lane's sender: this commit is the mark "sending"
     pending      expired       the clock: valid_until has come
+    pending      unconfirmed   the clock, where an earlier attempt may have been shown
     pending      superseded    intake, with the successor
     pending      cancelled     a person
     pending      dead          a lane whose destination is gone for good
@@ -45,7 +46,7 @@ class DeliveryState(Word):
 
 _S = DeliveryState
 NEXT_STATES: dict[DeliveryState, frozenset[DeliveryState]] = {
-    _S.PENDING: frozenset({_S.LEASED, _S.EXPIRED, _S.SUPERSEDED, _S.CANCELLED, _S.DEAD}),
+    _S.PENDING: frozenset({_S.LEASED, _S.EXPIRED, _S.UNCONFIRMED, _S.SUPERSEDED, _S.CANCELLED, _S.DEAD}),
     _S.LEASED: frozenset({_S.PENDING, _S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.DEAD}),
     **dict.fromkeys((_S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.SUPERSEDED), frozenset()),
     **dict.fromkeys((_S.SUPPRESSED, _S.CANCELLED, _S.DEAD), frozenset()),

@@ -61,6 +61,20 @@ async def check_waiting(outbox: Outbox) -> None:
     same("a lane whose second may go", (ids(lease), lease.next_at), (["01"], START + 2 * MINUTE))
 
 
+async def check_doubt(outbox: Outbox) -> None:
+    """Who asks only for what surely was never shown gets no more, and is told what that kept back."""
+    told = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
+    await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(told))))
+    (doubtful,) = (await outbox.do(Lease(LANE, START))).parcels
+    back = verdict(doubtful.delivery, _S.PENDING, may_repeat=True, not_before=START + MINUTE)
+    await outbox.do(Settle((back,)))
+    sure = await outbox.do(Lease(LANE, START, limit=9, sure_only=True))
+    same("what was never shown", (ids(sure), sure.has_doubtful), (["02"], False))
+    sure = await outbox.do(Lease(LANE, START + MINUTE, limit=9, sure_only=True))
+    same("what is kept back by doubt", sure, Leased((), (), None, has_doubtful=True))
+    same("without doubt", ids(await outbox.do(Lease(LANE, START + MINUTE, limit=9))), ["00"])
+
+
 async def check_validity(outbox: Outbox) -> None:
     """What is no longer valid expires instead of being lent; `Expire` sweeps in pages, and all lanes."""
     lives = {"01": 1, "02": 5, "03": 2, "04": 9}
@@ -140,6 +154,7 @@ LANE_CHECKS = (
     check_order,
     check_sequences,
     check_waiting,
+    check_doubt,
     check_validity,
     check_express,
     check_lifting,

@@ -67,6 +67,8 @@ class Leased(NamedTuple):
     expired: tuple[Delivery, ...]
     next_at: datetime | None
     """The earliest `not_before` among the deliveries that were passed over for it; None where there were none."""
+    has_doubtful: bool = False
+    """Whether one was passed over for nothing but that it may repeat."""
 
 
 class Message(NamedTuple):
@@ -114,7 +116,8 @@ class Lease(Command[Leased], frozen=True):
     """Lend the first deliveries of a lane for sending. Answer: `Leased`.
 
     They are taken by rank, then by acceptance; left out are those whose `not_before` has not come and those whose
-    sequence is in flight or has an earlier one waiting. Those whose `valid_until` has come expire instead.
+    sequence is in flight or has an earlier one waiting. Those whose `valid_until` has come expire instead, or are
+    unconfirmed where they may have been shown.
     """
 
     destination: str
@@ -122,6 +125,8 @@ class Lease(Command[Leased], frozen=True):
     limit: int = 1
     express: bool = False
     """Only URGENT and HIGH ones, looked for near the head of the lane."""
+    sure_only: bool = False
+    """Only those that were surely never shown."""
 
 
 class Settle(Command[list[Delivery]], frozen=True):
@@ -131,7 +136,10 @@ class Settle(Command[list[Delivery]], frozen=True):
 
 
 class Expire(Command[list[Delivery]], frozen=True):
-    """Expire pending deliveries whose `valid_until` has come, at most `limit`. Answer: those deliveries."""
+    """Expire pending deliveries whose `valid_until` has come, at most `limit`. Answer: those deliveries.
+
+    One that may have been shown is unconfirmed instead.
+    """
 
     now: datetime
     limit: int = 500

@@ -17,6 +17,12 @@ from signalpost.domain.priority import NotificationPriority
 EXPRESS_DEPTH = 256
 """How far from the head of a lane an express lease looks."""
 
+EXPIRED = "its validity ended before it could be sent"
+"""The reason of a delivery that expired while it waited."""
+
+OUTLIVED = "its validity ended before it could be tried again, and an earlier attempt may have been shown"
+"""The reason of one that waited after an attempt of which nobody knows the outcome."""
+
 
 class Row(NamedTuple):
     """A delivery as a store keeps it: with what tells its order and whether it can be replaced."""
@@ -40,6 +46,12 @@ class Row(NamedTuple):
     def moved(self, state: DeliveryState, reason: str | None) -> "Row":
         """This row in another state, for a reason."""
         return Row(self.number, self.event, self.delivery._replace(state=state, reason=reason))
+
+    def outlived(self) -> "Row":
+        """This row when its `valid_until` has come: nobody knows that it was not shown where it may have been."""
+        if self.delivery.may_repeat:
+            return self.moved(DeliveryState.UNCONFIRMED, OUTLIVED)
+        return self.moved(DeliveryState.EXPIRED, EXPIRED)
 
 
 class Waiting:
@@ -95,6 +107,7 @@ class Choice(NamedTuple):
     taken: tuple[Row, ...]
     expired: tuple[Row, ...]
     next_at: datetime | None
+    has_doubtful: bool
 
 
 def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choice:
@@ -106,12 +119,13 @@ def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choic
     taken: list[Row] = []
     expired: list[Row] = []
     next_at: datetime | None = None
+    has_doubtful = False
     for row in islice(rows, EXPRESS_DEPTH if lease.express else None):
         if len(taken) >= lease.limit:
             break
         delivery = row.delivery
         if delivery.valid_until <= lease.now:
-            expired.append(row.moved(DeliveryState.EXPIRED, EXPIRED))
+            expired.append(row.outlived())
             continue
         if delivery.sequence in met:
             continue
@@ -121,12 +135,11 @@ def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choic
         if delivery.not_before is not None and delivery.not_before > lease.now:
             next_at = delivery.not_before if next_at is None else min(next_at, delivery.not_before)
             continue
+        if lease.sure_only and delivery.may_repeat:
+            has_doubtful = True
+            continue
         taken.append(row.moved(DeliveryState.LEASED, delivery.reason))
-    return Choice(tuple(taken), tuple(expired), next_at)
-
-
-EXPIRED = "its validity ended before it could be sent"
-"""The reason of a delivery that expired while it waited."""
+    return Choice(tuple(taken), tuple(expired), next_at, has_doubtful)
 
 
 def _lifted(row: Row, rank: int, priority: NotificationPriority) -> Row:

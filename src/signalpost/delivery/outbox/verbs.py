@@ -33,7 +33,7 @@ from signalpost.delivery.outbox.commands import (
     Stats,
     StreamState,
 )
-from signalpost.delivery.outbox.lanes import EXPIRED, Row, Waiting, choose
+from signalpost.delivery.outbox.lanes import Row, Waiting, choose
 from signalpost.delivery.outbox.tables import Key, Tables
 from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
@@ -123,7 +123,7 @@ def _lease(tables: Tables, lease: Lease) -> Leased:
         tables.move([*choice.expired, *lent, *damaged], was=_PENDING)
         expired += _deliveries(choice.expired)
         if parcels or not damaged:
-            return Leased(tuple(parcels), expired, choice.next_at)
+            return Leased(tuple(parcels), expired, choice.next_at, choice.has_doubtful)
 
 
 def _settle(tables: Tables, run: Iterable[Settle]) -> list[list[Delivery]]:
@@ -189,7 +189,7 @@ def _named(verdict: Settlement, fallback: NewDelivery) -> DeliveryId:
 
 
 def _expire(tables: Tables, command: Expire) -> list[Delivery]:
-    rows = [row.moved(DeliveryState.EXPIRED, EXPIRED) for row in tables.overdue(command.now, command.limit)]
+    rows = [row.outlived() for row in tables.overdue(command.now, command.limit)]
     tables.move(rows, was=_PENDING)
     return [row.delivery for row in rows]
 

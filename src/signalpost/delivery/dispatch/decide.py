@@ -6,15 +6,17 @@
     Unavailable                     pending, after a backoff; counts one
     Unconfirmed, answered (5xx)     pending, after a backoff; counts one, and may have been shown
     Unconfirmed, unanswered         the same, and counts as unanswered: the second one ends as unconfirmed
+                                    (the lane tries it again only after the far end has answered something)
     lapsed                          pending, after a backoff; counts one, and may have been shown: its holder is gone,
                                     which says nothing about the far end
     cut off at valid_until          unconfirmed
     interrupted by a stop           pending; counts no attempt, but may have been shown
     unsent                          pending, as if it had never been leased
 
-Pending is only what can still be sent: with MOST_ATTEMPTS counted it is dead, and where it could only be sent after its
-`valid_until` it is expired; both are unconfirmed instead if it may have been shown. See
-docs/why/0010-evidence-and-decision.md.
+Pending is only what can still be sent. With MOST_ATTEMPTS counted it is dead, and where it could only be sent after its
+`valid_until` it is expired; both are unconfirmed instead if it may have been shown. But what got an answer each time,
+and a 5xx the last time, is dead: the far end cannot bear it, and says so. What is to be sent at most once is unconfirmed
+as soon as it may have been shown. See docs/why/0010-evidence-and-decision.md.
 """
 
 from datetime import datetime, timedelta
@@ -50,8 +52,30 @@ _REASONS = {
 }
 
 
-def decide(delivery: Delivery, known: Known, now: datetime, jitter: float, backoff: Backoff = BACKOFF) -> Settlement:
+def decide(
+    delivery: Delivery,
+    known: Known,
+    now: datetime,
+    jitter: float,
+    backoff: Backoff = BACKOFF,
+    *,
+    at_most_once: bool = False,
+) -> Settlement:
     """The verdict on a leased delivery, without its attempt and its message, which the caller adds."""
+    verdict = _usual(delivery, known, now, jitter, backoff)
+    if at_most_once and verdict.state is DeliveryState.PENDING and leaves_doubt(known):
+        return verdict._replace(
+            state=DeliveryState.UNCONFIRMED, not_before=None, reason=f"{verdict.reason} (it is sent at most once)"
+        )
+    return verdict
+
+
+def leaves_doubt(known: Known) -> bool:
+    """Whether the message may have been shown, and nobody knows."""
+    return known is not Ending.UNSENT and not isinstance(known, Receipt | Rejected | Throttled | Unavailable)
+
+
+def _usual(delivery: Delivery, known: Known, now: datetime, jitter: float, backoff: Backoff) -> Settlement:
     match known:
         case Receipt():
             return _ended(delivery, DeliveryState.DELIVERED, None, tried=1)
@@ -61,8 +85,13 @@ def decide(delivery: Delivery, known: Known, now: datetime, jitter: float, backo
             return _again(delivery, reason, now, timedelta(seconds=bounded(seconds)))
         case Unavailable(reason=reason):
             return _again(_tried(delivery), reason, now, _wait(delivery, jitter, backoff))
-        case Unconfirmed(reason=reason, is_answered=is_answered):
-            return _maybe(delivery, reason, now, _wait(delivery, jitter, backoff), unanswered=not is_answered)
+        case Unconfirmed(reason=reason, is_answered=True):
+            if delivery.attempts + 1 >= MOST_ATTEMPTS and not delivery.unanswered:
+                shown = delivery._replace(may_repeat=True)
+                return _ended(shown, DeliveryState.DEAD, f"{reason}{_of_most(MOST_ATTEMPTS)}", tried=1)
+            return _maybe(delivery, reason, now, _wait(delivery, jitter, backoff), unanswered=False)
+        case Unconfirmed(reason=reason):
+            return _maybe(delivery, reason, now, _wait(delivery, jitter, backoff), unanswered=True)
         case Ending.CUT_OFF:
             shown = delivery._replace(may_repeat=True, unanswered=delivery.unanswered + 1)
             return _ended(shown, DeliveryState.UNCONFIRMED, _REASONS[known], tried=1)
@@ -87,7 +116,7 @@ def _again(delivery: Delivery, reason: str | None, now: datetime, wait: timedelt
     """Pending, unless there can be no further try."""
     if delivery.attempts >= MOST_ATTEMPTS:
         state = DeliveryState.UNCONFIRMED if delivery.may_repeat else DeliveryState.DEAD
-        return _ended(delivery, state, f"{reason} (attempt {delivery.attempts} of {MOST_ATTEMPTS})")
+        return _ended(delivery, state, f"{reason}{_of_most(delivery.attempts)}")
     not_before = None if wait is None else now + wait
     if (not_before or now) >= delivery.valid_until:
         state = DeliveryState.UNCONFIRMED if delivery.may_repeat else DeliveryState.EXPIRED
@@ -105,6 +134,10 @@ def _ended(delivery: Delivery, state: DeliveryState, reason: str | None, tried: 
         may_repeat=delivery.may_repeat,
         reason=reason,
     )
+
+
+def _of_most(attempts: int) -> str:
+    return f" (attempt {attempts} of {MOST_ATTEMPTS})"
 
 
 def _tried(delivery: Delivery) -> Delivery:

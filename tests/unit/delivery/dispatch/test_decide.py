@@ -51,7 +51,7 @@ def verdict(of: Delivery, known: Known, jitter: float = 1.0) -> tuple[object, ..
 
 
 FRESH, SHOWN = delivery(), delivery(3, 1, may_repeat=True)
-LAST, LAST_SHOWN = delivery(11), delivery(11, may_repeat=True)
+LAST, LAST_SHOWN, LAST_SILENT = delivery(11), delivery(11, may_repeat=True), delivery(11, 1, may_repeat=True)
 SHORT, SHORT_SHOWN = delivery(seconds=1), delivery(seconds=1, may_repeat=True)
 OVER, OVER_SHOWN = delivery(seconds=0), delivery(seconds=0, may_repeat=True)
 
@@ -79,7 +79,9 @@ OVER, OVER_SHOWN = delivery(seconds=0), delivery(seconds=0, may_repeat=True)
         (SHORT_SHOWN, DOWN, ("unconfirmed", None, 1, 0, True)),
         (FRESH, BROKEN, ("pending", 1.0, 1, 0, True)),
         (SHOWN, BROKEN, ("pending", 8.0, 4, 1, True)),
-        (LAST, BROKEN, ("unconfirmed", None, 12, 0, True)),
+        (LAST, BROKEN, ("dead", None, 12, 0, True)),
+        (LAST_SHOWN, BROKEN, ("dead", None, 12, 0, True)),
+        (LAST_SILENT, BROKEN, ("unconfirmed", None, 12, 1, True)),
         (SHORT, BROKEN, ("unconfirmed", None, 1, 0, True)),
         (FRESH, SILENT, ("pending", 1.0, 1, 1, True)),
         (SHOWN, SILENT, ("unconfirmed", None, 4, 2, True)),
@@ -103,6 +105,20 @@ OVER, OVER_SHOWN = delivery(seconds=0), delivery(seconds=0, may_repeat=True)
 )
 def test_each_outcome_has_its_verdict(of: Delivery, known: Known, expected: tuple[object, ...]) -> None:
     assert verdict(of, known) == expected
+
+
+@pytest.mark.parametrize("known", [BROKEN, SILENT, LAPSED, INTERRUPTED, CUT_OFF])
+def test_what_is_sent_at_most_once_is_unconfirmed_as_soon_as_it_may_have_been_shown(known: Known) -> None:
+    settled = decide(FRESH, known, NOW, 1.0, at_most_once=True)
+    assert (settled.state, settled.not_before, settled.may_repeat) == (UNCONFIRMED, None, True)
+    assert settled.attempts == decide(FRESH, known, NOW, 1.0).attempts
+    if known is not CUT_OFF:
+        assert str(settled.reason).endswith(" (it is sent at most once)")
+
+
+@pytest.mark.parametrize("known", [RECEIPT, REFUSED, GONE, BUSY, DOWN, UNSENT])
+def test_what_is_sent_at_most_once_is_tried_again_where_it_surely_was_not_shown(known: Known) -> None:
+    assert decide(FRESH, known, NOW, 1.0, at_most_once=True) == decide(FRESH, known, NOW, 1.0)
 
 
 def every_settlement() -> list[tuple[Delivery, Known, Settlement]]:

@@ -25,6 +25,15 @@ program = subprocess.Popen(["sleep", "300"], close_fds=False)
 print(program.pid, flush=True)
 sys.stdin.read()
 """
+HAS_A_CHILD = """
+import os, sys, time
+from signalpost.delivery.outbox.sqlite import SqliteCore
+core = SqliteCore(sys.argv[1])
+if (child := os.fork()) == 0:
+    time.sleep(300)
+print(child, flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -75,15 +84,16 @@ def test_children_of_a_busy_process_can_all_put_and_harm_nothing(tmp_path: Path)
     assert last == count, "no number was given twice, and none was lost"
 
 
-def test_a_program_that_was_started_does_not_keep_the_folder_when_its_starter_dies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", [STARTS_A_PROGRAM, HAS_A_CHILD], ids=["a program", "a child"])
+def test_what_was_started_does_not_keep_the_folder_when_its_starter_dies(tmp_path: Path, program: str) -> None:
     store = tmp_path / "outbox.db"
-    command = [sys.executable, "-c", STARTS_A_PROGRAM, str(store)]
+    command = [sys.executable, "-c", program, str(store)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        program = int(process.stdout.readline())
+        started = int(process.stdout.readline())
         process.kill()
         process.wait(PATIENCE)
         try:
             SqliteCore(store).close()
         finally:
-            os.kill(program, signal.SIGKILL)
+            os.kill(started, signal.SIGKILL)

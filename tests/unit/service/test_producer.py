@@ -22,7 +22,7 @@ from signalpost import (
 )
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.outbox import threaded
-from signalpost.delivery.outbox.commands import Cancel, SaveFacts
+from signalpost.delivery.outbox.commands import Cancel, NewDelivery, NewNotification, Put, SaveFacts
 from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.owner_fact import OWNER
@@ -114,6 +114,38 @@ async def test_a_producer_takes_over_when_the_owner_stops_and_delivers_what_it_l
     assert [each.state for each in await producer.deliveries(more.id)] == ["delivered"]
     assert producer.get_metrics()["queue_depth"] == 0
     await producer.stop()
+
+
+async def test_the_heir_routes_by_its_own_configuration(config_for: ConfigFor) -> None:
+    heard = Heard(TookOver)
+    owner = AsyncNotificationService(config_for("signals-free"))
+    await owner.start()
+    async with AsyncNotificationService(config_for("signals-premium"), listeners=[heard]) as heir, asyncio.timeout(30):
+        assert not await heir.queue_notification(signal(), user_tier="premium")
+        await owner.stop()
+        await heard.came.wait()
+        assert await heir.queue_notification(signal(), user_tier="premium")
+        assert not await heir.queue_notification(signal())
+
+
+async def test_what_another_routed_to_a_lower_tier_is_not_shown(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    """P10: a row that an owner with other tiers, or a fault, left for this destination."""
+    told = Notification(
+        id="1",
+        payload=signal(),
+        event="new",
+        priority=NotificationPriority.HIGH,
+        user_tier=UserTier.PREMIUM,
+        accepted_at=clock.now(),
+        valid_until=signal().valid_until,
+    )
+    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as other:
+        put = Put((NewNotification(told, (NewDelivery("signals-free", 0),), told.valid_until),))
+        await other._running.outbox.do(put)  # type: ignore[union-attr]
+        async with asyncio.timeout(30):
+            while [each.state for each in await owner.deliveries("1")] != ["dead"]:
+                await asyncio.sleep(0)
+    assert shown(sandbox, "signals-free") == []
 
 
 async def test_who_has_no_webhook_never_takes_over_and_tells_that_nobody_delivers(

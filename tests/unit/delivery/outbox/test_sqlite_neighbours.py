@@ -80,6 +80,21 @@ def test_a_number_that_another_used_again_lends_no_older_notification(owner: Sql
     assert owner.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)
 
 
+def test_where_the_last_ones_were_deleted_and_numbers_begin_anew_nothing_is_missed(
+    owner: SqliteCore, tmp_path: Path
+) -> None:
+    for name in ("01", "02", "03"):
+        told = new(notification(name))
+        off = tuple(each._replace(state=DeliveryState.SUPPRESSED) for each in told.deliveries)
+        owner.apply([Put((told._replace(deliveries=off),))])
+    for commands in ([Prune(LATER, LATER)], [Put((new(notification("04")),))]):
+        other = SqliteCore(tmp_path / "outbox.db", owns=False)
+        other.apply(commands)
+        other.close()
+    owner.look()
+    assert owner.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)
+
+
 def test_a_number_that_a_batch_took_back_lends_no_other_notification(owner: SqliteCore, beside: SqliteCore) -> None:
     with pytest.raises(StoreFailed):
         owner.apply([Put((new(notification("01")), new(notification("02"), 0, LANE, LANE)))])

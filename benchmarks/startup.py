@@ -16,11 +16,12 @@ def rows() -> Iterator[Row]:
             "strategy": process("-c", "from signalpost import Candle, MAUnifiedStrategy, Signal"),
             "aiohttp": process("-c", "import aiohttp"),
             "service": process("-c", "from signalpost import AsyncNotificationService"),
+            "running": process("-c", "import signalpost.service.running"),
             "help": process("-m", "signalpost", "--help"),
         },
         rounds=ROUNDS,
     )
-    bare, strategy, aiohttp, service, helped = (each * 1e3 for each in taken.values())
+    bare, strategy, aiohttp, service, running, helped = (each * 1e3 for each in taken.values())
     longer = service / aiohttp
     yield Row("python -c pass", f"{bare:.0f} ms", "the floor", None)
     yield Row("from signalpost import Candle, MAUnifiedStrategy, Signal", f"+{strategy - bare:.0f} ms", "", None)
@@ -28,3 +29,4 @@ def rows() -> Iterator[Row]:
     yield Row("import aiohttp", f"{aiohttp:.0f} ms", "the other floor", None)
     yield Row("from signalpost import AsyncNotificationService", f"{service:.0f} ms", "", None)
     yield Row("", f"{longer:.2f} x", "at most 1.4 x import aiohttp", longer <= 1.4)
+    yield Row("and what its start loads beside", f"{running:.0f} ms", f"{running / aiohttp:.2f} x import aiohttp", None)

@@ -28,8 +28,6 @@ HEAVY_ROOMS = {
     "integration.functions",
     "integration.integration",
     "integration.log_handler",
-    "service.health",
-    "service.service",
     "sinks.discord.service",
     "startup",
 }

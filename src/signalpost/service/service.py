@@ -6,7 +6,7 @@ Everything in here belongs to one event loop. What a strategy calls from elsewhe
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from signalpost.config import Config
 from signalpost.delivery.outbox.commands import Find, StreamState
@@ -20,9 +20,11 @@ from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import StoreClosed
 from signalpost.service.health import Health, HealthStatus, Role, Trouble
-from signalpost.service.running import Running
 from signalpost.telemetry.log import log, logger
 from signalpost.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from signalpost.service.running import Running
 
 STOP_WITHIN = 10.0
 """Seconds that leaving `async with` waits for deliveries."""
@@ -59,6 +61,8 @@ class AsyncNotificationService:
         """
         if self._here is not None:
             return
+        from signalpost.service.running import Running  # with the network and the store: not before they are needed
+
         self._running = running = await Running.begin(self.config, self._emit, self._metrics)
         if running.role is Role.PRODUCER and running.knows_owner:
             logger.info("%s is delivered from by another process: this one is a producer", self.config.home)
@@ -204,13 +208,13 @@ class AsyncNotificationService:
         return self.health().status is HealthStatus.HEALTHY
 
     @property
-    def _here(self) -> Running | None:
+    def _here(self) -> "Running | None":
         """What runs, and was started by this process: a child made by `fork` has only the memory of it."""
         running = self._running
         return running if running is not None and running.process == os.getpid() else None
 
     @property
-    def _started(self) -> Running:
+    def _started(self) -> "Running":
         if (running := self._here) is None:
             raise StoreClosed(self._does_not_run)
         return running

@@ -16,6 +16,8 @@ _ANSWERS = frozenset({Proof.SHOWN, Proof.REFUSED, Proof.WAIT, Proof.GONE})
 _IN_A_ROW = 5
 _ROUNDING = 1.01
 """Seconds: a wait that is told twice, in the header and in the body, is rounded up in one of them."""
+_MINUTE = 60.0
+_LONGEST_DOWN = 700.0
 _PATIENCE = 3.0
 """Seconds after which a request that was given up counts as a failure."""
 _WRITTEN_WITHIN = 60.0
@@ -31,6 +33,8 @@ def findings(evidence: Evidence) -> Iterator[str]:
             yield from _of_breaker(place, [request for request in requests if request.life == life])
     yield from _of_own_limits(evidence)
     yield from _of_waits(evidence)
+    for place in evidence.by_place:
+        yield from _of_the_minute(evidence, place)
 
 
 def _of_the_gone(evidence: Evidence, place: str, requests: list[Request]) -> Iterator[str]:
@@ -147,6 +151,28 @@ def _of_waits(evidence: Evidence) -> Iterator[str]:
             if request.began > waiting.ended:
                 early = waiting.ended + waiting.wait - request.began
                 yield f"{request.place} was asked {early:.2f} s before the wait was over that {waiting.place} asked for"
+
+
+def _of_the_minute(evidence: Evidence, place: str) -> Iterator[str]:
+    """No more in a minute than the operator wants, over restarts too; of a crash, what was not yet written is missing.
+
+    Not judged within a minute after a restart where the clock was set or stood still: the time of day tells a process
+    how long ago another one sent.
+    """
+    requests, limit = evidence.by_place[place], PLACES[place].messages_a_minute
+    births = [began for _, began, _, _ in evidence.witness.lives[1:]]
+    turned = [each.began for each in evidence.witness.troubles if each.kind in ("step", "suspend")]
+    first = 0
+    for number, request in enumerate(requests):
+        while requests[first].began + 2 * _MINUTE < request.began:
+            first += 1
+        since = request.began - _MINUTE
+        recent = sum(each.ended is None or each.ended > since for each in requests[first:number])
+        restarts = sum(since < birth <= request.began for birth in births)
+        if restarts and any(since - _LONGEST_DOWN < at < request.began for at in turned):
+            continue
+        if recent + 1 > limit + restarts * evidence.plan.workers:
+            yield f"{place} was asked {recent + 1} times in a minute until {request.began:.1f}, and {limit} are wanted"
 
 
 def _was_unseen(evidence: Evidence, request: Request, channel: str) -> bool:

@@ -7,6 +7,12 @@ from simulation.run import simulate
 
 KEPT = [
     pytest.param(20, 6, "memory", id="a lapse fills a slot of the next process"),
+    pytest.param(1016, 24, "memory", id="a delivery is revived twice"),
+    pytest.param(2228, 3, "memory", id="the breaker opens while a sender leases"),
+    pytest.param(2182, 3, "memory", id="a ban is answered while senders lease"),
+    pytest.param(2232, 3, "memory", id="a ban is answered while senders of other destinations lease"),
+    pytest.param(2090, 3, "memory", id="a wait is asked for while a sender leases"),
+    pytest.param(3182, 3, "memory", id="that a webhook is gone stood in a body that cannot be read"),
     pytest.param(8, 2, "memory", id="a page instead of an answer shows life to a probe"),
 ]
 

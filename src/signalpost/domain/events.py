@@ -5,6 +5,7 @@ docs/why/0015-one-emission-point.md.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 
 from signalpost.domain.delivery import Delivery
@@ -32,7 +33,8 @@ class SendEnded(NamedTuple):
 
     destination: str
     outcome: str
-    """`delivered`, or the evidence in one word: rejected, unavailable, throttled, unconfirmed."""
+    """`delivered`, or the evidence in one word: rejected, unavailable, throttled, unconfirmed; `lapsed` where the
+    process that sent it is gone. After the last two, nobody knows whether it was shown."""
     detail: str
     took_seconds: float
 
@@ -49,6 +51,8 @@ class BreakerMoved(NamedTuple):
 
     destination: str
     state: str
+    was: str = "closed"
+    """Its state before: to open from closed is a trip. One that is kept over a restart was open, and is."""
 
 
 class DestinationGone(NamedTuple):
@@ -56,6 +60,16 @@ class DestinationGone(NamedTuple):
 
     destination: str
     reason: str
+    at: datetime | None = None
+    """Since when it is known, which may be before this start."""
+
+
+class HostBanned(NamedTuple):
+    """A host refuses this address, and nothing is sent to it until then."""
+
+    host: str
+    reason: str
+    until: datetime
 
 
 class StoreMoved(NamedTuple):
@@ -72,5 +86,5 @@ class TookOver(NamedTuple):
     """What it delivers to."""
 
 
-Event = Taken | SendBegan | SendEnded | Settled | BreakerMoved | DestinationGone | StoreMoved | TookOver
+Event = Taken | SendBegan | SendEnded | Settled | BreakerMoved | DestinationGone | HostBanned | StoreMoved | TookOver
 Listener = Callable[[Event], None]

@@ -21,6 +21,9 @@ from signalpost.domain.value import Value, encoded
 Payload = Signal | Alert | MarketAnalysis | SystemStatus | Announcement
 """What a notification can be about."""
 
+KINDS = ("signal", "alert", "market_analysis", "system_status", "announcement")
+"""What a notification can be, by the name that it has in settings: the tag of its payload."""
+
 _VOLATILE = frozenset({"created_at", "updated_at", "known_at", "valid_until"})
 """Fields that default to the time of the call: two calls about the same thing differ in them."""
 
@@ -46,6 +49,11 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     """The id of the replay it belongs to; None for what happens now."""
     about: str | None = None
     """The destination that it is about, where it must not go."""
+
+    @property
+    def kind(self) -> str:
+        """Which of KINDS it is."""
+        return str(type(self.payload).__struct_config__.tag)
 
     @property
     def sequence(self) -> str:

@@ -86,12 +86,15 @@ class Throttled(Answered):
         status: int | None = None,
         code: int | None = None,
         rate: RateFacts | None = None,
+        is_ban: bool = False,
     ) -> None:
         super().__init__(reason, status=status, code=code, rate=rate)
         self.retry_after = retry_after
         """Seconds to wait."""
         self.scope = scope
         """What has to wait: `destination`, or `host` for everything that goes to the same host."""
+        self.is_ban = is_ban
+        """Whether this address is shut out, and did not merely ask too often a moment ago."""
 
 
 class Unconfirmed(Answered):

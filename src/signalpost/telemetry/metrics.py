@@ -9,6 +9,9 @@ from signalpost.domain.ticket import Outcome
 
 _FAILED = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.UNCONFIRMED)
 
+_AMBIGUOUS = ("unconfirmed", "lapsed")
+"""Outcomes after which nobody knows whether a message was shown."""
+
 
 class Metrics:
     """A listener that counts. Tickets are counted as notifications, everything after intake as deliveries."""
@@ -32,7 +35,7 @@ class Metrics:
                 self._open -= 1
             case SendEnded(_, outcome):
                 self._attempts[outcome] += 1
-            case BreakerMoved(_, "open"):
+            case BreakerMoved(_, "open", "closed"):
                 self._breaker_trips += 1
             case _:
                 pass
@@ -53,6 +56,7 @@ class Metrics:
             "notifications_failed": sum(self._settled[state] for state in _FAILED),
             "queue_depth": self._open,
             "circuit_breaker_trips": self._breaker_trips,
+            "attempts_ambiguous": sum(self._attempts[outcome] for outcome in _AMBIGUOUS),
             **{f"tickets_{outcome}": self._tickets[outcome] for outcome in Outcome},
             **{f"deliveries_{state}": self._settled[state] for state in DeliveryState if state.is_terminal},
             **{f"attempts_{outcome}": count for outcome, count in sorted(self._attempts.items())},

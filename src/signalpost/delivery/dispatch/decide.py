@@ -15,8 +15,8 @@
 
 Pending is only what can still be sent. With MOST_ATTEMPTS counted it is dead, and where it could only be sent after its
 `valid_until` it is expired; both are unconfirmed instead if it may have been shown. But what got an answer each time,
-and a 5xx the last time, is dead: the far end cannot bear it, and says so. What is to be sent at most once is unconfirmed
-as soon as it may have been shown. See docs/why/0010-evidence-and-decision.md.
+and a 5xx the last time, is dead: the far end cannot bear it, and says so. What is to be sent at most once is
+unconfirmed as soon as it may have been shown. See docs/why/0010-evidence-and-decision.md.
 """
 
 from datetime import datetime, timedelta
@@ -85,13 +85,8 @@ def _usual(delivery: Delivery, known: Known, now: datetime, jitter: float, backo
             return _again(delivery, reason, now, timedelta(seconds=bounded(seconds)))
         case Unavailable(reason=reason):
             return _again(_tried(delivery), reason, now, _wait(delivery, jitter, backoff))
-        case Unconfirmed(reason=reason, is_answered=True):
-            if delivery.attempts + 1 >= MOST_ATTEMPTS and not delivery.unanswered:
-                shown = delivery._replace(may_repeat=True)
-                return _ended(shown, DeliveryState.DEAD, f"{reason}{_of_most(MOST_ATTEMPTS)}", tried=1)
-            return _maybe(delivery, reason, now, _wait(delivery, jitter, backoff), unanswered=False)
-        case Unconfirmed(reason=reason):
-            return _maybe(delivery, reason, now, _wait(delivery, jitter, backoff), unanswered=True)
+        case Unconfirmed(is_answered=True):
+            return _failed(delivery, known.reason, now, _wait(delivery, jitter, backoff))
         case Ending.CUT_OFF:
             shown = delivery._replace(may_repeat=True, unanswered=delivery.unanswered + 1)
             return _ended(shown, DeliveryState.UNCONFIRMED, _REASONS[known], tried=1)
@@ -101,8 +96,16 @@ def _usual(delivery: Delivery, known: Known, now: datetime, jitter: float, backo
             return _again(delivery, delivery.reason, now, None)
         case Ending.LAPSED:
             return _maybe(delivery, _REASONS[known], now, _wait(delivery, jitter, backoff), unanswered=False)
-        case _:  # evidence of a kind that is not known: it may have been shown
+        case _:  # no answer, or evidence of a kind that is not known: it may have been shown
             return _maybe(delivery, str(known), now, _wait(delivery, jitter, backoff), unanswered=True)
+
+
+def _failed(delivery: Delivery, reason: str, now: datetime, wait: timedelta) -> Settlement:
+    """A 5xx: the far end answered, and may have shown it all the same."""
+    tried = _tried(delivery)._replace(may_repeat=True)
+    if tried.attempts >= MOST_ATTEMPTS and not tried.unanswered:
+        return _ended(tried, DeliveryState.DEAD, f"{reason}{_of_most(tried.attempts)}")
+    return _again(tried, reason, now, wait)
 
 
 def _maybe(delivery: Delivery, reason: str, now: datetime, wait: timedelta, *, unanswered: bool) -> Settlement:

@@ -5,16 +5,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import NamedTuple
 
 from signalpost import clock
+from signalpost.delivery.dispatch import lane_memory
 from signalpost.delivery.dispatch.decide import BACKOFF, Ending, decide
 from signalpost.delivery.dispatch.lane import Lane, Tools
+from signalpost.delivery.dispatch.lane_memory import place_of_host, place_of_webhook
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
-from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Parcel, Settle, Stats
+from signalpost.delivery.dispatch.standing import Standing
+from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Parcel, Settle, Settlement, Stats
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings, CircuitBreaker
@@ -22,7 +25,7 @@ from signalpost.delivery.pacing.host import Host
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
 from signalpost.delivery.pacing.pacer import Pacer
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
-from signalpost.domain.events import Event, Listener, Settled
+from signalpost.domain.events import Event, HostBanned, Listener, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
@@ -50,6 +53,8 @@ class LaneSettings(NamedTuple):
     limits: Limits = Limits()
     host: str = "discord.com"
     """Destinations of one host share its limits and its bans."""
+    webhook: str | None = None
+    """What tells the webhook from others, and is no secret: that it is gone is kept for it. None: for the name."""
     workers: int = 2
     breaker: BreakerSettings = USUAL
     backoff: Backoff = BACKOFF
@@ -69,17 +74,20 @@ class Dispatcher:
         jitter: Callable[[], float],
         emit: Listener,
         host_rate: Rate | None = HOST_RATE,
+        at_most_once: frozenset[str] = frozenset(),
     ) -> None:
         self._listener = emit
         self._jitter = jitter
+        self._at_most_once = at_most_once
         self._outbox = PatientOutbox(outbox, jitter=jitter, emit=self._emit)
         self._rest = asyncio.Event()
         self._nearer = asyncio.Event()
         self._known_until: list[datetime] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._has_recalled = False
-        hosts = {each.host: Host(host_rate) for each in lanes.values()}
-        self._lanes = {name: self._lane(name, each, hosts[each.host]) for name, each in lanes.items()}
+        self._hosts = {each.host: Host(host_rate, name=each.host) for each in lanes.values()}
+        self._standings: dict[str, Standing] = {}
+        self._lanes = {name: self._lane(name, each) for name, each in lanes.items()}
 
     @property
     def lanes(self) -> Mapping[str, Lane]:
@@ -100,10 +108,10 @@ class Dispatcher:
             return
         lapsed = await self._settle_lapsed()
         if not self._has_recalled:
-            facts = {name: await self._outbox.do(LoadFacts(name)) for name in self._lanes}
             for name, lane in self._lanes.items():
-                lane.recall(facts[name], lapsed[name])
-            self._has_recalled = True
+                facts_of_lane = await self._outbox.do(LoadFacts(name))
+                lane.far_end.recall_breaker(facts_of_lane, asyncio.get_running_loop().time())
+            await self._recall(lapsed)
         for lane in self._lanes.values():
             lane.start()
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep(), name="signalpost sweeper")
@@ -157,17 +165,35 @@ class Dispatcher:
         """Send to a destination again that was gone for good. Raises StoreFailed, and KeyError for one not known."""
         await self._lanes[destination].far_end.enable()
 
-    def _lane(self, name: str, settings: LaneSettings, host: Host) -> Lane:
+    async def _recall(self, lapsed: Mapping[str, int]) -> None:
+        """Take up what earlier processes kept: nothing, where not all of it can be read. Raises StoreFailed."""
+        banned = {name: await self._outbox.do(LoadFacts(place_of_host(name))) for name in self._hosts}
+        kept = {name: await lane.far_end.load(self._lanes.keys()) for name, lane in self._lanes.items()}
+        now, utc = asyncio.get_running_loop().time(), clock.now()
+        for name, host in self._hosts.items():
+            if (ban := lane_memory.ban(banned[name], utc)) is not None:
+                host.hold(ban, now)
+                host.is_kept = True
+                self._emit(HostBanned(name, ban.reason, utc + timedelta(seconds=ban.held_for)))
+        for name, lane in self._lanes.items():
+            lane.far_end.recall(kept[name], lapsed[name], now)
+        self._has_recalled = True
+
+    def _lane(self, name: str, settings: LaneSettings) -> Lane:
+        place = name if settings.webhook is None else place_of_webhook(settings.webhook)
         tools = Tools(
             sink=settings.sink,
             outbox=self._outbox,
-            pacer=Pacer(settings.limits, host),
+            pacer=Pacer(settings.limits, self._hosts[settings.host]),
             breaker=CircuitBreaker(settings.breaker),
+            standing=self._standings.setdefault(place, Standing(place)),
+            webhook=settings.webhook,
             backoff=settings.backoff,
             jitter=self._jitter,
             emit=self._emit,
             on_pending=self._expect,
             on_rest=self._rest.set,
+            at_most_once=self._at_most_once,
         )
         return Lane(name, tools, workers=settings.workers)
 
@@ -183,12 +209,17 @@ class Dispatcher:
         while parcels := await self._outbox.do(Find(states=_LEASED, limit=_PAGE)):
             now = clock.now()
             attempt = Attempt(now, now, Ending.LAPSED.value)
-            verdicts = (decide(parcel.delivery, Ending.LAPSED, now, self._jitter()) for parcel in parcels)
+            verdicts = (self._verdict_on_lapsed(parcel, now) for parcel in parcels)
             settled = await self._outbox.do(Settle(tuple(verdict._replace(attempt=attempt) for verdict in verdicts)))
             for parcel, delivery in _pairs(parcels, settled):
                 self._emit(Settled(delivery, parcel.notification))
+                self._emit(SendEnded(delivery.id.destination, Ending.LAPSED, delivery.reason or "", 0.0))
                 lapsed[delivery.id.destination] += 1
         return lapsed
+
+    def _verdict_on_lapsed(self, parcel: Parcel, now: datetime) -> Settlement:
+        is_once = parcel.notification.kind in self._at_most_once
+        return decide(parcel.delivery, Ending.LAPSED, now, self._jitter(), at_most_once=is_once)
 
     async def _come_to_rest(self) -> None:
         while True:

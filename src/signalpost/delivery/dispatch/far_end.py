@@ -1,22 +1,28 @@
 """What a lane knows of its far end: its pace, its breaker, and whether it is gone for good."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from datetime import timedelta
+from math import inf
 from typing import NamedTuple
 
 from signalpost import clock
 from signalpost.delivery.dispatch import attempt, lane_memory
 from signalpost.delivery.dispatch.attempt import Tried
+from signalpost.delivery.dispatch.breaker_fact import breaker_fact, read_breaker_fact
 from signalpost.delivery.dispatch.decide import Ending
+from signalpost.delivery.dispatch.doubt import Doubt
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
-from signalpost.delivery.outbox.commands import SaveFacts
+from signalpost.delivery.dispatch.standing import Gone, Standing
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.breaker import BreakerState, CircuitBreaker
-from signalpost.delivery.pacing.pacer import Pacer, Slot
-from signalpost.domain.delivery import DeliveryId
-from signalpost.domain.events import BreakerMoved, DestinationGone, Listener
+from signalpost.delivery.pacing.pacer import PaceMemory, Pacer, Slot
+from signalpost.domain.delivery import Delivery, DeliveryId
+from signalpost.domain.events import BreakerMoved, DestinationGone, HostBanned, Listener
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import Evidence, StoreFailed
-from signalpost.sinks.evidence import Rejected
+from signalpost.sinks.evidence import Rejected, Throttled, Unconfirmed
 from signalpost.sinks.port import Answer, Sink
 
 CLOCK_GRAIN = 0.005
@@ -29,6 +35,13 @@ class Request(NamedTuple):
 
     slot: Slot
     permit: int
+
+
+class Recalled(NamedTuple):
+    """What earlier processes knew of a far end."""
+
+    memory: PaceMemory
+    gone: Gone | None
 
 
 class FarEnd:
@@ -44,6 +57,8 @@ class FarEnd:
         pacer: Pacer,
         breaker: CircuitBreaker,
         *,
+        standing: Standing,
+        webhook: str | None,
         outbox: PatientOutbox,
         jitter: Callable[[], float],
         emit: Listener,
@@ -51,8 +66,8 @@ class FarEnd:
     ) -> None:
         self.pacer = pacer
         self.breaker = breaker
-        self.gone_for: str | None = None
-        """Why the destination is gone for good; None as long as it is not."""
+        self.doubt = Doubt()
+        self.standing = standing
         self.failed_last: DeliveryId | None = None
         """The delivery whose message failed last."""
         self._destination = destination
@@ -61,7 +76,14 @@ class FarEnd:
         self._jitter = jitter
         self._emit = emit
         self._on_change = on_change
-        self._is_gone_kept = False
+        self._is_breaker_kept = True
+        self._webhook = webhook
+        standing.follow(self._follow)
+
+    @property
+    def gone_for(self) -> str | None:
+        """Why the destination is gone for good; None as long as it is not."""
+        return None if self.standing.gone is None else self.standing.gone.reason
 
     @property
     def is_open(self) -> bool:
@@ -81,6 +103,12 @@ class FarEnd:
         """When a probe should begin; infinity where none is wanted."""
         return max(self.breaker.probe_at, self.pacer.ready_at(now, NotificationPriority.URGENT))
 
+    def question_at(self, now: float) -> float:
+        """When to ask whether it is alive, because something waits for an answer; infinity where nothing does."""
+        if self.is_open or self.doubt.has_answered:
+            return inf
+        return max(self.doubt.ask_at, self.pacer.ready_at(now, NotificationPriority.URGENT))
+
     def begin(self, now: float) -> Request:
         """A message begins."""
         return Request(self.pacer.begin(now), self.breaker.begin())
@@ -95,7 +123,7 @@ class FarEnd:
         self.breaker.give_back(request.permit)
         self.pacer.host.gave_back()
 
-    def end(self, request: Request, now: float, tried: Tried | None, first: DeliveryId) -> None:
+    def end(self, request: Request, now: float, tried: Tried | None, first: Delivery) -> None:
         """A message ended; `tried` is None where it was abandoned, which counts as a request all the same."""
         known = None if tried is None else tried.known
         self.pacer.end(request.slot, now + CLOCK_GRAIN, None if isinstance(known, Ending) else known)
@@ -103,15 +131,19 @@ class FarEnd:
         if is_failure is None:
             self.breaker.give_back(request.permit)
         else:
+            is_its_own = self._is_its_own(first, known)
             if is_failure:
-                self.failed_last = first
-            self._moved(self.breaker.record(request.permit, now, self._jitter(), is_failure=is_failure))
+                self.failed_last = first.id
+            jitter, permit = self._jitter(), request.permit
+            self._moved(self.breaker.record(permit, now, jitter, is_failure=is_failure, is_its_own=is_its_own))
+        self._learn(is_alive=is_failure is False)
         self._notice(known)
         self.pacer.host.ended()
 
     async def probe(self, now: Callable[[], float]) -> None:
         """Ask the far end, showing nothing, whether it is alive."""
         began = now()
+        self.doubt.begin(began, self._jitter())
         slot, permit = self.pacer.begin(began, is_probe=True), self.breaker.begin_probe(began)
         answer: Answer | Evidence | None = None
         try:
@@ -120,42 +152,108 @@ class FarEnd:
             self.pacer.end(slot, now() + CLOCK_GRAIN, answer)
             is_alive = answer is not None and attempt.is_alive(answer)
             self._moved(self.breaker.record_probe(permit, now(), self._jitter(), is_alive=is_alive))
+            self._is_breaker_kept = self._is_breaker_kept and not self.is_open  # when it probes next is kept as well
+            self.doubt.end(now())
+            self._learn(is_alive=is_alive)
             self._notice(answer)
             self.pacer.host.ended()
 
     async def remember(self, now: float) -> None:
         """Keep what should outlive a restart; that a store cannot keep the pace is no reason to wait."""
-        if self.gone_for is not None and not self._is_gone_kept:
-            await self._outbox.insist(SaveFacts(self._destination, lane_memory.gone_fact(self.gone_for)))
-            self._is_gone_kept = True
+        standing, host = self.standing, self.pacer.host
+        if standing.gone is not None and not standing.is_kept:
+            gone = standing.gone
+            await self._outbox.insist(SaveFacts(standing.place, lane_memory.gone_fact(gone)))
+            standing.is_kept = standing.gone is gone
+        if not host.is_kept and (ban := host.ban(now)) is not None:
+            until, fact = host.held_until, lane_memory.ban_fact(ban, clock.now())
+            await self._outbox.insist(SaveFacts(lane_memory.place_of_host(host.name), fact))
+            host.is_kept = host.held_until == until
+        await self._remember_breaker(now)
         memory = self.pacer.memory(now)
         if memory.ages or memory.held_for:
             with suppress(StoreFailed):
-                facts = lane_memory.pace_fact(memory, clock.now())
+                facts = lane_memory.pace_fact(memory, clock.now(), self._webhook)
                 await self._outbox.do(SaveFacts(self._destination, facts))
 
-    def recall(self, facts: Mapping[str, bytes], lapsed: int, now: float) -> None:
-        """Take up what an earlier process kept, and count the `lapsed` messages that it may just have sent."""
-        self.gone_for = lane_memory.gone_for(facts)
-        self._is_gone_kept = self.gone_for is not None
-        memory = lane_memory.pace(facts, clock.now())
+    async def load(self, names: Collection[str]) -> Recalled:
+        """What earlier processes kept. Raises StoreFailed.
+
+        `names` are the destinations that there are now. What the webhook sent under another name, which there is no
+        more, counts for this one.
+        """
+        outbox, standing = self._outbox, self.standing
+        known = await outbox.do(LoadFacts(standing.place))
+        facts = await outbox.do(LoadFacts(self._destination))
+        own = lane_memory.pace(facts, clock.now())
+        memory = own.memory
+        if own.webhook != self._webhook:  # another webhook has its own holds and its own channel
+            memory = PaceMemory(memory.ages, 0.0)
+        former = lane_memory.name(known)
+        if former is not None and former not in names:
+            facts = await outbox.do(LoadFacts(former))
+            moved = lane_memory.pace(facts, clock.now())
+            if moved.webhook == self._webhook:
+                memory = memory.joined(moved.memory)
+        if self._webhook is not None and former != self._destination:
+            await outbox.do(SaveFacts(standing.place, lane_memory.name_fact(self._destination)))
+        return Recalled(memory, lane_memory.gone(known))
+
+    def recall(self, kept: Recalled, lapsed: int, now: float) -> None:
+        """Take up what was kept, and count the `lapsed` messages that the last process may just have sent."""
+        memory = kept.memory
         self.pacer.recall(memory._replace(ages=(*memory.ages, *[0.0] * lapsed)), now)
+        self.standing.gone = self.standing.gone or kept.gone
+        if self.standing.gone is not None:
+            self._emit(DestinationGone(self._destination, *self.standing.gone))
+
+    def recall_breaker(self, facts: Mapping[str, bytes], now: float) -> None:
+        """Leave the far end alone as an earlier process did."""
+        memory = read_breaker_fact(facts, clock.now())
+        if memory is not None:
+            self._moved(self.breaker.recall(memory, now))
+            self._is_breaker_kept = True
+
+    async def _remember_breaker(self, now: float) -> None:
+        if not self._is_breaker_kept:
+            self._is_breaker_kept = True  # before it is written: what moves it meanwhile is to be written too
+            try:
+                fact = breaker_fact(self.breaker.memory(now), clock.now())
+                await self._outbox.do(SaveFacts(self._destination, fact))
+            except StoreFailed:
+                self._is_breaker_kept = False
 
     async def enable(self) -> None:
         """A person says that the destination is there again. Raises StoreFailed."""
-        await self._outbox.do(SaveFacts(self._destination, lane_memory.gone_fact(None)))
-        self.gone_for = None
-        self._is_gone_kept = False
+        await self._outbox.do(SaveFacts(self.standing.place, lane_memory.gone_fact(None)))
+        self.standing.enable()
+
+    def _follow(self) -> None:
+        """The webhook turned out to be gone, or is there again."""
+        if self.standing.gone is not None:
+            self._emit(DestinationGone(self._destination, *self.standing.gone))
         self._on_change()
 
     def _moved(self, state: BreakerState | None) -> None:
         if state is not None:
-            self._emit(BreakerMoved(self._destination, state))
+            self._is_breaker_kept = False
+            self._emit(BreakerMoved(self._destination, state, self.breaker.came_from))
+            self._on_change()
+
+    def _is_its_own(self, first: Delivery, known: object) -> bool:
+        """Whether a failure is more likely the message's than the far end's: see the breaker."""
+        if not (first.may_repeat and isinstance(known, Unconfirmed) and known.is_answered):
+            return False
+        return not self.is_on_trial or first.id == self.failed_last
+
+    def _learn(self, *, is_alive: bool) -> None:
+        if self.doubt.learn(is_alive=is_alive):
             self._on_change()
 
     def _notice(self, known: object) -> None:
-        """Stop sending where the destination turns out to be gone for good."""
-        if isinstance(known, Rejected) and known.is_gone and self.gone_for is None:
-            self.gone_for = known.reason
-            self._emit(DestinationGone(self._destination, known.reason))
-            self._on_change()
+        """Stop sending where the destination turns out to be gone for good, or the host bans this address."""
+        if isinstance(known, Rejected) and known.is_gone:
+            self.standing.end(Gone(known.reason, clock.now()))
+        if isinstance(known, Throttled) and known.is_ban:
+            until = clock.now() + timedelta(seconds=bounded(known.retry_after))
+            self._emit(HostBanned(self.pacer.host.name, known.reason, until))

@@ -10,7 +10,7 @@ docs/why/0011-wait-first-lease-last.md.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import inf
 from typing import NamedTuple
@@ -23,7 +23,8 @@ from signalpost.delivery.dispatch.far_end import FarEnd, Request
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.dispatch.prospects import EXPRESS, LEVELS, NORMAL, URGENT, Prospects
 from signalpost.delivery.dispatch.sender import Sender
-from signalpost.delivery.outbox.commands import Bury, Lease, Parcel, Settle
+from signalpost.delivery.dispatch.standing import Standing
+from signalpost.delivery.outbox.commands import Lease, Parcel, Settle
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import CircuitBreaker
 from signalpost.delivery.pacing.pacer import Pacer
@@ -33,7 +34,6 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
 
-_BURIED_AT_ONCE = 500
 _log = logging.getLogger("signalpost")
 
 
@@ -44,6 +44,9 @@ class Tools(NamedTuple):
     outbox: PatientOutbox
     pacer: Pacer
     breaker: CircuitBreaker
+    standing: Standing
+    webhook: str | None
+    """What tells the webhook from others, and is no secret."""
     backoff: Backoff
     jitter: Callable[[], float]
     emit: Listener
@@ -51,6 +54,8 @@ class Tools(NamedTuple):
     """Told the `valid_until` of a delivery that goes back to waiting."""
     on_rest: Callable[[], None]
     """Told that the lane may have come to rest."""
+    at_most_once: frozenset[str] = frozenset()
+    """The kinds of notification that are not sent again once they may have been shown."""
 
 
 class Lane:
@@ -66,6 +71,8 @@ class Lane:
             tools.sink,
             tools.pacer,
             tools.breaker,
+            standing=tools.standing,
+            webhook=tools.webhook,
             outbox=tools.outbox,
             jitter=tools.jitter,
             emit=tools.emit,
@@ -94,16 +101,18 @@ class Lane:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing is in flight, and it is known that nothing can be delivered now."""
-        return not self._busy and (self.far_end.is_open or self._prospects.earliest > _now())
+        far_end = self.far_end
+        return not self._busy and (far_end.gone_for is not None or far_end.is_open or self._nothing_is_due)
+
+    @property
+    def _nothing_is_due(self) -> bool:
+        now, far_end = _now(), self.far_end
+        return self._prospects.earliest > now and (far_end.doubt.has_answered or far_end.doubt.ask_at > now)
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
         """The senders at work."""
         return [sender.task for sender in self._senders if sender.task is not None]
-
-    def recall(self, facts: Mapping[str, bytes], lapsed: int) -> None:
-        """Take up what an earlier process kept, and count what it may just have sent."""
-        self.far_end.recall(facts, lapsed, _now())
 
     def start(self) -> None:
         """Begin to send."""
@@ -154,23 +163,31 @@ class Lane:
         """Do the one thing that is due, or sleep until something is."""
         now, far_end = _now(), self.far_end
         if far_end.gone_for is not None:
-            at = self._prospects.earliest if sender is self._senders[0] else inf
-            await (self._sleep(sender, at) if at > now else self._bury(far_end.gone_for))
+            await self._sleep(sender, inf)  # what waits may follow another webhook, until it expires
         elif far_end.is_open:
             at = far_end.probe_at(now)
-            await (self._sleep(sender, at) if at > now else self._probe(sender))
+            await (self._sleep_until_free(sender, at) if at > now else self._probe(sender))
         else:
             at, level = self._next(sender, now)
-            await (self._sleep(sender, at) if at > now else self._take(sender, level, now))
+            ask_at = far_end.question_at(now)
+            if at <= now:
+                await self._take(sender, level, now)
+            elif ask_at <= now:
+                await self._ask(sender)
+            elif far_end.doubt.ask_at < inf:
+                await self._sleep_until_free(sender, min(at, ask_at))
+            else:
+                await self._sleep(sender, at)
 
     def _next(self, sender: Sender, now: float) -> tuple[float, NotificationPriority]:
         """When this sender can lease something next, and the lowest level that may be leased now."""
         at, ready, lowest = inf, inf, URGENT
-        for level in reversed(sender.levels):
+        levels = LEVELS if self.far_end.is_on_trial else sender.levels  # on trial, who comes first takes anything
+        for level in reversed(levels):
             if ready > now:  # once a level may leave, those above it may too
                 ready, lowest = self.far_end.ready_at(now, level), level
             at = min(at, max(ready, self._prospects.at(level)))
-        if now < at and any(self._prospects.at(level) <= now for level in sender.levels):
+        if now < at and any(self._prospects.at(level) <= now for level in levels):
             self.far_end.pacer.host.call_when_free(self._ring, at_end=at == inf)
         return at, lowest
 
@@ -178,6 +195,20 @@ class Lane:
         if not self._busy:
             self._tools.on_rest()
         await sender.sleep(until)
+
+    async def _sleep_until_free(self, sender: Sender, until: float) -> None:
+        """Sleep until then, or, where a question or a probe waits for a request to end, until one has."""
+        if until == inf:
+            self.far_end.pacer.host.call_when_free(self._ring, at_end=True)
+        await self._sleep(sender, until)
+
+    async def _ask(self, sender: Sender) -> None:
+        """Ask the far end, on whose answer it depends whether something can be delivered now."""
+        self._busy += 1
+        try:
+            await self._probe(sender)
+        finally:
+            self._busy -= 1
 
     async def _pause(self, sender: Sender) -> None:
         """Leave the store alone for a while, whatever rings."""
@@ -195,18 +226,6 @@ class Lane:
             sender.is_calling = False
         await self.far_end.remember(_now())
 
-    async def _bury(self, reason: str) -> None:
-        version = self._prospects.version
-        self._busy += 1
-        try:
-            buried = await self._tools.outbox.do(Bury(self.destination, reason, _BURIED_AT_ONCE))
-        finally:
-            self._busy -= 1
-        for delivery in buried:
-            self._tools.emit(Settled(delivery))
-        if len(buried) < _BURIED_AT_ONCE:
-            self._prospects.found_none(LEVELS, inf, version, self._in_flight.values())
-
     async def _take(self, sender: Sender, level: NotificationPriority, now: float) -> None:
         """Lease, send and settle one message; a slot that is not used is given back."""
         request = self.far_end.begin(now)
@@ -222,7 +241,7 @@ class Lane:
                 if not parcels or (tried is not None and tried.known is Ending.UNSENT):
                     self.far_end.give_back(request)
                 else:
-                    self.far_end.end(request, _now(), tried, parcels[0].delivery.id)
+                    self.far_end.end(request, _now(), tried, parcels[0].delivery)
             if tried is not None:
                 await self._conclude(parcels, tried)
                 await self.far_end.remember(_now())
@@ -233,8 +252,11 @@ class Lane:
         is_on_trial = self.far_end.is_on_trial
         version, in_flight = self._prospects.version, dict(self._in_flight)
         limit = 2 if is_on_trial else self._most_items
-        lease = Lease(self.destination, clock.now(), limit, express=level is not NORMAL)
+        doubt, is_express = self.far_end.doubt, level is not NORMAL
+        lease = Lease(self.destination, clock.now(), limit, express=is_express, sure_only=not doubt.has_answered)
         leased = await self._tools.outbox.do(lease)
+        if leased.has_doubtful:
+            doubt.wait_for_answer(_now())
         in_flight |= self._in_flight
         self._in_flight.update((parcel.delivery.id, parcel.delivery) for parcel in leased.parcels)
         for delivery in leased.expired:
@@ -263,6 +285,8 @@ class Lane:
         seconds = (min(each.valid_until for each in deliveries) - began_at).total_seconds()
         if self._is_stopping or seconds <= 0 or not self.far_end.still_allows(request, began):
             return Tried(Ending.UNSENT, began_at, began_at, 0.0)
+        if not self.far_end.doubt.has_answered and any(each.may_repeat for each in deliveries):
+            return Tried(Ending.UNSENT, began_at, began_at, 0.0)  # what was known changed while it was leased
         self._tools.emit(SendBegan(self.destination, deliveries))
         sender.is_calling = True
         try:
@@ -281,9 +305,14 @@ class Lane:
         """Settle what was leased, however long the store takes to be well."""
         tools, now = self._tools, clock.now()
         settlements = tuple(
-            decide(parcel.delivery, tried.known, now, tools.jitter(), tools.backoff)._replace(
-                attempt=tried.attempt(), message=tried.message(self.destination)
-            )
+            decide(
+                parcel.delivery,
+                tried.known,
+                now,
+                tools.jitter(),
+                tools.backoff,
+                at_most_once=parcel.notification.kind in tools.at_most_once,
+            )._replace(attempt=tried.attempt(), message=tried.message(self.destination))
             for parcel in parcels
         )
         settled = await tools.outbox.insist(Settle(settlements))

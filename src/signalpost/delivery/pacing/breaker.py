@@ -17,6 +17,12 @@ Measured elsewhere, and what is done here instead:
     half-open   the message is answered                                                    -> closed
     half-open   the message fails                                                          -> open
 
+A message may be what is wrong, and not the far end. So a 5xx to a message that had one before counts for nothing: the
+far end has answered something well in between, for otherwise it would not have been sent again. For the same reason the
+message on trial is another than the one that failed last; where nothing else waits, its 5xx leaves the trial open for
+the next that comes. Between messages the far end may be asked a question that shows nothing: that it fails is counted,
+that it is answered is not, for a far end may answer questions and take no messages.
+
 In an outage of 60 s that is 5 failures and about 15 probes. Where probes are answered and messages are not, each of
 these comes with a message.
 
@@ -37,6 +43,14 @@ class BreakerState(Word):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"
+
+
+class BreakerMemory(NamedTuple):
+    """What a breaker that is not closed should still know after a restart. Times are seconds."""
+
+    open_for: float
+    probe_in: float
+    interval: float
 
 
 class BreakerSettings(NamedTuple):
@@ -68,6 +82,10 @@ class CircuitBreaker:
 
     def __init__(self, settings: BreakerSettings = USUAL) -> None:
         self.state = BreakerState.CLOSED
+        self.came_from = BreakerState.CLOSED
+        """The state before this one."""
+        self.opened_at = 0.0
+        """When it last opened from closed."""
         self.trips = 0
         """How often it opened from closed."""
         self._settings = settings
@@ -76,7 +94,6 @@ class CircuitBreaker:
         self._seconds: deque[list[int]] = deque()
         """A second, its answers and its failures; those of the last `period`."""
         self._on_trial = False
-        self._opened_at = 0.0
         self._interval = 0.0
         self._probe_at = inf
         self._probe_began_at = 0.0
@@ -112,27 +129,56 @@ class CircuitBreaker:
         if permit == self._epoch:
             self._on_trial = False
 
-    def record(self, permit: int, now: float, jitter: float, *, is_failure: bool) -> BreakerState | None:
-        """A message ended: as a failure, or with an answer."""
+    def record(
+        self, permit: int, now: float, jitter: float, *, is_failure: bool, is_its_own: bool = False
+    ) -> BreakerState | None:
+        """A message ended: as a failure, perhaps of its own and not the far end's, or with an answer."""
         if permit != self._epoch:
             return None
-        if self.state is BreakerState.HALF_OPEN:
-            return self._open(now, jitter) if is_failure else self._move(BreakerState.CLOSED)
-        if self._count(now, is_failure=is_failure):
-            self.trips += 1
-            self._opened_at = now
-            self._interval = 0.0
-            self._probe_began_at = now
-            return self._open(now, jitter)
-        return None
+        if is_failure and is_its_own:
+            self._on_trial = False
+            return None
+        if self.state is BreakerState.HALF_OPEN and not is_failure:
+            return self._move(BreakerState.CLOSED)
+        return self._judge(now, jitter, is_failure=is_failure)
 
     def record_probe(self, permit: int, now: float, jitter: float, *, is_alive: bool) -> BreakerState | None:
-        """A probe ended: the far end is alive, or it is not."""
+        """A probe ended, or a question: the far end is alive, or it is not."""
         if permit != self._epoch:
             return None
+        if self.state is not BreakerState.OPEN:
+            return None if is_alive else self._judge(now, jitter, is_failure=True)
         if is_alive:
             return self._move(BreakerState.HALF_OPEN)
         self._plan_probe(now, jitter)
+        return None
+
+    def memory(self, now: float) -> BreakerMemory | None:
+        """What is worth keeping over a restart; nothing where it is closed."""
+        if self.state is BreakerState.CLOSED:
+            return None
+        probe_in = self._probe_at - now if self._probe_at < inf else 0.0
+        return BreakerMemory(now - self.opened_at, max(0.0, probe_in), self._interval)
+
+    def recall(self, memory: BreakerMemory, now: float) -> BreakerState:
+        """Be open as an earlier process was; no wait is longer than the longest there is."""
+        longest = self._settings.late_interval
+        self.opened_at = now - max(0.0, memory.open_for)
+        self._interval = min(max(0.0, memory.interval), longest)
+        self._probe_at = now + min(max(0.0, memory.probe_in), longest)
+        self.state = BreakerState.OPEN
+        return self._move(BreakerState.OPEN)
+
+    def _judge(self, now: float, jitter: float, *, is_failure: bool) -> BreakerState | None:
+        """Count an end, and open where that is enough; on trial one failure is."""
+        if self.state is BreakerState.HALF_OPEN:
+            return self._open(now, jitter)
+        if self._count(now, is_failure=is_failure):
+            self.trips += 1
+            self.opened_at = now
+            self._interval = 0.0
+            self._probe_began_at = now
+            return self._open(now, jitter)
         return None
 
     def _count(self, now: float, *, is_failure: bool) -> bool:
@@ -159,7 +205,7 @@ class CircuitBreaker:
 
     def _plan_probe(self, now: float, jitter: float) -> None:
         settings = self._settings
-        is_early = now - self._opened_at < settings.early
+        is_early = now - self.opened_at < settings.early
         longest = settings.early_interval if is_early else settings.late_interval
         self._interval = min(2 * self._interval or settings.first_interval, longest)
         wait = self._interval * (1 - settings.spread * (1 - jitter))
@@ -170,5 +216,5 @@ class CircuitBreaker:
         self._on_trial = False
         self._in_a_row = 0
         self._seconds.clear()
-        self.state = state
+        self.came_from, self.state = self.state, state
         return state

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import inf
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from signalpost.delivery.pacing.bucket import Bucket
@@ -13,6 +14,13 @@ REFUSALS_OF_A_HOST = 500
 """Refusals in 10 minutes that pause a host; Discord bans an address at 10,000."""
 
 
+class Ban(NamedTuple):
+    """That a host takes nothing from this address: why, and for how many seconds from now."""
+
+    reason: str
+    held_for: float
+
+
 class Channel:
     """What is limited together because it shows in one place, by a limit that no header tells."""
 
@@ -22,12 +30,18 @@ class Channel:
 
 
 class Host:
-    """What all destinations of one API host share. `rate` None assumes no limit of its own."""
+    """What all destinations of one API host share. `rate` None assumes no limit of its own.
 
-    def __init__(self, rate: Rate | None = HOST_RATE) -> None:
+    A ban, and any other wait that it asks for, holds them all; `is_kept` tells whether the outbox knows of it.
+    """
+
+    def __init__(self, rate: Rate | None = HOST_RATE, *, name: str = "") -> None:
+        self.name = name
         self.window = SlidingWindow(*rate, counts_beginnings=True) if rate else None
         self.refusals = SlidingWindow(REFUSALS_OF_A_HOST, REFUSALS_PERIOD)
         self.held_until = -inf
+        self.held_for_reason = ""
+        self.is_kept = True
         self.buckets: WeakValueDictionary[str, Bucket] = WeakValueDictionary()
         """By the scope that answers name; one that no destination uses any more is forgotten."""
         self.channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
@@ -38,6 +52,15 @@ class Host:
     def call_when_free(self, wake: Callable[[], None], *, at_end: bool) -> None:
         """Have `wake` called once, when the next slot is given back; with `at_end` also when the next request ends."""
         (self._at_end if at_end else self._at_return)[wake] = None
+
+    def hold(self, ban: Ban, now: float) -> None:
+        """Let nothing begin as long as the ban lasts, where that is longer than was known."""
+        if (until := now + ban.held_for) > self.held_until:
+            self.held_until, self.held_for_reason, self.is_kept = until, ban.reason, False
+
+    def ban(self, now: float) -> Ban | None:
+        """What holds all of them now; None where nothing does."""
+        return Ban(self.held_for_reason, self.held_until - now) if self.held_until > now else None
 
     def ended(self) -> None:
         """A request has ended: call those who wait for that."""

@@ -34,6 +34,11 @@ class PaceMemory(NamedTuple):
     channel: str | None = None
     """The channel that it is known to show in."""
 
+    def joined(self, other: "PaceMemory") -> "PaceMemory":
+        """What both remember, of one far end."""
+        ages = tuple(sorted(self.ages + other.ages, reverse=True))
+        return PaceMemory(ages, max(self.held_for, other.held_for), self.channel or other.channel)
+
 
 class Pacer:
     """Says when a destination's next request may begin, and learns from how each ended.
@@ -48,8 +53,8 @@ class Pacer:
         self._refusals = SlidingWindow(REFUSALS_OF_A_DESTINATION, REFUSALS_PERIOD)
         self._channel = Channel(limits.channel)
         self._channel_name: str | None = None
-        kept = max((window for window in (self._minute, self._channel.window) if window), key=_limit, default=None)
-        self._own = SlidingWindow(kept.limit, 60.0) if kept else None
+        own = limits.messages_a_minute or (limits.channel and limits.channel.limit)
+        self._own = SlidingWindow(own, 60.0) if own else None
         """Its own requests of the last minute, which others of the channel do not count."""
         self._bucket = Bucket(limits.burst)
         self._scope: str | None = None
@@ -168,7 +173,3 @@ class Pacer:
                 self._windows = self._all_windows()
             self._scope = facts.scope
         self._bucket.learn(facts, now)
-
-
-def _limit(window: SlidingWindow) -> int:
-    return window.limit

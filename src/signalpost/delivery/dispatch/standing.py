@@ -1,0 +1,44 @@
+"""Whether a webhook is gone for good, which all destinations that send through it know at once."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Gone(NamedTuple):
+    """That a far end is gone for good: why, and since when it is known."""
+
+    reason: str
+    at: datetime | None = None
+    """None where whoever kept it did not say."""
+
+
+class Standing:
+    """What is known of one webhook. `place` is where its facts are kept, in place of a destination's name."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.gone: Gone | None = None
+        """None as long as it is not gone."""
+        self.is_kept = True
+        """Whether the outbox holds what is known here."""
+        self._followers: list[Callable[[], None]] = []
+
+    def follow(self, call: Callable[[], None]) -> None:
+        """Have `call` called when it turns out to be gone, and when a person says that it is there again."""
+        self._followers.append(call)
+
+    def end(self, gone: Gone) -> None:
+        """It turned out to be gone; who says it first is believed."""
+        if self.gone is None:
+            self.gone, self.is_kept = gone, False
+            self._tell()
+
+    def enable(self) -> None:
+        """It is there again, and the outbox has been told."""
+        self.gone, self.is_kept = None, True
+        self._tell()
+
+    def _tell(self) -> None:
+        for call in self._followers:
+            call()

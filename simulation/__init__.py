@@ -4,7 +4,7 @@ A seed makes a plan: what is handed in and when, outages, crashes, clock steps, 
 intake, outbox, dispatcher and Discord sink through it; only the socket and the thread are replaced. Witnesses write
 down what happened at the three edges: the callers' tickets, the store's commits, the far end's requests and messages.
 A reader that shares no code with pacing or with `decide` then judges what the channels show. See
-docs/why/0021-deterministic-simulation.md.
+docs/why/0022-deterministic-simulation.md.
 
     plan        what will happen, from a seed            offers      what is handed in
     clocks      the true time, and the machine's         weather     which request meets which fault

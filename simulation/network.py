@@ -156,6 +156,8 @@ class Network:
             request.proof = fault.proves
         else:
             self._learn(request, answer)
+            if fault.body != "whole" and natural is Proof.GONE:
+                request.proof = Proof.REFUSED  # which kind of 404 or 401 it is stood in the body
 
 
 def _proof_of_error(error: BaseException, fault: Fault) -> Proof:

@@ -257,4 +257,5 @@ def configure_by_any_source(environment: Mapping[str, str]) -> None:
     assert_type(config.http, HttpAddress | None)
     assert_type(config.warnings, tuple[str, ...])
     assert_type(config.dry_run, bool)
+    assert_type(config.at_most_once, frozenset[str])
     assert_type([each.webhook_id for each in config.destinations], list[str | None])

@@ -10,7 +10,7 @@ from signalpost.config import STORE_FILE, Config, DestinationConfig, read_source
 from signalpost.config.data_folder import DataFolder, look_at
 from signalpost.config.known import SETTINGS
 from signalpost.config.reading import Reading
-from signalpost.config.spelling import retention_text
+from signalpost.config.spelling import at_most_once_text, retention_text
 from signalpost.config.tiers import USUAL_RANKS
 from signalpost.delivery.pacing.limits import Rate
 from signalpost.delivery.routing import Routing
@@ -72,6 +72,7 @@ def _settings(reading: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
         "workers": reading.workers,
         "limits": reading.pacing.has_limits,
         "reserve": reading.pacing.reserve,
+        "at_most_once": at_most_once_text(reading.at_most_once),
         "retention": retention_text(reading.retention),
         "http": "off" if reading.http is None else str(reading.http),
         "dry_run": reading.dry_run,

@@ -34,9 +34,9 @@ def _of_webhooks(names: Sequence[str]) -> Iterator[str]:
     elif names == [ONLY_DESTINATION]:
         yield f"only {ONLY_WEBHOOK} is set: all tiers and all alerts go to that one channel"
     else:
-        for usual in USUAL_DESTINATIONS:
-            if usual.name not in names:
-                yield f"{usual.variable} is not set: what would go to {usual.name} is refused"
+        missing = ", ".join(usual.name for usual in USUAL_DESTINATIONS if usual.name not in names)
+        if missing:
+            yield f"no webhook for {missing}: what would go there is refused"
 
 
 def _of_shared_webhooks(destinations: Sequence[DestinationConfig]) -> Iterator[str]:

@@ -38,11 +38,28 @@ DRY_RUN = Setting("dry_run", "SIGNALPOST_DRY_RUN", False, spelling.switch, bool,
 RETENTION = Setting(
     "retention", "SIGNALPOST_RETENTION", timedelta(days=30), spelling.retention, str, 'a time in quotes, such as "30d"'
 )
+AT_MOST_ONCE: Setting[frozenset[str]] = Setting(
+    "at_most_once",
+    "SIGNALPOST_AT_MOST_ONCE",
+    frozenset(),
+    spelling.at_most_once,
+    str,
+    'kinds in quotes, such as "signal, alert", or "none"',
+)
 HTTP: Setting[HttpAddress | None] = Setting(
     "http", "SIGNALPOST_HTTP", HttpAddress("127.0.0.1", 8750), spelling.http, str, '"HOST:PORT", or "off"'
 )
 
-SETTINGS: tuple[Setting[object], ...] = (HOME, WORKERS, LIMITS, RESERVE, RETENTION, HTTP, DRY_RUN)  # type: ignore[assignment]  # each of its own kind
+SETTINGS: tuple[Setting[object], ...] = (
+    HOME,
+    WORKERS,
+    LIMITS,
+    RESERVE,
+    AT_MOST_ONCE,
+    RETENTION,
+    HTTP,
+    DRY_RUN,
+)  # type: ignore[assignment]  # each of its own kind
 
 CONFIG_FILE = "SIGNALPOST_CONFIG"
 IN_A_FILE = "_FILE"

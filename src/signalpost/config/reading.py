@@ -33,6 +33,7 @@ class Reading(NamedTuple):
     tiers: Mapping[UserTier, Tier]
     workers: int
     pacing: Pacing
+    at_most_once: frozenset[str]
     retention: timedelta
     http: HttpAddress | None
     dry_run: bool
@@ -82,6 +83,7 @@ def _read(sources: Sources, environment: Mapping[str, str]) -> Reading:
         tiers=tiers,
         workers=sources.value(known.WORKERS),
         pacing=pacing,
+        at_most_once=sources.value(known.AT_MOST_ONCE),
         retention=sources.value(known.RETENTION),
         http=sources.value(known.HTTP),
         dry_run=dry_run,

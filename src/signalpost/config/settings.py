@@ -12,6 +12,7 @@ from signalpost.config.at_start import ONLY_DESTINATION, told_at_start
 from signalpost.config.destination import DestinationConfig, HttpAddress
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Tier
+from signalpost.domain.notification import KINDS
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
 
@@ -34,6 +35,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Senders a destination: with n, n - 1 take everything in order and one URGENT and HIGH; with 1, all in order."""
     host_rate: Rate | None = HOST_RATE
     """What all destinations of one host may send together; None assumes no limit."""
+    at_most_once: frozenset[str] = frozenset()
+    """The kinds of notification (`signalpost.domain.notification.KINDS`) that are not sent again once they may have
+    been shown: rather none than a repeat."""
     retention: timedelta = timedelta(days=30)
     """How long ended notifications are kept."""
     http: HttpAddress | None = HttpAddress("127.0.0.1", 8750)
@@ -46,6 +50,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the replay that this service delivers; None for what happens now."""
 
     def __post_init__(self) -> None:
+        if unknown := self.at_most_once.difference(KINDS):
+            raise InvalidConfiguration(f"at_most_once names {', '.join(sorted(unknown))}: known are {', '.join(KINDS)}")
         if self.dry_run and (real := [each.name for each in self.destinations if each.webhook_id is not None]):
             raise InvalidConfiguration(
                 f"a dry run cannot send to Discord, and {', '.join(real)} would: give it a webhook "
@@ -82,6 +88,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             tiers=reading.tiers,
             workers=reading.workers,
             host_rate=HOST_RATE if reading.pacing.has_limits else None,
+            at_most_once=reading.at_most_once,
             retention=reading.retention,
             http=reading.http,
             dry_run=reading.dry_run,

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from signalpost.config.destination import HttpAddress
+from signalpost.domain.notification import KINDS
 from signalpost.errors import InvalidConfiguration
 
 MOST_WORKERS = 16
@@ -83,6 +84,22 @@ def retention_text(kept: timedelta) -> str:
     """A time as `retention` takes it."""
     hours = kept // _UNITS["h"]
     return f"{hours}h" if hours % 24 else f"{hours // 24}d"
+
+
+def at_most_once(text: str) -> frozenset[str]:
+    """Kinds of notification, with commas between them; `none` for none of them."""
+    words = [word.strip().lower().replace("-", "_") for word in text.split(",")]
+    if words == ["none"]:
+        return frozenset()
+    for word in words:
+        if word not in KINDS:
+            raise InvalidConfiguration(f"{shown(word)} is no kind: give some of {', '.join(KINDS)}, or none")
+    return frozenset(words)
+
+
+def at_most_once_text(kinds: frozenset[str]) -> str:
+    """Kinds as `at_most_once` takes them."""
+    return ", ".join(kind for kind in KINDS if kind in kinds) or "none"
 
 
 def http(text: str) -> HttpAddress | None:

@@ -44,11 +44,19 @@ class Delivering(NamedTuple):
                     Audience(discord.webhook(each.name), each.name, routing),
                     limits=each.limits,
                     host=each.address.host,
+                    webhook=each.address.identity,
                     workers=config.workers,
                 )
                 for each in config.destinations
             }
-            dispatcher = Dispatcher(outbox, lanes, jitter=random, emit=emit, host_rate=config.host_rate)
+            dispatcher = Dispatcher(
+                outbox,
+                lanes,
+                jitter=random,
+                emit=emit,
+                host_rate=config.host_rate,
+                at_most_once=config.at_most_once,
+            )
             await dispatcher.start()
         except BaseException:
             await discord.close()

@@ -44,6 +44,7 @@ def test_each_setting_is_shown_with_its_value_and_where_it_is_from() -> None:
         "workers": (3, ".env"),
         "limits": (False, "file"),
         "reserve": (False, "file"),
+        "at_most_once": ("none", "default"),
         "retention": ("56d", "file"),
         "http": ("off", "environment"),
         "dry_run": (False, "default"),
@@ -121,7 +122,8 @@ def test_people_see_the_same_in_tables() -> None:
         "alerts, critical alerts-critical (no webhook)",
         "file of settings: s.toml",
         "data folder: /data/[x]: it does not exist, and is made at the first start",
-        "warning: DISCORD_WEBHOOK_COMMUNITY is not set: what would go to community is refused",
+        "warning: no webhook for signals-premium, alerts-critical, alerts-general, market-analysis, system-status, "
+        "community: what would go there is refused",
     ):
         assert told in lines
 

@@ -41,7 +41,10 @@ def test_the_single_webhook_takes_nothing_over_where_another_is_set() -> None:
     config = Config.from_environment({"DISCORD_WEBHOOK_URL": URL, "DISCORD_WEBHOOK_SIGNALS_PREMIUM": OTHER})
     assert [each.name for each in config.destinations] == ["signals-premium"]
     assert config.everything_to is None
-    assert "DISCORD_WEBHOOK_SIGNALS_FREE is not set: what would go to signals-free is refused" in config.warnings
+    assert (
+        "no webhook for signals-free, alerts-critical, alerts-general, market-analysis, system-status, community: "
+        "what would go there is refused"
+    ) in config.warnings
 
 
 def test_without_a_webhook_the_start_says_what_to_set() -> None:

@@ -44,6 +44,15 @@ ROWS = [
     ),
     Row("reserve", "SIGNALPOST_RESERVE", ("0", "1"), ("false", "true"), _reserve, (False, True), True),
     Row(
+        "at_most_once",
+        "SIGNALPOST_AT_MOST_ONCE",
+        ("alert", "signal, alert"),
+        ('"alert"', '"Signal,alert"'),
+        lambda c: c.at_most_once,
+        ({"alert"}, {"signal", "alert"}),
+        frozenset(),
+    ),
+    Row(
         "retention",
         "SIGNALPOST_RETENTION",
         ("12h", "8w"),

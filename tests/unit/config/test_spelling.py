@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from signalpost import InvalidConfiguration
+from signalpost import Config, InvalidConfiguration
 from signalpost.config import HttpAddress, spelling
 from signalpost.config.nearest import advice, nearest
 
@@ -69,6 +69,32 @@ def test_a_time_to_keep_things_for(text: str, meant: timedelta, spelled: str) ->
 def test_what_is_no_time_to_keep_things_for_is_refused(text: str) -> None:
     with pytest.raises(InvalidConfiguration, match="is no time to keep things for: give one such as 12h, 30d or 8w"):
         spelling.retention(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("none", "none"),
+        ("NONE", "none"),
+        ("alert", "alert"),
+        ("alert, Signal,alert", "signal, alert"),
+        ("market-analysis", "market_analysis"),
+        ("announcement,system_status", "system_status, announcement"),
+    ],
+)
+def test_what_is_sent_at_most_once(text: str, spelled: str) -> None:
+    assert spelling.at_most_once_text(spelling.at_most_once(text)) == spelled
+
+
+@pytest.mark.parametrize("text", ["signals", "all", "signal alert", "signal,,alert", "signal,", "none, alert"])
+def test_what_is_no_kind_is_refused(text: str) -> None:
+    with pytest.raises(InvalidConfiguration, match="is no kind: give some of signal, alert, market_analysis"):
+        spelling.at_most_once(text)
+
+
+def test_a_program_cannot_name_a_kind_that_is_not_known() -> None:
+    with pytest.raises(InvalidConfiguration, match="at_most_once names signals: known are signal, alert"):
+        Config(home=Path(), at_most_once=frozenset({"signals", "alert"}))
 
 
 def test_a_path_knows_the_home_of_a_person(monkeypatch: pytest.MonkeyPatch) -> None:

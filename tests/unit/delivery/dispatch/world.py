@@ -84,6 +84,7 @@ class World:
         jitter: Callable[[], float] | None = None,
         outbox: FaultyOutbox | None = None,
         settings: Mapping[str, Any] | None = None,
+        at_most_once: frozenset[str] = frozenset(),
     ) -> None:
         self.outbox = FaultyOutbox() if outbox is None else outbox
         self.events: list[Event] = []
@@ -93,7 +94,12 @@ class World:
             name: LaneSettings(sink, limits, workers=workers, **(settings or {})) for name, sink in self.sinks.items()
         }
         self.dispatcher = Dispatcher(
-            self.outbox, lanes, jitter=jitter or Random(7).random, emit=self._note, host_rate=host_rate
+            self.outbox,
+            lanes,
+            jitter=jitter or Random(7).random,
+            emit=self._note,
+            host_rate=host_rate,
+            at_most_once=at_most_once,
         )
         self._numbers = 0
 

@@ -129,3 +129,17 @@ def test_direct_sends_need_no_service_and_no_store(
     assert output.startswith("direct shown in default as message ")
     assert names_shown(sandbox) == ["direct", "direct and last"]
     assert not (tmp_path / "home").exists()
+
+
+def test_a_script_that_configures_no_log_is_told_all_the_same_that_nothing_will_be_shown(tmp_path: Path) -> None:
+    program = "from signalpost import *; on_strategy_start(); send_alert(Alert(alert_type='a', severity='high', title='t'))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"SIGNALPOST_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "no webhook is set, so every notification will be refused" in ran.stderr
+    assert "refused: no webhook for alerts-critical" in ran.stderr

@@ -31,7 +31,8 @@ class Doorbell:
         self._on_ring = on_ring
         self._loop = asyncio.get_running_loop()
         self._path = folder / BELL
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
         try:
             os.fchmod(self._socket.fileno(), 0o600)  # which the file is made with, whatever the umask allows
             self._path.unlink(missing_ok=True)
@@ -62,7 +63,8 @@ class Ringer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._loop = asyncio.get_running_loop()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
         self._is_due = False
 
     def ring(self) -> None:

@@ -8,6 +8,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+from signalpost import clock
+from signalpost.domain.instant import iso
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import InvalidConfiguration
 from signalpost.owner.future import AwaitableFuture
@@ -48,7 +50,13 @@ class Fallback:
         return max(0, self._waiting.qsize() - len(self._flushes)) + self._is_busy
 
     def take(self, order: Order, ticket: Ticket) -> None:
-        """Answer for what was refused with `ticket`: with one that says `direct`, at once, and the sender later."""
+        """Answer for what was refused with `ticket`: with one that says `direct`, at once, and the sender later.
+
+        What is stale is suppressed, and is not sent either where it becomes so while it waits.
+        """
+        if (stale := _staleness(order)) is not None:
+            order.future.set_result(Ticket(Outcome.SUPPRESSED, "", stale))
+            return
         if self.waiting >= MOST_WAITING:
             why = f"{ticket.reason}; and {MOST_WAITING} notifications wait for the fallback"
             order.future.set_result(ticket._replace(reason=why))
@@ -89,6 +97,10 @@ class Fallback:
                         reached.set_result(None)
 
     def _send(self, order: Order, runner: asyncio.Runner) -> None:
+        if (stale := _staleness(order)) is not None:
+            self.failed += 1
+            logger.warning("the fallback came too late for a notification, which is %s", stale)
+            return
         self.called += 1
         try:
             answer = self._call(order)
@@ -104,6 +116,11 @@ class Fallback:
         """Count it and tell it, without the text of the fault, which may hold a secret."""
         self.failed += 1
         logger.error("the fallback failed with %s: a notification was shown nowhere", how)
+
+
+def _staleness(order: Order) -> str | None:
+    until = order.payload.valid_until
+    return f"stale: it was worth sending until {iso(until)}" if until <= clock.now() else None
 
 
 def _calling(sender: Sender) -> Callable[[Order], Any]:

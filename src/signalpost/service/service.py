@@ -65,8 +65,9 @@ class AsyncNotificationService:
 
         self._running = running = await Running.begin(self.config, self._emit, self._metrics)
         if running.role is Role.PRODUCER and running.knows_owner:
-            logger.info("%s is delivered from by another process: this one is a producer", self.config.home)
-            if running.trouble is not None:
+            if running.trouble is None:
+                logger.info("%s is delivered from by another process: this one is a producer", self.config.home)
+            else:
                 logger.warning(running.trouble)
             return
         for warning in self.config.warnings:

@@ -2,6 +2,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from signalpost import (
 from signalpost.integration import fallback as room
 from signalpost.owner.order import Order
 from signalpost.sandbox.server import Sandbox
+from signalpost.testing.manual_clock import ManualClock
 from tests.unit.integration.conftest import ConfigFor
 from tests.unit.service.conftest import shown, signal
 
@@ -47,6 +49,32 @@ def test_what_is_refused_goes_to_the_fallback_at_once_and_in_order() -> None:
     metrics = integration.get_metrics()
     assert [metrics[f"fallback_{name}"] for name in ("called", "failed", "waiting")] == [20, 0, 0]
     integration.stop()
+
+
+def test_what_is_stale_is_not_sent_by_the_fallback_nor_what_became_so_while_it_waited() -> None:
+    with ManualClock(datetime(2026, 1, 5, 16, tzinfo=UTC)) as manual:
+        got: list[str] = []
+        begun, may_go_on = threading.Event(), threading.Event()
+
+        def sender(payload: Signal) -> None:
+            begun.set()
+            may_go_on.wait()
+            got.append(payload.signal_id)
+
+        integration = NotificationIntegration(fallback=sender)
+        stale = integration.send_signal(signal(timestamp="2026-01-05T04:00:00Z")).result(0)
+        assert stale.outcome is Outcome.SUPPRESSED
+        assert stale.reason == "stale: it was worth sending until 2026-01-05T12:00:00Z"
+        integration.send_signal(signal(signal_id="in time"))
+        begun.wait()
+        assert integration.send_signal(signal(signal_id="late")).result(0).outcome is Outcome.DIRECT
+        manual.advance(timedelta(hours=5))
+        may_go_on.set()
+        assert integration.flush(10) == 0
+        assert got == ["in time"]
+        metrics = integration.get_metrics()
+        assert [metrics[f"fallback_{name}"] for name in ("called", "failed", "waiting")] == [1, 1, 0]
+        integration.stop()
 
 
 def test_what_the_service_takes_does_not_go_there_nor_what_contradicts_it(

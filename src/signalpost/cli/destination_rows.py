@@ -13,7 +13,7 @@ from signalpost.cli.moments import span
 from signalpost.cli.tables import table
 from signalpost.config import STORE_FILE, Config, DestinationConfig
 from signalpost.config.known import variable_of
-from signalpost.delivery.dispatch.lane_memory import gone_fact, gone_for, pace
+from signalpost.delivery.dispatch.lane_memory import gone, gone_fact, pace, place_of_webhook
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader
@@ -42,8 +42,8 @@ class DestinationRow(NamedTuple):
         """What is wrong with it and what to do, in a sentence; None where nothing is."""
         if self.disabled is not None:
             return (
-                f"disabled, because it is gone for good ({self.disabled}): give it a webhook that works "
-                f"({variable_of(self.name)}), then `signalpost destinations enable {self.name}`"
+                f"disabled, because its webhook is gone for good ({self.disabled}): give it another "
+                f"({variable_of(self.name)}), or try it again with `signalpost destinations enable {self.name}`"
             )
         if self.config is None and self.open:
             return f"not configured, and {self.open:,} deliveries wait for it: set {variable_of(self.name)}"
@@ -85,6 +85,8 @@ def destination_rows(config: Config) -> list[DestinationRow]:
         (stats,) = reader.apply([Stats()])
         names = [*configs, *sorted({name for name, _ in stats} - configs.keys())]
         facts = dict(zip(names, reader.apply([LoadFacts(name) for name in names]), strict=True))
+        of_webhook = reader.apply([LoadFacts(_place(each)) for each in configs.values()])
+        ended = {name: gone(each) for name, each in zip(configs, of_webhook, strict=True)}
     finally:
         reader.close()
     return [
@@ -92,8 +94,8 @@ def destination_rows(config: Config) -> list[DestinationRow]:
             name,
             configs.get(name),
             {state.value: count for (destination, state), count in sorted(stats.items()) if destination == name},
-            gone_for(facts[name]),
-            pace(facts[name], clock.now()).held_for,
+            None if (end := ended.get(name)) is None else end.reason,
+            pace(facts[name], clock.now()).memory.held_for,
         )
         for name in names
     ]
@@ -116,20 +118,24 @@ def destinations_table(rows: Sequence[DestinationRow]) -> Table:
     return made
 
 
-def disabled_for(path: Path, name: str) -> str | None:
-    """Why a destination is disabled; None where it is not. Raises StoreUnusable where there is no store."""
+def disabled_for(path: Path, config: DestinationConfig) -> str | None:
+    """Why a destination's webhook is disabled; None where it is not. Raises StoreUnusable where there is no store."""
     reader = SqliteReader(path)
     try:
-        (facts,) = reader.apply([LoadFacts(name)])
+        (facts,) = reader.apply([LoadFacts(_place(config))])
     finally:
         reader.close()
-    return gone_for(facts)
+    return None if (end := gone(facts)) is None else end.reason
 
 
-def enable(path: Path, name: str) -> None:
-    """Forget that a destination is gone for good; a service learns of it at its next start."""
+def enable(path: Path, config: DestinationConfig) -> None:
+    """Forget that a destination's webhook is gone for good; a service learns of it at its next start."""
     core = SqliteCore(path, owns=False)
     try:
-        core.apply([SaveFacts(name, gone_fact(None))])
+        core.apply([SaveFacts(_place(config), gone_fact(None))])
     finally:
         core.close()
+
+
+def _place(config: DestinationConfig) -> str:
+    return place_of_webhook(config.address.identity)

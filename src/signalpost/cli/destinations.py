@@ -119,9 +119,9 @@ def test(
 @configured
 @click.option("--json", "as_json", is_flag=True, help="Print what was disabled before as JSON.")
 def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
-    """Say that destination NAME is there again, after its webhook was gone for good.
+    """Say that the webhook of destination NAME is there again, after it was gone for good.
 
-    A service that runs sends there after its next start. Deliveries that were given up meanwhile stay dead.
+    A service that runs sends there after its next start, also what waited meanwhile. Another webhook needs no word.
     """
     from signalpost.cli.destination_rows import disabled_for
     from signalpost.cli.destination_rows import enable as enable_again
@@ -129,11 +129,10 @@ def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool
 
     config = configuration(home, config_file)
     path = config.home / STORE_FILE
-    reason = disabled_for(path, name)
-    if reason is None:
-        _chosen(config, (name,))  # which tells of a name that nobody knows
-    else:
-        enable_again(path, name)
+    (chosen,) = _chosen(config, (name,))
+    reason = disabled_for(path, chosen)
+    if reason is not None:
+        enable_again(path, chosen)
     if as_json:
         click.echo(json.dumps({"destination": name, "was_disabled": reason}))
     elif reason is None:

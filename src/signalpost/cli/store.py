@@ -8,6 +8,7 @@ from signalpost import clock
 from signalpost.cli.configuration import configuration
 from signalpost.cli.delivery_story import Surroundings
 from signalpost.config import STORE_FILE, Config
+from signalpost.delivery.dispatch.lane_memory import place_of_webhook
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, Parcel, Stats
 from signalpost.delivery.outbox.lock import is_held
 from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
@@ -25,6 +26,7 @@ class Store:
         self.now = clock.now()
         self._has_owner = is_held(self.path.with_name(f"{self.path.name}.lock"))
         self._limits = {each.name: each.limits.messages_a_minute for each in config.destinations}
+        self._webhooks = {each.name: place_of_webhook(each.address.identity) for each in config.destinations}
         self._reader = SqliteReader(self.path)
         self._lookup = SqliteLookup(self.path)
 
@@ -91,7 +93,7 @@ class Store:
             has_owner=self._has_owner,
             is_served=self._is_served(parcel),
             messages_a_minute=self._limits,
-            facts=self._asked(LoadFacts(destination)),
+            facts=self._asked(LoadFacts(destination)) | self._of_webhook(destination),
             ahead=self._lookup.ahead(delivery),
             failures=self._lookup.failures(destination, self.now),
             message=self.message(parcel),
@@ -104,6 +106,11 @@ class Store:
         routes = () if owner is None else owner.routing.route(told.payload, told.user_tier, told.about)
         answers = [route.suppressed_for is None for route in routes if route.destination == destination]
         return answers[0] if answers else destination in self._limits
+
+    def _of_webhook(self, destination: str) -> dict[str, bytes]:
+        place = self._webhooks.get(destination)
+        facts: dict[str, bytes] = {} if place is None else self._asked(LoadFacts(place))
+        return facts
 
     def _asked(self, command: Command[Any]) -> Any:
         (answer,) = self._reader.apply([command])

@@ -67,7 +67,10 @@ class Routing:
         self._everything_to = everything_to
 
     def route(self, payload: Payload, tier: UserTier, about: str | None = None) -> tuple[Route, ...]:
-        """Where `payload`, meant for `tier`, goes; never to what it is about. Empty where no table knows."""
+        """Where `payload`, meant for `tier`, goes; what is about a destination to people who operate.
+
+        Nothing goes to what it is about. Empty where no table knows.
+        """
         return tuple(self._checked(name, about) for name in self._destinations(payload, tier, about))
 
     def may_show(self, payload: Payload, tier: UserTier, destination: str) -> bool:
@@ -83,9 +86,9 @@ class Routing:
         if isinstance(payload, Signal) and tier in self._tiers:
             return self._tiers[tier].signals_to
         usual = usual_destination(payload, tier)
-        if usual == about and about is not None:
+        if about is not None:
             others = (name for name in _FOR_OPERATORS if name != about and name in self._configured)
-            usual = next(others, about)
+            usual = next(others, about if about in self._configured else usual)
         return () if usual is None else (usual,)
 
     def _checked(self, destination: str, about: str | None) -> Route:

@@ -56,7 +56,10 @@ class BreakerMoved(NamedTuple):
 
 
 class DestinationGone(NamedTuple):
-    """A destination is gone for good: nothing is sent there until a person says so."""
+    """A destination's webhook is gone for good: nothing is sent through it until a person says so.
+
+    Told when it turns out, and at each start.
+    """
 
     destination: str
     reason: str
@@ -70,6 +73,8 @@ class HostBanned(NamedTuple):
     host: str
     reason: str
     until: datetime
+    is_news: bool = True
+    """Whether it was not known, to this process or an earlier one."""
 
 
 class StoreMoved(NamedTuple):

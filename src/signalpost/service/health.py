@@ -1,8 +1,11 @@
 """How a service is, in words; and what is wrong with it, as far as events tell."""
 
+from datetime import datetime
 from typing import NamedTuple
 
-from signalpost.domain.events import BreakerMoved, DestinationGone, Event, StoreMoved
+from signalpost import clock
+from signalpost.domain.events import BreakerMoved, DestinationGone, Event, HostBanned, StoreMoved
+from signalpost.domain.instant import iso
 from signalpost.domain.words import Word
 
 STORE = "the store"
@@ -39,6 +42,7 @@ class Trouble:
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
+        self._bans: dict[str, tuple[datetime, str]] = {}
 
     def __call__(self, event: Event) -> None:
         """Note what fell ill or went away, and what is well again."""
@@ -48,7 +52,10 @@ class Trouble:
             case StoreMoved(False, reason):
                 self._reasons[STORE] = f"the store is unwell: {reason}"
             case DestinationGone(destination, reason):
-                self._reasons[destination] = f"{destination} is gone for good: {reason}"
+                self._reasons[destination] = f"{destination} is disabled: its webhook is gone for good: {reason}"
+            case HostBanned(host, reason, until):
+                second = iso(until.replace(microsecond=0))
+                self._bans[host] = until, f"{host} shuts this address out until {second}: {reason}"
             case BreakerMoved(destination, "closed"):
                 self._reasons.pop(destination, None)
             case BreakerMoved(destination, state):
@@ -64,4 +71,5 @@ class Trouble:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Each trouble in words, the oldest first."""
-        return tuple(self._reasons.values())
+        now = clock.now()
+        return (*self._reasons.values(), *(told for until, told in self._bans.values() if now < until))

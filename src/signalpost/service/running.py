@@ -14,6 +14,7 @@ from typing import Self
 from weakref import WeakSet
 
 from signalpost.config import STORE_FILE, Config
+from signalpost.config.known import variable_of
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.intake import Intake
@@ -31,6 +32,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.delivering import Delivering
 from signalpost.service.health import Role
+from signalpost.service.own_alerts import OwnAlerts
 from signalpost.service.own_puts import OwnPuts
 from signalpost.telemetry.log import logger
 from signalpost.telemetry.metrics import Metrics
@@ -58,6 +60,7 @@ class Running:
         # A source of its own, which no caller's seed repeats: asking the system for each id would be slow.
         ids = TicketIds(Random().getrandbits)  # noqa: S311  # ids are no secrets
         self.intake = Intake(self.outbox, self._own_routing, ids, emit=self._emit, on_put=self._put, run=config.run)
+        self._alerts = OwnAlerts(self.intake.accept, variable_of)
         self._puts = OwnPuts(self.outbox)
         self._ringer = Ringer(config.home)
         self._delivering: Delivering | None = None
@@ -121,6 +124,7 @@ class Running:
             await _cancelled(task)
         left = [] if self._delivering is None else await self._delivering.end(timeout)
         await _cancelled(self._counting)
+        await self._alerts.close()
         self._ringer.close()
         await self.outbox.close()
         return left
@@ -129,6 +133,10 @@ class Running:
         if self._delivering is None:
             self._puts(event)
         self._listener(event)
+
+    def _delivered(self, event: Event) -> None:
+        self._listener(event)
+        self._alerts(event)
 
     def _put(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
         if self._delivering is None:
@@ -159,7 +167,7 @@ class Running:
         config = self._config
         names = [each.name for each in config.destinations]
         await self.outbox.do(SaveFacts(OWNER, owner_fact(holder, names, config.tiers, config.everything_to)))
-        self._delivering = await Delivering.begin(config, self._own_routing, self.outbox, self._listener)
+        self._delivering = await Delivering.begin(config, self._own_routing, self.outbox, self._delivered)
         self.intake.routing = self._own_routing
 
     async def _watch(self) -> None:

@@ -7,16 +7,17 @@ from signalpost.domain.events import (
     BreakerMoved,
     DestinationGone,
     Event,
+    HostBanned,
     SendBegan,
     SendEnded,
     Settled,
     Taken,
     TookOver,
 )
+from signalpost.domain.instant import iso
 from signalpost.domain.ticket import Outcome
 
 logger = logging.getLogger("signalpost")
-logger.addHandler(logging.NullHandler())
 
 _LEVEL_BY_STATE = {
     DeliveryState.DEAD: logging.ERROR,
@@ -41,7 +42,10 @@ def log(event: Event) -> None:
         case BreakerMoved(destination, state):
             logger.warning("the breaker of %s is %s", destination, state)
         case DestinationGone(destination, reason):
-            logger.error("%s is gone for good: %s", destination, reason)
+            logger.error("%s is disabled, because its webhook is gone for good: %s", destination, reason)
+        case HostBanned(host, reason, until):
+            second = iso(until.replace(microsecond=0))
+            logger.error("%s shuts this address out, and is sent nothing until %s: %s", host, second, reason)
         case TookOver(destinations):
             names = ", ".join(destinations)
             logger.warning("the process that delivered is gone: this one delivers now, to %s", names)

@@ -8,6 +8,8 @@ from click.testing import CliRunner, Result
 from signalpost import clock
 from signalpost.cli import main
 from signalpost.config import STORE_FILE
+from signalpost.delivery.dispatch.lane_memory import gone_fact, place_of_webhook
+from signalpost.delivery.dispatch.standing import Gone
 from signalpost.delivery.outbox.commands import Lease, Message, NewDelivery, NewNotification, Put, SaveFacts, Settle
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.ticket_ids import first_of
@@ -16,6 +18,7 @@ from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.tier import UserTier
+from signalpost.sinks.discord.address import WebhookAddress
 from signalpost.testing.outbox_samples import verdict
 
 
@@ -76,6 +79,11 @@ class Folder:
     def remember(self, destination: str, **facts: bytes) -> None:
         """Save facts of a destination."""
         self.apply(SaveFacts(destination, facts))
+
+    def disable(self, url: str, reason: str) -> None:
+        """Save that the webhook at `url` is gone for good."""
+        place = place_of_webhook(WebhookAddress.parse(url).identity)
+        self.apply(SaveFacts(place, gone_fact(Gone(reason, clock.now()))))
 
     def apply(self, *commands: object) -> list[object]:
         core = SqliteCore(self.path)

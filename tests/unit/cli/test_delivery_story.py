@@ -193,9 +193,9 @@ def test_one_that_may_have_been_shown_says_that_it_will_be_marked() -> None:
         ({}, {"has_owner": False}, "no service runs on this data folder", "Start a service"),
         (
             {},
-            {"facts": {"disabled": msgspec.json.encode("404, Unknown Webhook")}},
-            "signals-free is disabled: it is gone for good (404, Unknown Webhook)",
-            "then `signalpost destinations enable signals-free`",
+            {"facts": {"disabled": msgspec.json.encode({"reason": "404, Unknown Webhook", "at": NOW})}},
+            "signals-free is disabled: its webhook is gone for good (404, Unknown Webhook)",
+            "or `signalpost destinations enable signals-free`",
         ),
         ({}, {"is_served": False}, "The running service has no webhook for signals-free", "names its variable"),
         (

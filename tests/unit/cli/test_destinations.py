@@ -21,7 +21,7 @@ from tests.unit.cli.folder import Folder, alert
 
 NOWHERE = "http://127.0.0.1:9/api/v10/webhooks/g/token-to-hide"
 GENERAL = {"DISCORD_WEBHOOK_ALERTS_GENERAL": NOWHERE}
-GONE = msgspec.json.encode("404, code 10015, Unknown Webhook")
+GONE = "404, code 10015, Unknown Webhook"
 
 
 @contextmanager
@@ -106,14 +106,15 @@ def test_json_has_a_line_for_each_destination(folder: Folder) -> None:
 def test_what_the_store_remembers_of_a_destination_is_told(folder: Folder) -> None:
     from signalpost import clock
 
-    folder.remember("alerts-general", disabled=GONE)
+    folder.disable(NOWHERE, GONE)
     held = {"at": clock.now(), "ages": [], "held_for": 3_600.0}
     folder.remember("community", pace=msgspec.json.encode(held))
-    community = {"DISCORD_WEBHOOK_COMMUNITY": NOWHERE}
+    community = {"DISCORD_WEBHOOK_COMMUNITY": NOWHERE.replace("/g/", "/c/")}
     told = folder.run("destinations", "list", **GENERAL, **community).stdout
     assert (
-        "alerts-general: disabled, because it is gone for good (404, code 10015, Unknown Webhook): give it a webhook "
-        "that works (DISCORD_WEBHOOK_ALERTS_GENERAL), then `signalpost destinations enable alerts-general`\n"
+        "alerts-general: disabled, because its webhook is gone for good (404, code 10015, Unknown Webhook): give it "
+        "another (DISCORD_WEBHOOK_ALERTS_GENERAL), or try it again with `signalpost destinations enable "
+        "alerts-general`\n"
     ) in told
     assert "community: it asked to be left alone for 60 min more\n" in told
     lines = folder.run("destinations", "list", "--json", **GENERAL, **community).stdout.splitlines()
@@ -215,7 +216,7 @@ def test_advice_fits_the_evidence(evidence: Evidence, do: str) -> None:
 
 
 def test_one_that_was_gone_is_enabled_and_once_is_enough(folder: Folder) -> None:
-    folder.remember("alerts-general", disabled=GONE)
+    folder.disable(NOWHERE, GONE)
     enabled = folder.run("destinations", "enable", "alerts-general", **GENERAL)
     assert enabled.stdout == (
         "alerts-general was disabled (404, code 10015, Unknown Webhook); a service sends there again from its next "
@@ -225,9 +226,16 @@ def test_one_that_was_gone_is_enabled_and_once_is_enough(folder: Folder) -> None
         folder.run("destinations", "enable", "alerts-general", **GENERAL).stdout == "alerts-general is not disabled\n"
     )
     assert json.loads(folder.run("destinations", "list", "--json", **GENERAL).stdout)["disabled"] is None
-    folder.remember("of-before", disabled=GONE)
-    plain: dict[str, Any] = json.loads(folder.run("destinations", "enable", "of-before", "--json").stdout)
-    assert plain == {"destination": "of-before", "was_disabled": "404, code 10015, Unknown Webhook"}
+    folder.disable(NOWHERE, GONE)
+    told = folder.run("destinations", "enable", "alerts-general", "--json", **GENERAL).stdout
+    assert json.loads(told) == {"destination": "alerts-general", "was_disabled": GONE}
+
+
+def test_another_webhook_of_the_same_destination_is_not_disabled(folder: Folder) -> None:
+    folder.disable(NOWHERE, GONE)
+    another = {"DISCORD_WEBHOOK_ALERTS_GENERAL": NOWHERE + "-and-more"}
+    assert json.loads(folder.run("destinations", "list", "--json", **another).stdout)["disabled"] is None
+    assert "is not disabled" in folder.run("destinations", "enable", "alerts-general", **another).stdout
 
 
 @pytest.mark.parametrize(

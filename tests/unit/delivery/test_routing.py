@@ -82,9 +82,18 @@ def test_a_single_webhook_takes_everything() -> None:
 
 def test_an_alert_about_a_destination_goes_to_another_one_for_operators() -> None:
     assert Routing(ALL).route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("system-status"),)
-    assert Routing(ALL).route(alert("high"), UserTier.FREE, "signals-free") == (Route("alerts-critical"),)
+    assert Routing(ALL).route(alert("high"), UserTier.FREE, "signals-free") == (Route("system-status"),)
+    some = Routing(["alerts-critical", "alerts-general", "signals-free"])
+    assert some.route(alert("high"), UserTier.FREE, "signals-free") == (Route("alerts-critical"),)
+    assert some.route(alert("low"), UserTier.FREE, "(host discord.com)") == (Route("alerts-critical"),)
     few = Routing(["alerts-critical", "alerts-general"])
     assert few.route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("alerts-general"),)
+
+
+def test_an_alert_about_what_is_no_destination_goes_its_usual_way_where_nobody_operates() -> None:
+    nobody = Routing(["signals-free"])
+    assert nobody.route(alert("high"), UserTier.FREE, "(host a)") == (Route("alerts-critical", "no webhook"),)
+    assert nobody.route(alert("high"), UserTier.FREE, "signals-free") == (Route("signals-free", "about itself"),)
 
 
 def test_an_alert_about_the_only_destination_goes_nowhere_and_says_why() -> None:

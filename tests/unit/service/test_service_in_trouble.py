@@ -53,7 +53,7 @@ async def test_a_webhook_that_is_gone_is_told_and_troubles_no_other(sandbox: San
         assert "10015" in (delivery.reason or "")
         status, reasons = service.health()
         assert status is HealthStatus.DEGRADED
-        assert reasons[0].startswith("signals-free is gone for good: ")
+        assert reasons[0].startswith("signals-free is disabled: its webhook is gone for good: ")
         assert service.get_metrics()["notifications_failed"] == 1
         other = await service.queue_notification(signal(), user_tier="premium")
         assert other.outcome is Outcome.REFUSED, "the same signal, meant for others, is another thing"

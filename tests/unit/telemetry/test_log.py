@@ -1,4 +1,5 @@
 import logging
+from datetime import UTC, datetime
 
 import pytest
 
@@ -7,6 +8,7 @@ from signalpost.domain.events import (
     BreakerMoved,
     DestinationGone,
     Event,
+    HostBanned,
     SendBegan,
     SendEnded,
     Settled,
@@ -58,7 +60,12 @@ def test_what_intake_answered_is_told_and_refusals_warn(
     [
         (SendEnded("d", "throttled", "wait 2 s", 0.25), "DEBUG", "a send to d was throttled after 0.250 s: wait 2 s"),
         (BreakerMoved("d", "open"), "WARNING", "the breaker of d is open"),
-        (DestinationGone("d", "10015"), "ERROR", "d is gone for good: 10015"),
+        (
+            HostBanned("discord.com", "403", datetime(2026, 3, 2, 9, 30, 0, 5, UTC)),
+            "ERROR",
+            "discord.com shuts this address out, and is sent nothing until 2026-03-02T09:30:00Z: 403",
+        ),
+        (DestinationGone("d", "10015"), "ERROR", "d is disabled, because its webhook is gone for good: 10015"),
         (StoreMoved(False, "disk full"), "ERROR", "the store is unwell: disk full"),
         (StoreMoved(True), "WARNING", "the store is well again"),
     ],

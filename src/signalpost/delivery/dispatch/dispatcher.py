@@ -174,7 +174,7 @@ class Dispatcher:
             if (ban := lane_memory.ban(banned[name], utc)) is not None:
                 host.hold(ban, now)
                 host.is_kept = True
-                self._emit(HostBanned(name, ban.reason, utc + timedelta(seconds=ban.held_for)))
+                self._emit(HostBanned(name, ban.reason, utc + timedelta(seconds=ban.held_for), is_news=False))
         for name, lane in self._lanes.items():
             lane.far_end.recall(kept[name], lapsed[name], now)
         self._has_recalled = True

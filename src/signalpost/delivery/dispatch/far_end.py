@@ -254,6 +254,7 @@ class FarEnd:
         """Stop sending where the destination turns out to be gone for good, or the host bans this address."""
         if isinstance(known, Rejected) and known.is_gone:
             self.standing.end(Gone(known.reason, clock.now()))
-        if isinstance(known, Throttled) and known.is_ban:
+        if isinstance(known, Throttled) and known.is_ban and self.pacer.host.is_news:
+            self.pacer.host.is_news = False
             until = clock.now() + timedelta(seconds=bounded(known.retry_after))
             self._emit(HostBanned(self.pacer.host.name, known.reason, until))

@@ -32,7 +32,8 @@ class Channel:
 class Host:
     """What all destinations of one API host share. `rate` None assumes no limit of its own.
 
-    A ban, and any other wait that it asks for, holds them all; `is_kept` tells whether the outbox knows of it.
+    A ban, and any other wait that it asks for, holds them all: `is_kept` tells whether the outbox knows of it, and
+    `is_news` whether nobody was told of it.
     """
 
     def __init__(self, rate: Rate | None = HOST_RATE, *, name: str = "") -> None:
@@ -42,6 +43,7 @@ class Host:
         self.held_until = -inf
         self.held_for_reason = ""
         self.is_kept = True
+        self.is_news = False
         self.buckets: WeakValueDictionary[str, Bucket] = WeakValueDictionary()
         """By the scope that answers name; one that no destination uses any more is forgotten."""
         self.channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
@@ -55,6 +57,7 @@ class Host:
 
     def hold(self, ban: Ban, now: float) -> None:
         """Let nothing begin as long as the ban lasts, where that is longer than was known."""
+        self.is_news = self.is_news or self.held_until <= now
         if (until := now + ban.held_for) > self.held_until:
             self.held_until, self.held_for_reason, self.is_kept = until, ban.reason, False
 

@@ -62,8 +62,9 @@ def refuse(answer: HttpAnswer, identity: str, *, route: str) -> NoReturn:
     if status < 400 or status == 408 or status >= 500:
         raise Unconfirmed(told, status=status, code=code, rate=rate)
     if (wait := _wait(answer, code)) is not None:
-        retry_after, scope = wait
-        raise Throttled(told, retry_after=retry_after, scope=scope, status=status, code=code, rate=rate)
+        seconds, scope = wait
+        is_ban = code == _CLOUDFLARE_BLOCKS or _is_block(answer)
+        raise Throttled(told, retry_after=seconds, scope=scope, status=status, code=code, rate=rate, is_ban=is_ban)
     raise Rejected(told, status=status, code=code, rate=rate, is_gone=is_gone(answer))
 
 

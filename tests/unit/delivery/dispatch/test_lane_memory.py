@@ -2,36 +2,75 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signalpost.delivery.dispatch.lane_memory import gone_fact, gone_for, pace, pace_fact
+from signalpost.delivery.dispatch.lane_memory import (
+    Pace,
+    ban,
+    ban_fact,
+    gone,
+    gone_fact,
+    name,
+    name_fact,
+    pace,
+    pace_fact,
+    place_of_host,
+    place_of_webhook,
+)
+from signalpost.delivery.dispatch.standing import Gone
+from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.pacer import PaceMemory
 
 NOW = datetime(2025, 8, 20, 5, tzinfo=UTC)
 KEPT = PaceMemory((40.0, 0.5), 30.0)
-NOTHING = PaceMemory((), 0.0)
+NOTHING = Pace(PaceMemory((), 0.0), None)
+ENDED = Gone("unknown webhook", NOW)
+SHUT_OUT = Ban("403, a page", 600.0)
 
 
-def test_why_a_destination_is_gone_is_kept_until_it_is_forgotten() -> None:
-    assert gone_for({}) is None
-    assert gone_for(gone_fact("unknown webhook")) == "unknown webhook"
+def test_that_a_webhook_is_gone_is_kept_until_it_is_forgotten() -> None:
+    assert gone({}) is None
+    assert gone(gone_fact(ENDED)) == ENDED
     assert gone_fact(None) == {"disabled": b""}
 
 
-@pytest.mark.parametrize("unreadable", [b"true", b"\xff", b"{"])
-def test_what_cannot_be_read_still_means_that_a_destination_is_disabled(unreadable: bytes) -> None:
-    assert gone_for({"disabled": unreadable}) == "a person or another version disabled it"
+@pytest.mark.parametrize("unreadable", [b"true", b"\xff", b"{", b'"unknown webhook"'])
+def test_what_cannot_be_read_still_means_that_a_webhook_is_gone(unreadable: bytes) -> None:
+    assert gone({"disabled": unreadable}) == Gone("a person or another version disabled it", None)
 
 
 def test_the_pace_grows_older_with_the_time_that_passes() -> None:
-    assert pace(pace_fact(KEPT, NOW), NOW) == KEPT
-    assert pace(pace_fact(KEPT, NOW), NOW + timedelta(seconds=10)) == PaceMemory((50.0, 10.5), 20.0)
-    assert pace(pace_fact(KEPT, NOW), NOW + timedelta(hours=1)).held_for == 0.0
+    assert pace(pace_fact(KEPT, NOW), NOW) == (KEPT, None)
+    assert pace(pace_fact(KEPT, NOW), NOW + timedelta(seconds=10)).memory == PaceMemory((50.0, 10.5), 20.0)
+    assert pace(pace_fact(KEPT, NOW), NOW + timedelta(hours=1)).memory.held_for == 0.0
+
+
+def test_the_pace_is_kept_with_the_webhook_and_the_channel_that_it_was_of() -> None:
+    shown = KEPT._replace(channel="77")
+    assert pace(pace_fact(shown, NOW, "1-ab"), NOW) == Pace(shown, "1-ab")
 
 
 def test_where_the_clock_was_put_back_waits_keep_their_length() -> None:
-    assert pace(pace_fact(KEPT, NOW), NOW - timedelta(hours=1)) == KEPT
+    assert pace(pace_fact(KEPT, NOW), NOW - timedelta(hours=1)).memory == KEPT
+    assert ban(ban_fact(SHUT_OUT, NOW), NOW - timedelta(hours=1)) == SHUT_OUT
 
 
 @pytest.mark.parametrize("unreadable", [b"{}", b"[", b'{"at":"2025-08-20T05:00:00","ages":[],"held_for":1}', b"\xff"])
 def test_a_pace_that_cannot_be_read_is_none(unreadable: bytes) -> None:
     assert pace({"pace": unreadable}, NOW) == NOTHING
     assert pace({}, NOW) == NOTHING
+
+
+def test_a_ban_is_kept_until_it_is_over() -> None:
+    fact = ban_fact(SHUT_OUT, NOW)
+    assert ban(fact, NOW + timedelta(seconds=599)) == Ban("403, a page", 1.0)
+    assert ban(fact, NOW + timedelta(seconds=600)) is None
+    assert ban({}, NOW) is None
+
+
+@pytest.mark.parametrize("unreadable", [b"{}", b"[", b'{"at":"2025-08-20T05:00:00","held_for":1,"reason":""}', b"\xff"])
+def test_a_ban_that_cannot_be_read_is_none(unreadable: bytes) -> None:
+    assert ban({"ban": unreadable}, NOW) is None
+
+
+def test_what_is_kept_for_a_webhook_or_a_host_stands_where_no_destination_can() -> None:
+    assert (place_of_webhook("1-ab"), place_of_host("discord.com")) == ("(webhook 1-ab)", "(host discord.com)")
+    assert (name(name_fact("signals-free")), name({})) == ("signals-free", None)

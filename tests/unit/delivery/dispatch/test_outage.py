@@ -231,20 +231,25 @@ async def test_a_second_silence_ends_as_unconfirmed_and_each_retry_is_marked() -
 
 
 @virtual
-async def test_a_destination_that_is_gone_is_not_asked_again_and_what_waits_is_buried() -> None:
+async def test_a_destination_that_is_gone_is_not_asked_again_and_what_waits_waits_until_it_expires() -> None:
     sink = ScriptedSink([Rejected("unknown webhook", status=404, code=10015, is_gone=True)])
     world = World(sink)
     for number in range(1200):
-        await world.put(f"n{number}", wakes=False)
+        await world.put(f"n{number}", wakes=False, valid_for=7200)
     async with world:
         await wait(1)
-        assert world.heard(DestinationGone) == [DestinationGone(HERE, "unknown webhook")]
-        await world.put("late", URGENT)
+        ((destination, reason, _),) = world.heard(DestinationGone)
+        assert (destination, reason) == (HERE, "unknown webhook")
+        await world.put("late", URGENT, valid_for=7200)
         await wait(3600)
         assert len(sink.sent) <= 2
-        assert {await world.state(f"n{number}") for number in range(1200)} == {"dead"}
-        assert (await world.delivery("late")).reason == "unknown webhook"
-        assert await world.dispatcher.drain() == ()
+        dead = len(sink.sent)
+        states = [await world.state(f"n{number}") for number in range(1200)]
+        assert (states.count("dead"), states.count("pending")) == (dead, 1200 - dead)
+        assert len(await world.dispatcher.drain()) == 1000, "nobody waits for what cannot be delivered"
+        await wait(7200)
+        assert {await world.state(f"n{number}") for number in range(1200)} == {"dead", "expired"}
+        assert await world.state("late") == "expired"
 
 
 @virtual
@@ -254,15 +259,16 @@ async def test_that_a_destination_is_gone_is_remembered_until_a_person_says_othe
     async with world:
         await world.put()
         await world.dispatcher.drain()
-    await world.put("buried", wakes=False)
+    await world.put("waits", wakes=False)
     second = ScriptedSink()
     async with World(second, outbox=world.outbox) as again:
         await again.dispatcher.drain()
-        assert await again.state("buried") == "dead"
+        assert (await again.state("waits"), ids(second)) == ("pending", [])
+        assert [event.reason for event in again.heard(DestinationGone)] == ["unknown webhook"]
         await again.dispatcher.enable(HERE)
         await again.put("sent")
         await again.dispatcher.drain()
-        assert ids(second) == ["sent"]
+        assert ids(second) == ["waits", "sent"]
     async with World(second, outbox=world.outbox) as third:
         assert third.dispatcher.lanes[HERE].far_end.gone_for is None
 
@@ -274,9 +280,9 @@ async def test_a_probe_may_find_out_that_the_destination_is_gone() -> None:
         for _ in range(9):
             await world.put()
         await wait(10)
-        assert world.heard(DestinationGone) == [DestinationGone(HERE, "invalid token")]
-        assert (len(sink.sent), len(sink.probed)) == (5, 1)
-        assert await world.dispatcher.drain() == ()
+        ((_, reason, _),) = world.heard(DestinationGone)
+        assert (reason, len(sink.sent), len(sink.probed)) == ("invalid token", 5, 1)
+        assert len(await world.dispatcher.drain()) == 9, "they wait for another webhook, and nobody waits for that"
 
 
 @virtual

@@ -2,9 +2,9 @@
 
 import pytest
 
+from signalpost.delivery.dispatch.lane_memory import gone
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.outbox.commands import (
-    Bury,
     Command,
     Expire,
     Find,
@@ -76,24 +76,15 @@ async def test_an_expiry_that_fails_is_tried_again_soon() -> None:
 
 
 @virtual
-async def test_a_burial_that_fails_is_tried_again() -> None:
-    sink = ScriptedSink([Rejected("unknown webhook", is_gone=True)])
-    async with World(sink) as world:
-        world.outbox.faults[Bury] = 3
-        for name in "ab":
-            await world.put(name)
-        await wait(10)
-        assert [await world.state(name) for name in "ab"] == ["dead", "dead"]
-
-
-@virtual
 async def test_that_a_destination_is_gone_is_kept_when_the_store_can() -> None:
     sink = ScriptedSink([Rejected("unknown webhook", is_gone=True)])
     async with World(sink) as world:
         world.outbox.faults[SaveFacts] = 3
         await world.put()
         await wait(10)
-        assert (await world.outbox.do(LoadFacts(HERE)))["disabled"] == b'"unknown webhook"'
+        kept = gone(await world.outbox.do(LoadFacts(HERE)))
+        assert kept is not None
+        assert kept.reason == "unknown webhook"
 
 
 @virtual

@@ -1,0 +1,186 @@
+"""What is known of a far end outlives a restart, and belongs to its webhook or its host, not to a name."""
+
+import pytest
+
+from signalpost.delivery.outbox.commands import SaveFacts
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
+from signalpost.domain.events import DestinationGone, HostBanned
+from signalpost.errors import StoreFailed
+from signalpost.sinks.evidence import Rejected, Throttled
+from signalpost.testing.scripted_sink import ScriptedSink
+from tests.unit.delivery.dispatch.world import HERE, FaultyOutbox, World, ids, now, throttled, virtual, wait
+
+GONE = Rejected("unknown webhook", status=404, code=10015, is_gone=True)
+FIRST, SECOND = {"webhook": "1-aa"}, {"webhook": "1-bb"}
+BANNED = Throttled("403, a page", retry_after=600, scope="host", status=403, is_ban=True)
+CHANNEL = NOTHING_ASSUMED._replace(channel=Rate(28, 60.0), reserve=False)
+
+
+@virtual
+async def test_another_webhook_works_at_once_and_what_waited_follows_the_name() -> None:
+    outbox = FaultyOutbox()
+    async with World(ScriptedSink([GONE]), outbox=outbox, settings=FIRST, workers=1) as world:
+        await world.put("finds out")
+        await world.put("waits")
+        await wait(1)
+        assert await world.state("waits") == "pending"
+    rotated = ScriptedSink()
+    async with World(rotated, outbox=outbox, settings=SECOND) as world:
+        await world.dispatcher.drain()
+        assert (ids(rotated), world.heard(DestinationGone)) == (["waits"], [])
+
+
+@virtual
+async def test_the_same_webhook_stays_disabled_under_another_name_too() -> None:
+    outbox = FaultyOutbox()
+    async with World(ScriptedSink([GONE]), outbox=outbox, settings=FIRST) as world:
+        await world.put()
+        await wait(1)
+    here, renamed = ScriptedSink(), ScriptedSink()
+    async with World(here, renamed, outbox=outbox, settings=FIRST) as world:
+        await world.put("news", to="there-1")
+        await wait(60)
+        assert (ids(here), ids(renamed)) == ([], [])
+        assert [event.destination for event in world.heard(DestinationGone)] == [HERE, "there-1"]
+
+
+@virtual
+async def test_two_destinations_of_one_webhook_learn_of_its_end_together_and_are_enabled_together() -> None:
+    finds, shares = ScriptedSink([GONE]), ScriptedSink()
+    async with World(finds, shares, settings=FIRST) as world:
+        await world.put()
+        await wait(1)
+        await world.put("waits", to="there-1")
+        await wait(60)
+        assert ids(shares) == []
+        told = [(event.destination, event.reason) for event in world.heard(DestinationGone)]
+        assert told == [(HERE, "unknown webhook"), ("there-1", "unknown webhook")]
+        await world.dispatcher.enable(HERE)
+        await wait(1)
+        assert ids(shares) == ["waits"]
+
+
+@virtual
+async def test_a_start_tells_since_when_a_destination_is_gone() -> None:
+    outbox = FaultyOutbox()
+    async with World(ScriptedSink([GONE]), outbox=outbox, settings=FIRST) as world:
+        await world.put()
+        await wait(1)
+        (first,) = world.heard(DestinationGone)
+    await wait(3600)
+    async with World(ScriptedSink(), outbox=outbox, settings=FIRST) as world:
+        assert world.heard(DestinationGone) == [first]
+
+
+@virtual
+async def test_a_ban_holds_every_destination_of_the_host_and_a_restart_does_not_shorten_it() -> None:
+    outbox = FaultyOutbox()
+    shut_out, other = ScriptedSink([BANNED]), ScriptedSink()
+    async with World(shut_out, other, outbox=outbox, settings=FIRST) as world:
+        began = now()
+        await world.put("first")
+        await wait(1)
+        await world.put("second", to="there-1")
+        await wait(100)
+        assert ids(other) == []
+        (told,) = world.heard(HostBanned)
+    after, other = ScriptedSink(), ScriptedSink()
+    async with World(after, other, outbox=outbox, settings=SECOND) as world:
+        (again,) = world.heard(HostBanned)
+        assert (again.host, again.reason) == (told.host, "403, a page")
+        assert abs((again.until - told.until).total_seconds()) < 0.1
+        await world.put("third")
+        await wait(400)
+        assert (ids(after), ids(other)) == ([], [])
+        await wait(200)
+        assert {*ids(after), *ids(other)} == {"first", "second", "third"}
+        assert 599.9 < min(sent.began for sent in after.sent + other.sent) - began < 601
+
+
+@virtual
+async def test_a_ban_is_kept_also_where_the_store_is_unwell_for_a_while() -> None:
+    outbox = FaultyOutbox()
+    outbox.faults[SaveFacts] = 4
+    async with World(ScriptedSink([BANNED]), outbox=outbox) as world:
+        await world.put()
+        await wait(30)
+    after = ScriptedSink()
+    async with World(after, outbox=outbox):
+        await wait(500)
+        assert ids(after) == []
+
+
+@virtual
+async def test_a_host_that_asks_for_a_moment_is_no_ban() -> None:
+    async with World(ScriptedSink([throttled(2.0, "host")])) as world:
+        await world.put()
+        await wait(10)
+        assert world.heard(HostBanned) == []
+
+
+@virtual
+async def test_a_wait_asked_of_one_webhook_is_not_asked_of_the_next() -> None:
+    outbox = FaultyOutbox()
+    async with World(ScriptedSink([throttled(3600)]), outbox=outbox, settings=FIRST) as world:
+        await world.put("waits", valid_for=80_000)
+        await wait(1)
+        again = ScriptedSink()
+    async with World(again, outbox=outbox, settings=FIRST):
+        await wait(60)
+        assert ids(again) == []
+    rotated = ScriptedSink()
+    async with World(rotated, outbox=outbox, settings=SECOND) as world:
+        await world.put("news")
+        await wait(60)
+        assert ids(rotated) == ["news"]
+
+
+@virtual
+async def test_the_limit_of_the_operator_holds_over_a_new_webhook() -> None:
+    outbox, limits = FaultyOutbox(), NOTHING_ASSUMED._replace(messages_a_minute=5, reserve=False)
+    async with World(ScriptedSink(), outbox=outbox, limits=limits, settings=FIRST) as world:
+        for _ in range(5):
+            await world.put()
+        await wait(1)
+    rotated = ScriptedSink()
+    async with World(rotated, outbox=outbox, limits=limits, settings=SECOND) as world:
+        await world.put("news")
+        await wait(50)
+        assert ids(rotated) == []
+        await wait(15)
+        assert ids(rotated) == ["news"]
+
+
+@virtual
+async def test_what_a_webhook_just_sent_counts_when_its_destination_has_another_name() -> None:
+    outbox = FaultyOutbox()
+    limits = Limits(burst=None, reserve=False)
+    async with World(ScriptedSink(), ScriptedSink(), outbox=outbox, limits=limits, settings=FIRST) as world:
+        for _ in range(28):
+            await world.put(to="there-1")
+        await wait(1)
+        assert len(world.sinks["there-1"].sent) == 28
+    renamed = ScriptedSink()
+    async with World(renamed, outbox=outbox, limits=limits, settings=FIRST) as world:
+        await world.put("news")
+        await wait(50)
+        assert ids(renamed) == []
+        await wait(15)
+        assert ids(renamed) == ["news"]
+
+
+@virtual
+async def test_a_start_that_cannot_read_all_that_was_kept_takes_up_nothing_and_can_be_tried_again() -> None:
+    outbox = FaultyOutbox()
+    async with World(ScriptedSink(), outbox=outbox, limits=CHANNEL, settings=FIRST) as world:
+        for _ in range(10):
+            await world.put()
+        await wait(1)
+    world = World(ScriptedSink(), ScriptedSink(), outbox=outbox, limits=CHANNEL, settings=SECOND)
+    outbox.faults[SaveFacts] = 1
+    with pytest.raises(StoreFailed):
+        await world.dispatcher.start()
+    async with world:
+        window = world.dispatcher.lanes[HERE].far_end.pacer._channel.window
+        assert window is not None
+        assert window.used(now()) == 10

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from signalpost.cli.configuration import configured
+from signalpost.cli.delivery_changes import cancel, revive
 
 
 @click.group(
@@ -18,10 +19,15 @@ from signalpost.cli.configuration import configured
       signalpost deliveries list --state dead --state unconfirmed --since 24h
       signalpost deliveries list --destination signals-free --limit 5 --json
       signalpost deliveries show 019b8f2a4c3d5e6f70819203
+      signalpost deliveries revive 019b8f2a4c3d5e6f70819203@signals-free
     """,
 )
 def deliveries() -> None:
-    """Look into the outbox, also while the service runs; nothing is changed."""
+    """Look into the outbox, also while the service runs; only `revive` and `cancel` change anything."""
+
+
+deliveries.add_command(revive)
+deliveries.add_command(cancel)
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each delivery.")

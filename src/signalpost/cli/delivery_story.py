@@ -43,6 +43,8 @@ class Surroundings(NamedTuple):
     """How many of the destination's last attempts failed, in a row."""
     message: Message | None = None
     """The message that shows it."""
+    was_revived: bool = False
+    """Whether a later turn of it was made."""
 
 
 class Story(NamedTuple):
@@ -72,6 +74,8 @@ def story(delivery: Delivery, notification: Notification, history: tuple[Attempt
         return Story(happened, tuple(_waiting(delivery, around)), tuple(_todo_waiting(delivery, around)))
     if delivery.state is DeliveryState.LEASED:
         return Story(happened, (_in_flight(around),), () if around.has_owner else (_START,))
+    if around.was_revived:
+        return Story((*happened, "A person revived it: what becomes of that is told below."), (), ())
     return Story(happened, ("Nothing more happens to it.",), tuple(_todo_ended(delivery, history)))
 
 
@@ -115,7 +119,8 @@ def _verdict(delivery: Delivery, around: Surroundings) -> Iterator[str]:
         case DeliveryState.CANCELLED:
             yield f"A person cancelled it: {reason}."
         case DeliveryState.DEAD:
-            yield f"It was given up: {reason}."
+            doubt = " It may have been shown all the same." if delivery.may_repeat else ""
+            yield f"It was given up: {reason}.{doubt}"
         case _:
             if delivery.may_repeat:
                 yield "An earlier attempt may have been shown, so its next message is marked as a possible repeat."
@@ -190,11 +195,12 @@ def _todo_waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
 
 def _todo_ended(delivery: Delivery, history: tuple[Attempt, ...]) -> Iterator[str]:
     name = delivery.id.destination
-    anew = "publish it anew under an id of its own (`signalpost publish ... --id`)"
+    anew = f"send it after all: `signalpost deliveries revive {delivery.id.notification_id}@{name}`"
     match delivery.state:
         case DeliveryState.DEAD if history and history[-1].outcome == "rejected":
             yield f"Mend what was refused; `signalpost destinations test {name}` tells whether it is the webhook."
-            yield f"If it is still worth it, {anew}."
+            yield f"If it was the webhook, {anew}."
+            yield "If it was what it says, publish it anew under an id of its own (`signalpost publish ... --id`)."
         case DeliveryState.DEAD:
             yield f"See whether the webhook works (`signalpost destinations test {name}`), then {anew}."
         case DeliveryState.UNCONFIRMED:

@@ -10,6 +10,7 @@ from signalpost.errors import InvalidValue
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LONGEST = timedelta(days=366)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -33,6 +34,14 @@ def moment(text: str, option: str) -> datetime:
             f"{option} is {shown(text)}: give how long ago (90m, 12h, 30d), a day (2026-01-31), or an instant with its "
             "zone (2026-01-31T10:00:00Z)"
         ) from None
+
+
+def length(text: str, option: str) -> timedelta:
+    """The time that `text` means: 90m, 12h, 30d. Raises InvalidValue, naming `option`."""
+    found = _AGO.fullmatch(text.strip().lower())
+    if found and int(found[1]) and (lasts := timedelta(**{_UNITS[found[2]]: int(found[1])})) <= _LONGEST:
+        return lasts
+    raise InvalidValue(f"{option} is {shown(text)}: give a time such as 30m, 2h or 7d, a year at most")
 
 
 def span(length: timedelta) -> str:

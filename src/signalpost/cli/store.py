@@ -35,6 +35,11 @@ class Store:
         """The store that a command's options and the configuration name."""
         return cls(configuration(home, config_file))
 
+    @property
+    def has_owner(self) -> bool:
+        """Whether a service has it open, to deliver from it."""
+        return self._has_owner
+
     def __enter__(self) -> Self:
         return self
 
@@ -97,6 +102,10 @@ class Store:
             ahead=self._lookup.ahead(delivery),
             failures=self._lookup.failures(destination, self.now),
             message=self.message(parcel),
+            was_revived=any(
+                each.delivery.id[1:] == (destination, delivery.id.turn + 1)
+                for each in self.of_ticket(delivery.id.notification_id)
+            ),
         )
 
     def _is_served(self, parcel: Parcel) -> bool:

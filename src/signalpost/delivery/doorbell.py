@@ -57,6 +57,13 @@ class Doorbell:
         self._on_ring()
 
 
+def ring(folder: Path) -> None:
+    """Ring at a folder, once and without waiting; where nobody hears it, nothing happens."""
+    own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    with own, suppress(OSError), _Address(folder) as address:
+        own.sendto(b"!", address)
+
+
 class Ringer:
     """The other side: rings at a folder without waiting, once for all that is put within one round of the loop."""
 

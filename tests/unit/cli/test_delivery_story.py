@@ -164,7 +164,8 @@ def test_what_to_do_fits_what_happened() -> None:
     assert told("expired").todo[0].startswith("If it is still worth it, ")
     refused = told("dead", attempt("rejected")).todo
     assert refused[0].startswith("Mend what was refused; `signalpost destinations test signals-free` tells")
-    assert anew in refused[1]
+    assert "`signalpost deliveries revive t1@signals-free`" in refused[1]
+    assert anew in refused[2]
     assert told("dead", attempt("unavailable")).todo[0].startswith("See whether the webhook works")
     assert "Give signals-free a webhook" in told("suppressed", reason="no webhook").todo[0]
     assert [told(state).todo for state in ("superseded", "cancelled", "suppressed")] == [(), (), ()]

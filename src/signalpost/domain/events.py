@@ -67,6 +67,17 @@ class DestinationGone(NamedTuple):
     """Since when it is known, which may be before this start."""
 
 
+class DestinationSeen(NamedTuple):
+    """An answer told where a destination shows, or why it can show nothing."""
+
+    destination: str
+    channel: str | None
+    guild: str | None = None
+    others: tuple[str, ...] = ()
+    """Destinations that show in the same channel."""
+    trouble: str | None = None
+
+
 class HostBanned(NamedTuple):
     """A host refuses this address, and nothing is sent to it until then."""
 
@@ -91,5 +102,16 @@ class TookOver(NamedTuple):
     """What it delivers to."""
 
 
-Event = Taken | SendBegan | SendEnded | Settled | BreakerMoved | DestinationGone | HostBanned | StoreMoved | TookOver
+Event = (
+    Taken
+    | SendBegan
+    | SendEnded
+    | Settled
+    | BreakerMoved
+    | DestinationGone
+    | DestinationSeen
+    | HostBanned
+    | StoreMoved
+    | TookOver
+)
 Listener = Callable[[Event], None]

@@ -45,6 +45,7 @@ class Delivering(NamedTuple):
                     limits=each.limits,
                     host=each.address.host,
                     webhook=each.address.identity,
+                    looks=True,
                     workers=config.workers,
                 )
                 for each in config.destinations

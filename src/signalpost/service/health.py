@@ -1,10 +1,11 @@
 """How a service is, in words; and what is wrong with it, as far as events tell."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
 from signalpost import clock
-from signalpost.domain.events import BreakerMoved, DestinationGone, Event, HostBanned, StoreMoved
+from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen, Event, HostBanned, StoreMoved
 from signalpost.domain.instant import iso
 from signalpost.domain.words import Word
 
@@ -42,6 +43,9 @@ class Trouble:
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
+        self._breakers: dict[str, str] = {}
+        self.more_of_breaker: Callable[[str], str] = lambda _: ""
+        """Since when a destination's breaker is open, and when it asks again: what no event tells in time."""
         self._bans: dict[str, tuple[datetime, str]] = {}
 
     def __call__(self, event: Event) -> None:
@@ -53,13 +57,15 @@ class Trouble:
                 self._reasons[STORE] = f"the store is unwell: {reason}"
             case DestinationGone(destination, reason):
                 self._reasons[destination] = f"{destination} is disabled: its webhook is gone for good: {reason}"
+            case DestinationSeen(destination, trouble=str() as trouble):
+                self._reasons[destination] = f"{destination}: {trouble}"
             case HostBanned(host, reason, until):
                 second = iso(until.replace(microsecond=0))
                 self._bans[host] = until, f"{host} shuts this address out until {second}: {reason}"
             case BreakerMoved(destination, "closed"):
-                self._reasons.pop(destination, None)
+                self._breakers.pop(destination, None)
             case BreakerMoved(destination, state):
-                self._reasons.setdefault(destination, f"the breaker of {destination} is {state}")
+                self._breakers[destination] = state
             case _:
                 pass
 
@@ -72,4 +78,5 @@ class Trouble:
     def reasons(self) -> tuple[str, ...]:
         """Each trouble in words, the oldest first."""
         now = clock.now()
-        return (*self._reasons.values(), *(told for until, told in self._bans.values() if now < until))
+        breakers = (f"the breaker of {d} is {state}{self.more_of_breaker(d)}" for d, state in self._breakers.items())
+        return (*self._reasons.values(), *breakers, *(told for until, told in self._bans.values() if now < until))

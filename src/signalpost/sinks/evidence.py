@@ -36,6 +36,8 @@ class Receipt(NamedTuple):
     sent_at: datetime | None = None
     """The far end's own clock, where it tells."""
     rate: RateFacts | None = None
+    channel: str | None = None
+    """Where it shows: what shares the far end's hidden limits with it."""
 
 
 class Answered(Evidence):
@@ -87,6 +89,7 @@ class Throttled(Answered):
         code: int | None = None,
         rate: RateFacts | None = None,
         is_ban: bool = False,
+        is_shared: bool = False,
     ) -> None:
         super().__init__(reason, status=status, code=code, rate=rate)
         self.retry_after = retry_after
@@ -95,6 +98,8 @@ class Throttled(Answered):
         """What has to wait: `destination`, or `host` for everything that goes to the same host."""
         self.is_ban = is_ban
         """Whether this address is shut out, and did not merely ask too often a moment ago."""
+        self.is_shared = is_shared
+        """Whether others may have used the limit up, so that this is no fault of ours."""
 
 
 class Unconfirmed(Answered):

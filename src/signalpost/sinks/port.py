@@ -21,6 +21,12 @@ class Answer(NamedTuple):
     rate: RateFacts | None = None
     channel: str | None = None
     """What shares the far end's hidden limits with this destination."""
+    guild: str | None = None
+    """Whose channel that is."""
+    trouble: str | None = None
+    """Why it can show nothing although it answers, and what to do; None where nothing is known to be wrong."""
+    status: int | None = None
+    """The HTTP status, where there was one."""
 
 
 class Sink(Protocol):

@@ -6,6 +6,7 @@ from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import (
     BreakerMoved,
     DestinationGone,
+    DestinationSeen,
     Event,
     HostBanned,
     SendBegan,
@@ -39,19 +40,33 @@ def log(event: Event) -> None:
             logger.debug("sending %d to %s", len(deliveries), destination)
         case SendEnded(destination, outcome, detail, seconds):
             logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
-        case BreakerMoved(destination, state):
-            logger.warning("the breaker of %s is %s", destination, state)
-        case DestinationGone(destination, reason):
-            logger.error("%s is disabled, because its webhook is gone for good: %s", destination, reason)
-        case HostBanned(host, reason, until):
-            second = iso(until.replace(microsecond=0))
-            logger.error("%s shuts this address out, and is sent nothing until %s: %s", host, second, reason)
+        case BreakerMoved() | DestinationGone() | DestinationSeen() | HostBanned():
+            _log_far_end(event)
         case TookOver(destinations):
             names = ", ".join(destinations)
             logger.warning("the process that delivered is gone: this one delivers now, to %s", names)
         case _:
             level, state = (logging.WARNING, "well again") if event.is_well else (logging.ERROR, "unwell")
             logger.log(level, "the store is %s%s", state, _because(event.reason))
+
+
+def _log_far_end(event: BreakerMoved | DestinationGone | DestinationSeen | HostBanned) -> None:
+    match event:
+        case BreakerMoved(destination, state):
+            logger.warning("the breaker of %s is %s", destination, state)
+        case DestinationGone(destination, reason):
+            logger.error("%s is disabled, because its webhook is gone for good: %s", destination, reason)
+        case DestinationSeen(destination, channel, guild, others, trouble):
+            of = "" if guild is None else f" of guild {guild}"
+            logger.info("%s shows in channel %s%s", destination, channel, of)
+            if others:
+                names = ", ".join(others)
+                logger.warning("%s shows in one channel with %s: who reads it reads both", destination, names)
+            if trouble is not None:
+                logger.error("%s: %s", destination, trouble)
+        case HostBanned(host, reason, until):
+            second = iso(until.replace(microsecond=0))
+            logger.error("%s shuts this address out, and is sent nothing until %s: %s", host, second, reason)
 
 
 def _because(reason: str | None) -> str:

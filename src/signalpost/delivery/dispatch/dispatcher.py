@@ -55,6 +55,8 @@ class LaneSettings(NamedTuple):
     """Destinations of one host share its limits and its bans."""
     webhook: str | None = None
     """What tells the webhook from others, and is no secret: that it is gone is kept for it. None: for the name."""
+    looks: bool = False
+    """Whether it is asked what it is and where it shows, as soon as nothing is due."""
     workers: int = 2
     breaker: BreakerSettings = USUAL
     backoff: Backoff = BACKOFF
@@ -93,6 +95,10 @@ class Dispatcher:
     def lanes(self) -> Mapping[str, Lane]:
         """The lanes by destination, to be looked at."""
         return MappingProxyType(self._lanes)
+
+    def told_of_breaker(self, destination: str) -> str:
+        """Since when a destination's breaker is not closed, and when it asks again; empty where it is closed."""
+        return self._lanes[destination].far_end.told_of_breaker() if destination in self._lanes else ""
 
     @property
     def store_is_well(self) -> bool:
@@ -188,6 +194,7 @@ class Dispatcher:
             breaker=CircuitBreaker(settings.breaker),
             standing=self._standings.setdefault(place, Standing(place)),
             webhook=settings.webhook,
+            looks=settings.looks,
             backoff=settings.backoff,
             jitter=self._jitter,
             emit=self._emit,

@@ -1,5 +1,6 @@
 """What a lane knows of its far end: its pace, its breaker, and whether it is gone for good."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -19,10 +20,10 @@ from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.breaker import BreakerState, CircuitBreaker
 from signalpost.delivery.pacing.pacer import PaceMemory, Pacer, Slot
 from signalpost.domain.delivery import Delivery, DeliveryId
-from signalpost.domain.events import BreakerMoved, DestinationGone, HostBanned, Listener
+from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen, HostBanned, Listener
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import Evidence, StoreFailed
-from signalpost.sinks.evidence import Rejected, Throttled, Unconfirmed
+from signalpost.errors import Evidence, StoreClosed, StoreFailed
+from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unconfirmed
 from signalpost.sinks.port import Answer, Sink
 
 CLOCK_GRAIN = 0.005
@@ -59,6 +60,7 @@ class FarEnd:
         *,
         standing: Standing,
         webhook: str | None,
+        looks: bool,
         outbox: PatientOutbox,
         jitter: Callable[[], float],
         emit: Listener,
@@ -78,6 +80,9 @@ class FarEnd:
         self._on_change = on_change
         self._is_breaker_kept = True
         self._webhook = webhook
+        self._wants_look = looks
+        self._seen: str | None = None
+        """The channel that was last told."""
         standing.follow(self._follow)
 
     @property
@@ -139,6 +144,19 @@ class FarEnd:
         self._learn(is_alive=is_failure is False)
         self._notice(known)
         self.pacer.host.ended()
+
+    def may_look(self, now: float) -> bool:
+        """Whether to ask, for the first time, what it is and where it shows: only with a slot that is nobody's."""
+        if not self._wants_look or self.gone_for is not None or self.breaker.state is not BreakerState.CLOSED:
+            return False
+        return self.pacer.ready_at(now, NotificationPriority.NORMAL) <= now
+
+    async def look(self, now: Callable[[], float]) -> None:
+        """Ask what it is and where it shows; that it does not answer is no reason to ask again."""
+        self._wants_look = False
+        with suppress(StoreClosed):
+            await self.probe(now)
+            await self.remember(now())
 
     async def probe(self, now: Callable[[], float]) -> None:
         """Ask the far end, showing nothing, whether it is alive."""
@@ -207,6 +225,16 @@ class FarEnd:
         if self.standing.gone is not None:
             self._emit(DestinationGone(self._destination, *self.standing.gone))
 
+    def told_of_breaker(self) -> str:
+        """Since when the breaker is not closed, and when it asks again; empty where it is closed."""
+        breaker, now = self.breaker, asyncio.get_running_loop().time()
+        if breaker.state is BreakerState.CLOSED:
+            return ""
+        since = clock.now() - timedelta(seconds=now - breaker.opened_at)
+        left = max(0.0, breaker.probe_at - now)
+        again = "" if left == inf else f", and it is asked again in {left:.0f} s"
+        return f", since {since:%Y-%m-%d %H:%M:%S} UTC{again}"
+
     def recall_breaker(self, facts: Mapping[str, bytes], now: float) -> None:
         """Leave the far end alone as an earlier process did."""
         memory = read_breaker_fact(facts, clock.now())
@@ -251,10 +279,20 @@ class FarEnd:
             self._on_change()
 
     def _notice(self, known: object) -> None:
-        """Stop sending where the destination turns out to be gone for good, or the host bans this address."""
+        """Tell where it shows; stop sending where it turns out to be gone for good, or the host bans this address."""
+        if isinstance(known, Receipt | Answer):
+            self._see(known)
         if isinstance(known, Rejected) and known.is_gone:
             self.standing.end(Gone(known.reason, clock.now()))
         if isinstance(known, Throttled) and known.is_ban and self.pacer.host.is_news:
             self.pacer.host.is_news = False
             until = clock.now() + timedelta(seconds=bounded(known.retry_after))
             self._emit(HostBanned(self.pacer.host.name, known.reason, until))
+
+    def _see(self, known: Receipt | Answer) -> None:
+        channel = known.channel
+        guild, trouble = (known.guild, known.trouble) if isinstance(known, Answer) else (None, None)
+        if channel is not None and (channel != self._seen or trouble is not None):
+            self._seen, self._wants_look = channel, False
+            others = self.pacer.host.show_in(channel, self._destination)
+            self._emit(DestinationSeen(self._destination, channel, guild, others, trouble))

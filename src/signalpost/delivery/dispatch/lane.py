@@ -47,6 +47,8 @@ class Tools(NamedTuple):
     standing: Standing
     webhook: str | None
     """What tells the webhook from others, and is no secret."""
+    looks: bool
+    """Whether the far end is asked what it is and where it shows, as soon as nothing is due."""
     backoff: Backoff
     jitter: Callable[[], float]
     emit: Listener
@@ -73,6 +75,7 @@ class Lane:
             tools.breaker,
             standing=tools.standing,
             webhook=tools.webhook,
+            looks=tools.looks,
             outbox=tools.outbox,
             jitter=tools.jitter,
             emit=tools.emit,
@@ -83,6 +86,7 @@ class Lane:
         self._most_items = most_items
         self._prospects = Prospects()
         self._senders: list[Sender] = []
+        self._looking: asyncio.Task[None] | None = None
         self._in_flight: dict[DeliveryId, Delivery] = {}
         self._busy = 0
         self._is_stopping = False
@@ -111,8 +115,9 @@ class Lane:
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
-        """The senders at work."""
-        return [sender.task for sender in self._senders if sender.task is not None]
+        """The senders at work, and who looks at the far end."""
+        looking = [] if self._looking is None else [self._looking]
+        return [sender.task for sender in self._senders if sender.task is not None] + looking
 
     def start(self) -> None:
         """Begin to send."""
@@ -140,6 +145,8 @@ class Lane:
     def halt(self) -> None:
         """Lease nothing more, and cut off what is being sent; the senders end once that is settled."""
         self._is_stopping = True
+        if self._looking is not None:
+            self._looking.cancel()
         for sender in self._senders:
             sender.ring()
             sender.cut()
@@ -177,7 +184,14 @@ class Lane:
             elif far_end.doubt.ask_at < inf:
                 await self._sleep_until_free(sender, min(at, ask_at))
             else:
+                if sender is self._senders[0] and far_end.may_look(now):
+                    self._look()
                 await self._sleep(sender, at)
+
+    def _look(self) -> None:
+        """Ask where messages show, beside the senders, so that none of them waits for it."""
+        name = f"signalpost look at {self.destination}"
+        self._looking = asyncio.get_running_loop().create_task(self.far_end.look(_now), name=name)
 
     def _next(self, sender: Sender, now: float) -> tuple[float, NotificationPriority]:
         """When this sender can lease something next, and the lowest level that may be leased now."""

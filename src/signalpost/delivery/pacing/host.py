@@ -48,6 +48,7 @@ class Host:
         """By the scope that answers name; one that no destination uses any more is forgotten."""
         self.channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
         """By the name that answers give."""
+        self._shown_in: dict[str, str] = {}
         self._at_end: dict[Callable[[], None], None] = {}  # not a set: who came first is woken first, in every run
         self._at_return: dict[Callable[[], None], None] = {}
 
@@ -64,6 +65,11 @@ class Host:
     def ban(self, now: float) -> Ban | None:
         """What holds all of them now; None where nothing does."""
         return Ban(self.held_for_reason, self.held_until - now) if self.held_until > now else None
+
+    def show_in(self, channel: str, destination: str) -> tuple[str, ...]:
+        """Note where a destination shows. Answers which others show there."""
+        self._shown_in[destination] = channel
+        return tuple(name for name, other in self._shown_in.items() if other == channel and name != destination)
 
     def ended(self) -> None:
         """A request has ended: call those who wait for that."""

@@ -105,9 +105,7 @@ class Pacer:
         for window in self._windows:
             window.end(now)
         match outcome:
-            case Receipt(rate=RateFacts() as facts):
-                self._learn(facts, now, slot)
-            case Answer(rate, name):
+            case Receipt(rate=rate, channel=name) | Answer(rate=rate, channel=name):
                 if rate is not None:
                     self._learn(rate, now, slot)
                 if name is not None:
@@ -116,7 +114,7 @@ class Pacer:
                 self._hold(outcome, now)  # its headers may be those of another limit: only the wait is believed
             case Answered(rate=RateFacts() as facts):
                 self._learn(facts, now, slot)
-        if isinstance(outcome, Answered) and outcome.status in _REFUSALS:
+        if isinstance(outcome, Answered | Answer) and _is_refusal(outcome):
             self._refusals.count(now)
             self.host.refusals.count(now)
 
@@ -173,3 +171,8 @@ class Pacer:
                 self._windows = self._all_windows()
             self._scope = facts.scope
         self._bucket.learn(facts, now)
+
+
+def _is_refusal(outcome: Answered | Answer) -> bool:
+    """Whether it counts towards a ban: a 429 of a limit that is shared with others does not."""
+    return outcome.status in _REFUSALS and not (isinstance(outcome, Throttled) and outcome.is_shared)

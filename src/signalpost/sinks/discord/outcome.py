@@ -21,6 +21,7 @@ from typing import NoReturn
 from signalpost.secret import redacted
 from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.http_answer import HttpAnswer, rate_facts
+from signalpost.sinks.port import Answer
 
 DESTINATION, HOST = "destination", "host"
 
@@ -38,6 +39,12 @@ _SLOWER_LIMITS = frozenset({20016, 20022, 20028, 20029, 30046})
 _FIRST_SNOWFLAKE = datetime(2015, 1, 1, tzinfo=UTC)
 _SNOWFLAKE = re.compile(r"\d{17,20}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[!-~]{1,100}")
+_MAKE_ANOTHER = "make one of the channel's own (Integrations, Webhooks, New Webhook)"
+_NO_MESSAGES = {
+    2: f"its webhook follows another channel and takes no messages: {_MAKE_ANOTHER}",
+    3: f"its webhook belongs to an application and takes no messages of ours: {_MAKE_ANOTHER}",
+}
+"""By a webhook's type; the usual one is 1."""
 _MOST_PATHS = 5
 _LONGEST_TEXT = 200
 
@@ -50,7 +57,29 @@ def receipt_of(answer: HttpAnswer, identity: str) -> Receipt:
         # No status: it counts as no answer, because a message that was answered with 200 is not to be shown again.
         raise Unconfirmed(f"{answer.status}, and then an answer that cannot be read")
     message_id = _message_id(answer)
-    return Receipt(message_id, sent_at(message_id), rate_facts(answer, identity, "execute"))
+    rate = rate_facts(answer, identity, "execute")
+    return Receipt(message_id, sent_at(message_id), rate, place(answer, "channel_id"))
+
+
+def seen(answer: HttpAnswer, identity: str, *, thread: bool) -> Answer:
+    """What an answer to the question for a webhook tells, if it is one to that question: a foreign server's may not be.
+
+    Where the messages go to a thread, they show there and not in the webhook's own channel.
+    """
+    kind = answer.whole_number("type") if answer.status == 200 else None
+    return Answer(
+        rate_facts(answer, identity, "webhook"),
+        None if thread else place(answer, "channel_id"),
+        place(answer, "guild_id"),
+        _NO_MESSAGES.get(kind) if kind is not None else None,
+        answer.status,
+    )
+
+
+def place(answer: HttpAnswer, name: str) -> str | None:
+    """The id of a channel or a guild that an answer names; None where it names none that can be one."""
+    text = answer.text(name)
+    return text if text is not None and _MESSAGE_ID.fullmatch(text) else None
 
 
 def refuse(answer: HttpAnswer, identity: str, *, route: str) -> NoReturn:
@@ -63,8 +92,16 @@ def refuse(answer: HttpAnswer, identity: str, *, route: str) -> NoReturn:
         raise Unconfirmed(told, status=status, code=code, rate=rate)
     if (wait := _wait(answer, code)) is not None:
         seconds, scope = wait
-        is_ban = code == _CLOUDFLARE_BLOCKS or _is_block(answer)
-        raise Throttled(told, retry_after=seconds, scope=scope, status=status, code=code, rate=rate, is_ban=is_ban)
+        raise Throttled(
+            told,
+            retry_after=seconds,
+            scope=scope,
+            status=status,
+            code=code,
+            rate=rate,
+            is_ban=code == _CLOUDFLARE_BLOCKS or _is_block(answer),
+            is_shared=answer.headers.get("X-RateLimit-Scope") == "shared",
+        )
     raise Rejected(told, status=status, code=code, rate=rate, is_gone=is_gone(answer))
 
 

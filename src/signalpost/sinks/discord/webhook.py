@@ -7,9 +7,8 @@ import msgspec
 from signalpost.errors import InvalidValue
 from signalpost.sinks.discord.address import WebhookAddress
 from signalpost.sinks.discord.message import message
-from signalpost.sinks.discord.outcome import is_gone, receipt_of, refuse
+from signalpost.sinks.discord.outcome import is_gone, receipt_of, refuse, seen
 from signalpost.sinks.evidence import Receipt, Rejected, Unavailable
-from signalpost.sinks.http_answer import rate_facts
 from signalpost.sinks.port import Answer, Item
 from signalpost.sinks.wire import Connections, exchange
 
@@ -55,7 +54,7 @@ class DiscordWebhook:
             raise Unavailable(f"{answer.status} to a probe", status=answer.status, code=answer.whole_number("code"))
         if answer.status == 429 or is_gone(answer):
             refuse(answer, identity, route="webhook")
-        return Answer(rate_facts(answer, identity, "webhook"), answer.text("channel_id"))
+        return seen(answer, identity, thread="thread_id=" in self.address.post_url.reveal())
 
     async def close(self) -> None:
         """Send nothing more."""

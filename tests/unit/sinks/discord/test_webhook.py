@@ -117,14 +117,43 @@ async def test_cookies_are_not_kept() -> None:
 async def test_a_probe_asks_for_the_webhook_and_tells_its_channel() -> None:
     body = b'{"type": 1, "channel_id": "77", "token": "t", "url": "u"}'
     async with before(always(answer(200, body, JSON))) as (sink, server):
-        assert await sink.probe() == Answer(rate=None, channel="77")
+        assert await sink.probe() == Answer(channel="77", status=200)
         assert server.requests[0].line == "GET /api/webhooks/123456789012345678/the-secret-token HTTP/1.1"
+
+
+@pytest.mark.parametrize(("kind", "told"), [(2, "follows another channel"), (3, "belongs to an application")])
+async def test_a_webhook_of_another_kind_is_told_with_what_to_do(kind: int, told: str) -> None:
+    body = f'{{"type": {kind}, "channel_id": "77", "guild_id": "5"}}'.encode()
+    async with before(always(answer(200, body, JSON))) as (sink, _):
+        found = await sink.probe()
+        assert (found.channel, found.guild) == ("77", "5")
+        assert found.trouble is not None
+        assert told in found.trouble
+        assert "New Webhook" in found.trouble
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b'{"type": 9, "channel_id": 7}', b'{"type": "2", "channel_id": "a b", "guild_id": []}', b"[]", b"pong"],
+)
+async def test_an_answer_of_a_server_that_does_not_know_the_question_tells_nothing(body: bytes) -> None:
+    async with before(always(answer(200, body, JSON))) as (sink, _):
+        assert await sink.probe() == Answer(status=200)
+
+
+async def test_a_message_in_a_thread_shows_where_its_answer_says_and_not_in_the_webhooks_channel() -> None:
+    told = always(answer(200, b'{"type": 1, "channel_id": "77"}', JSON), SAVED)
+    async with raw_server(told) as server, webhook(server.url + "?thread_id=8", connect=1.0, total=5.0) as sink:
+        assert (await sink.probe()).channel is None
+        receipt = await outcome(sink)
+        assert isinstance(receipt, Receipt)
+        assert receipt.channel == "77"
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 400, 403, 404, 405, 408, 499])
 async def test_any_answer_below_500_to_a_probe_means_alive(status: int) -> None:
     async with before(always(answer(status))) as (sink, server):
-        assert await probed(sink) == Answer()
+        assert await probed(sink) == Answer(status=status)
         assert len(server.requests) == 1
 
 

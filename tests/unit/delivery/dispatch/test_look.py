@@ -1,0 +1,153 @@
+"""At its start a lane asks once where its messages show: never before what is due, and never instead of it."""
+
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
+from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen
+from signalpost.sinks.evidence import Receipt, Rejected
+from signalpost.sinks.port import Answer
+from signalpost.testing.scripted_sink import HANG, ScriptedSink
+from tests.unit.delivery.dispatch.world import DOWN, HERE, URGENT, World, ids, now, virtual, wait
+
+LOOKS = {"looks": True}
+IN_77 = Answer(channel="77", guild="5", status=200)
+MINUTE = NOTHING_ASSUMED._replace(channel=Rate(28, 60.0), reserve=False)
+
+
+@virtual
+async def test_it_is_asked_once_when_nothing_is_due_and_told() -> None:
+    sink = ScriptedSink(probes=[IN_77])
+    async with World(sink, settings=LOOKS) as world:
+        await wait(3600)
+        assert world.heard(DestinationSeen) == [DestinationSeen(HERE, "77", "5")]
+        assert len(sink.probed) == 1
+
+
+@virtual
+async def test_what_waits_goes_first_and_its_answer_saves_the_question() -> None:
+    sink = ScriptedSink([Receipt("1", channel="77")], latency=0.1)
+    world = World(sink, settings=LOOKS)
+    await world.put(wakes=False)
+    async with world:
+        await wait(60)
+        assert (len(sink.sent), sink.probed) == (1, [])
+        assert world.heard(DestinationSeen) == [DestinationSeen(HERE, "77")]
+
+
+@virtual
+async def test_an_urgent_one_does_not_wait_for_the_question_even_with_one_sender() -> None:
+    sink = ScriptedSink(probes=[HANG])
+    async with World(sink, settings=LOOKS, workers=1, limits=Limits()) as world:
+        await wait(0.1)
+        assert sink.hanging == 1
+        await world.put("now", URGENT)
+        began = now()
+        await wait(0.05)
+        assert [sent.began for sent in sink.sent] == [began]
+
+
+@virtual
+async def test_a_question_that_hangs_ends_after_3_seconds_and_is_not_asked_again() -> None:
+    sink = ScriptedSink(probes=[HANG, IN_77])
+    async with World(sink, settings=LOOKS) as world:
+        await wait(2.9)
+        assert sink.hanging == 1
+        await wait(60)
+        assert (sink.hanging, len(sink.probed)) == (0, 1)
+        assert world.heard(DestinationSeen) + world.heard(BreakerMoved) == []
+
+
+@virtual
+async def test_a_far_end_that_does_not_know_the_question_is_sent_to_as_any() -> None:
+    sink = ScriptedSink(probes=[Answer(status=404)])
+    async with World(sink, settings=LOOKS) as world:
+        await wait(1)
+        await world.put("news")
+        await world.dispatcher.drain()
+        assert (ids(sink), world.heard(DestinationSeen)) == (["news"], [])
+
+
+@virtual
+async def test_the_question_finds_out_that_a_webhook_is_gone_before_a_message_does() -> None:
+    sink = ScriptedSink(probes=[Rejected("unknown webhook", code=10015, is_gone=True)])
+    async with World(sink, settings=LOOKS) as world:
+        await wait(1)
+        await world.put("waits")
+        await wait(60)
+        assert (ids(sink), await world.state("waits")) == ([], "pending")
+        assert len(world.heard(DestinationGone)) == 1
+        assert len(sink.probed) == 1
+
+
+@virtual
+async def test_the_question_counts_as_a_request() -> None:
+    sink = ScriptedSink(probes=[IN_77])
+    async with World(
+        sink, settings=LOOKS, limits=NOTHING_ASSUMED._replace(burst=Rate(2, 10.0), reserve=False)
+    ) as world:
+        await wait(1)
+        for _ in range(2):
+            await world.put()
+        await wait(5)
+        assert len(sink.sent) == 1
+        await wait(10)
+        assert len(sink.sent) == 2
+
+
+@virtual
+async def test_two_webhooks_of_one_channel_share_its_28_a_minute_from_the_start_on() -> None:
+    one, two = ScriptedSink(probes=[IN_77]), ScriptedSink(probes=[IN_77])
+    async with World(one, two, settings=LOOKS, limits=MINUTE) as world:
+        await wait(1)
+        assert [event.others for event in world.heard(DestinationSeen)] == [(), (HERE,)]
+        for number in range(60):
+            await world.put(to=("there-1", HERE)[number % 2])
+        await wait(50)
+        assert len(one.sent) + len(two.sent) == 26, "two questions were asked"
+        await wait(15)
+        assert len(one.sent) + len(two.sent) == 54
+
+
+@virtual
+async def test_a_channel_that_is_known_from_the_last_run_is_shared_before_anything_is_asked() -> None:
+    one, two = ScriptedSink(probes=[IN_77]), ScriptedSink(probes=[IN_77])
+    async with World(one, two, settings=LOOKS, limits=MINUTE) as world:
+        outbox = world.outbox
+        await wait(90)
+        for number in range(20):
+            await world.put(f"a{number}", to=("there-1", HERE)[number % 2])
+        await wait(1)
+    one, two = ScriptedSink(), ScriptedSink()
+    async with World(one, two, outbox=outbox, limits=MINUTE) as world:
+        for number in range(20):
+            await world.put(f"b{number}", to=("there-1", HERE)[number % 2])
+        await wait(40)
+        assert len(one.sent) + len(two.sent) == 8, "the 20 of the last run count once, for both"
+
+
+@virtual
+async def test_a_webhook_of_a_wrong_kind_is_told() -> None:
+    wrong = Answer(channel="77", trouble="it takes no messages", status=200)
+    async with World(ScriptedSink(probes=[wrong]), settings=LOOKS) as world:
+        await wait(1)
+        assert [event.trouble for event in world.heard(DestinationSeen)] == ["it takes no messages"]
+
+
+@virtual
+async def test_a_stop_does_not_wait_for_the_question() -> None:
+    sink = ScriptedSink(probes=[HANG])
+    async with World(sink, settings=LOOKS) as world:
+        await wait(1)
+        began = now()
+        assert await world.dispatcher.stop(10.0) == ()
+        assert (now(), sink.hanging) == (began, 0)
+
+
+@virtual
+async def test_an_open_breaker_asks_its_own_questions() -> None:
+    sink = ScriptedSink([DOWN] * 5, probes=[DOWN, IN_77], latency=0.01)
+    world = World(sink, settings=LOOKS, workers=1, jitter=lambda: 0.0)
+    for _ in range(5):
+        await world.put(wakes=False)
+    async with world:
+        await wait(60)
+        assert len(sink.probed) == 2
+        assert [event.channel for event in world.heard(DestinationSeen)] == ["77"]

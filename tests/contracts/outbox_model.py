@@ -194,6 +194,16 @@ class OutboxModel:
         ]
         return [self._outlived(owed) for owed in old[: command.limit]]
 
+    def shortenwaits(self, command: c.ShortenWaits) -> list[Delivery]:
+        changed = []
+        for owed in sorted(self.owed, key=lambda owed: owed.id):
+            if owed.state == "pending" and owed.not_before and owed.not_before > command.now and owed.history:
+                ended = owed.history[-1].ended_at
+                if ended > command.now:
+                    owed.not_before += command.now - ended
+                    changed.append(owed.shown())
+        return changed
+
     def bury(self, command: c.Bury) -> list[Delivery]:
         return [self._end(owed, "dead", command.reason) for owed in self._waiting(command.destination)[: command.limit]]
 

@@ -149,6 +149,7 @@ class Agreement(RuleBasedStateMachine):
         limit = data.draw(st.integers(1, 3))
         made = {
             c.Expire: lambda: c.Expire(self.now, limit),
+            c.ShortenWaits: lambda: c.ShortenWaits(self.now - data.draw(minutes)),
             c.Bury: lambda: c.Bury(data.draw(lanes), "gone", limit),
             c.Cancel: lambda: c.Cancel(self.name(data, "pending"), "by hand"),
             c.Revive: lambda: c.Revive(

@@ -8,10 +8,11 @@ from signalpost.delivery.outbox.commands import (
     Leased,
     Put,
     Settle,
+    ShortenWaits,
     Stats,
 )
 from signalpost.delivery.outbox.port import Outbox
-from signalpost.domain.delivery import DeliveryId, DeliveryState
+from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, demand, ids, ids_of, new, notification, same, verdict
 
@@ -59,6 +60,21 @@ async def check_waiting(outbox: Outbox) -> None:
     same("a lane that waits", await outbox.do(Lease(LANE, START, limit=9)), Leased((), (), START + MINUTE))
     lease = await outbox.do(Lease(LANE, START + MINUTE, limit=9))
     same("a lane whose second may go", (ids(lease), lease.next_at), (["01"], START + 2 * MINUTE))
+
+
+async def check_shortened_waits(outbox: Outbox) -> None:
+    """Where the clock was put back, a wait counts from now; one that began before now stays as it is."""
+    await outbox.do(Put(tuple(new(notification(f"0{number}", name)) for number, name in enumerate("abc"))))
+    for minutes in (3, 1):
+        (lent,) = (await outbox.do(Lease(LANE, START))).parcels
+        attempt = Attempt(START, START + minutes * MINUTE, "unavailable")
+        wait = START + (minutes + 2) * MINUTE
+        await outbox.do(Settle((verdict(lent.delivery, _S.PENDING, attempt=attempt, not_before=wait),)))
+    changed = await outbox.do(ShortenWaits(START + 2 * MINUTE))
+    same("what waits for less", [(each.id[0], each.not_before) for each in changed], [("00", START + 4 * MINUTE)])
+    same("when the clock has come so far again", await outbox.do(ShortenWaits(START + 3 * MINUTE)), [])
+    lease = await outbox.do(Lease(LANE, START + 3 * MINUTE, limit=9))
+    same("what is due", (ids(lease), lease.next_at), (["01", "02"], START + 4 * MINUTE))
 
 
 async def check_doubt(outbox: Outbox) -> None:
@@ -155,6 +171,7 @@ LANE_CHECKS = (
     check_sequences,
     check_waiting,
     check_doubt,
+    check_shortened_waits,
     check_validity,
     check_express,
     check_lifting,

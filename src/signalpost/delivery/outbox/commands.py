@@ -145,6 +145,15 @@ class Expire(Command[list[Delivery]], frozen=True):
     limit: int = 500
 
 
+class ShortenWaits(Command[list[Delivery]], frozen=True):
+    """Let no pending delivery wait from now on for longer than it was to wait after its last attempt.
+
+    That is so where the clock was put back. Answer: those that wait for less now.
+    """
+
+    now: datetime
+
+
 class Bury(Command[list[Delivery]], frozen=True):
     """Give up the pending deliveries of a destination that is gone, at most `limit`. Answer: those deliveries."""
 

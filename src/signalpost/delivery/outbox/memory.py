@@ -123,6 +123,10 @@ class _MemoryTables:
         rows = (row for destination in sorted(self._lanes) for row in self.lane(destination))
         return list(islice((row for row in rows if row.delivery.valid_until <= now), limit))
 
+    def waiting_beyond(self, now: datetime) -> list[Row]:
+        rows = (row for destination in self._lanes for row in self.lane(destination))
+        return [row for row in rows if row.delivery.not_before is not None and row.delivery.not_before > now]
+
     def in_flight(self, destination: str) -> Collection[str]:
         return self._in_flight.get(destination, ())
 

@@ -145,6 +145,10 @@ class SqliteTables:
             self._nothing_overdue_before = instant if earliest is None else earliest
         return rows
 
+    def waiting_beyond(self, now: datetime) -> list[Row]:
+        """Walk over all that is pending, which is asked for only where a clock was put back."""
+        return [_row(values) for values in self._db.execute(sql.WAITING_BEYOND, (_micros(now),))]
+
     def in_flight(self, destination: str) -> Collection[str]:
         """Tell what a lane has lent."""
         return [row.delivery.sequence for row in self._lent_by(destination).values()]

@@ -19,6 +19,7 @@ OVERDUE = (
     " LIMIT ?"
 )
 NEXT_OVERDUE = f"SELECT min(valid_until) FROM delivery {IN_LANE} 'pending'"
+WAITING_BEYOND = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND not_before > ?"
 LENT = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
 # The two below go on with one value or with a list: a list costs more to begin, and less for each of many.
 WAITING = f"SELECT {COLUMNS} FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence"

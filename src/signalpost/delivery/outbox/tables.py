@@ -72,6 +72,10 @@ class Tables(Protocol):
         """Pending deliveries whose validity is over, by destination and place."""
         ...
 
+    def waiting_beyond(self, now: datetime) -> list[Row]:
+        """What is pending and waits for a `not_before` after `now`, in no order."""
+        ...
+
     def in_flight(self, destination: str) -> Collection[str]:
         """The sequences of a destination that are leased."""
         ...

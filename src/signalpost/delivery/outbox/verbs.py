@@ -30,12 +30,13 @@ from signalpost.delivery.outbox.commands import (
     SaveFacts,
     Settle,
     Settlement,
+    ShortenWaits,
     Stats,
     StreamState,
 )
 from signalpost.delivery.outbox.lanes import Row, Waiting, choose
 from signalpost.delivery.outbox.tables import Key, Tables
-from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled
+from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled, shortened
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome
@@ -194,6 +195,14 @@ def _expire(tables: Tables, command: Expire) -> list[Delivery]:
     return [row.delivery for row in rows]
 
 
+def _shorten_waits(tables: Tables, command: ShortenWaits) -> list[Delivery]:
+    waiting = ((row, tables.attempts(row.delivery.id)) for row in tables.waiting_beyond(command.now))
+    changes = (shortened(row, attempts[-1], command.now) for row, attempts in waiting if attempts)
+    rows = sorted((row for row in changes if row is not None), key=lambda row: row.delivery.id)
+    tables.move(rows, was=_PENDING)
+    return [row.delivery for row in rows]
+
+
 def _bury(tables: Tables, command: Bury) -> list[Delivery]:
     waiting = list(islice(tables.lane(command.destination), command.limit))
     rows = [row.moved(_DEAD, command.reason) for row in waiting]
@@ -278,6 +287,7 @@ _RUNS: dict[type[Command[Any]], Callable[[Tables, Iterable[Any]], list[Any]]] = 
     Lease: _one_by_one(_lease),
     Settle: _settle,
     Expire: _one_by_one(_expire),
+    ShortenWaits: _one_by_one(_shorten_waits),
     Bury: _one_by_one(_bury),
     Cancel: _one_by_one(_cancel),
     Revive: _one_by_one(_revive),

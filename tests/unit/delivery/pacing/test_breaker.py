@@ -2,7 +2,7 @@ from math import inf
 
 import pytest
 
-from signalpost.delivery.pacing.breaker import BreakerSettings, BreakerState, CircuitBreaker
+from signalpost.delivery.pacing.breaker import BreakerMemory, BreakerSettings, BreakerState, CircuitBreaker
 
 CLOSED, OPEN, HALF_OPEN = BreakerState
 
@@ -182,3 +182,75 @@ def test_its_numbers_are_settings() -> None:
     message(breaker, 0.0, fails=True)
     assert message(breaker, 0.0, fails=True) is OPEN
     assert breaker.probe_at == 0.5
+
+
+def its_own(breaker: CircuitBreaker, now: float = 0.0) -> BreakerState | None:
+    return breaker.record(breaker.begin(), now, 1.0, is_failure=True, is_its_own=True)
+
+
+def test_the_failures_of_a_message_itself_open_nothing() -> None:
+    breaker = CircuitBreaker()
+    for _ in range(4):
+        message(breaker, 0.0, fails=True)
+    assert {its_own(breaker) for _ in range(50)} == {None}
+    assert message(breaker, 0.0, fails=True) is OPEN, "neither do they break the row"
+
+
+def test_on_trial_a_failure_of_the_message_itself_lets_the_next_try() -> None:
+    breaker = half_opened()
+    assert its_own(breaker) is None
+    assert (breaker.state, breaker.ready_at(3.0)) == (HALF_OPEN, 3.0)
+    assert message(breaker, 3.0, fails=False) is CLOSED
+
+
+@pytest.mark.parametrize("state", [CLOSED, HALF_OPEN])
+def test_a_question_that_is_answered_moves_nothing_and_one_that_fails_counts(state: BreakerState) -> None:
+    breaker = half_opened() if state is HALF_OPEN else CircuitBreaker()
+    assert [probe(breaker, 2.0, alive=True) for _ in range(9)] == [None] * 9
+    fails = 1 if state is HALF_OPEN else 5
+    assert [probe(breaker, 2.0, alive=False) for _ in range(fails)] == [None] * (fails - 1) + [OPEN]
+
+
+def test_an_answered_question_breaks_no_row_of_failures() -> None:
+    breaker = CircuitBreaker()
+    for _ in range(4):
+        message(breaker, 0.0, fails=True)
+        probe(breaker, 0.0, alive=True)
+    assert message(breaker, 0.0, fails=True) is OPEN
+
+
+def test_it_tells_where_it_came_from_and_since_when_it_is_open() -> None:
+    breaker = opened(7.0)
+    assert (breaker.came_from, breaker.opened_at) == (CLOSED, 7.0)
+    probe(breaker, 9.0, alive=True)
+    assert breaker.came_from is OPEN
+    message(breaker, 10.0, fails=True)
+    assert (breaker.came_from, breaker.opened_at, breaker.trips) == (HALF_OPEN, 7.0, 1)
+
+
+def test_what_it_remembers_is_what_it_recalls() -> None:
+    assert CircuitBreaker().memory(0.0) is None
+    breaker = opened(100.0)
+    assert breaker.memory(101.0) == BreakerMemory(open_for=1.0, probe_in=1.0, interval=2.0)
+    again = CircuitBreaker()
+    assert again.recall(BreakerMemory(open_for=1.0, probe_in=1.0, interval=2.0), 500.0) is OPEN
+    assert (again.state, again.came_from, again.opened_at, again.probe_at) == (OPEN, OPEN, 499.0, 501.0)
+    assert (again.trips, again.ready_at(500.0)) == (0, inf)
+    probe(again, 501.0, alive=False)
+    assert again.probe_at == 505.0, "its interval goes on growing"
+
+
+def test_while_a_probe_is_in_flight_or_a_message_on_trial_the_next_run_probes_at_once() -> None:
+    breaker = opened()
+    breaker.begin_probe(2.0)
+    assert breaker.memory(3.0) == BreakerMemory(3.0, 0.0, 2.0)
+    assert half_opened().memory(2.0) == BreakerMemory(2.0, 0.0, 2.0)
+
+
+def test_no_wait_that_was_kept_is_longer_than_the_longest() -> None:
+    breaker = CircuitBreaker()
+    breaker.recall(BreakerMemory(-5.0, 1e9, 1e9), 100.0)
+    assert (breaker.opened_at, breaker.probe_at) == (100.0, 160.0)
+    breaker = CircuitBreaker()
+    breaker.recall(BreakerMemory(1e6, -3.0, -1.0), 100.0)
+    assert breaker.probe_at == 100.0

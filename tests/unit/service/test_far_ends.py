@@ -1,0 +1,149 @@
+"""What a service makes of a webhook that is gone, and of an address that is shut out."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from signalpost import Alert, AsyncNotificationService, HealthStatus, Outcome
+from signalpost.domain.events import DestinationGone, DestinationSeen, Event, HostBanned, Taken
+from signalpost.sandbox.rules.exchange import HttpAnswer
+from signalpost.sandbox.rules.faults import Fault
+from signalpost.sandbox.server import Sandbox
+from signalpost.secret import Secret
+from tests.unit.service.conftest import ConfigFor, shown, signal
+
+BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
+
+
+class Ear:
+    """A listener that can be waited for."""
+
+    def __init__(self) -> None:
+        self.heard: list[Event] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, event: Event) -> None:
+        self.heard.append(event)
+        self._news.set()
+
+    async def until(self, is_it: Callable[[Event], bool]) -> Event:
+        async with asyncio.timeout(10):
+            while not (found := [event for event in self.heard if is_it(event)]):
+                self._news.clear()
+                await self._news.wait()
+        return found[0]
+
+
+def seen(name: str) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, DestinationSeen) and event.destination == name
+
+
+def gone(event: Event) -> bool:
+    return isinstance(event, DestinationGone)
+
+
+def told_of(title: str) -> Callable[[Event], bool]:
+    return lambda event: (
+        isinstance(event, Taken) and isinstance(told := event.notification.payload, Alert) and title in told.title
+    )
+
+
+def requests(sandbox: Sandbox, webhook: str | None = None) -> int:
+    entries = [logged.entry for logged in sandbox.discord.log.since(0)]
+    return sum(webhook in {None, entry.webhook} for entry in entries)
+
+
+async def test_a_webhook_that_is_gone_at_the_start_is_told_to_system_status_once_over_restarts(
+    sandbox: Sandbox, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_for()
+    sandbox.discord.guild.delete("signals-free")
+    for start in range(2):
+        ear = Ear()
+        caplog.clear()
+        async with AsyncNotificationService(config, listeners=[ear]) as service:
+            await ear.until(gone)
+            taken = await ear.until(told_of("signals-free is disabled"))
+            assert isinstance(taken, Taken)
+            assert taken.ticket.outcome is (Outcome.DUPLICATE if start else Outcome.ACCEPTED)
+            await service.drain(timeout=30)
+            assert service.health().reasons[0].startswith("signals-free is disabled: its webhook is gone for good: 404")
+        assert "signals-free is disabled, because its webhook is gone for good" in caplog.text
+    (told,) = shown(sandbox, "system-status")
+    assert "signals-free is disabled" in told
+    assert shown(sandbox, "alerts-critical") == []
+    assert requests(sandbox, "signals-free") == 1, "it is not asked again"
+
+
+async def test_where_system_status_is_gone_alerts_critical_is_told(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    config = config_for()
+    sandbox.discord.guild.delete("system-status")
+    ear = Ear()
+    async with AsyncNotificationService(config, listeners=[ear]) as service:
+        await ear.until(told_of("system-status is disabled"))
+        await service.drain(timeout=30)
+    assert len(shown(sandbox, "alerts-critical")) == 1
+
+
+async def test_where_nobody_else_operates_the_log_tells_and_nothing_is_sent_to_itself(
+    sandbox: Sandbox, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_for("alerts-critical", "signals-free")
+    sandbox.discord.guild.delete("alerts-critical")
+    ear = Ear()
+    async with AsyncNotificationService(config, listeners=[ear]) as service:
+        taken = await ear.until(told_of("alerts-critical is disabled"))
+        assert isinstance(taken, Taken)
+        assert (taken.ticket.outcome, taken.destinations) == (Outcome.SUPPRESSED, ())
+        await service.drain(timeout=30)
+    assert "alerts-critical is disabled, because its webhook is gone for good: 404, code 10015" in caplog.text
+
+
+async def test_another_webhook_works_at_the_next_start_and_what_waited_follows(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    config = config_for()
+    sandbox.discord.guild.delete("signals-free")
+    ear = Ear()
+    async with AsyncNotificationService(config, listeners=[ear]) as service:
+        await ear.until(gone)
+        ticket = await service.queue_notification(signal())
+        await service.drain(timeout=30)
+        assert [each.state for each in await service.deliveries(ticket.id)] == ["pending"]
+    another = Secret(sandbox.webhook("another", channel="signals-free"))
+    rotated = tuple(
+        each._replace(webhook=another) if each.name == "signals-free" else each for each in config.destinations
+    )
+    async with AsyncNotificationService(msgspec.structs.replace(config, destinations=rotated)) as service:
+        await service.drain(timeout=30)
+        assert [each.state for each in await service.deliveries(ticket.id)] == ["delivered"]
+        assert service.is_healthy()
+    assert len(shown(sandbox, "signals-free")) == 1
+
+
+async def test_an_address_that_is_shut_out_sends_nothing_not_even_after_a_restart_and_says_so(
+    sandbox: Sandbox, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    ear = Ear()
+    async with AsyncNotificationService(config_for(), listeners=[ear]) as service:
+        await asyncio.gather(*(ear.until(seen(each.name)) for each in service.config.destinations))
+        sandbox.discord.faults.plan(Fault(webhook="signals-free", answer=BLOCK, is_processed=False))
+        first = await service.queue_notification(signal())
+        await ear.until(lambda event: isinstance(event, HostBanned))
+        taken = await ear.until(told_of("shuts this machine's address out"))
+        assert isinstance(taken, Taken)
+        assert taken.destinations == ("system-status",)
+        status, reasons = service.health()
+        assert status is HealthStatus.DEGRADED
+        assert "shuts this address out until " in reasons[-1]
+    before = requests(sandbox)
+    async with AsyncNotificationService(config_for()) as service:
+        second = await service.queue_notification(signal(pair="GBPUSD"), user_tier="premium")
+        await service.drain(timeout=0.5)
+        states = [(await service.deliveries(each.id))[0].state for each in (first, second)]
+        assert states == ["pending", "pending"]
+        assert "shuts this address out until " in service.health().reasons[-1]
+    assert requests(sandbox) == before
+    assert "shuts this address out, and is sent nothing until " in caplog.text

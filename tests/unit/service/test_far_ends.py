@@ -138,6 +138,7 @@ async def test_an_address_that_is_shut_out_sends_nothing_not_even_after_a_restar
         status, reasons = service.health()
         assert status is HealthStatus.DEGRADED
         assert "shuts this address out until " in reasons[-1]
+        await service.stop(0)
     before = requests(sandbox)
     async with AsyncNotificationService(config_for()) as service:
         second = await service.queue_notification(signal(pair="GBPUSD"), user_tier="premium")
@@ -145,5 +146,6 @@ async def test_an_address_that_is_shut_out_sends_nothing_not_even_after_a_restar
         states = [(await service.deliveries(each.id))[0].state for each in (first, second)]
         assert states == ["pending", "pending"]
         assert "shuts this address out until " in service.health().reasons[-1]
+        await service.stop(0)
     assert requests(sandbox) == before
     assert "shuts this address out, and is sent nothing until " in caplog.text

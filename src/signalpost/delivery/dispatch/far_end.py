@@ -31,6 +31,10 @@ CLOCK_GRAIN = 0.005
 rounded down, so that a window that is exact by that clock is too short by the far end's."""
 
 
+LOOK_AFTER = 1.0
+"""Seconds after the start in which an answered message may save the question what a far end is."""
+
+
 class Request(NamedTuple):
     """What a message holds from its lease to its end: a slot of the pace, and the breaker's permit."""
 
@@ -81,6 +85,7 @@ class FarEnd:
         self._is_breaker_kept = True
         self._webhook = webhook
         self._wants_look = looks
+        self._look_from = inf
         self._seen: str | None = None
         """The channel that was last told."""
         standing.follow(self._follow)
@@ -145,11 +150,18 @@ class FarEnd:
         self._notice(known)
         self.pacer.host.ended()
 
-    def may_look(self, now: float) -> bool:
-        """Whether to ask, for the first time, what it is and where it shows: only with a slot that is nobody's."""
-        if not self._wants_look or self.gone_for is not None or self.breaker.state is not BreakerState.CLOSED:
-            return False
-        return self.pacer.ready_at(now, NotificationPriority.NORMAL) <= now
+    def start(self, now: float) -> None:
+        """It is sent to from now on."""
+        self._look_from = now + LOOK_AFTER
+
+    def look_at(self, now: float) -> float:
+        """When to ask, for the first time, what it is and where it shows; infinity where that is known or unwanted.
+
+        Only with a slot that is open to all, and so never instead of an URGENT.
+        """
+        if not self._wants_look or self.breaker.state is not BreakerState.CLOSED:
+            return inf
+        return max(self._look_from, self.pacer.ready_at(now, NotificationPriority.NORMAL))
 
     async def look(self, now: Callable[[], float]) -> None:
         """Ask what it is and where it shows; that it does not answer is no reason to ask again."""

@@ -124,6 +124,7 @@ class Lane:
         self._is_stopping = False
         self._in_flight.clear()
         self._prospects.look_again()
+        self.far_end.start(_now())
         levels = [LEVELS] * max(1, self._workers - 1) + [EXPRESS] * (self._workers > 1)
         self._senders = [Sender(each) for each in levels]
         for number, sender in enumerate(self._senders, start=1):
@@ -184,9 +185,10 @@ class Lane:
             elif far_end.doubt.ask_at < inf:
                 await self._sleep_until_free(sender, min(at, ask_at))
             else:
-                if sender is self._senders[0] and far_end.may_look(now):
+                look_at = far_end.look_at(now) if sender is self._senders[0] else inf
+                if look_at <= now:
                     self._look()
-                await self._sleep(sender, at)
+                await self._sleep(sender, at if look_at <= now else min(at, look_at))
 
     def _look(self) -> None:
         """Ask where messages show, beside the senders, so that none of them waits for it."""

@@ -95,6 +95,13 @@ class StoreMoved(NamedTuple):
     reason: str = ""
 
 
+class ClockStepped(NamedTuple):
+    """The system clock was set, or the machine slept, which looks like a clock that was put forward."""
+
+    seconds: float
+    """Below 0 where it was put back."""
+
+
 class TookOver(NamedTuple):
     """The owner of the data folder is gone: this process delivers now, by its own configuration."""
 
@@ -112,6 +119,7 @@ Event = (
     | DestinationSeen
     | HostBanned
     | StoreMoved
+    | ClockStepped
     | TookOver
 )
 Listener = Callable[[Event], None]

@@ -41,6 +41,7 @@ class AsyncNotificationService:
         self.config = Config.from_environment() if config is None else config
         self._metrics = Metrics()
         self._trouble = Trouble()
+        self._trouble.more_of_breaker = self._more_of_breaker
         self._listeners: tuple[Listener, ...] = (self._metrics, self._trouble, log, *listeners)
         self._running: Running | None = None
 
@@ -225,6 +226,10 @@ class AsyncNotificationService:
         if self._running is None:
             return "the service does not run: start it first"
         return f"the service was started by process {self._running.process}, of which this is a fork: start a new one"
+
+    def _more_of_breaker(self, destination: str) -> str:
+        running = self._here
+        return "" if running is None or running.dispatcher is None else running.dispatcher.told_of_breaker(destination)
 
     def _emit(self, event: Event) -> None:
         for listener in self._listeners:

@@ -5,6 +5,7 @@ import logging
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import (
     BreakerMoved,
+    ClockStepped,
     DestinationGone,
     DestinationSeen,
     Event,
@@ -42,6 +43,8 @@ def log(event: Event) -> None:
             logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
         case BreakerMoved() | DestinationGone() | DestinationSeen() | HostBanned():
             _log_far_end(event)
+        case ClockStepped(seconds):
+            logger.warning("the clock was set by %+.1f s: what waits for a time of day is looked at anew", seconds)
         case TookOver(destinations):
             names = ", ".join(destinations)
             logger.warning("the process that delivered is gone: this one delivers now, to %s", names)

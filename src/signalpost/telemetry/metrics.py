@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.events import BreakerMoved, Event, SendEnded, Settled, Taken
+from signalpost.domain.events import BreakerMoved, ClockStepped, Event, SendEnded, Settled, Taken
 from signalpost.domain.ticket import Outcome
 
 _FAILED = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.UNCONFIRMED)
@@ -22,6 +22,8 @@ class Metrics:
         self._attempts: Counter[str] = Counter()
         self._open = 0
         self._breaker_trips = 0
+        self._breakers_open: set[str] = set()
+        self._clock_steps = 0
 
     def __call__(self, event: Event) -> None:
         """Count one event."""
@@ -35,8 +37,13 @@ class Metrics:
                 self._open -= 1
             case SendEnded(_, outcome):
                 self._attempts[outcome] += 1
-            case BreakerMoved(_, "open", "closed"):
-                self._breaker_trips += 1
+            case BreakerMoved(destination, "closed"):
+                self._breakers_open.discard(destination)
+            case BreakerMoved(destination, state, was):
+                self._breakers_open.add(destination)
+                self._breaker_trips += (state, was) == ("open", "closed")
+            case ClockStepped():
+                self._clock_steps += 1
             case _:
                 pass
 
@@ -56,6 +63,8 @@ class Metrics:
             "notifications_failed": sum(self._settled[state] for state in _FAILED),
             "queue_depth": self._open,
             "circuit_breaker_trips": self._breaker_trips,
+            "circuit_breakers_open": len(self._breakers_open),
+            "clock_steps": self._clock_steps,
             "attempts_ambiguous": sum(self._attempts[outcome] for outcome in _AMBIGUOUS),
             **{f"tickets_{outcome}": self._tickets[outcome] for outcome in Outcome},
             **{f"deliveries_{state}": self._settled[state] for state in DeliveryState if state.is_terminal},

@@ -35,9 +35,23 @@ def test_sent_means_that_the_far_end_said_so(delivery: Delivery) -> None:
 
 def test_only_an_opening_breaker_is_a_trip() -> None:
     metrics = Metrics()
-    for state in ("open", "half-open", "open", "half-open", "closed"):
-        metrics(BreakerMoved("a", state))
-    assert metrics.snapshot()["circuit_breaker_trips"] == 2
+    was = "closed"
+    for state in ("open", "half-open", "open", "half-open", "closed", "open"):
+        metrics(BreakerMoved("a", state, was))
+        was = state
+    metrics(BreakerMoved("kept from an earlier run", "open", "open"))
+    counts = metrics.snapshot()
+    assert (counts["circuit_breaker_trips"], counts["circuit_breakers_open"]) == (2, 2)
+    metrics(BreakerMoved("a", "half-open", "open"))
+    metrics(BreakerMoved("a", "closed", "half-open"))
+    assert metrics.snapshot()["circuit_breakers_open"] == 1
+
+
+def test_an_attempt_of_which_nobody_knows_the_outcome_is_counted_as_ambiguous() -> None:
+    metrics = Metrics()
+    for outcome in ("delivered", "rejected", "unavailable", "throttled", "unconfirmed", "unconfirmed", "lapsed"):
+        metrics(SendEnded("a", outcome, "", 0.1))
+    assert metrics.snapshot()["attempts_ambiguous"] == 3
 
 
 def test_what_the_store_counts_is_the_depth() -> None:

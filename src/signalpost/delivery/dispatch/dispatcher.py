@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from signalpost import clock
 from signalpost.delivery.dispatch import lane_memory
+from signalpost.delivery.dispatch.clock_watch import ClockWatch
 from signalpost.delivery.dispatch.decide import BACKOFF, Ending, decide
 from signalpost.delivery.dispatch.lane import Lane, Tools
 from signalpost.delivery.dispatch.lane_memory import place_of_host, place_of_webhook
@@ -39,7 +40,7 @@ _PENDING = frozenset({DeliveryState.PENDING})
 _SWEEP_EVERY = 60.0
 _PAGE = 500
 _MOST_KNOWN = 1000
-_CLOCK_STEP = 1.0
+_LOOK_AT_CLOCK_EVERY = 10.0
 _GRACE = 2.0
 """Seconds that senders have, after a stop cut them off, to settle."""
 
@@ -82,6 +83,7 @@ class Dispatcher:
         self._jitter = jitter
         self._at_most_once = at_most_once
         self._outbox = PatientOutbox(outbox, jitter=jitter, emit=self._emit)
+        self._clock = ClockWatch(self._outbox, self._emit)
         self._rest = asyncio.Event()
         self._nearer = asyncio.Event()
         self._known_until: list[datetime] = []
@@ -112,6 +114,7 @@ class Dispatcher:
         """
         if self._sweeper is not None:
             return
+        await self._clock.begin()
         lapsed = await self._settle_lapsed()
         if not self._has_recalled:
             for name, lane in self._lanes.items():
@@ -164,6 +167,7 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._sweeper = None
         with suppress(StoreFailed, StoreClosed):
+            await self._clock.keep()
             return await self._open()
         return ()
 
@@ -268,27 +272,24 @@ class Dispatcher:
     async def _sweep(self) -> None:
         """Expire what waited too long: once a minute, and whenever the next known `valid_until` comes."""
         loop = asyncio.get_running_loop()
-        tick_at, offset = loop.time(), _offset()
+        tick_at = loop.time()
         while True:
             self._nearer.clear()
             if is_tick := loop.time() >= tick_at:
                 tick_at = loop.time() + _SWEEP_EVERY
-            offset, before = _offset(), offset
-            if abs(offset - before) > _CLOCK_STEP:
-                _log.warning(
-                    "the clock was set by %+.1f s: what waits for a time of day is looked at anew", offset - before
-                )
-            if is_tick or abs(offset - before) > _CLOCK_STEP:
-                for lane in self._lanes.values():
-                    lane.look_again()
-            if is_tick or self._forget_past():
-                try:
+            try:
+                if await self._clock.look() or is_tick:
+                    for lane in self._lanes.values():
+                        lane.look_again()
+                if is_tick or self._forget_past():
                     await self._expire()
-                except StoreClosed:
-                    return
-                except StoreFailed:
-                    tick_at = min(tick_at, loop.time() + 1 + self._jitter())
-            await self._doze(tick_at)
+                if is_tick:
+                    await self._clock.keep()
+            except StoreClosed:
+                return
+            except StoreFailed:
+                tick_at = min(tick_at, loop.time() + 1 + self._jitter())
+            await self._doze(min(tick_at, loop.time() + _LOOK_AT_CLOCK_EVERY))
 
     def _forget_past(self) -> bool:
         """Whether a known `valid_until` has come since the last time."""
@@ -319,8 +320,3 @@ class Dispatcher:
 def _pairs(parcels: Iterable[Parcel], settled: Iterable[Delivery]) -> Iterable[tuple[Parcel, Delivery]]:
     by_id = {delivery.id: delivery for delivery in settled}
     return [(parcel, by_id[parcel.delivery.id]) for parcel in parcels if parcel.delivery.id in by_id]
-
-
-def _offset() -> float:
-    """Seconds between UTC and the loop's clock: constant, but where somebody sets a clock."""
-    return clock.now().timestamp() - asyncio.get_running_loop().time()

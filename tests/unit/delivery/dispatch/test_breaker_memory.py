@@ -1,0 +1,118 @@
+"""A breaker over a restart: what was open stays open, and is told; no clock makes its wait longer."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from signalpost import clock
+from signalpost.delivery.dispatch.breaker_fact import BREAKER, breaker_fact, read_breaker_fact
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.delivery.pacing.breaker import BreakerMemory
+from signalpost.domain.events import BreakerMoved, ClockStepped
+from signalpost.testing.scripted_sink import ScriptedSink
+from signalpost.testing.virtual_loop import VirtualClock
+from tests.unit.delivery.dispatch.world import DOWN, HERE, FaultyOutbox, World, ids, now, virtual, wait
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+KEPT = BreakerMemory(open_for=100.0, probe_in=4.0, interval=5.0)
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        (timedelta(0), KEPT),
+        (timedelta(seconds=3), BreakerMemory(103.0, 1.0, 5.0)),
+        (HOUR, BreakerMemory(3700.0, 0.0, 5.0)),
+        (-HOUR, KEPT),
+    ],
+)
+def test_what_is_kept_is_read_as_it_is_then_and_a_clock_put_back_changes_nothing(
+    later: timedelta, expected: BreakerMemory
+) -> None:
+    assert read_breaker_fact(breaker_fact(KEPT, NOW), NOW + later) == expected
+
+
+def test_a_closed_one_leaves_no_fact() -> None:
+    assert breaker_fact(None, NOW) == {BREAKER: b""}
+    assert read_breaker_fact({}, NOW) is None
+
+
+@pytest.mark.parametrize("text", [b"{}", b"open", b'{"at":1}', msgspec.json.encode({"at": NOW, "open_for": "x"})])
+def test_what_cannot_be_read_is_closed(text: bytes) -> None:
+    assert read_breaker_fact({BREAKER: text}, NOW) is None
+
+
+async def broken(outbox: FaultyOutbox) -> None:
+    """Leave a breaker behind that is open, with one delivery that waits, and the next probe 2 s away."""
+    sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 99)
+    async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
+        for _ in range(4):
+            await world.put(valid_for=0.5, known=True)
+        await world.put("waits")
+        while not world.heard(BreakerMoved):
+            await wait(0.1)
+        assert len(sink.probed) == 0
+
+
+@virtual
+async def test_what_was_open_is_open_after_a_restart_and_probes_when_it_would_have() -> None:
+    outbox = FaultyOutbox()
+    await broken(outbox)
+    sink = ScriptedSink()
+    async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
+        began = now()
+        assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open", "open")]
+        assert ", since 20" in world.dispatcher.told_of_breaker(HERE)
+        assert "asked again in 2 s" in world.dispatcher.told_of_breaker(HERE)
+        await wait(1.5)
+        assert (sink.probed, ids(sink)) == ([], [])
+        await wait(5)
+        assert 1.5 < sink.probed[0] - began <= 2.0
+        assert ids(sink)[-1] == "waits"
+        assert world.dispatcher.told_of_breaker(HERE) == ""
+        assert world.dispatcher.told_of_breaker("nowhere") == ""
+        assert world.dispatcher.lanes[HERE].far_end.breaker.trips == 0
+    assert BREAKER not in await outbox.do(LoadFacts(HERE))
+    async with World(ScriptedSink(), outbox=outbox) as world:
+        assert world.heard(BreakerMoved) == []
+
+
+@pytest.mark.parametrize("by", [HOUR, -HOUR])
+def test_no_clock_makes_the_wait_longer(by: timedelta) -> None:
+    @virtual
+    async def run() -> None:
+        outbox = FaultyOutbox()
+        await broken(outbox)
+        told = clock.install(None)
+        clock.install(told)
+        assert isinstance(told, VirtualClock)
+        told.step(by)
+        sink = ScriptedSink()
+        async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
+            began = now()
+            await wait(10)
+            assert sink.probed[0] - began <= 2.0
+            assert await world.state("waits") == "delivered"
+            steps = [event.seconds for event in world.heard(ClockStepped)]
+            assert steps == ([] if by > timedelta(0) else [pytest.approx(-3600.0, abs=1.0)])
+
+    run()
+
+
+@virtual
+async def test_a_store_that_cannot_keep_it_is_asked_again() -> None:
+    outbox = FaultyOutbox()
+    sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 99)
+    async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
+        await wait(1)
+        outbox.faults[SaveFacts] = 1
+        for _ in range(9):
+            await world.put()
+        while not world.heard(BreakerMoved):
+            await wait(0.1)
+        assert BREAKER not in await outbox.do(LoadFacts(HERE))
+        while not sink.probed:
+            await wait(0.1)
+        assert BREAKER in await outbox.do(LoadFacts(HERE))

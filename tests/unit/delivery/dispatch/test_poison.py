@@ -1,0 +1,114 @@
+"""A message that the far end cannot bear: it ends as dead, and holds up nobody."""
+
+import pytest
+
+from signalpost.domain.events import BreakerMoved
+from signalpost.domain.priority import NotificationPriority
+from signalpost.sinks.evidence import Receipt, Unconfirmed
+from signalpost.sinks.port import Item
+from signalpost.testing.scripted_sink import ScriptedSink
+from tests.unit.delivery.dispatch.world import BROKEN, DOWN, HERE, NORMAL, URGENT, World, ids, now, virtual, wait
+
+CANNOT = Unconfirmed("internal server error", status=500)
+
+
+class Picky(ScriptedSink):
+    """Answers 500 to what has poison in its name, and shows everything else."""
+
+    async def send(self, items: list[Item]) -> Receipt:  # type: ignore[override]
+        if any("poison" in item.notification.id for item in items):
+            self._script = iter([CANNOT])
+        return await super().send(items)
+
+
+def within(sink: ScriptedSink, name: str) -> float:
+    """When a message began."""
+    return next(sent.began for sent in sink.shown if name in sent.ids)
+
+
+@pytest.mark.parametrize("priority", [NORMAL, URGENT])
+@pytest.mark.parametrize("jitter", [0.01, 0.5, 1.0])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_message_that_always_gets_a_500_ends_as_dead_and_never_shuts_its_lane(
+    priority: NotificationPriority, jitter: float, workers: int
+) -> None:
+    @virtual
+    async def run() -> None:
+        sink = Picky(latency=0.1)
+        async with World(sink, workers=workers, jitter=lambda: jitter) as world:
+            await world.put("poison", priority)
+            late = 0.0
+            for number in range(900):
+                began = now()
+                await world.put(f"n{number:03}")
+                await wait(1)
+                late = max(late, within(sink, f"n{number:03}") - began)
+            assert late < 0.25, "no other waits for more than what is being sent"
+            assert world.heard(BreakerMoved) == []
+            delivery = await world.delivery("poison")
+            assert (delivery.state.value, delivery.attempts, delivery.may_repeat) == ("dead", 12, True)
+            assert delivery.reason == "internal server error (attempt 12 of 12)"
+            assert ids(sink).count("poison") == 12
+
+    run()
+
+
+@pytest.mark.parametrize("jitter", [0.01, 0.5, 1.0])
+def test_alone_it_ends_as_dead_too_and_what_comes_meanwhile_leaves_at_once(jitter: float) -> None:
+    @virtual
+    async def run() -> None:
+        sink = Picky(latency=0.1)
+        async with World(sink, jitter=lambda: jitter) as world:
+            await world.put("poison")
+            while (await world.delivery("poison")).attempts < 10:
+                await wait(1)
+            began = now()
+            await world.put("news")
+            await wait(600)
+            assert within(sink, "news") - began < 0.25
+            assert await world.state("poison") == "dead"
+            assert world.heard(BreakerMoved) == []
+
+    run()
+
+
+@virtual
+async def test_several_at_the_head_of_the_lane_hold_up_nobody_either() -> None:
+    sink = Picky(latency=0.1)
+    async with World(sink, jitter=lambda: 0.5) as world:
+        for number in range(4):
+            await world.put(f"poison {number}", URGENT)
+        for number in range(20):
+            await world.put(f"n{number}")
+        await wait(5)
+        assert len(sink.shown) == 20
+        await wait(600)
+        assert {await world.state(f"poison {number}") for number in range(4)} == {"dead"}
+
+
+@virtual
+async def test_after_an_outage_it_keeps_no_breaker_half_open() -> None:
+    sink = Picky([DOWN] * 5, latency=0.1)
+    async with World(sink, jitter=lambda: 0.5) as world:
+        for number in range(5):
+            await world.put(f"n{number}", valid_for=1.0, known=True)
+        await wait(1)
+        assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open")]
+        await world.put("poison", URGENT)
+        await wait(10)
+        began = now()
+        await world.put("news")
+        await wait(1)
+        assert within(sink, "news") - began < 0.25
+        assert [event.state for event in world.heard(BreakerMoved)][-1] == "closed"
+
+
+@virtual
+async def test_an_outage_of_messages_alone_opens_the_breaker_though_questions_are_answered() -> None:
+    sink = ScriptedSink([BROKEN] * 200)
+    async with World(sink, jitter=lambda: 0.5) as world:
+        for _ in range(100):
+            await world.put()
+        await wait(60)
+        assert world.heard(BreakerMoved)[0] == BreakerMoved(HERE, "open")
+        assert len(sink.sent) + len(sink.probed) < 40

@@ -13,21 +13,27 @@ _NAMES = {
     "signals-free": 20,
     "signals-premium": 30,
     "signals-vip": 30,
-    "signals-desk": 12,
+    "signals-desk": 30,
     "alerts-critical": 10,
     "alerts-general": 15,
     "market-analysis": 10,
     "system-status": 5,
     "community": 30,
 }
+_SHARED = {
+    "alerts-general": "operations",
+    "system-status": "operations",
+    "signals-premium": "premium",
+    "signals-desk": "premium",
+}
 PLACES = {
     name: Place(
         name, f"{100000000000000000 + number}", f"{_TOKEN}-{number}",
-        "operations" if name in ("alerts-general", "system-status") else name, messages,
+        _SHARED.get(name, name), messages,
     )
     for number, (name, messages) in enumerate(_NAMES.items())
 }  # fmt: skip
-"""Every destination; two of them show in one channel, which nobody tells the machine."""
+"""Every destination; twice, two of them show in one channel, which nobody tells the machine."""
 
 OFFERS_A_DAY = 200
 """At least; the shortest run has a few."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from simulation.evidence import UNSURE, Evidence, Owed
 from simulation.faults import Proof
+from simulation.plan import PLACES
 
 _NEXT = {
     "pending": {"pending", "leased", "expired", "unconfirmed", "superseded", "cancelled", "dead"},
@@ -19,7 +20,8 @@ _LONGEST_BACKOFF = 60.0
 def findings(evidence: Evidence) -> Iterator[str]:
     """All that contradicts these promises."""
     yield from (f"P2: a caller got {fault}" for fault in evidence.witness.raised)
-    yield from (f"P1: still open at the end: {name}" for name in evidence.witness.left_open)
+    gone = {name for name in PLACES if _is_gone(evidence, name)}
+    yield from (f"P1: still open at the end: {name}" for name in evidence.witness.left_open if name[2] not in gone)
     yield from _of_tickets(evidence)
     for owed in evidence.owed:
         yield from (f"P1: {owed}: {problem}" for problem in _of_story(owed))
@@ -116,6 +118,12 @@ def _was_gone(evidence: Evidence, owed: Owed) -> bool:
         request.proof is Proof.GONE and (request.ended or 0.0) <= owed.last.at
         for request in evidence.by_place[owed.place]
     )
+
+
+def _is_gone(evidence: Evidence, place: str) -> bool:
+    """Whether a place is gone in the end, so that what waits for it waits for another webhook, or for its expiry."""
+    ends = [r.ended or 0.0 for r in evidence.by_place[place] if r.proof is Proof.GONE]
+    return bool(ends) and not any(name == place and at >= ends[-1] for name, at in evidence.witness.enabled)
 
 
 def _of_superseded(evidence: Evidence, owed: Owed) -> Iterator[str]:

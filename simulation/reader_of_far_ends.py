@@ -92,6 +92,8 @@ class _Breaker:
                 self._move("half-open", at)
             return
         failed, answered = _verdict(request)
+        if request.proof is Proof.UNKNOWN:  # a message that was in doubt before may be what is wrong
+            failed = not any(part.is_marked for part in request.parts)
         self._in_a_row = self._in_a_row + 1 if failed else 0 if answered else self._in_a_row
         if failed and (self._state == "half-open" or self._in_a_row >= _IN_A_ROW):
             self._move("open", at)
@@ -143,6 +145,8 @@ def _of_waits(evidence: Evidence) -> Iterator[str]:
     for waiting in evidence.requests:
         if waiting.proof is not Proof.WAIT or waiting.ended is None:
             continue
+        if waiting.method == "GET" and waiting.status != 429:
+            continue  # whatever else a probe is answered, a message has to find out
         is_of_the_host = waiting.fault in FAULTS and FAULTS[waiting.fault].is_of_the_host
         others = evidence.requests if is_of_the_host else evidence.by_place[waiting.place]
         for request in others[bisect_left(others, waiting.number, key=lambda each: each.number) :]:

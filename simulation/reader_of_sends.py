@@ -16,6 +16,7 @@ def findings(evidence: Evidence) -> Iterator[str]:
     """All that contradicts these promises."""
     yield from _of_order(evidence)
     yield from _of_repeats(evidence)
+    yield from _of_doubts(evidence)
     yield from _of_copies(evidence)
     yield from _of_validity(evidence)
 
@@ -79,6 +80,19 @@ def _was_forgotten(evidence: Evidence, owed: list[Owed], shown: Request, again: 
         if commit.state == "delivered" and commit.at <= again.began and commit.life == shown.life
     ]  # fmt: skip
     return evidence.restart_between(shown, again) and not kept
+
+
+def _of_doubts(evidence: Evidence) -> Iterator[str]:
+    """What was not answered is sent again only after the far end has answered something since."""
+    for (place, ref), requests in evidence.by_ref.items():
+        for before, again in pairwise(requests):
+            if before.proof is not Proof.SILENCE or before.life != again.life or before.ended is None:
+                continue
+            if not any(
+                each.status is not None and each.ended is not None and before.ended <= each.ended <= again.began
+                for each in evidence.by_place[place]
+            ):
+                yield f"P4: {place}: {ref} was sent again into silence, {again.began - before.ended:.1f} s later"
 
 
 def _of_copies(evidence: Evidence) -> Iterator[str]:

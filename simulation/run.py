@@ -16,7 +16,7 @@ from simulation.machine import Machine, Wing
 from simulation.network import Network
 from simulation.plan import PLACES, Action, Plan, plan
 from simulation.weather import Weather
-from simulation.witness import Witness
+from simulation.witness import OPEN, Witness
 
 STORES = ("memory", "sqlite")
 LONGEST_CALM = 3 * 3600.0
@@ -142,11 +142,11 @@ class _World:
                 return
         self._witness.left_open = self._open()
 
-    def _open(self) -> list[str]:
+    def _open(self) -> list[tuple[str, int, str]]:
         state: dict[tuple[str, int, str], str] = {}
         for commit in self._witness.commits:
             state[commit.id, commit.turn, commit.place] = commit.state
-        return [str(name) for name, each in state.items() if each in ("pending", "leased")]
+        return [name for name, each in state.items() if each in OPEN]
 
     def _digest(self) -> str:
         lines = [str(entry) for entry in self._witness.requests]

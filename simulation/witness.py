@@ -126,7 +126,7 @@ class Witness:
         """Number, when it began and ended, and how."""
         self.store_trouble: list[tuple[float, float]] = []
         """When commits failed, from the first to the last of a stretch."""
-        self.left_open: list[str] = []
+        self.left_open: list[tuple[str, int, str]] = []
         """Deliveries that were still open when all had had time enough."""
         self.refs: dict[str, str] = {}
         """The ref of each notification id."""

@@ -32,8 +32,9 @@ class Channel:
 class Host:
     """What all destinations of one API host share. `rate` None assumes no limit of its own.
 
-    A ban, and any other wait that it asks for, holds them all: `is_kept` tells whether the outbox knows of it, and
-    `is_news` whether nobody was told of it.
+    A ban, and any other wait that it asks for, holds them all, and after it one request tries before the others may:
+    where an address is shut out, many at once would only renew that. `is_kept` tells whether the outbox knows of it,
+    and `is_news` whether nobody was told of it.
     """
 
     def __init__(self, rate: Rate | None = HOST_RATE, *, name: str = "") -> None:
@@ -44,6 +45,8 @@ class Host:
         self.held_for_reason = ""
         self.is_kept = True
         self.is_news = False
+        self._wants_trial = False
+        self._trial: object = None
         self.buckets: WeakValueDictionary[str, Bucket] = WeakValueDictionary()
         """By the scope that answers name; one that no destination uses any more is forgotten."""
         self.channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
@@ -58,9 +61,25 @@ class Host:
 
     def hold(self, ban: Ban, now: float) -> None:
         """Let nothing begin as long as the ban lasts, where that is longer than was known."""
+        self._wants_trial = True
         self.is_news = self.is_news or self.held_until <= now
         if (until := now + ban.held_for) > self.held_until:
             self.held_until, self.held_for_reason, self.is_kept = until, ban.reason, False
+
+    def ready_at(self) -> float:
+        """When it may be asked something; infinity while one request tries after a wait."""
+        return self.held_until if self._trial is None else inf
+
+    def begin(self, request: object) -> None:
+        """A request begins, which may be the one that tries."""
+        if self._wants_trial and self._trial is None:
+            self._trial = request
+
+    def end(self, request: object, now: float, *, was_made: bool) -> None:
+        """It ended. Where it tried, the others may follow, unless it was told to wait again, or was not made."""
+        if request is self._trial:
+            self._trial = None
+            self._wants_trial = not was_made or self.held_until > now
 
     def ban(self, now: float) -> Ban | None:
         """What holds all of them now; None where nothing does."""

@@ -69,7 +69,7 @@ class Pacer:
         host, channel = self.host, self._channel
         ready = max(
             now,
-            host.held_until,
+            host.ready_at(),
             channel.held_until,
             self._bucket.ready_at(now, priority, reserve=self._reserve),
             host.refusals.ready_at(now, host.refusals.limit),
@@ -91,11 +91,13 @@ class Pacer:
             window.begin(now)
         slot = Slot(is_probe)
         self._slots.add(slot)
+        self.host.begin(slot)
         return slot
 
     def give_back(self, slot: Slot) -> None:
         """The request was not made after all, and counts for nothing."""
         self._slots.remove(slot)
+        self.host.end(slot, 0.0, was_made=False)
         for window in self._windows:
             window.give_back()
 
@@ -114,6 +116,7 @@ class Pacer:
                 self._hold(outcome, now)  # its headers may be those of another limit: only the wait is believed
             case Answered(rate=RateFacts() as facts):
                 self._learn(facts, now, slot)
+        self.host.end(slot, now, was_made=True)
         if isinstance(outcome, Answered | Answer) and _is_refusal(outcome):
             self._refusals.count(now)
             self.host.refusals.count(now)

@@ -1,0 +1,75 @@
+"""After a ban, and after any wait that a whole host asked for: one request first, then the rest."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from signalpost.sinks.evidence import Throttled
+from signalpost.testing.scripted_sink import HANG, ScriptedSink, Step
+from tests.unit.delivery.dispatch.world import GRAIN, FaultyOutbox, World, now, throttled, virtual, wait
+
+BAN = throttled(60.0, "host")
+
+
+def banned(until: float, again: Throttled) -> Iterator[Step]:
+    """A script: shut out until then, and shown after it."""
+    while True:
+        yield lambda: again if now() < until else None
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_one_request_tries_and_where_the_ban_goes_on_no_other_does(is_restarted: bool) -> None:
+    @virtual
+    async def run() -> None:
+        outbox = FaultyOutbox()
+        sinks = [ScriptedSink(banned(1150.0, BAN), latency=0.5) for _ in range(5)]
+        world = World(*sinks, outbox=outbox)
+        async with world:
+            await world.put(to="there-1")
+            await wait(1)
+            for name in world.sinks:
+                for number in range(3):
+                    await world.put(f"{name} {number}", to=name)
+            await wait(9)
+            assert sum(len(sink.sent) for sink in sinks) == 1
+            if not is_restarted:
+                await wait(300)
+        if is_restarted:
+            async with World(*sinks, outbox=outbox) as again:
+                await wait(300)
+                assert again.dispatcher.lanes
+        sent = sorted(each.began for sink in sinks for each in sink.sent)
+        assert sent[0] == 1000.0
+        tries = [each for each in sent if each > 1000.0][:2]
+        assert tries[0] == pytest.approx(1060.5, abs=GRAIN)
+        assert tries[1] == pytest.approx(1121.0, abs=2 * GRAIN), "one alone tries, and is shut out again"
+        third = [each for each in sent if each > tries[1]]
+        assert third[0] == pytest.approx(1181.5, abs=3 * GRAIN)
+        assert third[1] == pytest.approx(third[0] + 0.5, abs=GRAIN), "the rest follows its answer at once"
+        assert sum(len(sink.shown) for sink in sinks) == 16
+
+    run()
+
+
+@virtual
+async def test_who_has_nothing_to_send_gives_the_trial_to_the_next() -> None:
+    first, second = ScriptedSink([BAN]), ScriptedSink()
+    async with World(first, second) as world:
+        await world.put("a", valid_for=30.0, known=True)
+        await wait(1)
+        await world.put("b", to="there-1")
+        await wait(65)
+        assert len(second.shown) == 1
+
+
+@virtual
+async def test_where_the_trial_hangs_the_others_wait_for_its_end() -> None:
+    first, second = ScriptedSink([BAN, HANG]), ScriptedSink()
+    async with World(first, second) as world:
+        await world.put("a", valid_for=70.0)
+        await wait(1)
+        await world.put("b", to="there-1")
+        await wait(63)
+        assert (first.hanging, second.sent) == (1, [])
+        await wait(10)
+        assert len(second.shown) == 1

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from signalpost.delivery.pacing.host import Host
+from signalpost.delivery.pacing.host import Ban, Host
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
 from signalpost.delivery.pacing.pacer import PaceMemory, Pacer
 from signalpost.domain.priority import NotificationPriority
@@ -220,6 +220,63 @@ def test_500_refusals_in_ten_minutes_pause_the_host() -> None:
 def test_other_errors_are_no_refusals() -> None:
     pacer = sent(Pacer(FREE, Host(None)), 0.0, Rejected("bad request", status=400), times=60)
     assert pacer.ready_at(0.0, URGENT) == 0.0
+
+
+def test_a_429_of_a_limit_that_is_shared_with_others_is_no_refusal_of_ours() -> None:
+    others = Throttled("429", retry_after=0.0, scope="destination", status=429, is_shared=True)
+    assert sent(Pacer(FREE, Host(None)), 0.0, others, times=60).ready_at(0.0, URGENT) == 0.0
+    ours = Throttled("429", retry_after=0.0, scope="destination", status=429)
+    assert sent(Pacer(FREE, Host(None)), 0.0, ours, times=60).ready_at(0.0, URGENT) == 600.0
+
+
+@pytest.mark.parametrize(("status", "ready"), [(401, 600.0), (403, 600.0), (404, 0.0), (200, 0.0)])
+def test_a_question_that_is_refused_counts_as_a_refusal(status: int, ready: float) -> None:
+    pacer = Pacer(FREE, Host(None))
+    for _ in range(50):
+        pacer.end(pacer.begin(0.0, is_probe=True), 0.0, Answer(status=status))
+    assert pacer.ready_at(0.0, URGENT) == ready
+
+
+def test_a_shorter_ban_does_not_shorten_a_longer_one_and_each_new_one_is_news() -> None:
+    host = Host()
+    host.hold(Ban("403", 600.0), 0.0)
+    assert (host.held_until, host.is_kept, host.is_news) == (600.0, False, True)
+    host.is_kept, host.is_news = True, False
+    host.hold(Ban("429", 5.0), 10.0)
+    assert (host.held_until, host.is_kept, host.is_news) == (600.0, True, False)
+    assert host.ban(100.0) == Ban("403", 500.0)
+    assert host.ban(600.0) is None
+    host.hold(Ban("403 again", 60.0), 700.0)
+    assert (host.held_until, host.is_kept, host.is_news) == (760.0, False, True)
+
+
+def test_an_answered_message_shows_the_channel_as_a_question_does() -> None:
+    host = Host(None)
+    one, two = (Pacer(FREE._replace(channel=Rate(28, 60.0)), host) for _ in range(2))
+    sent(one, 0.0, Receipt("1", channel="77"), times=28)
+    assert two.ready_at(0.0, URGENT) == 0.0
+    sent(two, 0.0, Receipt("2", channel="77"))
+    assert two.ready_at(0.0, URGENT) == 60.0
+
+
+def test_what_each_remembers_is_its_own_and_counts_once_when_both_are_back() -> None:
+    limits, host = FREE._replace(channel=Rate(28, 60.0)), Host(None)
+    before = [sent(Pacer(limits, host), 0.0, Receipt("1", channel="77"), times=10) for _ in range(2)]
+    memories = [pacer.memory(1.0) for pacer in before]
+    assert [(len(memory.ages), memory.channel) for memory in memories] == [(10, "77"), (10, "77")]
+    again = Host(None)
+    after = [Pacer(limits, again) for _ in range(2)]
+    for pacer, memory in zip(after, memories, strict=True):
+        pacer.recall(memory, 100.0)
+    assert after[0]._channel is after[1]._channel
+    window = after[0]._channel.window
+    assert window is not None
+    assert window.used(100.0) == 20
+
+
+def test_what_two_names_of_one_webhook_remember_is_joined() -> None:
+    one, other = PaceMemory((3.0, 1.0), 5.0), PaceMemory((2.0,), 7.0, "77")
+    assert one.joined(other) == other.joined(one) == PaceMemory((3.0, 2.0, 1.0), 7.0, "77")
 
 
 def test_who_waits_for_an_end_is_called_once_and_also_for_a_slot_given_back() -> None:

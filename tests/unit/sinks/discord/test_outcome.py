@@ -186,6 +186,33 @@ def test_how_long_who_has_to_wait(given: HttpAnswer, retry_after: float, scope: 
     assert (found.retry_after, found.scope) == (retry_after, scope)
 
 
+@pytest.mark.parametrize(
+    ("given", "is_ban"),
+    [
+        (answer(403, **PAGE), True),
+        (answer(429, **PAGE), True),
+        (answer(429, {"code": 0, "message": "You are being blocked"}), True),
+        (answer(403, {"code": 40333}), True),
+        (answer(400, {"code": 40333}), True),
+        (answer(429, {"retry_after": 2.0, "global": True}, VIA), False),
+        (answer(429, {"retry_after": 2.0}, VIA | RATE), False),
+        (answer(400, {"code": 30046}), False),
+    ],
+)
+def test_only_a_block_of_the_address_is_a_ban(given: HttpAnswer, is_ban: bool) -> None:
+    found = meaning(given)
+    assert isinstance(found, Throttled)
+    assert found.is_ban is is_ban
+    assert not is_ban or found.scope == "host"
+
+
+@pytest.mark.parametrize(("scope", "is_shared"), [("shared", True), ("user", False), ("global", False)])
+def test_a_429_tells_whether_its_limit_is_shared_with_others(scope: str, is_shared: bool) -> None:
+    found = meaning(answer(429, {"retry_after": 1.0}, VIA | {"X-RateLimit-Scope": scope}))
+    assert isinstance(found, Throttled)
+    assert found.is_shared is is_shared
+
+
 @pytest.mark.parametrize("headers", [VIA, RATE])
 def test_a_403_of_discords_own_is_no_block(headers: dict[str, str]) -> None:
     assert isinstance(meaning(answer(403, None, headers)), Rejected)

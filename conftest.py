@@ -33,7 +33,9 @@ from tests.house.console_blocks import Console
 
 REPOSITORY = Path(__file__).parent
 
-_FILE_BLOCK = re.compile(r"^```(?:csv|toml|python|text) (?P<name>[\w.-]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE_BLOCK = re.compile(
+    r"^```(?:csv|toml|python|text) (?P<name>[\w.-]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 @contextmanager

@@ -132,7 +132,8 @@ def test_direct_sends_need_no_service_and_no_store(
 
 
 def test_a_script_that_configures_no_log_is_told_all_the_same_that_nothing_will_be_shown(tmp_path: Path) -> None:
-    program = "from signalpost import *; on_strategy_start(); send_alert(Alert(alert_type='a', severity='high', title='t'))"
+    alert = "Alert(alert_type='a', severity='high', title='t')"
+    program = f"from signalpost import *; on_strategy_start(); send_alert({alert})"
     ran = subprocess.run(
         [sys.executable, "-c", program],
         env={"SIGNALPOST_HOME": str(tmp_path)},

@@ -24,6 +24,9 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     assert not (tmp_path / ".local").exists(), "a check makes nothing"
 
 
+OTHERS = "alerts-critical, alerts-general, market-analysis, system-status, community"
+
+
 def check(*arguments: str, **environment: str) -> Result:
     return CliRunner().invoke(main, ["check", *arguments], env=environment)
 
@@ -122,8 +125,7 @@ def test_people_see_the_same_in_tables() -> None:
         "alerts, critical alerts-critical (no webhook)",
         "file of settings: s.toml",
         "data folder: /data/[x]: it does not exist, and is made at the first start",
-        "warning: no webhook for signals-premium, alerts-critical, alerts-general, market-analysis, system-status, "
-        "community: what would go there is refused",
+        f"warning: no webhook for signals-premium, {OTHERS}: what would go there is refused",
     ):
         assert told in lines
 

@@ -64,7 +64,7 @@ def test_all_faults_of_all_sources_are_told_together() -> None:
     [
         ("workrs = 3", "s.toml: workrs is not known: did you mean workers?"),
         ("destination = {}", "s.toml: destination is not known: did you mean destinations?"),
-        ("xyz = 3", "s.toml: xyz is not known: known are home, workers, limits, reserve, at_most_once, retention, http, "),
+        ("xyz = 3", "s.toml: xyz is not known: known are home, workers, limits, reserve, at_most_once, "),
         (
             "[destinations.community]\n[destinations.default]\nworkers = 3",
             "s.toml: destinations.default.workers is not known: write it above the first [table]",

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 import msgspec
 import pytest
 
-from signalpost import Alert, AsyncNotificationService, HealthStatus, Outcome
+from signalpost import Alert, AsyncNotificationService, HealthStatus, Outcome, clock
 from signalpost.domain.events import DestinationGone, DestinationSeen, Event, HostBanned, Taken
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault
@@ -149,3 +150,30 @@ async def test_an_address_that_is_shut_out_sends_nothing_not_even_after_a_restar
         await service.stop(0)
     assert requests(sandbox) == before
     assert "shuts this address out, and is sent nothing until " in caplog.text
+
+
+async def test_a_webhook_that_takes_no_messages_is_told_by_health(config_for: ConfigFor) -> None:
+    service = AsyncNotificationService(config_for())
+    async with service:
+        service._emit(DestinationSeen("signals-free", "77"))
+        assert service.is_healthy()
+        service._emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
+        assert service.health() == (HealthStatus.DEGRADED, ("signals-free: it takes no messages",))
+
+
+async def test_a_ban_that_is_over_is_no_trouble_any_more(config_for: ConfigFor) -> None:
+    service = AsyncNotificationService(config_for())
+    async with service:
+        service._emit(HostBanned("discord.com", "403", clock.now() - timedelta(seconds=1)))
+        assert service.is_healthy()
+
+
+async def test_two_webhooks_of_one_channel_are_found_out(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    config = config_for("signals-free", "signals-premium")
+    shared = Secret(sandbox.webhook("premium-too", channel="signals-free"))
+    both = (config.destinations[0], config.destinations[1]._replace(webhook=shared))
+    ear = Ear()
+    async with AsyncNotificationService(msgspec.structs.replace(config, destinations=both), listeners=[ear]):
+        found = [await ear.until(seen(name)) for name in ("signals-free", "signals-premium")]
+    others = [event.others for event in found if isinstance(event, DestinationSeen)]
+    assert sorted(others) in ([(), ("signals-free",)], [(), ("signals-premium",)])

@@ -7,6 +7,7 @@ from signalpost import Delivery, DeliveryState, Outcome, Ticket
 from signalpost.domain.events import (
     BreakerMoved,
     DestinationGone,
+    DestinationSeen,
     Event,
     HostBanned,
     SendBegan,
@@ -81,3 +82,28 @@ def test_a_beginning_send_is_told_to_who_looks_closely(caplog: pytest.LogCapture
 def test_to_take_over_is_a_warning_that_names_where_this_process_delivers(caplog: pytest.LogCaptureFixture) -> None:
     said = "the process that delivered is gone: this one delivers now, to signals-free, default"
     assert told(caplog, TookOver(("signals-free", "default"))) == ("WARNING", said)
+
+
+@pytest.mark.parametrize(
+    ("event", "lines"),
+    [
+        (DestinationSeen("d", "77"), ["INFO d shows in channel 77"]),
+        (
+            DestinationSeen("d", "77", "5", ("e", "f")),
+            [
+                "INFO d shows in channel 77 of guild 5",
+                "WARNING d shows in one channel with e, f: who reads it reads both",
+            ],
+        ),
+        (
+            DestinationSeen("d", "77", trouble="it takes no messages"),
+            ["INFO d shows in channel 77", "ERROR d: it takes no messages"],
+        ),
+    ],
+)
+def test_where_a_destination_shows_is_told_and_what_is_odd_about_it(
+    caplog: pytest.LogCaptureFixture, event: DestinationSeen, lines: list[str]
+) -> None:
+    caplog.set_level(logging.DEBUG, "signalpost")
+    log(event)
+    assert [f"{record.levelname} {record.getMessage()}" for record in caplog.records] == lines

@@ -8,7 +8,7 @@ from signalpost.domain.events import DestinationGone, HostBanned
 from signalpost.errors import StoreFailed
 from signalpost.sinks.evidence import Rejected, Throttled
 from signalpost.testing.scripted_sink import ScriptedSink
-from tests.unit.delivery.dispatch.world import HERE, FaultyOutbox, World, ids, now, throttled, virtual, wait
+from tests.unit.delivery.dispatch.world import HERE, URGENT, FaultyOutbox, World, ids, now, throttled, virtual, wait
 
 GONE = Rejected("unknown webhook", status=404, code=10015, is_gone=True)
 FIRST, SECOND = {"webhook": "1-aa"}, {"webhook": "1-bb"}
@@ -184,3 +184,32 @@ async def test_a_start_that_cannot_read_all_that_was_kept_takes_up_nothing_and_c
         window = world.dispatcher.lanes[HERE].far_end.pacer._channel.window
         assert window is not None
         assert window.used(now()) == 10
+
+
+@virtual
+async def test_what_a_former_name_sends_through_another_webhook_by_now_does_not_count() -> None:
+    outbox = FaultyOutbox()
+    limits = Limits(burst=None, reserve=False)
+    async with World(ScriptedSink(), ScriptedSink(), outbox=outbox, limits=limits, settings=FIRST):
+        await wait(1)
+    async with World(ScriptedSink(), ScriptedSink(), outbox=outbox, limits=limits, settings=SECOND) as world:
+        for number in range(28):
+            await world.put(f"second {number}", to="there-1")
+        await wait(1)
+    renamed = ScriptedSink()
+    async with World(renamed, outbox=outbox, limits=limits, settings=FIRST) as world:
+        await world.put("news")
+        await wait(1)
+        assert ids(renamed) == ["news"]
+
+
+@virtual
+async def test_who_finds_out_second_tells_nothing_new() -> None:
+    gone_too = Rejected("invalid token", status=401, code=50027, is_gone=True)
+    async with World(ScriptedSink([GONE, gone_too], latency=1.0)) as world:
+        await world.put("one")
+        await wait(0.1)
+        await world.put("two", URGENT)
+        await wait(5)
+        assert [event.reason for event in world.heard(DestinationGone)] == ["unknown webhook"]
+        assert [await world.state(name) for name in ("one", "two")] == ["dead", "dead"]

@@ -1,0 +1,79 @@
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from signalpost.domain.alert import Alert
+from signalpost.domain.events import BreakerMoved, DestinationGone, HostBanned
+from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.errors import StoreClosed
+from signalpost.service.own_alerts import OwnAlerts
+
+SINCE = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+
+class Door:
+    """A way in that takes, closes, or hangs."""
+
+    def __init__(self, *, is_closed: bool = False, hangs: bool = False) -> None:
+        self.taken: list[tuple[Alert, str | None]] = []
+        self.came = asyncio.Event()
+        self.left = False
+        self._is_closed, self._hangs = is_closed, hangs
+
+    async def accept(self, payload: Alert, *, about: str | None) -> Ticket:
+        self.taken.append((payload, about))
+        self.came.set()
+        if self._is_closed:
+            raise StoreClosed
+        try:
+            if self._hangs:
+                await asyncio.Event().wait()
+        finally:
+            self.left = True
+        return Ticket(Outcome.ACCEPTED, "t")
+
+
+def alerts(door: Door) -> OwnAlerts:
+    return OwnAlerts(door.accept, lambda name: f"VARIABLE_OF_{name}")
+
+
+async def test_that_a_webhook_is_gone_is_the_same_alert_whenever_it_is_told() -> None:
+    door = Door()
+    tells = alerts(door)
+    for _ in range(2):
+        tells(DestinationGone("d", "404, code 10015", SINCE))
+    await door.came.wait()
+    (first, about), (second, _) = door.taken
+    assert (first.alert_id, about) == ("disabled d 2026-03-02T09:30:00Z", "d")
+    assert first == second
+    assert "set VARIABLE_OF_d, and start anew" in first.message
+    assert first.timestamp == SINCE
+
+
+async def test_one_that_nobody_knows_the_time_of_is_told_all_the_same() -> None:
+    door = Door()
+    alerts(door)(DestinationGone("d", "a person disabled it"))
+    await door.came.wait()
+    assert door.taken[0][1] == "d"
+
+
+async def test_a_ban_is_told_when_it_is_news_and_to_anybody_who_operates() -> None:
+    door = Door()
+    tells = alerts(door)
+    tells(HostBanned("discord.com", "403", SINCE, is_news=False))
+    tells(BreakerMoved("d", "open"))
+    tells(HostBanned("discord.com", "403", SINCE))
+    await door.came.wait()
+    ((alert, about),) = door.taken
+    assert (alert.alert_id, about) == ("banned discord.com 2026-03-02T09:30:00Z", "(host discord.com)")
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+async def test_an_alert_that_cannot_be_taken_in_time_holds_up_no_end(is_closed: bool) -> None:
+    door = Door(is_closed=is_closed, hangs=not is_closed)
+    tells = alerts(door)
+    tells(DestinationGone("d", "404", SINCE))
+    await door.came.wait()
+    await asyncio.wait_for(tells.close(), 5)
+    assert door.left is not is_closed

@@ -1,0 +1,103 @@
+"""A reader that finds nothing is believed only if it can find something: each tampering with a clean run is noticed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from simulation.faults import Proof
+from simulation.reader import findings
+from simulation.run import Run, simulate
+from simulation.witness import Request
+
+CLEAN = 557
+"""A seed without faults, crashes and clock steps."""
+
+Tampering = Callable[[Run], None]
+
+
+def _shown(run: Run) -> Request:
+    """The last message that was shown."""
+    return next(each for each in reversed(run.witness.requests) if each.message_id and each.proof is Proof.SHOWN)
+
+
+def _lose_an_acceptance(run: Run) -> None:
+    last = run.witness.commits[-1].id
+    del run.witness.refs[last]
+    run.witness.commits[:] = [each for each in run.witness.commits if each.id != last]
+
+
+def _end_twice(run: Run) -> None:
+    run.witness.commits.append(run.witness.commits[-1]._replace(state="dead"))
+
+
+def _leave_open(run: Run) -> None:
+    run.witness.left_open = [("x", 1, "community")]
+
+
+def _raise(run: Run) -> None:
+    run.witness.raised.append("n00001: OSError")
+
+
+def _send_again(run: Run) -> None:
+    request = _shown(run)
+    run.witness.requests.append(replace(request, number=10**6, began=request.began + 60, ended=request.began + 61))
+
+
+def _send_what_is_stale(run: Run) -> None:
+    request = _shown(run)
+    request.utc += timedelta(days=9)
+
+
+def _last_too_long(run: Run) -> None:
+    request = _shown(run)
+    assert request.ended is not None
+    request.ended += 9 * 86_400
+
+
+def _show_elsewhere(run: Run) -> None:
+    request = _shown(run)
+    others = {"community": "signals-free"}
+    request.place = others.get(request.place, "community")
+
+
+def _throttle(run: Run) -> None:
+    request = _shown(run)
+    request.fault, request.proof, request.scope = "429 of our own making", Proof.WAIT, "user"
+
+
+def _find_it_gone(run: Run) -> None:
+    busiest = max(run.witness.requests, key=lambda each: sum(o.place == each.place for o in run.witness.requests))
+    first = next(each for each in run.witness.requests if each.place == busiest.place)
+    first.proof = Proof.GONE
+
+
+def _wait_for_nothing(run: Run) -> None:
+    for request in run.witness.requests:
+        request.began += 30
+        request.ended = None if request.ended is None else request.ended + 30
+
+
+TAMPERINGS: dict[str, tuple[Tampering, str]] = {
+    "an acceptance is lost": (_lose_an_acceptance, "P1"),
+    "a delivery ends twice": (_end_twice, "P1"),
+    "a delivery stays open": (_leave_open, "P1"),
+    "a caller gets an exception": (_raise, "P2"),
+    "a message is sent again": (_send_again, "P4"),
+    "a message is sent too late": (_send_what_is_stale, "P5"),
+    "a send is not cut off": (_last_too_long, "P5"),
+    "a message is in another channel": (_show_elsewhere, "P10"),
+    "all wait for half a minute": (_wait_for_nothing, "P7"),
+    "too much is asked": (_throttle, "our own making"),
+    "one that is gone is asked again": (_find_it_gone, "gone for good"),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_what_is_wrong_is_found(name: str) -> None:
+    tamper, told = TAMPERINGS[name]
+    run = simulate(CLEAN, 1, "memory")
+    assert findings(run) == []
+    tamper(run)
+    assert [each for each in findings(run) if told in each]

@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +81,24 @@ async def test_a_server_without_tls_where_tls_is_meant_got_nothing() -> None:
     async with raw_server(converse) as server, at(f"https://127.0.0.1:{server.port}{PATH}") as sink:
         await never_sent(sink)
         assert server.requests == []
+
+
+async def test_a_server_whose_certificate_nobody_vouches_for_got_nothing(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    read: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        read.append(await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    async with server, at(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}{PATH}") as sink:
+        assert "Certificate" in await never_sent(sink)
+    assert b"".join(read) == b""
 
 
 async def test_a_connection_that_is_never_accepted_sent_nothing() -> None:

@@ -67,9 +67,9 @@ def _log_far_end(event: BreakerMoved | DestinationGone | DestinationSeen | HostB
                 logger.warning("%s shows in one channel with %s: who reads it reads both", destination, names)
             if trouble is not None:
                 logger.error("%s: %s", destination, trouble)
-        case HostBanned(host, reason, until):
-            second = iso(until.replace(microsecond=0))
-            logger.error("%s shuts this address out, and is sent nothing until %s: %s", host, second, reason)
+        case _:
+            until = iso(event.until.replace(microsecond=0))
+            logger.error("%s shuts this address out, and is sent nothing until %s: %s", event.host, until, event.reason)
 
 
 def _because(reason: str | None) -> str:

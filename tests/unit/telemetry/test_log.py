@@ -6,6 +6,7 @@ import pytest
 from signalpost import Delivery, DeliveryState, Outcome, Ticket
 from signalpost.domain.events import (
     BreakerMoved,
+    ClockStepped,
     DestinationGone,
     DestinationSeen,
     Event,
@@ -61,6 +62,11 @@ def test_what_intake_answered_is_told_and_refusals_warn(
     [
         (SendEnded("d", "throttled", "wait 2 s", 0.25), "DEBUG", "a send to d was throttled after 0.250 s: wait 2 s"),
         (BreakerMoved("d", "open"), "WARNING", "the breaker of d is open"),
+        (
+            ClockStepped(3600.0),
+            "WARNING",
+            "the clock was set by +3600.0 s: what waits for a time of day is looked at anew",
+        ),
         (
             HostBanned("discord.com", "403", datetime(2026, 3, 2, 9, 30, 0, 5, UTC)),
             "ERROR",

@@ -47,9 +47,9 @@ class Bucket:
         """A request has ended."""
         self.window.end(now)
 
-    def give_back(self) -> None:
-        """A request that began was not made after all."""
-        self.window.give_back()
+    def give_back(self, began: float) -> None:
+        """A request that began at `began` was not made after all."""
+        self.window.give_back(began)
         self._left += 1
 
     def learn(self, facts: RateFacts, now: float) -> None:

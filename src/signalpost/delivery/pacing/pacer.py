@@ -18,10 +18,11 @@ _REFUSALS = frozenset({401, 403, 429})
 class Slot:
     """A request that a pacer has let begin, until it is ended or given back."""
 
-    __slots__ = ("is_probe",)
+    __slots__ = ("began", "is_probe")
 
-    def __init__(self, is_probe: bool) -> None:  # noqa: FBT001  # made by the pacer alone
+    def __init__(self, is_probe: bool, began: float) -> None:  # noqa: FBT001  # made by the pacer alone
         self.is_probe = is_probe
+        self.began = began
 
 
 class PaceMemory(NamedTuple):
@@ -89,7 +90,7 @@ class Pacer:
         """A request begins: its slot is filled until `end` or `give_back`."""
         for window in self._windows:
             window.begin(now)
-        slot = Slot(is_probe)
+        slot = Slot(is_probe, now)
         self._slots.add(slot)
         self.host.begin(slot)
         return slot
@@ -99,7 +100,7 @@ class Pacer:
         self._slots.remove(slot)
         self.host.end(slot, 0.0, was_made=False)
         for window in self._windows:
-            window.give_back()
+            window.give_back(slot.began)
 
     def end(self, slot: Slot, now: float, outcome: object = None) -> None:
         """The request ended, with a receipt, an answer or evidence, or nobody knows how."""

@@ -2,6 +2,7 @@
 
 from bisect import insort
 from collections import deque
+from contextlib import suppress
 from math import inf
 
 GUARD = 0.05
@@ -54,10 +55,11 @@ class SlidingWindow:
             self.used(now)
             self._counted.append(now)
 
-    def give_back(self) -> None:
-        """A request that began was not made after all."""
+    def give_back(self, began: float) -> None:
+        """A request that began at `began` was not made after all; perhaps it counts no longer."""
         if self._counts_beginnings:
-            self._counted.pop()
+            with suppress(ValueError):
+                self._counted.remove(began + GUARD)
         else:
             self.in_flight -= 1
 

@@ -4,9 +4,10 @@ import pytest
 
 from signalpost.delivery.outbox.commands import Lease
 from signalpost.delivery.pacing.breaker import USUAL
+from signalpost.delivery.pacing.limits import Rate
 from signalpost.sinks.evidence import Rejected
 from signalpost.testing.scripted_sink import ScriptedSink, Step
-from tests.unit.delivery.dispatch.world import DOWN, URGENT, World, ids, throttled, virtual, wait
+from tests.unit.delivery.dispatch.world import DOWN, HERE, NORMAL, URGENT, World, ids, throttled, virtual, wait
 
 GONE = Rejected("unknown webhook", is_gone=True)
 
@@ -32,3 +33,21 @@ def test_what_was_leased_while_the_far_end_forbade_it_is_not_sent_and_uses_up_no
             assert (second.state.value, second.attempts, second.may_repeat) == ("pending", 0, False)
 
     run()
+
+
+@virtual
+async def test_a_lease_that_lasts_longer_than_the_window_of_the_host_disturbs_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = ScriptedSink()
+    async with World(sink, host_rate=Rate(50, 1.0)) as world:
+        await wait(1)
+        world.outbox.delays[Lease] = 3.0
+        world.dispatcher.lanes[HERE].wake(NORMAL)
+        await wait(2)
+        world.dispatcher.lanes[HERE].wake(URGENT)
+        await wait(10)
+        await world.put("sent")
+        await wait(10)
+        assert ids(sink) == ["sent"]
+        assert caplog.messages == []

@@ -82,7 +82,7 @@ def test_a_request_not_made_leaves_what_others_left() -> None:
     bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 1, 1.5))
     bucket.begin(0.1)
     assert ready_at(bucket, 0.1) == 1.5
-    bucket.give_back()
+    bucket.give_back(0.0)
     assert ready_at(bucket, 0.1) == 0.1
 
 

@@ -55,8 +55,20 @@ def test_what_was_not_sent_is_not_counted() -> None:
     for window in (SlidingWindow(1, 2.0), SlidingWindow(1, 2.0, counts_beginnings=True)):
         window.begin(0.0)
         assert window.used(0.0) == 1
-        window.give_back()
+        window.give_back(0.0)
         assert window.used(0.0) == 0
+
+
+def test_what_is_given_back_when_it_counts_no_longer_takes_no_other_with_it() -> None:
+    """The lease of a slow store lasts longer than the period."""
+    window = SlidingWindow(2, 1.0, counts_beginnings=True)
+    window.begin(0.0)
+    window.begin(5.0)
+    window.give_back(0.0)
+    assert window.used(5.0) == 1
+    window.give_back(5.0)
+    window.give_back(5.0)
+    assert window.used(5.0) == 0
 
 
 def test_a_window_that_counts_beginnings_is_not_held_by_a_request_that_hangs() -> None:

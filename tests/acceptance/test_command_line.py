@@ -29,10 +29,12 @@ def run(*arguments: str, cwd: Path, env: Environment | None = None) -> subproces
     )
 
 
-def in_a_terminal(environment: Environment, *arguments: str, keys: str = "", ctrl_c_at: str = "") -> tuple[int, str]:
-    """The exit code of a command in a terminal of 80 columns, and what it shows there."""
+def in_a_terminal(
+    environment: Environment, *arguments: str, keys: str = "", ctrl_c_at: str = "", columns: int = 80
+) -> tuple[int, str]:
+    """The exit code of a command in a terminal, and what it shows there."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "signalpost", *arguments],
         env={**environment, "TERM": "xterm"},

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from signalpost import __version__
+from signalpost.cli.standard_streams import mend
 
 _MODULE_BY_COMMAND = {
     "backup": "signalpost.cli.backup",
@@ -26,6 +27,18 @@ _MODULE_BY_COMMAND = {
 
 class _Commands(click.Group):
     """Loads a command when it is asked for, and ends each as `endings` says."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        mend()
+        return super().main(*args, **extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except OSError as fault:  # that of writing the help or the version
+            from signalpost.cli.endings import end
+
+            end(fault, debug=False)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(_MODULE_BY_COMMAND)

@@ -14,11 +14,14 @@ from signalpost.domain.instant import iso
 
 _COLOUR_BY_STATE = {"delivered": "green", "dead": "red", "unconfirmed": "yellow", "expired": "yellow"}
 
+_LENGTH_OF_A_TICKET = 24
+
 
 def deliveries_table(parcels: Iterable[Parcel]) -> Table:
     """A row a delivery."""
     columns = ("at (UTC)", "ticket", "destination", "state", "what")
     made = table("Deliveries", *columns, wraps="what")
+    made.columns[1].min_width = _LENGTH_OF_A_TICKET  # however long a destination's name is
     for delivery, notification in parcels:
         made.add_row(
             f"{notification.accepted_at:%m-%d %H:%M}",

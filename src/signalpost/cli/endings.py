@@ -10,8 +10,12 @@ from typing import Any, NoReturn
 
 import click
 
+from signalpost.cli.standard_streams import discard_output
 from signalpost.errors import SignalpostError, StoreFailed, StoreUnusable
 from signalpost.secret import redacted
+
+UNWRITABLE = 1
+"""Exit code: what was done cannot be printed."""
 
 BAD_INPUT = 2
 """Exit code: bad input or configuration."""
@@ -56,10 +60,18 @@ def end(fault: BaseException, *, debug: bool) -> NoReturn:
             raise click.exceptions.Exit(INTERRUPTED) from fault
         case BrokenPipeError():  # whoever read the output has seen enough; click ends quietly
             raise fault
+        case OSError() if _is_of_printing(fault):
+            discard_output()
+            raise _Told(f"standard output cannot be written ({fault.strerror})", UNWRITABLE) from fault
         case _:
             if debug:
                 click.echo(redacted("".join(traceback.format_exception(fault))), err=True, nl=False)
             raise _Told(_of_our_own(fault), BROKEN) from fault
+
+
+def _is_of_printing(fault: OSError) -> bool:
+    *_, (last, _) = traceback.walk_tb(fault.__traceback__)
+    return last.f_globals["__name__"] in {"click.utils", "rich.console"}
 
 
 def _of_our_own(fault: BaseException) -> str:

@@ -2,24 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+from signalpost.owner.loop_thread import new_loop
 
 Result = TypeVar("Result")
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run `work` on a new loop, uvloop's where it is installed, and return its result."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(work)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # pragma: no cover  # it is installed wherever the tests run
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 class StopSignal:

@@ -55,7 +55,11 @@ def publish_and_tell(config: Config, publication: Publication, *, timeout: float
         click.echo("dry run: it goes to the sandbox", err=True)
     work = _handed_over(config, publication) if timeout is None else _published(config, publication, timeout)
     ticket, deliveries = run(work)
-    _tell(ticket, deliveries, waited=timeout is not None, as_json=as_json)
+    try:
+        _tell(ticket, deliveries, waited=timeout is not None, as_json=as_json)
+    except OSError:  # of printing
+        click.echo(_line(ticket), err=True)  # it is written down all the same
+        raise
     if code := _exit_code(ticket, deliveries, waited=timeout is not None):
         raise SystemExit(code)
 
@@ -64,11 +68,15 @@ def _tell(ticket: Ticket, deliveries: list[Delivery], *, waited: bool, as_json: 
     if as_json:
         click.echo(json.dumps(_plain(ticket, deliveries)))
         return
-    click.echo(f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{_because(ticket.reason)}")
+    click.echo(_line(ticket))
     for delivery in deliveries:
         click.echo(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
     if waited and any(not delivery.state.is_terminal for delivery in deliveries):
         click.echo(f"not delivered yet; `signalpost deliveries why {ticket.id}` tells why", err=True)
+
+
+def _line(ticket: Ticket) -> str:
+    return f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{_because(ticket.reason)}"
 
 
 def _exit_code(ticket: Ticket, deliveries: list[Delivery], *, waited: bool) -> int:

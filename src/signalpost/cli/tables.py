@@ -16,12 +16,17 @@ from signalpost.trading.replay import Replay
 
 _COLOUR_BY_SIDE = {SignalType.BUY: "green", SignalType.SELL: "red"}
 _WIDTH_OF_A_FILE = 100
+_LEAST_WIDTH = 80
 
 
 def console() -> Console:
-    """Standard output: as wide as the terminal, or wide enough for every table where there is none."""
+    """Standard output: as wide as the terminal, or wide enough for every table where there is none.
+
+    A narrower terminal wraps the lines, so that nothing is cut off that a person may have to copy.
+    """
     screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_FILE)
+    width = max(screen.width, _LEAST_WIDTH) if screen.is_terminal else _WIDTH_OF_A_FILE
+    return Console(highlight=False, width=width)
 
 
 def table(title: str, *columns: str, right: Collection[str] = (), wraps: str | None = None) -> Table:

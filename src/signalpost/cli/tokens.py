@@ -1,6 +1,7 @@
 """`signalpost tokens`: who may come in by HTTP."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +53,20 @@ def add(
     from signalpost.web.tokens import Scope
 
     wanted = tuple(Scope(each) for each in dict.fromkeys(scopes or ("api",)))
-    made, text = _file(home, config_file).add(name, UserTier(tier), wanted)
-    if as_json:
-        click.echo(json.dumps({**_plain(made), "token": text.reveal()}))
-        return
-    click.echo(f"Token {name} (tier {made.tier}; {', '.join(wanted)}). Keep it: it is not shown again.", err=True)
-    click.echo(text.reveal())
+    if sys.__stdout__ is None:
+        raise click.UsageError("standard output is closed, and a token is shown there once: leave it open")
+    file = _file(home, config_file)
+    made, text = file.add(name, UserTier(tier), wanted)
+    try:
+        if as_json:
+            click.echo(json.dumps({**_plain(made), "token": text.reveal()}))
+            return
+        click.echo(f"Token {name} (tier {made.tier}; {', '.join(wanted)}). Keep it: it is not shown again.", err=True)
+        click.echo(text.reveal())
+    except OSError:  # nobody has seen it
+        file.revoke(name)
+        click.echo(f"token {name} is taken back", err=True)
+        raise
 
 
 @tokens.command("list")

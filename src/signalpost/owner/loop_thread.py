@@ -6,11 +6,14 @@ more once the interpreter begins to end, which is when the last signals are sent
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Thread, current_thread
 from typing import Any, ParamSpec, TypeVar
+
+from signalpost.owner.future import this_thread_must_not_wait
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
@@ -61,6 +64,7 @@ class LoopThread:
             self._thread.join(timeout)
 
     def _run(self) -> None:
+        this_thread_must_not_wait()
         try:
             with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
                 runner.run(self._until_ended())
@@ -117,9 +121,15 @@ class OwnThreads(ThreadPoolExecutor):
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """A new event loop, uvloop's where that is installed."""
+    """A new event loop: uvloop's, where that is installed and standard input, output and error are open.
+
+    Where one of these is closed, a socket or file gets its number, and uvloop aborts the process when it closes that.
+    """
     try:
         import uvloop
-    except ImportError:
+
+        for number in range(3):
+            os.fstat(number)
+    except (ImportError, OSError):
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()

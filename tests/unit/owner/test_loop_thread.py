@@ -1,4 +1,5 @@
 import asyncio
+import os
 import sys
 from concurrent.futures import CancelledError, Future, wait
 from threading import current_thread
@@ -63,6 +64,14 @@ def test_without_uvloop_the_loop_is_asyncios(monkeypatch: pytest.MonkeyPatch) ->
     assert type(loop).__module__.startswith("uvloop")
     loop.close()
     monkeypatch.setitem(sys.modules, "uvloop", None)
+    loop = new_loop()
+    assert type(loop).__module__.startswith("asyncio")
+    loop.close()
+
+
+def test_where_a_standard_stream_is_closed_the_loop_is_asyncios(monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvloop aborts the process when it closes a socket that got the number of one of them."""
+    monkeypatch.setattr("os.fstat", lambda number: os.stat_result(range(10)) if number != 1 else os.close(-1))
     loop = new_loop()
     assert type(loop).__module__.startswith("asyncio")
     loop.close()

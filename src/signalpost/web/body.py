@@ -11,11 +11,12 @@ from signalpost.web.problem import Problem
 _LONGEST_INT = 18
 
 
-def json_object(raw: bytes, *, absent_constants: bool = False) -> dict[str, Any]:
+def json_object(raw: bytes, *, is_filled_in: bool = False) -> dict[str, Any]:
     """The JSON object in `raw`, its fractions as exact `Decimal`s.
 
-    With `absent_constants` a bare NaN or Infinity, which is no JSON, is read as null. Raises Problem 400 otherwise, for
-    any other text, for a name that stands twice, and for nesting too deep to read.
+    One that `is_filled_in`, a template's, may also have a bare NaN or Infinity, which is read as null, and within text
+    line ends and tabs: that is no JSON. Raises Problem 400 for any other text, for a name that stands twice, and for
+    nesting too deep to read.
     """
     try:
         text = raw.decode("utf-8-sig")
@@ -23,7 +24,8 @@ def json_object(raw: bytes, *, absent_constants: bool = False) -> dict[str, Any]
             text,
             parse_int=_integer,
             parse_float=_number,
-            parse_constant=_absent if absent_constants else _refused,
+            parse_constant=_absent if is_filled_in else _refused,
+            strict=not is_filled_in,
             object_pairs_hook=_object,
         )
     except UnicodeDecodeError:

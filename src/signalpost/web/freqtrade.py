@@ -65,7 +65,7 @@ class Said(NamedTuple):
 
 def read(raw: bytes, token: Token, now: datetime) -> tuple[Said, Wishes]:
     """What the request in `raw` says. Raises Problem: 400 for broken JSON, 422 with all faults."""
-    data = flat(json_object(raw))
+    data = flat(json_object(raw, is_filled_in=True))
     asked, faults = wishes(data, UserTier(token.tier))
     event = data.get("event")
     if event in _NOT_TOLD and not faults:

@@ -111,7 +111,7 @@ class _Close(NamedTuple):
 def _names_and_values(raw: bytes) -> Mapping[str, Any]:
     text = raw.decode(errors="replace").strip()
     if text.startswith(("{", "[", "\ufeff")) or not text:
-        return json_object(raw, absent_constants=True)
+        return json_object(raw, is_filled_in=True)
     pairs: dict[str, str] = {}
     at = 0
     while at < len(text) and (pair := _PAIR.match(text, at)):

@@ -19,9 +19,16 @@ def test_a_byte_order_mark_is_passed_over() -> None:
 
 
 def test_a_bare_nan_is_absent_only_where_that_is_asked_for() -> None:
-    assert json_object(b'{"a": NaN, "b": -Infinity}', absent_constants=True) == {"a": None, "b": None}
+    assert json_object(b'{"a": NaN, "b": -Infinity}', is_filled_in=True) == {"a": None, "b": None}
     with pytest.raises(Problem, match="NaN is no JSON: leave out what is not known"):
         json_object(b'{"a": NaN}')
+
+
+def test_line_ends_and_tabs_within_text_are_read_only_where_a_template_was_filled_in() -> None:
+    raw = b'{"comment": "above\r\n\tthe average\nagain"}'
+    assert json_object(raw, is_filled_in=True) == {"comment": "above\r\n\tthe average\nagain"}
+    with pytest.raises(Problem, match="Invalid control character"):
+        json_object(raw)
 
 
 @pytest.mark.parametrize(
@@ -54,5 +61,5 @@ def test_numbers_of_any_size_are_read_and_left_for_their_field_to_refuse() -> No
 @given(st.binary(max_size=400))
 def test_no_bytes_do_more_than_be_refused(raw: bytes) -> None:
     for absent in (True, False):
-        problem = refusal(lambda absent=absent: json_object(raw, absent_constants=absent))  # type: ignore[misc]
+        problem = refusal(lambda absent=absent: json_object(raw, is_filled_in=absent))  # type: ignore[misc]
         assert problem is None or problem.status == 400

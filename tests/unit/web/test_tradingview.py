@@ -94,6 +94,17 @@ def test_a_time_is_iso_text_or_unix_time(time: object) -> None:
     assert opened({**ALERT, "time": time}).timestamp.isoformat() == "2026-08-20T01:00:00+00:00"
 
 
+def test_a_comment_may_go_over_several_lines_as_its_author_wrote_it() -> None:
+    raw = json.dumps({**ALERT, "comment": "above\r\nthe average"}).replace("\\r\\n", "\r\n")
+    notes = opened(raw).notes
+    assert notes is not None
+    assert notes.splitlines() == ["above", "the average"]
+
+
+def test_a_comma_in_a_number_is_refused_because_it_could_mean_two_things() -> None:
+    assert list(faults({**ALERT, "price": "61,234"})) == ["price"]
+
+
 def test_what_is_not_a_number_is_absent() -> None:
     raw = json.dumps(ALERT)[:-1] + ', "sl": NaN, "tp": "NaN", "confidence": null, "comment": "na"}'
     signal = opened(raw)

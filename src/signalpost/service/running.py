@@ -99,6 +99,15 @@ class Running:
         return Role.PRODUCER if self._delivering is None else Role.OWNER
 
     @property
+    def missing(self) -> str:
+        """Which file of the store is not there any more, and what to do; empty where all are."""
+        try:
+            self._core.see_that_it_is_there()
+        except StoreFailed as fault:
+            return str(fault)
+        return ""
+
+    @property
     def dispatcher(self) -> Dispatcher | None:
         """All lanes together; None in a producer, which has none."""
         return None if self._delivering is None else self._delivering.dispatcher

@@ -15,10 +15,11 @@ from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, Listener
 from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.errors import StoreClosed
+from signalpost.errors import InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.health import Health, HealthStatus, Role, Trouble
 from signalpost.telemetry.log import log, logger
 from signalpost.telemetry.metrics import Metrics
@@ -38,12 +39,15 @@ class AsyncNotificationService:
     """
 
     def __init__(self, config: Config | None = None, *, listeners: Iterable[Listener] = ()) -> None:
+        if not isinstance(config, Config | None):
+            raise InvalidConfiguration(f"the configuration is a {type(config).__name__}: give a Config, or none")
         self.config = Config.from_environment() if config is None else config
         self._metrics = Metrics()
         self._trouble = Trouble()
         self._trouble.more_of_breaker = self._more_of_breaker
         self._listeners: tuple[Listener, ...] = (self._metrics, self._trouble, log, *listeners)
         self._running: Running | None = None
+        self._was_stopped = False
 
     @property
     def role(self) -> Role | None:
@@ -64,7 +68,11 @@ class AsyncNotificationService:
             return
         from signalpost.service.running import Running  # with the network and the store: not before they are needed
 
-        self._running = running = await Running.begin(self.config, self._emit, self._metrics)
+        try:
+            running = await Running.begin(self.config, self._emit, self._metrics)
+        except StoreFailed as fault:  # it opened, and can do nothing: for who starts it is the same
+            raise StoreUnusable(str(fault)) from fault
+        self._running = running
         if running.role is Role.PRODUCER and running.knows_owner:
             if running.trouble is None:
                 logger.info("%s is delivered from by another process: this one is a producer", self.config.home)
@@ -74,14 +82,22 @@ class AsyncNotificationService:
         for warning in self.config.warnings:
             logger.warning(warning)
 
-    async def stop(self, timeout: float = STOP_WITHIN) -> list[Delivery]:
+    async def stop(self, timeout: float | None = STOP_WITHIN) -> list[Delivery]:
         """Refuse new work, deliver for at most `timeout` seconds what can be, close, and return what is still open.
 
         What is open then is in the store, and is delivered by the next run. A producer has nothing to deliver, and
-        returns nothing. Without a start it changes nothing.
+        returns nothing. Without a start it changes nothing. None waits without bound. Raises InvalidValue, before
+        anything is stopped, for what is no number of seconds.
         """
+        within = seconds(timeout)
         running, self._running = self._here, None
-        return [] if running is None else await running.end(timeout)
+        if running is None:
+            return []
+        self._was_stopped = True
+        try:
+            return await running.end(within)
+        finally:  # whatever broke: an open store would keep its folder
+            await running.outbox.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -165,10 +181,12 @@ class AsyncNotificationService:
     async def drain(self, timeout: float | None = None) -> list[Delivery]:
         """Wait until nothing can be delivered now, for at most `timeout` seconds, and return what is still open.
 
-        A producer waits until what it put itself has ended, by the hand of the process that delivers.
+        A producer waits until what it put itself has ended, by the hand of the process that delivers. None waits
+        without bound. Raises InvalidValue for what is no number of seconds.
         """
+        within = None if timeout is None else seconds(timeout)
         running = self._here
-        return [] if running is None else await running.drain(timeout)
+        return [] if running is None else await running.drain(within)
 
     async def deliveries(self, ticket_id: str) -> list[Delivery]:
         """The deliveries of a ticket as they stand; none where it is not known, or the service does not run."""
@@ -197,7 +215,7 @@ class AsyncNotificationService:
             return Health(HealthStatus.UNHEALTHY, (*reasons, f"{held} notifications are not written down yet"))
         if self._trouble.is_of_store:
             return Health(HealthStatus.UNHEALTHY, reasons)
-        if trouble := running.intake.trouble:
+        if trouble := running.intake.trouble or running.missing:
             return Health(HealthStatus.UNHEALTHY, (*reasons, f"the store is unwell: {trouble}"))
         if not self.config.destinations and not running.knows_owner:
             reasons += self.config.warnings[:1]
@@ -224,7 +242,9 @@ class AsyncNotificationService:
     @property
     def _does_not_run(self) -> str:
         if self._running is None:
-            return "the service does not run: start it first"
+            return (
+                f"the service {'was stopped: start it again' if self._was_stopped else 'does not run: start it first'}"
+            )
         return f"the service was started by process {self._running.process}, of which this is a fork: start a new one"
 
     def _more_of_breaker(self, destination: str) -> str:
@@ -235,5 +255,7 @@ class AsyncNotificationService:
         for listener in self._listeners:
             try:
                 listener(event)
-            except Exception as fault:  # noqa: BLE001  # a listener's fault is not the delivery's
+            except KeyboardInterrupt:  # of who sits before it, not of the listener
+                raise
+            except BaseException as fault:  # noqa: BLE001  # a listener's fault is not the delivery's, nor is its exit
                 logger.error("a listener failed at %s with %s", type(event).__name__, type(fault).__name__)

@@ -141,6 +141,28 @@ async def test_what_is_held_and_cannot_be_written_at_the_end_is_told_as_lost(
     assert "1 notifications were held in memory and could not be written: they are lost" in caplog.text
 
 
+@pytest.mark.parametrize("is_owner", [True, False])
+async def test_a_data_folder_that_is_moved_away_is_told_and_all_is_kept_once_it_is_back(
+    sandbox: Sandbox, config_for: ConfigFor, is_owner: bool
+) -> None:
+    """By an owner and by a producer; health tells it before anything is taken in."""
+    home = config_for().home
+    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
+        service = owner if is_owner else producer
+        home.rename(home.with_name("away"))
+        status, reasons = service.health()
+        assert status is HealthStatus.UNHEALTHY
+        assert "outbox.db: the file was removed or replaced while it was open: move it back" in reasons[-1]
+        ticket = await service.queue_notification(signal())
+        assert ticket.outcome is Outcome.HELD
+        assert not home.exists(), "no new store is made"
+        home.with_name("away").rename(home)
+        await service._running.intake._recovering  # type: ignore[union-attr, misc]
+        assert service.health().status is not HealthStatus.UNHEALTHY
+        await service.drain(timeout=30)
+    assert len(shown(sandbox, "signals-free")) == 1
+
+
 def _disk_of(service: AsyncNotificationService) -> sqlite3.Connection:
     return service._running.outbox._core._db  # type: ignore[union-attr, attr-defined, no-any-return]
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Self
 
+from signalpost.delivery.outbox.still_there import identity
 from signalpost.errors import StoreUnusable
 
 
@@ -38,6 +39,8 @@ class FileLock:
         self._file = file
         self.holder = f"{os.getpid()} {os.urandom(4).hex()}"
         """This holder's process id, and a word by which it is told from its process's earlier ones."""
+        self.identity = identity(file)
+        """Which file is locked."""
         text = f"{self.holder}\n".encode()
         os.pwrite(file, text, 0)
         os.ftruncate(file, len(text))

@@ -22,6 +22,9 @@ What we rely on.
   (https://sqlite.org/pragma.html#pragma_data_version). It is asked within each transaction, which holds the write lock:
   what is remembered beside the file is dropped where it has changed.
 
+- A file that is removed or replaced goes on working for who has it open, and what is written is lost in the end. So
+  before each COMMIT the names are looked at (`still_there`), and a batch fails where one leads elsewhere.
+
 What is unknown.
 - Whether a COMMIT that failed in its sync is on the disk all the same. It was answered as failed, and a crash at that
   very moment may bring it back; asking again finds the key known, under the same id.
@@ -48,6 +51,7 @@ from signalpost.delivery.outbox.lock import FileLock
 from signalpost.delivery.outbox.mounts import warn_of_network
 from signalpost.delivery.outbox.sqlite_file import advice, begin, claim, opened
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
+from signalpost.delivery.outbox.still_there import gone, opened_files
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.errors import StoreFailed
 
@@ -65,8 +69,8 @@ class SqliteCore:
 
     def __init__(self, path: str | Path, *, owns: bool | None = True) -> None:
         forks.close_inherited()
-        self._path = Path(path)
-        claim(self._path)
+        self._path = Path(path).absolute()  # a program may go to another folder
+        claimed = claim(self._path)
         warn_of_network(self._path)
         self.lock_path = self._path.with_name(f"{self._path.name}.lock")
         self._lock: FileLock | None = None
@@ -79,6 +83,7 @@ class SqliteCore:
             self._tables = SqliteTables(self._db)
             self._version = self._data_version()
             self._seen: int = self._db.execute("SELECT coalesce(max(number), 0) FROM notification").fetchone()[0]
+            self._files = opened_files(self._path, claimed)
         except BaseException:
             self._let_go()
             raise
@@ -93,16 +98,21 @@ class SqliteCore:
         return None if self._lock is None else self._lock.holder
 
     def own(self) -> str | None:
-        """Become the owner if there is none, and return `holder`. Raises StoreUnusable where a lock cannot be made."""
+        """Become the owner if there is none, and return `holder`.
+
+        Raises StoreUnusable where a lock cannot be made, and StoreFailed where the files are not there any more.
+        """
         if self._lock is None:
+            self.see_that_it_is_there()
             self._lock = FileLock.taken(self.lock_path)
         return self.holder
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Carry out the commands, and sync them to the disk.
 
-        Raises StoreFailed where the disk is full, the file is locked by another program or damaged: nothing of the
-        batch has happened then, and a later one may succeed. Raises TypeError for what only the owner may ask.
+        Raises StoreFailed where the disk is full, the file is locked by another program, damaged, removed or replaced:
+        nothing of the batch has happened then, and a later one may succeed. Raises TypeError for what only the owner
+        may ask.
         """
         with self._turn:
             self._check(batch)
@@ -111,6 +121,7 @@ class SqliteCore:
                 self._meet_others()
                 answers = carry_out(batch, self._tables)
                 last = self._tables.last_number
+                self.see_that_it_is_there()  # as late as can be: what is committed elsewhere would be lost
                 self._db.execute("COMMIT")
             except sqlite3.Error as fault:
                 self._roll_back()
@@ -130,6 +141,19 @@ class SqliteCore:
             raise StoreFailed(f"{self._path}: it could not be read ({fault}): {advice(fault)}") from fault
         if is_news:
             self.apply([])
+
+    def see_that_it_is_there(self) -> None:
+        """Raises StoreFailed where a file that is open was removed or replaced since, or the owner's lock was."""
+        if (path := gone(self._files)) is not None:
+            raise StoreFailed(
+                f"{path}: the file was removed or replaced while it was open: move it back; or stop this process, put "
+                "a copy in its place, and start again"
+            )
+        if self._lock is not None and gone({str(self.lock_path): self._lock.identity}):
+            raise StoreFailed(
+                f"{self.lock_path}: the lock was removed or replaced while it was held, so that another process may "
+                "be the owner: stop this process, and start it again"
+            )
 
     def news(self) -> tuple[Arrival, ...] | None:
         """What others were found to have put, each time only once; None where they have written nothing."""

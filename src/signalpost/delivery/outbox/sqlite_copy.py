@@ -13,8 +13,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_owner
-from signalpost.errors import InvalidValue, StoreFailed, StoreUnusable
+from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_made, check_there
+from signalpost.errors import InvalidValue, StoreFailed
 
 PAGES_A_STEP = 2_000
 """8 MB: enough that steps cost nothing, few enough that progress is seen."""
@@ -38,8 +38,7 @@ def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwri
     InvalidValue where `to` cannot be written or is there and not to be overwritten, StoreUnusable where there is no
     outbox, and StoreFailed where the copy is damaged or the outbox cannot be read.
     """
-    if not store.is_file():
-        raise StoreUnusable(f"{store}: there is no outbox here yet: the first run of the service makes it")
+    check_there(store)
     partial = to.with_name(f".signalpost-{os.getpid()}.partial")
     try:
         _check_target(store, to, overwrite=overwrite)
@@ -60,12 +59,40 @@ def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwri
 
 def _check_target(store: Path, to: Path, *, overwrite: bool) -> None:
     if to.is_dir():
-        raise InvalidValue(f"{to}: this is a folder: name a file in it, such as {to / store.name}")
-    if to.exists():
-        if to.samefile(store):
-            raise InvalidValue(f"{to}: this is the outbox itself: name another file")
-        if not overwrite:
-            raise InvalidValue(f"{to}: it is there already: name another file, or give --force to replace it")
+        raise InvalidValue(f"{to}: this is a folder: name a file in it, such as {to / 'copy.db'}")
+    if to.exists() and to.samefile(store):
+        raise InvalidValue(f"{to}: this is the outbox itself: name another file")
+    if _is_in_use(store, to):
+        raise InvalidValue(
+            f"{to}: this is a file of a data folder, which a copy would break: name another file, in another folder"
+        )
+    if to.exists() and not overwrite:
+        raise InvalidValue(f"{to}: it is there already: name another file, or give --force to replace it")
+
+
+def _is_in_use(store: Path, to: Path) -> bool:
+    """Whether `to` is, or would become, what an outbox or its service keeps: by its name, by a link, or by both."""
+    real = store.resolve()
+    folders = {store.parent.resolve(), real.parent}
+    for each in {to.parent.resolve() / to.name, to.resolve()}:
+        name = each.name.casefold()
+        if name in _COMPANIONS or name in {f"{real.name}{end}".casefold() for end in _ENDS}:
+            return True
+        is_data_folder = each.parent in folders or any((each.parent / kept).exists() for kept in _COMPANIONS)
+        if is_data_folder and name.startswith((*_BEGINNINGS, real.name.casefold())):
+            return True
+    return to.exists() and any(
+        kept.name.startswith((*_BEGINNINGS, real.name)) and kept.exists() and to.samefile(kept)
+        for folder in folders
+        for kept in folder.iterdir()
+    )
+
+
+_ENDS = ("-wal", "-shm", "-journal", ".lock")
+"""What the names of the files beside a SQLite file, and of our lock, end in."""
+_COMPANIONS = (*(f"outbox.db{end}" for end in _ENDS), "outbox.bell", "tokens.json")
+"""What stands beside the outbox in a data folder; a folder that holds none of them may keep a copy as `outbox.db`."""
+_BEGINNINGS = ("outbox.", "tokens.json")
 
 
 def _filled(store: Path, partial: Path, progress: Callable[[int, int], None]) -> Copied:
@@ -75,7 +102,7 @@ def _filled(store: Path, partial: Path, progress: Callable[[int, int], None]) ->
             closing(sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)) as source,
             closing(sqlite3.connect(partial, isolation_level=None)) as target,
         ):
-            check_owner(store, source)
+            check_made(store, source)
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the moment of which the copy is
             source.backup(target, pages=PAGES_A_STEP, progress=lambda _, left, pages: progress(pages - left, pages))

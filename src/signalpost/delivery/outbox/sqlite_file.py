@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any
 
 from signalpost.delivery.outbox.schema import APPLICATION_ID, TABLES, VERSION
+from signalpost.delivery.outbox.still_there import Identity
 from signalpost.errors import StoreUnusable
 
 SECONDS_FOR_OTHERS = 2.0
@@ -25,21 +26,29 @@ PAGES_A_CHECKPOINT = 4_000
 
 _FULL = 2
 
+_A_FOLDER = "this is a folder, where the outbox should be: move it away, or set SIGNALPOST_HOME to another place"
+_NONE_YET = "there is no outbox here yet: the first run of the service makes it"
 
-def claim(path: Path) -> None:
-    """Make the file if there is none, for its owner alone, and see that it can be written. Raises StoreUnusable.
 
-    SQLite would say less of what is wrong.
+def claim(path: Path) -> Identity:
+    """Make the file if there is none, for its owner alone, see that it can be written, and return which file it is.
+
+    Raises StoreUnusable. SQLite would say less of what is wrong.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except IsADirectoryError as fault:
-        raise StoreUnusable(f"{path}: this is a folder: name a file in it, such as {path / 'outbox.db'}") from fault
+        raise StoreUnusable(f"{path}: {_A_FOLDER}") from fault
     except (FileNotFoundError, NotADirectoryError) as fault:
         raise StoreUnusable(f"{path}: there is no folder {path.parent}: make it, or name another place") from fault
     except OSError as fault:
         advice = "let this process write the file and its folder, or name another place"
         raise StoreUnusable(f"{path}: it cannot be opened for writing ({fault.strerror}): {advice}") from fault
+    try:
+        found = os.fstat(file)
+    finally:
+        os.close(file)
+    return found.st_dev, found.st_ino
 
 
 def opened(path: Path) -> sqlite3.Connection:
@@ -77,8 +86,25 @@ def begin(db: sqlite3.Connection) -> None:
 _NEVER = Event()
 
 
-def check_owner(path: Path, db: sqlite3.Connection) -> None:
-    """See that the tables are ours, and of a version that is known. Raises StoreUnusable."""
+def check_there(path: Path) -> None:
+    """See that there is a file to look into. Raises StoreUnusable."""
+    if path.is_dir():
+        raise StoreUnusable(f"{path}: {_A_FOLDER}")
+    if not path.is_file():
+        raise StoreUnusable(f"{path}: {_NONE_YET}")
+
+
+def check_made(path: Path, db: sqlite3.Connection) -> None:
+    """See that the tables are there, which a first start makes, and ours. Raises StoreUnusable."""
+    if check_owner(path, db):
+        raise StoreUnusable(f"{path}: {_NONE_YET}")
+
+
+def check_owner(path: Path, db: sqlite3.Connection) -> bool:
+    """See that the tables are ours, and of a version that is known, and return whether there are none yet.
+
+    Raises StoreUnusable.
+    """
     db.execute("BEGIN")  # so that all three are of one moment: another process may be making the tables
     application, version = _pragma(db, "application_id"), _pragma(db, "user_version")
     (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -91,6 +117,7 @@ def check_owner(path: Path, db: sqlite3.Connection) -> None:
             f"{path}: it was written by a newer signalpost (its tables are of version {version}, this one knows "
             f"{VERSION}): upgrade signalpost, or name another file"
         )
+    return is_empty
 
 
 def _make_durable(path: Path, db: sqlite3.Connection) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, LoadState, Stats
-from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_owner
+from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_made, check_there
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.errors import StoreFailed, StoreUnusable
@@ -19,13 +19,12 @@ class SqliteReader:
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        if not self._path.is_file():
-            raise StoreUnusable(f"{path}: there is no outbox here yet: the first run of the service makes it")
+        check_there(self._path)
         try:
             uri = f"{self._path.resolve().as_uri()}?mode=ro"
             self._db = sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)
             try:
-                check_owner(self._path, self._db)
+                check_made(self._path, self._db)
                 self._tables = SqliteTables(self._db)
             except BaseException:
                 self._db.close()

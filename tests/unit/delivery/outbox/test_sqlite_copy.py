@@ -89,7 +89,7 @@ def test_a_file_that_comes_there_meanwhile_is_not_overwritten(store: Path, tmp_p
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        ("", "this is a folder: name a file in it, such as .*outbox.db"),
+        ("", "this is a folder: name a file in it, such as .*/copy.db"),
         ("outbox.db", "this is the outbox itself"),
         (
             "none/copy.db",
@@ -105,6 +105,68 @@ def test_a_place_that_cannot_be_is_told_with_what_to_do(store: Path, tmp_path: P
     assert store.stat().st_size > 0
 
 
+OURS = ("outbox.db-wal", "outbox.db-shm", "outbox.db-journal", "outbox.db.lock", "outbox.bell", "tokens.json")
+
+
+@pytest.mark.parametrize("name", [*OURS, "OUTBOX.DB-WAL", "tokens.json.partial", "outbox.db.old"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_no_file_of_the_data_folder_is_ever_replaced_or_made(
+    store: Path, tmp_path: Path, name: str, is_there: bool
+) -> None:
+    target = tmp_path / name
+    target.unlink(missing_ok=True)
+    if is_there:
+        target.write_text("ours", encoding="utf-8")
+    with pytest.raises(InvalidValue, match="this is a file of a data folder, which a copy would break: name another"):
+        copy(store, tmp_path / "." / name, progress=silently, overwrite=True)
+    assert (target.read_text(encoding="utf-8") if target.exists() else None) == ("ours" if is_there else None)
+
+
+@pytest.mark.parametrize("link", ["hardlink_to", "symlink_to"])
+def test_a_link_to_a_file_of_the_data_folder_is_that_file(store: Path, tmp_path: Path, link: str) -> None:
+    (tmp_path / "outbox.bell.gone").symlink_to("nowhere")
+    with closing(SqliteCore(store)):
+        for name in ("outbox.db-wal", "outbox.db.lock"):
+            target = tmp_path / "elsewhere" / f"{name}.copy.db"
+            target.parent.mkdir(exist_ok=True)
+            getattr(target, link)(tmp_path / name)
+            with pytest.raises(InvalidValue, match="this is a file of a data folder"):
+                copy(store, target, progress=silently, overwrite=True)
+            assert target.samefile(tmp_path / name)
+
+
+def test_a_folder_by_another_name_is_that_folder(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "alias").symlink_to(tmp_path)
+    with pytest.raises(InvalidValue, match="this is a file of a data folder"):
+        copy(store, tmp_path / "alias" / "outbox.db-wal", progress=silently, overwrite=True)
+
+
+def test_the_files_beside_a_linked_store_are_those_of_the_file_it_links_to(store: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "outbox.db").rename(tmp_path / "Real.db")
+    (home / "outbox.db").symlink_to(tmp_path / "Real.db")
+    for target in (tmp_path / "Real.db-wal", tmp_path / "Real.db.old", home / "tokens.json"):
+        with pytest.raises(InvalidValue, match="this is a file of a data folder"):
+            copy(home / "outbox.db", target, progress=silently, overwrite=True)
+
+
+def test_another_data_folder_is_left_alone_and_a_folder_of_copies_may_hold_one_by_the_same_name(
+    store: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other" / "outbox.db"
+    other.parent.mkdir()
+    for _ in range(2):
+        copy(store, other, progress=silently, overwrite=True)
+    SqliteCore(other).close()
+    before = other.read_bytes()
+    for name in ("outbox.db", *OURS):
+        with pytest.raises(InvalidValue, match="this is a file of a data folder"):
+            copy(store, other.with_name(name), progress=silently, overwrite=True)
+    assert other.read_bytes() == before
+    assert copy(store, other.with_name("copy.db"), progress=silently).notifications == 300
+
+
 def test_a_copy_that_breaks_off_leaves_nothing(store: Path, tmp_path: Path) -> None:
     def broken(_done: int, _pages: int) -> None:
         raise KeyboardInterrupt
@@ -117,6 +179,9 @@ def test_a_copy_that_breaks_off_leaves_nothing(store: Path, tmp_path: Path) -> N
 def test_there_must_be_an_outbox_and_it_must_be_ours(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable, match="there is no outbox here yet"):
         copy(tmp_path / "none.db", tmp_path / "copy.db", progress=silently)
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(StoreUnusable, match="there is no outbox here yet"):
+        copy(tmp_path / "empty.db", tmp_path / "copy.db", progress=silently)
     other = tmp_path / "other.db"
     with closing(sqlite3.connect(other)) as db:
         db.execute("CREATE TABLE mine (number)")

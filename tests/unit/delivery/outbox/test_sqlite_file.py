@@ -10,6 +10,7 @@ from signalpost.delivery.outbox import sqlite_file
 from signalpost.delivery.outbox.commands import Find, Put, Stats
 from signalpost.delivery.outbox.schema import APPLICATION_ID, VERSION
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.errors import StoreFailed, StoreUnusable
 from signalpost.testing.outbox_samples import new, notification
 
@@ -121,7 +122,10 @@ def test_a_large_file_is_not_read_through(path: Path, monkeypatch: pytest.Monkey
 
 def test_a_folder_is_refused(path: Path) -> None:
     path.mkdir()
-    assert _refusal(path) == f"this is a folder: name a file in it, such as {path}/outbox.db"
+    told = "this is a folder, where the outbox should be: move it away, or set SIGNALPOST_HOME to another place"
+    assert _refusal(path) == told
+    with pytest.raises(StoreUnusable, match=told):
+        SqliteReader(path)
 
 
 def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:

@@ -56,3 +56,10 @@ def test_a_file_that_is_damaged_later_is_a_store_that_failed(tmp_path: Path) -> 
     with pytest.raises(StoreFailed, match="could not be read"):
         reader.apply([Stats()])
     reader.close()
+
+
+def test_an_empty_file_is_no_outbox_yet(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    path.touch()
+    with pytest.raises(StoreUnusable, match="there is no outbox here yet: the first run of the service makes it"):
+        SqliteReader(path)

@@ -69,7 +69,7 @@ class SqliteCore:
 
     def __init__(self, path: str | Path, *, owns: bool | None = True) -> None:
         forks.close_inherited()
-        self._path = Path(path).absolute()  # a program may go to another folder
+        self._path = Path(path)
         claimed = claim(self._path)
         warn_of_network(self._path)
         self.lock_path = self._path.with_name(f"{self._path.name}.lock")
@@ -84,6 +84,7 @@ class SqliteCore:
             self._version = self._data_version()
             self._seen: int = self._db.execute("SELECT coalesce(max(number), 0) FROM notification").fetchone()[0]
             self._files = opened_files(self._path, claimed)
+            self._lock_file = str(self.lock_path.absolute())
         except BaseException:
             self._let_go()
             raise
@@ -149,7 +150,7 @@ class SqliteCore:
                 f"{path}: the file was removed or replaced while it was open: move it back; or stop this process, put "
                 "a copy in its place, and start again"
             )
-        if self._lock is not None and gone({str(self.lock_path): self._lock.identity}):
+        if self._lock is not None and gone({self._lock_file: self._lock.identity}):
             raise StoreFailed(
                 f"{self.lock_path}: the lock was removed or replaced while it was held, so that another process may "
                 "be the owner: stop this process, and start it again"

@@ -28,7 +28,8 @@ def identity(file: str | int) -> Identity | None:
 def opened_files(path: Path, opened: Identity) -> dict[str, Identity | None]:
     """By path which files are open, where `path` was opened by SQLite and is `opened`."""
     real = os.path.realpath(path)  # beside which SQLite has its log, where `path` is a link
-    return {str(path): opened} | {f"{real}{end}": identity(f"{real}{end}") for end in LOGS}
+    here = str(path.absolute())  # a program may go to another folder
+    return {here: opened} | {f"{real}{end}": identity(f"{real}{end}") for end in LOGS}
 
 
 def gone(files: Mapping[str, Identity | None]) -> str | None:

@@ -61,10 +61,11 @@ class AsyncNotificationStartup:
             self._install()
         return Done()
 
-    def on_strategy_stop(self, timeout: float = FLUSH_WITHIN) -> Left:
+    def on_strategy_stop(self, timeout: float | None = FLUSH_WITHIN) -> Left:
         """Deliver what waits for at most `timeout` seconds, stop, and return how much is still open.
 
-        Stopping twice, or what was never started, is fine. What is open is delivered by the next start.
+        Stopping twice, or what was never started, is fine. What is open is delivered by the next start. None waits
+        without bound. Raises InvalidValue, before anything is stopped, for what is no number of seconds.
         """
         left = self.integration.stop(timeout)
         if self._previous and threading.current_thread() is threading.main_thread():
@@ -105,10 +106,11 @@ def on_strategy_start(*, handle_signals: bool = False) -> Done:
     return (_signalled if handle_signals else _process_wide).on_strategy_start()
 
 
-def on_strategy_stop(timeout: float = FLUSH_WITHIN) -> Left:
+def on_strategy_stop(timeout: float | None = FLUSH_WITHIN) -> Left:
     """Deliver what waits for at most `timeout` seconds, stop, and return how much is still open.
 
-    Stopping twice is fine, and so is starting again. What is open is delivered by the next start.
+    Stopping twice is fine, and so is starting again. What is open is delivered by the next start. None waits without
+    bound. Raises InvalidValue, before anything is stopped, for what is no number of seconds.
     """
     return _signalled.on_strategy_stop(timeout)
 

@@ -24,6 +24,8 @@ def member(kind: type[Member], value: object, name: str) -> Member:
     """
     if type(value) is kind:
         return value
+    if isinstance(value, bool):  # which would be 0 or 1
+        raise _refusal(kind, value, name)
     try:
         return kind(value)
     except ValueError:  # ours, or Enum's own where it cannot show the value

@@ -69,14 +69,14 @@ def _too_many(waiting: int, order: Order) -> bool:
     if waiting < MOST_WAITING:
         return False
     why = f"{MOST_WAITING} notifications wait to be sent directly already: send it yourself, or later"
-    order.future.set_result(Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY))
+    order.end(Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY))
     return True
 
 
 def _settle(order: Order, refused: Ticket) -> None:
     """Answer for an order whose sending never began, because the loop had ended."""
     if not order.future.done():
-        order.future.set_result(refused)
+        order.end(refused)
 
 
 async def _send(sender: DirectSender, order: Order, refused: Ticket) -> None:
@@ -87,4 +87,4 @@ async def _send(sender: DirectSender, order: Order, refused: Ticket) -> None:
         logger.error("sending directly failed with %s", type(fault).__name__)
         ticket = refused._replace(reason=f"{refused.reason}; and sending directly failed with {type(fault).__name__}")
     finally:
-        order.future.set_result(ticket)
+        order.end(ticket)

@@ -2,8 +2,11 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import wait
+from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -20,8 +23,8 @@ from signalpost.telemetry.log import logger
 MOST_WAITING = 10_000
 
 Sender = Callable[..., object]
-"""A function, or a coroutine function, that takes the signal or alert alone, or that, the priority, the tier and the
-context. It says that it failed by raising, or by returning False."""
+"""A function, or a coroutine function, that takes the signal or alert alone, or with it the priority, the tier and the
+context, as it names them or in this order. It says that it failed by raising, or by returning False."""
 
 _NAMES = ("priority", "user_tier", "additional_context")
 
@@ -29,16 +32,18 @@ _NAMES = ("priority", "user_tier", "additional_context")
 class Fallback:
     """Calls `sender` with what is handed to it, in order, in a thread that begins with the first one.
 
-    A sender that takes the notification alone cannot know for whom it is meant: it must show nothing to free readers
-    that is for premium ones. One that can be called with `(signal_or_alert, priority, user_tier, additional_context)`
-    is told. Raises InvalidConfiguration for what can be called in neither way.
+    It is given what it names of `priority`, `user_tier` and `additional_context`, and all three, in this order, where
+    three further arguments must be given; arguments of its own that have defaults keep them. One that takes the
+    notification alone cannot know for whom it is meant: it must show nothing to free readers that is for premium ones.
+    Raises InvalidConfiguration for what can be called in none of these ways.
     """
 
     def __init__(self, sender: Sender) -> None:
         self._call = _calling(sender)
         self._sender = sender
         self._waiting: SimpleQueue[Order | AwaitableFuture[None]] = SimpleQueue()
-        self._thread: Thread | None = None
+        self._without_thread = deque((True,))
+        """Holds one token until a thread begins; taken without a lock, which a signal's handler could wait for."""
         self._flushes: set[AwaitableFuture[None]] = set()
         self._is_busy = False
         self.called = 0
@@ -59,7 +64,7 @@ class Fallback:
             return
         if self.waiting >= MOST_WAITING:
             why = f"{ticket.reason}; and {MOST_WAITING} notifications wait for the fallback"
-            order.future.set_result(ticket._replace(reason=why))
+            order.end(ticket._replace(reason=why))
             return
         self._waiting.put(order)
         self._begin()
@@ -67,7 +72,7 @@ class Fallback:
 
     def flush(self, timeout: float) -> int:
         """Wait until the sender has been called with all that waits, and return how many still wait after that."""
-        if self._thread is not None:
+        if not self._without_thread:
             reached: AwaitableFuture[None] = AwaitableFuture()
             self._flushes.add(reached)
             self._waiting.put(reached)
@@ -80,9 +85,9 @@ class Fallback:
         return Fallback(self._sender)
 
     def _begin(self) -> None:
-        if self._thread is None:
-            self._thread = Thread(target=self._run, name=f"{THREADS} fallback", daemon=True)
-            self._thread.start()
+        with suppress(IndexError):  # there is a thread
+            self._without_thread.pop()
+            Thread(target=self._run, name=f"{THREADS} fallback", daemon=True).start()
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=_loop) as runner:
@@ -124,24 +129,43 @@ def _staleness(order: Order) -> str | None:
 
 
 def _calling(sender: Sender) -> Callable[[Order], Any]:
-    """How to call the sender: with all four where it can take them, else with the notification alone."""
+    """How to call the sender: with our facts where it names them or has to be given them, else without.
+
+    What has a default and another name is an option of the sender's own, such as `retries=3`.
+    """
     if not callable(sender):
         raise InvalidConfiguration(f"the fallback is a {type(sender).__name__}: give a function")
     try:
         signature = inspect.signature(sender)
     except (TypeError, ValueError):
         raise InvalidConfiguration(_advice(sender, "does not say what it takes")) from None
-    if _fits(signature, (None,), dict.fromkeys(_NAMES)):
-        return lambda order: sender(order.payload, **dict(zip(_NAMES, _facts(order), strict=True)))
-    if _fits(signature, (None,) * 4, {}):
-        return lambda order: sender(order.payload, *_facts(order))
+    own = [name for name in _NAMES if name in signature.parameters]
+    for names in filter(None, (_NAMES, own)):
+        if _fits(signature, (None,), dict.fromkeys(names)):
+            return partial(_call_by_name, sender, names)
+    if _fits(signature, (None,) * 4, {}) and _has_places(signature):
+        return lambda order: sender(order.payload, *_facts(order).values())
     if _fits(signature, (None,), {}):
         return lambda order: sender(order.payload)
     raise InvalidConfiguration(_advice(sender, f"takes {signature}"))
 
 
-def _facts(order: Order) -> tuple[object, ...]:
-    return order.priority, order.user_tier, order.context
+def _has_places(signature: inspect.Signature) -> bool:
+    """Whether its places are meant for what we give there: each must be given, or bears our name."""
+    places = list(signature.parameters.values())[1:4]
+    return len(places) == len(_NAMES) and all(
+        place.name == name or (place.default is place.empty and place.kind is not place.VAR_POSITIONAL)
+        for place, name in zip(places, _NAMES, strict=True)
+    )
+
+
+def _call_by_name(sender: Sender, names: Iterable[str], order: Order) -> object:
+    facts = _facts(order)
+    return sender(order.payload, **{name: facts[name] for name in names})
+
+
+def _facts(order: Order) -> dict[str, object]:
+    return dict(zip(_NAMES, (order.priority, order.user_tier, order.context), strict=True))
 
 
 def _fits(signature: inspect.Signature, given: tuple[object, ...], named: Mapping[str, object]) -> bool:

@@ -23,9 +23,10 @@ def configure(
     """Say, before the start, what the service is to be; what is left out is as if nothing had been said.
 
     `fallback` is your own sender, sync or async, for what is refused or could not be written. It is called in a thread
-    of its own with the signal or alert alone, or with (signal_or_alert, priority, user_tier, additional_context) where
-    it can take that. One that is not told the tier must show nothing to free readers that is for premium ones. Raises
-    InvalidConfiguration for one that can be called in neither way, and after the start.
+    of its own with the signal or alert, and with what it names of `priority`, `user_tier` and `additional_context`, or
+    with all three in this order where it has to be given three more; its own options keep their defaults. One that is
+    not told the tier must show nothing to free readers that is for premium ones. Raises InvalidConfiguration for one
+    that can be called in none of these ways, for what is no Config, and after the start.
     """
     process_wide.configure(config, fallback=fallback, listeners=listeners)
 
@@ -86,9 +87,10 @@ def send_signal_to_discord(
     )
 
 
-def flush(timeout: float = FLUSH_WITHIN) -> int:
+def flush(timeout: float | None = FLUSH_WITHIN) -> int:
     """Wait until what was handed over is delivered as far as it can be now, for at most `timeout` seconds.
 
-    Returns how many notifications or deliveries are still open; 0 is all done.
+    Returns how many notifications or deliveries are still open; 0 is all done. None waits without bound. Raises
+    InvalidValue for what is no number of seconds.
     """
     return process_wide.flush(timeout)

@@ -10,18 +10,20 @@ from signalpost.domain.alert import Alert
 from signalpost.domain.events import Listener
 from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
-from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration, StoreUnusable
 from signalpost.integration.direct_thread import DirectBesideService, DirectThread
 from signalpost.integration.fallback import Fallback, Sender
 from signalpost.owner.deadline import Deadline
 from signalpost.owner.ending import of_this_process
-from signalpost.owner.future import TicketFuture
-from signalpost.owner.handover import NOT_RUNNING
+from signalpost.owner.future import TicketFuture, not_on_our_loop
+from signalpost.owner.handover import MOST_WAITING, NOT_RUNNING, STOPPED
 from signalpost.owner.order import Order
 from signalpost.owner.owner import Owner
+from signalpost.owner.refusals import Refusals
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
 from signalpost.telemetry.log import logger
 from signalpost.telemetry.metrics import Metrics
@@ -59,7 +61,7 @@ class NotificationIntegration:
     def __init__(
         self, config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
     ) -> None:
-        self._config = config
+        self._config = _checked(config)
         self._fallback = None if fallback is None else Fallback(fallback)
         self._listeners = tuple(listeners)
         self._owner: Owner | None = None
@@ -68,6 +70,8 @@ class NotificationIntegration:
         self._lock = RLock()  # re-entered by a signal's handler
         self._choosing = RLock()
         self._begins_unasked = False
+        self._was_stopped = False
+        self._refusals = Refusals()
         self._inherited: list[object] = []
         self.flushed_first: WeakSet[Flushed] = WeakSet()
         """What is flushed before the rest."""
@@ -77,6 +81,7 @@ class NotificationIntegration:
         self, config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
     ) -> None:
         """Set anew what the constructor was given. Raises InvalidConfiguration once it has been started."""
+        _checked(config)
         with self._lock:
             if self._owner is not None:
                 raise InvalidConfiguration("it runs already: configure it before the start, or stop it first")
@@ -88,13 +93,14 @@ class NotificationIntegration:
             self._listeners = tuple(listeners)
             self._begins_unasked = False
 
-    def start(self, within: float = START_WITHIN) -> None:
+    def start(self, within: float | None = START_WITHIN) -> None:
         """Start the service in its thread, and wait for at most `within` seconds until it runs.
 
         Where it runs already nothing changes, and where it failed or was stopped it is started anew. Raises
         InvalidConfiguration and StoreUnusable, the latter also where the start takes longer: it then goes on, and
-        another call waits for it.
+        another call waits for it. None waits without bound. Raises InvalidValue for what is no number of seconds.
         """
+        within = seconds(within, "within")
         with self._lock:
             owner = self._owner
             if owner is None or not (owner.is_running or owner.is_starting):
@@ -111,32 +117,35 @@ class NotificationIntegration:
                 of_this_process.stopped(self)
                 raise
 
-    def stop(self, timeout: float = FLUSH_WITHIN) -> int:
+    def stop(self, timeout: float | None = FLUSH_WITHIN) -> int:
         """Deliver what waits for at most `timeout` seconds, end the service and its thread, and tell what is open.
 
-        What is open then is in the store, and is delivered by the next start. What is not started is not stopped.
+        What is open then is in the store, and is delivered by the next start. What is not started is not stopped. None
+        waits without bound. Raises InvalidValue for what is no number of seconds, and RuntimeError in signalpost's own
+        thread, such as in a listener.
         """
-        deadline = Deadline(timeout)
-        self._flush_first()
-        with self._lock:
-            owner, self._owner = self._owner, None
-            alone, self._direct_alone = self._direct_alone, None
-            self._begins_unasked = False
-            of_this_process.stopped(self)
-            left = 0 if owner is None else owner.stop(timeout)
-            if alone is not None:
-                left += alone.stop(deadline.remaining)
+        within = seconds(timeout)
+        not_on_our_loop("a stop")
+        deadline = Deadline(within)
+        try:
+            self._flush_first()
+        finally:  # whatever breaks there: it is stopped
+            left = self._end(deadline)
         return left + (0 if self._fallback is None else self._fallback.flush(deadline.remaining))
 
-    def flush(self, timeout: float = FLUSH_WITHIN) -> int:
+    def flush(self, timeout: float | None = FLUSH_WITHIN) -> int:
         """Wait until what was handed over is written down, and delivered as far as it can be now.
 
-        Returns how many notifications or deliveries are still open after at most `timeout` seconds; 0 is all done.
+        Returns how many notifications or deliveries are still open after at most `timeout` seconds; 0 is all done. None
+        waits without bound. Raises InvalidValue for what is no number of seconds, and RuntimeError in signalpost's own
+        thread, such as in a listener.
         """
-        deadline = Deadline(timeout)
+        within = seconds(timeout)
+        not_on_our_loop("a flush")
+        deadline = Deadline(within)
         self._flush_first()
         owner, alone = self._owner, self._direct_alone
-        left = 0 if owner is None else owner.flush(timeout)
+        left = 0 if owner is None else owner.flush(within)
         if alone is not None:
             left += alone.flush(deadline.remaining)
         return left + (0 if self._fallback is None else self._fallback.flush(deadline.remaining))
@@ -208,8 +217,8 @@ class NotificationIntegration:
         is `direct`, and its reason names the message, or it is refused and tells why. A conflict is not sent. The
         fallback is not asked. Raises InvalidValue.
         """
-        order = Order.checked(Signal, signal, priority, user_tier, additional_context, self._send_directly)
-        return self._put(order)
+        otherwise, refused = self._send_directly, self._refusals.add
+        return self._put(Order.checked(Signal, signal, priority, user_tier, additional_context, otherwise, refused))
 
     def health(self) -> Health:
         """How the service is, and why."""
@@ -220,18 +229,26 @@ class NotificationIntegration:
             return Health(HealthStatus.UNHEALTHY, ("it is starting",))
         if not owner.is_running:
             return Health(HealthStatus.UNHEALTHY, ("its thread has ended",))
-        return owner.service.health()
+        health = owner.service.health()
+        if owner.waiting < MOST_WAITING:
+            return health
+        reasons = (*health.reasons, f"{owner.waiting} notifications wait to be taken in: more are refused")
+        return Health(max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index), reasons)
 
     def is_healthy(self) -> bool:
         """Whether all is well."""
         return self.health().status is HealthStatus.HEALTHY
 
     def get_metrics(self) -> dict[str, int]:
-        """The service's counts since its start, and those of this layer: what waits for tickets, and the fallback."""
+        """The service's counts since its start, and those of this layer: what waits for tickets, and the fallback.
+
+        Among `tickets_refused` is what was refused before a service saw it, started or not.
+        """
         owner, fallback = self._owner, self._fallback
         counts = {**Metrics().snapshot(), "notifications_held": 0} if owner is None else owner.service.get_metrics()
         return {
             **counts,
+            "tickets_refused": counts["tickets_refused"] + self._refusals.count,
             "hand_overs_waiting": 0 if owner is None else owner.waiting,
             "fallback_called": 0 if fallback is None else fallback.called,
             "fallback_failed": 0 if fallback is None else fallback.failed,
@@ -244,6 +261,7 @@ class NotificationIntegration:
         self._begins_unasked = self._begins_unasked or self._owner is not None
         self._owner = self._direct_alone = self._direct_beside = None
         self._lock, self._choosing = RLock(), RLock()
+        self._refusals = Refusals()
         self._fallback = None if self._fallback is None else self._fallback.in_child()
 
     def _send(
@@ -255,12 +273,13 @@ class NotificationIntegration:
         additional_context: Mapping[str, object] | None,
     ) -> TicketFuture:
         otherwise = None if self._fallback is None else self._fall_back
-        return self._put(Order.checked(kind, payload, priority, user_tier, additional_context, otherwise))
+        refused = self._refusals.add
+        return self._put(Order.checked(kind, payload, priority, user_tier, additional_context, otherwise, refused))
 
     def _put(self, order: Order) -> TicketFuture:
         owner = self._owner or (self._begin_unasked() if self._begins_unasked else None)
         if owner is None:
-            order.settle(Ticket(Outcome.REFUSED, "", NOT_RUNNING, Refusal.NOT_RUNNING))
+            order.refuse(STOPPED if self._was_stopped else NOT_RUNNING, Refusal.NOT_RUNNING)
         else:
             owner.put(order)
         return order.future
@@ -270,6 +289,18 @@ class NotificationIntegration:
         self._owner = Owner(AsyncNotificationService(self._config, listeners=self._listeners))
         of_this_process.stop_at_end(self)
         return self._owner
+
+    def _end(self, deadline: Deadline) -> int:
+        with self._lock:
+            owner, self._owner = self._owner, None
+            alone, self._direct_alone = self._direct_alone, None
+            self._begins_unasked = False
+            self._was_stopped = self._was_stopped or owner is not None
+            of_this_process.stopped(self)
+            left = 0 if owner is None else owner.stop(deadline.remaining)
+            if alone is not None:
+                left += alone.stop(deadline.remaining)
+        return left
 
     def _begin_unasked(self) -> Owner | None:
         """Begin what the parent process had begun, before the fork."""
@@ -282,7 +313,7 @@ class NotificationIntegration:
 
     def _fall_back(self, order: Order, refused: Ticket) -> None:
         if self._fallback is None:  # it was taken away meanwhile
-            order.future.set_result(refused)
+            order.end(refused)
             return
         of_this_process.stop_at_end(self)
         self._fallback.take(order, refused)
@@ -291,7 +322,7 @@ class NotificationIntegration:
         try:
             direct = self._direct_way()
         except InvalidConfiguration as fault:
-            order.future.set_result(refused._replace(reason=f"{refused.reason}; and nothing can be sent: {fault}"))
+            order.end(refused._replace(reason=f"{refused.reason}; and nothing can be sent: {fault}"))
         else:
             direct.take(order, refused)
 
@@ -311,3 +342,9 @@ class NotificationIntegration:
     def _flush_first(self) -> None:
         for each in list(self.flushed_first):
             each.flush()
+
+
+def _checked(config: Config | None) -> Config | None:
+    if not isinstance(config, Config | None):
+        raise InvalidConfiguration(f"the configuration is a {type(config).__name__}: give a Config, or none")
+    return config

@@ -11,6 +11,9 @@ with nothing closed, because it is the parent's.
 
 import os
 import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 from weakref import WeakSet
 
@@ -43,8 +46,9 @@ class Ending:
     def __init__(self) -> None:
         self._inherited: WeakSet[Inherited] = WeakSet()
         self._running: set[Ended] = set()
-        self._lock = threading.Lock()
-        self._guard: threading.Thread | None = None
+        self._to_tell: set[Callable[[], None]] = set()
+        self._unguarded = deque((True,))
+        """Holds one token until a guard begins; taken without a lock, which a signal's handler could wait for."""
         os.register_at_fork(after_in_child=self._let_go)
 
     def watch_forks(self, inherited: Inherited) -> None:
@@ -53,15 +57,22 @@ class Ending:
 
     def stop_at_end(self, ended: Ended) -> None:
         """Have it stopped when the interpreter ends."""
-        with self._lock:
-            self._running.add(ended)
-            if self._guard is None:
-                self._guard = threading.Thread(target=self._stop_all, name="signalpost ending")
-                self._guard.start()
+        self._running.add(ended)
+        self._begin()
+
+    def tell_at_end(self, tell: Callable[[], None]) -> None:
+        """Have it called when the interpreter ends and everything is stopped."""
+        self._to_tell.add(tell)
+        self._begin()
 
     def stopped(self, ended: Ended) -> None:
         """It runs no more."""
         self._running.discard(ended)
+
+    def _begin(self) -> None:
+        with suppress(IndexError):  # there is a guard
+            self._unguarded.pop()
+            threading.Thread(target=self._stop_all, name="signalpost ending").start()
 
     def _stop_all(self) -> None:
         threading.main_thread().join()
@@ -71,11 +82,13 @@ class Ending:
         deadline = Deadline(FLUSH_WITHIN)
         for ended in list(self._running):
             ended.stop(max(0.0, deadline.remaining - MARGIN))
+        for tell in list(self._to_tell):
+            tell()
 
     def _let_go(self) -> None:
-        self._lock = threading.Lock()
-        self._guard = None
+        self._unguarded = deque((True,))
         self._running.clear()
+        self._to_tell.clear()
         for each in list(self._inherited):
             each.forget_parent()
 

@@ -15,6 +15,7 @@ from signalpost.telemetry.log import logger
 MOST_WAITING = 10_000
 """Orders that may wait for their ticket; one more for each thread that hands over at the very same moment."""
 NOT_RUNNING = "the service does not run: call on_strategy_start() first"
+STOPPED = "the service was stopped: call on_strategy_start() to start it again"
 _TAKEN_AT_ONCE = 128
 """Orders that are begun in one turn of the loop, so that a burst does not hold up what is being sent."""
 
@@ -40,7 +41,7 @@ class HandOver:
         """Take an order; its future is resolved sooner or later, whatever happens."""
         if self.waiting >= MOST_WAITING:
             why = f"{MOST_WAITING} notifications wait to be taken in already: send it yourself, or later"
-            order.settle(Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY))
+            order.refuse(why, Refusal.TOO_MANY)
             return
         self._orders.append(order)
         if not self._is_woken:
@@ -106,4 +107,4 @@ class HandOver:
                 order = self._orders.popleft()
             except IndexError:
                 return
-            order.settle(Ticket(Outcome.REFUSED, "", why, Refusal.NOT_RUNNING))
+            order.refuse(why, Refusal.NOT_RUNNING)

@@ -15,16 +15,20 @@ from signalpost.owner.future import TicketFuture
 
 Otherwise = Callable[["Order", Ticket], None]
 """Answers for an order that was refused with this ticket."""
+Refused = Callable[[Ticket], None]
+"""Is told of a refusal that no service saw."""
+_UNSEEN = (Refusal.NOT_RUNNING, Refusal.TOO_MANY)
 
 
 class Order:
     """A notification to be taken in. `otherwise` is who answers for it where the service refused it, if anybody does.
 
+    `refused` is told where nobody took it, and no service saw it.
     A conflict is final: something else was shown under the same id, and to show a second thing that contradicts it by
     another way would mend nothing.
     """
 
-    __slots__ = ("context", "future", "otherwise", "payload", "priority", "user_tier")
+    __slots__ = ("context", "future", "otherwise", "payload", "priority", "refused", "user_tier")
 
     def __init__(
         self,
@@ -33,12 +37,14 @@ class Order:
         user_tier: UserTier,
         context: Context,
         otherwise: "Otherwise | None",
+        refused: "Refused",
     ) -> None:
         self.payload = payload
         self.priority = priority
         self.user_tier = user_tier
         self.context = context
         self.otherwise = otherwise
+        self.refused = refused
         self.future = TicketFuture()
 
     @classmethod
@@ -50,6 +56,7 @@ class Order:
         user_tier: UserTier | str | None,
         additional_context: Mapping[str, object] | None,
         otherwise: "Otherwise | None" = None,
+        refused: "Refused" = lambda _: None,
     ) -> "Order":
         """The order that these arguments mean; what the caller does to them later changes nothing.
 
@@ -64,6 +71,7 @@ class Order:
             UserTier.FREE if user_tier is None else UserTier(user_tier),
             Context() if additional_context is None else Context(additional_context),
             otherwise,
+            refused,
         )
 
     @property
@@ -71,8 +79,22 @@ class Order:
         """Whether the service should hold it in memory where the store is unwell: not where others stand by."""
         return self.otherwise is None
 
+    def refuse(self, why: str, cause: Refusal) -> None:
+        """Answer for it before any service saw it, or have somebody else answer."""
+        ticket = Ticket(Outcome.REFUSED, "", why, cause)
+        if self.otherwise is None:
+            self.end(ticket)
+        else:
+            self.otherwise(self, ticket)
+
+    def end(self, ticket: Ticket) -> None:
+        """Give the ticket of somebody else than the service to whoever waits for it."""
+        if ticket.cause in _UNSEEN:
+            self.refused(ticket)
+        self.future.set_result(ticket)
+
     def settle(self, ticket: Ticket) -> None:
-        """Give the ticket to whoever waits for it, or have somebody else answer for what was refused."""
+        """Give the service's ticket to whoever waits for it, or have somebody else answer for what was refused."""
         is_over = ticket.outcome is not Outcome.REFUSED or ticket.cause is Refusal.CONFLICT
         if is_over or self.otherwise is None:
             self.future.set_result(ticket)

@@ -88,10 +88,11 @@ class Owner:
     def stop(self, timeout: float) -> int:
         """Flush, refuse what comes from now on, and end the service and the thread, all within `timeout` seconds."""
         deadline = Deadline(timeout)
-        left = self._answer(lambda: self._stop(timeout), timeout)
-        self._handover.close("the service was stopped before it was taken in")
-        self._thread.end(deadline.remaining + MARGIN)
-        return left
+        try:
+            return self._answer(lambda: self._stop(timeout), timeout)
+        finally:  # also where whoever waits is interrupted
+            self._handover.close("the service was stopped before it was taken in")
+            self._thread.end(deadline.remaining + MARGIN)
 
     def _answer(self, work: Callable[[], Coroutine[Any, Any, int]], timeout: float) -> int:
         try:
@@ -138,11 +139,12 @@ class Owner:
         await task
 
     async def _stop(self, timeout: float) -> int:
-        left = await self._flush(max(0.0, timeout - _TO_CLOSE))
-        await self.service.stop(0)
-        for close in self.at_end:
-            await close()
-        return left
+        try:
+            return await self._flush(max(0.0, timeout - _TO_CLOSE))
+        finally:  # whatever broke, or was cut off: a service that goes on without a thread would keep its folder
+            await self.service.stop(0)
+            for close in self.at_end:
+                await close()
 
 
 def _until(deadline: asyncio.Timeout) -> float:

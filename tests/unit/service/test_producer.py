@@ -16,6 +16,7 @@ from signalpost import (
     Refusal,
     Role,
     StoreFailed,
+    StoreUnusable,
     Ticket,
     UserTier,
     clock,
@@ -267,7 +268,7 @@ async def test_a_start_that_fails_leaves_nothing_open(config_for: ConfigFor, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(Dispatcher, "start", fails)
-        with pytest.raises(StoreFailed):
+        with pytest.raises(StoreUnusable, match="the disk is full"):
             await AsyncNotificationService(config_for()).start()
     async with AsyncNotificationService(config_for()) as service:
         assert service.role is Role.OWNER, "the folder is free"

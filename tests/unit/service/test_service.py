@@ -148,7 +148,7 @@ async def test_a_streams_state_is_kept_with_its_signals(sandbox: Sandbox, config
         assert await service.load_state("EUR_USD_H4") == state
         await service.drain(timeout=30)
     assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
-    with pytest.raises(StoreClosed, match="the service does not run: start it first"):
+    with pytest.raises(StoreClosed, match="the service was stopped: start it again"):
         await service.commit(state, [])
 
 

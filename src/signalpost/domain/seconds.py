@@ -1,0 +1,21 @@
+"""How long a caller is willing to wait."""
+
+import math
+
+from signalpost.domain.text import shown
+from signalpost.errors import InvalidValue
+
+WITHOUT_BOUND = 1e9
+"""Seconds, some thirty years: what the interpreter's locks still take, and no wait reaches."""
+
+
+def seconds(timeout: float | None, name: str = "timeout") -> float:
+    """The seconds that `timeout` means: None and infinity are without bound, and what is below 0 is 0.
+
+    Raises InvalidValue for what is no number of seconds; `name` is how it calls it.
+    """
+    if timeout is None:
+        return WITHOUT_BOUND
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or math.isnan(timeout):
+        raise InvalidValue(f"{name} is {shown(timeout)}: give seconds, or None to wait without bound")
+    return max(0.0, min(timeout, WITHOUT_BOUND))

@@ -1,0 +1,61 @@
+"""What was refused at hand-over, which no service saw: counted, and told in the log in a thread of its own.
+
+Who hands over may be a signal's handler, or a `__del__`, in the middle of a log line: to log there could wait for a
+lock that the interrupted frame holds. So there it is only counted, without a lock.
+"""
+
+from collections import deque
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Lock, Thread
+from time import sleep
+
+from signalpost.domain.ticket import Ticket
+from signalpost.owner.ending import of_this_process
+from signalpost.owner.loop_thread import THREADS
+from signalpost.telemetry.log import logger
+
+TOLD_EVERY = 1.0
+"""Seconds between two lines: the first refusal is told at once, and those that follow are counted."""
+
+
+class Refusals:
+    """Counts the refusals of one integration, and tells of them while there are any."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._told = 0
+        self._last: str | None = None
+        self._telling = Lock()
+        self._waking: SimpleQueue[None] = SimpleQueue()
+        self._is_woken = False
+        self._without_thread = deque((True,))
+        """Holds one token until a thread begins."""
+
+    def add(self, ticket: Ticket) -> None:
+        """Count a refusal. From any thread, without waiting, and never raising."""
+        self._last = ticket.reason
+        self.count += 1  # no lock: threads change, and handlers run, at calls and jumps only
+        if not self._is_woken:
+            self._is_woken = True
+            self._waking.put(None)
+            with suppress(IndexError, RuntimeError):  # there is a thread, or the interpreter begins none any more
+                self._without_thread.pop()
+                of_this_process.tell_at_end(self.tell)
+                Thread(target=self._run, name=f"{THREADS} refusals", daemon=True).start()
+
+    def tell(self) -> None:
+        """Log what was not told yet. Not from a frame that may have interrupted another."""
+        with self._telling:
+            untold, self._told = self.count - self._told, self.count
+            if untold == 1:
+                logger.warning("a notification was refused: %s", self._last)
+            elif untold:
+                logger.warning("%d notifications were refused, the last one because: %s", untold, self._last)
+
+    def _run(self) -> None:
+        while True:
+            self._waking.get()
+            self._is_woken = False  # before the look: who comes after it wakes anew
+            self.tell()
+            sleep(TOLD_EVERY)

@@ -53,9 +53,10 @@ def made(kind: type[Payload], options: Mapping[str, Any], required: Collection[s
     return _signal(facts) if kind is Signal else _other(kind, facts)
 
 
-def _signal(facts: dict[str, Any]) -> Signal:
+def _signal(facts: dict[str, Any]) -> Payload:
     from signalpost import clock
     from signalpost.domain.instant import iso
+    from signalpost.web.kinds import SIGNAL, in_small_letters
 
     names = {name.strip().lower() for name in facts}
     _check_names(names, [name for spellings in SPELLINGS.values() for name in spellings], "a signal")
@@ -63,7 +64,10 @@ def _signal(facts: dict[str, Any]) -> Signal:
         facts["strategy_name"] = _STRATEGY
     if names.isdisjoint(SPELLINGS["timestamp"]):
         facts["timestamp"] = iso(clock.now().replace(microsecond=0))
-    return Signal.from_mapping(facts)
+    read = SIGNAL.made(*SIGNAL.found(in_small_letters(facts)))
+    if isinstance(read, list):
+        raise InvalidValue("; ".join(fault.detail for fault in read))
+    return read
 
 
 def _other(kind: type[Payload], facts: Mapping[str, Any]) -> Payload:

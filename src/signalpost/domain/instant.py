@@ -24,12 +24,13 @@ def utc(value: Instant, name: str) -> datetime:
         value = _parsed(value, name)
     if not isinstance(value, datetime) or value != value:  # pandas' NaT is a datetime that differs from itself
         raise InvalidValue(
-            f"{name} is {shown(value)}: give an aware datetime, or ISO text such as '2025-08-20T01:00:00Z'"
+            f"{name} is {shown(value)}: give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z', or an "
+            "aware datetime"
         )
     if value.utcoffset() is None:
         raise InvalidValue(
-            f"{name} is {value.isoformat()}, which names no time zone: add one, as in "
-            f"value.replace(tzinfo=datetime.UTC), pandas' .tz_localize('UTC'), or text that ends in 'Z'"
+            f"{name} is {value.isoformat()}, which names no time zone: add one, as in text that ends in 'Z', "
+            "value.replace(tzinfo=datetime.UTC), or pandas' .tz_localize('UTC')"
         )
     try:
         moved = value.astimezone(UTC)
@@ -56,4 +57,4 @@ def _parsed(text: str, name: str) -> datetime:
     with suppress(ValueError):
         if "\0" not in text:  # Python 3.11 would stop reading there
             return datetime.fromisoformat(text.strip())
-    raise InvalidValue(f"{name} is {shown(text)}: give ISO 8601 text such as '2025-08-20T01:00:00Z'")
+    raise InvalidValue(f"{name} is {shown(text)}: give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'")

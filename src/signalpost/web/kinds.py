@@ -70,13 +70,14 @@ class Kind(NamedTuple):
             return [Fault(called.get(name, name if name in self.spellings else ""), str(fault))]
 
     def wrong(self, fields: Fields, called: Mapping[str, str]) -> list[Fault]:
-        """What is wrong with each field by itself."""
+        """What is wrong with each field by itself, told in the names that the body has."""
         faults = []
         for name, value in fields.items():
             try:
                 _ALONE.get(name, self._alone)(value, name)
             except InvalidValue as fault:
-                faults.append(Fault(called.get(name, name), str(fault)))
+                given = called.get(name, name)
+                faults.append(Fault(given, _as_called(str(fault), given)))
         return faults
 
     def _alone(self, value: object, name: str) -> None:
@@ -97,7 +98,7 @@ def wishes(data: Mapping[str, Any], usual_tier: UserTier) -> tuple[Wishes, list[
                 try:
                     return parse(data[name])
                 except InvalidValue as fault:
-                    faults.append(Fault(name, str(fault)))
+                    faults.append(Fault(name, _as_called(str(fault), name)))
                     break
         return default
 
@@ -120,6 +121,12 @@ def in_small_letters(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_given(value: object) -> bool:
     return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def _as_called(text: str, name: str) -> str:
+    """An error's `text`, which begins with a field's own name where that is what is wrong, beginning with `name`."""
+    field, verb, rest = text.partition(" is ")
+    return f"{name}{verb}{rest}" if field.isidentifier() else text
 
 
 def _context(value: object) -> Context:

@@ -96,7 +96,7 @@ def test_what_a_value_wrote_is_read_as_an_equal_one(payload: Payload) -> None:
             SIGNAL | {"stpo": 1, "foo": 2},
             "'foo' is no name of a signal; 'stpo' is no name of a signal: did you mean stop?",
         ),
-        (Signal, {"symbol": "EURUSD"}, "no timeframe"),
+        (Signal, {"symbol": "EURUSD"}, "timeframe is missing (also read as tf, interval, granularity)"),
         (
             Signal,
             ALERT | {"kind": "alert"},
@@ -106,7 +106,8 @@ def test_what_a_value_wrote_is_read_as_an_equal_one(payload: Payload) -> None:
         (Signal, "[" * 100_000, "standard input is no JSON"),
         (Signal, "", "standard input is no JSON"),
         (Signal, "[1]", "standard input is no JSON object"),
-        (Signal, SIGNAL | {"price": "NaN"}, "entry_price is"),
+        (Signal, SIGNAL | {"price": "NaN"}, "price is"),
+        (Signal, SIGNAL | {"sl": 1.17}, "for a BUY stop_loss must be below the entry"),
         (Alert, ALERT | {"sevrity": "low"}, "'sevrity' is no name of this .alert.: did you mean severity?"),
         (Alert, {"title": "t"}, "the alert has no alert_type, no severity: add what is missing"),
         (Alert, ALERT | {"title": None}, "the alert has no title"),
@@ -126,6 +127,15 @@ def test_what_cannot_be_meant_is_refused_with_what_to_do(kind: type[Payload], st
     with pytest.raises(InvalidValue) as refused:
         read(kind, stdin)
     assert told.replace(".alert.", "(alert)") in str(refused.value)
+
+
+def test_all_that_is_wrong_with_a_signal_is_told_at_once_in_the_names_it_has() -> None:
+    with pytest.raises(InvalidValue) as refused:
+        read(Signal, SIGNAL | {"price": "1,1634", "time": "yesterday", "tf": None})
+    missing, price, time = str(refused.value).split("; ")
+    assert missing.startswith("timeframe is missing")
+    assert price.startswith("price is '1,1634': ")
+    assert time == "time is 'yesterday': give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'"
 
 
 def test_what_lacks_beside_options_is_told_by_its_option() -> None:

@@ -84,7 +84,7 @@ def test_a_time_without_a_zone_is_refused_and_told_how_to_get_one(naive: datetim
     ids=lambda given: type(given).__name__,
 )
 def test_what_is_no_time_is_refused_with_an_example(given: object) -> None:
-    with pytest.raises(InvalidValue, match=r"^known_at is .*: give an aware datetime, or ISO text such as"):
+    with pytest.raises(InvalidValue, match=r"^known_at is .*: give an ISO 8601 time with its zone, such as"):
         utc(given, "known_at")  # type: ignore[arg-type]
 
 
@@ -93,7 +93,9 @@ def test_what_is_no_time_is_refused_with_an_example(given: object) -> None:
     ["", "now", "\ud800", "2025-13-01T00:00Z", "2025-08-20T24:00:00Z", "2025-08-20T01:00:00Z\0", "\0", "9" * 5000],
 )
 def test_text_that_is_no_time_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(InvalidValue, match=r"^known_at is '.*: give ISO 8601 text such as") as refusal:
+    with pytest.raises(
+        InvalidValue, match=r"^known_at is '.*: give an ISO 8601 time with its zone, such as"
+    ) as refusal:
         utc(text, "known_at")
     assert len(str(refusal.value)) < 160
 

@@ -106,9 +106,9 @@ def test_all_that_is_wrong_is_told_at_once_under_the_names_of_the_body() -> None
     body |= {"confidence": 2, "priority": "soon", "user_tier": "a b", "context": [1], "stop_los": 1, "valid_until": 3}
     told = faults("signals", body)
     assert set(told) == {*body}
-    assert told["sl"].startswith("stop_loss is True: give a number")
+    assert told["sl"].startswith("sl is True: give a number")
     assert told["stop_los"] == "'stop_los' is no field of signal (do you mean stop_loss?): put facts into `context`"
-    assert told["confidence"].startswith("confidence_score is 2: give a share")
+    assert told["confidence"].startswith("confidence is 2: give a share")
 
 
 def test_what_is_missing_is_told_with_its_other_names() -> None:

@@ -76,7 +76,7 @@ def test_decimals_are_as_asked_for_else_the_instruments_else_the_files(write: Wr
     [
         (3, "2025-01-06T04:00:00Z,1.10100,1.10300,1.10000", "the row has 4 cells"),
         (3, "2025-01-06T04:00:00,1.10100,1.10300,1.10000,1.10250", "names no time zone"),
-        (3, "yesterday,1.10100,1.10300,1.10000,1.10250", "time is 'yesterday': give ISO 8601 text"),
+        (3, "yesterday,1.10100,1.10300,1.10000,1.10250", "time is 'yesterday': give an ISO 8601 time with its zone"),
         (3, "2025-01-06T04:00:00Z,1.10100,1.10300,nan,1.10250", "low is NaN: give a finite number"),
         (3, "2025-01-06T04:00:00Z,1.10100,1.10300,,1.10250", "low is '': give a"),
         (3, "2025-01-06T04:00:00Z,1.10100,1.10300,0,1.10250", "low is 0: it must be above zero"),

@@ -47,7 +47,7 @@ class Checked(NamedTuple):
         except InvalidConfiguration as fault:
             return cls(None, tuple(redacted(str(fault)).splitlines()))
         folder = look_at(reading.home, STORE_FILE)
-        faults = () if folder.is_usable else (f"data folder {reading.home}: {folder.state}",)
+        faults = () if folder.is_usable else (redacted(f"data folder {reading.home}: {folder.state}"),)
         return cls(Configuration(reading, Config.of(reading), folder), faults)
 
     def as_plain(self) -> dict[str, Any]:
@@ -56,11 +56,11 @@ class Checked(NamedTuple):
             return {"faults": list(self.faults)}
         reading, config, folder = self.configuration
         return {
-            "file": None if reading.file is None else str(reading.file),
+            "file": None if reading.file is None else redacted(str(reading.file)),
             "settings": dict(_settings(reading)),
             "destinations": [_destination(each, reading) for each in config.destinations],
             "routes": list(_routes(config)),
-            "data_folder": {"usable": folder.is_usable, "state": folder.state},
+            "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
             "warnings": [redacted(warning) for warning in config.warnings],
             "faults": list(self.faults),
         }
@@ -68,7 +68,7 @@ class Checked(NamedTuple):
 
 def _settings(reading: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
     values: dict[str, str | int] = {
-        "home": str(reading.home),
+        "home": redacted(str(reading.home)),
         "workers": reading.workers,
         "limits": reading.pacing.has_limits,
         "reserve": reading.pacing.reserve,

@@ -6,6 +6,9 @@ from signalpost.delivery.pacing.limits import Limits
 from signalpost.secret import Secret
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 
+WORDS_FOR_ON = ("on", "1", "true", "yes")
+"""How a switch that is on can be spelled, in small letters."""
+
 
 class DestinationConfig(NamedTuple):
     """A destination: its webhook, and what its sending is limited by."""

@@ -1,11 +1,12 @@
 """The file `.env` of the current folder: variables for this folder alone, below those of the environment."""
 
+import os
 import re
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from signalpost.config.known import OURS
+from signalpost.config.known import is_meant_for_us
 
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 
@@ -21,9 +22,14 @@ class DotEnv(NamedTuple):
 
 
 def read_dot_env(path: Path) -> DotEnv:
-    """What is in `path`; nothing where no such file is. Its faults name the line and never show it."""
+    """What is in `path`; nothing where there is no such name, or a virtual environment has it.
+
+    Its faults name the line and never show it.
+    """
     found = DotEnv({}, {}, [], [])
     if not path.is_file():
+        if os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():
+            found.faults.append(f"{path}: it is no file that can be read: take it away, or put a file in its place")
         return found
     text = None
     try:
@@ -50,7 +56,7 @@ def _parse(path: Path, text: str, found: DotEnv) -> None:
             found.faults.append(f"{path}, line {line}: it is no VARIABLE=value: look for a missing quote")
             continue
         readable.append(start)
-        if binding.key is None or not binding.key.startswith(OURS):
+        if binding.key is None or not is_meant_for_us(binding.key):
             continue
         if binding.value is None:
             found.faults.append(f"{path}, line {line}: {binding.key} has no = and no value")
@@ -59,4 +65,4 @@ def _parse(path: Path, text: str, found: DotEnv) -> None:
             found.notes.append(f"{path}: {binding.key} is in line {before} and in line {line}, and the last one holds")
         found.line_by_variable[binding.key] = line
     values = dotenv_values(stream=StringIO("".join(readable)))
-    found.texts.update({key: value for key, value in values.items() if value is not None and key.startswith(OURS)})
+    found.texts.update({key: value for key, value in values.items() if value is not None and is_meant_for_us(key)})

@@ -30,7 +30,7 @@ class Setting(NamedTuple, Generic[Value]):
 
 _SWITCH = "true or false"
 
-HOME: Setting[Path | None] = Setting("home", "SIGNALPOST_HOME", None, spelling.path, str, "a path in quotes")
+HOME: Setting[Path | None] = Setting("home", "SIGNALPOST_HOME", None, spelling.folder, str, "a path in quotes")
 WORKERS = Setting("workers", "SIGNALPOST_WORKERS", 2, spelling.workers, int, "a whole number from 1 to 16")
 LIMITS = Setting("limits", "SIGNALPOST_LIMITS", True, spelling.switch, bool, _SWITCH)
 RESERVE = Setting("reserve", "SIGNALPOST_RESERVE", True, spelling.switch, bool, _SWITCH)
@@ -74,6 +74,11 @@ def variable_of(destination: str) -> str:
     """The variable that holds a destination's webhook: the usual one, or one made of its name."""
     made = f"DISCORD_WEBHOOK_{destination.upper().replace('-', '_')}"
     return _VARIABLE_BY_NAME.get(destination, made)
+
+
+def is_meant_for_us(variable: str) -> bool:
+    """Whether somebody who wrote this variable meant us: it looks like ours, in letters of any case."""
+    return f"{variable.upper()}_".startswith(OURS)
 
 
 def known_variables(destinations: tuple[str, ...] = ()) -> list[str]:

@@ -112,6 +112,6 @@ def _unknown(sources: Sources) -> Iterator[str]:
     variables = known.known_variables(own_names(sources))
     for source in sources.variables:
         for name, text in source.texts.items():
-            if name.startswith(known.OURS) and name not in variables and text.strip():
+            if known.is_meant_for_us(name) and name not in variables and text.strip():
                 place = source.place(name) if shown_name(name) == name else shown_name(name)
-                yield f"{place} is not known, and has no effect: {advice(name, variables)}"
+                yield f"{place} is not known, and has no effect: {advice(name.upper(), variables)}"

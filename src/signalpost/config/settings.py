@@ -1,7 +1,7 @@
 """What a service is told when it is made, by a program or by the sources that `from_environment` reads."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from signalpost.config.at_start import ONLY_DESTINATION, told_at_start
-from signalpost.config.destination import DestinationConfig, HttpAddress
+from signalpost.config.destination import WORDS_FOR_ON, DestinationConfig, HttpAddress
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Tier
 from signalpost.domain.notification import KINDS
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 STORE_FILE = "outbox.db"
 DOT_ENV_FILE = Path(".env")
+_DRY_RUN = "SIGNALPOST_DRY_RUN"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What a service is told when it is made."""
 
     home: Path
-    """The data folder."""
+    """The data folder. A relative one is taken from the folder in which this is made, and is absolute from then on."""
     destinations: tuple[DestinationConfig, ...] = ()
     tiers: Mapping[UserTier, Tier] = {}
     """Tiers beside FREE, PREMIUM and ADMIN, and where their signals go."""
@@ -50,6 +51,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the replay that this service delivers; None for what happens now."""
 
     def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "home", _absolute(self.home))
         if unknown := self.at_most_once.difference(KINDS):
             raise InvalidConfiguration(f"at_most_once names {', '.join(sorted(unknown))}: known are {', '.join(KINDS)}")
         if self.dry_run and (real := [each.name for each in self.destinations if each.webhook_id is not None]):
@@ -66,7 +68,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know at the start."""
-        return (*told_at_start(self.destinations, self.home, self.http, dry_run=self.dry_run), *self.notes)
+        told = told_at_start(self.destinations, self.home, self.http, dry_run=self.dry_run)
+        return (*self._of_no_dry_run(), *told, *self.notes)
+
+    def _of_no_dry_run(self) -> Iterator[str]:
+        wanted = os.environ.get(_DRY_RUN, "").strip().lower() in WORDS_FOR_ON
+        if wanted and any(_is_of_discord(each) for each in self.destinations):
+            yield f"{_DRY_RUN} is on, but not for a Config that a program makes: what it sends goes to Discord"
 
     @classmethod
     def from_environment(
@@ -94,6 +102,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             dry_run=reading.dry_run,
             notes=reading.notes,
         )
+
+
+def _absolute(home: Path) -> Path:
+    try:
+        return home.absolute()
+    except OSError as fault:
+        raise InvalidConfiguration(f"home is {home}, and the current folder is gone: give it in full") from fault
+
+
+def _is_of_discord(destination: DestinationConfig) -> bool:
+    try:
+        return destination.webhook_id is not None
+    except InvalidConfiguration:  # which the start raises by itself
+        return False
 
 
 def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None) -> "Reading":

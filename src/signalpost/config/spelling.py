@@ -5,7 +5,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-from signalpost.config.destination import HttpAddress
+from signalpost.config.destination import WORDS_FOR_ON, HttpAddress
 from signalpost.domain.notification import KINDS
 from signalpost.errors import InvalidConfiguration
 
@@ -20,6 +20,10 @@ _RETENTION = re.compile(r"(?P<number>[0-9]{1,5}) ?(?P<unit>[hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST_RETENTION = timedelta(days=3660)
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/|([a-z0-9-]+\.)*discord(app)?\.com/", re.ASCII | re.IGNORECASE)
+"""How a URL begins, also where a path was made of it, which leaves one slash of two, and without its scheme."""
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{60,}")
+"""What could be a webhook's token."""
 
 
 def shown(text: str) -> str:
@@ -36,14 +40,14 @@ def shown_name(name: str) -> str:
 
 def shown_path(text: str) -> str:
     """A path as an error may show it; one that could be a webhook in the wrong place is not shown."""
-    if "://" in text or any(len(part) > _LONGEST_NAME for part in text.split("/")):
+    if "://" in text or _URL.match(text) or _TOKEN.search(text):
         return "the file that it names"
     return text
 
 
 def switch(text: str) -> bool:
     """On or off."""
-    if (word := text.lower()) in {"on", "1", "true", "yes"}:
+    if (word := text.lower()) in WORDS_FOR_ON:
         return True
     if word in {"off", "0", "false", "no"}:
         return False
@@ -122,6 +126,13 @@ def path(text: str) -> Path:
     except RuntimeError:
         pass
     raise InvalidConfiguration("there is no such person's home: give the path in full")
+
+
+def folder(text: str) -> Path:
+    """A path that is no URL: that of a webhook would be shown, and made."""
+    if _URL.match(text.lstrip("\"' ")):
+        raise InvalidConfiguration("it is a URL, and should be the path of a folder")
+    return path(text)
 
 
 def _whole(text: str) -> int | None:

@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,7 +77,31 @@ def test_a_file_that_cannot_be_read_is_a_fault(monkeypatch: pytest.MonkeyPatch) 
 def test_a_folder_of_that_name_is_another_programs() -> None:
     """Virtual environments are called so, too."""
     Path(".env").mkdir()
+    Path(".env/pyvenv.cfg").touch()
     assert Config.from_environment().workers == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Path.mkdir,
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.symlink_to(path),
+        os.mkfifo,
+    ],
+    ids=["folder", "dangling link", "loop", "pipe"],
+)
+def test_what_is_no_file_is_a_fault(make: Callable[[Path], None]) -> None:
+    make(Path(".env"))
+    with pytest.raises(InvalidConfiguration, match=r"^\.env: it is no file that can be read: take it away, or put a"):
+        Config.from_environment()
+
+
+@pytest.mark.parametrize("name", ["discord_webhook_url", "Signalpost_Workers", "DISCORD_WEBHOOK"])
+def test_a_name_in_other_letters_is_told_with_the_nearest(name: str) -> None:
+    (note,) = read(f"{name}=3\n").notes
+    known = "DISCORD_WEBHOOK_URL" if "WEBHOOK" in name.upper() else "SIGNALPOST_WORKERS"
+    assert note == f".env, line 1: {name} is not known, and has no effect: did you mean {known}?"
 
 
 def test_the_process_gets_no_variable_from_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,3 +83,23 @@ async def test_what_is_sent_in_one_is_on_the_sandbox(tmp_path: Path, monkeypatch
             "HIGH Alert - rehearsed"
         ]
     assert {path.name for path in tmp_path.iterdir()} == {"dry-run"}
+
+
+@pytest.mark.parametrize(
+    ("says", "webhook", "is_told"), [("1", url(), True), (" ON", url(), True), ("0", url(), False)]
+)
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_a_programs_own_config_says_that_it_makes_no_dry_run_where_the_environment_asks_for_one(
+    monkeypatch: pytest.MonkeyPatch, says: str, webhook: str, is_told: bool, is_dry: bool
+) -> None:
+    monkeypatch.setenv("SIGNALPOST_DRY_RUN", says)
+    told = "SIGNALPOST_DRY_RUN is on, but not for a Config that a program makes: what it sends goes to Discord"
+    webhook = "http://127.0.0.1:1/x" if is_dry else webhook
+    config = Config(home=Path("/data"), destinations=(DestinationConfig("community", Secret(webhook), Limits(30)),))
+    assert (config.warnings[0] == told) is (is_told and not is_dry)
+
+
+def test_a_webhook_that_cannot_be_used_is_no_warning_of_the_dry_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALPOST_DRY_RUN", "1")
+    config = Config(home=Path("/data"), destinations=(DestinationConfig("community", Secret("no"), Limits(30)),))
+    assert "SIGNALPOST_DRY_RUN" not in str(config.warnings)

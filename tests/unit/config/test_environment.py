@@ -6,6 +6,7 @@ from signalpost import InvalidConfiguration
 from signalpost.config import Config
 from signalpost.delivery.pacing.limits import HOST_RATE, NOTHING_ASSUMED, Limits
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.secret import redacted
 
 TOKEN = "Zx" * 34
 URL = f"https://discord.com/api/webhooks/123456789012345678/{TOKEN}"
@@ -95,3 +96,47 @@ def test_all_faults_are_told_at_once_and_no_webhook_is_shown() -> None:
 def test_a_destination_has_one_to_sixteen_senders(number: str) -> None:
     with pytest.raises(InvalidConfiguration, match=r"SIGNALPOST_WORKERS: .* give 1 to 16"):
         Config.from_environment({"SIGNALPOST_WORKERS": number})
+
+
+def test_a_relative_data_folder_is_that_of_where_the_settings_were_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    read, made = Config.from_environment({"SIGNALPOST_HOME": "mine"}), Config(home=Path("mine"))
+    monkeypatch.chdir("/")
+    assert read.home == made.home == tmp_path / "mine"
+
+
+def test_a_relative_data_folder_in_a_folder_that_is_gone_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(InvalidConfiguration, match="home is mine, and the current folder is gone: give it in full"):
+        Config(home=Path("mine"))
+    assert Config(home=Path("/mine")).home == Path("/mine")
+
+
+@pytest.mark.parametrize(
+    "home",
+    [URL, URL.replace("//", "/"), URL.removeprefix("https://"), f"'{URL}'", "postgres://u:password@host/db"],
+)
+def test_a_url_is_no_data_folder_and_is_not_shown(home: str) -> None:
+    with pytest.raises(InvalidConfiguration) as fault:
+        Config.from_environment({"SIGNALPOST_HOME": home})
+    assert str(fault.value) == "SIGNALPOST_HOME: it is a URL, and should be the path of a folder"
+
+
+def test_settings_that_are_not_there_are_named(tmp_path: Path) -> None:
+    file = tmp_path / f"{'long-name-' * 5}.toml"
+    with pytest.raises(InvalidConfiguration) as fault:
+        Config.from_environment({"SIGNALPOST_CONFIG": str(file)})
+    assert str(fault.value).startswith(f"{file}: it cannot be read (No such file or directory)")
+
+
+def test_what_is_wrong_with_a_webhooks_path_is_not_masked() -> None:
+    with pytest.raises(InvalidConfiguration) as fault:
+        Config.from_environment({"DISCORD_WEBHOOK_URL": "https://discord.com/channels/1/2"})
+    assert "***" not in redacted(str(fault.value))
+    assert "its path is not /api/webhooks with an id and a token: copy it again" in redacted(str(fault.value))

@@ -110,7 +110,7 @@ def test_a_long_wrong_value_is_told_by_its_length_because_it_may_be_a_secret() -
 def test_a_path_that_could_be_a_webhook_is_not_shown() -> None:
     assert spelling.shown_path("/run/secrets/x") == "/run/secrets/x"
     assert spelling.shown_path("https://x") == "the file that it names"
-    assert spelling.shown_path(f"/a/{'x' * 41}/b") == "the file that it names"
+    assert spelling.shown_path(f"/a/{'x' * 60}/b") == "the file that it names"
 
 
 def test_the_nearest_name_is_given_or_all_where_none_is_near() -> None:

@@ -159,7 +159,7 @@ def test_paths_in_a_file_are_taken_from_its_folder(tmp_path: Path) -> None:
     (folder / "hook").write_text(url(), encoding="utf-8")
     (folder / "s.toml").write_text('home = "data"\n[destinations.community]\nwebhook_file = "hook"', encoding="utf-8")
     config = Config.from_environment({"SIGNALPOST_CONFIG": "etc/s.toml"})
-    assert config.home == Path("etc/data")
+    assert config.home == tmp_path / "etc" / "data"
     assert config.destinations[0].webhook.reveal() == url()
 
 

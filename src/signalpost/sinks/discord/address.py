@@ -75,7 +75,7 @@ def _split(url: Secret) -> SplitResult:
 def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, Secret]:
     found = _PATH.fullmatch(parts.path)
     if not found:
-        raise _refusal(f"its path is not /api/webhooks/ID/TOKEN: {_COPY_IT}")
+        raise _refusal(f"its path is not /api/webhooks with an id and a token: {_COPY_IT}")
     if rest := (found["rest"] or "").strip("/"):
         kind = f"ends in /{rest}" if rest in {"slack", "github"} else "has something after its token"
         raise _refusal(f"it {kind}: take that away, because messages are sent in Discord's own format")

@@ -9,6 +9,7 @@ import pytest
 
 from signalpost import AsyncNotificationService, Config, clock
 from signalpost.cli.moments import length
+from signalpost.delivery.doorbell import Doorbell
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Event, Settled
 from signalpost.errors import InvalidValue
@@ -142,3 +143,15 @@ async def test_a_running_service_sends_at_once_what_is_revived_beside_it(tmp_pat
             assert (result.exit_code, result.stderr) == (0, "")
             await asyncio.wait_for(heard.wait(), 10)
             assert settled == [(2, _S.DELIVERED)]
+
+
+async def test_whoever_delivers_hears_of_it(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "data")
+    ticket = ended(folder, _S.DEAD)
+    heard = asyncio.Event()
+    bell = Doorbell(folder.home, heard.set)
+    try:
+        await asyncio.to_thread(folder.run, "deliveries", "revive", ticket)
+        await asyncio.wait_for(heard.wait(), 10)
+    finally:
+        bell.close()

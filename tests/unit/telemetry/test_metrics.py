@@ -1,5 +1,5 @@
 from signalpost import Delivery, DeliveryState, Outcome, Ticket
-from signalpost.domain.events import BreakerMoved, SendBegan, SendEnded, Settled, Taken
+from signalpost.domain.events import BreakerMoved, ClockStepped, SendBegan, SendEnded, Settled, Taken
 from signalpost.domain.notification import Notification
 from signalpost.telemetry.metrics import Metrics
 
@@ -59,3 +59,10 @@ def test_what_the_store_counts_is_the_depth() -> None:
     metrics.found_open(5)
     metrics.counted_open(3)
     assert metrics.snapshot()["queue_depth"] == 3
+
+
+def test_each_step_of_the_clock_is_counted() -> None:
+    metrics = Metrics()
+    metrics(ClockStepped(-3600.0))
+    metrics(ClockStepped(3600.0))
+    assert metrics.snapshot()["clock_steps"] == 2

@@ -1,12 +1,16 @@
 """After a ban, and after any wait that a whole host asked for: one request first, then the rest."""
 
 from collections.abc import Iterator
+from math import inf
 
 import pytest
 
-from signalpost.sinks.evidence import Throttled
+from signalpost.delivery.pacing.host import Ban, Host
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
+from signalpost.delivery.pacing.pacer import Pacer
+from signalpost.sinks.evidence import Receipt, Throttled
 from signalpost.testing.scripted_sink import HANG, ScriptedSink, Step
-from tests.unit.delivery.dispatch.world import GRAIN, FaultyOutbox, World, now, throttled, virtual, wait
+from tests.unit.delivery.dispatch.world import GRAIN, URGENT, FaultyOutbox, World, now, throttled, virtual, wait
 
 BAN = throttled(60.0, "host")
 
@@ -73,3 +77,14 @@ async def test_where_the_trial_hangs_the_others_wait_for_its_end() -> None:
         assert (first.hanging, second.sent) == (1, [])
         await wait(10)
         assert len(second.shown) == 1
+
+
+def test_a_trial_that_was_not_made_is_not_over() -> None:
+    host = Host(None)
+    one, other = Pacer(NOTHING_ASSUMED, host), Pacer(NOTHING_ASSUMED, host)
+    host.hold(Ban("shut out", 10.0), 0.0)
+    one.give_back(one.begin(10.0))
+    slot = other.begin(11.0)
+    assert one.ready_at(11.0, URGENT) == inf
+    other.end(slot, 12.0, Receipt("1"))
+    assert one.ready_at(12.0, URGENT) == 12.0

@@ -6,7 +6,7 @@ from signalpost.domain.events import BreakerMoved
 from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Receipt, Unconfirmed
 from signalpost.sinks.port import Item
-from signalpost.testing.scripted_sink import ScriptedSink
+from signalpost.testing.scripted_sink import HANG, ScriptedSink
 from tests.unit.delivery.dispatch.world import BROKEN, DOWN, HERE, NORMAL, URGENT, World, ids, now, virtual, wait
 
 CANNOT = Unconfirmed("internal server error", status=500)
@@ -112,3 +112,20 @@ async def test_an_outage_of_messages_alone_opens_the_breaker_though_questions_ar
         await wait(60)
         assert world.heard(BreakerMoved)[0] == BreakerMoved(HERE, "open")
         assert len(sink.sent) + len(sink.probed) < 40
+
+
+@virtual
+async def test_on_trial_whoever_is_free_takes_what_comes_first() -> None:
+    """One sender hangs with a message from before the outage; the other is not there for express ones alone then."""
+    sink = ScriptedSink([HANG, *[DOWN] * 5])
+    async with World(sink, jitter=lambda: 0.5) as world:
+        await world.put("hangs")
+        await wait(0.1)
+        for number in range(5):
+            await world.put(f"n{number}", URGENT, valid_for=1.0, known=True)
+        await wait(1)
+        assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open")]
+        await world.put("news")
+        await wait(10)
+        assert "news" in ids(sink)
+        assert [event.state for event in world.heard(BreakerMoved)] == ["open", "half-open", "closed"]

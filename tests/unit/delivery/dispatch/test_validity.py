@@ -174,3 +174,15 @@ async def test_valid_until_is_read_anew_at_each_decision() -> None:
         await wait(70)
         assert len(sink.sent) == 1
         assert await world.state("stale") == "expired"
+
+
+@virtual
+async def test_what_became_stale_unnoticed_is_told_when_its_turn_comes() -> None:
+    sink = ScriptedSink()
+    async with World(sink, limits=FREE._replace(messages_a_minute=1)) as world:
+        await wait(30)
+        await world.put("first")
+        await world.put("stale", valid_for=40.0)
+        await wait(61)
+        assert ids(sink) == ["first"]
+        assert world.settled_at("stale") == [("expired", pytest.approx(1090.0, abs=0.1))]

@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -19,3 +20,13 @@ def _clock_as_it_was() -> Iterator[None]:
     clock.install(before)
     yield
     assert clock.install(before) is before, "the test left its own clock installed"
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """A command that ran within a test leaves no handler and no level of its own behind."""
+    logger = logging.getLogger("signalpost")
+    before = list(logger.handlers), logger.level
+    yield
+    logger.handlers, level = before
+    logger.setLevel(level)

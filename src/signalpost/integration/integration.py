@@ -1,9 +1,12 @@
 """The easy layer as a class: takes notifications from anywhere, and has one owner thread deliver them."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from threading import RLock
 from typing import Protocol
 from weakref import WeakSet
+
+import msgspec
 
 from signalpost.config import Config
 from signalpost.domain.alert import Alert
@@ -73,6 +76,7 @@ class NotificationIntegration:
         self._was_stopped = False
         self._refusals = Refusals()
         self._inherited: list[object] = []
+        self._parents_home: Path | None = None
         self.flushed_first: WeakSet[Flushed] = WeakSet()
         """What is flushed before the rest."""
         of_this_process.watch_forks(self)
@@ -258,7 +262,8 @@ class NotificationIntegration:
     def forget_parent(self) -> None:
         """After a fork: let go of what the parent runs, closing nothing, and start anew with what is sent here."""
         self._inherited.append((self._owner, self._direct_alone))  # never to be collected: it is the parent's
-        self._begins_unasked = self._begins_unasked or self._owner is not None
+        if self._owner is not None:
+            self._begins_unasked, self._parents_home = True, self._owner.service.config.home
         self._owner = self._direct_alone = self._direct_beside = None
         self._lock, self._choosing = RLock(), RLock()
         self._refusals = Refusals()
@@ -284,9 +289,9 @@ class NotificationIntegration:
             owner.put(order)
         return order.future
 
-    def _begin(self) -> Owner:
+    def _begin(self, config: Config | None = None) -> Owner:
         """Begin to start a service. With the lock."""
-        self._owner = Owner(AsyncNotificationService(self._config, listeners=self._listeners))
+        self._owner = Owner(AsyncNotificationService(config or self._config, listeners=self._listeners))
         of_this_process.stop_at_end(self)
         return self._owner
 
@@ -303,13 +308,17 @@ class NotificationIntegration:
         return left
 
     def _begin_unasked(self) -> Owner | None:
-        """Begin what the parent process had begun, before the fork."""
+        """Begin what the parent process had begun, before the fork, in its data folder wherever this process is now."""
         with self._lock:
             try:
-                return self._owner or self._begin()
+                return self._owner or self._begin(self._as_parent())
             except InvalidConfiguration as fault:
                 logger.error("the service cannot be started after the fork: %s", fault)
                 return None
+
+    def _as_parent(self) -> Config:
+        config = self._config or Config.from_environment()
+        return msgspec.structs.replace(config, home=self._parents_home or config.home)
 
     def _fall_back(self, order: Order, refused: Ticket) -> None:
         if self._fallback is None:  # it was taken away meanwhile

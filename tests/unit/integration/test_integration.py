@@ -1,13 +1,15 @@
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from signalpost import (
     Alert,
     Announcement,
+    AsyncNotificationService,
     Config,
     Health,
     HealthStatus,
@@ -17,6 +19,7 @@ from signalpost import (
     Outcome,
     Refusal,
     StoreUnusable,
+    configure,
     flush,
     send_alert,
     send_alert_async,
@@ -88,7 +91,9 @@ def test_any_payload_can_be_sent_and_each_door_takes_its_own(running: Notificati
         running.send("BUY")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("wrong", [{"priority": "soon"}, {"user_tier": "no such tier!"}, {"additional_context": 7}])
+@pytest.mark.parametrize(
+    "wrong", [{"priority": "soon"}, {"priority": True}, {"user_tier": "no such tier!"}, {"additional_context": 7}]
+)
 def test_wrong_arguments_raise_at_the_call_running_or_not(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidValue):
         NotificationIntegration().send_signal(signal(), **wrong)  # type: ignore[arg-type]
@@ -127,7 +132,9 @@ def test_a_start_that_fails_raises_why_and_a_later_one_can_succeed(config_for: C
     integration.start()
     assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
     integration.stop()
-    assert integration.send_signal(signal()).result(0).cause is Refusal.NOT_RUNNING
+    refused = integration.send_signal(signal()).result(0)
+    assert refused.cause is Refusal.NOT_RUNNING
+    assert refused.reason == "the service was stopped: call on_strategy_start() to start it again"
     integration.start()
     assert integration.send_signal(signal()).result(10).outcome is Outcome.DUPLICATE
     integration.stop()
@@ -137,6 +144,12 @@ def test_a_configuration_that_cannot_be_meant_is_raised_by_the_start(monkeypatch
     monkeypatch.setenv("DISCORD_WEBHOOK_URL", "https://example.com/hook")
     with pytest.raises(InvalidConfiguration, match="DISCORD_WEBHOOK_URL"):
         NotificationIntegration().start()
+
+
+@pytest.mark.parametrize("of", [NotificationIntegration, AsyncNotificationService, configure])
+def test_what_is_no_configuration_is_refused_at_once(of: Callable[[Any], object]) -> None:
+    with pytest.raises(InvalidConfiguration, match="the configuration is a str: give a Config, or none"):
+        of("signalpost.toml")
 
 
 def test_it_is_configured_before_the_start_and_not_after_it(sandbox: Sandbox, config_for: ConfigFor) -> None:
@@ -249,6 +262,28 @@ def test_in_a_child_that_cannot_start_it_is_refused_and_says_why(
     assert integration.send_signal(signal()).result(10).cause is Refusal.NOT_RUNNING
     assert "cannot be started after the fork: SIGNALPOST_WORKERS" in caplog.text
     assert parents is not None
+    parents.stop(5)
+
+
+def test_a_child_in_another_folder_goes_on_with_its_parents_data(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISCORD_WEBHOOK_URL", sandbox.webhook("one"))
+    monkeypatch.setenv("SIGNALPOST_HOME", "home")
+    monkeypatch.chdir(tmp_path)
+    integration = NotificationIntegration()
+    integration.start()
+    parents = integration._owner
+    assert parents is not None
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    integration.forget_parent()
+    ticket = integration.send_alert(alert("of the child")).result(10)
+    assert ticket.outcome is Outcome.ACCEPTED
+    assert integration._owner is not None
+    assert integration._owner.service.config.home == tmp_path / "home"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    integration.stop()
     parents.stop(5)
 
 

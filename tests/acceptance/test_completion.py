@@ -29,7 +29,7 @@ def test_the_script_is_the_one_that_click_makes(shell: str, kind: type[ShellComp
     ("typed", "completed"),
     [
         ("del", {"deliveries"}),
-        ("deliveries ", {"list", "show", "why"}),
+        ("deliveries ", {"cancel", "list", "revive", "show", "why"}),
         ("deliveries list --st", {"--state"}),
         ("completion ", {"bash", "zsh", "fish"}),
         ("publish s", {"signal", "status"}),

@@ -123,3 +123,12 @@ def test_without_a_store_there_is_nothing_to_copy_or_to_delete(folder: Folder) -
         assert (result.exit_code, result.stdout) == (3, "")
         assert "there is no outbox here yet" in result.stderr
     assert not folder.path.exists(), "none is made"
+
+
+def test_an_empty_store_is_none_yet(folder: Folder) -> None:
+    folder.path.parent.mkdir(exist_ok=True)
+    folder.path.touch()
+    for command in (("backup", "copy.db"), ("purge", "--before", "30d", "--yes"), ("deliveries", "list")):
+        result = folder.run(*command)
+        assert (result.exit_code, result.stdout) == (3, "")
+        assert "there is no outbox here yet" in result.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox.commands import Message
-from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_owner
+from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_made, check_there
 from signalpost.delivery.outbox.statements import IN_LANE, LISTED
 from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
@@ -74,13 +74,12 @@ class SqliteLookup:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        if not path.is_file():
-            raise StoreUnusable(f"{path}: there is no outbox here yet: the first run of the service makes it")
+        check_there(path)
         try:
             uri = f"{path.resolve().as_uri()}?mode=ro"
             self._db = sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)
             try:
-                check_owner(path, self._db)
+                check_made(path, self._db)
             except BaseException:
                 self._db.close()
                 raise

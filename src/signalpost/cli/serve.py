@@ -52,7 +52,10 @@ def serve(
 
     write_logs()
     flags = {"SIGNALPOST_HTTP": http, "SIGNALPOST_WORKERS": workers, "SIGNALPOST_DRY_RUN": "1" if dry_run else None}
-    left = run(_serve(configuration(home, config_file, **flags), stop_within))
+    _end(run(_serve(configuration(home, config_file, **flags), stop_within)))
+
+
+def _end(left: int) -> None:
     if left:
         click.echo(f"{left} deliveries are still open, and wait for the next run", err=True)
         raise SystemExit(1)

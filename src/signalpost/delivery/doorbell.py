@@ -59,7 +59,8 @@ class Doorbell:
 
 def ring(folder: Path) -> None:
     """Ring at a folder, once and without waiting; where nobody hears it, nothing happens."""
-    own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    own.setblocking(False)
     with own, suppress(OSError), _Address(folder) as address:
         own.sendto(b"!", address)
 

@@ -74,6 +74,7 @@ async def check_acceptance(outbox: Outbox) -> None:
         ],
     )
     same("the count", await outbox.do(Stats()), {(LANE, _S.PENDING): 1, ("other", _S.SUPPRESSED): 1})
+    same("the count of what is open", await outbox.do(Stats(only_open=True)), {(LANE, _S.PENDING): 1})
     same("what a lane of a suppressed delivery lends", ids(await outbox.do(Lease("other", START))), [])
 
 

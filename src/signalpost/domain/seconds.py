@@ -16,6 +16,7 @@ def seconds(timeout: float | None, name: str = "timeout") -> float:
     """
     if timeout is None:
         return WITHOUT_BOUND
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or math.isnan(timeout):
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not is_number or (isinstance(timeout, float) and math.isnan(timeout)):
         raise InvalidValue(f"{name} is {shown(timeout)}: give seconds, or None to wait without bound")
-    return max(0.0, min(timeout, WITHOUT_BOUND))
+    return float(max(0, min(timeout, WITHOUT_BOUND)))

@@ -24,10 +24,14 @@ THREADS = "signalpost"
 
 
 class LoopThread:
-    """A running loop in a thread of its own, until `end`; however it ends, `at_end` is called there at last."""
+    """A running loop in a thread of its own, until `end`; however it ends, `at_end` is called there at last.
 
-    def __init__(self, name: str, at_end: Callable[[], None] = lambda: None) -> None:
+    What `let_go` closes is closed before that, while the loop still runs.
+    """
+
+    def __init__(self, name: str, at_end: Callable[[], None] = lambda: None, let_go: Work[None] | None = None) -> None:
         self.loop = new_loop()
+        self._let_go = let_go or _nothing
         self._at_end = at_end
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -75,7 +79,10 @@ class LoopThread:
 
     async def _until_ended(self) -> None:
         self.loop.set_default_executor(OwnThreads())
-        await self._ended.wait()
+        try:
+            await self._ended.wait()
+        finally:
+            await self._let_go()
 
     def _begin(self, work: Work[Any], future: Future[Any]) -> None:
         task = self.loop.create_task(work())
@@ -118,6 +125,10 @@ class OwnThreads(ThreadPoolExecutor):
 
         Thread(target=run, name=f"{THREADS} call", daemon=True).start()
         return future
+
+
+async def _nothing() -> None:
+    """Let go of nothing."""
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -32,7 +32,7 @@ class Owner:
         self.service = service
         self.at_end: list[Callable[[], Awaitable[object]]] = []
         """What is to be closed on the loop once the service is stopped."""
-        self._thread = LoopThread("owner", lambda: self._handover.close("the service's thread has ended: start anew"))
+        self._thread = LoopThread("owner", self._close, self._let_go)
         self._handover = HandOver(service, self._thread.loop)
         self._beside: set[asyncio.Task[Any]] = set()
         self._start_ended = asyncio.Event()
@@ -109,6 +109,16 @@ class Owner:
         metrics = self.service.get_metrics()
         return self.waiting + metrics["notifications_held"] + max(0, metrics["queue_depth"])
 
+    def _close(self) -> None:
+        self._handover.close("the service's thread has ended: start anew")
+
+    async def _let_go(self) -> None:
+        """Stop the service if it is not: without a thread it would deliver nothing, and keep its folder."""
+        try:
+            await self.service.stop(0)
+        except Exception as fault:  # noqa: BLE001  # whatever broke, what is accepted is in the store
+            logger.error("closing the service failed with %s", type(fault).__name__)
+
     async def _start(self) -> None:
         try:
             await self.service.start()
@@ -141,7 +151,7 @@ class Owner:
     async def _stop(self, timeout: float) -> int:
         try:
             return await self._flush(max(0.0, timeout - _TO_CLOSE))
-        finally:  # whatever broke, or was cut off: a service that goes on without a thread would keep its folder
+        finally:
             await self.service.stop(0)
             for close in self.at_end:
                 await close()

@@ -6,7 +6,7 @@ See docs/why/0018-several-processes-on-one-folder.md.
 import asyncio
 import os
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -128,15 +128,24 @@ class Running:
 
     async def end(self, timeout: float) -> list[Delivery]:
         """Take nothing in any more, deliver what is this process's to deliver within `timeout` seconds, and close."""
-        _tell_of_lost(await self.intake.close())
-        for task in (self._watching, self._counting):
-            await _cancelled(task)
-        left = [] if self._delivering is None else await self._delivering.end(timeout)
-        await _cancelled(self._counting)
-        await self._alerts.close()
-        self._ringer.close()
-        await self.outbox.close()
+        left: list[Delivery] = []
+        async with AsyncExitStack() as rest:  # from the last to the first, each of them whatever became of the others
+            rest.push_async_callback(self.outbox.close)
+            rest.callback(self._ringer.close)
+            rest.push_async_callback(self._alerts.close)
+            rest.push_async_callback(self._stop_counting)
+            rest.push_async_callback(self._end_delivering, timeout, left)
+            rest.push_async_callback(self._stop_counting)
+            rest.push_async_callback(_cancelled, self._watching)
+            _tell_of_lost(await self.intake.close())
         return left
+
+    async def _stop_counting(self) -> None:
+        await _cancelled(self._counting)
+
+    async def _end_delivering(self, timeout: float, left: list[Delivery]) -> None:
+        if self._delivering is not None:
+            left += await self._delivering.end(timeout)
 
     def _emit(self, event: Event) -> None:
         if self._delivering is None:

@@ -94,10 +94,7 @@ class AsyncNotificationService:
         if running is None:
             return []
         self._was_stopped = True
-        try:
-            return await running.end(within)
-        finally:  # whatever broke: an open store would keep its folder
-            await running.outbox.close()
+        return await running.end(within)
 
     async def __aenter__(self) -> Self:
         await self.start()

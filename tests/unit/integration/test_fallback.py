@@ -132,11 +132,24 @@ def by_place(payload: object, urgency: object, audience: object, facts: object) 
     GOT.append((payload, urgency, audience, facts))
 
 
+def with_options(
+    payload: object, user_tier: object, retries: int = 3, *, priority: object = None, additional_context: object = None
+) -> None:
+    assert retries == 3
+    GOT.append((payload, priority, user_tier, additional_context))
+
+
+def by_place_with_our_names(
+    payload: object, priority: object = 0, user_tier: object = 0, additional_context: object = 0, /
+) -> None:
+    GOT.append((payload, priority, user_tier, additional_context))
+
+
 async def coroutine(payload: object, priority: object, user_tier: object, additional_context: object) -> None:
     GOT.append((payload, priority, user_tier, additional_context))
 
 
-@pytest.mark.parametrize("sender", [named, keywords, by_place, coroutine])
+@pytest.mark.parametrize("sender", [named, keywords, by_place, with_options, by_place_with_our_names, coroutine])
 def test_a_fallback_that_can_take_them_is_told_priority_tier_and_context(sender: Callable[..., Any]) -> None:
     GOT.clear()
     one = signal(confidence_score=0.95)
@@ -144,6 +157,43 @@ def test_a_fallback_that_can_take_them_is_told_priority_tier_and_context(sender:
     integration.send_signal(one, user_tier="premium", additional_context={"a": 1})
     assert integration.flush() == 0
     assert [(one, NotificationPriority.URGENT, UserTier.PREMIUM, Context({"a": 1}))] == GOT
+    integration.stop()
+
+
+def options_of_its_own(payload: object, retries: int = 3, channel: str = "free", silent: bool = False) -> None:
+    GOT.append((payload, retries, channel, silent))
+
+
+def rest_of_its_own(payload: object, *rest: object) -> None:
+    GOT.append((payload, 3, "free", bool(rest)))
+
+
+def anything(*rest: object) -> None:
+    GOT.append((*rest, 3, "free", False))
+
+
+@pytest.mark.parametrize("sender", [options_of_its_own, rest_of_its_own, anything])
+def test_a_fallbacks_own_options_keep_their_defaults(sender: Callable[..., Any]) -> None:
+    GOT.clear()
+    one = signal()
+    integration = NotificationIntegration(fallback=sender)
+    integration.send_signal(one, user_tier="premium")
+    assert integration.flush() == 0
+    assert [(one, 3, "free", False)] == GOT
+    integration.stop()
+
+
+def test_a_fallback_is_told_what_it_names_and_nothing_else() -> None:
+    got: list[object] = []
+
+    def sender(payload: object, user_tier: object, channel: str = "free") -> None:
+        got.append((payload, user_tier, channel))
+
+    one = signal()
+    integration = NotificationIntegration(fallback=sender)
+    integration.send_signal(one, user_tier="premium")
+    assert integration.flush() == 0
+    assert got == [(one, UserTier.PREMIUM, "free")]
     integration.stop()
 
 

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -31,7 +32,7 @@ class ResponsiveLoop:
 
 
 def handover(loop: ResponsiveLoop) -> HandOver:
-    service = AsyncNotificationService(Config(home="/nowhere"))  # type: ignore[arg-type]  # it is never started
+    service = AsyncNotificationService(Config(home=Path("/nowhere")))  # it is never started
     return HandOver(service, loop)  # type: ignore[arg-type]
 
 

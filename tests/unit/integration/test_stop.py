@@ -1,0 +1,181 @@
+"""However a stop is called, and whatever breaks in it: the service is stopped, and its folder free."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from signalpost import AsyncNotificationService, InvalidValue, NotificationIntegration, Outcome, StoreFailed, Ticket
+from signalpost.delivery.intake import Intake
+from signalpost.domain.events import Event, Taken
+from signalpost.owner.owner import Owner
+from signalpost.service import Role
+from tests.unit.integration.conftest import ConfigFor
+from tests.unit.service.conftest import signal
+
+INFINITY, NOT_A_NUMBER = float("inf"), float("nan")
+
+
+def assert_free(config_for: ConfigFor) -> None:
+    async def role() -> Role | None:
+        async with AsyncNotificationService(config_for()) as service:
+            return service.role
+
+    assert asyncio.run(role()) is Role.OWNER
+
+
+@pytest.mark.parametrize("timeout", [INFINITY, None, -1, -INFINITY, 10**309])
+def test_any_number_of_seconds_will_do_and_none_is_without_bound(config_for: ConfigFor, timeout: float | None) -> None:
+    integration = NotificationIntegration(config_for())
+    integration.start(within=None)
+    integration.send_signal(signal()).result(10)
+    assert integration.flush(timeout) in {0, 1}
+    assert integration.stop(timeout) in {0, 1}
+    assert_free(config_for)
+
+
+@pytest.mark.parametrize("timeout", [NOT_A_NUMBER, "5"])
+def test_what_is_no_number_of_seconds_is_refused_before_anything_is_stopped(
+    config_for: ConfigFor, timeout: Any
+) -> None:
+    integration = NotificationIntegration(config_for())
+    calls: list[Callable[[Any], object]] = [integration.start, integration.flush, integration.stop]
+    integration.start()
+    for call in calls:
+        with pytest.raises(InvalidValue, match="give seconds"):
+            call(timeout)
+    assert integration.is_healthy()
+    assert integration.stop() == 0
+    assert_free(config_for)
+
+
+def test_whoever_is_interrupted_while_it_stops_leaves_no_service_behind(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    monkeypatch.setattr(Owner, "_answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        integration.stop()
+    assert integration.health().reasons == ("it does not run",)
+    assert_free(config_for)
+
+
+def test_a_stop_that_is_cut_off_or_breaks_stops_the_service_all_the_same(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object) -> int:
+        raise LookupError
+
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    monkeypatch.setattr(Owner, "_flush", breaks)
+    assert integration.stop() == 0
+    assert_free(config_for)
+
+
+async def test_a_service_whose_end_breaks_frees_its_folder(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(_: Intake) -> int:
+        raise StoreFailed("the disk is gone")
+
+    service = AsyncNotificationService(config_for())
+    await service.start()
+    with pytest.raises(InvalidValue, match="timeout is nan"):
+        await service.stop(NOT_A_NUMBER)
+    with pytest.raises(InvalidValue, match="timeout is nan"):
+        await service.drain(NOT_A_NUMBER)
+    assert service.is_healthy()
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "close", breaks)
+        with pytest.raises(StoreFailed):
+            await service.stop()
+    async with AsyncNotificationService(config_for()) as other:
+        assert other.role is Role.OWNER
+
+
+class Unflushable:
+    """Fails to hand over."""
+
+    def flush(self) -> None:
+        raise LookupError
+
+
+def test_what_cannot_be_flushed_first_is_told_and_the_service_stopped(config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    counts = Unflushable()
+    integration.flushed_first.add(counts)
+    integration.start()
+    with pytest.raises(LookupError):
+        integration.stop()
+    assert_free(config_for)
+    integration.flushed_first.clear()
+
+
+def test_a_callback_is_refused_to_wait_for_the_thread_that_calls_it(config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    told: list[str] = []
+    is_over = threading.Event()
+
+    def waits(ticket: Any) -> None:
+        assert ticket.result().outcome is Outcome.ACCEPTED, "this one is there"
+        another = integration.send_signal(signal(signal_id="another"))
+        waiting: list[Callable[[], object]] = [another.result, integration.flush, integration.stop]
+        for wait in waiting:
+            with pytest.raises(RuntimeError) as refusal:
+                wait()
+            told.append(str(refusal.value))
+        with pytest.raises(TimeoutError):
+            another.result(0)
+        is_over.set()
+
+    integration.send_signal(signal()).add_done_callback(waits)
+    assert is_over.wait(10)
+    advice = "would wait for signalpost's own thread, in which this is called: do it in another thread"
+    assert told == [f"result() {advice}", f"a flush {advice}", f"a stop {advice}"]
+    assert integration.flush() == 0
+    integration.stop()
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, asyncio.CancelledError, LookupError])
+def test_a_listener_or_a_callback_that_exits_ends_nothing_but_itself(
+    config_for: ConfigFor, caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+) -> None:
+    def exits(event: Event) -> None:
+        if isinstance(event, Taken):
+            raise kind
+
+    def exits_too(_: object) -> None:
+        raise kind
+
+    integration = NotificationIntegration(config_for(), listeners=[exits])
+    integration.start()
+    for number in range(2):
+        future = integration.send_signal(signal(signal_id=str(number)))
+        future.add_done_callback(exits_too)
+        assert future.result(10).outcome is Outcome.ACCEPTED
+    assert integration.flush() == 0
+    assert integration.is_healthy()
+    integration.stop()
+    assert f"a listener failed at Taken with {kind.__name__}" in caplog.text
+    assert f"the callback of a ticket failed with {kind.__name__}" in caplog.text
+
+
+async def test_ctrl_c_in_a_listener_or_a_callback_is_not_theirs(config_for: ConfigFor) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    service = AsyncNotificationService(config_for(), listeners=[interrupted])
+    ticket = Ticket(Outcome.ACCEPTED, "1")
+    future = NotificationIntegration().send_signal(signal())
+    with pytest.raises(KeyboardInterrupt):
+        service._emit(Taken(ticket, None, ()))  # type: ignore[arg-type]  # no listener looks at it
+    with pytest.raises(KeyboardInterrupt):
+        future.add_done_callback(interrupted)

@@ -7,8 +7,7 @@ lock that the interrupted frame holds. So there it is only counted, without a lo
 from collections import deque
 from contextlib import suppress
 from queue import SimpleQueue
-from threading import Lock, Thread
-from time import sleep
+from threading import Event, Lock, Thread
 
 from signalpost.domain.ticket import Ticket
 from signalpost.owner.ending import of_this_process
@@ -58,4 +57,8 @@ class Refusals:
             self._waking.get()
             self._is_woken = False  # before the look: who comes after it wakes anew
             self.tell()
-            sleep(TOLD_EVERY)
+            _pause()
+
+
+def _pause() -> None:
+    Event().wait(TOLD_EVERY)

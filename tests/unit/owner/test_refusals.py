@@ -45,7 +45,7 @@ def heard() -> Iterator[Heard]:
 def next_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleQueue[None]]:
     """A refusal is told once more for each thing put in here, instead of each second."""
     may_go_on: SimpleQueue[None] = SimpleQueue()
-    monkeypatch.setattr(room, "sleep", lambda _: may_go_on.get())
+    monkeypatch.setattr(room, "_pause", may_go_on.get)
     yield may_go_on
     may_go_on.put(None)
 

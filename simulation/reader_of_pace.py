@@ -199,11 +199,7 @@ def _ends(evidence: Evidence) -> dict[int, float]:
 
 def _blocked(evidence: Evidence, place: str) -> Iterator[_Stretch]:
     """When a place could not be asked, for what it had answered."""
-    channel = PLACES[place].channel
-    for request in evidence.requests:
-        is_near = PLACES[request.place].channel == channel
-        if request.proof is Proof.WAIT and (is_near or _is_of_the_host(request.fault)):
-            yield _Stretch(request.began, (request.ended or request.began) + request.wait + LATE)
+    yield from _told_to_wait(evidence, PLACES[place].channel)
     for request in evidence.by_place[place]:
         if request.proof is Proof.GONE:
             yield _Stretch(request.began, _INFINITY)
@@ -216,6 +212,25 @@ def _blocked(evidence: Evidence, place: str) -> Iterator[_Stretch]:
         for one, other in pairwise([*moves, None]):
             if one is not None and one.state != "closed":
                 yield _Stretch(one.at - _MARGIN, (ended if other is None else other.at) + _MARGIN)
+
+
+def _told_to_wait(evidence: Evidence, channel: str) -> Iterator[_Stretch]:
+    for request in evidence.requests:
+        if request.proof is not Proof.WAIT:
+            continue
+        over = (request.ended or request.began) + request.wait
+        if _is_of_the_host(request.fault):
+            yield _Stretch(request.began, _tried_after(evidence, over) + LATE)
+        elif PLACES[request.place].channel == channel:
+            yield _Stretch(request.began, over + LATE)
+
+
+def _tried_after(evidence: Evidence, over: float) -> float:
+    """When the one request that tries after a wait of all has ended; the others wait for that, too."""
+    first = bisect_left(evidence.requests, over - LATE, key=lambda request: request.began)
+    if first == len(evidence.requests):
+        return over
+    return max(over, evidence.requests[first].ended or over)
 
 
 def _is_of_the_host(name: str | None) -> bool:

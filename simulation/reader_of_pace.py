@@ -21,6 +21,8 @@ _INFINITY = float("inf")
 _MARGIN = 0.2
 _BELIEVED = 2.2
 """Seconds for which an answer's word on how many requests are left is believed; it may have come late."""
+_OF_A_BAN = 30.0
+"""Seconds of a wait after which one request tries before the others."""
 _STORE_PAUSE = 7.0
 """Seconds for which a lane leaves a store alone that failed."""
 _START = 2.0
@@ -219,9 +221,9 @@ def _told_to_wait(evidence: Evidence, channel: str) -> Iterator[_Stretch]:
         if request.proof is not Proof.WAIT:
             continue
         over = (request.ended or request.began) + request.wait
-        if _is_of_the_host(request.fault):
-            yield _Stretch(request.began, _tried_after(evidence, over) + LATE)
-        elif PLACES[request.place].channel == channel:
+        if is_of_the_host := _is_of_the_host(request.fault):
+            over = _tried_after(evidence, over) if request.wait >= _OF_A_BAN else over
+        if is_of_the_host or PLACES[request.place].channel == channel:
             yield _Stretch(request.began, over + LATE)
 
 

@@ -13,6 +13,9 @@ REFUSALS_PERIOD = 600.0
 REFUSALS_OF_A_HOST = 500
 """Refusals in 10 minutes that pause a host; Discord bans an address at 10,000."""
 
+TRIED_AFTER = 30.0
+"""Seconds: after a wait as long as this, which is a ban's, one request tries alone; a global 429 asks for less."""
+
 
 class Ban(NamedTuple):
     """That a host takes nothing from this address: why, and for how many seconds from now."""
@@ -32,9 +35,9 @@ class Channel:
 class Host:
     """What all destinations of one API host share. `rate` None assumes no limit of its own.
 
-    A ban, and any other wait that it asks for, holds them all, and after it one request tries before the others may:
-    where an address is shut out, many at once would only renew that. `is_kept` tells whether the outbox knows of it,
-    and `is_news` whether nobody was told of it.
+    A ban, and any other wait that it asks for, holds them all. After a long one, one request tries before the others
+    may: where an address is shut out, many at once would only renew that. `is_kept` tells whether the outbox knows of
+    it, and `is_news` whether nobody was told of it.
     """
 
     def __init__(self, rate: Rate | None = HOST_RATE, *, name: str = "") -> None:
@@ -61,7 +64,7 @@ class Host:
 
     def hold(self, ban: Ban, now: float) -> None:
         """Let nothing begin as long as the ban lasts, where that is longer than was known."""
-        self._wants_trial = True
+        self._wants_trial = self._wants_trial or ban.held_for >= TRIED_AFTER
         self.is_news = self.is_news or self.held_until <= now
         if (until := now + ban.held_for) > self.held_until:
             self.held_until, self.held_for_reason, self.is_kept = until, ban.reason, False

@@ -1,4 +1,4 @@
-"""After a ban, and after any wait that a whole host asked for: one request first, then the rest."""
+"""After a ban: one request first, then the rest. After a short wait of a whole host nobody waits for another."""
 
 from collections.abc import Iterator
 from math import inf
@@ -67,6 +67,17 @@ async def test_who_has_nothing_to_send_gives_the_trial_to_the_next() -> None:
 
 
 @virtual
+async def test_after_a_short_wait_of_all_nobody_waits_for_another() -> None:
+    first, second = ScriptedSink([throttled(2.0, "host"), HANG]), ScriptedSink()
+    async with World(first, second) as world:
+        await world.put("a", valid_for=70.0)
+        await wait(1)
+        await world.put("b", to="there-1")
+        await wait(1.5)
+        assert (first.hanging, len(second.shown)) == (1, 1)
+
+
+@virtual
 async def test_where_the_trial_hangs_the_others_wait_for_its_end() -> None:
     first, second = ScriptedSink([BAN, HANG]), ScriptedSink()
     async with World(first, second) as world:
@@ -82,9 +93,9 @@ async def test_where_the_trial_hangs_the_others_wait_for_its_end() -> None:
 def test_a_trial_that_was_not_made_is_not_over() -> None:
     host = Host(None)
     one, other = Pacer(NOTHING_ASSUMED, host), Pacer(NOTHING_ASSUMED, host)
-    host.hold(Ban("shut out", 10.0), 0.0)
-    one.give_back(one.begin(10.0))
-    slot = other.begin(11.0)
-    assert one.ready_at(11.0, URGENT) == inf
-    other.end(slot, 12.0, Receipt("1"))
-    assert one.ready_at(12.0, URGENT) == 12.0
+    host.hold(Ban("shut out", 60.0), 0.0)
+    one.give_back(one.begin(60.0))
+    slot = other.begin(61.0)
+    assert one.ready_at(61.0, URGENT) == inf
+    other.end(slot, 62.0, Receipt("1"))
+    assert one.ready_at(62.0, URGENT) == 62.0

@@ -201,7 +201,7 @@ def test_compose_sets_only_what_the_configuration_reads() -> None:
 
 
 def test_compose_and_the_unit_of_systemd_wait_longer_for_the_end_than_serve_delivers() -> None:
-    within = serve.make_context("serve", []).params["stop_within"]
+    within = next(option.default for option in serve.params if option.name == "stop_within")
     operate = (ROOT / "docs" / "how-to" / "operate.md").read_text(encoding="utf-8")
     waits = re.findall(r"stop_grace_period: (\d+)s", COMPOSE) + re.findall(r"^TimeoutStopSec=(\d+)$", operate, re.M)
     assert len(waits) == 3

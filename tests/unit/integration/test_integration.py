@@ -130,13 +130,14 @@ def test_a_start_that_fails_raises_why_and_a_later_one_can_succeed(config_for: C
     (tmp_path / "home").unlink()
     integration.start()
     integration.start()
-    assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
+    told = signal()
+    assert integration.send_signal(told).result(10).outcome is Outcome.ACCEPTED
     integration.stop()
-    refused = integration.send_signal(signal()).result(0)
+    refused = integration.send_signal(told).result(0)
     assert refused.cause is Refusal.NOT_RUNNING
     assert refused.reason == "the service was stopped: call on_strategy_start() to start it again"
     integration.start()
-    assert integration.send_signal(signal()).result(10).outcome is Outcome.DUPLICATE
+    assert integration.send_signal(told).result(10).outcome is Outcome.DUPLICATE
     integration.stop()
 
 

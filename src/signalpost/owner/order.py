@@ -13,6 +13,7 @@ from signalpost.domain.words import member
 from signalpost.errors import InvalidValue
 from signalpost.owner.future import TicketFuture
 
+_NO_CONTEXT = Context()
 Otherwise = Callable[["Order", Ticket], None]
 """Answers for an order that was refused with this ticket."""
 Refused = Callable[[Ticket], None]
@@ -69,7 +70,7 @@ class Order:
             payload,
             usual_priority(payload) if priority is None else member(NotificationPriority, priority, "priority"),
             UserTier.FREE if user_tier is None else UserTier(user_tier),
-            Context() if additional_context is None else Context(additional_context),
+            _NO_CONTEXT if additional_context is None else Context(additional_context),
             otherwise,
             refused,
         )

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, Protocol
 
 from signalpost.delivery.outbox.commands import (
     Answer,
-    Bury,
     Cancel,
     Command,
     Expire,
@@ -188,7 +187,7 @@ def _touched(command: Command[Any], answer: Any) -> list[Delivery]:
     match command:
         case Lease():
             return [*(parcel.delivery for parcel in answer.parcels), *answer.expired]
-        case Settle() | Expire() | Bury():
+        case Settle() | Expire():
             return list(answer)
         case Cancel() | Revive():
             return [] if answer is None else [answer]

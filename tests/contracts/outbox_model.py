@@ -204,9 +204,6 @@ class OutboxModel:
                     changed.append(owed.shown())
         return changed
 
-    def bury(self, command: c.Bury) -> list[Delivery]:
-        return [self._end(owed, "dead", command.reason) for owed in self._waiting(command.destination)[: command.limit]]
-
     def cancel(self, command: c.Cancel) -> Delivery | None:
         owed = self._get(command.id)
         return self._end(owed, "cancelled", command.reason) if owed and owed.state == "pending" else None

@@ -150,7 +150,6 @@ class Agreement(RuleBasedStateMachine):
         made = {
             c.Expire: lambda: c.Expire(self.now, limit),
             c.ShortenWaits: lambda: c.ShortenWaits(self.now - data.draw(minutes)),
-            c.Bury: lambda: c.Bury(data.draw(lanes), "gone", limit),
             c.Cancel: lambda: c.Cancel(self.name(data, "pending"), "by hand"),
             c.Revive: lambda: c.Revive(
                 self.name(data, "dead", "unconfirmed", "expired", "cancelled"),

@@ -101,7 +101,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "finds no more than one": _answers(c.Find, lambda found: found[:1]),
     "forgets facts": _asks(c.SaveFacts, facts=lambda _: {}),
     "revives nothing": _answers(c.Revive, lambda _: None),
-    "buries everything at once": _asks(c.Bury, limit=lambda _: 999),
+    "cancels nothing": _answers(c.Cancel, lambda _: None),
     "expires everything at once": _asks(c.Expire, limit=lambda _: 999),
 }
 

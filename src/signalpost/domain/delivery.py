@@ -8,7 +8,7 @@
     pending      unconfirmed   the clock, where an earlier attempt may have been shown
     pending      superseded    intake, with the successor
     pending      cancelled     a person
-    pending      dead          a lane whose destination is gone for good
+    pending      dead          a sender, where the store cannot read it any more
     leased       pending       a sender: not this time, or the holder is gone (perhaps with not_before)
     leased       delivered     a sender, with the far end's receipt
     leased       unconfirmed   a sender: bytes left, no answer, no more tries

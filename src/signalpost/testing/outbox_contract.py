@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 from signalpost.delivery.outbox.commands import (
-    Bury,
     Cancel,
     Find,
     History,
@@ -216,7 +215,7 @@ async def check_reviving(outbox: Outbox) -> None:
 
 
 async def check_endings(outbox: Outbox) -> None:
-    """A person cancels what waits; a destination that is gone buries what waits for it, in pages."""
+    """A person cancels what waits, and nothing else."""
     await outbox.do(Put(tuple(new(notification(f"0{number}"), number) for number in range(4))))
     await outbox.do(Put((new(notification("09"), 0, "other"),)))
     (lent,) = (await outbox.do(Lease(LANE, START))).parcels
@@ -224,10 +223,7 @@ async def check_endings(outbox: Outbox) -> None:
     same("a cancelled one", cancelled and (cancelled.state, cancelled.reason), (_S.CANCELLED, "by hand"))
     for name in ("00", "01", "99"):
         same("one that does not wait", await outbox.do(Cancel(DeliveryId(name, LANE), "by hand")), None)
-    pages = [await outbox.do(Bury(LANE, "gone", limit=1)) for _ in range(3)]
-    buried = [[(each.id.notification_id, each.state, each.reason) for each in page] for page in pages]
-    same("what is buried", buried, [[("02", _S.DEAD, "gone")], [("03", _S.DEAD, "gone")], []])
-    counts = {(LANE, _S.LEASED): 1, (LANE, _S.CANCELLED): 1, (LANE, _S.DEAD): 2, ("other", _S.PENDING): 1}
+    counts = {(LANE, _S.LEASED): 1, (LANE, _S.CANCELLED): 1, (LANE, _S.PENDING): 2, ("other", _S.PENDING): 1}
     same("the count", await outbox.do(Stats()), counts)
     same("the one in flight", lent.notification.id, "00")
 

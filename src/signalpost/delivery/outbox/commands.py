@@ -154,14 +154,6 @@ class ShortenWaits(Command[list[Delivery]], frozen=True):
     now: datetime
 
 
-class Bury(Command[list[Delivery]], frozen=True):
-    """Give up the pending deliveries of a destination that is gone, at most `limit`. Answer: those deliveries."""
-
-    destination: str
-    reason: str
-    limit: int = 500
-
-
 class Cancel(Command[Delivery | None], frozen=True):
     """Cancel a pending delivery. Answer: it, or None where there is none that is pending."""
 

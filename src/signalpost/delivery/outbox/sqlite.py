@@ -46,7 +46,7 @@ from typing import Any
 
 from signalpost.delivery.outbox import forks
 from signalpost.delivery.outbox.arrivals import Arrival, arrived_since
-from signalpost.delivery.outbox.commands import Bury, Command, Expire, Lease, Settle
+from signalpost.delivery.outbox.commands import Command, Expire, Lease, Settle
 from signalpost.delivery.outbox.lock import FileLock
 from signalpost.delivery.outbox.mounts import warn_of_network
 from signalpost.delivery.outbox.sqlite_file import advice, begin, claim, opened
@@ -55,7 +55,7 @@ from signalpost.delivery.outbox.still_there import gone, opened_files
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.errors import StoreFailed
 
-_OWNERS = (Lease, Settle, Expire, Bury)
+_OWNERS = (Lease, Settle, Expire)
 """What only the owner may ask: it is about what is being sent, or ends what waits."""
 
 

@@ -9,7 +9,6 @@ from itertools import groupby, islice
 from typing import Any
 
 from signalpost.delivery.outbox.commands import (
-    Bury,
     Cancel,
     Command,
     Expire,
@@ -203,13 +202,6 @@ def _shorten_waits(tables: Tables, command: ShortenWaits) -> list[Delivery]:
     return [row.delivery for row in rows]
 
 
-def _bury(tables: Tables, command: Bury) -> list[Delivery]:
-    waiting = list(islice(tables.lane(command.destination), command.limit))
-    rows = [row.moved(_DEAD, command.reason) for row in waiting]
-    tables.move(rows, was=_PENDING)
-    return [row.delivery for row in rows]
-
-
 def _cancel(tables: Tables, command: Cancel) -> Delivery | None:
     row = tables.rows([command.id]).get(command.id)
     if row is None or not row.is_pending:
@@ -288,7 +280,6 @@ _RUNS: dict[type[Command[Any]], Callable[[Tables, Iterable[Any]], list[Any]]] = 
     Settle: _settle,
     Expire: _one_by_one(_expire),
     ShortenWaits: _one_by_one(_shorten_waits),
-    Bury: _one_by_one(_bury),
     Cancel: _one_by_one(_cancel),
     Revive: _one_by_one(_revive),
     Find: _one_by_one(_find),

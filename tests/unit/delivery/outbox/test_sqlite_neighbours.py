@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from signalpost.delivery.outbox.arrivals import Arrival
-from signalpost.delivery.outbox.commands import Bury, Expire, Find, Lease, Prune, Put, Settle, Stats
+from signalpost.delivery.outbox.commands import Expire, Find, Lease, Prune, Put, Settle, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.notification import Notification
@@ -36,8 +36,8 @@ def _put(core: SqliteCore, *told: Notification, lane: str = LANE) -> None:
     core.apply([Put(tuple(new(each, rank, lane) for rank, each in enumerate(told)))])
 
 
-@pytest.mark.parametrize("command", [Lease(LANE, START), Settle(()), Expire(START), Bury(LANE, "gone")])
-def test_only_the_owner_lends_and_settles(beside: SqliteCore, command: Lease | Settle | Expire | Bury) -> None:
+@pytest.mark.parametrize("command", [Lease(LANE, START), Settle(()), Expire(START)])
+def test_only_the_owner_lends_and_settles(beside: SqliteCore, command: Lease | Settle | Expire) -> None:
     with pytest.raises(TypeError, match=f"{type(command).__name__} is for the owner of the outbox, and this is not"):
         beside.apply([command])
     _put(beside, notification("01"))

@@ -70,10 +70,25 @@ def token(environment: Environment, name: str, *options: str) -> str:
     return run(environment, "tokens", "add", name, *options).stdout.strip()
 
 
-def run(environment: Environment, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command."""
-    command = [sys.executable, "-m", "signalpost", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+def run(environment: Environment, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command, with nothing or `stdin` on standard input."""
+    return subprocess.run(
+        [sys.executable, "-m", "signalpost", *arguments],
+        env=environment,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def shown(sandbox: str) -> list[str]:
+    """The contents of the messages that a sandbox recorded, oldest first."""
+    with urllib.request.urlopen(f"{sandbox}/_log", timeout=PATIENCE) as log:
+        entries = [json.loads(line) for line in log.read().decode().splitlines()]
+    return [entry["body"]["content"] for entry in entries if entry["recorded"]]
 
 
 def _asked(request: urllib.request.Request) -> tuple[int, dict[str, Any], Mapping[str, str]]:

@@ -13,27 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Environment
+from tests.acceptance.serving import run, shown
 
 SIGNAL = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "1.1634")
-
-
-def run(environment: Environment, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "signalpost", *arguments],
-        env=environment,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def titles(sandbox: str) -> list[str]:
-    with urllib.request.urlopen(f"{sandbox}/_log") as log:
-        entries = [json.loads(line) for line in log.read().decode().splitlines()]
-    return [entry["body"]["content"] for entry in entries if entry["recorded"]]
 
 
 @pytest.fixture
@@ -73,7 +55,7 @@ def test_each_kind_is_handed_to_the_service_and_delivered_by_it(sandbox: str, se
         "  system-status: delivered",
         "  market-analysis: delivered",
     ]
-    assert len(titles(sandbox)) == 5
+    assert len(shown(sandbox)) == 5
     assert run(served, "publish", "signal", *SIGNAL, "--id", "mine", "--json").returncode == 1, "other content"
     told = run(served, "deliveries", "why", "mine").stdout
     assert "  It is for signals-free, where signals of tier free go.\n" in told
@@ -86,7 +68,7 @@ def test_who_does_not_wait_is_content_with_accepted_and_the_service_delivers(san
     ticket = json.loads(published.stdout)
     assert ticket["outcome"] == "accepted"
     assert ticket["deliveries"][0]["state"] in {"pending", "leased", "delivered"}
-    while not titles(sandbox):
+    while not shown(sandbox):
         pass
     refused = run(served, "publish", "signal", *SIGNAL, "--no-wait", "--tier", "premium")
     assert (refused.returncode, refused.stdout) == (1, "refused: no webhook for signals-premium: set one\n")
@@ -128,7 +110,7 @@ def test_a_backup_and_a_purge_go_beside_a_service_that_is_busy(
             assert db.execute("SELECT count(*) FROM notification").fetchone() == (told["notifications"],)
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     kept = run(served, "deliveries", "list", "--json").stdout.splitlines()
-    assert purged["deleted"] + len(kept) == len(tickets) == len(titles(sandbox)), "each was delivered once"
+    assert purged["deleted"] + len(kept) == len(tickets) == len(shown(sandbox)), "each was delivered once"
     again = run(served, "publish", "signal", *SIGNAL, "--id", "s0", "--time", "2026-01-01T00:00:00Z")
     assert again.returncode == 1, "its key outlives it"
 
@@ -146,7 +128,7 @@ def test_a_backup_is_put_back_as_the_page_says(sandbox: str, environment: Enviro
     assert run(environment, "publish", "signal", *SIGNAL, "--id", "next").returncode == 0
     listed = run(environment, "deliveries", "list", "--json").stdout.splitlines()
     assert {json.loads(line)["state"] for line in listed} == {"delivered"}, "what waited in the copy was sent"
-    assert len(titles(sandbox)) == 2
+    assert len(shown(sandbox)) == 2
 
 
 def test_a_webhook_that_was_gone_works_again_after_the_page_was_followed(

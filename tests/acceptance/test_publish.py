@@ -7,30 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-import urllib.request
 
 from tests.acceptance.conftest import Environment
+from tests.acceptance.serving import run, shown
 
 SIGNAL = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "1.1634", "--stop", "1.1599")
-
-
-def run(environment: Environment, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "signalpost", *arguments],
-        env=environment,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def shown(sandbox: str) -> list[str]:
-    with urllib.request.urlopen(f"{sandbox}/_log") as log:
-        entries = [json.loads(line) for line in log.read().decode().splitlines()]
-    return [entry["body"]["content"] for entry in entries if entry["recorded"]]
 
 
 def test_a_signal_from_options_is_delivered_and_can_be_looked_up(sandbox: str, environment: Environment) -> None:

@@ -57,6 +57,7 @@ class Delivering(NamedTuple):
                 emit=emit,
                 host_rate=config.host_rate,
                 at_most_once=config.at_most_once,
+                is_replay=config.run is not None,
             )
             await dispatcher.start()
         except BaseException:

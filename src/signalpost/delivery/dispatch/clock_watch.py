@@ -22,9 +22,13 @@ PLACE, SEEN = "(clock)", "seen"
 
 
 class ClockWatch:
-    """Belongs to one dispatcher. After a suspend the clock seems to have been put forward, and nothing is wrong."""
+    """Belongs to one dispatcher. After a suspend the clock seems to have been put forward, and nothing is wrong.
 
-    def __init__(self, outbox: PatientOutbox, emit: Listener) -> None:
+    A replay's own clock leaps all the time: it is not watched, where `is_of_a_replay`.
+    """
+
+    def __init__(self, outbox: PatientOutbox, emit: Listener, *, is_of_a_replay: bool = False) -> None:
+        self._is_watched = not is_of_a_replay
         self._outbox = outbox
         self._emit = emit
         self._offset = 0.0
@@ -32,6 +36,8 @@ class ClockWatch:
 
     async def begin(self) -> None:
         """Look whether the clock was put back since the last run. Raises StoreFailed."""
+        if not self._is_watched:
+            return
         self._offset = _offset()
         facts = await self._outbox.do(LoadFacts(PLACE))
         seen = _seen(facts)
@@ -41,6 +47,8 @@ class ClockWatch:
 
     async def look(self) -> bool:
         """Whether the clock was set since the last look. Raises StoreFailed, and then sees to it at the next."""
+        if not self._is_watched:
+            return False
         self._offset, before = _offset(), self._offset
         if is_set := abs(self._offset - before) > STEP:
             self._note(self._offset - before)
@@ -49,7 +57,8 @@ class ClockWatch:
 
     async def keep(self) -> None:
         """Write the time down, for the next run. Raises StoreFailed."""
-        await self._outbox.do(SaveFacts(PLACE, {SEEN: msgspec.json.encode(clock.now())}))
+        if self._is_watched:
+            await self._outbox.do(SaveFacts(PLACE, {SEEN: msgspec.json.encode(clock.now())}))
 
     def _note(self, seconds: float) -> None:
         self._emit(ClockStepped(seconds))

@@ -78,12 +78,13 @@ class Dispatcher:
         emit: Listener,
         host_rate: Rate | None = HOST_RATE,
         at_most_once: frozenset[str] = frozenset(),
+        is_replay: bool = False,
     ) -> None:
         self._listener = emit
         self._jitter = jitter
         self._at_most_once = at_most_once
         self._outbox = PatientOutbox(outbox, jitter=jitter, emit=self._emit)
-        self._clock = ClockWatch(self._outbox, self._emit)
+        self._clock = ClockWatch(self._outbox, self._emit, is_of_a_replay=is_replay)
         self._rest = asyncio.Event()
         self._nearer = asyncio.Event()
         self._known_until: list[datetime] = []

@@ -1,4 +1,5 @@
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -6,6 +7,12 @@ import pytest
 from signalpost import clock
 
 pytest_plugins = ["signalpost.testing.pytest_plugin"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interrupts_are_heard() -> None:
+    """A program that a test starts hears SIGINT, also where a shell runs the tests in the background and ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

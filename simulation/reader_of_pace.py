@@ -19,8 +19,6 @@ LATE = 1.0
 """Seconds of waiting beside an idle and open far end that are too many."""
 _INFINITY = float("inf")
 _MARGIN = 0.2
-_BELIEVED = 2.2
-"""Seconds for which an answer's word on how many requests are left is believed; it may have come late."""
 _OF_A_BAN = 30.0
 """Seconds of a wait after which one request tries before the others."""
 _STORE_PAUSE = 7.0
@@ -140,7 +138,7 @@ class Judge:
             return False
         mine = owed.requests[0].number if owed.requests else -1
         return not any(
-            request.began < ended and self._ends[request.number] > began - _BELIEVED and request.number != mine
+            request.began < ended and self._ends[request.number] > began and request.number != mine
             for request in self._evidence.by_place[owed.place]
         )
 

@@ -19,13 +19,14 @@ class Bucket:
     """A window whose limit and period are `assumed` (None for none) until answers tell them.
 
     Our own requests are counted here, so that an answer that comes late or out of turn does no harm; what the answers
-    say of requests that are left matters only where it is less than ours leave: then others write there too.
-    Weakness: others that write between two of our answers are seen too late.
+    say of requests that are left matters only where it is less than ours left when it was counted: then others write
+    there too. Weakness: others that write between two of our answers, or while one is slow, are seen too late.
     """
 
     def __init__(self, assumed: Rate | None) -> None:
         limit, period = assumed or (_UNLIMITED, 0.0)
         self.window = SlidingWindow(limit, period)
+        self._begun = 0
         self._left = _UNLIMITED
         self._left_until = -inf
 
@@ -41,6 +42,7 @@ class Bucket:
     def begin(self, now: float) -> None:
         """A request begins."""
         self.window.begin(now)
+        self._begun += 1
         self._left -= 1
 
     def end(self, now: float) -> None:
@@ -50,10 +52,15 @@ class Bucket:
     def give_back(self, began: float) -> None:
         """A request that began at `began` was not made after all."""
         self.window.give_back(began)
+        self._begun -= 1
         self._left += 1
 
-    def learn(self, facts: RateFacts, now: float) -> None:
-        """Believe what the answer of a request that has just ended says."""
+    def mark(self, now: float) -> int:
+        """What `learn` needs to know of a request that has just begun: it was counted after that, nobody knows when."""
+        return self.window.used(now) - self._begun
+
+    def learn(self, facts: RateFacts, now: float, mark: int) -> None:
+        """Believe what the answer of a request that has just ended says; `mark` was made when it began."""
         if facts.limit < 1 or not 0 <= facts.reset_after <= LONGEST_BELIEVED:
             return
         window = self.window
@@ -62,7 +69,8 @@ class Bucket:
             window.limit, window.period = facts.limit, facts.reset_after
         else:
             window.period = max(window.period, facts.reset_after)
-        if facts.remaining < window.limit - window.used(now):
+        most_of_ours = mark + self._begun
+        if facts.remaining < window.limit - most_of_ours:
             self._left = facts.remaining - window.in_flight
             self._left_until = now + facts.reset_after
         else:

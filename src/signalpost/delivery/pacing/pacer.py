@@ -18,11 +18,12 @@ _REFUSALS = frozenset({401, 403, 429})
 class Slot:
     """A request that a pacer has let begin, until it is ended or given back."""
 
-    __slots__ = ("began", "is_probe")
+    __slots__ = ("began", "is_probe", "mark")
 
-    def __init__(self, is_probe: bool, began: float) -> None:  # noqa: FBT001  # made by the pacer alone
+    def __init__(self, is_probe: bool, began: float, mark: int) -> None:  # noqa: FBT001  # made by the pacer alone
         self.is_probe = is_probe
         self.began = began
+        self.mark = mark
 
 
 class PaceMemory(NamedTuple):
@@ -90,7 +91,7 @@ class Pacer:
         """A request begins: its slot is filled until `end` or `give_back`."""
         for window in self._windows:
             window.begin(now)
-        slot = Slot(is_probe, now)
+        slot = Slot(is_probe, now, self._bucket.mark(now))
         self._slots.add(slot)
         self.host.begin(slot)
         return slot
@@ -173,8 +174,10 @@ class Pacer:
                 shared.window.take_over(own.window, in_flight=len(self._slots))
                 self._bucket = shared
                 self._windows = self._all_windows()
+                for each in (slot, *self._slots):
+                    each.mark = shared.mark(now)  # as if they began now, where others' requests are counted with ours
             self._scope = facts.scope
-        self._bucket.learn(facts, now)
+        self._bucket.learn(facts, now, slot.mark)
 
 
 def _is_refusal(outcome: Answered | Answer) -> bool:

@@ -16,9 +16,10 @@ def ready_at(bucket: Bucket, now: float) -> float:
 
 def answered(bucket: Bucket, at: float, facts: RateFacts | None = None) -> Bucket:
     bucket.begin(at)
+    mark = bucket.mark(at)
     bucket.end(at)
     if facts is not None:
-        bucket.learn(facts, at)
+        bucket.learn(facts, at, mark)
     return bucket
 
 
@@ -108,14 +109,44 @@ def test_an_answer_that_leaves_as_much_as_we_do_ends_the_respect_for_others() ->
 
 def test_an_answer_that_comes_out_of_turn_does_no_harm() -> None:
     bucket = Bucket(Rate(5, 2.0))
+    marks = []
     for _ in range(3):
         bucket.begin(0.0)
-    for remaining in (2, 4, 3):
+        marks.append(bucket.mark(0.0))
+    for remaining, mark in zip((2, 4, 3), marks, strict=True):
         bucket.end(0.1)
-        bucket.learn(facts(5, remaining, 2.0), 0.1)
+        bucket.learn(facts(5, remaining, 2.0), 0.1, mark)
     assert ready_at(bucket, 0.1) == 0.1
     answered(answered(bucket, 0.1), 0.1)
     assert ready_at(bucket, 0.1) == 2.1
+
+
+def test_a_slow_answer_counts_what_was_ours_when_it_was_asked_for() -> None:
+    """Of six requests, the last is answered when the others are forgotten: at the far end they were still counted."""
+    bucket = Bucket(Rate(6, 2.0))
+    for _ in range(5):
+        answered(bucket, 0.0)
+    bucket.begin(1.9)
+    mark = bucket.mark(1.9)
+    bucket.end(2.4)
+    bucket.learn(facts(6, 0, 2.0), 2.4, mark)
+    assert ready_at(bucket, 2.4) == 2.4
+
+
+def test_a_slow_answer_counts_what_was_begun_after_it_was_asked_for() -> None:
+    bucket = Bucket(Rate(5, 2.0))
+    bucket.begin(0.0)
+    mark = bucket.mark(0.0)
+    for _ in range(3):
+        answered(bucket, 0.1)
+    bucket.end(2.2)
+    bucket.learn(facts(5, 1, 1.9), 2.2, mark)
+    assert ready_at(bucket, 2.2) == 2.2
+    bucket.begin(2.2)
+    mark = bucket.mark(2.2)
+    bucket.end(2.2)
+    bucket.learn(facts(5, 0, 1.9), 2.2, mark)
+    assert ready_at(bucket, 2.2) == pytest.approx(4.1)
 
 
 def test_while_all_slots_are_in_flight_nobody_can_say_when() -> None:

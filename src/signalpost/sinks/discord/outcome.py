@@ -99,7 +99,7 @@ def refuse(answer: HttpAnswer, identity: str, *, route: str) -> NoReturn:
             status=status,
             code=code,
             rate=rate,
-            is_ban=code == _CLOUDFLARE_BLOCKS or _is_block(answer),
+            is_ban=is_ban(answer),
             is_shared=answer.headers.get("X-RateLimit-Scope") == "shared",
         )
     raise Rejected(told, status=status, code=code, rate=rate, is_gone=is_gone(answer))
@@ -108,6 +108,11 @@ def refuse(answer: HttpAnswer, identity: str, *, route: str) -> NoReturn:
 def is_gone(answer: HttpAnswer) -> bool:
     """Whether the webhook is deleted or its token wrong: it must not be asked again."""
     return (answer.status, answer.whole_number("code")) in _GONE
+
+
+def is_ban(answer: HttpAnswer) -> bool:
+    """Whether Cloudflare blocks this IP: then nothing that it asks of this host is answered."""
+    return answer.whole_number("code") == _CLOUDFLARE_BLOCKS or _is_block(answer)
 
 
 def sent_at(message_id: str) -> datetime | None:
@@ -119,10 +124,10 @@ def sent_at(message_id: str) -> datetime | None:
 
 def _wait(answer: HttpAnswer, code: int | None) -> tuple[float, str] | None:
     """How long who has to wait; None where waiting does not help."""
-    if answer.status != 429 and code != _CLOUDFLARE_BLOCKS and code not in _SLOWER_LIMITS and not _is_block(answer):
+    if answer.status != 429 and code not in _SLOWER_LIMITS and not is_ban(answer):
         return None
     told = [each for each in (answer.header_seconds("Retry-After"), answer.seconds("retry_after")) if each is not None]
-    if code == _CLOUDFLARE_BLOCKS or _is_block(answer):
+    if is_ban(answer):
         return max(told, default=BLOCKED_FOR), HOST
     if answer.status == 429 and _is_global(answer):
         return max(told, default=THROTTLED_FOR), HOST

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 
 from signalpost.errors import InvalidValue
-from signalpost.sinks.discord.address import WebhookAddress
+from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 from signalpost.sinks.discord.message import message
-from signalpost.sinks.discord.outcome import is_gone, receipt_of, refuse, seen
+from signalpost.sinks.discord.outcome import is_ban, is_gone, receipt_of, refuse, seen
 from signalpost.sinks.evidence import Receipt, Rejected, Unavailable
 from signalpost.sinks.port import Answer, Item
 from signalpost.sinks.wire import Connections, exchange
@@ -45,14 +45,16 @@ class DiscordWebhook:
         """Ask for the webhook itself, which shows nothing.
 
         Any answer below 500 means alive, because a server that stands in for Discord may not know the question; but a
-        429 and the webhook's end are raised as `send` raises them, and so are silence and 5xx, as Unavailable.
+        429, the webhook's end and Cloudflare's block of this IP, at Discord itself, are raised as `send` raises them,
+        and so are silence and 5xx, as Unavailable.
         """
         self._check_open()
         identity = self.address.identity
         answer = await exchange(self._connections, "GET", self.address.get_url, total_timeout=PROBE_TIMEOUT)
         if answer.status >= 500:
             raise Unavailable(f"{answer.status} to a probe", status=answer.status, code=answer.whole_number("code"))
-        if answer.status == 429 or is_gone(answer):
+        is_shut_out = self.address.host == API_HOST and is_ban(answer)
+        if answer.status == 429 or is_gone(answer) or is_shut_out:
             refuse(answer, identity, route="webhook")
         return seen(answer, identity, thread="thread_id=" in self.address.post_url.reveal())
 

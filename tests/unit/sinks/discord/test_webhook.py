@@ -178,6 +178,20 @@ async def test_a_probe_raises_what_a_send_would_about_the_webhook(
         assert getattr(found, "is_gone", False) is is_gone
 
 
+@pytest.mark.parametrize(
+    "given",
+    [answer(403, b"<h1>no</h1>", "Content-Type: text/html"), answer(403, b'{"code": 40333}', JSON)],
+    ids=["page", "40333"],
+)
+async def test_a_block_of_this_address_is_told_by_a_probe_too_where_discord_itself_was_asked(given: bytes) -> None:
+    async with before(always(given)) as (sink, _):
+        assert await probed(sink) == Answer(status=403)
+        sink.address = sink.address._replace(host="discord.com")
+        found = await probed(sink)
+        assert isinstance(found, Throttled)
+        assert (found.is_ban, found.scope) == (True, "host")
+
+
 async def test_rate_facts_of_a_probe_are_of_its_own_route() -> None:
     headers = ("X-RateLimit-Limit: 5", "X-RateLimit-Remaining: 4", "X-RateLimit-Reset-After: 1")
     async with before(always(answer(200, b"{}", JSON, *headers))) as (sink, _):

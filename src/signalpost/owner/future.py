@@ -63,18 +63,30 @@ class TicketFuture(AwaitableFuture[Ticket]):
 
         In signalpost's own thread, such as in a callback, it raises RuntimeError where there is no ticket yet.
         """
-        # No lock may be touched in a child: a thread that is not there any more may have held it.
-        if self._process != os.getpid() and self._state != "FINISHED":
+        if self._is_left_to_parent:
             why = "it was handed over before the fork: the parent process delivers it, and has its ticket"
             return Ticket(Outcome.HELD, "", why)
         if timeout != 0 and not self.done():
             not_on_our_loop("result()")
         return super().result(timeout)
 
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """None, once there is a ticket: waited for, and refused in signalpost's own thread, as `result` is."""
+        if self._is_left_to_parent:
+            return None
+        if timeout != 0 and not self.done():
+            not_on_our_loop("exception()")
+        return super().exception(timeout)
+
     def __await__(self) -> Generator[Any, None, Ticket]:
         if self._process != os.getpid():
             return self.result()
         return (yield from super().__await__())
+
+    @property
+    def _is_left_to_parent(self) -> bool:
+        # No lock may be touched in a child: a thread that is not there any more may have held it.
+        return self._process != os.getpid() and self._state != "FINISHED"
 
 
 def _called(callback: Callable[[Future[Result]], object], future: Future[Result]) -> None:

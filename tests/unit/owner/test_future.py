@@ -1,11 +1,13 @@
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from signalpost import Outcome, Ticket
 from signalpost.owner.future import AwaitableFuture, TicketFuture
+from signalpost.owner.loop_thread import LoopThread
 
 ACCEPTED = Ticket(Outcome.ACCEPTED, "1")
 
@@ -62,6 +64,35 @@ async def test_in_a_child_a_ticket_that_was_open_at_the_fork_is_held_by_the_pare
     inherited._process = -1  # as if this were another process than the one that made it
     assert inherited.result(0).outcome is Outcome.HELD
     assert await inherited == inherited.result()
+    assert inherited.exception() is None
     assert "the parent process delivers it" in (inherited.result().reason or "")
     inherited.set_result(ACCEPTED)
     assert await inherited == ACCEPTED
+
+
+@pytest.mark.parametrize("ask", [TicketFuture.result, TicketFuture.exception])
+def test_the_thread_that_would_bring_a_ticket_is_refused_at_once_and_may_ask_for_one_that_is_there(
+    ask: Callable[[TicketFuture], object],
+) -> None:
+    first, second, told = TicketFuture(), TicketFuture(), list[str]()
+
+    def call_back(done: Future[Ticket]) -> None:
+        assert isinstance(done, TicketFuture)
+        ask(done)
+        try:
+            ask(second)
+        except RuntimeError as refused:
+            told.append(str(refused))
+
+    async def bring() -> None:
+        first.set_result(ACCEPTED)
+        second.set_result(ACCEPTED)
+
+    first.add_done_callback(call_back)
+    thread = LoopThread("owner of a test")
+    thread.begin(bring).result(10)
+    thread.end(10)
+    assert told == [
+        f"{ask.__name__}() would wait for signalpost's own thread, in which this is called: do it in another thread"
+    ]
+    assert ask(second) == (ACCEPTED if ask is TicketFuture.result else None)

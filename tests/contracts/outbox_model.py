@@ -40,6 +40,8 @@ class Owed:
     reason: Any = None
     message_id: str | None = None
     history: list[Attempt] = field(default_factory=list)
+    anew: tuple[datetime, datetime] | None = None
+    """After which attempt its wait was counted anew, and from when on."""
 
     @property
     def id(self) -> DeliveryId:
@@ -197,10 +199,14 @@ class OutboxModel:
     def shortenwaits(self, command: c.ShortenWaits) -> list[Delivery]:
         changed = []
         for owed in sorted(self.owed, key=lambda owed: owed.id):
-            if owed.state == "pending" and owed.not_before and owed.not_before > command.now and owed.history:
+            is_beyond = owed.state == "pending" and owed.not_before and owed.not_before > command.now
+            anew, owed.anew = owed.anew, None
+            if is_beyond and owed.history:
                 ended = owed.history[-1].ended_at
-                if ended > command.now:
-                    owed.not_before += command.now - ended
+                since = anew[1] if anew and anew[0] == ended else ended
+                owed.anew = ended, min(since, command.now)
+                if since > command.now:
+                    owed.not_before += command.now - since
                     changed.append(owed.shown())
         return changed
 

@@ -148,7 +148,8 @@ class Expire(Command[list[Delivery]], frozen=True):
 class ShortenWaits(Command[list[Delivery]], frozen=True):
     """Let no pending delivery wait from now on for longer than it was to wait after its last attempt.
 
-    That is so where the clock was put back. Answer: those that wait for less now.
+    That is so where the clock was put back, and as often as it was: to ask again changes nothing. Answer: those that
+    wait for less now.
     """
 
     now: datetime

@@ -35,7 +35,8 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.lanes import Row, Waiting, choose
 from signalpost.delivery.outbox.tables import Key, Tables
-from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled, shortened
+from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled
+from signalpost.delivery.outbox.waits import shortened
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome
@@ -195,9 +196,7 @@ def _expire(tables: Tables, command: Expire) -> list[Delivery]:
 
 
 def _shorten_waits(tables: Tables, command: ShortenWaits) -> list[Delivery]:
-    waiting = ((row, tables.attempts(row.delivery.id)) for row in tables.waiting_beyond(command.now))
-    changes = (shortened(row, attempts[-1], command.now) for row, attempts in waiting if attempts)
-    rows = sorted((row for row in changes if row is not None), key=lambda row: row.delivery.id)
+    rows = shortened(tables, command.now)
     tables.move(rows, was=_PENDING)
     return [row.delivery for row in rows]
 

@@ -1,10 +1,8 @@
 """How one delivery becomes another: settled, passed on to a fallback, or revived. Pure."""
 
-from datetime import datetime
-
 from signalpost.delivery.outbox.commands import NewDelivery, Revive, Settlement
 from signalpost.delivery.outbox.lanes import Row
-from signalpost.domain.delivery import NEXT_STATES, Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.delivery import NEXT_STATES, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 
 REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
@@ -45,14 +43,6 @@ def settled(row: Row, verdict: Settlement) -> Row | None:
         old.message_id if verdict.message is None else verdict.message.message_id,
     )
     return Row(row.number, row.event, new)
-
-
-def shortened(row: Row, last: Attempt, now: datetime) -> Row | None:
-    """The pending row with its wait counted from now; None where the clock was not put back since its last attempt."""
-    old = row.delivery
-    if old.not_before is None or last.ended_at <= now:
-        return None
-    return row._replace(delivery=old._replace(not_before=now + (old.not_before - last.ended_at)))
 
 
 def passed_on(row: Row, fallback: NewDelivery) -> Row:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
+from math import inf
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -140,12 +141,13 @@ class Dispatcher:
         """Wait until nothing can be delivered now, and return the deliveries that are still open, at most 1,000.
 
         Waits for `timeout` seconds at most, None for as long as it takes.
-        What waits for a `not_before`, or for a destination whose breaker is open, cannot be delivered now; what waits
-        for its turn within a limit can. Raises StoreFailed.
+        What waits for a `not_before`, or for a destination whose breaker is open or whose webhook is gone, cannot be
+        delivered now. What waits for its turn within a limit, or because the far end asked to be left alone, can where
+        that ends within the timeout: what does not is not waited for. Raises StoreFailed.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._come_to_rest()
+            async with asyncio.timeout(timeout) as within:
+                await self._come_to_rest(within.when() or inf)
         return await self._open()
 
     async def stop(self, timeout: float) -> tuple[Delivery, ...]:
@@ -233,30 +235,35 @@ class Dispatcher:
         is_once = parcel.notification.kind in self._at_most_once
         return decide(parcel.delivery, Ending.LAPSED, now, self._jitter(), at_most_once=is_once)
 
-    async def _come_to_rest(self) -> None:
+    async def _come_to_rest(self, until: float) -> None:
         while True:
             self._rest.clear()
-            restless = [name for name, lane in self._lanes.items() if not lane.is_at_rest]
-            if not self._is_busy() and not await self._any_due(restless) and not self._is_busy():
+            restless = [name for name, each in self._lanes.items() if not each.is_at_rest and _opens(each, until)]
+            if not self._is_busy() and not await self._any_due(restless, until) and not self._is_busy():
                 return  # a lane may have leased while the store was asked
             await self._rest.wait()
 
     def _is_busy(self) -> bool:
         return any(lane.is_busy for lane in self._lanes.values())
 
-    async def _any_due(self, destinations: Iterable[str]) -> bool:
-        """Whether the store holds what could be sent now, which a lane learns only when its pace lets it lease."""
+    async def _any_due(self, destinations: Iterable[str], until: float) -> bool:
+        """Whether the store holds what could be sent by then, which a lane learns only when its pace lets it lease."""
         counts = await self._outbox.do(Stats()) if destinations else {}
         for name in destinations:
             waiting = counts.get((name, DeliveryState.PENDING), 0)
-            if waiting > _FEW or (waiting and await self._is_due(name)):
+            most = _FEW if _opens(self._lanes[name], until, NotificationPriority.LOW) else MOST_OPEN_SHOWN
+            if waiting > most or (waiting and await self._is_due(name, most, until)):
                 return True
         return False
 
-    async def _is_due(self, destination: str) -> bool:
-        waiting = await self._outbox.do(Find(destination=destination, states=_PENDING, limit=_FEW))
+    async def _is_due(self, destination: str, most: int, until: float) -> bool:
+        lane = self._lanes[destination]
+        waiting = await self._outbox.do(Find(destination=destination, states=_PENDING, limit=most))
         first = {each.delivery.sequence: each.delivery for each in waiting}  # the oldest of each, which comes last
-        return any(each.not_before is None or each.not_before <= clock.now() for each in first.values())
+        return any(
+            (each.not_before is None or each.not_before <= clock.now()) and _opens(lane, until, each.priority)
+            for each in first.values()
+        )
 
     async def _open(self) -> tuple[Delivery, ...]:
         return tuple(
@@ -316,6 +323,12 @@ class Dispatcher:
             await self._nearer.wait()
         finally:
             timer.cancel()
+
+
+def _opens(lane: Lane, until: float, priority: NotificationPriority = NotificationPriority.URGENT) -> bool:
+    """Whether a message of this priority may begin by then, or as soon as a request has ended, which is soon."""
+    at = lane.far_end.ready_at(asyncio.get_running_loop().time(), priority)
+    return at <= until or at == inf
 
 
 def _pairs(parcels: Iterable[Parcel], settled: Iterable[Delivery]) -> Iterable[tuple[Parcel, Delivery]]:

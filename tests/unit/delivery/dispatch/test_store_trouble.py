@@ -143,7 +143,7 @@ async def test_drain_says_so_too_while_a_lane_waits_for_its_pace() -> None:
         await wait(1)
         world.outbox.faults[Stats] = 1
         with pytest.raises(StoreFailed):
-            await world.dispatcher.drain(5.0)
+            await world.dispatcher.drain(70.0)
 
 
 @virtual

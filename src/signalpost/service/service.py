@@ -178,9 +178,10 @@ class AsyncNotificationService:
     async def drain(self, timeout: float | None = None) -> list[Delivery]:
         """Wait until nothing can be delivered now, for at most `timeout` seconds, and return what is still open.
 
-        What waits for a retry's time, for a breaker that is open or a webhook that is gone, or for a ban or a limit that
-        lasts for longer than the timeout, cannot be delivered now. A producer waits until what it put itself has ended,
-        by the hand of the process that delivers. None waits without bound. Raises InvalidValue for what is no number of seconds.
+        What waits for a retry's time, for a breaker that is open or a webhook that is gone, or for a ban or a limit
+        that lasts for longer than the timeout, cannot be delivered now. A producer waits until what it put itself has
+        ended, by the hand of the process that delivers. None waits without bound. Raises InvalidValue for what is no
+        number of seconds.
         """
         within = None if timeout is None else seconds(timeout)
         running = self._here

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Environment
-from tests.acceptance.serving import run, shown
+from tests.acceptance.serving import run, serving, shown
 
 SIGNAL = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "1.1634")
 
@@ -143,6 +143,23 @@ def test_a_webhook_that_was_gone_works_again_after_the_page_was_followed(
     assert run(environment, "destinations", "test", "signals-free").returncode == 0
     assert run(environment, "destinations", "enable", "signals-free").returncode == 0
     assert run(environment, "publish", "signal", *SIGNAL, "--id", "found").returncode == 0
+
+
+def test_a_webhook_that_is_enabled_beside_a_service_is_sent_to_by_it_and_its_health_says_so(
+    sandbox: str, environment: Environment
+) -> None:
+    fault = json.dumps({"webhook": "signals-free", "status": 404, "method": "POST"}).encode()
+    request = urllib.request.Request(f"{sandbox}/_faults", fault, {"Content-Type": "application/json"})
+    urllib.request.urlopen(request).close()
+    with serving(environment) as served:
+        assert run(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
+        assert "signals-free is disabled" in str(served.get("/health"))
+        assert run(environment, "publish", "signal", *SIGNAL, "--id", "waits", "--no-wait").returncode == 0
+        assert run(environment, "destinations", "enable", "signals-free").returncode == 0
+        while "disabled" in str(served.get("/health")):
+            pass
+        assert run(environment, "publish", "signal", *SIGNAL, "--id", "next").returncode == 0
+        assert "It was delivered" in run(environment, "deliveries", "why", "waits").stdout
 
 
 def test_what_cannot_be_written_down_is_exit_code_3(environment: Environment, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def disabled_for(path: Path, config: DestinationConfig) -> str | None:
 
 
 def enable(path: Path, config: DestinationConfig) -> None:
-    """Forget that a destination's webhook is gone for good; a service learns of it at its next start."""
+    """Forget that a destination's webhook is gone for good; a service that runs hears of it within seconds."""
     core = SqliteCore(path, owns=False)
     try:
         core.apply([SaveFacts(_place(config), gone_fact(None))])

@@ -121,7 +121,7 @@ def test(
 def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Say that the webhook of destination NAME is there again, after it was gone for good.
 
-    A service that runs sends there after its next start, also what waited meanwhile. Another webhook needs no word.
+    A service that runs sends there again within seconds, also what waited meanwhile. Another webhook needs no word.
     """
     from signalpost.cli.destination_rows import disabled_for
     from signalpost.cli.destination_rows import enable as enable_again
@@ -138,7 +138,7 @@ def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool
     elif reason is None:
         click.echo(f"{name} is not disabled")
     else:
-        click.echo(f"{name} was disabled ({reason}); a service sends there again from its next start on")
+        click.echo(f"{name} was disabled ({reason}); a service that runs sends there again within seconds")
 
 
 def _chosen(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig]":

@@ -67,6 +67,12 @@ class DestinationGone(NamedTuple):
     """Since when it is known, which may be before this start."""
 
 
+class DestinationEnabled(NamedTuple):
+    """A destination whose webhook was gone is sent to again, because a person said so."""
+
+    destination: str
+
+
 class DestinationSeen(NamedTuple):
     """An answer told where a destination shows, or why it can show nothing."""
 
@@ -116,6 +122,7 @@ Event = (
     | Settled
     | BreakerMoved
     | DestinationGone
+    | DestinationEnabled
     | DestinationSeen
     | HostBanned
     | StoreMoved

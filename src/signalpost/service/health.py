@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from signalpost import clock
-from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen, Event, HostBanned, StoreMoved
+from signalpost.domain.events import (
+    BreakerMoved,
+    DestinationEnabled,
+    DestinationGone,
+    DestinationSeen,
+    Event,
+    HostBanned,
+    SendEnded,
+    StoreMoved,
+)
 from signalpost.domain.instant import iso
 from signalpost.domain.words import Word
 
@@ -43,6 +52,7 @@ class Trouble:
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
+        self._seen: dict[str, str] = {}
         self._breakers: dict[str, str] = {}
         self.more_of_breaker: Callable[[str], str] = lambda _: ""
         """Since when a destination's breaker is open, and when it asks again: what no event tells in time."""
@@ -57,8 +67,12 @@ class Trouble:
                 self._reasons[STORE] = f"the store is unwell: {reason}"
             case DestinationGone(destination, reason):
                 self._reasons[destination] = f"{destination} is disabled: its webhook is gone for good: {reason}"
+            case DestinationEnabled(destination):
+                self._reasons.pop(destination, None)
             case DestinationSeen(destination, trouble=str() as trouble):
-                self._reasons[destination] = f"{destination}: {trouble}"
+                self._seen[destination] = f"{destination}: {trouble}"
+            case DestinationSeen(destination) | SendEnded(destination, "delivered"):
+                self._seen.pop(destination, None)  # it takes messages after all
             case HostBanned(host, reason, until):
                 second = iso(until.replace(microsecond=0))
                 self._bans[host] = until, f"{host} shuts this address out until {second}: {reason}"
@@ -79,4 +93,9 @@ class Trouble:
         """Each trouble in words, the oldest first."""
         now = clock.now()
         breakers = (f"the breaker of {d} is {state}{self.more_of_breaker(d)}" for d, state in self._breakers.items())
-        return (*self._reasons.values(), *breakers, *(told for until, told in self._bans.values() if now < until))
+        return (
+            *self._reasons.values(),
+            *self._seen.values(),
+            *breakers,
+            *(told for until, told in self._bans.values() if now < until),
+        )

@@ -37,7 +37,7 @@ from signalpost.service.own_puts import OwnPuts
 from signalpost.telemetry.log import logger
 from signalpost.telemetry.metrics import Metrics
 
-_COUNT_EVERY = 1.0
+_LOOK_AFTER = 1.0
 _TRY_AGAIN_AFTER = 1.0
 _NOBODY_DELIVERS = "no process delivers what is put here: start one that has webhooks, such as `signalpost serve`"
 
@@ -65,7 +65,8 @@ class Running:
         self._ringer = Ringer(config.home)
         self._delivering: Delivering | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._counting: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._has_news = False
         self._followed = ""
         _alive.add(self)
 
@@ -133,15 +134,15 @@ class Running:
             rest.push_async_callback(self.outbox.close)
             rest.callback(self._ringer.close)
             rest.push_async_callback(self._alerts.close)
-            rest.push_async_callback(self._stop_counting)
+            rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(self._end_delivering, timeout, left)
-            rest.push_async_callback(self._stop_counting)
+            rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(_cancelled, self._watching)
             _tell_of_lost(await self.intake.close())
         return left
 
-    async def _stop_counting(self) -> None:
-        await _cancelled(self._counting)
+    async def _stop_looking(self) -> None:
+        await _cancelled(self._looking)
 
     async def _end_delivering(self, timeout: float, left: list[Delivery]) -> None:
         if self._delivering is not None:
@@ -167,14 +168,23 @@ class Running:
         self._metrics.found_open(sum(each.deliveries for each in arrivals))
         if self._delivering is not None:
             self._delivering.welcome(arrivals)
-        if self._counting is None or self._counting.done():
-            self._counting = asyncio.get_running_loop().create_task(self._count_later(), name="signalpost count")
+        self._has_news = True
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().create_task(self._look_later(), name="signalpost look at news")
 
-    async def _count_later(self) -> None:
-        """Count soon, for all that is heard until then: a revived or cancelled delivery tells nobody of itself."""
-        await asyncio.sleep(_COUNT_EVERY)
-        with suppress(StoreFailed, StoreClosed):
-            await self._count()
+    async def _look_later(self) -> None:
+        """Look soon, for all that is heard until then: what is revived, cancelled or enabled tells nobody of itself."""
+        while self._has_news:
+            await asyncio.sleep(_LOOK_AFTER)
+            self._has_news = False
+            try:
+                await self._count()
+                if self.dispatcher is not None:
+                    await self.dispatcher.look_for_enabled()
+            except StoreFailed:
+                self._has_news = True
+            except StoreClosed:
+                return
 
     async def _count(self) -> None:
         counts = await self.outbox.do(Stats(only_open=True))

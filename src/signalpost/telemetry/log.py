@@ -6,6 +6,7 @@ from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import (
     BreakerMoved,
     ClockStepped,
+    DestinationEnabled,
     DestinationGone,
     DestinationSeen,
     Event,
@@ -41,7 +42,7 @@ def log(event: Event) -> None:
             logger.debug("sending %d to %s", len(deliveries), destination)
         case SendEnded(destination, outcome, detail, seconds):
             logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
-        case BreakerMoved() | DestinationGone() | DestinationSeen() | HostBanned():
+        case BreakerMoved() | DestinationGone() | DestinationEnabled() | DestinationSeen() | HostBanned():
             _log_far_end(event)
         case ClockStepped(seconds):
             logger.warning("the clock was set by %+.1f s: what waits for a time of day is looked at anew", seconds)
@@ -53,12 +54,14 @@ def log(event: Event) -> None:
             logger.log(level, "the store is %s%s", state, _because(event.reason))
 
 
-def _log_far_end(event: BreakerMoved | DestinationGone | DestinationSeen | HostBanned) -> None:
+def _log_far_end(event: BreakerMoved | DestinationGone | DestinationEnabled | DestinationSeen | HostBanned) -> None:
     match event:
         case BreakerMoved(destination, state):
             logger.warning("the breaker of %s is %s", destination, state)
         case DestinationGone(destination, reason):
             logger.error("%s is disabled, because its webhook is gone for good: %s", destination, reason)
+        case DestinationEnabled(destination):
+            logger.warning("%s is enabled: what waits for it is sent again", destination)
         case DestinationSeen(destination, channel, guild, others, trouble):
             of = "" if guild is None else f" of guild {guild}"
             logger.info("%s shows in channel %s%s", destination, channel, of)

@@ -4,7 +4,16 @@ from collections import Counter
 from collections.abc import Mapping
 
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.events import BreakerMoved, ClockStepped, Event, SendEnded, Settled, Taken
+from signalpost.domain.events import (
+    BreakerMoved,
+    ClockStepped,
+    DestinationEnabled,
+    DestinationGone,
+    Event,
+    SendEnded,
+    Settled,
+    Taken,
+)
 from signalpost.domain.ticket import Outcome
 
 _FAILED = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.UNCONFIRMED)
@@ -23,6 +32,7 @@ class Metrics:
         self._open = 0
         self._breaker_trips = 0
         self._breakers_open: set[str] = set()
+        self._disabled: set[str] = set()
         self._clock_steps = 0
 
     def __call__(self, event: Event) -> None:
@@ -42,6 +52,10 @@ class Metrics:
             case BreakerMoved(destination, state, was):
                 self._breakers_open.add(destination)
                 self._breaker_trips += (state, was) == ("open", "closed")
+            case DestinationGone(destination):
+                self._disabled.add(destination)
+            case DestinationEnabled(destination):
+                self._disabled.discard(destination)
             case ClockStepped():
                 self._clock_steps += 1
             case _:
@@ -64,6 +78,7 @@ class Metrics:
             "queue_depth": self._open,
             "circuit_breaker_trips": self._breaker_trips,
             "circuit_breakers_open": len(self._breakers_open),
+            "destinations_disabled": len(self._disabled),
             "clock_steps": self._clock_steps,
             "attempts_ambiguous": sum(self._attempts[outcome] for outcome in _AMBIGUOUS),
             **{f"tickets_{outcome}": self._tickets[outcome] for outcome in Outcome},

@@ -219,8 +219,8 @@ def test_one_that_was_gone_is_enabled_and_once_is_enough(folder: Folder) -> None
     folder.disable(NOWHERE, GONE)
     enabled = folder.run("destinations", "enable", "alerts-general", **GENERAL)
     assert enabled.stdout == (
-        "alerts-general was disabled (404, code 10015, Unknown Webhook); a service sends there again from its next "
-        "start on\n"
+        "alerts-general was disabled (404, code 10015, Unknown Webhook); a service that runs sends there again "
+        "within seconds\n"
     )
     assert (
         folder.run("destinations", "enable", "alerts-general", **GENERAL).stdout == "alerts-general is not disabled\n"

@@ -3,16 +3,31 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
 from signalpost import Alert, AsyncNotificationService, HealthStatus, Outcome, clock
-from signalpost.domain.events import DestinationGone, DestinationSeen, Event, HostBanned, Taken
+from signalpost.cli.destination_rows import enable
+from signalpost.config import STORE_FILE
+from signalpost.delivery.outbox.commands import LoadFacts
+from signalpost.domain.events import (
+    DestinationEnabled,
+    DestinationGone,
+    DestinationSeen,
+    Event,
+    HostBanned,
+    SendEnded,
+    Taken,
+)
+from signalpost.errors import StoreFailed
 from signalpost.sandbox.rules.exchange import HttpAnswer
-from signalpost.sandbox.rules.faults import Fault
+from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
+from signalpost.service import running
+from signalpost.service.running import Running
 from tests.unit.service.conftest import ConfigFor, shown, signal
 
 BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
@@ -124,6 +139,69 @@ async def test_another_webhook_works_at_the_next_start_and_what_waited_follows(
     assert len(shown(sandbox, "signals-free")) == 1
 
 
+@pytest.mark.parametrize("by_command", [True, False])
+async def test_what_a_person_enables_while_it_runs_is_sent_to_and_health_and_metrics_say_so(
+    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, *, by_command: bool
+) -> None:
+    monkeypatch.setattr(running, "_LOOK_AFTER", 0.01)
+    config, ear = config_for("signals-free"), Ear()
+    sandbox.discord.faults.plan(Fault(answer=usual_answer(404), method="POST"))
+    async with AsyncNotificationService(config, listeners=[ear]) as service:
+        await service.queue_notification(signal(signal_id="finds out"))
+        await ear.until(gone)
+        waits = await service.queue_notification(signal(signal_id="waits"))
+        await service.drain(timeout=30)
+        assert (service.health().status, service.get_metrics()["destinations_disabled"]) == (HealthStatus.DEGRADED, 1)
+        started = service._running
+        assert started is not None
+        assert started.dispatcher is not None
+        if by_command:
+            await until_kept(started)
+            await asyncio.to_thread(enable, config.home / STORE_FILE, config.destinations[0])
+        else:
+            await started.dispatcher.enable("signals-free")
+        await ear.until(lambda event: event == DestinationEnabled("signals-free"))
+        await service.drain(timeout=30)
+        assert [each.state for each in await service.deliveries(waits.id)] == ["delivered"]
+        assert (service.health().status, service.get_metrics()["destinations_disabled"]) == (HealthStatus.HEALTHY, 0)
+        await started.dispatcher.enable("signals-free")
+        assert sum(isinstance(event, DestinationEnabled) for event in ear.heard) == 1, "it was none the second time"
+    async with AsyncNotificationService(config) as service:
+        assert service.is_healthy()
+
+
+async def test_a_store_that_cannot_be_looked_into_at_once_is_looked_into_later(
+    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_LOOK_AFTER", 0.01)
+    config, ear, refused = config_for("signals-free"), Ear(), asyncio.Event()
+    sandbox.discord.guild.delete("signals-free")
+    async with AsyncNotificationService(config, listeners=[ear]) as service:
+        await ear.until(gone)
+        started = service._running
+        assert started is not None
+        await until_kept(started)
+        do = started.outbox.do
+
+        async def do_once_in_vain(command: Any) -> Any:
+            if isinstance(command, LoadFacts) and not refused.is_set():
+                refused.set()
+                raise StoreFailed("the disk is full")
+            return await do(command)
+
+        monkeypatch.setattr(started.outbox, "do", do_once_in_vain)
+        await asyncio.to_thread(enable, config.home / STORE_FILE, config.destinations[0])
+        await ear.until(lambda event: isinstance(event, DestinationEnabled))
+        assert refused.is_set()
+
+
+async def until_kept(started: Running) -> None:
+    """Wait until the store knows that the webhook of signals-free is gone."""
+    assert started.dispatcher is not None
+    while not started.dispatcher.lanes["signals-free"].far_end.standing.is_kept:
+        await asyncio.sleep(0)
+
+
 async def test_an_address_that_is_shut_out_sends_nothing_not_even_after_a_restart_and_says_so(
     sandbox: Sandbox, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -159,6 +237,13 @@ async def test_a_webhook_that_takes_no_messages_is_told_by_health(config_for: Co
         assert service.is_healthy()
         service._emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
         assert service.health() == (HealthStatus.DEGRADED, ("signals-free: it takes no messages",))
+        service._emit(SendEnded("signals-free", "rejected", "no such channel", 0.1))
+        assert not service.is_healthy()
+        service._emit(SendEnded("signals-free", "delivered", "", 0.1))
+        assert service.is_healthy(), "it takes them after all"
+        service._emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
+        service._emit(DestinationSeen("signals-free", "78"))
+        assert service.is_healthy(), "another channel"
 
 
 async def test_a_ban_that_is_over_is_no_trouble_any_more(config_for: ConfigFor) -> None:

@@ -7,6 +7,7 @@ from signalpost import Delivery, DeliveryState, Outcome, Ticket
 from signalpost.domain.events import (
     BreakerMoved,
     ClockStepped,
+    DestinationEnabled,
     DestinationGone,
     DestinationSeen,
     Event,
@@ -73,6 +74,7 @@ def test_what_intake_answered_is_told_and_refusals_warn(
             "discord.com shuts this address out, and is sent nothing until 2026-03-02T09:30:00Z: 403",
         ),
         (DestinationGone("d", "10015"), "ERROR", "d is disabled, because its webhook is gone for good: 10015"),
+        (DestinationEnabled("d"), "WARNING", "d is enabled: what waits for it is sent again"),
         (StoreMoved(False, "disk full"), "ERROR", "the store is unwell: disk full"),
         (StoreMoved(True), "WARNING", "the store is well again"),
     ],

@@ -1,5 +1,14 @@
 from signalpost import Delivery, DeliveryState, Outcome, Ticket
-from signalpost.domain.events import BreakerMoved, ClockStepped, SendBegan, SendEnded, Settled, Taken
+from signalpost.domain.events import (
+    BreakerMoved,
+    ClockStepped,
+    DestinationEnabled,
+    DestinationGone,
+    SendBegan,
+    SendEnded,
+    Settled,
+    Taken,
+)
 from signalpost.domain.notification import Notification
 from signalpost.telemetry.metrics import Metrics
 
@@ -66,3 +75,13 @@ def test_each_step_of_the_clock_is_counted() -> None:
     metrics(ClockStepped(-3600.0))
     metrics(ClockStepped(3600.0))
     assert metrics.snapshot()["clock_steps"] == 2
+
+
+def test_a_destination_is_disabled_until_it_is_enabled() -> None:
+    metrics = Metrics()
+    for event in (DestinationGone("a", "10015"), DestinationGone("a", "10015"), DestinationGone("b", "10015")):
+        metrics(event)
+    assert metrics.snapshot()["destinations_disabled"] == 2
+    for event in (DestinationEnabled("a"), DestinationEnabled("never disabled")):
+        metrics(event)
+    assert metrics.snapshot()["destinations_disabled"] == 1

@@ -27,7 +27,7 @@ from signalpost.delivery.pacing.host import Host
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
 from signalpost.delivery.pacing.pacer import Pacer
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
-from signalpost.domain.events import Event, HostBanned, Listener, SendEnded, Settled
+from signalpost.domain.events import DestinationEnabled, Event, HostBanned, Listener, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
@@ -176,7 +176,25 @@ class Dispatcher:
 
     async def enable(self, destination: str) -> None:
         """Send to a destination again that was gone for good. Raises StoreFailed, and KeyError for one not known."""
-        await self._lanes[destination].far_end.enable()
+        far_end = self._lanes[destination].far_end
+        was_gone = far_end.gone_for is not None
+        await far_end.enable()
+        if was_gone:
+            self._tell_enabled(far_end.standing)
+
+    async def look_for_enabled(self) -> None:
+        """Find out whether a person has enabled a destination by another process. Raises StoreFailed."""
+        for standing in self._standings.values():
+            if standing.gone is not None and standing.is_kept:
+                known = await self._outbox.do(LoadFacts(standing.place))
+                if lane_memory.gone(known) is None:
+                    standing.enable()
+                    self._tell_enabled(standing)
+
+    def _tell_enabled(self, standing: Standing) -> None:
+        for name, lane in self._lanes.items():
+            if lane.far_end.standing is standing:
+                self._emit(DestinationEnabled(name))
 
     async def _recall(self, lapsed: Mapping[str, int]) -> None:
         """Take up what earlier processes kept: nothing, where not all of it can be read. Raises StoreFailed."""

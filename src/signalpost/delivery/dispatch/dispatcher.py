@@ -205,10 +205,17 @@ class Dispatcher:
             if (ban := lane_memory.ban(banned[name], utc)) is not None:
                 host.hold(ban, now)
                 host.is_kept = True
-                self._emit(HostBanned(name, ban.reason, utc + timedelta(seconds=ban.held_for), is_news=False))
+        self._tell_bans()
         for name, lane in self._lanes.items():
             lane.far_end.recall(kept[name], lapsed[name], now)
         self._has_recalled = True
+
+    def _tell_bans(self) -> None:
+        """Tell how long each known ban lasts, by the clock as it is now."""
+        for name, host in self._hosts.items():
+            if (ban := host.ban(asyncio.get_running_loop().time())) is not None:
+                until = clock.now() + timedelta(seconds=ban.held_for)
+                self._emit(HostBanned(name, ban.reason, until, is_news=False))
 
     def _lane(self, name: str, settings: LaneSettings) -> Lane:
         place = name if settings.webhook is None else place_of_webhook(settings.webhook)
@@ -304,7 +311,9 @@ class Dispatcher:
             if is_tick := loop.time() >= tick_at:
                 tick_at = loop.time() + _SWEEP_EVERY
             try:
-                if await self._clock.look() or is_tick:
+                if is_set := await self._clock.look():
+                    self._tell_bans()
+                if is_set or is_tick:
                     for lane in self._lanes.values():
                         lane.look_again()
                 if is_tick or self._forget_past():

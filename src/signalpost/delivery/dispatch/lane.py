@@ -36,6 +36,9 @@ from signalpost.sinks.port import Sink
 
 _log = logging.getLogger("signalpost")
 
+_TO_CHOOSE_FROM = 20
+"""How many deliveries are looked at for the one that goes on trial."""
+
 
 class Tools(NamedTuple):
     """What a lane works with."""
@@ -267,7 +270,7 @@ class Lane:
     async def _lease(self, level: NotificationPriority) -> Sequence[Parcel]:
         is_on_trial = self.far_end.is_on_trial
         version, in_flight = self._prospects.version, dict(self._in_flight)
-        limit = 2 if is_on_trial else self._most_items
+        limit = _TO_CHOOSE_FROM if is_on_trial else self._most_items
         doubt, is_express = self.far_end.doubt, level is not NORMAL
         lease = Lease(self.destination, clock.now(), limit, express=is_express, sure_only=not doubt.has_answered)
         leased = await self._tools.outbox.do(lease)
@@ -287,12 +290,15 @@ class Lane:
         return chosen
 
     def _chosen(self, parcels: Sequence[Parcel], level: NotificationPriority, *, is_on_trial: bool) -> Sequence[Parcel]:
-        """What to send of what was leased: only URGENT into an urgent slot, and on trial another than failed last."""
+        """What to send of what was leased: only URGENT into an urgent slot, and on trial what was tried least.
+
+        Of those not what failed last: some messages the far end cannot bear, and they must not take turns on trial.
+        """
         if level is URGENT:
             parcels = [parcel for parcel in parcels if parcel.delivery.priority is URGENT]
         if is_on_trial:
-            others = [parcel for parcel in parcels if parcel.delivery.id != self.far_end.failed_last]
-            return (others or parcels)[:1]
+            last = self.far_end.failed_last
+            return sorted(parcels, key=lambda each: (each.delivery.attempts, each.delivery.id == last))[:1]
         return parcels
 
     async def _send(self, sender: Sender, request: Request, parcels: Sequence[Parcel]) -> Tried:

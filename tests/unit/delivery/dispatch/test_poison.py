@@ -87,6 +87,22 @@ async def test_several_at_the_head_of_the_lane_hold_up_nobody_either() -> None:
 
 
 @virtual
+async def test_enough_of_them_to_open_the_breaker_do_not_take_turns_on_trial() -> None:
+    sink = Picky(latency=0.1)
+    async with World(sink, jitter=lambda: 0.5) as world:
+        for number in range(10):
+            await world.put(f"poison {number}", URGENT)
+        await wait(20)
+        for number in range(20):
+            await world.put(f"n{number}")
+        await wait(15)
+        assert world.heard(BreakerMoved)[0] == BreakerMoved(HERE, "open")
+        assert len(sink.shown) == 20
+        await wait(1200)
+        assert {await world.state(f"poison {number}") for number in range(10)} == {"dead"}
+
+
+@virtual
 async def test_after_an_outage_it_keeps_no_breaker_half_open() -> None:
     sink = Picky([DOWN] * 5, latency=0.1)
     async with World(sink, jitter=lambda: 0.5) as world:

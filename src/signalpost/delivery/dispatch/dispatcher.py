@@ -204,16 +204,17 @@ class Dispatcher:
         for name, host in self._hosts.items():
             if (ban := lane_memory.ban(banned[name], utc)) is not None:
                 host.hold(ban, now)
-                host.is_kept = True
+                host.is_kept, host.is_news = True, False
         self._tell_bans()
         for name, lane in self._lanes.items():
             lane.far_end.recall(kept[name], lapsed[name], now)
         self._has_recalled = True
 
     def _tell_bans(self) -> None:
-        """Tell how long each known ban lasts, by the clock as it is now."""
+        """Tell again until when each ban that was told lasts, by the clock as it is now."""
+        now = asyncio.get_running_loop().time()
         for name, host in self._hosts.items():
-            if (ban := host.ban(asyncio.get_running_loop().time())) is not None:
+            if not host.is_news and (ban := host.ban(now)) is not None:
                 until = clock.now() + timedelta(seconds=ban.held_for)
                 self._emit(HostBanned(name, ban.reason, until, is_news=False))
 

@@ -29,6 +29,7 @@ _as_usual = _meets_all(conduct.well)
 _SCENES = {
     "five in two seconds, at once": partial(pace, bucket=lambda: FixedBucket(5, 2.0)),
     "five in two seconds, sliding": partial(pace, bucket=lambda: SlidingBucket(5, 2.0)),
+    "five in two seconds, untold": partial(pace, bucket=lambda: SlidingBucket(5, 2.0), number=25, tells_limits=False),
     "503": partial(outage, leave=_meets_all(conduct.away), come_back=_as_usual, question=200),
     "503 to messages alone": partial(
         outage, leave=_meets_all(conduct.takes_no_messages), come_back=_as_usual, question=404

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Self
 
-from tests.foreign.bucket import Bucket, FixedBucket
+from tests.foreign.bucket import Bucket, FixedBucket, Standing
 from tests.foreign.conduct import Conduct, Manner, well
 from tests.foreign.http_talk import Answer, Request, in_json, next_request
 
@@ -35,8 +35,13 @@ def five_in_two_seconds() -> Bucket:
 class FarEnd:
     """One server on one port, from `with` to its end. Its webhooks are made by asking for their URLs."""
 
-    def __init__(self, bucket: Callable[[], Bucket] = five_in_two_seconds, *, question: int = 200) -> None:
-        """`question` is the status with which a GET of a webhook is met: 404 and 405 are those of who knows none."""
+    def __init__(
+        self, bucket: Callable[[], Bucket] = five_in_two_seconds, *, question: int = 200, tells_limits: bool = True
+    ) -> None:
+        """`question` is the status with which a GET of a webhook is met: 404 and 405 are those of who knows none.
+
+        Without `tells_limits` no answer has a header of them.
+        """
         self.conduct: Conduct = well
         self.requests: list[Request] = []
         self.connected_at: list[float] = []
@@ -45,6 +50,7 @@ class FarEnd:
         """Whether every connection is broken off as soon as it stands."""
         self._bucket = bucket
         self._question = question
+        self._tells_limits = tells_limits
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._names: dict[str, str] = {}
         self._deleted: set[str] = set()
@@ -154,6 +160,9 @@ class FarEnd:
             self._news.notify_all()
         met = self.conduct(request)
         if met is Manner.HANGS:
+            with self._news:
+                request.hangs = True
+                self._news.notify_all()
             await asyncio.Event().wait()
         if isinstance(met, Answer):
             return await self._answer(request, met, writer)
@@ -187,16 +196,7 @@ class FarEnd:
             return Answer(self._question, b"what?", "text/plain")
         if request.webhook in self._deleted:
             return in_json(404, {"message": "Unknown Webhook", "code": 10015})
-        route = (request.method, request.webhook)
-        bucket = self._buckets.setdefault(route, self._bucket())
-        standing = bucket.take(request.at)
-        limits = {
-            "X_RateLimit_Limit": str(bucket.limit),
-            "X_RateLimit_Remaining": str(standing.remaining),
-            "X_RateLimit_Reset": f"{time.time() + standing.reset_after:.3f}",
-            "X_RateLimit_Reset_After": f"{standing.reset_after:.3f}",
-            "X_RateLimit_Bucket": f"b0{request.method.lower()}",
-        }
+        standing, limits = self._counted(request)
         if not standing.is_free:
             told = {"message": "You are being rate limited.", "retry_after": standing.reset_after, "global": False}
             wait = str(int(standing.reset_after) + 1)
@@ -213,6 +213,20 @@ class FarEnd:
         if request.query.get("wait") not in (["true"], ["1"]):
             return Answer(204)
         return in_json(200, self._message(request), **limits)
+
+    def _counted(self, request: Request) -> tuple[Standing, dict[str, str]]:
+        """Where the limit of its route stands with this request, and the headers that tell it."""
+        bucket = self._buckets.setdefault((request.method, request.webhook), self._bucket())
+        standing = bucket.take(request.at)
+        if not self._tells_limits:
+            return standing, {}
+        return standing, {
+            "X_RateLimit_Limit": str(bucket.limit),
+            "X_RateLimit_Remaining": str(standing.remaining),
+            "X_RateLimit_Reset": f"{time.time() + standing.reset_after:.3f}",
+            "X_RateLimit_Reset_After": f"{standing.reset_after:.3f}",
+            "X_RateLimit_Bucket": f"b0{request.method.lower()}",
+        }
 
     def _message(self, request: Request) -> dict[str, Any]:
         milliseconds = int(time.time() * 1000) - _DISCORDS_FIRST_MILLISECOND

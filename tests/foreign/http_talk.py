@@ -3,7 +3,7 @@
 import json
 from asyncio import StreamReader
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,8 +25,10 @@ class Request:
     """The name of the webhook that was asked."""
     status: int | None = None
     """What it was answered; None where it was not."""
-    is_shown: bool = field(default=False)
+    is_shown: bool = False
     """Whether its message stands in the channel."""
+    hangs: bool = False
+    """Whether it was read, and is never answered."""
 
 
 class Answer(NamedTuple):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -39,7 +40,7 @@ class Played(NamedTuple):
         first_at: dict[str, float] = {}
         for each in self.shown:
             first_at.setdefault(name_of(each), each.at)
-        return max(first_at[name] for name in self.offered[:-LAST]) - self.back_at
+        return max(first_at.get(name, inf) for name in self.offered[:-LAST]) - self.back_at
 
 
 def generous() -> Bucket:
@@ -47,14 +48,13 @@ def generous() -> Bucket:
     return FixedBucket(50, 1.0)
 
 
-def pace(folder: Path, bucket: Callable[[], Bucket]) -> Played:
-    """Fifty signals at once."""
-    offered = [f"signal{number:02}" for number in range(50)]
+def pace(folder: Path, bucket: Callable[[], Bucket], number: int = 50, *, tells_limits: bool = True) -> Played:
+    """So many signals at once. Where the far end tells its limits, no other is assumed."""
+    offered = [f"signal{each:02}" for each in range(number)]
+    limits = {"SIGNALPOST_RESERVE": "0", "SIGNALPOST_LIMITS": "off" if tells_limits else "on"}
     with (
-        FarEnd(bucket) as far_end,
-        stage(
-            folder, DISCORD_WEBHOOK_URL=far_end.webhook("signals"), SIGNALPOST_LIMITS="off", SIGNALPOST_RESERVE="0"
-        ) as at,
+        FarEnd(bucket, tells_limits=tells_limits) as far_end,
+        stage(folder, DISCORD_WEBHOOK_URL=far_end.webhook("signals"), **limits) as at,
     ):
         strategy = at.strategy()
         strategy.offer(offered)

@@ -1,4 +1,4 @@
-"""Read last, because it takes longest: what the far end saw of fifty messages at its pace, and of outages of a minute."""
+"""What a far end sees of a crowd of messages, and of outages of a minute. Read last, because it takes longest."""
 
 import sys
 
@@ -16,7 +16,14 @@ def test_fifty_messages_leave_as_fast_as_the_limit_allows_and_never_faster(scene
     assert names(played.shown) == played.offered
     assert [each.status for each in played.requests if each.status != 200] == []
     took = played.shown[-1].at - played.shown[0].at
+    assert took < 30
     sys.stdout.write(f"{scene}: {took:.2f} s from the first to the last of 50 (18 s at best)\n")
+
+
+def test_a_limit_that_no_answer_tells_is_kept_as_well(scenes: Scenes) -> None:
+    played = scenes["five in two seconds, untold"].result()
+    assert names(played.shown) == played.offered
+    assert [each.status for each in played.requests if each.status != 200] == []
 
 
 @pytest.mark.parametrize("scene", OUTAGES)
@@ -33,8 +40,8 @@ def test_a_far_end_that_is_away_is_asked_seldom_and_found_again_soon(scene: str,
     asked = [each.method for each in played.requests if played.away_at <= each.at < played.back_at]
     connected = [at for at in played.connected_at if played.away_at <= at < played.back_at]
     sys.stdout.write(
-        f"{scene}: {len(asked)} requests in 60 s, {asked.count('POST')} of them messages; {len(connected)} connections; "
-        f"first shown {played.first_shown():.1f} s after the end, all {played.all_shown():.1f} s\n"
+        f"{scene}: {len(asked)} requests in 60 s, {asked.count('POST')} of them messages; {len(connected)} connections"
+        f"; first shown {played.first_shown():.1f} s after the end, all {played.all_shown():.1f} s\n"
     )
     assert len(asked) < 40
     assert len(connected) < 40

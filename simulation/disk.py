@@ -173,8 +173,9 @@ class MortalOutbox:
         if isinstance(command, Revive) and answer is not None:
             name = self._witness.refs[command.id.notification_id], command.id.destination
             self._witness.revived.setdefault(name, []).append((at, command.valid_until))
-        if isinstance(command, SaveFacts) and command.facts.get(_GONE):
-            self._witness.gone_kept.append((command.destination, at, self._life.number))
+        for saved in _saved(command):
+            if saved.facts.get(_GONE):
+                self._witness.gone_kept.append((saved.destination, at, self._life.number))
 
     def _note_superseded(self) -> None:
         at, utc = self._witness.clocks.seconds(), self._witness.clocks.now()
@@ -193,6 +194,16 @@ def _touched(command: Command[Any], answer: Any) -> list[Delivery]:
             return [] if answer is None else [answer]
         case _:
             return []
+
+
+def _saved(command: Command[Any]) -> tuple[SaveFacts, ...]:
+    match command:
+        case SaveFacts():
+            return (command,)
+        case Settle(learnt=learnt):
+            return learnt
+        case _:
+            return ()
 
 
 def _commit_of(delivery: Delivery, at: float, utc: datetime, life: int) -> Commit:

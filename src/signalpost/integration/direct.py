@@ -1,18 +1,22 @@
 """The way without a queue: one attempt to Discord, within this process's pace, and a ticket that says what came of it.
 
 A failed attempt is refused, and the caller still has something to do. One of which nobody knows whether it was shown
-is `direct`: to send that again could show it twice.
+is `direct`: to send that again could show it twice. A webhook that is gone for good is not asked again, nor a host that
+shuts this address out, whether that turned out here or a service has kept it.
 """
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 
 from signalpost import clock
-from signalpost.config import Config
+from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.decide import Ending
-from signalpost.delivery.dispatch.far_end import CLOCK_GRAIN
+from signalpost.delivery.dispatch.far_end import CLOCK_GRAIN, FarEnd
+from signalpost.delivery.dispatch.lane_memory import ban, gone, place_of_host, place_of_webhook
+from signalpost.delivery.dispatch.standing import Gone, Standing
 from signalpost.delivery.outbox.commands import Parcel
 from signalpost.delivery.pacing.host import Host
 from signalpost.delivery.pacing.pacer import Pacer, Slot
@@ -22,9 +26,11 @@ from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.errors import StoreClosed
+from signalpost.integration.kept_facts import KeptFacts
 from signalpost.owner.order import Order
 from signalpost.sinks.discord.service import DiscordService
-from signalpost.sinks.evidence import Receipt, Unconfirmed
+from signalpost.sinks.evidence import Receipt, Rejected, Unconfirmed
 
 LONGEST_WAIT = 30.0
 """Seconds that a notification waits for its slot, and not beyond its `valid_until`."""
@@ -33,17 +39,22 @@ LONGEST_WAIT = 30.0
 class DirectSender:
     """Sends from one event loop, by the routes and within the limits of `config`.
 
-    `pacer_of` knows the pace of a destination where a service in this loop keeps it.
+    `far_end_of` knows what a service in this loop knows of a destination, where it delivers.
     """
 
-    def __init__(self, config: Config, pacer_of: Callable[[str], Pacer | None] = lambda _: None) -> None:
+    def __init__(self, config: Config, far_end_of: Callable[[str], FarEnd | None] = lambda _: None) -> None:
         by_name = {each.name: each for each in config.destinations}
         self._routing = Routing(by_name, tiers=config.tiers, everything_to=config.everything_to)
         self._discord = DiscordService({name: each.webhook for name, each in by_name.items()})
-        hosts = {each.address.host: Host(config.host_rate) for each in by_name.values()}
-        self._pacers = {
-            name: pacer_of(name) or Pacer(each.limits, hosts[each.address.host]) for name, each in by_name.items()
-        }
+        self._far_end_of = far_end_of
+        hosts = {each.address.host for each in by_name.values()}
+        self._hosts = {host: Host(config.host_rate, name=host) for host in hosts}
+        self._pacers = {name: Pacer(each.limits, self._hosts[each.address.host]) for name, each in by_name.items()}
+        webhooks = {name: place_of_webhook(each.address.identity) for name, each in by_name.items()}
+        standings = {place: Standing(place) for place in webhooks.values()}
+        self._standings = {name: standings[place] for name, place in webhooks.items()}
+        self._kept = KeptFacts(config.home / STORE_FILE, [*standings, *map(place_of_host, hosts)])
+        self._keeping: set[asyncio.Task[None]] = set()
         self._ids = TicketIds(Random().getrandbits)  # noqa: S311  # ids are no secrets
 
     async def send(self, order: Order, refused: Ticket) -> Ticket:
@@ -68,14 +79,22 @@ class DirectSender:
 
     async def close(self) -> None:
         """Close the connections."""
+        for task in self._keeping:
+            task.cancel()
         await self._discord.close()
 
     async def _try(self, name: str, notification: Notification, begun: set[str]) -> tuple[bool, str]:
         """Whether it is shown there, or may be, and what happened in words; it is noted in `begun` when it begins."""
-        pacer = self._pacers[name]
+        far_end = self._far_end_of(name)
+        if far_end is None:
+            pacer, ended = self._pacers[name], await self._ended(name)
+        else:
+            pacer, ended = far_end.pacer, far_end.standing.gone
+        if ended is not None:
+            return False, f"not shown in {name}: it is disabled, because its webhook is gone for good: {ended.reason}"
         slot = await _slot(pacer, notification)
-        if slot is None:
-            return False, f"{name} has no slot in time for another message: its limits are used up"
+        if isinstance(slot, str):
+            return False, f"{name} {slot}"
         begun.add(name)
         known: object = None
         try:
@@ -84,6 +103,7 @@ class DirectSender:
         finally:
             pacer.end(slot, asyncio.get_running_loop().time() + CLOCK_GRAIN, known)
             pacer.host.ended()
+        self._learn(name, far_end, known)
         match known:
             case Receipt(message_id):
                 return True, f"shown in {name} as message {message_id}"
@@ -91,6 +111,24 @@ class DirectSender:
                 return True, f"nobody knows whether {name} shows it: {known}"
             case _:
                 return False, f"not shown in {name}: {known}"
+
+    async def _ended(self, name: str) -> Gone | None:
+        """Whether its webhook is gone for good, by what is known here and what services have kept; bans are noted."""
+        standing, facts = self._standings[name], await self._kept.look()
+        for host in self._hosts.values():
+            if (kept := ban(facts.get(place_of_host(host.name), {}), clock.now())) is not None:
+                host.hold(kept, asyncio.get_running_loop().time())
+        return standing.gone or gone(facts.get(standing.place, {}))
+
+    def _learn(self, name: str, far_end: FarEnd | None, known: object) -> None:
+        """Keep in mind that a webhook is gone, and have the service know that and of a ban, where it delivers."""
+        if far_end is not None:
+            far_end._notice(known)
+            task = asyncio.get_running_loop().create_task(_keep(far_end), name="signalpost keep what was learnt")
+            self._keeping.add(task)  # nobody waits for it: the store may be what is unwell
+            task.add_done_callback(self._keeping.discard)
+        elif isinstance(known, Rejected) and known.is_gone:
+            self._standings[name].end(Gone(known.reason, clock.now()))
 
     def _notification(self, order: Order) -> Notification:
         now = clock.now()
@@ -112,13 +150,23 @@ def _cut_off(begun: set[str], refused: Ticket) -> Ticket:
     return refused._replace(reason=f"{refused.reason}; and it was stopped before it could be sent directly")
 
 
-async def _slot(pacer: Pacer, notification: Notification) -> Slot | None:
-    """A slot of the pace, waited for; None where none comes in time."""
+async def _keep(far_end: FarEnd) -> None:
+    with suppress(StoreClosed):
+        await far_end.remember(asyncio.get_running_loop().time())
+
+
+async def _slot(pacer: Pacer, notification: Notification) -> Slot | str:
+    """A slot of the pace, waited for; or why none comes in time, as soon as that is known."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + min(LONGEST_WAIT, _left(notification))
     while (ready_at := pacer.ready_at(loop.time(), notification.priority)) > loop.time():
+        if (held := pacer.host.ban(loop.time())) is not None and held.held_for > deadline - loop.time():
+            seconds = f"{held.held_for:.0f} s"
+            return f"is not asked, because {pacer.host.name} takes nothing for {seconds} more: {held.reason}"
+        if pacer.is_held(deadline):
+            return f"is not asked, because it told to wait for {pacer.memory(loop.time()).held_for:.0f} s more"
         if loop.time() >= deadline:
-            return None
+            return "has no slot in time for another message: its limits are used up"
         woken = asyncio.Event()
         pacer.host.call_when_free(woken.set, at_end=True)
         timer = loop.call_at(min(ready_at, deadline), woken.set)

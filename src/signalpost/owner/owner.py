@@ -7,7 +7,7 @@ from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
 from typing import Any
 
-from signalpost.delivery.pacing.pacer import Pacer
+from signalpost.delivery.dispatch.far_end import FarEnd
 from signalpost.errors import SignalpostError, StoreClosed, StoreFailed
 from signalpost.owner.deadline import Deadline
 from signalpost.owner.handover import HandOver
@@ -59,12 +59,12 @@ class Owner:
         """How much work of others goes on beside the service, or waits to."""
         return len(self._thread.asked)
 
-    def pacer(self, destination: str) -> Pacer | None:
-        """The pace that the running service keeps of a destination, to be asked and told on its loop only."""
+    def far_end(self, destination: str) -> FarEnd | None:
+        """What the running service knows of a destination, to be asked and told on its loop only."""
         running = self.service._running
         dispatcher = None if running is None else running.dispatcher
         lane = None if dispatcher is None else dispatcher.lanes.get(destination)
-        return None if lane is None else lane.far_end.pacer
+        return None if lane is None else lane.far_end
 
     def wait(self, within: float) -> None:
         """Wait until the service has started. Raises what its start raised, and TimeoutError after `within` seconds."""

@@ -246,7 +246,7 @@ async def check_finding(outbox: Outbox) -> None:
 
 
 async def check_facts(outbox: Outbox) -> None:
-    """Facts of a destination are remembered one by one, apart for each, until they are emptied."""
+    """Facts of a destination are remembered one by one, apart for each, until they are emptied, also with verdicts."""
     await outbox.do(SaveFacts(LANE, {"ban": b"1", "breaker": b'{"state":"open"}'}))
     await outbox.do(SaveFacts("other", {"ban": b"2"}))
     await outbox.do(SaveFacts(LANE, {"ban": b"", "windows": b"[]", "nothing": b""}))
@@ -254,6 +254,10 @@ async def check_facts(outbox: Outbox) -> None:
     same("the facts of a destination", await outbox.do(LoadFacts(LANE)), facts)
     same("the facts of another", await outbox.do(LoadFacts("other")), {"ban": b"2"})
     same("the facts of an unknown one", await outbox.do(LoadFacts("third")), {})
+    await outbox.do(Settle((), (SaveFacts(LANE, {"ban": b"3", "windows": b""}), SaveFacts("third", {"ban": b"4"}))))
+    learnt = {"ban": b"3", "breaker": b'{"state":"open"}'}
+    same("what was learnt with verdicts", await outbox.do(LoadFacts(LANE)), learnt)
+    same("what was learnt of another", await outbox.do(LoadFacts("third")), {"ban": b"4"})
 
 
 async def check_pruning(outbox: Outbox) -> None:

@@ -13,6 +13,7 @@ from signalpost.delivery.dispatch.attempt import Tried
 from signalpost.delivery.dispatch.breaker_fact import breaker_fact, read_breaker_fact
 from signalpost.delivery.dispatch.decide import Ending
 from signalpost.delivery.dispatch.doubt import Doubt
+from signalpost.delivery.dispatch.lane_memory import place_of_host
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.dispatch.standing import Gone, Standing
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
@@ -22,7 +23,7 @@ from signalpost.delivery.pacing.pacer import PaceMemory, Pacer, Slot
 from signalpost.domain.delivery import Delivery, DeliveryId
 from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen, HostBanned, Listener
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import Evidence, StoreClosed, StoreFailed
+from signalpost.errors import Evidence, StoreClosed
 from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unconfirmed
 from signalpost.sinks.port import Answer, Sink
 
@@ -40,6 +41,14 @@ class Request(NamedTuple):
 
     slot: Slot
     permit: int
+
+
+class Unkept(NamedTuple):
+    """Something that should outlive a restart, and does not yet."""
+
+    facts: SaveFacts
+    keep: Callable[[], None]
+    """To be called when the outbox holds it."""
 
 
 class Recalled(NamedTuple):
@@ -82,7 +91,9 @@ class FarEnd:
         self._jitter = jitter
         self._emit = emit
         self._on_change = on_change
-        self._is_breaker_kept = True
+        self._pace_news = self._pace_kept = 0
+        self._breaker_news = self._breaker_kept = 0
+        """How often there was something to keep, and how much of that the outbox holds."""
         self._webhook = webhook
         self._wants_look = looks
         self._look_from = inf
@@ -135,6 +146,7 @@ class FarEnd:
 
     def end(self, request: Request, now: float, tried: Tried | None, first: Delivery) -> None:
         """A message ended; `tried` is None where it was abandoned, which counts as a request all the same."""
+        self._pace_news += 1
         known = None if tried is None else tried.known
         self.pacer.end(request.slot, now + CLOCK_GRAIN, None if isinstance(known, Ending) else known)
         is_failure = None if tried is None else tried.is_failure
@@ -180,31 +192,35 @@ class FarEnd:
             answer = await attempt.probe(self._destination, self._sink)
         finally:
             self.pacer.end(slot, now() + CLOCK_GRAIN, answer)
+            self._pace_news += 1
             is_alive = answer is not None and attempt.is_alive(answer)
             self._moved(self.breaker.record_probe(permit, now(), self._jitter(), is_alive=is_alive))
-            self._is_breaker_kept = self._is_breaker_kept and not self.is_open  # when it probes next is kept as well
+            self._breaker_news += self.is_open  # when it probes next is kept as well
             self.doubt.end(now())
             self._learn(is_alive=is_alive)
             self._notice(answer)
             self.pacer.host.ended()
 
-    async def remember(self, now: float) -> None:
-        """Keep what should outlive a restart; that a store cannot keep the pace is no reason to wait."""
+    def unkept(self, now: float) -> tuple[Unkept, ...]:
+        """What should outlive a restart, and does not yet."""
+        found = []
         standing, host = self.standing, self.pacer.host
-        if standing.gone is not None and not standing.is_kept:
-            gone = standing.gone
-            await self._outbox.insist(SaveFacts(standing.place, lane_memory.gone_fact(gone)))
-            standing.is_kept = standing.gone is gone
+        if (gone := standing.gone) is not None and not standing.is_kept:
+            fact = SaveFacts(standing.place, lane_memory.gone_fact(gone))
+            found.append(Unkept(fact, lambda: standing.keep(gone)))
         if not host.is_kept and (ban := host.ban(now)) is not None:
-            until, fact = host.held_until, lane_memory.ban_fact(ban, clock.now())
-            await self._outbox.insist(SaveFacts(lane_memory.place_of_host(host.name), fact))
-            host.is_kept = host.held_until == until
-        await self._remember_breaker(now)
-        memory = self.pacer.memory(now)
-        if memory.ages or memory.held_for:
-            with suppress(StoreFailed):
-                facts = lane_memory.pace_fact(memory, clock.now(), self._webhook)
-                await self._outbox.do(SaveFacts(self._destination, facts))
+            fact, until = SaveFacts(place_of_host(host.name), lane_memory.ban_fact(ban, clock.now())), host.held_until
+            found.append(Unkept(fact, lambda: host.keep(until)))
+        if facts := self._own_facts(now):
+            pace, moves = self._pace_news, self._breaker_news
+            found.append(Unkept(SaveFacts(self._destination, facts), lambda: self._keep(pace, moves)))
+        return tuple(found)
+
+    async def remember(self, now: float) -> None:
+        """Keep what a question taught; what a message taught is kept with its verdict. Raises StoreClosed."""
+        for each in self.unkept(now):
+            await self._outbox.insist(each.facts)
+            each.keep()
 
     async def load(self, names: Collection[str]) -> Recalled:
         """What earlier processes kept. Raises StoreFailed.
@@ -252,16 +268,20 @@ class FarEnd:
         memory = read_breaker_fact(facts, clock.now())
         if memory is not None:
             self._moved(self.breaker.recall(memory, now))
-            self._is_breaker_kept = True
+            self._breaker_kept = self._breaker_news
 
-    async def _remember_breaker(self, now: float) -> None:
-        if not self._is_breaker_kept:
-            self._is_breaker_kept = True  # before it is written: what moves it meanwhile is to be written too
-            try:
-                fact = breaker_fact(self.breaker.memory(now), clock.now())
-                await self._outbox.do(SaveFacts(self._destination, fact))
-            except StoreFailed:
-                self._is_breaker_kept = False
+    def _own_facts(self, now: float) -> dict[str, bytes]:
+        facts: dict[str, bytes] = {}
+        if self._breaker_kept < self._breaker_news:
+            facts |= breaker_fact(self.breaker.memory(now), clock.now())
+        if self._pace_kept < self._pace_news:
+            memory = self.pacer.memory(now)
+            if memory.ages or memory.held_for:
+                facts |= lane_memory.pace_fact(memory, clock.now(), self._webhook)
+        return facts
+
+    def _keep(self, pace: int, moves: int) -> None:
+        self._pace_kept, self._breaker_kept = pace, moves
 
     async def enable(self) -> None:
         """A person says that the destination is there again. Raises StoreFailed."""
@@ -276,7 +296,7 @@ class FarEnd:
 
     def _moved(self, state: BreakerState | None) -> None:
         if state is not None:
-            self._is_breaker_kept = False
+            self._breaker_news += 1
             self._emit(BreakerMoved(self._destination, state, self.breaker.came_from))
             self._on_change()
 

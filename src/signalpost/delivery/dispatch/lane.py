@@ -263,7 +263,6 @@ class Lane:
                     self.far_end.end(request, _now(), tried, parcels[0].delivery)
             if tried is not None:
                 await self._conclude(parcels, tried)
-                await self.far_end.remember(_now())
         finally:
             self._busy -= 1
 
@@ -337,7 +336,10 @@ class Lane:
             )._replace(attempt=tried.attempt(), message=tried.message(self.destination))
             for parcel in parcels
         )
-        settled = await tools.outbox.insist(Settle(settlements))
+        unkept = self.far_end.unkept(_now())
+        settled = await tools.outbox.insist(Settle(settlements, tuple(each.facts for each in unkept)))
+        for each in unkept:
+            each.keep()
         notifications = {parcel.delivery.id: parcel.notification for parcel in parcels}
         is_news = False
         for parcel in parcels:

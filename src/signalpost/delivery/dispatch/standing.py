@@ -34,6 +34,10 @@ class Standing:
             self.gone, self.is_kept = gone, False
             self._tell()
 
+    def keep(self, gone: Gone) -> None:
+        """The outbox holds this much."""
+        self.is_kept = self.gone is gone
+
     def enable(self) -> None:
         """It is there again, and the outbox has been told."""
         self.gone, self.is_kept = None, True

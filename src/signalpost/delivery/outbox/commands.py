@@ -129,10 +129,19 @@ class Lease(Command[Leased], frozen=True):
     """Only those that were surely never shown."""
 
 
+class SaveFacts(Command[None], frozen=True):
+    """Remember facts about a destination; an empty value forgets one. Answer: None."""
+
+    destination: str
+    facts: Mapping[str, bytes]
+
+
 class Settle(Command[list[Delivery]], frozen=True):
     """Report verdicts. Answer: the deliveries as they stand now. One that is not leased any more is left as it is."""
 
     settlements: tuple[Settlement, ...]
+    learnt: tuple[SaveFacts, ...] = ()
+    """What the messages taught of their destination: written with the verdicts, or not at all."""
 
 
 class Expire(Command[list[Delivery]], frozen=True):
@@ -202,13 +211,6 @@ class LoadFacts(Command[dict[str, bytes]], frozen=True):
     """What is remembered about a destination (disabled, breaker, ban, windows). Answer: a mapping of name to JSON."""
 
     destination: str
-
-
-class SaveFacts(Command[None], frozen=True):
-    """Remember facts about a destination; an empty value forgets one. Answer: None."""
-
-    destination: str
-    facts: Mapping[str, bytes]
 
 
 class Prune(Command[int], frozen=True):

@@ -132,6 +132,9 @@ def _settle(tables: Tables, run: Iterable[Settle]) -> list[list[Delivery]]:
     settling = _Settling(tables, [verdict for command in settles for verdict in command.settlements])
     answers = [settling.settle(command.settlements) for command in settles]
     settling.write()
+    for command in settles:
+        for facts in command.learnt:
+            _save_facts(tables, facts)
     return answers
 
 

@@ -19,9 +19,9 @@ Measured elsewhere, and what is done here instead:
 
 A message may be what is wrong, and not the far end. So a 5xx to a message that had one before counts for nothing: the
 far end has answered something well in between, for otherwise it would not have been sent again. For the same reason the
-message on trial is one that was tried least, and not the one that failed last; where no other waits, its 5xx leaves the trial open for
-the next that comes. Between messages the far end may be asked a question that shows nothing: that it fails is counted,
-that it is answered is not, for a far end may answer questions and take no messages.
+message on trial is one that was tried least, and not the one that failed last; where no other waits, its 5xx leaves the
+trial open for the next that comes. Between messages the far end may be asked a question that shows nothing: that it
+fails is counted, that it is answered is not, for a far end may answer questions and take no messages.
 
 In an outage of 60 s that is 5 failures and about 15 probes. Where probes are answered and messages are not, each of
 these comes with a message.

@@ -69,6 +69,10 @@ class Host:
         if (until := now + ban.held_for) > self.held_until:
             self.held_until, self.held_for_reason, self.is_kept = until, ban.reason, False
 
+    def keep(self, held_until: float) -> None:
+        """The outbox knows of this much."""
+        self.is_kept = self.held_until == held_until
+
     def ready_at(self) -> float:
         """When it may be asked something; infinity while one request tries after a wait."""
         return self.held_until if self._trial is None else inf

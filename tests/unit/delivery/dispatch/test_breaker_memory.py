@@ -7,8 +7,10 @@ import pytest
 
 from signalpost import clock
 from signalpost.delivery.dispatch.breaker_fact import BREAKER, breaker_fact, read_breaker_fact
+from signalpost.delivery.dispatch.lane_memory import PACE
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
 from signalpost.delivery.pacing.breaker import BreakerMemory
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.domain.events import BreakerMoved, ClockStepped
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import VirtualClock
@@ -106,13 +108,34 @@ async def test_a_store_that_cannot_keep_it_is_asked_again() -> None:
     outbox = FaultyOutbox()
     sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 99)
     async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
-        await wait(1)
-        outbox.faults[SaveFacts] = 1
         for _ in range(9):
             await world.put()
         while not world.heard(BreakerMoved):
             await wait(0.1)
-        assert BREAKER not in await outbox.do(LoadFacts(HERE))
+        kept = await outbox.do(LoadFacts(HERE))
+        outbox.faults[SaveFacts] = 1
         while not sink.probed:
             await wait(0.1)
-        assert BREAKER in await outbox.do(LoadFacts(HERE))
+        assert await outbox.do(LoadFacts(HERE)) == kept
+        await wait(1)
+        later = await outbox.do(LoadFacts(HERE))
+        assert later[BREAKER] not in (None, kept[BREAKER])
+
+
+@virtual
+async def test_it_is_kept_with_the_verdict_on_the_message_that_opened_it() -> None:
+    outbox = FaultyOutbox()
+    outbox.faults[SaveFacts] = 99
+    async with World(
+        ScriptedSink([DOWN] * 5),
+        outbox=outbox,
+        limits=NOTHING_ASSUMED._replace(messages_a_minute=30),
+        jitter=lambda: 1.0,
+    ) as world:
+        for _ in range(9):
+            await world.put()
+        while not world.heard(BreakerMoved):
+            await wait(0.1)
+        await wait(0)
+        kept = await outbox.do(LoadFacts(HERE))
+        assert kept.keys() == {BREAKER, PACE}

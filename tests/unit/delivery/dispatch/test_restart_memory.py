@@ -2,7 +2,7 @@
 
 import pytest
 
-from signalpost.delivery.outbox.commands import SaveFacts
+from signalpost.delivery.outbox.commands import SaveFacts, Settle
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
 from signalpost.domain.events import DestinationGone, HostBanned
 from signalpost.errors import StoreFailed
@@ -100,7 +100,7 @@ async def test_a_ban_holds_every_destination_of_the_host_and_a_restart_does_not_
 @virtual
 async def test_a_ban_is_kept_also_where_the_store_is_unwell_for_a_while() -> None:
     outbox = FaultyOutbox()
-    outbox.faults[SaveFacts] = 4
+    outbox.faults[Settle] = 4
     async with World(ScriptedSink([BANNED]), outbox=outbox) as world:
         await world.put()
         await wait(30)

@@ -10,7 +10,6 @@ from signalpost.delivery.outbox.commands import (
     Find,
     Lease,
     LoadFacts,
-    SaveFacts,
     Settle,
     Stats,
 )
@@ -79,24 +78,12 @@ async def test_an_expiry_that_fails_is_tried_again_soon() -> None:
 async def test_that_a_destination_is_gone_is_kept_when_the_store_can() -> None:
     sink = ScriptedSink([Rejected("unknown webhook", is_gone=True)])
     async with World(sink) as world:
-        world.outbox.faults[SaveFacts] = 3
+        world.outbox.faults[Settle] = 3
         await world.put()
         await wait(10)
         kept = gone(await world.outbox.do(LoadFacts(HERE)))
         assert kept is not None
         assert kept.reason == "unknown webhook"
-
-
-@virtual
-async def test_a_pace_that_cannot_be_kept_holds_nothing_up() -> None:
-    sink = ScriptedSink()
-    async with World(sink, limits=NOTHING_ASSUMED._replace(messages_a_minute=30)) as world:
-        world.outbox.faults[SaveFacts] = 5
-        began = now()
-        for _ in range(5):
-            await world.put()
-        await world.dispatcher.drain()
-        assert (len(sink.shown), now()) == (5, began)
 
 
 @pytest.mark.parametrize("kind", [Find, Settle, LoadFacts])

@@ -276,7 +276,7 @@ class FarEnd:
             facts |= breaker_fact(self.breaker.memory(now), clock.now())
         if self._pace_kept < self._pace_news:
             memory = self.pacer.memory(now)
-            if memory.ages or memory.held_for:
+            if not memory.is_empty:
                 facts |= lane_memory.pace_fact(memory, clock.now(), self._webhook)
         return facts
 

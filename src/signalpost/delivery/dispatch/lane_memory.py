@@ -36,6 +36,7 @@ class _Pace(msgspec.Struct, frozen=True, omit_defaults=True):
     held_for: float
     webhook: str | None = None
     channel: str | None = None
+    refusals: tuple[float, ...] = ()
 
 
 class _Gone(msgspec.Struct, frozen=True):
@@ -86,8 +87,9 @@ def name(facts: Mapping[str, bytes]) -> str | None:
 
 
 def pace_fact(memory: PaceMemory, now: datetime, webhook: str | None = None) -> dict[str, bytes]:
-    """The fact of how many requests were just made, where they showed, and how long the far end asked to wait."""
-    return {PACE: msgspec.json.encode(_Pace(now, memory.ages, memory.held_for, webhook, memory.channel))}
+    """The fact of what was just asked and refused, where messages showed, and how long the far end asked to wait."""
+    kept = _Pace(now, memory.ages, memory.held_for, webhook, memory.channel, memory.refusals)
+    return {PACE: msgspec.json.encode(kept)}
 
 
 def pace(facts: Mapping[str, bytes], now: datetime) -> Pace:
@@ -97,8 +99,8 @@ def pace(facts: Mapping[str, bytes], now: datetime) -> Pace:
         since = _since(kept.at, now)
     except (KeyError, msgspec.DecodeError, TypeError):
         return Pace(PaceMemory((), 0.0), None)
-    ages = tuple(age + since for age in kept.ages)
-    return Pace(PaceMemory(ages, max(0.0, kept.held_for - since), kept.channel), kept.webhook)
+    ages, refusals = (tuple(age + since for age in each) for each in (kept.ages, kept.refusals))
+    return Pace(PaceMemory(ages, max(0.0, kept.held_for - since), kept.channel, refusals), kept.webhook)
 
 
 def ban_fact(ban: Ban, now: datetime) -> dict[str, bytes]:

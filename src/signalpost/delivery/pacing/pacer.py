@@ -35,11 +35,19 @@ class PaceMemory(NamedTuple):
     """Seconds for which it was told to wait."""
     channel: str | None = None
     """The channel that it is known to show in."""
+    refusals: tuple[float, ...] = ()
+    """How many seconds ago it was refused in a way that counts towards a ban."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing that a new process would do otherwise by."""
+        return not (self.ages or self.held_for or self.refusals)
 
     def joined(self, other: "PaceMemory") -> "PaceMemory":
         """What both remember, of one far end."""
         ages = tuple(sorted(self.ages + other.ages, reverse=True))
-        return PaceMemory(ages, max(self.held_for, other.held_for), self.channel or other.channel)
+        refusals = tuple(sorted(self.refusals + other.refusals, reverse=True))
+        return PaceMemory(ages, max(self.held_for, other.held_for), self.channel or other.channel, refusals)
 
 
 class Pacer:
@@ -139,7 +147,8 @@ class Pacer:
     def memory(self, now: float) -> PaceMemory:
         """What is worth keeping over a restart."""
         ages = self._own.ages(now) if self._own else ()
-        return PaceMemory(ages, max(0.0, self._channel.held_until - now), self._channel_name)
+        held_for = max(0.0, self._channel.held_until - now)
+        return PaceMemory(ages, held_for, self._channel_name, self._refusals.ages(now))
 
     def recall(self, memory: PaceMemory, now: float) -> None:
         """Take up what was kept: requests of a moment ago still count at the far end, and a hold still holds.
@@ -150,6 +159,9 @@ class Pacer:
             for window in (self._minute, self._channel.window, self._bucket.window, self._own):
                 if window is not None:
                     window.count(now - age)
+        for age in memory.refusals:
+            self._refusals.count(now - age)
+            self.host.refusals.count(now - age)
         self._channel.held_until = max(self._channel.held_until, now + bounded(memory.held_for))
         if memory.channel is not None:
             self.show_in(memory.channel)

@@ -40,6 +40,8 @@ def test_what_cannot_be_read_still_means_that_a_webhook_is_gone(unreadable: byte
 def test_the_pace_grows_older_with_the_time_that_passes() -> None:
     assert pace(pace_fact(KEPT, NOW), NOW) == (KEPT, None)
     assert pace(pace_fact(KEPT, NOW), NOW + timedelta(seconds=10)).memory == PaceMemory((50.0, 10.5), 20.0)
+    refused = KEPT._replace(refusals=(500.0, 1.0))
+    assert pace(pace_fact(refused, NOW), NOW + timedelta(seconds=10)).memory.refusals == (510.0, 11.0)
     assert pace(pace_fact(KEPT, NOW), NOW + timedelta(hours=1)).memory.held_for == 0.0
 
 

@@ -111,6 +111,22 @@ async def test_a_ban_is_kept_also_where_the_store_is_unwell_for_a_while() -> Non
 
 
 @virtual
+async def test_refusals_outlive_a_restart_and_pause_the_destination_when_they_are_fifty() -> None:
+    outbox = FaultyOutbox()
+    for life in range(2):
+        sink = ScriptedSink([Rejected("no access", status=403)] * 100)
+        async with World(sink, outbox=outbox, settings=FIRST) as world:
+            for number in range(30):
+                await world.put(f"{life}-{number}", valid_for=80_000)
+            await wait(60)
+    assert len(sink.sent) == 20
+    await wait(600)
+    async with World(sink, outbox=outbox, settings=FIRST):
+        await wait(60)
+        assert len(sink.sent) > 20
+
+
+@virtual
 async def test_a_host_that_asks_for_a_moment_is_no_ban() -> None:
     async with World(ScriptedSink([throttled(2.0, "host")])) as world:
         await world.put()

@@ -313,8 +313,27 @@ def test_what_was_sent_before_a_restart_still_counts_after_it() -> None:
     assert after.ready_at(5.0, URGENT) == 5.0 + (1061.0 - 1031.0)
 
 
+def test_refusals_before_a_restart_still_count_towards_a_pause_after_it() -> None:
+    no_access = Rejected("403", status=403)
+    before = Pacer(FREE, Host(None))
+    for number in range(49):
+        sent(before, 1000.0 + number, no_access)
+    memory = before.memory(1100.0)
+    assert not memory.is_empty
+    host = Host(None)
+    after, other = Pacer(FREE, host), Pacer(FREE, host)
+    after.recall(memory, 5.0)
+    assert after.ready_at(5.0, URGENT) == 5.0
+    sent(after, 6.0, no_access)
+    assert after.ready_at(6.0, URGENT) == 5.0 + 600.0 - 100.0
+    assert other.ready_at(6.0, URGENT) == 6.0
+    assert host.refusals.used(6.0) == 50
+    assert memory.joined(memory).refusals == tuple(sorted([*memory.refusals, *memory.refusals], reverse=True))
+
+
 def test_where_nothing_is_assumed_there_is_nothing_to_remember() -> None:
-    assert sent(Pacer(NOTHING_ASSUMED, Host(None)), 0.0).memory(0.0) == PaceMemory((), 0.0)
+    memory = sent(Pacer(NOTHING_ASSUMED, Host(None)), 0.0).memory(0.0)
+    assert (memory, memory.is_empty) == (PaceMemory((), 0.0), True)
 
 
 def test_what_is_remembered_does_no_harm_where_nothing_is_assumed() -> None:

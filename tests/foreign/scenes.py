@@ -14,8 +14,6 @@ from tests.foreign.reading import name_of, names
 from tests.foreign.stage import stage
 
 AWAY_FOR = 60.0
-LONGEST_BACKOFF = 60.0
-"""What failed often waits so long for its next turn, also when the far end is back."""
 OFFERED = [f"signal{number:03}" for number in range(140)]
 FIRST, LAST = 10, 10
 """How many of them come before the outage, and after it."""
@@ -80,6 +78,6 @@ def outage(
         back_at = time.monotonic()
         come_back(far_end)
         strategy.accepted(len(OFFERED))
-        far_end.wait_for(lambda: set(names(far_end.shown())) >= set(OFFERED), LONGEST_BACKOFF + 15)
+        far_end.wait_for(lambda: set(names(far_end.shown())) >= set(OFFERED), 40)
         strategy.end()
         return Played(OFFERED, far_end.requests, far_end.shown(), far_end.connected_at, away_at, back_at)

@@ -48,7 +48,6 @@ def test_a_far_end_that_is_away_is_asked_seldom_and_found_again_soon(scene: str,
     assert played.first_shown() < 10
 
 
-@pytest.mark.parametrize("scene", [each for each in OUTAGES if each != "503 to messages alone"])
+@pytest.mark.parametrize("scene", OUTAGES)
 def test_what_waited_is_shown_soon_after_an_outage(scene: str, scenes: Scenes) -> None:
-    """But for what was tried again and again where questions are answered: it waits for its own backoff."""
     assert scenes[scene].result().all_shown() < 20

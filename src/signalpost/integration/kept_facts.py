@@ -33,7 +33,8 @@ class KeptFacts:
         looking = self._looking
         if looking is None or looking.done():
             looking = self._looking = asyncio.create_task(self._look(), name="signalpost look at the store")
-        if (await asyncio.wait([looking], timeout=LOOK_WITHIN)).done:
+        await asyncio.wait([looking], timeout=LOOK_WITHIN)
+        if looking.done():
             return looking.result()
         self._warn(f"{self._path}: it could not be read within {LOOK_WITHIN:g} s")
         return {}

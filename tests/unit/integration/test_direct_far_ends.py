@@ -1,0 +1,259 @@
+"""What is sent directly asks no webhook that is gone, and no host that shuts us out, whoever found that out."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from signalpost import Config, NotificationIntegration, Outcome, Refusal, Ticket, clock
+from signalpost.cli.destination_rows import enable
+from signalpost.config import STORE_FILE
+from signalpost.delivery.dispatch.lane_memory import ban_fact, gone_fact, place_of_host, place_of_webhook
+from signalpost.delivery.dispatch.standing import Gone
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+from signalpost.delivery.pacing.host import Ban
+from signalpost.integration import kept_facts
+from signalpost.owner.owner import Owner
+from signalpost.sandbox.rules.exchange import HttpAnswer
+from signalpost.sandbox.rules.faults import Fault, usual_answer
+from signalpost.sandbox.server import Sandbox
+from tests.unit.integration.conftest import ConfigFor
+from tests.unit.service.conftest import shown, signal
+
+BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
+DISABLED = "not shown in signals-free: it is disabled, because its webhook is gone for good: 404, code 10015"
+
+
+def direct(integration: NotificationIntegration, name: str) -> Ticket:
+    """The ticket of a signal that is sent directly, or would be."""
+    began = monotonic()
+    ticket = integration.send_signal_to_discord(signal(signal_id=name)).result(20)
+    assert monotonic() - began < 15, "nobody waits for what does not come"
+    return ticket
+
+
+def requests(sandbox: Sandbox) -> int:
+    return sum(1 for _ in sandbox.discord.log.since(0))
+
+
+@contextmanager
+def once(config: Config) -> Iterator[NotificationIntegration]:
+    """What a new process without a service has."""
+    integration = NotificationIntegration(config)
+    yield integration
+    integration.stop()
+
+
+def keep(config: Config, place: str, facts: dict[str, bytes]) -> None:
+    """Have the store know something, as a service does."""
+    config.home.mkdir(exist_ok=True)
+    with closing(SqliteCore(config.home / STORE_FILE)) as core:
+        core.apply([SaveFacts(place, facts)])
+
+
+def keep_that_it_is_gone(config: Config) -> None:
+    fact = gone_fact(Gone("404, code 10015", clock.now()))
+    keep(config, place_of_webhook(config.destinations[0].address.identity), fact)
+
+
+def keep_a_ban(config: Config, seconds: float = 600.0) -> None:
+    keep(config, place_of_host(config.destinations[0].address.host), ban_fact(Ban("403", seconds), clock.now()))
+
+
+def test_a_webhook_that_a_service_found_gone_is_asked_by_no_new_process_until_it_is_enabled(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    config = config_for("signals-free")
+    sandbox.discord.faults.plan(Fault(answer=usual_answer(404), method="POST"))
+    service = NotificationIntegration(config)
+    service.start()
+    service.send_signal(signal(signal_id="finds out")).result(10)
+    service.stop()
+    before = requests(sandbox)
+    for number in range(2):
+        with once(config) as process:
+            ticket = direct(process, str(number))
+            assert (ticket.outcome, ticket.cause) == (Outcome.REFUSED, Refusal.NOT_RUNNING)
+            assert DISABLED in (ticket.reason or "")
+    assert requests(sandbox) == before
+    with once(config) as process:
+        assert not direct(process, "still disabled")
+        enable(config.home / STORE_FILE, config.destinations[0])
+        assert direct(process, "enabled").outcome is Outcome.DIRECT
+
+
+def test_a_ban_that_a_service_met_holds_a_new_process_too(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    config = config_for()
+    keep_a_ban(config)
+    with once(config) as process:
+        ticket = direct(process, "banned")
+        assert "signals-free is not asked, because 127.0.0.1" in (ticket.reason or "")
+        assert " takes nothing for 600 s more: 403" in (ticket.reason or "")
+    assert requests(sandbox) == 0
+    keep_a_ban(config, 0.2)
+    with once(config) as process:
+        assert direct(process, "soon over").outcome is Outcome.DIRECT, "that is worth waiting for"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (usual_answer(404), DISABLED),
+        (BLOCK, " takes nothing for 3600 s more: "),
+        (usual_answer(429, retry_after=900.0), "signals-free is not asked, because it told to wait for 900 s more"),
+    ],
+)
+def test_what_a_process_met_itself_it_keeps_in_mind_and_makes_no_store(
+    answer: HttpAnswer, told: str, sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    config = config_for("signals-free")
+    sandbox.discord.faults.plan(Fault(answer=answer, is_processed=False))
+    with once(config) as process:
+        assert direct(process, "finds out").outcome is Outcome.REFUSED
+        for number in range(2):
+            ticket = direct(process, str(number))
+            assert ticket.outcome is Outcome.REFUSED
+            assert told in (ticket.reason or "")
+    assert requests(sandbox) == 1
+    assert not config.home.exists()
+
+
+def lock(path: Path) -> Callable[[], None]:
+    keeper = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    keeper.execute("PRAGMA locking_mode=EXCLUSIVE")
+    keeper.execute("BEGIN EXCLUSIVE")
+    keeper.execute("CREATE TABLE other(x)")
+    return keeper.close
+
+
+def damage(path: Path) -> Callable[[], None]:
+    path.write_bytes(b"damaged " * 1_000)
+    return path.unlink
+
+
+def change_version(path: Path) -> Callable[[], None]:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version=99")
+    return path.unlink
+
+
+def put_a_folder(path: Path) -> Callable[[], None]:
+    path.unlink()
+    path.mkdir()
+    return path.rmdir
+
+
+def put_a_file_for_the_home(path: Path) -> Callable[[], None]:
+    path.unlink()
+    for other in list(path.parent.iterdir()):
+        other.unlink()
+    path.parent.rmdir()
+    path.parent.write_text("")
+    return path.parent.unlink
+
+
+def fill_with_nonsense(path: Path) -> Callable[[], None]:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE fact SET value = 'nonsense' WHERE name = 'ban'")
+    return path.unlink
+
+
+@pytest.mark.parametrize("spoil", [lock, damage, change_version, put_a_folder, put_a_file_for_the_home])
+def test_a_store_that_cannot_be_looked_into_keeps_nobody_from_sending(
+    spoil: Callable[[Path], Callable[[], None]],
+    sandbox: Sandbox,
+    config_for: ConfigFor,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = config_for("signals-free")
+    keep_a_ban(config)
+    undo = spoil(config.home / STORE_FILE)
+    with once(config) as process:
+        for number in range(2):
+            assert direct(process, str(number)).outcome is Outcome.DIRECT
+    undo()
+    assert len(shown(sandbox, "signals-free")) == 2
+    warned = "what is sent directly is sent without a look at what is known of webhooks: "
+    is_silent = spoil in (put_a_folder, put_a_file_for_the_home)  # there is no store
+    assert caplog.text.count(warned) == (0 if is_silent else 1)
+
+
+def test_a_ban_that_cannot_be_read_is_none(config_for: ConfigFor) -> None:
+    config = config_for("signals-free")
+    keep_a_ban(config)
+    fill_with_nonsense(config.home / STORE_FILE)
+    with once(config) as process:
+        assert direct(process, "goes").outcome is Outcome.DIRECT
+
+
+async def test_who_comes_while_another_looks_shares_what_is_found(config_for: ConfigFor) -> None:
+    config = config_for("signals-free")
+    keep(config, "a", {"b": b"c"})
+    kept = kept_facts.KeptFacts(config.home / STORE_FILE, ["a"])
+    assert await asyncio.gather(*(kept.look() for _ in range(5))) == [{"a": {"b": b"c"}}] * 5
+    keep(config, "a", {"b": b"d"})
+    assert await kept.look() == {"a": {"b": b"d"}}, "and is read anew"
+
+
+def with_a_store_that_refuses(config: Config) -> tuple[NotificationIntegration, Owner]:
+    """A running service whose disk is full, so that what it is asked is sent directly."""
+    integration = NotificationIntegration(config)
+    integration.start()
+    owner = integration._owner
+    assert owner is not None
+    disk = owner.service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
+
+    async def fill_the_disk() -> None:
+        (pages,) = disk.execute("PRAGMA page_count").fetchone()
+        disk.execute(f"PRAGMA max_page_count={pages}")
+
+    owner._thread.begin(fill_the_disk).result(10)
+    return integration, owner
+
+
+def beside(integration: NotificationIntegration, name: str) -> Ticket:
+    """The ticket of a signal that the full disk cannot take."""
+    return integration.send_signal_to_discord(
+        signal(signal_id=name), additional_context={"much": name + "x" * 9_000}
+    ).result(20)
+
+
+@pytest.mark.parametrize(("answer", "told"), [(usual_answer(404), DISABLED), (BLOCK, " takes nothing for 3600 s more")])
+def test_what_is_found_out_beside_a_service_the_service_knows_and_keeps(
+    answer: HttpAnswer, told: str, sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    config = config_for("signals-free")
+    integration, owner = with_a_store_that_refuses(config)
+    sandbox.discord.faults.plan(Fault(answer=answer, method="POST", is_processed=False))
+    assert beside(integration, "finds out").outcome is Outcome.REFUSED
+    ticket = beside(integration, "knows")
+    assert (ticket.outcome, ticket.cause) == (Outcome.REFUSED, Refusal.STORE)
+    assert told in (ticket.reason or "")
+    reasons = " ".join(integration.health().reasons)
+    assert "signals-free is disabled" in reasons or "shuts this address out" in reasons
+    webhook, host = config.destinations[0].address.identity, config.destinations[0].address.host
+    until = monotonic() + 10
+    with closing(SqliteReader(config.home / STORE_FILE)) as store:
+        while not any(store.apply([LoadFacts(place_of_host(host))])) and not any(
+            name != "destination" for name in store.apply([LoadFacts(place_of_webhook(webhook))])[0]
+        ):
+            assert monotonic() < until
+    integration.stop(0)
+    assert owner.far_end("signals-free") is None
+
+
+def test_what_a_producer_sends_directly_asks_nobody_who_is_gone(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    config = config_for("signals-free")
+    keep_that_it_is_gone(config)
+    with closing(SqliteCore(config.home / STORE_FILE)):  # who owns the folder
+        integration, _ = with_a_store_that_refuses(config)
+        before = requests(sandbox)
+        assert DISABLED in (beside(integration, "gone").reason or "")
+        assert requests(sandbox) == before
+        integration.stop(0)

@@ -25,6 +25,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.errors import StoreClosed, StoreFailed
 from simulation.life import Life, never
+from simulation.plan import PLACES
 from simulation.witness import Commit, Witness
 
 _GONE = "disabled"
@@ -175,7 +176,7 @@ class MortalOutbox:
             self._witness.revived.setdefault(name, []).append((at, command.valid_until))
         for saved in _saved(command):
             if saved.facts.get(_GONE):
-                self._witness.gone_kept.append((saved.destination, at, self._life.number))
+                self._witness.gone_kept.append((_place_of(saved.destination), at, self._life.number))
 
     def _note_superseded(self) -> None:
         at, utc = self._witness.clocks.seconds(), self._witness.clocks.now()
@@ -204,6 +205,11 @@ def _saved(command: Command[Any]) -> tuple[SaveFacts, ...]:
             return learnt
         case _:
             return ()
+
+
+def _place_of(webhook: str) -> str:
+    """The place whose webhook has its facts kept under this name."""
+    return next(name for name, place in PLACES.items() if place.webhook in webhook)
 
 
 def _commit_of(delivery: Delivery, at: float, utc: datetime, life: int) -> Commit:

@@ -145,12 +145,7 @@ class Wing:
         self._random = random
         connections = SimulatedConnections(network, life)
         lanes = {
-            name: LaneSettings(
-                DiscordWebhook(WebhookAddress.parse(place.url), connections, name=name),
-                limits=Limits(place.messages_a_minute, reserve=plan.has_reserve),
-                workers=plan.workers,
-            )
-            for name, place in PLACES.items()
+            name: _lane(name, WebhookAddress.parse(place.url), connections, plan) for name, place in PLACES.items()
         }
         self.dispatcher = Dispatcher(outbox, lanes, jitter=random.random, emit=self._hear)
         self.intake = Intake(
@@ -228,3 +223,14 @@ class _Superseding:
             )
             command = Put(news, command.state)
         return await self._outbox.do(command)
+
+
+def _lane(name: str, address: WebhookAddress, connections: SimulatedConnections, plan: Plan) -> LaneSettings:
+    return LaneSettings(
+        DiscordWebhook(address, connections, name=name),
+        limits=Limits(PLACES[name].messages_a_minute, reserve=plan.has_reserve),
+        host=address.host,
+        webhook=address.identity,
+        looks=True,
+        workers=plan.workers,
+    )

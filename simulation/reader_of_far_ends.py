@@ -8,7 +8,7 @@ from simulation.faults import FAULTS, OWN_LIMIT, Proof
 from simulation.plan import PLACES
 from simulation.witness import Request
 
-SHARED_CHANNELS_ARE_KNOWN = False
+SHARED_CHANNELS_ARE_KNOWN = True
 """Whether the machine finds out at its start which webhooks show in one channel."""
 
 _FAILURES = frozenset({Proof.NOT_SHOWN, Proof.UNKNOWN, Proof.SILENCE})

@@ -13,7 +13,7 @@ from simulation.evidence import Evidence, Owed
 from simulation.faults import FAULTS, Proof
 from simulation.offers import HIGH, URGENT
 from simulation.plan import PLACES
-from simulation.witness import OPEN
+from simulation.witness import OPEN, Request
 
 LATE = 1.0
 """Seconds of waiting beside an idle and open far end that are too many."""
@@ -185,7 +185,10 @@ def _given_up(owed: Owed) -> float | None:
 
 
 def _ends(evidence: Evidence) -> dict[int, float]:
-    """Until when each request was in flight: one whose process died counts until the next one starts."""
+    """Until when each request was in flight.
+
+    One whose process died counts until the next one starts, and one that is carried out late until then.
+    """
     births = sorted(began for _, began, _, _ in evidence.witness.lives)
     ends = {}
     for request in evidence.requests:
@@ -193,6 +196,8 @@ def _ends(evidence: Evidence) -> dict[int, float]:
         if request.proof is Proof.LOST or request.ended is None:
             later = bisect_left(births, request.began)
             ended = births[later] if later < len(births) else evidence.end
+        if request.processed is not None:
+            ended = max(ended, request.began + request.processed - request.true_began)
         ends[request.number] = ended
     return ends
 
@@ -223,6 +228,15 @@ def _told_to_wait(evidence: Evidence, channel: str) -> Iterator[_Stretch]:
             over = _tried_after(evidence, over) if request.wait >= _OF_A_BAN else over
         if is_of_the_host or PLACES[request.place].channel == channel:
             yield _Stretch(request.began, over + LATE)
+            yield from _told_again(evidence, request)
+
+
+def _told_again(evidence: Evidence, request: Request) -> Iterator[_Stretch]:
+    """After a restart a wait keeps its length where the clock was put back, for nobody can say how much is over."""
+    told = request.ended or request.began
+    for _, began, _, _ in evidence.witness.lives:
+        if any(told <= at <= began for at in evidence.witness.put_back):
+            yield _Stretch(began, _tried_after(evidence, began + request.wait) + LATE)
 
 
 def _tried_after(evidence: Evidence, over: float) -> float:

@@ -100,6 +100,8 @@ class _World:
         match action.kind:
             case "step":
                 witness.trouble("step")
+                if action.number < 0:
+                    witness.put_back.append(clocks.seconds())
                 clocks.step(action.number)
             case "delete":
                 witness.trouble("gone", place=action.place)

@@ -208,9 +208,9 @@ class FarEnd:
         if (gone := standing.gone) is not None and not standing.is_kept:
             fact = SaveFacts(standing.place, lane_memory.gone_fact(gone))
             found.append(Unkept(fact, lambda: standing.keep(gone)))
-        if not host.is_kept and (ban := host.ban(now)) is not None:
-            fact, until = SaveFacts(place_of_host(host.name), lane_memory.ban_fact(ban, clock.now())), host.held_until
-            found.append(Unkept(fact, lambda: host.keep(until)))
+        if not host.is_kept:
+            fact, until = lane_memory.ban_fact(host.ban(now), clock.now()), host.held_until
+            found.append(Unkept(SaveFacts(place_of_host(host.name), fact), lambda: host.keep(until)))
         if facts := self._own_facts(now):
             pace, moves = self._pace_news, self._breaker_news
             found.append(Unkept(SaveFacts(self._destination, facts), lambda: self._keep(pace, moves)))

@@ -103,9 +103,9 @@ def pace(facts: Mapping[str, bytes], now: datetime) -> Pace:
     return Pace(PaceMemory(ages, max(0.0, kept.held_for - since), kept.channel, refusals), kept.webhook)
 
 
-def ban_fact(ban: Ban, now: datetime) -> dict[str, bytes]:
-    """The fact that a host takes nothing from this address for a while."""
-    return {BAN: msgspec.json.encode(_Ban(now, ban.held_for, ban.reason))}
+def ban_fact(ban: Ban | None, now: datetime) -> dict[str, bytes]:
+    """The fact that a host takes nothing from this address for a while, or (None) that it does."""
+    return {BAN: b"" if ban is None else msgspec.json.encode(_Ban(now, ban.held_for, ban.reason))}
 
 
 def ban(facts: Mapping[str, bytes], now: datetime) -> Ban | None:

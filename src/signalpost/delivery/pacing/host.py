@@ -37,7 +37,7 @@ class Host:
 
     A ban, and any other wait that it asks for, holds them all. After a long one, one request tries before the others
     may: where an address is shut out, many at once would only renew that. `is_kept` tells whether the outbox knows of
-    it, and `is_news` whether nobody was told of it.
+    it, or that it is over, and `is_news` whether nobody was told of it.
     """
 
     def __init__(self, rate: Rate | None = HOST_RATE, *, name: str = "") -> None:
@@ -87,6 +87,7 @@ class Host:
         if request is self._trial:
             self._trial = None
             self._wants_trial = not was_made or self.held_until > now
+            self.is_kept = self.is_kept and self._wants_trial  # that it is over is news too
 
     def ban(self, now: float) -> Ban | None:
         """What holds all of them now; None where nothing does."""

@@ -1,15 +1,18 @@
 """After a ban: one request first, then the rest. After a short wait of a whole host nobody waits for another."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from math import inf
 
 import pytest
 
+from signalpost import clock
 from signalpost.delivery.pacing.host import Ban, Host
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.delivery.pacing.pacer import Pacer
 from signalpost.sinks.evidence import Receipt, Throttled
 from signalpost.testing.scripted_sink import HANG, ScriptedSink, Step
+from signalpost.testing.virtual_loop import VirtualClock
 from tests.unit.delivery.dispatch.world import GRAIN, URGENT, FaultyOutbox, World, now, throttled, virtual, wait
 
 BAN = throttled(60.0, "host")
@@ -64,6 +67,23 @@ async def test_who_has_nothing_to_send_gives_the_trial_to_the_next() -> None:
         await world.put("b", to="there-1")
         await wait(65)
         assert len(second.shown) == 1
+
+
+@virtual
+async def test_a_ban_that_is_over_is_forgotten_whatever_the_clock_says_at_a_restart() -> None:
+    outbox, sink = FaultyOutbox(), ScriptedSink([BAN])
+    async with World(sink, outbox=outbox) as world:
+        await world.put("shut out")
+        await wait(65)
+        assert len(sink.shown) == 1
+        told = clock.install(None)
+        clock.install(told)
+        assert isinstance(told, VirtualClock)
+        told.step(timedelta(hours=-1))
+    async with World(sink, outbox=outbox) as world:
+        await world.put("after")
+        await wait(1)
+        assert len(sink.shown) == 2
 
 
 @virtual

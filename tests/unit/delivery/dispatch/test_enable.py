@@ -1,0 +1,69 @@
+"""A destination that a person enables: sent to at once, and told, whichever process the person asked."""
+
+import pytest
+
+from signalpost.delivery.dispatch.lane_memory import gone_fact, place_of_webhook
+from signalpost.delivery.dispatch.standing import Gone
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.domain.events import DestinationEnabled, DestinationGone
+from signalpost.errors import StoreFailed
+from signalpost.sinks.evidence import Rejected
+from signalpost.testing.scripted_sink import ScriptedSink
+from tests.unit.delivery.dispatch.world import HERE, World, ids, virtual, wait
+
+GONE = Rejected("unknown webhook", status=404, code=10015, is_gone=True)
+SHARED = {"webhook": "1-aa"}
+PLACE = place_of_webhook("1-aa")
+
+
+@virtual
+async def test_all_destinations_of_the_webhook_are_enabled_and_told_once() -> None:
+    sinks = ScriptedSink([GONE]), ScriptedSink()
+    async with World(*sinks, settings=SHARED) as world:
+        await world.put("finds out")
+        await wait(1)
+        await world.put("waits", to="there-1")
+        await world.dispatcher.look_for_enabled()
+        assert world.heard(DestinationEnabled) == [], "nobody has enabled it"
+        await world.outbox.do(SaveFacts(PLACE, gone_fact(None)))  # as the command does, in another process
+        await world.dispatcher.look_for_enabled()
+        await world.dispatcher.look_for_enabled()
+        await world.dispatcher.enable(HERE)
+        assert [event.destination for event in world.heard(DestinationEnabled)] == [HERE, "there-1"]
+        await wait(1)
+        assert ids(sinks[1]) == ["waits"]
+
+
+@virtual
+async def test_what_the_store_does_not_know_yet_is_not_taken_for_enabled() -> None:
+    async with World(ScriptedSink([GONE]), settings=SHARED) as world:
+        world.dispatcher.lanes[HERE].far_end.standing.end(Gone("404"))
+        await world.dispatcher.look_for_enabled()
+        assert len(world.heard(DestinationGone)) == 1
+        assert world.heard(DestinationEnabled) == []
+
+
+@virtual
+async def test_one_that_turns_out_to_be_gone_again_is_told_again() -> None:
+    async with World(ScriptedSink([GONE, GONE]), settings=SHARED) as world:
+        for _ in range(2):
+            await world.put()
+            await wait(1)
+            await world.dispatcher.enable(HERE)
+        assert len(world.heard(DestinationGone)) == len(world.heard(DestinationEnabled)) == 2
+
+
+@virtual
+async def test_a_store_that_cannot_leaves_it_disabled() -> None:
+    async with World(ScriptedSink([GONE]), settings=SHARED) as world:
+        await world.put()
+        await wait(1)
+        for kind, ask in (
+            (SaveFacts, lambda: world.dispatcher.enable(HERE)),
+            (LoadFacts, world.dispatcher.look_for_enabled),
+        ):
+            world.outbox.faults[kind] = 1
+            with pytest.raises(StoreFailed):
+                await ask()
+        assert world.dispatcher.lanes[HERE].far_end.gone_for == "unknown webhook"
+        assert world.heard(DestinationEnabled) == []

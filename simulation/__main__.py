@@ -12,6 +12,10 @@ from simulation.run import STORES, simulate
 from simulation.tally import Tally
 
 
+TELL_EVERY = 30.0
+"""Seconds between two words on how far it is."""
+
+
 def main() -> int:
     """Run what was asked for, and tell what was found."""
     parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__.partition("\n")[0])
@@ -27,9 +31,14 @@ def main() -> int:
     seeds = range(asked.first, asked.first + asked.seeds)
     print(f"seeds {seeds.start} to {seeds.stop - 1}, {asked.hours:g} simulated hours each")
     began, tally, failed = time.perf_counter(), Tally(), list[Verdict]()
+    told_at = began
     for part in judged_by_all_cores(seeds, asked.hours, asked.store):
         tally.update(part.tally)
         failed += part.failed
+        if time.perf_counter() > told_at + TELL_EVERY:
+            told_at = time.perf_counter()
+            done = f"{tally.runs} of {len(seeds)} seeds, {tally.hours / 24:.1f} simulated days, {len(failed)} broken"
+            print(f"{done}, after {told_at - began:.0f} s", file=sys.stderr, flush=True)
         for verdict in part.failed:
             _tell(verdict)
         if failed and asked.stop:

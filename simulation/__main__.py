@@ -11,7 +11,6 @@ from simulation.many import Verdict, judged, judged_by_all_cores, store_of
 from simulation.run import STORES, simulate
 from simulation.tally import Tally
 
-
 TELL_EVERY = 30.0
 """Seconds between two words on how far it is."""
 

@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from signalpost import Config, NotificationIntegration, Outcome, Refusal, Ticket, clock
+from signalpost import Config, NotificationIntegration, Outcome, Refusal, Signal, Ticket, clock
 from signalpost.cli.destination_rows import enable
 from signalpost.config import STORE_FILE
 from signalpost.delivery.dispatch.lane_memory import ban_fact, gone_fact, place_of_host, place_of_webhook
@@ -19,10 +19,14 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.delivery.pacing.host import Ban
 from signalpost.integration import kept_facts
+from signalpost.integration.direct import DirectSender
+from signalpost.owner.order import Order
 from signalpost.owner.owner import Owner
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.server import Sandbox
+from signalpost.testing.scripted_sink import ScriptedSink
+from tests.unit.delivery.dispatch.world import World
 from tests.unit.integration.conftest import ConfigFor
 from tests.unit.service.conftest import shown, signal
 
@@ -246,6 +250,24 @@ def test_what_is_found_out_beside_a_service_the_service_knows_and_keeps(
             assert monotonic() < until
     integration.stop(0)
     assert owner.far_end("signals-free") is None
+
+
+async def test_what_a_store_cannot_keep_is_given_up_at_the_end(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    sandbox.discord.faults.plan(Fault(answer=usual_answer(404), method="POST"))
+    world = World(ScriptedSink())
+    world.outbox.faults[SaveFacts] = 1_000_000
+    far_end = world.dispatcher.lanes["signals-free"].far_end
+    sender = DirectSender(config_for("signals-free"), lambda _: far_end)
+    refused = Ticket(Outcome.REFUSED, "", "no store", Refusal.STORE)
+    ticket = await sender.send(Order.checked(Signal, signal(), None, None, None), refused)
+    assert ticket.cause is Refusal.STORE, "nobody waits for the store"
+    (keeping,) = sender._keeping
+    while not world.outbox.asked[SaveFacts]:
+        await asyncio.sleep(0)
+    assert not keeping.done()
+    await sender.close()
+    await asyncio.wait([keeping], timeout=10)
+    assert keeping.cancelled()
 
 
 def test_what_a_producer_sends_directly_asks_nobody_who_is_gone(sandbox: Sandbox, config_for: ConfigFor) -> None:

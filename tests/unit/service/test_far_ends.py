@@ -195,6 +195,18 @@ async def test_a_store_that_cannot_be_looked_into_at_once_is_looked_into_later(
         assert refused.is_set()
 
 
+async def test_news_that_come_while_the_store_closes_are_nobodys(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_LOOK_AFTER", 0.0)
+    async with AsyncNotificationService(config_for()) as service:
+        started = service._running
+        assert started is not None
+    started._hear(())
+    assert started._looking is not None
+    await started._looking
+
+
 async def until_kept(started: Running) -> None:
     """Wait until the store knows that the webhook of signals-free is gone."""
     assert started.dispatcher is not None

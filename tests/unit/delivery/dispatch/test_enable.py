@@ -45,12 +45,13 @@ async def test_what_the_store_does_not_know_yet_is_not_taken_for_enabled() -> No
 
 @virtual
 async def test_one_that_turns_out_to_be_gone_again_is_told_again() -> None:
-    async with World(ScriptedSink([GONE, GONE]), settings=SHARED) as world:
+    async with World(ScriptedSink([GONE, GONE]), ScriptedSink()) as world:
         for _ in range(2):
             await world.put()
             await wait(1)
             await world.dispatcher.enable(HERE)
-        assert len(world.heard(DestinationGone)) == len(world.heard(DestinationEnabled)) == 2
+        told = [[event.destination for event in world.heard(kind)] for kind in (DestinationGone, DestinationEnabled)]
+        assert told == [[HERE, HERE]] * 2, "and nobody else"
 
 
 @virtual

@@ -96,9 +96,11 @@ def _of_unconfirmed(_: Evidence, owed: Owed) -> Iterator[str]:
 
 
 def _of_dead(evidence: Evidence, owed: Owed) -> Iterator[str]:
-    is_spent = owed.last.attempts >= _MOST_ATTEMPTS or Proof.REFUSED in _proofs(owed)
-    if not is_spent and not _was_gone(evidence, owed):
+    is_spent = owed.last.attempts >= _MOST_ATTEMPTS
+    if not is_spent and Proof.REFUSED not in _proofs(owed) and not _was_gone(evidence, owed):
         yield f"it is dead ({owed.last.reason}), after {_proofs(owed)}"
+    if is_spent and Proof.REFUSED not in _proofs(owed) and not _did_another_pass(evidence, owed):
+        yield f"it is dead ({owed.last.reason}) of an outage in which no other passed"
 
 
 def _of_expired(_: Evidence, owed: Owed) -> Iterator[str]:
@@ -111,6 +113,17 @@ def _of_expired(_: Evidence, owed: Owed) -> Iterator[str]:
 def _of_suppressed(_: Evidence, owed: Owed) -> Iterator[str]:
     if owed.offered.valid_until > owed.commits[0].utc:
         yield "it was suppressed as stale, and was not"
+
+
+def _did_another_pass(evidence: Evidence, owed: Owed) -> bool:
+    """Whether the far end took another message while this one was tried."""
+    first, last = owed.requests[0], owed.requests[-1]
+    mine = {request.number for request in owed.requests}
+    return any(
+        request.method == "POST" and first.number < request.number < last.number and request.number not in mine
+        and request.proof in {Proof.SHOWN, Proof.REFUSED, Proof.WAIT, Proof.GONE}
+        for request in evidence.by_place[owed.place]
+    )  # fmt: skip
 
 
 def _was_gone(evidence: Evidence, owed: Owed) -> bool:

@@ -13,13 +13,15 @@
     interrupted by a stop           pending; counts no attempt, but may have been shown
     unsent                          pending, as if it had never been leased
 
-Pending is only what can still be sent. With MOST_ATTEMPTS counted it is dead, and where it could only be sent after its
-`valid_until` it is expired; both are unconfirmed instead if it may have been shown. But what got an answer each time,
-and a 5xx the last time, is dead: the far end cannot bear it, and says so. What is to be sent at most once is
-unconfirmed as soon as it may have been shown. See docs/why/0010-evidence-and-decision.md.
+Pending is only what can still be sent. With MOST_ATTEMPTS counted it is dead, unless the far end takes no message at
+all just now; and where it could only be sent after its `valid_until` it is expired. Both are unconfirmed instead if it
+may have been shown. But what got an answer each time, and a 5xx the last time, is dead: the far end cannot bear it, and
+says so. What is to be sent at most once is unconfirmed as soon as it may have been shown. See
+docs/why/0010-evidence-and-decision.md.
 """
 
 from datetime import datetime, timedelta
+from math import inf
 
 from signalpost.delivery.outbox.commands import Settlement
 from signalpost.delivery.pacing.backoff import Backoff, bounded
@@ -59,10 +61,15 @@ def decide(
     jitter: float,
     backoff: Backoff = BACKOFF,
     *,
+    is_taken: bool = True,
     at_most_once: bool = False,
 ) -> Settlement:
-    """The verdict on a leased delivery, without its attempt and its message, which the caller adds."""
-    verdict = _usual(delivery, known, now, jitter, backoff)
+    """The verdict on a leased delivery, without its attempt and its message, which the caller adds.
+
+    `is_taken` tells whether the far end takes messages, so that it is this one that it does not take.
+    """
+    most = MOST_ATTEMPTS if is_taken else inf
+    verdict = _usual(delivery, known, now, _wait(delivery, jitter, backoff), most)
     if at_most_once and verdict.state is DeliveryState.PENDING and leaves_doubt(known):
         return verdict._replace(
             state=DeliveryState.UNCONFIRMED, not_before=None, reason=f"{verdict.reason} (it is sent at most once)"
@@ -75,49 +82,49 @@ def leaves_doubt(known: Known) -> bool:
     return known is not Ending.UNSENT and not isinstance(known, Receipt | Rejected | Throttled | Unavailable)
 
 
-def _usual(delivery: Delivery, known: Known, now: datetime, jitter: float, backoff: Backoff) -> Settlement:
+def _usual(delivery: Delivery, known: Known, now: datetime, wait: timedelta, most: float) -> Settlement:
     match known:
         case Receipt():
             return _ended(delivery, DeliveryState.DELIVERED, None, tried=1)
         case Rejected(reason=reason):
             return _ended(delivery, DeliveryState.DEAD, reason, tried=1)
         case Throttled(reason=reason, retry_after=seconds):
-            return _again(delivery, reason, now, timedelta(seconds=bounded(seconds)))
+            return _again(delivery, reason, now, timedelta(seconds=bounded(seconds)), inf)
         case Unavailable(reason=reason):
-            return _again(_tried(delivery), reason, now, _wait(delivery, jitter, backoff))
+            return _again(_tried(delivery), reason, now, wait, most)
         case Unconfirmed(is_answered=True):
-            return _failed(delivery, known.reason, now, _wait(delivery, jitter, backoff))
+            return _failed(delivery, known.reason, now, wait, most)
         case Ending.CUT_OFF:
             shown = delivery._replace(may_repeat=True, unanswered=delivery.unanswered + 1)
             return _ended(shown, DeliveryState.UNCONFIRMED, _REASONS[known], tried=1)
         case Ending.INTERRUPTED:
-            return _again(delivery._replace(may_repeat=True), _REASONS[known], now, None)
+            return _again(delivery._replace(may_repeat=True), _REASONS[known], now, None, inf)
         case Ending.UNSENT:
-            return _again(delivery, delivery.reason, now, None)
+            return _again(delivery, delivery.reason, now, None, inf)
         case Ending.LAPSED:
-            return _maybe(delivery, _REASONS[known], now, _wait(delivery, jitter, backoff), unanswered=False)
+            return _maybe(delivery, _REASONS[known], now, wait, unanswered=False)
         case _:  # no answer, or evidence of a kind that is not known: it may have been shown
-            return _maybe(delivery, str(known), now, _wait(delivery, jitter, backoff), unanswered=True)
+            return _maybe(delivery, str(known), now, wait, unanswered=True)
 
 
-def _failed(delivery: Delivery, reason: str, now: datetime, wait: timedelta) -> Settlement:
+def _failed(delivery: Delivery, reason: str, now: datetime, wait: timedelta, most: float) -> Settlement:
     """A 5xx: the far end answered, and may have shown it all the same."""
     tried = _tried(delivery)._replace(may_repeat=True)
-    if tried.attempts >= MOST_ATTEMPTS and not tried.unanswered:
+    if tried.attempts >= most and not tried.unanswered:
         return _ended(tried, DeliveryState.DEAD, f"{reason}{_of_most(tried.attempts)}")
-    return _again(tried, reason, now, wait)
+    return _again(tried, reason, now, wait, most)
 
 
 def _maybe(delivery: Delivery, reason: str, now: datetime, wait: timedelta, *, unanswered: bool) -> Settlement:
     tried = _tried(delivery)._replace(may_repeat=True, unanswered=delivery.unanswered + unanswered)
     if unanswered and tried.unanswered >= MOST_UNANSWERED:
         return _ended(tried, DeliveryState.UNCONFIRMED, reason)
-    return _again(tried, reason, now, wait)
+    return _again(tried, reason, now, wait, MOST_ATTEMPTS)
 
 
-def _again(delivery: Delivery, reason: str | None, now: datetime, wait: timedelta | None) -> Settlement:
+def _again(delivery: Delivery, reason: str | None, now: datetime, wait: timedelta | None, most: float) -> Settlement:
     """Pending, unless there can be no further try."""
-    if delivery.attempts >= MOST_ATTEMPTS:
+    if delivery.attempts >= most:
         state = DeliveryState.UNCONFIRMED if delivery.may_repeat else DeliveryState.DEAD
         return _ended(delivery, state, f"{reason}{_of_most(delivery.attempts)}")
     not_before = None if wait is None else now + wait

@@ -85,6 +85,8 @@ class FarEnd:
         self.standing = standing
         self.failed_last: DeliveryId | None = None
         """The delivery whose message failed last."""
+        self.takes_messages = False
+        """Whether the last that is known is that it does; a message that it cannot bear says nothing."""
         self._destination = destination
         self._sink = sink
         self._outbox = outbox
@@ -112,6 +114,11 @@ class FarEnd:
         return self.breaker.state is BreakerState.OPEN
 
     @property
+    def is_well(self) -> bool:
+        """Whether the breaker lets everything through."""
+        return self.breaker.state is BreakerState.CLOSED
+
+    @property
     def is_on_trial(self) -> bool:
         """Whether the breaker lets only one message through."""
         return self.breaker.state is BreakerState.HALF_OPEN
@@ -128,7 +135,8 @@ class FarEnd:
         """When to ask whether it is alive, because something waits for an answer; infinity where nothing does."""
         if self.is_open or self.doubt.has_answered:
             return inf
-        return max(self.doubt.ask_at, self.pacer.ready_at(now, NotificationPriority.URGENT))
+        urgent_at = self.pacer.ready_at(now, NotificationPriority.URGENT)
+        return max(self.doubt.ask_at, self.breaker.question_at, urgent_at)
 
     def begin(self, now: float) -> Request:
         """A message begins."""
@@ -144,8 +152,12 @@ class FarEnd:
         self.breaker.give_back(request.permit)
         self.pacer.host.gave_back()
 
-    def end(self, request: Request, now: float, tried: Tried | None, first: Delivery) -> None:
-        """A message ended; `tried` is None where it was abandoned, which counts as a request all the same."""
+    def end(self, request: Request, now: float, tried: Tried | None, first: Delivery) -> bool:
+        """A message ended; `tried` is None where it was abandoned, which counts as a request all the same.
+
+        Answers whether, as far as was known before, the far end takes messages.
+        """
+        took_messages = self.takes_messages
         self._pace_news += 1
         known = None if tried is None else tried.known
         self.pacer.end(request.slot, now + CLOCK_GRAIN, None if isinstance(known, Ending) else known)
@@ -153,14 +165,17 @@ class FarEnd:
         if is_failure is None:
             self.breaker.give_back(request.permit)
         else:
-            is_its_own = self._is_its_own(first, known)
+            is_its_own = is_failure and self._is_its_own(first, known)
             if is_failure:
                 self.failed_last = first.id
+            if not is_its_own:
+                self.takes_messages = not is_failure
             jitter, permit = self._jitter(), request.permit
             self._moved(self.breaker.record(permit, now, jitter, is_failure=is_failure, is_its_own=is_its_own))
         self._learn(is_alive=is_failure is False)
         self._notice(known)
         self.pacer.host.ended()
+        return took_messages
 
     def start(self, now: float) -> None:
         """It is sent to from now on."""
@@ -171,7 +186,7 @@ class FarEnd:
 
         Only with a slot that is open to all, and so never instead of an URGENT.
         """
-        if not self._wants_look or self.breaker.state is not BreakerState.CLOSED:
+        if not (self._wants_look and self.is_well):
             return inf
         return max(self._look_from, self.pacer.ready_at(now, NotificationPriority.NORMAL))
 
@@ -206,11 +221,11 @@ class FarEnd:
         found = []
         standing, host = self.standing, self.pacer.host
         if (gone := standing.gone) is not None and not standing.is_kept:
-            fact = SaveFacts(standing.place, lane_memory.gone_fact(gone))
-            found.append(Unkept(fact, lambda: standing.keep(gone)))
+            facts = lane_memory.gone_fact(gone)
+            found.append(Unkept(SaveFacts(standing.place, facts), lambda: standing.keep(gone)))
         if not host.is_kept:
-            fact, until = lane_memory.ban_fact(host.ban(now), clock.now()), host.held_until
-            found.append(Unkept(SaveFacts(place_of_host(host.name), fact), lambda: host.keep(until)))
+            facts, until = lane_memory.ban_fact(host.ban(now), clock.now()), host.held_until
+            found.append(Unkept(SaveFacts(place_of_host(host.name), facts), lambda: host.keep(until)))
         if facts := self._own_facts(now):
             pace, moves = self._pace_news, self._breaker_news
             found.append(Unkept(SaveFacts(self._destination, facts), lambda: self._keep(pace, moves)))
@@ -302,9 +317,8 @@ class FarEnd:
 
     def _is_its_own(self, first: Delivery, known: object) -> bool:
         """Whether a failure is more likely the message's than the far end's: see the breaker."""
-        if not (first.may_repeat and isinstance(known, Unconfirmed) and known.is_answered):
-            return False
-        return not self.is_on_trial or first.id == self.failed_last
+        is_again = first.may_repeat and isinstance(known, Unconfirmed) and known.is_answered
+        return is_again and (self.is_on_trial or self.takes_messages)
 
     def _learn(self, *, is_alive: bool) -> None:
         if self.doubt.learn(is_alive=is_alive):

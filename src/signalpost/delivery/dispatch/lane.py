@@ -114,7 +114,7 @@ class Lane:
     @property
     def _nothing_is_due(self) -> bool:
         now, far_end = _now(), self.far_end
-        return self._prospects.earliest > now and (far_end.doubt.has_answered or far_end.doubt.ask_at > now)
+        return self._prospects.earliest > now and far_end.question_at(now) > now
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
@@ -249,7 +249,7 @@ class Lane:
         """Lease, send and settle one message; a slot that is not used is given back."""
         request = self.far_end.begin(now)
         self._busy += 1
-        tried = None
+        tried, is_taken = None, True
         parcels: Sequence[Parcel] = ()
         try:
             try:
@@ -260,9 +260,9 @@ class Lane:
                 if not parcels or (tried is not None and tried.known is Ending.UNSENT):
                     self.far_end.give_back(request)
                 else:
-                    self.far_end.end(request, _now(), tried, parcels[0].delivery)
+                    is_taken = self.far_end.end(request, _now(), tried, parcels[0].delivery)
             if tried is not None:
-                await self._conclude(parcels, tried)
+                await self._conclude(parcels, tried, is_taken=is_taken)
         finally:
             self._busy -= 1
 
@@ -322,21 +322,26 @@ class Lane:
         self._tools.emit(SendEnded(self.destination, tried.outcome, tried.detail, tried.took))
         return tried
 
-    async def _conclude(self, parcels: Sequence[Parcel], tried: Tried) -> None:
-        """Settle what was leased, however long the store takes to be well."""
-        tools, now = self._tools, clock.now()
+    async def _conclude(self, parcels: Sequence[Parcel], tried: Tried, *, is_taken: bool = True) -> None:
+        """Settle what was leased, however long the store takes to be well.
+
+        `is_taken` tells whether the far end takes other messages.
+        """
+        tools, far_end, now = self._tools, self.far_end, clock.now()
+        jitter = tools.jitter() if far_end.is_well else 0.0  # else the breaker sets the pace, and no backoff
         settlements = tuple(
             decide(
                 parcel.delivery,
                 tried.known,
                 now,
-                tools.jitter(),
+                jitter,
                 tools.backoff,
+                is_taken=is_taken,
                 at_most_once=parcel.notification.kind in tools.at_most_once,
             )._replace(attempt=tried.attempt(), message=tried.message(self.destination))
             for parcel in parcels
         )
-        unkept = self.far_end.unkept(_now())
+        unkept = far_end.unkept(_now())
         settled = await tools.outbox.insist(Settle(settlements, tuple(each.facts for each in unkept)))
         for each in unkept:
             each.keep()

@@ -17,11 +17,11 @@ Measured elsewhere, and what is done here instead:
     half-open   the message is answered                                                    -> closed
     half-open   the message fails                                                          -> open
 
-A message may be what is wrong, and not the far end. So a 5xx to a message that had one before counts for nothing: the
-far end has answered something well in between, for otherwise it would not have been sent again. For the same reason the
-message on trial is one that was tried least, and not the one that failed last; where no other waits, its 5xx leaves the
-trial open for the next that comes. Between messages the far end may be asked a question that shows nothing: that it
-fails is counted, that it is answered is not, for a far end may answer questions and take no messages.
+A message may be what is wrong, and not the far end. So a 5xx to a message that had one before counts for nothing where
+other messages pass. On trial, where nobody knows, the message is one that was tried least; a 5xx to one that had one
+before leaves the trial open for the next that comes, and what failed is tried again at the interval of the probes.
+Between messages the far end may be asked a question that shows nothing: that it fails is counted, that it is answered
+is not, for a far end may answer questions and take no messages.
 
 In an outage of 60 s that is 5 failures and about 15 probes. Where probes are answered and messages are not, each of
 these comes with a message.
@@ -109,6 +109,11 @@ class CircuitBreaker:
         """When the next probe should begin; infinity where none is wanted."""
         return self._probe_at
 
+    @property
+    def question_at(self) -> float:
+        """When, on trial, it may be asked for the sake of what failed there; minus infinity where nothing did."""
+        return self._probe_at if self.state is BreakerState.HALF_OPEN and self._probe_at < inf else -inf
+
     def begin(self) -> int:
         """A message begins."""
         self._on_trial = self.state is BreakerState.HALF_OPEN
@@ -137,6 +142,8 @@ class CircuitBreaker:
             return None
         if is_failure and is_its_own:
             self._on_trial = False
+            if self.state is BreakerState.HALF_OPEN:
+                self._plan_probe(now, jitter)
             return None
         if self.state is BreakerState.HALF_OPEN and not is_failure:
             return self._move(BreakerState.CLOSED)
@@ -214,6 +221,8 @@ class CircuitBreaker:
     def _move(self, state: BreakerState) -> BreakerState:
         self._epoch += 1
         self._on_trial = False
+        if state is not BreakerState.OPEN:
+            self._probe_at = inf
         self._in_a_row = 0
         self._seconds.clear()
         self.came_from, self.state = self.state, state

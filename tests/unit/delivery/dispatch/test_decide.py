@@ -140,6 +140,19 @@ def test_nothing_is_pending_that_cannot_be_sent_any_more() -> None:
             assert settled.attempts < MOST_ATTEMPTS, (of, known)
 
 
+@pytest.mark.parametrize("known", [DOWN, BROKEN])
+def test_where_the_far_end_takes_no_message_at_all_attempts_end_nothing(known: Known) -> None:
+    worn = delivery(500, may_repeat=known is BROKEN)
+    settled = decide(worn, known, NOW, 1.0, is_taken=False)
+    assert (settled.state, settled.attempts, settled.not_before) == (PENDING, 501, NOW + timedelta(seconds=60))
+    assert decide(worn, known, NOW, 1.0).state is DEAD
+
+
+@pytest.mark.parametrize("known", [BUSY, INTERRUPTED, UNSENT])
+def test_what_counts_no_attempt_ends_nothing_that_was_tried_often(known: Known) -> None:
+    assert decide(delivery(500), known, NOW, 1.0).state is PENDING
+
+
 def test_what_may_have_been_shown_is_never_said_to_be_expired() -> None:
     """And what once may have been shown never becomes surely unshown."""
     for of, known, settled in every_settlement():

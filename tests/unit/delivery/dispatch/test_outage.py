@@ -208,15 +208,45 @@ async def test_the_trouble_of_one_destination_delays_no_other() -> None:
         assert (len(down.shown), len(slow.shown)) == (0, 0)
 
 
-@virtual
-async def test_what_fails_each_time_is_dead_after_twelve_attempts_and_says_why() -> None:
-    sink = ScriptedSink(Unavailable("no route to host") for _ in range(99))
-    async with World(sink, jitter=lambda: 0.5) as world:
-        await world.put("hopeless")
-        await wait(3600)
-        delivery = await world.delivery("hopeless")
-        assert (delivery.state.value, delivery.attempts, len(sink.sent)) == ("dead", 12, 12)
-        assert delivery.reason == "no route to host (attempt 12 of 12)"
+@pytest.mark.parametrize("fault", [BROKEN, DOWN])
+@pytest.mark.parametrize("waiting", [1, 2, 3, 30])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_far_end_that_answers_questions_and_takes_no_messages_costs_no_more(
+    fault: Step, waiting: int, seed: int
+) -> None:
+    @virtual
+    async def run() -> None:
+        random = Random(seed)
+        sink = ScriptedSink(during(fault, 60), latency=lambda: random.uniform(0.01, 0.2))
+        async with World(sink, limits=Limits(reserve=False), jitter=random.random) as world:
+            for _ in range(waiting):
+                await world.put()
+            await wait(66)
+            requests = [sent.began for sent in sink.sent] + sink.probed
+            assert len([each for each in requests if each < BEGAN + 60]) < 40
+            assert sink.shown[0].began <= BEGAN + 66
+            await world.dispatcher.drain()
+            assert len(sink.shown) == waiting
+
+    run()
+
+
+@pytest.mark.parametrize("fault", [BROKEN, DOWN])
+@pytest.mark.parametrize("waiting", [1, 3])
+def test_where_it_takes_no_messages_for_hours_none_of_them_is_given_up(fault: Step, waiting: int) -> None:
+    @virtual
+    async def run() -> None:
+        sink = ScriptedSink(during(fault, 2 * 3600), latency=0.1)
+        async with World(sink, jitter=lambda: 0.5) as world:
+            names = [await world.put(valid_for=4 * 3600.0) for _ in range(waiting)]
+            await wait(2 * 3600)
+            assert {await world.state(name) for name in names} == {"pending"}
+            assert 2 * 100 < len(sink.sent) + len(sink.probed) < 2 * 180, "one question and one message a minute"
+            await wait(90)
+            assert sorted(ids(sink)[-waiting:]) == sorted(names)
+            assert {await world.state(name) for name in names} == {"delivered"}
+
+    run()
 
 
 @virtual

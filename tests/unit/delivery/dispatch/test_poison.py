@@ -4,20 +4,22 @@ import pytest
 
 from signalpost.domain.events import BreakerMoved
 from signalpost.domain.priority import NotificationPriority
-from signalpost.sinks.evidence import Receipt, Unconfirmed
+from signalpost.sinks.evidence import Receipt, Unavailable, Unconfirmed
 from signalpost.sinks.port import Item
-from signalpost.testing.scripted_sink import HANG, ScriptedSink
+from signalpost.testing.scripted_sink import HANG, ScriptedSink, Step
 from tests.unit.delivery.dispatch.world import BROKEN, DOWN, HERE, NORMAL, URGENT, World, ids, now, virtual, wait
 
 CANNOT = Unconfirmed("internal server error", status=500)
 
 
 class Picky(ScriptedSink):
-    """Answers 500 to what has poison in its name, and shows everything else."""
+    """Answers 500, or what is said, to what has poison in its name, and shows everything else."""
+
+    answer: Step = CANNOT
 
     async def send(self, items: list[Item]) -> Receipt:  # type: ignore[override]
         if any("poison" in item.notification.id for item in items):
-            self._script = iter([CANNOT])
+            self._script = iter([self.answer])
         return await super().send(items)
 
 
@@ -54,22 +56,36 @@ def test_a_message_that_always_gets_a_500_ends_as_dead_and_never_shuts_its_lane(
 
 
 @pytest.mark.parametrize("jitter", [0.01, 0.5, 1.0])
-def test_alone_it_ends_as_dead_too_and_what_comes_meanwhile_leaves_at_once(jitter: float) -> None:
+def test_alone_it_is_not_given_up_until_another_passes_which_leaves_at_once(jitter: float) -> None:
     @virtual
     async def run() -> None:
         sink = Picky(latency=0.1)
         async with World(sink, jitter=lambda: jitter) as world:
             await world.put("poison")
-            while (await world.delivery("poison")).attempts < 10:
-                await wait(1)
+            await wait(300)
+            assert await world.state("poison") == "pending"
             began = now()
             await world.put("news")
             await wait(600)
             assert within(sink, "news") - began < 0.25
             assert await world.state("poison") == "dead"
-            assert world.heard(BreakerMoved) == []
+            assert [event.state for event in world.heard(BreakerMoved)] == ["open", "half-open", "closed"]
 
     run()
+
+
+@virtual
+async def test_what_is_never_sent_while_others_pass_is_dead_after_twelve_attempts_and_says_why() -> None:
+    sink = Picky()
+    sink.answer = Unavailable("302")
+    async with World(sink, jitter=lambda: 0.5) as world:
+        await world.put("poison")
+        for _ in range(600):
+            await world.put()
+            await wait(1)
+        delivery = await world.delivery("poison")
+        assert (delivery.state.value, delivery.attempts) == ("dead", 12)
+        assert delivery.reason == "302 (attempt 12 of 12)"
 
 
 @virtual

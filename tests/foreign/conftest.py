@@ -7,7 +7,7 @@ import pytest
 from tests.foreign import conduct
 from tests.foreign.bucket import FixedBucket, SlidingBucket
 from tests.foreign.far_end import FarEnd
-from tests.foreign.scenes import Played, outage, pace
+from tests.foreign.scenes import Played, few_in_an_outage, outage, pace
 
 Scenes = dict[str, Future[Played]]
 
@@ -33,6 +33,9 @@ _SCENES = {
     "503": partial(outage, leave=_meets_all(conduct.away), come_back=_as_usual, question=200),
     "503 to messages alone": partial(
         outage, leave=_meets_all(conduct.takes_no_messages), come_back=_as_usual, question=404
+    ),
+    "503 to three messages alone": partial(
+        few_in_an_outage, leave=_meets_all(conduct.takes_no_messages), come_back=_as_usual
     ),
     "refused": partial(outage, leave=FarEnd.close_door, come_back=FarEnd.open_door, question=200),
     "broken off": partial(outage, leave=_breaks_connections, come_back=_keeps_connections, question=405),

@@ -28,6 +28,8 @@ class Played(NamedTuple):
     connected_at: list[float]
     away_at: float = 0.0
     back_at: float = 0.0
+    came_after: int = 0
+    """How many were offered after an outage."""
 
     def first_shown(self) -> float:
         """How many seconds after its end an outage's first message was shown."""
@@ -38,7 +40,8 @@ class Played(NamedTuple):
         first_at: dict[str, float] = {}
         for each in self.shown:
             first_at.setdefault(name_of(each), each.at)
-        return max(first_at.get(name, inf) for name in self.offered[:-LAST]) - self.back_at
+        waited = self.offered[: len(self.offered) - self.came_after]
+        return max(first_at.get(name, inf) for name in waited) - self.back_at
 
 
 def generous() -> Bucket:
@@ -80,4 +83,23 @@ def outage(
         strategy.accepted(len(OFFERED))
         far_end.wait_for(lambda: set(names(far_end.shown())) >= set(OFFERED), 40)
         strategy.end()
-        return Played(OFFERED, far_end.requests, far_end.shown(), far_end.connected_at, away_at, back_at)
+        return Played(OFFERED, far_end.requests, far_end.shown(), far_end.connected_at, away_at, back_at, LAST)
+
+
+def few_in_an_outage(folder: Path, leave: Callable[[FarEnd], object], come_back: Callable[[FarEnd], object]) -> Played:
+    """Three signals and no more, for a far end that is away for a minute, and answers the question for a webhook."""
+    offered = OFFERED[:3]
+    with (
+        FarEnd(generous) as far_end,
+        stage(folder, DISCORD_WEBHOOK_URL=far_end.webhook("signals"), SIGNALPOST_LIMITS="off") as at,
+    ):
+        away_at = time.monotonic()
+        leave(far_end)
+        strategy = at.strategy()
+        strategy.offer(offered)
+        Event().wait(AWAY_FOR)
+        back_at = time.monotonic()
+        come_back(far_end)
+        far_end.wait_for(lambda: set(names(far_end.shown())) >= set(offered), 40)
+        strategy.end()
+        return Played(offered, far_end.requests, far_end.shown(), far_end.connected_at, away_at, back_at)

@@ -7,7 +7,7 @@ import pytest
 from tests.foreign.conftest import Scenes
 from tests.foreign.reading import names, repeats, unmarked_repeats
 
-OUTAGES = ["503", "503 to messages alone", "refused", "broken off", "silent"]
+OUTAGES = ["503", "503 to messages alone", "503 to three messages alone", "refused", "broken off", "silent"]
 
 
 @pytest.mark.parametrize("scene", ["five in two seconds, at once", "five in two seconds, sliding"])

@@ -19,6 +19,8 @@ LATE = 1.0
 """Seconds of waiting beside an idle and open far end that are too many."""
 _INFINITY = float("inf")
 _MARGIN = 0.2
+_BELIEVED = 4.4
+"""Seconds for which what is carried out late may hold others: an answer counts it within 2, and is believed for 2."""
 _OF_A_BAN = 30.0
 """Seconds of a wait after which one request tries before the others."""
 _STORE_PAUSE = 7.0
@@ -187,7 +189,7 @@ def _given_up(owed: Owed) -> float | None:
 def _ends(evidence: Evidence) -> dict[int, float]:
     """Until when each request was in flight.
 
-    One whose process died counts until the next one starts, and one that is carried out late until then.
+    One whose process died counts until the next one starts, and one that is carried out late as long as it is noticed.
     """
     births = sorted(began for _, began, _, _ in evidence.witness.lives)
     ends = {}
@@ -196,8 +198,8 @@ def _ends(evidence: Evidence) -> dict[int, float]:
         if request.proof is Proof.LOST or request.ended is None:
             later = bisect_left(births, request.began)
             ended = births[later] if later < len(births) else evidence.end
-        if request.processed is not None:
-            ended = max(ended, request.began + request.processed - request.true_began)
+        if request.processed is not None and (late := request.began + request.processed - request.true_began) > ended:
+            ended = late + _BELIEVED
         ends[request.number] = ended
     return ends
 

@@ -29,9 +29,9 @@ HAS_A_CHILD = """
 import os, sys, time
 from signalpost.delivery.outbox.sqlite import SqliteCore
 core = SqliteCore(sys.argv[1])
-if (child := os.fork()) == 0:
+if os.fork() == 0:
+    print(os.getpid(), flush=True)  # by the child: until it runs, it has had no chance to let go
     time.sleep(300)
-print(child, flush=True)
 sys.stdin.read()
 """
 

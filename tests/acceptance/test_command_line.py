@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def in_a_terminal(
         while data := os.read(ours, 65_536):
             shown += data
             if ctrl_c_at and ctrl_c_at.encode() in shown:
-                process.send_signal(signal.SIGINT)
+                threading.Thread(target=_interrupt, args=[process], daemon=True).start()
                 ctrl_c_at = ""
     except OSError:  # the other side is closed
         pass
@@ -61,6 +62,14 @@ def in_a_terminal(
         watchdog.cancel()
         os.close(ours)
     return process.wait(60), shown.decode().replace("\r\n", "\n")
+
+
+def _interrupt(process: "subprocess.Popen[bytes]") -> None:
+    """Press Ctrl-C, and again after a while: readline may miss one that comes just as it begins to listen."""
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
 
 
 @pytest.fixture

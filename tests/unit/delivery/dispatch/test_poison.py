@@ -1,5 +1,7 @@
 """A message that the far end cannot bear: it ends as dead, and holds up nobody."""
 
+from collections.abc import Callable
+
 import pytest
 
 from signalpost.domain.events import BreakerMoved
@@ -16,9 +18,10 @@ class Picky(ScriptedSink):
     """Answers 500, or what is said, to what has poison in its name, and shows everything else."""
 
     answer: Step = CANNOT
+    is_poison: Callable[[str], bool] = staticmethod(lambda name: "poison" in name)
 
     async def send(self, items: list[Item]) -> Receipt:  # type: ignore[override]
-        if any("poison" in item.notification.id for item in items):
+        if any(self.is_poison(item.notification.id) for item in items):
             self._script = iter([self.answer])
         return await super().send(items)
 
@@ -116,6 +119,24 @@ async def test_enough_of_them_to_open_the_breaker_do_not_take_turns_on_trial() -
         assert len(sink.shown) == 20
         await wait(1200)
         assert {await world.state(f"poison {number}") for number in range(10)} == {"dead"}
+
+
+@virtual
+async def test_after_an_outage_they_do_not_take_turns_before_what_failed_in_it() -> None:
+    sink = Picky(latency=0.1)
+    is_over = False
+    async with World(sink, jitter=lambda: 0.5) as world:
+        sink.is_poison = lambda name: "poison" in name or not is_over
+        for name in ("poison 1", "poison 2"):
+            await world.put(name, URGENT)
+        await world.put("news")
+        await wait(30)
+        assert (await world.delivery("news")).attempts > 1
+        is_over = True
+        await wait(20)
+        assert await world.state("news") == "delivered"
+        await wait(600)
+        assert {await world.state(f"poison {number}") for number in (1, 2)} == {"dead"}
 
 
 @virtual

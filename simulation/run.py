@@ -140,9 +140,17 @@ class _World:
         deadline = self._clocks.seconds() + LONGEST_CALM
         while self._clocks.seconds() < deadline:
             await asyncio.sleep(_LOOK_EVERY)
-            if not self._open():
+            if not self._open() and not self._holds():
                 return
         self._witness.left_open = self._open()
+
+    def _holds(self) -> bool:
+        """Whether the machine still holds in memory what it said it would write down."""
+        lives = len(self._witness.lives)
+        answers = [answer for offered in self._witness.offered for answer in offered.answers]
+        return any(
+            outcome == "held" and id not in self._witness.refs and life > lives for outcome, id, _, life in answers
+        )
 
     def _open(self) -> list[tuple[str, int, str]]:
         state: dict[tuple[str, int, str], str] = {}

@@ -123,7 +123,7 @@ class DirectSender:
     def _learn(self, name: str, far_end: FarEnd | None, known: object) -> None:
         """Keep in mind that a webhook is gone, and have the service know that and of a ban, where it delivers."""
         if far_end is not None:
-            far_end._notice(known)
+            far_end.notice(known)
             task = asyncio.get_running_loop().create_task(_keep(far_end), name="signalpost keep what was learnt")
             self._keeping.add(task)  # nobody waits for it: the store may be what is unwell
             task.add_done_callback(self._keeping.discard)

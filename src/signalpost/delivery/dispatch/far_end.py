@@ -173,9 +173,20 @@ class FarEnd:
             jitter, permit = self._jitter(), request.permit
             self._moved(self.breaker.record(permit, now, jitter, is_failure=is_failure, is_its_own=is_its_own))
         self._learn(is_alive=is_failure is False)
-        self._notice(known)
+        self.notice(known)
         self.pacer.host.ended()
         return took_messages
+
+    def notice(self, known: object) -> None:
+        """Tell where it shows; stop sending where it turns out to be gone for good, or the host bans this address."""
+        if isinstance(known, Receipt | Answer):
+            self._see(known)
+        if isinstance(known, Rejected) and known.is_gone:
+            self.standing.end(Gone(known.reason, clock.now()))
+        if isinstance(known, Throttled) and known.is_ban and self.pacer.host.is_news:
+            self.pacer.host.is_news = False
+            until = clock.now() + timedelta(seconds=bounded(known.retry_after))
+            self._emit(HostBanned(self.pacer.host.name, known.reason, until))
 
     def start(self, now: float) -> None:
         """It is sent to from now on."""
@@ -213,7 +224,7 @@ class FarEnd:
             self._breaker_news += self.is_open  # when it probes next is kept as well
             self.doubt.end(now())
             self._learn(is_alive=is_alive)
-            self._notice(answer)
+            self.notice(answer)
             self.pacer.host.ended()
 
     def unkept(self, now: float) -> tuple[Unkept, ...]:
@@ -323,17 +334,6 @@ class FarEnd:
     def _learn(self, *, is_alive: bool) -> None:
         if self.doubt.learn(is_alive=is_alive):
             self._on_change()
-
-    def _notice(self, known: object) -> None:
-        """Tell where it shows; stop sending where it turns out to be gone for good, or the host bans this address."""
-        if isinstance(known, Receipt | Answer):
-            self._see(known)
-        if isinstance(known, Rejected) and known.is_gone:
-            self.standing.end(Gone(known.reason, clock.now()))
-        if isinstance(known, Throttled) and known.is_ban and self.pacer.host.is_news:
-            self.pacer.host.is_news = False
-            until = clock.now() + timedelta(seconds=bounded(known.retry_after))
-            self._emit(HostBanned(self.pacer.host.name, known.reason, until))
 
     def _see(self, known: Receipt | Answer) -> None:
         channel = known.channel

@@ -315,17 +315,25 @@ class Dispatcher:
                 if is_set := await self._clock.look():
                     self._tell_bans()
                 if is_set or is_tick:
-                    for lane in self._lanes.values():
-                        lane.look_again()
+                    await self._look_again()
                 if is_tick or self._forget_past():
                     await self._expire()
                 if is_tick:
                     await self._clock.keep()
             except StoreClosed:
+                for lane in self._lanes.values():
+                    lane.look_again()  # and so find out, and end
                 return
             except StoreFailed:
                 tick_at = min(tick_at, loop.time() + 1 + self._jitter())
             await self._doze(min(tick_at, loop.time() + _LOOK_AT_CLOCK_EVERY))
+
+    async def _look_again(self) -> None:
+        """Have the lanes look where something waits: it may have come free, and nobody told of it."""
+        counts = await self._outbox.do(Stats(only_open=True))
+        for name, lane in self._lanes.items():
+            if counts.get((name, DeliveryState.PENDING)):
+                lane.look_again()
 
     def _forget_past(self) -> bool:
         """Whether a known `valid_until` has come since the last time."""

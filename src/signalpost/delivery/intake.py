@@ -166,12 +166,12 @@ class Intake:
     def _kept_back(self, new: NewNotification, reason: str, *, hold: bool) -> Ticket:
         told = new.notification
         first = self._held_by_key.get(told.key)
-        if first is not None and first.content_hash == told.content_hash:
-            ticket = Ticket(Outcome.DUPLICATE, first.id)
-        elif first is not None:
+        if first is not None and first.content_hash != told.content_hash:
             ticket = _conflict(told)
         elif not hold:
             ticket = Ticket(Outcome.REFUSED, "", f"the store is unwell: {reason}", Refusal.STORE)
+        elif first is not None:  # no duplicate yet: what it repeats is in memory only
+            ticket = Ticket(Outcome.HELD, first.id, reason)
         elif len(self._held) >= MOST_HELD:
             why = (
                 f"the store is unwell ({reason}) and {MOST_HELD} notifications wait in memory already: send it yourself"

@@ -41,8 +41,9 @@ def test_the_same_thing_twice_while_the_store_is_unwell_is_held_once_under_the_f
     async def scenario(door: Door) -> None:
         first = await door.intake.accept(signal())
         again = await door.intake.accept(signal())
-        assert (first.outcome, again.outcome, again.id) == (Outcome.HELD, Outcome.DUPLICATE, first.id)
-        assert await door.intake.accept(signal(), hold=False) == again
+        assert (first.outcome, first.reason) == (Outcome.HELD, "the disk is full")
+        assert (again.outcome, again.id) == (Outcome.HELD, first.id), "no duplicate: it is in memory only"
+        assert (await door.intake.accept(signal(), hold=False)).cause is Refusal.STORE
         assert door.intake.held == 1
         door.outbox.is_unwell = False
         await asyncio.sleep(2)

@@ -164,7 +164,7 @@ class Judge:
         ) + self._lapses(places, at, since)
 
     def _lapses(self, places: list[str], at: float, since: float) -> int:
-        """How many messages a process that died may have sent at its end, which the next one counts when it is ready."""
+        """How many messages a process that died may have sent at its end: the next one counts them once it is ready."""
         return sum(since < lapsed + _START and lapsed <= at for place in places for lapsed in self._lapsed[place])
 
     def _slots(self, limit: int, urgency: int, *, is_long: bool) -> int:

@@ -33,7 +33,7 @@ from signalpost.delivery.outbox.commands import (
     Stats,
     StreamState,
 )
-from signalpost.delivery.outbox.lanes import Row, Waiting, choose
+from signalpost.delivery.outbox.lanes import Choice, Row, Waiting, choose
 from signalpost.delivery.outbox.tables import Key, Tables
 from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled
 from signalpost.delivery.outbox.waits import shortened
@@ -110,21 +110,51 @@ class _Intake:
         self._tables.move(list(changed.values()), was=_PENDING)
 
 
-def _lease(tables: Tables, lease: Lease) -> Leased:
-    expired: tuple[Delivery, ...] = ()
-    while True:
-        choice = choose(tables.lane(lease.destination), lease, tables.in_flight(lease.destination))
-        parcels, lent, damaged = [], [], []
+def _lease(tables: Tables, run: Iterable[Lease]) -> list[Leased]:
+    leasing = _Leasing(tables)
+    answers = [leasing.lease(lease) for lease in run]
+    leasing.write()
+    return answers
+
+
+class _Leasing:
+    """The leases of a run: what they move in different lanes is written together."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._moved: list[Row] = []
+        self._lanes: set[str] = set()
+
+    def lease(self, lease: Lease) -> Leased:
+        """Lend what the next of them takes."""
+        if lease.destination in self._lanes:  # it has to see what the one before it moved there
+            self.write()
+        self._lanes.add(lease.destination)
+        expired: tuple[Delivery, ...] = ()
+        while True:
+            choice = choose(self._tables.lane(lease.destination), lease, self._tables.in_flight(lease.destination))
+            parcels, damaged = self._take(choice)
+            expired += _deliveries(choice.expired)
+            if parcels or not damaged:
+                return Leased(tuple(parcels), expired, choice.next_at, choice.has_doubtful)
+            self.write()
+
+    def write(self) -> None:
+        self._tables.move(self._moved, was=_PENDING)
+        self._moved.clear()
+
+    def _take(self, choice: Choice) -> tuple[list[Parcel], bool]:
+        """Move what was chosen; and whether some of it is damaged, and dead."""
+        parcels, damaged = [], False
+        self._moved += choice.expired
         for row in choice.taken:
-            if (parcel := _parcel(tables, row)) is not None:
+            if (parcel := _parcel(self._tables, row)) is not None:
                 parcels.append(parcel)
-                lent.append(row)
+                self._moved.append(row)
             else:
-                damaged.append(row.moved(_DEAD, _DAMAGED))
-        tables.move([*choice.expired, *lent, *damaged], was=_PENDING)
-        expired += _deliveries(choice.expired)
-        if parcels or not damaged:
-            return Leased(tuple(parcels), expired, choice.next_at, choice.has_doubtful)
+                damaged = True
+                self._moved.append(row.moved(_DEAD, _DAMAGED))
+        return parcels, damaged
 
 
 def _settle(tables: Tables, run: Iterable[Settle]) -> list[list[Delivery]]:
@@ -278,7 +308,7 @@ def _one_by_one(verb: Callable[[Tables, Any], Any]) -> Callable[[Tables, Iterabl
 
 _RUNS: dict[type[Command[Any]], Callable[[Tables, Iterable[Any]], list[Any]]] = {
     Put: _put,
-    Lease: _one_by_one(_lease),
+    Lease: _lease,
     Settle: _settle,
     Expire: _one_by_one(_expire),
     ShortenWaits: _one_by_one(_shorten_waits),

@@ -1,0 +1,40 @@
+"""Leases that come together: each sees what those before it did, although what they move is written together."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from signalpost.delivery.outbox.commands import Lease, Put
+from signalpost.delivery.outbox.memory import MemoryCore
+from signalpost.delivery.outbox.port import Core
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification
+
+OTHER = "signals-premium"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
+    core: Core = MemoryCore() if request.param == "memory" else SqliteCore(tmp_path / "outbox.db")
+    yield core
+    core.close()
+
+
+def test_two_leases_of_one_lane_never_lend_the_same_delivery(core: Core) -> None:
+    """Not even where the lane holds more than what is remembered of it."""
+    names = [f"{number:02}" for number in range(20)]
+    core.apply([Put(tuple(new(notification(name), rank, LANE, OTHER) for rank, name in enumerate(names)))])
+    batch = [Lease(lane, START, limit) for lane, limit in ((LANE, 1), (OTHER, 1), (LANE, 3), (LANE, 20))]
+    lent = [[parcel.delivery.id.notification_id for parcel in leased.parcels] for leased in core.apply(batch)]
+    assert lent == [names[:1], names[:1], names[1:4], names[4:]]
+
+
+def test_what_expired_for_one_lease_is_told_to_no_other(core: Core) -> None:
+    told = [notification(name, valid_for=valid_for * MINUTE) for name, valid_for in (("01", 1), ("02", 9))]
+    core.apply([Put(tuple(map(new, told)))])
+    first, second = core.apply([Lease(LANE, START + 2 * MINUTE), Lease(LANE, START + 2 * MINUTE)])
+    assert [delivery.id.notification_id for delivery in first.expired] == ["01"]
+    assert [parcel.delivery.id.notification_id for parcel in first.parcels] == ["02"]
+    assert not second.expired
+    assert not second.parcels

@@ -231,7 +231,8 @@ class FarEnd:
         """What should outlive a restart, and does not yet."""
         found = []
         standing, host = self.standing, self.pacer.host
-        if (gone := standing.gone) is not None and not standing.is_kept:
+        if not standing.is_kept:
+            gone = standing.gone
             facts = lane_memory.gone_fact(gone)
             found.append(Unkept(SaveFacts(standing.place, facts), lambda: standing.keep(gone)))
         if not host.is_kept:

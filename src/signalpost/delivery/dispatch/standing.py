@@ -34,8 +34,8 @@ class Standing:
             self.gone, self.is_kept = gone, False
             self._tell()
 
-    def keep(self, gone: Gone) -> None:
-        """The outbox holds this much."""
+    def keep(self, gone: Gone | None) -> None:
+        """The outbox holds this; where it is another by now, that is still to be kept."""
         self.is_kept = self.gone is gone
 
     def enable(self) -> None:

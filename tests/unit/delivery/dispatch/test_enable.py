@@ -2,9 +2,9 @@
 
 import pytest
 
-from signalpost.delivery.dispatch.lane_memory import gone_fact, place_of_webhook
+from signalpost.delivery.dispatch.lane_memory import gone, gone_fact, place_of_webhook
 from signalpost.delivery.dispatch.standing import Gone
-from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Settle
 from signalpost.domain.events import DestinationEnabled, DestinationGone
 from signalpost.errors import StoreFailed
 from signalpost.sinks.evidence import Rejected
@@ -68,3 +68,17 @@ async def test_a_store_that_cannot_leaves_it_disabled() -> None:
                 await ask()
         assert world.dispatcher.lanes[HERE].far_end.gone_for == "unknown webhook"
         assert world.heard(DestinationEnabled) == []
+
+
+@virtual
+async def test_one_that_is_enabled_while_the_store_cannot_write_that_it_is_gone_stays_enabled() -> None:
+    async with World(ScriptedSink([GONE]), settings=SHARED) as world:
+        world.outbox.faults[Settle] = 3
+        await world.put("finds out")
+        await wait(0)
+        await world.dispatcher.enable(HERE)
+        await wait(10)
+        assert await world.state("finds out") == "dead", "its verdict came after all, and with it what it had learnt"
+        await world.put("next")
+        await wait(1)
+        assert gone(await world.outbox.do(LoadFacts(PLACE))) is None

@@ -1,7 +1,7 @@
 """Facts that travel with a value: a short, ordered list of names and plain values, frozen."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
 
 from signalpost.domain.exact import integer_of
 from signalpost.domain.text import required_text, shown, spoken, text_of
@@ -37,6 +37,10 @@ class Context(Mapping[str, Fact]):
 
     def __len__(self) -> int:
         return len(self._facts)
+
+    def items(self) -> ItemsView[str, Fact]:
+        """The names and facts, in their order."""
+        return self._facts.items()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Context):

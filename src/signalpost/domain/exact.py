@@ -139,7 +139,7 @@ def plain(number: Decimal) -> Decimal:
     if text[-1] != "0" and "E" not in text:  # as most prices are written, and quicker to see than to mend
         return number
     short = number.normalize(_WIDE)
-    return short if short.as_tuple().exponent <= 0 else _WIDE.quantize(short, _ONE)  # type: ignore[operator]  # finite
+    return _WIDE.quantize(short, _ONE) if "E+" in str(short) else short
 
 
 def fixed(number: Decimal, places: int) -> str:

@@ -46,15 +46,15 @@ def embed(card: Card, notification: Notification, *, may_repeat: bool, most: int
     room = most - len(title) - len(footer)
     text = escaped(card.text, limits.DESCRIPTION) if card.text else BLANK
     kept_for_text = min(len(text), room // 2) if text != BLANK else 0
-    fields = list(_that_fit(card.fields, room - kept_for_text))
-    room -= _length(fields)
+    fields, length = _that_fit(card.fields, room - kept_for_text)
+    room -= length
     made: dict[str, Any] = {"title": title}
     if text != BLANK and room > 0:
         made["description"] = cut(text, room)
         room -= len(made["description"])
     fields += _facts((*card.facts, *notification.context.items()), limits.FIELDS - len(fields), room)
     if fields:
-        made["fields"] = [{"name": field.name, "value": field.value, "inline": True} for field in fields]
+        made["fields"] = [{"name": name, "value": value, "inline": True} for name, value in fields]
     return made | {"color": card.colour, "timestamp": iso(card.at), "footer": {"text": footer}}
 
 
@@ -83,17 +83,21 @@ def _footer(notification: Notification, *, may_repeat: bool) -> str:
     return " | ".join(parts)
 
 
-def _that_fit(fields: Iterable[Field], room: int) -> Iterable[Field]:
+def _that_fit(fields: Iterable[Field], room: int) -> tuple[list[Field], int]:
+    """The first of the fields, up to one that has no room, and their length."""
+    fitting, length = [], 0
     for each in fields:
-        room -= len(each.name) + len(each.value)
-        if room < 0:  # and none after it: a field is shown whole, because half a price is a wrong price
-            return
-        yield each
+        length_with_it = length + len(each.name) + len(each.value)
+        if length_with_it > room:  # and none after it: a field is shown whole, because half a price is a wrong price
+            break
+        fitting.append(each)
+        length = length_with_it
+    return fitting, length
 
 
 def _facts(facts: tuple[tuple[str, Fact], ...], places: int, room: int) -> list[Field]:
     made = (Field(_label(name[: limits.FIELD_NAME]), _shown(value)) for name, value in facts[:places])
-    fitting = list(_that_fit(made, room))
+    fitting, _ = _that_fit(made, room)
     if len(fitting) == len(facts):
         return fitting
     for kept in range(min(len(fitting), places - 1), -1, -1):  # the last gives its place to a word about the others

@@ -82,6 +82,16 @@ async def check_shortened_waits(outbox: Outbox) -> None:
     same("what is due", (ids(lease), lease.next_at), (["02"], START + 3 * MINUTE))
 
 
+async def check_fewest_failures(outbox: Outbox) -> None:
+    """Who tells how often each failed gets those that failed least, of the next few and in their order."""
+    await outbox.do(Put(tuple(new(notification(f"{number:02}", str(number)), number) for number in range(30))))
+    failures = {DeliveryId(f"{number:02}", LANE): 2 for number in range(30) if number != 25}
+    failures |= {DeliveryId("07", LANE): 1, DeliveryId("03", LANE): 1}
+    lease = await outbox.do(Lease(LANE, START, limit=3, failures=failures))
+    same("what failed least of the next twenty", ids(lease), ["03", "07", "00"])
+    same("the rest, where nothing failed", ids(await outbox.do(Lease(LANE, START, failures={}))), ["01"])
+
+
 async def check_doubt(outbox: Outbox) -> None:
     """Who asks only for what surely was never shown gets no more, and is told what that kept back."""
     told = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
@@ -175,6 +185,7 @@ LANE_CHECKS = (
     check_order,
     check_sequences,
     check_waiting,
+    check_fewest_failures,
     check_doubt,
     check_shortened_waits,
     check_validity,

@@ -13,15 +13,15 @@
     interrupted by a stop           pending; counts no attempt, but may have been shown
     unsent                          pending, as if it had never been leased
 
-Pending is only what can still be sent. With MOST_ATTEMPTS counted it is dead, unless the far end takes no message at
-all just now; and where it could only be sent after its `valid_until` it is expired. Both are unconfirmed instead if it
-may have been shown. But what got an answer each time, and a 5xx the last time, is dead: the far end cannot bear it, and
-says so. What is to be sent at most once is unconfirmed as soon as it may have been shown. See
-docs/why/0010-evidence-and-decision.md.
+What got an answer and failed, or was never sent, counts as an attempt only where the far end takes messages, as far as
+is known: else it is an outage, and says nothing of this message. Pending is only what can still be sent. With
+MOST_ATTEMPTS counted it is dead, and where it could only be sent after its `valid_until` it is expired; both are
+unconfirmed instead if it may have been shown. But what got an answer each time, and a 5xx the last time, is dead: the
+far end cannot bear it, and says so. What is to be sent at most once is unconfirmed as soon as it may have been shown.
+See docs/why/0010-evidence-and-decision.md and docs/why/0023-its-own-or-the-far-ends.md.
 """
 
 from datetime import datetime, timedelta
-from math import inf
 
 from signalpost.delivery.outbox.commands import Settlement
 from signalpost.delivery.pacing.backoff import Backoff, bounded
@@ -66,10 +66,10 @@ def decide(
 ) -> Settlement:
     """The verdict on a leased delivery, without its attempt and its message, which the caller adds.
 
-    `is_taken` tells whether the far end takes messages, so that it is this one that it does not take.
+    `is_taken` tells whether the far end takes messages, as far as is known: only then a failure may be this one's.
     """
-    most = MOST_ATTEMPTS if is_taken else inf
-    verdict = _usual(delivery, known, now, _wait(delivery, jitter, backoff), most)
+    tried = _tried(delivery) if is_taken else delivery
+    verdict = _usual(delivery, tried, known, now, _wait(delivery, jitter, backoff))
     if at_most_once and verdict.state is DeliveryState.PENDING and leaves_doubt(known):
         return verdict._replace(
             state=DeliveryState.UNCONFIRMED, not_before=None, reason=f"{verdict.reason} (it is sent at most once)"
@@ -82,49 +82,49 @@ def leaves_doubt(known: Known) -> bool:
     return known is not Ending.UNSENT and not isinstance(known, Receipt | Rejected | Throttled | Unavailable)
 
 
-def _usual(delivery: Delivery, known: Known, now: datetime, wait: timedelta, most: float) -> Settlement:
+def _usual(delivery: Delivery, tried: Delivery, known: Known, now: datetime, wait: timedelta) -> Settlement:
     match known:
         case Receipt():
             return _ended(delivery, DeliveryState.DELIVERED, None, tried=1)
         case Rejected(reason=reason):
             return _ended(delivery, DeliveryState.DEAD, reason, tried=1)
         case Throttled(reason=reason, retry_after=seconds):
-            return _again(delivery, reason, now, timedelta(seconds=bounded(seconds)), inf)
+            return _again(delivery, reason, now, timedelta(seconds=bounded(seconds)))
         case Unavailable(reason=reason):
-            return _again(_tried(delivery), reason, now, wait, most)
+            return _again(tried, reason, now, wait)
         case Unconfirmed(is_answered=True):
-            return _failed(delivery, known.reason, now, wait, most)
+            return _failed(tried, known.reason, now, wait)
         case Ending.CUT_OFF:
             shown = delivery._replace(may_repeat=True, unanswered=delivery.unanswered + 1)
             return _ended(shown, DeliveryState.UNCONFIRMED, _REASONS[known], tried=1)
         case Ending.INTERRUPTED:
-            return _again(delivery._replace(may_repeat=True), _REASONS[known], now, None, inf)
+            return _again(delivery._replace(may_repeat=True), _REASONS[known], now, None)
         case Ending.UNSENT:
-            return _again(delivery, delivery.reason, now, None, inf)
+            return _again(delivery, delivery.reason, now, None)
         case Ending.LAPSED:
-            return _maybe(delivery, _REASONS[known], now, wait, unanswered=False)
+            return _maybe(_tried(delivery), _REASONS[known], now, wait, unanswered=False)
         case _:  # no answer, or evidence of a kind that is not known: it may have been shown
-            return _maybe(delivery, str(known), now, wait, unanswered=True)
+            return _maybe(_tried(delivery), str(known), now, wait, unanswered=True)
 
 
-def _failed(delivery: Delivery, reason: str, now: datetime, wait: timedelta, most: float) -> Settlement:
+def _failed(tried: Delivery, reason: str, now: datetime, wait: timedelta) -> Settlement:
     """A 5xx: the far end answered, and may have shown it all the same."""
-    tried = _tried(delivery)._replace(may_repeat=True)
-    if tried.attempts >= most and not tried.unanswered:
-        return _ended(tried, DeliveryState.DEAD, f"{reason}{_of_most(tried.attempts)}")
-    return _again(tried, reason, now, wait, most)
+    shown = tried._replace(may_repeat=True)
+    if shown.attempts >= MOST_ATTEMPTS and not shown.unanswered:
+        return _ended(shown, DeliveryState.DEAD, f"{reason}{_of_most(shown.attempts)}")
+    return _again(shown, reason, now, wait)
 
 
-def _maybe(delivery: Delivery, reason: str, now: datetime, wait: timedelta, *, unanswered: bool) -> Settlement:
-    tried = _tried(delivery)._replace(may_repeat=True, unanswered=delivery.unanswered + unanswered)
-    if unanswered and tried.unanswered >= MOST_UNANSWERED:
-        return _ended(tried, DeliveryState.UNCONFIRMED, reason)
-    return _again(tried, reason, now, wait, MOST_ATTEMPTS)
+def _maybe(tried: Delivery, reason: str, now: datetime, wait: timedelta, *, unanswered: bool) -> Settlement:
+    shown = tried._replace(may_repeat=True, unanswered=tried.unanswered + unanswered)
+    if unanswered and shown.unanswered >= MOST_UNANSWERED:
+        return _ended(shown, DeliveryState.UNCONFIRMED, reason)
+    return _again(shown, reason, now, wait)
 
 
-def _again(delivery: Delivery, reason: str | None, now: datetime, wait: timedelta | None, most: float) -> Settlement:
+def _again(delivery: Delivery, reason: str | None, now: datetime, wait: timedelta | None) -> Settlement:
     """Pending, unless there can be no further try."""
-    if delivery.attempts >= most:
+    if delivery.attempts >= MOST_ATTEMPTS:
         state = DeliveryState.UNCONFIRMED if delivery.may_repeat else DeliveryState.DEAD
         return _ended(delivery, state, f"{reason}{_of_most(delivery.attempts)}")
     not_before = None if wait is None else now + wait

@@ -1,6 +1,7 @@
 """What a lane knows of its far end: its pace, its breaker, and whether it is gone for good."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -83,10 +84,10 @@ class FarEnd:
         self.breaker = breaker
         self.doubt = Doubt()
         self.standing = standing
-        self.failed_last: DeliveryId | None = None
-        """The delivery whose message failed last."""
-        self.takes_messages = False
-        """Whether the last that is known is that it does; a message that it cannot bear says nothing."""
+        self.takes_messages: bool | None = None
+        """Whether the last that is known is that it does; None where nothing is. What it cannot bear says nothing."""
+        self.failures: Counter[DeliveryId] = Counter()
+        """How often the message of each delivery failed since it took one."""
         self._destination = destination
         self._sink = sink
         self._outbox = outbox
@@ -157,7 +158,7 @@ class FarEnd:
 
         Answers whether, as far as was known before, the far end takes messages.
         """
-        took_messages = self.takes_messages
+        is_taken = self.takes_messages is not False
         self._pace_news += 1
         known = None if tried is None else tried.known
         self.pacer.end(request.slot, now + CLOCK_GRAIN, None if isinstance(known, Ending) else known)
@@ -166,16 +167,18 @@ class FarEnd:
             self.breaker.give_back(request.permit)
         else:
             is_its_own = is_failure and self._is_its_own(first, known)
-            if is_failure:
-                self.failed_last = first.id
-            if not is_its_own:
-                self.takes_messages = not is_failure
+            if isinstance(known, Receipt):
+                self.takes_messages = True
+                self.failures.clear()
+            elif is_failure:
+                self.failures[first.id] += 1
+                self.takes_messages = self.takes_messages if is_its_own else False
             jitter, permit = self._jitter(), request.permit
             self._moved(self.breaker.record(permit, now, jitter, is_failure=is_failure, is_its_own=is_its_own))
         self._learn(is_alive=is_failure is False)
         self.notice(known)
         self.pacer.host.ended()
-        return took_messages
+        return is_taken
 
     def notice(self, known: object) -> None:
         """Tell where it shows; stop sending where it turns out to be gone for good, or the host bans this address."""
@@ -330,7 +333,7 @@ class FarEnd:
     def _is_its_own(self, first: Delivery, known: object) -> bool:
         """Whether a failure is more likely the message's than the far end's: see the breaker."""
         is_again = first.may_repeat and isinstance(known, Unconfirmed) and known.is_answered
-        return is_again and (self.is_on_trial or self.takes_messages)
+        return is_again and (self.is_on_trial or self.takes_messages is True)
 
     def _learn(self, *, is_alive: bool) -> None:
         if self.doubt.learn(is_alive=is_alive):

@@ -36,9 +36,6 @@ from signalpost.sinks.port import Sink
 
 _log = logging.getLogger("signalpost")
 
-_TO_CHOOSE_FROM = 20
-"""How many deliveries are looked at for the one that goes on trial."""
-
 
 class Tools(NamedTuple):
     """What a lane works with."""
@@ -269,9 +266,15 @@ class Lane:
     async def _lease(self, level: NotificationPriority) -> Sequence[Parcel]:
         is_on_trial = self.far_end.is_on_trial
         version, in_flight = self._prospects.version, dict(self._in_flight)
-        limit = _TO_CHOOSE_FROM if is_on_trial else self._most_items
-        doubt, is_express = self.far_end.doubt, level is not NORMAL
-        lease = Lease(self.destination, clock.now(), limit, express=is_express, sure_only=not doubt.has_answered)
+        doubt = self.far_end.doubt
+        lease = Lease(
+            self.destination,
+            clock.now(),
+            1 if is_on_trial else self._most_items,
+            express=level is not NORMAL,
+            sure_only=not doubt.has_answered,
+            failures=dict(self.far_end.failures) if is_on_trial else None,
+        )
         leased = await self._tools.outbox.do(lease)
         if leased.has_doubtful:
             doubt.wait_for_answer(_now())
@@ -279,7 +282,7 @@ class Lane:
         self._in_flight.update((parcel.delivery.id, parcel.delivery) for parcel in leased.parcels)
         for delivery in leased.expired:
             self._tools.emit(Settled(delivery))
-        chosen = self._chosen(leased.parcels, level, is_on_trial=is_on_trial)
+        chosen = [each for each in leased.parcels if level is not URGENT or each.delivery.priority is URGENT]
         if not chosen:
             levels = LEVELS if level is NORMAL else EXPRESS[:1] if leased.parcels else EXPRESS
             next_at = inf if leased.next_at is None else _monotonic(leased.next_at)
@@ -287,18 +290,6 @@ class Lane:
         if rest := [parcel for parcel in leased.parcels if parcel not in chosen]:
             await self._conclude(rest, Tried(Ending.UNSENT, lease.now, lease.now, 0.0))
         return chosen
-
-    def _chosen(self, parcels: Sequence[Parcel], level: NotificationPriority, *, is_on_trial: bool) -> Sequence[Parcel]:
-        """What to send of what was leased: only URGENT into an urgent slot, and on trial what was tried least.
-
-        Of those not what failed last: some messages the far end cannot bear, and they must not take turns on trial.
-        """
-        if level is URGENT:
-            parcels = [parcel for parcel in parcels if parcel.delivery.priority is URGENT]
-        if is_on_trial:
-            last = self.far_end.failed_last
-            return sorted(parcels, key=lambda each: (each.delivery.attempts, each.delivery.id == last))[:1]
-        return parcels
 
     async def _send(self, sender: Sender, request: Request, parcels: Sequence[Parcel]) -> Tried:
         deliveries = tuple(parcel.delivery for parcel in parcels)

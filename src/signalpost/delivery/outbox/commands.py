@@ -112,6 +112,9 @@ class Put(Command[list[PutResult]], frozen=True):
     state: StreamState | None = None
 
 
+TO_CHOOSE_FROM = 20
+
+
 class Lease(Command[Leased], frozen=True):
     """Lend the first deliveries of a lane for sending. Answer: `Leased`.
 
@@ -127,6 +130,8 @@ class Lease(Command[Leased], frozen=True):
     """Only URGENT and HIGH ones, looked for near the head of the lane."""
     sure_only: bool = False
     """Only those that were surely never shown."""
+    failures: Mapping[DeliveryId, int] | None = None
+    """How often each failed of late. Where it is given, those that failed least of the next TO_CHOOSE_FROM are lent."""
 
 
 class SaveFacts(Command[None], frozen=True):

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from signalpost.delivery.outbox.commands import Lease
+from signalpost.delivery.outbox.commands import TO_CHOOSE_FROM, Lease
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 
@@ -116,12 +116,13 @@ def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choic
     The first row of a sequence stands for all of it: whether it is taken or passed over, the others wait.
     """
     met = set(in_flight)
+    most = lease.limit if lease.failures is None else TO_CHOOSE_FROM
     taken: list[Row] = []
     expired: list[Row] = []
     next_at: datetime | None = None
     has_doubtful = False
     for row in islice(rows, EXPRESS_DEPTH if lease.express else None):
-        if len(taken) >= lease.limit:
+        if len(taken) >= most:
             break
         delivery = row.delivery
         if delivery.valid_until <= lease.now:
@@ -139,7 +140,9 @@ def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choic
             has_doubtful = True
             continue
         taken.append(row.moved(DeliveryState.LEASED, delivery.reason))
-    return Choice(tuple(taken), tuple(expired), next_at, has_doubtful)
+    if (failures := lease.failures) is not None:
+        taken.sort(key=lambda row: failures.get(row.delivery.id, 0))
+    return Choice(tuple(taken[: lease.limit]), tuple(expired), next_at, has_doubtful)
 
 
 def _lifted(row: Row, rank: int, priority: NotificationPriority) -> Row:

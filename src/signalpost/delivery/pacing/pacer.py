@@ -63,9 +63,10 @@ class Pacer:
         self._refusals = SlidingWindow(REFUSALS_OF_A_DESTINATION, REFUSALS_PERIOD)
         self._channel = Channel(limits.channel)
         self._channel_name: str | None = None
-        own = limits.messages_a_minute or (limits.channel and limits.channel.limit)
-        self._own = SlidingWindow(own, 60.0) if own else None
+        self._own = self._minute
         """Its own requests of the last minute, which others of the channel do not count."""
+        if self._own is None and limits.channel is not None:
+            self._own = SlidingWindow(limits.channel.limit, 60.0)
         self._bucket = Bucket(limits.burst)
         self._scope: str | None = None
         self._slots: set[Slot] = set()
@@ -156,7 +157,7 @@ class Pacer:
         To be called before the first request begins.
         """
         for age in memory.ages:
-            for window in (self._minute, self._channel.window, self._bucket.window, self._own):
+            for window in (self._channel.window, self._bucket.window, self._own):
                 if window is not None:
                     window.count(now - age)
         for age in memory.refusals:
@@ -167,7 +168,7 @@ class Pacer:
             self.show_in(memory.channel)
 
     def _all_windows(self) -> tuple[SlidingWindow | Bucket, ...]:
-        every = (self._minute, self._channel.window, self._bucket, self.host.window, self._own)
+        every = (self._channel.window, self._bucket, self.host.window, self._own)
         return tuple(window for window in every if window is not None)
 
     def _hold(self, throttled: Throttled, now: float) -> None:

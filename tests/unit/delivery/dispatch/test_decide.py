@@ -142,15 +142,15 @@ def test_nothing_is_pending_that_cannot_be_sent_any_more() -> None:
 
 @pytest.mark.parametrize("known", [DOWN, BROKEN])
 def test_where_the_far_end_takes_no_message_at_all_attempts_end_nothing(known: Known) -> None:
-    worn = delivery(500, may_repeat=known is BROKEN)
-    settled = decide(worn, known, NOW, 1.0, is_taken=False)
-    assert (settled.state, settled.attempts, settled.not_before) == (PENDING, 501, NOW + timedelta(seconds=60))
-    assert decide(worn, known, NOW, 1.0).state is DEAD
+    settled = decide(LAST, known, NOW, 1.0, is_taken=False)
+    assert (settled.state, settled.attempts, settled.not_before) == (PENDING, 11, NOW + timedelta(seconds=60))
+    assert settled.may_repeat is (known is BROKEN)
+    assert decide(LAST, known, NOW, 1.0).state is DEAD
 
 
-@pytest.mark.parametrize("known", [BUSY, INTERRUPTED, UNSENT])
-def test_what_counts_no_attempt_ends_nothing_that_was_tried_often(known: Known) -> None:
-    assert decide(delivery(500), known, NOW, 1.0).state is PENDING
+def test_silence_and_a_crash_count_in_an_outage_too() -> None:
+    for known in (SILENT, LAPSED, CUT_OFF):
+        assert decide(FRESH, known, NOW, 1.0, is_taken=False) == decide(FRESH, known, NOW, 1.0)
 
 
 def test_what_may_have_been_shown_is_never_said_to_be_expired() -> None:

@@ -131,7 +131,7 @@ async def test_after_an_outage_they_do_not_take_turns_before_what_failed_in_it()
             await world.put(name, URGENT)
         await world.put("news")
         await wait(30)
-        assert (await world.delivery("news")).attempts > 1
+        assert ids(sink).count("news") > 1
         is_over = True
         await wait(20)
         assert await world.state("news") == "delivered"

@@ -32,6 +32,7 @@ from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
+from signalpost.domain.text import id_of, text_of
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.urgency import usual_priority
@@ -230,7 +231,7 @@ class Intake:
         notification = Notification(
             id=self._ids.next(now),
             payload=payload,
-            event=event,
+            event=id_of(event, "event"),
             priority=usual_priority(payload)
             if priority is None
             else member(NotificationPriority, priority, "priority"),
@@ -239,7 +240,7 @@ class Intake:
             valid_until=payload.valid_until,
             context=Context(context or {}),
             run=self._run,
-            about=about,
+            about=None if about is None else text_of(about, "about"),
         )
         return NewNotification(notification, self._deliveries(notification), _key_until(notification))
 

@@ -206,6 +206,11 @@ async def test_an_alert_about_the_only_place_for_it_is_suppressed() -> None:
         ({"priority": "soon"}, "priority is 'soon': give one of LOW, NORMAL, HIGH, URGENT"),
         ({"user_tier": "a b"}, "user_tier is 'a b'"),
         ({"context": {"": 1}}, "a name in the context is empty"),
+        ({"event": None}, "event is None: give text"),
+        ({"event": 5}, "event is 5: give text"),
+        ({"event": " "}, "event is empty"),
+        ({"event": "x" * 1000}, "give one line of at most 200 printable characters"),
+        ({"about": 5}, "about is 5: give text"),
     ],
 )
 async def test_arguments_that_cannot_be_meant_are_raised(arguments: dict[str, Any], said: str) -> None:
@@ -213,6 +218,12 @@ async def test_arguments_that_cannot_be_meant_are_raised(arguments: dict[str, An
     with pytest.raises(InvalidValue, match=said):
         await door.intake.accept(**{"payload": signal(), **arguments})
     assert await door.rows() == []
+
+
+async def test_what_no_encoding_can_carry_is_written_all_the_same() -> None:
+    door = Door()
+    ticket = await door.intake.accept(signal(notes="\ud800"), event="\ud800", about="\ud800")
+    assert ticket.outcome is Outcome.ACCEPTED
 
 
 async def test_a_streams_state_is_committed_with_its_signals() -> None:

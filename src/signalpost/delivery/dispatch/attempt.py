@@ -14,7 +14,9 @@ from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable,
 from signalpost.sinks.port import Answer, Item, Sink
 
 PROBE_PATIENCE = 3.0
-"""Seconds after which a probe counts as unanswered, and a send that was cut off as a failure of the far end."""
+"""Seconds after which a first probe counts as unanswered, and a send that was cut off as a failure of the far end."""
+LONGEST_PATIENCE = 15.0
+"""Seconds after which any probe does: as long as a message may take, so that who is slow is not taken for down."""
 
 _EVIDENCE = (Rejected, Throttled, Unavailable, Unconfirmed)
 _log = logging.getLogger("signalpost")
@@ -80,15 +82,19 @@ async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds:
     return receipt if isinstance(receipt, Receipt) else _broken(destination, receipt)
 
 
-async def probe(destination: str, sink: Sink) -> Answer | Evidence:
-    """Ask whether the far end is alive. Raises CancelledError, and nothing else."""
+async def probe(destination: str, sink: Sink, interval: float = 0.0) -> Answer | Evidence:
+    """Ask whether the far end is alive. Raises CancelledError, and nothing else.
+
+    The patience grows with the `interval` between probes.
+    """
+    patience = min(max(PROBE_PATIENCE, interval), LONGEST_PATIENCE)
     try:
-        async with asyncio.timeout(PROBE_PATIENCE):
+        async with asyncio.timeout(patience):
             return await sink.probe()
     except _EVIDENCE as evidence:
         return evidence
     except TimeoutError:
-        return Unavailable(f"no answer to a probe in {PROBE_PATIENCE:g} s")
+        return Unavailable(f"no answer to a probe in {patience:g} s")
     except Exception as fault:  # noqa: BLE001  # as above
         return _broken(destination, fault)
 

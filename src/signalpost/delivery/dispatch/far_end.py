@@ -218,7 +218,7 @@ class FarEnd:
         slot, permit = self.pacer.begin(began, is_probe=True), self.breaker.begin_probe(began)
         answer: Answer | Evidence | None = None
         try:
-            answer = await attempt.probe(self._destination, self._sink)
+            answer = await attempt.probe(self._destination, self._sink, self.breaker.interval)
         finally:
             self.pacer.end(slot, now() + CLOCK_GRAIN, answer)
             self._pace_news += 1

@@ -10,7 +10,8 @@ Measured elsewhere, and what is done here instead:
   nothing, and then one message.
 - A cool-down that only grows is a late recovery after a short outage, one that does not grow is an attack on a far end
   that is down for a day. So the interval between probes grows to 5 s, stays there for the first 2 minutes, and then
-  grows to 60 s. It counts from the beginning of a probe, so that one that hangs does not make the next one late.
+  grows to 60 s. It counts from the beginning of a probe, so that one that hangs does not make the next one late. A
+  far end that is merely slow is down for who never waits long enough: the patience grows with the interval.
 
     closed      5 failures in a row, or at least half of at least 10 answers within 60 s   -> open
     open        the probe is answered                                                      -> half-open
@@ -94,7 +95,8 @@ class CircuitBreaker:
         self._seconds: deque[list[int]] = deque()
         """A second, its answers and its failures; those of the last `period`."""
         self._on_trial = False
-        self._interval = 0.0
+        self.interval = 0.0
+        """Seconds between the last two probes, and 0 as long as it never opened."""
         self._probe_at = inf
         self._probe_began_at = 0.0
 
@@ -165,13 +167,13 @@ class CircuitBreaker:
         if self.state is BreakerState.CLOSED:
             return None
         probe_in = self._probe_at - now if self._probe_at < inf else 0.0
-        return BreakerMemory(now - self.opened_at, max(0.0, probe_in), self._interval)
+        return BreakerMemory(now - self.opened_at, max(0.0, probe_in), self.interval)
 
     def recall(self, memory: BreakerMemory, now: float) -> BreakerState:
         """Be open as an earlier process was; no wait is longer than the longest there is."""
         longest = self._settings.late_interval
         self.opened_at = now - max(0.0, memory.open_for)
-        self._interval = min(max(0.0, memory.interval), longest)
+        self.interval = min(max(0.0, memory.interval), longest)
         self._probe_at = now + min(max(0.0, memory.probe_in), longest)
         self.state = BreakerState.OPEN
         return self._move(BreakerState.OPEN)
@@ -183,7 +185,7 @@ class CircuitBreaker:
         if self._count(now, is_failure=is_failure):
             self.trips += 1
             self.opened_at = now
-            self._interval = 0.0
+            self.interval = 0.0
             self._probe_began_at = now
             return self._open(now, jitter)
         return None
@@ -214,8 +216,8 @@ class CircuitBreaker:
         settings = self._settings
         is_early = now - self.opened_at < settings.early
         longest = settings.early_interval if is_early else settings.late_interval
-        self._interval = min(2 * self._interval or settings.first_interval, longest)
-        wait = self._interval * (1 - settings.spread * (1 - jitter))
+        self.interval = min(2 * self.interval or settings.first_interval, longest)
+        wait = self.interval * (1 - settings.spread * (1 - jitter))
         self._probe_at = max(now, self._probe_began_at + wait)
 
     def _move(self, state: BreakerState) -> BreakerState:

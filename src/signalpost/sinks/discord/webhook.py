@@ -12,8 +12,8 @@ from signalpost.sinks.evidence import Receipt, Rejected, Unavailable
 from signalpost.sinks.port import Answer, Item
 from signalpost.sinks.wire import Connections, exchange
 
-PROBE_TIMEOUT = 3.0
-"""Seconds."""
+PROBE_TIMEOUT = 15.0
+"""Seconds, as for a message; who asks may be less patient."""
 
 _encoder = msgspec.json.Encoder()
 

@@ -232,6 +232,21 @@ def test_a_far_end_that_answers_questions_and_takes_no_messages_costs_no_more(
     run()
 
 
+@pytest.mark.parametrize("slow", [4.0, 14.0])
+@pytest.mark.parametrize("script", [[BROKEN], [DOWN] * 5])
+def test_a_far_end_that_is_slow_is_not_taken_for_one_that_is_down(script: list[Step], slow: float) -> None:
+    @virtual
+    async def run() -> None:
+        sink = ScriptedSink(script, latency=slow)
+        async with World(sink, jitter=lambda: 0.5) as world:
+            for _ in range(20):
+                await world.put()
+                await wait(60)
+            assert len(sink.shown) == 20
+
+    run()
+
+
 @pytest.mark.parametrize("fault", [BROKEN, DOWN])
 @pytest.mark.parametrize("waiting", [1, 3])
 def test_where_it_takes_no_messages_for_hours_none_of_them_is_given_up(fault: Step, waiting: int) -> None:

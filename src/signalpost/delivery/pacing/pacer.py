@@ -61,6 +61,7 @@ class Pacer:
         self._reserve = limits.reserve
         self._minute = SlidingWindow(limits.messages_a_minute, 60.0) if limits.messages_a_minute else None
         self._refusals = SlidingWindow(REFUSALS_OF_A_DESTINATION, REFUSALS_PERIOD)
+        self._channel_rate = limits.channel
         self._channel = Channel(limits.channel)
         self._channel_name: str | None = None
         self._own = self._minute
@@ -136,6 +137,8 @@ class Pacer:
         """It became known what channel this destination shows in: others that do share its limit and its holds."""
         if channel == self._channel_name:
             return
+        if self._channel_name is not None:
+            self._leave_channel()
         self._channel_name = channel
         own, shared = self._channel, self.host.channels.setdefault(channel, self._channel)
         if shared is not own:
@@ -144,6 +147,14 @@ class Pacer:
                 shared.window.take_over(own.window, in_flight=len(self._slots))
             self._channel = shared
             self._windows = self._all_windows()
+
+    def _leave_channel(self) -> None:
+        """The webhook shows elsewhere now: what it did there counts on there, and here it begins anew."""
+        former, self._channel = self._channel, Channel(self._channel_rate)
+        if former.window is not None and self._channel.window is not None:
+            former.window.in_flight -= len(self._slots)
+            self._channel.window.in_flight += len(self._slots)
+        self._windows = self._all_windows()
 
     def memory(self, now: float) -> PaceMemory:
         """What is worth keeping over a restart."""

@@ -313,6 +313,43 @@ def test_what_was_sent_before_a_restart_still_counts_after_it() -> None:
     assert after.ready_at(5.0, URGENT) == 5.0 + (1061.0 - 1031.0)
 
 
+def test_a_webhook_that_is_moved_to_another_channel_leaves_what_it_shared() -> None:
+    host, limits = Host(None), Limits(burst=None, reserve=False)
+    moved, other, there = Pacer(limits, host), Pacer(limits, host), Pacer(limits, host)
+    for pacer, channel in ((moved, "1"), (other, "1"), (there, "2")):
+        pacer.show_in(channel)
+    for _ in range(10):
+        sent(moved, 0.0)
+        sent(there, 0.0)
+    flying = moved.begin(1.0)
+    moved.show_in("2")
+    moved.end(flying, 2.0)
+    for _ in range(16):
+        assert moved.ready_at(2.0, URGENT) == 2.0
+        sent(moved, 2.0)
+    sent(moved, 2.0)
+    assert (moved.ready_at(2.0, URGENT), there.ready_at(2.0, URGENT)) == (60.0, 60.0), "it shares the new one"
+    assert other.ready_at(2.0, URGENT) == 2.0, "and not the old one"
+    sent(moved, 61.0, Throttled("wait", retry_after=90.0, scope="destination"))
+    assert (there.ready_at(61.0, URGENT), other.ready_at(61.0, URGENT)) == (151.0, 61.0)
+
+
+def test_a_webhook_that_is_moved_where_none_was_yet_counts_there() -> None:
+    host, limits = Host(None), Limits(burst=None, reserve=False)
+    moved, other = Pacer(limits, host), Pacer(limits, host)
+    for pacer in (moved, other):
+        pacer.show_in("1")
+    moved.show_in("2")
+    for _ in range(28):
+        sent(moved, 0.0)
+    assert (moved.ready_at(0.0, URGENT), other.ready_at(0.0, URGENT)) == (60.0, 0.0)
+    Pacer(Limits(channel=None), host).show_in("3")
+    for channel in "12":
+        unlimited = Pacer(Limits(channel=None), host)
+        unlimited.show_in("4")
+        unlimited.show_in(channel)
+
+
 def test_refusals_before_a_restart_still_count_towards_a_pause_after_it() -> None:
     no_access = Rejected("403", status=403)
     before = Pacer(FREE, Host(None))

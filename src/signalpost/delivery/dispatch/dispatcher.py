@@ -141,9 +141,10 @@ class Dispatcher:
         """Wait until nothing can be delivered now, and return the deliveries that are still open, at most 1,000.
 
         Waits for `timeout` seconds at most, None for as long as it takes.
-        What waits for a `not_before`, or for a destination whose breaker is open or whose webhook is gone, cannot be
-        delivered now. What waits for its turn within a limit, or because the far end asked to be left alone, can where
-        that ends within the timeout: what does not is not waited for. Raises StoreFailed.
+        What waits for a `not_before`, for a destination whose breaker is open or whose webhook is gone, or for one that
+        did not answer the last question, cannot be delivered now. What waits for its turn within a limit, or because
+        the far end asked to be left alone, can where that ends within the timeout: what does not is not waited for.
+        Raises StoreFailed.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout) as within:
@@ -204,7 +205,7 @@ class Dispatcher:
         for name, host in self._hosts.items():
             if (ban := lane_memory.ban(banned[name], utc)) is not None:
                 host.hold(ban, now)
-                host.is_kept, host.is_news = True, False
+                host.is_kept, host.is_news = True, not ban.is_told
         self._tell_bans()
         for name, lane in self._lanes.items():
             lane.far_end.recall(kept[name], lapsed[name], now)
@@ -214,7 +215,7 @@ class Dispatcher:
         """Tell again until when each ban that was told lasts, by the clock as it is now."""
         now = asyncio.get_running_loop().time()
         for name, host in self._hosts.items():
-            if not host.is_news and (ban := host.ban(now)) is not None:
+            if not host.is_news and (ban := host.ban(now)) is not None and ban.is_told:
                 until = clock.now() + timedelta(seconds=ban.held_for)
                 self._emit(HostBanned(name, ban.reason, until, is_news=False))
 

@@ -48,6 +48,7 @@ class _Ban(msgspec.Struct, frozen=True):
     at: datetime
     held_for: float
     reason: str
+    is_told: bool = True
 
 
 def place_of_webhook(webhook: str) -> str:
@@ -105,7 +106,7 @@ def pace(facts: Mapping[str, bytes], now: datetime) -> Pace:
 
 def ban_fact(ban: Ban | None, now: datetime) -> dict[str, bytes]:
     """The fact that a host takes nothing from this address for a while, or (None) that it does."""
-    return {BAN: b"" if ban is None else msgspec.json.encode(_Ban(now, ban.held_for, ban.reason))}
+    return {BAN: b"" if ban is None else msgspec.json.encode(_Ban(now, ban.held_for, ban.reason, ban.is_told))}
 
 
 def ban(facts: Mapping[str, bytes], now: datetime) -> Ban | None:
@@ -115,7 +116,7 @@ def ban(facts: Mapping[str, bytes], now: datetime) -> Ban | None:
         left = kept.held_for - _since(kept.at, now)
     except (KeyError, msgspec.DecodeError, TypeError):
         return None
-    return Ban(kept.reason, left) if left > 0 else None
+    return Ban(kept.reason, left, kept.is_told) if left > 0 else None
 
 
 def _since(at: datetime, now: datetime) -> float:

@@ -22,6 +22,8 @@ class Ban(NamedTuple):
 
     reason: str
     held_for: float
+    is_told: bool = True
+    """Whether people are told; not of a moment that a host asks for because of too many requests."""
 
 
 class Channel:
@@ -46,6 +48,7 @@ class Host:
         self.refusals = SlidingWindow(REFUSALS_OF_A_HOST, REFUSALS_PERIOD)
         self.held_until = -inf
         self.held_for_reason = ""
+        self._is_told = True
         self.is_kept = True
         self.is_news = False
         self._wants_trial = False
@@ -68,6 +71,7 @@ class Host:
         self.is_news = self.is_news or self.held_until <= now
         if (until := now + ban.held_for) > self.held_until:
             self.held_until, self.held_for_reason, self.is_kept = until, ban.reason, False
+            self._is_told = ban.is_told
 
     def keep(self, held_until: float) -> None:
         """The outbox knows of this much."""
@@ -91,7 +95,9 @@ class Host:
 
     def ban(self, now: float) -> Ban | None:
         """What holds all of them now; None where nothing does."""
-        return Ban(self.held_for_reason, self.held_until - now) if self.held_until > now else None
+        if self.held_until <= now:
+            return None
+        return Ban(self.held_for_reason, self.held_until - now, self._is_told)
 
     def show_in(self, channel: str, destination: str) -> tuple[str, ...]:
         """Note where a destination shows. Answers which others show there."""

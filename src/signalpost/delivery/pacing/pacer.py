@@ -185,7 +185,7 @@ class Pacer:
     def _hold(self, throttled: Throttled, now: float) -> None:
         seconds = bounded(throttled.retry_after)
         if throttled.scope == "host":
-            self.host.hold(Ban(throttled.reason, seconds), now)
+            self.host.hold(Ban(throttled.reason, seconds, throttled.is_ban), now)
         else:
             self._channel.held_until = max(self._channel.held_until, now + seconds)
 

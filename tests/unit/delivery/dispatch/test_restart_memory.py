@@ -127,11 +127,20 @@ async def test_refusals_outlive_a_restart_and_pause_the_destination_when_they_ar
 
 
 @virtual
-async def test_a_host_that_asks_for_a_moment_is_no_ban() -> None:
-    async with World(ScriptedSink([throttled(2.0, "host")])) as world:
+async def test_a_host_that_asks_for_a_moment_is_no_ban_after_a_restart_either() -> None:
+    outbox = FaultyOutbox()
+    async with World(ScriptedSink([throttled(20.0, "host")]), outbox=outbox) as world:
         await world.put()
-        await wait(10)
+        await wait(5)
         assert world.heard(HostBanned) == []
+    sink = ScriptedSink()
+    async with World(sink, outbox=outbox) as world:
+        await wait(10)
+        assert (ids(sink), world.heard(HostBanned)) == ([], [])
+        world.dispatcher.lanes[HERE].far_end.notice(BANNED)
+        assert len(world.heard(HostBanned)) == 1, "a ban is news all the same"
+        await wait(10)
+        assert len(sink.shown) == 1
 
 
 @virtual

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from random import random
 from typing import NamedTuple, Self
@@ -37,8 +37,9 @@ class Delivering(NamedTuple):
     @classmethod
     async def begin(cls, config: Config, routing: Routing, outbox: ThreadedOutbox, emit: Listener) -> Self:
         """Take up what an earlier owner left, and begin to deliver. Raises StoreFailed; nothing is begun then."""
-        discord = DiscordService({each.name: each.webhook for each in config.destinations})
-        try:
+        async with AsyncExitStack() as undo:  # what is begun, where something later fails or is cut off
+            discord = DiscordService({each.name: each.webhook for each in config.destinations})
+            undo.push_async_callback(discord.close)
             lanes = {
                 each.name: LaneSettings(
                     Audience(discord.webhook(each.name), each.name, routing),
@@ -60,11 +61,11 @@ class Delivering(NamedTuple):
                 is_replay=config.run is not None,
             )
             await dispatcher.start()
-        except BaseException:
-            await discord.close()
-            raise
+            undo.push_async_callback(dispatcher.stop, 0)
+            bell = Doorbell(config.home, outbox.look)
+            undo.pop_all()
         pruning = asyncio.get_running_loop().create_task(_prune(outbox, config.retention), name="signalpost pruning")
-        return cls(discord, dispatcher, Doorbell(config.home, outbox.look), pruning)
+        return cls(discord, dispatcher, bell, pruning)
 
     def welcome(self, arrivals: Sequence[Arrival]) -> None:
         """Others have written: wake those whom it concerns, and where nobody knows whom, all."""
@@ -74,15 +75,18 @@ class Delivering(NamedTuple):
             for lane in self.dispatcher.lanes.values():
                 lane.look_again()
 
-    async def end(self, timeout: float) -> list[Delivery]:
-        """Deliver what can be within `timeout` seconds, then close everything but the outbox."""
-        left = await self.dispatcher.stop(timeout)
-        self.bell.close()
+    async def end(self) -> list[Delivery]:
+        """Cut off what is being sent, close everything but the outbox, and return what is still open."""
+        async with AsyncExitStack() as rest:  # each of them, whatever became of the others
+            rest.push_async_callback(self.discord.close)
+            rest.push_async_callback(self._stop_pruning)
+            rest.callback(self.bell.close)
+            return list(await self.dispatcher.stop(0))
+
+    async def _stop_pruning(self) -> None:
         self.pruning.cancel()
         with suppress(asyncio.CancelledError):
             await self.pruning
-        await self.discord.close()
-        return list(left)
 
 
 async def _prune(outbox: Outbox, retention: timedelta) -> None:

@@ -32,6 +32,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.delivering import Delivering
 from signalpost.service.health import Role
+from signalpost.service.opening import Opening
 from signalpost.service.own_alerts import OwnAlerts
 from signalpost.service.own_puts import OwnPuts
 from signalpost.telemetry.log import logger
@@ -66,6 +67,8 @@ class Running:
         self._delivering: Delivering | None = None
         self._watching: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[object] | None = None
+        self._patience = 0.0
         self._has_news = False
         self._followed = ""
         _alive.add(self)
@@ -78,7 +81,7 @@ class Running:
         """
         _make_home(config.home)
         owns = None if config.destinations else False
-        core = await asyncio.to_thread(SqliteCore, config.home / STORE_FILE, owns=owns)
+        core = await Opening(config.home / STORE_FILE, owns=owns).core()
         running = cls(config, core, emit, metrics)
         try:
             await running._count()
@@ -89,8 +92,7 @@ class Running:
                 running._watching = asyncio.get_running_loop().create_task(running._watch(), name="signalpost watch")
             running.outbox.listen(core, running._hear)
         except BaseException:
-            running._ringer.close()
-            await running.outbox.close()
+            await running.end(0)
             raise
         return running
 
@@ -129,24 +131,36 @@ class Running:
 
     async def end(self, timeout: float) -> list[Delivery]:
         """Take nothing in any more, deliver what is this process's to deliver within `timeout` seconds, and close."""
+        self._patience = timeout
         left: list[Delivery] = []
         async with AsyncExitStack() as rest:  # from the last to the first, each of them whatever became of the others
             rest.push_async_callback(self.outbox.close)
             rest.callback(self._ringer.close)
             rest.push_async_callback(self._alerts.close)
             rest.push_async_callback(self._stop_looking)
-            rest.push_async_callback(self._end_delivering, timeout, left)
+            rest.push_async_callback(self._end_delivering, left)
             rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(_cancelled, self._watching)
             _tell_of_lost(await self.intake.close())
         return left
 
+    def hurry(self) -> None:
+        """Where it is ending: wait for no delivery any more, and close."""
+        self._patience = 0.0
+        if self._draining is not None:
+            self._draining.cancel()
+
     async def _stop_looking(self) -> None:
         await _cancelled(self._looking)
 
-    async def _end_delivering(self, timeout: float, left: list[Delivery]) -> None:
+    async def _end_delivering(self, left: list[Delivery]) -> None:
         if self._delivering is not None:
-            left += await self._delivering.end(timeout)
+            self._draining = asyncio.create_task(
+                self._delivering.dispatcher.drain(self._patience), name="signalpost drain"
+            )
+            with suppress(StoreFailed, StoreClosed, asyncio.CancelledError):
+                await self._draining
+            left += await self._delivering.end()
 
     def _emit(self, event: Event) -> None:
         if self._delivering is None:

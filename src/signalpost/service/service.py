@@ -3,6 +3,7 @@
 Everything in here belongs to one event loop. What a strategy calls from elsewhere is in `integration`.
 """
 
+import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -21,6 +22,7 @@ from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.health import Health, HealthStatus, Role, Trouble
+from signalpost.service.shared import Shared
 from signalpost.telemetry.log import log, logger
 from signalpost.telemetry.metrics import Metrics
 
@@ -47,6 +49,8 @@ class AsyncNotificationService:
         self._trouble.more_of_breaker = self._more_of_breaker
         self._listeners: tuple[Listener, ...] = (self._metrics, self._trouble, log, *listeners)
         self._running: Running | None = None
+        self._starting: Shared[None] | None = None
+        self._ending: Shared[list[Delivery]] | None = None
         self._was_stopped = False
 
     @property
@@ -61,40 +65,43 @@ class AsyncNotificationService:
     async def start(self) -> None:
         """Open the store, take up what an earlier run left, and begin to deliver; a second call changes nothing.
 
-        Where another process delivers from this data folder, this one is a producer beside it. Raises StoreUnusable
-        where the store cannot be opened.
+        Where another process delivers from this data folder, this one is a producer beside it. Who calls meanwhile
+        waits for the same start; one that all who waited were cut off from leaves nothing behind. After a stop that has
+        not ended, it waits for that. Raises StoreUnusable where the store cannot be opened, and StoreClosed where the
+        service is stopped before it has started.
         """
-        if self._here is not None:
-            return
-        from signalpost.service.running import Running  # with the network and the store: not before they are needed
-
-        try:
-            running = await Running.begin(self.config, self._emit, self._metrics)
-        except StoreFailed as fault:  # it opened, and can do nothing: for who starts it is the same
-            raise StoreUnusable(str(fault)) from fault
-        self._running = running
-        if running.role is Role.PRODUCER and running.knows_owner:
-            if running.trouble is None:
-                logger.info("%s is delivered from by another process: this one is a producer", self.config.home)
+        while self._here is None:
+            if (ending := self._ending) is not None and ending.is_under_way:
+                await ending.over()
+            elif (starting := self._starting) is None or not starting.is_under_way:
+                self._starting = Shared(self._begin(), "signalpost start", self._cut_start_short)
+            elif starting.is_cut_short:
+                await starting.over()
             else:
-                logger.warning(running.trouble)
-            return
-        for warning in self.config.warnings:
-            logger.warning(warning)
+                await self._started_by(starting)
+                return
 
     async def stop(self, timeout: float | None = STOP_WITHIN) -> list[Delivery]:
         """Refuse new work, deliver for at most `timeout` seconds what can be, close, and return what is still open.
 
         What is open then is in the store, and is delivered by the next run. A producer has nothing to deliver, and
-        returns nothing. Without a start it changes nothing. None waits without bound. Raises InvalidValue, before
-        anything is stopped, for what is no number of seconds.
+        returns nothing. Without a start it changes nothing; one that is under way is cut short. Who calls while it
+        stops waits for the same end. Where all who wait are cut off, it closes all the same, and waits for no delivery.
+        None waits without bound. Raises InvalidValue, before anything is stopped, for what is no number of seconds.
         """
         within = seconds(timeout)
+        if (starting := self._starting) is not None and starting.is_under_way:
+            starting.cut_short()
+            await starting.over(within)
+        if (ending := self._ending) is not None and ending.is_under_way:
+            if not await ending.over(within):
+                ending.cut_short()
+            return await ending.result()
         running, self._running = self._here, None
         if running is None:
             return []
         self._was_stopped = True
-        return await running.end(within)
+        return await self._end(running, within).result()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -225,6 +232,42 @@ class AsyncNotificationService:
     def is_healthy(self) -> bool:
         """Whether all is well."""
         return self.health().status is HealthStatus.HEALTHY
+
+    async def _begin(self) -> None:
+        from signalpost.service.running import Running  # with the network and the store: not before they are needed
+
+        try:
+            running = await Running.begin(self.config, self._emit, self._metrics)
+        except StoreFailed as fault:  # it opened, and can do nothing: for who starts it is the same
+            raise StoreUnusable(str(fault)) from fault
+        self._running = running
+        if running.role is Role.PRODUCER and running.knows_owner:
+            if running.trouble is None:
+                logger.info("%s is delivered from by another process: this one is a producer", self.config.home)
+            else:
+                logger.warning(running.trouble)
+            return
+        for warning in self.config.warnings:
+            logger.warning(warning)
+
+    async def _started_by(self, starting: Shared[None]) -> None:
+        try:
+            await starting.result()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise StoreClosed("the service was stopped before it had started: start it again") from None
+
+    def _cut_start_short(self, starting: asyncio.Task[None]) -> None:
+        """Cancel a start; one that has just come to its end is undone, because who began it does not know."""
+        if not starting.cancel() and (running := self._here) is not None:
+            self._running = None
+            self._end(running, 0)
+
+    def _end(self, running: "Running", within: float) -> Shared[list[Delivery]]:
+        self._ending = Shared(running.end(within), "signalpost stop", lambda _: running.hurry())
+        return self._ending
 
     @property
     def _here(self) -> "Running | None":

@@ -58,6 +58,11 @@ class Trouble:
         """Since when a destination's breaker is open, and when it asks again: what no event tells in time."""
         self._bans: dict[str, tuple[datetime, str]] = {}
 
+    def begin(self) -> None:
+        """A run begins, which tells anew what is wrong: what was wrong in an earlier one may be well by now."""
+        for told in (self._reasons, self._seen, self._breakers, self._bans):
+            told.clear()
+
     def __call__(self, event: Event) -> None:
         """Note what fell ill or went away, and what is well again."""
         match event:

@@ -236,6 +236,8 @@ class AsyncNotificationService:
     async def _begin(self) -> None:
         from signalpost.service.running import Running  # with the network and the store: not before they are needed
 
+        self._trouble.begin()
+        self._metrics.begin()
         try:
             running = await Running.begin(self.config, self._emit, self._metrics)
         except StoreFailed as fault:  # it opened, and can do nothing: for who starts it is the same

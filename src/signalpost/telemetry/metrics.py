@@ -1,4 +1,4 @@
-"""Counts of what happened since the start, fed by events alone: `sent` means that the far end said so."""
+"""Counts of what happened in all runs, and of what is open in this one, by events alone: `sent` is what a far end said."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -60,6 +60,11 @@ class Metrics:
                 self._clock_steps += 1
             case _:
                 pass
+
+    def begin(self) -> None:
+        """A run begins, which tells anew what is open or disabled; the counts of what happened go on."""
+        self._breakers_open.clear()
+        self._disabled.clear()
 
     def found_open(self, deliveries: int) -> None:
         """Add deliveries that another process put."""

@@ -85,3 +85,14 @@ def test_a_destination_is_disabled_until_it_is_enabled() -> None:
     for event in (DestinationEnabled("a"), DestinationEnabled("never disabled")):
         metrics(event)
     assert metrics.snapshot()["destinations_disabled"] == 1
+
+
+def test_a_new_run_finds_out_anew_what_is_open_and_counts_go_on() -> None:
+    metrics = Metrics()
+    metrics(BreakerMoved("a", "open"))
+    metrics(DestinationGone("b", "404"))
+    metrics(ClockStepped(1.0))
+    metrics.begin()
+    counts = metrics.snapshot()
+    assert (counts["circuit_breakers_open"], counts["destinations_disabled"]) == (0, 0)
+    assert (counts["circuit_breaker_trips"], counts["clock_steps"]) == (1, 1)

@@ -1,0 +1,45 @@
+"""A service that is stopped and started again tells what is wrong now, not what was wrong before."""
+
+from datetime import timedelta
+
+from signalpost import AsyncNotificationService, HealthStatus, clock
+from signalpost.cli.destination_rows import enable
+from signalpost.config import STORE_FILE
+from signalpost.domain.events import BreakerMoved, DestinationSeen, HostBanned, StoreMoved
+from signalpost.sandbox.server import Sandbox
+from tests.unit.service.conftest import ConfigFor, signal
+
+
+async def test_what_was_wrong_is_not_told_by_the_next_run(config_for: ConfigFor) -> None:
+    service = AsyncNotificationService(config_for())
+    async with service:
+        service._emit(StoreMoved(False, "the disk is full"))
+        service._emit(BreakerMoved("signals-free", "open"))
+        service._emit(DestinationSeen("signals-free", "1", None, (), "it is a forum"))
+        service._emit(HostBanned("host", "403", clock.now() + timedelta(hours=1)))
+        assert len(service.health().reasons) == 4
+    async with service:
+        assert service.health() == (HealthStatus.HEALTHY, ())
+        counts = service.get_metrics()
+        assert (counts["circuit_breakers_open"], counts["circuit_breaker_trips"]) == (0, 1)
+
+
+async def test_a_webhook_that_is_gone_is_told_by_each_run_until_a_person_enables_it(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    config = config_for()
+    service = AsyncNotificationService(config)
+    sandbox.discord.guild.delete("signals-free")
+    async with service:
+        await service.queue_notification(signal())
+        await service.drain(30)
+    for _ in range(2):
+        async with service:
+            (reason,) = service.health().reasons
+            assert reason.startswith("signals-free is disabled")
+            assert service.get_metrics()["destinations_disabled"] == 1
+    enable(config.home / STORE_FILE, config.destinations[0])
+    async with service:
+        assert service.is_healthy()
+        counts = service.get_metrics()
+        assert (counts["destinations_disabled"], counts["deliveries_dead"]) == (0, 1)

@@ -102,11 +102,11 @@ class Judge:
         return any(self._urgency(owed, at + LATE) == URGENT for owed in known)
 
     def _urgency(self, owed: Owed, at: float) -> int:
-        """Its priority, or that of a later one of its sequence, which lifts it."""
+        """Its priority, or that of a later one of its sequence, which lifts it; what is revived keeps its place."""
         return max(
             other.offered.priority
             for other in self._same_sequence(owed)
-            if other is owed or (other.accepted > owed.accepted and other.commits[0].at <= at)
+            if other is owed or (other.turn == 1 and other.accepted > owed.accepted and other.commits[0].at <= at)
         )
 
     def _same_sequence(self, owed: Owed) -> list[Owed]:

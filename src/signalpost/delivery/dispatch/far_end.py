@@ -206,6 +206,8 @@ class FarEnd:
 
     async def look(self, now: Callable[[], float]) -> None:
         """Ask what it is and where it shows; that it does not answer is no reason to ask again."""
+        if self.look_at(now()) > now():
+            return  # another request began since this was decided: after a ban, that one tries alone
         self._wants_look = False
         with suppress(StoreClosed):
             await self.probe(now)

@@ -13,7 +13,7 @@ from signalpost.delivery.pacing.pacer import Pacer
 from signalpost.sinks.evidence import Receipt, Throttled
 from signalpost.testing.scripted_sink import HANG, ScriptedSink, Step
 from signalpost.testing.virtual_loop import VirtualClock
-from tests.unit.delivery.dispatch.world import GRAIN, URGENT, FaultyOutbox, World, now, throttled, virtual, wait
+from tests.unit.delivery.dispatch.world import GRAIN, HERE, URGENT, FaultyOutbox, World, now, throttled, virtual, wait
 
 BAN = throttled(60.0, "host")
 
@@ -84,6 +84,22 @@ async def test_a_ban_that_is_over_is_forgotten_whatever_the_clock_says_at_a_rest
         await world.put("after")
         await wait(1)
         assert len(sink.shown) == 2
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_first_question_waits_for_the_one_that_tries(is_first: bool) -> None:
+    @virtual
+    async def run() -> None:
+        shut_out, other = ScriptedSink([BAN], latency=0.5), ScriptedSink(latency=0.5)
+        sinks = (other, shut_out) if is_first else (shut_out, other)
+        async with World(*sinks, settings={"looks": True}) as world:
+            await world.put(to="there-1" if is_first else HERE)
+            await wait(70)
+            tried = sorted([*(each.began for each in shut_out.sent[1:]), *shut_out.probed, *other.probed])
+            assert len(tried) >= 2
+            assert tried[1] >= tried[0] + 0.5, "one tries, and the others wait for its end"
+
+    run()
 
 
 @virtual

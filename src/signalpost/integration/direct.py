@@ -87,12 +87,12 @@ class DirectSender:
         """Whether it is shown there, or may be, and what happened in words; it is noted in `begun` when it begins."""
         far_end = self._far_end_of(name)
         if far_end is None:
-            pacer, ended = self._pacers[name], await self._ended(name)
+            pacer, standing, kept = self._pacers[name], self._standings[name], await self._kept_end(name)
         else:
-            pacer, ended = far_end.pacer, far_end.standing.gone
-        if ended is not None:
-            return False, f"not shown in {name}: it is disabled, because its webhook is gone for good: {ended.reason}"
-        slot = await _slot(pacer, notification)
+            pacer, standing, kept = far_end.pacer, far_end.standing, None
+        slot = kept or await _slot(pacer, standing, notification)
+        if isinstance(slot, Gone):
+            return False, f"not shown in {name}: it is disabled, because its webhook is gone for good: {slot.reason}"
         if isinstance(slot, str):
             return False, f"{name} {slot}"
         begun.add(name)
@@ -112,13 +112,13 @@ class DirectSender:
             case _:
                 return False, f"not shown in {name}: {known}"
 
-    async def _ended(self, name: str) -> Gone | None:
-        """Whether its webhook is gone for good, by what is known here and what services have kept; bans are noted."""
-        standing, facts = self._standings[name], await self._kept.look()
+    async def _kept_end(self, name: str) -> Gone | None:
+        """Whether services have kept that its webhook is gone for good; the bans that they have kept are noted."""
+        facts = await self._kept.look()
         for host in self._hosts.values():
             if (kept := ban(facts.get(place_of_host(host.name), {}), clock.now())) is not None:
                 host.hold(kept, asyncio.get_running_loop().time())
-        return standing.gone or gone(facts.get(standing.place, {}))
+        return gone(facts.get(self._standings[name].place, {}))
 
     def _learn(self, name: str, far_end: FarEnd | None, known: object) -> None:
         """Keep in mind that a webhook is gone, and have the service know that and of a ban, where it delivers."""
@@ -155,11 +155,11 @@ async def _keep(far_end: FarEnd) -> None:
         await far_end.remember(asyncio.get_running_loop().time())
 
 
-async def _slot(pacer: Pacer, notification: Notification) -> Slot | str:
-    """A slot of the pace, waited for; or why none comes in time, as soon as that is known."""
+async def _slot(pacer: Pacer, standing: Standing, notification: Notification) -> Slot | Gone | str:
+    """A slot of the pace, waited for; or why none comes in time, or none is wanted, as soon as that is known."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + min(LONGEST_WAIT, _left(notification))
-    while (ready_at := pacer.ready_at(loop.time(), notification.priority)) > loop.time():
+    while standing.gone is None and (ready_at := pacer.ready_at(loop.time(), notification.priority)) > loop.time():
         if (held := pacer.host.ban(loop.time())) is not None and held.held_for > deadline - loop.time():
             seconds = f"{held.held_for:.0f} s"
             return f"is not asked, because {pacer.host.name} takes nothing for {seconds} more: {held.reason}"
@@ -168,13 +168,13 @@ async def _slot(pacer: Pacer, notification: Notification) -> Slot | str:
         if loop.time() >= deadline:
             return "has no slot in time for another message: its limits are used up"
         woken = asyncio.Event()
-        pacer.host.call_when_free(woken.set, at_end=True)
+        pacer.host.call_when_free(woken.set, at_end=True)  # which also tells that an answer has come
         timer = loop.call_at(min(ready_at, deadline), woken.set)
         try:
             await woken.wait()
         finally:
             timer.cancel()
-    return pacer.begin(loop.time())
+    return standing.gone or pacer.begin(loop.time())
 
 
 def _left(notification: Notification) -> float:

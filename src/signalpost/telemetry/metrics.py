@@ -1,4 +1,4 @@
-"""Counts of what happened in all runs, and of what is open in this one, by events alone: `sent` is what a far end said."""
+"""Counts of what happened in all runs, and of what is open in this one, fed by events: `sent` says that it is shown."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.delivery.pacing.host import Ban
+from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Rate
 from signalpost.integration import kept_facts
 from signalpost.integration.direct import DirectSender
 from signalpost.owner.order import Order
@@ -250,6 +252,23 @@ def test_what_is_found_out_beside_a_service_the_service_knows_and_keeps(
             assert monotonic() < until
     integration.stop(0)
     assert owner.far_end("signals-free") is None
+
+
+@pytest.mark.parametrize("is_beside", [False, True])
+def test_who_waits_for_a_slot_asks_no_webhook_that_is_found_gone_meanwhile(
+    is_beside: bool, sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    config = config_for("signals-free", limits=NOTHING_ASSUMED._replace(burst=Rate(2, 2.0)))  # one, beside the reserve
+    sandbox.discord.faults.plan(Fault(answer=usual_answer(404), method="POST", is_processed=False))
+    integration = with_a_store_that_refuses(config)[0] if is_beside else NotificationIntegration(config)
+    sends = [
+        integration.send_signal_to_discord(signal(signal_id=name), additional_context={"much": name + "x" * 9_000})
+        for name in "abcdef"
+    ]
+    told = Counter(DISABLED in (send.result(20).reason or "") for send in sends)
+    integration.stop(0)
+    assert told == {True: 5, False: 1}, "one has found it out"
+    assert sum(logged.entry.method == "POST" for logged in sandbox.discord.log.since(0)) == 1
 
 
 async def test_what_a_store_cannot_keep_is_given_up_at_the_end(sandbox: Sandbox, config_for: ConfigFor) -> None:

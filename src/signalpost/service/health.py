@@ -1,10 +1,12 @@
 """How a service is, in words; and what is wrong with it, as far as events tell."""
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
 
 from signalpost import clock
+from signalpost.delivery.pacing.breaker import BreakerState
 from signalpost.domain.events import (
     BreakerMoved,
     DestinationEnabled,
@@ -18,7 +20,13 @@ from signalpost.domain.events import (
 from signalpost.domain.instant import iso
 from signalpost.domain.words import Word
 
+if TYPE_CHECKING:
+    from signalpost.delivery.dispatch.far_end import FarEnd
+
 STORE = "the store"
+
+_PAUSE_TOLD = 30.0
+"""Seconds; a pause that is over sooner is no trouble."""
 
 
 class Role(Word):
@@ -54,8 +62,6 @@ class Trouble:
         self._reasons: dict[str, str] = {}
         self._seen: dict[str, str] = {}
         self._breakers: dict[str, str] = {}
-        self.more_of_breaker: Callable[[str], str] = lambda _: ""
-        """Since when a destination's breaker is open, and when it asks again: what no event tells in time."""
         self._bans: dict[str, tuple[datetime, str]] = {}
 
     def begin(self) -> None:
@@ -93,14 +99,39 @@ class Trouble:
         """Whether the store is unwell."""
         return STORE in self._reasons
 
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Each trouble in words, the oldest first."""
-        now = clock.now()
-        breakers = (f"the breaker of {d} is {state}{self.more_of_breaker(d)}" for d, state in self._breakers.items())
+    def reasons(self, far_ends: Mapping[str, "FarEnd"], now: float) -> tuple[str, ...]:
+        """Each trouble in words, the oldest first, and what no event tells: who of the `far_ends` is not asked.
+
+        `now` is seconds of their loop's clock; it may be asked from any thread.
+        """
+        utc = clock.now()
+        banned = {host: told for host, (until, told) in tuple(self._bans.items()) if utc < until}
+        breakers = tuple(self._breakers.items())
         return (
             *self._reasons.values(),
             *self._seen.values(),
-            *breakers,
-            *(told for until, told in self._bans.values() if now < until),
+            *(f"the breaker of {name} is {state}{_more_of(far_ends.get(name), now)}" for name, state in breakers),
+            *banned.values(),
+            *dict(self._pauses(far_ends, now, banned)).values(),
         )
+
+    def _pauses(
+        self, far_ends: Mapping[str, "FarEnd"], now: float, banned: Mapping[str, str]
+    ) -> Iterator[tuple[str, str]]:
+        """Who is not asked, a destination or a host, and that in words; what is told otherwise is left out."""
+        for name, far_end in far_ends.items():
+            pause = far_end.pacer.paused_for(now)
+            if pause is not None and pause.seconds > _PAUSE_TOLD:
+                who = pause.host or name
+                if not (who in banned or name in self._reasons or name in self._breakers):
+                    yield who, f"{who} is not asked for {pause.seconds:.0f} s more: {pause.reason}"
+
+
+def _more_of(far_end: "FarEnd | None", now: float) -> str:
+    """Since when its breaker is open, and when it is asked again: what no event tells in time."""
+    if far_end is None or far_end.breaker.state is BreakerState.CLOSED:
+        return ""
+    since = clock.now() - timedelta(seconds=now - far_end.breaker.opened_at)
+    left = max(0.0, far_end.breaker.probe_at - now)
+    again = "" if left == inf else f", and it is asked again in {left:.0f} s"
+    return f", since {since:%Y-%m-%d %H:%M:%S} UTC{again}"

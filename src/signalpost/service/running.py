@@ -5,7 +5,7 @@ See docs/why/0018-several-processes-on-one-folder.md.
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from weakref import WeakSet
 from signalpost.config import STORE_FILE, Config
 from signalpost.config.known import variable_of
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
+from signalpost.delivery.dispatch.far_end import FarEnd
 from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.arrivals import Arrival
@@ -48,6 +49,7 @@ class Running:
 
     def __init__(self, config: Config, core: SqliteCore, emit: Listener, metrics: Metrics) -> None:
         self.process = os.getpid()
+        self.loop = asyncio.get_running_loop()
         self.outbox = ThreadedOutbox(core)
         self.trouble: str | None = None
         """Why nobody delivers what is put here; None where somebody does."""
@@ -114,6 +116,11 @@ class Running:
     def dispatcher(self) -> Dispatcher | None:
         """All lanes together; None in a producer, which has none."""
         return None if self._delivering is None else self._delivering.dispatcher
+
+    @property
+    def far_ends(self) -> Mapping[str, FarEnd]:
+        """What this process knows of the destinations that it sends to; none in a producer."""
+        return {} if self.dispatcher is None else {name: lane.far_end for name, lane in self.dispatcher.lanes.items()}
 
     @property
     def knows_owner(self) -> bool:

@@ -46,7 +46,6 @@ class AsyncNotificationService:
         self.config = Config.from_environment() if config is None else config
         self._metrics = Metrics()
         self._trouble = Trouble()
-        self._trouble.more_of_breaker = self._more_of_breaker
         self._listeners: tuple[Listener, ...] = (self._metrics, self._trouble, log, *listeners)
         self._running: Running | None = None
         self._starting: Shared[None] | None = None
@@ -212,11 +211,14 @@ class AsyncNotificationService:
         return {**self._metrics.snapshot(), "notifications_held": held}
 
     def health(self) -> Health:
-        """How the service is, and why. That it is a producer is no trouble, that nobody delivers is."""
+        """How the service is, and why. That it is a producer is no trouble, that nobody delivers is.
+
+        It may be asked from any thread.
+        """
         running = self._here
         if running is None:
             return Health(HealthStatus.UNHEALTHY, ("it does not run",))
-        reasons = self._trouble.reasons
+        reasons = self._trouble.reasons(running.far_ends, running.loop.time())
         if held := running.intake.held:  # also where the store has done something else meanwhile
             return Health(HealthStatus.UNHEALTHY, (*reasons, f"{held} notifications are not written down yet"))
         if self._trouble.is_of_store:
@@ -290,10 +292,6 @@ class AsyncNotificationService:
                 f"the service {'was stopped: start it again' if self._was_stopped else 'does not run: start it first'}"
             )
         return f"the service was started by process {self._running.process}, of which this is a fork: start a new one"
-
-    def _more_of_breaker(self, destination: str) -> str:
-        running = self._here
-        return "" if running is None or running.dispatcher is None else running.dispatcher.told_of_breaker(destination)
 
     def _emit(self, event: Event) -> None:
         for listener in self._listeners:

@@ -50,6 +50,15 @@ class PaceMemory(NamedTuple):
         return PaceMemory(ages, max(self.held_for, other.held_for), self.channel or other.channel, refusals)
 
 
+class Pause(NamedTuple):
+    """That nothing begins for a while, though no window of a limit is full."""
+
+    seconds: float
+    reason: str
+    host: str | None = None
+    """The host's name, where it takes nothing for any destination."""
+
+
 class Pacer:
     """Says when a destination's next request may begin, and learns from how each ended.
 
@@ -96,6 +105,18 @@ class Pacer:
     def is_held(self, now: float) -> bool:
         """Whether the far end has asked to wait for longer than now."""
         return now < max(self.host.held_until, self._channel.held_until)
+
+    def paused_for(self, now: float) -> Pause | None:
+        """For how long nothing may begin, URGENT neither, because the far end told to wait or refused too often."""
+        host, own = self.host, self._refusals
+        pauses = (
+            Pause(host.held_until - now, host.held_for_reason, host.name),
+            Pause(self._channel.held_until - now, "it told to wait"),
+            Pause(host.refusals.ready_at(now, host.refusals.limit) - now, _refused(host.refusals), host.name),
+            Pause(own.ready_at(now, own.limit) - now, _refused(own)),
+        )
+        longest = max(pauses, key=lambda pause: pause.seconds)
+        return longest if longest.seconds > 0 else None
 
     def begin(self, now: float, *, is_probe: bool = False) -> Slot:
         """A request begins: its slot is filled until `end` or `give_back`."""
@@ -202,6 +223,10 @@ class Pacer:
                     each.mark = shared.mark(now)  # as if they began now, where others' requests are counted with ours
             self._scope = facts.scope
         self._bucket.learn(facts, now, slot.mark)
+
+
+def _refused(window: SlidingWindow) -> str:
+    return f"it refused {window.limit} times in {window.period / 60:.0f} minutes"
 
 
 def _is_refusal(outcome: Answered | Answer) -> bool:

@@ -3,7 +3,6 @@
 Everything in here belongs to one event loop. What a strategy calls from elsewhere is in `integration`.
 """
 
-import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -22,12 +21,14 @@ from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.health import Health, HealthStatus, Role, Trouble
-from signalpost.service.shared import Shared
 from signalpost.telemetry.log import log, logger
 from signalpost.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from asyncio import Task
+
     from signalpost.service.running import Running
+    from signalpost.service.shared import Shared
 
 STOP_WITHIN = 10.0
 """Seconds that leaving `async with` waits for deliveries."""
@@ -69,6 +70,8 @@ class AsyncNotificationService:
         not ended, it waits for that. Raises StoreUnusable where the store cannot be opened, and StoreClosed where the
         service is stopped before it has started.
         """
+        from signalpost.service.shared import Shared  # with asyncio: not before it is needed
+
         while self._here is None:
             if (ending := self._ending) is not None and ending.is_under_way:
                 await ending.over()
@@ -77,7 +80,7 @@ class AsyncNotificationService:
             elif starting.is_cut_short:
                 await starting.over()
             else:
-                await self._started_by(starting)
+                await starting.result()
                 return
 
     async def stop(self, timeout: float | None = STOP_WITHIN) -> list[Delivery]:
@@ -254,22 +257,15 @@ class AsyncNotificationService:
         for warning in self.config.warnings:
             logger.warning(warning)
 
-    async def _started_by(self, starting: Shared[None]) -> None:
-        try:
-            await starting.result()
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise StoreClosed("the service was stopped before it had started: start it again") from None
-
-    def _cut_start_short(self, starting: asyncio.Task[None]) -> None:
+    def _cut_start_short(self, starting: "Task[None]") -> None:
         """Cancel a start; one that has just come to its end is undone, because who began it does not know."""
         if not starting.cancel() and (running := self._here) is not None:
             self._running = None
             self._end(running, 0)
 
-    def _end(self, running: "Running", within: float) -> Shared[list[Delivery]]:
+    def _end(self, running: "Running", within: float) -> "Shared[list[Delivery]]":
+        from signalpost.service.shared import Shared
+
         self._ending = Shared(running.end(within), "signalpost stop", lambda _: running.hurry())
         return self._ending
 

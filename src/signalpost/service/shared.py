@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from signalpost.errors import StoreClosed
+
 Result = TypeVar("Result")
 
 
@@ -29,7 +31,7 @@ class Shared(Generic[Result]):
         return not self._task.done() and self._task.get_loop() is asyncio.get_running_loop()
 
     async def result(self) -> Result:
-        """Wait for it, and return or raise what it does."""
+        """Wait for it, and return or raise what it does; raises StoreClosed where another cut it short."""
         self._waiting += 1
         try:
             result = await asyncio.shield(self._task)
@@ -37,7 +39,10 @@ class Shared(Generic[Result]):
         except asyncio.CancelledError:
             if self._waiting == 1 and not self._is_known:
                 self.cut_short()
-            raise
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise StoreClosed("the service was stopped before it had started: start it again") from None
         finally:
             self._waiting -= 1
         return result

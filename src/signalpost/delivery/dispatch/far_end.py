@@ -172,7 +172,8 @@ class FarEnd:
                 self.failures.clear()
             elif is_failure:
                 self.failures[first.id] += 1
-                self.takes_messages = self.takes_messages if is_its_own else False
+                if self.is_on_trial or not is_its_own:
+                    self.takes_messages = False
             jitter, permit = self._jitter(), request.permit
             self._moved(self.breaker.record(permit, now, jitter, is_failure=is_failure, is_its_own=is_its_own))
         self._learn(is_alive=is_failure is False)

@@ -19,6 +19,7 @@ from tests.unit.delivery.dispatch.world import (
     HIGH,
     SILENT,
     URGENT,
+    FaultyOutbox,
     World,
     ids,
     now,
@@ -263,6 +264,20 @@ def test_where_it_takes_no_messages_for_hours_none_of_them_is_given_up(fault: St
             assert {await world.state(name) for name in names} == {"delivered"}
 
     run()
+
+
+@virtual
+async def test_nor_is_it_by_a_process_that_starts_amid_such_an_outage() -> None:
+    outbox = FaultyOutbox()
+    for _ in range(3):
+        sink = ScriptedSink(during(BROKEN, 3 * 3600), latency=0.1)
+        async with World(sink, outbox=outbox, jitter=lambda: 0.5) as world:
+            await world.put("one", valid_for=6 * 3600.0)
+            await world.put("two", valid_for=6 * 3600.0)
+            await wait(3000)
+            for name in ("one", "two"):
+                delivery = await world.delivery(name)
+                assert (delivery.state.value, delivery.attempts < 4) == ("pending", True)
 
 
 @virtual

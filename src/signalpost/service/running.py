@@ -234,6 +234,7 @@ class Running:
     async def _look_for_owner(self) -> None:
         holder = self._core.own() if self._config.destinations else None
         if holder is not None:
+            await self._count()  # what was leased when this process looked, it has not heard of
             await self._deliver(holder)
             self.trouble = None
             self._emit(TookOver(tuple(each.name for each in self._config.destinations)))

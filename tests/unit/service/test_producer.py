@@ -32,7 +32,7 @@ from signalpost.domain.events import Event, Settled, Taken, TookOver
 from signalpost.domain.notification import Notification
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from signalpost.service import own_puts
+from signalpost.service import own_puts, running
 from signalpost.service.own_puts import MOST_FOLLOWED, OwnPuts
 from tests.unit.service.conftest import ConfigFor, shown, signal
 
@@ -115,6 +115,25 @@ async def test_a_producer_takes_over_when_the_owner_stops_and_delivers_what_it_l
     assert [each.state for each in await producer.deliveries(more.id)] == ["delivered"]
     assert producer.get_metrics()["queue_depth"] == 0
     await producer.stop()
+
+
+async def test_an_heir_counts_what_was_being_sent_when_it_was_put(
+    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_LOOK_AFTER", 60.0)
+    monkeypatch.setattr("signalpost.delivery.outbox.sqlite.arrived_since", lambda *_: ())  # nothing waits: it is leased
+    heard = Heard(TookOver)
+    sandbox.discord.faults.plan(Fault(webhook="signals-free", seconds_before=60, is_processed=False))
+    owner = AsyncNotificationService(config_for())
+    await owner.start()
+    async with AsyncNotificationService(config_for(), listeners=[heard]) as heir:
+        await owner.queue_notification(signal())
+        await owner.stop(0)
+        sandbox.discord.faults.clear()
+        async with asyncio.timeout(30):
+            await heard.came.wait()
+        await heir.drain(timeout=30)
+        assert heir.get_metrics()["queue_depth"] == 0
 
 
 async def test_the_heir_routes_by_its_own_configuration(config_for: ConfigFor) -> None:

@@ -161,13 +161,14 @@ class Running:
         await _cancelled(self._looking)
 
     async def _end_delivering(self, left: list[Delivery]) -> None:
-        if self._delivering is not None:
-            self._draining = asyncio.create_task(
-                self._delivering.dispatcher.drain(self._patience), name="signalpost drain"
-            )
+        if self._delivering is None:
+            return
+        if self._patience > 0:
+            drain = self._delivering.dispatcher.drain(self._patience)
+            self._draining = asyncio.create_task(drain, name="signalpost drain")
             with suppress(StoreFailed, StoreClosed, asyncio.CancelledError):
                 await self._draining
-            left += await self._delivering.end()
+        left += await self._delivering.end()
 
     def _emit(self, event: Event) -> None:
         if self._delivering is None:

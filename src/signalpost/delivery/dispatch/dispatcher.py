@@ -100,10 +100,6 @@ class Dispatcher:
         """The lanes by destination, to be looked at."""
         return MappingProxyType(self._lanes)
 
-    def told_of_breaker(self, destination: str) -> str:
-        """Since when a destination's breaker is not closed, and when it asks again; empty where it is closed."""
-        return self._lanes[destination].far_end.told_of_breaker() if destination in self._lanes else ""
-
     @property
     def store_is_well(self) -> bool:
         """Whether the store did what it was last asked."""

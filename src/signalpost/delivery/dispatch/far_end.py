@@ -1,6 +1,5 @@
 """What a lane knows of its far end: its pace, its breaker, and whether it is gone for good."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -285,16 +284,6 @@ class FarEnd:
         self.standing.gone = self.standing.gone or kept.gone
         if self.standing.gone is not None:
             self._emit(DestinationGone(self._destination, *self.standing.gone))
-
-    def told_of_breaker(self) -> str:
-        """Since when the breaker is not closed, and when it asks again; empty where it is closed."""
-        breaker, now = self.breaker, asyncio.get_running_loop().time()
-        if breaker.state is BreakerState.CLOSED:
-            return ""
-        since = clock.now() - timedelta(seconds=now - breaker.opened_at)
-        left = max(0.0, breaker.probe_at - now)
-        again = "" if left == inf else f", and it is asked again in {left:.0f} s"
-        return f", since {since:%Y-%m-%d %H:%M:%S} UTC{again}"
 
     def recall_breaker(self, facts: Mapping[str, bytes], now: float) -> None:
         """Leave the far end alone as an earlier process did."""

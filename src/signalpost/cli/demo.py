@@ -48,7 +48,11 @@ def demo(ends: bool, speed: float, port: int | None, to_discord: bool, as_json: 
     """
     from signalpost.cli.loop import run
 
-    if not run(_demo(ends=ends, speed=speed * _SECONDS_A_DAY, port=port, to_discord=to_discord, as_json=as_json)):
+    _end(run(_demo(ends=ends, speed=speed * _SECONDS_A_DAY, port=port, to_discord=to_discord, as_json=as_json)))
+
+
+def _end(is_well: bool) -> None:
+    if not is_well:
         raise SystemExit(1)
 
 

@@ -54,13 +54,16 @@ def publish_and_tell(config: Config, publication: Publication, *, timeout: float
     if config.dry_run:
         click.echo("dry run: it goes to the sandbox", err=True)
     work = _handed_over(config, publication) if timeout is None else _published(config, publication, timeout)
-    ticket, deliveries = run(work)
+    _end(*run(work), waited=timeout is not None, as_json=as_json)
+
+
+def _end(ticket: Ticket, deliveries: list[Delivery], *, waited: bool, as_json: bool) -> None:
     try:
-        _tell(ticket, deliveries, waited=timeout is not None, as_json=as_json)
+        _tell(ticket, deliveries, waited=waited, as_json=as_json)
     except OSError:  # of printing
         click.echo(_line(ticket), err=True)  # it is written down all the same
         raise
-    if code := _exit_code(ticket, deliveries, waited=timeout is not None):
+    if code := _exit_code(ticket, deliveries, waited=waited):
         raise SystemExit(code)
 
 

@@ -31,9 +31,9 @@ class _Session:
         self._network = network
         self._life = life
 
-    def request(self, method: str, url: URL, *, data: bytes | None, timeout: ClientTimeout, **_: object) -> "_Exchange":
-        assert timeout.total is not None
-        return _Exchange(self._network, self._life, (method, url, data, timeout.total))
+    def request(self, method: str, url: URL, *, data: bytes | None, **_: object) -> "_Exchange":
+        assert self.timeout.total is not None
+        return _Exchange(self._network, self._life, (method, url, data, self.timeout.total))
 
 
 class _Exchange:

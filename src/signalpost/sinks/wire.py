@@ -86,19 +86,15 @@ class Connections:
             await session.close()
 
 
-async def exchange(
-    connections: Connections, method: str, url: Secret, *, data: bytes | None = None, total_timeout: float | None = None
-) -> HttpAnswer:
+async def exchange(connections: Connections, method: str, url: Secret, *, data: bytes | None = None) -> HttpAnswer:
     """Send one request, following no redirect, and return the answer.
 
-    `data` is JSON; times are in seconds. Raises Unavailable where the request was surely not sent, or shows nothing
-    (GET), and Unconfirmed otherwise.
+    `data` is JSON. Raises Unavailable where the request was surely not sent, or shows nothing (GET), and Unconfirmed
+    otherwise.
     """
     session = connections.session()
-    usual = session.timeout
-    timing = usual if total_timeout is None else ClientTimeout(total=total_timeout, connect=usual.connect)
     try:
-        return await _asked(session, method, url, data, timing)
+        return await _asked(session, method, url, data)
     except CancelledError as cancelled:
         raise cancelled.with_traceback(None) from None  # without the library's frames, whose variables hold the URL
     except Exception as fault:  # noqa: BLE001  # what breaks in there breaks as evidence, whatever it is
@@ -115,12 +111,10 @@ def evidence_of(fault: Exception, *, shows_nothing: bool = False) -> Answered:
     return Unconfirmed(f"the request may have been sent, and no answer came: {_told(fault)}")
 
 
-async def _asked(
-    session: ClientSession, method: str, url: Secret, data: bytes | None, timing: ClientTimeout
-) -> HttpAnswer:
+async def _asked(session: ClientSession, method: str, url: Secret, data: bytes | None) -> HttpAnswer:
     headers = None if data is None else {"Content-Type": _JSON}
     async with session.request(
-        method, URL(url.reveal(), encoded=True), data=data, headers=headers, timeout=timing, allow_redirects=False
+        method, URL(url.reveal(), encoded=True), data=data, headers=headers, allow_redirects=False
     ) as response:
         return await _read(response)
 

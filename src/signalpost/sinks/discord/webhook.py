@@ -12,9 +12,6 @@ from signalpost.sinks.evidence import Receipt, Rejected, Unavailable
 from signalpost.sinks.port import Answer, Item
 from signalpost.sinks.wire import Connections, exchange
 
-PROBE_TIMEOUT = 15.0
-"""Seconds, as for a message; who asks may be less patient."""
-
 _encoder = msgspec.json.Encoder()
 
 
@@ -42,7 +39,7 @@ class DiscordWebhook:
         return receipt_of(answer, self.address.identity)
 
     async def probe(self) -> Answer:
-        """Ask for the webhook itself, which shows nothing.
+        """Ask for the webhook itself, which shows nothing, for as long as a message may take.
 
         Any answer below 500 means alive, because a server that stands in for Discord may not know the question; but a
         429, the webhook's end and Cloudflare's block of this IP, at Discord itself, are raised as `send` raises them,
@@ -50,7 +47,7 @@ class DiscordWebhook:
         """
         self._check_open()
         identity = self.address.identity
-        answer = await exchange(self._connections, "GET", self.address.get_url, total_timeout=PROBE_TIMEOUT)
+        answer = await exchange(self._connections, "GET", self.address.get_url)
         if answer.status >= 500:
             raise Unavailable(f"{answer.status} to a probe", status=answer.status, code=answer.whole_number("code"))
         is_shut_out = self.address.host == API_HOST and is_ban(answer)

@@ -9,6 +9,7 @@ import os
 import signal as signals
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -162,7 +163,7 @@ def _told_to_end() -> None:
     send_signal(**idea("last"))
     say("waiting")
     while True:
-        signals.pause()
+        time.sleep(0.05)  # not signal.pause(): a signal that comes just before it is handled only when it has ended
 
 
 def _in_child(run: Callable[[Callable[[], None]], None]) -> None:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,15 +28,21 @@ def environment_by_name(environment: Environment) -> Environment:
     return kept | {"DISCORD_WEBHOOK_URL": webhook, "SIGNALPOST_LIMITS": "off"}
 
 
-def begin(kind: str, environment: Environment) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextmanager
+def begin(kind: str, environment: Environment) -> "Iterator[subprocess.Popen[str]]":
+    """Run a strategy, which does not outlive the block."""
+    with subprocess.Popen(
         [sys.executable, str(STRATEGY), kind],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run(kind: str, environment: Environment) -> tuple[int, str, str]:

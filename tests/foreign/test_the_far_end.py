@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,13 +13,11 @@ from tests.foreign.far_end import FarEnd
 
 def asked(url: str, method: str = "POST", body: Any = None) -> tuple[int, dict[str, str], Any]:
     host, _, path = url.removeprefix("http://").partition("/")
-    connection = http.client.HTTPConnection(host, timeout=5)
-    connection.request(
-        method, f"/{path}", json.dumps(body), {"User-Agent": "a test", "Content-Type": "application/json"}
-    )
-    answer = connection.getresponse()
-    data = answer.read()
-    connection.close()
+    told = {"User-Agent": "a test", "Content-Type": "application/json"}
+    with closing(http.client.HTTPConnection(host, timeout=5)) as connection:
+        connection.request(method, f"/{path}", json.dumps(body), told)
+        answer = connection.getresponse()
+        data = answer.read()
     headers = {name.lower(): value for name, value in answer.getheaders()}
     return answer.status, headers, json.loads(data) if headers["content-type"] == "application/json" else data
 

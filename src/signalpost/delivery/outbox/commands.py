@@ -225,3 +225,7 @@ class Prune(Command[int], frozen=True):
     """Those accepted before this."""
     now: datetime
     limit: int = 200
+
+
+READING = (Find, History, Stats, LoadState, LoadFacts)
+"""Those that change nothing: a store need not wait for who writes."""

@@ -16,12 +16,11 @@ What we rely on.
   commit, from the log, and does not fail the commit that set it off.
 - Several processes may write: SQLite lets one at a time, and the others wait, for 2 seconds at most. One of them is the
   owner: `outbox.db.lock` is ours, held while the owner has the file open; the kernel lets it go however we end. So
-  whoever holds it knows that the sender of every leased delivery is gone. Only the owner may lend and settle. Readers,
-  such as the sqlite3 tool, are free.
+  whoever holds it knows that the sender of every leased delivery is gone. Only the owner may lend and settle. Who reads
+  waits for nobody: a batch that changes nothing, as the sqlite3 tool.
 - `PRAGMA data_version` changes when another connection has committed, and only then
-  (https://sqlite.org/pragma.html#pragma_data_version). It is asked within each transaction, which holds the write lock:
-  what is remembered beside the file is dropped where it has changed.
-
+  (https://sqlite.org/pragma.html#pragma_data_version). It is the first that each transaction asks, and of the moment
+  that the rest of it sees: what is remembered beside the file is dropped where it has changed.
 - A file that is removed or replaced goes on working for who has it open, and what is written is lost in the end. So
   before each COMMIT the names are looked at (`still_there`), and a batch fails where one leads elsewhere.
 
@@ -46,7 +45,7 @@ from typing import Any
 
 from signalpost.delivery.outbox import forks
 from signalpost.delivery.outbox.arrivals import Arrival, arrived_since
-from signalpost.delivery.outbox.commands import Command, Expire, Lease, Settle
+from signalpost.delivery.outbox.commands import READING, Command, Expire, Lease, Settle
 from signalpost.delivery.outbox.lock import FileLock
 from signalpost.delivery.outbox.mounts import warn_of_network
 from signalpost.delivery.outbox.sqlite_file import advice, begin, claim, opened
@@ -118,7 +117,7 @@ class SqliteCore:
         with self._turn:
             self._check(batch)
             try:
-                begin(self._db)
+                begin(self._db, writes=not all(isinstance(command, READING) for command in batch))
                 self._meet_others()
                 answers = carry_out(batch, self._tables)
                 last = self._tables.last_number

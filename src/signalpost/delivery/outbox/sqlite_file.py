@@ -69,8 +69,14 @@ def opened(path: Path) -> sqlite3.Connection:
     return db
 
 
-def begin(db: sqlite3.Connection) -> None:
-    """Begin to write, as soon as no other process does. Raises sqlite3.OperationalError where that takes too long."""
+def begin(db: sqlite3.Connection, *, writes: bool) -> None:
+    """Begin to read, or to write as soon as no other process does.
+
+    Raises sqlite3.OperationalError where that takes too long.
+    """
+    if not writes:
+        db.execute("BEGIN")
+        return
     for _ in range(int(SECONDS_FOR_OTHERS / _ASK_EVERY)):
         try:
             db.execute("BEGIN IMMEDIATE")

@@ -6,10 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from signalpost.delivery.outbox import sqlite_file
 from signalpost.delivery.outbox.arrivals import Arrival
-from signalpost.delivery.outbox.commands import Expire, Find, Lease, Prune, Put, Settle, Stats
+from signalpost.delivery.outbox.commands import (
+    READING,
+    Expire,
+    Find,
+    History,
+    Lease,
+    LoadFacts,
+    LoadState,
+    Prune,
+    Put,
+    Settle,
+    Stats,
+)
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.domain.delivery import DeliveryState
+from signalpost.delivery.outbox.verbs import carry_out
+from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreFailed, StoreUnusable
@@ -59,6 +73,27 @@ def test_a_count_is_taken_anew_where_another_has_written(owner: SqliteCore, besi
     assert owner.apply([Stats()]) == [{(LANE, DeliveryState.PENDING): 1}]
     _put(beside, notification("02"))
     assert owner.apply([Stats()]) == [{(LANE, DeliveryState.PENDING): 2}]
+
+
+def test_who_reads_waits_for_nobody_and_sees_what_was_written_before(
+    owner: SqliteCore, beside: SqliteCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "SECONDS_FOR_OTHERS", 0)
+    told = notification("01")
+    _put(owner, told)
+    owner._db.execute("BEGIN IMMEDIATE")
+    carry_out([Put((new(notification("02")),))], owner._tables)
+    reading = [Find(), History(DeliveryId("01", LANE)), Stats(), LoadState("s"), LoadFacts(LANE)]
+    assert {type(command) for command in reading} == set(READING)
+    beside.look()
+    assert beside.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)
+    found, *rest = beside.apply(reading)
+    assert [parcel.notification for parcel in found] == [told]
+    assert rest == [(), {(LANE, DeliveryState.PENDING): 1}, None, {}]
+    assert beside._db.total_changes == 0
+    with pytest.raises(StoreFailed, match="database is locked"):
+        beside.apply([Stats(), Put(())])
+    owner._db.execute("ROLLBACK")
 
 
 def test_what_another_puts_can_be_overdue(owner: SqliteCore, beside: SqliteCore) -> None:

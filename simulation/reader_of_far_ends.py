@@ -14,6 +14,7 @@ SHARED_CHANNELS_ARE_KNOWN = True
 _FAILURES = frozenset({Proof.NOT_SHOWN, Proof.UNKNOWN, Proof.SILENCE})
 _ANSWERS = frozenset({Proof.SHOWN, Proof.REFUSED, Proof.WAIT, Proof.GONE})
 _IN_A_ROW = 5
+_TO_JUDGE = 10
 _ROUNDING = 1.01
 """Seconds: a wait that is told twice, in the header and in the body, is rounded up in one of them."""
 _MINUTE = 60.0
@@ -61,7 +62,8 @@ def _of_the_gone(evidence: Evidence, place: str, requests: list[Request]) -> Ite
 class _Breaker:
     """What a breaker should let through, by the ends of requests.
 
-    After 5 failures in a row nothing is shown until a probe is answered, and then one message at a time.
+    After 5 failures in a row nothing is shown until a probe is answered, and then one message at a time. Where it may
+    have opened before that, because half of the last minute's requests failed, what went before says nothing any more.
     """
 
     def __init__(self, place: str) -> None:
@@ -69,6 +71,8 @@ class _Breaker:
         self._state = "closed"
         self._moved_at = -1.0
         self._in_a_row = 0
+        self._recent: list[tuple[float, bool]] = []
+        """When the requests since then ended, and whether they failed."""
         self._on_trial: Request | None = None
 
     def begins(self, request: Request) -> Iterator[str]:
@@ -90,6 +94,8 @@ class _Breaker:
         if request.method == "GET":
             if self._state == "open" and _is_alive(request):
                 self._move("half-open", at)
+            elif self._state == "closed" and not _is_alive(request):
+                self._take_in(at, failed=True)
             return
         failed, answered = _verdict(request)
         if request.proof is Proof.UNKNOWN:  # a message that was in doubt before may be what is wrong
@@ -99,9 +105,16 @@ class _Breaker:
             self._move("open", at)
         elif answered and self._state == "half-open":
             self._move("closed", at)
+        elif self._state == "closed" and (failed or answered):
+            self._take_in(at, failed=failed)
+
+    def _take_in(self, at: float, *, failed: bool) -> None:
+        recent = self._recent = [each for each in self._recent if each[0] > at - _MINUTE] + [(at, failed)]
+        if failed and len(recent) >= _TO_JUDGE and 2 * sum(has_failed for _, has_failed in recent) >= len(recent):
+            self._move("closed", at)
 
     def _move(self, state: str, at: float) -> None:
-        self._state, self._moved_at, self._in_a_row, self._on_trial = state, at, 0, None
+        self._state, self._moved_at, self._in_a_row, self._on_trial, self._recent = state, at, 0, None, []
 
 
 def _of_breaker(place: str, requests: list[Request]) -> Iterator[str]:

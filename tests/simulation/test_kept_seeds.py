@@ -16,6 +16,7 @@ KEPT = [
     pytest.param(10786, 24, "memory", id="a crash between a verdict and the pace that the message taught"),
     pytest.param(100793, 24, "sqlite", id="a repeat of what is held only is told to be a duplicate"),
     pytest.param(300823, 24, "sqlite", id="a process that starts amid an outage of messages counts their failures"),
+    pytest.param(500709, 24, "sqlite", id="the breaker opens for half of the last minute, then comes an older failure"),
     pytest.param(3182, 3, "memory", id="that a webhook is gone stood in a body that cannot be read"),
     pytest.param(8, 2, "memory", id="a page instead of an answer shows life to a probe"),
 ]

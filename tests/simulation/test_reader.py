@@ -73,6 +73,13 @@ def _find_it_gone(run: Run) -> None:
     first.proof = Proof.GONE
 
 
+def _fail_five_times(run: Run) -> None:
+    last = _shown(run)
+    before = [each for each in run.witness.requests if each.place == last.place and each.method == "POST"]
+    for request in before[-6:-1]:
+        request.proof = Proof.NOT_SHOWN
+
+
 def _wait_for_nothing(run: Run) -> None:
     for request in run.witness.requests:
         request.began += 30
@@ -90,6 +97,7 @@ TAMPERINGS: dict[str, tuple[Tampering, str]] = {
     "a message is in another channel": (_show_elsewhere, "P10"),
     "all wait for half a minute": (_wait_for_nothing, "P7"),
     "too much is asked": (_throttle, "our own making"),
+    "one that is down is sent a message": (_fail_five_times, "while it was down"),
     "one that is gone is asked again": (_find_it_gone, "gone for good"),
 }
 

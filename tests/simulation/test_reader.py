@@ -1,5 +1,6 @@
 """A reader that finds nothing is believed only if it can find something: each tampering with a clean run is noticed."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +21,12 @@ Tampering = Callable[[Run], None]
 def _shown(run: Run) -> Request:
     """The last message that was shown."""
     return next(each for each in reversed(run.witness.requests) if each.message_id and each.proof is Proof.SHOWN)
+
+
+def _of_the_busiest(run: Run) -> list[Request]:
+    """The requests of the place that was asked most."""
+    (busiest, _), *_ = Counter(each.place for each in run.witness.requests).most_common(1)
+    return [each for each in run.witness.requests if each.place == busiest]
 
 
 def _lose_an_acceptance(run: Run) -> None:
@@ -68,15 +75,11 @@ def _throttle(run: Run) -> None:
 
 
 def _find_it_gone(run: Run) -> None:
-    busiest = max(run.witness.requests, key=lambda each: sum(o.place == each.place for o in run.witness.requests))
-    first = next(each for each in run.witness.requests if each.place == busiest.place)
-    first.proof = Proof.GONE
+    _of_the_busiest(run)[0].proof = Proof.GONE
 
 
 def _fail_five_times(run: Run) -> None:
-    last = _shown(run)
-    before = [each for each in run.witness.requests if each.place == last.place and each.method == "POST"]
-    for request in before[-6:-1]:
+    for request in [each for each in _of_the_busiest(run) if each.method == "POST"][-6:-1]:
         request.proof = Proof.NOT_SHOWN
 
 

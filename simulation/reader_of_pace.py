@@ -157,11 +157,21 @@ class Judge:
 
     def _used(self, places: list[str], at: float, period: float) -> int:
         since = at - period - _MARGIN
+        births = [began for _, began, _, _ in self._evidence.witness.lives if since < began <= at]
         return sum(
-            request.began <= at and self._ends[request.number] > since
+            request.began <= at and (self._ends[request.number] > since or self._seems_recent(request, births, period))
             for place in places
             for request in self._evidence.by_place[place]
         ) + self._lapses(places, at, since)
+
+    def _seems_recent(self, request: Request, births: list[float], period: float) -> bool:
+        """Whether a process that started lately takes it for one of then, for the clock was put back in between."""
+        ended, put_back = self._ends[request.number], self._evidence.witness.put_back
+        return any(
+            birth - period - _MARGIN < ended + sum(by for at, by in put_back if ended <= at <= birth)
+            for birth in births
+            if ended <= birth
+        )
 
     def _lapses(self, places: list[str], at: float, since: float) -> int:
         """How many messages a process that died may have sent at its end: the next one counts them once it is ready."""
@@ -237,7 +247,7 @@ def _told_again(evidence: Evidence, request: Request) -> Iterator[_Stretch]:
     """After a restart a wait keeps its length where the clock was put back, for nobody can say how much is over."""
     told = request.ended or request.began
     for _, began, _, _ in evidence.witness.lives:
-        if any(told <= at <= began for at in evidence.witness.put_back):
+        if any(told <= at <= began for at, _ in evidence.witness.put_back):
             yield _Stretch(began, _tried_after(evidence, began + request.wait) + LATE)
 
 

@@ -101,7 +101,7 @@ class _World:
             case "step":
                 witness.trouble("step")
                 if action.number < 0:
-                    witness.put_back.append(clocks.seconds())
+                    witness.put_back.append((clocks.seconds(), -action.number))
                 clocks.step(action.number)
             case "delete":
                 witness.trouble("gone", place=action.place)

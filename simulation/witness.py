@@ -124,8 +124,8 @@ class Witness:
         """What a caller got instead of a ticket."""
         self.lives: list[tuple[int, float, float, str]] = []
         """Number, when it began and ended, and how."""
-        self.put_back: list[float] = []
-        """When the clock was put back."""
+        self.put_back: list[tuple[float, float]] = []
+        """When the clock was put back, and by how many seconds."""
         self.store_trouble: list[tuple[float, float]] = []
         """When commits failed, from the first to the last of a stretch."""
         self.left_open: list[tuple[str, int, str]] = []

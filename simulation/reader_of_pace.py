@@ -252,11 +252,18 @@ def _told_again(evidence: Evidence, request: Request) -> Iterator[_Stretch]:
 
 
 def _tried_after(evidence: Evidence, over: float) -> float:
-    """When the one request that tries after a wait of all has ended; the others wait for that, too."""
+    """When the one request that tries after a wait of all has ended; the others wait for that, too.
+
+    Where it is told to wait in its turn, another one tries after that.
+    """
     first = bisect_left(evidence.requests, over - LATE, key=lambda request: request.began)
     if first == len(evidence.requests):
         return over
-    return max(over, evidence.requests[first].ended or over)
+    trying = evidence.requests[first]
+    ended = max(over, trying.ended or over)
+    if trying.proof is Proof.WAIT and _is_of_the_host(trying.fault):
+        return _tried_after(evidence, ended + trying.wait)
+    return ended
 
 
 def _is_of_the_host(name: str | None) -> bool:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from signalpost.config.destination import DestinationConfig, HttpAddress
 from signalpost.domain.destinations import USUAL_DESTINATIONS
-from signalpost.errors import InvalidConfiguration
 
 ONLY_WEBHOOK = "DISCORD_WEBHOOK_URL"
 ONLY_DESTINATION = "default"
@@ -42,18 +41,10 @@ def _of_webhooks(names: Sequence[str]) -> Iterator[str]:
 def _of_shared_webhooks(destinations: Sequence[DestinationConfig]) -> Iterator[str]:
     names_by_webhook: dict[str, list[str]] = {}
     for each in destinations:
-        if identity := _identity(each):
-            names_by_webhook.setdefault(identity, []).append(each.name)
+        names_by_webhook.setdefault(each.address.identity, []).append(each.name)
     for *others, last in names_by_webhook.values():
         if others:
             yield f"{', '.join(others)} and {last} have the same webhook: they share its readers and its limits"
-
-
-def _identity(destination: DestinationConfig) -> str | None:
-    try:
-        return destination.address.identity
-    except InvalidConfiguration:  # which the start raises by itself
-        return None
 
 
 def _is_this_machine(host: str) -> bool:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from signalpost.delivery.pacing.limits import Limits
+from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 
@@ -20,8 +21,18 @@ class DestinationConfig(NamedTuple):
 
     @property
     def address(self) -> WebhookAddress:
-        """Where the webhook is, checked. Raises InvalidConfiguration where its URL cannot be used."""
+        """Where the webhook is. Raises InvalidConfiguration where its URL cannot be used."""
         return WebhookAddress.parse(self.webhook)
+
+    def check(self) -> None:
+        """Raises InvalidConfiguration, which names the destination, where its URL cannot be used."""
+        problem = None
+        try:
+            _ = self.address
+        except InvalidConfiguration as fault:
+            problem = f"{self.name}: {fault}"
+        if problem is not None:  # raised out here, so that no error that holds the URL is its context
+            raise InvalidConfiguration(problem)
 
     @property
     def webhook_id(self) -> str | None:

@@ -30,6 +30,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     """The data folder. A relative one is taken from the folder in which this is made, and is absolute from then on."""
     destinations: tuple[DestinationConfig, ...] = ()
+    """Where to. Raises InvalidConfiguration for a webhook that cannot be used."""
     tiers: Mapping[UserTier, Tier] = {}
     """Tiers beside FREE, PREMIUM and ADMIN, and where their signals go."""
     workers: int = 2
@@ -52,6 +53,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "home", _absolute(self.home))
+        for each in self.destinations:
+            each.check()
         if unknown := self.at_most_once.difference(KINDS):
             raise InvalidConfiguration(f"at_most_once names {', '.join(sorted(unknown))}: known are {', '.join(KINDS)}")
         if self.dry_run and (real := [each.name for each in self.destinations if each.webhook_id is not None]):
@@ -73,7 +76,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     def _of_no_dry_run(self) -> Iterator[str]:
         wanted = os.environ.get(_DRY_RUN, "").strip().lower() in WORDS_FOR_ON
-        if wanted and any(_is_of_discord(each) for each in self.destinations):
+        if wanted and any(each.webhook_id is not None for each in self.destinations):
             yield f"{_DRY_RUN} is on, but not for a Config that a program makes: what it sends goes to Discord"
 
     @classmethod
@@ -109,13 +112,6 @@ def _absolute(home: Path) -> Path:
         return home.absolute()
     except OSError as fault:
         raise InvalidConfiguration(f"home is {home}, and the current folder is gone: give it in full") from fault
-
-
-def _is_of_discord(destination: DestinationConfig) -> bool:
-    try:
-        return destination.webhook_id is not None
-    except InvalidConfiguration:  # which the start raises by itself
-        return False
 
 
 def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None) -> "Reading":

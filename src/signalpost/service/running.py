@@ -30,7 +30,7 @@ from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, Listener, TookOver
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import StoreClosed, StoreFailed, StoreUnusable
+from signalpost.errors import SignalpostError, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.delivering import Delivering
 from signalpost.service.health import Role
 from signalpost.service.opening import Opening
@@ -228,19 +228,30 @@ class Running:
                 await self._look_for_owner()
             except StoreClosed:
                 return
-            except (StoreFailed, StoreUnusable) as fault:
-                self.trouble = f"this process cannot take over: {fault}"
+            except Exception as fault:  # noqa: BLE001  # whatever it is: no one else would tell of it, or try again
+                self._cannot_take_over(str(fault) if isinstance(fault, SignalpostError) else type(fault).__name__)
                 await asyncio.sleep(_TRY_AGAIN_AFTER)
 
     async def _look_for_owner(self) -> None:
         holder = self._core.own() if self._config.destinations else None
-        if holder is not None:
+        if holder is None:
+            self.trouble = None
+            await self._follow()
+            return
+        try:
             await self._count()  # what was leased when this process looked, it has not heard of
             await self._deliver(holder)
-            self.trouble = None
-            self._emit(TookOver(tuple(each.name for each in self._config.destinations)))
-        else:
-            await self._follow()
+        except BaseException:
+            self._core.disown()  # others may be able to
+            raise
+        self.trouble = None
+        self._emit(TookOver(tuple(each.name for each in self._config.destinations)))
+
+    def _cannot_take_over(self, why: str) -> None:
+        trouble = f"this process cannot take over: {why}"
+        if trouble != self.trouble:
+            logger.error("%s", trouble)
+        self.trouble = trouble
 
     async def _follow(self) -> None:
         """Route as the owner does, from when it said how; until one did, by one's own configuration."""

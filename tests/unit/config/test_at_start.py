@@ -1,10 +1,11 @@
 """What a person is told when a service starts, and what of a mistyped variable."""
 
+import traceback
 from pathlib import Path
 
 import pytest
 
-from signalpost import Config
+from signalpost import Config, InvalidConfiguration
 from signalpost.config import DestinationConfig, HttpAddress
 from signalpost.delivery.pacing.limits import Limits
 from signalpost.domain.destinations import USUAL_DESTINATIONS
@@ -34,9 +35,12 @@ def test_destinations_that_share_a_webhook_are_told_once_however_it_is_spelled()
     )
 
 
-def test_a_webhook_that_cannot_be_used_is_the_starts_to_refuse() -> None:
-    bad = tuple(DestinationConfig(usual.name, Secret("nonsense"), Limits()) for usual in USUAL_DESTINATIONS)
-    assert Config(home=Path(), destinations=bad).warnings == ()
+def test_a_webhook_that_cannot_be_used_is_refused_by_its_name_when_it_is_configured() -> None:
+    bad = DestinationConfig("community", Secret("https://discord.com/api/webhooks/1/a-token-to-hide"), Limits())
+    with pytest.raises(InvalidConfiguration, match=r"^community: the webhook.s URL cannot be used: ") as caught:
+        Config(home=Path(), destinations=(bad,))
+    assert "to-hide" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "signals.example", "127.example.com"])

@@ -97,9 +97,3 @@ def test_a_programs_own_config_says_that_it_makes_no_dry_run_where_the_environme
     webhook = "http://127.0.0.1:1/x" if is_dry else webhook
     config = Config(home=Path("/data"), destinations=(DestinationConfig("community", Secret(webhook), Limits(30)),))
     assert (config.warnings[0] == told) is (is_told and not is_dry)
-
-
-def test_a_webhook_that_cannot_be_used_is_no_warning_of_the_dry_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIGNALPOST_DRY_RUN", "1")
-    config = Config(home=Path("/data"), destinations=(DestinationConfig("community", Secret("no"), Limits(30)),))
-    assert "SIGNALPOST_DRY_RUN" not in str(config.warnings)

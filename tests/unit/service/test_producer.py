@@ -281,6 +281,30 @@ async def test_a_producer_that_cannot_take_over_says_so_and_tries_again(
     await producer.stop()
 
 
+async def test_what_breaks_a_takeover_is_told_and_leaves_the_folder_to_others(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(_: Dispatcher) -> None:
+        raise OSError("what it says may hold a secret")
+
+    owner = AsyncNotificationService(config_for())
+    await owner.start()
+    async with AsyncNotificationService(config_for()) as producer, asyncio.timeout(30):
+        with monkeypatch.context() as patch:
+            patch.setattr(Dispatcher, "start", fails)
+            await owner.stop()
+            while producer.is_healthy():
+                await asyncio.sleep(0)
+            assert producer.health() == (HealthStatus.DEGRADED, ("this process cannot take over: OSError",))
+            assert caplog.messages.count("this process cannot take over: OSError") == 1
+        async with AsyncNotificationService(config_for()) as other:
+            assert other.role is Role.OWNER, "the lock was let go"
+            while not producer.is_healthy():
+                await asyncio.sleep(0)
+        while producer.role is not Role.OWNER:
+            await asyncio.sleep(0)
+
+
 async def test_a_start_that_fails_leaves_nothing_open(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(_: Dispatcher) -> None:
         raise StoreFailed("the disk is full")

@@ -107,6 +107,11 @@ class SqliteCore:
             self._lock = FileLock.taken(self.lock_path)
         return self.holder
 
+    def disown(self) -> None:
+        """Let another be the owner; to be called only where nothing that was lent is being sent."""
+        self._let_go()
+        self._lock = None
+
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Carry out the commands, and sync them to the disk.
 

@@ -14,6 +14,8 @@
 The text of each says what was wrong, where, and what to do about it.
 """
 
+from threading import current_thread, main_thread
+
 
 class SignalpostError(Exception):
     """The parent of all errors that signalpost raises on purpose."""
@@ -59,3 +61,8 @@ class StoreClosed(SignalpostError):
 
 class Evidence(SignalpostError):
     """A send brought no receipt: this is what is known about it."""
+
+
+def is_from_keyboard(fault: BaseException) -> bool:
+    """Whether somebody pressed Ctrl-C: only the main thread hears that, elsewhere it was raised by a program."""
+    return isinstance(fault, KeyboardInterrupt) and current_thread() is main_thread()

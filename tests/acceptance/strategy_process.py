@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -134,6 +134,29 @@ def ends_before_its_thread() -> None:
     ThreadPoolExecutor(1).submit(lambda: send_signal(**idea("pool")))
 
 
+def starts_in_a_daemon_thread() -> None:
+    """As a web server's workers are: what they began is flushed at the end all the same."""
+    thread = threading.Thread(target=ends, daemon=True)
+    thread.start()
+    thread.join()
+
+
+def waits_for_all_threads() -> None:
+    """As programs do that let none of their threads be cut off."""
+    ends()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+
+
+def forks_in_a_daemon_thread() -> None:
+    """The child is what the thread was: it is flushed when it ends."""
+    process = multiprocessing.get_context("fork").Process(target=ends)
+    thread = threading.Thread(target=lambda: (process.start(), process.join()), daemon=True)
+    thread.start()
+    thread.join()
+
+
 def terminated() -> None:
     """SIGTERM and SIGINT flush first, and then the host's own handler is called."""
     signals.signal(signals.SIGTERM, lambda *_: sys.exit(9))
@@ -171,6 +194,7 @@ def _in_child(run: Callable[[Callable[[], None]], None]) -> None:
     waiting = [send_signal(**idea(f"parent {number}")) for number in range(20)]
 
     def child() -> None:
+        assert wait(waiting, 10).not_done == set()
         of_parent = waiting[-1].result(10)
         tickets = [send_signal(**idea(f"child {number}")).result(10) for number in range(20)]
         say(of_parent.outcome in {"held", "accepted"}, {ticket.outcome.value for ticket in tickets})

@@ -95,7 +95,15 @@ def test_parent_and_child_of_a_fork_deliver_and_neither_repeats_the_other(
 
 @pytest.mark.parametrize(
     ("kind", "code", "told"),
-    [("ends", 0, ""), ("ends_without_uvloop", 0, ""), ("exits", 7, ""), ("raises", 1, "LookupError")],
+    [
+        ("ends", 0, ""),
+        ("ends_without_uvloop", 0, ""),
+        ("exits", 7, ""),
+        ("raises", 1, "LookupError"),
+        ("starts_in_a_daemon_thread", 0, ""),
+        ("waits_for_all_threads", 0, ""),
+        ("forks_in_a_daemon_thread", 0, ""),
+    ],
 )
 def test_what_was_sent_just_before_a_script_ends_is_delivered(
     kind: str, code: int, told: str, sandbox: str, environment_by_name: Environment

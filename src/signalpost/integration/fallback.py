@@ -2,10 +2,8 @@
 
 import asyncio
 import inspect
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import wait
-from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
@@ -18,6 +16,7 @@ from signalpost.errors import InvalidConfiguration
 from signalpost.owner.future import AwaitableFuture
 from signalpost.owner.loop_thread import THREADS, OwnThreads, new_loop
 from signalpost.owner.order import Order
+from signalpost.owner.start_once import StartOnce
 from signalpost.telemetry.log import logger
 
 MOST_WAITING = 10_000
@@ -42,8 +41,7 @@ class Fallback:
         self._call = _calling(sender)
         self._sender = sender
         self._waiting: SimpleQueue[Order | AwaitableFuture[None]] = SimpleQueue()
-        self._without_thread = deque((True,))
-        """Holds one token until a thread begins; taken without a lock, which a signal's handler could wait for."""
+        self._thread = StartOnce(lambda: Thread(target=self._run, name=f"{THREADS} fallback", daemon=True))
         self._flushes: set[AwaitableFuture[None]] = set()
         self._is_busy = False
         self.called = 0
@@ -57,7 +55,8 @@ class Fallback:
     def take(self, order: Order, ticket: Ticket) -> None:
         """Answer for what was refused with `ticket`: with one that says `direct`, at once, and the sender later.
 
-        What is stale is suppressed, and is not sent either where it becomes so while it waits.
+        What is stale is suppressed, and is not sent either where it becomes so while it waits. Raises RuntimeError, and
+        answers nothing, where its thread cannot be started.
         """
         if (stale := _staleness(order)) is not None:
             order.future.set_result(Ticket(Outcome.SUPPRESSED, "", stale))
@@ -66,13 +65,13 @@ class Fallback:
             why = f"{ticket.reason}; and {MOST_WAITING} notifications wait for the fallback"
             order.end(ticket._replace(reason=why))
             return
+        self._thread.begin()
         self._waiting.put(order)
-        self._begin()
         order.future.set_result(Ticket(Outcome.DIRECT, "", f"handed to the fallback: {ticket.reason}"))
 
     def flush(self, timeout: float) -> int:
         """Wait until the sender has been called with all that waits, and return how many still wait after that."""
-        if not self._without_thread:
+        if self._thread.has_begun:
             reached: AwaitableFuture[None] = AwaitableFuture()
             self._flushes.add(reached)
             self._waiting.put(reached)
@@ -83,11 +82,6 @@ class Fallback:
     def in_child(self) -> "Fallback":
         """The same sender for a child process, where no thread runs and nothing waits."""
         return Fallback(self._sender)
-
-    def _begin(self) -> None:
-        with suppress(IndexError):  # there is a thread
-            self._without_thread.pop()
-            Thread(target=self._run, name=f"{THREADS} fallback", daemon=True).start()
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=_loop) as runner:

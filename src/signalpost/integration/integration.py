@@ -291,8 +291,8 @@ class NotificationIntegration:
 
     def _begin(self, config: Config | None = None) -> Owner:
         """Begin to start a service. With the lock."""
-        self._owner = Owner(AsyncNotificationService(config or self._config, listeners=self._listeners))
         of_this_process.stop_at_end(self)
+        self._owner = Owner(AsyncNotificationService(config or self._config, listeners=self._listeners))
         return self._owner
 
     def _end(self, deadline: Deadline) -> int:
@@ -324,8 +324,11 @@ class NotificationIntegration:
         if self._fallback is None:  # it was taken away meanwhile
             order.end(refused)
             return
-        of_this_process.stop_at_end(self)
-        self._fallback.take(order, refused)
+        try:
+            of_this_process.stop_at_end(self)
+            self._fallback.take(order, refused)
+        except RuntimeError:
+            order.end(refused._replace(reason=f"{refused.reason}; and no thread can be started for the fallback"))
 
     def _send_directly(self, order: Order, refused: Ticket) -> None:
         try:

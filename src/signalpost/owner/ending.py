@@ -11,14 +11,14 @@ with nothing closed, because it is the parent's.
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 from weakref import WeakSet
 
 from signalpost.owner.deadline import Deadline
+from signalpost.owner.loop_thread import THREADS
 from signalpost.owner.owner import MARGIN
+from signalpost.owner.start_once import StartOnce
 
 FLUSH_WITHIN = 5.0
 """Seconds that the end of the interpreter waits for, in all."""
@@ -40,6 +40,28 @@ class Inherited(Protocol):
         ...
 
 
+class _Guard(threading.Thread):
+    """The interpreter waits for it, as for no daemon, whichever thread starts it.
+
+    Once it runs it calls itself a daemon to others: who waits for all that are none would wait for one that waits for
+    them.
+    """
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._has_started = False
+        super().__init__(target=run, name=f"{THREADS} ending", daemon=False)
+
+    def start(self) -> None:
+        """Start it; the interpreter has noted by then that it has to wait."""
+        super().start()
+        self._has_started = True
+
+    @property
+    def daemon(self) -> bool:  # type: ignore[override]
+        """Whether others need not wait for it."""
+        return self._has_started
+
+
 class Ending:
     """What this process knows of its end."""
 
@@ -47,8 +69,7 @@ class Ending:
         self._inherited: WeakSet[Inherited] = WeakSet()
         self._running: set[Ended] = set()
         self._to_tell: set[Callable[[], None]] = set()
-        self._unguarded = deque((True,))
-        """Holds one token until a guard begins; taken without a lock, which a signal's handler could wait for."""
+        self._guard = self._new_guard()
         os.register_at_fork(after_in_child=self._let_go)
 
     def watch_forks(self, inherited: Inherited) -> None:
@@ -56,23 +77,21 @@ class Ending:
         self._inherited.add(inherited)
 
     def stop_at_end(self, ended: Ended) -> None:
-        """Have it stopped when the interpreter ends."""
+        """Have it stopped when the interpreter ends. Raises RuntimeError where no thread can be started."""
         self._running.add(ended)
-        self._begin()
+        self._guard.begin()
 
     def tell_at_end(self, tell: Callable[[], None]) -> None:
-        """Have it called when the interpreter ends and everything is stopped."""
+        """Have it called when everything is stopped at the interpreter's end. Raises RuntimeError as `stop_at_end`."""
         self._to_tell.add(tell)
-        self._begin()
+        self._guard.begin()
 
     def stopped(self, ended: Ended) -> None:
         """It runs no more."""
         self._running.discard(ended)
 
-    def _begin(self) -> None:
-        with suppress(IndexError):  # there is a guard
-            self._unguarded.pop()
-            threading.Thread(target=self._stop_all, name="signalpost ending").start()
+    def _new_guard(self) -> StartOnce:
+        return StartOnce(lambda: _Guard(self._stop_all))
 
     def _stop_all(self) -> None:
         threading.main_thread().join()
@@ -86,7 +105,7 @@ class Ending:
             tell()
 
     def _let_go(self) -> None:
-        self._unguarded = deque((True,))
+        self._guard = self._new_guard()
         self._running.clear()
         self._to_tell.clear()
         for each in list(self._inherited):

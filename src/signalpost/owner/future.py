@@ -5,10 +5,11 @@ import os
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from functools import partial
-from threading import local
+from threading import Condition, local
 from typing import Any, TypeVar
 
 from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.errors import is_from_keyboard
 from signalpost.telemetry.log import logger
 
 Result = TypeVar("Result")
@@ -56,45 +57,60 @@ class TicketFuture(AwaitableFuture[Ticket]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._process = os.getpid()
+        _open.add(self)
+
+    def set_result(self, result: Ticket) -> None:
+        """Give the ticket to whoever waits for it."""
+        super().set_result(result)
+        _open.discard(self)
 
     def result(self, timeout: float | None = None) -> Ticket:
         """The ticket, waited for at most `timeout` seconds. Raises TimeoutError.
 
         In signalpost's own thread, such as in a callback, it raises RuntimeError where there is no ticket yet.
         """
-        if self._is_left_to_parent:
-            why = "it was handed over before the fork: the parent process delivers it, and has its ticket"
-            return Ticket(Outcome.HELD, "", why)
         if timeout != 0 and not self.done():
             not_on_our_loop("result()")
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """None, once there is a ticket: waited for, and refused in signalpost's own thread, as `result` is."""
-        if self._is_left_to_parent:
-            return None
         if timeout != 0 and not self.done():
             not_on_our_loop("exception()")
         return super().exception(timeout)
 
-    def __await__(self) -> Generator[Any, None, Ticket]:
-        if self._process != os.getpid():
-            return self.result()
-        return (yield from super().__await__())
+    def leave_to_parent(self) -> None:
+        """In a child made by `fork`: nobody here will bring the ticket, and what waits for it waits in the parent."""
+        self._condition = Condition()  # a thread that is not there any more may have held the lock of the other
+        self._waiters.clear()
+        self._done_callbacks.clear()
+        if self._state != "FINISHED":
+            super().set_result(_OF_PARENT)
 
-    @property
-    def _is_left_to_parent(self) -> bool:
-        # No lock may be touched in a child: a thread that is not there any more may have held it.
-        return self._process != os.getpid() and self._state != "FINISHED"
+
+_open: set[TicketFuture] = set()
+"""Those without a ticket, for a child to find; each step on it is one that the interpreter does not divide."""
+_OF_PARENT = Ticket(
+    Outcome.HELD, "", "it was handed over before the fork: the parent process delivers it, and has its ticket"
+)
+
+
+def _in_child() -> None:
+    vars(_of_thread).clear()  # the thread that forked runs no loop of ours here
+    for future in list(_open):
+        future.leave_to_parent()
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def _called(callback: Callable[[Future[Result]], object], future: Future[Result]) -> None:
     try:
         callback(future)
-    except KeyboardInterrupt:  # of who sits before it, not of the callback
-        raise
-    except BaseException as fault:  # noqa: BLE001  # the thread that calls it is not its own
+    except BaseException as fault:  # the thread that calls it is not its own
+        if is_from_keyboard(fault):
+            raise
         logger.error("the callback of a ticket failed with %s", type(fault).__name__)
 
 

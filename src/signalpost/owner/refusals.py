@@ -4,14 +4,13 @@ Who hands over may be a signal's handler, or a `__del__`, in the middle of a log
 lock that the interrupted frame holds. So there it is only counted, without a lock.
 """
 
-from collections import deque
-from contextlib import suppress
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
 from signalpost.domain.ticket import Ticket
 from signalpost.owner.ending import of_this_process
 from signalpost.owner.loop_thread import THREADS
+from signalpost.owner.start_once import StartOnce
 from signalpost.telemetry.log import logger
 
 TOLD_EVERY = 1.0
@@ -28,8 +27,7 @@ class Refusals:
         self._telling = Lock()
         self._waking: SimpleQueue[None] = SimpleQueue()
         self._is_woken = False
-        self._without_thread = deque((True,))
-        """Holds one token until a thread begins."""
+        self._thread = StartOnce(lambda: Thread(target=self._run, name=f"{THREADS} refusals", daemon=True))
 
     def add(self, ticket: Ticket) -> None:
         """Count a refusal. From any thread, without waiting, and never raising."""
@@ -37,11 +35,12 @@ class Refusals:
         self.count += 1  # no lock: threads change, and handlers run, at calls and jumps only
         if not self._is_woken:
             self._is_woken = True
-            self._waking.put(None)
-            with suppress(IndexError, RuntimeError):  # there is a thread, or the interpreter begins none any more
-                self._without_thread.pop()
+            try:
                 of_this_process.tell_at_end(self.tell)
-                Thread(target=self._run, name=f"{THREADS} refusals", daemon=True).start()
+                self._thread.begin()
+                self._waking.put(None)
+            except RuntimeError:  # no thread can be started, now or any more: the next refusal tries again
+                self._is_woken = False
 
     def tell(self) -> None:
         """Log what was not told yet. Not from a frame that may have interrupted another."""

@@ -19,7 +19,7 @@ from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable
+from signalpost.errors import InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable, is_from_keyboard
 from signalpost.service.health import Health, HealthStatus, Role, Trouble
 from signalpost.telemetry.log import log, logger
 from signalpost.telemetry.metrics import Metrics
@@ -293,7 +293,7 @@ class AsyncNotificationService:
         for listener in self._listeners:
             try:
                 listener(event)
-            except KeyboardInterrupt:  # of who sits before it, not of the listener
-                raise
-            except BaseException as fault:  # noqa: BLE001  # a listener's fault is not the delivery's, nor is its exit
+            except BaseException as fault:  # a listener's fault is not the delivery's, nor is its exit
+                if is_from_keyboard(fault):
+                    raise
                 logger.error("a listener failed at %s with %s", type(event).__name__, type(fault).__name__)

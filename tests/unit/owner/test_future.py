@@ -1,7 +1,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
 
@@ -60,14 +60,38 @@ async def test_what_went_wrong_is_raised_to_who_awaits() -> None:
 
 
 async def test_in_a_child_a_ticket_that_was_open_at_the_fork_is_held_by_the_parent() -> None:
-    inherited = TicketFuture()
-    inherited._process = -1  # as if this were another process than the one that made it
-    assert inherited.result(0).outcome is Outcome.HELD
+    inherited, brought, called = TicketFuture(), TicketFuture(), list[object]()
+    inherited.add_done_callback(called.append)
+    brought.set_result(ACCEPTED)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(inherited._condition.acquire).result()  # by a thread that is not there in the child
+    for each in (inherited, brought):
+        each.leave_to_parent()
+    assert called == [], "what waits in the parent is called there"
+    assert wait([inherited, brought], 10).not_done == set()
     assert await inherited == inherited.result()
     assert inherited.exception() is None
+    assert inherited.result().outcome is Outcome.HELD
     assert "the parent process delivers it" in (inherited.result().reason or "")
-    inherited.set_result(ACCEPTED)
-    assert await inherited == ACCEPTED
+    assert brought.result() == ACCEPTED
+    inherited.add_done_callback(called.append)
+    assert called == [inherited]
+
+
+def test_a_callback_that_raises_ends_no_thread_of_ours_and_ctrl_c_is_heard_where_it_is_pressed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    here, there = TicketFuture(), TicketFuture()
+    for each in (here, there):
+        each.add_done_callback(interrupt)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(there.set_result, ACCEPTED).result()
+    assert caplog.messages == ["the callback of a ticket failed with KeyboardInterrupt"]
+    with pytest.raises(KeyboardInterrupt):
+        here.set_result(ACCEPTED)
 
 
 @pytest.mark.parametrize("ask", [TicketFuture.result, TicketFuture.exception])

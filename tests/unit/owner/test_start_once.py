@@ -1,0 +1,99 @@
+"""A machine that starts no thread for a while, such as one whose limit of processes is reached."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from signalpost import NotificationIntegration, Outcome
+from signalpost.integration import fallback as room_of_fallback
+from signalpost.integration import integration as easy_layer
+from signalpost.owner import ending as room_of_ending
+from signalpost.owner import refusals as room_of_refusals
+from signalpost.owner.ending import Ending
+from signalpost.owner.refusals import Refusals
+from signalpost.owner.start_once import StartOnce
+from tests.unit.integration.conftest import ConfigFor
+from tests.unit.service.conftest import signal
+
+
+class Starting:
+    """Whether threads can be started."""
+
+    is_possible = False
+
+    def thread(self, **arguments: Any) -> threading.Thread:
+        thread = threading.Thread(**arguments)
+        if not self.is_possible:
+            thread.start = self._fail  # type: ignore[method-assign]
+        return thread
+
+    def guard(self, run: Callable[[], None]) -> threading.Thread:
+        return self.thread(target=int)
+
+    def _fail(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.fixture
+def starting(monkeypatch: pytest.MonkeyPatch) -> Starting:
+    made, ending = Starting(), Ending()
+    monkeypatch.setattr(room_of_ending, "_Guard", made.guard)
+    for module in (room_of_fallback, room_of_refusals):
+        monkeypatch.setattr(module, "Thread", made.thread)
+    for module in (easy_layer, room_of_refusals):
+        monkeypatch.setattr(module, "of_this_process", ending)
+    return made
+
+
+def test_one_thread_is_started_and_where_none_can_be_the_next_call_tries_again(starting: Starting) -> None:
+    ran = threading.Semaphore(0)
+    once = StartOnce(lambda: starting.thread(target=ran.release))
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        once.begin()
+    assert not once.has_begun
+    starting.is_possible = True
+    once.begin()
+    once.begin()
+    assert once.has_begun
+    assert ran.acquire(timeout=10)
+    assert not ran.acquire(blocking=False)
+
+
+def test_a_fallback_without_a_thread_has_nothing_handed_to_it_and_takes_the_next(starting: Starting) -> None:
+    got: list[str] = []
+    integration = NotificationIntegration(fallback=lambda payload: got.append(payload.signal_id))
+    ticket = integration.send_signal(signal(signal_id="1")).result(0)
+    assert ticket.outcome is Outcome.REFUSED
+    assert (ticket.reason or "").endswith("; and no thread can be started for the fallback")
+    assert integration.get_metrics()["fallback_waiting"] == 0
+    starting.is_possible = True
+    assert integration.send_signal(signal(signal_id="2")).result(0).outcome is Outcome.DIRECT
+    assert integration.flush(10) == 0
+    assert got == ["2"]
+
+
+def test_a_start_without_a_thread_raises_and_the_next_one_starts(starting: Starting, config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        integration.start()
+    starting.is_possible = True
+    integration.start()
+    assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
+    integration.stop()
+
+
+def test_refusals_are_told_by_the_thread_that_the_next_one_starts(
+    starting: Starting, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+    monkeypatch.setattr(room_of_refusals, "_pause", told.set)
+    refusals, integration = Refusals(), NotificationIntegration()
+    ticket = integration.send_signal(signal()).result(0)
+    refusals.add(ticket)
+    assert caplog.messages == []
+    starting.is_possible = True
+    refusals.add(ticket)
+    assert told.wait(10)
+    assert caplog.messages == [f"2 notifications were refused, the last one because: {ticket.reason}"]

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from functools import partial
-from threading import Condition, local
+from threading import local
 from typing import Any, TypeVar
 
 from signalpost.domain.ticket import Outcome, Ticket
@@ -81,11 +81,9 @@ class TicketFuture(AwaitableFuture[Ticket]):
 
     def leave_to_parent(self) -> None:
         """In a child made by `fork`: nobody here will bring the ticket, and what waits for it waits in the parent."""
-        self._condition = Condition()  # a thread that is not there any more may have held the lock of the other
-        self._waiters.clear()
-        self._done_callbacks.clear()
-        if self._state != "FINISHED":
-            super().set_result(_OF_PARENT)
+        ticket = self._result or _OF_PARENT
+        super().__init__()  # with a lock that no thread holds, for the one that held the other is not there any more
+        super().set_result(ticket)
 
 
 _open: set[TicketFuture] = set()

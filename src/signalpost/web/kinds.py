@@ -17,7 +17,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import REQUIRED, SPELLINGS
 from signalpost.domain.system_status import SystemStatus
-from signalpost.domain.text import shown
+from signalpost.domain.text import shown, text_of
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import member
 from signalpost.errors import InvalidValue
@@ -139,7 +139,7 @@ def _uptime(value: Any) -> timedelta:
     """From seconds, or from the text that a value's own JSON has for it."""
     try:
         if isinstance(value, str):
-            return msgspec.convert(value, timedelta)
+            return msgspec.convert(text_of(value, "uptime"), timedelta)
         return timedelta(seconds=float(non_negative(value, "uptime")))
     except (msgspec.ValidationError, OverflowError):
         raise InvalidValue(f"uptime is {shown(value)}: give seconds") from None

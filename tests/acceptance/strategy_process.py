@@ -4,9 +4,11 @@ Every signal carries its name, by which the test knows it again. A strategy prin
 """
 
 import asyncio
+import atexit
 import multiprocessing
 import os
 import signal as signals
+import sqlite3
 import sys
 import threading
 import time
@@ -14,11 +16,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from signalpost import (
     Signal,
     Ticket,
+    configure,
     flush,
     on_strategy_start,
     on_strategy_stop,
@@ -155,6 +159,29 @@ def forks_in_a_daemon_thread() -> None:
     thread = threading.Thread(target=lambda: (process.start(), process.join()), daemon=True)
     thread.start()
     thread.join()
+
+
+def hands_over_at_the_very_end() -> None:
+    """In `atexit`, when the service is stopped and no thread is waited for: sent directly, or by a fallback."""
+    got: list[str] = []
+    configure(fallback=lambda payload: got.append(payload.signal_id))
+    on_strategy_start()
+    atexit.register(lambda: say(len(got)))
+    atexit.register(lambda: send_signal(**idea("to the fallback")))
+    atexit.register(lambda: send_signal_to_discord(**idea("last")))
+
+
+def terminated_while_it_stops() -> None:
+    """SIGTERM comes in the middle of a stop that still has all to write: it ends the process when that is done."""
+    on_strategy_start(handle_signals=True)
+    file = Path(os.environ["SIGNALPOST_HOME"]) / "outbox.db"
+    store = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    store.execute("BEGIN IMMEDIATE")
+    for number in range(20):
+        send_signal(**idea(f"late {number}"))
+    threading.Timer(0.5, os.kill, (os.getpid(), signals.SIGTERM)).start()
+    threading.Timer(3.0, store.close).start()  # longer than a single command waits for the store
+    on_strategy_stop(10)
 
 
 def terminated() -> None:

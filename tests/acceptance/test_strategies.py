@@ -113,6 +113,18 @@ def test_what_was_sent_just_before_a_script_ends_is_delivered(
     assert names_shown(sandbox) == ["last"]
 
 
+def test_what_is_handed_over_in_the_very_end_is_sent_before_the_process_is_gone(
+    sandbox: str, environment_by_name: Environment
+) -> None:
+    assert run("hands_over_at_the_very_end", environment_by_name) == (0, "1", "")
+    assert names_shown(sandbox) == ["last"]
+
+
+def test_a_signal_during_a_stop_waits_for_that(sandbox: str, environment_by_name: Environment) -> None:
+    assert run("terminated_while_it_stops", environment_by_name)[:2] == (-signal.SIGTERM, "")
+    assert sorted(names_shown(sandbox)) == sorted(f"late {number}" for number in range(20))
+
+
 def test_threads_and_pools_that_outlive_the_main_thread_deliver(sandbox: str, environment_by_name: Environment) -> None:
     assert run("ends_before_its_thread", environment_by_name) == (0, "", "")
     assert sorted(names_shown(sandbox)) == ["pool", "thread"]

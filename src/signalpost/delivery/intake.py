@@ -69,7 +69,10 @@ class Intake:
         self._run = run
         self._held: deque[NewNotification] = deque()
         self._held_by_key: dict[str, Notification] = {}
+        self._nothing_held = asyncio.Event()
+        self._nothing_held.set()
         self._recovering: asyncio.Task[None] | None = None
+        self._is_closed = False
         self._trouble = ""
 
     @property
@@ -134,8 +137,16 @@ class Intake:
             self._fell_ill(str(fault))
             raise
 
+    async def all_written(self) -> None:
+        """Wait until nothing is held."""
+        await self._nothing_held.wait()
+
     async def close(self) -> int:
-        """Try once more to write what is held, and return how many notifications could not be."""
+        """Try once more to write what is held, and return how many notifications could not be.
+
+        What the store fails to take from now on is refused, for nobody would write it any more.
+        """
+        self._is_closed = True
         if self._recovering is not None:
             self._recovering.cancel()
             with suppress(asyncio.CancelledError):
@@ -169,7 +180,7 @@ class Intake:
         first = self._held_by_key.get(told.key)
         if first is not None and first.content_hash != told.content_hash:
             ticket = _conflict(told)
-        elif not hold:
+        elif not hold or self._is_closed:
             ticket = Ticket(Outcome.REFUSED, "", f"the store is unwell: {reason}", Refusal.STORE)
         elif first is not None:  # no duplicate yet: what it repeats is in memory only
             ticket = Ticket(Outcome.HELD, first.id, reason)
@@ -180,6 +191,7 @@ class Intake:
             ticket = Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY)
         else:
             self._held.append(new)
+            self._nothing_held.clear()
             self._held_by_key[told.key] = told
             ticket = Ticket(Outcome.HELD, told.id, reason)
         self._emit(Taken(ticket, told, ()))
@@ -191,7 +203,7 @@ class Intake:
         if not self._trouble:
             self._trouble = trouble
             self._emit(StoreMoved(is_well=False, reason=trouble))
-        if self._recovering is None:
+        if self._recovering is None and not self._is_closed:
             self._recovering = asyncio.get_running_loop().create_task(self._recover())
 
     def _recovered(self) -> None:
@@ -214,6 +226,7 @@ class Intake:
         while self._held:
             await self._write((self._held[0],), None)
             del self._held_by_key[self._held.popleft().notification.key]
+        self._nothing_held.set()
 
     def _new(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from threading import RLock
+from threading import RLock, current_thread, main_thread
 from typing import Protocol
 from weakref import WeakSet
 
@@ -68,6 +68,7 @@ class NotificationIntegration:
         self._fallback = None if fallback is None else Fallback(fallback)
         self._listeners = tuple(listeners)
         self._owner: Owner | None = None
+        self._stopping: Owner | None = None
         self._direct_alone: DirectThread | None = None
         self._direct_beside: DirectBesideService | None = None
         self._lock = RLock()  # re-entered by a signal's handler
@@ -148,8 +149,10 @@ class NotificationIntegration:
         not_on_our_loop("a flush")
         deadline = Deadline(within)
         self._flush_first()
-        owner, alone = self._owner, self._direct_alone
+        owner, stopping, alone = self._owner, self._stopping, self._direct_alone
         left = 0 if owner is None else owner.flush(within)
+        if stopping is not None:  # by a frame that a signal's handler interrupted, or by another thread
+            left += stopping.wait_for_stop(deadline.remaining)
         if alone is not None:
             left += alone.flush(deadline.remaining)
         return left + (0 if self._fallback is None else self._fallback.flush(deadline.remaining))
@@ -264,7 +267,7 @@ class NotificationIntegration:
         self._inherited.append((self._owner, self._direct_alone))  # never to be collected: it is the parent's
         if self._owner is not None:
             self._begins_unasked, self._parents_home = True, self._owner.service.config.home
-        self._owner = self._direct_alone = self._direct_beside = None
+        self._owner = self._stopping = self._direct_alone = self._direct_beside = None
         self._lock, self._choosing = RLock(), RLock()
         self._refusals = Refusals()
         self._fallback = None if self._fallback is None else self._fallback.in_child()
@@ -297,12 +300,15 @@ class NotificationIntegration:
 
     def _end(self, deadline: Deadline) -> int:
         with self._lock:
-            owner, self._owner = self._owner, None
-            alone, self._direct_alone = self._direct_alone, None
+            owner = self._stopping = self._owner
+            alone, self._owner, self._direct_alone = self._direct_alone, None, None
             self._begins_unasked = False
             self._was_stopped = self._was_stopped or owner is not None
             of_this_process.stopped(self)
-            left = 0 if owner is None else owner.stop(deadline.remaining)
+            try:
+                left = 0 if owner is None else owner.stop(deadline.remaining)
+            finally:
+                self._stopping = None
             if alone is not None:
                 left += alone.stop(deadline.remaining)
         return left
@@ -329,6 +335,7 @@ class NotificationIntegration:
             self._fallback.take(order, refused)
         except RuntimeError:
             order.end(refused._replace(reason=f"{refused.reason}; and no thread can be started for the fallback"))
+        self._flush_if_last()
 
     def _send_directly(self, order: Order, refused: Ticket) -> None:
         try:
@@ -337,6 +344,7 @@ class NotificationIntegration:
             order.end(refused._replace(reason=f"{refused.reason}; and nothing can be sent: {fault}"))
         else:
             direct.take(order, refused)
+            self._flush_if_last()
 
     def _direct_way(self) -> DirectThread | DirectBesideService:
         owner = self._owner
@@ -350,6 +358,11 @@ class NotificationIntegration:
                 self._direct_alone = DirectThread(config)
                 of_this_process.stop_at_end(self)
             return self._direct_alone
+
+    def _flush_if_last(self) -> None:
+        """Where the interpreter has ended all threads but this one, such as in `atexit`: nobody else will any more."""
+        if current_thread() is main_thread() and not main_thread().is_alive():
+            self.flush(FLUSH_WITHIN)
 
     def _flush_first(self) -> None:
         for each in list(self.flushed_first):

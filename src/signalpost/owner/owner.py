@@ -37,6 +37,7 @@ class Owner:
         self._beside: set[asyncio.Task[Any]] = set()
         self._start_ended = asyncio.Event()
         self._started = self._thread.begin(self._start)
+        self._stopping: Future[int] | None = None
 
     @property
     def is_running(self) -> bool:
@@ -83,20 +84,25 @@ class Owner:
 
         Returns how many notifications or deliveries are still open after at most `timeout` seconds.
         """
-        return self._answer(lambda: self._flush(timeout), timeout)
+        return self._answer(self._thread.begin(lambda: self._flush(timeout)), timeout)
+
+    def wait_for_stop(self, timeout: float) -> int:
+        """Wait for a stop that another frame or thread began; returns what `flush` does."""
+        return self._open if self._stopping is None else self._answer(self._stopping, timeout)
 
     def stop(self, timeout: float) -> int:
         """Flush, refuse what comes from now on, and end the service and the thread, all within `timeout` seconds."""
         deadline = Deadline(timeout)
+        self._stopping = self._thread.begin(lambda: self._stop(timeout))
         try:
-            return self._answer(lambda: self._stop(timeout), timeout)
+            return self._answer(self._stopping, timeout)
         finally:  # also where whoever waits is interrupted
             self._handover.close("the service was stopped before it was taken in")
             self._thread.end(deadline.remaining + MARGIN)
 
-    def _answer(self, work: Callable[[], Coroutine[Any, Any, int]], timeout: float) -> int:
+    def _answer(self, answer: Future[int], timeout: float) -> int:
         try:
-            return self._thread.begin(work).result(timeout + MARGIN)
+            return answer.result(timeout + MARGIN)
         except (NotInTime, CancelledError):
             return self._open
         except Exception as fault:  # noqa: BLE001  # whatever broke, what is accepted is in the store

@@ -5,12 +5,12 @@ See docs/why/0018-several-processes-on-one-folder.md.
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Self
+from typing import Any, Self
 from weakref import WeakSet
 
 from signalpost.config import STORE_FILE, Config
@@ -128,13 +128,19 @@ class Running:
         return bool(self._followed)
 
     async def drain(self, timeout: float | None) -> list[Delivery]:
-        """Wait until nothing can be delivered now; in a producer, until what this process put has ended."""
+        """Wait until nothing can be delivered now; in a producer, until what this process put has ended.
+
+        What is held in memory has to be written down before that.
+        """
+        began = self.loop.time()
+        await self._all_written(timeout)
+        left = None if timeout is None else max(0.0, began + timeout - self.loop.time())
         if self._delivering is None:
             with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(left):
                     await self._puts.ended()
             return await self._puts.still_open()
-        return list(await self._delivering.dispatcher.drain(timeout))
+        return list(await self._delivering.dispatcher.drain(left))
 
     async def end(self, timeout: float) -> list[Delivery]:
         """Take nothing in any more, deliver what is this process's to deliver within `timeout` seconds, and close."""
@@ -148,7 +154,7 @@ class Running:
             rest.push_async_callback(self._end_delivering, left)
             rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(_cancelled, self._watching)
-            _tell_of_lost(await self.intake.close())
+            await self._write_held()
         return left
 
     def hurry(self) -> None:
@@ -163,12 +169,30 @@ class Running:
     async def _end_delivering(self, left: list[Delivery]) -> None:
         if self._delivering is None:
             return
+        await self._patiently(self._delivering.dispatcher.drain)
+        left += await self._delivering.end()
+
+    async def _write_held(self) -> None:
+        began = self.loop.time()
+        await self._patiently(self._all_written)
+        self._patience = max(0.0, self._patience - (self.loop.time() - began))
+        try:
+            await self.intake.close()
+        finally:  # also where it is cut off
+            _tell_of_lost(self.intake.held)
+
+    async def _patiently(self, work: Callable[[float], Coroutine[Any, Any, object]]) -> None:
+        """Do it within the patience that is left, or until there is none any more."""
         if self._patience > 0:
-            drain = self._delivering.dispatcher.drain(self._patience)
-            self._draining = asyncio.create_task(drain, name="signalpost drain")
+            self._draining = asyncio.create_task(work(self._patience), name="signalpost drain")
             with suppress(StoreFailed, StoreClosed, asyncio.CancelledError):
                 await self._draining
-        left += await self._delivering.end()
+
+    async def _all_written(self, timeout: float | None) -> None:
+        """Wait until nothing is held in memory; at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self.intake.all_written()
 
     def _emit(self, event: Event) -> None:
         if self._delivering is None:

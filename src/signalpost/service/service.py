@@ -51,7 +51,8 @@ class AsyncNotificationService:
         self._running: Running | None = None
         self._starting: Shared[None] | None = None
         self._ending: Shared[list[Delivery]] | None = None
-        self._was_stopped = False
+        self._stopped: Running | None = None
+        """What ran until the last stop."""
 
     @property
     def role(self) -> Role | None:
@@ -102,7 +103,7 @@ class AsyncNotificationService:
         running, self._running = self._here, None
         if running is None:
             return []
-        self._was_stopped = True
+        self._stopped = running
         return await self._end(running, within).result()
 
     async def __aenter__(self) -> Self:
@@ -209,8 +210,8 @@ class AsyncNotificationService:
 
         `queue_depth` is of the whole data folder; what a producer put is counted as sent by the process that sends it.
         """
-        running = self._here
-        held = 0 if running is None else running.intake.held
+        running = self._here or self._stopped
+        held = 0 if running is None else running.intake.held  # which a stop may have left, and has told of then
         return {**self._metrics.snapshot(), "notifications_held": held}
 
     def health(self) -> Health:
@@ -284,9 +285,7 @@ class AsyncNotificationService:
     @property
     def _does_not_run(self) -> str:
         if self._running is None:
-            return (
-                f"the service {'was stopped: start it again' if self._was_stopped else 'does not run: start it first'}"
-            )
+            return f"the service {'was stopped: start it again' if self._stopped else 'does not run: start it first'}"
         return f"the service was started by process {self._running.process}, of which this is a fork: start a new one"
 
     def _emit(self, event: Event) -> None:

@@ -133,3 +133,13 @@ def test_a_stream_does_not_overtake_what_is_held() -> None:
         assert (told.event, told.priority.name, dict(told.context)) == ("closed", "HIGH", {"a": 1})
 
     run(scenario)
+
+
+def test_what_the_store_fails_to_take_when_intake_is_closed_is_refused_and_not_tried_again() -> None:
+    async def scenario(door: Door) -> None:
+        taking = asyncio.create_task(door.intake.accept(signal()))
+        assert await door.intake.close() == 0
+        assert (await taking).cause is Refusal.STORE
+        assert (door.intake.held, len(asyncio.all_tasks())) == (0, 1)
+
+    run(scenario)

@@ -1,0 +1,86 @@
+"""A store that takes nothing for a while: what is held meanwhile, and what becomes of it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from signalpost import AsyncNotificationService, HealthStatus, NotificationIntegration, Outcome
+from signalpost.domain.events import StoreMoved
+from signalpost.sandbox.server import Sandbox
+from tests.unit.service.conftest import ConfigFor, shown, signal
+
+MUCH = {"much": "x" * 9_000}
+
+
+@contextmanager
+def full(service: AsyncNotificationService) -> Iterator[None]:
+    """The store has no room for much."""
+    disk: sqlite3.Connection = service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
+    (pages,) = disk.execute("PRAGMA page_count").fetchone()
+    disk.execute(f"PRAGMA max_page_count={pages}")
+    yield
+    with suppress(sqlite3.ProgrammingError):  # it was closed meanwhile
+        disk.execute("PRAGMA max_page_count=1000000")
+
+
+async def held(service: AsyncNotificationService, pair: str) -> None:
+    ticket = await service.queue_notification(signal(pair=pair), additional_context=MUCH)
+    assert ticket.outcome is Outcome.HELD
+
+
+async def test_what_is_held_is_unhealthy_also_when_the_store_has_settled_something_else(config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        with full(service):
+            await held(service, "EURUSD")
+            service._emit(StoreMoved(is_well=True))  # as dispatch says when it has settled a delivery
+            assert service.health() == (HealthStatus.UNHEALTHY, ("1 notifications are not written down yet",))
+        await service._running.intake._recovering  # type: ignore[union-attr, misc]
+        assert service.is_healthy()
+
+
+async def test_a_drain_and_a_stop_wait_for_what_is_held(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    service = AsyncNotificationService(config_for())
+    await service.start()
+    with full(service):
+        await held(service, "EURUSD")
+        assert await service.drain(timeout=0.01) == []
+        assert service.get_metrics()["notifications_held"] == 1
+        draining = asyncio.create_task(service.drain(timeout=30))
+        await asyncio.sleep(0)
+    assert await draining == []
+    assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
+    with full(service):
+        await held(service, "GBPUSD")
+        stopping = asyncio.create_task(service.stop(timeout=30))
+        await asyncio.sleep(0)
+    assert await stopping == []
+    assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4", "BUY GBP_USD H4"]
+
+
+async def test_what_a_stop_could_not_write_is_told_and_counted(
+    config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = AsyncNotificationService(config_for())
+    await service.start()
+    with full(service):
+        await held(service, "EURUSD")
+        assert await service.stop(timeout=0.01) == []
+        assert caplog.messages[-1] == "1 notifications were held in memory and could not be written: they are lost"
+        assert service.get_metrics()["notifications_held"] == 1
+    async with service:
+        assert service.get_metrics()["notifications_held"] == 0
+
+
+def test_a_stop_counts_what_was_lost_as_open(config_for: ConfigFor) -> None:
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    owner = integration._owner
+    assert owner is not None
+    with full(owner.service):
+        told = signal()
+        assert integration.send_signal(told, None, None, MUCH).result(10).outcome is Outcome.HELD
+        assert integration.flush(0.01) == 1
+        assert integration.stop(0.6) == 1

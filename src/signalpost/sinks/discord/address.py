@@ -15,6 +15,9 @@ _HOSTS = frozenset(
     f"{prefix}{host}" for prefix in ("", "ptb.", "canary.") for host in ("discord.com", "discordapp.com")
 )
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_WEBHOOK_TOKEN = re.compile(r"/webhooks/[^/]+/([^/]+)")
+_LONG_PART = re.compile(r"[^/?&=]{16,}")
+"""Longer than the name of any usual destination, which must stay readable, and no longer than 64 bits in hex."""
 _PATH = re.compile(r"/api(?:/v\d+)?/webhooks/(?P<id>[^/]+)/(?P<token>[^/]+)(?P<rest>/[^/]*)?/?")
 _ID = re.compile(r"\d{17,20}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{60,}")
@@ -34,8 +37,8 @@ class WebhookAddress(NamedTuple):
     """Where a message is sent, to be answered with the message that was saved."""
     get_url: Secret
     """Where the webhook itself is asked for."""
-    token: Secret
-    """What must not be seen; held here so that `redacted` knows it. Of an address on this machine, the whole path."""
+    hidden: tuple[Secret, ...]
+    """What of it must not be seen alone either, such as the token; held here so that `redacted` knows it."""
 
     @classmethod
     def parse(cls, url: str | Secret) -> Self:
@@ -72,7 +75,7 @@ def _split(url: Secret) -> SplitResult:
     return parts
 
 
-def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, Secret]:
+def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret, ...]]:
     found = _PATH.fullmatch(parts.path)
     if not found:
         raise _refusal(f"its path is not /api/webhooks with an id and a token: {_COPY_IT}")
@@ -92,17 +95,28 @@ def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, Secret]:
         API_HOST,
         Secret(f"{API}/webhooks/{found['id']}/{found['token']}?{query}"),
         Secret(f"{API}/webhooks/{found['id']}/{found['token']}"),
-        Secret(found["token"]),
+        (Secret(found["token"]),),
     )
 
 
-def _loopback(parts: SplitResult) -> tuple[str, str, Secret, Secret, Secret]:
+def _loopback(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret, ...]]:
     path = parts.path or "/"
     there = f"{parts.scheme}://{parts.netloc}{path}"
     kept = "&".join(pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != "wait")
     query = f"{kept}&wait=true" if kept else "wait=true"
     host = parts.netloc.rpartition("@")[2]
-    return f"local-{_hash(host + path)}", host, Secret(f"{there}?{query}"), Secret(there), Secret(path)
+    return f"local-{_hash(host + path)}", host, Secret(f"{there}?{query}"), Secret(there), _hidden(parts, path)
+
+
+def _hidden(parts: SplitResult, path: str) -> tuple[Secret, ...]:
+    """What a server on this machine could quote of its address: it may pass on to Discord, and the token be real.
+
+    The whole path, the password, the token of a webhook's path, and each other part that is as long as a key. An id of
+    digits is none.
+    """
+    long = [part for part in _LONG_PART.findall(f"{path}?{parts.query}") if not part.isdigit()]
+    found = (path, parts.password, *_WEBHOOK_TOKEN.findall(path), *long)
+    return tuple(Secret(each) for each in found if each)
 
 
 def _hash(text: str) -> str:

@@ -2,6 +2,7 @@ import traceback
 
 import pytest
 
+from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret, redacted
 from signalpost.sinks.discord.address import WebhookAddress
@@ -144,4 +145,41 @@ def test_nothing_made_of_an_address_shows_its_token(url: str) -> None:
     for text in (repr(address), str(address), f"{address}", repr(address._asdict())):
         assert TOKEN not in text
         assert "secret-path" not in text
-    assert redacted(f"about {address.token.reveal()} in a text") == "about *** in a text"
+    for hidden in address.hidden:
+        assert redacted(f"about {hidden.reveal()} in a text") == "about *** in a text"
+
+
+ONLY_HERE = "MTIzNDU2Nzg5MDEy"
+OTHER = "bC4-_." + "y" * 62
+
+
+@pytest.mark.parametrize(
+    ("url", "echoed"),
+    [
+        (f"http://127.0.0.1:8080/api/webhooks/{ID}/{OTHER}", OTHER),
+        (f"http://127.0.0.1:8080/api/v10/webhooks/{ID}/{OTHER}/slack?wait=true", OTHER),
+        (f"http://127.0.0.1:8080/proxy/webhooks/{ID}/t0k-en78/", "t0k-en78"),
+        (f"http://127.0.0.1:1/hook/{ONLY_HERE}/send", ONLY_HERE),
+        (f"http://127.0.0.1:1/hook?wait=true&key={ONLY_HERE}==&x=1", ONLY_HERE),
+        ("http://me:password@127.0.0.1:1/hook", "password"),
+    ],
+)
+def test_what_is_secret_in_an_address_on_this_machine_is_masked_where_it_stands_alone(url: str, echoed: str) -> None:
+    address = WebhookAddress.parse(url)
+    assert redacted(f"Unknown Webhook {echoed}") == "Unknown Webhook ***"
+    assert echoed not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        *((f"http://127.0.0.1:1/to/{usual.name}", usual.name) for usual in USUAL_DESTINATIONS),
+        (f"http://127.0.0.1:1/api/webhooks/{ID}/{TOKEN}?thread_id={ID}", ID),
+        ("http://127.0.0.1:1/api/webhooks/1/free", "free"),
+        ("http://127.0.0.1:1/hook", "hook"),
+    ],
+)
+def test_words_and_ids_of_an_address_on_this_machine_stay_readable(url: str, word: str) -> None:
+    address = WebhookAddress.parse(url)
+    assert redacted(f"nothing goes to {word}") == f"nothing goes to {word}"
+    assert address

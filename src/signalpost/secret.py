@@ -13,7 +13,7 @@ MASK = "***"
 
 _SHORTEST_KNOWN = 8
 """Shorter secrets are not looked for in texts: they would mask words that are none of theirs."""
-_WEBHOOK_PATH = re.compile(r"(/webhooks/[^/?\s]+/)[^/?\s\"'<>]+")
+_WEBHOOK_PATH = re.compile(r"(/webhooks/[^/?\s]+/)[^/?\s\"'<>]+", re.IGNORECASE)
 _known: "WeakValueDictionary[int, Secret]" = WeakValueDictionary()
 
 
@@ -62,9 +62,14 @@ class Secret:
 
 
 def redacted(text: str) -> str:
-    """`text` with the token of every webhook's path and every living `Secret` of 8 characters or more masked."""
+    """`text` with the token of every webhook's path and every living `Secret` of 8 characters or more masked.
+
+    In small and capital letters alike. A text is masked before it is cut: of a secret that is cut, the rest would show.
+    """
     masked = _WEBHOOK_PATH.sub(rf"\1{MASK}", text)
+    folded = masked.casefold()
     alive = [secret for reference in _known.valuerefs() if (secret := reference()) is not None]
     for secret in sorted(alive, key=lambda each: -len(each.reveal())):  # the longer first: one may hold another
-        masked = masked.replace(secret.reveal(), MASK)
+        if secret.reveal().casefold() in folded:  # which is soon told, and hardly any is there: a pattern takes longer
+            masked = re.sub(re.escape(secret.reveal()), MASK, masked, flags=re.IGNORECASE)
     return masked

@@ -87,6 +87,13 @@ def test_every_living_secret_is_masked_wherever_it_stands() -> None:
     assert redacted("key=a-token-of-mine!") == "key=a-token-of-mine!"
 
 
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.swapcase])
+def test_a_secret_is_masked_in_small_and_capital_letters_too(spell) -> None:
+    kept = Secret("A-Token+of.Mine")
+    assert redacted(f"İ ß unknown: {spell(kept.reveal())}!") == "İ ß unknown: ***!"
+    assert redacted(spell("/webhooks/1/tok")) == spell("/webhooks/1/") + "***"
+
+
 def test_a_secret_that_holds_another_is_masked_whole() -> None:
     inner, outer = Secret("inner-secret"), Secret("outer/inner-secret/outer")
     assert redacted(f"{outer.reveal()} {inner.reveal()}") == "*** ***"

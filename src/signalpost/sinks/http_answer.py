@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from signalpost.secret import redacted
 from signalpost.sinks.evidence import RateFacts
 
 LONGEST_WAIT = 86_400.0
@@ -35,9 +36,9 @@ class HttpAnswer(NamedTuple):
         return self.content if isinstance(self.content, dict) else {}
 
     def text(self, name: str) -> str | None:
-        """A field of the body that is text; None where there is none."""
+        """A field of the body that is text, masked, because it may quote the request; None where there is none."""
         value = self.fields.get(name)
-        return value if isinstance(value, str) else None
+        return redacted(value) if isinstance(value, str) else None
 
     def whole_number(self, name: str) -> int | None:
         """A field of the body that is a whole number; None where there is none."""

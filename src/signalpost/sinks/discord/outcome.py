@@ -162,7 +162,7 @@ def _is_of_another_limit(answer: HttpAnswer) -> bool:
 
 
 def _message_id(answer: HttpAnswer) -> str:
-    given = answer.fields.get("id")
+    given = answer.text("id") or answer.fields.get("id")
     text = str(given) if isinstance(given, str | int) else ""
     return text if _MESSAGE_ID.fullmatch(text) else ""
 
@@ -176,7 +176,7 @@ def _told(answer: HttpAnswer) -> str:
         parts.append(_line(text))
     elif answer.is_html:
         parts.append("a page, not an answer of the API")
-    return redacted(", ".join(parts + _wrong_fields(answer.fields.get("errors"))))
+    return ", ".join(parts + _wrong_fields(answer.fields.get("errors")))
 
 
 def _wrong_fields(errors: object) -> list[str]:
@@ -189,9 +189,10 @@ def _wrong_fields(errors: object) -> list[str]:
             waiting.extend((f"{path}.{name}" if path else name, below) for name, below in reversed(node.items()))
         elif isinstance(node, list) and path.rpartition(".")[2] == "_errors":
             where = path.removesuffix("_errors").rstrip(".") or "the message"
-            found += [_line(f"{where}: {each.get('code')}") for each in node if isinstance(each, dict)]
+            found += [_line(redacted(f"{where}: {each.get('code')}")) for each in node if isinstance(each, dict)]
     return found[:_MOST_PATHS]
 
 
 def _line(text: str) -> str:
+    """A text of the far end, masked already, short and in one line."""
     return "".join(each if each.isprintable() else " " for each in text[:_LONGEST_TEXT]).strip()

@@ -1,10 +1,10 @@
-"""When something was told first under an idempotency key, so that its repeat, which names no time, is the same.
+"""When something that names no time was told first, so that its repeat is the same.
 
 The last keys are remembered, in as many states as there may be: what is kept is bounded.
 """
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from signalpost.domain.instant import iso, utc
 from signalpost.web.door import Door, Wishes
@@ -16,13 +16,26 @@ _STATES = 256
 _KEYS_A_STATE = 32
 
 
-async def first_time(door: Door, streams: Streams, token: Token, id: str, now: datetime, wishes: Wishes) -> datetime:
-    """The time at which `id` was told first: `now`, which is then remembered, or what was. Raises StoreFailed."""
+async def first_time(
+    door: Door,
+    streams: Streams,
+    token: Token,
+    id: str,
+    now: datetime,
+    wishes: Wishes,
+    lasts: timedelta = timedelta.max,
+) -> datetime:
+    """The time at which `id` was told first: `now`, which is then remembered, or what was. Raises StoreFailed.
+
+    What was counts for as long as it `lasts`: later, the same is told first again.
+    """
     number = int.from_bytes(hashlib.blake2s(id.encode(), digest_size=2).digest()) % _STATES
     stream = f"first-times/{token.name}/{number}"
     async with streams.changing(stream) as known:
-        if id in known:
-            return utc(known[id], "first time")
-        newest = dict(list(known.items())[-(_KEYS_A_STATE - 1) :])
+        # the clock may have been put back since: what is as near as that is a repeat all the same
+        if id in known and abs(now - (first := utc(known[id], "first time"))) < lasts:
+            return first
+        others = [each for each in known.items() if each[0] != id]
+        newest = dict(others[-(_KEYS_A_STATE - 1) :])
         await door.commit(stream_state(stream, now, newest | {id: iso(now)}), (), wishes, "new")
         return now

@@ -30,6 +30,8 @@ from signalpost.web.tokens import Token
 _STRATEGY = "freqtrade"
 _CLOSED_IS_NEWS_FOR = timedelta(hours=24)
 _LONGEST_STATUS = 60
+REPEATED_WITHIN = timedelta(seconds=60)
+"""A repeat of words comes within a second or two, and must be the same; a minute later the same words are news."""
 _FIELDS = {
     "pair": ("pair",),
     "signal_type": ("direction",),
@@ -63,22 +65,32 @@ class Said(NamedTuple):
     """Why the same id with other content is no conflict, where it is none."""
 
 
-def read(raw: bytes, token: Token, now: datetime) -> tuple[Said, Wishes]:
+class Words(NamedTuple):
+    """What comes without a time of its own: the same within `REPEATED_WITHIN` of the first is a repeat of it."""
+
+    name: str
+    """The same for the same words of one token."""
+    told_at: Callable[[datetime], Payload]
+    """What is told, if these are told then first."""
+
+
+def read(raw: bytes, token: Token) -> tuple[Said | Words, Wishes]:
     """What the request in `raw` says. Raises Problem: 400 for broken JSON, 422 with all faults."""
     data = flat(json_object(raw, is_filled_in=True))
     asked, faults = wishes(data, UserTier(token.tier))
     event = data.get("event")
     if event in _NOT_TOLD and not faults:
         return Said(None, reason=f"{event} is not told: an entry or an exit is, once it is filled"), asked
+    said: Said | Words
     match event:
         case "entry_fill":
             said = Said(_entered(data, token, faults), about="an addition to a trade whose entry was told is not told")
         case "exit_fill":
             said = _exited(data, token, faults)
         case "status":
-            said = Said(_status(data, token, now, faults))
+            said = _status(data, token, faults)
         case "strategy_msg":
-            said = Said(_message(data, token, now, faults))
+            said = _message(data, token, faults)
         case _:
             known = ", ".join(("entry_fill", "exit_fill", "status", "strategy_msg", *_NOT_TOLD))
             raise not_understood([*faults, Fault("event", f"event is {shown(event)}: give one of {known}")])
@@ -131,42 +143,50 @@ def _exited(data: Mapping[str, Any], token: Token, faults: list[Fault]) -> Said:
     return Said(closed.but(valid_until=closed.updated_at + _CLOSED_IS_NEWS_FOR), "closed")
 
 
-def _status(data: Mapping[str, Any], token: Token, now: datetime, faults: list[Fault]) -> SystemStatus | None:
+def _status(data: Mapping[str, Any], token: Token, faults: list[Fault]) -> Said | Words:
     text = data.get("status")
     if not isinstance(text, str):
         faults.append(Fault("status", _missing("status") if text is None else f"status is {shown(text)}: give text"))
-        return None
+        return Said(None)
     is_short = len(text) <= _LONGEST_STATUS and text.isprintable()
-    at = _minute(now)
-    return SystemStatus(
-        status=text if is_short else "report",
-        message="" if is_short else text,
-        timestamp=at,
-        status_id=f"{token.name}:{_hashed(text)}:{compact(at)}",
-    )
+    name = f"{token.name}:{_hashed(text)}"
+
+    def told_at(first: datetime) -> SystemStatus:
+        return SystemStatus(
+            status=text if is_short else "report",
+            message="" if is_short else text,
+            timestamp=first,
+            status_id=f"{name}:{compact(first)}",
+        )
+
+    return Words(f"{name}:status", told_at)
 
 
-def _message(data: Mapping[str, Any], token: Token, now: datetime, faults: list[Fault]) -> Alert | None:
+def _message(data: Mapping[str, Any], token: Token, faults: list[Fault]) -> Said | Words:
     """A strategy's own message, for the operators: whoever writes one does not think of the community."""
-    text, severity = data.get("msg"), data.get("severity", AlertSeverity.INFO)
+    text = data.get("msg")
     if not isinstance(text, str):
         faults.append(Fault("msg", _missing("msg") if text is None else f"msg is {shown(text)}: give text"))
-        return None
+        return Said(None)
     try:
-        severity = member(AlertSeverity, severity, "severity")
+        severity = member(AlertSeverity, data.get("severity", AlertSeverity.INFO), "severity")
     except InvalidValue as fault:
         faults.append(Fault("severity", str(fault)))
-        return None
-    at = _minute(now)
-    return Alert(
-        alert_type="strategy_msg",
-        severity=severity,
-        title=f"Message of {_STRATEGY}",
-        message=text,
-        source=token.name,
-        timestamp=at,
-        alert_id=f"{token.name}:{_hashed(text)}:{compact(at)}",
-    )
+        return Said(None)
+    name = f"{token.name}:{_hashed(text)}"
+
+    def told_at(first: datetime) -> Alert:
+        return Alert(
+            alert_type="strategy_msg",
+            severity=severity,
+            title=f"Message of {_STRATEGY}",
+            message=text,
+            source=token.name,
+            timestamp=first,
+            alert_id=f"{name}:{compact(first)}",
+        )
+
+    return Words(f"{name}:strategy_msg", told_at)
 
 
 def _as_meant(field: str, value: object) -> object:
@@ -201,8 +221,3 @@ def _word(value: object) -> str:
 
 def _hashed(text: str) -> str:
     return hashlib.blake2s(text.encode(errors="surrogatepass"), digest_size=6).hexdigest()
-
-
-def _minute(now: datetime) -> datetime:
-    """A repeat comes within a second or two, and must be the same; a minute later the same words are news."""
-    return now.replace(second=0, microsecond=0)

@@ -124,14 +124,21 @@ class Pages:
         return of_ticket(await patience.wait(memory.open(token, said.signal, wishes)))
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
-        said, wishes = freqtrade.read(raw, token, clock.now())
+        said, wishes = freqtrade.read(raw, token)
         self._gate.check_tier(token, wishes.user_tier)
+        if isinstance(said, freqtrade.Words):
+            return of_ticket(await self._patience.wait(self._take_words(token, said, wishes)))
         if said.payload is None:
             return of_nothing(said.reason)
         ticket = await self._patience.wait(self._taken(said.payload, wishes, said.event))
         if ticket.cause is Refusal.CONFLICT and said.about:
             return of_nothing(said.about)
         return of_ticket(ticket)
+
+    async def _take_words(self, token: Token, said: freqtrade.Words, wishes: Wishes) -> Ticket:
+        now, lasts = clock.now(), freqtrade.REPEATED_WITHIN
+        first = await first_time(self._door, self._streams, token, said.name, now, wishes, lasts)
+        return await self._taken(said.told_at(first), wishes, "new")
 
     async def _taken(self, payload: Payload, wishes: Wishes, event: str) -> Ticket:
         return await self._door.take(payload, wishes, event)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from signalpost import clock
+from signalpost.testing.manual_clock import ManualClock
 from signalpost.web.hook_memory import _SIGNALS_SEEN
 from tests.unit.web.conftest import Front
 from tests.unit.web.test_freqtrade import ENTRY, EXIT
@@ -179,3 +180,38 @@ async def test_the_other_events_of_freqtrade_are_told_or_passed_over(front: Fron
     assert (passed.status, passed.told["outcome"], "Location" in passed.headers) == (202, "suppressed", False)
     assert await front.shown("system-status") == ["System Status - running"]
     assert await front.shown("alerts-general") == ["INFO Alert - Message of freqtrade"]
+
+
+@pytest.mark.parametrize("words", [{"event": "status", "status": "up"}, {"event": "strategy_msg", "msg": "watch BTC"}])
+async def test_the_same_words_are_told_once_in_sixty_seconds_wherever_a_minute_ends(
+    front: Front, words: dict[str, Any]
+) -> None:
+    """By the time of the first: what is said again and again is told once a minute. Also over a restart, and where the
+    clock is put back.
+    """
+    with ManualClock("2099-01-01T00:00:59.7Z") as time:
+        first = await front.hook("freqtrade", words)
+        answers = [first]
+        for seconds in (0.6, 59.3, 0.1, -30.0, 89.9, 0.1):
+            time.advance(timedelta(seconds=seconds))
+            answers.append(await front.hook("freqtrade", words))
+            await front.service.stop()
+            await front.service.start()
+        assert [answer.status for answer in answers] == [202, 200, 200, 202, 200, 200, 202]
+        assert len({answer.told["id"] for answer in answers}) == 3
+    assert answers[1].told["id"] == answers[2].told["id"] == first.told["id"]
+
+
+async def test_words_that_are_told_again_are_the_newest_of_what_is_remembered(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalpost.web.first_times._STATES", 1)
+    monkeypatch.setattr("signalpost.web.first_times._KEYS_A_STATE", 3)
+
+    async def told(words: str) -> int:
+        return (await front.hook("freqtrade", {"event": "status", "status": words})).status
+
+    with ManualClock("2099-01-01T00:00:00Z") as time:
+        assert [await told("a"), await told("b")] == [202, 202]
+        time.advance(timedelta(seconds=60))
+        assert [await told(words) for words in "acda"] == [202, 202, 202, 200]

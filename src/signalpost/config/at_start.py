@@ -11,6 +11,11 @@ ONLY_WEBHOOK = "DISCORD_WEBHOOK_URL"
 ONLY_DESTINATION = "default"
 """The name of the one destination where `DISCORD_WEBHOOK_URL` is the only webhook."""
 
+NO_WEBHOOK_SET = (
+    f"no webhook is set, so every notification will be refused: set {ONLY_WEBHOOK}, or "
+    f"{', '.join(usual.variable for usual in USUAL_DESTINATIONS)}"
+)
+
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}", re.ASCII)
 
 
@@ -28,8 +33,7 @@ def told_at_start(
 
 def _of_webhooks(names: Sequence[str]) -> Iterator[str]:
     if not names:
-        variables = ", ".join(usual.variable for usual in USUAL_DESTINATIONS)
-        yield f"no webhook is set, so every notification will be refused: set {ONLY_WEBHOOK}, or {variables}"
+        yield NO_WEBHOOK_SET
     elif names == [ONLY_DESTINATION]:
         yield f"only {ONLY_WEBHOOK} is set: all tiers and all alerts go to that one channel"
     else:

@@ -1,6 +1,7 @@
 """Reads a configuration from all its sources: flags, the environment, `.env`, a file, and the defaults.
 
-All that is wrong in any of them is told at once. See docs/why/0021-settings-have-sources.md.
+All that is wrong in any of them is told at once. It is returned and not raised: an error takes along the variables of
+its frames, and here they hold the sources. See docs/why/0021-settings-have-sources.md.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,6 @@ from signalpost.config.tiers import find_tiers
 from signalpost.config.toml_file import NO_FILE, read_settings_file
 from signalpost.delivery.routing import Tier
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration
 
 DRY_RUN_FOLDER = "dry-run"
 """The data folder of dry runs, in the usual one: what waits for Discord must not be used up by the sandbox."""
@@ -42,10 +42,12 @@ class Reading(NamedTuple):
     """Where each setting, destination and tier is from: flag, environment, .env, file or default."""
     file: Path | None
     """The file of settings, if one was named."""
+    faults: tuple[str, ...]
+    """All that is wrong in any source; never a webhook."""
 
 
 def read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Path | None) -> Reading:
-    """Read all sources. Raises InvalidConfiguration with all that is wrong with any, and never shows a webhook."""
+    """Read all sources, with all that is wrong with any."""
     below = read_dot_env(dot_env) if dot_env is not None else DotEnv({}, {}, [], [])
     sources = Sources(
         (
@@ -57,10 +59,7 @@ def read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Path
     sources.faults += below.faults
     sources.notes += below.notes
     _open_file(sources)
-    reading = _read(sources, environment)
-    if sources.faults:
-        raise InvalidConfiguration("\n".join(dict.fromkeys(sources.faults)))
-    return reading
+    return _read(sources, environment)
 
 
 def _open_file(sources: Sources) -> None:
@@ -90,6 +89,7 @@ def _read(sources: Sources, environment: Mapping[str, str]) -> Reading:
         notes=tuple(sources.notes),
         origin_by_key=sources.origin_by_key,
         file=None if sources.file is NO_FILE else sources.file.path,
+        faults=tuple(dict.fromkeys(sources.faults)),  # at last: to look a value up may find some
     )
 
 

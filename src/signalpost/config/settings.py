@@ -119,5 +119,9 @@ def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping
     from signalpost.config.reading import read  # late: a program that makes its own Config needs none of it
 
     if environment is None:
-        return read(os.environ, flags or {}, DOT_ENV_FILE)
-    return read(environment, flags or {}, None)
+        reading = read(os.environ, flags or {}, DOT_ENV_FILE)
+    else:
+        reading = read(environment, flags or {}, None)
+    if reading.faults:  # raised out here, where no variable holds the process's environment, nor what `.env` says
+        raise InvalidConfiguration("\n".join(reading.faults))
+    return reading

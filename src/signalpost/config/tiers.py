@@ -7,12 +7,10 @@ from signalpost.config.nearest import advice
 from signalpost.config.sources import Sources
 from signalpost.config.spelling import rank, shown_name
 from signalpost.config.toml_file import TIERS
-from signalpost.delivery.routing import Routing, Tier
+from signalpost.delivery.routing import USUAL_RANKS, Routing, Tier
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration, InvalidValue
-
-USUAL_RANKS = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
 
 
 def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTier, Tier]:

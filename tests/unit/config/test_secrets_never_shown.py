@@ -1,7 +1,8 @@
 """P9: whatever stands where, no webhook and no token is in what is told, warned of or shown."""
 
 import json
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signalpost import Config, InvalidConfiguration
+from signalpost import AsyncNotificationStartup, Config, InvalidConfiguration, NotificationIntegration
 from signalpost.cli.checked import Checked
 from signalpost.config.known import SETTINGS, known_variables
-from tests.unit.config.webhooks import TOKEN
+from tests.unit.config.webhooks import TOKEN, url
 
 SHAPES = st.sampled_from(
     [
@@ -106,3 +107,23 @@ def test_nothing_of_a_dot_env_or_of_a_secret_file_is_shown(lines: list[tuple[str
             told = "\n".join(_told(error=fault))
         assert TOKEN not in told
         assert TOKEN not in "\n".join(Checked.of(Path("home"), None).faults)
+
+
+@pytest.mark.parametrize(
+    "start", [Config.from_environment, AsyncNotificationStartup(NotificationIntegration()).on_strategy_start]
+)
+def test_no_variable_of_a_traceback_shows_a_webhook_where_a_setting_is_wrong(
+    start: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who collects errors collects the variables of each frame with them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIGNALPOST_WORKERS", "abc")
+    monkeypatch.setenv("DISCORD_WEBHOOK_COMMUNITY", url())
+    monkeypatch.setenv("SIGNALPOST_CONFIG", "s.toml")
+    Path(".env").write_text(f"DISCORD_WEBHOOK_SIGNALS_FREE={url(2)}\nSIGNALPOST_RESERVE=x\n", encoding="utf-8")
+    Path("s.toml").write_text(f'limits = "x"\n[destinations.signals-premium]\nwebhook = "{url(3)}"', encoding="utf-8")
+    with pytest.raises(InvalidConfiguration, match="SIGNALPOST_WORKERS") as caught:
+        start()
+    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "flags = " in told, "the variables are shown"
+    assert TOKEN not in told

@@ -11,9 +11,8 @@ from signalpost.config.data_folder import DataFolder, look_at
 from signalpost.config.known import SETTINGS
 from signalpost.config.reading import Reading
 from signalpost.config.spelling import at_most_once_text, retention_text
-from signalpost.config.tiers import USUAL_RANKS
 from signalpost.delivery.pacing.limits import Rate
-from signalpost.delivery.routing import Routing
+from signalpost.delivery.routing import Routing, ranks_of
 from signalpost.domain.alert import Alert, AlertSeverity
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.market_analysis import MarketAnalysis
@@ -104,9 +103,8 @@ def _routes(config: Config) -> Iterator[dict[str, Any]]:
     """Where each kind goes, as the service itself would route it."""
     names = [each.name for each in config.destinations]
     routing = Routing(names, tiers=config.tiers, everything_to=config.everything_to)
-    ranks = {**USUAL_RANKS, **{tier: each.rank for tier, each in config.tiers.items()}}
     signal = Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", timestamp=clock.now(), entry_price=1)
-    tiers = sorted(ranks.items(), key=lambda each: each[1])
+    tiers = sorted(ranks_of(config.tiers).items(), key=lambda each: each[1])
     asked: list[tuple[str, int | None, Payload, UserTier]] = [
         (f"signals for {tier}", rank, signal, tier) for tier, rank in tiers
     ]

@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+import msgspec
 
-from signalpost.config import Config, DestinationConfig
+from signalpost.config import NO_WEBHOOK_SET, Config, DestinationConfig
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.errors import InvalidConfiguration
@@ -29,14 +30,8 @@ async def place(port: int | None, *, to_discord: bool) -> AsyncIterator[Config]:
         if to_discord:
             environment = Config.from_environment()
             if not environment.destinations:
-                raise InvalidConfiguration(f"--to-discord: {environment.warnings[0]}")
-            config = Config(
-                home=home,
-                destinations=environment.destinations,
-                workers=environment.workers,
-                host_rate=environment.host_rate,
-                run=run,
-            )
+                raise InvalidConfiguration(f"--to-discord: {NO_WEBHOOK_SET}")
+            config = msgspec.structs.replace(environment, home=home, run=run)
             click.echo(f"Sending {run} to {', '.join(each.name for each in config.destinations)}.", err=True)
         else:
             sandbox = await stack.enter_async_context(await _sandbox(port))

@@ -142,11 +142,12 @@ def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool
 
 
 def _chosen(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig]":
+    from signalpost.config import NO_WEBHOOK_SET
     from signalpost.errors import InvalidConfiguration
 
     by_name = {each.name: each for each in config.destinations}
     if not by_name:
-        raise InvalidConfiguration(config.warnings[0])
+        raise InvalidConfiguration(NO_WEBHOOK_SET)
     if unknown := [name for name in names if name not in by_name]:
         raise InvalidConfiguration(
             f"no destination {', '.join(map(repr, unknown))} is configured: give some of {', '.join(by_name)}"

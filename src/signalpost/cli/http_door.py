@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from signalpost.domain.tier import UserTier
+from signalpost.delivery.routing import ranks_of
 from signalpost.web.door import Door, Wishes
 
 if TYPE_CHECKING:
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from signalpost.domain.signal import Signal
     from signalpost.domain.ticket import Ticket
     from signalpost.service import AsyncNotificationService
-
-_USUAL_RANKS = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
 
 
 def door_of(service: "AsyncNotificationService") -> Door:
@@ -27,5 +25,5 @@ def door_of(service: "AsyncNotificationService") -> Door:
         priority, tier, context = wishes
         return await service.commit(state, signals, tier, event=event, additional_context=context, priority=priority)
 
-    ranks = _USUAL_RANKS | {name: tier.rank for name, tier in service.config.tiers.items()}
+    ranks = ranks_of(service.config.tiers)
     return Door(take, commit, service.load_state, service.deliveries, service.health, ranks)

@@ -24,9 +24,10 @@ from signalpost.errors import InvalidConfiguration
 
 NO_WEBHOOK = "no webhook"
 ABOUT_ITSELF = "about itself"
-_LOWEST_READER = {SIGNALS_FREE: 0, SIGNALS_PREMIUM: 10}
-"""The rank of the lowest tier that reads a usual destination of signals."""
-_USUAL_RANKS: dict[UserTier, float] = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
+USUAL_RANKS = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
+"""How much the tiers that are always there may see."""
+_LOWEST_READER = {SIGNALS_FREE: USUAL_RANKS[UserTier.FREE], SIGNALS_PREMIUM: USUAL_RANKS[UserTier.PREMIUM]}
+"""The rank of the lowest tier that reads a usual destination of signals, whoever else's signals are shown there."""
 _FOR_OPERATORS = (SYSTEM_STATUS, ALERTS_CRITICAL, ALERTS_GENERAL)
 
 
@@ -46,6 +47,11 @@ class Route(NamedTuple):
     suppressed_for: str | None = None
 
 
+def ranks_of(tiers: Mapping[UserTier, Tier]) -> Mapping[UserTier, int]:
+    """The ranks of all tiers, with those that the operator adds."""
+    return {**USUAL_RANKS, **{name: tier.rank for name, tier in tiers.items()}}
+
+
 class Routing:
     """Routes by the usual table, and by the tiers that the operator adds.
 
@@ -63,6 +69,7 @@ class Routing:
     ) -> None:
         self._configured = frozenset(configured)
         self._tiers = dict(tiers or {})
+        self._ranks = ranks_of(self._tiers)
         self._lowest_readers = _lowest_readers(self._tiers)
         self._everything_to = everything_to
 
@@ -77,8 +84,7 @@ class Routing:
         """Whether a delivery that was routed before may be shown at `destination`: no lower tier reads it."""
         if not isinstance(payload, Signal) or destination in self._destinations(payload, tier, None):
             return True
-        ranks = {**_USUAL_RANKS, **{name: each.rank for name, each in self._tiers.items()}}
-        return ranks.get(tier, inf) <= self._lowest_readers.get(destination, inf)
+        return self._ranks.get(tier, inf) <= self._lowest_readers.get(destination, inf)
 
     def _destinations(self, payload: Payload, tier: UserTier, about: str | None) -> tuple[str, ...]:
         if self._everything_to is not None:
@@ -101,7 +107,7 @@ def _lowest_readers(tiers: Mapping[UserTier, Tier]) -> Mapping[str, int]:
     """The rank of the lowest tier that reads each destination of signals. Raises InvalidConfiguration."""
     lowest = dict(_LOWEST_READER)
     for tier in tiers.values():
-        for destination in tier.signals_to:
+        for destination in set(tier.signals_to).difference(_LOWEST_READER):
             lowest[destination] = min(tier.rank, lowest.get(destination, tier.rank))
     for name, tier in tiers.items():
         for destination in tier.signals_to:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from signalpost.config import Config
+from signalpost.config import NO_WEBHOOK_SET, Config
 from signalpost.delivery.outbox.commands import Find, StreamState
 from signalpost.domain.alert import Alert
 from signalpost.domain.delivery import Delivery
@@ -230,7 +230,7 @@ class AsyncNotificationService:
         if trouble := running.intake.trouble or running.missing:
             return Health(HealthStatus.UNHEALTHY, (*reasons, f"the store is unwell: {trouble}"))
         if not self.config.destinations and not running.knows_owner:
-            reasons += self.config.warnings[:1]
+            reasons += (NO_WEBHOOK_SET,)
         if running.trouble is not None:
             reasons += (running.trouble,)
         return Health(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, reasons)

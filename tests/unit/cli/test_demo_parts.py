@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from signalpost import InvalidConfiguration
@@ -44,7 +46,9 @@ async def test_history_goes_to_the_sandbox_whatever_the_environment_says(monkeyp
         assert config.run != first_run
 
 
-async def test_history_goes_to_discord_only_when_asked_and_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_history_goes_to_discord_only_when_asked_and_configured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for usual in USUAL_DESTINATIONS:
         monkeypatch.delenv(usual.variable, raising=False)
     monkeypatch.delenv("DISCORD_WEBHOOK_URL", raising=False)
@@ -52,10 +56,14 @@ async def test_history_goes_to_discord_only_when_asked_and_configured(monkeypatc
         async with place(None, to_discord=True):
             pass
     monkeypatch.setenv("DISCORD_WEBHOOK_COMMUNITY", f"https://discord.com/api/webhooks/123456789012345678/{'x' * 68}")
+    file = tmp_path / "signalpost.toml"
+    file.write_text('at_most_once = "alert"\n[tiers.gold]\nrank = 5\nsignals_to = ["signals-premium"]\n')
+    monkeypatch.setenv("SIGNALPOST_CONFIG", str(file))
     async with place(None, to_discord=True) as config:
         assert [(each.name, each.address.host) for each in config.destinations] == [("community", "discord.com")]
         assert config.destinations[0].limits.messages_a_minute == 30
         assert (config.run or "").startswith("replay-")
+        assert (list(config.tiers), config.at_most_once) == (["gold"], {"alert"}), "all else is as it is configured"
 
 
 async def test_the_usual_port_is_taken_where_it_is_free_and_any_other_where_it_is_not(

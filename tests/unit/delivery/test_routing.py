@@ -70,6 +70,14 @@ def test_a_tier_may_show_its_signals_to_a_higher_one() -> None:
     assert routing.route(SIGNAL, UserTier("trial")) == (Route("signals-premium"),)
 
 
+def test_several_tiers_may_show_their_signals_to_one_that_is_higher_than_each() -> None:
+    trial, gold = UserTier("trial"), UserTier("gold")
+    tiers = {trial: Tier(5, ("signals-premium",)), gold: Tier(7, ("signals-premium",))}
+    routing = Routing(ALL, tiers=tiers)
+    assert routing.route(SIGNAL, trial) == routing.route(SIGNAL, gold) == (Route("signals-premium"),)
+    assert routing.may_show(SIGNAL, UserTier.PREMIUM, "signals-premium")
+
+
 def test_a_tier_that_nobody_configured_goes_nowhere() -> None:
     assert Routing(ALL).route(SIGNAL, WHALE) == ()
 

@@ -69,7 +69,7 @@ async def test_the_doors_for_signals_and_alerts_are_the_same_door(sandbox: Sandb
 
 
 async def test_without_a_webhook_it_refuses_with_a_reason_and_does_not_pretend(tmp_path: Path) -> None:
-    async with AsyncNotificationService(Config(home=tmp_path)) as service:
+    async with AsyncNotificationService(Config(home=tmp_path, dry_run=True)) as service:
         ticket = await service.queue_notification(signal())
         assert (ticket.outcome, bool(ticket)) == (Outcome.REFUSED, False)
         assert ticket.reason == "no webhook for signals-free: set one"

@@ -4,6 +4,8 @@ import logging
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import PurePath
 from types import TracebackType
@@ -72,13 +74,9 @@ class AlertLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell a record, or count it."""
-        if record.name.partition(".")[0] in _IGNORED or (record.threadName or "").startswith(f"{THREADS} "):
-            return
-        try:
-            if self._is_first(record):
+        with _breaking_nobody():
+            if not _is_left_out(record) and self._is_first(record):
                 self._integration.send_alert(_alert(record))
-        except Exception as fault:  # noqa: BLE001  # who logs must not fail because of it
-            logger.error("a log record could not be told, because of %s", type(fault).__name__)
 
     def flush(self) -> None:
         """Tell the repeats that are counted so far."""
@@ -130,10 +128,24 @@ class AlertLogHandler(logging.Handler):
                 self._await(min(ends) - now)
 
     def _told(self, group: _Group) -> None:
-        if group.last is not None:
-            alert = _alert(group.last, repeats=group.repeats)
-            group.repeats, group.last = 0, None
-            self._integration.send_alert(alert)
+        last, repeats = group.last, group.repeats
+        group.repeats, group.last = 0, None  # first, so that what cannot be told is not tried again and again
+        if last is not None:
+            with _breaking_nobody():
+                self._integration.send_alert(_alert(last, repeats))
+
+
+@contextmanager
+def _breaking_nobody() -> Iterator[None]:
+    """Who logs, flushes or stops must not fail because of a record: anybody can make one of anything."""
+    try:
+        yield
+    except Exception as fault:  # noqa: BLE001
+        logger.error("a log record could not be told, because of %s", type(fault).__name__)
+
+
+def _is_left_out(record: logging.LogRecord) -> bool:
+    return (record.name or "").partition(".")[0] in _IGNORED or (record.threadName or "").startswith(f"{THREADS} ")
 
 
 def _alert(record: logging.LogRecord, repeats: int = 0) -> Alert:
@@ -143,11 +155,11 @@ def _alert(record: logging.LogRecord, repeats: int = 0) -> Alert:
     if len(title) > _LONGEST_TITLE:
         title, lines = f"{title[: _LONGEST_TITLE - 3]}...", [text, *lines[1:]]
     return Alert(
-        alert_type=_UNPRINTABLE.sub("?", record.name)[:LONGEST_ID].strip() or "log",
+        alert_type=_UNPRINTABLE.sub("?", record.name or "")[:LONGEST_ID].strip() or "log",
         severity=_severity(record.levelno),
         title=(f"{repeats} more times: " if repeats else "") + (title.strip() or "(an empty message)"),
         message="\n".join(line for line in lines if line)[:_LONGEST_TEXT],
-        source=f"{PurePath(record.pathname).name}:{record.lineno}",
+        source=f"{PurePath(record.pathname).name}:{record.lineno}" if record.pathname else None,
     )
 
 

@@ -209,6 +209,44 @@ def test_no_record_can_break_who_logs_it(message: Any, arguments: tuple[object, 
     assert len(told.alerts[0].message) in {0, 300}
 
 
+@pytest.mark.parametrize("missing", ["name", "pathname", "msg", "threadName"])
+def test_a_record_that_lacks_something_is_told_and_so_are_its_repeats(missing: str, told: Told) -> None:
+    handler = AlertLogHandler(told.integration)
+    facts = {"name": "host", "levelno": logging.ERROR, "pathname": "x.py", "lineno": 1, "msg": "broken"}
+    for _ in range(3):
+        handler.handle(logging.makeLogRecord(facts | {missing: None}))
+    told.integration.flush()
+    title = "None" if missing == "msg" else "broken"
+    assert [alert.title for alert in told.alerts] == [title, f"2 more times: {title}"]
+    assert told.alerts[0].alert_type == ("log" if missing == "name" else "host")
+    assert told.alerts[0].source == (None if missing == "pathname" else "x.py:1")
+
+
+def test_a_record_of_python_without_anything_breaks_nobody(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+    handler = AlertLogHandler(told.integration)
+    for _ in range(2):
+        handler.handle(logging.makeLogRecord({}))
+    handler.handle(logging.makeLogRecord({"name": []}))
+    told.integration.flush()
+    told.integration.stop()
+    assert "a log record could not be told, because of TypeError" in caplog.text
+
+
+def test_repeats_that_cannot_be_told_break_neither_a_flush_nor_a_stop_and_are_given_up_once(
+    told: Told, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: Alert) -> None:
+        raise LookupError
+
+    logger.error("broken")
+    logger.error("broken")
+    monkeypatch.setattr(told.integration, "send_alert", refuse)
+    logger.handlers[0].flush()
+    assert caplog.text.count("a log record could not be told, because of LookupError") == 1
+    told.integration.stop()
+    assert caplog.text.count("a log record could not be told") == 1
+
+
 def test_a_loggers_name_of_any_kind_becomes_the_type(told: Told) -> None:
     handler = AlertLogHandler(told.integration)
     for name in ("", "größe\n" * 100):

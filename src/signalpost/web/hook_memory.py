@@ -3,13 +3,14 @@
 For each token, strategy, pair and timeframe: the open signal, if any, and the last close, by which its repeat is known.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from signalpost import clock
 from signalpost.domain.signal import Signal, strategy_slug
-from signalpost.domain.ticket import Ticket
+from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.web.closing import Closing
 from signalpost.web.door import Door, Wishes
@@ -35,8 +36,7 @@ class HookMemory:
         A late repeat of an older one, or of one that was closed since, is taken as the duplicate that it is, and opens
         nothing.
         """
-        stream = _stream(token, signal.strategy_name, signal.pair, signal.timeframe)
-        async with self._streams.changing(stream) as known:
+        async with self._changing(token, signal.strategy_name, signal.pair, signal.timeframe) as (stream, known):
             seen = known.get("seen", [])
             before = _open(known)
             if signal.signal_id in seen or (before is not None and signal.timestamp < before.timestamp):
@@ -45,12 +45,13 @@ class HookMemory:
             remembered = known | {"open": signal.to_dict(), "tier": str(wishes.user_tier), "seen": newest}
             state = stream_state(stream, signal.timestamp, remembered)
             (ticket,) = await self._door.commit(state, (signal,), wishes, "new")
+            if ticket.outcome is Outcome.REFUSED:  # it was not told, and what was open before still is
+                await self._door.commit(stream_state(stream, signal.timestamp, known), (), wishes, "new")
             return ticket
 
     async def close(self, token: Token, closing: Closing, wishes: Wishes) -> Ticket:
         """Tell that the open signal is closed, to those to whom it was told. Raises Problem 422 where none is open."""
-        stream = _stream(token, closing.strategy, closing.pair, closing.timeframe)
-        async with self._streams.changing(stream) as known:
+        async with self._changing(token, closing.strategy, closing.pair, closing.timeframe) as (stream, known):
             told = known.get("closed")
             if told is not None and told["key"] == closing.key:
                 before = wishes._replace(user_tier=UserTier(told["tier"]), context=told["context"])
@@ -77,9 +78,20 @@ class HookMemory:
             )
             return ticket
 
+    @asynccontextmanager
+    async def _changing(
+        self, token: Token, strategy: str, pair: str, timeframe: str
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """A stream's name, and what is known of it. The strategy's name is whole: ids are alike for names that are."""
+        stream = f"hook/{token.name}/{pair}/{timeframe}/{strategy}"
+        async with self._streams.changing(stream) as known:
+            yield stream, known or await self._before_names_were_whole(token, strategy, pair, timeframe)
 
-def _stream(token: Token, strategy: str, pair: str, timeframe: str) -> str:
-    return f"hook/{token.name}/{strategy_slug(strategy)}/{pair}/{timeframe}"
+    async def _before_names_were_whole(self, token: Token, strategy: str, pair: str, timeframe: str) -> dict[str, Any]:
+        """What was kept while names with one slug had one memory, less what another strategy opened."""
+        known = await self._streams.known(f"hook/{token.name}/{strategy_slug(strategy)}/{pair}/{timeframe}")
+        opened = _open(known)
+        return known if opened is None or opened.strategy_name == strategy else known | {"open": None}
 
 
 def _open(known: Mapping[str, Any]) -> Signal | None:

@@ -27,9 +27,12 @@ class Streams:
         """What is known of `stream`, and nobody else changes meanwhile. Raises StoreFailed."""
         lock = self._locks.setdefault(stream, asyncio.Lock())
         async with lock:
-            state = await self._door.load_state(stream)
-            known = state is not None and state.fingerprint == _FINGERPRINT
-            yield msgspec.json.decode(state.state) if known and state is not None else {}
+            yield await self.known(stream)
+
+    async def known(self, stream: str) -> dict[str, Any]:
+        """What is known of `stream` now. Raises StoreFailed."""
+        state = await self._door.load_state(stream)
+        return {} if state is None or state.fingerprint != _FINGERPRINT else msgspec.json.decode(state.state)
 
 
 def stream_state(stream: str, watermark: datetime, known: dict[str, Any]) -> StreamState:

@@ -82,6 +82,47 @@ async def test_a_close_closes_only_what_is_on_its_side_and_of_its_token_strategy
     assert await alert(front, **{**CLOSE, "action": "exit_long"}) == (202, "accepted")
 
 
+async def test_strategies_are_told_apart_by_their_whole_names(front: Front) -> None:
+    """Though the ids of their signals are made of letters and digits alone."""
+    one, other = {"strategy": "Trend 1"}, {"strategy": "Trend-1"}
+    assert await alert(front, **one) == (202, "accepted")
+    assert await alert(front, **other, action="sell", time="2099-01-01T04:00:00Z") == (202, "accepted")
+    assert await alert(front, **{**CLOSE, **one, "action": "close_long"}) == (202, "accepted")
+    assert await alert(front, **{**CLOSE, **other}) == (202, "accepted")
+    assert (await front.shown("signals-free"))[2:] == ["CLOSED BUY EUR_USD H4", "CLOSED SELL EUR_USD H4"]
+
+
+async def test_what_was_refused_is_not_open(front: Front) -> None:
+    """Neither in the place of nothing, nor of what was open before."""
+    one, other = {"strategy": "Trend 1"}, {"strategy": "Trend-1"}
+    await alert(front, **one)
+    assert (await alert(front, **other))[0] == 409, "their ids are one, and what they tell is not"
+    assert (await alert(front, **{**CLOSE, **other}))[0] == 422
+    await alert(front, **other, action="sell", time="2098-12-31T20:00:00Z")
+    assert (await alert(front, **other))[0] == 409
+    assert await alert(front, **{**CLOSE, **other}) == (202, "accepted")
+    assert await alert(front, **{**CLOSE, **one}) == (202, "accepted")
+    assert (await front.shown("signals-free"))[2:] == ["CLOSED SELL EUR_USD H4", "CLOSED BUY EUR_USD H4"]
+
+
+async def test_what_was_open_while_names_were_told_apart_by_letters_and_digits_is_open_for_its_own(
+    front: Front,
+) -> None:
+    one, other = {"strategy": "Trend 1"}, {"strategy": "Trend-1"}
+
+    async def as_it_was() -> None:
+        state = await front.service.load_state("hook/free/EUR_USD/H4/Trend 1")
+        assert state is not None
+        await front.service.commit(state._replace(stream="hook/premium/trend-1/EUR_USD/H4"), ())
+
+    await alert(front, **one)
+    await as_it_was()
+    assert (await alert(front, "premium", **{**CLOSE, **other}))[0] == 422
+    assert await alert(front, "premium", **{**CLOSE, **one}) == (202, "accepted")
+    assert await alert(front, "premium", **{**CLOSE, **one}) == (200, "duplicate")
+    assert (await alert(front, "premium", **{**CLOSE, **one, "price": "1.2"}))[0] == 422
+
+
 async def test_a_reversal_is_a_new_signal_and_the_earlier_one_is_forgotten(front: Front) -> None:
     await alert(front)
     assert await alert(front, action="sell", time="2099-01-01T04:00:00Z") == (202, "accepted")
@@ -121,7 +162,7 @@ async def test_the_same_at_once_is_told_once(front: Front) -> None:
 async def test_what_is_remembered_of_a_hook_is_bounded_and_survives_a_restart(front: Front) -> None:
     for number in range(_SIGNALS_SEEN + 5):
         assert await alert(front, time=f"2099-01-{number + 1:02}T00:00:00Z") == (202, "accepted")
-    stream = "hook/free/tradingview/EUR_USD/H4"
+    stream = "hook/free/EUR_USD/H4/TradingView"
     state = await front.service.load_state(stream)
     assert state is not None
     assert len(json.loads(state.state)["seen"]) == _SIGNALS_SEEN + 1

@@ -24,10 +24,11 @@ from signalpost.delivery.outbox.commands import (
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.routing import NO_WEBHOOK, Routing
+from signalpost.delivery.store_health import StoreHealth
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
-from signalpost.domain.events import Listener, StoreMoved, Taken
+from signalpost.domain.events import Listener, Taken
 from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
@@ -59,6 +60,7 @@ class Intake:
         emit: Listener,
         on_put: Callable[[Iterable[str], NotificationPriority, datetime], None],
         run: str | None = None,
+        health: StoreHealth | None = None,
     ) -> None:
         self.routing = routing
         """By what is routed from now on."""
@@ -67,6 +69,7 @@ class Intake:
         self._emit = emit
         self._on_put = on_put
         self._run = run
+        self._health = health or StoreHealth(emit)
         self._held: deque[NewNotification] = deque()
         self._held_by_key: dict[str, Notification] = {}
         self._nothing_held = asyncio.Event()
@@ -79,11 +82,6 @@ class Intake:
     def held(self) -> int:
         """How many notifications wait in memory for the store to be well again."""
         return len(self._held)
-
-    @property
-    def trouble(self) -> str:
-        """Why the store did not take what was last put; empty where it did, or has recovered since."""
-        return self._trouble
 
     async def accept(
         self,
@@ -199,17 +197,15 @@ class Intake:
         return ticket
 
     def _fell_ill(self, trouble: str) -> None:
-        """Tell that the store fell ill, once, and see to it until it is well again."""
-        if not self._trouble:
-            self._trouble = trouble
-            self._emit(StoreMoved(is_well=False, reason=trouble))
+        """Tell that the store fell ill, and see to it until it is well again."""
+        self._trouble = self._trouble or trouble
+        self._health.failed(Intake, trouble)
         if self._recovering is None and not self._is_closed:
             self._recovering = asyncio.get_running_loop().create_task(self._recover())
 
     def _recovered(self) -> None:
-        if self._trouble:
-            self._trouble = ""
-            self._emit(StoreMoved(is_well=True))
+        self._trouble = ""
+        self._health.succeeded(Intake)
 
     async def _recover(self) -> None:
         """Write what is held as soon as the store can; where nothing is held, find out whether it could."""

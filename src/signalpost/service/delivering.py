@@ -17,6 +17,7 @@ from signalpost.delivery.outbox.commands import Prune
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.routing import Routing
+from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.errors import StoreFailed
@@ -35,7 +36,9 @@ class Delivering(NamedTuple):
     pruning: asyncio.Task[None]
 
     @classmethod
-    async def begin(cls, config: Config, routing: Routing, outbox: ThreadedOutbox, emit: Listener) -> Self:
+    async def begin(
+        cls, config: Config, routing: Routing, outbox: ThreadedOutbox, emit: Listener, health: StoreHealth
+    ) -> Self:
         """Take up what an earlier owner left, and begin to deliver. Raises StoreFailed; nothing is begun then."""
         async with AsyncExitStack() as undo:  # what is begun, where something later fails or is cut off
             discord = DiscordService({each.name: each.webhook for each in config.destinations})
@@ -59,6 +62,7 @@ class Delivering(NamedTuple):
                 host_rate=config.host_rate,
                 at_most_once=config.at_most_once,
                 is_replay=config.run is not None,
+                health=health,
             )
             await dispatcher.start()
             undo.push_async_callback(dispatcher.stop, 0)

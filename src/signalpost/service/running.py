@@ -26,6 +26,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import LOOK_EVERY, ThreadedOutbox
 from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
 from signalpost.delivery.routing import Routing
+from signalpost.delivery.store_health import StoreHealth
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, Listener, TookOver
@@ -62,7 +63,16 @@ class Running:
         )
         # A source of its own, which no caller's seed repeats: asking the system for each id would be slow.
         ids = TicketIds(Random().getrandbits)  # noqa: S311  # ids are no secrets
-        self.intake = Intake(self.outbox, self._own_routing, ids, emit=self._emit, on_put=self._put, run=config.run)
+        self._store_health = StoreHealth(emit)
+        self.intake = Intake(
+            self.outbox,
+            self._own_routing,
+            ids,
+            emit=self._emit,
+            on_put=self._put,
+            run=config.run,
+            health=self._store_health,
+        )
         self._alerts = OwnAlerts(self.intake.accept, variable_of)
         self._puts = OwnPuts(self.outbox)
         self._ringer = Ringer(config.home)
@@ -241,7 +251,9 @@ class Running:
         config = self._config
         names = [each.name for each in config.destinations]
         await self.outbox.do(SaveFacts(OWNER, owner_fact(holder, names, config.tiers, config.everything_to)))
-        self._delivering = await Delivering.begin(config, self._own_routing, self.outbox, self._delivered)
+        self._delivering = await Delivering.begin(
+            config, self._own_routing, self.outbox, self._delivered, self._store_health
+        )
         self.intake.routing = self._own_routing
 
     async def _watch(self) -> None:

@@ -227,8 +227,8 @@ class AsyncNotificationService:
             return Health(HealthStatus.UNHEALTHY, (*reasons, f"{held} notifications are not written down yet"))
         if self._trouble.is_of_store:
             return Health(HealthStatus.UNHEALTHY, reasons)
-        if trouble := running.intake.trouble or running.missing:
-            return Health(HealthStatus.UNHEALTHY, (*reasons, f"the store is unwell: {trouble}"))
+        if running.missing:
+            return Health(HealthStatus.UNHEALTHY, (*reasons, f"the store is unwell: {running.missing}"))
         if not self.config.destinations and not running.knows_owner:
             reasons += (NO_WEBHOOK_SET,)
         if running.trouble is not None:

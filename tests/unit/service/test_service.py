@@ -19,8 +19,7 @@ from signalpost import (
     UserTier,
     clock,
 )
-from signalpost.delivery.outbox.commands import StreamState
-from signalpost.domain.events import StoreMoved
+from signalpost.delivery.outbox.commands import Settle, StreamState
 from signalpost.errors import StoreClosed
 from signalpost.sandbox.server import Sandbox
 from tests.unit.service.conftest import ConfigFor, shown, signal
@@ -156,8 +155,9 @@ async def test_health_tells_of_a_store_that_takes_nothing_though_nothing_is_held
     async with AsyncNotificationService(config_for()) as service:
         running = service._running
         assert running is not None
-        running.intake._fell_ill("the disk is full")
-        service._emit(StoreMoved(is_well=True))  # as dispatch says when it has settled a delivery
+        running._store_health.failed(Settle, "the disk is full")
+        running.intake._fell_ill("the disk is full, too")
+        running._store_health.succeeded(Settle)
         assert service.health() == (HealthStatus.UNHEALTHY, ("the store is unwell: the disk is full",))
         await running.intake._recovering  # type: ignore[misc]
         assert service.is_healthy()

@@ -26,6 +26,7 @@ from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings, CircuitBr
 from signalpost.delivery.pacing.host import Host
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
 from signalpost.delivery.pacing.pacer import Pacer
+from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.events import DestinationEnabled, Event, HostBanned, Listener, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
@@ -80,11 +81,12 @@ class Dispatcher:
         host_rate: Rate | None = HOST_RATE,
         at_most_once: frozenset[str] = frozenset(),
         is_replay: bool = False,
+        health: StoreHealth | None = None,
     ) -> None:
         self._listener = emit
         self._jitter = jitter
         self._at_most_once = at_most_once
-        self._outbox = PatientOutbox(outbox, jitter=jitter, emit=self._emit)
+        self._outbox = PatientOutbox(outbox, jitter=jitter, health=health or StoreHealth(self._emit))
         self._clock = ClockWatch(self._outbox, self._emit, is_of_a_replay=is_replay)
         self._rest = asyncio.Event()
         self._nearer = asyncio.Event()
@@ -99,11 +101,6 @@ class Dispatcher:
     def lanes(self) -> Mapping[str, Lane]:
         """The lanes by destination, to be looked at."""
         return MappingProxyType(self._lanes)
-
-    @property
-    def store_is_well(self) -> bool:
-        """Whether the store did what it was last asked."""
-        return self._outbox.is_well
 
     async def start(self) -> None:
         """Settle what a holder that is gone left behind, take up what it kept, and begin to send.

@@ -10,10 +10,12 @@ from signalpost.delivery.outbox.commands import (
     Find,
     Lease,
     LoadFacts,
+    SaveFacts,
     Settle,
     Stats,
 )
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
+from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.events import Event, StoreMoved
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sinks.evidence import Rejected
@@ -150,23 +152,24 @@ async def test_a_store_that_was_closed_ends_the_senders_and_nothing_else() -> No
 
 @virtual
 async def test_a_store_is_left_alone_ever_longer_up_to_5_seconds() -> None:
-    events: list[Event] = []
-    outbox = PatientOutbox(FaultyOutbox(), jitter=lambda: 1.0, emit=events.append)
-    assert outbox.is_well
+    health = StoreHealth(lambda _: None)
+    outbox = PatientOutbox(FaultyOutbox(), jitter=lambda: 1.0, health=health)
     assert [outbox.delay(failures) for failures in (1, 2, 3, 6, 7, 99)] == [0.1, 0.2, 0.4, 3.2, 5.0, 5.0]
-    assert PatientOutbox(FaultyOutbox(), jitter=lambda: 0.0, emit=events.append).delay(1) == 0.05
+    assert PatientOutbox(FaultyOutbox(), jitter=lambda: 0.0, health=health).delay(1) == 0.05
 
 
 @virtual
-async def test_whether_the_store_is_well_can_be_asked() -> None:
-    async with World(ScriptedSink()) as world:
-        assert world.dispatcher.store_is_well
-        world.outbox.faults[Lease] = 10
-        await world.put()
-        await wait(0.001)
-        assert not world.dispatcher.store_is_well
-        await wait(60)
-        assert world.dispatcher.store_is_well
+async def test_any_look_that_succeeds_shows_that_the_store_can_be_read_again_and_none_that_it_takes_something() -> None:
+    events, faulty = list[Event](), FaultyOutbox()
+    outbox = PatientOutbox(faulty, jitter=lambda: 1.0, health=StoreHealth(events.append))
+    faulty.faults.update({Find: 1, SaveFacts: 1})
+    for command in (Find(), SaveFacts(HERE, {})):
+        with pytest.raises(StoreFailed):
+            await outbox.do(command)
+    await outbox.do(Stats())
+    assert events == [StoreMoved(False, "the disk is full")]
+    await outbox.do(SaveFacts(HERE, {}))
+    assert events[1:] == [StoreMoved(True)]
 
 
 @virtual

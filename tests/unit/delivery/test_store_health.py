@@ -1,0 +1,20 @@
+from signalpost.delivery.store_health import StoreHealth
+from signalpost.domain.events import Event, StoreMoved
+
+
+def test_it_is_told_once_that_the_store_is_ill_and_once_that_all_is_well_again() -> None:
+    told: list[Event] = []
+    health = StoreHealth(told.append)
+    health.succeeded("put")
+    assert health.is_well
+    health.failed("put", "the disk is full")
+    health.failed("settle", "the disk is still full")
+    health.failed("put", "and full")
+    health.succeeded("lease")
+    health.succeeded("put")
+    assert told == [StoreMoved(False, "the disk is full")]
+    assert not health.is_well, "to settle failed"
+    health.succeeded("settle")
+    health.succeeded("settle")
+    assert told[1:] == [StoreMoved(True)]
+    assert health.is_well

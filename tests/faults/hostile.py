@@ -149,6 +149,8 @@ def _head_trick(random: Random, token: str) -> bytes:
             b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
             b"Expect: tea\r\nContent-Length: 2\r\n\r\n{}",
             b"Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\n{}",
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\n{}"
+            + b"A" * random.randrange(400_000),
             b"X: " + b"y" * random.randrange(100, 20_000) + b"\r\nContent-Length: 2\r\n\r\n{}",
             b"".join(b"X-%d: y\r\n" % number for number in range(random.randrange(50, 3_000))) + b"\r\n",
             b" folded: x\r\n\r\n",

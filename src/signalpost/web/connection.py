@@ -1,7 +1,7 @@
 """A connection that is not held open by who sends slowly, and that tells nobody what it was sent.
 
 aiohttp's own gives the head of a request all the time in the world, logs what it could not read, and answers with
-parts of it; the path of a hook holds a token.
+parts of it; the path of a hook holds a token. It also keeps what it could not read, however much comes.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ from traceback import format_tb
 from typing import Any
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from signalpost.telemetry.log import logger
 from signalpost.web.answers import of_problem
@@ -48,6 +49,7 @@ class _Connection(RequestHandler):
         self._deadline: asyncio.TimerHandle | None = None
         self._answer_deadline: asyncio.TimerHandle | None = None
         self._is_busy = False
+        self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request, or refuse the connection where there are too many."""
@@ -66,15 +68,23 @@ class _Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; the first bytes of a request begin its time."""
+        """Read on; the first bytes of a request begin its time. Nothing is kept of what follows the last request."""
+        if self._is_over:
+            return
         if not self._is_busy and self._deadline is None:
             self._arm()
         super().data_received(data)
+        self._let_go()
 
     def began(self) -> None:
         """The head of a request was read, and it is being answered."""
         self._is_busy = True
         self._disarm()
+
+    @property
+    def is_at_its_end(self) -> bool:
+        """Whether the request that is being answered is the last one."""
+        return self._is_over and not self._messages
 
     def ended(self) -> None:
         """Its answer is there, and must be read as quickly."""
@@ -104,6 +114,20 @@ class _Connection(RequestHandler):
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ARG002  # aiohttp's signature
         """Only that there was one: its text could hold what was sent."""
         logger.error("a connection met a fault of ours")
+
+    def _let_go(self) -> None:
+        """Keep nothing of what cannot be a request, and see whether the last one was read.
+
+        What is no HTTP, aiohttp keeps several times over in the text of an error, and again with each read until that
+        is told. What follows a request for another protocol it keeps for that, and none is spoken here.
+        """
+        if self._messages and isinstance(unread := self._messages[-1][0], _ErrInfo):
+            unread.exc.__traceback__ = None  # whose frames hold the error in turn
+            self._messages[-1] = _ErrInfo(unread.status, ValueError(), ""), EMPTY_PAYLOAD
+            self._is_over = True
+        elif self._message_tail:
+            self._message_tail = b""
+            self._is_over = True
 
     def _close_if_unread(self) -> None:
         self._answer_deadline = None

@@ -87,7 +87,13 @@ class HttpServer:
             await self._patience.end(ANSWER_WITHIN)
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
-        """The answer to any request."""
+        """The answer to any request; the connection is closed after its last one."""
+        answer = await self._answer_of_page(request)
+        if request.protocol.is_at_its_end:  # type: ignore[attr-defined]  # every connection is ours
+            answer.force_close()
+        return answer
+
+    async def _answer_of_page(self, request: web.BaseRequest) -> web.Response:
         connection = request.protocol
         connection.began()  # type: ignore[attr-defined]  # every connection is ours
         self._at_once += 1

@@ -3,15 +3,19 @@
 import asyncio
 import json
 import logging
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from signalpost.errors import InvalidConfiguration
 from signalpost.web.auth import Gate
+from signalpost.web.connection import Connections
 from signalpost.web.door import Door
+from signalpost.web.requests import LARGEST_BODY
 from signalpost.web.server import HttpServer
 from signalpost.web.tokens import TokensFile
 from tests.unit.web.conftest import Front
@@ -217,3 +221,61 @@ async def test_a_stop_takes_no_more_and_does_not_wait_for_who_is_slow(front: Fro
         assert (await reader.read()).startswith(b"HTTP/1.1 408")
     with pytest.raises(OSError, match="Connect call failed"):
         await sent(front, b"")
+
+
+class Unheard(asyncio.Transport):
+    """A transport that sends nowhere."""
+
+    def pause_reading(self) -> None:
+        """Nothing is read from it anyway."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+UPGRADE = HEAD + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [
+        (b"", b"A"),
+        (HEAD + b"\r\n", b"A"),
+        (HEAD + b"X: ", b"A"),
+        (UPGRADE, b"A"),
+        (UPGRADE, HEAD + b"\r\n"),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", b"A"),
+    ],
+)
+async def test_what_cannot_be_a_request_is_not_kept(head: bytes, rest: bytes) -> None:
+    """However much comes before the answer is written: it is kept neither as text nor within errors."""
+
+    async def never(_: web.BaseRequest) -> web.StreamResponse:
+        raise NotImplementedError
+
+    connection = Connections(never, most=1)()
+    connection.connection_made(Unheard())
+    size, times = 256 * 1024, 20
+    tracemalloc.start()
+    try:
+        connection.data_received(head)
+        for _ in range(times):
+            connection.data_received(rest * (size // len(rest)))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        connection.connection_lost(None)
+    assert kept < LARGEST_BODY
+
+
+async def test_who_asks_for_another_protocol_is_answered_and_cut_off_where_something_follows(front: Front) -> None:
+    """What was asked before is answered too; where nothing follows, the connection goes on with HTTP."""
+    answer = await sent(front, HEAD + b"\r\n" + UPGRADE + b"\x81\x05hello")
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert answer.count(b"Connection: close") == 1
+    async with connected(front) as (reader, writer):
+        for request in (UPGRADE, HEAD + b"\r\n"):
+            writer.write(request)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+            await reader.readline()

@@ -1,4 +1,4 @@
-"""The machine's own clock. Only the doors import this, so that the pure rooms stay pure."""
+"""The machine's own clock. Only `signalpost/__init__.py` imports this, so that the pure rooms stay pure."""
 
 from datetime import UTC, datetime
 

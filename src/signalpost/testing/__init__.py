@@ -1,1 +1,1 @@
-"""What ships for tests: the contracts that every strategy, and later every sink, store and feed, must pass."""
+"""What ships for tests: clocks and loops of one's own making, and the contracts of strategies, sinks and outboxes."""

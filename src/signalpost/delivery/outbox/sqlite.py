@@ -81,7 +81,7 @@ class SqliteCore:
             self._db = opened(self._path)
             self._tables = SqliteTables(self._db)
             self._version = self._data_version()
-            self._seen: int = self._db.execute("SELECT coalesce(max(number), 0) FROM notification").fetchone()[0]
+            self._seen = self._tables.last_number
             self._files = opened_files(self._path, claimed)
             self._lock_file = str(self.lock_path.absolute())
         except BaseException:

@@ -69,6 +69,22 @@ def opened(path: Path) -> sqlite3.Connection:
     return db
 
 
+def opened_to_read(path: Path) -> sqlite3.Connection:
+    """A connection to the outbox at `path` that only looks. Raises StoreUnusable where there is none, or it cannot."""
+    check_there(path)
+    try:
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        db = sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)
+        try:
+            check_made(path, db)
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as fault:
+        raise StoreUnusable(f"{path}: it cannot be read ({fault}): {advice(fault)}") from fault
+    return db
+
+
 def begin(db: sqlite3.Connection, *, writes: bool) -> None:
     """Begin to read, or to write as soon as no other process does.
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox.commands import Message
-from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_made, check_there
+from signalpost.delivery.outbox.sqlite_file import advice, opened_to_read
 from signalpost.delivery.outbox.statements import IN_LANE, LISTED
 from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.value import encoded
-from signalpost.errors import StoreFailed, StoreUnusable
+from signalpost.errors import StoreFailed
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILURES = frozenset({"unavailable", "unconfirmed"})
@@ -74,17 +74,7 @@ class SqliteLookup:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        check_there(path)
-        try:
-            uri = f"{path.resolve().as_uri()}?mode=ro"
-            self._db = sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)
-            try:
-                check_made(path, self._db)
-            except BaseException:
-                self._db.close()
-                raise
-        except sqlite3.Error as fault:
-            raise StoreUnusable(f"{path}: it cannot be read ({fault}): {advice(fault)}") from fault
+        self._db = opened_to_read(path)
 
     def listed(self, wanted: Wanted) -> list[DeliveryId]:
         """The deliveries that are wanted, the newest first."""

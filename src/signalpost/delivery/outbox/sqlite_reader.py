@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, LoadState, Stats
-from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_made, check_there
+from signalpost.delivery.outbox.commands import READING, Command
+from signalpost.delivery.outbox.sqlite_file import advice, opened_to_read
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.verbs import carry_out
-from signalpost.errors import StoreFailed, StoreUnusable
-
-_READING = (Find, History, LoadFacts, LoadState, Stats)
+from signalpost.errors import StoreFailed
 
 
 class SqliteReader:
@@ -19,23 +17,13 @@ class SqliteReader:
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        check_there(self._path)
-        try:
-            uri = f"{self._path.resolve().as_uri()}?mode=ro"
-            self._db = sqlite3.connect(uri, uri=True, timeout=SECONDS_FOR_OTHERS, isolation_level=None)
-            try:
-                check_made(self._path, self._db)
-                self._tables = SqliteTables(self._db)
-            except BaseException:
-                self._db.close()
-                raise
-        except sqlite3.Error as fault:
-            raise StoreUnusable(f"{path}: it cannot be read ({fault}): {advice(fault)}") from fault
+        self._db = opened_to_read(self._path)
+        self._tables = SqliteTables(self._db)
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Answer the commands, all from one moment. Raises TypeError for one that would change something."""
         for command in batch:
-            if not isinstance(command, _READING):
+            if not isinstance(command, READING):
                 raise TypeError(f"{type(command).__name__} would change the outbox, which is only looked at")
         try:
             self._db.execute("BEGIN")

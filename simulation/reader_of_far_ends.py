@@ -63,7 +63,8 @@ class _Breaker:
     """What a breaker should let through, by the ends of requests.
 
     After 5 failures in a row nothing is shown until a probe is answered, and then one message at a time. Where it may
-    have opened before that, because half of the last minute's requests failed, what went before says nothing any more.
+    have opened before that, because questions failed too or half of the last minute's requests, what went before says
+    nothing any more.
     """
 
     def __init__(self, place: str) -> None:
@@ -73,6 +74,7 @@ class _Breaker:
         self._in_a_row = 0
         self._recent: list[tuple[float, bool]] = []
         """When the requests since then ended, and whether they failed."""
+        self._with_questions_in_a_row = 0
         self._on_trial: Request | None = None
 
     def begins(self, request: Request) -> Iterator[str]:
@@ -110,11 +112,14 @@ class _Breaker:
 
     def _take_in(self, at: float, *, failed: bool) -> None:
         recent = self._recent = [each for each in self._recent if each[0] > at - _MINUTE] + [(at, failed)]
-        if failed and len(recent) >= _TO_JUDGE and 2 * sum(has_failed for _, has_failed in recent) >= len(recent):
+        self._with_questions_in_a_row = self._with_questions_in_a_row + 1 if failed else 0
+        is_half = len(recent) >= _TO_JUDGE and 2 * sum(has_failed for _, has_failed in recent) >= len(recent)
+        if failed and (is_half or self._with_questions_in_a_row >= _IN_A_ROW):
             self._move("closed", at)
 
     def _move(self, state: str, at: float) -> None:
-        self._state, self._moved_at, self._in_a_row, self._on_trial, self._recent = state, at, 0, None, []
+        self._state, self._moved_at, self._on_trial = state, at, None
+        self._in_a_row, self._with_questions_in_a_row, self._recent = 0, 0, []
 
 
 def _of_breaker(place: str, requests: list[Request]) -> Iterator[str]:

@@ -17,6 +17,7 @@ KEPT = [
     pytest.param(100793, 24, "sqlite", id="a repeat of what is held only is told to be a duplicate"),
     pytest.param(300823, 24, "sqlite", id="a process that starts amid an outage of messages counts their failures"),
     pytest.param(500709, 24, "sqlite", id="the breaker opens for half of the last minute, then comes an older failure"),
+    pytest.param(508882, 24, "memory", id="the breaker opens for questions that fail between messages"),
     pytest.param(3182, 3, "memory", id="that a webhook is gone stood in a body that cannot be read"),
     pytest.param(8, 2, "memory", id="a page instead of an answer shows life to a probe"),
 ]

@@ -61,6 +61,18 @@ async def test_a_drain_and_a_stop_wait_for_what_is_held(sandbox: Sandbox, config
     assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4", "BUY GBP_USD H4"]
 
 
+async def test_a_stop_that_waits_for_nothing_has_nothing_to_hurry(config_for: ConfigFor) -> None:
+    service = AsyncNotificationService(config_for())
+    await service.start()
+    running = service._running
+    assert running is not None
+    with full(service):
+        await held(service, "EURUSD")
+        assert await service.stop(timeout=0) == []
+    running.hurry()
+    assert service.get_metrics()["notifications_held"] == 1
+
+
 async def test_what_a_stop_could_not_write_is_told_and_counted(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:

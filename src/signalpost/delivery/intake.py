@@ -13,6 +13,7 @@ from typing import get_args
 
 from signalpost import clock
 from signalpost.delivery.outbox.commands import (
+    Find,
     LoadState,
     NewDelivery,
     NewNotification,
@@ -38,7 +39,7 @@ from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.urgency import usual_priority
 from signalpost.domain.words import member
-from signalpost.errors import InvalidValue, StoreFailed
+from signalpost.errors import InvalidValue, StoreClosed, StoreFailed
 
 MOST_HELD = 10_000
 _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
@@ -75,6 +76,7 @@ class Intake:
         self._nothing_held = asyncio.Event()
         self._nothing_held.set()
         self._recovering: asyncio.Task[None] | None = None
+        self._cut_off: set[asyncio.Task[None]] = set()
         self._is_closed = False
         self._trouble = ""
 
@@ -136,7 +138,9 @@ class Intake:
             raise
 
     async def all_written(self) -> None:
-        """Wait until nothing is held."""
+        """Wait until nothing is held, and all is told that was written."""
+        if self._cut_off:
+            await asyncio.wait(set(self._cut_off))
         await self._nothing_held.wait()
 
     async def close(self) -> int:
@@ -151,6 +155,8 @@ class Intake:
                 await self._recovering
         with suppress(StoreFailed):
             await self._write_held()
+        if self._cut_off:
+            await asyncio.wait(set(self._cut_off))
         return len(self._held)
 
     async def _write(self, news: Sequence[NewNotification], state: StreamState | None) -> list[Ticket]:
@@ -158,7 +164,11 @@ class Intake:
         routed = tuple(new for new in news if _is_routed(new))
         answers: list[PutResult] = []
         if routed or state:
-            answers = await self._outbox.do(Put(routed, state))
+            try:
+                answers = await self._outbox.do(Put(routed, state))
+            except asyncio.CancelledError:
+                self._see_to(routed)
+                raise
             if not self._held:
                 self._recovered()
         results = iter(answers)
@@ -166,6 +176,18 @@ class Intake:
         for new, ticket in zip(news, tickets, strict=True):
             self._tell(new, ticket)
         return tickets
+
+    def _see_to(self, routed: Iterable[NewNotification]) -> None:
+        """Who asked waits no more; what was asked is carried out all the same, and others have to hear of it."""
+        task = asyncio.get_running_loop().create_task(self._tell_written(routed), name="signalpost cut-off intake")
+        self._cut_off.add(task)
+        task.add_done_callback(self._cut_off.discard)
+
+    async def _tell_written(self, routed: Iterable[NewNotification]) -> None:
+        with suppress(StoreFailed, StoreClosed):
+            for new in routed:
+                if await self._outbox.do(Find(notification_id=new.notification.id, limit=1)):
+                    self._tell(new, _ticket(new, PutResult(Outcome.ACCEPTED, new.notification.id)))
 
     def _tell(self, new: NewNotification, ticket: Ticket) -> None:
         waiting = tuple(each.destination for each in new.deliveries if each.state is DeliveryState.PENDING)

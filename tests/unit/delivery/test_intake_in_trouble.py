@@ -145,3 +145,24 @@ def test_what_the_store_fails_to_take_when_intake_is_closed_is_refused_and_not_t
         assert (door.intake.held, len(asyncio.all_tasks())) == (0, 1)
 
     run(scenario)
+
+
+def test_a_caller_that_is_cut_off_from_what_could_not_be_written_leaves_nothing_behind() -> None:
+    async def scenario(door: Door) -> None:
+        door.outbox.is_unwell = False
+        hold = asyncio.Event()
+        put = door.outbox.do
+
+        async def slow(command: Any) -> Any:
+            await hold.wait()
+            return await put(command)
+
+        door.outbox.do = slow  # type: ignore[method-assign]
+        taking = asyncio.create_task(door.intake.accept(signal()))
+        await asyncio.sleep(1)
+        taking.cancel()
+        hold.set()
+        await door.intake.close()
+        assert (door.events, await door.rows()) == ([], [])
+
+    run(scenario)

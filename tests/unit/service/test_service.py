@@ -161,3 +161,20 @@ async def test_health_tells_of_a_store_that_takes_nothing_though_nothing_is_held
         assert service.health() == (HealthStatus.UNHEALTHY, ("the store is unwell: the disk is full",))
         await running.intake._recovering  # type: ignore[misc]
         assert service.is_healthy()
+
+
+async def test_what_a_caller_no_longer_waits_for_is_delivered_at_once_and_counted(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        await service.drain(timeout=30)  # so that all lanes are at rest
+        for pair in ("EURUSD", "GBPUSD"):
+            taking = asyncio.create_task(service.queue_notification(signal(pair=pair)))
+            await asyncio.sleep(0)
+            taking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await taking
+        assert await service.drain(timeout=30) == []
+        assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4", "BUY GBP_USD H4"]
+        metrics = service.get_metrics()
+        assert (metrics["notifications_queued"], metrics["queue_depth"]) == (2, 0)

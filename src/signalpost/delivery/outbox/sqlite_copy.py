@@ -60,6 +60,8 @@ def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwri
 def _check_target(store: Path, to: Path, *, overwrite: bool) -> None:
     if to.is_dir():
         raise InvalidValue(f"{to}: this is a folder: name a file in it, such as {to / 'copy.db'}")
+    if to.exists() and not to.is_file():  # a device or a pipe: the copy would take its place, for every program
+        raise InvalidValue(f"{to}: this is no regular file, and a copy is one: name another file")
     if to.exists() and to.samefile(store):
         raise InvalidValue(f"{to}: this is the outbox itself: name another file")
     if _is_in_use(store, to):

@@ -78,6 +78,19 @@ def test_nothing_is_overwritten_unless_it_is_meant(store: Path, tmp_path: Path) 
     assert target.read_bytes().startswith(b"SQLite format 3")
 
 
+@pytest.mark.parametrize("name", ["pipe", "link"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_no_regular_file_is_never_replaced(store: Path, tmp_path: Path, name: str, *, overwrite: bool) -> None:
+    """A device is none either: as root, a copy would take its place for the whole machine."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    target = tmp_path / name
+    with pytest.raises(InvalidValue, match=f"{name}: this is no regular file, and a copy is one: name another file"):
+        copy(store, target, progress=silently, overwrite=overwrite)
+    assert target.is_fifo()
+    assert target.is_symlink() is (name == "link")
+
+
 def test_a_file_that_comes_there_meanwhile_is_not_overwritten(store: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     with pytest.raises(InvalidValue, match=r"copy\.db: the copy cannot be written \(File exists\)"):

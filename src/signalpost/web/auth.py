@@ -63,9 +63,9 @@ class Gate:
             state = (is_.st_mtime_ns, is_.st_size, is_.st_ino)
         except OSError:
             state = (0, 0, 0)
-        if state != self._seen:
+        if state != self._seen or state == (0, 0, 0):
             try:
-                self._tokens = self._file.read()
+                self._tokens = self._read()
             except InvalidConfiguration as fault:
                 self._tokens, self._seen = (), _NEVER_READ
                 logger.error("no request is let in: %s", fault)
@@ -73,6 +73,13 @@ class Gate:
                 raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=60) from None
             self._seen = state
         return self._tokens
+
+    def _read(self) -> tuple[Token, ...]:
+        """All tokens. That none were made yet is one thing, that the folder was moved away meanwhile another."""
+        folder = self._file.path.parent
+        if not folder.is_dir():
+            raise InvalidConfiguration(f"{folder} is not there any more: move it back")
+        return self._file.read()
 
 
 def _unknown(presented: str | None, scope: Scope) -> str:

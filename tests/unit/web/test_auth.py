@@ -71,6 +71,16 @@ async def test_a_change_of_the_tokens_is_noticed_at_once(front: Front) -> None:
     assert (await front.tell("signals", SIGNAL, "new")).status == 401
 
 
+async def test_tokens_whose_folder_was_moved_away_are_not_called_unknown(front: Front) -> None:
+    home = front.tokens.path.parent
+    away = home.with_name("away")
+    home.rename(away)
+    answer = await front.tell("signals", SIGNAL)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "60"), "a sender asks again then, and loses nothing"
+    away.rename(home)
+    assert (await front.tell("signals", SIGNAL)).status == 202
+
+
 async def test_damaged_tokens_let_nobody_in_until_they_are_mended(
     front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from signalpost.cli.number_range import NumberRange
+
 if TYPE_CHECKING:
     from asyncio import Event
 
@@ -31,7 +33,7 @@ _LAST = 10
 @click.option("--exit", "ends", is_flag=True, help="End when all is delivered, instead of keeping the page up.")
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     default=_DAYS_A_SECOND,
     show_default=True,
     help="Days of the market a second.",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from signalpost.cli.configuration import configured
+from signalpost.cli.number_range import NumberRange
 
 if TYPE_CHECKING:
     from signalpost.domain.notification import Payload
@@ -20,7 +21,7 @@ def _common(command: Any) -> Any:
         ),
         click.option(
             "--timeout",
-            type=click.FloatRange(0, 86_400),
+            type=NumberRange(0, 86_400),
             default=30.0,
             show_default=True,
             help="Seconds to wait for the delivery.",

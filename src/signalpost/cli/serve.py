@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from signalpost.cli.configuration import configured
+from signalpost.cli.number_range import NumberRange
 
 if TYPE_CHECKING:
     from signalpost.config import Config
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 @click.option("--workers", help="Senders a destination.  [default: as configured, or 2]")
 @click.option("--dry-run", is_flag=True, help="Send everything to the local sandbox.")
 @click.option(
-    "--stop-within", default=10.0, show_default=True, help="Seconds to deliver what waits, once told to stop."
+    "--stop-within",
+    type=NumberRange(0),
+    default=10.0,
+    show_default=True,
+    help="Seconds to deliver what waits, once told to stop.",
 )
 @configured
 def serve(

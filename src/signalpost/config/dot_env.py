@@ -27,15 +27,16 @@ def read_dot_env(path: Path) -> DotEnv:
     Its faults name the line and never show it.
     """
     found = DotEnv({}, {}, [], [])
-    if not path.is_file():
-        if os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():
-            found.faults.append(f"{path}: it is no file that can be read: take it away, or put a file in its place")
-        return found
     text = None
     try:
+        if not path.is_file():
+            if os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():
+                found.faults.append(f"{path}: it is no file that can be read: take it away, or put a file in its place")
+            return found
         text = path.read_bytes().decode("utf-8-sig")
-    except OSError as fault:
-        found.faults.append(f"{path}: it cannot be read ({fault.strerror})")
+    except OSError as fault:  # also of a folder that may not be entered: a file in it could name the data folder
+        advice = "let this process read it, or run it in another folder"
+        found.faults.append(f"{path}: it cannot be read ({fault.strerror}): {advice}")
     except UnicodeDecodeError:
         found.faults.append(f"{path}: it is not UTF-8: save it as UTF-8")
     if text is not None:

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,8 +72,42 @@ def test_a_file_that_cannot_be_read_is_a_fault(monkeypatch: pytest.MonkeyPatch) 
 
     Path(".env").write_text("SIGNALPOST_WORKERS=4", encoding="utf-8")
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(InvalidConfiguration, match=r"^\.env: it cannot be read \(Permission denied\)$"):
+    with pytest.raises(InvalidConfiguration) as fault:
         Config.from_environment()
+    assert str(fault.value) == (
+        ".env: it cannot be read (Permission denied): let this process read it, or run it in another folder"
+    )
+
+
+OF_A_FORBIDDEN_FOLDER = """
+import os, sys
+from signalpost import InvalidConfiguration
+from signalpost.config import Config
+import signalpost.config.reading
+
+os.chdir(sys.argv[1])  # while it may still walk there
+os.chmod(".", 0o600)
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    Config.from_environment()
+except InvalidConfiguration as fault:
+    print(fault)
+"""
+
+
+def test_a_folder_that_may_not_be_entered_could_hold_one(tmp_path: Path) -> None:
+    """As after `sudo -u` in a home: to go on without its settings could mean another data folder."""
+    forbidden = tmp_path / "forbidden"
+    forbidden.mkdir()
+    command = [sys.executable, "-c", OF_A_FORBIDDEN_FOLDER, str(forbidden)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    forbidden.chmod(0o700)
+    assert (said.stdout, said.stderr) == (
+        ".env: it cannot be read (Permission denied): let this process read it, or run it in another folder\n",
+        "",
+    )
 
 
 def test_a_folder_of_that_name_is_another_programs() -> None:

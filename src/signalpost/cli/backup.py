@@ -68,7 +68,9 @@ def _progress(store: Path) -> "Iterator[Callable[[int, int], None]]":
     from rich.console import Console
     from rich.progress import Progress
 
-    is_large = store.is_file() and store.stat().st_size >= _LARGE
+    from signalpost.delivery.outbox.sqlite_file import is_there
+
+    is_large = is_there(store) and store.stat().st_size >= _LARGE
     with Progress(console=Console(stderr=True), disable=not is_large, transient=True) as bar:
         task = bar.add_task("Copying")
         yield lambda done, pages: bar.update(task, completed=done, total=pages)

@@ -16,6 +16,7 @@ from signalpost.config.known import variable_of
 from signalpost.delivery.dispatch.lane_memory import gone, gone_fact, pace, place_of_webhook
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.sqlite_file import is_there
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.domain.delivery import DeliveryState
 
@@ -75,10 +76,10 @@ class DestinationRow(NamedTuple):
 
 
 def destination_rows(config: Config) -> list[DestinationRow]:
-    """A row for each destination, the configured ones first."""
+    """A row for each destination, the configured ones first. Raises StoreUnusable where the store cannot be read."""
     path = config.home / STORE_FILE
     configs = {each.name: each for each in config.destinations}
-    if not path.is_file():
+    if not is_there(path):
         return [DestinationRow(name, each, {}, None, 0.0) for name, each in configs.items()]
     reader = SqliteReader(path)
     try:

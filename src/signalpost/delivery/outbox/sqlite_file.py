@@ -110,10 +110,20 @@ _NEVER = Event()
 
 def check_there(path: Path) -> None:
     """See that there is a file to look into. Raises StoreUnusable."""
-    if path.is_dir():
-        raise StoreUnusable(f"{path}: {_A_FOLDER}")
-    if not path.is_file():
+    if not is_there(path):
         raise StoreUnusable(f"{path}: {_NONE_YET}")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file to look into. Raises StoreUnusable where a folder is, or where nobody may look."""
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as fault:  # of another user's folder, or of a name too long; where nothing is, there is none
+        advice = "let this process enter its folder, or set SIGNALPOST_HOME to another place"
+        raise StoreUnusable(f"{path}: it cannot be looked at ({fault.strerror}): {advice}") from fault
+    if is_folder:
+        raise StoreUnusable(f"{path}: {_A_FOLDER}")
+    return is_file
 
 
 def check_made(path: Path, db: sqlite3.Connection) -> None:

@@ -185,3 +185,22 @@ def test_another_programs_lock_fails_what_was_asked_and_is_waited_for(
     other.close()
     assert core.apply([SaveFacts("a", {})]) == [None]
     core.close()
+
+
+def test_where_nobody_may_look_the_outbox_is_unusable_also_to_whoever_only_looks(tmp_path: Path) -> None:
+    """A name too long is refused by the system as a folder is that may not be entered, but to root as well."""
+    path = tmp_path / ("x" * 300) / "outbox.db"
+    with pytest.raises(
+        StoreUnusable, match=r"outbox\.db: it cannot be looked at \(File name too long\): let this"
+    ) as told:
+        sqlite_file.check_there(path)
+    assert str(told.value).endswith("let this process enter its folder, or set SIGNALPOST_HOME to another place")
+
+
+def test_a_file_is_there_or_is_not_and_a_folder_is_in_its_place(path: Path) -> None:
+    assert not sqlite_file.is_there(path)
+    assert not sqlite_file.is_there(path / "below")
+    path.touch()
+    assert sqlite_file.is_there(path)
+    with pytest.raises(StoreUnusable, match="this is a folder, where the outbox should be"):
+        sqlite_file.is_there(path.parent)

@@ -85,11 +85,11 @@ class Machine:
 
     async def _clear_away(self, waiting: Sequence[asyncio.Task[Any]]) -> None:
         """End every task of the process; none of them reaches an edge any more."""
-        gone = [*waiting, *(asyncio.all_tasks() - self._own)]
-        for task in gone:
-            task.cancel()
-        await asyncio.gather(*gone, return_exceptions=True)
         self._own -= set(waiting)
+        while gone := asyncio.all_tasks() - self._own:  # some begin another as they end
+            for task in gone:
+                task.cancel()
+            await asyncio.gather(*gone, return_exceptions=True)
 
     def hand_in(self, offer: Offer, payload: Payload | None = None, offered: Offered | None = None) -> None:
         """A caller within the process hands something in, and keeps its ticket; without a process nobody does."""

@@ -7,6 +7,7 @@ import click
 
 from signalpost.cli.configuration import configured
 from signalpost.cli.delivery_changes import cancel, revive
+from signalpost.cli.utf8_text import Utf8Text
 
 
 @click.group(
@@ -44,7 +45,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print one l
     """,
 )
 @click.option("--state", "states", multiple=True, help="pending, leased, delivered, dead ...; can be repeated.")
-@click.option("--destination", help="Only this one's.")
+@click.option("--destination", type=Utf8Text(), help="Only this one's.")
 @click.option("--priority", help="Only LOW, NORMAL, HIGH or URGENT.")
 @click.option("--since", metavar="WHEN", help="Accepted since then: 90m, 12h, 30d, 2026-01-31 ...")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many, newest first.")
@@ -99,7 +100,7 @@ def list_(
       signalpost deliveries show 019b8f2a4c3d5e6f70819203
     """
 )
-@click.argument("ticket_id", metavar="TICKET")
+@click.argument("ticket_id", type=Utf8Text(), metavar="TICKET")
 @configured
 @_json_option
 def show(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
@@ -125,7 +126,7 @@ def show(ticket_id: str, home: Path | None, config_file: Path | None, as_json: b
       signalpost deliveries why 019b8f2a4c3d5e6f70819203 --json | jq -r '.todo[]'
     """
 )
-@click.argument("ticket_id", metavar="TICKET")
+@click.argument("ticket_id", type=Utf8Text(), metavar="TICKET")
 @configured
 @_json_option
 def why(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:

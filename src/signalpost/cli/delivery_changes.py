@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from signalpost.cli.configuration import configured
+from signalpost.cli.utf8_text import Utf8Text
 
 if TYPE_CHECKING:
     from signalpost.cli.store import Store
@@ -33,7 +34,7 @@ class _Changed(NamedTuple):
       signalpost deliveries list --state unconfirmed --json | jq -r '"\\(.ticket)@\\(.destination)"'
     """
 )
-@click.argument("ticket", metavar="TICKET[@DESTINATION]")
+@click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
 @click.option("--valid-for", metavar="TIME", help="How long it is worth sending from now: 30m, 2h.")
 @configured
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each new delivery.")
@@ -65,8 +66,10 @@ def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: P
       signalpost deliveries cancel 019b8f2a4c3d5e6f70819203@signals-free --reason "the market is closed"
     """
 )
-@click.argument("ticket", metavar="TICKET[@DESTINATION]")
-@click.option("--reason", default="by `signalpost deliveries cancel`", help="Why, for whoever asks later.")
+@click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
+@click.option(
+    "--reason", type=Utf8Text(), default="by `signalpost deliveries cancel`", help="Why, for whoever asks later."
+)
 @configured
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each delivery.")
 def cancel(ticket: str, reason: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:

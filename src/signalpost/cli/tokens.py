@@ -10,6 +10,8 @@ import click
 from signalpost.cli.configuration import configured
 
 if TYPE_CHECKING:
+    from signalpost.config import Config
+    from signalpost.domain.tier import UserTier
     from signalpost.web.tokens import Token, TokensFile
 
 _SCOPES = ("api", "tradingview", "freqtrade")
@@ -49,14 +51,18 @@ def add(
     name: str, tier: str, scopes: tuple[str, ...], as_json: bool, home: Path | None, config_file: Path | None
 ) -> None:
     """Make a token called NAME, and show it: it cannot be shown again."""
+    from signalpost.cli.configuration import configuration
     from signalpost.domain.tier import UserTier
-    from signalpost.web.tokens import Scope
+    from signalpost.web.tokens import Scope, TokensFile
 
     wanted = tuple(Scope(each) for each in dict.fromkeys(scopes or ("api",)))
     if sys.__stdout__ is None:
         raise click.UsageError("standard output is closed, and a token is shown there once: leave it open")
-    file = _file(home, config_file)
-    made, text = file.add(name, UserTier(tier), wanted)
+    config = configuration(home, config_file)
+    highest = UserTier(tier)
+    _check_tier(highest, config)
+    file = TokensFile(config.home)
+    made, text = file.add(name, highest, wanted)
     try:
         if as_json:
             click.echo(json.dumps({**_plain(made), "token": text.reveal()}))
@@ -67,6 +73,20 @@ def add(
         file.revoke(name)
         click.echo(f"token {name} is taken back", err=True)
         raise
+
+
+def _check_tier(tier: "UserTier", config: "Config") -> None:
+    """Refuse a tier for which every signal would be refused; a single webhook takes those of any."""
+    from signalpost.config.nearest import advice
+    from signalpost.delivery.routing import ranks_of
+    from signalpost.errors import InvalidValue
+
+    known = ranks_of(config.tiers)
+    if config.everything_to is None and tier not in known:
+        raise InvalidValue(
+            f"--tier is {str(tier)!r}, and there is no such tier: {advice(tier, known)} (or add it to the file of "
+            "settings, which --config names)"
+        )
 
 
 @tokens.command("list")

@@ -161,6 +161,8 @@ def test_a_caller_that_is_cut_off_from_what_could_not_be_written_leaves_nothing_
         taking = asyncio.create_task(door.intake.accept(signal()))
         await asyncio.sleep(1)
         taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
         hold.set()
         await door.intake.close()
         assert (door.events, await door.rows()) == ([], [])

@@ -8,7 +8,11 @@ from signalpost import errors
 from signalpost.sinks import evidence
 from tests.house.repository import SOURCES, module_of
 
-ERRORS = [each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__]
+ERRORS = [
+    each
+    for _, each in inspect.getmembers(errors, inspect.isclass)
+    if each.__module__ == errors.__name__ and issubclass(each, Exception)
+]
 DRAWN = re.compile(r"^ {4}(?P<depth>[ │]*)(?:[├└]── )?(?P<name>[A-Z]\w+)(?: +(?P<text>.+))?$", re.MULTILINE)
 
 

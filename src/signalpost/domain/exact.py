@@ -62,13 +62,22 @@ def decimal_of(value: Number, name: str) -> Decimal:
     """
     number = value if type(value) is Decimal else _parsed(value, name)
     if not number.is_finite():
-        raise InvalidValue(f"{name} is {number}: give a finite number, or leave it out if it is not known")
+        raise InvalidValue(
+            f"{name} is {number}: give a finite number, or leave it out if it is not known",
+            code="not-a-number",
+            field=name,
+            value=str(number),
+        )
     try:
         return _ADMITTED.plus(number)  # the same number, or an error where it does not fit
     except DecimalException:
         raise InvalidValue(
             f"{name} is {shown(number)}: give a number of at most {_MOST_DIGITS} digits, "
-            f"between 1e{_SMALLEST} and 1e{_LARGEST}"
+            f"between 1e{_SMALLEST} and 1e{_LARGEST}",
+            code="out-of-range",
+            field=name,
+            value=shown(number),
+            limit=f"1e{_SMALLEST} to 1e{_LARGEST}",
         ) from None
 
 
@@ -76,7 +85,13 @@ def positive(value: Number, name: str) -> Decimal:
     """`value` as a `Decimal` above zero. Raises InvalidValue otherwise."""
     number = decimal_of(value, name)
     if number <= 0:
-        raise InvalidValue(f"{name} is {number}: it must be above zero")
+        raise InvalidValue(
+            f"{name} is {number}: it must be above zero",
+            code="out-of-range",
+            field=name,
+            value=shown(number),
+            limit="above 0",
+        )
     return number
 
 
@@ -84,7 +99,13 @@ def non_negative(value: Number, name: str) -> Decimal:
     """`value` as a `Decimal` of zero or more. Raises InvalidValue otherwise."""
     number = decimal_of(value, name)
     if number < 0:
-        raise InvalidValue(f"{name} is {number}: it cannot be negative")
+        raise InvalidValue(
+            f"{name} is {number}: it cannot be negative",
+            code="out-of-range",
+            field=name,
+            value=shown(number),
+            limit="0 or more",
+        )
     return number
 
 
@@ -92,7 +113,13 @@ def whole(value: object, name: str, *, most: int) -> int:
     """`value` as a whole number from 0 to `most`. Raises InvalidValue otherwise."""
     number = integer_of(value)
     if number is None or not 0 <= number <= most:
-        raise InvalidValue(f"{name} is {shown(value)}: give a whole number from 0 to {most}")
+        raise InvalidValue(
+            f"{name} is {shown(value)}: give a whole number from 0 to {most}",
+            code="out-of-range",
+            field=name,
+            value=shown(value),
+            limit=f"0 to {most}",
+        )
     return number
 
 
@@ -182,4 +209,9 @@ def _decimal(text: str, name: str) -> Decimal:
 
 
 def _no_number(value: object, name: str) -> InvalidValue:
-    return InvalidValue(f"{name} is {shown(value)}: give a number, such as 1.16344 or '1.16344'")
+    return InvalidValue(
+        f"{name} is {shown(value)}: give a number, such as 1.16344 or '1.16344'",
+        code="not-a-number",
+        field=name,
+        value=shown(value),
+    )

@@ -9,7 +9,7 @@ _LONGEST_SHOWN = 60
 def text_of(value: object, name: str) -> str:
     """`value`, which must be text, with lone surrogates (which no encoding can carry) replaced by U+FFFD."""
     if not isinstance(value, str):
-        raise InvalidValue(f"{name} is {shown(value)}: give text")
+        raise InvalidValue(f"{name} is {shown(value)}: give text", code="not-text", field=name, value=shown(value))
     if type(value) is str and value.isascii():
         return value
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -19,7 +19,7 @@ def required_text(value: object, name: str) -> str:
     """`value` as text with something in it."""
     text = text_of(value, name)
     if not text.strip():
-        raise InvalidValue(f"{name} is empty: give it a text")
+        raise InvalidValue(f"{name} is empty: give it a text", code="missing", field=name)
     return text
 
 
@@ -28,7 +28,11 @@ def id_of(value: object, name: str) -> str:
     text = required_text(value, name).strip()
     if len(text) > LONGEST_ID or not text.isprintable():
         raise InvalidValue(
-            f"{name} is {shown(text)}: give one line of at most {LONGEST_ID} printable characters, or leave it out"
+            f"{name} is {shown(text)}: give one line of at most {LONGEST_ID} printable characters, or leave it out",
+            code="too-long" if len(text) > LONGEST_ID else "not-printable",
+            field=name,
+            value=shown(text),
+            limit=str(LONGEST_ID),
         )
     return text
 

@@ -46,6 +46,13 @@ class Ticket(NamedTuple):
     reason: str | None = None
     cause: Refusal | None = None
     """Why it was refused, in one word; None for every other outcome."""
+    warnings: tuple[str, ...] = ()
+    """What looks wrong in a notification that was taken all the same, such as a candle that opens in the future."""
+
+    @property
+    def code(self) -> str | None:
+        """Why it was refused, for programs: the value of `cause`. None for every other outcome."""
+        return None if self.cause is None else self.cause.value
 
     def __bool__(self) -> bool:
         return self.outcome is not Outcome.REFUSED

@@ -50,8 +50,8 @@ class Answered(Evidence):
         self.reason = reason
         self.status = status
         """The HTTP status, where there was an answer."""
-        self.code = code
-        """The far end's own error code."""
+        self.api_code = code
+        """The error code in the answer's body, such as Discord's 10015."""
         self.rate = rate
 
 

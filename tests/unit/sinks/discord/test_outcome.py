@@ -108,7 +108,7 @@ def test_a_2xx_that_cannot_be_read_counts_as_no_answer(status: int, body: dict[s
 def test_a_code_means_more_than_its_status_where_discord_says_so(status: int, given: int, kind: type[Evidence]) -> None:
     found = meaning(answer(status, **code(given)))
     assert type(found) is kind
-    assert (found.status, found.code) == (status, given)
+    assert (found.status, found.api_code) == (status, given)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_only_a_deleted_webhook_and_a_wrong_token_are_gone(status: int, given: i
 
 @pytest.mark.parametrize(("given", "told"), [(7, 7), (True, None), ("7", None), (7.5, None), (None, None)])
 def test_a_code_is_a_whole_number_or_none(given: object, told: int | None) -> None:
-    assert meaning(answer(404, {"code": given})).code == told
+    assert meaning(answer(404, {"code": given})).api_code == told
 
 
 @pytest.mark.parametrize("body", [NO_BODY, PAGE, {"content": {"code": "10015"}}, {"content": [{"code": 10015}]}])

@@ -4,6 +4,7 @@ Exits with 1 where a promise was broken, or where something that has to occur di
 """
 
 import argparse
+import logging
 import sys
 import time
 
@@ -23,11 +24,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--hours", type=float, default=2.0, help="simulated hours of each (2)")
     parser.add_argument("--store", choices=STORES, help="only on this store; else they take turns")
+    parser.add_argument("--digests", action="store_true", help="only print each seed's digest, to compare processes")
     parser.add_argument("--stop", action="store_true", help="stop where one breaks a promise; nothing has to occur")
     asked = parser.parse_args()
     if asked.seed is not None:
         return _one(asked.seed, asked.hours, asked.store or store_of(asked.seed))
     seeds = range(asked.first, asked.first + asked.seeds)
+    if asked.digests:
+        return _digests(seeds, asked.hours, asked.store)
     print(f"seeds {seeds.start} to {seeds.stop - 1}, {asked.hours:g} simulated hours each")
     began, tally, failed = time.perf_counter(), Tally(), list[Verdict]()
     told_at = began
@@ -58,6 +62,13 @@ def _one(seed: int, hours: float, store: str) -> int:
     if failed is not None:
         _tell(failed)
     return 1 if failed else 0
+
+
+def _digests(seeds: range, hours: float, store: str | None) -> int:
+    logging.getLogger("signalpost").setLevel(logging.CRITICAL)
+    for seed in seeds:
+        print(seed, simulate(seed, hours, store or store_of(seed)).digest)
+    return 0
 
 
 def _tell(verdict: Verdict) -> None:

@@ -204,7 +204,10 @@ class Wing:
             await asyncio.sleep(1.0)
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, BreakerMoved) and not self.life.is_dead:
+        if self.life.is_dead:  # its tasks are cleared away in no particular order, and reach nobody
+            return
+        self._witness.happened(event)
+        if isinstance(event, BreakerMoved):
             now = self._witness.clocks.seconds()
             self._witness.breakers.append(Breaker(event.destination, str(event.state), now, self.life.number))
 

@@ -33,7 +33,7 @@ class Run(NamedTuple):
     witness: Witness
     discord: LocalDiscord
     digest: str
-    """The same for the same run."""
+    """The same for the same run: over requests, commits, answers to callers, and all events in their order."""
 
 
 def simulate(seed: int, hours: float, store: str) -> Run:
@@ -162,4 +162,5 @@ class _World:
         lines = [str(entry) for entry in self._witness.requests]
         lines += [str(commit) for commit in self._witness.commits]
         lines += [str(offered) for offered in self._witness.offered]
+        lines.append(self._witness.order.hexdigest())
         return blake2s("\n".join(lines).encode()).hexdigest()

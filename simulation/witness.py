@@ -5,8 +5,10 @@ Times are seconds of the machine's monotonic clock where nothing else is said; `
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2s
 from typing import NamedTuple
 
+from signalpost.domain.events import Event
 from simulation.clocks import Clocks
 from simulation.faults import Proof
 
@@ -132,7 +134,13 @@ class Witness:
         """Deliveries that were still open when all had had time enough."""
         self.refs: dict[str, str] = {}
         """The ref of each notification id."""
+        self.order = blake2s()
+        """Grows with every domain event, in the order in which they happened."""
         self._stands: dict[tuple[str, int, str], tuple[str, int, bool]] = {}
+
+    def happened(self, event: Event) -> None:
+        """A process published an event now."""
+        self.order.update(f"{self.clocks.seconds()!r} {event!r}\n".encode())
 
     def committed(self, commit: Commit) -> None:
         """A commit left a delivery so; one that leaves it as it was is none."""

@@ -340,8 +340,10 @@ class Dispatcher:
         while expired := await self._outbox.do(Expire(clock.now(), limit=_PAGE)):
             for delivery in expired:
                 self._emit(Settled(delivery))
-            for name in {delivery.id.destination for delivery in expired} & self._lanes.keys():
-                self._lanes[name].look_again()
+            shorter = {delivery.id.destination for delivery in expired}
+            for name, lane in self._lanes.items():  # in their order: that of a set differs from process to process
+                if name in shorter:
+                    lane.look_again()
 
     async def _doze(self, until: float) -> None:
         loop = asyncio.get_running_loop()

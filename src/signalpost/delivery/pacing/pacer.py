@@ -79,7 +79,7 @@ class Pacer:
             self._own = SlidingWindow(limits.channel.limit, 60.0)
         self._bucket = Bucket(limits.burst)
         self._scope: str | None = None
-        self._slots: set[Slot] = set()
+        self._slots: dict[Slot, None] = {}  # in the order in which they began
         self._windows = self._all_windows()
 
     def ready_at(self, now: float, priority: NotificationPriority) -> float:
@@ -123,20 +123,20 @@ class Pacer:
         for window in self._windows:
             window.begin(now)
         slot = Slot(is_probe, now, self._bucket.mark(now))
-        self._slots.add(slot)
+        self._slots[slot] = None
         self.host.begin(slot)
         return slot
 
     def give_back(self, slot: Slot) -> None:
         """The request was not made after all, and counts for nothing."""
-        self._slots.remove(slot)
+        del self._slots[slot]
         self.host.end(slot, 0.0, was_made=False)
         for window in self._windows:
             window.give_back(slot.began)
 
     def end(self, slot: Slot, now: float, outcome: object = None) -> None:
         """The request ended, with a receipt, an answer or evidence, or nobody knows how."""
-        self._slots.remove(slot)
+        del self._slots[slot]
         for window in self._windows:
             window.end(now)
         match outcome:

@@ -5,7 +5,7 @@ import re
 from datetime import datetime
 
 from signalpost.domain.instant import compact
-from signalpost.domain.text import id_of
+from signalpost.domain.text import LONGEST_ID, id_of
 
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 _LONGEST_SLUG = 60
@@ -26,6 +26,13 @@ def slug(name: str) -> str:
 def content_id(kind: str, instant: datetime, *content: object) -> str:
     """An id of `kind` at `instant`, told apart from its neighbours by a short hash of its content."""
     return f"{slug(kind)}:{compact(instant)}:{_short_hash(repr(content))}"
+
+
+def fitted_id(derived: str) -> str:
+    """`derived` itself where an id may be as long, else cut, with a short hash of all of it."""
+    if len(derived) <= LONGEST_ID:
+        return derived
+    return f"{derived[: LONGEST_ID - 9]}:{_short_hash(derived)}"
 
 
 def given_or(given: str | None, derived: str, name: str) -> str:

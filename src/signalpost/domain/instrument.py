@@ -1,35 +1,64 @@
-"""What is traded, under one symbol: `EUR/USD`, `EURUSD`, `eur-usd` and `EUR_USD` are the same instrument."""
+"""What is traded. The one reader of symbols: every entry point hands over the text as it was sent."""
 
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import Self
+from typing import NamedTuple, Self
+from unicodedata import category
 
 from signalpost.domain import precision
 from signalpost.domain.exact import Number
 from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
-_SYMBOL = re.compile(r"[A-Za-z0-9_/-]{2,20}")
+LONGEST_SYMBOL = 64
+_PUNCTUATION = frozenset("_/-.:!&=^+*#%@() ")
+_CATEGORIES = frozenset(("Ll", "Lm", "Lo", "Lt", "Lu", "Mc", "Mn", "Nd", "Nl", "No", "Sc"))
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Letters and marks that nobody sees."""
+_PLACEHOLDER = re.compile(r"\{.*\}|\{\{|\}\}", re.DOTALL)
+_NOT_SIMPLE = re.compile(rf"[{re.escape(''.join(sorted(_PUNCTUATION - set('_/-'))))}]")
+_EXCHANGE = re.compile(r"[A-Za-z0-9_]+:(?=[^:/])", re.ASCII)
+"""What TradingView writes before a symbol: `BINANCE:`."""
+_LEG = re.compile(rf"(?:(?<=[-+*/^(])|^){_EXCHANGE.pattern}", re.ASCII)
+_SETTLED = re.compile(r"([^:/]+)/([^:/]+):([^:/-]+)((?:-[^:/]+)?)")
+"""ccxt's contracts: `BTC/USDT:USDT`, `BTC/USD:BTC-260327`."""
+_SETTLES_IN = frozenset(("USD", "USDT", "USDC", "USDE", "BUSD", "FDUSD", "EUR", "BTC", "ETH"))
+_YAHOO_PAIR = "=X"
 
 
 class Instrument(str):
-    """An instrument's canonical symbol: 2 to 20 of A-Z, 0-9 and `_`.
+    """An instrument, by the symbol that people read: `EUR_USD`, `BTC_USDT`, `BRK.B`, `ES1!`.
 
-    `/` and `-` count as `_`, small letters as capitals. Six letters that are two known currencies are split (`EURUSD`
-    is `EUR_USD`); nothing else is, so `BTCUSDT` and `BTC_USDT` stay two symbols. Raises InvalidValue for any other
-    text.
+    Takes 1 to 64 characters: letters of any script, digits and the punctuation of exchanges. `EUR/USD`, `EURUSD`,
+    `eur-usd`, `OANDA:EURUSD` and `EURUSD=X` are all `EUR_USD`. A symbol of letters, digits, `/`, `-` and `_` is shown
+    with `_`; an exchange before it and the currency that a contract settles in are not shown: `BINANCE:BTCUSDT` is
+    `BTCUSDT`, `BTC/USDT:USDT` is `BTC_USDT`. `symbol` keeps them, and tells instruments apart that are shown alike.
+    Raises InvalidValue for any other text.
     """
 
-    __slots__ = ()
+    __slots__ = ("_symbol",)
+    _symbol: str
 
     def __new__(cls, value: str) -> Self:
         """The instrument that `value` spells."""
         if type(value) is cls:
             return value
         if not isinstance(value, str):
-            raise _refusal(value)
-        return super().__new__(cls, _canonical(value))
+            raise _refusal(value, "not-text")
+        read = _read(str(value))
+        self = super().__new__(cls, read.shown)
+        self._symbol = read.symbol
+        return self
+
+    @property
+    def symbol(self) -> str:
+        """The whole symbol, as it was sent: two instruments are one only if theirs are equal.
+
+        `Instrument(instrument.symbol)` is the same instrument. Capitals count as small letters in ASCII; a currency
+        pair has one symbol, however it is spelled.
+        """
+        return self._symbol
 
     @property
     def base(self) -> str:
@@ -44,18 +73,18 @@ class Instrument(str):
     @property
     def is_currency_pair(self) -> bool:
         """Whether both parts are currencies or metals that the market quotes against each other."""
-        return precision.is_currency_pair(self.base, self.quote)
+        return precision.is_currency_pair(*self._symbol.partition("_")[::2])
 
     @property
     def pip(self) -> Decimal | None:
         """The size of one pip in price; None where only the prices themselves can tell (a pip is one tick then)."""
-        known = precision.precision_of(self)
+        known = precision.precision_of(self._symbol)
         return known.pip if known else None
 
     @property
     def places(self) -> int | None:
         """Decimals of a price; None where only the prices themselves can tell."""
-        known = precision.precision_of(self)
+        known = precision.precision_of(self._symbol)
         return known.places if known else None
 
     def quoted(self, *, pip: Number, places: int) -> Self:
@@ -63,25 +92,96 @@ class Instrument(str):
 
         Raises InvalidValue for a pip that is not above zero or is finer than a price of `places` decimals.
         """
-        precision.override(self, pip=pip, places=places)
+        precision.override(self._symbol, pip=pip, places=places)
         return self
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Instrument):
+            return self._symbol == other._symbol
+        return str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self._symbol,)
+
     def __repr__(self) -> str:
-        return f"Instrument({str.__str__(self)!r})"
+        return f"Instrument({self._symbol!r})"
+
+
+class _Reading(NamedTuple):
+    symbol: str
+    shown: str
 
 
 @lru_cache(maxsize=4096)
-def _canonical(given: str) -> str:
-    spelling = given.strip()
-    if not _SYMBOL.fullmatch(spelling):
-        raise _refusal(given)
-    symbol = spelling.upper().replace("/", "_").replace("-", "_")
-    if precision.is_currency_pair(symbol[:3], symbol[3:]):
-        return f"{symbol[:3]}_{symbol[3:]}"
-    return symbol
+def _read(given: str) -> _Reading:
+    text = given.strip()
+    if (code := _fault(text)) is not None:
+        raise _refusal(given, code)
+    symbol = "".join(each.upper() if each.isascii() else each for each in text)
+    pair = _currency_pair(_EXCHANGE.sub("", symbol, count=1) if _EXCHANGE.match(symbol) else symbol)
+    if pair is not None:
+        return _Reading(pair, pair)
+    if not _NOT_SIMPLE.search(symbol):
+        symbol = _joined(symbol)
+        return _Reading(symbol, symbol)
+    return _Reading(symbol, _shown(symbol))
 
 
-def _refusal(given: object) -> InvalidValue:
+def _fault(text: str) -> str | None:
+    """What is wrong with a symbol, as a code; None if nothing is."""
+    if _PLACEHOLDER.search(text):
+        return "placeholder"
+    if len(text) > LONGEST_SYMBOL:
+        return "too-long"
+    if not text:
+        return "missing"
+    is_legal = all(each in _PUNCTUATION or category(each) in _CATEGORIES for each in text)
+    is_named = any(each.isalnum() or each == "_" for each in text)
+    is_link = "://" in text
+    return None if is_legal and is_named and not is_link and not _INVISIBLE.search(text) else "invalid-symbol"
+
+
+def _currency_pair(symbol: str) -> str | None:
+    """The canonical symbol of two currencies, in any of the usual spellings; None if it is anything else."""
+    letters = symbol.removesuffix(_YAHOO_PAIR)
+    if len(letters) == 7 and letters[3] in "/-_":
+        letters = letters[:3] + letters[4:]
+    base, quote = letters[:3], letters[3:]
+    return f"{base}_{quote}" if precision.is_currency_pair(base, quote) else None
+
+
+def _shown(symbol: str) -> str:
+    exchange = _EXCHANGE.match(symbol)
+    rest = symbol[exchange.end() :] if exchange else symbol
+    if (settled := _SETTLED.fullmatch(rest)) and _is_contract(*settled.groups()[:3]):
+        return f"{settled[1]}_{settled[2]}{settled[4]}"
+    if exchange is None and settled:  # it may be a contract, or a ratio of two symbols: both are shown whole
+        return symbol
+    short = _LEG.sub("", symbol)
+    return short if ":" in rest or _NOT_SIMPLE.search(short) else _joined(short)
+
+
+def _is_contract(base: str, quote: str, settlement: str) -> bool:
+    return settlement in {base, quote} or (quote in _SETTLES_IN and settlement in _SETTLES_IN)
+
+
+def _joined(symbol: str) -> str:
+    return symbol.replace("/", "_").replace("-", "_")
+
+
+def _refusal(given: object, code: str) -> InvalidValue:
+    if code == "placeholder":
+        advice = "the placeholder was not filled in; check its spelling, or write the symbol itself"
+    else:
+        advice = (
+            f"give a symbol of 1 to {LONGEST_SYMBOL} letters, digits and any of "
+            f"{''.join(sorted(_PUNCTUATION)).strip()}, such as 'EUR_USD', 'BTC/USDT:USDT' or 'BRK.B'"
+        )
     return InvalidValue(
-        f"pair is {shown(given)}: give a symbol of 2 to 20 letters, digits and '_', such as 'EUR_USD' or 'BTC/USDT'"
+        f"pair is {shown(given)}: {advice}", code=code, field="pair", value=shown(given), limit=str(LONGEST_SYMBOL)
     )

@@ -194,7 +194,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         return difference(self.entry_price, price)
 
     def _derived_id(self) -> str:
-        candle = f"{self.pair}:{self.timeframe}:{self.signal_type}:{compact(self.timestamp)}"
+        candle = f"{self.pair.symbol}:{self.timeframe}:{self.signal_type}:{compact(self.timestamp)}"
         return f"{strategy_slug(self.strategy_name)}:{candle}"
 
     def _set_identity(self) -> None:

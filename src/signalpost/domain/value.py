@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 
 from signalpost.domain.context import Context
+from signalpost.domain.instrument import Instrument
 from signalpost.errors import InvalidValue
 
 
@@ -60,6 +61,8 @@ def encoded(data: object) -> bytes:
 
 
 def _to_plain(value: object) -> object:
+    if isinstance(value, Instrument):
+        return value.symbol
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, Context):

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 
@@ -14,7 +15,7 @@ class Closing(NamedTuple):
     key: str
     """The same for a repeat of the same request."""
     strategy: str
-    pair: str
+    pair: Instrument
     timeframe: str
     side: SignalType | None
     """Of the signal that is closed, where the request tells."""

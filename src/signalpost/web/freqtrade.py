@@ -23,7 +23,7 @@ from signalpost.errors import InvalidValue
 from signalpost.web.body import json_object
 from signalpost.web.door import Wishes
 from signalpost.web.kinds import SIGNAL, wishes
-from signalpost.web.loose_text import first, flat, number, symbol
+from signalpost.web.loose_text import first, flat, number
 from signalpost.web.problem import Fault, not_understood
 from signalpost.web.tokens import Token
 
@@ -190,8 +190,6 @@ def _message(data: Mapping[str, Any], token: Token, faults: list[Fault]) -> Said
 
 
 def _as_meant(field: str, value: object) -> object:
-    if field == "pair" and isinstance(value, str):
-        return symbol(value.partition(":")[0])  # BTC/USDT:USDT is the future of BTC/USDT that is settled in USDT
     if field == "timestamp" and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value.strip().replace("\0", " "))

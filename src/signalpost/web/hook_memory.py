@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from signalpost import clock
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.signal import Signal, strategy_slug
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
@@ -80,10 +81,10 @@ class HookMemory:
 
     @asynccontextmanager
     async def _changing(
-        self, token: Token, strategy: str, pair: str, timeframe: str
+        self, token: Token, strategy: str, pair: Instrument, timeframe: str
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """A stream's name, and what is known of it. The strategy's name is whole: ids are alike for names that are."""
-        stream = f"hook/{token.name}/{pair}/{timeframe}/{strategy}"
+        stream = f"hook/{token.name}/{pair.symbol}/{timeframe}/{strategy}"
         async with self._streams.changing(stream) as known:
             yield stream, known or await self._before_names_were_whole(token, strategy, pair, timeframe)
 

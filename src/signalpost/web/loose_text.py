@@ -1,6 +1,5 @@
-"""What programs that fill templates send: quoted numbers, words for nothing, a venue's own symbols. Pure."""
+"""What programs that fill templates send: quoted numbers, words for nothing. Pure."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +9,6 @@ from signalpost.domain.exact import decimal_of
 from signalpost.errors import InvalidValue
 
 _NOTHING = frozenset({"", "nan", "na", "n/a", "null", "none", "undefined", "-"})
-_NO_SYMBOL = re.compile(r"[^A-Za-z0-9/_-]+")
 _MILLISECONDS_FROM = 100_000_000_000
 """Unix times above are in milliseconds: as seconds they would be of the year 5138."""
 
@@ -36,13 +34,6 @@ def says_nothing(value: object) -> bool:
 def first(data: Mapping[str, Any], *names: str) -> tuple[str, Any] | None:
     """The first of `names` that `data` has, with its value."""
     return next(((name, data[name]) for name in names if name in data), None)
-
-
-def symbol(value: object) -> object:
-    """A venue's symbol as an instrument's: `OANDA:EURUSD` is `EURUSD`, `BTCUSDT.P` (a perpetual) `BTCUSDT_P`."""
-    if not isinstance(value, str):
-        return value
-    return _NO_SYMBOL.sub("_", value.rpartition(":")[2].strip()).strip("_") or value
 
 
 def moment(value: object) -> object:

@@ -21,7 +21,7 @@ from signalpost.web.body import json_object
 from signalpost.web.closing import Closing
 from signalpost.web.door import Wishes
 from signalpost.web.kinds import SIGNAL, wishes
-from signalpost.web.loose_text import first, flat, moment, symbol
+from signalpost.web.loose_text import first, flat, moment
 from signalpost.web.problem import Fault, not_understood
 from signalpost.web.tokens import Token
 
@@ -128,8 +128,6 @@ def _names_and_values(raw: bytes) -> Mapping[str, Any]:
 
 def _as_meant(field: str, value: object) -> object:
     match field:
-        case "pair":
-            return symbol(value)
         case "timestamp":
             return moment(value)
         case "strategy_name" | "notes" | "signal_id" if isinstance(value, int | Decimal):

@@ -14,7 +14,9 @@ from signalpost.domain.instrument import Instrument
 from signalpost.errors import InvalidValue
 
 Hostile = Callable[[], AbstractContextManager[Context]]
-SYMBOLS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", min_size=2, max_size=20)
+SYMBOLS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", min_size=1, max_size=64).filter(
+    lambda text: any(map(str.isalnum, text))
+)
 
 
 @pytest.fixture
@@ -50,25 +52,21 @@ def test_a_symbol_without_a_separator_is_all_base() -> None:
 
 
 @given(SYMBOLS)
-def test_any_2_to_20_of_its_letters_are_legal_and_a_symbol_is_its_own_spelling(symbol: str) -> None:
+def test_any_1_to_64_of_its_letters_are_legal_and_a_symbol_is_its_own_spelling(symbol: str) -> None:
     instrument = Instrument(symbol)
     assert instrument.replace("_", "") == symbol.replace("_", "")
     assert Instrument(str(instrument)) == Instrument(symbol.lower().replace("_", "/")) == instrument
 
 
 @pytest.mark.parametrize(
-    "given",
-    [
-        *("", "A", "A" * 21, "EUR USD", "EUR.USD", "EURUSD.pro", "EUR\0USD", "\u20ac/$", "\ud800\ud800", "9" * 5000),
-        *("\ufb01_USD", "\xdf_USD", "\u0131eurus"),  # letters that only become A-Z as capitals
-        *(None, 1, True, b"EURUSD", 10**5000, []),
-    ],
-    ids=lambda given: type(given).__name__,
+    "given", [None, 1, True, b"EURUSD", 10**5000, [], "9" * 5000], ids=lambda given: type(given).__name__
 )
-def test_any_other_text_is_refused_with_examples(given: object) -> None:
-    with pytest.raises(InvalidValue, match=r"^pair is .*: give a symbol of 2 to 20 letters, digits and '_'") as refusal:
+def test_what_is_not_text_or_too_long_is_refused_in_a_short_error(given: object) -> None:
+    with pytest.raises(InvalidValue) as refusal:
         Instrument(given)  # type: ignore[arg-type]
-    assert len(str(refusal.value)) < 200
+    assert refusal.value.code == ("too-long" if isinstance(given, str) else "not-text")
+    assert refusal.value.field == "pair"
+    assert len(str(refusal.value)) < 250
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_decimals_are_the_instruments_the_given_ones_or_left_open() -> None:
         ({"pair": "€"}, "pair is "),
         ({"timeframe": "1M"}, "months differ"),
         ({"key": " "}, "key is empty"),
-        ({"key": "k" * 65}, "key is 'kkk.*: give at most 64 characters"),
+        ({"key": "k" * 81}, "key is 'kkk.*: give at most 80 characters"),
         ({"strategy_name": ""}, "strategy_name is empty"),
     ],
 )
@@ -85,14 +85,17 @@ def test_the_stream_says_more_only_where_the_key_does() -> None:
 
 def test_the_longest_names_still_make_the_id_of_a_signal() -> None:
     """A key that is taken here must never make a signal impossible later."""
+    from signalpost.domain.identity import fitted_id
     from signalpost.domain.instant import compact
     from signalpost.domain.signal import strategy_slug
 
     longest = config(
-        pair="ABCDEFGHIJKLMNOPQRST",
+        pair="A" * 64,
         timeframe="S31449599",
         key="k" * LONGEST_KEY,
         strategy_name="an extremely long name, " * 20,
     )
     last = compact(datetime.max.replace(tzinfo=UTC))
-    assert len(f"{strategy_slug(longest.strategy_name)}:{longest.stream}:SELL:{last}") <= LONGEST_ID
+    whole = f"{strategy_slug(longest.strategy_name)}:{longest.stream}:SELL:{last}"
+    assert len(whole) > LONGEST_ID == len(fitted_id(whole))
+    assert fitted_id(whole) != fitted_id(whole[:-1])

@@ -62,11 +62,11 @@ def test_an_id_in_the_body_is_the_key_within_its_token() -> None:
     [
         ("EURUSD", "EUR_USD"),
         ("OANDA:EURUSD", "EUR_USD"),
-        ("BINANCE:BTCUSDT.P", "BTCUSDT_P"),
+        ("BINANCE:BTCUSDT.P", "BTCUSDT.P"),
         ("BTCUSDT", "BTCUSDT"),
-        ("ES1!", "ES1"),
-        ("NSE:M&M", "M_M"),
-        ("BRK.B", "BRK_B"),
+        ("ES1!", "ES1!"),
+        ("NSE:M&M", "M&M"),
+        ("BRK.B", "BRK.B"),
     ],
 )
 def test_a_ticker_is_read_as_tradingview_spells_it(ticker: str, pair: str) -> None:

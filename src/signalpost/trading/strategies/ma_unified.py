@@ -12,6 +12,7 @@ from typing import Any
 
 from signalpost.domain.candle import Candle
 from signalpost.domain.exact import rounded
+from signalpost.domain.identity import fitted_id
 from signalpost.domain.instant import compact, iso, utc
 from signalpost.domain.precision import MOST_PLACES
 from signalpost.domain.side import SignalType
@@ -124,7 +125,7 @@ class MAUnifiedStrategy:
         """What the state depends on: state saved under one fingerprint is of no use under another."""
         config = self.config
         periods = f"fast={config.fast} slow={config.slow} atr={config.atr}:{config.atr_period}"
-        return f"ma-unified {config.pair} {config.timeframe} places={self._scale.places} {periods}"
+        return f"ma-unified {config.pair.symbol} {config.timeframe} places={self._scale.places} {periods}"
 
     def _judged(self, candle: Candle, side: SignalType) -> Signal | Filtered:
         config, atr = self.config, self._atr.value
@@ -150,7 +151,7 @@ class MAUnifiedStrategy:
         entry, move = self._scale.exact_ticks(candle.close), side.sign * atr
         known = later(candle.time, config.timeframe.duration)
         return Signal(
-            signal_id=f"{strategy_slug(config.strategy_name)}:{config.stream}:{side}:{compact(candle.time)}",
+            signal_id=fitted_id(f"{strategy_slug(config.strategy_name)}:{config.stream}:{side}:{compact(candle.time)}"),
             pair=config.pair,
             timeframe=config.timeframe,
             strategy_name=config.strategy_name,

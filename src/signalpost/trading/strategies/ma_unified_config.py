@@ -14,8 +14,8 @@ from signalpost.errors import InvalidConfiguration, InvalidValue
 from signalpost.trading.indicators.atr import ATR_KINDS
 from signalpost.trading.indicators.period import checked_period
 
-LONGEST_KEY = 64
-"""A key stands in the ids of signals, beside other names; the id of a signal has at most 200 characters."""
+LONGEST_KEY = 80
+"""As long as the longest symbol with its timeframe, which is the key if none is given."""
 
 _set = msgspec.structs.force_setattr
 
@@ -78,15 +78,15 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stream(self) -> str:
         """Pair and timeframe, and the key where it says more, so that two strategies on one pair stay apart."""
-        stream = f"{self.pair}:{self.timeframe}"
-        return stream if self.key == f"{self.pair}_{self.timeframe}" else f"{stream}:{self.key}"
+        stream = f"{self.pair.symbol}:{self.timeframe}"
+        return stream if self.key == f"{self.pair.symbol}_{self.timeframe}" else f"{stream}:{self.key}"
 
     def _convert(self) -> None:
         pair, timeframe = Instrument(self.pair), Timeframe(self.timeframe)
         for name, value in {
             "pair": pair,
             "timeframe": timeframe,
-            "key": id_of(self.key, "key") if self.key != "" else f"{pair}_{timeframe}",
+            "key": id_of(self.key, "key") if self.key != "" else f"{pair.symbol}_{timeframe}",
             "sl_mult": positive(self.sl_mult, "sl_mult"),
             "tp_mult": positive(self.tp_mult, "tp_mult"),
             "min_atr": non_negative(self.min_atr, "min_atr"),

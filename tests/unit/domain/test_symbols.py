@@ -1,0 +1,188 @@
+"""The symbols of exchanges, brokers and charts: how each is shown, and that two instruments are never one.
+
+The marked tests come from public bug reports and from the documentation of TradingView, ccxt, Yahoo and MetaTrader.
+"""
+
+import copy
+import pickle
+from datetime import UTC, datetime
+
+import pytest
+
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.signal import Signal
+from signalpost.errors import InvalidValue
+
+
+def shown(symbol: str) -> str:
+    """How an instrument is shown, or why its symbol is refused."""
+    try:
+        return str(Instrument(symbol))
+    except InvalidValue as fault:
+        return f"refused: {fault}"
+
+
+def signal_id(symbol: str) -> str:
+    """The id of a signal on an instrument, or why its symbol is refused."""
+    try:
+        opened = datetime(2025, 8, 20, 1, tzinfo=UTC)
+        signal = Signal(pair=symbol, timeframe="H1", signal_type="BUY", entry_price=1, timestamp=opened)
+    except InvalidValue as fault:
+        return f"refused: {fault}"
+    return signal.signal_id
+
+
+@pytest.mark.line("6.5.1")
+@pytest.mark.parametrize(
+    ("symbol", "as_shown"),
+    [
+        ("BTC/USDT:USDT", "BTC_USDT"),
+        ("ETH/USDT:USDT", "ETH_USDT"),
+        ("sol/usdc:usdc", "SOL_USDC"),
+        ("BTC/USD:BTC", "BTC_USD"),
+        ("XRP/USD:USDC", "XRP_USD"),
+        ("1000PEPE/USDT:USDT", "1000PEPE_USDT"),
+        ("BTC/USDT:USDT-260327", "BTC_USDT-260327"),
+        ("ETH/USD:ETH-260626-4000-C", "ETH_USD-260626-4000-C"),
+        ("BINANCE:BTC/USDT:USDT", "BTC_USDT"),
+        ("BINANCE:BTCUSDT/BINANCE:ETHUSDT", "BTCUSDT/ETHUSDT"),
+        ("NYMEX:CL1!-ICEEUR:BRN1!", "CL1!-BRN1!"),
+        ("(BINANCE:BTCUSDT+BYBIT:BTCUSDT)/2", "(BTCUSDT+BTCUSDT)/2"),
+        ("BTCUSDT/BINANCE:ETHUSDT", "BTCUSDT/BINANCE:ETHUSDT"),  # nothing says which parts could be left out
+        ("BTC/USDT:BNFCR", "BTC/USDT:BNFCR"),
+        ("EUR/USD:USD", "EUR_USD"),
+    ],
+)
+def test_what_follows_a_colon_is_never_taken_for_the_whole_symbol(symbol: str, as_shown: str) -> None:
+    assert shown(symbol) == as_shown
+
+
+@pytest.mark.line("6.5.1")
+@pytest.mark.parametrize(
+    "alike",
+    [
+        ("BTC/USDT", "BTC/USDT:USDT", "BTC/USDT:USDC", "BTC/USDT:USDT-260327", "BTC/USDT:USDT-260626"),
+        ("BINANCE:BTCUSDT", "BYBIT:BTCUSDT", "BTCUSDT", "BTCUSDT.P"),
+        ("NYSE:F", "XETR:F", "F"),
+        ("EUR/USD", "EUR/USD:USD"),
+        ("BINANCE:BTCUSDT/BINANCE:ETHUSDT", "BINANCE:BTCUSDT", "BINANCE:ETHUSDT"),
+        ("BRK.B", "BRK_B", "BRKB"),
+    ],
+)
+def test_signals_on_different_instruments_have_different_ids_though_shown_alike(alike: tuple[str, ...]) -> None:
+    ids = {signal_id(symbol) for symbol in alike}
+    assert len(ids) == len(alike)
+    assert not any("refused" in each for each in ids), ids
+
+
+@pytest.mark.line("6.5.2")
+@pytest.mark.parametrize(
+    ("symbol", "as_shown"),
+    [
+        ("BINANCE:币安人生USDT.P", "币安人生USDT.P"),
+        ("币安人生USDT", "币安人生USDT"),
+        ("币安人生/USDT", "币安人生_USDT"),
+        ("币安人生/USDT:USDT", "币安人生_USDT"),
+        ("龙虾USDT", "龙虾USDT"),
+        ("BTCUSD\u0422", "BTCUSD\u0422"),  # a Cyrillic letter, which must not disappear
+        ("\u0415URUSD", "\u0415URUSD"),
+        ("СБЕР", "СБЕР"),
+        ("トヨタ", "トヨタ"),
+        ("삼성전자", "삼성전자"),
+        ("ÅRU_SEK", "ÅRU_SEK"),
+        ("टाटा", "टाटा"),
+        ("ذهب", "ذهب"),
+        ("\uff22\uff34\uff23", "\uff22\uff34\uff23"),
+        ("MÜV2", "MÜV2"),
+    ],
+)
+def test_letters_of_any_script_are_kept(symbol: str, as_shown: str) -> None:
+    assert shown(symbol) == as_shown
+
+
+def test_a_lookalike_never_becomes_an_ascii_letter() -> None:
+    for symbol in ("\u212aRW", "\u0131nr", "\u017fek", "\ufb01", "stra\xdfe"):  # capitals or forms of ASCII letters
+        assert len(Instrument(symbol)) == len(symbol)
+        assert not Instrument(symbol).isascii()
+
+
+@pytest.mark.line("6.5.6")
+@pytest.mark.parametrize(
+    ("symbol", "as_shown"),
+    [
+        ("F", "F"),
+        ("V", "V"),
+        ("NYSE:F", "F"),
+        ("7", "7"),
+        ("NSE:BANKNIFTY240403C47000", "BANKNIFTY240403C47000"),
+        ("CBOE:SPX260320C05500000", "SPX260320C05500000"),
+        ("NFO:RELIANCE26MAR2900CE_WEEKLY", "RELIANCE26MAR2900CE_WEEKLY"),
+        ("BTC-27MAR2026-100000-C", "BTC_27MAR2026_100000_C"),
+        ("A" * 64, "A" * 64),
+        (" f\n", "F"),
+        ("BRK.B", "BRK.B"),
+        ("NQ1!", "NQ1!"),
+        ("CME_MINI:ES1!", "ES1!"),
+        ("OANDA:EURUSD", "EUR_USD"),
+        ("fx:eur/usd", "EUR_USD"),
+        ("EURUSD=X", "EUR_USD"),
+        ("JPY=X", "JPY=X"),
+        ("M&M", "M&M"),
+        ("NSE:M&M", "M&M"),
+        ("^GSPC", "^GSPC"),
+        ("GC=F", "GC=F"),
+        ("#AAPL", "#AAPL"),
+        ("EURUSD.pro", "EURUSD.PRO"),
+        ("EURUSD+", "EURUSD+"),
+        ("$SPX", "$SPX"),
+        ("@ES", "@ES"),
+        ("005930.KS", "005930.KS"),
+        ("Volatility 75 Index", "VOLATILITY 75 INDEX"),
+        ("BINANCE:BTCUSDT.P", "BTCUSDT.P"),
+        ("CRYPTOCAP:TOTAL2", "TOTAL2"),
+    ],
+)
+def test_symbols_of_1_to_64_characters_are_taken_with_their_punctuation(symbol: str, as_shown: str) -> None:
+    assert shown(symbol) == as_shown
+
+
+@pytest.mark.parametrize(
+    ("symbol", "code"),
+    [
+        ("", "missing"),
+        ("  ", "missing"),
+        ("A" * 65, "too-long"),
+        *((each, "placeholder") for each in ("{{ticker}}", "{{exchange}}:{{ticker}}", "{pair}", "BTC{{", "x}}")),
+        *((each, "invalid-symbol") for each in ("...", "/", "EUR\0USD", "a\nb", "A\u202eB", "A\u200bB", "\u3164")),
+        *((each, "invalid-symbol") for each in ("<@123>", "[a](b)", "`x`", "||x||", "a\\b", "https://a.com", "a'b")),
+        *((each, "invalid-symbol") for each in ("A\ufe0f", "\ud800")),
+    ],
+)
+def test_what_would_format_hide_or_stand_for_a_symbol_is_refused(symbol: str, code: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        Instrument(symbol)
+    assert (refusal.value.code, refusal.value.field) == (code, "pair")
+
+
+@pytest.mark.parametrize(
+    "symbol", ["BTC/USDT:USDT", "BINANCE:BTCUSDT", "EURUSD", "ES1!", "BINANCE:A/NYSE:B", "NSE:M&M"]
+)
+def test_an_instrument_is_read_again_from_its_own_symbol(symbol: str) -> None:
+    instrument = Instrument(symbol)
+    for twin in (Instrument(instrument.symbol), copy.deepcopy(instrument), pickle.loads(pickle.dumps(instrument))):
+        assert (twin, str(twin), twin.symbol) == (instrument, str(instrument), instrument.symbol)
+    signal = Signal(pair=symbol, timeframe="H1", signal_type="BUY", entry_price=1, timestamp="2025-08-20T01:00:00Z")
+    assert Signal.from_json(signal.to_json()).pair.symbol == instrument.symbol
+
+
+def test_instruments_shown_alike_are_equal_only_if_their_symbols_are() -> None:
+    spot, perpetual = Instrument("BTC/USDT"), Instrument("BTC/USDT:USDT")
+    assert spot != perpetual
+    assert len({spot, perpetual, Instrument("btc-usdt"), Instrument("btc/usdt:usdt")}) == 2
+    assert spot == "BTC_USDT" == perpetual
+    assert spot != "BTC/USDT"
+
+
+def test_a_contract_on_two_currencies_is_not_their_pair() -> None:
+    assert Instrument("EUR/USD:USD").pip is None
+    assert not Instrument("EUR/USD:USD").is_currency_pair

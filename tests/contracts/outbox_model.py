@@ -251,6 +251,15 @@ class OutboxModel:
             found = [owed for owed in found if owed.state in command.states]
         return tuple(c.Parcel(owed.shown(), owed.told) for owed in found[: command.limit])
 
+    def open(self, command: c.Open) -> tuple[Delivery, ...]:
+        found = [owed for owed in self.owed if owed.state in OPEN]
+        found.sort(key=lambda owed: (owed.state, owed.lane, owed.rank, owed.number))
+        if command.notification_ids is not None:
+            found = sorted((o for o in found if o.told.id in command.notification_ids), key=lambda owed: owed.id)
+        if command.destination is not None:
+            found = [owed for owed in found if owed.lane == command.destination]
+        return tuple(owed.shown() for owed in found[: command.limit])
+
     def history(self, command: c.History) -> tuple[Attempt, ...]:
         owed = self._get(command.id)
         return tuple(owed.history) if owed else ()

@@ -160,6 +160,9 @@ class Agreement(RuleBasedStateMachine):
                 data.draw(lanes), {data.draw(st.sampled_from("xy")): data.draw(st.binary(max_size=1))}
             ),
             c.Prune: lambda: c.Prune(self.now - data.draw(minutes), self.now, limit),
+            c.Open: lambda: c.Open(
+                data.draw(st.none() | lanes), data.draw(st.none() | st.just(("0001", "0003", "9"))), limit
+            ),
             c.Find: lambda: c.Find(
                 data.draw(st.none() | st.just("0001")),
                 data.draw(st.none() | lanes),
@@ -173,7 +176,7 @@ class Agreement(RuleBasedStateMachine):
     def all_that_can_be_asked_is_answered_alike(self) -> None:
         if not hasattr(self, "model"):
             return
-        asked: list[Any] = [c.Find(limit=999), c.Stats(), c.LoadState("stream"), *map(c.LoadFacts, LANES)]
+        asked: list[Any] = [c.Find(limit=999), c.Open(), c.Stats(), c.LoadState("stream"), *map(c.LoadFacts, LANES)]
         asked += [c.History(owed.id) for owed in self.model.owed]
         expected = deepcopy(self.model).apply(asked)
         assert self.memory.apply(asked) == expected

@@ -99,6 +99,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "takes every verdict for death": _verdicts(state=DeliveryState.DEAD),
     "prunes nothing": _asks(c.Prune, before=lambda before: before - timedelta(days=99)),
     "finds no more than one": _answers(c.Find, lambda found: found[:1]),
+    "finds no more than one that is open": _answers(c.Open, lambda found: found[:1]),
     "forgets facts": _asks(c.SaveFacts, facts=lambda _: {}),
     "revives nothing": _answers(c.Revive, lambda _: None),
     "cancels nothing": _answers(c.Cancel, lambda _: None),

@@ -59,6 +59,8 @@ class Context(Mapping[str, Fact]):
 
 
 def _plain(value: object) -> Fact:
+    if type(value) is str:  # as most facts are
+        return text_of(value, "a fact in the context")
     if value is None or isinstance(value, bool):
         return value
     number = integer_of(value)

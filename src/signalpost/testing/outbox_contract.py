@@ -19,6 +19,7 @@ from signalpost.delivery.outbox.commands import (
     Message,
     NewDelivery,
     NewNotification,
+    Open,
     Prune,
     Put,
     Revive,
@@ -243,6 +244,16 @@ async def check_finding(outbox: Outbox) -> None:
         (Find(notification_id="09"), []),
     ):
         same(f"the answer to {wanted}", ids_of(await outbox.do(wanted)), expected)
+    for looked_for, expected in (
+        (Open(), [("03", LANE), ("03", "other"), ("02", "other"), ("01", "other"), ("02", LANE), ("01", LANE)]),
+        (Open(LANE, limit=2), [("03", LANE), ("02", LANE)]),
+        (Open("third"), []),
+        (Open(notification_ids=("02", "09")), [("02", "other"), ("02", LANE)]),
+        (Open("other", ("03", "02")), [("02", "other"), ("03", "other")]),
+        (Open(notification_ids=()), []),
+    ):
+        found = await outbox.do(looked_for)
+        same(f"the answer to {looked_for}", [each.id[:2] for each in found], expected)
 
 
 async def check_facts(outbox: Outbox) -> None:

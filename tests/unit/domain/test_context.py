@@ -1,5 +1,6 @@
 import copy
 import pickle
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -91,3 +92,21 @@ def test_a_context_survives_copying_and_shows_its_facts() -> None:
         assert twin == context
         assert hash(twin) == hash(context)
     assert repr(context) == "Context({'a': 1, 'b': None})"
+
+
+@pytest.mark.line("6.1.2")
+@pytest.mark.parametrize("fact", ["text", 0.5])
+def test_a_fact_costs_few_calls_because_no_protocol_is_asked(fact: object) -> None:
+    facts = {f"name {number}": fact for number in range(200)}
+    calls = 0
+
+    def count(_: object, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        Context(facts)
+    finally:
+        sys.setprofile(None)
+    assert calls / len(facts) < 15

@@ -193,6 +193,18 @@ class Find(Command[tuple[Parcel, ...]], frozen=True):
     limit: int = 100
 
 
+class Open(Command[tuple[Delivery, ...]], frozen=True):
+    """Look up what is pending or leased, without its notifications: cheap, however large those are.
+
+    Answer: a tuple of `Delivery`. Leased ones come first, then each lane's in the order in which they leave it; with
+    `notification_ids` they come by id.
+    """
+
+    destination: str | None = None
+    notification_ids: tuple[str, ...] | None = None
+    limit: int = 1000
+
+
 class History(Command[tuple[Attempt, ...]], frozen=True):
     """The attempts of a delivery, oldest first. Answer: a tuple of `Attempt`."""
 
@@ -227,5 +239,5 @@ class Prune(Command[int], frozen=True):
     limit: int = 200
 
 
-READING = (Find, History, Stats, LoadState, LoadFacts)
+READING = (Find, Open, History, Stats, LoadState, LoadFacts)
 """Those that change nothing: a store need not wait for who writes."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import count, islice
 from typing import Any, TypeVar
 
-from signalpost.delivery.outbox.commands import Command, Find, Message, StreamState
+from signalpost.delivery.outbox.commands import Command, Find, Message, Open, StreamState
 from signalpost.delivery.outbox.lanes import Row
 from signalpost.delivery.outbox.tables import Key
 from signalpost.delivery.outbox.verbs import carry_out
@@ -135,6 +135,17 @@ class _MemoryTables:
         names = self._rows if one is None else self._turns.get(one, ())
         found = (self._rows[name] for name in sorted(names, reverse=True))
         return list(islice((row for row in found if _is_wanted(row, wanted)), wanted.limit))
+
+    def open(self, wanted: Open) -> list[Row]:
+        rows = [row for row in self._rows.values() if not row.delivery.state.is_terminal]
+        if (ids := wanted.notification_ids) is not None:
+            rows = sorted(
+                (row for row in rows if row.delivery.id.notification_id in ids), key=lambda row: row.delivery.id
+            )
+        else:
+            rows.sort(key=lambda row: (row.delivery.state.value, row.delivery.id.destination, row.place))
+        found = (row for row in rows if wanted.destination in {None, row.delivery.id.destination})
+        return list(islice(found, wanted.limit))
 
     def add(self, rows: Sequence[Row]) -> None:
         for row in rows:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from signalpost.delivery.outbox import statements as sql
-from signalpost.delivery.outbox.commands import Find, Message, StreamState
+from signalpost.delivery.outbox.commands import Find, Message, Open, StreamState
 from signalpost.delivery.outbox.lane_heads import DEPTH, Head
 from signalpost.delivery.outbox.lanes import Row
 from signalpost.delivery.outbox.tables import Key
@@ -164,6 +164,16 @@ class SqliteTables:
             asked[f"state IN {sql.LISTED}"] = _json([state.value for state in wanted.states])
         query = sql.find(list(asked), only_leased=wanted.states == {DeliveryState.LEASED})
         return [_row(values) for values in self._db.execute(query, [*asked.values(), wanted.limit])]
+
+    def open(self, wanted: Open) -> list[Row]:
+        """Walk along the lanes, or look each notification up by its id."""
+        asked: list[Any] = [] if wanted.destination is None else [wanted.destination]
+        if wanted.notification_ids is not None:
+            asked.append(_json(wanted.notification_ids))
+        query = sql.open_ones(
+            in_a_lane=wanted.destination is not None, of_notifications=wanted.notification_ids is not None
+        )
+        return [_row(values) for values in self._db.execute(query, [*asked, wanted.limit])]
 
     def add(self, rows: Sequence[Row]) -> None:
         """Insert deliveries."""

@@ -67,3 +67,13 @@ def find(conditions: Sequence[str], *, only_leased: bool) -> str:
     source = f"{IN_LANE} 'leased'" if only_leased else "WHERE true"
     where = "".join(f" AND {condition}" for condition in conditions)
     return f"SELECT {COLUMNS} FROM delivery {source}{where} {_LAST_FIRST}"
+
+
+def open_ones(*, in_a_lane: bool, of_notifications: bool) -> str:
+    """A query for what is pending or leased: along the index that holds nothing else, or by the primary key."""
+    lane = " AND destination = ?" if in_a_lane else ""
+    if of_notifications:  # the + keeps the planner from walking the index instead, and sorting what it finds
+        where = f"WHERE +state IN ('pending', 'leased'){lane} AND notification_id IN {LISTED}"
+        return f"SELECT {COLUMNS} FROM delivery {where} ORDER BY notification_id, destination, turn LIMIT ?"
+    where = f"INDEXED BY lane WHERE state IN ('pending', 'leased'){lane}"
+    return f"SELECT {COLUMNS} FROM delivery {where} ORDER BY state, destination, rank, number LIMIT ?"

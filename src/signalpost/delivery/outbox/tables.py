@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from signalpost.delivery.outbox.commands import Find, Message, StreamState
+from signalpost.delivery.outbox.commands import Find, Message, Open, StreamState
 from signalpost.delivery.outbox.lanes import Row
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
@@ -82,6 +82,10 @@ class Tables(Protocol):
 
     def find(self, wanted: Find) -> list[Row]:
         """The deliveries that are looked for: by id, destination and turn, the last first."""
+        ...
+
+    def open(self, wanted: Open) -> list[Row]:
+        """The pending and leased deliveries that are looked for."""
         ...
 
     def add(self, rows: Sequence[Row]) -> None:

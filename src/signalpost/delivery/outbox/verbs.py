@@ -21,6 +21,7 @@ from signalpost.delivery.outbox.commands import (
     Message,
     NewDelivery,
     NewNotification,
+    Open,
     Parcel,
     Prune,
     Put,
@@ -262,6 +263,10 @@ def _find(tables: Tables, command: Find) -> tuple[Parcel, ...]:
     return tuple(parcel for parcel in parcels if parcel is not None)
 
 
+def _open(tables: Tables, command: Open) -> tuple[Delivery, ...]:
+    return _deliveries(tables.open(command))
+
+
 def _history(tables: Tables, command: History) -> tuple[Attempt, ...]:
     return tables.attempts(command.id)
 
@@ -315,6 +320,7 @@ _RUNS: dict[type[Command[Any]], Callable[[Tables, Iterable[Any]], list[Any]]] = 
     Cancel: _one_by_one(_cancel),
     Revive: _one_by_one(_revive),
     Find: _one_by_one(_find),
+    Open: _one_by_one(_open),
     History: _one_by_one(_history),
     Stats: _one_by_one(_stats),
     LoadState: _one_by_one(_load_state),

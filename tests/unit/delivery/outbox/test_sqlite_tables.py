@@ -45,6 +45,9 @@ def _put(core: SqliteCore, *names: str) -> None:
         (statements.ROW, 3),
         (statements.find([], only_leased=False), 1),
         (statements.find(["notification_id = ?"], only_leased=False), 2),
+        (statements.open_ones(in_a_lane=False, of_notifications=False), 1),
+        (statements.open_ones(in_a_lane=True, of_notifications=False), 2),
+        (statements.open_ones(in_a_lane=False, of_notifications=True), 2),
     ],
 )
 def test_no_look_scans_a_table_or_sorts_it(core: SqliteCore, query: str, values: int) -> None:

@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+from signalpost.config.file_rights import reason_to_distrust
 from signalpost.config.known import is_meant_for_us
 
 _NEWLINE = re.compile(r"\r\n|\n|\r")
@@ -27,13 +28,15 @@ def read_dot_env(path: Path) -> DotEnv:
     Its faults name the line and never show it.
     """
     found = DotEnv({}, {}, [], [])
-    text = None
+    text = distrust = None
     try:
         if not path.is_file():
             if os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():
                 found.faults.append(f"{path}: it is no file that can be read: take it away, or put a file in its place")
             return found
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            text = file.read().decode("utf-8-sig")
+            distrust = reason_to_distrust(path.lstat(), os.fstat(file.fileno()))
     except OSError as fault:  # also of a folder that may not be entered: a file in it could name the data folder
         advice = "let this process read it, or run it in another folder"
         found.faults.append(f"{path}: it cannot be read ({fault.strerror}): {advice}")
@@ -41,6 +44,8 @@ def read_dot_env(path: Path) -> DotEnv:
         found.faults.append(f"{path}: it is not UTF-8: save it as UTF-8")
     if text is not None:
         _parse(path, text, found)
+    if distrust is not None and found.texts:  # what it says to other programs is not our concern
+        found.faults.insert(0, f"{path}: {distrust}, or set its variables in the environment")
     return found
 
 

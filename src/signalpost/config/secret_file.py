@@ -1,9 +1,10 @@
-"""A webhook that lies in a file of its own, as containers are given their secrets, and who may read it."""
+"""A webhook in a file of its own, the way containers pass secrets, and who may read that file."""
 
 import os
 import stat
 from pathlib import Path
 
+from signalpost.config.small_file import read_small
 from signalpost.config.spelling import shown_path
 from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret
@@ -21,8 +22,7 @@ def read_secret(path: Path) -> Secret:
     named = shown_path(str(path))
     problem = None
     try:
-        with path.open("rb") as file:
-            data = file.read(_LONGEST + 1)
+        data = read_small(path, _LONGEST)
         if len(data) > _LONGEST:
             problem = f"{named} is too long for a webhook's URL: write that alone into it"
         elif secret := Secret(data.decode("utf-8-sig").strip()):

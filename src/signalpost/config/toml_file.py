@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from signalpost.config.known import SETTINGS, Setting, Value
 from signalpost.config.nearest import advice
+from signalpost.config.small_file import read_small
 from signalpost.config.spelling import shown_name, shown_path
 from signalpost.errors import InvalidConfiguration
 
@@ -19,6 +20,7 @@ OF_A_TIER = ("rank", "signals_to")
 _TOP = (*(setting.key for setting in SETTINGS), DESTINATIONS, TIERS)
 _WORDS_BY_KIND = {bool: "a switch", int: "a number", float: "a number with a point", str: "text", list: "a list"}
 _LARGEST = 10**9
+_LONGEST_FILE = 1 << 20
 _PLACE = re.compile(r"line \d+, column \d+")
 
 
@@ -76,7 +78,7 @@ def _parsed(path: Path) -> Table:
     import tomllib  # loaded where there is such a file
 
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(read_small(path, _LONGEST_FILE).decode("utf-8-sig"))
     except OSError as fault:
         problem = f": it cannot be read ({fault.strerror}): --config or SIGNALPOST_CONFIG names it"
     except UnicodeDecodeError:

@@ -1,14 +1,20 @@
 """The last signal that each hook opened, for the close that will come: committed together with what is told.
 
 For each token, strategy, pair and timeframe: the open signal, if any, and the last close, by which its repeat is known.
+What a token can make us keep is bounded: its positions are spread over a fixed number of states, and each state keeps
+the newest ones.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
 
 from signalpost import clock
+from signalpost.delivery.outbox.commands import StreamState
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.signal import Signal, strategy_slug
 from signalpost.domain.ticket import Outcome, Ticket
@@ -20,6 +26,11 @@ from signalpost.web.streams import Streams, stream_state
 from signalpost.web.tokens import Token
 
 _CLOSED_IS_NEWS_FOR = timedelta(hours=24)
+_STATES = 64
+"""For a token."""
+_POSITIONS_A_STATE = 16
+_LARGEST_STATE = 256 * 1024
+"""Bytes of all positions in a state."""
 _SIGNALS_SEEN = 15
 """Remembered by their ids beside the newest: what comes again opens nothing."""
 
@@ -37,22 +48,24 @@ class HookMemory:
         A late repeat of an older one, or of one that was closed since, is taken as the duplicate that it is, and opens
         nothing.
         """
-        async with self._changing(token, signal.strategy_name, signal.pair, signal.timeframe) as (stream, known):
+        async with self._changing(token, signal.strategy_name, signal.pair, signal.timeframe) as position:
+            known = position.known
             seen = known.get("seen", [])
             before = _open(known)
             if signal.signal_id in seen or (before is not None and signal.timestamp < before.timestamp):
                 return await self._door.take(signal, wishes, "new")
             newest = [*seen[-_SIGNALS_SEEN:], signal.signal_id]
             remembered = known | {"open": signal.to_dict(), "tier": str(wishes.user_tier), "seen": newest}
-            state = stream_state(stream, signal.timestamp, remembered)
+            state = position.state(signal.timestamp, remembered)
             (ticket,) = await self._door.commit(state, (signal,), wishes, "new")
             if ticket.outcome is Outcome.REFUSED:  # it was not told, and what was open before still is
-                await self._door.commit(stream_state(stream, signal.timestamp, known), (), wishes, "new")
+                await self._door.commit(position.state(signal.timestamp, known), (), wishes, "new")
             return ticket
 
     async def close(self, token: Token, closing: Closing, wishes: Wishes) -> Ticket:
         """Tell that the open signal is closed, to those to whom it was told. Raises Problem 422 where none is open."""
-        async with self._changing(token, closing.strategy, closing.pair, closing.timeframe) as (stream, known):
+        async with self._changing(token, closing.strategy, closing.pair, closing.timeframe) as position:
+            known = position.known
             told = known.get("closed")
             if told is not None and told["key"] == closing.key:
                 before = wishes._replace(user_tier=UserTier(told["tier"]), context=told["context"])
@@ -75,24 +88,60 @@ class HookMemory:
                 },
             }
             (ticket,) = await self._door.commit(
-                stream_state(stream, closed.timestamp, remembered), (closed,), wishes, "closed"
+                position.state(closed.timestamp, remembered), (closed,), wishes, "closed"
             )
             return ticket
 
     @asynccontextmanager
     async def _changing(
         self, token: Token, strategy: str, pair: Instrument, timeframe: str
-    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """A stream's name, and what is known of it. The strategy's name is whole: ids are alike for names that are."""
-        stream = f"hook/{token.name}/{pair.symbol}/{timeframe}/{strategy}"
-        async with self._streams.changing(stream) as known:
-            yield stream, known or await self._before_names_were_whole(token, strategy, pair, timeframe)
+    ) -> AsyncIterator["_Position"]:
+        """What is known of a position. The strategy's name is whole: ids are alike for names that are."""
+        name = f"{pair.symbol}/{timeframe}/{strategy}"
+        stream = stream_of(token.name, name)
+        async with self._streams.changing(stream) as state:
+            known = state.get(name)
+            if known is None:
+                known = await self._of_earlier_versions(token, strategy, pair, timeframe)
+            yield _Position(stream, name, known, {each: kept for each, kept in state.items() if each != name})
+
+    async def _of_earlier_versions(
+        self, token: Token, strategy: str, pair: Instrument, timeframe: str
+    ) -> dict[str, Any]:
+        """What was kept while each position had a state of its own."""
+        known = await self._streams.known(f"hook/{token.name}/{pair}/{timeframe}/{strategy}")
+        return known or await self._before_names_were_whole(token, strategy, pair, timeframe)
 
     async def _before_names_were_whole(self, token: Token, strategy: str, pair: str, timeframe: str) -> dict[str, Any]:
         """What was kept while names with one slug had one memory, less what another strategy opened."""
         known = await self._streams.known(f"hook/{token.name}/{strategy_slug(strategy)}/{pair}/{timeframe}")
         opened = _open(known)
         return known if opened is None or opened.strategy_name == strategy else known | {"open": None}
+
+
+def stream_of(token: str, position: str) -> str:
+    """The name of the state that keeps a position of a token."""
+    number = int.from_bytes(hashlib.blake2s(position.encode(), digest_size=2).digest()) % _STATES
+    return f"hooks/{token}/{number}"
+
+
+class _Position(NamedTuple):
+    """What is known of one position, and the others that its state keeps."""
+
+    stream: str
+    name: str
+    known: dict[str, Any]
+    others: dict[str, Any]
+
+    def state(self, watermark: datetime, known: dict[str, Any]) -> StreamState:
+        """The state with `known` as the newest position, without the oldest that it has no room for."""
+        kept, size = {self.name: known}, len(msgspec.json.encode(known))
+        for name, other in reversed(self.others.items()):
+            size += len(msgspec.json.encode(other))
+            if size > _LARGEST_STATE or len(kept) == _POSITIONS_A_STATE:
+                break
+            kept[name] = other
+        return stream_state(self.stream, watermark, dict(reversed(kept.items())))
 
 
 def _open(known: Mapping[str, Any]) -> Signal | None:

@@ -19,6 +19,7 @@ from signalpost.web.closing import Closing
 from signalpost.web.door import Door, Wishes
 from signalpost.web.first_times import first_time
 from signalpost.web.hook_memory import HookMemory
+from signalpost.web.host_names import foreign_name, is_local_name
 from signalpost.web.kinds import KIND_BY_PATH, Kind
 from signalpost.web.patience import SAFE, UNSAFE, Patience
 from signalpost.web.problem import Problem
@@ -34,11 +35,12 @@ Answering = Callable[[web.BaseRequest], Awaitable[web.Response]]
 class Pages:
     """Every page, and what it asks of the door."""
 
-    def __init__(self, door: Door, gate: Gate, patience: Patience, read_within: float) -> None:
+    def __init__(self, door: Door, gate: Gate, patience: Patience, read_within: float, host: str) -> None:
         self._door = door
         self._gate = gate
         self._patience = patience
         self._read_within = read_within
+        self._host = host
         self._streams = Streams(door)
         self._memory = HookMemory(door, self._streams)
 
@@ -68,7 +70,11 @@ class Pages:
                 return ("POST",), lambda request: self._hook(request, token, Scope.FREQTRADE, self._freqtrade)
         return (), None
 
-    async def _health(self, _: web.BaseRequest) -> web.Response:
+    async def _health(self, request: web.BaseRequest) -> web.Response:
+        if not is_local_name(request.headers.get("Host"), self._host):
+            if (token := bearer(request)) is None:
+                raise foreign_name(request.headers["Host"])
+            self._admitted(request, token, Scope.API)  # whoever has one may use any name, such as that of a proxy
         return of_health(*self._door.health())
 
     async def _ticket(self, request: web.BaseRequest, id: str) -> web.Response:

@@ -50,7 +50,7 @@ class HttpServer:
         self._most_at_once = most_at_once
         self._at_once = 0
         self._patience = Patience(answer_within)
-        self._pages = Pages(door, gate, self._patience, read_within)
+        self._pages = Pages(door, gate, self._patience, read_within, host)
         self._runner: web.ServerRunner | None = None
 
     @property

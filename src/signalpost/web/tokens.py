@@ -16,6 +16,7 @@ from datetime import datetime
 from hmac import compare_digest
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Event
 
 import msgspec
 
@@ -28,6 +29,9 @@ from signalpost.secret import Secret
 
 TOKENS_FILE = "tokens.json"
 _VERSION = 1
+_LOCKED_WITHIN = 2.0
+"""Seconds to wait for another process that changes the tokens, which takes milliseconds."""
+_LOCK_PAUSE = 0.05
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -114,7 +118,7 @@ class TokensFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
-                fcntl.flock(folder, fcntl.LOCK_EX)
+                _lock(folder, self.path)
                 before = self.read()
                 tokens = list(before)
                 yield tokens
@@ -136,6 +140,22 @@ class TokensFile:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
+
+
+def _lock(folder: int, file: Path) -> None:
+    """Take the lock that keeps others from changing `file`, which may be held by any program, and for ever."""
+    for _ in range(round(_LOCKED_WITHIN / _LOCK_PAUSE)):
+        try:
+            return fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            Event().wait(_LOCK_PAUSE)
+    raise InvalidConfiguration(
+        f"{file.parent} is locked by another program, so {file.name} cannot be changed: find it with "
+        f"`fuser {file.parent}` and end it, then try again",
+        code="locked",
+        value=str(file.parent),
+        limit=f"{_LOCKED_WITHIN:g} s",
+    )
 
 
 def found(presented: str, tokens: tuple[Token, ...]) -> Token | None:

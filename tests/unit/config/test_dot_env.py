@@ -67,11 +67,11 @@ def test_a_variable_that_stands_twice_is_told_and_the_last_holds() -> None:
 def test_a_file_that_cannot_be_read_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Root reads what nobody may: the refusal is the system's, and only its coming is ours to make."""
 
-    def refuse(self: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(self: Path, mode: str) -> object:
+        raise PermissionError(13, "Permission denied", str(self), mode)
 
     Path(".env").write_text("SIGNALPOST_WORKERS=4", encoding="utf-8")
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InvalidConfiguration) as fault:
         Config.from_environment()
     assert str(fault.value) == (

@@ -61,7 +61,7 @@ def test_a_secret_file_that_holds_no_webhook_is_a_fault(text: str | bytes, told:
     ("path", "told"),
     [
         ("none", "none cannot be read (No such file or directory)"),
-        (".", ". cannot be read (Is a directory)"),
+        (".", ". cannot be read (it is not a file)"),
         ("~nobody-of-that-name/x", "there is no such person's home: give the path in full"),
         (url(), "it is a URL, and should be the path of a file that holds it"),
         (TOKEN, "the file that it names cannot be read (No such file or directory)"),

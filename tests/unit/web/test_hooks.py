@@ -10,7 +10,7 @@ import pytest
 
 from signalpost import clock
 from signalpost.testing.manual_clock import ManualClock
-from signalpost.web.hook_memory import _SIGNALS_SEEN
+from signalpost.web.hook_memory import _SIGNALS_SEEN, stream_of
 from tests.unit.web.conftest import Front
 from tests.unit.web.test_freqtrade import ENTRY, EXIT
 
@@ -111,9 +111,10 @@ async def test_what_was_open_while_names_were_told_apart_by_letters_and_digits_i
     one, other = {"strategy": "Trend 1"}, {"strategy": "Trend-1"}
 
     async def as_it_was() -> None:
-        state = await front.service.load_state("hook/free/EUR_USD/H4/Trend 1")
+        state = await front.service.load_state(stream_of("free", "EUR_USD/H4/Trend 1"))
         assert state is not None
-        await front.service.commit(state._replace(stream="hook/premium/trend-1/EUR_USD/H4"), ())
+        before = json.dumps(json.loads(state.state)["EUR_USD/H4/Trend 1"]).encode()
+        await front.service.commit(state._replace(stream="hook/premium/trend-1/EUR_USD/H4", state=before), ())
 
     await alert(front, **one)
     await as_it_was()
@@ -162,10 +163,9 @@ async def test_the_same_at_once_is_told_once(front: Front) -> None:
 async def test_what_is_remembered_of_a_hook_is_bounded_and_survives_a_restart(front: Front) -> None:
     for number in range(_SIGNALS_SEEN + 5):
         assert await alert(front, time=f"2099-01-{number + 1:02}T00:00:00Z") == (202, "accepted")
-    stream = "hook/free/EUR_USD/H4/TradingView"
-    state = await front.service.load_state(stream)
+    state = await front.service.load_state(stream_of("free", "EUR_USD/H4/TradingView"))
     assert state is not None
-    assert len(json.loads(state.state)["seen"]) == _SIGNALS_SEEN + 1
+    assert len(json.loads(state.state)["EUR_USD/H4/TradingView"]["seen"]) == _SIGNALS_SEEN + 1
     await front.service.stop()
     await front.service.start()
     assert await alert(front, **CLOSE) == (202, "accepted")

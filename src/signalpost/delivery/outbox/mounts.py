@@ -16,9 +16,11 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 def warn_of_network(path: Path, mounts: Path = MOUNTS) -> None:
     """Warn through the logger `signalpost` where `path` lies on a network's file system."""
-    if not mounts.exists():
+    try:
+        listed = mounts.read_bytes().decode(errors="surrogateescape")
+        kind = file_system(path.resolve(), listed)
+    except OSError:  # this is only a warning: it must never stop a start
         return
-    kind = file_system(path.resolve(), mounts.read_text(encoding="utf-8", errors="surrogateescape"))
     if kind in NETWORK:
         _log.warning(
             "%s lies on a network file system (%s), where SQLite's locks and syncs may not hold: use a local disk",
@@ -30,8 +32,12 @@ def warn_of_network(path: Path, mounts: Path = MOUNTS) -> None:
 def file_system(path: Path, mounts: str) -> str:
     """The kind of the file system that holds `path`, by the lines of /proc/mounts; empty where none does."""
     deepest, kind = -1, ""
-    for line in mounts.splitlines():
-        _, point, found, *_ = line.split(" ")
+    # Linux writes spaces, tabs, line feeds and backslashes of a mount point in octal, and everything else as it is.
+    # So only "\n" ends a line: `splitlines` would also split at the other control characters.
+    for line in mounts.split("\n"):
+        _, point, found, *_ = (*line.split(" "), "", "", "")
+        if not point:
+            continue
         folder = Path(_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), point))
         if path.is_relative_to(folder) and len(folder.parts) >= deepest:
             deepest, kind = len(folder.parts), found

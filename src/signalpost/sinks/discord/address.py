@@ -15,6 +15,11 @@ _HOSTS = frozenset(
     f"{prefix}{host}" for prefix in ("", "ptb.", "canary.") for host in ("discord.com", "discordapp.com")
 )
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_LOOPBACK_PLACE = re.compile(
+    r"([\w.~%!$&'()*+,;=:-]*@)?(127\.0\.0\.1|localhost|\[::1\])(:(?P<port>\d{1,5}))?", re.ASCII | re.IGNORECASE
+)
+"""User, host and port in the one form that all parsers of URLs read alike; a backslash or a second @ they do not."""
+_PATH_AND_QUERY = re.compile(r"(?:[\w.~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 _WEBHOOK_TOKEN = re.compile(r"/webhooks/[^/]+/([^/]+)")
 _LONG_PART = re.compile(r"[^/?&=]{16,}")
 """Longer than the name of any usual destination, which must stay readable, and no longer than 64 bits in hex."""
@@ -52,6 +57,7 @@ class WebhookAddress(NamedTuple):
             raise _refusal("it is no text")
         parts = _split(url if isinstance(url, Secret) else Secret(url))
         if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+            _check_loopback(parts)
             return cls(*_loopback(parts))
         if parts.hostname not in _HOSTS:
             raise _refusal("its host is not Discord's: only https://discord.com and http on this machine are sent to")
@@ -73,6 +79,16 @@ def _split(url: Secret) -> SplitResult:
     if parts is None or not parts.hostname:  # raised out here, so that no error that quotes the URL is its context
         raise _refusal("it is no URL")
     return parts
+
+
+def _check_loopback(parts: SplitResult) -> None:
+    place = _LOOPBACK_PLACE.fullmatch(parts.netloc)
+    if not place:
+        raise _refusal("its host, port or user has characters that no URL has: write it as http://127.0.0.1:PORT/PATH")
+    if place["port"] and not 0 < int(place["port"]) < 65536:
+        raise _refusal("its port is not between 1 and 65535")
+    if not all(_PATH_AND_QUERY.fullmatch(part) for part in (parts.path, parts.query)):
+        raise _refusal("its path has characters that no URL has, such as a backslash: write / or percent-encode them")
 
 
 def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret, ...]]:

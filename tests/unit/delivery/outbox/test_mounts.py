@@ -63,3 +63,19 @@ def test_a_local_disk_and_a_system_that_lists_no_mounts_are_not(
 @pytest.mark.skipif(not MOUNTS.exists(), reason="this system lists no mounts")
 def test_this_systems_own_mounts_can_be_read() -> None:
     assert file_system(Path("/"), MOUNTS.read_text()) != ""
+
+
+@pytest.mark.line("6.4.4")
+@pytest.mark.parametrize("odd", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_a_mount_point_with_a_control_character_is_read_like_any_other(odd: str) -> None:
+    lines = f"/dev/vda / ext4 rw 0 0\nsrv:/a /mnt/a{odd}b nfs rw 0 0\n"
+    place = Path(f"/mnt/a{odd}b/outbox.db")
+    try:
+        found = file_system(place, lines), file_system(Path("/data/outbox.db"), lines)
+    except ValueError as fault:
+        pytest.fail(f"it stops: {fault}")
+    assert found == ("nfs", "ext4")
+
+
+def test_a_line_that_lists_no_mount_is_passed_over() -> None:
+    assert file_system(Path("/data"), "/dev/vda / ext4 rw 0 0\nnonsense\n\n") == "ext4"

@@ -1,6 +1,8 @@
 import traceback
+from urllib.parse import urlsplit
 
 import pytest
+import yarl
 
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.errors import InvalidConfiguration
@@ -183,3 +185,43 @@ def test_words_and_ids_of_an_address_on_this_machine_stay_readable(url: str, wor
     address = WebhookAddress.parse(url)
     assert redacted(f"nothing goes to {word}") == f"nothing goes to {word}"
     assert address
+
+
+ODD = [
+    r"http://127.0.0.1:8751/api\webhooks/a/b",
+    r"http://127.0.0.1:8751/a?b=\c",
+    r"http://evil.example\@127.0.0.1/a",
+    "http://evil.example@x@127.0.0.1/a",
+    "http://127.0.0.1:0/a",
+    "http://127.0.0.1:99999/a",
+    "http://127.0.0.1:/a",
+    "http://127.0.0.1:8751/a|b",
+    "http://127.0.0.1:8751/a<b>",
+    "http://127.0.0.1:8751/%zz",
+    "http://[::1]x:8751/a",
+    "http://127.0.0.1:8751/a?b=%",
+]
+
+
+@pytest.mark.line("6.4.4")
+@pytest.mark.parametrize("url", ODD)
+def test_a_url_of_this_machine_that_parsers_read_differently_is_refused(url: str) -> None:
+    """It would be accepted here, and then fail at each sending or go elsewhere."""
+    with pytest.raises(InvalidConfiguration):
+        WebhookAddress.parse(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:pa%20ss@localhost:8751/api/webhooks/a/b?thread_id=1",
+        "http://[::1]:8751/",
+        "http://LOCALHOST/a;b,c(d)",
+        "http://127.0.0.1",
+    ],
+)
+def test_a_url_of_this_machine_that_all_read_alike_is_accepted(url: str) -> None:
+    """By what sends as well: it must find the same host and port."""
+    address = WebhookAddress.parse(url)
+    parts, sent = urlsplit(url), yarl.URL(address.post_url.reveal(), encoded=True)
+    assert (sent.host, sent.port) == (parts.hostname, parts.port or 80)

@@ -50,7 +50,7 @@ async def test_every_status_over_the_wire_means_what_the_table_says(body: str) -
             found = await outcome(sink)
             kind, code, is_gone = expected(status, body)
             assert type(found) is kind, (status, found)
-            assert (getattr(found, "code", None), getattr(found, "is_gone", False)) == (code, is_gone), status
+            assert (getattr(found, "api_code", None), getattr(found, "is_gone", False)) == (code, is_gone), status
         assert len(server.requests) == len(statuses), "each was sent once, and no redirect was followed"
 
 

@@ -1,0 +1,55 @@
+"""Health is not told to a page of another site whose name leads to this machine."""
+
+import pytest
+
+from tests.unit.web.conftest import Front
+
+FOREIGN = (
+    "evil.example",
+    "evil.example:8750",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "evil.example.",
+    "@",
+)
+
+
+@pytest.mark.line("6.4.4")
+@pytest.mark.parametrize("host", FOREIGN)
+async def test_health_is_refused_to_the_name_of_another_site(front: Front, host: str) -> None:
+    assert (await front.ask("GET", "/health", headers={"Host": host})).status == 421
+
+
+OWN = (
+    "localhost",
+    "LOCALHOST:8750",
+    "127.0.0.1",
+    "[::1]:8750",
+    "192.168.0.7:1",
+    "signalpost:8750",
+    "a.localhost",
+    "a.",
+)
+
+
+@pytest.mark.parametrize("host", OWN)
+async def test_health_is_told_to_whoever_names_this_machine(front: Front, host: str) -> None:
+    assert (await front.ask("GET", "/health", headers={"Host": host})).status == 200
+
+
+async def test_a_token_opens_health_under_any_name(front: Front) -> None:
+    other = {"headers": {"Host": "signals.example"}}
+    assert (await front.ask("GET", "/health", "reader", **other)).status == 200
+    assert (
+        await front.ask("GET", "/health", headers={"Host": "x.example", "Authorization": "Bearer no"})
+    ).status == 401
+
+
+async def test_the_name_that_the_service_listens_on_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from signalpost.web import host_names
+
+    monkeypatch.setattr("socket.gethostname", lambda: "Box.lan")
+    assert host_names.is_local_name("bot.example:8750", "bot.example")
+    assert host_names.is_local_name("box.lan", "127.0.0.1")
+    assert host_names.is_local_name(None, "127.0.0.1")
+    assert not host_names.is_local_name("bot.example", "127.0.0.1")

@@ -9,7 +9,7 @@ from signalpost.owner.deadline import Deadline
 from signalpost.owner.loop_thread import LoopThread
 from signalpost.owner.order import Order
 from signalpost.owner.owner import MARGIN, Owner
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.failures import log_failure
 
 MOST_WAITING = 10_000
 
@@ -84,7 +84,7 @@ async def _send(sender: DirectSender, order: Order, refused: Ticket) -> None:
     try:
         ticket = await sender.send(order, refused)
     except Exception as fault:  # noqa: BLE001  # whatever broke: a caller elsewhere must get a ticket
-        logger.error("sending directly failed with %s", type(fault).__name__)
+        log_failure("sending directly failed", fault, with_text=False)
         ticket = refused._replace(reason=f"{refused.reason}; and sending directly failed with {type(fault).__name__}")
     finally:
         order.end(ticket)

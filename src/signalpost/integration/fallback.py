@@ -17,6 +17,7 @@ from signalpost.owner.future import AwaitableFuture
 from signalpost.owner.loop_thread import THREADS, OwnThreads, new_loop
 from signalpost.owner.order import Order
 from signalpost.owner.start_once import StartOnce
+from signalpost.secret import described
 from signalpost.telemetry.log import logger
 
 MOST_WAITING = 10_000
@@ -106,15 +107,15 @@ class Fallback:
             if inspect.isawaitable(answer):
                 answer = runner.run(_awaited(answer))
         except BaseException as fault:  # noqa: BLE001  # even SystemExit must not end this thread
-            self._failed(type(fault).__name__)
+            self._failed(described(fault, with_text=False))
             return
         if answer is False:
-            self._failed("the answer False")
+            self._failed("it returned False")
 
     def _failed(self, how: str) -> None:
-        """Count it and tell it, without the text of the fault, which may hold a secret."""
+        """Count it and log it."""
         self.failed += 1
-        logger.error("the fallback failed with %s: a notification was shown nowhere", how)
+        logger.error("the fallback failed, and a notification was shown nowhere: %s", how)
 
 
 def _staleness(order: Order) -> str | None:

@@ -18,7 +18,7 @@ from signalpost.integration.integration import NotificationIntegration
 from signalpost.owner.ending import of_this_process
 from signalpost.owner.loop_thread import THREADS
 from signalpost.secret import redacted
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.failures import log_failure
 
 REPEATS_WITHIN = timedelta(seconds=60)
 _MOST_GROUPS = 1_000
@@ -141,7 +141,7 @@ def _breaking_nobody() -> Iterator[None]:
     try:
         yield
     except Exception as fault:  # noqa: BLE001
-        logger.error("a log record could not be told, because of %s", type(fault).__name__)
+        log_failure("a log record could not be sent as an alert", fault, with_text=False)
 
 
 def _is_left_out(record: logging.LogRecord) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import is_from_keyboard
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.failures import log_failure
 
 Result = TypeVar("Result")
 
@@ -109,7 +109,7 @@ def _called(callback: Callable[[Future[Result]], object], future: Future[Result]
     except BaseException as fault:  # the thread that calls it is not its own
         if is_from_keyboard(fault):
             raise
-        logger.error("the callback of a ticket failed with %s", type(fault).__name__)
+        log_failure("the callback of a ticket failed", fault, with_text=False)
 
 
 async def _awaited(future: Future[Result]) -> Result:

@@ -10,7 +10,7 @@ from collections import deque
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.owner.order import Order
 from signalpost.service import AsyncNotificationService
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.failures import log_failure
 
 MOST_WAITING = 10_000
 """Orders that may wait for their ticket; one more for each thread that hands over at the very same moment."""
@@ -95,7 +95,7 @@ class HandOver:
                 order.payload, order.priority, order.user_tier, order.context, hold=order.holds
             )
         except Exception as fault:  # noqa: BLE001  # whatever broke: a caller elsewhere must get a ticket
-            logger.error("taking a notification in failed with %s", type(fault).__name__)
+            log_failure("a notification could not be accepted", fault, with_text=False)
             ticket = Ticket(Outcome.REFUSED, "", f"taking it in failed with {type(fault).__name__}", Refusal.STORE)
         finally:
             order.settle(ticket)

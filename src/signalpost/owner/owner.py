@@ -13,7 +13,9 @@ from signalpost.owner.deadline import Deadline
 from signalpost.owner.handover import HandOver
 from signalpost.owner.loop_thread import LoopThread
 from signalpost.owner.order import Order
+from signalpost.secret import described
 from signalpost.service import AsyncNotificationService
+from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log import logger
 
 MARGIN = 1.0
@@ -106,7 +108,7 @@ class Owner:
         except (NotInTime, CancelledError):
             return self._open
         except Exception as fault:  # noqa: BLE001  # whatever broke, what is accepted is in the store
-            logger.error("closing the service failed with %s", type(fault).__name__)
+            log_failure("closing the service failed", fault)
             return self._open
 
     @property
@@ -123,14 +125,15 @@ class Owner:
         try:
             await self.service.stop(0)
         except Exception as fault:  # noqa: BLE001  # whatever broke, what is accepted is in the store
-            logger.error("closing the service failed with %s", type(fault).__name__)
+            log_failure("closing the service failed", fault)
 
     async def _start(self) -> None:
         try:
             await self.service.start()
         except BaseException as fault:
-            why = str(fault) if isinstance(fault, SignalpostError) else type(fault).__name__
-            logger.error("the service could not be started: %s", why)
+            is_ours = isinstance(fault, SignalpostError)
+            why = str(fault) if is_ours else type(fault).__name__
+            logger.error("the service could not be started: %s", why if is_ours else described(fault))
             self._handover.close(f"the service could not be started: {why}")
             self._thread.end(0)
             raise

@@ -37,6 +37,7 @@ from signalpost.service.health import Role
 from signalpost.service.opening import Opening
 from signalpost.service.own_alerts import OwnAlerts
 from signalpost.service.own_puts import OwnPuts
+from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log import logger
 from signalpost.telemetry.metrics import Metrics
 
@@ -265,7 +266,7 @@ class Running:
             except StoreClosed:
                 return
             except Exception as fault:  # noqa: BLE001  # whatever it is: no one else would tell of it, or try again
-                self._cannot_take_over(str(fault) if isinstance(fault, SignalpostError) else type(fault).__name__)
+                self._cannot_take_over(fault)
                 await asyncio.sleep(_TRY_AGAIN_AFTER)
 
     async def _look_for_owner(self) -> None:
@@ -283,10 +284,14 @@ class Running:
         self.trouble = None
         self._emit(TookOver(tuple(each.name for each in self._config.destinations)))
 
-    def _cannot_take_over(self, why: str) -> None:
-        trouble = f"this process cannot take over: {why}"
+    def _cannot_take_over(self, fault: Exception) -> None:
+        is_ours = isinstance(fault, SignalpostError)
+        trouble = f"this process cannot take over: {fault if is_ours else type(fault).__name__}"
         if trouble != self.trouble:
-            logger.error("%s", trouble)
+            if is_ours:
+                logger.error("%s", trouble)
+            else:
+                log_failure("this process cannot take over", fault)
         self.trouble = trouble
 
     async def _follow(self) -> None:

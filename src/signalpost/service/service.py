@@ -21,6 +21,7 @@ from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable, is_from_keyboard
 from signalpost.service.health import Health, HealthStatus, Role, Trouble
+from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log import log, logger
 from signalpost.telemetry.metrics import Metrics
 
@@ -295,4 +296,4 @@ class AsyncNotificationService:
             except BaseException as fault:  # a listener's fault is not the delivery's, nor is its exit
                 if is_from_keyboard(fault):
                     raise
-                logger.error("a listener failed at %s with %s", type(event).__name__, type(fault).__name__)
+                log_failure(f"a listener failed on {type(event).__name__}", fault, with_text=False)

@@ -6,13 +6,13 @@ parts of it; the path of a hook holds a token. It also keeps what it could not r
 
 import asyncio
 from http import HTTPStatus
-from traceback import format_tb
 from typing import Any
 
 from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
+from signalpost.secret import described
 from signalpost.telemetry.log import logger
 from signalpost.web.answers import of_problem
 from signalpost.web.problem import CONTENT_TYPE, Problem
@@ -102,8 +102,7 @@ class _Connection(RequestHandler):
     ) -> web.StreamResponse:
         """An answer without what caused it."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            where = "".join(format_tb(exc.__traceback__)) if exc is not None else ""
-            logger.error("a request met a fault of ours: %s\n%s", type(exc).__name__, where)  # not its text
+            _log_without_text("a request failed", exc)
             problem = Problem(HTTPStatus(status), "this is a fault of signalpost: its log names it")
         else:
             problem = Problem(HTTPStatus(status), "this is no HTTP that can be read")
@@ -112,8 +111,8 @@ class _Connection(RequestHandler):
         return answer
 
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ARG002  # aiohttp's signature
-        """Only that there was one: its text could hold what was sent."""
-        logger.error("a connection met a fault of ours")
+        """Log which exception it was and where."""
+        _log_without_text("a connection failed", kw.get("exc_info"))
 
     def _let_go(self) -> None:
         """Keep nothing of what cannot be a request, and see whether the last one was read.
@@ -142,3 +141,9 @@ class _Connection(RequestHandler):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _log_without_text(what: str, fault: object) -> None:
+    """Log a fault of ours by its kind and its frames: its text could hold what was sent, such as a token."""
+    where = described(fault, with_text=False) if isinstance(fault, BaseException) else "no exception was reported"
+    logger.error("%s: %s", what, where)

@@ -1,12 +1,13 @@
 """How long an answer may take, whatever is down: what writes goes on by itself, and its caller is told to ask again."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from signalpost.errors import StoreClosed, StoreFailed
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.failures import log_failure
 from signalpost.web.problem import Problem
 
 ANSWER_WITHIN = 2.0
@@ -53,7 +54,7 @@ class Patience:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._under_way.discard(task)
         if not task.cancelled() and (fault := task.exception()) is not None and not isinstance(fault, Problem):
-            logger.warning("a request could not be carried out: %s", type(fault).__name__)
+            log_failure("a request failed", fault, level=logging.WARNING, with_text=False)
 
 
 def _unavailable(detail: str) -> Problem:

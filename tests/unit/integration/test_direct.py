@@ -216,7 +216,7 @@ def test_what_breaks_is_refused_and_logged_without_its_text(
     integration = NotificationIntegration(config_for())
     ticket = integration.send_signal_to_discord(signal()).result(10)
     assert (ticket.reason or "").endswith("; and sending directly failed with LookupError")
-    assert "sending directly failed with LookupError" in caplog.text
+    assert "sending directly failed: LookupError [" in caplog.text
     assert "webhooks" not in caplog.text
     integration.stop()
 

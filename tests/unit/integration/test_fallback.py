@@ -229,7 +229,7 @@ def says_no(_: object) -> bool:
 
 @pytest.mark.parametrize(
     ("sender", "told"),
-    [(fails, "LookupError"), (exits, "SystemExit"), (fails_later, "LookupError"), (says_no, "the answer False")],
+    [(fails, "LookupError"), (exits, "SystemExit"), (fails_later, "LookupError"), (says_no, "it returned False")],
 )
 def test_a_fallback_that_fails_is_counted_and_logged_without_its_text_and_the_next_one_is_called(
     sender: Callable[..., Any], told: str, caplog: pytest.LogCaptureFixture
@@ -241,7 +241,7 @@ def test_a_fallback_that_fails_is_counted_and_logged_without_its_text_and_the_ne
     metrics = integration.get_metrics()
     assert (metrics["fallback_called"], metrics["fallback_failed"]) == (2, 2)
     errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
-    assert errors == [f"the fallback failed with {told}: a notification was shown nowhere"] * 2
+    assert [error.partition(": ")[2].partition(" [")[0] for error in errors] == [told] * 2
     assert "webhooks" not in caplog.text
     integration.stop()
 

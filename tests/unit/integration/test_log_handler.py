@@ -229,7 +229,7 @@ def test_a_record_of_python_without_anything_breaks_nobody(told: Told, caplog: p
     handler.handle(logging.makeLogRecord({"name": []}))
     told.integration.flush()
     told.integration.stop()
-    assert "a log record could not be told, because of TypeError" in caplog.text
+    assert "a log record could not be sent as an alert: TypeError" in caplog.text
 
 
 def test_repeats_that_cannot_be_told_break_neither_a_flush_nor_a_stop_and_are_given_up_once(
@@ -242,9 +242,9 @@ def test_repeats_that_cannot_be_told_break_neither_a_flush_nor_a_stop_and_are_gi
     logger.error("broken")
     monkeypatch.setattr(told.integration, "send_alert", refuse)
     logger.handlers[0].flush()
-    assert caplog.text.count("a log record could not be told, because of LookupError") == 1
+    assert caplog.text.count("a log record could not be sent as an alert: LookupError") == 1
     told.integration.stop()
-    assert caplog.text.count("a log record could not be told") == 1
+    assert caplog.text.count("a log record could not be sent") == 1
 
 
 def test_a_loggers_name_of_any_kind_becomes_the_type(told: Told) -> None:
@@ -277,5 +277,5 @@ def test_what_cannot_be_told_is_logged_by_its_kind_and_nothing_is_raised(
 
     monkeypatch.setattr(told.integration, "send_alert", refuse)
     logger.error("broken")
-    assert "a log record could not be told, because of LookupError" in caplog.text
+    assert "a log record could not be sent as an alert: LookupError" in caplog.text
     assert "webhooks" not in caplog.text

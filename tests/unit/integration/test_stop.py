@@ -164,8 +164,8 @@ def test_a_listener_or_a_callback_that_exits_ends_nothing_but_itself(
     assert integration.flush() == 0
     assert integration.is_healthy()
     integration.stop()
-    assert f"a listener failed at Taken with {kind.__name__}" in caplog.text
-    assert f"the callback of a ticket failed with {kind.__name__}" in caplog.text
+    assert f"a listener failed on Taken: {kind.__name__}" in caplog.text
+    assert f"the callback of a ticket failed: {kind.__name__}" in caplog.text
 
 
 async def test_ctrl_c_in_a_listener_or_a_callback_is_not_theirs(config_for: ConfigFor) -> None:

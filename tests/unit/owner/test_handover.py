@@ -113,7 +113,7 @@ def test_a_service_that_breaks_is_logged_without_its_text_and_the_ticket_is_refu
     owner.put(hanging)
     ticket = broken.future.result(10)
     assert (ticket.cause, ticket.reason) == (Refusal.STORE, "taking it in failed with LookupError")
-    assert "taking a notification in failed with LookupError" in caplog.text
+    assert "a notification could not be accepted: LookupError [" in caplog.text
     assert "webhooks" not in caplog.text
     assert owner.flush(0.05) == 1, "what has no ticket is open"
     owner.stop(0.1)

@@ -72,4 +72,4 @@ def test_a_store_that_cannot_say_what_is_open_raises_nothing_into_who_flushes_or
     owner.put(Order.checked(Alert, Alert(alert_type="feed", severity="high", title="t"), None, None, None))
     assert owner.flush(5) in {0, 1}
     assert owner.stop(5) in {0, 1}
-    assert "closing the service failed with StoreFailed" in caplog.text
+    assert "closing the service failed: StoreFailed" in caplog.text

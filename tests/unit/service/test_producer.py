@@ -301,7 +301,7 @@ async def test_what_breaks_a_takeover_is_told_and_leaves_the_folder_to_others(
             while failed["start"] < 3:
                 await asyncio.sleep(0)
             assert producer.health() == (HealthStatus.DEGRADED, ("this process cannot take over: OSError",))
-            assert caplog.messages.count("this process cannot take over: OSError") == 1
+            assert caplog.text.count("this process cannot take over: OSError") == 1
         async with AsyncNotificationService(config_for()) as other:
             assert other.role is Role.OWNER, "the lock was let go"
             while not producer.is_healthy():

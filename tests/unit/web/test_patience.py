@@ -140,7 +140,7 @@ async def test_what_fails_after_its_caller_has_gone_is_logged_by_its_kind_alone(
         await patience.wait(work())
     failing.set()
     await patience.end(5)
-    assert "a request could not be carried out: StoreFailed" in caplog.text
+    assert "a request failed: StoreFailed [" in caplog.text
     assert "what the store says" not in caplog.text
 
 

@@ -1,7 +1,6 @@
 """One try: the sink is called under a deadline, and whatever it does becomes something that is known."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -12,6 +11,8 @@ from signalpost.domain.delivery import Attempt
 from signalpost.errors import Evidence
 from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.port import Answer, Item, Sink
+from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log import logger
 
 PROBE_PATIENCE = 3.0
 """Seconds after which a first probe counts as unanswered, and a send that was cut off as a failure of the far end."""
@@ -19,7 +20,6 @@ LONGEST_PATIENCE = 15.0
 """Seconds after which any probe does: as long as a message may take, so that who is slow is not taken for down."""
 
 _EVIDENCE = (Rejected, Throttled, Unavailable, Unconfirmed)
-_log = logging.getLogger("signalpost")
 
 
 class Tried(NamedTuple):
@@ -105,8 +105,10 @@ def is_alive(answer: Answer | Evidence) -> bool:
 
 
 def _broken(destination: str, fault: object) -> Unconfirmed:
-    """What is known where a sink broke its promise. Of the fault only its kind is told: its text may hold a secret."""
+    """What is known after a sink raised or returned something it must not: its message may have been shown."""
     kind = type(fault).__name__
-    verb = "raised" if isinstance(fault, BaseException) else "returned"
-    _log.error("the sink of %s %s %s, which no sink may: what it sent may have been shown", destination, verb, kind)
-    return Unconfirmed(f"the sink {verb} {kind}")
+    if isinstance(fault, BaseException):
+        log_failure(f"the sink of {destination} failed, and its message may have been shown", fault, with_text=False)
+        return Unconfirmed(f"the sink raised {kind}")
+    logger.error("the sink of %s returned %s instead of a receipt: its message may be shown", destination, kind)
+    return Unconfirmed(f"the sink returned {kind}")

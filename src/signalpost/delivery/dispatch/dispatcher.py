@@ -1,7 +1,6 @@
 """All lanes together: started, woken, drained and stopped; and the clock's own work, which is to expire what waits."""
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -32,6 +31,7 @@ from signalpost.domain.events import DestinationEnabled, Event, HostBanned, List
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
+from signalpost.telemetry.failures import log_failure
 
 MOST_OPEN_SHOWN = 1000
 """How many open deliveries `drain` and `stop` return at most."""
@@ -45,8 +45,6 @@ _MOST_KNOWN = 1000
 _LOOK_AT_CLOCK_EVERY = 10.0
 _GRACE = 2.0
 """Seconds that senders have, after a stop cut them off, to settle."""
-
-_log = logging.getLogger("signalpost")
 
 
 class LaneSettings(NamedTuple):
@@ -235,7 +233,7 @@ class Dispatcher:
         try:
             self._listener(event)
         except Exception as fault:  # noqa: BLE001  # who listens must not decide what is delivered
-            _log.error("a listener failed on %s with %s", type(event).__name__, type(fault).__name__)
+            log_failure(f"a listener failed on {type(event).__name__}", fault, with_text=False)
 
     async def _settle_lapsed(self) -> Counter[str]:
         """Decide on what is leased by nobody, and count it by destination."""

@@ -9,7 +9,6 @@ docs/why/0011-wait-first-lease-last.md.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import inf
@@ -33,8 +32,7 @@ from signalpost.domain.events import Listener, SendBegan, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
-
-_log = logging.getLogger("signalpost")
+from signalpost.telemetry.failures import log_failure
 
 
 class Tools(NamedTuple):
@@ -161,7 +159,7 @@ class Lane:
                 return
             except Exception as fault:  # noqa: BLE001  # a lane outlives whatever happens to one message
                 if not isinstance(fault, StoreFailed):
-                    _log.error("a sender of %s met %s: it goes on", self.destination, type(fault).__name__)
+                    log_failure(f"a sender of {self.destination} failed and goes on", fault)
                 await self._pause(sender)
             else:
                 self._store_failures = 0

@@ -1,0 +1,70 @@
+"""What is logged of an exception that nobody expected: kind, text, frames and causes; no secret and no variable."""
+
+import logging
+
+import pytest
+
+from signalpost.secret import Secret, described
+from signalpost.telemetry.failures import log_failure
+
+
+def _innermost(text: str) -> None:
+    not_logged = "a value of a variable"
+    if not_logged:
+        raise LookupError(text)
+
+
+def _raised(text: str = "no such thing") -> Exception:
+    try:
+        try:
+            _innermost(text)
+        except LookupError as fault:
+            raise ValueError("outer") from fault
+    except ValueError as fault:
+        return fault
+    raise AssertionError
+
+
+def test_kind_text_frames_and_causes_are_told_innermost_last() -> None:
+    line = described(_raised())
+    outer, _, inner = line.partition("; caused by ")
+    assert outer.startswith("ValueError: outer [telemetry/test_failures.py:")
+    assert inner.startswith("LookupError: no such thing [telemetry/test_failures.py:")
+    assert inner.endswith(" _innermost]")
+    assert "a value of a variable" not in line
+    assert "\n" not in line
+
+
+def test_the_text_is_masked_shortened_and_on_one_line() -> None:
+    secret = Secret("correct horse battery staple")
+    text = f"https://discord.com/api/webhooks/1/token {secret.reveal()}\n\x1b[2J" + "x" * 2_000
+    line = described(_raised(text))
+    assert "token" not in line
+    assert secret.reveal() not in line
+    assert "\\x0a\\x1b[2J" in line
+    assert len(line) < 1_000
+
+
+def test_without_text_kind_and_frames_are_left() -> None:
+    line = described(_raised(), with_text=False)
+    assert "no such thing" not in line
+    assert line.startswith("ValueError [")
+
+
+def test_a_cause_that_was_suppressed_is_left_out_and_an_endless_chain_is_cut() -> None:
+    quiet = ValueError("outer")
+    quiet.__context__, quiet.__suppress_context__ = LookupError("hidden"), True
+    assert described(quiet) == "ValueError: outer"
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert described(first).count("caused by") == 2
+
+
+def test_an_exception_whose_text_raises_is_logged_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    log_failure("a test failed", Mute(), level=logging.WARNING)
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.WARNING, "a test failed: Mute: (its text cannot be shown)")

@@ -1,10 +1,12 @@
 import logging
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from signalpost import clock
+from signalpost.telemetry import log as telemetry_log
 
 pytest_plugins = ["signalpost.testing.pytest_plugin"]
 
@@ -35,5 +37,30 @@ def _log_as_it_was() -> Iterator[None]:
     logger = logging.getLogger("signalpost")
     before = list(logger.handlers), logger.level
     yield
+    _write_lines()
     logger.handlers, level = before
     logger.setLevel(level)
+
+
+class WrittenLines(pytest.LogCaptureFixture):
+    """The lines of a test, once those that wait in signalpost's queue are written."""
+
+    @property
+    def handler(self) -> Any:
+        """Where pytest keeps them."""
+        _write_lines()
+        return super().handler
+
+
+@pytest.fixture
+def caplog(request: pytest.FixtureRequest) -> Iterator[pytest.LogCaptureFixture]:
+    """pytest's own fixture, which does not miss what a thread has yet to write."""
+    lines = WrittenLines(request.node, _ispytest=True)
+    yield lines
+    lines._finalize()
+
+
+def _write_lines() -> None:
+    flush = getattr(telemetry_log.logger, "flush", None)  # which older sources lack
+    if flush is not None:
+        assert flush(10)

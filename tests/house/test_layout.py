@@ -80,9 +80,9 @@ def test_the_index_lists_every_page() -> None:
     assert pages - listed == set()
 
 
-def test_decisions_are_numbered_without_a_gap_and_say_context_decision_and_consequence() -> None:
+def test_decisions_are_numbered_once_and_say_context_decision_and_consequence() -> None:
     pages = sorted((ROOT / "docs" / "why").iterdir())
-    assert [page.name[:5] for page in pages] == [f"{number:04}-" for number in range(1, len(pages) + 1)]
+    assert len({page.name[:5] for page in pages}) == len(pages)
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"], page.name
@@ -126,6 +126,17 @@ def test_no_source_reads_a_real_clock_but_those_that_are_there_to() -> None:
     readers = {path: list(_clocks(tree_of(path))) for path in SOURCES}
     assert {shown(path): found for path, found in readers.items() if found and path not in READS_A_REAL_CLOCK} == {}
     assert all(readers[path] for path in READS_A_REAL_CLOCK)
+
+
+def test_all_that_is_logged_goes_through_the_queue_that_never_blocks() -> None:
+    """See docs/why/0029-logging-never-blocks.md; the command line only says where the lines go."""
+    direct = [path for path in SOURCES if "getLogger(" in path.read_text(encoding="utf-8")]
+    ours = {
+        SOURCE / "telemetry" / "log_queue.py",
+        SOURCE / "cli" / "logs.py",
+        SOURCE / "integration" / "log_handler.py",
+    }
+    assert {shown(path) for path in direct} <= {shown(path) for path in ours}
 
 
 def test_only_the_package_itself_imports_the_system_clock() -> None:

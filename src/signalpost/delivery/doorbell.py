@@ -5,19 +5,19 @@ the store, which is the truth. So one that is lost is made up for by the next lo
 """
 
 import asyncio
-import logging
 import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from signalpost.telemetry.log_queue import logger
+
 BELL = "outbox.bell"
 """The socket's name in the folder."""
 
 _LONGEST_PATH = 100
 """Bytes. A socket's address holds 108 on Linux and 104 elsewhere, its end included (unix(7))."""
-_log = logging.getLogger("signalpost")
 
 
 class Doorbell:
@@ -40,7 +40,7 @@ class Doorbell:
                 self._socket.bind(address)
             self._loop.add_reader(self._socket, self._heard)
         except OSError as fault:
-            _log.warning("%s cannot be made (%s): what others put in is found a little later", self._path, fault)
+            logger.warning("%s cannot be made (%s): what others put in is found a little later", self._path, fault)
             self._socket.close()
 
     def close(self) -> None:

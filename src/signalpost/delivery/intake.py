@@ -40,6 +40,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.domain.urgency import usual_priority
 from signalpost.domain.words import member
 from signalpost.errors import InvalidValue, StoreClosed, StoreFailed
+from signalpost.telemetry.emitter import Emitter
 
 MOST_HELD = 10_000
 _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
@@ -67,7 +68,7 @@ class Intake:
         """By what is routed from now on."""
         self._outbox = outbox
         self._ids = ids
-        self._emit = emit
+        self._emit = Emitter.of(emit)
         self._on_put = on_put
         self._run = run
         self._health = health or StoreHealth(emit)

@@ -18,7 +18,7 @@ from signalpost.owner.loop_thread import THREADS, OwnThreads, new_loop
 from signalpost.owner.order import Order
 from signalpost.owner.start_once import StartOnce
 from signalpost.secret import described
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 
 MOST_WAITING = 10_000
 

@@ -28,7 +28,7 @@ from signalpost.owner.order import Order
 from signalpost.owner.owner import Owner
 from signalpost.owner.refusals import Refusals
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
 
 START_WITHIN = 5.0

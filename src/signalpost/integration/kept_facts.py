@@ -10,7 +10,7 @@ from pathlib import Path
 
 from signalpost.delivery.outbox.commands import LoadFacts
 from signalpost.errors import StoreFailed, StoreUnusable
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 
 LOOK_WITHIN = 0.5
 """Seconds that a look takes at most."""

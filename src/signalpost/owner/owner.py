@@ -16,7 +16,7 @@ from signalpost.owner.order import Order
 from signalpost.secret import described
 from signalpost.service import AsyncNotificationService
 from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 
 MARGIN = 1.0
 """Seconds beyond a timeout for which an answer of the thread is waited for: more means that its loop hangs."""

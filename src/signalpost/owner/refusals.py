@@ -11,7 +11,7 @@ from signalpost.domain.ticket import Ticket
 from signalpost.owner.ending import of_this_process
 from signalpost.owner.loop_thread import THREADS
 from signalpost.owner.start_once import StartOnce
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 
 TOLD_EVERY = 1.0
 """Seconds between two lines: the first refusal is told at once, and those that follow are counted."""

@@ -37,8 +37,9 @@ from signalpost.service.health import Role
 from signalpost.service.opening import Opening
 from signalpost.service.own_alerts import OwnAlerts
 from signalpost.service.own_puts import OwnPuts
+from signalpost.telemetry.emitter import Emitter
 from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
 
 _LOOK_AFTER = 1.0
@@ -57,7 +58,7 @@ class Running:
         """Why nobody delivers what is put here; None where somebody does."""
         self._config = config
         self._core = core
-        self._listener = emit
+        self._emit = Emitter((self._note_own_put, emit))
         self._metrics = metrics
         self._own_routing = Routing(
             [each.name for each in config.destinations], tiers=config.tiers, everything_to=config.everything_to
@@ -75,6 +76,7 @@ class Running:
             health=self._store_health,
         )
         self._alerts = OwnAlerts(self.intake.accept, variable_of)
+        self._delivered = Emitter((emit, self._alerts))
         self._puts = OwnPuts(self.outbox)
         self._ringer = Ringer(config.home)
         self._delivering: Delivering | None = None
@@ -205,14 +207,9 @@ class Running:
             async with asyncio.timeout(timeout):
                 await self.intake.all_written()
 
-    def _emit(self, event: Event) -> None:
+    def _note_own_put(self, event: Event) -> None:
         if self._delivering is None:
             self._puts(event)
-        self._listener(event)
-
-    def _delivered(self, event: Event) -> None:
-        self._listener(event)
-        self._alerts(event)
 
     def _put(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
         if self._delivering is None:

@@ -12,17 +12,17 @@ from signalpost.config import NO_WEBHOOK_SET, Config
 from signalpost.delivery.outbox.commands import Find, StreamState
 from signalpost.domain.alert import Alert
 from signalpost.domain.delivery import Delivery
-from signalpost.domain.events import Event, Listener
+from signalpost.domain.events import Listener
 from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable, is_from_keyboard
+from signalpost.errors import InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.health import Health, HealthStatus, Role, Trouble
-from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log import log, logger
+from signalpost.telemetry.log import log
+from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ class AsyncNotificationService:
         self.config = Config.from_environment() if config is None else config
         self._metrics = Metrics()
         self._trouble = Trouble()
-        self._listeners: tuple[Listener, ...] = (self._metrics, self._trouble, log, *listeners)
+        from signalpost.telemetry.emitter import Emitter  # with asyncio: not before it is needed
+
+        self._emit = Emitter((self._metrics, self._trouble, log, *listeners))
         self._running: Running | None = None
         self._starting: Shared[None] | None = None
         self._ending: Shared[list[Delivery]] | None = None
@@ -213,7 +215,7 @@ class AsyncNotificationService:
         """
         running = self._here or self._stopped
         held = 0 if running is None else running.intake.held  # which a stop may have left, and has told of then
-        return {**self._metrics.snapshot(), "notifications_held": held}
+        return {**self._metrics.snapshot(), "notifications_held": held, "log_lines_dropped": logger.dropped}
 
     def health(self) -> Health:
         """How the service is, and why. That it is a producer is no trouble, that nobody delivers is.
@@ -288,12 +290,3 @@ class AsyncNotificationService:
         if self._running is None:
             return f"the service {'was stopped: start it again' if self._stopped else 'does not run: start it first'}"
         return f"the service was started by process {self._running.process}, of which this is a fork: start a new one"
-
-    def _emit(self, event: Event) -> None:
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except BaseException as fault:  # a listener's fault is not the delivery's, nor is its exit
-                if is_from_keyboard(fault):
-                    raise
-                log_failure(f"a listener failed on {type(event).__name__}", fault, with_text=False)

@@ -3,7 +3,7 @@
 import logging
 
 from signalpost.secret import described
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 
 
 def log_failure(what: str, fault: BaseException, *, level: int = logging.ERROR, with_text: bool = True) -> None:

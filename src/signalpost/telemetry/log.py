@@ -19,8 +19,7 @@ from signalpost.domain.events import (
 )
 from signalpost.domain.instant import iso
 from signalpost.domain.ticket import Outcome
-
-logger = logging.getLogger("signalpost")
+from signalpost.telemetry.log_queue import logger
 
 _LEVEL_BY_STATE = {
     DeliveryState.DEAD: logging.ERROR,

@@ -6,7 +6,7 @@ from math import ceil
 
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 from signalpost.web.problem import Problem
 from signalpost.web.rate import Rate, Rates
 from signalpost.web.tokens import Scope, Token, TokensFile, found

@@ -13,7 +13,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from signalpost.secret import described
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 from signalpost.web.answers import of_problem
 from signalpost.web.problem import CONTENT_TYPE, Problem
 

@@ -10,7 +10,7 @@ from signalpost import clock
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Refusal, Ticket
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 from signalpost.web import api, freqtrade, tradingview
 from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_nothing, of_ticket
 from signalpost.web.auth import Gate

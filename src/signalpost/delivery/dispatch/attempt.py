@@ -12,7 +12,7 @@ from signalpost.errors import Evidence
 from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.port import Answer, Item, Sink
 from signalpost.telemetry.failures import log_failure
-from signalpost.telemetry.log import logger
+from signalpost.telemetry.log_queue import logger
 
 PROBE_PATIENCE = 3.0
 """Seconds after which a first probe counts as unanswered, and a send that was cut off as a failure of the far end."""

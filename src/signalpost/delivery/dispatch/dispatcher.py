@@ -27,11 +27,11 @@ from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
 from signalpost.delivery.pacing.pacer import Pacer
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
-from signalpost.domain.events import DestinationEnabled, Event, HostBanned, Listener, SendEnded, Settled
+from signalpost.domain.events import DestinationEnabled, HostBanned, Listener, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
-from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.emitter import Emitter
 
 MOST_OPEN_SHOWN = 1000
 """How many open deliveries `drain` and `stop` return at most."""
@@ -81,7 +81,7 @@ class Dispatcher:
         is_replay: bool = False,
         health: StoreHealth | None = None,
     ) -> None:
-        self._listener = emit
+        self._emit = Emitter.of(emit)
         self._jitter = jitter
         self._at_most_once = at_most_once
         self._outbox = PatientOutbox(outbox, jitter=jitter, health=health or StoreHealth(self._emit))
@@ -228,12 +228,6 @@ class Dispatcher:
             at_most_once=self._at_most_once,
         )
         return Lane(name, tools, workers=settings.workers)
-
-    def _emit(self, event: Event) -> None:
-        try:
-            self._listener(event)
-        except Exception as fault:  # noqa: BLE001  # who listens must not decide what is delivered
-            log_failure(f"a listener failed on {type(event).__name__}", fault, with_text=False)
 
     async def _settle_lapsed(self) -> Counter[str]:
         """Decide on what is leased by nobody, and count it by destination."""

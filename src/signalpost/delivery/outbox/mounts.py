@@ -1,8 +1,9 @@
 """Which file system a path lies on, and a warning where that is a network's: its promises to sync and lock are weak."""
 
-import logging
 import re
 from pathlib import Path
+
+from signalpost.telemetry.log_queue import logger
 
 MOUNTS = Path("/proc/mounts")
 """Where Linux lists what is mounted; other systems have none, and are not asked."""
@@ -10,7 +11,6 @@ MOUNTS = Path("/proc/mounts")
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"})
 """File systems whose disk is another machine's."""
 
-_log = logging.getLogger("signalpost")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -22,7 +22,7 @@ def warn_of_network(path: Path, mounts: Path = MOUNTS) -> None:
     except OSError:  # this is only a warning: it must never stop a start
         return
     if kind in NETWORK:
-        _log.warning(
+        logger.warning(
             "%s lies on a network file system (%s), where SQLite's locks and syncs may not hold: use a local disk",
             path,
             kind,

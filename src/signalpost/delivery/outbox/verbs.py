@@ -3,7 +3,6 @@
 Neighbours of one kind come as a run, and are carried out together where that saves the store statements.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, islice
 from typing import Any
@@ -42,8 +41,7 @@ from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliverySt
 from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome
 from signalpost.errors import InvalidValue, StoreFailed
-
-_log = logging.getLogger("signalpost")
+from signalpost.telemetry.log_queue import logger
 
 _DAMAGED = "the notification cannot be read: its row in the store is damaged"
 _PENDING, _LEASED, _DEAD = DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.DEAD
@@ -299,7 +297,7 @@ def _parcel(tables: Tables, row: Row) -> Parcel | None:
     try:
         return Parcel(row.delivery, tables.notification(row))
     except InvalidValue:
-        _log.error("the notification of delivery %s cannot be read: its row in the store is damaged", row.delivery.id)
+        logger.error("the notification of delivery %s cannot be read: its row in the store is damaged", row.delivery.id)
         return None
 
 

@@ -1,0 +1,80 @@
+import asyncio
+import signal
+
+import pytest
+
+from signalpost.domain.events import ClockStepped, Event
+from signalpost.telemetry.emitter import Emitter
+
+EVENT = ClockStepped(2.0)
+
+
+class Slow:
+    """A listener during which the loop's time goes on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __call__(self, event: Event) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        loop.time = lambda: now + self.seconds  # type: ignore[method-assign]
+
+
+async def test_each_listener_hears_each_event_whatever_the_others_raise(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[Event] = []
+
+    def cancelled(_: Event) -> None:
+        raise asyncio.CancelledError
+
+    def interrupted(_: Event) -> None:
+        raise KeyboardInterrupt
+
+    emitter = Emitter((cancelled, Emitter((interrupted, heard.append))))
+    emitter(EVENT)
+    await asyncio.sleep(0)
+    assert heard == [EVENT]
+    assert "interrupted failed on ClockStepped: KeyboardInterrupt" in caplog.text
+    assert "cancelled failed on ClockStepped: CancelledError" in caplog.text
+    assert Emitter.of(emitter) is emitter
+
+
+def test_ctrl_c_within_a_listener_ends_the_loop_and_not_the_delivery() -> None:
+    went_on = []
+
+    def interrupted(_: Event) -> None:
+        raise KeyboardInterrupt
+
+    async def deliver() -> None:
+        Emitter((interrupted,))(EVENT)
+        went_on.append(True)
+        await asyncio.Event().wait()
+
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(deliver())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.close()
+    assert went_on == [True]
+
+
+async def test_a_listener_over_100_ms_is_reported_by_its_name_at_most_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = asyncio.get_running_loop()
+    before = loop.time
+    try:
+        emitter = Emitter((Slow(0.05), Slow(0.15)))
+        for _ in range(3):
+            emitter(EVENT)
+        assert [record.args for record in caplog.records] == [("Slow", pytest.approx(150), "ClockStepped")]
+        now = loop.time()
+        loop.time = lambda: now + 61  # type: ignore[method-assign]
+        emitter(EVENT)
+        assert len(caplog.records) == 2
+    finally:
+        loop.time = before  # type: ignore[method-assign]

@@ -1,0 +1,208 @@
+import logging
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from signalpost.telemetry.log_queue import LogQueue, logger
+from signalpost.testing.log_lines import flush_log
+
+
+class Pipe(logging.Handler):
+    """A handler that blocks until it is opened, as a pipe that nobody reads does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_open = threading.Event()
+        self.is_entered = threading.Event()
+        self.lines: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.is_entered.set()
+        assert self.is_open.wait(30)
+        self.lines.append(record)
+
+
+class Broken(logging.Handler):
+    """A handler that raises what it was made with."""
+
+    def __init__(self, fault: BaseException) -> None:
+        super().__init__()
+        self.fault = fault
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise self.fault
+
+
+@pytest.fixture
+def host() -> Iterator[logging.Logger]:
+    """A logger that only the test uses."""
+    logger = logging.getLogger("signalpost-test")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    yield logger
+    logger.handlers.clear()
+
+
+def test_a_handler_that_blocks_holds_up_nobody_and_each_line_is_written_or_counted(host: logging.Logger) -> None:
+    pipe = Pipe()
+    host.addHandler(pipe)
+    log = LogQueue(host.name, most=100)
+    log.info("line %d", 0)
+    assert pipe.is_entered.wait(10)
+    for number in range(1, 151):
+        log.info("line %d", number)
+    assert (log.dropped, log.waiting, log.flush(0)) == (50, 100, False)
+    pipe.is_open.set()
+    assert log.flush(10)
+    assert [record.getMessage() for record in pipe.lines] == [f"line {number}" for number in range(101)]
+    assert len(pipe.lines) + log.dropped == 151
+
+
+@pytest.mark.parametrize("fault", [ValueError(), SystemExit(), KeyboardInterrupt()])
+def test_what_a_handler_raises_is_counted_and_the_next_line_is_written(
+    host: logging.Logger, fault: BaseException
+) -> None:
+    log, broken, pipe = LogQueue(host.name), Broken(fault), Pipe()
+    pipe.is_open.set()
+    host.addHandler(broken)
+    log.warning("lost")
+    assert log.flush(10)
+    host.handlers = [pipe]
+    log.error("written")
+    assert log.flush(10)
+    assert ([record.msg for record in pipe.lines], log.dropped) == (["written"], 1)
+
+
+def test_a_record_says_where_it_was_made_and_in_which_thread(host: logging.Logger) -> None:
+    log, pipe = LogQueue(host.name), Pipe()
+    pipe.is_open.set()
+    host.addHandler(pipe)
+    log.log(logging.WARNING, "%s", "here")
+    assert log.flush(10)
+    (record,) = pipe.lines
+    assert (record.name, record.levelname, record.filename) == (host.name, "WARNING", "test_log_queue.py")
+    assert record.funcName == "test_a_record_says_where_it_was_made_and_in_which_thread"
+    assert record.threadName == threading.current_thread().name
+
+
+def test_a_level_that_is_off_makes_no_record(host: logging.Logger) -> None:
+    log = LogQueue(host.name)
+    log.debug("nothing")
+    assert (log.waiting, log.flush(0), log._thread) == (0, True, None)
+
+
+def test_a_kind_of_record_that_cannot_be_made_is_counted(host: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, fault = LogQueue(host.name), SystemExit()
+
+    def broken(*_: object) -> logging.LogRecord:
+        raise fault
+
+    monkeypatch.setattr(host, "makeRecord", broken)
+    log.info("lost")
+    assert log.dropped == 1
+    monkeypatch.setattr(host, "makeRecord", _interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log.info("Ctrl-C is not the log's")
+
+
+def _interrupted(*_: object) -> logging.LogRecord:
+    raise KeyboardInterrupt
+
+
+def test_a_handler_that_flushes_does_not_wait_for_itself(host: logging.Logger) -> None:
+    log = LogQueue(host.name)
+    flushed: list[bool] = []
+    handler = logging.Handler()
+    handler.emit = lambda _: flushed.append(log.flush(10))  # type: ignore[method-assign]
+    host.addHandler(handler)
+    log.info("a line")
+    assert log.flush(10)
+    assert flushed == [False]
+
+
+def test_a_line_waits_where_no_thread_can_be_started(host: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, pipe = LogQueue(host.name), Pipe()
+    pipe.is_open.set()
+    host.addHandler(pipe)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", _no_thread)
+        log.info("first")
+        assert (log.waiting, log.flush(10)) == (1, False)
+    log.info("second")
+    assert log.flush(10)
+    assert [record.msg for record in pipe.lines] == ["first", "second"]
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_lines_of_many_threads_begin_one_thread(host: logging.Logger) -> None:
+    log, pipe, ready = LogQueue(host.name), Pipe(), threading.Barrier(8)
+    pipe.is_open.set()
+    host.addHandler(pipe)
+
+    def write() -> None:
+        ready.wait()
+        for _ in range(100):
+            log.info("a line")
+
+    writers = [threading.Thread(target=write) for _ in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert log.flush(10)
+    assert (len(pipe.lines), log.dropped) == (800, 0)
+
+
+def test_while_another_thread_starts_it_a_line_waits(host: logging.Logger) -> None:
+    log, pipe = LogQueue(host.name), Pipe()
+    pipe.is_open.set()
+    host.addHandler(pipe)
+    with log._starting:
+        log.info("a line")
+        assert (log._thread, log.waiting) == (None, 1)
+    assert log.flush(10)
+    assert len(pipe.lines) == 1
+
+
+def test_a_child_writes_its_own_lines_and_none_of_its_parent(host: logging.Logger) -> None:
+    log, pipe = LogQueue(host.name), Pipe()
+    host.addHandler(pipe)
+    log.info("the parent's")
+    assert pipe.is_entered.wait(10)
+    log.info("waits in the parent")
+    child = os.fork()
+    if child == 0:  # pragma: no cover  # it ends here, and what it measured with it
+        try:
+            told = Pipe()
+            told.is_open.set()
+            host.handlers = [told]
+            log.info("the child's")
+            is_well = log.flush(10) and [record.msg for record in told.lines] == ["the child's"]
+        finally:
+            os._exit(0 if is_well else 1)
+    _, status = os.waitpid(child, 0)
+    pipe.is_open.set()
+    assert log.flush(10)
+    assert (os.waitstatus_to_exitcode(status), len(pipe.lines)) == (0, 2)
+
+
+def test_a_test_can_wait_for_the_lines(caplog: pytest.LogCaptureFixture) -> None:
+    logger.error("a line")
+    flush_log()
+    assert [record.msg for record in caplog.records] == ["a line"]
+
+
+def test_a_test_that_waits_for_the_lines_hears_of_a_handler_that_blocks() -> None:
+    pipe = Pipe()
+    logging.getLogger("signalpost").addHandler(pipe)
+    logger.error("a line")
+    with pytest.raises(AssertionError):
+        flush_log(0)
+    pipe.is_open.set()
+    flush_log()
+    assert len(pipe.lines) == 1

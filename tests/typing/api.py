@@ -242,7 +242,7 @@ def stand_by(config: Config, listener: Callable[[Event], None]) -> None:
 
 def what_must_not_type_check(moment: datetime) -> None:
     Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", entry_price=None, timestamp=moment)  # type: ignore[arg-type]
-    Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", entry_price=1, timestamp=0)  # type: ignore[arg-type]
+    Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", entry_price=1, timestamp=b"0")  # type: ignore[arg-type]
     Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", entry_price=1)  # type: ignore[call-arg]
     Alert(alert_type="x", severity="low", title="x", tag="x")  # type: ignore[call-arg]
     send_signal(Alert(alert_type="x", severity="low", title="x"))  # type: ignore[arg-type]

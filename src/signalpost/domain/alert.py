@@ -10,7 +10,7 @@ from signalpost.domain.context import Context
 from signalpost.domain.exact import whole
 from signalpost.domain.identity import content_id, given_or
 from signalpost.domain.instant import Instant, utc
-from signalpost.domain.text import id_of, required_text, shown, text_of
+from signalpost.domain.text import id_of, required_text, shown, spoken, text_of
 from signalpost.domain.value import Value
 from signalpost.domain.words import Word, member
 from signalpost.errors import InvalidValue
@@ -19,13 +19,21 @@ MOST_ESCALATIONS = 100
 
 
 class AlertSeverity(Word):
-    """How soon a person should react: at once, within 1 h, 4 h, 24 h, or never."""
+    """How soon a person should react: at once, within 1 h, 4 h, 24 h, or never.
+
+    Also read from the words of Python's logging, syslog, Alertmanager, PagerDuty and Zabbix: `error` is high, `warning`
+    medium, `notice` low.
+    """
 
     CRITICAL = "critical"
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
     INFO = "info"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Word:
+        return super()._missing_(_SEVERITY_BY_WORD.get(spoken(value).strip().lower(), value))
 
 
 class AlertStatus(Word):
@@ -107,6 +115,17 @@ class Alert(Value, frozen=True, kw_only=True, tag="alert"):
         content = (self.title, self.message, self.source, severity.value, self.tags, self.context)
         derived = content_id(self.alert_type, instant, *content)
         self._set(alert_id=given_or(self.alert_id, derived, "alert_id"))
+
+
+_SEVERITY_BY_WORD = {
+    **dict.fromkeys(
+        ("crit", "fatal", "emerg", "emergency", "alert", "panic", "page", "disaster", "sev1", "p1"), "critical"
+    ),
+    **dict.fromkeys(("error", "err", "severe", "major", "sev2", "p2"), "high"),
+    **dict.fromkeys(("warning", "warn", "average", "moderate", "sev3", "p3"), "medium"),
+    **dict.fromkeys(("notice", "minor", "sev4", "p4"), "low"),
+    **dict.fromkeys(("information", "informational", "debug", "trace", "none", "notset", "ok", "sev5", "p5"), "info"),
+}
 
 
 def _tags(given: object) -> tuple[str, ...]:

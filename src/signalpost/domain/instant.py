@@ -1,36 +1,55 @@
 """Instants: aware, in UTC, to the microsecond. A naive time is refused, because nobody can tell what it means."""
 
+import re
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 
+from signalpost.domain.exact import decimal_of
 from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
-Instant = datetime | str
-"""What a constructor takes where an instant is meant.
+Instant = datetime | str | int | float | Decimal
+"""What a constructor takes for an instant.
 
-An aware datetime, a pandas Timestamp with a zone, or ISO 8601 text.
+An aware datetime, a pandas Timestamp with a zone, ISO 8601 text, or Unix time as a number or as text: seconds,
+milliseconds, microseconds or nanoseconds, which their size tells apart.
 """
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = tuple((10**power, Decimal(10 ** (8 + power)), Decimal(10 ** (10 + power))) for power in (0, 3, 6, 9))
+"""How many make a second, and from where to where a number is in that unit: from March 1973 to November 2286.
+
+Each finer unit begins beyond the end of the last.
+"""
+_LIKE_A_DATE = (Decimal(190_000_000_000), Decimal(210_000_000_000))
+"""`202508200100` is a date in digits; as milliseconds it would be of 1976."""
+_UNIX_TEXT = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
 def utc(value: Instant, name: str) -> datetime:
     """`value` as an aware datetime in UTC; `name` is how an error calls it.
 
-    A pandas Timestamp becomes a plain datetime. Raises InvalidValue for a naive time, showing how to localise it.
+    A pandas Timestamp becomes a plain datetime. Raises InvalidValue for a naive time, showing how to localise it, and
+    for a number that may be something else than Unix time.
     """
     if type(value) is datetime and value.tzinfo is UTC:
         return value
     if isinstance(value, str):
-        value = _parsed(value, name)
-    if not isinstance(value, datetime) or value != value:  # pandas' NaT is a datetime that differs from itself
-        raise InvalidValue(
-            f"{name} is {shown(value)}: give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z', or an "
-            "aware datetime"
-        )
+        text = value.strip()
+        value = _from_unix(text, name) if _UNIX_TEXT.fullmatch(text) and not _is_date(text) else _parsed(value, name)
+    elif not isinstance(value, datetime):
+        value = _from_unix(value, name)
+    if value != value:  # pandas' NaT is a datetime that differs from itself
+        raise _no_time(value, name)
     if value.utcoffset() is None:
         raise InvalidValue(
             f"{name} is {value.isoformat()}, which names no time zone: add one, as in text that ends in 'Z', "
-            "value.replace(tzinfo=datetime.UTC), or pandas' .tz_localize('UTC')"
+            "value.replace(tzinfo=datetime.UTC), or pandas' .tz_localize('UTC')",
+            code="no-time-zone",
+            field=name,
+            value=value.isoformat(),
         )
     try:
         moved = value.astimezone(UTC)
@@ -38,7 +57,12 @@ def utc(value: Instant, name: str) -> datetime:
             moved.year, moved.month, moved.day, moved.hour, moved.minute, moved.second, moved.microsecond, tzinfo=UTC
         )
     except (OverflowError, ValueError):  # pandas counts beyond the years 1 to 9999
-        raise InvalidValue(f"{name} is {value.isoformat()}, which is outside the calendar in UTC") from None
+        raise InvalidValue(
+            f"{name} is {value.isoformat()}, which is outside the calendar in UTC",
+            code="out-of-range",
+            field=name,
+            value=value.isoformat(),
+        ) from None
 
 
 def compact(instant: datetime) -> str:
@@ -57,4 +81,37 @@ def _parsed(text: str, name: str) -> datetime:
     with suppress(ValueError):
         if "\0" not in text:  # Python 3.11 would stop reading there
             return datetime.fromisoformat(text.strip())
-    raise InvalidValue(f"{name} is {shown(text)}: give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'")
+    raise _no_time(text, name)
+
+
+def _is_date(text: str) -> bool:
+    """Whether these digits are a day, such as `20250820`, which is too small for Unix time."""
+    return len(text) == 8
+
+
+def _from_unix(value: object, name: str) -> datetime:
+    try:
+        number = decimal_of(value, name)  # type: ignore[arg-type]  # whatever it is, it raises only this
+    except InvalidValue:
+        raise _no_time(value, name) from None
+    for in_a_second, least, most in _UNITS:
+        if least <= number < most and not _LIKE_A_DATE[0] <= number < _LIKE_A_DATE[1]:
+            return _EPOCH + timedelta(microseconds=int(Fraction(number) * 10**6 / in_a_second))
+    raise InvalidValue(
+        f"{name} is {shown(value)}: as Unix time it is not between 1973 and 2286, in seconds, milliseconds, "
+        "microseconds or nanoseconds; give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'",
+        code="out-of-range",
+        field=name,
+        value=shown(value),
+        limit="1973 to 2286",
+    )
+
+
+def _no_time(value: object, name: str) -> InvalidValue:
+    return InvalidValue(
+        f"{name} is {shown(value)}: give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z', Unix seconds "
+        "or milliseconds, or an aware datetime",
+        code="invalid-time",
+        field=name,
+        value=shown(value),
+    )

@@ -1,11 +1,12 @@
 """How long a candle lasts, in one spelling: `H4` is `4h` is `240`."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Self
 
 from signalpost.domain.exact import integer_of
+from signalpost.domain.instant import utc
 from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
@@ -23,14 +24,25 @@ _LONGEST = 52 * _SECOND_BY_UNIT["W"]
 _UNIT_FIRST = re.compile(r"([SMHDWsmhdw])(\d{0,8})", re.ASCII)
 _UNIT_LAST = re.compile(r"(\d{1,8})\s*([A-Za-z]+)", re.ASCII)
 _MONTHS = re.compile(r"\d*\s*(M|MN|MO|MON|MONTHS?)|MN?\d*", re.ASCII)
+_BARS = re.compile(r"\d+\s*([RT])", re.ASCII)
+_METATRADER = {
+    **{16384 + hours: timedelta(hours=hours) for hours in (1, 2, 3, 4, 6, 8, 12, 24)},
+    32769: timedelta(weeks=1),
+}
+"""MetaTrader 5's constants from PERIOD_H1 up; those below are minutes."""
+_METATRADER_MONTH = 49153
+_METATRADER_NAME = "PERIOD_"
+_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+"""Candles are counted from here: all that divide a week open at midnight, and weeks on Mondays."""
 
 
 class Timeframe(str):
     """A candle's length, written as OANDA does: `S5`, `M15`, `H4`, `D`, `W`.
 
     Takes that spelling (`H4`, `h4`, `D1`), the one of exchanges (`4h`, `1d`, `5min`), TradingView's (`240` minutes,
-    `1D`), a whole number of minutes or a timedelta; what lasts equally long is one and the same. Raises InvalidValue
-    for months, which have no fixed length, for zero, and for more than 52 weeks.
+    `1D`), MetaTrader 5's (`PERIOD_H1`, also as its constant 16385), a whole number of minutes or a timedelta; what
+    lasts equally long is one and the same. Raises InvalidValue for months and for range and tick charts, which have no
+    fixed length, for zero, and for more than 52 weeks.
     """
 
     __slots__ = ()
@@ -45,6 +57,16 @@ class Timeframe(str):
     def duration(self) -> timedelta:
         """How long one candle lasts."""
         return _duration(self)
+
+    def candle_open(self, at: datetime) -> datetime:
+        """The open, in UTC, of the candle that is running at `at`: the same for every call within one candle.
+
+        Candles are counted from midnight UTC and weeks from Monday, as exchanges do. Where a market counts otherwise
+        (OANDA's H4 and D candles open by New York time), take the open from its own candles. Raises InvalidValue for a
+        naive time.
+        """
+        instant = utc(at, "at")
+        return instant - (instant - _MONDAY) % self.duration
 
     def __repr__(self) -> str:
         return f"Timeframe({str.__str__(self)!r})"
@@ -69,27 +91,43 @@ def _length(value: object) -> timedelta:
         return value
     minutes = integer_of(value)
     if minutes is not None:
-        return timedelta(minutes=minutes) if 0 < minutes < 10**8 else timedelta()
+        return _of_number(minutes, value)
     if not isinstance(value, str):
         raise _refusal(value)
     text = value.strip()
+    text = text[len(_METATRADER_NAME) :] if text.upper().startswith(_METATRADER_NAME) else text
     if text.isascii() and text.isdigit() and len(text) <= 8:
-        return timedelta(minutes=int(text))
-    if first := _UNIT_FIRST.fullmatch(text):
-        unit, number = first[1].upper(), first[2]
-    elif last := _UNIT_LAST.fullmatch(text):
-        unit, number = _UNIT_BY_WORD.get(last[2].lower(), ""), last[1]
-        if last[2] == "M":  # exchanges and TradingView: 1m is a minute, 1M is a month
-            unit = ""
-    else:
-        unit, number = "", ""
-    if not unit or (unit == "M" and not number):
-        if _MONTHS.fullmatch(text.upper()):
-            raise InvalidValue(
-                f"timeframe is {shown(text)}: months differ in length; for one minute write 'M1' or '1m'"
-            )
-        raise _refusal(value)
+        return _of_number(int(text), value)
+    unit, number = _unit_and_number(text)
+    if not unit:
+        raise _unreadable(text, value)
     return timedelta(seconds=int(number or 1) * _SECOND_BY_UNIT[unit])
+
+
+def _unit_and_number(text: str) -> tuple[str, str]:
+    """The unit, empty if there is none of fixed length, and the digits."""
+    if first := _UNIT_FIRST.fullmatch(text):
+        is_month = first[1] in "Mm" and not first[2]
+        return ("" if is_month else first[1].upper()), first[2]
+    if (last := _UNIT_LAST.fullmatch(text)) and last[2] != "M":  # exchanges and TradingView: 1m is a minute, 1M a month
+        return _UNIT_BY_WORD.get(last[2].lower(), ""), last[1]
+    return "", ""
+
+
+def _unreadable(text: str, given: object) -> InvalidValue:
+    if _MONTHS.fullmatch(text.upper()):
+        return _no_length(given, "months differ in length", "for one minute write 'M1' or '1m'")
+    if bars := _BARS.fullmatch(text.upper()):
+        chart = "a range chart" if bars[1] == "R" else "a tick chart"
+        return _no_length(given, f"the candles of {chart} have no fixed length", "for minutes write '5m'")
+    return _refusal(given)
+
+
+def _of_number(number: int, given: object) -> timedelta:
+    """The length that a number stands for: a constant of MetaTrader 5, else minutes."""
+    if number == _METATRADER_MONTH:
+        raise _no_length(given, "it is MetaTrader's PERIOD_MN1, and months differ in length", "for a week write 'W'")
+    return _METATRADER.get(number) or (timedelta(minutes=number) if 0 < number < 10**8 else timedelta())
 
 
 def _spelling(length: timedelta, given: object) -> str:
@@ -101,8 +139,23 @@ def _spelling(length: timedelta, given: object) -> str:
     return unit if unit in "DW" and number == 1 else f"{unit}{number}"
 
 
+def _no_length(given: object, why: str, other: str) -> InvalidValue:
+    return InvalidValue(
+        f"timeframe is {shown(given)}: {why}; write yourself for how long the signal is of use, such as 'H4' or 'D', "
+        f"instead of a placeholder such as {{{{interval}}}}; {other}",
+        code="no-fixed-length",
+        field="timeframe",
+        value=shown(given),
+        limit="52 weeks",
+    )
+
+
 def _refusal(given: object) -> InvalidValue:
     return InvalidValue(
         f"timeframe is {shown(given)}: give one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, "
-        f"of 52 weeks at most"
+        f"of 52 weeks at most",
+        code="unknown-word",
+        field="timeframe",
+        value=shown(given),
+        limit="52 weeks",
     )

@@ -80,24 +80,24 @@ def test_a_time_without_a_zone_is_refused_and_told_how_to_get_one(naive: datetim
 
 @pytest.mark.parametrize(
     "given",
-    [None, 0, 1.5, True, b"2025", date(2025, 8, 20), pd.NaT, np.datetime64("2025-08-20"), [], 10**5000],
+    [None, True, b"2025", date(2025, 8, 20), pd.NaT, np.datetime64("2025-08-20"), [], 10**5000, float("nan")],
     ids=lambda given: type(given).__name__,
 )
-def test_what_is_no_time_is_refused_with_an_example(given: object) -> None:
-    with pytest.raises(InvalidValue, match=r"^known_at is .*: give an ISO 8601 time with its zone, such as"):
+def test_what_is_no_time_is_refused(given: object) -> None:
+    with pytest.raises(InvalidValue) as refusal:
         utc(given, "known_at")  # type: ignore[arg-type]
+    assert (refusal.value.code, refusal.value.field) == ("invalid-time", "known_at")
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "now", "\ud800", "2025-13-01T00:00Z", "2025-08-20T24:00:00Z", "2025-08-20T01:00:00Z\0", "\0", "9" * 5000],
 )
-def test_text_that_is_no_time_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(
-        InvalidValue, match=r"^known_at is '.*: give an ISO 8601 time with its zone, such as"
-    ) as refusal:
+def test_text_that_is_no_time_is_refused_in_a_short_error(text: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
         utc(text, "known_at")
-    assert len(str(refusal.value)) < 160
+    assert (refusal.value.code, refusal.value.field) == ("invalid-time", "known_at")
+    assert len(str(refusal.value)) < 240
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,30 @@ def test_text_that_is_no_time_is_refused_with_an_example(text: str) -> None:
     ],
 )
 def test_a_time_outside_the_calendar_is_refused(moment: datetime) -> None:
-    with pytest.raises(InvalidValue, match="outside the calendar in UTC"):
+    with pytest.raises(InvalidValue) as refusal:
         utc(moment, "timestamp")
+    assert (refusal.value.code, refusal.value.field) == ("out-of-range", "timestamp")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        0,
+        -1,
+        1.5,
+        45_889,
+        20250820,
+        202508200100,
+        20250820010000,
+        "20250820010000",
+        10**10,
+        -(10**9),
+    ],
+)
+def test_a_number_that_may_be_a_date_or_is_far_away_is_refused(number: float | str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        utc(number, "time")
+    assert (refusal.value.code, refusal.value.field) == ("out-of-range", "time")
 
 
 def test_texts_of_an_instant_end_in_z_and_show_microseconds_only_where_there_are_some() -> None:

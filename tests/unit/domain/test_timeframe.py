@@ -47,15 +47,16 @@ def test_every_length_in_seconds_has_one_spelling_that_reads_back_as_that_length
         assert Timeframe(spelling) == timeframe
 
 
-@given(st.integers(1, 52 * 7 * 24 * 60))
+@given(st.integers(1, 52 * 7 * 24 * 60).filter(lambda minutes: not 16385 <= minutes <= 49153))
 def test_a_plain_number_is_minutes(minutes: int) -> None:
     assert Timeframe(minutes) == Timeframe(str(minutes)) == Timeframe(timedelta(minutes=minutes))
 
 
 @pytest.mark.parametrize("text", ["M", "m", "1M", "3M", "1 M", "MN", "MN1", "1mo", "3 months", "mon"])
 def test_months_are_refused_because_they_differ_in_length(text: str) -> None:
-    with pytest.raises(InvalidValue, match="months differ in length; for one minute write 'M1' or '1m'"):
+    with pytest.raises(InvalidValue) as refusal:
         Timeframe(text)
+    assert (refusal.value.code, refusal.value.field) == ("no-fixed-length", "timeframe")
 
 
 @pytest.mark.parametrize(
@@ -69,8 +70,9 @@ def test_months_are_refused_because_they_differ_in_length(text: str) -> None:
     ids=lambda given: type(given).__name__,
 )
 def test_what_is_no_timeframe_is_refused_with_examples(given: object) -> None:
-    with pytest.raises(InvalidValue, match=r"^timeframe is .*: give one such as 'M5', 'H4', 'D'") as refusal:
+    with pytest.raises(InvalidValue) as refusal:
         Timeframe(given)  # type: ignore[arg-type]
+    assert (refusal.value.code, refusal.value.field) == ("unknown-word", "timeframe")
     assert len(str(refusal.value)) < 200
 
 

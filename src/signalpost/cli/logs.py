@@ -6,6 +6,26 @@ from collections.abc import MutableMapping
 from typing import Any
 
 
+class _Lines(logging.Handler):
+    """Writes to standard error, in the log's own thread; the log counts what it cannot write.
+
+    It needs no lock, and has none: a thread that hangs in `write` would hold it when the interpreter ends.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stream = sys.stderr
+
+    def createLock(self) -> None:  # noqa: N802  # logging's name
+        """Make none."""
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line. Raises OSError where it cannot be written."""
+        self._stream.write(f"{self.format(record)}\n")
+        self._stream.flush()
+
+
 def write_logs(level: int = logging.INFO) -> None:
     """Send what the logger `signalpost` says to standard error."""
     import structlog
@@ -17,7 +37,7 @@ def write_logs(level: int = logging.INFO) -> None:
 
     is_terminal = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
-    handler = logging.StreamHandler()
+    handler = _Lines()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[

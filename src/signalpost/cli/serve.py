@@ -54,7 +54,9 @@ def serve(
     from signalpost.cli.configuration import configuration
     from signalpost.cli.logs import write_logs
     from signalpost.cli.loop import run
+    from signalpost.cli.standard_streams import never_block_on_output
 
+    never_block_on_output()
     write_logs()
     flags = {"SIGNALPOST_HTTP": http, "SIGNALPOST_WORKERS": workers, "SIGNALPOST_DRY_RUN": "1" if dry_run else None}
     _end(run(_serve(configuration(home, config_file, **flags), stop_within)))

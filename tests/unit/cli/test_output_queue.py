@@ -1,0 +1,77 @@
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from signalpost.cli.logs import write_logs
+from signalpost.cli.standard_streams import never_block_on_output
+from signalpost.telemetry.log_queue import logger
+from signalpost.testing.log_lines import flush_log
+
+
+def _queued(monkeypatch: pytest.MonkeyPatch, stream: TextIO) -> None:
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    never_block_on_output()
+
+
+def test_what_is_printed_and_logged_comes_in_its_order_and_says_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with out.open("w", encoding="ascii") as stream:
+        _queued(monkeypatch, stream)
+        write_logs()
+        sys.stderr.write("first: ż\n")
+        logger.warning("second")
+        sys.stdout.write("third")
+        assert sys.stdout.write("") == 0
+        flush_log()
+        assert (sys.stderr.isatty(), sys.stderr.writable(), sys.stderr.encoding) == (False, True, "ascii")
+        assert os.fstat(sys.stderr.fileno()).st_ino == out.stat().st_ino
+    first, second, third = out.read_text(encoding="ascii").splitlines()
+    assert (first, third) == ("first: \\u017c", "third")
+    assert '"event": "second"' in second
+
+
+def test_a_line_that_cannot_be_written_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        _queued(monkeypatch, stream)
+        write_logs()
+        os.close(reader)
+        dropped = logger.dropped
+        sys.stderr.write("nobody is there")
+        logger.error("nor here")
+        flush_log()
+        assert logger.dropped == dropped + 2
+
+
+def test_a_pipe_that_another_has_set_not_to_block_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with os.fdopen(writer, "w") as stream:
+        _queued(monkeypatch, stream)
+        sys.stderr.write("x" * 1_000_000)
+        seen = bytearray()
+        reading = threading.Thread(target=lambda: _read_all(reader, seen))
+        reading.start()
+        flush_log()
+    reading.join(10)
+    os.close(reader)
+    assert len(seen) == 1_000_000
+
+
+def _read_all(reader: int, seen: bytearray) -> None:
+    while read := os.read(reader, 65_536):
+        seen += read
+
+
+def test_the_handler_has_no_lock_that_a_hanging_write_would_hold() -> None:
+    write_logs()
+    (handler,) = logging.getLogger("signalpost").handlers
+    assert handler.lock is None

@@ -7,10 +7,7 @@ sqlite3 outbox.db "SELECT body FROM notification ORDER BY number DESC LIMIT 1"
 APPLICATION_ID = 0x73_67_70_74
 """Marks a file as ours: `sgpt`, where `file` and SQLite look for it."""
 
-VERSION = 1
-"""Of the tables; kept in the file's user_version."""
-
-TABLES = """
+_VERSION_1 = """
 CREATE TABLE IF NOT EXISTS notification (  -- what was accepted
   number      INTEGER PRIMARY KEY,  -- in the order of acceptance
   id          TEXT NOT NULL,
@@ -77,3 +74,30 @@ CREATE TABLE IF NOT EXISTS fact (  -- what is remembered about destinations
   PRIMARY KEY (destination, name)
 ) WITHOUT ROWID;
 """
+
+# Version 2 is not released yet: add to it what you need. Once it is released, add a version 3 instead. A version may
+# add tables, partial indexes and columns with a default, and nothing that rewrites rows. Commands that only read must
+# work with the version before it, too.
+_VERSION_2 = """
+CREATE TABLE owner (  -- one row: the process that delivers from this store
+  one    INTEGER PRIMARY KEY CHECK (one = 1),
+  epoch  INTEGER NOT NULL,          -- one more at each change of owner; each lease and settle checks it
+  holder TEXT NOT NULL,             -- as in the lock file; empty if there was no owner yet
+  pid    INTEGER NOT NULL,
+  since  INTEGER NOT NULL
+);
+INSERT INTO owner VALUES (1, 0, '', 0, 0);
+CREATE TABLE meta (  -- what is known about the store itself
+  name  TEXT PRIMARY KEY,
+  value
+) WITHOUT ROWID;
+"""
+
+STEPS = (_VERSION_1, _VERSION_2)
+"""The statements that lead from each version to the next, beginning with an empty file, which is of version 0."""
+
+VERSION = len(STEPS)
+"""Of the tables; kept in the file's user_version."""
+
+MIGRATED_FROM = "migrated_from"
+"""In `meta`: the version from which the file was last migrated; missing in a file that was made by its version."""

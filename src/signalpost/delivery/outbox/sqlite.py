@@ -47,8 +47,9 @@ from signalpost.delivery.outbox import forks
 from signalpost.delivery.outbox.arrivals import Arrival, arrived_since
 from signalpost.delivery.outbox.commands import READING, Command, Expire, Lease, Settle
 from signalpost.delivery.outbox.lock import FileLock
+from signalpost.delivery.outbox.migration import opened_to_write
 from signalpost.delivery.outbox.mounts import warn_of_network
-from signalpost.delivery.outbox.sqlite_file import advice, begin, claim, opened
+from signalpost.delivery.outbox.sqlite_file import advice, begin, claim
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.still_there import gone, opened_files
 from signalpost.delivery.outbox.verbs import carry_out
@@ -78,7 +79,7 @@ class SqliteCore:
         elif owns is None:
             self._lock = FileLock.taken(self.lock_path)
         try:
-            self._db = opened(self._path)
+            self._db = opened_to_write(self._path, self.lock_path, has_lock=self._lock is not None)
             self._tables = SqliteTables(self._db)
             self._version = self._data_version()
             self._seen = self._tables.last_number

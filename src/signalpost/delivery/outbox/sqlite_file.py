@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from signalpost.delivery.outbox.schema import APPLICATION_ID, TABLES, VERSION
+from signalpost.delivery.outbox.schema import APPLICATION_ID, VERSION
 from signalpost.delivery.outbox.still_there import Identity
 from signalpost.errors import StoreUnusable
 
@@ -52,13 +52,15 @@ def claim(path: Path) -> Identity:
 
 
 def opened(path: Path) -> sqlite3.Connection:
-    """A connection to the file at `path`, which is there and may be empty. Raises StoreUnusable."""
+    """A connection to the file at `path`, which exists and may be empty or of an older version.
+
+    Raises StoreUnusable.
+    """
     try:
         db = sqlite3.connect(path, timeout=SECONDS_FOR_OTHERS, isolation_level=None, check_same_thread=False)
         try:
             check_owner(path, db)
             _make_durable(path, db)
-            _make_tables(db)
             _check_pages(path, db)
             db.execute("PRAGMA busy_timeout=0")  # from now on `begin` waits
         except BaseException:
@@ -161,12 +163,6 @@ def _make_durable(path: Path, db: sqlite3.Connection) -> None:
             f"{path}: SQLite does not keep a write-ahead log here, or does not sync it (it says journal_mode={mode}, "
             f"synchronous={synchronous}): name a place on a local disk"
         )
-
-
-def _make_tables(db: sqlite3.Connection) -> None:
-    if _pragma(db, "user_version") == 0:
-        marks = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION};"
-        db.executescript(f"BEGIN IMMEDIATE; {TABLES} {marks} COMMIT;")
 
 
 def _check_pages(path: Path, db: sqlite3.Connection) -> None:

@@ -1,0 +1,159 @@
+"""Brings an outbox's file to today's version of the tables, once, by whoever opens it first to write.
+
+All of it happens while this process alone may write: it looks again at the version, copies the file to `outbox.db.vN`
+(N is the old version), and runs the missing steps in one transaction. A crash at any point leaves the old version, and
+the next process migrates it: an unfinished copy is replaced, and so is a whole one, because the old version may have
+written since. A process of the old version would go on as if nothing had changed, so a file that one delivers from is
+not migrated. See docs/why/0024-store-migrations.md.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+from signalpost.delivery.outbox.lock import holder_of, is_held
+from signalpost.delivery.outbox.schema import APPLICATION_ID, MIGRATED_FROM, STEPS, VERSION
+from signalpost.delivery.outbox.sqlite_file import advice, begin, opened
+from signalpost.errors import StoreUnusable
+
+SECONDS_FOR_A_MIGRATION = 60.0
+"""How long to wait while another process migrates the same file."""
+SECONDS_FOR_AN_OWNER = 2.0
+"""How long to wait for an owner to migrate; one that does not within that is of the old version."""
+
+_LOOK_EVERY = 0.05
+_NEVER = Event()
+
+
+def opened_to_write(path: Path, lock_path: Path, *, has_lock: bool) -> sqlite3.Connection:
+    """A connection to the file at `path`, which exists and may be empty or of an older version.
+
+    `has_lock` says whether this process holds the owner's lock. Raises StoreUnusable; the file is as it was then.
+    """
+    db = opened(path)
+    try:
+        _migrate(path, db, None if has_lock else lock_path)
+    except sqlite3.Error as fault:
+        db.close()
+        raise StoreUnusable(
+            f"{path}: its tables could not be brought to version {VERSION} ({fault}): "
+            f"{advice(fault)}. Nothing was changed.",
+            code="store-migration-failed",
+        ) from fault
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _migrate(path: Path, db: sqlite3.Connection, foreign_lock: Path | None) -> None:
+    began = monotonic()
+    while _user_version(db) < VERSION:
+        with _writing(db, until=began + SECONDS_FOR_A_MIGRATION):
+            version = _user_version(db)  # another process may have been first
+            if version == VERSION:
+                return
+            if not version or foreign_lock is None or not is_held(foreign_lock):
+                if version:
+                    _copy(Path(os.path.realpath(path)), version)
+                _step(db, version)
+                return
+        if monotonic() - began > SECONDS_FOR_AN_OWNER:
+            raise _owner_of_the_old_version(path, foreign_lock, version)
+        _NEVER.wait(_LOOK_EVERY)
+
+
+@contextmanager
+def _writing(db: sqlite3.Connection, *, until: float) -> Iterator[None]:
+    """A transaction in which no other process writes."""
+    while True:
+        try:
+            begin(db, writes=True)
+            break
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite rolls back by itself after some errors, and then refuses to
+            db.execute("ROLLBACK")
+        raise
+
+
+def _step(db: sqlite3.Connection, version: int) -> None:
+    for step in STEPS[version:]:
+        for statement in step.split(";\n"):
+            db.execute(statement)
+    if version:
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (MIGRATED_FROM, version))
+    db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version={VERSION}")
+
+
+def _copy(path: Path, version: int) -> None:
+    """Copy the file as it is now, for its owner alone to read. It exists whole and synced, or not at all."""
+    to = path.with_name(f"{path.name}.v{version}")
+    partial = path.with_name(f"{to.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)  # of a process that crashed here: no other can be here now
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            _fill(path, partial)
+            partial.replace(to)
+            _sync(to.parent)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except (OSError, sqlite3.Error) as fault:
+        reason = (fault.strerror or type(fault).__name__) if isinstance(fault, OSError) else str(fault)
+        size = path.stat().st_size
+        raise StoreUnusable(
+            f"{path}: its tables are of version {version} and are brought to version {VERSION} after a copy, but the "
+            f"copy {to.name} cannot be written ({reason}). Free {size:,} bytes in {path.parent}, or allow this process "
+            "to write there, and start again. Nothing was changed.",
+            code="store-copy-failed",
+            field=str(to),
+            limit=str(size),
+        ) from fault
+
+
+def _fill(path: Path, partial: Path) -> None:
+    # Read by another connection: SQLite copies nothing from one that may write.
+    with (
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as source,
+        closing(sqlite3.connect(partial, isolation_level=None)) as target,
+    ):
+        target.execute("PRAGMA synchronous=OFF")  # it is synced once, when it is whole
+        source.backup(target)
+        target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+    _sync(partial)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _owner_of_the_old_version(path: Path, lock: Path | None, version: int) -> StoreUnusable:
+    pid = "" if lock is None else holder_of(lock).partition(" ")[0]
+    return StoreUnusable(
+        f"{path}: its tables are of version {version}, and process {pid or 'unknown'} still delivers from it with that "
+        f"version of signalpost. Stop it, then start this one, which brings the tables to version {VERSION}.",
+        code="store-in-use-by-older-version",
+        field="pid",
+        value=pid or None,
+    )
+
+
+def _user_version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version

@@ -1,0 +1,179 @@
+"""A store of an older version is copied and migrated as a whole, or not at all, by the first that opens it to write."""
+
+import multiprocessing
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.outbox import migration, sqlite_file
+from signalpost.delivery.outbox.commands import Stats
+from signalpost.delivery.outbox.lock import FileLock
+from signalpost.delivery.outbox.schema import MIGRATED_FROM, VERSION
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.errors import StoreUnusable
+
+FIXTURE = Path(__file__).resolve().parents[3] / "fixtures" / "store-v1" / "home" / "outbox.db"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store of version 1."""
+    return Path(shutil.copy(FIXTURE, tmp_path / "outbox.db"))
+
+
+def _asked(path: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(query).fetchall()
+
+
+def _version(path: Path) -> int:
+    version: int = _asked(path, "PRAGMA user_version")[0][0]
+    return version
+
+
+def _copy(path: Path) -> Path:
+    return path.with_name(f"{path.name}.v1")
+
+
+def test_the_copy_is_the_old_file_whole_and_private(path: Path) -> None:
+    before = _asked(path, "SELECT * FROM delivery")
+    os.umask(os.umask(0))
+    SqliteCore(path).close()
+    copy = _copy(path)
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert (_version(copy), _version(path)) == (1, VERSION)
+    assert _asked(copy, "SELECT * FROM delivery") == before == _asked(path, "SELECT * FROM delivery")
+    assert _asked(path, f"SELECT value FROM meta WHERE name = '{MIGRATED_FROM}'") == [(1,)]
+    assert sorted(each.name for each in path.parent.iterdir()) == ["outbox.db", "outbox.db.lock", "outbox.db.v1"]
+
+
+def test_a_migrated_store_has_the_tables_of_a_new_one(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "new.db"
+    for each in (path, other):
+        SqliteCore(each).close()
+    schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
+    assert _asked(path, schema) == _asked(other, schema)
+    assert _asked(other, "SELECT * FROM meta") == []
+    assert _asked(path, "SELECT * FROM owner") == _asked(other, "SELECT * FROM owner") == [(1, 0, "", 0, 0)]
+
+
+def test_a_store_is_migrated_once(path: Path) -> None:
+    SqliteCore(path).close()
+    changed = _copy(path).stat().st_mtime_ns
+    SqliteCore(path).close()
+    assert _copy(path).stat().st_mtime_ns == changed
+
+
+def test_what_a_crash_left_is_replaced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a crash between the copy and the commit the old version may go on writing: the copy is made anew."""
+    _copy(path).write_bytes(b"a copy of an earlier moment")
+    _copy(path).with_name("outbox.db.v1.partial").write_bytes(b"half a copy")
+    SqliteCore(path).close()
+    assert _asked(_copy(path), "SELECT count(*) FROM delivery") == _asked(path, "SELECT count(*) FROM delivery")
+    assert not list(path.parent.glob("*.partial"))
+
+
+@pytest.mark.parametrize("step", ["CREATE TABLE half (done)", "CREATE TABLE half (done);\nSELECT nothing FROM nowhere"])
+def test_a_step_that_fails_leaves_the_old_version(path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    class Crash(BaseException):
+        pass
+
+    def crash(db: sqlite3.Connection, version: int) -> None:
+        original(db, version)
+        raise Crash
+
+    original = migration._step
+    monkeypatch.setattr(migration, "STEPS", ("", step))
+    if "nowhere" not in step:
+        monkeypatch.setattr(migration, "_step", crash)
+    with pytest.raises((StoreUnusable, Crash)) as caught:
+        SqliteCore(path)
+    assert _version(path) == 1
+    assert _asked(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'") == [(0,)]
+    if isinstance(caught.value, StoreUnusable):
+        assert caught.value.code == "store-migration-failed"
+    monkeypatch.undo()
+    SqliteCore(path).close()
+    assert _version(path) == VERSION
+
+
+def test_a_copy_that_cannot_be_written_is_reported_and_nothing_is_changed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _copy(path).mkdir()
+    with pytest.raises(StoreUnusable) as caught:
+        SqliteCore(path)
+    assert (caught.value.code, caught.value.field) == ("store-copy-failed", str(_copy(path)))
+    assert _version(path) == 1
+    assert not list(path.parent.glob("*.partial"))
+
+
+def test_a_disk_that_is_full_at_the_copy_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(migration, "_fill", full)
+    with pytest.raises(StoreUnusable, match="disk is full") as caught:
+        SqliteCore(path)
+    assert caught.value.errors[0].limit == str(path.stat().st_size)
+    assert _version(path) == 1
+    assert sorted(each.name for each in path.parent.iterdir()) == ["outbox.db", "outbox.db.lock"]
+
+
+def test_a_store_that_a_process_of_the_old_version_delivers_from_is_left_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migration, "SECONDS_FOR_AN_OWNER", 0.1)
+    lock = FileLock(path.with_name("outbox.db.lock"))
+    try:
+        with pytest.raises(StoreUnusable) as caught:
+            SqliteCore(path, owns=False)
+    finally:
+        lock.release()
+    assert (caught.value.code, caught.value.errors[0].value) == ("store-in-use-by-older-version", str(os.getpid()))
+    assert _version(path) == 1
+    SqliteCore(path, owns=False).close()
+    assert _version(path) == VERSION
+
+
+def test_a_migration_waits_while_another_process_writes_and_not_for_ever(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "SECONDS_FOR_OTHERS", 0.01)
+    monkeypatch.setattr(migration, "SECONDS_FOR_A_MIGRATION", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as tool:
+        tool.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnusable) as caught:
+            SqliteCore(path)
+        tool.execute("ROLLBACK")
+    assert caught.value.code == "store-migration-failed"
+    SqliteCore(path).close()
+
+
+def _open(path: Path, barrier: Any, answers: Any) -> None:
+    barrier.wait()
+    try:
+        core = SqliteCore(path, owns=False)
+        answers.put(core.apply([Stats()])[0])
+        core.close()
+    except StoreUnusable as fault:
+        answers.put(repr(fault))
+
+
+def test_several_processes_that_open_an_old_store_at_once_migrate_it_once(path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier, answers = context.Barrier(4), context.Queue()
+    processes = [context.Process(target=_open, args=(path, barrier, answers)) for _ in range(4)]
+    for each in processes:
+        each.start()
+    found = [answers.get(timeout=30) for _ in processes]
+    for each in processes:
+        each.join()
+    assert found[0] == found[1] == found[2] == found[3]
+    assert isinstance(found[0], dict)
+    assert _version(path) == VERSION

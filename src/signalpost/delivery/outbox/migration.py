@@ -13,17 +13,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event
-from time import monotonic
 
 from signalpost.delivery.outbox.lock import holder_of, is_held
 from signalpost.delivery.outbox.schema import APPLICATION_ID, MIGRATED_FROM, STEPS, VERSION
 from signalpost.delivery.outbox.sqlite_file import advice, begin, opened
 from signalpost.errors import StoreUnusable
 
-SECONDS_FOR_A_MIGRATION = 60.0
-"""How long to wait while another process migrates the same file."""
-SECONDS_FOR_AN_OWNER = 2.0
-"""How long to wait for an owner to migrate; one that does not within that is of the old version."""
+TRIES_TO_WRITE = 30
+"""How often to wait SECONDS_FOR_OTHERS while another process migrates the same file."""
+LOOKS_AT_AN_OWNER = 40
+"""How often to look, every 50 ms, whether an owner has migrated; one that has not by then is of the old version."""
 
 _LOOK_EVERY = 0.05
 _NEVER = Event()
@@ -51,9 +50,9 @@ def opened_to_write(path: Path, lock_path: Path, *, has_lock: bool) -> sqlite3.C
 
 
 def _migrate(path: Path, db: sqlite3.Connection, foreign_lock: Path | None) -> None:
-    began = monotonic()
+    looks = 0
     while _user_version(db) < VERSION:
-        with _writing(db, until=began + SECONDS_FOR_A_MIGRATION):
+        with _writing(db):
             version = _user_version(db)  # another process may have been first
             if version == VERSION:
                 return
@@ -62,21 +61,16 @@ def _migrate(path: Path, db: sqlite3.Connection, foreign_lock: Path | None) -> N
                     _copy(Path(os.path.realpath(path)), version)
                 _step(db, version)
                 return
-        if monotonic() - began > SECONDS_FOR_AN_OWNER:
+        looks += 1
+        if looks > LOOKS_AT_AN_OWNER:
             raise _owner_of_the_old_version(path, foreign_lock, version)
         _NEVER.wait(_LOOK_EVERY)
 
 
 @contextmanager
-def _writing(db: sqlite3.Connection, *, until: float) -> Iterator[None]:
+def _writing(db: sqlite3.Connection) -> Iterator[None]:
     """A transaction in which no other process writes."""
-    while True:
-        try:
-            begin(db, writes=True)
-            break
-        except sqlite3.OperationalError as fault:
-            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
-                raise
+    _begin(db)
     try:
         yield
         db.execute("COMMIT")
@@ -84,6 +78,18 @@ def _writing(db: sqlite3.Connection, *, until: float) -> Iterator[None]:
         with suppress(sqlite3.Error):  # SQLite rolls back by itself after some errors, and then refuses to
             db.execute("ROLLBACK")
         raise
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    for _ in range(TRIES_TO_WRITE):
+        try:
+            begin(db, writes=True)
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+        else:
+            return
+    begin(db, writes=True)
 
 
 def _step(db: sqlite3.Connection, version: int) -> None:
@@ -143,8 +149,8 @@ def _sync(path: Path) -> None:
         os.close(file)
 
 
-def _owner_of_the_old_version(path: Path, lock: Path | None, version: int) -> StoreUnusable:
-    pid = "" if lock is None else holder_of(lock).partition(" ")[0]
+def _owner_of_the_old_version(path: Path, lock: Path, version: int) -> StoreUnusable:
+    pid = holder_of(lock).partition(" ")[0]
     return StoreUnusable(
         f"{path}: its tables are of version {version}, and process {pid or 'unknown'} still delivers from it with that "
         f"version of signalpost. Stop it, then start this one, which brings the tables to version {VERSION}.",

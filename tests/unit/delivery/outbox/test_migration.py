@@ -1,11 +1,12 @@
 """A store of an older version is copied and migrated as a whole, or not at all, by the first that opens it to write."""
 
-import multiprocessing
 import os
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -42,8 +43,11 @@ def _copy(path: Path) -> Path:
 
 def test_the_copy_is_the_old_file_whole_and_private(path: Path) -> None:
     before = _asked(path, "SELECT * FROM delivery")
-    os.umask(os.umask(0))
-    SqliteCore(path).close()
+    before_umask = os.umask(0)
+    try:
+        SqliteCore(path).close()
+    finally:
+        os.umask(before_umask)
     copy = _copy(path)
     assert copy.stat().st_mode & 0o777 == 0o600
     assert (_version(copy), _version(path)) == (1, VERSION)
@@ -128,7 +132,7 @@ def test_a_disk_that_is_full_at_the_copy_is_reported(path: Path, monkeypatch: py
 def test_a_store_that_a_process_of_the_old_version_delivers_from_is_left_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migration, "SECONDS_FOR_AN_OWNER", 0.1)
+    monkeypatch.setattr(migration, "LOOKS_AT_AN_OWNER", 2)
     lock = FileLock(path.with_name("outbox.db.lock"))
     try:
         with pytest.raises(StoreUnusable) as caught:
@@ -145,7 +149,7 @@ def test_a_migration_waits_while_another_process_writes_and_not_for_ever(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_file, "SECONDS_FOR_OTHERS", 0.01)
-    monkeypatch.setattr(migration, "SECONDS_FOR_A_MIGRATION", 0.05)
+    monkeypatch.setattr(migration, "TRIES_TO_WRITE", 2)
     with closing(sqlite3.connect(path, isolation_level=None)) as tool:
         tool.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnusable) as caught:
@@ -155,25 +159,18 @@ def test_a_migration_waits_while_another_process_writes_and_not_for_ever(
     SqliteCore(path).close()
 
 
-def _open(path: Path, barrier: Any, answers: Any) -> None:
-    barrier.wait()
-    try:
+def test_several_that_open_an_old_store_at_once_migrate_it_once(path: Path) -> None:
+    barrier = Barrier(4)
+
+    def count(_: int) -> Any:
+        barrier.wait()
         core = SqliteCore(path, owns=False)
-        answers.put(core.apply([Stats()])[0])
+        (counts,) = core.apply([Stats()])
         core.close()
-    except StoreUnusable as fault:
-        answers.put(repr(fault))
+        return counts
 
-
-def test_several_processes_that_open_an_old_store_at_once_migrate_it_once(path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    barrier, answers = context.Barrier(4), context.Queue()
-    processes = [context.Process(target=_open, args=(path, barrier, answers)) for _ in range(4)]
-    for each in processes:
-        each.start()
-    found = [answers.get(timeout=30) for _ in processes]
-    for each in processes:
-        each.join()
-    assert found[0] == found[1] == found[2] == found[3]
-    assert isinstance(found[0], dict)
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(count, range(4)))
+    assert counts == [counts[0]] * 4
+    assert sum(counts[0].values()) == 18
     assert _version(path) == VERSION

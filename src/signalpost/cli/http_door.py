@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from signalpost.delivery.routing import ranks_of
-from signalpost.web.door import Door, Wishes
+from signalpost.ingest.send_options import SendOptions
+from signalpost.web.door import Door
 
 if TYPE_CHECKING:
     from signalpost.delivery.outbox.commands import StreamState
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 def door_of(service: "AsyncNotificationService") -> Door:
     """The door to `service`. Nothing that comes in by it is held in memory: its sender is there to ask again."""
 
-    async def take(payload: "Payload", wishes: Wishes, event: str) -> "Ticket":
+    async def take(payload: "Payload", wishes: SendOptions, event: str) -> "Ticket":
         priority, tier, context = wishes
         return await service.queue_notification(payload, priority, tier, context, event=event, hold=False)
 
-    async def commit(state: "StreamState", signals: "Sequence[Signal]", wishes: Wishes, event: str) -> "list[Ticket]":
+    async def commit(
+        state: "StreamState", signals: "Sequence[Signal]", wishes: SendOptions, event: str
+    ) -> "list[Ticket]":
         priority, tier, context = wishes
         return await service.commit(state, signals, tier, event=event, additional_context=context, priority=priority)
 

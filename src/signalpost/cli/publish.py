@@ -1,5 +1,6 @@
 """`signalpost publish`: one signal, alert or report, taken in and delivered."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +10,23 @@ from signalpost.cli.number_range import NumberRange
 
 if TYPE_CHECKING:
     from signalpost.domain.notification import Payload
+
+
+class _Once(click.Option):
+    """An option that may be given once: of two values, click would keep the last without a word."""
+
+    def __init__(self, names: list[str], **settings: Any) -> None:
+        super().__init__(names, **(settings | {"multiple": True}))
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Its value, None if it is not given."""
+        values = super().process_value(ctx, value)
+        if len(values) > 1:
+            raise click.UsageError(f"{self.opts[0]} is given {len(values)} times: give it once", ctx)
+        return values[0] if values else None
+
+
+_fact_option = partial(click.option, cls=_Once)
 
 
 def _common(command: Any) -> Any:
@@ -27,7 +45,7 @@ def _common(command: Any) -> Any:
             help="Seconds to wait for the delivery.",
         ),
         click.option("--context", multiple=True, metavar="NAME=VALUE", help="A fact to show; can be repeated."),
-        click.option("--priority", help="LOW, NORMAL, HIGH or URGENT.  [default: from confidence or severity]"),
+        _fact_option("--priority", help="LOW, NORMAL, HIGH or URGENT.  [default: from confidence or severity]"),
     ):
         command = option(command)
     return command
@@ -61,17 +79,17 @@ def publish() -> None:
       signalpost publish signal < signal.json
     """
 )
-@click.option("--pair", help="EUR_USD, EUR/USD, EURUSD, BTC/USDT ...")
-@click.option("--timeframe", help="H4, D, 5m, 240 ...")
-@click.option("--side", help="BUY or SELL, long or short.")
-@click.option("--entry", help="The entry's price.")
-@click.option("--stop", help="The stop's price.")
-@click.option("--target", help="The target's price.")
-@click.option("--confidence", help="0 to 1.")
-@click.option("--strategy", help="Who made it.  [default: Manual]")
-@click.option("--time", help="The candle's open, ISO 8601 with its zone.  [default: now]")
-@click.option("--id", help="The signal's id.  [default: from strategy, pair, timeframe, side and candle]")
-@click.option("--tier", help="For whom: free, premium, admin.  [default: free]")
+@_fact_option("--pair", help="EUR_USD, EUR/USD, EURUSD, BTC/USDT ...")
+@_fact_option("--timeframe", help="H4, D, 5m, 240 ...")
+@_fact_option("--side", help="BUY or SELL, long or short.")
+@_fact_option("--entry", help="The entry's price.")
+@_fact_option("--stop", help="The stop's price.")
+@_fact_option("--target", help="The target's price.")
+@_fact_option("--confidence", help="0 to 1.")
+@_fact_option("--strategy", help="Who made it.  [default: Manual]")
+@_fact_option("--time", help="The candle's open, ISO 8601 with its zone.  [default: now]")
+@_fact_option("--id", help="The signal's id.  [default: from strategy, pair, timeframe, side and candle]")
+@_fact_option("--tier", help="For whom: free, premium, admin.  [default: free]")
 @_common
 def signal(tier: str | None, **options: Any) -> None:
     """Send a signal: from options, or from JSON on standard input with the usual names."""
@@ -88,12 +106,12 @@ def signal(tier: str | None, **options: Any) -> None:
       echo '{"type": "disk", "severity": "critical", "title": "97 % full"}' | signalpost publish alert
     """
 )
-@click.option("--type", help="database_connectivity, feed, ...")
-@click.option("--severity", help="critical, high, medium, low or info.")
-@click.option("--title", help="The alert in a line.")
-@click.option("--message", help="What failed, since when, and what to do.")
-@click.option("--source", help="What noticed it.")
-@click.option("--id", help="The alert's id.  [default: from type, time and content]")
+@_fact_option("--type", help="database_connectivity, feed, ...")
+@_fact_option("--severity", help="critical, high, medium, low or info.")
+@_fact_option("--title", help="The alert in a line.")
+@_fact_option("--message", help="What failed, since when, and what to do.")
+@_fact_option("--source", help="What noticed it.")
+@_fact_option("--id", help="The alert's id.  [default: from type, time and content]")
 @_common
 def alert(**options: Any) -> None:
     """Send an alert: from options, or from JSON on standard input with the names of the fields of `Alert`."""
@@ -109,9 +127,9 @@ def alert(**options: Any) -> None:
       signalpost publish announcement --title "Maintenance" --text "Sunday, 10:00 to 11:00 UTC"
     """
 )
-@click.option("--title", help="The announcement in a line.")
-@click.option("--text", help="The announcement.")
-@click.option("--id", help="Its id.  [default: from time and content]")
+@_fact_option("--title", help="The announcement in a line.")
+@_fact_option("--text", help="The announcement.")
+@_fact_option("--id", help="Its id.  [default: from time and content]")
 @_common
 def announcement(**options: Any) -> None:
     """Send an announcement to the community: from options, or from JSON on standard input."""
@@ -128,9 +146,9 @@ def announcement(**options: Any) -> None:
       signalpost publish status --status degraded --message "The feed is 20 s late" --context feed=oanda
     """
 )
-@click.option("--status", help="operational, degraded, down ...")
-@click.option("--message", help="More about it.")
-@click.option("--id", help="Its id.  [default: from time and content]")
+@_fact_option("--status", help="operational, degraded, down ...")
+@_fact_option("--message", help="More about it.")
+@_fact_option("--id", help="Its id.  [default: from time and content]")
 @_common
 def status(**options: Any) -> None:
     """Send a status report: from options, or from JSON on standard input with the names of `SystemStatus`."""
@@ -146,10 +164,10 @@ def status(**options: Any) -> None:
       signalpost publish analysis --title "Dollar" --text "Ranges until the Fed speaks." --pair EURUSD
     """
 )
-@click.option("--title", help="The analysis in a line.")
-@click.option("--text", help="The analysis.")
-@click.option("--pair", help="What it is about: EUR_USD, EUR/USD ...")
-@click.option("--id", help="Its id.  [default: from time and content]")
+@_fact_option("--title", help="The analysis in a line.")
+@_fact_option("--text", help="The analysis.")
+@_fact_option("--pair", help="What it is about: EUR_USD, EUR/USD ...")
+@_fact_option("--id", help="Its id.  [default: from time and content]")
 @_common
 def analysis(**options: Any) -> None:
     """Send a market analysis: from options, or from JSON on standard input with the names of `MarketAnalysis`."""

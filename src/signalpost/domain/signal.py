@@ -22,9 +22,10 @@ from signalpost.domain.exact import (
 from signalpost.domain.identity import slug
 from signalpost.domain.instant import Instant, compact, utc
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.making import make
 from signalpost.domain.precision import MOST_PLACES
 from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
-from signalpost.domain.text import id_of, required_text, text_of
+from signalpost.domain.text import id_of, required_text, shown, text_of
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.value import Value
 from signalpost.domain.words import member
@@ -111,10 +112,19 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         """A signal from a dict of another system, whose names may be any of the usual ones.
 
         `symbol`, `ticker`, `side`, `action`, `entry`, `close`, `sl`, `tp`, `tf`, `interval`, `candle_time` and the like
-        are read, in any case; where a field goes by several of them, its name here is asked first. None and empty text
-        count as absent; names that mean nothing here are ignored. Raises InvalidValue naming what is missing.
+        are read, in any case. None and blank text count as absent, and names that mean nothing here are ignored.
+        Raises InvalidValue with all faults: what is missing or invalid, two names of one field whose values differ, a
+        second target, and a `{{placeholder}}` that was not filled in.
         """
-        return cls(**spellings.signal_fields(data))
+        if not hasattr(data, "items"):
+            raise InvalidValue(
+                f"the signal is {shown(data)}: give a mapping of names to values",
+                code="not-a-mapping",
+                value=shown(data),
+            )
+        names = spellings.SIGNAL
+        required = {field: spellings.missing(field, names) for field in spellings.REQUIRED}
+        return make(cls, spellings.read_fields(data.items(), names), required, spellings.STAND_INS)
 
     @property
     def pip(self) -> Decimal:

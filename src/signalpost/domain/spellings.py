@@ -1,59 +1,261 @@
-"""The names that other systems give to the parts of a signal."""
+"""The names that other systems give to fields, and the one reader of them. Pure.
 
-from collections.abc import Mapping
-from typing import Any
+Every entry point reads through here: the command line, HTTP, the hooks and `Signal.from_mapping`. Case, spaces, `-`,
+`.` and `_` in a name do not count: `stopLoss`, `Stop Loss` and `stop_loss` are one name.
+"""
 
-from signalpost.domain.text import shown
-from signalpost.errors import InvalidValue
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
-SPELLINGS = {
-    "pair": ("pair", "instrument", "symbol", "ticker"),
-    "timeframe": ("timeframe", "tf", "interval", "granularity"),
-    "signal_type": ("signal_type", "side", "action", "direction", "signal"),
-    "entry_price": ("entry_price", "entry", "price", "close", "open_rate"),
-    "timestamp": ("timestamp", "candle_time", "time", "date"),
-    "stop_loss": ("stop_loss", "stoploss", "sl", "stop"),
-    "take_profit": ("take_profit", "takeprofit", "tp", "tp1", "target"),
-    "signal_id": ("signal_id", "id"),
-    "strategy_name": ("strategy_name", "strategy"),
-    "crossover_type": ("crossover_type", "crossover"),
-    "status": ("status",),
-    "current_price": ("current_price",),
-    "price_places": ("price_places",),
-    "fast_ma": ("fast_ma",),
-    "slow_ma": ("slow_ma",),
-    "atr_value": ("atr_value", "atr"),
-    "atr_multiplier_sl": ("atr_multiplier_sl", "sl_mult"),
-    "atr_multiplier_tp": ("atr_multiplier_tp", "tp_mult"),
-    "risk_reward_ratio": ("risk_reward_ratio", "risk_reward", "rr"),
-    "position_size": ("position_size",),
-    "confidence_score": ("confidence_score", "confidence"),
-    "notes": ("notes", "comment"),
-    "created_at": ("created_at",),
-    "updated_at": ("updated_at",),
-    "known_at": ("known_at",),
-    "valid_until": ("valid_until", "expires_at"),
+from signalpost.domain.exact import decimal_of
+from signalpost.domain.instant import utc
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.side import SignalType
+from signalpost.domain.text import shown, spoken
+from signalpost.domain.timeframe import Timeframe
+from signalpost.domain.words import member
+from signalpost.errors import Fault, InvalidValue
+
+_RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "pair": (("pair", "instrument", "symbol", "ticker"),),
+    "timeframe": (("timeframe", "tf", "interval", "granularity"),),
+    "signal_type": (("signal_type", "side", "action", "direction", "signal", "order_action"),),
+    # The price of the order, then the price of the signal, then the close of the bar.
+    "entry_price": (("order_price",), ("entry_price", "entry", "price", "open_rate"), ("close",)),
+    # The candle's time, then the time at which an alert fired.
+    "timestamp": (("timestamp", "candle_time", "time", "date", "open_date"), ("timenow",)),
+    "stop_loss": (("stop_loss", "stoploss", "sl", "stop"),),
+    "take_profit": (("take_profit", "takeprofit", "tp", "tp1", "target"),),
+    "signal_id": (("signal_id", "id"), ("alert_id",)),
+    "strategy_name": (("strategy_name", "strategy"),),
+    "crossover_type": (("crossover_type", "crossover"),),
+    "status": (("status",),),
+    "current_price": (("current_price",),),
+    "price_places": (("price_places",),),
+    "fast_ma": (("fast_ma",),),
+    "slow_ma": (("slow_ma",),),
+    "atr_value": (("atr_value", "atr"),),
+    "atr_multiplier_sl": (("atr_multiplier_sl", "sl_mult"),),
+    "atr_multiplier_tp": (("atr_multiplier_tp", "tp_mult"),),
+    "risk_reward_ratio": (("risk_reward_ratio", "risk_reward", "rr"),),
+    "position_size": (("position_size",),),
+    "confidence_score": (("confidence_score", "confidence"),),
+    "notes": (("notes",), ("comment",), ("message",), ("alert_message",)),
+    "created_at": (("created_at",),),
+    "updated_at": (("updated_at",),),
+    "known_at": (("known_at",),),
+    "valid_until": (("valid_until", "expires_at"),),
 }
-"""What each field of a signal may be called, the first that is present being taken."""
+"""What each field of a signal may be called. Of several groups the first that is present counts; the names of one group
+mean the same, so their values must agree."""
 
-REQUIRED = ("pair", "timeframe", "signal_type", "entry_price", "timestamp")
+STAND_INS: Mapping[str, object] = {
+    "pair": "EUR_USD",
+    "timeframe": "H1",
+    "signal_type": "BUY",
+    "entry_price": 1,
+    "timestamp": "2000-01-01T00:00:00Z",
+}
+"""A valid value for each required field of a signal."""
+REQUIRED = tuple(STAND_INS)
+
+_SEPARATORS = re.compile(r"[\s_.-]+")
+_LEVEL = re.compile(
+    r"(?:(?P<take_profit>takeprofit|profittarget|target|tp)|(?P<stop_loss>stoploss|stop|sl)|(?P<entry_price>entry))"
+    r"(?:level|price)?s?(?P<number>\d{0,2})(?:price)?",
+    re.ASCII,
+)
+"""Names of price levels that may be numbered: `tp2`, `take_profit_2`, `targets`, `target_price`."""
+_NONE_IF_ZERO = ("stop_loss", "take_profit")
+_UNFILLED = re.compile(r"\{\{|\}\}")
+_FREE_TEXT = frozenset({"text", "message"})
+"""Fields whose text may mention a placeholder. All of it being one is still a fault."""
+
+_CONVERSIONS: dict[str, Callable[[Any], object]] = {
+    "pair": Instrument,
+    "timeframe": Timeframe,
+    "signal_type": lambda value: member(SignalType, value, "signal_type"),
+    "timestamp": lambda value: utc(value, "timestamp"),
+    "valid_until": lambda value: utc(value, "valid_until"),
+    **dict.fromkeys(
+        ("entry_price", "stop_loss", "take_profit", "atr_value", "confidence_score", "risk_reward_ratio"),
+        lambda value: decimal_of(value, "number"),
+    ),
+}
+"""How values of one field are compared, so that `1.10` and `1.1` agree."""
 
 
-def signal_fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a signal found in `data`. Raises InvalidValue naming every required one that is absent."""
-    if not hasattr(data, "items"):
-        raise InvalidValue(f"the signal is {shown(data)}: give a mapping of names to values")
-    given = {name.strip().lower(): value for name, value in data.items() if isinstance(name, str) and _is_given(value)}
-    fields = {
-        field: given[names_present[0]]
-        for field, names in SPELLINGS.items()
-        if (names_present := [name for name in names if name in given])
-    }
-    missing = [f"{field} (or {', '.join(SPELLINGS[field][1:])})" for field in REQUIRED if field not in fields]
-    if missing:
-        raise InvalidValue(f"the mapping has no {'; no '.join(missing)}: add what is missing")
-    return fields
+class _Place(NamedTuple):
+    """What a name stands for."""
+
+    field: str
+    rank: int
+    number: int
+    """1, or which of several levels."""
 
 
-def _is_given(value: object) -> bool:
+class FieldNames:
+    """The names of the fields of one kind of payload."""
+
+    def __init__(self, ranked: Mapping[str, tuple[tuple[str, ...], ...]]) -> None:
+        self.spellings = {
+            field: tuple(dict.fromkeys([field, *(name for group in groups for name in group)]))
+            for field, groups in ranked.items()
+        }
+        """All names of each field, its own first."""
+        self._places = {
+            plain_name(name): _Place(field, rank, 1)
+            for field, groups in ranked.items()
+            for rank, group in enumerate(groups)
+            for name in group
+        }
+
+    def place(self, name: str) -> _Place | None:
+        """What `name` stands for; None if it is not known."""
+        plain = plain_name(name)
+        if (known := self._places.get(plain)) is not None:
+            return known
+        level = _LEVEL.fullmatch(plain)
+        if level is None:
+            return None
+        field = next(field for field in ("take_profit", "stop_loss", "entry_price") if level[field])
+        if (known := self._places.get(plain_name(field))) is None:
+            return None
+        return known._replace(number=int(level["number"] or 1))
+
+
+class FoundFields(NamedTuple):
+    """The fields that were found, each under its own name."""
+
+    fields: dict[str, Any]
+    called: dict[str, str]
+    """What the sender calls each field, also those with a fault."""
+    faults: tuple[Fault, ...]
+    unknown: tuple[str, ...]
+    """Names that mean nothing here, as they were sent."""
+
+    def or_else(self, field: str, value: Any) -> "FoundFields":
+        """This, with `value` for a field that was not sent."""
+        if field in self.called:
+            return self
+        return self._replace(fields={**self.fields, field: value}, called={**self.called, field: field})
+
+
+class _Given(NamedTuple):
+    rank: int
+    name: str
+    value: Any
+
+
+def plain_name(name: str) -> str:
+    """`name` without what does not count in it."""
+    return _SEPARATORS.sub("", name).lower()
+
+
+def read_fields(
+    pairs: Iterable[tuple[Any, Any]], names: FieldNames, only: Collection[str] | None = None
+) -> FoundFields:
+    """The fields found among names and values; `only` those, if given.
+
+    None and blank text count as absent, and so does 0 for a stop or a target. Faults are: an unfilled `{{...}}`, more
+    than one price level where one can be sent, and names of one meaning whose values differ.
+    """
+    given: dict[str, list[_Given]] = {}
+    faults: list[Fault] = []
+    unknown: list[str] = []
+    for name, value in pairs:
+        if not isinstance(name, str):
+            continue
+        place = names.place(name)
+        if place is None:
+            unknown.append(name)
+        elif only is None or place.field in only:
+            single, others = _single(value) if _LEVEL.fullmatch(plain_name(name)) else (value, False)
+            if not is_given(single) or (place.field in _NONE_IF_ZERO and _is_zero(single)):
+                continue
+            if others or place.number != 1:
+                faults.append(_too_many(name, value, place.field))
+            else:
+                given.setdefault(place.field, []).append(_Given(place.rank, name, single))
+    fields, called = {}, {}
+    for field, several in given.items():
+        best = min(each.rank for each in several)
+        first, *rest = (each for each in several if each.rank == best)
+        fields[field], called[field] = first.value, first.name
+        found = [unfilled(each.name, each.value, field) for each in (first, *rest)]
+        faults += [fault for fault in found if fault is not None]
+        faults += [_differs(first, each) for each in rest if not _agree(field, first.value, each.value)]
+    return FoundFields(fields, called, tuple(faults), tuple(unknown))
+
+
+def is_given(value: object) -> bool:
+    """Whether `value` says something: not None, and not blank text."""
     return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def unfilled(name: str, value: object, field: str = "") -> Fault | None:
+    """The fault of a `value` that still is a template's placeholder; None if it is not."""
+    if not isinstance(value, str) or not _UNFILLED.search(value):
+        return None
+    text = value.strip()
+    if field in _FREE_TEXT and not (text.startswith("{{") and text.endswith("}}")):
+        return None
+    return Fault(
+        "placeholder",
+        f"{name} is {shown(value)}: this placeholder was not replaced by a value. Send the value itself, or leave "
+        f"{name} out if it is optional",
+        name,
+        shown(value),
+    )
+
+
+def _single(value: Any) -> tuple[Any, bool]:
+    """The one level in a list, and whether it holds others."""
+    if not isinstance(value, list | tuple):
+        return value, False
+    levels = [each for each in value if is_given(each) and not _is_zero(each)]
+    return (levels[0] if levels else None), len(levels) > 1
+
+
+def _is_zero(value: Any) -> bool:
+    try:
+        return decimal_of(value, "number") == 0
+    except InvalidValue:
+        return False
+
+
+def _too_many(name: str, value: object, field: str) -> Fault:
+    what = {"take_profit": "target", "stop_loss": "stop", "entry_price": "entry"}[field]
+    text = f"{name} is {shown(value)}: a signal has only one {what} for now. Send the first one, and leave {name} out"
+    return Fault("too-many", text, name, shown(value), "1")
+
+
+def _differs(first: _Given, other: _Given) -> Fault:
+    text = (
+        f"{other.name} is {shown(other.value)} and {first.name} is {shown(first.value)}: both mean the same field. "
+        "Send only one of them"
+    )
+    return Fault("conflict", text, other.name, shown(other.value), f"{first.name}: {shown(first.value)}")
+
+
+def _agree(field: str, one: Any, other: Any) -> bool:
+    convert = _CONVERSIONS.get(field)
+    if convert is not None:
+        try:
+            return convert(one) == convert(other)
+        except InvalidValue:
+            pass  # what is wrong with either is reported when it is used
+    return spoken(one) == spoken(other)
+
+
+def missing(field: str, names: FieldNames) -> Fault:
+    """The fault of a required field that is missing."""
+    others = names.spellings[field][1:]
+    also = f" (also read as {', '.join(others)})" if others else ""
+    return Fault("missing", f"{field} is missing{also}", field)
+
+
+SIGNAL = FieldNames(_RANKED)
+SPELLINGS = SIGNAL.spellings
+"""What each field of a signal may be called, its own name first."""

@@ -6,24 +6,19 @@ from typing import NamedTuple, Protocol
 from signalpost.delivery.outbox.commands import StreamState
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Payload
-from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
+from signalpost.ingest.send_options import SendOptions
 
-
-class Wishes(NamedTuple):
-    """What a sender may ask for beside what is told: how urgently, for whom, and with which facts."""
-
-    priority: NotificationPriority | None
-    user_tier: UserTier
-    context: Mapping[str, object]
+Wishes = SendOptions
+"""The former name of `SendOptions`, for those who import it from here."""
 
 
 class Take(Protocol):
     """Take a payload in, and answer once it is written; where the store is unwell, keep nothing and refuse."""
 
-    def __call__(self, payload: Payload, wishes: Wishes, event: str) -> Awaitable[Ticket]:
+    def __call__(self, payload: Payload, wishes: SendOptions, event: str) -> Awaitable[Ticket]:
         """The ticket."""
         ...
 
@@ -32,7 +27,7 @@ class Commit(Protocol):
     """Write a stream's state and signals, all or nothing. Raises StoreFailed."""
 
     def __call__(
-        self, state: StreamState, signals: Sequence[Signal], wishes: Wishes, event: str
+        self, state: StreamState, signals: Sequence[Signal], wishes: SendOptions, event: str
     ) -> Awaitable[list[Ticket]]:
         """A ticket for each signal."""
         ...

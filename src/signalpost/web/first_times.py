@@ -7,7 +7,8 @@ import hashlib
 from datetime import datetime, timedelta
 
 from signalpost.domain.instant import iso, utc
-from signalpost.web.door import Door, Wishes
+from signalpost.ingest.send_options import SendOptions
+from signalpost.web.door import Door
 from signalpost.web.streams import Streams, stream_state
 from signalpost.web.tokens import Token
 
@@ -22,7 +23,7 @@ async def first_time(
     token: Token,
     id: str,
     now: datetime,
-    wishes: Wishes,
+    wishes: SendOptions,
     lasts: timedelta = timedelta.max,
 ) -> datetime:
     """The time at which `id` was told first: `now`, which is then remembered, or what was. Raises StoreFailed.

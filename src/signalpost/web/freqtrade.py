@@ -6,25 +6,28 @@ nothing has to be remembered between the two. (Placeholders: freqtrade's page "W
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from signalpost.domain.alert import Alert, AlertSeverity
-from signalpost.domain.exact import positive
-from signalpost.domain.instant import compact, utc
+from signalpost.domain.exact import decimal_of, positive
+from signalpost.domain.instant import compact
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
+from signalpost.domain.spellings import read_fields
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.text import required_text, shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import member
-from signalpost.errors import InvalidValue
+from signalpost.errors import Fault, InvalidValue
+from signalpost.ingest.kinds import SIGNAL
+from signalpost.ingest.send_options import SendOptions, read_options
+from signalpost.ingest.templates import Template, form_of, pairs_of
 from signalpost.web.body import json_object
-from signalpost.web.door import Wishes
-from signalpost.web.kinds import SIGNAL, wishes
-from signalpost.web.loose_text import first, flat, number
-from signalpost.web.problem import Fault, not_understood
+from signalpost.web.problem import not_understood
 from signalpost.web.tokens import Token
 
 _STRATEGY = "freqtrade"
@@ -32,17 +35,15 @@ _CLOSED_IS_NEWS_FOR = timedelta(hours=24)
 _LONGEST_STATUS = 60
 REPEATED_WITHIN = timedelta(seconds=60)
 """A repeat of words comes within a second or two, and must be the same; a minute later the same words are news."""
-_FIELDS = {
-    "pair": ("pair",),
-    "signal_type": ("direction",),
-    "timeframe": ("timeframe", "tf", "interval"),
-    "entry_price": ("open_rate",),
-    "timestamp": ("open_date",),
-    "stop_loss": ("stop_loss", "stoploss"),
-    "take_profit": ("take_profit",),
-    "strategy_name": ("strategy", "strategy_name"),
+_OWN_NAMES = {
+    "pair": "pair",
+    "signal_type": "direction",
+    "timeframe": "timeframe",
+    "entry_price": "open_rate",
+    "timestamp": "open_date",
 }
-_REQUIRED = ("pair", "signal_type", "timeframe", "entry_price", "timestamp")
+"""What freqtrade calls the required fields."""
+_READ = (*_OWN_NAMES, "stop_loss", "take_profit", "strategy_name")
 _SHOWN = (
     ("exchange", "exchange"),
     ("leverage", "leverage"),
@@ -52,7 +53,28 @@ _SHOWN = (
     ("profit", "profit_amount"),
 )
 """Facts of a trade that a message shows, by what they are called there."""
-_NOT_TOLD = ("entry", "entry_cancel", "exit", "exit_cancel", "protection_trigger", "protection_trigger_global")
+_SEVERITY_BY_EVENT = {
+    "warning": AlertSeverity.MEDIUM,
+    "exception": AlertSeverity.HIGH,
+    "liquidation_warning": AlertSeverity.HIGH,
+    "strategy_msg": AlertSeverity.INFO,
+}
+_TITLE_BY_EVENT = {
+    "warning": "Warning of freqtrade",
+    "exception": "freqtrade met an exception",
+    "liquidation_warning": "A position of freqtrade is near its liquidation",
+    "strategy_msg": "Message of freqtrade",
+}
+_TEXT_BY_EVENT = {"warning": "status", "exception": "status", "strategy_msg": "msg"}
+_NOT_A_DETAIL = frozenset(("event", "type", "severity", "priority", "user_tier", "tier", "context"))
+_NOT_TOLD_BY_EVENT = {
+    **dict.fromkeys(("entry", "entry_cancel", "exit", "exit_cancel"), "an entry or an exit is, once it is filled"),
+    **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "trades are, when they are filled"),
+    **dict.fromkeys(("whitelist", "analyzed_df", "new_candle"), "it is for other bots"),
+}
+EVENTS = ("entry_fill", "exit_fill", "status", "startup", *_SEVERITY_BY_EVENT, *_NOT_TOLD_BY_EVENT)
+"""Every event of freqtrade (its `RPCMessageType` of September 2026)."""
+_AS_JSON = 'set "format": "json" in freqtrade\'s webhook, and use the dicts of the how-to page'
 
 
 class Said(NamedTuple):
@@ -74,80 +96,104 @@ class Words(NamedTuple):
     """What is told, if these are told then first."""
 
 
-def read(raw: bytes, token: Token) -> tuple[Said | Words, Wishes]:
-    """What the request in `raw` says. Raises Problem: 400 for broken JSON, 422 with all faults."""
-    data = flat(json_object(raw, is_filled_in=True))
-    asked, faults = wishes(data, UserTier(token.tier))
-    event = data.get("event")
-    if event in _NOT_TOLD and not faults:
-        return Said(None, reason=f"{event} is not told: an entry or an exit is, once it is filled"), asked
-    said: Said | Words
-    match event:
-        case "entry_fill":
-            said = Said(_entered(data, token, faults), about="an addition to a trade whose entry was told is not told")
-        case "exit_fill":
-            said = _exited(data, token, faults)
-        case "status":
-            said = _status(data, token, faults)
-        case "strategy_msg":
-            said = _message(data, token, faults)
-        case _:
-            known = ", ".join(("entry_fill", "exit_fill", "status", "strategy_msg", *_NOT_TOLD))
-            raise not_understood([*faults, Fault("event", f"event is {shown(event)}: give one of {known}")])
-    if faults:
+def read(raw: bytes, token: Token) -> tuple[Said | Words, SendOptions]:
+    """What the request in `raw` says: JSON, a form (freqtrade's default) or `name=value` text.
+
+    Raises Problem: 400 for broken JSON, 422 with all faults.
+    """
+    data = Template(_names_and_values(raw))
+    options, faults = read_options(data.pairs(), UserTier(token.tier))
+    event = _event(data)
+    said: Said | Words | None = None
+    try:
+        if event in _NOT_TOLD_BY_EVENT:
+            said = Said(None, reason=f"{event} is not told: {_NOT_TOLD_BY_EVENT[event]}")
+        elif event == "entry_fill":
+            said = Said(_entered(data, token), about="an addition to a trade whose entry was told is not told")
+        elif event == "exit_fill":
+            said = _exited(data, token)
+        elif event in {"status", "startup"}:
+            said = _status(data, event, token)
+        elif event in _SEVERITY_BY_EVENT:
+            said = _alert(data, event, token)
+        else:
+            raise InvalidValue.of_all([_unknown_event(data)])
+    except InvalidValue as error:
+        faults = [*error.errors, *faults]
+    if said is None or faults:
         raise not_understood(faults)
-    return said, asked._replace(context={**_facts(data), **asked.context})
+    return said, options._replace(context={**_facts(data), **options.context})
 
 
-def _entered(data: Mapping[str, Any], token: Token, faults: list[Fault]) -> Signal | None:
-    found = {field: each for field, names in _FIELDS.items() if (each := first(data, *names)) is not None}
-    called = {field: name for field, (name, _) in found.items()}
-    fields: dict[str, Any] = {field: _as_meant(field, value) for field, (_, value) in found.items()}
-    fields.setdefault("strategy_name", _STRATEGY)
-    faults += [Fault(_FIELDS[name][0], _missing(_FIELDS[name][0])) for name in _REQUIRED if name not in fields]
-    faults += SIGNAL.wrong(fields, called)
-    if "trade_id" not in data:
-        faults.append(Fault("trade_id", _missing("trade_id")))
-    if faults:
-        return None
-    opened = utc(fields["timestamp"], "open_date")
-    exchange = str(data.get("exchange", "")).lower()
-    fields["signal_id"] = f"{token.name}:{exchange}:{data['trade_id']}:{compact(opened)}"
-    made = SIGNAL.made(fields, called | {"signal_id": "trade_id"})
-    if isinstance(made, Signal):
-        return made
-    faults += made if isinstance(made, list) else []
-    return None
+def _names_and_values(raw: bytes) -> Mapping[str, Any]:
+    text = raw.decode(errors="replace").strip()
+    if text.startswith(("{", "[", "\ufeff")) or not text:
+        return json_object(raw, is_filled_in=True)
+    try:
+        pairs = form_of(text) if "=" in text and not re.search(r"\s", text) else pairs_of(text)
+    except InvalidValue as error:
+        raise not_understood(error.errors) from None
+    if pairs is None:
+        detail = f"the body is {shown(text)}: {_AS_JSON}"
+        raise not_understood([Fault("not-readable", detail, value=shown(text))])
+    return pairs
 
 
-def _exited(data: Mapping[str, Any], token: Token, faults: list[Fault]) -> Said:
-    if _word(data.get("is_final_exit", "true")) == "false":
+def _event(data: Template) -> str:
+    given = data.value("event", data.value("type"))
+    return _word(given).removeprefix("rpcmessagetype.") if isinstance(given, str) else ""
+
+
+def _unknown_event(data: Template) -> Fault:
+    given = data.value("event", data.value("type"))
+    if given is None:
+        return Fault("missing", f"event is missing: the dict must name its event. {_AS_JSON}", "event")
+    known = ", ".join(EVENTS)
+    return Fault("unknown-word", f"event is {shown(given)}: give one of {known}", "event", shown(given), known)
+
+
+def _entered(data: Template, token: Token) -> Signal:
+    """The signal of a trade. Raises InvalidValue with all faults."""
+    found = read_fields(data.pairs(), SIGNAL.names, _READ)
+    found = found.or_else("strategy_name", _STRATEGY)
+    if "timestamp" in found.fields:
+        found.fields["timestamp"] = _in_utc(found.fields["timestamp"])
+    trade = data.value("trade_id")
+    if trade is None:
+        found = found._replace(faults=(*found.faults, _missing("trade_id")))
+    signal = SIGNAL.made(found, lambda field: _missing(_OWN_NAMES[field]))
+    assert isinstance(signal, Signal)  # noqa: S101  # what this kind makes
+    exchange = str(data.value("exchange", "")).lower()
+    try:
+        return signal.but(signal_id=f"{token.name}:{exchange}:{trade}:{compact(signal.timestamp)}")
+    except InvalidValue as error:
+        raise InvalidValue.of_all([fault._replace(field="trade_id") for fault in error.errors]) from None
+
+
+def _exited(data: Template, token: Token) -> Said:
+    if _word(data.value("is_final_exit", "true")) == "false":
         return Said(None, reason="a part of the trade was sold: only its end is told")
-    price: Any = data.get("close_rate")
-    reason = data.get("exit_reason", "exit")
-    if price is None:
-        faults.append(Fault("close_rate", _missing("close_rate")))
-    checks: tuple[tuple[str, Any, Callable[[Any, str], object]], ...] = (
-        ("close_rate", 1 if price is None else price, positive),
-        ("exit_reason", reason, required_text),
-    )
-    for name, value, check in checks:
+    price, reason = data.value("close_rate"), data.value("exit_reason", "exit")
+    faults = [_missing("close_rate")] if price is None else []
+    checks: list[Callable[[], object]] = [
+        *([lambda: positive(price, "close_rate")] if price is not None else []),
+        lambda: required_text(reason, "exit_reason"),
+        lambda: _entered(data, token),
+    ]
+    for check in checks:
         try:
-            check(value, name)
-        except InvalidValue as fault:
-            faults.append(Fault(name, str(fault)))
-    opened = _entered(data, token, faults)
-    if opened is None:
-        return Said(None)
-    closed = opened.close(reason).at_price(price)
+            made = check()
+        except InvalidValue as error:
+            faults += error.errors
+    if faults:
+        raise InvalidValue.of_all(faults)
+    assert isinstance(made, Signal)  # noqa: S101  # the last check made it
+    closed = made.close(reason).at_price(price)
     return Said(closed.but(valid_until=closed.updated_at + _CLOSED_IS_NEWS_FOR), "closed")
 
 
-def _status(data: Mapping[str, Any], token: Token, faults: list[Fault]) -> Said | Words:
-    text = data.get("status")
-    if not isinstance(text, str):
-        faults.append(Fault("status", _missing("status") if text is None else f"status is {shown(text)}: give text"))
-        return Said(None)
+def _status(data: Template, event: str, token: Token) -> Words:
+    text = _text(data, "status")
     is_short = len(text) <= _LONGEST_STATUS and text.isprintable()
     name = f"{token.name}:{_hashed(text)}"
 
@@ -159,58 +205,73 @@ def _status(data: Mapping[str, Any], token: Token, faults: list[Fault]) -> Said 
             status_id=f"{name}:{compact(first)}",
         )
 
-    return Words(f"{name}:status", told_at)
+    return Words(f"{name}:{event}", told_at)
 
 
-def _message(data: Mapping[str, Any], token: Token, faults: list[Fault]) -> Said | Words:
-    """A strategy's own message, for the operators: whoever writes one does not think of the community."""
-    text = data.get("msg")
-    if not isinstance(text, str):
-        faults.append(Fault("msg", _missing("msg") if text is None else f"msg is {shown(text)}: give text"))
-        return Said(None)
-    try:
-        severity = member(AlertSeverity, data.get("severity", AlertSeverity.INFO), "severity")
-    except InvalidValue as fault:
-        faults.append(Fault("severity", str(fault)))
-        return Said(None)
+def _alert(data: Template, event: str, token: Token) -> Words:
+    """What its operators should know: a strategy that writes a message does not think of the community."""
+    text = _details(data) if event == "liquidation_warning" else _text(data, _TEXT_BY_EVENT[event])
+    severity = member(AlertSeverity, data.value("severity", _SEVERITY_BY_EVENT[event]), "severity")
     name = f"{token.name}:{_hashed(text)}"
 
     def told_at(first: datetime) -> Alert:
         return Alert(
-            alert_type="strategy_msg",
+            alert_type=event,
             severity=severity,
-            title=f"Message of {_STRATEGY}",
+            title=_TITLE_BY_EVENT[event],
             message=text,
             source=token.name,
             timestamp=first,
             alert_id=f"{name}:{compact(first)}",
         )
 
-    return Words(f"{name}:strategy_msg", told_at)
+    return Words(f"{name}:{event}", told_at)
 
 
-def _as_meant(field: str, value: object) -> object:
-    if field == "timestamp" and isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value.strip().replace("\0", " "))
-        except ValueError:
-            return value
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # freqtrade's times are in UTC
-    return value
+def _text(data: Template, name: str) -> str:
+    text = data.value(name)
+    if text is None:
+        raise InvalidValue.of_all([_missing(name)])
+    if not isinstance(text, str):
+        raise InvalidValue(f"{name} is {shown(text)}: give text", code="not-text", field=name, value=shown(text))
+    return text
 
 
-def _facts(data: Mapping[str, Any]) -> dict[str, object]:
-    facts = {shown_as: f"{data[name]}" for shown_as, name in _SHOWN if name in data}
+def _details(data: Template) -> str:
+    """All that a dict says beside what it is, a line each."""
+    return "\n".join(f"{name}: {value}" for name, value in data.pairs() if _word(name) not in _NOT_A_DETAIL)
+
+
+def _in_utc(value: object) -> object:
+    """A time that names no zone is in UTC in freqtrade; anything else as it is, for its check to refuse."""
+    if not isinstance(value, str) or "\0" in value:
+        return value
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        return value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _facts(data: Template) -> dict[str, object]:
+    facts = {shown_as: f"{value}" for shown_as, name in _SHOWN if (value := data.value(name)) is not None}
     for amount in {"stake", "profit"} & facts.keys():
-        facts[amount] += f" {data['stake_currency']}" if "stake_currency" in data else ""
-    ratio = number(data.get("profit_ratio"))
+        facts[amount] += f" {currency}" if (currency := data.value("stake_currency")) is not None else ""
+    ratio = _number(data.value("profit_ratio"))
     if ratio is not None and abs(ratio) < 1_000:
         facts["profit ratio"] = f"{ratio * 100:+.2f} %"
     return dict(facts)
 
 
-def _missing(name: str) -> str:
-    return f"{name} is missing: the dict of this event lacks it, see the page on freqtrade"
+def _number(value: Any) -> Decimal | None:
+    try:
+        return decimal_of(value, "number")
+    except InvalidValue:
+        return None
+
+
+def _missing(name: str) -> Fault:
+    return Fault("missing", f"{name} is missing: the dict of this event lacks it, see the page on freqtrade", name)
 
 
 def _word(value: object) -> str:

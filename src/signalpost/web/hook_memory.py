@@ -19,9 +19,11 @@ from signalpost.domain.instrument import Instrument
 from signalpost.domain.signal import Signal, strategy_slug
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
+from signalpost.errors import Fault
+from signalpost.ingest.send_options import SendOptions
 from signalpost.web.closing import Closing
-from signalpost.web.door import Door, Wishes
-from signalpost.web.problem import Fault, Problem, not_understood
+from signalpost.web.door import Door
+from signalpost.web.problem import Problem, not_understood
 from signalpost.web.streams import Streams, stream_state
 from signalpost.web.tokens import Token
 
@@ -42,7 +44,7 @@ class HookMemory:
         self._door = door
         self._streams = streams
 
-    async def open(self, token: Token, signal: Signal, wishes: Wishes) -> Ticket:
+    async def open(self, token: Token, signal: Signal, wishes: SendOptions) -> Ticket:
         """Take a new signal, and remember it as the open one.
 
         A late repeat of an older one, or of one that was closed since, is taken as the duplicate that it is, and opens
@@ -62,7 +64,7 @@ class HookMemory:
                 await self._door.commit(position.state(signal.timestamp, known), (), wishes, "new")
             return ticket
 
-    async def close(self, token: Token, closing: Closing, wishes: Wishes) -> Ticket:
+    async def close(self, token: Token, closing: Closing, wishes: SendOptions) -> Ticket:
         """Tell that the open signal is closed, to those to whom it was told. Raises Problem 422 where none is open."""
         async with self._changing(token, closing.strategy, closing.pair, closing.timeframe) as position:
             known = position.known
@@ -154,7 +156,6 @@ def _fresh(closed: Signal) -> Signal:
 
 
 def _none_open(closing: Closing, why: str) -> Problem:
-    asked = f"{closing.pair} {closing.timeframe} of strategy {closing.strategy!r}"
-    return not_understood(
-        [Fault("action", f"{asked} cannot be closed: {why}; its opening was not told with this token, or it is over")]
-    )
+    position = f"{closing.pair} {closing.timeframe} of strategy {closing.strategy!r}"
+    text = f"{position} cannot be closed: {why}; its opening was not sent with this token, or it has ended"
+    return not_understood([Fault("nothing-open", text, "action")])

@@ -10,17 +10,18 @@ from signalpost import clock
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Refusal, Ticket
+from signalpost.ingest.kinds import KIND_BY_PATH, Kind
+from signalpost.ingest.send_options import SendOptions
 from signalpost.telemetry.log_queue import logger
 from signalpost.web import api, freqtrade, tradingview
 from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_nothing, of_ticket
 from signalpost.web.auth import Gate
 from signalpost.web.body import json_object
 from signalpost.web.closing import Closing
-from signalpost.web.door import Door, Wishes
+from signalpost.web.door import Door
 from signalpost.web.first_times import first_time
 from signalpost.web.hook_memory import HookMemory
 from signalpost.web.host_names import foreign_name, is_local_name
-from signalpost.web.kinds import KIND_BY_PATH, Kind
 from signalpost.web.patience import SAFE, UNSAFE, Patience
 from signalpost.web.problem import Problem
 from signalpost.web.requests import bearer, body_of, check_json
@@ -141,12 +142,12 @@ class Pages:
             return of_nothing(said.about)
         return of_ticket(ticket)
 
-    async def _take_words(self, token: Token, said: freqtrade.Words, wishes: Wishes) -> Ticket:
+    async def _take_words(self, token: Token, said: freqtrade.Words, wishes: SendOptions) -> Ticket:
         now, lasts = clock.now(), freqtrade.REPEATED_WITHIN
         first = await first_time(self._door, self._streams, token, said.name, now, wishes, lasts)
         return await self._taken(said.told_at(first), wishes, "new")
 
-    async def _taken(self, payload: Payload, wishes: Wishes, event: str) -> Ticket:
+    async def _taken(self, payload: Payload, wishes: SendOptions, event: str) -> Ticket:
         return await self._door.take(payload, wishes, event)
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:

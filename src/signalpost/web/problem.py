@@ -3,16 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+
+from signalpost.errors import Fault
 
 CONTENT_TYPE = "application/problem+json"
-
-
-class Fault(NamedTuple):
-    """What is wrong with one field of a body; the field is empty where it is the body as a whole."""
-
-    field: str
-    detail: str
 
 
 class Problem(Exception):
@@ -49,7 +43,7 @@ class Problem(Exception):
         if self.cause is not None:
             told["cause"] = self.cause
         if self.faults:
-            told["errors"] = [fault._asdict() for fault in self.faults]
+            told["errors"] = [_entry(fault) for fault in self.faults]
         return json.dumps(told).encode()
 
 
@@ -58,3 +52,8 @@ def not_understood(faults: Sequence[Fault]) -> Problem:
     many = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
     detail = f"{many} in the body, as `errors` tells; nothing was taken"
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)
+
+
+def _entry(fault: Fault) -> dict[str, str | None]:
+    """One of `errors`; the field is empty if it is the body as a whole."""
+    return {"field": fault.field or "", "detail": fault.text} | {**fault.facts(), "field": fault.field or ""}

@@ -15,34 +15,35 @@ from typing import Any, NamedTuple
 from signalpost.domain.instant import compact
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
+from signalpost.domain.spellings import FoundFields, read_fields, unfilled
 from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
+from signalpost.errors import Fault, InvalidValue
+from signalpost.ingest.kinds import SIGNAL
+from signalpost.ingest.send_options import SendOptions, read_options
+from signalpost.ingest.templates import Template, pairs_of
 from signalpost.web.body import json_object
 from signalpost.web.closing import Closing
-from signalpost.web.door import Wishes
-from signalpost.web.kinds import SIGNAL, wishes
-from signalpost.web.loose_text import first, flat, moment
-from signalpost.web.problem import Fault, not_understood
+from signalpost.web.problem import not_understood
 from signalpost.web.tokens import Token
 
 TEMPLATE = (
     '{"ticker": "{{ticker}}", "interval": "{{interval}}", "action": "buy", "price": "{{close}}", "time": "{{time}}"}'
 )
 _STRATEGY = "TradingView"
-_NAMES = {
-    "pair": ("ticker", "symbol", "pair", "instrument"),
-    "timeframe": ("interval", "timeframe", "tf"),
-    "entry_price": ("price", "close", "entry", "entry_price", "order_price"),
-    "timestamp": ("time", "timenow", "timestamp"),
-    "stop_loss": ("sl", "stop_loss", "stoploss", "stop"),
-    "take_profit": ("tp", "take_profit", "takeprofit", "tp1", "target"),
-    "confidence_score": ("confidence", "confidence_score"),
-    "strategy_name": ("strategy", "strategy_name"),
-    "notes": ("comment", "notes", "message", "alert_message"),
-    "signal_id": ("id", "signal_id", "alert_id"),
+_OWN_NAMES = {
+    "pair": "ticker",
+    "timeframe": "interval",
+    "signal_type": "action",
+    "entry_price": "price",
+    "timestamp": "time",
 }
-_REQUIRED = ("pair", "timeframe", "entry_price", "timestamp")
-_ACTION = ("action", "order_action", "side", "signal", "direction")
+"""What TradingView's users call the required fields."""
+_READ = (
+    *("pair", "timeframe", "entry_price", "timestamp", "stop_loss", "take_profit"),
+    *("confidence_score", "strategy_name", "notes", "signal_id"),
+)
+_ACTION = ("action", "order.action", "side", "signal", "direction", "signal_type")
 _SIDE_BY_WORD = {
     **dict.fromkeys(("buy", "long", "bullish", "enter_long", "entry_long"), SignalType.BUY),
     **dict.fromkeys(("sell", "short", "bearish", "enter_short", "entry_short"), SignalType.SELL),
@@ -53,7 +54,6 @@ _CLOSED_SIDE_BY_WORD: dict[str, SignalType | None] = {
     **dict.fromkeys(("close_long", "exit_long"), SignalType.BUY),
     **dict.fromkeys(("close_short", "exit_short"), SignalType.SELL),
 }
-_PAIR = re.compile(r"""(?P<name>\w+)\s*=\s*(?:"(?P<quoted>[^"\n]*)"|(?P<plain>[^\s,;"]*))\s*[,;]?\s*""")
 
 
 class Opened(NamedTuple):
@@ -71,114 +71,154 @@ class Untold(NamedTuple):
 Said = Opened | Closing | Untold
 
 
-def read(raw: bytes, token: Token) -> tuple[Said, Wishes]:
+def read(raw: bytes, token: Token) -> tuple[Said, SendOptions]:
     """What the alert in `raw` says. Raises Problem: 400 for broken JSON, 422 with all faults."""
-    data = flat(_names_and_values(raw))
-    asked, faults = wishes(data, UserTier(token.tier))
-    found = {field: each for field, names in _NAMES.items() if (each := first(data, *names)) is not None}
-    called = {field: name for field, (name, _) in found.items()}
-    fields = {field: _as_meant(field, value) for field, (_, value) in found.items()}
-    fields.setdefault("strategy_name", _STRATEGY)
-    given_id = fields.pop("signal_id", None)
-    faults += [Fault(_NAMES[name][0], _missing(name)) for name in _REQUIRED if name not in fields]
-    action = _action(data, faults)
+    data = Template(_names_and_values(raw))
+    wishes, faults = read_options(data.pairs(), UserTier(token.tier))
+    found = read_fields(data.pairs(), SIGNAL.names, _READ).or_else("strategy_name", _STRATEGY)
+    found.fields.update({name: str(value) for name, value in found.fields.items() if _is_number_for_text(name, value)})
+    given_id = found.fields.get("signal_id")
     if given_id is not None:
-        fields["signal_id"] = f"{token.name}:{given_id}"
-    faults += SIGNAL.wrong(fields, called)
+        found.fields["signal_id"] = f"{token.name}:{given_id}"
+    action = _action(data, faults)
+    if isinstance(action, Untold):
+        _made(found, SignalType.BUY, faults)
+        return action, wishes
+    if isinstance(action, SignalType):
+        made = _made(found, action, faults)
+        return Opened(made if given_id is not None else made.but(signal_id=f"{token.name}:{made.signal_id}")), wishes
+    for level in ("stop_loss", "take_profit"):  # of a close they say nothing
+        found.fields.pop(level, None)
+    made = _made(found, action.side or SignalType.BUY, faults)
+    return _closing(made, action, data, given_id), wishes
+
+
+def _made(found: FoundFields, side: SignalType, faults: list[Fault]) -> Signal:
+    """The signal. Raises Problem with its faults and `faults`."""
+    found.fields["signal_type"], found.called["signal_type"] = side, "action"
+    try:
+        made = SIGNAL.made(found, _missing)
+    except InvalidValue as error:
+        raise not_understood([*faults, *(_advised(fault, found) for fault in error.errors)]) from None
     if faults:
         raise not_understood(faults)
-    if isinstance(action, Untold):
-        return action, asked
-    if isinstance(action, SignalType):
-        made = _made(fields | {"signal_type": action}, called)
-        return Opened(made if given_id is not None else made.but(signal_id=f"{token.name}:{made.signal_id}")), asked
-    plain = {name: value for name, value in fields.items() if name not in {"stop_loss", "take_profit"}}
-    made = _made(plain | {"signal_type": action.side or SignalType.BUY}, called)
-    return _closing(made, action.side, data, given_id), asked
-
-
-def _made(fields: dict[str, object], called: Mapping[str, str]) -> Signal:
-    made = SIGNAL.made(fields, called)
-    if not isinstance(made, Signal):
-        raise not_understood(made if isinstance(made, list) else [])
+    assert isinstance(made, Signal)  # noqa: S101  # what this kind makes
     return made
 
 
 class _Close(NamedTuple):
     side: SignalType | None
+    is_told: bool
+    """Whether the alert says what was held before."""
+
+
+_NOT_KNOWN = Untold("it is not known what is done")  # which a fault tells
 
 
 def _names_and_values(raw: bytes) -> Mapping[str, Any]:
     text = raw.decode(errors="replace").strip()
     if text.startswith(("{", "[", "\ufeff")) or not text:
         return json_object(raw, is_filled_in=True)
-    pairs: dict[str, str] = {}
-    at = 0
-    while at < len(text) and (pair := _PAIR.match(text, at)):
-        name = pair["name"].lower()
-        if name in pairs:
-            raise not_understood([Fault(name, f"{name} stands twice")])
-        pairs[name] = pair["plain"] if pair["quoted"] is None else pair["quoted"]
-        at = pair.end()
-    if at < len(text):
+    try:
+        pairs = pairs_of(text)
+    except InvalidValue as error:
+        raise not_understood(error.errors) from None
+    if pairs is None:
         detail = f"the message is {shown(text)}: give JSON such as {TEMPLATE}, or name=value for each of these names"
-        raise not_understood([Fault("", detail)])
+        raise not_understood([Fault("not-readable", detail, value=shown(text))])
     return pairs
 
 
-def _as_meant(field: str, value: object) -> object:
-    match field:
-        case "timestamp":
-            return moment(value)
-        case "strategy_name" | "notes" | "signal_id" if isinstance(value, int | Decimal):
-            return str(value)
-        case _:
-            return value
+def _is_number_for_text(field: str, value: object) -> bool:
+    return field in {"strategy_name", "notes", "signal_id"} and isinstance(value, int | Decimal)
 
 
-def _missing(field: str) -> str:
-    what, *others = _NAMES[field]
-    also = f" (also read as {', '.join(others)})"
+def _missing(field: str) -> Fault:
+    name = _OWN_NAMES[field]
+    also = ", ".join(each for each in SIGNAL.names.spellings[field] if each != name)
     why = ", by which a repeat is known" if field == "timestamp" else ""
-    return f"{what} is missing{also}{why}: write the alert's message like {TEMPLATE}"
+    text = f"{name} is missing (also read as {also}){why}: write the alert's message like {TEMPLATE}"
+    return Fault("missing", text, name)
 
 
-def _action(data: Mapping[str, Any], faults: list[Fault]) -> SignalType | _Close | Untold:
+def _advised(fault: Fault, found: FoundFields) -> Fault:
+    """With what to write instead of an `{{interval}}` that is no length of time."""
+    if fault.field != found.called.get("timeframe") or fault.code == "missing":
+        return fault
+    advice = (
+        "On a chart of ranges, ticks or months, {{interval}} is not a length of time that a signal can be valid for: "
+        'write one yourself in its place, such as "60" for an hour'
+    )
+    return fault._replace(text=f"{fault.text}. {advice}")
+
+
+def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Untold:
     """What is done: a strategy's position, where it tells one, says more than its order, which may be a part of it."""
-    name, value = first(data, *_ACTION) or ("action", None)
+    (name, value), *others = data.named(*_ACTION) or [("action", None)]
     word = None if value is None else _word(value)
     now, before = _position(data, "market_position", faults), _position(data, "prev_market_position", faults)
-    if word is not None and word not in _SIDE_BY_WORD and word not in _CLOSED_SIDE_BY_WORD:
-        faults.append(Fault(name, f"{name} is {shown(value)}: give buy, sell, long, short, close or exit"))
+    held = _SIDE_BY_WORD.get(before or "")
+    if word is not None and not _is_known(word):
+        faults.append(unfilled(name, value) or _unknown_word(name, value, "buy, sell, long, short, close or exit"))
     elif now == "flat":
-        return _Close(_SIDE_BY_WORD.get(before or ""))
+        return _Close(held, is_told=before is not None)
     elif now is not None:
-        return _moved(_SIDE_BY_WORD[now], before, word)
+        return _moved(_SIDE_BY_WORD[now], held, word)
     elif word is None:
-        faults.append(
-            Fault(name, f"action is missing (also read as {', '.join(_ACTION[1:])}): give buy, sell or close")
-        )
-    elif word in _CLOSED_SIDE_BY_WORD:
-        return _Close(_CLOSED_SIDE_BY_WORD[word] or _SIDE_BY_WORD.get(before or ""))
+        text = f"action is missing (also read as {', '.join(_ACTION[1:])}): give buy, sell or close"
+        faults.append(Fault("missing", text, "action"))
     else:
-        return _SIDE_BY_WORD[word]
-    return Untold("it is not known what is done")  # which a fault tells
+        words = [(name, word), *((each, _word(text)) for each, text in others if _is_known(_word(text)))]
+        return _done(words, held, faults, is_told=before is not None)
+    return _NOT_KNOWN
 
 
-def _moved(side: SignalType, before: str | None, word: str | None) -> SignalType | Untold:
+def _done(
+    words: list[tuple[str, str]], held: SignalType | None, faults: list[Fault], *, is_told: bool
+) -> SignalType | _Close | Untold:
+    """What the words say together: `close` beside `long` closes a long, and `buy` beside `short` cannot be meant."""
+    (name, word), *others = words
+    side, is_close = _side_of(word), word in _CLOSED_SIDE_BY_WORD
+    for other_name, other in others:
+        also = _side_of(other)
+        if (other in _CLOSED_SIDE_BY_WORD and not is_close) or (side is not None and also not in {None, side}):
+            text = f"{other_name} is {shown(other)} and {name} is {shown(word)}: send only one of them"
+            faults.append(Fault("conflict", text, other_name, shown(other), f"{name}: {shown(word)}"))
+            return _NOT_KNOWN
+        side = side or also
+    if is_close:
+        return _Close(side or held, is_told)
+    return side or _NOT_KNOWN
+
+
+def _moved(side: SignalType, held: SignalType | None, word: str | None) -> SignalType | Untold:
     """What it means that the position is on `side` now."""
     is_reduced = word in _CLOSED_SIDE_BY_WORD or _SIDE_BY_WORD.get(word or "", side) is not side
-    if is_reduced or (before is not None and _SIDE_BY_WORD.get(before) is side):
+    if is_reduced or held is side:
         return Untold(f"the position is {side.name} as before, only of another size: that is not told")
     return side
 
 
-def _position(data: Mapping[str, Any], name: str, faults: list[Fault]) -> str | None:
-    if name not in data:
+def _is_known(word: str) -> bool:
+    return word in _SIDE_BY_WORD or word in _CLOSED_SIDE_BY_WORD
+
+
+def _side_of(word: str) -> SignalType | None:
+    return _SIDE_BY_WORD.get(word) or _CLOSED_SIDE_BY_WORD.get(word)
+
+
+def _unknown_word(name: str, value: object, known: str) -> Fault:
+    return Fault("unknown-word", f"{name} is {shown(value)}: give {known}", name, shown(value), known)
+
+
+def _position(data: Template, name: str, faults: list[Fault]) -> str | None:
+    """The position that the alert names; None if it names none, as an indicator's, which has nothing to fill in."""
+    value = data.value(name)
+    if value is None or unfilled(name, value) is not None:
         return None
-    word = _word(data[name])
+    word = _word(value)
     if word not in {"long", "short", "flat"}:
-        faults.append(Fault(name, f"{name} is {shown(data[name])}: give long, short or flat"))
+        faults.append(_unknown_word(name, value, "long, short or flat"))
         return None
     return word
 
@@ -187,13 +227,13 @@ def _word(value: object) -> str:
     return re.sub(r"[\s-]+", "_", value.strip().lower()) if isinstance(value, str) else repr(value)
 
 
-def _closing(told: Signal, side: SignalType | None, data: Mapping[str, Any], given_id: object) -> Closing:
+def _closing(told: Signal, close: _Close, data: Template, given_id: object) -> Closing:
     """How `told`, which was read as if it were a new signal, closes an earlier one."""
-    strategy, pair, timeframe = told.strategy_name, told.pair, told.timeframe
-    same = (str(given_id),) if given_id is not None else (compact(told.timestamp), str(data.get("timenow", "")))
+    strategy, pair, timeframe, side = told.strategy_name, told.pair, told.timeframe, close.side
+    same = (str(given_id),) if given_id is not None else (compact(told.timestamp), str(data.value("timenow", "")))
     what = repr((*same, pair, timeframe, strategy, str(side), str(told.entry_price)))
     unseen = None
-    if side is not None and "prev_market_position" in data:
+    if side is not None and close.is_told:
         note = "Its opening was not told here: the entry shown is the price at which it was closed."
         unseen = told.but(stop_loss=None, take_profit=None, notes=note, signal_id=f"{told.signal_id}:unseen")
     return Closing(

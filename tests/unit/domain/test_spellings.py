@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from signalpost import InvalidValue, Signal, SignalType
-from signalpost.domain.spellings import REQUIRED, SPELLINGS, signal_fields
+from signalpost.domain.spellings import REQUIRED, SIGNAL, SPELLINGS, read_fields
 
 PLAIN = {
     "pair": "EUR_USD",
@@ -62,15 +62,16 @@ def test_a_webhooks_record_is_read() -> None:
 )
 def test_each_spelling_of_each_field_is_read_in_any_case(field: str, spelling: str) -> None:
     given = {name: value for name, value in PLAIN.items() if name != field} | {f" {spelling.title()}": "1"}
-    assert signal_fields(given)[field] == "1"
+    read = read_fields(given.items(), SIGNAL)
+    assert (read.fields[field], read.called[field], read.faults) == ("1", f" {spelling.title()}", ())
 
 
 def test_every_field_of_a_signal_has_a_spelling_and_its_own_name_is_asked_first() -> None:
     assert set(SPELLINGS) == set(Signal.__struct_fields__)
     assert all(known[0] == field for field, known in SPELLINGS.items())
     assert set(REQUIRED) == set(PLAIN)
-    several = {**PLAIN, "side": "SELL", "signal": -1, "close": 9, "price": 8}
-    assert signal_fields(several) == PLAIN
+    several = {**PLAIN, "side": "buy", "signal": 1, "close": 9, "price": "1.10"}
+    assert read_fields(several.items(), SIGNAL) == (PLAIN, {name: name for name in PLAIN}, (), ())
 
 
 def test_none_and_empty_text_count_as_absent() -> None:
@@ -81,17 +82,19 @@ def test_none_and_empty_text_count_as_absent() -> None:
 
 
 def test_a_missing_number_as_pandas_has_it_is_refused_rather_than_ignored() -> None:
-    with pytest.raises(InvalidValue, match=r"^stop_loss is NaN: give a finite number, or leave it out"):
+    with pytest.raises(InvalidValue, match=r"^sl is NaN: give a finite number, or leave it out"):
         Signal.from_mapping({**PLAIN, "sl": np.nan})
 
 
 def test_all_that_is_missing_is_named_with_its_spellings() -> None:
     with pytest.raises(InvalidValue) as refusal:
         Signal.from_mapping({"price": 1, "time": "2025-08-20T01:00Z"})
-    assert str(refusal.value) == (
-        "the mapping has no pair (or instrument, symbol, ticker); no timeframe (or tf, interval, granularity); "
-        "no signal_type (or side, action, direction, signal): add what is missing"
-    )
+    assert [(fault.code, fault.field) for fault in refusal.value.errors] == [
+        ("missing", "pair"),
+        ("missing", "timeframe"),
+        ("missing", "signal_type"),
+    ]
+    assert "instrument, symbol, ticker" in refusal.value.errors[0].text
 
 
 def test_a_row_of_a_data_frame_is_a_mapping() -> None:

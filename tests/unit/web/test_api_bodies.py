@@ -14,9 +14,10 @@ from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
+from signalpost.errors import Fault
+from signalpost.ingest.kinds import KIND_BY_PATH
 from signalpost.web import api
 from signalpost.web.body import json_object
-from signalpost.web.kinds import KIND_BY_PATH
 from signalpost.web.problem import Problem
 from tests.unit.web.tokens import refusal, token
 
@@ -28,10 +29,14 @@ def read(path: str, body: dict[str, Any], key: str | None = None, tier: str = "f
 
 
 def faults(path: str, body: dict[str, Any]) -> dict[str, str]:
+    return {field: fault.text for field, fault in problem(path, body).items()}
+
+
+def problem(path: str, body: dict[str, Any]) -> dict[str, Fault]:
     with pytest.raises(Problem) as caught:
         read(path, body)
     assert caught.value.status == 422
-    return dict(caught.value.faults)
+    return {fault.field or "": fault for fault in caught.value.faults}
 
 
 def test_a_signal_takes_the_usual_names_and_what_is_wished_beside() -> None:
@@ -104,18 +109,23 @@ def test_what_has_an_id_and_no_time_needs_the_time_of_its_first_telling() -> Non
 def test_all_that_is_wrong_is_told_at_once_under_the_names_of_the_body() -> None:
     body = {"symbol": "?", "tf": "1M", "side": "up", "entry": "-1", "time": "2025-01-01", "sl": True, "tp": "x"}
     body |= {"confidence": 2, "priority": "soon", "user_tier": "a b", "context": [1], "stop_los": 1, "valid_until": 3}
-    told = faults("signals", body)
+    told = problem("signals", body)
     assert set(told) == {*body}
-    assert told["sl"].startswith("sl is True: give a number")
-    assert told["stop_los"] == "'stop_los' is no field of signal (do you mean stop_loss?): put facts into `context`"
-    assert told["confidence"].startswith("confidence is 2: give a share")
+    assert (told["sl"].code, told["sl"].value) == ("not-a-number", "True")
+    assert told["sl"].text.startswith("sl is True")
+    assert (told["stop_los"].code, told["stop_los"].limit) == ("unknown-field", "stop_loss")
+    assert told["confidence"].text.startswith("confidence is 2")
 
 
 def test_what_is_missing_is_told_with_its_other_names() -> None:
-    told = faults("signals", {"sl": "x"})
+    told = problem("signals", {"sl": "x"})
     assert set(told) == {"pair", "timeframe", "signal_type", "entry_price", "timestamp", "sl"}
-    assert told["pair"] == "pair is missing (also read as instrument, symbol, ticker)"
-    assert faults("alerts", {}) == {name: f"{name} is missing" for name in ("alert_type", "severity", "title")}
+    assert told["pair"].code == "missing"
+    assert "instrument, symbol, ticker" in told["pair"].text
+    missing = problem("alerts", {})
+    assert {(name, fault.code) for name, fault in missing.items()} == {
+        (name, "missing") for name in ("alert_type", "severity", "title")
+    }
     assert set(faults("analyses", {"title": None, "text": " "})) == {"title", "text"}
 
 
@@ -129,8 +139,9 @@ def test_what_is_wrong_between_two_fields_is_told_under_one_of_them() -> None:
     assert list(faults("signals", {**SIGNAL, **both})) == ["risk_reward_ratio"]
 
 
-def test_a_name_that_stands_twice_in_other_letters_and_another_kind_are_faults() -> None:
-    assert faults("signals", {**SIGNAL, "SYMBOL": "EURUSD"}) == {"SYMBOL": "'SYMBOL' stands twice, in other letters"}
+def test_names_of_one_field_must_agree_and_another_kind_is_a_fault() -> None:
+    assert isinstance(read("signals", {**SIGNAL, "SYMBOL": "eur/usd"}).payload, Signal)
+    assert problem("signals", {**SIGNAL, "SYMBOL": "GBPUSD"})["SYMBOL"].code == "conflict"
     assert list(faults("signals", {**SIGNAL, "kind": "alert"})) == ["kind"]
     assert list(faults("statuses", {"status": "up", "uptime": "soon"})) == ["uptime"]
     assert list(faults("statuses", {"status": "up", "uptime": 10**17})) == ["uptime"]
@@ -143,7 +154,7 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(ANY, max_size=5), inner, max_size=3),
     max_leaves=4,
 )
-NAMES = sorted({name for kind in KIND_BY_PATH.values() for names in kind.spellings.values() for name in names})
+NAMES = sorted({name for kind in KIND_BY_PATH.values() for names in kind.names.spellings.values() for name in names})
 
 
 @given(

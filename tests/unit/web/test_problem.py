@@ -1,7 +1,8 @@
 import json
 from http import HTTPStatus
 
-from signalpost.web.problem import Fault, Problem, not_understood
+from signalpost.errors import Fault
+from signalpost.web.problem import Problem, not_understood
 
 
 def test_a_problem_is_told_as_the_rfc_has_it_and_names_no_address() -> None:
@@ -17,10 +18,13 @@ def test_a_problem_is_told_as_the_rfc_has_it_and_names_no_address() -> None:
 
 
 def test_all_faults_of_a_body_are_told_each_with_its_field() -> None:
-    problem = not_understood([Fault("sl", "sl is 'x': give a number"), Fault("", "\ud800")])
+    problem = not_understood([Fault("not-a-number", "sl is 'x'", "sl", "'x'"), Fault("not-readable", "\ud800")])
     assert problem.status == 422
     told = json.loads(problem.body())
     assert told["detail"] == "2 faults in the body, as `errors` tells; nothing was taken"
-    assert told["errors"][0] == {"field": "sl", "detail": "sl is 'x': give a number"}
+    assert told["errors"] == [
+        {"field": "sl", "detail": "sl is 'x'", "code": "not-a-number", "value": "'x'", "limit": None},
+        {"field": "", "detail": "\ud800", "code": "not-readable", "value": None, "limit": None},
+    ]
     assert problem.headers == {}
     assert not_understood([Fault("a", "b")]).detail.startswith("a fault in")

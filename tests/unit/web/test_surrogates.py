@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from signalpost.web.kinds import KIND_BY_PATH, WISHES
+from signalpost.ingest.kinds import KIND_BY_PATH
 from tests.unit.web.conftest import Answer, Front
 from tests.unit.web.test_freqtrade import ENTRY, EXIT
 from tests.unit.web.test_hooks import ALERT, CLOSE
@@ -35,8 +35,8 @@ def _faulty(body: dict[str, Any], answer: Answer) -> str:
 async def test_in_no_field_of_any_kind(front: Front, path: str) -> None:
     kind = KIND_BY_PATH[path]
     usual = {**kind.sample, "timestamp": "2099-01-01T00:00:00Z"}
-    names = (name for each in kind.spellings.values() for name in each)
-    bodies = list(_with_halves(usual, *names, *sorted(WISHES), "kind"))
+    names = (name for each in kind.names.spellings.values() for name in each)
+    bodies = list(_with_halves(usual, *names, *("priority", "user_tier", "tier", "context"), "kind"))
     assert list(filter(None, [_faulty(body, await front.tell(path, body)) for body in bodies])) == []
 
 

@@ -1,0 +1,139 @@
+"""The kinds of payload that can be sent, and the names of their fields. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from signalpost.domain import spellings
+from signalpost.domain.alert import Alert
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.exact import non_negative
+from signalpost.domain.making import make
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.notification import Payload
+from signalpost.domain.signal import Signal
+from signalpost.domain.spellings import FieldNames, FoundFields, read_fields
+from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.text import shown, text_of
+from signalpost.errors import Fault, InvalidValue
+from signalpost.ingest.send_options import facts, is_option
+
+_MOST_SUGGESTIONS = 20
+"""Unknown names of one request that are compared with the known ones: each comparison takes a while."""
+
+
+class Kind:
+    """One kind of payload: the names of its fields, and how it is made of them."""
+
+    def __init__(
+        self,
+        payload: type[Payload],
+        plural: str,
+        id_field: str,
+        names: FieldNames,
+        sample: Mapping[str, object],
+        build: Callable[..., Payload] | None = None,
+    ) -> None:
+        self.word = str(payload.__struct_config__.tag)
+        self.payload = payload
+        self.plural = plural
+        self.id_field = id_field
+        self.names = names
+        self.sample = sample
+        """A valid value for each required field."""
+        self._build = payload if build is None else build
+
+    def read(self, data: Mapping[str, Any], *, has_options: bool = True) -> FoundFields:
+        """The fields in `data`. Names that mean nothing are faults: a misspelled stop would be a signal without one.
+
+        With `has_options`, those of `read_options` may stand beside them.
+        """
+        read = read_fields(data.items(), self.names)
+        unknown = [
+            name
+            for name in read.unknown
+            if not (has_options and is_option(name)) and not self._is_kind(name, data[name])
+        ]
+        return read._replace(faults=(*read.faults, *self._unknown(unknown)))
+
+    def made(self, read: FoundFields, missing: Callable[[str], Fault] | None = None) -> Payload:
+        """The payload. Raises InvalidValue with all faults, each under the name that the sender used.
+
+        `missing` makes the fault of a required field that is missing.
+        """
+        reported = missing or (lambda field: spellings.missing(field, self.names))
+        return make(self._build, read, {field: reported(field) for field in self.sample}, self.sample)
+
+    def _is_kind(self, name: str, value: object) -> bool:
+        """Whether this says what kind it is, as a value's own JSON does."""
+        return name.strip().lower() == "kind" and value == self.word
+
+    def _unknown(self, names: Iterable[str]) -> Iterable[Fault]:
+        for number, name in enumerate(names):
+            near = self._nearest(name) if number < _MOST_SUGGESTIONS else None
+            meant = f" (did you mean {near}?)" if near else ""
+            text = f"{shown(name)} is not a field of {self.plural}{meant}; put facts into `context`"
+            yield Fault("unknown-field", text, name, shown(name), near)
+
+    def _nearest(self, name: str) -> str | None:
+        return next(iter(get_close_matches(name.strip().lower()[:40], self._known, n=1)), None)
+
+    @cached_property
+    def _known(self) -> list[str]:
+        known = {name for names in self.names.spellings.values() for name in names}
+        return sorted(known | {"priority", "user_tier", "tier", "context"})
+
+
+def _duration(value: Any) -> timedelta:
+    """Seconds, or the text that a value's own JSON has for them, such as `PT1H`."""
+    try:
+        if isinstance(value, str) and not value.strip().isdigit():
+            return msgspec.convert(text_of(value, "uptime"), timedelta)
+        return timedelta(seconds=float(non_negative(value, "uptime")))
+    except (msgspec.ValidationError, OverflowError):
+        raise InvalidValue(
+            f"uptime is {shown(value)}: give seconds, or text such as 'PT1H'",
+            code="not-a-duration",
+            field="uptime",
+            value=shown(value),
+        ) from None
+
+
+def _status(**fields: Any) -> SystemStatus:
+    if "uptime" in fields and not isinstance(fields["uptime"], timedelta):
+        fields["uptime"] = _duration(fields["uptime"])
+    return SystemStatus(**fields)
+
+
+def _with_facts(payload: Callable[..., Payload]) -> Callable[..., Payload]:
+    def build(**fields: Any) -> Payload:
+        if "context" in fields:
+            fields["context"] = facts(fields["context"])
+        return payload(**fields)
+
+    return build
+
+
+def _of(payload: type[Payload], plural: str, id_field: str, also: Mapping[str, str], **sample: object) -> Kind:
+    """A kind whose fields go by their own names, its id also by `id`, and some `also` by one other."""
+    others = {**also, id_field: "id"}
+    names = {name: ((name, others[name]) if name in others else (name,),) for name in payload.__struct_fields__}
+    build = _status if payload is SystemStatus else _with_facts(payload)
+    return Kind(payload, plural, id_field, FieldNames(names), sample, build)
+
+
+SIGNAL = Kind(Signal, "signals", "signal_id", spellings.SIGNAL, spellings.STAND_INS)
+KINDS = (
+    SIGNAL,
+    _of(Alert, "alerts", "alert_id", {"alert_type": "type"}, alert_type="-", severity="info", title="-"),
+    _of(MarketAnalysis, "analyses", "analysis_id", {"text": "message"}, title="-", text="-"),
+    _of(Announcement, "announcements", "announcement_id", {"text": "message"}, title="-", text="-"),
+    _of(SystemStatus, "statuses", "status_id", {}, status="-"),
+)
+KIND_BY_PATH = {kind.plural: kind for kind in KINDS}
+"""Below `/api/v1/`."""
+KIND_BY_PAYLOAD = {kind.payload: kind for kind in KINDS}

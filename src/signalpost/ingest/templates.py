@@ -1,0 +1,97 @@
+"""What programs that fill templates send: words for nothing, names inside objects, and text that is not JSON. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from signalpost.domain.spellings import plain_name
+from signalpost.errors import Fault, InvalidValue
+
+_NOTHING = frozenset({"", "nan", "na", "n/a", "null", "none", "undefined", "-"})
+_IDS = frozenset(plain_name(name) for name in ("id", "signal_id", "alert_id"))
+_OF_THE_MESSAGE = _IDS | {plain_name(name) for name in ("priority", "user_tier", "tier", "context")}
+"""Names that mean something only in the message itself: in an object they are that object's own."""
+_OF_AN_ORDER = frozenset(("price", "action"))
+_DEPTH = 2
+_PAIR = re.compile(r"""(?P<name>[\w.]+)\s*=\s*(?:"(?P<quoted>[^"\n]*)"|(?P<plain>[^\s,;"]*))\s*[,;]?\s*""")
+
+
+class _Given(NamedTuple):
+    owner: Mapping[str, Any]
+    """The object that it stands in."""
+    name: str
+    value: Any
+
+
+class Template:
+    """The names and values of a filled template.
+
+    Names inside objects count as names beside them, those outside first, except those that belong to the object itself:
+    its id, its tier. Inside an object called `order`, `price` and `action` are the order's. Values that say nothing are
+    left out. `context` stays as it is.
+    """
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._given: dict[str, list[_Given]] = {}
+        for plain, given in _flat(data, "", 0):
+            several = self._given.setdefault(plain, [])
+            if not several or several[0].owner is given.owner:
+                several.append(given)
+
+    def pairs(self) -> Iterator[tuple[str, Any]]:
+        """Names as they were sent, and values."""
+        return ((each.name, each.value) for several in self._given.values() for each in several)
+
+    def named(self, *names: str) -> list[tuple[str, Any]]:
+        """Those of `names` that are there, as they were sent, with their values."""
+        return [(each.name, each.value) for name in names for each in self._given.get(plain_name(name), ())]
+
+    def value(self, name: str, default: Any = None) -> Any:
+        """The value of `name`."""
+        return next((value for _, value in self.named(name)), default)
+
+
+def pairs_of(text: str) -> dict[str, str] | None:
+    """The names and values of text such as `ticker=EURUSD, price=1.1`; None if it is anything else.
+
+    Raises InvalidValue for a name that is there twice.
+    """
+    pairs, at = [], 0
+    while at < len(text) and (pair := _PAIR.match(text, at)):
+        pairs.append((pair["name"], pair["plain"] if pair["quoted"] is None else pair["quoted"]))
+        at = pair.end()
+    return None if at < len(text) else _once(pairs)
+
+
+def form_of(text: str) -> dict[str, str]:
+    """The names and values of a form's body. Raises InvalidValue for a name that is there twice."""
+    return _once(parse_qsl(text, keep_blank_values=True))
+
+
+def says_nothing(value: object) -> bool:
+    """Whether `value` stands for something that is not known."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
+
+
+def _flat(data: Mapping[str, Any], within: str, depth: int) -> Iterator[tuple[str, _Given]]:
+    """Each value by its plain name: those of `data` itself, then those of the objects in it."""
+    inner = []
+    for name, value in data.items():
+        plain = plain_name(name)
+        if isinstance(value, dict) and plain != "context" and depth < _DEPTH:
+            inner.append((plain, value))
+        elif not says_nothing(value) and not (depth and plain in _OF_THE_MESSAGE):
+            sent = f"order.{name}" if within == "order" and plain in _OF_AN_ORDER else name
+            yield plain_name(sent), _Given(data, sent, value)
+    for plain, value in inner:
+        yield from _flat(value, plain, depth + 1)
+
+
+def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InvalidValue.of_all([Fault("conflict", f"{twice} is there twice: send it once", twice)])
+    return found

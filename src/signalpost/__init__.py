@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from signalpost.domain.tier import UserTier
     from signalpost.domain.timeframe import Timeframe
     from signalpost.errors import (
+        CommandFailed,
         Evidence,
         InvalidCandleFile,
         InvalidConfiguration,
@@ -66,6 +67,7 @@ __all__ = [
     "AsyncNotificationStartup",
     "Candle",
     "CircuitBreaker",
+    "CommandFailed",
     "Config",
     "Context",
     "CrossoverType",
@@ -128,6 +130,7 @@ _ROOM_BY_NAME = {
     "AsyncNotificationStartup": "startup",
     "Candle": "domain.candle",
     "CircuitBreaker": "delivery.pacing.breaker",
+    "CommandFailed": "errors",
     "Config": "config.settings",
     "Context": "domain.context",
     "CrossoverType": "domain.side",

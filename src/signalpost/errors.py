@@ -8,6 +8,7 @@
     ├── InvalidSnapshot        saved state that is damaged or belongs to another configuration
     ├── StoreUnusable          an outbox that cannot be opened: damaged, locked, read-only or of a newer version
     ├── StoreFailed            an outbox that could not carry out what was asked: nothing of it has happened
+    ├── CommandFailed          a command that an outbox cannot carry out for a reason of the command's own
     ├── StoreClosed            an outbox that was asked after it was closed
     └── Evidence               what a sink learnt from a send that brought no receipt (its children: sinks/evidence.py)
 
@@ -129,6 +130,12 @@ class StoreFailed(SignalpostError):
     """An outbox could not carry out what was asked: nothing of it has happened."""
 
     code = "store-failed"
+
+
+class CommandFailed(SignalpostError):
+    """An outbox works, but cannot carry out this command: nothing of it has happened."""
+
+    code = "command-failed"
 
 
 class StoreClosed(SignalpostError):

@@ -18,7 +18,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import StoreFailed
+from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import MINUTE, START, notification
 from tests.contracts.outbox_model import OutboxModel
 
@@ -69,7 +69,7 @@ class Agreement(RuleBasedStateMachine):
         fresh = bad._replace(notification=bad.notification.but(event="never given"))
         batch = [*(self.command(data) for _ in range(size)), c.Put((fresh,)), c.Stats()]
         for core in (self.memory, self.sqlite):
-            with pytest.raises(StoreFailed):
+            with pytest.raises(CommandFailed):
                 core.apply(batch)
 
     @rule(data=st.data())

@@ -39,7 +39,7 @@ from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.urgency import usual_priority
 from signalpost.domain.words import member
-from signalpost.errors import InvalidValue, StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, InvalidValue, StoreClosed, StoreFailed
 from signalpost.telemetry.emitter import Emitter
 
 MOST_HELD = 10_000
@@ -109,6 +109,8 @@ class Intake:
             (ticket,) = await self._write((new,), None)
         except StoreFailed as fault:
             return self._kept_back(new, str(fault), hold=hold)
+        except CommandFailed as fault:  # it would fail again, so it is not held
+            return self._unstorable(new, fault)
         return ticket
 
     async def load_state(self, stream: str) -> StreamState | None:
@@ -127,7 +129,8 @@ class Intake:
     ) -> list[Ticket]:
         """Write a stream's state together with the signals of its last candle, all or nothing.
 
-        Raises StoreFailed where the store cannot, or others are held and must go first: the stream must not go on then.
+        Raises StoreFailed where the store cannot, or others are held and must go first, and CommandFailed if these
+        cannot be written: the stream must not go on then.
         """
         news = [self._new(signal, event, priority, user_tier, context, None) for signal in signals]
         if self._held:
@@ -185,7 +188,7 @@ class Intake:
         task.add_done_callback(self._cut_off.discard)
 
     async def _tell_written(self, routed: Iterable[NewNotification]) -> None:
-        with suppress(StoreFailed, StoreClosed):
+        with suppress(StoreFailed, CommandFailed, StoreClosed):
             for new in routed:
                 if await self._outbox.do(Find(notification_id=new.notification.id, limit=1)):
                     self._tell(new, _ticket(new, PutResult(Outcome.ACCEPTED, new.notification.id)))
@@ -195,6 +198,11 @@ class Intake:
         self._emit(Taken(ticket, new.notification, waiting))
         if ticket.outcome is Outcome.ACCEPTED:
             self._on_put(waiting, new.notification.priority, new.notification.valid_until)
+
+    def _unstorable(self, new: NewNotification, fault: CommandFailed) -> Ticket:
+        ticket = Ticket(Outcome.REFUSED, "", f"it cannot be written: {fault}", Refusal.UNSTORABLE)
+        self._emit(Taken(ticket, new.notification, ()))
+        return ticket
 
     def _kept_back(self, new: NewNotification, reason: str, *, hold: bool) -> Ticket:
         told = new.notification
@@ -234,7 +242,7 @@ class Intake:
         """Write what is held as soon as the store can; where nothing is held, find out whether it could."""
         while self._trouble:
             await asyncio.sleep(_TRY_AGAIN_AFTER.total_seconds())
-            with suppress(StoreFailed):
+            with suppress(StoreFailed, CommandFailed):
                 await (self._write_held() if self._held else self._outbox.do(SaveFacts(_ITSELF, {"tried": b"1"})))
                 if not self._held:  # something may have been, in the meantime
                     self._recovered()
@@ -243,7 +251,10 @@ class Intake:
     async def _write_held(self) -> None:
         """Write what is held, oldest first; what came in meanwhile goes behind it. Raises StoreFailed."""
         while self._held:
-            await self._write((self._held[0],), None)
+            try:
+                await self._write((self._held[0],), None)
+            except CommandFailed as fault:  # the next one must not wait for it for ever
+                self._unstorable(self._held[0], fault)
             del self._held_by_key[self._held.popleft().notification.key]
         self._nothing_held.set()
 

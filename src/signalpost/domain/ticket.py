@@ -31,6 +31,8 @@ class Refusal(Word):
     """No destination is configured for it."""
     STORE = "store"
     """It could not be written, and is not kept."""
+    UNSTORABLE = "unstorable"
+    """The store works, but cannot write this one: trying again would not help."""
     NOT_RUNNING = "not-running"
     """No service runs that could take it."""
     TOO_MANY = "too-many"

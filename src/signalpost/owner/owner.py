@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from signalpost.delivery.dispatch.far_end import FarEnd
-from signalpost.errors import SignalpostError, StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed
 from signalpost.owner.deadline import Deadline
 from signalpost.owner.handover import HandOver
 from signalpost.owner.loop_thread import LoopThread
@@ -141,7 +141,7 @@ class Owner:
         self._start_ended.set()
 
     async def _flush(self, timeout: float) -> int:
-        with suppress(TimeoutError, StoreFailed, StoreClosed):
+        with suppress(TimeoutError, StoreFailed, CommandFailed, StoreClosed):
             async with asyncio.timeout(timeout) as deadline:
                 await self._start_ended.wait()
                 await self._handover.committed()

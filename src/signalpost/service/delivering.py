@@ -20,7 +20,7 @@ from signalpost.delivery.routing import Routing
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
-from signalpost.errors import StoreFailed
+from signalpost.errors import CommandFailed, StoreFailed
 from signalpost.sinks.discord.service import DiscordService
 
 _PRUNE_EVERY = timedelta(hours=1)
@@ -96,7 +96,7 @@ class Delivering(NamedTuple):
 async def _prune(outbox: Outbox, retention: timedelta) -> None:
     """Forget what ended long ago, an hour apart, in pages so short that nobody waits for them."""
     while True:
-        with suppress(StoreFailed):
+        with suppress(StoreFailed, CommandFailed):
             now = clock.now()
             while await outbox.do(Prune(before=now - retention, now=now, limit=_PRUNE_PAGE)) == _PRUNE_PAGE:
                 await asyncio.sleep(0)

@@ -31,7 +31,7 @@ from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, Listener, TookOver
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import SignalpostError, StoreClosed, StoreFailed, StoreUnusable
+from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.delivering import Delivering
 from signalpost.service.health import Role
 from signalpost.service.opening import Opening
@@ -198,7 +198,7 @@ class Running:
         """Do it within the patience that is left, or until there is none any more."""
         if self._patience > 0:
             self._draining = asyncio.create_task(work(self._patience), name="signalpost drain")
-            with suppress(StoreFailed, StoreClosed, asyncio.CancelledError):
+            with suppress(StoreFailed, CommandFailed, StoreClosed, asyncio.CancelledError):
                 await self._draining
 
     async def _all_written(self, timeout: float | None) -> None:
@@ -235,7 +235,7 @@ class Running:
                 await self._count()
                 if self.dispatcher is not None:
                     await self.dispatcher.look_for_enabled()
-            except StoreFailed:
+            except (StoreFailed, CommandFailed):
                 self._has_news = True
             except StoreClosed:
                 return

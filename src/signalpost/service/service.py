@@ -19,7 +19,7 @@ from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable
+from signalpost.errors import CommandFailed, InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.health import Health, HealthStatus, Role, Trouble
 from signalpost.telemetry.log import log
 from signalpost.telemetry.log_queue import logger
@@ -249,7 +249,7 @@ class AsyncNotificationService:
         self._metrics.begin()
         try:
             running = await Running.begin(self.config, self._emit, self._metrics)
-        except StoreFailed as fault:  # it opened, and can do nothing: for who starts it is the same
+        except (StoreFailed, CommandFailed) as fault:  # it opened, and can do nothing: for who starts it is the same
             raise StoreUnusable(str(fault)) from fault
         self._running = running
         if running.role is Role.PRODUCER and running.knows_owner:

@@ -32,7 +32,7 @@ from signalpost.delivery.outbox.port import Outbox
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome
-from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, StoreClosed
 from signalpost.testing.outbox_lane_contract import LANE_CHECKS
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, demand, ids, ids_of, new, notification, same, verdict
 
@@ -109,7 +109,7 @@ async def check_streams(outbox: Outbox) -> None:
     twice = new(notification("02"), 0, LANE, LANE)
     try:
         await outbox.do(Put((new(notification("03")), twice), state._replace(state=b"three")))
-    except StoreFailed:
+    except CommandFailed:
         same("the state after a put that failed", await outbox.do(LoadState("EUR_USD H4")), state)
         same("the deliveries after a put that failed", ids_of(await outbox.do(Find())), [("01", LANE)])
         same("the count after a put that failed", await outbox.do(Stats()), {(LANE, _S.PENDING): 1})

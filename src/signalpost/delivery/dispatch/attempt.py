@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from signalpost.delivery.dispatch.decide import Ending, Known
+from signalpost.delivery.dispatch.reports import sound_evidence, sound_receipt
 from signalpost.delivery.outbox.commands import Message, Parcel
 from signalpost.domain.delivery import Attempt
 from signalpost.errors import Evidence
@@ -74,12 +75,12 @@ async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds:
         async with asyncio.timeout(seconds) as deadline:
             receipt: object = await sink.send(items)
     except _EVIDENCE as evidence:
-        return evidence
+        return sound_evidence(evidence)
     except Exception as fault:  # noqa: BLE001  # whatever a sink does, its sender goes on
         if deadline.expired():
             return Ending.CUT_OFF
         return _broken(destination, fault)
-    return receipt if isinstance(receipt, Receipt) else _broken(destination, receipt)
+    return sound_receipt(receipt) if isinstance(receipt, Receipt) else _broken(destination, receipt)
 
 
 async def probe(destination: str, sink: Sink, interval: float = 0.0) -> Answer | Evidence:
@@ -92,7 +93,7 @@ async def probe(destination: str, sink: Sink, interval: float = 0.0) -> Answer |
         async with asyncio.timeout(patience):
             return await sink.probe()
     except _EVIDENCE as evidence:
-        return evidence
+        return sound_evidence(evidence)
     except TimeoutError:
         return Unavailable(f"no answer to a probe in {patience:g} s")
     except Exception as fault:  # noqa: BLE001  # as above

@@ -17,8 +17,9 @@ from signalpost.delivery.dispatch.decide import BACKOFF, Ending, decide
 from signalpost.delivery.dispatch.lane import Lane, Tools
 from signalpost.delivery.dispatch.lane_memory import place_of_host, place_of_webhook
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
+from signalpost.delivery.dispatch.settling import settle
 from signalpost.delivery.dispatch.standing import Standing
-from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Parcel, Settle, Settlement, Stats
+from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Parcel, Settlement, Stats
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings, CircuitBreaker
@@ -29,7 +30,7 @@ from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.events import DestinationEnabled, HostBanned, Listener, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
 from signalpost.telemetry.emitter import Emitter
 
@@ -150,7 +151,7 @@ class Dispatcher:
         """
         if self._sweeper is None:
             return ()
-        with suppress(StoreFailed, StoreClosed):
+        with suppress(StoreFailed, CommandFailed, StoreClosed):
             await self.drain(timeout)
         self._sweeper.cancel()
         tasks = [self._sweeper, *(task for lane in self._lanes.values() for task in lane.tasks)]
@@ -161,7 +162,7 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._sweeper = None
-        with suppress(StoreFailed, StoreClosed):
+        with suppress(StoreFailed, CommandFailed, StoreClosed):
             await self._clock.keep()
             return await self._open()
         return ()
@@ -236,7 +237,9 @@ class Dispatcher:
             now = clock.now()
             attempt = Attempt(now, now, Ending.LAPSED.value)
             verdicts = (self._verdict_on_lapsed(parcel, now) for parcel in parcels)
-            settled = await self._outbox.do(Settle(tuple(verdict._replace(attempt=attempt) for verdict in verdicts)))
+            settled = await settle(self._outbox.do, [verdict._replace(attempt=attempt) for verdict in verdicts])
+            if not settled:  # none of them can be: the next start tries again
+                break
             for parcel, delivery in _pairs(parcels, settled):
                 self._emit(Settled(delivery, parcel.notification))
                 self._emit(SendEnded(delivery.id.destination, Ending.LAPSED, delivery.reason or "", 0.0))
@@ -310,7 +313,7 @@ class Dispatcher:
                 for lane in self._lanes.values():
                     lane.look_again()  # and so find out, and end
                 return
-            except StoreFailed:
+            except (StoreFailed, CommandFailed):
                 tick_at = min(tick_at, loop.time() + 1 + self._jitter())
             await self._doze(min(tick_at, loop.time() + _LOOK_AT_CLOCK_EVERY))
 

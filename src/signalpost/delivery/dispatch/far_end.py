@@ -23,7 +23,7 @@ from signalpost.delivery.pacing.pacer import PaceMemory, Pacer, Slot
 from signalpost.domain.delivery import Delivery, DeliveryId
 from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen, HostBanned, Listener
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import Evidence, StoreClosed
+from signalpost.errors import CommandFailed, Evidence, StoreClosed
 from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unconfirmed
 from signalpost.sinks.port import Answer, Sink
 
@@ -251,7 +251,8 @@ class FarEnd:
     async def remember(self, now: float) -> None:
         """Keep what a question taught; what a message taught is kept with its verdict. Raises StoreClosed."""
         for each in self.unkept(now):
-            await self._outbox.insist(each.facts)
+            with suppress(CommandFailed):  # it would fail again, and is logged
+                await self._outbox.insist(each.facts)
             each.keep()
 
     async def load(self, names: Collection[str]) -> Recalled:

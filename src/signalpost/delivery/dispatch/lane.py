@@ -22,15 +22,16 @@ from signalpost.delivery.dispatch.far_end import FarEnd, Request
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.dispatch.prospects import EXPRESS, LEVELS, NORMAL, URGENT, Prospects
 from signalpost.delivery.dispatch.sender import Sender
+from signalpost.delivery.dispatch.settling import settle
 from signalpost.delivery.dispatch.standing import Standing
-from signalpost.delivery.outbox.commands import Lease, Parcel, Settle
+from signalpost.delivery.outbox.commands import Lease, Parcel
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import CircuitBreaker
 from signalpost.delivery.pacing.pacer import Pacer
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.events import Listener, SendBegan, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
 from signalpost.telemetry.failures import log_failure
 
@@ -158,7 +159,7 @@ class Lane:
             except StoreClosed:
                 return
             except Exception as fault:  # noqa: BLE001  # a lane outlives whatever happens to one message
-                if not isinstance(fault, StoreFailed):
+                if not isinstance(fault, StoreFailed | CommandFailed):  # which are logged by who raises them
                     log_failure(f"a sender of {self.destination} failed and goes on", fault)
                 await self._pause(sender)
             else:
@@ -331,7 +332,7 @@ class Lane:
             for parcel in parcels
         )
         unkept = far_end.unkept(_now())
-        settled = await tools.outbox.insist(Settle(settlements, tuple(each.facts for each in unkept)))
+        settled = await settle(tools.outbox.insist, settlements, tuple(each.facts for each in unkept))
         for each in unkept:
             each.keep()
         notifications = {parcel.delivery.id: parcel.notification for parcel in parcels}

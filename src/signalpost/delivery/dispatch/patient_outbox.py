@@ -22,7 +22,7 @@ class PatientOutbox:
         self._health = health
 
     async def do(self, command: Command[Answer]) -> Answer:
-        """Carry out a command once. Raises StoreFailed and StoreClosed as the outbox does."""
+        """Carry out a command once. Raises StoreFailed, CommandFailed and StoreClosed as the outbox does."""
         try:
             answer = await self._outbox.do(command)
         except StoreFailed as fault:
@@ -32,7 +32,10 @@ class PatientOutbox:
         return answer
 
     async def insist(self, command: Command[Answer]) -> Answer:
-        """Carry out a command, again and again until the store can. Raises StoreClosed."""
+        """Carry out a command, again and again until the store can. Raises StoreClosed.
+
+        Raises CommandFailed at once: a command that fails for a reason of its own would fail for ever.
+        """
         failures = 0
         while True:
             try:

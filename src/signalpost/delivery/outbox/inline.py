@@ -1,8 +1,9 @@
 """An outbox that carries each command out at once, on the caller's loop."""
 
+from signalpost.delivery.outbox.command_failures import command_failed
 from signalpost.delivery.outbox.commands import Answer, Command
 from signalpost.delivery.outbox.port import Core
-from signalpost.errors import StoreClosed
+from signalpost.errors import StoreClosed, StoreFailed
 
 
 class InlineOutbox:
@@ -16,10 +17,15 @@ class InlineOutbox:
         self._is_closed = False
 
     async def do(self, command: Command[Answer]) -> Answer:
-        """Carry out a command. Raises StoreFailed where the core does, and StoreClosed after `close`."""
+        """Carry out a command. Raises StoreFailed and CommandFailed as the core does, and StoreClosed after `close`."""
         if self._is_closed:
             raise StoreClosed("the outbox is closed: ask before it is stopped, or start a new one")
-        answer: Answer = self._core.apply([command])[0]
+        try:
+            answer: Answer = self._core.apply([command])[0]
+        except StoreFailed:
+            raise
+        except Exception as fault:
+            raise command_failed(command, fault) from fault
         return answer
 
     async def close(self) -> None:

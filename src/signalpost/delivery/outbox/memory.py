@@ -13,7 +13,7 @@ from signalpost.delivery.outbox.tables import Key
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
-from signalpost.errors import StoreFailed
+from signalpost.errors import CommandFailed
 
 Name = TypeVar("Name")
 Held = TypeVar("Held")
@@ -26,7 +26,7 @@ class MemoryCore:
         self._tables = _MemoryTables()
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
-        """Carry out the commands. Raises StoreFailed for an id that is taken; nothing has happened then."""
+        """Carry out the commands. Raises CommandFailed for an id that is taken; nothing has happened then."""
         try:
             answers = carry_out(batch, self._tables)
         except BaseException:
@@ -87,7 +87,7 @@ class _MemoryTables:
     def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
         for number, notification in numbered:
             if notification.id in self._notifications:
-                raise StoreFailed(f"the notification id {notification.id} is taken: give each one of its own")
+                raise CommandFailed(f"the notification id {notification.id} is taken: give each one of its own")
             self._set(self._notifications, notification.id, (number, notification))
 
     def notification(self, row: Row) -> Notification:
@@ -151,7 +151,7 @@ class _MemoryTables:
         for row in rows:
             name = row.delivery.id
             if name in self._rows:
-                raise StoreFailed(f"the delivery {name} is there already: name each destination once")
+                raise CommandFailed(f"the delivery {name} is there already: name each destination once")
             self._set(self._turns, name.notification_id, (*self._turns.get(name.notification_id, ()), name))
             self._set(self._rows, name, row)
             self._index(row)

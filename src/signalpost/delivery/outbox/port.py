@@ -16,7 +16,8 @@ class Core(Protocol):
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Carry out the commands as if one after the other, in one transaction, and return their answers in order.
 
-        Raises StoreFailed where the store cannot (disk full, damaged, locked): nothing of the batch has happened then.
+        Raises StoreFailed if the store cannot (disk full, damaged, locked), and CommandFailed or any other exception if
+        one of the commands cannot be carried out for a reason of its own. Nothing of the batch has happened then.
         """
         ...
 
@@ -31,7 +32,8 @@ class Outbox(Protocol):
     async def do(self, command: Command[Answer]) -> Answer:
         """Carry out a command, and return its answer once it is committed.
 
-        Raises StoreFailed where the store cannot, and StoreClosed after `close`; nothing has happened then.
+        Raises StoreFailed if the store cannot, CommandFailed if it is this command that cannot be carried out, and
+        StoreClosed after `close`; nothing has happened then.
         """
         ...
 

@@ -53,10 +53,12 @@ from signalpost.delivery.outbox.sqlite_file import advice, begin, claim
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.still_there import gone, opened_files
 from signalpost.delivery.outbox.verbs import carry_out
-from signalpost.errors import StoreFailed
+from signalpost.errors import CommandFailed, StoreFailed
 
 _OWNERS = (Lease, Settle, Expire)
 """What only the owner may ask: it is about what is being sent, or ends what waits."""
+_OF_A_COMMAND = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+"""Errors about the values of a command. All others are about the file or the machine."""
 
 
 class SqliteCore:
@@ -117,8 +119,8 @@ class SqliteCore:
         """Carry out the commands, and sync them to the disk.
 
         Raises StoreFailed where the disk is full, the file is locked by another program, damaged, removed or replaced:
-        nothing of the batch has happened then, and a later one may succeed. Raises TypeError for what only the owner
-        may ask.
+        nothing of the batch has happened then, and a later one may succeed. Raises CommandFailed if one of the commands
+        holds what SQLite refuses, and TypeError for what only the owner may ask.
         """
         with self._turn:
             self._check(batch)
@@ -129,9 +131,16 @@ class SqliteCore:
                 last = self._tables.last_number
                 self.see_that_it_is_there()  # as late as can be: what is committed elsewhere would be lost
                 self._db.execute("COMMIT")
+            except _OF_A_COMMAND as fault:
+                self._roll_back()
+                raise CommandFailed(f"{self._path}: a command could not be carried out ({fault})") from fault
             except sqlite3.Error as fault:
                 self._roll_back()
                 raise StoreFailed(f"{self._path}: it could not be written ({fault}): {advice(fault)}") from fault
+            except (OSError, MemoryError) as fault:
+                self._roll_back()
+                why = getattr(fault, "strerror", None) or type(fault).__name__
+                raise StoreFailed(f"{self._path}: it could not be written ({why}): try again") from fault
             except BaseException:
                 self._roll_back()
                 raise

@@ -14,12 +14,13 @@ from contextlib import suppress
 from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from signalpost.delivery.outbox.arrivals import Arrival
+from signalpost.delivery.outbox.command_failures import command_failed
 from signalpost.delivery.outbox.commands import Answer, Command
 from signalpost.delivery.outbox.port import Core
-from signalpost.errors import StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 LOOK_EVERY = 0.1
 """Seconds after which an outbox that has nothing to do looks for what other processes wrote."""
@@ -29,6 +30,18 @@ _Asked = tuple[Command[Any], asyncio.Future[Any]]
 
 class _Wish(Enum):
     LOOK = "look"
+
+
+class _Failed(NamedTuple):
+    """Why a command was not carried out."""
+
+    fault: StoreFailed | CommandFailed
+
+    def error(self) -> StoreFailed | CommandFailed:
+        """A new error for each who waits, so that none gets another's traceback."""
+        error = type(self.fault)(str(self.fault))
+        error.__cause__ = self.fault
+        return error
 
 
 class SharedCore(Core, Protocol):
@@ -63,7 +76,8 @@ class ThreadedOutbox:
     async def do(self, command: Command[Answer]) -> Answer:
         """Carry out a command, and return its answer once it is committed.
 
-        Raises StoreFailed where the core cannot, StoreClosed after `close`, and RuntimeError on another loop.
+        Raises StoreFailed if the core cannot, CommandFailed if it is this command that cannot be carried out,
+        StoreClosed after `close`, and RuntimeError on another loop.
         """
         if self._is_closed:
             raise StoreClosed("the outbox is closed: ask before it is stopped, or start a new one")
@@ -98,7 +112,7 @@ class ThreadedOutbox:
             if self._shared is not None:
                 self._tell_news(self._shared, is_idle=answered is None)
             if answered is not None:  # after the news, so that a count that was asked for is the last word
-                self._tell(self._answer, [waiter for _, waiter in batch], *answered)
+                self._tell(self._answer, [waiter for _, waiter in batch], answered)
         fault = None
         try:
             self._core.close()
@@ -130,11 +144,21 @@ class ThreadedOutbox:
         if not self._is_closed:
             self._on_news(news)
 
-    def _applied(self, batch: list[_Asked]) -> tuple[list[Any], Exception | None]:
+    def _applied(self, batch: list[_Asked]) -> list[Any]:
+        """An answer, or a `_Failed`, for each command.
+
+        A batch is one transaction. If one of its commands fails for a reason of its own, each half is tried again,
+        until that command stands alone and the others are carried out.
+        """
         try:
-            return self._core.apply([command for command, _ in batch]), None
+            return self._core.apply([command for command, _ in batch])
+        except StoreFailed as fault:
+            return [_Failed(fault)] * len(batch)
         except Exception as fault:  # noqa: BLE001  # whatever it is, those who wait must hear of it
-            return [], fault
+            if len(batch) == 1:
+                return [_Failed(command_failed(batch[0][0], fault))]
+        middle = len(batch) // 2
+        return self._applied(batch[:middle]) + self._applied(batch[middle:])
 
     def _tell(self, answer: Any, *arguments: Any) -> None:
         try:
@@ -142,14 +166,13 @@ class ThreadedOutbox:
         except RuntimeError:  # the loop was closed before the outbox: nobody waits any more
             return
 
-    def _answer(self, waiters: list[asyncio.Future[Any]], answers: list[Any], fault: Exception | None) -> None:
-        if fault is not None:
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_exception(_failure(fault))
-            return
+    def _answer(self, waiters: list[asyncio.Future[Any]], answers: list[Any]) -> None:
         for waiter, answer in zip(waiters, answers, strict=True):
-            if not waiter.done():
+            if waiter.done():
+                continue
+            if isinstance(answer, _Failed):
+                waiter.set_exception(answer.error())
+            else:
                 waiter.set_result(answer)
 
     def _end(self, fault: Exception | None) -> None:
@@ -161,11 +184,3 @@ class ThreadedOutbox:
 
 def _nobody(_: tuple[Arrival, ...]) -> None:
     """Nobody wants to know."""
-
-
-def _failure(fault: Exception) -> StoreFailed:
-    """One for each who waits, so that none gets another's traceback."""
-    text = str(fault) if isinstance(fault, StoreFailed) else f"the store broke on a command: {type(fault).__name__}"
-    failure = StoreFailed(text)
-    failure.__cause__ = fault
-    return failure

@@ -40,7 +40,7 @@ from signalpost.delivery.outbox.waits import shortened
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome
-from signalpost.errors import InvalidValue, StoreFailed
+from signalpost.errors import CommandFailed, InvalidValue
 from signalpost.telemetry.log_queue import logger
 
 _DAMAGED = "the notification cannot be read: its row in the store is damaged"
@@ -88,7 +88,9 @@ class _Intake:
             same = known.content_hash == content_hash
             return PutResult(Outcome.DUPLICATE if same else Outcome.REFUSED, known.notification_id)
         if told.id in self._notifications:
-            raise StoreFailed(f"the notification id {told.id} was given twice: give each notification an id of its own")
+            raise CommandFailed(
+                f"the notification id {told.id} was given twice: give each notification an id of its own"
+            )
         self._known[name] = self._keys[name] = Key(content_hash, told.id, item.key_until)
         number = self._tables.next_number()
         self._notifications[told.id] = number, told

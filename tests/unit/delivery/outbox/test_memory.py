@@ -7,7 +7,7 @@ import pytest
 from signalpost.delivery.outbox.commands import Find, Lease, Prune, Put, SaveFacts, Settle
 from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.domain.delivery import DeliveryState
-from signalpost.errors import StoreFailed
+from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
 
 
@@ -24,7 +24,7 @@ def test_an_id_that_is_taken_fails_the_batch_and_undoes_all_of_it() -> None:
         Prune(START + MINUTE, end),
         Put((new(notification("02", event="another thing")),)),
     ]
-    with pytest.raises(StoreFailed, match="the notification id 02 is taken: give each one of its own"):
+    with pytest.raises(CommandFailed, match="the notification id 02 is taken: give each one of its own"):
         core.apply(batch)
     found = core.apply([Find()])[0]
     assert [(each.notification.id, each.delivery.state) for each in found] == [

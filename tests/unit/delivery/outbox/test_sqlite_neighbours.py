@@ -26,7 +26,7 @@ from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import StoreFailed, StoreUnusable
+from signalpost.errors import CommandFailed, StoreFailed, StoreUnusable
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
 
 LATER = START + timedelta(days=1)
@@ -131,7 +131,7 @@ def test_where_the_last_ones_were_deleted_and_numbers_begin_anew_nothing_is_miss
 
 
 def test_a_number_that_a_batch_took_back_lends_no_other_notification(owner: SqliteCore, beside: SqliteCore) -> None:
-    with pytest.raises(StoreFailed):
+    with pytest.raises(CommandFailed):
         owner.apply([Put((new(notification("01")), new(notification("02"), 0, LANE, LANE)))])
     _put(beside, notification("03"))
     (leased,) = owner.apply([Lease(LANE, START)])

@@ -13,7 +13,7 @@ from signalpost.delivery.outbox.commands import Cancel, Expire, Find, Lease, Mes
 from signalpost.delivery.outbox.lane_heads import DEPTH
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryId, DeliveryState
-from signalpost.errors import StoreFailed
+from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
 
 DAY = timedelta(days=1)
@@ -97,7 +97,7 @@ def test_what_was_learnt_in_a_batch_that_failed_is_forgotten(core: SqliteCore) -
     core.apply([Put((new(notification("03", valid_for=DAY), 0, "other"),)), Stats()])
     twice = new(notification("02"), 0, LANE, LANE)
     late = START + 60 * MINUTE
-    with pytest.raises(StoreFailed):
+    with pytest.raises(CommandFailed):
         core.apply([Cancel(DeliveryId("01", LANE), "by hand"), Expire(late), Put((twice,))])
     stats, expired = core.apply([Stats(), Expire(late)])
     assert stats == {(LANE, DeliveryState.PENDING): 1, ("other", DeliveryState.PENDING): 1}
@@ -125,7 +125,7 @@ def test_a_lease_that_was_rolled_back_keeps_nothing_waiting(core: SqliteCore) ->
     """And one that another program took back, as by hand, is not remembered as lent."""
     _put(core, "01")
     twice = new(notification("02"), 0, LANE, LANE)
-    with pytest.raises(StoreFailed):
+    with pytest.raises(CommandFailed):
         core.apply([Lease(LANE, START), Put((twice,))])
     (lent,) = core.apply([Lease(LANE, START)])[0].parcels
     assert lent.notification.id == "01"
@@ -228,6 +228,6 @@ def test_a_damaged_notification_dies_alone(tmp_path: Path, damage: str, caplog: 
 
 
 def test_an_id_that_is_given_twice_in_one_batch_is_refused_whole(core: SqliteCore) -> None:
-    with pytest.raises(StoreFailed, match="the notification id 01 was given twice"):
+    with pytest.raises(CommandFailed, match="the notification id 01 was given twice"):
         core.apply([Put((new(notification("01")), new(notification("01", event="closed"))))])
     assert core.apply([Find()]) == [()]

@@ -1,0 +1,162 @@
+"""A receipt that no store can hold stops no lane, and hides no delivery. On a real file."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.outbox.commands import Command, Settle
+from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.delivery import DeliveryState
+from signalpost.sinks.evidence import RateFacts, Receipt, Rejected, Throttled, Unavailable
+from signalpost.testing.scripted_sink import ScriptedSink
+from signalpost.testing.virtual_loop import run_virtual
+from tests.unit.delivery.dispatch.world import FaultyOutbox, World, wait
+
+
+class Spoiling:
+    """A core on a real file that refuses what a predicate picks out, for a reason that is not the file's."""
+
+    def __init__(self, path: Path, refuses: Callable[[Command[Any]], bool] = lambda _: False) -> None:
+        self._core = SqliteCore(path)
+        self.refuses = refuses
+
+    def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
+        if any(map(self.refuses, batch)):
+            raise TypeError("this cannot be stored")
+        return self._core.apply(batch)
+
+    def close(self) -> None:
+        self._core.close()
+
+
+def _outbox(core: Spoiling) -> FaultyOutbox:
+    outbox = FaultyOutbox()
+    InlineOutbox.__init__(outbox, core)
+    return outbox
+
+
+ODD_RECEIPTS: list[Any] = [
+    Receipt("lone \ud800 surrogate"),
+    Receipt(2**70),  # type: ignore[arg-type]
+    Receipt(("not", "text")),  # type: ignore[arg-type]
+    Receipt("1", "yesterday"),  # type: ignore[arg-type]
+    Receipt("1", datetime(2026, 1, 1)),  # noqa: DTZ001  # naive, as a careless sink has it
+    Receipt("1", datetime.max.replace(tzinfo=UTC), ("a", "b")),  # type: ignore[arg-type]
+    Receipt("1", None, RateFacts("scope", "5", None, -1.0), 7),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.line("6.3.1")
+@pytest.mark.parametrize("receipt", ODD_RECEIPTS)
+def test_a_receipt_that_cannot_be_stored_is_a_delivery_all_the_same_and_the_lane_goes_on(
+    tmp_path: Path, receipt: Receipt
+) -> None:
+    async def run() -> None:
+        core = Spoiling(tmp_path / "outbox.db")
+        async with World(ScriptedSink([receipt]), workers=1, outbox=_outbox(core)) as world:
+            await world.put("first")
+            await world.put("second", about="other")
+            await world.put("third", about="first", event="update 1")
+            await wait(60)
+            states = [await world.state(name) for name in ("first", "second", "third")]
+            assert states == ["delivered"] * 3
+        core.close()
+
+    run_virtual(run())
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        Rejected("lone \ud800 surrogate"),
+        Rejected("x" * 100_000, rate="soon"),  # type: ignore[arg-type]
+        Throttled("slow down", retry_after="soon", scope="destination"),  # type: ignore[arg-type]
+        Throttled("slow down", retry_after=float("nan"), scope="destination"),
+        Unavailable(b"bytes", rate=RateFacts("scope", 0, 0, 0.0)),  # type: ignore[arg-type]
+    ],
+)
+def test_evidence_that_cannot_be_stored_as_it_is_is_put_right(tmp_path: Path, evidence: Exception) -> None:
+    async def run() -> None:
+        core = Spoiling(tmp_path / "outbox.db")
+        async with World(ScriptedSink([evidence]), workers=1, outbox=_outbox(core)) as world:
+            await world.put("first")
+            await world.put("second", about="other")
+            await wait(60)
+            expected = "dead" if isinstance(evidence, Rejected) else "delivered"
+            assert [await world.state("first"), await world.state("second")] == [expected, "delivered"]
+            assert max(len(each.detail) for each in await world.history("first")) <= 2_000
+        core.close()
+
+    run_virtual(run())
+
+
+@pytest.mark.line("6.3.1")
+def test_a_verdict_whose_facts_cannot_be_stored_is_stored_without_them(tmp_path: Path) -> None:
+    def has_receipt(command: Command[Any]) -> bool:
+        return isinstance(command, Settle) and any(
+            each.message is not None and each.id.notification_id == "first" for each in command.settlements
+        )
+
+    async def run() -> None:
+        core = Spoiling(tmp_path / "outbox.db", has_receipt)
+        async with World(ScriptedSink(), workers=1, outbox=_outbox(core)) as world:
+            await world.put("first")
+            await world.put("second", about="first", event="update 1")
+            await wait(60)
+            first = await world.delivery("first")
+            assert first.state is DeliveryState.DELIVERED
+            assert first.reason is not None, "it says that the receipt is not kept"
+            assert first.message_id is None
+            assert await world.state("second") == "delivered"
+        core.close()
+
+    run_virtual(run())
+
+
+def test_what_was_learnt_and_cannot_be_stored_is_left_out(tmp_path: Path) -> None:
+    def has_facts(command: Command[Any]) -> bool:
+        return isinstance(command, Settle) and bool(command.learnt)
+
+    async def run() -> None:
+        core = Spoiling(tmp_path / "outbox.db", has_facts)
+        async with World(ScriptedSink(), workers=1, outbox=_outbox(core)) as world:
+            await world.put("first")
+            await wait(60)
+            first = await world.delivery("first")
+            assert (first.state, first.reason, first.message_id) == (DeliveryState.DELIVERED, None, "1")
+        core.close()
+
+    run_virtual(run())
+
+
+def test_a_verdict_that_cannot_be_stored_at_all_is_left_to_the_next_start_and_the_lane_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def is_of_first(command: Command[Any]) -> bool:
+        return isinstance(command, Settle) and any(each.id.notification_id == "first" for each in command.settlements)
+
+    async def run() -> None:
+        core = Spoiling(tmp_path / "outbox.db", is_of_first)
+        outbox = _outbox(core)
+        async with World(ScriptedSink(), workers=1, outbox=outbox) as world:
+            await world.put("first")
+            await world.put("second", about="other")
+            await wait(60)
+            assert [await world.state("first"), await world.state("second")] == ["leased", "delivered"]
+        async with World(ScriptedSink(), workers=1, outbox=outbox) as again:
+            await again.put("third", about="another")
+            await wait(60)
+            assert [await again.state("first"), await again.state("third")] == ["leased", "delivered"]
+        core.refuses = lambda _: False
+        async with World(ScriptedSink(), workers=1, outbox=outbox) as last:
+            await wait(60)
+            first = await last.delivery("first")
+            assert (first.state, first.may_repeat) == (DeliveryState.DELIVERED, True)
+        core.close()
+
+    run_virtual(run())
+    assert "delivery first@signals-free is delivered, which cannot be stored" in caplog.text

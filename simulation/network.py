@@ -13,12 +13,14 @@ from yarl import URL
 from signalpost.sandbox.rules.discord import LocalDiscord
 from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest
 from signalpost.sandbox.rules.faults import Fault as Planned
+from signalpost.sinks.discord.service import USER_AGENT
 from simulation.clocks import Clocks
 from simulation.faults import FAULTS, GONE, NEVER, OWN_LIMIT, Fault, Proof, proof_of
 from simulation.life import Life
 from simulation.weather import Weather
 from simulation.witness import Part, Request, Witness
 
+_HEADERS = {"content-type": "application/json", "user-agent": USER_AGENT}
 _USUAL = Fault(Proof.SHOWN, is_processed=True)
 
 
@@ -80,7 +82,7 @@ class Network:
         request.fault, request.is_connected, request.wait = name, fault.is_connected, fault.wait
         reply: asyncio.Future[HttpAnswer] = loop.create_future()
         there, back = (0.02 + 0.1 * self._random.random() for _ in range(2))
-        asked = HttpRequest(method, url.path, dict(url.query), {"content-type": "application/json"}, data or b"")
+        asked = HttpRequest(method, url.path, dict(url.query), _HEADERS, data or b"")
         timers = [loop.call_later(seconds, _fail, reply, TimeoutError())]
         if fault.error is not None:
             timers.append(loop.call_later(there + back + fault.late, _fail, reply, fault.error()))

@@ -37,6 +37,10 @@ def running(*arguments: str, ready: str = "/_log\n") -> Iterator[tuple[subproces
         process.communicate()
 
 
+AGENT = {"User-Agent": "tests"}
+"""Discord turns `Python-urllib` away."""
+
+
 def _url(printed: str, variable: str) -> str:
     found = re.search(rf"^export {variable}=(\S+)$", printed, re.MULTILINE)
     assert found
@@ -44,9 +48,8 @@ def _url(printed: str, variable: str) -> str:
 
 
 def _post(url: str, content: str) -> int:
-    request = urllib.request.Request(
-        url, json.dumps({"content": content}).encode(), {"Content-Type": "application/json"}
-    )
+    headers = {"Content-Type": "application/json", **AGENT}
+    request = urllib.request.Request(url, json.dumps({"content": content}).encode(), headers)
     with urllib.request.urlopen(request, timeout=SECONDS_AT_MOST) as answer:
         status: int = answer.status
     return status
@@ -95,7 +98,8 @@ def test_a_killed_sandbox_leaves_every_answered_message_in_its_journal(tmp_path:
 def test_the_limits_are_chosen(limits: str, bucket: str | None) -> None:
     with running("--port", "0", "--limits", limits) as (_, printed):
         url = _url(printed, "DISCORD_WEBHOOK_SIGNALS_FREE")
-        with urllib.request.urlopen(url, timeout=SECONDS_AT_MOST) as answer:
+        request = urllib.request.Request(url, headers=AGENT)
+        with urllib.request.urlopen(request, timeout=SECONDS_AT_MOST) as answer:
             assert answer.headers.get("X-RateLimit-Limit") == bucket
 
 

@@ -247,3 +247,22 @@ async def test_what_is_hostile_is_shown_and_does_nothing(browser: Browser, tmp_p
         assert refused == []
         await page.screenshot(path=tmp_path / "hostile.png")
         await page.close()
+
+
+LINES = "**Signal** one\nline two\n\nline four"
+
+
+@pytest.mark.line("6.5.17")
+async def test_lines_stay_lines_wherever_discord_keeps_them(browser: Browser, tmp_path: Path) -> None:
+    """In the description and the fields of an embed, as in a message's own text."""
+    page = await browser.new_page(**utc_and_english())
+    body = {"content": LINES, "embeds": [{"description": LINES, "fields": [{"name": "n", "value": LINES}]}]}
+    async with Sandbox(limits=OFF) as sandbox, aiohttp.ClientSession() as client:
+        async with client.post(sandbox.webhook("a"), json=body) as answer:
+            assert answer.status == 204
+        await page.goto(sandbox.url)
+        for place in (".content", ".embed-description", ".field-value"):
+            text = await page.locator(place).last.inner_text()
+            assert text == LINES.replace("*", ""), place
+        await page.screenshot(path=tmp_path / "lines.png")
+        await page.close()

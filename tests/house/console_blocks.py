@@ -246,7 +246,7 @@ def _curl(options: Sequence[str]) -> str:
         raise _NotRun("a page asks nobody but this machine")
     pairs = list(zip(options[:-1:2], options[1:-1:2], strict=True))
     given = dict(pairs)
-    headers = dict(value.split(": ", 1) for name, value in pairs if name == "-H")
+    headers = {"User-Agent": "curl/8.0"} | dict(value.split(": ", 1) for name, value in pairs if name == "-H")
     data = given["-d"].encode() if "-d" in given else None
     request = urllib.request.Request(url, data, headers, method=given.get("-X"))
     try:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from signalpost.config.destination import DestinationConfig, HttpAddress
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.sinks.discord.address import API_HOST
+from signalpost.sinks.proxies import proxy_for
 
 ONLY_WEBHOOK = "DISCORD_WEBHOOK_URL"
 ONLY_DESTINATION = "default"
@@ -27,6 +29,8 @@ def told_at_start(
         yield f"DRY RUN: nothing goes to Discord, all goes to the sandbox (signalpost sandbox); the data is in {home}"
     yield from _of_webhooks([each.name for each in destinations])
     yield from _of_shared_webhooks(destinations)
+    if any(each.webhook_id is not None for each in destinations):
+        yield from _of_proxy()
     if http is not None and not _is_this_machine(http.host):
         yield f"SIGNALPOST_HTTP is {http.host}: others can reach it, and read its tokens unless TLS stands before it"
 
@@ -49,6 +53,16 @@ def _of_shared_webhooks(destinations: Sequence[DestinationConfig]) -> Iterator[s
     for *others, last in names_by_webhook.values():
         if others:
             yield f"{', '.join(others)} and {last} have the same webhook: they share its readers and its limits"
+
+
+def _of_proxy() -> Iterator[str]:
+    proxy = proxy_for(API_HOST)
+    if proxy is None:
+        return
+    if proxy.problem is None:
+        yield f"messages to Discord go through the proxy {proxy.place} ({proxy.variable})"
+    else:
+        yield f"{proxy.variable} is ignored, and messages go to Discord directly: {proxy.problem}"
 
 
 def _is_this_machine(host: str) -> bool:

@@ -11,11 +11,13 @@ cause, not as a context.
 
 from asyncio import CancelledError, get_running_loop
 from asyncio.events import AbstractEventLoop
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from aiohttp import (
     ClientConnectorError,
+    ClientHttpProxyError,
     ClientResponse,
     ClientSession,
     ClientTimeout,
@@ -30,6 +32,7 @@ from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret, redacted
 from signalpost.sinks.evidence import Answered, Unavailable, Unconfirmed
 from signalpost.sinks.http_answer import HttpAnswer
+from signalpost.sinks.proxies import Proxy, proxy_for
 
 LARGEST_BODY = 1 << 20
 """Bytes of an answer's body that are read."""
@@ -40,7 +43,7 @@ closing may be lost or not, which nobody can tell."""
 _JSON = "application/json"
 _NO_BODY = frozenset({204, 205, 304})
 _TELL_THE_END = ("Content-Length", "Transfer-Encoding")
-_NEVER_SENT = (ClientConnectorError, ConnectionTimeoutError, InvalidURL)
+_NEVER_SENT = (ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError, InvalidURL)
 
 
 class Connections:
@@ -57,6 +60,7 @@ class Connections:
             )
         self._headers = {"User-Agent": user_agent, "Accept": _JSON}
         self._timeout = ClientTimeout(total=total_timeout, connect=connect_timeout)
+        self._proxy_by_host: dict[str, Proxy | None] = {}
         self._session: ClientSession | None = None
         self._loop: AbstractEventLoop | None = None
         self._is_closed = False
@@ -78,6 +82,16 @@ class Connections:
             raise Unavailable("the connections belong to another event loop: open the service anew on this one")
         return self._session
 
+    def proxy_for(self, url: URL) -> Proxy | None:
+        """The proxy for a request to `url`; the environment is read once for each host. This machine has none."""
+        host = url.host or ""
+        if url.scheme != "https":
+            return None
+        if host not in self._proxy_by_host:
+            found = proxy_for(host)
+            self._proxy_by_host[host] = None if found is None or found.problem else found
+        return self._proxy_by_host[host]
+
     async def close(self) -> None:
         """Close every connection, for good."""
         self._is_closed = True
@@ -94,7 +108,7 @@ async def exchange(connections: Connections, method: str, url: Secret, *, data: 
     """
     session = connections.session()
     try:
-        return await _asked(session, method, url, data)
+        return await _asked(session, method, URL(url.reveal(), encoded=True), data, connections.proxy_for)
     except CancelledError as cancelled:
         raise cancelled.with_traceback(None) from None  # without the library's frames, whose variables hold the URL
     except Exception as fault:  # noqa: BLE001  # what breaks in there breaks as evidence, whatever it is
@@ -111,11 +125,16 @@ def evidence_of(fault: Exception, *, shows_nothing: bool = False) -> Answered:
     return Unconfirmed(f"the request may have been sent, and no answer came: {_told(fault)}")
 
 
-async def _asked(session: ClientSession, method: str, url: Secret, data: bytes | None) -> HttpAnswer:
+async def _asked(
+    session: ClientSession, method: str, url: URL, data: bytes | None, proxy_for: Callable[[URL], Proxy | None]
+) -> HttpAnswer:
     headers = None if data is None else {"Content-Type": _JSON}
-    async with session.request(
-        method, URL(url.reveal(), encoded=True), data=data, headers=headers, allow_redirects=False
-    ) as response:
+    through: dict[str, Any] = {}
+    if (proxy := proxy_for(url)) is not None:
+        through["proxy"] = proxy.url
+        if proxy.authorization is not None:
+            through["proxy_headers"] = {"Proxy-Authorization": proxy.authorization.reveal()}
+    async with session.request(method, url, data=data, headers=headers, allow_redirects=False, **through) as response:
         return await _read(response)
 
 
@@ -158,5 +177,7 @@ def _decoded(data: bytes) -> tuple[Any, bool]:
 
 def _told(fault: Exception) -> str:
     """The kind of `fault` and the system's word for it, never its own text."""
+    if isinstance(fault, ClientHttpProxyError):
+        return f"the proxy answered {fault.status}"
     told = getattr(fault, "strerror", None)
     return redacted(f"{type(fault).__name__}" + (f" ({told})" if isinstance(told, str) and told else ""))

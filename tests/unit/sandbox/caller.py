@@ -12,6 +12,7 @@ from signalpost.sandbox.rules.limits import OFF, Limits
 HOOK = "signals-free"
 TOKEN = "token-of-the-test"
 START = datetime(2025, 8, 20, 1, 0, tzinfo=UTC)
+AGENT = {"user-agent": "tests"}
 JSON = {"content-type": "application/json"}
 
 
@@ -33,7 +34,8 @@ class Caller:
         path = f"/api/v10/webhooks/{changes.pop('webhook', HOOK)}/{changes.pop('token', TOKEN)}"
         path += f"/messages/{message}" if message else ""
         content = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
-        request = HttpRequest(method, path, headers=JSON, body=content)._replace(**changes)
+        headers = {**AGENT, **changes.pop("headers", JSON)}
+        request = HttpRequest(method, path, headers=headers, body=content)._replace(**changes)
         return self.discord.answer(request, self.now, self.discord.fault_for(request))
 
     def post(self, body: Any = None, *, wait: str = "true", **changes: Any) -> Outcome:

@@ -44,7 +44,7 @@ def test_a_file_alone_is_a_message() -> None:
 
 
 def test_without_files_and_json_there_is_nothing_to_show() -> None:
-    assert refusal(_sent(Caller(), _part(b"x", 'name="content"'))) == (400, 50006)
+    assert refusal(_sent(Caller(), _part(b"x", 'name="other"'))) == (400, 50006)
 
 
 def test_ten_files_of_ten_mebibytes_are_the_most() -> None:

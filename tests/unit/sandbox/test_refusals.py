@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from signalpost.sandbox.rules.exchange import HttpRequest
-from tests.unit.sandbox.caller import HOOK, TOKEN, Caller, problems, refusal, told
+from tests.unit.sandbox.caller import AGENT, HOOK, TOKEN, Caller, problems, refusal, told
 
 _LONG_URL = "https://e.x/" + "a" * 2037
 
@@ -187,7 +187,8 @@ def test_an_unknown_message_is_10008() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
     [
-        ("POST", f"/api/webhooks/{HOOK}/{TOKEN}/slack", (404, 0)),
+        ("POST", f"/api/webhooks/{HOOK}/{TOKEN}/github", (404, 0)),
+        ("GET", f"/api/webhooks/{HOOK}/{TOKEN}/slack", (405, 0)),
         ("POST", f"/api/webhooks/{HOOK}", (404, 0)),
         ("POST", "/", (404, 0)),
         ("POST", f"/api/v10/webhooks/{HOOK}/{TOKEN}/messages/abc", (404, 0)),
@@ -206,7 +207,7 @@ def test_what_is_no_route_is_refused(method: str, path: str, expected: tuple[int
 @pytest.mark.parametrize("end", ["", "/"])
 def test_a_webhook_is_found_with_and_without_a_version(path: str, end: str) -> None:
     caller = Caller()
-    outcome = caller.discord.answer(HttpRequest("GET", f"{path}/{HOOK}/{TOKEN}{end}"), caller.now)
+    outcome = caller.discord.answer(HttpRequest("GET", f"{path}/{HOOK}/{TOKEN}{end}", headers=AGENT), caller.now)
     assert told(outcome)["type"] == 1
 
 

@@ -7,12 +7,13 @@ from signalpost.sandbox.rules.refusal import Refusal
 
 _PATH = re.compile(
     r"/api(?:/v(?P<version>\d{1,3}))?/webhooks/(?P<webhook>[\w.-]{1,100})/(?P<token>[\w.-]{1,200})"
-    r"(?:/messages/(?P<message>\d{1,20}))?/?",
+    r"(?:/messages/(?P<message>\d{1,20})|/(?P<form>slack))?/?",
     re.ASCII,
 )
 _VERSIONS = range(6, 11)
 _METHODS_OF_A_WEBHOOK = frozenset({"GET", "POST", "DELETE"})
 _METHODS_OF_A_MESSAGE = frozenset({"GET", "PATCH", "DELETE"})
+_METHODS_OF_SLACK = frozenset({"POST"})
 
 
 class Address(NamedTuple):
@@ -21,6 +22,8 @@ class Address(NamedTuple):
     webhook: str
     token: str
     message: str | None
+    is_slack: bool = False
+    """Whether the form there is Slack's."""
 
     def __repr__(self) -> str:
         return f"Address({self.webhook})"
@@ -29,7 +32,7 @@ class Address(NamedTuple):
 def address_of(path: str) -> Address | None:
     """The webhook, and perhaps the message of it, that `path` names; None if it names none."""
     found = _PATH.fullmatch(path)
-    return Address(found["webhook"], found["token"], found["message"]) if found else None
+    return Address(found["webhook"], found["token"], found["message"], found["form"] is not None) if found else None
 
 
 def refuse_unknown_route(method: str, path: str) -> None:
@@ -39,5 +42,6 @@ def refuse_unknown_route(method: str, path: str) -> None:
         raise Refusal(404, 0, "404: Not Found")
     if found["version"] and int(found["version"]) not in _VERSIONS:
         raise Refusal(400, 50041, "Invalid API version")
-    if method not in (_METHODS_OF_A_MESSAGE if found["message"] else _METHODS_OF_A_WEBHOOK):
+    methods = _METHODS_OF_A_MESSAGE if found["message"] else _METHODS_OF_A_WEBHOOK
+    if method not in (_METHODS_OF_SLACK if found["form"] else methods):
         raise Refusal(405, 0, "405: Method Not Allowed")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,9 @@ LONGEST_URL = 2048
 WEB = ("http", "https")
 PICTURE = (*WEB, "attachment")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_PUBLIC_HOST = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}\.?", re.IGNORECASE)
+"""Discord takes only names with a dot, and addresses: no `localhost`, and no name of a container."""
 _REQUIRED = "This field is required"
 
 
@@ -52,14 +56,23 @@ def url(value: Any, path: Path, schemes: tuple[str, ...] = WEB) -> Iterator[Prob
     scheme = _SCHEME.match(value)
     if scheme and scheme[1].lower() not in schemes:
         yield Problem(path, "URL_TYPE_INVALID_SCHEME", f'Scheme "{scheme[1].lower()}" must be one of {schemes}.')
-    elif not scheme or not _has_a_host(value):
+    elif not scheme or not _is_well_formed(value):
         yield Problem(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
 
 
-def _has_a_host(value: str) -> bool:
+def _is_well_formed(value: str) -> bool:
+    if any(each.isspace() or not each.isprintable() for each in value):
+        return False
     try:
-        return bool(urlsplit(value).netloc)
-    except ValueError:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+        _ = parts.port  # raises for one that is not a number, or too large
+        if parts.scheme == "attachment":
+            return bool(parts.netloc)
+        if ":" in host:
+            return IPv6Address(host).is_global
+        return _PUBLIC_HOST.fullmatch(host.encode("idna").decode()) is not None
+    except ValueError:  # also one of encodings
         return False
 
 

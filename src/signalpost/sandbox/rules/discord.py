@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from signalpost.sandbox.rules.address import address_of, refuse_unknown_route
+from signalpost.sandbox.rules.agent import refused_agent
 from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, Moment
 from signalpost.sandbox.rules.faults import Fault, FaultPlan
 from signalpost.sandbox.rules.guild import Effect, Guild
@@ -55,7 +56,7 @@ class LocalDiscord:
         return Outcome(answer, entry)
 
     def _processed(self, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
-        refusal = self._rates.at_the_edge(request.ip, now)
+        refusal = self._rates.at_the_edge(request.ip, now) or refused_agent(request)
         effect, answer = (Effect(), refusal) if refusal else self._let_through(request, now)
         self._rates.note(request.ip, answer, now)
         return effect, answer

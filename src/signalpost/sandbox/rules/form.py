@@ -1,7 +1,8 @@
-"""The form in a request's body: JSON, or multipart with a part of JSON and files."""
+"""The form in a request's body: JSON, or named fields and files as a browser or curl sends them."""
 
 import re
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -13,8 +14,11 @@ LARGEST_FILE = 10 * 1024 * 1024
 MOST_FILES = 10
 _TYPES = "{'application/json', 'application/x-www-form-urlencoded', 'multipart/form-data'}"
 _BOUNDARY = re.compile(r'boundary="?([^";]{1,200})"?')
-_NAME = re.compile(rb'[; ]name="([^"]*)"')
-_FILENAME = re.compile(rb'filename="([^"]*)"')
+_NAME = re.compile(rb"""[;\s]name=(?:"([^"]*)"|([^;\s]+))""", re.IGNORECASE)
+_FILENAME = re.compile(rb"""[;\s]filename=(?:"([^"]*)"|([^;\s]+))""", re.IGNORECASE)
+_TYPE = re.compile(rb"^content-type:[ \t]*([\w.+-]+/[\w.+-]+)", re.IGNORECASE | re.MULTILINE)
+_JSON_PART = "payload_json"
+_TRUTH = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
 
 
 class File(NamedTuple):
@@ -22,6 +26,8 @@ class File(NamedTuple):
 
     filename: str
     size: int
+    type: str | None = None
+    """The content type that it came with."""
 
 
 class Form(NamedTuple):
@@ -39,6 +45,8 @@ def form_of(request: HttpRequest) -> Form:
     match declared.split(";")[0].strip().lower():
         case "application/json":
             return Form(_fields(request.body))
+        case "application/x-www-form-urlencoded":
+            return Form(_of_texts(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)))
         case "multipart/form-data" if boundary := _BOUNDARY.search(declared):
             return _multipart(request.body, boundary[1].encode())
         case _:
@@ -56,18 +64,37 @@ def _fields(body: bytes) -> dict[str, Any]:
     return fields
 
 
+def _of_texts(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """The fields of a form whose values are all text; those of its JSON come first."""
+    texts = dict(pairs)
+    fields = _fields(texts.pop(_JSON_PART).encode()) if _JSON_PART in texts else {}
+    return {name: _value(name, text) for name, text in texts.items()} | fields
+
+
+def _value(name: str, text: str) -> Any:
+    if name == "tts":
+        return _TRUTH.get(text, text)
+    return int(text) if name == "flags" and text.isascii() and text.isdigit() else text
+
+
 def _multipart(body: bytes, boundary: bytes) -> Form:
-    fields: dict[str, Any] = {}
+    texts: list[tuple[str, str]] = []
     files: list[File] = []
     for part in (b"\r\n" + body).split(b"\r\n--" + boundary)[1:-1]:
         head, _, content = part.partition(b"\r\n\r\n")
-        name, filename = _NAME.search(head), _FILENAME.search(head)
-        if filename:
-            files.append(File(filename[1].decode(errors="replace"), len(content)))
-        elif name and name[1] == b"payload_json":
-            fields = _fields(content)
+        name, filename = _quoted(_NAME, head), _quoted(_FILENAME, head)
+        if filename is not None:
+            kind = _TYPE.search(head)
+            files.append(File(filename, len(content), kind[1].decode() if kind else None))
+        elif name is not None:
+            texts.append((name, content.decode(errors="replace")))
     if len(files) > MOST_FILES:
         raise Refusal(400, 30015, f"Maximum number of attachments in a message reached ({MOST_FILES})")
     if any(file.size > LARGEST_FILE for file in files):
         raise Refusal(413, 40005, "Request entity too large")
-    return Form(fields, tuple(files))
+    return Form(_of_texts(texts), tuple(files))
+
+
+def _quoted(pattern: re.Pattern[bytes], head: bytes) -> str | None:
+    found = pattern.search(head)
+    return None if found is None else (found[2] if found[1] is None else found[1]).decode(errors="replace")

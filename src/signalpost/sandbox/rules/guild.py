@@ -5,14 +5,16 @@ from typing import Any, NamedTuple
 
 from signalpost.sandbox.rules.address import Address
 from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Moment, told
-from signalpost.sandbox.rules.form import form_of
+from signalpost.sandbox.rules.form import Form, form_of
 from signalpost.sandbox.rules.mentions import Pings
 from signalpost.sandbox.rules.message import Shown, edited_message, new_message
 from signalpost.sandbox.rules.message_form import problems_of_a_new, problems_of_an_edit
 from signalpost.sandbox.rules.refusal import Problem, Refusal, invalid_form
+from signalpost.sandbox.rules.slack_form import slack_form_of
 from signalpost.sandbox.rules.snowflake import snowflake, snowflake_of
 
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_OK = HttpAnswer(200, {**JSON, "Content-Type": "text/html; charset=utf-8"}, b"ok")
 _NO_CONTENT = HttpAnswer(204, {"Via": JSON["Via"]})
 
 
@@ -105,17 +107,19 @@ class Guild:
         if address.message is not None:
             return self._done_to_a_message(webhook, address.message, request, now)
         match request.method:
+            case "POST" if address.is_slack:
+                effect, _ = self._executed(webhook, request, slack_form_of(request), now)
+                return effect, _OK
             case "POST":
-                return self._executed(webhook, request, now)
+                return self._executed(webhook, request, form_of(request), now)
             case "DELETE":
                 self.delete(webhook.id)
                 return Effect(recorded=True), _NO_CONTENT
             case _:
                 return Effect(), told(200, _told_webhook(webhook))
 
-    def _executed(self, webhook: Webhook, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
+    def _executed(self, webhook: Webhook, request: HttpRequest, form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
         wait = _truth(request.query, "wait")
-        form = form_of(request)
         if problems := problems_of_a_new(form.fields):
             raise invalid_form(*problems)
         if form.fields.get("thread_name"):
@@ -177,6 +181,7 @@ def _told_webhook(webhook: Webhook) -> dict[str, Any]:
         "guild_id": snowflake_of("signalpost sandbox"),
         "application_id": None,
         "token": webhook.token,
+        "url": f"https://discord.com/api/webhooks/{snowflake_of(webhook.id)}/{webhook.token}",
     }
 
 

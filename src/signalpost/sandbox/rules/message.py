@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from signalpost.sandbox.rules.exchange import Moment
 from signalpost.sandbox.rules.form import File, Form
@@ -12,6 +13,8 @@ from signalpost.sandbox.rules.snowflake import snowflake
 _TEXTS = ("title", "description")
 _INNER_TEXT = {"footer": "text", "author": "name"}
 _URLS = ("url", "icon_url")
+_URL_LASTS = 24 * 3600
+"""Seconds for which the URL of an attachment works."""
 
 
 class Shown(NamedTuple):
@@ -46,7 +49,7 @@ def new_message(form: Form, *, id: str, channel_id: str, webhook_id: str, name: 
         "content": content,
         "embeds": shown_embeds(fields.get("embeds")),
         "components": fields.get("components") or [],
-        "attachments": [_attachment(file, n, now) for n, file in enumerate(form.files)],
+        "attachments": _attachments(form, channel_id, now),
         "author": {
             "id": webhook_id,
             "username": fields.get("username") or name,
@@ -83,7 +86,7 @@ def edited_message(message: dict[str, Any], form: Form, now: Moment) -> Shown:
         kept = {str(each.get("id")) for each in fields["attachments"] if isinstance(each, dict)}
         changed["attachments"] = [each for each in message["attachments"] if each["id"] in kept]
     if form.files:
-        added = [_attachment(file, n, now) for n, file in enumerate(form.files)]
+        added = _attachments(form, message["channel_id"], now)
         changed["attachments"] = [*changed["attachments"], *added]
     if fields.get("flags") is not None:
         changed["flags"] = fields["flags"] | message["flags"] & SUPPRESS_NOTIFICATIONS
@@ -124,8 +127,33 @@ def timestamp(at: datetime) -> str:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 
-def _attachment(file: File, n: int, now: Moment) -> dict[str, Any]:
-    return {"id": snowflake(now.at, n), "filename": file.filename, "size": file.size}
+def _attachments(form: Form, channel_id: str, now: Moment) -> list[dict[str, Any]]:
+    return [_attachment(file, n, _description(form, n), channel_id, now) for n, file in enumerate(form.files)]
+
+
+def _description(form: Form, n: int) -> str | None:
+    listed = form.fields.get("attachments")
+    named = [each for each in listed or () if isinstance(each, dict) and str(each.get("id")) == str(n)]
+    return named[0].get("description") if named else None
+
+
+def _attachment(file: File, n: int, description: str | None, channel_id: str, now: Moment) -> dict[str, Any]:
+    own = snowflake(now.at, n)
+    place = f"attachments/{channel_id}/{own}/{quote(file.filename)}"
+    expires = int(now.at.timestamp()) + _URL_LASTS
+    signed = f"ex={expires:x}&is={expires - _URL_LASTS:x}&hm={'0' * 64}"
+    made: dict[str, Any] = {
+        "id": own,
+        "filename": file.filename,
+        "size": file.size,
+        "url": f"https://cdn.discordapp.com/{place}?{signed}&",
+        "proxy_url": f"https://media.discordapp.net/{place}?{signed}&",
+    }
+    if file.type is not None:
+        made["content_type"] = file.type
+    if isinstance(description, str):
+        made["description"] = description
+    return made
 
 
 def _user(id: str) -> dict[str, Any]:

@@ -1,0 +1,151 @@
+"""Proxies of the environment are used for Discord, or reported; their passwords are never shown."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from signalpost.config import Config
+from signalpost.domain.announcement import Announcement
+from signalpost.errors import Evidence
+from signalpost.sandbox.rules.limits import OFF
+from signalpost.sandbox.server import Sandbox
+from signalpost.secret import redacted
+from signalpost.sinks.discord.service import DiscordService
+from signalpost.sinks.evidence import Unavailable
+
+URL = f"https://discord.com/api/webhooks/123456789012345678/{'a' * 68}"
+WORD = "correct-horse-battery"
+NAMES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*NAMES, *map(str.lower, NAMES)):
+        monkeypatch.delenv(name, raising=False)
+
+
+class Proxy:
+    """A proxy that refuses everybody."""
+
+    def __init__(self, port: int) -> None:
+        self.place = f"127.0.0.1:{port}"
+        self.asked = ""
+
+
+@asynccontextmanager
+async def proxy(answer: bytes = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") -> AsyncIterator[Proxy]:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            running.asked += (await reader.readuntil(b"\r\n\r\n")).decode()
+            writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        running = Proxy(server.sockets[0].getsockname()[1])
+        yield running
+
+
+async def sent(url: str = URL) -> Evidence | None:
+    async with DiscordService({"default": url}) as discord:
+        try:
+            await discord.send_announcement(Announcement(title="t", text="t"), destination="default")
+        except Evidence as evidence:
+            return evidence
+    return None
+
+
+@pytest.mark.line("6.5.18")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HTTPS_PROXY", "http://{place}"),
+        ("https_proxy", "http://{place}/"),
+        ("HTTPS_PROXY", "{place}"),
+        ("HTTPS_PROXY", " HTTP://{place} "),
+        ("ALL_PROXY", "http://{place}"),
+        ("all_proxy", "{place}"),
+    ],
+)
+async def test_what_goes_to_discord_goes_through_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    async with proxy() as running:
+        monkeypatch.setenv(variable, value.format(place=running.place))
+        evidence = await sent()
+    assert running.asked.startswith("CONNECT discord.com:443 HTTP/1.1\r\n")
+    assert isinstance(evidence, Unavailable), "a refused CONNECT carried no message"
+    assert "407" in str(evidence)
+
+
+@pytest.mark.line("6.5.18")
+async def test_a_user_and_a_password_are_sent_to_the_proxy_and_shown_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with proxy() as running:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me%40home:{WORD}@{running.place}")
+        evidence = await sent()
+        config = Config.from_environment({"DISCORD_WEBHOOK_URL": URL})
+    pair = b64encode(f"me@home:{WORD}".encode()).decode()
+    assert f"Proxy-Authorization: Basic {pair}\r\n" in running.asked
+    told = "\n".join(config.warnings)
+    assert running.place in told
+    assert WORD not in f"{evidence} {evidence!r} {told} {config!r}"
+
+
+@pytest.mark.line("6.5.18")
+@pytest.mark.parametrize(
+    "value",
+    [
+        "socks5://127.0.0.1:1080",
+        "socks5h://u:pass-word-1@127.0.0.1:1080",
+        "https://127.0.0.1:3128",
+        "http://",
+        "http://a:b:c",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_reported_at_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    told = [each for each in Config.from_environment({"DISCORD_WEBHOOK_URL": URL}).warnings if "HTTPS_PROXY" in each]
+    assert len(told) == 1
+    assert "pass-word-1" not in told[0]
+
+
+async def test_a_proxy_that_cannot_be_used_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with proxy() as running:
+        monkeypatch.setenv("HTTPS_PROXY", f"socks5://{running.place}")
+        await sent()
+    assert running.asked == ""
+
+
+@pytest.mark.parametrize("exceptions", ["discord.com", ".discord.com", "localhost, discord.com", "*"])
+async def test_no_proxy_names_hosts_that_are_asked_directly(monkeypatch: pytest.MonkeyPatch, exceptions: str) -> None:
+    async with proxy() as running:
+        monkeypatch.setenv("HTTPS_PROXY", running.place)
+        monkeypatch.setenv("NO_PROXY", exceptions)
+        await sent()
+        warnings = Config.from_environment({"DISCORD_WEBHOOK_URL": URL}).warnings
+    assert running.asked == ""
+    assert not [each for each in warnings if "proxy" in each]
+
+
+async def test_this_machine_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with proxy() as running, Sandbox(limits=OFF) as sandbox:
+        for name in NAMES[:-1]:
+            monkeypatch.setenv(name, f"http://{running.place}")
+        assert await sent(sandbox.webhook("default")) is None
+        warnings = Config.from_environment({"DISCORD_WEBHOOK_URL": sandbox.webhook("default")}).warnings
+    assert running.asked == ""
+    assert not [each for each in warnings if "proxy" in each]
+
+
+async def test_an_address_of_version_6_is_written_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    from signalpost.sinks.proxies import proxy_for
+
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{WORD}@[::1]:3128")
+    found = proxy_for("discord.com")
+    assert found is not None
+    assert found.url == "http://[::1]:3128"
+    assert redacted(f"x {WORD} y") == "x *** y"
+    assert WORD not in repr(found)

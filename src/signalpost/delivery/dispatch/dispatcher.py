@@ -14,12 +14,13 @@ from signalpost import clock
 from signalpost.delivery.dispatch import lane_memory
 from signalpost.delivery.dispatch.clock_watch import ClockWatch
 from signalpost.delivery.dispatch.decide import BACKOFF, Ending, decide
+from signalpost.delivery.dispatch.draining import Draining
 from signalpost.delivery.dispatch.lane import Lane, Tools
 from signalpost.delivery.dispatch.lane_memory import place_of_host, place_of_webhook
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.dispatch.settling import settle
 from signalpost.delivery.dispatch.standing import Standing
-from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Parcel, Settlement, Stats
+from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Open, Parcel, Settlement, Stats
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings, CircuitBreaker
@@ -37,13 +38,14 @@ from signalpost.telemetry.emitter import Emitter
 MOST_OPEN_SHOWN = 1000
 """How many open deliveries `drain` and `stop` return at most."""
 
-_FEW = 100
 _LEASED = frozenset({DeliveryState.LEASED})
-_PENDING = frozenset({DeliveryState.PENDING})
 _SWEEP_EVERY = 60.0
 _PAGE = 500
 _MOST_KNOWN = 1000
 _LOOK_AT_CLOCK_EVERY = 10.0
+LAST_SENDS = 1.0
+"""Seconds at the end of a stop, at most a quarter of its time, in which nothing new is sent, so that what is being sent
+can end instead of being cut off."""
 _GRACE = 2.0
 """Seconds that senders have, after a stop cut them off, to settle."""
 
@@ -82,19 +84,20 @@ class Dispatcher:
         is_replay: bool = False,
         health: StoreHealth | None = None,
     ) -> None:
-        self._emit = Emitter.of(emit)
+        self._emit = Emitter((self._hear, emit))
         self._jitter = jitter
         self._at_most_once = at_most_once
         self._outbox = PatientOutbox(outbox, jitter=jitter, health=health or StoreHealth(self._emit))
         self._clock = ClockWatch(self._outbox, self._emit, is_of_a_replay=is_replay)
-        self._rest = asyncio.Event()
         self._nearer = asyncio.Event()
         self._known_until: list[datetime] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._has_recalled = False
         self._hosts = {each.host: Host(host_rate, name=each.host) for each in lanes.values()}
         self._standings: dict[str, Standing] = {}
-        self._lanes = {name: self._lane(name, each) for name, each in lanes.items()}
+        self._lanes: dict[str, Lane] = {}
+        self._draining = Draining(self._lanes, self._outbox)
+        self._lanes |= {name: self._lane(name, each) for name, each in lanes.items()}
 
     @property
     def lanes(self) -> Mapping[str, Lane]:
@@ -129,34 +132,48 @@ class Dispatcher:
         if valid_until is not None:
             self._expect(valid_until)
 
-    async def drain(self, timeout: float | None = None) -> tuple[Delivery, ...]:
-        """Wait until nothing can be delivered now, and return the deliveries that are still open, at most 1,000.
+    async def drain(self, timeout: float | None = None, notification_id: str | None = None) -> tuple[Delivery, ...]:
+        """Wait until nothing is open, and return the deliveries that still are, at most 1,000.
 
-        Waits for `timeout` seconds at most, None for as long as it takes.
-        What waits for a `not_before`, for a destination whose breaker is open or whose webhook is gone, or for one that
-        did not answer the last question, cannot be delivered now. What waits for its turn within a limit, or because
-        the far end asked to be left alone, can where that ends within the timeout: what does not is not waited for.
-        Raises StoreFailed.
+        Waits for `timeout` seconds at most, None for as long as it takes, and for every retry, probe, pause and window
+        that comes within it. Returns early only if no open delivery can be tried in time: its webhook is gone, or its
+        `not_before`, a ban, a limit or the next probe comes later. With `notification_id` only that notification's
+        deliveries count. Raises StoreFailed.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout) as within:
-                await self._come_to_rest(within.when() or inf)
-        return await self._open()
+                until = within.when() or inf
+                if notification_id is None:
+                    await self._draining.all_done(until)
+                else:
+                    await self._draining.done(notification_id, until)
+        return await self._open(notification_id)
+
+    async def finish(self, timeout: float) -> None:
+        """Drain, then send nothing new, and let what is being sent end: all within `timeout` seconds."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        with suppress(StoreFailed, CommandFailed, StoreClosed):
+            await self.drain(timeout - min(LAST_SENDS, timeout / 4))
+        for lane in self._lanes.values():
+            lane.close()
+        if tasks := self._tasks:
+            await asyncio.wait(tasks, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
 
     async def stop(self, timeout: float) -> tuple[Delivery, ...]:
-        """Drain for `timeout` seconds at most, cut off what is still being sent, and return what is still open.
+        """Finish within `timeout` seconds, cut off what is still being sent, and return what is still open.
 
         Stopping twice is fine.
         New work is refused by who takes it in; what is put nevertheless waits for the next start.
         """
         if self._sweeper is None:
             return ()
-        with suppress(StoreFailed, CommandFailed, StoreClosed):
-            await self.drain(timeout)
+        if timeout > 0:
+            await self.finish(timeout)
         self._sweeper.cancel()
-        tasks = [self._sweeper, *(task for lane in self._lanes.values() for task in lane.tasks)]
+        tasks = [self._sweeper, *self._tasks]
         for lane in self._lanes.values():
-            lane.halt()
+            lane.close()
+            lane.cut()
         await asyncio.wait(tasks, timeout=_GRACE)
         for task in tasks:
             task.cancel()
@@ -225,10 +242,14 @@ class Dispatcher:
             jitter=self._jitter,
             emit=self._emit,
             on_pending=self._expect,
-            on_rest=self._rest.set,
+            on_rest=self._draining.lane_rests,
             at_most_once=self._at_most_once,
         )
         return Lane(name, tools, workers=settings.workers)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Settled):
+            self._draining.delivery_moved()
 
     async def _settle_lapsed(self) -> Counter[str]:
         """Decide on what is leased by nobody, and count it by destination."""
@@ -250,40 +271,13 @@ class Dispatcher:
         is_once = parcel.notification.kind in self._at_most_once
         return decide(parcel.delivery, Ending.LAPSED, now, self._jitter(), at_most_once=is_once)
 
-    async def _come_to_rest(self, until: float) -> None:
-        while True:
-            self._rest.clear()
-            restless = [name for name, each in self._lanes.items() if not each.is_at_rest and _opens(each, until)]
-            if not self._is_busy() and not await self._any_due(restless, until) and not self._is_busy():
-                return  # a lane may have leased while the store was asked
-            await self._rest.wait()
+    @property
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [task for lane in self._lanes.values() for task in lane.tasks]
 
-    def _is_busy(self) -> bool:
-        return any(lane.is_busy for lane in self._lanes.values())
-
-    async def _any_due(self, destinations: Iterable[str], until: float) -> bool:
-        """Whether the store holds what could be sent by then, which a lane learns only when its pace lets it lease."""
-        counts = await self._outbox.do(Stats()) if destinations else {}
-        for name in destinations:
-            waiting = counts.get((name, DeliveryState.PENDING), 0)
-            most = _FEW if _opens(self._lanes[name], until, NotificationPriority.LOW) else MOST_OPEN_SHOWN
-            if waiting > most or (waiting and await self._is_due(name, most, until)):
-                return True
-        return False
-
-    async def _is_due(self, destination: str, most: int, until: float) -> bool:
-        lane = self._lanes[destination]
-        waiting = await self._outbox.do(Find(destination=destination, states=_PENDING, limit=most))
-        first = {each.delivery.sequence: each.delivery for each in waiting}  # the oldest of each, which comes last
-        return any(
-            (each.not_before is None or each.not_before <= clock.now()) and _opens(lane, until, each.priority)
-            for each in first.values()
-        )
-
-    async def _open(self) -> tuple[Delivery, ...]:
-        return tuple(
-            each.delivery for each in await self._outbox.do(Find(states=_PENDING | _LEASED, limit=MOST_OPEN_SHOWN))
-        )
+    async def _open(self, notification_id: str | None = None) -> tuple[Delivery, ...]:
+        ids = None if notification_id is None else (notification_id,)
+        return await self._outbox.do(Open(notification_ids=ids, limit=MOST_OPEN_SHOWN))
 
     def _expect(self, valid_until: datetime) -> None:
         """A delivery that waits will have to expire then; of many, the sweep that comes anyway sees to the rest."""
@@ -350,12 +344,6 @@ class Dispatcher:
             await self._nearer.wait()
         finally:
             timer.cancel()
-
-
-def _opens(lane: Lane, until: float, priority: NotificationPriority = NotificationPriority.URGENT) -> bool:
-    """Whether a message of this priority may begin by then, or as soon as a request has ended, which is soon."""
-    at = lane.far_end.ready_at(asyncio.get_running_loop().time(), priority)
-    return at <= until or at == inf
 
 
 def _pairs(parcels: Iterable[Parcel], settled: Iterable[Delivery]) -> Iterable[tuple[Parcel, Delivery]]:

@@ -25,6 +25,11 @@ class Doubt:
         self._is_asking = False
         self._next_at = -inf
 
+    @property
+    def may_ask_at(self) -> float:
+        """When a question may begin at the earliest; infinity while one is under way."""
+        return inf if self._is_asking else self._next_at
+
     def wait_for_answer(self, now: float) -> None:
         """Something waits that may repeat."""
         self._is_wanted = True

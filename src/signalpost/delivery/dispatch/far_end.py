@@ -14,6 +14,7 @@ from signalpost.delivery.dispatch.breaker_fact import breaker_fact, read_breaker
 from signalpost.delivery.dispatch.decide import Ending
 from signalpost.delivery.dispatch.doubt import Doubt
 from signalpost.delivery.dispatch.lane_memory import place_of_host
+from signalpost.delivery.dispatch.outlook import Outlook
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.dispatch.standing import Gone, Standing
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
@@ -137,6 +138,17 @@ class FarEnd:
             return inf
         urgent_at = self.pacer.ready_at(now, NotificationPriority.URGENT)
         return max(self.doubt.ask_at, self.breaker.question_at, urgent_at)
+
+    def outlook(self, now: float) -> Outlook:
+        """What this destination allows from now on."""
+        paced_at = {priority: self.pacer.ready_at(now, priority) for priority in NotificationPriority}
+        is_known = self.is_open or self.doubt.has_answered  # a probe that is answered is an answer, too
+        return Outlook(
+            is_gone=self.gone_for is not None,
+            opens_at=self.breaker.probe_at if self.is_open else self.breaker.ready_at(now),
+            paced_at=paced_at,
+            asked_at=-inf if is_known else max(self.doubt.may_ask_at, self.breaker.question_at),
+        )
 
     def begin(self, now: float) -> Request:
         """A message begins."""

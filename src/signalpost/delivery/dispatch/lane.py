@@ -102,17 +102,6 @@ class Lane:
         return self._busy > 0
 
     @property
-    def is_at_rest(self) -> bool:
-        """Whether nothing is in flight, and it is known that nothing can be delivered now."""
-        far_end = self.far_end
-        return not self._busy and (far_end.gone_for is not None or far_end.is_open or self._nothing_is_due)
-
-    @property
-    def _nothing_is_due(self) -> bool:
-        now, far_end = _now(), self.far_end
-        return self._prospects.earliest > now and far_end.question_at(now) > now
-
-    @property
     def tasks(self) -> list[asyncio.Task[None]]:
         """The senders at work, and who looks at the far end."""
         looking = [] if self._looking is None else [self._looking]
@@ -142,13 +131,16 @@ class Lane:
         self._prospects.look_again()
         self._ring()
 
-    def halt(self) -> None:
-        """Lease nothing more, and cut off what is being sent; the senders end once that is settled."""
+    def close(self) -> None:
+        """Lease nothing more; the senders end once what they are sending is settled."""
         self._is_stopping = True
         if self._looking is not None:
             self._looking.cancel()
+        self._ring()
+
+    def cut(self) -> None:
+        """Cut off what is being sent."""
         for sender in self._senders:
-            sender.ring()
             sender.cut()
 
     async def _work(self, sender: Sender) -> None:

@@ -37,11 +37,6 @@ class Prospects:
         """From when on there may be something of this level; infinity where nothing is known of."""
         return self._at[level]
 
-    @property
-    def earliest(self) -> float:
-        """From when on there may be something of any level."""
-        return min(self._at.values())
-
     def put(self, priority: NotificationPriority) -> None:
         """Something of this priority was put, and perhaps others of lower ones."""
         self._hope(level for level in LEVELS if level <= max(priority, NORMAL))

@@ -12,7 +12,6 @@ from signalpost.testing.virtual_loop import VirtualClock
 from tests.unit.delivery.dispatch.world import (
     DOWN,
     FREE,
-    HERE,
     FaultyOutbox,
     World,
     ids,
@@ -134,4 +133,4 @@ async def test_a_wait_that_a_far_end_asked_for_keeps_its_length() -> None:
         step(-2 * HOUR)
         await wait(10 + 30)  # it is noticed, and counts anew
         assert len(sink.sent) == 2
-        assert world.dispatcher.lanes[HERE].is_at_rest
+        assert await world.dispatcher.drain(0) == ()

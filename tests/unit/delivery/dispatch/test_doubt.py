@@ -161,7 +161,7 @@ async def test_after_a_crash_what_was_being_sent_waits_for_an_answer_too() -> No
 
 
 @virtual
-async def test_drain_waits_for_the_answer_and_not_for_one_that_does_not_come() -> None:
+async def test_drain_waits_for_the_answer_as_long_as_it_may() -> None:
     outbox, sink = FaultyOutbox(), ScriptedSink([HANG])
     async with World(sink, outbox=outbox) as world:
         await world.put("cut off")
@@ -177,8 +177,9 @@ async def test_drain_waits_for_the_answer_and_not_for_one_that_does_not_come() -
         await world.dispatcher.stop(0.0)
     away = ScriptedSink(probes=[DOWN] * 99)
     async with World(away, outbox=outbox) as world:
-        (left,) = await world.dispatcher.drain()
-        assert (left.id.notification_id, len(away.probed), ids(away)) == ("again", 1, [])
+        (left,) = await world.dispatcher.drain(10)
+        assert (left.id.notification_id, ids(away)) == ("again", [])
+        assert len(away.probed) > 3
 
 
 @virtual

@@ -2,16 +2,20 @@
 
 import pytest
 
+from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits
 from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Evidence, Throttled
 from signalpost.testing.scripted_sink import ScriptedSink
 from tests.unit.delivery.dispatch.world import (
+    BROKEN,
+    DOWN,
     FREE,
     HIGH,
     NORMAL,
     SILENT,
     URGENT,
+    FaultyOutbox,
     World,
     ids,
     now,
@@ -91,7 +95,7 @@ async def test_a_turn_within_a_limit_is_waited_for_where_it_comes_in_time() -> N
         assert await drained(world, None) == (60.0, 0)
 
 
-@pytest.mark.parametrize("waiting", [20, 200])
+@pytest.mark.parametrize("waiting", [20, 1200])
 @pytest.mark.parametrize(("priority", "is_in_time"), [(NORMAL, False), (URGENT, True)])
 def test_it_is_the_turn_of_what_waits_that_counts(
     waiting: int, priority: NotificationPriority, *, is_in_time: bool
@@ -132,3 +136,102 @@ async def test_a_burst_limit_of_a_second_is_waited_for() -> None:
             await world.put()
         took, left = await drained(world, 10)
         assert (3.9 < took < 5, left) == (True, 0)
+
+
+@pytest.mark.line("6.1.1")
+@pytest.mark.parametrize(
+    ("answers", "within"),
+    [
+        ([BROKEN], 3),
+        ([DOWN], 2),
+        ([SILENT], 3),
+        ([throttled(1)], 2),
+        ([throttled(30, "host")], 31),
+        ([DOWN] * 3, 6),
+        ([DOWN] * 8, 25),
+    ],
+)
+def test_every_retry_that_comes_in_time_is_waited_for(answers: list[Evidence], within: float) -> None:
+    @virtual
+    async def run() -> None:
+        async with World(ScriptedSink(answers), limits=FREE) as world:
+            name = await world.put(valid_for=9000)
+            took, left = await drained(world, 60)
+            assert (left, await world.state(name)) == (0, "delivered")
+            assert took < within
+
+    run()
+
+
+@pytest.mark.line("6.1.1")
+@virtual
+async def test_a_breaker_that_closes_in_time_is_waited_for_and_so_is_all_behind_it() -> None:
+    sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 2, latency=0.1)
+    async with World(sink, limits=FREE) as world:
+        for _ in range(20):
+            await world.put()
+        assert (await drained(world, 60))[1] == 0
+        assert len(sink.shown) == 20
+
+
+@pytest.mark.line("6.1.1")
+@virtual
+async def test_a_stop_waits_for_a_retry_that_comes_within_it() -> None:
+    async with World(ScriptedSink([throttled(2)])) as world:
+        name = await world.put()
+        assert await world.dispatcher.stop(4) == ()
+        assert await world.state(name) == "delivered"
+
+
+@virtual
+async def test_a_stop_begins_nothing_in_its_last_second_and_cuts_nothing_that_ends_in_time() -> None:
+    sink = ScriptedSink(latency=0.4)
+    async with World(sink) as world:
+        for _ in range(100):
+            await world.put()
+        began = now()
+        left = await world.dispatcher.stop(10)
+        assert now() - began <= 10
+        assert len(left) == 100 - len(sink.shown)
+        assert [each.may_repeat for each in left] == [False] * len(left)
+
+
+@virtual
+async def test_a_stop_without_lanes_ends_at_once() -> None:
+    dispatcher = Dispatcher(FaultyOutbox(), {}, jitter=lambda: 0.5, emit=lambda _: None)
+    await dispatcher.start()
+    began = now()
+    assert await dispatcher.stop(10) == ()
+    assert now() == began
+
+
+@virtual
+async def test_one_notification_can_be_waited_for_alone() -> None:
+    busy = ScriptedSink(latency=1.0)
+    async with World(busy, ScriptedSink([throttled(3)]), ScriptedSink([throttled(3600)]), workers=1) as world:
+        for _ in range(30):
+            await world.put()
+        ours = await world.put("ours", to="there-1", valid_for=9000)
+        later = await world.put("later", to="there-2", valid_for=9000)
+        unknown = await world.put("unknown", to="elsewhere")
+        began = now()
+        assert await world.dispatcher.drain(60, ours) == ()
+        assert 3 <= now() - began < 5, "it waits for no other"
+        began = now()
+        (left,) = await world.dispatcher.drain(60, later)
+        assert (left.id.notification_id, now()) == (later, began)
+        assert len(await world.dispatcher.drain(60, unknown)) == 1
+        assert await world.dispatcher.drain(60, "never put") == ()
+        assert now() == began
+        last = await world.put()
+        assert await world.dispatcher.drain(60, last) == (), "it is being sent, or its turn comes"
+        assert len(busy.shown) == 31
+
+
+@virtual
+async def test_what_waits_behind_a_thousand_others_is_supposed_to_have_its_turn() -> None:
+    async with World(ScriptedSink([throttled(300)])) as world:
+        for _ in range(1001):
+            await world.put(valid_for=9000)
+        assert await drained(world, 200) == (0.0, 1000)
+        assert await drained(world, 301) == (300.0, 0)

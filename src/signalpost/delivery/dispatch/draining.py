@@ -1,0 +1,109 @@
+"""Waiting until nothing that is open can be tried within a time. See `outlook` for what is waited for."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from math import inf
+
+from signalpost import clock
+from signalpost.delivery.dispatch.lane import Lane
+from signalpost.delivery.dispatch.outlook import next_try
+from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
+from signalpost.delivery.outbox.commands import Open, Stats
+from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.priority import NotificationPriority
+
+_LOOKED_AT = 1000
+"""Deliveries of a lane that are looked at; of what waits behind them, a drain supposes that it may be tried."""
+
+
+class Draining:
+    """Knows when a drain of all lanes, or of one notification, has nothing left to wait for."""
+
+    def __init__(self, lanes: Mapping[str, Lane], outbox: PatientOutbox) -> None:
+        self._lanes = lanes
+        self._outbox = outbox
+        self._all: set[asyncio.Event] = set()
+        self._each: set[asyncio.Event] = set()
+
+    def lane_rests(self) -> None:
+        """A lane has nothing to do at the moment: look again."""
+        for event in (*self._all, *self._each):
+            event.set()
+
+    def delivery_moved(self) -> None:
+        """A delivery was settled: whoever waits for one notification looks again."""
+        for event in self._each:
+            event.set()
+
+    async def all_done(self, until: float) -> None:
+        """Return once nothing that is open can be tried until then. Raises StoreClosed."""
+        with _added(self._all) as news:
+            while True:
+                news.clear()
+                if not self._is_busy and not await self._any_in_time(until) and not (self._is_busy or news.is_set()):
+                    return  # a lane may have leased while the store was asked
+                await news.wait()
+
+    async def done(self, notification_id: str, until: float) -> None:
+        """Return once this notification has ended everywhere, or cannot be tried until then. Raises StoreClosed."""
+        with _added(self._each) as news:
+            while True:
+                news.clear()
+                found = await self._outbox.insist(Open(notification_ids=(notification_id,)))
+                if not self._can_move(found, until) and not news.is_set():
+                    return
+                await news.wait()
+
+    @property
+    def _is_busy(self) -> bool:
+        return any(lane.is_busy for lane in self._lanes.values())
+
+    async def _any_in_time(self, until: float) -> bool:
+        counts = await self._outbox.insist(Stats(only_open=True))
+        for name, lane in self._lanes.items():
+            waiting = counts.get((name, DeliveryState.PENDING), 0)
+            if waiting and await self._is_in_time(lane, waiting, until):
+                return True
+        return False
+
+    async def _is_in_time(self, lane: Lane, waiting: int, until: float) -> bool:
+        if not _comes(_first_at(lane, NotificationPriority.URGENT), until):
+            return False  # nothing can leave: no need to look at what waits
+        found = await self._outbox.insist(Open(lane.destination, limit=_LOOKED_AT))
+        if waiting > len(found) and _comes(_first_at(lane, NotificationPriority.HIGH), until):
+            return True
+        return self._can_move(found, until)
+
+    def _can_move(self, found: Iterable[Delivery], until: float) -> bool:
+        """Whether one of these open deliveries is being sent, or may be tried in time."""
+        by_lane: dict[str, list[Delivery]] = {}
+        for each in found:
+            if each.id.destination in self._lanes:
+                if each.state is DeliveryState.LEASED:
+                    return True
+                by_lane.setdefault(each.id.destination, []).append(each)
+        now, utc = asyncio.get_running_loop().time(), clock.now()
+        return any(
+            _comes(next_try(self._lanes[name].far_end.outlook(now), waiting, now, utc), until)
+            for name, waiting in by_lane.items()
+        )
+
+
+def _first_at(lane: Lane, priority: NotificationPriority) -> float:
+    now = asyncio.get_running_loop().time()
+    return lane.far_end.outlook(now).at(priority, now)
+
+
+def _comes(at: float, until: float) -> bool:
+    return at <= until and at < inf
+
+
+@contextmanager
+def _added(events: set[asyncio.Event]) -> Iterator[asyncio.Event]:
+    event = asyncio.Event()
+    events.add(event)
+    try:
+        yield event
+    finally:
+        events.remove(event)

@@ -7,7 +7,7 @@ knows of no answer yet.
 
 from math import inf
 
-BETWEEN_QUESTIONS = 2.0
+BETWEEN_QUESTIONS = 1.8
 """Seconds, at most, from the beginning of a question to the next."""
 SPREAD = 0.2
 """The part of them that is left to chance."""

@@ -9,9 +9,10 @@ Measured elsewhere, and what is done here instead:
 - At half-open, four libraries out of four let every caller through. This one lets one probe through, which shows
   nothing, and then one message.
 - A cool-down that only grows is a late recovery after a short outage, one that does not grow is an attack on a far end
-  that is down for a day. So the interval between probes grows to 5 s, stays there for the first 2 minutes, and then
-  grows to 60 s. It counts from the beginning of a probe, so that one that hangs does not make the next one late. A
-  far end that is merely slow is down for who never waits long enough: the patience grows with the interval.
+  that is down for a day. So the interval between probes is under 2 s for the first 3 seconds, grows to 5 s, stays there
+  for the first 2 minutes, and then grows to 60 s. It counts from the beginning of a probe, so that one that hangs does
+  not make the next one late. A far end that is merely slow is down for who never waits long enough: the patience grows
+  with the interval.
 
     closed      5 failures in a row, or at least half of at least 10 answers within 60 s   -> open
     open        the probe is answered                                                      -> half-open
@@ -62,9 +63,12 @@ class BreakerSettings(NamedTuple):
     """So many answers within `period` are enough to judge the share of failures."""
     share: float = 0.5
     period: float = 60.0
-    first_interval: float = 2.0
+    first_interval: float = 1.0
+    soon_interval: float = 1.8
+    """The longest interval between probes as long as the breaker is open for less than `soon`."""
+    soon: float = 3.0
     early_interval: float = 5.0
-    """The longest interval between probes as long as the breaker is open for less than `early`."""
+    """The same, as long as it is open for less than `early`."""
     early: float = 120.0
     late_interval: float = 60.0
     spread: float = 0.2
@@ -214,8 +218,11 @@ class CircuitBreaker:
 
     def _plan_probe(self, now: float, jitter: float) -> None:
         settings = self._settings
-        is_early = now - self.opened_at < settings.early
-        longest = settings.early_interval if is_early else settings.late_interval
+        open_for = now - self.opened_at
+        if open_for < settings.soon:
+            longest = settings.soon_interval
+        else:
+            longest = settings.early_interval if open_for < settings.early else settings.late_interval
         self.interval = min(2 * self.interval or settings.first_interval, longest)
         wait = self.interval * (1 - settings.spread * (1 - jitter))
         self._probe_at = max(now, self._probe_began_at + wait)

@@ -47,7 +47,7 @@ def test_what_cannot_be_read_is_closed(text: bytes) -> None:
 
 
 async def broken(outbox: FaultyOutbox) -> None:
-    """Leave a breaker behind that is open, with one delivery that waits, and the next probe 2 s away."""
+    """Leave a breaker behind that is open, with one delivery that waits, and the next probe a second away."""
     sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 99)
     async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
         for _ in range(4):
@@ -66,10 +66,10 @@ async def test_what_was_open_is_open_after_a_restart_and_probes_when_it_would_ha
     async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
         began = now()
         assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open", "open")]
-        await wait(1.5)
+        await wait(0.7)
         assert (sink.probed, ids(sink)) == ([], [])
         await wait(5)
-        assert 1.5 < sink.probed[0] - began <= 2.0
+        assert 0.7 < sink.probed[0] - began <= 1.0
         assert ids(sink)[-1] == "waits"
         assert world.dispatcher.lanes[HERE].far_end.breaker.trips == 0
     assert BREAKER not in await outbox.do(LoadFacts(HERE))

@@ -61,7 +61,7 @@ def test_senders_cancelled_at_any_await_lose_nothing(answer: Any, slow: type[Com
     run()
 
 
-@pytest.mark.parametrize("moment", [2.5, 4.0])
+@pytest.mark.parametrize("moment", [1.5, 3.5])
 def test_a_sender_cancelled_in_a_probe_leaves_the_breaker_able_to_probe(moment: float) -> None:
     @virtual
     async def run() -> None:
@@ -74,7 +74,7 @@ def test_a_sender_cancelled_in_a_probe_leaves_the_breaker_able_to_probe(moment: 
             for task in lane.tasks:
                 task.cancel()
             await wait(0.1)
-            assert lane.far_end.breaker.probe_at == 1006.0
+            assert lane.far_end.breaker.probe_at == 1002.8 if moment == 1.5 else 1004.0
             lane.start()
             await wait(20)
             assert len(sink.probed) >= 2

@@ -85,14 +85,14 @@ async def test_another_message_that_fails_is_no_answer() -> None:
 
 
 @virtual
-async def test_questions_are_two_seconds_apart_and_their_failures_open_the_breaker() -> None:
+async def test_questions_are_just_under_two_seconds_apart_and_their_failures_open_the_breaker() -> None:
     """So that a lone message in an outage uses up one attempt, and not all of them."""
     sink = ScriptedSink([SILENT], probes=[DOWN] * 99)
     async with World(sink, jitter=lambda: 1.0) as world:
         began = now()
         await world.put("maybe")
         await wait(7.5)
-        assert [at - began for at in sink.probed] == [1.0, 3.0, 5.0, 7.0]
+        assert [round(at - began, 1) for at in sink.probed] == [1.0, 2.8, 4.6, 6.4, 7.4]
         assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open")]
         await wait(300)
         assert ids(sink) == ["maybe"]

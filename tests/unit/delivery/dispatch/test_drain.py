@@ -1,12 +1,15 @@
 """What a drain waits for: what can begin to be sent within its time, and nothing else."""
 
+from collections.abc import Iterator
+from random import Random
+
 import pytest
 
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits
 from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Evidence, Throttled
-from signalpost.testing.scripted_sink import ScriptedSink
+from signalpost.testing.scripted_sink import ScriptedSink, Step
 from tests.unit.delivery.dispatch.world import (
     BROKEN,
     DOWN,
@@ -224,6 +227,7 @@ async def test_one_notification_can_be_waited_for_alone() -> None:
         assert await world.dispatcher.drain(60, "never put") == ()
         assert now() == began
         last = await world.put()
+        await wait(0.1)
         assert await world.dispatcher.drain(60, last) == (), "it is being sent, or its turn comes"
         assert len(busy.shown) == 31
 
@@ -235,3 +239,32 @@ async def test_what_waits_behind_a_thousand_others_is_supposed_to_have_its_turn(
             await world.put(valid_for=9000)
         assert await drained(world, 200) == (0.0, 1000)
         assert await drained(world, 301) == (300.0, 0)
+
+
+@pytest.mark.line("6.1.1")
+@pytest.mark.parametrize("fault", [BROKEN, DOWN])
+@pytest.mark.parametrize("answers_probes", [False, True])
+@pytest.mark.parametrize("waiting", [1, 3, 20])
+def test_three_seconds_of_outage_cost_a_drain_at_most_two_more(
+    fault: Evidence, waiting: int, *, answers_probes: bool
+) -> None:
+    @virtual
+    async def run(seed: int) -> None:
+        random = Random(seed)
+        until = now() + 3.0
+
+        def script() -> Iterator[Step]:
+            while True:
+                yield lambda: fault if now() < until else None
+
+        sink = ScriptedSink(script(), probes=() if answers_probes else script(), latency=0.01)
+        async with World(sink, limits=FREE, jitter=random.random) as world:
+            for _ in range(waiting):
+                await world.put()
+            took, left = await drained(world, 30)
+            assert left == 0
+            assert took <= 5.1
+            assert len(sink.shown) == waiting
+
+    for seed in range(20):
+        run(seed)

@@ -176,7 +176,7 @@ async def test_on_trial_whoever_is_free_takes_what_comes_first() -> None:
         await wait(0.1)
         for number in range(5):
             await world.put(f"n{number}", URGENT, valid_for=1.0, known=True)
-        await wait(1)
+        await wait(0.5)
         assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open")]
         await world.put("news")
         await wait(10)

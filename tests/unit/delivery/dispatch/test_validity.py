@@ -90,7 +90,7 @@ async def test_sends_cut_off_after_long_open_the_breaker_and_those_cut_off_at_on
         for _ in range(5):
             await world.put(valid_for=3.1)
             await wait(3.1)
-        await wait(1)
+        await wait(0.1)
         assert len(world.heard(BreakerMoved)) == 1
 
 

@@ -77,31 +77,31 @@ def test_a_busy_minute_is_kept_in_few_numbers() -> None:
 
 def test_a_probe_is_wanted_after_an_interval_and_only_one() -> None:
     breaker = opened(now=100.0)
-    assert breaker.probe_at == 102.0
-    breaker.begin_probe(102.0)
+    assert breaker.probe_at == 101.0
+    breaker.begin_probe(101.0)
     assert breaker.probe_at == inf
 
 
-def test_intervals_grow_to_five_seconds_and_after_two_minutes_to_a_minute() -> None:
+def test_intervals_are_short_at_first_grow_to_five_seconds_and_after_two_minutes_to_a_minute() -> None:
     breaker, times = opened(), []
-    while len(times) < 32:
+    while len(times) < 34:
         times.append(breaker.probe_at)
         assert probe(breaker, breaker.probe_at, alive=False) is None
-    intervals = [later - earlier for earlier, later in zip([0.0, *times], times, strict=False)]
-    assert intervals[:4] == [2.0, 4.0, 5.0, 5.0]
-    assert set(intervals[2:24]) == {5.0}
-    assert [round(each) for each in intervals[24:]] == [5, 10, 20, 40, 60, 60, 60, 60]
+    intervals = [round(later - earlier, 3) for earlier, later in zip([0.0, *times], times, strict=False)]
+    assert intervals[:6] == [1.0, 1.8, 1.8, 3.6, 5.0, 5.0]
+    assert set(intervals[4:27]) == {5.0}
+    assert [round(each) for each in intervals[27:]] == [10, 20, 40, 60, 60, 60, 60]
 
 
 def test_a_fifth_of_an_interval_is_left_to_chance() -> None:
-    assert opened(jitter=0.0).probe_at == pytest.approx(1.6)
-    assert opened(jitter=0.5).probe_at == pytest.approx(1.8)
+    assert opened(jitter=0.0).probe_at == pytest.approx(0.8)
+    assert opened(jitter=0.5).probe_at == pytest.approx(0.9)
 
 
 def test_a_probe_that_hangs_does_not_make_the_next_one_late() -> None:
     breaker = opened()
-    for expected in (2.0, 6.0, 11.0, 16.0):
-        assert breaker.probe_at == expected
+    for expected in (1.0, 4.0, 8.0, 13.0):  # the second and third are due before the one before them has ended
+        assert breaker.probe_at == pytest.approx(expected)
         permit = breaker.begin_probe(expected)
         breaker.record_probe(permit, expected + 3.0, 1.0, is_alive=False)
 
@@ -124,7 +124,7 @@ def test_half_open_lets_one_message_through_and_then_waits_for_its_answer() -> N
 def test_a_message_that_fails_on_trial_opens_it_again_without_a_new_trip() -> None:
     breaker = half_opened()
     assert message(breaker, 2.1, fails=True) is OPEN
-    assert (breaker.trips, breaker.probe_at) == (1, 6.0)
+    assert (breaker.trips, breaker.probe_at) == (1, 3.8)
 
 
 def test_where_probes_are_answered_and_messages_are_not_the_interval_grows_all_the_same() -> None:
@@ -174,7 +174,7 @@ def test_a_second_outage_begins_with_short_intervals_again() -> None:
     assert message(breaker, now, fails=False) is CLOSED
     for _ in range(5):
         message(breaker, now + 1, fails=True)
-    assert (breaker.probe_at, breaker.trips) == (now + 3, 2)
+    assert (breaker.probe_at, breaker.trips) == (now + 2, 2)
 
 
 def test_its_numbers_are_settings() -> None:
@@ -231,10 +231,10 @@ def test_it_tells_where_it_came_from_and_since_when_it_is_open() -> None:
 def test_what_it_remembers_is_what_it_recalls() -> None:
     assert CircuitBreaker().memory(0.0) is None
     breaker = opened(100.0)
-    assert breaker.memory(101.0) == BreakerMemory(open_for=1.0, probe_in=1.0, interval=2.0)
+    assert breaker.memory(100.5) == BreakerMemory(open_for=0.5, probe_in=0.5, interval=1.0)
     again = CircuitBreaker()
-    assert again.recall(BreakerMemory(open_for=1.0, probe_in=1.0, interval=2.0), 500.0) is OPEN
-    assert (again.state, again.came_from, again.opened_at, again.probe_at) == (OPEN, OPEN, 499.0, 501.0)
+    assert again.recall(BreakerMemory(open_for=9.0, probe_in=1.0, interval=2.0), 500.0) is OPEN
+    assert (again.state, again.came_from, again.opened_at, again.probe_at) == (OPEN, OPEN, 491.0, 501.0)
     assert (again.trips, again.ready_at(500.0)) == (0, inf)
     probe(again, 501.0, alive=False)
     assert again.probe_at == 505.0, "its interval goes on growing"
@@ -243,8 +243,8 @@ def test_what_it_remembers_is_what_it_recalls() -> None:
 def test_while_a_probe_is_in_flight_or_a_message_on_trial_the_next_run_probes_at_once() -> None:
     breaker = opened()
     breaker.begin_probe(2.0)
-    assert breaker.memory(3.0) == BreakerMemory(3.0, 0.0, 2.0)
-    assert half_opened().memory(2.0) == BreakerMemory(2.0, 0.0, 2.0)
+    assert breaker.memory(3.0) == BreakerMemory(3.0, 0.0, 1.0)
+    assert half_opened().memory(2.0) == BreakerMemory(2.0, 0.0, 1.0)
 
 
 def test_no_wait_that_was_kept_is_longer_than_the_longest() -> None:

@@ -31,6 +31,10 @@ _DONE = ("delivered", "suppressed", "superseded")
 """States with which a person who published may be content."""
 
 
+_OTHERS_END_WITHIN = 1.0
+"""Seconds in which other deliveries that are being sent may end, so that they are not cut off and repeated."""
+
+
 class Publication(NamedTuple):
     """What is published, and how."""
 
@@ -92,13 +96,15 @@ def _exit_code(ticket: Ticket, deliveries: list[Delivery], *, waited: bool) -> i
 async def _published(config: Config, publication: Publication, timeout: float) -> tuple[Ticket, list[Delivery]]:
     payload, priority, tier, context = publication
     service = AsyncNotificationService(config)
+    to_end = 0.0
     await service.start()
     try:
         ticket = await service.queue_notification(payload, priority, tier, context, hold=False)
-        await service.drain(timeout)
+        if ticket.id and not await service.drain(timeout, ticket.id):
+            to_end = _OTHERS_END_WITHIN
         return ticket, await service.deliveries(ticket.id)
     finally:
-        await service.stop(0)
+        await service.stop(to_end)
 
 
 async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket, list[Delivery]]:

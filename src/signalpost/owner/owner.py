@@ -20,8 +20,8 @@ from signalpost.telemetry.log_queue import logger
 
 MARGIN = 1.0
 """Seconds beyond a timeout for which an answer of the thread is waited for: more means that its loop hangs."""
-_TO_CLOSE = 0.5
-"""Seconds of a stop's timeout that are kept for closing."""
+_TO_CLOSE = 1.0
+"""Seconds of a stop's timeout, at most a quarter of it, that are kept for what is being sent and for closing."""
 
 
 class Owner:
@@ -158,12 +158,14 @@ class Owner:
         await task
 
     async def _stop(self, timeout: float) -> int:
+        to_close = min(_TO_CLOSE, timeout / 4)
         try:
-            return await self._flush(max(0.0, timeout - _TO_CLOSE))
+            left = await self._flush(timeout - to_close)
         finally:
-            await self.service.stop(0)
+            await self.service.stop(to_close / 2)  # so that what is being sent can end
             for close in self.at_end:
                 await close()
+        return min(left, self._open)
 
 
 def _until(deadline: asyncio.Timeout) -> float:

@@ -1,8 +1,11 @@
 """What this process put, and another delivers: followed until it has ended."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
 
-from signalpost.delivery.outbox.commands import Find
+from signalpost.delivery.outbox.commands import Open
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, Taken
@@ -12,6 +15,11 @@ MOST_FOLLOWED = 10_000
 """Notifications; of more, the oldest are no longer followed."""
 MOST_OPEN_SHOWN = 1000
 _LOOK_EVERY = 0.05
+_LOOKS_ALONE = 5
+"""Looks in a row that have to find no process that delivers: one may just have started."""
+_PAGE = 500
+_ALL = 2**31
+"""Deliveries of a page: however many destinations its notifications have."""
 
 
 class OwnPuts:
@@ -31,23 +39,42 @@ class OwnPuts:
             case _:
                 pass
 
-    async def ended(self) -> None:
-        """Wait until all of it has ended, one after the other. Raises StoreFailed."""
-        while self._tickets:
-            oldest = next(iter(self._tickets))
-            if await self._open_of(oldest):
-                await asyncio.sleep(_LOOK_EVERY)
-            else:
-                self._tickets.pop(oldest, None)
+    async def drain(
+        self, timeout: float | None, ticket_id: str | None, is_delivered: Callable[[], bool]
+    ) -> list[Delivery]:
+        """Wait until all of it, or one ticket, has ended, and return what is still open, the first 1,000 deliveries.
 
-    async def still_open(self) -> list[Delivery]:
-        """Which of it is still open, the first 1,000 deliveries. Raises StoreFailed."""
+        Waits for `timeout` seconds at most, and only while `is_delivered` says that some process delivers it. Raises
+        StoreFailed.
+        """
+        wanted = self._tickets if ticket_id is None else {ticket_id: None}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                looks_alone = 0
+                while await self._is_open(wanted) and looks_alone < _LOOKS_ALONE:
+                    looks_alone = 0 if is_delivered() else looks_alone + 1
+                    await asyncio.sleep(_LOOK_EVERY)
+        return await self._open_of(wanted)
+
+    async def _is_open(self, wanted: dict[str, None]) -> bool:
+        """Whether any of these is still open; those at the front that have ended are forgotten."""
+        while page := tuple(islice(wanted, _PAGE)):
+            found = await self._outbox.do(Open(notification_ids=page, limit=_ALL))
+            still = {each.id.notification_id for each in found}
+            for ticket in page:
+                if ticket not in still:
+                    wanted.pop(ticket, None)
+            if still:
+                return True
+        return False
+
+    async def _open_of(self, wanted: dict[str, None]) -> list[Delivery]:
         found: list[Delivery] = []
-        for ticket in list(self._tickets):
-            if len(found) < MOST_OPEN_SHOWN:
-                found += await self._open_of(ticket)
-        return found
-
-    async def _open_of(self, ticket: str) -> list[Delivery]:
-        parcels = await self._outbox.do(Find(notification_id=ticket))
-        return [each.delivery for each in parcels if not each.delivery.state.is_terminal]
+        tickets = list(wanted)
+        for begin in range(0, len(tickets), _PAGE):
+            page = tuple(tickets[begin : begin + _PAGE])
+            more = await self._outbox.do(Open(notification_ids=page, limit=MOST_OPEN_SHOWN))
+            found += more
+            if len(found) >= MOST_OPEN_SHOWN:
+                break
+        return found[:MOST_OPEN_SHOWN]

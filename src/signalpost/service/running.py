@@ -140,8 +140,8 @@ class Running:
         """Whether an owner has said, now or before, how it routes."""
         return bool(self._followed)
 
-    async def drain(self, timeout: float | None) -> list[Delivery]:
-        """Wait until nothing can be delivered now; in a producer, until what this process put has ended.
+    async def drain(self, timeout: float | None, ticket_id: str | None = None) -> list[Delivery]:
+        """Wait until nothing is open, or one ticket has ended; in a producer, until what this process put has ended.
 
         What is held in memory has to be written down before that.
         """
@@ -149,11 +149,12 @@ class Running:
         await self._all_written(timeout)
         left = None if timeout is None else max(0.0, began + timeout - self.loop.time())
         if self._delivering is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._puts.ended()
-            return await self._puts.still_open()
-        return list(await self._delivering.dispatcher.drain(left))
+            return await self._puts.drain(left, ticket_id, self._is_delivered)
+        return list(await self._delivering.dispatcher.drain(left, ticket_id))
+
+    def _is_delivered(self) -> bool:
+        """Whether some process delivers what this one puts, or this one may take over."""
+        return bool(self._config.destinations) or self.trouble is None
 
     async def end(self, timeout: float) -> list[Delivery]:
         """Take nothing in any more, deliver what is this process's to deliver within `timeout` seconds, and close."""
@@ -182,7 +183,7 @@ class Running:
     async def _end_delivering(self, left: list[Delivery]) -> None:
         if self._delivering is None:
             return
-        await self._patiently(self._delivering.dispatcher.drain)
+        await self._patiently(self._delivering.dispatcher.finish)
         left += await self._delivering.end()
 
     async def _write_held(self) -> None:

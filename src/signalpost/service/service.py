@@ -188,17 +188,17 @@ class AsyncNotificationService:
             state, signals, user_tier, event=event, priority=priority, context=additional_context
         )
 
-    async def drain(self, timeout: float | None = None) -> list[Delivery]:
-        """Wait until nothing can be delivered now, for at most `timeout` seconds, and return what is still open.
+    async def drain(self, timeout: float | None = None, ticket_id: str | None = None) -> list[Delivery]:
+        """Wait until nothing is open, for at most `timeout` seconds, and return the deliveries that still are.
 
-        What waits for a retry's time, for a breaker that is open or a webhook that is gone, or for a ban or a limit
-        that lasts for longer than the timeout, cannot be delivered now. A producer waits until what it put itself has
-        ended, by the hand of the process that delivers. None waits without bound. Raises InvalidValue for what is no
-        number of seconds.
+        Waits for every retry, probe, pause and limit that ends within the timeout. Returns early only if nothing that
+        is open can be delivered in time. A producer waits for what it put itself; without a webhook it waits only
+        while another process delivers. With `ticket_id` only that ticket's deliveries count. None waits without bound.
+        Raises InvalidValue for a timeout that is not a number of seconds.
         """
         within = None if timeout is None else seconds(timeout)
         running = self._here
-        return [] if running is None else await running.drain(within)
+        return [] if running is None else await running.drain(within, ticket_id)
 
     async def deliveries(self, ticket_id: str) -> list[Delivery]:
         """The deliveries of a ticket as they stand; none where it is not known, or the service does not run."""

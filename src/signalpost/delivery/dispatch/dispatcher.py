@@ -29,7 +29,7 @@ from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
 from signalpost.delivery.pacing.pacer import Pacer
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
-from signalpost.domain.events import DestinationEnabled, HostBanned, Listener, SendEnded, Settled
+from signalpost.domain.events import DestinationEnabled, Event, HostBanned, Listener, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink

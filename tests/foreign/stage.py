@@ -84,8 +84,11 @@ class Stage:
 
     def publish(self, *words: str) -> None:
         """Run `signalpost publish`, content with what is accepted."""
-        process = self._start("-m", "signalpost", "publish", *words, "--no-wait")
-        assert process.wait(PATIENCE) == 0, self.log.read_text()
+        assert self.published(*words, "--no-wait") == 0, self.log.read_text()
+
+    def published(self, *words: str) -> int:
+        """Run `signalpost publish` to its end, and return its exit code."""
+        return self._start("-m", "signalpost", "publish", *words).wait(PATIENCE)
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:

@@ -17,6 +17,9 @@ An aware datetime, a pandas Timestamp with a zone, ISO 8601 text, or Unix time a
 milliseconds, microseconds or nanoseconds, which their size tells apart.
 """
 
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""No time is before the one, or at or after the other: everything that is computed from a time stays in the calendar,
+and Discord shows it. Candles go back further than Unix time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = tuple((10**power, Decimal(10 ** (8 + power)), Decimal(10 ** (10 + power))) for power in (0, 3, 6, 9))
 """How many make a second, and from where to where a number is in that unit: from March 1973 to November 2286.
@@ -31,11 +34,11 @@ _UNIX_TEXT = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 def utc(value: Instant, name: str) -> datetime:
     """`value` as an aware datetime in UTC; `name` is how an error calls it.
 
-    A pandas Timestamp becomes a plain datetime. Raises InvalidValue for a naive time, showing how to localise it, and
-    for a number that may be something else than Unix time.
+    A pandas Timestamp becomes a plain datetime. Raises InvalidValue for a naive time, showing how to localise it, for
+    a number that may be something else than Unix time, and for a time before 1900 or after 8999.
     """
     if type(value) is datetime and value.tzinfo is UTC:
-        return value
+        return _in_range(value, name)
     if isinstance(value, str):
         text = value.strip()
         value = _from_unix(text, name) if _UNIX_TEXT.fullmatch(text) and not _is_date(text) else _parsed(value, name)
@@ -53,16 +56,28 @@ def utc(value: Instant, name: str) -> datetime:
         )
     try:
         moved = value.astimezone(UTC)
-        return datetime(
+        plain = datetime(
             moved.year, moved.month, moved.day, moved.hour, moved.minute, moved.second, moved.microsecond, tzinfo=UTC
         )
     except (OverflowError, ValueError):  # pandas counts beyond the years 1 to 9999
-        raise InvalidValue(
-            f"{name} is {value.isoformat()}, which is outside the calendar in UTC",
-            code="out-of-range",
-            field=name,
-            value=value.isoformat(),
-        ) from None
+        raise _out_of_range(value.isoformat(), name) from None
+    return _in_range(plain, name)
+
+
+def _in_range(instant: datetime, name: str) -> datetime:
+    if EARLIEST <= instant < LATEST:
+        return instant
+    raise _out_of_range(iso(instant), name)
+
+
+def _out_of_range(text: str, name: str) -> InvalidValue:
+    return InvalidValue(
+        f"{name} is {text}: give a time from {EARLIEST.year} up to {LATEST.year}",
+        code="out-of-range",
+        field=name,
+        value=text,
+        limit=f"{iso(EARLIEST)} to {iso(LATEST)}",
+    )
 
 
 def compact(instant: datetime) -> str:

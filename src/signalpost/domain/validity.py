@@ -1,8 +1,9 @@
 """Until when a notification is worth sending: everything expires. See docs/why/0005-everything-expires.md."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from signalpost.domain.instant import Instant, iso, utc
+from signalpost.domain.instant import LATEST, Instant, iso, utc
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidValue
 
@@ -29,14 +30,23 @@ def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetim
     until = utc(given, "valid_until")
     if until <= start:
         raise InvalidValue(
-            f"valid_until is {iso(until)}, not after {iso(start)}: give a later instant, or leave it out"
+            f"valid_until is {iso(until)}, not after {iso(start)}: give a later time, or none",
+            code="out-of-range",
+            field="valid_until",
+            value=iso(until),
+            limit=iso(start),
         )
     return until
 
 
 def later(start: datetime, by: timedelta) -> datetime:
-    """`start` plus `by`. Raises InvalidValue where that is outside the calendar."""
-    try:
-        return start + by
-    except OverflowError:
-        raise InvalidValue(f"{iso(start)} plus {by} is outside the calendar: give an earlier time") from None
+    """`start` plus `by`. Raises InvalidValue if that is beyond the times that are allowed."""
+    with suppress(OverflowError):
+        if (end_at := start + by) < LATEST:
+            return end_at
+    raise InvalidValue(
+        f"{iso(start)} plus {by} is after the year {LATEST.year}: give an earlier time",
+        code="out-of-range",
+        value=iso(start),
+        limit=iso(LATEST),
+    )

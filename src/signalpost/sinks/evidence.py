@@ -10,9 +10,10 @@ docs/why/0010-evidence-and-decision.md.
 """
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from signalpost.errors import Evidence
+from signalpost.secret import described
 
 
 class RateFacts(NamedTuple):
@@ -70,6 +71,16 @@ class Rejected(Answered):
         super().__init__(reason, status=status, code=code, rate=rate)
         self.is_gone = is_gone
         """Whether the destination itself is gone for good, so that nothing may be sent there again."""
+        self.fault: str | None = None
+        """For the log: which exception of ours kept the message from being made, and where; None if none did."""
+
+    @classmethod
+    def unrendered(cls, fault: Exception) -> Self:
+        """A message that could not be made, because `fault` was raised before any byte left."""
+        rejected = cls(f"the message could not be made ({type(fault).__name__}); the log says where")
+        rejected.code = "not-rendered"
+        rejected.fault = described(fault)
+        return rejected
 
 
 class Unavailable(Answered):

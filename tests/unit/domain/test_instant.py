@@ -12,9 +12,9 @@ from signalpost.errors import InvalidValue
 
 ONE = datetime(2025, 8, 20, 1, tzinfo=UTC)
 MOMENTS = st.builds(
-    lambda zone, since: (datetime(1, 1, 3, tzinfo=UTC) + since).astimezone(zone),
+    lambda zone, since: (datetime(1900, 1, 1, tzinfo=UTC) + since).astimezone(zone),
     st.timezones(),
-    st.timedeltas(timedelta(), timedelta(days=3_652_050)),
+    st.timedeltas(timedelta(), timedelta(days=7_099 * 365)),
 )
 
 
@@ -107,9 +107,15 @@ def test_text_that_is_no_time_is_refused_in_a_short_error(text: str) -> None:
         datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=2))),
         pd.Timestamp("0001-01-01T00:00", tz="Asia/Tokyo"),
         pd.Timestamp(np.datetime64("20000-01-01", "s")).tz_localize("UTC"),
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(1899, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(9000, 1, 1, tzinfo=UTC),
+        datetime.max.replace(tzinfo=UTC),
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
     ],
 )
-def test_a_time_outside_the_calendar_is_refused(moment: datetime) -> None:
+def test_a_time_outside_the_years_that_are_allowed_is_refused(moment: datetime | str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         utc(moment, "timestamp")
     assert (refusal.value.code, refusal.value.field) == ("out-of-range", "timestamp")

@@ -75,6 +75,8 @@ async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds:
         async with asyncio.timeout(seconds) as deadline:
             receipt: object = await sink.send(items)
     except _EVIDENCE as evidence:
+        if isinstance(evidence, Rejected) and evidence.fault is not None:
+            logger.error("a message to %s could not be made: %s", destination, evidence.fault)
         return sound_evidence(evidence)
     except Exception as fault:  # noqa: BLE001  # whatever a sink does, its sender goes on
         if deadline.expired():

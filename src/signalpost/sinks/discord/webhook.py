@@ -31,10 +31,9 @@ class DiscordWebhook:
         without a message id is a 2xx of a server that tells none.
         """
         self._check_open()
-        try:
-            body = _encoder.encode(message(items))
-        except InvalidValue as fault:
-            raise Rejected(str(fault)) from None
+        body = _rendered(items)
+        if isinstance(body, Rejected):
+            raise body  # out here, where the fault behind it, whose text may quote anything, is not its context
         answer = await exchange(self._connections, "POST", self.address.post_url, data=body)
         return receipt_of(answer, self.address.identity)
 
@@ -65,3 +64,13 @@ class DiscordWebhook:
     def _check_open(self) -> None:
         if self._is_closed:
             raise Unavailable("the webhook is closed: nothing was sent")
+
+
+def _rendered(items: Sequence[Item]) -> bytes | Rejected:
+    """The message's body; or, whatever keeps it from being made, that no byte has left and none ever will."""
+    try:
+        return _encoder.encode(message(items))
+    except InvalidValue as fault:
+        return Rejected(str(fault))
+    except Exception as fault:  # noqa: BLE001
+        return Rejected.unrendered(fault)

@@ -10,6 +10,7 @@
     ├── StoreFailed            an outbox that could not carry out what was asked: nothing of it has happened
     ├── CommandFailed          a command that an outbox cannot carry out for a reason of the command's own
     ├── StoreClosed            an outbox that was asked after it was closed
+    │   └── OwnershipLost      another process delivers now: never retried
     └── Evidence               what a sink learnt from a send that brought no receipt (its children: sinks/evidence.py)
 
 The text says what was wrong, where, and what to do about it, for a person. The code and the facts say the same to
@@ -142,6 +143,12 @@ class StoreClosed(SignalpostError):
     """An outbox was asked after it was closed."""
 
     code = "not-running"
+
+
+class OwnershipLost(StoreClosed):
+    """Another process delivers from this store now, because this one did not respond: never retried."""
+
+    code = "ownership-lost"
 
 
 class Evidence(SignalpostError):

@@ -1,8 +1,9 @@
 """The service as a process that can be killed, with an intake for others.
 
-    python service_process.py SECONDS [SOCKET]
+    python service_process.py SECONDS [SOCKET [FASTER]]
 
-It listens on the unix socket SOCKET, by default `intake`, in the current folder. Each line is a notification as JSON;
+It listens on the unix socket SOCKET, by default `intake`, in the current folder. Its heartbeat is FASTER times as fast
+as usual, and so is a takeover from a process that does not respond. Each line is a notification as JSON;
 its ticket goes back as a line of JSON when it is returned, and not before. The line `{"ask": "health"}` is answered
 with the health and the role. SIGTERM stops it within SECONDS; the exit code is 0 where nothing is left to deliver, and
 1 otherwise.
@@ -14,7 +15,10 @@ import logging
 import sys
 from typing import Any
 
+import msgspec
+
 from signalpost.cli.loop import StopSignal, run
+from signalpost.config import Config
 from signalpost.domain.alert import Alert
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
@@ -27,16 +31,25 @@ _KINDS: dict[str, type[Signal | Alert]] = {"signal": Signal, "alert": Alert}
 async def _answer(service: AsyncNotificationService, line: dict[str, Any]) -> dict[str, Any]:
     if line.get("ask") == "health":
         status, reasons = service.health()
-        held = service.get_metrics()["notifications_held"]
-        return {"status": status, "reasons": reasons, "held": held, "role": service.role}
+        metrics = service.get_metrics()
+        held = metrics["notifications_held"]
+        return {"status": status, "reasons": reasons, "held": held, "role": service.role, "metrics": metrics}
     payload: Payload = _KINDS[line["payload"]["kind"]].from_dict(line["payload"])
     context = {"Name": line["name"]}
     ticket = await service.queue_notification(payload, line["priority"], line["tier"], context, event=line["event"])
     return ticket._asdict() | {"open": service.get_metrics()["queue_depth"]}
 
 
-async def main(stop_within: float, name: str = SOCKET) -> int:
-    service = AsyncNotificationService()
+def _config(faster: float) -> Config:
+    config = Config.from_environment()
+    usual = getattr(config, "heartbeat", None)
+    if usual is None:  # the source that the tests are tried against has none
+        return config
+    return msgspec.structs.replace(config, heartbeat=type(usual)(*(each / faster for each in usual)))
+
+
+async def main(stop_within: float, name: str = SOCKET, faster: str = "1") -> int:
+    service = AsyncNotificationService(_config(float(faster)))
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (line := await reader.readline()).endswith(b"\n"):

@@ -40,7 +40,7 @@ class Stage:
         """Of the sandbox."""
         self._started: list[Process] = []
         self._clients: list[Client] = []
-        self._environment = {
+        self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("SIGNALPOST_", "DISCORD_"))
         } | {"SIGNALPOST_HOME": str(self.home), "SIGNALPOST_LIMITS": "off"}
 
@@ -54,7 +54,7 @@ class Stage:
             if before.startswith("The sandbox"):
                 self.url = "http://" + after.partition("/")[0]
             elif before.startswith("export "):
-                self._environment[before.removeprefix("export ").rstrip("=")] = f"http://{after.strip()}"
+                self.environment[before.removeprefix("export ").rstrip("=")] = f"http://{after.strip()}"
         return process
 
     def plan(self, faults: Sequence[dict[str, Any]] = ()) -> None:
@@ -64,9 +64,12 @@ class Stage:
             request = urllib.request.Request(f"{self.url}/_faults", body, headers, method=method)
             urllib.request.urlopen(request, timeout=PATIENCE).close()
 
-    def service(self, *, stop_within: float = PATIENCE, is_awaited: bool = True, intake: str = SOCKET) -> Process:
-        """Start a service, and wait until it runs."""
-        process = self.start("service", str(_HERE / "service_process.py"), str(stop_within), intake)
+    def service(
+        self, *, stop_within: float = PATIENCE, is_awaited: bool = True, intake: str = SOCKET, faster: float = 1
+    ) -> Process:
+        """Start a service, and wait until it runs. Its heartbeat is `faster` times as fast as usual."""
+        words = (str(_HERE / "service_process.py"), str(stop_within), intake, str(faster))
+        process = self.start("service", *words)
         if is_awaited:
             assert _line_of(process) == "running\n"
         return process
@@ -89,6 +92,19 @@ class Stage:
         """How many messages the sandbox has shown."""
         return self.journal.read_bytes().count(b"\n")
 
+    def freeze(self, process: Process, random: Random) -> int:
+        """Stop a process at a moment at which it does not keep others from writing; how often it was another."""
+        log = f":{os.stat(f'{self.store}-shm').st_ino} 120 120"  # noqa: PTH116  # the lock of SQLite's log on writing
+        for tries in range(1000):
+            process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+            held = [line.split() for line in Path("/proc/locks").read_text().splitlines() if line.endswith(log)]
+            if not any("->" not in words and int(words[4]) == process.pid for words in held):
+                return tries
+            process.send_signal(signal.SIGCONT)
+            time.sleep(random.uniform(0, 0.02))
+        raise AssertionError("it writes all the time")
+
     def evidence(self) -> Evidence:
         """What the witnesses wrote down."""
         return evidence(self.folder, self.store)
@@ -109,7 +125,7 @@ class Stage:
                 [sys.executable, *words],
                 bufsize=0,  # else a line that was read with another could not be waited for
                 cwd=self.folder,
-                env=self._environment,
+                env=self.environment,
                 stdout=subprocess.PIPE,
                 stderr=file,
             )

@@ -128,7 +128,7 @@ def _carried_out(store: "Store", wishes: "list[tuple[Parcel, Cancel | Revive]]")
         answers = core.apply([wish for _, wish in wishes])
     finally:
         core.close()
-    ring(store.path.parent)
+    ring(core.bell_path)
     for (parcel, _), delivery in zip(wishes, answers, strict=True):
         yield _Changed(parcel, delivery)
 

@@ -14,7 +14,7 @@ from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.commands import Find, LoadFacts
-from signalpost.delivery.outbox.lock import is_held
+from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.owner_fact import OWNER, read_owner_fact
@@ -110,8 +110,9 @@ async def _published(config: Config, publication: Publication, timeout: float) -
 async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket, list[Delivery]]:
     """Write it down for whoever delivers from the data folder, now or later; this process delivers nothing."""
     path = _made(config.home) / STORE_FILE
-    outbox = ThreadedOutbox(await asyncio.to_thread(SqliteCore, path, owns=False))
-    ringer = Ringer(config.home)
+    core = await asyncio.to_thread(SqliteCore, path, owns=False)
+    outbox = ThreadedOutbox(core)
+    ringer = Ringer(core.bell_path)
     try:
         intake = Intake(
             outbox,
@@ -133,7 +134,7 @@ async def _routing(config: Config, path: Path, outbox: ThreadedOutbox) -> Routin
     """By what a running service routes, or else this configuration."""
     facts = await outbox.do(LoadFacts(OWNER))
     told = read_owner_fact(facts)
-    if told is not None and is_held(path.with_name(f"{path.name}.lock")):
+    if told is not None and is_held(lock_of(path)):
         return told.routing
     return Routing([each.name for each in config.destinations], tiers=config.tiers, everything_to=config.everything_to)
 

@@ -10,7 +10,7 @@ from signalpost.cli.delivery_story import Surroundings
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.dispatch.lane_memory import place_of_webhook
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, Parcel, Stats
-from signalpost.delivery.outbox.lock import is_held
+from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.delivery.owner_fact import OWNER, read_owner_fact
@@ -24,7 +24,7 @@ class Store:
     def __init__(self, config: Config) -> None:
         self.path = config.home / STORE_FILE
         self.now = clock.now()
-        self._has_owner = is_held(self.path.with_name(f"{self.path.name}.lock"))
+        self._has_owner = is_held(lock_of(self.path))
         self._limits = {each.name: each.limits.messages_a_minute for each in config.destinations}
         self._webhooks = {each.name: place_of_webhook(each.address.identity) for each in config.destinations}
         self._reader = SqliteReader(self.path)

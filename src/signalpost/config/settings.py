@@ -10,6 +10,7 @@ import msgspec
 
 from signalpost.config.at_start import ONLY_DESTINATION, told_at_start
 from signalpost.config.destination import WORDS_FOR_ON, DestinationConfig, HttpAddress
+from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Tier
 from signalpost.domain.notification import KINDS
@@ -48,6 +49,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Whether all goes to the sandbox of this machine. Raises InvalidConfiguration with a webhook of Discord."""
     notes: tuple[str, ...] = ()
     """What was noticed while the settings were read."""
+    heartbeat: Heartbeat = USUAL
+    """How often the process that delivers shows that it is alive, and when another takes over from a frozen one."""
     run: str | None = None
     """The id of the replay that this service delivers; None for what happens now."""
 

@@ -115,6 +115,13 @@ class TookOver(NamedTuple):
     """What it delivers to."""
 
 
+class OwnershipLost(NamedTuple):
+    """This process was frozen for too long, and another took over: it only queues messages from now on."""
+
+    process: int
+    """The process that delivers now."""
+
+
 Event = (
     Taken
     | SendBegan
@@ -128,5 +135,6 @@ Event = (
     | StoreMoved
     | ClockStepped
     | TookOver
+    | OwnershipLost
 )
 Listener = Callable[[Event], None]

@@ -1,9 +1,10 @@
 """The owner's half of a service: the far ends, their lanes, the bell at the door, and the forgetting of what is old."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from pathlib import Path
 from random import random
 from typing import NamedTuple, Self
 
@@ -20,7 +21,7 @@ from signalpost.delivery.routing import Routing
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
-from signalpost.errors import CommandFailed, StoreFailed
+from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.discord.service import DiscordService
 
 _PRUNE_EVERY = timedelta(hours=1)
@@ -37,7 +38,15 @@ class Delivering(NamedTuple):
 
     @classmethod
     async def begin(
-        cls, config: Config, routing: Routing, outbox: ThreadedOutbox, emit: Listener, health: StoreHealth
+        cls,
+        config: Config,
+        routing: Routing,
+        outbox: ThreadedOutbox,
+        emit: Listener,
+        health: StoreHealth,
+        *,
+        bell_path: Path,
+        may_send: Callable[[], bool],
     ) -> Self:
         """Take up what an earlier owner left, and begin to deliver. Raises StoreFailed; nothing is begun then."""
         async with AsyncExitStack() as undo:  # what is begun, where something later fails or is cut off
@@ -63,10 +72,11 @@ class Delivering(NamedTuple):
                 at_most_once=config.at_most_once,
                 is_replay=config.run is not None,
                 health=health,
+                may_send=may_send,
             )
             await dispatcher.start()
             undo.push_async_callback(dispatcher.stop, 0)
-            bell = Doorbell(config.home, outbox.look)
+            bell = await Doorbell.hung(bell_path, outbox.look, outbox.call)
             undo.pop_all()
         pruning = asyncio.get_running_loop().create_task(_prune(outbox, config.retention), name="signalpost pruning")
         return cls(discord, dispatcher, bell, pruning)
@@ -84,12 +94,12 @@ class Delivering(NamedTuple):
         async with AsyncExitStack() as rest:  # each of them, whatever became of the others
             rest.push_async_callback(self.discord.close)
             rest.push_async_callback(self._stop_pruning)
-            rest.callback(self.bell.close)
+            rest.push_async_callback(self.bell.close)
             return list(await self.dispatcher.stop(0))
 
     async def _stop_pruning(self) -> None:
         self.pruning.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, StoreClosed):
             await self.pruning
 
 

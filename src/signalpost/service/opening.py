@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Lock
 
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.errors import StoreUnusable
 
 
 class Opening:
@@ -28,6 +29,7 @@ class Opening:
             raise
 
     def _open(self) -> SqliteCore:
+        _make_home(self._path.parent)
         core = SqliteCore(self._path, owns=self._owns)
         with self._turn:
             self._core = core
@@ -40,3 +42,11 @@ class Opening:
             self._is_given_up = True
             if self._core is not None:  # it was opened, and nobody had been told yet
                 self._core.close()
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        advice = "let this process make it, or set SIGNALPOST_HOME to another place"
+        raise StoreUnusable(f"{home}: the data folder cannot be made ({fault.strerror}): {advice}") from fault

@@ -5,10 +5,9 @@ See docs/why/0018-several-processes-on-one-folder.md.
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
-from pathlib import Path
 from random import Random
 from typing import Any, Self
 from weakref import WeakSet
@@ -21,30 +20,29 @@ from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
-from signalpost.delivery.outbox.lock import holder_of, is_held
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.threaded import LOOK_EVERY, ThreadedOutbox
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
-from signalpost.domain.events import Event, Listener, TookOver
+from signalpost.domain.events import Event, Listener, OwnershipLost, TookOver
 from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed, StoreUnusable
+from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.service.delivering import Delivering
 from signalpost.service.health import Role
 from signalpost.service.opening import Opening
 from signalpost.service.own_alerts import OwnAlerts
 from signalpost.service.own_puts import OwnPuts
+from signalpost.service.owner_watch import OwnerWatch
 from signalpost.telemetry.emitter import Emitter
-from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
 
 _LOOK_AFTER = 1.0
-_TRY_AGAIN_AFTER = 1.0
-_NOBODY_DELIVERS = "no process delivers what is put here: start one that has webhooks, such as `signalpost serve`"
+_STORE_HANGS_AFTER = 10.0
+"""Seconds without an answer of the store after which health reports it."""
 
 
 class Running:
@@ -54,8 +52,6 @@ class Running:
         self.process = os.getpid()
         self.loop = asyncio.get_running_loop()
         self.outbox = ThreadedOutbox(core)
-        self.trouble: str | None = None
-        """Why nobody delivers what is put here; None where somebody does."""
         self._config = config
         self._core = core
         self._emit = Emitter((self._note_own_put, emit))
@@ -78,9 +74,9 @@ class Running:
         self._alerts = OwnAlerts(self.intake.accept, variable_of)
         self._delivered = Emitter((emit, self._alerts))
         self._puts = OwnPuts(self.outbox)
-        self._ringer = Ringer(config.home)
+        self._ringer = Ringer(core.bell_path)
+        self._watch = OwnerWatch(core, self.outbox, config.heartbeat, wants=bool(config.destinations), hooks=self)
         self._delivering: Delivering | None = None
-        self._watching: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[object] | None = None
         self._patience = 0.0
@@ -94,17 +90,14 @@ class Running:
 
         Who has no destination never owns a folder: it would keep it from those who could deliver.
         """
-        _make_home(config.home)
         owns = None if config.destinations else False
         core = await Opening(config.home / STORE_FILE, owns=owns).core()
         running = cls(config, core, emit, metrics)
         try:
+            running._watch.begin()
+            await running.outbox.call(_nothing)  # after which the first look at the owner is over
             await running._count()
-            if core.holder is not None:
-                await running._deliver(core.holder)
-            else:
-                await running._follow()
-                running._watching = asyncio.get_running_loop().create_task(running._watch(), name="signalpost watch")
+            await running._watch.first_look()
             running.outbox.listen(core, running._hear)
         except BaseException:
             await running.end(0)
@@ -114,16 +107,29 @@ class Running:
     @property
     def role(self) -> Role:
         """Whether this process delivers."""
-        return Role.PRODUCER if self._delivering is None else Role.OWNER
+        return Role.OWNER if self._watch.delivers else Role.PRODUCER
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nobody delivers what is put here; None where somebody does."""
+        return self._watch.trouble
 
     @property
     def missing(self) -> str:
         """Which file of the store is not there any more, and what to do; empty where all are."""
-        try:
-            self._core.see_that_it_is_there()
-        except StoreFailed as fault:
-            return str(fault)
-        return ""
+        return self._watch.missing
+
+    @property
+    def store_hangs_for(self) -> float | None:
+        """For how many seconds the store has not answered; None if it answers within a usual time."""
+        waited = self.outbox.oldest_command
+        return waited if waited >= _STORE_HANGS_AFTER else None
+
+    def of_ownership(self) -> Iterator[str]:
+        """What keeps the owner, this process or another, from delivering, in words. For any thread."""
+        yield from self._watch.reports()
+        if self.trouble is not None:
+            yield self.trouble
 
     @property
     def dispatcher(self) -> Dispatcher | None:
@@ -167,7 +173,7 @@ class Running:
             rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(self._end_delivering, left)
             rest.push_async_callback(self._stop_looking)
-            rest.push_async_callback(_cancelled, self._watching)
+            rest.push_async_callback(self._watch.end)
             await self._write_held()
         return left
 
@@ -183,7 +189,8 @@ class Running:
     async def _end_delivering(self, left: list[Delivery]) -> None:
         if self._delivering is None:
             return
-        await self._patiently(self._delivering.dispatcher.finish)
+        if self._watch.delivers:
+            await self._patiently(self._delivering.dispatcher.finish)
         left += await self._delivering.end()
 
     async def _write_held(self) -> None:
@@ -213,16 +220,18 @@ class Running:
             self._puts(event)
 
     def _put(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
-        if self._delivering is None:
-            self._ringer.ring()
-        else:
+        if self._delivering is not None and self._watch.delivers:
             self._delivering.dispatcher.wake(destinations, priority, valid_until)
+        else:
+            self._ringer.ring()
 
     def _hear(self, arrivals: tuple[Arrival, ...]) -> None:
         """Others have written."""
         self._metrics.found_open(sum(each.deliveries for each in arrivals))
         if self._delivering is not None:
             self._delivering.welcome(arrivals)
+        elif self._followed != self._watch.owner.holder:
+            self._watch.look()
         self._has_news = True
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look_later(), name="signalpost look at news")
@@ -251,52 +260,32 @@ class Running:
         names = [each.name for each in config.destinations]
         await self.outbox.do(SaveFacts(OWNER, owner_fact(holder, names, config.tiers, config.everything_to)))
         self._delivering = await Delivering.begin(
-            config, self._own_routing, self.outbox, self._delivered, self._store_health
+            config,
+            self._own_routing,
+            self.outbox,
+            self._delivered,
+            self._store_health,
+            bell_path=self._core.bell_path,
+            may_send=lambda: self._watch.may_send,
         )
         self.intake.routing = self._own_routing
 
-    async def _watch(self) -> None:
-        """In a producer: follow the owner, whoever it is, and take over where there is none."""
-        while self._delivering is None:
-            await asyncio.sleep(LOOK_EVERY)
-            try:
-                await self._look_for_owner()
-            except StoreClosed:
-                return
-            except Exception as fault:  # noqa: BLE001  # whatever it is: no one else would tell of it, or try again
-                self._cannot_take_over(fault)
-                await asyncio.sleep(_TRY_AGAIN_AFTER)
+    async def take_over(self, holder: str, *, is_first: bool) -> None:
+        """Begin to deliver, as the owner."""
+        await self._count()  # what was leased when this process looked, it has not heard of
+        await self._deliver(holder)
+        if not is_first:
+            self._emit(TookOver(tuple(each.name for each in self._config.destinations)))
 
-    async def _look_for_owner(self) -> None:
-        holder = self._core.own() if self._config.destinations else None
-        if holder is None:
-            self.trouble = None
-            await self._follow()
-            return
-        try:
-            await self._count()  # what was leased when this process looked, it has not heard of
-            await self._deliver(holder)
-        except BaseException:
-            self._core.disown()  # others may be able to
-            raise
-        self.trouble = None
-        self._emit(TookOver(tuple(each.name for each in self._config.destinations)))
+    async def give_up(self, successor: int) -> None:
+        """Stop delivering: another process took over while this one was frozen, and settles what was leased."""
+        self._emit(OwnershipLost(successor))
+        delivering, self._delivering = self._delivering, None
+        if delivering is not None:
+            await delivering.end()
 
-    def _cannot_take_over(self, fault: Exception) -> None:
-        is_ours = isinstance(fault, SignalpostError)
-        trouble = f"this process cannot take over: {fault if is_ours else type(fault).__name__}"
-        if trouble != self.trouble:
-            if is_ours:
-                logger.error("%s", trouble)
-            else:
-                log_failure("this process cannot take over", fault)
-        self.trouble = trouble
-
-    async def _follow(self) -> None:
+    async def follow(self, holder: str) -> None:
         """Route as the owner does, from when it said how; until one did, by one's own configuration."""
-        if not self._config.destinations:
-            self.trouble = None if is_held(self._core.lock_path) else _NOBODY_DELIVERS
-        holder = holder_of(self._core.lock_path)
         if holder == self._followed:
             return
         facts = await self.outbox.do(LoadFacts(OWNER))
@@ -304,6 +293,10 @@ class Running:
         if told is not None:
             self.intake.routing = told.routing
             self._followed = told.holder
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _tell_of_lost(held: int) -> None:
@@ -316,14 +309,6 @@ async def _cancelled(task: asyncio.Task[None] | None) -> None:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-def _make_home(home: Path) -> None:
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as fault:
-        advice = "let this process make it, or set SIGNALPOST_HOME to another place"
-        raise StoreUnusable(f"{home}: the data folder cannot be made ({fault.strerror}): {advice}") from fault
 
 
 _alive: WeakSet[Running] = WeakSet()

@@ -211,11 +211,19 @@ class AsyncNotificationService:
     def get_metrics(self) -> dict[str, int]:
         """Counts since the service was made: tickets as `notifications_queued`, deliveries as the rest.
 
+        `oldest_command_s` is for how many seconds the store has owed an answer.
+
         `queue_depth` is of the whole data folder; what a producer put is counted as sent by the process that sends it.
         """
         running = self._here or self._stopped
         held = 0 if running is None else running.intake.held  # which a stop may have left, and has told of then
-        return {**self._metrics.snapshot(), "notifications_held": held, "log_lines_dropped": logger.dropped}
+        oldest = 0 if running is None else int(running.outbox.oldest_command)
+        return {
+            **self._metrics.snapshot(),
+            "notifications_held": held,
+            "log_lines_dropped": logger.dropped,
+            "oldest_command_s": oldest,
+        }
 
     def health(self) -> Health:
         """How the service is, and why. That it is a producer is no trouble, that nobody delivers is.
@@ -230,12 +238,13 @@ class AsyncNotificationService:
             return Health(HealthStatus.UNHEALTHY, (*reasons, f"{held} notifications are not written down yet"))
         if self._trouble.is_of_store:
             return Health(HealthStatus.UNHEALTHY, reasons)
+        if (hangs := running.store_hangs_for) is not None:
+            return Health(HealthStatus.UNHEALTHY, (*reasons, f"The store has not answered for {hangs:.0f} s."))
         if running.missing:
             return Health(HealthStatus.UNHEALTHY, (*reasons, f"the store is unwell: {running.missing}"))
         if not self.config.destinations and not running.knows_owner:
             reasons += (NO_WEBHOOK_SET,)
-        if running.trouble is not None:
-            reasons += (running.trouble,)
+        reasons += tuple(running.of_ownership())
         return Health(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, reasons)
 
     def is_healthy(self) -> bool:

@@ -11,6 +11,7 @@ from signalpost.domain.events import (
     DestinationSeen,
     Event,
     HostBanned,
+    OwnershipLost,
     SendBegan,
     SendEnded,
     Settled,
@@ -48,6 +49,12 @@ def log(event: Event) -> None:
         case TookOver(destinations):
             names = ", ".join(destinations)
             logger.warning("the process that delivered is gone: this one delivers now, to %s", names)
+        case OwnershipLost(process):
+            logger.error(
+                "Process %d took over the deliveries, because this process did not respond. This one only queues "
+                "messages now.",
+                process,
+            )
         case _:
             level, state = (logging.WARNING, "well again") if event.is_well else (logging.ERROR, "unwell")
             logger.log(level, "the store is %s%s", state, _because(event.reason))

@@ -10,9 +10,11 @@ from signalpost.domain.events import (
     DestinationEnabled,
     DestinationGone,
     Event,
+    OwnershipLost,
     SendEnded,
     Settled,
     Taken,
+    TookOver,
 )
 from signalpost.domain.ticket import Outcome
 
@@ -33,7 +35,7 @@ class Metrics:
         self._breaker_trips = 0
         self._breakers_open: set[str] = set()
         self._disabled: set[str] = set()
-        self._clock_steps = 0
+        self._happened: Counter[type[Event]] = Counter()
 
     def __call__(self, event: Event) -> None:
         """Count one event."""
@@ -56,8 +58,8 @@ class Metrics:
                 self._disabled.add(destination)
             case DestinationEnabled(destination):
                 self._disabled.discard(destination)
-            case ClockStepped():
-                self._clock_steps += 1
+            case ClockStepped() | TookOver() | OwnershipLost():
+                self._happened[type(event)] += 1
             case _:
                 pass
 
@@ -84,7 +86,9 @@ class Metrics:
             "circuit_breaker_trips": self._breaker_trips,
             "circuit_breakers_open": len(self._breakers_open),
             "destinations_disabled": len(self._disabled),
-            "clock_steps": self._clock_steps,
+            "clock_steps": self._happened[ClockStepped],
+            "takeovers": self._happened[TookOver],
+            "ownership_lost": self._happened[OwnershipLost],
             "attempts_ambiguous": sum(self._attempts[outcome] for outcome in _AMBIGUOUS),
             **{f"tickets_{outcome}": self._tickets[outcome] for outcome in Outcome},
             **{f"deliveries_{state}": self._settled[state] for state in DeliveryState if state.is_terminal},

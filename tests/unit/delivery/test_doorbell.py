@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from signalpost.delivery.doorbell import BELL, Doorbell, Ringer
+from signalpost.delivery.doorbell import Doorbell, Ringer
+
+BELL = "outbox.bell"
+
+
+async def _hung(folder: Path, on_ring: Callable[[], object]) -> Doorbell:
+    async def run(work: Callable[[], None]) -> None:
+        work()
+
+    return await Doorbell.hung(folder / BELL, on_ring, run)
+
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -26,15 +36,15 @@ def _rung(folder: Path, loop: Loop, *, times: int = 1) -> int:
             heard += 1
             came.set()
 
-        bell, ringer = Doorbell(folder, hear), Ringer(folder)
+        bell, ringer = await _hung(folder, hear), Ringer(folder / BELL)
         for _ in range(times):
             came.clear()
             ringer.ring()
             async with asyncio.timeout(30):
                 await came.wait()
         ringer.close()
-        bell.close()
-        bell.close()
+        await bell.close()
+        await bell.close()
         return heard
 
     with asyncio.Runner(loop_factory=loop) as runner:
@@ -59,10 +69,10 @@ def test_a_folder_with_a_path_too_long_for_a_socket_has_a_bell_too(tmp_path: Pat
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
 async def test_only_its_user_may_ring_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
-    bell = Doorbell(tmp_path, lambda: None)
+    bell = await _hung(tmp_path, lambda: None)
     os.umask(before)
     assert (tmp_path / BELL).stat().st_mode & 0o777 == 0o600
-    bell.close()
+    await bell.close()
 
 
 async def test_a_bell_that_was_left_by_one_that_is_gone_is_replaced(tmp_path: Path) -> None:
@@ -70,18 +80,18 @@ async def test_a_bell_that_was_left_by_one_that_is_gone_is_replaced(tmp_path: Pa
     left.bind(str(tmp_path / BELL))
     left.close()
     came = asyncio.Event()
-    bell, ringer = Doorbell(tmp_path, came.set), Ringer(tmp_path)
+    bell, ringer = await _hung(tmp_path, came.set), Ringer(tmp_path / BELL)
     ringer.ring()
     async with asyncio.timeout(30):
         await came.wait()
     ringer.close()
-    bell.close()
+    await bell.close()
 
 
 async def test_what_rings_at_once_rings_once_and_what_is_foreign_does_no_harm(tmp_path: Path) -> None:
     heard: list[None] = []
     came = asyncio.Event()
-    bell, ringer = Doorbell(tmp_path, lambda: (heard.append(None), came.set())[-1]), Ringer(tmp_path)
+    bell, ringer = await _hung(tmp_path, lambda: (heard.append(None), came.set())), Ringer(tmp_path / BELL)
     for _ in range(50):
         ringer.ring()
     async with asyncio.timeout(30):
@@ -95,11 +105,11 @@ async def test_what_rings_at_once_rings_once_and_what_is_foreign_does_no_harm(tm
             await came.wait()
     foreign.close()
     ringer.close()
-    bell.close()
+    await bell.close()
 
 
 async def test_who_rings_where_nobody_hears_does_not_wait_and_does_not_fail(tmp_path: Path) -> None:
-    ringer = Ringer(tmp_path)
+    ringer = Ringer(tmp_path / BELL)
     ringer.ring()
     await asyncio.sleep(0)
     deaf = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -117,7 +127,15 @@ async def test_where_no_bell_can_be_hung_that_is_told_and_is_all(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / BELL).mkdir()
-    bell = Doorbell(tmp_path, lambda: None)
+    bell = await _hung(tmp_path, lambda: None)
     assert "outbox.bell cannot be made" in caplog.text
     assert caplog.records[0].levelno == logging.WARNING
-    bell.close()
+    await bell.close()
+
+
+async def test_one_whose_bell_a_successor_replaced_leaves_the_successors(tmp_path: Path) -> None:
+    old, new = await _hung(tmp_path, lambda: None), await _hung(tmp_path, lambda: None)
+    await old.close()
+    assert (tmp_path / BELL).exists()
+    await new.close()
+    assert not (tmp_path / BELL).exists()

@@ -151,6 +151,9 @@ async def test_a_data_folder_that_is_moved_away_is_told_and_all_is_kept_once_it_
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         service = owner if is_owner else producer
         home.rename(home.with_name("away"))
+        async with asyncio.timeout(30):
+            while service.is_healthy():
+                await asyncio.sleep(0)
         status, reasons = service.health()
         assert status is HealthStatus.UNHEALTHY
         assert "outbox.db: the file was removed or replaced while it was open: move it back" in reasons[-1]

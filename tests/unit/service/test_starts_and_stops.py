@@ -166,7 +166,7 @@ async def test_a_start_that_fails_at_its_last_step_leaves_nothing(
         raise OSError("too many open files")
 
     monkeypatch.setattr(delivering, "DiscordService", Noted)
-    monkeypatch.setattr(delivering, "Doorbell", no_more_files)
+    monkeypatch.setattr(delivering.Doorbell, "hung", no_more_files)
     service = AsyncNotificationService(config_for())
     with pytest.raises(OSError, match="too many"):
         await service.start()

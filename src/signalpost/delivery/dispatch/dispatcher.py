@@ -83,7 +83,9 @@ class Dispatcher:
         at_most_once: frozenset[str] = frozenset(),
         is_replay: bool = False,
         health: StoreHealth | None = None,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._may_send = may_send
         self._emit = Emitter((self._hear, emit))
         self._jitter = jitter
         self._at_most_once = at_most_once
@@ -243,6 +245,7 @@ class Dispatcher:
             emit=self._emit,
             on_pending=self._expect,
             on_rest=self._draining.lane_rests,
+            may_send=self._may_send,
             at_most_once=self._at_most_once,
         )
         return Lane(name, tools, workers=settings.workers)

@@ -35,6 +35,9 @@ from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
 from signalpost.telemetry.failures import log_failure
 
+_BEAT_SOON = 0.5
+"""Seconds after which a sender looks again whether this process has a heartbeat."""
+
 
 class Tools(NamedTuple):
     """What a lane works with."""
@@ -55,6 +58,8 @@ class Tools(NamedTuple):
     """Told the `valid_until` of a delivery that goes back to waiting."""
     on_rest: Callable[[], None]
     """Told that the lane may have come to rest."""
+    may_send: Callable[[], bool] = lambda: True
+    """False while this process may have lost the store to another, because its own heartbeat is too old."""
     at_most_once: frozenset[str] = frozenset()
     """The kinds of notification that are not sent again once they may have been shown."""
 
@@ -169,8 +174,10 @@ class Lane:
         else:
             at, level = self._next(sender, now)
             ask_at = far_end.question_at(now)
-            if at <= now:
+            if at <= now and self._tools.may_send():
                 await self._take(sender, level, now)
+            elif at <= now:
+                await self._sleep(sender, now + _BEAT_SOON)
             elif ask_at <= now:
                 await self._ask(sender)
             elif far_end.doubt.ask_at < inf:
@@ -286,7 +293,8 @@ class Lane:
         deliveries = tuple(parcel.delivery for parcel in parcels)
         began_at, began = clock.now(), _now()
         seconds = (min(each.valid_until for each in deliveries) - began_at).total_seconds()
-        if self._is_stopping or seconds <= 0 or not self.far_end.still_allows(request, began):
+        may_send = self._tools.may_send() and self.far_end.still_allows(request, began)
+        if self._is_stopping or seconds <= 0 or not may_send:
             return Tried(Ending.UNSENT, began_at, began_at, 0.0)
         if not self.far_end.doubt.has_answered and any(each.may_repeat for each in deliveries):
             return Tried(Ending.UNSENT, began_at, began_at, 0.0)  # what was known changed while it was leased

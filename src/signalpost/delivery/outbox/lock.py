@@ -1,71 +1,93 @@
-"""A lock beside a file: one process at a time, let go by the kernel however the process ends."""
+"""The lock file beside a store: one byte for each epoch, which the kernel frees however its holder ends.
+
+The owner of epoch N holds byte N. So a successor gets a byte of its own while a frozen owner still holds the older one,
+and anybody can ask whether the owner of an epoch is alive without taking a lock, which would make others fail.
+
+These are locks of the open file (F_OFD_SETLK, fcntl(2)): a child made by `fork` shares them, and closing its copy of
+the file leaves the parent's lock in place. A program that is started does not get the file.
+"""
 
 import fcntl
 import os
+import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from signalpost.delivery.outbox.still_there import identity
 from signalpost.errors import StoreUnusable
 
+_FLOCK = "hhqqi4x"
+"""struct flock on Linux: type, whence, start, length, process."""
+
 
 class FileLock:
-    """Holds `path`, and has its holder written in it; the file stays when the lock is let go.
+    """Holds byte `epoch` of the file at `path`, which stays when the lock is released. Made by `taken`."""
 
-    The lock belongs to the open file, which a child made by `fork` shares: where the child lets go, the parent's lock
-    stays. A program that is started does not get it. Raises StoreUnusable where another holds it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        file = _locked(path)
-        if file is None:
-            holder = holder_of(path).partition(" ")[0] or "unknown"
-            raise StoreUnusable(
-                f"{path}: process {holder} uses this outbox: stop that process, or give this one a file of its own"
-            )
-        self._hold(file)
-
-    @classmethod
-    def taken(cls, path: Path) -> Self | None:
-        """The lock, or None where another holds it, which is found out cheaply. Raises StoreUnusable as making does."""
-        file = _locked(path)
-        if file is None:
-            return None
-        lock = cls.__new__(cls)
-        lock._hold(file)
-        return lock
-
-    def _hold(self, file: int) -> None:
+    def __init__(self, file: int, epoch: int) -> None:
         self._file = file
+        self.epoch = epoch
         self.holder = f"{os.getpid()} {os.urandom(4).hex()}"
-        """This holder's process id, and a word by which it is told from its process's earlier ones."""
+        """This holder's process id, and a word that tells it from earlier holders with that process id."""
         self.identity = identity(file)
         """Which file is locked."""
-        text = f"{self.holder}\n".encode()
-        os.pwrite(file, text, 0)
-        os.ftruncate(file, len(text))
+
+    @classmethod
+    def taken(cls, path: Path, epoch: int) -> Self | None:
+        """The lock, or None if another process holds it. Raises StoreUnusable if the file cannot be made."""
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as fault:
+            raise StoreUnusable(
+                f"{path}: cannot create the lock file ({fault.strerror}): let this process write to the folder",
+                code="not-writable",
+            ) from fault
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # older versions hold the whole file: never go beside one
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, _byte(epoch))
+        except OSError:
+            os.close(file)
+            return None
+        return cls(file, epoch)
+
+    def sign(self) -> None:
+        """Write the holder and the epoch into the file, for people and for commands that look."""
+        text = f"{self.holder} {self.epoch}\n".encode()
+        with suppress(OSError):  # the store has it too
+            os.pwrite(self._file, text, 0)
+            os.ftruncate(self._file, len(text))
 
     def release(self) -> None:
-        """Let go; once is enough."""
+        """Release it; once is enough."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
 
-def holder_of(path: Path) -> str:
-    """What the last holder wrote; empty where there was none, or it cannot be read."""
+def lock_of(store: Path) -> Path:
+    """Where the lock of a store is: beside its real place, if `store` is a link."""
+    real = Path(os.path.realpath(store))
+    return real.with_name(f"{real.name}.lock")
+
+
+def is_held(path: Path, epoch: int | None = None) -> bool:
+    """True if a process holds the lock of this epoch, by default of the epoch that the file names. Takes no lock."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return ""
+        return False
     try:
-        return os.read(file, 40).decode(errors="replace").strip()
+        wanted = _signed_epoch(file) if epoch is None else epoch
+        answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _byte(wanted))
+    except OSError:
+        return False
     finally:
         os.close(file)
+    return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
 
 
-def is_held(path: Path) -> bool:
-    """Whether anybody holds the lock at `path`; nobody does where there is none."""
+def is_held_by_older_version(path: Path) -> bool:
+    """True if a process of a version without epochs owns the store: it holds the whole file. Keeps no such one out."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -79,17 +101,40 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _locked(path: Path) -> int | None:
-    """The file, open and locked; None where another holds it. Raises StoreUnusable where it cannot be made."""
+def holder_of(path: Path) -> str:
+    """What the last holder wrote; empty where there was none, or it cannot be read."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as fault:
-        raise StoreUnusable(
-            f"{path}: the lock cannot be made ({fault.strerror}): let this process write into the folder"
-        ) from fault
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
+        return ""
+    try:
+        return os.read(file, 60).decode(errors="replace").strip()
+    finally:
         os.close(file)
-        return None
-    return file
+
+
+def _signed_epoch(file: int) -> int:
+    _, _, epoch = os.pread(file, 60, 0).strip().rpartition(b" ")
+    return int(epoch) if epoch.isdigit() else 0
+
+
+def _byte(epoch: int) -> bytes:
+    return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, epoch, 1, 0)
+
+
+WRITE_LOCK = "120"
+"""The byte of SQLite's `-shm` file that whoever writes holds (https://sqlite.org/walformat.html, section 2.3)."""
+
+
+def writer_of(shm: Path, locks: Path = Path("/proc/locks")) -> int | None:
+    """The process that holds SQLite's write lock, as Linux lists it; None if nobody does, or it is not shown here.
+
+    Asking by fcntl would mean to open the file, and closing it again would drop this process's own locks.
+    """
+    with suppress(OSError):
+        inode = str(shm.stat().st_ino)
+        for line in locks.read_text(encoding="ascii").splitlines():
+            _, kind, _, mode, process, file, *held = line.split()
+            if (kind, mode, file.rpartition(":")[2], *held) == ("POSIX", "WRITE", inode, WRITE_LOCK, WRITE_LOCK):
+                return int(process)
+    return None

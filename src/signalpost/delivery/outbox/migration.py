@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
-from signalpost.delivery.outbox.lock import holder_of, is_held
+from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
 from signalpost.delivery.outbox.schema import APPLICATION_ID, MIGRATED_FROM, STEPS, VERSION
 from signalpost.delivery.outbox.sqlite_file import advice, begin, opened
 from signalpost.errors import StoreUnusable
@@ -28,14 +28,14 @@ _LOOK_EVERY = 0.05
 _NEVER = Event()
 
 
-def opened_to_write(path: Path, lock_path: Path, *, has_lock: bool) -> sqlite3.Connection:
+def opened_to_write(path: Path, lock_path: Path) -> sqlite3.Connection:
     """A connection to the file at `path`, which exists and may be empty or of an older version.
 
-    `has_lock` says whether this process holds the owner's lock. Raises StoreUnusable; the file is as it was then.
+    Raises StoreUnusable; the file is as it was then.
     """
     db = opened(path)
     try:
-        _migrate(path, db, None if has_lock else lock_path)
+        _migrate(path, db, lock_path)
     except sqlite3.Error as fault:
         db.close()
         raise StoreUnusable(
@@ -49,21 +49,21 @@ def opened_to_write(path: Path, lock_path: Path, *, has_lock: bool) -> sqlite3.C
     return db
 
 
-def _migrate(path: Path, db: sqlite3.Connection, foreign_lock: Path | None) -> None:
+def _migrate(path: Path, db: sqlite3.Connection, lock: Path) -> None:
     looks = 0
     while _user_version(db) < VERSION:
         with _writing(db):
             version = _user_version(db)  # another process may have been first
             if version == VERSION:
                 return
-            if not version or foreign_lock is None or not is_held(foreign_lock):
+            if not version or not is_held_by_older_version(lock):
                 if version:
                     _copy(Path(os.path.realpath(path)), version)
                 _step(db, version)
                 return
         looks += 1
         if looks > LOOKS_AT_AN_OWNER:
-            raise _owner_of_the_old_version(path, foreign_lock, version)
+            raise _owner_of_the_old_version(path, lock, version)
         _NEVER.wait(_LOOK_EVERY)
 
 

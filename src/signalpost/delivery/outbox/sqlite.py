@@ -15,9 +15,10 @@ What we rely on.
   not matter that Linux forgets dirty pages after a failed sync. A checkpoint that fails is tried again by a later
   commit, from the log, and does not fail the commit that set it off.
 - Several processes may write: SQLite lets one at a time, and the others wait, for 2 seconds at most. One of them is the
-  owner: `outbox.db.lock` is ours, held while the owner has the file open; the kernel lets it go however we end. So
-  whoever holds it knows that the sender of every leased delivery is gone. Only the owner may lend and settle. Who reads
-  waits for nobody: a batch that changes nothing, as the sqlite3 tool.
+  owner: the one whose epoch stands in the table `owner`. Only the owner may lend and settle, and the epoch is checked
+  in the same transaction. `outbox.db.lock` is the fast path: the owner holds it while it has the file open, and the
+  kernel frees it however the owner ends. An owner that is frozen holds it on; it loses the epoch (`ownership`).
+  A batch that changes nothing waits for nobody, as the sqlite3 tool.
 - `PRAGMA data_version` changes when another connection has committed, and only then
   (https://sqlite.org/pragma.html#pragma_data_version). It is the first that each transaction asks, and of the moment
   that the rest of it sees: what is remembered beside the file is dropped where it has changed.
@@ -36,6 +37,7 @@ was remembered beside the file survives it. A long read holds back checkpoints a
 within their command. A dead lock file need not be cleaned up, and is never deleted: that would let two hold it.
 """
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
@@ -45,18 +47,22 @@ from typing import Any
 
 from signalpost.delivery.outbox import forks
 from signalpost.delivery.outbox.arrivals import Arrival, arrived_since
-from signalpost.delivery.outbox.commands import READING, Command, Expire, Lease, Settle
-from signalpost.delivery.outbox.lock import FileLock
+from signalpost.delivery.outbox.commands import READING, Cancel, Command, Expire, Lease, Put, Revive, Settle
+from signalpost.delivery.outbox.epoch import Owner, owner_in, save_owner
+from signalpost.delivery.outbox.lock import FileLock, is_held, lock_of, writer_of
 from signalpost.delivery.outbox.migration import opened_to_write
 from signalpost.delivery.outbox.mounts import warn_of_network
+from signalpost.delivery.outbox.original import be_the_original, remember_place
 from signalpost.delivery.outbox.sqlite_file import advice, begin, claim
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.still_there import gone, opened_files
 from signalpost.delivery.outbox.verbs import carry_out
-from signalpost.errors import CommandFailed, StoreFailed
+from signalpost.errors import CommandFailed, OwnershipLost, StoreFailed, StoreUnusable
 
 _OWNERS = (Lease, Settle, Expire)
 """What only the owner may ask: it is about what is being sent, or ends what waits."""
+_EVERYBODYS = (*READING, Put, Cancel, Revive)
+"""What one that was the owner may ask on. The rest, such as a window it remembers, is its successor's to write now."""
 _OF_A_COMMAND = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """Errors about the values of a command. All others are about the file or the machine."""
 
@@ -66,7 +72,8 @@ class SqliteCore:
 
     With `owns` it is the owner's: it raises StoreUnusable where another process is that. Without, it goes beside an
     owner, or without one. None is to own the file where nobody else does. Raises StoreUnusable where the file cannot be
-    used.
+    used. All that stands beside the file (log, lock, heartbeat, wake-up socket) is beside its real place, where
+    `path` is a link.
     """
 
     def __init__(self, path: str | Path, *, owns: bool | None = True) -> None:
@@ -74,25 +81,32 @@ class SqliteCore:
         self._path = Path(path)
         claimed = claim(self._path)
         warn_of_network(self._path)
-        self.lock_path = self._path.with_name(f"{self._path.name}.lock")
+        real = Path(os.path.realpath(self._path))
+        self.lock_path = lock_of(real)
+        self.beat_path = real.with_suffix(".beat")
+        self.bell_path = real.with_suffix(".bell")
+        self._shm = real.with_name(f"{real.name}-shm")
         self._lock: FileLock | None = None
-        if owns:
-            self._lock = FileLock(self.lock_path)
-        elif owns is None:
-            self._lock = FileLock.taken(self.lock_path)
-        try:
-            self._db = opened_to_write(self._path, self.lock_path, has_lock=self._lock is not None)
-            self._tables = SqliteTables(self._db)
-            self._version = self._data_version()
-            self._seen = self._tables.last_number
-            self._files = opened_files(self._path, claimed)
-            self._lock_file = str(self.lock_path.absolute())
-        except BaseException:
-            self._let_go()
-            raise
+        self.is_deposed = False
+        """True if another process has taken over, until `disown`."""
         self._arrivals: tuple[Arrival, ...] | None = None
         self._turn = Lock()
         self._is_abandoned = False
+        be_the_original(self._path, real)
+        self._db = opened_to_write(self._path, self.lock_path)
+        try:
+            remember_place(self._db, real)
+            self._tables = SqliteTables(self._db)
+            self._version = self._data_version()
+            self.owner = owner_in(self._db)
+            self._seen = self._tables.last_number
+            self._files = opened_files(self._path, claimed)
+            if owns is not False:
+                self._own_if_free(must=owns is True)
+        except BaseException:
+            self._db.close()
+            self._let_go()
+            raise
         forks.register(self)
 
     @property
@@ -100,33 +114,46 @@ class SqliteCore:
         """By which word the owner is known, where that is this core; None where it is not."""
         return None if self._lock is None else self._lock.holder
 
-    def own(self) -> str | None:
+    @property
+    def has_live_owner(self) -> bool:
+        """True if the process whose epoch stands in the store is alive, this one included; it may be frozen."""
+        return is_held(self.lock_path, self.owner.epoch)
+
+    def own(self, *, over_a_live_one: bool = False) -> str | None:
         """Become the owner if there is none, and return `holder`.
 
-        Raises StoreUnusable where a lock cannot be made, and StoreFailed where the files are not there any more.
+        With `over_a_live_one` also where the owner is alive, because it does not respond. Raises StoreUnusable where a
+        lock cannot be made, and StoreFailed where the files are not there any more, or cannot be written.
         """
         if self._lock is None:
             self.see_that_it_is_there()
-            self._lock = FileLock.taken(self.lock_path)
+            self.look()
+            if over_a_live_one or not self.has_live_owner:
+                self._lock = FileLock.taken(self.lock_path, self.owner.epoch + 1)
+                if self._lock is not None and not self._has_begun_epoch(self._lock):
+                    self.disown()
         return self.holder
 
     def disown(self) -> None:
         """Let another be the owner; to be called only where nothing that was lent is being sent."""
         self._let_go()
         self._lock = None
+        self.is_deposed = False
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Carry out the commands, and sync them to the disk.
 
         Raises StoreFailed where the disk is full, the file is locked by another program, damaged, removed or replaced:
         nothing of the batch has happened then, and a later one may succeed. Raises CommandFailed if one of the commands
-        holds what SQLite refuses, and TypeError for what only the owner may ask.
+        holds what SQLite refuses, OwnershipLost for what only the owner may ask, where another process took over, and
+        TypeError where this core never was the owner.
         """
         with self._turn:
             self._check(batch)
             try:
                 begin(self._db, writes=not all(isinstance(command, READING) for command in batch))
                 self._meet_others()
+                self._check_epoch(batch)
                 answers = carry_out(batch, self._tables)
                 last = self._tables.last_number
                 self.see_that_it_is_there()  # as late as can be: what is committed elsewhere would be lost
@@ -136,7 +163,7 @@ class SqliteCore:
                 raise CommandFailed(f"{self._path}: a command could not be carried out ({fault})") from fault
             except sqlite3.Error as fault:
                 self._roll_back()
-                raise StoreFailed(f"{self._path}: it could not be written ({fault}): {advice(fault)}") from fault
+                raise self._failure(fault) from fault
             except (OSError, MemoryError) as fault:
                 self._roll_back()
                 why = getattr(fault, "strerror", None) or type(fault).__name__
@@ -164,7 +191,7 @@ class SqliteCore:
                 f"{path}: the file was removed or replaced while it was open: move it back; or stop this process, put "
                 "a copy in its place, and start again"
             )
-        if self._lock is not None and gone({self._lock_file: self._lock.identity}):
+        if self._lock is not None and gone({str(self.lock_path): self._lock.identity}):
             raise StoreFailed(
                 f"{self.lock_path}: the lock was removed or replaced while it was held, so that another process may "
                 "be the owner: stop this process, and start it again"
@@ -210,6 +237,63 @@ class SqliteCore:
             arrived = arrived_since(self._db, since)
             self._arrivals = (self._arrivals or ()) + arrived
             self._version, self._seen = version, last
+            self.owner = owner_in(self._db)
+
+    def _check_epoch(self, batch: Sequence[Command[Any]]) -> None:
+        """In each transaction, where `owner` is what stands in the store: it is read anew if others have written."""
+        if self._lock is None or self.owner.epoch == self._lock.epoch:
+            return
+        self.is_deposed = True
+        if any(not isinstance(command, _EVERYBODYS) for command in batch):
+            raise OwnershipLost(
+                f"Process {self.owner.process} delivers from {self._path} now, because this process did not respond.",
+                field="pid",
+                value=str(self.owner.process),
+            )
+
+    def _has_begun_epoch(self, lock: FileLock) -> bool:
+        """Write this core's epoch into the store; False where another process was first."""
+        try:
+            with self._turn:
+                begin(self._db, writes=True)
+                self._meet_others()
+                is_next = lock.epoch == self.owner.epoch + 1
+                if is_next:
+                    owner = Owner(lock.epoch, lock.holder, os.getpid())
+                    save_owner(self._db, owner)
+                self._db.execute("COMMIT")
+        except BaseException as fault:
+            self._roll_back()
+            self.disown()
+            if isinstance(fault, sqlite3.Error):
+                raise self._failure(fault) from fault
+            raise
+        if is_next:
+            self.owner = owner
+            lock.sign()
+        return is_next
+
+    def _own_if_free(self, *, must: bool) -> None:
+        if self.own() is None and must:
+            pid = self.owner.process
+            raise StoreUnusable(
+                f"{self._path}: process {pid} delivers from this store. Stop that process, or give this one a data "
+                "folder of its own.",
+                code="store-in-use",
+                field="pid",
+                value=str(pid),
+            )
+
+    def _failure(self, fault: sqlite3.Error) -> StoreFailed:
+        """What a person reads, with the process that keeps all others from writing, if that is the fault."""
+        text = f"{self._path}: it could not be written ({fault}): {advice(fault)}"
+        if getattr(fault, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+            return StoreFailed(text)
+        pid = writer_of(self._shm)
+        if pid is None:
+            return StoreFailed(text, code="store-locked")
+        text = f"{self._path}: process {pid} keeps all others from writing. Let it go on if it is stopped, or end it."
+        return StoreFailed(text, code="store-locked", field="pid", value=str(pid))
 
     def _data_version(self) -> int:
         version: int = self._db.execute("PRAGMA data_version").fetchone()[0]

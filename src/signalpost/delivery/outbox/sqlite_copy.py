@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from signalpost.delivery.outbox.original import be_the_original
 from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_made, check_there
 from signalpost.errors import InvalidValue, StoreFailed
 
@@ -39,6 +40,7 @@ def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwri
     outbox, and StoreFailed where the copy is damaged or the outbox cannot be read.
     """
     check_there(store)
+    be_the_original(store, store.resolve())
     partial = to.with_name(f".signalpost-{os.getpid()}.partial")
     try:
         _check_target(store, to, overwrite=overwrite)
@@ -92,7 +94,7 @@ def _is_in_use(store: Path, to: Path) -> bool:
 
 _ENDS = ("-wal", "-shm", "-journal", ".lock")
 """What the names of the files beside a SQLite file, and of our lock, end in."""
-_COMPANIONS = (*(f"outbox.db{end}" for end in _ENDS), "outbox.bell", "tokens.json")
+_COMPANIONS = (*(f"outbox.db{end}" for end in _ENDS), "outbox.beat", "outbox.bell", "tokens.json")
 """What stands beside the outbox in a data folder; a folder that holds none of them may keep a copy as `outbox.db`."""
 _BEGINNINGS = ("outbox.", "tokens.json")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from signalpost.delivery.outbox.commands import READING, Command
-from signalpost.delivery.outbox.sqlite_file import advice, opened_to_read
+from signalpost.delivery.outbox.original import be_the_original
+from signalpost.delivery.outbox.sqlite_file import advice, check_there, opened_to_read
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.errors import StoreFailed
@@ -17,6 +18,8 @@ class SqliteReader:
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
+        check_there(self._path)
+        be_the_original(self._path, self._path.resolve())
         self._db = opened_to_read(self._path)
         self._tables = SqliteTables(self._db)
 

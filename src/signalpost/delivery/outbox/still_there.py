@@ -16,7 +16,7 @@ LOGS = ("-wal", "-shm")
 """What SQLite names the files beside an open one by: its write-ahead log, and the index of that."""
 
 
-def identity(file: str | int) -> Identity | None:
+def identity(file: str | bytes | int) -> Identity | None:
     """Which file a path leads to, or a descriptor has open; None where there is none."""
     try:
         found = os.stat(file)  # noqa: PTH116  # before each commit, so no Path is made

@@ -9,22 +9,26 @@ docs/why/0012-sqlite-group-commit.md.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, NamedTuple, Protocol
+from time import monotonic
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.command_failures import command_failed
 from signalpost.delivery.outbox.commands import Answer, Command
 from signalpost.delivery.outbox.port import Core
-from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, OwnershipLost, StoreClosed, StoreFailed
+from signalpost.telemetry.failures import log_failure
 
 LOOK_EVERY = 0.1
 """Seconds after which an outbox that has nothing to do looks for what other processes wrote."""
 
+Result = TypeVar("Result")
 _Asked = tuple[Command[Any], asyncio.Future[Any]]
 
 
@@ -35,13 +39,18 @@ class _Wish(Enum):
 class _Failed(NamedTuple):
     """Why a command was not carried out."""
 
-    fault: StoreFailed | CommandFailed
+    fault: StoreFailed | CommandFailed | OwnershipLost
 
-    def error(self) -> StoreFailed | CommandFailed:
+    def error(self) -> StoreFailed | CommandFailed | OwnershipLost:
         """A new error for each who waits, so that none gets another's traceback."""
-        error = type(self.fault)(str(self.fault))
+        error = type(self.fault).of_all(self.fault.errors)
         error.__cause__ = self.fault
         return error
+
+
+class _Call(NamedTuple):
+    work: Callable[[], Any]
+    waiter: asyncio.Future[Any]
 
 
 class SharedCore(Core, Protocol):
@@ -67,7 +76,11 @@ class ThreadedOutbox:
         self._shared: SharedCore | None = None
         self._on_news: Callable[[tuple[Arrival, ...]], None] = _nobody
         self._loop = asyncio.get_running_loop()
-        self._asked: SimpleQueue[_Asked | _Wish | None] = SimpleQueue()
+        self._asked: SimpleQueue[_Asked | _Wish | _Call | None] = SimpleQueue()
+        self._asked_at: deque[float] = deque()
+        """When each command that is not answered yet was asked, the oldest first."""
+        self._chore: Callable[[], bool] | None = None
+        self._on_change: Callable[[], None] = _nothing
         self._is_closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = Thread(target=self._run, name="signalpost outbox", daemon=True)
@@ -84,8 +97,36 @@ class ThreadedOutbox:
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("an outbox belongs to the loop on which it was made: hand the command over to that loop")
         waiter: asyncio.Future[Answer] = self._loop.create_future()
+        self._asked_at.append(monotonic())
         self._asked.put((command, waiter))
         return await waiter
+
+    async def call(self, work: Callable[[], Result]) -> Result:
+        """Call `work` in the writer thread between two batches, and return or raise what it does.
+
+        For what touches files and must not make the loop wait. Raises StoreClosed after `close`.
+        """
+        if self._is_closed:
+            raise StoreClosed("the outbox is closed: ask before it is stopped, or start a new one")
+        waiter: asyncio.Future[Result] = self._loop.create_future()
+        self._asked.put(_Call(work, waiter))
+        return await waiter
+
+    @property
+    def oldest_command(self) -> float:
+        """For how many seconds the oldest command has waited for its answer; 0 if none waits. For any thread."""
+        try:
+            return max(0.0, monotonic() - self._asked_at[0])
+        except IndexError:
+            return 0.0
+
+    def keep_up(self, chore: Callable[[], bool], on_change: Callable[[], None]) -> None:
+        """Call `chore` in the writer thread after each batch, and every 100 ms without one.
+
+        Where it returns True, `on_change` is called on the loop.
+        """
+        self._chore, self._on_change = chore, on_change
+        self.look()
 
     def listen(self, core: SharedCore, on_news: Callable[[tuple[Arrival, ...]], None]) -> None:
         """From now on tell `on_news`, on the loop, what others have put into this outbox's `core`."""
@@ -111,6 +152,8 @@ class ThreadedOutbox:
             answered = self._applied(batch) if batch else None
             if self._shared is not None:
                 self._tell_news(self._shared, is_idle=answered is None)
+            if self._chore is not None:
+                self._do(self._chore)
             if answered is not None:  # after the news, so that a count that was asked for is the last word
                 self._tell(self._answer, [waiter for _, waiter in batch], answered)
         fault = None
@@ -124,9 +167,12 @@ class ThreadedOutbox:
         """All that was asked since the last time; and whether there will be more."""
         batch: list[_Asked] = []
         try:
-            asked = self._asked.get(timeout=None if self._shared is None else LOOK_EVERY)
+            is_idle = self._shared is None and self._chore is None
+            asked = self._asked.get(timeout=None if is_idle else LOOK_EVERY)
             while asked is not None:
-                if not isinstance(asked, _Wish):
+                if isinstance(asked, _Call):
+                    self._carry_out(asked)
+                elif not isinstance(asked, _Wish):
                     batch.append(asked)
                 asked = self._asked.get_nowait()
         except Empty:
@@ -139,6 +185,22 @@ class ThreadedOutbox:
                 shared.look()
         if (news := shared.news()) is not None:
             self._tell(self._hear, news)
+
+    def _do(self, chore: Callable[[], bool]) -> None:
+        try:
+            is_news = chore()
+        except Exception as fault:  # noqa: BLE001  # the thread outlives it, and the chore comes again
+            log_failure("the store thread failed at its own work, and goes on", fault)
+            return
+        if is_news:
+            self._tell(self._on_change)
+
+    def _carry_out(self, call: _Call) -> None:
+        try:
+            result, fault = call.work(), None
+        except Exception as error:  # noqa: BLE001  # who asked gets it
+            result, fault = None, error
+        self._tell(_set, call.waiter, result, fault)
 
     def _hear(self, news: tuple[Arrival, ...]) -> None:
         if not self._is_closed:
@@ -156,7 +218,8 @@ class ThreadedOutbox:
             return [_Failed(fault)] * len(batch)
         except Exception as fault:  # noqa: BLE001  # whatever it is, those who wait must hear of it
             if len(batch) == 1:
-                return [_Failed(command_failed(batch[0][0], fault))]
+                is_known = isinstance(fault, OwnershipLost)  # which is no fault of the command
+                return [_Failed(fault if is_known else command_failed(batch[0][0], fault))]
         middle = len(batch) // 2
         return self._applied(batch[:middle]) + self._applied(batch[middle:])
 
@@ -167,6 +230,8 @@ class ThreadedOutbox:
             return
 
     def _answer(self, waiters: list[asyncio.Future[Any]], answers: list[Any]) -> None:
+        for _ in waiters:
+            self._asked_at.popleft()
         for waiter, answer in zip(waiters, answers, strict=True):
             if waiter.done():
                 continue
@@ -184,3 +249,16 @@ class ThreadedOutbox:
 
 def _nobody(_: tuple[Arrival, ...]) -> None:
     """Nobody wants to know."""
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+def _set(waiter: asyncio.Future[Any], result: Any, fault: Exception | None) -> None:
+    if waiter.done():
+        return
+    if fault is None:
+        waiter.set_result(result)
+    else:
+        waiter.set_exception(fault)

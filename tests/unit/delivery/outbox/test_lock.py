@@ -1,35 +1,59 @@
-"""One holder at a time, named in the file."""
+"""One holder for each epoch, named in the file."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from signalpost.delivery.outbox.lock import FileLock
+from signalpost.delivery.outbox.lock import FileLock, holder_of, is_held, is_held_by_older_version, lock_of, writer_of
 from signalpost.errors import StoreUnusable
 
 
-def test_a_second_holder_is_told_who_the_first_is_until_it_lets_go(tmp_path: Path) -> None:
+def _taken(path: Path, epoch: int = 1) -> FileLock:
+    lock = FileLock.taken(path, epoch)
+    assert lock is not None
+    return lock
+
+
+def test_an_epoch_has_one_holder_who_is_named_until_it_lets_go(tmp_path: Path) -> None:
     path = tmp_path / "o.db.lock"
-    path.write_text("9" * 40)  # of a process that died: of a longer text no part must be left
-    first = FileLock(path)
-    assert path.read_text() == f"{first.holder}\n"
-    assert first.holder.split()[0] == str(os.getpid())
+    path.write_text("9" * 60)  # of a process that died: of a longer text no part must be left
+    first = _taken(path, 7)
+    assert FileLock.taken(path, 7) is None
+    first.sign()
+    assert path.read_text() == f"{first.holder} 7\n"
+    assert holder_of(path).split()[0] == str(os.getpid())
     assert path.stat().st_mode & 0o777 == 0o644, "a file that was there keeps its rights"
-    with pytest.raises(StoreUnusable, match=rf"process {os.getpid()} uses this outbox: stop that process, or give"):
-        FileLock(path)
     first.release()
-    FileLock(path).release()
-    assert path.exists(), "a lock file that is deleted lets two hold it"
+    _taken(path, 7).release()
+    assert path.exists()
+
+
+def test_a_successor_holds_the_next_epoch_while_a_frozen_owner_holds_the_last(tmp_path: Path) -> None:
+    frozen, successor = _taken(tmp_path / "lock", 1), _taken(tmp_path / "lock", 2)
+    successor.release()
+    assert (is_held(tmp_path / "lock", 1), is_held(tmp_path / "lock", 2)) == (True, False)
+    frozen.release()
+
+
+def test_to_ask_who_holds_it_keeps_nobody_from_taking_it(tmp_path: Path) -> None:
+    lock = _taken(tmp_path / "lock")
+    lock.sign()
+    assert is_held(tmp_path / "lock")
+    lock.release()
+    assert not is_held(tmp_path / "lock")
+    (tmp_path / "lock").write_text("another version")
+    assert not is_held(tmp_path / "lock")
+    assert not is_held(tmp_path / "none")
 
 
 def test_a_lock_is_for_its_owner_alone(tmp_path: Path) -> None:
-    FileLock(tmp_path / "lock").release()
+    _taken(tmp_path / "lock").release()
     assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
 
 
 def test_letting_go_twice_closes_no_file_of_another(tmp_path: Path) -> None:
-    lock = FileLock(tmp_path / "lock")
+    lock = _taken(tmp_path / "lock")
     lock.release()
     with (tmp_path / "other").open("w") as other:
         lock.release()
@@ -38,24 +62,44 @@ def test_letting_go_twice_closes_no_file_of_another(tmp_path: Path) -> None:
     assert (tmp_path / "other").read_text() == "still open"
 
 
-def test_a_holder_that_has_not_said_its_name_yet_is_unknown(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    lock = FileLock(path)
-    path.write_text("")
-    with pytest.raises(StoreUnusable, match="process unknown uses this outbox"):
-        FileLock(path)
-    lock.release()
-
-
 def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnusable, match=r"lock: the lock cannot be made \(No such file or directory\)"):
-        FileLock(tmp_path / "nowhere" / "lock")
+    with pytest.raises(StoreUnusable) as raised:
+        FileLock.taken(tmp_path / "nowhere" / "lock", 1)
+    assert raised.value.code == "not-writable"
+    assert holder_of(tmp_path / "nowhere" / "lock") == ""
+    assert not is_held_by_older_version(tmp_path / "nowhere" / "lock")
 
 
-def test_a_lock_that_another_holds_is_not_taken_and_one_that_cannot_be_made_says_so(tmp_path: Path) -> None:
-    lock = FileLock.taken(tmp_path / "lock")
-    assert lock is not None
-    assert FileLock.taken(tmp_path / "lock") is None
-    lock.release()
-    with pytest.raises(StoreUnusable, match="the lock cannot be made"):
-        FileLock.taken(tmp_path / "nowhere" / "lock")
+def test_a_lock_that_the_file_system_does_not_know_is_not_held(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("1 word -1")
+    assert not is_held(tmp_path / "lock")
+    assert not is_held(tmp_path / "lock", -1), "the kernel refuses the question"
+
+
+def test_a_process_of_an_older_version_holds_the_whole_file(tmp_path: Path) -> None:
+    import fcntl
+
+    with (tmp_path / "lock").open("w") as old:
+        assert not is_held_by_older_version(tmp_path / "lock")
+        fcntl.flock(old, fcntl.LOCK_EX)
+        assert is_held_by_older_version(tmp_path / "lock")
+        assert FileLock.taken(tmp_path / "lock", 1) is None
+
+
+def test_a_lock_is_beside_the_real_store(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "real.db")
+    assert lock_of(tmp_path / "link.db") == tmp_path.resolve() / "real.db.lock"
+
+
+def test_the_process_that_writes_is_found_in_the_systems_list(tmp_path: Path) -> None:
+    (tmp_path / "shm").touch()
+    number = (tmp_path / "shm").stat().st_ino
+    (tmp_path / "locks").write_text(
+        "1: FLOCK  ADVISORY  WRITE 11 00:1b:2711 0 EOF\n"
+        "2: -> POSIX  ADVISORY  WRITE 12 00:1b:2711 0 EOF\n"
+        f"3: POSIX  ADVISORY  READ 13 00:1b:{number} 124 124\n"
+        f"4: POSIX  ADVISORY  WRITE 14 00:1b:{number} 120 120\n"
+    )
+    assert writer_of(tmp_path / "shm", tmp_path / "locks") == 14
+    assert writer_of(tmp_path / "locks", tmp_path / "locks") is None
+    assert writer_of(tmp_path / "shm", tmp_path / "none") is None

@@ -1,5 +1,6 @@
 """A store of an older version is copied and migrated as a whole, or not at all, by the first that opens it to write."""
 
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -13,7 +14,6 @@ import pytest
 
 from signalpost.delivery.outbox import migration, sqlite_file
 from signalpost.delivery.outbox.commands import Stats
-from signalpost.delivery.outbox.lock import FileLock
 from signalpost.delivery.outbox.schema import MIGRATED_FROM, VERSION
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import StoreUnusable
@@ -62,8 +62,9 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(path: Path, tmp_path: Path
         SqliteCore(each).close()
     schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
     assert _asked(path, schema) == _asked(other, schema)
-    assert _asked(other, "SELECT * FROM meta") == []
-    assert _asked(path, "SELECT * FROM owner") == _asked(other, "SELECT * FROM owner") == [(1, 0, "", 0, 0)]
+    assert _asked(other, "SELECT name FROM meta") == [("place",)]
+    epochs = "SELECT one, epoch, pid FROM owner"
+    assert _asked(path, epochs) == _asked(other, epochs) == [(1, 1, os.getpid())]
 
 
 def test_a_store_is_migrated_once(path: Path) -> None:
@@ -126,19 +127,19 @@ def test_a_disk_that_is_full_at_the_copy_is_reported(path: Path, monkeypatch: py
         SqliteCore(path)
     assert caught.value.errors[0].limit == str(path.stat().st_size)
     assert _version(path) == 1
-    assert sorted(each.name for each in path.parent.iterdir()) == ["outbox.db", "outbox.db.lock"]
+    assert [each.name for each in path.parent.iterdir()] == ["outbox.db"]
 
 
 def test_a_store_that_a_process_of_the_old_version_delivers_from_is_left_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migration, "LOOKS_AT_AN_OWNER", 2)
-    lock = FileLock(path.with_name("outbox.db.lock"))
-    try:
+    with path.with_name("outbox.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(f"{os.getpid()} 1a2b3c4d\n")
+        lock.flush()
         with pytest.raises(StoreUnusable) as caught:
             SqliteCore(path, owns=False)
-    finally:
-        lock.release()
     assert (caught.value.code, caught.value.errors[0].value) == ("store-in-use-by-older-version", str(os.getpid()))
     assert _version(path) == 1
     SqliteCore(path, owns=False).close()

@@ -177,7 +177,7 @@ def test_one_that_goes_beside_takes_over_once_the_owner_is_gone(
     assert (beside.own(), beside.holder) == (holder, holder)
     (left,) = beside.apply([Find(states=frozenset({DeliveryState.LEASED}))])
     beside.apply([Settle((verdict(left[0].delivery, DeliveryState.DELIVERED),))])
-    with pytest.raises(StoreUnusable, match="uses this outbox"):
+    with pytest.raises(StoreUnusable, match="delivers from this store"):
         SqliteCore(tmp_path / "outbox.db")
     third = SqliteCore(tmp_path / "outbox.db", owns=None)
     assert third.holder is None

@@ -1,0 +1,86 @@
+"""The owner's heartbeat: a small file beside the store, by which others see that the owner is alive.
+
+The store thread writes it every 5 seconds, unsynced. So it stops when the process is frozen or the disk hangs, and goes
+on when only the event loop is blocked; the file says for how long that is. Who watches counts the seconds of its own
+monotonic clock in which the file did not change. A watcher that was frozen itself counts none of them.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+
+class Heartbeat(NamedTuple):
+    """How often an owner beats, and what a missing beat means. All in seconds."""
+
+    every: float = 5.0
+    doubt_after: float = 15.0
+    """Without a beat for so long, health says that the owner does not respond."""
+    take_over_after: float = 30.0
+    """Without a beat for so long, another process takes over."""
+    send_within: float = 10.0
+    """A send starts only if this process's last beat is younger than this."""
+    blocked_after: float = 15.0
+    """An event loop that did not run for so long is reported as blocked."""
+
+
+USUAL = Heartbeat()
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """What the file holds."""
+
+    epoch: int
+    process: int
+    count: int
+    idle: float
+    """Seconds since the owner's event loop last ran."""
+
+
+def write_beat(path: Path, beat: Beat) -> bool:
+    """Write a beat over the last one; False if the file cannot be written."""
+    text = msgspec.json.encode(beat).ljust(120) + b"\n"
+    with suppress(OSError):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            return os.pwrite(file, text, 0) == len(text)
+        finally:
+            os.close(file)
+    return False
+
+
+def read_beat(path: Path) -> Beat | None:
+    """The last beat; None if there is none, or it cannot be read."""
+    with suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(path.read_bytes(), type=Beat)
+    return None
+
+
+class BeatWatch:
+    """For how long the owner of a store has not beaten, as far as this process was awake to see it.
+
+    `now` is in seconds of a monotonic clock. Looks are expected at least once a second.
+    """
+
+    _LONGEST_GAP = 2.0
+
+    def __init__(self) -> None:
+        self.epoch = -1
+        """Of the owner that is watched."""
+        self._looked_at = 0.0
+        self.silent_for = 0.0
+        """Seconds."""
+        self.last: Beat | None = None
+        """The owner's last beat; None if the owner of this epoch has not beaten yet."""
+
+    def look(self, epoch: int, beat: Beat | None, now: float) -> None:
+        """Take in what the file holds now, and which epoch stands in the store."""
+        of_owner = beat if beat is not None and beat.epoch == epoch else None
+        if (epoch, of_owner) == (self.epoch, self.last):
+            self.silent_for += min(now - self._looked_at, self._LONGEST_GAP)
+        else:
+            self.epoch, self.silent_for, self.last = epoch, 0.0, of_owner
+        self._looked_at = now

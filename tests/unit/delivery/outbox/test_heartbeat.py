@@ -1,0 +1,45 @@
+"""The heartbeat's file, and for how long a watcher has seen none."""
+
+from pathlib import Path
+
+from signalpost.delivery.outbox.heartbeat import Beat, BeatWatch, read_beat, write_beat
+
+
+def test_what_is_written_is_read_and_a_shorter_beat_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.beat"
+    assert read_beat(path) is None
+    for beat in (Beat(1_000_000, 4_000_000, 9_999_999, 12_345.6), Beat(1, 2, 3, 0.0)):
+        assert write_beat(path, beat)
+        assert read_beat(path) == beat
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text("another version")
+    assert read_beat(path) is None
+
+
+def test_a_beat_that_cannot_be_written_is_none(tmp_path: Path) -> None:
+    assert not write_beat(tmp_path / "nowhere" / "outbox.beat", Beat(1, 2, 3, 0.0))
+
+
+def test_silence_counts_from_the_last_beat_that_was_seen_to_change() -> None:
+    watch = BeatWatch()
+    for second in range(10):
+        watch.look(1, Beat(1, 7, min(second, 3), 0.0), float(second))
+    assert watch.silent_for == 6
+    watch.look(1, Beat(1, 7, 4, 0.0), 10.0)
+    assert (watch.silent_for, watch.last) == (0, Beat(1, 7, 4, 0.0))
+
+
+def test_an_owner_that_never_beat_is_silent_from_when_it_was_first_seen() -> None:
+    watch = BeatWatch()
+    for second in range(5):
+        watch.look(1, None, float(second))
+    assert (watch.silent_for, watch.last) == (4, None)
+    watch.look(2, Beat(1, 7, 1, 0.0), 5.0)
+    assert (watch.silent_for, watch.last) == (0, None), "a new owner, and the beat is its predecessor's"
+
+
+def test_a_watcher_that_was_frozen_itself_counts_no_silence_of_that_time() -> None:
+    watch = BeatWatch()
+    watch.look(1, None, 0.0)
+    watch.look(1, None, 3_600.0)
+    assert watch.silent_for == 2

@@ -1,0 +1,254 @@
+"""Who owns a store: by the heartbeat and the epoch, in time that only these tests move."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from signalpost import clock
+from signalpost.delivery.outbox.commands import Cancel, Expire, Find, Lease, Put, SaveFacts, Settle
+from signalpost.delivery.outbox.heartbeat import USUAL, read_beat
+from signalpost.delivery.outbox.lock import FileLock
+from signalpost.delivery.outbox.ownership import Ownership
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.delivery import DeliveryId
+from signalpost.errors import OwnershipLost, StoreFailed
+from signalpost.testing.outbox_samples import LANE, new, notification
+
+
+class Time:
+    """A monotonic clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_with(self, seconds: int, *parts: Ownership) -> None:
+        """Let time pass, with a tick of each of these every half second."""
+        for _ in range(2 * seconds):
+            self.now += 0.5
+            for part in parts:
+                part.loop_ran_at = self.now
+                part.tick()
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def cores(tmp_path: Path) -> Iterator[Callable[..., SqliteCore]]:
+    made: list[SqliteCore] = []
+
+    def core(*, owns: bool | None = None) -> SqliteCore:
+        made.append(SqliteCore(tmp_path / "outbox.db", owns=owns))
+        return made[-1]
+
+    yield core
+    for each in made:
+        each.close()
+
+
+def _part(core: SqliteCore, time: Time, *, wants: bool = True) -> Ownership:
+    part = Ownership(core, USUAL, wants=wants, now=time)
+    part.tick()
+    return part
+
+
+def _put(core: SqliteCore, name: str) -> None:
+    core.apply([Put((new(notification(name)),))])
+
+
+Cores = Callable[..., SqliteCore]
+
+
+def test_an_owner_that_beats_stays_the_owner_and_one_that_is_silent_is_replaced(cores: Cores, time: Time) -> None:
+    frozen, heir = cores(), cores()
+    old, other = _part(frozen, time), _part(heir, time)
+    time.pass_with(120, old, other)
+    assert (frozen.is_deposed, heir.holder, other.seen.silent_for < USUAL.doubt_after) == (False, None, True)
+    time.pass_with(20, other)
+    assert (heir.holder, other.seen.silent_for >= USUAL.doubt_after) == (None, True)
+    time.pass_with(16, other)
+    assert heir.holder is not None
+    assert heir.owner.epoch == 2
+    assert not old.may_send, "its last beat is too old"
+    assert old.tick(), "it goes on, and has something to tell"
+    assert frozen.is_deposed
+    beat = read_beat(frozen.beat_path)
+    assert beat is not None
+    assert beat.epoch == 2, "it leaves its successor's beat alone"
+    assert not old.tick(), "once is enough"
+
+
+def test_a_deposed_owner_may_put_and_look_but_neither_lend_nor_settle_nor_write_what_it_remembers(
+    cores: Cores, time: Time
+) -> None:
+    frozen, heir = cores(), cores()
+    _put(frozen, "01")
+    heir.own(over_a_live_one=True)
+    now = clock.now()
+    for command in (Lease(LANE, now), Settle(()), Expire(now), SaveFacts(LANE, {"a": b"1"})):
+        with pytest.raises(OwnershipLost) as raised:
+            frozen.apply([command])
+        assert raised.value.code == "ownership-lost"
+    frozen.apply([Find(), Cancel(DeliveryId("none", LANE), "by hand")])
+    _put(frozen, "02")
+    frozen.disown()
+    assert (frozen.holder, frozen.is_deposed) == (None, False)
+    with pytest.raises(TypeError):
+        frozen.apply([Lease(LANE, now)])
+
+
+def test_one_that_took_over_and_was_frozen_itself_later_does_not_take_the_store_back(cores: Cores, time: Time) -> None:
+    """What it saw of the owner before it says nothing about its own successor."""
+    one, two = cores(), cores()
+    first, second = _part(one, time), _part(two, time)
+    time.pass_with(31, second)
+    assert two.holder is not None
+    first.tick()
+    one.disown()
+    time.pass_with(31, first)
+    assert one.holder is not None
+    second.tick()
+    two.disown()
+    time.pass_with(120, first, second)
+    assert (one.owner.epoch, two.holder, first.trouble, second.trouble) == (3, None, None, None)
+
+
+def test_a_third_follows_the_successor_though_the_frozen_one_lives_and_a_restart_takes_nothing(
+    cores: Cores, time: Time
+) -> None:
+    frozen, heir = cores(), cores()
+    old, other = _part(frozen, time), _part(heir, time)
+    time.pass_with(31, other)
+    assert heir.holder is not None
+    third = cores()
+    watcher = _part(third, time)
+    frozen.close()
+    again = cores()
+    restarted = _part(again, time)
+    time.pass_with(60, other, watcher, restarted)
+    assert (third.holder, again.holder, watcher.seen.holder) == (None, None, heir.holder)
+    heir.close()
+    watcher.tick()
+    assert third.holder is not None, "a lock that is free is taken at once"
+    assert old.seen.process == 0
+
+
+def test_one_that_wants_nothing_takes_nothing(cores: Cores, time: Time) -> None:
+    cores(owns=True)
+    beside = cores(owns=False)
+    part = _part(beside, time, wants=False)
+    time.pass_with(60, part)
+    assert (beside.holder, part.seen.silent_for > USUAL.take_over_after) == (None, True)
+
+
+def test_a_blocked_event_loop_is_in_the_beat_and_costs_nobody_the_store(cores: Cores, time: Time) -> None:
+    blocked, other = cores(), cores()
+    part, watcher = _part(blocked, time), _part(other, time)
+    for _ in range(120):
+        time.now += 0.5
+        part.tick()  # the store thread goes on
+        watcher.tick()
+    assert (blocked.is_deposed, other.holder) == (False, None)
+    assert watcher.seen.idle > USUAL.blocked_after
+    assert part.idle == 60
+
+
+def test_who_cannot_take_over_says_why_and_tries_again(cores: Cores, time: Time) -> None:
+    gone, heir = cores(), cores()
+    part = _part(heir, time)
+    gone.close()
+    heir._db.execute("PRAGMA query_only=1")
+    assert part.tick()
+    assert isinstance(part.trouble, StoreFailed)
+    assert heir.holder is None
+    heir._db.execute("PRAGMA query_only=0")
+    time.pass_with(2, part)
+    assert (part.trouble, heir.holder is not None) == (None, True)
+    part.disown()
+    part.tick()
+    assert heir.holder is None, "not at once"
+
+
+def test_trouble_is_over_once_another_delivers(cores: Cores, time: Time) -> None:
+    gone, heir = cores(), cores()
+    part = _part(heir, time)
+    gone.close()
+    heir._db.execute("PRAGMA query_only=1")
+    part.tick()
+    _part(cores(), time)
+    part.tick()
+    assert part.trouble is None
+    heir._db.execute("PRAGMA query_only=0")
+
+
+def test_a_beat_that_cannot_be_written_stops_sends_and_a_store_that_cannot_be_read_stops_no_beat(
+    cores: Cores, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = cores()
+    part = _part(core, time)
+
+    def fails() -> None:
+        raise StoreFailed("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(core, "look", fails)
+        time.pass_with(30, part)
+        assert part.may_send
+    core.beat_path.unlink()
+    core.beat_path.mkdir()
+    time.pass_with(30, part)
+    assert not part.may_send
+
+
+def test_a_store_that_was_moved_away_is_reported_and_not_taken(cores: Cores, time: Time, tmp_path: Path) -> None:
+    gone, heir = cores(), cores()
+    part = _part(heir, time)
+    gone.close()
+    (tmp_path / "outbox.db").rename(tmp_path / "away")
+    part.tick()
+    assert ("removed or replaced" in part.missing, heir.holder) == (True, None)
+    (tmp_path / "away").rename(tmp_path / "outbox.db")
+    time.pass_with(2, part)
+    assert (part.missing, heir.holder is not None) == ("", True)
+
+
+def test_of_two_that_claim_an_epoch_one_gets_it(cores: Cores, tmp_path: Path) -> None:
+    cores().close()
+    one, other = cores(owns=False), cores(owns=False)
+    claimed = FileLock.taken(one.lock_path, one.owner.epoch + 1)
+    assert claimed is not None
+    assert other.own() is None, "the lock of that epoch is taken"
+    claimed.release()
+    with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as db:
+        real = other.look
+
+        def look() -> None:
+            real()
+            db.execute("UPDATE owner SET epoch = epoch + 5")
+
+        other.look = look  # type: ignore[method-assign]
+        assert other.own() is None, "another was faster: its epoch stands in the store"
+        del other.look  # type: ignore[method-assign]
+    assert other.own() is not None
+
+
+def test_a_claim_that_breaks_leaves_no_lock(cores: Cores, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = cores(owns=False)
+
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("signalpost.delivery.outbox.sqlite.save_owner", breaks)
+        with pytest.raises(ZeroDivisionError):
+            core.own()
+    assert core.holder is None
+    assert core.own() is not None

@@ -1,0 +1,122 @@
+"""One store under two names: by a hard link it is refused, by a symbolic link it is the same store."""
+
+import os
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from signalpost.delivery.outbox.commands import Find, Put
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.sqlite_copy import copy as backup
+from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+from signalpost.errors import StoreUnusable
+from signalpost.testing.outbox_samples import new, notification
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    with closing(SqliteCore(tmp_path / "home" / "outbox.db")) as core:
+        _put(core, "01")
+    return tmp_path / "home"
+
+
+def _put(core: SqliteCore, name: str) -> None:
+    core.apply([Put((new(notification(name)),))])
+
+
+def _names(core: SqliteCore) -> list[str]:
+    (found,) = core.apply([Find(limit=99)])
+    return sorted(parcel.notification.id for parcel in found)
+
+
+def _linked(home: Path, to: Path, *, with_all: bool) -> Path:
+    """As `cp -al` does, or a person who links the store alone."""
+    to.mkdir()
+    for file in home.iterdir():
+        if with_all or file.name == "outbox.db":
+            os.link(file, to / file.name)
+    return to / "outbox.db"
+
+
+@pytest.mark.line("6.3.4")
+@pytest.mark.parametrize("is_open", [True, False], ids=["while it is open", "while it is closed"])
+@pytest.mark.parametrize("with_all", [True, False], ids=["cp -al", "ln"])
+def test_a_hard_linked_copy_is_refused_and_the_original_goes_on(home: Path, is_open: bool, with_all: bool) -> None:
+    original = SqliteCore(home / "outbox.db")
+    if not is_open:
+        original.close()
+    copy = _linked(home, home.with_name("copy"), with_all=with_all)
+    for owns in (True, False, None):
+        with pytest.raises(StoreUnusable) as raised:
+            SqliteCore(copy, owns=owns)
+        told = raised.value.errors[0] if hasattr(raised.value, "errors") else None
+        assert getattr(told, "code", None) == "hard-link"
+        assert getattr(told, "value", None) == str(home / "outbox.db")
+    if not is_open:
+        original = SqliteCore(home / "outbox.db")
+    _put(original, "02")
+    original.close()
+    with closing(SqliteCore(home / "outbox.db")) as core:
+        _put(core, "03")
+        assert _names(core) == ["01", "02", "03"]
+
+
+@pytest.mark.line("6.3.4")
+def test_a_hard_linked_copy_is_not_read_either(home: Path) -> None:
+    copy = _linked(home, home.with_name("copy"), with_all=False)
+    with pytest.raises(StoreUnusable, match="hard link"):
+        SqliteReader(copy)
+    with pytest.raises(StoreUnusable, match="hard link"):
+        backup(copy, home.with_name("backup.db"), progress=lambda *_: None)
+    SqliteReader(home / "outbox.db").close()
+
+
+@pytest.mark.line("6.3.4")
+def test_a_store_by_a_symbolic_link_has_one_lock_beside_its_real_place(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "outbox.db").symlink_to(home / "outbox.db")
+    with (
+        closing(SqliteCore(home / "outbox.db")),
+        closing(SqliteCore(tmp_path / "other" / "outbox.db", owns=None)) as by,
+    ):
+        assert by.holder is None, "it is owned, by the other name"
+        assert [file.name for file in (tmp_path / "other").iterdir()] == ["outbox.db"], "all is beside the real file"
+        _put(by, "02")
+    with closing(SqliteCore(home / "outbox.db")) as core:
+        assert _names(core) == ["01", "02"]
+
+
+def test_a_store_that_was_moved_goes_on_and_a_link_to_it_is_refused_then(home: Path) -> None:
+    moved = home.rename(home.with_name("moved"))
+    with closing(SqliteCore(moved / "outbox.db")) as core:
+        assert _names(core) == ["01"]
+    with pytest.raises(StoreUnusable, match="hard link"):
+        SqliteCore(_linked(moved, home, with_all=True))
+
+
+def test_a_store_that_was_moved_while_it_has_a_second_name_goes_on(home: Path) -> None:
+    """A backup by hard links must not keep the original from moving: the first that opens it is the original."""
+    copy = _linked(home, home.with_name("copy"), with_all=False)
+    shutil.rmtree(home)
+    os.link(copy, copy.with_name("backup"))
+    SqliteCore(copy).close()
+    with pytest.raises(StoreUnusable, match="hard link"):
+        SqliteCore(copy.with_name("backup"))
+
+
+def test_a_file_with_two_names_that_is_no_store_is_refused_as_that(tmp_path: Path) -> None:
+    (tmp_path / "outbox.db").write_bytes(b"x" * 999)
+    os.link(tmp_path / "outbox.db", tmp_path / "other")
+    with pytest.raises(StoreUnusable, match="no SQLite database"):
+        SqliteCore(tmp_path / "outbox.db")
+
+
+def test_a_new_store_may_have_two_names_and_the_first_that_opens_it_is_the_original(tmp_path: Path) -> None:
+    (tmp_path / "outbox.db").touch()
+    os.link(tmp_path / "outbox.db", tmp_path / "other.db")
+    SqliteCore(tmp_path / "outbox.db").close()
+    with pytest.raises(StoreUnusable, match="hard link"):
+        SqliteCore(tmp_path / "other.db")

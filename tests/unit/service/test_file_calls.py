@@ -1,0 +1,115 @@
+"""No file is touched on the caller's event loop, and a store that hangs shows in health."""
+
+import asyncio
+import builtins
+import fcntl
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from signalpost import AsyncNotificationService, HealthStatus
+from signalpost.delivery.outbox import threaded
+from tests.unit.service.conftest import ConfigFor, signal
+
+_FILE_CALLS = (
+    (os, "stat"),
+    (os, "lstat"),
+    (os, "open"),
+    (os, "unlink"),
+    (fcntl, "flock"),
+    (fcntl, "fcntl"),
+    (builtins, "open"),
+)
+
+
+def _counted_here(patch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts the file calls of this thread from now on."""
+    calls: Counter[str] = Counter()
+    here = threading.get_ident()
+
+    def noted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **named: Any) -> Any:
+            if threading.get_ident() == here:
+                calls[name] += 1
+            return call(*arguments, **named)
+
+        return called
+
+    for module, name in _FILE_CALLS:
+        patch.setattr(module, name, noted(name, getattr(module, name)))
+    return calls
+
+
+@pytest.mark.line("6.2.5")
+async def test_neither_an_owner_nor_a_producer_touches_a_file_on_the_loop(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
+        with monkeypatch.context() as patch:
+            calls = _counted_here(patch)
+            for pair in ("EURUSD", "GBPUSD", "USDJPY"):
+                for service in (owner, producer):
+                    assert await service.queue_notification(signal(pair=pair))
+                    assert await service.drain(timeout=30) == []
+                    assert service.is_healthy()
+        assert calls == {}
+
+
+@pytest.mark.line("6.2.5")
+async def test_a_start_a_takeover_and_a_stop_touch_no_file_of_the_store_on_the_loop(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncNotificationService(config_for()):  # what is loaded late is loaded now
+        pass
+    with monkeypatch.context() as patch:
+        calls = _counted_here(patch)
+        async with AsyncNotificationService(config_for()), AsyncNotificationService(config_for()):
+            pass
+    assert calls == {}
+
+
+class Hung:
+    """A store that answers nothing until it is let go."""
+
+    def __init__(self, service: AsyncNotificationService) -> None:
+        self._core = service._running.outbox._core  # type: ignore[union-attr]
+        self._goes_on = threading.Event()
+        self._apply = self._core.apply
+        self._core.apply = self._hang  # type: ignore[method-assign]
+
+    def let_go(self) -> None:
+        self._core.apply = self._apply  # type: ignore[method-assign]
+        self._goes_on.set()
+
+    def _hang(self, batch: Any) -> Any:
+        self._goes_on.wait(60)
+        return self._apply(batch)
+
+
+@pytest.mark.line("6.2.3")
+async def test_a_store_that_hangs_shows_in_health_until_it_goes_on(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = 0.0
+    real = asyncio.get_running_loop().time
+    monkeypatch.setattr(threaded, "monotonic", lambda: real() + later, raising=False)
+    async with AsyncNotificationService(config_for()) as service:
+        disk = Hung(service)
+        try:
+            waiting = asyncio.ensure_future(service.queue_notification(signal()))
+            await asyncio.sleep(0)
+            assert service.is_healthy(), "a commit may take a while"
+            later = 30.0
+            status, reasons = service.health()
+            oldest = service.get_metrics().get("oldest_command_s")
+        finally:
+            disk.let_go()
+        assert (await waiting).outcome == "accepted"
+        await service.drain(timeout=30)
+        assert (status, service.health()) == (HealthStatus.UNHEALTHY, (HealthStatus.HEALTHY, ()))
+        assert reasons
+        assert (oldest, service.get_metrics().get("oldest_command_s")) == (30, 0)

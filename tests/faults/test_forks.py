@@ -54,7 +54,7 @@ def test_a_child_is_told_so_starts_its_own_service_and_is_its_parents_heir(at: S
     parent = at.start("forking", str(_HERE / "forking_process.py"))
     assert _line(parent)["role"] == "owner"
     told = _line(parent)
-    outcome, name, reason, cause = told["inherited"]
+    outcome, name, reason, cause = told["inherited"][:4]
     assert (outcome, name, cause, told["status"], told["left"]) == ("refused", "", "not-running", "unhealthy", [])
     assert reason == f"the service was started by process {parent.pid}, of which this is a fork: start a new one"
     told = _line(parent)

@@ -23,13 +23,13 @@ from signalpost import (
     clock,
 )
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
-from signalpost.delivery.outbox import ownership, threaded
+from signalpost.delivery.outbox import ownership
 from signalpost.delivery.outbox.commands import Cancel, NewDelivery, NewNotification, Put, SaveFacts
 from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.owner_fact import OWNER
 from signalpost.domain.delivery import DeliveryId
-from signalpost.domain.events import Event, Settled, Taken, TookOver
+from signalpost.domain.events import Event, Taken, TookOver
 from signalpost.domain.notification import Notification
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
@@ -244,21 +244,6 @@ async def test_a_second_start_and_stop_change_nothing_in_a_producer(config_for: 
         assert await producer.stop() == []
 
 
-async def test_what_is_put_for_the_owner_is_delivered_though_no_bell_rings(
-    sandbox: Sandbox, config_for: ConfigFor, tmp_path: Path
-) -> None:
-    """A lost datagram delays by a look; without any bell, too, all is found."""
-    settled = Heard(Settled)
-    async with (
-        AsyncNotificationService(config_for(), listeners=[settled]),
-        AsyncNotificationService(config_for()) as producer,
-        asyncio.timeout(30),
-    ):
-        (tmp_path / "home" / "outbox.bell").unlink()
-        await producer.queue_notification(signal())
-        await settled.came.wait()
-
-
 async def test_a_producer_that_cannot_take_over_says_so_and_tries_again(
     sandbox: Sandbox, config_for: ConfigFor, tmp_path: Path
 ) -> None:
@@ -388,18 +373,3 @@ async def test_only_the_owner_has_lanes_and_a_closed_store_ends_the_watch(config
         running._watch.look()
         async with asyncio.timeout(30):
             await running._watch._task  # type: ignore[misc]
-
-
-async def test_the_bell_alone_is_enough(
-    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With looks an hour apart, what a producer puts is found because it rings."""
-    monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
-    settled = Heard(Settled)
-    async with (
-        AsyncNotificationService(config_for(), listeners=[settled]),
-        AsyncNotificationService(config_for()) as producer,
-        asyncio.timeout(30),
-    ):
-        await producer.queue_notification(signal())
-        await settled.came.wait()

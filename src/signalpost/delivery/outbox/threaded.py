@@ -218,8 +218,7 @@ class ThreadedOutbox:
             return [_Failed(fault)] * len(batch)
         except Exception as fault:  # noqa: BLE001  # whatever it is, those who wait must hear of it
             if len(batch) == 1:
-                is_known = isinstance(fault, OwnershipLost)  # which is no fault of the command
-                return [_Failed(fault if is_known else command_failed(batch[0][0], fault))]
+                return [_Failed(fault if isinstance(fault, OwnershipLost) else command_failed(batch[0][0], fault))]
         middle = len(batch) // 2
         return self._applied(batch[:middle]) + self._applied(batch[middle:])
 

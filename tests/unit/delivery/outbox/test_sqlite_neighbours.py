@@ -16,6 +16,7 @@ from signalpost.delivery.outbox.commands import (
     Lease,
     LoadFacts,
     LoadState,
+    Open,
     Prune,
     Put,
     Settle,
@@ -83,11 +84,11 @@ def test_who_reads_waits_for_nobody_and_sees_what_was_written_before(
     _put(owner, told)
     owner._db.execute("BEGIN IMMEDIATE")
     carry_out([Put((new(notification("02")),))], owner._tables)
-    reading = [Find(), History(DeliveryId("01", LANE)), Stats(), LoadState("s"), LoadFacts(LANE)]
+    reading = [Find(), Open(), History(DeliveryId("01", LANE)), Stats(), LoadState("s"), LoadFacts(LANE)]
     assert {type(command) for command in reading} == set(READING)
     beside.look()
     assert beside.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)
-    found, *rest = beside.apply(reading)
+    found, _, *rest = beside.apply(reading)
     assert [parcel.notification for parcel in found] == [told]
     assert rest == [(), {(LANE, DeliveryState.PENDING): 1}, None, {}]
     assert beside._db.total_changes == 0

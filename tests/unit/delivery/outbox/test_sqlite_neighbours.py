@@ -92,8 +92,9 @@ def test_who_reads_waits_for_nobody_and_sees_what_was_written_before(
     assert [parcel.notification for parcel in found] == [told]
     assert rest == [(), {(LANE, DeliveryState.PENDING): 1}, None, {}]
     assert beside._db.total_changes == 0
-    with pytest.raises(StoreFailed, match="database is locked"):
+    with pytest.raises(StoreFailed) as raised:
         beside.apply([Stats(), Put(())])
+    assert raised.value.code == "store-locked"
     owner._db.execute("ROLLBACK")
 
 

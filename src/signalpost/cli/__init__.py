@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from signalpost import __version__
+from signalpost.cli.output import JSON
 from signalpost.cli.standard_streams import mend
 
 _MODULE_BY_COMMAND = {
@@ -34,11 +35,12 @@ class _Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
+            ctx.meta[JSON] = "--json" in args  # until the command's own option says so: a wrong one comes before it
             return super().parse_args(ctx, args)
-        except OSError as fault:  # that of writing the help or the version
+        except (OSError, click.ClickException) as fault:  # of writing the help or the version; of an unknown option
             from signalpost.cli.endings import end
 
-            end(fault, debug=False)
+            end(fault, debug=False, as_json=ctx.meta[JSON])
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(_MODULE_BY_COMMAND)
@@ -64,7 +66,7 @@ class _Commands(click.Group):
                 raise
             from signalpost.cli.endings import end
 
-            end(fault, debug=ctx.params["debug"])
+            end(fault, debug=ctx.params["debug"], as_json=ctx.meta.get(JSON, False))
 
 
 def _nearest(name: str) -> str:

@@ -1,6 +1,5 @@
 """`signalpost backup`: a whole copy of the store, also while a service runs."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from signalpost.cli.configuration import configuration, configured
+from signalpost.cli.output import json_option, say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ _LARGE = 64 * 1024 * 1024
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE where it is there already.")
 @configured
-@click.option("--json", "as_json", is_flag=True, help="Print what was copied as JSON.")
+@json_option("Print what was copied as JSON.")
 def backup(file: Path, force: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Copy the store to FILE: whole, checked and of one moment, while services go on writing.
 
@@ -52,11 +52,11 @@ def backup(file: Path, force: bool, home: Path | None, config_file: Path | None,
     with _progress(store) as tell:
         copied = copy(store, file, progress=tell, overwrite=force)
     if as_json:
-        click.echo(json.dumps({"file": str(file), **copied._asdict()}))
+        say_json({"file": str(file), **copied._asdict()})
     else:
         from rich.filesize import decimal
 
-        click.echo(
+        say(
             f"{file}: {decimal(copied.size)}; notifications: {copied.notifications:,}, deliveries: "
             f"{copied.deliveries:,}, of which wait: {copied.open:,}"
         )

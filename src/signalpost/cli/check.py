@@ -1,12 +1,12 @@
 """`signalpost check`: what the configuration is, where each setting is from, and what is wrong with it."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from signalpost.cli.configuration import configured
+from signalpost.cli.output import clean, json_option, say, say_as_it_is, say_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     """,
 )
 @configured
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@json_option("Print it as JSON.")
 @click.option("--example", is_flag=True, help="Print a file of all settings with their defaults instead.")
 def check(home: Path | None, config_file: Path | None, *, as_json: bool, example: bool) -> None:
     """Show what a service would be configured by: each setting and its source, destinations, tiers, warnings.
@@ -35,20 +35,20 @@ def check(home: Path | None, config_file: Path | None, *, as_json: bool, example
         from importlib.resources import files
 
         text = (files("signalpost") / "data" / "signalpost.example.toml").read_text(encoding="utf-8")
-        click.echo(text, nl=False)
+        say_as_it_is(text)
         return
     from signalpost.cli.checked import Checked
 
     checked = Checked.of(home, config_file)
     if as_json:
-        click.echo(json.dumps(checked.as_plain()))
+        say_json(checked.as_plain())
     elif checked.configuration:
         _show(checked.as_plain())
     if checked.faults:
         if not as_json:
             from signalpost.errors import InvalidConfiguration
 
-            raise InvalidConfiguration("\n".join(checked.faults))
+            raise InvalidConfiguration.of_all(checked.faults)
         raise SystemExit(2)
 
 
@@ -78,14 +78,13 @@ def _show(plain: dict[str, Any]) -> None:
         made.add_row(each["what"], "" if each["rank"] is None else str(each["rank"]), to)
     screen.print(made)
     if plain["file"] is not None:
-        click.echo(f"file of settings: {plain['file']}")
-    click.echo(f"data folder: {plain['settings']['home']['value']}: {plain['data_folder']['state']}")
+        say(f"file of settings: {plain['file']}")
+    say(f"data folder: {plain['settings']['home']['value']}: {plain['data_folder']['state']}")
     for warning in plain["warnings"]:
-        screen.print(Text.assemble(("warning:", "yellow"), " ", warning), soft_wrap=True)
+        screen.print(Text.assemble(("warning:", "yellow"), " ", clean(warning)), soft_wrap=True)
 
 
 def _settings(settings: dict[str, dict[str, Any]]) -> "Table":
-    from rich.text import Text
 
     from signalpost.cli.tables import table
 
@@ -93,5 +92,5 @@ def _settings(settings: dict[str, dict[str, Any]]) -> "Table":
     for key, each in settings.items():
         value = each["value"]
         text = str(value).lower() if isinstance(value, bool) else str(value)  # as a file says it
-        made.add_row(key, Text(text), each["from"], each["variable"])
+        made.add_row(key, text, each["from"], each["variable"])
     return made

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 from signalpost import clock
 from signalpost.cli.configuration import given
+from signalpost.cli.output import plain_fault
 from signalpost.config import STORE_FILE, Config, DestinationConfig, read_sources
 from signalpost.config.data_folder import DataFolder, look_at
 from signalpost.config.known import SETTINGS
@@ -20,7 +21,7 @@ from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration
+from signalpost.errors import Fault, InvalidConfiguration
 from signalpost.secret import redacted
 
 
@@ -36,7 +37,7 @@ class Checked(NamedTuple):
     """A configuration, if it could be read, and all that is wrong."""
 
     configuration: Configuration | None
-    faults: tuple[str, ...]
+    faults: tuple[Fault, ...]
 
     @classmethod
     def of(cls, home: Path | None, config_file: Path | None) -> Self:
@@ -44,15 +45,15 @@ class Checked(NamedTuple):
         try:
             reading = read_sources(flags=given(home, config_file))
         except InvalidConfiguration as fault:
-            return cls(None, tuple(redacted(str(fault)).splitlines()))
+            return cls(None, tuple(each._replace(text=redacted(each.text)) for each in fault.errors))
         folder = look_at(reading.home, STORE_FILE)
-        faults = () if folder.is_usable else (redacted(f"data folder {reading.home}: {folder.state}"),)
+        faults = () if folder.is_usable else (_of_folder(reading.home, folder),)
         return cls(Configuration(reading, Config.of(reading), folder), faults)
 
     def as_plain(self) -> dict[str, Any]:
         """All of it; only the faults where it could not be read. No webhook is in it."""
         if self.configuration is None:
-            return {"faults": list(self.faults)}
+            return self._plain_faults()
         reading, config, folder = self.configuration
         return {
             "file": None if reading.file is None else redacted(str(reading.file)),
@@ -61,8 +62,18 @@ class Checked(NamedTuple):
             "routes": list(_routes(config)),
             "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
             "warnings": [redacted(warning) for warning in config.warnings],
-            "faults": list(self.faults),
+            **self._plain_faults(),
         }
+
+    def _plain_faults(self) -> dict[str, Any]:
+        return {
+            "faults": [each.text for each in self.faults],
+            "errors": [plain_fault(each) for each in self.faults],
+        }
+
+
+def _of_folder(home: Path, folder: DataFolder) -> Fault:
+    return Fault("not-usable", redacted(f"data folder {home}: {folder.state}"), "home", redacted(str(home)))
 
 
 def _settings(reading: Reading) -> Iterator[tuple[str, dict[str, Any]]]:

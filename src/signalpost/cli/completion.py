@@ -2,6 +2,8 @@
 
 import click
 
+from signalpost.cli.output import say_as_it_is
+
 
 @click.command(
     short_help="Print the script that completes commands in your shell.",
@@ -31,4 +33,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     classes = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
     script = classes[shell](ctx.find_root().command, {}, "signalpost", "_SIGNALPOST_COMPLETE")
     # Put together here, because click's own `source` first runs a bash to learn its version.
-    click.echo(script.source_template % script.source_vars())
+    say_as_it_is(f"{script.source_template % script.source_vars()}\n")

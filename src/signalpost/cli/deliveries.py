@@ -1,12 +1,12 @@
 """`signalpost deliveries`: what waits, what was delivered, and what was not, and why."""
 
-import json
 from pathlib import Path
 
 import click
 
 from signalpost.cli.configuration import configured
 from signalpost.cli.delivery_changes import cancel, revive
+from signalpost.cli.output import json_option, say, say_json
 from signalpost.cli.utf8_text import Utf8Text
 
 
@@ -31,7 +31,7 @@ deliveries.add_command(revive)
 deliveries.add_command(cancel)
 
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each delivery.")
+_json_option = json_option("Print one line of JSON for each delivery.")
 
 
 @deliveries.command(
@@ -82,15 +82,15 @@ def list_(
         counts = store.counts()
     if as_json:
         for parcel in parcels:
-            click.echo(json.dumps(plain_delivery(parcel)))
+            say_json(plain_delivery(parcel))
         return
     from signalpost.cli.tables import console
 
     if parcels:
         console().print(deliveries_table(parcels))
     elif counts:
-        click.echo("none of the deliveries is like that")
-    click.echo(", ".join(f"{count:,} {state}" for state, count in sorted(counts.items())) or "no deliveries yet")
+        say("none of the deliveries is like that")
+    say(", ".join(f"{count:,} {state}" for state, count in sorted(counts.items())) or "no deliveries yet")
 
 
 @deliveries.command(
@@ -112,9 +112,9 @@ def show(ticket_id: str, home: Path | None, config_file: Path | None, as_json: b
         for parcel in [parcel for ticket in store.tickets(ticket_id) for parcel in store.of_ticket(ticket)]:
             history, message = store.history(parcel), store.message(parcel)
             if as_json:
-                click.echo(json.dumps(plain_delivery(parcel) | plain_history(history, message)))
+                say_json(plain_delivery(parcel) | plain_history(history, message))
             else:
-                click.echo("\n".join(lines_of(parcel, history, message)))
+                say(*lines_of(parcel, history, message))
 
 
 @deliveries.command(
@@ -143,14 +143,14 @@ def why(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bo
         for number, ticket in enumerate(store.tickets(ticket_id)):
             parcels = store.of_ticket(ticket)
             if not as_json:
-                click.echo(("\n" if number else "") + heading(parcels[0].notification, store.now))
+                say(*([""] if number else []), *heading(parcels[0].notification, store.now))
             for parcel in parcels:
                 told = story(parcel.delivery, parcel.notification, store.history(parcel), store.around(parcel))
                 if as_json:
-                    click.echo(json.dumps(plain_delivery(parcel) | told._asdict()))
+                    say_json(plain_delivery(parcel) | told._asdict())
                 else:
-                    click.echo(f"\n{parcel.delivery.id.destination}: {parcel.delivery.state}")
-                    click.echo("\n".join(_lines(told.happened, told.next, told.todo)))
+                    say("", f"{parcel.delivery.id.destination}: {parcel.delivery.state}")
+                    say(*_lines(told.happened, told.next, told.todo))
 
 
 def _lines(happened: tuple[str, ...], following: tuple[str, ...], todo: tuple[str, ...]) -> list[str]:

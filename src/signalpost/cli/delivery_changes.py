@@ -1,6 +1,5 @@
 """`signalpost deliveries revive` and `cancel`: what a person decides about a delivery, also while a service runs."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -8,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from signalpost.cli.configuration import configured
+from signalpost.cli.output import json_option, say, say_errors, say_json
 from signalpost.cli.utf8_text import Utf8Text
+from signalpost.errors import Fault
 
 if TYPE_CHECKING:
     from signalpost.cli.store import Store
@@ -37,7 +38,7 @@ class _Changed(NamedTuple):
 @click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
 @click.option("--valid-for", metavar="TIME", help="How long it is worth sending from now: 30m, 2h.")
 @configured
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each new delivery.")
+@json_option("Print one line of JSON for each new delivery.")
 def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Send what is dead, unconfirmed, expired or cancelled after all.
 
@@ -71,7 +72,7 @@ def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: P
     "--reason", type=Utf8Text(), default="by `signalpost deliveries cancel`", help="Why, for whoever asks later."
 )
 @configured
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each delivery.")
+@json_option("Print one line of JSON for each delivery.")
 def cancel(ticket: str, reason: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Do not send what waits.
 
@@ -106,17 +107,24 @@ def _change(
     changed = [parcel._replace(delivery=delivery) for parcel, delivery in changes if delivery is not None]
     for parcel, delivery in changes:
         if delivery is None:
-            click.echo(f"not {verb}: {parcel.delivery.id} is {parcel.delivery.state}", err=True)
+            say(f"not {verb}: {parcel.delivery.id} is {parcel.delivery.state}", err=True)
     for parcel in changed:
         if as_json:
-            click.echo(json.dumps(plain_delivery(parcel)))
+            say_json(plain_delivery(parcel))
         else:
             until = f", is worth sending until {told(parcel.delivery.valid_until, now)}" if verb == "revived" else ""
-            click.echo(f"{verb}: {parcel.delivery.id} is {parcel.delivery.state}{until}")
+            say(f"{verb}: {parcel.delivery.id} is {parcel.delivery.state}{until}")
     if changed and verb == "revived" and not has_owner:
-        click.echo("no service runs on this data folder: the next that is started sends it", err=True)
+        say("no service runs on this data folder: the next that is started sends it", err=True)
     if not changed:
+        if as_json:
+            say_errors(_not_changed(parcel, verb) for parcel, _ in changes)
         raise SystemExit(_NONE_CHANGED)
+
+
+def _not_changed(parcel: "Parcel", verb: str) -> Fault:
+    delivery = parcel.delivery
+    return Fault("wrong-state", f"not {verb}: {delivery.id} is {delivery.state}", "state", str(delivery.state))
 
 
 def _carried_out(store: "Store", wishes: "list[tuple[Parcel, Cancel | Revive]]") -> Iterator[_Changed]:

@@ -55,14 +55,15 @@ class Story(NamedTuple):
     todo: tuple[str, ...]
 
 
-def heading(notification: Notification, now: datetime) -> str:
-    """What a ticket is about, for whom, and since and until when it matters."""
+def heading(notification: Notification, now: datetime) -> tuple[str, ...]:
+    """The lines that say what a ticket is about, for whom, and since and until when it matters."""
     replayed = "" if notification.run is None else f", of the replay {notification.run}"
+    accepted = told(notification.accepted_at, now)
+    tier, priority = notification.user_tier, notification.priority.name
     return (
-        f"{notification.id}: {words_of(notification)}\n"
-        f"  Accepted {told(notification.accepted_at, now)} as {kind_of(notification)} for tier "
-        f"{notification.user_tier}{replayed}, with priority {notification.priority.name}.\n"
-        f"  Its key is {notification.key!r}. It is worth sending until {told(notification.valid_until, now)}."
+        f"{notification.id}: {words_of(notification)}",
+        f"  Accepted {accepted} as {kind_of(notification)} for tier {tier}{replayed}, with priority {priority}.",
+        f"  Its key is {notification.key!r}. It is worth sending until {told(notification.valid_until, now)}.",
     )
 
 

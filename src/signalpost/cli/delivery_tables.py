@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rich.table import Table
+from rich.text import Text
 
 from signalpost.cli.live_replay import LiveReplay, SignalTimes, Stopwatch
 from signalpost.cli.tables import table
@@ -27,7 +28,7 @@ def deliveries_table(replay: LiveReplay, stopwatch: Stopwatch) -> Table:
     made = table(title, "destination", "ended as", "deliveries", right=("deliveries",))
     for (destination, state), count in sorted(stopwatch.ended.items()):
         colour = "green" if state == "delivered" else "red"
-        made.add_row(destination, f"[{colour}]{state}[/]", f"{count:,}")
+        made.add_row(destination, Text(state, style=colour), f"{count:,}")
     return made
 
 
@@ -36,7 +37,7 @@ def seconds_table(times: Sequence[SignalTimes]) -> Table:
     numbers = ("p50", "p99", "longest", "at most")
     made = table("How long a signal took", "from -> to", *numbers, "", right=numbers)
     for bound, figures in _measured(times):
-        verdict = "[green]pass[/]" if figures[-1] < bound.most else "[red]fail[/]"
+        verdict = Text("pass", style="green") if figures[-1] < bound.most else Text("fail", style="red")
         made.add_row(bound.what, *(f"{each * 1e3:,.1f} ms" for each in figures), f"{bound.most * 1e3:,.0f} ms", verdict)
     return made
 

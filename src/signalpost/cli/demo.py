@@ -1,11 +1,11 @@
 """`signalpost demo`: the main job on the bundled candles, delivered to a local Discord."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from signalpost.cli.number_range import NumberRange
+from signalpost.cli.output import json_option, say, say_json
 
 if TYPE_CHECKING:
     from asyncio import Event
@@ -40,7 +40,7 @@ _LAST = 10
 )
 @click.option("--port", type=click.IntRange(0, 65_535), help="The page's port.  [default: 8751, or any that is free]")
 @click.option("--to-discord", is_flag=True, help="Send this history to the environment's webhooks instead.")
-@click.option("--json", "as_json", is_flag=True, help="Print what came of it as one line of JSON, and no tables.")
+@json_option("Print what came of it as one line of JSON, and no tables.")
 def demo(ends: bool, speed: float, port: int | None, to_discord: bool, as_json: bool) -> None:
     """Run every bundled strategy over its real candles, and deliver the signals.
 
@@ -76,11 +76,11 @@ async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool,
                 replay = LiveReplay(service, clock, market.streams, stopwatch)
                 ended = await _played(replay, service, market, speed, stopped)
                 if as_json:
-                    click.echo(json.dumps(summary(replay, stopwatch, is_whole=ended)))
+                    say_json(summary(replay, stopwatch, is_whole=ended))
                 else:
                     _tell(market, replay, stopwatch)
                 if not ends and ended:
-                    click.echo("The page stays up until Ctrl-C.", err=True)
+                    say("The page stays up until Ctrl-C.", err=True)
                     await stopped.wait()
     return not ended or stopwatch.is_all_delivered(replay.signals)
 
@@ -154,4 +154,4 @@ def _tell(market: "BundledMarket", replay: "LiveReplay", stopwatch: "Stopwatch")
     screen.print(deliveries_table(replay, stopwatch))
     screen.print(seconds_table(list(stopwatch.times_by_sequence.values())))
     for reason in sorted(set(replay.refused)):
-        screen.print(f"Refused: {reason}")
+        say(f"Refused: {reason}")

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import click
 import msgspec
 
+from signalpost.cli.output import say
 from signalpost.config import NO_WEBHOOK_SET, Config, DestinationConfig
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits
 from signalpost.domain.destinations import USUAL_DESTINATIONS
@@ -32,10 +32,10 @@ async def place(port: int | None, *, to_discord: bool) -> AsyncIterator[Config]:
             if not environment.destinations:
                 raise InvalidConfiguration(f"--to-discord: {NO_WEBHOOK_SET}")
             config = msgspec.structs.replace(environment, home=home, run=run)
-            click.echo(f"Sending {run} to {', '.join(each.name for each in config.destinations)}.", err=True)
+            say(f"Sending {run} to {', '.join(each.name for each in config.destinations)}.", err=True)
         else:
             sandbox = await stack.enter_async_context(await _sandbox(port))
-            click.echo(f"Messages appear at {sandbox.url}/", err=True)
+            say(f"Messages appear at {sandbox.url}/", err=True)
             config = Config(home=home, destinations=_destinations(sandbox), host_rate=HOST_RATE, run=run)
         yield config
 

@@ -1,12 +1,12 @@
 """`signalpost destinations`: which there are, how they fare, and whether their webhooks work."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from signalpost.cli.configuration import configuration, configured
+from signalpost.cli.output import json_option, say, say_json
 
 if TYPE_CHECKING:
     from signalpost.config import Config, DestinationConfig
@@ -26,7 +26,7 @@ def destinations() -> None:
     """See where things go, and whether they get there."""
 
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each destination.")
+_json_option = json_option("Print one line of JSON for each destination.")
 
 
 @destinations.command(
@@ -52,7 +52,7 @@ def list_(home: Path | None, config_file: Path | None, as_json: bool) -> None:
     rows = destination_rows(config)
     if as_json:
         for row in rows:
-            click.echo(json.dumps(row.plain()))
+            say_json(row.plain())
         return
     from signalpost.cli.tables import console
 
@@ -60,9 +60,9 @@ def list_(home: Path | None, config_file: Path | None, as_json: bool) -> None:
         console().print(destinations_table(rows))
     for row in rows:
         if row.trouble:
-            click.echo(f"{row.name}: {row.trouble}")
+            say(f"{row.name}: {row.trouble}")
     for warning in config.warnings:
-        click.echo(warning, err=True)
+        say(warning, err=True)
 
 
 @destinations.command(
@@ -99,11 +99,11 @@ def test(
     trials = run(send_to_all(chosen) if send else look_at_all(chosen))
     for trial in trials:
         if as_json:
-            click.echo(json.dumps(trial._asdict()))
+            say_json(trial._asdict())
         else:
-            click.echo(f"{trial.destination}: {'' if trial.works else 'FAILS: '}{trial.told}; {trial.took:.3f} s")
+            say(f"{trial.destination}: {'' if trial.works else 'FAILS: '}{trial.told}; {trial.took:.3f} s")
             if trial.advice:
-                click.echo(f"  do: {trial.advice}")
+                say(f"  do: {trial.advice}")
     if not all(trial.works for trial in trials):
         raise SystemExit(1)
 
@@ -117,7 +117,7 @@ def test(
 )
 @click.argument("name")
 @configured
-@click.option("--json", "as_json", is_flag=True, help="Print what was disabled before as JSON.")
+@json_option("Print what was disabled before as JSON.")
 def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Say that the webhook of destination NAME is there again, after it was gone for good.
 
@@ -134,11 +134,11 @@ def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool
     if reason is not None:
         enable_again(path, chosen)
     if as_json:
-        click.echo(json.dumps({"destination": name, "was_disabled": reason}))
+        say_json({"destination": name, "was_disabled": reason})
     elif reason is None:
-        click.echo(f"{name} is not disabled")
+        say(f"{name} is not disabled")
     else:
-        click.echo(f"{name} was disabled ({reason}); a service that runs sends there again within seconds")
+        say(f"{name} was disabled ({reason}); a service that runs sends there again within seconds")
 
 
 def _chosen(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig]":

@@ -5,13 +5,15 @@ its text may hold a secret. `--debug` shows the whole of it, with the secrets ma
 """
 
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 
+from signalpost.cli.output import clean, say, say_errors
 from signalpost.cli.standard_streams import discard_output
-from signalpost.errors import SignalpostError, StoreFailed, StoreUnusable
+from signalpost.errors import Fault, SignalpostError, StoreFailed, StoreUnusable
 from signalpost.secret import redacted
 
 UNWRITABLE = 1
@@ -31,8 +33,10 @@ INTERRUPTED = 130
 
 
 class _Told(click.ClickException):
-    def __init__(self, text: str, exit_code: int) -> None:
-        super().__init__(text)
+    """Ends a command with a line for each fault on standard error."""
+
+    def __init__(self, faults: Sequence[Fault], exit_code: int) -> None:
+        super().__init__("\n".join(clean(redacted(each.text)) for each in faults))
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002  # click's signature
@@ -44,29 +48,73 @@ class _Told(click.ClickException):
         Console(stderr=True, highlight=False).print(label, soft_wrap=True)
 
 
-def end(fault: BaseException, *, debug: bool) -> NoReturn:
-    """Raise what makes click end the command as `fault` demands: told in a line, or quietly."""
+def end(fault: BaseException, *, debug: bool, as_json: bool = False) -> NoReturn:
+    """Raise what makes click end the command as `fault` demands: told in a line, or quietly.
+
+    With `as_json` the errors are printed to standard output as well, as one JSON object.
+    """
     match fault:
-        case click.ClickException() | click.exceptions.Exit():
+        case click.exceptions.Exit():
             raise fault
+        case click.ClickException():
+            raise _cleaned(_told_as_json(fault, [_of_usage(fault)], as_json=as_json))
         case StoreUnusable() | StoreFailed():
-            raise _Told(redacted(str(fault)), STORE_UNUSABLE) from fault
+            raise _told_as_json(_Told(fault.errors, STORE_UNUSABLE), fault.errors, as_json=as_json) from fault
         case SignalpostError():
-            raise _Told(redacted(str(fault)), BAD_INPUT) from fault
+            raise _told_as_json(_Told(fault.errors, BAD_INPUT), fault.errors, as_json=as_json) from fault
         case click.Abort() if not isinstance(fault.__context__, KeyboardInterrupt):
             raise fault
         case KeyboardInterrupt() | click.Abort():
-            click.echo(err=True)  # below the ^C that the terminal shows
+            say(err=True)  # below the ^C that the terminal shows
             raise click.exceptions.Exit(INTERRUPTED) from fault
         case BrokenPipeError():  # whoever read the output has seen enough; click ends quietly
             raise fault
         case OSError() if _is_of_printing(fault):
             discard_output()
-            raise _Told(f"standard output cannot be written ({fault.strerror})", UNWRITABLE) from fault
+            told = Fault("not-writable", f"standard output cannot be written ({fault.strerror})")
+            raise _Told([told], UNWRITABLE) from fault
         case _:
             if debug:
-                click.echo(redacted("".join(traceback.format_exception(fault))), err=True, nl=False)
-            raise _Told(_of_our_own(fault), BROKEN) from fault
+                say(*redacted("".join(traceback.format_exception(fault))).splitlines(), err=True)
+            told = Fault("internal-fault", _of_our_own(fault))
+            raise _told_as_json(_Told([told], BROKEN), [told], as_json=as_json) from fault
+
+
+Ending = TypeVar("Ending", bound=click.ClickException)
+
+
+def _told_as_json(ending: Ending, faults: Sequence[Fault], *, as_json: bool) -> Ending:
+    """`ending`, once the faults are printed as JSON if that is wanted; its line for people comes when it is raised."""
+    if as_json:
+        say_errors(faults)
+    return ending
+
+
+def _of_usage(fault: click.ClickException) -> Fault:
+    """A fault in how the command was called, as click says it."""
+    parameter = getattr(fault, "param", None)
+    field = getattr(fault, "option_name", None)
+    if isinstance(parameter, click.Parameter):
+        field = (parameter.opts or [parameter.name])[0]
+    return Fault(_usage_code(fault), fault.format_message(), field)
+
+
+def _usage_code(fault: click.ClickException) -> str:
+    match fault:
+        case click.MissingParameter():
+            return "missing"
+        case click.NoSuchOption():
+            return "unknown-option"
+        case click.BadParameter():
+            return "invalid-value"
+        case _:
+            return "usage"
+
+
+def _cleaned(fault: Ending) -> Ending:
+    """`fault` with a message that is cleaned: it repeats what was given."""
+    fault.message = "\n".join(map(clean, fault.message.splitlines()))  # type: ignore[misc]  # click reads it late
+    return fault
 
 
 def _is_of_printing(fault: OSError) -> bool:

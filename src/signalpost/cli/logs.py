@@ -30,12 +30,23 @@ def write_logs(level: int = logging.INFO) -> None:
     """Send what the logger `signalpost` says to standard error."""
     import structlog
 
+    from signalpost.cli.output import clean
     from signalpost.secret import redacted
 
     def mask(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {name: redacted(value) if isinstance(value, str) else value for name, value in entry.items()}
 
     is_terminal = sys.stderr.isatty()
+
+    def tidy(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """For a terminal: nothing that it would carry out. Only a traceback has several lines."""
+        return {
+            name: "\n".join(map(clean, value.splitlines() if name == "exception" else [value]))
+            if isinstance(value, str) and is_terminal
+            else value
+            for name, value in entry.items()
+        }
+
     renderer = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     handler = _Lines()
     handler.setFormatter(
@@ -45,7 +56,7 @@ def write_logs(level: int = logging.INFO) -> None:
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.format_exc_info,
             ],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask, tidy, renderer],
         )
     )
     logger = logging.getLogger("signalpost")

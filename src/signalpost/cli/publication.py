@@ -1,15 +1,13 @@
 """Publishes one notification: hands it over, waits for its deliveries, and tells what became of it."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-import click
-
 from signalpost.cli.endings import STORE_UNUSABLE
+from signalpost.cli.output import say, say_json
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.intake import Intake
@@ -56,7 +54,7 @@ def publish_and_tell(config: Config, publication: Publication, *, timeout: float
 
     write_logs(logging.ERROR)  # what a start warns of does not concern this one notification: its ticket says what does
     if config.dry_run:
-        click.echo("dry run: it goes to the sandbox", err=True)
+        say("dry run: it goes to the sandbox", err=True)
     work = _handed_over(config, publication) if timeout is None else _published(config, publication, timeout)
     _end(*run(work), waited=timeout is not None, as_json=as_json)
 
@@ -65,7 +63,7 @@ def _end(ticket: Ticket, deliveries: list[Delivery], *, waited: bool, as_json: b
     try:
         _tell(ticket, deliveries, waited=waited, as_json=as_json)
     except OSError:  # of printing
-        click.echo(_line(ticket), err=True)  # it is written down all the same
+        say(_line(ticket), err=True)  # it is written down all the same
         raise
     if code := _exit_code(ticket, deliveries, waited=waited):
         raise SystemExit(code)
@@ -73,13 +71,13 @@ def _end(ticket: Ticket, deliveries: list[Delivery], *, waited: bool, as_json: b
 
 def _tell(ticket: Ticket, deliveries: list[Delivery], *, waited: bool, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_plain(ticket, deliveries)))
+        say_json(_plain(ticket, deliveries))
         return
-    click.echo(_line(ticket))
+    say(_line(ticket))
     for delivery in deliveries:
-        click.echo(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
+        say(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
     if waited and any(not delivery.state.is_terminal for delivery in deliveries):
-        click.echo(f"not delivered yet; `signalpost deliveries why {ticket.id}` tells why", err=True)
+        say(f"not delivered yet; `signalpost deliveries why {ticket.id}` tells why", err=True)
 
 
 def _line(ticket: Ticket) -> str:
@@ -157,6 +155,8 @@ def _plain(ticket: Ticket, deliveries: list[Delivery]) -> dict[str, Any]:
         "id": ticket.id,
         "outcome": ticket.outcome,
         "reason": ticket.reason,
+        "code": ticket.code,
+        "warnings": list(ticket.warnings),
         "deliveries": [
             {
                 "destination": delivery.id.destination,

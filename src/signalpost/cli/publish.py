@@ -7,6 +7,7 @@ import click
 
 from signalpost.cli.configuration import configured
 from signalpost.cli.number_range import NumberRange
+from signalpost.cli.output import json_option
 
 if TYPE_CHECKING:
     from signalpost.domain.notification import Payload
@@ -32,7 +33,7 @@ _fact_option = partial(click.option, cls=_Once)
 def _common(command: Any) -> Any:
     """The options of every kind."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print id, outcome, reason and deliveries as JSON."),
+        json_option("Print id, outcome, reason and deliveries as JSON."),
         configured,
         click.option(
             "--no-wait", is_flag=True, help="Be content when it is accepted: written down, not delivered yet."

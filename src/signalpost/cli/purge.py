@@ -1,6 +1,5 @@
 """`signalpost purge`: forget what ended long ago."""
 
-import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from signalpost.cli.configuration import configuration, configured
+from signalpost.cli.output import json_option, say, say_json
 from signalpost.domain.instant import iso
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _PAUSE = 0.02
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
 @configured
-@click.option("--json", "as_json", is_flag=True, help="Print what was deleted as JSON.")
+@json_option("Print what was deleted as JSON.")
 def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Delete notifications accepted before WHEN, with their deliveries, attempts and messages.
 
@@ -62,13 +62,13 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
     after = _past(path, instant)
     if as_json:
         plain = {"before": iso(instant), "deleted": deleted, "would_delete": past.ended if dry_run else 0}
-        click.echo(json.dumps({**plain, "open": after.open, "size": after.size, "free": after.free}))
+        say_json({**plain, "open": after.open, "size": after.size, "free": after.free})
         return
     from rich.filesize import decimal
 
     count, verb = (past.ended, "would be deleted") if dry_run else (deleted, "deleted")
-    click.echo(f"notifications {verb}: {count:,}; as old, and kept for their open deliveries: {after.open:,}")
-    click.echo(f"the file has {decimal(after.size)}, of which {decimal(after.free)} are free for what comes next")
+    say(f"notifications {verb}: {count:,}; as old, and kept for their open deliveries: {after.open:,}")
+    say(f"the file has {decimal(after.size)}, of which {decimal(after.free)} are free for what comes next")
 
 
 def _past(path: Path, before: datetime) -> "Past":
@@ -85,7 +85,7 @@ def _ask(past: "Past", when: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to be asked: give --yes, or --dry-run to count only")
     if not click.confirm(f"Delete {past.ended:,} notifications accepted before {when}?", err=True):
-        click.echo("nothing was deleted", err=True)
+        say("nothing was deleted", err=True)
         raise SystemExit(1)
 
 

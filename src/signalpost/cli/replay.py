@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from signalpost.cli.output import json_option, say
 from signalpost.domain.instant import iso
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _LAST = 10
 @click.option("--places", type=int, help="Decimals of a price.  [default: the pair's, else the file's]")
 @click.option("--strategies", type=click.Path(path_type=Path), help="A TOML file of strategies, instead of FILE.")
 @click.option("--data", type=click.Path(path_type=Path), help="The folder of their candle files.  [default: .]")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each accepted signal, and no table.")
+@json_option("Print one line of JSON for each accepted signal, and no table.")
 def replay(file: Path | None, strategies: Path | None, data: Path | None, as_json: bool, **settings: Any) -> None:
     """Run a strategy over candles of the past, and show its signals.
 
@@ -107,9 +108,9 @@ def _replay_file(config: "MAUnifiedConfig", path: Path) -> tuple[str, "Replay"]:
 
 def _tell_what_was_mended(path: Path, file: "CandleFile") -> None:
     if file.duplicates:
-        click.echo(f"{path}: repeated rows, skipped: {file.duplicates}", err=True)
+        say(f"{path}: repeated rows, skipped: {file.duplicates}", err=True)
     if file.rounded:
-        click.echo(f"{path}: prices with digits in excess, rounded to {file.places} decimals: {file.rounded}", err=True)
+        say(f"{path}: prices with digits in excess, rounded to {file.places} decimals: {file.rounded}", err=True)
 
 
 def _json_lines(key: str, made: "Replay") -> Iterator[str]:

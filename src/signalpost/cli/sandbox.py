@@ -1,12 +1,13 @@
 """`signalpost sandbox`: a local Discord to send to and look at."""
 
 import asyncio
-import json
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from signalpost.cli.output import json_option, say, say_json
 
 if TYPE_CHECKING:
     from signalpost.sandbox.server import Sandbox
@@ -39,7 +40,7 @@ _LIMITS = ("real", "raised", "off")
     show_default=True,
     help="Discord's own; ten times as much for a webhook and a channel; or none.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the addresses as one line of JSON.")
+@json_option("Print the addresses as one line of JSON.")
 def sandbox(port: int, journal: Path | None, limits: str, as_json: bool) -> None:
     """Run a Discord that is only on this machine, until Ctrl-C.
 
@@ -67,9 +68,9 @@ def _tell(running: "Sandbox", *, as_json: bool) -> None:
 
     if as_json:
         webhooks = {each.variable: running.webhook(each.name) for each in USUAL_DESTINATIONS}
-        click.echo(json.dumps({"page": f"{running.url}/", "log": f"{running.url}/_log", "environment": webhooks}))
+        say_json({"page": f"{running.url}/", "log": f"{running.url}/_log", "environment": webhooks})
         return
-    click.echo(f"The sandbox is at {running.url}/ until Ctrl-C. To send to it:\n")
+    say(f"The sandbox is at {running.url}/ until Ctrl-C. To send to it:", "")
     for destination in USUAL_DESTINATIONS:
-        click.echo(f"export {destination.variable}={running.webhook(destination.name)}")
-    click.echo(f"\nWhat it received, as JSON lines: {running.url}/_log")
+        say(f"export {destination.variable}={running.webhook(destination.name)}")
+    say("", f"What it received, as JSON lines: {running.url}/_log")

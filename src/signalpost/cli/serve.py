@@ -7,6 +7,7 @@ import click
 
 from signalpost.cli.configuration import configured
 from signalpost.cli.number_range import NumberRange
+from signalpost.cli.output import say
 
 if TYPE_CHECKING:
     from signalpost.config import Config
@@ -64,7 +65,7 @@ def serve(
 
 def _end(left: int) -> None:
     if left:
-        click.echo(f"{left} deliveries are still open, and wait for the next run", err=True)
+        say(f"{left} deliveries are still open, and wait for the next run", err=True)
         raise SystemExit(1)
 
 
@@ -81,7 +82,7 @@ async def _serve(config: "Config", stop_within: float) -> int:
                 await server.start()
             _tell(service, server)
             await stopped.wait()
-            click.echo("stopping", err=True)
+            say("stopping", err=True)
         finally:
             if server is not None:
                 await server.stop()
@@ -105,9 +106,9 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
 
 
 def _tell(service: "AsyncNotificationService", server: "HttpServer | None") -> None:
-    click.echo(f"data folder: {service.config.home} ({service.role})", err=True)
+    say(f"data folder: {service.config.home} ({service.role})", err=True)
     for destination in service.config.destinations:
-        click.echo(f"  {destination.name} -> {destination.address.host}", err=True)
+        say(f"  {destination.name} -> {destination.address.host}", err=True)
     if server is not None:
-        click.echo(f"answering at {server.url}", err=True)
-    click.echo("running; Ctrl-C stops", err=True)
+        say(f"answering at {server.url}", err=True)
+    say("running; Ctrl-C stops", err=True)

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from signalpost.cli.output import clean
 from signalpost.domain.exact import fixed
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
@@ -17,6 +19,21 @@ from signalpost.trading.replay import Replay
 _COLOUR_BY_SIDE = {SignalType.BUY: "green", SignalType.SELL: "red"}
 _WIDTH_OF_A_FILE = 100
 _LEAST_WIDTH = 80
+
+
+class _CleanTable(Table):
+    """A table whose cells are text, whatever others wrote into it."""
+
+    def add_row(self, *cells: Any, **settings: Any) -> None:
+        """Add a row; a text is shown as it stands, without markup."""
+        super().add_row(*map(_clean_cell, cells), **settings)
+
+
+def _clean_cell(cell: str | Text) -> Text:
+    if isinstance(cell, str):
+        return Text(clean(cell))
+    cell.plain = clean(cell.plain)
+    return cell
 
 
 def console() -> Console:
@@ -32,7 +49,7 @@ def console() -> Console:
 def table(title: str, *columns: str, right: Collection[str] = (), wraps: str | None = None) -> Table:
     """An empty table that fits into 80 columns: those in `right` aligned to the right, `wraps` as narrow as need be."""
     heading = Text(title, style="bold", no_wrap=True, overflow="ignore")
-    made = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    made = _CleanTable(title=heading, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", no_wrap=name != wraps)
     return made
@@ -47,9 +64,10 @@ def replays_table(replay_by_key: dict[str, Replay]) -> Table:
             key,
             f"{replay.candles:,}",
             str(replay.crosses),
-            f"[bold]{len(replay.signals)}[/]",
+            Text(str(len(replay.signals)), style="bold"),
             f"{replay.microseconds_a_candle:.1f}",
-            ", ".join(f"{count} {name}" for name, count in replay.count_by_filter.most_common()) or "[dim]-[/]",
+            ", ".join(f"{count} {name}" for name, count in replay.count_by_filter.most_common())
+            or Text("-", style="dim"),
         )
     if len(replay_by_key) > 1:
         made.add_section()
@@ -64,7 +82,7 @@ def _add_total(made: Table, replays: list[Replay]) -> None:
         f"all {len(replays)}",
         f"{candles:,}",
         str(sum(replay.crosses for replay in replays)),
-        f"[bold]{sum(len(replay.signals) for replay in replays)}[/]",
+        Text(str(sum(len(replay.signals) for replay in replays)), style="bold"),
         f"{seconds / candles * 1e6:.1f}",
         str(sum(len(replay.filtered) for replay in replays)),
     )
@@ -80,7 +98,7 @@ def signals_table(signals: Iterable[Signal], title: str) -> Table:
         made.add_row(
             _minute(signal.known_at),
             f"{signal.pair} {signal.timeframe}",
-            f"[{_COLOUR_BY_SIDE[signal.signal_type]}]{signal.signal_type}[/]",
+            Text(signal.signal_type, style=_COLOUR_BY_SIDE[signal.signal_type]),
             *(_fixed(price, signal.price_places) for price in prices),
             " / ".join(pips),
             _fixed(signal.risk_reward_ratio, 2),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from signalpost.cli.configuration import configured
+from signalpost.cli.output import json_option, say, say_json
 
 if TYPE_CHECKING:
     from signalpost.config import Config
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from signalpost.web.tokens import Token, TokensFile
 
 _SCOPES = ("api", "tradingview", "freqtrade")
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_json_option = json_option("Print JSON.")
 
 
 @click.group(
@@ -65,13 +66,13 @@ def add(
     made, text = file.add(name, highest, wanted)
     try:
         if as_json:
-            click.echo(json.dumps({**_plain(made), "token": text.reveal()}))
+            say_json({**_plain(made), "token": text.reveal()})
             return
-        click.echo(f"Token {name} (tier {made.tier}; {', '.join(wanted)}). Keep it: it is not shown again.", err=True)
-        click.echo(text.reveal())
+        say(f"Token {name} (tier {made.tier}; {', '.join(wanted)}). Keep it: it is not shown again.", err=True)
+        say(text.reveal())
     except OSError:  # nobody has seen it
         file.revoke(name)
-        click.echo(f"token {name} is taken back", err=True)
+        say(f"token {name} is taken back", err=True)
         raise
 
 
@@ -97,12 +98,12 @@ def list_(as_json: bool, home: Path | None, config_file: Path | None) -> None:
     known = _file(home, config_file).read()
     if as_json:
         for each in known:
-            click.echo(json.dumps(_plain(each)))
+            say_json(_plain(each))
         return
     for each in known:
-        click.echo(f"{each.name}: tier {each.tier}; {', '.join(each.scopes)}; made {each.made_at:%Y-%m-%d %H:%M}Z")
+        say(f"{each.name}: tier {each.tier}; {', '.join(each.scopes)}; made {each.made_at:%Y-%m-%d %H:%M}Z")
     if not known:
-        click.echo("there are no tokens yet: make one with `signalpost tokens add NAME`")
+        say("there are no tokens yet: make one with `signalpost tokens add NAME`")
 
 
 @tokens.command()
@@ -112,7 +113,7 @@ def list_(as_json: bool, home: Path | None, config_file: Path | None) -> None:
 def revoke(name: str, as_json: bool, home: Path | None, config_file: Path | None) -> None:
     """Forget the token called NAME: from now on nobody comes in with it."""
     gone = _file(home, config_file).revoke(name)
-    click.echo(json.dumps({**_plain(gone), "revoked": True}) if as_json else f"token {name} is revoked")
+    say(json.dumps({**_plain(gone), "revoked": True}) if as_json else f"token {name} is revoked")
 
 
 def _file(home: Path | None, config_file: Path | None) -> "TokensFile":

@@ -32,7 +32,7 @@ class DestinationConfig(NamedTuple):
         except InvalidConfiguration as fault:
             problem = f"{self.name}: {fault}"
         if problem is not None:  # raised out here, so that no error that holds the URL is its context
-            raise InvalidConfiguration(problem)
+            raise InvalidConfiguration(problem, code="invalid-webhook", field=self.name)
 
     @property
     def webhook_id(self) -> str | None:

@@ -66,9 +66,13 @@ def _usable_names(sources: Sources) -> tuple[str, ...]:
     for name in own_names(sources):
         place = sources.file.place(DESTINATIONS, name)
         if not _NAME.fullmatch(name):
-            sources.faults.append(f"{place}: no name of a destination: give 1 to 32 of a-z, 0-9, - and _")
+            sources.faults.add(
+                f"{place}: no name of a destination: give 1 to 32 of a-z, 0-9, - and _", "invalid-name", DESTINATIONS
+            )
         elif taken & _variables(name):
-            sources.faults.append(f"{place}: its variable {variable_of(name)} is that of another: take another name")
+            sources.faults.add(
+                f"{place}: its variable {variable_of(name)} is that of another: take another name", "conflict", name
+            )
         else:
             kept.append(name)
             taken |= _variables(name)
@@ -98,7 +102,8 @@ def _tell_missing(sources: Sources, names: list[str]) -> None:
     for name in names:
         usual = f"; did you mean {near}?" if (near := nearest(name, _PACES)) else ""
         place = sources.file.place(DESTINATIONS, name)
-        sources.faults.append(f"{place}: it has no webhook: give it one, or set {variable_of(name)}{usual}")
+        told = f"{place}: it has no webhook: give it one, or set {variable_of(name)}{usual}"
+        sources.faults.add(told, "missing", f"{DESTINATIONS}.{name}.webhook")
 
 
 def _in_the_sandbox(name: str) -> Secret:

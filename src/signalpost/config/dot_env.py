@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+from signalpost.config.faults import Faults
 from signalpost.config.file_rights import reason_to_distrust
 from signalpost.config.known import is_meant_for_us
 
@@ -18,7 +19,7 @@ class DotEnv(NamedTuple):
     texts: dict[str, str]
     """Our variables."""
     line_by_variable: dict[str, int]
-    faults: list[str]
+    faults: Faults
     notes: list[str]
 
 
@@ -27,25 +28,26 @@ def read_dot_env(path: Path) -> DotEnv:
 
     Its faults name the line and never show it.
     """
-    found = DotEnv({}, {}, [], [])
+    found = DotEnv({}, {}, Faults(), [])
     text = distrust = None
     try:
         if not path.is_file():
             if os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():
-                found.faults.append(f"{path}: it is no file that can be read: take it away, or put a file in its place")
+                told = f"{path}: it is no file that can be read: take it away, or put a file in its place"
+                found.faults.add(told, "not-readable")
             return found
         with path.open("rb") as file:
             text = file.read().decode("utf-8-sig")
             distrust = reason_to_distrust(path.lstat(), os.fstat(file.fileno()))
     except OSError as fault:  # also of a folder that may not be entered: a file in it could name the data folder
         advice = "let this process read it, or run it in another folder"
-        found.faults.append(f"{path}: it cannot be read ({fault.strerror}): {advice}")
+        found.faults.add(f"{path}: it cannot be read ({fault.strerror}): {advice}", "not-readable")
     except UnicodeDecodeError:
-        found.faults.append(f"{path}: it is not UTF-8: save it as UTF-8")
+        found.faults.add(f"{path}: it is not UTF-8: save it as UTF-8", "not-readable")
     if text is not None:
         _parse(path, text, found)
     if distrust is not None and found.texts:  # what it says to other programs is not our concern
-        found.faults.insert(0, f"{path}: {distrust}, or set its variables in the environment")
+        found.faults.add(f"{path}: {distrust}, or set its variables in the environment", "not-trusted")
     return found
 
 
@@ -59,13 +61,14 @@ def _parse(path: Path, text: str, found: DotEnv) -> None:
         start = binding.original.string
         line = binding.original.line + len(_NEWLINE.findall(start[: len(start) - len(start.lstrip())]))
         if binding.error:
-            found.faults.append(f"{path}, line {line}: it is no VARIABLE=value: look for a missing quote")
+            told = f"{path}, line {line}: it is no VARIABLE=value: look for a missing quote"
+            found.faults.add(told, "not-readable")
             continue
         readable.append(start)
         if binding.key is None or not is_meant_for_us(binding.key):
             continue
         if binding.value is None:
-            found.faults.append(f"{path}, line {line}: {binding.key} has no = and no value")
+            found.faults.add(f"{path}, line {line}: {binding.key} has no = and no value", "missing", binding.key)
         if binding.key in found.line_by_variable:
             before = found.line_by_variable[binding.key]
             found.notes.append(f"{path}: {binding.key} is in line {before} and in line {line}, and the last one holds")

@@ -13,6 +13,7 @@ from signalpost.config import known, spelling
 from signalpost.config.destination import DestinationConfig, HttpAddress
 from signalpost.config.destinations import Pacing, find_destinations, own_names
 from signalpost.config.dot_env import DotEnv, read_dot_env
+from signalpost.config.faults import Faults
 from signalpost.config.nearest import advice
 from signalpost.config.sources import DOT_ENV, ENVIRONMENT, FLAG, Sources, Variables
 from signalpost.config.spelling import shown_name
@@ -20,6 +21,7 @@ from signalpost.config.tiers import find_tiers
 from signalpost.config.toml_file import NO_FILE, read_settings_file
 from signalpost.delivery.routing import Tier
 from signalpost.domain.tier import UserTier
+from signalpost.errors import Fault
 
 DRY_RUN_FOLDER = "dry-run"
 """The data folder of dry runs, in the usual one: what waits for Discord must not be used up by the sandbox."""
@@ -42,13 +44,13 @@ class Reading(NamedTuple):
     """Where each setting, destination and tier is from: flag, environment, .env, file or default."""
     file: Path | None
     """The file of settings, if one was named."""
-    faults: tuple[str, ...]
+    faults: tuple[Fault, ...]
     """All that is wrong in any source; never a webhook."""
 
 
 def read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Path | None) -> Reading:
     """Read all sources, with all that is wrong with any."""
-    below = read_dot_env(dot_env) if dot_env is not None else DotEnv({}, {}, [], [])
+    below = read_dot_env(dot_env) if dot_env is not None else DotEnv({}, {}, Faults(), [])
     sources = Sources(
         (
             Variables(FLAG, flags),

@@ -33,7 +33,9 @@ def read_secret(path: Path) -> Secret:
         problem = f"{named} cannot be read ({fault.strerror})"
     except ValueError:  # bytes that are no UTF-8, or a path that can be none
         problem = f"{named} is no text: write the webhook's URL into it"
-    raise InvalidConfiguration(problem)  # out here, so that no error that quotes the file is its context
+    raise InvalidConfiguration(
+        problem, code="not-readable"
+    )  # out here, so that no error that quotes the file is its context
 
 
 def is_open_to_others(path: Path) -> bool:

@@ -59,11 +59,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         for each in self.destinations:
             each.check()
         if unknown := self.at_most_once.difference(KINDS):
-            raise InvalidConfiguration(f"at_most_once names {', '.join(sorted(unknown))}: known are {', '.join(KINDS)}")
+            raise InvalidConfiguration(
+                f"at_most_once names {', '.join(sorted(unknown))}: known are {', '.join(KINDS)}",
+                code="unknown-word",
+                field="at_most_once",
+                value=", ".join(sorted(unknown)),
+                limit=", ".join(KINDS),
+            )
         if self.dry_run and (real := [each.name for each in self.destinations if each.webhook_id is not None]):
             raise InvalidConfiguration(
                 f"a dry run cannot send to Discord, and {', '.join(real)} would: give it a webhook "
-                "of the sandbox, or make no dry run"
+                "of the sandbox, or make no dry run",
+                code="conflict",
+                field="dry_run",
             )
 
     @property
@@ -114,7 +122,9 @@ def _absolute(home: Path) -> Path:
     try:
         return home.absolute()
     except OSError as fault:
-        raise InvalidConfiguration(f"home is {home}, and the current folder is gone: give it in full") from fault
+        raise InvalidConfiguration(
+            f"home is {home}, and the current folder is gone: give it in full", code="not-readable", field="home"
+        ) from fault
 
 
 def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None) -> "Reading":
@@ -126,5 +136,5 @@ def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping
     else:
         reading = read(environment, flags or {}, None)
     if reading.faults:  # raised out here, where no variable holds the process's environment, nor what `.env` says
-        raise InvalidConfiguration("\n".join(reading.faults))
+        raise InvalidConfiguration.of_all(reading.faults)
     return reading

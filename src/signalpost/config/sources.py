@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from signalpost.config.faults import Faults
 from signalpost.config.known import Setting, Value
 from signalpost.config.toml_file import DESTINATIONS, NO_FILE, TIERS, text_of
 from signalpost.errors import InvalidConfiguration
@@ -42,7 +43,7 @@ class Sources:
     def __init__(self, variables: Sequence[Variables]) -> None:
         self.variables = variables
         self.file = NO_FILE
-        self.faults: list[str] = []
+        self.faults = Faults()
         self.notes: list[str] = []
         self.origin_by_key: dict[str, str] = {}
 
@@ -84,5 +85,5 @@ class Sources:
         try:
             return (parse(),)
         except InvalidConfiguration as fault:
-            self.faults.append(f"{place}: {fault}")
+            self.faults.add_all(place, fault)
             return ()

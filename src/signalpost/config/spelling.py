@@ -51,28 +51,29 @@ def switch(text: str) -> bool:
         return True
     if word in {"off", "0", "false", "no"}:
         return False
-    raise InvalidConfiguration(f"{shown(text)} is neither on nor off: give one of them")
+    raise _refusal(text, "is neither on nor off: give one of them", "unknown-word", "on, off")
 
 
 def workers(text: str) -> int:
     """A number of senders."""
     if (number := _whole(text)) is not None and 1 <= number <= MOST_WORKERS:
         return number
-    raise InvalidConfiguration(f"{shown(text)} is no number of senders: give 1 to {MOST_WORKERS}")
+    raise _refusal(text, f"is no number of senders: give 1 to {MOST_WORKERS}", "out-of-range", f"1 to {MOST_WORKERS}")
 
 
 def messages_a_minute(text: str) -> int:
     """A pace."""
     if (number := _whole(text)) is not None and 1 <= number <= MOST_MESSAGES_A_MINUTE:
         return number
-    raise InvalidConfiguration(f"{shown(text)} is no pace: give 1 to {MOST_MESSAGES_A_MINUTE} messages a minute")
+    limit = f"1 to {MOST_MESSAGES_A_MINUTE}"
+    raise _refusal(text, f"is no pace: give {limit} messages a minute", "out-of-range", limit)
 
 
 def rank(text: str) -> int:
     """A tier's rank."""
     if (number := _whole(text)) is not None and number <= 1000:
         return number
-    raise InvalidConfiguration(f"{shown(text)} is no rank: give 0 to 1000; free is 0, premium 10, admin 20")
+    raise _refusal(text, "is no rank: give 0 to 1000; free is 0, premium 10, admin 20", "out-of-range", "0 to 1000")
 
 
 def retention(text: str) -> timedelta:
@@ -81,7 +82,9 @@ def retention(text: str) -> timedelta:
     kept = int(found["number"]) * _UNITS[found["unit"]] if found else timedelta()
     if timedelta() < kept <= _LONGEST_RETENTION:
         return kept
-    raise InvalidConfiguration(f"{shown(text)} is no time to keep things for: give one such as 12h, 30d or 8w")
+    raise _refusal(
+        text, "is no time to keep things for: give one such as 12h, 30d or 8w", "invalid-time", "1h to 3660d"
+    )
 
 
 def retention_text(kept: timedelta) -> str:
@@ -97,7 +100,8 @@ def at_most_once(text: str) -> frozenset[str]:
         return frozenset()
     for word in words:
         if word not in KINDS:
-            raise InvalidConfiguration(f"{shown(word)} is no kind: give some of {', '.join(KINDS)}, or none")
+            known = ", ".join(KINDS)
+            raise _refusal(word, f"is no kind: give some of {known}, or none", "unknown-word", known)
     return frozenset(words)
 
 
@@ -114,25 +118,29 @@ def http(text: str) -> HttpAddress | None:
     number = _whole(port)
     if _is_host(host) and number is not None and number < 65536:
         return HttpAddress(host.strip("[]"), number)
-    raise InvalidConfiguration(f"{shown(text)} is no address to listen at: give HOST:PORT, or off")
+    raise _refusal(text, "is no address to listen at: give HOST:PORT, or off", "invalid-address", "HOST:PORT, off")
 
 
 def path(text: str) -> Path:
     """A path, with `~` as the home of a person."""
     if not text.isprintable():
-        raise InvalidConfiguration("it has characters that no path should have: type it again")
+        raise InvalidConfiguration("it has characters that no path should have: type it again", code="not-printable")
     try:
         return Path(text).expanduser()
     except RuntimeError:
         pass
-    raise InvalidConfiguration("there is no such person's home: give the path in full")
+    raise InvalidConfiguration("there is no such person's home: give the path in full", code="not-a-path")
 
 
 def folder(text: str) -> Path:
     """A path that is no URL: that of a webhook would be shown, and made."""
     if _URL.match(text.lstrip("\"' ")):
-        raise InvalidConfiguration("it is a URL, and should be the path of a folder")
+        raise InvalidConfiguration("it is a URL, and should be the path of a folder", code="not-a-path")
     return path(text)
+
+
+def _refusal(text: str, why: str, code: str, limit: str) -> InvalidConfiguration:
+    return InvalidConfiguration(f"{shown(text)} {why}", code=code, value=shown(text), limit=limit)
 
 
 def _whole(text: str) -> int | None:

@@ -21,7 +21,8 @@ def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTie
         place = sources.file.place(TIERS, name)
         for tier in sources.checked(place, lambda name=name: _tier_name(name)):  # type: ignore[misc]  # mypy reads no default of a lambda
             if tier in tiers:
-                sources.faults.append(f"{place}: it stands twice, in other letters: take one of them away")
+                told = f"{place}: it stands twice, in other letters: take one of them away"
+                sources.faults.add(told, "conflict", f"{TIERS}.{tier}")
             tiers[tier] = Tier(_rank(sources, name, tier), _destinations(sources, name, configured))
     if len(sources.faults) == faults_before:  # else some would be told twice, in other words
         _check_audiences(sources, configured, tiers)
@@ -33,17 +34,19 @@ def _tier_name(name: str) -> UserTier:
         return UserTier(name)
     except InvalidValue:
         pass
-    raise InvalidConfiguration("it is no name of a tier: give 1 to 32 letters, digits, - and _")
+    raise InvalidConfiguration("it is no name of a tier: give 1 to 32 letters, digits, - and _", code="invalid-name")
 
 
 def _rank(sources: Sources, name: str, tier: UserTier) -> int:
     usual = USUAL_RANKS.get(tier)
     found = sources.of_table(TIERS, name, "rank", rank, "a whole number, such as 15")
     if usual is not None and found not in {None, usual}:
-        sources.faults.append(f"{sources.file.place(TIERS, name, 'rank')}: that of {tier} is {usual}: leave it out")
+        told = f"{sources.file.place(TIERS, name, 'rank')}: that of {tier} is {usual}: leave it out"
+        sources.faults.add(told, "conflict", f"{TIERS}.{tier}.rank")
     if usual is None and "rank" not in sources.table(TIERS, name):
         place = sources.file.place(TIERS, name)
-        sources.faults.append(f"{place}: it has no rank: give one; free is 0, premium 10, admin 20")
+        told = f"{place}: it has no rank: give one; free is 0, premium 10, admin 20"
+        sources.faults.add(told, "missing", f"{TIERS}.{tier}.rank")
     return usual if usual is not None else found or 0
 
 
@@ -51,10 +54,12 @@ def _destinations(sources: Sources, name: str, configured: Collection[str]) -> t
     place = sources.file.place(TIERS, name, "signals_to")
     listed = sources.table(TIERS, name).get("signals_to")
     if not isinstance(listed, list) or not listed:
-        sources.faults.append(f'{place}: it is no list of destinations: give one such as ["signals-gold"]')
+        told = f'{place}: it is no list of destinations: give one such as ["signals-gold"]'
+        sources.faults.add(told, "invalid-setting", "signals_to")
         return ()
     known = [*dict.fromkeys([*own_names(sources), *configured, *(usual.name for usual in USUAL_DESTINATIONS)])]
-    sources.faults.extend(f"{place}: {fault}" for fault in _faults(listed, known))
+    for fault in _faults(listed, known):
+        sources.faults.add(f"{place}: {fault}", "unknown-word", "signals_to")
     return tuple(dict.fromkeys(each for each in listed if isinstance(each, str)))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from signalpost.config.faults import Faults
 from signalpost.config.known import SETTINGS, Setting, Value
 from signalpost.config.nearest import advice
 from signalpost.config.small_file import read_small
@@ -48,23 +49,24 @@ NO_FILE = SettingsFile(Path(), {}, {}, {})
 def text_of(value: object, kind: type, wanted: str) -> str:
     """The text that a variable would hold to say `value`. Raises InvalidConfiguration where it is no `kind`."""
     if type(value) is not kind:
-        raise InvalidConfiguration(f"it is {_WORDS_BY_KIND.get(type(value), 'of another kind')}: give {wanted}")
+        told = f"it is {_WORDS_BY_KIND.get(type(value), 'of another kind')}: give {wanted}"
+        raise InvalidConfiguration(told, code="wrong-kind", limit=wanted)
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int) and abs(value) > _LARGEST:
-        raise InvalidConfiguration(f"it is too large: give {wanted}")
+        raise InvalidConfiguration(f"it is too large: give {wanted}", code="out-of-range", limit=wanted)
     if not (text := str(value).strip()):
-        raise InvalidConfiguration(f"it is empty: give {wanted}, or leave the line out")
+        raise InvalidConfiguration(f"it is empty: give {wanted}, or leave the line out", code="missing", limit=wanted)
     return text
 
 
-def read_settings_file(path: Path, faults: list[str]) -> SettingsFile:
+def read_settings_file(path: Path, faults: Faults) -> SettingsFile:
     """What stands in `path`; what is wrong with it is added to `faults`, and shows nothing of its values."""
     named = shown_path(str(path))
     try:
         top = _parsed(path)
     except InvalidConfiguration as fault:
-        faults.append(f"{named}{fault}")
+        faults.add(f"{named}{fault}", "not-readable")
         top = {}
     _tell_unknown(top, _TOP, f"{named}: ", faults)
     tables = {
@@ -90,9 +92,9 @@ def _parsed(path: Path) -> Table:
     raise InvalidConfiguration(problem)  # out here, so that no error that holds the file is its context
 
 
-def _tables(found: object, kind: str, keys: Iterable[str], named: str, faults: list[str]) -> Mapping[str, Table]:
+def _tables(found: object, kind: str, keys: Iterable[str], named: str, faults: Faults) -> Mapping[str, Table]:
     if not isinstance(found, dict):
-        faults.append(f"{named}: {kind}: it is no table: give one [{kind}.NAME] for each")
+        faults.add(f"{named}: {kind}: it is no table: give one [{kind}.NAME] for each", "invalid-setting", kind)
         return {}
     tables = {}
     for name, table in found.items():
@@ -101,12 +103,12 @@ def _tables(found: object, kind: str, keys: Iterable[str], named: str, faults: l
             _tell_unknown(table, keys, f"{place}.", faults)
             tables[name] = table
         else:
-            faults.append(f"{place}: it is no table: write [{kind}.NAME], and its settings below")
+            faults.add(f"{place}: it is no table: write [{kind}.NAME], and its settings below", "invalid-setting", kind)
     return tables
 
 
-def _tell_unknown(table: Table, known: Iterable[str], place: str, faults: list[str]) -> None:
+def _tell_unknown(table: Table, known: Iterable[str], place: str, faults: Faults) -> None:
     for key in table:
         if key not in known:  # and one of the file itself, written at its end, belongs to the last table there
             told = "write it above the first [table]" if key in _TOP else advice(key, known)
-            faults.append(f"{place}{shown_name(key)} is not known: {told}")
+            faults.add(f"{place}{shown_name(key)} is not known: {told}", "unknown-field", shown_name(key))

@@ -51,7 +51,8 @@ def _of_variables(sources: Sources, source: Variables, variable: str) -> Webhook
     in_a_file = f"{variable}{IN_A_FILE}"
     direct, named = source.text(variable), source.text(in_a_file)
     if direct and named:
-        sources.faults.append(f"{source.place(variable)} and {in_a_file} are both set: take one of them away")
+        told = f"{source.place(variable)} and {in_a_file} are both set: take one of them away"
+        sources.faults.add(told, "conflict", variable)
     if direct:
         return Webhook(source.origin, source.place(variable), partial(_checked, Secret(direct)), source.path)
     if named:
@@ -65,7 +66,8 @@ def _of_file(sources: Sources, destination: str) -> Webhook | None:
         return None
     if {"webhook", "webhook_file"} <= table.keys():
         place = file.place(DESTINATIONS, destination)
-        sources.faults.append(f"{place}: webhook and webhook_file are both set: take one of them away")
+        told = f"{place}: webhook and webhook_file are both set: take one of them away"
+        sources.faults.add(told, "conflict", f"{DESTINATIONS}.{destination}.webhook")
     key = "webhook" if "webhook" in table else "webhook_file"
     place = file.place(DESTINATIONS, destination, key)
     text = next(iter(sources.checked(place, lambda: text_of(table[key], str, "a text in quotes"))), None)
@@ -85,7 +87,7 @@ def _in_a_file(sources: Sources, origin: str, place: str, folder: Path, text: st
 
 def _path(text: str) -> Path:
     if "://" in text:
-        raise InvalidConfiguration("it is a URL, and should be the path of a file that holds it")
+        raise InvalidConfiguration("it is a URL, and should be the path of a file that holds it", code="not-a-path")
     return path(text)
 
 

@@ -59,6 +59,7 @@ def faults_of(body: bytes) -> list[Fault]:
         forms = msgspec.json.decode(body, type=FaultForm | list[FaultForm])
     except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         raise InvalidValue(
-            f'no fault can be made of this ({wrong}): give JSON such as {{"webhook": "signals-free", "status": 503}}'
+            f'no fault can be made of this ({wrong}): give JSON such as {{"webhook": "signals-free", "status": 503}}',
+            code="not-readable",
         ) from None
     return [form.fault() for form in (forms if isinstance(forms, list) else [forms])]

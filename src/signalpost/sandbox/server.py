@@ -121,7 +121,10 @@ class Sandbox:
         except OSError as fault:
             raise InvalidConfiguration(
                 f"port {self._port} of {self._host} cannot be used ({fault.strerror}): is a sandbox running already? "
-                f"End it, or choose another port; 0 is any free one"
+                f"End it, or choose another port; 0 is any free one",
+                code="port-in-use",
+                field="port",
+                value=str(self._port),
             ) from fault
         self._port = self._runner.addresses[0][1]
 
@@ -222,5 +225,9 @@ def _refuse_what_others_reach(host: str) -> None:
     if not is_loopback:
         raise InvalidConfiguration(
             f"the sandbox would listen on {host}, where others can reach it, and it lets anyone post and read: "
-            f"give 127.0.0.1, ::1 or localhost"
+            f"give 127.0.0.1, ::1 or localhost",
+            code="not-loopback",
+            field="host",
+            value=host,
+            limit="127.0.0.1, ::1, localhost",
         )

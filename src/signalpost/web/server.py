@@ -75,7 +75,10 @@ class HttpServer:
             await runner.cleanup()
             raise InvalidConfiguration(
                 f"port {self._port} of {self._host} cannot be used ({fault.strerror}): is signalpost running already? "
-                f"End it, set SIGNALPOST_HTTP to another address, or to off"
+                f"End it, set SIGNALPOST_HTTP to another address, or to off",
+                code="port-in-use",
+                field="SIGNALPOST_HTTP",
+                value=f"{self._host}:{self._port}",
             ) from fault
         self._runner, self._port = runner, runner.addresses[0][1]
 

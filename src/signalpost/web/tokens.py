@@ -57,9 +57,15 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise InvalidValue(f"{shown(self.name)} is no name of a token: give up to 32 of a-z, 0-9, '-' and '_'")
+            raise InvalidValue(
+                f"{shown(self.name)} is no name of a token: give up to 32 of a-z, 0-9, '-' and '_'",
+                code="invalid-name",
+                field="name",
+                value=shown(self.name),
+                limit="32",
+            )
         if not _DIGEST.fullmatch(self.sha256):
-            raise InvalidValue(f"the hash of token {self.name} is damaged")
+            raise InvalidValue(f"the hash of token {self.name} is damaged", code="damaged", field="sha256")
         UserTier(self.tier)
 
 
@@ -81,14 +87,19 @@ class TokensFile:
         except FileNotFoundError:
             return ()
         except OSError as fault:
-            raise InvalidConfiguration(f"{self.path} cannot be read ({fault.strerror}): see to its rights") from fault
+            raise InvalidConfiguration(
+                f"{self.path} cannot be read ({fault.strerror}): see to its rights", code="not-readable"
+            ) from fault
         except (msgspec.DecodeError, ValueError, RecursionError):  # without the cause, which could show a part of it
             raise InvalidConfiguration(
-                f"{self.path} is damaged: put back a copy, or delete it and make the tokens anew"
+                f"{self.path} is damaged: put back a copy, or delete it and make the tokens anew", code="damaged"
             ) from None
         if contents.version != _VERSION:
             raise InvalidConfiguration(
-                f"{self.path} is of version {contents.version}, and this signalpost knows {_VERSION}: update signalpost"
+                f"{self.path} is of version {contents.version}, but only {_VERSION} is known here: update signalpost",
+                code="newer-version",
+                value=str(contents.version),
+                limit=str(_VERSION),
             )
         return contents.tokens
 
@@ -98,7 +109,9 @@ class TokensFile:
         made = Token(name=name, tier=str(tier), scopes=scopes, made_at=clock.now(), sha256=_digest(text.reveal()))
         with self._changing() as tokens:
             if any(each.name == name for each in tokens):
-                raise InvalidValue(f"there is a token {name!r} already: revoke it, or take another name")
+                raise InvalidValue(
+                    f"there is a token {name!r} already: revoke it, or take another name", code="conflict", field="name"
+                )
             tokens.append(made)
         return made, text
 
@@ -109,7 +122,12 @@ class TokensFile:
                 if token.name == name:
                     tokens.remove(token)
                     return token
-        raise InvalidValue(f"there is no token {shown(name)}: `signalpost tokens list` shows what there is")
+        raise InvalidValue(
+            f"there is no token {shown(name)}: `signalpost tokens list` shows what there is",
+            code="not-found",
+            field="name",
+            value=shown(name),
+        )
 
     @contextmanager
     def _changing(self) -> Iterator[list[Token]]:
@@ -127,7 +145,9 @@ class TokensFile:
             finally:
                 os.close(folder)
         except OSError as fault:
-            raise InvalidConfiguration(f"{self.path} cannot be written ({fault.strerror})") from fault
+            raise InvalidConfiguration(
+                f"{self.path} cannot be written ({fault.strerror})", code="not-writable"
+            ) from fault
 
     def _replace(self, contents: _Contents) -> None:
         text = msgspec.json.format(msgspec.json.encode(contents), indent=2) + b"\n"

@@ -123,7 +123,7 @@ def test_a_damaged_file_is_an_error_that_shows_nothing_of_it(tmp_path: Path, tex
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     file = TokensFile(tmp_path)
     file.path.write_text('{"version": 2, "tokens": []}')
-    with pytest.raises(InvalidConfiguration, match="is of version 2, and this signalpost knows 1: update signalpost"):
+    with pytest.raises(InvalidConfiguration, match="is of version 2, but only 1 is known here: update signalpost"):
         made(file)
 
 

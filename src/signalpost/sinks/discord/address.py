@@ -140,4 +140,4 @@ def _hash(text: str) -> str:
 
 
 def _refusal(problem: str) -> InvalidConfiguration:
-    return InvalidConfiguration(f"the webhook's URL cannot be used: {problem}")
+    return InvalidConfiguration(f"the webhook's URL cannot be used: {problem}", code="invalid-webhook")

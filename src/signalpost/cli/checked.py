@@ -13,7 +13,7 @@ from signalpost.config.known import SETTINGS
 from signalpost.config.reading import Reading
 from signalpost.config.spelling import at_most_once_text, retention_text
 from signalpost.delivery.pacing.limits import Rate
-from signalpost.delivery.routing import Routing, ranks_of
+from signalpost.delivery.routing import ranks_of
 from signalpost.domain.alert import Alert, AlertSeverity
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.market_analysis import MarketAnalysis
@@ -112,8 +112,7 @@ def _rate(rate: Rate | None) -> str | None:
 
 def _routes(config: Config) -> Iterator[dict[str, Any]]:
     """Where each kind goes, as the service itself would route it."""
-    names = [each.name for each in config.destinations]
-    routing = Routing(names, tiers=config.tiers, everything_to=config.everything_to)
+    routing = config.routing()
     signal = Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", timestamp=clock.now(), entry_price=1)
     tiers = sorted(ranks_of(config.tiers).items(), key=lambda each: each[1])
     asked: list[tuple[str, int | None, Payload, UserTier]] = [

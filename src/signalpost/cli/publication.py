@@ -134,7 +134,7 @@ async def _routing(config: Config, path: Path, outbox: ThreadedOutbox) -> Routin
     told = read_owner_fact(facts)
     if told is not None and is_held(lock_of(path)):
         return told.routing
-    return Routing([each.name for each in config.destinations], tiers=config.tiers, everything_to=config.everything_to)
+    return config.routing()
 
 
 def _made(home: Path) -> Path:

@@ -86,7 +86,8 @@ def _variables(name: str) -> set[str]:
 
 def _tell_of_the_only_one(sources: Sources, named: dict[str, Webhook]) -> None:
     only, other = named[ONLY_DESTINATION], next(named[name] for name in named if name != ONLY_DESTINATION)
-    sources.notes.append(f"{only.place} is ignored, because {other.place} is set: what has no webhook is refused")
+    sources.ignored = f"{only.place} is ignored, because {other.place} is set"
+    sources.notes.append(f"{sources.ignored}: what has no webhook is refused")
 
 
 def _read(sources: Sources, named: dict[str, Webhook]) -> dict[str, Secret]:

@@ -40,6 +40,8 @@ class Reading(NamedTuple):
     http: HttpAddress | None
     dry_run: bool
     notes: tuple[str, ...]
+    ignored: str | None
+    """Which webhook for everything is set without effect, and why."""
     origin_by_key: Mapping[str, str]
     """Where each setting, destination and tier is from: flag, environment, .env, file or default."""
     file: Path | None
@@ -89,6 +91,7 @@ def _read(sources: Sources, environment: Mapping[str, str]) -> Reading:
         http=sources.value(known.HTTP),
         dry_run=dry_run,
         notes=tuple(sources.notes),
+        ignored=sources.ignored,
         origin_by_key=sources.origin_by_key,
         file=None if sources.file is NO_FILE else sources.file.path,
         faults=tuple(dict.fromkeys(sources.faults)),  # at last: to look a value up may find some

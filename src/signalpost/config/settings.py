@@ -12,7 +12,7 @@ from signalpost.config.at_start import ONLY_DESTINATION, told_at_start
 from signalpost.config.destination import WORDS_FOR_ON, DestinationConfig, HttpAddress
 from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
-from signalpost.delivery.routing import Tier
+from signalpost.delivery.routing import Routing, Tier
 from signalpost.domain.notification import KINDS
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
@@ -51,6 +51,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What was noticed while the settings were read."""
     heartbeat: Heartbeat = USUAL
     """How often the process that delivers shows that it is alive, and when another takes over from a frozen one."""
+    ignored: str | None = None
+    """Which webhook for everything is set without effect, and why; None if there is none."""
     run: str | None = None
     """The id of the replay that this service delivers; None for what happens now."""
 
@@ -78,6 +80,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def everything_to(self) -> str | None:
         """The one destination of everything, where only one webhook is set and it is meant for all."""
         return ONLY_DESTINATION if [each.name for each in self.destinations] == [ONLY_DESTINATION] else None
+
+    def routing(self) -> Routing:
+        """Which notification goes where."""
+        names = [each.name for each in self.destinations]
+        return Routing(names, tiers=self.tiers, everything_to=self.everything_to, ignored=self.ignored)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -115,6 +122,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             http=reading.http,
             dry_run=reading.dry_run,
             notes=reading.notes,
+            ignored=reading.ignored,
         )
 
 

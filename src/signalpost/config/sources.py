@@ -45,6 +45,8 @@ class Sources:
         self.file = NO_FILE
         self.faults = Faults()
         self.notes: list[str] = []
+        self.ignored: str | None = None
+        """Which webhook for everything is set without effect, and why."""
         self.origin_by_key: dict[str, str] = {}
 
     def first(self, variable: str) -> tuple[Variables, str] | None:

@@ -176,7 +176,7 @@ class Intake:
             if not self._held:
                 self._recovered()
         results = iter(answers)
-        tickets = [_ticket(new, next(results)) if _is_routed(new) else _refused(new) for new in news]
+        tickets = [_ticket(new, next(results)) if _is_routed(new) else self._refused(new) for new in news]
         for new, ticket in zip(news, tickets, strict=True):
             self._tell(new, ticket)
         return tickets
@@ -287,6 +287,10 @@ class Intake:
         )
         return NewNotification(notification, self._deliveries(notification), _key_until(notification))
 
+    def _refused(self, new: NewNotification) -> Ticket:
+        reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)
+        return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
+
     def _deliveries(self, notification: Notification) -> tuple[NewDelivery, ...]:
         rank = rank_of(notification.priority, notification.accepted_at)
         stale = None
@@ -310,13 +314,6 @@ def _key_until(notification: Notification) -> datetime:
 def _is_routed(new: NewNotification) -> bool:
     """Whether anything is left of its routes, be it only to be recorded."""
     return any(each.reason != NO_WEBHOOK for each in new.deliveries)
-
-
-def _refused(new: NewNotification) -> Ticket:
-    names = ", ".join(each.destination for each in new.deliveries)
-    tier = new.notification.user_tier
-    reason = f"{NO_WEBHOOK} for {names}: set one" if names else f"no destination for tier {str(tier)!r}: configure one"
-    return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
 
 
 def _ticket(new: NewNotification, result: PutResult) -> Ticket:

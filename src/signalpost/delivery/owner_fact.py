@@ -22,6 +22,7 @@ class _Routes(msgspec.Struct, frozen=True):
     destinations: tuple[str, ...]
     tiers: dict[str, Tier]
     everything_to: str | None
+    ignored: str | None = None
 
 
 class OwnerFact(NamedTuple):
@@ -32,10 +33,15 @@ class OwnerFact(NamedTuple):
 
 
 def owner_fact(
-    holder: str, destinations: Collection[str], tiers: Mapping[UserTier, Tier], everything_to: str | None
+    holder: str,
+    destinations: Collection[str],
+    tiers: Mapping[UserTier, Tier],
+    everything_to: str | None,
+    ignored: str | None = None,
 ) -> dict[str, bytes]:
     """The fact that this owner delivers to these destinations."""
-    routes = _Routes(holder, tuple(destinations), {str(name): tier for name, tier in tiers.items()}, everything_to)
+    tier_by_name = {str(name): tier for name, tier in tiers.items()}
+    routes = _Routes(holder, tuple(destinations), tier_by_name, everything_to, ignored)
     return {_ROUTES: msgspec.json.encode(routes)}
 
 
@@ -44,7 +50,7 @@ def read_owner_fact(facts: Mapping[str, bytes]) -> OwnerFact | None:
     try:
         routes = msgspec.json.decode(facts[_ROUTES], type=_Routes)
         tiers = {UserTier(name): tier for name, tier in routes.tiers.items()}
-        routing = Routing(routes.destinations, tiers=tiers, everything_to=routes.everything_to)
+        routing = Routing(routes.destinations, tiers=tiers, everything_to=routes.everything_to, ignored=routes.ignored)
     except (KeyError, msgspec.DecodeError, InvalidConfiguration, InvalidValue):
         return None
     return OwnerFact(routes.holder, routing)

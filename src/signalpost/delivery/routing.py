@@ -56,8 +56,8 @@ class Routing:
     """Routes by the usual table, and by the tiers that the operator adds.
 
     `configured` are the destinations that have a webhook. Where `everything_to` is given, it is the only webhook, one
-    audience by the operator's choice, and all goes there. Raises InvalidConfiguration for a tier that would show its
-    signals to a lower one.
+    audience by the operator's choice, and all goes there. `ignored` says which webhook for everything is set and why
+    it has no effect. Raises InvalidConfiguration for a tier that would show its signals to a lower one.
     """
 
     def __init__(
@@ -66,12 +66,14 @@ class Routing:
         *,
         tiers: Mapping[UserTier, Tier] | None = None,
         everything_to: str | None = None,
+        ignored: str | None = None,
     ) -> None:
         self._configured = frozenset(configured)
         self._tiers = dict(tiers or {})
         self._ranks = ranks_of(self._tiers)
         self._lowest_readers = _lowest_readers(self._tiers)
         self._everything_to = everything_to
+        self._ignored = ignored
 
     def route(self, payload: Payload, tier: UserTier, about: str | None = None) -> tuple[Route, ...]:
         """Where `payload`, meant for `tier`, goes; what is about a destination to people who operate.
@@ -85,6 +87,13 @@ class Routing:
         if not isinstance(payload, Signal) or destination in self._destinations(payload, tier, None):
             return True
         return self._ranks.get(tier, inf) <= self._lowest_readers.get(destination, inf)
+
+    def refusal(self, destinations: Collection[str], tier: UserTier) -> str:
+        """Why a notification is refused for which none of these destinations has a webhook, and what to do."""
+        if not destinations:
+            return f"no destination for tier {str(tier)!r}: configure one"
+        but = f"; {self._ignored}" if self._ignored else ""
+        return f"{NO_WEBHOOK} for {', '.join(destinations)}: set one{but}"
 
     def _destinations(self, payload: Payload, tier: UserTier, about: str | None) -> tuple[str, ...]:
         if self._everything_to is not None:

@@ -67,6 +67,7 @@ _LEVEL = re.compile(
     re.ASCII,
 )
 """Names of price levels that may be numbered: `tp2`, `take_profit_2`, `targets`, `target_price`."""
+_LONGEST_NAME = 60
 _NONE_IF_ZERO = ("stop_loss", "take_profit")
 _UNFILLED = re.compile(r"\{\{|\}\}")
 _FREE_TEXT = frozenset({"text", "message"})
@@ -168,6 +169,7 @@ def read_fields(
         if not isinstance(name, str):
             continue
         place = names.place(name)
+        called = as_sent(name)
         if place is None:
             unknown.append(name)
         elif only is None or place.field in only:
@@ -175,18 +177,18 @@ def read_fields(
             if not is_given(single) or (place.field in _NONE_IF_ZERO and _is_zero(single)):
                 continue
             if others or place.number != 1:
-                faults.append(_too_many(name, value, place.field))
+                faults.append(_too_many(called, value, place.field))
             else:
-                given.setdefault(place.field, []).append(_Given(place.rank, name, single))
-    fields, called = {}, {}
+                given.setdefault(place.field, []).append(_Given(place.rank, called, single))
+    fields, called_by_field = {}, {}
     for field, several in given.items():
         best = min(each.rank for each in several)
         first, *rest = (each for each in several if each.rank == best)
-        fields[field], called[field] = first.value, first.name
+        fields[field], called_by_field[field] = first.value, first.name
         found = [unfilled(each.name, each.value, field) for each in (first, *rest)]
         faults += [fault for fault in found if fault is not None]
         faults += [_differs(first, each) for each in rest if not _agree(field, first.value, each.value)]
-    return FoundFields(fields, called, tuple(faults), tuple(unknown))
+    return FoundFields(fields, called_by_field, tuple(faults), tuple(unknown))
 
 
 def is_given(value: object) -> bool:
@@ -208,6 +210,11 @@ def unfilled(name: str, value: object, field: str = "") -> Fault | None:
         name,
         shown(value),
     )
+
+
+def as_sent(name: str) -> str:
+    """`name` as an error shows it: a line, and never long."""
+    return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name)
 
 
 def _single(value: Any) -> tuple[Any, bool]:

@@ -16,7 +16,7 @@ from signalpost.domain.making import make
 from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
-from signalpost.domain.spellings import FieldNames, FoundFields, read_fields
+from signalpost.domain.spellings import FieldNames, FoundFields, as_sent, read_fields
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.text import shown, text_of
 from signalpost.errors import Fault, InvalidValue
@@ -77,7 +77,7 @@ class Kind:
             near = self._nearest(name) if number < _MOST_SUGGESTIONS else None
             meant = f" (did you mean {near}?)" if near else ""
             text = f"{shown(name)} is not a field of {self.plural}{meant}; put facts into `context`"
-            yield Fault("unknown-field", text, name, shown(name), near)
+            yield Fault("unknown-field", text, as_sent(name), shown(name), near)
 
     def _nearest(self, name: str) -> str | None:
         return next(iter(get_close_matches(name.strip().lower()[:40], self._known, n=1)), None)

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from signalpost.domain.spellings import plain_name
+from signalpost.domain.spellings import as_sent, plain_name
+from signalpost.domain.text import shown
 from signalpost.errors import Fault, InvalidValue
+from signalpost.secret import redacted
 
 _NOTHING = frozenset({"", "nan", "na", "n/a", "null", "none", "undefined", "-"})
 _IDS = frozenset(plain_name(name) for name in ("id", "signal_id", "alert_id"))
@@ -15,6 +17,7 @@ _OF_THE_MESSAGE = _IDS | {plain_name(name) for name in ("priority", "user_tier",
 """Names that mean something only in the message itself: in an object they are that object's own."""
 _OF_AN_ORDER = frozenset(("price", "action"))
 _DEPTH = 2
+_PASSWORD = re.compile(r"((?:pass\w*|secret|token|key|pin|auth)\w*\W{1,4})[^\s,;&\"']+", re.IGNORECASE)
 _PAIR = re.compile(r"""(?P<name>[\w.]+)\s*=\s*(?:"(?P<quoted>[^"\n]*)"|(?P<plain>[^\s,;"]*))\s*[,;]?\s*""")
 
 
@@ -46,7 +49,7 @@ class Template:
 
     def named(self, *names: str) -> list[tuple[str, Any]]:
         """Those of `names` that are there, as they were sent, with their values."""
-        return [(each.name, each.value) for name in names for each in self._given.get(plain_name(name), ())]
+        return [(as_sent(each.name), each.value) for name in names for each in self._given.get(plain_name(name), ())]
 
     def value(self, name: str, default: Any = None) -> Any:
         """The value of `name`."""
@@ -68,6 +71,11 @@ def pairs_of(text: str) -> dict[str, str] | None:
 def form_of(text: str) -> dict[str, str]:
     """The names and values of a form's body. Raises InvalidValue for a name that is there twice."""
     return _once(parse_qsl(text, keep_blank_values=True))
+
+
+def shown_text(text: str) -> str:
+    """The beginning of a message as an error shows it, without what may be a password in it."""
+    return shown(redacted(_PASSWORD.sub(r"\1***", text)))  # masked before it is cut
 
 
 def says_nothing(value: object) -> bool:
@@ -93,5 +101,5 @@ def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise InvalidValue.of_all([Fault("conflict", f"{twice} is there twice: send it once", twice)])
+        raise InvalidValue.of_all([Fault("conflict", f"{as_sent(twice)} is there twice: send it once", as_sent(twice))])
     return found

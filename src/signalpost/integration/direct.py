@@ -21,7 +21,6 @@ from signalpost.delivery.outbox.commands import Parcel
 from signalpost.delivery.pacing.host import Host
 from signalpost.delivery.pacing.pacer import Pacer, Slot
 from signalpost.delivery.rank import rank_of
-from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
@@ -44,7 +43,7 @@ class DirectSender:
 
     def __init__(self, config: Config, far_end_of: Callable[[str], FarEnd | None] = lambda _: None) -> None:
         by_name = {each.name: each for each in config.destinations}
-        self._routing = Routing(by_name, tiers=config.tiers, everything_to=config.everything_to)
+        self._routing = config.routing()
         self._discord = DiscordService({name: each.webhook for name, each in by_name.items()})
         self._far_end_of = far_end_of
         hosts = {each.address.host for each in by_name.values()}
@@ -65,8 +64,8 @@ class DirectSender:
         routes = self._routing.route(order.payload, order.user_tier)
         names = [route.destination for route in routes if route.suppressed_for is None]
         if not names:
-            wanted = ", ".join(route.destination for route in routes) or f"tier {str(order.user_tier)!r}"
-            return Ticket(Outcome.REFUSED, "", f"no webhook for {wanted}: set one", Refusal.NO_DESTINATION)
+            reason = self._routing.refusal([route.destination for route in routes], order.user_tier)
+            return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
         begun: set[str] = set()
         try:
             tried = await asyncio.gather(*(self._try(name, notification, begun) for name in names))

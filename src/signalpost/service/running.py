@@ -23,7 +23,6 @@ from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
-from signalpost.delivery.routing import Routing
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
@@ -56,9 +55,7 @@ class Running:
         self._core = core
         self._emit = Emitter((self._note_own_put, emit))
         self._metrics = metrics
-        self._own_routing = Routing(
-            [each.name for each in config.destinations], tiers=config.tiers, everything_to=config.everything_to
-        )
+        self._own_routing = config.routing()
         # A source of its own, which no caller's seed repeats: asking the system for each id would be slow.
         ids = TicketIds(Random().getrandbits)  # noqa: S311  # ids are no secrets
         self._store_health = StoreHealth(emit)
@@ -258,7 +255,8 @@ class Running:
         """Say how this owner routes, and begin to deliver."""
         config = self._config
         names = [each.name for each in config.destinations]
-        await self.outbox.do(SaveFacts(OWNER, owner_fact(holder, names, config.tiers, config.everything_to)))
+        fact = owner_fact(holder, names, config.tiers, config.everything_to, config.ignored)
+        await self.outbox.do(SaveFacts(OWNER, fact))
         self._delivering = await Delivering.begin(
             config,
             self._own_routing,

@@ -36,9 +36,8 @@ def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str
     """
     key = None if idempotency_key is None else _checked(idempotency_key)
     found = kind.read(body)
-    owns_context = "context" in kind.names.spellings
-    options = {name: value for name, value in body.items() if not (owns_context and name in found.called.values())}
-    wishes, faults = read_options(options.items(), UserTier(token.tier))
+    options = [(name, value) for name, value in body.items() if kind.names.place(name) is None]
+    wishes, faults = read_options(options, UserTier(token.tier))
     if key is not None:
         found = found.or_else(kind.id_field, derived_id(token, key))
     if kind is SIGNAL:

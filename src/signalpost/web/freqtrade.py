@@ -25,7 +25,7 @@ from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue
 from signalpost.ingest.kinds import SIGNAL
 from signalpost.ingest.send_options import SendOptions, read_options
-from signalpost.ingest.templates import Template, form_of, pairs_of
+from signalpost.ingest.templates import Template, form_of, pairs_of, shown_text
 from signalpost.web.body import json_object
 from signalpost.web.problem import not_understood
 from signalpost.web.tokens import Token
@@ -134,8 +134,8 @@ def _names_and_values(raw: bytes) -> Mapping[str, Any]:
     except InvalidValue as error:
         raise not_understood(error.errors) from None
     if pairs is None:
-        detail = f"the body is {shown(text)}: {_AS_JSON}"
-        raise not_understood([Fault("not-readable", detail, value=shown(text))])
+        detail = f"the body is {shown_text(text)}: {_AS_JSON}"
+        raise not_understood([Fault("not-readable", detail, value=shown_text(text))])
     return pairs
 
 

@@ -12,6 +12,7 @@ from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.ingest.kinds import KIND_BY_PATH, Kind
 from signalpost.ingest.send_options import SendOptions
+from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import logger
 from signalpost.web import api, freqtrade, tradingview
 from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_nothing, of_ticket
@@ -114,10 +115,7 @@ class Pages:
         try:
             return await answered(await body_of(request, self._read_within), token)
         except Problem as problem:
-            fields = ", ".join(fault.field or "the body" for fault in problem.faults)
-            logger.warning(
-                "%s by token %s is answered %s%s", scope, token.name, problem, f" ({fields})" if fields else ""
-            )
+            logger.warning("Rejected %s alert of token %s: %s", scope, token.name, redacted(problem.in_full()))
             raise
 
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:

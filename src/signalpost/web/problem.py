@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from signalpost.errors import Fault
 
+_MOST_IN_A_LINE = 10
 CONTENT_TYPE = "application/problem+json"
 
 
@@ -36,6 +37,13 @@ class Problem(Exception):
     def headers(self) -> dict[str, str]:
         """The headers that go with it, its own and Retry-After."""
         return self._headers | ({} if self.retry_after is None else {"Retry-After": str(self.retry_after)})
+
+    def in_full(self) -> str:
+        """The status with the text of each fault, or else the detail: a line for a log."""
+        told = [fault.text for fault in self.faults[:_MOST_IN_A_LINE]] or [self.detail]
+        if (more := len(self.faults) - len(told)) > 0:
+            told.append(f"and {more} more")
+        return f"{self.status.value}, {'; '.join(told)}"
 
     def body(self) -> bytes:
         """The answer's body. Without a `type`, as the RFC has it, the title is the status's own phrase."""

@@ -21,7 +21,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.errors import Fault, InvalidValue
 from signalpost.ingest.kinds import SIGNAL
 from signalpost.ingest.send_options import SendOptions, read_options
-from signalpost.ingest.templates import Template, pairs_of
+from signalpost.ingest.templates import Template, pairs_of, shown_text
 from signalpost.web.body import json_object
 from signalpost.web.closing import Closing
 from signalpost.web.problem import not_understood
@@ -124,8 +124,10 @@ def _names_and_values(raw: bytes) -> Mapping[str, Any]:
     except InvalidValue as error:
         raise not_understood(error.errors) from None
     if pairs is None:
-        detail = f"the message is {shown(text)}: give JSON such as {TEMPLATE}, or name=value for each of these names"
-        raise not_understood([Fault("not-readable", detail, value=shown(text))])
+        detail = (
+            f"the message is {shown_text(text)}: give JSON such as {TEMPLATE}, or name=value for each of these names"
+        )
+        raise not_understood([Fault("not-readable", detail, value=shown_text(text))])
     return pairs
 
 

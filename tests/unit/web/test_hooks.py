@@ -183,19 +183,31 @@ async def test_a_change_of_size_is_202_and_not_told(front: Front) -> None:
     assert await front.shown("signals-free") == []
 
 
-async def test_what_a_hook_refuses_is_logged_without_token_and_values(
+@pytest.mark.line("6.4.5")
+async def test_what_a_hook_refuses_is_logged_with_its_reason_and_without_secrets(
     front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
+    webhook = front.service.config.destinations[0].webhook.reveal()
     with caplog.at_level(logging.DEBUG):
-        answer = await front.hook("tradingview", {**ALERT, "action": "value-of-the-sender"})
-        await front.hook("tradingview", "BUY")
-    assert answer.fields == ["action"]
-    told = [record.getMessage() for record in caplog.records if "is answered" in record.getMessage()]
-    assert told[0] == (
-        "tradingview by token free is answered 422: a fault in the body, as `errors` tells; nothing was taken (action)"
+        answer = await front.hook("tradingview", {**ALERT, "action": "up", "price": "1,16", "passphrase": "hush-hush"})
+        await front.hook("tradingview", "BUY passphrase=hush-hush")
+        await front.hook("tradingview", f"BUY {webhook}")
+        await front.hook("tradingview", {**ALERT, "action": webhook})
+        await front.hook("freqtrade", {"event": "tea"})
+        many = {f"tp{number}": number for number in range(2, 60)}
+        await front.hook("tradingview", {**ALERT, **many})
+    assert sorted(answer.fields) == ["action", "price"]
+    one, text, _, _, other, last = (
+        record.getMessage() for record in caplog.records if "token free" in record.getMessage()
     )
-    assert told[1].endswith("(the body)")
-    assert "value-of-the-sender" not in caplog.text
+    assert "'1,16'" in one
+    assert "'up'" in one
+    assert "BUY" in text
+    assert "'tea'" in other
+    assert "\n" not in one
+    assert last.count("tp") < 40
+    assert webhook.rpartition("/")[2] not in caplog.text
+    assert "hush-hush" not in caplog.text
     assert front.text_by_token["free"] not in caplog.text
 
 

@@ -1,7 +1,8 @@
 """Candle files: CSV, plain or gzipped, that can be trusted or are refused with file and line.
 
 The first line names the columns: `time,open,high,low,close` and, if wanted, `volume`, in any order; others are ignored.
-`time` is the candle's open as ISO 8601 text with its zone. Rows are oldest first.
+They are separated by commas, semicolons, tabs or `|`. `time` is the candle's open: ISO 8601 text with its zone, or Unix
+time. Rows are oldest first.
 """
 
 import csv
@@ -13,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from io import TextIOWrapper
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO, cast
 
@@ -23,9 +24,9 @@ from signalpost.domain.instant import iso, utc
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidCandleFile, InvalidValue
+from signalpost.ingest.candle_columns import COLUMNS, columns_of, separator_of
 from signalpost.trading.feeds.price_grid import PriceGrid, grid_of
 
-COLUMNS = ("time", "open", "high", "low", "close")
 _PRICES = COLUMNS[1:]
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -86,7 +87,8 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
     line = None
     try:
         with _opened(path) as text:
-            reader = csv.reader(text, strict=True)
+            header = text.readline()
+            reader = csv.reader(chain([header], text), delimiter=separator_of(header), strict=True)
             columns = _columns(next(reader, []), name)
             for cells in reader:
                 line = reader.line_num
@@ -127,16 +129,18 @@ def _first_undecodable_line(path: Path) -> int | None:
 
 
 def _columns(header: Sequence[str], name: str) -> dict[str, int]:
-    names = [cell.strip().lower() for cell in header]
-    faults = [f"no column {wanted!r}" for wanted in COLUMNS if wanted not in names]
-    faults += [f"column {wanted!r} twice" for wanted in (*COLUMNS, "volume") if names.count(wanted) > 1]
-    if faults:
+    try:
+        return columns_of(header)
+    except InvalidValue as error:
+        faults = ", ".join(fault.text for fault in error.errors)
         raise InvalidCandleFile(
-            f"the first line has {', '.join(faults)}: it must name the columns {','.join(COLUMNS)}[,volume]",
+            f"the first line has {faults}: it must name the columns {','.join(COLUMNS)}[,volume], separated by commas, "
+            "semicolons or tabs",
             path=name,
             line=1,
-        )
-    return {wanted: names.index(wanted) for wanted in (*COLUMNS, "volume") if wanted in names}
+            code=error.code,
+            field=error.field,
+        ) from None
 
 
 def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:

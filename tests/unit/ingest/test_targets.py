@@ -1,0 +1,75 @@
+"""A signal has one target, one stop and one entry for now: others are refused by name, and never dropped."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from signalpost.cli import main
+from tests.unit.ingest.entry_points import ENTRY_POINTS, PLAIN, by_mapping, by_tradingview
+
+FURTHER: list[tuple[dict[str, Any], str]] = [
+    ({"tp1": "1.17", "tp2": "1.18"}, "tp2"),
+    ({"tp": "1.17", "tp3": "1.18"}, "tp3"),
+    ({"target": "1.17", "target2": "1.18"}, "target2"),
+    ({"target_1": "1.17", "target_2": "1.18"}, "target_2"),
+    ({"take_profit": "1.17", "take_profit_2": "1.18"}, "take_profit_2"),
+    ({"takeProfit1": "1.17", "takeProfit2": "1.18"}, "takeProfit2"),
+    ({"TP 1": "1.17", "TP 2": "1.18"}, "TP 2"),
+    ({"targets": ["1.17", "1.18"]}, "targets"),
+    ({"take_profits": [1.17, 1.18]}, "take_profits"),
+    ({"tp2": "1.18"}, "tp2"),
+    ({"tp": "1.17", "tp2_price": "1.18"}, "tp2_price"),
+    ({"sl": "1.15", "sl2": "1.14"}, "sl2"),
+    ({"entry2": "1.155"}, "entry2"),
+    ({"tp": "1.17", "tp10": "1.18"}, "tp10"),
+]
+
+
+@pytest.mark.line("6.5.5")
+@pytest.mark.parametrize(("levels", "name"), FURTHER, ids=str)
+def test_further_levels_are_refused_by_name(levels: dict[str, Any], name: str) -> None:
+    for read in (by_mapping, by_tradingview):
+        assert read({**PLAIN, **levels}).codes == {name: "too-many"}, read.__name__
+
+
+@pytest.mark.parametrize(("levels", "name"), FURTHER, ids=str)
+def test_they_are_refused_at_every_entry_point(levels: dict[str, Any], name: str) -> None:
+    for entry_point, read in ENTRY_POINTS.items():
+        assert read({**PLAIN, **levels}).codes == {name: "too-many"}, entry_point
+
+
+def test_all_further_levels_are_named() -> None:
+    for entry_point, read in ENTRY_POINTS.items():
+        codes = read({**PLAIN, "tp1": "1.17", "tp2": "1.18", "tp4": "1.19", "take_profit": [1.17, 1.2]}).codes
+        assert set(codes) == {"tp2", "tp4", "take_profit"}, entry_point
+
+
+@pytest.mark.parametrize(
+    "levels", [{"tp1": "1.17"}, {"tp": ["1.17"]}, {"targets": [1.17, None, 0]}, {"target_price": "1.17", "tp2": "0"}]
+)
+def test_one_level_in_any_form_is_taken(levels: dict[str, Any]) -> None:
+    for entry_point, read in ENTRY_POINTS.items():
+        signal = read({**PLAIN, **levels}).signal
+        assert signal is not None, entry_point
+        assert signal.take_profit == Decimal("1.17")
+
+
+@pytest.mark.parametrize("none", [0, "0", 0.0, "0.00", None, "", []])
+def test_nothing_and_zero_are_no_stop_and_no_target(none: object) -> None:
+    for entry_point, read in ENTRY_POINTS.items():
+        signal = read({**PLAIN, "sl": none, "tp": none}).signal
+        assert signal is not None, entry_point
+        assert (signal.stop_loss, signal.take_profit) == (None, None)
+
+
+@pytest.mark.line("6.5.5")
+@pytest.mark.parametrize("option", ["--target", "--stop", "--entry", "--pair", "--side", "--time", "--id"])
+def test_an_option_that_is_given_twice_is_refused_by_the_command_line(option: str) -> None:
+    usual = ("--pair", "EURUSD", "--timeframe", "H1", "--side", "buy", "--entry", "1.16")
+    values = {"--pair": "GBPUSD", "--side": "sell", "--time": "2099-01-01T00:00:00Z", "--id": "x"}
+    value = values.get(option, "1.17")
+    result = CliRunner().invoke(main, ["publish", "signal", *usual, option, value, option, value, "--no-wait"])
+    assert result.exit_code == 2
+    assert option in result.output

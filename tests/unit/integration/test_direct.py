@@ -44,7 +44,7 @@ async def test_where_no_service_runs_it_is_sent_once_and_can_be_awaited(
     integration = NotificationIntegration(config_for())
     ticket = await integration.send_signal_to_discord(signal(), user_tier="premium", additional_context={"a": "fact"})
     (message,) = sandbox.discord.guild.messages("signals-premium")
-    assert ticket == (Outcome.DIRECT, "", f"shown in signals-premium as message {message['id']}", None)
+    assert ticket == (Outcome.DIRECT, "", f"shown in signals-premium as message {message['id']}", None, ())
     assert "fact" in str(message["embeds"])
     assert await asyncio.to_thread(integration.stop) == 0
     assert not config_for().home.exists(), "nothing was stored"

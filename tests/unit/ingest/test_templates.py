@@ -29,7 +29,7 @@ ALERT = {**BAR, "action": "buy", "price": "3006.2"}
         {"strategy": {"order_id": "Long", "id": "Long"}},
         {"meta": {"source": {"id": "Long"}}},
         {"webhook": {"ID": "Long"}},
-        {"position": {"Signal ID": "Long"}},
+        {"position": {"signal_id": "Long", "side": "buy"}},
     ],
 )
 def test_an_id_inside_an_object_is_that_objects_own(inner: dict[str, Any]) -> None:
@@ -61,9 +61,6 @@ def test_an_id_in_the_message_itself_is_the_signals() -> None:
         {"bar": {"close": "3005.5"}, "strategy": {"order_price": "3006.2"}},
         {"close": "3005.5", "order_price": "3006.2"},
         {"close": "3005.5", "strategy": {"order_price": "3006.2"}},
-        {"close": "3005.5", "order": {"price": "3006.2"}},
-        {"close": 3005.5, "strategy": {"order": {"action": "buy", "price": 3006.2}}},
-        {"bar": {"open": "3001", "close": "3005.5"}, "order": {"Price": "3006.2"}},
         {"price": "3005.5", "order_price": "3006.2"},
         {"price": "3005.5", "strategy": {"order": {"price": "3006.2"}}},
         {"Close": "3005.5", "Order Price": "3006.2"},
@@ -71,6 +68,21 @@ def test_an_id_in_the_message_itself_is_the_signals() -> None:
     ],
 )
 def test_the_price_of_the_order_comes_before_the_close_of_the_bar(prices: dict[str, Any]) -> None:
+    signal = by_tradingview({**BAR, "action": "buy", **prices}).signal
+    assert signal is not None
+    assert signal.entry_price == Decimal("3006.2")
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        {"close": "3005.5", "order": {"price": "3006.2"}},
+        {"close": 3005.5, "strategy": {"order": {"action": "buy", "price": 3006.2}}},
+        {"bar": {"open": "3001", "close": "3005.5"}, "order": {"Price": "3006.2"}},
+        {"bar": {"close": "3005.5"}, "strategy": {"order": {"price": "3006.2"}}, "volume": "7"},
+    ],
+)
+def test_so_does_the_price_inside_an_order(prices: dict[str, Any]) -> None:
     signal = by_tradingview({**BAR, "action": "buy", **prices}).signal
     assert signal is not None
     assert signal.entry_price == Decimal("3006.2")

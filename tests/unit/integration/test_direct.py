@@ -127,7 +127,8 @@ def test_what_has_nowhere_to_go_and_what_is_stale_is_not_sent(sandbox: Sandbox, 
     ticket = integration.send_signal_to_discord(signal(), user_tier="premium").result(10)
     assert (ticket.cause, ticket.reason) == (Refusal.NO_DESTINATION, "no webhook for signals-premium: set one")
     ticket = integration.send_signal_to_discord(signal(), user_tier="vip").result(10)
-    assert ticket.reason == "no webhook for tier 'vip': set one"
+    assert ticket.cause is Refusal.NO_DESTINATION
+    assert "'vip'" in (ticket.reason or "")
     with ManualClock(clock.now()) as manual:
         stale = signal(valid_until=clock.now() + timedelta(minutes=1))
         manual.advance(timedelta(minutes=1))
@@ -184,7 +185,7 @@ async def test_a_send_that_is_cut_off_says_that_nobody_knows(sandbox: Sandbox, c
         await asyncio.sleep(0)
     sending.cancel()
     ticket = await sending
-    assert ticket == (Outcome.DIRECT, "", "nobody knows whether signals-free shows it: it was cut off", None)
+    assert ticket == (Outcome.DIRECT, "", "nobody knows whether signals-free shows it: it was cut off", None, ())
     await sender.close()
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from datetime import timedelta
 from typing import Any
 
@@ -181,34 +180,6 @@ async def test_an_end_goes_to_those_to_whom_the_beginning_was_told(front: Front)
 async def test_a_change_of_size_is_202_and_not_told(front: Front) -> None:
     assert await alert(front, market_position="long", prev_market_position="long") == (202, "suppressed")
     assert await front.shown("signals-free") == []
-
-
-@pytest.mark.line("6.4.5")
-async def test_what_a_hook_refuses_is_logged_with_its_reason_and_without_secrets(
-    front: Front, caplog: pytest.LogCaptureFixture
-) -> None:
-    webhook = front.service.config.destinations[0].webhook.reveal()
-    with caplog.at_level(logging.DEBUG):
-        answer = await front.hook("tradingview", {**ALERT, "action": "up", "price": "1,16", "passphrase": "hush-hush"})
-        await front.hook("tradingview", "BUY passphrase=hush-hush")
-        await front.hook("tradingview", f"BUY {webhook}")
-        await front.hook("tradingview", {**ALERT, "action": webhook})
-        await front.hook("freqtrade", {"event": "tea"})
-        many = {f"tp{number}": number for number in range(2, 60)}
-        await front.hook("tradingview", {**ALERT, **many})
-    assert sorted(answer.fields) == ["action", "price"]
-    one, text, _, _, other, last = (
-        record.getMessage() for record in caplog.records if "token free" in record.getMessage()
-    )
-    assert "'1,16'" in one
-    assert "'up'" in one
-    assert "BUY" in text
-    assert "'tea'" in other
-    assert "\n" not in one
-    assert last.count("tp") < 40
-    assert webhook.rpartition("/")[2] not in caplog.text
-    assert "hush-hush" not in caplog.text
-    assert front.text_by_token["free"] not in caplog.text
 
 
 async def test_a_trade_of_freqtrade_is_shown_from_entry_to_exit(front: Front) -> None:

@@ -100,7 +100,8 @@ def _replay_file(config: "MAUnifiedConfig", path: Path) -> tuple[str, "Replay"]:
     from signalpost.trading.replay import replay as run
     from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
 
-    file = read_candle_file(path, timeframe=config.timeframe, pair=config.pair, places=config.places)
+    places = None if config.places == config.pair.places else config.places
+    file = read_candle_file(path, timeframe=config.timeframe, pair=config.pair, places=places)
     _tell_what_was_mended(path, file)
     strategy = MAUnifiedStrategy(msgspec.structs.replace(config, places=file.places))
     return config.key, run(strategy, file.candles)

@@ -99,7 +99,7 @@ def signals_table(signals: Iterable[Signal], title: str) -> Table:
             _minute(signal.known_at),
             f"{signal.pair} {signal.timeframe}",
             Text(signal.signal_type, style=_COLOUR_BY_SIDE[signal.signal_type]),
-            *(_fixed(price, signal.price_places) for price in prices),
+            *("" if price is None else signal.price_text(price) for price in prices),
             " / ".join(pips),
             _fixed(signal.risk_reward_ratio, 2),
         )

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from signalpost import clock
 from signalpost.domain import validity
-from signalpost.domain.context import Context
+from signalpost.domain.context import Context, read_context
 from signalpost.domain.exact import whole
-from signalpost.domain.identity import content_id, given_or
+from signalpost.domain.faults import Conversions, fields_of
+from signalpost.domain.identity import content_id
 from signalpost.domain.instant import Instant, utc
 from signalpost.domain.text import id_of, required_text, shown, spoken, text_of
 from signalpost.domain.value import Value
@@ -92,29 +94,12 @@ class Alert(Value, frozen=True, kw_only=True, tag="alert"):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        instant = clock.now() if self.timestamp is None else utc(self.timestamp, "timestamp")
-        severity = member(AlertSeverity, self.severity, "severity")
-        self._set(
-            alert_type=id_of(self.alert_type, "alert_type"),
-            severity=severity,
-            title=required_text(self.title, "title"),
-            message=text_of(self.message, "message"),
-            timestamp=instant,
-            context=Context(self.context),
-            status=member(AlertStatus, self.status, "status"),
-            source=None if self.source is None else text_of(self.source, "source"),
-            tags=_tags(self.tags),
-            acknowledged_by=None
-            if self.acknowledged_by is None
-            else required_text(self.acknowledged_by, "acknowledged_by"),
-            acknowledged_at=None if self.acknowledged_at is None else utc(self.acknowledged_at, "acknowledged_at"),
-            resolved_at=None if self.resolved_at is None else utc(self.resolved_at, "resolved_at"),
-            escalation_level=whole(self.escalation_level, "escalation_level", most=MOST_ESCALATIONS),
-            valid_until=validity.end(self.valid_until, instant, _validity(severity)),
-        )
-        content = (self.title, self.message, self.source, severity.value, self.tags, self.context)
-        derived = content_id(self.alert_type, instant, *content)
-        self._set(alert_id=given_or(self.alert_id, derived, "alert_id"))
+        self._set(**fields_of(self, _CONVERSION_BY_FIELD, _NEVER_NONE))
+        instant = clock.now() if self.timestamp is None else self.timestamp
+        self._set(timestamp=instant, valid_until=validity.end(self.valid_until, instant, _validity(self.severity)))
+        if self.alert_id is None:
+            content = (self.title, self.message, self.source, self.severity.value, self.tags, self.context)
+            self._set(alert_id=content_id(self.alert_type, instant, *content))
 
 
 _SEVERITY_BY_WORD = {
@@ -128,11 +113,33 @@ _SEVERITY_BY_WORD = {
 }
 
 
-def _tags(given: object) -> tuple[str, ...]:
+def _tags(given: object, name: str) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InvalidValue(f"tags is {shown(given)}: give a list of texts")
-    return tuple(required_text(tag, "a tag") for tag in given)
+        raise InvalidValue(
+            f"{name} is {shown(given)}: give a list of texts", code="not-a-list", field=name, value=shown(given)
+        )
+    return tuple(required_text(tag, name) for tag in given)
 
 
 def _validity(severity: AlertSeverity) -> timedelta:
     return validity.URGENT_ALERT if severity in {AlertSeverity.CRITICAL, AlertSeverity.HIGH} else validity.ALERT
+
+
+_NEVER_NONE = ("alert_type", "severity", "title", "message", "context", "status", "tags", "escalation_level")
+_CONVERSION_BY_FIELD: Conversions = {
+    "alert_type": id_of,
+    "severity": partial(member, AlertSeverity),
+    "title": required_text,
+    "message": text_of,
+    "timestamp": utc,
+    "alert_id": id_of,
+    "context": read_context,
+    "status": partial(member, AlertStatus),
+    "source": text_of,
+    "tags": _tags,
+    "acknowledged_by": required_text,
+    "acknowledged_at": utc,
+    "resolved_at": utc,
+    "escalation_level": partial(whole, most=MOST_ESCALATIONS),
+    "valid_until": utc,
+}

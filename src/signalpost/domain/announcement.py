@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from signalpost import clock
 from signalpost.domain import validity
-from signalpost.domain.identity import content_id, given_or
+from signalpost.domain.faults import Conversions, fields_of
+from signalpost.domain.identity import content_id
 from signalpost.domain.instant import Instant, utc
-from signalpost.domain.text import required_text
+from signalpost.domain.text import id_of, required_text
 from signalpost.domain.value import Value
 
 
@@ -36,12 +37,17 @@ class Announcement(Value, frozen=True, kw_only=True, tag="announcement"):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        instant = clock.now() if self.timestamp is None else utc(self.timestamp, "timestamp")
-        self._set(
-            title=required_text(self.title, "title"),
-            text=required_text(self.text, "text"),
-            timestamp=instant,
-            valid_until=validity.end(self.valid_until, instant, validity.ANNOUNCEMENT),
-        )
-        derived = content_id("announcement", instant, self.title, self.text)
-        self._set(announcement_id=given_or(self.announcement_id, derived, "announcement_id"))
+        self._set(**fields_of(self, _CONVERSION_BY_FIELD, ("title", "text")))
+        instant = clock.now() if self.timestamp is None else self.timestamp
+        self._set(timestamp=instant, valid_until=validity.end(self.valid_until, instant, validity.ANNOUNCEMENT))
+        if self.announcement_id is None:
+            self._set(announcement_id=content_id("announcement", instant, self.title, self.text))
+
+
+_CONVERSION_BY_FIELD: Conversions = {
+    "title": required_text,
+    "text": required_text,
+    "timestamp": utc,
+    "announcement_id": id_of,
+    "valid_until": utc,
+}

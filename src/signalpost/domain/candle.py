@@ -4,16 +4,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from signalpost.domain.exact import Number, non_negative, positive
+from signalpost.domain.exact import Number, decimal_of, non_negative
+from signalpost.domain.faults import Conversions, fields_of
 from signalpost.domain.instant import Instant, iso, utc
 from signalpost.domain.value import Value
 from signalpost.errors import InvalidValue
 
 
 class Candle(Value, frozen=True, kw_only=True, tag="candle"):
-    """A closed candle: `time` is its open, in UTC; prices are exact and above zero; low <= open, close <= high.
+    """A closed candle: `time` is its open, in UTC; prices are exact; low <= open, close <= high.
 
-    Raises InvalidValue for a naive time, NaN or infinity, a price that is not above zero, or a price outside low..high.
+    A price may be zero or below: oil, power, rates and spreads have had such prices. What knows the instrument, such as
+    a candle file's reader, refuses them where they cannot be. Raises InvalidValue with everything that is wrong: a
+    naive time, NaN or infinity, a price outside low..high.
     """
 
     time: datetime
@@ -30,16 +33,20 @@ class Candle(Value, frozen=True, kw_only=True, tag="candle"):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        self._set(
-            time=utc(self.time, "time"),
-            open=positive(self.open, "open"),
-            high=positive(self.high, "high"),
-            low=positive(self.low, "low"),
-            close=positive(self.close, "close"),
-            volume=None if self.volume is None else non_negative(self.volume, "volume"),
-        )
+        self._set(**fields_of(self, _CONVERSION_BY_FIELD, ("time", *PRICES)))
         if not (self.low <= self.open <= self.high and self.low <= self.close <= self.high):
             raise InvalidValue(
                 f"the candle of {iso(self.time)} has open {self.open}, high {self.high}, low {self.low}, "
-                f"close {self.close}: high must be the highest and low the lowest; check that the columns are in order"
+                f"close {self.close}: high must be the highest and low the lowest; check that the columns are in order",
+                code="conflict",
+                field="high" if self.high < max(self.open, self.low, self.close) else "low",
+                value=str(self.high if self.high < max(self.open, self.low, self.close) else self.low),
             )
+
+
+PRICES = ("open", "high", "low", "close")
+_CONVERSION_BY_FIELD: Conversions = {
+    "time": utc,
+    **dict.fromkeys(PRICES, decimal_of),
+    "volume": non_negative,
+}

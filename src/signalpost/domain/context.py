@@ -26,7 +26,12 @@ class Context(Mapping[str, Fact]):
         try:
             given = dict(facts)
         except (TypeError, ValueError):
-            raise InvalidValue(f"the context is {shown(facts)}: give a mapping of names to facts") from None
+            raise InvalidValue(
+                f"the context is {shown(facts)}: give a mapping of names to facts",
+                code="not-a-mapping",
+                field="context",
+                value=shown(facts),
+            ) from None
         self._facts = {required_text(name, "a name in the context"): _plain(value) for name, value in given.items()}
 
     def __getitem__(self, name: str) -> Fact:
@@ -56,6 +61,14 @@ class Context(Mapping[str, Fact]):
     def _typed(self) -> tuple[tuple[str, type, Fact], ...]:
         # 1, 1.0 and True are equal to Python and different to a reader.
         return tuple((name, type(value), value) for name, value in self._facts.items())
+
+
+def read_context(value: Mapping[str, object], name: str) -> Context:
+    """`value` as a context; `name` is the field that it is for."""
+    try:
+        return Context(value)
+    except InvalidValue as error:
+        raise InvalidValue.of_all(fault._replace(field=name) for fault in error.errors) from None
 
 
 def _plain(value: object) -> Fact:

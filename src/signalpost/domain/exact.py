@@ -69,7 +69,7 @@ def decimal_of(value: Number, name: str) -> Decimal:
             value=str(number),
         )
     try:
-        return _ADMITTED.plus(number)  # the same number, or an error where it does not fit
+        return _ADMITTED.plus(number)  # the same number, zero without a sign, or an error where it does not fit
     except DecimalException:
         raise InvalidValue(
             f"{name} is {shown(number)}: give a number of at most {_MOST_DIGITS} digits, "
@@ -105,6 +105,20 @@ def non_negative(value: Number, name: str) -> Decimal:
             field=name,
             value=shown(number),
             limit="0 or more",
+        )
+    return number
+
+
+def share(value: Number, name: str) -> Decimal:
+    """`value` as a `Decimal` from 0 to 1. Raises InvalidValue otherwise."""
+    number = decimal_of(value, name)
+    if not 0 <= number <= 1:
+        raise InvalidValue(
+            f"{name} is {number}: give a share between 0 and 1, such as 0.85",
+            code="out-of-range",
+            field=name,
+            value=shown(number),
+            limit="0 to 1",
         )
     return number
 

@@ -5,7 +5,7 @@ import re
 from datetime import datetime
 
 from signalpost.domain.instant import compact
-from signalpost.domain.text import LONGEST_ID, id_of
+from signalpost.domain.text import LONGEST_ID
 
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 _LONGEST_SLUG = 60
@@ -33,11 +33,6 @@ def fitted_id(derived: str) -> str:
     if len(derived) <= LONGEST_ID:
         return derived
     return f"{derived[: LONGEST_ID - 9]}:{_short_hash(derived)}"
-
-
-def given_or(given: str | None, derived: str, name: str) -> str:
-    """The id that the caller gave, checked, or the derived one where there is none."""
-    return derived if given is None else id_of(given, name)
 
 
 def _short_hash(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 from unicodedata import category
 
 from signalpost.domain import precision
-from signalpost.domain.exact import Number
+from signalpost.domain.exact import Number, positive
 from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
@@ -24,7 +24,11 @@ _LEG = re.compile(rf"(?:(?<=[-+*/^(])|^){_EXCHANGE.pattern}", re.ASCII)
 _SETTLED = re.compile(r"([^:/]+)/([^:/]+):([^:/-]+)((?:-[^:/]+)?)")
 """ccxt's contracts: `BTC/USDT:USDT`, `BTC/USD:BTC-260327`."""
 _SETTLES_IN = frozenset(("USD", "USDT", "USDC", "USDE", "BUSD", "FDUSD", "EUR", "BTC", "ETH"))
+_ARITHMETIC = frozenset("+*^()")
 _YAHOO_PAIR = "=X"
+_COINS = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "BTC", "ETH", "BNB")
+"""What coins are quoted in, and the coins that are quoted in currencies most."""
+_PERPETUAL = ".P"
 
 
 class Instrument(str):
@@ -87,6 +91,24 @@ class Instrument(str):
         known = precision.precision_of(self._symbol)
         return known.places if known else None
 
+    @property
+    def is_always_above_zero(self) -> bool:
+        """Whether no price of it can be zero or negative: so for currencies, metals and coins.
+
+        Oil, power, rates, spreads and whatever else is not known can have such prices.
+        """
+        if self._symbol.count(":") > 1 or not _ARITHMETIC.isdisjoint(self._symbol):
+            return False
+        base, _, quote = self.removesuffix(_PERPETUAL).partition("-")[0].partition("_")
+        if not quote:
+            return base.endswith(_COINS)
+        return precision.is_currency_pair(base, quote) or not {base, quote}.isdisjoint(_COINS)
+
+    def check_price(self, price: Decimal | None, name: str) -> None:
+        """Raise InvalidValue if a price of this instrument must be above zero and is not; None is fine."""
+        if price is not None and price <= 0 and self.is_always_above_zero:
+            positive(price, name)
+
     def quoted(self, *, pip: Number, places: int) -> Self:
         """Set, for this process, the pip and the decimals of this instrument, and return it.
 
@@ -110,6 +132,11 @@ class Instrument(str):
 
     def __repr__(self) -> str:
         return f"Instrument({self._symbol!r})"
+
+
+def read_pair(value: str, _: str) -> Instrument:
+    """`value` as an instrument, for a table of conversions."""
+    return Instrument(value)
 
 
 class _Reading(NamedTuple):

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from signalpost import clock
 from signalpost.domain import validity
-from signalpost.domain.context import Context
-from signalpost.domain.identity import content_id, given_or
+from signalpost.domain.context import Context, read_context
+from signalpost.domain.faults import Conversions, fields_of
+from signalpost.domain.identity import content_id
 from signalpost.domain.instant import Instant, utc
-from signalpost.domain.instrument import Instrument
-from signalpost.domain.text import required_text
+from signalpost.domain.instrument import Instrument, read_pair
+from signalpost.domain.text import id_of, required_text
 from signalpost.domain.value import Value
 
 
@@ -43,14 +44,19 @@ class MarketAnalysis(Value, frozen=True, kw_only=True, tag="market_analysis"):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        instant = clock.now() if self.timestamp is None else utc(self.timestamp, "timestamp")
-        self._set(
-            title=required_text(self.title, "title"),
-            text=required_text(self.text, "text"),
-            pair=None if self.pair is None else Instrument(self.pair),
-            timestamp=instant,
-            context=Context(self.context),
-            valid_until=validity.end(self.valid_until, instant, validity.ANALYSIS),
-        )
-        derived = content_id("analysis", instant, self.title, self.text, self.pair, self.context)
-        self._set(analysis_id=given_or(self.analysis_id, derived, "analysis_id"))
+        self._set(**fields_of(self, _CONVERSION_BY_FIELD, ("title", "text", "context")))
+        instant = clock.now() if self.timestamp is None else self.timestamp
+        self._set(timestamp=instant, valid_until=validity.end(self.valid_until, instant, validity.ANALYSIS))
+        if self.analysis_id is None:
+            self._set(analysis_id=content_id("analysis", instant, self.title, self.text, self.pair, self.context))
+
+
+_CONVERSION_BY_FIELD: Conversions = {
+    "title": required_text,
+    "text": required_text,
+    "pair": read_pair,
+    "timestamp": utc,
+    "analysis_id": id_of,
+    "context": read_context,
+    "valid_until": utc,
+}

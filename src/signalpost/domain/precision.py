@@ -6,14 +6,22 @@ prices carry one decimal more than the pip. What is no currency pair has no rule
 prices.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 from signalpost.domain.exact import Number, places_of, plain, positive, whole
 from signalpost.errors import InvalidValue
 
-MOST_PLACES = 12
+MOST_PLACES = 18
+"""The most decimals of a market's prices: as many as a derived value keeps."""
+_MOST_SHOWN = 30
+"""The most decimals of one price that a message shows: as many as a number may have."""
+_MOST_QUOTED_DIGITS = 15
+"""More digits than any market quotes, and as many as a binary float surely keeps."""
+_BILLION = 10**9
 
 CURRENCIES = frozenset(
     """
@@ -29,6 +37,7 @@ CURRENCIES = frozenset(
 """ISO 4217 codes that are quoted against each other, with the yuan abroad (CNH) and the four metals."""
 
 _PIP_BY_METAL = {"XAU": Decimal("0.1"), "XAG": Decimal("0.01")}
+_PLACES_BY_METAL = {"XAU": 3, "XAG": 5}
 _PIP_BY_QUOTE = {"JPY": Decimal("0.01"), "HUF": Decimal("0.01"), "CZK": Decimal("0.001")}
 _PIP = Decimal("0.0001")
 
@@ -63,7 +72,13 @@ def override(symbol: str, *, pip: Number, places: int) -> None:
     size = plain(positive(pip, "pip"))
     decimals = whole(places, "places", most=MOST_PLACES)
     if places_of(size) > decimals:
-        raise InvalidValue(f"pip {size} of {symbol} is finer than a price of {decimals} decimals: raise places")
+        raise InvalidValue(
+            f"pip {size} of {symbol} is finer than a price of {decimals} decimals: raise places",
+            code="out-of-range",
+            field="pip",
+            value=str(size),
+            limit=f"{decimals} decimals",
+        )
     _overrides[symbol] = Precision(size, decimals)
 
 
@@ -72,10 +87,47 @@ def forget_override(symbol: str) -> None:
     _overrides.pop(symbol, None)
 
 
+def quoted_places(price: Decimal) -> int | None:
+    """The decimals of a price as a market writes it; None for the result of binary floats or of a division."""
+    _, digits, exponent = price.as_tuple()
+    if len(digits) > _MOST_QUOTED_DIGITS or not isinstance(exponent, int):
+        return None
+    return -exponent if exponent < 0 else 0
+
+
+def finest_of(prices: Iterable[Decimal | None], at_least: int | None) -> int:
+    """The decimals of the finest of these prices of one market that is quoted, and at least as many as given.
+
+    If nothing says how many, as few as keep the first price to within a billionth of itself.
+    """
+    finest = at_least
+    first = None
+    for price in prices:
+        if price is not None:
+            first = price if first is None else first
+            places = quoted_places(price)
+            if places is not None and (finest is None or places > finest):
+                finest = places
+    if finest is not None:
+        return min(finest, _MOST_SHOWN)
+    exact = Fraction(first or 0)
+    return next((n for n in range(_MOST_SHOWN) if abs(round(exact, n) - exact) * _BILLION <= abs(exact)), _MOST_SHOWN)
+
+
+def places_for(price: Decimal, places: int) -> int:
+    """`places`, or as many more as it takes to show that `price` is not zero."""
+    return min(places if price == 0 else max(places, -price.adjusted()), _MOST_SHOWN)
+
+
+def signal_places(value: object, name: str) -> int:
+    """`value` as the decimals of a signal's prices. Raises InvalidValue otherwise."""
+    return whole(value, name, most=_MOST_SHOWN)
+
+
 @lru_cache(maxsize=1024)
 def _by_rule(symbol: str) -> Precision | None:
     base, _, quote = symbol.partition("_")
     if not is_currency_pair(base, quote):
         return None
     pip = _PIP_BY_METAL.get(base) or _PIP_BY_QUOTE.get(quote, _PIP)
-    return Precision(pip, places_of(pip) + 1)
+    return Precision(pip, _PLACES_BY_METAL.get(base, places_of(pip) + 1))

@@ -18,5 +18,10 @@ def seconds(timeout: float | None, name: str = "timeout") -> float:
         return WITHOUT_BOUND
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if not is_number or (isinstance(timeout, float) and math.isnan(timeout)):
-        raise InvalidValue(f"{name} is {shown(timeout)}: give seconds, or None to wait without bound")
+        raise InvalidValue(
+            f"{name} is {shown(timeout)}: give seconds, or None to wait without bound",
+            code="not-a-number",
+            field=name,
+            value=shown(timeout),
+        )
     return float(max(0, min(timeout, WITHOUT_BOUND)))

@@ -3,27 +3,18 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self
 
 from signalpost import clock
 from signalpost.domain import spellings, validity
-from signalpost.domain.exact import (
-    Number,
-    decimal_of,
-    difference,
-    non_negative,
-    places_of,
-    positive,
-    quotient,
-    step,
-    whole,
-)
+from signalpost.domain.exact import Number, decimal_of, difference, fixed, non_negative, positive, quotient, share, step
+from signalpost.domain.faults import Conversions, Faults
 from signalpost.domain.identity import slug
 from signalpost.domain.instant import Instant, compact, utc
-from signalpost.domain.instrument import Instrument
+from signalpost.domain.instrument import Instrument, read_pair
 from signalpost.domain.making import make
-from signalpost.domain.precision import MOST_PLACES
+from signalpost.domain.precision import finest_of, places_for, signal_places
 from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
 from signalpost.domain.text import id_of, required_text, shown, text_of
 from signalpost.domain.timeframe import Timeframe
@@ -36,9 +27,11 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     """A trade idea, checked when made: for a BUY stop_loss < entry_price < take_profit, for a SELL the mirror.
 
     `timestamp` is the candle's open; `known_at` its close, by default the earlier of now and timestamp + timeframe;
-    `valid_until` one timeframe (10 minutes at least) after `known_at`. `signal_id` is derived from strategy, pair,
-    timeframe, side and candle, `risk_reward_ratio` from entry, stop and target. Raises InvalidValue for what cannot be
-    meant.
+    `valid_until` one timeframe (10 minutes at least) after `known_at`. `signal_id` is derived from strategy (`signal`
+    if there is none), pair, timeframe, side and candle, `risk_reward_ratio` from entry, stop and target. A stop or
+    target of 0 is none, as in MetaTrader. Prices of zero and below are for instruments that can have them.
+    `price_places` are the decimals that messages show: at least the instrument's, and no fewer than the entry has.
+    Raises InvalidValue with everything that is wrong.
     """
 
     pair: Instrument
@@ -49,7 +42,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
     signal_id: str = None  # type: ignore[assignment]  # derived in __post_init__
-    strategy_name: str = "MA Unified Strategy"
+    strategy_name: str | None = None
     crossover_type: CrossoverType = None  # type: ignore[assignment]  # derived in __post_init__
     status: SignalStatus = SignalStatus.ACTIVE
     current_price: Decimal = None  # type: ignore[assignment]  # derived in __post_init__
@@ -81,7 +74,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             stop_loss: Number | None = None,
             take_profit: Number | None = None,
             signal_id: str | None = None,
-            strategy_name: str = "MA Unified Strategy",
+            strategy_name: str | None = None,
             crossover_type: CrossoverType | str | None = None,
             status: SignalStatus | str = SignalStatus.ACTIVE,
             current_price: Number | None = None,
@@ -102,10 +95,17 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        self._set_identity()
-        self._set_prices()
-        self._set_times()
-        self._set(signal_id=self._derived_id() if self.signal_id is None else id_of(self.signal_id, "signal_id"))
+        faults = Faults()
+        fields = faults.fields(self, _CONVERSION_BY_FIELD, _NEVER_NONE)
+        if isinstance(pair := fields["pair"], Instrument):
+            for name in _PRICES:
+                faults.read(pair.check_price, fields.get(name), name)
+        faults.raise_any()
+        self._set(**fields)
+        self._check_sides(faults)
+        faults.read(self._set_times, None, "timestamp")
+        faults.raise_any()
+        self._derive()
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Self:
@@ -168,7 +168,11 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     def r_multiple(self, price: Number) -> Decimal | None:
         """Profit at `price` in units of the risk: -1 at the stop; None without a stop."""
-        return None if (risk := self.risk) is None else quotient(self._gain(positive(price, "price")), risk)
+        return None if (risk := self.risk) is None else quotient(self._gain(self._price(price)), risk)
+
+    def price_text(self, price: Decimal) -> str:
+        """`price` as people read it: with `price_places` decimals, and more if it would else be shown as zero."""
+        return fixed(price, places_for(price, self.price_places))
 
     def but(self, **changes: object) -> Self:
         """This signal with some fields changed, checked as if it were made anew.
@@ -181,7 +185,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     def at_price(self, price: Number) -> Self:
         """This signal with `price` as its current one."""
-        return self.but(current_price=positive(price, "price"), updated_at=clock.now())
+        return self.but(current_price=self._price(price), updated_at=clock.now())
 
     def close(self, reason: str) -> Self:
         """This signal as FILLED, with the reason in its notes."""
@@ -193,7 +197,13 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     def _ended(self, status: SignalStatus, reason: str) -> Self:
         if self.status is not SignalStatus.ACTIVE:
-            raise InvalidValue(f"{self.signal_id} is {self.status} already: only an ACTIVE signal can become {status}")
+            raise InvalidValue(
+                f"{self.signal_id} is {self.status} already: only an ACTIVE signal can become {status}",
+                code="conflict",
+                field="status",
+                value=str(self.status),
+                limit=str(SignalStatus.ACTIVE),
+            )
         told = required_text(reason, "reason")
         notes = f"{self.notes}\n{told}" if self.notes else told
         return self.but(status=status, notes=notes, updated_at=clock.now())
@@ -203,72 +213,62 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             return difference(price, self.entry_price)
         return difference(self.entry_price, price)
 
-    def _derived_id(self) -> str:
-        candle = f"{self.pair.symbol}:{self.timeframe}:{self.signal_type}:{compact(self.timestamp)}"
-        return f"{strategy_slug(self.strategy_name)}:{candle}"
+    def _price(self, given: Number) -> Decimal:
+        price = decimal_of(given, "price")
+        self.pair.check_price(price, "price")
+        return price
 
-    def _set_identity(self) -> None:
-        side = member(SignalType, self.signal_type, "signal_type")
-        cross = self.crossover_type
-        self._set(
-            pair=Instrument(self.pair),
-            timeframe=Timeframe(self.timeframe),
-            signal_type=side,
-            crossover_type=side.crossover if cross is None else member(CrossoverType, cross, "crossover_type"),
-            status=member(SignalStatus, self.status, "status"),
-            strategy_name=required_text(self.strategy_name, "strategy_name"),
-            notes=None if self.notes is None else text_of(self.notes, "notes"),
-        )
-
-    def _set_prices(self) -> None:
-        optional = {
-            name: conversion(value, name)
-            for name, conversion in _CONVERSION_BY_OPTIONAL_NUMBER.items()
-            if (value := getattr(self, name)) is not None
-        }
-        self._set(entry_price=positive(self.entry_price, "entry_price"), **optional)
-        if self.current_price is None:
-            self._set(current_price=self.entry_price)
-        if self.price_places is None:
-            places = self.pair.places
-            self._set(price_places=min(places_of(self.entry_price), MOST_PLACES) if places is None else places)
-        else:
-            self._set(price_places=whole(self.price_places, "price_places", most=MOST_PLACES))
-        if self.confidence_score is not None and not 0 <= self.confidence_score <= 1:
-            raise InvalidValue(
-                f"confidence_score is {self.confidence_score}: give a share between 0 and 1, such as 0.85"
-            )
-        self._check_sides()
-        if self.risk_reward_ratio is None and self.take_profit is not None and (risk := self.risk) is not None:
-            ratio = quotient(self._gain(self.take_profit), risk)
-            self._set(risk_reward_ratio=decimal_of(ratio, "risk_reward_ratio"))
-
-    def _check_sides(self) -> None:
+    def _check_sides(self, faults: Faults) -> None:
         lower, upper = _LIMITS if self.signal_type is SignalType.BUY else _LIMITS[::-1]
         below, above = getattr(self, lower), getattr(self, upper)
         if below is not None and below >= self.entry_price:
-            raise self._wrong_side(lower, below, "below")
+            faults.found += self._wrong_side(lower, below, "below").errors
         if above is not None and above <= self.entry_price:
-            raise self._wrong_side(upper, above, "above")
+            faults.found += self._wrong_side(upper, above, "above").errors
 
     def _wrong_side(self, name: str, price: Decimal, wanted: str) -> InvalidValue:
         return InvalidValue(
             f"{name} is {price} and entry_price {self.entry_price}: for a {self.signal_type} "
-            f"{name} must be {wanted} the entry; check the side, or swap stop and target"
+            f"{name} must be {wanted} the entry; check the side, or swap stop and target",
+            code="wrong-side",
+            field=name,
+            value=str(price),
+            limit=f"{wanted} {self.entry_price}",
         )
 
-    def _set_times(self) -> None:
-        opened = utc(self.timestamp, "timestamp")
-        closed = validity.later(opened, self.timeframe.duration)
-        known = min(clock.now(), closed) if self.known_at is None else utc(self.known_at, "known_at")
-        created = clock.now() if self.created_at is None else utc(self.created_at, "created_at")
+    def _set_times(self, _: object, name: str) -> None:
+        closed = validity.later(self.timestamp, self.timeframe.duration, name)
+        known = min(clock.now(), closed) if self.known_at is None else self.known_at
+        created = clock.now() if self.created_at is None else self.created_at
         self._set(
-            timestamp=opened,
             created_at=created,
-            updated_at=created if self.updated_at is None else utc(self.updated_at, "updated_at"),
+            updated_at=created if self.updated_at is None else self.updated_at,
             known_at=known,
             valid_until=validity.end(self.valid_until, known, validity.of_signal(self.timeframe)),
         )
+
+    def _derive(self) -> None:
+        """Set what was not given and follows from what was."""
+        if self.crossover_type is None:
+            self._set(crossover_type=self.signal_type.crossover)
+        if self.current_price is None:
+            self._set(current_price=self.entry_price)
+        current = None if self.current_price is self.entry_price else self.current_price
+        if self.price_places is None:
+            prices, at_least = (self.entry_price, current, self.stop_loss, self.take_profit), self.pair.places
+        else:  # a strategy's stop and target, which nobody quoted, are rounded when shown
+            prices, at_least = (self.entry_price, current, None, None), self.price_places
+        self._set(price_places=finest_of(prices, at_least))
+        if self.risk_reward_ratio is None and self.take_profit is not None and (risk := self.risk) is not None:
+            ratio = quotient(self._gain(self.take_profit), risk)
+            self._set(risk_reward_ratio=decimal_of(ratio, "risk_reward_ratio"))
+        if self.signal_id is None:
+            self._set(signal_id=derived_id(self, strategy_slug(self.strategy_name or NO_STRATEGY), self.pair.symbol))
+
+
+def derived_id(signal: Signal, strategy: str, symbol: str) -> str:
+    """The id of `signal` if nobody gives one: of its strategy's slug, symbol, timeframe, side and candle."""
+    return f"{strategy}:{symbol}:{signal.timeframe}:{signal.signal_type}:{compact(signal.timestamp)}"
 
 
 @lru_cache(maxsize=256)
@@ -277,9 +277,44 @@ def strategy_slug(name: str) -> str:
     return slug(name).removesuffix("-strategy")
 
 
+def _read_timeframe(value: str, _: str) -> Timeframe:
+    return Timeframe(value)
+
+
+def _none_if_zero(value: Number, name: str) -> Decimal | None:
+    return decimal_of(value, name) or None
+
+
+NO_STRATEGY = "signal"
+"""What the id of a signal begins with that names no strategy."""
+_PRICES = ("entry_price", "current_price", "stop_loss", "take_profit")
 _LIMITS = ("stop_loss", "take_profit")
-_CONVERSION_BY_OPTIONAL_NUMBER = {
-    **dict.fromkeys(("current_price", "stop_loss", "take_profit", "position_size"), positive),
-    **dict.fromkeys(("atr_value", "atr_multiplier_sl", "atr_multiplier_tp", "risk_reward_ratio"), non_negative),
-    **dict.fromkeys(("fast_ma", "slow_ma", "confidence_score"), decimal_of),
+_NEVER_NONE = (*spellings.REQUIRED, "status")
+_CONVERSION_BY_FIELD: Conversions = {
+    "pair": read_pair,
+    "timeframe": _read_timeframe,
+    "signal_type": partial(member, SignalType),
+    "entry_price": decimal_of,
+    "timestamp": utc,
+    "stop_loss": _none_if_zero,
+    "take_profit": _none_if_zero,
+    "signal_id": id_of,
+    "strategy_name": required_text,
+    "crossover_type": partial(member, CrossoverType),
+    "status": partial(member, SignalStatus),
+    "current_price": decimal_of,
+    "price_places": signal_places,
+    "fast_ma": decimal_of,
+    "slow_ma": decimal_of,
+    "atr_value": non_negative,
+    "atr_multiplier_sl": non_negative,
+    "atr_multiplier_tp": non_negative,
+    "risk_reward_ratio": non_negative,
+    "position_size": positive,
+    "confidence_score": share,
+    "notes": text_of,
+    "created_at": utc,
+    "updated_at": utc,
+    "known_at": utc,
+    "valid_until": utc,
 }

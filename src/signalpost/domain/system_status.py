@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from signalpost import clock
 from signalpost.domain import validity
-from signalpost.domain.context import Context
-from signalpost.domain.identity import content_id, given_or
+from signalpost.domain.context import Context, read_context
+from signalpost.domain.faults import Conversions, fields_of
+from signalpost.domain.identity import content_id
 from signalpost.domain.instant import Instant, utc
 from signalpost.domain.text import id_of, shown, text_of
 from signalpost.domain.value import Value
@@ -43,20 +44,31 @@ class SystemStatus(Value, frozen=True, kw_only=True, tag="system_status"):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        instant = clock.now() if self.timestamp is None else utc(self.timestamp, "timestamp")
-        self._set(
-            status=id_of(self.status, "status"),
-            message=text_of(self.message, "message"),
-            uptime=None if self.uptime is None else _uptime(self.uptime),
-            metrics=Context(self.metrics),
-            timestamp=instant,
-            valid_until=validity.end(self.valid_until, instant, validity.STATUS),
-        )
-        derived = content_id("status", instant, self.status, self.message, self.uptime, self.metrics)
-        self._set(status_id=given_or(self.status_id, derived, "status_id"))
+        self._set(**fields_of(self, _CONVERSION_BY_FIELD, ("status", "message", "metrics")))
+        instant = clock.now() if self.timestamp is None else self.timestamp
+        self._set(timestamp=instant, valid_until=validity.end(self.valid_until, instant, validity.STATUS))
+        if self.status_id is None:
+            self._set(status_id=content_id("status", instant, self.status, self.message, self.uptime, self.metrics))
 
 
-def _uptime(given: object) -> timedelta:
+def _uptime(given: object, name: str) -> timedelta:
     if not isinstance(given, timedelta) or given < timedelta():
-        raise InvalidValue(f"uptime is {shown(given)}: give a timedelta of zero or more")
+        raise InvalidValue(
+            f"{name} is {shown(given)}: give a timedelta of zero or more",
+            code="out-of-range",
+            field=name,
+            value=shown(given),
+            limit="0 or more",
+        )
     return timedelta(given.days, given.seconds, given.microseconds)  # a pandas Timedelta becomes a plain one
+
+
+_CONVERSION_BY_FIELD: Conversions = {
+    "status": id_of,
+    "message": text_of,
+    "uptime": _uptime,
+    "metrics": read_context,
+    "timestamp": utc,
+    "status_id": id_of,
+    "valid_until": utc,
+}

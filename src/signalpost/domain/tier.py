@@ -26,7 +26,12 @@ class UserTier(str):
         if type(value) is cls:
             return value
         if not isinstance(value, str) or not _NAME.fullmatch(name := value.strip()):
-            raise InvalidValue(f"user_tier is {shown(value)}: give a name such as 'free', 'premium' or 'vip-gold'")
+            raise InvalidValue(
+                f"user_tier is {shown(value)}: give a name such as 'free', 'premium' or 'vip-gold'",
+                code="unknown-word",
+                field="user_tier",
+                value=shown(value),
+            )
         return super().__new__(cls, name.lower())
 
     def __repr__(self) -> str:

@@ -31,7 +31,7 @@ def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetim
     if until <= start:
         raise InvalidValue(
             f"valid_until is {iso(until)}, not after {iso(start)}: give a later time, or none",
-            code="out-of-range",
+            code="not-after",
             field="valid_until",
             value=iso(until),
             limit=iso(start),
@@ -39,14 +39,15 @@ def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetim
     return until
 
 
-def later(start: datetime, by: timedelta) -> datetime:
+def later(start: datetime, by: timedelta, name: str = "timestamp") -> datetime:
     """`start` plus `by`. Raises InvalidValue if that is beyond the times that are allowed."""
     with suppress(OverflowError):
         if (end_at := start + by) < LATEST:
             return end_at
     raise InvalidValue(
-        f"{iso(start)} plus {by} is after the year {LATEST.year}: give an earlier time",
+        f"{name} is {iso(start)}, and {by} later is after the year {LATEST.year}: give an earlier time",
         code="out-of-range",
+        field=name,
         value=iso(start),
         limit=iso(LATEST),
     )

@@ -35,7 +35,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         try:
             return msgspec.json.decode(data, type=cls, dec_hook=_from_plain)
         except _UNREADABLE as fault:
-            raise InvalidValue(f"no {cls.__name__} could be read from the JSON: {fault}") from fault
+            raise InvalidValue(f"no {cls.__name__} could be read from the JSON: {fault}", code="unreadable") from fault
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -43,7 +43,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         try:
             return msgspec.convert(dict(data), type=cls, dec_hook=_from_plain)
         except _UNREADABLE as fault:
-            raise InvalidValue(f"no {cls.__name__} could be read from the data: {fault}") from fault
+            raise InvalidValue(f"no {cls.__name__} could be read from the data: {fault}", code="unreadable") from fault
 
     def but(self, **changes: object) -> Self:
         """This value with some fields changed, checked as if it were made anew."""

@@ -17,7 +17,13 @@ class TickScale:
 
     def __init__(self, places: int) -> None:
         if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= MOST_PLACES:
-            raise InvalidConfiguration(f"places is {places!r}: give 0 to {MOST_PLACES} decimals")
+            raise InvalidConfiguration(
+                f"places is {places!r}: give 0 to {MOST_PLACES} decimals",
+                code="out-of-range",
+                field="places",
+                value=repr(places),
+                limit=f"0 to {MOST_PLACES}",
+            )
         self.places = places
         self._unit = Decimal(10**places)
 
@@ -28,7 +34,10 @@ class TickScale:
         except Inexact:
             raise InvalidValue(
                 f"the price {price} has more than the {self.places} decimals of this stream: "
-                f"round it, or configure more places"
+                f"round it, or configure more places",
+                code="too-fine",
+                value=str(price),
+                limit=f"{self.places} decimals",
             ) from None
 
     def price(self, ticks: int | Fraction) -> Decimal:

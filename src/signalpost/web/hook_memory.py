@@ -50,7 +50,7 @@ class HookMemory:
         A late repeat of an older one, or of one that was closed since, is taken as the duplicate that it is, and opens
         nothing.
         """
-        async with self._changing(token, signal.strategy_name, signal.pair, signal.timeframe) as position:
+        async with self._changing(token, signal.strategy_name or "", signal.pair, signal.timeframe) as position:
             known = position.known
             seen = known.get("seen", [])
             before = _open(known)

@@ -231,7 +231,7 @@ def _word(value: object) -> str:
 
 def _closing(told: Signal, close: _Close, data: Template, given_id: object) -> Closing:
     """How `told`, which was read as if it were a new signal, closes an earlier one."""
-    strategy, pair, timeframe, side = told.strategy_name, told.pair, told.timeframe, close.side
+    strategy, pair, timeframe, side = told.strategy_name or _STRATEGY, told.pair, told.timeframe, close.side
     same = (str(given_id),) if given_id is not None else (compact(told.timestamp), str(data.value("timenow", "")))
     what = repr((*same, pair, timeframe, strategy, str(side), str(told.entry_price)))
     unseen = None

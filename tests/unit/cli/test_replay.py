@@ -145,7 +145,7 @@ def test_one_bad_file_of_many_leaves_stdout_empty(tmp_path: Path, file: Path) ->
         (("c.csv", "--strategies", "s.toml", "--sl-mult", "2"), "FILE, --sl-mult cannot be given beside --strategies"),
         (("c.csv", *SETTINGS, "--atr", "hull"), "'hull' is not one of 'simple', 'wilder'"),
         (("c.csv", *SETTINGS, "--sl-mult", "wide"), "sl_mult is 'wide': give a number"),
-        (("c.csv", *SETTINGS, "--places", "13"), "places is 13: give 0 to 12 decimals"),
+        (("c.csv", *SETTINGS, "--places", "19"), "places is 19: give 0 to 18 decimals"),
         (("c.csv", *SETTINGS[:2], "--timeframe", "1M", *SETTINGS[4:]), "months differ in length"),
     ],
 )

@@ -84,7 +84,7 @@ def test_what_happens_to_an_alert_does_not_change_its_id() -> None:
         ({"source": 1}, "source is 1: give text"),
         ({"tags": "db"}, "tags is 'db': give a list of texts"),
         ({"tags": None}, "tags is None: give a list of texts"),
-        ({"tags": [""]}, "a tag is empty: give it a text"),
+        ({"tags": [""]}, "tags is empty: give it a text"),
         ({"acknowledged_by": ""}, "acknowledged_by is empty: give it a text"),
         ({"acknowledged_at": 1}, "acknowledged_at is 1: as Unix time it is not between"),
         ({"resolved_at": 1}, "resolved_at is 1: as Unix time it is not between"),

@@ -2,9 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from signalpost.domain.identity import content_id, given_or, slug
+from signalpost.domain.identity import content_id, slug
 from signalpost.domain.signal import strategy_slug
-from signalpost.errors import InvalidValue
 
 ONE = datetime(2025, 8, 20, 1, tzinfo=UTC)
 
@@ -40,10 +39,3 @@ def test_an_id_of_content_is_the_same_for_the_same_and_differs_for_any_other() -
     assert content_id("API Down", ONE, "a") == content_id("API Down", ONE, "a")
     assert content_id("API Down", ONE, "a").startswith("api-down:20250820T010000Z:")
     assert content_id("alert", ONE.replace(microsecond=1), "a") != content_id("alert", ONE, "a")
-
-
-def test_a_given_id_is_checked_and_an_empty_one_refused() -> None:
-    assert given_or(None, "derived", "alert_id") == "derived"
-    assert given_or(" mine ", "derived", "alert_id") == "mine"
-    with pytest.raises(InvalidValue, match=r"^alert_id is empty: give it a text$"):
-        given_or("", "derived", "alert_id")

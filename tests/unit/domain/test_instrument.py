@@ -77,9 +77,9 @@ def test_what_is_not_text_or_too_long_is_refused_in_a_short_error(given: object)
         ("GBP_JPY", "0.01", 3),
         ("EUR_HUF", "0.01", 3),
         ("EUR_CZK", "0.001", 4),
-        ("XAU_USD", "0.1", 2),
-        ("XAU_JPY", "0.1", 2),
-        ("XAG_USD", "0.01", 3),
+        ("XAU_USD", "0.1", 3),
+        ("XAU_JPY", "0.1", 3),
+        ("XAG_USD", "0.01", 5),
         ("XPT_USD", "0.0001", 5),
     ],
 )
@@ -108,10 +108,10 @@ def test_the_table_overrides_the_rule_until_it_is_forgotten(odd: Instrument, hos
     [
         (0, 2, "pip is 0: it must be above zero"),
         ("0.001", 2, r"pip 0\.001 of ODD_ONE is finer than a price of 2 decimals: raise places"),
-        (1, 13, "places is 13: give a whole number from 0 to 12"),
-        (1, -1, "places is -1: give a whole number from 0 to 12"),
-        (1, True, "places is True: give a whole number from 0 to 12"),
-        (1, 2.0, r"places is 2\.0: give a whole number from 0 to 12"),
+        (1, 19, "places is 19: give a whole number from 0 to 18"),
+        (1, -1, "places is -1: give a whole number from 0 to 18"),
+        (1, True, "places is True: give a whole number from 0 to 18"),
+        (1, 2.0, r"places is 2\.0: give a whole number from 0 to 18"),
     ],
 )
 def test_a_precision_that_cannot_be_is_refused_and_changes_nothing(

@@ -30,7 +30,7 @@ def later() -> Iterator[ManualClock]:
 
 def test_one_line_makes_a_signal_and_derives_the_rest() -> None:
     signal = made(stop_loss=1.09, take_profit=1.12)
-    assert signal.signal_id == "ma-unified:EUR_USD:H4:BUY:20250820T010000Z"
+    assert signal.signal_id == "signal:EUR_USD:H4:BUY:20250820T010000Z"
     assert (signal.crossover_type, signal.status) == (CrossoverType.BULLISH, SignalStatus.ACTIVE)
     assert (signal.current_price, signal.price_places) == (Decimal("1.10"), 5)
     assert (signal.known_at, signal.valid_until) == (CLOSE, CLOSE + timedelta(hours=4))
@@ -94,7 +94,7 @@ def test_times_that_are_given_are_kept(later: ManualClock) -> None:
         ("BTC_USDT", "65000.5", 1, "0.1"),
         ("BTC_USDT", "65000", 0, "1"),
         ("PEPE_USDT", "0.00000123", 8, "0.00000001"),
-        ("TINY_USDT", "1e-20", 12, "1e-12"),
+        ("TINY_USDT", "1e-20", 20, "1e-20"),
     ],
 )
 def test_price_places_are_the_instruments_or_those_of_the_entry(pair: str, entry: str, places: int, pip: str) -> None:
@@ -124,13 +124,16 @@ def test_given_price_places_are_the_tick_where_the_instrument_has_no_pip() -> No
         ),
         ({"confidence_score": 85}, "confidence_score is 85: give a share between 0 and 1, such as 0.85"),
         ({"confidence_score": -0.1}, "confidence_score is -0.1: give a share between 0 and 1"),
-        ({"price_places": True}, "price_places is True: give a whole number from 0 to 12"),
-        ({"price_places": 13}, "price_places is 13: give a whole number from 0 to 12"),
+        ({"price_places": True}, "price_places is True: give a whole number from 0 to 30"),
+        ({"price_places": 31}, "price_places is 31: give a whole number from 0 to 30"),
         ({"signal_id": ""}, "signal_id is empty: give it a text"),
         ({"strategy_name": " "}, "strategy_name is empty: give it a text"),
         ({"notes": 1}, "notes is 1: give text"),
         ({"timestamp": "2025-08-20T01:00"}, "timestamp is 2025-08-20T01:00:00, which names no time zone"),
-        ({"timestamp": "8999-12-31T23:00Z"}, "8999-12-31T23:00:00Z plus 4:00:00 is after the year 9000"),
+        (
+            {"timestamp": "8999-12-31T23:00Z"},
+            "timestamp is 8999-12-31T23:00:00Z, and 4:00:00 later is after the year 9000",
+        ),
         ({"created_at": 0}, "created_at is 0: as Unix time it is not between"),
         ({"updated_at": 0}, "updated_at is 0: as Unix time it is not between"),
         ({"known_at": 0}, "known_at is 0: as Unix time it is not between"),
@@ -148,7 +151,7 @@ def test_what_cannot_be_meant_is_refused_with_what_to_mend(fields: dict[str, Any
 @pytest.mark.parametrize(
     ("name", "least"),
     [
-        *dict.fromkeys(("entry_price", "current_price", "stop_loss", "take_profit", "position_size"), "above").items(),
+        *dict.fromkeys(("entry_price", "current_price", "position_size"), "above").items(),
         *dict.fromkeys(("atr_value", "atr_multiplier_sl", "atr_multiplier_tp", "risk_reward_ratio"), "zero").items(),
         *dict.fromkeys(("fast_ma", "slow_ma"), "any").items(),
     ],

@@ -33,7 +33,7 @@ def test_a_stored_record_of_the_moving_average_kind_is_read() -> None:
         "created_at": "2025-08-20T05:00:00Z",
     }
     signal = Signal.from_mapping(record)
-    assert signal.signal_id == "ma-unified:EUR_USD:H4:SELL:20250820T010000Z"
+    assert signal.signal_id == "signal:EUR_USD:H4:SELL:20250820T010000Z"
     assert (signal.entry_price, signal.atr_value, signal.risk_reward_ratio) == tuple(
         map(Decimal, ("1.1634", "0.0008", "1.5"))
     )

@@ -54,7 +54,7 @@ def test_decimals_are_the_instruments_the_given_ones_or_left_open() -> None:
         ({"min_rr": "many"}, "min_rr is 'many'"),
         ({"confidence": "1.01"}, "confidence is 1.01: give a share between 0 and 1"),
         ({"confidence": -0.1}, "confidence is -0.1"),
-        ({"places": 13}, "places is 13: give 0 to 12"),
+        ({"places": 19}, "places is 19: give 0 to 18"),
         ({"places": True}, "places is True"),
         ({"pair": "€"}, "pair is "),
         ({"timeframe": "1M"}, "months differ"),

@@ -50,19 +50,19 @@ def _open_at(instant: datetime) -> tuple[str, ...]:
 
 
 def _fields(signal: Signal, *, is_new: bool) -> Iterator[Field]:
-    places = signal.price_places
-    yield Field("Entry", fixed(signal.entry_price, places))
+    yield Field("Entry", signal.price_text(signal.entry_price))
     if signal.stop_loss is not None:
-        yield Field("SL", fixed(signal.stop_loss, places))
+        yield Field("SL", signal.price_text(signal.stop_loss))
     if signal.take_profit is not None:
-        yield Field("TP1", fixed(signal.take_profit, places))
+        yield Field("TP1", signal.price_text(signal.take_profit))
     if signal.risk_reward_ratio is not None:
         yield Field("R:R", fixed(signal.risk_reward_ratio, 2))
     if pips := _pips(signal):
         yield Field("Pips", pips)
     if signal.confidence_score is not None:
         yield Field("Confidence", f"{fixed(product(signal.confidence_score, _HUNDRED), 1)}%")
-    yield field("Strategy", signal.strategy_name, _LONGEST_STRATEGY)
+    if signal.strategy_name is not None:
+        yield field("Strategy", signal.strategy_name, _LONGEST_STRATEGY)
     yield Field("Timeframe", str(signal.timeframe))
     yield Field("Sessions", sessions(signal))
     if not is_new:
@@ -76,7 +76,7 @@ def _standing(signal: Signal) -> Iterator[Field]:
     """What an event has made of the signal."""
     if signal.status is not SignalStatus.ACTIVE:
         yield Field("Status", signal.status.capitalize())
-    yield Field("Price", fixed(signal.current_price, signal.price_places))
+    yield Field("Price", signal.price_text(signal.current_price))
     if (multiple := signal.r_multiple(signal.current_price)) is not None:
         yield Field("Result", f"{'' if multiple < 0 else '+'}{fixed(multiple, 2)}R")
 

@@ -29,7 +29,13 @@ def bundled_pairs() -> tuple[Instrument, ...]:
 def bundled_candles(pair: Instrument) -> tuple[Candle, ...]:
     """The H4 candles of one of `bundled_pairs`. Raises InvalidConfiguration for another pair."""
     if pair not in bundled_pairs():
-        raise InvalidConfiguration(f"no candles of {pair} are bundled: there are {', '.join(bundled_pairs())}")
+        raise InvalidConfiguration(
+            f"no candles of {pair} are bundled: there are {', '.join(bundled_pairs())}",
+            code="unknown-word",
+            field="pair",
+            value=str(pair),
+            limit=", ".join(bundled_pairs()),
+        )
     with as_file(_FOLDER / f"{pair}{_ENDING}") as path:
         return read_candle_file(path, timeframe=TIMEFRAME, pair=pair).candles
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO, cast
 
 from signalpost.domain.candle import Candle
-from signalpost.domain.exact import non_negative, positive
+from signalpost.domain.exact import decimal_of, non_negative
 from signalpost.domain.instant import iso, utc
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
@@ -37,7 +37,7 @@ class CandleFile(NamedTuple):
     candles: tuple[Candle, ...]
     """Oldest first, each once."""
     places: int
-    """Decimals of a price: as asked for, else the instrument's, else the file's own."""
+    """Decimals of a price: as asked for, else the file's own, and at least the instrument's."""
     duplicates: int
     """Rows that repeated the one before them, and were skipped."""
     rounded: int
@@ -57,21 +57,20 @@ def read_candle_file(
     """The candles of a file, checked.
 
     Raises InvalidCandleFile, naming file and line, for a file that cannot be read, a bad row, a candle out of order or
-    twice with different prices, a price with more decimals than `places`, and candles whose commonest step is not
-    `timeframe`.
+    twice with different prices, a price with more decimals than `places`, a price of zero or below where `pair` cannot
+    have one, and candles whose commonest step is not `timeframe`.
     """
     name = str(path)
     rows = list(_rows(Path(path), name))
     if not rows:
-        raise InvalidCandleFile("it holds no candles: give a file with at least one row", path=name)
-    if places is None and pair is not None:
-        places = Instrument(pair).places
-    grid = grid_of(price for row in rows for price in row.prices) if places is None else PriceGrid(places)
+        raise InvalidCandleFile("it holds no candles: give a file with at least one row", path=name, code="missing")
+    instrument = None if pair is None else Instrument(pair)
+    grid = _grid(rows, instrument, places)
     candles: list[Candle] = []
     lines: list[int] = []
     duplicates = rounded = 0
     for row in rows:
-        candle, count = _candle(row, grid, name)
+        candle, count = _candle(row, grid, instrument, name)
         rounded += count
         if candles and candle.time <= candles[-1].time:
             _check_repeats(candle, candles[-1], row.line, name)
@@ -95,7 +94,7 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
                 if cells:
                     yield _row(cells, columns, line)
     except InvalidValue as fault:
-        raise InvalidCandleFile(str(fault), path=name, line=line) from fault
+        raise _of_row(fault, name, line) from fault
     except csv.Error as fault:
         raise InvalidCandleFile(f"it is no CSV: {fault}", path=name, line=reader.line_num) from fault
     except UnicodeDecodeError as fault:
@@ -145,24 +144,45 @@ def _columns(header: Sequence[str], name: str) -> dict[str, int]:
 
 def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
     if len(cells) <= max(columns.values()):
-        raise InvalidValue(f"the row has {len(cells)} cells, fewer than the first line names: complete or delete it")
+        raise InvalidValue(
+            f"the row has {len(cells)} cells, fewer than the first line names: complete or delete it",
+            code="missing",
+            value=str(len(cells)),
+            limit=str(max(columns.values()) + 1),
+        )
     volume = cells[columns["volume"]].strip() if "volume" in columns else ""
     return _Row(
         line,
         utc(cells[columns["time"]], "time"),
-        tuple(positive(cells[columns[price]], price) for price in _PRICES),
+        tuple(decimal_of(cells[columns[price]], price) for price in _PRICES),
         non_negative(volume, "volume") if volume else None,
     )
 
 
-def _candle(row: _Row, grid: PriceGrid, name: str) -> tuple[Candle, int]:
+def _of_row(fault: InvalidValue, name: str, line: int | None) -> InvalidCandleFile:
+    first = fault.errors[0]
+    facts = {"code": first.code, "field": first.field, "value": first.value, "limit": first.limit}
+    return InvalidCandleFile(str(fault), path=name, line=line, **facts)
+
+
+def _grid(rows: Sequence[_Row], instrument: Instrument | None, places: int | None) -> PriceGrid:
+    if places is not None:
+        return PriceGrid(places)
+    at_least = None if instrument is None else instrument.places
+    return grid_of((price for row in rows for price in row.prices), at_least=at_least)
+
+
+def _candle(row: _Row, grid: PriceGrid, instrument: Instrument | None, name: str) -> tuple[Candle, int]:
     """The row's candle, and how many of its prices were rounded."""
     try:
+        if instrument is not None:
+            for column, price in zip(_PRICES, row.prices, strict=True):
+                instrument.check_price(price, column)
         prices = [grid.nearest(price) for price in row.prices]
         open_, high, low, close = prices
         candle = Candle(time=row.time, open=open_, high=high, low=low, close=close, volume=row.volume)
     except InvalidValue as fault:
-        raise InvalidCandleFile(str(fault), path=name, line=row.line) from fault
+        raise _of_row(fault, name, row.line) from fault
     return candle, sum(price != given for price, given in zip(prices, row.prices, strict=True))
 
 
@@ -172,12 +192,19 @@ def _check_repeats(candle: Candle, last: Candle, line: int, name: str) -> None:
             f"the candle of {iso(candle.time)} comes after the one of {iso(last.time)}: sort the rows, oldest first",
             path=name,
             line=line,
+            code="out-of-order",
+            field="time",
+            value=iso(candle.time),
+            limit=f"after {iso(last.time)}",
         )
     if candle != last:
         raise InvalidCandleFile(
             f"the candle of {iso(candle.time)} comes twice, with different values: keep the right one",
             path=name,
             line=line,
+            code="conflict",
+            field="time",
+            value=iso(candle.time),
         )
 
 
@@ -192,4 +219,8 @@ def _check_step(candles: Sequence[Candle], lines: Sequence[int], timeframe: Time
         f"and not {timeframe.duration} as {timeframe} candles do: name the file's own timeframe",
         path=name,
         line=lines[steps.index(commonest) + 1],
+        code="wrong-timeframe",
+        field="timeframe",
+        value=str(commonest),
+        limit=str(timeframe),
     )

@@ -8,12 +8,10 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 from signalpost.domain.exact import places_of
-from signalpost.domain.precision import MOST_PLACES
+from signalpost.domain.precision import MOST_PLACES, quoted_places
 from signalpost.errors import InvalidValue
 
 _NOISE = Decimal("1e-9")
-_MOST_QUOTED_DIGITS = 15
-"""More digits than any market quotes, and as many as a binary float surely keeps."""
 
 _ROUNDING = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation])
 
@@ -37,28 +35,37 @@ class PriceGrid:
         rounded = _ROUNDING.quantize(price, self._step)
         if rounded == price:
             return price
-        if _ROUNDING.subtract(rounded, price).copy_abs() >= _ROUNDING.multiply(price, _NOISE):
+        noise = _ROUNDING.multiply(price.copy_abs(), _NOISE)
+        if not rounded or _ROUNDING.subtract(rounded, price).copy_abs() >= noise:
             raise InvalidValue(
-                f"the price {price} has more than {self.places} decimals: round it, or name the right number of places"
+                f"the price {price} has more than {self.places} decimals: round it, or name the right number of places",
+                code="too-fine",
+                value=str(price),
+                limit=f"{self.places} decimals",
             )
         return rounded
 
 
-def grid_of(prices: Iterable[Decimal]) -> PriceGrid:
+def grid_of(prices: Iterable[Decimal], *, at_least: int | None = None) -> PriceGrid:
     """The grid that these prices, which all belong to one market, are written on.
 
-    It has as many decimals as the price with the most, those that are longer than any market quotes left aside; where
-    all are, the fewest decimals that keep each price to within a billionth.
+    It has as many decimals as the price with the most, and at least as many as given; prices with more digits than any
+    market quotes are left aside. If there are no others, it has the fewest decimals that keep each price to within a
+    billionth.
     """
     prices = list(prices)
-    quoted = [places_of(price) for price in prices if len(price.as_tuple().digits) <= _MOST_QUOTED_DIGITS]
-    if quoted:
-        return PriceGrid(min(max(quoted), MOST_PLACES))
+    coarsest = None if at_least is None else PriceGrid(at_least)
+    finer = prices if coarsest is None else [price for price in prices if not _fits(coarsest, (price,))]
+    quoted = [places for price in finer if (places := quoted_places(price)) is not None]
+    if at_least is not None or quoted:
+        return PriceGrid(min(max((at_least or 0, *quoted)), MOST_PLACES))
     return next((grid for grid in map(PriceGrid, range(MOST_PLACES)) if _fits(grid, prices)), PriceGrid(MOST_PLACES))
 
 
 def _fits(grid: PriceGrid, prices: Iterable[Decimal]) -> bool:
     try:
-        return all(grid.nearest(price) for price in prices)
+        for price in prices:
+            grid.nearest(price)
     except InvalidValue:
         return False
+    return True

@@ -24,7 +24,13 @@ class AverageTrueRange:
 
     def __init__(self, kind: str, period: int) -> None:
         if kind not in ATR_KINDS:
-            raise InvalidConfiguration(f"atr is {kind!r}: give one of {', '.join(ATR_KINDS)}")
+            raise InvalidConfiguration(
+                f"atr is {kind!r}: give one of {', '.join(ATR_KINDS)}",
+                code="unknown-word",
+                field="atr",
+                value=repr(kind),
+                limit=", ".join(ATR_KINDS),
+            )
         self._true_range = TrueRange()
         self._counts_first = kind == "simple"  # Wilder's first candle has no close before it, and no place in the seed
         self._mean: SimpleMovingAverage | ExponentialMovingAverage = (

@@ -45,7 +45,10 @@ class MAUnifiedStrategy:
         if config.places is None:
             raise InvalidConfiguration(
                 f"{config.key}: nobody knows with how many decimals {config.pair} is quoted: "
-                f"give places, 0 to {MOST_PLACES}"
+                f"give places, 0 to {MOST_PLACES}",
+                code="missing",
+                field="places",
+                limit=f"0 to {MOST_PLACES}",
             )
         self.config = config
         self._scale = TickScale(config.places)
@@ -60,13 +63,17 @@ class MAUnifiedStrategy:
         """Take the next closed candle, and return its signal, a cross that was filtered, or None.
 
         Raises OutOfOrder for a candle that is not newer than the last one, and InvalidValue for a price finer than the
-        stream's ticks; the state is then as before.
+        stream's ticks, or of zero or below where the pair cannot have one; the state is then as before.
         """
         if self._last is not None and candle.time <= self._last:
             raise OutOfOrder(
                 f"{self.config.key}: the candle of {iso(candle.time)} is not newer than the last one, "
-                f"of {iso(self._last)}: feed each candle once, oldest first"
+                f"of {iso(self._last)}: feed each candle once, oldest first",
+                field="time",
+                value=iso(candle.time),
+                limit=f"after {iso(self._last)}",
             )
+        self.config.pair.check_price(candle.low, "low")
         ticks = self._scale.ticks
         high, low, close = ticks(candle.high), ticks(candle.low), ticks(candle.close)
         if self._origin is None:
@@ -150,6 +157,9 @@ class MAUnifiedStrategy:
         config, price = self.config, self._scale.price
         entry, move = self._scale.exact_ticks(candle.close), side.sign * atr
         known = later(candle.time, config.timeframe.duration)
+        stop, target = price(entry - move * Fraction(config.sl_mult)), price(entry + move * Fraction(config.tp_mult))
+        if not stop or not target:
+            raise InvalidValue("stop or target is 0, which a signal takes for none", code="out-of-range", value="0")
         return Signal(
             signal_id=fitted_id(f"{strategy_slug(config.strategy_name)}:{config.stream}:{side}:{compact(candle.time)}"),
             pair=config.pair,
@@ -158,8 +168,8 @@ class MAUnifiedStrategy:
             signal_type=side,
             entry_price=candle.close,
             price_places=self._scale.places,
-            stop_loss=price(entry - move * Fraction(config.sl_mult)),
-            take_profit=price(entry + move * Fraction(config.tp_mult)),
+            stop_loss=stop,
+            take_profit=target,
             fast_ma=self._average(self._fast),
             slow_ma=self._average(self._slow),
             atr_value=price(atr),

@@ -72,7 +72,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
         try:
             self._convert()
         except InvalidValue as fault:
-            raise InvalidConfiguration(str(fault)) from fault
+            raise InvalidConfiguration.of_all(fault.errors) from fault
         self._check_periods()
 
     @property
@@ -97,30 +97,65 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
         }.items():
             _set(self, name, value)
         if len(self.key) > LONGEST_KEY:
-            raise InvalidConfiguration(f"key is {self.key[:40]!r}...: give at most {LONGEST_KEY} characters")
+            raise InvalidConfiguration(
+                f"key is {self.key[:40]!r}...: give at most {LONGEST_KEY} characters",
+                code="too-long",
+                field="key",
+                value=repr(self.key[:40]),
+                limit=str(LONGEST_KEY),
+            )
         if self.confidence is not None and not 0 <= self.confidence <= 1:
-            raise InvalidConfiguration(f"confidence is {self.confidence}: give a share between 0 and 1, such as 0.85")
+            raise InvalidConfiguration(
+                f"confidence is {self.confidence}: give a share between 0 and 1, such as 0.85",
+                code="out-of-range",
+                field="confidence",
+                value=str(self.confidence),
+                limit="0 to 1",
+            )
         if self.places is not None and (type(self.places) is not int or not 0 <= self.places <= MOST_PLACES):
-            raise InvalidConfiguration(f"places is {self.places!r}: give 0 to {MOST_PLACES} decimals")
+            raise InvalidConfiguration(
+                f"places is {self.places!r}: give 0 to {MOST_PLACES} decimals",
+                code="out-of-range",
+                field="places",
+                value=repr(self.places),
+                limit=f"0 to {MOST_PLACES}",
+            )
 
     def _check_periods(self) -> None:
         for name in ("fast", "slow", "atr_period"):
             checked_period(getattr(self, name), name)
         if self.atr not in ATR_KINDS:
-            raise InvalidConfiguration(f"atr is {self.atr!r}: give one of {', '.join(ATR_KINDS)}")
+            raise InvalidConfiguration(
+                f"atr is {self.atr!r}: give one of {', '.join(ATR_KINDS)}",
+                code="unknown-word",
+                field="atr",
+                value=repr(self.atr),
+                limit=", ".join(ATR_KINDS),
+            )
         if not isinstance(self.inverted, bool):
-            raise InvalidConfiguration(f"inverted is {self.inverted!r}: give true or false")
+            raise InvalidConfiguration(
+                f"inverted is {self.inverted!r}: give true or false",
+                code="not-a-boolean",
+                field="inverted",
+                value=repr(self.inverted),
+            )
         if self.fast == self.slow:
             raise InvalidConfiguration(
-                f"{self.key}: fast and slow are both {self.fast}: they would never cross; give two periods"
+                f"{self.key}: fast and slow are both {self.fast}: they would never cross; give two periods",
+                code="conflict",
+                field="slow",
             )
         if self.fast > self.slow and not self.inverted:
             raise InvalidConfiguration(
                 f"{self.key}: fast ({self.fast}) is longer than slow ({self.slow}): "
-                f"swap them, or mark it inverted if it is meant"
+                f"swap them, or mark it inverted if it is meant",
+                code="conflict",
+                field="inverted",
             )
         if self.fast < self.slow and self.inverted:
             raise InvalidConfiguration(
                 f"{self.key}: it is marked inverted, but fast ({self.fast}) is shorter than slow ({self.slow}): "
-                f"unmark it, or swap them"
+                f"unmark it, or swap them",
+                code="conflict",
+                field="inverted",
             )

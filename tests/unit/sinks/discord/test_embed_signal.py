@@ -1,4 +1,3 @@
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ def shown(event: str = "new", **fields: Any) -> dict[str, str]:
 
 
 def test_labels_and_their_order_never_change() -> None:
-    assert shown(confidence_score="0.853") == {
+    assert shown(confidence_score="0.853", strategy_name="MA Unified Strategy") == {
         "Entry": "1.16344",
         "SL": "1.15780",
         "TP1": "1.17190",
@@ -31,14 +30,14 @@ def test_labels_and_their_order_never_change() -> None:
         "Known": "<t:1755666000:f> (<t:1755666000:R>)",
         "Valid Until": "<t:1755680400:f> (<t:1755680400:R>)",
     }
-    assert list(shown(confidence_score=1)) == [
+    assert list(shown(confidence_score=1, strategy_name="MA")) == [
         "Entry", "SL", "TP1", "R:R", "Pips", "Confidence", "Strategy", "Timeframe", "Sessions", "Known", "Valid Until"
     ]  # fmt: skip
 
 
 def test_what_a_signal_does_not_say_is_left_out() -> None:
     assert list(shown(stop_loss=None, take_profit=None)) == [
-        "Entry", "Strategy", "Timeframe", "Sessions", "Known", "Valid Until"
+        "Entry", "Timeframe", "Sessions", "Known", "Valid Until"
     ]  # fmt: skip
     assert shown(stop_loss=None)["Pips"] == "TP1 84.6"
     assert shown(take_profit=None)["Pips"] == "SL 56.4"
@@ -48,13 +47,13 @@ def test_what_a_signal_does_not_say_is_left_out() -> None:
     ("pair", "entry", "written"),
     [
         ("EUR_USD", "1.1", "1.10000"),
-        ("USD_JPY", "147.12345", "147.123"),
-        ("XAU_USD", "3333", "3333.00"),
+        ("USD_JPY", "147.12345", "147.12345"),
+        ("XAU_USD", "3333", "3333.000"),
         ("BTC_USDT", "113250.5", "113250.5"),
-        ("EUR_USD", Decimal("1.123456789"), "1.12346"),
+        ("EUR_USD", 1.1234567890123457, "1.12346"),
     ],
 )
-def test_a_price_has_the_decimals_of_its_pair(pair: str, entry: Any, written: str) -> None:
+def test_a_price_has_at_least_the_decimals_of_its_pair(pair: str, entry: Any, written: str) -> None:
     assert shown(pair=pair, entry_price=entry, stop_loss=None, take_profit=None)["Entry"] == written
 
 

@@ -81,7 +81,6 @@ def test_decimals_are_as_asked_for_else_the_instruments_else_the_files(write: Wr
         (3, "2025-01-06T04:00:00Z,1.10100,1.10300,,1.10250", "low is '': give a"),
         (3, "2025-01-06T04:00:00Z,1.10100,1.10300,0,1.10250", "low is 0: it must be above zero"),
         (3, "2025-01-06T04:00:00Z,1.10100,1.10000,1.10300,1.10250", "high must be the highest and low the lowest"),
-        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,1.10000,1.102501", "the price 1.102501 has more than 5 decimals"),
         (3, "2025-01-06T00:00:00Z,1.10000,1.10200,1.09900,1.10150", "comes twice, with different values"),
         (3, "2025-01-05T20:00:00Z,1.10100,1.10300,1.10000,1.10250", "sort the rows, oldest first"),
     ],

@@ -31,9 +31,24 @@ def test_where_all_are_longer_the_fewest_decimals_that_keep_them_count() -> None
     assert grid_of(decimals("0.00003123000000000001")).places == 8
 
 
-def test_no_market_has_more_than_twelve_decimals() -> None:
-    assert grid_of(decimals("0.00000000000012345")).places == 12
-    assert grid_of(decimals("0.1234567890123456789")).places <= 12
+def test_no_market_has_more_than_eighteen_decimals() -> None:
+    assert grid_of(decimals("0.00000000000012345")).places == 17
+    assert grid_of(decimals("0.00000000000000000012345")).places == 18
+    assert grid_of(decimals("0.1234567890123456789")).places <= 18
+
+
+def test_a_small_price_is_never_rounded_to_zero() -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        PriceGrid(2).nearest(Decimal("2.3e-13"))
+    assert refusal.value.code == "too-fine"
+    assert grid_of(decimals("0", "2.3e-13", "-5")).places == 14
+    assert PriceGrid(2).nearest(Decimal("-1.160000000000001")) == Decimal("-1.16")
+
+
+def test_a_grid_is_at_least_as_fine_as_the_instruments_and_as_fine_as_what_is_quoted() -> None:
+    assert grid_of(decimals("2850.1"), at_least=3).places == 3
+    assert grid_of(decimals("2850.1", "2850.1255"), at_least=3).places == 4
+    assert grid_of(decimals("1.1634400000001", "1.1634400000000001"), at_least=5).places == 5
 
 
 def test_a_price_on_the_grid_is_left_alone() -> None:

@@ -1,0 +1,35 @@
+"""The ids that signals had before `strategy_name` lost its default and symbols were kept whole.
+
+For one release, so that a signal sent before an upgrade and again after it is a duplicate.
+"""
+
+import re
+
+from signalpost.domain.notification import Payload
+from signalpost.domain.signal import NO_STRATEGY, Signal, derived_id, strategy_slug
+
+_STRATEGY = "MA Unified Strategy"
+_NOT_SIMPLE = re.compile(r"[^A-Z0-9/_-]+")
+
+
+def former_ids(payload: Payload) -> tuple[str, ...]:
+    """The ids under which an earlier version may have taken `payload`; none if its id was given, or is as it was."""
+    if not isinstance(payload, Signal):
+        return ()
+    strategy = strategy_slug(payload.strategy_name or NO_STRATEGY)
+    derived = derived_id(payload, strategy, payload.pair.symbol)
+    if not payload.signal_id.endswith(derived):
+        return ()
+    before = payload.signal_id.removesuffix(derived)  # a hook puts its token's name there
+    old_strategy = strategy_slug(payload.strategy_name or _STRATEGY)
+    old = before + derived_id(payload, old_strategy, _old_symbol(payload.pair.symbol))
+    return () if old == payload.signal_id else (old,)
+
+
+def _old_symbol(symbol: str) -> str:
+    """A symbol as hooks shortened it; itself if letters were lost, because other instruments may have had that id."""
+    short = _NOT_SIMPLE.sub("_", symbol.rpartition(":")[2]).strip("_").replace("/", "_").replace("-", "_")
+    exchange, _, rest = symbol.partition(":")
+    whole = rest if rest and "/" not in exchange else symbol
+    is_whole = [each for each in whole if each.isalnum()] == [each for each in short if each.isalnum()]
+    return short if is_whole else symbol

@@ -59,7 +59,7 @@ def test_a_heading_tells_what_for_whom_since_when_and_under_which_key() -> None:
     assert first == "t1: BUY EUR_USD H4"
     assert accepted.startswith("  Accepted 2026-03-02 09:29:00 UTC (60 s ago) as a signal for tier free, ")
     assert accepted.endswith("of the replay replay-1, with priority HIGH.")
-    assert key.startswith("  Its key is 'replay-1/ma-unified:EUR_USD:H4:BUY:20260302T093000Z new'. ")
+    assert key.startswith("  Its key is 'replay-1/signal:EUR_USD:H4:BUY:20260302T093000Z new'. ")
     assert key.endswith("It is worth sending until 2026-03-02 10:30:00 UTC (in 60 min).")
     assert "replay" not in "".join(heading(notification(), NOW))
 

@@ -76,7 +76,7 @@ def test_an_uptime_is_seconds_or_iso_text(uptime: object) -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        Signal.from_mapping({**SIGNAL, "time": TIME, "stop": "1.16", "notes": "n"}),
+        Signal.from_mapping({**SIGNAL, "time": TIME, "stop": "1.16", "strategy": "Manual"}),
         Alert(alert_type="disk", severity="low", title="t", tags=["x"], context={"a": 1}, timestamp=TIME),
         Announcement(title="t", text="x", timestamp=TIME),
         MarketAnalysis(title="t", text="x", pair="EURUSD", timestamp=TIME),

@@ -156,7 +156,7 @@ async def test_a_replays_signals_have_keys_of_their_own() -> None:
     door = Door(run="replay-1")
     await door.intake.accept(signal())
     ((_, notification),) = await door.rows()
-    assert notification.key == "replay-1/ma-unified:EUR_USD:H4:BUY:20260105T120000Z new"
+    assert notification.key == "replay-1/signal:EUR_USD:H4:BUY:20260105T120000Z new"
 
 
 async def test_where_no_webhook_is_left_it_is_refused_and_nothing_is_written() -> None:

@@ -105,7 +105,7 @@ def test_currencies_metals_and_coins_have_only_prices_above_zero(pair: str) -> N
         ("XAGUSD", "32.123", "31.98765"),
         ("EURUSD", "1.163445", "1.16"),
         ("USDJPY", "147.12345", "147.1"),
-        ("XPTUSD", "981.105", "975.255"),
+        ("XPTUSD", "981.105", "975.2551234"),
         ("BTCUSDT", "61000", "60500.5"),
         ("US30", "34440", "34200.25"),
         ("XAUUSD", 2412.535, 2402.535),

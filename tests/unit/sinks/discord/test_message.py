@@ -169,7 +169,7 @@ def test_a_message_is_silent_where_all_of_it_is_of_low_priority(
 
 def test_the_short_id_is_the_same_in_every_attempt_and_another_for_another_thing() -> None:
     told = notification(signal())
-    assert short_id(told) == short_id(notification(signal(), id="n2", priority=LOW)) == "1843671766cb"
+    assert short_id(told) == short_id(notification(signal(), id="n2", priority=LOW)) == "b1aa9370f8ad"
     others = [notification(signal(), event="closed"), notification(signal(), run="r1"), notification(alert())]
     assert len({short_id(each) for each in (told, *others)}) == 4
 
@@ -177,7 +177,7 @@ def test_the_short_id_is_the_same_in_every_attempt_and_another_for_another_thing
 def test_a_message_that_may_repeat_says_so_to_people_and_programs() -> None:
     body = message([item(signal(), may_repeat=True)])
     assert body["content"] == "BUY EUR_USD H4 (may repeat)"
-    assert body["embeds"][0]["footer"]["text"] == "id 1843671766cb | may repeat"
+    assert body["embeds"][0]["footer"]["text"] == "id b1aa9370f8ad | may repeat"
 
 
 def test_a_replay_says_so_first_and_names_its_run() -> None:

@@ -85,6 +85,7 @@ class Machine:
 
     async def _clear_away(self, waiting: Sequence[asyncio.Task[Any]]) -> None:
         """End every task of the process; none of them reaches an edge any more."""
+        self._wing.retire()
         self._own -= set(waiting)
         while gone := asyncio.all_tasks() - self._own:  # some begin another as they end
             for task in gone:
@@ -171,6 +172,11 @@ class Wing:
         await self.intake.close()
         await self.dispatcher.stop(timeout)
         self.life.die("stopped")
+
+    def retire(self) -> None:
+        """Its tasks are about to end with it."""
+        self.intake.retire()
+        self.dispatcher.retire()
 
     async def cancel_one(self) -> None:
         """A person cancels something that waits."""

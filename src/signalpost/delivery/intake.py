@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import get_args
 
 from signalpost import clock
+from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.commands import (
     Find,
     LoadState,
@@ -76,7 +77,7 @@ class Intake:
         self._held_by_key: dict[str, Notification] = {}
         self._nothing_held = asyncio.Event()
         self._nothing_held.set()
-        self._recovering: asyncio.Task[None] | None = None
+        self._recovering: KeptTask | None = None
         self._cut_off: set[asyncio.Task[None]] = set()
         self._is_closed = False
         self._trouble = ""
@@ -152,16 +153,20 @@ class Intake:
 
         What the store fails to take from now on is refused, for nobody would write it any more.
         """
-        self._is_closed = True
+        self.retire()
         if self._recovering is not None:
-            self._recovering.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._recovering
+            await self._recovering.end()
         with suppress(StoreFailed):
             await self._write_held()
         if self._cut_off:
             await asyncio.wait(set(self._cut_off))
         return len(self._held)
+
+    def retire(self) -> None:
+        """From now on refuse what the store does not take, and start nothing again that ends."""
+        self._is_closed = True
+        if self._recovering is not None:
+            self._recovering.retire()
 
     async def _write(self, news: Sequence[NewNotification], state: StreamState | None) -> list[Ticket]:
         """Put those that have somewhere to go, and answer for all of them in order."""
@@ -232,7 +237,7 @@ class Intake:
         self._trouble = self._trouble or trouble
         self._health.failed(Intake, trouble)
         if self._recovering is None and not self._is_closed:
-            self._recovering = asyncio.get_running_loop().create_task(self._recover())
+            self._recovering = KeptTask("writer of held notifications", self._recover, self._emit)
 
     def _recovered(self) -> None:
         self._trouble = ""

@@ -108,6 +108,22 @@ class ClockStepped(NamedTuple):
     """Below 0 where it was put back."""
 
 
+class WorkerFailed(NamedTuple):
+    """Work that goes on all the time, such as a sender, ended unexpectedly and was started again."""
+
+    name: str
+    reason: str
+    """The kind of the exception."""
+    detail: str = ""
+    """Where it came from."""
+
+
+class WorkerRecovered(NamedTuple):
+    """Work that was started again has run for 30 seconds since."""
+
+    name: str
+
+
 class TookOver(NamedTuple):
     """The owner of the data folder is gone: this process delivers now, by its own configuration."""
 
@@ -136,5 +152,7 @@ Event = (
     | ClockStepped
     | TookOver
     | OwnershipLost
+    | WorkerFailed
+    | WorkerRecovered
 )
 Listener = Callable[[Event], None]

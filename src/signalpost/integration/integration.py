@@ -13,6 +13,7 @@ from signalpost.domain.alert import Alert
 from signalpost.domain.events import Listener
 from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reason import Reason
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Refusal, Ticket
@@ -231,16 +232,17 @@ class NotificationIntegration:
         """How the service is, and why."""
         owner = self._owner
         if owner is None:
-            return Health(HealthStatus.UNHEALTHY, ("it does not run",))
+            return Health(HealthStatus.UNHEALTHY, (Reason("it does not run", "not-running"),))
         if owner.is_starting:
-            return Health(HealthStatus.UNHEALTHY, ("it is starting",))
+            return Health(HealthStatus.UNHEALTHY, (Reason("it is starting", "starting"),))
         if not owner.is_running:
-            return Health(HealthStatus.UNHEALTHY, ("its thread has ended",))
+            return Health(HealthStatus.UNHEALTHY, (Reason("its thread has ended", "not-running"),))
         health = owner.service.health()
         if owner.waiting < MOST_WAITING:
             return health
-        reasons = (*health.reasons, f"{owner.waiting} notifications wait to be taken in: more are refused")
-        return Health(max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index), reasons)
+        full = Reason(f"{owner.waiting} notifications wait to be taken in: more are refused", "queue-full")
+        status = max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index)
+        return Health(status, (*health.reasons, full))
 
     def is_healthy(self) -> bool:
         """Whether all is well."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import random
 from typing import NamedTuple, Self
@@ -13,6 +14,7 @@ from signalpost.config import Config
 from signalpost.delivery.audience import Audience
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.doorbell import Doorbell
+from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.commands import Prune
 from signalpost.delivery.outbox.port import Outbox
@@ -21,7 +23,7 @@ from signalpost.delivery.routing import Routing
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
-from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, StoreFailed
 from signalpost.sinks.discord.service import DiscordService
 
 _PRUNE_EVERY = timedelta(hours=1)
@@ -34,7 +36,7 @@ class Delivering(NamedTuple):
     discord: DiscordService
     dispatcher: Dispatcher
     bell: Doorbell
-    pruning: asyncio.Task[None]
+    pruning: KeptTask
 
     @classmethod
     async def begin(
@@ -78,7 +80,7 @@ class Delivering(NamedTuple):
             undo.push_async_callback(dispatcher.stop, 0)
             bell = await Doorbell.hung(bell_path, outbox.look, outbox.call)
             undo.pop_all()
-        pruning = asyncio.get_running_loop().create_task(_prune(outbox, config.retention), name="signalpost pruning")
+        pruning = KeptTask("pruning", partial(_prune, outbox, config.retention), emit)
         return cls(discord, dispatcher, bell, pruning)
 
     def welcome(self, arrivals: Sequence[Arrival]) -> None:
@@ -93,14 +95,9 @@ class Delivering(NamedTuple):
         """Cut off what is being sent, close everything but the outbox, and return what is still open."""
         async with AsyncExitStack() as rest:  # each of them, whatever became of the others
             rest.push_async_callback(self.discord.close)
-            rest.push_async_callback(self._stop_pruning)
+            rest.push_async_callback(self.pruning.end)
             rest.push_async_callback(self.bell.close)
             return list(await self.dispatcher.stop(0))
-
-    async def _stop_pruning(self) -> None:
-        self.pruning.cancel()
-        with suppress(asyncio.CancelledError, StoreClosed):
-            await self.pruning
 
 
 async def _prune(outbox: Outbox, retention: timedelta) -> None:

@@ -16,8 +16,11 @@ from signalpost.domain.events import (
     HostBanned,
     SendEnded,
     StoreMoved,
+    WorkerFailed,
+    WorkerRecovered,
 )
 from signalpost.domain.instant import iso
+from signalpost.domain.reason import Reason
 from signalpost.domain.words import Word
 
 if TYPE_CHECKING:
@@ -53,20 +56,22 @@ class Health(NamedTuple):
 
     status: HealthStatus
     reasons: tuple[str, ...] = ()
+    """Sentences; each that comes from the service is a `Reason`, and has a `code` too."""
 
 
 class Trouble:
     """A listener that keeps in mind what is wrong."""
 
     def __init__(self) -> None:
-        self._reasons: dict[str, str] = {}
-        self._seen: dict[str, str] = {}
+        self._reasons: dict[str, Reason] = {}
+        self._seen: dict[str, Reason] = {}
+        self._workers: dict[str, Reason] = {}
         self._breakers: dict[str, str] = {}
-        self._bans: dict[str, tuple[datetime, str]] = {}
+        self._bans: dict[str, tuple[datetime, Reason]] = {}
 
     def begin(self) -> None:
         """A run begins, which tells anew what is wrong: what was wrong in an earlier one may be well by now."""
-        for told in (self._reasons, self._seen, self._breakers, self._bans):
+        for told in (self._reasons, self._seen, self._workers, self._breakers, self._bans):
             told.clear()
 
     def __call__(self, event: Event) -> None:
@@ -75,22 +80,32 @@ class Trouble:
             case StoreMoved(True):
                 self._reasons.pop(STORE, None)
             case StoreMoved(False, reason):
-                self._reasons[STORE] = f"the store is unwell: {reason}"
-            case DestinationGone(destination, reason):
-                self._reasons[destination] = f"{destination} is disabled: its webhook is gone for good: {reason}"
-            case DestinationEnabled(destination):
-                self._reasons.pop(destination, None)
-            case DestinationSeen(destination, trouble=str() as trouble):
-                self._seen[destination] = f"{destination}: {trouble}"
-            case DestinationSeen(destination) | SendEnded(destination, "delivered"):
-                self._seen.pop(destination, None)  # it takes messages after all
+                self._reasons[STORE] = Reason(f"the store is unwell: {reason}", "store-failed")
             case HostBanned(host, reason, until):
                 second = iso(until.replace(microsecond=0))
-                self._bans[host] = until, f"{host} shuts this address out until {second}: {reason}"
-            case BreakerMoved(destination, "closed"):
-                self._breakers.pop(destination, None)
-            case BreakerMoved(destination, state):
-                self._breakers[destination] = state
+                self._bans[host] = until, Reason(f"{host} shuts this address out until {second}: {reason}", "banned")
+            case WorkerFailed(name, reason):
+                self._workers[name] = Reason(f"{name} ended with {reason} and was started again", "worker-failed")
+            case WorkerRecovered(name):
+                self._workers.pop(name, None)
+            case _:
+                self._note_destination(event)
+
+    def _note_destination(self, event: Event) -> None:
+        match event:
+            case DestinationGone(name, reason):
+                text = f"{name} is disabled: its webhook is gone for good: {reason}"
+                self._reasons[name] = Reason(text, "webhook-gone")
+            case DestinationEnabled(name):
+                self._reasons.pop(name, None)
+            case DestinationSeen(name, trouble=str() as trouble):
+                self._seen[name] = Reason(f"{name}: {trouble}", "destination-unusable")
+            case DestinationSeen(name) | SendEnded(name, "delivered"):
+                self._seen.pop(name, None)  # it takes messages after all
+            case BreakerMoved(name, "closed"):
+                self._breakers.pop(name, None)
+            case BreakerMoved(name, state):
+                self._breakers[name] = state
             case _:
                 pass
 
@@ -99,7 +114,7 @@ class Trouble:
         """Whether the store is unwell."""
         return STORE in self._reasons
 
-    def reasons(self, far_ends: Mapping[str, "FarEnd"], now: float) -> tuple[str, ...]:
+    def reasons(self, far_ends: Mapping[str, "FarEnd"], now: float) -> tuple[Reason, ...]:
         """Each trouble in words, the oldest first, and what no event tells: who of the `far_ends` is not asked.
 
         `now` is seconds of their loop's clock; it may be asked from any thread.
@@ -110,21 +125,26 @@ class Trouble:
         return (
             *self._reasons.values(),
             *self._seen.values(),
-            *(f"the breaker of {name} is {state}{_more_of(far_ends.get(name), now)}" for name, state in breakers),
+            *tuple(self._workers.values()),
+            *(
+                Reason(f"the breaker of {name} is {state}{_more_of(far_ends.get(name), now)}", "breaker-open")
+                for name, state in breakers
+            ),
             *banned.values(),
             *dict(self._pauses(far_ends, now, banned)).values(),
         )
 
     def _pauses(
-        self, far_ends: Mapping[str, "FarEnd"], now: float, banned: Mapping[str, str]
-    ) -> Iterator[tuple[str, str]]:
+        self, far_ends: Mapping[str, "FarEnd"], now: float, banned: Mapping[str, Reason]
+    ) -> Iterator[tuple[str, Reason]]:
         """Who is not asked, a destination or a host, and that in words; what is told otherwise is left out."""
         for name, far_end in far_ends.items():
             pause = far_end.pacer.paused_for(now)
             if pause is not None and pause.seconds > _PAUSE_TOLD:
                 who = pause.host or name
                 if not (who in banned or name in self._reasons or name in self._breakers):
-                    yield who, f"{who} is not asked for {pause.seconds:.0f} s more: {pause.reason}"
+                    text = f"{who} is not asked for {pause.seconds:.0f} s more: {pause.reason}"
+                    yield who, Reason(text, "destination-paused")
 
 
 def _more_of(far_end: "FarEnd | None", now: float) -> str:

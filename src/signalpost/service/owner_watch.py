@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import Protocol
 
+from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.heartbeat import Heartbeat
 from signalpost.delivery.outbox.ownership import Ownership, Seen
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.domain.events import Listener
+from signalpost.domain.reason import Reason
 from signalpost.errors import OwnershipLost, SignalpostError, StoreClosed
 from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
@@ -45,18 +48,26 @@ class OwnerWatch:
     """This process's part in its data folder. Belongs to one event loop; its properties are for any thread."""
 
     def __init__(
-        self, core: SqliteCore, outbox: ThreadedOutbox, heartbeat: Heartbeat, *, wants: bool, hooks: Hooks
+        self,
+        core: SqliteCore,
+        outbox: ThreadedOutbox,
+        heartbeat: Heartbeat,
+        *,
+        wants: bool,
+        hooks: Hooks,
+        emit: Listener,
     ) -> None:
         self._core = core
         self._outbox = outbox
         self._heartbeat = heartbeat
         self._wants = wants
         self._hooks = hooks
+        self._emit = emit
         self._ownership = Ownership(core, heartbeat, wants=wants, now=monotonic)
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._pulse: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: KeptTask | None = None
         self._delivers = False
         self._lost_at: float | None = None
         self.trouble: str | None = None
@@ -98,7 +109,7 @@ class OwnerWatch:
                 self._delivers = True
             except OwnershipLost:  # it was frozen meanwhile, and becomes a producer
                 self._changed.set()
-        self._task = self._loop.create_task(self._watch(), name="signalpost watch")
+        self._task = KeptTask("watch", self._watch, self._emit)
 
     def look(self) -> None:
         """Look soon whether the owner has said how it routes."""
@@ -109,34 +120,37 @@ class OwnerWatch:
         if self._pulse is not None:
             self._pulse.cancel()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task.end()
 
-    def reports(self) -> Iterator[str]:
+    def reports(self) -> Iterator[Reason]:
         """What keeps the owner, this process or another, from delivering, in words."""
         idle, seen = self._ownership.idle, self._ownership.seen
         if idle >= self._heartbeat.blocked_after:
-            yield f"The event loop of this process has been blocked for {idle:.0f} s."
+            yield Reason(f"The event loop of this process has been blocked for {idle:.0f} s.", "loop-blocked")
         if self.delivers:
             if not self.may_send:
-                yield "This process could not write its heartbeat, so it starts no send until it can."
+                text = "This process could not write its heartbeat, so it starts no send until it can."
+                yield Reason(text, "no-heartbeat")
             return
         if self._lost_at is not None and monotonic() - self._lost_at < _LOSS_TOLD_FOR:
-            yield (
+            yield Reason(
                 f"Process {seen.process} took over the deliveries, because this process did not respond. This one only "
-                "queues messages now."
+                "queues messages now.",
+                "taken-over",
             )
         if seen.is_alive:
             yield from self._of_other(seen)
 
-    def _of_other(self, seen: Seen) -> Iterator[str]:
+    def _of_other(self, seen: Seen) -> Iterator[Reason]:
         who = f"process {seen.process}, which delivers from this folder,"
         if seen.silent_for >= self._heartbeat.doubt_after:
             within = f"This process takes over after {self._heartbeat.take_over_after:.0f} s."
             then = within if self._wants else "Let it go on, or restart it."
-            yield f"Nothing is delivered: {who} has not responded for {seen.silent_for:.0f} s. {then}"
+            text = f"Nothing is delivered: {who} has not responded for {seen.silent_for:.0f} s. {then}"
+            yield Reason(text, "owner-silent")
         elif seen.idle >= self._heartbeat.blocked_after:
-            yield f"Nothing is delivered: the event loop of {who} has been blocked for {seen.idle:.0f} s."
+            text = f"Nothing is delivered: the event loop of {who} has been blocked for {seen.idle:.0f} s."
+            yield Reason(text, "owner-blocked")
 
     def _beat(self) -> None:
         """Note that the event loop runs, which the heartbeat tells others."""

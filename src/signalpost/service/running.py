@@ -28,6 +28,7 @@ from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, Listener, OwnershipLost, TookOver
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.service.delivering import Delivering
 from signalpost.service.health import Role
@@ -72,7 +73,9 @@ class Running:
         self._delivered = Emitter((emit, self._alerts))
         self._puts = OwnPuts(self.outbox)
         self._ringer = Ringer(core.bell_path)
-        self._watch = OwnerWatch(core, self.outbox, config.heartbeat, wants=bool(config.destinations), hooks=self)
+        self._watch = OwnerWatch(
+            core, self.outbox, config.heartbeat, wants=bool(config.destinations), hooks=self, emit=emit
+        )
         self._delivering: Delivering | None = None
         self._looking: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[object] | None = None
@@ -122,11 +125,11 @@ class Running:
         waited = self.outbox.oldest_command
         return waited if waited >= _STORE_HANGS_AFTER else None
 
-    def of_ownership(self) -> Iterator[str]:
+    def of_ownership(self) -> Iterator[Reason]:
         """What keeps the owner, this process or another, from delivering, in words. For any thread."""
         yield from self._watch.reports()
         if self.trouble is not None:
-            yield self.trouble
+            yield Reason(self.trouble, "not-delivering")
 
     @property
     def dispatcher(self) -> Dispatcher | None:

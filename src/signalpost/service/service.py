@@ -15,6 +15,7 @@ from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.reason import Reason
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
@@ -232,18 +233,21 @@ class AsyncNotificationService:
         """
         running = self._here
         if running is None:
-            return Health(HealthStatus.UNHEALTHY, ("it does not run",))
+            return Health(HealthStatus.UNHEALTHY, (Reason("it does not run", "not-running"),))
         reasons = self._trouble.reasons(running.far_ends, running.loop.time())
         if held := running.intake.held:  # also where the store has done something else meanwhile
-            return Health(HealthStatus.UNHEALTHY, (*reasons, f"{held} notifications are not written down yet"))
+            text = f"{held} notifications are not written down yet"
+            return Health(HealthStatus.UNHEALTHY, (*reasons, Reason(text, "held")))
         if self._trouble.is_of_store:
             return Health(HealthStatus.UNHEALTHY, reasons)
         if (hangs := running.store_hangs_for) is not None:
-            return Health(HealthStatus.UNHEALTHY, (*reasons, f"The store has not answered for {hangs:.0f} s."))
+            hanging = Reason(f"The store has not answered for {hangs:.0f} s.", "store-hangs")
+            return Health(HealthStatus.UNHEALTHY, (*reasons, hanging))
         if running.missing:
-            return Health(HealthStatus.UNHEALTHY, (*reasons, f"the store is unwell: {running.missing}"))
+            missing = Reason("store-missing", f"the store is unwell: {running.missing}")
+            return Health(HealthStatus.UNHEALTHY, (*reasons, missing))
         if not self.config.destinations and not running.knows_owner:
-            reasons += (NO_WEBHOOK_SET,)
+            reasons += (Reason(NO_WEBHOOK_SET, "no-webhook"),)
         reasons += tuple(running.of_ownership())
         return Health(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, reasons)
 

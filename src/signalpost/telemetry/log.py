@@ -17,6 +17,8 @@ from signalpost.domain.events import (
     Settled,
     Taken,
     TookOver,
+    WorkerFailed,
+    WorkerRecovered,
 )
 from signalpost.domain.instant import iso
 from signalpost.domain.ticket import Outcome
@@ -46,18 +48,28 @@ def log(event: Event) -> None:
             _log_far_end(event)
         case ClockStepped(seconds):
             logger.warning("the clock was set by %+.1f s: what waits for a time of day is looked at anew", seconds)
-        case TookOver(destinations):
-            names = ", ".join(destinations)
-            logger.warning("the process that delivered is gone: this one delivers now, to %s", names)
-        case OwnershipLost(process):
-            logger.error(
-                "Process %d took over the deliveries, because this process did not respond. This one only queues "
-                "messages now.",
-                process,
-            )
+        case WorkerFailed() | WorkerRecovered() | TookOver() | OwnershipLost():
+            _log_work(event)
         case _:
             level, state = (logging.WARNING, "well again") if event.is_well else (logging.ERROR, "unwell")
             logger.log(level, "the store is %s%s", state, _because(event.reason))
+
+
+def _log_work(event: WorkerFailed | WorkerRecovered | TookOver | OwnershipLost) -> None:
+    match event:
+        case WorkerFailed(name, reason, detail):
+            logger.error("%s ended unexpectedly and was started again: %s", name, detail or reason)
+        case WorkerRecovered(name):
+            logger.warning("%s runs again", name)
+        case TookOver(destinations):
+            names = ", ".join(destinations)
+            logger.warning("the process that delivered is gone: this one delivers now, to %s", names)
+        case _:
+            logger.error(
+                "Process %d took over the deliveries, because this process did not respond. This one only queues "
+                "messages now.",
+                event.process,
+            )
 
 
 def _log_far_end(event: BreakerMoved | DestinationGone | DestinationEnabled | DestinationSeen | HostBanned) -> None:

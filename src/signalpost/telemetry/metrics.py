@@ -15,6 +15,7 @@ from signalpost.domain.events import (
     Settled,
     Taken,
     TookOver,
+    WorkerFailed,
 )
 from signalpost.domain.ticket import Outcome
 
@@ -58,7 +59,7 @@ class Metrics:
                 self._disabled.add(destination)
             case DestinationEnabled(destination):
                 self._disabled.discard(destination)
-            case ClockStepped() | TookOver() | OwnershipLost():
+            case ClockStepped() | TookOver() | OwnershipLost() | WorkerFailed():
                 self._happened[type(event)] += 1
             case _:
                 pass
@@ -89,6 +90,7 @@ class Metrics:
             "clock_steps": self._happened[ClockStepped],
             "takeovers": self._happened[TookOver],
             "ownership_lost": self._happened[OwnershipLost],
+            "workers_restarted": self._happened[WorkerFailed],
             "attempts_ambiguous": sum(self._attempts[outcome] for outcome in _AMBIGUOUS),
             **{f"tickets_{outcome}": self._tickets[outcome] for outcome in Outcome},
             **{f"deliveries_{state}": self._settled[state] for state in DeliveryState if state.is_terminal},

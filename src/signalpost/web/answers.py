@@ -71,7 +71,8 @@ def of_deliveries(ticket_id: str, deliveries: Sequence[Delivery]) -> web.Respons
 def of_health(status: str, reasons: Sequence[str]) -> web.Response:
     """200 while nothing is lost, 503 where it may be."""
     code = HTTPStatus.SERVICE_UNAVAILABLE if status == "unhealthy" else HTTPStatus.OK
-    return plain(code, {"status": status, "reasons": list(reasons)})
+    causes = [{"code": getattr(each, "code", ""), "text": str(each)} for each in reasons]
+    return plain(code, {"status": status, "reasons": list(reasons), "causes": causes})
 
 
 def _refused(ticket: Ticket) -> Problem:

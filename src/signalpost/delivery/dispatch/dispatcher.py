@@ -20,6 +20,7 @@ from signalpost.delivery.dispatch.lane_memory import place_of_host, place_of_web
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.dispatch.settling import settle
 from signalpost.delivery.dispatch.standing import Standing
+from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Open, Parcel, Settlement, Stats
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
@@ -93,7 +94,7 @@ class Dispatcher:
         self._clock = ClockWatch(self._outbox, self._emit, is_of_a_replay=is_replay)
         self._nearer = asyncio.Event()
         self._known_until: list[datetime] = []
-        self._sweeper: asyncio.Task[None] | None = None
+        self._sweeper: KeptTask | None = None
         self._has_recalled = False
         self._hosts = {each.host: Host(host_rate, name=each.host) for each in lanes.values()}
         self._standings: dict[str, Standing] = {}
@@ -122,7 +123,7 @@ class Dispatcher:
             await self._recall(lapsed)
         for lane in self._lanes.values():
             lane.start()
-        self._sweeper = asyncio.get_running_loop().create_task(self._sweep(), name="signalpost sweeper")
+        self._sweeper = KeptTask("sweeper", self._sweep, self._emit)
 
     def wake(
         self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime | None = None
@@ -171,8 +172,10 @@ class Dispatcher:
             return ()
         if timeout > 0:
             await self.finish(timeout)
-        self._sweeper.cancel()
-        tasks = [self._sweeper, *self._tasks]
+        self.retire()
+        sweeping = self._sweeper.task
+        sweeping.cancel()
+        tasks = [sweeping, *self._tasks]
         for lane in self._lanes.values():
             lane.close()
             lane.cut()
@@ -185,6 +188,13 @@ class Dispatcher:
             await self._clock.keep()
             return await self._open()
         return ()
+
+    def retire(self) -> None:
+        """From now on start nothing again that ends: it is about to be stopped."""
+        if self._sweeper is not None:
+            self._sweeper.retire()
+        for lane in self._lanes.values():
+            lane.retire()
 
     async def enable(self, destination: str) -> None:
         """Send to a destination again that was gone for good. Raises StoreFailed, and KeyError for one not known."""

@@ -11,6 +11,7 @@ docs/why/0011-wait-first-lease-last.md.
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from math import inf
 from typing import NamedTuple
 
@@ -24,7 +25,8 @@ from signalpost.delivery.dispatch.prospects import EXPRESS, LEVELS, NORMAL, URGE
 from signalpost.delivery.dispatch.sender import Sender
 from signalpost.delivery.dispatch.settling import settle
 from signalpost.delivery.dispatch.standing import Standing
-from signalpost.delivery.outbox.commands import Lease, Parcel
+from signalpost.delivery.kept_task import KeptTask
+from signalpost.delivery.outbox.commands import Find, Lease, Parcel
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import CircuitBreaker
 from signalpost.delivery.pacing.pacer import Pacer
@@ -35,6 +37,7 @@ from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
 from signalpost.telemetry.failures import log_failure
 
+_LEASED = frozenset({DeliveryState.LEASED})
 _BEAT_SOON = 0.5
 """Seconds after which a sender looks again whether this process has a heartbeat."""
 
@@ -121,8 +124,8 @@ class Lane:
         levels = [LEVELS] * max(1, self._workers - 1) + [EXPRESS] * (self._workers > 1)
         self._senders = [Sender(each) for each in levels]
         for number, sender in enumerate(self._senders, start=1):
-            name = f"signalpost sender {number} of {self.destination}"
-            sender.task = asyncio.get_running_loop().create_task(self._work(sender), name=name)
+            name = f"sender {number} of {self.destination}"
+            sender.kept = KeptTask(name, partial(self._work, sender), self._tools.emit)
 
     def wake(self, priority: NotificationPriority) -> None:
         """Something was put, of this priority at the highest."""
@@ -148,7 +151,15 @@ class Lane:
         for sender in self._senders:
             sender.cut()
 
+    def retire(self) -> None:
+        """Start no sender again that ends."""
+        for sender in self._senders:
+            sender.retire()
+
     async def _work(self, sender: Sender) -> None:
+        if sender.has_died:
+            await self._settle_what_is_left_by(sender)
+        sender.has_died = True  # if this runs again
         while not self._is_stopping:
             sender.listen()
             try:
@@ -162,6 +173,21 @@ class Lane:
             else:
                 self._store_failures = 0
                 await asyncio.sleep(0)  # a store and a sink that never wait would keep everyone else waiting
+
+    async def _settle_what_is_left_by(self, sender: Sender) -> None:
+        """Settle what a sender had leased when it died, perhaps before it heard so: it may have been shown."""
+        while any(each.is_leasing for each in self._senders):  # the store may lend what nobody here knows of yet
+            await asyncio.sleep(0.1)
+        for each in sender.holds:
+            self._in_flight.pop(each, None)
+        sender.holds = frozenset()
+        known = frozenset(self._in_flight)
+        leased = await self._tools.outbox.insist(Find(destination=self.destination, states=_LEASED))
+        left = [parcel for parcel in leased if parcel.delivery.id not in known]
+        if left:
+            self._in_flight.update((parcel.delivery.id, parcel.delivery) for parcel in left)
+            now = clock.now()
+            await self._conclude(left, Tried(Ending.LAPSED, now, now, 0.0))
 
     async def _step(self, sender: Sender) -> None:
         """Do the one thing that is due, or sleep until something is."""
@@ -248,7 +274,7 @@ class Lane:
         parcels: Sequence[Parcel] = ()
         try:
             try:
-                parcels = await self._lease(level)
+                parcels = await self._lease(sender, level)
                 if parcels:
                     tried = await self._send(sender, request, parcels)
             finally:
@@ -258,10 +284,11 @@ class Lane:
                     is_taken = self.far_end.end(request, _now(), tried, parcels[0].delivery)
             if tried is not None:
                 await self._conclude(parcels, tried, is_taken=is_taken)
+                sender.holds = frozenset()
         finally:
             self._busy -= 1
 
-    async def _lease(self, level: NotificationPriority) -> Sequence[Parcel]:
+    async def _lease(self, sender: Sender, level: NotificationPriority) -> Sequence[Parcel]:
         is_on_trial = self.far_end.is_on_trial
         version, in_flight = self._prospects.version, dict(self._in_flight)
         doubt = self.far_end.doubt
@@ -273,7 +300,12 @@ class Lane:
             sure_only=not doubt.has_answered,
             failures=dict(self.far_end.failures) if is_on_trial else None,
         )
-        leased = await self._tools.outbox.do(lease)
+        sender.is_leasing = True
+        try:
+            leased = await self._tools.outbox.do(lease)
+        finally:
+            sender.is_leasing = False
+        sender.holds = frozenset(parcel.delivery.id for parcel in leased.parcels)
         if leased.has_doubtful:
             doubt.wait_for_answer(_now())
         in_flight |= self._in_flight
@@ -287,6 +319,7 @@ class Lane:
             self._prospects.found_none(levels, next_at, version, in_flight.values())
         if rest := [parcel for parcel in leased.parcels if parcel not in chosen]:
             await self._conclude(rest, Tried(Ending.UNSENT, lease.now, lease.now, 0.0))
+        sender.holds = frozenset(parcel.delivery.id for parcel in chosen)
         return chosen
 
     async def _send(self, sender: Sender, request: Request, parcels: Sequence[Parcel]) -> Tried:

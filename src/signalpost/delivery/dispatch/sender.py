@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from math import inf
 
+from signalpost.delivery.kept_task import KeptTask
+from signalpost.domain.delivery import DeliveryId
 from signalpost.domain.priority import NotificationPriority
 
 
@@ -12,11 +14,21 @@ class Sender:
 
     def __init__(self, levels: Sequence[NotificationPriority]) -> None:
         self.levels = levels
-        self.task: asyncio.Task[None] | None = None
+        self.kept: KeptTask | None = None
         self.is_calling = False
         """Whether it is in a call of the sink, which a stop cuts off."""
         self.is_cut = False
+        self.is_leasing = False
+        self.holds: frozenset[DeliveryId] = frozenset()
+        """What it has leased and not settled."""
+        self.has_died = False
+        """Whether it is one that was started again."""
         self._bell = asyncio.Event()
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """What runs its work now."""
+        return None if self.kept is None else self.kept.task
 
     def ring(self) -> None:
         """Have it look again at what is due."""
@@ -34,6 +46,11 @@ class Sender:
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def retire(self) -> None:
+        """Start it no more if it ends."""
+        if self.kept is not None:
+            self.kept.retire()
 
     def cut(self) -> None:
         """End its call of the sink, if it is in one."""

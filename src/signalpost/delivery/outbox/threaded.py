@@ -18,13 +18,17 @@ from threading import Thread
 from time import monotonic
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from signalpost.delivery.kept_task import WELL_AFTER
 from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.command_failures import command_failed
 from signalpost.delivery.outbox.commands import Answer, Command
 from signalpost.delivery.outbox.port import Core
+from signalpost.domain.events import Listener, WorkerFailed, WorkerRecovered
 from signalpost.errors import CommandFailed, OwnershipLost, StoreClosed, StoreFailed
+from signalpost.secret import described
 from signalpost.telemetry.failures import log_failure
 
+_NAME = "store thread"
 LOOK_EVERY = 0.1
 """Seconds after which an outbox that has nothing to do looks for what other processes wrote."""
 
@@ -71,8 +75,10 @@ class ThreadedOutbox:
     A command that was asked is carried out, also where nobody waits for its answer any more.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, emit: Listener | None = None) -> None:
         self._core = core
+        self._emit = emit or _nobody
+        self._recovering: asyncio.TimerHandle | None = None
         self._shared: SharedCore | None = None
         self._on_news: Callable[[tuple[Arrival, ...]], None] = _nobody
         self._loop = asyncio.get_running_loop()
@@ -143,19 +149,21 @@ class ThreadedOutbox:
             self._is_closed = True
             self._asked.put(None)
         await asyncio.shield(self._ended)
+        if self._recovering is not None:
+            self._recovering.cancel()
         self._thread.join()
 
     def _run(self) -> None:
         is_open = True
         while is_open:
-            batch, is_open = self._gathered()
-            answered = self._applied(batch) if batch else None
-            if self._shared is not None:
-                self._tell_news(self._shared, is_idle=answered is None)
-            if self._chore is not None:
-                self._do(self._chore)
-            if answered is not None:  # after the news, so that a count that was asked for is the last word
-                self._tell(self._answer, [waiter for _, waiter in batch], answered)
+            batch: list[_Asked] = []
+            try:
+                is_open = self._turn(batch)
+            except BaseException as end:  # noqa: BLE001  # the thread outlives it, and so does whoever waits
+                is_open = not (self._is_closed and self._asked.empty())
+                failed = _Failed(StoreFailed(f"the store thread failed with {type(end).__name__}"))
+                self._tell(self._report, type(end).__name__, described(end))
+                self._tell(self._answer, [waiter for _, waiter in batch], [failed] * len(batch))
         fault = None
         try:
             self._core.close()
@@ -163,9 +171,22 @@ class ThreadedOutbox:
             fault = error
         self._tell(self._end, fault)
 
-    def _gathered(self) -> tuple[list[_Asked], bool]:
-        """All that was asked since the last time; and whether there will be more."""
-        batch: list[_Asked] = []
+    def _turn(self, batch: list[_Asked]) -> bool:
+        """Carry out what was asked, which is in `batch` until it is answered; whether there will be more."""
+        is_open = self._gather(batch)
+        answers = self._applied(batch) if batch else None
+        if self._shared is not None:
+            self._tell_news(self._shared, is_idle=answers is None)
+        if self._chore is not None:
+            self._do(self._chore)
+        if answers is not None:  # after the news, so that a count that was asked for is the last word
+            waiters = [waiter for _, waiter in batch]
+            batch.clear()
+            self._tell(self._answer, waiters, answers)
+        return is_open
+
+    def _gather(self, batch: list[_Asked]) -> bool:
+        """Fill `batch` with all that was asked since the last time; whether there will be more."""
         try:
             is_idle = self._shared is None and self._chore is None
             asked = self._asked.get(timeout=None if is_idle else LOOK_EVERY)
@@ -176,8 +197,8 @@ class ThreadedOutbox:
                     batch.append(asked)
                 asked = self._asked.get_nowait()
         except Empty:
-            return batch, True
-        return batch, False
+            return True
+        return False
 
     def _tell_news(self, shared: SharedCore, *, is_idle: bool) -> None:
         if is_idle:
@@ -198,8 +219,9 @@ class ThreadedOutbox:
     def _carry_out(self, call: _Call) -> None:
         try:
             result, fault = call.work(), None
-        except Exception as error:  # noqa: BLE001  # who asked gets it
-            result, fault = None, error
+        except BaseException as error:  # noqa: BLE001  # who asked gets it
+            is_usual = isinstance(error, Exception)  # what ends a thread must not end the one who asked
+            result, fault = None, error if is_usual else StoreFailed(f"the call failed with {type(error).__name__}")
         self._tell(_set, call.waiter, result, fault)
 
     def _hear(self, news: tuple[Arrival, ...]) -> None:
@@ -239,6 +261,12 @@ class ThreadedOutbox:
             else:
                 waiter.set_result(answer)
 
+    def _report(self, kind: str, detail: str) -> None:
+        if self._recovering is not None:
+            self._recovering.cancel()
+        self._recovering = self._loop.call_later(WELL_AFTER, self._emit, WorkerRecovered(_NAME))
+        self._emit(WorkerFailed(_NAME, kind, detail))
+
     def _end(self, fault: Exception | None) -> None:
         if fault is None:
             self._ended.set_result(None)
@@ -246,7 +274,7 @@ class ThreadedOutbox:
             self._ended.set_exception(fault)
 
 
-def _nobody(_: tuple[Arrival, ...]) -> None:
+def _nobody(_: object) -> None:
     """Nobody wants to know."""
 
 
@@ -254,7 +282,7 @@ def _nothing() -> None:
     """Nobody wants to know."""
 
 
-def _set(waiter: asyncio.Future[Any], result: Any, fault: Exception | None) -> None:
+def _set(waiter: asyncio.Future[Any], result: Any, fault: BaseException | None) -> None:
     if waiter.done():
         return
     if fault is None:

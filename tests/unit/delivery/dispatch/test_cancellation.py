@@ -1,5 +1,7 @@
 """Senders that somebody cancels, at each await in turn: nothing is lost, and no slot is kept."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,6 +33,7 @@ def test_senders_cancelled_at_any_await_lose_nothing(answer: Any, slow: type[Com
             await world.put(name)
         await wait(moment)
         lane = world.dispatcher.lanes[HERE]
+        world.dispatcher.retire()
         for task in lane.tasks:
             task.cancel()
         await wait(2.0)
@@ -61,6 +64,76 @@ def test_senders_cancelled_at_any_await_lose_nothing(answer: Any, slow: type[Com
     run()
 
 
+@pytest.mark.line("6.2.1")
+@pytest.mark.parametrize("slow", [Lease, Settle])
+@pytest.mark.parametrize("moment", [0.0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.5])
+def test_senders_that_somebody_cancels_come_back_and_deliver_everything(
+    slow: type[Command[Any]], moment: float
+) -> None:
+    @virtual
+    async def run() -> None:
+        outbox, sink = FaultyOutbox(), ScriptedSink(latency=0.5)
+        for kind in (Lease, Settle):
+            outbox.delays[kind] = 1.0 if kind is slow else 0.5
+        async with World(sink, outbox=outbox, limits=LIMITS, jitter=lambda: 0.5) as world:
+            for name in "abc":
+                await world.put(name)
+            await wait(moment)
+            for task in world.dispatcher.lanes[HERE].tasks:
+                task.cancel()
+            await wait(60)
+            assert {name: await world.state(name) for name in "abc"} == dict.fromkeys("abc", "delivered")
+            shown = [name for each in sink.shown for name in each.ids]
+            for name in "abc":
+                marked = [each.items[0].may_repeat for each in sink.sent if each.ids == (name,)]
+                assert shown.count(name) == 1 or any(marked), "a repeat is marked"
+            assert world.dispatcher.lanes[HERE].in_flight == 0
+            told = [type(event).__name__ for event in world.events]
+            assert (told.count("WorkerFailed"), told.count("WorkerRecovered")) == (2, 2)
+
+    run()
+
+
+@pytest.mark.line("6.2.1")
+@pytest.mark.parametrize("fault", [SystemExit(), GeneratorExit(), asyncio.CancelledError()])
+def test_a_sink_that_exits_ends_no_sender_for_good(fault: BaseException) -> None:
+    @virtual
+    async def run() -> None:
+        sink = ScriptedSink([_raises(fault)])
+        async with World(sink) as world:
+            await world.put("a")
+            await wait(30)
+            assert await world.state("a") == "delivered"
+
+    try:
+        run()
+    except BaseException as error:  # noqa: BLE001  # what a sink raises must not end the loop
+        pytest.fail(f"{type(error).__name__} reached the loop: {error}")
+
+
+def _raises(fault: BaseException) -> Callable[[], None]:
+    def raising() -> None:
+        raise fault
+
+    return raising
+
+
+@pytest.mark.line("6.2.1")
+def test_a_sweeper_that_somebody_cancels_comes_back_and_expires_what_waits() -> None:
+    @virtual
+    async def run() -> None:
+        async with World(ScriptedSink([DOWN] * 100, probes=[DOWN] * 100)) as world:
+            await world.put("a", valid_for=200)
+            await wait(1)
+            for task in asyncio.all_tasks():
+                if task.get_name() == "signalpost sweeper":
+                    task.cancel()
+            await wait(300)
+            assert await world.state("a") == "expired"
+
+    run()
+
+
 @pytest.mark.parametrize("moment", [1.5, 3.5])
 def test_a_sender_cancelled_in_a_probe_leaves_the_breaker_able_to_probe(moment: float) -> None:
     @virtual
@@ -75,7 +148,6 @@ def test_a_sender_cancelled_in_a_probe_leaves_the_breaker_able_to_probe(moment: 
                 task.cancel()
             await wait(0.1)
             assert lane.far_end.breaker.probe_at == 1002.8 if moment == 1.5 else 1004.0
-            lane.start()
             await wait(20)
             assert len(sink.probed) >= 2
             assert len(sink.shown) == 9

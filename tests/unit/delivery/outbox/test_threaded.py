@@ -11,6 +11,7 @@ from signalpost.delivery.outbox import threaded
 from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.commands import Command, LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.domain.events import Event
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
@@ -21,7 +22,7 @@ class GatedCore:
     def __init__(self) -> None:
         self.batches: list[list[Command[Any]]] = []
         self.entered, self.gate = threading.Semaphore(0), threading.Semaphore(0)
-        self.fault: Exception | None = None
+        self.fault: BaseException | None = None
         self.closing_fault: Exception | None = None
         self.is_closed = False
 
@@ -289,4 +290,48 @@ async def test_news_for_which_nobody_listens_is_lost_on_nobody() -> None:
     outbox = ThreadedOutbox(core)
     await outbox.do(Stats())
     outbox._hear(NEWS)
+    await outbox.close()
+
+
+@pytest.mark.line("6.2.1")
+@pytest.mark.parametrize("fault", [SystemExit(), KeyboardInterrupt(), GeneratorExit()])
+async def test_the_thread_outlives_whatever_ends_it_and_everybody_is_answered(
+    core: GatedCore, fault: BaseException
+) -> None:
+    outbox = ThreadedOutbox(core)
+    core.fault = fault
+    core.gate.release(9)
+    (lost,) = await _asked(outbox, "a")
+    answered, _ = await asyncio.wait([lost], timeout=5)
+    again = await _asked(outbox, "b")
+    answered_again, waits = await asyncio.wait(again, timeout=5)
+    kinds = [type(task.exception()).__name__ for task in answered], [task.result() for task in answered_again]
+    for task in (lost, *waits):
+        task.cancel()
+    assert kinds == (["StoreFailed"], ["b"])
+    await outbox.close()
+
+
+async def test_that_the_thread_failed_is_reported_until_it_has_run_again(core: GatedCore) -> None:
+    events: list[Event] = []
+    outbox = ThreadedOutbox(core, events.append)
+    core.gate.release(9)
+    for _ in range(2):
+        core.fault = SystemExit()
+        (lost,) = await _asked(outbox, "a")
+        with pytest.raises(StoreFailed):
+            await lost
+        await asyncio.sleep(0)
+    assert [event[:2] for event in events] == [("store thread", "SystemExit")] * 2
+    await outbox.close()
+
+
+async def test_a_call_that_exits_ends_nothing(core: GatedCore) -> None:
+    outbox = ThreadedOutbox(core)
+
+    def exits() -> None:
+        raise SystemExit
+
+    with pytest.raises(StoreFailed):
+        await outbox.call(exits)
     await outbox.close()

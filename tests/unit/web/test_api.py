@@ -149,7 +149,7 @@ async def test_a_path_that_leads_nowhere_is_404_and_a_method_that_is_not_answere
 
 async def test_health_needs_no_token_and_names_none(front: Front) -> None:
     answer = await front.ask("GET", "/health")
-    assert (answer.status, answer.told) == (200, {"status": "healthy", "reasons": []})
+    assert (answer.status, answer.told) == (200, {"status": "healthy", "reasons": [], "causes": []})
     assert (await front.ask("HEAD", "/health")).status == 200
     await front.service.stop()
     answer = await front.ask("GET", "/health")

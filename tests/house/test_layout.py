@@ -14,6 +14,7 @@ READS_A_REAL_CLOCK = {
     SOURCE / "system_clock.py",
     SOURCE / "owner" / "deadline.py",  # a stopwatch for what a caller waits
     SOURCE / "delivery" / "outbox" / "threaded.py",  # a stopwatch for what the store takes
+    SOURCE / "service" / "health_report.py",  # by which another process sees how old a report is
     SOURCE / "service" / "owner_watch.py",  # a stopwatch for the heartbeat, which a loop's clock cannot be
     SOURCE / "trading" / "replay.py",  # a stopwatch, by which nothing is decided
     SOURCE / "sandbox" / "server.py",  # stands for another machine, which has a clock of its own

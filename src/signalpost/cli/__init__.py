@@ -16,6 +16,7 @@ _MODULE_BY_COMMAND = {
     "demo": "signalpost.cli.demo",
     "deliveries": "signalpost.cli.deliveries",
     "destinations": "signalpost.cli.destinations",
+    "health": "signalpost.cli.health",
     "publish": "signalpost.cli.publish",
     "purge": "signalpost.cli.purge",
     "replay": "signalpost.cli.replay",

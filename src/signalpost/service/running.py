@@ -32,6 +32,7 @@ from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.service.delivering import Delivering
 from signalpost.service.health import Role
+from signalpost.service.health_report import HealthReport, Reporter
 from signalpost.service.opening import Opening
 from signalpost.service.own_alerts import OwnAlerts
 from signalpost.service.own_puts import OwnPuts
@@ -78,6 +79,7 @@ class Running:
         )
         self._delivering: Delivering | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._reporter: Reporter | None = None
         self._draining: asyncio.Task[object] | None = None
         self._patience = 0.0
         self._has_news = False
@@ -103,6 +105,10 @@ class Running:
             await running.end(0)
             raise
         return running
+
+    def report(self, make: Callable[[], HealthReport | None]) -> None:
+        """Write what `make` returns beside the store, every 5 seconds until the end."""
+        self._reporter = Reporter(self.outbox, self._config.home / STORE_FILE, make, self._emit)
 
     @property
     def role(self) -> Role:
@@ -168,6 +174,8 @@ class Running:
         left: list[Delivery] = []
         async with AsyncExitStack() as rest:  # from the last to the first, each of them whatever became of the others
             rest.push_async_callback(self.outbox.close)
+            if self._reporter is not None:
+                rest.push_async_callback(self._reporter.end)
             rest.callback(self._ringer.close)
             rest.push_async_callback(self._alerts.close)
             rest.push_async_callback(self._stop_looking)

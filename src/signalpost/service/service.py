@@ -29,6 +29,7 @@ from signalpost.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from asyncio import Task
 
+    from signalpost.service.health_report import HealthReport
     from signalpost.service.running import Running
     from signalpost.service.shared import Shared
 
@@ -244,12 +245,22 @@ class AsyncNotificationService:
             hanging = Reason(f"The store has not answered for {hangs:.0f} s.", "store-hangs")
             return Health(HealthStatus.UNHEALTHY, (*reasons, hanging))
         if running.missing:
-            missing = Reason("store-missing", f"the store is unwell: {running.missing}")
+            missing = Reason(f"the store is unwell: {running.missing}", "store-missing")
             return Health(HealthStatus.UNHEALTHY, (*reasons, missing))
         if not self.config.destinations and not running.knows_owner:
             reasons += (Reason(NO_WEBHOOK_SET, "no-webhook"),)
         reasons += tuple(running.of_ownership())
         return Health(HealthStatus.DEGRADED if reasons else HealthStatus.HEALTHY, reasons)
+
+    def _report(self) -> "HealthReport | None":
+        """What the owner writes beside the store for `signalpost health`."""
+        from signalpost.service.health_report import HealthReport
+
+        running = self._here
+        if running is None or running.role is not Role.OWNER:
+            return None
+        status, reasons = self.health()
+        return HealthReport.of(status, reasons, running.outbox.oldest_command, self.get_metrics())
 
     def is_healthy(self) -> bool:
         """Whether all is well."""
@@ -265,6 +276,7 @@ class AsyncNotificationService:
         except (StoreFailed, CommandFailed) as fault:  # it opened, and can do nothing: for who starts it is the same
             raise StoreUnusable(str(fault)) from fault
         self._running = running
+        running.report(self._report)
         if running.role is Role.PRODUCER and running.knows_owner:
             if running.trouble is None:
                 logger.info("%s is delivered from by another process: this one is a producer", self.config.home)

@@ -1,0 +1,146 @@
+"""`signalpost health`: whether deliveries go out, for people, cron and containers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from signalpost.cli.configuration import configuration, configured
+from signalpost.cli.output import clean, json_option, say_json
+
+if TYPE_CHECKING:
+    from signalpost.service.health_report import HealthReport
+
+_COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
+_LOOK_EVERY = 0.1
+_LOOKS = 20
+"""How often to look for the report of a process that has just started."""
+
+
+class _Seen(NamedTuple):
+    status: str
+    reasons: list[tuple[str, str]]
+    role: str | None = None
+    pid: int | None = None
+    report: "HealthReport | None" = None
+
+
+@click.command(
+    short_help="Report whether deliveries go out.",
+    epilog="""
+    \b
+    Examples:
+      signalpost health
+      signalpost health --json | jq -r '.reasons[].code'
+      signalpost health || mail -s "signalpost" me@example.com     in a cron job
+      signalpost health --live                                     in a container's health check
+
+    \b
+    Exit codes: 0 healthy; 1 degraded or unhealthy (with --live only unhealthy); 2 bad input or configuration;
+    3 there is no usable store. Without a running process: 1 if anything is waiting, else 0.
+    """,
+)
+@click.option("--live", is_flag=True, help="Exit with 1 only if unhealthy: restarting does not help a degraded one.")
+@configured
+@json_option("Print one line of JSON.")
+def health(live: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """Report the health of the process that delivers from the data folder.
+
+    The process writes its health beside the store every 5 seconds. If it is frozen, its event loop is blocked or its
+    disk hangs, the report gets old: the command says degraded after 15 seconds, and unhealthy after 30.
+    """
+    from signalpost.config import STORE_FILE
+
+    seen = _look(configuration(home, config_file).home / STORE_FILE)
+    if as_json:
+        say_json(_plain(seen))
+    else:
+        _show(seen)
+    is_bad = seen.status == "unhealthy" if live else seen.status != "healthy"
+    raise SystemExit(1 if is_bad else 0)
+
+
+def _look(store: Path) -> _Seen:
+    """Raises StoreUnusable and StoreFailed, if no process has the store open."""
+    from signalpost.delivery.outbox.lock import holder_of, is_held, is_held_by_older_version, lock_of
+
+    lock = lock_of(store)
+    if not is_held(lock) and not is_held_by_older_version(lock):
+        return _without_process(store)
+    process = holder_of(lock).partition(" ")[0]
+    pid = int(process) if process.isdigit() else None
+    return _of_process(pid, _report(store, pid))
+
+
+def _report(store: Path, pid: int | None) -> "HealthReport | None":
+    """The report of this process, waited for a little: it may have just started."""
+    from threading import Event
+
+    from signalpost.service.health_report import read_report, report_of
+
+    for _ in range(_LOOKS):
+        report = read_report(report_of(store))
+        if report is not None and report.process == pid and report.age is not None:
+            return report
+        Event().wait(_LOOK_EVERY)
+    return None
+
+
+def _of_process(pid: int | None, report: "HealthReport | None") -> _Seen:
+    from signalpost.service.health_report import DOUBT_AFTER, SILENT_AFTER
+
+    if report is None or report.age is None:
+        text = f"Process {pid} holds the store, but has not reported its health. It may be of an older version."
+        return _Seen("unhealthy", [("no-report", text)], "owner", pid)
+    status, reasons, age = report.status, list(report.reasons), report.age
+    if age >= DOUBT_AFTER:
+        text = f"Process {pid} has not responded for {age:.0f} s: it is frozen, blocked, or its disk hangs."
+        reasons.insert(0, ("owner-silent", text))
+        status = "unhealthy" if age >= SILENT_AFTER or status == "unhealthy" else "degraded"
+    return _Seen(status, reasons, "owner", pid, report)
+
+
+def _without_process(store: Path) -> _Seen:
+    from contextlib import closing
+
+    from signalpost.delivery.outbox.commands import Stats
+    from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+
+    with closing(SqliteReader(store)) as reader:
+        (counts,) = reader.apply([Stats(only_open=True)])
+    waiting = sum(counts.values())
+    if not waiting:
+        return _Seen("healthy", [])
+    text = f"No process delivers, and {waiting} deliveries are waiting. Start `signalpost serve`."
+    return _Seen("unhealthy", [("no-process", text)])
+
+
+def _plain(seen: _Seen) -> dict[str, Any]:
+    report = seen.report
+    return {
+        "status": seen.status,
+        "reasons": [{"code": code, "text": text} for code, text in seen.reasons],
+        "role": seen.role,
+        "pid": seen.pid,
+        "oldest_command_s": 0.0 if report is None else report.oldest_command_s,
+        "log_lines_dropped": 0 if report is None else report.log_lines_dropped,
+        "rows_damaged": 0 if report is None else report.rows_damaged,
+        "takeovers": 0 if report is None else report.takeovers,
+    }
+
+
+def _show(seen: _Seen) -> None:
+    from rich.text import Text
+
+    from signalpost.cli.tables import console, table
+
+    who = "no process is running" if seen.pid is None else f"process {seen.pid} ({seen.role})"
+    console().print(Text.assemble((seen.status, f"bold {_COLOURS[seen.status]}"), f"  {who}"))
+    if seen.reasons:
+        reasons = table("", "code", "reason", wraps="reason")
+        for code, text in seen.reasons:
+            reasons.add_row(code, text)
+        console().print(reasons)
+    counts = [f"{name} {value}" for name, value in _plain(seen).items() if isinstance(value, int) and name != "pid"]
+    if seen.report is not None:
+        console().print(clean(", ".join(counts)), style="dim")

@@ -1,0 +1,70 @@
+"""`signalpost health` beside a `serve` that runs, is frozen, or is not there."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import environment, sandbox
+from tests.acceptance.serving import serving
+
+__all__ = ["environment", "sandbox"]
+
+KEYS = {
+    "status", "reasons", "role", "pid", "oldest_command_s", "log_lines_dropped", "rows_damaged", "takeovers",
+}  # fmt: skip
+ALERT = ("publish", "alert", "--type", "feed", "--severity", "critical", "--title", "no candles", "--timeout", "0")
+
+
+def run(environment: dict[str, str], *words: str) -> tuple[int, dict[str, Any]]:
+    """The exit code, and what is printed as JSON."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "signalpost", *words], env=environment, capture_output=True, text=True, check=False
+    )
+    printed = ran.stdout.strip()
+    told: dict[str, Any] = json.loads(printed) if printed.startswith("{") else {}
+    return ran.returncode, told
+
+
+@pytest.mark.line("6.2.4")
+def test_health_of_a_service_that_runs_and_is_frozen(environment: dict[str, str]) -> None:
+    with serving(environment) as served:
+        code, told = run(environment, "health", "--json")
+        assert (code, set(told), told.get("status"), told.get("pid")) == (0, KEYS, "healthy", served.process.pid)
+        assert (told["reasons"], told["role"]) == ([], "owner")
+        served.process.send_signal(signal.SIGSTOP)
+        try:
+            until, seen = time.monotonic() + 35, {}
+            while time.monotonic() < until:
+                code, told = run(environment, "health", "--json", "--live")
+                seen.setdefault(told["status"], (code, round(time.monotonic() - until + 35)))
+                if told["status"] == "unhealthy":
+                    break
+                time.sleep(1)
+        finally:
+            served.process.send_signal(signal.SIGCONT)
+        assert [each["code"] for each in told["reasons"]] == ["owner-silent"]
+        assert {status: code for status, (code, _) in seen.items()} == {"healthy": 0, "degraded": 0, "unhealthy": 1}
+        assert seen["degraded"][1] <= 20
+        until = time.monotonic() + 10
+        while run(environment, "health")[0] and time.monotonic() < until:
+            time.sleep(0.2)
+        assert run(environment, "health", "--live")[0] == 0
+
+
+@pytest.mark.line("6.2.4")
+def test_health_without_a_process_says_whether_anything_waits(environment: dict[str, str]) -> None:
+    closed = {**environment, "DISCORD_WEBHOOK_ALERTS_CRITICAL": "http://127.0.0.1:9/api/v10/webhooks/alerts-critical/t"}
+    assert run(environment, "health", "--json")[0] == 3
+    run(closed, *ALERT)
+    code, told = run(environment, "health", "--json")
+    assert (code, told.get("status"), told.get("pid")) == (1, "unhealthy", None)
+    assert [each["code"] for each in told["reasons"]] == ["no-process"]
+    with serving(environment):
+        pass  # what waits is delivered before it ends
+    code, told = run(environment, "health", "--json")
+    assert (code, told.get("status"), told.get("role")) == (0, "healthy", None)

@@ -45,18 +45,20 @@ def test_a_report_of_before_the_machine_started_has_no_age(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("report", "status", "codes"),
+    ("reported", "age", "status", "codes"),
     [
-        (None, "unhealthy", ["no-report"]),
-        (_of(), "healthy", []),
-        (_of(age=16), "degraded", ["owner-silent"]),
-        (_of(age=31), "unhealthy", ["owner-silent"]),
-        (_of("unhealthy", Reason("held", "held"), age=16), "unhealthy", ["owner-silent", "held"]),
+        (None, 0, "unhealthy", ["no-report"]),
+        ("healthy", 0, "healthy", []),
+        ("healthy", 16, "degraded", ["owner-silent"]),
+        ("healthy", 31, "unhealthy", ["owner-silent"]),
+        ("unhealthy", 16, "unhealthy", ["owner-silent", "held"]),
     ],
 )
 def test_an_old_report_says_that_the_process_does_not_respond(
-    report: HealthReport | None, status: str, codes: list[str]
+    reported: str | None, age: float, status: str, codes: list[str]
 ) -> None:
+    reasons = (Reason("some are held", "held"),) if reported == "unhealthy" else ()
+    report = None if reported is None else _of(reported, *reasons, age=age)
     seen = _of_process(7, report)
     plain: dict[str, Any] = _plain(seen)
     assert (seen.status, [each["code"] for each in plain["reasons"]], plain["pid"]) == (status, codes, 7)

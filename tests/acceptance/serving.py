@@ -41,9 +41,11 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serving(environment: Environment, *options: str, patience: float = PATIENCE) -> Iterator[Served]:
-    """Run `serve` on any free port until the block ends; it is stopped then, and must end."""
-    command = [sys.executable, "-m", "signalpost", "serve", *options]
+def serving(
+    environment: Environment, *options: str, patience: float = PATIENCE, before: tuple[str, ...] = ()
+) -> Iterator[Served]:
+    """Run `serve` on any free port until the block ends; it must end then. `before` runs the command."""
+    command = [*before, sys.executable, "-m", "signalpost", "serve", *options]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(patience, process.kill)
         watchdog.start()

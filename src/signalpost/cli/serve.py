@@ -53,11 +53,13 @@ def serve(
     is delivered by the next run. The exit code is 1 then, and 0 where nothing is left.
     """
     from signalpost.cli.configuration import configuration
+    from signalpost.cli.descriptors import raise_soft_limit
     from signalpost.cli.logs import write_logs
     from signalpost.cli.loop import run
     from signalpost.cli.standard_streams import never_block_on_output
 
     never_block_on_output()
+    raise_soft_limit()
     write_logs()
     flags = {"SIGNALPOST_HTTP": http, "SIGNALPOST_WORKERS": workers, "SIGNALPOST_DRY_RUN": "1" if dry_run else None}
     _end(run(_serve(configuration(home, config_file, **flags), stop_within)))
@@ -94,6 +96,7 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
     """The HTTP door before `service`. Raises InvalidConfiguration where its tokens cannot be read."""
     if service.config.http is None:
         return None
+    from signalpost.cli.descriptors import most_connections
     from signalpost.cli.http_door import door_of
     from signalpost.web.auth import Gate
     from signalpost.web.server import HttpServer
@@ -102,7 +105,14 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
     file = TokensFile(service.config.home)
     file.read()
     door = door_of(service)
-    return HttpServer(door, Gate(file, door.rank_by_tier), host=service.config.http.host, port=service.config.http.port)
+    config, address = service.config, service.config.http
+    return HttpServer(
+        door,
+        Gate(file, door.rank_by_tier),
+        host=address.host,
+        port=address.port,
+        most_connections=most_connections(config.workers * len(config.destinations)),
+    )
 
 
 def _tell(service: "AsyncNotificationService", server: "HttpServer | None") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,6 +25,10 @@ from signalpost.ingest.send_options import facts, is_option
 
 _MOST_SUGGESTIONS = 20
 """Unknown names of one request that are compared with the known ones: each comparison takes a while."""
+
+
+_MOST_UNKNOWN = 100
+"""Unknown names of one request that are reported: thousands would help nobody."""
 
 
 class Kind:
@@ -73,7 +78,7 @@ class Kind:
         return name.strip().lower() == "kind" and value == self.word
 
     def _unknown(self, names: Iterable[str]) -> Iterable[Fault]:
-        for number, name in enumerate(names):
+        for number, name in enumerate(islice(names, _MOST_UNKNOWN)):
             near = self._nearest(name) if number < _MOST_SUGGESTIONS else None
             meant = f" (did you mean {near}?)" if near else ""
             text = f"{shown(name)} is not a field of {self.plural}{meant}; put facts into `context`"

@@ -28,12 +28,25 @@ _FULL = (
 
 
 class Connections(web.Server):
-    """Makes connections, and counts them."""
+    """Makes connections, at most so many at once: a new one takes the place of the one that has been idle longest."""
 
     def __init__(self, handler: Any, *, most: int, read_within: float = READ_WITHIN, **settings: Any) -> None:
         super().__init__(handler, access_log=None, auto_decompress=False, **settings)
         self.most = most
         self.read_within = read_within
+        self.held: set[_Connection] = set()
+        """Those that are open."""
+        self.idle: dict[_Connection, None] = {}
+        """Those that answer no request, the longest idle first."""
+
+    def make_room(self) -> bool:
+        """Whether one more connection may stay; the one that has been idle longest makes room for it."""
+        if len(self.held) < self.most:
+            return True
+        longest = next(iter(self.idle), None)
+        if longest is not None:
+            longest.drop()
+        return longest is not None
 
     def __call__(self) -> RequestHandler:
         """A new connection."""
@@ -54,11 +67,26 @@ class _Connection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request, or refuse the connection where there are too many."""
         super().connection_made(transport)
-        if len(self._connections.connections) > self._connections.most:
+        if not self._connections.make_room():
             transport.write(_FULL)  # type: ignore[attr-defined]  # a stream's
             self.force_close()
         else:
+            self._connections.held.add(self)
+            self._connections.idle[self] = None
             self._arm()
+
+    def drop(self) -> None:
+        """Close it at once, whatever the other side has not read."""
+        transport = self.transport
+        self.force_close()
+        if transport is not None:
+            transport.abort()
+
+    def force_close(self) -> None:
+        """Close it, and count it no more."""
+        self._connections.held.discard(self)
+        self._connections.idle.pop(self, None)
+        super().force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait no more."""
@@ -79,6 +107,7 @@ class _Connection(RequestHandler):
     def began(self) -> None:
         """The head of a request was read, and it is being answered."""
         self._is_busy = True
+        self._connections.idle.pop(self, None)
         self._disarm()
 
     @property
@@ -89,6 +118,8 @@ class _Connection(RequestHandler):
     def ended(self) -> None:
         """Its answer is there, and must be read as quickly."""
         self._is_busy = False
+        if self.transport is not None:
+            self._connections.idle[self] = None
         if self._answer_deadline is None:
             loop = asyncio.get_running_loop()
             self._answer_deadline = loop.call_later(self._connections.read_within, self._close_if_unread)

@@ -25,6 +25,7 @@ from signalpost.web.hook_memory import HookMemory
 from signalpost.web.host_names import foreign_name, is_local_name
 from signalpost.web.patience import SAFE, UNSAFE, Patience
 from signalpost.web.problem import Problem
+from signalpost.web.reading import Reader
 from signalpost.web.requests import bearer, body_of, check_json
 from signalpost.web.streams import Streams
 from signalpost.web.tokens import Scope, Token
@@ -43,8 +44,13 @@ class Pages:
         self._patience = patience
         self._read_within = read_within
         self._host = host
+        self._reader = Reader()
         self._streams = Streams(door)
         self._memory = HookMemory(door, self._streams)
+
+    def close(self) -> None:
+        """Read no more bodies."""
+        self._reader.close()
 
     def answering(self, request: web.BaseRequest) -> Answering:
         """Who answers `request`. Raises Problem 404 and 405."""
@@ -89,8 +95,8 @@ class Pages:
     async def _told(self, request: web.BaseRequest, kind: Kind) -> web.Response:
         token = self._admitted(request, bearer(request), Scope.API)
         check_json(request)
-        body = json_object(await body_of(request, self._read_within))
-        told = api.read(kind, body, token, request.headers.get("Idempotency-Key"))
+        raw, key = await body_of(request, self._read_within), request.headers.get("Idempotency-Key")
+        told = await self._reader.read(raw, lambda: api.read(kind, json_object(raw), token, key))
         self._gate.check_tier(token, told.wishes.user_tier)
         then = SAFE if told.is_repeatable else UNSAFE
         return of_ticket(await self._patience.wait(self._take(token, told, kind), then))
@@ -119,7 +125,7 @@ class Pages:
             raise
 
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:
-        said, wishes = tradingview.read(raw, token)
+        said, wishes = await self._reader.read(raw, lambda: tradingview.read(raw, token))
         self._gate.check_tier(token, wishes.user_tier)
         if isinstance(said, tradingview.Untold):
             return of_nothing(said.reason)
@@ -129,7 +135,7 @@ class Pages:
         return of_ticket(await patience.wait(memory.open(token, said.signal, wishes)))
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
-        said, wishes = freqtrade.read(raw, token)
+        said, wishes = await self._reader.read(raw, lambda: freqtrade.read(raw, token))
         self._gate.check_tier(token, wishes.user_tier)
         if isinstance(said, freqtrade.Words):
             return of_ticket(await self._patience.wait(self._take_words(token, said, wishes)))

@@ -21,6 +21,8 @@ from signalpost.web.problem import Problem
 
 _MOST_CONNECTIONS = 1_000
 _MOST_AT_ONCE = 256
+_BACKLOG = 32
+"""Connections that may wait to be taken, and so the most descriptors that are open for a moment beyond the limit."""
 _KEEP_ALIVE_FOR = 15.0
 _LINGER_FOR = 1.0
 _TOO_MANY = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again", retry_after=1)
@@ -70,7 +72,7 @@ class HttpServer:
         runner = web.ServerRunner(connections, shutdown_timeout=ANSWER_WITHIN + 1)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
+            await web.TCPSite(runner, self._host, self._port, backlog=_BACKLOG).start()
         except OSError as fault:
             await runner.cleanup()
             raise InvalidConfiguration(
@@ -88,6 +90,7 @@ class HttpServer:
         if runner is not None:
             await runner.cleanup()
             await self._patience.end(ANSWER_WITHIN)
+            self._pages.close()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         """The answer to any request; the connection is closed after its last one."""

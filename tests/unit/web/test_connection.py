@@ -139,18 +139,37 @@ async def test_who_leaves_before_the_end_is_no_fault_of_ours(front: Front, caplo
     assert "fault of ours" not in caplog.text
 
 
-async def test_one_connection_too_many_is_503_and_the_others_go_on(front: Front) -> None:
+async def test_one_connection_too_many_takes_the_place_of_the_longest_idle(front: Front) -> None:
     async with connected(front) as first, connected(front) as second, connected(front) as third:
-        for reader, writer in (first, second, third):
+        for reader, writer in (second, first, third):
             writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
             await reader.readuntil(b"}")
+        async with connected(front) as fourth:
+            fourth[1].write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await fourth[0].readuntil(b"}")).startswith(b"HTTP/1.1 200")
+            await second[0].read()  # to its end: this one had been idle longest
+            first[1].write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert await first[0].readuntil(b"}")
+
+
+async def test_one_connection_too_many_is_503_if_all_others_are_busy(front: Front) -> None:
+    """Busy are those whose request was begun: here, of which the body is still to come."""
+    token = front.text_by_token["free"].encode()
+    head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    async with connected(front) as first, connected(front) as second:
+        for _, writer in (first, second):
+            writer.write(head)
+        while front.server._at_once < 2:
+            await asyncio.sleep(0)
+        runner = front.server._runner
+        assert runner is not None
+        assert isinstance(runner.server, Connections)
+        runner.server.most = 2
         answer = await sent(front, b"")
+        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5")
         head, _, body = answer.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5")
         assert json.loads(body)["status"] == 503
         assert int(head.rpartition(b"Content-Length: ")[2].split(b"\r\n")[0]) == len(body)
-        first[1].write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert await first[0].readuntil(b"}")
 
 
 async def test_requests_at_once_are_bounded(front: Front, door: Door) -> None:

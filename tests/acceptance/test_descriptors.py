@@ -1,0 +1,61 @@
+"""Connections of others never take the descriptors that sending, the store and `/health` need."""
+
+import resource
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.acceptance.conftest import Environment
+from tests.acceptance.serving import Served, run, serving
+
+LIMITED = ("bash", "-c", 'ulimit -n 512; exec "$@"', "-")
+IDLE = 1_300
+
+
+@pytest.fixture(autouse=True)
+def _enough_of_our_own() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4_096, before[1]) if before[1] > 0 else 4_096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def idle_sockets(served: Served, stack: ExitStack, count: int) -> None:
+    """Connections over which nothing is said."""
+    parts = urlsplit(served.url)
+    for _ in range(count):
+        stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=5))
+
+
+def health_status(served: Served) -> int | None:
+    """How `/health` answers; None if it does not within 3 seconds."""
+    try:
+        with urllib.request.urlopen(f"{served.url}/health", timeout=3) as answer:
+            status: int = answer.status
+    except OSError:
+        return None
+    return status
+
+
+@pytest.mark.line("6.4.2")
+def test_idle_connections_take_nothing_that_sending_and_health_need(environment: Environment) -> None:
+    with serving(environment, before=LIMITED) as served, ExitStack() as stack:
+        idle_sockets(served, stack, IDLE)
+        assert health_status(served) == 200
+        signal = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "1", "--timeout", "5")
+        published = run(environment, "publish", "signal", *signal)
+        assert published.returncode == 0, published.stdout + published.stderr
+
+
+@pytest.mark.line("6.4.2")
+def test_serve_raises_its_own_soft_limit(environment: Environment) -> None:
+    soft = ("bash", "-c", 'ulimit -S -n 256; exec "$@"', "-")
+    with serving(environment, before=soft) as served:
+        limits = Path(f"/proc/{served.process.pid}/limits").read_text()
+    (line,) = (line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert int(line.split()[3]) > 256

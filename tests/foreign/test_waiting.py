@@ -1,5 +1,6 @@
 """Scripts that end: what they sent is delivered first, if a retry, a pause or a probe makes that possible in time."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from threading import Timer
 
 import pytest
 
-from signalpost import Config, NotificationIntegration, Signal
+from signalpost import AsyncNotificationStartup, Config, NotificationIntegration, Signal
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.secret import Secret
@@ -120,3 +121,26 @@ def test_publish_does_not_wait_for_what_others_left(tmp_path: Path) -> None:
         assert published(at) == 0
         assert time.monotonic() - began < 8
         assert len(far_end.shown("signals")) == 1
+
+
+@pytest.mark.line("6.1.3")
+async def test_a_stop_in_a_running_loop_does_not_hold_the_loop_up(tmp_path: Path) -> None:
+    gaps: list[float] = []
+
+    async def strategy() -> None:
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(0.01)
+            before, gap = time.monotonic(), time.monotonic() - before
+            gaps.append(gap)
+
+    with FarEnd(generous) as far_end, started(far_end, tmp_path) as integration:
+        far_end.conduct = conduct.hangs
+        startup = AsyncNotificationStartup(integration)
+        await integration.send_signal(idea("hangs"))
+        trading = asyncio.create_task(strategy())
+        await asyncio.sleep(0)
+        assert await startup.on_strategy_stop(2.0) == 1
+        trading.cancel()
+        assert len(gaps) > 20
+        assert max(gaps) < 1.0

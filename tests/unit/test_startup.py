@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import threading
@@ -51,9 +52,22 @@ def test_a_start_and_a_stop_are_plain_calls_from_any_thread(integration: Notific
 async def test_their_results_may_be_awaited(integration: NotificationIntegration) -> None:
     startup = AsyncNotificationStartup(integration)
     started = startup.on_strategy_start()
-    assert repr(started) == "started", "which a notebook shows"
     await started
-    assert await startup.on_strategy_stop() == 0
+    assert repr(started) == "started", "which a notebook shows"
+    stopping = startup.on_strategy_stop()
+    assert repr(stopping).startswith("stopping, ")
+    assert await stopping == 0
+
+
+def test_the_results_of_plain_calls_may_be_awaited_later(integration: NotificationIntegration) -> None:
+    startup = AsyncNotificationStartup(integration)
+    started, left = startup.on_strategy_start(), startup.on_strategy_stop()
+
+    async def awaited() -> int:
+        await started
+        return await left
+
+    assert (repr(started), repr(left), asyncio.run(awaited())) == ("started", "0", 0)
 
 
 async def test_the_functions_start_and_stop_the_process_wide_integration(

@@ -18,13 +18,14 @@ from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration, StoreUnusable
+from signalpost.errors import InvalidConfiguration, SignalpostError
 from signalpost.integration.direct_thread import DirectBesideService, DirectThread
 from signalpost.integration.fallback import Fallback, Sender
+from signalpost.owner.begun import Begun, Turns, failed
 from signalpost.owner.deadline import Deadline
 from signalpost.owner.ending import of_this_process
 from signalpost.owner.future import TicketFuture, not_on_our_loop
-from signalpost.owner.handover import MOST_WAITING, NOT_RUNNING, STOPPED
+from signalpost.owner.handover import NOT_RUNNING, STOPPED
 from signalpost.owner.order import Order
 from signalpost.owner.owner import Owner
 from signalpost.owner.refusals import Refusals
@@ -74,6 +75,7 @@ class NotificationIntegration:
         self._direct_beside: DirectBesideService | None = None
         self._lock = RLock()  # re-entered by a signal's handler
         self._choosing = RLock()
+        self._turns = Turns()
         self._begins_unasked = False
         self._was_stopped = False
         self._refusals = Refusals()
@@ -106,22 +108,23 @@ class NotificationIntegration:
         InvalidConfiguration and StoreUnusable, the latter also where the start takes longer: it then goes on, and
         another call waits for it. None waits without bound. Raises InvalidValue for what is no number of seconds.
         """
+        self._start(None, seconds(within, "within"))
+
+    def start_async(self, within: float | None = START_WITHIN) -> Begun[None]:
+        """Begin a start, and return at once; await the result for what `start` raises, from any event loop.
+
+        What is handed over from now on waits for the start. It goes on if nobody awaits it; a failure is logged then.
+        """
         within = seconds(within, "within")
-        with self._lock:
-            owner = self._owner
-            if owner is None or not (owner.is_running or owner.is_starting):
-                owner = self._begin()
+        owner: Owner | None = None
+        if self._turns.is_idle and self._lock.acquire(blocking=False):  # else it begins once that is over
             try:
-                owner.wait(within)
-            except TimeoutError:
-                raise StoreUnusable(
-                    f"{owner.service.config.home}: the store is not open after {within:g} s, and goes on opening: "
-                    f"start again to wait for it, or look at the log"
-                ) from None
-            except Exception:
-                self._owner = None
-                of_this_process.stopped(self)
-                raise
+                owner = self._begun()
+            except InvalidConfiguration as fault:
+                return failed("start", fault)
+            finally:
+                self._lock.release()
+        return self._turns.begin("start", lambda: self._start(owner, within))
 
     def stop(self, timeout: float | None = FLUSH_WITHIN) -> int:
         """Deliver what waits for at most `timeout` seconds, end the service and its thread, and tell what is open.
@@ -138,6 +141,16 @@ class NotificationIntegration:
         finally:  # whatever breaks there: it is stopped
             left = self._end(deadline)
         return left + (0 if self._fallback is None else self._fallback.flush(deadline.remaining))
+
+    def stop_async(self, timeout: float | None = FLUSH_WITHIN) -> Begun[int]:
+        """Begin a stop, and return at once; await the result for what `stop` returns, from any event loop.
+
+        It goes on if nobody awaits it, and the interpreter waits for it before it ends. Raises what `stop` raises for
+        its argument and in signalpost's own thread.
+        """
+        within = seconds(timeout)
+        not_on_our_loop("a stop")
+        return self._turns.begin("stop", lambda: self.stop(within))
 
     def flush(self, timeout: float | None = FLUSH_WITHIN) -> int:
         """Wait until what was handed over is written down, and delivered as far as it can be now.
@@ -233,16 +246,7 @@ class NotificationIntegration:
         owner = self._owner
         if owner is None:
             return Health(HealthStatus.UNHEALTHY, (Reason("it does not run", "not-running"),))
-        if owner.is_starting:
-            return Health(HealthStatus.UNHEALTHY, (Reason("it is starting", "starting"),))
-        if not owner.is_running:
-            return Health(HealthStatus.UNHEALTHY, (Reason("its thread has ended", "not-running"),))
-        health = owner.service.health()
-        if owner.waiting < MOST_WAITING:
-            return health
-        full = Reason(f"{owner.waiting} notifications wait to be taken in: more are refused", "queue-full")
-        status = max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index)
-        return Health(status, (*health.reasons, full))
+        return owner.health()
 
     def is_healthy(self) -> bool:
         """Whether all is well."""
@@ -270,7 +274,7 @@ class NotificationIntegration:
         if self._owner is not None:
             self._begins_unasked, self._parents_home = True, self._owner.service.config.home
         self._owner = self._stopping = self._direct_alone = self._direct_beside = None
-        self._lock, self._choosing = RLock(), RLock()
+        self._lock, self._choosing, self._turns = RLock(), RLock(), Turns()
         self._refusals = Refusals()
         self._fallback = None if self._fallback is None else self._fallback.in_child()
 
@@ -299,6 +303,27 @@ class NotificationIntegration:
         of_this_process.stop_at_end(self)
         self._owner = Owner(AsyncNotificationService(config or self._config, listeners=self._listeners))
         return self._owner
+
+    def _begun(self) -> Owner:
+        """The owner that runs or starts, or a new one. With the lock. Raises InvalidConfiguration."""
+        owner = self._owner
+        if owner is None or not (owner.is_running or owner.is_starting):
+            owner = self._begin()
+        return owner
+
+    def _start(self, owner: Owner | None, within: float) -> None:
+        """Wait until this owner, or whichever runs or starts, has started."""
+        with self._lock:
+            owner = owner or self._begun()
+            try:
+                owner.wait(within)
+            except Exception as fault:
+                if not owner.is_starting:
+                    self._owner = None
+                    of_this_process.stopped(self)
+                if isinstance(fault, SignalpostError):  # its text says it all, and where it came from is in the log
+                    raise fault.with_traceback(None) from None
+                raise
 
     def _end(self, deadline: Deadline) -> int:
         with self._lock:

@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 from signalpost.delivery.dispatch.far_end import FarEnd
-from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.owner.deadline import Deadline
-from signalpost.owner.handover import HandOver
+from signalpost.owner.handover import MOST_WAITING, HandOver
 from signalpost.owner.loop_thread import LoopThread
 from signalpost.owner.order import Order
 from signalpost.secret import described
-from signalpost.service import AsyncNotificationService
+from signalpost.service import AsyncNotificationService, Health, HealthStatus
 from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
 
@@ -70,8 +70,29 @@ class Owner:
         return None if lane is None else lane.far_end
 
     def wait(self, within: float) -> None:
-        """Wait until the service has started. Raises what its start raised, and TimeoutError after `within` seconds."""
-        self._started.result(within)
+        """Wait until the service has started. Raises what its start raised, and StoreUnusable after `within` seconds.
+
+        The start goes on then.
+        """
+        try:
+            self._started.result(within)
+        except NotInTime:
+            raise StoreUnusable(
+                f"{self.service.config.home}: the store is not open after {within:g} s, and goes on opening: "
+                f"start again to wait for it, or look at the log"
+            ) from None
+
+    def health(self) -> Health:
+        """How the service is, and why."""
+        if self.is_starting:
+            return Health(HealthStatus.UNHEALTHY, ("it is starting",))
+        if not self.is_running:
+            return Health(HealthStatus.UNHEALTHY, ("its thread has ended",))
+        health = self.service.health()
+        if self.waiting < MOST_WAITING:
+            return health
+        reasons = (*health.reasons, f"{self.waiting} notifications wait to be taken in: more are refused")
+        return Health(max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index), reasons)
 
     def put(self, order: Order) -> None:
         """Take an order; its future is resolved sooner or later, whatever happens. From any thread."""

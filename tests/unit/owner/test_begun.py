@@ -1,0 +1,54 @@
+import gc
+import threading
+
+import pytest
+
+from signalpost.owner.begun import Begun, Turns
+
+
+def test_work_is_done_in_the_order_in_which_it_was_begun() -> None:
+    turns, done = Turns(), []
+    is_let_go = threading.Event()
+    assert turns.is_idle
+    first = turns.begin("first", lambda: (is_let_go.wait(30), done.append(1)))
+    second = turns.begin("second", lambda: done.append(2))
+    assert not turns.is_idle
+    is_let_go.set()
+    second.result(30)
+    first.result(30)
+    assert done == [1, 2]
+    assert turns.is_idle
+
+
+def test_where_no_thread_can_be_started_it_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", cannot)
+    assert Turns().begin("work", lambda: 7).result(0) == 7
+
+
+def test_a_result_that_is_not_there_in_time_raises_and_is_not_seen(caplog: pytest.LogCaptureFixture) -> None:
+    begun: Begun[int] = Begun("work")
+    for look in (begun.result, begun.exception):
+        with pytest.raises(TimeoutError):
+            look(0)
+    begun.set_exception(LookupError("gone"))
+    del begun, look
+    gc.collect()
+    assert "work failed, and its result was never awaited" in caplog.text
+    assert "LookupError" in caplog.text
+
+
+@pytest.mark.parametrize("look", ["result", "exception"])
+def test_a_failure_that_was_looked_at_is_not_logged(caplog: pytest.LogCaptureFixture, look: str) -> None:
+    begun: Begun[int] = Begun("work")
+    begun.set_exception(LookupError("gone"))
+    if look == "exception":
+        assert isinstance(begun.exception(), LookupError)
+    else:
+        with pytest.raises(LookupError):
+            begun.result(0)
+    del begun
+    gc.collect()
+    assert "never awaited" not in caplog.text

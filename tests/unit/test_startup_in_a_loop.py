@@ -1,0 +1,251 @@
+"""Started and stopped within a running event loop: begun at the call, awaited or not, and never in the loop's way."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signalpost import (
+    AsyncNotificationService,
+    AsyncNotificationStartup,
+    Config,
+    InvalidConfiguration,
+    InvalidValue,
+    NotificationIntegration,
+    Outcome,
+    StoreUnusable,
+)
+from tests.unit.integration.test_integration import alert
+
+THREADS = ("signalpost start", "signalpost stop")
+
+
+@pytest.fixture
+def integration(tmp_path: Path) -> Iterator[NotificationIntegration]:
+    made = NotificationIntegration(Config(home=tmp_path / "home"), fallback=lambda _: None)
+    yield made
+    all_ended()
+    made.stop()
+
+
+def all_ended() -> None:
+    """Wait until what was begun has ended."""
+    for thread in threading.enumerate():
+        if thread.name in THREADS:
+            thread.join(30)
+
+
+def does_not_run(integration: NotificationIntegration) -> bool:
+    return integration.health().reasons == ("it does not run",)
+
+
+class Held:
+    """A service whose start waits until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.let_go = threading.Event()
+        start = AsyncNotificationService.start
+
+        async def held(service: AsyncNotificationService) -> None:
+            await asyncio.to_thread(self.let_go.wait, 30)
+            await start(service)
+
+        monkeypatch.setattr(AsyncNotificationService, "start", held)
+
+
+def begun(call: Callable[[], Any]) -> Any:
+    """What a call returns, which must not raise in place of the await."""
+    try:
+        return call()
+    except (InvalidConfiguration, StoreUnusable) as fault:
+        pytest.fail(f"it waited, and raised {type(fault).__name__}")
+
+
+@pytest.mark.line("6.1.3")
+async def test_a_start_returns_before_the_service_runs(
+    integration: NotificationIntegration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Held(monkeypatch)
+    startup = AsyncNotificationStartup(integration)
+    started = begun(startup.on_strategy_start)
+    assert repr(started) == "starting: await it"
+    future = integration.send_alert(alert())
+    assert not future.done(), "what is sent meanwhile waits for the start"
+    store.let_go.set()
+    await started
+    assert (await future).outcome is Outcome.DIRECT
+    assert await startup.on_strategy_stop() == 0
+
+
+@pytest.mark.line("6.1.3")
+async def test_a_stop_returns_before_it_has_ended(integration: NotificationIntegration) -> None:
+    startup = AsyncNotificationStartup(integration)
+    await startup.on_strategy_start()
+    is_let_go = threading.Event()
+
+    class Flushed:
+        def flush(self) -> None:
+            is_let_go.wait(3)
+
+    first = Flushed()
+    integration.flushed_first.add(first)
+    stopping = startup.on_strategy_stop()
+    assert not does_not_run(integration), "it was stopped in the loop's own time"
+    is_let_go.set()
+    assert await stopping == 0
+    assert does_not_run(integration)
+
+
+@pytest.mark.line("6.1.3")
+async def test_what_a_start_raises_is_raised_where_it_is_awaited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    no_folder = AsyncNotificationStartup(NotificationIntegration(Config(home=tmp_path / "file")))
+    with pytest.raises(StoreUnusable):
+        await begun(no_folder.on_strategy_start)
+    monkeypatch.setenv("DISCORD_WEBHOOK_URL", "no webhook")
+    unread = AsyncNotificationStartup(NotificationIntegration())
+    with pytest.raises(InvalidConfiguration):
+        await begun(unread.on_strategy_start)
+    assert does_not_run(no_folder.integration)
+    assert does_not_run(unread.integration)
+
+
+@pytest.mark.parametrize("home", ["file", None])
+async def test_a_failure_that_nobody_awaits_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, home: str | None
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DISCORD_WEBHOOK_URL", "no webhook")
+    integration = NotificationIntegration(None if home is None else Config(home=tmp_path / home))
+    AsyncNotificationStartup(integration).on_strategy_start()
+    all_ended()
+    assert "start failed, and its result was never awaited" in caplog.text
+
+
+async def test_a_failure_that_is_awaited_is_not_logged_as_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    integration = NotificationIntegration(Config(home=tmp_path / "file"))
+    with pytest.raises(StoreUnusable):
+        await integration.start_async()
+    all_ended()
+    assert "never awaited" not in caplog.text
+
+
+async def test_who_stops_waiting_stops_nothing(
+    integration: NotificationIntegration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Held(monkeypatch)
+    startup = AsyncNotificationStartup(integration)
+
+    async def wait(started: Awaitable[object]) -> None:
+        await started
+
+    started = startup.on_strategy_start()
+    waiting = asyncio.create_task(wait(started))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    store.let_go.set()
+    await started
+    assert not does_not_run(integration)
+
+
+def test_what_was_begun_goes_on_when_the_loop_is_closed(integration: NotificationIntegration) -> None:
+    startup = AsyncNotificationStartup(integration)
+
+    async def strategy() -> None:
+        startup.on_strategy_start()
+        integration.send_alert(alert())
+        startup.on_strategy_stop()
+
+    asyncio.run(strategy())
+    all_ended()
+    assert does_not_run(integration)
+    assert integration.get_metrics()["fallback_called"] == 1
+
+
+async def test_starts_and_stops_take_effect_in_their_order(integration: NotificationIntegration) -> None:
+    startup = AsyncNotificationStartup(integration)
+    for _ in range(2):
+        startup.on_strategy_start()
+    startup.on_strategy_stop()
+    await startup.on_strategy_start()
+    assert not does_not_run(integration)
+    await startup.on_strategy_start()
+    started, stopped, again = startup.on_strategy_start(), startup.on_strategy_stop(), startup.on_strategy_stop()
+    assert await again == 0
+    assert await stopped == 0
+    await started
+    assert does_not_run(integration)
+
+
+async def test_a_start_does_not_wait_for_a_lock_that_another_thread_holds(
+    integration: NotificationIntegration,
+) -> None:
+    is_held, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with integration._lock:
+            is_held.set()
+            is_over.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    is_held.wait(30)
+    started = integration.start_async()
+    is_over.set()
+    await started
+    thread.join()
+    assert not does_not_run(integration)
+
+
+async def test_wrong_arguments_are_refused_at_the_call(integration: NotificationIntegration) -> None:
+    with pytest.raises(InvalidValue):
+        AsyncNotificationStartup(integration).on_strategy_stop(float("nan"))
+    with pytest.raises(InvalidValue):
+        integration.start_async(float("nan"))
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_handlers_of_signals_are_put_back_once_it_is_stopped(
+    integration: NotificationIntegration, handlers: None
+) -> None:
+    got: list[int] = []
+
+    def hosts(number: int, _: object) -> None:
+        got.append(number)
+
+    signal.signal(signal.SIGTERM, hosts)
+    startup = AsyncNotificationStartup(integration, handle_signals=True)
+
+    async def strategy(*, waits: bool) -> None:
+        await startup.on_strategy_start()
+        os.kill(os.getpid(), signal.SIGTERM)
+        stopping = startup.on_strategy_stop()
+        if waits:
+            await stopping
+
+    asyncio.run(strategy(waits=True))
+    assert got == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGTERM) is hosts
+    asyncio.run(strategy(waits=False))
+    all_ended()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert got == [signal.SIGTERM] * 3, "those that a closed loop left behind call the host's"

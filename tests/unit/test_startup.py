@@ -14,6 +14,7 @@ from signalpost import (
     Config,
     NotificationIntegration,
     Outcome,
+    StoreUnusable,
     on_strategy_start,
     on_strategy_stop,
 )
@@ -160,3 +161,18 @@ def test_signals_are_asked_for_in_the_main_thread_only(integration: Notification
         "signals can only be handled from the main thread: start there, or leave handle_signals out"
     ]
     assert integration.health().reasons == ("it does not run",)
+
+
+@pytest.mark.line("6.4.6")
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    home = tmp_path / "file" / "home"
+    startup = AsyncNotificationStartup(NotificationIntegration(Config(home=home)))
+    with pytest.raises(StoreUnusable) as raised:
+        startup.on_strategy_start()
+    fault = raised.value
+    assert getattr(fault, "code", None) == "not-writable"
+    assert str(home) in str(fault)
+    assert fault.__cause__ is None, "one traceback, not three"
+    assert fault.__suppress_context__
+    assert len(raised.traceback) <= 4, "nobody has to read through our own frames"

@@ -49,4 +49,9 @@ def _make_home(home: Path) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as fault:
         advice = "let this process make it, or set SIGNALPOST_HOME to another place"
-        raise StoreUnusable(f"{home}: the data folder cannot be made ({fault.strerror}): {advice}") from fault
+        raise StoreUnusable(
+            f"{home}: the data folder cannot be made ({fault.strerror}): {advice}",
+            code="not-writable",
+            field="SIGNALPOST_HOME",
+            value=str(home),
+        ) from fault

@@ -8,6 +8,7 @@ import pytest
 from signalpost import AlertLogHandler, HealthStatus, NotificationIntegration, Outcome, Refusal, Ticket
 from signalpost.integration import integration as easy_layer
 from signalpost.owner import handover as room_of_handover
+from signalpost.owner import owner as room_of_owner
 from signalpost.owner import refusals as room
 from signalpost.owner.ending import Ending
 from signalpost.owner.refusals import Refusals
@@ -80,7 +81,7 @@ def test_refusals_after_a_stop_are_told_and_counted_also_after_the_next_start(
 def test_too_many_are_told_counted_and_seen_in_health(
     heard: Heard, next_line: SimpleQueue[None], config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for each in (easy_layer, room_of_handover):
+    for each in (room_of_owner, room_of_handover):
         monkeypatch.setattr(each, "MOST_WAITING", 0)
     integration = NotificationIntegration(config_for())
     integration.start()

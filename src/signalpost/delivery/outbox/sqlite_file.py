@@ -43,7 +43,11 @@ def claim(path: Path) -> Identity:
         raise StoreUnusable(f"{path}: there is no folder {path.parent}: make it, or name another place") from fault
     except OSError as fault:
         advice = "let this process write the file and its folder, or name another place"
-        raise StoreUnusable(f"{path}: it cannot be opened for writing ({fault.strerror}): {advice}") from fault
+        raise StoreUnusable(
+            f"{path}: it cannot be opened for writing ({fault.strerror}): {advice}",
+            code="not-writable",
+            value=str(path),
+        ) from fault
     try:
         found = os.fstat(file)
     finally:

@@ -1,0 +1,68 @@
+"""What a producer waits for: what it put itself, with as few looks at the store as possible."""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+
+from signalpost import AsyncNotificationService, Config, Outcome
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.sandbox.rules.faults import Fault
+from signalpost.sandbox.server import Sandbox
+from tests.unit.service.conftest import ConfigFor, signal
+
+
+def without_webhooks(config: Config) -> Config:
+    return msgspec.structs.replace(config, destinations=())
+
+
+@pytest.mark.line("6.1.2")
+async def test_a_producer_asks_once_for_all_that_it_waits_for(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncNotificationService(config_for()):
+        pass
+    asked = Counter[str]()
+    do = ThreadedOutbox.do
+
+    async def counted(outbox: ThreadedOutbox, command: Any) -> Any:
+        asked[type(command).__name__] += 1
+        return await do(outbox, command)
+
+    async with AsyncNotificationService(without_webhooks(config_for())) as producer:
+        for number in range(60):
+            await producer.queue_notification(signal(signal_id=str(number)))
+        monkeypatch.setattr(ThreadedOutbox, "do", counted)
+        assert len(await producer.drain(timeout=0.2)) == 60
+        assert asked["Find"] + asked["Open"] < 20
+
+
+async def test_a_producer_waits_for_one_ticket(sandbox: Sandbox, config_for: ConfigFor) -> None:
+    sandbox.discord.faults.plan(Fault(webhook="signals-premium", seconds_before=60, is_processed=False))
+    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
+        await producer.queue_notification(signal(), user_tier="premium")
+        ticket = await producer.queue_notification(signal(pair="GBPUSD"))
+        assert await producer.drain(30, ticket.id) == []
+        again = await producer.queue_notification(signal(pair="GBPUSD"))
+        assert (again.outcome, again.id) == (Outcome.DUPLICATE, ticket.id)
+        assert await producer.drain(30, again.id) == []
+        await owner.stop(0)
+
+
+@pytest.mark.line("6.1.2")
+async def test_an_owner_counts_what_is_open_without_reading_it(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Counter[str]()
+    do = ThreadedOutbox.do
+
+    async def counted(outbox: ThreadedOutbox, command: Any) -> Any:
+        asked[type(command).__name__] += 1
+        return await do(outbox, command)
+
+    async with AsyncNotificationService(config_for()) as owner:
+        monkeypatch.setattr(ThreadedOutbox, "do", counted)
+        await owner.drain(10)
+        await owner.stop(1)
+    assert asked["Find"] == 0, "which reads and decodes whole notifications"

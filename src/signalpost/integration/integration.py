@@ -145,8 +145,7 @@ class NotificationIntegration:
     def stop_async(self, timeout: float | None = FLUSH_WITHIN) -> Begun[int]:
         """Begin a stop, and return at once; await the result for what `stop` returns, from any event loop.
 
-        It goes on if nobody awaits it, and the interpreter waits for it before it ends. Raises what `stop` raises for
-        its argument and in signalpost's own thread.
+        It goes on if nobody awaits it. Raises what `stop` raises for its argument and in signalpost's own thread.
         """
         within = seconds(timeout)
         not_on_our_loop("a stop")
@@ -299,20 +298,18 @@ class NotificationIntegration:
         return order.future
 
     def _begin(self, config: Config | None = None) -> Owner:
-        """Begin to start a service. With the lock."""
         of_this_process.stop_at_end(self)
         self._owner = Owner(AsyncNotificationService(config or self._config, listeners=self._listeners))
         return self._owner
 
     def _begun(self) -> Owner:
-        """The owner that runs or starts, or a new one. With the lock. Raises InvalidConfiguration."""
+        """The owner that runs or starts, or a new one. With the lock."""
         owner = self._owner
         if owner is None or not (owner.is_running or owner.is_starting):
             owner = self._begin()
         return owner
 
     def _start(self, owner: Owner | None, within: float) -> None:
-        """Wait until this owner, or whichever runs or starts, has started."""
         with self._lock:
             owner = owner or self._begun()
             try:

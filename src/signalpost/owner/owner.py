@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from signalpost.delivery.dispatch.far_end import FarEnd
+from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.owner.deadline import Deadline
 from signalpost.owner.handover import MOST_WAITING, HandOver
@@ -85,14 +86,15 @@ class Owner:
     def health(self) -> Health:
         """How the service is, and why."""
         if self.is_starting:
-            return Health(HealthStatus.UNHEALTHY, ("it is starting",))
+            return Health(HealthStatus.UNHEALTHY, (Reason("it is starting", "starting"),))
         if not self.is_running:
-            return Health(HealthStatus.UNHEALTHY, ("its thread has ended",))
+            return Health(HealthStatus.UNHEALTHY, (Reason("its thread has ended", "not-running"),))
         health = self.service.health()
         if self.waiting < MOST_WAITING:
             return health
-        reasons = (*health.reasons, f"{self.waiting} notifications wait to be taken in: more are refused")
-        return Health(max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index), reasons)
+        full = Reason(f"{self.waiting} notifications wait to be taken in: more are refused", "queue-full")
+        status = max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index)
+        return Health(status, (*health.reasons, full))
 
     def put(self, order: Order) -> None:
         """Take an order; its future is resolved sooner or later, whatever happens. From any thread."""

@@ -8,8 +8,8 @@ import logging
 import sys
 import time
 
-from simulation.many import Verdict, judged, judged_by_all_cores, store_of
-from simulation.run import STORES, simulate
+from simulation.many import Verdict, judged, judged_by_all_cores
+from simulation.run import simulate
 from simulation.tally import Tally
 
 TELL_EVERY = 30.0
@@ -23,19 +23,18 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them (0)")
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--hours", type=float, default=2.0, help="simulated hours of each (2)")
-    parser.add_argument("--store", choices=STORES, help="only on this store; else they take turns")
     parser.add_argument("--digests", action="store_true", help="only print each seed's digest, to compare processes")
     parser.add_argument("--stop", action="store_true", help="stop where one breaks a promise; nothing has to occur")
     asked = parser.parse_args()
     if asked.seed is not None:
-        return _one(asked.seed, asked.hours, asked.store or store_of(asked.seed))
+        return _one(asked.seed, asked.hours)
     seeds = range(asked.first, asked.first + asked.seeds)
     if asked.digests:
-        return _digests(seeds, asked.hours, asked.store)
+        return _digests(seeds, asked.hours)
     print(f"seeds {seeds.start} to {seeds.stop - 1}, {asked.hours:g} simulated hours each")
     began, tally, failed = time.perf_counter(), Tally(), list[Verdict]()
     told_at = began
-    for part in judged_by_all_cores(seeds, asked.hours, asked.store):
+    for part in judged_by_all_cores(seeds, asked.hours):
         tally.update(part.tally)
         failed += part.failed
         if time.perf_counter() > told_at + TELL_EVERY:
@@ -56,18 +55,18 @@ def main() -> int:
     return 1 if failed or missing else 0
 
 
-def _one(seed: int, hours: float, store: str) -> int:
-    print(f"seed {seed}, {hours:g} simulated hours, {store}: {simulate(seed, hours, store).digest}")
-    (failed,) = judged([seed], hours, store).failed or (None,)
+def _one(seed: int, hours: float) -> int:
+    print(f"seed {seed}, {hours:g} simulated hours: {simulate(seed, hours).digest}")
+    (failed,) = judged([seed], hours).failed or (None,)
     if failed is not None:
         _tell(failed)
     return 1 if failed else 0
 
 
-def _digests(seeds: range, hours: float, store: str | None) -> int:
+def _digests(seeds: range, hours: float) -> int:
     logging.getLogger("signalpost").setLevel(logging.CRITICAL)
     for seed in seeds:
-        print(seed, simulate(seed, hours, store or store_of(seed)).digest)
+        print(seed, simulate(seed, hours).digest)
     return 0
 
 

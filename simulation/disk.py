@@ -1,11 +1,11 @@
-"""What outlives a process: the store, real SQLite or memory, behind an outbox that dies with its process."""
+"""What outlives a process: the real store, behind an outbox that dies with its process."""
 
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox.commands import (
     Answer,
@@ -19,7 +19,6 @@ from signalpost.delivery.outbox.commands import (
     SaveFacts,
     Settle,
 )
-from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.outbox.port import Core
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import Delivery, DeliveryState
@@ -31,46 +30,20 @@ from simulation.witness import Commit, Witness
 _GONE = "disabled"
 
 
-class Disk(Protocol):
-    """A place for a store."""
-
-    def open(self) -> Core:
-        """The store as the last process left it."""
-        ...
-
-    def crash(self) -> None:
-        """The process is gone: what it had not committed is lost."""
-        ...
-
-
-class MemoryDisk:
-    """A core in memory, which outlives the simulated process: each batch is all or nothing."""
-
-    def __init__(self) -> None:
-        self._core = MemoryCore()
-
-    def open(self) -> Core:
-        """The store as it stands."""
-        return self._core
-
-    def crash(self) -> None:
-        """Nothing is half done."""
-
-
-class SqliteDisk:
-    """The real file; a crash closes it as a kernel would, without a commit."""
+class Disk:
+    """The store's file; a crash closes it as a kernel would, without a commit."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._core: SqliteCore | None = None
 
     def open(self) -> Core:
-        """Open the file anew."""
+        """The store as the last process left it."""
         self._core = SqliteCore(self._path)
         return self._core
 
     def crash(self) -> None:
-        """Close it."""
+        """The process is gone: what it had not committed is lost."""
         if self._core is not None:
             self._core.close()
             self._core = None

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 from simulation.reader import findings
-from simulation.run import STORES, simulate
+from simulation.run import simulate
 from simulation.tally import Tally
 
 _AT_ONCE = 8
@@ -19,13 +19,12 @@ class Verdict(NamedTuple):
 
     seed: int
     hours: float
-    store: str
     findings: tuple[str, ...]
 
     @property
     def command(self) -> str:
         """How to see it again."""
-        return f"python -m simulation --seed {self.seed} --hours {self.hours:g} --store {self.store}"
+        return f"python -m simulation --seed {self.seed} --hours {self.hours:g}"
 
 
 class Judged(NamedTuple):
@@ -35,30 +34,24 @@ class Judged(NamedTuple):
     failed: tuple[Verdict, ...]
 
 
-def store_of(seed: int) -> str:
-    """The store that a seed is run on where none is named: they take turns."""
-    return STORES[seed % len(STORES)]
-
-
-def judged(seeds: Iterable[int], hours: float, store: str | None = None) -> Judged:
+def judged(seeds: Iterable[int], hours: float) -> Judged:
     """Run seeds one after the other, and judge each."""
     logging.getLogger("signalpost").setLevel(logging.CRITICAL)
     tally, failed = Tally(), []
     for seed in seeds:
-        on = store or store_of(seed)
-        run = simulate(seed, hours, on)
+        run = simulate(seed, hours)
         tally.add(run)
         if found := findings(run):
-            failed.append(Verdict(seed, hours, on, tuple(found)))
+            failed.append(Verdict(seed, hours, tuple(found)))
     return Judged(tally, tuple(failed))
 
 
-def judged_by_all_cores(seeds: range, hours: float, store: str | None = None) -> Iterator[Judged]:
+def judged_by_all_cores(seeds: range, hours: float) -> Iterator[Judged]:
     """Run seeds side by side; a few at a time, in order, so that what is judged can be told meanwhile."""
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
         parts = [seeds[first : first + _AT_ONCE] for first in range(0, len(seeds), _AT_ONCE)]
         try:
-            yield from pool.map(judged, parts, [hours] * len(parts), [store] * len(parts))
+            yield from pool.map(judged, parts, [hours] * len(parts))
         finally:
             pool.shutdown(cancel_futures=True)

@@ -55,7 +55,6 @@ class Plan(NamedTuple):
 
     seed: int
     hours: float
-    store: str
     actions: tuple[Action, ...]
     outages: tuple[Outage, ...]
     fault_share: float
@@ -66,7 +65,7 @@ class Plan(NamedTuple):
     """True seconds in which the store is unwell."""
 
 
-def plan(seed: int, hours: float, store: str) -> Plan:
+def plan(seed: int, hours: float) -> Plan:
     """The plan of a seed: always the same."""
     random = Random(f"plan {seed}")
     seconds = hours * 3600
@@ -75,7 +74,6 @@ def plan(seed: int, hours: float, store: str) -> Plan:
     return Plan(
         seed=seed,
         hours=hours,
-        store=store,
         actions=tuple(actions),
         outages=_outages(random, seconds),
         fault_share=random.choice((0.0, 0.02, 0.08, 0.25)),

@@ -11,14 +11,13 @@ from signalpost import clock
 from signalpost.sandbox.rules.discord import LocalDiscord
 from signalpost.testing.virtual_loop import VirtualLoop
 from simulation.clocks import Clocks
-from simulation.disk import Disk, MemoryDisk, SqliteDisk
+from simulation.disk import Disk
 from simulation.machine import Machine, Wing
 from simulation.network import Network
 from simulation.plan import PLACES, Action, Plan, plan
 from simulation.weather import Weather
 from simulation.witness import OPEN, Witness
 
-STORES = ("memory", "sqlite")
 LONGEST_CALM = 3 * 3600.0
 """Seconds after the last trouble by which all that can be delivered must have been."""
 _LOOK_EVERY = 60.0
@@ -36,17 +35,17 @@ class Run(NamedTuple):
     """The same for the same run: over requests, commits, answers to callers, and all events in their order."""
 
 
-def simulate(seed: int, hours: float, store: str) -> Run:
-    """Run a seed for so many hours on a store: the same run each time."""
+def simulate(seed: int, hours: float) -> Run:
+    """Run a seed for so many hours: the same run each time."""
     with TemporaryDirectory(prefix="signalpost-simulation-", dir=_FAST if _FAST.is_dir() else None) as folder:
-        disk: Disk = MemoryDisk() if store == "memory" else SqliteDisk(Path(folder) / "outbox.db")
+        disk = Disk(Path(folder) / "outbox.db")
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             loop = runner.get_loop()
             assert isinstance(loop, VirtualLoop)
             clocks = Clocks(loop)
             before = clock.install(clocks)
             try:
-                return runner.run(_World(plan(seed, hours, store), clocks, disk).run())
+                return runner.run(_World(plan(seed, hours), clocks, disk).run())
             finally:
                 clock.install(before)
                 disk.crash()

@@ -84,15 +84,32 @@ class OutboxModel:
 
     def _take(self, item: c.NewNotification) -> c.PutResult:
         told = item.notification
-        if told.key in self.keys:
-            content, first, until = self.keys[told.key]
-            if until > told.accepted_at:
-                return c.PutResult(Outcome.DUPLICATE if content == told.content_hash else Outcome.REFUSED, first)
-        self.keys[told.key] = told.content_hash, told.id, item.key_until
+        known = next((self.keys[key] for key in (told.key, *item.former_keys) if key in self.keys), None)
+        if known is None:
+            self.keys[told.key] = told.content_hash, told.id, item.key_until
+            self._enter(told, item.deliveries, supersedes=item.supersedes)
+            return c.PutResult(Outcome.ACCEPTED, told.id)
+        content, first, _ = known
+        if content != told.content_hash and content[0] == told.content_hash[0]:
+            return c.PutResult(Outcome.REFUSED, first)
+        have = {owed.lane for owed in self.owed if owed.told.id == first}
+        missing = tuple(
+            each
+            for each in item.deliveries
+            if have and each.destination not in have and f"{told.key} \t{each.destination}" not in self.keys
+        )
+        if all(each.state != "pending" for each in missing):
+            return c.PutResult(Outcome.DUPLICATE, first)
+        for each in missing:
+            self.keys[f"{told.key} \t{each.destination}"] = told.content_hash, told.id, item.key_until
+        self._enter(told, missing, supersedes=False)
+        return c.PutResult(Outcome.ACCEPTED, told.id, tuple(each.destination for each in missing))
+
+    def _enter(self, told: Notification, deliveries: tuple[c.NewDelivery, ...], *, supersedes: bool) -> None:
         self.told.append(told)
         self.number += 1
-        for wanted in item.deliveries:
-            if item.supersedes and wanted.state == "pending":
+        for wanted in deliveries:
+            if supersedes and wanted.state == "pending":
                 for old in self._waiting(wanted.destination):
                     if old.told.sequence == told.sequence and old.told.event[:6] == "update" and not old.may_repeat:
                         old.state, old.reason = "superseded", Anything()
@@ -109,7 +126,6 @@ class OutboxModel:
             made.reason = wanted.reason
             self.owed.append(made)
         self._settle_order()
-        return c.PutResult(Outcome.ACCEPTED, told.id)
 
     def _waiting(self, lane: str) -> list[Owed]:
         """In the order in which they would leave."""
@@ -287,5 +303,11 @@ class OutboxModel:
         names = {told.id for told in gone}
         self.told = [told for told in self.told if told.id not in names]
         self.owed = [owed for owed in self.owed if owed.told.id not in names]
-        self.keys = {key: known for key, known in self.keys.items() if known[2] > command.now}
         return len(gone)
+
+    def forgetkeys(self, command: c.ForgetKeys) -> str:
+        page = sorted(key for key in self.keys if key > command.after)[: command.limit]
+        for key in page:
+            if self.keys[key][2] <= command.now:
+                del self.keys[key]
+        return page[-1] if len(page) == command.limit else ""

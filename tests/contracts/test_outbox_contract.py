@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from signalpost.delivery.outbox import commands as c
-from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.ticket import Outcome
 from signalpost.errors import StoreClosed
 from signalpost.testing.outbox_contract import check_outbox
+from tests.tmpfs import new_core
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Broken:
     closes: bool = True
 
     def __post_init__(self) -> None:
-        self.core, self.is_closed = MemoryCore(), False
+        self.core, self.is_closed = new_core(), False
 
     async def do(self, command: Any) -> Any:
         if self.is_closed and self.closes:
@@ -76,12 +77,18 @@ def _once_each(item: c.NewNotification) -> c.NewNotification:
     return item._replace(deliveries=tuple({owed.destination: owed for owed in item.deliveries}.values()))
 
 
+def _as_duplicates(results: list[c.PutResult]) -> list[c.PutResult]:
+    return [c.PutResult(Outcome.DUPLICATE, "01") if each.added else each for each in results]
+
+
 EVER = datetime.max.replace(tzinfo=UTC)
 
 BROKEN: dict[str, dict[str, Any]] = {
     "answers after it was closed": {"closes": False},
     "takes a destination named twice": _puts(_once_each),
     "has keys that never end": _puts(lambda item: item._replace(key_until=EVER)),
+    "forgets keys before their time": _asks(c.ForgetKeys, now=lambda now: now + timedelta(days=2)),
+    "adds nothing for another destination": _answers(c.Put, _as_duplicates),
     "supersedes nothing": _puts(lambda item: item._replace(supersedes=False)),
     "supersedes always": _puts(lambda item: item._replace(supersedes=True)),
     "forgets priorities": _puts(_lowered),

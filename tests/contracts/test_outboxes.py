@@ -1,47 +1,24 @@
-"""Every store, in every shell, keeps the promises of an outbox."""
+"""The store, in every shell, keeps the promises of an outbox."""
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from itertools import count
-from pathlib import Path
 
 import pytest
 
-from signalpost.delivery.outbox import STORES
 from signalpost.delivery.outbox.inline import InlineOutbox
-from signalpost.delivery.outbox.port import Core, Outbox
+from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.testing.outbox_contract import CHECKS, check_outbox
+from tests.tmpfs import new_core
 
 SHELLS = (InlineOutbox, ThreadedOutbox)
 
 
-def makers(folder: Path) -> dict[str, Callable[[], Core]]:
-    """How a new, empty core of each store is made."""
-    numbers = count()
-    arguments: dict[str, Callable[[], tuple[Path, ...]]] = {
-        "memory": tuple,
-        "sqlite": lambda: (folder / f"{next(numbers)}.db",),
-    }
-    return {name: lambda name=name: _class(name)(*arguments[name]()) for name in STORES}  # type: ignore[misc]
-
-
-def _class(store: str) -> type:
-    module, _, name = STORES[store].partition(":")
-    found: type = getattr(import_module(module), name)
-    return found
-
-
-@pytest.fixture(
-    params=[(store, shell) for store in STORES for shell in SHELLS], ids=lambda each: f"{each[0]}-{each[1].__name__}"
-)
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Outbox]]:
-    store, shell = request.param
-    make = makers(tmp_path)[store]
+@pytest.fixture(params=SHELLS, ids=lambda shell: shell.__name__)
+def factory(request: pytest.FixtureRequest) -> Iterator[Callable[[], Outbox]]:
     made: list[Outbox] = []
 
     def outbox() -> Outbox:
-        made.append(shell(make()))
+        made.append(request.param(new_core()))
         return made[-1]
 
     yield outbox

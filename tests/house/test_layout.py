@@ -12,6 +12,7 @@ MOST_LINES = 400
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "common", "misc", "base"}
 READS_A_REAL_CLOCK = {
     SOURCE / "system_clock.py",
+    SOURCE / "service" / "forgetting.py",  # the boot clock, to see whether the other one was set
     SOURCE / "owner" / "deadline.py",  # a stopwatch for what a caller waits
     SOURCE / "delivery" / "outbox" / "threaded.py",  # a stopwatch for what the store takes
     SOURCE / "service" / "health_report.py",  # by which another process sees how old a report is

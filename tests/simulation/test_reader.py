@@ -108,7 +108,7 @@ TAMPERINGS: dict[str, tuple[Tampering, str]] = {
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_what_is_wrong_is_found(name: str) -> None:
     tamper, told = TAMPERINGS[name]
-    run = simulate(CLEAN, 1, "memory")
+    run = simulate(CLEAN, 1)
     assert findings(run) == []
     tamper(run)
     assert [each for each in findings(run) if told in each]

@@ -105,9 +105,8 @@ def _delete(path: Path, before: datetime) -> int:
 
 
 def _prune(core: "Core", before: datetime) -> int:
-    from signalpost import clock
     from signalpost.delivery.outbox.commands import Prune
 
     count: int
-    (count,) = core.apply([Prune(before=before, now=clock.now(), limit=_PAGE)])
+    (count,) = core.apply([Prune(before=before, limit=_PAGE)])
     return count

@@ -6,7 +6,7 @@ written when the store is well again; its ticket says so.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import get_args
@@ -181,9 +181,12 @@ class Intake:
             if not self._held:
                 self._recovered()
         results = iter(answers)
-        tickets = [_ticket(new, next(results)) if _is_routed(new) else self._refused(new) for new in news]
-        for new, ticket in zip(news, tickets, strict=True):
-            self._tell(new, ticket)
+        tickets = []
+        for new in news:
+            result = next(results) if _is_routed(new) else None
+            taken = new if result is None or result.added is None else _only(new, result.added)
+            tickets.append(self._refused(new) if result is None else _ticket(taken, result))
+            self._tell(taken, tickets[-1])
         return tickets
 
     def _see_to(self, routed: Iterable[NewNotification]) -> None:
@@ -195,8 +198,10 @@ class Intake:
     async def _tell_written(self, routed: Iterable[NewNotification]) -> None:
         with suppress(StoreFailed, CommandFailed, StoreClosed):
             for new in routed:
-                if await self._outbox.do(Find(notification_id=new.notification.id, limit=1)):
-                    self._tell(new, _ticket(new, PutResult(Outcome.ACCEPTED, new.notification.id)))
+                found = await self._outbox.do(Find(notification_id=new.notification.id))
+                if found:
+                    taken = _only(new, [parcel.delivery.id.destination for parcel in found])
+                    self._tell(taken, _ticket(taken, PutResult(Outcome.ACCEPTED, new.notification.id)))
 
     def _tell(self, new: NewNotification, ticket: Ticket) -> None:
         waiting = tuple(each.destination for each in new.deliveries if each.state is DeliveryState.PENDING)
@@ -314,6 +319,11 @@ def _key_until(notification: Notification) -> datetime:
     if isinstance(notification.payload, Signal) and notification.event == "new":
         return notification.valid_until + _CANDLE_KEY_LASTS_FOR
     return notification.accepted_at + _KEY_LASTS_FOR
+
+
+def _only(new: NewNotification, destinations: Collection[str]) -> NewNotification:
+    """What was accepted of it: the others have it already."""
+    return new._replace(deliveries=tuple(each for each in new.deliveries if each.destination in destinations))
 
 
 def _is_routed(new: NewNotification) -> bool:

@@ -1,33 +1,24 @@
 """The owner's half of a service: the far ends, their lanes, the bell at the door, and the forgetting of what is old."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
-from datetime import timedelta
-from functools import partial
+from contextlib import AsyncExitStack
 from pathlib import Path
 from random import random
 from typing import NamedTuple, Self
 
-from signalpost import clock
 from signalpost.config import Config
 from signalpost.delivery.audience import Audience
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.doorbell import Doorbell
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.arrivals import Arrival
-from signalpost.delivery.outbox.commands import Prune
-from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
-from signalpost.errors import CommandFailed, StoreFailed
+from signalpost.service.forgetting import Forgetting
 from signalpost.sinks.discord.service import DiscordService
-
-_PRUNE_EVERY = timedelta(hours=1)
-_PRUNE_PAGE = 200
 
 
 class Delivering(NamedTuple):
@@ -36,6 +27,7 @@ class Delivering(NamedTuple):
     discord: DiscordService
     dispatcher: Dispatcher
     bell: Doorbell
+    forgetting: Forgetting
     pruning: KeptTask
 
     @classmethod
@@ -80,8 +72,9 @@ class Delivering(NamedTuple):
             undo.push_async_callback(dispatcher.stop, 0)
             bell = await Doorbell.hung(bell_path, outbox.look, outbox.call)
             undo.pop_all()
-        pruning = KeptTask("pruning", partial(_prune, outbox, config.retention), emit)
-        return cls(discord, dispatcher, bell, pruning)
+        forgetting = Forgetting(outbox, config.retention)
+        pruning = KeptTask("pruning", forgetting.run, emit)
+        return cls(discord, dispatcher, bell, forgetting, pruning)
 
     def welcome(self, arrivals: Sequence[Arrival]) -> None:
         """Others have written: wake those whom it concerns, and where nobody knows whom, all."""
@@ -95,16 +88,7 @@ class Delivering(NamedTuple):
         """Cut off what is being sent, close everything but the outbox, and return what is still open."""
         async with AsyncExitStack() as rest:  # each of them, whatever became of the others
             rest.push_async_callback(self.discord.close)
+            rest.push_async_callback(self.forgetting.end)
             rest.push_async_callback(self.pruning.end)
             rest.push_async_callback(self.bell.close)
             return list(await self.dispatcher.stop(0))
-
-
-async def _prune(outbox: Outbox, retention: timedelta) -> None:
-    """Forget what ended long ago, an hour apart, in pages so short that nobody waits for them."""
-    while True:
-        with suppress(StoreFailed, CommandFailed):
-            now = clock.now()
-            while await outbox.do(Prune(before=now - retention, now=now, limit=_PRUNE_PAGE)) == _PRUNE_PAGE:
-                await asyncio.sleep(0)
-        await asyncio.sleep(_PRUNE_EVERY.total_seconds())

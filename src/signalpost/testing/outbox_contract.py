@@ -12,6 +12,7 @@ from typing import Any
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Find,
+    ForgetKeys,
     History,
     Lease,
     LoadFacts,
@@ -61,7 +62,7 @@ async def check_acceptance(outbox: Outbox) -> None:
     told = notification("01")
     suppressed = NewDelivery("other", 5, _S.SUPPRESSED, "nothing new")
     item = NewNotification(told, (NewDelivery(LANE, 7), suppressed), START + MINUTE)
-    same("the answer to a put", await outbox.do(Put((item,))), [(Outcome.ACCEPTED, "01")])
+    same("the answer to a put", await outbox.do(Put((item,))), [(Outcome.ACCEPTED, "01", None)])
     parcels = await outbox.do(Find())
     same("what is found", [parcel.notification for parcel in parcels], [told, told])
     until = told.valid_until
@@ -79,21 +80,35 @@ async def check_acceptance(outbox: Outbox) -> None:
 
 
 async def check_keys(outbox: Outbox) -> None:
-    """The same key is a duplicate or refused until its time is over, in the same put too, and after pruning."""
+    """The same key is a duplicate or refused until it is forgotten, in the same put too, and after pruning."""
     first, equal, other = (new(notification(name, "a", title=title)) for name, title in _KEYED)
     results = await outbox.do(Put((first, equal, other)))
-    known = [(Outcome.ACCEPTED, "01"), (Outcome.DUPLICATE, "01"), (Outcome.REFUSED, "01")]
+    known = [(Outcome.ACCEPTED, "01", None), (Outcome.DUPLICATE, "01", None), (Outcome.REFUSED, "01", None)]
     same("a key given three times in one put", results, known)
+    wider = new(notification("06", "a"), 0, LANE, "other")
+    results = await outbox.do(Put((wider, wider)))
+    same(
+        "a key for one more destination",
+        results,
+        [(Outcome.ACCEPTED, "06", ("other",)), (Outcome.DUPLICATE, "01", None)],
+    )
+    same("what was added", ids_of(await outbox.do(Find(notification_id="06"))), [("06", "other")])
+    renamed = new(notification("07", "b"))._replace(former_keys=("a new",))
+    same("a former key", await outbox.do(Put((renamed,))), [(Outcome.DUPLICATE, "01", None)])
     again = notification("04", "a", at=START + timedelta(days=1) - timedelta(microseconds=1))
-    same("a key in its last microsecond", await outbox.do(Put((new(again),))), [(Outcome.DUPLICATE, "01")])
-    (lent,) = (await outbox.do(Lease(LANE, START))).parcels
-    await outbox.do(Settle((verdict(lent.delivery, _S.DELIVERED),)))
-    same("the number of those pruned", await outbox.do(Prune(START + MINUTE, START + MINUTE)), 1)
+    same("a key in its last microsecond", await outbox.do(Put((new(again),))), [(Outcome.DUPLICATE, "01", None)])
+    for lane in (LANE, "other"):
+        (lent,) = (await outbox.do(Lease(lane, START))).parcels
+        await outbox.do(Settle((verdict(lent.delivery, _S.DELIVERED),)))
+    same("the number of those pruned", await outbox.do(Prune(START + MINUTE)), 2)
+    same("the last key", await outbox.do(ForgetKeys(START + MINUTE)), "")
     same("what is left after pruning", await outbox.do(Find()), ())
-    same("a key whose notification was pruned", await outbox.do(Put((equal,))), [(Outcome.DUPLICATE, "01")])
+    same("a key whose notification was pruned", await outbox.do(Put((equal,))), [(Outcome.DUPLICATE, "01", None)])
     late = new(notification("05", "a", title="Other", at=START + timedelta(days=1)))
+    same("a key that was not forgotten", await outbox.do(Put((late,))), [(Outcome.REFUSED, "01", None)])
+    await outbox.do(ForgetKeys(START + timedelta(days=1)))
     results = await outbox.do(Put((late, late)))
-    same("a key whose time is over", results, [(Outcome.ACCEPTED, "05"), (Outcome.DUPLICATE, "05")])
+    same("a key whose time is over", results, [(Outcome.ACCEPTED, "05", None), (Outcome.DUPLICATE, "05", None)])
 
 
 _KEYED = (("01", "Disk"), ("02", "Disk"), ("03", "Other"))
@@ -115,7 +130,7 @@ async def check_streams(outbox: Outbox) -> None:
         same("the count after a put that failed", await outbox.do(Stats()), {(LANE, _S.PENDING): 1})
         same("a lease after a put that failed", ids(await outbox.do(Lease(LANE, START, limit=9))), ["01"])
         again = await outbox.do(Put((new(notification("03")),)))
-        same("a key of a put that failed", again, [(Outcome.ACCEPTED, "03")])
+        same("a key of a put that failed", again, [(Outcome.ACCEPTED, "03", None)])
     else:
         raise AssertionError("a notification that names a destination twice is taken")
 
@@ -280,13 +295,15 @@ async def check_pruning(outbox: Outbox) -> None:
         message = Message(LANE, "m1", START)
         await outbox.do(Settle((verdict(lent.delivery, state, message=message, not_before=wait),)))
     end = START + timedelta(days=2)
-    pages = [await outbox.do(Prune(START + 4 * MINUTE, end, limit=2)) for _ in range(3)]
+    pages = [await outbox.do(Prune(START + 4 * MINUTE, limit=2)) for _ in range(3)]
     same("the pages that were pruned", pages, [2, 1, 0])
     same("what is left", ids_of(await outbox.do(Find())), [("04", LANE), ("01", LANE)])
     same("the history of one that was pruned", await outbox.do(History(DeliveryId("00", LANE))), ())
     same("the count", await outbox.do(Stats()), {(LANE, _S.PENDING): 1, (LANE, _S.DELIVERED): 1})
+    last = await outbox.do(ForgetKeys(end, limit=3))
+    same("the last key of the first page", (last, await outbox.do(ForgetKeys(end, last, 3))), ("02 new", ""))
     again = notification("10", "00", title="Another", at=end)
-    same("a key whose time is over", await outbox.do(Put((new(again),))), [(Outcome.ACCEPTED, "10")])
+    same("a key whose time is over", await outbox.do(Put((new(again),))), [(Outcome.ACCEPTED, "10", None)])
 
 
 async def check_closing(outbox: Outbox) -> None:

@@ -8,9 +8,8 @@ import pytest
 
 from signalpost import Alert, InvalidValue, NotificationPriority, Signal, SystemStatus, UserTier
 from signalpost.delivery.intake import MOST_HELD, Intake
-from signalpost.delivery.outbox.commands import Answer, Command, Find, LoadState, Parcel, StreamState
+from signalpost.delivery.outbox.commands import Answer, Command, Find, ForgetKeys, LoadState, Parcel, StreamState
 from signalpost.delivery.outbox.inline import InlineOutbox
-from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.events import Event, StoreMoved, Taken
@@ -18,6 +17,7 @@ from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.errors import StoreFailed
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.virtual_loop import run_virtual
+from tests.tmpfs import new_core
 
 NOW = datetime(2026, 1, 5, 16, tzinfo=UTC)
 WHALE = UserTier("whale")
@@ -40,7 +40,7 @@ class UnwellOutbox(InlineOutbox):
     """An outbox whose store fails on demand."""
 
     def __init__(self) -> None:
-        super().__init__(MemoryCore())
+        super().__init__(new_core())
         self.is_unwell = False
 
     async def do(self, command: Command[Answer]) -> Answer:
@@ -138,8 +138,37 @@ async def test_a_candles_key_lives_a_day_longer_than_the_signal(clock: ManualClo
     clock.set(signal().valid_until + timedelta(hours=24) - timedelta(microseconds=1))
     fresh = {"valid_until": NOW + timedelta(days=9)}
     assert (await door.intake.accept(signal(**fresh))).outcome is Outcome.DUPLICATE
+    assert await door.outbox.do(ForgetKeys(clock.now())) == ""
+    assert (await door.intake.accept(signal(**fresh))).outcome is Outcome.DUPLICATE
     clock.advance(timedelta(microseconds=1))
+    assert (await door.intake.accept(signal(**fresh))).outcome is Outcome.DUPLICATE, "until it is deleted"
+    await door.outbox.do(ForgetKeys(clock.now()))
     assert (await door.intake.accept(signal(**fresh))).outcome is Outcome.ACCEPTED
+
+
+async def test_another_tier_adds_the_destinations_that_have_it_not(clock: ManualClock) -> None:
+    """Neither what others have is sent again, nor what is stale, nor anything once the first is pruned."""
+    door = Door()
+    first = await door.intake.accept(signal())
+    added = await door.intake.accept(signal(), user_tier="premium")
+    assert (first.outcome, added.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
+    assert [(row.delivery.id.destination, str(row.notification.user_tier)) for row in await door.rows()] == [
+        ("signals-free", "free"),
+        ("signals-premium", "premium"),
+    ]
+    assert door.woken[-1][0] == ("signals-premium",)
+    for tier in ("free", "premium"):
+        assert (await door.intake.accept(signal(), user_tier=tier))[:2] == (Outcome.DUPLICATE, first.id)
+    other = await door.intake.accept(signal(entry_price="1.2"), user_tier="premium")
+    assert (other.outcome, other.code) == (Outcome.REFUSED, "conflict")
+
+
+async def test_what_is_stale_by_then_is_added_nowhere(clock: ManualClock) -> None:
+    door = Door()
+    await door.intake.accept(signal())
+    clock.set(signal().valid_until)
+    assert (await door.intake.accept(signal(), user_tier="premium")).outcome is Outcome.DUPLICATE
+    assert len(await door.rows()) == 1
 
 
 async def test_other_keys_live_seven_days(clock: ManualClock) -> None:
@@ -148,7 +177,10 @@ async def test_other_keys_live_seven_days(clock: ManualClock) -> None:
     await door.intake.accept(alert)
     clock.set(NOW + timedelta(days=7) - timedelta(microseconds=1))
     assert (await door.intake.accept(alert)).outcome is Outcome.DUPLICATE
+    await door.outbox.do(ForgetKeys(clock.now()))
+    assert (await door.intake.accept(alert)).outcome is Outcome.DUPLICATE
     clock.advance(timedelta(microseconds=1))
+    await door.outbox.do(ForgetKeys(clock.now()))
     assert (await door.intake.accept(alert)).outcome is Outcome.ACCEPTED
 
 
@@ -162,14 +194,14 @@ async def test_a_replays_signals_have_keys_of_their_own() -> None:
 async def test_where_no_webhook_is_left_it_is_refused_and_nothing_is_written() -> None:
     door = Door("signals-free")
     ticket = await door.intake.accept(signal(), user_tier="premium")
-    assert ticket == (Outcome.REFUSED, "", "no webhook for signals-premium: set one", Refusal.NO_DESTINATION)
+    assert ticket[:4] == (Outcome.REFUSED, "", "no webhook for signals-premium: set one", Refusal.NO_DESTINATION)
     assert await door.rows() == []
     assert door.events[0].ticket is ticket  # type: ignore[union-attr]
 
 
 async def test_a_tier_without_a_destination_is_refused() -> None:
     ticket = await Door().intake.accept(signal(), user_tier="whale")
-    assert ticket == (Outcome.REFUSED, "", "no destination for tier 'whale': configure one", Refusal.NO_DESTINATION)
+    assert ticket[:4] == (Outcome.REFUSED, "", "no destination for tier 'whale': configure one", Refusal.NO_DESTINATION)
 
 
 async def test_of_several_destinations_the_one_without_a_webhook_is_suppressed() -> None:
@@ -290,7 +322,7 @@ def test_what_is_not_to_be_held_is_refused_and_nothing_of_it_is_kept() -> None:
         door = Door()
         door.outbox.is_unwell = True
         ticket = await door.intake.accept(SystemStatus(status="now"), hold=False)
-        assert ticket == (Outcome.REFUSED, "", "the store is unwell: the disk is full", Refusal.STORE)
+        assert ticket[:4] == (Outcome.REFUSED, "", "the store is unwell: the disk is full", Refusal.STORE)
         await door.intake.accept(SystemStatus(status="now"), hold=False)
         door.outbox.is_unwell = False
         assert (await door.intake.accept(SystemStatus(status="later"), hold=False)).outcome is Outcome.ACCEPTED

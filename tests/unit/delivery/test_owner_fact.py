@@ -2,16 +2,16 @@ import pytest
 
 from signalpost import UserTier
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
-from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
 from signalpost.delivery.routing import Route, Tier
+from tests.tmpfs import new_core
 from tests.unit.delivery.test_intake import signal
 
 VIP = UserTier("vip")
 
 
 def test_what_an_owner_said_is_read_from_the_store_as_it_was_meant() -> None:
-    core = MemoryCore()
+    core = new_core()
     fact = owner_fact("12 ab", ["signals-free", "vip-room"], {VIP: Tier(30, ("vip-room",))}, None)
     core.apply([SaveFacts(OWNER, fact)])
     (facts,) = core.apply([LoadFacts(OWNER)])

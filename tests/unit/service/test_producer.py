@@ -25,7 +25,6 @@ from signalpost import (
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.outbox import ownership
 from signalpost.delivery.outbox.commands import Cancel, NewDelivery, NewNotification, Put, SaveFacts
-from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.owner_fact import OWNER
 from signalpost.domain.delivery import DeliveryId
@@ -35,6 +34,7 @@ from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
 from signalpost.service import own_puts, running
 from signalpost.service.own_puts import MOST_FOLLOWED, OwnPuts
+from tests.tmpfs import new_core
 from tests.unit.service.conftest import ConfigFor, shown, signal
 
 
@@ -313,7 +313,7 @@ async def test_a_start_that_fails_leaves_nothing_open(config_for: ConfigFor, mon
 
 
 async def test_what_is_followed_is_bounded_and_what_goes_nowhere_is_not_followed(config_for: ConfigFor) -> None:
-    outbox = ThreadedOutbox(MemoryCore())
+    outbox = ThreadedOutbox(new_core())
     puts = OwnPuts(outbox)
     told = Notification(
         id="1",

@@ -1,23 +1,39 @@
+"""Old notifications and keys are deleted in pages, every hour, once the clock may be believed."""
+
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from signalpost.delivery.outbox.commands import Prune
+from signalpost import clock
+from signalpost.delivery.clock_agreement import Agreement, to_fact
+from signalpost.delivery.outbox.commands import ForgetKeys, LoadFacts, Prune, SaveFacts
 from signalpost.errors import StoreFailed
-from signalpost.service.delivering import _prune
+from signalpost.service.forgetting import AGREED, Forgetting
 from signalpost.testing.virtual_loop import run_virtual
+
+HOUR = 3_600
 
 
 class FullOutbox:
-    """Has so many old notifications in each page, and then fails once."""
+    """Has so many old notifications and keys in each page, and then fails once."""
 
-    def __init__(self, *pages: int) -> None:
+    def __init__(self, *pages: int, keys: tuple[str, ...] = (), kept: bytes | None = None) -> None:
         self._pages = list(pages)
-        self.asked: list[tuple[float, Prune]] = []
+        self._keys = list(keys)
+        self.kept = kept
+        self.asked: list[tuple[float, Prune | ForgetKeys]] = []
 
     async def do(self, command: Any) -> Any:
+        match command:
+            case LoadFacts():
+                return {} if self.kept is None else {AGREED: self.kept}
+            case SaveFacts():
+                self.kept = command.facts[AGREED]
+                return None
         self.asked.append((asyncio.get_running_loop().time(), command))
+        if isinstance(command, ForgetKeys):
+            return self._keys.pop(0) if self._keys else ""
         if not self._pages:
             raise StoreFailed("the disk is full")
         return self._pages.pop(0)
@@ -26,17 +42,50 @@ class FullOutbox:
         pass
 
 
-def test_old_notifications_are_forgotten_page_by_page_and_again_every_hour() -> None:
-    async def scenario() -> FullOutbox:
-        outbox = FullOutbox(200, 200, 3)
-        pruning = asyncio.get_running_loop().create_task(_prune(outbox, timedelta(days=30)))
-        await asyncio.sleep(2 * 3_600 + 1)
-        pruning.cancel()
+def _run(outbox: FullOutbox, seconds: float) -> list[tuple[int, Prune | ForgetKeys]]:
+    async def scenario() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        forgetting = Forgetting(outbox, timedelta(days=30), boot=loop.time)
+        running = loop.create_task(forgetting.run())
+        await asyncio.sleep(seconds)
+        running.cancel()
         with suppress(asyncio.CancelledError):
-            await pruning
-        return outbox
+            await running
+        await forgetting.end()
+        return began
 
-    outbox = run_virtual(scenario())
-    began, first = outbox.asked[0]
-    assert [round(at - began) for at, _ in outbox.asked] == [0, 0, 0, 3_600, 7_200]
-    assert first == Prune(before=first.now - timedelta(days=30), now=first.now, limit=200)
+    began = run_virtual(scenario())
+    return [(round(at - began), command) for at, command in outbox.asked]
+
+
+def test_rows_go_page_by_page_once_the_clocks_agreed_for_an_hour_and_again_every_hour() -> None:
+    asked = _run(FullOutbox(200, 200, 3, keys=("b", "m", "")), 2 * HOUR + 1)
+    assert [at for at, _ in asked] == [HOUR] * 6 + [2 * HOUR]
+    first, *_, last = [command for _, command in asked if isinstance(command, Prune)]
+    assert (first.limit, last.before - first.before) == (200, timedelta(hours=1))
+    keys = [command for _, command in asked if isinstance(command, ForgetKeys)]
+    assert [each.after for each in keys] == ["", "b", "m"]
+    assert keys[0].now - first.before == timedelta(days=30)
+
+
+def test_the_hour_is_added_up_over_runs() -> None:
+    kept = None
+    for run in range(4):
+        outbox = FullOutbox(0, kept=kept)
+        asked = _run(outbox, 1_201)
+        assert [at for at, _ in asked] == ([] if run < 3 else [0] * 2)
+        kept = outbox.kept
+
+
+def test_a_clock_that_jumped_between_two_runs_deletes_nothing() -> None:
+    """The virtual loop's clock begins anew at each run, as a boot clock does after a reboot."""
+    wrong = clock.now() - timedelta(days=365)
+    assert _run(FullOutbox(0, kept=to_fact(Agreement(wrong, 0.0, HOUR))), HOUR - 1) == []
+    assert _run(FullOutbox(0, kept=b"of another version"), HOUR - 1) == []
+
+
+def test_a_run_that_never_saw_the_store_keeps_nothing() -> None:
+    outbox = FullOutbox()
+    asyncio.run(Forgetting(outbox, timedelta(days=30)).end())
+    assert outbox.kept is None

@@ -35,6 +35,8 @@ class NewNotification(NamedTuple):
     """Until when the same key means the same thing again."""
     supersedes: bool = False
     """Whether it says all that waiting updates of its sequence say: those are superseded, in the same transaction."""
+    former_keys: tuple[str, ...] = ()
+    """Keys under which an earlier version may have accepted the same thing: they are looked up, too."""
 
 
 class StreamState(NamedTuple):
@@ -51,6 +53,8 @@ class PutResult(NamedTuple):
 
     outcome: Outcome
     notification_id: str
+    added: tuple[str, ...] | None = None
+    """Where it was accepted for some of its destinations because the others have it already: which ones."""
 
 
 class Parcel(NamedTuple):
@@ -104,8 +108,10 @@ class Command(msgspec.Struct, Generic[Answer], frozen=True):
 class Put(Command[list[PutResult]], frozen=True):
     """Write notifications, and the state of the stream that made them, all or nothing. Answer: a `PutResult` each.
 
-    A key that is known with the same content is a duplicate, with other content refused; the others are accepted. A
-    delivery of higher priority lifts the waiting ones of its sequence in the lane: none of them is ranked behind it.
+    A key is in force while its row exists. One that is known with other content is refused. With the same content the
+    notification is a duplicate for the destinations that were given it under that key, and accepted for the others if
+    one of those is pending; once the first notification is pruned, it is a duplicate for all. A delivery of higher
+    priority lifts the waiting ones of its sequence in the lane: none of them is ranked behind it.
     """
 
     notifications: tuple[NewNotification, ...]
@@ -231,12 +237,21 @@ class LoadFacts(Command[dict[str, bytes]], frozen=True):
 
 
 class Prune(Command[int], frozen=True):
-    """Delete old notifications without open deliveries, and keys whose time is over. Answer: how many notifications."""
+    """Delete old notifications without open deliveries. Answer: how many. Their keys stay."""
 
     before: datetime
     """Those accepted before this."""
-    now: datetime
     limit: int = 200
+
+
+class ForgetKeys(Command[str], frozen=True):
+    """Delete keys whose time is over. Answer: the last key that was looked at; empty once all were."""
+
+    now: datetime
+    after: str = ""
+    """The last answer: where to go on."""
+    limit: int = 2_000
+    """How many to look at."""
 
 
 READING = (Find, Open, History, Stats, LoadState, LoadFacts)

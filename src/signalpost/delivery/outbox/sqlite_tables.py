@@ -25,7 +25,6 @@ _PRIORITIES = {priority.value: priority for priority in NotificationPriority}
 _EVER = -(2**63)
 MOST_RECENT = 1_024
 """Notifications that are kept ready to be lent, at some 3 kB each."""
-_KEYS_SWEPT_FOR_ONE_PRUNED = 10
 
 
 class SqliteTables:
@@ -36,7 +35,6 @@ class SqliteTables:
         self._number: int | None = None
         self._counts: Counter[tuple[str, str]] | None = None
         self._nothing_overdue_before = _EVER
-        self._swept = ""
         self._recent: dict[int, Notification] = {}
         self._heads: dict[str, Head] = {}
         self._lent: dict[str, dict[DeliveryId, Row]] | None = None
@@ -73,14 +71,11 @@ class SqliteTables:
         rows = [(name, key.content_hash, key.notification_id, _micros(key.until)) for name, key in keys.items()]
         self._write("INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?)", rows)
 
-    def forget_keys(self, now: datetime, limit: int) -> None:
-        """Look at some keys, going on where the last look ended."""
-        count = limit * _KEYS_SWEPT_FOR_ONE_PRUNED
-        swept = self._db.execute("SELECT key, until FROM key WHERE key > ? ORDER BY key LIMIT ?", (self._swept, count))
-        keys = swept.fetchall()
-        self._swept = keys[-1][0] if len(keys) == count else ""
-        over = [(key,) for key, until in keys if until <= _micros(now)]
-        self._write("DELETE FROM key WHERE key = ?", over)
+    def forget_keys(self, now: datetime, after: str, limit: int) -> str:
+        """Walk along the keys."""
+        keys = self._db.execute(sql.NEXT_KEYS, (after, limit)).fetchall()
+        self._write(sql.DELETE_KEY, [(key,) for key, until in keys if until <= _micros(now)])
+        return keys[-1][0] if len(keys) == limit else ""
 
     def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
         """Write notifications, each as one line of JSON."""

@@ -34,6 +34,8 @@ SELECT number, id, accepted_at, EXISTS (
   SELECT 1 FROM delivery WHERE notification_id = id AND state IN ('pending', 'leased')
 ) FROM notification ORDER BY number"""
 KEYS = "SELECT key, content_hash, notification_id, until FROM key WHERE key"
+NEXT_KEYS = "SELECT key, until FROM key WHERE key > ? ORDER BY key LIMIT ?"
+DELETE_KEY = "DELETE FROM key WHERE key = ?"
 ADD_ATTEMPT = """
 INSERT INTO attempt (notification_id, destination, turn, began_at, ended_at, outcome, detail, ordinal)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1 + coalesce(

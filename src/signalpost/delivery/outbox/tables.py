@@ -29,15 +29,15 @@ class Tables(Protocol):
         ...
 
     def keys(self, names: Sequence[str]) -> dict[str, Key]:
-        """Which of these keys are known, also those whose time is over."""
+        """Which of these keys are known."""
         ...
 
     def save_keys(self, keys: Mapping[str, Key]) -> None:
         """Remember keys, in place of older ones of the same name."""
         ...
 
-    def forget_keys(self, now: datetime, limit: int) -> None:
-        """Forget keys whose time is over, looking at `limit` of them at least, each time at others."""
+    def forget_keys(self, now: datetime, after: str, limit: int) -> str:
+        """Forget those of the next `limit` keys whose time is over; the last of them, or empty if there are no more."""
         ...
 
     def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:

@@ -3,7 +3,7 @@
 Neighbours of one kind come as a run, and are carried out together where that saves the store statements.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby, islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from signalpost.delivery.outbox.commands import (
     Command,
     Expire,
     Find,
+    ForgetKeys,
     History,
     Lease,
     Leased,
@@ -38,12 +39,14 @@ from signalpost.delivery.outbox.tables import Key, Tables
 from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled
 from signalpost.delivery.outbox.waits import shortened
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
-from signalpost.domain.notification import Notification
+from signalpost.domain.notification import Notification, is_same_content
 from signalpost.domain.ticket import Outcome
 from signalpost.errors import CommandFailed, InvalidValue
 from signalpost.telemetry.log_queue import logger
 
 _DAMAGED = "the notification cannot be read: its row in the store is damaged"
+_MOST_DESTINATIONS = 10_000
+"""More than a notification can have, turns included."""
 _PENDING, _LEASED, _DEAD = DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.DEAD
 
 
@@ -57,7 +60,7 @@ def carry_out(batch: Iterable[Command[Any]], tables: Tables) -> list[Any]:
 
 def _put(tables: Tables, run: Iterable[Put]) -> list[list[PutResult]]:
     puts = list(run)
-    intake = _Intake(tables, [item.notification for put in puts for item in put.notifications])
+    intake = _Intake(tables, [item for put in puts for item in put.notifications])
     answers = [[intake.accept(item) for item in put.notifications] for put in puts]
     intake.write()
     tables.save_streams([put.state for put in puts if put.state is not None])
@@ -67,12 +70,12 @@ def _put(tables: Tables, run: Iterable[Put]) -> list[list[PutResult]]:
 class _Intake:
     """The notifications of a run of puts: looked up together, decided one after the other, written together."""
 
-    def __init__(self, tables: Tables, notifications: Sequence[Notification]) -> None:
+    def __init__(self, tables: Tables, items: Sequence[NewNotification]) -> None:
         self._tables = tables
-        names = [each.key for each in notifications]
-        sequences = [each.sequence for each in notifications]
+        names = [each.notification.key for each in items]
+        sequences = [each.notification.sequence for each in items]
         self._names = iter(zip(names, sequences, strict=True))
-        self._known = tables.keys(names)
+        self._known = tables.keys([*names, *(former for each in items for former in each.former_keys)])
         self._waiting = Waiting(tables.waiting(set(sequences)))
         self._keys: dict[str, Key] = {}
         self._notifications: dict[str, tuple[int, Notification]] = {}
@@ -82,16 +85,26 @@ class _Intake:
         """Decide on the next of the notifications."""
         told = item.notification
         name, sequence = next(self._names)
-        content_hash = told.content_hash
-        known = self._known.get(name)
-        if known is not None and known.until > told.accepted_at:
-            same = known.content_hash == content_hash
-            return PutResult(Outcome.DUPLICATE if same else Outcome.REFUSED, known.notification_id)
+        known = next((self._known[each] for each in (name, *item.former_keys) if each in self._known), None)
+        if known is None:
+            return self._accept(item, sequence, {name: told.content_hash})
+        if not is_same_content(known.content_hash, told.content_hash):
+            return PutResult(Outcome.REFUSED, known.notification_id)
+        missing = self._missing(item, name, known)
+        if all(each.state is not _PENDING for each in missing):
+            return PutResult(Outcome.DUPLICATE, known.notification_id)
+        names = {_added_key(name, each.destination): told.content_hash for each in missing}
+        accepted = self._accept(item._replace(deliveries=missing, supersedes=False), sequence, names)
+        return accepted._replace(added=tuple(each.destination for each in missing))
+
+    def _accept(self, item: NewNotification, sequence: str, hash_by_key: Mapping[str, bytes]) -> PutResult:
+        told = item.notification
         if told.id in self._notifications:
             raise CommandFailed(
                 f"the notification id {told.id} was given twice: give each notification an id of its own"
             )
-        self._known[name] = self._keys[name] = Key(content_hash, told.id, item.key_until)
+        for name, content_hash in hash_by_key.items():
+            self._known[name] = self._keys[name] = Key(content_hash, told.id, item.key_until)
         number = self._tables.next_number()
         self._notifications[told.id] = number, told
         for wanted in item.deliveries:
@@ -103,12 +116,31 @@ class _Intake:
                 self._waiting.enter(row)
         return PutResult(Outcome.ACCEPTED, told.id)
 
+    def _missing(self, item: NewNotification, name: str, known: Key) -> tuple[NewDelivery, ...]:
+        """What is asked for destinations that were not given it under this key; nothing once that was pruned."""
+        rows = self._rows if known.notification_id in self._notifications else self._tables.find(_all_of(known))
+        have = {row.delivery.id.destination for row in rows if row.delivery.id.notification_id == known.notification_id}
+        if not have:
+            return ()
+        missing = {_added_key(name, each.destination): each for each in item.deliveries if each.destination not in have}
+        added = {*self._known, *self._tables.keys(list(missing))}
+        return tuple(each for key, each in missing.items() if key not in added)
+
     def write(self) -> None:
         changed = dict(self._waiting.changed)
         self._tables.add_notifications(list(self._notifications.values()))
         self._tables.save_keys(self._keys)
         self._tables.add([changed.pop(row.delivery.id, row) for row in self._rows])
         self._tables.move(list(changed.values()), was=_PENDING)
+
+
+def _added_key(name: str, destination: str) -> str:
+    """The key of what was added for one more destination. `deliveries why` finds it by the key that it begins with."""
+    return f"{name} \t{destination}"
+
+
+def _all_of(known: Key) -> Find:
+    return Find(notification_id=known.notification_id, limit=_MOST_DESTINATIONS)
 
 
 def _lease(tables: Tables, run: Iterable[Lease]) -> list[Leased]:
@@ -291,8 +323,11 @@ def _prune(tables: Tables, command: Prune) -> int:
     closed = ((number, name) for number, name, is_open in tables.old(command.before) if not is_open)
     numbered = list(islice(closed, command.limit))
     tables.delete(numbered)
-    tables.forget_keys(command.now, command.limit)
     return len(numbered)
+
+
+def _forget_keys(tables: Tables, command: ForgetKeys) -> str:
+    return tables.forget_keys(command.now, command.after, command.limit)
 
 
 def _parcel(tables: Tables, row: Row) -> Parcel | None:
@@ -327,4 +362,5 @@ _RUNS: dict[type[Command[Any]], Callable[[Tables, Iterable[Any]], list[Any]]] = 
     LoadFacts: _one_by_one(_load_facts),
     SaveFacts: _one_by_one(_save_facts),
     Prune: _one_by_one(_prune),
+    ForgetKeys: _one_by_one(_forget_keys),
 }

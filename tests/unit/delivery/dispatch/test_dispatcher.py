@@ -9,6 +9,7 @@ import pytest
 from signalpost import clock
 from signalpost.delivery.outbox.commands import Command, Expire, Find, Lease, SaveFacts, Settle
 from signalpost.domain.events import SendBegan, SendEnded, Settled
+from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Receipt, Rejected
 from signalpost.sinks.port import Item
 from signalpost.testing.scripted_sink import HANG, ScriptedSink
@@ -209,7 +210,12 @@ def test_a_stop_at_any_moment_loses_nothing_and_sends_nothing_twice(seed: int) -
                 for _ in range(5):
                     name = f"n{len(names):03}"
                     names.append(
-                        await world.put(name, random.choice([1, 2, 3, 4]), about=f"s{random.randint(0, 9)}", event=name)
+                        await world.put(
+                            name,
+                            random.choice(list(NotificationPriority)),
+                            about=f"s{random.randint(0, 9)}",
+                            event=name,
+                        )
                     )
                 await wait(random.random() * 2)
                 await world.dispatcher.stop(random.random() / 2)

@@ -1,4 +1,4 @@
-"""A dispatcher on the memory store with scripted sinks, for tests in virtual time."""
+"""A dispatcher on a store in memory with scripted sinks, for tests in virtual time."""
 
 import asyncio
 from collections import Counter
@@ -12,7 +12,6 @@ from signalpost import clock
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.outbox.commands import Command, Find, History, NewDelivery, NewNotification, Put
 from signalpost.delivery.outbox.inline import InlineOutbox
-from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
 from signalpost.delivery.rank import rank_of
 from signalpost.domain.announcement import Announcement
@@ -24,6 +23,7 @@ from signalpost.errors import StoreFailed
 from signalpost.sinks.evidence import Throttled, Unavailable, Unconfirmed
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
+from tests.tmpfs import new_core
 
 LOW, NORMAL, HIGH, URGENT = NotificationPriority
 FREE = NOTHING_ASSUMED._replace(reserve=False)
@@ -55,7 +55,7 @@ class FaultyOutbox(InlineOutbox):
     """An outbox that fails the next so many commands of a kind, and can be made slow."""
 
     def __init__(self) -> None:
-        super().__init__(MemoryCore())
+        super().__init__(new_core())
         self.faults: Counter[type[Command[Any]]] = Counter()
         self.asked: Counter[type[Command[Any]]] = Counter()
         self.delays: dict[type[Command[Any]], float] = {}

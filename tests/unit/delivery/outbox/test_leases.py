@@ -1,22 +1,20 @@
 """Leases that come together: each sees what those before it did, although what they move is written together."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from signalpost.delivery.outbox.commands import Lease, Put
-from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.outbox.port import Core
-from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification
+from tests.tmpfs import new_core
 
 OTHER = "signals-premium"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def core(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Core]:
-    core: Core = MemoryCore() if request.param == "memory" else SqliteCore(tmp_path / "outbox.db")
+@pytest.fixture
+def core() -> Iterator[Core]:
+    core = new_core()
     yield core
     core.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signalpost.delivery.outbox.commands import Find, Lease, Message, Prune, Put, Settle
+from signalpost.delivery.outbox.commands import Find, ForgetKeys, Lease, Message, Prune, Put, Settle
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_lookup import Past, SqliteLookup, Wanted
 from signalpost.delivery.ticket_ids import first_of
@@ -52,7 +52,7 @@ def test_a_name_is_a_sequence_or_a_key_and_has_its_tickets_oldest_first(core: Sq
 
 def test_a_name_is_found_also_when_its_key_is_forgotten(core: SqliteCore, lookup: SqliteLookup) -> None:
     core.apply([Put((new(notification("t1", "eur")), new(notification("t2", "eur", "update 1"))))])
-    core.apply([Prune(before=START, now=START + timedelta(days=2))])
+    core.apply([Prune(START), ForgetKeys(START + timedelta(days=2))])
     assert lookup.tickets("eur") == ["t1", "t2"]
     assert lookup.tickets("eur update 1") == ["t2"]
 

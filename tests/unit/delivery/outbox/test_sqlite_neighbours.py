@@ -110,7 +110,7 @@ def test_a_number_that_another_used_again_lends_no_older_notification(owner: Sql
     suppressed = new(notification("01"))
     off = tuple(each._replace(state=DeliveryState.SUPPRESSED) for each in suppressed.deliveries)
     owner.apply([Put((suppressed._replace(deliveries=off),))])
-    beside.apply([Prune(LATER, LATER)])
+    beside.apply([Prune(LATER)])
     _put(beside, notification("02"))
     (leased,) = owner.apply([Lease(LANE, START)])
     assert [parcel.notification.id for parcel in leased.parcels] == ["02"]
@@ -124,7 +124,7 @@ def test_where_the_last_ones_were_deleted_and_numbers_begin_anew_nothing_is_miss
         told = new(notification(name))
         off = tuple(each._replace(state=DeliveryState.SUPPRESSED) for each in told.deliveries)
         owner.apply([Put((told._replace(deliveries=off),))])
-    for commands in ([Prune(LATER, LATER)], [Put((new(notification("04")),))]):
+    for commands in ([Prune(LATER)], [Put((new(notification("04")),))]):
         other = SqliteCore(tmp_path / "outbox.db", owns=False)
         other.apply(commands)
         other.close()

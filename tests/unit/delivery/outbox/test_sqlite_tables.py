@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 from signalpost.delivery.outbox import sqlite_tables, statements
-from signalpost.delivery.outbox.commands import Cancel, Expire, Find, Lease, Message, Prune, Put, Revive, Settle, Stats
+from signalpost.delivery.outbox.commands import (
+    Cancel,
+    Expire,
+    Find,
+    ForgetKeys,
+    Lease,
+    Message,
+    Prune,
+    Put,
+    Revive,
+    Settle,
+    Stats,
+)
 from signalpost.delivery.outbox.lane_heads import DEPTH
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryId, DeliveryState
@@ -69,7 +81,7 @@ def test_what_is_terminal_is_in_no_index_but_the_primary_key(core: SqliteCore) -
 def test_a_look_that_ends_early_holds_no_statement_open(core: SqliteCore, tmp_path: Path) -> None:
     """An open statement would hold back every checkpoint, and the log would grow for ever."""
     _put(core, "01", "02", "03")
-    core.apply([Lease(LANE, START), Prune(START + DAY, START + DAY, limit=1)])
+    core.apply([Lease(LANE, START), Prune(START + DAY, limit=1)])
     _put(core, "04")
     busy, log, copied = core._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert (busy, log, copied) == (0, 0, 0)
@@ -134,17 +146,14 @@ def test_a_lease_that_was_rolled_back_keeps_nothing_waiting(core: SqliteCore) ->
     assert core.apply([Lease(LANE, START)])[0].parcels == (lent,)
 
 
-def test_keys_whose_time_is_over_go_a_few_at_each_pruning_until_all_are_gone(core: SqliteCore) -> None:
+def test_keys_whose_time_is_over_go_page_by_page(core: SqliteCore) -> None:
     core.apply([Put(tuple(new(notification(f"{number:02}")) for number in range(25)))])
     core.apply([Put((new(notification("99", at=START + 9 * DAY)),))])
-    left = []
-    for _ in range(4):
-        core.apply([Prune(START, START + DAY, limit=1)])
-        left.append(core._db.execute("SELECT count(*) FROM key").fetchone()[0])
-    assert left == [16, 6, 1, 1]
-    core.apply([Put(tuple(new(notification(f"{number:02}b")) for number in range(3)))])
-    core.apply([Prune(START, START + DAY, limit=1)])
-    assert core._db.execute("SELECT count(*) FROM key").fetchone() == (1,), "it begins anew"
+    left, last = [], ""
+    for _ in range(3):
+        (last,) = core.apply([ForgetKeys(START + DAY, last, limit=10)])
+        left.append((last, core._db.execute("SELECT count(*) FROM key").fetchone()[0]))
+    assert left == [("09 new", 16), ("19 new", 6), ("", 1)]
 
 
 def test_a_message_is_one_row_for_all_that_it_shows_and_goes_with_the_last_of_them(core: SqliteCore) -> None:
@@ -156,7 +165,7 @@ def test_a_message_is_one_row_for_all_that_it_shows_and_goes_with_the_last_of_th
     shows = []
     for name in names:
         shows.append(core._db.execute("SELECT message_id, sent_at, version, shows FROM message").fetchall())
-        assert core.apply([Prune(START + (int(name) + 1) * MINUTE, START)]) == [1]
+        assert core.apply([Prune(START + (int(name) + 1) * MINUTE)]) == [1]
     sent_at = int(START.timestamp()) * 1_000_000 + START.microsecond
     assert shows == [[("m1", sent_at, 1, left)] for left in (3, 2, 1)]
     assert core._db.execute("SELECT count(*) FROM message").fetchone() == (0,)
@@ -186,7 +195,7 @@ def test_a_count_that_was_made_once_is_kept(core: SqliteCore) -> None:
     )
     states = (DeliveryState.DELIVERED, DeliveryState.DEAD, DeliveryState.PENDING)
     assert core.apply([Stats()]) == [{(LANE, state): 1 for state in states}]
-    assert core.apply([Prune(START + DAY, START), Stats()]) == [2, {(LANE, DeliveryState.PENDING): 1}]
+    assert core.apply([Prune(START + DAY), Stats()]) == [2, {(LANE, DeliveryState.PENDING): 1}]
     assert sum(statement.endswith("GROUP BY destination, state") for statement in asked) == 2, (
         "once for all, once to prune"
     )

@@ -1,7 +1,6 @@
 """A clock that is put back again and again: a wait keeps its length, and to ask twice changes nothing."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,20 +8,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signalpost.delivery.outbox.commands import Find, Lease, LoadFacts, Put, SaveFacts, Settle, ShortenWaits
-from signalpost.delivery.outbox.memory import MemoryCore
 from signalpost.delivery.outbox.port import Core
-from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.waits import PLACE
 from signalpost.domain.delivery import Attempt, DeliveryState
 from signalpost.testing.outbox_samples import LANE, START, new, notification, verdict
+from tests.tmpfs import new_core
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 WAIT = 30 * SECOND
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def core(request: pytest.FixtureRequest, tmp_path: Path) -> Core:
-    return MemoryCore() if request.param == "memory" else SqliteCore(tmp_path / "outbox.db")
+@pytest.fixture
+def core() -> Core:
+    return new_core()
 
 
 def do(core: Core, command: Any) -> Any:
@@ -94,7 +92,7 @@ def test_what_is_kept_and_cannot_be_read_is_as_if_it_were_not_kept(core: Core) -
 def test_however_the_clock_is_set_a_wait_is_never_longer_than_it_was_to_be_and_never_cut_short(
     waits: list[int], clock: list[tuple[int, int]]
 ) -> None:
-    core, now = MemoryCore(), 0 * SECOND
+    core, now = new_core(), 0 * SECOND
     lengths = {f"n{number}": length * SECOND for number, length in enumerate(waits)}
     put(core, *lengths)
     for name, length in lengths.items():

@@ -5,12 +5,12 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from signalpost import clock
 from signalpost.delivery.clock_agreement import Agreement, from_fact, to_fact
 from signalpost.delivery.outbox.commands import ForgetKeys, LoadFacts, Prune, SaveFacts
+from signalpost.domain.instant import utc
 from signalpost.errors import StoreFailed
 from signalpost.service.forgetting import AGREED, Forgetting
-from signalpost.testing.virtual_loop import run_virtual
+from signalpost.testing.virtual_loop import DAWN, run_virtual
 
 HOUR = 3_600
 
@@ -72,17 +72,17 @@ def test_rows_go_page_by_page_once_the_clocks_agreed_for_an_hour_and_again_every
 def test_the_hour_is_added_up_over_runs() -> None:
     seconds, deleted = 0.0, []
     for _ in range(4):
-        outbox = FullOutbox(0, kept=to_fact(Agreement(clock.now(), 0.0, seconds)))
+        outbox = FullOutbox(0, kept=to_fact(Agreement(utc(DAWN, "at") - timedelta(hours=1), 0.0, seconds)))
         deleted.append([at for at, _ in _run(outbox, 1_201)])
         agreement = from_fact(outbox.kept)
         assert agreement is not None
-        seconds = agreement.seconds  # virtual time ends with the run, so the next one begins now
+        seconds = agreement.seconds  # virtual time begins anew with each run
     assert deleted == [[], [], [1_200] * 2, [0] * 2]
 
 
 def test_a_clock_that_jumped_between_two_runs_deletes_nothing() -> None:
     """The virtual loop's clock begins anew at each run, as a boot clock does after a reboot."""
-    wrong = clock.now() - timedelta(days=365)
+    wrong = utc(DAWN, "at") - timedelta(days=365)
     assert _run(FullOutbox(0, kept=to_fact(Agreement(wrong, 0.0, HOUR))), HOUR - 1) == []
     assert _run(FullOutbox(0, kept=b"of another version"), HOUR - 1) == []
 

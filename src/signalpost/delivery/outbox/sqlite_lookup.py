@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox.commands import Message
 from signalpost.delivery.outbox.sqlite_file import advice, opened_to_read
-from signalpost.delivery.outbox.statements import IN_LANE, LISTED
+from signalpost.delivery.outbox.statements import IN_LANE, LISTED, find
 from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
@@ -87,11 +87,8 @@ class SqliteLookup:
             asked["priority = ?"] = wanted.priority.value
         if wanted.since is not None:
             asked["notification_id >= ?"] = first_of(wanted.since)
-        where = " AND ".join(asked) or "true"
-        query = (
-            f"SELECT notification_id, destination, turn FROM delivery WHERE {where}"  # noqa: S608  # constants
-            " ORDER BY notification_id DESC, destination DESC, turn DESC LIMIT ?"
-        )
+        only_open = bool(wanted.states) and not any(state.is_terminal for state in wanted.states)
+        query = find(list(asked), only_open=only_open, columns="notification_id, destination, turn")
         return [DeliveryId(*row) for row in self._found(query, *asked.values(), wanted.limit)]
 
     def tickets(self, name: str) -> list[str]:

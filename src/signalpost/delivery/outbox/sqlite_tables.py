@@ -157,7 +157,12 @@ class SqliteTables:
             asked["destination = ?"] = wanted.destination
         if wanted.states:
             asked[f"state IN {sql.LISTED}"] = _json([state.value for state in wanted.states])
-        query = sql.find(list(asked), only_leased=wanted.states == {DeliveryState.LEASED})
+        only_open = (
+            wanted.notification_id is None
+            and bool(wanted.states)
+            and not any(state.is_terminal for state in wanted.states)
+        )
+        query = sql.find(list(asked), only_open=only_open)
         return [_row(values) for values in self._db.execute(query, [*asked.values(), wanted.limit])]
 
     def open(self, wanted: Open) -> list[Row]:

@@ -64,11 +64,11 @@ DELETE_NOTIFICATION = "DELETE FROM notification WHERE number = ?"
 _LAST_FIRST = "ORDER BY notification_id DESC, destination DESC, turn DESC LIMIT ?"
 
 
-def find(conditions: Sequence[str], *, only_leased: bool) -> str:
-    """A query for deliveries: back along the primary key, or over what is leased, which is little."""
-    source = f"{IN_LANE} 'leased'" if only_leased else "WHERE true"
+def find(conditions: Sequence[str], *, only_open: bool, columns: str = COLUMNS) -> str:
+    """A query for deliveries: back along the primary key, or over the index that holds only what is open."""
+    source = "INDEXED BY lane WHERE state IN ('pending', 'leased')" if only_open else "WHERE true"
     where = "".join(f" AND {condition}" for condition in conditions)
-    return f"SELECT {COLUMNS} FROM delivery {source}{where} {_LAST_FIRST}"
+    return f"SELECT {columns} FROM delivery {source}{where} {_LAST_FIRST}"
 
 
 def open_ones(*, in_a_lane: bool, of_notifications: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signalpost.delivery.outbox import sqlite_tables, statements
+from signalpost.delivery.outbox import sqlite_tables
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Expire,
@@ -41,33 +41,6 @@ def core(tmp_path: Path) -> Iterator[SqliteCore]:
 
 def _put(core: SqliteCore, *names: str) -> None:
     core.apply([Put(tuple(new(notification(name), rank) for rank, name in enumerate(names)))])
-
-
-@pytest.mark.parametrize(
-    ("query", "values"),
-    [
-        (statements.LANE, 1),
-        (statements.OVERDUE, 2),
-        (statements.NEXT_OVERDUE, 0),
-        (statements.LENT, 0),
-        (f"{statements.WAITING} = ?", 1),
-        (f"{statements.WAITING} IN {statements.LISTED}", 1),
-        (f"{statements.KEYS} = ?", 1),
-        (f"{statements.KEYS} IN {statements.LISTED}", 1),
-        (statements.ROW, 3),
-        (statements.find([], only_leased=False), 1),
-        (statements.find(["notification_id = ?"], only_leased=False), 2),
-        (statements.open_ones(in_a_lane=False, of_notifications=False), 1),
-        (statements.open_ones(in_a_lane=True, of_notifications=False), 2),
-        (statements.open_ones(in_a_lane=False, of_notifications=True), 2),
-    ],
-)
-def test_no_look_scans_a_table_or_sorts_it(core: SqliteCore, query: str, values: int) -> None:
-    """However many deliveries there are: only an index or a primary key is walked along."""
-    plan = [line for *_, line in core._db.execute(f"EXPLAIN QUERY PLAN {query}", ["[]"] * values)]
-    assert not any("USE TEMP B-TREE" in line for line in plan), plan
-    if query != statements.find([], only_leased=False):  # which walks back along the primary key to its limit
-        assert not any(line.startswith(("SCAN delivery", "SCAN key")) and "INDEX" not in line for line in plan), plan
 
 
 def test_what_is_terminal_is_in_no_index_but_the_primary_key(core: SqliteCore) -> None:

@@ -1,0 +1,137 @@
+"""No query reads history to find what is open. Queries are found by running all that can be asked of a store."""
+
+import re
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import pytest
+
+from signalpost.delivery import outbox
+from signalpost.delivery.outbox import commands
+from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
+from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.priority import NotificationPriority
+from signalpost.testing.outbox_contract import CHECKS
+from signalpost.testing.outbox_samples import LANE, START, new, notification
+
+OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
+MAY_READ_HISTORY = {
+    "EXISTS ( SELECT 1 FROM delivery": "pruning, from the oldest on; and counting what `purge` would delete",
+    "count(*) FROM delivery GROUP BY destination, state": "the counts of everything that `deliveries list` shows",
+    "FROM delivery WHERE true ORDER BY": "the last deliveries, back along the primary key",
+    "FROM delivery WHERE true AND": "the last deliveries with a property, for a person",
+    "SELECT DISTINCT notification_id FROM delivery WHERE sequence": "a signal whose keys are forgotten, for a person",
+}
+"""Parts of the queries that may scan `delivery` or `notification`, and what each is for."""
+SCAN = re.compile(r"SCAN (delivery|notification)\b(?! USING (COVERING )?INDEX (lane|waiting))")
+QUERY = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT)\b.*\b(delivery|notification)\b", re.DOTALL)
+
+
+class Watched(InlineOutbox):
+    """Notes what is asked of it, as commands and as statements."""
+
+    def __init__(self, path: Path, statements: set[str], kinds: set[type]) -> None:
+        core = SqliteCore(path)
+        core._db.execute("PRAGMA synchronous=OFF")
+        core._db.set_trace_callback(statements.add)
+        super().__init__(core)
+        self.kinds = kinds
+
+    async def do(self, command: Any) -> Any:
+        self.kinds.add(type(command))
+        return await super().do(command)
+
+
+async def _all_asked(folder: Path) -> tuple[set[str], set[type]]:
+    statements, kinds = set[str](), set[type]()
+    for check in CHECKS:
+        store = Watched(folder / f"{check.__name__}.db", statements, kinds)
+        await check(store)
+        await store.close()
+    store = Watched(folder / "outbox.db", statements, kinds)
+    await store.do(commands.Put((new(notification("01"), 0, LANE, "other"),)))
+    for states in (OPEN, frozenset({DeliveryState.LEASED}), frozenset({DeliveryState.DEAD}), frozenset(DeliveryState)):
+        for destination in (None, LANE):
+            await store.do(commands.Find(states=states, destination=destination))
+            await store.do(commands.Find(states=states, destination=destination, notification_id="01"))
+    await store.do(commands.Expire(START + timedelta(days=1)))
+    await store.do(commands.ShortenWaits(START - timedelta(days=1)))
+    beside = SqliteCore(folder / "outbox.db", owns=False)
+    beside.apply([commands.Put((new(notification("02")),))])
+    beside.close()
+    _look(folder / "outbox.db", statements, (await store.do(commands.Open()))[0])  # which meets what the other put
+    await store.do(commands.Stats())
+    await store.do(commands.Prune(START + timedelta(days=1)))
+    await store.close()
+    return statements, kinds
+
+
+def _look(path: Path, statements: set[str], delivery: Delivery) -> None:
+    """Ask all that a person can."""
+    lookup = SqliteLookup(path)
+    lookup._db.set_trace_callback(statements.add)
+    for states in ((), tuple(OPEN), (DeliveryState.DEAD,)):
+        lookup.listed(Wanted(5, states, LANE, NotificationPriority.HIGH, START))
+        lookup.listed(Wanted(5, states))
+    lookup.tickets("nothing")
+    lookup.ahead(delivery)
+    lookup.message(delivery)
+    lookup.failures(LANE, START)
+    lookup.past(START)
+    lookup.close()
+
+
+def _scans(path: Path, statements: Iterable[str]) -> list[str]:
+    found = []
+    with closing(sqlite3.connect(path)) as db:
+        for statement in sorted(statements):
+            if QUERY.match(statement):
+                plan = [line for *_, line in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+                if any(SCAN.match(line) for line in plan):
+                    found.append(" ".join(statement.split()))
+    return found
+
+
+@pytest.mark.line("6.3.7")
+def test_what_is_open_is_found_without_reading_history(tmp_path: Path) -> None:
+    statements = set[str]()
+    core = SqliteCore(tmp_path / "outbox.db")
+    core._db.set_trace_callback(statements.add)
+    core.apply([commands.Put((new(notification("01"), 0, LANE, "other"),))])
+    core.apply(
+        [commands.Find(states=OPEN), commands.Find(states=OPEN, destination=LANE), commands.Stats(only_open=True)]
+    )
+    core.close()
+    assert _scans(tmp_path / "outbox.db", statements) == []
+
+
+async def test_only_a_persons_questions_and_pruning_read_history(tmp_path: Path) -> None:
+    statements, _ = await _all_asked(tmp_path)
+    scans = _scans(tmp_path / "outbox.db", statements)
+    assert [each for each in scans if not any(part in each for part in MAY_READ_HISTORY)] == []
+    assert [part for part in MAY_READ_HISTORY if not any(part in each for each in scans)] == [], "no longer needed"
+
+
+async def test_every_command_and_every_statement_is_looked_at(tmp_path: Path) -> None:
+    """A new one is found by itself: it has to be asked by the contract of an outbox, or above."""
+    statements, kinds = await _all_asked(tmp_path)
+    assert kinds == set(commands.Command.__subclasses__())
+    asked = [" ".join(each.split()) for each in statements]
+    modules = [import_module(f"{outbox.__name__}.{each.name}") for each in iter_modules(outbox.__path__)]
+    written = {value for each in modules for value in vars(each).values() if isinstance(value, str)}
+    never = [
+        beginning
+        for value in written
+        if QUERY.match(value)
+        for beginning in [" ".join(value.split()).split("?")[0]]
+        if not any(beginning.strip() in each for each in asked)
+    ]
+    assert never == []

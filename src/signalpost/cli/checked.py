@@ -12,6 +12,7 @@ from signalpost.config.data_folder import DataFolder, look_at
 from signalpost.config.known import SETTINGS
 from signalpost.config.reading import Reading
 from signalpost.config.spelling import at_most_once_text, retention_text
+from signalpost.delivery.outbox.sqlite_lookup import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
 from signalpost.delivery.routing import ranks_of
 from signalpost.domain.alert import Alert, AlertSeverity
@@ -21,7 +22,7 @@ from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
-from signalpost.errors import Fault, InvalidConfiguration
+from signalpost.errors import Fault, InvalidConfiguration, StoreFailed, StoreUnusable
 from signalpost.secret import redacted
 
 
@@ -38,6 +39,8 @@ class Checked(NamedTuple):
 
     configuration: Configuration | None
     faults: tuple[Fault, ...]
+    store: StoreVersion | None = None
+    """None if there is no store yet, or it cannot be read."""
 
     @classmethod
     def of(cls, home: Path | None, config_file: Path | None) -> Self:
@@ -47,8 +50,13 @@ class Checked(NamedTuple):
         except InvalidConfiguration as fault:
             return cls(None, tuple(each._replace(text=redacted(each.text)) for each in fault.errors))
         folder = look_at(reading.home, STORE_FILE)
-        faults = () if folder.is_usable else (_of_folder(reading.home, folder),)
-        return cls(Configuration(reading, Config.of(reading), folder), faults)
+        faults: tuple[Fault, ...] = () if folder.is_usable else (_of_folder(reading.home, folder),)
+        store = None
+        try:
+            store = version_of(reading.home / STORE_FILE) if folder.is_usable else None
+        except (StoreUnusable, StoreFailed) as fault:
+            faults = tuple(each._replace(text=redacted(each.text)) for each in fault.errors)
+        return cls(Configuration(reading, Config.of(reading), folder), faults, store)
 
     def as_plain(self) -> dict[str, Any]:
         """All of it; only the faults where it could not be read. No webhook is in it."""
@@ -61,6 +69,7 @@ class Checked(NamedTuple):
             "destinations": [_destination(each, reading) for each in config.destinations],
             "routes": list(_routes(config)),
             "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
+            "store": None if self.store is None else self.store._asdict(),
             "warnings": [redacted(warning) for warning in config.warnings],
             **self._plain_faults(),
         }

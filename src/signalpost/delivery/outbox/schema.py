@@ -101,3 +101,6 @@ VERSION = len(STEPS)
 
 MIGRATED_FROM = "migrated_from"
 """In `meta`: the version from which the file was last migrated; missing in a file that was made by its version."""
+
+HAS_META = 2
+"""The first version with the table `meta`."""

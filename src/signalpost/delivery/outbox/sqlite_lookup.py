@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox.commands import Message
-from signalpost.delivery.outbox.sqlite_file import advice, opened_to_read
+from signalpost.delivery.outbox.schema import HAS_META, MIGRATED_FROM
+from signalpost.delivery.outbox.sqlite_file import advice, is_there, opened_to_read
 from signalpost.delivery.outbox.statements import IN_LANE, LISTED, find
 from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
@@ -38,6 +39,8 @@ _AHEAD = (
 )
 _OUTCOMES = """
 SELECT outcome FROM attempt WHERE notification_id >= ? AND destination = ? ORDER BY ended_at DESC LIMIT ?"""
+
+_META = "SELECT value FROM meta WHERE name = ?"
 
 _PAST = """
 SELECT count(*), coalesce(sum(EXISTS (
@@ -67,6 +70,25 @@ class Wanted(NamedTuple):
     priority: NotificationPriority | None = None
     since: datetime | None = None
     """Accepted then or later."""
+
+
+class StoreVersion(NamedTuple):
+    """Which version a store's tables are of."""
+
+    version: int
+    migrated_from: int | None
+    """The version from which it was last migrated; None if it was made by its version, or is still of an older one."""
+
+
+def version_of(path: Path) -> StoreVersion | None:
+    """The version of the store at `path`; None if there is none yet. Raises StoreUnusable and StoreFailed."""
+    if not is_there(path):
+        return None
+    lookup = SqliteLookup(path)
+    try:
+        return lookup.version()
+    finally:
+        lookup.close()
 
 
 class SqliteLookup:
@@ -125,6 +147,12 @@ class SqliteLookup:
             self._found(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
         )
         return Past(count - is_open, is_open, pages * size, free * size)
+
+    def version(self) -> StoreVersion:
+        """The version of the tables."""
+        ((version,),) = self._found("PRAGMA user_version")
+        kept = self._found(_META, MIGRATED_FROM) if version >= HAS_META else []
+        return StoreVersion(version, kept[0][0] if kept else None)
 
     def close(self) -> None:
         """Release the file; once is enough."""

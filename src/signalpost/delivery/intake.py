@@ -31,6 +31,7 @@ from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, Taken
+from signalpost.domain.former import former_ids
 from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification, Payload
 from signalpost.domain.priority import NotificationPriority
@@ -295,7 +296,10 @@ class Intake:
             run=self._run,
             about=None if about is None else text_of(about, "about"),
         )
-        return NewNotification(notification, self._deliveries(notification), _key_until(notification))
+        former = tuple(map(notification.key_of, former_ids(payload)))
+        return NewNotification(
+            notification, self._deliveries(notification), _key_until(notification), former_keys=former
+        )
 
     def _refused(self, new: NewNotification) -> Ticket:
         reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)

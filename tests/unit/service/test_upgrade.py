@@ -94,10 +94,11 @@ def test_commands_that_only_read_read_the_old_version_and_leave_it_as_it_is(home
     ("fields", "tier", "outcome"),
     [
         ({}, None, Outcome.DUPLICATE),
+        ({"signal_id": None}, None, Outcome.DUPLICATE),
         ({}, "premium", Outcome.ACCEPTED),
         ({"notes": "a field that the old version counted"}, None, Outcome.DUPLICATE),
     ],
-    ids=["the same", "for another tier", "with a hash of the old version"],
+    ids=["the same", "with an id that is derived in another way", "for another tier", "with a hash of the old version"],
 )
 async def test_a_signal_of_the_old_version_is_known(
     home: Path, config_for: ConfigFor, fields: dict[str, Any], tier: str | None, outcome: Outcome

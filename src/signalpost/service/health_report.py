@@ -87,13 +87,13 @@ def write_report(path: Path, report: HealthReport) -> None:
 
 
 class Reporter:
-    """Writes what `make` returns, every 5 seconds; nothing while that is None. Ended by `end`."""
+    """Writes what `make` returns to `path`, every 5 seconds; nothing while that is None. Ended by `end`."""
 
     def __init__(
-        self, outbox: ThreadedOutbox, store: Path, make: Callable[[], HealthReport | None], emit: Listener
+        self, outbox: ThreadedOutbox, path: Path, make: Callable[[], HealthReport | None], emit: Listener
     ) -> None:
         self._outbox = outbox
-        self._path = report_of(store)
+        self._path = path
         self._make = make
         self._task = KeptTask("health report", self._report, emit)
 

@@ -74,6 +74,7 @@ class Running:
         self._delivered = Emitter((emit, self._alerts))
         self._puts = OwnPuts(self.outbox)
         self._ringer = Ringer(core.bell_path)
+        self._report_path = core.beat_path.with_suffix(".health")
         self._watch = OwnerWatch(
             core, self.outbox, config.heartbeat, wants=bool(config.destinations), hooks=self, emit=emit
         )
@@ -108,7 +109,7 @@ class Running:
 
     def report(self, make: Callable[[], HealthReport | None]) -> None:
         """Write what `make` returns beside the store, every 5 seconds until the end."""
-        self._reporter = Reporter(self.outbox, self._config.home / STORE_FILE, make, self._emit)
+        self._reporter = Reporter(self.outbox, self._report_path, make, self._emit)
 
     @property
     def role(self) -> Role:

@@ -2,8 +2,11 @@ import asyncio
 
 import pytest
 
+from signalpost.delivery.dispatch.prospects import LEVELS
+from signalpost.delivery.dispatch.sender import Sender
 from signalpost.delivery.kept_task import RESTART_AFTER, WELL_AFTER, KeptTask
 from signalpost.domain.events import Event, WorkerFailed, WorkerRecovered
+from signalpost.errors import StoreClosed
 from tests.unit.delivery.dispatch.world import virtual, wait
 
 
@@ -47,6 +50,15 @@ async def test_work_that_returns_is_over() -> None:
     work.fault.set_result(None)
     await wait(60)
     assert (work.began, events, kept.task.done()) == (1, [], True)
+    kept = KeptTask("work", work, events.append)
+    await wait(1)
+    work.fault.set_exception(StoreClosed("the service stops"))
+    await wait(60)
+    assert (work.began, events, kept.task.done()) == (2, [], True)
+
+
+def test_a_sender_that_never_began_can_retire() -> None:
+    Sender(LEVELS).retire()
 
 
 @virtual

@@ -372,4 +372,4 @@ async def test_only_the_owner_has_lanes_and_a_closed_store_ends_the_watch(config
         await running.outbox.close()
         running._watch.look()
         async with asyncio.timeout(30):
-            await running._watch._task  # type: ignore[misc]
+            await running._watch._task.task  # type: ignore[union-attr]

@@ -161,7 +161,7 @@ async def test_a_data_folder_that_is_moved_away_is_told_and_all_is_kept_once_it_
         assert ticket.outcome is Outcome.HELD
         assert not home.exists(), "no new store is made"
         home.with_name("away").rename(home)
-        await service._running.intake._recovering  # type: ignore[union-attr, misc]
+        await service._running.intake._recovering.task  # type: ignore[union-attr]
         assert service.health().status is not HealthStatus.UNHEALTHY
         await service.drain(timeout=30)
     assert len(shown(sandbox, "signals-free")) == 1

@@ -12,12 +12,15 @@ from signalpost.domain.events import (
     DestinationSeen,
     Event,
     HostBanned,
+    OwnershipLost,
     SendBegan,
     SendEnded,
     Settled,
     StoreMoved,
     Taken,
     TookOver,
+    WorkerFailed,
+    WorkerRecovered,
 )
 from signalpost.domain.notification import Notification
 from signalpost.telemetry.log import log
@@ -115,3 +118,18 @@ def test_where_a_destination_shows_is_told_and_what_is_odd_about_it(
     caplog.set_level(logging.DEBUG, "signalpost")
     log(event)
     assert [f"{record.levelname} {record.getMessage()}" for record in caplog.records] == lines
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "name"),
+    [
+        (WorkerFailed("sender 1 of signals-free", "SystemExit", "SystemExit [lane.py:1 f]"), "ERROR", "SystemExit"),
+        (WorkerRecovered("sender 1 of signals-free"), "WARNING", "sender 1"),
+        (OwnershipLost(77), "ERROR", "77"),
+    ],
+)
+def test_what_befalls_the_work_of_a_service_is_logged(
+    caplog: pytest.LogCaptureFixture, event: Event, level: str, name: str
+) -> None:
+    logged, text = told(caplog, event)
+    assert (logged, name in text) == (level, True)

@@ -206,3 +206,30 @@ def test_a_test_that_waits_for_the_lines_hears_of_a_handler_that_blocks() -> Non
     pipe.is_open.set()
     flush_log()
     assert len(pipe.lines) == 1
+
+
+class Late:
+    """A lock that is free only once another thread has started the one that writes."""
+
+    def __init__(self, log: LogQueue) -> None:
+        self.log = log
+        self.is_asked = False
+
+    def acquire(self, *, blocking: bool) -> bool:
+        assert not blocking
+        if not self.is_asked:
+            self.is_asked = True
+            self.log._begin_thread()
+        return True
+
+    def release(self) -> None: ...
+
+
+def test_a_thread_that_was_started_meanwhile_is_not_started_again(host: logging.Logger) -> None:
+    log, pipe = LogQueue(host.name), Pipe()
+    pipe.is_open.set()
+    host.addHandler(pipe)
+    log._starting = Late(log)  # type: ignore[assignment]  # what is used of a lock
+    log.info("a line")
+    assert log.flush(10)
+    assert len(pipe.lines) == 1

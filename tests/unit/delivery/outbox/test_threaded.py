@@ -293,25 +293,6 @@ async def test_news_for_which_nobody_listens_is_lost_on_nobody() -> None:
     await outbox.close()
 
 
-@pytest.mark.line("6.2.1")
-@pytest.mark.parametrize("fault", [SystemExit(), KeyboardInterrupt(), GeneratorExit()])
-async def test_the_thread_outlives_whatever_ends_it_and_everybody_is_answered(
-    core: GatedCore, fault: BaseException
-) -> None:
-    outbox = ThreadedOutbox(core)
-    core.fault = fault
-    core.gate.release(9)
-    (lost,) = await _asked(outbox, "a")
-    answered, _ = await asyncio.wait([lost], timeout=5)
-    again = await _asked(outbox, "b")
-    answered_again, waits = await asyncio.wait(again, timeout=5)
-    kinds = [type(task.exception()).__name__ for task in answered], [task.result() for task in answered_again]
-    for task in (lost, *waits):
-        task.cancel()
-    assert kinds == (["StoreFailed"], ["b"])
-    await outbox.close()
-
-
 async def test_that_the_thread_failed_is_reported_until_it_has_run_again(core: GatedCore) -> None:
     events: list[Event] = []
     outbox = ThreadedOutbox(core, events.append)

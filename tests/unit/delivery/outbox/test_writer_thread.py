@@ -1,0 +1,41 @@
+"""The writer thread goes on whatever ends it, and everybody who waits is answered."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.outbox.commands import Command, LoadFacts
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+
+
+class Ending:
+    """A core that raises what it is given once, and then works."""
+
+    def __init__(self, fault: BaseException) -> None:
+        self.fault: BaseException | None = fault
+
+    def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
+        return [getattr(command, "destination", None) for command in batch]
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.line("6.2.1")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("fault", [SystemExit(), KeyboardInterrupt(), GeneratorExit()])
+async def test_the_thread_outlives_whatever_ends_it_and_everybody_is_answered(fault: BaseException) -> None:
+    outbox = ThreadedOutbox(Ending(fault))
+    lost = asyncio.create_task(outbox.do(LoadFacts("a")))
+    answered, waits = await asyncio.wait([lost], timeout=3)
+    again = asyncio.create_task(outbox.do(LoadFacts("b")))
+    answered_again, waits_again = await asyncio.wait([again], timeout=3)
+    kinds = [type(task.exception()).__name__ for task in answered], [task.result() for task in answered_again]
+    for task in (*waits, *waits_again):
+        task.cancel()
+    assert kinds == (["StoreFailed"], ["b"])
+    await outbox.close()

@@ -41,7 +41,9 @@ def of_ticket(ticket: Ticket) -> web.Response:
     if ticket.outcome is Outcome.REFUSED:
         raise _refused(ticket)
     status = HTTPStatus.OK if ticket.outcome is Outcome.DUPLICATE else HTTPStatus.ACCEPTED
-    told = {"outcome": ticket.outcome, "id": ticket.id, "reason": ticket.reason}
+    told: dict[str, object] = {"outcome": ticket.outcome, "id": ticket.id, "reason": ticket.reason}
+    if ticket.warnings:
+        told["warnings"] = list(ticket.warnings)
     return plain(status, told, {"Location": f"{TICKETS}{ticket.id}"})
 
 

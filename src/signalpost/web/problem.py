@@ -34,6 +34,13 @@ class Problem(Exception):
         self._headers = dict(headers or {})
 
     @property
+    def code(self) -> str:
+        """Names the kind of problem to programs: the cause, or the code of the first fault, or the status."""
+        if self.cause is not None:
+            return self.cause
+        return self.faults[0].code if self.faults else self.status.phrase.lower().replace(" ", "-")
+
+    @property
     def headers(self) -> dict[str, str]:
         """The headers that go with it, its own and Retry-After."""
         return self._headers | ({} if self.retry_after is None else {"Retry-After": str(self.retry_after)})
@@ -48,6 +55,7 @@ class Problem(Exception):
     def body(self) -> bytes:
         """The answer's body. Without a `type`, as the RFC has it, the title is the status's own phrase."""
         told: dict[str, object] = {"title": self.status.phrase, "status": self.status.value, "detail": self.detail}
+        told["code"] = self.code
         if self.cause is not None:
             told["cause"] = self.cause
         if self.faults:

@@ -1,7 +1,9 @@
 import json
 from http import HTTPStatus
 
+from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import Fault
+from signalpost.web.answers import of_ticket
 from signalpost.web.problem import Problem, not_understood
 
 
@@ -11,6 +13,7 @@ def test_a_problem_is_told_as_the_rfc_has_it_and_names_no_address() -> None:
         "title": "Conflict",
         "status": 409,
         "detail": "other content",
+        "code": "conflict",
         "cause": "conflict",
     }
     assert problem.headers == {"Allow": "GET", "Retry-After": "3"}
@@ -28,3 +31,22 @@ def test_all_faults_of_a_body_are_told_each_with_its_field() -> None:
     ]
     assert problem.headers == {}
     assert not_understood([Fault("a", "b")]).detail.startswith("a fault in")
+
+
+def test_a_problem_has_a_code_of_its_cause_its_first_fault_or_its_status() -> None:
+    assert Problem(HTTPStatus.NOT_FOUND, "nothing here").code == "not-found"
+    assert not_understood([Fault("missing", "a"), Fault("conflict", "b")]).code == "missing"
+
+
+def test_a_line_for_the_log_has_each_fault_and_is_never_long() -> None:
+    assert Problem(HTTPStatus.NOT_FOUND, "nothing here").in_full() == "404, nothing here"
+    line = not_understood([Fault("missing", f"field {number}") for number in range(50)]).in_full()
+    assert line.startswith("422, field 0; field 1; ")
+    assert line.endswith("field 9; and 40 more")
+
+
+def test_a_ticket_with_warnings_shows_them() -> None:
+    ticket = Ticket(Outcome.ACCEPTED, "t1", None, None, ("the candle opens in the future",))
+    answer = of_ticket(ticket)
+    assert isinstance(answer.body, bytes)
+    assert json.loads(answer.body)["warnings"] == ["the candle opens in the future"]

@@ -20,9 +20,13 @@ from signalpost.errors import Fault, InvalidValue
 _RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
     "pair": (("pair", "instrument", "symbol", "ticker"),),
     "timeframe": (("timeframe", "tf", "interval", "granularity"),),
-    "signal_type": (("signal_type", "side", "action", "direction", "signal", "order_action"),),
+    "signal_type": (("signal_type", "side", "action", "direction", "signal", "order_action", "strategy_order_action"),),
     # The price of the order, then the price of the signal, then the close of the bar.
-    "entry_price": (("order_price",), ("entry_price", "entry", "price", "open_rate"), ("close",)),
+    "entry_price": (
+        ("order_price", "strategy_order_price"),
+        ("entry_price", "entry", "price", "open_rate"),
+        ("close",),
+    ),
     # The candle's time, then the time at which an alert fired.
     "timestamp": (("timestamp", "candle_time", "time", "date", "open_date"), ("timenow",)),
     "stop_loss": (("stop_loss", "stoploss", "sl", "stop"),),

@@ -17,7 +17,8 @@ _OF_THE_MESSAGE = _IDS | {plain_name(name) for name in ("priority", "user_tier",
 """Names that mean something only in the message itself: in an object they are that object's own."""
 _OF_AN_ORDER = frozenset(("price", "action"))
 _DEPTH = 2
-_PASSWORD = re.compile(r"((?:pass\w*|secret|token|key|pin|auth)\w*\W{1,4})[^\s,;&\"']+", re.IGNORECASE)
+_LONGEST_LOOKED_AT = 500
+_PASSWORD = re.compile(r"((?:pass|secret|token|key|pin|auth)\w{0,20}\W{1,4})[^\s,;&\"']+", re.IGNORECASE)
 _PAIR = re.compile(r"""(?P<name>[\w.]+)\s*=\s*(?:"(?P<quoted>[^"\n]*)"|(?P<plain>[^\s,;"]*))\s*[,;]?\s*""")
 
 
@@ -75,7 +76,7 @@ def form_of(text: str) -> dict[str, str]:
 
 def shown_text(text: str) -> str:
     """The beginning of a message as an error shows it, without what may be a password in it."""
-    return shown(redacted(_PASSWORD.sub(r"\1***", text)))  # masked before it is cut
+    return shown(redacted(_PASSWORD.sub(r"\1***", text[:_LONGEST_LOOKED_AT])))  # masked before it is cut
 
 
 def says_nothing(value: object) -> bool:
@@ -91,7 +92,7 @@ def _flat(data: Mapping[str, Any], within: str, depth: int) -> Iterator[tuple[st
         if isinstance(value, dict) and plain != "context" and depth < _DEPTH:
             inner.append((plain, value))
         elif not says_nothing(value) and not (depth and plain in _OF_THE_MESSAGE):
-            sent = f"order.{name}" if within == "order" and plain in _OF_AN_ORDER else name
+            sent = f"order.{name}" if within.endswith("order") and plain in _OF_AN_ORDER else name
             yield plain_name(sent), _Given(data, sent, value)
     for plain, value in inner:
         yield from _flat(value, plain, depth + 1)

@@ -43,7 +43,7 @@ _READ = (
     *("pair", "timeframe", "entry_price", "timestamp", "stop_loss", "take_profit"),
     *("confidence_score", "strategy_name", "notes", "signal_id"),
 )
-_ACTION = ("action", "order.action", "side", "signal", "direction", "signal_type")
+_ACTION = ("action", "order.action", "strategy.order.action", "side", "signal", "direction", "signal_type")
 _SIDE_BY_WORD = {
     **dict.fromkeys(("buy", "long", "bullish", "enter_long", "entry_long"), SignalType.BUY),
     **dict.fromkeys(("sell", "short", "bearish", "enter_short", "entry_short"), SignalType.SELL),
@@ -145,7 +145,7 @@ def _missing(field: str) -> Fault:
 
 def _advised(fault: Fault, found: FoundFields) -> Fault:
     """With what to write instead of an `{{interval}}` that is no length of time."""
-    if fault.field != found.called.get("timeframe") or fault.code == "missing":
+    if fault.field != found.called.get("timeframe") or fault.code in {"missing", "placeholder"}:
         return fault
     advice = (
         "On a chart of ranges, ticks or months, {{interval}} is not a length of time that a signal can be valid for: "

@@ -64,6 +64,8 @@ def test_an_id_in_the_message_itself_is_the_signals() -> None:
         {"price": "3005.5", "order_price": "3006.2"},
         {"price": "3005.5", "strategy": {"order": {"price": "3006.2"}}},
         {"Close": "3005.5", "Order Price": "3006.2"},
+        {"close": "3005.5", "strategy.order.price": "3006.2"},
+        {"price": "3005.5", "strategy_order": {"price": "3006.2"}},
         {"candle": {"price": "3005.5"}, "order": {"price": "3006.2"}},
     ],
 )

@@ -51,10 +51,7 @@ class Store:
 
     def parcels(self, wanted: Wanted) -> list[Parcel]:
         """The deliveries that are wanted, the newest first."""
-        names = self._lookup.listed(wanted)
-        tickets = dict.fromkeys(name.notification_id for name in names)
-        found = {parcel.delivery.id: parcel for ticket in tickets for parcel in self.of_ticket(ticket)}
-        return [found[name] for name in names if name in found]
+        return self._lookup.listed(wanted)
 
     def of_ticket(self, ticket_id: str) -> tuple[Parcel, ...]:
         """The deliveries of a ticket, by destination and turn."""

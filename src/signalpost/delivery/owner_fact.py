@@ -51,6 +51,6 @@ def read_owner_fact(facts: Mapping[str, bytes]) -> OwnerFact | None:
         routes = msgspec.json.decode(facts[_ROUTES], type=_Routes)
         tiers = {UserTier(name): tier for name, tier in routes.tiers.items()}
         routing = Routing(routes.destinations, tiers=tiers, everything_to=routes.everything_to, ignored=routes.ignored)
-    except (KeyError, msgspec.DecodeError, InvalidConfiguration, InvalidValue):
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError, InvalidConfiguration, InvalidValue):
         return None
     return OwnerFact(routes.holder, routing)

@@ -101,6 +101,15 @@ class StoreMoved(NamedTuple):
     reason: str = ""
 
 
+class RowDamaged(NamedTuple):
+    """A delivery's row in the store was found damaged and set aside: the delivery is dead, for a reason it names."""
+
+    delivery: Delivery
+    """What can be read of it."""
+    was_open: bool
+    """Whether it was pending or leased; else its state was damaged."""
+
+
 class ClockStepped(NamedTuple):
     """The system clock was set, or the machine slept, which looks like a clock that was put forward."""
 
@@ -149,6 +158,7 @@ Event = (
     | DestinationSeen
     | HostBanned
     | StoreMoved
+    | RowDamaged
     | ClockStepped
     | TookOver
     | OwnershipLost

@@ -14,6 +14,7 @@ from signalpost.domain.events import (
     DestinationSeen,
     Event,
     HostBanned,
+    RowDamaged,
     SendEnded,
     StoreMoved,
     WorkerFailed,
@@ -26,7 +27,7 @@ from signalpost.domain.words import Word
 if TYPE_CHECKING:
     from signalpost.delivery.dispatch.far_end import FarEnd
 
-STORE = "the store"
+STORE, ROWS = "the store", "damaged rows"
 
 _PAUSE_TOLD = 30.0
 """Seconds; a pause that is over sooner is no trouble."""
@@ -68,19 +69,19 @@ class Trouble:
         self._workers: dict[str, Reason] = {}
         self._breakers: dict[str, str] = {}
         self._bans: dict[str, tuple[datetime, Reason]] = {}
+        self._damaged = 0
 
     def begin(self) -> None:
         """A run begins, which tells anew what is wrong: what was wrong in an earlier one may be well by now."""
         for told in (self._reasons, self._seen, self._workers, self._breakers, self._bans):
             told.clear()
+        self._damaged = 0
 
     def __call__(self, event: Event) -> None:
         """Note what fell ill or went away, and what is well again."""
         match event:
-            case StoreMoved(True):
-                self._reasons.pop(STORE, None)
-            case StoreMoved(False, reason):
-                self._reasons[STORE] = Reason(f"the store is unwell: {reason}", "store-failed")
+            case StoreMoved() | RowDamaged():
+                self._note_store(event)
             case HostBanned(host, reason, until):
                 second = iso(until.replace(microsecond=0))
                 self._bans[host] = until, Reason(f"{host} shuts this address out until {second}: {reason}", "banned")
@@ -108,6 +109,16 @@ class Trouble:
                 self._breakers[name] = state
             case _:
                 pass
+
+    def _note_store(self, event: StoreMoved | RowDamaged) -> None:
+        match event:
+            case StoreMoved(True):
+                self._reasons.pop(STORE, None)
+            case StoreMoved(False, reason):
+                self._reasons[STORE] = Reason(f"the store is unwell: {reason}", "store-failed")
+            case _:
+                self._damaged += 1
+                self._reasons[ROWS] = Reason(_damage(self._damaged), "rows-damaged")
 
     @property
     def is_of_store(self) -> bool:
@@ -145,6 +156,11 @@ class Trouble:
                 if not (who in banned or name in self._reasons or name in self._breakers):
                     text = f"{who} is not asked for {pause.seconds:.0f} s more: {pause.reason}"
                     yield who, Reason(text, "destination-paused")
+
+
+def _damage(count: int) -> str:
+    were = "1 delivery was" if count == 1 else f"{count} deliveries were"
+    return f"{were} damaged in the store, and will not be sent: `signalpost deliveries list --state dead` shows why"
 
 
 def _more_of(far_end: "FarEnd | None", now: float) -> str:

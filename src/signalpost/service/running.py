@@ -19,14 +19,14 @@ from signalpost.delivery.dispatch.far_end import FarEnd
 from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.arrivals import Arrival
-from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.commands import Damaged, LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
-from signalpost.domain.events import Event, Listener, OwnershipLost, TookOver
+from signalpost.domain.events import Event, Listener, OwnershipLost, RowDamaged, TookOver
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
@@ -101,7 +101,7 @@ class Running:
             await running.outbox.call(_nothing)  # after which the first look at the owner is over
             await running._count()
             await running._watch.first_look()
-            running.outbox.listen(core, running._hear)
+            running.outbox.listen(core, running._hear, running._hear_damage)
         except BaseException:
             await running.end(0)
             raise
@@ -244,6 +244,10 @@ class Running:
         self._has_news = True
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look_later(), name="signalpost look at news")
+
+    def _hear_damage(self, damaged: tuple[Damaged, ...]) -> None:
+        for each in damaged:
+            self._emit(RowDamaged(each.delivery, each.was_open))
 
     async def _look_later(self) -> None:
         """Look soon, for all that is heard until then: what is revived, cancelled or enabled tells nobody of itself."""

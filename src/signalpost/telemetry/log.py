@@ -12,6 +12,7 @@ from signalpost.domain.events import (
     Event,
     HostBanned,
     OwnershipLost,
+    RowDamaged,
     SendBegan,
     SendEnded,
     Settled,
@@ -46,6 +47,8 @@ def log(event: Event) -> None:
             logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
         case BreakerMoved() | DestinationGone() | DestinationEnabled() | DestinationSeen() | HostBanned():
             _log_far_end(event)
+        case RowDamaged(delivery):
+            logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
         case ClockStepped(seconds):
             logger.warning("the clock was set by %+.1f s: what waits for a time of day is looked at anew", seconds)
         case WorkerFailed() | WorkerRecovered() | TookOver() | OwnershipLost():

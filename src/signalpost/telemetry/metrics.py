@@ -11,6 +11,7 @@ from signalpost.domain.events import (
     DestinationGone,
     Event,
     OwnershipLost,
+    RowDamaged,
     SendEnded,
     Settled,
     Taken,
@@ -59,10 +60,16 @@ class Metrics:
                 self._disabled.add(destination)
             case DestinationEnabled(destination):
                 self._disabled.discard(destination)
-            case ClockStepped() | TookOver() | OwnershipLost() | WorkerFailed():
-                self._happened[type(event)] += 1
+            case ClockStepped() | TookOver() | OwnershipLost() | WorkerFailed() | RowDamaged():
+                self._note(event)
             case _:
                 pass
+
+    def _note(self, event: Event) -> None:
+        self._happened[type(event)] += 1
+        if isinstance(event, RowDamaged):
+            self._settled[event.delivery.state] += 1
+            self._open -= event.was_open
 
     def begin(self) -> None:
         """A run begins, which tells anew what is open or disabled; the counts of what happened go on."""
@@ -91,6 +98,7 @@ class Metrics:
             "takeovers": self._happened[TookOver],
             "ownership_lost": self._happened[OwnershipLost],
             "workers_restarted": self._happened[WorkerFailed],
+            "rows_damaged": self._happened[RowDamaged],
             "attempts_ambiguous": sum(self._attempts[outcome] for outcome in _AMBIGUOUS),
             **{f"tickets_{outcome}": self._tickets[outcome] for outcome in Outcome},
             **{f"deliveries_{state}": self._settled[state] for state in DeliveryState if state.is_terminal},

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.breaker import BreakerMemory
 
 BREAKER = "breaker"
@@ -27,6 +28,7 @@ def read_breaker_fact(facts: Mapping[str, bytes], now: datetime) -> BreakerMemor
     try:
         kept = msgspec.json.decode(facts[BREAKER], type=_Kept)
         since = max(0.0, (now - kept.at).total_seconds())
-    except (KeyError, msgspec.DecodeError, TypeError):
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError, TypeError):
         return None
-    return BreakerMemory(kept.open_for + since, max(0.0, kept.probe_in - since), kept.interval)
+    probe_in, interval = bounded(kept.probe_in), bounded(kept.interval)
+    return BreakerMemory(kept.open_for + since, max(0.0, probe_in - since), interval)

@@ -77,6 +77,7 @@ def _offset() -> float:
 
 def _seen(facts: Mapping[str, bytes]) -> datetime | None:
     try:
-        return msgspec.json.decode(facts[SEEN], type=datetime)
-    except (KeyError, msgspec.DecodeError):
+        seen = msgspec.json.decode(facts[SEEN], type=datetime)
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError):
         return None
+    return seen if seen.tzinfo is not None else None

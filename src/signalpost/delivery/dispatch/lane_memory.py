@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from signalpost.delivery.dispatch.standing import Gone
+from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.pacer import PaceMemory
 
@@ -72,7 +73,7 @@ def gone(facts: Mapping[str, bytes]) -> Gone | None:
         return None
     try:
         kept = msgspec.json.decode(facts[GONE], type=_Gone)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Gone("a person or another version disabled it")
     return Gone(kept.reason, kept.at)
 
@@ -98,10 +99,11 @@ def pace(facts: Mapping[str, bytes], now: datetime) -> Pace:
     try:
         kept = msgspec.json.decode(facts[PACE], type=_Pace)
         since = _since(kept.at, now)
-    except (KeyError, msgspec.DecodeError, TypeError):
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError, TypeError):
         return Pace(PaceMemory((), 0.0), None)
     ages, refusals = (tuple(age + since for age in each) for each in (kept.ages, kept.refusals))
-    return Pace(PaceMemory(ages, max(0.0, kept.held_for - since), kept.channel, refusals), kept.webhook)
+    held_for = max(0.0, bounded(kept.held_for) - since)
+    return Pace(PaceMemory(ages, held_for, kept.channel, refusals), kept.webhook)
 
 
 def ban_fact(ban: Ban | None, now: datetime) -> dict[str, bytes]:
@@ -113,8 +115,8 @@ def ban(facts: Mapping[str, bytes], now: datetime) -> Ban | None:
     """What is left of a ban; None where it is over, or there is none that can be read."""
     try:
         kept = msgspec.json.decode(facts[BAN], type=_Ban)
-        left = kept.held_for - _since(kept.at, now)
-    except (KeyError, msgspec.DecodeError, TypeError):
+        left = bounded(kept.held_for) - _since(kept.at, now)
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError, TypeError):
         return None
     return Ban(kept.reason, left, kept.is_told) if left > 0 else None
 

@@ -3,6 +3,7 @@
 import sqlite3
 from typing import NamedTuple
 
+from signalpost.delivery.outbox.row_checks import PRIORITIES, is_text
 from signalpost.domain.priority import NotificationPriority
 
 _SINCE = """
@@ -22,4 +23,8 @@ class Arrival(NamedTuple):
 def arrived_since(db: sqlite3.Connection, number: int) -> tuple[Arrival, ...]:
     """What waits of the notifications after `number`: it costs what those are, however many there are in all."""
     found = db.execute(_SINCE, (number,))
-    return tuple(Arrival(name, NotificationPriority(priority), count) for name, priority, count in found)
+    return tuple(
+        Arrival(name, PRIORITIES.get(priority, NotificationPriority.URGENT), count)
+        for name, priority, count in found
+        if is_text(name)  # whoever reads a damaged row sets it aside
+    )

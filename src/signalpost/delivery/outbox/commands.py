@@ -75,6 +75,15 @@ class Leased(NamedTuple):
     """Whether one was passed over for nothing but that it may repeat."""
 
 
+class Damaged(NamedTuple):
+    """A delivery whose damaged row was set aside."""
+
+    delivery: Delivery
+    """What can be read of it, as it stands now: dead, or in the final state that it had."""
+    was_open: bool
+    """Whether it waited or was being sent."""
+
+
 class Message(NamedTuple):
     """A message that the far end shows, and which deliveries it shows: a row of its own, so that it can be edited."""
 
@@ -234,6 +243,10 @@ class LoadFacts(Command[dict[str, bytes]], frozen=True):
     """What is remembered about a destination (disabled, breaker, ban, windows). Answer: a mapping of name to JSON."""
 
     destination: str
+
+
+class SetAside(Command[tuple[Damaged, ...]], frozen=True):
+    """End the deliveries whose rows were found damaged since the last time. Answer: those."""
 
 
 class Prune(Command[int], frozen=True):

@@ -87,6 +87,9 @@ CREATE TABLE owner (  -- one row: the process that delivers from this store
   since  INTEGER NOT NULL
 );
 INSERT INTO owner VALUES (1, 0, '', 0, 0);
+CREATE INDEX lost ON delivery (state)  -- rows whose state is damaged; empty if all is well
+  WHERE state NOT IN ('pending', 'leased', 'delivered', 'unconfirmed', 'expired', 'superseded', 'suppressed',
+                      'cancelled', 'dead');
 CREATE TABLE meta (  -- what is known about the store itself
   name  TEXT PRIMARY KEY,
   value

@@ -47,7 +47,18 @@ from typing import Any
 
 from signalpost.delivery.outbox import forks
 from signalpost.delivery.outbox.arrivals import Arrival, arrived_since
-from signalpost.delivery.outbox.commands import READING, Cancel, Command, Expire, Lease, Put, Revive, Settle
+from signalpost.delivery.outbox.commands import (
+    READING,
+    Cancel,
+    Command,
+    Damaged,
+    Expire,
+    Lease,
+    Put,
+    Revive,
+    SetAside,
+    Settle,
+)
 from signalpost.delivery.outbox.epoch import Owner, owner_in, save_owner
 from signalpost.delivery.outbox.lock import FileLock, is_held, lock_of, writer_of
 from signalpost.delivery.outbox.migration import opened_to_write
@@ -58,8 +69,9 @@ from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.still_there import gone, opened_files
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.errors import CommandFailed, OwnershipLost, StoreFailed, StoreUnusable
+from signalpost.telemetry.failures import log_failure
 
-_OWNERS = (Lease, Settle, Expire)
+_OWNERS = (Lease, Settle, Expire, SetAside)
 """What only the owner may ask: it is about what is being sent, or ends what waits."""
 _EVERYBODYS = (*READING, Put, Cancel, Revive)
 """What one that was the owner may ask on. The rest, such as a window it remembers, is its successor's to write now."""
@@ -90,6 +102,7 @@ class SqliteCore:
         self.is_deposed = False
         """True if another process has taken over, until `disown`."""
         self._arrivals: tuple[Arrival, ...] | None = None
+        self._damaged: tuple[Damaged, ...] = ()
         self._turn = Lock()
         self._is_abandoned = False
         be_the_original(self._path, real)
@@ -141,6 +154,23 @@ class SqliteCore:
         self.is_deposed = False
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
+        """Carry out the commands as `_apply` does, and then set aside the damaged rows that they met."""
+        answers = self._apply(batch)
+        if self._tables.guard.suspects:
+            self._set_aside()
+        return answers
+
+    def _set_aside(self) -> None:
+        """In a transaction of its own, because what is damaged must not fail what is not; the owner does it."""
+        try:
+            if self._lock is not None:
+                (found,) = self._apply([SetAside()])
+                self._damaged += found
+        except Exception as fault:  # noqa: BLE001  # whoever reads such a row next finds it again
+            log_failure("damaged rows could not be set aside", fault)
+        self._tables.guard.suspects.clear()
+
+    def _apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Carry out the commands, and sync them to the disk.
 
         Raises StoreFailed where the disk is full, the file is locked by another program, damaged, removed or replaced:
@@ -201,6 +231,11 @@ class SqliteCore:
         """What others were found to have put, each time only once; None where they have written nothing."""
         arrivals, self._arrivals = self._arrivals, None
         return arrivals
+
+    def damaged(self) -> tuple[Damaged, ...]:
+        """The rows that were set aside, each only once."""
+        found, self._damaged = self._damaged, ()
+        return found
 
     def close(self) -> None:
         """Release the file; once is enough."""

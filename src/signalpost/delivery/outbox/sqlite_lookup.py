@@ -10,12 +10,15 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from signalpost.delivery.outbox.commands import Message
+from signalpost.delivery.outbox.commands import Message, Parcel
+from signalpost.delivery.outbox.row_checks import instant, is_text, is_time
 from signalpost.delivery.outbox.schema import HAS_META, MIGRATED_FROM
 from signalpost.delivery.outbox.sqlite_file import advice, is_there, opened_to_read
-from signalpost.delivery.outbox.statements import IN_LANE, LISTED, find
+from signalpost.delivery.outbox.sqlite_tables import SqliteTables
+from signalpost.delivery.outbox.statements import IN_LANE, LISTED, LOST_STATE, find
+from signalpost.delivery.outbox.verbs import shown_parcel
 from signalpost.delivery.ticket_ids import first_of
-from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
+from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.value import encoded
 from signalpost.errors import StoreFailed
@@ -97,12 +100,14 @@ class SqliteLookup:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._db = opened_to_read(path)
+        self._tables = SqliteTables(self._db)
 
-    def listed(self, wanted: Wanted) -> list[DeliveryId]:
-        """The deliveries that are wanted, the newest first."""
+    def listed(self, wanted: Wanted) -> list[Parcel]:
+        """The deliveries that are wanted, the newest first. One that is damaged is shown as dead."""
         asked: dict[str, Any] = {}
         if wanted.states:
-            asked[f"state IN {LISTED}"] = encoded([state.value for state in wanted.states]).decode()
+            lost = f" OR {LOST_STATE}" if DeliveryState.DEAD in wanted.states else ""
+            asked[f"(state IN {LISTED}{lost})"] = encoded([state.value for state in wanted.states]).decode()
         if wanted.destination is not None:
             asked["destination = ?"] = wanted.destination
         if wanted.priority is not None:
@@ -110,8 +115,13 @@ class SqliteLookup:
         if wanted.since is not None:
             asked["notification_id >= ?"] = first_of(wanted.since)
         only_open = bool(wanted.states) and not any(state.is_terminal for state in wanted.states)
-        query = find(list(asked), only_open=only_open, columns="notification_id, destination, turn")
-        return [DeliveryId(*row) for row in self._found(query, *asked.values(), wanted.limit)]
+        query = find(list(asked), only_open=only_open)
+        rows = map(self._tables.guard.shown, self._found(query, *asked.values(), wanted.limit))
+        try:
+            parcels = [shown_parcel(self._tables, row) for row in rows]
+        except sqlite3.Error as fault:
+            raise self._failure(fault) from fault
+        return [each for each in parcels if not wanted.states or each.delivery.state in wanted.states]
 
     def tickets(self, name: str) -> list[str]:
         """The tickets of a signal's (or another payload's) id, or of an idempotency key, the oldest first.
@@ -119,14 +129,15 @@ class SqliteLookup:
         The keys are asked first, which is quick; where they are forgotten already, all deliveries are read.
         """
         found = self._found(_BY_KEY, name) or self._found(_BY_SEQUENCE, name)
-        return [ticket for (ticket,) in found]
+        return [ticket for (ticket,) in found if is_text(ticket)]
 
     def message(self, delivery: Delivery) -> Message | None:
         """The message that shows a delivery; None where there is none, or it is not known."""
         for destination, message_id, sent_at, version in self._found(
             _MESSAGE, delivery.id.destination, delivery.message_id
         ):
-            return Message(destination, message_id, _EPOCH + timedelta(microseconds=sent_at), version)
+            if is_time(sent_at) and type(version) is int:
+                return Message(destination, message_id, instant(sent_at), version)
         return None
 
     def ahead(self, delivery: Delivery) -> int:
@@ -162,4 +173,7 @@ class SqliteLookup:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as fault:
-            raise StoreFailed(f"{self._path}: it could not be read ({fault}): {advice(fault)}") from fault
+            raise self._failure(fault) from fault
+
+    def _failure(self, fault: sqlite3.Error) -> StoreFailed:
+        return StoreFailed(f"{self._path}: it could not be read ({fault}): {advice(fault)}")

@@ -3,25 +3,37 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import msgspec
 
 from signalpost.delivery.outbox import statements as sql
-from signalpost.delivery.outbox.commands import Find, Message, Open, StreamState
+from signalpost.delivery.outbox.commands import Damaged, Find, Message, Open, StreamState
 from signalpost.delivery.outbox.lane_heads import DEPTH, Head
 from signalpost.delivery.outbox.lanes import Row
+from signalpost.delivery.outbox.row_checks import (
+    LAST,
+    STATES,
+    Unreadable,
+    Values,
+    changes_of,
+    damage,
+    instant,
+    is_text,
+    is_time,
+    micros,
+    notification_in,
+    row_of,
+    values_of,
+)
+from signalpost.delivery.outbox.row_guard import RowGuard
 from signalpost.delivery.outbox.tables import Key
-from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
-from signalpost.domain.priority import NotificationPriority
-from signalpost.errors import InvalidValue
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_STATES = {state.value: state for state in DeliveryState}
-_PRIORITIES = {priority.value: priority for priority in NotificationPriority}
 _EVER = -(2**63)
 MOST_RECENT = 1_024
 """Notifications that are kept ready to be lent, at some 3 kB each."""
@@ -39,6 +51,8 @@ class SqliteTables:
         self._heads: dict[str, Head] = {}
         self._lent: dict[str, dict[DeliveryId, Row]] | None = None
         """What is leased, by destination: None where it has to be asked for."""
+        db.text_factory = _TEXT
+        self.guard = RowGuard(db)
 
     def forget(self) -> None:
         """Forget what was learnt, because a transaction was rolled back or another process has written."""
@@ -53,7 +67,7 @@ class SqliteTables:
     def last_number(self) -> int:
         """The number of the last notification."""
         if self._number is None:
-            self._number = self._db.execute("SELECT coalesce(max(number), 0) FROM notification").fetchone()[0]
+            self._number = self._db.execute(sql.LAST_NUMBER).fetchone()[0]
         return self._number
 
     def next_number(self) -> int:
@@ -64,43 +78,50 @@ class SqliteTables:
     def keys(self, names: Sequence[str]) -> dict[str, Key]:
         """Look keys up."""
         found = self._looked_up(sql.KEYS, names)
-        return {name: Key(content_hash, first, _instant(until)) for name, content_hash, first, until in found}
+        return {name: _key(*facts) for name, *facts in found}
 
     def save_keys(self, keys: Mapping[str, Key]) -> None:
         """Write keys."""
-        rows = [(name, key.content_hash, key.notification_id, _micros(key.until)) for name, key in keys.items()]
+        rows = [(name, key.content_hash, key.notification_id, micros(key.until)) for name, key in keys.items()]
         self._write("INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?)", rows)
 
     def forget_keys(self, now: datetime, after: str, limit: int) -> str:
-        """Walk along the keys."""
+        """Walk along the keys; one whose end is damaged goes, because nobody can tell it."""
         keys = self._db.execute(sql.NEXT_KEYS, (after, limit)).fetchall()
-        self._write(sql.DELETE_KEY, [(key,) for key, until in keys if until <= _micros(now)])
+        over = [(key,) for key, until in keys if not is_time(until) or until <= micros(now)]
+        self._write(sql.DELETE_KEY, over)
         return keys[-1][0] if len(keys) == limit else ""
 
     def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
         """Write notifications, each as one line of JSON."""
-        rows = [(number, each.id, _micros(each.accepted_at), each.to_json().decode()) for number, each in numbered]
+        rows = [(number, each.id, micros(each.accepted_at), each.to_json().decode()) for number, each in numbered]
         self._write("INSERT INTO notification (number, id, accepted_at, body) VALUES (?, ?, ?, ?)", rows)
         self._recent.update(numbered)
         for number in list(islice(self._recent, max(0, len(self._recent) - MOST_RECENT))):
             del self._recent[number]
 
-    def notification(self, row: Row) -> Notification:
+    def notification(self, row: Row) -> Notification | Unreadable:
         """Read a notification, or take it from the most recent ones: most are lent soon after they were put."""
-        if (recent := self._recent.pop(row.number, None)) is not None:
-            return recent
+        told = self._recent.pop(row.number, None) or self._read(row)
+        if isinstance(told, Notification) and told.id != row.delivery.id.notification_id:
+            told = Unreadable(f"number is {row.number}, which is that of another notification", is_damaged=True)
+        if isinstance(told, Unreadable):
+            self.guard.note(row, told)
+        return told
+
+    def _read(self, row: Row) -> Notification | Unreadable:
         found = self._db.execute("SELECT body FROM notification WHERE number = ?", (row.number,)).fetchone()
-        if found is None:
-            raise InvalidValue(f"the notification {row.delivery.id.notification_id} is not in the store")
-        return Notification.from_json(found[0])
+        return notification_in(found[0]) if found else Unreadable("its notification is missing", is_damaged=True)
 
     def old(self, before: datetime) -> Iterator[tuple[int, str, bool]]:
         """Read notifications from the first on."""
-        limit = _micros(before)
-        for number, name, accepted_at, is_open in _stepwise(self._db.execute(sql.OLD)):
+        limit = micros(before)
+        for number, name, accepted_at, has_open in _stepwise(self._db.execute(sql.OLD)):
+            if not is_time(accepted_at) or type(name) is not str:
+                continue  # damaged: it is kept, and keeps nothing else
             if accepted_at >= limit:
                 return
-            yield number, name, bool(is_open)
+            yield number, name, bool(has_open)
 
     def delete(self, numbered: Sequence[tuple[int, str]]) -> None:
         """Delete notifications, and all that hangs on them."""
@@ -119,37 +140,38 @@ class SqliteTables:
 
     def waiting(self, sequences: Collection[str]) -> Iterable[Row]:
         """Look up what waits of some sequences."""
-        return map(_row, self._looked_up(sql.WAITING, list(sequences)).fetchall())
+        return self.guard.checked(self._looked_up(sql.WAITING, list(sequences)).fetchall())
 
     def lane(self, destination: str) -> Iterator[Row]:
         """Go through the lane's head, and then along its index, where anything is behind that."""
         if (head := self._heads.get(destination)) is None or not (head or head.is_whole):
             head = self._heads[destination] = Head(islice(self._along(destination), DEPTH + 1))
-        yield from head
+        yield from filter(self.guard.may_leave, head)
         if not head.is_whole:
-            yield from islice(self._along(destination), len(head), None)
+            yield from filter(self.guard.may_leave, islice(self._along(destination), len(head), None))
 
     def overdue(self, now: datetime, limit: int) -> list[Row]:
         """Walk over all that is pending, but only when something can be overdue."""
-        instant = _micros(now)
-        if instant < self._nothing_overdue_before:
+        at = micros(now)
+        if at < self._nothing_overdue_before:
             return []
-        rows = [_row(values) for values in self._db.execute(sql.OVERDUE, (instant, limit))]
-        if not rows and limit > 0:
+        found = self._db.execute(sql.OVERDUE, (at, limit)).fetchall()
+        rows = list(self.guard.checked(found))
+        if not found and limit > 0:
             (earliest,) = self._db.execute(sql.NEXT_OVERDUE).fetchone()
-            self._nothing_overdue_before = instant if earliest is None else earliest
+            self._nothing_overdue_before = at if earliest is None else earliest
         return rows
 
     def waiting_beyond(self, now: datetime) -> list[Row]:
         """Walk over all that is pending, which is asked for only where a clock was put back."""
-        return [_row(values) for values in self._db.execute(sql.WAITING_BEYOND, (_micros(now),))]
+        return list(self.guard.checked(self._db.execute(sql.WAITING_BEYOND, (micros(now),))))
 
     def in_flight(self, destination: str) -> Collection[str]:
         """Tell what a lane has lent."""
         return [row.delivery.sequence for row in self._lent_by(destination).values()]
 
     def find(self, wanted: Find) -> list[Row]:
-        """Look deliveries up by what is asked for."""
+        """Look deliveries up by what is asked for; the limit counts what is returned."""
         asked: dict[str, Any] = {}
         if wanted.notification_id is not None:
             asked["notification_id = ?"] = wanted.notification_id
@@ -163,7 +185,8 @@ class SqliteTables:
             and not any(state.is_terminal for state in wanted.states)
         )
         query = sql.find(list(asked), only_open=only_open)
-        return [_row(values) for values in self._db.execute(query, [*asked.values(), wanted.limit])]
+        found = map(self.guard.shown, _stepwise(self._db.execute(query, [*asked.values(), -1])))
+        return list(islice((row for row in found if _is_in(row, wanted.states)), wanted.limit))
 
     def open(self, wanted: Open) -> list[Row]:
         """Walk along the lanes, or look each notification up by its id."""
@@ -173,25 +196,24 @@ class SqliteTables:
         query = sql.open_ones(
             in_a_lane=wanted.destination is not None, of_notifications=wanted.notification_ids is not None
         )
-        return [_row(values) for values in self._db.execute(query, [*asked, wanted.limit])]
+        return list(islice(self.guard.checked(_stepwise(self._db.execute(query, [*asked, -1]))), wanted.limit))
 
     def add(self, rows: Sequence[Row]) -> None:
         """Insert deliveries."""
         self._learn(rows, was=None)
-        self._write(sql.ADD, [_values(row) for row in rows])
+        self._write(sql.ADD, [values_of(row) for row in rows])
 
     def move(self, rows: Sequence[Row], was: DeliveryState) -> None:
         """Update deliveries."""
         self._learn(rows, was)
         if self._counts is not None:
             self._counts.subtract((row.delivery.id.destination, was.value) for row in rows)
-        self._write(sql.MOVE, [_changes(row.delivery) for row in rows])
+        self._write(sql.MOVE, [changes_of(row.delivery) for row in rows])
 
     def add_attempts(self, attempts: Sequence[tuple[DeliveryId, Attempt]]) -> None:
         """Insert attempts."""
         rows = [
-            (*name, _micros(each.began_at), _micros(each.ended_at), each.outcome, each.detail)
-            for name, each in attempts
+            (*name, micros(each.began_at), micros(each.ended_at), each.outcome, each.detail) for name, each in attempts
         ]
         self._write(sql.ADD_ATTEMPT, rows)
 
@@ -199,7 +221,9 @@ class SqliteTables:
         """Read attempts."""
         found = self._db.execute(sql.ATTEMPTS, name)
         return tuple(
-            Attempt(_instant(began), _instant(ended), outcome, detail) for began, ended, outcome, detail in found
+            Attempt(instant(began), instant(ended), outcome, detail)
+            for began, ended, outcome, detail in found
+            if is_time(began) and is_time(ended) and is_text(outcome) and is_text(detail)
         )
 
     def add_messages(self, messages: Sequence[tuple[Message, str | None]]) -> None:
@@ -207,7 +231,7 @@ class SqliteTables:
         rows, left = [], []
         for new, before in messages:
             moves = new.message_id != before
-            rows.append((new.destination, new.message_id, _micros(new.sent_at), new.version, int(moves)))
+            rows.append((new.destination, new.message_id, micros(new.sent_at), new.version, int(moves)))
             if moves and before is not None:
                 left.append((1, new.destination, before))
         self._write(sql.ADD_MESSAGE, rows)
@@ -221,26 +245,29 @@ class SqliteTables:
         """Count once, by reading all; from then on the count is kept."""
         if self._counts is None:
             self._counts = _counted(self._db.execute(sql.COUNT))
-        return {(lane, _STATES[state]): count for (lane, state), count in self._counts.items() if count}
+        return _readable(self._counts)
 
     def open_stats(self) -> dict[tuple[str, DeliveryState], int]:
         """Count along the index that holds nothing else."""
-        return {(lane, _STATES[state]): count for lane, state, count in self._db.execute(sql.COUNT_OPEN)}
+        return _readable(_counted(self._db.execute(sql.COUNT_OPEN)))
 
     def stream(self, name: str) -> StreamState | None:
         """Read a stream's state."""
         query = "SELECT stream, fingerprint, watermark, state FROM stream WHERE stream = ?"
         found = self._db.execute(query, (name,)).fetchone()
-        return None if found is None else StreamState(found[0], found[1], _instant(found[2]), found[3])
+        if found is None or not (is_text(found[1]) and is_time(found[2]) and type(found[3]) is bytes):
+            return None
+        return StreamState(found[0], found[1], instant(found[2]), found[3])
 
     def save_streams(self, states: Sequence[StreamState]) -> None:
         """Write streams' states."""
-        rows = [(each.stream, each.fingerprint, _micros(each.watermark), each.state) for each in states]
+        rows = [(each.stream, each.fingerprint, micros(each.watermark), each.state) for each in states]
         self._write("INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)", rows)
 
     def facts(self, destination: str) -> dict[str, bytes]:
         """Read facts."""
-        return dict(self._db.execute("SELECT name, value FROM fact WHERE destination = ?", (destination,)).fetchall())
+        found = self._db.execute("SELECT name, value FROM fact WHERE destination = ?", (destination,)).fetchall()
+        return {name: value for name, value in found if is_text(name) and type(value) is bytes}
 
     def save_facts(self, destination: str, facts: Mapping[str, bytes]) -> None:
         """Write facts."""
@@ -249,13 +276,29 @@ class SqliteTables:
         forgotten = [(destination, name) for name, value in facts.items() if not value]
         self._write("DELETE FROM fact WHERE destination = ? AND name = ?", forgotten)
 
+    def look_for_lost(self) -> None:
+        """Look along the index that holds nothing else."""
+        self.guard.suspect_all(self._db.execute(sql.LOST).fetchall())
+
+    def set_aside(self) -> list[Damaged]:
+        """Set aside what the guard suspects; what is remembered beside the file is learnt anew."""
+        found = self.guard.set_aside(self._damage)
+        self.forget()
+        return found
+
+    def _damage(self, values: Values) -> str | None:
+        if (what := damage(values)) is not None:
+            return what
+        told = self.notification(row_of(values))
+        return told.why if isinstance(told, Unreadable) and told.is_damaged else None
+
     def _learn(self, rows: Sequence[Row], was: DeliveryState | None) -> None:
         """Keep in step what is remembered beside the file, for rows as they are now."""
         if self._counts is not None:
             self._counts.update((row.delivery.id.destination, row.delivery.state.value) for row in rows)
         ends = [row.delivery.valid_until for row in rows if row.is_pending]
         if ends:
-            self._nothing_overdue_before = min(self._nothing_overdue_before, _micros(min(ends)))
+            self._nothing_overdue_before = min(self._nothing_overdue_before, micros(min(ends)))
         for row in rows:
             self._learn_place(row, was)
 
@@ -274,16 +317,16 @@ class SqliteTables:
     def _lent_by(self, destination: str) -> dict[DeliveryId, Row]:
         if self._lent is None:
             self._lent = {}
-            for row in map(_row, self._db.execute(sql.LENT).fetchall()):
+            for row in self.guard.checked(self._db.execute(sql.LENT).fetchall()):
                 self._lent.setdefault(row.delivery.id.destination, {})[row.delivery.id] = row
         return self._lent.setdefault(destination, {})
 
     def _along(self, destination: str) -> Iterator[Row]:
-        return map(_row, _stepwise(self._db.execute(sql.LANE, (destination,))))
+        return self.guard.checked(_stepwise(self._db.execute(sql.LANE, (destination,))))
 
     def _looked_up_row(self, name: DeliveryId) -> Row | None:
         found = self._db.execute(sql.ROW, name).fetchone()
-        return None if found is None else _row(found)
+        return None if found is None else next(self.guard.checked([found]), None)
 
     def _looked_up(self, query: str, names: Sequence[str]) -> sqlite3.Cursor:
         if len(names) == 1:
@@ -295,63 +338,33 @@ class SqliteTables:
             self._db.executemany(statement, rows)
 
 
+_TEXT = partial(str, encoding="utf-8", errors="surrogateescape")
+"""How SQLite's text is read: also where it is not UTF-8, which the check of the row then reports."""
+
+
+def _key(content_hash: object, first: object, until: object) -> Key:
+    """A key as it is in force. What is damaged counts as still in force: the thing was accepted before."""
+    return Key(
+        content_hash if type(content_hash) is bytes else b"",
+        first if is_text(first) else "",
+        instant(until if is_time(until) else LAST),
+    )
+
+
+def _is_in(row: Row, states: Collection[DeliveryState]) -> bool:
+    return not states or row.delivery.state in states
+
+
+def _readable(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, DeliveryState], int]:
+    """Counts by destination and state, without zeros; a damaged state counts as dead, because it ends there."""
+    found: Counter[tuple[str, DeliveryState]] = Counter()
+    for (lane, state), count in counts.items():
+        found[lane if is_text(lane) else repr(lane), STATES.get(state, DeliveryState.DEAD)] += count
+    return {name: count for name, count in found.items() if count}
+
+
 def _counted(found: Iterable[tuple[str, str, int]]) -> Counter[tuple[str, str]]:
     return Counter({(destination, state): count for destination, state, count in found})
-
-
-def _row(values: tuple[Any, ...]) -> Row:
-    name, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before, *rest = values
-    attempts, unanswered, may_repeat, reason, message_id = rest
-    delivery = Delivery(
-        DeliveryId(name, destination, turn),
-        _STATES[state],
-        _PRIORITIES[priority],
-        rank,
-        sequence,
-        _instant(valid_until),
-        None if not_before is None else _instant(not_before),
-        attempts,
-        unanswered,
-        bool(may_repeat),
-        reason,
-        message_id,
-    )
-    return Row(number, event, delivery)
-
-
-def _values(row: Row) -> tuple[Any, ...]:
-    each = row.delivery
-    return (
-        *each.id,
-        row.number,
-        row.event,
-        each.sequence,
-        each.state.value,
-        each.priority.value,
-        each.rank,
-        _micros(each.valid_until),
-        None if each.not_before is None else _micros(each.not_before),
-        each.attempts,
-        each.unanswered,
-        each.may_repeat,
-        each.reason,
-        each.message_id,
-    )
-
-
-def _changes(each: Delivery) -> tuple[Any, ...]:
-    return (
-        each.state.value,
-        each.priority.value,
-        each.rank,
-        None if each.not_before is None else _micros(each.not_before),
-        each.attempts,
-        each.unanswered,
-        each.may_repeat,
-        each.reason,
-        each.message_id,
-        *each.id,
-    )
 
 
 def _stepwise(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
@@ -360,15 +373,6 @@ def _stepwise(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
         yield from cursor
     finally:
         cursor.close()
-
-
-def _micros(instant: datetime) -> int:
-    since = instant - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def _instant(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def _json(names: Sequence[str]) -> str:

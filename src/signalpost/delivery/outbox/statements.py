@@ -2,6 +2,9 @@
 # ruff: noqa: S608  # what is put together here are the constants of this file
 
 from collections.abc import Sequence
+from typing import Any
+
+from signalpost.delivery.outbox.row_checks import LAST, is_text
 
 COLUMNS = (
     "notification_id, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before,"
@@ -15,10 +18,11 @@ IN_LANE = "INDEXED BY lane WHERE state IN ('pending', 'leased') AND state ="
 
 LANE = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND destination = ? ORDER BY rank, number"
 OVERDUE = (
-    f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND valid_until <= ? ORDER BY destination, rank, number"
-    " LIMIT ?"
+    f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND"
+    f" (valid_until <= ? OR valid_until > {LAST} OR typeof(valid_until) <> 'integer')"
+    " ORDER BY destination, rank, number LIMIT ?"
 )
-NEXT_OVERDUE = f"SELECT min(valid_until) FROM delivery {IN_LANE} 'pending'"
+NEXT_OVERDUE = f"SELECT min(valid_until) FROM delivery {IN_LANE} 'pending' AND typeof(valid_until) = 'integer'"
 WAITING_BEYOND = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND not_before > ?"
 LENT = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
 # The two below go on with one value or with a list: a list costs more to begin, and less for each of many.
@@ -33,6 +37,8 @@ OLD = """
 SELECT number, id, accepted_at, EXISTS (
   SELECT 1 FROM delivery WHERE notification_id = id AND state IN ('pending', 'leased')
 ) FROM notification ORDER BY number"""
+# Far below what SQLite can count to: a damaged number must not take all that are left.
+LAST_NUMBER = f"SELECT coalesce(max(number), 0) FROM notification WHERE number < {2**53}"
 KEYS = "SELECT key, content_hash, notification_id, until FROM key WHERE key"
 NEXT_KEYS = "SELECT key, until FROM key WHERE key > ? ORDER BY key LIMIT ?"
 DELETE_KEY = "DELETE FROM key WHERE key = ?"
@@ -61,6 +67,13 @@ DELETE_ATTEMPTS = f"DELETE FROM attempt WHERE notification_id IN {LISTED}"
 DELETE = f"DELETE {_GONE}"
 DELETE_NOTIFICATION = "DELETE FROM notification WHERE number = ?"
 
+# A state that is none of ours: only damage leads there, and no other index holds such a row.
+LOST_STATE = (
+    "state NOT IN ('pending', 'leased', 'delivered', 'unconfirmed', 'expired', 'superseded', 'suppressed',"
+    " 'cancelled', 'dead')"
+)
+LOST = f"SELECT notification_id, destination, turn FROM delivery INDEXED BY lost WHERE {LOST_STATE}"
+
 _LAST_FIRST = "ORDER BY notification_id DESC, destination DESC, turn DESC LIMIT ?"
 
 
@@ -69,6 +82,19 @@ def find(conditions: Sequence[str], *, only_open: bool, columns: str = COLUMNS) 
     source = "INDEXED BY lane WHERE state IN ('pending', 'leased')" if only_open else "WHERE true"
     where = "".join(f" AND {condition}" for condition in conditions)
     return f"SELECT {columns} FROM delivery {source}{where} {_LAST_FIRST}"
+
+
+def same_row(key: Sequence[Any]) -> tuple[str, str, list[Any]]:
+    """How to read one delivery, and end it for a reason, by its primary key, whatever is in that; and what to bind."""
+    terms: list[str] = []
+    bound: list[Any] = []
+    for column, value in zip(("notification_id", "destination", "turn"), key, strict=True):
+        is_damaged = isinstance(value, str) and not is_text(value)  # bytes that are not UTF-8, read as surrogates
+        terms.append(f"{column} IS CAST(? AS TEXT)" if is_damaged else f"{column} IS ?")
+        bound.append(value.encode(errors="surrogateescape") if is_damaged else value)
+    where = " AND ".join(terms)
+    read = f"SELECT {COLUMNS} FROM delivery WHERE {where}"
+    return read, f"UPDATE delivery SET state = 'dead', reason = ? WHERE {where}", bound
 
 
 def open_ones(*, in_a_lane: bool, of_notifications: bool) -> str:

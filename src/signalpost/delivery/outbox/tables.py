@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from signalpost.delivery.outbox.commands import Find, Message, Open, StreamState
+from signalpost.delivery.outbox.commands import Damaged, Find, Message, Open, StreamState
 from signalpost.delivery.outbox.lanes import Row
+from signalpost.delivery.outbox.row_checks import Unreadable
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 
@@ -44,8 +45,8 @@ class Tables(Protocol):
         """Write notifications under their numbers."""
         ...
 
-    def notification(self, row: Row) -> Notification:
-        """What a row delivers. Raises InvalidValue where it cannot be read any more."""
+    def notification(self, row: Row) -> Notification | Unreadable:
+        """What a row delivers, or why that cannot be read. Then the row is kept out of its lane."""
         ...
 
     def old(self, before: datetime) -> Iterator[tuple[int, str, bool]]:
@@ -54,6 +55,14 @@ class Tables(Protocol):
 
     def delete(self, numbered: Sequence[tuple[int, str]]) -> None:
         """Delete notifications with their deliveries, attempts, and messages that then show nothing."""
+        ...
+
+    def look_for_lost(self) -> None:
+        """Find the deliveries whose state is damaged, so that they are set aside."""
+        ...
+
+    def set_aside(self) -> list[Damaged]:
+        """End what was found damaged since the last time, and return it as it stands then."""
         ...
 
     def rows(self, names: Sequence[DeliveryId]) -> dict[DeliveryId, Row]:

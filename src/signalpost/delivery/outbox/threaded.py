@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from signalpost.delivery.kept_task import WELL_AFTER
 from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.command_failures import command_failed
-from signalpost.delivery.outbox.commands import Answer, Command
+from signalpost.delivery.outbox.commands import Answer, Command, Damaged
 from signalpost.delivery.outbox.port import Core
 from signalpost.domain.events import Listener, WorkerFailed, WorkerRecovered
 from signalpost.errors import CommandFailed, OwnershipLost, StoreClosed, StoreFailed
@@ -64,6 +64,10 @@ class SharedCore(Core, Protocol):
         """Find out whether others have written. Raises StoreFailed."""
         ...
 
+    def damaged(self) -> tuple[Damaged, ...]:
+        """Deliveries whose damaged rows were set aside, each only once."""
+        ...
+
     def news(self) -> tuple[Arrival, ...] | None:
         """What others were found to have put, each time only once; None where they have written nothing."""
         ...
@@ -81,6 +85,7 @@ class ThreadedOutbox:
         self._recovering: asyncio.TimerHandle | None = None
         self._shared: SharedCore | None = None
         self._on_news: Callable[[tuple[Arrival, ...]], None] = _nobody
+        self._on_damage: Callable[[tuple[Damaged, ...]], None] = _nobody
         self._loop = asyncio.get_running_loop()
         self._asked: SimpleQueue[_Asked | _Wish | _Call | None] = SimpleQueue()
         self._asked_at: deque[float] = deque()
@@ -134,9 +139,17 @@ class ThreadedOutbox:
         self._chore, self._on_change = chore, on_change
         self.look()
 
-    def listen(self, core: SharedCore, on_news: Callable[[tuple[Arrival, ...]], None]) -> None:
-        """From now on tell `on_news`, on the loop, what others have put into this outbox's `core`."""
-        self._on_news, self._shared = on_news, core
+    def listen(
+        self,
+        core: SharedCore,
+        on_news: Callable[[tuple[Arrival, ...]], None],
+        on_damage: Callable[[tuple[Damaged, ...]], None],
+    ) -> None:
+        """From now on call `on_news`, on the loop, with what others have put into this outbox's `core`.
+
+        Call `on_damage` with what was found damaged in it, and set aside.
+        """
+        self._on_news, self._on_damage, self._shared = on_news, on_damage, core
         self.look()
 
     def look(self) -> None:
@@ -205,7 +218,9 @@ class ThreadedOutbox:
             with suppress(StoreFailed):  # whoever asks for something will be told
                 shared.look()
         if (news := shared.news()) is not None:
-            self._tell(self._hear, news)
+            self._tell(self._hear, self._on_news, news)
+        if damaged := shared.damaged():
+            self._tell(self._hear, self._on_damage, damaged)
 
     def _do(self, chore: Callable[[], bool]) -> None:
         try:
@@ -224,9 +239,9 @@ class ThreadedOutbox:
             result, fault = None, error if is_usual else StoreFailed(f"the call failed with {type(error).__name__}")
         self._tell(_set, call.waiter, result, fault)
 
-    def _hear(self, news: tuple[Arrival, ...]) -> None:
+    def _hear(self, listener: Callable[[Any], None], found: tuple[Any, ...]) -> None:
         if not self._is_closed:
-            self._on_news(news)
+            listener(found)
 
     def _applied(self, batch: list[_Asked]) -> list[Any]:
         """An answer, or a `_Failed`, for each command.

@@ -10,6 +10,7 @@ from typing import Any
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Command,
+    Damaged,
     Expire,
     Find,
     ForgetKeys,
@@ -28,6 +29,7 @@ from signalpost.delivery.outbox.commands import (
     PutResult,
     Revive,
     SaveFacts,
+    SetAside,
     Settle,
     Settlement,
     ShortenWaits,
@@ -35,16 +37,15 @@ from signalpost.delivery.outbox.commands import (
     StreamState,
 )
 from signalpost.delivery.outbox.lanes import Choice, Row, Waiting, choose
+from signalpost.delivery.outbox.row_checks import reason_of, stand_in
 from signalpost.delivery.outbox.tables import Key, Tables
 from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled
 from signalpost.delivery.outbox.waits import shortened
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification, is_same_content
 from signalpost.domain.ticket import Outcome
-from signalpost.errors import CommandFailed, InvalidValue
-from signalpost.telemetry.log_queue import logger
+from signalpost.errors import CommandFailed
 
-_DAMAGED = "the notification cannot be read: its row in the store is damaged"
 _MOST_DESTINATIONS = 10_000
 """More than a notification can have, turns included."""
 _PENDING, _LEASED, _DEAD = DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.DEAD
@@ -166,9 +167,9 @@ class _Leasing:
         expired: tuple[Delivery, ...] = ()
         while True:
             choice = choose(self._tables.lane(lease.destination), lease, self._tables.in_flight(lease.destination))
-            parcels, damaged = self._take(choice)
+            parcels = self._take(choice)
             expired += _deliveries(choice.expired)
-            if parcels or not damaged:
+            if parcels or not choice.taken:  # else nothing that it took can be read, and the next ones are looked at
                 return Leased(tuple(parcels), expired, choice.next_at, choice.has_doubtful)
             self.write()
 
@@ -176,18 +177,16 @@ class _Leasing:
         self._tables.move(self._moved, was=_PENDING)
         self._moved.clear()
 
-    def _take(self, choice: Choice) -> tuple[list[Parcel], bool]:
-        """Move what was chosen; and whether some of it is damaged, and dead."""
-        parcels, damaged = [], False
+    def _take(self, choice: Choice) -> list[Parcel]:
+        """Move what was chosen and can be read."""
+        parcels = []
         self._moved += choice.expired
         for row in choice.taken:
-            if (parcel := _parcel(self._tables, row)) is not None:
-                parcels.append(parcel)
+            told = self._tables.notification(row)
+            if isinstance(told, Notification):
+                parcels.append(Parcel(row.delivery, told))
                 self._moved.append(row)
-            else:
-                damaged = True
-                self._moved.append(row.moved(_DEAD, _DAMAGED))
-        return parcels, damaged
+        return parcels
 
 
 def _settle(tables: Tables, run: Iterable[Settle]) -> list[list[Delivery]]:
@@ -256,6 +255,7 @@ def _named(verdict: Settlement, fallback: NewDelivery) -> DeliveryId:
 
 
 def _expire(tables: Tables, command: Expire) -> list[Delivery]:
+    tables.look_for_lost()
     rows = [row.outlived() for row in tables.overdue(command.now, command.limit)]
     tables.move(rows, was=_PENDING)
     return [row.delivery for row in rows]
@@ -291,12 +291,27 @@ def _revive(tables: Tables, command: Revive) -> Delivery | None:
 
 
 def _find(tables: Tables, command: Find) -> tuple[Parcel, ...]:
-    parcels = (_parcel(tables, row) for row in tables.find(command))
-    return tuple(parcel for parcel in parcels if parcel is not None)
+    parcels = (shown_parcel(tables, row) for row in tables.find(command))
+    return tuple(parcel for parcel in parcels if not command.states or parcel.delivery.state in command.states)
 
 
 def _open(tables: Tables, command: Open) -> tuple[Delivery, ...]:
     return _deliveries(tables.open(command))
+
+
+def shown_parcel(tables: Tables, row: Row) -> Parcel:
+    """A delivery for a person to see, with a stand-in for a notification that cannot be read."""
+    told = tables.notification(row)
+    if isinstance(told, Notification):
+        return Parcel(row.delivery, told)
+    if told.is_damaged and not row.delivery.state.is_terminal:
+        was_leased = row.delivery.state is _LEASED
+        row = row.moved(_DEAD, reason_of(told.why, was_leased=was_leased))
+    return Parcel(row.delivery, stand_in(row))
+
+
+def _set_aside(tables: Tables, _: SetAside) -> tuple[Damaged, ...]:
+    return tuple(tables.set_aside())
 
 
 def _history(tables: Tables, command: History) -> tuple[Attempt, ...]:
@@ -330,14 +345,6 @@ def _forget_keys(tables: Tables, command: ForgetKeys) -> str:
     return tables.forget_keys(command.now, command.after, command.limit)
 
 
-def _parcel(tables: Tables, row: Row) -> Parcel | None:
-    try:
-        return Parcel(row.delivery, tables.notification(row))
-    except InvalidValue:
-        logger.error("the notification of delivery %s cannot be read: its row in the store is damaged", row.delivery.id)
-        return None
-
-
 def _deliveries(rows: Iterable[Row]) -> tuple[Delivery, ...]:
     return tuple(row.delivery for row in rows)
 
@@ -363,4 +370,5 @@ _RUNS: dict[type[Command[Any]], Callable[[Tables, Iterable[Any]], list[Any]]] = 
     SaveFacts: _one_by_one(_save_facts),
     Prune: _one_by_one(_prune),
     ForgetKeys: _one_by_one(_forget_keys),
+    SetAside: _one_by_one(_set_aside),
 }

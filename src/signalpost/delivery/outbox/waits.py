@@ -43,6 +43,6 @@ def _since(fact: bytes | None, ended: datetime) -> datetime:
     """From when on a wait counts after an attempt that ended then."""
     try:
         anew = msgspec.json.decode(fact or b"", type=_Anew)
-    except msgspec.DecodeError:  # there is none, or another version wrote it
+    except (msgspec.DecodeError, UnicodeDecodeError):  # there is none, or another version wrote it
         return ended
-    return anew.since if anew.attempt_ended == ended else ended
+    return anew.since if anew.attempt_ended == ended and anew.since.tzinfo is not None else ended

@@ -63,14 +63,18 @@ def test_deliveries_are_listed_newest_first_by_all_that_is_wanted(core: SqliteCo
     core.apply([Put((new(notification(early), 0, "a", "b"), new(notification(late, priority=high), 0, "b")))])
     core.apply([Lease("a", START)])
     a, b, last = DeliveryId(early, "a"), DeliveryId(early, "b"), DeliveryId(late, "b")
-    assert lookup.listed(Wanted(9)) == [last, b, a]
-    assert lookup.listed(Wanted(2)) == [last, b]
-    assert lookup.listed(Wanted(9, [DeliveryState.LEASED, DeliveryState.DEAD])) == [a]
-    assert lookup.listed(Wanted(9, destination="b")) == [last, b]
-    assert lookup.listed(Wanted(9, priority=high)) == [last]
-    assert lookup.listed(Wanted(9, since=START + MINUTE)) == [last]
-    assert lookup.listed(Wanted(9, since=START)) == [last, b, a]
-    assert lookup.listed(Wanted(9, [DeliveryState.PENDING], "b", high, START)) == [last]
+
+    def listed(wanted: Wanted) -> list[DeliveryId]:
+        return [each.delivery.id for each in lookup.listed(wanted)]
+
+    assert listed(Wanted(9)) == [last, b, a]
+    assert listed(Wanted(2)) == [last, b]
+    assert listed(Wanted(9, [DeliveryState.LEASED, DeliveryState.DEAD])) == [a]
+    assert listed(Wanted(9, destination="b")) == [last, b]
+    assert listed(Wanted(9, priority=high)) == [last]
+    assert listed(Wanted(9, since=START + MINUTE)) == [last]
+    assert listed(Wanted(9, since=START)) == [last, b, a]
+    assert listed(Wanted(9, [DeliveryState.PENDING], "b", high, START)) == [last]
 
 
 def test_a_message_is_found_by_the_delivery_that_it_shows(core: SqliteCore, lookup: SqliteLookup) -> None:

@@ -3,17 +3,21 @@
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from signalpost.delivery.outbox import threaded
 from signalpost.delivery.outbox.arrivals import Arrival
-from signalpost.delivery.outbox.commands import Command, LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.commands import Command, Damaged, LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.events import Event
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 class GatedCore:
@@ -197,6 +201,7 @@ class SharedCore:
     def __init__(self) -> None:
         self.put: list[tuple[Arrival, ...]] = []
         self.faults: list[StoreFailed] = []
+        self.broken: tuple[Damaged, ...] = ()
         self._met: tuple[Arrival, ...] | None = None
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
@@ -213,8 +218,16 @@ class SharedCore:
         met, self._met = self._met, None
         return met
 
+    def damaged(self) -> tuple[Damaged, ...]:
+        found, self.broken = self.broken, ()
+        return found
+
     def close(self) -> None:
         pass
+
+
+def _deaf(_: tuple[Damaged, ...]) -> None:
+    """Nothing is damaged."""
 
 
 class Listener:
@@ -237,7 +250,7 @@ class Listener:
 async def test_what_others_put_is_found_by_a_look_that_nobody_asked_for() -> None:
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener)
+    outbox.listen(core, listener, _deaf)
     core.faults.append(StoreFailed("the disk is full"))
     core.put.append(NEWS)
     await listener.hears()
@@ -249,7 +262,7 @@ async def test_a_look_that_is_asked_for_is_made_at_once(monkeypatch: pytest.Monk
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener)
+    outbox.listen(core, listener, _deaf)
     await outbox.do(Stats())
     core.put.append(NEWS)
     outbox.look()
@@ -262,7 +275,7 @@ async def test_news_that_a_batch_met_is_told_before_its_answers(monkeypatch: pyt
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener)
+    outbox.listen(core, listener, _deaf)
     await outbox.do(Stats())
     core.put.append(NEWS)
     await outbox.do(Stats())
@@ -274,7 +287,7 @@ async def test_after_a_close_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener)
+    outbox.listen(core, listener, _deaf)
     await outbox.do(Stats())
     core.put.append(NEWS)
     last = asyncio.create_task(outbox.do(Stats()))
@@ -289,7 +302,21 @@ async def test_news_for_which_nobody_listens_is_lost_on_nobody() -> None:
     core.put.append(NEWS)
     outbox = ThreadedOutbox(core)
     await outbox.do(Stats())
-    outbox._hear(NEWS)
+    outbox._hear(outbox._on_news, NEWS)
+    await outbox.close()
+
+
+async def test_what_was_set_aside_is_told_once() -> None:
+    core, listener = SharedCore(), Listener()
+    damaged = Damaged(
+        Delivery(DeliveryId("01", "one"), DeliveryState.DEAD, NotificationPriority.NORMAL, 0, "s", START), was_open=True
+    )
+    core.broken = (damaged,)
+    outbox = ThreadedOutbox(core)
+    outbox.listen(core, lambda _: None, listener)
+    await listener.hears()
+    await outbox.do(Stats())
+    assert listener.heard == [(damaged,)]
     await outbox.close()
 
 

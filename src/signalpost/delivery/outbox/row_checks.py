@@ -1,0 +1,256 @@
+"""Whether a delivery's row holds what it must, and what is shown of one that does not.
+
+A disk, a person or a bug can leave anything in a row, and SQLite keeps values of any type in any column. So a row is
+checked when it is read, column by column. Only this check sets a row aside: an error that is raised anywhere else says
+something about the program or the disk, and nothing about the row.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeGuard
+
+import msgspec
+
+from signalpost.delivery.outbox.lanes import Row
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
+from signalpost.domain.notification import Notification
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.text import shown
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidValue
+from signalpost.telemetry.failures import log_failure
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999 in microseconds since 1970: what a row may hold, because older versions took it."""
+STATES = {state.value: state for state in DeliveryState}
+PRIORITIES = {priority.value: priority for priority in NotificationPriority}
+_MOST_ATTEMPTS = 1_000_000
+_UNREADABLE = "(damaged)"
+_STATE = 6
+
+Values = tuple[Any, ...]
+"""A row of the table `delivery` as SQLite returns it, in the order of `statements.COLUMNS`."""
+
+
+def instant(micros: int) -> datetime:
+    """A time as it stands in a row."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether it is text that was stored as UTF-8. Bytes that are not UTF-8 are read as lone surrogates."""
+    if type(value) is not str:
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_time(value: object) -> TypeGuard[int]:
+    """Whether it is a time, in microseconds since 1970."""
+    return type(value) is int and FIRST <= value <= LAST
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return type(value) is int
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= _MOST_ATTEMPTS
+
+
+def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or check(value)
+
+
+_CHECKS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+    ("notification_id", is_text),
+    ("destination", is_text),
+    ("turn", _is_count),
+    ("number", _is_whole),
+    ("event", is_text),
+    ("sequence", is_text),
+    ("state", lambda value: type(value) is str and value in STATES),
+    ("priority", lambda value: type(value) is int and value in PRIORITIES),
+    ("rank", _is_whole),
+    ("valid_until", is_time),
+    ("not_before", _or_none(is_time)),
+    ("attempts", _is_count),
+    ("unanswered", _is_count),
+    ("may_repeat", lambda value: type(value) is int and 0 <= value <= 1),
+    ("reason", _or_none(is_text)),
+    ("message_id", _or_none(is_text)),
+)
+
+
+def damage(values: Values) -> str | None:
+    """Which column of a row holds what it cannot hold, and what that is; None if all is well."""
+    for (column, check), value in zip(_CHECKS, values, strict=True):
+        if not check(value):
+            return f"{column} is {_shown(value)}"
+    return None
+
+
+def has_ended(values: Values) -> bool:
+    """Whether a row, damaged or not, is in a final state."""
+    state = values[_STATE]
+    return type(state) is str and state in STATES and STATES[state].is_terminal
+
+
+def is_open(values: Values) -> bool:
+    """Whether a row, damaged or not, counts as pending or leased."""
+    return values[_STATE] in {"pending", "leased"}
+
+
+def row_of(values: Values) -> Row:
+    """A row that was checked."""
+    name, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before, *rest = values
+    attempts, unanswered, may_repeat, reason, message_id = rest
+    delivery = Delivery(
+        DeliveryId(name, destination, turn),
+        STATES[state],
+        PRIORITIES[priority],
+        rank,
+        sequence,
+        instant(valid_until),
+        None if not_before is None else instant(not_before),
+        attempts,
+        unanswered,
+        bool(may_repeat),
+        reason,
+        message_id,
+    )
+    return Row(number, event, delivery)
+
+
+def as_shown(values: Values, what: str) -> Row:
+    """What is left of a damaged row: dead, unless it had ended, with the damage as its reason."""
+    name, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before, *rest = values
+    attempts, unanswered, may_repeat, reason, message_id = rest
+    state = STATES.get(state if type(state) is str else "")
+    has_ended = state is not None and state.is_terminal
+    delivery = Delivery(
+        DeliveryId(_text(name), _text(destination), turn if _is_count(turn) else 0),
+        state if state is not None and has_ended else DeliveryState.DEAD,
+        PRIORITIES.get(priority if type(priority) is int else 0, NotificationPriority.NORMAL),
+        rank if _is_whole(rank) else 0,
+        _text(sequence),
+        instant(valid_until) if is_time(valid_until) else EPOCH,
+        instant(not_before) if is_time(not_before) else None,
+        attempts if _is_count(attempts) else 0,
+        unanswered if _is_count(unanswered) else 0,
+        bool(may_repeat),
+        reason if has_ended and is_text(reason) else reason_of(what, was_leased=state is DeliveryState.LEASED),
+        message_id if is_text(message_id) else None,
+    )
+    return Row(number if _is_whole(number) else 0, _text(event), delivery)
+
+
+def reason_of(what: str, *, was_leased: bool) -> str:
+    """Why a damaged row is dead."""
+    also = "; it was being sent, and may have been shown" if was_leased else ""
+    return f"its row in the store is damaged: {what}{also}"
+
+
+def stand_in(row: Row) -> Notification:
+    """What is shown instead of a notification that cannot be read."""
+    told = Announcement(title=_UNREADABLE, text=_UNREADABLE, timestamp=EPOCH, announcement_id=_UNREADABLE)
+    return Notification(
+        id=row.delivery.id.notification_id,
+        payload=told,
+        event=row.event,
+        priority=row.delivery.priority,
+        user_tier=UserTier.FREE,
+        accepted_at=EPOCH,
+        valid_until=row.delivery.valid_until,
+    )
+
+
+class Unreadable(NamedTuple):
+    """Why a notification cannot be read."""
+
+    why: str
+    is_damaged: bool
+    """Whether that is the row's fault. Else it is a fault of the program, and the row may be fine."""
+
+
+def notification_in(body: object) -> Notification | Unreadable:
+    """The notification that a row holds. Raises nothing: an error in the code that reads it condemns no row."""
+    if not is_text(body):
+        return Unreadable(f"body is {_shown(body)}", is_damaged=True)
+    try:
+        return Notification.from_json(body)
+    except InvalidValue as fault:
+        if (ours := _of_the_program(fault)) is None:
+            return Unreadable(f"body cannot be read ({_shown(str(fault))})", is_damaged=True)
+    except Exception as fault:  # noqa: BLE001
+        ours = fault
+    log_failure("a notification in the store cannot be read, and stays where it is", ours)
+    return Unreadable(
+        f"a fault of signalpost ({type(ours).__name__}) keeps its notification from being read", is_damaged=False
+    )
+
+
+def _of_the_program(fault: InvalidValue) -> BaseException | None:
+    """The error behind a refusal that no check of ours and no reader of JSON raised; None if there is none."""
+    behind: BaseException | None = fault
+    while isinstance(behind, InvalidValue | msgspec.DecodeError | RecursionError):
+        behind = behind.__cause__
+    return behind
+
+
+def _text(value: object) -> str:
+    return value if type(value) is str and is_text(value) else _shown(value)
+
+
+def _shown(value: object) -> str:
+    return shown(value).encode("ascii", "backslashreplace").decode()
+
+
+def values_of(row: Row) -> Values:
+    """A new row, as SQLite takes it."""
+    each = row.delivery
+    return (
+        *each.id,
+        row.number,
+        row.event,
+        each.sequence,
+        each.state.value,
+        each.priority.value,
+        each.rank,
+        micros(each.valid_until),
+        None if each.not_before is None else micros(each.not_before),
+        each.attempts,
+        each.unanswered,
+        each.may_repeat,
+        each.reason,
+        each.message_id,
+    )
+
+
+def changes_of(each: Delivery) -> Values:
+    """What `statements.MOVE` takes."""
+    return (
+        each.state.value,
+        each.priority.value,
+        each.rank,
+        None if each.not_before is None else micros(each.not_before),
+        each.attempts,
+        each.unanswered,
+        each.may_repeat,
+        each.reason,
+        each.message_id,
+        *each.id,
+    )
+
+
+def micros(at: datetime) -> int:
+    """A time as a row holds it."""
+    since = at - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

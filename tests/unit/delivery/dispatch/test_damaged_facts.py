@@ -1,0 +1,70 @@
+"""A damaged fact, whatever it holds, stops no start and no delivery."""
+
+import asyncio
+import json
+
+import pytest
+
+from signalpost.delivery.dispatch.breaker_fact import BREAKER, read_breaker_fact
+from signalpost.delivery.dispatch.clock_watch import PLACE as CLOCK
+from signalpost.delivery.dispatch.clock_watch import SEEN
+from signalpost.delivery.dispatch.lane_memory import BAN, NAME, PACE, place_of_host
+from signalpost.delivery.outbox.commands import SaveFacts
+from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.outbox.waits import PLACE as WAITS
+from signalpost.delivery.owner_fact import OWNER, read_owner_fact
+from signalpost.testing.manual_clock import ManualClock
+from signalpost.testing.scripted_sink import ScriptedSink
+from signalpost.testing.virtual_loop import run_virtual
+from tests.unit.delivery.dispatch.world import HERE, FaultyOutbox, World
+from tests.unit.delivery.test_intake import NOW
+
+NAIVE, FAR = "2026-01-05T16:00:00", "9999-12-31T23:59:59Z"
+ODD = [
+    b"",
+    b"\xff\xfe",
+    b'"\xff"',
+    b"null",
+    b"[]",
+    json.dumps(NAIVE).encode(),
+    json.dumps(FAR).encode(),
+    *(
+        json.dumps({"at": at, "held_for": seconds, "reason": "r", "ages": [seconds], "open_for": seconds,
+                    "probe_in": seconds, "interval": seconds, "attempt_ended": at, "since": at}).encode()
+        for at in (NAIVE, FAR)
+        for seconds in (1e308, -1e308, 5.0)
+    ),
+]  # fmt: skip
+FIXED = pytest.mark.line("6.3.2")
+PLACES = [
+    pytest.param(CLOCK, SEEN, marks=FIXED),
+    pytest.param(place_of_host("discord.com"), BAN, marks=FIXED),
+    (HERE, BREAKER),
+    (HERE, PACE),
+    (HERE, NAME),
+    (WAITS, "first@signals-free"),
+    (OWNER, "routes"),
+]
+
+
+@pytest.mark.parametrize(("place", "name"), PLACES)
+def test_a_start_goes_on_without_a_fact_that_is_damaged(place: str, name: str) -> None:
+    async def run(value: bytes) -> object:
+        outbox = FaultyOutbox()
+        await InlineOutbox.do(outbox, SaveFacts(place, {name: value}))
+        world = World(ScriptedSink(), outbox=outbox)
+        started = (await asyncio.gather(world.dispatcher.start(), return_exceptions=True))[0]
+        await world.dispatcher.stop(0)
+        return started
+
+    for value in ODD:
+        with ManualClock(NOW):
+            found = run_virtual(run(value))
+        assert found is None, (value, found)
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_what_cannot_be_read_of_an_owner_or_a_breaker_is_none_or_bounded(value: bytes) -> None:
+    assert read_owner_fact({"routes": value}) is None
+    memory = read_breaker_fact({BREAKER: value}, NOW)
+    assert memory is None or (0 <= memory.probe_in <= 86_400 and 0 <= memory.interval <= 86_400)

@@ -1,0 +1,354 @@
+"""A damaged row is set aside alone, by its primary key: nothing else is dead, and everything else is delivered."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.outbox import sqlite_tables
+from signalpost.delivery.outbox.commands import (
+    Cancel,
+    Command,
+    Expire,
+    Find,
+    History,
+    Lease,
+    LoadFacts,
+    LoadState,
+    Prune,
+    Put,
+    Revive,
+    Settle,
+    ShortenWaits,
+    Stats,
+    StreamState,
+)
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
+from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.delivery import DeliveryId, DeliveryState
+from signalpost.domain.notification import Notification
+from signalpost.domain.priority import NotificationPriority
+from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
+
+BYTES = sqlite3.Binary(b"\xff\x00")
+NOT_UTF8 = "CAST(x'ff41' AS TEXT)"
+"""What SQLite holds as text and no program can read as such."""
+DAMAGE: list[tuple[str, object]] = [
+    ("priority", 7),
+    ("priority", "high"),
+    ("valid_until", 9 * 10**18),
+    ("valid_until", -(2**63)),
+    ("valid_until", "tomorrow"),
+    ("valid_until", 1.5),
+    ("not_before", 2**62),
+    ("not_before", BYTES),
+    ("rank", "first"),
+    ("number", 99),
+    ("number", "one"),
+    ("turn", -1),
+    ("event", BYTES),
+    ("sequence", BYTES),
+    ("attempts", -1),
+    ("attempts", 2**62),
+    ("unanswered", "none"),
+    ("may_repeat", 2),
+    ("reason", BYTES),
+    ("message_id", BYTES),
+    ("notification_id", BYTES),
+]
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[SqliteCore]:
+    core = SqliteCore(tmp_path / "outbox.db")
+    core._db.execute("PRAGMA synchronous=OFF")
+    yield core
+    core.close()
+
+
+def _put(core: SqliteCore, *names: str) -> None:
+    core.apply([Put(tuple(new(notification(name), rank) for rank, name in enumerate(names)))])
+
+
+def _change(path: Path, statement: str, *values: object) -> None:
+    """What a person, a bug or a disk does: nobody who has the file open is asked."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        changed = db.execute(statement, values).rowcount
+    assert changed == 1
+
+
+def _damage(path: Path, name: str, column: str, value: object) -> None:
+    _change(path, f"UPDATE delivery SET {column} = ? WHERE notification_id = ?", value, name)
+
+
+def _asked(core: Any, command: Command[Any]) -> Any:
+    """The answer, or what was raised, so that a test fails by its assertion."""
+    try:
+        return core.apply([command])[0]
+    except Exception as fault:  # noqa: BLE001
+        return fault
+
+
+def _states(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return [state for (state,) in db.execute("SELECT state FROM delivery ORDER BY number, notification_id")]
+
+
+@pytest.mark.line("6.3.2")
+@pytest.mark.parametrize(("column", "value"), DAMAGE)
+def test_a_damaged_row_blocks_no_lane_and_is_dead(core: SqliteCore, tmp_path: Path, column: str, value: object) -> None:
+    _put(core, "01", "02")
+    _damage(tmp_path / "outbox.db", "01", column, value)
+    leased = _asked(core, Lease(LANE, START, limit=9))
+    assert [each.delivery.id.notification_id for each in getattr(leased, "parcels", ())] == ["02"], leased
+    assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
+    again = _asked(core, Find())
+    assert {each.delivery.state.value for each in again} == {"dead", "leased"}
+
+
+@pytest.mark.line("6.3.2")
+@pytest.mark.parametrize(("column", "value"), DAMAGE)
+def test_a_damaged_row_that_was_leased_stops_no_start(tmp_path: Path, column: str, value: object) -> None:
+    path = tmp_path / "outbox.db"
+    with closing(SqliteCore(path)) as before:
+        _put(before, "01", "02")
+        before.apply([Lease(LANE, START, limit=1)])
+    _damage(path, "01", column, value)
+    with closing(SqliteCore(path)) as core:
+        found = _asked(core, Find(states=frozenset({DeliveryState.LEASED})))
+        assert found == ()
+        assert sorted(_states(path)) == ["dead", "pending"]
+        assert len(_asked(core, Lease(LANE, START)).parcels) == 1
+        reasons = [each.delivery.reason for each in core.apply([Find()])[0] if each.delivery.state.value == "dead"]
+        assert ["may have been shown" in reason for reason in reasons] == [True]
+
+
+@pytest.mark.line("6.3.2")
+@pytest.mark.parametrize("value", ["pendinf", BYTES, 3])
+def test_a_delivery_whose_state_is_damaged_reaches_a_final_state(
+    core: SqliteCore, tmp_path: Path, value: object
+) -> None:
+    """No index of open deliveries holds it, so nobody would ever meet it."""
+    _put(core, "01", "02")
+    _damage(tmp_path / "outbox.db", "01", "state", value)
+    _asked(core, Expire(START))
+    assert _states(tmp_path / "outbox.db") == ["dead", "pending"]
+    assert _asked(core, Stats()) == {(LANE, DeliveryState.DEAD): 1, (LANE, DeliveryState.PENDING): 1}
+
+
+@pytest.mark.line("6.3.2")
+@pytest.mark.parametrize("value", [9 * 10**18, "tomorrow", BYTES])
+def test_a_damaged_end_keeps_nobody_from_expiring_also_in_a_lane_that_nobody_serves(
+    core: SqliteCore, tmp_path: Path, value: object
+) -> None:
+    _put(core, "01", "02")
+    _damage(tmp_path / "outbox.db", "01", "valid_until", value)
+    for _ in range(2):
+        _asked(core, Expire(START + timedelta(days=3_000)))
+    assert _states(tmp_path / "outbox.db") == ["dead", "expired"]
+
+
+@pytest.mark.line("6.3.2")
+@pytest.mark.parametrize(("column", "value"), [*DAMAGE, ("state", "pendinf"), ("destination", BYTES)])
+def test_what_only_reads_shows_a_damaged_row_as_dead_and_changes_nothing(
+    core: SqliteCore, tmp_path: Path, column: str, value: object
+) -> None:
+    path = tmp_path / "outbox.db"
+    _put(core, "01", "02")
+    _damage(path, "01", column, value)
+    before = _states(path)
+    with closing(SqliteReader(path)) as reader, closing(SqliteLookup(path)) as lookup:
+        found, counts = _asked(reader, Find()), _asked(reader, Stats())
+        assert isinstance(found, tuple), found
+        assert isinstance(counts, dict), counts
+        assert sorted(each.delivery.state.value for each in found) == ["dead", "pending"]
+        assert sum(counts.values()) == 2
+        listed = lookup.listed(Wanted(9))
+        assert [getattr(each, "delivery", None) and each.delivery.state.value for each in listed].count("dead") == 1
+    assert _states(path) == before
+
+
+def test_lists_by_state_hold_what_they_show(core: SqliteCore, tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    _put(core, "01", "02", "03")
+    _damage(path, "01", "state", "pendinf")
+    _damage(path, "02", "priority", 7)
+    with closing(SqliteLookup(path)) as lookup:
+        shown = {
+            state: [each.delivery.id.notification_id for each in lookup.listed(Wanted(9, states=[state]))]
+            for state in (DeliveryState.PENDING, DeliveryState.DEAD)
+        }
+    assert shown == {DeliveryState.PENDING: ["03"], DeliveryState.DEAD: ["01"]}
+
+
+@pytest.mark.parametrize("state", ["delivered", "dead", "cancelled"])
+def test_a_damaged_row_that_has_ended_is_shown_as_it_ended_and_is_left_alone(
+    core: SqliteCore, tmp_path: Path, state: str
+) -> None:
+    _put(core, "01")
+    _damage(tmp_path / "outbox.db", "01", "state", state)
+    _damage(tmp_path / "outbox.db", "01", "priority", 7)
+    (parcel,) = core.apply([Find()])[0]
+    assert (parcel.delivery.state.value, parcel.delivery.priority) == (state, NotificationPriority.NORMAL)
+    assert core.damaged() == ()
+    assert core.apply([Revive(parcel.delivery.id, 0, START + MINUTE), Cancel(parcel.delivery.id, "why")]) == [
+        None,
+        None,
+    ]
+
+
+def test_a_row_is_set_aside_once_and_named(core: SqliteCore, tmp_path: Path) -> None:
+    _put(core, "01", "02")
+    _damage(tmp_path / "outbox.db", "01", "priority", 7)
+    for _ in range(3):
+        core.apply([Find(), Lease(LANE, START, limit=1)])
+    (damaged,) = core.damaged()
+    assert (damaged.delivery.id, damaged.was_open) == (DeliveryId("01", LANE), True)
+    assert damaged.delivery.reason == "its row in the store is damaged: priority is 7"
+    assert core.damaged() == ()
+
+
+def test_what_is_not_utf8_in_the_primary_key_is_set_aside_too(core: SqliteCore, tmp_path: Path) -> None:
+    _put(core, "01", "02")
+    _change(tmp_path / "outbox.db", f"UPDATE delivery SET notification_id = {NOT_UTF8} WHERE notification_id = '01'")
+    assert [each.delivery.id.notification_id for each in core.apply([Lease(LANE, START, limit=9)])[0].parcels] == ["02"]
+    (damaged,) = core.damaged()
+    assert damaged.delivery.id.notification_id == "'\\udcffA'"
+    assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
+
+
+def test_one_that_was_repaired_before_it_was_set_aside_is_sent(core: SqliteCore, tmp_path: Path) -> None:
+    _put(core, "01")
+    core._tables.guard.suspect_all([("01", LANE, 1), ("99", LANE, 1)])
+    assert core.apply([Lease(LANE, START)])[0].parcels == ()
+    assert len(core.apply([Lease(LANE, START)])[0].parcels) == 1
+    assert core.damaged() == ()
+
+
+def test_a_producer_leaves_a_damaged_row_to_the_owner(core: SqliteCore, tmp_path: Path) -> None:
+    _put(core, "01", "02")
+    _damage(tmp_path / "outbox.db", "01", "priority", 7)
+    with closing(SqliteCore(tmp_path / "outbox.db", owns=False)) as beside:
+        assert len(beside.apply([Find()])[0]) == 2
+        assert beside.damaged() == ()
+    assert _states(tmp_path / "outbox.db") == ["pending", "pending"]
+
+
+def test_a_set_aside_that_fails_fails_nothing_else_and_is_tried_again(
+    core: SqliteCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("a fault of ours")
+
+    _put(core, "01", "02")
+    _damage(tmp_path / "outbox.db", "01", "priority", 7)
+    with monkeypatch.context() as patch:
+        patch.setattr(core._tables, "set_aside", fail)
+        assert len(core.apply([Lease(LANE, START)])[0].parcels) == 1
+    assert _states(tmp_path / "outbox.db") == ["pending", "leased"]
+    core.apply([Find()])
+    assert _states(tmp_path / "outbox.db") == ["dead", "leased"]
+
+
+BODIES = ["nonsense", "{}", "[1]", BYTES, 7, '{"kind":"notification"}']
+
+
+@pytest.mark.line("6.3.2")
+@pytest.mark.parametrize("body", BODIES)
+def test_a_delivery_whose_notification_is_damaged_is_dead_and_shown(
+    core: SqliteCore, tmp_path: Path, body: object
+) -> None:
+    path = tmp_path / "outbox.db"
+    _put(core, "01", "02")
+    _change(path, "UPDATE notification SET body = ? WHERE id = '01'", body)
+    shown = _asked(core, Find(notification_id="01"))
+    assert [each.delivery.state.value for each in shown] == ["dead"]
+    assert _states(path) == ["dead", "pending"]
+    assert [each.delivery.id.notification_id for each in _asked(core, Lease(LANE, START, limit=9)).parcels] == ["02"]
+
+
+@pytest.mark.line("6.3.2")
+def test_a_number_that_leads_to_another_notification_sends_nothing_of_it(core: SqliteCore, tmp_path: Path) -> None:
+    _put(core, "01", "02")
+    _damage(tmp_path / "outbox.db", "01", "number", 2)
+    leased = _asked(core, Lease(LANE, START, limit=9))
+    assert [each.delivery.id.notification_id for each in leased.parcels] == ["02"]
+    assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
+
+
+@pytest.mark.parametrize("fault", [TypeError("a fault of ours"), AttributeError("another"), ValueError("a third")])
+def test_a_programming_error_or_a_failing_disk_makes_nothing_dead(
+    core: SqliteCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """The row that it hits stays where it is, and the others are sent."""
+
+    def fails(self: Announcement) -> None:
+        raise fault
+
+    path = tmp_path / "outbox.db"
+    _put(core, "01", "02", "03")
+    core._tables.forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(Notification, "__post_init__", fails, raising=False)
+        patch.setattr(Notification, "from_json", classmethod(lambda cls, data: fails(cls)))
+        assert core.apply([Lease(LANE, START, limit=1)])[0].parcels == ()
+        assert [each.delivery.state.value for each in core.apply([Find()])[0]] == ["pending"] * 3
+    assert _states(path) == ["pending"] * 3
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_tables, "notification_in", fails)
+        _asked(core, Find())
+    assert _states(path) == ["pending"] * 3
+
+
+def test_an_error_behind_a_refusal_of_json_is_told_from_a_refusal() -> None:
+    from signalpost.delivery.outbox.row_checks import _of_the_program
+    from signalpost.errors import InvalidValue
+
+    refusal, checked = InvalidValue("no Notification could be read"), InvalidValue("a price below zero")
+    refusal.__cause__ = checked
+    assert _of_the_program(refusal) is None
+    checked.__cause__ = fault = TypeError("ours")
+    assert _of_the_program(refusal) is fault
+
+
+@pytest.mark.line("6.3.2")
+def test_damage_elsewhere_stops_nothing(core: SqliteCore, tmp_path: Path) -> None:
+    """Of attempts, keys, streams, facts and notifications, what is damaged is passed over."""
+    path = tmp_path / "outbox.db"
+    state = StreamState("EUR_USD H4", "f", START, b"{}")
+    core.apply([Put((new(notification("01")), new(notification("02"))), state)])
+    (leased,) = core.apply([Lease(LANE, START)])
+    core.apply([Settle((verdict(leased.parcels[0].delivery, DeliveryState.DELIVERED),))])
+    changes = (
+        "INSERT INTO attempt VALUES ('01', ?, 1, 5, 9000000000000000000, 'x', 'y', 'z')",
+        "UPDATE key SET until = 9000000000000000000 WHERE notification_id = '01' AND ? <> ''",
+        "UPDATE stream SET watermark = 9000000000000000000 WHERE ? <> ''",
+        "INSERT INTO fact VALUES (?, 'a fact', 7)",
+        "UPDATE notification SET accepted_at = 'then' WHERE id = '01' AND ? <> ''",
+        "UPDATE notification SET number = 9223372036854775807 WHERE id = '02' AND ? <> ''",
+    )
+    for change in changes:
+        _change(path, change, LANE)
+    core.apply([])
+    history = _asked(core, History(DeliveryId("01", LANE)))
+    assert isinstance(history, tuple), history
+    assert [each.detail for each in history] == ["200"]
+    assert _asked(core, LoadState("EUR_USD H4")) is None
+    assert _asked(core, LoadFacts(LANE)) == {}
+    again = _asked(core, Put((new(notification("03")),)))
+    assert isinstance(again, list), again
+    assert [each.outcome.value for each in again] == ["accepted"]
+    assert not isinstance(_asked(core, ShortenWaits(START)), Exception)
+
+
+def test_a_notification_whose_time_is_damaged_holds_no_other_back(core: SqliteCore, tmp_path: Path) -> None:
+    _put(core, "01", "02")
+    core.apply([Cancel(DeliveryId(name, LANE), "why") for name in ("01", "02")])
+    _change(tmp_path / "outbox.db", "UPDATE notification SET accepted_at = 'then' WHERE id = '01'")
+    assert core.apply([Prune(before=START + 10 * MINUTE)]) == [1]

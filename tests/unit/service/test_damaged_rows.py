@@ -1,0 +1,88 @@
+"""A service on a store with damaged rows: it starts, delivers everything else, and reports what it set aside."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from signalpost import clock
+from signalpost.config import STORE_FILE, Config
+from signalpost.delivery.outbox.commands import Lease
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.routing import Routing
+from signalpost.service.service import AsyncNotificationService
+from tests.unit.service.conftest import ConfigFor, signal
+
+DAMAGE = [("priority", 7), ("valid_until", 9 * 10**18), ("state", "pendinf")]
+
+
+async def _put(config: Config) -> list[str]:
+    """Two tickets that wait in the store, written by a producer."""
+    async with AsyncNotificationService(replace(config, destinations=())) as producer:
+        running = producer._running
+        assert running is not None
+        running.intake.routing = Routing([each.name for each in config.destinations])
+        return [(await producer.queue_notification(signal(pair=pair))).id for pair in ("EURUSD", "GBPUSD")]
+
+
+def _change(config: Config, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(config.home / STORE_FILE, isolation_level=None)) as db:
+        assert db.execute(statement, values).rowcount == 1
+
+
+async def _until(service: AsyncNotificationService, name: str, count: int) -> int | None:
+    """The metric, once it is `count`, or as it is after a while."""
+    for _ in range(2_000):
+        if (found := service.get_metrics().get(name)) == count:
+            break
+        await asyncio.sleep(0)
+    return found
+
+
+@pytest.mark.line("6.3.2")
+@pytest.mark.parametrize(("column", "value"), DAMAGE)
+async def test_a_leased_row_that_is_damaged_stops_no_start(config_for: ConfigFor, column: str, value: object) -> None:
+    config = config_for("signals-free")
+    damaged, sound = await _put(config)
+    with closing(SqliteCore(config.home / STORE_FILE)) as core:
+        core.apply([Lease("signals-free", clock.now() + timedelta(seconds=1), limit=1)])
+    _change(config, f"UPDATE delivery SET {column} = ? WHERE notification_id = ?", value, damaged)
+    service = AsyncNotificationService(config)
+    fault = (await asyncio.gather(service.start(), return_exceptions=True))[0]
+    try:
+        assert fault is None
+        async with asyncio.timeout(30):
+            await service.drain()
+            while (states := [each.state.value for each in await service.deliveries(sound)]) != ["delivered"]:
+                await asyncio.sleep(0)
+        assert states == ["delivered"]
+        (shown,) = await asyncio.gather(service.deliveries(damaged), return_exceptions=True)
+        assert isinstance(shown, list), shown
+        assert [each.state.value for each in shown] == ["dead"]
+        assert await _until(service, "rows_damaged", 1) == 1
+        assert service.get_metrics()["queue_depth"] == 0
+        assert any("damaged" in reason for reason in service.health().reasons)
+    finally:
+        await service.stop()
+
+
+@pytest.mark.line("6.3.2")
+async def test_a_row_that_is_damaged_while_it_waits_is_reported_and_the_next_one_is_sent(
+    config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_for("signals-free")
+    damaged, sound = await _put(config)
+    _change(config, "UPDATE delivery SET rank = 'first' WHERE notification_id = ?", damaged)
+    async with AsyncNotificationService(config) as service:
+        async with asyncio.timeout(30):
+            while await _until(service, "rows_damaged", 1) != 1 and service.get_metrics()["notifications_sent"] < 2:
+                await asyncio.sleep(0)
+            while [each.state.value for each in await service.deliveries(sound)] != ["delivered"]:
+                await asyncio.sleep(0)
+        assert service.get_metrics().get("rows_damaged") == 1
+        assert service.get_metrics()["deliveries_dead"] == 1
+        assert [each.state.value for each in await service.deliveries(damaged)] == ["dead"]
+    assert "rank is 'first'" in caplog.text

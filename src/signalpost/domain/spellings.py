@@ -72,6 +72,8 @@ _LEVEL = re.compile(
 )
 """Names of price levels that may be numbered: `tp2`, `take_profit_2`, `targets`, `target_price`."""
 _LONGEST_NAME = 60
+_MOST_FURTHER_LEVELS = 100
+"""Of one message, that are reported: thousands would help nobody."""
 _NONE_IF_ZERO = ("stop_loss", "take_profit")
 _UNFILLED = re.compile(r"\{\{|\}\}")
 _FREE_TEXT = frozenset({"text", "message"})
@@ -181,7 +183,8 @@ def read_fields(
             if not is_given(single) or (place.field in _NONE_IF_ZERO and _is_zero(single)):
                 continue
             if others or place.number != 1:
-                faults.append(_too_many(called, value, place.field))
+                if len(faults) < _MOST_FURTHER_LEVELS:
+                    faults.append(_too_many(called, value, place.field))
             else:
                 given.setdefault(place.field, []).append(_Given(place.rank, called, single))
     fields, called_by_field = {}, {}

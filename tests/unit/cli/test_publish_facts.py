@@ -102,7 +102,7 @@ def test_what_a_value_wrote_is_read_as_an_equal_one(payload: Payload) -> None:
         (Signal, '{"pair": "EURUSD", "pair": "GBPUSD"}', [("not-readable", None)]),
         (Signal, '{"price": 1e9999999999999999999}', [("not-readable", None)]),
         (Signal, SIGNAL | {"price": "NaN"}, [("not-a-number", "price")]),
-        (Signal, SIGNAL | {"sl": 1.17}, [(None, "sl")]),
+        (Signal, SIGNAL | {"sl": 1.17}, [("wrong-side", "sl")]),
         (Alert, ALERT | {"sevrity": "low"}, [("unknown-field", "sevrity")]),
         (Alert, {"title": "t"}, [("missing", "alert_type"), ("missing", "severity")]),
         (Alert, ALERT | {"title": None}, [("missing", "title")]),

@@ -70,6 +70,7 @@ def test_every_entry_point_names_what_is_missing() -> None:
 def test_a_fault_between_two_fields_is_reported_once_both_are_right_by_themselves() -> None:
     for name, read in ENTRY_POINTS.items():
         assert set(read({**PLAIN, "sl": "2"}).codes) == {"sl"}, name
+        assert set(read({**PLAIN, "price": "x", "sl": "2"}).codes) == {"price"}, name
 
 
 def test_a_name_is_shown_on_one_line_however_it_was_sent() -> None:

@@ -46,6 +46,11 @@ def test_all_further_levels_are_named() -> None:
         assert set(codes) == {"tp2", "tp4", "take_profit"}, entry_point
 
 
+def test_of_thousands_a_hundred_are_named() -> None:
+    many = {f"tp{number}{'_' * length}": number for number in range(2, 99) for length in range(9)}
+    assert len(by_mapping({**PLAIN, **many}).codes) == 100
+
+
 @pytest.mark.parametrize(
     "levels", [{"tp1": "1.17"}, {"tp": ["1.17"]}, {"targets": [1.17, None, 0]}, {"target_price": "1.17", "tp2": "0"}]
 )

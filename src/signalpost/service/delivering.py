@@ -44,7 +44,7 @@ class Delivering(NamedTuple):
     ) -> Self:
         """Take up what an earlier owner left, and begin to deliver. Raises StoreFailed; nothing is begun then."""
         async with AsyncExitStack() as undo:  # what is begun, where something later fails or is cut off
-            discord = DiscordService({each.name: each.webhook for each in config.destinations})
+            discord = DiscordService({each.name: each.webhook for each in config.destinations}, may_send=may_send)
             undo.push_async_callback(discord.close)
             lanes = {
                 each.name: LaneSettings(

@@ -25,6 +25,7 @@ from aiohttp import (
     DummyCookieJar,
     InvalidURL,
     TCPConnector,
+    TraceConfig,
 )
 from yarl import URL
 
@@ -49,15 +50,24 @@ _NEVER_SENT = (ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutErro
 class Connections:
     """One session of pooled connections, opened on the event loop that first asks for it.
 
+    `may_send` is asked right before each request is written; where it is False, nothing is sent.
     It has no limit of its own, so that a far end that hangs cannot hold up another: those who send are bounded.
     """
 
-    def __init__(self, user_agent: str, *, connect_timeout: float = 5.0, total_timeout: float = 15.0) -> None:
+    def __init__(
+        self,
+        user_agent: str,
+        *,
+        connect_timeout: float = 5.0,
+        total_timeout: float = 15.0,
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> None:
         if not 0 < connect_timeout < total_timeout:
             raise InvalidConfiguration(
                 f"connect_timeout is {connect_timeout} and total_timeout {total_timeout}: the first must be above 0 "
                 f"and below the second, or nobody could tell whether a message that timed out was sent"
             )
+        self._may_send = may_send
         self._headers = {"User-Agent": user_agent, "Accept": _JSON}
         self._timeout = ClientTimeout(total=total_timeout, connect=connect_timeout)
         self._proxy_by_host: dict[str, Proxy | None] = {}
@@ -77,6 +87,7 @@ class Connections:
                 cookie_jar=DummyCookieJar(),
                 headers=self._headers,
                 timeout=self._timeout,
+                trace_configs=[self._last_look()],
             )
         elif loop is not self._loop:
             raise Unavailable("the connections belong to another event loop: open the service anew on this one")
@@ -91,6 +102,18 @@ class Connections:
             found = proxy_for(host)
             self._proxy_by_host[host] = None if found is None or found.problem else found
         return self._proxy_by_host[host]
+
+    def _last_look(self) -> TraceConfig:
+        """As late as can be: once the connection stands, and before a byte of the request is written."""
+
+        async def look(*_: object) -> None:
+            if not self._may_send():
+                raise Unavailable("this process did not run for a while, and may have been replaced: nothing was sent")
+
+        trace = TraceConfig()
+        trace.on_connection_create_end.append(look)
+        trace.on_connection_reuseconn.append(look)
+        return trace
 
     async def close(self) -> None:
         """Close every connection, for good."""
@@ -111,6 +134,8 @@ async def exchange(connections: Connections, method: str, url: Secret, *, data: 
         return await _asked(session, method, URL(url.reveal(), encoded=True), data, connections.proxy_for)
     except CancelledError as cancelled:
         raise cancelled.with_traceback(None) from None  # without the library's frames, whose variables hold the URL
+    except Unavailable as unsent:
+        evidence: Answered = Unavailable(str(unsent))
     except Exception as fault:  # noqa: BLE001  # what breaks in there breaks as evidence, whatever it is
         evidence = evidence_of(fault, shows_nothing=method == "GET")
     raise evidence  # out here, where the fault, which may quote the URL, is not its context

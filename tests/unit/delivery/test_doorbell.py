@@ -9,6 +9,7 @@ import pytest
 import uvloop
 
 from signalpost.delivery.doorbell import Doorbell, Ringer
+from signalpost.errors import StoreClosed
 
 BELL = "outbox.bell"
 
@@ -139,3 +140,13 @@ async def test_one_whose_bell_a_successor_replaced_leaves_the_successors(tmp_pat
     assert (tmp_path / BELL).exists()
     await new.close()
     assert not (tmp_path / BELL).exists()
+
+
+async def test_one_that_is_cut_off_while_it_is_hung_leaves_no_socket_open(tmp_path: Path) -> None:
+    async def closed(_: Callable[[], None]) -> None:
+        raise StoreClosed("the outbox is closed")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(StoreClosed):
+        await Doorbell.hung(tmp_path / BELL, lambda: None, closed)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

@@ -7,6 +7,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,14 +27,15 @@ _FILE_CALLS = (
 )
 
 
-def _counted_here(patch: pytest.MonkeyPatch) -> Counter[str]:
-    """Counts the file calls of this thread from now on."""
+def _counted_here(patch: pytest.MonkeyPatch, home: Path) -> Counter[str]:
+    """Counts the file calls of this thread from now on: of open files, and of paths in `home`."""
     calls: Counter[str] = Counter()
     here = threading.get_ident()
 
     def noted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def called(*arguments: Any, **named: Any) -> Any:
-            if threading.get_ident() == here:
+            is_ours = isinstance(arguments[0], int) or str(arguments[0]).startswith(str(home))
+            if is_ours and threading.get_ident() == here:
                 calls[name] += 1
             return call(*arguments, **named)
 
@@ -50,7 +52,7 @@ async def test_neither_an_owner_nor_a_producer_touches_a_file_on_the_loop(
 ) -> None:
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         with monkeypatch.context() as patch:
-            calls = _counted_here(patch)
+            calls = _counted_here(patch, config_for().home)
             for pair in ("EURUSD", "GBPUSD", "USDJPY"):
                 for service in (owner, producer):
                     assert await service.queue_notification(signal(pair=pair))
@@ -66,7 +68,7 @@ async def test_a_start_a_takeover_and_a_stop_touch_no_file_of_the_store_on_the_l
     async with AsyncNotificationService(config_for()):  # what is loaded late is loaded now
         pass
     with monkeypatch.context() as patch:
-        calls = _counted_here(patch)
+        calls = _counted_here(patch, config_for().home)
         async with AsyncNotificationService(config_for()), AsyncNotificationService(config_for()):
             pass
     assert calls == {}

@@ -1,6 +1,6 @@
 """The Discord client for people: every webhook by name, on one session."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -35,16 +35,24 @@ class DiscordService:
         async with DiscordService({"signals-free": url}) as discord:
             receipt = await discord.send_signal_notification(signal)
 
-    `webhooks` maps destinations to the URLs of their webhooks; times are in seconds. The connections are opened on the
-    event loop that first sends, and closed by `close` or `async with`, for good. Raises InvalidConfiguration for a URL
-    that cannot be used. Each `send_...` raises InvalidConfiguration where there is no destination for it, and
-    Rejected, Unavailable, Throttled or Unconfirmed where it brings no receipt.
+    `webhooks` maps destinations to the URLs of their webhooks; times are in seconds. `may_send` is asked right before a
+    request is written, and may forbid it. The connections are opened on the event loop that first sends, and closed by
+    `close` or `async with`, for good. Raises InvalidConfiguration for a URL that cannot be used. Each `send_...` raises
+    InvalidConfiguration where there is no destination for it, and Rejected, Unavailable, Throttled or Unconfirmed where
+    it brings no receipt.
     """
 
     def __init__(
-        self, webhooks: Mapping[str, str | Secret], *, connect_timeout: float = 5.0, total_timeout: float = 15.0
+        self,
+        webhooks: Mapping[str, str | Secret],
+        *,
+        connect_timeout: float = 5.0,
+        total_timeout: float = 15.0,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._connections = Connections(USER_AGENT, connect_timeout=connect_timeout, total_timeout=total_timeout)
+        self._connections = Connections(
+            USER_AGENT, connect_timeout=connect_timeout, total_timeout=total_timeout, may_send=may_send
+        )
         self._webhooks = {name: self._opened(name, url) for name, url in webhooks.items()}
 
     @property

@@ -85,6 +85,7 @@ class World:
         outbox: FaultyOutbox | None = None,
         settings: Mapping[str, Any] | None = None,
         at_most_once: frozenset[str] = frozenset(),
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self.outbox = FaultyOutbox() if outbox is None else outbox
         self.events: list[Event] = []
@@ -100,6 +101,7 @@ class World:
             emit=self._note,
             host_rate=host_rate,
             at_most_once=at_most_once,
+            may_send=may_send,
         )
         self._numbers = 0
 

@@ -177,6 +177,18 @@ def test_who_cannot_take_over_says_why_and_tries_again(cores: Cores, time: Time)
     assert heir.holder is None, "not at once"
 
 
+def test_one_that_another_was_faster_than_takes_nothing(
+    cores: Cores, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, late = cores(), cores()
+    part = _part(late, time)
+    gone.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(late, "own", lambda **_: None)
+        part.tick()
+    assert (late.holder, part.trouble) == (None, None)
+
+
 def test_trouble_is_over_once_another_delivers(cores: Cores, time: Time) -> None:
     gone, heir = cores(), cores()
     part = _part(heir, time)
@@ -252,3 +264,16 @@ def test_a_claim_that_breaks_leaves_no_lock(cores: Cores, monkeypatch: pytest.Mo
             core.own()
     assert core.holder is None
     assert core.own() is not None
+
+
+def test_a_writer_that_the_system_does_not_list_leaves_sqlites_own_words(
+    cores: Cores, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    core = cores()
+    monkeypatch.setattr("signalpost.delivery.outbox.sqlite_file.SECONDS_FOR_OTHERS", 0)
+    monkeypatch.setattr("signalpost.delivery.outbox.sqlite.writer_of", lambda _: None)
+    with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as tool:
+        tool.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreFailed) as raised:
+            _put(core, "01")
+    assert raised.value.errors[0].facts() == {"code": "store-locked", "field": None, "value": None, "limit": None}

@@ -1,0 +1,97 @@
+"""What the writer thread does beside its batches: calls, a chore that comes again and again, and counting how long."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from signalpost.delivery.outbox import threaded
+from signalpost.delivery.outbox.commands import Expire, LoadFacts
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.errors import OwnershipLost, StoreClosed
+from signalpost.testing.outbox_samples import START
+from tests.unit.delivery.outbox.test_threaded import GatedCore
+
+
+@pytest.fixture
+def core() -> Iterator[GatedCore]:
+    core = GatedCore()
+    yield core
+    core.gate.release(99)
+
+
+async def test_a_call_is_made_in_the_thread_and_brings_its_result_or_its_error(core: GatedCore) -> None:
+    outbox = ThreadedOutbox(core)
+    assert await outbox.call(threading.get_ident) != threading.get_ident()
+
+    def fails() -> None:
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        await outbox.call(fails)
+    hurry = asyncio.ensure_future(outbox.call(threading.get_ident))
+    await asyncio.sleep(0)
+    hurry.cancel()
+    await outbox.close()
+    with pytest.raises(StoreClosed):
+        await outbox.call(threading.get_ident)
+
+
+async def test_a_chore_comes_without_a_batch_and_after_each_and_outlives_its_faults(
+    core: GatedCore, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox, changed = ThreadedOutbox(core), asyncio.Event()
+    calls: list[int] = []
+
+    def chore() -> bool:
+        calls.append(threading.get_ident())
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        return len(calls) == 3
+
+    outbox.keep_up(chore, changed.set)
+    async with asyncio.timeout(30):
+        await changed.wait()
+    assert threading.get_ident() not in calls
+    assert "ZeroDivisionError" in caplog.text
+    core.gate.release()
+    await outbox.do(LoadFacts("a"))
+    await outbox.close()
+
+
+async def test_the_oldest_command_that_is_not_answered_has_an_age(
+    core: GatedCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = ThreadedOutbox(core)
+    now = 100.0
+    monkeypatch.setattr(threaded, "monotonic", lambda: now)
+    assert outbox.oldest_command == 0
+    first = asyncio.ensure_future(outbox.do(LoadFacts("a")))
+    await asyncio.sleep(0)
+    assert await asyncio.to_thread(core.entered.acquire, timeout=30)  # else the second would be of the same batch
+    now = 103.0
+    second = asyncio.ensure_future(outbox.do(LoadFacts("b")))
+    await asyncio.sleep(0)
+    now = 110.0
+    assert outbox.oldest_command == 10
+    core.gate.release()
+    await first
+    assert outbox.oldest_command == 7
+    core.gate.release()
+    await second
+    assert outbox.oldest_command == 0
+    await outbox.close()
+
+
+async def test_a_lost_epoch_keeps_its_facts_and_is_no_fault_of_the_command(
+    core: GatedCore, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = ThreadedOutbox(core)
+    core.fault = OwnershipLost("process 7 delivers now", field="pid", value="7")
+    core.gate.release()
+    with pytest.raises(OwnershipLost) as raised:
+        await outbox.do(Expire(START))
+    assert raised.value.errors[0].facts() == {"code": "ownership-lost", "field": "pid", "value": "7", "limit": None}
+    assert caplog.messages == []
+    await outbox.close()

@@ -1,0 +1,184 @@
+"""An owner that does not respond is replaced, says so, and goes on as a producer."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from signalpost import AsyncNotificationService, Config, HealthStatus, Role
+from signalpost.delivery.outbox import ownership
+from signalpost.delivery.outbox.commands import Expire
+from signalpost.delivery.outbox.heartbeat import Heartbeat
+from signalpost.delivery.outbox.ownership import Seen
+from signalpost.domain.events import OwnershipLost, TookOver
+from signalpost.errors import OwnershipLost as LostError
+from signalpost.sandbox.server import Sandbox
+from signalpost.service import owner_watch
+from tests.unit.service.conftest import ConfigFor, shown, signal
+from tests.unit.service.test_producer import Heard, without_webhooks
+
+FAST = Heartbeat(every=0.02, doubt_after=0.1, take_over_after=0.3, send_within=60.0, blocked_after=60.0)
+
+
+@pytest.fixture
+def fast(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Config]:
+    monkeypatch.setattr(ownership, "LOOK_AT_FILES_EVERY", 0.02)
+    return lambda: msgspec.structs.replace(config_for(), heartbeat=FAST)
+
+
+def _freeze(service: AsyncNotificationService) -> Callable[[], None]:
+    """Stop a service's heartbeat, as if it were frozen; call the result to let it go on."""
+    outbox: Any = service._running.outbox  # type: ignore[union-attr]
+    tick, outbox._chore = outbox._chore, lambda: False
+
+    def go_on() -> None:
+        outbox._chore = tick
+        outbox.look()
+
+    return go_on
+
+
+async def test_an_owner_that_was_frozen_goes_on_as_a_producer_and_says_so(
+    sandbox: Sandbox, fast: Callable[[], Config], caplog: pytest.LogCaptureFixture
+) -> None:
+    took_over, lost = Heard(TookOver), Heard(OwnershipLost)
+    async with (
+        AsyncNotificationService(fast(), listeners=[lost]) as frozen,
+        AsyncNotificationService(fast(), listeners=[took_over]) as heir,
+        asyncio.timeout(60),
+    ):
+        go_on = _freeze(frozen)
+        while heir.is_healthy():
+            await asyncio.sleep(0)
+        assert heir.health().status is HealthStatus.DEGRADED
+        await took_over.came.wait()
+        go_on()
+        await lost.came.wait()
+        while frozen.role is not Role.PRODUCER:
+            await asyncio.sleep(0)
+        status, (reason,) = frozen.health()
+        assert (status, "took over the deliveries" in reason) == (HealthStatus.DEGRADED, True)
+        assert [each.levelno for each in caplog.records if "took over" in each.message] == [logging.ERROR]
+        assert (frozen.get_metrics()["ownership_lost"], heir.get_metrics()["takeovers"]) == (1, 1)
+        assert await frozen.queue_notification(signal())
+        assert await frozen.drain(timeout=30) == []
+        assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
+        await heir.stop()
+        while frozen.role is not Role.OWNER:
+            await asyncio.sleep(0)
+        assert await frozen.queue_notification(signal(pair="GBPUSD"))
+        assert await frozen.drain(timeout=30) == []
+
+
+async def test_one_that_is_stopped_before_it_knows_that_it_was_replaced_waits_for_nothing(
+    sandbox: Sandbox, fast: Callable[[], Config]
+) -> None:
+    took_over = Heard(TookOver)
+    frozen = AsyncNotificationService(fast())
+    await frozen.start()
+    async with AsyncNotificationService(fast(), listeners=[took_over]), asyncio.timeout(60):
+        _freeze(frozen)
+        await took_over.came.wait()
+        running = frozen._running
+        assert running is not None
+        with pytest.raises(LostError) as raised:
+            await running.outbox.do(Expire(signal().timestamp))
+        assert raised.value.code == "ownership-lost"
+        assert raised.value.errors[0].field == "pid"
+        assert frozen.role is Role.PRODUCER
+        assert await frozen.queue_notification(signal())
+        await frozen.stop(30)
+
+
+async def test_one_that_is_replaced_while_it_starts_is_a_producer(
+    fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heir = AsyncNotificationService(fast())
+    original = owner_watch.OwnerWatch.first_look
+
+    async def frozen(watch: owner_watch.OwnerWatch) -> None:
+        monkeypatch.setattr(owner_watch.OwnerWatch, "first_look", original)
+        outbox: Any = watch._outbox
+        tick, outbox._chore = outbox._chore, lambda: False
+        await heir.start()
+        while heir.role is not Role.OWNER:
+            await asyncio.sleep(0)
+        outbox._chore = tick
+        await original(watch)
+
+    monkeypatch.setattr(owner_watch.OwnerWatch, "first_look", frozen)
+    async with asyncio.timeout(60), AsyncNotificationService(fast()) as late:
+        while late.role is not Role.PRODUCER or late._running._core.is_deposed:  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+        assert late._running.dispatcher is None  # type: ignore[union-attr]
+        await heir.stop()
+
+
+def _reports(service: AsyncNotificationService) -> list[str]:
+    return list(service._running._watch.reports())  # type: ignore[union-attr]
+
+
+async def test_what_keeps_an_owner_from_delivering_is_reported(config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
+        for service in (owner, producer):
+            part = service._running._watch._ownership  # type: ignore[union-attr]
+            service._running.outbox._chore = None  # type: ignore[union-attr]
+            assert _reports(service) == []
+            part.loop_ran_at -= 100
+            assert "has been blocked for 1" in _reports(service)[0]
+            part.loop_ran_at += 100
+        owner._running._watch._ownership.beat_at -= 100  # type: ignore[union-attr]
+        assert "could not write its heartbeat" in _reports(owner)[0]
+        watch = producer._running._watch  # type: ignore[union-attr]
+        watch._ownership.seen = Seen(7, "7 x", is_alive=True, silent_for=20.0)
+        assert "process 7, which delivers from this folder, has not responded for 20 s" in _reports(producer)[0]
+        assert "takes over after 30 s" in _reports(producer)[0]
+        watch._wants = False
+        assert "Let it go on, or restart it." in _reports(producer)[0]
+        watch._ownership.seen = Seen(7, "7 x", is_alive=True, idle=20.0)
+        assert "the event loop of process 7" in _reports(producer)[0]
+        watch._ownership.seen = Seen(7, "7 x", is_alive=False, silent_for=20.0)
+        assert _reports(producer) == []
+
+
+async def test_one_that_has_no_webhook_asks_to_let_the_owner_go_on(fast: Callable[[], Config]) -> None:
+    async with (
+        AsyncNotificationService(fast()) as owner,
+        AsyncNotificationService(without_webhooks(fast())) as producer,
+        asyncio.timeout(60),
+    ):
+        go_on = _freeze(owner)
+        while producer.is_healthy():
+            await asyncio.sleep(0)
+        assert "Let it go on, or restart it." in producer.health().reasons[0]
+        go_on()
+        while not producer.is_healthy():
+            await asyncio.sleep(0)
+
+
+async def test_one_that_is_replaced_while_it_takes_over_tries_again_later(
+    fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = asyncio.Event()
+
+    async def replaced(self: Any, holder: str, *, is_first: bool) -> None:
+        self._core._db.execute("UPDATE owner SET epoch = epoch + 1")
+        self._core.owner = self._core.owner._replace(epoch=self._core.owner.epoch + 1)
+        self._core.is_deposed = True
+        tried.set()
+        raise LostError("process 7 delivers now")
+
+    async with (
+        AsyncNotificationService(fast()) as owner,
+        AsyncNotificationService(fast()) as heir,
+        asyncio.timeout(60),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(heir._running), "take_over", replaced)
+            await owner.stop()
+            await tried.wait()
+        while heir.role is not Role.OWNER:
+            await asyncio.sleep(0)

@@ -74,6 +74,8 @@ def _tell(ticket: Ticket, deliveries: list[Delivery], *, waited: bool, as_json: 
         say_json(_plain(ticket, deliveries))
         return
     say(_line(ticket))
+    for warning in ticket.warnings:
+        say(f"warning: {warning}", err=True)
     for delivery in deliveries:
         say(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
     if waited and any(not delivery.state.is_terminal for delivery in deliveries):

@@ -47,6 +47,8 @@ from signalpost.telemetry.emitter import Emitter
 MOST_HELD = 10_000
 _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
 _KEY_LASTS_FOR = timedelta(days=7)
+_CLOCKS_DIFFER_BY = timedelta(minutes=1)
+"""How far ahead a candle may open without a warning."""
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
 _ITSELF = "(store)"
 """In place of a destination's name: where a store that fell ill is tried."""
@@ -186,7 +188,8 @@ class Intake:
         for new in news:
             result = next(results) if _is_routed(new) else None
             taken = new if result is None or result.added is None else _only(new, result.added)
-            tickets.append(self._refused(new) if result is None else _ticket(taken, result))
+            ticket = self._refused(new) if result is None else _ticket(taken, result)
+            tickets.append(_warned(new.notification, ticket))
             self._tell(taken, tickets[-1])
         return tickets
 
@@ -234,6 +237,7 @@ class Intake:
             self._nothing_held.clear()
             self._held_by_key[told.key] = told
             ticket = Ticket(Outcome.HELD, told.id, reason)
+        ticket = _warned(told, ticket)
         self._emit(Taken(ticket, told, ()))
         self._fell_ill(reason)
         return ticket
@@ -342,6 +346,19 @@ def _ticket(new: NewNotification, result: PutResult) -> Ticket:
     if result.outcome is Outcome.ACCEPTED and len(reasons) == len(new.deliveries):
         return Ticket(Outcome.SUPPRESSED, result.notification_id, reasons[0])
     return Ticket(result.outcome, result.notification_id)
+
+
+def _warned(told: Notification, ticket: Ticket) -> Ticket:
+    """`ticket` with what looks wrong in a signal that was taken all the same."""
+    signal = told.payload
+    if ticket.outcome is Outcome.REFUSED or told.event != "new" or not isinstance(signal, Signal):
+        return ticket
+    ahead = signal.timestamp - told.accepted_at
+    if ahead <= _CLOCKS_DIFFER_BY:
+        return ticket
+    hours = f"{ahead / timedelta(hours=1):.1f} hours"
+    warning = f"timestamp is {iso(signal.timestamp)}, {hours} in the future: the time zone is probably wrong"
+    return ticket._replace(warnings=(*ticket.warnings, warning))
 
 
 def _conflict(told: Notification) -> Ticket:

@@ -39,8 +39,10 @@ def log(event: Event) -> None:
             level = _LEVEL_BY_STATE.get(delivery.state, logging.INFO)
             logger.log(level, "delivery %s is %s%s", delivery.id, delivery.state, _because(delivery.reason))
         case Taken(ticket, notification):
-            level = logging.WARNING if ticket.outcome in {Outcome.REFUSED, Outcome.HELD} else logging.INFO
-            logger.log(level, "%s %s%s", notification.key, ticket.outcome, _because(ticket.reason))
+            is_odd = ticket.outcome in {Outcome.REFUSED, Outcome.HELD} or ticket.warnings
+            level = logging.WARNING if is_odd else logging.INFO
+            doubts = "".join(f"; {warning}" for warning in ticket.warnings)
+            logger.log(level, "%s %s%s%s", notification.key, ticket.outcome, _because(ticket.reason), doubts)
         case SendBegan(destination, deliveries):
             logger.debug("sending %d to %s", len(deliveries), destination)
         case SendEnded(destination, outcome, detail, seconds):

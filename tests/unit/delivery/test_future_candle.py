@@ -1,0 +1,64 @@
+"""A candle that opens in the future is taken, with a warning: its time zone is probably wrong."""
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from signalpost.domain.events import Taken
+from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.telemetry.log import log
+from signalpost.testing.manual_clock import ManualClock
+from tests.unit.delivery.test_intake import NOW, Door, signal
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[ManualClock]:
+    with ManualClock(NOW) as clock:
+        yield clock
+
+
+def warnings(ticket: Ticket) -> tuple[str, ...]:
+    return getattr(ticket, "warnings", ())
+
+
+@pytest.mark.line("6.5.22")
+@pytest.mark.parametrize("ahead", [timedelta(seconds=61), timedelta(hours=2), timedelta(days=20_000)])
+async def test_a_candle_that_opens_more_than_a_minute_ahead_is_taken_with_a_warning(
+    ahead: timedelta, caplog: pytest.LogCaptureFixture
+) -> None:
+    door = Door()
+    early = signal(timestamp=NOW + ahead)
+    first, again = await door.intake.accept(early), await door.intake.accept(early)
+    assert [each.outcome for each in (first, again)] == [Outcome.ACCEPTED, Outcome.DUPLICATE]
+    for ticket in (first, again):
+        (warning,) = warnings(ticket) or ("none",)
+        assert "time zone" in warning
+    taken = door.events[0]
+    assert isinstance(taken, Taken)
+    with caplog.at_level(logging.INFO, "signalpost"):
+        log(taken)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert warnings(first)[0] in record.getMessage()
+
+
+@pytest.mark.line("6.5.22")
+async def test_what_is_held_in_memory_is_warned_of_too() -> None:
+    door = Door()
+    door.outbox.is_unwell = True
+    ticket = await door.intake.accept(signal(timestamp=NOW + timedelta(hours=1)))
+    assert ticket.outcome is Outcome.HELD
+    assert len(warnings(ticket)) == 1
+    await door.intake.close()
+
+
+async def test_an_open_up_to_a_minute_ahead_an_ending_and_a_refusal_have_no_warning() -> None:
+    door = Door()
+    near = await door.intake.accept(signal(timestamp=NOW + timedelta(seconds=60)))
+    early = signal(timestamp=NOW + timedelta(hours=1))
+    closed = await door.intake.accept(early, event="closed")
+    refused = await door.intake.accept(early, user_tier="whale")
+    assert [each.outcome for each in (near, closed, refused)] == [Outcome.ACCEPTED, Outcome.ACCEPTED, Outcome.REFUSED]
+    assert not any(warnings(each) for each in (near, closed, refused))

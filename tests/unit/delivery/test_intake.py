@@ -194,14 +194,14 @@ async def test_a_replays_signals_have_keys_of_their_own() -> None:
 async def test_where_no_webhook_is_left_it_is_refused_and_nothing_is_written() -> None:
     door = Door("signals-free")
     ticket = await door.intake.accept(signal(), user_tier="premium")
-    assert ticket[:4] == (Outcome.REFUSED, "", "no webhook for signals-premium: set one", Refusal.NO_DESTINATION)
+    assert (ticket.outcome, ticket.id, ticket.cause) == (Outcome.REFUSED, "", Refusal.NO_DESTINATION)
     assert await door.rows() == []
     assert door.events[0].ticket is ticket  # type: ignore[union-attr]
 
 
 async def test_a_tier_without_a_destination_is_refused() -> None:
     ticket = await Door().intake.accept(signal(), user_tier="whale")
-    assert ticket[:4] == (Outcome.REFUSED, "", "no destination for tier 'whale': configure one", Refusal.NO_DESTINATION)
+    assert (ticket.outcome, ticket.id, ticket.cause) == (Outcome.REFUSED, "", Refusal.NO_DESTINATION)
 
 
 async def test_of_several_destinations_the_one_without_a_webhook_is_suppressed() -> None:
@@ -322,7 +322,7 @@ def test_what_is_not_to_be_held_is_refused_and_nothing_of_it_is_kept() -> None:
         door = Door()
         door.outbox.is_unwell = True
         ticket = await door.intake.accept(SystemStatus(status="now"), hold=False)
-        assert ticket[:4] == (Outcome.REFUSED, "", "the store is unwell: the disk is full", Refusal.STORE)
+        assert (ticket.outcome, ticket.id, ticket.cause) == (Outcome.REFUSED, "", Refusal.STORE)
         await door.intake.accept(SystemStatus(status="now"), hold=False)
         door.outbox.is_unwell = False
         assert (await door.intake.accept(SystemStatus(status="later"), hold=False)).outcome is Outcome.ACCEPTED

@@ -175,3 +175,16 @@ def test_several_that_open_an_old_store_at_once_migrate_it_once(path: Path) -> N
     assert counts == [counts[0]] * 4
     assert sum(counts[0].values()) == 18
     assert _version(path) == VERSION
+
+
+def test_a_fault_that_is_not_a_wait_is_reported_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def broken(db: sqlite3.Connection, *, writes: bool) -> None:
+        asked.append(writes)
+        db.execute("SELECT nothing FROM nowhere")
+
+    monkeypatch.setattr(migration, "begin", broken)
+    with pytest.raises(StoreUnusable) as caught:
+        SqliteCore(path)
+    assert (asked, caught.value.code) == ([True], "store-migration-failed")

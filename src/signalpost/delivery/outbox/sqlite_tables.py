@@ -282,8 +282,8 @@ class SqliteTables:
 
     def set_aside(self) -> list[Damaged]:
         """Set aside what the guard suspects; what is remembered beside the file is learnt anew."""
-        found = self.guard.set_aside(self._damage)
-        self.forget()
+        if found := self.guard.set_aside(self._damage):
+            self.forget()
         return found
 
     def _damage(self, values: Values) -> str | None:

@@ -31,7 +31,7 @@ MAY_READ_HISTORY = {
     "SELECT DISTINCT notification_id FROM delivery WHERE sequence": "a signal whose keys are forgotten, for a person",
 }
 """Parts of the queries that may scan `delivery` or `notification`, and what each is for."""
-SCAN = re.compile(r"SCAN (delivery|notification)\b(?! USING (COVERING )?INDEX (lane|waiting))")
+SCAN = re.compile(r"SCAN (delivery|notification)\b(?! USING (COVERING )?INDEX (lane|waiting|lost))")
 QUERY = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT)\b.*\b(delivery|notification)\b", re.DOTALL)
 
 
@@ -69,6 +69,7 @@ async def _all_asked(folder: Path) -> tuple[set[str], set[type]]:
     beside.close()
     _look(folder / "outbox.db", statements, (await store.do(commands.Open()))[0])  # which meets what the other put
     await store.do(commands.Stats())
+    await store.do(commands.SetAside())
     await store.do(commands.Prune(START + timedelta(days=1)))
     await store.close()
     return statements, kinds

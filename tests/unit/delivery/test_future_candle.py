@@ -2,15 +2,55 @@
 
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
-from signalpost.domain.events import Taken
+from signalpost import Signal
+from signalpost.delivery.intake import Intake
+from signalpost.delivery.outbox.commands import Answer, Command
+from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.routing import Routing
+from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.domain.events import Event, Taken
 from signalpost.domain.ticket import Outcome, Ticket
+from signalpost.errors import StoreFailed
 from signalpost.telemetry.log import log
 from signalpost.testing.manual_clock import ManualClock
-from tests.unit.delivery.test_intake import NOW, Door, signal
+from tests.tmpfs import new_core
+
+NOW = datetime(2026, 1, 5, 16, tzinfo=UTC)
+
+
+class UnwellOutbox(InlineOutbox):
+    """An outbox whose store fails on demand."""
+
+    is_unwell = False
+
+    async def do(self, command: Command[Answer]) -> Answer:
+        if self.is_unwell:
+            raise StoreFailed("the disk is full")
+        return await super().do(command)
+
+
+class Door:
+    """An intake with what it told."""
+
+    def __init__(self) -> None:
+        self.outbox = UnwellOutbox(new_core())
+        self.events: list[Event] = []
+        self.intake = Intake(
+            self.outbox,
+            Routing(["signals-free"]),
+            TicketIds(Random(7).getrandbits),
+            emit=self.events.append,
+            on_put=lambda *_: None,
+        )
+
+
+def signal(timestamp: datetime) -> Signal:
+    return Signal(pair="EURUSD", timeframe="H4", signal_type="BUY", entry_price="1.1", timestamp=timestamp)
 
 
 @pytest.fixture(autouse=True)

@@ -182,6 +182,22 @@ def test_a_price_of_one_tick_at_the_finest_scale_makes_signals() -> None:
     assert (signal.stop_loss, signal.take_profit) == (Decimal("1.9E-12"), Decimal("2.3E-12"))
 
 
+def test_a_stop_or_target_at_zero_is_filtered_because_a_signal_takes_it_for_none() -> None:
+    edge = strategy(pair="CL1!", places=0, sl_mult="1.5", tp_mult=2)
+    (answer,) = [each for each in answers(edge, "4", "2", "6", "12") if each is not None]
+    assert isinstance(answer, Filtered)
+    assert answer.reasons[0].startswith("out of range")
+
+
+def test_a_pair_that_cannot_have_it_refuses_a_candle_of_zero_or_below() -> None:
+    tried = strategy()
+    before = tried.snapshot()
+    with pytest.raises(InvalidValue) as refusal:
+        tried.on_candle(flat(0, "-1"))
+    assert (refusal.value.code, refusal.value.field) == ("out-of-range", "low")
+    assert tried.snapshot() == before
+
+
 @pytest.mark.parametrize("index", [2, 1, 0])
 def test_a_candle_that_is_not_newer_is_refused_and_changes_nothing(index: int) -> None:
     tried = strategy()

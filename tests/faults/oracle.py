@@ -84,6 +84,30 @@ def findings(evidence: Evidence) -> list[str]:
     return [finding for rule in rules for finding in rule(evidence)]
 
 
+def late_originals(evidence: Evidence) -> tuple[Evidence, int]:
+    """The evidence with each late original where it would have been in time, and how many were late.
+
+    A process that is frozen while it sends may write its request when it goes on, after its successor has sent the
+    message again, marked as a repeat: nobody can prevent that. All copies but one must be marked all the same.
+    """
+    of_place: dict[tuple[str, str], list[Copy]] = defaultdict(list)
+    for copy in evidence.copies:
+        of_place[copy.channel, copy.name].append(copy)
+    late = {}
+    for place, copies in of_place.items():
+        unmarked = [copy for copy in copies if not copy.is_marked]
+        if copies[0].is_marked and len(unmarked) == 1:
+            late[place] = unmarked[0]
+    in_time: list[Copy] = []
+    for copy in evidence.copies:
+        original = late.get((copy.channel, copy.name))
+        if original is not None and copy is of_place[copy.channel, copy.name][0]:
+            in_time.append(original)
+        if copy is not original:
+            in_time.append(copy)
+    return evidence._replace(copies=in_time), len(late)
+
+
 def _of_answers(evidence: Evidence) -> Iterator[str]:
     """The same thing again is a duplicate, under the first one's id."""
     first: dict[str, Answer] = {}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.oracle import Answer, Copy, Evidence, Kept, findings
+from tests.faults.oracle import Answer, Copy, Evidence, Kept, findings, late_originals
 
 ANSWERS = [
     Answer("s1e0", "s1", 0, "free", "accepted", "01"),
@@ -44,6 +44,16 @@ def _put(index: int, **changes: object) -> Callable[[list], object]:
 def test_nothing_is_found_where_all_is_well() -> None:
     assert findings(_case()) == []
     assert findings(_case(copies=lambda copies: copies.pop())) == [], "unconfirmed without an answer, twice: unshown"
+
+
+def test_an_original_that_comes_late_is_put_where_it_was_sent_and_only_one_for_each_delivery() -> None:
+    late = _case(copies=lambda copies: copies.append(copies.pop(0)))
+    assert findings(late)
+    in_time, count = late_originals(late)
+    assert (findings(in_time), count) == ([], 1)
+    assert late_originals(_case()) == (_case(), 0)
+    twice = _case(copies=lambda copies: (copies.append(copies[0]), copies.append(copies.pop(0))))
+    assert late_originals(twice)[1] == 0
 
 
 BROKEN = {

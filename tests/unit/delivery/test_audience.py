@@ -10,7 +10,7 @@ from signalpost.delivery.routing import Routing, Tier
 from signalpost.domain.notification import Notification
 from signalpost.sinks.port import Item
 from signalpost.testing.scripted_sink import ScriptedSink
-from tests.unit.delivery.test_intake import NOW, signal
+from tests.unit.delivery.door import NOW, signal
 
 VIP, LOW = UserTier("vip"), UserTier("low")
 ROOMS = ("signals-free", "signals-premium", "vip-room", "default")

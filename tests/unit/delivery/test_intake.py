@@ -1,71 +1,22 @@
 import asyncio
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from random import Random
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from signalpost import Alert, InvalidValue, NotificationPriority, Signal, SystemStatus, UserTier
-from signalpost.delivery.intake import MOST_HELD, Intake
-from signalpost.delivery.outbox.commands import Answer, Command, Find, ForgetKeys, LoadState, Parcel, StreamState
-from signalpost.delivery.outbox.inline import InlineOutbox
-from signalpost.delivery.routing import Routing, Tier
-from signalpost.delivery.ticket_ids import TicketIds
-from signalpost.domain.events import Event, StoreMoved, Taken
+from signalpost import Alert, InvalidValue, NotificationPriority, SystemStatus, UserTier
+from signalpost.delivery.intake import MOST_HELD
+from signalpost.delivery.outbox.commands import ForgetKeys, LoadState, StreamState
+from signalpost.delivery.routing import Tier
+from signalpost.domain.events import StoreMoved, Taken
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.errors import StoreFailed
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.virtual_loop import run_virtual
-from tests.tmpfs import new_core
+from tests.unit.delivery.door import NOW, Door, signal
 
-NOW = datetime(2026, 1, 5, 16, tzinfo=UTC)
 WHALE = UserTier("whale")
-
-
-def signal(**fields: Any) -> Signal:
-    return Signal(
-        **{
-            "pair": "EURUSD",
-            "timeframe": "H4",
-            "signal_type": "BUY",
-            "entry_price": "1.1",
-            "timestamp": "2026-01-05T12:00:00Z",
-            **fields,
-        }
-    )
-
-
-class UnwellOutbox(InlineOutbox):
-    """An outbox whose store fails on demand."""
-
-    def __init__(self) -> None:
-        super().__init__(new_core())
-        self.is_unwell = False
-
-    async def do(self, command: Command[Answer]) -> Answer:
-        if self.is_unwell:
-            raise StoreFailed("the disk is full")
-        return await super().do(command)
-
-
-class Door:
-    """An intake with everything it is joined to, and what it told."""
-
-    def __init__(self, *destinations: str, run: str | None = None, tiers: dict[UserTier, Tier] | None = None) -> None:
-        self.outbox = UnwellOutbox()
-        self.events: list[Event] = []
-        self.woken: list[tuple[tuple[str, ...], NotificationPriority, datetime]] = []
-        names = destinations or ("signals-free", "signals-premium", "alerts-critical", "system-status")
-        routing = Routing(names, tiers=tiers)
-        ids = TicketIds(Random(7).getrandbits)
-        self.intake = Intake(self.outbox, routing, ids, emit=self.events.append, on_put=self._woke, run=run)
-
-    def _woke(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
-        self.woken.append((tuple(destinations), priority, valid_until))
-
-    async def rows(self) -> list[Parcel]:
-        return list(reversed(await self.outbox.do(Find(limit=100_000))))
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.errors import StoreFailed
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.virtual_loop import run_virtual
-from tests.unit.delivery.test_intake import NOW, Door, signal
+from tests.unit.delivery.door import NOW, Door, signal
 
 STATE = StreamState("EUR_USD_H4", "print", NOW, b"{}")
 Scenario = Callable[[Door], Coroutine[Any, Any, None]]

@@ -10,7 +10,7 @@ from signalpost.domain.events import Taken
 from signalpost.domain.ticket import Outcome
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.virtual_loop import run_virtual
-from tests.unit.delivery.test_intake import NOW, Door, signal
+from tests.unit.delivery.door import NOW, Door, signal
 
 
 class Broken:

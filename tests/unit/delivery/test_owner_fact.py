@@ -5,7 +5,7 @@ from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
 from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
 from signalpost.delivery.routing import Route, Tier
 from tests.tmpfs import new_core
-from tests.unit.delivery.test_intake import signal
+from tests.unit.delivery.door import signal
 
 VIP = UserTier("vip")
 

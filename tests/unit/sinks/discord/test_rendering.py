@@ -18,7 +18,7 @@ from signalpost.sinks.port import Item
 from signalpost.sinks.wire import Connections
 from signalpost.testing.virtual_loop import run_virtual
 from tests.unit.delivery.dispatch.world import World, wait
-from tests.unit.delivery.test_intake import Door
+from tests.unit.delivery.door import Door
 from tests.unit.sinks.discord.sinks import SAVED, always, before
 from tests.unit.sinks.notifications import alert, analysis, announcement, item, notification, signal, status
 

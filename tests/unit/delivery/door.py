@@ -1,0 +1,63 @@
+"""An intake on a store in memory, with everything it is joined to."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+from signalpost import NotificationPriority, Signal, UserTier
+from signalpost.delivery.intake import Intake
+from signalpost.delivery.outbox.commands import Answer, Command, Find, Parcel
+from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.routing import Routing, Tier
+from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.domain.events import Event
+from signalpost.errors import StoreFailed
+from tests.tmpfs import new_core
+
+NOW = datetime(2026, 1, 5, 16, tzinfo=UTC)
+
+
+def signal(**fields: Any) -> Signal:
+    return Signal(
+        **{
+            "pair": "EURUSD",
+            "timeframe": "H4",
+            "signal_type": "BUY",
+            "entry_price": "1.1",
+            "timestamp": "2026-01-05T12:00:00Z",
+            **fields,
+        }
+    )
+
+
+class UnwellOutbox(InlineOutbox):
+    """An outbox whose store fails on demand."""
+
+    def __init__(self) -> None:
+        super().__init__(new_core())
+        self.is_unwell = False
+
+    async def do(self, command: Command[Answer]) -> Answer:
+        if self.is_unwell:
+            raise StoreFailed("the disk is full")
+        return await super().do(command)
+
+
+class Door:
+    """An intake with everything it is joined to, and what it told."""
+
+    def __init__(self, *destinations: str, run: str | None = None, tiers: dict[UserTier, Tier] | None = None) -> None:
+        self.outbox = UnwellOutbox()
+        self.events: list[Event] = []
+        self.woken: list[tuple[tuple[str, ...], NotificationPriority, datetime]] = []
+        names = destinations or ("signals-free", "signals-premium", "alerts-critical", "system-status")
+        routing = Routing(names, tiers=tiers)
+        ids = TicketIds(Random(7).getrandbits)
+        self.intake = Intake(self.outbox, routing, ids, emit=self.events.append, on_put=self._woke, run=run)
+
+    def _woke(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
+        self.woken.append((tuple(destinations), priority, valid_until))
+
+    async def rows(self) -> list[Parcel]:
+        return list(reversed(await self.outbox.do(Find(limit=100_000))))

@@ -189,4 +189,4 @@ def test_bad_input_of_each_kind_is_exit_code_2_and_nothing_is_made(environment: 
     assert "-1.0 is not in the range" in bad[2].stderr
     assert "'--json'" in bad[3].stderr
     assert "must be given, too" in bad[4].stderr
-    assert "'nonsense' is no name of" in bad[5].stderr
+    assert "'nonsense' is not a field of" in bad[5].stderr

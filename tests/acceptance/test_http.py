@@ -175,7 +175,7 @@ def test_tokens_are_made_listed_and_revoked_and_a_running_serve_notices(environm
         assert served.post("/api/v1/alerts", ALERT, **bearer(token["token"]))[0] == 401
     for arguments, told in (
         (("revoke", "my-bot"), "there is no token 'my-bot'"),
-        (("add", "My Bot"), "is no name of a token"),
+        (("add", "My Bot"), "is not a valid token name"),
         (("add", "b", "--tier", "?"), "user_tier is '?'"),
         (("add", "b", "--scope", "all"), "'all' is not one of"),
     ):

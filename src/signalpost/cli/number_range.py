@@ -13,5 +13,5 @@ class NumberRange(click.FloatRange):
         """The number that is given; click tells what is wrong with any other."""
         number = super().convert(value, param, ctx)
         if math.isnan(number):
-            self.fail(f"{value} is no number in the range {self._describe_range()}.", param, ctx)
+            self.fail(f"{value} is not a number in the range {self._describe_range()}.", param, ctx)
         return number

@@ -24,7 +24,7 @@ def look_at(home: Path, store_file: str) -> DataFolder:
 def _looked_at(home: Path, store_file: str) -> DataFolder:
     there = next((folder for folder in (home, *home.parents) if folder.is_symlink() or folder.exists()), Path())
     if not there.is_dir():
-        return DataFolder(False, f"{there} is no folder: take it away, or set SIGNALPOST_HOME to another place")
+        return DataFolder(False, f"{there} is not a folder: remove it, or set SIGNALPOST_HOME to another place")
     if problem := _problem_of_writing(there):
         return DataFolder(False, f"{there} cannot be written to ({problem}): allow it, or set SIGNALPOST_HOME")
     if there != home:

@@ -33,7 +33,7 @@ def read_dot_env(path: Path) -> DotEnv:
     try:
         if not path.is_file():
             if os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():
-                told = f"{path}: it is no file that can be read: take it away, or put a file in its place"
+                told = f"{path}: it is not a readable file: remove it, or put a file in its place"
                 found.faults.add(told, "not-readable")
             return found
         with path.open("rb") as file:
@@ -61,7 +61,7 @@ def _parse(path: Path, text: str, found: DotEnv) -> None:
         start = binding.original.string
         line = binding.original.line + len(_NEWLINE.findall(start[: len(start) - len(start.lstrip())]))
         if binding.error:
-            told = f"{path}, line {line}: it is no VARIABLE=value: look for a missing quote"
+            told = f"{path}, line {line}: it is not VARIABLE=value: look for a missing quote"
             found.faults.add(told, "not-readable")
             continue
         readable.append(start)

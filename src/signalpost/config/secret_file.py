@@ -32,7 +32,7 @@ def read_secret(path: Path) -> Secret:
     except OSError as fault:
         problem = f"{named} cannot be read ({fault.strerror})"
     except ValueError:  # bytes that are no UTF-8, or a path that can be none
-        problem = f"{named} is no text: write the webhook's URL into it"
+        problem = f"{named} is not text: write the webhook's URL into it"
     raise InvalidConfiguration(
         problem, code="not-readable"
     )  # out here, so that no error that quotes the file is its context

@@ -58,7 +58,9 @@ def workers(text: str) -> int:
     """A number of senders."""
     if (number := _whole(text)) is not None and 1 <= number <= MOST_WORKERS:
         return number
-    raise _refusal(text, f"is no number of senders: give 1 to {MOST_WORKERS}", "out-of-range", f"1 to {MOST_WORKERS}")
+    raise _refusal(
+        text, f"is not a number of senders: give 1 to {MOST_WORKERS}", "out-of-range", f"1 to {MOST_WORKERS}"
+    )
 
 
 def messages_a_minute(text: str) -> int:
@@ -66,14 +68,14 @@ def messages_a_minute(text: str) -> int:
     if (number := _whole(text)) is not None and 1 <= number <= MOST_MESSAGES_A_MINUTE:
         return number
     limit = f"1 to {MOST_MESSAGES_A_MINUTE}"
-    raise _refusal(text, f"is no pace: give {limit} messages a minute", "out-of-range", limit)
+    raise _refusal(text, f"is not a rate: give {limit} messages a minute", "out-of-range", limit)
 
 
 def rank(text: str) -> int:
     """A tier's rank."""
     if (number := _whole(text)) is not None and number <= 1000:
         return number
-    raise _refusal(text, "is no rank: give 0 to 1000; free is 0, premium 10, admin 20", "out-of-range", "0 to 1000")
+    raise _refusal(text, "is not a rank: give 0 to 1000; free is 0, premium 10, admin 20", "out-of-range", "0 to 1000")
 
 
 def retention(text: str) -> timedelta:
@@ -82,9 +84,7 @@ def retention(text: str) -> timedelta:
     kept = int(found["number"]) * _UNITS[found["unit"]] if found else timedelta()
     if timedelta() < kept <= _LONGEST_RETENTION:
         return kept
-    raise _refusal(
-        text, "is no time to keep things for: give one such as 12h, 30d or 8w", "invalid-time", "1h to 3660d"
-    )
+    raise _refusal(text, "is not a retention time: give one such as 12h, 30d or 8w", "invalid-time", "1h to 3660d")
 
 
 def retention_text(kept: timedelta) -> str:
@@ -101,7 +101,7 @@ def at_most_once(text: str) -> frozenset[str]:
     for word in words:
         if word not in KINDS:
             known = ", ".join(KINDS)
-            raise _refusal(word, f"is no kind: give some of {known}, or none", "unknown-word", known)
+            raise _refusal(word, f"is not a kind: give some of {known}, or none", "unknown-word", known)
     return frozenset(words)
 
 
@@ -118,7 +118,7 @@ def http(text: str) -> HttpAddress | None:
     number = _whole(port)
     if _is_host(host) and number is not None and number < 65536:
         return HttpAddress(host.strip("[]"), number)
-    raise _refusal(text, "is no address to listen at: give HOST:PORT, or off", "invalid-address", "HOST:PORT, off")
+    raise _refusal(text, "is not an address to listen on: give HOST:PORT, or off", "invalid-address", "HOST:PORT, off")
 
 
 def path(text: str) -> Path:
@@ -129,7 +129,7 @@ def path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         pass
-    raise InvalidConfiguration("there is no such person's home: give the path in full", code="not-a-path")
+    raise InvalidConfiguration("the home folder of that user is unknown: give the full path", code="not-a-path")
 
 
 def folder(text: str) -> Path:

@@ -34,7 +34,9 @@ def _tier_name(name: str) -> UserTier:
         return UserTier(name)
     except InvalidValue:
         pass
-    raise InvalidConfiguration("it is no name of a tier: give 1 to 32 letters, digits, - and _", code="invalid-name")
+    raise InvalidConfiguration(
+        "it is not a valid tier name: give 1 to 32 letters, digits, - and _", code="invalid-name"
+    )
 
 
 def _rank(sources: Sources, name: str, tier: UserTier) -> int:
@@ -54,7 +56,7 @@ def _destinations(sources: Sources, name: str, configured: Collection[str]) -> t
     place = sources.file.place(TIERS, name, "signals_to")
     listed = sources.table(TIERS, name).get("signals_to")
     if not isinstance(listed, list) or not listed:
-        told = f'{place}: it is no list of destinations: give one such as ["signals-gold"]'
+        told = f'{place}: it is not a list of destinations: give one such as ["signals-gold"]'
         sources.faults.add(told, "invalid-setting", "signals_to")
         return ()
     known = [*dict.fromkeys([*own_names(sources), *configured, *(usual.name for usual in USUAL_DESTINATIONS)])]
@@ -66,7 +68,7 @@ def _destinations(sources: Sources, name: str, configured: Collection[str]) -> t
 def _faults(listed: list[object], known: list[str]) -> Iterator[str]:
     for each in listed:
         if not isinstance(each, str):
-            yield "it lists something that is no text: give names of destinations in quotes"
+            yield "it lists something that is not text: give names of destinations in quotes"
         elif each not in known:
             yield f"{shown_name(each)} is no destination: {advice(each, known)}"
 

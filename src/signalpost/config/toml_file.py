@@ -94,7 +94,7 @@ def _parsed(path: Path) -> Table:
 
 def _tables(found: object, kind: str, keys: Iterable[str], named: str, faults: Faults) -> Mapping[str, Table]:
     if not isinstance(found, dict):
-        faults.add(f"{named}: {kind}: it is no table: give one [{kind}.NAME] for each", "invalid-setting", kind)
+        faults.add(f"{named}: {kind}: it is not a table: give one [{kind}.NAME] for each", "invalid-setting", kind)
         return {}
     tables = {}
     for name, table in found.items():
@@ -103,7 +103,9 @@ def _tables(found: object, kind: str, keys: Iterable[str], named: str, faults: F
             _tell_unknown(table, keys, f"{place}.", faults)
             tables[name] = table
         else:
-            faults.add(f"{place}: it is no table: write [{kind}.NAME], and its settings below", "invalid-setting", kind)
+            faults.add(
+                f"{place}: it is not a table: write [{kind}.NAME], and its settings below", "invalid-setting", kind
+            )
     return tables
 
 

@@ -12,7 +12,7 @@ WITHOUT_BOUND = 1e9
 def seconds(timeout: float | None, name: str = "timeout") -> float:
     """The seconds that `timeout` means: None and infinity are without bound, and what is below 0 is 0.
 
-    Raises InvalidValue for what is no number of seconds; `name` is how it calls it.
+    Raises InvalidValue for a timeout that is not a number of seconds; `name` is how it calls it.
     """
     if timeout is None:
         return WITHOUT_BOUND

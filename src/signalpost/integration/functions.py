@@ -91,6 +91,6 @@ def flush(timeout: float | None = FLUSH_WITHIN) -> int:
     """Wait until what was handed over is delivered as far as it can be now, for at most `timeout` seconds.
 
     Returns how many notifications or deliveries are still open; 0 is all done. None waits without bound. Raises
-    InvalidValue for what is no number of seconds.
+    InvalidValue for a timeout that is not a number of seconds.
     """
     return process_wide.flush(timeout)

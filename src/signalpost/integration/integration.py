@@ -106,7 +106,7 @@ class NotificationIntegration:
 
         Where it runs already nothing changes, and where it failed or was stopped it is started anew. Raises
         InvalidConfiguration and StoreUnusable, the latter also where the start takes longer: it then goes on, and
-        another call waits for it. None waits without bound. Raises InvalidValue for what is no number of seconds.
+        another call waits for it. None waits without bound. Raises InvalidValue if `within` is not a number.
         """
         self._start(None, seconds(within, "within"))
 
@@ -130,7 +130,7 @@ class NotificationIntegration:
         """Deliver what waits for at most `timeout` seconds, end the service and its thread, and tell what is open.
 
         What is open then is in the store, and is delivered by the next start. What is not started is not stopped. None
-        waits without bound. Raises InvalidValue for what is no number of seconds, and RuntimeError in signalpost's own
+        waits without bound. Raises InvalidValue if `timeout` is not a number, and RuntimeError in signalpost's own
         thread, such as in a listener.
         """
         within = seconds(timeout)
@@ -155,7 +155,7 @@ class NotificationIntegration:
         """Wait until what was handed over is written down, and delivered as far as it can be now.
 
         Returns how many notifications or deliveries are still open after at most `timeout` seconds; 0 is all done. None
-        waits without bound. Raises InvalidValue for what is no number of seconds, and RuntimeError in signalpost's own
+        waits without bound. Raises InvalidValue if `timeout` is not a number, and RuntimeError in signalpost's own
         thread, such as in a listener.
         """
         within = seconds(timeout)

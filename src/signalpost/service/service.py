@@ -95,7 +95,7 @@ class AsyncNotificationService:
         What is open then is in the store, and is delivered by the next run. A producer has nothing to deliver, and
         returns nothing. Without a start it changes nothing; one that is under way is cut short. Who calls while it
         stops waits for the same end. Where all who wait are cut off, it closes all the same, and waits for no delivery.
-        None waits without bound. Raises InvalidValue, before anything is stopped, for what is no number of seconds.
+        None waits without bound. Raises InvalidValue, before anything is stopped, if `timeout` is not a number.
         """
         within = seconds(timeout)
         if (starting := self._starting) is not None and starting.is_under_way:

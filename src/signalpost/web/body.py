@@ -35,7 +35,7 @@ def json_object(raw: bytes, *, is_filled_in: bool = False) -> dict[str, Any]:
     except ValueError as fault:
         raise _no_json(str(fault)) from None
     if not isinstance(read, dict):
-        raise _no_json("it is no JSON object: give one with the names of its fields")
+        raise _no_json("it is not a JSON object: give one with the names of its fields")
     return read
 
 

@@ -58,7 +58,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InvalidValue(
-                f"{shown(self.name)} is no name of a token: give up to 32 of a-z, 0-9, '-' and '_'",
+                f"{shown(self.name)} is not a valid token name: give up to 32 of a-z, 0-9, '-' and '_'",
                 code="invalid-name",
                 field="name",
                 value=shown(self.name),

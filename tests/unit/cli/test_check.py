@@ -142,7 +142,7 @@ def test_all_faults_end_it_with_2_and_nothing_else_is_shown() -> None:
     assert [line.partition(":")[2].strip().partition(":")[0] for line in result.stderr.splitlines()[:1]] == [
         "DISCORD_WEBHOOK_COMMUNITY"
     ]
-    assert "SIGNALPOST_WORKERS: 'many' is no number of senders: give 1 to 16" in result.stderr
+    assert "SIGNALPOST_WORKERS: 'many' is not a number of senders: give 1 to 16" in result.stderr
     as_json = check("--json", SIGNALPOST_WORKERS="many", DISCORD_WEBHOOK_COMMUNITY="x")
     assert (as_json.exit_code, as_json.stderr) == (2, "")
     assert len(json.loads(as_json.stdout)["faults"]) == 2
@@ -150,7 +150,7 @@ def test_all_faults_end_it_with_2_and_nothing_else_is_shown() -> None:
 
 def test_a_data_folder_that_cannot_be_used_is_shown_with_the_rest_and_ends_it_with_2() -> None:
     Path("file").touch()
-    told = "data folder file: file is no folder: take it away, or set SIGNALPOST_HOME to another place"
+    told = "data folder file: file is not a folder: remove it, or set SIGNALPOST_HOME to another place"
     result = check("--home", "file")
     assert result.exit_code == 2
     assert "Settings" in result.stdout

@@ -32,4 +32,4 @@ def test_what_is_in_the_range_is_taken(folder: Folder) -> None:
     """`serve` then gets as far as its next mistake."""
     for bound in ("0", "inf", "0.5"):
         result = folder.run("serve", "--http", "nowhere", "--stop-within", bound)
-        assert "'nowhere' is no address to listen at" in result.stderr
+        assert "'nowhere' is not an address to listen on" in result.stderr

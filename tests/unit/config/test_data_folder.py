@@ -28,7 +28,7 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 def test_a_file_in_its_way_is_told(below: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    told = f"{file} is no folder: take it away, or set SIGNALPOST_HOME to another place"
+    told = f"{file} is not a folder: remove it, or set SIGNALPOST_HOME to another place"
     assert look_at(file / below, STORE) == (False, told)
 
 

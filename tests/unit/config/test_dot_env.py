@@ -42,9 +42,9 @@ def test_a_faulty_line_is_told_by_its_number_and_not_shown() -> None:
     with pytest.raises(InvalidConfiguration) as fault:
         read(f'A=1\n\n\nDISCORD_WEBHOOK_COMMUNITY="{url()}\nSIGNALPOST_WORKERS=many\nSIGNALPOST_LIMITS\n')
     assert str(fault.value).splitlines() == [
-        ".env, line 4: it is no VARIABLE=value: look for a missing quote",
+        ".env, line 4: it is not VARIABLE=value: look for a missing quote",
         ".env, line 6: SIGNALPOST_LIMITS has no = and no value",
-        ".env, line 5: SIGNALPOST_WORKERS: 'many' is no number of senders: give 1 to 16",
+        ".env, line 5: SIGNALPOST_WORKERS: 'many' is not a number of senders: give 1 to 16",
     ]
 
 
@@ -130,7 +130,7 @@ def test_a_folder_of_that_name_is_another_programs() -> None:
 )
 def test_what_is_no_file_is_a_fault(make: Callable[[Path], None]) -> None:
     make(Path(".env"))
-    with pytest.raises(InvalidConfiguration, match=r"^\.env: it is no file that can be read: take it away, or put a"):
+    with pytest.raises(InvalidConfiguration, match=r"^\.env: it is not a readable file: remove it, or put a"):
         Config.from_environment()
 
 

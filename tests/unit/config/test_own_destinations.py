@@ -98,10 +98,10 @@ def test_a_destination_to_which_nothing_goes_is_warned_of() -> None:
     [
         ('signals_to = ["signals-gold"]', "s.toml: tiers.gold: it has no rank: give one; free is 0, premium 10"),
         ('rank = "x"\nsignals_to = ["signals-gold"]', "s.toml: tiers.gold.rank: it is text: give a whole number"),
-        ('rank = 1001\nsignals_to = ["signals-gold"]', "s.toml: tiers.gold.rank: '1001' is no rank: give 0 to 1000"),
-        ("rank = 15", "s.toml: tiers.gold.signals_to: it is no list of destinations: give one such as"),
-        ("rank = 15\nsignals_to = []", "s.toml: tiers.gold.signals_to: it is no list of destinations"),
-        ("rank = 15\nsignals_to = [1]", "s.toml: tiers.gold.signals_to: it lists something that is no text"),
+        ('rank = 1001\nsignals_to = ["signals-gold"]', "s.toml: tiers.gold.rank: '1001' is not a rank: give 0 to 1000"),
+        ("rank = 15", "s.toml: tiers.gold.signals_to: it is not a list of destinations: give one such as"),
+        ("rank = 15\nsignals_to = []", "s.toml: tiers.gold.signals_to: it is not a list of destinations"),
+        ("rank = 15\nsignals_to = [1]", "s.toml: tiers.gold.signals_to: it lists something that is not text"),
         (
             'rank = 15\nsignals_to = ["signals-gol"]',
             "s.toml: tiers.gold.signals_to: signals-gol is no destination: did you mean signals-gold?",
@@ -141,7 +141,7 @@ def test_a_tier_that_stands_twice_is_a_fault() -> None:
 
 def test_a_name_that_is_no_tier_is_a_fault() -> None:
     (told,) = faults('[tiers."a tier"]\nrank = 15\nsignals_to = ["community"]')
-    assert told.endswith("it is no name of a tier: give 1 to 32 letters, digits, - and _")
+    assert told.endswith("it is not a valid tier name: give 1 to 32 letters, digits, - and _")
 
 
 def test_the_single_webhook_can_stand_in_a_file_with_its_pace() -> None:

@@ -44,7 +44,7 @@ def test_an_address_to_listen_at(text: str, meant: HttpAddress | None) -> None:
     ],
 )
 def test_what_is_no_address_to_listen_at_is_refused(text: str) -> None:
-    with pytest.raises(InvalidConfiguration, match=r" is no address to listen at: give HOST:PORT, or off$"):
+    with pytest.raises(InvalidConfiguration, match=r" is not an address to listen on: give HOST:PORT, or off$"):
         spelling.http(text)
 
 
@@ -67,7 +67,7 @@ def test_a_time_to_keep_things_for(text: str, meant: timedelta, spelled: str) ->
 
 @pytest.mark.parametrize("text", ["30", "d", "0d", "3661d", "99999w", "-1d", "1.5d", "30m", "1d 2h", "999999d"])
 def test_what_is_no_time_to_keep_things_for_is_refused(text: str) -> None:
-    with pytest.raises(InvalidConfiguration, match="is no time to keep things for: give one such as 12h, 30d or 8w"):
+    with pytest.raises(InvalidConfiguration, match="is not a retention time: give one such as 12h, 30d or 8w"):
         spelling.retention(text)
 
 
@@ -88,7 +88,7 @@ def test_what_is_sent_at_most_once(text: str, spelled: str) -> None:
 
 @pytest.mark.parametrize("text", ["signals", "all", "signal alert", "signal,,alert", "signal,", "none, alert"])
 def test_what_is_no_kind_is_refused(text: str) -> None:
-    with pytest.raises(InvalidConfiguration, match="is no kind: give some of signal, alert, market_analysis"):
+    with pytest.raises(InvalidConfiguration, match="is not a kind: give some of signal, alert, market_analysis"):
         spelling.at_most_once(text)
 
 

@@ -54,8 +54,8 @@ def test_all_faults_of_all_sources_are_told_together() -> None:
         "s.toml: tiers.gold",
         "s.toml: tiers.gold.signals_to",
         "s.toml: tiers.a name of 1 characters",
-        "SIGNALPOST_WORKERS: 'many' is no number of senders",
-        "SIGNALPOST_HTTP (a flag): 'here' is no address to listen at",
+        "SIGNALPOST_WORKERS: 'many' is not a number of senders",
+        "SIGNALPOST_HTTP (a flag): 'here' is not an address to listen on",
     ]
 
 
@@ -85,19 +85,19 @@ def test_an_unknown_key_is_a_fault_with_the_nearest_name(text: str, told: str) -
     [
         ("workers = true", "s.toml: workers: it is a switch: give a whole number from 1 to 16"),
         ("workers = 2.0", "s.toml: workers: it is a number with a point: give a whole number from 1 to 16"),
-        ("workers = 17", "s.toml: workers: '17' is no number of senders: give 1 to 16"),
-        ("workers = -1", "s.toml: workers: '-1' is no number of senders: give 1 to 16"),
+        ("workers = 17", "s.toml: workers: '17' is not a number of senders: give 1 to 16"),
+        ("workers = -1", "s.toml: workers: '-1' is not a number of senders: give 1 to 16"),
         (f"workers = 0x{'f' * 5000}", "s.toml: workers: it is too large: give a whole number from 1 to 16"),
         ("reserve = 1", "s.toml: reserve: it is a number: give true or false"),
         ("home = 1979-05-27", "s.toml: home: it is of another kind: give a path in quotes"),
         ('home = " "', "s.toml: home: it is empty: give a path in quotes, or leave the line out"),
         ("http = false", 's.toml: http: it is a switch: give "HOST:PORT", or "off"'),
         ("retention = 30", 's.toml: retention: it is a number: give a time in quotes, such as "30d"'),
-        ("destinations = 1", "s.toml: destinations: it is no table: give one [destinations.NAME] for each"),
-        ("tiers.gold = 1", "s.toml: tiers.gold: it is no table: write [tiers.NAME], and its settings below"),
+        ("destinations = 1", "s.toml: destinations: it is not a table: give one [destinations.NAME] for each"),
+        ("tiers.gold = 1", "s.toml: tiers.gold: it is not a table: write [tiers.NAME], and its settings below"),
         (
             "[destinations.community]\nmessages_a_minute = 0",
-            "s.toml: destinations.community.messages_a_minute: '0' is no pace: give 1 to 10000 messages a minute",
+            "s.toml: destinations.community.messages_a_minute: '0' is not a rate: give 1 to 10000 messages a minute",
         ),
         (
             "[destinations.community]\nwebhook = 1",

@@ -48,7 +48,7 @@ def test_the_single_webhook_may_lie_in_a_file_too() -> None:
         ("", "secret is empty: write the webhook's URL into it"),
         (" \n", "secret is empty: write the webhook's URL into it"),
         ("x" * 5000, "secret is too long for a webhook's URL: write that alone into it"),
-        (TOKEN.encode() + b"\xff", "secret is no text: write the webhook's URL into it"),
+        (TOKEN.encode() + b"\xff", "secret is not text: write the webhook's URL into it"),
         (TOKEN, "the webhook's URL cannot be used: it is no URL"),
     ],
     ids=["empty", "blank", "long", "bytes", "token"],
@@ -62,7 +62,7 @@ def test_a_secret_file_that_holds_no_webhook_is_a_fault(text: str | bytes, told:
     [
         ("none", "none cannot be read (No such file or directory)"),
         (".", ". cannot be read (it is not a file)"),
-        ("~nobody-of-that-name/x", "there is no such person's home: give the path in full"),
+        ("~nobody-of-that-name/x", "the home folder of that user is unknown: give the full path"),
         (url(), "it is a URL, and should be the path of a file that holds it"),
         (TOKEN, "the file that it names cannot be read (No such file or directory)"),
         ("a\tb", "it has characters that no path should have: type it again"),

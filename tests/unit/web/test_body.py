@@ -36,8 +36,8 @@ def test_line_ends_and_tabs_within_text_are_read_only_where_a_template_was_fille
     [
         (b"", "cannot be read"),
         (b"BUY EURUSD", "cannot be read"),
-        (b"[1]", "no JSON object"),
-        (b"1", "no JSON object"),
+        (b"[1]", "not a JSON object"),
+        (b"1", "not a JSON object"),
         (b'{"a": "\xff"}', "not UTF-8"),
         (b'{"a": 1, "a": 2}', "names 'a' twice"),
         (b'{"o": {"a": 1, "a": 2}}', "names 'a' twice"),

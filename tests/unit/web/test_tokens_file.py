@@ -68,7 +68,7 @@ def test_a_name_is_given_once_and_is_plain(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="there is a token 'bot' already: revoke it"):
         made(file)
     for name in ("", "-bot", "Bot", "a b", "a/b", "n" * 33, "a\n"):
-        with pytest.raises(InvalidValue, match="is no name of a token"):
+        with pytest.raises(InvalidValue, match="is not a valid token name"):
             made(file, name)
     assert len(file.read()) == 1
 

@@ -54,7 +54,7 @@ class WebhookAddress(NamedTuple):
         so that a test server can take Discord's place. Raises InvalidConfiguration, without showing the token.
         """
         if not isinstance(url, str | Secret):
-            raise _refusal("it is no text")
+            raise _refusal("it is not text")
         parts = _split(url if isinstance(url, Secret) else Secret(url))
         if parts.scheme == "http" and parts.hostname in _LOOPBACK:
             _check_loopback(parts)

@@ -98,7 +98,7 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
     except csv.Error as fault:
         raise InvalidCandleFile(f"it is no CSV: {fault}", path=name, line=reader.line_num) from fault
     except UnicodeDecodeError as fault:
-        raise InvalidCandleFile("it is no text in UTF-8", path=name, line=_first_undecodable_line(path)) from fault
+        raise InvalidCandleFile("it is not UTF-8 text", path=name, line=_first_undecodable_line(path)) from fault
     except (OSError, EOFError, zlib.error) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise InvalidCandleFile(

@@ -43,7 +43,7 @@ def test_an_id_has_17_to_20_digits(digits: int) -> None:
 
 @pytest.mark.parametrize("url", [None, 5, URL.encode()])
 def test_what_is_no_text_is_refused_and_not_shown(url: object) -> None:
-    with pytest.raises(InvalidConfiguration, match="it is no text") as caught:
+    with pytest.raises(InvalidConfiguration, match="it is not text") as caught:
         WebhookAddress.parse(url)
     assert TOKEN not in repr(caught.value)
 

@@ -138,11 +138,11 @@ def test_a_file_without_candles_is_refused(write: Write) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "said"),
     [
-        (b"time,open,high,low,close\n2025-01-06T00:00:00Z,1,1,1,1\n\xff\n", 3, "no text in UTF-8"),
+        (b"time,open,high,low,close\n2025-01-06T00:00:00Z,1,1,1,1\n\xff\n", 3, "not UTF-8 text"),
         (b'time,open,high,low,close\n2025-01-06T00:00:00Z,1,1,1,"1\n', 2, "no CSV"),
         (gzip.compress(b"time,open,high,low,close\n")[:-4], None, "cannot be read"),
         (b"\x1f\x8bnothing of the kind", None, "cannot be read"),
-        (gzip.compress(b"time,open,high,low,close\n" * 99)[:20] + b"damage" * 9, None, "no text in UTF-8"),
+        (gzip.compress(b"time,open,high,low,close\n" * 99)[:20] + b"damage" * 9, None, "not UTF-8 text"),
     ],
 )
 def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, content: bytes, line: int | None, said: str) -> None:

@@ -84,9 +84,9 @@ def test_the_index_lists_every_page() -> None:
     assert pages - listed == set()
 
 
-def test_decisions_are_numbered_once_and_say_context_decision_and_consequence() -> None:
+def test_decisions_are_numbered_without_a_gap_and_say_context_decision_and_consequence() -> None:
     pages = sorted((ROOT / "docs" / "why").iterdir())
-    assert len({page.name[:5] for page in pages}) == len(pages)
+    assert [page.name[:5] for page in pages] == [f"{number:04}-" for number in range(1, len(pages) + 1)]
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"], page.name

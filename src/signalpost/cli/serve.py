@@ -58,11 +58,12 @@ def serve(
     from signalpost.cli.loop import run
     from signalpost.cli.standard_streams import never_block_on_output
 
+    flags = {"SIGNALPOST_HTTP": http, "SIGNALPOST_WORKERS": workers, "SIGNALPOST_DRY_RUN": "1" if dry_run else None}
+    config = configuration(home, config_file, **flags)
     never_block_on_output()
     raise_soft_limit()
     write_logs()
-    flags = {"SIGNALPOST_HTTP": http, "SIGNALPOST_WORKERS": workers, "SIGNALPOST_DRY_RUN": "1" if dry_run else None}
-    _end(run(_serve(configuration(home, config_file, **flags), stop_within)))
+    _end(run(_serve(config, stop_within)))
 
 
 def _end(left: int) -> None:

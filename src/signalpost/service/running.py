@@ -1,6 +1,6 @@
 """A started service: it owns its data folder, or puts beside the owner until that is gone.
 
-See docs/why/0018-several-processes-on-one-folder.md.
+See docs/why/0027-an-epoch-fences-the-owner.md.
 """
 
 import asyncio

@@ -79,7 +79,7 @@ def of_health(status: str, reasons: Sequence[str]) -> web.Response:
 
 def _refused(ticket: Ticket) -> Problem:
     reason, cause = ticket.reason or "refused", None if ticket.cause is None else str(ticket.cause)
-    if ticket.cause in {Refusal.CONFLICT, Refusal.NO_DESTINATION}:
+    if ticket.cause in {Refusal.CONFLICT, Refusal.NO_DESTINATION, Refusal.UNSTORABLE}:  # a repeat would not help
         return Problem(HTTPStatus.CONFLICT, reason, cause=cause)
     detail = f"{reason}. Nothing was taken; try again"
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, cause=cause, retry_after=_TRY_AGAIN_AFTER)

@@ -1,7 +1,9 @@
 import json
 from http import HTTPStatus
 
-from signalpost.domain.ticket import Outcome, Ticket
+import pytest
+
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.errors import Fault
 from signalpost.web.answers import of_ticket
 from signalpost.web.problem import Problem, not_understood
@@ -31,6 +33,15 @@ def test_all_faults_of_a_body_are_told_each_with_its_field() -> None:
     ]
     assert problem.headers == {}
     assert not_understood([Fault("a", "b")]).detail.startswith("a fault in")
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"), [(Refusal.CONFLICT, 409), (Refusal.UNSTORABLE, 409), (Refusal.STORE, 503)]
+)
+def test_only_a_refusal_that_a_repeat_may_help_is_503(cause: Refusal, status: int) -> None:
+    with pytest.raises(Problem) as caught:
+        of_ticket(Ticket(Outcome.REFUSED, "", "why", cause))
+    assert (caught.value.status, "Retry-After" in caught.value.headers) == (status, status == 503)
 
 
 def test_a_problem_has_a_code_of_its_cause_its_first_fault_or_its_status() -> None:

@@ -5,7 +5,7 @@ committed at once, and under load a group grows by itself to what arrives within
 
 Where other processes write into the same store, it finds that out with its next batch, and when it has nothing to do by
 a look every 100 ms, which changes nothing and wakes no loop unless there is news. See
-docs/why/0012-sqlite-group-commit.md.
+docs/why/0026-the-store-thread.md.
 """
 
 import asyncio

@@ -35,9 +35,7 @@ def _common(command: Any) -> Any:
     for option in (
         json_option("Print id, outcome, reason and deliveries as JSON."),
         configured,
-        click.option(
-            "--no-wait", is_flag=True, help="Be content when it is accepted: written down, not delivered yet."
-        ),
+        click.option("--no-wait", is_flag=True, help="Wait only until it is saved, not until it is delivered."),
         click.option(
             "--timeout",
             type=NumberRange(0, 86_400),

@@ -12,7 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from signalpost.errors import InvalidConfiguration
+from signalpost.domain.text import shown
+from signalpost.errors import Fault, InvalidConfiguration
 from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
 
 SCHEMA = 1
@@ -40,7 +41,9 @@ def read_strategies(path: Path | str) -> tuple[ConfiguredStrategy, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        raise InvalidConfiguration(f"{name}: it cannot be read ({fault}): give a TOML file with strategies") from fault
+        raise InvalidConfiguration(
+            f"{name}: it cannot be read ({fault}): give a TOML file with strategies", code="not-readable"
+        ) from fault
     return _strategies(text, name)
 
 
@@ -54,51 +57,59 @@ def _strategies(text: str, name: str) -> tuple[ConfiguredStrategy, ...]:
     try:
         document = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as fault:
-        raise InvalidConfiguration(f"{name}: it is no TOML: {fault}") from fault
+        raise InvalidConfiguration(f"{name}: it is not valid TOML: {fault}", code="not-readable") from fault
     found: list[ConfiguredStrategy] = []
     faults = list(_document_faults(document))
     if not faults:
         for number, table in enumerate(document["strategy"], start=1):
             try:
                 found.append(_strategy(table, document))
-            except InvalidConfiguration as fault:
-                faults.append(f"strategy {number}: {fault}")
+            except InvalidConfiguration as error:
+                faults += (fault._replace(text=f"strategy {number}: {fault.text}") for fault in error.errors)
         faults += _repeated(strategy.config.key for strategy in found)
     if faults:
-        raise InvalidConfiguration("\n".join(f"{name}: {fault}" for fault in faults))
+        raise InvalidConfiguration.of_all(fault._replace(text=f"{name}: {fault.text}") for fault in faults)
     return tuple(found)
 
 
-def _document_faults(document: Mapping[str, Any]) -> Iterator[str]:
+def _document_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _unknown(document, _OF_ALL)
-    if document.get("schema", SCHEMA) != SCHEMA:
-        yield f"schema is {document['schema']!r}: this version reads {SCHEMA}"
+    if (schema := document.get("schema", SCHEMA)) != SCHEMA:
+        text = f"schema is {schema!r}: this version reads {SCHEMA}"
+        yield Fault("unknown-version", text, "schema", shown(schema), str(SCHEMA))
     tables = document.get("strategy")
     if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
-        yield "it holds no strategies: add a [[strategy]] table for each"
+        yield Fault("missing", "it holds no strategies: add a [[strategy]] table for each", "strategy")
 
 
 def _strategy(table: Mapping[str, Any], document: Mapping[str, Any]) -> ConfiguredStrategy:
-    faults = [*_unknown(table, _OF_ONE), *(f"{name} is missing" for name in _REQUIRED if name not in table)]
-    if faults:
-        raise InvalidConfiguration("; ".join(faults))
+    missing = (Fault("missing", f"{name} is missing", name) for name in _REQUIRED if name not in table)
+    if faults := [*_unknown(table, _OF_ONE), *missing]:
+        raise InvalidConfiguration.of_all(faults)
     settings = {name: value for name, value in table.items() if name not in {*_NOT_NEEDED, "data"}}
     if "strategy_name" in document:
         settings.setdefault("strategy_name", document["strategy_name"])
     config = MAUnifiedConfig(**settings)
     data = table.get("data", f"{config.pair}_{config.timeframe}.csv.gz")
     if not isinstance(data, str) or not data:
-        raise InvalidConfiguration(f"data is {data!r}: name a candle file")
+        raise InvalidConfiguration(
+            f"data is {data!r}: name a candle file", code="not-text", field="data", value=shown(data)
+        )
     return ConfiguredStrategy(config, data)
 
 
-def _unknown(table: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
+def _unknown(table: Mapping[str, Any], known: Iterable[str]) -> Iterator[Fault]:
     known = sorted(known)
     for name in table:
         if name not in known:
             nearest = get_close_matches(name, known, n=1)
-            yield f"{name!r} is no setting" + (f": did you mean {nearest[0]!r}?" if nearest else "")
+            hint = f": did you mean {nearest[0]!r}?" if nearest else ""
+            yield Fault("unknown-field", f"{name!r} is not a setting{hint}", name)
 
 
-def _repeated(keys: Iterable[str]) -> list[str]:
-    return [f"{count} strategies have the key {key!r}" for key, count in Counter(keys).items() if count > 1]
+def _repeated(keys: Iterable[str]) -> list[Fault]:
+    return [
+        Fault("conflict", f"{count} strategies have the key {key!r}", "key", shown(key))
+        for key, count in Counter(keys).items()
+        if count > 1
+    ]

@@ -88,7 +88,7 @@ def test_all_faults_are_told_at_once_with_file_and_strategy(tmp_path: Path) -> N
     text = fault_in(tmp_path, ONE + "fats = 3\n" + ONE.replace("slow = 140", "") + ONE.replace("140", "40") + ONE)
     path = tmp_path / "strategies.toml"
     assert text.splitlines() == [
-        f"{path}: strategy 1: 'fats' is no setting: did you mean 'fast'?",
+        f"{path}: strategy 1: 'fats' is not a setting: did you mean 'fast'?",
         f"{path}: strategy 2: slow is missing",
         f"{path}: strategy 3: EUR_USD_H4: fast and slow are both 40: they would never cross; give two periods",
     ]
@@ -105,8 +105,8 @@ def test_two_strategies_cannot_share_a_key(tmp_path: Path) -> None:
         ("strategy = []", "it holds no strategies"),
         ("strategy = [1]", "it holds no strategies"),
         ("schema = 2\n" + ONE, "schema is 2: this version reads 1"),
-        ("xyzzy = 2\n" + ONE, "'xyzzy' is no setting"),
-        ("[[strategy]\n", "it is no TOML"),
+        ("xyzzy = 2\n" + ONE, "'xyzzy' is not a setting"),
+        ("[[strategy]\n", "it is not valid TOML"),
         (ONE + "data = 3", "data is 3: name a candle file"),
         (ONE + 'data = ""', "data is '': name a candle file"),
         (ONE + "confidence = 1.5", "confidence is 1.5: give a share between 0 and 1"),

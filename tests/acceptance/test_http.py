@@ -131,7 +131,7 @@ def test_a_trade_of_freqtrade_as_it_is_sent_appears_in_the_sandbox(environment: 
         "SELL BTC_USDT M5",
         "CLOSED SELL BTC_USDT M5",
         "System Status - running",
-        "INFO Alert - Message of freqtrade",
+        "INFO Alert - Message from freqtrade",
     ]
 
 

@@ -1,4 +1,4 @@
-r"""The one way out of a command: what it prints, cleaned of whatever a terminal would carry out.
+r"""Prints the output of commands, cleaned of everything that a terminal would carry out.
 
 Titles, reasons, file names and answers are written by others. In a terminal, an escape sequence in them could change
 the clipboard, the window's title or what was printed before; a line feed could fake a line, and a mark of direction the
@@ -21,7 +21,7 @@ _ACTS = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
     "|[\ud800-\udfff]"
 )
-"""Control characters, lone surrogates, and what is invisible and moves or hides text. Joiners of letters stay."""
+"""Control characters, lone surrogates, and invisible characters that move or hide text. Joiners of letters stay."""
 
 JSON = "signalpost.json"
 """Where the context of a run says that JSON is wanted."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _Once(click.Option):
-    """An option that may be given once: of two values, click would keep the last without a word."""
+    """An option that may be given only once: click would silently keep the last of two values."""
 
     def __init__(self, names: list[str], **settings: Any) -> None:
         super().__init__(names, **(settings | {"multiple": True}))
@@ -23,7 +23,7 @@ class _Once(click.Option):
         """Its value, None if it is not given."""
         values = super().process_value(ctx, value)
         if len(values) > 1:
-            raise click.UsageError(f"{self.opts[0]} is given {len(values)} times: give it once", ctx)
+            raise click.UsageError(f"{self.opts[0]} is given {len(values)} times: use it once", ctx)
         return values[0] if values else None
 
 
@@ -85,7 +85,7 @@ def publish() -> None:
 @_fact_option("--stop", help="The stop's price.")
 @_fact_option("--target", help="The target's price.")
 @_fact_option("--confidence", help="0 to 1.")
-@_fact_option("--strategy", help="Who made it.  [default: Manual]")
+@_fact_option("--strategy", help="The strategy's name.  [default: Manual]")
 @_fact_option("--time", help="The candle's open, ISO 8601 with its zone.  [default: now]")
 @_fact_option("--id", help="The signal's id.  [default: from strategy, pair, timeframe, side and candle]")
 @_fact_option("--tier", help="For whom: free, premium, admin.  [default: free]")

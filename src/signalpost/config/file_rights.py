@@ -1,4 +1,4 @@
-"""Who else can write a file, as its owner and mode tell."""
+"""Checks whether others can write a file, by its owner and its mode."""
 
 import os
 import stat

@@ -20,7 +20,7 @@ _LONGEST_PATH = 100
 
 
 Run = Callable[[Callable[[], None]], Awaitable[None]]
-"""Has something called that touches files, where that makes no event loop wait."""
+"""Calls a function that touches files, without making the event loop wait."""
 
 
 class Doorbell:

@@ -1,7 +1,7 @@
 """Takes notifications in: validates, routes, fans out, writes down, and only then says yes.
 
-Nothing is sent here. What cannot be written because the store is unwell is held in memory, in order, up to a bound, and
-written when the store is well again; its ticket says so.
+Nothing is sent here. If the store is unavailable, notifications are held in memory, in order and up to a bound, and
+written when it is available again; their tickets say so.
 """
 
 import asyncio
@@ -87,7 +87,7 @@ class Intake:
 
     @property
     def held(self) -> int:
-        """How many notifications wait in memory for the store to be well again."""
+        """How many notifications wait in memory for the store to be available again."""
         return len(self._held)
 
     async def accept(
@@ -103,8 +103,8 @@ class Intake:
     ) -> Ticket:
         """Take one notification, and say what became of it once that is written down.
 
-        Where the store is unwell it is held, or refused where it is not to be held. Raises InvalidValue for arguments
-        that cannot be meant, and nothing because a store or a network is unwell.
+        If the store is unavailable it is held, or refused if it is not to be held. Raises InvalidValue for invalid
+        arguments, and nothing because a store or a network fails.
         """
         new = self._new(payload, event, priority, user_tier, context, about)
         if self._held and _is_routed(new):
@@ -224,13 +224,11 @@ class Intake:
         if first is not None and first.content_hash != told.content_hash:
             ticket = _conflict(told)
         elif not hold or self._is_closed:
-            ticket = Ticket(Outcome.REFUSED, "", f"the store is unwell: {reason}", Refusal.STORE)
+            ticket = Ticket(Outcome.REFUSED, "", f"the store is unavailable: {reason}", Refusal.STORE)
         elif first is not None:  # no duplicate yet: what it repeats is in memory only
             ticket = Ticket(Outcome.HELD, first.id, reason)
         elif len(self._held) >= MOST_HELD:
-            why = (
-                f"the store is unwell ({reason}) and {MOST_HELD} notifications wait in memory already: send it yourself"
-            )
+            why = f"the store is unavailable ({reason}), and {MOST_HELD} notifications are held: send it yourself"
             ticket = Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY)
         else:
             self._held.append(new)
@@ -243,7 +241,7 @@ class Intake:
         return ticket
 
     def _fell_ill(self, trouble: str) -> None:
-        """Tell that the store fell ill, and see to it until it is well again."""
+        """Report that the store failed, and look at it until it is available again."""
         self._trouble = self._trouble or trouble
         self._health.failed(Intake, trouble)
         if self._recovering is None and not self._is_closed:

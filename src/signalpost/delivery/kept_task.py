@@ -31,7 +31,7 @@ class KeptTask:
         """The one that runs now, or ran last."""
 
     def retire(self) -> None:
-        """Start it no more; what runs goes on to its end."""
+        """Do not start it again. A run that is under way goes on."""
         self._is_ended = True
         if self._timer is not None:
             self._timer.cancel()

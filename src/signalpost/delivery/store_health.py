@@ -4,7 +4,7 @@ from signalpost.domain.events import Listener, StoreMoved
 
 
 class StoreHealth:
-    """Tells when the store falls ill, and when it is well again.
+    """Reports when the store fails, and when it is available again.
 
     That is when whatever failed has succeeded: on a full disk, much of what only reads does so all the time.
     """

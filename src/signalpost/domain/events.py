@@ -95,7 +95,7 @@ class HostBanned(NamedTuple):
 
 
 class StoreMoved(NamedTuple):
-    """The store fell ill, or is well again."""
+    """The store failed, or is available again."""
 
     is_well: bool
     reason: str = ""

@@ -15,7 +15,7 @@ class Outcome(Word):
     SUPPRESSED = "suppressed"
     """Written, but meant for no destination, by the rule in `reason`."""
     HELD = "held"
-    """The store is unwell; it is kept in memory until it can be written."""
+    """The store is unavailable; it is kept in memory until it can be written."""
     DIRECT = "direct"
     """Sent without the queue, in one attempt."""
     REFUSED = "refused"

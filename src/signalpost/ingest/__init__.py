@@ -1,1 +1,1 @@
-"""What people and programs send, as values: one reader for the command line, HTTP, the hooks and candle files. Pure."""
+"""Reads what people and programs send: the same names for the command line, HTTP, the hooks and candle files. Pure."""

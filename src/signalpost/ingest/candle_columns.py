@@ -1,4 +1,4 @@
-"""The columns of a candle file: by which names, and between which separators. Pure."""
+"""The names and the separators of a candle file's columns. Pure."""
 
 from collections.abc import Sequence
 

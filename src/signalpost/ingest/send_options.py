@@ -1,4 +1,4 @@
-"""What a sender may ask for beside the payload: how urgent it is, for whom, and with which facts. Pure."""
+"""The options that a sender may set beside the payload: priority, tier and facts. Pure."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -17,7 +17,7 @@ _NAMES = FieldNames({"priority": (("priority",),), "user_tier": (("user_tier", "
 
 
 class SendOptions(NamedTuple):
-    """What a sender asks for beside the payload."""
+    """The options beside a payload."""
 
     priority: NotificationPriority | None
     user_tier: UserTier

@@ -1,4 +1,4 @@
-"""What programs that fill templates send: words for nothing, names inside objects, and text that is not JSON. Pure."""
+"""Reads filled templates: words for nothing, names inside objects, and text that is not JSON. Pure."""
 
 import re
 from collections import Counter

@@ -124,7 +124,7 @@ class DirectSender:
         if far_end is not None:
             far_end.notice(known)
             task = asyncio.get_running_loop().create_task(_keep(far_end), name="signalpost keep what was learnt")
-            self._keeping.add(task)  # nobody waits for it: the store may be what is unwell
+            self._keeping.add(task)  # nobody waits for it: the store may be what failed
             task.add_done_callback(self._keeping.discard)
         elif isinstance(known, Rejected) and known.is_gone:
             self._standings[name].end(Gone(known.reason, clock.now()))

@@ -58,7 +58,7 @@ class NotificationIntegration:
 
     Without a configuration each start reads the environment. `fallback` is the caller's own sender, for what the
     service does not take (but not for a conflict, which is final) or could not write: its ticket then is `direct`. With
-    one, nothing is held in memory while the store is unwell. How it is called is told by
+    one, nothing is held in memory while the store is unavailable. How it is called is told by
     `signalpost.integration.fallback.Fallback`, which raises InvalidConfiguration. Wrong arguments of a notification
     raise InvalidValue at the call.
     """

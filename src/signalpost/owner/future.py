@@ -50,7 +50,7 @@ class AwaitableFuture(Future[Result]):
 
 
 class TicketFuture(AwaitableFuture[Ticket]):
-    """The ticket of what was handed over, once there is one. It never raises because something is unwell.
+    """The ticket of what was handed over, once there is one. It never raises because something failed.
 
     After a fork the child cannot learn of the ticket: there it is `held`, which it is, by the parent.
     """

@@ -77,7 +77,7 @@ class Order:
 
     @property
     def holds(self) -> bool:
-        """Whether the service should hold it in memory where the store is unwell: not where others stand by."""
+        """Whether the service should hold it in memory if the store is unavailable: not if others stand by."""
         return self.otherwise is None
 
     def refuse(self, why: str, cause: Refusal) -> None:

@@ -78,7 +78,7 @@ class Trouble:
         self._damaged = 0
 
     def __call__(self, event: Event) -> None:
-        """Note what fell ill or went away, and what is well again."""
+        """Note what failed or went away, and what recovered."""
         match event:
             case StoreMoved() | RowDamaged():
                 self._note_store(event)
@@ -115,14 +115,14 @@ class Trouble:
             case StoreMoved(True):
                 self._reasons.pop(STORE, None)
             case StoreMoved(False, reason):
-                self._reasons[STORE] = Reason(f"the store is unwell: {reason}", "store-failed")
+                self._reasons[STORE] = Reason(f"the store is unavailable: {reason}", "store-failed")
             case _:
                 self._damaged += 1
                 self._reasons[ROWS] = Reason(_damage(self._damaged), "rows-damaged")
 
     @property
     def is_of_store(self) -> bool:
-        """Whether the store is unwell."""
+        """Whether the store is unavailable."""
         return STORE in self._reasons
 
     def reasons(self, far_ends: Mapping[str, "FarEnd"], now: float) -> tuple[Reason, ...]:

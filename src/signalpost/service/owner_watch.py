@@ -26,7 +26,7 @@ _LOSS_TOLD_FOR = 60.0
 
 
 class Hooks(Protocol):
-    """What a change of owner sets off."""
+    """Called when the owner changes."""
 
     async def take_over(self, holder: str, *, is_first: bool) -> None:
         """Begin to deliver as the owner of this name. Raises what keeps it from that; nothing is begun then.
@@ -112,11 +112,11 @@ class OwnerWatch:
         self._task = KeptTask("watch", self._watch, self._emit)
 
     def look(self) -> None:
-        """Look soon whether the owner has said how it routes."""
+        """Check soon how the owner routes."""
         self._changed.set()
 
     async def end(self) -> None:
-        """Watch no longer; who owns the store keeps its heartbeat until the store is closed."""
+        """Stop watching. An owner keeps its heartbeat until the store is closed."""
         if self._pulse is not None:
             self._pulse.cancel()
         if self._task is not None:
@@ -145,7 +145,7 @@ class OwnerWatch:
         who = f"process {seen.process}, which delivers from this folder,"
         if seen.silent_for >= self._heartbeat.doubt_after:
             within = f"This process takes over after {self._heartbeat.take_over_after:.0f} s."
-            then = within if self._wants else "Let it go on, or restart it."
+            then = within if self._wants else "Resume or restart it."
             text = f"Nothing is delivered: {who} has not responded for {seen.silent_for:.0f} s. {then}"
             yield Reason(text, "owner-silent")
         elif seen.idle >= self._heartbeat.blocked_after:
@@ -167,7 +167,7 @@ class OwnerWatch:
                 self._changed.set()
             except StoreClosed:
                 return
-            except Exception as fault:  # noqa: BLE001  # whatever it is: no one else would tell of it, or try again
+            except Exception as fault:  # noqa: BLE001  # nothing else would report it or try again
                 self._cannot_take_over(fault)
 
     async def _meet_change(self) -> None:

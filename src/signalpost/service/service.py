@@ -133,9 +133,9 @@ class AsyncNotificationService:
         """Take a signal, an alert or a report, and say what became of it: `accepted` means written to disk.
 
         Priority is derived from confidence or severity unless given; the tier is FREE. `event` tells what happened to a
-        signal that was told before, such as `update 1`. Where the store is unwell it is held in memory, or refused
-        where `hold` is False. Raises InvalidValue for arguments that cannot be meant; that a network or a disk is
-        unwell is in the ticket.
+        signal that was told before, such as `update 1`. If the store is unavailable it is held in memory, or refused
+        where `hold` is False. Raises InvalidValue for invalid arguments. A network or a disk that fails is reported by
+        the ticket.
         """
         running = self._here
         if running is None:
@@ -245,7 +245,7 @@ class AsyncNotificationService:
             hanging = Reason(f"The store has not answered for {hangs:.0f} s.", "store-hangs")
             return Health(HealthStatus.UNHEALTHY, (*reasons, hanging))
         if running.missing:
-            missing = Reason(f"the store is unwell: {running.missing}", "store-missing")
+            missing = Reason(f"the store is unavailable: {running.missing}", "store-missing")
             return Health(HealthStatus.UNHEALTHY, (*reasons, missing))
         if not self.config.destinations and not running.knows_owner:
             reasons += (Reason(NO_WEBHOOK_SET, "no-webhook"),)

@@ -56,7 +56,7 @@ def log(event: Event) -> None:
         case WorkerFailed() | WorkerRecovered() | TookOver() | OwnershipLost():
             _log_work(event)
         case _:
-            level, state = (logging.WARNING, "well again") if event.is_well else (logging.ERROR, "unwell")
+            level, state = (logging.WARNING, "available again") if event.is_well else (logging.ERROR, "unavailable")
             logger.log(level, "the store is %s%s", state, _because(event.reason))
 
 

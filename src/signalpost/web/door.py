@@ -1,4 +1,4 @@
-"""What the way in leads to: the callables of a running service, handed over by whoever joins the two."""
+"""The part of a running service that HTTP uses, as callables."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -16,7 +16,7 @@ Wishes = SendOptions
 
 
 class Take(Protocol):
-    """Take a payload in, and answer once it is written; where the store is unwell, keep nothing and refuse."""
+    """Accept a payload, and answer once it is written; if the store is unavailable, refuse it and keep nothing."""
 
     def __call__(self, payload: Payload, wishes: SendOptions, event: str) -> Awaitable[Ticket]:
         """The ticket."""
@@ -34,7 +34,7 @@ class Commit(Protocol):
 
 
 class Door(NamedTuple):
-    """Everything that is asked of a service."""
+    """Everything that HTTP needs of a service."""
 
     take: Take
     commit: Commit

@@ -60,17 +60,17 @@ _SEVERITY_BY_EVENT = {
     "strategy_msg": AlertSeverity.INFO,
 }
 _TITLE_BY_EVENT = {
-    "warning": "Warning of freqtrade",
-    "exception": "freqtrade met an exception",
-    "liquidation_warning": "A position of freqtrade is near its liquidation",
-    "strategy_msg": "Message of freqtrade",
+    "warning": "Warning from freqtrade",
+    "exception": "Exception in freqtrade",
+    "liquidation_warning": "Position close to liquidation",
+    "strategy_msg": "Message from freqtrade",
 }
 _TEXT_BY_EVENT = {"warning": "status", "exception": "status", "strategy_msg": "msg"}
 _NOT_A_DETAIL = frozenset(("event", "type", "severity", "priority", "user_tier", "tier", "context"))
 _NOT_TOLD_BY_EVENT = {
-    **dict.fromkeys(("entry", "entry_cancel", "exit", "exit_cancel"), "an entry or an exit is, once it is filled"),
-    **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "trades are, when they are filled"),
-    **dict.fromkeys(("whitelist", "analyzed_df", "new_candle"), "it is for other bots"),
+    **dict.fromkeys(("entry", "entry_cancel", "exit", "exit_cancel"), "entries and exits are sent once filled"),
+    **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "trades are sent once filled"),
+    **dict.fromkeys(("whitelist", "analyzed_df", "new_candle"), "only other bots need it"),
 }
 EVENTS = ("entry_fill", "exit_fill", "status", "startup", *_SEVERITY_BY_EVENT, *_NOT_TOLD_BY_EVENT)
 """Every event of freqtrade (its `RPCMessageType` of September 2026)."""
@@ -107,9 +107,9 @@ def read(raw: bytes, token: Token) -> tuple[Said | Words, SendOptions]:
     said: Said | Words | None = None
     try:
         if event in _NOT_TOLD_BY_EVENT:
-            said = Said(None, reason=f"{event} is not told: {_NOT_TOLD_BY_EVENT[event]}")
+            said = Said(None, reason=f"{event} is not sent: {_NOT_TOLD_BY_EVENT[event]}")
         elif event == "entry_fill":
-            said = Said(_entered(data, token), about="an addition to a trade whose entry was told is not told")
+            said = Said(_entered(data, token), about="an addition to a trade whose entry was sent already is not sent")
         elif event == "exit_fill":
             said = _exited(data, token)
         elif event in {"status", "startup"}:
@@ -172,7 +172,7 @@ def _entered(data: Template, token: Token) -> Signal:
 
 def _exited(data: Template, token: Token) -> Said:
     if _word(data.value("is_final_exit", "true")) == "false":
-        return Said(None, reason="a part of the trade was sold: only its end is told")
+        return Said(None, reason="a part of the trade was closed: only its end is sent")
     price, reason = data.value("close_rate"), data.value("exit_reason", "exit")
     faults = [_missing("close_rate")] if price is None else []
     checks: list[Callable[[], object]] = [
@@ -209,7 +209,7 @@ def _status(data: Template, event: str, token: Token) -> Words:
 
 
 def _alert(data: Template, event: str, token: Token) -> Words:
-    """What its operators should know: a strategy that writes a message does not think of the community."""
+    """An alert for operators: the words of a bot or a strategy are not meant for the community."""
     text = _details(data) if event == "liquidation_warning" else _text(data, _TEXT_BY_EVENT[event])
     severity = member(AlertSeverity, data.value("severity", _SEVERITY_BY_EVENT[event]), "severity")
     name = f"{token.name}:{_hashed(text)}"

@@ -38,7 +38,7 @@ _SIGNALS_SEEN = 15
 
 
 class HookMemory:
-    """Opens and closes signals of hooks. Its methods raise StoreFailed where the store is unwell."""
+    """Opens and closes signals of hooks. Its methods raise StoreFailed if the store is unavailable."""
 
     def __init__(self, door: Door, streams: Streams) -> None:
         self._door = door

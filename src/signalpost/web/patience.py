@@ -42,7 +42,7 @@ class Patience:
         except TimeoutError:
             raise _unavailable(f"the store has not answered within {self._within:g} seconds. {then}") from None
         except (StoreFailed, StoreClosed):
-            raise _unavailable("the store is unwell. Nothing was taken; try again") from None
+            raise _unavailable("the store is unavailable. Nothing was taken; try again") from None
 
     async def end(self, within: float) -> None:
         """Wait at most `within` seconds for what is under way, and give up the rest."""

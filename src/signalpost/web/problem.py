@@ -66,7 +66,7 @@ class Problem(Exception):
 def not_understood(faults: Sequence[Fault]) -> Problem:
     """A body that is JSON and cannot be meant."""
     many = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
-    detail = f"{many} in the body, as `errors` tells; nothing was taken"
+    detail = f"{many} in the body; see `errors`. Nothing was accepted"
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)
 
 

@@ -144,7 +144,7 @@ def _missing(field: str) -> Fault:
 
 
 def _advised(fault: Fault, found: FoundFields) -> Fault:
-    """With what to write instead of an `{{interval}}` that is no length of time."""
+    """`fault` with advice for an `{{interval}}` that is not a length of time."""
     if fault.field != found.called.get("timeframe") or fault.code in {"missing", "placeholder"}:
         return fault
     advice = (
@@ -178,7 +178,7 @@ def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Untold
 def _done(
     words: list[tuple[str, str]], held: SignalType | None, faults: list[Fault], *, is_told: bool
 ) -> SignalType | _Close | Untold:
-    """What the words say together: `close` beside `long` closes a long, and `buy` beside `short` cannot be meant."""
+    """The meaning of several words together: `close` beside `long` closes a long; `buy` beside `short` is refused."""
     (name, word), *others = words
     side, is_close = _side_of(word), word in _CLOSED_SIDE_BY_WORD
     for other_name, other in others:
@@ -197,7 +197,7 @@ def _moved(side: SignalType, held: SignalType | None, word: str | None) -> Signa
     """What it means that the position is on `side` now."""
     is_reduced = word in _CLOSED_SIDE_BY_WORD or _SIDE_BY_WORD.get(word or "", side) is not side
     if is_reduced or held is side:
-        return Untold(f"the position is {side.name} as before, only of another size: that is not told")
+        return Untold(f"the position is {side.name} as before, only of another size: that is not sent")
     return side
 
 

@@ -33,6 +33,6 @@ def test_what_a_store_does_not_take_is_refused_and_never_held_by_a_command_that_
     with closing(sqlite3.connect(folder.path)) as db:
         db.execute("CREATE TRIGGER full BEFORE INSERT ON notification BEGIN SELECT raise(ABORT, 'no room'); END")
     result = folder.run(*ALERT, *options, **GONE)
-    assert result.exit_code == 3
-    assert result.stdout.startswith("refused: the store is unwell: ")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("refused: it cannot be written: ")
     assert "no room" in result.stdout

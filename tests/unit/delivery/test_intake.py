@@ -262,7 +262,7 @@ def test_memory_holds_so_much_and_then_the_caller_is_told_to_act() -> None:
             await door.intake.accept(SystemStatus(status=f"s{n}"))
         more = await door.intake.accept(SystemStatus(status="more"))
         assert (more.outcome, more.id, more.cause, bool(more)) == (Outcome.REFUSED, "", Refusal.TOO_MANY, False)
-        assert "10000 notifications wait in memory already: send it yourself" in (more.reason or "")
+        assert "10000 notifications are held: send it yourself" in (more.reason or "")
         assert await door.intake.close() == MOST_HELD
 
     run_virtual(scenario())

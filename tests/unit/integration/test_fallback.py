@@ -111,7 +111,7 @@ def test_while_the_store_is_unwell_it_is_sent_by_the_fallback_and_held_nowhere(c
     integration._owner._thread.begin(fill_the_disk).result(10)  # type: ignore[union-attr]
     ticket = integration.send_signal(signal(), additional_context={"much": "x" * 9_000}).result(10)
     assert ticket.outcome is Outcome.DIRECT
-    assert (ticket.reason or "").startswith("handed to the fallback: the store is unwell: ")
+    assert (ticket.reason or "").startswith("handed to the fallback: the store is unavailable: ")
     integration.stop()
     assert len(got) == 1
     assert integration.get_metrics()["notifications_held"] == 0

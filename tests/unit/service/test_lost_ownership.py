@@ -137,7 +137,7 @@ async def test_what_keeps_an_owner_from_delivering_is_reported(config_for: Confi
         assert "process 7, which delivers from this folder, has not responded for 20 s" in _reports(producer)[0]
         assert "takes over after 30 s" in _reports(producer)[0]
         watch._wants = False
-        assert "Let it go on, or restart it." in _reports(producer)[0]
+        assert "Resume or restart it." in _reports(producer)[0]
         watch._ownership.seen = Seen(7, "7 x", is_alive=True, idle=20.0)
         assert "the event loop of process 7" in _reports(producer)[0]
         watch._ownership.seen = Seen(7, "7 x", is_alive=False, silent_for=20.0)
@@ -153,7 +153,7 @@ async def test_one_that_has_no_webhook_asks_to_let_the_owner_go_on(fast: Callabl
         go_on = _freeze(owner)
         while producer.is_healthy():
             await asyncio.sleep(0)
-        assert "Let it go on, or restart it." in producer.health().reasons[0]
+        assert "Resume or restart it." in producer.health().reasons[0]
         go_on()
         while not producer.is_healthy():
             await asyncio.sleep(0)

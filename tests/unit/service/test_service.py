@@ -158,7 +158,7 @@ async def test_health_tells_of_a_store_that_takes_nothing_though_nothing_is_held
         running._store_health.failed(Settle, "the disk is full")
         running.intake._fell_ill("the disk is full, too")
         running._store_health.succeeded(Settle)
-        assert service.health() == (HealthStatus.UNHEALTHY, ("the store is unwell: the disk is full",))
+        assert service.health() == (HealthStatus.UNHEALTHY, ("the store is unavailable: the disk is full",))
         await running.intake._recovering.task  # type: ignore[union-attr]
         assert service.is_healthy()
 

@@ -78,8 +78,8 @@ def test_what_intake_answered_is_told_and_refusals_warn(
         ),
         (DestinationGone("d", "10015"), "ERROR", "d is disabled, because its webhook is gone for good: 10015"),
         (DestinationEnabled("d"), "WARNING", "d is enabled: what waits for it is sent again"),
-        (StoreMoved(False, "disk full"), "ERROR", "the store is unwell: disk full"),
-        (StoreMoved(True), "WARNING", "the store is well again"),
+        (StoreMoved(False, "disk full"), "ERROR", "the store is unavailable: disk full"),
+        (StoreMoved(True), "WARNING", "the store is available again"),
     ],
 )
 def test_every_other_event_is_one_line(caplog: pytest.LogCaptureFixture, event: Event, level: str, text: str) -> None:

@@ -98,7 +98,7 @@ def test_a_filled_exit_is_the_same_signal_closed() -> None:
 def test_a_part_of_a_trade_is_not_told() -> None:
     said = read({**EXIT, "is_final_exit": "False"})
     assert said.payload is None
-    assert "only its end is told" in said.reason
+    assert "only its end is sent" in said.reason
 
 
 @pytest.mark.parametrize("event", ["entry", "exit", "entry_cancel", "exit_cancel", "protection_trigger"])

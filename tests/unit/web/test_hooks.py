@@ -203,7 +203,7 @@ async def test_the_other_events_of_freqtrade_are_told_or_passed_over(front: Fron
     passed = await front.hook("freqtrade", {"event": "entry"})
     assert (passed.status, passed.told["outcome"], "Location" in passed.headers) == (202, "suppressed", False)
     assert await front.shown("system-status") == ["System Status - running"]
-    assert await front.shown("alerts-general") == ["INFO Alert - Message of freqtrade"]
+    assert await front.shown("alerts-general") == ["INFO Alert - Message from freqtrade"]
 
 
 @pytest.mark.parametrize("words", [{"event": "status", "status": "up"}, {"event": "strategy_msg", "msg": "watch BTC"}])

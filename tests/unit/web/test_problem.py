@@ -26,7 +26,7 @@ def test_all_faults_of_a_body_are_told_each_with_its_field() -> None:
     problem = not_understood([Fault("not-a-number", "sl is 'x'", "sl", "'x'"), Fault("not-readable", "\ud800")])
     assert problem.status == 422
     told = json.loads(problem.body())
-    assert told["detail"] == "2 faults in the body, as `errors` tells; nothing was taken"
+    assert told["detail"] == "2 faults in the body; see `errors`. Nothing was accepted"
     assert told["errors"] == [
         {"field": "sl", "detail": "sl is 'x'", "code": "not-a-number", "value": "'x'", "limit": None},
         {"field": "", "detail": "\ud800", "code": "not-readable", "value": None, "limit": None},

@@ -190,7 +190,7 @@ class Dispatcher:
         return ()
 
     def retire(self) -> None:
-        """From now on start nothing again that ends: it is about to be stopped."""
+        """Restart nothing from now on: a stop is about to begin."""
         if self._sweeper is not None:
             self._sweeper.retire()
         for lane in self._lanes.values():

@@ -1,4 +1,4 @@
-"""Waiting until nothing that is open can be tried within a time. See `outlook` for what is waited for."""
+"""Waits until nothing that is open can be tried within the time left. See `outlook` for the times."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 
 _LOOKED_AT = 1000
-"""Deliveries of a lane that are looked at; of what waits behind them, a drain supposes that it may be tried."""
+"""Deliveries of a lane that are looked at. Those behind them are assumed to be ready."""
 
 
 class Draining:

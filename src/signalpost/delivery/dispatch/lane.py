@@ -152,7 +152,7 @@ class Lane:
             sender.cut()
 
     def retire(self) -> None:
-        """Start no sender again that ends."""
+        """Restart no sender from now on."""
         for sender in self._senders:
             sender.retire()
 

@@ -1,7 +1,7 @@
-"""When the next try of what is open may begin: the one question that decides how long a drain waits. Pure.
+"""Computes when an open delivery may next be tried, which decides how long a drain waits. Pure.
 
-Times are seconds of the loop's clock. Infinity where a gate says that it waits for a request to end means soon: how a
-request that is under way ends, nobody knows before it has.
+Times are seconds of the loop's clock. A gate that waits for a request to end says infinity, which counts as soon: a
+request that is under way may end at any time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ class Outlook(NamedTuple):
     paced_at: Mapping[NotificationPriority, float]
     """When limits, holds and bans let a message of each priority through."""
     asked_at: float
-    """When it may be asked whether it is alive, for what may have been shown; minus infinity if it has answered."""
+    """When the next question whether it is alive may begin; minus infinity if it has answered one."""
 
     def at(self, priority: NotificationPriority, now: float, *, may_repeat: bool = False) -> float:
         """When a delivery of this priority may be tried; infinity for never."""

@@ -1,4 +1,4 @@
-"""What a sink reported, in a form that a lane can work with and every store can hold.
+"""Makes the reports of sinks usable: a lane can work with them, and every store can hold them.
 
 A sink may be anybody's. A receipt or an evidence with a part of the wrong type, or a text that no store can hold, must
 not stop the lane, nor hide that a message was delivered.

@@ -48,7 +48,7 @@ class Sender:
                 timer.cancel()
 
     def retire(self) -> None:
-        """Start it no more if it ends."""
+        """Do not start it again if it ends."""
         if self.kept is not None:
             self.kept.retire()
 

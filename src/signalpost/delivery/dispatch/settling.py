@@ -1,4 +1,4 @@
-"""Writes verdicts down whatever they hold: what cannot be stored is left out, so that a lane always goes on."""
+"""Settles deliveries even if a part of a verdict cannot be stored, so that a lane always goes on."""
 
 from collections.abc import Awaitable, Callable, Sequence
 

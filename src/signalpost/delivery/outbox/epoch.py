@@ -1,4 +1,4 @@
-"""Who owns a store, as the store itself says: the fence of docs/why/0027-an-epoch-fences-the-owner.md."""
+"""The owner that the store names: the fence of docs/why/0027-an-epoch-fences-the-owner.md."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta

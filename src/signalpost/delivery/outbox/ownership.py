@@ -20,7 +20,7 @@ TRY_AGAIN_AFTER = 1.0
 
 
 class Seen(NamedTuple):
-    """What a process sees of the owner, if another process is that."""
+    """What this process knows of an owner that is another process."""
 
     process: int = 0
     holder: str = ""

@@ -1,4 +1,4 @@
-"""Whether a delivery's row holds what it must, and what is shown of one that does not.
+"""Checks a delivery's row, and makes a readable stand-in for a damaged one.
 
 A disk, a person or a bug can leave anything in a row, and SQLite keeps values of any type in any column. So a row is
 checked when it is read, column by column. Only this check sets a row aside: an error that is raised anywhere else says

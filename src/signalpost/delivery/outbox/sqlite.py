@@ -72,9 +72,9 @@ from signalpost.errors import CommandFailed, OwnershipLost, StoreFailed, StoreUn
 from signalpost.telemetry.failures import log_failure
 
 _OWNERS = (Lease, Settle, Expire, SetAside)
-"""What only the owner may ask: it is about what is being sent, or ends what waits."""
+"""Commands for the owner only: they concern deliveries that are being sent, or end waiting ones."""
 _EVERYBODYS = (*READING, Put, Cancel, Revive)
-"""What one that was the owner may ask on. The rest, such as a window it remembers, is its successor's to write now."""
+"""Commands that a former owner may still use. The rest, such as saving a window, is its successor's now."""
 _OF_A_COMMAND = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """Errors about the values of a command. All others are about the file or the machine."""
 
@@ -327,7 +327,7 @@ class SqliteCore:
         pid = writer_of(self._shm)
         if pid is None:
             return StoreFailed(text, code="store-locked")
-        text = f"{self._path}: process {pid} keeps all others from writing. Let it go on if it is stopped, or end it."
+        text = f"{self._path}: process {pid} blocks all others from writing. Resume it if it is suspended, or end it."
         return StoreFailed(text, code="store-locked", field="pid", value=str(pid))
 
     def _data_version(self) -> int:

@@ -46,7 +46,7 @@ class _Failed(NamedTuple):
     fault: StoreFailed | CommandFailed | OwnershipLost
 
     def error(self) -> StoreFailed | CommandFailed | OwnershipLost:
-        """A new error for each who waits, so that none gets another's traceback."""
+        """A new error for each caller, so that none gets another's traceback."""
         error = type(self.fault).of_all(self.fault.errors)
         error.__cause__ = self.fault
         return error
@@ -89,7 +89,7 @@ class ThreadedOutbox:
         self._loop = asyncio.get_running_loop()
         self._asked: SimpleQueue[_Asked | _Wish | _Call | None] = SimpleQueue()
         self._asked_at: deque[float] = deque()
-        """When each command that is not answered yet was asked, the oldest first."""
+        """When each unanswered command arrived, the oldest first."""
         self._chore: Callable[[], bool] | None = None
         self._on_change: Callable[[], None] = _nothing
         self._is_closed = False
@@ -253,7 +253,7 @@ class ThreadedOutbox:
             return self._core.apply([command for command, _ in batch])
         except StoreFailed as fault:
             return [_Failed(fault)] * len(batch)
-        except Exception as fault:  # noqa: BLE001  # whatever it is, those who wait must hear of it
+        except Exception as fault:  # noqa: BLE001  # whatever it is, each caller must get an answer
             if len(batch) == 1:
                 return [_Failed(fault if isinstance(fault, OwnershipLost) else command_failed(batch[0][0], fault))]
         middle = len(batch) // 2

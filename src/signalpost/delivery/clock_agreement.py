@@ -49,9 +49,10 @@ class Agreement(msgspec.Struct, frozen=True):
 def from_fact(fact: bytes | None) -> Agreement | None:
     """What an earlier run kept; None if there is nothing that can be read."""
     try:
-        return None if fact is None else msgspec.json.decode(fact, type=Agreement)
-    except msgspec.DecodeError:  # another version wrote it
+        kept = None if fact is None else msgspec.json.decode(fact, type=Agreement)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # it is damaged, or another version wrote it
         return None
+    return kept if kept is not None and kept.wall.tzinfo is not None else None
 
 
 def to_fact(agreement: Agreement) -> bytes:

@@ -85,13 +85,7 @@ def positive(value: Number, name: str) -> Decimal:
     """`value` as a `Decimal` above zero. Raises InvalidValue otherwise."""
     number = decimal_of(value, name)
     if number <= 0:
-        raise InvalidValue(
-            f"{name} is {number}: it must be above zero",
-            code="out-of-range",
-            field=name,
-            value=shown(number),
-            limit="above 0",
-        )
+        raise _out_of_range(name, number, "it must be above zero", "above 0")
     return number
 
 
@@ -99,13 +93,7 @@ def non_negative(value: Number, name: str) -> Decimal:
     """`value` as a `Decimal` of zero or more. Raises InvalidValue otherwise."""
     number = decimal_of(value, name)
     if number < 0:
-        raise InvalidValue(
-            f"{name} is {number}: it cannot be negative",
-            code="out-of-range",
-            field=name,
-            value=shown(number),
-            limit="0 or more",
-        )
+        raise _out_of_range(name, number, "it cannot be negative", "0 or more")
     return number
 
 
@@ -113,13 +101,7 @@ def share(value: Number, name: str) -> Decimal:
     """`value` as a `Decimal` from 0 to 1. Raises InvalidValue otherwise."""
     number = decimal_of(value, name)
     if not 0 <= number <= 1:
-        raise InvalidValue(
-            f"{name} is {number}: give a share between 0 and 1, such as 0.85",
-            code="out-of-range",
-            field=name,
-            value=shown(number),
-            limit="0 to 1",
-        )
+        raise _out_of_range(name, number, "give a share between 0 and 1, such as 0.85", "0 to 1")
     return number
 
 
@@ -127,13 +109,7 @@ def whole(value: object, name: str, *, most: int) -> int:
     """`value` as a whole number from 0 to `most`. Raises InvalidValue otherwise."""
     number = integer_of(value)
     if number is None or not 0 <= number <= most:
-        raise InvalidValue(
-            f"{name} is {shown(value)}: give a whole number from 0 to {most}",
-            code="out-of-range",
-            field=name,
-            value=shown(value),
-            limit=f"0 to {most}",
-        )
+        raise _out_of_range(name, shown(value), f"give a whole number from 0 to {most}", f"0 to {most}")
     return number
 
 
@@ -221,6 +197,11 @@ def _decimal(text: str, name: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:  # a fraction's text, or an exponent that no Decimal can hold
         raise _no_number(text, name) from None
+
+
+def _out_of_range(name: str, value: Decimal | str, advice: str, limit: str) -> InvalidValue:
+    shown_value = value if isinstance(value, str) else shown(value)
+    return InvalidValue(f"{name} is {value}: {advice}", code="out-of-range", field=name, value=shown_value, limit=limit)
 
 
 def _no_number(value: object, name: str) -> InvalidValue:

@@ -15,15 +15,16 @@ from time import monotonic
 import msgspec
 
 from signalpost.delivery.kept_task import KeptTask
+from signalpost.delivery.outbox.heartbeat import USUAL
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.events import Listener
 from signalpost.domain.reason import Reason
 
-EVERY = 5.0
+EVERY = USUAL.every
 """Seconds between two reports."""
-DOUBT_AFTER = 15.0
+DOUBT_AFTER = USUAL.doubt_after
 """Seconds; the process that wrote an older report does not respond as it should."""
-SILENT_AFTER = 30.0
+SILENT_AFTER = USUAL.take_over_after
 """Seconds; the process that wrote an older report delivers nothing."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 

@@ -47,3 +47,17 @@ def test_it_is_kept_as_a_fact() -> None:
     assert from_fact(to_fact(agreement)) == agreement
     assert from_fact(None) is None
     assert from_fact(b"{}") is None
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b'{"wall": "\xff", "boot": 1}',
+        b'{"wall": "2026-03-02T12:00:00", "boot": 1, "seconds": 3600}',
+    ],
+)
+def test_a_damaged_fact_counts_as_none(fact: bytes) -> None:
+    assert from_fact(fact) is None

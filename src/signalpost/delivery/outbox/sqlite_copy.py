@@ -94,7 +94,7 @@ def _is_in_use(store: Path, to: Path) -> bool:
 
 _ENDS = ("-wal", "-shm", "-journal", ".lock")
 """What the names of the files beside a SQLite file, and of our lock, end in."""
-_COMPANIONS = (*(f"outbox.db{end}" for end in _ENDS), "outbox.beat", "outbox.bell", "tokens.json")
+_COMPANIONS = (*(f"outbox.db{end}" for end in _ENDS), "outbox.beat", "outbox.bell", "outbox.health", "tokens.json")
 """What stands beside the outbox in a data folder; a folder that holds none of them may keep a copy as `outbox.db`."""
 _BEGINNINGS = ("outbox.", "tokens.json")
 

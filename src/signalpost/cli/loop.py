@@ -5,7 +5,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from signalpost.owner.loop_thread import new_loop
+from signalpost.owner.loop_thread import OwnThreads, new_loop
 
 Result = TypeVar("Result")
 
@@ -13,7 +13,13 @@ Result = TypeVar("Result")
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run `work` on a new loop, uvloop's where it is installed, and return its result."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(work)
+        return runner.run(_with_own_threads(work))
+
+
+async def _with_own_threads(work: Coroutine[Any, Any, Result]) -> Result:
+    """A file call that hangs, because its disk does, must not keep the command from ending."""
+    asyncio.get_running_loop().set_default_executor(OwnThreads())
+    return await work
 
 
 class StopSignal:

@@ -21,7 +21,7 @@ from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Refusal, Ticket
-from signalpost.errors import StoreUnusable
+from signalpost.errors import StoreFailed, StoreUnusable
 from signalpost.service import AsyncNotificationService
 from signalpost.telemetry.log import log
 
@@ -31,6 +31,14 @@ _DONE = ("delivered", "suppressed", "superseded")
 
 _OTHERS_END_WITHIN = 1.0
 """Seconds in which other deliveries that are being sent may end, so that they are not cut off and repeated."""
+
+_STORE_ANSWERS_WITHIN = 10.0
+"""Seconds for opening the store and writing into it, if the timeout for the delivery is shorter."""
+_HANGS = (
+    "The store does not answer, so nobody knows whether the notification is saved. See whether the disk hangs, and "
+    "publish it again with the same --id: it is sent once."
+)
+_HANGS_SINCE = "The store has not answered since: see whether the disk hangs. The next run delivers it."
 
 
 class Publication(NamedTuple):
@@ -96,13 +104,18 @@ def _exit_code(ticket: Ticket, deliveries: list[Delivery], *, waited: bool) -> i
 async def _published(config: Config, publication: Publication, timeout: float) -> tuple[Ticket, list[Delivery]]:
     payload, priority, tier, context = publication
     service = AsyncNotificationService(config)
+    ticket: Ticket | None = None
     to_end = 0.0
-    await service.start()
     try:
-        ticket = await service.queue_notification(payload, priority, tier, context, hold=False)
-        if ticket.id and not await service.drain(timeout, ticket.id):
-            to_end = _OTHERS_END_WITHIN
-        return ticket, await service.deliveries(ticket.id)
+        async with asyncio.timeout(max(timeout, _STORE_ANSWERS_WITHIN)) as within:
+            await service.start()
+            ticket = await service.queue_notification(payload, priority, tier, context, hold=False)
+            within.reschedule(asyncio.get_running_loop().time() + timeout + _STORE_ANSWERS_WITHIN)
+            if ticket.id and not await service.drain(timeout, ticket.id):
+                to_end = _OTHERS_END_WITHIN
+            return ticket, await service.deliveries(ticket.id)
+    except TimeoutError:
+        raise StoreFailed(_HANGS if ticket is None else f"{_line(ticket)}. {_HANGS_SINCE}") from None
     finally:
         await service.stop(to_end)
 

@@ -10,6 +10,8 @@ from signalpost.cli.number_range import NumberRange
 from signalpost.cli.output import say
 
 if TYPE_CHECKING:
+    import asyncio
+
     from signalpost.config import Config
     from signalpost.service import AsyncNotificationService
     from signalpost.web.server import HttpServer
@@ -79,7 +81,9 @@ async def _serve(config: "Config", stop_within: float) -> int:
     service = AsyncNotificationService(config)
     server = _server(service)
     async with StopSignal() as stopped:
-        await service.start()
+        if not await _has_started(service, stopped):
+            say("stopped before the store was open", err=True)
+            return 1
         try:
             if server is not None:
                 await server.start()
@@ -91,6 +95,22 @@ async def _serve(config: "Config", stop_within: float) -> int:
                 await server.stop()
             left = await service.stop(stop_within)
         return len(left)
+
+
+async def _has_started(service: "AsyncNotificationService", stopped: "asyncio.Event") -> bool:
+    """Start the service; False if a signal to stop comes first, because opening the store takes long."""
+    import asyncio
+
+    starting, stopping = (asyncio.ensure_future(work) for work in (service.start(), stopped.wait()))
+    try:
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return False
+        await starting  # which raises what the start raised
+        return True
+    finally:
+        starting.cancel()
+        stopping.cancel()
 
 
 def _server(service: "AsyncNotificationService") -> "HttpServer | None":

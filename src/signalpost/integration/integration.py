@@ -31,7 +31,7 @@ from signalpost.owner.owner import Owner
 from signalpost.owner.refusals import Refusals
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
 from signalpost.telemetry.log_queue import logger
-from signalpost.telemetry.metrics import Metrics
+from signalpost.telemetry.metrics import counts_of_none
 
 START_WITHIN = 5.0
 """Seconds that a start waits for the service."""
@@ -257,7 +257,7 @@ class NotificationIntegration:
         Among `tickets_refused` is what was refused before a service saw it, started or not.
         """
         owner, fallback = self._owner, self._fallback
-        counts = {**Metrics().snapshot(), "notifications_held": 0} if owner is None else owner.service.get_metrics()
+        counts = counts_of_none() if owner is None else owner.service.get_metrics()
         return {
             **counts,
             "tickets_refused": counts["tickets_refused"] + self._refusals.count,

@@ -1,7 +1,7 @@
 """What this process put, and another delivers: followed until it has ended."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import islice
 
@@ -38,6 +38,10 @@ class OwnPuts:
                     del self._tickets[next(iter(self._tickets))]
             case _:
                 pass
+
+    def follow(self, deliveries: Iterable[Delivery]) -> None:
+        """Follow these as well: what this process was to deliver when another took over."""
+        self._tickets.update((each.id.notification_id, None) for each in deliveries)
 
     async def drain(
         self, timeout: float | None, ticket_id: str | None, is_delivered: Callable[[], bool]

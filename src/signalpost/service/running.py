@@ -19,7 +19,7 @@ from signalpost.delivery.dispatch.far_end import FarEnd
 from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.arrivals import Arrival
-from signalpost.delivery.outbox.commands import Damaged, LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.commands import Damaged, LoadFacts, Open, SaveFacts, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
@@ -35,7 +35,7 @@ from signalpost.service.health import Role
 from signalpost.service.health_report import HealthReport, Reporter
 from signalpost.service.opening import Opening
 from signalpost.service.own_alerts import OwnAlerts
-from signalpost.service.own_puts import OwnPuts
+from signalpost.service.own_puts import MOST_FOLLOWED, OwnPuts
 from signalpost.service.owner_watch import OwnerWatch
 from signalpost.telemetry.emitter import Emitter
 from signalpost.telemetry.log_queue import logger
@@ -44,6 +44,13 @@ from signalpost.telemetry.metrics import Metrics
 _LOOK_AFTER = 1.0
 _STORE_HANGS_AFTER = 10.0
 """Seconds without an answer of the store after which health reports it."""
+
+_STORE_CLOSES_WITHIN = 3.0
+"""Seconds beyond a stop's timeout for which the store is waited for."""
+_HANGS_AT_STOP = (
+    "The store did not answer, so the service was stopped without it. What was accepted is in the store, and is "
+    "delivered by the next run: see whether the disk hangs."
+)
 
 
 class Running:
@@ -83,6 +90,8 @@ class Running:
         self._reporter: Reporter | None = None
         self._draining: asyncio.Task[object] | None = None
         self._patience = 0.0
+        self._has_given_up = asyncio.Event()
+        self._has_given_up.set()
         self._has_news = False
         self._followed = ""
         _alive.add(self)
@@ -129,7 +138,7 @@ class Running:
     @property
     def store_hangs_for(self) -> float | None:
         """For how many seconds the store has not answered; None if it answers within a usual time."""
-        waited = self.outbox.oldest_command
+        waited = max(self.outbox.oldest_command, self.outbox.stuck_for)
         return waited if waited >= _STORE_HANGS_AFTER else None
 
     def of_ownership(self) -> Iterator[Reason]:
@@ -159,18 +168,38 @@ class Running:
         What is held in memory has to be written down before that.
         """
         began = self.loop.time()
+
+        def left() -> float | None:
+            return None if timeout is None else max(0.0, began + timeout - self.loop.time())
+
         await self._all_written(timeout)
-        left = None if timeout is None else max(0.0, began + timeout - self.loop.time())
-        if self._delivering is None:
-            return await self._puts.drain(left, ticket_id, self._is_delivered)
-        return list(await self._delivering.dispatcher.drain(left, ticket_id))
+        while (delivering := self._delivering) is not None:
+            still_open = list(await delivering.dispatcher.drain(left(), ticket_id))
+            if self._delivering is delivering:
+                return still_open
+        await self._has_given_up.wait()  # if another process took over meanwhile, it delivers what is open
+        return await self._puts.drain(left(), ticket_id, self._is_delivered)
 
     def _is_delivered(self) -> bool:
         """Whether some process delivers what this one puts, or this one may take over."""
         return bool(self._config.destinations) or self.trouble is None
 
     async def end(self, timeout: float) -> list[Delivery]:
-        """Take nothing in any more, deliver what is this process's to deliver within `timeout` seconds, and close."""
+        """Take nothing in any more, deliver what is this process's to deliver within `timeout` seconds, and close.
+
+        Raises StoreFailed if the store hangs, so that nobody knows what is open.
+        """
+        late = self.loop.call_later(timeout + _STORE_CLOSES_WITHIN, self.outbox.abandon)
+        try:
+            return await self._end(timeout)
+        except StoreClosed as fault:
+            if self.outbox.is_abandoned:
+                raise StoreFailed(_HANGS_AT_STOP) from fault
+            raise
+        finally:
+            late.cancel()
+
+    async def _end(self, timeout: float) -> list[Delivery]:
         self._patience = timeout
         left: list[Delivery] = []
         async with AsyncExitStack() as rest:  # from the last to the first, each of them whatever became of the others
@@ -184,6 +213,8 @@ class Running:
             rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(self._watch.end)
             await self._write_held()
+        if self.outbox.is_abandoned:
+            raise StoreFailed(_HANGS_AT_STOP)
         return left
 
     def hurry(self) -> None:
@@ -295,8 +326,15 @@ class Running:
         """Stop delivering: another process took over while this one was frozen, and settles what was leased."""
         self._emit(OwnershipLost(successor))
         delivering, self._delivering = self._delivering, None
-        if delivering is not None:
-            await delivering.end()
+        self._has_given_up.clear()
+        try:
+            with suppress(StoreFailed, CommandFailed):  # then a drain waits for what is put from now on
+                still_open = await self.outbox.do(Open(limit=MOST_FOLLOWED))
+                self._puts.follow(still_open)
+        finally:
+            self._has_given_up.set()
+            if delivering is not None:
+                await delivering.end()
 
     async def follow(self, holder: str) -> None:
         """Route as the owner does, from when it said how; until one did, by one's own configuration."""

@@ -19,6 +19,7 @@ from signalpost.domain.events import (
     WorkerFailed,
 )
 from signalpost.domain.ticket import Outcome
+from signalpost.telemetry.log_queue import logger
 
 _FAILED = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.UNCONFIRMED)
 
@@ -104,3 +105,8 @@ class Metrics:
             **{f"deliveries_{state}": self._settled[state] for state in DeliveryState if state.is_terminal},
             **{f"attempts_{outcome}": count for outcome, count in sorted(self._attempts.items())},
         }
+
+
+def counts_of_none() -> dict[str, int]:
+    """All counts by name, where no service runs."""
+    return {**Metrics().snapshot(), "notifications_held": 0, "log_lines_dropped": logger.dropped, "oldest_command_s": 0}

@@ -184,8 +184,10 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._sweeper = None
-        with suppress(StoreFailed, CommandFailed, StoreClosed):
+        self._draining.end()
+        with suppress(StoreFailed, CommandFailed, StoreClosed):  # such as OwnershipLost: it can still count
             await self._clock.keep()
+        with suppress(StoreFailed, CommandFailed, StoreClosed):
             return await self._open()
         return ()
 

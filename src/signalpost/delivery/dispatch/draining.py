@@ -25,6 +25,7 @@ class Draining:
         self._outbox = outbox
         self._all: set[asyncio.Event] = set()
         self._each: set[asyncio.Event] = set()
+        self._is_over = False
 
     def lane_rests(self) -> None:
         """A lane has nothing to do at the moment: look again."""
@@ -36,10 +37,15 @@ class Draining:
         for event in self._each:
             event.set()
 
+    def end(self) -> None:
+        """The lanes have stopped: nothing is left to wait for."""
+        self._is_over = True
+        self.lane_rests()
+
     async def all_done(self, until: float) -> None:
         """Return once nothing that is open can be tried until then. Raises StoreClosed."""
         with _added(self._all) as news:
-            while True:
+            while not self._is_over:
                 news.clear()
                 if not self._is_busy and not await self._any_in_time(until) and not (self._is_busy or news.is_set()):
                     return  # a lane may have leased while the store was asked
@@ -48,7 +54,7 @@ class Draining:
     async def done(self, notification_id: str, until: float) -> None:
         """Return once this notification has ended everywhere, or cannot be tried until then. Raises StoreClosed."""
         with _added(self._each) as news:
-            while True:
+            while not self._is_over:
                 news.clear()
                 found = await self._outbox.insist(Open(notification_ids=(notification_id,)))
                 if not self._can_move(found, until) and not news.is_set():

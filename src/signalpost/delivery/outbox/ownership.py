@@ -117,7 +117,8 @@ class Ownership:
         is_frozen = self._watch.silent_for >= self._heartbeat.take_over_after
         if self.seen.is_alive and not is_frozen:
             self.trouble = None
-        if self._wants and now >= self._not_before and (is_frozen or not self.seen.is_alive):
+        can_deliver = self.idle < self._heartbeat.send_within  # else it would hold the store, and deliver nothing
+        if self._wants and can_deliver and now >= self._not_before and (is_frozen or not self.seen.is_alive):
             self._look_at_files()
             if not self.missing:
                 self._take_over(now, over_a_live_one=is_frozen)

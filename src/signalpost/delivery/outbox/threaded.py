@@ -88,8 +88,12 @@ class ThreadedOutbox:
         self._on_damage: Callable[[tuple[Damaged, ...]], None] = _nobody
         self._loop = asyncio.get_running_loop()
         self._asked: SimpleQueue[_Asked | _Wish | _Call | None] = SimpleQueue()
-        self._asked_at: deque[float] = deque()
-        """When each unanswered command arrived, the oldest first."""
+        self._unanswered: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        """When each unanswered command arrived, the oldest first, and who waits for it."""
+        self._calls: set[asyncio.Future[Any]] = set()
+        self._turned_at = monotonic()
+        self.is_abandoned = False
+        """True if the thread did not end in time, and is no longer waited for."""
         self._chore: Callable[[], bool] | None = None
         self._on_change: Callable[[], None] = _nothing
         self._is_closed = False
@@ -108,7 +112,7 @@ class ThreadedOutbox:
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("an outbox belongs to the loop on which it was made: hand the command over to that loop")
         waiter: asyncio.Future[Answer] = self._loop.create_future()
-        self._asked_at.append(monotonic())
+        self._unanswered.append((monotonic(), waiter))
         self._asked.put((command, waiter))
         return await waiter
 
@@ -120,6 +124,8 @@ class ThreadedOutbox:
         if self._is_closed:
             raise StoreClosed("the outbox is closed: ask before it is stopped, or start a new one")
         waiter: asyncio.Future[Result] = self._loop.create_future()
+        self._calls.add(waiter)
+        waiter.add_done_callback(self._calls.discard)
         self._asked.put(_Call(work, waiter))
         return await waiter
 
@@ -127,9 +133,17 @@ class ThreadedOutbox:
     def oldest_command(self) -> float:
         """For how many seconds the oldest command has waited for its answer; 0 if none waits. For any thread."""
         try:
-            return max(0.0, monotonic() - self._asked_at[0])
+            return max(0.0, monotonic() - self._unanswered[0][0])
         except IndexError:
             return 0.0
+
+    @property
+    def stuck_for(self) -> float:
+        """For how many seconds the thread has been at one turn, if it is to have one every 100 ms. For any thread.
+
+        That is more than `oldest_command` if the thread hangs in a file call of its own, such as the heartbeat.
+        """
+        return 0.0 if self._chore is None else max(0.0, monotonic() - self._turned_at)
 
     def keep_up(self, chore: Callable[[], bool], on_change: Callable[[], None]) -> None:
         """Call `chore` in the writer thread after each batch, and every 100 ms without one.
@@ -164,7 +178,22 @@ class ThreadedOutbox:
         await asyncio.shield(self._ended)
         if self._recovering is not None:
             self._recovering.cancel()
-        self._thread.join()
+        if not self.is_abandoned:
+            self._thread.join()
+
+    def abandon(self) -> None:
+        """Stop waiting for a thread that hangs: whoever waits gets StoreClosed, and `close` returns.
+
+        The thread closes the core once the disk answers, or ends with the process.
+        """
+        self._is_closed = self.is_abandoned = True
+        self._asked.put(None)
+        waiting = [waiter for _, waiter in self._unanswered]
+        for waiter in (*waiting, *self._calls):
+            if not waiter.done():
+                waiter.set_exception(StoreClosed("the store did not answer before the service was stopped"))
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     def _run(self) -> None:
         is_open = True
@@ -187,6 +216,7 @@ class ThreadedOutbox:
     def _turn(self, batch: list[_Asked]) -> bool:
         """Carry out what was asked, which is in `batch` until it is answered; whether there will be more."""
         is_open = self._gather(batch)
+        self._turned_at = monotonic()
         answers = self._applied(batch) if batch else None
         if self._shared is not None:
             self._tell_news(self._shared, is_idle=answers is None)
@@ -267,7 +297,7 @@ class ThreadedOutbox:
 
     def _answer(self, waiters: list[asyncio.Future[Any]], answers: list[Any]) -> None:
         for _ in waiters:
-            self._asked_at.popleft()
+            self._unanswered.popleft()
         for waiter, answer in zip(waiters, answers, strict=True):
             if waiter.done():
                 continue
@@ -283,6 +313,8 @@ class ThreadedOutbox:
         self._emit(WorkerFailed(_NAME, kind, detail))
 
     def _end(self, fault: Exception | None) -> None:
+        if self.is_abandoned:
+            return
         if fault is None:
             self._ended.set_result(None)
         else:

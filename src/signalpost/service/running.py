@@ -190,18 +190,18 @@ class Running:
         Raises StoreFailed if the store hangs, so that nobody knows what is open.
         """
         late = self.loop.call_later(timeout + _STORE_CLOSES_WITHIN, self.outbox.abandon)
+        left: list[Delivery] = []
         try:
-            return await self._end(timeout)
-        except StoreClosed as fault:
-            if self.outbox.is_abandoned:
-                raise StoreFailed(_HANGS_AT_STOP) from fault
-            raise
+            with suppress(StoreClosed):  # what was asked when the store was abandoned
+                await self._end(timeout, left)
         finally:
             late.cancel()
+        if self.outbox.is_abandoned:
+            raise StoreFailed(_HANGS_AT_STOP)
+        return left
 
-    async def _end(self, timeout: float) -> list[Delivery]:
+    async def _end(self, timeout: float, left: list[Delivery]) -> None:
         self._patience = timeout
-        left: list[Delivery] = []
         async with AsyncExitStack() as rest:  # from the last to the first, each of them whatever became of the others
             rest.push_async_callback(self.outbox.close)
             if self._reporter is not None:
@@ -213,9 +213,6 @@ class Running:
             rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(self._watch.end)
             await self._write_held()
-        if self.outbox.is_abandoned:
-            raise StoreFailed(_HANGS_AT_STOP)
-        return left
 
     def hurry(self) -> None:
         """Where it is ending: wait for no delivery any more, and close."""

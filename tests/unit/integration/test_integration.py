@@ -117,7 +117,9 @@ def test_without_a_start_it_is_refused_with_advice_and_nothing_is_raised() -> No
     assert ticket.reason == "the service does not run: call on_strategy_start() first"
     assert (integration.flush(0), integration.stop(0)) == (0, 0)
     assert integration.health() == (HealthStatus.UNHEALTHY, ("it does not run",))
-    assert integration.get_metrics()["notifications_sent"] == 0
+    metrics = integration.get_metrics()
+    assert metrics["notifications_sent"] == 0
+    assert {"log_lines_dropped", "oldest_command_s"} <= set(metrics), "the same names as when it runs"
 
 
 def test_a_start_that_fails_raises_why_and_a_later_one_can_succeed(config_for: ConfigFor, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from signalpost import AsyncNotificationService, HealthStatus
 from signalpost.delivery.outbox import threaded
+from signalpost.errors import StoreFailed
+from signalpost.service import running
 from tests.unit.service.conftest import ConfigFor, signal
 
 _FILE_CALLS = (
@@ -87,6 +89,9 @@ class Hung:
         self._core.apply = self._apply  # type: ignore[method-assign]
         self._goes_on.set()
 
+    def hang_once(self) -> None:
+        self._goes_on.wait(60)
+
     def _hang(self, batch: Any) -> Any:
         self._goes_on.wait(60)
         return self._apply(batch)
@@ -115,3 +120,58 @@ async def test_a_store_that_hangs_shows_in_health_until_it_goes_on(
         assert (status, service.health()) == (HealthStatus.UNHEALTHY, (HealthStatus.HEALTHY, ()))
         assert reasons
         assert (oldest, service.get_metrics().get("oldest_command_s")) == (30, 0)
+
+
+@pytest.mark.line("6.2.3")
+@pytest.mark.parametrize("as_producer", [False, True])
+async def test_a_file_call_of_the_store_thread_that_hangs_shows_in_health_though_no_command_waits(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, *, as_producer: bool
+) -> None:
+    later = 0.0
+    real = asyncio.get_running_loop().time
+    monkeypatch.setattr(threaded, "monotonic", lambda: real() + later, raising=False)
+    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
+        service = producer if as_producer else owner
+        outbox: Any = service._running.outbox  # type: ignore[union-attr]
+        hangs, goes_on, chore = threading.Event(), threading.Event(), outbox._chore
+
+        def hang() -> bool:
+            hangs.set()
+            goes_on.wait(60)
+            outbox._chore = chore
+            return False
+
+        outbox._chore = hang
+        try:
+            await asyncio.to_thread(hangs.wait, 60)
+            later = 11.0
+            status, reasons = service.health()
+        finally:
+            goes_on.set()
+        assert (status, [getattr(each, "code", "") for each in reasons]) == (HealthStatus.UNHEALTHY, ["store-hangs"])
+
+
+@pytest.mark.line("6.1.2")
+@pytest.mark.parametrize("what", ["a commit", "a file call"])
+async def test_a_stop_keeps_its_bound_though_the_store_hangs(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(running, "_STORE_CLOSES_WITHIN", 0.05, raising=False)
+    service = AsyncNotificationService(config_for())
+    await service.start()
+    outbox = service._running.outbox  # type: ignore[union-attr]
+    disk = Hung(service)
+    try:
+        work = service.queue_notification(signal()) if what == "a commit" else outbox.call(disk.hang_once)
+        waiting = asyncio.ensure_future(work)
+        await asyncio.sleep(0)
+        stopping = asyncio.ensure_future(service.stop(0))
+        ended, _ = await asyncio.wait([stopping], timeout=5)
+        assert ended, "it waits for the disk"
+        assert isinstance(stopping.exception(), StoreFailed)
+    finally:
+        disk.let_go()
+        await asyncio.wait([waiting, stopping], timeout=30)
+    await asyncio.to_thread(outbox._thread.join, 30)
+    async with AsyncNotificationService(config_for()) as again:
+        assert await again.drain(30) == []

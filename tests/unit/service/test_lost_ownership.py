@@ -10,11 +10,14 @@ import pytest
 
 from signalpost import AsyncNotificationService, Config, HealthStatus, Role
 from signalpost.delivery.outbox import ownership
-from signalpost.delivery.outbox.commands import Expire
+from signalpost.delivery.outbox.commands import Expire, Open
 from signalpost.delivery.outbox.heartbeat import Heartbeat
 from signalpost.delivery.outbox.ownership import Seen
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.events import OwnershipLost, TookOver
 from signalpost.errors import OwnershipLost as LostError
+from signalpost.errors import StoreFailed
+from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
 from signalpost.service import owner_watch
 from tests.unit.service.conftest import ConfigFor, shown, signal
@@ -182,3 +185,71 @@ async def test_one_that_is_replaced_while_it_takes_over_tries_again_later(
             await tried.wait()
         while heir.role is not Role.OWNER:
             await asyncio.sleep(0)
+
+
+@pytest.mark.line("6.2.2")
+async def test_what_was_open_when_it_was_replaced_is_still_waited_for(
+    sandbox: Sandbox, fast: Callable[[], Config]
+) -> None:
+    took_over = Heard(TookOver)
+    sandbox.discord.faults.plan(Fault(is_cut=True, is_processed=False, times=1000))
+    async with AsyncNotificationService(fast()) as frozen, asyncio.timeout(60):
+        assert await frozen.queue_notification(signal())
+        draining = asyncio.ensure_future(frozen.drain(50))
+        async with AsyncNotificationService(fast(), listeners=[took_over]) as heir:
+            go_on = _freeze(frozen)
+            await took_over.came.wait()
+            go_on()
+            while frozen.get_metrics()["ownership_lost"] == 0:
+                await asyncio.sleep(0)
+            left = await frozen.drain(timeout=0.1)
+            assert [each.id.destination for each in left] == ["signals-free"]
+            assert not draining.done()
+            sandbox.discord.faults.clear()
+            assert await draining == []
+            assert heir.get_metrics()["notifications_sent"] == 1
+
+
+@pytest.mark.line("6.2.2")
+async def test_a_stop_before_it_knows_that_it_was_replaced_counts_what_is_open(
+    sandbox: Sandbox, fast: Callable[[], Config]
+) -> None:
+    took_over = Heard(TookOver)
+    sandbox.discord.faults.plan(Fault(is_cut=True, is_processed=False, times=1000))
+    frozen = AsyncNotificationService(fast())
+    await frozen.start()
+    async with asyncio.timeout(60):
+        assert await frozen.queue_notification(signal())
+        heir = AsyncNotificationService(fast(), listeners=[took_over])
+        await heir.start()
+        _freeze(frozen)
+        await took_over.came.wait()
+        left = await frozen.stop(0)
+        await heir.stop(0)
+        assert [each.id.destination for each in left] == ["signals-free"]
+
+
+async def test_where_the_open_deliveries_cannot_be_read_it_goes_on_as_a_producer_all_the_same(
+    fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took_over = Heard(TookOver)
+    async with (
+        AsyncNotificationService(fast()) as frozen,
+        AsyncNotificationService(fast(), listeners=[took_over]),
+        asyncio.timeout(60),
+    ):
+        go_on = _freeze(frozen)
+        await took_over.came.wait()
+        do = ThreadedOutbox.do
+
+        async def failing(outbox: ThreadedOutbox, command: Any) -> Any:
+            if isinstance(command, Open):
+                raise StoreFailed("the disk is full")
+            return await do(outbox, command)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ThreadedOutbox, "do", failing)
+            go_on()
+            while frozen.role is not Role.PRODUCER or frozen._running.dispatcher is not None:  # type: ignore[union-attr]
+                await asyncio.sleep(0)
+        assert await frozen.drain(timeout=30) == []

@@ -1,0 +1,83 @@
+"""A command ends in time although the disk hangs."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from signalpost import AsyncNotificationService
+from signalpost.cli.loop import run
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.service import opening
+from tests.unit.cli.folder import Folder
+from tests.unit.cli.test_publication import ALERT, GONE
+
+Hang = Callable[..., None]
+
+
+@pytest.fixture
+def hang(request: pytest.FixtureRequest) -> Hang:
+    """Hangs until the test has ended."""
+    goes_on = threading.Event()
+    request.addfinalizer(goes_on.set)
+    return lambda *_, **__: (goes_on.wait(60), None)[1]
+
+
+def test_a_file_call_that_hangs_does_not_keep_a_command_from_ending(hang: Hang) -> None:
+    async def begin() -> str:
+        asyncio.get_running_loop().run_in_executor(None, hang)
+        return "ended"
+
+    assert run(begin()) == "ended"
+
+
+def test_a_publish_gives_up_on_a_store_that_does_not_open(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, hang: Hang
+) -> None:
+    monkeypatch.setattr("signalpost.cli.publication._STORE_ANSWERS_WITHIN", 0.1)
+    monkeypatch.setattr(opening, "SqliteCore", hang)
+    result = folder.run(*ALERT, "--timeout", "0.1", **GONE)
+    assert result.exit_code == 3
+    assert "nobody knows whether" in result.stderr
+
+
+def test_a_publish_gives_up_on_a_store_that_hangs_and_names_the_ticket(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, hang: Hang
+) -> None:
+    monkeypatch.setattr("signalpost.cli.publication._STORE_ANSWERS_WITHIN", 1.0)
+    monkeypatch.setattr("signalpost.service.running._STORE_CLOSES_WITHIN", 0.1)
+    queue = AsyncNotificationService.queue_notification
+
+    async def queue_and_hang(*arguments: object, **named: object) -> object:
+        ticket = await queue(*arguments, **named)  # type: ignore[arg-type]
+        monkeypatch.setattr(SqliteCore, "apply", hang)
+        return ticket
+
+    monkeypatch.setattr(AsyncNotificationService, "queue_notification", queue_and_hang)
+    result = folder.run(*ALERT, "--timeout", "0.1", **GONE)
+    assert result.exit_code == 3
+    assert "not answered" in result.stderr or "did not answer" in result.stderr
+
+
+async def test_a_serve_that_is_to_stop_does_not_wait_for_a_store_that_does_not_open() -> None:
+    from signalpost.cli.serve import _has_started
+
+    class Opening:
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+    class Started:
+        async def start(self) -> None:
+            """Start at once."""
+
+    class Broken:
+        async def start(self) -> None:
+            raise OSError("no")
+
+    stopped = asyncio.Event()
+    assert await _has_started(Started(), stopped)  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="no"):
+        await _has_started(Broken(), stopped)  # type: ignore[arg-type]
+    stopped.set()
+    assert not await _has_started(Opening(), stopped)  # type: ignore[arg-type]

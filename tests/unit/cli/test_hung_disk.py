@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,11 +17,15 @@ Hang = Callable[..., None]
 
 
 @pytest.fixture
-def hang(request: pytest.FixtureRequest) -> Hang:
+def hang() -> Iterator[Hang]:
     """Hangs until the test has ended."""
     goes_on = threading.Event()
-    request.addfinalizer(goes_on.set)
-    return lambda *_, **__: (goes_on.wait(60), None)[1]
+
+    def wait(*_: object, **__: object) -> None:
+        goes_on.wait(60)
+
+    yield wait
+    goes_on.set()
 
 
 def test_a_file_call_that_hangs_does_not_keep_a_command_from_ending(hang: Hang) -> None:

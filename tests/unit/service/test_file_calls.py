@@ -122,7 +122,6 @@ async def test_a_store_that_hangs_shows_in_health_until_it_goes_on(
         assert (oldest, service.get_metrics().get("oldest_command_s")) == (30, 0)
 
 
-@pytest.mark.line("6.2.3")
 @pytest.mark.parametrize("as_producer", [False, True])
 async def test_a_file_call_of_the_store_thread_that_hangs_shows_in_health_though_no_command_waits(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, *, as_producer: bool
@@ -151,8 +150,7 @@ async def test_a_file_call_of_the_store_thread_that_hangs_shows_in_health_though
         assert (status, [getattr(each, "code", "") for each in reasons]) == (HealthStatus.UNHEALTHY, ["store-hangs"])
 
 
-@pytest.mark.line("6.1.2")
-@pytest.mark.parametrize("what", ["a commit", "a file call"])
+@pytest.mark.parametrize("what", [pytest.param("a commit", marks=pytest.mark.line("6.1.2")), "a file call"])
 async def test_a_stop_keeps_its_bound_though_the_store_hangs(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:

@@ -187,7 +187,6 @@ async def test_one_that_is_replaced_while_it_takes_over_tries_again_later(
             await asyncio.sleep(0)
 
 
-@pytest.mark.line("6.2.2")
 async def test_what_was_open_when_it_was_replaced_is_still_waited_for(
     sandbox: Sandbox, fast: Callable[[], Config]
 ) -> None:
@@ -210,7 +209,6 @@ async def test_what_was_open_when_it_was_replaced_is_still_waited_for(
             assert heir.get_metrics()["notifications_sent"] == 1
 
 
-@pytest.mark.line("6.2.2")
 async def test_a_stop_before_it_knows_that_it_was_replaced_counts_what_is_open(
     sandbox: Sandbox, fast: Callable[[], Config]
 ) -> None:

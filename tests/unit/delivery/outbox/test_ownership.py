@@ -161,7 +161,6 @@ def test_a_blocked_event_loop_is_in_the_beat_and_costs_nobody_the_store(cores: C
     assert part.idle == 60
 
 
-@pytest.mark.line("6.2.2")
 def test_one_whose_event_loop_is_blocked_takes_nothing_until_it_runs_again(cores: Cores, time: Time) -> None:
     gone, blocked = cores(), cores()
     part = _part(blocked, time)

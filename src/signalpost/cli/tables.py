@@ -89,7 +89,7 @@ def _add_total(made: Table, replays: list[Replay]) -> None:
 
 
 def signals_table(signals: Iterable[Signal], title: str) -> Table:
-    """A row a signal: prices at the pair's precision, the distances of stop and target in pips."""
+    """A row a signal: prices at the pair's precision, the distances of stop and target in pips if it has them."""
     numbers = ("entry", "stop", "target", "pips", "R:R")
     made = table(title, "known at (UTC)", "what", "side", *numbers, right=numbers)
     for signal in signals:
@@ -100,7 +100,7 @@ def signals_table(signals: Iterable[Signal], title: str) -> Table:
             f"{signal.pair} {signal.timeframe}",
             Text(signal.signal_type, style=_COLOUR_BY_SIDE[signal.signal_type]),
             *("" if price is None else signal.price_text(price) for price in prices),
-            " / ".join(pips),
+            " / ".join(pips) if signal.pair.pip else "",
             _fixed(signal.risk_reward_ratio, 2),
         )
     return made

@@ -7,7 +7,7 @@ from pathlib import Path
 from signalpost.config.destination import DestinationConfig, HttpAddress
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.sinks.discord.address import API_HOST
-from signalpost.sinks.proxies import proxy_for
+from signalpost.sinks.proxies import other_spelling, proxy_for
 
 ONLY_WEBHOOK = "DISCORD_WEBHOOK_URL"
 ONLY_DESTINATION = "default"
@@ -59,10 +59,12 @@ def _of_proxy() -> Iterator[str]:
     proxy = proxy_for(API_HOST)
     if proxy is None:
         return
+    other = other_spelling(proxy.variable)
+    unused = f"; {other} has another value and is not used" if other else ""
     if proxy.problem is None:
-        yield f"messages to Discord go through the proxy {proxy.place} ({proxy.variable})"
+        yield f"messages to Discord go through the proxy {proxy.place} ({proxy.variable}{unused})"
     else:
-        yield f"{proxy.variable} is ignored, and messages go to Discord directly: {proxy.problem}"
+        yield f"{proxy.variable} is ignored, and messages go to Discord directly: {proxy.problem}{unused}"
 
 
 def _is_this_machine(host: str) -> bool:

@@ -10,6 +10,7 @@ from signalpost.config.faults import Faults
 from signalpost.config.file_rights import reason_to_distrust
 from signalpost.config.known import is_meant_for_us
 
+_PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 
 
@@ -56,7 +57,7 @@ def _parse(path: Path, text: str, found: DotEnv) -> None:
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
 
-    readable = []
+    readable, proxies = [], []
     for binding in parse_stream(StringIO(text)):
         start = binding.original.string
         line = binding.original.line + len(_NEWLINE.findall(start[: len(start) - len(start.lstrip())]))
@@ -65,6 +66,9 @@ def _parse(path: Path, text: str, found: DotEnv) -> None:
             found.faults.add(told, "not-readable")
             continue
         readable.append(start)
+        if binding.key and binding.key.upper() in _PROXIES and binding.value and binding.key not in os.environ:
+            told = "it is not used from this file: export it in the environment"  # and its value may hold a password
+            proxies.append(f"{path}, line {line}: {binding.key}: {told}")
         if binding.key is None or not is_meant_for_us(binding.key):
             continue
         if binding.value is None:
@@ -75,3 +79,5 @@ def _parse(path: Path, text: str, found: DotEnv) -> None:
         found.line_by_variable[binding.key] = line
     values = dotenv_values(stream=StringIO("".join(readable)))
     found.texts.update({key: value for key, value in values.items() if value is not None and is_meant_for_us(key)})
+    if found.texts:  # else the file is another program's
+        found.notes.extend(proxies)

@@ -4,10 +4,11 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple, Self
-from unicodedata import category
+from unicodedata import category, name
 
-from signalpost.domain import precision
+from signalpost.domain import not_symbols, precision
 from signalpost.domain.exact import Number, positive
+from signalpost.domain.exchanges import EXCHANGES
 from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
@@ -16,11 +17,14 @@ _PUNCTUATION = frozenset("_/-.:!&=^+*#%@() ")
 _CATEGORIES = frozenset(("Ll", "Lm", "Lo", "Lt", "Lu", "Mc", "Mn", "Nd", "Nl", "No", "Sc"))
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Letters and marks that nobody sees."""
-_PLACEHOLDER = re.compile(r"\{.*\}|\{\{|\}\}", re.DOTALL)
 _NOT_SIMPLE = re.compile(rf"[{re.escape(''.join(sorted(_PUNCTUATION - set('_/-'))))}]")
-_EXCHANGE = re.compile(r"[A-Za-z0-9_]+:(?=[^:/])", re.ASCII)
-"""What TradingView writes before a symbol: `BINANCE:`."""
-_LEG = re.compile(rf"(?:(?<=[-+*/^(])|^){_EXCHANGE.pattern}", re.ASCII)
+_BRACKETED = re.compile(r"\[([^()]+)\]")
+"""How some brokers of MetaTrader write an index: `[SP500]`."""
+_PREFIX = re.compile(r"([A-Z0-9_]+):(?=[^:/])", re.ASCII)
+"""What may be an exchange, as TradingView writes it before a symbol: `BINANCE:`."""
+_LEG = re.compile(rf"(?:(?<=[-+*/^(])|^){_PREFIX.pattern}(?=(.*))", re.ASCII)
+_SIGNS = ("/", "-")
+"""Before a symbol they are part of it, such as thinkorswim's `/ES`, and separate nothing."""
 _SETTLED = re.compile(r"([^:/]+)/([^:/]+):([^:/-]+)((?:-[^:/]+)?)")
 """ccxt's contracts: `BTC/USDT:USDT`, `BTC/USD:BTC-260327`."""
 _SETTLES_IN = frozenset(("USD", "USDT", "USDC", "USDE", "BUSD", "FDUSD", "EUR", "BTC", "ETH"))
@@ -28,6 +32,7 @@ _ARITHMETIC = frozenset("+*^()")
 _YAHOO_PAIR = "=X"
 _COINS = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "BTC", "ETH", "BNB")
 """What coins are quoted in, and the coins that are quoted in currencies most."""
+_QUOTES = _SETTLES_IN.union(_COINS)
 _PERPETUAL = ".P"
 
 
@@ -35,10 +40,11 @@ class Instrument(str):
     """An instrument, by the symbol that people read: `EUR_USD`, `BTC_USDT`, `BRK.B`, `ES1!`.
 
     Takes 1 to 64 characters: letters of any script, digits and the punctuation of exchanges. `EUR/USD`, `EURUSD`,
-    `eur-usd`, `OANDA:EURUSD` and `EURUSD=X` are all `EUR_USD`. A symbol of letters, digits, `/`, `-` and `_` is shown
-    with `_`; an exchange before it and the currency that a contract settles in are not shown: `BINANCE:BTCUSDT` is
-    `BTCUSDT`, `BTC/USDT:USDT` is `BTC_USDT`. `symbol` keeps them, and tells instruments apart that are shown alike.
-    Raises InvalidValue for any other text.
+    `eur-usd`, `EUR:USD`, `OANDA:EURUSD` and `EURUSD=X` are all `EUR_USD`. A symbol of letters, digits, `/`, `-` and `_`
+    is shown with `_`; a known exchange before it and the currency that a contract settles in are not shown:
+    `BINANCE:BTCUSDT` is `BTCUSDT`, `BTC/USDT:USDT` is `BTC_USDT`. `symbol` keeps them, and tells instruments apart that
+    are shown alike. Raises InvalidValue for any other text, for templates, and for a mix of
+    Latin with Cyrillic or Greek letters.
     """
 
     __slots__ = ("_symbol",)
@@ -150,7 +156,8 @@ def _read(given: str) -> _Reading:
     if (code := _fault(text)) is not None:
         raise _refusal(given, code)
     symbol = "".join(each.upper() if each.isascii() else each for each in text)
-    pair = _currency_pair(_EXCHANGE.sub("", symbol, count=1) if _EXCHANGE.match(symbol) else symbol)
+    prefix = _PREFIX.match(symbol)
+    pair = _currency_pair(symbol) or (_currency_pair(symbol[prefix.end() :]) if prefix else None)
     if pair is not None:
         return _Reading(pair, pair)
     if not _NOT_SIMPLE.search(symbol):
@@ -161,36 +168,53 @@ def _read(given: str) -> _Reading:
 
 def _fault(text: str) -> str | None:
     """What is wrong with a symbol, as a code; None if nothing is."""
-    if _PLACEHOLDER.search(text):
+    if not_symbols.is_template(text):
         return "placeholder"
     if len(text) > LONGEST_SYMBOL:
         return "too-long"
     if not text:
         return "missing"
-    is_legal = all(each in _PUNCTUATION or category(each) in _CATEGORIES for each in text)
-    is_named = any(each.isalnum() or each == "_" for each in text)
+    bracketed = _BRACKETED.fullmatch(text)
+    inner = bracketed[1] if bracketed else text
+    is_legal = all(each in _PUNCTUATION or category(each) in _CATEGORIES for each in inner)
     is_link = "://" in text
-    return None if is_legal and is_named and not is_link and not _INVISIBLE.search(text) else "invalid-symbol"
+    is_one = is_legal and all(map(_is_named, inner.split(":"))) and not is_link and not _INVISIBLE.search(text)
+    return None if is_one and not not_symbols.is_no_value(text) and _lookalike(text) is None else "invalid-symbol"
+
+
+def _is_named(part: str) -> bool:
+    """Whether something is on this side of a colon."""
+    return any(each.isalnum() or each == "_" for each in part)
+
+
+def _lookalike(text: str) -> str | None:
+    """A letter of another script among Latin ones; the name of an exchange may be in Latin."""
+    exchange, _, rest = text.partition(":")
+    return not_symbols.lookalike(rest if exchange.upper() in EXCHANGES else text)
 
 
 def _currency_pair(symbol: str) -> str | None:
     """The canonical symbol of two currencies, in any of the usual spellings; None if it is anything else."""
     letters = symbol.removesuffix(_YAHOO_PAIR)
-    if len(letters) == 7 and letters[3] in "/-_":
+    if len(letters) == 7 and letters[3] in "/-_:":
         letters = letters[:3] + letters[4:]
     base, quote = letters[:3], letters[3:]
     return f"{base}_{quote}" if precision.is_currency_pair(base, quote) else None
 
 
 def _shown(symbol: str) -> str:
-    exchange = _EXCHANGE.match(symbol)
-    rest = symbol[exchange.end() :] if exchange else symbol
+    rest = _LEG.sub(_without_exchange, symbol, count=1) if _PREFIX.match(symbol) else symbol
     if (settled := _SETTLED.fullmatch(rest)) and _is_contract(*settled.groups()[:3]):
         return f"{settled[1]}_{settled[2]}{settled[4]}"
-    if exchange is None and settled:  # it may be a contract, or a ratio of two symbols: both are shown whole
+    if rest == symbol and settled:  # it may be a contract, or a ratio of two symbols: both are shown whole
         return symbol
-    short = _LEG.sub("", symbol)
+    short = _LEG.sub(_without_exchange, symbol)
     return short if ":" in rest or _NOT_SIMPLE.search(short) else _joined(short)
+
+
+def _without_exchange(prefix: re.Match[str]) -> str:
+    """Nothing in place of an exchange; what has its price in what follows, as in `GEMINI:USDT`, is none."""
+    return "" if prefix[1] in EXCHANGES and prefix[2] not in _QUOTES else prefix[0]
 
 
 def _is_contract(base: str, quote: str, settlement: str) -> bool:
@@ -198,12 +222,15 @@ def _is_contract(base: str, quote: str, settlement: str) -> bool:
 
 
 def _joined(symbol: str) -> str:
-    return symbol.replace("/", "_").replace("-", "_")
+    sign = symbol[:1] if symbol.startswith(_SIGNS) else ""
+    return sign + symbol[len(sign) :].replace("/", "_").replace("-", "_")
 
 
 def _refusal(given: object, code: str) -> InvalidValue:
     if code == "placeholder":
         advice = "the placeholder was not filled in; check its spelling, or write the symbol itself"
+    elif isinstance(given, str) and code == "invalid-symbol" and (letter := _lookalike(given)) is not None:
+        advice = f"{letter!r} (U+{ord(letter):04X}, {name(letter)}) looks like a Latin letter; type the symbol anew"
     else:
         advice = (
             f"give a symbol of 1 to {LONGEST_SYMBOL} letters, digits and any of "

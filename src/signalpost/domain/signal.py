@@ -138,13 +138,13 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     @property
     def stop_pips(self) -> Decimal | None:
-        """From entry to stop, in pips; None without a stop."""
-        return None if (risk := self.risk) is None else quotient(risk, self.pip)
+        """From entry to stop, in pips; None without a stop, or where the instrument has no defined pip."""
+        return self._in_pips(self.risk)
 
     @property
     def target_pips(self) -> Decimal | None:
-        """From entry to target, in pips; None without a target."""
-        return None if self.take_profit is None else quotient(self._gain(self.take_profit), self.pip)
+        """From entry to target, in pips; None without a target, or where the instrument has no defined pip."""
+        return self._in_pips(None if self.take_profit is None else self._gain(self.take_profit))
 
     @property
     def pnl(self) -> Decimal:
@@ -212,6 +212,11 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         if self.signal_type is SignalType.BUY:
             return difference(price, self.entry_price)
         return difference(self.entry_price, price)
+
+    def _in_pips(self, distance: Decimal | None) -> Decimal | None:
+        """Not in ticks where there is no pip: those change with the way in which a price is written."""
+        pip = self.pair.pip
+        return None if distance is None or pip is None else quotient(distance, pip)
 
     def _price(self, given: Number) -> Decimal:
         price = decimal_of(given, "price")

@@ -31,6 +31,8 @@ _METATRADER = {
 }
 """MetaTrader 5's constants from PERIOD_H1 up; those below are minutes."""
 _METATRADER_MONTH = 49153
+_METATRADER_RESERVED = tuple(range(kind, kind + 256) for kind in (0x4000, 0x8000, 0xC000))
+"""Constants of MetaTrader 5 in hours, weeks and months. As minutes, none of them is a whole number of days."""
 _METATRADER_NAME = "PERIOD_"
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 """Candles are counted from here: all that divide a week open at midnight, and weeks on Mondays."""
@@ -127,7 +129,11 @@ def _of_number(number: int, given: object) -> timedelta:
     """The length that a number stands for: a constant of MetaTrader 5, else minutes."""
     if number == _METATRADER_MONTH:
         raise _no_length(given, "it is MetaTrader's PERIOD_MN1, and months differ in length", "for a week write 'W'")
-    return _METATRADER.get(number) or (timedelta(minutes=number) if 0 < number < 10**8 else timedelta())
+    if (known := _METATRADER.get(number)) is not None:
+        return known
+    if any(number in reserved for reserved in _METATRADER_RESERVED):
+        raise _refusal(given)
+    return timedelta(minutes=number) if 0 < number < 10**8 else timedelta()
 
 
 def _spelling(length: timedelta, given: object) -> str:

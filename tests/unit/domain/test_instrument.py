@@ -15,7 +15,7 @@ from signalpost.errors import InvalidValue
 
 Hostile = Callable[[], AbstractContextManager[Context]]
 SYMBOLS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", min_size=1, max_size=64).filter(
-    lambda text: any(map(str.isalnum, text))
+    lambda text: text[0] != "_" and any(map(str.isalnum, text)) and text not in {"NONE", "NULL", "NAN", "N_A"}
 )
 
 

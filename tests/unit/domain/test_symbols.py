@@ -84,8 +84,7 @@ def test_signals_on_different_instruments_have_different_ids_though_shown_alike(
         ("币安人生/USDT", "币安人生_USDT"),
         ("币安人生/USDT:USDT", "币安人生_USDT"),
         ("龙虾USDT", "龙虾USDT"),
-        ("BTCUSD\u0422", "BTCUSD\u0422"),  # a Cyrillic letter, which must not disappear
-        ("\u0415URUSD", "\u0415URUSD"),
+        ("MOEX:СБЕР", "СБЕР"),
         ("СБЕР", "СБЕР"),
         ("トヨタ", "トヨタ"),
         ("삼성전자", "삼성전자"),
@@ -155,7 +154,7 @@ def test_symbols_of_1_to_64_characters_are_taken_with_their_punctuation(symbol: 
         *((each, "placeholder") for each in ("{{ticker}}", "{{exchange}}:{{ticker}}", "{pair}", "BTC{{", "x}}")),
         *((each, "invalid-symbol") for each in ("...", "/", "EUR\0USD", "a\nb", "A\u202eB", "A\u200bB", "\u3164")),
         *((each, "invalid-symbol") for each in ("<@123>", "[a](b)", "`x`", "||x||", "a\\b", "https://a.com", "a'b")),
-        *((each, "invalid-symbol") for each in ("A\ufe0f", "\ud800")),
+        *((each, "invalid-symbol") for each in ("A\ufe0f", "\ud800", "[[A]]", "[A](b)", "[]", "[A", "A]")),
     ],
 )
 def test_what_would_format_hide_or_stand_for_a_symbol_is_refused(symbol: str, code: str) -> None:
@@ -186,3 +185,153 @@ def test_instruments_shown_alike_are_equal_only_if_their_symbols_are() -> None:
 def test_a_contract_on_two_currencies_is_not_their_pair() -> None:
     assert Instrument("EUR/USD:USD").pip is None
     assert not Instrument("EUR/USD:USD").is_currency_pair
+
+
+@pytest.mark.line("6.5.1")
+@pytest.mark.parametrize(
+    ("symbol", "as_shown"),
+    [
+        ("tDOGE:USD", "TDOGE:USD"),
+        ("tLINK:USD", "TLINK:USD"),
+        ("tLINK:BTC", "TLINK:BTC"),
+        ("BTC:USDT", "BTC:USDT"),
+        ("XAU:USD", "XAU_USD"),
+        ("eur:usd", "EUR_USD"),
+        ("AAPL:US", "AAPL:US"),
+        ("VOD:LN", "VOD:LN"),
+        ("BTCUSDT:BINANCE", "BTCUSDT:BINANCE"),
+        ("EURUSD:CUR", "EURUSD:CUR"),
+        ("BTCUSDT:PERP", "BTCUSDT:PERP"),
+        ("ETH-USD:1", "ETH-USD:1"),
+        ("GEMINI:USDT", "GEMINI:USDT"),  # an exchange is not traded in tether
+        ("AAPL:US/MSFT:US", "AAPL:US/MSFT:US"),
+        ("X:BTC:USD", "X:BTC:USD"),
+    ],
+)
+def test_only_a_known_exchange_is_left_out_before_a_colon(symbol: str, as_shown: str) -> None:
+    assert shown(symbol) == as_shown
+
+
+@pytest.mark.parametrize(
+    ("symbol", "as_shown"),
+    [
+        ("BINANCE:BTCUSDT", "BTCUSDT"),
+        ("binanceus:btcusdt", "BTCUSDT"),
+        ("FX_IDC:USDEUR", "USD_EUR"),
+        ("UNLISTED:EURUSD", "EUR_USD"),  # what follows can only be a pair
+        ("CRYPTOCAP:USDT.D", "USDT.D"),
+        ("EUR/X:USD", "EUR/X:USD"),
+        ("NASDAQ:AAPL/NYSE:F", "AAPL/F"),
+    ],
+)
+def test_a_known_exchange_is_left_out(symbol: str, as_shown: str) -> None:
+    assert shown(symbol) == as_shown
+
+
+def refusal_of(symbol: str) -> str | None:
+    """The code with which a symbol is refused; None if it is taken."""
+    try:
+        Instrument(symbol)
+    except InvalidValue as fault:
+        return fault.code
+    return None
+
+
+@pytest.mark.line("6.5.1")
+@pytest.mark.parametrize("symbol", ["BINANCE:", ":EURUSD", "A::B", "BINANCE: ", "NASDAQ:!", "BINANCE:A/NYSE:"])
+def test_nothing_beside_a_colon_is_refused(symbol: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        Instrument(symbol)
+    assert getattr(refusal.value, "code", None) == "invalid-symbol"
+
+
+@pytest.mark.line("6.5.2")
+@pytest.mark.parametrize(
+    ("symbol", "letter"),
+    [("\u0415URUSD", "U+0415"), ("BTCUSD\u0422", "U+0422"), ("\u0391APL", "U+0391"), ("NYSE:A\u0430", "U+0430")],
+)
+def test_a_symbol_of_latin_and_cyrillic_or_greek_letters_is_refused_by_the_letter(symbol: str, letter: str) -> None:
+    assert "refused" in shown(symbol)
+    assert letter in shown(symbol)
+
+
+@pytest.mark.line("6.5.7")
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "%TICKER%",
+        "%s",
+        "%s/USDT",
+        "%(pair)s",
+        "%1",
+        "$(PAIR)",
+        "$1",
+        "$PAIR",
+        "__TICKER__",
+        "@@TICKER@@",
+        "*SYMBOL*",
+        "=A1",
+        "=$B$2",
+        "syminfo.ticker",
+        "syminfo.tickerid",
+        "Symbol()",
+        "str(pair)",
+        "_Symbol",
+    ],
+)
+def test_a_template_or_code_is_no_symbol(symbol: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        Instrument(symbol)
+    assert getattr(refusal.value, "code", None) == "placeholder"
+
+
+@pytest.mark.line("6.5.7")
+@pytest.mark.parametrize(
+    "symbol", ["None", "null", "undefined", "nan", "NaN", "N/A", "n/a", "#N/A", "#REF!", "#DIV/0!"]
+)
+def test_a_word_for_nothing_is_no_symbol(symbol: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        Instrument(symbol)
+    assert getattr(refusal.value, "code", None) == "invalid-symbol"
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "$SPX",
+        "^GSPC",
+        "=X",
+        "JPY=X",
+        "GC=F",
+        "TRUE",
+        "NAN",
+        "NA",
+        "@ES",
+        "@ES#C",
+        "#AAPL",
+        "M&M",
+        "A*B*C",
+        "$1INCH",
+        "BRK(B)",
+        "NULL",
+        "SYMBOL",
+        "TICKER",
+        "_A",
+        "EURUSD_i",
+        "7",
+        "A%",
+    ],
+)
+def test_a_symbol_that_resembles_a_template_is_taken(symbol: str) -> None:
+    assert refusal_of(symbol) is None
+
+
+@pytest.mark.line("6.5.6")
+@pytest.mark.parametrize("symbol", ["/ES", "/CL", "/6E", "-ES", "[SP500]", "[DJI30]"])
+def test_a_leading_sign_and_brackets_are_shown(symbol: str) -> None:
+    assert shown(symbol) == symbol
+    assert shown(Instrument(symbol).symbol) == symbol
+
+
+def test_a_template_in_brackets_is_no_symbol() -> None:
+    assert refusal_of("[TICKER]") == "placeholder"

@@ -47,7 +47,7 @@ def test_every_length_in_seconds_has_one_spelling_that_reads_back_as_that_length
         assert Timeframe(spelling) == timeframe
 
 
-@given(st.integers(1, 52 * 7 * 24 * 60).filter(lambda minutes: not 16385 <= minutes <= 49153))
+@given(st.integers(1, 52 * 7 * 24 * 60).filter(lambda minutes: minutes & 0x3FFF >= 256 or minutes < 256))
 def test_a_plain_number_is_minutes(minutes: int) -> None:
     assert Timeframe(minutes) == Timeframe(str(minutes)) == Timeframe(timedelta(minutes=minutes))
 
@@ -82,3 +82,17 @@ def test_a_timeframe_survives_copying_and_shows_its_kind() -> None:
         assert (type(twin), twin) == (Timeframe, timeframe)
     assert repr(timeframe) == "Timeframe('H4')"
     assert f"{timeframe}" == "H4"
+
+
+@pytest.mark.line("6.5.15")
+@pytest.mark.parametrize("number", [16384, 16389, 16409, 32768, 32770, 49152, 49154, 49164])
+def test_a_constant_of_metatrader_that_is_no_period_is_refused(number: int) -> None:
+    for spelling in (number, str(number)):
+        with pytest.raises(InvalidValue) as refusal:
+            Timeframe(spelling)
+        assert getattr(refusal.value, "code", None) == "unknown-word"
+
+
+@pytest.mark.parametrize(("minutes", "canonical"), [(20160, "W2"), (17280, "D12"), (33120, "D23"), (43200, "D30")])
+def test_whole_days_in_minutes_are_read(minutes: int, canonical: str) -> None:
+    assert Timeframe(minutes) == canonical

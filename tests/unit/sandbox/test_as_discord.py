@@ -194,3 +194,47 @@ def test_an_attachment_says_where_it_can_be_fetched_and_what_it_is() -> None:
 
 def test_a_webhook_tells_its_url() -> None:
     assert str(told(Caller().ask("GET")).get("url")).startswith("https://discord.com/api/webhooks/")
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "PATCH", "DELETE"])
+def test_an_unknown_thread_is_10003(method: str) -> None:
+    caller = Caller()
+    message = None if method == "POST" else told(caller.post())["id"]
+    outcome = caller.ask(method, {"content": "x"}, message=message, query={"thread_id": "123456789012345678"})
+    assert status(outcome) == 404
+    assert refusal(outcome) == (404, 10003)
+
+
+def test_a_webhook_is_renamed() -> None:
+    caller = Caller()
+    outcome = caller.ask("PATCH", {"name": " Desk "})
+    assert status(outcome) == 200
+    assert told(outcome) == {**told(caller.ask("GET")), "name": "Desk"}
+    assert told(caller.ask("PATCH", {}))["name"] == "Desk"
+    assert told(caller.post())["author"]["username"] == "Desk"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 81, "My Discord", 5])
+def test_a_webhook_does_not_take_every_name(name: object) -> None:
+    outcome = Caller().ask("PATCH", {"name": name})
+    assert status(outcome) == 400
+    assert list(problems(outcome)) == ["name"]
+
+
+def test_numbers_and_truths_as_text_are_taken_for_what_they_say() -> None:
+    field = {"name": "a", "value": "b", "inline": "false"}
+    embed = {"title": "t", "color": "16711680", "fields": [field]}
+    outcome = Caller().post({"content": "x", "tts": "true", "flags": "4", "embeds": [embed]})
+    assert status(outcome) == 200
+    message = told(outcome)
+    assert (message["tts"], message["flags"]) == (True, 4)
+    assert message["embeds"][0]["color"] == 0xFF0000
+    assert message["embeds"][0]["fields"][0]["inline"] is False
+
+
+def test_texts_that_say_no_number_or_truth_are_refused() -> None:
+    embeds = [{"title": "t", "color": "#ff0000"}, {"title": "t", "color": "-1"}, {"color": "16777216"}, "x"]
+    found = problems(Caller().post({"tts": "yes", "flags": "9" * 5000, "embeds": embeds}))
+    assert found["tts"] == ["BOOLEAN_TYPE_CONVERT"]
+    assert found["flags"] == found["embeds.0.color"] == ["NUMBER_TYPE_COERCE"]
+    assert (found["embeds.1.color"], found["embeds.2.color"]) == (["NUMBER_TYPE_MIN"], ["NUMBER_TYPE_MAX"])

@@ -116,6 +116,7 @@ def test_a_channel_keeps_its_newest_messages() -> None:
 
 def test_a_message_to_a_thread_carries_the_threads_id() -> None:
     caller = Caller()
+    caller.discord.guild.open_thread("42")
     outcome = caller.ask("POST", {"content": "x"}, query={"wait": "1", "thread_id": "42"})
     assert told(outcome)["channel_id"] == "42"
 

@@ -71,7 +71,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"content": "x", "components": [{}] * 41}, "components", "BASE_TYPE_MAX_LENGTH"),
     ({"content": "x", "flags": 1}, "flags", "BASE_TYPE_CHOICES"),
     ({"content": "x", "flags": 4 | 64}, "flags", "BASE_TYPE_CHOICES"),
-    ({"content": "x", "flags": "4"}, "flags", "NUMBER_TYPE_COERCE"),
+    ({"content": "x", "flags": "four"}, "flags", "NUMBER_TYPE_COERCE"),
     ({"content": "x", "flags": 1 << 15}, "content", "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2"),
     ({"content": "x", "allowed_mentions": []}, "allowed_mentions", "DICT_TYPE_CONVERT"),
     ({"content": "x", "allowed_mentions": {"parse": "users"}}, "allowed_mentions.parse", "LIST_TYPE_CONVERT"),
@@ -195,7 +195,7 @@ def test_an_unknown_message_is_10008() -> None:
         ("POST", f"/api/v5/webhooks/{HOOK}/{TOKEN}", (400, 50041)),
         ("POST", f"/api/v11/webhooks/{HOOK}/{TOKEN}", (400, 50041)),
         ("PUT", f"/api/v10/webhooks/{HOOK}/{TOKEN}", (405, 0)),
-        ("PATCH", f"/api/v10/webhooks/{HOOK}/{TOKEN}", (405, 0)),
+        ("PATCH", f"/api/v10/webhooks/{HOOK}/{TOKEN}/slack", (405, 0)),
         ("POST", f"/api/v10/webhooks/{HOOK}/{TOKEN}/messages/1", (405, 0)),
     ],
 )

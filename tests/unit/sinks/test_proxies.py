@@ -4,6 +4,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +150,42 @@ async def test_an_address_of_version_6_is_written_in_brackets(monkeypatch: pytes
     assert found.url == "http://[::1]:3128"
     assert redacted(f"x {WORD} y") == "x *** y"
     assert WORD not in repr(found)
+
+
+@pytest.mark.line("6.5.18")
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "export NO_PROXY"])
+def test_a_proxy_in_the_dot_env_is_reported_as_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text(f"DISCORD_WEBHOOK_URL={URL}\n{variable}=http://me:{WORD}@127.0.0.1:1\n", encoding="utf-8")
+    Path(".env").chmod(0o600)
+    monkeypatch.delenv("DISCORD_WEBHOOK_URL", raising=False)
+    told = [each for each in Config.from_environment().warnings if variable.rsplit(maxsplit=1)[-1] in each]
+    assert len(told) == 1
+    assert "line 2" in told[0]
+    assert WORD not in told[0]
+
+
+def test_a_proxy_in_a_dot_env_of_others_or_also_in_the_environment_is_not_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("DISCORD_WEBHOOK_URL", URL)
+    path = Path(".env")
+    for text in ("HTTPS_PROXY=http://127.0.0.1:1", "SIGNALPOST_WORKERS=2\nHTTPS_PROXY=\nNO_PROXY=discord.com"):
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
+        assert not [each for each in Config.from_environment().warnings if "PROXY" in each]
+
+
+@pytest.mark.line("6.5.18")
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_of_two_spellings_the_one_that_is_used_is_named(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{WORD}@127.0.0.1:1")
+    monkeypatch.setenv("https_proxy", f"{scheme}://127.0.0.1:2")
+    told = "\n".join(Config.from_environment({"DISCORD_WEBHOOK_URL": URL}).warnings)
+    assert "https_proxy" in told
+    assert "HTTPS_PROXY" in told
+    assert WORD not in told

@@ -11,7 +11,7 @@ _PATH = re.compile(
     re.ASCII,
 )
 _VERSIONS = range(6, 11)
-_METHODS_OF_A_WEBHOOK = frozenset({"GET", "POST", "DELETE"})
+_METHODS_OF_A_WEBHOOK = frozenset({"GET", "POST", "PATCH", "DELETE"})
 _METHODS_OF_A_MESSAGE = frozenset({"GET", "PATCH", "DELETE"})
 _METHODS_OF_SLACK = frozenset({"POST"})
 

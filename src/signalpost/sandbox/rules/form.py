@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from signalpost.sandbox.rules.coerced import coerced
 from signalpost.sandbox.rules.exchange import HttpRequest
 from signalpost.sandbox.rules.refusal import Problem, Refusal, invalid_form
 
@@ -18,7 +19,6 @@ _NAME = re.compile(rb"""[;\s]name=(?:"([^"]*)"|([^;\s]+))""", re.IGNORECASE)
 _FILENAME = re.compile(rb"""[;\s]filename=(?:"([^"]*)"|([^;\s]+))""", re.IGNORECASE)
 _TYPE = re.compile(rb"^content-type:[ \t]*([\w.+-]+/[\w.+-]+)", re.IGNORECASE | re.MULTILINE)
 _JSON_PART = "payload_json"
-_TRUTH = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
 
 
 class File(NamedTuple):
@@ -44,7 +44,7 @@ def form_of(request: HttpRequest) -> Form:
     declared = request.headers.get("content-type", "")
     match declared.split(";")[0].strip().lower():
         case "application/json":
-            return Form(_fields(request.body))
+            return Form(coerced(_fields(request.body)))
         case "application/x-www-form-urlencoded":
             return Form(_of_texts(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)))
         case "multipart/form-data" if boundary := _BOUNDARY.search(declared):
@@ -68,13 +68,7 @@ def _of_texts(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     """The fields of a form whose values are all text; those of its JSON come first."""
     texts = dict(pairs)
     fields = _fields(texts.pop(_JSON_PART).encode()) if _JSON_PART in texts else {}
-    return {name: _value(name, text) for name, text in texts.items()} | fields
-
-
-def _value(name: str, text: str) -> Any:
-    if name == "tts":
-        return _TRUTH.get(text, text)
-    return int(text) if name == "flags" and text.isascii() and text.isdigit() else text
+    return coerced(texts | fields)
 
 
 def _multipart(body: bytes, boundary: bytes) -> Form:

@@ -8,7 +8,7 @@ from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Mom
 from signalpost.sandbox.rules.form import Form, form_of
 from signalpost.sandbox.rules.mentions import Pings
 from signalpost.sandbox.rules.message import Shown, edited_message, new_message
-from signalpost.sandbox.rules.message_form import problems_of_a_new, problems_of_an_edit
+from signalpost.sandbox.rules.message_form import problems_of_a_name, problems_of_a_new, problems_of_an_edit
 from signalpost.sandbox.rules.refusal import Problem, Refusal, invalid_form
 from signalpost.sandbox.rules.slack_form import slack_form_of
 from signalpost.sandbox.rules.snowflake import snowflake, snowflake_of
@@ -55,6 +55,7 @@ class Guild:
         self._webhooks: dict[str, Webhook] = {}
         self._deleted: set[str] = set()
         self._messages: dict[str, dict[str, dict[str, Any]]] = {}
+        self._threads: set[str] = set()
         self._count = 0
 
     def register(self, id: str, token: str, *, channel: str | None = None, name: str = "signalpost") -> Webhook:
@@ -64,6 +65,10 @@ class Guild:
         self._deleted.discard(id)
         self._messages.setdefault(webhook.channel, {})
         return webhook
+
+    def open_thread(self, id: str) -> None:
+        """Make a thread, to which messages can be sent with `thread_id`."""
+        self._threads.add(id)
 
     def delete(self, id: str) -> None:
         """Delete a webhook for good, as a person can in Discord."""
@@ -104,6 +109,9 @@ class Guild:
 
     def do(self, webhook: Webhook, address: Address, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
         """Do what `request` asks of `webhook`, and answer it. Raises Refusal."""
+        thread = request.query.get("thread_id")
+        if thread and thread not in self._threads and (address.message is not None or request.method == "POST"):
+            raise Refusal(404, 10003, "Unknown Channel")
         if address.message is not None:
             return self._done_to_a_message(webhook, address.message, request, now)
         match request.method:
@@ -115,8 +123,18 @@ class Guild:
             case "DELETE":
                 self.delete(webhook.id)
                 return Effect(recorded=True), _NO_CONTENT
+            case "PATCH":
+                return Effect(recorded=True), told(200, _told_webhook(self._renamed(webhook, form_of(request))))
             case _:
                 return Effect(), told(200, _told_webhook(webhook))
+
+    def _renamed(self, webhook: Webhook, form: Form) -> Webhook:
+        name = form.fields.get("name")
+        if problems := problems_of_a_name(name):
+            raise invalid_form(*problems)
+        changed = webhook if name is None else webhook._replace(name=name.strip())
+        self._webhooks[webhook.id] = changed
+        return changed
 
     def _executed(self, webhook: Webhook, request: HttpRequest, form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
         wait = _truth(request.query, "wait")

@@ -38,6 +38,11 @@ def problems_of_an_edit(fields: dict[str, Any]) -> list[Problem]:
     return list(_what_both_have(fields, _FLAGS_OF_AN_EDIT))
 
 
+def problems_of_a_name(name: Any) -> list[Problem]:
+    """Everything that is wrong in the new name of a webhook, if there is one."""
+    return list(_username(name.strip() if isinstance(name, str) else name, ("name",)))
+
+
 def _what_both_have(fields: dict[str, Any], flags: int) -> Iterator[Problem]:
     yield from checks.text(fields.get("content"), ("content",), CONTENT)
     yield from embeds(fields.get("embeds"), ("embeds",))

@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 
+from signalpost.domain import precision
+from signalpost.domain.instrument import Instrument
 from signalpost.sinks.discord.embed_signal import sessions
 from signalpost.sinks.discord.message import message
 from tests.unit.sinks.notifications import item, signal
@@ -127,3 +129,18 @@ def test_the_largest_numbers_leave_room_for_ten_signals() -> None:
     for made in body["embeds"]:
         assert [field["name"] for field in made["fields"]][:3] == ["Entry", "SL", "TP1"]
         assert made["fields"][0]["value"] == "100000000000000000.000000000000"
+
+
+@pytest.mark.line("6.5.25")
+@pytest.mark.parametrize("pair", ["BTC_USDT", "BINANCE:BTCUSDT", "US500", "AAPL", "ES1!"])
+@pytest.mark.parametrize(("entry", "stop", "target"), [("98000", "97000", "99000"), ("98000.00", "97000.00", None)])
+def test_pips_are_shown_only_where_a_pip_is_defined(pair: str, entry: str, stop: str, target: str | None) -> None:
+    assert "Pips" not in shown(pair=pair, entry_price=entry, stop_loss=stop, take_profit=target)
+
+
+def test_pips_are_shown_for_what_has_a_pip_of_its_own() -> None:
+    pair = Instrument("BTC_EXAMPLE").quoted(pip=1, places=2)
+    fields = shown(pair=pair, entry_price="98000", stop_loss="97000", take_profit="99000.00")
+    precision.forget_override(pair)
+    assert fields["Pips"] == "SL 1000.0 / TP1 1000.0"
+    assert shown(pair="XAU_USD", entry_price=3333, stop_loss=3330, take_profit=None)["Pips"] == "SL 30.0"

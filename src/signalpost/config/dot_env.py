@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Collection
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -24,10 +25,10 @@ class DotEnv(NamedTuple):
     notes: list[str]
 
 
-def read_dot_env(path: Path) -> DotEnv:
+def read_dot_env(path: Path, environment: Collection[str]) -> DotEnv:
     """What is in `path`; nothing where there is no such name, or a virtual environment has it.
 
-    Its faults name the line and never show it.
+    Its faults name the line and never show it. `environment` has the names of the variables that are set.
     """
     found = DotEnv({}, {}, Faults(), [])
     text = distrust = None
@@ -46,13 +47,13 @@ def read_dot_env(path: Path) -> DotEnv:
     except UnicodeDecodeError:
         found.faults.add(f"{path}: it is not UTF-8: save it as UTF-8", "not-readable")
     if text is not None:
-        _parse(path, text, found)
+        _parse(path, text, found, environment)
     if distrust is not None and found.texts:  # what it says to other programs is not our concern
         found.faults.add(f"{path}: {distrust}, or set its variables in the environment", "not-trusted")
     return found
 
 
-def _parse(path: Path, text: str, found: DotEnv) -> None:
+def _parse(path: Path, text: str, found: DotEnv, environment: Collection[str]) -> None:
     # Loaded where there is such a file. Its own `dotenv_values` passes over what it cannot read.
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
@@ -66,7 +67,7 @@ def _parse(path: Path, text: str, found: DotEnv) -> None:
             found.faults.add(told, "not-readable")
             continue
         readable.append(start)
-        if binding.key and binding.key.upper() in _PROXIES and binding.value and binding.key not in os.environ:
+        if binding.key and binding.key.upper() in _PROXIES and binding.value and binding.key not in environment:
             told = "it is not used from this file: export it in the environment"  # and its value may hold a password
             proxies.append(f"{path}, line {line}: {binding.key}: {told}")
         if binding.key is None or not is_meant_for_us(binding.key):

@@ -52,7 +52,7 @@ class Reading(NamedTuple):
 
 def read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Path | None) -> Reading:
     """Read all sources, with all that is wrong with any."""
-    below = read_dot_env(dot_env) if dot_env is not None else DotEnv({}, {}, Faults(), [])
+    below = read_dot_env(dot_env, environment) if dot_env is not None else DotEnv({}, {}, Faults(), [])
     sources = Sources(
         (
             Variables(FLAG, flags),

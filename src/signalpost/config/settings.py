@@ -89,7 +89,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know at the start."""
-        told = told_at_start(self.destinations, self.home, self.http, dry_run=self.dry_run)
+        told = told_at_start(self.destinations, self.home, self.http, os.environ, dry_run=self.dry_run)
         return (*self._of_no_dry_run(), *told, *self.notes)
 
     def _of_no_dry_run(self) -> Iterator[str]:

@@ -4,7 +4,6 @@ They are read as curl and Python's own libraries read them, in small letters fir
 which signalpost speaks to this machine alone, and that is never proxied.
 """
 
-import os
 from base64 import b64encode
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -20,7 +19,7 @@ class Proxy(NamedTuple):
     """A proxy, and why it cannot be used if so."""
 
     variable: str
-    """The variable that names it, in the spelling that counts."""
+    """The variable that names it."""
     place: str
     """Its host and port: all of it that may be shown."""
     authorization: Secret | None = None
@@ -41,18 +40,8 @@ def proxy_for(host: str) -> Proxy | None:
     proxies = getproxies_environment()
     for kind, variable in _VARIABLE_BY_KIND.items():
         if text := proxies.get(kind, "").strip():
-            return None if proxy_bypass_environment(host, proxies) else _parsed(_as_spelled(variable), text)
+            return None if proxy_bypass_environment(host, proxies) else _parsed(variable, text)
     return None
-
-
-def other_spelling(variable: str) -> str | None:
-    """The variable in capitals that has another value and is not used, because `variable` in small letters is set."""
-    capitals = variable.upper()
-    return capitals if os.environ.get(capitals, "") not in ("", os.environ.get(variable)) else None
-
-
-def _as_spelled(variable: str) -> str:
-    return variable.lower() if os.environ.get(variable.lower()) else variable
 
 
 def _parsed(variable: str, text: str) -> Proxy:

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
-from signalpost.telemetry.failures import log_failure
+from signalpost.secret import described
 from signalpost.telemetry.log_queue import logger
 from signalpost.web.answers import of_problem
 from signalpost.web.problem import CONTENT_TYPE, Problem
@@ -176,7 +176,5 @@ class _Connection(RequestHandler):
 
 def _log_without_text(what: str, fault: object) -> None:
     """Log a fault of ours by its kind and its frames: its text could hold what was sent, such as a token."""
-    if isinstance(fault, BaseException):
-        log_failure(what, fault, with_text=False)
-    else:
-        logger.error("%s: no exception was reported", what)
+    where = described(fault, with_text=False) if isinstance(fault, BaseException) else "no exception was reported"
+    logger.error("%s: %s", what, where)

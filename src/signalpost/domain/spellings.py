@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from signalpost.domain.exact import decimal_of
 from signalpost.domain.instant import utc
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.levels import holds_target, is_given, is_zero, level_of, plain_name, single_level
 from signalpost.domain.side import SignalType
 from signalpost.domain.text import shown, spoken
 from signalpost.domain.timeframe import Timeframe
@@ -21,17 +22,24 @@ _RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
     "pair": (("pair", "instrument", "symbol", "ticker"),),
     "timeframe": (("timeframe", "tf", "interval", "granularity"),),
     "signal_type": (("signal_type", "side", "action", "direction", "signal", "order_action", "strategy_order_action"),),
-    # The price of the order, then the price of the signal, then the close of the bar.
+    # The price of the order and of its fill, then of the signal, then less clear ones, then the close of the bar. The
+    # average price of a position covers earlier orders too, so it counts only if there is nothing else.
     "entry_price": (
         ("order_price", "strategy_order_price"),
+        ("fill_price", "filled_price", "average_fill_price", "avg_fill_price"),
+        ("execution_price", "executed_price", "exec_price"),
         ("entry_price", "entry", "price", "open_rate"),
+        ("limit_price", "order_limit", "order_limit_price", "entry_limit"),
+        ("average_price", "avg_price", "average"),
         ("close",),
+        ("position_average_price", "position_avg_price", "position_average", "position_price"),
+        ("strategy_position_avg_price",),
     ),
     # The candle's time, then the time at which an alert fired.
     "timestamp": (("timestamp", "candle_time", "time", "date", "open_date"), ("timenow",)),
     "stop_loss": (("stop_loss", "stoploss", "sl", "stop"),),
     "take_profit": (("take_profit", "takeprofit", "tp", "tp1", "target"),),
-    "signal_id": (("signal_id", "id"), ("alert_id",)),
+    "signal_id": (("signal_id", "id"),),
     "strategy_name": (("strategy_name", "strategy"),),
     "crossover_type": (("crossover_type", "crossover"),),
     "status": (("status",),),
@@ -64,13 +72,6 @@ STAND_INS: Mapping[str, object] = {
 """A valid value for each required field of a signal."""
 REQUIRED = tuple(STAND_INS)
 
-_SEPARATORS = re.compile(r"[\s_.-]+")
-_LEVEL = re.compile(
-    r"(?:(?P<take_profit>takeprofit|profittarget|target|tp)|(?P<stop_loss>stoploss|stop|sl)|(?P<entry_price>entry))"
-    r"(?:level|price)?s?(?P<number>\d{0,2})(?:price)?",
-    re.ASCII,
-)
-"""Names of price levels that may be numbered: `tp2`, `take_profit_2`, `targets`, `target_price`."""
 _LONGEST_NAME = 60
 _MOST_FURTHER_LEVELS = 100
 """Of one message, that are reported: thousands would help nobody."""
@@ -123,13 +124,14 @@ class FieldNames:
         plain = plain_name(name)
         if (known := self._places.get(plain)) is not None:
             return known
-        level = _LEVEL.fullmatch(plain)
-        if level is None:
+        level = level_of(plain)
+        if level is None or (known := self._places.get(plain_name(level.field))) is None:
             return None
-        field = next(field for field in ("take_profit", "stop_loss", "entry_price") if level[field])
-        if (known := self._places.get(plain_name(field))) is None:
-            return None
-        return known._replace(number=int(level["number"] or 1))
+        return known._replace(number=level.number)
+
+    def holds_target(self, name: str, value: object) -> bool:
+        """Whether a `value` of unknown name holds targets, if this kind has one."""
+        return "take_profit" in self.spellings and plain_name(name) != "context" and holds_target(name, value)
 
 
 class FoundFields(NamedTuple):
@@ -155,11 +157,6 @@ class _Given(NamedTuple):
     value: Any
 
 
-def plain_name(name: str) -> str:
-    """`name` without what does not count in it."""
-    return _SEPARATORS.sub("", name).lower()
-
-
 def read_fields(
     pairs: Iterable[tuple[Any, Any]], names: FieldNames, only: Collection[str] | None = None
 ) -> FoundFields:
@@ -169,24 +166,25 @@ def read_fields(
     than one price level where one can be sent, and names of one meaning whose values differ.
     """
     given: dict[str, list[_Given]] = {}
-    faults: list[Fault] = []
+    too_many: list[tuple[str, Any, str]] = []
     unknown: list[str] = []
     for name, value in pairs:
         if not isinstance(name, str):
             continue
         place = names.place(name)
-        called = as_sent(name)
-        if place is None:
+        if place is None and names.holds_target(name, value):
+            too_many.append((name, value, "take_profit"))
+        elif place is None:
             unknown.append(name)
         elif only is None or place.field in only:
-            single, others = _single(value) if _LEVEL.fullmatch(plain_name(name)) else (value, False)
-            if not is_given(single) or (place.field in _NONE_IF_ZERO and _is_zero(single)):
+            single, others = single_level(value) if level_of(plain_name(name)) else (value, False)
+            if not is_given(single) or (place.field in _NONE_IF_ZERO and is_zero(single)):
                 continue
             if others or place.number != 1:
-                if len(faults) < _MOST_FURTHER_LEVELS:
-                    faults.append(_too_many(called, value, place.field))
+                too_many.append((name, value, place.field))
             else:
-                given.setdefault(place.field, []).append(_Given(place.rank, called, single))
+                given.setdefault(place.field, []).append(_Given(place.rank, as_sent(name), single))
+    faults = [_too_many(as_sent(name), value, field) for name, value, field in too_many[:_MOST_FURTHER_LEVELS]]
     fields, called_by_field = {}, {}
     for field, several in given.items():
         best = min(each.rank for each in several)
@@ -196,11 +194,6 @@ def read_fields(
         faults += [fault for fault in found if fault is not None]
         faults += [_differs(first, each) for each in rest if not _agree(field, first.value, each.value)]
     return FoundFields(fields, called_by_field, tuple(faults), tuple(unknown))
-
-
-def is_given(value: object) -> bool:
-    """Whether `value` says something: not None, and not blank text."""
-    return value is not None and not (isinstance(value, str) and not value.strip())
 
 
 def unfilled(name: str, value: object, field: str = "") -> Fault | None:
@@ -224,24 +217,12 @@ def as_sent(name: str) -> str:
     return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name)
 
 
-def _single(value: Any) -> tuple[Any, bool]:
-    """The one level in a list, and whether it holds others."""
-    if not isinstance(value, list | tuple):
-        return value, False
-    levels = [each for each in value if is_given(each) and not _is_zero(each)]
-    return (levels[0] if levels else None), len(levels) > 1
-
-
-def _is_zero(value: Any) -> bool:
-    try:
-        return decimal_of(value, "number") == 0
-    except InvalidValue:
-        return False
-
-
 def _too_many(name: str, value: object, field: str) -> Fault:
     what = {"take_profit": "target", "stop_loss": "stop", "entry_price": "entry"}[field]
-    text = f"{name} is {shown(value)}: a signal has only one {what} for now. Send the first one, and leave {name} out"
+    text = (
+        f"{name} is {shown(value)}: a signal has only one {what} for now. Send the first one as {field}, and leave "
+        f"{name} out"
+    )
     return Fault("too-many", text, name, shown(value), "1")
 
 

@@ -4,6 +4,8 @@ from signalpost.errors import InvalidValue
 
 LONGEST_ID = 200
 _LONGEST_SHOWN = 60
+_DEPTH = 5
+"""Lists in lists that are shown."""
 
 
 def text_of(value: object, name: str) -> str:
@@ -40,7 +42,7 @@ def id_of(value: object, name: str) -> str:
 def spoken(value: object) -> str:
     """`value` as its own text, or what it is where it has none."""
     try:
-        return str(value)
+        return _plain(value, _DEPTH) if isinstance(value, list | tuple | dict) else str(value)
     except Exception:  # noqa: BLE001  # a broken __str__, or an int too long for text, must not hide what is told
         return f"<unprintable {type(value).__name__}>"
 
@@ -49,3 +51,17 @@ def shown(value: object) -> str:
     """`value` as an error shows it: text in quotes, and never long."""
     text = repr(value) if isinstance(value, str) else spoken(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def _plain(value: object, depth: int) -> str:
+    """Lists and objects with their values as people write them: `[1.17, 1.18]`, not `[Decimal('1.17'), ...]`."""
+    if isinstance(value, str):
+        return repr(value)
+    if not isinstance(value, list | tuple | dict):
+        return str(value)
+    if depth == 0:
+        return "..."
+    if isinstance(value, dict):
+        pairs = (f"{_plain(name, 0)}: {_plain(each, depth - 1)}" for name, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return f"[{', '.join(_plain(each, depth - 1) for each in value)}]"

@@ -1,22 +1,31 @@
-"""The names and the separators of a candle file's columns. Pure."""
+"""The columns of a candle file: by which names, between which separators, and when a row's candle opens. Pure."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 
-from signalpost.domain.spellings import FieldNames, plain_name
+from signalpost.domain.instant import utc
+from signalpost.domain.levels import plain_name
+from signalpost.domain.spellings import FieldNames
+from signalpost.domain.text import shown
 from signalpost.errors import Fault, InvalidValue
 
 COLUMNS = ("time", "open", "high", "low", "close")
 SEPARATORS = (",", ";", "\t", "|")
+READ_SEPARATORS = "commas, semicolons, tabs or '|'"
 _NAMES = FieldNames(
     {
         # The names that say most clearly that this is the candle's open come first.
         "time": (
             ("time",),
             ("open_time", "candle_time"),
+            ("gmt_time", "time_gmt", "utc_time", "time_utc", "datetime_utc", "date_utc"),
             ("timestamp",),
             ("datetime", "date_time"),
             ("date",),
             ("unix", "unixtime", "ts"),
+            ("local_time", "time_local"),
         ),
         "open": (("open",), ("o", "open_price")),
         "high": (("high",), ("h", "high_price")),
@@ -25,24 +34,41 @@ _NAMES = FieldNames(
         "volume": (("volume",), ("vol", "v"), ("tick_volume", "tickvol")),
     }
 )
+_DAY = "day"
+_IN_UTC = "time in UTC"
+"""Of `columns_of`: where the day is, if `time` has only the time of day, and where `time` is, if its name says UTC."""
+_SAID_BY_EXCEL = re.compile(r'"?sep=(?P<separator>[^"\r\n])"?\s*', re.IGNORECASE)
+_LONGEST_LOOKED_AT = 1000
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?", re.ASCII)
+_DUKASCOPY = re.compile(
+    r"(\d{2})\.(\d{2})\.(\d{4}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?)(?: GMT([+-]\d{2}):?(\d{2}))?", re.ASCII
+)
+
+
+def separator_said(line: str) -> str | None:
+    """The separator that a first line such as `sep=;`, which Excel writes, names; None if the line is another."""
+    found = _SAID_BY_EXCEL.fullmatch(line)
+    return None if found is None else found["separator"]
 
 
 def separator_of(header: str) -> str:
     """The separator that makes the most columns of a file's first line."""
-    return max(SEPARATORS, key=lambda separator: len(_places(header.replace('"', "").split(separator))))
+    return max(SEPARATORS, key=lambda separator: _count(header, separator))
 
 
-def columns_of(header: Sequence[str]) -> dict[str, int]:
+def columns_of(header: Sequence[str], line: str = "") -> dict[str, int]:
     """Where each column is. Raises InvalidValue, naming each required one that is missing and each that is there twice.
 
-    Columns of other names are passed over; of several names of one column, the clearest counts.
+    Columns of other names are passed over; of several names of one column, the clearest counts. If the `line` seems to
+    have another separator, that is the fault.
     """
     places = _places(header)
-    faults = [
-        Fault("missing", f"no column {name!r}", name, limit=",".join(_NAMES.spellings[name]))
-        for name in COLUMNS
-        if name not in places
-    ]
+    missing = [name for name in COLUMNS if name not in places]
+    if missing and (other := _other_separator(line)) is not None:
+        called = "blanks" if other == " " else f"{other!r}"
+        text = f"columns separated by {called}: they can be separated by {READ_SEPARATORS}"
+        raise InvalidValue.of_all([Fault("wrong-separator", text, None, other, READ_SEPARATORS)])
+    faults = [Fault("missing", f"no column {name!r}", name, limit=",".join(_NAMES.spellings[name])) for name in missing]
     faults += [
         Fault("conflict", f"column {header[several[0]].strip()!r} twice", name)
         for name, several in places.items()
@@ -50,7 +76,56 @@ def columns_of(header: Sequence[str]) -> dict[str, int]:
     ]
     if faults:
         raise InvalidValue.of_all(faults)
-    return {name: several[0] for name, several in places.items()}
+    columns = {name: several[0] for name, several in places.items()}
+    names = [plain_name(cell.strip().strip("<>")) for cell in header]
+    time = names[columns["time"]]
+    if "date" in names and time == "time":
+        columns[_DAY] = names.index("date")
+    if "gmt" in time or "utc" in time:
+        columns[_IN_UTC] = columns["time"]
+    return columns
+
+
+def opens_at(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
+    """When the candle of a row opens. Raises InvalidValue.
+
+    A day and a time of day in two columns are joined, and Dukascopy's `03.03.2025 09:00:00.000` is read. Without a zone
+    a time is in UTC only if its column's name says so.
+    """
+    text = cells[columns["time"]].strip()
+    if _DAY in columns and _TIME_OF_DAY.fullmatch(text):
+        text = f"{cells[columns[_DAY]].strip().replace('.', '-').replace('/', '-')}T{text}"
+    elif found := _DUKASCOPY.fullmatch(text):
+        day, month, year, time, hours, minutes = found.groups()
+        text = f"{year}-{month}-{day}T{time}{f'{hours}:{minutes}' if hours else ''}"
+    if _IN_UTC in columns:
+        with suppress(ValueError):
+            read = datetime.fromisoformat(text)
+            return utc(read if read.tzinfo else read.replace(tzinfo=UTC), "time")
+    try:
+        return utc(text, "time")
+    except InvalidValue as error:
+        if error.code != "no-time-zone":
+            raise
+        raise InvalidValue(
+            f"time is {shown(text)}, which names no time zone. MetaTrader writes its server's time, and other programs "
+            "the time of their computer: convert the times to UTC, and end them in 'Z'",
+            code=error.code,
+            field="time",
+            value=shown(text),
+        ) from None
+
+
+def _count(header: str, separator: str) -> int:
+    return len(_places(header.replace('"', "").split(separator)))
+
+
+def _other_separator(line: str) -> str | None:
+    """The character that seems to separate the columns of a line; None if there is none."""
+    line = line[:_LONGEST_LOOKED_AT].replace("\u00a0", " ")
+    others = dict.fromkeys(each for each in line if not each.isalnum() and each not in "_<>\"'.-\r\n")
+    best = max(others, key=lambda each: _count(line, each), default=None)
+    return best if best is not None and best not in SEPARATORS and _count(line, best) > 1 else None
 
 
 def _places(header: Sequence[str]) -> dict[str, list[int]]:

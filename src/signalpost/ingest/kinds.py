@@ -27,6 +27,8 @@ _MOST_SUGGESTIONS = 20
 """Unknown names of one request that are compared with the known ones: each comparison takes a while."""
 
 
+_CLOSE_ENOUGH = 0.75
+"""How much of a misspelled name must agree with a known one that is suggested, from 0 to 1."""
 _MOST_UNKNOWN = 100
 """Unknown names of one request that are reported: thousands would help nobody."""
 
@@ -85,7 +87,7 @@ class Kind:
             yield Fault("unknown-field", text, as_sent(name), shown(name), near)
 
     def _nearest(self, name: str) -> str | None:
-        return next(iter(get_close_matches(name.strip().lower()[:40], self._known, n=1)), None)
+        return next(iter(get_close_matches(name.strip().lower()[:40], self._known, n=1, cutoff=_CLOSE_ENOUGH)), None)
 
     @cached_property
     def _known(self) -> list[str]:

@@ -1,12 +1,14 @@
 """Reads filled templates: words for nothing, names inside objects, and text that is not JSON. Pure."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from signalpost.domain.spellings import as_sent, plain_name
+from signalpost.domain.levels import level_of, plain_name
+from signalpost.domain.spellings import as_sent
 from signalpost.domain.text import shown
 from signalpost.errors import Fault, InvalidValue
 from signalpost.secret import redacted
@@ -15,10 +17,16 @@ _NOTHING = frozenset({"", "nan", "na", "n/a", "null", "none", "undefined", "-"})
 _IDS = frozenset(plain_name(name) for name in ("id", "signal_id", "alert_id"))
 _OF_THE_MESSAGE = _IDS | {plain_name(name) for name in ("priority", "user_tier", "tier", "context")}
 """Names that mean something only in the message itself: in an object they are that object's own."""
-_OF_AN_ORDER = frozenset(("price", "action"))
+_OWN_TO = {
+    "order": frozenset(("price", "action", "limit")),
+    "position": frozenset(("price", "avgprice", "averageprice", "average", "size")),
+}
+"""Names that stand for the order's, or the position's, inside an object of that name."""
 _DEPTH = 2
 _LONGEST_LOOKED_AT = 500
 _PASSWORD = re.compile(r"((?:pass|secret|token|key|pin|auth)\w{0,20}\W{1,4})[^\s,;&\"']+", re.IGNORECASE)
+_BARE_PLACEHOLDER = re.compile(r'"(?:[^"\\]|\\.)*"?|(?P<bare>\{\{[^{}]*\}\})', re.DOTALL)
+"""Text in quotes, which is passed over, or a placeholder that stands outside of any."""
 _PAIR = re.compile(r"""(?P<name>[\w.]+)\s*=\s*(?:"(?P<quoted>[^"\n]*)"|(?P<plain>[^\s,;"]*))\s*[,;]?\s*""")
 
 
@@ -33,8 +41,9 @@ class Template:
     """The names and values of a filled template.
 
     Names inside objects count as names beside them, those outside first, except those that belong to the object itself:
-    its id, its tier. Inside an object called `order`, `price` and `action` are the order's. Values that say nothing are
-    left out. `context` stays as it is.
+    its id, its tier. Inside an object called `order` or `position`, `price` and the like are the order's or the
+    position's. Values that say nothing are left out. `context` stays as it is, and so does an object of levels, such as
+    `targets`, unless the names in it are levels too.
     """
 
     def __init__(self, data: Mapping[str, Any]) -> None:
@@ -60,13 +69,25 @@ class Template:
 def pairs_of(text: str) -> dict[str, str] | None:
     """The names and values of text such as `ticker=EURUSD, price=1.1`; None if it is anything else.
 
-    Raises InvalidValue for a name that is there twice.
+    Raises InvalidValue for a name that is there twice, and for text after a value that belongs to no name.
     """
-    pairs, at = [], 0
+    pairs: list[tuple[str, str]] = []
+    at = 0
     while at < len(text) and (pair := _PAIR.match(text, at)):
         pairs.append((pair["name"], pair["plain"] if pair["quoted"] is None else pair["quoted"]))
         at = pair.end()
-    return None if at < len(text) else _once(pairs)
+    if at == len(text):
+        return _once(pairs)
+    if not pairs:
+        return None
+    name = as_sent(pairs[-1][0])  # the value itself may be a password
+    advice = f'the text after it is not name=value. Put a value with blanks in double quotes: {name}="..."'
+    raise InvalidValue(f"{name} cannot be read: {advice}", code="not-readable", field=name)
+
+
+def with_placeholders_quoted(text: str) -> str:
+    """JSON in which each bare `{{...}}` that a template left is text, so that its field can be named."""
+    return _BARE_PLACEHOLDER.sub(lambda found: json.dumps(found["bare"]) if found["bare"] else found[0], text)
 
 
 def form_of(text: str) -> dict[str, str]:
@@ -89,13 +110,19 @@ def _flat(data: Mapping[str, Any], within: str, depth: int) -> Iterator[tuple[st
     inner = []
     for name, value in data.items():
         plain = plain_name(name)
-        if isinstance(value, dict) and plain != "context" and depth < _DEPTH:
+        if isinstance(value, dict) and plain != "context" and depth < _DEPTH and not _is_level(plain, value):
             inner.append((plain, value))
         elif not says_nothing(value) and not (depth and plain in _OF_THE_MESSAGE):
-            sent = f"order.{name}" if within.endswith("order") and plain in _OF_AN_ORDER else name
+            owner = next((each for each in _OWN_TO if within.endswith(each)), "")
+            sent = f"{owner}.{name}" if owner and plain in _OWN_TO[owner] else name
             yield plain_name(sent), _Given(data, sent, value)
     for plain, value in inner:
         yield from _flat(value, plain, depth + 1)
+
+
+def _is_level(plain: str, value: Mapping[str, Any]) -> bool:
+    """Whether an object is the value of a level, such as `{"0": 1.17, "1": 1.18}`, and not a group of names."""
+    return level_of(plain) is not None and not any(level_of(plain_name(name)) for name in value)
 
 
 def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from signalpost.domain.text import shown
+from signalpost.ingest.templates import with_placeholders_quoted
 from signalpost.web.problem import Problem
 
 _LONGEST_INT = 18
@@ -14,14 +15,14 @@ _LONGEST_INT = 18
 def json_object(raw: bytes, *, is_filled_in: bool = False) -> dict[str, Any]:
     """The JSON object in `raw`, its fractions as exact `Decimal`s.
 
-    One that `is_filled_in`, a template's, may also have a bare NaN or Infinity, which is read as null, and within text
-    line ends and tabs: that is no JSON. Raises Problem 400 for any other text, for a name that stands twice, and for
-    nesting too deep to read.
+    One that `is_filled_in`, a template's, may also have a bare NaN or Infinity, which is read as null, a bare
+    `{{placeholder}}`, which is read as text, and within text line ends and tabs: that is no JSON. Raises Problem 400
+    for any other text, for a name that stands twice, and for nesting too deep to read.
     """
     try:
         text = raw.decode("utf-8-sig")
         read = json.loads(
-            text,
+            with_placeholders_quoted(text) if is_filled_in else text,
             parse_int=_integer,
             parse_float=_number,
             parse_constant=_absent if is_filled_in else _refused,

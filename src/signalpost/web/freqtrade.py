@@ -19,7 +19,7 @@ from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import read_fields
 from signalpost.domain.system_status import SystemStatus
-from signalpost.domain.text import required_text, shown
+from signalpost.domain.text import required_text, shown, spoken
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue
@@ -171,7 +171,9 @@ def _entered(data: Template, token: Token) -> Signal:
 
 
 def _exited(data: Template, token: Token) -> Said:
-    if _word(data.value("is_final_exit", "true")) == "false":
+    final = _word(data.value("is_final_exit", ""))
+    # A freqtrade without `is_final_exit` still says with `sub_trade` that a part was sold.
+    if final == "false" or (final != "true" and _word(data.value("sub_trade", "")) == "true"):
         return Said(None, reason="a part of the trade was closed: only its end is sent")
     price, reason = data.value("close_rate"), data.value("exit_reason", "exit")
     faults = [_missing("close_rate")] if price is None else []
@@ -239,7 +241,7 @@ def _text(data: Template, name: str) -> str:
 
 def _details(data: Template) -> str:
     """All that a dict says beside what it is, a line each."""
-    return "\n".join(f"{name}: {value}" for name, value in data.pairs() if _word(name) not in _NOT_A_DETAIL)
+    return "\n".join(f"{name}: {spoken(value)}" for name, value in data.pairs() if _word(name) not in _NOT_A_DETAIL)
 
 
 def _in_utc(value: object) -> object:
@@ -254,7 +256,7 @@ def _in_utc(value: object) -> object:
 
 
 def _facts(data: Template) -> dict[str, object]:
-    facts = {shown_as: f"{value}" for shown_as, name in _SHOWN if (value := data.value(name)) is not None}
+    facts = {shown_as: spoken(value) for shown_as, name in _SHOWN if (value := data.value(name)) is not None}
     for amount in {"stake", "profit"} & facts.keys():
         facts[amount] += f" {currency}" if (currency := data.value("stake_currency")) is not None else ""
     ratio = _number(data.value("profit_ratio"))

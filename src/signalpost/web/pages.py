@@ -132,7 +132,11 @@ class Pages:
         memory, patience = self._memory, self._patience
         if isinstance(said, Closing):
             return of_ticket(await patience.wait(memory.close(token, said, wishes)))
-        return of_ticket(await patience.wait(memory.open(token, said.signal, wishes)))
+        ticket = await patience.wait(memory.open(token, said.signal, wishes))
+        if ticket.cause is Refusal.CONFLICT and said.id_name is not None:
+            advice = f"send another {said.id_name} with each signal, or leave {said.id_name} out"
+            ticket = ticket._replace(reason=f"{ticket.reason}. The id is from {said.id_name}: {advice}")
+        return of_ticket(ticket)
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
         said, wishes = await self._reader.read(raw, lambda: freqtrade.read(raw, token))

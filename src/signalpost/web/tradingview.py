@@ -20,6 +20,7 @@ from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.errors import Fault, InvalidValue
 from signalpost.ingest.kinds import SIGNAL
+from signalpost.ingest.positions import positions
 from signalpost.ingest.send_options import SendOptions, read_options
 from signalpost.ingest.templates import Template, pairs_of, shown_text
 from signalpost.web.body import json_object
@@ -60,6 +61,8 @@ class Opened(NamedTuple):
     """A new signal."""
 
     signal: Signal
+    id_name: str | None = None
+    """What the alert calls the signal's id; None if it has none."""
 
 
 class Untold(NamedTuple):
@@ -86,7 +89,9 @@ def read(raw: bytes, token: Token) -> tuple[Said, SendOptions]:
         return action, wishes
     if isinstance(action, SignalType):
         made = _made(found, action, faults)
-        return Opened(made if given_id is not None else made.but(signal_id=f"{token.name}:{made.signal_id}")), wishes
+        if given_id is None:
+            return Opened(made.but(signal_id=f"{token.name}:{made.signal_id}")), wishes
+        return Opened(made, found.called["signal_id"]), wishes
     for level in ("stop_loss", "take_profit"):  # of a close they say nothing
         found.fields.pop(level, None)
     made = _made(found, action.side or SignalType.BUY, faults)
@@ -158,7 +163,8 @@ def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Untold
     """What is done: a strategy's position, where it tells one, says more than its order, which may be a part of it."""
     (name, value), *others = data.named(*_ACTION) or [("action", None)]
     word = None if value is None else _word(value)
-    now, before = _position(data, "market_position", faults), _position(data, "prev_market_position", faults)
+    now, before, wrong = positions(data.pairs())
+    faults += wrong
     held = _SIDE_BY_WORD.get(before or "")
     if word is not None and not _is_known(word):
         faults.append(unfilled(name, value) or _unknown_word(name, value, "buy, sell, long, short, close or exit"))
@@ -171,6 +177,10 @@ def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Untold
         faults.append(Fault("missing", text, "action"))
     else:
         words = [(name, word), *((each, _word(text)) for each, text in others if _is_known(_word(text)))]
+        if held is not None and _SIDE_BY_WORD.get(word, held) is not held:  # an exit, or a reversal
+            text = f"market_position is missing: after {before}, {shown(value)} may be an exit or a new signal"
+            faults.append(Fault("missing", text, "market_position"))
+            return _NOT_KNOWN
         return _done(words, held, faults, is_told=before is not None)
     return _NOT_KNOWN
 
@@ -211,18 +221,6 @@ def _side_of(word: str) -> SignalType | None:
 
 def _unknown_word(name: str, value: object, known: str) -> Fault:
     return Fault("unknown-word", f"{name} is {shown(value)}: give {known}", name, shown(value), known)
-
-
-def _position(data: Template, name: str, faults: list[Fault]) -> str | None:
-    """The position that the alert names; None if it names none, as an indicator's, which has nothing to fill in."""
-    value = data.value(name)
-    if value is None or unfilled(name, value) is not None:
-        return None
-    word = _word(value)
-    if word not in {"long", "short", "flat"}:
-        faults.append(_unknown_word(name, value, "long, short or flat"))
-        return None
-    return word
 
 
 def _word(value: object) -> str:

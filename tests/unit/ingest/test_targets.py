@@ -69,6 +69,76 @@ def test_nothing_and_zero_are_no_stop_and_no_target(none: object) -> None:
         assert (signal.stop_loss, signal.take_profit) == (None, None)
 
 
+IN_OTHER_WORDS: list[tuple[dict[str, Any], str]] = [
+    ({"exits": [{"tp": "1.17"}, {"tp": "1.18"}]}, "exits"),
+    ({"orders": [{"tp": "1.17"}]}, "orders"),
+    ({"orders": [[{"x": 1}, {"targets": ["1.17"]}]]}, "orders"),
+    ({"first_target": "1.17", "second_target": "1.18"}, "second_target"),
+    ({"targetA": "1.17", "targetB": "1.18"}, "targetB"),
+    ({"tp": "1.17", "t2": "1.18"}, "t2"),
+    ({"tp": "1.17", "final_target": "1.18"}, "final_target"),
+    ({"tp": "1.17", "tp_b": "1.18"}, "tp_b"),
+    ({"tp": "1.17", "tp_final": "1.18"}, "tp_final"),
+    ({"tp": "1.17", "runner": "1.18"}, "runner"),
+    ({"take_profit_targets": {"0": "1.17", "1": "1.18"}}, "take_profit_targets"),
+]
+
+
+@pytest.mark.line("6.5.5")
+@pytest.mark.parametrize(("levels", "name"), IN_OTHER_WORDS, ids=str)
+def test_targets_in_other_words_are_refused_by_name(levels: dict[str, Any], name: str) -> None:
+    for read in (by_mapping, by_tradingview):
+        assert name in read({**PLAIN, **levels}).codes, read.__name__
+
+
+@pytest.mark.parametrize(("levels", "name"), IN_OTHER_WORDS, ids=str)
+def test_they_are_refused_so_at_every_entry_point(levels: dict[str, Any], name: str) -> None:
+    for entry_point, read in ENTRY_POINTS.items():
+        assert read({**PLAIN, **levels}).codes == {name: "too-many"}, entry_point
+
+
+def test_short_names_of_targets_are_all_refused() -> None:
+    for entry_point, read in ENTRY_POINTS.items():
+        assert read({**PLAIN, "T1": "1.17", "T2": "1.18"}).codes == {"T1": "too-many", "T2": "too-many"}, entry_point
+
+
+@pytest.mark.parametrize(
+    "levels", [{"first_target": "1.17"}, {"targetA": 1.17}, {"tp": {"price": "1.17"}}, {"targets": {"tp1": 1.17}}]
+)
+def test_one_target_in_other_words_is_taken(levels: dict[str, Any]) -> None:
+    for entry_point, read in ENTRY_POINTS.items():
+        signal = read({**PLAIN, **levels}).signal
+        assert signal is not None, entry_point
+        assert signal.take_profit == Decimal("1.17")
+
+
+def test_a_target_of_percent_is_not_read_as_a_price() -> None:
+    for entry_point, read in ENTRY_POINTS.items():
+        assert set(read({**PLAIN, "tp": {"percent": 2}}).codes) == {"tp"}, entry_point
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *({"t1": "up"}, {"orders": [{"id": 7}]}, {"exits": ["1.17"]}, {"tags": [{"tp": "none"}]}),
+        *({"tp_percent": 2}, {"use_target": True}, {"orders": [[[[[{"tp": 1.17}]]]]]}, {"context": {"target": 1.17}}),
+    ],
+    ids=str,
+)
+def test_other_names_and_lists_are_no_targets(other: dict[str, Any]) -> None:
+    assert by_mapping({**PLAIN, **other}).codes == {}
+    assert by_tradingview({**PLAIN, **other}).codes == {}
+
+
+def test_values_are_shown_as_people_write_them() -> None:
+    from signalpost.domain.text import shown
+
+    numbers = [Decimal("1.17"), Decimal("1.18")]
+    assert shown(numbers) == "[1.17, 1.18]"
+    assert shown({"a": numbers}) == "{'a': [1.17, 1.18]}"
+    assert shown((Decimal(1), "x", {"a": [[[[1]]]]})) == "[1, 'x', {'a': [[[...]]]}]", "deeper ones are left out"
+
+
 @pytest.mark.line("6.5.5")
 @pytest.mark.parametrize("option", ["--target", "--stop", "--entry", "--pair", "--side", "--time", "--id"])
 def test_an_option_that_is_given_twice_is_refused_by_the_command_line(option: str) -> None:

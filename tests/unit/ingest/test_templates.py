@@ -48,7 +48,7 @@ def test_neither_is_a_tier_or_a_priority_inside_an_object() -> None:
 
 
 def test_an_id_in_the_message_itself_is_the_signals() -> None:
-    for name in ("id", "signal_id", "alert_id", "Signal-ID"):
+    for name in ("id", "signal_id", "Signal-ID"):
         signal = by_tradingview({**ALERT, name: "mine", "order": {"id": "Long"}}).signal
         assert signal is not None
         assert signal.signal_id == "bot:mine"

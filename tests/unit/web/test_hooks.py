@@ -241,3 +241,10 @@ async def test_words_that_are_told_again_are_the_newest_of_what_is_remembered(
         assert [await told(words) for words in "acd"] == [202, 202, 202]
         time.advance(timedelta(seconds=1))
         assert await told("a") == 200
+
+
+async def test_a_conflict_names_the_field_that_gave_the_id(front: Front) -> None:
+    assert await alert(front, signal_id="Long") == (202, "accepted")
+    answer = await front.hook("tradingview", {**ALERT, "signal_id": "Long", "price": "1.2"})
+    assert (answer.status, answer.told["code"]) == (409, "conflict")
+    assert "signal_id" in answer.told["detail"]

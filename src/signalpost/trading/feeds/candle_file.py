@@ -20,11 +20,19 @@ from typing import BinaryIO, NamedTuple, TextIO, cast
 
 from signalpost.domain.candle import Candle
 from signalpost.domain.exact import decimal_of, non_negative
-from signalpost.domain.instant import iso, utc
+from signalpost.domain.instant import iso
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidCandleFile, InvalidValue
-from signalpost.ingest.candle_columns import COLUMNS, columns_of, separator_of
+from signalpost.ingest.candle_columns import (
+    COLUMNS,
+    READ_SEPARATORS,
+    SEPARATORS,
+    columns_of,
+    opens_at,
+    separator_of,
+    separator_said,
+)
 from signalpost.trading.feeds.price_grid import PriceGrid, grid_of
 
 _PRICES = COLUMNS[1:]
@@ -83,27 +91,37 @@ def read_candle_file(
 
 
 def _rows(path: Path, name: str) -> Iterator[_Row]:
-    line = None
+    line, skipped = None, 0
     try:
         with _opened(path) as text:
             header = text.readline()
-            reader = csv.reader(chain([header], text), delimiter=separator_of(header), strict=True)
-            columns = _columns(next(reader, []), name)
+            if (separator := separator_said(header)) is not None:
+                header, skipped = text.readline(), 1
+            if separator not in SEPARATORS:
+                separator = separator_of(header)
+            if "\0" in header:  # UTF-16 without a byte order mark
+                raise _not_utf8(name, 1)
+            reader = csv.reader(chain([header], text), delimiter=separator, strict=True)
+            columns = _columns(next(reader, []), header, name, skipped + 1)
             for cells in reader:
-                line = reader.line_num
+                line = reader.line_num + skipped
                 if cells:
                     yield _row(cells, columns, line)
     except InvalidValue as fault:
         raise _of_row(fault, name, line) from fault
     except csv.Error as fault:
-        raise InvalidCandleFile(f"it is no CSV: {fault}", path=name, line=reader.line_num) from fault
+        raise InvalidCandleFile(f"it is no CSV: {fault}", path=name, line=reader.line_num + skipped) from fault
     except UnicodeDecodeError as fault:
-        raise InvalidCandleFile("it is not UTF-8 text", path=name, line=_first_undecodable_line(path)) from fault
+        raise _not_utf8(name, _first_undecodable_line(path)) from fault
     except (OSError, EOFError, zlib.error) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise InvalidCandleFile(
             f"it cannot be read ({reason}): give a whole CSV file, plain or gzipped", path=name
         ) from fault
+
+
+def _not_utf8(name: str, line: int | None) -> InvalidCandleFile:
+    return InvalidCandleFile("it is not UTF-8 text: save it as UTF-8", path=name, line=line, code="not-utf-8")
 
 
 def _opened(path: Path) -> TextIO:
@@ -127,18 +145,20 @@ def _first_undecodable_line(path: Path) -> int | None:
     return None
 
 
-def _columns(header: Sequence[str], name: str) -> dict[str, int]:
+def _columns(header: Sequence[str], text: str, name: str, line: int) -> dict[str, int]:
     try:
-        return columns_of(header)
+        return columns_of(header, text)
     except InvalidValue as error:
         faults = ", ".join(fault.text for fault in error.errors)
         raise InvalidCandleFile(
-            f"the first line has {faults}: it must name the columns {','.join(COLUMNS)}[,volume], separated by commas, "
-            "semicolons or tabs",
+            f"the first line has {faults}: it must name the columns {','.join(COLUMNS)}[,volume], separated by "
+            f"{READ_SEPARATORS}",
             path=name,
-            line=1,
+            line=line,
             code=error.code,
             field=error.field,
+            value=error.errors[0].value,
+            limit=error.errors[0].limit,
         ) from None
 
 
@@ -153,7 +173,7 @@ def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
     volume = cells[columns["volume"]].strip() if "volume" in columns else ""
     return _Row(
         line,
-        utc(cells[columns["time"]], "time"),
+        opens_at(cells, columns),
         tuple(decimal_of(cells[columns[price]], price) for price in _PRICES),
         non_negative(volume, "volume") if volume else None,
     )

@@ -52,11 +52,98 @@ def test_the_usual_names_of_columns_are_known(tmp_path: Path, header: tuple[str,
 
 
 @pytest.mark.line("6.5.19")
-@pytest.mark.parametrize("separator", [" ", ":", "~"])
-def test_with_any_other_separator_the_refusal_names_those_that_are_read(tmp_path: Path, separator: str) -> None:
-    told = closes(tmp_path / "c.csv", HEADER, separator)
-    assert isinstance(told, str)
-    assert "semicolons or tabs" in told
+@pytest.mark.parametrize("separator", [" ", "  ", ":", "~", "^", "\uff1b", "\u060c"])
+def test_with_another_separator_the_refusal_names_it_and_those_that_are_read(tmp_path: Path, separator: str) -> None:
+    with pytest.raises(InvalidCandleFile) as refused:
+        read_candle_file(written(tmp_path, HEADER, *ROWS, separator=separator), timeframe="H1")
+    assert fact(refused.value, "value") == separator[0]
+    assert "'|'" in fact(refused.value, "limit")
+
+
+@pytest.mark.line("6.5.19")
+@pytest.mark.parametrize("separator", [";", "|", "\t", ","])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_the_first_line_that_excel_writes_names_the_separator(tmp_path: Path, separator: str, quote: str) -> None:
+    said = (f"{quote}sep={separator}{quote}",)
+    assert read(written(tmp_path, said, HEADER, *ROWS, separator=separator)) == ["1.055", "1.06"]
+
+
+def test_excels_first_line_counts_as_a_line_and_a_strange_separator_in_it_is_passed_over(tmp_path: Path) -> None:
+    path = written(tmp_path, ("sep=^",), HEADER, ROWS[0], ROWS[0][:3])
+    with pytest.raises(InvalidCandleFile) as refused:
+        read_candle_file(path, timeframe="H1")
+    assert refused.value.line == 4
+
+
+@pytest.mark.line("6.5.19")
+@pytest.mark.parametrize(
+    ("column", "first", "second"),
+    [
+        ("Gmt time", "03.03.2025 09:00:00.000", "03.03.2025 10:00:00.000"),
+        ("Gmt time", "2025-03-03T09:00:00Z", "2025-03-03T10:00:00Z"),
+        ("GMT Time", "2025-03-03 09:00:00", "2025-03-03 10:00:00"),
+        ("time_utc", "1740992400", "1740996000"),
+        ("Local time", "03.03.2025 11:00:00.000 GMT+0200", "03.03.2025 12:00:00.000 GMT+0200"),
+    ],
+)
+def test_times_of_dukascopy_are_read(tmp_path: Path, column: str, first: str, second: str) -> None:
+    rows = ((first, *ROWS[0][1:]), (second, *ROWS[1][1:]))
+    assert read(written(tmp_path, (column, *HEADER[1:]), *rows)) == ["1.055", "1.06"]
+
+
+@pytest.mark.line("6.5.19")
+@pytest.mark.parametrize(
+    ("columns", "times"),
+    [
+        (("Local time",), ("03.03.2025 09:00:00.000",)),
+        (("<DATE>", "<TIME>"), ("2025.03.03", "09:00:00")),
+        (("Date", "Time"), ("2025/03/03", "09:00")),
+    ],
+)
+def test_a_time_without_a_zone_is_refused_and_shown(
+    tmp_path: Path, columns: tuple[str, ...], times: tuple[str, ...]
+) -> None:
+    path = written(tmp_path, (*columns, *HEADER[1:]), (*times, *ROWS[0][1:]), separator="\t")
+    with pytest.raises(InvalidCandleFile) as refused:
+        read_candle_file(path, timeframe="H1")
+    assert fact(refused.value, "code") == "no-time-zone"
+    assert "2025-03-03" in fact(refused.value, "value")
+
+
+def test_a_day_and_a_time_with_its_zone_are_joined(tmp_path: Path) -> None:
+    columns = ("<DATE>", "<TIME>", *HEADER[1:])
+    rows = (("2025.03.03", "09:00:00Z", *ROWS[0][1:]), ("2025.03.03", "10:00:00Z", *ROWS[1][1:]))
+    assert read(written(tmp_path, columns, *rows, separator="\t")) == ["1.055", "1.06"]
+
+
+@pytest.mark.line("6.5.19")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_file_in_utf_16_is_refused_with_the_advice_to_save_it_as_utf_8(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes(written(tmp_path, HEADER, *ROWS).read_text().encode(encoding))
+    with pytest.raises(InvalidCandleFile) as refused:
+        read_candle_file(path, timeframe="H1")
+    assert fact(refused.value, "code") == "not-utf-8"
+
+
+def fact(error: InvalidCandleFile, name: str) -> str:
+    """A fact of the error; empty if it has none."""
+    return next((str(getattr(fault, name)) for fault in getattr(error, "errors", ())), "")
+
+
+def written(folder: Path, *rows: tuple[str, ...], separator: str = ",") -> Path:
+    """A file of these rows."""
+    path = folder / "c.csv"
+    path.write_text("".join(f"{separator.join(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def read(path: Path) -> list[str] | str:
+    """The closes of a file, or why it is refused."""
+    try:
+        return [str(candle.close) for candle in read_candle_file(path, timeframe="H1").candles]
+    except InvalidCandleFile as error:
+        return str(error)
 
 
 def test_the_clearest_name_of_a_column_counts(tmp_path: Path) -> None:

@@ -1,0 +1,184 @@
+"""A strategy's exit is never shown as a new signal, under whatever name its alert has the position."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from signalpost.web import freqtrade, tradingview
+from signalpost.web.closing import Closing
+from tests.unit.ingest.entry_points import PLAIN, TIME, other_kind
+from tests.unit.web.tokens import refusal, token
+
+BAR = {"ticker": "EURUSD", "interval": "60", "price": "1.17", "time": TIME}
+SELL = {**BAR, "action": "sell"}
+EXITS: list[dict[str, Any]] = [
+    {"strategy.market_position": "flat", "strategy.prev_market_position": "long"},
+    {"strategy_market_position": "flat", "strategy_prev_market_position": "long"},
+    {"strategy": {"position": "flat"}},
+    {"position": "flat"},
+    {"sentiment": "flat"},
+    {"current_position": "Flat"},
+    {"market_pos": "flat"},
+    {"mp": "flat"},
+    {"pos": "flat"},
+    {"position": 0},
+    {"market_position_size": "0", "prev_market_position": "long"},
+    {"position_size": "0", "prev_market_position": "long"},
+    {"position": {"size": 0}},
+]
+
+
+def meaning(body: dict[str, Any] | str) -> str:
+    """What the hook reads: close and the side, new and the side, or the field at fault."""
+    raw = body if isinstance(body, str) else json.dumps(body)
+    found: list[Any] = []
+    if problem := refusal(lambda: found.append(tradingview.read(raw.encode(), token())[0])):
+        return ", ".join(f"{fault.field} {fault.code}" for fault in problem.faults)
+    said = found[0]
+    if isinstance(said, Closing):
+        return f"close {said.side}"
+    return f"new {said.signal.signal_type}" if isinstance(said, tradingview.Opened) else "nothing"
+
+
+@pytest.mark.line("6.5.20")
+@pytest.mark.parametrize("position", EXITS, ids=str)
+def test_an_exit_of_a_strategy_is_a_close(position: dict[str, Any]) -> None:
+    held = "BUY" if any("prev" in name for name in position) else "None"
+    assert meaning({**SELL, **position}) == f"close {held}"
+
+
+@pytest.mark.parametrize(
+    ("position", "read"),
+    [
+        ({"position": "long"}, "new SELL"),
+        ({"sentiment": 0}, "new SELL"),
+        ({"sentiment": "bearish"}, "new SELL"),
+        ({"position_size": "2"}, "new SELL"),
+        ({"position_size": "{{strategy.position_size}}"}, "new SELL"),
+        ({"position": "flat", "market_position": "short"}, "new SELL"),
+        ({"market_position": "short", "strategy.market_position": "short"}, "new SELL"),
+        ({"market_position": "short", "strategy.market_position": "flat"}, "strategy.market_position conflict"),
+        ({"strategy.market_position": "gone"}, "strategy.market_position unknown-word"),
+        ({"prev_market_position": "flat"}, "new SELL"),
+        ({"prev_market_position": "short"}, "new SELL"),
+        ({"prev_market_position": "long"}, "market_position missing"),
+    ],
+    ids=str,
+)
+def test_a_position_of_another_name_counts_only_if_it_is_flat(position: dict[str, Any], read: str) -> None:
+    assert meaning({**SELL, **position}) == read
+
+
+@pytest.mark.line("6.5.20")
+@pytest.mark.parametrize(
+    ("bare", "read"),
+    [
+        ('"market_position": {{strategy.market_position}}', "new SELL"),
+        ('"position_size": {{strategy.position_size}}', "new SELL"),
+        ('"comment": "say \\"{{\\" twice", "market_position":{{ strategy.market_position }}', "comment placeholder"),
+        ('"sl": {{plot_0}}', "sl placeholder"),
+        ('"sl": {{plot("stop")}}', "sl placeholder"),
+    ],
+)
+def test_a_placeholder_without_quotes_is_named_or_counts_as_absent(bare: str, read: str) -> None:
+    assert meaning(f"{json.dumps(SELL)[:-1]}, {bare}}}") == read
+
+
+def test_text_that_never_ends_is_read_in_one_pass() -> None:
+    assert meaning('{"a": "' + '\\"' * 30_000) == ""
+
+
+@pytest.mark.line("6.5.3")
+def test_an_alert_id_is_not_the_id_of_a_signal() -> None:
+    first, second = (
+        tradingview.read(json.dumps({**SELL, "alert_id": "mine", "time": time}).encode(), token())[0]
+        for time in (TIME, "2099-01-02T00:00:00Z")
+    )
+    assert isinstance(first, tradingview.Opened)
+    assert isinstance(second, tradingview.Opened)
+    assert first.signal.signal_id != second.signal.signal_id
+
+
+@pytest.mark.line("6.5.4")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("fill_price", "filled_price", "avg_fill_price", "avg_price", "average", "exec_price", "execution_price"),
+        *("limit_price", "entry_limit", "avgPrice", "Average Fill Price", "executed_price"),
+    ],
+)
+def test_the_price_of_a_fill_comes_before_the_close_of_the_bar(name: str) -> None:
+    assert entry({"close": "1.15", name: "1.17"}) == Decimal("1.17")
+
+
+@pytest.mark.parametrize(
+    ("prices", "price"),
+    [
+        ({"close": "1.15", "order": {"limit": "1.17"}}, "1.17"),
+        ({"price": "1.15", "fill_price": "1.17"}, "1.17"),
+        ({"price": "1.15", "limit_price": "1.17"}, "1.15"),
+        ({"price": "1.15", "average": "1.17"}, "1.15"),
+        ({"close": "1.15", "position": {"avg_price": "1.17"}}, "1.15"),
+        ({"position": {"avg_price": "1.17"}}, "1.17"),
+        ({"strategy.position_avg_price": "1.17"}, "1.17"),
+    ],
+)
+def test_the_clearest_price_counts_and_the_average_of_a_position_comes_last(prices: dict[str, Any], price: str) -> None:
+    assert entry(prices) == Decimal(price)
+
+
+def entry(prices: dict[str, Any]) -> Decimal:
+    """The entry that the hook reads."""
+    body = {**{name: value for name, value in BAR.items() if name != "price"}, "action": "buy", **prices}
+    said = tradingview.read(json.dumps(body).encode(), token())[0]
+    assert isinstance(said, tradingview.Opened)
+    return said.signal.entry_price
+
+
+EXIT = {
+    "event": "exit_fill",
+    "trade_id": "1",
+    "pair": "BTC/USDT",
+    "timeframe": "5m",
+    "direction": "Long",
+    "open_rate": "61234.5",
+    "open_date": "2099-01-01 00:00:00+00:00",
+    "close_rate": "62000",
+}
+
+
+@pytest.mark.line("6.5.16")
+@pytest.mark.parametrize(
+    "part", [{"sub_trade": "True"}, {"sub_trade": "True", "is_final_exit": "None"}, {"sub_trade": True}], ids=str
+)
+def test_a_part_of_a_freqtrade_trade_is_not_its_end(part: dict[str, Any]) -> None:
+    assert told(part) is None
+
+
+@pytest.mark.parametrize("end", [{}, {"sub_trade": "False"}, {"sub_trade": "True", "is_final_exit": "True"}], ids=str)
+def test_the_end_of_a_freqtrade_trade_is_told(end: dict[str, Any]) -> None:
+    assert told(end) is not None
+
+
+def told(more: dict[str, Any]) -> object:
+    """What freqtrade's exit says."""
+    said = freqtrade.read(json.dumps({**EXIT, **more}).encode(), token())[0]
+    assert isinstance(said, freqtrade.Said)
+    return said.payload
+
+
+@pytest.mark.line("6.5.16")
+def test_raw_text_with_a_blank_in_a_value_is_refused_with_the_name_of_its_field() -> None:
+    body = "event=entry_fill\nopen_date=2099-04-01 00:00:00+00:00\npair=BTC/USDT"
+    problem = refusal(lambda: freqtrade.read(body.encode(), token()))
+    assert problem is not None
+    assert [fault.field for fault in problem.faults] == ["open_date"]
+
+
+def test_a_name_that_is_not_close_to_any_gets_no_hint() -> None:
+    for name, hint in {"market_position": None, "stop_los": "stop_loss"}.items():
+        problem = refusal(lambda name=name: other_kind("signals", {**PLAIN, name: "flat"}))
+        assert problem is not None
+        assert [(fault.code, fault.limit) for fault in problem.faults] == [("unknown-field", hint)]

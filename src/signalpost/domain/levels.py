@@ -37,7 +37,7 @@ _DEPTH = 4
 """Objects and lists in each other that are searched for targets."""
 
 
-class Level(NamedTuple):
+class _Level(NamedTuple):
     """Which level a name stands for."""
 
     field: str
@@ -50,13 +50,13 @@ def plain_name(name: str) -> str:
     return SEPARATORS.sub("", name).lower()
 
 
-def level_of(name: str) -> Level | None:
+def level_of(name: str) -> _Level | None:
     """The level that the plain `name` stands for."""
     if found := _LEVEL.fullmatch(name):
         field = next(field for field in ("take_profit", "stop_loss", "entry_price") if found[field])
-        return Level(field, int(found["number"] or 1))
+        return _Level(field, int(found["number"] or 1))
     if found := _TARGET.fullmatch(name):
-        return Level("take_profit", 2 if found["later"] or found["later_after"] else 1)
+        return _Level("take_profit", 2 if found["later"] or found["later_after"] else 1)
     return None
 
 

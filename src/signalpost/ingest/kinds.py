@@ -23,7 +23,7 @@ from signalpost.domain.text import shown, text_of
 from signalpost.errors import Fault, InvalidValue
 from signalpost.ingest.send_options import facts, is_option
 
-_MOST_SUGGESTIONS = 20
+_MOST_SUGGESTIONS = 5
 """Unknown names of one request that are compared with the known ones: each comparison takes a while."""
 
 

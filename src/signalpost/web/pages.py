@@ -96,7 +96,7 @@ class Pages:
         token = self._admitted(request, bearer(request), Scope.API)
         check_json(request)
         raw, key = await body_of(request, self._read_within), request.headers.get("Idempotency-Key")
-        told = await self._reader.read(raw, lambda: api.read(kind, json_object(raw), token, key))
+        told = await self._reader.read(lambda: api.read(kind, json_object(raw), token, key))
         self._gate.check_tier(token, told.wishes.user_tier)
         then = SAFE if told.is_repeatable else UNSAFE
         return of_ticket(await self._patience.wait(self._take(token, told, kind), then))
@@ -125,7 +125,7 @@ class Pages:
             raise
 
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:
-        said, wishes = await self._reader.read(raw, lambda: tradingview.read(raw, token))
+        said, wishes = await self._reader.read(lambda: tradingview.read(raw, token))
         self._gate.check_tier(token, wishes.user_tier)
         if isinstance(said, tradingview.Untold):
             return of_nothing(said.reason)
@@ -139,7 +139,7 @@ class Pages:
         return of_ticket(ticket)
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
-        said, wishes = await self._reader.read(raw, lambda: freqtrade.read(raw, token))
+        said, wishes = await self._reader.read(lambda: freqtrade.read(raw, token))
         self._gate.check_tier(token, wishes.user_tier)
         if isinstance(said, freqtrade.Words):
             return of_ticket(await self._patience.wait(self._take_words(token, said, wishes)))

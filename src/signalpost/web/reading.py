@@ -1,4 +1,4 @@
-"""Reads large bodies beside the event loop: one may take a tenth of a second, and dozens may come at once."""
+"""Reads bodies beside the event loop: one may take a tenth of a second, and hundreds may come at once."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,20 +7,15 @@ from typing import TypeVar
 
 Read = TypeVar("Read")
 
-_SMALL = 4 * 1024
-"""Bytes of a body that is read in the loop itself, which takes a few milliseconds at most."""
-
 
 class Reader:
-    """One thread that reads large bodies, one after the other, so that the loop shares the processor with one only."""
+    """One thread that reads bodies, one after the other, so that the loop shares the processor with one only."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="signalpost reading")
 
-    async def read(self, body: bytes, work: Callable[[], Read]) -> Read:
-        """What `work` makes of `body`, or raises."""
-        if len(body) <= _SMALL:
-            return work()
+    async def read(self, work: Callable[[], Read]) -> Read:
+        """What `work` makes of a body, or raises."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from threading import Event
 from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
 from signalpost.delivery.outbox.schema import APPLICATION_ID, MIGRATED_FROM, STEPS, VERSION
 from signalpost.delivery.outbox.sqlite_file import advice, begin, opened
+from signalpost.delivery.outbox.still_there import LOGS
 from signalpost.errors import StoreUnusable
 
 TRIES_TO_WRITE = 30
@@ -107,14 +108,14 @@ def _copy(path: Path, version: int) -> None:
     to = path.with_name(f"{path.name}.v{version}")
     partial = path.with_name(f"{to.name}.partial")
     try:
-        partial.unlink(missing_ok=True)  # of a process that crashed here: no other can be here now
+        _remove(partial)  # of a process that crashed here: no other can be here now
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             _fill(path, partial)
             partial.replace(to)
             _sync(to.parent)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
             raise
     except (OSError, sqlite3.Error) as fault:
         reason = (fault.strerror or type(fault).__name__) if isinstance(fault, OSError) else str(fault)
@@ -127,6 +128,12 @@ def _copy(path: Path, version: int) -> None:
             field=str(to),
             limit=str(size),
         ) from fault
+
+
+def _remove(partial: Path) -> None:
+    """Remove a copy and what SQLite left beside it, which takes room on a disk that may be full."""
+    for end in ("", "-journal", *LOGS):
+        partial.with_name(f"{partial.name}{end}").unlink(missing_ok=True)
 
 
 def _fill(path: Path, partial: Path) -> None:

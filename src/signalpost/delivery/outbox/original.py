@@ -16,7 +16,7 @@ from signalpost.delivery.outbox.still_there import identity
 from signalpost.errors import StoreUnusable
 
 _PLACE = "place"
-_READ = f"SELECT value FROM meta WHERE name = '{_PLACE}'"  # noqa: S608  # a constant
+_READ = f"SELECT CAST(value AS BLOB) FROM meta WHERE name = '{_PLACE}'"  # noqa: S608  # a constant
 
 
 def be_the_original(path: Path, real: Path) -> None:
@@ -55,4 +55,5 @@ def _remembered(real: Path) -> bytes | None:
             found = db.execute(_READ).fetchone()
     except sqlite3.Error:  # there are no tables yet, or it is no store at all: opening it tells
         return None
-    return None if found is None else bytes(found[0])
+    place: bytes | None = None if found is None else found[0]
+    return None if place is None or b"\0" in place else place  # a damaged one leads nowhere

@@ -86,11 +86,12 @@ class SqliteTables:
         self._write("INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?)", rows)
 
     def forget_keys(self, now: datetime, after: str, limit: int) -> str:
-        """Walk along the keys; one whose end is damaged goes, because nobody can tell it."""
-        keys = self._db.execute(sql.NEXT_KEYS, (after, limit)).fetchall()
+        """Walk along the keys; one whose end is damaged goes, because nobody can tell it. A damaged name stays."""
+        found = self._db.execute(sql.NEXT_KEYS, (after, limit)).fetchall()
+        keys = [(key, until) for key, until in found if is_text(key)]
         over = [(key,) for key, until in keys if not is_time(until) or until <= micros(now)]
         self._write(sql.DELETE_KEY, over)
-        return keys[-1][0] if len(keys) == limit else ""
+        return keys[-1][0] if keys and len(found) == limit else ""
 
     def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
         """Write notifications, each as one line of JSON."""
@@ -117,7 +118,7 @@ class SqliteTables:
         """Read notifications from the first on."""
         limit = micros(before)
         for number, name, accepted_at, has_open in _stepwise(self._db.execute(sql.OLD)):
-            if not is_time(accepted_at) or type(name) is not str:
+            if not is_time(accepted_at) or not is_text(name):
                 continue  # damaged: it is kept, and keeps nothing else
             if accepted_at >= limit:
                 return
@@ -128,7 +129,8 @@ class SqliteTables:
         names = (_json([name for _, name in numbered]),)
         if self._counts is not None:
             self._counts.subtract(_counted(self._db.execute(sql.COUNT_GONE, names)))
-        self._show_less(self._db.execute(sql.MESSAGES_OF_GONE, names).fetchall())
+        messages = self._db.execute(sql.MESSAGES_OF_GONE, names).fetchall()
+        self._show_less([each for each in messages if is_text(each[1]) and is_text(each[2])])
         self._db.execute(sql.DELETE_ATTEMPTS, names)
         self._db.execute(sql.DELETE, names)
         self._write(sql.DELETE_NOTIFICATION, [(number,) for number, _ in numbered])

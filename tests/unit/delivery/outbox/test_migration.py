@@ -119,7 +119,9 @@ def test_a_copy_that_cannot_be_written_is_reported_and_nothing_is_changed(
 
 
 def test_a_disk_that_is_full_at_the_copy_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(_: Path, partial: Path) -> None:
+        for end in ("-journal", "-wal", "-shm"):
+            partial.with_name(f"{partial.name}{end}").write_bytes(b"room that others need")
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(migration, "_fill", full)

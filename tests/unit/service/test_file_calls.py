@@ -162,6 +162,9 @@ async def test_a_stop_keeps_its_bound_though_the_store_hangs(
     try:
         work = service.queue_notification(signal()) if what == "a commit" else outbox.call(disk.hang_once)
         waiting = asyncio.ensure_future(work)
+        cut_off = asyncio.ensure_future(service.queue_notification(signal(pair="GBPUSD")))
+        await asyncio.sleep(0)
+        cut_off.cancel()
         await asyncio.sleep(0)
         stopping = asyncio.ensure_future(service.stop(0))
         ended, _ = await asyncio.wait([stopping], timeout=5)
@@ -171,5 +174,6 @@ async def test_a_stop_keeps_its_bound_though_the_store_hangs(
         disk.let_go()
         await asyncio.wait([waiting, stopping], timeout=30)
     await asyncio.to_thread(outbox._thread.join, 30)
+    outbox.abandon()  # once is enough
     async with AsyncNotificationService(config_for()) as again:
         assert await again.drain(30) == []

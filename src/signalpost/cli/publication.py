@@ -126,18 +126,23 @@ async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket
     core = await asyncio.to_thread(SqliteCore, path, owns=False)
     outbox = ThreadedOutbox(core)
     ringer = Ringer(core.bell_path)
+    ticket: Ticket | None = None
     try:
-        intake = Intake(
-            outbox,
-            await _routing(config, path, outbox),
-            TicketIds(Random().getrandbits),  # noqa: S311  # ids are no secrets
-            emit=log,
-            on_put=lambda *_: ringer.ring(),
-        )
-        payload, priority, tier, context = publication
-        ticket = await intake.accept(payload, priority=priority, user_tier=tier, context=context, hold=False)
-        parcels = await outbox.do(Find(notification_id=ticket.id)) if ticket.id else ()
-        return ticket, [parcel.delivery for parcel in parcels]
+        async with asyncio.timeout(_STORE_ANSWERS_WITHIN):
+            intake = Intake(
+                outbox,
+                await _routing(config, path, outbox),
+                TicketIds(Random().getrandbits),  # noqa: S311  # ids are no secrets
+                emit=log,
+                on_put=lambda *_: ringer.ring(),
+            )
+            payload, priority, tier, context = publication
+            ticket = await intake.accept(payload, priority=priority, user_tier=tier, context=context, hold=False)
+            parcels = await outbox.do(Find(notification_id=ticket.id)) if ticket.id else ()
+            return ticket, [parcel.delivery for parcel in parcels]
+    except TimeoutError:
+        outbox.abandon()
+        raise StoreFailed(_HANGS if ticket is None else f"{_line(ticket)}. {_HANGS_SINCE}") from None
     finally:
         await outbox.close()
         ringer.close()

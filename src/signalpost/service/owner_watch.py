@@ -93,6 +93,11 @@ class OwnerWatch:
         """Which file of the store is not there any more, and what to do; empty where all are."""
         return self._ownership.missing
 
+    @property
+    def locked(self) -> str:
+        """Why this process cannot write to the store, and what to do; empty if it can."""
+        return self._ownership.locked
+
     def begin(self) -> None:
         """Keep the heartbeat, or watch the owner's."""
         self._beat()

@@ -131,6 +131,11 @@ class Running:
         return self._watch.trouble
 
     @property
+    def locked(self) -> str:
+        """Why this process cannot write to the store, and what to do; empty if it can."""
+        return self._watch.locked
+
+    @property
     def missing(self) -> str:
         """Which file of the store is not there any more, and what to do; empty where all are."""
         return self._watch.missing

@@ -247,6 +247,9 @@ class AsyncNotificationService:
         if running.missing:
             missing = Reason(f"the store is unavailable: {running.missing}", "store-missing")
             return Health(HealthStatus.UNHEALTHY, (*reasons, missing))
+        if running.locked:
+            locked = Reason(f"the store is unavailable: {running.locked}", "store-locked")
+            return Health(HealthStatus.UNHEALTHY, (*reasons, locked))
         if not self.config.destinations and not running.knows_owner:
             reasons += (Reason(NO_WEBHOOK_SET, "no-webhook"),)
         reasons += tuple(running.of_ownership())

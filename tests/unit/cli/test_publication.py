@@ -2,9 +2,13 @@
 
 import sqlite3
 from contextlib import closing
+from threading import Event
+from typing import Any
 
 import pytest
 
+from signalpost.cli import publication
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from tests.unit.cli.folder import Folder
 
 ALERT = ("publish", "alert", "--type", "feed", "--severity", "low", "--title", "t")
@@ -36,3 +40,19 @@ def test_what_a_store_does_not_take_is_refused_and_never_held_by_a_command_that_
     assert result.exit_code == 1
     assert result.stdout.startswith("refused: it cannot be written: ")
     assert "no room" in result.stdout
+
+
+def test_publish_without_waiting_gives_up_on_a_disk_that_hangs(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.apply()
+    answers = Event()
+
+    def hang(*_: Any) -> list[Any]:
+        answers.wait(30)
+        return []
+
+    monkeypatch.setattr(publication, "_STORE_ANSWERS_WITHIN", 0.1)
+    monkeypatch.setattr(SqliteCore, "apply", hang)
+    result = folder.run(*ALERT, "--no-wait", **GONE)
+    answers.set()
+    assert result.exit_code == 3
+    assert result.stdout == ""

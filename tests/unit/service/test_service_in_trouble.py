@@ -1,11 +1,14 @@
 import asyncio
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from signalpost import AsyncNotificationService, Config, HealthStatus, Outcome, StoreUnusable
+from signalpost.delivery.outbox.heartbeat import Heartbeat
 from signalpost.domain.events import BreakerMoved, Event, Settled, StoreMoved
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault
@@ -137,6 +140,20 @@ async def test_what_is_held_and_cannot_be_written_at_the_end_is_told_as_lost(
         disk.execute(f"PRAGMA max_page_count={disk.execute('PRAGMA page_count').fetchone()[0]}")
         await service.queue_notification(signal(), additional_context={"much": "x" * 9_000})
     assert "1 notifications were held in memory and could not be written: they are lost" in caplog.text
+
+
+async def test_health_tells_while_another_program_holds_the_store_locked(config_for: ConfigFor) -> None:
+    """Also of a service that is idle, and so does not try to write."""
+    config = msgspec.structs.replace(config_for(), heartbeat=Heartbeat(every=0.1))
+    async with AsyncNotificationService(config) as service, asyncio.timeout(30):
+        with closing(sqlite3.connect(config.home / "outbox.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            while service.is_healthy():
+                await asyncio.sleep(0)
+            status, reasons = service.health()
+            assert (status, [reason.code for reason in reasons]) == (HealthStatus.UNHEALTHY, ["store-locked"])
+        while not service.is_healthy():
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("is_owner", [True, False])

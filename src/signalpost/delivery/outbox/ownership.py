@@ -46,6 +46,7 @@ class Ownership:
         self._watch = BeatWatch()
         self._count = 0
         self._looked_at = -inf
+        self._tried_at = -inf
         self._not_before = -inf
         self._told: object = None
         self.loop_ran_at = now()
@@ -55,6 +56,8 @@ class Ownership:
         self.seen = Seen()
         self.missing = ""
         """Which file of the store is gone, and what to do; empty if all are there."""
+        self.locked = ""
+        """Why this process could not write when it last tried, and what to do; empty if it could."""
         self.trouble: SignalpostError | None = None
         """Why this process could not take over."""
 
@@ -74,6 +77,9 @@ class Ownership:
         if is_due := now - self._looked_at >= LOOK_AT_FILES_EVERY:
             self._looked_at = now
             self._look_at_files()
+        if now - self._tried_at >= self._heartbeat.every:  # a process that is idle would not notice
+            self._tried_at = now
+            self._try_to_write()
         if self._core.holder is not None:
             self._beat(now)
         else:
@@ -92,6 +98,14 @@ class Ownership:
             self.missing = str(fault)
         else:
             self.missing = ""
+
+    def _try_to_write(self) -> None:
+        try:
+            self._core.try_to_write()
+        except StoreFailed as fault:
+            self.locked = str(fault)
+        else:
+            self.locked = ""
 
     def _beat(self, now: float) -> None:
         if now - self.beat_at < self._heartbeat.every and self._count:

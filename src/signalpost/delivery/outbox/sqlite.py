@@ -214,6 +214,15 @@ class SqliteCore:
         if is_news:
             self.apply([])
 
+    def try_to_write(self) -> None:
+        """Find out whether this process could write now, and change nothing. Raises StoreFailed."""
+        try:
+            with self._turn:
+                begin(self._db, writes=True)
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error as fault:
+            raise self._failure(fault) from fault
+
     def see_that_it_is_there(self) -> None:
         """Raises StoreFailed where a file that is open was removed or replaced since, or the owner's lock was."""
         if (path := gone(self._files)) is not None:

@@ -1,5 +1,6 @@
 """Who owns a store: by the heartbeat and the epoch, in time that only these tests move."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -289,3 +290,14 @@ def test_a_writer_that_the_system_does_not_list_leaves_sqlites_own_words(
         with pytest.raises(StoreFailed) as raised:
             _put(core, "01")
     assert raised.value.errors[0].facts() == {"code": "store-locked", "field": None, "value": None, "limit": None}
+
+
+def test_an_idle_process_that_cannot_write_notices_within_a_beat(cores: Cores, time: Time, tmp_path: Path) -> None:
+    part = _part(cores(), time)
+    assert part.locked == ""
+    with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.pass_with(5, part)
+        assert str(os.getpid()) in part.locked  # which is the other one, too
+    time.pass_with(5, part)
+    assert part.locked == ""

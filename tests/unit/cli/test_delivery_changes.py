@@ -149,9 +149,9 @@ async def test_whoever_delivers_hears_of_it(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "data")
     ticket = ended(folder, _S.DEAD)
     heard = asyncio.Event()
-    bell = Doorbell(folder.home, heard.set)
+    bell = await Doorbell.hung(folder.home / "outbox.bell", heard.set, asyncio.to_thread)
     try:
         await asyncio.to_thread(folder.run, "deliveries", "revive", ticket)
         await asyncio.wait_for(heard.wait(), 10)
     finally:
-        bell.close()
+        await bell.close()

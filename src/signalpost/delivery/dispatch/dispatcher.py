@@ -121,6 +121,7 @@ class Dispatcher:
                 facts_of_lane = await self._outbox.do(LoadFacts(name))
                 lane.far_end.recall_breaker(facts_of_lane, asyncio.get_running_loop().time())
             await self._recall(lapsed)
+        self._draining.begin()
         for lane in self._lanes.values():
             lane.start()
         self._sweeper = KeptTask("sweeper", self._sweep, self._emit)

@@ -37,6 +37,10 @@ class Draining:
         for event in self._each:
             event.set()
 
+    def begin(self) -> None:
+        """The lanes have started, perhaps once more."""
+        self._is_over = False
+
     def end(self) -> None:
         """The lanes have stopped: nothing is left to wait for."""
         self._is_over = True

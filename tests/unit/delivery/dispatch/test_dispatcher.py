@@ -8,6 +8,7 @@ import pytest
 
 from signalpost import clock
 from signalpost.delivery.outbox.commands import Command, Expire, Find, Lease, SaveFacts, Settle
+from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import SendBegan, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Receipt, Rejected
@@ -219,7 +220,7 @@ def test_a_stop_at_any_moment_loses_nothing_and_sends_nothing_twice(seed: int) -
                     )
                 await wait(random.random() * 2)
                 await world.dispatcher.stop(random.random() / 2)
-                assert not list(await world.outbox.do(Find(states=frozenset({"leased"}))))
+                assert not list(await world.outbox.do(Find(states=frozenset({DeliveryState.LEASED}))))
         outbox.delays.clear()
         sinks.append(ScriptedSink())
         async with World(sinks[-1], outbox=outbox) as world:

@@ -149,6 +149,7 @@ async def test_after_a_crash_what_was_being_sent_waits_for_an_answer_too() -> No
     await dead.dispatcher.start()
     await dead.put("lapses")
     await wait(1)
+    dead.dispatcher.retire()  # or its senders would be started again
     for task in [*dead.dispatcher.lanes[HERE].tasks]:
         task.cancel()
     await wait(1)
@@ -243,6 +244,7 @@ async def test_what_is_sent_at_most_once_is_not_sent_again_after_a_crash_or_a_st
     await dead.dispatcher.start()
     await dead.put("lapses")
     await wait(1)
+    dead.dispatcher.retire()  # or its senders would be started again
     for task in [*dead.dispatcher.lanes[HERE].tasks]:
         task.cancel()
     await wait(1)

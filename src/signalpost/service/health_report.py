@@ -16,6 +16,7 @@ import msgspec
 
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.heartbeat import USUAL
+from signalpost.delivery.outbox.regular_file import open_regular, read_regular
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.events import Listener
 from signalpost.domain.reason import Reason
@@ -73,7 +74,7 @@ def report_of(store: Path) -> Path:
 def read_report(path: Path) -> HealthReport | None:
     """The last report; None if there is none, or it cannot be read."""
     with suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode(path.read_bytes(), type=HealthReport)
+        return msgspec.json.decode(read_regular(path), type=HealthReport)
     return None
 
 
@@ -81,7 +82,7 @@ def write_report(path: Path, report: HealthReport) -> None:
     """Write a report over the last one; a folder that takes no file lets the last one grow old."""
     draft = path.with_suffix(".health-draft")
     with suppress(OSError):
-        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        file = open_regular(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with os.fdopen(file, "wb") as opened:
             opened.write(msgspec.json.encode(report))
         draft.replace(path)

@@ -11,9 +11,6 @@ from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.ingest.send_options import SendOptions
 
-Wishes = SendOptions
-"""The former name of `SendOptions`, for those who import it from here."""
-
 
 class Take(Protocol):
     """Accept a payload, and answer once it is written; if the store is unavailable, refuse it and keep nothing."""

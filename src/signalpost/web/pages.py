@@ -30,6 +30,7 @@ from signalpost.web.requests import bearer, body_of, check_json
 from signalpost.web.streams import Streams
 from signalpost.web.tokens import Scope, Token
 
+HEALTH = "/health"
 _API = "/api/v1/"
 
 Answering = Callable[[web.BaseRequest], Awaitable[web.Response]]

@@ -15,7 +15,7 @@ from signalpost.web.answers import of_problem
 from signalpost.web.auth import Gate
 from signalpost.web.connection import READ_WITHIN, Connections
 from signalpost.web.door import Door
-from signalpost.web.pages import Pages
+from signalpost.web.pages import HEALTH, Pages
 from signalpost.web.patience import ANSWER_WITHIN, Patience
 from signalpost.web.problem import Problem
 
@@ -104,7 +104,7 @@ class HttpServer:
         connection.began()  # type: ignore[attr-defined]  # every connection is ours
         self._at_once += 1
         try:
-            if self._at_once > self._most_at_once:
+            if self._at_once > self._most_at_once and request.path != HEALTH:  # which says nothing of how busy it is
                 return of_problem(_TOO_MANY)
             return await self._pages.answering(request)(request)
         except Problem as problem:

@@ -21,6 +21,7 @@ from threading import Event
 import msgspec
 
 from signalpost import clock
+from signalpost.delivery.outbox.regular_file import read_regular
 from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import Word
@@ -83,7 +84,7 @@ class TokensFile:
     def read(self) -> tuple[Token, ...]:
         """All tokens; none where there is no file yet."""
         try:
-            contents = msgspec.json.decode(self.path.read_bytes(), type=_Contents)
+            contents = msgspec.json.decode(read_regular(self.path), type=_Contents)
         except FileNotFoundError:
             return ()
         except OSError as fault:

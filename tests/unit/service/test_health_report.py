@@ -1,3 +1,4 @@
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,14 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_folder_that_takes_no_file_lets_the_last_report_grow_old(tmp_path: Path) -> None:
     write_report(tmp_path / "missing" / "outbox.health", _of())
+
+
+def test_pipes_in_place_of_the_report_and_its_draft_are_never_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.health"
+    os.mkfifo(path)
+    os.mkfifo(path.with_suffix(".health-draft"))
+    write_report(path, _of())
+    assert read_report(path) is None
 
 
 def test_a_report_of_before_the_machine_started_has_no_age(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -182,11 +182,23 @@ async def test_requests_at_once_are_bounded(front: Front, door: Door) -> None:
             waiting.append(writer)
         while front.server._at_once < 2:
             await asyncio.sleep(0)
-        answer = await front.ask("GET", "/health")
+        answer = await front.ask("GET", "/api/v1/tickets/1")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     while front.server._at_once:
         await asyncio.sleep(0)
-    assert (await front.ask("GET", "/health")).status == 200
+    assert (await front.ask("GET", "/api/v1/tickets/1")).status == 401
+
+
+@pytest.mark.line("6.4.1")
+async def test_health_is_answered_however_many_requests_are_under_way(front: Front) -> None:
+    token = front.text_by_token["free"].encode()
+    head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    async with connected(front) as first, connected(front) as second:
+        for _, writer in (first, second):
+            writer.write(head)
+        while front.server._at_once < 2:
+            await asyncio.sleep(0)
+        assert (await front.ask("GET", "/health?verbose")).status == 200
 
 
 async def test_a_fault_of_ours_is_500_that_tells_nothing_and_is_logged_without_its_text(

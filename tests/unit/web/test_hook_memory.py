@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.web.closing import Closing
-from signalpost.web.door import Door, Wishes
+from signalpost.web.door import Door, Take
 from signalpost.web.hook_memory import HookMemory
 from signalpost.web.problem import Problem
 from signalpost.web.streams import Streams
@@ -38,10 +39,10 @@ class Store:
         return sum(len(each.state) for each in self.states.values())
 
     def _memory(self) -> HookMemory:
-        async def take(payload: Payload, wishes: Wishes, event: str) -> Ticket:
+        async def take(payload: Payload, wishes: Any, event: str) -> Ticket:
             return Ticket(Outcome.DUPLICATE, "1")
 
-        async def commit(state: StreamState, signals: Sequence[Signal], wishes: Wishes, event: str) -> list[Ticket]:
+        async def commit(state: StreamState, signals: Sequence[Signal], wishes: Any, event: str) -> list[Ticket]:
             self.states[state.stream] = state
             return [Ticket(Outcome.ACCEPTED, "1") for _ in signals]
 
@@ -60,12 +61,12 @@ class Store:
         )
         await self.memory.open(token(), signal, WISHES)
 
-    async def close(self, strategy: str, wishes: Wishes | None = None) -> None:
+    async def close(self, strategy: str, wishes: Any = None) -> None:
         closing = Closing(f"{strategy} closed", strategy, EURUSD, "H4", SignalType.BUY, Decimal(2), AT, "target", None)
         await self.memory.close(token(), closing, wishes or WISHES)
 
 
-WISHES = Wishes(None, UserTier.FREE, {})
+WISHES = Take.__call__.__annotations__["wishes"](None, UserTier.FREE, {})
 
 
 @pytest.mark.line("6.3.6")

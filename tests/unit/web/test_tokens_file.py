@@ -1,6 +1,7 @@
 """The file of tokens: what is kept, who may read it, and what a damaged one does."""
 
 import json
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -154,3 +155,11 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
 def test_a_token_says_its_fields_by_name() -> None:
     with pytest.raises(InvalidValue, match="the hash of token bot is damaged"):
         Token(name="bot", tier="free", scopes=(), made_at=datetime(2026, 1, 1, tzinfo=UTC), sha256="x")
+
+
+def test_a_pipe_in_place_of_the_file_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    file = TokensFile(tmp_path)
+    os.mkfifo(file.path)
+    with pytest.raises(InvalidConfiguration) as raised:
+        file.read()
+    assert raised.value.code == "not-readable"

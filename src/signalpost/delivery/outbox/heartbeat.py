@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from signalpost.delivery.outbox.regular_file import open_regular, read_regular
+
 
 class Heartbeat(NamedTuple):
     """How often an owner beats, and what a missing beat means. All in seconds."""
@@ -44,7 +46,7 @@ def write_beat(path: Path, beat: Beat) -> bool:
     """Write a beat over the last one; False if the file cannot be written."""
     text = msgspec.json.encode(beat).ljust(120) + b"\n"
     with suppress(OSError):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = open_regular(path, os.O_WRONLY | os.O_CREAT)
         try:
             return os.pwrite(file, text, 0) == len(text)
         finally:
@@ -55,7 +57,7 @@ def write_beat(path: Path, beat: Beat) -> bool:
 def read_beat(path: Path) -> Beat | None:
     """The last beat; None if there is none, or it cannot be read."""
     with suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode(path.read_bytes(), type=Beat)
+        return msgspec.json.decode(read_regular(path), type=Beat)
     return None
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from signalpost.delivery.outbox.regular_file import open_regular
 from signalpost.delivery.outbox.still_there import identity
 from signalpost.errors import StoreUnusable
 
@@ -36,11 +37,13 @@ class FileLock:
     def taken(cls, path: Path, epoch: int) -> Self | None:
         """The lock, or None if another process holds it. Raises StoreUnusable if the file cannot be made."""
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = open_regular(path, os.O_RDWR | os.O_CREAT)
         except OSError as fault:
+            advice = "let this process write to the folder" if fault.errno else "move it away"
             raise StoreUnusable(
-                f"{path}: cannot create the lock file ({fault.strerror}): let this process write to the folder",
-                code="not-writable",
+                f"{path}: cannot create the lock file ({fault.strerror}): {advice}",
+                code="not-writable" if fault.errno else "not-a-file",
+                value=str(path),
             ) from fault
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # older versions hold the whole file: never go beside one
@@ -73,7 +76,7 @@ def lock_of(store: Path) -> Path:
 def is_held(path: Path, epoch: int | None = None) -> bool:
     """True if a process holds the lock of this epoch, by default of the epoch that the file names. Takes no lock."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = open_regular(path, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -89,7 +92,7 @@ def is_held(path: Path, epoch: int | None = None) -> bool:
 def is_held_by_older_version(path: Path) -> bool:
     """True if a process of a version without epochs owns the store: it holds the whole file. Keeps no such one out."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = open_regular(path, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -104,7 +107,7 @@ def is_held_by_older_version(path: Path) -> bool:
 def holder_of(path: Path) -> str:
     """What the last holder wrote; empty where there was none, or it cannot be read."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = open_regular(path, os.O_RDONLY)
     except OSError:
         return ""
     try:

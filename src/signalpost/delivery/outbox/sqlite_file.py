@@ -2,11 +2,13 @@
 
 import os
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from signalpost.delivery.outbox.regular_file import open_regular
 from signalpost.delivery.outbox.schema import APPLICATION_ID, VERSION
 from signalpost.delivery.outbox.still_there import Identity
 from signalpost.errors import StoreUnusable
@@ -36,12 +38,14 @@ def claim(path: Path) -> Identity:
     Raises StoreUnusable. SQLite would say less of what is wrong.
     """
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = open_regular(path, os.O_RDWR | os.O_CREAT)
     except IsADirectoryError as fault:
         raise StoreUnusable(f"{path}: {_A_FOLDER}") from fault
     except (FileNotFoundError, NotADirectoryError) as fault:
         raise StoreUnusable(f"{path}: there is no folder {path.parent}: make it, or name another place") from fault
     except OSError as fault:
+        if not fault.errno:
+            raise _not_a_file(path) from fault
         advice = "let this process write the file and its folder, or name another place"
         raise StoreUnusable(
             f"{path}: it cannot be opened for writing ({fault.strerror}): {advice}",
@@ -121,15 +125,24 @@ def check_there(path: Path) -> None:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a file to look into. Raises StoreUnusable where a folder is, or where nobody may look."""
+    """Whether there is a file to look into. Raises StoreUnusable if something else is there, or nobody may look."""
     try:
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except OSError as fault:  # of another user's folder, or of a name too long; where nothing is, there is none
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as fault:  # of another user's folder, or of a name too long
         advice = "let this process enter its folder, or set SIGNALPOST_HOME to another place"
         raise StoreUnusable(f"{path}: it cannot be looked at ({fault.strerror}): {advice}") from fault
-    if is_folder:
+    if stat.S_ISDIR(mode):
         raise StoreUnusable(f"{path}: {_A_FOLDER}")
-    return is_file
+    if not stat.S_ISREG(mode):
+        raise _not_a_file(path)
+    return True
+
+
+def _not_a_file(path: Path) -> StoreUnusable:
+    text = f"{path}: this is a pipe, a device or a socket, not a file: move it away, or set SIGNALPOST_HOME"
+    return StoreUnusable(text, code="not-a-file", value=str(path))
 
 
 def check_made(path: Path, db: sqlite3.Connection) -> None:

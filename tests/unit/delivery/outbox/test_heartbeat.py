@@ -1,5 +1,6 @@
 """The heartbeat's file, and for how long a watcher has seen none."""
 
+import os
 from pathlib import Path
 
 from signalpost.delivery.outbox.heartbeat import Beat, BeatWatch, read_beat, write_beat
@@ -18,6 +19,13 @@ def test_what_is_written_is_read_and_a_shorter_beat_leaves_nothing_of_a_longer_o
 
 def test_a_beat_that_cannot_be_written_is_none(tmp_path: Path) -> None:
     assert not write_beat(tmp_path / "nowhere" / "outbox.beat", Beat(1, 2, 3, 0.0))
+
+
+def test_a_pipe_in_place_of_the_file_is_no_beat_and_is_never_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.beat"
+    os.mkfifo(path)
+    assert read_beat(path) is None
+    assert not write_beat(path, Beat(1, 2, 3, 0.0))
 
 
 def test_silence_counts_from_the_last_beat_that_was_seen_to_change() -> None:

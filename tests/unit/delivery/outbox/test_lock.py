@@ -70,6 +70,15 @@ def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     assert not is_held_by_older_version(tmp_path / "nowhere" / "lock")
 
 
+def test_a_pipe_in_place_of_a_lock_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    os.mkfifo(path)
+    with pytest.raises(StoreUnusable) as raised:
+        FileLock.taken(path, 1)
+    assert (raised.value.code, raised.value.errors[0].value) == ("not-a-file", str(path))
+    assert (is_held(path), is_held(path, 1), is_held_by_older_version(path), holder_of(path)) == (False,) * 3 + ("",)
+
+
 def test_a_lock_that_the_file_system_does_not_know_is_not_held(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("1 word -1")
     assert not is_held(tmp_path / "lock")

@@ -207,3 +207,11 @@ def test_a_file_is_there_or_is_not_and_a_folder_is_in_its_place(path: Path) -> N
     assert sqlite_file.is_there(path)
     with pytest.raises(StoreUnusable, match="this is a folder, where the outbox should be"):
         sqlite_file.is_there(path.parent)
+
+
+def test_a_pipe_in_place_of_the_store_is_reported_as_what_it_is(path: Path) -> None:
+    os.mkfifo(path)
+    for look in (sqlite_file.is_there, sqlite_file.claim):
+        with pytest.raises(StoreUnusable) as raised:
+            look(path)
+        assert (raised.value.code, raised.value.errors[0].value) == ("not-a-file", str(path))

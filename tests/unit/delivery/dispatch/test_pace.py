@@ -66,7 +66,7 @@ def test_whatever_the_network_does_the_far_end_never_counts_more_than_5_in_2_s(s
         async with World(sink, limits=BURST, workers=1 + seed % 4) as world:
             began = now()
             for n in range(50):
-                await world.put(priority=URGENT if n % 5 == 0 else 2)
+                await world.put(priority=URGENT if n % 5 == 0 else NORMAL)
             await world.dispatcher.drain()
             assert len(sink.arrived) == 50
             assert most_within(2.0, sink.arrived) <= 5
@@ -234,6 +234,7 @@ async def test_what_lapsed_counts_as_just_sent() -> None:
     await dead.dispatcher.start()
     await dead.put("lapses")
     await wait(1)
+    dead.dispatcher.retire()  # or its senders would be started again
     for task in [*dead.dispatcher.lanes[HERE].tasks]:
         task.cancel()
     await wait(1)

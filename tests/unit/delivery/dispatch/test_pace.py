@@ -13,6 +13,7 @@ from tests.unit.delivery.dispatch.world import (
     FREE,
     GRAIN,
     HERE,
+    NORMAL,
     URGENT,
     FaultyOutbox,
     World,

@@ -124,7 +124,8 @@ async def test_only_a_persons_questions_and_pruning_read_history(tmp_path: Path)
 async def test_every_command_and_every_statement_is_looked_at(tmp_path: Path) -> None:
     """A new one is found by itself: it has to be asked by the contract of an outbox, or above."""
     statements, kinds = await _all_asked(tmp_path)
-    assert kinds == set(commands.Command.__subclasses__())
+    ours = {each for each in commands.Command.__subclasses__() if each.__module__ == commands.__name__}
+    assert kinds == ours
     asked = [" ".join(each.split()) for each in statements]
     modules = [import_module(f"{outbox.__name__}.{each.name}") for each in iter_modules(outbox.__path__)]
     written = {value for each in modules for value in vars(each).values() if isinstance(value, str)}

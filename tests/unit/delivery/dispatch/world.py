@@ -85,7 +85,7 @@ class World:
         outbox: FaultyOutbox | None = None,
         settings: Mapping[str, Any] | None = None,
         at_most_once: frozenset[str] = frozenset(),
-        may_send: Callable[[], bool] = lambda: True,
+        may_send: Callable[[], bool] | None = None,
     ) -> None:
         self.outbox = FaultyOutbox() if outbox is None else outbox
         self.events: list[Event] = []
@@ -101,7 +101,7 @@ class World:
             emit=self._note,
             host_rate=host_rate,
             at_most_once=at_most_once,
-            may_send=may_send,
+            **({} if may_send is None else {"may_send": may_send}),
         )
         self._numbers = 0
 

@@ -85,7 +85,7 @@ def test_an_alert_of_tradingview_as_it_is_sent_appears_in_the_sandbox(environmen
         assert again[1]["id"] == first[1]["id"]
         assert shown.once(2) == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4"]
         assert served.post(f"/hooks/tradingview/{text}", b"BUY EURUSD @ 1.1")[0] == 422
-    assert "tradingview by token my-chart is answered 422" in served.text()
+    assert "Rejected tradingview alert of token my-chart: 422" in served.text()
     assert text not in served.text()
 
 

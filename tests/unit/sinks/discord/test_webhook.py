@@ -99,7 +99,7 @@ async def test_nothing_and_too_much_for_one_message_are_refused_without_a_reques
     async with before(always(SAVED)) as (sink, server):
         with pytest.raises(Rejected, match="give 1 to 10") as caught:
             await sink.send([])
-        assert caught.value.__suppress_context__
+        assert (caught.value.__cause__, caught.value.__context__) == (None, None)
         assert type(await outcome(sink, *[item(signal())] * 11)) is Rejected
         assert server.requests == []
 

@@ -158,7 +158,7 @@ def _begun(run: Run) -> list[list[str]]:
 def _ask_again(run: Run, name: str) -> Outcome:
     core = SqliteCore(run.path)
     item = NewNotification(notification(name), (NewDelivery("one", 0),), START + MINUTE)
-    (((outcome, first),),) = core.apply([Put((item,))])
+    ((result,),) = core.apply([Put((item,))])
     core.close()
-    assert first == name
-    return Outcome(outcome)
+    assert result.notification_id == name
+    return Outcome(result.outcome)

@@ -68,7 +68,8 @@ def test_a_folder_that_may_not_be_written_is_unusable(path: Path) -> None:
     path.parent.chmod(0o555)
     said = _opened_as_nobody(path.parent)
     path.parent.chmod(0o755)
-    assert said.startswith("outbox.db.lock: the lock cannot be made (Permission denied): ")
+    assert said.startswith("outbox.db: ")
+    assert "(Permission denied): " in said
 
 
 def test_an_outbox_that_another_process_uses_is_left_alone_until_that_ends(path: Path) -> None:
@@ -76,7 +77,7 @@ def test_an_outbox_that_another_process_uses_is_left_alone_until_that_ends(path:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"open\n"
-        with pytest.raises(StoreUnusable, match=rf"outbox\.db\.lock: process {other.pid} uses this outbox: stop that"):
+        with pytest.raises(StoreUnusable, match=rf"process {other.pid} "):
             SqliteCore(path)
         other.kill()
     SqliteCore(path).close()

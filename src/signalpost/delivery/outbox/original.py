@@ -24,7 +24,16 @@ def be_the_original(path: Path, real: Path) -> None:
 
     It only reads: what a copy's own log holds would overwrite what the original has committed since.
     """
-    if real.stat().st_nlink == 1:
+    try:
+        names = real.stat().st_nlink
+    except OSError as fault:  # such as a parent folder that only the working directory leads past
+        raise StoreUnusable(
+            f"{path}: it cannot be reached as {real} ({fault.strerror}): let this process enter its folders",
+            code="not-readable",
+            field="path",
+            value=str(real),
+        ) from fault
+    if names == 1:
         return
     place = _remembered(real)
     if place is not None and place != os.fsencode(real) and identity(place) == identity(str(real)):

@@ -120,3 +120,11 @@ def test_a_new_store_may_have_two_names_and_the_first_that_opens_it_is_the_origi
     SqliteCore(tmp_path / "outbox.db").close()
     with pytest.raises(StoreUnusable, match="hard link"):
         SqliteCore(tmp_path / "other.db")
+
+
+def test_a_store_that_cannot_be_reached_by_its_real_path_is_refused_with_the_reason(home: Path) -> None:
+    from signalpost.delivery.outbox.original import be_the_original  # the old source lacks it
+
+    with pytest.raises(StoreUnusable) as refused:
+        be_the_original(home / "outbox.db", home / "away" / "outbox.db")
+    assert (refused.value.code, refused.value.field) == ("not-readable", "path")

@@ -16,7 +16,7 @@ from threading import Event
 
 from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
 from signalpost.delivery.outbox.schema import APPLICATION_ID, MIGRATED_FROM, STEPS, VERSION
-from signalpost.delivery.outbox.sqlite_file import advice, begin, opened
+from signalpost.delivery.outbox.sqlite_file import advice, begin, opened, sync_to_disk
 from signalpost.delivery.outbox.still_there import LOGS
 from signalpost.errors import StoreUnusable
 
@@ -113,7 +113,7 @@ def _copy(path: Path, version: int) -> None:
         try:
             _fill(path, partial)
             partial.replace(to)
-            _sync(to.parent)
+            sync_to_disk(to.parent)
         except BaseException:
             _remove(partial)
             raise
@@ -145,15 +145,7 @@ def _fill(path: Path, partial: Path) -> None:
         target.execute("PRAGMA synchronous=OFF")  # it is synced once, when it is whole
         source.backup(target)
         target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-    _sync(partial)
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+    sync_to_disk(partial)
 
 
 def _owner_of_the_old_version(path: Path, lock: Path, version: int) -> StoreUnusable:

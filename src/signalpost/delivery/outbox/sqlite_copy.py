@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from signalpost.delivery.outbox.original import be_the_original
-from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_made, check_there
+from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_made, check_there, sync_to_disk
 from signalpost.errors import InvalidValue, StoreFailed
 
 PAGES_A_STEP = 2_000
@@ -129,19 +129,11 @@ def _counted(partial: Path, db: sqlite3.Connection) -> Copied:
 
 
 def _put_in_place(partial: Path, to: Path, *, overwrite: bool) -> None:
-    _sync(partial)
+    sync_to_disk(partial)
     if not overwrite:  # a file that has come there meanwhile is not replaced
         os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     partial.replace(to)
-    _sync(to.parent)
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+    sync_to_disk(to.parent)
 
 
 def _unwritable(to: Path, fault: OSError) -> InvalidValue:

@@ -118,6 +118,15 @@ def begin(db: sqlite3.Connection, *, writes: bool) -> None:
 _NEVER = Event()
 
 
+def sync_to_disk(path: Path) -> None:
+    """Sync a file, or the names in a folder, to the disk. Raises OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
 def check_there(path: Path) -> None:
     """See that there is a file to look into. Raises StoreUnusable."""
     if not is_there(path):

@@ -114,7 +114,9 @@ async def _published(config: Config, publication: Publication, timeout: float) -
             if ticket.id and not await service.drain(timeout, ticket.id):
                 to_end = _OTHERS_END_WITHIN
             return ticket, await service.deliveries(ticket.id)
-    except TimeoutError:
+    except (TimeoutError, StoreFailed) as fault:
+        if ticket is None and isinstance(fault, StoreFailed):
+            raise
         raise StoreFailed(_HANGS if ticket is None else f"{_line(ticket)}. {_HANGS_SINCE}") from None
     finally:
         await service.stop(to_end)

@@ -27,10 +27,10 @@ _NAMES = FieldNames(
             ("unix", "unixtime", "ts"),
             ("local_time", "time_local"),
         ),
-        "open": (("open",), ("o", "open_price")),
-        "high": (("high",), ("h", "high_price")),
-        "low": (("low",), ("l", "low_price")),
-        "close": (("close",), ("c", "close_price")),
+        "open": (("open",), ("o", "open_price"), ("mid_o",)),
+        "high": (("high",), ("h", "high_price"), ("mid_h",)),
+        "low": (("low",), ("l", "low_price"), ("mid_l",)),
+        "close": (("close",), ("c", "close_price"), ("mid_c",)),
         "volume": (("volume",), ("vol", "v"), ("tick_volume", "tickvol")),
     }
 )

@@ -71,7 +71,11 @@ class LoopThread:
         this_thread_must_not_wait()
         try:
             with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-                runner.run(self._until_ended())
+                life = runner.get_loop().create_task(self._until_ended())
+                life.add_done_callback(lambda _: self.loop.stop())
+                while not life.done():  # a program's listener may have stopped the loop, which is not its own
+                    self.loop.run_forever()
+                life.result()
         finally:
             self._at_end()
             for future in list(self.asked):

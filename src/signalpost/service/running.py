@@ -46,7 +46,11 @@ _STORE_HANGS_AFTER = 10.0
 """Seconds without an answer of the store after which health reports it."""
 
 _STORE_CLOSES_WITHIN = 3.0
-"""Seconds beyond a stop's timeout for which the store is waited for."""
+"""Seconds beyond the timeout of a drain or a stop for which the store is waited for."""
+_HANGS_AT_DRAIN = (
+    "The store does not answer, so nobody knows what is still open. What was accepted is in the store, and is "
+    "delivered once it answers: see whether the disk hangs."
+)
 _HANGS_AT_STOP = (
     "The store did not answer, so the service was stopped without it. What was accepted is in the store, and is "
     "delivered by the next run: see whether the disk hangs."
@@ -170,8 +174,16 @@ class Running:
     async def drain(self, timeout: float | None, ticket_id: str | None = None) -> list[Delivery]:
         """Wait until nothing is open, or one ticket has ended; in a producer, until what this process put has ended.
 
-        What is held in memory has to be written down before that.
+        What is held in memory has to be written down before that. Raises StoreFailed if the store hangs, so that nobody
+        knows what is open.
         """
+        try:
+            async with asyncio.timeout(None if timeout is None else timeout + _STORE_CLOSES_WITHIN):
+                return await self._drain(timeout, ticket_id)
+        except TimeoutError:
+            raise StoreFailed(_HANGS_AT_DRAIN) from None
+
+    async def _drain(self, timeout: float | None, ticket_id: str | None) -> list[Delivery]:
         began = self.loop.time()
 
         def left() -> float | None:

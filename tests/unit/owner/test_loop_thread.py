@@ -44,6 +44,20 @@ def test_what_runs_when_the_loop_ends_is_cancelled_and_so_is_what_comes_too_late
             future.result()
 
 
+def test_the_loop_goes_on_after_code_of_others_has_stopped_it() -> None:
+    thread = LoopThread("of a test")
+
+    async def stop_the_loop() -> str:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+        return "still runs"
+
+    assert thread.begin(stop_the_loop).result(10) == "still runs"
+    assert thread.begin(stop_the_loop).result(10) == "still runs"
+    thread.end(10)
+    assert not thread.is_alive
+
+
 def test_blocking_calls_have_threads_of_their_own_and_their_faults_come_back() -> None:
     thread = LoopThread("of a test")
 

@@ -177,3 +177,21 @@ async def test_a_stop_keeps_its_bound_though_the_store_hangs(
     outbox.abandon()  # once is enough
     async with AsyncNotificationService(config_for()) as again:
         assert await again.drain(30) == []
+
+
+async def test_a_drain_keeps_its_bound_though_the_store_hangs(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_STORE_CLOSES_WITHIN", 0.05)
+    async with AsyncNotificationService(config_for()) as service:
+        disk = Hung(service)
+        waiting = asyncio.ensure_future(service.queue_notification(signal()))
+        await asyncio.sleep(0)
+        try:
+            draining = asyncio.ensure_future(service.drain(0))
+            await asyncio.wait([draining], timeout=5)
+        finally:
+            disk.let_go()
+        assert isinstance(draining.exception(), StoreFailed)
+        await waiting
+        assert await service.drain(30) == []

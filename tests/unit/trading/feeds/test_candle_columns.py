@@ -43,6 +43,7 @@ def test_a_file_with_another_separator_is_read(tmp_path: Path, separator: str, q
         ("<TIME>", "<OPEN>", "<HIGH>", "<LOW>", "<CLOSE>", "<TICKVOL>"),
         ("candle_time", "open", "high", "low", "close", "tick_volume"),
         ("unix", "OPEN", "HIGH", "LOW", "CLOSE", "VOLUME"),
+        ("Time", "mid.o", "mid.h", "mid.l", "mid.c", "volume"),
     ],
     ids=lambda header: header[0],
 )

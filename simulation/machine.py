@@ -20,6 +20,7 @@ from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.tier import UserTier
 from signalpost.errors import StoreFailed
+from signalpost.service.health import Trouble
 from signalpost.sinks.discord.address import WebhookAddress
 from signalpost.sinks.discord.webhook import DiscordWebhook
 from simulation.connections import SimulatedConnections
@@ -141,6 +142,7 @@ class Wing:
     ) -> None:
         self.life = life
         self.ready = asyncio.Event()
+        self._trouble = Trouble()
         self._outbox = outbox
         self._witness = witness
         self._random = random
@@ -209,10 +211,16 @@ class Wing:
                 return
             await asyncio.sleep(1.0)
 
+    def health(self) -> list[str]:
+        """What it reports as wrong now."""
+        far_ends = {name: lane.far_end for name, lane in self.dispatcher.lanes.items()}
+        return [*self._trouble.reasons(far_ends, self._witness.clocks.seconds())]
+
     def _hear(self, event: Event) -> None:
         if self.life.is_dead:  # its tasks are cleared away in no particular order, and reach nobody
             return
         self._witness.happened(event)
+        self._trouble(event)
         if isinstance(event, BreakerMoved):
             now = self._witness.clocks.seconds()
             self._witness.breakers.append(Breaker(event.destination, str(event.state), now, self.life.number))

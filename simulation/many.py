@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from typing import NamedTuple
 
@@ -20,11 +21,13 @@ class Verdict(NamedTuple):
     seed: int
     hours: float
     findings: tuple[str, ...]
+    is_calm: bool = False
 
     @property
     def command(self) -> str:
         """How to see it again."""
-        return f"python -m simulation --seed {self.seed} --hours {self.hours:g}"
+        calm = " --calm" if self.is_calm else ""
+        return f"python -m simulation --seed {self.seed} --hours {self.hours:g}{calm}"
 
 
 class Judged(NamedTuple):
@@ -34,24 +37,24 @@ class Judged(NamedTuple):
     failed: tuple[Verdict, ...]
 
 
-def judged(seeds: Iterable[int], hours: float) -> Judged:
+def judged(seeds: Iterable[int], hours: float, *, is_calm: bool = False) -> Judged:
     """Run seeds one after the other, and judge each."""
     logging.getLogger("signalpost").setLevel(logging.CRITICAL)
     tally, failed = Tally(), []
     for seed in seeds:
-        run = simulate(seed, hours)
+        run = simulate(seed, hours, is_calm=is_calm)
         tally.add(run)
         if found := findings(run):
-            failed.append(Verdict(seed, hours, tuple(found)))
+            failed.append(Verdict(seed, hours, tuple(found), is_calm))
     return Judged(tally, tuple(failed))
 
 
-def judged_by_all_cores(seeds: range, hours: float) -> Iterator[Judged]:
+def judged_by_all_cores(seeds: range, hours: float, *, is_calm: bool = False) -> Iterator[Judged]:
     """Run seeds side by side; a few at a time, in order, so that what is judged can be told meanwhile."""
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
         parts = [seeds[first : first + _AT_ONCE] for first in range(0, len(seeds), _AT_ONCE)]
         try:
-            yield from pool.map(judged, parts, [hours] * len(parts))
+            yield from pool.map(partial(judged, hours=hours, is_calm=is_calm), parts)
         finally:
             pool.shutdown(cancel_futures=True)

@@ -63,13 +63,20 @@ class Plan(NamedTuple):
     slowest_commit: float
     unwell: tuple[tuple[float, float], ...]
     """True seconds in which the store is unwell."""
+    is_calm: bool = False
+    """Whether nothing goes wrong, so that the machine has to be healthy all the time."""
 
 
-def plan(seed: int, hours: float) -> Plan:
-    """The plan of a seed: always the same."""
+def plan(seed: int, hours: float, *, is_calm: bool = False) -> Plan:
+    """The plan of a seed: always the same. In a calm one notifications are handed in, and nothing goes wrong."""
     random = Random(f"plan {seed}")
     seconds = hours * 3600
     offers = _offers(random, seconds)
+    if is_calm:
+        first = sorted(offers, key=lambda action: action.at)
+        return Plan(
+            seed, hours, tuple(first), (), 0.0, 2, has_reserve=True, slowest_commit=0.005, unwell=(), is_calm=True
+        )
     actions = sorted([*offers, *_events(random, seconds, len(offers))], key=lambda action: action.at)
     return Plan(
         seed=seed,

@@ -10,4 +10,5 @@ _RULES = (reader_of_ends.findings, reader_of_sends.findings, reader_of_far_ends.
 def findings(run: Run) -> list[str]:
     """Every finding, in words; none where all promises were kept."""
     evidence = Evidence(run)
-    return [finding for rule in _RULES for finding in rule(evidence)]
+    unwell = [f"P11: health reports, though nothing is wrong: {reason}" for reason in sorted(run.witness.unwell)]
+    return [finding for rule in _RULES for finding in rule(evidence)] + unwell

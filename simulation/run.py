@@ -21,6 +21,7 @@ from simulation.witness import OPEN, Witness
 LONGEST_CALM = 3 * 3600.0
 """Seconds after the last trouble by which all that can be delivered must have been."""
 _LOOK_EVERY = 60.0
+_HEALTH_EVERY = 10.0
 _OF_THE_WORLD = frozenset({"step", "suspend", "suspend, counted", "delete", "rotate", "restore"})
 _FAST = Path("/dev/shm")  # a file system in memory, where a sync costs nothing
 
@@ -35,8 +36,8 @@ class Run(NamedTuple):
     """The same for the same run: over requests, commits, answers to callers, and all events in their order."""
 
 
-def simulate(seed: int, hours: float) -> Run:
-    """Run a seed for so many hours: the same run each time."""
+def simulate(seed: int, hours: float, *, is_calm: bool = False) -> Run:
+    """Run a seed for so many hours: the same run each time. In a calm one nothing goes wrong."""
     with TemporaryDirectory(prefix="signalpost-simulation-", dir=_FAST if _FAST.is_dir() else None) as folder:
         disk = Disk(Path(folder) / "outbox.db")
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -45,7 +46,7 @@ def simulate(seed: int, hours: float) -> Run:
             clocks = Clocks(loop)
             before = clock.install(clocks)
             try:
-                return runner.run(_World(plan(seed, hours), clocks, disk).run())
+                return runner.run(_World(plan(seed, hours, is_calm=is_calm), clocks, disk).run())
             finally:
                 clock.install(before)
                 disk.crash()
@@ -71,6 +72,7 @@ class _World:
         """Let the plan happen, let all calm down, and see what is left."""
         is_over = asyncio.Event()
         running = asyncio.get_running_loop().create_task(self._machine.run(is_over))
+        watching = asyncio.get_running_loop().create_task(self._watch_health()) if self._plan.is_calm else None
         await asyncio.sleep(0)
         began = self._clocks.seconds()
         for action in self._plan.actions:
@@ -80,8 +82,17 @@ class _World:
         self._weather.is_calm = True
         await self._calm_down()
         is_over.set()
+        if watching is not None:
+            watching.cancel()
         await running
         return Run(self._plan, self._witness, self._discord, self._digest())
+
+    async def _watch_health(self) -> None:
+        """Write down every trouble that the machine reports, though nothing is wrong."""
+        while True:
+            await asyncio.sleep(_HEALTH_EVERY)
+            if self._machine.wing is not None:
+                self._witness.unwell.update(self._machine.wing.health())
 
     def _act(self, action: Action) -> None:
         if action.offer is not None:

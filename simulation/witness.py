@@ -132,6 +132,8 @@ class Witness:
         """When commits failed, from the first to the last of a stretch."""
         self.left_open: list[tuple[str, int, str]] = []
         """Deliveries that were still open when all had had time enough."""
+        self.unwell: set[str] = set()
+        """What health reported as wrong in a calm run."""
         self.refs: dict[str, str] = {}
         """The ref of each notification id."""
         self.order = blake2s()

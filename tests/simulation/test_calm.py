@@ -1,0 +1,22 @@
+"""Days on which nothing goes wrong: health must stay quiet all the time, and speak up once something does."""
+
+import pytest
+
+from simulation import run
+from simulation.plan import Plan, plan
+from simulation.reader import findings
+from simulation.run import simulate
+from simulation.weather import Outage
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_health_is_silent_on_a_day_on_which_nothing_goes_wrong(seed: int) -> None:
+    assert findings(simulate(seed, 24, is_calm=True)) == []
+
+
+def test_an_outage_that_nobody_announced_shows_in_health(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_an_outage(seed: int, hours: float, *, is_calm: bool) -> Plan:
+        return plan(seed, hours, is_calm=is_calm)._replace(outages=(Outage(0.0, 3600.0, "", "503", probes_pass=False),))
+
+    monkeypatch.setattr(run, "plan", with_an_outage)
+    assert any(finding.startswith("P11") for finding in findings(simulate(0, 2, is_calm=True)))

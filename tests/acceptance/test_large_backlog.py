@@ -1,0 +1,58 @@
+"""P2: `serve` keeps the bound of its stop whatever waits, and the next run delivers it."""
+
+import asyncio
+import json
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from signalpost import Alert, AsyncNotificationService, Config
+from tests.acceptance.conftest import Environment
+from tests.acceptance.serving import serving, shown
+
+ALERTS = 450
+FACTS = {f"fact {number}": "x" * 17 for number in range(2_500)}
+"""60 kB as text."""
+STOP_WITHIN = 2.0
+
+
+async def _put(home: Path) -> None:
+    """Put the alerts beside the service that runs, as a program does that has no webhook."""
+    async with AsyncNotificationService(Config(home=home)) as producer:
+        alerts = (Alert(alert_type="feed", severity="high", title=f"No candles {number}") for number in range(ALERTS))
+        tickets = await asyncio.gather(
+            *(producer.queue_notification(each, additional_context=FACTS) for each in alerts)
+        )
+        assert {ticket.outcome for ticket in tickets} == {"accepted"}
+
+
+def _meet(sandbox: str, faults: list[dict[str, object]] | None) -> None:
+    """Have the sandbox answer with these faults; None ends them."""
+    body, method = (None, "DELETE") if faults is None else (json.dumps(faults).encode(), "POST")
+    headers = {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(f"{sandbox}/_faults", body, headers, method=method)).close()
+
+
+@pytest.mark.line("6.1.2")
+def test_sigterm_ends_serve_in_time_with_hundreds_of_large_alerts_and_the_next_run_delivers_them(
+    sandbox: str, environment: Environment
+) -> None:
+    home = Path(environment["SIGNALPOST_HOME"])
+    mine = {**environment, "SIGNALPOST_LIMITS": "off"}
+    _meet(sandbox, [{"status": 503, "times": 10_000}])
+    with serving(mine, "--stop-within", f"{STOP_WITHIN:g}", patience=300) as served:
+        asyncio.run(_put(home))
+        began = time.monotonic()
+        served.process.terminate()
+        served.process.wait(120)
+        took = time.monotonic() - began
+    assert took < STOP_WITHIN + 5, "three seconds are the store's, two a busy machine's"
+    assert shown(sandbox) == []
+    _meet(sandbox, None)
+    with serving(mine, patience=300) as served:
+        ends = time.monotonic() + 120
+        while len(shown(sandbox)) < ALERTS and time.monotonic() < ends:
+            time.sleep(0.5)
+    assert len(set(shown(sandbox))) == ALERTS

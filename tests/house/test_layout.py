@@ -28,7 +28,7 @@ IMAGE = re.compile(r"!\[(?P<told>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 LARGEST_IMAGE = 150_000
 PATH_IN_TEXT = re.compile(r"\b(?:docs|tests|src|tools)/[\w./-]+\w")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-LAYERS_PAGE = ROOT / "docs" / "why" / "0007-two-wings.md"
+LAYERS_PAGE = ROOT / "docs" / "why" / "0007-packages-and-layers.md"
 
 
 def test_no_file_has_more_than_400_lines() -> None:

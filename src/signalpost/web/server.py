@@ -1,4 +1,4 @@
-"""The way in by HTTP, for whoever does not write Python. See docs/why/0020-a-door-for-http.md.
+"""The way in by HTTP, for whoever does not write Python. See docs/why/0020-http-api.md.
 
 POST /api/v1/signals, alerts, analyses, announcements, statuses
 GET  /api/v1/tickets/ID

@@ -18,7 +18,7 @@ is known: else it is an outage, and says nothing of this message. Pending is onl
 MOST_ATTEMPTS counted it is dead, and where it could only be sent after its `valid_until` it is expired; both are
 unconfirmed instead if it may have been shown. But what got an answer each time, and a 5xx the last time, is dead: the
 far end cannot bear it, and says so. What is to be sent at most once is unconfirmed as soon as it may have been shown.
-See docs/why/0010-evidence-and-decision.md and docs/why/0023-its-own-or-the-far-ends.md.
+See docs/why/0010-evidence-and-decision.md and docs/why/0023-message-failure-or-outage.md.
 """
 
 from datetime import datetime, timedelta

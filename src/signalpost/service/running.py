@@ -63,7 +63,7 @@ class Running:
     def __init__(self, config: Config, core: SqliteCore, emit: Listener, metrics: Metrics) -> None:
         self.process = os.getpid()
         self.loop = asyncio.get_running_loop()
-        self.outbox = ThreadedOutbox(core)
+        self.outbox = ThreadedOutbox(core, emit)
         self._config = config
         self._core = core
         self._emit = Emitter((self._note_own_put, emit))

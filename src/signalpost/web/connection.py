@@ -109,6 +109,7 @@ class _Connection(RequestHandler):
         self._is_busy = True
         self._connections.idle.pop(self, None)
         self._disarm()
+        self._watch_answer()
 
     @property
     def is_at_its_end(self) -> bool:
@@ -120,9 +121,7 @@ class _Connection(RequestHandler):
         self._is_busy = False
         if self.transport is not None:
             self._connections.idle[self] = None
-        if self._answer_deadline is None:
-            loop = asyncio.get_running_loop()
-            self._answer_deadline = loop.call_later(self._connections.read_within, self._close_if_unread)
+        self._watch_answer()
 
     def handle_error(
         self,
@@ -159,11 +158,18 @@ class _Connection(RequestHandler):
             self._message_tail = b""
             self._is_over = True
 
+    def _watch_answer(self) -> None:
+        if self._answer_deadline is None:
+            loop = asyncio.get_running_loop()
+            self._answer_deadline = loop.call_later(self._connections.read_within, self._close_if_unread)
+
     def _close_if_unread(self) -> None:
         self._answer_deadline = None
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
             transport.abort()  # closing would wait for what is not read
+        elif self._is_busy:  # an answer that begins later must be read in time, too
+            self._watch_answer()
 
     def _arm(self) -> None:
         self._deadline = asyncio.get_running_loop().call_later(self._connections.read_within, self.force_close)

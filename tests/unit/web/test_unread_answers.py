@@ -1,0 +1,60 @@
+"""A client that reads no answer is cut off, also if the answer begins long after its request."""
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from signalpost import AsyncNotificationService
+from signalpost.cli.http_door import door_of
+from signalpost.web.connection import _Connection
+from signalpost.web.door import Door
+from tests.unit.web.conftest import SIGNAL, Front
+from tests.unit.web.test_patience import Slow
+
+
+class FillsUp:
+    """A transport with nothing to send at the first look, and unread bytes at the next."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.aborted = asyncio.Event()
+
+    def get_write_buffer_size(self) -> int:
+        self.looks += 1
+        return self.looks - 1
+
+    def abort(self) -> None:
+        self.aborted.set()
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    return {"read_within": 0.05, "answer_within": 60.0}
+
+
+@pytest.fixture
+def slow(service: AsyncNotificationService) -> Slow:
+    return Slow(door_of(service))
+
+
+@pytest.fixture
+def door(slow: Slow) -> Door:
+    return slow.door()
+
+
+async def test_a_late_answer_that_nobody_reads_is_cut_off(front: Front, slow: Slow) -> None:
+    asking = asyncio.ensure_future(front.tell("signals", SIGNAL))
+    while not slow.begun:
+        await asyncio.sleep(0)
+    (connection,) = (each for each in gc.get_objects() if isinstance(each, _Connection) and each.transport is not None)
+    real, fake = connection.transport, FillsUp()
+    connection.transport = fake  # type: ignore[assignment]
+    try:
+        await asyncio.wait_for(fake.aborted.wait(), 30)
+    finally:
+        connection.transport = real
+        slow.let.set()
+        await asking
+    assert fake.looks == 2

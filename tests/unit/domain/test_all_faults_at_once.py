@@ -41,7 +41,7 @@ def test_a_signal_reports_the_faults_of_all_fields() -> None:
 
 
 @pytest.mark.line("6.4.6")
-def test_a_signal_reports_together_what_is_wrong_between_its_fields() -> None:
+def test_a_signal_reports_all_faults_between_its_fields_together() -> None:
     wrong = {"stop_loss": 1.2, "take_profit": 1.0, "known_at": OPENED, "valid_until": OPENED}
     assert faults(Signal, **GOOD, **wrong) == [
         ("wrong-side", "stop_loss"),
@@ -80,7 +80,7 @@ def test_every_value_reports_all_of_its_faults(
 
 
 @pytest.mark.line("6.5.21")
-def test_without_a_strategys_name_none_is_shown_and_the_id_begins_with_signal() -> None:
+def test_without_a_strategy_name_the_id_begins_with_signal() -> None:
     signal = Signal(**GOOD)
     assert signal.strategy_name is None
     assert signal.signal_id == "signal:EUR_USD:H1:BUY:20250820T010000Z"

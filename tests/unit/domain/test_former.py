@@ -34,6 +34,6 @@ def test_a_former_id_is_that_of_the_old_rules_unless_they_lost_letters(
     assert former_ids(hooked) == (() if former is None else (f"chart:{former}{ending}",))
 
 
-def test_what_has_an_id_of_its_own_or_is_no_signal_has_no_former_one() -> None:
+def test_only_signals_with_derived_ids_have_former_ones() -> None:
     assert former_ids(made("EURUSD", signal_id="mine")) == ()
     assert former_ids(Alert(alert_type="feed", severity="low", title="x")) == ()

@@ -19,7 +19,7 @@ def test_a_plain_name_becomes_small_letters_digits_and_dashes(name: str, expecte
 @pytest.mark.parametrize(
     "names", [("\xdcn\xef", "\xdcn\xee"), ("\u65e5\u672c", "\u65e5\u8a9e"), ("x" * 61, "x" * 62), ("!", "?")]
 )
-def test_a_name_that_would_lose_what_tells_it_apart_gets_a_hash(names: tuple[str, str]) -> None:
+def test_a_name_whose_slug_could_be_ambiguous_gets_a_hash(names: tuple[str, str]) -> None:
     one, other = map(slug, names)
     assert one != other
     assert one.isascii()
@@ -27,7 +27,7 @@ def test_a_name_that_would_lose_what_tells_it_apart_gets_a_hash(names: tuple[str
     assert len(one) <= 70
 
 
-def test_the_word_strategy_at_the_end_is_not_told() -> None:
+def test_the_word_strategy_at_the_end_is_left_out() -> None:
     assert strategy_slug("MA Unified Strategy") == "ma-unified"
     assert strategy_slug("Strategy") == "strategy"
 

@@ -111,7 +111,7 @@ def test_currencies_metals_and_coins_have_only_prices_above_zero(pair: str) -> N
         ("XAUUSD", 2412.535, 2402.535),
     ],
 )
-def test_no_price_is_shown_with_fewer_decimals_than_it_was_sent_with(pair: str, entry: Any, stop: Any) -> None:
+def test_no_price_loses_decimals_when_shown(pair: str, entry: Any, stop: Any) -> None:
     fields = shown(made(pair, entry, stop_loss=stop))
     assert (Decimal(fields["Entry"]), Decimal(fields["SL"])) == (Decimal(str(entry)), Decimal(str(stop)))
 
@@ -122,7 +122,7 @@ def test_the_price_of_an_update_is_shown_with_its_own_decimals() -> None:
     assert shown(closed, "closed")["Price"] == "2412.5355"
 
 
-def test_what_arithmetic_left_behind_is_not_shown() -> None:
+def test_rounding_errors_of_floats_are_not_shown() -> None:
     fields = shown(made("EURUSD", 0.1 + 0.2, stop_loss=0.1 + 0.2 - 0.01))
     assert (fields["Entry"], fields["SL"]) == ("0.30000", "0.29000")
     assert shown(made("BTC_XYZ", 0.1 + 0.2))["Entry"] == "0.3"
@@ -164,7 +164,7 @@ def test_a_tiny_stop_is_not_shown_as_zero_either() -> None:
 
 @pytest.mark.line("6.5.9")
 @pytest.mark.parametrize("nothing", [0, "0", 0.0, "0.0", "0.00000", Decimal(0), "-0", "0e5", " 0 ", "+0"])
-def test_a_stop_or_target_of_zero_is_none(nothing: Any) -> None:
+def test_a_stop_or_target_of_zero_counts_as_none(nothing: Any) -> None:
     signal = made("EURUSD", "1.1634", stop_loss=nothing, take_profit=nothing)
     assert (signal.stop_loss, signal.take_profit, signal.risk_reward_ratio) == (None, None, None)
     assert not {"SL", "TP1", "R:R"} & shown(signal).keys()
@@ -185,7 +185,7 @@ def test_a_stop_or_target_of_zero_is_none(nothing: Any) -> None:
     assert (read.stop_loss, read.take_profit) == (None, None)
 
 
-def test_zero_is_none_for_stop_and_target_only() -> None:
+def test_zero_counts_as_none_for_stop_and_target_only() -> None:
     for name in ("entry_price", "current_price", "position_size"):
         with pytest.raises(InvalidValue) as refusal:
             Signal(

@@ -5,6 +5,8 @@ import pytest
 
 from signalpost import InvalidValue
 from signalpost.domain.seconds import WITHOUT_BOUND, seconds
+from signalpost.domain.text import shown
+from tests.surface.errors import Facts, facts_of
 
 
 @pytest.mark.parametrize(
@@ -21,13 +23,14 @@ from signalpost.domain.seconds import WITHOUT_BOUND, seconds
     ],
     ids=str,
 )
-def test_a_wait_is_seconds_none_is_without_bound_and_what_is_over_is_no_wait(
+def test_a_timeout_is_in_seconds_none_has_no_limit_and_a_negative_one_is_zero(
     timeout: float | None, meant: float
 ) -> None:
     assert seconds(timeout) == meant
 
 
 @pytest.mark.parametrize("timeout", [float("nan"), "5", True, Decimal(5)])
-def test_what_is_no_number_of_seconds_is_refused_by_name(timeout: Any) -> None:
-    with pytest.raises(InvalidValue, match=r"within is .*: give seconds, or None to wait without bound"):
+def test_a_timeout_that_is_not_a_number_is_refused_by_name(timeout: Any) -> None:
+    with pytest.raises(InvalidValue) as refusal:
         seconds(timeout, "within")
+    assert facts_of(refusal.value) == [Facts("not-a-number", "within", shown(timeout))]

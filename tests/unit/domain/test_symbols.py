@@ -15,7 +15,7 @@ from signalpost.errors import InvalidValue
 
 
 def shown(symbol: str) -> str:
-    """How an instrument is shown, or why its symbol is refused."""
+    """How an instrument is shown, or `refused: ` and the error."""
     try:
         return str(Instrument(symbol))
     except InvalidValue as fault:
@@ -23,7 +23,7 @@ def shown(symbol: str) -> str:
 
 
 def signal_id(symbol: str) -> str:
-    """The id of a signal on an instrument, or why its symbol is refused."""
+    """The id of a signal on an instrument, or `refused: ` and the error."""
     try:
         opened = datetime(2025, 8, 20, 1, tzinfo=UTC)
         signal = Signal(pair=symbol, timeframe="H1", signal_type="BUY", entry_price=1, timestamp=opened)
@@ -53,7 +53,7 @@ def signal_id(symbol: str) -> str:
         ("EUR/USD:USD", "EUR_USD"),
     ],
 )
-def test_what_follows_a_colon_is_never_taken_for_the_whole_symbol(symbol: str, as_shown: str) -> None:
+def test_the_text_after_a_colon_never_counts_as_the_whole_symbol(symbol: str, as_shown: str) -> None:
     assert shown(symbol) == as_shown
 
 
@@ -141,7 +141,7 @@ def test_a_lookalike_never_becomes_an_ascii_letter() -> None:
         ("CRYPTOCAP:TOTAL2", "TOTAL2"),
     ],
 )
-def test_symbols_of_1_to_64_characters_are_taken_with_their_punctuation(symbol: str, as_shown: str) -> None:
+def test_symbols_of_1_to_64_characters_keep_their_punctuation(symbol: str, as_shown: str) -> None:
     assert shown(symbol) == as_shown
 
 
@@ -157,7 +157,7 @@ def test_symbols_of_1_to_64_characters_are_taken_with_their_punctuation(symbol: 
         *((each, "invalid-symbol") for each in ("A\ufe0f", "\ud800", "[[A]]", "[A](b)", "[]", "[A", "A]")),
     ],
 )
-def test_what_would_format_hide_or_stand_for_a_symbol_is_refused(symbol: str, code: str) -> None:
+def test_formatting_hidden_characters_and_placeholders_are_refused(symbol: str, code: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         Instrument(symbol)
     assert (refusal.value.code, refusal.value.field) == (code, "pair")
@@ -279,7 +279,7 @@ def test_a_symbol_of_latin_and_cyrillic_or_greek_letters_is_refused_by_the_lette
         "_Symbol",
     ],
 )
-def test_a_template_or_code_is_no_symbol(symbol: str) -> None:
+def test_a_template_or_code_is_not_a_symbol(symbol: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         Instrument(symbol)
     assert getattr(refusal.value, "code", None) == "placeholder"
@@ -289,7 +289,7 @@ def test_a_template_or_code_is_no_symbol(symbol: str) -> None:
 @pytest.mark.parametrize(
     "symbol", ["None", "null", "undefined", "nan", "NaN", "N/A", "n/a", "#N/A", "#REF!", "#DIV/0!"]
 )
-def test_a_word_for_nothing_is_no_symbol(symbol: str) -> None:
+def test_a_word_for_nothing_is_not_a_symbol(symbol: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         Instrument(symbol)
     assert getattr(refusal.value, "code", None) == "invalid-symbol"
@@ -322,7 +322,7 @@ def test_a_word_for_nothing_is_no_symbol(symbol: str) -> None:
         "A%",
     ],
 )
-def test_a_symbol_that_resembles_a_template_is_taken(symbol: str) -> None:
+def test_a_symbol_that_resembles_a_template_is_accepted(symbol: str) -> None:
     assert refusal_of(symbol) is None
 
 
@@ -333,5 +333,5 @@ def test_a_leading_sign_and_brackets_are_shown(symbol: str) -> None:
     assert shown(Instrument(symbol).symbol) == symbol
 
 
-def test_a_template_in_brackets_is_no_symbol() -> None:
+def test_a_template_in_brackets_is_not_a_symbol() -> None:
     assert refusal_of("[TICKER]") == "placeholder"

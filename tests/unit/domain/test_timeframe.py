@@ -29,7 +29,7 @@ LONGEST = timedelta(weeks=52)
         ("W52", ["52w", LONGEST]),
     ],
 )
-def test_what_lasts_equally_long_is_one_timeframe(canonical: str, spellings: list[str | int | timedelta]) -> None:
+def test_spellings_of_equal_length_are_one_timeframe(canonical: str, spellings: list[str | int | timedelta]) -> None:
     for spelling in spellings:
         timeframe = Timeframe(spelling)
         assert type(timeframe) is Timeframe
@@ -69,7 +69,7 @@ def test_months_are_refused_because_they_differ_in_length(text: str) -> None:
     ],
     ids=lambda given: type(given).__name__,
 )
-def test_what_is_no_timeframe_is_refused_with_examples(given: object) -> None:
+def test_an_invalid_timeframe_is_refused_in_a_short_error(given: object) -> None:
     with pytest.raises(InvalidValue) as refusal:
         Timeframe(given)  # type: ignore[arg-type]
     assert (refusal.value.code, refusal.value.field) == ("unknown-word", "timeframe")
@@ -86,7 +86,7 @@ def test_a_timeframe_survives_copying_and_shows_its_kind() -> None:
 
 @pytest.mark.line("6.5.15")
 @pytest.mark.parametrize("number", [16384, 16389, 16409, 32768, 32770, 49152, 49154, 49164])
-def test_a_constant_of_metatrader_that_is_no_period_is_refused(number: int) -> None:
+def test_an_unknown_constant_of_metatrader_is_refused(number: int) -> None:
     for spelling in (number, str(number)):
         with pytest.raises(InvalidValue) as refusal:
             Timeframe(spelling)

@@ -179,7 +179,7 @@ def test_fields_that_a_newer_version_added_are_ignored(value: Value, future: dic
 
 
 @given(values, values)
-def test_values_are_equal_exactly_where_their_plain_data_is(one: Value, other: Value) -> None:
+def test_values_are_equal_exactly_if_their_plain_data_is(one: Value, other: Value) -> None:
     for left, right in ((one, other), (one, one.but())):
         same = type(left) is type(right) and left.to_json() == right.to_json()
         assert (left == right) is same
@@ -215,7 +215,7 @@ def test_one_price_written_in_two_ways_is_one_value() -> None:
     assert (other, hash(other)) == (SIGNAL, hash(SIGNAL))
 
 
-def test_numbers_in_json_are_taken_through_their_text() -> None:
+def test_numbers_in_json_are_read_from_their_text() -> None:
     plain = {**SIGNAL.to_dict(), "entry_price": 1.1234567890123, "timeframe": 240}
     assert str(Signal.from_json(json.dumps(plain)).entry_price) == "1.1234567890123"
     assert Signal.from_dict(plain) == Signal.from_json(json.dumps(plain))
@@ -248,16 +248,20 @@ def test_numbers_in_json_are_taken_through_their_text() -> None:
     ],
     ids=lambda data: ascii(data)[:40],
 )
-def test_json_that_holds_no_such_value_is_refused(data: Any) -> None:
-    with pytest.raises(InvalidValue, match=r"^no Signal could be read from the JSON: "):
+def test_json_without_a_valid_signal_is_refused(data: Any) -> None:
+    with pytest.raises(InvalidValue) as refusal:
         Signal.from_json(data)
+    assert refusal.value.code == "unreadable"
+    assert "Signal" in str(refusal.value)
 
 
 @pytest.mark.parametrize("context", [b"[1]", b"1", b"null", b'{"":1}', b"[" * 100_000])
-def test_json_whose_context_is_no_mapping_of_names_is_refused(context: bytes) -> None:
+def test_json_with_an_invalid_context_is_refused(context: bytes) -> None:
     data = STATUS.to_json().replace(b'{"b":1,"a":null}', context)
-    with pytest.raises(InvalidValue, match=r"^no SystemStatus could be read from the JSON: "):
+    with pytest.raises(InvalidValue) as refusal:
         SystemStatus.from_json(data)
+    assert refusal.value.code == "unreadable"
+    assert "SystemStatus" in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -265,21 +269,23 @@ def test_json_whose_context_is_no_mapping_of_names_is_refused(context: bytes) ->
     [None, 5, "ab", [], {}, {1: 2}, {"kind": "alert"}, {**SIGNAL.to_dict(), 1: 2}, {**SIGNAL.to_dict(), "pair": ...}],
     ids=lambda data: ascii(data)[:40],
 )
-def test_data_that_holds_no_such_value_is_refused(data: Any) -> None:
-    with pytest.raises(InvalidValue, match=r"^no Signal could be read from the data: "):
+def test_data_without_a_valid_signal_is_refused(data: Any) -> None:
+    with pytest.raises(InvalidValue) as refusal:
         Signal.from_dict(data)
+    assert refusal.value.code == "unreadable"
+    assert "Signal" in str(refusal.value)
 
 
-def test_a_value_cannot_be_changed_or_given_what_it_has_not() -> None:
+def test_a_value_cannot_be_changed_or_get_unknown_fields() -> None:
     with pytest.raises(AttributeError):
         SIGNAL.pair = "x"  # type: ignore[misc, assignment]
-    with pytest.raises(TypeError, match="no field 'stopp'"):
+    with pytest.raises(TypeError, match="stopp"):
         SIGNAL.but(stopp=1)
-    with pytest.raises(TypeError, match="Unexpected keyword argument"):
+    with pytest.raises(TypeError, match="texts"):
         Announcement(title="x", text="x", texts="x")  # type: ignore[call-arg]
 
 
-def test_what_is_no_part_of_a_value_cannot_be_encoded() -> None:
+def test_only_parts_of_values_can_be_encoded() -> None:
     assert encoded([SIGNAL.pair, STATUS.metrics]) == b'["EUR_USD",{"b":1,"a":null}]'
-    with pytest.raises(TypeError, match="object has no place in a value"):
+    with pytest.raises(TypeError, match="object"):
         encoded(object())

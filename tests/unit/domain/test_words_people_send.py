@@ -49,7 +49,7 @@ def test_an_unknown_severity_is_refused_with_the_words_that_are_known() -> None:
 @pytest.mark.parametrize(
     "interval", ["1M", "3M", "6M", "12M", "1R", "10R", "100R", "1000r", "1T", "10T", "100T", "1000 T"]
 )
-def test_an_interval_without_a_fixed_length_is_refused_with_what_to_write_instead(interval: str) -> None:
+def test_an_interval_without_a_fixed_length_is_refused_with_advice(interval: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         Timeframe(interval)
     assert getattr(refusal.value, "code", None) == "no-fixed-length"
@@ -90,7 +90,7 @@ def test_a_constant_of_metatrader_5_is_its_period(constant: str | int, timeframe
     ],
     ids=repr,
 )
-def test_unix_time_is_read_in_the_unit_that_its_size_tells(unix: float | str) -> None:
+def test_the_unit_of_unix_time_follows_from_its_size(unix: float | str) -> None:
     try:
         read = utc(unix, "time")
         candle = Candle(time=unix, open=1, high=1, low=1, close=1)

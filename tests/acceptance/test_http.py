@@ -6,6 +6,8 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
 import urllib.request
 from contextlib import closing
@@ -249,3 +251,23 @@ def test_the_flags_of_serve_come_before_the_environment(environment: Environment
     with serving(environment, "--home", str(tmp_path / "elsewhere"), "--dry-run") as served:
         assert "elsewhere" in served.text()
         assert "DRY RUN" in served.text()
+
+
+def test_sigterm_ends_serve_while_another_program_keeps_the_store_locked(environment: Environment) -> None:
+    assert run(environment, "publish", "alert", "--type", "feed", "--severity", "high", "--title", "t").returncode == 0
+    store = Path(environment["SIGNALPOST_HOME"]) / "outbox.db"
+    with closing(sqlite3.connect(store, isolation_level=None)) as db:
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        command = [sys.executable, "-m", "signalpost", "serve"]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            descriptors = Path(f"/proc/{process.pid}/fd")
+            ends = time.monotonic() + 30
+            while str(store) not in {str(each.readlink()) for each in _there(descriptors)} and time.monotonic() < ends:
+                time.sleep(0.01)
+            process.terminate()
+            assert process.wait(30) == 1
+
+
+def _there(folder: Path) -> list[Path]:
+    return [each for each in folder.iterdir() if each.is_symlink()]

@@ -66,7 +66,7 @@ class OwnerWatch:
         self._ownership = Ownership(core, heartbeat, wants=wants, now=monotonic)
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self._pulse: asyncio.TimerHandle | None = None
+        self._pulse = self._loop.call_soon(self._beat)
         self._task: KeptTask | None = None
         self._delivers = False
         self._lost_at: float | None = None
@@ -100,7 +100,6 @@ class OwnerWatch:
 
     def begin(self) -> None:
         """Keep the heartbeat, or watch the owner's."""
-        self._beat()
         self._outbox.keep_up(self._ownership.tick, self._changed.set)
 
     async def first_look(self) -> None:
@@ -122,8 +121,7 @@ class OwnerWatch:
 
     async def end(self) -> None:
         """Stop watching. An owner keeps its heartbeat until the store is closed."""
-        if self._pulse is not None:
-            self._pulse.cancel()
+        self._pulse.cancel()
         if self._task is not None:
             await self._task.end()
 

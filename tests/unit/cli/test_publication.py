@@ -1,6 +1,7 @@
 """What `signalpost publish` says of what it could not deliver, or not write down."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from threading import Event
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 
 from signalpost.cli import publication
+from signalpost.delivery.outbox.commands import Command, Put
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.errors import StoreFailed
 from tests.unit.cli.folder import Folder
 
 ALERT = ("publish", "alert", "--type", "feed", "--severity", "low", "--title", "t")
@@ -56,3 +59,18 @@ def test_publish_without_waiting_gives_up_on_a_disk_that_hangs(folder: Folder, m
     answers.set()
     assert result.exit_code == 3
     assert result.stdout == ""
+
+
+def test_a_store_that_fails_while_it_takes_something_in_is_exit_code_3(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.apply()
+    apply = SqliteCore.apply
+
+    def fail_at_a_put(core: SqliteCore, batch: Sequence[Command[Any]]) -> list[Any]:
+        if any(isinstance(command, Put) for command in batch):
+            raise StoreFailed("the disk is full")
+        return apply(core, batch)
+
+    monkeypatch.setattr(SqliteCore, "apply", fail_at_a_put)
+    assert folder.run(*ALERT, **GONE).exit_code == 3

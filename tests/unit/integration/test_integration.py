@@ -342,3 +342,17 @@ async def test_the_functions_are_those_of_the_process_wide_integration() -> None
     ]
     assert {ticket.cause for ticket in tickets} == {Refusal.NOT_RUNNING}
     assert flush(0) == 0
+
+
+def test_a_start_that_fails_for_a_reason_of_the_machine_raises_it_as_it_is(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: AsyncNotificationService) -> None:
+        raise OSError(24, "too many open files")
+
+    monkeypatch.setattr(AsyncNotificationService, "start", fail)
+    integration = NotificationIntegration(config_for())
+    with pytest.raises(OSError, match="too many open files") as raised:
+        integration.start()
+    assert raised.value.errno == 24
+    assert integration.stop() == 0

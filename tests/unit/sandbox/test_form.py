@@ -69,3 +69,7 @@ def test_an_edit_that_names_no_attachments_keeps_them_and_adds_new_ones() -> Non
     message = told(_sent(caller, _file(0, b"a", "a.png")))
     outcome = _sent(caller, _json({"content": "x"}), _file(0, b"b", "b.png"), method="PATCH", message=message["id"])
     assert [each["filename"] for each in told(outcome)["attachments"]] == ["a.png", "b.png"]
+
+
+def test_a_part_without_a_name_is_ignored() -> None:
+    assert told(_sent(Caller(), _part(b"x", 'size="1"'), _json({"content": "y"}), _file(0, b"5")))["content"] == "y"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from signalpost import AsyncNotificationService, HealthStatus
-from signalpost.delivery.outbox import threaded
+from signalpost import AsyncNotificationService, Config, HealthStatus
+from signalpost.delivery.outbox import ownership, threaded
 from signalpost.errors import StoreFailed
 from signalpost.service import running
 from tests.unit.service.conftest import ConfigFor, signal
@@ -195,3 +195,18 @@ async def test_a_drain_keeps_its_bound_though_the_store_hangs(
         assert isinstance(draining.exception(), StoreFailed)
         await waiting
         assert await service.drain(30) == []
+
+
+async def test_a_store_that_was_deleted_shows_in_health_though_nothing_is_sent(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "LOOK_AT_FILES_EVERY", 0.0)
+    home = config_for().home
+    async with AsyncNotificationService(Config(home=home)) as service:  # as a producer it asks the store for nothing
+        (home / "outbox.db").rename(home / "elsewhere.db")
+        outbox: Any = service._running.outbox  # type: ignore[union-attr]
+        for _ in range(2):  # after each turn the store thread looks
+            await outbox.call(lambda: None)
+        codes = [getattr(each, "code", "") for each in service.health().reasons]
+        (home / "elsewhere.db").rename(home / "outbox.db")
+    assert codes == ["store-missing"]

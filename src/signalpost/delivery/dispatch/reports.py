@@ -21,13 +21,12 @@ def sound_receipt(receipt: Receipt) -> Receipt:
     return Receipt(_id(receipt.message_id) or "", _instant(receipt.sent_at), _rate(receipt.rate), _id(receipt.channel))
 
 
-def sound_evidence(evidence: Evidence) -> Evidence:
+def sound_evidence(evidence: Answered) -> Evidence:
     """The evidence itself, after its parts that cannot be used were replaced."""
     reason = text_of(spoken(evidence), "reason")[:_LONGEST_REASON]
     evidence.args = (reason,)
-    if isinstance(evidence, Answered):
-        evidence.reason = reason
-        evidence.rate = _rate(evidence.rate)
+    evidence.reason = reason
+    evidence.rate = _rate(evidence.rate)
     if isinstance(evidence, Throttled):
         seconds = evidence.retry_after
         evidence.retry_after = seconds if _is_amount(seconds) else 0.0

@@ -34,6 +34,7 @@ from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import InvalidValue
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
 
 BYTES = sqlite3.Binary(b"\xff\x00")
@@ -282,7 +283,22 @@ def test_a_number_that_leads_to_another_notification_sends_nothing_of_it(core: S
     assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
 
 
-@pytest.mark.parametrize("fault", [TypeError("a fault of ours"), AttributeError("another"), ValueError("a third")])
+def _refused_for_a_fault_of_ours() -> InvalidValue:
+    refusal = InvalidValue("no Notification could be read")
+    refusal.__cause__ = TypeError("a fault of ours")
+    return refusal
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        TypeError("a fault of ours"),
+        AttributeError("another"),
+        ValueError("a third"),
+        _refused_for_a_fault_of_ours(),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
 def test_a_programming_error_or_a_failing_disk_makes_nothing_dead(
     core: SqliteCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
@@ -308,7 +324,6 @@ def test_a_programming_error_or_a_failing_disk_makes_nothing_dead(
 
 def test_an_error_behind_a_refusal_of_json_is_told_from_a_refusal() -> None:
     from signalpost.delivery.outbox.row_checks import _of_the_program
-    from signalpost.errors import InvalidValue
 
     refusal, checked = InvalidValue("no Notification could be read"), InvalidValue("a price below zero")
     refusal.__cause__ = checked

@@ -138,3 +138,21 @@ def test_a_store_that_breaks_later_is_told(core: SqliteCore, lookup: SqliteLooku
     core.apply([Put((new(notification("t1")),))])
     with pytest.raises(StoreFailed, match="it could not be read"):
         lookup.message(of(core, "t1"))
+
+
+def test_a_message_whose_row_is_damaged_is_not_known(core: SqliteCore, lookup: SqliteLookup, tmp_path: Path) -> None:
+    core.apply([Put((new(notification("t1")),)), Lease(LANE, START)])
+    core.apply([Settle((verdict(of(core, "t1"), DeliveryState.DELIVERED, message=Message(LANE, "77", START)),))])
+    with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as db:
+        db.execute("UPDATE message SET version = 'three'")
+    assert lookup.message(of(core, "t1")) is None
+
+
+def test_a_list_from_a_store_without_its_notifications_fails(
+    core: SqliteCore, lookup: SqliteLookup, tmp_path: Path
+) -> None:
+    core.apply([Put((new(notification("t1")),))])
+    with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as db:
+        db.execute("DROP TABLE notification")
+    with pytest.raises(StoreFailed):
+        lookup.listed(Wanted(9))

@@ -3,11 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from signalpost.delivery.outbox import threaded
-from signalpost.delivery.outbox.commands import Expire, LoadFacts
+from signalpost.delivery.outbox.commands import Expire, LoadFacts, Stats
+from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.errors import OwnershipLost, StoreClosed
 from signalpost.testing.outbox_samples import START
@@ -95,3 +98,11 @@ async def test_a_lost_epoch_keeps_its_facts_and_is_no_fault_of_the_command(
     assert raised.value.errors[0].facts() == {"code": "ownership-lost", "field": "pid", "value": "7", "limit": None}
     assert caplog.messages == []
     await outbox.close()
+
+
+async def test_an_outbox_without_a_thread_is_closed_as_well(tmp_path: Path) -> None:
+    outbox = InlineOutbox(SqliteCore(tmp_path / "outbox.db"))
+    await outbox.close()
+    await outbox.close()
+    with pytest.raises(StoreClosed):
+        await outbox.do(Stats())

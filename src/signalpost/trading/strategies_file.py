@@ -102,9 +102,9 @@ def _unknown(table: Mapping[str, Any], known: Iterable[str]) -> Iterator[Fault]:
     known = sorted(known)
     for name in table:
         if name not in known:
-            nearest = get_close_matches(name, known, n=1)
-            hint = f": did you mean {nearest[0]!r}?" if nearest else ""
-            yield Fault("unknown-field", f"{name!r} is not a setting{hint}", name)
+            nearest = next(iter(get_close_matches(name, known, n=1)), None)
+            hint = f": did you mean {nearest!r}?" if nearest else ""
+            yield Fault("unknown-field", f"{name!r} is not a setting{hint}", name, limit=nearest)
 
 
 def _repeated(keys: Iterable[str]) -> list[Fault]:

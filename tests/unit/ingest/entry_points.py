@@ -1,4 +1,4 @@
-"""Sends the same names and values in by each entry point, without a server, and says what came of it."""
+"""Sends the same names and values in by each entry point, without a server, and returns the results."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -102,8 +102,8 @@ def _seen(read: Callable[[], Any]) -> Seen:
     return Seen(signal, {})
 
 
-def told(signal: Signal | None) -> dict[str, Any]:
-    """What of a signal must be the same from everywhere: its id and its strategy are those of the entry point."""
+def shared_facts(signal: Signal | None) -> dict[str, Any]:
+    """The fields of a signal that every entry point sets alike; its id and strategy differ."""
     assert signal is not None
     names = ("pair", "timeframe", "signal_type", "entry_price", "stop_loss", "take_profit", "timestamp", "notes")
     found = {name: getattr(signal, name) for name in (*names, "confidence_score")}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from signalpost import Signal
-from tests.unit.ingest.entry_points import ENTRY_POINTS, PLAIN, TIME, by_freqtrade, by_mapping, told
+from tests.unit.ingest.entry_points import ENTRY_POINTS, PLAIN, TIME, by_freqtrade, by_mapping, shared_facts
 
 SPELLED: list[dict[str, Any]] = [
     PLAIN,
@@ -29,7 +29,7 @@ def test_every_entry_point_reads_the_same_names_into_the_same_signal() -> None:
     for data in SPELLED:
         seen = {name: read(data) for name, read in ENTRY_POINTS.items()}
         assert {name: each.codes for name, each in seen.items() if each.codes} == {}, data
-        signals = [told(each.signal) for each in seen.values()]
+        signals = [shared_facts(each.signal) for each in seen.values()]
         assert all(each == signals[0] for each in signals), data
 
 
@@ -60,7 +60,7 @@ def test_every_entry_point_reports_all_faults_under_the_names_that_were_sent() -
 
 
 @pytest.mark.line("6.0.4")
-def test_every_entry_point_names_what_is_missing() -> None:
+def test_every_entry_point_names_missing_fields() -> None:
     for name, read in ENTRY_POINTS.items():
         codes = read({"side": "buy", "sl": "low"}).codes
         assert set(codes.values()) == {"missing", "not-a-number"}, name
@@ -92,5 +92,5 @@ def test_a_value_that_cannot_be_compared_is_compared_as_text() -> None:
     assert by_mapping({**PLAIN, "strategy": "A", "strategy_name": "B"}).codes == {"strategy_name": "conflict"}
 
 
-def test_names_that_are_not_text_are_passed_over() -> None:
+def test_names_that_are_not_text_are_ignored() -> None:
     assert isinstance(Signal.from_mapping({**PLAIN, 7: "x"}), Signal)  # type: ignore[dict-item]

@@ -86,7 +86,7 @@ def test_a_placeholder_without_quotes_is_named_or_counts_as_absent(bare: str, re
     assert meaning(f"{json.dumps(SELL)[:-1]}, {bare}}}") == read
 
 
-def test_text_that_never_ends_is_read_in_one_pass() -> None:
+def test_unterminated_text_is_read_in_one_pass() -> None:
     assert meaning('{"a": "' + '\\"' * 30_000) == ""
 
 
@@ -154,23 +154,23 @@ EXIT = {
     "part", [{"sub_trade": "True"}, {"sub_trade": "True", "is_final_exit": "None"}, {"sub_trade": True}], ids=str
 )
 def test_a_part_of_a_freqtrade_trade_is_not_its_end(part: dict[str, Any]) -> None:
-    assert told(part) is None
+    assert payload_of(part) is None
 
 
 @pytest.mark.parametrize("end", [{}, {"sub_trade": "False"}, {"sub_trade": "True", "is_final_exit": "True"}], ids=str)
-def test_the_end_of_a_freqtrade_trade_is_told(end: dict[str, Any]) -> None:
-    assert told(end) is not None
+def test_the_end_of_a_freqtrade_trade_is_reported(end: dict[str, Any]) -> None:
+    assert payload_of(end) is not None
 
 
-def told(more: dict[str, Any]) -> object:
-    """What freqtrade's exit says."""
+def payload_of(more: dict[str, Any]) -> object:
+    """The payload of a freqtrade exit."""
     said = freqtrade.read(json.dumps({**EXIT, **more}).encode(), token())[0]
     assert isinstance(said, freqtrade.Said)
     return said.payload
 
 
 @pytest.mark.line("6.5.16")
-def test_raw_text_with_a_blank_in_a_value_is_refused_with_the_name_of_its_field() -> None:
+def test_raw_text_with_a_space_in_a_value_is_refused_by_field() -> None:
     body = "event=entry_fill\nopen_date=2099-04-01 00:00:00+00:00\npair=BTC/USDT"
     problem = refusal(lambda: freqtrade.read(body.encode(), token()))
     assert problem is not None

@@ -60,7 +60,7 @@ def test_a_warning_and_an_exception_are_alerts(event: str, severity: str) -> Non
 
 
 @pytest.mark.line("6.5.16")
-def test_a_liquidation_warning_is_an_alert_with_all_that_its_dict_says() -> None:
+def test_a_liquidation_warning_is_an_alert_with_all_its_facts() -> None:
     alert = payload(LIQUIDATION)
     assert isinstance(alert, Alert)
     assert alert.severity == "high"
@@ -76,12 +76,12 @@ def test_a_start_is_a_status() -> None:
 
 @pytest.mark.line("6.5.16")
 @pytest.mark.parametrize("event", ["whitelist", "analyzed_df", "new_candle"])
-def test_what_is_for_other_bots_is_accepted_and_suppressed(event: str) -> None:
+def test_events_for_other_bots_are_accepted_and_suppressed(event: str) -> None:
     assert payload({"event": event, "data": "x"}) is None
 
 
 @pytest.mark.parametrize("event", SUPPRESSED)
-def test_what_is_not_news_is_accepted_and_suppressed(event: str) -> None:
+def test_events_that_are_not_news_are_accepted_and_suppressed(event: str) -> None:
     for raw in ({"event": event}, {"type": event}, urlencode({"event": event}).encode()):
         assert payload(raw) is None
 
@@ -130,7 +130,7 @@ def test_raw_json_is_read() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"Status: running", b"Buying BTC/USDT at 5"])
-def test_other_raw_text_is_refused_with_what_to_set(raw: bytes) -> None:
+def test_other_raw_text_is_refused_with_the_setting_to_use(raw: bytes) -> None:
     problem = payload(raw)
     assert isinstance(problem, Problem)
     (fault,) = problem.faults
@@ -138,7 +138,7 @@ def test_other_raw_text_is_refused_with_what_to_set(raw: bytes) -> None:
     assert '"format": "json"' in fault.text
 
 
-def test_a_name_twice_is_refused() -> None:
+def test_a_repeated_name_is_refused() -> None:
     for raw in (b"event=status&event=warning", b"event=status event=warning"):
         (fault,) = payload(raw).faults
         assert (fault.code, fault.field) == ("conflict", "event")
@@ -155,12 +155,12 @@ def test_a_name_twice_is_refused() -> None:
         ({"event": "warning", "status": "x", "severity": "dreadful"}, "unknown-word", "severity"),
     ],
 )
-def test_what_is_wrong_is_named(body: dict[str, Any], code: str, field: str) -> None:
+def test_each_fault_is_reported_with_its_field(body: dict[str, Any], code: str, field: str) -> None:
     (fault,) = payload(body).faults
     assert (fault.code, fault.field) == (code, field)
 
 
-def test_each_event_has_its_place() -> None:
+def test_every_event_of_freqtrade_is_known() -> None:
     """Of `RPCMessageType` of September 2026, with the warning of a liquidation."""
     assert set(freqtrade.EVENTS) == {
         *("status", "warning", "exception", "startup", "strategy_msg", "liquidation_warning"),

@@ -35,7 +35,7 @@ def test_further_levels_are_refused_by_name(levels: dict[str, Any], name: str) -
 
 
 @pytest.mark.parametrize(("levels", "name"), FURTHER, ids=str)
-def test_they_are_refused_at_every_entry_point(levels: dict[str, Any], name: str) -> None:
+def test_further_levels_are_refused_at_every_entry_point(levels: dict[str, Any], name: str) -> None:
     for entry_point, read in ENTRY_POINTS.items():
         assert read({**PLAIN, **levels}).codes == {name: "too-many"}, entry_point
 
@@ -46,7 +46,7 @@ def test_all_further_levels_are_named() -> None:
         assert set(codes) == {"tp2", "tp4", "take_profit"}, entry_point
 
 
-def test_of_thousands_a_hundred_are_named() -> None:
+def test_at_most_a_hundred_of_thousands_of_faults_are_named() -> None:
     many = {f"tp{number}{'_' * length}": number for number in range(2, 99) for length in range(9)}
     assert len(by_mapping({**PLAIN, **many}).codes) == 100
 
@@ -54,7 +54,7 @@ def test_of_thousands_a_hundred_are_named() -> None:
 @pytest.mark.parametrize(
     "levels", [{"tp1": "1.17"}, {"tp": ["1.17"]}, {"targets": [1.17, None, 0]}, {"target_price": "1.17", "tp2": "0"}]
 )
-def test_one_level_in_any_form_is_taken(levels: dict[str, Any]) -> None:
+def test_one_level_in_any_form_is_accepted(levels: dict[str, Any]) -> None:
     for entry_point, read in ENTRY_POINTS.items():
         signal = read({**PLAIN, **levels}).signal
         assert signal is not None, entry_point
@@ -62,7 +62,7 @@ def test_one_level_in_any_form_is_taken(levels: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("none", [0, "0", 0.0, "0.00", None, "", []])
-def test_nothing_and_zero_are_no_stop_and_no_target(none: object) -> None:
+def test_empty_values_and_zero_mean_no_stop_and_no_target(none: object) -> None:
     for entry_point, read in ENTRY_POINTS.items():
         signal = read({**PLAIN, "sl": none, "tp": none}).signal
         assert signal is not None, entry_point
@@ -86,13 +86,13 @@ IN_OTHER_WORDS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.line("6.5.5")
 @pytest.mark.parametrize(("levels", "name"), IN_OTHER_WORDS, ids=str)
-def test_targets_in_other_words_are_refused_by_name(levels: dict[str, Any], name: str) -> None:
+def test_other_spellings_of_several_targets_are_refused_by_name(levels: dict[str, Any], name: str) -> None:
     for read in (by_mapping, by_tradingview):
         assert name in read({**PLAIN, **levels}).codes, read.__name__
 
 
 @pytest.mark.parametrize(("levels", "name"), IN_OTHER_WORDS, ids=str)
-def test_they_are_refused_so_at_every_entry_point(levels: dict[str, Any], name: str) -> None:
+def test_other_spellings_of_several_targets_are_refused_at_every_entry_point(levels: dict[str, Any], name: str) -> None:
     for entry_point, read in ENTRY_POINTS.items():
         assert read({**PLAIN, **levels}).codes == {name: "too-many"}, entry_point
 
@@ -105,7 +105,7 @@ def test_short_names_of_targets_are_all_refused() -> None:
 @pytest.mark.parametrize(
     "levels", [{"first_target": "1.17"}, {"targetA": 1.17}, {"tp": {"price": "1.17"}}, {"targets": {"tp1": 1.17}}]
 )
-def test_one_target_in_other_words_is_taken(levels: dict[str, Any]) -> None:
+def test_other_spellings_of_one_target_are_accepted(levels: dict[str, Any]) -> None:
     for entry_point, read in ENTRY_POINTS.items():
         signal = read({**PLAIN, **levels}).signal
         assert signal is not None, entry_point
@@ -125,7 +125,7 @@ def test_a_target_of_percent_is_not_read_as_a_price() -> None:
     ],
     ids=str,
 )
-def test_other_names_and_lists_are_no_targets(other: dict[str, Any]) -> None:
+def test_other_names_and_lists_are_not_targets(other: dict[str, Any]) -> None:
     assert by_mapping({**PLAIN, **other}).codes == {}
     assert by_tradingview({**PLAIN, **other}).codes == {}
 

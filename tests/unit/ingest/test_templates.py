@@ -32,7 +32,7 @@ ALERT = {**BAR, "action": "buy", "price": "3006.2"}
         {"position": {"signal_id": "Long", "side": "buy"}},
     ],
 )
-def test_an_id_inside_an_object_is_that_objects_own(inner: dict[str, Any]) -> None:
+def test_an_id_inside_an_object_belongs_to_that_object(inner: dict[str, Any]) -> None:
     first = by_tradingview({**ALERT, **inner})
     later = by_tradingview({**ALERT, **inner, "time": "2099-01-01T00:15:00Z"})
     assert first.signal is not None
@@ -42,12 +42,12 @@ def test_an_id_inside_an_object_is_that_objects_own(inner: dict[str, Any]) -> No
 
 
 @pytest.mark.line("6.5.3")
-def test_neither_is_a_tier_or_a_priority_inside_an_object() -> None:
+def test_a_tier_or_priority_inside_an_object_is_ignored() -> None:
     body = {**ALERT, "account": {"tier": "gold!", "priority": "first"}}
     assert by_tradingview(body).codes == {}
 
 
-def test_an_id_in_the_message_itself_is_the_signals() -> None:
+def test_an_id_at_the_top_level_is_the_id_of_the_signal() -> None:
     for name in ("id", "signal_id", "Signal-ID"):
         signal = by_tradingview({**ALERT, name: "mine", "order": {"id": "Long"}}).signal
         assert signal is not None
@@ -84,7 +84,7 @@ def test_the_price_of_the_order_comes_before_the_close_of_the_bar(prices: dict[s
         {"bar": {"close": "3005.5"}, "strategy": {"order": {"price": "3006.2"}}, "volume": "7"},
     ],
 )
-def test_so_does_the_price_inside_an_order(prices: dict[str, Any]) -> None:
+def test_the_price_inside_an_order_comes_before_the_close_of_the_bar(prices: dict[str, Any]) -> None:
     signal = by_tradingview({**BAR, "action": "buy", **prices}).signal
     assert signal is not None
     assert signal.entry_price == Decimal("3006.2")
@@ -176,7 +176,7 @@ POSITIONS = [
 
 @pytest.mark.line("6.5.20")
 @pytest.mark.parametrize("position", POSITIONS, ids=str)
-def test_a_position_that_nobody_filled_in_counts_as_absent(position: dict[str, Any]) -> None:
+def test_an_unfilled_position_counts_as_absent(position: dict[str, Any]) -> None:
     seen = by_tradingview({**ALERT, **position})
     assert seen.codes == {}
     assert seen.signal is not None
@@ -206,7 +206,7 @@ def test_a_close_with_an_unfilled_position_closes_what_is_remembered() -> None:
         ({"action": "{{strategy.order.action}}"}, "action"),
     ],
 )
-def test_words_for_what_is_done_are_read_together(words: dict[str, Any], meant: str) -> None:
+def test_action_and_side_are_read_together(words: dict[str, Any], meant: str) -> None:
     body = {**BAR, "price": "3006.2", **words}
     found: list[Any] = []
     problem = refusal(lambda: found.append(tradingview.read(json.dumps(body).encode(), token())[0]))
@@ -220,7 +220,7 @@ def test_words_for_what_is_done_are_read_together(words: dict[str, Any], meant: 
 
 @pytest.mark.line("6.5.11")
 @pytest.mark.parametrize("interval", ["100R", "10R", "1000T", "10T", "1M", "3M", "12M", "1R", "500T", "6M"])
-def test_an_interval_that_is_no_length_of_time_is_refused_with_what_to_send_instead(interval: str) -> None:
+def test_an_interval_without_a_fixed_length_is_refused_with_advice(interval: str) -> None:
     with pytest.raises(Problem) as refused:
         tradingview.read(json.dumps({**ALERT, "interval": interval}).encode(), token())
     (fault,) = refused.value.faults
@@ -242,7 +242,7 @@ def test_names_and_values_are_read_from_text(pairs: str, body: dict[str, str] | 
     assert pairs_of(pairs) == body
 
 
-def test_what_may_be_a_password_is_not_shown() -> None:
+def test_possible_passwords_are_not_shown() -> None:
     from signalpost.ingest.templates import shown_text
 
     for text in ("BUY passphrase=hush", "token: hush", 'secret="hush"', "api_key = hush"):

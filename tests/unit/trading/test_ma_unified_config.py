@@ -7,13 +7,14 @@ import pytest
 from signalpost import InvalidConfiguration, MAUnifiedConfig
 from signalpost.domain.text import LONGEST_ID
 from signalpost.trading.strategies.ma_unified_config import LONGEST_KEY
+from tests.surface.errors import Facts, facts_of
 
 
 def config(**other: Any) -> MAUnifiedConfig:
     return MAUnifiedConfig(**{"pair": "EUR/USD", "timeframe": "4h", "fast": 10, "slow": 20, **other})
 
 
-def test_what_is_left_out_is_the_earlier_systems() -> None:
+def test_defaults_are_those_of_the_earlier_system() -> None:
     plain = config()
     assert (plain.pair, plain.timeframe, plain.key, plain.places) == ("EUR_USD", "H4", "EUR_USD_H4", 5)
     assert (plain.atr, plain.atr_period, plain.sl_mult, plain.tp_mult) == ("simple", 14, 2, 3)
@@ -33,58 +34,60 @@ def test_decimals_are_the_instruments_the_given_ones_or_left_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
-        ({"fast": 20}, "fast and slow are both 20: they would never cross"),
-        ({"fast": 30}, r"fast \(30\) is longer than slow \(20\): swap them, or mark it inverted"),
-        ({"inverted": True}, "it is marked inverted, but fast .10. is shorter than slow"),
-        ({"fast": 20, "inverted": True}, "fast and slow are both 20"),
-        ({"inverted": 1}, "inverted is 1: give true or false"),
-        ({"fast": 0}, "fast is 0"),
-        ({"slow": 100_001}, "slow is 100001"),
-        ({"slow": 20.0}, "slow is 20.0"),
-        ({"atr_period": -1}, "atr_period is -1"),
-        ({"atr_period": True}, "atr_period is True"),
-        ({"atr": "ema"}, "atr is 'ema': give one of simple, wilder"),
-        ({"atr": ["simple"]}, "atr is "),
-        ({"sl_mult": 0}, "sl_mult is 0: it must be above zero"),
-        ({"tp_mult": "-3"}, "tp_mult is -3"),
-        ({"tp_mult": "nan"}, "tp_mult is NaN"),
-        ({"min_atr": -1}, "min_atr is -1: it cannot be negative"),
-        ({"min_rr": "many"}, "min_rr is 'many'"),
-        ({"confidence": "1.01"}, "confidence is 1.01: give a share between 0 and 1"),
-        ({"confidence": -0.1}, "confidence is -0.1"),
-        ({"places": 19}, "places is 19: give 0 to 18"),
-        ({"places": True}, "places is True"),
-        ({"pair": "€"}, "pair is "),
-        ({"timeframe": "1M"}, "months differ"),
-        ({"key": " "}, "key is empty"),
-        ({"key": "k" * 81}, "key is 'kkk.*: give at most 80 characters"),
-        ({"strategy_name": ""}, "strategy_name is empty"),
+        ({"fast": 20}, Facts("conflict", "slow", "20", "fast: 20")),
+        ({"fast": 30}, Facts("conflict", "inverted", "False", "fast: 30, slow: 20")),
+        ({"inverted": True}, Facts("conflict", "inverted", "True", "fast: 10, slow: 20")),
+        ({"fast": 20, "inverted": True}, Facts("conflict", "slow", "20", "fast: 20")),
+        ({"inverted": 1}, Facts("not-a-boolean", "inverted", "1")),
+        ({"fast": 0}, Facts("out-of-range", "fast", "0", "1 to 100000")),
+        ({"slow": 100_001}, Facts("out-of-range", "slow", "100001", "1 to 100000")),
+        ({"slow": 20.0}, Facts("out-of-range", "slow", "20.0", "1 to 100000")),
+        ({"atr_period": -1}, Facts("out-of-range", "atr_period", "-1", "1 to 100000")),
+        ({"atr_period": True}, Facts("out-of-range", "atr_period", "True", "1 to 100000")),
+        ({"atr": "ema"}, Facts("unknown-word", "atr", "'ema'", "simple, wilder")),
+        ({"atr": ["simple"]}, Facts("unknown-word", "atr", "['simple']", "simple, wilder")),
+        ({"sl_mult": 0}, Facts("out-of-range", "sl_mult", "0", "above 0")),
+        ({"tp_mult": "-3"}, Facts("out-of-range", "tp_mult", "-3", "above 0")),
+        ({"tp_mult": "nan"}, Facts("not-a-number", "tp_mult", "NaN")),
+        ({"min_atr": -1}, Facts("out-of-range", "min_atr", "-1", "0 or more")),
+        ({"min_rr": "many"}, Facts("not-a-number", "min_rr", "'many'")),
+        ({"confidence": "1.01"}, Facts("out-of-range", "confidence", "1.01", "0 to 1")),
+        ({"confidence": -0.1}, Facts("out-of-range", "confidence", "-0.1", "0 to 1")),
+        ({"places": 19}, Facts("out-of-range", "places", "19", "0 to 18")),
+        ({"places": True}, Facts("out-of-range", "places", "True", "0 to 18")),
+        ({"pair": "€"}, Facts("invalid-symbol", "pair", "'€'", "64")),
+        ({"timeframe": "1M"}, Facts("no-fixed-length", "timeframe", "'1M'", "52 weeks")),
+        ({"key": " "}, Facts("missing", "key")),
+        ({"key": "k" * 81}, Facts("too-long", "key", repr("k" * 40), "80")),
+        ({"strategy_name": ""}, Facts("missing", "strategy_name")),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_what_to_mend(settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidConfiguration, match=told):
+def test_an_invalid_setting_is_refused_with_its_facts(settings: dict[str, Any], expected: Facts) -> None:
+    with pytest.raises(InvalidConfiguration) as refusal:
         config(**settings)
+    assert facts_of(refusal.value) == [expected]
+    assert str(expected.field) in str(refusal.value)
 
 
-def test_an_inverted_configuration_is_taken_where_it_is_marked() -> None:
+def test_an_inverted_configuration_is_accepted_if_it_is_marked() -> None:
     assert config(fast=160, slow=20, inverted=True).inverted
 
 
-def test_the_edges_are_taken() -> None:
+def test_the_limits_themselves_are_accepted() -> None:
     assert config(fast=1, slow=100_000, atr_period=1, places=12, confidence=1).confidence == 1
     assert config(confidence=0).confidence == 0
 
 
-def test_the_stream_says_more_only_where_the_key_does() -> None:
+def test_the_stream_includes_a_custom_key_only() -> None:
     assert config().stream == "EUR_USD:H4"
     assert config(key="EUR_USD_H4").stream == "EUR_USD:H4"
     assert config(key="quick").stream == "EUR_USD:H4:quick"
 
 
 def test_the_longest_names_still_make_the_id_of_a_signal() -> None:
-    """A key that is taken here must never make a signal impossible later."""
+    """A key that is accepted here must never make a signal impossible later."""
     from signalpost.domain.identity import fitted_id
     from signalpost.domain.instant import compact
     from signalpost.domain.signal import strategy_slug

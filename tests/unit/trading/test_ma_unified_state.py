@@ -8,6 +8,7 @@ import pytest
 
 from signalpost import Candle, InvalidSnapshot, MAUnifiedConfig, MAUnifiedStrategy
 from signalpost.trading.indicators.plain_data import sealed, unsealed
+from tests.surface.errors import Facts, facts_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 KINDS = ("simple", "wilder")
@@ -44,19 +45,21 @@ def damages(saved: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("candles", [0, 2, 9])
 @pytest.mark.parametrize("atr", KINDS)
-def test_no_damage_of_any_part_is_taken_and_none_changes_anything(atr: str, candles: int) -> None:
+def test_damage_to_any_part_is_refused_and_changes_nothing(atr: str, candles: int) -> None:
     tried, other = strategy(3, atr=atr), strategy(candles, atr=atr)
     before = tried.snapshot()
     for damaged in damages(other.snapshot()):
-        with pytest.raises(InvalidSnapshot, match=r"EUR_USD_H4|checksum|origin"):
+        with pytest.raises(InvalidSnapshot, match=r"EUR_USD_H4|checksum|origin") as refusal:
             tried.restore(damaged)
+        assert refusal.value.code in {"wrong-checksum", "unknown-version", "other-configuration"}
         assert tried.snapshot() == before
 
 
 @pytest.mark.parametrize("saved", [None, [], "state", 7, b"{}", {}])
-def test_what_is_no_state_at_all_is_refused(saved: Any) -> None:
-    with pytest.raises(InvalidSnapshot, match="rebuild it from its origin"):
+def test_anything_but_a_state_is_refused(saved: Any) -> None:
+    with pytest.raises(InvalidSnapshot, match="EUR_USD_H4") as refusal:
         strategy().restore(saved)
+    assert refusal.value.code == ("unknown-version" if saved == {} else "not-a-mapping")
 
 
 @pytest.mark.parametrize(
@@ -72,49 +75,57 @@ def test_what_is_no_state_at_all_is_refused(saved: Any) -> None:
     ],
 )
 def test_a_state_of_another_stream_or_other_periods_is_refused(other: dict[str, Any]) -> None:
-    with pytest.raises(InvalidSnapshot, match="the saved state has fingerprint 'ma-unified"):
+    with pytest.raises(InvalidSnapshot, match="EUR_USD_H4") as refusal:
         strategy().restore(strategy(9, **other).snapshot())
+    (fault,) = facts_of(refusal.value)
+    assert (fault.code, fault.field, fault.limit) == ("other-configuration", "fingerprint", strategy().fingerprint)
+    assert str(fault.value).startswith("'ma-unified")
 
 
-def test_a_state_outlives_a_change_of_what_it_does_not_depend_on() -> None:
+def test_a_state_survives_a_change_of_unrelated_settings() -> None:
     changed = strategy(sl_mult=1, tp_mult=9, min_atr=1, min_rr=1, confidence=1, key="other", strategy_name="Other")
     changed.restore(strategy(9).snapshot())
     assert changed.snapshot() == strategy(9).snapshot()
 
 
-def test_a_state_of_another_version_is_refused_by_that_name() -> None:
+def test_a_state_of_another_version_is_refused() -> None:
     newer = sealed({**unsealed(strategy(9).snapshot()), "version": 2})
-    with pytest.raises(InvalidSnapshot, match="the saved state has version 2 and not 1"):
+    with pytest.raises(InvalidSnapshot, match="EUR_USD_H4") as refusal:
         strategy().restore(newer)
+    assert facts_of(refusal.value) == [Facts("unknown-version", "version", "2", "1")]
 
 
 @pytest.mark.parametrize(
-    "forged",
+    ("forged", "code", "field"),
     [
-        {"last": None},
-        {"origin": None},
-        {"origin": "2024-01-01T00:00:00"},
-        {"origin": 7},
-        {"last": "2023-12-31T20:00:00Z"},
-        {"fast": {"window": [1, 2, 3]}},
-        {"slow": []},
-        {"atr": {"true_range": {"last_close": 1}, "mean": {"seed": [1], "scaled": "1"}}},
-        {"cross": {"last": 5}},
+        ({"last": None}, "conflict", "last"),
+        ({"origin": None}, "conflict", "last"),
+        ({"origin": "2024-01-01T00:00:00"}, "damaged", None),
+        ({"origin": 7}, "damaged", None),
+        ({"last": "2023-12-31T20:00:00Z"}, "conflict", "last"),
+        ({"fast": {"window": [1, 2, 3]}}, "not-a-list", "window"),
+        ({"slow": []}, "missing", "slow"),
+        ({"atr": {"true_range": {"last_close": 1}, "mean": {"seed": [1], "scaled": "1"}}}, "conflict", "seed"),
+        ({"cross": {"last": 5}}, "out-of-range", "last"),
     ],
 )
-def test_a_state_that_contradicts_itself_is_refused_even_where_its_checksum_is_right(forged: dict[str, Any]) -> None:
+def test_a_state_that_contradicts_itself_is_refused_even_with_the_right_checksum(
+    forged: dict[str, Any], code: str, field: str | None
+) -> None:
     tried = strategy(3, atr="wilder")
     before = tried.snapshot()
-    with pytest.raises(InvalidSnapshot, match="rebuild the state from its origin"):
+    with pytest.raises(InvalidSnapshot) as refusal:
         tried.restore(sealed({**unsealed(strategy(9, atr="wilder").snapshot()), **forged}))
+    assert (refusal.value.code, refusal.value.field) == (code, field)
     assert tried.snapshot() == before
 
 
-def test_a_state_without_an_origin_is_refused_even_where_its_checksum_is_right() -> None:
+def test_a_state_without_an_origin_is_refused_even_with_the_right_checksum() -> None:
     state = unsealed(strategy(9).snapshot())
     del state["origin"]
-    with pytest.raises(InvalidSnapshot, match="origin or last is damaged"):
+    with pytest.raises(InvalidSnapshot, match="origin") as refusal:
         strategy().restore(sealed(state))
+    assert refusal.value.code == "damaged"
 
 
 @pytest.mark.parametrize("atr", KINDS)

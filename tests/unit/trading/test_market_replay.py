@@ -10,7 +10,7 @@ def candles(first: datetime, step: timedelta, number: int) -> list[Candle]:
     return [Candle(time=first + n * step, open=1, high=1, low=1, close=1) for n in range(number)]
 
 
-def test_candles_come_in_the_order_in_which_they_closed_and_together_where_they_did() -> None:
+def test_candles_come_in_the_order_of_their_closes() -> None:
     hours = candles(NOON, timedelta(hours=1), 4)
     long = candles(NOON, timedelta(hours=4), 1)
     instants = list(closes({"hourly": (Timeframe("H1"), hours), "four": (Timeframe("H4"), long)}))

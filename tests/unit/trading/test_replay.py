@@ -24,7 +24,7 @@ def test_a_replay_holds_what_the_strategy_answered_in_order() -> None:
     assert result.crosses == len(result.signals) + len(result.filtered)
 
 
-def test_each_filter_that_refused_a_cross_is_counted() -> None:
+def test_crosses_are_counted_by_filter() -> None:
     loose, strict = made(), made(min_atr=1, min_rr=2)
     assert loose.count_by_filter == Counter()
     assert strict.count_by_filter == Counter({"min atr": loose.crosses, "min rr": loose.crosses})
@@ -36,7 +36,7 @@ def test_the_time_a_candle_took_is_the_whole_time_by_their_number() -> None:
     assert result.microseconds_a_candle == result.seconds / 3_378 * 1e6
 
 
-def test_no_candles_are_no_replay_and_no_fault() -> None:
+def test_a_replay_of_no_candles_is_empty() -> None:
     nothing: list[Candle] = []
     result = replay(MAUnifiedStrategy(MAUnifiedConfig(pair=PAIR, timeframe="H4", fast=1, slow=2)), nothing)
     assert (result.candles, result.crosses, result.microseconds_a_candle) == (0, 0, 0.0)

@@ -5,6 +5,7 @@ import pytest
 
 from signalpost import InvalidConfiguration, MAUnifiedConfig
 from signalpost.trading.strategies_file import ConfiguredStrategy, bundled_strategies, read_strategies
+from tests.surface.errors import Facts, facts_of
 
 ONE = """
 [[strategy]]
@@ -21,10 +22,10 @@ def read(tmp_path: Path, text: str) -> tuple[ConfiguredStrategy, ...]:
     return read_strategies(path)
 
 
-def fault_in(tmp_path: Path, text: str) -> str:
+def fault_in(tmp_path: Path, text: str) -> InvalidConfiguration:
     with pytest.raises(InvalidConfiguration) as fault:
         read(tmp_path, text)
-    return str(fault.value)
+    return fault.value
 
 
 def test_the_sixteen_bundled_strategies_are_those_of_the_origin() -> None:
@@ -67,7 +68,7 @@ def test_numbers_are_read_as_they_are_written(tmp_path: Path) -> None:
     assert (only.config.min_atr, only.config.min_rr) == (Decimal("0.1"), Decimal("1.1"))
 
 
-def test_settings_that_are_left_out_have_the_strategys_defaults(tmp_path: Path) -> None:
+def test_optional_settings_have_the_strategys_defaults(tmp_path: Path) -> None:
     (only,) = read(tmp_path, ONE)
     assert only.config == MAUnifiedConfig(pair="EUR_USD", timeframe="H4", fast=40, slow=140)
 
@@ -77,51 +78,58 @@ def test_the_candle_file_is_named_or_follows_from_pair_and_timeframe(tmp_path: P
     assert read(tmp_path, ONE + 'data = "fx/eurusd.csv"')[0].data == "fx/eurusd.csv"
 
 
-def test_what_all_share_stands_at_the_top_and_each_may_differ(tmp_path: Path) -> None:
+def test_shared_settings_are_at_the_top_and_each_strategy_may_differ(tmp_path: Path) -> None:
     text = 'schema = 1\nstrategy_name = "Shared"\nhistory_candles = 200\n' + ONE
     other = ONE.replace("140", "141") + 'key = "own"\nstrategy_name = "Own"\npoll_seconds = 14400\n'
     names = [each.config.strategy_name for each in read(tmp_path, text + other)]
     assert names == ["Shared", "Own"]
 
 
-def test_all_faults_are_told_at_once_with_file_and_strategy(tmp_path: Path) -> None:
-    text = fault_in(tmp_path, ONE + "fats = 3\n" + ONE.replace("slow = 140", "") + ONE.replace("140", "40") + ONE)
-    path = tmp_path / "strategies.toml"
-    assert text.splitlines() == [
-        f"{path}: strategy 1: 'fats' is not a setting: did you mean 'fast'?",
-        f"{path}: strategy 2: slow is missing",
-        f"{path}: strategy 3: EUR_USD_H4: fast and slow are both 40: they would never cross; give two periods",
+def test_all_faults_are_reported_together_with_file_and_strategy(tmp_path: Path) -> None:
+    error = fault_in(tmp_path, ONE + "fats = 3\n" + ONE.replace("slow = 140", "") + ONE.replace("140", "40") + ONE)
+    assert facts_of(error) == [
+        Facts("unknown-field", "fats", limit="fast"),
+        Facts("missing", "slow"),
+        Facts("conflict", "slow", "40", "fast: 40"),
     ]
+    for number, fault in enumerate(error.errors, start=1):
+        assert str(tmp_path / "strategies.toml") in fault.text
+        assert f"strategy {number}" in fault.text
+    assert str(error).splitlines() == [fault.text for fault in error.errors]
 
 
 def test_two_strategies_cannot_share_a_key(tmp_path: Path) -> None:
-    assert "2 strategies have the key 'EUR_USD_H4'" in fault_in(tmp_path, ONE + ONE)
+    error = fault_in(tmp_path, ONE + ONE)
+    assert facts_of(error) == [Facts("conflict", "key", "'EUR_USD_H4'")]
+    assert "2" in str(error)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
-        ("", "it holds no strategies"),
-        ("strategy = []", "it holds no strategies"),
-        ("strategy = [1]", "it holds no strategies"),
-        ("schema = 2\n" + ONE, "schema is 2: this version reads 1"),
-        ("xyzzy = 2\n" + ONE, "'xyzzy' is not a setting"),
-        ("[[strategy]\n", "it is not valid TOML"),
-        (ONE + "data = 3", "data is 3: name a candle file"),
-        (ONE + 'data = ""', "data is '': name a candle file"),
-        (ONE + "confidence = 1.5", "confidence is 1.5: give a share between 0 and 1"),
-        (ONE + "min_atr = nan", "min_atr is NaN"),
-        (ONE + "inverted = 1", "inverted is 1: give true or false"),
-        (ONE.replace("40\n", '"40"\n', 1), "fast is '40': give a whole number"),
+        ("", Facts("missing", "strategy")),
+        ("strategy = []", Facts("missing", "strategy")),
+        ("strategy = [1]", Facts("missing", "strategy")),
+        ("schema = 2\n" + ONE, Facts("unknown-version", "schema", "2", "1")),
+        ("xyzzy = 2\n" + ONE, Facts("unknown-field", "xyzzy")),
+        ("[[strategy]\n", Facts("not-readable")),
+        (ONE + "data = 3", Facts("not-text", "data", "3")),
+        (ONE + 'data = ""', Facts("not-text", "data", "''")),
+        (ONE + "confidence = 1.5", Facts("out-of-range", "confidence", "1.5", "0 to 1")),
+        (ONE + "min_atr = nan", Facts("not-a-number", "min_atr", "NaN")),
+        (ONE + "inverted = 1", Facts("not-a-boolean", "inverted", "1")),
+        (ONE.replace("40\n", '"40"\n', 1), Facts("out-of-range", "fast", "'40'", "1 to 100000")),
     ],
 )
-def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    assert said in fault_in(tmp_path, text)
+def test_an_invalid_file_is_refused(tmp_path: Path, text: str, expected: Facts) -> None:
+    error = fault_in(tmp_path, text)
+    assert facts_of(error) == [expected]
+    assert (expected.value or "") in str(error)
 
 
-def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidConfiguration, match=r"none\.toml: it cannot be read"):
-        read_strategies(tmp_path / "none.toml")
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
-    with pytest.raises(InvalidConfiguration, match="it cannot be read"):
-        read_strategies(tmp_path / "latin.toml")
+    for name in ("none.toml", "latin.toml"):
+        with pytest.raises(InvalidConfiguration, match=name) as fault:
+            read_strategies(tmp_path / name)
+        assert fault.value.code == "not-readable"

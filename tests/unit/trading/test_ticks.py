@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from signalpost import InvalidConfiguration, InvalidValue
 from signalpost.trading.ticks import TickScale
+from tests.surface.errors import Facts, facts_of
 
 
 @settings(print_blob=True)
@@ -27,8 +28,9 @@ def test_how_a_price_is_written_does_not_matter() -> None:
 
 
 def test_a_price_with_more_decimals_than_the_stream_is_refused_not_rounded() -> None:
-    with pytest.raises(InvalidValue, match=r"the price 1\.234 has more than the 2 decimals of this stream"):
+    with pytest.raises(InvalidValue, match=r"1\.234") as refusal:
         TickScale(2).ticks(Decimal("1.234"))
+    assert facts_of(refusal.value) == [Facts("too-fine", None, "1.234", "2 decimals")]
 
 
 def test_a_fraction_of_ticks_is_a_price_rounded_half_to_even_at_18_decimals() -> None:
@@ -55,5 +57,6 @@ def test_the_largest_price_of_all_fits_at_the_finest_scale() -> None:
 
 @pytest.mark.parametrize("places", [-1, 19, True, 2.0, "5", None])
 def test_decimals_are_a_whole_number_up_to_eighteen(places: object) -> None:
-    with pytest.raises(InvalidConfiguration, match="give 0 to 18 decimals"):
+    with pytest.raises(InvalidConfiguration, match="18") as refusal:
         TickScale(places)  # type: ignore[arg-type]
+    assert facts_of(refusal.value) == [Facts("out-of-range", "places", repr(places), "0 to 18")]

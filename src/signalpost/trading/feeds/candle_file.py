@@ -110,13 +110,15 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
     except InvalidValue as fault:
         raise _of_row(fault, name, line) from fault
     except csv.Error as fault:
-        raise InvalidCandleFile(f"it is no CSV: {fault}", path=name, line=reader.line_num + skipped) from fault
+        raise InvalidCandleFile(
+            f"it is no CSV: {fault}", path=name, line=reader.line_num + skipped, code="not-csv"
+        ) from fault
     except UnicodeDecodeError as fault:
         raise _not_utf8(name, _first_undecodable_line(path)) from fault
     except (OSError, EOFError, zlib.error) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise InvalidCandleFile(
-            f"it cannot be read ({reason}): give a whole CSV file, plain or gzipped", path=name
+            f"it cannot be read ({reason}): give a whole CSV file, plain or gzipped", path=name, code="not-readable"
         ) from fault
 
 

@@ -40,6 +40,10 @@ class Cross:
         last = whole_or_none(saved, "last")
         if last not in (None, DOWN, NONE, UP):
             raise InvalidSnapshot(
-                f"last is {last} where {DOWN}, {NONE} or {UP} was saved: rebuild the state from its origin"
+                f"last is {last} where {DOWN}, {NONE} or {UP} was saved: rebuild the state from its origin",
+                code="out-of-range",
+                field="last",
+                value=str(last),
+                limit=f"{DOWN}, {NONE}, {UP}",
             )
         self._last = last

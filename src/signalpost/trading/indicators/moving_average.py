@@ -98,5 +98,9 @@ class ExponentialMovingAverage:
         """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
         seed, scaled = wholes(saved, "seed", at_most=self.period - 1), whole_or_none(saved, "scaled")
         if seed and scaled is not None:
-            raise InvalidSnapshot("both a seed and an average were saved: rebuild the state from its origin")
+            raise InvalidSnapshot(
+                "both a seed and an average were saved: rebuild the state from its origin",
+                code="conflict",
+                field="seed",
+            )
         self._seed, self._scaled = seed, scaled

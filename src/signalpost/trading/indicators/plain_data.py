@@ -28,7 +28,7 @@ def unsealed(saved: Mapping[str, Any]) -> Snapshot:
     except (TypeError, ValueError, RecursionError):  # what JSON cannot hold was never saved
         intact = False
     if not intact:
-        raise InvalidSnapshot(f"the saved state does not match its checksum: {_REBUILD}")
+        raise InvalidSnapshot(f"the saved state does not match its checksum: {_REBUILD}", code="wrong-checksum")
     return state
 
 
@@ -39,7 +39,12 @@ def whole(saved: Mapping[str, Any], name: str) -> int:
         return int(value)
     if type(value) is int:
         return value
-    raise InvalidSnapshot(f"{name} is {short(value)} where a whole number was saved: {_REBUILD}")
+    raise InvalidSnapshot(
+        f"{name} is {short(value)} where a whole number was saved: {_REBUILD}",
+        code="not-a-number",
+        field=name,
+        value=short(value),
+    )
 
 
 def whole_or_none(saved: Mapping[str, Any], name: str) -> int | None:
@@ -52,7 +57,13 @@ def wholes(saved: Mapping[str, Any], name: str, *, at_most: int) -> list[int]:
     values = saved.get(name)
     if isinstance(values, list) and len(values) <= at_most and all(type(value) is int for value in values):
         return values.copy()
-    raise InvalidSnapshot(f"{name} is not a list of at most {at_most} whole numbers: {_REBUILD}")
+    raise InvalidSnapshot(
+        f"{name} is not a list of at most {at_most} whole numbers: {_REBUILD}",
+        code="not-a-list",
+        field=name,
+        value=short(values),
+        limit=str(at_most),
+    )
 
 
 def part(saved: Mapping[str, Any], name: str) -> Snapshot:
@@ -60,7 +71,7 @@ def part(saved: Mapping[str, Any], name: str) -> Snapshot:
     value = saved.get(name)
     if isinstance(value, dict):
         return value
-    raise InvalidSnapshot(f"{name} is missing from the saved state: {_REBUILD}")
+    raise InvalidSnapshot(f"{name} is missing from the saved state: {_REBUILD}", code="missing", field=name)
 
 
 def _checksum(state: Snapshot) -> str:

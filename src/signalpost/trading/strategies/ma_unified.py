@@ -112,12 +112,23 @@ class MAUnifiedStrategy:
         before.
         """
         if not isinstance(saved, dict):
-            raise InvalidSnapshot(f"{self.config.key}: the saved state is {short(saved)}: rebuild it from its origin")
-        for name, expected in (("version", SNAPSHOT_VERSION), ("fingerprint", self.fingerprint)):
+            raise InvalidSnapshot(
+                f"{self.config.key}: the saved state is {short(saved)}: rebuild it from its origin",
+                code="not-a-mapping",
+                value=short(saved),
+            )
+        for name, expected, code in (
+            ("version", SNAPSHOT_VERSION, "unknown-version"),
+            ("fingerprint", self.fingerprint, "other-configuration"),
+        ):
             if saved.get(name) != expected:
                 raise InvalidSnapshot(
                     f"{self.config.key}: the saved state has {name} {short(saved.get(name))} and not {expected!r}: "
-                    f"rebuild it from its origin"
+                    f"rebuild it from its origin",
+                    code=code,
+                    field=name,
+                    value=short(saved.get(name)),
+                    limit=str(expected),
                 )
         state = unsealed(saved)
         fresh = MAUnifiedStrategy(self.config)
@@ -191,7 +202,15 @@ def _span(state: Snapshot) -> tuple[datetime | None, datetime | None]:
     try:
         origin, last = (None if state[name] is None else utc(state[name], name) for name in ("origin", "last"))
     except (KeyError, InvalidValue) as fault:
-        raise InvalidSnapshot(f"origin or last is damaged ({fault}): rebuild the state from its origin") from fault
+        raise InvalidSnapshot(
+            f"origin or last is damaged ({fault}): rebuild the state from its origin", code="damaged"
+        ) from fault
     if (origin is None) != (last is None) or (origin and last and last < origin):
-        raise InvalidSnapshot(f"last is {last} and origin {origin}: rebuild the state from its origin")
+        raise InvalidSnapshot(
+            f"last is {last} and origin {origin}: rebuild the state from its origin",
+            code="conflict",
+            field="last",
+            value=str(last),
+            limit=f"origin: {origin}",
+        )
     return origin, last

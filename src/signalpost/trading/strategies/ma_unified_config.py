@@ -144,6 +144,8 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.key}: fast and slow are both {self.fast}: they would never cross; give two periods",
                 code="conflict",
                 field="slow",
+                value=str(self.slow),
+                limit=f"fast: {self.fast}",
             )
         if self.fast > self.slow and not self.inverted:
             raise InvalidConfiguration(
@@ -151,6 +153,8 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
                 f"swap them, or mark it inverted if it is meant",
                 code="conflict",
                 field="inverted",
+                value=str(self.inverted),
+                limit=f"fast: {self.fast}, slow: {self.slow}",
             )
         if self.fast < self.slow and self.inverted:
             raise InvalidConfiguration(
@@ -158,4 +162,6 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
                 f"unmark it, or swap them",
                 code="conflict",
                 field="inverted",
+                value=str(self.inverted),
+                limit=f"fast: {self.fast}, slow: {self.slow}",
             )

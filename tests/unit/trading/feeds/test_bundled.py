@@ -6,6 +6,7 @@ import pytest
 from signalpost import Instrument, InvalidConfiguration
 from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles, bundled_days, bundled_pairs
 from signalpost.trading.strategies_file import bundled_strategies
+from tests.surface.errors import Facts, facts_of
 
 
 def test_seven_pairs_with_strategies_are_bundled() -> None:
@@ -33,6 +34,7 @@ def test_the_weeks_in_which_the_grid_lies_across_the_day_are_those_between_the_c
     }
 
 
-def test_a_pair_without_candles_is_named_with_those_that_have_some() -> None:
-    with pytest.raises(InvalidConfiguration, match="no candles of NZD_USD are bundled: there are AUD_USD, EUR_GBP"):
+def test_a_pair_without_candles_is_refused_with_the_available_ones() -> None:
+    with pytest.raises(InvalidConfiguration, match="NZD_USD") as refusal:
         bundled_candles(Instrument("NZD_USD"))
+    assert facts_of(refusal.value) == [Facts("unknown-word", "pair", "NZD_USD", ", ".join(bundled_pairs()))]

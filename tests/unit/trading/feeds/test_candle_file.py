@@ -1,12 +1,15 @@
 import gzip
 from collections.abc import Callable
 from decimal import Decimal
+from errno import EISDIR, ENOENT
+from os import strerror
 from pathlib import Path
 
 import pytest
 
 from signalpost import Candle, InvalidCandleFile
 from signalpost.trading.feeds.candle_file import read_candle_file
+from tests.surface.errors import Facts, facts_of
 
 Write = Callable[..., Path]
 FIRST = Candle(time="2025-01-06T00:00:00Z", open="1.1", high="1.102", low="1.099", close="1.101")
@@ -39,7 +42,7 @@ def test_line_ends_blank_lines_byte_order_mark_and_other_columns_do_not_matter(w
     assert read_candle_file(foreign, timeframe="H4").candles == read_candle_file(write(), timeframe="H4").candles
 
 
-def test_volume_is_read_where_there_is_one(write: Write, rows: list[str]) -> None:
+def test_volume_is_read_if_there_is_any(write: Write, rows: list[str]) -> None:
     path = write([f"{rows[0]},17.5", f"{rows[1]},", f"{rows[2]},0"], "time,open,high,low,close,volume")
     volumes = [candle.volume for candle in read_candle_file(path, timeframe="H4").candles]
     assert volumes == [Decimal("17.5"), None, Decimal(0)]
@@ -62,7 +65,7 @@ def test_a_duplicate_that_differs_only_by_noise_is_equal(write: Write, rows: lis
     assert (file.duplicates, file.rounded, len(file.candles)) == (1, 1, 3)
 
 
-def test_decimals_are_as_asked_for_else_the_instruments_else_the_files(write: Write) -> None:
+def test_decimals_are_as_given_else_the_instruments_else_the_files(write: Write) -> None:
     path = write()
     assert read_candle_file(path, timeframe="H4", pair="EUR_USD", places=7).places == 7
     assert read_candle_file(path, timeframe="H4", pair="XAG_USD", places=5).places == 5
@@ -72,42 +75,55 @@ def test_decimals_are_as_asked_for_else_the_instruments_else_the_files(write: Wr
 
 
 @pytest.mark.parametrize(
-    ("line", "row", "said"),
+    ("row", "expected"),
     [
-        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,1.10000", "the row has 4 cells"),
-        (3, "2025-01-06T04:00:00,1.10100,1.10300,1.10000,1.10250", "names no time zone"),
-        (3, "yesterday,1.10100,1.10300,1.10000,1.10250", "time is 'yesterday': give an ISO 8601 time with its zone"),
-        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,nan,1.10250", "low is NaN: give a finite number"),
-        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,,1.10250", "low is '': give a"),
-        (3, "2025-01-06T04:00:00Z,1.10100,1.10300,0,1.10250", "low is 0: it must be above zero"),
-        (3, "2025-01-06T04:00:00Z,1.10100,1.10000,1.10300,1.10250", "high must be the highest and low the lowest"),
-        (3, "2025-01-06T00:00:00Z,1.10000,1.10200,1.09900,1.10150", "comes twice, with different values"),
-        (3, "2025-01-05T20:00:00Z,1.10100,1.10300,1.10000,1.10250", "sort the rows, oldest first"),
+        ("2025-01-06T04:00:00Z,1.10100,1.10300,1.10000", Facts("missing", None, "4", "5")),
+        (
+            "2025-01-06T04:00:00,1.10100,1.10300,1.10000,1.10250",
+            Facts("no-time-zone", "time", "'2025-01-06T04:00:00'"),
+        ),
+        ("yesterday,1.10100,1.10300,1.10000,1.10250", Facts("invalid-time", "time", "'yesterday'")),
+        ("2025-01-06T04:00:00Z,1.10100,1.10300,nan,1.10250", Facts("not-a-number", "low", "NaN")),
+        ("2025-01-06T04:00:00Z,1.10100,1.10300,,1.10250", Facts("not-a-number", "low", "''")),
+        ("2025-01-06T04:00:00Z,1.10100,1.10300,0,1.10250", Facts("out-of-range", "low", "0", "above 0")),
+        ("2025-01-06T04:00:00Z,1.10100,1.10000,1.10300,1.10250", Facts("conflict", "high", "1.10000")),
+        ("2025-01-06T00:00:00Z,1.10000,1.10200,1.09900,1.10150", Facts("conflict", "time", "2025-01-06T00:00:00Z")),
+        (
+            "2025-01-05T20:00:00Z,1.10100,1.10300,1.10000,1.10250",
+            Facts("out-of-order", "time", "2025-01-05T20:00:00Z", "after 2025-01-06T00:00:00Z"),
+        ),
     ],
 )
-def test_a_bad_row_is_refused_with_file_and_line(write: Write, rows: list[str], line: int, row: str, said: str) -> None:
+def test_an_invalid_row_is_refused_with_file_and_line(write: Write, rows: list[str], row: str, expected: Facts) -> None:
     path = write([rows[0], row, rows[2]])
     with pytest.raises(InvalidCandleFile) as fault:
         read_candle_file(path, timeframe="H4", pair="EUR_USD")
-    assert said in str(fault.value)
-    assert str(fault.value).startswith(f"{path}, line {line}: ")
-    assert (fault.value.path, fault.value.line) == (str(path), line)
+    assert facts_of(fault.value) == [expected]
+    assert (expected.value or "") in str(fault.value)
+    assert str(path) in str(fault.value)
+    assert (fault.value.path, fault.value.line) == (str(path), 3)
 
 
 def test_a_duplicate_with_another_volume_differs(write: Write, rows: list[str]) -> None:
     path = write([f"{rows[0]},1", f"{rows[0]},2"], "time,open,high,low,close,volume")
-    with pytest.raises(InvalidCandleFile, match=r"line 3: .* comes twice"):
+    with pytest.raises(InvalidCandleFile) as fault:
         read_candle_file(path, timeframe="H4")
+    assert facts_of(fault.value) == [Facts("conflict", "time", "2025-01-06T00:00:00Z")]
+    assert fault.value.line == 3
 
 
 def test_another_timeframe_than_claimed_is_refused_at_the_first_such_step(write: Write, rows: list[str]) -> None:
     hours = [rows[0].replace("T00", f"T{hour:02}") for hour in (0, 4, 5, 6)]
-    with pytest.raises(InvalidCandleFile, match=r"line 4: 2 of 3 candles, .* open 1:00:00 after .* not 4:00:00 as H4"):
+    with pytest.raises(InvalidCandleFile) as fault:
         read_candle_file(write(hours), timeframe="H4")
+    assert facts_of(fault.value) == [Facts("wrong-timeframe", "timeframe", "1:00:00", "H4")]
+    assert fault.value.line == 4
+    for said in ("2 of 3", "1:00:00", "4:00:00"):
+        assert said in str(fault.value)
     assert len(read_candle_file(write(hours), timeframe="H1").candles) == 4
 
 
-def test_gaps_are_no_fault_as_long_as_no_step_is_commoner(write: Write, rows: list[str]) -> None:
+def test_gaps_are_accepted_as_long_as_no_step_is_more_common(write: Write, rows: list[str]) -> None:
     with_weekend = [*rows, rows[0].replace("01-06T00", "01-13T00"), rows[0].replace("01-06T00", "01-27T00")]
     assert len(read_candle_file(write(with_weekend), timeframe="H4").candles) == 5
 
@@ -117,43 +133,45 @@ def test_a_single_candle_fits_any_timeframe(write: Write, rows: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "code", "field"),
     [
-        ("time,open,high,low", "no column 'close'"),
-        ("", "no column 'time'"),
-        ("time,open,high,low,close,Close", "column 'close' twice"),
+        ("time,open,high,low", "missing", "close"),
+        ("", "missing", "time"),
+        ("time,open,high,low,close,Close", "conflict", "close"),
     ],
 )
-def test_the_first_line_must_name_each_column_once(write: Write, header: str, said: str) -> None:
-    with pytest.raises(InvalidCandleFile, match=said) as fault:
+def test_the_first_line_must_name_each_column_once(write: Write, header: str, code: str, field: str) -> None:
+    with pytest.raises(InvalidCandleFile, match=f"'{field}'") as fault:
         read_candle_file(write(header=header), timeframe="H4")
+    assert (fault.value.code, fault.value.field) == (code, field)
     assert fault.value.line == 1
 
 
 def test_a_file_without_candles_is_refused(write: Write) -> None:
-    with pytest.raises(InvalidCandleFile, match="holds no candles"):
+    with pytest.raises(InvalidCandleFile, match=r"candles\.csv") as fault:
         read_candle_file(write([]), timeframe="H4")
+    assert (fault.value.code, fault.value.line) == ("missing", None)
 
 
 @pytest.mark.parametrize(
-    ("content", "line", "said"),
+    ("content", "line", "code"),
     [
-        (b"time,open,high,low,close\n2025-01-06T00:00:00Z,1,1,1,1\n\xff\n", 3, "not UTF-8 text"),
-        (b'time,open,high,low,close\n2025-01-06T00:00:00Z,1,1,1,"1\n', 2, "no CSV"),
-        (gzip.compress(b"time,open,high,low,close\n", mtime=0)[:-4], None, "cannot be read"),
-        (b"\x1f\x8bnothing of the kind", None, "cannot be read"),
-        (gzip.compress(b"time,open,high,low,close\n" * 99, mtime=0)[:20] + b"damage" * 9, None, "not UTF-8 text"),
+        (b"time,open,high,low,close\n2025-01-06T00:00:00Z,1,1,1,1\n\xff\n", 3, "not-utf-8"),
+        (b'time,open,high,low,close\n2025-01-06T00:00:00Z,1,1,1,"1\n', 2, "not-csv"),
+        (gzip.compress(b"time,open,high,low,close\n", mtime=0)[:-4], None, "not-readable"),
+        (b"\x1f\x8bnothing of the kind", None, "not-readable"),
+        (gzip.compress(b"time,open,high,low,close\n" * 99, mtime=0)[:20] + b"damage" * 9, None, "not-utf-8"),
     ],
 )
-def test_a_file_that_is_no_csv_is_refused(tmp_path: Path, content: bytes, line: int | None, said: str) -> None:
+def test_a_file_that_is_not_csv_is_refused(tmp_path: Path, content: bytes, line: int | None, code: str) -> None:
     path = tmp_path / "candles.csv"
     path.write_bytes(content)
-    with pytest.raises(InvalidCandleFile, match=said) as fault:
+    with pytest.raises(InvalidCandleFile) as fault:
         read_candle_file(path, timeframe="H4")
-    assert fault.value.line == line
+    assert (fault.value.code, fault.value.path, fault.value.line) == (code, str(path), line)
 
 
-def test_an_undecodable_byte_far_behind_what_was_read_is_named_by_its_own_line(write: Write, rows: list[str]) -> None:
+def test_the_error_names_the_line_of_an_undecodable_byte(write: Write, rows: list[str]) -> None:
     path = write(rows)
     good = path.read_bytes()
     path.write_bytes(good + b"\n" * 50_000 + b"\xff")
@@ -163,7 +181,7 @@ def test_an_undecodable_byte_far_behind_what_was_read_is_named_by_its_own_line(w
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidCandleFile, match="No such file"):
-        read_candle_file(tmp_path / "none.csv", timeframe="H4")
-    with pytest.raises(InvalidCandleFile, match="Is a directory"):
-        read_candle_file(tmp_path, timeframe="H4")
+    for path, reason in ((tmp_path / "none.csv", ENOENT), (tmp_path, EISDIR)):
+        with pytest.raises(InvalidCandleFile, match=strerror(reason)) as fault:
+            read_candle_file(path, timeframe="H4")
+        assert (fault.value.code, fault.value.path) == ("not-readable", str(path))

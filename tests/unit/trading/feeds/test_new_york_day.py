@@ -49,7 +49,7 @@ def test_a_first_day_that_was_joined_late_is_left_out() -> None:
     assert [day.time for day in late] == [at("2025-01-07T22:00")]
 
 
-def test_nothing_makes_no_days() -> None:
+def test_no_candles_make_no_days() -> None:
     assert daily_candles([], "H4") == ((), ())
 
 
@@ -58,7 +58,7 @@ def test_a_day_without_all_volumes_has_none() -> None:
     assert daily_candles(some, "H4").candles[0].volume is None
 
 
-def test_a_candle_across_the_days_end_counts_to_the_day_it_opened_in_and_its_week_is_told() -> None:
+def test_a_candle_across_the_days_end_belongs_to_the_day_it_opened_in() -> None:
     # In the weeks between the American and the European change of clocks, the grid of EET lies an hour late.
     days, weeks = daily_candles(candles("2025-03-10T22:00", 12), "H4")
     assert [(day.time, day.close) for day in days] == [(at("2025-03-10T21:00"), 106), (at("2025-03-11T21:00"), 112)]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from signalpost import InvalidValue
 from signalpost.trading.feeds.price_grid import PriceGrid, grid_of
+from tests.surface.errors import Facts, facts_of
 
 
 def decimals(*texts: str) -> list[Decimal]:
@@ -26,7 +27,7 @@ def test_prices_longer_than_any_market_quotes_do_not_count() -> None:
     assert grid_of(decimals("1.0842", "1.0841999999999998")).places == 4
 
 
-def test_where_all_are_longer_the_fewest_decimals_that_keep_them_count() -> None:
+def test_if_all_are_longer_the_fewest_decimals_that_keep_them_count() -> None:
     assert grid_of(decimals("1.0842000000000001", "1.0841999999999998")).places == 4
     assert grid_of(decimals("0.00003123000000000001")).places == 8
 
@@ -63,9 +64,10 @@ def test_noise_is_rounded_away(given_: str, rounded: str) -> None:
 
 
 @pytest.mark.parametrize("price", ["1.163441", "1.00000000100000001", "1.0000000011"])
-def test_what_is_a_billionth_or_more_is_no_noise(price: str) -> None:
-    with pytest.raises(InvalidValue, match="has more than 5 decimals"):
+def test_a_difference_of_a_billionth_or_more_is_not_noise(price: str) -> None:
+    with pytest.raises(InvalidValue, match="5") as refusal:
         PriceGrid(5).nearest(Decimal(price))
+    assert facts_of(refusal.value) == [Facts("too-fine", None, price, "5 decimals")]
 
 
 @given(st.integers(1, 10**9), st.integers(0, 8))

@@ -4,6 +4,7 @@ import pytest
 
 from signalpost import InvalidConfiguration, InvalidSnapshot
 from signalpost.trading.indicators.atr import ATR_KINDS, AverageTrueRange
+from tests.surface.errors import Facts, facts_of
 
 CANDLES = [(12, 10, 11), (14, 11, 14), (14, 14, 14), (20, 16, 18), (19, 17, 17)]
 """High, low and close: their true ranges are 2, 3, 0, 6 and 2."""
@@ -42,7 +43,7 @@ def test_it_is_warm_as_soon_as_it_has_a_value(kind: str, candles: int) -> None:
     assert average.value == 3 if kind == "wilder" else Fraction(5, 3)
 
 
-def test_a_market_that_stands_still_has_an_average_of_zero() -> None:
+def test_a_market_that_does_not_move_has_an_average_of_zero() -> None:
     for kind in ATR_KINDS:
         average = AverageTrueRange(kind, 2)
         for _ in range(4):
@@ -84,9 +85,11 @@ def test_a_damaged_state_is_refused_and_changes_nothing(kind: str, saved: dict[s
     assert average.snapshot() == before
 
 
-def test_another_kind_or_no_period_is_refused() -> None:
-    with pytest.raises(InvalidConfiguration, match="atr is 'ema': give one of simple, wilder"):
+def test_an_unknown_kind_or_a_period_of_zero_is_refused() -> None:
+    with pytest.raises(InvalidConfiguration, match="'ema'") as refusal:
         AverageTrueRange("ema", 14)
+    assert facts_of(refusal.value) == [Facts("unknown-word", "atr", "'ema'", "simple, wilder")]
     for kind in ATR_KINDS:
-        with pytest.raises(InvalidConfiguration, match="period is 0"):
+        with pytest.raises(InvalidConfiguration, match="0") as refusal:
             AverageTrueRange(kind, 0)
+        assert facts_of(refusal.value) == [Facts("out-of-range", "period", "0", "1 to 100000")]

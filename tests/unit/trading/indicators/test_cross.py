@@ -30,7 +30,7 @@ def test_touching_and_leaving_on_the_same_side_is_a_cross_and_passing_through_a_
 
 
 @pytest.mark.parametrize("last", [None, -(10**40), -1, 0, 1, 7])
-def test_it_remembers_how_the_lines_stood_and_not_how_far(last: int | None) -> None:
+def test_it_remembers_which_line_was_above_but_not_the_distance(last: int | None) -> None:
     stopped, resumed = Cross(), Cross()
     if last is not None:
         stopped.update(last)

@@ -1,3 +1,4 @@
+import re
 from fractions import Fraction
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from signalpost import InvalidConfiguration, InvalidSnapshot
 from signalpost.trading.indicators.moving_average import ExponentialMovingAverage, SimpleMovingAverage
+from tests.surface.errors import Facts, facts_of
 
 
 def test_the_simple_average_is_the_mean_of_the_last_values_once_there_are_enough() -> None:
@@ -78,8 +80,9 @@ def test_both_with_a_period_of_one_are_the_value_itself() -> None:
 @pytest.mark.parametrize("period", [0, -1, True, 2.0, "3", None, 100_001])
 @pytest.mark.parametrize("average", [SimpleMovingAverage, ExponentialMovingAverage])
 def test_a_period_is_a_whole_number_of_candles(average: type, period: object) -> None:
-    with pytest.raises(InvalidConfiguration, match="give a whole number from 1 to 100000 candles"):
+    with pytest.raises(InvalidConfiguration, match=re.escape(repr(period))) as refusal:
         average(period)
+    assert facts_of(refusal.value) == [Facts("out-of-range", "period", repr(period), "1 to 100000")]
 
 
 def test_the_longest_period_is_kept_whole() -> None:
@@ -112,24 +115,26 @@ def test_a_restored_average_leaves_the_saved_state_alone(average: type) -> None:
 
 
 @pytest.mark.parametrize(
-    ("average", "saved"),
+    ("average", "saved", "code"),
     [
-        (SimpleMovingAverage(2), {}),
-        (SimpleMovingAverage(2), {"window": [1, 2, 3]}),
-        (SimpleMovingAverage(2), {"window": [1, 2.0]}),
-        (SimpleMovingAverage(2), {"window": [True]}),
-        (SimpleMovingAverage(2), {"window": "12"}),
-        (ExponentialMovingAverage(2), {"seed": []}),
-        (ExponentialMovingAverage(2), {"seed": [1, 2], "scaled": None}),
-        (ExponentialMovingAverage(2), {"seed": [1], "scaled": "18446744073709551616"}),
-        (ExponentialMovingAverage(2), {"seed": [], "scaled": 1.5}),
+        (SimpleMovingAverage(2), {}, "not-a-list"),
+        (SimpleMovingAverage(2), {"window": [1, 2, 3]}, "not-a-list"),
+        (SimpleMovingAverage(2), {"window": [1, 2.0]}, "not-a-list"),
+        (SimpleMovingAverage(2), {"window": [True]}, "not-a-list"),
+        (SimpleMovingAverage(2), {"window": "12"}, "not-a-list"),
+        (ExponentialMovingAverage(2), {"seed": []}, "not-a-number"),
+        (ExponentialMovingAverage(2), {"seed": [1, 2], "scaled": None}, "not-a-list"),
+        (ExponentialMovingAverage(2), {"seed": [1], "scaled": "18446744073709551616"}, "conflict"),
+        (ExponentialMovingAverage(2), {"seed": [], "scaled": 1.5}, "not-a-number"),
     ],
 )
 def test_a_damaged_state_is_refused_and_changes_nothing(
-    average: SimpleMovingAverage | ExponentialMovingAverage, saved: dict[str, object]
+    average: SimpleMovingAverage | ExponentialMovingAverage, saved: dict[str, object], code: str
 ) -> None:
     average.update(1)
     before = average.snapshot()
-    with pytest.raises(InvalidSnapshot, match="rebuild the state from its origin"):
+    with pytest.raises(InvalidSnapshot) as refusal:
         average.restore(saved)
+    assert refusal.value.code == code
+    assert refusal.value.field in {"window", "seed", "scaled"}
     assert average.snapshot() == before

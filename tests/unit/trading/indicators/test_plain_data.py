@@ -1,15 +1,18 @@
 import json
+import re
+from reprlib import repr as short
 from typing import Any
 
 import pytest
 
 from signalpost import InvalidSnapshot
 from signalpost.trading.indicators.plain_data import part, sealed, unsealed, whole, whole_or_none, wholes
+from tests.surface.errors import Facts, facts_of
 
 STATE = {"version": 1, "last": None, "atr": {"window": [3, 0, 12], "scaled": "-340282366920938463463"}}
 
 
-def test_what_was_sealed_comes_out_as_it_was_also_through_json_and_in_another_order() -> None:
+def test_a_sealed_state_survives_json_and_another_order() -> None:
     seal = sealed(STATE)
     assert unsealed(seal) == STATE
     assert unsealed(json.loads(json.dumps(seal))) == STATE
@@ -35,19 +38,21 @@ loop["self"] = loop
         {"atr": {"window": [3, 12, 0], "scaled": "-340282366920938463463"}},
         {"last": {1, 2}},
         {"last": loop},
-        {3: "no name"},
+        {3: "unnamed"},
     ],
 )
-def test_anything_else_is_refused(damage: dict[Any, Any]) -> None:
-    with pytest.raises(InvalidSnapshot, match="does not match its checksum: rebuild the state from its origin"):
+def test_any_change_to_a_sealed_state_is_refused(damage: dict[Any, Any]) -> None:
+    with pytest.raises(InvalidSnapshot, match="checksum") as refusal:
         unsealed({**sealed(STATE), **damage})
+    assert refusal.value.code == "wrong-checksum"
 
 
-def test_a_lost_part_is_missed() -> None:
+def test_a_missing_part_is_refused() -> None:
     seal = sealed(STATE)
     for name in seal:
-        with pytest.raises(InvalidSnapshot, match="checksum"):
+        with pytest.raises(InvalidSnapshot, match="checksum") as refusal:
             unsealed({other: value for other, value in seal.items() if other != name})
+        assert refusal.value.code == "wrong-checksum"
 
 
 def test_a_whole_number_is_read_also_from_text() -> None:
@@ -60,27 +65,31 @@ def test_a_whole_number_is_read_also_from_text() -> None:
 @pytest.mark.parametrize(
     "value", [None, True, 1.0, "", "-", "--1", "1_0", " 1", "\u0661", "\u00b2", "1e3", "9" * 5_000, [1], {}]
 )
-def test_what_is_no_whole_number_is_refused(value: object) -> None:
-    with pytest.raises(InvalidSnapshot, match=r"n is .* where a whole number was saved") as told:
+def test_anything_but_a_whole_number_is_refused(value: object) -> None:
+    with pytest.raises(InvalidSnapshot, match=re.escape(short(value))) as refusal:
         whole({"n": value}, "n")
-    assert len(str(told.value)) < 200
+    assert facts_of(refusal.value) == [Facts("not-a-number", "n", short(value))]
+    assert len(str(refusal.value)) < 200
 
 
-def test_what_is_missing_is_not_none() -> None:
-    with pytest.raises(InvalidSnapshot, match="n is None where a whole number was saved"):
+def test_a_missing_number_is_not_none() -> None:
+    with pytest.raises(InvalidSnapshot, match="None") as refusal:
         whole_or_none({}, "n")
+    assert facts_of(refusal.value) == [Facts("not-a-number", "n", "None")]
 
 
 def test_a_list_is_read_as_a_list_of_its_own() -> None:
     saved = {"list": [1, 2]}
     wholes(saved, "list", at_most=2).append(3)
     assert saved == {"list": [1, 2]}
-    with pytest.raises(InvalidSnapshot, match="list is not a list of at most 1 whole numbers"):
+    with pytest.raises(InvalidSnapshot, match="list") as refusal:
         wholes(saved, "list", at_most=1)
+    assert facts_of(refusal.value) == [Facts("not-a-list", "list", "[1, 2]", "1")]
 
 
 @pytest.mark.parametrize("value", [None, [], "part", 1])
 def test_a_part_is_plain_data_with_names(value: object) -> None:
     assert part({"part": {"a": 1}}, "part") == {"a": 1}
-    with pytest.raises(InvalidSnapshot, match="part is missing from the saved state"):
+    with pytest.raises(InvalidSnapshot, match="part") as refusal:
         part({"part": value}, "part")
+    assert facts_of(refusal.value) == [Facts("missing", "part")]

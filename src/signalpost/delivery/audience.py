@@ -24,7 +24,9 @@ class Audience:
         for told, _ in items:
             if not self._routing.may_show(told.payload, told.user_tier, self._destination):
                 tier = str(told.user_tier)
-                raise Rejected(f"it is meant for tier {tier!r}, and a lower one reads {self._destination} by now")
+                rejected = Rejected(f"it is meant for tier {tier!r}, and a lower one reads {self._destination} by now")
+                rejected.code = "tier-too-low"
+                raise rejected
         return await self._sink.send(items)
 
     async def probe(self) -> Answer:

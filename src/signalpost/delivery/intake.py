@@ -138,7 +138,8 @@ class Intake:
         """
         news = [self._new(signal, event, priority, user_tier, context, None) for signal in signals]
         if self._held:
-            raise StoreFailed(f"{len(self._held)} notifications are not written down yet ({self._trouble}): try again")
+            text = f"{len(self._held)} notifications are not written down yet ({self._trouble}): try again"
+            raise StoreFailed(text, code="not-saved-yet", value=str(len(self._held)))
         try:
             return await self._write(news, state)
         except StoreFailed as fault:
@@ -282,7 +283,9 @@ class Intake:
     ) -> NewNotification:
         if not isinstance(payload, Payload):
             known = ", ".join(kind.__name__ for kind in get_args(Payload))
-            raise InvalidValue(f"a {type(payload).__name__} cannot be sent: give one of {known}")
+            kind = type(payload).__name__
+            text = f"a {kind} cannot be sent: give one of {known}"
+            raise InvalidValue(text, code="wrong-kind", field="payload", value=kind, limit=known)
         now = clock.now()
         notification = Notification(
             id=self._ids.next(now),

@@ -123,6 +123,10 @@ def _lowest_readers(tiers: Mapping[UserTier, Tier]) -> Mapping[str, int]:
             if lowest[destination] < tier.rank:
                 raise InvalidConfiguration(
                     f"tier {str(name)!r} has rank {tier.rank}, and {destination} is read by tiers of rank "
-                    f"{lowest[destination]}: name a destination of its own"
+                    f"{lowest[destination]}: name a destination of its own",
+                    code="conflict",
+                    field=str(name),
+                    value=destination,
+                    limit=str(lowest[destination]),
                 )
     return lowest

@@ -92,7 +92,7 @@ class NotificationIntegration:
         _checked(config)
         with self._lock:
             if self._owner is not None:
-                raise InvalidConfiguration("it runs already: configure it before the start, or stop it first")
+                raise InvalidConfiguration("it is running: stop it before you configure it", code="already-running")
             if self._direct_alone is not None:  # it has the settings of before
                 self._direct_alone.stop(FLUSH_WITHIN)
                 self._direct_alone = None
@@ -395,5 +395,6 @@ class NotificationIntegration:
 
 def _checked(config: Config | None) -> Config | None:
     if not isinstance(config, Config | None):
-        raise InvalidConfiguration(f"the configuration is a {type(config).__name__}: give a Config, or none")
+        text = f"the configuration is a {type(config).__name__}: give a Config, or none"
+        raise InvalidConfiguration(text, code="wrong-kind", field="config", value=type(config).__name__, limit="Config")
     return config

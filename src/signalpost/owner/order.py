@@ -65,7 +65,9 @@ class Order:
         """
         if not isinstance(payload, kind):  # type: ignore[arg-type]  # a union is as good as a class here
             known = ", ".join(each.__name__ for each in get_args(kind) or (kind,))
-            raise InvalidValue(f"a {type(payload).__name__} cannot be sent this way: give one of {known}")
+            given = type(payload).__name__
+            text = f"a {given} cannot be sent this way: give one of {known}"
+            raise InvalidValue(text, code="wrong-kind", field="payload", value=given, limit=known)
         return cls(
             payload,
             usual_priority(payload) if priority is None else member(NotificationPriority, priority, "priority"),

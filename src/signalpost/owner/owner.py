@@ -80,7 +80,11 @@ class Owner:
         except NotInTime:
             raise StoreUnusable(
                 f"{self.service.config.home}: the store is not open after {within:g} s, and goes on opening: "
-                f"start again to wait for it, or look at the log"
+                f"start again to wait for it, or look at the log",
+                code="still-opening",
+                field="home",
+                value=str(self.service.config.home),
+                limit=f"{within:g}",
             ) from None
 
     def health(self) -> Health:

@@ -46,7 +46,10 @@ class AsyncNotificationService:
 
     def __init__(self, config: Config | None = None, *, listeners: Iterable[Listener] = ()) -> None:
         if not isinstance(config, Config | None):
-            raise InvalidConfiguration(f"the configuration is a {type(config).__name__}: give a Config, or none")
+            text = f"the configuration is a {type(config).__name__}: give a Config, or none"
+            raise InvalidConfiguration(
+                text, code="wrong-kind", field="config", value=type(config).__name__, limit="Config"
+            )
         self.config = Config.from_environment() if config is None else config
         self._metrics = Metrics()
         self._trouble = Trouble()

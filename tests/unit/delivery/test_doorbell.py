@@ -53,13 +53,13 @@ def _rung(folder: Path, loop: Loop, *, times: int = 1) -> int:
 
 
 @LOOPS
-def test_the_owner_hears_each_ring(tmp_path: Path, loop: Loop) -> None:
+def test_the_owner_is_woken_by_each_ring(tmp_path: Path, loop: Loop) -> None:
     assert _rung(tmp_path, loop, times=3) == 3
-    assert list(tmp_path.iterdir()) == [], "it is taken down in the end"
+    assert list(tmp_path.iterdir()) == [], "the socket file is left behind"
 
 
 @LOOPS
-def test_a_folder_with_a_path_too_long_for_a_socket_has_a_bell_too(tmp_path: Path, loop: Loop) -> None:
+def test_a_path_too_long_for_a_socket_works_too(tmp_path: Path, loop: Loop) -> None:
     folder = tmp_path / ("deep" * 20) / ("deeper" * 20)
     folder.mkdir(parents=True)
     before = len(list(Path("/proc/self/fd").iterdir()))
@@ -76,7 +76,7 @@ async def test_only_its_user_may_ring_whatever_the_umask(tmp_path: Path, umask: 
     await bell.close()
 
 
-async def test_a_bell_that_was_left_by_one_that_is_gone_is_replaced(tmp_path: Path) -> None:
+async def test_a_stale_socket_file_is_replaced(tmp_path: Path) -> None:
     left = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     left.bind(str(tmp_path / BELL))
     left.close()
@@ -89,7 +89,7 @@ async def test_a_bell_that_was_left_by_one_that_is_gone_is_replaced(tmp_path: Pa
     await bell.close()
 
 
-async def test_what_rings_at_once_rings_once_and_what_is_foreign_does_no_harm(tmp_path: Path) -> None:
+async def test_simultaneous_rings_count_once_and_foreign_datagrams_do_no_harm(tmp_path: Path) -> None:
     heard: list[None] = []
     came = asyncio.Event()
     bell, ringer = await _hung(tmp_path, lambda: (heard.append(None), came.set())), Ringer(tmp_path / BELL)
@@ -109,7 +109,7 @@ async def test_what_rings_at_once_rings_once_and_what_is_foreign_does_no_harm(tm
     await bell.close()
 
 
-async def test_who_rings_where_nobody_hears_does_not_wait_and_does_not_fail(tmp_path: Path) -> None:
+async def test_a_ring_without_a_listener_neither_waits_nor_fails(tmp_path: Path) -> None:
     ringer = Ringer(tmp_path / BELL)
     ringer.ring()
     await asyncio.sleep(0)
@@ -124,17 +124,18 @@ async def test_who_rings_where_nobody_hears_does_not_wait_and_does_not_fail(tmp_
     ringer.close()
 
 
-async def test_where_no_bell_can_be_hung_that_is_told_and_is_all(
+async def test_a_socket_that_cannot_be_made_only_causes_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / BELL).mkdir()
     bell = await _hung(tmp_path, lambda: None)
-    assert "outbox.bell cannot be made" in caplog.text
-    assert caplog.records[0].levelno == logging.WARNING
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert BELL in record.getMessage()
     await bell.close()
 
 
-async def test_one_whose_bell_a_successor_replaced_leaves_the_successors(tmp_path: Path) -> None:
+async def test_closing_leaves_the_socket_of_a_successor(tmp_path: Path) -> None:
     old, new = await _hung(tmp_path, lambda: None), await _hung(tmp_path, lambda: None)
     await old.close()
     assert (tmp_path / BELL).exists()
@@ -142,7 +143,7 @@ async def test_one_whose_bell_a_successor_replaced_leaves_the_successors(tmp_pat
     assert not (tmp_path / BELL).exists()
 
 
-async def test_one_that_is_cut_off_while_it_is_hung_leaves_no_socket_open(tmp_path: Path) -> None:
+async def test_a_failed_start_leaves_no_socket_open(tmp_path: Path) -> None:
     async def closed(_: Callable[[], None]) -> None:
         raise StoreClosed("the outbox is closed")
 

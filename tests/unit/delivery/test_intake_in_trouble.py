@@ -1,4 +1,4 @@
-"""Intake while the store is unwell: what is said, what is kept, and how it comes right again by itself."""
+"""Intake while the store fails: its answers, what it keeps, and how it recovers by itself."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -37,7 +37,7 @@ def _moves(door: Door) -> list[bool]:
     return [event.is_well for event in door.events if isinstance(event, StoreMoved)]
 
 
-def test_the_same_thing_twice_while_the_store_is_unwell_is_held_once_under_the_first_ones_id() -> None:
+def test_a_repeat_while_the_store_fails_is_held_once_under_the_first_id() -> None:
     async def scenario(door: Door) -> None:
         first = await door.intake.accept(signal())
         again = await door.intake.accept(signal())
@@ -53,7 +53,7 @@ def test_the_same_thing_twice_while_the_store_is_unwell_is_held_once_under_the_f
     run(scenario)
 
 
-def test_other_content_under_the_key_of_something_held_is_refused() -> None:
+def test_other_content_under_a_held_key_is_refused() -> None:
     async def scenario(door: Door) -> None:
         await door.intake.accept(signal())
         other = await door.intake.accept(signal(entry_price="1.2"))
@@ -63,8 +63,8 @@ def test_other_content_under_the_key_of_something_held_is_refused() -> None:
     run(scenario)
 
 
-def test_a_store_that_refused_what_is_not_held_is_tried_until_it_is_well() -> None:
-    """Nothing is held, so nobody would come back to it: it is tried by itself, by a write."""
+def test_a_failed_store_is_retried_even_if_nothing_is_held() -> None:
+    """No held notification would trigger a retry, so intake writes by itself."""
 
     async def scenario(door: Door) -> None:
         await door.intake.accept(SystemStatus(status="now"), hold=False)
@@ -81,7 +81,7 @@ def test_a_store_that_refused_what_is_not_held_is_tried_until_it_is_well() -> No
     run(scenario)
 
 
-def test_what_comes_to_be_held_while_the_store_is_tried_is_not_forgotten() -> None:
+def test_a_notification_held_during_a_retry_is_not_forgotten() -> None:
     async def scenario(door: Door) -> None:
         await door.intake.accept(SystemStatus(status="now"), hold=False)
         real = door.outbox.do
@@ -106,7 +106,7 @@ def test_what_comes_to_be_held_while_the_store_is_tried_is_not_forgotten() -> No
     run(scenario)
 
 
-def test_a_stream_that_cannot_be_committed_tells_that_the_store_is_unwell_until_it_can() -> None:
+def test_a_failed_commit_of_a_stream_reports_the_store_until_one_succeeds() -> None:
     async def scenario(door: Door) -> None:
         with pytest.raises(StoreFailed):
             await door.intake.commit(STATE, [signal()])
@@ -120,12 +120,14 @@ def test_a_stream_that_cannot_be_committed_tells_that_the_store_is_unwell_until_
     run(scenario)
 
 
-def test_a_stream_does_not_overtake_what_is_held() -> None:
+def test_a_stream_does_not_overtake_held_notifications() -> None:
     async def scenario(door: Door) -> None:
         await door.intake.accept(signal())
         door.outbox.is_unwell = False
-        with pytest.raises(StoreFailed, match=r"1 notifications are not written down yet \(the disk is full\)"):
+        with pytest.raises(StoreFailed) as failed:
             await door.intake.commit(STATE, [signal(pair="GBPUSD")])
+        assert (failed.value.code, failed.value.errors[0].value) == ("not-saved-yet", "1")
+        assert "the disk is full" in str(failed.value), "the cause, as the store reported it"
         await asyncio.sleep(2)
         await door.intake.commit(
             STATE, [signal(pair="GBPUSD")], "premium", event="closed", priority="HIGH", context={"a": 1}
@@ -137,7 +139,7 @@ def test_a_stream_does_not_overtake_what_is_held() -> None:
     run(scenario)
 
 
-def test_what_the_store_fails_to_take_when_intake_is_closed_is_refused_and_not_tried_again() -> None:
+def test_a_failure_after_close_is_refused_and_not_retried() -> None:
     async def scenario(door: Door) -> None:
         taking = asyncio.create_task(door.intake.accept(signal()))
         assert await door.intake.close() == 0
@@ -147,7 +149,7 @@ def test_what_the_store_fails_to_take_when_intake_is_closed_is_refused_and_not_t
     run(scenario)
 
 
-def test_a_caller_that_is_cut_off_from_what_could_not_be_written_leaves_nothing_behind() -> None:
+def test_a_cancelled_caller_leaves_nothing_behind() -> None:
     async def scenario(door: Door) -> None:
         door.outbox.is_unwell = False
         hold = asyncio.Event()

@@ -1,7 +1,7 @@
 import pytest
 
 from signalpost import Alert, Announcement, InvalidConfiguration, MarketAnalysis, Signal, SystemStatus, UserTier
-from signalpost.delivery.routing import Route, Routing, Tier
+from signalpost.delivery.routing import ABOUT_ITSELF, NO_WEBHOOK, Route, Routing, Tier
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.notification import Payload
 
@@ -35,34 +35,38 @@ def test_a_signal_goes_to_its_tiers_one_destination(tier: UserTier, destination:
         (Announcement(title="t", text="x"), "community"),
     ],
 )
-def test_all_else_goes_by_kind_whatever_the_tier(payload: Payload, destination: str) -> None:
+def test_other_kinds_are_routed_by_kind_whatever_the_tier(payload: Payload, destination: str) -> None:
     for tier in (UserTier.FREE, UserTier.PREMIUM, WHALE):
         assert Routing(ALL).route(payload, tier) == (Route(destination),)
 
 
-def test_what_has_no_webhook_is_suppressed_and_goes_nowhere_else() -> None:
+def test_a_signal_without_a_webhook_is_suppressed_and_goes_nowhere_else() -> None:
     """P10: a premium signal never falls back to the free channel."""
-    assert Routing(["signals-free"]).route(SIGNAL, UserTier.PREMIUM) == (Route("signals-premium", "no webhook"),)
+    assert Routing(["signals-free"]).route(SIGNAL, UserTier.PREMIUM) == (Route("signals-premium", NO_WEBHOOK),)
 
 
-def test_a_tier_of_ones_own_has_the_destinations_it_names() -> None:
+def test_a_custom_tier_has_the_destinations_it_names() -> None:
     routing = Routing([*ALL, "whales"], tiers={WHALE: Tier(30, ("whales", "archive"))})
-    assert routing.route(SIGNAL, WHALE) == (Route("whales"), Route("archive", "no webhook"))
+    assert routing.route(SIGNAL, WHALE) == (Route("whales"), Route("archive", NO_WEBHOOK))
     assert routing.route(SIGNAL, UserTier.FREE) == (Route("signals-free"),)
 
 
 @pytest.mark.parametrize(
-    "tiers",
+    ("tiers", "facts"),
     [
-        {WHALE: Tier(30, ("whales", "signals-premium"))},
-        {WHALE: Tier(5, ("signals-free",))},
-        {WHALE: Tier(30, ("whales",)), UserTier("alpha"): Tier(20, ("whales",))},
+        ({WHALE: Tier(30, ("whales", "signals-premium"))}, ("whale", "signals-premium", "10")),
+        ({WHALE: Tier(5, ("signals-free",))}, ("whale", "signals-free", "0")),
+        ({WHALE: Tier(30, ("whales",)), UserTier("alpha"): Tier(20, ("whales",))}, ("whale", "whales", "20")),
     ],
 )
-def test_a_tier_that_would_be_shown_to_a_lower_one_is_refused(tiers: dict[UserTier, Tier]) -> None:
+def test_a_tier_that_a_lower_tier_could_read_is_rejected(
+    tiers: dict[UserTier, Tier], facts: tuple[str, str, str]
+) -> None:
     """P10, for tiers that an operator adds."""
-    with pytest.raises(InvalidConfiguration, match="name a destination of its own"):
+    with pytest.raises(InvalidConfiguration) as refused:
         Routing(ALL, tiers=tiers)
+    (fault,) = refused.value.errors
+    assert (fault.code, (fault.field, fault.value, fault.limit)) == ("conflict", facts)
 
 
 def test_a_tier_may_show_its_signals_to_a_higher_one() -> None:
@@ -98,14 +102,14 @@ def test_an_alert_about_a_destination_goes_to_another_one_for_operators() -> Non
     assert few.route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("alerts-general"),)
 
 
-def test_an_alert_about_what_is_no_destination_goes_its_usual_way_where_nobody_operates() -> None:
+def test_an_alert_about_a_host_goes_its_usual_way_without_an_operators_destination() -> None:
     nobody = Routing(["signals-free"])
-    assert nobody.route(alert("high"), UserTier.FREE, "(host a)") == (Route("alerts-critical", "no webhook"),)
-    assert nobody.route(alert("high"), UserTier.FREE, "signals-free") == (Route("signals-free", "about itself"),)
+    assert nobody.route(alert("high"), UserTier.FREE, "(host a)") == (Route("alerts-critical", NO_WEBHOOK),)
+    assert nobody.route(alert("high"), UserTier.FREE, "signals-free") == (Route("signals-free", ABOUT_ITSELF),)
 
 
-def test_an_alert_about_the_only_destination_goes_nowhere_and_says_why() -> None:
+def test_an_alert_about_the_only_destination_is_suppressed_with_the_reason() -> None:
     alone = Routing(["alerts-critical"])
-    assert alone.route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("alerts-critical", "about itself"),)
+    assert alone.route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("alerts-critical", ABOUT_ITSELF),)
     single = Routing(["default"], everything_to="default")
-    assert single.route(alert("high"), UserTier.FREE, "default") == (Route("default", "about itself"),)
+    assert single.route(alert("high"), UserTier.FREE, "default") == (Route("default", ABOUT_ITSELF),)

@@ -2,7 +2,7 @@ from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.events import Event, StoreMoved
 
 
-def test_it_is_told_once_that_the_store_is_ill_and_once_that_all_is_well_again() -> None:
+def test_a_failure_and_the_recovery_of_all_commands_are_reported_once_each() -> None:
     told: list[Event] = []
     health = StoreHealth(told.append)
     health.succeeded("put")

@@ -11,5 +11,6 @@ def command_failed(command: Command[Any], fault: Exception) -> CommandFailed:
     """Log why a command failed, with the frames of `fault`, and return the error for its caller."""
     name = type(command).__name__
     log_failure(f"the store works, but a command ({name}) cannot be carried out", fault)
-    text = str(fault) if isinstance(fault, CommandFailed) else f"{name} failed ({type(fault).__name__})"
-    return CommandFailed(text)
+    if isinstance(fault, CommandFailed):
+        return CommandFailed.of_all(fault.errors)
+    return CommandFailed(f"{name} failed ({type(fault).__name__})", field="command", value=name)

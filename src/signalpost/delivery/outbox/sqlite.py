@@ -64,7 +64,7 @@ from signalpost.delivery.outbox.lock import FileLock, is_held, lock_of, writer_o
 from signalpost.delivery.outbox.migration import opened_to_write
 from signalpost.delivery.outbox.mounts import warn_of_network
 from signalpost.delivery.outbox.original import be_the_original, remember_place
-from signalpost.delivery.outbox.sqlite_file import advice, begin, claim
+from signalpost.delivery.outbox.sqlite_file import advice, begin, claim, code_of
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.still_there import gone, opened_files
 from signalpost.delivery.outbox.verbs import carry_out
@@ -210,7 +210,8 @@ class SqliteCore:
             with self._turn:
                 is_news = not self._is_abandoned and self._data_version() != self._version
         except sqlite3.Error as fault:
-            raise StoreFailed(f"{self._path}: it could not be read ({fault}): {advice(fault)}") from fault
+            text = f"{self._path}: it could not be read ({fault}): {advice(fault)}"
+            raise StoreFailed(text, code=code_of(fault), field="path", value=str(self._path)) from fault
         if is_news:
             self.apply([])
 
@@ -228,12 +229,18 @@ class SqliteCore:
         if (path := gone(self._files)) is not None:
             raise StoreFailed(
                 f"{path}: the file was removed or replaced while it was open: move it back; or stop this process, put "
-                "a copy in its place, and start again"
+                "a copy in its place, and start again",
+                code="store-replaced",
+                field="path",
+                value=path,
             )
         if self._lock is not None and gone({str(self.lock_path): self._lock.identity}):
             raise StoreFailed(
                 f"{self.lock_path}: the lock was removed or replaced while it was held, so that another process may "
-                "be the owner: stop this process, and start it again"
+                "be the owner: stop this process, and start it again",
+                code="lock-replaced",
+                field="path",
+                value=str(self.lock_path),
             )
 
     def news(self) -> tuple[Arrival, ...] | None:
@@ -266,7 +273,8 @@ class SqliteCore:
 
     def _check(self, batch: Sequence[Command[Any]]) -> None:
         if self._is_abandoned:
-            raise StoreFailed(f"{self._path}: it was opened before this process was forked: open it anew")
+            text = f"{self._path}: it was opened before this process was forked: open it anew"
+            raise StoreFailed(text, code="opened-before-fork", field="path", value=str(self._path))
         if self._lock is None:
             for command in batch:
                 if isinstance(command, _OWNERS):
@@ -332,7 +340,7 @@ class SqliteCore:
         """What a person reads, with the process that keeps all others from writing, if that is the fault."""
         text = f"{self._path}: it could not be written ({fault}): {advice(fault)}"
         if getattr(fault, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-            return StoreFailed(text)
+            return StoreFailed(text, code=code_of(fault), field="path", value=str(self._path))
         pid = writer_of(self._shm)
         if pid is None:
             return StoreFailed(text, code="store-locked")

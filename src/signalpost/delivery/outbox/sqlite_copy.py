@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from signalpost.delivery.outbox.original import be_the_original
-from signalpost.delivery.outbox.sqlite_file import SECONDS_FOR_OTHERS, advice, check_made, check_there, sync_to_disk
+from signalpost.delivery.outbox.sqlite_file import (
+    SECONDS_FOR_OTHERS,
+    advice,
+    check_made,
+    check_there,
+    code_of,
+    sync_to_disk,
+)
 from signalpost.errors import InvalidValue, StoreFailed
 
 PAGES_A_STEP = 2_000
@@ -61,17 +68,20 @@ def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwri
 
 def _check_target(store: Path, to: Path, *, overwrite: bool) -> None:
     if to.is_dir():
-        raise InvalidValue(f"{to}: this is a folder: name a file in it, such as {to / 'copy.db'}")
+        raise _refused(to, "is-a-folder", f"this is a folder: name a file in it, such as {to / 'copy.db'}")
     if to.exists() and not to.is_file():  # a device or a pipe: the copy would take its place, for every program
-        raise InvalidValue(f"{to}: this is no regular file, and a copy is one: name another file")
+        raise _refused(to, "not-a-file", "this is no regular file, and a copy is one: name another file")
     if to.exists() and to.samefile(store):
-        raise InvalidValue(f"{to}: this is the outbox itself: name another file")
+        raise _refused(to, "same-file", "this is the outbox itself: name another file")
     if _is_in_use(store, to):
-        raise InvalidValue(
-            f"{to}: this is a file of a data folder, which a copy would break: name another file, in another folder"
-        )
+        text = "this is a file of a data folder, which a copy would break: name another file, in another folder"
+        raise _refused(to, "in-a-data-folder", text)
     if to.exists() and not overwrite:
-        raise InvalidValue(f"{to}: it is there already: name another file, or give --force to replace it")
+        raise _refused(to, "already-there", "it is there already: name another file, or give --force to replace it")
+
+
+def _refused(to: Path, code: str, text: str) -> InvalidValue:
+    return InvalidValue(f"{to}: {text}", code=code, field="path", value=str(to))
 
 
 def _is_in_use(store: Path, to: Path) -> bool:
@@ -114,10 +124,12 @@ def _filled(store: Path, partial: Path, progress: Callable[[int, int], None]) ->
             (finding,) = target.execute("PRAGMA quick_check(1)").fetchone()
             if finding != "ok":
                 found = " ".join(finding.split())
-                raise StoreFailed(f"{store}: its copy is damaged ({found}), and so is the store: keep older copies")
+                text = f"{store}: its copy is damaged ({found}), and so is the store: keep older copies"
+                raise StoreFailed(text, code="damaged", field="path", value=str(store))
             return _counted(partial, target)
     except sqlite3.Error as fault:
-        raise StoreFailed(f"{store}: it could not be copied ({fault}): {advice(fault)}") from fault
+        text = f"{store}: it could not be copied ({fault}): {advice(fault)}"
+        raise StoreFailed(text, code=code_of(fault), field="path", value=str(store)) from fault
 
 
 def _counted(partial: Path, db: sqlite3.Connection) -> Copied:
@@ -137,4 +149,5 @@ def _put_in_place(partial: Path, to: Path, *, overwrite: bool) -> None:
 
 
 def _unwritable(to: Path, fault: OSError) -> InvalidValue:
-    return InvalidValue(f"{to}: the copy cannot be written ({fault.strerror}): name a file in a folder with room")
+    text = f"the copy cannot be written ({fault.strerror}): name a file in a folder with room"
+    return _refused(to, "not-writable", text)

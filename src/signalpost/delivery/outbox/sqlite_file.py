@@ -40,9 +40,14 @@ def claim(path: Path) -> Identity:
     try:
         file = open_regular(path, os.O_RDWR | os.O_CREAT)
     except IsADirectoryError as fault:
-        raise StoreUnusable(f"{path}: {_A_FOLDER}") from fault
+        raise _a_folder(path) from fault
     except (FileNotFoundError, NotADirectoryError) as fault:
-        raise StoreUnusable(f"{path}: there is no folder {path.parent}: make it, or name another place") from fault
+        raise StoreUnusable(
+            f"{path}: there is no folder {path.parent}: make it, or name another place",
+            code="no-such-folder",
+            field="path",
+            value=str(path.parent),
+        ) from fault
     except OSError as fault:
         if not fault.errno:
             raise _not_a_file(path) from fault
@@ -75,7 +80,8 @@ def opened(path: Path) -> sqlite3.Connection:
             db.close()
             raise
     except sqlite3.Error as fault:
-        raise StoreUnusable(f"{path}: it cannot be used as an outbox ({fault}): {advice(fault)}") from fault
+        text = f"{path}: it cannot be used as an outbox ({fault}): {advice(fault)}"
+        raise StoreUnusable(text, code=code_of(fault), field="path", value=str(path)) from fault
     return db
 
 
@@ -91,7 +97,8 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
             db.close()
             raise
     except sqlite3.Error as fault:
-        raise StoreUnusable(f"{path}: it cannot be read ({fault}): {advice(fault)}") from fault
+        text = f"{path}: it cannot be read ({fault}): {advice(fault)}"
+        raise StoreUnusable(text, code=code_of(fault), field="path", value=str(path)) from fault
     return db
 
 
@@ -130,7 +137,7 @@ def sync_to_disk(path: Path) -> None:
 def check_there(path: Path) -> None:
     """See that there is a file to look into. Raises StoreUnusable."""
     if not is_there(path):
-        raise StoreUnusable(f"{path}: {_NONE_YET}")
+        raise _none_yet(path)
 
 
 def is_there(path: Path) -> bool:
@@ -141,12 +148,25 @@ def is_there(path: Path) -> bool:
         return False
     except OSError as fault:  # of another user's folder, or of a name too long
         advice = "let this process enter its folder, or set SIGNALPOST_HOME to another place"
-        raise StoreUnusable(f"{path}: it cannot be looked at ({fault.strerror}): {advice}") from fault
+        raise StoreUnusable(
+            f"{path}: it cannot be looked at ({fault.strerror}): {advice}",
+            code="not-readable",
+            field="path",
+            value=str(path),
+        ) from fault
     if stat.S_ISDIR(mode):
-        raise StoreUnusable(f"{path}: {_A_FOLDER}")
+        raise _a_folder(path)
     if not stat.S_ISREG(mode):
         raise _not_a_file(path)
     return True
+
+
+def _a_folder(path: Path) -> StoreUnusable:
+    return StoreUnusable(f"{path}: {_A_FOLDER}", code="is-a-folder", field="path", value=str(path))
+
+
+def _none_yet(path: Path) -> StoreUnusable:
+    return StoreUnusable(f"{path}: {_NONE_YET}", code="no-store-yet", field="path", value=str(path))
 
 
 def _not_a_file(path: Path) -> StoreUnusable:
@@ -157,7 +177,7 @@ def _not_a_file(path: Path) -> StoreUnusable:
 def check_made(path: Path, db: sqlite3.Connection) -> None:
     """See that the tables are there, which a first start makes, and ours. Raises StoreUnusable."""
     if check_owner(path, db):
-        raise StoreUnusable(f"{path}: {_NONE_YET}")
+        raise _none_yet(path)
 
 
 def check_owner(path: Path, db: sqlite3.Connection) -> bool:
@@ -171,11 +191,16 @@ def check_owner(path: Path, db: sqlite3.Connection) -> bool:
     db.execute("COMMIT")
     is_empty = (application, version, tables) == (0, 0, 0)
     if application != APPLICATION_ID and not is_empty:
-        raise StoreUnusable(f"{path}: this is the database of another application: name another file")
+        text = f"{path}: this is the database of another application: name another file"
+        raise StoreUnusable(text, code="foreign-database", field="path", value=str(path))
     if version > VERSION:
         raise StoreUnusable(
             f"{path}: it was written by a newer signalpost (its tables are of version {version}, this one knows "
-            f"{VERSION}): upgrade signalpost, or name another file"
+            f"{VERSION}): upgrade signalpost, or name another file",
+            code="newer-version",
+            field="version",
+            value=str(version),
+            limit=str(VERSION),
         )
     return is_empty
 
@@ -187,7 +212,10 @@ def _make_durable(path: Path, db: sqlite3.Connection) -> None:
     if (mode, synchronous := _pragma(db, "synchronous")) != ("wal", _FULL):
         raise StoreUnusable(
             f"{path}: SQLite does not keep a write-ahead log here, or does not sync it (it says journal_mode={mode}, "
-            f"synchronous={synchronous}): name a place on a local disk"
+            f"synchronous={synchronous}): name a place on a local disk",
+            code="not-durable",
+            field="path",
+            value=str(path),
         )
 
 
@@ -196,7 +224,8 @@ def _check_pages(path: Path, db: sqlite3.Connection) -> None:
         with closing(db.execute("PRAGMA quick_check(1)")) as report:
             (finding,) = report.fetchone()
         if finding != "ok":
-            raise StoreUnusable(f"{path}: the file is damaged ({finding}): {_RESCUE}")
+            text = f"{path}: the file is damaged ({finding}): {_RESCUE}"
+            raise StoreUnusable(text, code="damaged", field="path", value=str(path))
 
 
 _RESCUE = "restore a copy, or move it away and rescue what is left with `sqlite3 FILE .recover`"
@@ -204,8 +233,16 @@ _RESCUE = "restore a copy, or move it away and rescue what is left with `sqlite3
 
 def advice(fault: sqlite3.Error) -> str:
     """What a person can do about an error of SQLite."""
-    code = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return _ADVICE.get(code, "look at the disk, its rights and its room")
+    return _ADVICE.get(_kind(fault), "look at the disk, its rights and its room")
+
+
+def code_of(fault: sqlite3.Error) -> str | None:
+    """The code of an error of SQLite for programs; None if it has none of its own."""
+    return _CODES.get(_kind(fault))
+
+
+def _kind(fault: sqlite3.Error) -> int:
+    return getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 _ADVICE = {
@@ -214,6 +251,13 @@ _ADVICE = {
     sqlite3.SQLITE_CORRUPT: _RESCUE,
     sqlite3.SQLITE_NOTADB: "it is no SQLite database, or damaged: name another file, or restore a copy",
     sqlite3.SQLITE_READONLY: "let this process write the file and its folder",
+}
+_CODES = {
+    sqlite3.SQLITE_FULL: "disk-full",
+    sqlite3.SQLITE_BUSY: "store-locked",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "not-a-database",
+    sqlite3.SQLITE_READONLY: "not-writable",
 }
 
 

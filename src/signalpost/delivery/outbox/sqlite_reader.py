@@ -7,7 +7,7 @@ from typing import Any
 
 from signalpost.delivery.outbox.commands import READING, Command
 from signalpost.delivery.outbox.original import be_the_original
-from signalpost.delivery.outbox.sqlite_file import advice, check_there, opened_to_read
+from signalpost.delivery.outbox.sqlite_file import advice, check_there, code_of, opened_to_read
 from signalpost.delivery.outbox.sqlite_tables import SqliteTables
 from signalpost.delivery.outbox.verbs import carry_out
 from signalpost.errors import StoreFailed
@@ -35,7 +35,8 @@ class SqliteReader:
             finally:
                 self._db.execute("ROLLBACK")
         except sqlite3.Error as fault:
-            raise StoreFailed(f"{self._path}: it could not be read ({fault}): {advice(fault)}") from fault
+            text = f"{self._path}: it could not be read ({fault}): {advice(fault)}"
+            raise StoreFailed(text, code=code_of(fault), field="path", value=str(self._path)) from fault
 
     def close(self) -> None:
         """Release the file; once is enough."""

@@ -102,7 +102,10 @@ class _Intake:
         told = item.notification
         if told.id in self._notifications:
             raise CommandFailed(
-                f"the notification id {told.id} was given twice: give each notification an id of its own"
+                f"the notification id {told.id} was given twice: give each notification an id of its own",
+                code="conflict",
+                field="id",
+                value=told.id,
             )
         for name, content_hash in hash_by_key.items():
             self._known[name] = self._keys[name] = Key(content_hash, told.id, item.key_until)

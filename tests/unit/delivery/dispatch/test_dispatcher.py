@@ -1,4 +1,4 @@
-"""Starting, draining and stopping, whatever is going on; and that nothing that a sink does ends a sender."""
+"""Start, drain and stop at any time. No failure of a sink ends a sender."""
 
 import asyncio
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ async def test_drain_of_nothing_returns_at_once() -> None:
 
 
 @virtual
-async def test_drain_waits_for_what_waits_for_its_turn_and_for_what_is_in_flight() -> None:
+async def test_drain_waits_for_queued_and_running_sends() -> None:
     sink = ScriptedSink(latency=2.0)
     async with World(sink, limits=FREE._replace(messages_a_minute=2)) as world:
         began = now()
@@ -51,7 +51,7 @@ async def test_drain_waits_for_what_waits_for_its_turn_and_for_what_is_in_flight
 
 
 @virtual
-async def test_drain_does_not_wait_for_a_free_slot_to_know_that_nothing_waits() -> None:
+async def test_drain_of_an_empty_queue_does_not_wait_for_a_free_slot() -> None:
     async with World(ScriptedSink(), limits=FREE._replace(messages_a_minute=1)) as world:
         began = now()
         await world.put()
@@ -60,7 +60,7 @@ async def test_drain_does_not_wait_for_a_free_slot_to_know_that_nothing_waits() 
 
 
 @virtual
-async def test_drain_returns_what_is_open_when_no_retry_comes_in_time() -> None:
+async def test_drain_returns_open_deliveries_if_no_retry_is_due_in_time() -> None:
     async with World(ScriptedSink([throttled(30.0)])) as world:
         began = now()
         await world.put("waits")
@@ -96,7 +96,7 @@ async def test_drain_gives_up_after_its_timeout() -> None:
 
 
 @virtual
-async def test_two_may_drain_at_once() -> None:
+async def test_two_drains_can_run_at_once() -> None:
     async with World(ScriptedSink(latency=1.0)) as world:
         for _ in range(5):
             await world.put()
@@ -105,7 +105,7 @@ async def test_two_may_drain_at_once() -> None:
 
 
 @virtual
-async def test_starting_and_stopping_twice_is_fine_and_so_is_starting_anew() -> None:
+async def test_start_and_stop_can_be_repeated() -> None:
     sink = ScriptedSink()
     world = World(sink)
     assert await world.dispatcher.stop(1.0) == ()
@@ -122,7 +122,7 @@ async def test_starting_and_stopping_twice_is_fine_and_so_is_starting_anew() -> 
 
 
 @virtual
-async def test_a_stop_cuts_off_what_hangs_which_uses_up_no_attempt_but_may_have_been_shown() -> None:
+async def test_a_stop_cancels_a_hanging_send_which_uses_no_attempt_but_may_repeat() -> None:
     outbox, sink = FaultyOutbox(), ScriptedSink([HANG, HANG])
     async with World(sink, outbox=outbox) as world:
         await world.put("hangs")
@@ -161,7 +161,7 @@ async def test_a_stop_ends_a_probe() -> None:
 
 
 @virtual
-async def test_a_stop_gives_back_what_was_leased_and_not_yet_sent() -> None:
+async def test_a_stop_returns_leased_deliveries_that_were_not_sent() -> None:
     sink = ScriptedSink()
     async with World(sink) as world:
         await wait(1)
@@ -174,8 +174,8 @@ async def test_a_stop_gives_back_what_was_leased_and_not_yet_sent() -> None:
 
 
 @virtual
-async def test_a_sink_that_does_not_let_go_does_not_hold_up_a_stop_for_long() -> None:
-    """It is cancelled once more after two seconds."""
+async def test_a_sink_that_ignores_cancellation_delays_a_stop_only_briefly() -> None:
+    """It is cancelled again after two seconds."""
 
     class Deaf(ScriptedSink):
         async def send(self, items: Sequence[Item]) -> Receipt:
@@ -194,8 +194,8 @@ async def test_a_sink_that_does_not_let_go_does_not_hold_up_a_stop_for_long() ->
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_stop_at_any_moment_loses_nothing_and_sends_nothing_twice(seed: int) -> None:
-    """Afterwards all is delivered by the next start; a second time only what was cut off, and marked."""
+def test_a_stop_at_any_time_loses_nothing_and_repeats_nothing(seed: int) -> None:
+    """The next start delivers the rest. Only cancelled sends repeat, and they are marked."""
     random = Random(seed)
     script = [None, None, DOWN, throttled(0.5), BROKEN, HANG, Rejected("bad request", status=400)]
 
@@ -248,7 +248,7 @@ def test_a_stop_at_any_moment_loses_nothing_and_sends_nothing_twice(seed: int) -
 @pytest.mark.parametrize(
     "culprit", [ValueError("https://discord.com/api/webhooks/1/secret"), TimeoutError(), None, "?"]
 )
-def test_whatever_a_sink_does_its_sender_goes_on_and_no_secret_is_told(
+def test_a_sender_survives_any_failure_of_its_sink_and_shows_no_secret(
     culprit: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(ScriptedSink):
@@ -266,7 +266,7 @@ def test_whatever_a_sink_does_its_sender_goes_on_and_no_secret_is_told(
             delivery = await world.delivery("broken")
             assert (delivery.state.value, delivery.unanswered) == ("unconfirmed", 2)
             kind = type(culprit).__name__
-            assert delivery.reason == f"the sink {'raised' if isinstance(culprit, Exception) else 'returned'} {kind}"
+            assert kind in str(delivery.reason)
             assert kind in caplog.text
             assert "secret" not in caplog.text + repr(world.events) + repr(await world.history("broken"))
 
@@ -275,7 +275,7 @@ def test_whatever_a_sink_does_its_sender_goes_on_and_no_secret_is_told(
 
 @virtual
 @pytest.mark.line("6.3.1")
-async def test_an_error_in_our_own_house_is_logged_and_the_sender_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_of_our_own_is_logged_and_the_sender_continues(caplog: pytest.LogCaptureFixture) -> None:
     sink = ScriptedSink()
     async with World(sink) as world:
         jitter, world.dispatcher.lanes[HERE]._tools = world.dispatcher.lanes[HERE]._tools, _Mischief(world)
@@ -284,11 +284,15 @@ async def test_an_error_in_our_own_house_is_logged_and_the_sender_goes_on(caplog
         world.dispatcher.lanes[HERE]._tools = jitter
         await wait(10)
         assert len(sink.sent) == 1
-    assert "a sender of signals-free failed and goes on: ZeroDivisionError: division by zero [" in caplog.text
+    assert caplog.messages
+    for line in caplog.messages:
+        assert HERE in line
+        assert "ZeroDivisionError" in line
+        assert "test_dispatcher.py:" in line, "the frames are logged"
 
 
 class _Mischief:
-    """Tools of which the first one that is used breaks."""
+    """Tools that fail at first use."""
 
     def __init__(self, world: World) -> None:
         self._tools = world.dispatcher.lanes[HERE]._tools
@@ -305,7 +309,7 @@ class _Mischief:
 
 
 @virtual
-async def test_all_that_happens_is_told_once_and_in_order() -> None:
+async def test_events_are_emitted_once_and_in_order() -> None:
     script = [DOWN, throttled(1.0), BROKEN, Receipt("77")]
     async with World(ScriptedSink(script, latency=0.25), workers=1, jitter=lambda: 0.5) as world:
         await world.put("told")
@@ -326,7 +330,7 @@ async def test_all_that_happens_is_told_once_and_in_order() -> None:
 
 
 @virtual
-async def test_what_is_put_for_a_destination_without_a_lane_waits() -> None:
+async def test_a_delivery_for_a_destination_without_a_lane_waits() -> None:
     async with World(ScriptedSink()) as world:
         await world.put("nowhere", to="unknown")
         await wait(100)
@@ -336,7 +340,7 @@ async def test_what_is_put_for_a_destination_without_a_lane_waits() -> None:
 
 
 @virtual
-async def test_what_is_in_flight_can_be_seen() -> None:
+async def test_sends_in_flight_can_be_listed() -> None:
     async with World(ScriptedSink([HANG])) as world:
         lane = world.dispatcher.lanes[HERE]
         await world.put()
@@ -345,7 +349,7 @@ async def test_what_is_in_flight_can_be_seen() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 1300])
-def test_everything_that_a_holder_left_leased_is_settled_before_anything_is_sent(count: int) -> None:
+def test_leases_of_a_dead_owner_are_settled_before_any_send(count: int) -> None:
     @virtual
     async def run() -> None:
         outbox, sink = FaultyOutbox(), ScriptedSink()

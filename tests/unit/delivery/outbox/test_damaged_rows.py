@@ -1,4 +1,4 @@
-"""A damaged row is set aside alone, by its primary key: nothing else is dead, and everything else is delivered."""
+"""A damaged row is set aside alone, by its primary key. Everything else is delivered."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ def _put(core: SqliteCore, *names: str) -> None:
 
 
 def _change(path: Path, statement: str, *values: object) -> None:
-    """What a person, a bug or a disk does: nobody who has the file open is asked."""
+    """Change the file behind the back of whoever has it open, as a person, a bug or a disk may."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         changed = db.execute(statement, values).rowcount
     assert changed == 1
@@ -103,7 +103,9 @@ def _states(path: Path) -> list[str]:
 
 @pytest.mark.line("6.3.2")
 @pytest.mark.parametrize(("column", "value"), DAMAGE)
-def test_a_damaged_row_blocks_no_lane_and_is_dead(core: SqliteCore, tmp_path: Path, column: str, value: object) -> None:
+def test_a_damaged_row_becomes_dead_and_blocks_no_lane(
+    core: SqliteCore, tmp_path: Path, column: str, value: object
+) -> None:
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", column, value)
     leased = _asked(core, Lease(LANE, START, limit=9))
@@ -115,7 +117,7 @@ def test_a_damaged_row_blocks_no_lane_and_is_dead(core: SqliteCore, tmp_path: Pa
 
 @pytest.mark.line("6.3.2")
 @pytest.mark.parametrize(("column", "value"), DAMAGE)
-def test_a_damaged_row_that_was_leased_stops_no_start(tmp_path: Path, column: str, value: object) -> None:
+def test_a_damaged_leased_row_does_not_prevent_a_start(tmp_path: Path, column: str, value: object) -> None:
     path = tmp_path / "outbox.db"
     with closing(SqliteCore(path)) as before:
         _put(before, "01", "02")
@@ -127,15 +129,24 @@ def test_a_damaged_row_that_was_leased_stops_no_start(tmp_path: Path, column: st
         assert sorted(_states(path)) == ["dead", "pending"]
         assert len(_asked(core, Lease(LANE, START)).parcels) == 1
         reasons = [each.delivery.reason for each in core.apply([Find()])[0] if each.delivery.state.value == "dead"]
-        assert ["may have been shown" in reason for reason in reasons] == [True]
+        assert [bool(reason) for reason in reasons] == [True]
+
+
+def test_the_reason_of_a_damaged_row_tells_whether_it_was_being_sent(core: SqliteCore, tmp_path: Path) -> None:
+    _put(core, "01", "02")
+    core.apply([Lease(LANE, START, limit=1)])
+    for name in ("01", "02"):
+        _damage(tmp_path / "outbox.db", name, "priority", 7)
+    core.apply([Find()])
+    sent, waiting = (damaged.delivery.reason or "" for damaged in core.damaged())
+    assert sent != waiting
+    assert all("priority" in reason and "7" in reason for reason in (sent, waiting))
 
 
 @pytest.mark.line("6.3.2")
 @pytest.mark.parametrize("value", ["pendinf", BYTES, 3])
-def test_a_delivery_whose_state_is_damaged_reaches_a_final_state(
-    core: SqliteCore, tmp_path: Path, value: object
-) -> None:
-    """No index of open deliveries holds it, so nobody would ever meet it."""
+def test_a_delivery_with_a_damaged_state_becomes_dead(core: SqliteCore, tmp_path: Path, value: object) -> None:
+    """No index of open deliveries contains it, so it must be searched for."""
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", "state", value)
     _asked(core, Expire(START))
@@ -145,7 +156,7 @@ def test_a_delivery_whose_state_is_damaged_reaches_a_final_state(
 
 @pytest.mark.line("6.3.2")
 @pytest.mark.parametrize("value", [9 * 10**18, "tomorrow", BYTES])
-def test_a_damaged_end_keeps_nobody_from_expiring_also_in_a_lane_that_nobody_serves(
+def test_a_damaged_valid_until_does_not_keep_other_rows_from_expiring(
     core: SqliteCore, tmp_path: Path, value: object
 ) -> None:
     _put(core, "01", "02")
@@ -157,7 +168,7 @@ def test_a_damaged_end_keeps_nobody_from_expiring_also_in_a_lane_that_nobody_ser
 
 @pytest.mark.line("6.3.2")
 @pytest.mark.parametrize(("column", "value"), [*DAMAGE, ("state", "pendinf"), ("destination", BYTES)])
-def test_what_only_reads_shows_a_damaged_row_as_dead_and_changes_nothing(
+def test_readers_show_a_damaged_row_as_dead_and_change_nothing(
     core: SqliteCore, tmp_path: Path, column: str, value: object
 ) -> None:
     path = tmp_path / "outbox.db"
@@ -175,7 +186,7 @@ def test_what_only_reads_shows_a_damaged_row_as_dead_and_changes_nothing(
     assert _states(path) == before
 
 
-def test_lists_by_state_hold_what_they_show(core: SqliteCore, tmp_path: Path) -> None:
+def test_lists_by_state_agree_with_the_states_they_show(core: SqliteCore, tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     _put(core, "01", "02", "03")
     _damage(path, "01", "state", "pendinf")
@@ -189,9 +200,7 @@ def test_lists_by_state_hold_what_they_show(core: SqliteCore, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("state", ["delivered", "dead", "cancelled"])
-def test_a_damaged_row_that_has_ended_is_shown_as_it_ended_and_is_left_alone(
-    core: SqliteCore, tmp_path: Path, state: str
-) -> None:
+def test_a_damaged_row_in_a_final_state_keeps_that_state(core: SqliteCore, tmp_path: Path, state: str) -> None:
     _put(core, "01")
     _damage(tmp_path / "outbox.db", "01", "state", state)
     _damage(tmp_path / "outbox.db", "01", "priority", 7)
@@ -204,18 +213,20 @@ def test_a_damaged_row_that_has_ended_is_shown_as_it_ended_and_is_left_alone(
     ]
 
 
-def test_a_row_is_set_aside_once_and_named(core: SqliteCore, tmp_path: Path) -> None:
+def test_a_damaged_row_is_set_aside_and_reported_once(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", "priority", 7)
     for _ in range(3):
         core.apply([Find(), Lease(LANE, START, limit=1)])
     (damaged,) = core.damaged()
     assert (damaged.delivery.id, damaged.was_open) == (DeliveryId("01", LANE), True)
-    assert damaged.delivery.reason == "its row in the store is damaged: priority is 7"
+    assert damaged.delivery.reason is not None
+    assert "priority" in damaged.delivery.reason
+    assert "7" in damaged.delivery.reason
     assert core.damaged() == ()
 
 
-def test_what_is_not_utf8_in_the_primary_key_is_set_aside_too(core: SqliteCore, tmp_path: Path) -> None:
+def test_a_row_with_an_id_that_is_not_utf8_is_set_aside(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01", "02")
     _change(tmp_path / "outbox.db", f"UPDATE delivery SET notification_id = {NOT_UTF8} WHERE notification_id = '01'")
     assert [each.delivery.id.notification_id for each in core.apply([Lease(LANE, START, limit=9)])[0].parcels] == ["02"]
@@ -224,7 +235,7 @@ def test_what_is_not_utf8_in_the_primary_key_is_set_aside_too(core: SqliteCore, 
     assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
 
 
-def test_one_that_was_repaired_before_it_was_set_aside_is_sent(core: SqliteCore, tmp_path: Path) -> None:
+def test_a_row_repaired_before_it_is_set_aside_is_sent(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01")
     core._tables.guard.suspect_all([("01", LANE, 1), ("99", LANE, 1)])
     assert core.apply([Lease(LANE, START)])[0].parcels == ()
@@ -241,7 +252,7 @@ def test_a_producer_leaves_a_damaged_row_to_the_owner(core: SqliteCore, tmp_path
     assert _states(tmp_path / "outbox.db") == ["pending", "pending"]
 
 
-def test_a_set_aside_that_fails_fails_nothing_else_and_is_tried_again(
+def test_a_failure_to_set_a_row_aside_fails_nothing_else_and_is_retried(
     core: SqliteCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -262,7 +273,7 @@ BODIES = ["nonsense", "{}", "[1]", BYTES, 7, '{"kind":"notification"}']
 
 @pytest.mark.line("6.3.2")
 @pytest.mark.parametrize("body", BODIES)
-def test_a_delivery_whose_notification_is_damaged_is_dead_and_shown(
+def test_a_delivery_with_a_damaged_notification_is_dead_and_still_listed(
     core: SqliteCore, tmp_path: Path, body: object
 ) -> None:
     path = tmp_path / "outbox.db"
@@ -275,7 +286,7 @@ def test_a_delivery_whose_notification_is_damaged_is_dead_and_shown(
 
 
 @pytest.mark.line("6.3.2")
-def test_a_number_that_leads_to_another_notification_sends_nothing_of_it(core: SqliteCore, tmp_path: Path) -> None:
+def test_a_row_whose_number_points_to_another_notification_is_not_sent(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", "number", 2)
     leased = _asked(core, Lease(LANE, START, limit=9))
@@ -299,10 +310,10 @@ def _refused_for_a_fault_of_ours() -> InvalidValue:
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_a_programming_error_or_a_failing_disk_makes_nothing_dead(
+def test_a_programming_error_makes_no_delivery_dead(
     core: SqliteCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    """The row that it hits stays where it is, and the others are sent."""
+    """The affected row stays as it is."""
 
     def fails(self: Announcement) -> None:
         raise fault
@@ -322,7 +333,7 @@ def test_a_programming_error_or_a_failing_disk_makes_nothing_dead(
     assert _states(path) == ["pending"] * 3
 
 
-def test_an_error_behind_a_refusal_of_json_is_told_from_a_refusal() -> None:
+def test_a_programming_error_behind_invalid_json_is_recognised() -> None:
     from signalpost.delivery.outbox.row_checks import _of_the_program
 
     refusal, checked = InvalidValue("no Notification could be read"), InvalidValue("a price below zero")
@@ -333,8 +344,8 @@ def test_an_error_behind_a_refusal_of_json_is_told_from_a_refusal() -> None:
 
 
 @pytest.mark.line("6.3.2")
-def test_damage_elsewhere_stops_nothing(core: SqliteCore, tmp_path: Path) -> None:
-    """Of attempts, keys, streams, facts and notifications, what is damaged is passed over."""
+def test_damage_in_other_tables_stops_nothing(core: SqliteCore, tmp_path: Path) -> None:
+    """Damaged attempts, keys, streams, facts and notifications are skipped."""
     path = tmp_path / "outbox.db"
     state = StreamState("EUR_USD H4", "f", START, b"{}")
     core.apply([Put((new(notification("01")), new(notification("02"))), state)])
@@ -362,7 +373,7 @@ def test_damage_elsewhere_stops_nothing(core: SqliteCore, tmp_path: Path) -> Non
     assert not isinstance(_asked(core, ShortenWaits(START)), Exception)
 
 
-def test_a_notification_whose_time_is_damaged_holds_no_other_back(core: SqliteCore, tmp_path: Path) -> None:
+def test_a_notification_with_a_damaged_time_does_not_delay_pruning(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01", "02")
     core.apply([Cancel(DeliveryId(name, LANE), "why") for name in ("01", "02")])
     _change(tmp_path / "outbox.db", "UPDATE notification SET accepted_at = 'then' WHERE id = '01'")

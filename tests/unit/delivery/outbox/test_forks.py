@@ -1,4 +1,4 @@
-"""What a fork does to an open outbox, by its hooks; tests/faults/test_forks.py really forks."""
+"""What the fork hooks do to an open outbox. tests/faults/test_forks.py really forks."""
 
 from pathlib import Path
 from threading import Thread
@@ -12,7 +12,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import StoreFailed
 
 
-def test_a_fork_waits_for_the_batch_that_is_under_way_and_the_parent_goes_on(tmp_path: Path) -> None:
+def test_a_fork_waits_for_the_running_batch_and_the_parent_continues(tmp_path: Path) -> None:
     core = SqliteCore(tmp_path / "outbox.db")
     core.pause()  # as a batch would
     fork = Thread(target=forks._before)
@@ -29,14 +29,15 @@ def test_a_fork_waits_for_the_batch_that_is_under_way_and_the_parent_goes_on(tmp
     core.close()
 
 
-def test_a_child_gives_the_lock_back_and_its_parents_outbox_up_until_it_opens_one_itself(tmp_path: Path) -> None:
+def test_a_child_releases_the_lock_and_must_open_the_store_itself(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     core = SqliteCore(path)
     forks._before()
     forks._in_child()
     assert not is_held(core.lock_path)
-    with pytest.raises(StoreFailed, match="it was opened before this process was forked: open it anew"):
+    with pytest.raises(StoreFailed) as failed:
         core.apply([Stats()])
+    assert (failed.value.code, failed.value.errors[0].value) == ("opened-before-fork", str(path))
     core.look()
     assert core.news() is None
     own = SqliteCore(path)
@@ -46,5 +47,5 @@ def test_a_child_gives_the_lock_back_and_its_parents_outbox_up_until_it_opens_on
     own.close()
 
 
-def test_nobody_holds_a_lock_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_lock_file_is_held_by_nobody(tmp_path: Path) -> None:
     assert not is_held(tmp_path / "lock")

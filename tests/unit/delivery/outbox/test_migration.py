@@ -122,12 +122,13 @@ def test_a_disk_that_is_full_at_the_copy_is_reported(path: Path, monkeypatch: py
     def full(_: Path, partial: Path) -> None:
         for end in ("-journal", "-wal", "-shm"):
             partial.with_name(f"{partial.name}{end}").write_bytes(b"room that others need")
-        raise sqlite3.OperationalError("database or disk is full")
+        raise sqlite3.OperationalError("no room")
 
     monkeypatch.setattr(migration, "_fill", full)
-    with pytest.raises(StoreUnusable, match="disk is full") as caught:
+    with pytest.raises(StoreUnusable) as caught:
         SqliteCore(path)
-    assert caught.value.errors[0].limit == str(path.stat().st_size)
+    assert (caught.value.code, caught.value.errors[0].limit) == ("store-copy-failed", str(path.stat().st_size))
+    assert "no room" in str(caught.value), "the cause is reported"
     assert _version(path) == 1
     assert [each.name for each in path.parent.iterdir()] == ["outbox.db"]
 

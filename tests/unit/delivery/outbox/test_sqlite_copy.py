@@ -1,5 +1,6 @@
-"""A copy of an outbox: whole and of one moment while others write, or not there at all."""
+"""A copy of a store is complete and from one moment, even while others write; otherwise there is no copy."""
 
+import errno
 import os
 import sqlite3
 import stat
@@ -12,7 +13,7 @@ from signalpost.delivery.outbox import sqlite_copy
 from signalpost.delivery.outbox.commands import Find, Put, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_copy import Copied, copy
-from signalpost.errors import InvalidValue, StoreFailed, StoreUnusable
+from signalpost.errors import InvalidValue, SignalpostError, StoreFailed, StoreUnusable
 from signalpost.testing.outbox_samples import new, notification
 
 
@@ -28,11 +29,16 @@ def store(tmp_path: Path) -> Path:
     return path
 
 
+def _of(refused: pytest.ExceptionInfo[SignalpostError]) -> tuple[str, str | None]:
+    """The error's code and the path that it names."""
+    return refused.value.code, refused.value.errors[0].value
+
+
 def silently(_done: int, _pages: int) -> None:
     pass
 
 
-def test_the_copy_is_an_outbox_with_all_that_was_there_in_one_file_for_its_owner(store: Path, tmp_path: Path) -> None:
+def test_a_copy_is_a_complete_store_in_one_private_file(store: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     before = os.umask(0)
     try:
@@ -47,7 +53,7 @@ def test_the_copy_is_an_outbox_with_all_that_was_there_in_one_file_for_its_owner
     assert len(parcels) == 300
 
 
-def test_what_is_written_while_it_is_copied_is_written_and_is_not_in_the_copy(
+def test_writes_during_a_copy_succeed_and_are_not_in_the_copy(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_copy, "PAGES_A_STEP", 5)
@@ -68,11 +74,12 @@ def test_what_is_written_while_it_is_copied_is_written_and_is_not_in_the_copy(
     assert sum(stats.values()) == 300 + len(steps), "the writer was not held up"
 
 
-def test_nothing_is_overwritten_unless_it_is_meant(store: Path, tmp_path: Path) -> None:
+def test_an_existing_file_is_overwritten_only_on_request(store: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     target.write_text("mine", encoding="utf-8")
-    with pytest.raises(InvalidValue, match="it is there already: name another file, or give --force"):
+    with pytest.raises(InvalidValue) as refused:
         copy(store, target, progress=silently)
+    assert _of(refused) == ("already-there", str(target))
     assert target.read_text(encoding="utf-8") == "mine"
     assert copy(store, target, progress=silently, overwrite=True).notifications == 300
     assert target.read_bytes().startswith(b"SQLite format 3")
@@ -80,41 +87,43 @@ def test_nothing_is_overwritten_unless_it_is_meant(store: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["pipe", "link"])
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_what_is_no_regular_file_is_never_replaced(store: Path, tmp_path: Path, name: str, *, overwrite: bool) -> None:
-    """A device is none either: as root, a copy would take its place for the whole machine."""
+def test_a_pipe_or_a_link_to_one_is_never_replaced(store: Path, tmp_path: Path, name: str, *, overwrite: bool) -> None:
+    """Nor a device: as root, a copy would replace it for the whole machine."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
     target = tmp_path / name
-    with pytest.raises(InvalidValue, match=f"{name}: this is no regular file, and a copy is one: name another file"):
+    with pytest.raises(InvalidValue) as refused:
         copy(store, target, progress=silently, overwrite=overwrite)
+    assert _of(refused) == ("not-a-file", str(target))
     assert target.is_fifo()
     assert target.is_symlink() is (name == "link")
 
 
-def test_a_file_that_comes_there_meanwhile_is_not_overwritten(store: Path, tmp_path: Path) -> None:
+def test_a_file_that_appears_during_the_copy_is_not_overwritten(store: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
-    with pytest.raises(InvalidValue, match=r"copy\.db: the copy cannot be written \(File exists\)"):
+    with pytest.raises(InvalidValue) as refused:
         copy(store, target, progress=lambda _done, _pages: target.write_text("mine", encoding="utf-8") and None)
+    assert _of(refused) == ("not-writable", str(target))
+    assert os.strerror(errno.EEXIST) in str(refused.value)
     assert target.read_text(encoding="utf-8") == "mine"
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "code", "fact"),
     [
-        ("", "this is a folder: name a file in it, such as .*/copy.db"),
-        ("outbox.db", "this is the outbox itself"),
-        (
-            "none/copy.db",
-            r"the copy cannot be written \(No such file or directory\): name a file in a folder with room",
-        ),
-        ("outbox.db/copy.db", r"the copy cannot be written \(Not a directory\)"),
-        (f"{'x' * 300}", r"the copy cannot be written \(File name too long\)"),
+        ("", "is-a-folder", "/copy.db"),
+        ("outbox.db", "same-file", ""),
+        ("none/copy.db", "not-writable", os.strerror(errno.ENOENT)),
+        ("outbox.db/copy.db", "not-writable", os.strerror(errno.ENOTDIR)),
+        (f"{'x' * 300}", "not-writable", os.strerror(errno.ENAMETOOLONG)),
     ],
 )
-def test_a_place_that_cannot_be_is_told_with_what_to_do(store: Path, tmp_path: Path, target: str, told: str) -> None:
-    with pytest.raises(InvalidValue, match=told):
+def test_a_copy_to_an_unusable_path_is_rejected(store: Path, tmp_path: Path, target: str, code: str, fact: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
         copy(store, tmp_path / target, progress=silently, overwrite=True)
+    assert _of(refused) == (code, str(tmp_path / target))
+    assert fact in str(refused.value)
     assert store.stat().st_size > 0
 
 
@@ -123,48 +132,53 @@ OURS = ("outbox.db-wal", "outbox.db-shm", "outbox.db-journal", "outbox.db.lock",
 
 @pytest.mark.parametrize("name", [*OURS, "OUTBOX.DB-WAL", "tokens.json.partial", "outbox.db.old"])
 @pytest.mark.parametrize("is_there", [True, False])
-def test_no_file_of_the_data_folder_is_ever_replaced_or_made(
+def test_no_file_of_the_data_folder_is_ever_replaced_or_created(
     store: Path, tmp_path: Path, name: str, is_there: bool
 ) -> None:
     target = tmp_path / name
     target.unlink(missing_ok=True)
     if is_there:
         target.write_text("ours", encoding="utf-8")
-    with pytest.raises(InvalidValue, match="this is a file of a data folder, which a copy would break: name another"):
+    with pytest.raises(InvalidValue) as refused:
         copy(store, tmp_path / "." / name, progress=silently, overwrite=True)
+    assert _of(refused) == ("in-a-data-folder", str(target))
     assert (target.read_text(encoding="utf-8") if target.exists() else None) == ("ours" if is_there else None)
 
 
 @pytest.mark.parametrize("link", ["hardlink_to", "symlink_to"])
-def test_a_link_to_a_file_of_the_data_folder_is_that_file(store: Path, tmp_path: Path, link: str) -> None:
+def test_a_link_to_a_file_of_the_data_folder_is_rejected_like_the_file(store: Path, tmp_path: Path, link: str) -> None:
     (tmp_path / "outbox.bell.gone").symlink_to("nowhere")
     with closing(SqliteCore(store)):
         for name in ("outbox.db-wal", "outbox.db.lock"):
             target = tmp_path / "elsewhere" / f"{name}.copy.db"
             target.parent.mkdir(exist_ok=True)
             getattr(target, link)(tmp_path / name)
-            with pytest.raises(InvalidValue, match="this is a file of a data folder"):
+            with pytest.raises(InvalidValue) as refused:
                 copy(store, target, progress=silently, overwrite=True)
+            assert _of(refused) == ("in-a-data-folder", str(target))
             assert target.samefile(tmp_path / name)
 
 
-def test_a_folder_by_another_name_is_that_folder(store: Path, tmp_path: Path) -> None:
+def test_a_link_to_the_data_folder_is_rejected_like_the_folder(store: Path, tmp_path: Path) -> None:
     (tmp_path / "alias").symlink_to(tmp_path)
-    with pytest.raises(InvalidValue, match="this is a file of a data folder"):
-        copy(store, tmp_path / "alias" / "outbox.db-wal", progress=silently, overwrite=True)
+    target = tmp_path / "alias" / "outbox.db-wal"
+    with pytest.raises(InvalidValue) as refused:
+        copy(store, target, progress=silently, overwrite=True)
+    assert _of(refused) == ("in-a-data-folder", str(target))
 
 
-def test_the_files_beside_a_linked_store_are_those_of_the_file_it_links_to(store: Path, tmp_path: Path) -> None:
+def test_the_files_beside_the_target_of_a_linked_store_are_protected(store: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (tmp_path / "outbox.db").rename(tmp_path / "Real.db")
     (home / "outbox.db").symlink_to(tmp_path / "Real.db")
     for target in (tmp_path / "Real.db-wal", tmp_path / "Real.db.old", home / "tokens.json"):
-        with pytest.raises(InvalidValue, match="this is a file of a data folder"):
+        with pytest.raises(InvalidValue) as refused:
             copy(home / "outbox.db", target, progress=silently, overwrite=True)
+        assert _of(refused) == ("in-a-data-folder", str(target))
 
 
-def test_another_data_folder_is_left_alone_and_a_folder_of_copies_may_hold_one_by_the_same_name(
+def test_another_data_folder_is_left_unchanged_and_a_folder_of_copies_may_hold_one_of_the_same_name(
     store: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other" / "outbox.db"
@@ -174,13 +188,14 @@ def test_another_data_folder_is_left_alone_and_a_folder_of_copies_may_hold_one_b
     SqliteCore(other).close()
     before = other.read_bytes()
     for name in ("outbox.db", *OURS):
-        with pytest.raises(InvalidValue, match="this is a file of a data folder"):
+        with pytest.raises(InvalidValue) as refused:
             copy(store, other.with_name(name), progress=silently, overwrite=True)
+        assert _of(refused) == ("in-a-data-folder", str(other.with_name(name)))
     assert other.read_bytes() == before
     assert copy(store, other.with_name("copy.db"), progress=silently).notifications == 300
 
 
-def test_a_copy_that_breaks_off_leaves_nothing(store: Path, tmp_path: Path) -> None:
+def test_an_interrupted_copy_leaves_no_files(store: Path, tmp_path: Path) -> None:
     def broken(_done: int, _pages: int) -> None:
         raise KeyboardInterrupt
 
@@ -189,28 +204,31 @@ def test_a_copy_that_breaks_off_leaves_nothing(store: Path, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "copy"))] == []
 
 
-def test_there_must_be_an_outbox_and_it_must_be_ours(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnusable, match="there is no outbox here yet"):
-        copy(tmp_path / "none.db", tmp_path / "copy.db", progress=silently)
+def test_only_an_existing_signalpost_store_can_be_copied(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
-    with pytest.raises(StoreUnusable, match="there is no outbox here yet"):
-        copy(tmp_path / "empty.db", tmp_path / "copy.db", progress=silently)
+    for name in ("none.db", "empty.db"):
+        with pytest.raises(StoreUnusable) as missing:
+            copy(tmp_path / name, tmp_path / "copy.db", progress=silently)
+        assert _of(missing) == ("no-store-yet", str(tmp_path / name))
     other = tmp_path / "other.db"
     with closing(sqlite3.connect(other)) as db:
         db.execute("CREATE TABLE mine (number)")
-    with pytest.raises(StoreUnusable, match="the database of another application"):
+    with pytest.raises(StoreUnusable) as foreign:
         copy(other, tmp_path / "copy.db", progress=silently)
+    assert _of(foreign) == ("foreign-database", str(other))
     (tmp_path / "no.db").write_text("no database " * 400, encoding="utf-8")
-    with pytest.raises(StoreFailed, match="it could not be copied"):
+    with pytest.raises(StoreFailed) as failed:
         copy(tmp_path / "no.db", tmp_path / "copy.db", progress=silently)
+    assert _of(failed) == ("not-a-database", str(tmp_path / "no.db"))
     assert not (tmp_path / "copy.db").exists()
 
 
-def test_a_damaged_store_makes_no_copy(store: Path, tmp_path: Path) -> None:
+def test_a_damaged_store_is_reported_and_not_copied(store: Path, tmp_path: Path) -> None:
     data = bytearray(store.read_bytes())
     middle = len(data) // 2 // 4096 * 4096
     data[middle : middle + 4096] = b"\xff" * 4096
     store.write_bytes(data)
-    with pytest.raises(StoreFailed, match=r"its copy is damaged \(.*\), and so is the store: keep older copies"):
+    with pytest.raises(StoreFailed) as failed:
         copy(store, tmp_path / "copy.db", progress=silently)
+    assert _of(failed) == ("damaged", str(store))
     assert not (tmp_path / "copy.db").exists()

@@ -1,5 +1,6 @@
-"""A file that cannot be used says why, where, and what to do; one that can is durable and private."""
+"""A usable store file is durable and private. An unusable one is reported with its path and the cause."""
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -11,7 +12,7 @@ from signalpost.delivery.outbox.commands import Find, Put, SaveFacts, Stats
 from signalpost.delivery.outbox.schema import APPLICATION_ID, VERSION
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader
-from signalpost.errors import StoreFailed, StoreUnusable
+from signalpost.errors import Fault, StoreFailed, StoreUnusable
 from signalpost.testing.outbox_samples import new, notification
 
 
@@ -26,14 +27,15 @@ def _filled(path: Path, count: int = 200) -> None:
     core.close()
 
 
-def _refusal(path: Path) -> str:
-    with pytest.raises(StoreUnusable) as caught:
+def _refusal(path: Path) -> Fault:
+    with pytest.raises(StoreUnusable) as refused:
         SqliteCore(path)
-    assert str(path) in str(caught.value)
-    return str(caught.value).removeprefix(f"{path}: ")
+    (fault,) = refused.value.errors
+    assert str(path) in fault.text
+    return fault
 
 
-def test_a_new_file_and_its_companions_are_for_their_owner_alone(path: Path) -> None:
+def test_a_new_file_and_its_companions_are_private_to_their_owner(path: Path) -> None:
     before = os.umask(0)
     try:
         core = SqliteCore(path)
@@ -53,15 +55,19 @@ def test_each_commit_is_synced_through_a_write_ahead_log(path: Path) -> None:
     assert settings == ["wal", 2]
 
 
-def test_a_file_that_cannot_be_made_durable_is_refused(path: Path) -> None:
-    """As where a file system cannot share memory: a database in memory has no log either."""
+def test_a_file_that_cannot_be_made_durable_is_rejected(path: Path) -> None:
+    """A database in memory has no write-ahead log, like one on a file system without shared memory."""
     db = sqlite3.connect(":memory:")
-    with pytest.raises(StoreUnusable, match=r"\(it says journal_mode=memory, synchronous=2\): name a place on a local"):
+    with pytest.raises(StoreUnusable) as refused:
         sqlite_file._make_durable(path, db)
+    (fault,) = refused.value.errors
+    assert (fault.code, fault.value) == ("not-durable", str(path))
+    assert "journal_mode=memory" in fault.text
+    assert "synchronous=2" in fault.text
     db.close()
 
 
-def test_a_file_is_marked_as_ours_and_keeps_what_it_holds(path: Path) -> None:
+def test_a_file_is_marked_as_ours_and_keeps_its_content(path: Path) -> None:
     _filled(path)
     with sqlite3.connect(path) as db:
         marks = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
@@ -75,7 +81,7 @@ def test_a_file_is_marked_as_ours_and_keeps_what_it_holds(path: Path) -> None:
     core.close()
 
 
-def test_an_empty_file_is_a_new_one(path: Path) -> None:
+def test_an_empty_file_becomes_a_store(path: Path) -> None:
     path.touch()
     SqliteCore(path).close()
 
@@ -85,87 +91,91 @@ def test_a_path_may_be_text(path: Path) -> None:
     assert path.exists()
 
 
-def test_what_is_no_database_is_refused(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_rejected_and_left_unchanged(path: Path) -> None:
     path.write_bytes(b"notes of a trader\n" * 99)
-    refusal = _refusal(path)
-    assert refusal.startswith("it cannot be used as an outbox (file is not a database): it is no SQLite database")
-    assert path.read_bytes().startswith(b"notes"), "and left as it is"
+    assert _refusal(path).facts() == {"code": "not-a-database", "field": "path", "value": str(path), "limit": None}
+    assert path.read_bytes().startswith(b"notes"), "the file was changed"
 
 
-def test_a_damaged_file_is_refused(path: Path) -> None:
+def test_a_damaged_file_is_rejected(path: Path) -> None:
     _filled(path)
     data = bytearray(path.read_bytes())
     data[4096 * 8 : 4096 * 12] = os.urandom(4096 * 4)
     path.write_bytes(data)
-    assert "damaged" in (refusal := _refusal(path)) or "malformed" in refusal
-    assert ".recover" in refusal
+    assert ((refusal := _refusal(path)).code, refusal.value) == ("damaged", str(path))
+    assert ".recover" in refusal.text
 
 
-def test_a_file_that_was_cut_off_is_refused(path: Path) -> None:
+def test_a_truncated_file_is_rejected(path: Path) -> None:
     _filled(path)
     path.write_bytes(path.read_bytes()[: 4096 * 3])
-    assert ".recover" in _refusal(path)
+    assert (refusal := _refusal(path)).code == "damaged"
+    assert ".recover" in refusal.text
 
 
-def test_a_large_file_is_not_read_through(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Damage in it is met when it is read: the command fails, and the file is not used any worse."""
+def test_a_large_file_is_not_checked_in_full_at_startup(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damage in a large file fails the command that reads it. It is not found at the start."""
     _filled(path)
     data = bytearray(path.read_bytes())
     data[4096 * 14 : 4096 * 40] = os.urandom(4096 * 26)
     path.write_bytes(data)
     monkeypatch.setattr(sqlite_file, "CHECKED_UP_TO", 4096)
     core = SqliteCore(path)
-    with pytest.raises(StoreFailed, match=r"outbox\.db: it could not be written .*\.recover"):
+    with pytest.raises(StoreFailed) as failed:
         core.apply([Find(limit=999)])
+    assert (failed.value.code, failed.value.errors[0].value) == ("damaged", str(path))
+    assert ".recover" in str(failed.value)
     core.close()
 
 
-def test_a_folder_is_refused(path: Path) -> None:
+def test_a_folder_is_rejected(path: Path) -> None:
     path.mkdir()
-    told = "this is a folder, where the outbox should be: move it away, or set SIGNALPOST_HOME to another place"
-    assert _refusal(path) == told
-    with pytest.raises(StoreUnusable, match=told):
+    assert ((refusal := _refusal(path)).code, refusal.value) == ("is-a-folder", str(path))
+    assert "SIGNALPOST_HOME" in refusal.text
+    with pytest.raises(StoreUnusable) as refused:
         SqliteReader(path)
+    assert refused.value.errors == (refusal,)
 
 
-def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
-    refusal = _refusal(tmp_path / ("x" * 300))
-    assert refusal.startswith("it cannot be opened for writing (File name too long): let this process write the file")
+def test_a_file_name_that_is_too_long_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 300)
+    assert ((refusal := _refusal(path)).code, refusal.value) == ("not-writable", str(path))
+    assert os.strerror(errno.ENAMETOOLONG) in refusal.text
 
 
 @pytest.mark.parametrize("parent", ["nowhere", "file"])
-def test_a_folder_that_does_not_exist_is_told(tmp_path: Path, parent: str) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path, parent: str) -> None:
     (tmp_path / "file").touch()
     refusal = _refusal(tmp_path / parent / "outbox.db")
-    assert refusal == f"there is no folder {tmp_path / parent}: make it, or name another place"
+    assert (refusal.code, refusal.value) == ("no-such-folder", str(tmp_path / parent))
 
 
-def test_another_applications_file_is_refused(path: Path) -> None:
+def test_a_database_of_another_application_is_rejected(path: Path) -> None:
     for statement in ("PRAGMA application_id=7", "CREATE TABLE song (name)"):
         path.unlink(missing_ok=True)
         with sqlite3.connect(path) as db:
             db.execute(statement)
         db.close()
-        assert _refusal(path) == "this is the database of another application: name another file"
+        assert ((refusal := _refusal(path)).code, refusal.value) == ("foreign-database", str(path))
 
 
-def test_a_newer_file_is_refused_with_both_versions(path: Path) -> None:
+def test_a_newer_file_is_rejected_with_both_versions(path: Path) -> None:
     _filled(path)
     with sqlite3.connect(path) as db:
         db.execute(f"PRAGMA user_version={VERSION + 1}")
     db.close()
     refusal = _refusal(path)
-    assert f"its tables are of version {VERSION + 1}, this one knows {VERSION}): upgrade signalpost" in refusal
+    assert (refusal.code, refusal.value, refusal.limit) == ("newer-version", str(VERSION + 1), str(VERSION))
 
 
-def test_a_refused_file_is_let_go(path: Path) -> None:
+def test_a_rejected_file_is_released(path: Path) -> None:
     path.write_bytes(b"x" * 999)
     _refusal(path)
     path.unlink()
     SqliteCore(path).close()
 
 
-def test_a_second_one_is_refused_before_it_touches_the_file(path: Path) -> None:
+def test_a_second_owner_is_rejected_before_it_touches_the_file(path: Path) -> None:
     core = SqliteCore(path)
     with pytest.raises(StoreUnusable) as raised:
         SqliteCore(path)
@@ -174,7 +184,7 @@ def test_a_second_one_is_refused_before_it_touches_the_file(path: Path) -> None:
     core.close()
 
 
-def test_another_programs_lock_fails_what_was_asked_and_is_waited_for(
+def test_a_lock_of_another_program_is_waited_for_and_then_fails_the_command(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_file, "SECONDS_FOR_OTHERS", 0.01)
@@ -190,26 +200,28 @@ def test_another_programs_lock_fails_what_was_asked_and_is_waited_for(
     core.close()
 
 
-def test_where_nobody_may_look_the_outbox_is_unusable_also_to_whoever_only_looks(tmp_path: Path) -> None:
-    """A name too long is refused by the system as a folder is that may not be entered, but to root as well."""
+def test_an_inaccessible_folder_makes_the_store_unusable_for_readers_too(tmp_path: Path) -> None:
+    """A name that is too long fails like a folder without permission, but also for root."""
     path = tmp_path / ("x" * 300) / "outbox.db"
-    with pytest.raises(
-        StoreUnusable, match=r"outbox\.db: it cannot be looked at \(File name too long\): let this"
-    ) as told:
+    with pytest.raises(StoreUnusable) as refused:
         sqlite_file.check_there(path)
-    assert str(told.value).endswith("let this process enter its folder, or set SIGNALPOST_HOME to another place")
+    (fault,) = refused.value.errors
+    assert (fault.code, fault.value) == ("not-readable", str(path))
+    assert os.strerror(errno.ENAMETOOLONG) in fault.text
+    assert "SIGNALPOST_HOME" in fault.text
 
 
-def test_a_file_is_there_or_is_not_and_a_folder_is_in_its_place(path: Path) -> None:
+def test_is_there_tells_a_file_from_none_and_rejects_a_folder(path: Path) -> None:
     assert not sqlite_file.is_there(path)
     assert not sqlite_file.is_there(path / "below")
     path.touch()
     assert sqlite_file.is_there(path)
-    with pytest.raises(StoreUnusable, match="this is a folder, where the outbox should be"):
+    with pytest.raises(StoreUnusable) as refused:
         sqlite_file.is_there(path.parent)
+    assert (refused.value.code, refused.value.errors[0].value) == ("is-a-folder", str(path.parent))
 
 
-def test_a_pipe_in_place_of_the_store_is_reported_as_what_it_is(path: Path) -> None:
+def test_a_pipe_in_place_of_the_store_is_rejected(path: Path) -> None:
     os.mkfifo(path)
     for look in (sqlite_file.is_there, sqlite_file.claim):
         with pytest.raises(StoreUnusable) as raised:

@@ -1,4 +1,4 @@
-"""What a person looks up in an outbox's file, beside its owner."""
+"""Queries for people, on a store that another process may own."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -50,14 +50,14 @@ def test_a_name_is_a_sequence_or_a_key_and_has_its_tickets_oldest_first(core: Sq
     assert lookup.tickets("eu") == lookup.tickets("") == lookup.tickets("eur new more") == []
 
 
-def test_a_name_is_found_also_when_its_key_is_forgotten(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_a_name_is_found_after_its_key_was_deleted(core: SqliteCore, lookup: SqliteLookup) -> None:
     core.apply([Put((new(notification("t1", "eur")), new(notification("t2", "eur", "update 1"))))])
     core.apply([Prune(START), ForgetKeys(START + timedelta(days=2))])
     assert lookup.tickets("eur") == ["t1", "t2"]
     assert lookup.tickets("eur update 1") == ["t2"]
 
 
-def test_deliveries_are_listed_newest_first_by_all_that_is_wanted(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_deliveries_are_filtered_and_listed_newest_first(core: SqliteCore, lookup: SqliteLookup) -> None:
     high = NotificationPriority.HIGH
     early, late = first_of(START), first_of(START + MINUTE)
     core.apply([Put((new(notification(early), 0, "a", "b"), new(notification(late, priority=high), 0, "b")))])
@@ -85,9 +85,7 @@ def test_a_message_is_found_by_the_delivery_that_it_shows(core: SqliteCore, look
     assert lookup.message(of(core, "t1")) == message
 
 
-def test_those_ahead_are_the_pending_ones_of_its_lane_with_an_earlier_place(
-    core: SqliteCore, lookup: SqliteLookup
-) -> None:
+def test_deliveries_ahead_are_the_earlier_pending_ones_of_the_lane(core: SqliteCore, lookup: SqliteLookup) -> None:
     places = {"t1": 1, "t2": 1, "t3": 0, "t4": 2}
     core.apply([Put(tuple(new(notification(name), rank) for name, rank in places.items()))])
     core.apply([Put((new(notification("t0"), 0, "another"),))])
@@ -109,7 +107,7 @@ def test_failures_are_counted_back_to_the_last_answer(core: SqliteCore, lookup: 
     assert lookup.failures(LANE, START + timedelta(days=2)) == 0
 
 
-def test_the_past_is_counted_by_whether_it_has_ended(core: SqliteCore, lookup: SqliteLookup) -> None:
+def test_the_past_counts_ended_and_open_deliveries(core: SqliteCore, lookup: SqliteLookup) -> None:
     core.apply([Put((new(notification("t1")), new(notification("t2")), new(notification("t3", at=START + MINUTE))))])
     core.apply([Lease(LANE, START)])
     core.apply([Settle((verdict(of(core, "t1"), DeliveryState.DEAD),))])
@@ -120,24 +118,28 @@ def test_the_past_is_counted_by_whether_it_has_ended(core: SqliteCore, lookup: S
     assert lookup.past(START)[:2] == (0, 0)
 
 
-def test_what_is_no_outbox_is_unusable(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnusable, match="there is no outbox here yet"):
+def test_a_file_that_is_not_a_store_is_unusable(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable) as refused:
         SqliteLookup(tmp_path / "none.db")
+    assert (refused.value.code, refused.value.errors[0].value) == ("no-store-yet", str(tmp_path / "none.db"))
     with closing(sqlite3.connect(tmp_path / "other.db")) as db:
         db.execute("CREATE TABLE mine (number)")
-    with pytest.raises(StoreUnusable, match="another application"):
+    with pytest.raises(StoreUnusable) as refused:
         SqliteLookup(tmp_path / "other.db")
+    assert (refused.value.code, refused.value.errors[0].value) == ("foreign-database", str(tmp_path / "other.db"))
     (tmp_path / "no.db").write_text("no database " * 400, encoding="utf-8")
-    with pytest.raises(StoreUnusable, match="it cannot be read"):
+    with pytest.raises(StoreUnusable) as refused:
         SqliteLookup(tmp_path / "no.db")
+    assert (refused.value.code, refused.value.errors[0].value) == ("not-a-database", str(tmp_path / "no.db"))
 
 
-def test_a_store_that_breaks_later_is_told(core: SqliteCore, lookup: SqliteLookup, tmp_path: Path) -> None:
+def test_a_store_damaged_after_opening_fails_the_query(core: SqliteCore, lookup: SqliteLookup, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "outbox.db")) as db:
         db.execute("DROP TABLE message")
     core.apply([Put((new(notification("t1")),))])
-    with pytest.raises(StoreFailed, match="it could not be read"):
+    with pytest.raises(StoreFailed) as failed:
         lookup.message(of(core, "t1"))
+    assert str(tmp_path / "outbox.db") in str(failed.value)
 
 
 def test_a_message_whose_row_is_damaged_is_not_known(core: SqliteCore, lookup: SqliteLookup, tmp_path: Path) -> None:

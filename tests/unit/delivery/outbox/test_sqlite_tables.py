@@ -43,7 +43,7 @@ def _put(core: SqliteCore, *names: str) -> None:
     core.apply([Put(tuple(new(notification(name), rank) for rank, name in enumerate(names)))])
 
 
-def test_what_is_terminal_is_in_no_index_but_the_primary_key(core: SqliteCore) -> None:
+def test_final_deliveries_are_in_no_index_but_the_primary_key(core: SqliteCore) -> None:
     _put(core, *(f"{number:03}" for number in range(300)))
     for parcel in core.apply([Lease(LANE, START, limit=300)])[0].parcels:
         core.apply([Settle((verdict(parcel.delivery, DeliveryState.DELIVERED),))])
@@ -51,7 +51,7 @@ def test_what_is_terminal_is_in_no_index_but_the_primary_key(core: SqliteCore) -
         assert core._db.execute(f"SELECT count(*) FROM delivery {index}").fetchone() == (0,)
 
 
-def test_a_look_that_ends_early_holds_no_statement_open(core: SqliteCore, tmp_path: Path) -> None:
+def test_a_query_that_ends_early_leaves_no_statement_open(core: SqliteCore, tmp_path: Path) -> None:
     """An open statement would hold back every checkpoint, and the log would grow for ever."""
     _put(core, "01", "02", "03")
     core.apply([Lease(LANE, START), Prune(START + DAY, limit=1)])
@@ -61,7 +61,7 @@ def test_a_look_that_ends_early_holds_no_statement_open(core: SqliteCore, tmp_pa
     assert (tmp_path / "outbox.db-wal").stat().st_size == 0
 
 
-def test_a_look_for_what_is_overdue_is_made_only_when_something_can_be(core: SqliteCore) -> None:
+def test_overdue_deliveries_are_searched_for_only_when_there_may_be_some(core: SqliteCore) -> None:
     asked: list[str] = []
     _put(core, "01")
     core._db.set_trace_callback(lambda statement: asked.append(statement) if "valid_until <=" in statement else None)
@@ -76,7 +76,7 @@ def test_a_look_for_what_is_overdue_is_made_only_when_something_can_be(core: Sql
     assert core.apply([Expire(until), Expire(until, limit=0)]) == [[], []]
 
 
-def test_what_was_learnt_in_a_batch_that_failed_is_forgotten(core: SqliteCore) -> None:
+def test_facts_cached_in_a_failed_batch_are_dropped(core: SqliteCore) -> None:
     """Within the batch nothing is overdue any more, and after it something is again."""
     _put(core, "01")
     core.apply([Put((new(notification("03", valid_for=DAY), 0, "other"),)), Stats()])
@@ -89,7 +89,7 @@ def test_what_was_learnt_in_a_batch_that_failed_is_forgotten(core: SqliteCore) -
     assert [each.id.notification_id for each in expired] == ["01"]
 
 
-def test_what_was_just_put_is_lent_and_settled_without_reading_it_again(core: SqliteCore) -> None:
+def test_new_notifications_are_leased_and_settled_without_reading_them_again(core: SqliteCore) -> None:
     """And once more than is remembered waits, one look is enough for several leases."""
     core.apply([Lease(LANE, START)])
     looks: list[str] = []
@@ -106,7 +106,7 @@ def test_what_was_just_put_is_lent_and_settled_without_reading_it_again(core: Sq
     assert len(looks) == 1
 
 
-def test_a_lease_that_was_rolled_back_keeps_nothing_waiting(core: SqliteCore) -> None:
+def test_a_rolled_back_lease_blocks_nothing(core: SqliteCore) -> None:
     """And one that another program took back, as by hand, is not remembered as lent."""
     _put(core, "01")
     twice = new(notification("02"), 0, LANE, LANE)
@@ -119,7 +119,7 @@ def test_a_lease_that_was_rolled_back_keeps_nothing_waiting(core: SqliteCore) ->
     assert core.apply([Lease(LANE, START)])[0].parcels == (lent,)
 
 
-def test_keys_whose_time_is_over_go_page_by_page(core: SqliteCore) -> None:
+def test_expired_keys_are_deleted_page_by_page(core: SqliteCore) -> None:
     core.apply([Put(tuple(new(notification(f"{number:02}")) for number in range(25)))])
     core.apply([Put((new(notification("99", at=START + 9 * DAY)),))])
     left, last = [], ""
@@ -129,7 +129,7 @@ def test_keys_whose_time_is_over_go_page_by_page(core: SqliteCore) -> None:
     assert left == [("09 new", 16), ("19 new", 6), ("", 1)]
 
 
-def test_a_message_is_one_row_for_all_that_it_shows_and_goes_with_the_last_of_them(core: SqliteCore) -> None:
+def test_a_message_is_one_row_for_all_its_deliveries_and_goes_with_the_last(core: SqliteCore) -> None:
     names = ("01", "02", "03")
     core.apply([Put(tuple(new(notification(name, at=START + int(name) * MINUTE)) for name in names))])
     lent = core.apply([Lease(LANE, START, limit=3)])[0].parcels
@@ -144,7 +144,7 @@ def test_a_message_is_one_row_for_all_that_it_shows_and_goes_with_the_last_of_th
     assert core._db.execute("SELECT count(*) FROM message").fetchone() == (0,)
 
 
-def test_a_delivery_that_another_message_shows_leaves_the_first(core: SqliteCore) -> None:
+def test_a_delivery_shown_by_another_message_leaves_the_first(core: SqliteCore) -> None:
     _put(core, "01", "02")
     shown = []
     for first, second in (("m1", "m1"), ("m2", "m1"), ("m2", "m2")):
@@ -156,8 +156,8 @@ def test_a_delivery_that_another_message_shows_leaves_the_first(core: SqliteCore
     assert shown == [[("m1", 2)], [("m1", 1), ("m2", 1)], [("m2", 2)]]
 
 
-def test_a_count_that_was_made_once_is_kept(core: SqliteCore) -> None:
-    """And is what counting anew would give."""
+def test_counts_are_cached(core: SqliteCore) -> None:
+    """And they equal a fresh count."""
     asked: list[str] = []
     core._db.set_trace_callback(lambda statement: asked.append(statement) if "count(*)" in statement else None)
     assert core.apply([Stats()]) == [{}]
@@ -174,7 +174,7 @@ def test_a_count_that_was_made_once_is_kept(core: SqliteCore) -> None:
     )
 
 
-def test_the_newest_notifications_are_kept_ready_and_no_more(core: SqliteCore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_notifications_are_cached(core: SqliteCore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_tables, "MOST_RECENT", 2)
     told = [notification(f"{number:02}") for number in range(4)]
     core.apply([Put(tuple(new(each, rank) for rank, each in enumerate(told)))])
@@ -188,7 +188,7 @@ def test_the_newest_notifications_are_kept_ready_and_no_more(core: SqliteCore, m
 
 
 @pytest.mark.parametrize("damage", ["UPDATE notification SET body = '{'", "DELETE FROM notification"])
-def test_a_damaged_notification_dies_alone(tmp_path: Path, damage: str) -> None:
+def test_only_the_delivery_of_a_damaged_notification_is_dead(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "damaged.db"
     core = SqliteCore(path)
     _put(core, "01", "02", "03")
@@ -205,12 +205,15 @@ def test_a_damaged_notification_dies_alone(tmp_path: Path, damage: str) -> None:
         {(LANE, DeliveryState.DEAD): 1, (LANE, DeliveryState.LEASED): 1, (LANE, DeliveryState.PENDING): 1}
     ]
     reasons = core._db.execute("SELECT reason FROM delivery WHERE state = 'dead'").fetchall()
-    assert [each.partition(":")[0] for (each,) in reasons] == ["its row in the store is damaged"]
-    assert [each.delivery.id.notification_id for each in core.damaged()] == ["01"]
+    (damaged,) = core.damaged()
+    assert damaged.delivery.id.notification_id == "01"
+    assert reasons == [(damaged.delivery.reason,)]
+    assert damaged.delivery.reason
     core.close()
 
 
-def test_an_id_that_is_given_twice_in_one_batch_is_refused_whole(core: SqliteCore) -> None:
-    with pytest.raises(CommandFailed, match="the notification id 01 was given twice"):
+def test_a_batch_with_a_repeated_id_fails_as_a_whole(core: SqliteCore) -> None:
+    with pytest.raises(CommandFailed) as failed:
         core.apply([Put((new(notification("01")), new(notification("01", event="closed"))))])
+    assert failed.value.errors[0].facts() == {"code": "conflict", "field": "id", "value": "01", "limit": None}
     assert core.apply([Find()]) == [()]

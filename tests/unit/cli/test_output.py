@@ -195,7 +195,7 @@ def test_a_file_of_settings_names_its_faults(folder: Folder, tmp_path: Path) -> 
 def test_an_unusable_store_is_an_error_of_its_own(folder: Folder) -> None:
     folder.path.write_bytes(b"this is not a database, but it is long enough to be taken for one" * 99)
     result = folder.run("deliveries", "list", "--json")
-    assert (errors(result)[0]["code"], result.exit_code) == ("store-unusable", 3)
+    assert (errors(result)[0]["code"], result.exit_code) == ("not-a-database", 3)
 
 
 @pytest.mark.line("6.0.2")

@@ -75,7 +75,7 @@ def test_check_shows_no_version_of_a_store_that_is_missing_or_cannot_be_read(
     assert checked(tmp_path, monkeypatch)["store"] is None
     (tmp_path / "outbox.db").write_bytes(b"notes of a trader\n" * 99)
     found = checked(tmp_path, monkeypatch)
-    assert (found["store"], [each["code"] for each in found["errors"]]) == (None, ["store-unusable"])
+    assert (found["store"], [each["code"] for each in found["errors"]]) == (None, ["not-a-database"])
 
 
 def test_commands_that_only_read_read_the_old_version_and_leave_it_as_it_is(home: Path) -> None:

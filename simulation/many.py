@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from simulation.reader import findings
+from simulation.check import findings
 from simulation.run import simulate
 from simulation.tally import Tally
 

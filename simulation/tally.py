@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from simulation.check_ends import ENDS
 from simulation.faults import FAULTS, GONE
 from simulation.life import EDGES
-from simulation.reader_of_ends import ENDS
 from simulation.run import Run
 
 _CRASHES = (*(f"crash {edge}" for edge in EDGES), "killed", "stopped")

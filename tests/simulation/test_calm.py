@@ -3,8 +3,8 @@
 import pytest
 
 from simulation import run
+from simulation.check import findings
 from simulation.plan import Plan, plan
-from simulation.reader import findings
 from simulation.run import simulate
 from simulation.weather import Outage
 

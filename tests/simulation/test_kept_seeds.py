@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulation.reader import findings
+from simulation.check import findings
 from simulation.run import simulate
 
 KEPT = [

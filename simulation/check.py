@@ -1,10 +1,10 @@
 """All that contradicts a promise in what a run's witnesses wrote down."""
 
-from simulation import reader_of_ends, reader_of_far_ends, reader_of_pace, reader_of_sends
+from simulation import check_destinations, check_ends, check_pace, check_sends
 from simulation.evidence import Evidence
 from simulation.run import Run
 
-_RULES = (reader_of_ends.findings, reader_of_sends.findings, reader_of_far_ends.findings, reader_of_pace.findings)
+_RULES = (check_ends.findings, check_sends.findings, check_destinations.findings, check_pace.findings)
 
 
 def findings(run: Run) -> list[str]:

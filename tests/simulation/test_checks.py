@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from simulation.check import findings
 from simulation.faults import Proof
-from simulation.reader import findings
 from simulation.run import Run, simulate
 from simulation.witness import Request
 

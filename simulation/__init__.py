@@ -6,7 +6,7 @@ down what happened at the three edges: the callers' tickets, the store's commits
 A reader that shares no code with pacing or with `decide` then judges what the channels show. See
 docs/why/0022-deterministic-simulation.md.
 
-    plan        what will happen, from a seed            offers      what is handed in
+    plan        what will happen, from a seed            submissions      what is handed in
     clocks      the true time, and the machine's         weather     which request meets which fault
     faults      every way in which a request goes wrong  network     the far end, and the way there
     connections aiohttp's session, in virtual time       life        a process, which may die at any step

@@ -38,18 +38,18 @@ def _of_tickets(evidence: Evidence) -> Iterator[str]:
             kept.setdefault(owed.id, Counter())[owed.place] += 1
     ids = Counter(witness.refs.values())
     yield from (f"P1: {ref} was written down {count} times" for ref, count in ids.items() if count > 1)
-    for offered in witness.offered:
-        for outcome, id, _, life in offered.answers:
+    for submitted in witness.submitted:
+        for outcome, id, _, life in submitted.answers:
             if outcome in ("accepted", "duplicate", "suppressed"):
-                wanted = Counter(evidence.offered[offered.ref].places)
-                if witness.refs.get(id) != offered.ref or kept.get(id) != wanted:
-                    yield f"P1: {offered.ref} was answered {outcome} as {id}, and is kept for {kept.get(id)}"
+                wanted = Counter(evidence.submitted[submitted.ref].places)
+                if witness.refs.get(id) != submitted.ref or kept.get(id) != wanted:
+                    yield f"P1: {submitted.ref} was answered {outcome} as {id}, and is kept for {kept.get(id)}"
             elif outcome == "held" and id not in witness.refs and not _was_lost(evidence, life):
-                yield f"P1: {offered.ref} was held, and is gone though its process lived on"
-            elif outcome == "refused" and offered.ref in ids and not offered.ref.endswith("c"):
-                yield f"P1: {offered.ref} was refused, and kept"
+                yield f"P1: {submitted.ref} was held, and is gone though its process lived on"
+            elif outcome == "refused" and submitted.ref in ids and not submitted.ref.endswith("c"):
+                yield f"P1: {submitted.ref} was refused, and kept"
             elif outcome not in ("accepted", "duplicate", "suppressed", "held", "refused"):
-                yield f"P1: {offered.ref} was {outcome}"
+                yield f"P1: {submitted.ref} was {outcome}"
 
 
 def _was_lost(evidence: Evidence, life: int) -> bool:
@@ -111,7 +111,8 @@ def _of_expired(_: Evidence, owed: Owed) -> Iterator[str]:
 
 
 def _of_suppressed(_: Evidence, owed: Owed) -> Iterator[str]:
-    if owed.offered.valid_until > max(owed.offered.utc, owed.commits[0].utc):  # the clock may be put back in between
+    submitted = owed.submitted
+    if submitted.valid_until > max(submitted.utc, owed.commits[0].utc):  # the clock may be put back in between
         yield "it was suppressed as stale, and was not"
 
 
@@ -142,13 +143,13 @@ def _is_gone(evidence: Evidence, place: str) -> bool:
 def _of_superseded(evidence: Evidence, owed: Owed) -> Iterator[str]:
     """Only an update that waited is replaced, and only by what says the same and comes later."""
     successors = [other for other in evidence.owed if other.id in owed.last.reason and other.place == owed.place]
-    if not owed.offered.event.startswith("update"):
-        yield f"it was superseded, and is {owed.offered.event}"
+    if not owed.submitted.event.startswith("update"):
+        yield f"it was superseded, and is {owed.submitted.event}"
     if any(request.proof in UNSURE for request in owed.requests) or owed.lapses:
         yield "it was superseded, and may have been shown"
     if not successors or successors[0].accepted <= owed.accepted:
         yield f"it was superseded by nothing that came later ({owed.last.reason})"
-    elif successors[0].offered.sequence != owed.offered.sequence:
+    elif successors[0].submitted.sequence != owed.submitted.sequence:
         yield "it was superseded by another sequence"
 
 
@@ -165,8 +166,8 @@ _RULE_OF_END = {
 def _of_channels(evidence: Evidence) -> Iterator[str]:
     """P10: what a channel shows is meant for those who read it."""
     for copy in evidence.copies:
-        offered = evidence.offered.get(copy.ref)
-        if offered is None:
+        submitted = evidence.submitted.get(copy.ref)
+        if submitted is None:
             yield f"P1: {copy.channel} shows {copy.ref}, which nobody handed in"
-        elif copy.place not in offered.places:
-            yield f"P10: {copy.ref}, a {offered.kind} for {offered.tier}, was shown by {copy.place}"
+        elif copy.place not in submitted.places:
+            yield f"P10: {copy.ref}, a {submitted.kind} for {submitted.tier}, was shown by {copy.place}"

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from simulation.evidence import Evidence, Owed
 from simulation.faults import FAULTS, Proof
-from simulation.offers import HIGH, URGENT
 from simulation.plan import PLACES
 from simulation.witness import OPEN, Request
+from simulation.workload import HIGH, URGENT
 
 LATE = 1.0
 """Seconds of waiting beside an idle and open far end that are too many."""
@@ -57,7 +57,7 @@ class Judge:
             began = owed.requests[0].began if owed.requests else _given_up(owed)
             if began is not None:
                 yield from self._of_idling(owed, began)
-                if self._has_reserve and owed.offered.priority == URGENT and self._evidence.plan.workers > 1:
+                if self._has_reserve and owed.submitted.priority == URGENT and self._evidence.plan.workers > 1:
                     yield from self._of_reserve(owed, began)
 
     def _of_idling(self, owed: Owed, began: float) -> Iterator[str]:
@@ -104,20 +104,20 @@ class Judge:
     def _urgency(self, owed: Owed, at: float) -> int:
         """Its priority, or that of a later one of its sequence, which lifts it; what is revived keeps its place."""
         return max(
-            other.offered.priority
+            other.submitted.priority
             for other in self._same_sequence(owed)
             if other is owed or (other.turn == 1 and other.accepted > owed.accepted and other.commits[0].at <= at)
         )
 
     def _same_sequence(self, owed: Owed) -> list[Owed]:
-        key = owed.place, owed.offered.sequence
+        key = owed.place, owed.submitted.sequence
         return self._sequences()[key]
 
     def _sequences(self) -> dict[tuple[str, str], list[Owed]]:
         if not hasattr(self, "_by_sequence"):
             made: dict[tuple[str, str], list[Owed]] = {}
             for owed in self._evidence.owed:
-                made.setdefault((owed.place, owed.offered.sequence), []).append(owed)
+                made.setdefault((owed.place, owed.submitted.sequence), []).append(owed)
             self._by_sequence = made
         return self._by_sequence
 

@@ -31,8 +31,8 @@ def _of_order(evidence: Evidence) -> Iterator[str]:
         accepted.setdefault((owed.place, owed.ref), owed.accepted)
     lanes: dict[tuple[str, str], list[tuple[Request, str]]] = defaultdict(list)
     for (place, ref), requests in evidence.by_ref.items():
-        if ref in evidence.offered:
-            lanes[place, evidence.offered[ref].sequence] += [(request, ref) for request in requests]
+        if ref in evidence.submitted:
+            lanes[place, evidence.submitted[ref].sequence] += [(request, ref) for request in requests]
     for (place, _), requests_of_lane in lanes.items():
         ordered = sorted(requests_of_lane, key=lambda each: each[0].number)
         for (one, ref), (other, later) in pairwise(ordered):

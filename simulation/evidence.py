@@ -10,7 +10,7 @@ from simulation.faults import Proof
 from simulation.network import part_of
 from simulation.plan import PLACES
 from simulation.run import Run
-from simulation.witness import Commit, Offered, Request
+from simulation.witness import Commit, Request, Submitted
 
 UNSURE = frozenset({Proof.UNKNOWN, Proof.SILENCE, Proof.CUT, Proof.LOST})
 """Ends of a request after which nobody who asked knows whether its message is shown."""
@@ -33,7 +33,7 @@ class Owed(NamedTuple):
     turn: int
     place: str
     ref: str
-    offered: Offered
+    submitted: Submitted
     commits: tuple[Commit, ...]
     requests: tuple[Request, ...]
     valid_until: datetime
@@ -67,7 +67,7 @@ class Evidence:
         self.plan = run.plan
         self.witness = witness = run.witness
         self.requests = witness.requests
-        self.offered = {each.ref: each for each in reversed(witness.offered)}
+        self.submitted = {each.ref: each for each in reversed(witness.submitted)}
         self.by_place: dict[str, list[Request]] = defaultdict(list)
         for request in self.requests:
             self.by_place[request.place].append(request)
@@ -93,10 +93,10 @@ class Evidence:
             ref = witness.refs[id]
             began, ended = story[0].at, self._next_turn_at(commits, id, turn, place)
             asked = tuple(r for r in self.by_ref[place, ref] if began <= r.began < ended)
-            until = self.offered[ref].valid_until
+            until = self.submitted[ref].valid_until
             if turn > 1:
                 until = [wished for at, wished in witness.revived[ref, place] if at <= began][-1]
-            owed.append(Owed(id, turn, place, ref, self.offered[ref], tuple(story), asked, until, number))
+            owed.append(Owed(id, turn, place, ref, self.submitted[ref], tuple(story), asked, until, number))
         return owed
 
     def _next_turn_at(self, commits: dict[tuple[str, int, str], list[Commit]], id: str, turn: int, place: str) -> float:

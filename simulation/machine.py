@@ -27,9 +27,9 @@ from simulation.connections import SimulatedConnections
 from simulation.disk import Disk, Mood, MortalOutbox
 from simulation.life import Life, never
 from simulation.network import Network
-from simulation.offers import Offer, payload_of
 from simulation.plan import PLACES, Plan
-from simulation.witness import Breaker, Offered, Witness
+from simulation.witness import Breaker, Submitted, Witness
+from simulation.workload import Submission, payload_of
 
 _TIERS = {UserTier("vip"): Tier(30, ("signals-vip",)), UserTier("desk"): Tier(10, ("signals-premium", "signals-desk"))}
 _REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
@@ -48,7 +48,7 @@ class Machine:
         self._wing: Wing | None = None
         self._own: set[asyncio.Task[object]] = set()
         self._payloads: dict[str, Payload] = {}
-        self._unanswered: list[tuple[Offered, Offer, Payload]] = []
+        self._unanswered: list[tuple[Submitted, Submission, Payload]] = []
 
     @property
     def wing(self) -> "Wing | None":
@@ -72,8 +72,8 @@ class Machine:
         life.spawn(self._wing.begin())
         waiting = [asyncio.get_running_loop().create_task(event.wait()) for event in (life.is_over, is_over)]
         self._own |= set(waiting)
-        for offered, offer, payload in self._again():
-            self.hand_in(offer, payload, offered)
+        for submitted, submission, payload in self._again():
+            self.hand_in(submission, payload, submitted)
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         life.die("the end")
         await self._clear_away(waiting)
@@ -93,45 +93,47 @@ class Machine:
                 task.cancel()
             await asyncio.gather(*gone, return_exceptions=True)
 
-    def hand_in(self, offer: Offer, payload: Payload | None = None, offered: Offered | None = None) -> None:
+    def hand_in(
+        self, submission: Submission, payload: Payload | None = None, submitted: Submitted | None = None
+    ) -> None:
         """A caller within the process hands something in, and keeps its ticket; without a process nobody does."""
         wing = self.wing
         if wing is None:
             return
-        made = payload or self._payloads.get(offer.ref) or payload_of(offer)
-        self._payloads[offer.ref] = made
-        if offered is None:
-            clocks = self._witness.clocks
-            offered = Offered(
-                offer.ref, offer.sequence, offer.order, offer.kind, offer.event, offer.tier, offer.priority,
-                offer.places, made.valid_until, clocks.seconds(), clocks.now(), wing.life.number,
+        made = payload or self._payloads.get(submission.ref) or payload_of(submission)
+        self._payloads[submission.ref] = made
+        if submitted is None:
+            clocks, it = self._witness.clocks, submission
+            submitted = Submitted(
+                it.ref, it.sequence, it.order, it.kind, it.event, it.tier, it.priority, it.places,
+                made.valid_until, clocks.seconds(), clocks.now(), wing.life.number,
             )  # fmt: skip
-            self._witness.offered.append(offered)
-        self._unanswered.append((offered, offer, made))
-        wing.life.spawn(self._handed_in(wing, offered, offer, made))
+            self._witness.submitted.append(submitted)
+        self._unanswered.append((submitted, submission, made))
+        wing.life.spawn(self._handed_in(wing, submitted, submission, made))
 
-    def _again(self) -> list[tuple[Offered, Offer, Payload]]:
+    def _again(self) -> list[tuple[Submitted, Submission, Payload]]:
         """What the last process's callers were not answered: some of them ask again."""
         unanswered, self._unanswered = self._unanswered, []
         return [each for each in unanswered if self._random.random() < 0.5]
 
-    async def _handed_in(self, wing: "Wing", offered: Offered, offer: Offer, payload: Payload) -> None:
+    async def _handed_in(self, wing: "Wing", submitted: Submitted, submission: Submission, payload: Payload) -> None:
         await wing.ready.wait()
         try:
             ticket = await wing.intake.accept(
                 payload,
-                event=offer.event,
-                priority=NotificationPriority(offer.priority) if offer.is_told else None,
-                user_tier=offer.tier,
-                context={"ref": offer.ref},
+                event=submission.event,
+                priority=NotificationPriority(submission.priority) if submission.is_told else None,
+                user_tier=submission.tier,
+                context={"ref": submission.ref},
             )
         except Exception as fault:  # noqa: BLE001  # that nothing is raised is what is to be proved
-            self._witness.raised.append(f"{offer.ref}: {type(fault).__name__}: {fault}")
+            self._witness.raised.append(f"{submission.ref}: {type(fault).__name__}: {fault}")
             return
         if wing.life.is_dead:
             await never()
-        self._unanswered.remove((offered, offer, payload))
-        offered.answers.append((ticket.outcome.value, ticket.id, self._witness.clocks.seconds(), wing.life.number))
+        self._unanswered.remove((submitted, submission, payload))
+        submitted.answers.append((ticket.outcome.value, ticket.id, self._witness.clocks.seconds(), wing.life.number))
 
 
 class Wing:

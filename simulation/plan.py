@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from simulation.life import EDGES
 from simulation.network import Place
-from simulation.offers import URGENT, Offer, drawn
 from simulation.weather import EVERYWHERE, OUTAGES, Outage
+from simulation.workload import URGENT, Submission, drawn
 
 _TOKEN = "simulated-token-of-sixty-eight-characters-and-some-more-so-it-is-long"
 _NAMES = {
@@ -35,7 +35,7 @@ PLACES = {
 }  # fmt: skip
 """Every destination; twice, two of them show in one channel, which nobody tells the machine."""
 
-OFFERS_A_DAY = 200
+SUBMISSIONS_A_DAY = 200
 """At least; the shortest run has a few."""
 
 
@@ -45,7 +45,7 @@ class Action(NamedTuple):
     at: float
     """Seconds after its beginning, by the machine's monotonic clock."""
     kind: str
-    offer: Offer | None = None
+    submission: Submission | None = None
     number: float = 0.0
     place: str = ""
 
@@ -71,13 +71,13 @@ def plan(seed: int, hours: float, *, is_calm: bool = False) -> Plan:
     """The plan of a seed: always the same. In a calm one notifications are handed in, and nothing goes wrong."""
     random = Random(f"plan {seed}")
     seconds = hours * 3600
-    offers = _offers(random, seconds)
+    submissions = _submissions(random, seconds)
     if is_calm:
-        first = sorted(offers, key=lambda action: action.at)
+        first = sorted(submissions, key=lambda action: action.at)
         return Plan(
             seed, hours, tuple(first), (), 0.0, 2, has_reserve=True, slowest_commit=0.005, unwell=(), is_calm=True
         )
-    actions = sorted([*offers, *_events(random, seconds, len(offers))], key=lambda action: action.at)
+    actions = sorted([*submissions, *_events(random, seconds, len(submissions))], key=lambda action: action.at)
     return Plan(
         seed=seed,
         hours=hours,
@@ -91,9 +91,9 @@ def plan(seed: int, hours: float, *, is_calm: bool = False) -> Plan:
     )
 
 
-def _offers(random: Random, seconds: float) -> list[Action]:
+def _submissions(random: Random, seconds: float) -> list[Action]:
     made: list[Action] = []
-    wanted = max(12, round(seconds / 86_400 * OFFERS_A_DAY * random.uniform(1.1, 2.5)))
+    wanted = max(12, round(seconds / 86_400 * SUBMISSIONS_A_DAY * random.uniform(1.1, 2.5)))
     number = 0
     while len(made) < wanted:
         at = random.random() * seconds
@@ -104,31 +104,31 @@ def _offers(random: Random, seconds: float) -> list[Action]:
             kind, size, spread = None, 1, 1.0
         for _ in range(size):
             number += 1
-            offer = drawn(random, f"n{number:05}", kind)
+            submission = drawn(random, f"n{number:05}", kind)
             moment = at + random.random() * spread
-            made.append(Action(moment, "offer", offer))
+            made.append(Action(moment, "submission", submission))
             if random.random() < 0.3:
-                number = _followed(random, made, offer, moment, number)
+                number = _followed(random, made, submission, moment, number)
             if random.random() < 0.04:
-                made.append(Action(moment + random.random() * 30, "again", offer))
+                made.append(Action(moment + random.random() * 30, "again", submission))
             if random.random() < 0.02:
-                made.append(Action(moment + 1 + random.random() * 30, "conflict", offer))
+                made.append(Action(moment + 1 + random.random() * 30, "conflict", submission))
     return made
 
 
-def _followed(random: Random, made: list[Action], first: Offer, at: float, number: int) -> int:
+def _followed(random: Random, made: list[Action], first: Submission, at: float, number: int) -> int:
     """Let a sequence go on: updates, and its end."""
     events = [f"update {n}" for n in range(1, random.randint(1, 4))] + ["closed"]
     for order, event in enumerate(events, start=1):
         number += 1
         at += random.choice((0.0, 0.5, 10.0, 300.0)) * random.random()
         priority = random.choice((first.priority, first.priority, URGENT))
-        offer = first._replace(ref=f"n{number:05}", order=order, event=event, priority=priority, is_told=True)
-        made.append(Action(at, "offer", offer))
+        submission = first._replace(ref=f"n{number:05}", order=order, event=event, priority=priority, is_told=True)
+        made.append(Action(at, "submission", submission))
     return number
 
 
-def _events(random: Random, seconds: float, offers: int) -> list[Action]:
+def _events(random: Random, seconds: float, submissions: int) -> list[Action]:
     made: list[Action] = []
     hours = max(1, round(seconds / 3600))
     for _ in range(random.randint(0, 2 + hours // 2)):
@@ -150,7 +150,8 @@ def _events(random: Random, seconds: float, offers: int) -> list[Action]:
         if random.random() < 0.6:
             made.append(Action(at + random.uniform(5, seconds / 2), "restore", place=place))
     for kind, share in (("cancel", 0.02), ("revive", 0.04)):
-        made += [Action(random.random() * seconds, kind) for _ in range(round(offers * share * random.random() * 2))]
+        times = round(submissions * share * random.random() * 2)
+        made += [Action(random.random() * seconds, kind) for _ in range(times)]
     return made
 
 

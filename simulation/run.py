@@ -95,11 +95,11 @@ class _World:
                 self._witness.unwell.update(self._machine.wing.health())
 
     def _act(self, action: Action) -> None:
-        if action.offer is not None:
-            offer = action.offer
+        if action.submission is not None:
+            submission = action.submission
             if action.kind == "conflict":
-                offer = offer._replace(ref=f"{offer.ref}c", variant=1)
-            self._machine.hand_in(offer)
+                submission = submission._replace(ref=f"{submission.ref}c", variant=1)
+            self._machine.hand_in(submission)
         elif action.kind in _OF_THE_WORLD:
             self._change_the_world(action)
         elif self._machine.wing is not None:
@@ -157,7 +157,7 @@ class _World:
     def _holds(self) -> bool:
         """Whether the machine still holds in memory what it said it would write down."""
         lives = len(self._witness.lives)
-        answers = [answer for offered in self._witness.offered for answer in offered.answers]
+        answers = [answer for submitted in self._witness.submitted for answer in submitted.answers]
         return any(
             outcome == "held" and id not in self._witness.refs and life > lives for outcome, id, _, life in answers
         )
@@ -171,6 +171,6 @@ class _World:
     def _digest(self) -> str:
         lines = [str(entry) for entry in self._witness.requests]
         lines += [str(commit) for commit in self._witness.commits]
-        lines += [str(offered) for offered in self._witness.offered]
+        lines += [str(submitted) for submitted in self._witness.submitted]
         lines.append(self._witness.order.hexdigest())
         return blake2s("\n".join(lines).encode()).hexdigest()

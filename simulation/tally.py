@@ -39,7 +39,7 @@ class Tally:
         witness = run.witness
         self.runs += 1
         self.hours += run.plan.hours
-        self.notifications += len(witness.offered)
+        self.notifications += len(witness.submitted)
         self.requests += len(witness.requests)
         for kind, names in self._occurred(run):
             self.counts[kind, names] += 1
@@ -72,7 +72,7 @@ class Tally:
         yield from (("trouble", trouble.kind) for trouble in witness.troubles)
         yield from (("trouble", "outage") for _ in run.plan.outages)
         yield from (("trouble", "store unwell") for _ in witness.store_trouble)
-        yield from (("answer to a caller", answer[0]) for each in witness.offered for answer in each.answers)
+        yield from (("answer to a caller", answer[0]) for each in witness.submitted for answer in each.answers)
         yield from (("breaker", moved.state) for moved in witness.breakers)
         yield from (("end of a delivery", commit.state) for commit in witness.commits if commit.state in ENDS)
         yield from (("seen", "revived") for commit in witness.commits if commit.turn > 1 and commit.state == "pending")

@@ -17,7 +17,7 @@ OPEN = frozenset({"pending", "leased"})
 
 
 @dataclass(slots=True)
-class Offered:
+class Submitted:
     """A notification that was handed in, and what it was answered."""
 
     ref: str
@@ -112,7 +112,7 @@ class Witness:
 
     def __init__(self, clocks: Clocks) -> None:
         self.clocks = clocks
-        self.offered: list[Offered] = []
+        self.submitted: list[Submitted] = []
         self.requests: list[Request] = []
         self.commits: list[Commit] = []
         self.troubles: list[Trouble] = []

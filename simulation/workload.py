@@ -28,7 +28,7 @@ _CONFIDENCE = {NORMAL: "0.5", HIGH: "0.85", URGENT: "0.95"}
 KINDS = ("signal", "signal", "signal", "alert", "alert", "analysis", "status", "announcement")
 
 
-class Offer(NamedTuple):
+class Submission(NamedTuple):
     """One notification to hand in."""
 
     ref: str
@@ -63,8 +63,8 @@ class Offer(NamedTuple):
                 return ("community",)
 
 
-def drawn(random: Random, ref: str, kind: str | None = None) -> Offer:
-    """An offer drawn at random, the first of its sequence."""
+def drawn(random: Random, ref: str, kind: str | None = None) -> Submission:
+    """An submission drawn at random, the first of its sequence."""
     kind = kind or random.choice(KINDS)
     severity = random.choice(_SEVERITIES)
     is_told = random.random() < 0.5
@@ -77,47 +77,51 @@ def drawn(random: Random, ref: str, kind: str | None = None) -> Offer:
     roll = random.random()
     valid_for = None if roll < 0.8 else random.uniform(2, 90) if roll < 0.96 else -random.uniform(1, 4000)
     timeframe = random.choice(("5m", "15m", "1h", "4h"))
-    return Offer(
+    return Submission(
         ref, f"q{ref}", 0, kind, "new", random.choice(TIERS), severity, priority, is_told, timeframe, valid_for
     )
 
 
-def payload_of(offer: Offer) -> Payload:
-    """The offer as its caller would make it now."""
+def payload_of(submission: Submission) -> Payload:
+    """The submission as its caller would make it now."""
     now = clock.now()
-    until = None if offer.valid_for is None else now + timedelta(seconds=offer.valid_for)
-    at = now if offer.valid_for is None or offer.valid_for > 0 else now - timedelta(hours=2)
-    text = f"{offer.ref} {offer.variant}"
-    match offer.kind:
+    until = None if submission.valid_for is None else now + timedelta(seconds=submission.valid_for)
+    at = now if submission.valid_for is None or submission.valid_for > 0 else now - timedelta(hours=2)
+    text = f"{submission.ref} {submission.variant}"
+    match submission.kind:
         case "signal":
             return Signal(
                 pair="EUR/USD",
-                timeframe=offer.timeframe,
+                timeframe=submission.timeframe,
                 signal_type="BUY",
                 entry_price="1.1000",
                 stop_loss="1.0950",
                 take_profit="1.1100",
                 timestamp=now - timedelta(hours=8),
                 known_at=at,
-                signal_id=offer.sequence,
-                confidence_score=_CONFIDENCE.get(offer.priority, "0.5"),
+                signal_id=submission.sequence,
+                confidence_score=_CONFIDENCE.get(submission.priority, "0.5"),
                 notes=text,
                 valid_until=until,
             )
         case "alert":
             return Alert(
                 alert_type="database_connectivity",
-                severity=offer.severity,
+                severity=submission.severity,
                 title=text,
                 timestamp=at,
-                alert_id=offer.sequence,
+                alert_id=submission.sequence,
                 valid_until=until,
             )
         case "analysis":
-            return MarketAnalysis(title=text, text=text, timestamp=at, analysis_id=offer.sequence, valid_until=until)
+            return MarketAnalysis(
+                title=text, text=text, timestamp=at, analysis_id=submission.sequence, valid_until=until
+            )
         case "status":
             return SystemStatus(
-                status="operational", message=text, timestamp=at, status_id=offer.sequence, valid_until=until
+                status="operational", message=text, timestamp=at, status_id=submission.sequence, valid_until=until
             )
         case _:
-            return Announcement(title=text, text=text, timestamp=at, announcement_id=offer.sequence, valid_until=until)
+            return Announcement(
+                title=text, text=text, timestamp=at, announcement_id=submission.sequence, valid_until=until
+            )

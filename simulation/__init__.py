@@ -1,7 +1,7 @@
 """The delivery wing under virtual time, against the local Discord's rules and seeded faults: a proof by trying.
 
 A seed makes a plan: what is handed in and when, outages, crashes, clock steps, a suspend. A machine runs the real
-intake, outbox, dispatcher and Discord sink through it; only the socket and the thread are replaced. Witnesses write
+intake, outbox, dispatcher and Discord sink through it; only the socket and the thread are replaced. Recorders write
 down what happened at the three edges: the callers' tickets, the store's commits, the far end's requests and messages.
 A reader that shares no code with pacing or with `decide` then judges what the channels show. See
 docs/why/0022-deterministic-simulation.md.
@@ -11,6 +11,6 @@ docs/why/0022-deterministic-simulation.md.
     faults      every way in which a request goes wrong  network     the far end, and the way there
     connections aiohttp's session, in virtual time       life        a process, which may die at any step
     disk        what outlives a process                  machine     starts, crashes and restarts the wing
-    witness     what the edges saw                       reader_*    what contradicts a promise
+    recorder     what the edges saw                       reader_*    what contradicts a promise
     tally       what occurred, which is a condition      run         one seed, from plan to verdict
 """

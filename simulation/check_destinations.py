@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from simulation.evidence import Evidence
 from simulation.faults import FAULTS, OWN_LIMIT, Proof
 from simulation.plan import PLACES
-from simulation.witness import Request
+from simulation.recorder import Request
 
 SHARED_CHANNELS_ARE_KNOWN = True
 """Whether the machine finds out at its start which webhooks show in one channel."""
@@ -40,10 +40,10 @@ def findings(evidence: Evidence) -> Iterator[str]:
 
 def _of_the_gone(evidence: Evidence, place: str, requests: list[Request]) -> Iterator[str]:
     """Who answered that it is gone is not asked again, by this process or a later one, until a person says so."""
-    witness = evidence.witness
-    enabled = [at for name, at in witness.enabled if name == place]
-    kept = [at for name, at, _ in witness.gone_kept if name == place]
-    ends = {number: ended for number, _, ended, _ in witness.lives}
+    recorder = evidence.recorder
+    enabled = [at for name, at in recorder.enabled if name == place]
+    kept = [at for name, at, _ in recorder.gone_kept if name == place]
+    ends = {number: ended for number, _, ended, _ in recorder.lives}
     for gone in (request for request in requests if request.proof is Proof.GONE):
         assert gone.ended is not None
         back = min((at for at in enabled if at >= gone.ended), default=float("inf"))
@@ -182,8 +182,8 @@ def _of_the_minute(evidence: Evidence, place: str) -> Iterator[str]:
     how long ago another one sent.
     """
     requests, limit = evidence.by_place[place], PLACES[place].messages_a_minute
-    births = [began for _, began, _, _ in evidence.witness.lives[1:]]
-    turned = [each.began for each in evidence.witness.troubles if each.kind in ("step", "suspend")]
+    births = [began for _, began, _, _ in evidence.recorder.lives[1:]]
+    turned = [each.began for each in evidence.recorder.troubles if each.kind in ("step", "suspend")]
     first = 0
     for number, request in enumerate(requests):
         while requests[first].began + 2 * _MINUTE < request.began:
@@ -210,6 +210,8 @@ def _was_unseen(evidence: Evidence, request: Request, channel: str) -> bool:
     ]  # fmt: skip
     if any(each.fault == "hangs, recorded late" or each.proof in {Proof.LOST, Proof.CUT} for each in recent):
         return True
-    restarts = [began for _, began, _, _ in evidence.witness.lives if request.began - _UNSEEN <= began <= request.began]
-    steps = [each.began for each in evidence.witness.troubles if each.kind in ("step", "suspend")]
+    restarts = [
+        began for _, began, _, _ in evidence.recorder.lives if request.began - _UNSEEN <= began <= request.began
+    ]
+    steps = [each.began for each in evidence.recorder.troubles if each.kind in ("step", "suspend")]
     return bool(restarts) and any(at >= request.began - 3600 and at <= request.began for at in steps)

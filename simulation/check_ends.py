@@ -19,9 +19,9 @@ _LONGEST_BACKOFF = 60.0
 
 def findings(evidence: Evidence) -> Iterator[str]:
     """All that contradicts these promises."""
-    yield from (f"P2: a caller got {fault}" for fault in evidence.witness.raised)
+    yield from (f"P2: a caller got {fault}" for fault in evidence.recorder.raised)
     gone = {name for name in PLACES if _is_gone(evidence, name)}
-    yield from (f"P1: still open at the end: {name}" for name in evidence.witness.left_open if name[2] not in gone)
+    yield from (f"P1: still open at the end: {name}" for name in evidence.recorder.left_open if name[2] not in gone)
     yield from _of_tickets(evidence)
     for owed in evidence.owed:
         yield from (f"P1: {owed}: {problem}" for problem in _of_story(owed))
@@ -31,20 +31,20 @@ def findings(evidence: Evidence) -> Iterator[str]:
 
 def _of_tickets(evidence: Evidence) -> Iterator[str]:
     """Who was told yes finds it in the store, once, for each destination it is meant for."""
-    witness = evidence.witness
+    recorder = evidence.recorder
     kept: dict[str, Counter[str]] = {}
     for owed in evidence.owed:
         if owed.turn == 1:
             kept.setdefault(owed.id, Counter())[owed.place] += 1
-    ids = Counter(witness.refs.values())
+    ids = Counter(recorder.refs.values())
     yield from (f"P1: {ref} was written down {count} times" for ref, count in ids.items() if count > 1)
-    for submitted in witness.submitted:
+    for submitted in recorder.submitted:
         for outcome, id, _, life in submitted.answers:
             if outcome in ("accepted", "duplicate", "suppressed"):
                 wanted = Counter(evidence.submitted[submitted.ref].places)
-                if witness.refs.get(id) != submitted.ref or kept.get(id) != wanted:
+                if recorder.refs.get(id) != submitted.ref or kept.get(id) != wanted:
                     yield f"P1: {submitted.ref} was answered {outcome} as {id}, and is kept for {kept.get(id)}"
-            elif outcome == "held" and id not in witness.refs and not _was_lost(evidence, life):
+            elif outcome == "held" and id not in recorder.refs and not _was_lost(evidence, life):
                 yield f"P1: {submitted.ref} was held, and is gone though its process lived on"
             elif outcome == "refused" and submitted.ref in ids and not submitted.ref.endswith("c"):
                 yield f"P1: {submitted.ref} was refused, and kept"
@@ -54,7 +54,7 @@ def _of_tickets(evidence: Evidence) -> Iterator[str]:
 
 def _was_lost(evidence: Evidence, life: int) -> bool:
     """Whether a process died with what it held in memory, which is told as the limit of `held`."""
-    return any(number == life and end != "the end" for number, _, _, end in evidence.witness.lives)
+    return any(number == life and end != "the end" for number, _, _, end in evidence.recorder.lives)
 
 
 def _of_story(owed: Owed) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _of_story(owed: Owed) -> Iterator[str]:
 
 
 def _of_end(evidence: Evidence, owed: Owed) -> Iterator[str]:
-    """The end has a reason that the other witnesses confirm."""
+    """The end has a reason that the other recorders confirm."""
     if (rule := _RULE_OF_END.get(owed.last.state)) is not None:
         yield from rule(evidence, owed)
     for request in owed.requests:
@@ -137,7 +137,7 @@ def _was_gone(evidence: Evidence, owed: Owed) -> bool:
 def _is_gone(evidence: Evidence, place: str) -> bool:
     """Whether a place is gone in the end, so that what waits for it waits for another webhook, or for its expiry."""
     ends = [r.ended or 0.0 for r in evidence.by_place[place] if r.proof is Proof.GONE]
-    return bool(ends) and not any(name == place and at >= ends[-1] for name, at in evidence.witness.enabled)
+    return bool(ends) and not any(name == place and at >= ends[-1] for name, at in evidence.recorder.enabled)
 
 
 def _of_superseded(evidence: Evidence, owed: Owed) -> Iterator[str]:

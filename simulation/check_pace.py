@@ -12,7 +12,7 @@ from typing import NamedTuple
 from simulation.evidence import Evidence, Owed
 from simulation.faults import FAULTS, Proof
 from simulation.plan import PLACES
-from simulation.witness import OPEN, Request
+from simulation.recorder import OPEN, Request
 from simulation.workload import HIGH, URGENT
 
 LATE = 1.0
@@ -37,7 +37,7 @@ class _Stretch(NamedTuple):
 
 
 class Judge:
-    """Says whether a place was free at a moment, by what the witnesses saw."""
+    """Says whether a place was free at a moment, by what the recorders saw."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
@@ -157,7 +157,7 @@ class Judge:
 
     def _used(self, places: list[str], at: float, period: float) -> int:
         since = at - period - _MARGIN
-        births = [began for _, began, _, _ in self._evidence.witness.lives if since < began <= at]
+        births = [began for _, began, _, _ in self._evidence.recorder.lives if since < began <= at]
         return sum(
             request.began <= at and (self._ends[request.number] > since or self._seems_recent(request, births, period))
             for place in places
@@ -166,7 +166,7 @@ class Judge:
 
     def _seems_recent(self, request: Request, births: list[float], period: float) -> bool:
         """Whether a process that started lately takes it for one of then, for the clock was put back in between."""
-        ended, put_back = self._ends[request.number], self._evidence.witness.put_back
+        ended, put_back = self._ends[request.number], self._evidence.recorder.put_back
         return any(
             birth - period - _MARGIN < ended + sum(by for at, by in put_back if ended <= at <= birth)
             for birth in births
@@ -201,7 +201,7 @@ def _ends(evidence: Evidence) -> dict[int, float]:
 
     One whose process died counts until the next one starts, and one that is carried out late as long as it is noticed.
     """
-    births = sorted(began for _, began, _, _ in evidence.witness.lives)
+    births = sorted(began for _, began, _, _ in evidence.recorder.lives)
     ends = {}
     for request in evidence.requests:
         ended = evidence.end if request.ended is None else request.ended
@@ -224,8 +224,8 @@ def _blocked(evidence: Evidence, place: str) -> Iterator[_Stretch]:
     for first, last in zip(refused, refused[_REFUSALS:], strict=False):
         if last - first < _REFUSALS_PERIOD:
             yield _Stretch(last, last + _REFUSALS_PERIOD)
-    for number, _, ended, _ in evidence.witness.lives:
-        moves = [moved for moved in evidence.witness.breakers if (moved.place, moved.life) == (place, number)]
+    for number, _, ended, _ in evidence.recorder.lives:
+        moves = [moved for moved in evidence.recorder.breakers if (moved.place, moved.life) == (place, number)]
         for one, other in pairwise([*moves, None]):
             if one is not None and one.state != "closed":
                 yield _Stretch(one.at - _MARGIN, (ended if other is None else other.at) + _MARGIN)
@@ -246,8 +246,8 @@ def _told_to_wait(evidence: Evidence, channel: str) -> Iterator[_Stretch]:
 def _told_again(evidence: Evidence, request: Request) -> Iterator[_Stretch]:
     """After a restart a wait keeps its length where the clock was put back, for nobody can say how much is over."""
     told = request.ended or request.began
-    for _, began, _, _ in evidence.witness.lives:
-        if any(told <= at <= began for at, _ in evidence.witness.put_back):
+    for _, began, _, _ in evidence.recorder.lives:
+        if any(told <= at <= began for at, _ in evidence.recorder.put_back):
             yield _Stretch(began, _tried_after(evidence, began + request.wait) + LATE)
 
 
@@ -272,13 +272,13 @@ def _is_of_the_host(name: str | None) -> bool:
 
 def _unwell(evidence: Evidence) -> Iterator[_Stretch]:
     """When no process ran, or its store was unwell, or time jumped."""
-    witness = evidence.witness
-    lives = sorted(witness.lives, key=lambda life: life[1])
+    recorder = evidence.recorder
+    lives = sorted(recorder.lives, key=lambda life: life[1])
     for number, (_, began, _, _) in enumerate(lives):
         before = lives[number - 1][2] if number else 0.0
         yield _Stretch(before - _MARGIN, began + _START)
-    for trouble in witness.troubles:
+    for trouble in recorder.troubles:
         if trouble.kind in ("step", "suspend"):
             yield _Stretch(trouble.began - LATE, trouble.ended + LATE)
-    for began, ended in witness.store_trouble:
+    for began, ended in recorder.store_trouble:
         yield _Stretch(began, ended + _STORE_PAUSE)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from simulation.evidence import UNSURE, Evidence, Owed
 from simulation.faults import Proof
-from simulation.witness import Request
+from simulation.recorder import Request
 
 _A_MOMENT = 0.01
 _SURELY_NOT_SHOWN = frozenset({Proof.NOT_SHOWN, Proof.WAIT, Proof.REFUSED, Proof.GONE})
@@ -48,7 +48,7 @@ def _of_order(evidence: Evidence) -> Iterator[str]:
 
 
 def _is_revived(evidence: Evidence, place: str, ref: str, request: Request) -> bool:
-    return any(at <= request.began for at, _ in evidence.witness.revived.get((ref, place), ()))
+    return any(at <= request.began for at, _ in evidence.recorder.revived.get((ref, place), ()))
 
 
 def _of_repeats(evidence: Evidence) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _of_copies(evidence: Evidence) -> Iterator[str]:
 
 def _of_validity(evidence: Evidence) -> Iterator[str]:
     """No request begins after `valid_until`, and none lasts beyond it, as long as the clocks go on evenly."""
-    suspends = [each.began for each in evidence.witness.troubles if each.kind == "suspend"]
+    suspends = [each.began for each in evidence.recorder.troubles if each.kind == "suspend"]
     for owed in evidence.owed:
         for request in owed.requests:
             left = (owed.valid_until - request.utc).total_seconds()

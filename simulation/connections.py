@@ -10,7 +10,7 @@ from yarl import URL
 from signalpost.sinks.wire import Connections
 from simulation.life import Life
 from simulation.network import Head, Network
-from simulation.witness import Request
+from simulation.recorder import Request
 
 
 class SimulatedConnections(Connections):

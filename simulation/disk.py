@@ -25,7 +25,7 @@ from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.errors import StoreClosed, StoreFailed
 from simulation.life import Life, never
 from simulation.plan import PLACES
-from simulation.witness import Commit, Witness
+from simulation.recorder import Commit, Recorder
 
 _GONE = "disabled"
 
@@ -63,11 +63,11 @@ class _Poison(Command[None], frozen=True):
 class MortalOutbox:
     """Commits in groups, as `ThreadedOutbox` does; the process may die before, within and after each commit."""
 
-    def __init__(self, core: Core, life: Life, mood: Mood, witness: Witness, random: Random) -> None:
+    def __init__(self, core: Core, life: Life, mood: Mood, recorder: Recorder, random: Random) -> None:
         self._core = core
         self._life = life
         self._mood = mood
-        self._witness = witness
+        self._recorder = recorder
         self._random = random
         self._asked: list[tuple[Command[Any], asyncio.Future[Any]]] = []
         self._is_closed = False
@@ -102,7 +102,7 @@ class MortalOutbox:
                 return
             answers = self._core.apply(commands)
         except StoreFailed as fault:
-            self._witness.store_failed()
+            self._recorder.store_failed()
             for _, waiter in asked:
                 _set(waiter.set_exception, waiter, StoreFailed(str(fault)))
             return
@@ -123,39 +123,39 @@ class MortalOutbox:
         raise AssertionError("a store carried out a command that there is not")
 
     def _need_a_well_disk(self) -> None:
-        elapsed = self._witness.clocks.elapsed()
+        elapsed = self._recorder.clocks.elapsed()
         if any(began <= elapsed < ended for began, ended in self._mood.unwell):
             raise StoreFailed("the disk is full")
 
     def _note(self, command: Command[Any], answer: Any) -> None:
-        """Let the witness see what is committed now."""
-        clocks = self._witness.clocks
+        """Let the recorder see what is committed now."""
+        clocks = self._recorder.clocks
         at, utc = clocks.seconds(), clocks.now()
         for delivery in _touched(command, answer):
-            self._witness.committed(_commit_of(delivery, at, utc, self._life.number))
+            self._recorder.committed(_commit_of(delivery, at, utc, self._life.number))
         if isinstance(command, Put):
             for new, result in zip(command.notifications, answer, strict=True):
                 if result.notification_id == new.notification.id:
-                    self._witness.refs[new.notification.id] = str(dict(new.notification.context.items())["ref"])
+                    self._recorder.refs[new.notification.id] = str(dict(new.notification.context.items())["ref"])
                     for each in new.deliveries:
-                        self._witness.committed(
+                        self._recorder.committed(
                             Commit(
                                 new.notification.id, 1, each.destination, each.state.value, each.reason or "", 0,
                                 False, None, at, utc, self._life.number,
                             )
                         )  # fmt: skip
         if isinstance(command, Revive) and answer is not None:
-            name = self._witness.refs[command.id.notification_id], command.id.destination
-            self._witness.revived.setdefault(name, []).append((at, command.valid_until))
+            name = self._recorder.refs[command.id.notification_id], command.id.destination
+            self._recorder.revived.setdefault(name, []).append((at, command.valid_until))
         for saved in _saved(command):
             if saved.facts.get(_GONE):
-                self._witness.gone_kept.append((_place_of(saved.destination), at, self._life.number))
+                self._recorder.gone_kept.append((_place_of(saved.destination), at, self._life.number))
 
     def _note_superseded(self) -> None:
-        at, utc = self._witness.clocks.seconds(), self._witness.clocks.now()
+        at, utc = self._recorder.clocks.seconds(), self._recorder.clocks.now()
         (found,) = self._core.apply([Find(states=frozenset({DeliveryState.SUPERSEDED}), limit=1_000_000)])
         for parcel in found:
-            self._witness.committed(_commit_of(parcel.delivery, at, utc, self._life.number))
+            self._recorder.committed(_commit_of(parcel.delivery, at, utc, self._life.number))
 
 
 def _touched(command: Command[Any], answer: Any) -> list[Delivery]:

@@ -1,4 +1,4 @@
-"""A run's witnesses, laid out so that a rule can ask them: which deliveries, which requests, which messages."""
+"""A run's recorders, laid out so that a rule can ask them: which deliveries, which requests, which messages."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from simulation.faults import Proof
 from simulation.network import part_of
 from simulation.plan import PLACES
+from simulation.recorder import Commit, Request, Submitted
 from simulation.run import Run
-from simulation.witness import Commit, Request, Submitted
 
 UNSURE = frozenset({Proof.UNKNOWN, Proof.SILENCE, Proof.CUT, Proof.LOST})
 """Ends of a request after which nobody who asked knows whether its message is shown."""
@@ -65,9 +65,9 @@ class Evidence:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.plan = run.plan
-        self.witness = witness = run.witness
-        self.requests = witness.requests
-        self.submitted = {each.ref: each for each in reversed(witness.submitted)}
+        self.recorder = recorder = run.recorder
+        self.requests = recorder.requests
+        self.submitted = {each.ref: each for each in reversed(recorder.submitted)}
         self.by_place: dict[str, list[Request]] = defaultdict(list)
         for request in self.requests:
             self.by_place[request.place].append(request)
@@ -77,25 +77,25 @@ class Evidence:
                 self.by_ref[request.place, part.ref].append(request)
         self.owed = self._owed()
         self.copies = list(self._copies())
-        self.end = witness.clocks.seconds()
+        self.end = recorder.clocks.seconds()
 
     def restart_between(self, one: Request, other: Request) -> bool:
         """Whether the process that made the first was gone before the second."""
         return one.life != other.life
 
     def _owed(self) -> list[Owed]:
-        witness = self.witness
+        recorder = self.recorder
         commits: dict[tuple[str, int, str], list[Commit]] = defaultdict(list)
-        for commit in witness.commits:
+        for commit in recorder.commits:
             commits[commit.id, commit.turn, commit.place].append(commit)
         owed = []
         for number, ((id, turn, place), story) in enumerate(commits.items()):
-            ref = witness.refs[id]
+            ref = recorder.refs[id]
             began, ended = story[0].at, self._next_turn_at(commits, id, turn, place)
             asked = tuple(r for r in self.by_ref[place, ref] if began <= r.began < ended)
             until = self.submitted[ref].valid_until
             if turn > 1:
-                until = [wished for at, wished in witness.revived[ref, place] if at <= began][-1]
+                until = [wished for at, wished in recorder.revived[ref, place] if at <= began][-1]
             owed.append(Owed(id, turn, place, ref, self.submitted[ref], tuple(story), asked, until, number))
         return owed
 

@@ -28,7 +28,7 @@ from simulation.disk import Disk, Mood, MortalOutbox
 from simulation.life import Life, never
 from simulation.network import Network
 from simulation.plan import PLACES, Plan
-from simulation.witness import Breaker, Submitted, Witness
+from simulation.recorder import Breaker, Recorder, Submitted
 from simulation.workload import Submission, payload_of
 
 _TIERS = {UserTier("vip"): Tier(30, ("signals-vip",)), UserTier("desk"): Tier(10, ("signals-premium", "signals-desk"))}
@@ -38,11 +38,11 @@ _REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryS
 class Machine:
     """Runs one process after the other on one disk."""
 
-    def __init__(self, plan: Plan, disk: Disk, network: Network, witness: Witness, random: Random) -> None:
+    def __init__(self, plan: Plan, disk: Disk, network: Network, recorder: Recorder, random: Random) -> None:
         self._plan = plan
         self._disk = disk
         self._network = network
-        self._witness = witness
+        self._recorder = recorder
         self._random = random
         self._number = 0
         self._wing: Wing | None = None
@@ -62,13 +62,13 @@ class Machine:
             await self._live(is_over)
 
     async def _live(self, is_over: asyncio.Event) -> None:
-        witness = self._witness
+        recorder = self._recorder
         self._number += 1
-        began = witness.clocks.seconds()
+        began = recorder.clocks.seconds()
         life = Life(self._number, began)
         mood = Mood(self._plan.slowest_commit, self._plan.unwell)
-        outbox = MortalOutbox(self._disk.open(), life, mood, witness, self._random)
-        self._wing = Wing(self._plan, life, outbox, self._network, witness, self._random)
+        outbox = MortalOutbox(self._disk.open(), life, mood, recorder, self._random)
+        self._wing = Wing(self._plan, life, outbox, self._network, recorder, self._random)
         life.spawn(self._wing.begin())
         waiting = [asyncio.get_running_loop().create_task(event.wait()) for event in (life.is_over, is_over)]
         self._own |= set(waiting)
@@ -77,11 +77,11 @@ class Machine:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         life.die("the end")
         await self._clear_away(waiting)
-        witness.lives.append((life.number, began, witness.clocks.seconds(), life.end))
+        recorder.lives.append((life.number, began, recorder.clocks.seconds(), life.end))
         self._disk.crash()
         if not is_over.is_set():
             down = self._random.choice((0.0, 0.1, 3.0, 60.0, 600.0))
-            witness.trouble("down", down)
+            recorder.trouble("down", down)
             await asyncio.sleep(down)
 
     async def _clear_away(self, waiting: Sequence[asyncio.Task[Any]]) -> None:
@@ -103,12 +103,12 @@ class Machine:
         made = payload or self._payloads.get(submission.ref) or payload_of(submission)
         self._payloads[submission.ref] = made
         if submitted is None:
-            clocks, it = self._witness.clocks, submission
+            clocks, it = self._recorder.clocks, submission
             submitted = Submitted(
                 it.ref, it.sequence, it.order, it.kind, it.event, it.tier, it.priority, it.places,
                 made.valid_until, clocks.seconds(), clocks.now(), wing.life.number,
             )  # fmt: skip
-            self._witness.submitted.append(submitted)
+            self._recorder.submitted.append(submitted)
         self._unanswered.append((submitted, submission, made))
         wing.life.spawn(self._handed_in(wing, submitted, submission, made))
 
@@ -128,25 +128,25 @@ class Machine:
                 context={"ref": submission.ref},
             )
         except Exception as fault:  # noqa: BLE001  # that nothing is raised is what is to be proved
-            self._witness.raised.append(f"{submission.ref}: {type(fault).__name__}: {fault}")
+            self._recorder.raised.append(f"{submission.ref}: {type(fault).__name__}: {fault}")
             return
         if wing.life.is_dead:
             await never()
         self._unanswered.remove((submitted, submission, payload))
-        submitted.answers.append((ticket.outcome.value, ticket.id, self._witness.clocks.seconds(), wing.life.number))
+        submitted.answers.append((ticket.outcome.value, ticket.id, self._recorder.clocks.seconds(), wing.life.number))
 
 
 class Wing:
     """The delivery wing of one process."""
 
     def __init__(
-        self, plan: Plan, life: Life, outbox: MortalOutbox, network: Network, witness: Witness, random: Random
+        self, plan: Plan, life: Life, outbox: MortalOutbox, network: Network, recorder: Recorder, random: Random
     ) -> None:
         self.life = life
         self.ready = asyncio.Event()
         self._trouble = Trouble()
         self._outbox = outbox
-        self._witness = witness
+        self._recorder = recorder
         self._random = random
         connections = SimulatedConnections(network, life)
         lanes = {
@@ -208,7 +208,7 @@ class Wing:
         await self.ready.wait()
         while True:
             with suppress(StoreFailed):
-                self._witness.enabled.append((place, self._witness.clocks.seconds()))
+                self._recorder.enabled.append((place, self._recorder.clocks.seconds()))
                 await self.dispatcher.enable(place)
                 return
             await asyncio.sleep(1.0)
@@ -216,16 +216,16 @@ class Wing:
     def health(self) -> list[str]:
         """What it reports as wrong now."""
         far_ends = {name: lane.far_end for name, lane in self.dispatcher.lanes.items()}
-        return [*self._trouble.reasons(far_ends, self._witness.clocks.seconds())]
+        return [*self._trouble.reasons(far_ends, self._recorder.clocks.seconds())]
 
     def _hear(self, event: Event) -> None:
         if self.life.is_dead:  # its tasks are cleared away in no particular order, and reach nobody
             return
-        self._witness.happened(event)
+        self._recorder.happened(event)
         self._trouble(event)
         if isinstance(event, BreakerMoved):
-            now = self._witness.clocks.seconds()
-            self._witness.breakers.append(Breaker(event.destination, str(event.state), now, self.life.number))
+            now = self._recorder.clocks.seconds()
+            self._recorder.breakers.append(Breaker(event.destination, str(event.state), now, self.life.number))
 
 
 class _Superseding:

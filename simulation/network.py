@@ -17,8 +17,8 @@ from signalpost.sinks.discord.service import USER_AGENT
 from simulation.clocks import Clocks
 from simulation.faults import FAULTS, GONE, NEVER, OWN_LIMIT, Fault, Proof, proof_of
 from simulation.life import Life
+from simulation.recorder import Part, Recorder, Request
 from simulation.weather import Weather
-from simulation.witness import Part, Request, Witness
 
 _HEADERS = {"content-type": "application/json", "user-agent": USER_AGENT}
 _USUAL = Fault(Proof.SHOWN, is_processed=True)
@@ -57,14 +57,14 @@ class Network:
         places: Mapping[str, Place],
         weather: Weather,
         clocks: Clocks,
-        witness: Witness,
+        recorder: Recorder,
         random: Random,
     ) -> None:
         self.discord = discord
         self._names = {place.webhook: place for place in places.values()}
         self._weather = weather
         self._clocks = clocks
-        self._witness = witness
+        self._recorder = recorder
         self._random = random
 
     async def ask(self, life: Life, method: str, url: URL, data: bytes | None, seconds: float) -> tuple[Request, Head]:
@@ -73,10 +73,10 @@ class Network:
         loop, now = asyncio.get_running_loop(), self._clocks.seconds()
         place = self._names[url.path.split("/")[-2]]
         request = Request(
-            len(self._witness.requests), life.number, place.name, method, _parts(data), now, self._clocks.now(),
+            len(self._recorder.requests), life.number, place.name, method, _parts(data), now, self._clocks.now(),
             self._clocks.elapsed(),
         )  # fmt: skip
-        self._witness.requests.append(request)
+        self._recorder.requests.append(request)
         name = self._weather.fault(place.name, method, self._clocks.elapsed())
         fault = _USUAL if name is None else FAULTS[name]
         request.fault, request.is_connected, request.wait = name, fault.is_connected, fault.wait

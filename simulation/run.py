@@ -1,4 +1,4 @@
-"""One seed, from its plan to what the witnesses saw."""
+"""One seed, from its plan to what the recorders saw."""
 
 import asyncio
 from hashlib import blake2s
@@ -15,8 +15,8 @@ from simulation.disk import Disk
 from simulation.machine import Machine, Wing
 from simulation.network import Network
 from simulation.plan import PLACES, Action, Plan, plan
+from simulation.recorder import OPEN, Recorder
 from simulation.weather import Weather
-from simulation.witness import OPEN, Witness
 
 LONGEST_CALM = 3 * 3600.0
 """Seconds after the last trouble by which all that can be delivered must have been."""
@@ -30,7 +30,7 @@ class Run(NamedTuple):
     """A run that is over."""
 
     plan: Plan
-    witness: Witness
+    recorder: Recorder
     discord: LocalDiscord
     digest: str
     """The same for the same run: over requests, commits, answers to callers, and all events in their order."""
@@ -58,14 +58,14 @@ class _World:
     def __init__(self, plan: Plan, clocks: Clocks, disk: Disk) -> None:
         self._plan = plan
         self._clocks = clocks
-        self._witness = Witness(clocks)
+        self._recorder = Recorder(clocks)
         self._weather = Weather(Random(f"weather {plan.seed}"), plan.fault_share, plan.outages)
         self._discord = LocalDiscord()
         for place in PLACES.values():
             self._register(place.name)
-        network = Network(self._discord, PLACES, self._weather, clocks, self._witness, Random(f"network {plan.seed}"))
+        network = Network(self._discord, PLACES, self._weather, clocks, self._recorder, Random(f"network {plan.seed}"))
         self._disk = disk
-        self._machine = Machine(plan, disk, network, self._witness, Random(f"machine {plan.seed}"))
+        self._machine = Machine(plan, disk, network, self._recorder, Random(f"machine {plan.seed}"))
         self._made: dict[str, object] = {}
 
     async def run(self) -> Run:
@@ -85,14 +85,14 @@ class _World:
         if watching is not None:
             watching.cancel()
         await running
-        return Run(self._plan, self._witness, self._discord, self._digest())
+        return Run(self._plan, self._recorder, self._discord, self._digest())
 
     async def _watch_health(self) -> None:
         """Write down every trouble that the machine reports, though nothing is wrong."""
         while True:
             await asyncio.sleep(_HEALTH_EVERY)
             if self._machine.wing is not None:
-                self._witness.unwell.update(self._machine.wing.health())
+                self._recorder.unwell.update(self._machine.wing.health())
 
     def _act(self, action: Action) -> None:
         if action.submission is not None:
@@ -106,18 +106,18 @@ class _World:
             self._change_the_process(action, self._machine.wing)
 
     def _change_the_world(self, action: Action) -> None:
-        clocks, witness = self._clocks, self._witness
+        clocks, recorder = self._clocks, self._recorder
         match action.kind:
             case "step":
-                witness.trouble("step")
+                recorder.trouble("step")
                 if action.number < 0:
-                    witness.put_back.append((clocks.seconds(), -action.number))
+                    recorder.put_back.append((clocks.seconds(), -action.number))
                 clocks.step(action.number)
             case "delete":
-                witness.trouble("gone", place=action.place)
+                recorder.trouble("gone", place=action.place)
                 self._discord.guild.delete(PLACES[action.place].webhook)
             case "rotate":
-                witness.trouble("gone", place=action.place)
+                recorder.trouble("gone", place=action.place)
                 self._register(action.place, token="x" * 68)
             case "restore":
                 self._register(action.place)
@@ -125,7 +125,7 @@ class _World:
                     self._machine.wing.life.spawn(self._machine.wing.enable(action.place))
             case kind:
                 counts = kind == "suspend, counted"
-                witness.trouble("suspend", action.number if counts else 0.0)
+                recorder.trouble("suspend", action.number if counts else 0.0)
                 clocks.suspend(action.number, counts=counts)
 
     def _change_the_process(self, action: Action, wing: Wing) -> None:
@@ -152,25 +152,25 @@ class _World:
             await asyncio.sleep(_LOOK_EVERY)
             if not self._open() and not self._holds():
                 return
-        self._witness.left_open = self._open()
+        self._recorder.left_open = self._open()
 
     def _holds(self) -> bool:
         """Whether the machine still holds in memory what it said it would write down."""
-        lives = len(self._witness.lives)
-        answers = [answer for submitted in self._witness.submitted for answer in submitted.answers]
+        lives = len(self._recorder.lives)
+        answers = [answer for submitted in self._recorder.submitted for answer in submitted.answers]
         return any(
-            outcome == "held" and id not in self._witness.refs and life > lives for outcome, id, _, life in answers
+            outcome == "held" and id not in self._recorder.refs and life > lives for outcome, id, _, life in answers
         )
 
     def _open(self) -> list[tuple[str, int, str]]:
         state: dict[tuple[str, int, str], str] = {}
-        for commit in self._witness.commits:
+        for commit in self._recorder.commits:
             state[commit.id, commit.turn, commit.place] = commit.state
         return [name for name, each in state.items() if each in OPEN]
 
     def _digest(self) -> str:
-        lines = [str(entry) for entry in self._witness.requests]
-        lines += [str(commit) for commit in self._witness.commits]
-        lines += [str(submitted) for submitted in self._witness.submitted]
-        lines.append(self._witness.order.hexdigest())
+        lines = [str(entry) for entry in self._recorder.requests]
+        lines += [str(commit) for commit in self._recorder.commits]
+        lines += [str(submitted) for submitted in self._recorder.submitted]
+        lines.append(self._recorder.order.hexdigest())
         return blake2s("\n".join(lines).encode()).hexdigest()

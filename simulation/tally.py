@@ -36,11 +36,11 @@ class Tally:
 
     def add(self, run: Run) -> None:
         """Count a run."""
-        witness = run.witness
+        recorder = run.recorder
         self.runs += 1
         self.hours += run.plan.hours
-        self.notifications += len(witness.submitted)
-        self.requests += len(witness.requests)
+        self.notifications += len(recorder.submitted)
+        self.requests += len(recorder.requests)
         for kind, names in self._occurred(run):
             self.counts[kind, names] += 1
 
@@ -66,21 +66,21 @@ class Tally:
         return "\n".join(lines)
 
     def _occurred(self, run: Run) -> Iterator[tuple[str, str]]:
-        witness = run.witness
-        yield from (("fault", request.fault) for request in witness.requests if request.fault is not None)
-        yield from (("end of a process", end) for _, _, _, end in witness.lives if end != "the end")
-        yield from (("trouble", trouble.kind) for trouble in witness.troubles)
+        recorder = run.recorder
+        yield from (("fault", request.fault) for request in recorder.requests if request.fault is not None)
+        yield from (("end of a process", end) for _, _, _, end in recorder.lives if end != "the end")
+        yield from (("trouble", trouble.kind) for trouble in recorder.troubles)
         yield from (("trouble", "outage") for _ in run.plan.outages)
-        yield from (("trouble", "store unwell") for _ in witness.store_trouble)
-        yield from (("answer to a caller", answer[0]) for each in witness.submitted for answer in each.answers)
-        yield from (("breaker", moved.state) for moved in witness.breakers)
-        yield from (("end of a delivery", commit.state) for commit in witness.commits if commit.state in ENDS)
-        yield from (("seen", "revived") for commit in witness.commits if commit.turn > 1 and commit.state == "pending")
-        for request in witness.requests:
+        yield from (("trouble", "store unwell") for _ in recorder.store_trouble)
+        yield from (("answer to a caller", answer[0]) for each in recorder.submitted for answer in each.answers)
+        yield from (("breaker", moved.state) for moved in recorder.breakers)
+        yield from (("end of a delivery", commit.state) for commit in recorder.commits if commit.state in ENDS)
+        yield from (("seen", "revived") for commit in recorder.commits if commit.turn > 1 and commit.state == "pending")
+        for request in recorder.requests:
             if request.message_id is not None and any(part.is_marked for part in request.parts):
                 yield "seen", "repeat, marked"
             if request.fault == "hangs, recorded late" and request.message_id is not None:
                 yield "seen", "carried out after it was given up"
-        for commit in witness.commits:
+        for commit in recorder.commits:
             if "holder is gone" in commit.reason:
                 yield "seen", "lapsed"

@@ -9,8 +9,8 @@ import pytest
 
 from simulation.check import findings
 from simulation.faults import Proof
+from simulation.recorder import Request
 from simulation.run import Run, simulate
-from simulation.witness import Request
 
 CLEAN = 557
 """A seed without faults, crashes and clock steps."""
@@ -20,36 +20,36 @@ Tampering = Callable[[Run], None]
 
 def _shown(run: Run) -> Request:
     """The last message that was shown."""
-    return next(each for each in reversed(run.witness.requests) if each.message_id and each.proof is Proof.SHOWN)
+    return next(each for each in reversed(run.recorder.requests) if each.message_id and each.proof is Proof.SHOWN)
 
 
 def _of_the_busiest(run: Run) -> list[Request]:
     """The requests of the place that was asked most."""
-    (busiest, _), *_ = Counter(each.place for each in run.witness.requests).most_common(1)
-    return [each for each in run.witness.requests if each.place == busiest]
+    (busiest, _), *_ = Counter(each.place for each in run.recorder.requests).most_common(1)
+    return [each for each in run.recorder.requests if each.place == busiest]
 
 
 def _lose_an_acceptance(run: Run) -> None:
-    last = run.witness.commits[-1].id
-    del run.witness.refs[last]
-    run.witness.commits[:] = [each for each in run.witness.commits if each.id != last]
+    last = run.recorder.commits[-1].id
+    del run.recorder.refs[last]
+    run.recorder.commits[:] = [each for each in run.recorder.commits if each.id != last]
 
 
 def _end_twice(run: Run) -> None:
-    run.witness.commits.append(run.witness.commits[-1]._replace(state="dead"))
+    run.recorder.commits.append(run.recorder.commits[-1]._replace(state="dead"))
 
 
 def _leave_open(run: Run) -> None:
-    run.witness.left_open = [("x", 1, "community")]
+    run.recorder.left_open = [("x", 1, "community")]
 
 
 def _raise(run: Run) -> None:
-    run.witness.raised.append("n00001: OSError")
+    run.recorder.raised.append("n00001: OSError")
 
 
 def _send_again(run: Run) -> None:
     request = _shown(run)
-    run.witness.requests.append(replace(request, number=10**6, began=request.began + 60, ended=request.began + 61))
+    run.recorder.requests.append(replace(request, number=10**6, began=request.began + 60, ended=request.began + 61))
 
 
 def _send_what_is_stale(run: Run) -> None:
@@ -84,7 +84,7 @@ def _fail_five_times(run: Run) -> None:
 
 
 def _wait_for_nothing(run: Run) -> None:
-    for request in run.witness.requests:
+    for request in run.recorder.requests:
         request.began += 30
         request.ended = None if request.ended is None else request.ended + 30
 

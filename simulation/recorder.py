@@ -107,7 +107,7 @@ class Breaker(NamedTuple):
     life: int
 
 
-class Witness:
+class Recorder:
     """Everything that was seen in a run."""
 
     def __init__(self, clocks: Clocks) -> None:

@@ -15,10 +15,9 @@ from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest
 from signalpost.sandbox.rules.faults import Fault as Planned
 from signalpost.sinks.discord.service import USER_AGENT
 from simulation.clocks import Clocks
-from simulation.faults import FAULTS, GONE, NEVER, OWN_LIMIT, Fault, Proof, proof_of
+from simulation.faults import FAULTS, GONE, NEVER, OWN_LIMIT, Fault, FaultSchedule, Proof, proof_of
 from simulation.life import Life
 from simulation.recorder import Part, Recorder, Request
-from simulation.weather import Weather
 
 _HEADERS = {"content-type": "application/json", "user-agent": USER_AGENT}
 _USUAL = Fault(Proof.SHOWN, is_processed=True)
@@ -55,14 +54,14 @@ class Network:
         self,
         discord: LocalDiscord,
         places: Mapping[str, Place],
-        weather: Weather,
+        faults: FaultSchedule,
         clocks: Clocks,
         recorder: Recorder,
         random: Random,
     ) -> None:
         self.discord = discord
         self._names = {place.webhook: place for place in places.values()}
-        self._weather = weather
+        self._faults = faults
         self._clocks = clocks
         self._recorder = recorder
         self._random = random
@@ -77,7 +76,7 @@ class Network:
             self._clocks.elapsed(),
         )  # fmt: skip
         self._recorder.requests.append(request)
-        name = self._weather.fault(place.name, method, self._clocks.elapsed())
+        name = self._faults.fault(place.name, method, self._clocks.elapsed())
         fault = _USUAL if name is None else FAULTS[name]
         request.fault, request.is_connected, request.wait = name, fault.is_connected, fault.wait
         reply: asyncio.Future[HttpAnswer] = loop.create_future()

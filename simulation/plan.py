@@ -3,9 +3,9 @@
 from random import Random
 from typing import NamedTuple
 
+from simulation.faults import EVERYWHERE, OUTAGES, Outage
 from simulation.life import EDGES
 from simulation.network import Place
-from simulation.weather import EVERYWHERE, OUTAGES, Outage
 from simulation.workload import URGENT, Submission, drawn
 
 _TOKEN = "simulated-token-of-sixty-eight-characters-and-some-more-so-it-is-long"

@@ -12,11 +12,11 @@ from signalpost.sandbox.rules.discord import LocalDiscord
 from signalpost.testing.virtual_loop import VirtualLoop
 from simulation.clocks import Clocks
 from simulation.disk import Disk
+from simulation.faults import FaultSchedule
 from simulation.machine import Machine, Wing
 from simulation.network import Network
 from simulation.plan import PLACES, Action, Plan, plan
 from simulation.recorder import OPEN, Recorder
-from simulation.weather import Weather
 
 LONGEST_CALM = 3 * 3600.0
 """Seconds after the last trouble by which all that can be delivered must have been."""
@@ -59,11 +59,13 @@ class _World:
         self._plan = plan
         self._clocks = clocks
         self._recorder = Recorder(clocks)
-        self._weather = Weather(Random(f"weather {plan.seed}"), plan.fault_share, plan.outages)
+        self._faults = FaultSchedule(
+            Random(f"weather {plan.seed}"), plan.fault_share, plan.outages
+        )  # the kept seeds need this name
         self._discord = LocalDiscord()
         for place in PLACES.values():
             self._register(place.name)
-        network = Network(self._discord, PLACES, self._weather, clocks, self._recorder, Random(f"network {plan.seed}"))
+        network = Network(self._discord, PLACES, self._faults, clocks, self._recorder, Random(f"network {plan.seed}"))
         self._disk = disk
         self._machine = Machine(plan, disk, network, self._recorder, Random(f"machine {plan.seed}"))
         self._made: dict[str, object] = {}
@@ -79,7 +81,7 @@ class _World:
             await asyncio.sleep(max(0.0, began + action.at - self._clocks.seconds()))
             self._act(action)
         await asyncio.sleep(max(0.0, began + self._plan.hours * 3600 - self._clocks.seconds()))
-        self._weather.is_calm = True
+        self._faults.is_over = True
         await self._calm_down()
         is_over.set()
         if watching is not None:

@@ -4,9 +4,9 @@ import pytest
 
 from simulation import run
 from simulation.check import findings
+from simulation.faults import Outage
 from simulation.plan import Plan, plan
 from simulation.run import simulate
-from simulation.weather import Outage
 
 
 @pytest.mark.parametrize("seed", range(4))

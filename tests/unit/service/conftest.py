@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ def config_for(sandbox: Sandbox, tmp_path: Path) -> ConfigFor:
         return Config(home=tmp_path / "home", destinations=destinations, host_rate=None)
 
     return made
+
+
+def codes(reasons: Iterable[str]) -> list[str]:
+    """The codes of reasons of health; empty where a reason has none."""
+    return [getattr(reason, "code", "") for reason in reasons]
 
 
 def signal(**fields: Any) -> Signal:

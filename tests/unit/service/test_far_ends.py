@@ -1,6 +1,7 @@
-"""What a service makes of a webhook that is gone, and of an address that is shut out."""
+"""A service with a deleted webhook, or with a banned address."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -28,7 +29,7 @@ from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
 from signalpost.service import running
 from signalpost.service.running import Running
-from tests.unit.service.conftest import ConfigFor, shown, signal
+from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
 BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
 
@@ -60,10 +61,18 @@ def gone(event: Event) -> bool:
     return isinstance(event, DestinationGone)
 
 
-def told_of(title: str) -> Callable[[Event], bool]:
+def alerted(kind: str, about: str = "") -> Callable[[Event], bool]:
+    """An alert of the service itself, which names in its title what it is about."""
     return lambda event: (
-        isinstance(event, Taken) and isinstance(told := event.notification.payload, Alert) and title in told.title
+        isinstance(event, Taken)
+        and isinstance(alert := event.notification.payload, Alert)
+        and (alert.alert_type, about in alert.title) == (kind, True)
     )
+
+
+def logged(caplog: pytest.LogCaptureFixture, *facts: str) -> list[int]:
+    """The levels of the lines that hold all these facts."""
+    return [line.levelno for line in caplog.records if all(fact in line.getMessage() for fact in facts)]
 
 
 def requests(sandbox: Sandbox, webhook: str | None = None) -> int:
@@ -71,7 +80,7 @@ def requests(sandbox: Sandbox, webhook: str | None = None) -> int:
     return sum(webhook in {None, entry.webhook} for entry in entries)
 
 
-async def test_a_webhook_that_is_gone_at_the_start_is_told_to_system_status_once_over_restarts(
+async def test_a_deleted_webhook_found_at_startup_is_alerted_once_over_restarts(
     sandbox: Sandbox, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = config_for()
@@ -81,43 +90,46 @@ async def test_a_webhook_that_is_gone_at_the_start_is_told_to_system_status_once
         caplog.clear()
         async with AsyncNotificationService(config, listeners=[ear]) as service:
             await ear.until(gone)
-            taken = await ear.until(told_of("signals-free is disabled"))
+            taken = await ear.until(alerted("destination_disabled", "signals-free"))
             assert isinstance(taken, Taken)
             assert taken.ticket.outcome is (Outcome.DUPLICATE if start else Outcome.ACCEPTED)
             await service.drain(timeout=30)
-            assert service.health().reasons[0].startswith("signals-free is disabled: its webhook is gone for good: 404")
-        assert "signals-free is disabled, because its webhook is gone for good" in caplog.text
-    (told,) = shown(sandbox, "system-status")
-    assert "signals-free is disabled" in told
+            reason = service.health().reasons[0]
+            assert codes([reason]) == ["webhook-gone"]
+            assert "signals-free" in reason
+            assert "404" in reason
+        assert logging.ERROR in logged(caplog, "signals-free", "404")
+    (alert,) = shown(sandbox, "system-status")
+    assert "signals-free" in alert
     assert shown(sandbox, "alerts-critical") == []
-    assert requests(sandbox, "signals-free") == 1, "it is not asked again"
+    assert requests(sandbox, "signals-free") == 1, "no second request is made"
 
 
-async def test_where_system_status_is_gone_alerts_critical_is_told(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_a_deleted_system_status_webhook_is_alerted_elsewhere(sandbox: Sandbox, config_for: ConfigFor) -> None:
     config = config_for()
     sandbox.discord.guild.delete("system-status")
     ear = Ear()
     async with AsyncNotificationService(config, listeners=[ear]) as service:
-        await ear.until(told_of("system-status is disabled"))
+        await ear.until(alerted("destination_disabled", "system-status"))
         await service.drain(timeout=30)
     assert len(shown(sandbox, "alerts-critical")) == 1
 
 
-async def test_where_nobody_else_operates_the_log_tells_and_nothing_is_sent_to_itself(
+async def test_a_deleted_webhook_of_the_only_alert_channel_is_only_logged(
     sandbox: Sandbox, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = config_for("alerts-critical", "signals-free")
     sandbox.discord.guild.delete("alerts-critical")
     ear = Ear()
     async with AsyncNotificationService(config, listeners=[ear]) as service:
-        taken = await ear.until(told_of("alerts-critical is disabled"))
+        taken = await ear.until(alerted("destination_disabled", "alerts-critical"))
         assert isinstance(taken, Taken)
         assert (taken.ticket.outcome, taken.destinations) == (Outcome.SUPPRESSED, ())
         await service.drain(timeout=30)
-    assert "alerts-critical is disabled, because its webhook is gone for good: 404, code 10015" in caplog.text
+    assert logging.ERROR in logged(caplog, "alerts-critical", "404", "10015")
 
 
-async def test_another_webhook_works_at_the_next_start_and_what_waited_follows(
+async def test_a_new_webhook_delivers_what_was_waiting_at_the_next_start(
     sandbox: Sandbox, config_for: ConfigFor
 ) -> None:
     config = config_for()
@@ -140,7 +152,7 @@ async def test_another_webhook_works_at_the_next_start_and_what_waited_follows(
 
 
 @pytest.mark.parametrize("by_command", [True, False])
-async def test_what_a_person_enables_while_it_runs_is_sent_to_and_health_and_metrics_say_so(
+async def test_enabling_a_destination_at_runtime_resumes_its_deliveries_and_clears_health(
     sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, *, by_command: bool
 ) -> None:
     monkeypatch.setattr(running, "_LOOK_AFTER", 0.01)
@@ -170,7 +182,7 @@ async def test_what_a_person_enables_while_it_runs_is_sent_to_and_health_and_met
         assert service.is_healthy()
 
 
-async def test_a_store_that_cannot_be_looked_into_at_once_is_looked_into_later(
+async def test_a_failed_look_for_enabled_destinations_is_retried(
     sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "_LOOK_AFTER", 0.01)
@@ -195,9 +207,7 @@ async def test_a_store_that_cannot_be_looked_into_at_once_is_looked_into_later(
         assert refused.is_set()
 
 
-async def test_news_that_come_while_the_store_closes_are_nobodys(
-    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_news_while_the_store_closes_is_ignored(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_LOOK_AFTER", 0.0)
     async with AsyncNotificationService(config_for()) as service:
         started = service._running
@@ -214,7 +224,7 @@ async def until_kept(started: Running) -> None:
         await asyncio.sleep(0)
 
 
-async def test_an_address_that_is_shut_out_sends_nothing_not_even_after_a_restart_and_says_so(
+async def test_a_banned_address_sends_nothing_even_after_a_restart_and_is_reported(
     sandbox: Sandbox, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     ear = Ear()
@@ -223,12 +233,12 @@ async def test_an_address_that_is_shut_out_sends_nothing_not_even_after_a_restar
         sandbox.discord.faults.plan(Fault(webhook="signals-free", answer=BLOCK, is_processed=False))
         first = await service.queue_notification(signal())
         await ear.until(lambda event: isinstance(event, HostBanned))
-        taken = await ear.until(told_of("shuts this machine's address out"))
+        taken = await ear.until(alerted("address_banned"))
         assert isinstance(taken, Taken)
         assert taken.destinations == ("system-status",)
         status, reasons = service.health()
         assert status is HealthStatus.DEGRADED
-        assert "shuts this address out until " in reasons[-1]
+        assert codes(reasons)[-1] == "banned"
         await service.stop(0)
     before = requests(sandbox)
     async with AsyncNotificationService(config_for()) as service:
@@ -236,19 +246,22 @@ async def test_an_address_that_is_shut_out_sends_nothing_not_even_after_a_restar
         await service.drain(timeout=0.5)
         states = [(await service.deliveries(each.id))[0].state for each in (first, second)]
         assert states == ["pending", "pending"]
-        assert "shuts this address out until " in service.health().reasons[-1]
+        assert codes(service.health().reasons)[-1] == "banned"
         await service.stop(0)
     assert requests(sandbox) == before
-    assert "shuts this address out, and is sent nothing until " in caplog.text
+    assert logging.ERROR in logged(caplog, "127.0.0.1", "403")
 
 
-async def test_a_webhook_that_takes_no_messages_is_told_by_health(config_for: ConfigFor) -> None:
+async def test_a_webhook_that_accepts_no_messages_is_reported_by_health(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
         service._emit(DestinationSeen("signals-free", "77"))
         assert service.is_healthy()
         service._emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
-        assert service.health() == (HealthStatus.DEGRADED, ("signals-free: it takes no messages",))
+        status, (reason,) = service.health()
+        assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["destination-unusable"])
+        assert "signals-free" in reason
+        assert "it takes no messages" in reason, "as the sink reported it"
         service._emit(SendEnded("signals-free", "rejected", "no such channel", 0.1))
         assert not service.is_healthy()
         service._emit(SendEnded("signals-free", "delivered", "", 0.1))

@@ -1,6 +1,7 @@
 """A store that takes nothing for a while: what is held meanwhile, and what becomes of it."""
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ import pytest
 from signalpost import AsyncNotificationService, HealthStatus, NotificationIntegration, Outcome
 from signalpost.domain.events import StoreMoved
 from signalpost.sandbox.server import Sandbox
-from tests.unit.service.conftest import ConfigFor, shown, signal
+from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
 MUCH = {"much": "x" * 9_000}
 
@@ -31,18 +32,22 @@ async def held(service: AsyncNotificationService, pair: str) -> None:
     assert ticket.outcome is Outcome.HELD
 
 
-async def test_what_is_held_is_unhealthy_also_when_the_store_has_settled_something_else(config_for: ConfigFor) -> None:
+async def test_held_notifications_are_unhealthy_though_the_store_works_again(
+    config_for: ConfigFor,
+) -> None:
     async with AsyncNotificationService(config_for()) as service:
         with full(service):
             await held(service, "EURUSD")
             service._emit(StoreMoved(is_well=True))  # as dispatch says when it has settled a delivery
-            assert service.health() == (HealthStatus.UNHEALTHY, ("1 notifications are not written down yet",))
+            status, (reason,) = service.health()
+            assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["held"])
+            assert "1" in reason.split()
         async with asyncio.timeout(30):
             while not service.is_healthy():
                 await asyncio.sleep(0)
 
 
-async def test_a_drain_and_a_stop_wait_for_what_is_held(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_a_drain_and_a_stop_wait_for_held_notifications(sandbox: Sandbox, config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     await service.start()
     with full(service):
@@ -62,7 +67,7 @@ async def test_a_drain_and_a_stop_wait_for_what_is_held(sandbox: Sandbox, config
     assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4", "BUY GBP_USD H4"]
 
 
-async def test_a_stop_that_waits_for_nothing_has_nothing_to_hurry(config_for: ConfigFor) -> None:
+async def test_hurrying_an_ended_stop_changes_nothing(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     await service.start()
     running = service._running
@@ -74,7 +79,7 @@ async def test_a_stop_that_waits_for_nothing_has_nothing_to_hurry(config_for: Co
     assert service.get_metrics()["notifications_held"] == 1
 
 
-async def test_what_a_stop_could_not_write_is_told_and_counted(
+async def test_notifications_lost_by_a_stop_are_logged_and_counted(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = AsyncNotificationService(config_for())
@@ -82,7 +87,8 @@ async def test_what_a_stop_could_not_write_is_told_and_counted(
     with full(service):
         await held(service, "EURUSD")
         assert await service.stop(timeout=0.01) == []
-        assert caplog.messages[-1] == "1 notifications were held in memory and could not be written: they are lost"
+        last = caplog.records[-1]
+        assert (last.levelno, last.args) == (logging.ERROR, (1,)), "it names how many are lost"
         assert service.get_metrics()["notifications_held"] == 1
     async with service:
         assert service.get_metrics()["notifications_held"] == 0

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +22,7 @@ from signalpost.errors import StoreFailed
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
 from signalpost.service import owner_watch
-from tests.unit.service.conftest import ConfigFor, shown, signal
+from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 from tests.unit.service.test_producer import Heard, without_webhooks
 
 FAST = Heartbeat(every=0.02, doubt_after=0.1, take_over_after=0.3, send_within=60.0, blocked_after=60.0)
@@ -44,7 +46,7 @@ def _freeze(service: AsyncNotificationService) -> Callable[[], None]:
     return go_on
 
 
-async def test_an_owner_that_was_frozen_goes_on_as_a_producer_and_says_so(
+async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
     sandbox: Sandbox, fast: Callable[[], Config], caplog: pytest.LogCaptureFixture
 ) -> None:
     took_over, lost = Heard(TookOver), Heard(OwnershipLost)
@@ -63,8 +65,8 @@ async def test_an_owner_that_was_frozen_goes_on_as_a_producer_and_says_so(
         while frozen.role is not Role.PRODUCER:
             await asyncio.sleep(0)
         status, (reason,) = frozen.health()
-        assert (status, "took over the deliveries" in reason) == (HealthStatus.DEGRADED, True)
-        assert [each.levelno for each in caplog.records if "took over" in each.message] == [logging.ERROR]
+        assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["taken-over"])
+        assert [each.levelno for each in caplog.records if each.args == (os.getpid(),)] == [logging.ERROR]
         assert (frozen.get_metrics()["ownership_lost"], heir.get_metrics()["takeovers"]) == (1, 1)
         assert await frozen.queue_notification(signal())
         assert await frozen.drain(timeout=30) == []
@@ -76,7 +78,7 @@ async def test_an_owner_that_was_frozen_goes_on_as_a_producer_and_says_so(
         assert await frozen.drain(timeout=30) == []
 
 
-async def test_one_that_is_stopped_before_it_knows_that_it_was_replaced_waits_for_nothing(
+async def test_a_replaced_owner_that_does_not_know_yet_stops_without_waiting(
     sandbox: Sandbox, fast: Callable[[], Config]
 ) -> None:
     took_over = Heard(TookOver)
@@ -96,7 +98,7 @@ async def test_one_that_is_stopped_before_it_knows_that_it_was_replaced_waits_fo
         await frozen.stop(30)
 
 
-async def test_one_that_is_replaced_while_it_starts_is_a_producer(
+async def test_a_service_replaced_while_it_starts_is_a_producer(
     fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heir = AsyncNotificationService(fast())
@@ -124,30 +126,40 @@ def _reports(service: AsyncNotificationService) -> list[str]:
     return list(service._running._watch.reports())  # type: ignore[union-attr]
 
 
-async def test_what_keeps_an_owner_from_delivering_is_reported(config_for: ConfigFor) -> None:
+async def test_causes_that_keep_an_owner_from_delivering_are_reported(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         for service in (owner, producer):
             part = service._running._watch._ownership  # type: ignore[union-attr]
             service._running.outbox._chore = None  # type: ignore[union-attr]
             assert _reports(service) == []
             part.loop_ran_at -= 100
-            assert "has been blocked for 1" in _reports(service)[0]
+            (blocked,) = _reports(service)
+            assert codes([blocked]) == ["loop-blocked"]
+            assert re.search(r"\b1\d\d s\b", blocked)
             part.loop_ran_at += 100
         owner._running._watch._ownership.beat_at -= 100  # type: ignore[union-attr]
-        assert "could not write its heartbeat" in _reports(owner)[0]
+        assert codes(_reports(owner)) == ["no-heartbeat"]
         watch = producer._running._watch  # type: ignore[union-attr]
         watch._ownership.seen = Seen(7, "7 x", is_alive=True, silent_for=20.0)
-        assert "process 7, which delivers from this folder, has not responded for 20 s" in _reports(producer)[0]
-        assert "takes over after 30 s" in _reports(producer)[0]
+        (silent,) = _reports(producer)
+        assert codes([silent]) == ["owner-silent"]
+        assert all(fact in silent for fact in ("7", "20 s", "30 s")), "it takes over after 30 s"
         watch._wants = False
-        assert "Resume or restart it." in _reports(producer)[0]
+        (silent,) = _reports(producer)
+        assert codes([silent]) == ["owner-silent"]
+        assert "7" in silent
+        assert "30 s" not in silent
         watch._ownership.seen = Seen(7, "7 x", is_alive=True, idle=20.0)
-        assert "the event loop of process 7" in _reports(producer)[0]
+        (blocked,) = _reports(producer)
+        assert codes([blocked]) == ["owner-blocked"]
+        assert all(fact in blocked for fact in ("7", "20 s"))
         watch._ownership.seen = Seen(7, "7 x", is_alive=False, silent_for=20.0)
         assert _reports(producer) == []
 
 
-async def test_one_that_has_no_webhook_asks_to_let_the_owner_go_on(fast: Callable[[], Config]) -> None:
+async def test_a_producer_without_a_webhook_reports_a_silent_owner(
+    fast: Callable[[], Config],
+) -> None:
     async with (
         AsyncNotificationService(fast()) as owner,
         AsyncNotificationService(without_webhooks(fast())) as producer,
@@ -156,13 +168,13 @@ async def test_one_that_has_no_webhook_asks_to_let_the_owner_go_on(fast: Callabl
         go_on = _freeze(owner)
         while producer.is_healthy():
             await asyncio.sleep(0)
-        assert "Resume or restart it." in producer.health().reasons[0]
+        assert codes(producer.health().reasons) == ["owner-silent"]
         go_on()
         while not producer.is_healthy():
             await asyncio.sleep(0)
 
 
-async def test_one_that_is_replaced_while_it_takes_over_tries_again_later(
+async def test_a_service_replaced_while_it_takes_over_retries_later(
     fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = asyncio.Event()

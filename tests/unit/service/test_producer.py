@@ -35,7 +35,7 @@ from signalpost.sandbox.server import Sandbox
 from signalpost.service import own_puts, running
 from signalpost.service.own_puts import MOST_FOLLOWED, OwnPuts
 from tests.tmpfs import new_core
-from tests.unit.service.conftest import ConfigFor, shown, signal
+from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
 
 class Heard:
@@ -54,7 +54,7 @@ def without_webhooks(config: Config) -> Config:
     return msgspec.structs.replace(config, destinations=())
 
 
-async def test_the_second_service_puts_and_the_first_delivers(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_the_second_service_queues_and_the_first_delivers(sandbox: Sandbox, config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         assert (owner.role, producer.role) == (Role.OWNER, Role.PRODUCER)
         ticket = await producer.queue_notification(signal())
@@ -75,8 +75,10 @@ async def test_a_producer_needs_no_webhook_and_routes_as_the_owner_does(
         with caplog.at_level(logging.INFO, "signalpost"):
             producer = AsyncNotificationService(without_webhooks(config_for()))
             await producer.start()
-        assert "is delivered from by another process: this one is a producer" in caplog.text
-        assert "no webhook" not in caplog.text
+        assert [record.levelno for record in caplog.records if str(producer.config.home) in record.getMessage()] == [
+            logging.INFO
+        ]
+        assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []
         ticket = await producer.queue_notification(signal(), user_tier="premium")
         assert await producer.drain(timeout=30) == []
         assert [each.id.destination for each in await producer.deliveries(ticket.id)] == ["default"]
@@ -169,7 +171,7 @@ async def test_what_another_routed_to_a_lower_tier_is_not_shown(sandbox: Sandbox
     assert shown(sandbox, "signals-free") == []
 
 
-async def test_who_has_no_webhook_never_takes_over_and_tells_that_nobody_delivers(
+async def test_a_producer_without_a_webhook_never_takes_over_and_reports_that_nobody_delivers(
     sandbox: Sandbox, config_for: ConfigFor
 ) -> None:
     owner = AsyncNotificationService(config_for())
@@ -182,7 +184,7 @@ async def test_who_has_no_webhook_never_takes_over_and_tells_that_nobody_deliver
             await asyncio.sleep(0)
     status, (reason,) = producer.health()
     assert (status, producer.role) == (HealthStatus.DEGRADED, Role.PRODUCER)
-    assert reason.startswith("no process delivers what is put here: start one that has webhooks")
+    assert codes([reason]) == ["not-delivering"]
     ticket = await producer.queue_notification(signal())
     assert ticket.outcome is Outcome.ACCEPTED, "it is written, for the owner that comes back"
     assert [each.id.notification_id for each in await producer.drain(timeout=0.01)] == [ticket.id]
@@ -192,13 +194,15 @@ async def test_who_has_no_webhook_never_takes_over_and_tells_that_nobody_deliver
     assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
 
 
-async def test_a_producer_that_starts_alone_says_so_in_the_log(
+async def test_a_producer_that_starts_alone_logs_that_nobody_delivers(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncNotificationService(config_for()):
         pass
-    async with AsyncNotificationService(without_webhooks(config_for())):
-        assert "no process delivers what is put here" in caplog.text
+    async with AsyncNotificationService(without_webhooks(config_for())) as producer:
+        (reason,) = producer.health().reasons
+        assert codes([reason]) == ["not-delivering"]
+        assert reason in caplog.messages
 
 
 async def test_a_producer_that_started_before_any_owner_is_refused_until_there_is_one(
@@ -207,7 +211,7 @@ async def test_a_producer_that_started_before_any_owner_is_refused_until_there_i
     async with AsyncNotificationService(without_webhooks(config_for())) as producer:
         refused = await producer.queue_notification(signal())
         assert (refused.outcome, refused.cause) == (Outcome.REFUSED, Refusal.NO_DESTINATION)
-        assert producer.health().reasons[0].startswith("no webhook is set")
+        assert codes(producer.health().reasons)[0] == "no-webhook"
         async with AsyncNotificationService(config_for()) as owner, asyncio.timeout(30):
             assert owner.role is Role.OWNER
             while not (await producer.queue_notification(signal())):
@@ -216,7 +220,7 @@ async def test_a_producer_that_started_before_any_owner_is_refused_until_there_i
             assert producer.is_healthy()
 
 
-async def test_the_owners_depth_counts_what_others_put_and_cancel(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_the_owners_queue_depth_includes_other_processes(sandbox: Sandbox, config_for: ConfigFor) -> None:
     gone = AsyncNotificationService(config_for())
     for _ in range(9):
         sandbox.discord.faults.plan(Fault(seconds_before=60, is_processed=False))
@@ -244,7 +248,7 @@ async def test_a_second_start_and_stop_change_nothing_in_a_producer(config_for: 
         assert await producer.stop() == []
 
 
-async def test_a_producer_that_cannot_take_over_says_so_and_tries_again(
+async def test_a_failed_takeover_is_reported_and_retried(
     sandbox: Sandbox, config_for: ConfigFor, tmp_path: Path
 ) -> None:
     heard = Heard(TookOver)
@@ -260,14 +264,15 @@ async def test_a_producer_that_cannot_take_over_says_so_and_tries_again(
             await asyncio.sleep(0)
         status, (reason,) = producer.health()
         assert (status, producer.role) == (HealthStatus.DEGRADED, Role.PRODUCER)
-        assert reason.startswith("this process cannot take over: ")
+        assert codes([reason]) == ["not-delivering"]
+        assert str(producer.config.home / "outbox.db") in reason
         disk.execute("PRAGMA query_only=0")
         await heard.came.wait()
     assert producer.is_healthy()
     await producer.stop()
 
 
-async def test_what_breaks_a_takeover_is_told_and_leaves_the_folder_to_others(
+async def test_an_error_during_a_takeover_is_reported_and_frees_the_folder(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     failed = Counter[str]()
@@ -289,8 +294,10 @@ async def test_what_breaks_a_takeover_is_told_and_leaves_the_folder_to_others(
             part = producer._running._watch._ownership  # type: ignore[union-attr]
             while part._not_before < asyncio.get_running_loop().time() + 30 or part._core.holder is not None:
                 await asyncio.sleep(0)
-            assert producer.health() == (HealthStatus.DEGRADED, ("this process cannot take over: OSError",))
-            assert caplog.text.count("this process cannot take over: OSError") == 1
+            status, (reason,) = producer.health()
+            assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["not-delivering"])
+            assert "OSError" in reason
+            assert caplog.text.count(reason) == 1
         async with AsyncNotificationService(config_for()) as other:
             assert other.role is Role.OWNER, "the store was left to others"
             while not producer.is_healthy():
@@ -300,19 +307,20 @@ async def test_what_breaks_a_takeover_is_told_and_leaves_the_folder_to_others(
             await asyncio.sleep(0)
 
 
-async def test_a_start_that_fails_leaves_nothing_open(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_start_leaves_nothing_open(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(_: Dispatcher) -> None:
         raise StoreFailed("the disk is full")
 
     with monkeypatch.context() as patch:
         patch.setattr(Dispatcher, "start", fails)
-        with pytest.raises(StoreUnusable, match="the disk is full"):
+        with pytest.raises(StoreUnusable) as refused:
             await AsyncNotificationService(config_for()).start()
+        assert str(refused.value) == "the disk is full", "the error of the dispatcher itself"
     async with AsyncNotificationService(config_for()) as service:
         assert service.role is Role.OWNER, "the folder is free"
 
 
-async def test_what_is_followed_is_bounded_and_what_goes_nowhere_is_not_followed(config_for: ConfigFor) -> None:
+async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) -> None:
     outbox = ThreadedOutbox(new_core())
     puts = OwnPuts(outbox)
     told = Notification(
@@ -334,7 +342,9 @@ async def test_what_is_followed_is_bounded_and_what_goes_nowhere_is_not_followed
     await outbox.close()
 
 
-async def test_of_what_is_open_so_much_is_shown(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_drain_returns_a_limited_number_of_deliveries(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(own_puts, "MOST_OPEN_SHOWN", 1)
     async with AsyncNotificationService(config_for()):
         pass
@@ -344,7 +354,7 @@ async def test_of_what_is_open_so_much_is_shown(config_for: ConfigFor, monkeypat
         assert len(await producer.drain(timeout=0)) == 1
 
 
-async def test_what_an_owner_said_that_cannot_be_understood_leaves_ones_own_routes(config_for: ConfigFor) -> None:
+async def test_an_unreadable_routing_of_the_owner_leaves_the_own_routes(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for("signals-free")) as owner:
         await owner._running.outbox.do(SaveFacts(OWNER, {"routes": b"of a later version"}))  # type: ignore[union-attr]
         async with AsyncNotificationService(config_for("signals-premium")) as producer:
@@ -352,14 +362,14 @@ async def test_what_an_owner_said_that_cannot_be_understood_leaves_ones_own_rout
             assert ticket.outcome is Outcome.ACCEPTED
 
 
-async def test_what_is_held_and_cannot_be_written_in_the_end_is_told_as_lost(
+async def test_held_notifications_that_cannot_be_saved_at_the_end_are_logged_as_lost(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncNotificationService(config_for()), AsyncNotificationService(config_for()) as producer:
         producer._running._core._db.execute("PRAGMA query_only=1")  # type: ignore[union-attr]
         assert (await producer.queue_notification(signal())).outcome is Outcome.HELD
         await producer.stop()
-    assert "1 notifications were held in memory and could not be written: they are lost" in caplog.text
+    assert (logging.ERROR, (1,)) in [(line.levelno, line.args) for line in caplog.records], "one is lost"
 
 
 async def test_only_the_owner_has_lanes_and_a_closed_store_ends_the_watch(config_for: ConfigFor) -> None:

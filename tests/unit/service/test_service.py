@@ -22,10 +22,10 @@ from signalpost import (
 from signalpost.delivery.outbox.commands import Settle, StreamState
 from signalpost.errors import StoreClosed
 from signalpost.sandbox.server import Sandbox
-from tests.unit.service.conftest import ConfigFor, shown, signal
+from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
 
-async def test_a_signal_is_accepted_written_and_appears(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_a_signal_is_accepted_saved_and_shown(sandbox: Sandbox, config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
         ticket = await service.queue_notification(
             signal(),
@@ -49,7 +49,7 @@ async def test_a_signal_is_accepted_written_and_appears(sandbox: Sandbox, config
         assert service.is_healthy()
 
 
-async def test_many_at_once_are_all_delivered_each_once(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_many_concurrent_alerts_are_all_delivered_once(sandbox: Sandbox, config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
         tickets = await asyncio.gather(
             *(service.send_alert_async(Alert(alert_type="feed", severity="high", title=f"t{n}")) for n in range(50))
@@ -59,7 +59,7 @@ async def test_many_at_once_are_all_delivered_each_once(sandbox: Sandbox, config
     assert sorted(shown(sandbox, "alerts-critical")) == sorted(f"HIGH Alert - t{n}" for n in range(50))
 
 
-async def test_the_doors_for_signals_and_alerts_are_the_same_door(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_all_methods_that_send_share_the_keys(sandbox: Sandbox, config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
         one = signal()
         first = await service.send_signal_async(one, user_tier="premium", additional_context={"a": 1})
@@ -67,14 +67,15 @@ async def test_the_doors_for_signals_and_alerts_are_the_same_door(sandbox: Sandb
         assert (again.outcome, again.id) == (Outcome.DUPLICATE, first.id)
 
 
-async def test_without_a_webhook_it_refuses_with_a_reason_and_does_not_pretend(tmp_path: Path) -> None:
+async def test_without_a_webhook_signals_are_refused_and_health_is_degraded(tmp_path: Path) -> None:
     async with AsyncNotificationService(Config(home=tmp_path, dry_run=True)) as service:
         ticket = await service.queue_notification(signal())
         assert (ticket.outcome, bool(ticket)) == (Outcome.REFUSED, False)
-        assert ticket.reason == "no webhook for signals-free: set one"
+        assert ticket.cause is Refusal.NO_DESTINATION
+        assert "signals-free" in (ticket.reason or "")
         status, reasons = service.health()
         assert status is HealthStatus.DEGRADED
-        assert reasons[0].startswith("no webhook is set")
+        assert codes(reasons)[0] == "no-webhook"
         assert not service.is_healthy()
 
 
@@ -89,13 +90,14 @@ async def test_the_environment_alone_is_a_configuration(
     assert len(shown(sandbox, "everything")) == 1
 
 
-def test_an_environment_that_cannot_be_meant_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_environment_is_rejected_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISCORD_WEBHOOK_URL", "https://example.com/hook")
-    with pytest.raises(InvalidConfiguration, match="DISCORD_WEBHOOK_URL: "):
+    with pytest.raises(InvalidConfiguration) as refused:
         AsyncNotificationService()
+    assert (refused.value.code, refused.value.field) == ("invalid-webhook", "DISCORD_WEBHOOK_URL")
 
 
-async def test_wrong_arguments_are_raised_and_an_unwell_world_is_not(config_for: ConfigFor) -> None:
+async def test_invalid_arguments_are_raised(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
         with pytest.raises(InvalidValue):
             await service.queue_notification("BUY EURUSD")  # type: ignore[arg-type]
@@ -103,14 +105,16 @@ async def test_wrong_arguments_are_raised_and_an_unwell_world_is_not(config_for:
             await service.queue_notification(signal(), priority="soon")
 
 
-async def test_what_does_not_run_refuses_and_knows_nothing(config_for: ConfigFor) -> None:
+async def test_a_service_that_is_not_running_refuses_and_returns_nothing(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     ticket = await service.queue_notification(signal())
-    assert ticket[:4] == (Outcome.REFUSED, "", "the service does not run: start it first", Refusal.NOT_RUNNING)
+    assert (ticket.outcome, ticket.id, ticket.cause) == (Outcome.REFUSED, "", Refusal.NOT_RUNNING)
+    assert ticket.reason
     assert await service.drain() == []
     assert await service.deliveries("0") == []
     assert await service.stop() == []
-    assert service.health() == (HealthStatus.UNHEALTHY, ("it does not run",))
+    status, reasons = service.health()
+    assert (status, codes(reasons)) == (HealthStatus.UNHEALTHY, ["not-running"])
     await service.start()
     await service.start()
     assert (await service.queue_notification(signal())).outcome is Outcome.ACCEPTED
@@ -119,8 +123,8 @@ async def test_what_does_not_run_refuses_and_knows_nothing(config_for: ConfigFor
     assert (await service.queue_notification(signal())).outcome is Outcome.REFUSED
 
 
-async def test_a_service_that_another_process_started_says_so_and_can_be_started_anew(config_for: ConfigFor) -> None:
-    """As a child made by fork sees it: what it inherited is only the memory of a service."""
+async def test_a_service_inherited_by_a_fork_refuses_and_can_be_started(config_for: ConfigFor) -> None:
+    """A forked child inherits only the memory of a service."""
     service = AsyncNotificationService(config_for())
     async with AsyncNotificationService(config_for()) as other:
         running = service._running = other._running
@@ -128,17 +132,18 @@ async def test_a_service_that_another_process_started_says_so_and_can_be_started
         running.process = 1
         ticket = await service.queue_notification(signal())
         assert ticket.cause is Refusal.NOT_RUNNING
-        assert ticket.reason == "the service was started by process 1, of which this is a fork: start a new one"
+        assert "process 1" in (ticket.reason or "")
         assert (service.role, await service.drain(), await service.deliveries("1")) == (None, [], [])
-        with pytest.raises(StoreClosed, match="start a new one"):
+        with pytest.raises(StoreClosed) as refused:
             await service.load_state("EUR_USD_H4")
+        assert refused.value.code == "not-running"
         await service.start()
         assert service.role is Role.PRODUCER
         await service.stop()
         running.process = os.getpid()
 
 
-async def test_a_streams_state_is_kept_with_its_signals(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_the_state_of_a_stream_is_saved_with_its_signals(sandbox: Sandbox, config_for: ConfigFor) -> None:
     state = StreamState("EUR_USD_H4", "print", clock.now(), b"{}")
     async with AsyncNotificationService(config_for()) as service:
         assert await service.load_state("EUR_USD_H4") is None
@@ -147,23 +152,26 @@ async def test_a_streams_state_is_kept_with_its_signals(sandbox: Sandbox, config
         assert await service.load_state("EUR_USD_H4") == state
         await service.drain(timeout=30)
     assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
-    with pytest.raises(StoreClosed, match="the service was stopped: start it again"):
+    with pytest.raises(StoreClosed) as refused:
         await service.commit(state, [])
+    assert refused.value.code == "not-running"
 
 
-async def test_health_tells_of_a_store_that_takes_nothing_though_nothing_is_held(config_for: ConfigFor) -> None:
+async def test_a_failing_store_shows_in_health_even_if_nothing_is_held(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
         running = service._running
         assert running is not None
         running._store_health.failed(Settle, "the disk is full")
         running.intake._fell_ill("the disk is full, too")
         running._store_health.succeeded(Settle)
-        assert service.health() == (HealthStatus.UNHEALTHY, ("the store is unavailable: the disk is full",))
+        status, (reason,) = service.health()
+        assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["store-failed"])
+        assert "the disk is full" in reason, "the cause, as the store reported it"
         await running.intake._recovering.task  # type: ignore[union-attr]
         assert service.is_healthy()
 
 
-async def test_what_a_caller_no_longer_waits_for_is_delivered_at_once_and_counted(
+async def test_a_signal_whose_caller_was_cancelled_is_delivered_and_counted(
     sandbox: Sandbox, config_for: ConfigFor
 ) -> None:
     async with AsyncNotificationService(config_for()) as service:

@@ -13,7 +13,7 @@ from signalpost.domain.events import BreakerMoved, Event, Settled, StoreMoved
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from tests.unit.service.conftest import ConfigFor, shown, signal
+from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
 
 async def test_what_a_stop_cuts_off_is_delivered_by_the_next_run_and_marked(
@@ -44,7 +44,7 @@ def _note_a_send(event: Event, began: asyncio.Event) -> None:
         began.set()
 
 
-async def test_a_webhook_that_is_gone_is_told_and_troubles_no_other(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_a_deleted_webhook_is_reported_and_affects_no_other(sandbox: Sandbox, config_for: ConfigFor) -> None:
     told = signal()
     async with AsyncNotificationService(config_for()) as service:
         sandbox.discord.guild.delete("signals-free")
@@ -55,7 +55,8 @@ async def test_a_webhook_that_is_gone_is_told_and_troubles_no_other(sandbox: San
         assert "10015" in (delivery.reason or "")
         status, reasons = service.health()
         assert status is HealthStatus.DEGRADED
-        assert reasons[0].startswith("signals-free is disabled: its webhook is gone for good: ")
+        assert codes(reasons) == ["webhook-gone"]
+        assert "signals-free" in reasons[0]
         assert service.get_metrics()["notifications_failed"] == 1
         other = await service.queue_notification(told, user_tier="premium")
         assert other.outcome is Outcome.ACCEPTED, "the same signal for a tier that does not have it yet"
@@ -63,7 +64,7 @@ async def test_a_webhook_that_is_gone_is_told_and_troubles_no_other(sandbox: San
         assert [each.state for each in await service.deliveries(other.id)] == ["delivered"]
 
 
-async def test_a_refused_message_is_dead_at_once_and_shuts_no_lane(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_a_rejected_message_is_dead_at_once_and_blocks_no_lane(sandbox: Sandbox, config_for: ConfigFor) -> None:
     refusal = HttpAnswer(400, {"Content-Type": "application/json"}, b'{"code": 50035, "message": "Invalid Form Body"}')
     sandbox.discord.faults.plan(Fault(webhook="signals-free", answer=refusal, is_processed=False))
     async with AsyncNotificationService(config_for()) as service:
@@ -74,27 +75,31 @@ async def test_a_refused_message_is_dead_at_once_and_shuts_no_lane(sandbox: Sand
     assert states == {first.id: "dead", second.id: "delivered"}
 
 
-async def test_an_open_breaker_is_counted_and_told_until_it_closes(config_for: ConfigFor) -> None:
+async def test_an_open_breaker_is_counted_and_reported_until_it_closes(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
         service._emit(BreakerMoved("signals-free", "open"))
-        assert service.health() == (HealthStatus.DEGRADED, ("the breaker of signals-free is open",))
+        status, (reason,) = service.health()
+        assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["breaker-open"])
+        assert "signals-free" in reason
         service._emit(BreakerMoved("signals-free", "half-open"))
         service._emit(BreakerMoved("signals-free", "closed"))
         assert service.is_healthy()
         assert service.get_metrics()["circuit_breaker_trips"] == 1
 
 
-async def test_a_store_that_is_unwell_is_told_until_it_is_well_again(config_for: ConfigFor) -> None:
+async def test_a_failing_store_is_reported_until_it_works_again(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
         service._emit(StoreMoved(False, "the disk is full"))
-        assert service.health() == (HealthStatus.UNHEALTHY, ("the store is unavailable: the disk is full",))
+        status, (reason,) = service.health()
+        assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["store-failed"])
+        assert "the disk is full" in reason, "the cause, as the store reported it"
         service._emit(StoreMoved(True))
         assert service.is_healthy()
 
 
-async def test_a_listener_that_fails_is_logged_and_nothing_else(
+async def test_a_failing_listener_is_only_logged(
     sandbox: Sandbox, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard: list[Event] = []
@@ -106,11 +111,11 @@ async def test_a_listener_that_fails_is_logged_and_nothing_else(
         await service.queue_notification(signal())
         await service.drain(timeout=30)
     assert any(isinstance(event, Settled) for event in heard)
-    assert "failed on Taken: ValueError" in caplog.text
+    assert any("Taken" in line and "ValueError" in line for line in caplog.messages)
     assert "secret text" not in caplog.text
 
 
-async def test_a_full_disk_holds_what_comes_in_and_all_of_it_is_delivered_when_there_is_room(
+async def test_notifications_are_held_while_the_disk_is_full_and_delivered_afterwards(
     sandbox: Sandbox, config_for: ConfigFor
 ) -> None:
     async with AsyncNotificationService(config_for()) as service:
@@ -124,7 +129,8 @@ async def test_a_full_disk_holds_what_comes_in_and_all_of_it_is_delivered_when_t
         assert all(tickets)
         assert service.get_metrics()["notifications_held"] == 3
         assert service.health().status is HealthStatus.UNHEALTHY
-        assert "make room on the disk" in service.health().reasons[0]
+        assert codes(service.health().reasons)[0] in {"store-failed", "held"}
+        assert str(service.config.home / "outbox.db") in service.health().reasons[0]
         disk.execute("PRAGMA max_page_count=1000000")
         await service.drain(timeout=30)
         while not service.is_healthy():  # dispatch may have failed too, and tries again by itself
@@ -132,18 +138,18 @@ async def test_a_full_disk_holds_what_comes_in_and_all_of_it_is_delivered_when_t
         assert [(await service.deliveries(ticket.id))[0].state for ticket in tickets] == ["delivered"] * 3
 
 
-async def test_what_is_held_and_cannot_be_written_at_the_end_is_told_as_lost(
+async def test_held_notifications_that_cannot_be_saved_at_the_end_are_logged_as_lost(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncNotificationService(config_for()) as service:
         disk = _disk_of(service)
         disk.execute(f"PRAGMA max_page_count={disk.execute('PRAGMA page_count').fetchone()[0]}")
         await service.queue_notification(signal(), additional_context={"much": "x" * 9_000})
-    assert "1 notifications were held in memory and could not be written: they are lost" in caplog.text
+    assert (logging.ERROR, (1,)) in [(line.levelno, line.args) for line in caplog.records], "one is lost"
 
 
-async def test_health_tells_while_another_program_holds_the_store_locked(config_for: ConfigFor) -> None:
-    """Also of a service that is idle, and so does not try to write."""
+async def test_a_store_locked_by_another_program_shows_in_health(config_for: ConfigFor) -> None:
+    """Even of an idle service, which does not try to write."""
     config = msgspec.structs.replace(config_for(), heartbeat=Heartbeat(every=0.1))
     async with AsyncNotificationService(config) as service, asyncio.timeout(30):
         with closing(sqlite3.connect(config.home / "outbox.db", isolation_level=None)) as other:
@@ -156,10 +162,10 @@ async def test_health_tells_while_another_program_holds_the_store_locked(config_
 
 
 @pytest.mark.parametrize("is_owner", [True, False])
-async def test_a_data_folder_that_is_moved_away_is_told_and_all_is_kept_once_it_is_back(
+async def test_a_data_folder_that_was_moved_away_is_reported_and_works_once_it_is_back(
     sandbox: Sandbox, config_for: ConfigFor, is_owner: bool
 ) -> None:
-    """By an owner and by a producer; health tells it before anything is taken in."""
+    """By an owner and by a producer, before any notification is sent."""
     home = config_for().home
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         service = owner if is_owner else producer
@@ -169,7 +175,8 @@ async def test_a_data_folder_that_is_moved_away_is_told_and_all_is_kept_once_it_
                 await asyncio.sleep(0)
         status, reasons = service.health()
         assert status is HealthStatus.UNHEALTHY
-        assert "outbox.db: the file was removed or replaced while it was open: move it back" in reasons[-1]
+        assert codes(reasons)[-1] == "store-missing"
+        assert str(home / "outbox.db") in reasons[-1]
         ticket = await service.queue_notification(signal())
         assert ticket.outcome is Outcome.HELD
         assert not home.exists(), "no new store is made"
@@ -184,13 +191,17 @@ def _disk_of(service: AsyncNotificationService) -> sqlite3.Connection:
     return service._running.outbox._core._db  # type: ignore[union-attr, attr-defined, no-any-return]
 
 
-async def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -> None:
+async def test_a_data_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreUnusable, match=r"the data folder cannot be made .* set SIGNALPOST_HOME to another place"):
-        await AsyncNotificationService(Config(home=tmp_path / "file" / "home")).start()
+    home = tmp_path / "file" / "home"
+    with pytest.raises(StoreUnusable) as refused:
+        await AsyncNotificationService(Config(home=home)).start()
+    assert refused.value.code == "not-writable"
+    assert str(home) in str(refused.value)
+    assert "SIGNALPOST_HOME" in str(refused.value)
 
 
-async def test_the_start_warns_of_what_people_should_know(
+async def test_the_start_logs_the_warnings_of_the_configuration(
     tmp_path: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = Config.from_environment(
@@ -200,5 +211,5 @@ async def test_the_start_warns_of_what_people_should_know(
     async with AsyncNotificationService(config) as service:
         await service.queue_notification(signal())
         await service.drain(timeout=30)
-    assert "only DISCORD_WEBHOOK_URL is set: all tiers and all alerts go to that one channel" in caplog.text
+    assert logging.WARNING in [line.levelno for line in caplog.records if "DISCORD_WEBHOOK_URL" in line.getMessage()]
     assert "a-token-to-hide" not in caplog.text + repr(config) + repr(service.__dict__)

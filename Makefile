@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 SHARED = -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check format bench simulate clean
+.PHONY: help run test coverage check format bench walk simulate clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
@@ -37,6 +37,9 @@ format: $(VENV)/installed-dev ## Put the code into its usual form
 
 bench: $(VENV)/installed-dev ## Measure what it costs, beside a floor
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+walk: $(VENV)/installed-dev ## Count the functions that one signal passes through
+	@$(BIN)/python -m benchmarks.walk $(ARGS)
 
 simulate: $(VENV)/installed-dev ## Try the promises in simulated time: make simulate SEEDS=1000 HOURS=24
 	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),200) --hours $(or $(HOURS),2) $(ARGS)

@@ -1,7 +1,7 @@
-"""Counts the way of one signal: `make walk`, or `python -m benchmarks.walk [--json] [--functions]`.
+"""Counts the functions of one signal: `make walk`, or `python -m benchmarks.walk [--json] [--functions]`.
 
-A program sends two signals through the easy layer to a local Discord in another process. The second is counted, from the
-call to the delivery: every function of signalpost that runs meanwhile, in any thread, heartbeats included.
+A program sends two signals through the easy layer to a local Discord in another process. The second is counted, from
+the call to the delivery: every function of signalpost that runs meanwhile, in any thread, heartbeats included.
 """
 
 import argparse

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from signalpost import AsyncNotificationService, Config, HealthStatus
-from signalpost.delivery.outbox import ownership, threaded
+from signalpost.delivery.outbox import threaded
 from signalpost.errors import StoreFailed
 from signalpost.service import running
 from tests.unit.service.conftest import ConfigFor, signal
@@ -200,7 +200,7 @@ async def test_a_drain_keeps_its_bound_though_the_store_hangs(
 async def test_a_store_that_was_deleted_shows_in_health_though_nothing_is_sent(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ownership, "LOOK_AT_FILES_EVERY", 0.0)
+    monkeypatch.setattr("signalpost.delivery.outbox.ownership.LOOK_AT_FILES_EVERY", 0.0)
     home = config_for().home
     async with AsyncNotificationService(Config(home=home)) as service:  # as a producer it asks the store for nothing
         (home / "outbox.db").rename(home / "elsewhere.db")

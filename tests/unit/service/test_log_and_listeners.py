@@ -112,3 +112,19 @@ def _in_thread(work: Coroutine[Any, Any, None]) -> threading.Thread:
     thread = threading.Thread(target=asyncio.run, args=(work,), daemon=True)
     thread.start()
     return thread
+
+
+@pytest.mark.line("6.2.1")
+async def test_a_store_thread_that_failed_shows_in_health(config_for: ConfigFor) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        core: Any = service._running.outbox._core  # type: ignore[union-attr]
+        apply = core.apply
+
+        def fail_once(batch: object) -> None:
+            core.apply = apply
+            raise SystemExit
+
+        core.apply = fail_once
+        await service.queue_notification(signal())
+        await service.drain(30)
+        assert "worker-failed" in {getattr(each, "code", "") for each in service.health().reasons}

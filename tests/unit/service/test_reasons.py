@@ -2,14 +2,11 @@
 
 import copy
 import pickle
-from typing import Any
-
-import pytest
 
 from signalpost import AsyncNotificationService, HealthStatus
 from signalpost.domain.events import StoreMoved, WorkerFailed, WorkerRecovered
 from signalpost.domain.reason import Reason
-from tests.unit.service.conftest import ConfigFor, codes, signal
+from tests.unit.service.conftest import ConfigFor, codes
 
 
 async def test_a_dead_worker_degrades_health_until_it_has_recovered(config_for: ConfigFor) -> None:
@@ -37,19 +34,3 @@ def test_a_reason_can_be_copied_and_pickled() -> None:
     reason = Reason("it is late", "late")
     for each in (copy.deepcopy(reason), pickle.loads(pickle.dumps(reason))):  # our own
         assert (each, each.code) == ("it is late", "late")
-
-
-@pytest.mark.line("6.2.1")
-async def test_a_store_thread_that_failed_shows_in_health(config_for: ConfigFor) -> None:
-    async with AsyncNotificationService(config_for()) as service:
-        core: Any = service._running.outbox._core  # type: ignore[union-attr]
-        apply = core.apply
-
-        def fail_once(batch: object) -> None:
-            core.apply = apply
-            raise SystemExit
-
-        core.apply = fail_once
-        await service.queue_notification(signal())
-        await service.drain(30)
-        assert "worker-failed" in {getattr(each, "code", "") for each in service.health().reasons}

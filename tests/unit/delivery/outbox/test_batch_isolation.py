@@ -39,7 +39,7 @@ async def _together(core: SqliteCore, outbox: ThreadedOutbox, commands: list[Com
     await asyncio.sleep(0)
     core.resume()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
-    await first
+    await asyncio.wait([first])
     return answers
 
 

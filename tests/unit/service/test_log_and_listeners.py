@@ -114,7 +114,6 @@ def _in_thread(work: Coroutine[Any, Any, None]) -> threading.Thread:
     return thread
 
 
-@pytest.mark.line("6.2.1")
 async def test_a_store_thread_that_failed_shows_in_health(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
         core: Any = service._running.outbox._core  # type: ignore[union-attr]

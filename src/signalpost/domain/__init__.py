@@ -1,1 +1,1 @@
-"""What both wings speak: frozen, hashable values with no knowledge of files, networks or clocks."""
+"""Values shared by trading and delivery: frozen, hashable, and independent of files, networks and clocks."""

@@ -23,7 +23,7 @@ MOST_ESCALATIONS = 100
 class AlertSeverity(Word):
     """How soon a person should react: at once, within 1 h, 4 h, 24 h, or never.
 
-    Also read from the words of Python's logging, syslog, Alertmanager, PagerDuty and Zabbix: `error` is high, `warning`
+    Also accepts the levels of Python's logging, syslog, Alertmanager, PagerDuty and Zabbix: `error` is high, `warning`
     medium, `notice` low.
     """
 
@@ -39,7 +39,7 @@ class AlertSeverity(Word):
 
 
 class AlertStatus(Word):
-    """Where an alert stands."""
+    """The status of an alert."""
 
     ACTIVE = "active"
     ACKNOWLEDGED = "acknowledged"
@@ -48,11 +48,11 @@ class AlertStatus(Word):
 
 
 class Alert(Value, frozen=True, kw_only=True, tag="alert"):
-    """An alert, checked when made.
+    """An alert, validated when created.
 
-    `alert_type` is an open list of words, such as `database_connectivity` or `circuit_breaker_triggered`. `alert_id` is
-    derived from type, time and content, so that two different alerts of one second differ. `valid_until` is 24 h after
-    `timestamp` for critical and high, else 4 h. Raises InvalidValue for what cannot be meant.
+    `alert_type` is any identifier, such as `database_connectivity` or `circuit_breaker_triggered`. `alert_id` is
+    derived from type, time and content, so two different alerts within a second get different ids. `valid_until`
+    defaults to 24 h after `timestamp` for critical and high, otherwise 4 h. Raises InvalidValue for invalid fields.
     """
 
     alert_type: str
@@ -116,7 +116,7 @@ _SEVERITY_BY_WORD = {
 def _tags(given: object, name: str) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise InvalidValue(
-            f"{name} is {shown(given)}: give a list of texts", code="not-a-list", field=name, value=shown(given)
+            f"{name} is {shown(given)}: give a list of strings", code="not-a-list", field=name, value=shown(given)
         )
     return tuple(required_text(tag, name) for tag in given)
 

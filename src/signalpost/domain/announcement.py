@@ -13,9 +13,9 @@ from signalpost.domain.value import Value
 
 
 class Announcement(Value, frozen=True, kw_only=True, tag="announcement"):
-    """An announcement, checked when made; valid for 24 h after `timestamp` unless given.
+    """An announcement, validated when created.
 
-    Raises InvalidValue for what cannot be meant.
+    `valid_until` defaults to 24 h after `timestamp`. Raises InvalidValue for invalid fields.
     """
 
     title: str

@@ -14,9 +14,9 @@ from signalpost.errors import InvalidValue
 class Candle(Value, frozen=True, kw_only=True, tag="candle"):
     """A closed candle: `time` is its open, in UTC; prices are exact; low <= open, close <= high.
 
-    A price may be zero or below: oil, power, rates and spreads have had such prices. What knows the instrument, such as
-    a candle file's reader, refuses them where they cannot be. Raises InvalidValue with everything that is wrong: a
-    naive time, NaN or infinity, a price outside low..high.
+    A price may be zero or negative: oil, power, rates and spreads have traded there. Code that knows the instrument,
+    such as `read_candle_file`, rejects such prices if the instrument cannot have them. Raises InvalidValue with all
+    faults: a naive time, NaN or infinity, a price outside low..high.
     """
 
     time: datetime

@@ -1,4 +1,4 @@
-"""Facts that travel with a value: a short, ordered list of names and plain values, frozen."""
+"""Extra facts attached to a value: a short, ordered, frozen mapping of names to plain values."""
 
 import math
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
@@ -13,10 +13,10 @@ Fact = str | int | float | bool | None
 class Context(Mapping[str, Fact]):
     """An immutable mapping that keeps its order and can be hashed.
 
-    Names are text. Text, whole numbers of 64 bits, finite floats, booleans and None are kept; anything else (a Decimal,
-    a time, a nested list) becomes its text, so that whatever a caller puts in can be stored and shown. Equal to another
-    only with the same order, because the order is what people see. Raises InvalidValue for a name that is empty or no
-    text, and for what is no mapping.
+    Names are strings. Strings, 64-bit integers, finite floats, booleans and None are kept. Anything else (a Decimal, a
+    time, a nested list) is converted to text, so that it can be stored and shown. Two contexts are equal only if their
+    order is the same, because people see the order. Raises InvalidValue for a name that is empty or not a string, and
+    if `facts` is not a mapping.
     """
 
     __slots__ = ("_facts",)
@@ -44,7 +44,7 @@ class Context(Mapping[str, Fact]):
         return len(self._facts)
 
     def items(self) -> ItemsView[str, Fact]:
-        """The names and facts, in their order."""
+        """The names and facts, in order."""
         return self._facts.items()
 
     def __eq__(self, other: object) -> bool:
@@ -59,12 +59,12 @@ class Context(Mapping[str, Fact]):
         return f"Context({self._facts!r})"
 
     def _typed(self) -> tuple[tuple[str, type, Fact], ...]:
-        # 1, 1.0 and True are equal to Python and different to a reader.
+        # 1, 1.0 and True are equal in Python, but people read them differently.
         return tuple((name, type(value), value) for name, value in self._facts.items())
 
 
 def read_context(value: Mapping[str, object], name: str) -> Context:
-    """`value` as a context; `name` is the field that it is for."""
+    """`value` as a Context; `name` is the field in errors."""
     try:
         return Context(value)
     except InvalidValue as error:
@@ -72,7 +72,7 @@ def read_context(value: Mapping[str, object], name: str) -> Context:
 
 
 def _plain(value: object) -> Fact:
-    if type(value) is str:  # as most facts are
+    if type(value) is str:  # fast path: most facts are strings
         return text_of(value, "a fact in the context")
     if value is None or isinstance(value, bool):
         return value

@@ -1,21 +1,21 @@
-"""One notification owed to one destination: its states, who moves it, and its history.
+"""One notification for one destination: its states, their transitions, and its attempts.
 
     from         to            by
     -            pending       intake
     -            suppressed    intake, naming the rule
     pending      leased        a lane's sender: this commit is the mark "sending"
     pending      expired       the clock: valid_until has come
-    pending      unconfirmed   the clock, where an earlier attempt may have been shown
+    pending      unconfirmed   the clock: valid_until has come, and an earlier attempt may have been shown
     pending      superseded    intake, with the successor
     pending      cancelled     a person
-    pending      dead          a sender, where the store cannot read it any more
-    leased       pending       a sender: not this time, or the holder is gone (perhaps with not_before)
-    leased       delivered     a sender, with the far end's receipt
-    leased       unconfirmed   a sender: bytes left, no answer, no more tries
+    pending      dead          a sender: the store can no longer read it
+    leased       pending       a sender: to be retried, or its holder is gone (not_before may be set)
+    leased       delivered     a sender, with the destination's receipt
+    leased       unconfirmed   a sender: bytes were sent, no answer came, no tries are left
     leased       expired       a sender: valid_until came before anything was sent
-    leased       dead          a sender: refused, or no tries left
+    leased       dead          a sender: rejected, or no tries are left
 
-All others are terminal. The drawing in docs/reference/states.md is compared with `NEXT_STATES` by a test.
+All other states are terminal. A test compares the diagram in docs/reference/states.md with `NEXT_STATES`.
 """
 
 from datetime import datetime
@@ -26,7 +26,7 @@ from signalpost.domain.words import Word
 
 
 class DeliveryState(Word):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     PENDING = "pending"
     LEASED = "leased"
@@ -40,7 +40,7 @@ class DeliveryState(Word):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing moves a delivery out of this state."""
+        """True if a delivery never leaves this state."""
         return not NEXT_STATES[self]
 
 
@@ -51,11 +51,11 @@ NEXT_STATES: dict[DeliveryState, frozenset[DeliveryState]] = {
     **dict.fromkeys((_S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.SUPERSEDED), frozenset()),
     **dict.fromkeys((_S.SUPPRESSED, _S.CANCELLED, _S.DEAD), frozenset()),
 }
-"""Where a delivery may go from each state."""
+"""The states that can follow each state."""
 
 
 class DeliveryId(NamedTuple):
-    """What names a delivery: its notification, its destination, and the turn, which counts up when one is revived."""
+    """Identifies a delivery: notification, destination and turn, which starts at 1 and grows with each revival."""
 
     notification_id: str
     destination: str
@@ -66,31 +66,31 @@ class DeliveryId(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A delivery as the outbox holds it."""
+    """A delivery as stored in the outbox."""
 
     id: DeliveryId
     state: DeliveryState
     priority: NotificationPriority
     rank: int
-    """Its place in the lane: microseconds since 1970, less or more by priority. Never changes but to leave earlier."""
+    """Its position in the lane: microseconds since 1970, adjusted by priority. Changes only to move it forward."""
     sequence: str
-    """Deliveries of one sequence leave a lane one after the other, in the order in which they were accepted."""
+    """Deliveries of one sequence leave a lane one at a time, in the order in which they were accepted."""
     valid_until: datetime
     not_before: datetime | None = None
     attempts: int = 0
-    """Attempts that count: not those that were throttled, cut off by shutdown or never made."""
+    """Attempts that count. Throttled attempts, attempts cut off by a shutdown and attempts never made do not."""
     unanswered: int = 0
-    """Of the attempts, those that may have been sent and got no answer."""
+    """How many of the attempts may have been sent but got no answer."""
     may_repeat: bool = False
-    """Whether an earlier attempt may have been shown."""
+    """True if an earlier attempt may have been shown."""
     reason: str | None = None
-    """Why it stands where it stands, in words."""
+    """Why it is in its state, for people."""
     message_id: str | None = None
-    """The far end's name for the message that shows it."""
+    """The destination's id of the message that shows it."""
 
 
 class Attempt(NamedTuple):
-    """One try of a delivery, kept with its outcome."""
+    """One try of a delivery, saved with its outcome."""
 
     began_at: datetime
     ended_at: datetime

@@ -1,4 +1,4 @@
-"""The destinations that the environment alone can configure, and where each payload usually goes.
+"""The usual destinations, which need only an environment variable, and the default routing to them.
 
 A destination is a configured sink with a name.
 """
@@ -14,7 +14,7 @@ from signalpost.domain.tier import UserTier
 
 
 class UsualDestination(NamedTuple):
-    """A destination that every installation knows."""
+    """A destination that exists in every installation."""
 
     name: str
     variable: str
@@ -45,16 +45,16 @@ _SIGNALS_BY_TIER = {
     UserTier.PREMIUM: SIGNALS_PREMIUM,
     UserTier.ADMIN: SIGNALS_PREMIUM,
 }
-_ALERTS_THAT_CANNOT_WAIT = frozenset({AlertSeverity.CRITICAL, AlertSeverity.HIGH})
+_URGENT_SEVERITIES = frozenset({AlertSeverity.CRITICAL, AlertSeverity.HIGH})
 
 
 def usual_destination(payload: Payload, tier: UserTier) -> str | None:
-    """Where `payload`, meant for `tier`, usually goes; None for a signal of a tier that has no usual place."""
+    """The default destination of `payload` for `tier`; None for a signal of a custom tier."""
     match payload:
         case Signal():
             return _SIGNALS_BY_TIER.get(tier)
         case Alert():
-            return ALERTS_CRITICAL if payload.severity in _ALERTS_THAT_CANNOT_WAIT else ALERTS_GENERAL
+            return ALERTS_CRITICAL if payload.severity in _URGENT_SEVERITIES else ALERTS_GENERAL
         case MarketAnalysis():
             return MARKET_ANALYSIS
         case SystemStatus():

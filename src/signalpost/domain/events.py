@@ -1,7 +1,7 @@
-"""What happens, told once: the delivery wing emits these, and log, metrics and pages listen.
+"""The events that delivery emits; the log, metrics and your own listeners receive them.
 
-Names are past tense. None holds a secret. A listener is called on the service's own loop and must not wait. See
-docs/why/0015-one-emission-point.md.
+Names are in the past tense. No event contains a secret. Listeners are called on the service's own loop and must not
+block. See docs/why/0015-one-emission-point.md.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from signalpost.domain.ticket import Ticket
 
 
 class Taken(NamedTuple):
-    """Intake answered: the ticket says what became of the notification."""
+    """Intake answered a notification; the ticket has the outcome."""
 
     ticket: Ticket
     notification: Notification
@@ -22,25 +22,25 @@ class Taken(NamedTuple):
 
 
 class SendBegan(NamedTuple):
-    """Deliveries were lent for one message, and its sending begins."""
+    """Deliveries were leased for one message, and the attempt begins."""
 
     destination: str
     deliveries: tuple[Delivery, ...]
 
 
 class SendEnded(NamedTuple):
-    """A send came to an end, and this is what is known of it."""
+    """An attempt ended, with this outcome."""
 
     destination: str
     outcome: str
-    """`delivered`, or the evidence in one word: rejected, unavailable, throttled, unconfirmed; `lapsed` where the
-    process that sent it is gone. After the last two, nobody knows whether it was shown."""
+    """`delivered`, or the kind of evidence: rejected, unavailable, throttled, unconfirmed; `lapsed` if the process that
+    sent it is gone. After the last two, the message may or may not have been shown."""
     detail: str
     took_seconds: float
 
 
 class Settled(NamedTuple):
-    """A delivery's verdict is committed: it stands where `delivery` says, perhaps pending again."""
+    """The result of a delivery is saved. `delivery` has its new state, which may be pending again."""
 
     delivery: Delivery
     notification: Notification | None = None
@@ -52,83 +52,83 @@ class BreakerMoved(NamedTuple):
     destination: str
     state: str
     was: str = "closed"
-    """Its state before: to open from closed is a trip. One that is kept over a restart was open, and is."""
+    """Its state before. Only closed to open is a trip: a breaker that stays open over a restart was open already."""
 
 
 class DestinationGone(NamedTuple):
-    """A destination's webhook is gone for good: nothing is sent through it until a person says so.
+    """A destination's webhook is gone for good: nothing is sent to it until a person enables it again.
 
-    Told when it turns out, and at each start.
+    Emitted when this is discovered, and at each start.
     """
 
     destination: str
     reason: str
     at: datetime | None = None
-    """Since when it is known, which may be before this start."""
+    """When it was discovered, which may be before this start."""
 
 
 class DestinationEnabled(NamedTuple):
-    """A destination whose webhook was gone is sent to again, because a person said so."""
+    """A person enabled a destination whose webhook was gone; sending continues."""
 
     destination: str
 
 
 class DestinationSeen(NamedTuple):
-    """An answer told where a destination shows, or why it can show nothing."""
+    """An answer showed which channel a destination posts to, or why it cannot post."""
 
     destination: str
     channel: str | None
     guild: str | None = None
     others: tuple[str, ...] = ()
-    """Destinations that show in the same channel."""
+    """Other destinations that post to the same channel."""
     trouble: str | None = None
 
 
 class HostBanned(NamedTuple):
-    """A host refuses this address, and nothing is sent to it until then."""
+    """A host blocks this machine's address, and nothing is sent to it before `until`."""
 
     host: str
     reason: str
     until: datetime
     is_news: bool = True
-    """Whether it was not known, to this process or an earlier one."""
+    """True if no process knew of this ban before."""
 
 
 class StoreMoved(NamedTuple):
-    """The store failed, or is available again."""
+    """The store became unavailable or available again."""
 
     is_well: bool
     reason: str = ""
 
 
 class RowDamaged(NamedTuple):
-    """A delivery's row in the store was found damaged and set aside: the delivery is dead, for a reason it names."""
+    """A delivery's row in the store is damaged and was set aside: the delivery is dead, with the reason."""
 
     delivery: Delivery
-    """What can be read of it."""
+    """The parts of it that can still be read."""
     was_open: bool
-    """Whether it was pending or leased; else its state was damaged."""
+    """True if it was pending or leased; false if its state was damaged."""
 
 
 class ClockStepped(NamedTuple):
-    """The system clock was set, or the machine slept, which looks like a clock that was put forward."""
+    """The system clock was changed, or the machine slept, which looks like a clock set forward."""
 
     seconds: float
-    """Below 0 where it was put back."""
+    """Negative if it was set back."""
 
 
 class WorkerFailed(NamedTuple):
-    """Work that goes on all the time, such as a sender, ended unexpectedly and was started again."""
+    """A background task, such as a sender, died and was restarted."""
 
     name: str
     reason: str
-    """The kind of the exception."""
+    """The exception's class."""
     detail: str = ""
-    """Where it came from."""
+    """The place that raised it."""
 
 
 class WorkerRecovered(NamedTuple):
-    """Work that was started again has run for 30 seconds since."""
+    """A restarted worker has run for 30 seconds since."""
 
     name: str
 
@@ -137,11 +137,11 @@ class TookOver(NamedTuple):
     """The owner of the data folder is gone: this process delivers now, by its own configuration."""
 
     destinations: tuple[str, ...]
-    """What it delivers to."""
+    """The destinations of this process."""
 
 
 class OwnershipLost(NamedTuple):
-    """This process was frozen for too long, and another took over: it only queues messages from now on."""
+    """This process was frozen for too long, and another took over. From now on it only queues messages."""
 
     process: int
     """The process that delivers now."""

@@ -1,8 +1,8 @@
-"""Exact numbers in, exact numbers out.
+"""Exact arithmetic for prices, ratios and confidences.
 
-Every price, ratio and confidence is a `Decimal`. A float comes in through its shortest text (`1.1` is 1.1, not
-1.100000000000000088), and what is derived by division is rounded once, half to even, to 18 decimals. No
-arithmetic here depends on the calling thread's decimal context.
+Each of them is a `Decimal`. A float is read from its shortest text (`1.1` is 1.1, not 1.100000000000000088). The result
+of a division is rounded once, half to even, to 18 decimals. No arithmetic here depends on the calling thread's decimal
+context.
 """
 
 import re
@@ -28,13 +28,13 @@ from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 PLACES = 18
-"""Decimals that a derived value keeps."""
+"""Decimals of a derived value."""
 
 _UNIT = 10**PLACES
 _ONE = Decimal(1)
 _WIDE = Context(prec=250, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
-# 250 digits hold any sum or product of two admitted numbers exactly, and any quotient so far that rounding it again to
-# 18 decimals is rounding it once: two quotients of 48-digit numbers that differ do so within the first 120 digits.
+# 250 digits hold any sum or product of two admitted numbers exactly. Rounding a quotient to 250 digits and then to 18
+# decimals equals rounding it once: different quotients of 48-digit numbers differ within their first 120 digits.
 _MOST_DIGITS = 48
 _LARGEST = 18
 _SMALLEST = -30
@@ -45,31 +45,31 @@ _DECIMAL_TEXT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class _NumpyScalar(SupportsFloat, Protocol):
-    """A foreign number: its `str` is its shortest text, as numpy's and pandas' scalars have it."""
+    """A number of another library, such as numpy or pandas, whose `str` is its shortest text."""
 
     def item(self) -> object: ...
 
 
 Number = Decimal | int | float | str | _NumpyScalar
-"""What a constructor takes where a number is meant."""
+"""The types that constructors accept for a number."""
 
 
 def decimal_of(value: Number, name: str) -> Decimal:
-    """`value` as a finite `Decimal`, taken through its text; `name` is how an error calls it.
+    """`value` as a finite `Decimal`, converted through its text; `name` is the field in errors.
 
-    Raises InvalidValue for NaN, infinity, booleans, text that is no plain decimal number, and magnitudes that no market
-    quotes.
+    Raises InvalidValue for NaN, infinity, booleans, text that is not a plain decimal number, and magnitudes beyond any
+    market price.
     """
     number = value if type(value) is Decimal else _parsed(value, name)
     if not number.is_finite():
         raise InvalidValue(
-            f"{name} is {number}: give a finite number, or leave it out if it is not known",
+            f"{name} is {number}: give a finite number, or omit it if unknown",
             code="not-a-number",
             field=name,
             value=str(number),
         )
     try:
-        return _ADMITTED.plus(number)  # the same number, zero without a sign, or an error where it does not fit
+        return _ADMITTED.plus(number)  # the same number, except that -0 becomes 0; an error if it does not fit
     except DecimalException:
         raise InvalidValue(
             f"{name} is {shown(number)}: give a number of at most {_MOST_DIGITS} digits, "
@@ -114,20 +114,20 @@ def whole(value: object, name: str, *, most: int) -> int:
 
 
 def integer_of(value: object) -> int | None:
-    """`value` as an int where it is of a type of whole numbers, numpy's among them; None for booleans and the rest."""
-    if type(value) is int:  # as it nearly always is
+    """`value` as an int if its type is an integer type, including numpy's; None for booleans and other types."""
+    if type(value) is int:  # fast path: nearly always
         return value
-    # Not isinstance(value, SupportsIndex): asking about a protocol takes 50 times longer.
+    # Not isinstance(value, SupportsIndex): checking a protocol takes 50 times longer.
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):
         return None
     try:
         return index(cast("SupportsIndex", value))
-    except TypeError:  # numpy's arrays have an index only where they hold one whole number
+    except TypeError:  # numpy arrays have an index only if they hold a single integer
         return None
 
 
 def difference(minuend: Decimal, subtrahend: Decimal) -> Decimal:
-    """`minuend` less `subtrahend`, exactly."""
+    """`minuend` minus `subtrahend`, exactly."""
     return _WIDE.subtract(minuend, subtrahend)
 
 
@@ -142,7 +142,7 @@ def product(one: Decimal, other: Decimal) -> Decimal:
 
 
 def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
-    """`dividend` by `divisor`, rounded half to even to 18 decimals, without trailing zeros."""
+    """`dividend` divided by `divisor`, rounded half to even to 18 decimals, without trailing zeros."""
     return plain(_WIDE.quantize(_WIDE.divide(dividend, divisor), step(PLACES)))
 
 
@@ -152,9 +152,9 @@ def rounded(value: Fraction) -> Decimal:
 
 
 def plain(number: Decimal) -> Decimal:
-    """`number` without trailing zeros after the point, and never as a multiple of a power of ten: `100`, not `1E+2`."""
+    """`number` without trailing zeros after the point and without an exponent: `100`, not `1E+2`."""
     text = str(number)
-    if text[-1] != "0" and "E" not in text:  # as most prices are written, and quicker to see than to mend
+    if text[-1] != "0" and "E" not in text:  # fast path: most prices are plain already
         return number
     short = number.normalize(_WIDE)
     return _WIDE.quantize(short, _ONE) if "E+" in str(short) else short
@@ -167,12 +167,12 @@ def fixed(number: Decimal, places: int) -> str:
 
 @cache
 def step(places: int) -> Decimal:
-    """One in the last of `places` decimals: `0.01` for two."""
+    """One unit of the last of `places` decimals: `0.01` for two."""
     return Decimal((0, (1,), -places))
 
 
 def places_of(number: Decimal) -> int:
-    """How many decimals `number` is written with."""
+    """The number of decimals that `number` is written with."""
     exponent = number.as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
@@ -182,21 +182,21 @@ def _parsed(value: object, name: str) -> Decimal:
         text = value.strip()
         if _DECIMAL_TEXT.fullmatch(text) or text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
             return _decimal(text, name)
-        raise _no_number(text, name)
+        raise _not_a_number(text, name)
     if isinstance(value, float):
         return Decimal(float.__repr__(value))
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
     if isinstance(value, (Decimal, Real)) and not isinstance(value, bool):
         return _decimal(str(value), name)
-    raise _no_number(value, name)
+    raise _not_a_number(value, name)
 
 
 def _decimal(text: str, name: str) -> Decimal:
     try:
         return Decimal(text)
-    except InvalidOperation:  # a fraction's text, or an exponent that no Decimal can hold
-        raise _no_number(text, name) from None
+    except InvalidOperation:  # the text of a fraction, or an exponent too large for Decimal
+        raise _not_a_number(text, name) from None
 
 
 def _out_of_range(name: str, value: Decimal | str, advice: str, limit: str) -> InvalidValue:
@@ -204,7 +204,7 @@ def _out_of_range(name: str, value: Decimal | str, advice: str, limit: str) -> I
     return InvalidValue(f"{name} is {value}: {advice}", code="out-of-range", field=name, value=shown_value, limit=limit)
 
 
-def _no_number(value: object, name: str) -> InvalidValue:
+def _not_a_number(value: object, name: str) -> InvalidValue:
     return InvalidValue(
         f"{name} is {shown(value)}: give a number, such as 1.16344 or '1.16344'",
         code="not-a-number",

@@ -1,7 +1,7 @@
 """The exchanges, brokers and data vendors that TradingView writes before a symbol, as in `BINANCE:BTCUSDT`.
 
-Only what is listed here is taken for one: `BTC:USDT`, `AAPL:US` and `tDOGE:USD` look the same, and their first part is
-what is traded. The names are those of TradingView's documentation and its symbol search (2025).
+A prefix counts as an exchange only if it is listed here: `BTC:USDT`, `AAPL:US` and `tDOGE:USD` look the same, but their
+first part is the traded symbol. The names come from TradingView's documentation and its symbol search (2025).
 """
 
 EXCHANGES = frozenset(

@@ -1,4 +1,4 @@
-"""All that is wrong with a value, in one error."""
+"""Reports all faults of a value in one error."""
 
 from collections.abc import Callable, Container, Mapping
 from typing import Any, TypeVar
@@ -7,11 +7,11 @@ from signalpost.errors import Fault, InvalidValue
 
 Read = TypeVar("Read")
 Conversions = Mapping[str, Callable[[Any, str], object]]
-"""For each field of a value, what converts and checks it: called with what was given and the field's name."""
+"""For each field, the function that converts and checks it. It is called with the given value and the field's name."""
 
 
 class Faults:
-    """Collects the faults of a value's fields while they are read."""
+    """Collects the faults of a value while its fields are read."""
 
     __slots__ = ("found",)
 
@@ -19,7 +19,7 @@ class Faults:
         self.found: list[Fault] = []
 
     def read(self, convert: Callable[[Any, str], Read], value: object, name: str) -> Read | None:
-        """`convert(value, name)`; None if it raises InvalidValue, whose faults are kept."""
+        """`convert(value, name)`; None if it raises InvalidValue, whose faults are collected."""
         try:
             return convert(value, name)
         except InvalidValue as error:
@@ -27,7 +27,7 @@ class Faults:
             return None
 
     def fields(self, value: object, conversions: Conversions, never_none: Container[str] = ()) -> dict[str, Any]:
-        """The fields of `value` that were given, converted; None is an ordinary value of those in `never_none`."""
+        """The converted fields of `value`. None counts as not set, except for fields in `never_none`."""
         read = {}
         for name, convert in conversions.items():
             given = getattr(value, name)
@@ -36,13 +36,13 @@ class Faults:
         return read
 
     def raise_any(self) -> None:
-        """Raise InvalidValue with everything that was found, if anything was."""
+        """Raise InvalidValue with all collected faults, if there are any."""
         if self.found:
             raise InvalidValue.of_all(self.found)
 
 
 def fields_of(value: object, conversions: Conversions, never_none: Container[str] = ()) -> dict[str, Any]:
-    """The fields of `value` that were given, converted. Raises InvalidValue with everything that is wrong."""
+    """The converted fields of `value`, as in `Faults.fields`. Raises InvalidValue with all faults."""
     faults = Faults()
     read = faults.fields(value, conversions, never_none)
     faults.raise_any()

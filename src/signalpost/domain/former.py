@@ -1,6 +1,6 @@
-"""The ids that signals had before `strategy_name` lost its default and symbols were kept whole.
+"""The signal ids of earlier versions, in which `strategy_name` had a default and symbols were shortened.
 
-For one release, so that a signal sent before an upgrade and again after it is a duplicate.
+Kept for one release, so that a signal sent both before and after an upgrade is detected as a duplicate.
 """
 
 import re
@@ -13,21 +13,21 @@ _NOT_SIMPLE = re.compile(r"[^A-Z0-9/_-]+")
 
 
 def former_ids(payload: Payload) -> tuple[str, ...]:
-    """The ids under which an earlier version may have taken `payload`; none if its id was given, or is as it was."""
+    """The ids under which an earlier version may have accepted `payload`; empty if its id is custom or unchanged."""
     if not isinstance(payload, Signal):
         return ()
     strategy = strategy_slug(payload.strategy_name or NO_STRATEGY)
     derived = derived_id(payload, strategy, payload.pair.symbol)
     if not payload.signal_id.endswith(derived):
         return ()
-    before = payload.signal_id.removesuffix(derived)  # a hook puts its token's name there
+    before = payload.signal_id.removesuffix(derived)  # hooks prefix their token's name
     old_strategy = strategy_slug(payload.strategy_name or _STRATEGY)
     old = before + derived_id(payload, old_strategy, _old_symbol(payload.pair.symbol))
     return () if old == payload.signal_id else (old,)
 
 
 def _old_symbol(symbol: str) -> str:
-    """A symbol as hooks shortened it; itself if letters were lost, because other instruments may have had that id."""
+    """A symbol as hooks shortened it; the whole symbol if that lost letters, because others may share the result."""
     short = _NOT_SIMPLE.sub("_", symbol.rpartition(":")[2]).strip("_").replace("/", "_").replace("-", "_")
     exchange, _, rest = symbol.partition(":")
     whole = rest if rest and "/" not in exchange else symbol

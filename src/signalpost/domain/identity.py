@@ -1,4 +1,4 @@
-"""Names that are the same each time the same thing is told."""
+"""Stable ids: the same input always gets the same id."""
 
 import hashlib
 import re
@@ -7,29 +7,29 @@ from datetime import datetime
 from signalpost.domain.instant import compact
 from signalpost.domain.text import LONGEST_ID
 
-_NO_NAME = re.compile(r"[^a-z0-9]+")
+_NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
 _LONGEST_SLUG = 60
 
 
 def slug(name: str) -> str:
-    """`name` as it stands in an id: small letters, digits and `-`.
+    """`name` as part of an id: lowercase letters, digits and `-`.
 
-    Names that differ only in case and punctuation share it. Where more would be lost (no ASCII, or too long), a short
-    hash of the name is added.
+    Names that differ only in case and punctuation have the same slug. If more would be lost (not ASCII, or too long),
+    a short hash of the name is appended.
     """
-    plain = _NO_NAME.sub("-", name.lower()).strip("-")
+    plain = _NOT_IN_SLUG.sub("-", name.lower()).strip("-")
     if plain and name.isascii() and len(plain) <= _LONGEST_SLUG:
         return plain
     return f"{plain[:_LONGEST_SLUG]}-{_short_hash(name)}".strip("-")
 
 
 def content_id(kind: str, instant: datetime, *content: object) -> str:
-    """An id of `kind` at `instant`, told apart from its neighbours by a short hash of its content."""
+    """An id from `kind`, `instant` and a short hash of the content."""
     return f"{slug(kind)}:{compact(instant)}:{_short_hash(repr(content))}"
 
 
 def fitted_id(derived: str) -> str:
-    """`derived` itself where an id may be as long, else cut, with a short hash of all of it."""
+    """`derived`; if it is too long for an id, cut, with a short hash of the whole."""
     if len(derived) <= LONGEST_ID:
         return derived
     return f"{derived[: LONGEST_ID - 9]}:{_short_hash(derived)}"

@@ -1,4 +1,4 @@
-"""Instants: aware, in UTC, to the microsecond. A naive time is refused, because nobody can tell what it means."""
+"""Instants: aware, in UTC, to the microsecond. Naive times are rejected because they are ambiguous."""
 
 import re
 from contextlib import suppress
@@ -11,31 +11,31 @@ from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 Instant = datetime | str | int | float | Decimal
-"""What a constructor takes for an instant.
+"""The types that constructors accept for an instant.
 
-An aware datetime, a pandas Timestamp with a zone, ISO 8601 text, or Unix time as a number or as text: seconds,
-milliseconds, microseconds or nanoseconds, which their size tells apart.
+An aware datetime, a pandas Timestamp with a zone, ISO 8601 text, or Unix time as a number or as text. The size of the
+number decides whether it is in seconds, milliseconds, microseconds or nanoseconds.
 """
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""No time is before the one, or at or after the other: everything that is computed from a time stays in the calendar,
-and Discord shows it. Candles go back further than Unix time."""
+"""The range of valid times, without LATEST. Every time computed from one of them stays in the calendar, and Discord can
+show it. EARLIEST is before Unix time because some candles are."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = tuple((10**power, Decimal(10 ** (8 + power)), Decimal(10 ** (10 + power))) for power in (0, 3, 6, 9))
-"""How many make a second, and from where to where a number is in that unit: from March 1973 to November 2286.
+"""Each unit of Unix time: how many make a second, and the range of its numbers (March 1973 to November 2286).
 
-Each finer unit begins beyond the end of the last.
+The ranges do not overlap.
 """
 _LIKE_A_DATE = (Decimal(190_000_000_000), Decimal(210_000_000_000))
-"""`202508200100` is a date in digits; as milliseconds it would be of 1976."""
+"""`202508200100` is a date in digits; as milliseconds it would be in 1976."""
 _UNIX_TEXT = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
 def utc(value: Instant, name: str) -> datetime:
-    """`value` as an aware datetime in UTC; `name` is how an error calls it.
+    """`value` as an aware datetime in UTC; `name` is the field in errors.
 
-    A pandas Timestamp becomes a plain datetime. Raises InvalidValue for a naive time, showing how to localise it, for
-    a number that may be something else than Unix time, and for a time before 1900 or after 8999.
+    A pandas Timestamp becomes a plain datetime. Raises InvalidValue for a naive time, with advice on how to localise
+    it, for a number that may not be Unix time, and for a time before 1900 or after 8999.
     """
     if type(value) is datetime and value.tzinfo is UTC:
         return _in_range(value, name)
@@ -44,11 +44,11 @@ def utc(value: Instant, name: str) -> datetime:
         value = _from_unix(text, name) if _UNIX_TEXT.fullmatch(text) and not _is_date(text) else _parsed(value, name)
     elif not isinstance(value, datetime):
         value = _from_unix(value, name)
-    if value != value:  # pandas' NaT is a datetime that differs from itself
-        raise _no_time(value, name)
+    if value != value:  # pandas' NaT is a datetime that is not equal to itself
+        raise _invalid_time(value, name)
     if value.utcoffset() is None:
         raise InvalidValue(
-            f"{name} is {value.isoformat()}, which names no time zone: add one, as in text that ends in 'Z', "
+            f"{name} is {value.isoformat()}, which has no time zone: add one, such as a 'Z' at the end of text, "
             "value.replace(tzinfo=datetime.UTC), or pandas' .tz_localize('UTC')",
             code="no-time-zone",
             field=name,
@@ -59,7 +59,7 @@ def utc(value: Instant, name: str) -> datetime:
         plain = datetime(
             moved.year, moved.month, moved.day, moved.hour, moved.minute, moved.second, moved.microsecond, tzinfo=UTC
         )
-    except (OverflowError, ValueError):  # pandas counts beyond the years 1 to 9999
+    except (OverflowError, ValueError):  # a pandas Timestamp can be outside the years 1 to 9999
         raise _out_of_range(value.isoformat(), name) from None
     return _in_range(plain, name)
 
@@ -81,39 +81,39 @@ def _out_of_range(text: str, name: str) -> InvalidValue:
 
 
 def compact(instant: datetime) -> str:
-    """`instant`, which is in UTC, as it stands in an id: `20250820T010000Z`, with microseconds where there are some."""
+    """`instant`, which is in UTC, as part of an id: `20250820T010000Z`, with microseconds unless they are 0."""
     fraction = f".{instant.microsecond:06d}" if instant.microsecond else ""
     day, time = instant.isoformat(timespec="seconds")[:19].split("T")
     return f"{day.replace('-', '')}T{time.replace(':', '')}{fraction}Z"
 
 
 def iso(instant: datetime) -> str:
-    """`instant`, which is in UTC, as ISO 8601 text that ends in `Z`."""
+    """`instant`, which is in UTC, as ISO 8601 text ending in `Z`."""
     return instant.isoformat().removesuffix("+00:00") + "Z"
 
 
 def _parsed(text: str, name: str) -> datetime:
     with suppress(ValueError):
-        if "\0" not in text:  # Python 3.11 would stop reading there
+        if "\0" not in text:  # Python 3.11 would stop parsing at the NUL
             return datetime.fromisoformat(text.strip())
-    raise _no_time(text, name)
+    raise _invalid_time(text, name)
 
 
 def _is_date(text: str) -> bool:
-    """Whether these digits are a day, such as `20250820`, which is too small for Unix time."""
+    """True if these digits are a date, such as `20250820`: too small for Unix time."""
     return len(text) == 8
 
 
 def _from_unix(value: object, name: str) -> datetime:
     try:
-        number = decimal_of(value, name)  # type: ignore[arg-type]  # whatever it is, it raises only this
+        number = decimal_of(value, name)  # type: ignore[arg-type]  # any other type raises InvalidValue
     except InvalidValue:
-        raise _no_time(value, name) from None
+        raise _invalid_time(value, name) from None
     for in_a_second, least, most in _UNITS:
         if least <= number < most and not _LIKE_A_DATE[0] <= number < _LIKE_A_DATE[1]:
             return _EPOCH + timedelta(microseconds=int(Fraction(number) * 10**6 / in_a_second))
     raise InvalidValue(
-        f"{name} is {shown(value)}: as Unix time it is not between 1973 and 2286, in seconds, milliseconds, "
+        f"{name} is {shown(value)}: not a Unix time between 1973 and 2286 in seconds, milliseconds, "
         "microseconds or nanoseconds; give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'",
         code="out-of-range",
         field=name,
@@ -122,7 +122,7 @@ def _from_unix(value: object, name: str) -> datetime:
     )
 
 
-def _no_time(value: object, name: str) -> InvalidValue:
+def _invalid_time(value: object, name: str) -> InvalidValue:
     return InvalidValue(
         f"{name} is {shown(value)}: give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z', Unix seconds "
         "or milliseconds, or an aware datetime",

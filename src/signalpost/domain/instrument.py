@@ -1,4 +1,4 @@
-"""What is traded. The one reader of symbols: every entry point hands over the text as it was sent."""
+"""Traded instruments, and the only parser of symbols: every entry point passes it the text as sent."""
 
 import re
 from decimal import Decimal
@@ -16,42 +16,42 @@ LONGEST_SYMBOL = 64
 _PUNCTUATION = frozenset("_/-.:!&=^+*#%@() ")
 _CATEGORIES = frozenset(("Ll", "Lm", "Lo", "Lt", "Lu", "Mc", "Mn", "Nd", "Nl", "No", "Sc"))
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
-"""Letters and marks that nobody sees."""
+"""Letters and marks that are invisible."""
 _NOT_SIMPLE = re.compile(rf"[{re.escape(''.join(sorted(_PUNCTUATION - set('_/-'))))}]")
 _BRACKETED = re.compile(r"\[([^()]+)\]")
-"""How some brokers of MetaTrader write an index: `[SP500]`."""
+"""Some MetaTrader brokers write an index this way: `[SP500]`."""
 _PREFIX = re.compile(r"([A-Z0-9_]+):(?=[^:/])", re.ASCII)
-"""What may be an exchange, as TradingView writes it before a symbol: `BINANCE:`."""
+"""A possible exchange before a symbol, as in TradingView: `BINANCE:`."""
 _LEG = re.compile(rf"(?:(?<=[-+*/^(])|^){_PREFIX.pattern}(?=(.*))", re.ASCII)
 _SIGNS = ("/", "-")
-"""Before a symbol they are part of it, such as thinkorswim's `/ES`, and separate nothing."""
+"""At the start they belong to the symbol, such as thinkorswim's `/ES`, and are not separators."""
 _SETTLED = re.compile(r"([^:/]+)/([^:/]+):([^:/-]+)((?:-[^:/]+)?)")
 """ccxt's contracts: `BTC/USDT:USDT`, `BTC/USD:BTC-260327`."""
 _SETTLES_IN = frozenset(("USD", "USDT", "USDC", "USDE", "BUSD", "FDUSD", "EUR", "BTC", "ETH"))
 _ARITHMETIC = frozenset("+*^()")
 _YAHOO_PAIR = "=X"
 _COINS = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "BTC", "ETH", "BNB")
-"""What coins are quoted in, and the coins that are quoted in currencies most."""
+"""The usual quotes of coins, and the coins most often quoted in currencies."""
 _QUOTES = _SETTLES_IN.union(_COINS)
 _PERPETUAL = ".P"
 
 
 class Instrument(str):
-    """An instrument, by the symbol that people read: `EUR_USD`, `BTC_USDT`, `BRK.B`, `ES1!`.
+    """An instrument, under the symbol that people read: `EUR_USD`, `BTC_USDT`, `BRK.B`, `ES1!`.
 
-    Takes 1 to 64 characters: letters of any script, digits and the punctuation of exchanges. `EUR/USD`, `EURUSD`,
+    Accepts 1 to 64 characters: letters of any script, digits and the punctuation of exchanges. `EUR/USD`, `EURUSD`,
     `eur-usd`, `EUR:USD`, `OANDA:EURUSD` and `EURUSD=X` are all `EUR_USD`. A symbol of letters, digits, `/`, `-` and `_`
-    is shown with `_`; a known exchange before it and the currency that a contract settles in are not shown:
-    `BINANCE:BTCUSDT` is `BTCUSDT`, `BTC/USDT:USDT` is `BTC_USDT`. `symbol` keeps them, and tells instruments apart that
-    are shown alike. Raises InvalidValue for any other text, for templates, and for a mix of
-    Latin with Cyrillic or Greek letters.
+    is shown with `_`. A known exchange before it and a contract's settlement currency are not shown:
+    `BINANCE:BTCUSDT` is `BTCUSDT`, `BTC/USDT:USDT` is `BTC_USDT`. `symbol` keeps both, and distinguishes instruments
+    that look the same. Raises InvalidValue for any other text, for templates, and for Latin letters mixed with Cyrillic
+    or Greek ones.
     """
 
     __slots__ = ("_symbol",)
     _symbol: str
 
     def __new__(cls, value: str) -> Self:
-        """The instrument that `value` spells."""
+        """Parse a symbol in any supported spelling."""
         if type(value) is cls:
             return value
         if not isinstance(value, str):
@@ -63,45 +63,45 @@ class Instrument(str):
 
     @property
     def symbol(self) -> str:
-        """The whole symbol, as it was sent: two instruments are one only if theirs are equal.
+        """The whole symbol, as sent: two instruments are the same only if their symbols are equal.
 
-        `Instrument(instrument.symbol)` is the same instrument. Capitals count as small letters in ASCII; a currency
-        pair has one symbol, however it is spelled.
+        `Instrument(instrument.symbol)` is the same instrument. ASCII letters are not case-sensitive. A currency pair
+        has one symbol, whatever its spelling.
         """
         return self._symbol
 
     @property
     def base(self) -> str:
-        """What is bought or sold: the part before the first `_`, or the whole symbol where there is none."""
+        """The asset to buy or sell: the part before the first `_`, or the whole symbol without one."""
         return self.partition("_")[0]
 
     @property
     def quote(self) -> str:
-        """What the price is in: the part after the first `_`, empty where there is none."""
+        """The asset that the price is quoted in: the part after the first `_`; empty without one."""
         return self.partition("_")[2]
 
     @property
     def is_currency_pair(self) -> bool:
-        """Whether both parts are currencies or metals that the market quotes against each other."""
+        """True if both parts are currencies or metals, which the market quotes against each other."""
         return precision.is_currency_pair(*self._symbol.partition("_")[::2])
 
     @property
     def pip(self) -> Decimal | None:
-        """The size of one pip in price; None where only the prices themselves can tell (a pip is one tick then)."""
+        """The size of one pip, in price; None if not known (a pip is then one tick of the actual prices)."""
         known = precision.precision_of(self._symbol)
         return known.pip if known else None
 
     @property
     def places(self) -> int | None:
-        """Decimals of a price; None where only the prices themselves can tell."""
+        """Decimals of a price; None if only the actual prices show them."""
         known = precision.precision_of(self._symbol)
         return known.places if known else None
 
     @property
     def is_always_above_zero(self) -> bool:
-        """Whether no price of it can be zero or negative: so for currencies, metals and coins.
+        """True if its price is always above zero, as for currencies, metals and coins.
 
-        Oil, power, rates, spreads and whatever else is not known can have such prices.
+        Oil, power, rates, spreads and unknown instruments can have zero or negative prices.
         """
         if self._symbol.count(":") > 1 or not _ARITHMETIC.isdisjoint(self._symbol):
             return False
@@ -111,12 +111,12 @@ class Instrument(str):
         return precision.is_currency_pair(base, quote) or not {base, quote}.isdisjoint(_COINS)
 
     def check_price(self, price: Decimal | None, name: str) -> None:
-        """Raise InvalidValue if a price of this instrument must be above zero and is not; None is fine."""
+        """Raise InvalidValue if `price` must be above zero for this instrument but is not. None is accepted."""
         if price is not None and price <= 0 and self.is_always_above_zero:
             positive(price, name)
 
     def quoted(self, *, pip: Number, places: int) -> Self:
-        """Set, for this process, the pip and the decimals of this instrument, and return it.
+        """Set the pip and the decimals of this instrument for this process, and return the instrument.
 
         Raises InvalidValue for a pip that is not above zero or is finer than a price of `places` decimals.
         """
@@ -141,7 +141,7 @@ class Instrument(str):
 
 
 def read_pair(value: str, _: str) -> Instrument:
-    """`value` as an instrument, for a table of conversions."""
+    """`value` as an instrument; the signature fits `Conversions`."""
     return Instrument(value)
 
 
@@ -167,7 +167,7 @@ def _read(given: str) -> _Reading:
 
 
 def _fault(text: str) -> str | None:
-    """What is wrong with a symbol, as a code; None if nothing is."""
+    """The fault of a symbol, as a code; None if it is valid."""
     if not_symbols.is_template(text):
         return "placeholder"
     if len(text) > LONGEST_SYMBOL:
@@ -179,22 +179,22 @@ def _fault(text: str) -> str | None:
     is_legal = all(each in _PUNCTUATION or category(each) in _CATEGORIES for each in inner)
     is_link = "://" in text
     is_one = is_legal and all(map(_is_named, inner.split(":"))) and not is_link and not _INVISIBLE.search(text)
-    return None if is_one and not not_symbols.is_no_value(text) and _lookalike(text) is None else "invalid-symbol"
+    return None if is_one and not not_symbols.is_missing_value(text) and _lookalike(text) is None else "invalid-symbol"
 
 
 def _is_named(part: str) -> bool:
-    """Whether something is on this side of a colon."""
+    """True if this side of a colon is not empty."""
     return any(each.isalnum() or each == "_" for each in part)
 
 
 def _lookalike(text: str) -> str | None:
-    """A letter of another script among Latin ones; the name of an exchange may be in Latin."""
+    """A letter of another script among Latin ones; the name of an exchange may always be Latin."""
     exchange, _, rest = text.partition(":")
     return not_symbols.lookalike(rest if exchange.upper() in EXCHANGES else text)
 
 
 def _currency_pair(symbol: str) -> str | None:
-    """The canonical symbol of two currencies, in any of the usual spellings; None if it is anything else."""
+    """The canonical symbol of a currency pair in any usual spelling; None for any other symbol."""
     letters = symbol.removesuffix(_YAHOO_PAIR)
     if len(letters) == 7 and letters[3] in "/-_:":
         letters = letters[:3] + letters[4:]
@@ -206,14 +206,14 @@ def _shown(symbol: str) -> str:
     rest = _LEG.sub(_without_exchange, symbol, count=1) if _PREFIX.match(symbol) else symbol
     if (settled := _SETTLED.fullmatch(rest)) and _is_contract(*settled.groups()[:3]):
         return f"{settled[1]}_{settled[2]}{settled[4]}"
-    if rest == symbol and settled:  # it may be a contract, or a ratio of two symbols: both are shown whole
+    if rest == symbol and settled:  # either a contract or a ratio of two symbols: show it whole
         return symbol
     short = _LEG.sub(_without_exchange, symbol)
     return short if ":" in rest or _NOT_SIMPLE.search(short) else _joined(short)
 
 
 def _without_exchange(prefix: re.Match[str]) -> str:
-    """Nothing in place of an exchange; what has its price in what follows, as in `GEMINI:USDT`, is none."""
+    """Empty for an exchange, unless a quote follows: in `GEMINI:USDT`, GEMINI is the coin."""
     return "" if prefix[1] in EXCHANGES and prefix[2] not in _QUOTES else prefix[0]
 
 
@@ -228,9 +228,9 @@ def _joined(symbol: str) -> str:
 
 def _refusal(given: object, code: str) -> InvalidValue:
     if code == "placeholder":
-        advice = "the placeholder was not filled in; check its spelling, or write the symbol itself"
+        advice = "the placeholder was not filled in; check its spelling, or send the symbol itself"
     elif isinstance(given, str) and code == "invalid-symbol" and (letter := _lookalike(given)) is not None:
-        advice = f"{letter!r} (U+{ord(letter):04X}, {name(letter)}) looks like a Latin letter; type the symbol anew"
+        advice = f"{letter!r} (U+{ord(letter):04X}, {name(letter)}) looks like a Latin letter; retype the symbol"
     else:
         advice = (
             f"give a symbol of 1 to {LONGEST_SYMBOL} letters, digits and any of "

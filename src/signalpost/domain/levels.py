@@ -1,6 +1,6 @@
-"""Price levels that senders name: a target, a stop, an entry, and further ones. Pure.
+"""Price levels in a payload: entry, stop, target, and further ones. Pure.
 
-A signal has one of each for now. A name, list or object that looks like a further target is refused and never dropped.
+A signal has one of each for now. A name, list or object that looks like a further target is rejected, never dropped.
 """
 
 import re
@@ -17,7 +17,7 @@ _LEVEL = re.compile(
     r"(?:level|price)?s?(?P<number>\d{0,2})(?:price)?",
     re.ASCII,
 )
-"""Names that may be numbered: `tp2`, `take_profit_2`, `targets`, `target_price`."""
+"""Names with an optional number: `tp2`, `take_profit_2`, `targets`, `target_price`."""
 _FIRST = "first|1st|one"
 _LATER = (
     "second|third|fourth|fifth|2nd|3rd|4th|5th|two|three|four|five|"
@@ -31,27 +31,27 @@ _TARGET = re.compile(
 )
 """Names of targets in words: `first_target`, `targetB`, `tp_final`."""
 _SHORT_TARGET = re.compile(r"t[1-9]|runner", re.ASCII)
-"""Names that mean a target only if they hold a price."""
+"""Names that count as a target only if their value is a price."""
 _INNER_PRICES = frozenset({"price", "level", "value"})
 _DEPTH = 4
-"""Objects and lists in each other that are searched for targets."""
+"""How deep nested objects and lists are searched for targets."""
 
 
 class _Level(NamedTuple):
-    """Which level a name stands for."""
+    """The level that a name refers to."""
 
     field: str
     number: int
-    """1, or any other number for a further one."""
+    """1 for the signal's level, any other number for a further one."""
 
 
 def plain_name(name: str) -> str:
-    """`name` without what does not count in it."""
+    """`name` in lower case and without separators, for comparison."""
     return SEPARATORS.sub("", name).lower()
 
 
 def level_of(name: str) -> _Level | None:
-    """The level that the plain `name` stands for."""
+    """The level that the plain `name` refers to; None if it is not a level."""
     if found := _LEVEL.fullmatch(name):
         field = next(field for field in ("take_profit", "stop_loss", "entry_price") if found[field])
         return _Level(field, int(found["number"] or 1))
@@ -61,7 +61,7 @@ def level_of(name: str) -> _Level | None:
 
 
 def holds_target(name: str, value: object, depth: int = _DEPTH) -> bool:
-    """Whether a `value` of unknown name holds targets: `T2` with a price, or `exits` with objects that have a `tp`."""
+    """True if a field with an unknown name has targets: `T2` with a price, or `exits` with objects that have a `tp`."""
     if _SHORT_TARGET.fullmatch(plain_name(name)):
         return _is_price(value)
     if depth == 0:
@@ -74,7 +74,7 @@ def holds_target(name: str, value: object, depth: int = _DEPTH) -> bool:
 
 
 def single_level(value: Any) -> tuple[Any, bool]:
-    """The one level in a list or an object, and whether it holds others."""
+    """The first level in a list or an object, and true if there are others."""
     if isinstance(value, Mapping):
         levels = [each for name, each in _named(value) if _is_price(each)]
         if len(levels) == 1 and all(_is_inner_price(name) for name, each in _named(value) if _is_price(each)):
@@ -87,12 +87,12 @@ def single_level(value: Any) -> tuple[Any, bool]:
 
 
 def is_given(value: object) -> bool:
-    """Whether `value` says something: not None, and not blank text."""
+    """True if `value` is neither None nor blank text."""
     return value is not None and not (isinstance(value, str) and not value.strip())
 
 
 def is_zero(value: Any) -> bool:
-    """Whether `value` is 0, also as text."""
+    """True if `value` is 0, as a number or as text."""
     try:
         return decimal_of(value, "number") == 0
     except InvalidValue:

@@ -1,4 +1,4 @@
-"""Makes a value of fields that a sender named, or reports all that is wrong in the sender's own names. Pure."""
+"""Builds a value from the sender's fields, or reports all faults under the sender's own names. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -8,16 +8,16 @@ from signalpost.errors import Fault, InvalidValue
 
 T = TypeVar("T")
 _BETWEEN_FIELDS = frozenset({"wrong-side", "not-after"})
-"""Codes of faults between two fields, which mean nothing while one of the two is a stand-in."""
+"""Codes of faults between two fields. They are ignored while one of the two is a stand-in."""
 
 
 def make(
     build: Callable[..., T], read: FoundFields, required: Mapping[str, Fault], stand_ins: Mapping[str, object]
 ) -> T:
-    """`build(**fields)` of what was read. Raises InvalidValue with all faults together.
+    """`build(**fields)` from the fields in `read`. Raises InvalidValue with all faults together.
 
-    `required` holds, for each required field, the fault of its being missing. `stand_ins` has a valid value for each
-    of them, which takes the place of a missing or invalid one so that the other fields are checked too.
+    `required` has the fault to report for each required field if it is missing. `stand_ins` has a valid value for each,
+    which replaces a missing or invalid one so that the other fields are checked too.
     """
     faulty = {fault.field for fault in read.faults}
     fields = {field: value for field, value in read.fields.items() if read.called[field] not in faulty}
@@ -30,7 +30,7 @@ def make(
         except InvalidValue as error:
             found = [(field_of(fault), fault) for fault in error.errors]
             for field, fault in found:
-                # With a stand-in, only what the sender did give can be at fault, and only by itself.
+                # With a stand-in, only faults of fields that were sent count, and only those of a single field.
                 if not stood_in or (field in fields and fault.code not in _BETWEEN_FIELDS):
                     faults.append(in_their_words(fault, read.called.get(field, field)))
             wrong = [field for field, _ in found if field in fields]
@@ -46,12 +46,12 @@ def make(
 
 
 def field_of(fault: Fault) -> str:
-    """The field that a fault is about; every text begins with it."""
+    """The field of a fault; every text begins with it."""
     return fault.field or fault.text.partition(" ")[0]
 
 
 def in_their_words(fault: Fault, name: str) -> Fault:
-    """`fault` about the field that its sender calls `name`."""
+    """`fault`, with its field renamed to the sender's `name`."""
     field = field_of(fault)
     text = f"{name}{fault.text.removeprefix(field)}" if fault.text.startswith(f"{field} ") else fault.text
     return fault._replace(field=name, text=text)

@@ -16,9 +16,9 @@ from signalpost.domain.value import Value
 
 
 class MarketAnalysis(Value, frozen=True, kw_only=True, tag="market_analysis"):
-    """An analysis, checked when made; `context` holds its trend and regime facts.
+    """An analysis, validated when created; `context` has its trend and regime.
 
-    Valid for 4 h after `timestamp` unless given. Raises InvalidValue for what cannot be meant.
+    `valid_until` defaults to 4 h after `timestamp`. Raises InvalidValue for invalid fields.
     """
 
     title: str

@@ -1,6 +1,6 @@
-"""Texts in the place of a symbol that are none: templates that were not filled in, code, and words for nothing.
+"""Text that is not a symbol: unfilled templates, code, and words for a missing value.
 
-Exchanges use `$`, `%`, `^`, `@`, `=` and brackets too, so only the shapes of templates and code are taken for them:
+Exchanges use `$`, `%`, `^`, `@`, `=` and brackets too, so the patterns match only the shapes of templates and code:
 `$SPX`, `^GSPC`, `@ES`, `JPY=X` and `Jump 100 (1s) Index` are symbols.
 """
 
@@ -18,29 +18,29 @@ _TEMPLATES = re.compile(
     rf"|^syminfo\.|^_symbol$|^\w+\(\)$|^(?:str|string|repr|format|tostring|{_NAMES})\(",  # code
     re.DOTALL | re.IGNORECASE | re.ASCII,
 )
-_WORDS_FOR_NOTHING = frozenset({"none", "null", "undefined", "nan"})
-"""In small letters only: `NAN` is a ticker."""
+_WORDS_FOR_NO_VALUE = frozenset({"none", "null", "undefined", "nan"})
+"""Not in capitals: `NAN` is a ticker."""
 _NO_VALUE = re.compile(r"n/a|#n/a|#[a-z]+(?:/0)?!", re.IGNORECASE | re.ASCII)
-"""What a person or a spreadsheet writes where there is no value: `N/A`, `#REF!`, `#DIV/0!`."""
+"""Marks of a missing value by people and spreadsheets: `N/A`, `#REF!`, `#DIV/0!`."""
 _LATIN = ("LATIN ", "FULLWIDTH LATIN ")
 _LOOKALIKES = ("CYRILLIC ", "GREEK ")
 """Scripts whose letters look like Latin ones."""
 
 
 def is_template(text: str) -> bool:
-    """Whether `text` is a placeholder or code that a program should have replaced by a symbol."""
+    """True if `text` is a placeholder, or code that should have been replaced by a symbol."""
     return _TEMPLATES.search(text) is not None
 
 
-def is_no_value(text: str) -> bool:
-    """Whether `text` says that there is no symbol."""
+def is_missing_value(text: str) -> bool:
+    """True if `text` marks a missing value."""
     if _NO_VALUE.fullmatch(text):
         return True
-    return not text.isupper() and text.lower() in _WORDS_FOR_NOTHING
+    return not text.isupper() and text.lower() in _WORDS_FOR_NO_VALUE
 
 
 def lookalike(text: str) -> str | None:
-    """The first Cyrillic or Greek letter in a text that has Latin letters, too; None if they are not mixed."""
+    """The first Cyrillic or Greek letter in a text that also has Latin letters; None if they are not mixed."""
     if text.isascii():
         return None
     names = [name(each, "") for each in text]

@@ -1,4 +1,4 @@
-"""What to tell and how urgently, before any destination's format."""
+"""A payload with a priority and a tier, before it is formatted for a destination."""
 
 import hashlib
 from datetime import datetime
@@ -19,56 +19,56 @@ from signalpost.domain.tier import UserTier
 from signalpost.domain.value import Value, encoded
 
 Payload = Signal | Alert | MarketAnalysis | SystemStatus | Announcement
-"""What a notification can be about."""
+"""The types of payload."""
 
 KINDS = ("signal", "alert", "market_analysis", "system_status", "announcement")
-"""What a notification can be, by the name that it has in settings: the tag of its payload."""
+"""The kinds of notification, as named in settings: the tags of the payloads."""
 
 HASH_VERSION = 2
-"""Of `content_hash`, which begins with it. Hashes of version 1 had 16 bytes and no version."""
+"""The first byte of `content_hash`. Hashes of version 1 had 16 bytes and no version."""
 
 _NOT_CONTENT = frozenset({"created_at", "updated_at", "known_at", "valid_until", "price_places"})
-"""Fields that default to the time of the call, so that two calls about the same thing differ in them; and how many
-decimals are shown."""
+"""Fields that default to the time of the call, so they differ between two calls with the same content; and the number
+of decimals shown."""
 _IDS = frozenset({"signal_id", "alert_id", "analysis_id", "status_id", "announcement_id"})
-"""Fields that are in the key already."""
+"""Fields that are already part of the key."""
 
 
 class Notification(Value, frozen=True, kw_only=True, tag="notification"):
-    """A payload on its way: accepted at an instant, for a tier, with a priority, until it is worth nothing.
+    """A payload with a priority and a tier, accepted at an instant and valid until another.
 
-    Made by intake, which has checked its parts.
+    Created by intake, which has validated its parts.
     """
 
     id: str
-    """Names its ticket; unique, and later ones sort later."""
+    """The ticket's id: unique, and later ids sort later."""
     payload: Payload
     event: str
-    """What happened to the payload: `new`, `update 3`, `filled`, `closed`."""
+    """The change it reports: `new`, `update 3`, `filled`, `closed`."""
     priority: NotificationPriority
     user_tier: UserTier
     accepted_at: datetime
     valid_until: datetime
     context: Context = Context()
-    """Facts of the caller, shown in the order given."""
+    """The caller's facts, shown in the given order."""
     run: str | None = None
-    """The id of the replay it belongs to; None for what happens now."""
+    """The id of the replay it belongs to; None outside replays."""
     about: str | None = None
-    """The destination that it is about, where it must not go."""
+    """The destination that it reports on; it is never sent there."""
 
     @property
     def kind(self) -> str:
-        """Which of KINDS it is."""
+        """One of KINDS."""
         return str(type(self.payload).__struct_config__.tag)
 
     @property
     def sequence(self) -> str:
-        """What its order is kept within: the payload's id, apart for each replay."""
+        """Notifications with the same sequence stay in order: the payload's id, prefixed with the replay's."""
         return payload_id(self.payload) if self.run is None else f"{self.run}/{payload_id(self.payload)}"
 
     @property
     def key(self) -> str:
-        """The idempotency key: the same thing again has the same one."""
+        """The idempotency key: a repeat of the notification has the same one."""
         return self.key_of(payload_id(self.payload))
 
     def key_of(self, name: str) -> str:
@@ -77,22 +77,22 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
 
     @property
     def content_hash(self) -> bytes:
-        """What tells the same thing again from another under the same key: a version and a hash of 16 bytes.
+        """Distinguishes a repeat from different content under the same key: a version and a hash of 16 bytes.
 
-        It covers what the payload says and the context, neither the tier nor fields at their default: a later version
-        may add or remove a field or a default, and what is known stays the same.
+        Covers the payload's content and the context. It leaves out the tier and fields at their default, so that a
+        later version can add or remove a field without changing existing hashes.
         """
-        told = [_content(self.payload), list(self.context.items())]
-        return bytes((HASH_VERSION,)) + hashlib.blake2b(encoded(told), digest_size=16).digest()
+        content = [_content(self.payload), list(self.context.items())]
+        return bytes((HASH_VERSION,)) + hashlib.blake2b(encoded(content), digest_size=16).digest()
 
 
-def is_same_content(known: bytes, told: bytes) -> bool:
-    """Whether two content hashes may be of the same content: one of an older version counts as the same."""
-    return known == told or len(known) != len(told) or known[0] != told[0]
+def is_same_content(known: bytes, other: bytes) -> bool:
+    """True if two hashes may have the same content; hashes of different versions always may."""
+    return known == other or len(known) != len(other) or known[0] != other[0]
 
 
 def _content(payload: Payload) -> list[tuple[str, object]]:
-    """The fields that say something, by name."""
+    """The fields that count as content, by name."""
     content = []
     for name, default in _content_fields(type(payload)):
         value = getattr(payload, name)
@@ -102,7 +102,7 @@ def _content(payload: Payload) -> list[tuple[str, object]]:
 
 
 def _follows(signal: Signal, name: str, value: object) -> bool:
-    """Whether a field of a signal says what follows from others anyway."""
+    """True if the value of a signal's field follows from other fields."""
     match name:
         case "current_price":
             return value == signal.entry_price
@@ -116,11 +116,11 @@ def _follows(signal: Signal, name: str, value: object) -> bool:
 
 @cache
 def _content_fields(kind: type[Payload]) -> tuple[tuple[str, object], ...]:
-    """The fields that can be content with their defaults, in an order that no change of the class changes."""
-    # The time of an alert or a report defaults to the time of the call; a signal's is its candle's, and always given.
-    left_out = _NOT_CONTENT | _IDS if kind is Signal else _NOT_CONTENT | _IDS | {"timestamp"}
+    """The fields that can be content, with their defaults; sorted, so that their order in the class does not matter."""
+    # An alert's or a report's timestamp defaults to the time of the call. A signal's is its candle's, and required.
+    excluded = _NOT_CONTENT | _IDS if kind is Signal else _NOT_CONTENT | _IDS | {"timestamp"}
     fields = sorted(msgspec.structs.fields(kind), key=lambda field: field.name)
-    return tuple((field.name, field.default) for field in fields if field.name not in left_out)
+    return tuple((field.name, field.default) for field in fields if field.name not in excluded)
 
 
 def payload_id(payload: Payload) -> str:

@@ -1,9 +1,8 @@
-"""How finely an instrument is quoted: its pip and its decimals, by rule, with a table that overrides the rules.
+"""The pip and the decimals of an instrument, by rule, with a table of overrides.
 
-Conventions of the spot FX market as OANDA quotes it (v20 instrument list, 2025): a pip is the fourth decimal, but
-the second where the quote currency is JPY or HUF, the third for CZK, the first for gold, the second for silver;
-prices carry one decimal more than the pip. What is no currency pair has no rule: there a pip is one tick of its own
-prices.
+The rules follow the spot FX market as quoted by OANDA (v20 instrument list, 2025): a pip is the fourth decimal, or the
+second if the quote currency is JPY or HUF, the third for CZK, the first for gold, the second for silver. Prices have
+one decimal more than the pip. Other instruments have no rule: their pip is one tick of their own prices.
 """
 
 from collections.abc import Iterable
@@ -16,11 +15,11 @@ from signalpost.domain.exact import Number, places_of, plain, positive, whole
 from signalpost.errors import InvalidValue
 
 MOST_PLACES = 18
-"""The most decimals of a market's prices: as many as a derived value keeps."""
+"""The maximum number of decimals of a market's prices: those of a derived value."""
 _MOST_SHOWN = 30
-"""The most decimals of one price that a message shows: as many as a number may have."""
+"""The maximum number of decimals of one price in a message: those of an admitted number."""
 _MOST_QUOTED_DIGITS = 15
-"""More digits than any market quotes, and as many as a binary float surely keeps."""
+"""More digits than any market quotes, and all of them exact in a binary float."""
 _BILLION = 10**9
 
 CURRENCIES = frozenset(
@@ -34,7 +33,7 @@ CURRENCIES = frozenset(
     XAU XAG XPT XPD
     """.split()  # noqa: SIM905  # a hundred and sixty codes read better as a block than one a line
 )
-"""ISO 4217 codes that are quoted against each other, with the yuan abroad (CNH) and the four metals."""
+"""ISO 4217 codes that are quoted against each other, with the offshore yuan (CNH) and the four metals."""
 
 _PIP_BY_METAL = {"XAU": Decimal("0.1"), "XAG": Decimal("0.01")}
 _PLACES_BY_METAL = {"XAU": 3, "XAG": 5}
@@ -43,7 +42,7 @@ _PIP = Decimal("0.0001")
 
 
 class Precision(NamedTuple):
-    """How an instrument is quoted."""
+    """An instrument's pip and places."""
 
     pip: Decimal
     """The size of one pip, in price."""
@@ -55,17 +54,17 @@ _overrides: dict[str, Precision] = {}
 
 
 def is_currency_pair(base: str, quote: str) -> bool:
-    """Whether both names are currencies or metals that the market quotes against each other."""
+    """True if both names are currencies or metals, which the market quotes against each other."""
     return base in CURRENCIES and quote in CURRENCIES
 
 
 def precision_of(symbol: str) -> Precision | None:
-    """How the instrument with this canonical symbol is quoted; None where neither the table nor a rule says."""
+    """The precision of the instrument with this canonical symbol; None if neither an override nor a rule exists."""
     return _overrides.get(symbol) or _by_rule(symbol)
 
 
 def override(symbol: str, *, pip: Number, places: int) -> None:
-    """Set, for this process, how the instrument with this canonical symbol is quoted.
+    """Set the precision of the instrument with this canonical symbol for this process.
 
     Raises InvalidValue for a pip that is not above zero or is finer than a price of `places` decimals.
     """
@@ -83,12 +82,12 @@ def override(symbol: str, *, pip: Number, places: int) -> None:
 
 
 def forget_override(symbol: str) -> None:
-    """Return to the rule for the instrument with this canonical symbol."""
+    """Remove the override of the instrument with this canonical symbol."""
     _overrides.pop(symbol, None)
 
 
 def quoted_places(price: Decimal) -> int | None:
-    """The decimals of a price as a market writes it; None for the result of binary floats or of a division."""
+    """The decimals of a quoted price; None for the result of float arithmetic or of a division."""
     _, digits, exponent = price.as_tuple()
     if len(digits) > _MOST_QUOTED_DIGITS or not isinstance(exponent, int):
         return None
@@ -96,9 +95,9 @@ def quoted_places(price: Decimal) -> int | None:
 
 
 def finest_of(prices: Iterable[Decimal | None], at_least: int | None) -> int:
-    """The decimals of the finest of these prices of one market that is quoted, and at least as many as given.
+    """The most decimals among the quoted prices, which belong to one market; not less than `at_least`.
 
-    If nothing says how many, as few as keep the first price to within a billionth of itself.
+    If there are neither, the fewest decimals that show the first price to within a billionth of itself.
     """
     finest = at_least
     first = None
@@ -115,12 +114,12 @@ def finest_of(prices: Iterable[Decimal | None], at_least: int | None) -> int:
 
 
 def places_for(price: Decimal, places: int) -> int:
-    """`places`, or as many more as it takes to show that `price` is not zero."""
+    """`places`, or more if `price` would otherwise be shown as zero."""
     return min(places if price == 0 else max(places, -price.adjusted()), _MOST_SHOWN)
 
 
 def signal_places(value: object, name: str) -> int:
-    """`value` as the decimals of a signal's prices. Raises InvalidValue otherwise."""
+    """`value` as a number of decimals of a signal's prices. Raises InvalidValue if it is invalid."""
     return whole(value, name, most=_MOST_SHOWN)
 
 

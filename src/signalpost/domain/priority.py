@@ -1,4 +1,4 @@
-"""How urgently a notification leaves: order within the outbox, never a measure of the audience."""
+"""The order of notifications within the outbox. It does not depend on the audience."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from signalpost.domain.words import named
 
 
 class NotificationPriority(IntEnum):
-    """LOW < NORMAL < HIGH < URGENT. Read from its number or its name in any case."""
+    """LOW < NORMAL < HIGH < URGENT. Accepts the number, or the name in any case."""
 
     LOW = 1
     NORMAL = 2

@@ -1,4 +1,4 @@
-"""Why the service is not healthy: a sentence for people, with a code for programs."""
+"""The reason why the service is not healthy: a sentence for people, with a code for programs."""
 
 from typing import Self
 
@@ -10,11 +10,11 @@ class Reason(str):
     code: str
 
     def __new__(cls, text: str, code: str) -> Self:
-        """`text`, for which `code` stands."""
+        """Create the sentence `text` with its `code`."""
         reason = super().__new__(cls, text)
         reason.code = code
         return reason
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
-        """For copies and pickles."""
+        """Keep the code in copies and pickles."""
         return type(self), (str(self), self.code)

@@ -1,4 +1,4 @@
-"""How long a caller is willing to wait."""
+"""A caller's timeout, as seconds."""
 
 import math
 
@@ -6,20 +6,20 @@ from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 WITHOUT_BOUND = 1e9
-"""Seconds, some thirty years: what the interpreter's locks still take, and no wait reaches."""
+"""Seconds, about thirty years: the interpreter's locks accept it, and no wait reaches it."""
 
 
 def seconds(timeout: float | None, name: str = "timeout") -> float:
-    """The seconds that `timeout` means: None and infinity are without bound, and what is below 0 is 0.
+    """`timeout` in seconds: None and infinity become WITHOUT_BOUND, negative values 0.
 
-    Raises InvalidValue for a timeout that is not a number of seconds; `name` is how it calls it.
+    Raises InvalidValue if it is not a number of seconds; `name` is the field in errors.
     """
     if timeout is None:
         return WITHOUT_BOUND
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if not is_number or (isinstance(timeout, float) and math.isnan(timeout)):
         raise InvalidValue(
-            f"{name} is {shown(timeout)}: give seconds, or None to wait without bound",
+            f"{name} is {shown(timeout)}: give seconds, or None to wait without a limit",
             code="not-a-number",
             field=name,
             value=shown(timeout),

@@ -1,7 +1,7 @@
-"""Which trading centres are open: by their own clocks, summer time and all, while the market is.
+"""The trading centres that are open, by their own clocks and daylight saving time.
 
 Spot FX trades from Sunday 17:00 to Friday 17:00 in New York. Within that week each centre is open from Monday to Friday
-in its own hours. Holidays are not known here.
+in its own hours. Holidays are ignored.
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 
 class TradingSession(NamedTuple):
-    """A centre, and its hours by its own clock: from `opens` until `closes`."""
+    """A trading centre and its hours in local time: from `opens` until `closes`."""
 
     name: str
     zone: ZoneInfo
@@ -18,7 +18,7 @@ class TradingSession(NamedTuple):
     closes: int
 
     def is_open(self, instant: datetime) -> bool:
-        """Whether it trades at `instant`, the market being open."""
+        """True if the centre is open at `instant`, assuming that the market is."""
         local = instant.astimezone(self.zone)
         return local.weekday() < _SATURDAY and self.opens <= local.hour < self.closes
 
@@ -36,7 +36,7 @@ TRADING_SESSIONS = (
 
 
 def is_market_open(instant: datetime) -> bool:
-    """Whether spot FX trades at `instant`, which is aware: not from Friday 17:00 to Sunday 17:00 in New York."""
+    """True if spot FX trades at `instant`, which is aware: except from Friday 17:00 to Sunday 17:00 in New York."""
     local = instant.astimezone(_NEW_YORK)
     day = local.weekday()
     if day == _FRIDAY:
@@ -47,7 +47,7 @@ def is_market_open(instant: datetime) -> bool:
 
 
 def open_sessions(instant: datetime) -> tuple[str, ...]:
-    """The names of the centres open at `instant`, which is aware, in the order of their day; none at the weekend."""
+    """The names of the centres open at `instant`, which is aware, from east to west; empty at the weekend."""
     if not is_market_open(instant):
         return ()
     return tuple(session.name for session in TRADING_SESSIONS if session.is_open(instant))

@@ -1,11 +1,11 @@
-"""The words of a signal: which way, by which cross, and where it stands."""
+"""The side, crossover and status of a signal."""
 
 from signalpost.domain.text import spoken
 from signalpost.domain.words import Word
 
 
 class SignalType(Word):
-    """Which way to trade. Also read from long and short, +1 and -1."""
+    """The side of a trade. Also accepts long and short, +1 and -1."""
 
     BUY = "BUY"
     SELL = "SELL"
@@ -16,7 +16,7 @@ class SignalType(Word):
 
     @property
     def sign(self) -> int:
-        """+1 where a rising price is profit, -1 where a falling one is."""
+        """+1 if a rising price is a profit, -1 if a falling one is."""
         return 1 if self is SignalType.BUY else -1
 
     @property
@@ -26,14 +26,14 @@ class SignalType(Word):
 
 
 class CrossoverType(Word):
-    """Which way the fast average crossed the slow one."""
+    """The direction in which the fast average crossed the slow one."""
 
     BULLISH = "BULLISH"
     BEARISH = "BEARISH"
 
 
 class SignalStatus(Word):
-    """Where a signal stands."""
+    """The status of a signal."""
 
     ACTIVE = "ACTIVE"
     FILLED = "FILLED"

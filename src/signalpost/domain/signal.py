@@ -1,4 +1,4 @@
-"""A strategy's trade idea: instrument, side, entry, stop and target, and until when it is worth acting on."""
+"""A strategy's trade idea: instrument, side, entry, stop, target and validity."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -24,14 +24,14 @@ from signalpost.errors import InvalidValue
 
 
 class Signal(Value, frozen=True, kw_only=True, tag="signal"):
-    """A trade idea, checked when made: for a BUY stop_loss < entry_price < take_profit, for a SELL the mirror.
+    """A trade idea, validated when created: for a BUY stop_loss < entry_price < take_profit, for a SELL the reverse.
 
-    `timestamp` is the candle's open; `known_at` its close, by default the earlier of now and timestamp + timeframe;
-    `valid_until` one timeframe (10 minutes at least) after `known_at`. `signal_id` is derived from strategy (`signal`
-    if there is none), pair, timeframe, side and candle, `risk_reward_ratio` from entry, stop and target. A stop or
-    target of 0 is none, as in MetaTrader. Prices of zero and below are for instruments that can have them.
-    `price_places` are the decimals that messages show: at least the instrument's, and no fewer than the entry has.
-    Raises InvalidValue with everything that is wrong.
+    `timestamp` is the candle's open. `known_at` is its close, by default the earlier of now and timestamp + timeframe.
+    `valid_until` is one timeframe (at least 10 minutes) after `known_at`. `signal_id` is derived from strategy
+    (`signal` if not set), pair, timeframe, side and candle; `risk_reward_ratio` from entry, stop and target. A stop or
+    target of 0 counts as not set, as in MetaTrader. Zero and negative prices are valid only for instruments that can
+    have them. `price_places` is the number of decimals in messages: at least the instrument's, and at least the
+    entry's. Raises InvalidValue with all faults.
     """
 
     pair: Instrument
@@ -109,12 +109,12 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Self:
-        """A signal from a dict of another system, whose names may be any of the usual ones.
+        """A signal from a dict of another system, which can use any of the usual field names.
 
-        `symbol`, `ticker`, `side`, `action`, `entry`, `close`, `sl`, `tp`, `tf`, `interval`, `candle_time` and the like
-        are read, in any case. None and blank text count as absent, and names that mean nothing here are ignored.
-        Raises InvalidValue with all faults: what is missing or invalid, two names of one field whose values differ, a
-        second target, and a `{{placeholder}}` that was not filled in.
+        Accepts `symbol`, `ticker`, `side`, `action`, `entry`, `close`, `sl`, `tp`, `tf`, `interval`, `candle_time` and
+        similar names in any case. None and blank text count as missing, and unknown names are ignored. Raises
+        InvalidValue with all faults: missing and invalid fields, two names of one field with different values, a second
+        target, and an unfilled `{{placeholder}}`.
         """
         if not hasattr(data, "items"):
             raise InvalidValue(
@@ -128,84 +128,84 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
     @property
     def pip(self) -> Decimal:
-        """The size of one pip in price: the instrument's, else one tick."""
+        """The size of one pip, in price: the instrument's, or one tick if it has none."""
         return self.pair.pip or step(self.price_places)
 
     @property
     def risk(self) -> Decimal | None:
-        """From entry to stop, in price, above zero; None without a stop."""
+        """The distance from entry to stop, in price, above zero; None without a stop."""
         return None if self.stop_loss is None else self._gain(self.stop_loss).copy_negate()  # `-` would round
 
     @property
     def stop_pips(self) -> Decimal | None:
-        """From entry to stop, in pips; None without a stop, or where the instrument has no defined pip."""
+        """The distance from entry to stop, in pips; None without a stop or a defined pip."""
         return self._in_pips(self.risk)
 
     @property
     def target_pips(self) -> Decimal | None:
-        """From entry to target, in pips; None without a target, or where the instrument has no defined pip."""
+        """The distance from entry to target, in pips; None without a target or a defined pip."""
         return self._in_pips(None if self.take_profit is None else self._gain(self.take_profit))
 
     @property
     def pnl(self) -> Decimal:
-        """Profit at `current_price`, in price for one unit; a loss is negative."""
+        """The profit at `current_price`, in price per unit; negative for a loss."""
         return self._gain(self.current_price)
 
     @property
     def is_profitable(self) -> bool:
-        """Whether `current_price` is better than the entry."""
+        """True if `current_price` is better than the entry."""
         return self._gain(self.current_price) > 0
 
     @property
     def should_stop_loss(self) -> bool:
-        """Whether `current_price` has reached the stop."""
+        """True if `current_price` has reached the stop."""
         return self.stop_loss is not None and self._gain(self.current_price) <= self._gain(self.stop_loss)
 
     @property
     def should_take_profit(self) -> bool:
-        """Whether `current_price` has reached the target."""
+        """True if `current_price` has reached the target."""
         return self.take_profit is not None and self._gain(self.current_price) >= self._gain(self.take_profit)
 
     def r_multiple(self, price: Number) -> Decimal | None:
-        """Profit at `price` in units of the risk: -1 at the stop; None without a stop."""
+        """The profit at `price` in units of the risk: -1 at the stop; None without a stop."""
         return None if (risk := self.risk) is None else quotient(self._gain(self._price(price)), risk)
 
     def price_text(self, price: Decimal) -> str:
-        """`price` as people read it: with `price_places` decimals, and more if it would else be shown as zero."""
+        """`price` as text with `price_places` decimals, or more if it would otherwise be shown as zero."""
         return fixed(price, places_for(price, self.price_places))
 
     def but(self, **changes: object) -> Self:
-        """This signal with some fields changed, checked as if it were made anew.
+        """A copy with some fields changed, validated like a new signal.
 
-        A change of its prices derives `risk_reward_ratio` anew.
+        If entry, stop or target change, `risk_reward_ratio` is derived again.
         """
         if not changes.keys().isdisjoint(("entry_price", "stop_loss", "take_profit")):
             changes.setdefault("risk_reward_ratio", None)
         return super().but(**changes)
 
     def at_price(self, price: Number) -> Self:
-        """This signal with `price` as its current one."""
+        """A copy with `price` as `current_price`, updated now."""
         return self.but(current_price=self._price(price), updated_at=clock.now())
 
     def close(self, reason: str) -> Self:
-        """This signal as FILLED, with the reason in its notes."""
+        """A FILLED copy, with the reason in its notes. Raises InvalidValue unless the signal is ACTIVE."""
         return self._ended(SignalStatus.FILLED, reason)
 
     def cancel(self, reason: str) -> Self:
-        """This signal as CANCELLED, with the reason in its notes."""
+        """A CANCELLED copy, with the reason in its notes. Raises InvalidValue unless the signal is ACTIVE."""
         return self._ended(SignalStatus.CANCELLED, reason)
 
     def _ended(self, status: SignalStatus, reason: str) -> Self:
         if self.status is not SignalStatus.ACTIVE:
             raise InvalidValue(
-                f"{self.signal_id} is {self.status} already: only an ACTIVE signal can become {status}",
+                f"{self.signal_id} is already {self.status}: only an ACTIVE signal can become {status}",
                 code="conflict",
                 field="status",
                 value=str(self.status),
                 limit=str(SignalStatus.ACTIVE),
             )
-        told = required_text(reason, "reason")
-        notes = f"{self.notes}\n{told}" if self.notes else told
+        added = required_text(reason, "reason")
+        notes = f"{self.notes}\n{added}" if self.notes else added
         return self.but(status=status, notes=notes, updated_at=clock.now())
 
     def _gain(self, price: Decimal) -> Decimal:
@@ -214,7 +214,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         return difference(self.entry_price, price)
 
     def _in_pips(self, distance: Decimal | None) -> Decimal | None:
-        """Not in ticks where there is no pip: those change with the way in which a price is written."""
+        """`distance` in pips; None without a pip, because a distance in ticks depends on how a price is written."""
         pip = self.pair.pip
         return None if distance is None or pip is None else quotient(distance, pip)
 
@@ -253,7 +253,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         )
 
     def _derive(self) -> None:
-        """Set what was not given and follows from what was."""
+        """Derive the fields that were not given."""
         if self.crossover_type is None:
             self._set(crossover_type=self.signal_type.crossover)
         if self.current_price is None:
@@ -261,7 +261,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         current = None if self.current_price is self.entry_price else self.current_price
         if self.price_places is None:
             prices, at_least = (self.entry_price, current, self.stop_loss, self.take_profit), self.pair.places
-        else:  # a strategy's stop and target, which nobody quoted, are rounded when shown
+        else:  # a strategy's stop and target are computed, not quoted: messages round them
             prices, at_least = (self.entry_price, current, None, None), self.price_places
         self._set(price_places=finest_of(prices, at_least))
         if self.risk_reward_ratio is None and self.take_profit is not None and (risk := self.risk) is not None:
@@ -272,13 +272,13 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
 
 
 def derived_id(signal: Signal, strategy: str, symbol: str) -> str:
-    """The id of `signal` if nobody gives one: of its strategy's slug, symbol, timeframe, side and candle."""
+    """The default id of `signal`: its strategy's slug, symbol, timeframe, side and candle."""
     return f"{strategy}:{symbol}:{signal.timeframe}:{signal.signal_type}:{compact(signal.timestamp)}"
 
 
 @lru_cache(maxsize=256)
 def strategy_slug(name: str) -> str:
-    """A strategy's name as it stands in the ids of its signals: `MA Unified Strategy` is `ma-unified`."""
+    """A strategy's name in signal ids: `MA Unified Strategy` becomes `ma-unified`."""
     return slug(name).removesuffix("-strategy")
 
 
@@ -291,7 +291,7 @@ def _none_if_zero(value: Number, name: str) -> Decimal | None:
 
 
 NO_STRATEGY = "signal"
-"""What the id of a signal begins with that names no strategy."""
+"""The strategy in the id of a signal without one."""
 _PRICES = ("entry_price", "current_price", "stop_loss", "take_profit")
 _LIMITS = ("stop_loss", "take_profit")
 _NEVER_NONE = (*spellings.REQUIRED, "status")

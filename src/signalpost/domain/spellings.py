@@ -1,7 +1,7 @@
-"""The names that other systems give to fields, and the one reader of them. Pure.
+"""The names of fields in other systems, and the only parser for them. Pure.
 
-Every entry point reads through here: the command line, HTTP, the hooks and `Signal.from_mapping`. Case, spaces, `-`,
-`.` and `_` in a name do not count: `stopLoss`, `Stop Loss` and `stop_loss` are one name.
+Every entry point uses it: the command line, HTTP, the hooks and `Signal.from_mapping`. Case, spaces, `-`, `.` and `_`
+in a name are ignored: `stopLoss`, `Stop Loss` and `stop_loss` are the same name.
 """
 
 import re
@@ -22,8 +22,8 @@ _RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
     "pair": (("pair", "instrument", "symbol", "ticker"),),
     "timeframe": (("timeframe", "tf", "interval", "granularity"),),
     "signal_type": (("signal_type", "side", "action", "direction", "signal", "order_action", "strategy_order_action"),),
-    # The price of the order and of its fill, then of the signal, then less clear ones, then the close of the bar. The
-    # average price of a position covers earlier orders too, so it counts only if there is nothing else.
+    # First the price of the order and of its fill, then of the signal, then less clear names, then the bar's close. The
+    # average price of a position includes earlier orders, so it comes last.
     "entry_price": (
         ("order_price", "strategy_order_price"),
         ("fill_price", "filled_price", "average_fill_price", "avg_fill_price"),
@@ -35,7 +35,7 @@ _RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
         ("position_average_price", "position_avg_price", "position_average", "position_price"),
         ("strategy_position_avg_price",),
     ),
-    # The candle's time, then the time at which an alert fired.
+    # First the candle's time, then the time at which an alert fired.
     "timestamp": (("timestamp", "candle_time", "time", "date", "open_date"), ("timenow",)),
     "stop_loss": (("stop_loss", "stoploss", "sl", "stop"),),
     "take_profit": (("take_profit", "takeprofit", "tp", "tp1", "target"),),
@@ -59,8 +59,8 @@ _RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
     "known_at": (("known_at",),),
     "valid_until": (("valid_until", "expires_at"),),
 }
-"""What each field of a signal may be called. Of several groups the first that is present counts; the names of one group
-mean the same, so their values must agree."""
+"""All names of each field of a signal, in groups. The first group that is present counts. The names in a group are
+synonyms, so their values must agree."""
 
 STAND_INS: Mapping[str, object] = {
     "pair": "EUR_USD",
@@ -74,11 +74,11 @@ REQUIRED = tuple(STAND_INS)
 
 _LONGEST_NAME = 60
 _MOST_FURTHER_LEVELS = 100
-"""Of one message, that are reported: thousands would help nobody."""
+"""The maximum reported for one message: thousands would not help."""
 _NONE_IF_ZERO = ("stop_loss", "take_profit")
 _UNFILLED = re.compile(r"\{\{|\}\}")
 _FREE_TEXT = frozenset({"text", "message"})
-"""Fields whose text may mention a placeholder. All of it being one is still a fault."""
+"""Fields whose text may mention a placeholder. Text that is only a placeholder is still a fault."""
 
 _CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "pair": Instrument,
@@ -91,27 +91,27 @@ _CONVERSIONS: dict[str, Callable[[Any], object]] = {
         lambda value: decimal_of(value, "number"),
     ),
 }
-"""How values of one field are compared, so that `1.10` and `1.1` agree."""
+"""Conversions for comparing values of one field, so that `1.10` and `1.1` agree."""
 
 
 class _Place(NamedTuple):
-    """What a name stands for."""
+    """The field that a name refers to."""
 
     field: str
     rank: int
     number: int
-    """1, or which of several levels."""
+    """1, or the number of a further level."""
 
 
 class FieldNames:
-    """The names of the fields of one kind of payload."""
+    """The field names of one kind of payload."""
 
     def __init__(self, ranked: Mapping[str, tuple[tuple[str, ...], ...]]) -> None:
         self.spellings = {
             field: tuple(dict.fromkeys([field, *(name for group in groups for name in group)]))
             for field, groups in ranked.items()
         }
-        """All names of each field, its own first."""
+        """All names of each field, its own name first."""
         self._places = {
             plain_name(name): _Place(field, rank, 1)
             for field, groups in ranked.items()
@@ -120,7 +120,7 @@ class FieldNames:
         }
 
     def place(self, name: str) -> _Place | None:
-        """What `name` stands for; None if it is not known."""
+        """The field that `name` refers to; None if it is unknown."""
         plain = plain_name(name)
         if (known := self._places.get(plain)) is not None:
             return known
@@ -130,22 +130,22 @@ class FieldNames:
         return known._replace(number=level.number)
 
     def holds_target(self, name: str, value: object) -> bool:
-        """Whether a `value` of unknown name holds targets, if this kind has one."""
+        """True if this kind has a target and a field with an unknown name has targets."""
         return "take_profit" in self.spellings and plain_name(name) != "context" and holds_target(name, value)
 
 
 class FoundFields(NamedTuple):
-    """The fields that were found, each under its own name."""
+    """The fields that were found, under their own names."""
 
     fields: dict[str, Any]
     called: dict[str, str]
-    """What the sender calls each field, also those with a fault."""
+    """The sender's name of each field, including fields with a fault."""
     faults: tuple[Fault, ...]
     unknown: tuple[str, ...]
-    """Names that mean nothing here, as they were sent."""
+    """Unknown names, as sent."""
 
     def or_else(self, field: str, value: Any) -> "FoundFields":
-        """This, with `value` for a field that was not sent."""
+        """These fields, with a default `value` for a field that was not sent."""
         if field in self.called:
             return self
         return self._replace(fields={**self.fields, field: value}, called={**self.called, field: field})
@@ -160,10 +160,10 @@ class _Given(NamedTuple):
 def read_fields(
     pairs: Iterable[tuple[Any, Any]], names: FieldNames, only: Collection[str] | None = None
 ) -> FoundFields:
-    """The fields found among names and values; `only` those, if given.
+    """Find the fields among names and values; `only` restricts them.
 
-    None and blank text count as absent, and so does 0 for a stop or a target. Faults are: an unfilled `{{...}}`, more
-    than one price level where one can be sent, and names of one meaning whose values differ.
+    None and blank text count as missing, and so does 0 for a stop or a target. Faults are: an unfilled `{{...}}`, more
+    than one entry, stop or target, and synonyms with different values.
     """
     given: dict[str, list[_Given]] = {}
     too_many: list[tuple[str, Any, str]] = []
@@ -197,7 +197,7 @@ def read_fields(
 
 
 def unfilled(name: str, value: object, field: str = "") -> Fault | None:
-    """The fault of a `value` that still is a template's placeholder; None if it is not."""
+    """The fault of a `value` that is an unfilled placeholder of a template; None for any other."""
     if not isinstance(value, str) or not _UNFILLED.search(value):
         return None
     text = value.strip()
@@ -205,30 +205,30 @@ def unfilled(name: str, value: object, field: str = "") -> Fault | None:
         return None
     return Fault(
         "placeholder",
-        f"{name} is {shown(value)}: this placeholder was not replaced by a value. Send the value itself, or leave "
-        f"{name} out if it is optional",
+        f"{name} is {shown(value)}: this placeholder was not replaced by a value. Send the value itself, or omit "
+        f"{name} if it is optional",
         name,
         shown(value),
     )
 
 
 def as_sent(name: str) -> str:
-    """`name` as an error shows it: a line, and never long."""
+    """`name` for an error: one line, shortened."""
     return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name)
 
 
 def _too_many(name: str, value: object, field: str) -> Fault:
-    what = {"take_profit": "target", "stop_loss": "stop", "entry_price": "entry"}[field]
+    level = {"take_profit": "target", "stop_loss": "stop", "entry_price": "entry"}[field]
     text = (
-        f"{name} is {shown(value)}: a signal has only one {what} for now. Send the first one as {field}, and leave "
-        f"{name} out"
+        f"{name} is {shown(value)}: a signal has only one {level} for now. Send the first one as {field}, and omit "
+        f"{name}"
     )
     return Fault("too-many", text, name, shown(value), "1")
 
 
 def _differs(first: _Given, other: _Given) -> Fault:
     text = (
-        f"{other.name} is {shown(other.value)} and {first.name} is {shown(first.value)}: both mean the same field. "
+        f"{other.name} is {shown(other.value)} and {first.name} is {shown(first.value)}: both set the same field. "
         "Send only one of them"
     )
     return Fault("conflict", text, other.name, shown(other.value), f"{first.name}: {shown(first.value)}")
@@ -240,17 +240,17 @@ def _agree(field: str, one: Any, other: Any) -> bool:
         try:
             return convert(one) == convert(other)
         except InvalidValue:
-            pass  # what is wrong with either is reported when it is used
+            pass  # the fault is reported when the value is used
     return spoken(one) == spoken(other)
 
 
 def missing(field: str, names: FieldNames) -> Fault:
     """The fault of a required field that is missing."""
     others = names.spellings[field][1:]
-    also = f" (also read as {', '.join(others)})" if others else ""
+    also = f" (other names: {', '.join(others)})" if others else ""
     return Fault("missing", f"{field} is missing{also}", field)
 
 
 SIGNAL = FieldNames(_RANKED)
 SPELLINGS = SIGNAL.spellings
-"""What each field of a signal may be called, its own name first."""
+"""All names of each field of a signal, its own name first."""

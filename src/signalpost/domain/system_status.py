@@ -1,4 +1,4 @@
-"""How the system is: up, degraded or down, with its figures."""
+"""The status of a system: up, degraded or down, with its figures."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,9 +16,9 @@ from signalpost.errors import InvalidValue
 
 
 class SystemStatus(Value, frozen=True, kw_only=True, tag="system_status"):
-    """A status report, checked when made; `status` is a word such as `operational`.
+    """A status report, validated when created; `status` is any identifier, such as `operational`.
 
-    Valid for 15 min after `timestamp` unless given. Raises InvalidValue for what cannot be meant.
+    `valid_until` defaults to 15 min after `timestamp`. Raises InvalidValue for invalid fields.
     """
 
     status: str

@@ -1,15 +1,15 @@
-"""Text that any store, log and message can hold."""
+"""Text that every store, log and message can hold."""
 
 from signalpost.errors import InvalidValue
 
 LONGEST_ID = 200
 _LONGEST_SHOWN = 60
 _DEPTH = 5
-"""Lists in lists that are shown."""
+"""Nesting of lists up to which they are shown."""
 
 
 def text_of(value: object, name: str) -> str:
-    """`value`, which must be text, with lone surrogates (which no encoding can carry) replaced by U+FFFD."""
+    """`value` with lone surrogates, which cannot be encoded, replaced by U+FFFD. Raises InvalidValue if not text."""
     if not isinstance(value, str):
         raise InvalidValue(f"{name} is {shown(value)}: give text", code="not-text", field=name, value=shown(value))
     if type(value) is str and value.isascii():
@@ -18,19 +18,19 @@ def text_of(value: object, name: str) -> str:
 
 
 def required_text(value: object, name: str) -> str:
-    """`value` as text with something in it."""
+    """`value` as text. Raises InvalidValue if it is blank."""
     text = text_of(value, name)
     if not text.strip():
-        raise InvalidValue(f"{name} is empty: give it a text", code="missing", field=name)
+        raise InvalidValue(f"{name} is empty: give some text", code="missing", field=name)
     return text
 
 
 def id_of(value: object, name: str) -> str:
-    """`value` as an identifier: trimmed, not empty, one line, at most 200 characters."""
+    """`value` as an identifier: trimmed, not empty, one line, at most 200 characters. Raises InvalidValue."""
     text = required_text(value, name).strip()
     if len(text) > LONGEST_ID or not text.isprintable():
         raise InvalidValue(
-            f"{name} is {shown(text)}: give one line of at most {LONGEST_ID} printable characters, or leave it out",
+            f"{name} is {shown(text)}: give one line of at most {LONGEST_ID} printable characters, or omit it",
             code="too-long" if len(text) > LONGEST_ID else "not-printable",
             field=name,
             value=shown(text),
@@ -40,21 +40,21 @@ def id_of(value: object, name: str) -> str:
 
 
 def spoken(value: object) -> str:
-    """`value` as its own text, or what it is where it has none."""
+    """`value` as text, or a placeholder with its type if that fails."""
     try:
         return _plain(value, _DEPTH) if isinstance(value, list | tuple | dict) else str(value)
-    except Exception:  # noqa: BLE001  # a broken __str__, or an int too long for text, must not hide what is told
+    except Exception:  # noqa: BLE001  # a broken __str__, or an int too long for text, must not hide the error itself
         return f"<unprintable {type(value).__name__}>"
 
 
 def shown(value: object) -> str:
-    """`value` as an error shows it: text in quotes, and never long."""
+    """`value` for an error: strings in quotes, shortened to 60 characters."""
     text = repr(value) if isinstance(value, str) else spoken(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def _plain(value: object, depth: int) -> str:
-    """Lists and objects with their values as people write them: `[1.17, 1.18]`, not `[Decimal('1.17'), ...]`."""
+    """Lists and objects, with plain values: `[1.17, 1.18]`, not `[Decimal('1.17'), ...]`."""
     if isinstance(value, str):
         return repr(value)
     if not isinstance(value, list | tuple | dict):

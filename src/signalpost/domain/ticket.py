@@ -1,4 +1,4 @@
-"""Intake's proof of acceptance."""
+"""Intake's answer to a notification."""
 
 from typing import NamedTuple
 
@@ -6,50 +6,50 @@ from signalpost.domain.words import Word
 
 
 class Outcome(Word):
-    """What became of a notification at intake."""
+    """Intake's result for a notification."""
 
     ACCEPTED = "accepted"
-    """Written and fsynced; each destination's delivery will reach exactly one terminal state."""
+    """Saved and fsynced. Each destination's delivery will reach exactly one terminal state."""
     DUPLICATE = "duplicate"
-    """The same thing was accepted before; the ticket carries the first one's id."""
+    """The same notification was accepted before; the ticket has the id of the first one."""
     SUPPRESSED = "suppressed"
-    """Written, but meant for no destination, by the rule in `reason`."""
+    """Saved, but not sent to any destination, because of the rule in `reason`."""
     HELD = "held"
-    """The store is unavailable; it is kept in memory until it can be written."""
+    """The store is unavailable; the notification is in memory until it can be saved."""
     DIRECT = "direct"
     """Sent without the queue, in one attempt."""
     REFUSED = "refused"
-    """Not taken, for `reason`: the caller still has something to do."""
+    """Not accepted, because of `reason`. The caller must act on it."""
 
 
 class Refusal(Word):
-    """Why a notification was refused, for those who act on it: `reason` tells a person."""
+    """Why a notification was refused, as a code; `Ticket.reason` is for people."""
 
     CONFLICT = "conflict"
-    """Another content was accepted under the same key."""
+    """Different content was accepted under the same key."""
     NO_DESTINATION = "no-destination"
     """No destination is configured for it."""
     STORE = "store"
-    """It could not be written, and is not kept."""
+    """The store failed, and the notification is not saved."""
     UNSTORABLE = "unstorable"
-    """The store works, but cannot write this one: trying again would not help."""
+    """The store works, but cannot save this notification: a retry would not help."""
     NOT_RUNNING = "not-running"
-    """No service runs that could take it."""
+    """The service is not running."""
     TOO_MANY = "too-many"
-    """As many as may wait in memory do already."""
+    """The queue in memory is full."""
 
 
 class Ticket(NamedTuple):
-    """What a caller holds after handing over a notification. It is true unless the notification was refused."""
+    """Returned to the caller of a notification. True unless the notification was refused."""
 
     outcome: Outcome
     id: str
-    """Asks for the deliveries later; empty where the notification was refused."""
+    """Use it to look up the deliveries later; empty if the notification was refused."""
     reason: str | None = None
     cause: Refusal | None = None
-    """Why it was refused, in one word; None for every other outcome."""
+    """Why it was refused; None for every other outcome."""
     warnings: tuple[str, ...] = ()
-    """What looks wrong in a notification that was taken all the same, such as a candle that opens in the future."""
+    """Problems in a notification that was accepted anyway, such as a candle that opens in the future."""
 
     @property
     def code(self) -> str | None:

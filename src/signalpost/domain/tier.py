@@ -1,4 +1,4 @@
-"""Who may read: the audience a notification is meant for. Tiers are data, so that an operator can add their own."""
+"""The audience of a notification. Tiers are data, so that operators can add their own."""
 
 import re
 from typing import ClassVar, Self
@@ -10,9 +10,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
 class UserTier(str):
-    """The name of a tier, in small letters. FREE, PREMIUM and ADMIN are known; others work if configured.
+    """The name of a tier, in lower case. FREE, PREMIUM and ADMIN always exist; others must be configured.
 
-    Raises InvalidValue for anything but 1 to 32 letters, digits, `_` and `-`.
+    Accepts 1 to 32 letters, digits, `_` and `-`. Raises InvalidValue for anything different.
     """
 
     __slots__ = ()
@@ -22,7 +22,7 @@ class UserTier(str):
     ADMIN: ClassVar["UserTier"]
 
     def __new__(cls, value: str) -> Self:
-        """The tier that `value` names."""
+        """Parse a tier's name in any case."""
         if type(value) is cls:
             return value
         if not isinstance(value, str) or not _NAME.fullmatch(name := value.strip()):

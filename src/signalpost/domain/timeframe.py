@@ -1,4 +1,4 @@
-"""How long a candle lasts, in one spelling: `H4` is `4h` is `240`."""
+"""The length of a candle in one spelling: `4h` and `240` become `H4`."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -29,43 +29,43 @@ _METATRADER = {
     **{16384 + hours: timedelta(hours=hours) for hours in (1, 2, 3, 4, 6, 8, 12, 24)},
     32769: timedelta(weeks=1),
 }
-"""MetaTrader 5's constants from PERIOD_H1 up; those below are minutes."""
+"""MetaTrader 5's constants from PERIOD_H1 up; smaller ones are minutes."""
 _METATRADER_MONTH = 49153
 _METATRADER_RESERVED = tuple(range(kind, kind + 256) for kind in (0x4000, 0x8000, 0xC000))
-"""Constants of MetaTrader 5 in hours, weeks and months. As minutes, none of them is a whole number of days."""
+"""The ranges of MetaTrader 5's constants for hours, weeks and months. As minutes, none is a whole number of days."""
 _METATRADER_NAME = "PERIOD_"
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
-"""Candles are counted from here: all that divide a week open at midnight, and weeks on Mondays."""
+"""Candles are counted from here, so that weeks open on Mondays and all candles that divide a week open at midnight."""
 
 
 class Timeframe(str):
-    """A candle's length, written as OANDA does: `S5`, `M15`, `H4`, `D`, `W`.
+    """A candle's length, written like OANDA's: `S5`, `M15`, `H4`, `D`, `W`.
 
-    Takes that spelling (`H4`, `h4`, `D1`), the one of exchanges (`4h`, `1d`, `5min`), TradingView's (`240` minutes,
-    `1D`), MetaTrader 5's (`PERIOD_H1`, also as its constant 16385), a whole number of minutes or a timedelta; what
-    lasts equally long is one and the same. Raises InvalidValue for months and for range and tick charts, which have no
-    fixed length, for zero, and for more than 52 weeks.
+    Accepts that spelling (`H4`, `h4`, `D1`), the one of exchanges (`4h`, `1d`, `5min`), TradingView's (`240` minutes,
+    `1D`), MetaTrader 5's (`PERIOD_H1`, or its constant 16385), a whole number of minutes, and a timedelta. Timeframes
+    of the same length are equal. Raises InvalidValue for months and for range and tick charts, which have no fixed
+    length, for zero, and for more than 52 weeks.
     """
 
     __slots__ = ()
 
     def __new__(cls, value: "str | int | timedelta") -> Self:
-        """The timeframe that `value` spells or lasts."""
+        """Parse a timeframe in any supported spelling, or from its length."""
         if type(value) is cls:
             return value
         return super().__new__(cls, _canonical(value))
 
     @property
     def duration(self) -> timedelta:
-        """How long one candle lasts."""
+        """The length of one candle."""
         return _duration(self)
 
     def candle_open(self, at: datetime) -> datetime:
-        """The open, in UTC, of the candle that is running at `at`: the same for every call within one candle.
+        """The open, in UTC, of the candle that is forming at `at`: the same for every call within one candle.
 
-        Candles are counted from midnight UTC and weeks from Monday, as exchanges do. Where a market counts otherwise
-        (OANDA's H4 and D candles open by New York time), take the open from its own candles. Raises InvalidValue for a
-        naive time.
+        Candles are counted from midnight UTC and weeks from Monday, as on exchanges. If a market's candles open at
+        other times (OANDA's H4 and D follow New York time), take the open from its own candles. Raises InvalidValue for
+        a naive time.
         """
         instant = utc(at, "at")
         return instant - (instant - _MONDAY) % self.duration
@@ -107,7 +107,7 @@ def _length(value: object) -> timedelta:
 
 
 def _unit_and_number(text: str) -> tuple[str, str]:
-    """The unit, empty if there is none of fixed length, and the digits."""
+    """The unit, empty unless it has a fixed length, and the digits."""
     if first := _UNIT_FIRST.fullmatch(text):
         is_month = first[1] in "Mm" and not first[2]
         return ("" if is_month else first[1].upper()), first[2]
@@ -126,7 +126,7 @@ def _unreadable(text: str, given: object) -> InvalidValue:
 
 
 def _of_number(number: int, given: object) -> timedelta:
-    """The length that a number stands for: a constant of MetaTrader 5, else minutes."""
+    """The length of a number: a constant of MetaTrader 5, otherwise minutes."""
     if number == _METATRADER_MONTH:
         raise _no_length(given, "it is MetaTrader's PERIOD_MN1, and months differ in length", "for a week write 'W'")
     if (known := _METATRADER.get(number)) is not None:
@@ -147,7 +147,7 @@ def _spelling(length: timedelta, given: object) -> str:
 
 def _no_length(given: object, why: str, other: str) -> InvalidValue:
     return InvalidValue(
-        f"timeframe is {shown(given)}: {why}; write yourself for how long the signal is of use, such as 'H4' or 'D', "
+        f"timeframe is {shown(given)}: {why}; send a fixed time for which the signal is useful, such as 'H4' or 'D', "
         f"instead of a placeholder such as {{{{interval}}}}; {other}",
         code="no-fixed-length",
         field="timeframe",
@@ -159,7 +159,7 @@ def _no_length(given: object, why: str, other: str) -> InvalidValue:
 def _refusal(given: object) -> InvalidValue:
     return InvalidValue(
         f"timeframe is {shown(given)}: give one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, "
-        f"of 52 weeks at most",
+        f"at most 52 weeks",
         code="unknown-word",
         field="timeframe",
         value=shown(given),

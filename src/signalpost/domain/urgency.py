@@ -1,4 +1,4 @@
-"""How urgent a payload is where the caller does not say: from a signal's confidence and an alert's severity."""
+"""The default priority of a payload, from a signal's confidence or an alert's severity."""
 
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ _BY_SEVERITY = {
 
 
 def usual_priority(payload: Payload) -> NotificationPriority:
-    """The priority of `payload`: a confidence above 0.9 is URGENT, above 0.8 HIGH; a critical alert is URGENT."""
+    """The default priority: a confidence above 0.9 is URGENT, above 0.8 HIGH; a critical alert is URGENT."""
     match payload:
         case Signal(confidence_score=confidence) if confidence is not None and confidence > URGENT_ABOVE:
             return NotificationPriority.URGENT

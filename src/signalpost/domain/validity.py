@@ -1,4 +1,4 @@
-"""Until when a notification is worth sending: everything expires. See docs/why/0005-everything-expires.md."""
+"""The end of a notification's validity. Everything expires: see docs/why/0005-everything-expires.md."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,21 +16,21 @@ ANNOUNCEMENT = timedelta(hours=24)
 
 
 def of_signal(timeframe: Timeframe) -> timedelta:
-    """How long a signal is worth sending after it was known: one candle, and 10 minutes at least."""
+    """How long a signal is valid after it is known: one candle, but at least 10 minutes."""
     return max(timeframe.duration, SIGNAL_AT_LEAST)
 
 
 def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetime:
-    """The instant at which validity ends: `given` where there is one, else `lasts_for` after `start`.
+    """The end of validity: `given`, or `lasts_for` after `start` if None.
 
-    Raises InvalidValue where that is not after `start`.
+    Raises InvalidValue if it is not after `start`.
     """
     if given is None:
         return later(start, lasts_for)
     until = utc(given, "valid_until")
     if until <= start:
         raise InvalidValue(
-            f"valid_until is {iso(until)}, not after {iso(start)}: give a later time, or none",
+            f"valid_until is {iso(until)}, which is not after {iso(start)}: give a later time, or omit it",
             code="not-after",
             field="valid_until",
             value=iso(until),
@@ -40,7 +40,7 @@ def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetim
 
 
 def later(start: datetime, by: timedelta, name: str = "timestamp") -> datetime:
-    """`start` plus `by`. Raises InvalidValue if that is beyond the times that are allowed."""
+    """`start` plus `by`. Raises InvalidValue if the result is out of range."""
     with suppress(OverflowError):
         if (end_at := start + by) < LATEST:
             return end_at

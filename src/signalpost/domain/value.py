@@ -1,7 +1,7 @@
-"""The shape of every value: frozen, hashable, made from friendly input, and JSON both ways.
+"""The base class of all values: frozen, hashable, lenient about input types, and convertible to JSON and back.
 
-A value's constructor converts and checks (`__post_init__`); its JSON carries `kind`, prices as strings and times
-that end in `Z`. Fields that a newer version added are ignored when read.
+A value's constructor converts and validates (`__post_init__`). Its JSON has `kind`, prices as strings, and times that
+end in `Z`. Unknown fields, such as those of a newer version, are ignored when read.
 """
 
 from collections.abc import Mapping
@@ -15,48 +15,48 @@ from signalpost.errors import InvalidValue
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """A frozen, hashable value. Its constructor raises InvalidValue, saying which field and what to mend."""
+    """A frozen, hashable value. Its constructor raises InvalidValue with each invalid field and how to fix it."""
 
     def to_json(self) -> bytes:
-        """This value as one line of UTF-8 JSON, which `from_json` reads back as an equal value."""
+        """This value as one line of UTF-8 JSON. `from_json` restores an equal value."""
         return encoded(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """This value as plain data: prices are strings, times ISO text that ends in `Z`."""
+        """This value as plain data: prices are strings, times ISO text ending in `Z`."""
         plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_to_plain)
         return plain
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
-        """The value that `data` holds.
+        """Parse a value from JSON.
 
-        Raises InvalidValue where it is no JSON, of another kind, or what the constructor would refuse.
+        Raises InvalidValue if `data` is not JSON, is of another kind, or is rejected by the constructor.
         """
         try:
             return msgspec.json.decode(data, type=cls, dec_hook=_from_plain)
         except _UNREADABLE as fault:
-            raise InvalidValue(f"no {cls.__name__} could be read from the JSON: {fault}", code="unreadable") from fault
+            raise InvalidValue(f"the JSON is not a valid {cls.__name__}: {fault}", code="unreadable") from fault
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The value that `data`, as `to_dict` gives it, holds. Raises InvalidValue as `from_json` does."""
+        """Parse a value from the result of `to_dict`. Raises InvalidValue as `from_json` does."""
         try:
             return msgspec.convert(dict(data), type=cls, dec_hook=_from_plain)
         except _UNREADABLE as fault:
-            raise InvalidValue(f"no {cls.__name__} could be read from the data: {fault}", code="unreadable") from fault
+            raise InvalidValue(f"the data is not a valid {cls.__name__}: {fault}", code="unreadable") from fault
 
     def but(self, **changes: object) -> Self:
-        """This value with some fields changed, checked as if it were made anew."""
+        """A copy with some fields changed, validated like a new value."""
         return msgspec.structs.replace(self, **changes)
 
     def _set(self, **fields: object) -> None:
-        """Set fields of a value that is still being made."""
+        """Set fields of a frozen value; only for its constructor."""
         for name, value in fields.items():
             _set(self, name, value)
 
 
 def encoded(data: object) -> bytes:
-    """`data`, which holds values or their parts, as one line of UTF-8 JSON."""
+    """`data`, made of values or their parts, as one line of UTF-8 JSON."""
     return _encoder.encode(data)
 
 
@@ -67,7 +67,7 @@ def _to_plain(value: object) -> object:
         return str.__str__(value)
     if isinstance(value, Context):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} has no place in a value")
+    raise TypeError(f"a value cannot contain a {type(value).__name__}")
 
 
 def _from_plain(wanted: type, value: Any) -> object:

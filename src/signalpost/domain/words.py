@@ -1,4 +1,4 @@
-"""Closed lists of words: enumerations that take any case, and say what they know when they refuse."""
+"""Enumerations of words that accept any case and list their members in errors."""
 
 from enum import Enum, StrEnum
 from typing import TypeVar
@@ -10,7 +10,7 @@ Member = TypeVar("Member", bound=Enum)
 
 
 class Word(StrEnum):
-    """An enumeration of words, read without regard to case."""
+    """An enumeration of words, read in upper or lower case."""
 
     @classmethod
     def _missing_(cls, value: object) -> "Word":
@@ -18,22 +18,22 @@ class Word(StrEnum):
 
 
 def member(kind: type[Member], value: object, name: str) -> Member:
-    """The member of `kind` that `value` means; `name` is how an error calls it.
+    """The member of `kind` for `value`; `name` is the field in errors.
 
-    Raises InvalidValue listing the members.
+    Raises InvalidValue, listing the members.
     """
     if type(value) is kind:
         return value
-    if isinstance(value, bool):  # which would be 0 or 1
+    if isinstance(value, bool):  # True would be read as 1, False as 0
         raise _refusal(kind, value, name)
     try:
         return kind(value)
-    except ValueError:  # ours, or Enum's own where it cannot show the value
+    except ValueError:  # ours, or Enum's own if it cannot print the value
         raise _refusal(kind, value, name) from None
 
 
 def named(kind: type[Member], value: object) -> Member:
-    """The member of `kind` whose name `value` is, in any case. Raises InvalidValue listing the members."""
+    """The member of `kind` named `value`, in any case. Raises InvalidValue, listing the members."""
     word = spoken(value).strip().upper()
     if word not in kind.__members__:
         raise _refusal(kind, value, kind.__name__)

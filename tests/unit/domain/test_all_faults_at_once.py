@@ -1,4 +1,4 @@
-"""A constructor names everything that is wrong with a value, in one error, with a code and facts for each fault."""
+"""A constructor reports all faults of a value in one error, with a code and facts for each."""
 
 from collections.abc import Callable
 from typing import Any

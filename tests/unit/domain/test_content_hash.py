@@ -1,4 +1,4 @@
-"""The content hash covers what a notification says: neither its tier, nor fields at their default or that follow."""
+"""The content hash covers the content of a notification: not its tier, default values or derived fields."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from signalpost.domain.tier import UserTier
 NOW = datetime(2026, 3, 2, 12, 5, tzinfo=UTC)
 
 
-def told(payload: Payload, **fields: Any) -> bytes:
+def hash_of(payload: Payload, **fields: Any) -> bytes:
     usual = {"id": "1", "event": "new", "priority": NotificationPriority.NORMAL, "user_tier": UserTier.FREE}
     times = {"accepted_at": NOW, "valid_until": NOW + timedelta(hours=1)}
     return Notification(**{**usual, **times, "payload": payload, **fields}).content_hash
@@ -40,7 +40,7 @@ def signal(**fields: Any) -> Signal:
     ],
 )
 def test_it_does_not_cover(fields: dict[str, Any]) -> None:
-    assert told(signal(**fields)) == told(signal())
+    assert hash_of(signal(**fields)) == hash_of(signal())
 
 
 @pytest.mark.parametrize(
@@ -57,26 +57,26 @@ def test_it_does_not_cover(fields: dict[str, Any]) -> None:
     ],
 )
 def test_it_covers(fields: dict[str, Any]) -> None:
-    assert told(signal(**fields)) != told(signal())
+    assert hash_of(signal(**fields)) != hash_of(signal())
 
 
 def test_it_covers_the_context_and_not_the_tier() -> None:
-    assert told(signal(), user_tier=UserTier.PREMIUM) == told(signal())
-    assert told(signal(), context={"desk": "one"}) != told(signal())
+    assert hash_of(signal(), user_tier=UserTier.PREMIUM) == hash_of(signal())
+    assert hash_of(signal(), context={"desk": "one"}) != hash_of(signal())
 
 
-def test_the_time_of_an_alert_is_no_content_because_it_may_be_the_time_of_the_call() -> None:
+def test_an_alerts_time_is_not_content_because_it_may_be_the_time_of_the_call() -> None:
     first, second = (
         Alert(alert_id="disk", alert_type="disk", severity="low", title="Disk", timestamp=NOW + timedelta(hours=hours))
         for hours in (0, 1)
     )
-    assert told(first) == told(second)
+    assert hash_of(first) == hash_of(second)
 
 
 def test_a_hash_of_an_older_version_counts_as_the_same_content() -> None:
-    now = told(signal())
+    now = hash_of(signal())
     assert now[0] == HASH_VERSION
     assert is_same_content(now, now)
     assert is_same_content(b"\x02" * 16, now), "version 1 had no version in it"
     assert is_same_content(bytes((HASH_VERSION - 1,)) + now[1:], now)
-    assert not is_same_content(told(signal(notes="n")), now)
+    assert not is_same_content(hash_of(signal(notes="n")), now)

@@ -17,7 +17,7 @@ class Unprintable:
         raise RuntimeError("no text")
 
 
-def test_facts_that_json_knows_are_kept_as_they_are_and_in_order() -> None:
+def test_facts_of_json_types_are_kept_unchanged_and_in_order() -> None:
     facts = {"z": "text", "a": -(2**63), "most": 2**63 - 1, "share": 0.5, "open": True, "none": None}
     context = Context(facts)
     assert dict(context) == facts
@@ -46,7 +46,7 @@ def test_facts_that_json_knows_are_kept_as_they_are_and_in_order() -> None:
     ],
     ids=lambda given: type(given).__name__,
 )
-def test_any_other_fact_becomes_plain_so_that_it_can_be_stored_and_shown(given: object, kept: object) -> None:
+def test_any_other_fact_is_converted_so_that_it_can_be_stored_and_shown(given: object, kept: object) -> None:
     fact = Context({"fact": given})["fact"]
     assert (type(fact), fact) == (type(kept), kept)
 
@@ -82,7 +82,7 @@ def test_order_and_kind_of_the_facts_count_because_people_see_them() -> None:
     assert Context({"a": 1}) != {"a": 1}
 
 
-def test_a_context_cannot_be_changed_from_what_made_it() -> None:
+def test_changing_the_original_mapping_does_not_change_the_context() -> None:
     facts: dict[str, object] = {"a": 1}
     context = Context(facts)
     facts["a"] = 2

@@ -34,7 +34,7 @@ Hostile = Callable[[], AbstractContextManager[Context]]
 
 
 class Loud(float):
-    """A float whose own text would lie."""
+    """A float with a misleading `repr`."""
 
     def __repr__(self) -> str:
         return "loud"
@@ -53,7 +53,7 @@ def kind(given: object) -> str:
 
 @st.composite
 def admitted(draw: st.DrawFn) -> Decimal:
-    """Any number above zero that a constructor admits: up to 48 digits, from 1e-30 to below 1e19."""
+    """Any number above zero that a constructor accepts: up to 48 digits, from 1e-30 to below 1e19."""
     digits = draw(st.integers(1, 48))
     number = draw(st.integers(10 ** (digits - 1), 10**digits - 1))
     exponent = draw(st.integers(digits - 19, digits + 29))
@@ -94,7 +94,7 @@ def half_even(value: Fraction) -> Fraction:
         ("1e-30", "1E-30"),
     ],
 )
-def test_a_number_comes_in_through_its_shortest_text(given: object, expected: str) -> None:
+def test_a_number_is_read_from_its_shortest_text(given: object, expected: str) -> None:
     number = decimal_of(given, "price")  # type: ignore[arg-type]
     assert type(number) is Decimal
     assert str(number) == expected
@@ -191,9 +191,7 @@ def test_a_boolean_is_not_an_integer() -> None:
 
 
 @given(admitted(), admitted())
-def test_arithmetic_is_that_of_fractions_whatever_the_threads_decimal_context(
-    hostile: Hostile, one: Decimal, other: Decimal
-) -> None:
+def test_arithmetic_matches_fractions_in_any_decimal_context(hostile: Hostile, one: Decimal, other: Decimal) -> None:
     with hostile():
         taken = decimal_of(one, "one")
         results = (
@@ -221,7 +219,7 @@ def test_arithmetic_is_that_of_fractions_whatever_the_threads_decimal_context(
 
 
 @given(st.integers(-(10**40), 10**40), st.integers(0, 12))
-def test_fixed_text_has_its_places_and_is_the_nearest_to_even(hostile: Hostile, ticks: int, places: int) -> None:
+def test_fixed_text_has_its_places_and_is_rounded_half_to_even(hostile: Hostile, ticks: int, places: int) -> None:
     number = Decimal(ticks).scaleb(-14, Context(prec=60))
     with hostile():
         text = fixed(number, places)
@@ -248,12 +246,12 @@ def test_places_are_the_decimals_a_number_is_written_with(number: str, places: i
     assert places_of(Decimal(number)) == places
 
 
-def test_a_step_is_one_in_the_last_place(hostile: Hostile) -> None:
+def test_a_step_is_one_unit_of_the_last_place(hostile: Hostile) -> None:
     with hostile():
         assert [str(step(places)) for places in (0, 2, 12)] == ["1", "0.01", "1E-12"]
 
 
-def test_a_value_that_is_not_a_number_is_refused_even_if_nothing_is_trapped() -> None:
+def test_a_value_that_is_not_a_number_is_refused_even_without_decimal_traps() -> None:
     with localcontext(Context(traps=[])), pytest.raises(InvalidValue):
         decimal_of(Fraction(1, 3), "price")  # type: ignore[arg-type]
 
@@ -263,7 +261,7 @@ def test_a_float_is_accepted_even_if_mixing_floats_and_decimals_is_trapped() -> 
         assert positive(1.1, "price") == Decimal("1.1")
 
 
-def test_threads_that_round_at_once_do_not_disturb_each_other() -> None:
+def test_threads_can_round_at_the_same_time() -> None:
     numbers = [Decimal(number) for number in range(1, 400)]
     with ThreadPoolExecutor(8) as threads:
         for one, result in zip(numbers, threads.map(lambda one: quotient(one, Decimal(7)), numbers), strict=True):

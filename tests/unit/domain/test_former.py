@@ -1,4 +1,4 @@
-"""The ids of an earlier version, by which a signal sent before an upgrade and again after it is known."""
+"""Ids of earlier versions, which detect a signal that was sent both before and after an upgrade."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def made(pair: str, **fields: object) -> Signal:
         ("BINANCE:BTCUSDT/BINANCE:ETHUSDT", "TradingView", None),
     ],
 )
-def test_a_former_id_is_that_of_the_old_rules_unless_they_lost_letters(
+def test_a_former_id_follows_the_old_rules_unless_they_lost_letters(
     pair: str, strategy: str | None, former: str | None
 ) -> None:
     ending = ":H1:BUY:20250820T010000Z"

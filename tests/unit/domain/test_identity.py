@@ -12,14 +12,14 @@ ONE = datetime(2025, 8, 20, 1, tzinfo=UTC)
     ("name", "expected"),
     [("MA Unified", "ma-unified"), ("  Trend_2.0! ", "trend-2-0"), ("x" * 60, "x" * 60)],
 )
-def test_a_plain_name_becomes_small_letters_digits_and_dashes(name: str, expected: str) -> None:
+def test_a_plain_name_becomes_lowercase_letters_digits_and_dashes(name: str, expected: str) -> None:
     assert slug(name) == expected
 
 
 @pytest.mark.parametrize(
     "names", [("\xdcn\xef", "\xdcn\xee"), ("\u65e5\u672c", "\u65e5\u8a9e"), ("x" * 61, "x" * 62), ("!", "?")]
 )
-def test_a_name_whose_slug_could_be_ambiguous_gets_a_hash(names: tuple[str, str]) -> None:
+def test_a_name_with_an_ambiguous_slug_gets_a_hash(names: tuple[str, str]) -> None:
     one, other = map(slug, names)
     assert one != other
     assert one.isascii()
@@ -27,12 +27,12 @@ def test_a_name_whose_slug_could_be_ambiguous_gets_a_hash(names: tuple[str, str]
     assert len(one) <= 70
 
 
-def test_the_word_strategy_at_the_end_is_left_out() -> None:
+def test_the_word_strategy_is_dropped_at_the_end() -> None:
     assert strategy_slug("MA Unified Strategy") == "ma-unified"
     assert strategy_slug("Strategy") == "strategy"
 
 
-def test_an_id_of_content_is_the_same_for_the_same_and_differs_for_any_other() -> None:
+def test_a_content_id_is_the_same_only_for_the_same_content() -> None:
     contents = [("a", "b"), ("a\x1fb",), ("ab", ""), ("a", None), ("a", "None"), ("a", 1), ("a", "1")]
     ids = {content_id("alert", ONE, *content) for content in contents}
     assert len(ids) == len(contents)

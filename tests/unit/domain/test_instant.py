@@ -49,13 +49,13 @@ def test_an_instant_stays_the_same_through_every_zone_and_its_own_text(moment: d
     assert utc(compact(instant), "timestamp") == instant
 
 
-def test_the_second_reading_of_an_hour_that_comes_twice_is_an_hour_later() -> None:
+def test_the_second_occurrence_of_a_repeated_hour_is_an_hour_later() -> None:
     first = datetime(2025, 10, 26, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
     assert utc(first.replace(fold=1), "timestamp") - utc(first, "timestamp") == timedelta(hours=1)
 
 
 class Undecided(tzinfo):
-    """A zone that does not say how far it is from UTC, as the standard library permits."""
+    """A zone without an offset from UTC, which the standard library allows."""
 
     def utcoffset(self, _moment: datetime | None) -> None:
         return None
@@ -116,7 +116,7 @@ def test_text_that_is_not_a_time_is_refused_in_a_short_error(text: str) -> None:
         "9999-12-31T23:59:59Z",
     ],
 )
-def test_a_time_outside_the_years_that_are_allowed_is_refused(moment: datetime | str) -> None:
+def test_a_time_outside_the_valid_years_is_refused(moment: datetime | str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         utc(moment, "timestamp")
     assert (refusal.value.code, refusal.value.field) == ("out-of-range", "timestamp")
@@ -137,7 +137,7 @@ def test_a_time_outside_the_years_that_are_allowed_is_refused(moment: datetime |
         -(10**9),
     ],
 )
-def test_a_number_that_may_be_a_date_or_is_far_away_is_refused(number: float | str) -> None:
+def test_a_number_that_may_be_a_date_or_is_out_of_range_is_refused(number: float | str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         utc(number, "time")
     assert (refusal.value.code, refusal.value.field) == ("out-of-range", "time")

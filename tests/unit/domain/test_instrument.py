@@ -22,7 +22,7 @@ SYMBOLS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", min_size=1, max_size=
 
 @pytest.fixture
 def odd() -> Iterator[Instrument]:
-    """An instrument whose precision a test may override."""
+    """An instrument for tests that override its precision."""
     instrument = Instrument("ODD_ONE")
     yield instrument
     precision.forget_override(instrument)
@@ -53,7 +53,7 @@ def test_a_symbol_without_a_separator_is_all_base() -> None:
 
 
 @given(SYMBOLS)
-def test_any_1_to_64_of_its_letters_are_legal_and_a_symbol_is_its_own_spelling(symbol: str) -> None:
+def test_1_to_64_valid_characters_are_a_symbol_that_parses_to_itself(symbol: str) -> None:
     instrument = Instrument(symbol)
     assert instrument.replace("_", "") == symbol.replace("_", "")
     assert Instrument(str(instrument)) == Instrument(symbol.lower().replace("_", "/")) == instrument
@@ -94,7 +94,7 @@ def test_only_currency_pairs_have_a_rule(symbol: str) -> None:
     assert Instrument(symbol).places is None
 
 
-def test_the_table_overrides_the_rule_until_it_is_forgotten(odd: Instrument, hostile: Hostile) -> None:
+def test_an_override_replaces_the_rule_until_it_is_removed(odd: Instrument, hostile: Hostile) -> None:
     with hostile():
         assert odd.quoted(pip="0.250", places=np.int64(2)) is odd
     assert (str(odd.pip), odd.places) == ("0.25", 2)
@@ -124,12 +124,12 @@ def test_an_impossible_precision_is_refused_and_changes_nothing(
     assert odd.pip is None
 
 
-def test_the_list_of_currencies_is_one_of_three_letters_each() -> None:
+def test_every_currency_code_has_three_letters() -> None:
     assert {len(code) for code in precision.CURRENCIES} == {3}
     assert {"USD", "CNH", "XAU"} <= precision.CURRENCIES
 
 
-def test_an_instrument_survives_copying_and_shows_its_kind() -> None:
+def test_an_instrument_survives_copying_and_its_repr_shows_its_type() -> None:
     instrument = Instrument("EURUSD")
     for twin in (copy.copy(instrument), copy.deepcopy(instrument), pickle.loads(pickle.dumps(instrument))):
         assert (type(twin), twin) == (Instrument, instrument)

@@ -129,7 +129,7 @@ def test_rounding_errors_of_floats_are_not_shown() -> None:
     assert shown(made("BTC_XYZ", 1 / 3))["Entry"] == "0.333333333"
 
 
-def test_a_strategys_stop_is_rounded_to_the_decimals_that_it_names() -> None:
+def test_a_strategys_stop_is_rounded_to_its_price_places() -> None:
     signal = made("EURUSD", "1.16344", stop_loss="1.162205", price_places=5)
     assert shown(signal)["SL"] == "1.16220"
 

@@ -21,7 +21,7 @@ def test_the_id_of_an_announcement_depends_on_time_title_and_text() -> None:
     assert Announcement(title="Hello", text="world", announcement_id="a1").announcement_id == "a1"
 
 
-def test_an_analysis_may_be_of_one_pair_and_carries_its_facts() -> None:
+def test_an_analysis_can_have_a_pair_and_facts() -> None:
     one = MarketAnalysis(
         title="Trend", text="Up", pair="eur/usd", context={"trend": "up"}, timestamp="2025-08-20T05:00Z"
     )
@@ -32,7 +32,7 @@ def test_an_analysis_may_be_of_one_pair_and_carries_its_facts() -> None:
     assert one.analysis_id.startswith("analysis:20250820T050000Z:")
 
 
-def test_a_status_carries_its_metrics_and_a_plain_uptime() -> None:
+def test_a_status_has_its_metrics_and_a_plain_uptime() -> None:
     one = SystemStatus(status="operational", uptime=pd.Timedelta("1h"), metrics={"cpu": 0.5})
     assert (one.timestamp, one.message, one.metrics) == (NOW, "", Context({"cpu": 0.5}))
     assert (type(one.uptime), one.uptime) == (timedelta, timedelta(hours=1))

@@ -31,12 +31,12 @@ def utc(text: str) -> datetime:
         ("2025-01-15T13:00", ("London", "New York")),
         ("2025-01-15T20:00", ("Sydney", "New York")),
         ("2025-01-15T05:00", ("Tokyo",)),
-        # Between the changes of March New York is in summer time and London is not.
+        # For two weeks in March, New York is on summer time and London is not.
         ("2025-03-19T12:00", ("London", "New York")),
         ("2025-03-19T07:30", ("Tokyo",)),
     ],
 )
-def test_a_centre_is_open_by_its_own_clock_with_summer_time(instant: str, names: tuple[str, ...]) -> None:
+def test_a_centre_follows_its_own_clock_and_summer_time(instant: str, names: tuple[str, ...]) -> None:
     assert open_sessions(utc(instant)) == names
 
 
@@ -63,7 +63,7 @@ def test_a_centre_is_closed_on_its_own_saturday_while_new_york_still_trades_on_f
     assert open_sessions(utc("2025-01-17T21:00")) == ("New York",)
 
 
-def test_a_centre_whose_monday_has_begun_waits_for_the_market() -> None:
+def test_a_centre_is_closed_on_its_own_monday_until_the_market_opens() -> None:
     assert open_sessions(utc("2025-01-19T20:30")) == ()
     assert open_sessions(utc("2025-01-19T22:00")) == ("Sydney",)
 

@@ -59,7 +59,7 @@ def test_a_sell_is_the_mirror_of_a_buy() -> None:
     assert signal.r_multiple("1.11") == -1
 
 
-def test_before_the_candle_closed_a_signal_is_known_now() -> None:
+def test_before_the_candle_closes_a_signal_is_known_now() -> None:
     early = datetime(2025, 8, 20, 3, tzinfo=UTC)
     with ManualClock(early):
         signal = made()
@@ -173,13 +173,13 @@ def test_a_confidence_may_be_zero_or_one(confidence: object) -> None:
     assert made(confidence_score=confidence).confidence_score == Decimal(str(confidence))
 
 
-def test_a_given_risk_reward_is_kept_and_without_a_target_there_is_none() -> None:
+def test_a_given_risk_reward_is_kept_and_without_a_target_it_is_not_set() -> None:
     assert made(stop_loss="1.09", take_profit="1.12", risk_reward_ratio="1.5").risk_reward_ratio == Decimal("1.5")
     assert made(stop_loss="1.09").risk_reward_ratio is None
     assert made(take_profit="1.12").risk_reward_ratio is None
 
 
-def test_without_a_stop_there_is_no_risk_and_without_a_target_no_reward() -> None:
+def test_risk_needs_a_stop_and_reward_needs_a_target() -> None:
     signal = made()
     assert (signal.risk, signal.stop_pips, signal.target_pips, signal.r_multiple(2)) == (None, None, None, None)
     assert not signal.should_stop_loss
@@ -219,7 +219,7 @@ def test_a_closed_signal_records_why_and_when_and_closes_once(later: ManualClock
     assert signal.status is SignalStatus.ACTIVE
 
 
-def test_at_a_price_the_signal_is_the_same_but_for_price_and_time(later: ManualClock) -> None:
+def test_at_price_changes_only_price_and_time(later: ManualClock) -> None:
     signal = made(stop_loss="1.09", take_profit="1.12", created_at=OPEN)
     moved = signal.at_price("1.115")
     assert (moved.current_price, moved.updated_at, moved.pnl) == (Decimal("1.115"), later.now(), Decimal("0.015"))
@@ -241,18 +241,18 @@ def test_at_a_price_the_signal_is_the_same_but_for_price_and_time(later: ManualC
         ({"current_price": "1.11"}, 2),
     ],
 )
-def test_a_changed_price_derives_the_risk_reward_anew(change: dict[str, Any], ratio: Decimal | None) -> None:
+def test_a_changed_price_derives_the_risk_reward_again(change: dict[str, Any], ratio: Decimal | None) -> None:
     assert made(stop_loss="1.09", take_profit="1.12").but(**change).risk_reward_ratio == ratio
 
 
-def test_a_change_is_checked_as_if_the_signal_were_made_anew() -> None:
+def test_a_change_is_validated_like_a_new_signal() -> None:
     with pytest.raises(InvalidValue) as refusal:
         made().but(stop_loss=2)
     assert facts_of(refusal.value) == [Facts("wrong-side", "stop_loss", "2", "below 1.10")]
     assert made().but(stop_loss=np.float32(1.05)).stop_loss == Decimal("1.05")
 
 
-def test_a_stop_so_near_that_the_ratio_is_out_of_range_is_refused() -> None:
+def test_a_stop_too_close_for_a_valid_ratio_is_refused() -> None:
     """Otherwise the signal could be written but not read back."""
     with pytest.raises(InvalidValue) as refusal:
         made(entry_price="2E-12", stop_loss="1E-12", take_profit="10000000.000000000002")

@@ -14,7 +14,7 @@ WIDE = Context(prec=60)
 
 @st.composite
 def plans(draw: st.DrawFn) -> dict[str, Decimal]:
-    """The prices of a BUY whose mirror image around the entry is a SELL."""
+    """Prices of a BUY that are a valid SELL when mirrored around the entry."""
     places = draw(st.integers(0, 12))
     entry = draw(st.integers(3, 10**12))
     risk, reward, move = (draw(st.integers(1, entry - 1)) for _ in range(3))
@@ -27,7 +27,7 @@ def half_even(value: Fraction) -> Fraction:
 
 
 @given(plans(), st.sampled_from(SignalType), st.sampled_from(["EUR_USD", "USD_JPY", "BTC_USDT"]))
-def test_risk_pips_and_r_are_exact_whatever_the_threads_decimal_context(
+def test_risk_pips_and_r_are_exact_in_any_decimal_context(
     hostile: Hostile, plan: dict[str, Decimal], side: SignalType, pair: str
 ) -> None:
     sign = side.sign

@@ -68,7 +68,7 @@ def test_each_spelling_of_each_field_is_read_in_any_case(field: str, spelling: s
     assert (read.fields[field], read.called[field], read.faults) == ("1", f" {spelling.title()}", ())
 
 
-def test_every_field_of_a_signal_has_a_spelling_and_its_own_name_counts_first() -> None:
+def test_every_field_of_a_signal_has_names_and_its_own_comes_first() -> None:
     assert set(SPELLINGS) == set(Signal.__struct_fields__)
     assert all(known[0] == field for field, known in SPELLINGS.items())
     assert set(REQUIRED) == set(PLAIN)
@@ -83,13 +83,13 @@ def test_none_and_empty_text_count_as_absent() -> None:
     assert (signal.stop_loss, signal.notes, signal.pair) == (Decimal("1.05"), None, "GBP_USD")
 
 
-def test_a_missing_number_as_pandas_has_it_is_refused_rather_than_ignored() -> None:
+def test_a_nan_from_pandas_is_refused_rather_than_ignored() -> None:
     with pytest.raises(InvalidValue) as refusal:
         Signal.from_mapping({**PLAIN, "sl": np.nan})
     assert facts_of(refusal.value) == [Facts("not-a-number", "sl", "NaN")]
 
 
-def test_every_missing_field_is_reported_with_its_spellings() -> None:
+def test_every_missing_field_is_reported_with_its_names() -> None:
     with pytest.raises(InvalidValue) as refusal:
         Signal.from_mapping({"price": 1, "time": "2025-08-20T01:00Z"})
     assert [(fault.code, fault.field) for fault in refusal.value.errors] == [

@@ -1,4 +1,4 @@
-"""The symbols of exchanges, brokers and charts: how each is shown, and that two instruments are never one.
+"""The symbols of exchanges, brokers and charts: how they are shown, and that different instruments never merge.
 
 The marked tests come from public bug reports and from the documentation of TradingView, ccxt, Yahoo and MetaTrader.
 """
@@ -48,7 +48,7 @@ def signal_id(symbol: str) -> str:
         ("BINANCE:BTCUSDT/BINANCE:ETHUSDT", "BTCUSDT/ETHUSDT"),
         ("NYMEX:CL1!-ICEEUR:BRN1!", "CL1!-BRN1!"),
         ("(BINANCE:BTCUSDT+BYBIT:BTCUSDT)/2", "(BTCUSDT+BTCUSDT)/2"),
-        ("BTCUSDT/BINANCE:ETHUSDT", "BTCUSDT/BINANCE:ETHUSDT"),  # nothing says which parts could be left out
+        ("BTCUSDT/BINANCE:ETHUSDT", "BTCUSDT/BINANCE:ETHUSDT"),  # ambiguous: shown whole
         ("BTC/USDT:BNFCR", "BTC/USDT:BNFCR"),
         ("EUR/USD:USD", "EUR_USD"),
     ],
@@ -208,7 +208,7 @@ def test_a_contract_on_two_currencies_is_not_their_pair() -> None:
         ("X:BTC:USD", "X:BTC:USD"),
     ],
 )
-def test_only_a_known_exchange_is_left_out_before_a_colon(symbol: str, as_shown: str) -> None:
+def test_only_a_known_exchange_is_dropped_before_a_colon(symbol: str, as_shown: str) -> None:
     assert shown(symbol) == as_shown
 
 
@@ -218,18 +218,18 @@ def test_only_a_known_exchange_is_left_out_before_a_colon(symbol: str, as_shown:
         ("BINANCE:BTCUSDT", "BTCUSDT"),
         ("binanceus:btcusdt", "BTCUSDT"),
         ("FX_IDC:USDEUR", "USD_EUR"),
-        ("UNLISTED:EURUSD", "EUR_USD"),  # what follows can only be a pair
+        ("UNLISTED:EURUSD", "EUR_USD"),  # the rest can only be a pair
         ("CRYPTOCAP:USDT.D", "USDT.D"),
         ("EUR/X:USD", "EUR/X:USD"),
         ("NASDAQ:AAPL/NYSE:F", "AAPL/F"),
     ],
 )
-def test_a_known_exchange_is_left_out(symbol: str, as_shown: str) -> None:
+def test_a_known_exchange_is_dropped(symbol: str, as_shown: str) -> None:
     assert shown(symbol) == as_shown
 
 
 def refusal_of(symbol: str) -> str | None:
-    """The code with which a symbol is refused; None if it is taken."""
+    """The code with which a symbol is refused; None if it is accepted."""
     try:
         Instrument(symbol)
     except InvalidValue as fault:
@@ -239,7 +239,7 @@ def refusal_of(symbol: str) -> str | None:
 
 @pytest.mark.line("6.5.1")
 @pytest.mark.parametrize("symbol", ["BINANCE:", ":EURUSD", "A::B", "BINANCE: ", "NASDAQ:!", "BINANCE:A/NYSE:"])
-def test_nothing_beside_a_colon_is_refused(symbol: str) -> None:
+def test_a_colon_needs_text_on_both_sides(symbol: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         Instrument(symbol)
     assert getattr(refusal.value, "code", None) == "invalid-symbol"
@@ -289,7 +289,7 @@ def test_a_template_or_code_is_not_a_symbol(symbol: str) -> None:
 @pytest.mark.parametrize(
     "symbol", ["None", "null", "undefined", "nan", "NaN", "N/A", "n/a", "#N/A", "#REF!", "#DIV/0!"]
 )
-def test_a_word_for_nothing_is_not_a_symbol(symbol: str) -> None:
+def test_a_mark_of_a_missing_value_is_not_a_symbol(symbol: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
         Instrument(symbol)
     assert getattr(refusal.value, "code", None) == "invalid-symbol"

@@ -11,7 +11,7 @@ class Unprintable:
 
 
 class Loud(str):
-    """Text of a kind of its own."""
+    """A subclass of str."""
 
     __slots__ = ()
 
@@ -63,7 +63,7 @@ def test_an_id_that_is_too_long_or_not_printable_is_refused_in_a_short_error(giv
     assert len(str(refusal.value)) < 160
 
 
-def test_an_error_can_show_anything_and_stays_short() -> None:
+def test_an_error_can_show_any_value_and_stays_short() -> None:
     assert shown("a'b") == '"a\'b"'
     assert shown(1.5) == "1.5"
     assert shown(Unprintable()) == spoken(Unprintable()) == "<unprintable Unprintable>"

@@ -76,7 +76,7 @@ def test_an_invalid_timeframe_is_refused_in_a_short_error(given: object) -> None
     assert len(str(refusal.value)) < 200
 
 
-def test_a_timeframe_survives_copying_and_shows_its_kind() -> None:
+def test_a_timeframe_survives_copying_and_its_repr_shows_its_type() -> None:
     timeframe = Timeframe("4h")
     for twin in (copy.copy(timeframe), copy.deepcopy(timeframe), pickle.loads(pickle.dumps(timeframe))):
         assert (type(twin), twin) == (Timeframe, timeframe)

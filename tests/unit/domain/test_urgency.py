@@ -41,7 +41,7 @@ def test_an_alert_is_as_urgent_as_it_is_severe(severity: str, priority: Notifica
     assert usual_priority(Alert(alert_type="feed", severity=severity, title="t")) is priority
 
 
-def test_a_status_can_wait_and_the_rest_is_normal() -> None:
+def test_a_status_is_low_and_other_payloads_are_normal() -> None:
     assert usual_priority(SystemStatus(status="operational")) is NotificationPriority.LOW
     assert usual_priority(MarketAnalysis(title="t", text="x")) is NotificationPriority.NORMAL
     assert usual_priority(Announcement(title="t", text="x")) is NotificationPriority.NORMAL

@@ -15,7 +15,7 @@ SIGNAL = {"pair": "EUR_USD", "signal_type": "BUY", "entry_price": 1, "timestamp"
     ("timeframe", "expected"),
     [("M1", 10), ("M5", 10), ("M10", 10), ("M15", 15), ("H4", 240), ("D", 1440)],
 )
-def test_a_signal_is_valid_for_one_candle_and_10_minutes_at_least(timeframe: str, expected: int) -> None:
+def test_a_signal_is_valid_for_one_candle_but_at_least_10_minutes(timeframe: str, expected: int) -> None:
     assert validity.of_signal(Timeframe(timeframe)) == timedelta(minutes=expected)
     signal = Signal(timeframe=timeframe, known_at=FIVE, **SIGNAL)  # type: ignore[arg-type]
     assert signal.valid_until == FIVE + timedelta(minutes=expected)
@@ -34,7 +34,7 @@ def test_a_signal_is_valid_for_one_candle_and_10_minutes_at_least(timeframe: str
         (Announcement(title="t", text="x", timestamp=FIVE), 24),
     ],
 )
-def test_everything_else_is_valid_for_as_long_as_its_kind(value: Alert, hours: float) -> None:
+def test_other_payloads_have_a_validity_of_their_kind(value: Alert, hours: float) -> None:
     assert value.valid_until == FIVE + timedelta(hours=hours)
 
 

@@ -150,7 +150,7 @@ STATUS = SystemStatus(
 
 
 @given(values)
-def test_every_value_is_read_back_from_its_json_and_its_plain_data_as_an_equal_one(value: Value) -> None:
+def test_every_value_survives_json_and_plain_data_unchanged(value: Value) -> None:
     kind = type(value)
     plain = value.to_dict()
     twins = [
@@ -172,14 +172,14 @@ def test_every_value_is_read_back_from_its_json_and_its_plain_data_as_an_equal_o
 
 
 @given(values, futures)
-def test_fields_that_a_newer_version_added_are_ignored(value: Value, future: dict[str, Any]) -> None:
+def test_fields_of_a_newer_version_are_ignored(value: Value, future: dict[str, Any]) -> None:
     added = {**value.to_dict(), **future, "x-nested": {"a": [1, {"b": None}]}}
     assert type(value).from_dict(added) == value
     assert type(value).from_json(json.dumps(added)) == value
 
 
 @given(values, values)
-def test_values_are_equal_exactly_if_their_plain_data_is(one: Value, other: Value) -> None:
+def test_values_are_equal_if_and_only_if_their_plain_data_is(one: Value, other: Value) -> None:
     for left, right in ((one, other), (one, one.but())):
         same = type(left) is type(right) and left.to_json() == right.to_json()
         assert (left == right) is same
@@ -205,12 +205,12 @@ def test_prices_are_strings_and_times_end_in_z() -> None:
     assert {type(text) for text in SIGNAL.to_dict().values()} <= {str, int, type(None)}
 
 
-def test_the_context_of_plain_data_is_no_longer_the_values_own() -> None:
+def test_changing_the_plain_data_does_not_change_the_value() -> None:
     STATUS.to_dict()["metrics"]["b"] = 2
     assert STATUS.metrics["b"] == 1
 
 
-def test_one_price_written_in_two_ways_is_one_value() -> None:
+def test_two_spellings_of_a_price_are_equal() -> None:
     other = SIGNAL.but(entry_price="1.1")
     assert (other, hash(other)) == (SIGNAL, hash(SIGNAL))
 

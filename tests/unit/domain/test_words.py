@@ -70,7 +70,7 @@ def test_words_are_read_in_any_case(kind: type[SignalType]) -> None:
         assert kind(f" {word.name.lower()} ") is kind(word.name.title()) is kind(word.value) is word
 
 
-def test_a_side_knows_its_sign_and_its_cross() -> None:
+def test_a_side_has_a_sign_and_a_crossover() -> None:
     assert (SignalType.BUY.sign, SignalType.BUY.crossover) == (1, CrossoverType.BULLISH)
     assert (SignalType.SELL.sign, SignalType.SELL.crossover) == (-1, CrossoverType.BEARISH)
 
@@ -82,7 +82,7 @@ def test_priorities_are_ordered_and_read_from_their_numbers() -> None:
     )
 
 
-def test_tiers_are_names_in_small_letters_and_an_operator_may_add_some() -> None:
+def test_tiers_are_lowercase_names_and_operators_can_add_their_own() -> None:
     assert (UserTier.FREE, UserTier.PREMIUM, UserTier.ADMIN) == ("free", "premium", "admin")
     assert type(UserTier(" VIP-Gold_2 ")) is UserTier
     assert UserTier(" VIP-Gold_2 ") == "vip-gold_2"

@@ -36,7 +36,7 @@ def test_the_usual_words_for_a_severity_are_read(word: str, severity: str) -> No
     assert alert.severity == severity
 
 
-def test_an_unknown_severity_is_refused_with_the_words_that_are_known() -> None:
+def test_an_unknown_severity_is_refused_with_the_known_ones() -> None:
     for word in ("loud", "", 3):
         with pytest.raises(InvalidValue) as refusal:
             Alert(alert_type="feed", severity=word, title="w")  # type: ignore[arg-type]
@@ -128,13 +128,13 @@ def test_unix_time_keeps_its_microseconds(unix: float | str, after: int) -> None
         ("S5", "1969-12-31T23:59:58Z", "1969-12-31T23:59:55Z"),
     ],
 )
-def test_the_open_of_a_candle_is_the_same_all_through_it(timeframe: str, at: str, opened: str) -> None:
+def test_candle_open_is_the_same_throughout_a_candle(timeframe: str, at: str, opened: str) -> None:
     candle_open = getattr(Timeframe(timeframe), "candle_open", lambda at: at)
     assert candle_open(utc(at, "at")) == utc(opened, "at")
     assert candle_open(utc(at, "at").astimezone(timezone(timedelta(hours=5, minutes=45)))) == utc(opened, "at")
 
 
-def test_the_open_of_a_candle_needs_a_zone() -> None:
+def test_candle_open_needs_a_time_zone() -> None:
     with pytest.raises(InvalidValue) as refusal:
         Timeframe("H1").candle_open(datetime(2025, 8, 20))  # noqa: DTZ001  # the rule
     assert refusal.value.code == "no-time-zone"

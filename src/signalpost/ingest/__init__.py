@@ -1,1 +1,1 @@
-"""Reads what people and programs send: the same names for the command line, HTTP, the hooks and candle files. Pure."""
+"""Parses input from people and programs; the command line, HTTP, hooks and candle files share it. Pure."""

@@ -1,4 +1,4 @@
-"""The columns of a candle file: by which names, between which separators, and when a row's candle opens. Pure."""
+"""The columns of a candle file: their names, the separators between them, and the open of a row's candle. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ SEPARATORS = (",", ";", "\t", "|")
 READ_SEPARATORS = "commas, semicolons, tabs or '|'"
 _NAMES = FieldNames(
     {
-        # The names that say most clearly that this is the candle's open come first.
+        # The clearest names for a candle's open come first.
         "time": (
             ("time",),
             ("open_time", "candle_time"),
@@ -36,7 +36,7 @@ _NAMES = FieldNames(
 )
 _DAY = "day"
 _IN_UTC = "time in UTC"
-"""Of `columns_of`: where the day is, if `time` has only the time of day, and where `time` is, if its name says UTC."""
+"""Extra keys of `columns_of`: the day's column if `time` has only the time of day; `time` if its name says UTC."""
 _SAID_BY_EXCEL = re.compile(r'"?sep=(?P<separator>[^"\r\n])"?\s*', re.IGNORECASE)
 _LONGEST_LOOKED_AT = 1000
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?", re.ASCII)
@@ -46,27 +46,27 @@ _DUKASCOPY = re.compile(
 
 
 def separator_said(line: str) -> str | None:
-    """The separator that a first line such as `sep=;`, which Excel writes, names; None if the line is another."""
+    """The separator in a first line such as `sep=;`, which Excel writes; None for any other line."""
     found = _SAID_BY_EXCEL.fullmatch(line)
     return None if found is None else found["separator"]
 
 
 def separator_of(header: str) -> str:
-    """The separator that makes the most columns of a file's first line."""
+    """The separator that splits the first line of a file into the most columns."""
     return max(SEPARATORS, key=lambda separator: _count(header, separator))
 
 
 def columns_of(header: Sequence[str], line: str = "") -> dict[str, int]:
-    """Where each column is. Raises InvalidValue, naming each required one that is missing and each that is there twice.
+    """The index of each column. Raises InvalidValue with every missing required column and every repeated one.
 
-    Columns of other names are passed over; of several names of one column, the clearest counts. If the `line` seems to
-    have another separator, that is the fault.
+    Unknown columns are ignored. If a column is there under several names, the clearest one counts. If `line` seems to
+    use another separator, only that is reported.
     """
     places = _places(header)
     missing = [name for name in COLUMNS if name not in places]
     if missing and (other := _other_separator(line)) is not None:
-        called = "blanks" if other == " " else f"{other!r}"
-        text = f"columns separated by {called}: they can be separated by {READ_SEPARATORS}"
+        called = "spaces" if other == " " else f"{other!r}"
+        text = f"columns separated by {called}, which is not supported"
         raise InvalidValue.of_all([Fault("wrong-separator", text, None, other, READ_SEPARATORS)])
     faults = [Fault("missing", f"no column {name!r}", name, limit=",".join(_NAMES.spellings[name])) for name in missing]
     faults += [
@@ -87,10 +87,10 @@ def columns_of(header: Sequence[str], line: str = "") -> dict[str, int]:
 
 
 def opens_at(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
-    """When the candle of a row opens. Raises InvalidValue.
+    """The open of a row's candle. Raises InvalidValue.
 
-    A day and a time of day in two columns are joined, and Dukascopy's `03.03.2025 09:00:00.000` is read. Without a zone
-    a time is in UTC only if its column's name says so.
+    Joins a day and a time of day in two columns, and accepts Dukascopy's `03.03.2025 09:00:00.000`. A time without a
+    zone is accepted, as UTC, only if its column's name says so.
     """
     text = cells[columns["time"]].strip()
     if _DAY in columns and _TIME_OF_DAY.fullmatch(text):
@@ -108,7 +108,7 @@ def opens_at(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
         if error.code != "no-time-zone":
             raise
         raise InvalidValue(
-            f"time is {shown(text)}, which names no time zone. MetaTrader writes its server's time, and other programs "
+            f"time is {shown(text)}, which has no time zone. MetaTrader writes its server's time, and other programs "
             "the time of their computer: convert the times to UTC, and end them in 'Z'",
             code=error.code,
             field="time",
@@ -121,7 +121,7 @@ def _count(header: str, separator: str) -> int:
 
 
 def _other_separator(line: str) -> str | None:
-    """The character that seems to separate the columns of a line; None if there is none."""
+    """An unsupported character that seems to separate the columns of a line; None if not found."""
     line = line[:_LONGEST_LOOKED_AT].replace("\u00a0", " ")
     others = dict.fromkeys(each for each in line if not each.isalnum() and each not in "_<>\"'.-\r\n")
     best = max(others, key=lambda each: _count(line, each), default=None)
@@ -129,7 +129,7 @@ def _other_separator(line: str) -> str | None:
 
 
 def _places(header: Sequence[str]) -> dict[str, list[int]]:
-    """Where the clearest name of each column is, and where else the same name is."""
+    """The indexes of the clearest name of each column: several if that name is repeated."""
     ranked: dict[str, dict[tuple[int, str], list[int]]] = {}
     for at, cell in enumerate(header):
         name = cell.strip().strip("<>")

@@ -1,4 +1,4 @@
-"""The kinds of payload that can be sent, and the names of their fields. Pure."""
+"""The kinds of payload, and the names of their fields. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -24,17 +24,17 @@ from signalpost.errors import Fault, InvalidValue
 from signalpost.ingest.send_options import facts, is_option
 
 _MOST_SUGGESTIONS = 5
-"""Unknown names of one request that are compared with the known ones: each comparison takes a while."""
+"""The maximum of suggestions for the unknown names of one request, because each one takes a while."""
 
 
 _CLOSE_ENOUGH = 0.75
-"""How much of a misspelled name must agree with a known one that is suggested, from 0 to 1."""
+"""The similarity from which a known name is suggested for a misspelled one, from 0 to 1."""
 _MOST_UNKNOWN = 100
-"""Unknown names of one request that are reported: thousands would help nobody."""
+"""The maximum of unknown names reported for one request: thousands would not help."""
 
 
 class Kind:
-    """One kind of payload: the names of its fields, and how it is made of them."""
+    """One kind of payload: its field names and its constructor."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class Kind:
         self._build = payload if build is None else build
 
     def read(self, data: Mapping[str, Any], *, has_options: bool = True) -> FoundFields:
-        """The fields in `data`. Names that mean nothing are faults: a misspelled stop would be a signal without one.
+        """The fields in `data`. Unknown names are faults: otherwise a misspelled stop would be lost.
 
-        With `has_options`, those of `read_options` may stand beside them.
+        With `has_options`, the options of `read_options` are allowed too.
         """
         read = read_fields(data.items(), self.names)
         unknown = [
@@ -68,22 +68,22 @@ class Kind:
         return read._replace(faults=(*read.faults, *self._unknown(unknown)))
 
     def made(self, read: FoundFields, missing: Callable[[str], Fault] | None = None) -> Payload:
-        """The payload. Raises InvalidValue with all faults, each under the name that the sender used.
+        """Create the payload. Raises InvalidValue with all faults, each under the sender's name of the field.
 
-        `missing` makes the fault of a required field that is missing.
+        `missing` creates the fault for a missing required field.
         """
         reported = missing or (lambda field: spellings.missing(field, self.names))
         return make(self._build, read, {field: reported(field) for field in self.sample}, self.sample)
 
     def _is_kind(self, name: str, value: object) -> bool:
-        """Whether this says what kind it is, as a value's own JSON does."""
+        """True for the `kind` in a value's own JSON."""
         return name.strip().lower() == "kind" and value == self.word
 
     def _unknown(self, names: Iterable[str]) -> Iterable[Fault]:
         for number, name in enumerate(islice(names, _MOST_UNKNOWN)):
             near = self._nearest(name) if number < _MOST_SUGGESTIONS else None
-            meant = f" (did you mean {near}?)" if near else ""
-            text = f"{shown(name)} is not a field of {self.plural}{meant}; put facts into `context`"
+            hint = f" (did you mean {near}?)" if near else ""
+            text = f"{shown(name)} is not a field of {self.plural}{hint}; put extra facts into `context`"
             yield Fault("unknown-field", text, as_sent(name), shown(name), near)
 
     def _nearest(self, name: str) -> str | None:
@@ -96,7 +96,7 @@ class Kind:
 
 
 def _duration(value: Any) -> timedelta:
-    """Seconds, or the text that a value's own JSON has for them, such as `PT1H`."""
+    """Parse seconds, or ISO 8601 text as in a value's own JSON, such as `PT1H`."""
     try:
         if isinstance(value, str) and not value.strip().isdigit():
             return msgspec.convert(text_of(value, "uptime"), timedelta)
@@ -126,7 +126,7 @@ def _with_facts(payload: Callable[..., Payload]) -> Callable[..., Payload]:
 
 
 def _of(payload: type[Payload], plural: str, id_field: str, also: Mapping[str, str], **sample: object) -> Kind:
-    """A kind whose fields go by their own names, its id also by `id`, and some `also` by one other."""
+    """A kind whose fields have their own names; its id is also called `id`, and those in `also` have a second name."""
     others = {**also, id_field: "id"}
     names = {name: ((name, others[name]) if name in others else (name,),) for name in payload.__struct_fields__}
     build = _status if payload is SystemStatus else _with_facts(payload)
@@ -142,5 +142,5 @@ KINDS = (
     _of(SystemStatus, "statuses", "status_id", {}, status="-"),
 )
 KIND_BY_PATH = {kind.plural: kind for kind in KINDS}
-"""Below `/api/v1/`."""
+"""The path is below `/api/v1/`."""
 KIND_BY_PAYLOAD = {kind.payload: kind for kind in KINDS}

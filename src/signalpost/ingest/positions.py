@@ -1,7 +1,7 @@
-"""The position that a strategy's alert names: what is held now, and what was held before. Pure.
+"""The position in a strategy's alert, now and before. Pure.
 
-`market_position` and `prev_market_position` are TradingView's words, with or without `strategy.` before them. Under
-other names, such as `position` or `sentiment`, only `flat` counts, and a size of 0: they may mean anything else.
+TradingView calls them `market_position` and `prev_market_position`, with or without the prefix `strategy.`. Under other
+names, such as `position` or `sentiment`, only `flat` and a size of 0 count, because other values are ambiguous.
 """
 
 import re
@@ -23,7 +23,7 @@ _WORDS = ("long", "short", "flat")
 
 
 class Positions(NamedTuple):
-    """What is held, and what was held before: `long`, `short` or `flat`. None if the alert does not say."""
+    """The position now and before: `long`, `short` or `flat`; None if it is not in the alert."""
 
     now: str | None
     before: str | None
@@ -31,9 +31,9 @@ class Positions(NamedTuple):
 
 
 def positions(pairs: Iterable[tuple[str, Any]]) -> Positions:
-    """The positions among names and values. An unfilled placeholder counts as absent, as in an indicator's alert.
+    """Find the positions among names and values. Unfilled placeholders, as in indicators' alerts, count as missing.
 
-    Faults are: another word under one of TradingView's names, and two of them that differ.
+    Faults are: an unknown word under one of TradingView's names, and two of them that differ.
     """
     official: dict[bool, dict[str, str]] = {False: {}, True: {}}
     flat = {False: False, True: False}

@@ -1,4 +1,4 @@
-"""The options that a sender may set beside the payload: priority, tier and facts. Pure."""
+"""The options sent with a payload: priority, tier and facts. Pure."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -17,7 +17,7 @@ _NAMES = FieldNames({"priority": (("priority",),), "user_tier": (("user_tier", "
 
 
 class SendOptions(NamedTuple):
-    """The options beside a payload."""
+    """The options sent with a payload."""
 
     priority: NotificationPriority | None
     user_tier: UserTier
@@ -25,12 +25,12 @@ class SendOptions(NamedTuple):
 
 
 def is_option(name: str) -> bool:
-    """Whether `name` is that of an option."""
+    """True if `name` is an option's name."""
     return _NAMES.place(name) is not None
 
 
 def read_options(pairs: Iterable[tuple[Any, Any]], usual_tier: UserTier) -> tuple[SendOptions, list[Fault]]:
-    """The options among names and values, and all that is wrong with them."""
+    """Find the options among names and values. Returns them with their faults."""
     read = read_fields(pairs, _NAMES)
     faults = list(read.faults)
     faulty = {fault.field for fault in faults}
@@ -45,7 +45,7 @@ def read_options(pairs: Iterable[tuple[Any, Any]], usual_tier: UserTier) -> tupl
 
 
 def facts(value: object, name: str = "context") -> Context:
-    """The facts to show. Raises InvalidValue unless it is an object of names and facts, none of them a placeholder."""
+    """Parse the facts to show. Raises InvalidValue if `value` is not an object or contains an unfilled placeholder."""
     if not isinstance(value, Mapping):
         raise InvalidValue(
             f"{name} is {shown(value)}: give an object of names and facts",

@@ -1,4 +1,4 @@
-"""Reads filled templates: words for nothing, names inside objects, and text that is not JSON. Pure."""
+"""Parses filled templates: words for a missing value, names inside objects, and text that is not JSON. Pure."""
 
 import json
 import re
@@ -13,26 +13,26 @@ from signalpost.domain.text import shown
 from signalpost.errors import Fault, InvalidValue
 from signalpost.secret import redacted
 
-_NOTHING = frozenset({"", "nan", "na", "n/a", "null", "none", "undefined", "-"})
+_MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "undefined", "-"})
 _IDS = frozenset(plain_name(name) for name in ("id", "signal_id", "alert_id"))
 _OF_THE_MESSAGE = _IDS | {plain_name(name) for name in ("priority", "user_tier", "tier", "context")}
-"""Names that mean something only in the message itself: in an object they are that object's own."""
+"""Names that count only in the message itself: inside an object they belong to that object."""
 _OWN_TO = {
     "order": frozenset(("price", "action", "limit")),
     "position": frozenset(("price", "avgprice", "averageprice", "average", "size")),
 }
-"""Names that stand for the order's, or the position's, inside an object of that name."""
+"""Names that are read as the order's or the position's inside an object of that name."""
 _DEPTH = 2
 _LONGEST_LOOKED_AT = 500
 _PASSWORD = re.compile(r"((?:pass|secret|token|key|pin|auth)\w{0,20}\W{1,4})[^\s,;&\"']+", re.IGNORECASE)
 _BARE_PLACEHOLDER = re.compile(r'"(?:[^"\\]|\\.)*"?|(?P<bare>\{\{[^{}]*\}\})', re.DOTALL)
-"""Text in quotes, which is passed over, or a placeholder that stands outside of any."""
+"""Quoted text, which is skipped, or a placeholder outside quotes."""
 _PAIR = re.compile(r"""(?P<name>[\w.]+)\s*=\s*(?:"(?P<quoted>[^"\n]*)"|(?P<plain>[^\s,;"]*))\s*[,;]?\s*""")
 
 
 class _Given(NamedTuple):
     owner: Mapping[str, Any]
-    """The object that it stands in."""
+    """The object that contains it."""
     name: str
     value: Any
 
@@ -40,10 +40,10 @@ class _Given(NamedTuple):
 class Template:
     """The names and values of a filled template.
 
-    Names inside objects count as names beside them, those outside first, except those that belong to the object itself:
-    its id, its tier. Inside an object called `order` or `position`, `price` and the like are the order's or the
-    position's. Values that say nothing are left out. `context` stays as it is, and so does an object of levels, such as
-    `targets`, unless the names in it are levels too.
+    Names inside objects count like those of the message, which have precedence. Names that belong to the object itself,
+    such as its id or tier, are ignored. Inside an object called `order` or `position`, `price` and similar names are
+    the order's or the position's. Missing values are dropped. `context` is kept whole, and so is an object of levels,
+    such as `targets`, unless the names in it are levels too.
     """
 
     def __init__(self, data: Mapping[str, Any]) -> None:
@@ -54,11 +54,11 @@ class Template:
                 several.append(given)
 
     def pairs(self) -> Iterator[tuple[str, Any]]:
-        """Names as they were sent, and values."""
+        """All names, as sent, with their values."""
         return ((each.name, each.value) for several in self._given.values() for each in several)
 
     def named(self, *names: str) -> list[tuple[str, Any]]:
-        """Those of `names` that are there, as they were sent, with their values."""
+        """Those of `names` that are there, as sent, with their values."""
         return [(as_sent(each.name), each.value) for name in names for each in self._given.get(plain_name(name), ())]
 
     def value(self, name: str, default: Any = None) -> Any:
@@ -67,9 +67,9 @@ class Template:
 
 
 def pairs_of(text: str) -> dict[str, str] | None:
-    """The names and values of text such as `ticker=EURUSD, price=1.1`; None if it is anything else.
+    """Parse text such as `ticker=EURUSD, price=1.1`. Returns None for any other text.
 
-    Raises InvalidValue for a name that is there twice, and for text after a value that belongs to no name.
+    Raises InvalidValue for a repeated name, and for text that does not belong to a name.
     """
     pairs: list[tuple[str, str]] = []
     at = 0
@@ -81,32 +81,32 @@ def pairs_of(text: str) -> dict[str, str] | None:
     if not pairs:
         return None
     name = as_sent(pairs[-1][0])  # the value itself may be a password
-    advice = f'the text after it is not name=value. Put a value with blanks in double quotes: {name}="..."'
+    advice = f'the text after it is not name=value. Put a value with spaces in double quotes: {name}="..."'
     raise InvalidValue(f"{name} cannot be read: {advice}", code="not-readable", field=name)
 
 
 def with_placeholders_quoted(text: str) -> str:
-    """JSON in which each bare `{{...}}` that a template left is text, so that its field can be named."""
+    """Quote each bare `{{...}}` in JSON, so that the error can name its field."""
     return _BARE_PLACEHOLDER.sub(lambda found: json.dumps(found["bare"]) if found["bare"] else found[0], text)
 
 
 def form_of(text: str) -> dict[str, str]:
-    """The names and values of a form's body. Raises InvalidValue for a name that is there twice."""
+    """Parse a form's body. Raises InvalidValue for a repeated name."""
     return _once(parse_qsl(text, keep_blank_values=True))
 
 
 def shown_text(text: str) -> str:
-    """The beginning of a message as an error shows it, without what may be a password in it."""
-    return shown(redacted(_PASSWORD.sub(r"\1***", text[:_LONGEST_LOOKED_AT])))  # masked before it is cut
+    """The beginning of a message for an error, with possible passwords masked."""
+    return shown(redacted(_PASSWORD.sub(r"\1***", text[:_LONGEST_LOOKED_AT])))  # mask before cutting
 
 
 def says_nothing(value: object) -> bool:
-    """Whether `value` stands for something that is not known."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
+    """True if `value` is None or a word for a missing value."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in _MISSING)
 
 
 def _flat(data: Mapping[str, Any], within: str, depth: int) -> Iterator[tuple[str, _Given]]:
-    """Each value by its plain name: those of `data` itself, then those of the objects in it."""
+    """Each value with its plain name: first those of `data` itself, then those of its objects."""
     inner = []
     for name, value in data.items():
         plain = plain_name(name)
@@ -121,7 +121,7 @@ def _flat(data: Mapping[str, Any], within: str, depth: int) -> Iterator[tuple[st
 
 
 def _is_level(plain: str, value: Mapping[str, Any]) -> bool:
-    """Whether an object is the value of a level, such as `{"0": 1.17, "1": 1.18}`, and not a group of names."""
+    """True if an object is the value of a level, such as `{"0": 1.17, "1": 1.18}`, and not a group of fields."""
     return level_of(plain) is not None and not any(level_of(plain_name(name)) for name in value)
 
 
@@ -129,5 +129,5 @@ def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise InvalidValue.of_all([Fault("conflict", f"{as_sent(twice)} is there twice: send it once", as_sent(twice))])
+        raise InvalidValue.of_all([Fault("conflict", f"{as_sent(twice)} was sent twice: send it once", as_sent(twice))])
     return found

@@ -1,4 +1,4 @@
-"""Sends the same names and values in by each entry point, without a server, and returns the results."""
+"""Sends the same names and values through each entry point, without a server, and returns the results."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ PLAIN: dict[str, Any] = {"pair": "EURUSD", "timeframe": "H1", "side": "buy", "pr
 
 
 class Seen(NamedTuple):
-    """The signal, or else the names that are at fault, each with its code ("" where errors have none)."""
+    """The signal, or the faulty names with their codes ("" for errors without codes)."""
 
     signal: Signal | None
     codes: dict[str, str]
@@ -75,7 +75,7 @@ def by_freqtrade(data: Mapping[str, Any]) -> Seen:
 
 
 def other_kind(path: str, data: Mapping[str, Any]) -> Any:
-    """What `POST /api/v1/PATH` makes. Raises Problem."""
+    """The payload of `POST /api/v1/PATH`. Raises Problem."""
     return api.read(pages.KIND_BY_PATH[path], _json(data), token(), None).payload
 
 
@@ -103,7 +103,7 @@ def _seen(read: Callable[[], Any]) -> Seen:
 
 
 def shared_facts(signal: Signal | None) -> dict[str, Any]:
-    """The fields of a signal that every entry point sets alike; its id and strategy differ."""
+    """The fields of a signal that every entry point sets in the same way; its id and strategy differ."""
     assert signal is not None
     names = ("pair", "timeframe", "signal_type", "entry_price", "stop_loss", "take_profit", "timestamp", "notes")
     found = {name: getattr(signal, name) for name in (*names, "confidence_score")}

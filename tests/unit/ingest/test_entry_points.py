@@ -1,4 +1,4 @@
-"""One reader for every entry point: the same names and values mean the same signal, or the same faults."""
+"""All entry points share one parser: the same names and values give the same signal, or the same faults."""
 
 from decimal import Decimal
 from typing import Any
@@ -67,7 +67,7 @@ def test_every_entry_point_names_missing_fields() -> None:
         assert "sl" in codes
 
 
-def test_a_fault_between_two_fields_is_reported_once_both_are_right_by_themselves() -> None:
+def test_a_fault_between_two_fields_is_reported_once_each_is_valid_alone() -> None:
     for name, read in ENTRY_POINTS.items():
         assert set(read({**PLAIN, "sl": "2"}).codes) == {"sl"}, name
         assert set(read({**PLAIN, "price": "x", "sl": "2"}).codes) == {"price"}, name

@@ -1,4 +1,4 @@
-"""A strategy's exit is never shown as a new signal, under whatever name its alert has the position."""
+"""A strategy's exit is never shown as a new signal, whichever name its alert uses for the position."""
 
 import json
 from decimal import Decimal
@@ -30,8 +30,8 @@ EXITS: list[dict[str, Any]] = [
 ]
 
 
-def meaning(body: dict[str, Any] | str) -> str:
-    """What the hook reads: close and the side, new and the side, or the field at fault."""
+def read_by_the_hook(body: dict[str, Any] | str) -> str:
+    """The result of the hook: close or new with the side, or the faulty field with its code."""
     raw = body if isinstance(body, str) else json.dumps(body)
     found: list[Any] = []
     if problem := refusal(lambda: found.append(tradingview.read(raw.encode(), token())[0])):
@@ -46,7 +46,7 @@ def meaning(body: dict[str, Any] | str) -> str:
 @pytest.mark.parametrize("position", EXITS, ids=str)
 def test_an_exit_of_a_strategy_is_a_close(position: dict[str, Any]) -> None:
     held = "BUY" if any("prev" in name for name in position) else "None"
-    assert meaning({**SELL, **position}) == f"close {held}"
+    assert read_by_the_hook({**SELL, **position}) == f"close {held}"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_exit_of_a_strategy_is_a_close(position: dict[str, Any]) -> None:
     ids=str,
 )
 def test_a_position_of_another_name_counts_only_if_it_is_flat(position: dict[str, Any], read: str) -> None:
-    assert meaning({**SELL, **position}) == read
+    assert read_by_the_hook({**SELL, **position}) == read
 
 
 @pytest.mark.line("6.5.20")
@@ -82,12 +82,12 @@ def test_a_position_of_another_name_counts_only_if_it_is_flat(position: dict[str
         ('"sl": {{plot("stop")}}', "sl placeholder"),
     ],
 )
-def test_a_placeholder_without_quotes_is_named_or_counts_as_absent(bare: str, read: str) -> None:
-    assert meaning(f"{json.dumps(SELL)[:-1]}, {bare}}}") == read
+def test_a_placeholder_without_quotes_is_reported_or_counts_as_missing(bare: str, read: str) -> None:
+    assert read_by_the_hook(f"{json.dumps(SELL)[:-1]}, {bare}}}") == read
 
 
 def test_unterminated_text_is_read_in_one_pass() -> None:
-    assert meaning('{"a": "' + '\\"' * 30_000) == ""
+    assert read_by_the_hook('{"a": "' + '\\"' * 30_000) == ""
 
 
 @pytest.mark.line("6.5.3")
@@ -130,7 +130,7 @@ def test_the_clearest_price_counts_and_the_average_of_a_position_comes_last(pric
 
 
 def entry(prices: dict[str, Any]) -> Decimal:
-    """The entry that the hook reads."""
+    """The entry price that the hook reads."""
     body = {**{name: value for name, value in BAR.items() if name != "price"}, "action": "buy", **prices}
     said = tradingview.read(json.dumps(body).encode(), token())[0]
     assert isinstance(said, tradingview.Opened)
@@ -177,7 +177,7 @@ def test_raw_text_with_a_space_in_a_value_is_refused_by_field() -> None:
     assert [fault.field for fault in problem.faults] == ["open_date"]
 
 
-def test_a_name_that_is_not_close_to_any_gets_no_hint() -> None:
+def test_a_name_unlike_any_known_one_gets_no_hint() -> None:
     for name, hint in {"market_position": None, "stop_los": "stop_loss"}.items():
         problem = refusal(lambda name=name: other_kind("signals", {**PLAIN, name: "flat"}))
         assert problem is not None

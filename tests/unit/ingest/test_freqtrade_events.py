@@ -39,7 +39,7 @@ SUPPRESSED = (
 
 
 def payload(raw: bytes | dict[str, Any]) -> Any:
-    """What is made of a request: a payload, None if it is suppressed, or the Problem."""
+    """The result of a request: a payload, None if it is suppressed, or the Problem."""
     found: list[Any] = []
     data = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
     problem = refusal(lambda: found.append(freqtrade.read(data, token())[0]))
@@ -103,7 +103,7 @@ def test_events_that_are_not_news_are_accepted_and_suppressed(event: str) -> Non
     ],
     ids=lambda body: f"{body['event']}-{len(str(body))}",
 )
-def test_a_form_is_read_as_the_same_in_json(body: dict[str, str]) -> None:
+def test_a_form_is_read_like_the_same_json(body: dict[str, str]) -> None:
     """freqtrade's default format, as the library `requests` encodes it."""
     form, usual = payload(urlencode(body).encode()), payload(body)
     assert not isinstance(form, Problem)
@@ -161,7 +161,7 @@ def test_each_fault_is_reported_with_its_field(body: dict[str, Any], code: str, 
 
 
 def test_every_event_of_freqtrade_is_known() -> None:
-    """Of `RPCMessageType` of September 2026, with the warning of a liquidation."""
+    """Compares with `RPCMessageType` of September 2026, plus the liquidation warning."""
     assert set(freqtrade.EVENTS) == {
         *("status", "warning", "exception", "startup", "strategy_msg", "liquidation_warning"),
         *("entry_fill", "exit_fill", *SUPPRESSED),

@@ -1,4 +1,4 @@
-"""A signal has one target, one stop and one entry for now: others are refused by name, and never dropped."""
+"""A signal has one target, one stop and one entry for now: further ones are refused by name, never dropped."""
 
 from decimal import Decimal
 from typing import Any
@@ -62,7 +62,7 @@ def test_one_level_in_any_form_is_accepted(levels: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("none", [0, "0", 0.0, "0.00", None, "", []])
-def test_empty_values_and_zero_mean_no_stop_and_no_target(none: object) -> None:
+def test_stops_and_targets_that_are_empty_or_zero_count_as_missing(none: object) -> None:
     for entry_point, read in ENTRY_POINTS.items():
         signal = read({**PLAIN, "sl": none, "tp": none}).signal
         assert signal is not None, entry_point
@@ -130,13 +130,13 @@ def test_other_names_and_lists_are_not_targets(other: dict[str, Any]) -> None:
     assert by_tradingview({**PLAIN, **other}).codes == {}
 
 
-def test_values_are_shown_as_people_write_them() -> None:
+def test_errors_show_lists_without_python_types() -> None:
     from signalpost.domain.text import shown
 
     numbers = [Decimal("1.17"), Decimal("1.18")]
     assert shown(numbers) == "[1.17, 1.18]"
     assert shown({"a": numbers}) == "{'a': [1.17, 1.18]}"
-    assert shown((Decimal(1), "x", {"a": [[[[1]]]]})) == "[1, 'x', {'a': [[[...]]]}]", "deeper ones are left out"
+    assert shown((Decimal(1), "x", {"a": [[[[1]]]]})) == "[1, 'x', {'a': [[[...]]]}]", "deeper lists are cut"
 
 
 @pytest.mark.line("6.5.5")

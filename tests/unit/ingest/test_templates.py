@@ -1,4 +1,4 @@
-"""What people put into TradingView's alerts: objects in objects, order and bar, placeholders that nobody filled."""
+"""Real TradingView alerts: nested objects, prices of order and bar, unfilled placeholders."""
 
 import json
 from decimal import Decimal
@@ -183,11 +183,11 @@ def test_an_unfilled_position_counts_as_absent(position: dict[str, Any]) -> None
     assert seen.signal.signal_type == "BUY"
 
 
-def test_a_close_with_an_unfilled_position_closes_what_is_remembered() -> None:
+def test_a_close_with_an_unfilled_position_closes_the_remembered_signals() -> None:
     body = {**ALERT, "action": "close_long", "prev_market_position": "{{strategy.prev_market_position}}"}
     said = tradingview.read(json.dumps(body).encode(), token())[0]
     assert isinstance(said, Closing)
-    assert said.unseen is None, "the alert does not say what was held"
+    assert said.unseen is None, "the alert does not contain the position"
 
 
 @pytest.mark.parametrize(

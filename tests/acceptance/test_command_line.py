@@ -85,9 +85,8 @@ def test_bad_input_ends_with_exit_code_2_and_one_clear_line(tmp_path: Path) -> N
     result = run("replay", "none.csv", *SETTINGS, cwd=tmp_path)
     assert result.returncode == 2
     assert result.stdout == ""
-    assert result.stderr == (
-        "error: none.csv: it cannot be read (No such file or directory): give a whole CSV file, plain or gzipped\n"
-    )
+    assert result.stderr.startswith("error: none.csv: it cannot be read (No such file or directory): ")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["--help", "deliveries list", "deliveries list --json", "completion bash"])

@@ -1,1 +1,1 @@
-"""Makes signals: candles in, signals out, exact to the last digit."""
+"""Computes signals from candles, exact to the last digit."""

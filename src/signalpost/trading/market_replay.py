@@ -1,4 +1,4 @@
-"""Many strategies over their candles at once, in the order in which the market made the candles known."""
+"""Merges the candles of many streams in the order of their closes, as a live market would."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from signalpost.domain.timeframe import Timeframe
 
 
 class Closed(NamedTuple):
-    """A candle that has just closed, and whose it is."""
+    """A candle that has just closed, with the key of its stream."""
 
     at: datetime
     key: str
@@ -21,7 +21,7 @@ class Closed(NamedTuple):
 def closes(
     candles_by_key: Mapping[str, tuple[Timeframe, Sequence[Candle]]],
 ) -> Iterator[tuple[datetime, list[Closed]]]:
-    """Each instant at which candles close, oldest first, with those candles in the order of their keys."""
+    """Yield each instant at which candles close, oldest first, with those candles sorted by key."""
     streams = (_stream(key, timeframe, candles) for key, (timeframe, candles) in candles_by_key.items())
     for at, closed in groupby(merge(*streams, key=lambda each: (each.at, each.key)), key=lambda each: each.at):
         yield at, list(closed)

@@ -1,4 +1,4 @@
-"""A replay: a strategy over candles of the past, and what came of it."""
+"""Replays: a strategy run over past candles, with its results."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,39 +11,39 @@ from signalpost.trading.strategies.port import Filtered, Strategy
 
 
 class Replay(NamedTuple):
-    """What a strategy made of some candles."""
+    """The results of a strategy over some candles."""
 
     candles: int
     signals: tuple[Signal, ...]
     """Oldest first."""
     filtered: tuple[Filtered, ...]
-    """The crosses that became no signal, oldest first."""
+    """The crosses that did not become a signal, oldest first."""
     seconds: float
-    """How long the strategy took for all of them, by the machine's clock."""
+    """The time that the strategy took for all candles, by the machine's clock."""
 
     @property
     def crosses(self) -> int:
-        """How often the averages crossed."""
+        """The number of crosses, with and without a signal."""
         return len(self.signals) + len(self.filtered)
 
     @property
     def count_by_filter(self) -> Counter[str]:
-        """How many crosses each filter refused; a cross that several refused counts for each."""
+        """The number of crosses per filter; a cross filtered for several reasons counts once for each."""
         return Counter(name for cross in self.filtered for name in cross.filters)
 
     @property
     def microseconds_a_candle(self) -> float:
-        """The strategy's time for one candle, on average."""
+        """The strategy's average time per candle."""
         return self.seconds / self.candles * 1e6 if self.candles else 0.0
 
 
 def replay(strategy: Strategy, candles: Iterable[Candle]) -> Replay:
-    """Feed `candles`, oldest first, to `strategy`. Raises what its `on_candle` raises."""
+    """Feed `candles`, oldest first, to `strategy`. Raises the errors of its `on_candle`."""
     signals: list[Signal] = []
     filtered: list[Filtered] = []
     count = 0
     started = perf_counter()
-    for count, candle in enumerate(candles, start=1):  # noqa: B007  # the last count is how many there were
+    for count, candle in enumerate(candles, start=1):  # noqa: B007  # used after the loop
         answer = strategy.on_candle(candle)
         if answer is None:
             continue

@@ -1,6 +1,6 @@
-"""Strategy configurations as a TOML file: a `[[strategy]]` table for each, and what they share at the top.
+"""Strategy configurations in a TOML file: a `[[strategy]]` table for each, with shared settings at the top.
 
-`data/strategies.toml`, which comes with signalpost, shows every setting.
+The bundled `data/strategies.toml` shows every setting.
 """
 
 import tomllib
@@ -18,7 +18,7 @@ from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
 
 SCHEMA = 1
 _REQUIRED = ("pair", "timeframe", "fast", "slow")
-_NOT_NEEDED = ("poll_seconds",)  # an older system's pause between two looks; candles come when they close
+_NOT_NEEDED = ("poll_seconds",)  # an older system's polling interval; not used here
 _OF_ONE = frozenset((*MAUnifiedConfig.__struct_fields__, *_NOT_NEEDED, "data"))
 _OF_ALL = frozenset(("schema", "strategy_name", "history_candles", "strategy"))
 
@@ -28,27 +28,27 @@ class ConfiguredStrategy(NamedTuple):
 
     config: MAUnifiedConfig
     data: str
-    """The candle file it is meant for, relative to the folder of all."""
+    """Its candle file, relative to the folder of all candle files."""
 
 
 def read_strategies(path: Path | str) -> tuple[ConfiguredStrategy, ...]:
-    """The strategies that a TOML file holds.
+    """Read the strategies of a TOML file.
 
-    Raises InvalidConfiguration, naming the file and all its faults, for a file that cannot be read, a setting that is
-    not known, missing or out of range, and two strategies with one key.
+    Raises InvalidConfiguration, with the file and all its faults, for an unreadable file, for unknown, missing and
+    invalid settings, and for two strategies with the same key.
     """
     name = str(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise InvalidConfiguration(
-            f"{name}: it cannot be read ({fault}): give a TOML file with strategies", code="not-readable"
+            f"{name} cannot be read ({fault}): give a TOML file with strategies", code="not-readable"
         ) from fault
     return _strategies(text, name)
 
 
 def bundled_strategies() -> tuple[ConfiguredStrategy, ...]:
-    """The strategies that come with signalpost."""
+    """The strategies bundled with signalpost."""
     file = files("signalpost") / "data" / "strategies.toml"
     return _strategies(file.read_text(encoding="utf-8"), file.name)
 
@@ -57,7 +57,7 @@ def _strategies(text: str, name: str) -> tuple[ConfiguredStrategy, ...]:
     try:
         document = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as fault:
-        raise InvalidConfiguration(f"{name}: it is not valid TOML: {fault}", code="not-readable") from fault
+        raise InvalidConfiguration(f"{name} is not valid TOML: {fault}", code="not-readable") from fault
     found: list[ConfiguredStrategy] = []
     faults = list(_document_faults(document))
     if not faults:
@@ -75,11 +75,11 @@ def _strategies(text: str, name: str) -> tuple[ConfiguredStrategy, ...]:
 def _document_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _unknown(document, _OF_ALL)
     if (schema := document.get("schema", SCHEMA)) != SCHEMA:
-        text = f"schema is {schema!r}: this version reads {SCHEMA}"
+        text = f"schema is {schema!r}: this version supports only {SCHEMA}"
         yield Fault("unknown-version", text, "schema", shown(schema), str(SCHEMA))
     tables = document.get("strategy")
     if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
-        yield Fault("missing", "it holds no strategies: add a [[strategy]] table for each", "strategy")
+        yield Fault("missing", "there are no strategies: add a [[strategy]] table for each", "strategy")
 
 
 def _strategy(table: Mapping[str, Any], document: Mapping[str, Any]) -> ConfiguredStrategy:
@@ -93,7 +93,7 @@ def _strategy(table: Mapping[str, Any], document: Mapping[str, Any]) -> Configur
     data = table.get("data", f"{config.pair}_{config.timeframe}.csv.gz")
     if not isinstance(data, str) or not data:
         raise InvalidConfiguration(
-            f"data is {data!r}: name a candle file", code="not-text", field="data", value=shown(data)
+            f"data is {data!r}: give the name of a candle file", code="not-text", field="data", value=shown(data)
         )
     return ConfiguredStrategy(config, data)
 

@@ -1,4 +1,4 @@
-"""Prices as whole numbers: a tick is one unit of the last decimal that an instrument is quoted with."""
+"""Prices as integer ticks: a tick is one unit of the last decimal in which an instrument is quoted."""
 
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
@@ -11,7 +11,7 @@ _EXACT = Context(prec=80, traps=[InvalidOperation, Inexact])
 
 
 class TickScale:
-    """Turns prices of at most `places` decimals into ticks and back, without loss."""
+    """Converts prices of at most `places` decimals to ticks and back, without loss."""
 
     __slots__ = ("_unit", "places")
 
@@ -28,13 +28,13 @@ class TickScale:
         self._unit = Decimal(10**places)
 
     def ticks(self, price: Decimal) -> int:
-        """`price` in ticks. Raises InvalidValue where it has more decimals than `places`."""
+        """`price` in ticks. Raises InvalidValue if it has more decimals than `places`."""
         try:
             return int(_EXACT.to_integral_exact(_EXACT.multiply(price, self._unit)))
         except Inexact:
             raise InvalidValue(
                 f"the price {price} has more than the {self.places} decimals of this stream: "
-                f"round it, or configure more places",
+                f"round it, or set a larger number of places",
                 code="too-fine",
                 value=str(price),
                 limit=f"{self.places} decimals",
@@ -45,5 +45,5 @@ class TickScale:
         return rounded(Fraction(ticks) / 10**self.places)
 
     def exact_ticks(self, price: Decimal) -> Fraction:
-        """`price`, which may have any number of decimals, in ticks, without rounding."""
+        """`price`, with any number of decimals, in ticks, without rounding."""
         return Fraction(price) * Fraction(10**self.places)

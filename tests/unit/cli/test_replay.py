@@ -69,7 +69,7 @@ def test_an_inverted_strategy_must_be_meant(file: Path) -> None:
     turned = [*SETTINGS[:4], "--fast", "2", "--slow", "1", "--atr-period", "2", "--json"]
     refused = run(file, *turned)
     assert refused.exit_code == 2
-    assert "swap them, or mark it inverted" in refused.stderr
+    assert "fast (2) is longer than slow (1)" in refused.stderr
     assert json.loads(run(file, *turned, "--inverted").stdout)["signal_type"] == "SELL"
 
 

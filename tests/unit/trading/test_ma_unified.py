@@ -57,7 +57,7 @@ def test_a_cross_below_sells_with_stop_above_and_target_below() -> None:
     assert (signal.signal_type, signal.stop_loss, signal.take_profit) == ("SELL", Decimal("1.125"), Decimal("1.05"))
 
 
-def test_a_signal_is_of_its_candle_and_known_at_its_close() -> None:
+def test_a_signal_has_its_candles_time_and_is_known_at_the_close() -> None:
     signal = signal_of(answers(strategy(), "1.10000", "1.09000", "1.10500")[-1])
     assert (signal.timestamp, signal.known_at) == (START + 2 * H4, START + 3 * H4)
     assert (signal.created_at, signal.updated_at, signal.valid_until) == (
@@ -84,8 +84,8 @@ def test_a_tie_is_not_a_cross_and_leaving_it_is_one() -> None:
     assert [answer and answer.signal_type for answer in answered] == [None, None, None, "BUY", None, "BUY"]
 
 
-def test_a_tie_that_floats_cannot_see_is_a_tie() -> None:
-    """The mean of 0.1, 0.3 and 0.2 is 0.2, and (0.1 + 0.3 + 0.2) / 3 is more: in floats the cross after it is lost."""
+def test_a_tie_that_floats_miss_is_a_tie() -> None:
+    """The average of 0.1, 0.3 and 0.2 is 0.2, but more with floats, which would miss the next cross."""
     assert (0.1 + 0.3 + 0.2) / 3 > 0.2
     answered = answers(strategy(slow=3, sl_mult="0.1", tp_mult="0.3"), "0.1", "0.3", "0.2", "0.1")
     assert [answer and answer.signal_type for answer in answered] == [None, None, None, "SELL"]
@@ -143,7 +143,7 @@ def test_a_cross_below_the_minimum_reward_is_filtered_and_one_at_it_is_kept() ->
 
 
 def test_no_reward_is_lost_to_the_rounding_of_floats() -> None:
-    """(tp - entry) / (entry - sl) in floats falls below 1.5 here; three true ranges to two are 1.5."""
+    """With floats, (tp - entry) / (entry - sl) falls below 1.5 here; exactly, three true ranges to two are 1.5."""
     signal = signal_of(answers(strategy(min_rr="1.5"), "1.16957", "1.16767", "1.16941")[-1])
     entry, stop, target = (float(price or 0) for price in (signal.entry_price, signal.stop_loss, signal.take_profit))
     assert (target - entry) / (entry - stop) < 1.5
@@ -170,7 +170,7 @@ def test_a_cross_is_filtered_if_the_market_does_not_move() -> None:
         ({"tp_mult": "1e18", "sl_mult": "1e17", "fast": 2, "slow": 1, "inverted": True}, r"take_profit\D+-\d"),
     ],
 )
-def test_a_cross_whose_signal_no_market_could_quote_is_filtered(settings: dict[str, Any], facts: str) -> None:
+def test_a_cross_with_prices_out_of_range_is_filtered(settings: dict[str, Any], facts: str) -> None:
     answer = filtered(strategy(**settings), "1.10000", "1.09000", "1.10500")
     assert answer.filters == ("out of range",)
     assert re.search(facts, answer.reasons[0])
@@ -190,14 +190,14 @@ def test_a_price_of_one_tick_at_the_finest_scale_makes_signals() -> None:
     assert (signal.stop_loss, signal.take_profit) == (Decimal("1.9E-12"), Decimal("2.3E-12"))
 
 
-def test_a_stop_or_target_at_zero_is_filtered_because_it_would_count_as_none() -> None:
+def test_a_stop_or_target_at_zero_is_filtered_because_it_would_count_as_missing() -> None:
     edge = strategy(pair="CL1!", places=0, sl_mult="1.5", tp_mult=2)
     (answer,) = [each for each in answers(edge, "4", "2", "6", "12") if each is not None]
     assert isinstance(answer, Filtered)
     assert answer.filters == ("out of range",)
 
 
-def test_a_candle_of_zero_or_below_is_refused_if_the_pair_cannot_have_one() -> None:
+def test_a_candle_at_or_below_zero_is_refused_if_the_pair_cannot_have_it() -> None:
     tried = strategy()
     before = tried.snapshot()
     with pytest.raises(InvalidValue) as refusal:
@@ -237,7 +237,7 @@ def test_a_pair_with_unknown_decimals_needs_places() -> None:
     assert facts_of(refusal.value) == [Facts("missing", "places", None, "0 to 18")]
 
 
-def test_the_arithmetic_alone_finds_the_same_crosses() -> None:
+def test_on_ticks_finds_the_same_crosses() -> None:
     closes = [11, 11, 12, 10, 10, 13]
     alone, whole = strategy(places=0), strategy(places=0)
     crosses = [alone.on_ticks(close, close, close) for close in closes]

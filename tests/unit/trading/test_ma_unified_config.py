@@ -27,7 +27,7 @@ def test_numbers_become_exact_decimals() -> None:
     assert made.confidence == Decimal("0.85")
 
 
-def test_decimals_are_the_instruments_the_given_ones_or_left_open() -> None:
+def test_decimals_are_given_or_the_instruments_or_not_known() -> None:
     assert config(pair="USD_JPY").places == 3
     assert config(pair="USD_JPY", places=0).places == 0
     assert config(pair="BTC_PERP").places is None
@@ -86,8 +86,8 @@ def test_the_stream_includes_a_custom_key_only() -> None:
     assert config(key="quick").stream == "EUR_USD:H4:quick"
 
 
-def test_the_longest_names_still_make_the_id_of_a_signal() -> None:
-    """A key that is accepted here must never make a signal impossible later."""
+def test_the_longest_names_still_fit_into_a_signal_id() -> None:
+    """A key that is accepted here must never make a signal fail later."""
     from signalpost.domain.identity import fitted_id
     from signalpost.domain.instant import compact
     from signalpost.domain.signal import strategy_slug

@@ -24,7 +24,7 @@ def strategy(candles: int = 0, **other: Any) -> MAUnifiedStrategy:
 
 
 def damages(saved: Any) -> Iterator[Any]:
-    """`saved` with each part in turn lost, exchanged for another, or for the next value of its own type."""
+    """Copies of `saved` with one part missing, swapped, or replaced by the next value of its type."""
     if isinstance(saved, dict):
         for name, value in saved.items():
             yield {other: saved[other] for other in saved if other != name}
@@ -139,7 +139,7 @@ def test_a_state_is_small_plain_data_for_any_json(atr: str) -> None:
     assert restored.snapshot() == saved
 
 
-def test_the_origin_is_the_first_candle_of_all() -> None:
+def test_the_origin_is_the_very_first_candle() -> None:
     saved = strategy(9).snapshot()
     assert (saved["origin"], saved["last"]) == ("2024-01-01T00:00:00Z", "2024-01-02T08:00:00Z")
     assert strategy().snapshot()["origin"] is None

@@ -19,5 +19,5 @@ def test_candles_come_in_the_order_of_their_closes() -> None:
     assert [closed.candle for _, group in instants for closed in group if closed.key == "hourly"] == hours
 
 
-def test_no_streams_have_no_closes() -> None:
+def test_without_streams_there_are_no_closes() -> None:
     assert list(closes({})) == []

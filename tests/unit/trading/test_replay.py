@@ -12,7 +12,7 @@ def made(**settings: object) -> Replay:
     return replay(MAUnifiedStrategy(config), bundled_candles(PAIR))
 
 
-def test_a_replay_holds_what_the_strategy_answered_in_order() -> None:
+def test_a_replay_has_the_strategys_results_in_order() -> None:
     strategy = MAUnifiedStrategy(MAUnifiedConfig(pair=PAIR, timeframe="H4", fast=10, slow=20, min_atr="0.0015"))
     answers = [strategy.on_candle(candle) for candle in bundled_candles(PAIR)]
     result = made(min_atr="0.0015")
@@ -30,7 +30,7 @@ def test_crosses_are_counted_by_filter() -> None:
     assert strict.count_by_filter == Counter({"min atr": loose.crosses, "min rr": loose.crosses})
 
 
-def test_the_time_a_candle_took_is_the_whole_time_by_their_number() -> None:
+def test_the_time_per_candle_is_the_total_divided_by_their_number() -> None:
     result = made()
     assert result.seconds > 0
     assert result.microseconds_a_candle == result.seconds / 3_378 * 1e6

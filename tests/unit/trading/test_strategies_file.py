@@ -28,7 +28,7 @@ def fault_in(tmp_path: Path, text: str) -> InvalidConfiguration:
     return fault.value
 
 
-def test_the_sixteen_bundled_strategies_are_those_of_the_origin() -> None:
+def test_the_sixteen_bundled_strategies_are_those_of_the_earlier_system() -> None:
     strategies = {each.config.key: each.config for each in bundled_strategies()}
     periods = {key: (config.fast, config.slow) for key, config in strategies.items()}
     assert periods == {
@@ -63,7 +63,7 @@ def test_the_sixteen_bundled_strategies_are_those_of_the_origin() -> None:
     }
 
 
-def test_numbers_are_read_as_they_are_written(tmp_path: Path) -> None:
+def test_numbers_are_read_exactly(tmp_path: Path) -> None:
     (only,) = read(tmp_path, ONE + "min_atr = 0.1\nsl_mult = 2.000\nmin_rr = 1.1\n")
     assert (only.config.min_atr, only.config.min_rr) == (Decimal("0.1"), Decimal("1.1"))
 
@@ -73,12 +73,12 @@ def test_optional_settings_have_the_strategys_defaults(tmp_path: Path) -> None:
     assert only.config == MAUnifiedConfig(pair="EUR_USD", timeframe="H4", fast=40, slow=140)
 
 
-def test_the_candle_file_is_named_or_follows_from_pair_and_timeframe(tmp_path: Path) -> None:
+def test_the_candle_file_defaults_to_pair_and_timeframe(tmp_path: Path) -> None:
     assert read(tmp_path, ONE)[0].data == "EUR_USD_H4.csv.gz"
     assert read(tmp_path, ONE + 'data = "fx/eurusd.csv"')[0].data == "fx/eurusd.csv"
 
 
-def test_shared_settings_are_at_the_top_and_each_strategy_may_differ(tmp_path: Path) -> None:
+def test_a_strategy_can_override_the_shared_settings_at_the_top(tmp_path: Path) -> None:
     text = 'schema = 1\nstrategy_name = "Shared"\nhistory_candles = 200\n' + ONE
     other = ONE.replace("140", "141") + 'key = "own"\nstrategy_name = "Own"\npoll_seconds = 14400\n'
     names = [each.config.strategy_name for each in read(tmp_path, text + other)]

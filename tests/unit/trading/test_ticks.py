@@ -12,14 +12,14 @@ from tests.surface.errors import Facts, facts_of
 
 @settings(print_blob=True)
 @given(st.integers(0, 10**18), st.integers(0, 18))
-def test_there_and_back_nothing_is_lost(ticks: int, places: int) -> None:
+def test_converting_to_a_price_and_back_loses_nothing(ticks: int, places: int) -> None:
     scale, price = TickScale(places), Decimal(ticks).scaleb(-places)
     assert scale.ticks(price) == ticks
     assert scale.price(ticks) == price
     assert scale.exact_ticks(price) == ticks
 
 
-def test_how_a_price_is_written_does_not_matter() -> None:
+def test_the_spelling_of_a_price_does_not_matter() -> None:
     scale = TickScale(2)
     assert [scale.ticks(Decimal(text)) for text in ("1.5", "1.50", "1.500000", "15E-1", "1E+2")] == [150] * 3 + [
         150,

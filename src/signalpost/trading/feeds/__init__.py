@@ -1,1 +1,1 @@
-"""Where candles come from: oldest first, each closed, each once."""
+"""Sources of candles: closed ones only, oldest first, each once."""

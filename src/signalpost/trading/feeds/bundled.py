@@ -1,6 +1,6 @@
-"""The real candles that come with signalpost: seven currency pairs, H4, January 2020 to March 2022.
+"""The bundled real candles: seven currency pairs, H4, January 2020 to March 2022.
 
-Where they come from and under which licence: `data/mt5_h4/NOTICE`.
+Their source and licence are in `data/mt5_h4/NOTICE`.
 """
 
 from functools import lru_cache
@@ -20,7 +20,7 @@ _FOLDER = files("signalpost") / "data" / "mt5_h4"
 
 @lru_cache(maxsize=1)
 def bundled_pairs() -> tuple[Instrument, ...]:
-    """The pairs whose candles are bundled."""
+    """The pairs with bundled candles."""
     names = sorted(entry.name for entry in _FOLDER.iterdir())
     return tuple(Instrument(name.removesuffix(_ENDING)) for name in names if name.endswith(_ENDING))
 
@@ -30,7 +30,7 @@ def bundled_candles(pair: Instrument) -> tuple[Candle, ...]:
     """The H4 candles of one of `bundled_pairs`. Raises InvalidConfiguration for another pair."""
     if pair not in bundled_pairs():
         raise InvalidConfiguration(
-            f"no candles of {pair} are bundled: there are {', '.join(bundled_pairs())}",
+            f"there are no bundled candles for {pair}: choose one of {', '.join(bundled_pairs())}",
             code="unknown-word",
             field="pair",
             value=str(pair),
@@ -41,5 +41,5 @@ def bundled_candles(pair: Instrument) -> tuple[Candle, ...]:
 
 
 def bundled_days(pair: Instrument) -> DailyCandles:
-    """The daily candles made of the H4 candles of one of `bundled_pairs`, by the New York day."""
+    """The daily candles of one of `bundled_pairs`, built from its H4 candles by the New York day."""
     return daily_candles(bundled_candles(pair), TIMEFRAME)

@@ -1,8 +1,8 @@
-"""Candle files: CSV, plain or gzipped, that can be trusted or are refused with file and line.
+"""Candle files: CSV, plain or gzipped, fully validated; errors name the file and line.
 
-The first line names the columns: `time,open,high,low,close` and, if wanted, `volume`, in any order; others are ignored.
-They are separated by commas, semicolons, tabs or `|`. `time` is the candle's open: ISO 8601 text with its zone, or Unix
-time. Rows are oldest first.
+The first line names the columns: `time,open,high,low,close` and optionally `volume`, in any order. Others are ignored.
+The separator is a comma, semicolon, tab or `|`. `time` is the candle's open: ISO 8601 text with its zone, or Unix time.
+Rows are oldest first.
 """
 
 import csv
@@ -40,16 +40,16 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class CandleFile(NamedTuple):
-    """What a candle file holds, and what was mended while it was read."""
+    """The candles of a file, and the corrections made while reading it."""
 
     candles: tuple[Candle, ...]
     """Oldest first, each once."""
     places: int
-    """Decimals of a price: as asked for, else the file's own, and at least the instrument's."""
+    """Decimals of a price: as requested, or the file's own and at least the instrument's."""
     duplicates: int
-    """Rows that repeated the one before them, and were skipped."""
+    """Rows that repeated the previous row and were skipped."""
     rounded: int
-    """Prices that had digits in excess, below a billionth of the price, and were rounded to `places`."""
+    """Prices with excess digits, below a billionth of the price, that were rounded to `places`."""
 
 
 class _Row(NamedTuple):
@@ -62,16 +62,16 @@ class _Row(NamedTuple):
 def read_candle_file(
     path: Path | str, *, timeframe: Timeframe | str, pair: str | None = None, places: int | None = None
 ) -> CandleFile:
-    """The candles of a file, checked.
+    """Read and validate the candles of a file.
 
-    Raises InvalidCandleFile, naming file and line, for a file that cannot be read, a bad row, a candle out of order or
-    twice with different prices, a price with more decimals than `places`, a price of zero or below where `pair` cannot
-    have one, and candles whose commonest step is not `timeframe`.
+    Raises InvalidCandleFile, with file and line, for an unreadable file, an invalid row, a candle out of order, a
+    candle repeated with different values, a price with more decimals than `places`, a price that is not above zero if
+    `pair` requires it, and candles whose most common interval is not `timeframe`.
     """
     name = str(path)
     rows = list(_rows(Path(path), name))
     if not rows:
-        raise InvalidCandleFile("it holds no candles: give a file with at least one row", path=name, code="missing")
+        raise InvalidCandleFile("there are no candles: give a file with at least one row", path=name, code="missing")
     instrument = None if pair is None else Instrument(pair)
     grid = _grid(rows, instrument, places)
     candles: list[Candle] = []
@@ -111,14 +111,14 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
         raise _of_row(fault, name, line) from fault
     except csv.Error as fault:
         raise InvalidCandleFile(
-            f"it is no CSV: {fault}", path=name, line=reader.line_num + skipped, code="not-csv"
+            f"it is not valid CSV: {fault}", path=name, line=reader.line_num + skipped, code="not-csv"
         ) from fault
     except UnicodeDecodeError as fault:
         raise _not_utf8(name, _first_undecodable_line(path)) from fault
     except (OSError, EOFError, zlib.error) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise InvalidCandleFile(
-            f"it cannot be read ({reason}): give a whole CSV file, plain or gzipped", path=name, code="not-readable"
+            f"it cannot be read ({reason}): give a complete CSV file, plain or gzipped", path=name, code="not-readable"
         ) from fault
 
 
@@ -137,7 +137,7 @@ def _opened_bytes(path: Path) -> BinaryIO:
 
 
 def _first_undecodable_line(path: Path) -> int | None:
-    """The line to name; None where the file is damaged before it."""
+    """The line for the error; None if the file is damaged before it."""
     with suppress(OSError, EOFError, zlib.error), _opened_bytes(path) as lines:
         for number, line in enumerate(lines, start=1):
             try:
@@ -153,7 +153,7 @@ def _columns(header: Sequence[str], text: str, name: str, line: int) -> dict[str
     except InvalidValue as error:
         faults = ", ".join(fault.text for fault in error.errors)
         raise InvalidCandleFile(
-            f"the first line has {faults}: it must name the columns {','.join(COLUMNS)}[,volume], separated by "
+            f"the first line has {faults}; it must have the columns {','.join(COLUMNS)}[,volume], separated by "
             f"{READ_SEPARATORS}",
             path=name,
             line=line,
@@ -167,7 +167,7 @@ def _columns(header: Sequence[str], text: str, name: str, line: int) -> dict[str
 def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
     if len(cells) <= max(columns.values()):
         raise InvalidValue(
-            f"the row has {len(cells)} cells, fewer than the first line names: complete or delete it",
+            f"the row has only {len(cells)} cells, fewer than the first line: complete or delete it",
             code="missing",
             value=str(len(cells)),
             limit=str(max(columns.values()) + 1),
@@ -195,7 +195,7 @@ def _grid(rows: Sequence[_Row], instrument: Instrument | None, places: int | Non
 
 
 def _candle(row: _Row, grid: PriceGrid, instrument: Instrument | None, name: str) -> tuple[Candle, int]:
-    """The row's candle, and how many of its prices were rounded."""
+    """The row's candle, and the number of its prices that were rounded."""
     try:
         if instrument is not None:
             for column, price in zip(_PRICES, row.prices, strict=True):
@@ -221,7 +221,7 @@ def _check_repeats(candle: Candle, last: Candle, line: int, name: str) -> None:
         )
     if candle != last:
         raise InvalidCandleFile(
-            f"the candle of {iso(candle.time)} comes twice, with different values: keep the right one",
+            f"the candle of {iso(candle.time)} appears twice with different values: keep the right one",
             path=name,
             line=line,
             code="conflict",
@@ -238,7 +238,7 @@ def _check_step(candles: Sequence[Candle], lines: Sequence[int], timeframe: Time
     commonest, count = counts.most_common(1)[0]
     raise InvalidCandleFile(
         f"{count} of {len(steps)} candles, the first of them here, open {commonest} after the one before, "
-        f"and not {timeframe.duration} as {timeframe} candles do: name the file's own timeframe",
+        f"but {timeframe} candles must open every {timeframe.duration}: give the file's own timeframe",
         path=name,
         line=lines[steps.index(commonest) + 1],
         code="wrong-timeframe",

@@ -1,4 +1,4 @@
-"""Daily candles from shorter ones, by the trading day of spot FX: from 17:00 in New York to 17:00 the next day."""
+"""Daily candles built from shorter ones, by the spot FX trading day: 17:00 to 17:00 in New York."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,18 +15,18 @@ CLOSE = time(17)
 
 
 class DailyCandles(NamedTuple):
-    """Daily candles, and the weeks in which they are not cut exactly at the day's end."""
+    """Daily candles, and the weeks in which they do not end exactly at the day's end."""
 
     candles: tuple[Candle, ...]
-    """One a trading day, `time` being 17:00 in New York; only days that are whole."""
+    """One per complete trading day; `time` is 17:00 in New York."""
     straddling_weeks: tuple[date, ...]
-    """Mondays of the weeks in which a candle lies across 17:00: it counts whole to the day it opened in."""
+    """Mondays of the weeks in which a candle straddles 17:00. It counts for the day in which it opened."""
 
 
 def daily_candles(candles: Iterable[Candle], timeframe: Timeframe | str) -> DailyCandles:
-    """The daily candles made of `candles`, which are oldest first and last `timeframe` each.
+    """Build daily candles from `candles` of length `timeframe`, oldest first.
 
-    A first day that was joined late and a last one that has not ended are left out.
+    Incomplete days at the start and the end are dropped.
     """
     duration = Timeframe(timeframe).duration
     days: list[Candle] = []
@@ -46,7 +46,7 @@ def daily_candles(candles: Iterable[Candle], timeframe: Timeframe | str) -> Dail
 
 
 def day_start(instant: datetime) -> datetime:
-    """The start of the trading day that `instant` lies in, in UTC."""
+    """The start, in UTC, of the trading day that contains `instant`."""
     local = instant.astimezone(NEW_YORK)
     opened = local.date() if local.time() >= CLOSE else local.date() - timedelta(days=1)
     return datetime.combine(opened, CLOSE, NEW_YORK).astimezone(UTC)
@@ -58,7 +58,7 @@ def _days_later(start: datetime, days: int) -> datetime:
 
 
 def _monday(start: datetime) -> date:
-    """The Monday of the week that the day which starts at `start` belongs to: Sunday evening is Monday's."""
+    """The Monday of the week of the trading day that starts at `start`; Sunday evening belongs to Monday."""
     day = start.astimezone(NEW_YORK).date() + timedelta(days=1)
     return day - timedelta(days=day.weekday())
 

@@ -1,7 +1,7 @@
-"""With how many decimals a market's prices are quoted, and prices brought onto that grid.
+"""The number of decimals in which a market is quoted, and rounding of prices to it.
 
-A file written by a program that computes with binary floats holds prices such as 1.1634400000000001. Digits in excess
-that are below a billionth of the price are such noise and are rounded away; anything larger is a price of its own.
+Programs that compute with binary floats write prices such as 1.1634400000000001. Excess digits below a billionth of the
+price are such noise and are rounded away. Anything larger is a different price.
 """
 
 from collections.abc import Iterable
@@ -26,9 +26,9 @@ class PriceGrid:
         self._step = Decimal(1).scaleb(-places)
 
     def nearest(self, price: Decimal) -> Decimal:
-        """`price` itself where it lies on the grid, else rounded to it.
+        """`price`, rounded to the grid if necessary.
 
-        Raises InvalidValue where rounding would move it by a billionth of itself or more.
+        Raises InvalidValue if rounding would change it by a billionth or more.
         """
         if places_of(price) <= self.places:
             return price
@@ -38,7 +38,7 @@ class PriceGrid:
         noise = _ROUNDING.multiply(price.copy_abs(), _NOISE)
         if not rounded or _ROUNDING.subtract(rounded, price).copy_abs() >= noise:
             raise InvalidValue(
-                f"the price {price} has more than {self.places} decimals: round it, or name the right number of places",
+                f"the price {price} has more than {self.places} decimals: round it, or give the right number of places",
                 code="too-fine",
                 value=str(price),
                 limit=f"{self.places} decimals",
@@ -47,10 +47,10 @@ class PriceGrid:
 
 
 def grid_of(prices: Iterable[Decimal], *, at_least: int | None = None) -> PriceGrid:
-    """The grid that these prices, which all belong to one market, are written on.
+    """The grid of these prices, which belong to one market.
 
-    It has as many decimals as the price with the most, and at least as many as given; prices with more digits than any
-    market quotes are left aside. If there are no others, it has the fewest decimals that keep each price to within a
+    Its decimals are those of the price with the most, but not less than `at_least`. Prices with more digits than any
+    market quotes are ignored. If there are no others, it has the fewest decimals that keep each price to within a
     billionth.
     """
     prices = list(prices)

@@ -1,5 +1,5 @@
-"""Indicators on integer ticks: one value in, constant work, never a look ahead; `None` until warm.
+"""Indicators on integer ticks: constant work per value, no look-ahead, `None` until warm.
 
-Each takes prices as whole ticks, so that sums do not drift and ties are ties. Each can be written down as plain data
-(`snapshot`) and taken up again (`restore`) as if it had never stopped.
+They use integer ticks so that sums do not drift and ties are exact. Each can save its state as plain data (`snapshot`)
+and continue from it later (`restore`).
 """

@@ -12,12 +12,12 @@ ATR_KINDS = ("simple", "wilder")
 
 
 class AverageTrueRange:
-    """The mean distance a candle covers.
+    """The average true range, in ticks.
 
-    `simple`: the mean of the last n true ranges, exactly, the first candle's being high - low; warm at index n - 1.
-    `wilder`: seeded with the mean of the true ranges 2 to n + 1, then moved by 1/n of the difference a candle; warm at
-    index n (as TA-Lib 0.8 does). Wilder's depends on the very first candle for ever, so its origin is part of the
-    stream's identity. Raises InvalidConfiguration for another kind.
+    `simple`: the exact mean of the last n true ranges, where the first candle's is high - low; warm at index n - 1.
+    `wilder`: seeded with the mean of the true ranges 2 to n + 1, then moved by 1/n of the difference per candle; warm
+    at index n (as TA-Lib 0.8). Wilder's average depends on the very first candle forever, so the origin is part of the
+    stream's identity. Raises InvalidConfiguration for any other kind.
     """
 
     __slots__ = ("_counts_first", "_mean", "_true_range")
@@ -32,7 +32,7 @@ class AverageTrueRange:
                 limit=", ".join(ATR_KINDS),
             )
         self._true_range = TrueRange()
-        self._counts_first = kind == "simple"  # Wilder's first candle has no close before it, and no place in the seed
+        self._counts_first = kind == "simple"  # Wilder's seed skips the first candle, which has no previous close
         self._mean: SimpleMovingAverage | ExponentialMovingAverage = (
             SimpleMovingAverage(period)
             if kind == "simple"
@@ -40,7 +40,7 @@ class AverageTrueRange:
         )
 
     def update(self, high: int, low: int, close: int) -> None:
-        """Take the next candle, in ticks."""
+        """Process the next candle, in ticks."""
         counts = self._counts_first or self._true_range.has_last_close
         true_range = self._true_range.update(high, low, close)
         if counts:
@@ -48,7 +48,7 @@ class AverageTrueRange:
 
     @property
     def is_warm(self) -> bool:
-        """Whether there is an average."""
+        """True if there is an average."""
         return self._mean.is_warm
 
     @property
@@ -61,7 +61,7 @@ class AverageTrueRange:
         return {"true_range": self._true_range.snapshot(), "mean": self._mean.snapshot()}
 
     def restore(self, saved: Snapshot) -> None:
-        """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
+        """Restore a saved state. Raises InvalidSnapshot if it is damaged, and then keeps the current state."""
         true_range = TrueRange()
         true_range.restore(part(saved, "true_range"))
         self._mean.restore(part(saved, "mean"))

@@ -1,4 +1,4 @@
-"""Crosses: the candle at which one line comes to stand above, or below, another."""
+"""Crosses: the candle at which one line moves above or below another."""
 
 from signalpost.errors import InvalidSnapshot
 from signalpost.trading.indicators.plain_data import Snapshot, whole_or_none
@@ -9,9 +9,9 @@ DOWN = -1
 
 
 class Cross:
-    """Compares two lines candle by candle: UP is above now and not above before, DOWN the mirror; a tie is neither.
+    """Compares two lines candle by candle: UP is above now and not above before, DOWN the reverse; a tie is neither.
 
-    The first comparison has nothing before it and can be no cross.
+    The first comparison has no predecessor and cannot be a cross.
     """
 
     __slots__ = ("_last",)
@@ -20,7 +20,7 @@ class Cross:
         self._last: int | None = None
 
     def update(self, difference: int) -> int:
-        """Take how far the first line stands above the second, in any unit, and return UP, DOWN or NONE."""
+        """Process how far the first line is above the second, in any unit, and return UP, DOWN or NONE."""
         last, self._last = self._last, difference
         if last is None:
             return NONE
@@ -31,16 +31,16 @@ class Cross:
         return NONE
 
     def snapshot(self) -> Snapshot:
-        """The state as plain data: how the lines stood to each other, without the distance."""
+        """The state as plain data: which line was above, without the distance."""
         last = self._last
         return {"last": None if last is None else (last > 0) - (last < 0)}
 
     def restore(self, saved: Snapshot) -> None:
-        """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
+        """Restore a saved state. Raises InvalidSnapshot if it is damaged, and then keeps the current state."""
         last = whole_or_none(saved, "last")
         if last not in (None, DOWN, NONE, UP):
             raise InvalidSnapshot(
-                f"last is {last} where {DOWN}, {NONE} or {UP} was saved: rebuild the state from its origin",
+                f"last is {last}, but must be {DOWN}, {NONE} or {UP}: rebuild the state from its origin",
                 code="out-of-range",
                 field="last",
                 value=str(last),

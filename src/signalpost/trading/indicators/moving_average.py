@@ -1,4 +1,4 @@
-"""Moving averages: simple, from a running sum of whole ticks; exponential, in ticks with 64 binary places."""
+"""Moving averages: simple, from a running sum of integer ticks; exponential, in ticks with 64 binary places."""
 
 from collections import deque
 from fractions import Fraction
@@ -17,11 +17,11 @@ class SimpleMovingAverage:
     def __init__(self, period: int) -> None:
         self.period = checked_period(period)
         self.total = 0
-        """The sum of the values seen, of the last `period` ones at most, in ticks."""
+        """The sum of the last values, at most `period` of them, in ticks."""
         self._window: deque[int] = deque(maxlen=period)
 
     def update(self, value: int) -> int | None:
-        """Take the next value, in ticks, and return the sum of the last `period` ones once there are so many."""
+        """Process the next value, in ticks. Returns the sum of the last `period` values, or None until warm."""
         window = self._window
         if len(window) == self.period:
             self.total += value - window[0]
@@ -33,7 +33,7 @@ class SimpleMovingAverage:
 
     @property
     def is_warm(self) -> bool:
-        """Whether `period` values have been seen."""
+        """True if `period` values have been processed."""
         return len(self._window) == self.period
 
     @property
@@ -46,17 +46,17 @@ class SimpleMovingAverage:
         return {"window": list(self._window)}
 
     def restore(self, saved: Snapshot) -> None:
-        """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
+        """Restore a saved state. Raises InvalidSnapshot if it is damaged, and then keeps the current state."""
         window = wholes(saved, "window", at_most=self.period)
         self._window = deque(window, maxlen=self.period)
         self.total = sum(window)
 
 
 class ExponentialMovingAverage:
-    """The average that moves by a share of the difference a value, seeded with the mean of the first `period` values.
+    """An average that moves by a fraction of the difference per value; its seed is the mean of `period` values.
 
-    The share, `weight`, is 2 / (period + 1) unless given; Wilder's smoothing is the weight 1 / period. Each step is
-    exact but for one rounding, half to even, at 2**-64 ticks. Warm at index period - 1 (as TA-Lib's EMA).
+    The fraction, `weight`, is 2 / (period + 1) unless given; Wilder's smoothing is the weight 1 / period. Each step is
+    exact except for one rounding, half to even, at 2**-64 ticks. Warm at index period - 1 (as TA-Lib's EMA).
     """
 
     __slots__ = ("_divisor", "_new", "_old", "_scaled", "_seed", "period")
@@ -70,7 +70,7 @@ class ExponentialMovingAverage:
         self._scaled: int | None = None
 
     def update(self, value: int) -> int | None:
-        """Take the next value, in ticks, and return the average in ticks x 2**64 once warm."""
+        """Process the next value, in ticks. Returns the average in ticks x 2**64, or None until warm."""
         if self._scaled is not None:
             self._scaled = half_even(self._scaled * self._old + value * self._new, self._divisor)
             return self._scaled
@@ -82,7 +82,7 @@ class ExponentialMovingAverage:
 
     @property
     def is_warm(self) -> bool:
-        """Whether `period` values have been seen."""
+        """True if `period` values have been processed."""
         return self._scaled is not None
 
     @property
@@ -95,11 +95,11 @@ class ExponentialMovingAverage:
         return {"seed": list(self._seed), "scaled": None if self._scaled is None else str(self._scaled)}
 
     def restore(self, saved: Snapshot) -> None:
-        """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
+        """Restore a saved state. Raises InvalidSnapshot if it is damaged, and then keeps the current state."""
         seed, scaled = wholes(saved, "seed", at_most=self.period - 1), whole_or_none(saved, "scaled")
         if seed and scaled is not None:
             raise InvalidSnapshot(
-                "both a seed and an average were saved: rebuild the state from its origin",
+                "the saved state has both a seed and an average: rebuild the state from its origin",
                 code="conflict",
                 field="seed",
             )

@@ -1,9 +1,9 @@
-"""How many candles an indicator looks back."""
+"""The period of an indicator, in candles."""
 
 from signalpost.errors import InvalidConfiguration
 
 MOST_CANDLES = 100_000
-"""The longest period: more than two months of minutes."""
+"""The longest period: more than two months of one-minute candles."""
 
 
 def checked_period(period: int, name: str = "period") -> int:

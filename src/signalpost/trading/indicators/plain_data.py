@@ -1,4 +1,4 @@
-"""Saved state as plain data: sealed with a checksum, and read with suspicion, because a store may damage it."""
+"""Saved state as plain data: sealed with a checksum and validated when read, because a store may damage it."""
 
 import json
 from collections.abc import Mapping
@@ -9,23 +9,23 @@ from typing import Any
 from signalpost.errors import InvalidSnapshot
 
 Snapshot = dict[str, Any]
-"""Plain data: what JSON can hold. Fixed-point numbers, which are long, are written as text."""
+"""Plain data for JSON. Fixed-point numbers, which are long, are written as text."""
 
 _MOST_DIGITS = 100
 _REBUILD = "rebuild the state from its origin"
 
 
 def sealed(state: Snapshot) -> Snapshot:
-    """`state` with a checksum, by which `unsealed` knows damage."""
+    """`state` with a checksum, which `unsealed` verifies."""
     return {**state, "checksum": _checksum(state)}
 
 
 def unsealed(saved: Mapping[str, Any]) -> Snapshot:
-    """The state that was sealed. Raises InvalidSnapshot where anything in it is other than it was."""
+    """The state that was sealed. Raises InvalidSnapshot if anything in it has changed."""
     state = {name: value for name, value in saved.items() if name != "checksum"}
     try:
         intact = saved.get("checksum") == _checksum(state)
-    except (TypeError, ValueError, RecursionError):  # what JSON cannot hold was never saved
+    except (TypeError, ValueError, RecursionError):  # such data cannot come from JSON
         intact = False
     if not intact:
         raise InvalidSnapshot(f"the saved state does not match its checksum: {_REBUILD}", code="wrong-checksum")
@@ -33,14 +33,14 @@ def unsealed(saved: Mapping[str, Any]) -> Snapshot:
 
 
 def whole(saved: Mapping[str, Any], name: str) -> int:
-    """The whole number saved under `name`, which long ones are as text."""
+    """The integer saved under `name`; long ones are saved as text."""
     value = saved.get(name)
     if isinstance(value, str) and len(value) <= _MOST_DIGITS and value.isascii() and value.removeprefix("-").isdigit():
         return int(value)
     if type(value) is int:
         return value
     raise InvalidSnapshot(
-        f"{name} is {short(value)} where a whole number was saved: {_REBUILD}",
+        f"{name} is {short(value)}, which is not a whole number: {_REBUILD}",
         code="not-a-number",
         field=name,
         value=short(value),
@@ -48,12 +48,12 @@ def whole(saved: Mapping[str, Any], name: str) -> int:
 
 
 def whole_or_none(saved: Mapping[str, Any], name: str) -> int | None:
-    """The whole number saved under `name`, or None where None was saved."""
+    """The integer or None saved under `name`."""
     return None if name in saved and saved[name] is None else whole(saved, name)
 
 
 def wholes(saved: Mapping[str, Any], name: str, *, at_most: int) -> list[int]:
-    """A new list of the at most `at_most` whole numbers saved under `name`."""
+    """A copy of the list of integers saved under `name`, at most `at_most` long."""
     values = saved.get(name)
     if isinstance(values, list) and len(values) <= at_most and all(type(value) is int for value in values):
         return values.copy()

@@ -1,4 +1,4 @@
-"""True range: how far the price went since the last close."""
+"""True range: how far the price moved since the last close."""
 
 from signalpost.trading.indicators.plain_data import Snapshot, whole_or_none
 
@@ -6,7 +6,7 @@ from signalpost.trading.indicators.plain_data import Snapshot, whole_or_none
 class TrueRange:
     """The largest of high - low, |high - last close| and |low - last close|, in ticks; high - low for the first candle.
 
-    Warm at once: every candle has one.
+    Warm from the first candle.
     """
 
     __slots__ = ("_last_close",)
@@ -15,7 +15,7 @@ class TrueRange:
         self._last_close: int | None = None
 
     def update(self, high: int, low: int, close: int) -> int:
-        """Take the next candle, in ticks, and return its true range in ticks."""
+        """Process the next candle, in ticks, and return its true range in ticks."""
         last, self._last_close = self._last_close, close
         if last is None:
             return high - low
@@ -23,7 +23,7 @@ class TrueRange:
 
     @property
     def has_last_close(self) -> bool:
-        """Whether a candle has been seen."""
+        """True if a candle has been processed."""
         return self._last_close is not None
 
     def snapshot(self) -> Snapshot:
@@ -31,5 +31,5 @@ class TrueRange:
         return {"last_close": self._last_close}
 
     def restore(self, saved: Snapshot) -> None:
-        """Take up a saved state. Raises InvalidSnapshot where it is damaged; the state is then as before."""
+        """Restore a saved state. Raises InvalidSnapshot if it is damaged, and then keeps the current state."""
         self._last_close = whole_or_none(saved, "last_close")

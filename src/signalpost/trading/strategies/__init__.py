@@ -1,6 +1,6 @@
-"""Strategies by name. A new one is one file and one line here; the contract tests find it by themselves."""
+"""Strategies by name. A new one needs one file and one line here; the contract tests pick it up automatically."""
 
 STRATEGIES = {
     "ma-unified": "signalpost.trading.strategies.ma_unified:MAUnifiedStrategy",
 }
-"""Where each strategy's class is, loaded when it is used."""
+"""The path of each strategy's class, which is imported when first used."""

@@ -1,7 +1,7 @@
-"""The moving-average strategy: a signal where the fast average crosses the slow one.
+"""The moving-average strategy: a signal whenever the fast average crosses the slow one.
 
-One class for every configuration; one candle at a time; exact. A cross is judged on whole numbers
-(fast sum x slow period against slow sum x fast period), so a tie is a tie. See docs/why/0001-exact-ticks.md.
+One class for every configuration; one candle at a time; exact. Averages are compared as integers
+(fast sum x slow period with slow sum x fast period), so ties are exact. See docs/why/0001-exact-ticks.md.
 """
 
 from datetime import datetime
@@ -31,12 +31,12 @@ SNAPSHOT_VERSION = 1
 
 
 class MAUnifiedStrategy:
-    """BUY where the fast average crosses above the slow one, SELL where it crosses below; entry at the candle's close.
+    """BUY if the fast average crosses above the slow one, SELL if it crosses below; entry at the candle's close.
 
-    A cross is filtered, with its reasons, while the ATR is cold, where the ATR is zero or below `min_atr`, where
-    tp_mult / sl_mult is below `min_rr`, and where stop, target or time would be out of range. The first candle is the
-    stream's origin, part of its state. Raises InvalidConfiguration where nobody knows with how many decimals the pair
-    is quoted.
+    A cross is filtered, with the reasons, while the ATR is cold, if the ATR is zero or below `min_atr`, if
+    tp_mult / sl_mult is below `min_rr`, and if stop, target or time would be out of range. The first candle is the
+    stream's origin and part of its state. Raises InvalidConfiguration if the number of decimals of the pair is neither
+    known nor set.
     """
 
     __slots__ = ("_atr", "_cross", "_fast", "_last", "_origin", "_scale", "_slow", "config")
@@ -44,8 +44,7 @@ class MAUnifiedStrategy:
     def __init__(self, config: MAUnifiedConfig) -> None:
         if config.places is None:
             raise InvalidConfiguration(
-                f"{config.key}: nobody knows with how many decimals {config.pair} is quoted: "
-                f"give places, 0 to {MOST_PLACES}",
+                f"{config.key}: the number of decimals of {config.pair} is not known: set places, 0 to {MOST_PLACES}",
                 code="missing",
                 field="places",
                 limit=f"0 to {MOST_PLACES}",
@@ -60,10 +59,10 @@ class MAUnifiedStrategy:
         self._last: datetime | None = None
 
     def on_candle(self, candle: Candle) -> Signal | Filtered | None:
-        """Take the next closed candle, and return its signal, a cross that was filtered, or None.
+        """Process the next closed candle. Returns its signal, a filtered cross, or None.
 
-        Raises OutOfOrder for a candle that is not newer than the last one, and InvalidValue for a price finer than the
-        stream's ticks, or of zero or below where the pair cannot have one; the state is then as before.
+        Raises OutOfOrder if the candle is not newer than the last one, and InvalidValue if a price is finer than the
+        stream's ticks, or not above zero although the pair requires it. The state does not change then.
         """
         if self._last is not None and candle.time <= self._last:
             raise OutOfOrder(
@@ -83,7 +82,7 @@ class MAUnifiedStrategy:
         return self._judged(candle, SignalType.BUY if cross == UP else SignalType.SELL) if cross else None
 
     def on_ticks(self, high: int, low: int, close: int) -> int:
-        """Take the next candle in whole ticks, and return UP, DOWN or NONE: the arithmetic of `on_candle` alone."""
+        """Process the next candle in integer ticks, and return UP, DOWN or NONE: only the arithmetic of `on_candle`."""
         self._atr.update(high, low, close)
         fast, slow = self._fast.update(close), self._slow.update(close)
         if fast is None or slow is None:
@@ -91,7 +90,7 @@ class MAUnifiedStrategy:
         return self._cross.update(fast * self._slow.period - slow * self._fast.period)
 
     def snapshot(self) -> Snapshot:
-        """The whole state as plain data that JSON can hold, sealed with a checksum."""
+        """The whole state as plain data for JSON, sealed with a checksum."""
         return sealed(
             {
                 "version": SNAPSHOT_VERSION,
@@ -106,10 +105,10 @@ class MAUnifiedStrategy:
         )
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Take up a saved state, as if never stopped.
+        """Restore a saved state and continue as if never stopped.
 
-        Raises InvalidSnapshot where it is damaged or was saved under another configuration; the state is then as
-        before.
+        Raises InvalidSnapshot if it is damaged or was saved under another configuration. The state does not change
+        then.
         """
         if not isinstance(saved, dict):
             raise InvalidSnapshot(
@@ -123,7 +122,7 @@ class MAUnifiedStrategy:
         ):
             if saved.get(name) != expected:
                 raise InvalidSnapshot(
-                    f"{self.config.key}: the saved state has {name} {short(saved.get(name))} and not {expected!r}: "
+                    f"{self.config.key}: the saved state has {name} {short(saved.get(name))} instead of {expected!r}: "
                     f"rebuild it from its origin",
                     code=code,
                     field=name,
@@ -140,7 +139,7 @@ class MAUnifiedStrategy:
 
     @property
     def fingerprint(self) -> str:
-        """What the state depends on: state saved under one fingerprint is of no use under another."""
+        """Everything the state depends on. A state with another fingerprint is rejected."""
         config = self.config
         periods = f"fast={config.fast} slow={config.slow} atr={config.atr}:{config.atr_period}"
         return f"ma-unified {config.pair.symbol} {config.timeframe} places={self._scale.places} {periods}"
@@ -148,10 +147,10 @@ class MAUnifiedStrategy:
     def _judged(self, candle: Candle, side: SignalType) -> Signal | Filtered:
         config, atr = self.config, self._atr.value
         if atr is None:
-            return Filtered(side, (f"atr cold: too few candles for an average of {config.atr_period} true ranges",))
+            return Filtered(side, (f"atr cold: the average needs {config.atr_period} true ranges first",))
         reasons = []
         if atr == 0:
-            reasons.append("atr zero: the market did not move, so there is no place for a stop")
+            reasons.append("atr zero: the market did not move, so the stop would be at the entry")
         if atr < self._scale.exact_ticks(config.min_atr):
             reasons.append(f"min atr: {self._scale.price(atr)} < {config.min_atr}")
         ratio = Fraction(config.tp_mult) / Fraction(config.sl_mult)
@@ -161,7 +160,7 @@ class MAUnifiedStrategy:
             return Filtered(side, tuple(reasons))
         try:
             return self._signal(candle, side, atr, ratio)
-        except InvalidValue as fault:  # a stop below zero, a target beyond all prices, the end of the calendar
+        except InvalidValue as fault:  # such as a negative stop, a target beyond all prices, or the end of the calendar
             return Filtered(side, (f"out of range: {fault}",))
 
     def _signal(self, candle: Candle, side: SignalType, atr: Fraction, ratio: Fraction) -> Signal:
@@ -170,7 +169,7 @@ class MAUnifiedStrategy:
         known = later(candle.time, config.timeframe.duration)
         stop, target = price(entry - move * Fraction(config.sl_mult)), price(entry + move * Fraction(config.tp_mult))
         if not stop or not target:
-            raise InvalidValue("stop or target is 0, which a signal takes for none", code="out-of-range", value="0")
+            raise InvalidValue("stop or target is 0, which counts as not set", code="out-of-range", value="0")
         return Signal(
             signal_id=fitted_id(f"{strategy_slug(config.strategy_name)}:{config.stream}:{side}:{compact(candle.time)}"),
             pair=config.pair,

@@ -1,4 +1,4 @@
-"""What tells one moving-average strategy from another: pair, timeframe, periods, stop and target, filters."""
+"""The settings of a moving-average strategy: pair, timeframe, periods, stop and target, filters."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,19 +15,19 @@ from signalpost.trading.indicators.atr import ATR_KINDS
 from signalpost.trading.indicators.period import checked_period
 
 LONGEST_KEY = 80
-"""As long as the longest symbol with its timeframe, which is the key if none is given."""
+"""Long enough for the default key of the longest symbol: the symbol with its timeframe."""
 
 _set = msgspec.structs.force_setattr
 
 
 class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One configuration of the moving-average strategy, checked when made.
+    """One configuration of the moving-average strategy, validated when created.
 
-    Periods are in candles. The stop lies `sl_mult` and the target `tp_mult` average true ranges from the entry.
-    `min_atr` is in price; 0 filters nothing. `min_rr` is compared with tp_mult / sl_mult exactly; 0 filters nothing.
-    `confidence`, if given, is what every signal carries. `places` are the decimals of a price: the instrument's, unless
-    given; None where nobody knows them yet. Raises InvalidConfiguration for periods in the wrong order and anything
-    else that cannot be meant.
+    Periods are in candles. The stop is `sl_mult` and the target `tp_mult` average true ranges from the entry.
+    `min_atr` is in price and `min_rr` is compared with tp_mult / sl_mult exactly; 0 turns either filter off.
+    `confidence` is copied to every signal. `places` is the number of decimals of a price: by default the instrument's,
+    or None if not known. Raises InvalidConfiguration for invalid settings, such as a fast period longer than the slow
+    one without `inverted`.
     """
 
     pair: Instrument
@@ -77,7 +77,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stream(self) -> str:
-        """Pair and timeframe, and the key where it says more, so that two strategies on one pair stay apart."""
+        """Pair and timeframe, and a custom key, which distinguishes two strategies on the same pair."""
         stream = f"{self.pair.symbol}:{self.timeframe}"
         return stream if self.key == f"{self.pair.symbol}_{self.timeframe}" else f"{stream}:{self.key}"
 
@@ -141,7 +141,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.fast == self.slow:
             raise InvalidConfiguration(
-                f"{self.key}: fast and slow are both {self.fast}: they would never cross; give two periods",
+                f"{self.key}: fast and slow are both {self.fast}, so they never cross: give two different periods",
                 code="conflict",
                 field="slow",
                 value=str(self.slow),
@@ -150,7 +150,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
         if self.fast > self.slow and not self.inverted:
             raise InvalidConfiguration(
                 f"{self.key}: fast ({self.fast}) is longer than slow ({self.slow}): "
-                f"swap them, or mark it inverted if it is meant",
+                f"swap them, or set inverted if this is intended",
                 code="conflict",
                 field="inverted",
                 value=str(self.inverted),
@@ -158,8 +158,8 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.fast < self.slow and self.inverted:
             raise InvalidConfiguration(
-                f"{self.key}: it is marked inverted, but fast ({self.fast}) is shorter than slow ({self.slow}): "
-                f"unmark it, or swap them",
+                f"{self.key}: inverted is set, but fast ({self.fast}) is shorter than slow ({self.slow}): "
+                f"unset it, or swap them",
                 code="conflict",
                 field="inverted",
                 value=str(self.inverted),

@@ -1,4 +1,4 @@
-"""What every strategy is: candles in, one at a time, and at most one answer a candle."""
+"""The protocol of strategies: they receive one candle at a time and return at most one result for each."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -8,40 +8,40 @@ from signalpost.domain.signal import Signal
 
 
 class Filtered(NamedTuple):
-    """A cross that did not become a signal, and why."""
+    """A cross that did not become a signal, with the reasons."""
 
     signal_type: SignalType
     reasons: tuple[str, ...]
-    """Each a short sentence that begins with the filter's name, such as `min atr: 0.00012 < 0.0002`."""
+    """Each is a short text that begins with the filter's name, such as `min atr: 0.00012 < 0.0002`."""
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """The names of the filters, for counting."""
+        """The filters' names, without the details."""
         return tuple(reason.partition(":")[0] for reason in self.reasons)
 
 
 class Strategy(Protocol):
-    """A stream's strategy: the same first candle and the same candles after it give the same signals, bit for bit.
+    """A strategy over one stream: the same candles from the same origin give the same signals, bit for bit.
 
     Every implementation passes `signalpost.testing.strategy_contract`.
     """
 
     def on_candle(self, candle: Candle) -> Signal | Filtered | None:
-        """Take the next closed candle, and return its signal, a cross that was filtered, or None.
+        """Process the next closed candle. Returns its signal, a filtered cross, or None.
 
-        Raises OutOfOrder for a candle that is not newer than the last one, and InvalidValue for a price finer than the
-        stream's ticks; the state is then as before.
+        Raises OutOfOrder if the candle is not newer than the last one, and InvalidValue if a price is finer than the
+        stream's ticks. The state does not change then.
         """
         ...
 
     def snapshot(self) -> dict[str, Any]:
-        """The whole state as plain data that JSON can hold."""
+        """The whole state as plain data for JSON."""
         ...
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Take up a saved state, as if never stopped.
+        """Restore a saved state and continue as if never stopped.
 
-        Raises InvalidSnapshot where it is damaged or was saved under another configuration; the state is then as
-        before.
+        Raises InvalidSnapshot if it is damaged or was saved under another configuration. The state does not change
+        then.
         """
         ...

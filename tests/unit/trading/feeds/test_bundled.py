@@ -15,7 +15,7 @@ def test_seven_pairs_with_strategies_are_bundled() -> None:
     assert configured - set(bundled_pairs()) == {Instrument("NZD_USD")}
 
 
-def test_each_pair_has_two_years_of_h4_candles_and_the_days_made_of_them() -> None:
+def test_each_pair_has_two_years_of_h4_and_daily_candles() -> None:
     for pair in bundled_pairs():
         candles, days = bundled_candles(pair), bundled_days(pair).candles
         assert candles[0].time == datetime(2020, 1, 5, 22, tzinfo=UTC)
@@ -26,7 +26,7 @@ def test_each_pair_has_two_years_of_h4_candles_and_the_days_made_of_them() -> No
         assert all(later.time - day.time >= timedelta(hours=23) for day, later in pairwise(days))
 
 
-def test_the_weeks_in_which_the_grid_lies_across_the_day_are_those_between_the_changes_of_clocks() -> None:
+def test_candles_straddle_the_days_end_only_between_the_clock_changes() -> None:
     weeks = {str(week) for pair in bundled_pairs() for week in bundled_days(pair).straddling_weeks}
     assert weeks == {
         *("2020-03-09", "2020-03-16", "2020-03-23", "2020-10-26"),

@@ -1,4 +1,4 @@
-"""Candle files of other programs: other separators, and other names of the columns."""
+"""Candle files of other programs, with other separators and column names."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ ROWS = (
 
 
 def closes(path: Path, header: tuple[str, ...], separator: str, quote: str = "") -> list[str] | str:
-    """The closes of a file that is written in this way, or the error."""
+    """The closes of a file in this format, or the error."""
     lines = [separator.join(f"{quote}{cell}{quote}" for cell in row) for row in (header, *ROWS)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     try:
@@ -64,12 +64,12 @@ def test_an_unknown_separator_is_refused_with_the_known_ones(tmp_path: Path, sep
 @pytest.mark.line("6.5.19")
 @pytest.mark.parametrize("separator", [";", "|", "\t", ","])
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_the_first_line_that_excel_writes_names_the_separator(tmp_path: Path, separator: str, quote: str) -> None:
+def test_excels_first_line_sets_the_separator(tmp_path: Path, separator: str, quote: str) -> None:
     said = (f"{quote}sep={separator}{quote}",)
     assert read(written(tmp_path, said, HEADER, *ROWS, separator=separator)) == ["1.055", "1.06"]
 
 
-def test_excels_first_line_counts_as_a_line_and_a_strange_separator_in_it_is_passed_over(tmp_path: Path) -> None:
+def test_excels_first_line_counts_as_a_line_and_an_unknown_separator_in_it_is_ignored(tmp_path: Path) -> None:
     path = written(tmp_path, ("sep=^",), HEADER, ROWS[0], ROWS[0][:3])
     with pytest.raises(InvalidCandleFile) as refused:
         read_candle_file(path, timeframe="H1")

@@ -15,14 +15,14 @@ Write = Callable[..., Path]
 FIRST = Candle(time="2025-01-06T00:00:00Z", open="1.1", high="1.102", low="1.099", close="1.101")
 
 
-def test_candles_come_out_as_they_were_written(write: Write) -> None:
+def test_candles_are_read_unchanged(write: Write) -> None:
     file = read_candle_file(write(), timeframe="H4", pair="EUR_USD")
     assert file.candles[0] == FIRST
     assert [candle.close for candle in file.candles] == [Decimal("1.101"), Decimal("1.1025"), Decimal("1.1035")]
     assert (file.places, file.duplicates, file.rounded) == (5, 0, 0)
 
 
-def test_a_gzipped_file_reads_as_the_plain_one_whatever_it_is_called(write: Write, tmp_path: Path) -> None:
+def test_a_gzipped_file_is_read_under_any_name(write: Write, tmp_path: Path) -> None:
     plain = write()
     squeezed = tmp_path / "candles.data"
     squeezed.write_bytes(gzip.compress(plain.read_bytes()))
@@ -53,7 +53,7 @@ def test_an_equal_duplicate_is_skipped_and_counted(write: Write, rows: list[str]
     assert file == read_candle_file(write(rows), timeframe="H4")._replace(duplicates=2)
 
 
-def test_digits_in_excess_below_a_billionth_are_rounded_and_counted(write: Write, rows: list[str]) -> None:
+def test_excess_digits_below_a_billionth_are_rounded_and_counted(write: Write, rows: list[str]) -> None:
     noisy = rows[1].replace("1.10100", "1.1010000000000002").replace("1.10250", "1.1024999999999998")
     file = read_candle_file(write([rows[0], noisy, rows[2]]), timeframe="H4", pair="EUR_USD")
     assert file == read_candle_file(write(rows), timeframe="H4", pair="EUR_USD")._replace(rounded=2)
@@ -65,7 +65,7 @@ def test_a_duplicate_that_differs_only_by_noise_is_equal(write: Write, rows: lis
     assert (file.duplicates, file.rounded, len(file.candles)) == (1, 1, 3)
 
 
-def test_decimals_are_as_given_else_the_instruments_else_the_files(write: Write) -> None:
+def test_decimals_are_given_or_the_instruments_or_the_files(write: Write) -> None:
     path = write()
     assert read_candle_file(path, timeframe="H4", pair="EUR_USD", places=7).places == 7
     assert read_candle_file(path, timeframe="H4", pair="XAG_USD", places=5).places == 5
@@ -112,7 +112,7 @@ def test_a_duplicate_with_another_volume_differs(write: Write, rows: list[str]) 
     assert fault.value.line == 3
 
 
-def test_another_timeframe_than_claimed_is_refused_at_the_first_such_step(write: Write, rows: list[str]) -> None:
+def test_a_wrong_timeframe_is_refused_at_the_first_wrong_step(write: Write, rows: list[str]) -> None:
     hours = [rows[0].replace("T00", f"T{hour:02}") for hour in (0, 4, 5, 6)]
     with pytest.raises(InvalidCandleFile) as fault:
         read_candle_file(write(hours), timeframe="H4")

@@ -16,13 +16,13 @@ def at(text: str) -> datetime:
 
 
 def candles(first: str, number: int, price: int = 100) -> Iterator[Candle]:
-    """H4 candles in a row: the n-th opens at price + n, closes one above, and reaches five below and above."""
+    """Consecutive H4 candles: the n-th opens at price + n, closes one above, and reaches five below and above."""
     for n in range(number):
         low, high = price + n - 5, price + n + 5
         yield Candle(time=at(first) + n * H4, open=price + n, high=high, low=low, close=price + n + 1, volume=n)
 
 
-def test_a_day_is_made_of_the_candles_that_open_in_it() -> None:
+def test_a_day_contains_the_candles_that_open_in_it() -> None:
     days = daily_candles(candles("2025-01-06T22:00", 6), "H4").candles
     assert days == (Candle(time=at("2025-01-06T22:00"), open=100, high=110, low=95, close=106, volume=15),)
 
@@ -39,27 +39,27 @@ def test_the_days_of_the_clock_change_have_23_and_25_hours() -> None:
     assert day_start(at("2025-11-02T22:00")) - day_start(at("2025-11-02T21:59")) == timedelta(hours=25)
 
 
-def test_a_last_day_that_has_not_ended_is_left_out() -> None:
+def test_an_unfinished_last_day_is_dropped() -> None:
     assert len(daily_candles(candles("2025-01-06T22:00", 11), "H4").candles) == 1
     assert len(daily_candles(candles("2025-01-06T22:00", 12), "H4").candles) == 2
 
 
-def test_a_first_day_that_was_joined_late_is_left_out() -> None:
+def test_an_incomplete_first_day_is_dropped() -> None:
     late = daily_candles(candles("2025-01-07T02:00", 11), "H4").candles
     assert [day.time for day in late] == [at("2025-01-07T22:00")]
 
 
-def test_no_candles_make_no_days() -> None:
+def test_without_candles_there_are_no_days() -> None:
     assert daily_candles([], "H4") == ((), ())
 
 
-def test_a_day_without_all_volumes_has_none() -> None:
+def test_a_day_has_a_volume_only_if_all_its_candles_have() -> None:
     some = [candle.but(volume=None) if n == 3 else candle for n, candle in enumerate(candles("2025-01-06T22:00", 6))]
     assert daily_candles(some, "H4").candles[0].volume is None
 
 
 def test_a_candle_across_the_days_end_belongs_to_the_day_it_opened_in() -> None:
-    # In the weeks between the American and the European change of clocks, the grid of EET lies an hour late.
+    # In the weeks between the American and the European clock change, EET candles open an hour late.
     days, weeks = daily_candles(candles("2025-03-10T22:00", 12), "H4")
     assert [(day.time, day.close) for day in days] == [(at("2025-03-10T21:00"), 106), (at("2025-03-11T21:00"), 112)]
     assert weeks == (date(2025, 3, 10),)

@@ -27,7 +27,7 @@ def test_prices_longer_than_any_market_quotes_do_not_count() -> None:
     assert grid_of(decimals("1.0842", "1.0841999999999998")).places == 4
 
 
-def test_if_all_are_longer_the_fewest_decimals_that_keep_them_count() -> None:
+def test_if_all_are_longer_the_grid_has_the_fewest_decimals_that_keep_them() -> None:
     assert grid_of(decimals("1.0842000000000001", "1.0841999999999998")).places == 4
     assert grid_of(decimals("0.00003123000000000001")).places == 8
 
@@ -46,13 +46,13 @@ def test_a_small_price_is_never_rounded_to_zero() -> None:
     assert PriceGrid(2).nearest(Decimal("-1.160000000000001")) == Decimal("-1.16")
 
 
-def test_a_grid_is_at_least_as_fine_as_the_instruments_and_as_fine_as_what_is_quoted() -> None:
+def test_a_grid_is_as_fine_as_the_instrument_and_the_quoted_prices() -> None:
     assert grid_of(decimals("2850.1"), at_least=3).places == 3
     assert grid_of(decimals("2850.1", "2850.1255"), at_least=3).places == 4
     assert grid_of(decimals("1.1634400000001", "1.1634400000000001"), at_least=5).places == 5
 
 
-def test_a_price_on_the_grid_is_left_alone() -> None:
+def test_a_price_on_the_grid_does_not_change() -> None:
     price = Decimal("1.16344")
     assert PriceGrid(5).nearest(price) is price
     assert PriceGrid(2).nearest(Decimal("1.16000")) == Decimal("1.16")

@@ -19,11 +19,11 @@ def averages(kind: str, period: int) -> list[Fraction | None]:
     return values
 
 
-def test_the_simple_one_is_the_mean_of_the_last_true_ranges_and_counts_the_first_candle() -> None:
+def test_the_simple_atr_averages_the_last_true_ranges_including_the_first_candle() -> None:
     assert averages("simple", 2) == [None, Fraction(5, 2), Fraction(3, 2), 3, 4]
 
 
-def test_wilders_is_seeded_without_the_first_candle_and_warm_one_candle_later() -> None:
+def test_wilders_atr_is_seeded_without_the_first_candle_and_warm_one_candle_later() -> None:
     assert averages("wilder", 2) == [None, None, Fraction(3, 2), Fraction(15, 4), Fraction(23, 8)]
 
 
@@ -53,7 +53,7 @@ def test_a_market_that_does_not_move_has_an_average_of_zero() -> None:
 
 @pytest.mark.parametrize("stop", range(len(CANDLES)))
 @pytest.mark.parametrize("kind", ATR_KINDS)
-def test_it_goes_on_after_any_candle_as_if_never_stopped(kind: str, stop: int) -> None:
+def test_a_restored_atr_continues_as_if_never_stopped(kind: str, stop: int) -> None:
     stopped, resumed = AverageTrueRange(kind, 2), AverageTrueRange(kind, 2)
     for candle in CANDLES[:stop]:
         stopped.update(*candle)

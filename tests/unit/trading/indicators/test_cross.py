@@ -13,18 +13,18 @@ from signalpost.trading.indicators.cross import DOWN, NONE, UP, Cross
         (+1, -1, DOWN),
         (0, -1, DOWN),
         (-2, -1, NONE),
-        (-1, 0, NONE),  # coming to a tie is none
+        (-1, 0, NONE),  # reaching a tie is not a cross
         (+1, 0, NONE),
         (0, 0, NONE),
     ],
 )
-def test_a_cross_is_above_now_and_not_above_before_or_the_mirror(before: int, now: int, cross: int) -> None:
+def test_a_cross_is_above_now_and_not_above_before_or_the_reverse(before: int, now: int, cross: int) -> None:
     lines = Cross()
     assert lines.update(before) == NONE, "the first comparison has nothing before it"
     assert lines.update(now) == cross
 
 
-def test_touching_and_leaving_on_the_same_side_is_a_cross_and_passing_through_a_tie_is_one_not_two() -> None:
+def test_leaving_a_tie_is_a_cross_and_passing_through_one_is_a_single_cross() -> None:
     lines = Cross()
     assert [lines.update(difference) for difference in (5, 0, 3, 0, -2)] == [NONE, NONE, UP, NONE, DOWN]
 

@@ -22,11 +22,11 @@ from signalpost.trading.indicators.fixed_point import half_even
         (6, 3, 2),
     ],
 )
-def test_it_rounds_to_the_nearest_and_ties_to_the_even_one(dividend: int, divisor: int, rounded: int) -> None:
+def test_it_rounds_to_the_nearest_and_ties_to_even(dividend: int, divisor: int, rounded: int) -> None:
     assert half_even(dividend, divisor) == rounded
 
 
 @settings(print_blob=True)
 @given(st.integers(), st.integers(1, 200_000))
-def test_it_rounds_as_a_fraction_does(dividend: int, divisor: int) -> None:
+def test_it_rounds_like_a_fraction(dividend: int, divisor: int) -> None:
     assert half_even(dividend, divisor) == round(Fraction(dividend, divisor))

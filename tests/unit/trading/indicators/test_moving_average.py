@@ -10,7 +10,7 @@ from signalpost.trading.indicators.moving_average import ExponentialMovingAverag
 from tests.surface.errors import Facts, facts_of
 
 
-def test_the_simple_average_is_the_mean_of_the_last_values_once_there_are_enough() -> None:
+def test_the_simple_average_covers_the_last_values_once_there_are_enough() -> None:
     average = SimpleMovingAverage(3)
     assert [average.update(value) for value in (1, 2, 4, 9)] == [None, None, 7, 15]
     assert (average.value, average.total) == (Fraction(5), 15)
@@ -24,7 +24,7 @@ def test_the_simple_average_is_cold_until_its_period_is_full() -> None:
     assert (average.is_warm, average.value) == (True, Fraction(15, 2))
 
 
-def test_the_exponential_average_is_seeded_with_a_mean_and_moves_by_two_in_period_plus_one() -> None:
+def test_the_exponential_average_starts_at_the_simple_one_and_has_weight_two_in_period_plus_one() -> None:
     average = ExponentialMovingAverage(3)
     assert [average.update(value) for value in (1, 2)] == [None, None]
     assert (average.is_warm, average.value) == (False, None)
@@ -47,7 +47,7 @@ def to_unit(value: Fraction) -> Fraction:
 
 
 @pytest.mark.parametrize("first", [1, 2])
-def test_an_average_that_never_divides_evenly_is_rounded_to_the_nearest_unit(first: int) -> None:
+def test_an_average_that_does_not_divide_evenly_is_rounded_to_the_nearest_unit(first: int) -> None:
     average = ExponentialMovingAverage(3)
     for value in (first, 0, 0):
         average.update(value)
@@ -56,9 +56,7 @@ def test_an_average_that_never_divides_evenly_is_rounded_to_the_nearest_unit(fir
 
 @settings(print_blob=True)
 @given(st.lists(st.integers(-(10**31), 10**31), max_size=40), st.integers(1, 12), st.integers(2, 12))
-def test_each_step_of_the_exponential_average_is_exact_but_for_one_rounding(
-    values: list[int], period: int, wilder: int
-) -> None:
+def test_each_step_of_the_exponential_average_is_rounded_only_once(values: list[int], period: int, wilder: int) -> None:
     for weight in (Fraction(2, period + 1), Fraction(1, wilder)):
         average, expected = ExponentialMovingAverage(period, weight=weight), Fraction(0)
         for index, value in enumerate(values):
@@ -85,7 +83,7 @@ def test_a_period_is_a_whole_number_of_candles(average: type, period: object) ->
     assert facts_of(refusal.value) == [Facts("out-of-range", "period", repr(period), "1 to 100000")]
 
 
-def test_the_longest_period_is_kept_whole() -> None:
+def test_the_longest_period_is_accepted() -> None:
     average = SimpleMovingAverage(100_000)
     for value in range(100_001):
         average.update(value)
@@ -95,7 +93,7 @@ def test_the_longest_period_is_kept_whole() -> None:
 @settings(print_blob=True)
 @given(st.lists(st.integers(-9, 9), max_size=9), st.lists(st.integers(-9, 9), max_size=9))
 @pytest.mark.parametrize("average", [SimpleMovingAverage, ExponentialMovingAverage])
-def test_a_restored_average_goes_on_as_if_never_stopped(average: type, before: list[int], after: list[int]) -> None:
+def test_a_restored_average_continues_as_if_never_stopped(average: type, before: list[int], after: list[int]) -> None:
     whole, stopped, resumed = average(4), average(4), average(4)
     for value in before:
         whole.update(value)
@@ -106,7 +104,7 @@ def test_a_restored_average_goes_on_as_if_never_stopped(average: type, before: l
 
 
 @pytest.mark.parametrize("average", [SimpleMovingAverage, ExponentialMovingAverage])
-def test_a_restored_average_leaves_the_saved_state_alone(average: type) -> None:
+def test_a_restored_average_does_not_change_the_saved_state(average: type) -> None:
     saved = {"window": [1], "seed": [1], "scaled": None}
     restored = average(4)
     restored.restore(saved)

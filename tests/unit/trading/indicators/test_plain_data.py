@@ -55,7 +55,7 @@ def test_a_missing_part_is_refused() -> None:
         assert refusal.value.code == "wrong-checksum"
 
 
-def test_a_whole_number_is_read_also_from_text() -> None:
+def test_a_whole_number_can_be_text() -> None:
     saved = {"short": -7, "long": "-36893488147419103232", "none": None}
     assert whole(saved, "short") == -7
     assert whole(saved, "long") == -(2**65)
@@ -78,7 +78,7 @@ def test_a_missing_number_is_not_none() -> None:
     assert facts_of(refusal.value) == [Facts("not-a-number", "n", "None")]
 
 
-def test_a_list_is_read_as_a_list_of_its_own() -> None:
+def test_a_list_is_copied_when_read() -> None:
     saved = {"list": [1, 2]}
     wholes(saved, "list", at_most=2).append(3)
     assert saved == {"list": [1, 2]}
@@ -88,7 +88,7 @@ def test_a_list_is_read_as_a_list_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("value", [None, [], "part", 1])
-def test_a_part_is_plain_data_with_names(value: object) -> None:
+def test_a_part_must_be_a_mapping(value: object) -> None:
     assert part({"part": {"a": 1}}, "part") == {"a": 1}
     with pytest.raises(InvalidSnapshot, match="part") as refusal:
         part({"part": value}, "part")

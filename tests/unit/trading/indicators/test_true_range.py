@@ -4,7 +4,7 @@ from signalpost import InvalidSnapshot
 from signalpost.trading.indicators.true_range import TrueRange
 
 
-def test_the_first_candle_reaches_from_low_to_high() -> None:
+def test_the_first_true_range_is_high_minus_low() -> None:
     assert TrueRange().update(high=12, low=7, close=9) == 5
 
 
@@ -20,13 +20,13 @@ def test_the_first_candle_reaches_from_low_to_high() -> None:
         (14, 14, 4),  # a flat candle after a gap
     ],
 )
-def test_a_later_candle_reaches_from_the_last_close(high: int, low: int, reach: int) -> None:
+def test_a_later_true_range_includes_the_last_close(high: int, low: int, reach: int) -> None:
     true_range = TrueRange()
     true_range.update(high=11, low=9, close=10)
     assert true_range.update(high, low, close=low) == reach
 
 
-def test_the_last_close_survives_a_stop() -> None:
+def test_the_last_close_is_restored() -> None:
     stopped, resumed = TrueRange(), TrueRange()
     resumed.restore(stopped.snapshot())
     assert not resumed.has_last_close

@@ -1,7 +1,7 @@
-"""The time, as an argument: whatever needs to know "now" asks the installed clock.
+"""The current time, read from the installed clock.
 
-The domain, the strategies and every other pure room may import this and nothing that reads a real clock;
-the system's own is installed when the package is imported. See docs/why/0004-time-is-an-argument.md.
+Pure packages, such as the domain and the strategies, may import only this module to read the time, never a real clock.
+Importing signalpost installs the system clock. See docs/why/0004-time-is-an-argument.md.
 """
 
 from datetime import datetime
@@ -9,10 +9,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What tells the time."""
+    """A source of the current time."""
 
     def now(self) -> datetime:
-        """The present instant, aware and in UTC."""
+        """The current instant, aware and in UTC."""
         ...
 
 
@@ -20,14 +20,14 @@ _installed: Clock | None = None
 
 
 def install(clock: Clock | None) -> Clock | None:
-    """Make `clock` the one that `now` asks, and return the one it replaces."""
+    """Use `clock` for `now`, and return the previously installed one."""
     global _installed
     previous, _installed = _installed, clock
     return previous
 
 
 def now() -> datetime:
-    """The present instant by the installed clock, aware and in UTC."""
+    """The current instant of the installed clock, aware and in UTC."""
     if _installed is None:
         raise RuntimeError("no clock is installed: import signalpost, or call signalpost.clock.install")
     return _installed.now()

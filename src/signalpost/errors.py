@@ -1,20 +1,20 @@
 """Every error signalpost raises, as one tree.
 
     SignalpostError
-    ├── InvalidValue           a value refused by its constructor (also a ValueError)
-    ├── InvalidConfiguration   settings that contradict each other or are not known (also a ValueError)
-    ├── InvalidCandleFile      a candle file that cannot be trusted: says which file and line
-    ├── OutOfOrder             a candle that is not newer than the last one
-    ├── InvalidSnapshot        saved state that is damaged or belongs to another configuration
-    ├── StoreUnusable          an outbox that cannot be opened: damaged, locked, read-only or of a newer version
-    ├── StoreFailed            an outbox that could not carry out what was asked: nothing of it has happened
-    ├── CommandFailed          a command that an outbox cannot carry out for a reason of the command's own
-    ├── StoreClosed            an outbox that was asked after it was closed
-    │   └── OwnershipLost      another process delivers now: never retried
-    └── Evidence               what a sink learnt from a send that brought no receipt (its children: sinks/evidence.py)
+    ├── InvalidValue           a constructor rejected a value (also a ValueError)
+    ├── InvalidConfiguration   settings contradict each other or are unknown (also a ValueError)
+    ├── InvalidCandleFile      a candle file cannot be trusted; has the file and line
+    ├── OutOfOrder             a candle is not newer than the last one
+    ├── InvalidSnapshot        saved state is damaged or belongs to another configuration
+    ├── StoreUnusable          an outbox cannot be opened: damaged, locked, read-only or of a newer version
+    ├── StoreFailed            an outbox could not execute a command, and nothing was changed
+    ├── CommandFailed          an outbox works, but cannot execute this command
+    ├── StoreClosed            an outbox was used after it was closed
+    │   └── OwnershipLost      another process delivers now; never retried
+    └── Evidence               a send ended without a receipt (its children: sinks/evidence.py)
 
-The text says what was wrong, where, and what to do about it, for a person. The code and the facts say the same to
-programs: the text may be reworded in any release, a code stays.
+The text explains to people what was wrong, where, and how to fix it. Programs use the code and the facts instead:
+a text can change in any release, a code does not.
 """
 
 from collections.abc import Iterable
@@ -23,29 +23,29 @@ from typing import NamedTuple, Self
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong."""
+    """One problem in an input."""
 
     code: str
-    """Names the kind of fault, such as `out-of-range`. Stable."""
+    """The kind of fault, such as `out-of-range`. Stable."""
     text: str
-    """What is wrong and what to do, for a person."""
+    """The problem and how to fix it, for people."""
     field: str | None = None
-    """The field or setting that is wrong, by the name the caller used; None if it is none in particular."""
+    """The wrong field or setting, under the caller's name for it; None if not a particular one."""
     value: str | None = None
-    """The refused value as text, shortened; None if there is none, or it may be a secret."""
+    """The rejected value as text, shortened; None if missing or possibly secret."""
     limit: str | None = None
-    """The bound or the choices that the value broke, as text."""
+    """The violated limit or the valid choices, as text."""
 
     def facts(self) -> dict[str, str | None]:
-        """What a program reads: `code`, `field`, `value`, `limit`."""
+        """The part for programs: `code`, `field`, `value`, `limit`."""
         return {"code": self.code, "field": self.field, "value": self.value, "limit": self.limit}
 
 
 class SignalpostError(Exception):
-    """The parent of all errors that signalpost raises on purpose."""
+    """The base class of all errors that signalpost raises on purpose."""
 
     code = "error"
-    """Names the kind of error to programs; each class has its own default."""
+    """The kind of error, for programs; each class has its own default."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class SignalpostError(Exception):
         super().__init__(text)
         self.code = code or type(self).code
         self.errors: tuple[Fault, ...] = (Fault(self.code, text, field, value, limit),)
-        """All that is wrong; usually one."""
+        """All faults; usually one."""
 
     @classmethod
     def of_all(cls, faults: Iterable[Fault]) -> Self:
-        """One error that reports several faults together, a line each."""
+        """One error for several faults, a line each."""
         every = tuple(faults)
         error = cls("\n".join(fault.text for fault in every), code=every[0].code)
         error.errors = every
@@ -76,13 +76,13 @@ class SignalpostError(Exception):
 
 
 class InvalidValue(SignalpostError, ValueError):
-    """A value was refused by its constructor."""
+    """A constructor rejected a value."""
 
     code = "invalid-value"
 
 
 class InvalidConfiguration(SignalpostError, ValueError):
-    """Settings contradict each other, are out of range or are not known."""
+    """Settings contradict each other, are out of range or are unknown."""
 
     code = "invalid-setting"
 
@@ -128,35 +128,35 @@ class StoreUnusable(SignalpostError):
 
 
 class StoreFailed(SignalpostError):
-    """An outbox could not carry out what was asked: nothing of it has happened."""
+    """An outbox could not execute a command, and nothing was changed."""
 
     code = "store-failed"
 
 
 class CommandFailed(SignalpostError):
-    """An outbox works, but cannot carry out this command: nothing of it has happened."""
+    """An outbox works, but cannot execute this command, and nothing was changed."""
 
     code = "command-failed"
 
 
 class StoreClosed(SignalpostError):
-    """An outbox was asked after it was closed."""
+    """An outbox was used after it was closed."""
 
     code = "not-running"
 
 
 class OwnershipLost(StoreClosed):
-    """Another process delivers from this store now, because this one did not respond: never retried."""
+    """Another process delivers from this store now, because this one did not respond; never retried."""
 
     code = "ownership-lost"
 
 
 class Evidence(SignalpostError):
-    """A send brought no receipt: this is what is known about it."""
+    """A send ended without a receipt."""
 
     code = "not-delivered"
 
 
 def is_from_keyboard(fault: BaseException) -> bool:
-    """Whether somebody pressed Ctrl-C: only the main thread hears that, elsewhere it was raised by a program."""
+    """True if Ctrl-C was pressed. Only the main thread receives it; in other threads a program raised it."""
     return isinstance(fault, KeyboardInterrupt) and current_thread() is main_thread()

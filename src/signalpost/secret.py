@@ -1,9 +1,9 @@
-"""Values that never show themselves: a webhook's token, a key, a password.
+"""Secrets that are masked wherever they are printed: a webhook's token, a key, a password.
 
-A `Secret` is masked wherever text is made of it; only `reveal` gives it away. `redacted` masks what could stand in a
-text of somebody else: the path of any webhook, and every secret that is alive in this process. `described` makes one
-line of an exception that nobody expected, masked in the same way; values of variables, which may hold what was sent,
-are never part of it.
+A `Secret` is masked in every conversion to text; only `reveal` returns its value. `redacted` masks secrets in other
+text: the token in a webhook's path, and every living secret of this process. `described` formats an unexpected
+exception as one line, masked in the same way. It never contains the values of variables, because they may be
+confidential.
 """
 
 import re
@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 MASK = "***"
 
 _SHORTEST_KNOWN = 8
-"""Shorter secrets are not looked for in texts: they would mask words that are none of theirs."""
+"""Shorter secrets are not masked in other text, because they would mask ordinary words."""
 _WEBHOOK_PATH = re.compile(r"(/webhooks/[^/?\s]+/)[^/?\s\"'<>]+", re.IGNORECASE)
 _LONGEST_TEXT = 500
 _MOST_FRAMES = 12
@@ -26,7 +26,7 @@ _known: "WeakValueDictionary[int, Secret]" = WeakValueDictionary()
 
 
 class Secret:
-    """A text that shows as `***`, cannot be pickled, and is given away by `reveal` alone."""
+    """Text that is printed as `***` and cannot be pickled. Only `reveal` returns it."""
 
     __slots__ = ("__weakref__", "_value")
 
@@ -36,7 +36,7 @@ class Secret:
             _known[id(self)] = self
 
     def reveal(self) -> str:
-        """The text itself. Use it in the expression that needs it; a variable would show it in a traceback."""
+        """The value itself. Use it directly in an expression: a variable would appear in tracebacks."""
         return self._value
 
     def __repr__(self) -> str:
@@ -70,23 +70,23 @@ class Secret:
 
 
 def redacted(text: str) -> str:
-    """`text` with the token of every webhook's path and every living `Secret` of 8 characters or more masked.
+    """Mask the token of every webhook path and every living `Secret` of at least 8 characters in `text`.
 
-    In small and capital letters alike. A text is masked before it is cut: of a secret that is cut, the rest would show.
+    Case is ignored. Always mask a text before cutting it: part of a cut secret would not be recognized.
     """
     masked = _WEBHOOK_PATH.sub(rf"\1{MASK}", text)
     folded = masked.casefold()
     alive = [secret for reference in _known.valuerefs() if (secret := reference()) is not None]
-    for secret in sorted(alive, key=lambda each: -len(each.reveal())):  # the longer first: one may hold another
-        if secret.reveal().casefold() in folded:  # which is soon told, and hardly any is there: a pattern takes longer
+    for secret in sorted(alive, key=lambda each: -len(each.reveal())):  # longer ones first: one may contain another
+        if secret.reveal().casefold() in folded:  # cheap test: most texts contain no secret, and a regex is slower
             masked = re.sub(re.escape(secret.reveal()), MASK, masked, flags=re.IGNORECASE)
     return masked
 
 
 def described(fault: BaseException, *, with_text: bool = True) -> str:
-    """One line: kind and text of `fault`, its frames as `file:line function` (innermost last), and its causes.
+    """One line: class and text of `fault`, its frames as `file:line function` (innermost last), and its causes.
 
-    Leave the text out if it may quote a secret that is not known to this process.
+    Pass `with_text=False` if the text may quote a secret that this process does not know.
     """
     return "; caused by ".join(_one(each, with_text=with_text) for each in _chain(fault))
 
@@ -106,19 +106,19 @@ def _one(fault: BaseException, *, with_text: bool) -> str:
 
 
 def _frames(fault: BaseException) -> list[str]:
-    """Read from the code objects alone, because `traceback` would open source files."""
+    """Use only the code objects, because `traceback` would open source files."""
     found = [(frame.f_code, line) for frame, line in walk_tb(fault.__traceback__)]
     return [f"{_file(code.co_filename)}:{line} {code.co_name}" for code, line in found[-_MOST_FRAMES:]]
 
 
 def _file(path: str) -> str:
-    return "/".join(PurePath(path).parts[-2:])  # the folder too, because many files are called __init__.py
+    return "/".join(PurePath(path).parts[-2:])  # with the folder, because many files are called __init__.py
 
 
 def _text(fault: BaseException) -> str:
     try:
         text = str(fault)
-    except Exception:  # noqa: BLE001  # an exception that cannot be shown must not hide that it was raised
+    except Exception:  # noqa: BLE001  # a broken __str__ must not hide the exception
         return "(its text cannot be shown)"
-    masked = redacted(text)[:_LONGEST_TEXT]  # masked first: of a secret that is cut, the rest would show
+    masked = redacted(text)[:_LONGEST_TEXT]  # mask before cutting
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in masked).strip()

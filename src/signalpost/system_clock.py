@@ -1,11 +1,11 @@
-"""The machine's own clock. Only `signalpost/__init__.py` imports this, so that the pure rooms stay pure."""
+"""The machine's own clock. Only `signalpost/__init__.py` imports it, so that pure packages stay pure."""
 
 from datetime import UTC, datetime
 
 
 class SystemClock:
-    """Tells the machine's time."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
-        """The present instant, aware and in UTC."""
+        """The current instant, aware and in UTC."""
         return datetime.now(UTC)

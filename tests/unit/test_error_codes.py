@@ -1,17 +1,17 @@
-"""Errors carry a code and facts for programs beside the text for people."""
+"""Errors have a code and facts for programs, and a text for people."""
 
 import pickle
 
 from signalpost.errors import Fault, InvalidCandleFile, InvalidValue, SignalpostError, StoreUnusable
 
 
-def test_an_error_has_the_code_of_its_class_unless_it_names_one() -> None:
+def test_an_error_has_the_code_of_its_class_unless_given() -> None:
     assert StoreUnusable("the disk is full").code == "store-unusable"
     assert StoreUnusable("the disk is full", code="disk-full").code == "disk-full"
     assert SignalpostError().code == "error"
 
 
-def test_an_error_carries_its_facts() -> None:
+def test_an_error_has_its_facts() -> None:
     error = InvalidValue("price is -1", code="out-of-range", field="price", value="-1", limit="above 0")
     assert error.field == "price"
     assert [fault.facts() for fault in error.errors] == [
@@ -27,7 +27,7 @@ def test_several_faults_are_one_error_with_a_line_each() -> None:
     assert str(error).splitlines() == ["pair is missing", "price is 'x'"]
 
 
-def test_an_error_about_a_file_keeps_its_place_and_its_facts() -> None:
+def test_a_file_error_has_its_path_line_and_facts() -> None:
     error = InvalidCandleFile("open is 'x'", path="c.csv", line=3, code="not-a-number", field="open")
     assert (error.path, error.line, error.code, error.field) == ("c.csv", 3, "not-a-number", "open")
     assert str(error) == "c.csv, line 3: open is 'x'"

@@ -13,21 +13,21 @@ TEXT = "hunter2-hunter2"
 
 
 @pytest.mark.parametrize("show", [str, repr, format, "{}".format, "{!r:>20}".format, "%s".__mod__, ascii])
-def test_no_text_made_of_a_secret_shows_it(show) -> None:
+def test_a_secret_is_masked_in_every_text_conversion(show) -> None:
     assert TEXT not in show(Secret(TEXT))
     assert "***" in show(Secret(TEXT))
 
 
-def test_a_format_of_a_secret_aligns_the_mask() -> None:
+def test_a_format_aligns_the_mask() -> None:
     assert f"{Secret(TEXT):>6}" == "   ***"
 
 
-def test_only_reveal_gives_a_secret_away() -> None:
+def test_only_reveal_returns_a_secret() -> None:
     assert Secret(TEXT).reveal() == TEXT
 
 
 @pytest.mark.parametrize("dump", [pickle.dumps, json.dumps, msgspec.json.encode, msgspec.to_builtins])
-def test_a_secret_cannot_be_written_down(dump) -> None:
+def test_a_secret_cannot_be_pickled_or_serialized(dump) -> None:
     with pytest.raises(TypeError) as caught:
         dump(Secret(TEXT))
     assert TEXT not in "".join(traceback.format_exception(caught.value))
@@ -38,12 +38,12 @@ def test_a_traceback_that_shows_variables_does_not_show_a_secret() -> None:
     try:
         raise RuntimeError(f"{secret}")  # noqa: TRY301
     except RuntimeError as error:
-        told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    assert "secret = " in told
-    assert TEXT not in told.replace(f"TEXT = {TEXT!r}", "")
+        printed = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert "secret = " in printed
+    assert TEXT not in printed.replace(f"TEXT = {TEXT!r}", "")
 
 
-def test_secrets_of_the_same_text_are_equal_and_a_text_is_none() -> None:
+def test_secrets_of_the_same_text_are_equal_but_plain_text_is_not() -> None:
     assert Secret(TEXT) == Secret(TEXT)
     assert hash(Secret(TEXT)) == hash(Secret(TEXT))
     assert Secret(TEXT) != Secret("another-one")
@@ -79,7 +79,7 @@ def test_the_token_of_any_webhooks_path_is_masked(text: str, masked: str) -> Non
     assert redacted(text) == masked
 
 
-def test_every_living_secret_is_masked_wherever_it_stands() -> None:
+def test_every_living_secret_is_masked_anywhere_in_a_text() -> None:
     secret = Secret("a-token-of-mine")
     assert redacted("key=a-token-of-mine!") == "key=***!"
     del secret
@@ -88,25 +88,25 @@ def test_every_living_secret_is_masked_wherever_it_stands() -> None:
 
 
 @pytest.mark.parametrize("spell", [str.lower, str.upper, str.swapcase])
-def test_a_secret_is_masked_in_small_and_capital_letters_too(spell) -> None:
+def test_a_secret_is_masked_in_any_case(spell) -> None:
     kept = Secret("A-Token+of.Mine")
     assert redacted(f"İ ß unknown: {spell(kept.reveal())}!") == "İ ß unknown: ***!"
     assert redacted(spell("/webhooks/1/tok")) == spell("/webhooks/1/") + "***"
 
 
-def test_a_secret_that_holds_another_is_masked_whole() -> None:
+def test_a_secret_that_contains_another_is_masked_whole() -> None:
     inner, outer = Secret("inner-secret"), Secret("outer/inner-secret/outer")
     assert redacted(f"{outer.reveal()} {inner.reveal()}") == "*** ***"
 
 
-def test_one_of_two_equal_secrets_going_away_leaves_the_other_masked() -> None:
+def test_the_second_of_two_equal_secrets_is_still_masked_after_the_first_is_deleted() -> None:
     first, second, third = (Secret("twice-told-secret") for _ in range(3))
     del first, third
     gc.collect()
     assert redacted(second.reveal()) == "***"
 
 
-def test_a_secret_too_short_to_be_one_masks_no_words() -> None:
+def test_a_short_secret_masks_no_words() -> None:
     kept = Secret("and")
     assert redacted("this and that") == "this and that"
     assert kept

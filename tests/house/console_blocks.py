@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 
 from tests.house.repository import ROOT
 
-SECONDS_AT_MOST = 60
+SECONDS_AT_MOST = 180
 """For one command: a bound against hanging, far above what any takes."""
 USUAL = "127.0.0.1:8751"
 """Where a sandbox is on a page. The tests' own is on any free port, which stands there in its place."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from signalpost.cli.moments import span, told
 from signalpost.cli.notification_words import kind_of, words_of
 from signalpost.delivery.dispatch.decide import MOST_ATTEMPTS
-from signalpost.delivery.dispatch.lane_memory import gone, pace
+from signalpost.delivery.facts import read_gone, read_pace
 from signalpost.delivery.outbox.commands import Message
 from signalpost.delivery.pacing import breaker
 from signalpost.domain.alert import Alert
@@ -142,7 +142,7 @@ def _waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
         return
     if not around.has_owner:
         yield "It waits, because no service runs on this data folder."
-    if (ended := gone(around.facts)) is not None:
+    if (ended := read_gone(around.facts)) is not None:
         yield f"{name} is disabled: its webhook is gone for good ({ended.reason}). What waits goes to its next one."
     elif not around.is_served:
         whose = "The running service" if around.has_owner else "This configuration"
@@ -150,7 +150,7 @@ def _waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
     if delivery.not_before is not None and delivery.not_before > now:
         reason = f", because the last attempt ended with: {delivery.reason}" if delivery.reason else ""
         yield f"It is not tried before {told(delivery.not_before, now)}{reason}."
-    if (held_for := pace(around.facts, now).memory.held_for) > 0:
+    if (held_for := read_pace(around.facts, now).memory.held_for) > 0:
         yield f"{name} asked to be left alone for {span(timedelta(seconds=held_for))} more."
     if around.failures >= breaker.USUAL.failures_in_a_row:
         yield (
@@ -186,7 +186,7 @@ def _todo_waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
     name = delivery.id.destination
     if not around.has_owner:
         yield _START
-    if gone(around.facts) is not None:
+    if read_gone(around.facts) is not None:
         yield f"Give {name} another webhook, or `signalpost destinations enable {name}` to try it anew, and restart."
     elif not around.is_served:
         yield f"Give {name} a webhook (`signalpost destinations list` names its variable), and start anew."

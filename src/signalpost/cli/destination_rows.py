@@ -13,7 +13,7 @@ from signalpost.cli.moments import span
 from signalpost.cli.tables import table
 from signalpost.config import STORE_FILE, Config, DestinationConfig
 from signalpost.config.known import variable_of
-from signalpost.delivery.dispatch.lane_memory import gone, gone_fact, pace, place_of_webhook
+from signalpost.delivery.facts import gone_fact, place_of_webhook, read_gone, read_pace
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_file import is_there
@@ -87,7 +87,7 @@ def destination_rows(config: Config) -> list[DestinationRow]:
         names = [*configs, *sorted({name for name, _ in stats} - configs.keys())]
         facts = dict(zip(names, reader.apply([LoadFacts(name) for name in names]), strict=True))
         of_webhook = reader.apply([LoadFacts(_place(each)) for each in configs.values()])
-        ended = {name: gone(each) for name, each in zip(configs, of_webhook, strict=True)}
+        ended = {name: read_gone(each) for name, each in zip(configs, of_webhook, strict=True)}
     finally:
         reader.close()
     return [
@@ -96,7 +96,7 @@ def destination_rows(config: Config) -> list[DestinationRow]:
             configs.get(name),
             {state.value: count for (destination, state), count in sorted(stats.items()) if destination == name},
             None if (end := ended.get(name)) is None else end.reason,
-            pace(facts[name], clock.now()).memory.held_for,
+            read_pace(facts[name], clock.now()).memory.held_for,
         )
         for name in names
     ]
@@ -126,7 +126,7 @@ def disabled_for(path: Path, config: DestinationConfig) -> str | None:
         (facts,) = reader.apply([LoadFacts(_place(config))])
     finally:
         reader.close()
-    return None if (end := gone(facts)) is None else end.reason
+    return None if (end := read_gone(facts)) is None else end.reason
 
 
 def enable(path: Path, config: DestinationConfig) -> None:

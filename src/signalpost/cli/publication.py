@@ -10,12 +10,12 @@ from signalpost.cli.endings import STORE_UNUSABLE
 from signalpost.cli.output import say, say_json
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.doorbell import Ringer
+from signalpost.delivery.facts import OWNER, read_owner
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.commands import Find, LoadFacts
 from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
-from signalpost.delivery.owner_fact import OWNER, read_owner_fact
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
@@ -153,7 +153,7 @@ async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket
 async def _routing(config: Config, path: Path, outbox: ThreadedOutbox) -> Routing:
     """By what a running service routes, or else this configuration."""
     facts = await outbox.do(LoadFacts(OWNER))
-    told = read_owner_fact(facts)
+    told = read_owner(facts)
     if told is not None and is_held(lock_of(path)):
         return told.routing
     return config.routing()

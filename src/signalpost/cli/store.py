@@ -8,12 +8,11 @@ from signalpost import clock
 from signalpost.cli.configuration import configuration
 from signalpost.cli.delivery_story import Surroundings
 from signalpost.config import STORE_FILE, Config
-from signalpost.delivery.dispatch.lane_memory import place_of_webhook
+from signalpost.delivery.facts import OWNER, place_of_webhook, read_owner
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, Parcel, Stats
 from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader
-from signalpost.delivery.owner_fact import OWNER, read_owner_fact
 from signalpost.domain.delivery import Attempt
 from signalpost.errors import InvalidValue
 
@@ -108,7 +107,7 @@ class Store:
     def _is_served(self, parcel: Parcel) -> bool:
         """Whether the running service, or else this configuration, has a webhook for where a delivery goes."""
         destination, told = parcel.delivery.id.destination, parcel.notification
-        owner = read_owner_fact(self._asked(LoadFacts(OWNER))) if self._has_owner else None
+        owner = read_owner(self._asked(LoadFacts(OWNER))) if self._has_owner else None
         routes = () if owner is None else owner.routing.route(told.payload, told.user_tier, told.about)
         answers = [route.suppressed_for is None for route in routes if route.destination == destination]
         return answers[0] if answers else destination in self._limits

@@ -15,8 +15,8 @@ from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.decide import Ending
 from signalpost.delivery.dispatch.far_end import CLOCK_GRAIN, FarEnd
-from signalpost.delivery.dispatch.lane_memory import ban, gone, place_of_host, place_of_webhook
-from signalpost.delivery.dispatch.standing import Gone, Standing
+from signalpost.delivery.dispatch.standing import Standing
+from signalpost.delivery.facts import Gone, place_of_host, place_of_webhook, read_ban, read_gone
 from signalpost.delivery.outbox.commands import Parcel
 from signalpost.delivery.pacing.host import Host
 from signalpost.delivery.pacing.pacer import Pacer, Slot
@@ -115,9 +115,9 @@ class DirectSender:
         """Whether services have kept that its webhook is gone for good; the bans that they have kept are noted."""
         facts = await self._kept.look()
         for host in self._hosts.values():
-            if (kept := ban(facts.get(place_of_host(host.name), {}), clock.now())) is not None:
+            if (kept := read_ban(facts.get(place_of_host(host.name), {}), clock.now())) is not None:
                 host.hold(kept, asyncio.get_running_loop().time())
-        return gone(facts.get(self._standings[name].place, {}))
+        return read_gone(facts.get(self._standings[name].place, {}))
 
     def _learn(self, name: str, far_end: FarEnd | None, known: object) -> None:
         """Keep in mind that a webhook is gone, and have the service know that and of a ban, where it delivers."""

@@ -17,12 +17,12 @@ from signalpost.config.known import variable_of
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.dispatch.far_end import FarEnd
 from signalpost.delivery.doorbell import Ringer
+from signalpost.delivery.facts import OWNER, owner_fact, read_owner
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.commands import Damaged, LoadFacts, Open, SaveFacts, Stats
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
-from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
 from signalpost.delivery.store_health import StoreHealth
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
@@ -355,7 +355,7 @@ class Running:
         if holder == self._followed:
             return
         facts = await self.outbox.do(LoadFacts(OWNER))
-        told = read_owner_fact(facts)
+        told = read_owner(facts)
         if told is not None:
             self.intake.routing = told.routing
             self._followed = told.holder

@@ -8,8 +8,7 @@ from click.testing import CliRunner, Result
 from signalpost import clock
 from signalpost.cli import main
 from signalpost.config import STORE_FILE
-from signalpost.delivery.dispatch.lane_memory import gone_fact, place_of_webhook
-from signalpost.delivery.dispatch.standing import Gone
+from signalpost.delivery.facts import Gone, gone_fact, place_of_webhook
 from signalpost.delivery.outbox.commands import Lease, Message, NewDelivery, NewNotification, Put, SaveFacts, Settle
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.ticket_ids import first_of

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from signalpost.delivery.facts import OWNER, owner_fact
 from signalpost.delivery.outbox.commands import SaveFacts
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.owner_fact import OWNER, owner_fact
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.priority import NotificationPriority
 from tests.unit.cli.folder import Folder, alert

@@ -1,8 +1,8 @@
 import pytest
 
 from signalpost import UserTier
+from signalpost.delivery.facts import OWNER, owner_fact, read_owner
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
-from signalpost.delivery.owner_fact import OWNER, owner_fact, read_owner_fact
 from signalpost.delivery.routing import NO_WEBHOOK, Route, Tier
 from tests.tmpfs import new_core
 from tests.unit.delivery.door import signal
@@ -15,7 +15,7 @@ def test_the_owners_routing_is_read_back_from_the_store() -> None:
     fact = owner_fact("12 ab", ["signals-free", "vip-room"], {VIP: Tier(30, ("vip-room",))}, None)
     core.apply([SaveFacts(OWNER, fact)])
     (facts,) = core.apply([LoadFacts(OWNER)])
-    told = read_owner_fact(facts)
+    told = read_owner(facts)
     assert told is not None
     assert told.holder == "12 ab"
     assert told.routing.route(signal(), VIP) == (Route("vip-room"),)
@@ -24,7 +24,7 @@ def test_the_owners_routing_is_read_back_from_the_store() -> None:
 
 
 def test_a_single_channel_for_everything_is_kept() -> None:
-    told = read_owner_fact(owner_fact("12 ab", ["default"], {}, "default"))
+    told = read_owner(owner_fact("12 ab", ["default"], {}, "default"))
     assert told is not None
     assert told.routing.route(signal(), VIP) == (Route("default"),)
 
@@ -41,4 +41,4 @@ def test_a_single_channel_for_everything_is_kept() -> None:
     ids=["none", "text", "a part", "a name", "a tier that a lower one reads"],
 )
 def test_an_unreadable_owner_fact_counts_as_none(facts: dict[str, bytes]) -> None:
-    assert read_owner_fact(facts) is None
+    assert read_owner(facts) is None

@@ -13,8 +13,7 @@ import pytest
 from signalpost import Config, NotificationIntegration, Outcome, Refusal, Signal, Ticket, clock
 from signalpost.cli.destination_rows import enable
 from signalpost.config import STORE_FILE
-from signalpost.delivery.dispatch.lane_memory import ban_fact, gone_fact, place_of_host, place_of_webhook
-from signalpost.delivery.dispatch.standing import Gone
+from signalpost.delivery.facts import Gone, ban_fact, gone_fact, place_of_host, place_of_webhook
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader

@@ -23,10 +23,10 @@ from signalpost import (
     clock,
 )
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
+from signalpost.delivery.facts import OWNER
 from signalpost.delivery.outbox import ownership
 from signalpost.delivery.outbox.commands import Cancel, NewDelivery, NewNotification, Put, SaveFacts
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
-from signalpost.delivery.owner_fact import OWNER
 from signalpost.domain.delivery import DeliveryId
 from signalpost.domain.events import Event, Taken, TookOver
 from signalpost.domain.notification import Notification

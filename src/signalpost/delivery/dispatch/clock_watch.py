@@ -5,20 +5,15 @@ clock that is put forward only ends its wait early, one that is put back would m
 """
 
 import asyncio
-from collections.abc import Mapping
-from datetime import datetime
-
-import msgspec
 
 from signalpost import clock
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
+from signalpost.delivery.facts import CLOCK, read_seen, seen_fact
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, ShortenWaits
 from signalpost.domain.events import ClockStepped, Listener
 
 STEP = 1.0
 """Seconds by which two clocks may come apart unnoticed."""
-PLACE, SEEN = "(clock)", "seen"
-"""Where the last time that was seen is kept, in place of a destination's name."""
 
 
 class ClockWatch:
@@ -39,8 +34,8 @@ class ClockWatch:
         if not self._is_watched:
             return
         self._offset = _offset()
-        facts = await self._outbox.do(LoadFacts(PLACE))
-        seen = _seen(facts)
+        facts = await self._outbox.do(LoadFacts(CLOCK))
+        seen = read_seen(facts)
         if seen is not None and (behind := (seen - clock.now()).total_seconds()) > STEP:
             self._note(-behind)
         await self._shorten()
@@ -58,7 +53,7 @@ class ClockWatch:
     async def keep(self) -> None:
         """Write the time down, for the next run. Raises StoreFailed."""
         if self._is_watched:
-            await self._outbox.do(SaveFacts(PLACE, {SEEN: msgspec.json.encode(clock.now())}))
+            await self._outbox.do(SaveFacts(CLOCK, seen_fact(clock.now())))
 
     def _note(self, seconds: float) -> None:
         self._emit(ClockStepped(seconds))
@@ -73,11 +68,3 @@ class ClockWatch:
 def _offset() -> float:
     """Seconds between UTC and the loop's clock: constant, but where somebody sets a clock."""
     return clock.now().timestamp() - asyncio.get_running_loop().time()
-
-
-def _seen(facts: Mapping[str, bytes]) -> datetime | None:
-    try:
-        seen = msgspec.json.decode(facts[SEEN], type=datetime)
-    except (KeyError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return seen if seen.tzinfo is not None else None

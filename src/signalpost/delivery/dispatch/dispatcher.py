@@ -11,15 +11,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from signalpost import clock
-from signalpost.delivery.dispatch import lane_memory
 from signalpost.delivery.dispatch.clock_watch import ClockWatch
 from signalpost.delivery.dispatch.decide import BACKOFF, Ending, decide
 from signalpost.delivery.dispatch.draining import Draining
 from signalpost.delivery.dispatch.lane import Lane, Tools
-from signalpost.delivery.dispatch.lane_memory import place_of_host, place_of_webhook
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.dispatch.settling import settle
 from signalpost.delivery.dispatch.standing import Standing
+from signalpost.delivery.facts import place_of_host, place_of_webhook, read_ban, read_gone
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, Open, Parcel, Settlement, Stats
 from signalpost.delivery.outbox.port import Outbox
@@ -212,7 +211,7 @@ class Dispatcher:
         for standing in self._standings.values():
             if standing.gone is not None and standing.is_kept:
                 known = await self._outbox.do(LoadFacts(standing.place))
-                if lane_memory.gone(known) is None:
+                if read_gone(known) is None:
                     standing.enable()
                     self._tell_enabled(standing)
 
@@ -227,7 +226,7 @@ class Dispatcher:
         kept = {name: await lane.far_end.load(self._lanes.keys()) for name, lane in self._lanes.items()}
         now, utc = asyncio.get_running_loop().time(), clock.now()
         for name, host in self._hosts.items():
-            if (ban := lane_memory.ban(banned[name], utc)) is not None:
+            if (ban := read_ban(banned[name], utc)) is not None:
                 host.hold(ban, now)
                 host.is_kept, host.is_news = True, not ban.is_told
         self._tell_bans()

@@ -8,15 +8,15 @@ from math import inf
 from typing import NamedTuple
 
 from signalpost import clock
-from signalpost.delivery.dispatch import attempt, lane_memory
+from signalpost.delivery import facts as stored
+from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.attempt import Tried
-from signalpost.delivery.dispatch.breaker_fact import breaker_fact, read_breaker_fact
 from signalpost.delivery.dispatch.decide import Ending
 from signalpost.delivery.dispatch.doubt import Doubt
-from signalpost.delivery.dispatch.lane_memory import place_of_host
 from signalpost.delivery.dispatch.outlook import Outlook
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
-from signalpost.delivery.dispatch.standing import Gone, Standing
+from signalpost.delivery.dispatch.standing import Standing
+from signalpost.delivery.facts import Gone, place_of_host
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
 from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.breaker import BreakerState, CircuitBreaker
@@ -250,10 +250,10 @@ class FarEnd:
         standing, host = self.standing, self.pacer.host
         if not standing.is_kept:
             gone = standing.gone
-            facts = lane_memory.gone_fact(gone)
+            facts = stored.gone_fact(gone)
             found.append(Unkept(SaveFacts(standing.place, facts), lambda: standing.keep(gone)))
         if not host.is_kept:
-            facts, until = lane_memory.ban_fact(host.ban(now), clock.now()), host.held_until
+            facts, until = stored.ban_fact(host.ban(now), clock.now()), host.held_until
             found.append(Unkept(SaveFacts(place_of_host(host.name), facts), lambda: host.keep(until)))
         if facts := self._own_facts(now):
             pace, moves = self._pace_news, self._breaker_news
@@ -276,19 +276,19 @@ class FarEnd:
         outbox, standing = self._outbox, self.standing
         known = await outbox.do(LoadFacts(standing.place))
         facts = await outbox.do(LoadFacts(self._destination))
-        own = lane_memory.pace(facts, clock.now())
+        own = stored.read_pace(facts, clock.now())
         memory = own.memory
         if own.webhook != self._webhook:  # another webhook has its own holds and its own channel
             memory = PaceMemory(memory.ages, 0.0)
-        former = lane_memory.name(known)
+        former = stored.read_name(known)
         if former is not None and former not in names:
             facts = await outbox.do(LoadFacts(former))
-            moved = lane_memory.pace(facts, clock.now())
+            moved = stored.read_pace(facts, clock.now())
             if moved.webhook == self._webhook:
                 memory = memory.joined(moved.memory)
         if self._webhook is not None and former != self._destination:
-            await outbox.do(SaveFacts(standing.place, lane_memory.name_fact(self._destination)))
-        return Recalled(memory, lane_memory.gone(known))
+            await outbox.do(SaveFacts(standing.place, stored.name_fact(self._destination)))
+        return Recalled(memory, stored.read_gone(known))
 
     def recall(self, kept: Recalled, lapsed: int, now: float) -> None:
         """Take up what was kept, and count the `lapsed` messages that the last process may just have sent."""
@@ -300,7 +300,7 @@ class FarEnd:
 
     def recall_breaker(self, facts: Mapping[str, bytes], now: float) -> None:
         """Leave the far end alone as an earlier process did."""
-        memory = read_breaker_fact(facts, clock.now())
+        memory = stored.read_breaker(facts, clock.now())
         if memory is not None:
             self._moved(self.breaker.recall(memory, now))
             self._breaker_kept = self._breaker_news
@@ -308,11 +308,11 @@ class FarEnd:
     def _own_facts(self, now: float) -> dict[str, bytes]:
         facts: dict[str, bytes] = {}
         if self._breaker_kept < self._breaker_news:
-            facts |= breaker_fact(self.breaker.memory(now), clock.now())
+            facts |= stored.breaker_fact(self.breaker.memory(now), clock.now())
         if self._pace_kept < self._pace_news:
             memory = self.pacer.memory(now)
             if not memory.is_empty:
-                facts |= lane_memory.pace_fact(memory, clock.now(), self._webhook)
+                facts |= stored.pace_fact(memory, clock.now(), self._webhook)
         return facts
 
     def _keep(self, pace: int, moves: int) -> None:
@@ -320,7 +320,7 @@ class FarEnd:
 
     async def enable(self) -> None:
         """A person says that the destination is there again. Raises StoreFailed."""
-        await self._outbox.do(SaveFacts(self.standing.place, lane_memory.gone_fact(None)))
+        await self._outbox.do(SaveFacts(self.standing.place, stored.gone_fact(None)))
         self.standing.enable()
 
     def _follow(self) -> None:

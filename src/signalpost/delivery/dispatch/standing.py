@@ -1,16 +1,8 @@
 """Whether a webhook is gone for good, which all destinations that send through it know at once."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import NamedTuple
 
-
-class Gone(NamedTuple):
-    """That a far end is gone for good: why, and since when it is known."""
-
-    reason: str
-    at: datetime | None = None
-    """None where whoever kept it did not say."""
+from signalpost.delivery.facts import Gone
 
 
 class Standing:

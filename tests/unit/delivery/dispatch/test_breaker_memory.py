@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from signalpost import clock
-from signalpost.delivery.dispatch.breaker_fact import BREAKER, breaker_fact, read_breaker_fact
-from signalpost.delivery.dispatch.lane_memory import PACE
+from signalpost.delivery.facts import BREAKER, PACE, breaker_fact, read_breaker
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
 from signalpost.delivery.pacing.breaker import BreakerMemory
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
@@ -33,17 +32,17 @@ KEPT = BreakerMemory(open_for=100.0, probe_in=4.0, interval=5.0)
 def test_what_is_kept_is_read_as_it_is_then_and_a_clock_put_back_changes_nothing(
     later: timedelta, expected: BreakerMemory
 ) -> None:
-    assert read_breaker_fact(breaker_fact(KEPT, NOW), NOW + later) == expected
+    assert read_breaker(breaker_fact(KEPT, NOW), NOW + later) == expected
 
 
 def test_a_closed_one_leaves_no_fact() -> None:
     assert breaker_fact(None, NOW) == {BREAKER: b""}
-    assert read_breaker_fact({}, NOW) is None
+    assert read_breaker({}, NOW) is None
 
 
 @pytest.mark.parametrize("text", [b"{}", b"open", b'{"at":1}', msgspec.json.encode({"at": NOW, "open_for": "x"})])
 def test_what_cannot_be_read_is_closed(text: bytes) -> None:
-    assert read_breaker_fact({BREAKER: text}, NOW) is None
+    assert read_breaker({BREAKER: text}, NOW) is None
 
 
 async def broken(outbox: FaultyOutbox) -> None:

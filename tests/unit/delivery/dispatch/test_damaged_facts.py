@@ -5,14 +5,21 @@ import json
 
 import pytest
 
-from signalpost.delivery.dispatch.breaker_fact import BREAKER, read_breaker_fact
-from signalpost.delivery.dispatch.clock_watch import PLACE as CLOCK
-from signalpost.delivery.dispatch.clock_watch import SEEN
-from signalpost.delivery.dispatch.lane_memory import BAN, NAME, PACE, place_of_host
+from signalpost.delivery.facts import (
+    BAN,
+    BREAKER,
+    CLOCK,
+    NAME,
+    OWNER,
+    PACE,
+    SEEN,
+    place_of_host,
+    read_breaker,
+    read_owner,
+)
 from signalpost.delivery.outbox.commands import SaveFacts
 from signalpost.delivery.outbox.inline import InlineOutbox
 from signalpost.delivery.outbox.waits import PLACE as WAITS
-from signalpost.delivery.owner_fact import OWNER, read_owner_fact
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
@@ -65,6 +72,6 @@ def test_a_start_goes_on_without_a_fact_that_is_damaged(place: str, name: str) -
 
 @pytest.mark.parametrize("value", ODD)
 def test_what_cannot_be_read_of_an_owner_or_a_breaker_is_none_or_bounded(value: bytes) -> None:
-    assert read_owner_fact({"routes": value}) is None
-    memory = read_breaker_fact({BREAKER: value}, NOW)
+    assert read_owner({"routes": value}) is None
+    memory = read_breaker({BREAKER: value}, NOW)
     assert memory is None or (0 <= memory.probe_in <= 86_400 and 0 <= memory.interval <= 86_400)

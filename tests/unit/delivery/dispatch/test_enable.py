@@ -2,8 +2,7 @@
 
 import pytest
 
-from signalpost.delivery.dispatch.lane_memory import gone, gone_fact, place_of_webhook
-from signalpost.delivery.dispatch.standing import Gone
+from signalpost.delivery.facts import Gone, gone_fact, place_of_webhook, read_gone
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Settle
 from signalpost.domain.events import DestinationEnabled, DestinationGone
 from signalpost.errors import StoreFailed
@@ -81,4 +80,4 @@ async def test_one_that_is_enabled_while_the_store_cannot_write_that_it_is_gone_
         assert await world.state("finds out") == "dead", "its verdict came after all, and with it what it had learnt"
         await world.put("next")
         await wait(1)
-        assert gone(await world.outbox.do(LoadFacts(PLACE))) is None
+        assert read_gone(await world.outbox.do(LoadFacts(PLACE))) is None

@@ -2,8 +2,8 @@
 
 import pytest
 
-from signalpost.delivery.dispatch.lane_memory import gone
 from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
+from signalpost.delivery.facts import read_gone
 from signalpost.delivery.outbox.commands import (
     Command,
     Expire,
@@ -84,7 +84,7 @@ async def test_a_gone_destination_is_saved_once_the_store_works() -> None:
         world.outbox.faults[Settle] = 3
         await world.put()
         await wait(10)
-        kept = gone(await world.outbox.do(LoadFacts(HERE)))
+        kept = read_gone(await world.outbox.do(LoadFacts(HERE)))
         assert kept is not None
         assert kept.reason == "unknown webhook"
 

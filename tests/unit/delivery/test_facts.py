@@ -2,20 +2,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signalpost.delivery.dispatch.lane_memory import (
+from signalpost.delivery.facts import (
+    Gone,
     Pace,
-    ban,
     ban_fact,
-    gone,
     gone_fact,
-    name,
     name_fact,
-    pace,
     pace_fact,
     place_of_host,
     place_of_webhook,
+    read_ban,
+    read_gone,
+    read_name,
+    read_pace,
 )
-from signalpost.delivery.dispatch.standing import Gone
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.pacer import PaceMemory
 
@@ -27,55 +27,55 @@ SHUT_OUT = Ban("403, a page", 600.0)
 
 
 def test_a_gone_webhook_is_remembered_until_it_is_enabled() -> None:
-    assert gone({}) is None
-    assert gone(gone_fact(ENDED)) == ENDED
+    assert read_gone({}) is None
+    assert read_gone(gone_fact(ENDED)) == ENDED
     assert gone_fact(None) == {"disabled": b""}
 
 
 @pytest.mark.parametrize("unreadable", [b"true", b"\xff", b"{", b'"unknown webhook"'])
 def test_an_unreadable_fact_still_means_that_a_webhook_is_gone(unreadable: bytes) -> None:
-    found = gone({"disabled": unreadable})
+    found = read_gone({"disabled": unreadable})
     assert found is not None
     assert found.reason
     assert found.at is None
 
 
 def test_the_pace_ages_with_the_clock() -> None:
-    assert pace(pace_fact(KEPT, NOW), NOW) == (KEPT, None)
-    assert pace(pace_fact(KEPT, NOW), NOW + timedelta(seconds=10)).memory == PaceMemory((50.0, 10.5), 20.0)
+    assert read_pace(pace_fact(KEPT, NOW), NOW) == (KEPT, None)
+    assert read_pace(pace_fact(KEPT, NOW), NOW + timedelta(seconds=10)).memory == PaceMemory((50.0, 10.5), 20.0)
     refused = KEPT._replace(refusals=(500.0, 1.0))
-    assert pace(pace_fact(refused, NOW), NOW + timedelta(seconds=10)).memory.refusals == (510.0, 11.0)
-    assert pace(pace_fact(KEPT, NOW), NOW + timedelta(hours=1)).memory.held_for == 0.0
+    assert read_pace(pace_fact(refused, NOW), NOW + timedelta(seconds=10)).memory.refusals == (510.0, 11.0)
+    assert read_pace(pace_fact(KEPT, NOW), NOW + timedelta(hours=1)).memory.held_for == 0.0
 
 
 def test_the_pace_is_kept_with_its_webhook_and_channel() -> None:
     shown = KEPT._replace(channel="77")
-    assert pace(pace_fact(shown, NOW, "1-ab"), NOW) == Pace(shown, "1-ab")
+    assert read_pace(pace_fact(shown, NOW, "1-ab"), NOW) == Pace(shown, "1-ab")
 
 
 def test_waits_keep_their_length_if_the_clock_was_set_back() -> None:
-    assert pace(pace_fact(KEPT, NOW), NOW - timedelta(hours=1)).memory == KEPT
-    assert ban(ban_fact(SHUT_OUT, NOW), NOW - timedelta(hours=1)) == SHUT_OUT
+    assert read_pace(pace_fact(KEPT, NOW), NOW - timedelta(hours=1)).memory == KEPT
+    assert read_ban(ban_fact(SHUT_OUT, NOW), NOW - timedelta(hours=1)) == SHUT_OUT
 
 
 @pytest.mark.parametrize("unreadable", [b"{}", b"[", b'{"at":"2025-08-20T05:00:00","ages":[],"held_for":1}', b"\xff"])
 def test_an_unreadable_pace_counts_as_none(unreadable: bytes) -> None:
-    assert pace({"pace": unreadable}, NOW) == NOTHING
-    assert pace({}, NOW) == NOTHING
+    assert read_pace({"pace": unreadable}, NOW) == NOTHING
+    assert read_pace({}, NOW) == NOTHING
 
 
 def test_a_ban_is_kept_until_it_is_over() -> None:
     fact = ban_fact(SHUT_OUT, NOW)
-    assert ban(fact, NOW + timedelta(seconds=599)) == Ban("403, a page", 1.0)
-    assert ban(fact, NOW + timedelta(seconds=600)) is None
-    assert ban({}, NOW) is None
+    assert read_ban(fact, NOW + timedelta(seconds=599)) == Ban("403, a page", 1.0)
+    assert read_ban(fact, NOW + timedelta(seconds=600)) is None
+    assert read_ban({}, NOW) is None
 
 
 @pytest.mark.parametrize("unreadable", [b"{}", b"[", b'{"at":"2025-08-20T05:00:00","held_for":1,"reason":""}', b"\xff"])
 def test_an_unreadable_ban_counts_as_none(unreadable: bytes) -> None:
-    assert ban({"ban": unreadable}, NOW) is None
+    assert read_ban({"ban": unreadable}, NOW) is None
 
 
 def test_facts_of_webhooks_and_hosts_have_names_that_no_destination_can_have() -> None:
     assert (place_of_webhook("1-ab"), place_of_host("discord.com")) == ("(webhook 1-ab)", "(host discord.com)")
-    assert (name(name_fact("signals-free")), name({})) == ("signals-free", None)
+    assert (read_name(name_fact("signals-free")), read_name({})) == ("signals-free", None)

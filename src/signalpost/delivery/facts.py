@@ -1,0 +1,228 @@
+"""Facts that outlive a restart, and how the outbox stores them.
+
+They are about webhooks (gone for good), destinations (pace, breaker), hosts (bans), the clock and the owner. A
+destination's name is the operator's, and its webhook may be another one tomorrow. So facts about a webhook are stored
+under its id and the hash of its token, and facts about a host under the host. Only pace and breaker are stored under
+the destination. The pace includes the webhook, because a limit of the operator belongs to the name and all others to
+the webhook. No URL and no secret is stored.
+
+If the clock was put back meanwhile, waits keep their length. Each `read_...` says what an unreadable fact counts as.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Annotated, NamedTuple, TypeVar
+
+import msgspec
+
+from signalpost.delivery.pacing.backoff import bounded
+from signalpost.delivery.pacing.breaker import BreakerMemory
+from signalpost.delivery.pacing.host import Ban
+from signalpost.delivery.pacing.pacer import PaceMemory
+from signalpost.delivery.routing import Routing, Tier
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration, InvalidValue
+
+GONE = "disabled"
+PACE = "pace"
+BREAKER = "breaker"
+NAME = "destination"
+BAN = "ban"
+SEEN = "seen"
+ROUTES = "routes"
+
+CLOCK = "(clock)"
+"""The clock's place among the destinations' names."""
+OWNER = "(owner)"
+"""The owner's place among them."""
+
+Facts = Mapping[str, bytes]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Gone(NamedTuple):
+    """Why a webhook is gone for good, and since when this is known."""
+
+    reason: str
+    at: datetime | None = None
+    """None if it was not stored."""
+
+
+class Pace(NamedTuple):
+    """A destination's pace, and the webhook that it was measured with."""
+
+    memory: PaceMemory
+    webhook: str | None
+    """None if it was not stored."""
+
+
+class OwnerFact(NamedTuple):
+    """Which process owns the folder, and how it routes."""
+
+    holder: str
+    routing: Routing
+
+
+class _Gone(msgspec.Struct, frozen=True):
+    reason: str
+    at: datetime
+
+
+class _Pace(msgspec.Struct, frozen=True, omit_defaults=True):
+    at: Instant
+    ages: tuple[float, ...]
+    held_for: float
+    webhook: str | None = None
+    channel: str | None = None
+    refusals: tuple[float, ...] = ()
+
+
+class _Breaker(msgspec.Struct, frozen=True):
+    at: Instant
+    open_for: float
+    probe_in: float
+    interval: float
+
+
+class _Ban(msgspec.Struct, frozen=True):
+    at: Instant
+    held_for: float
+    reason: str
+    is_told: bool = True
+
+
+class _Routes(msgspec.Struct, frozen=True):
+    holder: str
+    destinations: tuple[str, ...]
+    tiers: dict[str, Tier]
+    everything_to: str | None
+    ignored: str | None = None
+
+
+def place_of_webhook(webhook: str) -> str:
+    """A webhook's place among the destinations' names."""
+    return f"(webhook {webhook})"
+
+
+def place_of_host(host: str) -> str:
+    """A host's place among the destinations' names."""
+    return f"(host {host})"
+
+
+def gone_fact(gone: Gone | None) -> dict[str, bytes]:
+    """A webhook is gone for good, or (None) it is not."""
+    return {GONE: b"" if gone is None else msgspec.json.encode(gone._asdict())}
+
+
+def read_gone(facts: Facts) -> Gone | None:
+    """Why a webhook is gone for good; None if it is not. An unreadable fact counts as gone."""
+    if GONE not in facts:
+        return None
+    kept = _read(facts, GONE, _Gone)
+    return Gone("a person or another version disabled it") if kept is None else Gone(kept.reason, kept.at)
+
+
+def name_fact(destination: str) -> dict[str, bytes]:
+    """The destination that sends through a webhook."""
+    return {NAME: destination.encode()}
+
+
+def read_name(facts: Facts) -> str | None:
+    """The destination that last sent through a webhook; None if none is known."""
+    return facts[NAME].decode(errors="replace") if NAME in facts else None
+
+
+def pace_fact(memory: PaceMemory, now: datetime, webhook: str | None = None) -> dict[str, bytes]:
+    """A destination's latest requests and refusals, its channel, and how long it asked to wait."""
+    kept = _Pace(now, memory.ages, memory.held_for, webhook, memory.channel, memory.refusals)
+    return {PACE: msgspec.json.encode(kept)}
+
+
+def read_pace(facts: Facts, now: datetime) -> Pace:
+    """The pace as it is `now`. An unreadable fact counts as no pace."""
+    kept = _read(facts, PACE, _Pace)
+    if kept is None:
+        return Pace(PaceMemory((), 0.0), None)
+    since = _since(kept.at, now)
+    ages, refusals = (tuple(age + since for age in each) for each in (kept.ages, kept.refusals))
+    held_for = max(0.0, bounded(kept.held_for) - since)
+    return Pace(PaceMemory(ages, held_for, kept.channel, refusals), kept.webhook)
+
+
+def breaker_fact(memory: BreakerMemory | None, now: datetime) -> dict[str, bytes]:
+    """A destination's breaker is not closed, or (None) it is."""
+    return {BREAKER: b"" if memory is None else msgspec.json.encode(_Breaker(now, *memory))}
+
+
+def read_breaker(facts: Facts, now: datetime) -> BreakerMemory | None:
+    """The breaker as it is `now`; None if it was closed. An unreadable fact counts as closed."""
+    kept = _read(facts, BREAKER, _Breaker)
+    if kept is None:
+        return None
+    since = _since(kept.at, now)
+    probe_in, interval = bounded(kept.probe_in), bounded(kept.interval)
+    return BreakerMemory(kept.open_for + since, max(0.0, probe_in - since), interval)
+
+
+def ban_fact(ban: Ban | None, now: datetime) -> dict[str, bytes]:
+    """A host accepts nothing from this address for a while, or (None) it does."""
+    return {BAN: b"" if ban is None else msgspec.json.encode(_Ban(now, ban.held_for, ban.reason, ban.is_told))}
+
+
+def read_ban(facts: Facts, now: datetime) -> Ban | None:
+    """The rest of a ban; None if it is over. An unreadable fact counts as no ban."""
+    kept = _read(facts, BAN, _Ban)
+    if kept is None:
+        return None
+    left = bounded(kept.held_for) - _since(kept.at, now)
+    return Ban(kept.reason, left, kept.is_told) if left > 0 else None
+
+
+def seen_fact(now: datetime) -> dict[str, bytes]:
+    """The time on the clock now."""
+    return {SEEN: msgspec.json.encode(now)}
+
+
+def read_seen(facts: Facts) -> datetime | None:
+    """The last time that was seen on the clock. An unreadable fact counts as none."""
+    return _read(facts, SEEN, Instant)
+
+
+def owner_fact(
+    holder: str,
+    destinations: Collection[str],
+    tiers: Mapping[UserTier, Tier],
+    everything_to: str | None,
+    ignored: str | None = None,
+) -> dict[str, bytes]:
+    """An owner delivers to these destinations: producers route by it."""
+    tier_by_name = {str(name): tier for name, tier in tiers.items()}
+    routes = _Routes(holder, tuple(destinations), tier_by_name, everything_to, ignored)
+    return {ROUTES: msgspec.json.encode(routes)}
+
+
+def read_owner(facts: Facts) -> OwnerFact | None:
+    """What the last owner stored. An unreadable fact counts as none."""
+    routes = _read(facts, ROUTES, _Routes)
+    if routes is None:
+        return None
+    try:
+        tiers = {UserTier(name): tier for name, tier in routes.tiers.items()}
+        routing = Routing(routes.destinations, tiers=tiers, everything_to=routes.everything_to, ignored=routes.ignored)
+    except (InvalidConfiguration, InvalidValue):
+        return None
+    return OwnerFact(routes.holder, routing)
+
+
+_T = TypeVar("_T")
+
+
+def _read(facts: Facts, name: str, kind: type[_T]) -> _T | None:
+    try:
+        return msgspec.json.decode(facts[name], type=kind)
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _since(at: datetime, now: datetime) -> float:
+    return max(0.0, (now - at).total_seconds())

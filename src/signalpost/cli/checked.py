@@ -12,7 +12,7 @@ from signalpost.config.data_folder import DataFolder, look_at
 from signalpost.config.known import SETTINGS
 from signalpost.config.reading import Reading
 from signalpost.config.spelling import at_most_once_text, retention_text
-from signalpost.delivery.outbox.sqlite_lookup import StoreVersion, version_of
+from signalpost.delivery.outbox.reader import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
 from signalpost.delivery.routing import ranks_of
 from signalpost.domain.alert import Alert, AlertSeverity

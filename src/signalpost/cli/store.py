@@ -13,6 +13,7 @@ from signalpost.delivery.outbox.commands import Command, Find, History, LoadFact
 from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.domain.delivery import Attempt
+from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 
@@ -64,7 +65,10 @@ class Store:
         if not tickets:
             raise InvalidValue(
                 f"there is no ticket {name!r} here, and no signal or key of that name: `signalpost deliveries list` "
-                "shows what there is"
+                "shows what there is",
+                code="not-found",
+                field="ticket",
+                value=shown(name),
             )
         return tickets
 

@@ -65,7 +65,11 @@ class Connections:
         if not 0 < connect_timeout < total_timeout:
             raise InvalidConfiguration(
                 f"connect_timeout is {connect_timeout} and total_timeout {total_timeout}: the first must be above 0 "
-                f"and below the second, or nobody could tell whether a message that timed out was sent"
+                f"and below the second, or nobody could tell whether a message that timed out was sent",
+                code="out-of-range",
+                field="connect_timeout",
+                value=str(connect_timeout),
+                limit=f"above 0 and below {total_timeout}",
             )
         self._may_send = may_send
         self._headers = {"User-Agent": user_agent, "Accept": _JSON}

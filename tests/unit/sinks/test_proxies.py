@@ -71,7 +71,7 @@ async def sent(url: str = URL) -> Evidence | None:
         ("all_proxy", "{place}"),
     ],
 )
-async def test_what_goes_to_discord_goes_through_the_proxy(
+async def test_messages_for_discord_go_through_the_proxy(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     async with proxy() as running:
@@ -83,7 +83,7 @@ async def test_what_goes_to_discord_goes_through_the_proxy(
 
 
 @pytest.mark.line("6.5.18")
-async def test_a_user_and_a_password_are_sent_to_the_proxy_and_shown_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_password_of_a_proxy_is_sent_to_it_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxy() as running:
         monkeypatch.setenv("HTTPS_PROXY", f"http://me%40home:{WORD}@{running.place}")
         evidence = await sent()
@@ -113,7 +113,7 @@ def test_a_proxy_that_cannot_be_used_is_reported_at_the_start(monkeypatch: pytes
     assert "pass-word-1" not in told[0]
 
 
-async def test_a_proxy_that_cannot_be_used_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_invalid_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxy() as running:
         monkeypatch.setenv("HTTPS_PROXY", f"socks5://{running.place}")
         await sent()
@@ -121,24 +121,24 @@ async def test_a_proxy_that_cannot_be_used_is_not_asked(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("exceptions", ["discord.com", ".discord.com", "localhost, discord.com", "*"])
-async def test_no_proxy_names_hosts_that_are_asked_directly(monkeypatch: pytest.MonkeyPatch, exceptions: str) -> None:
+async def test_hosts_in_no_proxy_are_reached_directly(monkeypatch: pytest.MonkeyPatch, exceptions: str) -> None:
     async with proxy() as running:
         monkeypatch.setenv("HTTPS_PROXY", running.place)
         monkeypatch.setenv("NO_PROXY", exceptions)
         await sent()
         warnings = Config.from_environment({"DISCORD_WEBHOOK_URL": URL}).warnings
     assert running.asked == ""
-    assert not [each for each in warnings if "proxy" in each]
+    assert running.place not in "\n".join(warnings)
 
 
-async def test_this_machine_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxy() as running, Sandbox(limits=OFF) as sandbox:
         for name in NAMES[:-1]:
             monkeypatch.setenv(name, f"http://{running.place}")
         assert await sent(sandbox.webhook("default")) is None
         warnings = Config.from_environment({"DISCORD_WEBHOOK_URL": sandbox.webhook("default")}).warnings
     assert running.asked == ""
-    assert not [each for each in warnings if "proxy" in each]
+    assert running.place not in "\n".join(warnings)
 
 
 async def test_an_address_of_version_6_is_written_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_a_proxy_in_a_dot_env_of_others_or_also_in_the_environment_is_not_report
 
 @pytest.mark.line("6.5.18")
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
-def test_of_two_spellings_the_one_that_is_used_is_named(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_the_spelling_that_is_used_is_reported(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{WORD}@127.0.0.1:1")
     monkeypatch.setenv("https_proxy", f"{scheme}://127.0.0.1:2")
     told = "\n".join(Config.from_environment({"DISCORD_WEBHOOK_URL": URL}).warnings)

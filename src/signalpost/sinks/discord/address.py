@@ -54,17 +54,19 @@ class WebhookAddress(NamedTuple):
         so that a test server can take Discord's place. Raises InvalidConfiguration, without showing the token.
         """
         if not isinstance(url, str | Secret):
-            raise _refusal("it is not text")
+            raise _refusal("url", "it is not text")
         parts = _split(url if isinstance(url, Secret) else Secret(url))
         if parts.scheme == "http" and parts.hostname in _LOOPBACK:
             _check_loopback(parts)
             return cls(*_loopback(parts))
         if parts.hostname not in _HOSTS:
-            raise _refusal("its host is not Discord's: only https://discord.com and http on this machine are sent to")
+            raise _refusal(
+                "host", "its host is not Discord's: only https://discord.com and http on this machine are sent to"
+            )
         if parts.scheme != "https":
-            raise _refusal("it does not begin with https://, so that anyone on the way could read its token")
+            raise _refusal("scheme", "it does not begin with https://, so that anyone on the way could read its token")
         if parts.netloc.lower() not in {parts.hostname, f"{parts.hostname}:443"}:
-            raise _refusal("it names a port or a user, which no webhook of Discord has")
+            raise _refusal("port", "it names a port or a user, which no webhook of Discord has")
         return cls(*_discord(parts))
 
 
@@ -77,34 +79,38 @@ def _split(url: Secret) -> SplitResult:
         except ValueError:
             parts = None
     if parts is None or not parts.hostname:  # raised out here, so that no error that quotes the URL is its context
-        raise _refusal("it is no URL")
+        raise _refusal("url", "it is no URL")
     return parts
 
 
 def _check_loopback(parts: SplitResult) -> None:
     place = _LOOPBACK_PLACE.fullmatch(parts.netloc)
     if not place:
-        raise _refusal("its host, port or user has characters that no URL has: write it as http://127.0.0.1:PORT/PATH")
+        raise _refusal(
+            "host", "its host, port or user has characters that no URL has: write it as http://127.0.0.1:PORT/PATH"
+        )
     if place["port"] and not 0 < int(place["port"]) < 65536:
-        raise _refusal("its port is not between 1 and 65535")
+        raise _refusal("port", "its port is not between 1 and 65535")
     if not all(_PATH_AND_QUERY.fullmatch(part) for part in (parts.path, parts.query)):
-        raise _refusal("its path has characters that no URL has, such as a backslash: write / or percent-encode them")
+        raise _refusal(
+            "path", "its path has characters that no URL has, such as a backslash: write / or percent-encode them"
+        )
 
 
 def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret, ...]]:
     found = _PATH.fullmatch(parts.path)
     if not found:
-        raise _refusal(f"its path is not /api/webhooks with an id and a token: {_COPY_IT}")
+        raise _refusal("path", f"its path is not /api/webhooks with an id and a token: {_COPY_IT}")
     if rest := (found["rest"] or "").strip("/"):
         kind = f"ends in /{rest}" if rest in {"slack", "github"} else "has something after its token"
-        raise _refusal(f"it {kind}: take that away, because messages are sent in Discord's own format")
+        raise _refusal("path", f"it {kind}: take that away, because messages are sent in Discord's own format")
     if not _ID.fullmatch(found["id"]):
-        raise _refusal(f"its id is not 17 to 20 digits: {_COPY_IT}")
+        raise _refusal("id", f"its id is not 17 to 20 digits: {_COPY_IT}")
     if not _TOKEN.fullmatch(found["token"]):
-        raise _refusal(f"its token is too short, or has characters that no token has: {_COPY_IT}")
+        raise _refusal("token", f"its token is too short, or has characters that no token has: {_COPY_IT}")
     threads = [value for name, value in parse_qsl(parts.query, keep_blank_values=True) if name == "thread_id"]
     if any(not _THREAD.fullmatch(thread) for thread in threads) or len(threads) > 1:
-        raise _refusal("its thread_id is not one number: copy the thread's id, or leave it out")
+        raise _refusal("thread_id", "its thread_id is not one number: copy the thread's id, or leave it out")
     query = urlencode([("wait", "true"), *(("thread_id", thread) for thread in threads)])
     return (
         f"{found['id']}-{_hash(found['token'])}",
@@ -139,5 +145,6 @@ def _hash(text: str) -> str:
     return blake2s(text.encode(), digest_size=6).hexdigest()
 
 
-def _refusal(problem: str) -> InvalidConfiguration:
-    return InvalidConfiguration(f"the webhook's URL cannot be used: {problem}", code="invalid-webhook")
+def _refusal(part: str, problem: str) -> InvalidConfiguration:
+    """The error about one part of a URL, which it names but does not show."""
+    return InvalidConfiguration(f"the webhook's URL cannot be used: {problem}", code="invalid-webhook", field=part)

@@ -29,7 +29,12 @@ def message(items: Sequence[Item]) -> dict[str, Any]:
     Where they are too long together, the longest are cut. Raises InvalidValue for none and for more than 10.
     """
     if not 0 < len(items) <= limits.EMBEDS:
-        raise InvalidValue(f"there are {len(items)} notifications for one message: give 1 to {limits.EMBEDS}")
+        raise InvalidValue(
+            f"there are {len(items)} notifications for one message: give 1 to {limits.EMBEDS}",
+            code="out-of-range",
+            value=str(len(items)),
+            limit=f"1 to {limits.EMBEDS}",
+        )
     cards = [card_of(item.notification) for item in items]
     body: dict[str, Any] = {
         "content": "\n".join(_headline(card, item) for card, item in zip(cards, items, strict=True)),

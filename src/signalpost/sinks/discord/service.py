@@ -64,7 +64,13 @@ class DiscordService:
         """The webhook of a destination, as a sink. Raises InvalidConfiguration for a name that has none."""
         if name not in self._webhooks:
             known = ", ".join(self._webhooks) or "none"
-            raise InvalidConfiguration(f"destination {name!r} has no webhook: give it one, or name one of: {known}")
+            raise InvalidConfiguration(
+                f"destination {name!r} has no webhook: give it one, or name one of: {known}",
+                code="missing",
+                field="destination",
+                value=name,
+                limit=known,
+            )
         return self._webhooks[name]
 
     async def send_signal_notification(
@@ -141,7 +147,7 @@ class DiscordService:
         try:
             address = WebhookAddress.parse(url)
         except InvalidConfiguration as fault:
-            raise InvalidConfiguration(f"destination {name!r}: {fault}") from None
+            raise InvalidConfiguration(f"destination {name!r}: {fault}", code=fault.code, field=name) from None
         return DiscordWebhook(address, self._connections, name=name)
 
     async def _send(
@@ -155,7 +161,12 @@ class DiscordService:
         tier = UserTier(user_tier)
         name = usual_destination(payload, tier) if destination is None else destination
         if name is None:
-            raise InvalidConfiguration(f"tier {tier!s} has no usual destination for a signal: name one in destination=")
+            raise InvalidConfiguration(
+                f"tier {tier!s} has no usual destination for a signal: name one in destination=",
+                code="unknown-word",
+                field="user_tier",
+                value=str(tier),
+            )
         notification = Notification(
             id=f"direct {payload_id(payload)}",
             payload=payload,

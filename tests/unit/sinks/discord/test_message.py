@@ -14,6 +14,7 @@ from signalpost.sinks.discord.embed import short_id
 from signalpost.sinks.discord.message import fits, message
 from signalpost.sinks.port import Item
 from tests.contracts.discord_limits import pings, refusals
+from tests.surface.errors import Facts, facts_of
 from tests.unit.sinks.notifications import alert, analysis, announcement, item, notification, signal, status
 
 LOW = NotificationPriority.LOW
@@ -91,7 +92,7 @@ items_of = st.builds(item, payloads, facts, run=st.one_of(st.none(), texts), may
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(items_of, min_size=1, max_size=10))
-def test_whatever_is_told_discord_takes_it(items: list[Item]) -> None:
+def test_discord_accepts_every_message(items: list[Item]) -> None:
     body = is_taken(items)
     assert len(body["embeds"]) == len(items)
     assert len(body["content"].split("\n")) == len(items)
@@ -110,7 +111,7 @@ def test_as_many_as_fit_are_not_cut_for_each_other(items: list[Item]) -> None:
         assert sum(limits.size(each) for each in alone[: count + 1]) > 6000
 
 
-def test_nothing_fits_where_there_is_nothing() -> None:
+def test_an_empty_list_fits_nothing() -> None:
     assert fits([]) == 0
 
 
@@ -118,7 +119,7 @@ def test_one_that_fills_a_message_alone_still_fits() -> None:
     assert fits([item(analysis(text="a" * 5000, context=context("b" * 900)))] * 3) == 1
 
 
-def test_what_fills_the_sum_to_the_last_character_fits_and_one_more_does_not() -> None:
+def test_a_message_of_exactly_the_limit_fits_and_one_more_character_does_not() -> None:
     first = item(analysis(text="a" * 3000))
     left = limits.SUM - limits.size(message([first])["embeds"][0])
     frame = limits.size(message([item(analysis(text="a"))])["embeds"][0]) - 1
@@ -132,12 +133,13 @@ def test_ten_plain_signals_go_into_one_message() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 11])
-def test_a_message_tells_1_to_10_notifications(count: int) -> None:
-    with pytest.raises(InvalidValue, match="give 1 to 10"):
+def test_a_message_holds_1_to_10_notifications(count: int) -> None:
+    with pytest.raises(InvalidValue, match=str(count)) as refusal:
         message([item(signal())] * count)
+    assert facts_of(refusal.value) == [Facts("out-of-range", None, str(count), "1 to 10")]
 
 
-def test_the_small_ones_stay_whole_where_the_large_ones_are_cut() -> None:
+def test_small_embeds_stay_whole_when_large_ones_are_cut() -> None:
     small, large = item(signal()), item(analysis(text="a" * 4000, context=context("b" * 900, 2)))
     body = message([large, small, large])
     assert body["embeds"][1] == message([small])["embeds"][0]
@@ -148,7 +150,8 @@ def test_the_small_ones_stay_whole_where_the_large_ones_are_cut() -> None:
 def test_each_notification_has_its_line_and_its_embed_in_the_order_given() -> None:
     body = message([item(signal()), item(signal(pair="GBP_JPY", signal_type="SELL", stop_loss=None, take_profit=None))])
     assert body["content"] == "BUY EUR_USD H4\nSELL GBP_JPY H4"
-    assert [embed["title"] for embed in body["embeds"]] == ["BUY Signal - EUR_USD", "SELL Signal - GBP_JPY"]
+    for embed, facts in zip(body["embeds"], (("BUY", "EUR_USD"), ("SELL", "GBP_JPY")), strict=True):
+        assert all(fact in embed["title"] for fact in facts)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_each_notification_has_its_line_and_its_embed_in_the_order_given() -> No
         ([NotificationPriority.URGENT], False),
     ],
 )
-def test_a_message_is_silent_where_all_of_it_is_of_low_priority(
+def test_a_message_is_silent_if_all_of_it_has_low_priority(
     priorities: list[NotificationPriority], is_silent: bool
 ) -> None:
     body = message([item(signal(), priority=priority) for priority in priorities])
@@ -174,27 +177,39 @@ def test_the_short_id_is_the_same_in_every_attempt_and_another_for_another_thing
     assert len({short_id(each) for each in (told, *others)}) == 4
 
 
-def test_a_message_that_may_repeat_says_so_to_people_and_programs() -> None:
-    body = message([item(signal(), may_repeat=True)])
-    assert body["content"] == "BUY EUR_USD H4 (may repeat)"
-    assert body["embeds"][0]["footer"]["text"] == "id b1aa9370f8ad | may repeat"
+def test_a_message_that_may_repeat_is_marked() -> None:
+    plain, marked = message([item(signal())]), message([item(signal(), may_repeat=True)])
+    for read in (lambda body: body["content"], lambda body: body["embeds"][0]["footer"]["text"]):
+        assert read(marked).startswith(read(plain))
+        assert read(marked) != read(plain)
+    assert plain["content"] == "BUY EUR_USD H4"
+    assert "b1aa9370f8ad" in plain["embeds"][0]["footer"]["text"]
 
 
-def test_a_replay_says_so_first_and_names_its_run() -> None:
+def test_a_replay_is_marked_first_and_names_its_run() -> None:
+    usual = message([item(signal(), may_repeat=True)])
     body = message([item(signal(), run="run *7*", may_repeat=True)])
-    assert body["content"] == "REPLAY BUY EUR_USD H4 (may repeat)"
-    assert body["embeds"][0]["footer"]["text"].endswith(" | may repeat | replay run *7*")
+    assert body["content"].endswith(usual["content"])
+    assert body["content"] != usual["content"]
+    assert body["embeds"][0]["footer"]["text"].endswith("run *7*")
 
 
-def test_marks_stand_however_long_the_line_is() -> None:
-    body = message([item(alert(title="x" * 5000), run="r", may_repeat=True)])
-    assert len(body["content"]) == 199
-    assert body["content"].startswith("REPLAY CRITICAL Alert - xxx")
-    assert body["content"].endswith("x\u2026 (may repeat)")
+def test_marks_are_kept_when_a_long_line_is_cut() -> None:
+    short, long = (
+        message([item(alert(title=title), run="r", may_repeat=True)])["content"] for title in ("xxx", "x" * 5000)
+    )
+    before, after = short.split("xxx")
+    assert len(long) == 199
+    assert long.startswith(f"{before}xxx")
+    assert long.endswith(f"x\u2026{after}")
+    assert before
+    assert after
 
 
 def test_a_line_of_the_content_is_one_line() -> None:
-    assert message([item(alert(title="a\nb\r\nc"))])["content"] == "CRITICAL Alert - a b c"
+    line = message([item(alert(title="a\nb\r\nc"))])["content"]
+    assert "a b c" in line
+    assert line.splitlines() == [line]
 
 
 def test_a_fact_is_a_field_by_its_title_cased_name_in_the_order_given() -> None:
@@ -227,7 +242,8 @@ def test_a_payloads_own_facts_come_before_those_of_the_caller() -> None:
 def test_facts_beyond_25_fields_are_counted_in_the_last() -> None:
     fields = message([item(alert(), context("a"))])["embeds"][0]["fields"]
     assert len(fields) == 25
-    assert fields[-1] == {"name": "More", "value": "19 left out", "inline": True}
+    assert "19" in fields[-1]["value"]
+    assert "19" not in fields[-1]["name"]
 
 
 def test_exactly_25_fields_leave_nothing_out() -> None:
@@ -239,11 +255,12 @@ def test_exactly_25_fields_leave_nothing_out() -> None:
 def test_facts_that_are_too_long_together_are_left_out_from_the_end() -> None:
     embed = message([item(announcement(text="t" * 4096), context("b" * 500))])["embeds"][0]
     assert len(embed["description"]) == 4096
-    assert [field["name"][:3] for field in embed["fields"]] == ["0 B", "1 B", "Mor"]
-    assert embed["fields"][-1]["value"] == "38 left out"
+    first, second, last = embed["fields"]
+    assert [first["name"][:3], second["name"][:3]] == ["0 B", "1 B"]
+    assert "38" in last["value"]
 
 
-def test_a_text_gives_way_by_half_at_most_to_fields_that_are_always_the_same() -> None:
+def test_a_text_is_cut_by_half_at_most_to_keep_the_usual_fields() -> None:
     long = alert(title="t" * 500, message="m" * 9000, source="s" * 300, tags=["g" * 300], alert_id="i" * 200)
     embed = message([item(long)] * 10)["embeds"][0]
     assert limits.size(embed) <= 600

@@ -5,7 +5,9 @@ from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
 from typing import Any
 
+from signalpost.domain.spellings import as_sent
 from signalpost.domain.text import shown
+from signalpost.errors import Fault
 from signalpost.ingest.templates import with_placeholders_quoted
 from signalpost.web.problem import Problem
 
@@ -30,18 +32,19 @@ def json_object(raw: bytes, *, is_filled_in: bool = False) -> dict[str, Any]:
             object_pairs_hook=_object,
         )
     except UnicodeDecodeError:
-        raise _no_json("it is not UTF-8") from None
+        raise _no_json("not-utf-8", "it is not UTF-8") from None
     except RecursionError:
-        raise _no_json("it is nested too deep") from None
+        raise _no_json("nested-too-deep", "it is nested too deep") from None
     except ValueError as fault:
-        raise _no_json(str(fault)) from None
+        raise _no_json("not-readable", str(fault)) from None
     if not isinstance(read, dict):
-        raise _no_json("it is not a JSON object: give one with the names of its fields")
+        raise _no_json("not-an-object", "it is not a JSON object: give one with the names of its fields")
     return read
 
 
-def _no_json(why: str) -> Problem:
-    return Problem(HTTPStatus.BAD_REQUEST, f"the body cannot be read: {why}")
+def _no_json(code: str, why: str, field: str | None = None, value: str | None = None) -> Problem:
+    detail = f"the body cannot be read: {why}"
+    return Problem(HTTPStatus.BAD_REQUEST, detail, faults=[Fault(code, detail, field, value)])
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = (name for name, _ in pairs)
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"it names {shown(twice)} twice")
+        raise _no_json("conflict", f"it names {shown(twice)} twice", as_sent(twice))
     return read
 
 
@@ -70,4 +73,4 @@ def _absent(_: str) -> None:
 
 
 def _refused(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON: leave out what is not known")
+    raise _no_json("not-a-number", f"{constant} is no JSON: leave out what is not known", value=constant)

@@ -33,16 +33,21 @@ class Patience:
         """What `work` returns or raises. Raises Problem 503, which says `then`, where the store fails or is slow."""
         if len(self._under_way) >= self._most:
             work.close()
-            raise _unavailable(f"{self._most} requests wait for the store already. Nothing was taken; try again")
+            raise _unavailable(
+                f"{self._most} requests wait for the store already. Nothing was taken; try again", "too-many-requests"
+            )
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._ended)
         try:
             return await asyncio.wait_for(asyncio.shield(task), self._within)
         except TimeoutError:
-            raise _unavailable(f"the store has not answered within {self._within:g} seconds. {then}") from None
-        except (StoreFailed, StoreClosed):
-            raise _unavailable("the store is unavailable. Nothing was taken; try again") from None
+            raise _unavailable(
+                f"the store has not answered within {self._within:g} seconds. {then}", "timeout"
+            ) from None
+        except (StoreFailed, StoreClosed) as fault:
+            cause = "not-running" if isinstance(fault, StoreClosed) else "store"
+            raise _unavailable("the store is unavailable. Nothing was taken; try again", cause) from None
 
     async def end(self, within: float) -> None:
         """Wait at most `within` seconds for what is under way, and give up the rest."""
@@ -57,5 +62,5 @@ class Patience:
             log_failure("a request failed", fault, level=logging.WARNING, with_text=False)
 
 
-def _unavailable(detail: str) -> Problem:
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=_TRY_AGAIN_AFTER)
+def _unavailable(detail: str, cause: str) -> Problem:
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, cause=cause, retry_after=_TRY_AGAIN_AFTER)

@@ -111,7 +111,10 @@ class TokensFile:
         with self._changing() as tokens:
             if any(each.name == name for each in tokens):
                 raise InvalidValue(
-                    f"there is a token {name!r} already: revoke it, or take another name", code="conflict", field="name"
+                    f"there is a token {name!r} already: revoke it, or take another name",
+                    code="conflict",
+                    field="name",
+                    value=shown(name),
                 )
             tokens.append(made)
         return made, text

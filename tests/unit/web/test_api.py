@@ -8,7 +8,7 @@ import pytest
 from tests.unit.web.conftest import ALERT, SIGNAL, Front
 
 
-async def test_a_signal_is_taken_written_and_shown_and_its_ticket_tells_so(front: Front) -> None:
+async def test_a_signal_is_accepted_stored_and_shown_and_its_ticket_says_so(front: Front) -> None:
     answer = await front.tell("signals", {**SIGNAL, "context": {"rsi": 55.5}})
     assert answer.status == 202
     warnings = answer.told["warnings"]  # its candle is in the future
@@ -42,16 +42,20 @@ async def test_other_content_under_one_id_is_409(front: Front) -> None:
     assert other.headers["Content-Type"] == "application/problem+json"
 
 
-async def test_what_is_stale_is_202_and_suppressed(front: Front) -> None:
+async def test_a_stale_signal_is_202_and_suppressed(front: Front) -> None:
     answer = await front.tell("signals", {**SIGNAL, "time": "2020-01-01T00:00:00Z"})
     assert (answer.status, answer.told["outcome"]) == (202, "suppressed")
-    assert answer.told["reason"].startswith("stale")
+    assert answer.told["id"]
+    assert answer.told["reason"]
+    assert await front.shown("signals-free") == []
 
 
-async def test_each_kind_has_its_page(front: Front) -> None:
+async def test_each_kind_has_its_path(front: Front) -> None:
     assert (await front.tell("alerts", ALERT)).status == 202
     assert (await front.tell("statuses", {"status": "operational"})).status == 202
-    assert await front.shown("alerts-critical") == ["HIGH Alert - No candles"]
+    (line,) = await front.shown("alerts-critical")
+    assert line.startswith("HIGH")
+    assert ALERT["title"] in line
     for what in ("analyses", "announcements"):
         answer = await front.tell(what, {"title": "t", "text": "x"})
         assert (answer.status, answer.told["cause"]) == (409, "no-destination"), "no webhook is set for these here"
@@ -69,7 +73,7 @@ async def test_an_idempotency_key_makes_a_repeat_a_duplicate_and_other_content_a
     assert (await front.tell("alerts", body, **{"Idempotency-Key": "deploy 43"})).status == 202
 
 
-async def test_the_same_key_at_once_is_told_once(front: Front) -> None:
+async def test_the_same_key_at_once_is_accepted_once(front: Front) -> None:
     answers = await asyncio.gather(*(front.tell("alerts", ALERT, **{"Idempotency-Key": "1"}) for _ in range(8)))
     assert sorted(answer.status for answer in answers) == [200] * 7 + [202]
 
@@ -89,14 +93,14 @@ async def test_an_idempotency_key_is_remembered_over_a_restart_and_a_forgotten_o
     assert (await front.tell("alerts", ALERT, **{"Idempotency-Key": "0"})).told["id"] == first.told["id"]
 
 
-async def test_all_faults_of_a_body_are_told_at_once(front: Front) -> None:
+async def test_all_faults_of_a_body_are_reported_together(front: Front) -> None:
     answer = await front.tell("signals", {**SIGNAL, "entry": "x", "side": "up", "stop_los": 1, "priority": "soon"})
     assert answer.status == 422
     assert sorted(answer.fields) == ["entry", "priority", "side", "stop_los"]
     assert await front.shown("signals-free") == []
 
 
-async def test_what_is_not_json_is_400_and_what_does_not_say_so_415(front: Front) -> None:
+async def test_a_body_that_is_not_json_is_400_and_another_content_type_415(front: Front) -> None:
     page = ("POST", "/api/v1/signals", "free")
     said_so = {"Content-Type": "application/json"}
     assert (await front.ask(*page, data=b"BUY", headers=said_so)).status == 400
@@ -117,16 +121,17 @@ async def test_a_body_above_64_kib_is_413_whether_it_says_its_length_or_not(fron
     said_so = {"Content-Type": "application/json"}
     for data in (b" " * (64 * 1024 + 1), chunks()):
         answer = await front.ask(*page, data=data, headers=said_so)
-        assert (answer.status, answer.told["detail"]) == (413, "the body is longer than 64 KiB")
+        assert answer.status == 413
+        assert "64 KiB" in answer.told["detail"]
     assert (await front.ask(*page, data=b" " * 64 * 1024, headers=said_so)).status == 400
 
 
-async def test_a_client_that_waits_to_be_told_to_go_on_is(front: Front) -> None:
+async def test_a_client_that_expects_100_continue_gets_it(front: Front) -> None:
     answer = await front.ask("POST", "/api/v1/signals", "free", json=SIGNAL, expect100=True)
     assert answer.status == 202
 
 
-async def test_a_path_that_leads_nowhere_is_404_and_a_method_that_is_not_answered_405(front: Front) -> None:
+async def test_an_unknown_path_is_404_and_another_method_405(front: Front) -> None:
     for path in (
         "/",
         "/api",
@@ -148,7 +153,7 @@ async def test_a_path_that_leads_nowhere_is_404_and_a_method_that_is_not_answere
     assert (await front.ask("GET", "/api/v1/tickets/00", "free")).status == 404
 
 
-async def test_health_needs_no_token_and_names_none(front: Front) -> None:
+async def test_health_needs_no_token_and_shows_none(front: Front) -> None:
     answer = await front.ask("GET", "/health")
     assert (answer.status, answer.told) == (200, {"status": "healthy", "reasons": [], "causes": []})
     assert (await front.ask("HEAD", "/health")).status == 200
@@ -158,17 +163,17 @@ async def test_health_needs_no_token_and_names_none(front: Front) -> None:
     assert not any(text in str(answer) for text in front.text_by_token.values())
 
 
-async def test_a_service_that_does_not_run_is_503_and_says_when_to_ask_again(front: Front) -> None:
+async def test_a_service_that_is_not_running_is_503_with_retry_after(front: Front) -> None:
     await front.service.stop()
     told = await front.tell("signals", SIGNAL)
     hooked = await front.hook("tradingview", "ticker=EURUSD interval=60 action=buy price=1 time=2099-01-01T00:00:00Z")
     keyed = await front.tell("alerts", ALERT, **{"Idempotency-Key": "1"})
     for answer in (told, hooked, keyed):
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
-        assert "Nothing was taken; try again" in answer.told["detail"]
+        assert answer.told["code"] == "not-running"
 
 
-async def test_answers_are_kept_by_nobody_and_read_by_no_other_site(front: Front) -> None:
+async def test_answers_are_not_cached_and_not_readable_by_other_sites(front: Front) -> None:
     for answer in (await front.tell("signals", SIGNAL), await front.ask("GET", "/"), await front.ask("GET", "/health")):
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -56,7 +56,7 @@ def faults(body: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(Problem) as caught:
         read(body)
     assert caught.value.status == 422
-    return {fault.field or "": fault.text for fault in caught.value.faults}
+    return {fault.field or "": fault.code for fault in caught.value.faults}
 
 
 def test_a_filled_entry_is_a_signal() -> None:
@@ -95,14 +95,14 @@ def test_a_filled_exit_is_the_same_signal_closed() -> None:
     assert facts({**ENTRY, "stake_currency": "None"})["stake"] == "612.345 "[:-1]
 
 
-def test_a_part_of_a_trade_is_not_told() -> None:
+def test_a_partial_exit_is_not_sent() -> None:
     said = read({**EXIT, "is_final_exit": "False"})
     assert said.payload is None
-    assert "only its end is sent" in said.reason
+    assert said.reason
 
 
 @pytest.mark.parametrize("event", ["entry", "exit", "entry_cancel", "exit_cancel", "protection_trigger"])
-def test_what_is_no_fill_is_not_told(event: str) -> None:
+def test_events_other_than_fills_are_not_sent(event: str) -> None:
     assert read({"event": event}).payload is None
 
 
@@ -143,7 +143,7 @@ def test_all_faults_are_told_at_once() -> None:
         *("pair", "direction", "timeframe", "open_rate", "open_date", "trade_id"),
         *("close_rate", "exit_reason", "priority"),
     }
-    assert "see the page on freqtrade" in told["timeframe"]
+    assert told["timeframe"] == "missing"
     assert list(faults({**EXIT, "close_rate": "-1"})) == ["close_rate"]
     assert list(faults({**ENTRY, "trade_id": "x" * 200})) == ["trade_id"]
     assert list(faults({**ENTRY, "open_date": "soon"})) == ["open_date"]
@@ -179,6 +179,6 @@ VALUES = st.sampled_from([*EXIT.values(), "None", "", "nan", "1e999", "x" * 300,
     ),
     st.sampled_from([{}, ENTRY, EXIT]),
 )
-def test_no_values_do_more_than_be_refused(values: dict[str, Any], usual: dict[str, Any]) -> None:
+def test_any_values_are_read_or_refused(values: dict[str, Any], usual: dict[str, Any]) -> None:
     problem = refusal(lambda: read({**usual, **values}))
     assert problem is None or (problem.status == 422 and problem.faults)

@@ -1,5 +1,6 @@
 """The file of tokens: what is kept, who may read it, and what a damaged one does."""
 
+import errno
 import json
 import os
 import stat
@@ -13,6 +14,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration, InvalidValue
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.web.tokens import Scope, Token, TokensFile, found
+from tests.surface.errors import Facts, facts_of
 
 
 def made(file: TokensFile, name: str = "bot") -> str:
@@ -50,12 +52,12 @@ def test_a_token_is_found_by_its_text_and_by_no_other(tmp_path: Path) -> None:
         assert found(other, file.read()) is None
 
 
-def test_a_token_is_not_shown_by_what_is_kept_of_it_nor_by_what_is_handed_over(tmp_path: Path) -> None:
+def test_a_token_shows_in_no_repr(tmp_path: Path) -> None:
     token, text = TokensFile(tmp_path).add("bot", UserTier.FREE, (Scope.API,))
     assert text.reveal() not in repr((token, text))
 
 
-def test_when_it_was_made_is_told_by_the_clock(tmp_path: Path) -> None:
+def test_a_token_has_its_time_from_the_clock(tmp_path: Path) -> None:
     instant = datetime(2026, 8, 20, tzinfo=UTC)
     with ManualClock(instant):
         token, _ = TokensFile(tmp_path).add("bot", UserTier.PREMIUM, (Scope.TRADINGVIEW, Scope.API))
@@ -63,28 +65,31 @@ def test_when_it_was_made_is_told_by_the_clock(tmp_path: Path) -> None:
     assert (token.made_at, token.tier, token.scopes) == (instant, "premium", (Scope.TRADINGVIEW, Scope.API))
 
 
-def test_a_name_is_given_once_and_is_plain(tmp_path: Path) -> None:
+def test_a_name_is_unique_and_plain(tmp_path: Path) -> None:
     file = TokensFile(tmp_path)
     made(file)
-    with pytest.raises(InvalidValue, match="there is a token 'bot' already: revoke it"):
+    with pytest.raises(InvalidValue, match="'bot'") as refusal:
         made(file)
+    assert facts_of(refusal.value) == [Facts("conflict", "name", "'bot'")]
     for name in ("", "-bot", "Bot", "a b", "a/b", "n" * 33, "a\n"):
-        with pytest.raises(InvalidValue, match="is not a valid token name"):
+        with pytest.raises(InvalidValue) as refusal:
             made(file, name)
+        assert facts_of(refusal.value) == [Facts("invalid-name", "name", repr(name), "32")]
     assert len(file.read()) == 1
 
 
-def test_what_is_revoked_is_gone_and_the_others_stay(tmp_path: Path) -> None:
+def test_a_revoked_token_is_gone_and_the_others_stay(tmp_path: Path) -> None:
     file = TokensFile(tmp_path)
     text, other = made(file), made(file, "other")
     assert file.revoke("bot").name == "bot"
     assert found(text, file.read()) is None
     assert found(other, file.read()) is not None
-    with pytest.raises(InvalidValue, match="there is no token 'bot': `signalpost tokens list` shows what there is"):
+    with pytest.raises(InvalidValue, match="signalpost tokens list") as refusal:
         file.revoke("bot")
+    assert facts_of(refusal.value) == [Facts("not-found", "name", "'bot'")]
 
 
-def test_two_that_change_it_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_changes_lose_nothing(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         texts = list(pool.map(lambda number: made(TokensFile(tmp_path), f"bot-{number}"), range(24)))
     assert all(found(text, TokensFile(tmp_path).read()) for text in texts)
@@ -113,8 +118,9 @@ KEPT = {"name": "bot", "tier": "free", "scopes": ["api"], "made_at": "2026-01-01
 def test_a_damaged_file_is_an_error_that_shows_nothing_of_it(tmp_path: Path, text: str) -> None:
     file = TokensFile(tmp_path)
     file.path.write_text(text)
-    with pytest.raises(InvalidConfiguration, match=r"tokens\.json is damaged: put back a copy, or delete it") as caught:
+    with pytest.raises(InvalidConfiguration, match=r"tokens\.json") as caught:
         file.read()
+    assert facts_of(caught.value) == [Facts("damaged")]
     assert caught.value.__cause__ is None
     with pytest.raises(InvalidConfiguration):
         made(file)
@@ -124,16 +130,19 @@ def test_a_damaged_file_is_an_error_that_shows_nothing_of_it(tmp_path: Path, tex
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     file = TokensFile(tmp_path)
     file.path.write_text('{"version": 2, "tokens": []}')
-    with pytest.raises(InvalidConfiguration, match="is of version 2, but only 1 is known here: update signalpost"):
+    with pytest.raises(InvalidConfiguration, match=r"tokens\.json") as refusal:
         made(file)
+    assert facts_of(refusal.value) == [Facts("newer-version", None, "2", "1")]
 
 
-def test_a_place_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_or_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidConfiguration, match=r"tokens\.json cannot be read \(Not a directory\)"):
+    with pytest.raises(InvalidConfiguration, match=rf"tokens\.json.*{os.strerror(errno.ENOTDIR)}") as refusal:
         TokensFile(tmp_path / "file").read()
-    with pytest.raises(InvalidConfiguration, match=r"tokens\.json cannot be written \(File exists\)"):
+    assert refusal.value.code == "not-readable"
+    with pytest.raises(InvalidConfiguration, match=rf"tokens\.json.*{os.strerror(errno.EEXIST)}") as refusal:
         made(TokensFile(tmp_path / "file"))
+    assert refusal.value.code == "not-writable"
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
@@ -143,21 +152,23 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     text = made(file)
 
     def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(InvalidConfiguration, match="No space left on device"):
+    with pytest.raises(InvalidConfiguration, match=os.strerror(errno.ENOSPC)) as refusal:
         made(file, "other")
+    assert refusal.value.code == "not-writable"
     assert found(text, file.read()) is not None
     assert [each.name for each in tmp_path.iterdir()] == ["tokens.json"]
 
 
-def test_a_token_says_its_fields_by_name() -> None:
-    with pytest.raises(InvalidValue, match="the hash of token bot is damaged"):
+def test_a_token_with_a_damaged_hash_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="bot") as refusal:
         Token(name="bot", tier="free", scopes=(), made_at=datetime(2026, 1, 1, tzinfo=UTC), sha256="x")
+    assert facts_of(refusal.value) == [Facts("damaged", "sha256")]
 
 
-def test_a_pipe_in_place_of_the_file_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_in_place_of_the_file_is_refused_without_waiting(tmp_path: Path) -> None:
     file = TokensFile(tmp_path)
     os.mkfifo(file.path)
     with pytest.raises(InvalidConfiguration) as raised:

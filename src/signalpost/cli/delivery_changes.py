@@ -156,5 +156,11 @@ def _latest(store: "Store", name: str) -> "list[Parcel]":
     meant = [parcel for (_, where), parcel in parcels.items() if where == destination or not destination]
     if not meant:
         there = ", ".join(sorted({where for _, where in parcels}))
-        raise InvalidValue(f"{before} has no delivery to {destination}: it has one to {there}")
+        raise InvalidValue(
+            f"{before} has no delivery to {destination}: it has one to {there}",
+            code="not-found",
+            field="destination",
+            value=destination,
+            limit=there,
+        )
     return meant

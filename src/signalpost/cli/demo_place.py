@@ -30,7 +30,7 @@ async def place(port: int | None, *, to_discord: bool) -> AsyncIterator[Config]:
         if to_discord:
             environment = Config.from_environment()
             if not environment.destinations:
-                raise InvalidConfiguration(f"--to-discord: {NO_WEBHOOK_SET}")
+                raise InvalidConfiguration(f"--to-discord: {NO_WEBHOOK_SET}", code="missing", field="destinations")
             config = msgspec.structs.replace(environment, home=home, run=run)
             say(f"Sending {run} to {', '.join(each.name for each in config.destinations)}.", err=True)
         else:

@@ -147,9 +147,13 @@ def _chosen(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig
 
     by_name = {each.name: each for each in config.destinations}
     if not by_name:
-        raise InvalidConfiguration(NO_WEBHOOK_SET)
+        raise InvalidConfiguration(NO_WEBHOOK_SET, code="missing", field="destinations")
     if unknown := [name for name in names if name not in by_name]:
         raise InvalidConfiguration(
-            f"no destination {', '.join(map(repr, unknown))} is configured: give some of {', '.join(by_name)}"
+            f"no destination {', '.join(map(repr, unknown))} is configured: give some of {', '.join(by_name)}",
+            code="unknown-word",
+            field="destination",
+            value=", ".join(unknown),
+            limit=", ".join(by_name),
         )
     return [by_name[name] for name in dict.fromkeys(names)] if names else list(by_name.values())

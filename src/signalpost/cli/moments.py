@@ -24,7 +24,12 @@ def moment(text: str, option: str) -> datetime:
         try:
             return clock.now() - timedelta(**{_UNITS[found[2]]: int(found[1])})
         except OverflowError:
-            raise InvalidValue(f"{option} is {shown(text)}, which is before all calendars: give less") from None
+            raise InvalidValue(
+                f"{option} is {shown(text)}, which is before all calendars: give less",
+                code="out-of-range",
+                field=option,
+                value=shown(text),
+            ) from None
     try:
         if _DAY.fullmatch(given):
             return datetime.fromisoformat(given).replace(tzinfo=UTC)
@@ -32,7 +37,10 @@ def moment(text: str, option: str) -> datetime:
     except (InvalidValue, ValueError):
         raise InvalidValue(
             f"{option} is {shown(text)}: give how long ago (90m, 12h, 30d), a day (2026-01-31), or an instant with its "
-            "zone (2026-01-31T10:00:00Z)"
+            "zone (2026-01-31T10:00:00Z)",
+            code="invalid-time",
+            field=option,
+            value=shown(text),
         ) from None
 
 
@@ -41,7 +49,13 @@ def length(text: str, option: str) -> timedelta:
     found = _AGO.fullmatch(text.strip().lower())
     if found and int(found[1]) and (lasts := timedelta(**{_UNITS[found[2]]: int(found[1])})) <= _LONGEST:
         return lasts
-    raise InvalidValue(f"{option} is {shown(text)}: give a time such as 30m, 2h or 7d, a year at most")
+    raise InvalidValue(
+        f"{option} is {shown(text)}: give a time such as 30m, 2h or 7d, a year at most",
+        code="not-a-duration",
+        field=option,
+        value=shown(text),
+        limit=f"{_LONGEST.days}d",
+    )
 
 
 def span(length: timedelta) -> str:

@@ -117,7 +117,7 @@ async def _published(config: Config, publication: Publication, timeout: float) -
     except (TimeoutError, StoreFailed) as fault:
         if ticket is None and isinstance(fault, StoreFailed):
             raise
-        raise StoreFailed(_HANGS if ticket is None else f"{_line(ticket)}. {_HANGS_SINCE}") from None
+        raise _hangs(ticket) from None
     finally:
         await service.stop(to_end)
 
@@ -144,7 +144,7 @@ async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket
             return ticket, [parcel.delivery for parcel in parcels]
     except TimeoutError:
         outbox.abandon()
-        raise StoreFailed(_HANGS if ticket is None else f"{_line(ticket)}. {_HANGS_SINCE}") from None
+        raise _hangs(ticket) from None
     finally:
         await outbox.close()
         ringer.close()
@@ -164,8 +164,20 @@ def _made(home: Path) -> Path:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as fault:
         advice = "let this process make it, or name another with --home"
-        raise StoreUnusable(f"{home}: the data folder cannot be made ({fault.strerror}): {advice}") from fault
+        raise StoreUnusable(
+            f"{home}: the data folder cannot be made ({fault.strerror}): {advice}",
+            code="not-writable",
+            field="home",
+            value=str(home),
+        ) from fault
     return home
+
+
+def _hangs(ticket: Ticket | None) -> StoreFailed:
+    """The error about a store that does not answer; `ticket` is what it took before."""
+    if ticket is None:
+        return StoreFailed(_HANGS, code="timeout")
+    return StoreFailed(f"{_line(ticket)}. {_HANGS_SINCE}", code="timeout", field="ticket", value=ticket.id)
 
 
 def _because(reason: str | None) -> str:

@@ -53,7 +53,12 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
 
     instant = moment(before, "--before")
     if instant > clock.now():
-        raise InvalidValue(f"--before is {told(instant, clock.now())}: give a time that is past")
+        raise InvalidValue(
+            f"--before is {told(instant, clock.now())}: give a time that is past",
+            code="out-of-range",
+            field="--before",
+            value=iso(instant),
+        )
     path = configuration(home, config_file).home / STORE_FILE
     past = _past(path, instant)
     if not (dry_run or yes) and past.ended:

@@ -14,6 +14,7 @@ from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.domain.delivery import Attempt
+from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 
@@ -65,7 +66,10 @@ class Store:
         if not tickets:
             raise InvalidValue(
                 f"there is no ticket {name!r} here, and no signal or key of that name: `signalpost deliveries list` "
-                "shows what there is"
+                "shows what there is",
+                code="not-found",
+                field="ticket",
+                value=shown(name),
             )
         return tickets
 

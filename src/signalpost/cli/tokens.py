@@ -86,7 +86,11 @@ def _check_tier(tier: "UserTier", config: "Config") -> None:
     if config.everything_to is None and tier not in known:
         raise InvalidValue(
             f"--tier is {str(tier)!r}, and there is no such tier: {advice(tier, known)} (or add it to the file of "
-            "settings, which --config names)"
+            "settings, which --config names)",
+            code="unknown-word",
+            field="--tier",
+            value=str(tier),
+            limit=", ".join(known),
         )
 
 

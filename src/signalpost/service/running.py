@@ -181,7 +181,7 @@ class Running:
             async with asyncio.timeout(None if timeout is None else timeout + _STORE_CLOSES_WITHIN):
                 return await self._drain(timeout, ticket_id)
         except TimeoutError:
-            raise StoreFailed(_HANGS_AT_DRAIN) from None
+            raise StoreFailed(_HANGS_AT_DRAIN, code="timeout") from None
 
     async def _drain(self, timeout: float | None, ticket_id: str | None) -> list[Delivery]:
         began = self.loop.time()
@@ -214,7 +214,7 @@ class Running:
         finally:
             late.cancel()
         if self.outbox.is_abandoned:
-            raise StoreFailed(_HANGS_AT_STOP)
+            raise StoreFailed(_HANGS_AT_STOP, code="timeout")
         return left
 
     async def _end(self, timeout: float, left: list[Delivery]) -> None:

@@ -1,5 +1,6 @@
 """A data folder with notifications in it, and signalpost's commands run on it."""
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.discord.address import WebhookAddress
 from signalpost.testing.outbox_samples import verdict
+from tests.surface.errors import Facts
 
 
 def alert(name: str, title: str = "Disk") -> Alert:
@@ -90,6 +92,13 @@ class Folder:
             return core.apply(commands)  # type: ignore[arg-type]
         finally:
             core.close()
+
+    def refused(self, *arguments: str, stdin: str | None = None, **environment: str) -> tuple[int, list[Facts]]:
+        """The exit code of a command that is refused, and the facts of its errors, which it prints as JSON."""
+        result = self.run(*arguments, "--json", stdin=stdin, **environment)
+        assert result.stderr.strip(), "a person reads the error too"
+        errors = json.loads(result.stdout)["errors"]
+        return result.exit_code, [Facts(each["code"], each["field"], each["value"], each["limit"]) for each in errors]
 
     def run(self, *arguments: str, stdin: str | None = None, **environment: str) -> Result:
         """A command on this folder, with no configuration but what is given."""

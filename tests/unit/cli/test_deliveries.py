@@ -28,8 +28,8 @@ def test_the_list_is_newest_first_a_row_each_and_counts_all(folder: Folder) -> N
     rows = [line for line in result.stdout.splitlines() if "alerts-general" in line]
     assert [second in rows[0], first in rows[1]] == [True, True]
     assert "…" in rows[1]
-    assert "low alert: Disk" in rows[0]
-    assert result.stdout.endswith("\n2 pending\n")
+    assert "Disk" in rows[0]
+    assert result.stdout.splitlines()[-1] == "2 pending"
 
 
 def test_the_list_is_filtered_by_all_that_is_given(folder: Folder) -> None:
@@ -45,14 +45,14 @@ def test_the_list_is_filtered_by_all_that_is_given(folder: Folder) -> None:
     assert listed("--destination", "community") == [dead]
     assert listed("--priority", "urgent") == [old]
     assert listed("--since", "1h") == [dead]
-    assert folder.run("deliveries", "list", "--since", "1h", "--state", "dead").stdout == (
-        "none of the deliveries is like that\n1 pending, 1 suppressed\n"
-    )
+    assert listed("--since", "1h", "--state", "dead") == []
+    *_, counts = folder.run("deliveries", "list", "--since", "1h", "--state", "dead").stdout.splitlines()
+    assert counts == "1 pending, 1 suppressed"
 
 
-def test_an_empty_store_says_so(folder: Folder) -> None:
+def test_an_empty_store_is_reported_in_one_line(folder: Folder) -> None:
     folder.apply()
-    assert folder.run("deliveries", "list").stdout == "no deliveries yet\n"
+    assert len(folder.run("deliveries", "list").stdout.splitlines()) == 1
     assert folder.run("deliveries", "list", "--json").stdout == ""
 
 
@@ -70,72 +70,82 @@ def test_show_has_the_message_row_and_every_attempt(folder: Folder) -> None:
     ticket = folder.put(alert("a1"))
     folder.end(folder.lease(), DeliveryState.DELIVERED, "77", may_repeat=True)
     shown = folder.run("deliveries", "show", ticket).stdout.splitlines()
-    assert shown[0] == f"{ticket}@alerts-general: delivered"
-    assert shown[1].startswith("  a1 new, NORMAL, valid until ")
-    assert shown[2].startswith("  message 77, sent 20")
-    assert shown[3] == "  an earlier attempt may have been shown"
-    assert shown[4].startswith("  1. 09:30:00Z, 60.000 s, delivered: 200")
+    facts = ((f"{ticket}@alerts-general", "delivered"), ("a1 new", "NORMAL"), ("77",))
+    for line, expected in zip(shown, facts, strict=False):
+        assert all(fact in line for fact in expected), line
+    assert len(shown) == 5, "one line says that it may repeat"
+    assert all(fact in shown[4] for fact in ("1.", "09:30:00Z", "60.000 s", "delivered", "200"))
     (plain,) = lines(folder.run("deliveries", "show", "a1", "--json").stdout)
     assert plain["message"] == {"message_id": "77", "sent_at": plain["message"]["sent_at"], "version": 1}  # type: ignore[index]
     assert [each["outcome"] for each in plain["history"]] == ["delivered"]  # type: ignore[attr-defined]
+    assert plain["may_repeat"] is True
 
 
 def test_one_without_a_message_shows_none(folder: Folder) -> None:
     ticket = folder.put(alert("a1"), state=DeliveryState.SUPPRESSED, reason="stale")
-    assert folder.run("deliveries", "show", ticket).stdout.splitlines()[0].endswith("suppressed (stale)")
+    first = folder.run("deliveries", "show", ticket).stdout.splitlines()[0]
+    assert "suppressed" in first
+    assert "stale" in first
     (plain,) = lines(folder.run("deliveries", "show", ticket, "--json").stdout)
     assert (plain["message"], plain["history"]) == (None, [])
 
 
-def test_why_tells_the_story_in_sentences_and_as_json(folder: Folder) -> None:
+def test_why_prints_the_story_as_text_and_as_json(folder: Folder) -> None:
     ticket = folder.put(alert("a1"), ago=HOUR)
     told = folder.run("deliveries", "why", ticket, **GENERAL).stdout.splitlines()
-    assert told[0] == f"{ticket}: low alert: Disk"
-    assert told[4:7] == [
-        "alerts-general: pending",
-        "  It is for alerts-general, where alerts of severity low go.",
-        "  next: It waits, because no service runs on this data folder.",
-    ]
-    assert told[-1] == "  do: Start a service on this data folder: `signalpost serve`, or your strategy."
+    assert told[0].startswith(ticket)
+    assert "alerts-general" in told[4]
+    assert "pending" in told[4]
     (plain,) = lines(folder.run("deliveries", "why", ticket, "--json", **GENERAL).stdout)
     assert plain["ticket"] == ticket
-    assert plain["happened"] == [told[5].strip()]
-    assert plain["todo"] == [told[-1].removeprefix("  do: ")]
-    assert len(plain["next"]) == 2  # type: ignore[arg-type]
+    assert [len(plain[part]) for part in ("happened", "next", "todo")] == [1, 2, 1]  # type: ignore[arg-type]
+    for part in ("happened", "next", "todo"):
+        for sentence in plain[part]:  # type: ignore[attr-defined]
+            assert any(line.endswith(sentence) for line in told), sentence
+    assert "signalpost serve" in plain["todo"][0]  # type: ignore[index]
 
 
-def test_why_takes_a_payloads_id_and_a_key_and_tells_of_each_of_its_tickets(folder: Folder) -> None:
+def test_why_takes_an_id_or_a_key_and_explains_each_of_its_tickets(folder: Folder) -> None:
     first, second = folder.put(alert("a1")), folder.put(alert("a1"), event="update 1")
     told = folder.run("deliveries", "why", "a1").stdout
-    assert told.index(f"{first}: low alert: Disk\n") < told.index(f"\n\n{second}: low alert: Disk, update 1\n")
+    assert told.startswith(first)
+    assert f"\n\n{second}" in told
+    assert told.count("update 1") > folder.run("deliveries", "why", first).stdout.count("update 1")
     assert folder.run("deliveries", "why", "a1 update 1").stdout.startswith(second)
 
 
-def test_why_tells_what_waits_before_it_and_how_its_destination_fares(folder: Folder) -> None:
+def test_why_shows_what_is_ahead_and_the_failures_of_the_destination(folder: Folder) -> None:
     for number in range(5):
         folder.put(alert(f"failed {number}"))
         folder.end(folder.lease(), DeliveryState.DEAD, attempt=_failed(number))
     folder.put(alert("before"))
     ticket = folder.put(alert("a1"))
-    told = folder.run("deliveries", "why", ticket, **GENERAL).stdout
-    assert "  next: The last 5 attempts at alerts-general failed, so its breaker is probably open" in told
-    assert "  next: 1 delivery goes to alerts-general before it, at 15 messages a minute at most." in told
+    (plain,) = lines(folder.run("deliveries", "why", ticket, "--json", **GENERAL).stdout)
+    told: list[str] = plain["next"]  # type: ignore[assignment]
+    assert any("5" in each and "alerts-general" in each and "breaker" in each for each in told)
+    assert any("1 " in each and "alerts-general" in each and "15" in each for each in told)
 
 
-def test_why_goes_by_the_webhooks_of_the_service_that_runs(folder: Folder) -> None:
+def test_why_uses_the_webhooks_of_the_running_service(folder: Folder) -> None:
     ticket, other = folder.put(alert("a1")), folder.put(alert("a2"), "community")
+
+    def advice(delivery: str, **environment: str) -> str:
+        """What to do, which names the variable of a missing webhook, or the command that starts a service."""
+        (plain,) = lines(folder.run("deliveries", "why", delivery, "--json", **environment).stdout)
+        return " ".join(plain["todo"])  # type: ignore[arg-type]
+
     with closing(SqliteCore(folder.path)) as owner:
         owner.apply([SaveFacts(OWNER, owner_fact(owner.holder or "", ["alerts-general"], {}, None))])
-        served = folder.run("deliveries", "why", ticket).stdout
-        unserved = folder.run("deliveries", "why", other).stdout
+        served, unserved = advice(ticket), advice(other)
         owner.apply([SaveFacts(OWNER, owner_fact(owner.holder or "", ["community"], {}, None))])
-        gone = folder.run("deliveries", "why", ticket, **GENERAL).stdout
-    assert "no service runs" not in served + unserved
-    assert "has no webhook" not in served
-    assert "  next: The running service has no webhook for community" in unserved
-    assert "  next: The running service has no webhook for alerts-general" in gone
-    alone = folder.run("deliveries", "why", ticket, **GENERAL).stdout
-    assert "has no webhook" not in alone, "without a service, this configuration counts"
+        gone = advice(ticket, **GENERAL)
+    assert served == ""
+    assert "signalpost serve" not in unserved + gone
+    assert "community" in unserved
+    assert "alerts-general" in gone
+    alone = advice(ticket, **GENERAL)
+    assert "signalpost serve" in alone, "without a service, this configuration counts"
+    assert "alerts-general" not in alone
 
 
 def _failed(number: int) -> object:
@@ -146,36 +156,39 @@ def _failed(number: int) -> object:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "code", "fact"),
     [
-        (("list", "--state", "lost"), "--state is 'lost': give one of pending, leased"),
-        (("list", "--limit", "0"), "0 is not in the range"),
-        (("list", "--since", "soon"), "--since is 'soon': give how long ago"),
-        (("list", "--priority", "huge"), "--priority is 'huge': give one of LOW"),
-        (("list", "a1"), "Got unexpected extra argument (a1)"),
-        (("show",), "Missing argument 'TICKET'"),
-        (("show", "a2"), "there is no ticket 'a2' here, and no signal or key of that name"),
-        (("show", ""), "there is no ticket '' here"),
-        (("show", "a1", "a1"), "Got unexpected extra argument (a1)"),
-        (("show", "a1", "--limit", "3"), "No such option '--limit'"),
-        (("why",), "Missing argument 'TICKET'"),
-        (("why", "a1%"), "there is no ticket 'a1%' here"),
-        (("why", "' OR 1=1 --"), "there is no ticket"),
-        (("why", "a1", "--config", "none.toml"), "none.toml"),
-        (("why", "a1", "--state", "dead"), "No such option '--state'"),
+        (("list", "--state", "lost"), "unknown-word", "'lost'"),
+        (("list", "--limit", "0"), "invalid-value", "--limit"),
+        (("list", "--since", "soon"), "invalid-time", "'soon'"),
+        (("list", "--priority", "huge"), "unknown-word", "'huge'"),
+        (("list", "a1"), "usage", "(a1)"),
+        (("show",), "missing", "TICKET"),
+        (("show", "a2"), "not-found", "'a2'"),
+        (("show", ""), "not-found", "''"),
+        (("show", "a1", "a1"), "usage", "(a1)"),
+        (("show", "a1", "--limit", "3"), "unknown-option", "--limit"),
+        (("why",), "missing", "TICKET"),
+        (("why", "a1%"), "not-found", "'a1%'"),
+        (("why", "' OR 1=1 --"), "not-found", "' OR 1=1 --"),
+        (("why", "a1", "--config", "none.toml"), "not-readable", "none.toml"),
+        (("why", "a1", "--state", "dead"), "unknown-option", "--state"),
     ],
 )
-def test_bad_input_is_exit_code_2_with_what_to_do(folder: Folder, arguments: tuple[str, ...], told: str) -> None:
+def test_bad_input_is_exit_code_2_with_a_code(folder: Folder, arguments: tuple[str, ...], code: str, fact: str) -> None:
     folder.put(alert("a1"))
     result = folder.run("deliveries", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert fact in result.stderr
+    exit_code, (fault,) = folder.refused("deliveries", *arguments)
+    assert (exit_code, fault.code) == (2, code)
 
 
-def test_a_store_that_cannot_be_looked_at_is_exit_code_3(folder: Folder) -> None:
+def test_a_store_that_cannot_be_read_is_exit_code_3(folder: Folder) -> None:
     for command in (("list",), ("show", "a1"), ("why", "a1")):
         result = folder.run("deliveries", *command)
         assert (result.exit_code, result.stdout) == (3, "")
-        assert "there is no outbox here yet: the first run of the service makes it" in result.stderr
+        exit_code, (fault,) = folder.refused("deliveries", *command)
+        assert (exit_code, fault.code) == (3, "no-store-yet")
     folder.path.write_text("no database " * 400, encoding="utf-8")
     assert folder.run("deliveries", "list").exit_code == 3

@@ -29,32 +29,29 @@ def ended(monkeypatch: pytest.MonkeyPatch, fault: BaseException, *options: str) 
 @pytest.mark.parametrize(
     ("fault", "exit_code"),
     [
-        (InvalidValue("it is 5: give 1 to 4"), 2),
-        (InvalidCandleFile("it is torn", path="c.csv", line=3), 2),
-        (StoreUnusable("it is locked: wait"), 3),
-        (StoreFailed("the disk is full: make room"), 3),
-        (click.UsageError("give a FILE"), 2),
+        (InvalidValue("x"), 2),
+        (InvalidCandleFile("x", path="c.csv", line=3), 2),
+        (StoreUnusable("x"), 3),
+        (StoreFailed("x"), 3),
+        (click.UsageError("x"), 2),
         (click.exceptions.Exit(7), 7),
         (SystemExit(1), 1),
     ],
 )
-def test_what_is_raised_on_purpose_has_its_exit_code(
+def test_each_expected_error_has_its_exit_code(
     monkeypatch: pytest.MonkeyPatch, fault: BaseException, exit_code: int
 ) -> None:
     assert ended(monkeypatch, fault).exit_code == exit_code
 
 
 def test_an_error_is_one_line_on_standard_error_with_its_webhooks_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = ended(monkeypatch, InvalidValue(f"{URL} is no FILE: name one, [however] long its name may be {'x' * 200}"))
+    result = ended(monkeypatch, InvalidValue(f"{URL} [markup] {'x' * 200}"))
     assert result.stdout == ""
-    assert result.stderr == (
-        "error: https://discord.com/api/webhooks/123/*** is no FILE: name one, [however] long its name may be "
-        f"{'x' * 200}\n"
-    )
+    assert result.stderr == f"error: https://discord.com/api/webhooks/123/*** [markup] {'x' * 200}\n"
 
 
 @pytest.mark.parametrize("options", [(), ("--debug",)])
-def test_a_fault_of_our_own_is_exit_code_4_and_never_tells_a_secret(
+def test_an_internal_error_is_exit_code_4_and_shows_no_secret(
     monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
     kept = Secret(SECRET)
@@ -62,15 +59,16 @@ def test_a_fault_of_our_own_is_exit_code_4_and_never_tells_a_secret(
     assert (result.exit_code, result.stdout) == (4, "")
     assert SECRET not in result.stderr
     *trace, last = result.stderr.splitlines()
-    assert last.startswith("error: signalpost has a fault: KeyError in test_endings.py, line ")
-    assert "report it with what `signalpost --debug` and the same command print" in last
+    assert "KeyError" in last
+    assert "test_endings.py" in last
+    assert "`signalpost --debug`" in last
     assert bool(trace) is bool(options), "the traceback is for those who ask"
     if options:
-        assert trace[0] == "Traceback (most recent call last):"
+        assert trace[0].startswith("Traceback")
         assert trace[-1] == "KeyError: '*** in https://discord.com/api/webhooks/123/***'"
 
 
-def test_ctrl_c_is_exit_code_130_also_at_a_question_and_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_exit_code_130_even_at_a_question_and_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended(monkeypatch, KeyboardInterrupt()).exit_code == 130
     asked = click.Abort()
     asked.__context__ = KeyboardInterrupt()
@@ -78,7 +76,7 @@ def test_ctrl_c_is_exit_code_130_also_at_a_question_and_tells_nothing(monkeypatc
     assert (at_a_question.exit_code, at_a_question.stderr) == (130, "\n")
 
 
-def test_the_end_of_the_input_at_a_question_is_no_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_the_input_at_a_question_is_not_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     result = ended(monkeypatch, click.Abort())
     assert (result.exit_code, result.stderr) == (1, "Aborted!\n")
 
@@ -91,20 +89,20 @@ def test_a_reader_that_went_away_is_quiet(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (("delivries",), "No such command 'delivries'. Did you mean 'deliveries'?"),
-        (("lsit",), "No such command 'lsit'."),
-        (("deliveries", "lits"), "Did you mean 'list'?"),
+        (("delivries",), "'deliveries'"),
+        (("lsit",), "'lsit'"),
+        (("deliveries", "lits"), "'list'"),
         (("backup", "--forse"), "'--force'"),
-        (("completion", "bahs"), "'bahs' is not one of 'bash', 'zsh', 'fish'"),
+        (("completion", "bahs"), "'bash', 'zsh', 'fish'"),
     ],
 )
-def test_what_is_misspelt_is_answered_with_the_nearest(given: tuple[str, ...], told: str) -> None:
+def test_a_misspelt_name_gets_the_nearest_as_a_hint(given: tuple[str, ...], told: str) -> None:
     result = CliRunner().invoke(main, given)
     assert (result.exit_code, result.stdout) == (2, "")
     assert told in result.stderr
 
 
-def test_an_option_that_no_command_has_is_no_command() -> None:
+def test_an_unknown_option_is_exit_code_2() -> None:
     result = CliRunner().invoke(main, ["--verbose"])
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "No such option" in result.stderr
+    assert "--verbose" in result.stderr

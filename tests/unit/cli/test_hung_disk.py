@@ -10,6 +10,7 @@ from signalpost import AsyncNotificationService
 from signalpost.cli.loop import run
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.service import opening
+from tests.surface.errors import Facts
 from tests.unit.cli.folder import Folder
 from tests.unit.cli.test_publication import ALERT, GONE
 
@@ -41,14 +42,10 @@ def test_a_publish_gives_up_on_a_store_that_does_not_open(
 ) -> None:
     monkeypatch.setattr("signalpost.cli.publication._STORE_ANSWERS_WITHIN", 0.1)
     monkeypatch.setattr(opening, "SqliteCore", hang)
-    result = folder.run(*ALERT, "--timeout", "0.1", **GONE)
-    assert result.exit_code == 3
-    assert "nobody knows whether" in result.stderr
+    assert folder.refused(*ALERT, "--timeout", "0.1", **GONE) == (3, [Facts("timeout")])
 
 
-def test_a_publish_gives_up_on_a_store_that_hangs_and_names_the_ticket(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, hang: Hang
-) -> None:
+def test_a_publish_gives_up_on_a_store_that_hangs(folder: Folder, monkeypatch: pytest.MonkeyPatch, hang: Hang) -> None:
     monkeypatch.setattr("signalpost.cli.publication._STORE_ANSWERS_WITHIN", 1.0)
     monkeypatch.setattr("signalpost.service.running._STORE_CLOSES_WITHIN", 0.1)
     queue = AsyncNotificationService.queue_notification
@@ -59,12 +56,11 @@ def test_a_publish_gives_up_on_a_store_that_hangs_and_names_the_ticket(
         return ticket
 
     monkeypatch.setattr(AsyncNotificationService, "queue_notification", queue_and_hang)
-    result = folder.run(*ALERT, "--timeout", "0.1", **GONE)
-    assert result.exit_code == 3
-    assert "not answered" in result.stderr or "did not answer" in result.stderr
+    exit_code, (fault,) = folder.refused(*ALERT, "--timeout", "0.1", **GONE)
+    assert (exit_code, fault.code) == (3, "timeout")
 
 
-async def test_a_serve_that_is_to_stop_does_not_wait_for_a_store_that_does_not_open() -> None:
+async def test_a_stopping_serve_does_not_wait_for_a_store_that_does_not_open() -> None:
     from signalpost.cli.serve import _has_started
 
     class Opening:

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -59,18 +60,19 @@ async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) 
         assert times.delivered is not None
         assert 0 < times.generated < times.accepted < times.delivered
         assert times.begun < times.delivered
-    titles = [str(table.title) for table in (deliveries_table(replay, stopwatch), seconds_table([]))]
-    assert titles == [f"60 candles, {replay.signals} signals, {replay.signals} deliveries", "How long a signal took"]
+    assert re.findall(r"\d+", str(deliveries_table(replay, stopwatch).title)) == ["60", *[str(replay.signals)] * 2]
+    assert seconds_table([]).title
 
 
-async def test_what_is_refused_is_told_and_not_all_is_delivered(tmp_path: Path) -> None:
+async def test_a_refused_signal_is_reported_and_not_delivered(tmp_path: Path) -> None:
     stopwatch = Stopwatch()
     with installed(ReplayClock(START)) as replay_clock:
         async with AsyncNotificationService(Config(home=tmp_path, run="r"), listeners=[stopwatch]) as service:
             replay = LiveReplay(service, replay_clock, streams(), stopwatch)
             async for _ in replay.run(speed=1e9):
                 pass
-    assert set(replay.refused) == {"no webhook for signals-premium: set one"}
+    (reason,) = set(replay.refused)
+    assert "signals-premium" in reason
     assert not stopwatch.is_all_delivered(replay.signals)
 
 
@@ -97,7 +99,7 @@ def test_the_replays_clock_leaps_forward_only_and_goes_on_in_between() -> None:
     assert clock.now() >= before
 
 
-def test_seconds_are_judged_by_the_longest() -> None:
+def test_each_time_is_compared_with_its_limit_by_the_longest() -> None:
     quick, slow, lost = (SignalTimes(perf_counter()) for _ in range(3))
     quick.generated, quick.accepted, quick.begun, quick.delivered = 0.001, 0.002, 0.003, 0.004
     slow.generated, slow.accepted, slow.begun, slow.delivered = 0.001, 0.2, 0.3, 6.001
@@ -108,8 +110,12 @@ def test_seconds_are_judged_by_the_longest() -> None:
 
     text = StringIO()
     Console(file=text, width=120).print(seconds_table([quick, slow, lost]))
-    rows = {" ".join(line.replace("│", " ").split()) for line in text.getvalue().splitlines()}
-    assert "candle -> signal generated 1.0 ms 600.0 ms 600.0 ms 500 ms fail" in rows
-    assert "signal -> accepted (on disk) 199.0 ms 199.0 ms 199.0 ms 100 ms fail" in rows
-    assert "signal -> sending begins 299.0 ms 299.0 ms 299.0 ms 1,000 ms pass" in rows
-    assert "signal -> on the channel 6,000.0 ms 6,000.0 ms 6,000.0 ms 5,000 ms fail" in rows
+    rows = [" ".join(line.replace("│", " ").split()) for line in text.getvalue().splitlines() if " ms " in line]
+    expected = (
+        "1.0 ms 600.0 ms 600.0 ms 500 ms fail",
+        "199.0 ms 199.0 ms 199.0 ms 100 ms fail",
+        "299.0 ms 299.0 ms 299.0 ms 1,000 ms pass",
+        "6,000.0 ms 6,000.0 ms 6,000.0 ms 5,000 ms fail",
+    )
+    for row, end in zip(rows, expected, strict=True):
+        assert row.endswith(end)

@@ -6,6 +6,7 @@ from signalpost import clock
 from signalpost.cli.moments import moment, span, told
 from signalpost.errors import InvalidValue
 from signalpost.testing.manual_clock import ManualClock
+from tests.surface.errors import Facts, facts_of
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -29,19 +30,21 @@ def _now() -> object:
         ("2026-01-31T10:00:00+02:00", datetime(2026, 1, 31, 8, tzinfo=UTC)),
     ],
 )
-def test_a_moment_is_so_long_ago_or_a_day_or_an_instant(text: str, instant: datetime) -> None:
+def test_a_time_is_relative_or_a_day_or_an_instant(text: str, instant: datetime) -> None:
     assert moment(text, "--since") == instant
 
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-3d", "1y", "2026-02-30", "2026-01-31T10:00:00", "yesterday", "٣d"])
-def test_what_is_no_moment_is_refused_with_what_to_give(text: str) -> None:
-    with pytest.raises(InvalidValue, match=r"--since is .*: give how long ago \(90m, 12h, 30d\), a day"):
+def test_an_invalid_time_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
         moment(text, "--since")
+    assert facts_of(refusal.value) == [Facts("invalid-time", "--since", repr(text))]
 
 
-def test_a_moment_before_all_calendars_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="before all calendars"):
+def test_a_time_before_the_calendar_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="'999999w'") as refusal:
         moment("999999w", "--before")
+    assert facts_of(refusal.value) == [Facts("out-of-range", "--before", "'999999w'")]
 
 
 @pytest.mark.parametrize(
@@ -51,10 +54,10 @@ def test_a_moment_before_all_calendars_is_refused() -> None:
         *[(7_200, "2 h"), (172_799, "48 h"), (172_800, "2 days"), (-60, "60 s")],
     ],
 )
-def test_a_span_is_told_in_the_unit_that_suits_it(seconds: float, text: str) -> None:
+def test_a_span_is_shown_in_a_suitable_unit(seconds: float, text: str) -> None:
     assert span(timedelta(seconds=seconds)) == text
 
 
-def test_an_instant_is_told_with_its_distance() -> None:
+def test_an_instant_is_shown_with_its_distance() -> None:
     assert told(NOW - timedelta(minutes=3), NOW) == "2026-03-02 09:27:00 UTC (3 min ago)"
     assert told(NOW + timedelta(hours=4), NOW) == "2026-03-02 13:30:00 UTC (in 4 h)"

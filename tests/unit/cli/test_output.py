@@ -1,4 +1,4 @@
-"""What others wrote reaches a terminal as text only, and errors reach programs as JSON."""
+"""Foreign text reaches a terminal as text only, and errors reach programs as JSON."""
 
 import ast
 import json
@@ -20,14 +20,14 @@ ACTS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u
 
 
 def acts(result: Result) -> str:
-    """Everything in what a command printed that a terminal would carry out."""
+    """The control codes in what a command printed."""
     return "".join(ACTS.findall(result.stdout + result.stderr))
 
 
 @pytest.mark.line("6.4.3")
 @pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
 @pytest.mark.parametrize("command", ["list", "why", "show"])
-def test_no_message_reaches_the_terminal_as_more_than_text(folder: Folder, attack: str, command: str) -> None:
+def test_a_message_reaches_the_terminal_as_text_only(folder: Folder, attack: str, command: str) -> None:
     ticket = folder.put(
         alert("a1", f"Disk {attack} full"), state=DeliveryState.DEAD, reason=f"refused {attack} by a server"
     )
@@ -61,7 +61,7 @@ def _refused_quietly(folder: Folder, arguments: tuple[str, ...]) -> None:
     ],
     ids=lambda value: ascii(value[0]),
 )
-def test_no_error_repeats_what_a_terminal_would_carry_out(folder: Folder, arguments: tuple[str, ...]) -> None:
+def test_an_error_repeats_no_control_codes(folder: Folder, arguments: tuple[str, ...]) -> None:
     _refused_quietly(folder, arguments)
 
 
@@ -78,12 +78,12 @@ def test_no_error_repeats_what_a_terminal_would_carry_out(folder: Folder, argume
     ],
     ids=lambda value: ascii(value[0]),
 )
-def test_nor_do_those_that_repeat_it_in_quotes(folder: Folder, arguments: tuple[str, ...]) -> None:
+def test_an_error_that_quotes_its_argument_repeats_no_control_codes(folder: Folder, arguments: tuple[str, ...]) -> None:
     _refused_quietly(folder, arguments)
 
 
 @pytest.mark.parametrize("attack", ["\x1b[2J\x1b[H", "\r"])
-def test_what_moves_the_cursor_is_shown_as_its_escape(folder: Folder, attack: str) -> None:
+def test_a_cursor_movement_is_shown_as_its_escape(folder: Folder, attack: str) -> None:
     ticket = folder.put(alert("a1", f"Disk {attack} full"))
     shown = folder.run("deliveries", "why", ticket).stdout
     assert attack.encode("unicode_escape").decode() in shown
@@ -110,7 +110,7 @@ def test_json_stays_json(folder: Folder) -> None:
 
 
 def test_every_command_prints_through_one_place() -> None:
-    """Only there is text cleaned."""
+    """Text is cleaned only there."""
     prints = {
         path.name
         for path in (SOURCE / "cli").glob("*.py")
@@ -199,7 +199,7 @@ def test_an_unusable_store_is_an_error_of_its_own(folder: Folder) -> None:
 
 
 @pytest.mark.line("6.0.2")
-def test_no_error_of_a_program_shows_a_webhook(folder: Folder) -> None:
+def test_no_error_in_json_shows_a_webhook(folder: Folder) -> None:
     folder.put(alert("a1"))
     result = folder.run("deliveries", "why", url(), "--json")
     assert url().rpartition("/")[2] not in result.stdout + result.stderr
@@ -207,7 +207,7 @@ def test_no_error_of_a_program_shows_a_webhook(folder: Folder) -> None:
 
 
 @pytest.mark.line("6.0.2")
-def test_a_ticket_that_is_refused_says_its_code(folder: Folder) -> None:
+def test_a_refused_ticket_has_its_code(folder: Folder) -> None:
     body = json.dumps({"pair": "EURUSD", "tf": "H4", "side": "buy", "price": 1.1, "id": "s1"})
     other = body.replace("1.1", "1.2")
     times = {"time": "2099-01-01T00:00:00Z"}
@@ -218,7 +218,7 @@ def test_a_ticket_that_is_refused_says_its_code(folder: Folder) -> None:
     assert (result.exit_code, json.loads(result.stdout).get("code")) == (1, "conflict")
 
 
-def test_a_fault_of_our_own_has_a_code_too(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_has_a_code_too(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     from signalpost.web.tokens import TokensFile
 
     monkeypatch.setattr(TokensFile, "read", lambda _: 1 / 0)

@@ -33,7 +33,7 @@ def read(kind: type[Payload], stdin: str | bytes | dict[str, Any], **options: An
     return found[0]
 
 
-def test_a_signal_of_a_person_is_of_the_strategy_manual_and_known_now_unless_it_says_otherwise() -> None:
+def test_a_published_signal_has_the_strategy_manual_and_the_current_time_by_default() -> None:
     signal = read(Signal, SIGNAL)
     assert isinstance(signal, Signal)
     assert (signal.strategy_name, signal.signal_id) == ("Manual", "manual:EUR_USD:H4:BUY:20260302T093000Z")
@@ -84,7 +84,7 @@ def test_an_uptime_is_seconds_or_iso_text(uptime: object) -> None:
     ],
     ids=lambda payload: type(payload).__name__,
 )
-def test_what_a_value_wrote_is_read_as_an_equal_one(payload: Payload) -> None:
+def test_the_json_of_a_value_is_read_as_an_equal_one(payload: Payload) -> None:
     assert read(type(payload), payload.to_json()) == payload
 
 
@@ -117,7 +117,7 @@ def test_what_a_value_wrote_is_read_as_an_equal_one(payload: Payload) -> None:
         (SystemStatus, {"message": "m"}, [("missing", "status")]),
     ],
 )
-def test_what_is_invalid_is_refused_by_name(
+def test_an_invalid_field_is_refused_by_name(
     kind: type[Payload], stdin: Any, faults: list[tuple[str | None, str | None]]
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
@@ -126,12 +126,12 @@ def test_what_is_invalid_is_refused_by_name(
     assert [(wanted and code, field) for (wanted, _), (code, field) in zip(faults, found, strict=True)] == faults
 
 
-def test_all_that_is_wrong_with_a_signal_is_reported_together_in_the_names_it_has() -> None:
+def test_all_faults_of_a_signal_are_reported_together_under_its_own_names() -> None:
     with pytest.raises(InvalidValue) as refused:
         read(Signal, SIGNAL | {"price": "1,1634", "time": "yesterday", "tf": None})
     assert {fault.field for fault in refused.value.errors} == {"timeframe", "price", "time"}
 
 
-def test_what_lacks_beside_options_is_told_by_its_option() -> None:
-    with pytest.raises(click.UsageError, match="--title must be given, too; or give JSON on standard input"):
+def test_a_missing_option_is_named() -> None:
+    with pytest.raises(click.UsageError, match="--title"):
         read(Alert, "{}", severity="high")

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ from signalpost.cli.sandbox import _run
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_it_says_where_to_send_and_runs_until_it_is_told_to_end(
+async def test_it_prints_where_to_send_and_runs_until_a_signal(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running = asyncio.create_task(_run(0, None, "raised"))
@@ -30,9 +31,11 @@ def test_a_busy_port_is_bad_input() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        result = CliRunner().invoke(main, ["sandbox", "--port", str(taken.getsockname()[1])])
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(main, ["sandbox", "--port", port, "--json"])
     assert result.exit_code == 2
-    assert "choose another port" in result.stderr
+    assert port in result.stderr
+    assert [each["code"] for each in json.loads(result.stdout)["errors"]] == ["port-in-use"]
 
 
 def test_its_help_shows_how_to_send_and_how_to_make_something_fail() -> None:

@@ -1,5 +1,6 @@
-"""Bytes that are no text are bad input, and no fault of ours."""
+"""Bytes that are not text are bad input, not an internal error."""
 
+import json
 import os
 
 import pytest
@@ -22,12 +23,15 @@ BYTES = os.fsdecode(b"\xff")
         ("cancel", "a1", "--reason", BYTES),
     ],
 )
-def test_what_is_not_utf_8_is_refused_and_changes_nothing(folder: Folder, given: tuple[str, ...]) -> None:
+def test_text_that_is_not_utf_8_is_refused_and_changes_nothing(folder: Folder, given: tuple[str, ...]) -> None:
     folder.put(alert("a1"))
     result = folder.run("deliveries", *given)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "is not UTF-8: give text in that encoding" in result.stderr
-    assert folder.run("deliveries", "list").stdout.endswith("\n1 pending\n")
+    assert "UTF-8" in result.stderr
+    exit_code, (fault,) = folder.refused("deliveries", *given)
+    assert (exit_code, fault.code) == (2, "invalid-value")
+    (line,) = folder.run("deliveries", "list", "--json").stdout.splitlines()
+    assert json.loads(line)["state"] == "pending"
 
 
 def test_all_of_unicode_is_text(folder: Folder) -> None:

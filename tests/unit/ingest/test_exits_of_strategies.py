@@ -87,7 +87,7 @@ def test_a_placeholder_without_quotes_is_reported_or_counts_as_missing(bare: str
 
 
 def test_unterminated_text_is_read_in_one_pass() -> None:
-    assert read_by_the_hook('{"a": "' + '\"' * 30_000) == "None not-readable"
+    assert read_by_the_hook('{"a": "' + '\\"' * 30_000) == "None not-readable"
 
 
 @pytest.mark.line("6.5.3")

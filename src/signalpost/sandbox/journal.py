@@ -23,7 +23,10 @@ class Journal:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as fault:
             raise InvalidConfiguration(
-                f"the journal {path} cannot be opened ({fault.strerror}): name a file in a folder that can be written"
+                f"the journal {path} cannot be opened ({fault.strerror}): name a file in a folder that can be written",
+                code="not-writable",
+                field="journal",
+                value=str(path),
             ) from fault
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":

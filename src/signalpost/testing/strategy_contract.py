@@ -31,7 +31,13 @@ _EARLY, _LATE = "1970-01-01T00:00:00Z", "2970-01-01T00:00:00Z"
 def check_strategy(factory: Factory, candles: Candles) -> None:
     """Check all the promises of a strategy. Raises AssertionError for one that is broken."""
     if len(candles) < 2:
-        raise InvalidValue(f"there are {len(candles)} candles: give at least two, and some that make a signal")
+        raise InvalidValue(
+            f"there are {len(candles)} candles: give at least two, and some that make a signal",
+            code="out-of-range",
+            field="candles",
+            value=str(len(candles)),
+            limit="2 or more",
+        )
     with ManualClock(_EARLY):  # which stands still, so that only `check_times` meets two times
         for check in (
             check_determinism,

@@ -21,7 +21,7 @@ class Slow:
         loop.time = lambda: now + self.seconds  # type: ignore[method-assign]
 
 
-async def test_each_listener_hears_each_event_whatever_the_others_raise(caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_listener_gets_each_event_whatever_the_others_raise(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[Event] = []
 
     def cancelled(_: Event) -> None:
@@ -34,8 +34,12 @@ async def test_each_listener_hears_each_event_whatever_the_others_raise(caplog: 
     emitter(EVENT)
     await asyncio.sleep(0)
     assert heard == [EVENT]
-    assert "interrupted failed on ClockStepped: KeyboardInterrupt" in caplog.text
-    assert "cancelled failed on ClockStepped: CancelledError" in caplog.text
+    logged = [record.getMessage() for record in caplog.records]
+    for facts in (
+        ("interrupted", "ClockStepped", "KeyboardInterrupt"),
+        ("cancelled", "ClockStepped", "CancelledError"),
+    ):
+        assert any(all(fact in line for fact in facts) for line in logged), facts
     assert Emitter.of(emitter) is emitter
 
 

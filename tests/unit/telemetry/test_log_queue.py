@@ -45,7 +45,7 @@ def host() -> Iterator[logging.Logger]:
     logger.handlers.clear()
 
 
-def test_a_handler_that_blocks_holds_up_nobody_and_each_line_is_written_or_counted(host: logging.Logger) -> None:
+def test_a_blocking_handler_delays_no_caller_and_each_line_is_written_or_counted(host: logging.Logger) -> None:
     pipe = Pipe()
     host.addHandler(pipe)
     log = LogQueue(host.name, most=100)
@@ -61,7 +61,7 @@ def test_a_handler_that_blocks_holds_up_nobody_and_each_line_is_written_or_count
 
 
 @pytest.mark.parametrize("fault", [ValueError(), SystemExit(), KeyboardInterrupt()])
-def test_what_a_handler_raises_is_counted_and_the_next_line_is_written(
+def test_an_error_of_a_handler_is_counted_and_the_next_line_is_written(
     host: logging.Logger, fault: BaseException
 ) -> None:
     log, broken, pipe = LogQueue(host.name), Broken(fault), Pipe()
@@ -75,7 +75,7 @@ def test_what_a_handler_raises_is_counted_and_the_next_line_is_written(
     assert ([record.msg for record in pipe.lines], log.dropped) == (["written"], 1)
 
 
-def test_a_record_says_where_it_was_made_and_in_which_thread(host: logging.Logger) -> None:
+def test_a_record_has_its_place_and_thread(host: logging.Logger) -> None:
     log, pipe = LogQueue(host.name), Pipe()
     pipe.is_open.set()
     host.addHandler(pipe)
@@ -83,7 +83,7 @@ def test_a_record_says_where_it_was_made_and_in_which_thread(host: logging.Logge
     assert log.flush(10)
     (record,) = pipe.lines
     assert (record.name, record.levelname, record.filename) == (host.name, "WARNING", "test_log_queue.py")
-    assert record.funcName == "test_a_record_says_where_it_was_made_and_in_which_thread"
+    assert record.funcName == "test_a_record_has_its_place_and_thread"
     assert record.threadName == threading.current_thread().name
 
 
@@ -122,7 +122,7 @@ def test_a_handler_that_flushes_does_not_wait_for_itself(host: logging.Logger) -
     assert flushed == [False]
 
 
-def test_a_line_waits_where_no_thread_can_be_started(host: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_waits_if_no_thread_can_be_started(host: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
     log, pipe = LogQueue(host.name), Pipe()
     pipe.is_open.set()
     host.addHandler(pipe)
@@ -197,7 +197,7 @@ def test_a_test_can_wait_for_the_lines(caplog: pytest.LogCaptureFixture) -> None
     assert [record.msg for record in caplog.records] == ["a line"]
 
 
-def test_a_test_that_waits_for_the_lines_hears_of_a_handler_that_blocks() -> None:
+def test_waiting_for_the_lines_fails_if_a_handler_blocks() -> None:
     pipe = Pipe()
     logging.getLogger("signalpost").addHandler(pipe)
     logger.error("a line")

@@ -27,7 +27,7 @@ def test_tickets_are_counted_as_notifications_and_the_rest_as_deliveries(
     assert metrics.snapshot()["queue_depth"] == 1
 
 
-def test_sent_means_that_the_far_end_said_so(delivery: Delivery) -> None:
+def test_sent_counts_confirmed_deliveries_only(delivery: Delivery) -> None:
     metrics = Metrics()
     metrics.found_open(5)
     metrics(SendBegan("a", (delivery,)))
@@ -56,14 +56,14 @@ def test_only_an_opening_breaker_is_a_trip() -> None:
     assert metrics.snapshot()["circuit_breakers_open"] == 1
 
 
-def test_an_attempt_of_which_nobody_knows_the_outcome_is_counted_as_ambiguous() -> None:
+def test_an_attempt_with_an_unknown_outcome_is_counted_as_ambiguous() -> None:
     metrics = Metrics()
     for outcome in ("delivered", "rejected", "unavailable", "throttled", "unconfirmed", "unconfirmed", "lapsed"):
         metrics(SendEnded("a", outcome, "", 0.1))
     assert metrics.snapshot()["attempts_ambiguous"] == 3
 
 
-def test_what_the_store_counts_is_the_depth() -> None:
+def test_the_count_of_the_store_is_the_depth() -> None:
     metrics = Metrics()
     metrics.found_open(5)
     metrics.counted_open(3)

@@ -1,3 +1,4 @@
+import re
 import socket
 from pathlib import Path
 
@@ -8,18 +9,19 @@ from signalpost.testing.pytest_plugin import loopback_only
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "8.8.8.8", "discord.com", b"discord.com"])
-def test_a_real_host_is_neither_looked_up_nor_connected_to(address: str) -> None:
+def test_a_real_host_is_neither_resolved_nor_connected_to(address: str) -> None:
+    host = re.escape(address if isinstance(address, str) else address.decode())
     with socket.socket() as client:
         for reach in (client.connect, client.connect_ex):
-            with pytest.raises(AssertionError, match="a test reached for"):
+            with pytest.raises(AssertionError, match=host):
                 reach((address, 443))
-    with pytest.raises(AssertionError, match="let it use the sandbox"):
+    with pytest.raises(AssertionError, match=host):
         socket.getaddrinfo(address, 443)
 
 
 async def test_a_client_library_is_stopped_too() -> None:
     async with aiohttp.ClientSession() as session:
-        with pytest.raises(AssertionError, match=r"a test reached for (192\.0\.2\.1|discord\.com)"):
+        with pytest.raises(AssertionError, match=r"192\.0\.2\.1|discord\.com"):
             await session.get("http://192.0.2.1/")
 
 
@@ -30,7 +32,7 @@ def test_this_machine_is_reached(host: str) -> None:
         assert socket.getaddrinfo(host, 80)
 
 
-def test_a_name_that_no_host_can_have_is_looked_up_in_vain() -> None:
+def test_an_impossible_host_name_is_not_found() -> None:
     with pytest.raises(socket.gaierror):
         socket.getaddrinfo("nobody.invalid", 80)
 
@@ -43,7 +45,7 @@ def test_files_are_reached(tmp_path: Path) -> None:
         assert client.getpeername()
 
 
-def test_what_was_before_is_there_again_afterwards() -> None:
+def test_the_socket_module_is_restored_afterwards() -> None:
     before = (socket.getaddrinfo, socket.socket.connect, socket.socket.connect_ex)
     with loopback_only():
         assert socket.getaddrinfo is not before[0]

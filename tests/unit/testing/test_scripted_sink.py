@@ -28,7 +28,7 @@ def item(name: str) -> Item:
     )
 
 
-def test_it_answers_as_its_script_says_and_then_with_receipts() -> None:
+def test_it_answers_by_its_script_and_then_with_receipts() -> None:
     async def main() -> None:
         sink = ScriptedSink([Unavailable("down"), Receipt("77"), lambda: Receipt("78"), lambda: None])
         with pytest.raises(Unavailable, match="down"):
@@ -66,7 +66,7 @@ def test_an_answer_takes_its_time() -> None:
     run_virtual(main())
 
 
-def test_what_hangs_is_answered_when_it_is_released() -> None:
+def test_hanging_calls_are_answered_on_release() -> None:
     async def main() -> None:
         sink = ScriptedSink([HANG, HANG], probes=[HANG])
         requests = [asyncio.create_task(sink.send([item(name)])) for name in "ab"]
@@ -86,7 +86,7 @@ def test_what_hangs_is_answered_when_it_is_released() -> None:
     run_virtual(main())
 
 
-def test_it_notes_that_it_was_closed() -> None:
+def test_it_records_that_it_was_closed() -> None:
     async def main() -> None:
         sink = ScriptedSink()
         assert not sink.is_closed

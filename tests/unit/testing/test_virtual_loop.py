@@ -39,7 +39,7 @@ def test_timers_come_in_order_and_each_at_its_time() -> None:
     assert run_virtual(main()) == [3.0, 1.0, 2.0]
 
 
-def test_what_happens_at_once_takes_no_time() -> None:
+def test_immediate_callbacks_take_no_time() -> None:
     async def main() -> float:
         began = asyncio.get_running_loop().time()
         for _ in range(1000):
@@ -49,11 +49,11 @@ def test_what_happens_at_once_takes_no_time() -> None:
     assert run_virtual(main()) == 0.0
 
 
-def test_where_everyone_waits_and_no_timer_runs_it_is_said() -> None:
+def test_a_deadlock_is_reported() -> None:
     async def main() -> None:
         await asyncio.Event().wait()
 
-    with pytest.raises(Deadlock, match="look for who should have woken them"):
+    with pytest.raises(Deadlock):
         run_virtual(main())
 
 
@@ -80,7 +80,7 @@ def test_a_clock_can_be_set_while_the_loop_goes_on() -> None:
     loop.close()
 
 
-def test_what_comes_from_a_thread_is_still_heard_while_others_work() -> None:
+def test_callbacks_from_a_thread_run_while_others_work() -> None:
     async def main() -> str:
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
@@ -103,5 +103,5 @@ async def _jumped() -> tuple[float, float]:
     return loop.time() - began, await rang
 
 
-def test_after_a_jump_what_was_due_meanwhile_is_late() -> None:
+def test_after_a_jump_due_timers_are_late() -> None:
     assert run_virtual(_jumped()) == (60, 60)

@@ -45,7 +45,7 @@ def test_a_damaged_row_is_listed_as_dead_and_explained(folder: Folder, column: s
 
 
 @pytest.mark.line("6.3.2")
-def test_a_delivery_whose_notification_is_damaged_is_listed_and_explained(folder: Folder) -> None:
+def test_a_delivery_with_a_damaged_notification_is_listed_and_explained(folder: Folder) -> None:
     ticket = folder.put(alert("a1"))
     with closing(sqlite3.connect(folder.home / STORE_FILE, isolation_level=None)) as db:
         db.execute("UPDATE notification SET body = 'nonsense'")

@@ -240,7 +240,7 @@ def test_one_that_may_have_been_shown_has_a_sentence_about_its_mark() -> None:
         (LATER, {}, ("2026-03-02 09:31:00 UTC", "60 s", "503"), None),
         ({"not_before": NOW + MINUTE}, {}, ("2026-03-02 09:31:00 UTC", "60 s"), None),
         ({}, {"facts": HELD}, ("signals-free", "30 s"), None),
-        ({}, {"failures": 5}, ("5", "signals-free"), "webhook"),
+        ({}, {"failures": 5}, ("5", "signals-free"), "`signalpost destinations test signals-free`"),
         ({}, {"ahead": 1}, ("1", "signals-free", "20"), None),
         ({}, {"ahead": 2, "messages_a_minute": {}}, ("2", "signals-free"), None),
     ],

@@ -46,15 +46,16 @@ async def test_history_goes_to_the_sandbox_whatever_the_environment_says(monkeyp
         assert config.run != first_run
 
 
-async def test_history_goes_to_discord_only_when_asked_and_configured(
+async def test_history_goes_to_discord_only_if_requested_and_configured(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for usual in USUAL_DESTINATIONS:
         monkeypatch.delenv(usual.variable, raising=False)
     monkeypatch.delenv("DISCORD_WEBHOOK_URL", raising=False)
-    with pytest.raises(InvalidConfiguration, match="--to-discord: no webhook is set"):
+    with pytest.raises(InvalidConfiguration, match="--to-discord") as refusal:
         async with place(None, to_discord=True):
             pass
+    assert (refusal.value.code, refusal.value.field) == ("missing", "destinations")
     monkeypatch.setenv("DISCORD_WEBHOOK_COMMUNITY", f"https://discord.com/api/webhooks/123456789012345678/{'x' * 68}")
     file = tmp_path / "signalpost.toml"
     file.write_text('at_most_once = "alert"\n[tiers.gold]\nrank = 5\nsignals_to = ["signals-premium"]\n')
@@ -66,7 +67,7 @@ async def test_history_goes_to_discord_only_when_asked_and_configured(
         assert (list(config.tiers), config.at_most_once) == (["gold"], {"alert"}), "all else is as it is configured"
 
 
-async def test_the_usual_port_is_taken_where_it_is_free_and_any_other_where_it_is_not(
+async def test_the_usual_port_is_used_if_it_is_free_and_any_other_if_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with Sandbox() as other:
@@ -78,7 +79,7 @@ async def test_the_usual_port_is_taken_where_it_is_free_and_any_other_where_it_i
         assert all(f":{usual}/" in each.webhook.reveal() for each in config.destinations)
 
 
-async def test_a_port_that_was_asked_for_is_not_replaced_by_another() -> None:
+async def test_a_given_port_is_not_replaced_by_another() -> None:
     async with Sandbox() as other:
         port = int(other.url.rpartition(":")[2])
         with pytest.raises(InvalidConfiguration):

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -10,8 +12,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     assert result.exit_code == 0
     for command in _MODULE_BY_COMMAND:
         assert f"\n  {command} " in result.stdout
-    for exit_code in ("0", "1", "2", "3", "4"):
-        assert f" {exit_code} " in result.stdout.rpartition("xit codes")[2]
+    assert re.search(r"\b0 .*\b1 .*\b2 .*\b3 .*\b4 ", " ".join(result.stdout.split()))
 
 
 @pytest.mark.parametrize("command", list(_MODULE_BY_COMMAND))

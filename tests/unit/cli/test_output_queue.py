@@ -19,9 +19,7 @@ def _queued(monkeypatch: pytest.MonkeyPatch, stream: TextIO) -> None:
     never_block_on_output()
 
 
-def test_what_is_printed_and_logged_comes_in_its_order_and_says_everything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_printed_and_logged_lines_are_complete_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     with out.open("w", encoding="ascii") as stream:
         _queued(monkeypatch, stream)

@@ -54,7 +54,7 @@ def test_a_form_is_checked_like_json(fields: dict[str, str], expected: tuple[int
 @pytest.mark.parametrize(
     ("fields", "path"), [({"content": "x" * 2001}, "content"), ({"content": "x", "tts": "yes"}, "tts")]
 )
-def test_what_is_wrong_in_a_form_is_named_as_in_json(fields: dict[str, str], path: str) -> None:
+def test_the_faults_of_a_form_are_named_as_in_json(fields: dict[str, str], path: str) -> None:
     assert list(problems(form(Caller(), **fields))) == [path]
 
 
@@ -120,7 +120,7 @@ def slack(caller: Caller, body: dict[str, Any], **changes: Any) -> Any:
     return caller.post(body, path=f"/api/webhooks/{HOOK}/{TOKEN}/slack", **changes)
 
 
-def test_slacks_form_is_taken_below_slack() -> None:
+def test_the_form_of_slack_is_accepted_below_slack() -> None:
     caller = Caller()
     outcome = slack(caller, {"text": "see <https://e.x/a|the chart>", "username": "Bot"})
     assert status(outcome) == 200
@@ -178,7 +178,7 @@ def test_slacks_form_is_checked_too(body: dict[str, Any], expected: tuple[int, i
     assert refusal(slack(Caller(), body)) == expected
 
 
-def test_an_attachment_says_where_it_can_be_fetched_and_what_it_is() -> None:
+def test_an_attachment_has_its_url_and_content_type() -> None:
     picture = (
         b'--b\r\nContent-Disposition: form-data; name="files[0]"; filename="a b.png"\r\n'
         b"Content-Type: image/png\r\n\r\nPNG\r\n"
@@ -192,7 +192,7 @@ def test_an_attachment_says_where_it_can_be_fetched_and_what_it_is() -> None:
     assert (attachment.get("content_type"), attachment.get("description")) == ("image/png", "a chart")
 
 
-def test_a_webhook_tells_its_url() -> None:
+def test_a_webhook_has_its_url() -> None:
     assert str(told(Caller().ask("GET")).get("url")).startswith("https://discord.com/api/webhooks/")
 
 
@@ -221,7 +221,7 @@ def test_a_webhook_does_not_take_every_name(name: object) -> None:
     assert list(problems(outcome)) == ["name"]
 
 
-def test_numbers_and_truths_as_text_are_taken_for_what_they_say() -> None:
+def test_numbers_and_booleans_as_text_are_read() -> None:
     field = {"name": "a", "value": "b", "inline": "false"}
     embed = {"title": "t", "color": "16711680", "fields": [field]}
     outcome = Caller().post({"content": "x", "tts": "true", "flags": "4", "embeds": [embed]})

@@ -88,7 +88,7 @@ _messages = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(_messages)
-def test_what_is_within_every_limit_is_taken_and_shown(fields: dict[str, Any]) -> None:
+def test_an_embed_within_every_limit_is_accepted_and_shown(fields: dict[str, Any]) -> None:
     caller = Caller()
     assert status(caller.post(fields)) == 200
     assert len(caller.shown()[0]["embeds"]) == len(fields.get("embeds") or [])

@@ -59,7 +59,7 @@ def test_a_name_stands_for_an_id_that_looks_like_one_and_an_id_for_itself() -> N
     assert snowflake_of("12345") != "12345"
 
 
-def test_a_get_tells_the_webhook() -> None:
+def test_a_get_returns_the_webhook() -> None:
     caller = Caller()
     outcome = caller.ask("GET")
     assert status(outcome) == 200
@@ -88,7 +88,7 @@ def test_the_name_of_a_message_is_its_own_or_the_webhooks() -> None:
     assert told(caller.post({"content": "x", "username": "Desk"}))["author"]["username"] == "Desk"
 
 
-def test_a_deleted_webhook_stays_unknown_also_where_any_exists() -> None:
+def test_a_deleted_webhook_stays_unknown_even_if_every_webhook_exists() -> None:
     caller = Caller(open=True)
     caller.post()
     assert status(caller.ask("DELETE")) == 204
@@ -98,7 +98,7 @@ def test_a_deleted_webhook_stays_unknown_also_where_any_exists() -> None:
     assert status(caller.post()) == 200
 
 
-def test_where_any_webhook_exists_its_channel_is_called_by_its_id() -> None:
+def test_if_every_webhook_exists_its_channel_has_its_id() -> None:
     caller = Caller(open=True)
     assert status(caller.post(webhook="SIGNALS-PREMIUM", token="a")) == 200
     assert status(caller.post(webhook="SIGNALS-PREMIUM", token="b")) == 200
@@ -128,7 +128,7 @@ def test_flags_are_kept_and_4096_is_silent(flags: int) -> None:
     assert outcome.entry.silent == bool(flags & 4096)
 
 
-def test_components_are_ignored_unless_they_are_asked_for() -> None:
+def test_components_are_ignored_by_default() -> None:
     caller = Caller()
     parts = [{"type": 10, "content": "text"}]
     assert refusal(caller.post({"components": parts})) == (400, 50006)
@@ -145,7 +145,7 @@ def test_unknown_fields_are_ignored_and_null_is_as_good_as_none() -> None:
     assert status(Caller().post(fields)) == 200
 
 
-def test_an_embed_is_shown_trimmed_and_without_what_is_empty() -> None:
+def test_an_embed_is_shown_trimmed_and_without_empty_parts() -> None:
     embed = {
         "title": " t ",
         "description": None,
@@ -176,7 +176,7 @@ def test_a_timestamp_without_a_zone_is_meant_in_utc() -> None:
     assert shown["embeds"][0]["timestamp"] == "2025-08-20T01:00:00+00:00"
 
 
-def test_secrets_do_not_stand_in_what_is_shown_of_a_value() -> None:
+def test_secrets_are_not_in_the_repr_of_a_value() -> None:
     caller = Caller()
     webhook = caller.discord.guild.register("w", "secret-token")
     outcome = caller.post(webhook="w", token="secret-token")

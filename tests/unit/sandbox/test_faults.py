@@ -73,7 +73,7 @@ def test_a_fault_concerns_a_webhook_and_a_method_or_all() -> None:
     assert status(caller.ask("GET", path="/nothing")) == 502
 
 
-def test_what_was_planned_can_be_seen_and_taken_back() -> None:
+def test_planned_faults_can_be_listed_and_removed() -> None:
     caller = Caller()
     fault = Fault(webhook=HOOK, times=3)
     caller.discord.faults.plan(fault)
@@ -93,7 +93,7 @@ def test_the_usual_answer_of_429_says_how_long_to_wait() -> None:
 @pytest.mark.parametrize(
     ("status", "text"), [(401, b"50027"), (404, b"10015"), (403, b'"code":0'), (503, b"<h1>503</h1>"), (500, b"<html>")]
 )
-def test_the_usual_answer_of_a_status_is_what_most_often_comes_with_it(status: int, text: bytes) -> None:
+def test_each_status_has_its_usual_answer(status: int, text: bytes) -> None:
     answer = usual_answer(status)
     assert answer.status == status
     assert text in answer.body
@@ -112,18 +112,18 @@ def test_the_usual_answer_of_a_status_is_what_most_often_comes_with_it(status: i
         (b'{"status": 400, "body": "no", "headers": {}}', Fault(answer=HttpAnswer(400, {}, b"no"), is_processed=False)),
     ],
 )
-def test_a_fault_is_asked_for_in_json(body: bytes, expected: Fault) -> None:
+def test_a_fault_is_planned_in_json(body: bytes, expected: Fault) -> None:
     assert faults_of(body) == [expected]
 
 
-def test_a_planned_body_that_is_no_text_is_json() -> None:
+def test_a_planned_body_that_is_not_text_is_json() -> None:
     [fault] = faults_of(b'{"status": 403, "body": {"code": 40333}}')
     assert fault.answer
     assert fault.answer.body == b'{"code":40333}'
     assert fault.answer.headers["Content-Type"] == "application/json"
 
 
-def test_several_faults_are_asked_for_in_a_list() -> None:
+def test_several_faults_are_planned_in_a_list() -> None:
     assert len(faults_of(b'[{"status": 503}, {"cut": "after"}]')) == 2
 
 

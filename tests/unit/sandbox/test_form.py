@@ -26,7 +26,7 @@ def _file(n: int, content: bytes, name: str = "chart.png") -> bytes:
 
 
 @pytest.mark.parametrize("boundary", ["b", '"b"'])
-def test_files_come_beside_json_and_the_answer_is_the_message_also_unasked(boundary: str) -> None:
+def test_files_come_with_json_and_the_answer_is_the_message_even_unasked(boundary: str) -> None:
     caller = Caller()
     parts = (
         _json({"content": "x", "embeds": [{"image": {"url": "attachment://chart.png"}}]}),

@@ -50,7 +50,7 @@ async def test_a_journal_is_continued_and_a_line_that_was_cut_off_stays_alone(tm
     assert path.read_bytes() == b'{"n":1}\n{"n":\n{"n":1}\n'
 
 
-async def test_a_whole_journal_gets_no_empty_line(tmp_path: Path) -> None:
+async def test_a_complete_journal_gets_no_empty_line(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     path.write_bytes(b"a\n")
     journal = Journal.open(path)

@@ -40,7 +40,7 @@ async def reading(sandbox: Sandbox) -> AsyncIterator[tuple[aiohttp.ClientSession
         yield client, Reader(answer)
 
 
-async def test_a_reader_is_told_how_things_stand_and_then_what_changes() -> None:
+async def test_a_reader_gets_the_current_state_and_then_the_changes() -> None:
     async with Sandbox(limits=OFF) as sandbox:
         url = sandbox.webhook("signals-free")
         async with reading(sandbox) as (client, reader):
@@ -58,7 +58,7 @@ async def test_a_reader_is_told_how_things_stand_and_then_what_changes() -> None
             assert (told["entries"][0]["message"], told["entries"][0]["message_id"]) == (None, message["id"])
 
 
-async def test_a_new_reader_is_told_the_newest_messages_of_each_channel() -> None:
+async def test_a_new_reader_gets_the_newest_messages_of_each_channel() -> None:
     async with Sandbox(limits=OFF) as sandbox, aiohttp.ClientSession() as client:
         url = sandbox.webhook("a")
         for n in range(live.MESSAGES_SHOWN + 5):
@@ -71,7 +71,7 @@ async def test_a_new_reader_is_told_the_newest_messages_of_each_channel() -> Non
 
 
 @pytest.mark.parametrize("settings", [{"keep": 3}, {}])
-async def test_a_reader_that_fell_behind_is_told_anew_how_things_stand(
+async def test_a_reader_that_fell_behind_gets_the_current_state_again(
     settings: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind what the log still keeps, or too far behind to be told each change."""
@@ -88,7 +88,7 @@ async def test_a_reader_that_fell_behind_is_told_anew_how_things_stand(
             assert told["counts"] == {"taken": 8}
 
 
-async def test_changes_that_come_close_together_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_changes_close_together_are_sent_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_SECONDS_BETWEEN_BATCHES", 0.5)
     async with Sandbox(limits=OFF) as sandbox:
         url = sandbox.webhook("a")

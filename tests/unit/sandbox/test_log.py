@@ -8,7 +8,7 @@ from signalpost.sandbox.rules.limits import OFF, Rate
 from tests.unit.sandbox.caller import HOOK, Caller, told
 
 
-def test_each_request_is_one_line_that_says_what_became_of_it() -> None:
+def test_each_request_is_one_line_with_its_result() -> None:
     caller = Caller()
     sent = told(caller.post({"content": "<@1>", "flags": 4096}))["id"]
     line = caller.discord.log.since(0)[0].entry.line()

@@ -24,9 +24,7 @@ ALL = "<@1> <@!2> <@1> <@&3> <@&4> @everyone @here"
         ({"parse": ["roles"], "users": ["1"]}, ["user:1", "role:3", "role:4"]),
     ],
 )
-def test_who_is_pinged_is_who_stands_in_the_content_and_is_allowed(
-    allowed: dict[str, Any] | None, pinged: list[str]
-) -> None:
+def test_only_allowed_mentions_in_the_content_ping(allowed: dict[str, Any] | None, pinged: list[str]) -> None:
     fields = {"content": ALL} | ({} if allowed is None else {"allowed_mentions": allowed})
     assert Caller().post(fields).entry.pings == pinged
 
@@ -36,7 +34,7 @@ def test_mentions_in_embeds_ping_nobody() -> None:
     assert Caller().post(fields).entry.pings == []
 
 
-def test_a_message_tells_whom_it_mentions() -> None:
+def test_a_message_lists_its_mentions() -> None:
     message = told(Caller().post({"content": ALL, "allowed_mentions": {"parse": ["users", "roles", "everyone"]}}))
     assert [user["id"] for user in message["mentions"]] == ["1", "2"]
     assert message["mention_roles"] == ["3", "4"]

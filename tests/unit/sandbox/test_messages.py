@@ -17,12 +17,12 @@ def _sent(caller: Caller, body: Any = None) -> str:
     return message_id
 
 
-def test_a_message_is_read_as_it_was_told(caller: Caller) -> None:
+def test_a_message_is_read_as_it_was_sent(caller: Caller) -> None:
     message = told(caller.post())
     assert told(caller.ask("GET", message=message["id"])) == message
 
 
-def test_an_edit_changes_what_it_names_and_marks_the_message(caller: Caller) -> None:
+def test_an_edit_changes_the_named_fields_and_marks_the_message(caller: Caller) -> None:
     sent = _sent(caller, {"content": "a", "embeds": [{"title": "t"}]})
     caller.seconds += 60
     outcome = caller.ask("PATCH", {"content": "b"}, message=sent)
@@ -53,7 +53,7 @@ def test_an_edit_is_checked_as_a_message_is(caller: Caller) -> None:
     assert problems(outcome) == {"content": ["BASE_TYPE_MAX_LENGTH"], "embeds.0.title": ["BASE_TYPE_MAX_LENGTH"]}
 
 
-def test_an_edit_pings_nobody_but_tells_whom_it_mentions(caller: Caller) -> None:
+def test_an_edit_pings_nobody_but_lists_its_mentions(caller: Caller) -> None:
     sent = _sent(caller)
     allowed = {"parse": ["users", "roles", "everyone"]}
     edit = {"content": "<@1> <@&2> @here", "allowed_mentions": allowed}
@@ -64,7 +64,7 @@ def test_an_edit_pings_nobody_but_tells_whom_it_mentions(caller: Caller) -> None
     assert message["mention_everyone"] is True
 
 
-def test_what_an_edit_does_not_have_is_ignored(caller: Caller) -> None:
+def test_unknown_fields_of_an_edit_are_ignored(caller: Caller) -> None:
     sent = _sent(caller, {"content": "a", "username": "Desk"})
     message = told(caller.ask("PATCH", {"content": "b", "username": "clyde", "tts": "x"}, message=sent))
     assert message["author"]["username"] == "Desk"

@@ -69,7 +69,7 @@ def test_the_sixth_within_two_seconds_is_refused_until_the_first_is_over() -> No
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 0.5), min_size=12, max_size=30))
-def test_whoever_waits_for_retry_after_is_never_refused_again(steps: list[float]) -> None:
+def test_a_client_that_waits_for_retry_after_is_not_limited_again(steps: list[float]) -> None:
     caller = Caller(BUCKET)
     for step in steps:
         caller.seconds += step
@@ -82,7 +82,7 @@ def test_whoever_waits_for_retry_after_is_never_refused_again(steps: list[float]
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 0.3), min_size=10, max_size=40))
-def test_whoever_heeds_remaining_and_reset_after_is_never_refused(steps: list[float]) -> None:
+def test_a_client_that_follows_the_rate_headers_is_never_limited(steps: list[float]) -> None:
     caller = Caller(BUCKET)
     for step in steps:
         caller.seconds += step
@@ -163,7 +163,7 @@ def test_the_channels_limit_is_hidden_and_shared_by_its_webhooks() -> None:
     assert status(caller.post()) == 200
 
 
-def test_what_is_written_to_a_channel_counts_also_if_it_fails_and_what_is_read_does_not() -> None:
+def test_writes_to_a_channel_count_even_if_they_fail_and_reads_do_not() -> None:
     caller = Caller(OFF._replace(channel=Rate(4, 60)))
     sent = told(caller.post())["id"]
     caller.post({})

@@ -97,7 +97,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("fields", "path", "code"), WRONG, ids=[f"{path}-{code}" for _, path, code in WRONG])
-def test_what_is_wrong_in_a_form_is_named_with_its_path_and_nothing_is_shown(
+def test_the_faults_of_a_form_are_named_by_path_and_nothing_is_shown(
     fields: dict[str, Any], path: str, code: str
 ) -> None:
     caller = Caller()
@@ -147,23 +147,23 @@ def test_a_message_with_nothing_to_show_is_refused(fields: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"content": NaN}', b"[" * 100_000])
-def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     assert refusal(Caller().post(body)) == (400, 50109)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"5"])
-def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(body: bytes) -> None:
     assert problems(Caller().post(body)) == {"": ["DICT_TYPE_CONVERT"]}
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "multipart/form-data"])
-def test_a_content_type_that_is_no_form_is_refused(content_type: str) -> None:
+def test_a_content_type_that_is_not_a_form_is_refused(content_type: str) -> None:
     outcome = Caller().post(headers={"content-type": content_type})
     assert problems(outcome) == {"": ["CONTENT_TYPE_INVALID"]}
 
 
 @pytest.mark.parametrize("name", ["wait", "with_components"])
-def test_a_query_that_is_no_truth_is_refused(name: str) -> None:
+def test_a_query_value_that_is_not_a_boolean_is_refused(name: str) -> None:
     outcome = Caller().ask("POST", {"content": "x"}, query={name: "yes"})
     assert problems(outcome) == {name: ["BOOLEAN_TYPE_CONVERT"]}
 
@@ -199,7 +199,7 @@ def test_an_unknown_message_is_10008() -> None:
         ("POST", f"/api/v10/webhooks/{HOOK}/{TOKEN}/messages/1", (405, 0)),
     ],
 )
-def test_what_is_no_route_is_refused(method: str, path: str, expected: tuple[int, int]) -> None:
+def test_an_unknown_route_is_refused(method: str, path: str, expected: tuple[int, int]) -> None:
     assert refusal(Caller().ask(method, path=path)) == expected
 
 
@@ -215,7 +215,7 @@ def test_a_body_above_25_mib_is_too_large() -> None:
     assert refusal(Caller().post(b" " * (25 * 1024 * 1024 + 1))) == (413, 40005)
 
 
-def test_what_was_sent_is_logged_as_json_or_as_the_beginning_of_a_text() -> None:
+def test_a_request_is_logged_as_json_or_as_the_beginning_of_its_text() -> None:
     caller = Caller()
     assert caller.post({"content": "x"}).entry.body == {"content": "x"}
     assert caller.post(b"{" + b"x" * 5000).entry.body == "{" + "x" * 1999

@@ -41,7 +41,7 @@ async def _log(client: aiohttp.ClientSession, sandbox: Sandbox, query: str = "")
         return [json.loads(line) for line in (await answer.text()).splitlines()]
 
 
-async def test_a_message_sent_is_told_read_edited_deleted_and_logged(
+async def test_a_message_is_sent_read_edited_deleted_and_logged(
     client: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
     url = sandbox.webhook("signals-free")
@@ -158,7 +158,7 @@ async def test_a_held_request_is_processed_late_and_answered_later(
     assert [each["content"] for each in sandbox.discord.guild.messages("a")] == ["second", "hello"]
 
 
-async def test_a_request_whose_sender_gave_up_is_processed_all_the_same(
+async def test_a_request_is_processed_even_if_its_sender_gave_up(
     client: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
     """As Discord may: the message is shown though nobody waits for the answer any more."""
@@ -186,7 +186,7 @@ async def test_a_hanging_request_does_not_hold_up_the_end(client: aiohttp.Client
         await hanging
 
 
-async def test_planned_faults_can_be_taken_back(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+async def test_planned_faults_can_be_removed(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
     await client.post(f"{sandbox.url}/_faults", json={"status": 503, "times": 9})
     async with client.delete(f"{sandbox.url}/_faults") as answer:
         assert answer.status == 204

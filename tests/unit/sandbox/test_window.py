@@ -19,7 +19,7 @@ def test_a_request_counts_until_its_time_is_over_and_not_longer() -> None:
     assert window.take(12.0)
 
 
-def test_what_was_not_taken_does_not_count() -> None:
+def test_refused_requests_do_not_count() -> None:
     window = Window(Rate(1, 2))
     window.take(10.0)
     for tenth in range(1, 20):
@@ -37,7 +37,7 @@ def test_places_come_back_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("at", "free", "full"), [(11.0, 1.0, 2.0), (11.5, 0.5, 1.5), (12.0, 0.0, 1.0), (13.0, 0.0, 0.0)]
 )
-def test_it_tells_how_long_until_one_is_free_and_until_all_are(at: float, free: float, full: float) -> None:
+def test_it_returns_the_time_until_one_is_free_and_until_all_are(at: float, free: float, full: float) -> None:
     window = Window(Rate(2, 2))
     window.take(10.0)
     window.take(11.0)
@@ -49,9 +49,7 @@ _steps = st.lists(st.floats(0, 3, allow_nan=False), max_size=60)
 
 @settings(deadline=None)
 @given(_steps, st.integers(1, 6), st.floats(0.1, 5))
-def test_in_no_stretch_of_its_length_more_are_taken_and_none_is_refused_needlessly(
-    steps: list[float], requests: int, seconds: float
-) -> None:
+def test_a_window_admits_its_limit_and_never_more(steps: list[float], requests: int, seconds: float) -> None:
     window, now, taken = Window(Rate(requests, seconds)), 1000.0, []
     for step in steps:
         now += step
@@ -65,7 +63,7 @@ def test_in_no_stretch_of_its_length_more_are_taken_and_none_is_refused_needless
 
 @settings(deadline=None)
 @given(_steps)
-def test_whoever_waits_as_long_as_was_said_is_taken(steps: list[float]) -> None:
+def test_a_request_after_the_given_wait_is_accepted(steps: list[float]) -> None:
     window, now = Window(Rate(2, 2)), 1000.0
     for step in steps:
         now += step / 10

@@ -87,7 +87,7 @@ def test_a_destination_is_disabled_until_it_is_enabled() -> None:
     assert metrics.snapshot()["destinations_disabled"] == 1
 
 
-def test_a_new_run_finds_out_anew_what_is_open_and_counts_go_on() -> None:
+def test_a_new_run_starts_with_nothing_open_and_keeps_its_counts() -> None:
     metrics = Metrics()
     metrics(BreakerMoved("a", "open"))
     metrics(DestinationGone("b", "404"))

@@ -124,7 +124,7 @@ def test_a_strategys_message_goes_to_the_operators() -> None:
     assert high.severity == "high"
 
 
-def test_words_are_named_by_what_they_say_and_who_says_it_and_identified_by_when_besides() -> None:
+def test_the_id_of_a_text_depends_on_text_sender_and_time() -> None:
     """Which of the same words are a repeat is known to whoever remembers when they came."""
     for body in ({"event": "status", "status": "m"}, {"event": "strategy_msg", "msg": "m"}):
         said, other = (freqtrade.read(json.dumps(body).encode(), token(name))[0] for name in ("bot", "other"))
@@ -137,7 +137,7 @@ def test_words_are_named_by_what_they_say_and_who_says_it_and_identified_by_when
         assert later.but(timestamp=NOW) != first, "its id has the time too"
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_together() -> None:
     told = faults({"event": "exit_fill", "pair": "?", "direction": "up", "exit_reason": 5, "priority": "soon"})
     assert set(told) == {
         *("pair", "direction", "timeframe", "open_rate", "open_date", "trade_id"),

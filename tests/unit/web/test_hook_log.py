@@ -16,7 +16,7 @@ ALERT = {
 
 
 @pytest.mark.line("6.4.5")
-async def test_what_a_hook_refuses_is_logged_with_its_reason_and_without_secrets(
+async def test_a_rejected_alert_is_logged_with_its_reason_and_without_secrets(
     front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
     webhook = front.service.config.destinations[0].webhook.reveal()

@@ -70,7 +70,7 @@ WISHES = Take.__call__.__annotations__["wishes"](None, UserTier.FREE, {})
 
 
 @pytest.mark.line("6.3.6")
-async def test_what_many_names_leave_behind_is_bounded() -> None:
+async def test_the_memory_of_many_names_is_limited() -> None:
     store, large = Store(), WISHES._replace(context={"note": "x" * 60_000})
     for number in range(900):
         await store.open(f"Strategy {number}")
@@ -79,7 +79,7 @@ async def test_what_many_names_leave_behind_is_bounded() -> None:
 
 
 @pytest.mark.line("6.3.6")
-async def test_what_many_open_positions_leave_behind_is_bounded() -> None:
+async def test_the_memory_of_many_open_positions_is_limited() -> None:
     store = Store()
     for number in range(3_000):
         await store.open(f"Strategy {number}")

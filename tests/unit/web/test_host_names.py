@@ -33,7 +33,7 @@ OWN = (
 
 
 @pytest.mark.parametrize("host", OWN)
-async def test_health_is_told_to_whoever_names_this_machine(front: Front, host: str) -> None:
+async def test_health_is_answered_under_a_local_host_name(front: Front, host: str) -> None:
     assert (await front.ask("GET", "/health", headers={"Host": host})).status == 200
 
 

@@ -154,7 +154,7 @@ async def test_a_problem_found_while_waiting_is_the_answer() -> None:
     assert caught.value.status == 404
 
 
-async def test_a_stop_answers_what_is_being_answered(front: Front, slow: Slow) -> None:
+async def test_a_stop_waits_for_running_requests(front: Front, slow: Slow) -> None:
     front.server._pages._patience._within = 5
     asking = asyncio.create_task(front.tell("signals", SIGNAL))
     while not slow.begun:

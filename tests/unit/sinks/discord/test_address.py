@@ -57,7 +57,7 @@ def test_a_thread_is_kept_and_belongs_to_the_message_only() -> None:
     assert address.identity == WebhookAddress.parse(URL).identity
 
 
-def test_the_identity_tells_webhooks_and_tokens_apart_and_shows_the_id_only() -> None:
+def test_the_identity_differs_by_webhook_and_token_and_shows_the_id_only() -> None:
     one = WebhookAddress.parse(URL).identity
     assert one.startswith(ID)
     assert TOKEN not in one

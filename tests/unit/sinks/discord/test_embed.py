@@ -19,7 +19,7 @@ def test_an_embed_takes_no_more_than_it_is_given_whatever_that_is(payload) -> No
     assert all(size > most * 0.8 for most, size in enumerate(sizes[:500], start=150)), "and uses what it is given"
 
 
-def test_fields_that_are_always_the_same_are_left_out_whole_and_from_the_end() -> None:
+def test_usual_fields_are_left_out_whole_and_from_the_end() -> None:
     told = notification(signal())
     whole = [field["name"] for field in embed(card_of(told), told, may_repeat=False)["fields"]]
     for most in range(40, 400):

@@ -97,7 +97,7 @@ def test_a_grapheme_without_end_is_cut_somewhere() -> None:
     assert len(cut("a" + "\u0301" * 1000, 500)) == 500
 
 
-def test_what_was_passed_over_because_it_is_far_too_long_is_told_by_an_ellipsis() -> None:
+def test_a_far_too_long_text_ends_in_an_ellipsis() -> None:
     assert escaped("\0" * 5000 + "told", 100) == "-"
     assert escaped("a" + "\0" * 5000 + "told", 100) == "a\u2026"
 

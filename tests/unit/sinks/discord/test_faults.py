@@ -74,7 +74,7 @@ async def test_a_name_that_is_none_sent_nothing() -> None:
         assert type(found) in {Unavailable, Unconfirmed}
 
 
-async def test_a_server_without_tls_where_tls_is_meant_got_nothing() -> None:
+async def test_a_server_without_tls_got_nothing() -> None:
     async def converse(connection: Connection) -> None:
         await connection.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
@@ -83,7 +83,7 @@ async def test_a_server_without_tls_where_tls_is_meant_got_nothing() -> None:
         assert server.requests == []
 
 
-async def test_a_server_whose_certificate_nobody_vouches_for_got_nothing(tmp_path: Path) -> None:
+async def test_a_server_with_an_untrusted_certificate_got_nothing(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
     subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
@@ -156,7 +156,7 @@ async def test_a_server_that_never_answers_may_have_shown_it() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
     ],
 )
-async def test_an_answer_without_a_whole_head_is_none(part: bytes) -> None:
+async def test_an_answer_without_a_complete_head_is_not_an_answer(part: bytes) -> None:
     async def converse(connection: Connection) -> None:
         await connection.request()
         await connection.write(part)
@@ -333,7 +333,7 @@ async def test_a_message_that_meets_the_closing_of_its_connection_is_not_doubled
         assert len(server.connections) == 1
 
 
-async def test_a_far_end_that_hangs_holds_up_no_other() -> None:
+async def test_a_hanging_server_delays_no_other() -> None:
     async def hang(connection: Connection) -> None:
         await connection.request()
         await connection.hang()

@@ -239,7 +239,7 @@ def test_a_bucket_without_a_name_has_the_one_of_its_route() -> None:
         for value in (None, "", "x", "-1" if "After" not in name else "nan")
     ],
 )
-def test_rate_facts_that_are_not_whole_are_none(name: str, value: str | None) -> None:
+def test_incomplete_rate_facts_are_none(name: str, value: str | None) -> None:
     headers = {**RATE, name: value} if value is not None else {other: RATE[other] for other in RATE if other != name}
     assert meaning(answer(200, {}, headers)).rate is None
 

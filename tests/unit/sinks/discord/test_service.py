@@ -39,7 +39,7 @@ def sent_to(server: RawServer) -> list[str]:
     return [NAMES[int(request.line.partition("thread_id=")[2][0])] for request in server.requests]
 
 
-async def test_what_is_sent_goes_where_it_usually_goes() -> None:
+async def test_each_kind_goes_to_its_usual_destination() -> None:
     async with service(always(SAVED)) as (discord, server):
         receipts = [
             await discord.send_signal_notification(signal()),

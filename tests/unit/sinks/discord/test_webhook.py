@@ -39,7 +39,7 @@ def expected(status: int, body: str) -> tuple[type, int | None, bool]:
 
 
 @pytest.mark.parametrize("body", BODIES)
-async def test_every_status_over_the_wire_means_what_the_table_says(body: str) -> None:
+async def test_every_status_over_the_wire_has_its_evidence(body: str) -> None:
     statuses = range(200, 600)
     answers = [
         answer(status) if status in {204, 304} else BODIES[body].replace(b" 0 ", b" %d " % status, 1)
@@ -166,7 +166,7 @@ async def test_any_answer_below_500_to_a_probe_means_alive(status: int) -> None:
         (599, b"", Unavailable, False),
     ],
 )
-async def test_a_probe_raises_what_a_send_would_about_the_webhook(
+async def test_a_probe_raises_the_same_evidence_about_the_webhook_as_a_send(
     status: int, body: bytes, kind: type, is_gone: bool
 ) -> None:
     async with before(always(answer(status, body, JSON))) as (sink, _):

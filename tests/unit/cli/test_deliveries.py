@@ -1,6 +1,7 @@
 """`signalpost deliveries`: what it lists, shows and tells, as text and as JSON."""
 
 import json
+import re
 from contextlib import closing
 from datetime import timedelta
 
@@ -122,8 +123,8 @@ def test_why_shows_what_is_ahead_and_the_failures_of_the_destination(folder: Fol
     ticket = folder.put(alert("a1"))
     (plain,) = lines(folder.run("deliveries", "why", ticket, "--json", **GENERAL).stdout)
     told: list[str] = plain["next"]  # type: ignore[assignment]
-    assert any("5" in each and "alerts-general" in each for each in told)
-    assert any("1 " in each and "alerts-general" in each and "15" in each for each in told)
+    numbers = {tuple(sorted(re.findall(r"\d+", each))) for each in told if "alerts-general" in each}
+    assert numbers >= {("5",), ("1", "15")}, "5 failures; 1 delivery ahead, at 15 messages a minute"
 
 
 def test_why_uses_the_webhooks_of_the_running_service(folder: Folder) -> None:

@@ -215,8 +215,8 @@ class Wing:
 
     def health(self) -> list[str]:
         """What it reports as wrong now."""
-        far_ends = {name: lane.far_end for name, lane in self.dispatcher.lanes.items()}
-        return [*self._trouble.reasons(far_ends, self._recorder.clocks.seconds())]
+        gates = {name: lane.gate for name, lane in self.dispatcher.lanes.items()}
+        return [*self._trouble.reasons(gates, self._recorder.clocks.seconds())]
 
     def _hear(self, event: Event) -> None:
         if self.life.is_dead:  # its tasks are cleared away in no particular order, and reach nobody

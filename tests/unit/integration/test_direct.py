@@ -74,8 +74,8 @@ def test_while_its_store_is_unwell_direct_sends_fill_the_windows_of_its_lanes(
     integration.start()
     owner = integration._owner
     assert owner is not None
-    far_end = owner.far_end("signals-free")
-    assert far_end is not None
+    lane = owner.lane("signals-free")
+    assert lane is not None
     disk = owner.service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
 
     async def fill_the_disk() -> None:
@@ -86,7 +86,7 @@ def test_while_its_store_is_unwell_direct_sends_fill_the_windows_of_its_lanes(
     ticket = integration.send_signal_to_discord(signal(), additional_context={"much": "x" * 9_000}).result(10)
     assert ticket.outcome is Outcome.DIRECT
     assert len(shown(sandbox, "signals-free")) == 1
-    assert len(far_end.pacer.memory(owner._thread.loop.time()).ages) == 1
+    assert len(lane.gate.pacer.memory(owner._thread.loop.time()).ages) == 1
     integration.stop()
 
 

@@ -250,7 +250,7 @@ def test_what_is_found_out_beside_a_service_the_service_knows_and_keeps(
         ):
             assert monotonic() < until
     integration.stop(0)
-    assert owner.far_end("signals-free") is None
+    assert owner.lane("signals-free") is None
 
 
 @pytest.mark.parametrize("is_beside", [False, True])
@@ -274,8 +274,8 @@ async def test_what_a_store_cannot_keep_is_given_up_at_the_end(sandbox: Sandbox,
     sandbox.discord.faults.plan(Fault(answer=usual_answer(404), method="POST"))
     world = World(ScriptedSink())
     world.outbox.faults[SaveFacts] = 1_000_000
-    far_end = world.dispatcher.lanes["signals-free"].far_end
-    sender = DirectSender(config_for("signals-free"), lambda _: far_end)
+    lane = world.dispatcher.lanes["signals-free"]
+    sender = DirectSender(config_for("signals-free"), lambda _: lane)
     refused = Ticket(Outcome.REFUSED, "", "no store", Refusal.STORE)
     ticket = await sender.send(Order.checked(Signal, signal(), None, None, None), refused)
     assert ticket.cause is Refusal.STORE, "nobody waits for the store"

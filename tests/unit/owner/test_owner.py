@@ -44,14 +44,14 @@ def test_a_flush_waits_for_the_work_beside_the_service(config_for: ConfigFor) ->
 def test_the_pace_of_a_destination_is_known_while_its_service_runs(config_for: ConfigFor) -> None:
     owner = Owner(AsyncNotificationService(config_for("alerts-critical")))
     owner.wait(10)
-    assert owner.far_end("alerts-critical") is not None
-    assert owner.far_end("alerts-general") is None
+    assert owner.lane("alerts-critical") is not None
+    assert owner.lane("alerts-general") is None
     neighbour = Owner(AsyncNotificationService(config_for("alerts-critical")))
     neighbour.wait(10)
-    assert neighbour.far_end("alerts-critical") is None, "who only puts sends nothing, and keeps no pace"
+    assert neighbour.lane("alerts-critical") is None, "who only puts sends nothing, and keeps no pace"
     neighbour.stop(0)
     owner.stop(0)
-    assert owner.far_end("alerts-critical") is None
+    assert owner.lane("alerts-critical") is None
 
 
 class ServiceWithoutStore(AsyncNotificationService):

@@ -274,9 +274,7 @@ def test_sends_waiting_for_a_slot_skip_a_webhook_found_gone_meanwhile(
     assert sum(logged.entry.method == "POST" for logged in sandbox.discord.log.since(0)) == 1
 
 
-async def test_a_fact_that_the_store_cannot_save_is_given_up_at_the_end(
-    sandbox: Sandbox, config_for: ConfigFor
-) -> None:
+async def test_a_fact_that_cannot_be_saved_is_given_up_at_the_end(sandbox: Sandbox, config_for: ConfigFor) -> None:
     sandbox.discord.faults.plan(Fault(answer=usual_answer(404), method="POST"))
     world = World(ScriptedSink())
     world.outbox.faults[SaveFacts] = 1_000_000

@@ -27,9 +27,7 @@ def assert_free(config_for: ConfigFor) -> None:
 
 
 @pytest.mark.parametrize("timeout", [INFINITY, None, -1, -INFINITY, 10**309])
-def test_any_number_of_seconds_is_accepted_and_none_means_no_limit(
-    config_for: ConfigFor, timeout: float | None
-) -> None:
+def test_any_number_of_seconds_is_valid_and_none_means_no_limit(config_for: ConfigFor, timeout: float | None) -> None:
     integration = NotificationIntegration(config_for())
     integration.start(within=None)
     integration.send_signal(signal()).result(10)

@@ -49,7 +49,7 @@ def test_the_single_webhook_may_lie_in_a_file_too() -> None:
         (" \n", "secret is empty: write the webhook's URL into it"),
         ("x" * 5000, "secret is too long for a webhook's URL: write that alone into it"),
         (TOKEN.encode() + b"\xff", "secret is not text: write the webhook's URL into it"),
-        (TOKEN, "the webhook's URL cannot be used: it is no URL"),
+        (TOKEN, "the webhook's URL cannot be used: it is not a valid URL"),
     ],
     ids=["empty", "blank", "long", "bytes", "token"],
 )

@@ -12,8 +12,7 @@ from random import Random
 from typing import Any, Self
 from weakref import WeakSet
 
-from signalpost.config import STORE_FILE, Config
-from signalpost.config.known import variable_of
+from signalpost.config import STORE_FILE, Config, variable_of
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.doorbell import Ringer

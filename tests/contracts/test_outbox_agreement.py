@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from signalpost.delivery.outbox import commands as c
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.verbs import carry_out
+from signalpost.delivery.outbox.verbs import execute
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed
@@ -73,7 +73,7 @@ class Agreement(RuleBasedStateMachine):
     def a_crash_within_a_batch(self, data: st.DataObject) -> None:
         batch = [self.command(data) for _ in range(3)]
         self.sqlite._db.execute("BEGIN IMMEDIATE")
-        carry_out(batch, self.sqlite._tables)
+        execute(self.sqlite._tx, batch)
         self.a_restart()
 
     @rule()

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from signalpost.delivery.outbox.inline import InlineOutbox
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.testing.outbox_contract import CHECKS, check_outbox
+from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import new_core
 
 SHELLS = (InlineOutbox, ThreadedOutbox)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from signalpost.delivery.outbox.commands import Find, History
-from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+from signalpost.delivery.outbox.reader import SqliteReader
 from tests.faults.oracle import Answer, Copy, Evidence, Kept
 
 _ALL = 1_000_000

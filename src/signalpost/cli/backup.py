@@ -46,7 +46,7 @@ def backup(file: Path, force: bool, home: Path | None, config_file: Path | None,
     webhook. The exit code is 0 where it was made, 2 where FILE cannot be, and 3 where the store cannot be read.
     """
     from signalpost.config import STORE_FILE
-    from signalpost.delivery.outbox.sqlite_copy import copy
+    from signalpost.delivery.outbox.copy import copy
 
     store = configuration(home, config_file).home / STORE_FILE
     with _progress(store) as tell:

@@ -10,7 +10,7 @@ from signalpost.cli.output import plain_fault
 from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
 from signalpost.config.files import DataFolder, check_data_folder
 from signalpost.config.settings import SETTINGS
-from signalpost.delivery.outbox.sqlite_lookup import StoreVersion, version_of
+from signalpost.delivery.outbox.reader import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
 from signalpost.delivery.routing import ranks_of
 from signalpost.domain.alert import Alert, AlertSeverity

@@ -65,7 +65,7 @@ def list_(
     from signalpost.cli.delivery_lines import deliveries_table, plain_delivery
     from signalpost.cli.moments import moment
     from signalpost.cli.store import Store
-    from signalpost.delivery.outbox.sqlite_lookup import Wanted
+    from signalpost.delivery.outbox.reader import Wanted
     from signalpost.domain.delivery import DeliveryState
     from signalpost.domain.priority import NotificationPriority
     from signalpost.domain.words import member

@@ -14,9 +14,9 @@ from signalpost.cli.tables import table
 from signalpost.config import STORE_FILE, Config, DestinationConfig, variable_of
 from signalpost.delivery.facts import gone_fact, place_of_webhook, read_gone, read_pace
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_file import is_there
-from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.domain.delivery import DeliveryState
 
 

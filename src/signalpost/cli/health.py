@@ -104,7 +104,7 @@ def _without_process(store: Path) -> _Seen:
     from contextlib import closing
 
     from signalpost.delivery.outbox.commands import Stats
-    from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+    from signalpost.delivery.outbox.reader import SqliteReader
 
     with closing(SqliteReader(store)) as reader:
         (counts,) = reader.apply([Stats(only_open=True)])

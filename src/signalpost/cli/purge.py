@@ -14,7 +14,7 @@ from signalpost.domain.instant import iso
 
 if TYPE_CHECKING:
     from signalpost.delivery.outbox.port import Core
-    from signalpost.delivery.outbox.sqlite_lookup import Past
+    from signalpost.delivery.outbox.reader import Past
 
 _PAGE = 200
 _PAUSE = 0.02
@@ -77,7 +77,7 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
 
 
 def _past(path: Path, before: datetime) -> "Past":
-    from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup
+    from signalpost.delivery.outbox.reader import SqliteLookup
 
     lookup = SqliteLookup(path)
     try:

@@ -11,8 +11,7 @@ from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.facts import OWNER, place_of_webhook, read_owner
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, Parcel, Stats
 from signalpost.delivery.outbox.lock import is_held, lock_of
-from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
-from signalpost.delivery.outbox.sqlite_reader import SqliteReader
+from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.domain.delivery import Attempt
 from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue

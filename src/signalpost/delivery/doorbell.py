@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from signalpost.delivery.outbox.still_there import Identity, identity
+from signalpost.delivery.outbox.files import Identity, identity
 from signalpost.telemetry.log_queue import logger
 
 _LONGEST_PATH = 100

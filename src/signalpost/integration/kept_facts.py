@@ -55,7 +55,7 @@ class KeptFacts:
 def _read(path: Path, places: tuple[str, ...]) -> Facts:
     if not path.is_file():
         return {}
-    from signalpost.delivery.outbox.sqlite_reader import SqliteReader  # with the store: not before it is needed
+    from signalpost.delivery.outbox.reader import SqliteReader  # with the store: not before it is needed
 
     reader = SqliteReader(path)
     try:

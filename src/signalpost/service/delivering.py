@@ -11,9 +11,9 @@ from signalpost.delivery.audience import Audience
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.doorbell import Doorbell
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.delivery.routing import Routing
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener

@@ -15,8 +15,8 @@ from time import monotonic
 import msgspec
 
 from signalpost.delivery.kept_task import KeptTask
+from signalpost.delivery.outbox.files import open_regular, read_regular
 from signalpost.delivery.outbox.heartbeat import USUAL
-from signalpost.delivery.outbox.regular_file import open_regular, read_regular
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.events import Listener
 from signalpost.domain.reason import Reason

@@ -18,11 +18,11 @@ from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.facts import OWNER, owner_fact, read_owner
 from signalpost.delivery.intake import Intake
-from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.commands import Damaged, LoadFacts, Open, SaveFacts, Stats
 from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, Listener, OwnershipLost, RowDamaged, TookOver

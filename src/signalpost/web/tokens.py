@@ -21,7 +21,7 @@ from threading import Event
 import msgspec
 
 from signalpost import clock
-from signalpost.delivery.outbox.regular_file import read_regular
+from signalpost.delivery.outbox.files import read_regular
 from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import Word

@@ -8,11 +8,11 @@ from typing import Any
 from signalpost import NotificationPriority, Signal, UserTier
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.commands import Answer, Command, Find, Parcel
-from signalpost.delivery.outbox.inline import InlineOutbox
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.events import Event
 from signalpost.errors import StoreFailed
+from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import new_core
 
 NOW = datetime(2026, 1, 5, 16, tzinfo=UTC)

@@ -10,7 +10,6 @@ import pytest
 from signalpost import Signal
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.commands import Answer, Command
-from signalpost.delivery.outbox.inline import InlineOutbox
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.events import Event, Taken
@@ -19,6 +18,7 @@ from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import StoreFailed
 from signalpost.telemetry.log import log
 from signalpost.testing.manual_clock import ManualClock
+from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import new_core
 
 NOW = datetime(2026, 1, 5, 16, tzinfo=UTC)

@@ -15,8 +15,8 @@ from signalpost.cli.destination_rows import enable
 from signalpost.config import STORE_FILE
 from signalpost.delivery.facts import Gone, ban_fact, gone_fact, place_of_host, place_of_webhook
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Rate
 from signalpost.integration import kept_facts

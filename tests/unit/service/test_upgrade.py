@@ -13,9 +13,8 @@ from click.testing import CliRunner
 from signalpost import AsyncNotificationService, Outcome, Signal
 from signalpost.cli import main
 from signalpost.delivery.outbox.commands import Find, Stats
+from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
-from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.domain.delivery import DeliveryState
 from signalpost.testing.manual_clock import ManualClock
 from tests.unit.service.conftest import ConfigFor

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from signalpost.delivery.outbox.regular_file import open_regular, read_regular
+from signalpost.delivery.outbox.files import open_regular, read_regular
 
 
 class Heartbeat(NamedTuple):

@@ -3,7 +3,7 @@
 from bisect import bisect
 from collections.abc import Iterable, Iterator
 
-from signalpost.delivery.outbox.lanes import Row
+from signalpost.delivery.outbox.order import Row
 from signalpost.domain.delivery import DeliveryId
 
 DEPTH = 8

@@ -14,8 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from signalpost.delivery.outbox.regular_file import open_regular
-from signalpost.delivery.outbox.still_there import identity
+from signalpost.delivery.outbox.files import identity, open_regular
 from signalpost.errors import StoreUnusable
 
 _FLOCK = "hhqqi4x"

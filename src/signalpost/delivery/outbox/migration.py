@@ -14,10 +14,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
+from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.files import LOGS
 from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
 from signalpost.delivery.outbox.schema import APPLICATION_ID, MIGRATED_FROM, STEPS, VERSION
 from signalpost.delivery.outbox.sqlite_file import advice, begin, opened, sync_to_disk
-from signalpost.delivery.outbox.still_there import LOGS
 from signalpost.errors import StoreUnusable
 
 TRIES_TO_WRITE = 30
@@ -98,7 +99,7 @@ def _step(db: sqlite3.Connection, version: int) -> None:
         for statement in step.split(";\n"):
             db.execute(statement)
     if version:
-        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (MIGRATED_FROM, version))
+        db.execute(sql.SAVE_META, (MIGRATED_FROM, version))
     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
     db.execute(f"PRAGMA user_version={VERSION}")
 

@@ -7,6 +7,9 @@ sqlite3 outbox.db "SELECT body FROM notification ORDER BY number DESC LIMIT 1"
 APPLICATION_ID = 0x73_67_70_74
 """Marks a file as ours: `sgpt`, where `file` and SQLite look for it."""
 
+FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The first and last time that a row may hold: the years 1 to 9999, because older versions took them."""
+
 _VERSION_1 = """
 CREATE TABLE IF NOT EXISTS notification (  -- what was accepted
   number      INTEGER PRIMARY KEY,  -- in the order of acceptance

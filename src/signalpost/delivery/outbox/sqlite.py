@@ -23,7 +23,7 @@ What we rely on.
   (https://sqlite.org/pragma.html#pragma_data_version). It is the first that each transaction asks, and of the moment
   that the rest of it sees: what is remembered beside the file is dropped where it has changed.
 - A file that is removed or replaced goes on working for who has it open, and what is written is lost in the end. So
-  before each COMMIT the names are looked at (`still_there`), and a batch fails where one leads elsewhere.
+  before each COMMIT the names are looked at (`files.gone`), and a batch fails where one leads elsewhere.
 
 What is unknown.
 - Whether a COMMIT that failed in its sync is on the disk all the same. It was answered as failed, and a crash at that
@@ -46,7 +46,6 @@ from threading import Lock
 from typing import Any
 
 from signalpost.delivery.outbox import forks
-from signalpost.delivery.outbox.arrivals import Arrival, arrived_since
 from signalpost.delivery.outbox.commands import (
     READING,
     Cancel,
@@ -59,15 +58,12 @@ from signalpost.delivery.outbox.commands import (
     SetAside,
     Settle,
 )
-from signalpost.delivery.outbox.epoch import Owner, owner_in, save_owner
+from signalpost.delivery.outbox.files import gone, opened_files, warn_of_network
 from signalpost.delivery.outbox.lock import FileLock, is_held, lock_of, writer_of
 from signalpost.delivery.outbox.migration import opened_to_write
-from signalpost.delivery.outbox.mounts import warn_of_network
-from signalpost.delivery.outbox.original import be_the_original, remember_place
-from signalpost.delivery.outbox.sqlite_file import advice, begin, claim, code_of
-from signalpost.delivery.outbox.sqlite_tables import SqliteTables
-from signalpost.delivery.outbox.still_there import gone, opened_files
-from signalpost.delivery.outbox.verbs import carry_out
+from signalpost.delivery.outbox.sqlite_file import advice, be_the_original, begin, claim, code_of, remember_place
+from signalpost.delivery.outbox.transaction import Arrival, Owner, Transaction, arrived_since, owner_in, save_owner
+from signalpost.delivery.outbox.verbs import execute
 from signalpost.errors import CommandFailed, OwnershipLost, StoreFailed, StoreUnusable
 from signalpost.telemetry.failures import log_failure
 
@@ -109,10 +105,10 @@ class SqliteCore:
         self._db = opened_to_write(self._path, self.lock_path)
         try:
             remember_place(self._db, real)
-            self._tables = SqliteTables(self._db)
+            self._tx = Transaction(self._db)
             self._version = self._data_version()
-            self.owner = owner_in(self._db)
-            self._seen = self._tables.last_number
+            self.owner = owner_in(self._tx)
+            self._seen = self._tx.last_number
             self._files = opened_files(self._path, claimed)
             if owns is not False:
                 self._own_if_free(must=owns is True)
@@ -156,7 +152,7 @@ class SqliteCore:
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Carry out the commands as `_apply` does, and then set aside the damaged rows that they met."""
         answers = self._apply(batch)
-        if self._tables.guard.suspects:
+        if self._tx.guard.suspects:
             self._set_aside()
         return answers
 
@@ -168,7 +164,7 @@ class SqliteCore:
                 self._damaged += found
         except Exception as fault:  # noqa: BLE001  # whoever reads such a row next finds it again
             log_failure("damaged rows could not be set aside", fault)
-        self._tables.guard.suspects.clear()
+        self._tx.guard.suspects.clear()
 
     def _apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
         """Carry out the commands, and sync them to the disk.
@@ -184,8 +180,8 @@ class SqliteCore:
                 begin(self._db, writes=not all(isinstance(command, READING) for command in batch))
                 self._meet_others()
                 self._check_epoch(batch)
-                answers = carry_out(batch, self._tables)
-                last = self._tables.last_number
+                answers = execute(self._tx, batch)
+                last = self._tx.last_number
                 self.see_that_it_is_there()  # as late as can be: what is committed elsewhere would be lost
                 self._db.execute("COMMIT")
             except _OF_A_COMMAND as fault:
@@ -283,13 +279,13 @@ class SqliteCore:
     def _meet_others(self) -> None:
         """Drop what is remembered beside the file where others have written, and learn what they put."""
         if (version := self._data_version()) != self._version:
-            self._tables.forget()
-            last = self._tables.last_number
+            self._tx.forget()
+            last = self._tx.last_number
             since = self._seen if last >= self._seen else 0  # where the last ones were deleted, numbers begin anew
-            arrived = arrived_since(self._db, since)
+            arrived = arrived_since(self._tx, since)
             self._arrivals = (self._arrivals or ()) + arrived
             self._version, self._seen = version, last
-            self.owner = owner_in(self._db)
+            self.owner = owner_in(self._tx)
 
     def _check_epoch(self, batch: Sequence[Command[Any]]) -> None:
         """In each transaction, where `owner` is what stands in the store: it is read anew if others have written."""
@@ -312,7 +308,7 @@ class SqliteCore:
                 is_next = lock.epoch == self.owner.epoch + 1
                 if is_next:
                     owner = Owner(lock.epoch, lock.holder, os.getpid())
-                    save_owner(self._db, owner)
+                    save_owner(self._tx, owner)
                 self._db.execute("COMMIT")
         except BaseException as fault:
             self._roll_back()
@@ -352,7 +348,7 @@ class SqliteCore:
         return version
 
     def _roll_back(self) -> None:
-        self._tables.forget()
+        self._tx.forget()
         with suppress(sqlite3.Error):  # SQLite rolls back by itself after some errors, and then refuses to
             self._db.execute("ROLLBACK")
 

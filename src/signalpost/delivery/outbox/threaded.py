@@ -19,10 +19,9 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from signalpost.delivery.kept_task import WELL_AFTER
-from signalpost.delivery.outbox.arrivals import Arrival
-from signalpost.delivery.outbox.command_failures import command_failed
 from signalpost.delivery.outbox.commands import Answer, Command, Damaged
 from signalpost.delivery.outbox.port import Core
+from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.domain.events import Listener, WorkerFailed, WorkerRecovered
 from signalpost.errors import CommandFailed, OwnershipLost, StoreClosed, StoreFailed
 from signalpost.secret import described
@@ -319,6 +318,15 @@ class ThreadedOutbox:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(fault)
+
+
+def command_failed(command: Command[Any], fault: Exception) -> CommandFailed:
+    """Log why a command failed, with the frames of `fault`, and return the error for its caller."""
+    name = type(command).__name__
+    log_failure(f"the store works, but a command ({name}) cannot be carried out", fault)
+    if isinstance(fault, CommandFailed):
+        return CommandFailed.of_all(fault.errors)
+    return CommandFailed(f"{name} failed ({type(fault).__name__})", field="command", value=name)
 
 
 def _nobody(_: object) -> None:

@@ -1,83 +1,91 @@
-"""Every command carried out on a store's tables: the same code whatever the store.
+"""The commands that change something, as functions of a transaction and a command.
 
-Neighbours of one kind come as a run, and are carried out together where that saves the store statements.
+Neighbours of one kind come as a run: puts and settles are carried out together, which saves statements.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
+from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Command,
-    Damaged,
     Expire,
-    Find,
-    ForgetKeys,
     History,
     Lease,
     Leased,
     LoadFacts,
-    LoadState,
     Message,
     NewDelivery,
     NewNotification,
-    Open,
     Parcel,
-    Prune,
     Put,
     PutResult,
     Revive,
     SaveFacts,
-    SetAside,
     Settle,
     Settlement,
     ShortenWaits,
-    Stats,
-    StreamState,
 )
-from signalpost.delivery.outbox.lanes import Choice, Row, Waiting, choose
-from signalpost.delivery.outbox.row_checks import reason_of, stand_in
-from signalpost.delivery.outbox.tables import Key, Tables
-from signalpost.delivery.outbox.verdicts import first, passed_on, revived, settled
-from signalpost.delivery.outbox.waits import shortened
+from signalpost.delivery.outbox.housekeeping import HOUSEKEEPING, show_less
+from signalpost.delivery.outbox.order import (
+    WAITS,
+    Row,
+    Waiting,
+    choose,
+    counted_anew,
+    new_row,
+    passed_on,
+    revived,
+    settled,
+)
+from signalpost.delivery.outbox.queries import QUERIES, attempts, facts
+from signalpost.delivery.outbox.rows import (
+    Key,
+    key_in_force,
+    micros,
+)
+from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification, is_same_content
 from signalpost.domain.ticket import Outcome
 from signalpost.errors import CommandFailed
 
-_MOST_DESTINATIONS = 10_000
-"""More than a notification can have, turns included."""
-_PENDING, _LEASED, _DEAD = DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.DEAD
+_PENDING, _LEASED = DeliveryState.PENDING, DeliveryState.LEASED
 
 
-def carry_out(batch: Iterable[Command[Any]], tables: Tables) -> list[Any]:
+def execute(tx: Transaction, batch: Iterable[Command[Any]]) -> list[Any]:
     """The answers to the commands, carried out as if one after the other."""
     answers: list[Any] = []
     for kind, run in groupby(batch, key=type):
-        answers += _RUNS[kind](tables, run)
+        if (together := _TOGETHER.get(kind)) is not None:
+            answers += together(tx, list(run))
+        else:
+            answers += [_VERBS[kind](tx, command) for command in run]
     return answers
 
 
-def _put(tables: Tables, run: Iterable[Put]) -> list[list[PutResult]]:
-    puts = list(run)
-    intake = _Intake(tables, [item for put in puts for item in put.notifications])
+def _put(tx: Transaction, puts: Sequence[Put]) -> list[list[PutResult]]:
+    intake = _Intake(tx, [item for put in puts for item in put.notifications])
     answers = [[intake.accept(item) for item in put.notifications] for put in puts]
     intake.write()
-    tables.save_streams([put.state for put in puts if put.state is not None])
+    states = [put.state for put in puts if put.state is not None]
+    rows = [(each.stream, each.fingerprint, micros(each.watermark), each.state) for each in states]
+    tx.write(sql.SAVE_STREAM, rows)
     return answers
 
 
 class _Intake:
     """The notifications of a run of puts: looked up together, decided one after the other, written together."""
 
-    def __init__(self, tables: Tables, items: Sequence[NewNotification]) -> None:
-        self._tables = tables
+    def __init__(self, tx: Transaction, items: Sequence[NewNotification]) -> None:
+        self._tx = tx
         names = [each.notification.key for each in items]
         sequences = [each.notification.sequence for each in items]
         self._names = iter(zip(names, sequences, strict=True))
-        self._known = tables.keys([*names, *(former for each in items for former in each.former_keys)])
-        self._waiting = Waiting(tables.waiting(set(sequences)))
+        self._known = self._keys_of([*names, *(former for each in items for former in each.former_keys)])
+        self._waiting = Waiting(tx.waiting(set(sequences)))
         self._keys: dict[str, Key] = {}
         self._notifications: dict[str, tuple[int, Notification]] = {}
         self._rows: list[Row] = []
@@ -109,10 +117,10 @@ class _Intake:
             )
         for name, content_hash in hash_by_key.items():
             self._known[name] = self._keys[name] = Key(content_hash, told.id, item.key_until)
-        number = self._tables.next_number()
+        number = self._tx.next_number()
         self._notifications[told.id] = number, told
         for wanted in item.deliveries:
-            row = first(told, number, sequence, wanted)
+            row = new_row(told, number, sequence, wanted)
             self._rows.append(row)
             if wanted.state is _PENDING:
                 if item.supersedes:
@@ -122,20 +130,29 @@ class _Intake:
 
     def _missing(self, item: NewNotification, name: str, known: Key) -> tuple[NewDelivery, ...]:
         """What is asked for destinations that were not given it under this key; nothing once that was pruned."""
-        rows = self._rows if known.notification_id in self._notifications else self._tables.find(_all_of(known))
-        have = {row.delivery.id.destination for row in rows if row.delivery.id.notification_id == known.notification_id}
+        if known.notification_id in self._notifications:
+            ids = (row.delivery.id for row in self._rows)
+            have = {each.destination for each in ids if each.notification_id == known.notification_id}
+        else:
+            have = {each for (each,) in self._tx.select(sql.DESTINATIONS_OF, (known.notification_id,))}
         if not have:
             return ()
         missing = {_added_key(name, each.destination): each for each in item.deliveries if each.destination not in have}
-        added = {*self._known, *self._tables.keys(list(missing))}
+        added = {*self._known, *self._keys_of(list(missing))}
         return tuple(each for key, each in missing.items() if key not in added)
+
+    def _keys_of(self, names: Sequence[str]) -> dict[str, Key]:
+        return {name: key_in_force(*found) for name, *found in self._tx.matching(sql.KEYS, names)}
 
     def write(self) -> None:
         changed = dict(self._waiting.changed)
-        self._tables.add_notifications(list(self._notifications.values()))
-        self._tables.save_keys(self._keys)
-        self._tables.add([changed.pop(row.delivery.id, row) for row in self._rows])
-        self._tables.move(list(changed.values()), was=_PENDING)
+        self._tx.add_notifications(list(self._notifications.values()))
+        keys = [
+            (name, each.content_hash, each.notification_id, micros(each.until)) for name, each in self._keys.items()
+        ]
+        self._tx.write(sql.SAVE_KEY, keys)
+        self._tx.add([changed.pop(row.delivery.id, row) for row in self._rows])
+        self._tx.move(list(changed.values()), was=_PENDING)
 
 
 def _added_key(name: str, destination: str) -> str:
@@ -143,76 +160,39 @@ def _added_key(name: str, destination: str) -> str:
     return f"{name} \t{destination}"
 
 
-def _all_of(known: Key) -> Find:
-    return Find(notification_id=known.notification_id, limit=_MOST_DESTINATIONS)
+def _lease(tx: Transaction, command: Lease) -> Leased:
+    expired: list[Delivery] = []
+    while True:
+        choice = choose(tx.lane(command.destination), command, tx.in_flight(command.destination))
+        read = [(row, told) for row in choice.taken if isinstance(told := tx.notification(row), Notification)]
+        tx.move([*choice.expired, *(row for row, _ in read)], was=_PENDING)
+        expired += (row.delivery for row in choice.expired)
+        if read or not choice.taken:
+            parcels = tuple(Parcel(row.delivery, told) for row, told in read)
+            return Leased(parcels, tuple(expired), choice.next_at, choice.has_doubtful)
+        # Nothing that was chosen can be read. It is kept out of the lane now, so look at what comes next.
 
 
-def _lease(tables: Tables, run: Iterable[Lease]) -> list[Leased]:
-    leasing = _Leasing(tables)
-    answers = [leasing.lease(lease) for lease in run]
-    leasing.write()
-    return answers
-
-
-class _Leasing:
-    """The leases of a run: what they move in different lanes is written together."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-        self._moved: list[Row] = []
-        self._lanes: set[str] = set()
-
-    def lease(self, lease: Lease) -> Leased:
-        """Lend what the next of them takes."""
-        if lease.destination in self._lanes:  # it has to see what the one before it moved there
-            self.write()
-        self._lanes.add(lease.destination)
-        expired: tuple[Delivery, ...] = ()
-        while True:
-            choice = choose(self._tables.lane(lease.destination), lease, self._tables.in_flight(lease.destination))
-            parcels = self._take(choice)
-            expired += _deliveries(choice.expired)
-            if parcels or not choice.taken:  # else nothing that it took can be read, and the next ones are looked at
-                return Leased(tuple(parcels), expired, choice.next_at, choice.has_doubtful)
-            self.write()
-
-    def write(self) -> None:
-        self._tables.move(self._moved, was=_PENDING)
-        self._moved.clear()
-
-    def _take(self, choice: Choice) -> list[Parcel]:
-        """Move what was chosen and can be read."""
-        parcels = []
-        self._moved += choice.expired
-        for row in choice.taken:
-            told = self._tables.notification(row)
-            if isinstance(told, Notification):
-                parcels.append(Parcel(row.delivery, told))
-                self._moved.append(row)
-        return parcels
-
-
-def _settle(tables: Tables, run: Iterable[Settle]) -> list[list[Delivery]]:
-    settles = list(run)
-    settling = _Settling(tables, [verdict for command in settles for verdict in command.settlements])
+def _settle(tx: Transaction, settles: Sequence[Settle]) -> list[list[Delivery]]:
+    settling = _Settling(tx, [verdict for command in settles for verdict in command.settlements])
     answers = [settling.settle(command.settlements) for command in settles]
     settling.write()
     for command in settles:
-        for facts in command.learnt:
-            _save_facts(tables, facts)
+        for learnt in command.learnt:
+            _save_facts(tx, learnt)
     return answers
 
 
 class _Settling:
     """The verdicts of a run of settles: looked up together, decided one after the other, written together."""
 
-    def __init__(self, tables: Tables, verdicts: Sequence[Settlement]) -> None:
-        self._tables = tables
+    def __init__(self, tx: Transaction, verdicts: Sequence[Settlement]) -> None:
+        self._tx = tx
         fallbacks = [_named(each, each.fallback) for each in verdicts if each.fallback is not None]
-        self._rows = tables.rows([*(each.id for each in verdicts), *fallbacks])
+        self._rows = tx.rows([*(each.id for each in verdicts), *fallbacks])
         entering = {each.id for each in verdicts if each.fallback is not None or each.state is _PENDING}
         sequences = {row.delivery.sequence for name, row in self._rows.items() if name in entering}
-        self._waiting = Waiting(tables.waiting(sequences) if sequences else ())
+        self._waiting = Waiting(tx.waiting(sequences) if sequences else ())
         self._moved: dict[DeliveryId, Row] = {}
         self._added: dict[DeliveryId, Row] = {}
         self._attempts: list[tuple[DeliveryId, Attempt]] = []
@@ -246,132 +226,107 @@ class _Settling:
 
     def write(self) -> None:
         changed = dict(self._waiting.changed)
-        self._tables.move([changed.pop(name, row) for name, row in self._moved.items()], was=_LEASED)
-        self._tables.add([changed.pop(name, row) for name, row in self._added.items()])
-        self._tables.move(list(changed.values()), was=_PENDING)
-        self._tables.add_attempts(self._attempts)
-        self._tables.add_messages(self._messages)
+        self._tx.move([changed.pop(name, row) for name, row in self._moved.items()], was=_LEASED)
+        self._tx.add([changed.pop(name, row) for name, row in self._added.items()])
+        self._tx.move(list(changed.values()), was=_PENDING)
+        self._tx.write(
+            sql.ADD_ATTEMPT,
+            [
+                (*name, micros(each.began_at), micros(each.ended_at), each.outcome, each.detail)
+                for name, each in self._attempts
+            ],
+        )
+        _show(self._tx, self._messages)
+
+
+def _show(tx: Transaction, messages: Iterable[tuple[Message, str | None]]) -> None:
+    """Note which message shows a delivery now, and which one no longer does."""
+    rows, left = [], []
+    for new, before in messages:
+        moves = new.message_id != before
+        rows.append((new.destination, new.message_id, micros(new.sent_at), new.version, int(moves)))
+        if moves and before is not None:
+            left.append((1, new.destination, before))
+    tx.write(sql.ADD_MESSAGE, rows)
+    show_less(tx, left)
 
 
 def _named(verdict: Settlement, fallback: NewDelivery) -> DeliveryId:
     return DeliveryId(verdict.id.notification_id, fallback.destination)
 
 
-def _expire(tables: Tables, command: Expire) -> list[Delivery]:
-    tables.look_for_lost()
-    rows = [row.outlived() for row in tables.overdue(command.now, command.limit)]
-    tables.move(rows, was=_PENDING)
+def _expire(tx: Transaction, command: Expire) -> list[Delivery]:
+    tx.guard.suspect_all(tx.select(sql.LOST))
+    rows = [row.outlived() for row in _overdue(tx, micros(command.now), command.limit)]
+    tx.move(rows, was=_PENDING)
     return [row.delivery for row in rows]
 
 
-def _shorten_waits(tables: Tables, command: ShortenWaits) -> list[Delivery]:
-    rows = shortened(tables, command.now)
-    tables.move(rows, was=_PENDING)
-    return [row.delivery for row in rows]
+def _overdue(tx: Transaction, now: int, limit: int) -> list[Row]:
+    """Pending deliveries whose validity is over. All that is pending is read, but only if something can be overdue."""
+    if now < tx.nothing_overdue_before:
+        return []
+    found = list(tx.select(sql.OVERDUE, (now, limit)))
+    rows = list(tx.guard.checked(found))
+    if not found and limit > 0:
+        (earliest,) = tx.first(sql.NEXT_OVERDUE)
+        tx.nothing_overdue_before = now if earliest is None else earliest
+    return rows
 
 
-def _cancel(tables: Tables, command: Cancel) -> Delivery | None:
-    row = tables.rows([command.id]).get(command.id)
+def _shorten_waits(tx: Transaction, command: ShortenWaits) -> list[Delivery]:
+    kept = facts(tx, LoadFacts(WAITS))
+    changes = dict.fromkeys(kept, b"")
+    shortened = []
+    for row in list(tx.guard.checked(tx.select(sql.WAITING_BEYOND, (micros(command.now),)))):
+        name = str(row.delivery.id)
+        if history := attempts(tx, History(row.delivery.id)):
+            after, changes[name] = counted_anew(row, history[-1].ended_at, kept.get(name), command.now)
+            if after is not row:
+                shortened.append(after)
+    _save_facts(tx, SaveFacts(WAITS, changes))
+    shortened.sort(key=lambda row: row.delivery.id)
+    tx.move(shortened, was=_PENDING)
+    return [row.delivery for row in shortened]
+
+
+def _cancel(tx: Transaction, command: Cancel) -> Delivery | None:
+    row = tx.rows([command.id]).get(command.id)
     if row is None or not row.is_pending:
         return None
     cancelled = row.moved(DeliveryState.CANCELLED, command.reason)
-    tables.move([cancelled], was=_PENDING)
+    tx.move([cancelled], was=_PENDING)
     return cancelled.delivery
 
 
-def _revive(tables: Tables, command: Revive) -> Delivery | None:
+def _revive(tx: Transaction, command: Revive) -> Delivery | None:
     following = command.id._replace(turn=command.id.turn + 1)
-    rows = tables.rows([command.id, following])
+    rows = tx.rows([command.id, following])
     row = rows.get(command.id)
     again = None if row is None or following in rows else revived(row, command)
     if again is None:
         return None
-    waiting = Waiting(tables.waiting({again.delivery.sequence}))
+    waiting = Waiting(tx.waiting({again.delivery.sequence}))
     again = waiting.enter(again)
-    tables.add([again])
-    tables.move([moved for moved in waiting.changed.values() if moved is not again], was=_PENDING)
+    tx.add([again])
+    tx.move([moved for moved in waiting.changed.values() if moved is not again], was=_PENDING)
     return again.delivery
 
 
-def _find(tables: Tables, command: Find) -> tuple[Parcel, ...]:
-    parcels = (shown_parcel(tables, row) for row in tables.find(command))
-    return tuple(parcel for parcel in parcels if not command.states or parcel.delivery.state in command.states)
+def _save_facts(tx: Transaction, command: SaveFacts) -> None:
+    items = command.facts.items()
+    tx.write(sql.SAVE_FACT, [(command.destination, name, value) for name, value in items if value])
+    tx.write(sql.FORGET_FACT, [(command.destination, name) for name, value in items if not value])
 
 
-def _open(tables: Tables, command: Open) -> tuple[Delivery, ...]:
-    return _deliveries(tables.open(command))
-
-
-def shown_parcel(tables: Tables, row: Row) -> Parcel:
-    """A delivery for a person to see, with a stand-in for a notification that cannot be read."""
-    told = tables.notification(row)
-    if isinstance(told, Notification):
-        return Parcel(row.delivery, told)
-    if told.is_damaged and not row.delivery.state.is_terminal:
-        was_leased = row.delivery.state is _LEASED
-        row = row.moved(_DEAD, reason_of(told.why, was_leased=was_leased))
-    return Parcel(row.delivery, stand_in(row))
-
-
-def _set_aside(tables: Tables, _: SetAside) -> tuple[Damaged, ...]:
-    return tuple(tables.set_aside())
-
-
-def _history(tables: Tables, command: History) -> tuple[Attempt, ...]:
-    return tables.attempts(command.id)
-
-
-def _stats(tables: Tables, command: Stats) -> dict[tuple[str, DeliveryState], int]:
-    return tables.open_stats() if command.only_open else tables.stats()
-
-
-def _load_state(tables: Tables, command: LoadState) -> StreamState | None:
-    return tables.stream(command.stream)
-
-
-def _load_facts(tables: Tables, command: LoadFacts) -> dict[str, bytes]:
-    return tables.facts(command.destination)
-
-
-def _save_facts(tables: Tables, command: SaveFacts) -> None:
-    tables.save_facts(command.destination, command.facts)
-
-
-def _prune(tables: Tables, command: Prune) -> int:
-    closed = ((number, name) for number, name, is_open in tables.old(command.before) if not is_open)
-    numbered = list(islice(closed, command.limit))
-    tables.delete(numbered)
-    return len(numbered)
-
-
-def _forget_keys(tables: Tables, command: ForgetKeys) -> str:
-    return tables.forget_keys(command.now, command.after, command.limit)
-
-
-def _deliveries(rows: Iterable[Row]) -> tuple[Delivery, ...]:
-    return tuple(row.delivery for row in rows)
-
-
-def _one_by_one(verb: Callable[[Tables, Any], Any]) -> Callable[[Tables, Iterable[Any]], list[Any]]:
-    return lambda tables, run: [verb(tables, command) for command in run]
-
-
-_RUNS: dict[type[Command[Any]], Callable[[Tables, Iterable[Any]], list[Any]]] = {
-    Put: _put,
+_TOGETHER: Mapping[type[Command[Any]], Callable[[Transaction, Any], list[Any]]] = {Put: _put, Settle: _settle}
+_VERBS: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
+    **QUERIES,
+    **HOUSEKEEPING,
     Lease: _lease,
-    Settle: _settle,
-    Expire: _one_by_one(_expire),
-    ShortenWaits: _one_by_one(_shorten_waits),
-    Cancel: _one_by_one(_cancel),
-    Revive: _one_by_one(_revive),
-    Find: _one_by_one(_find),
-    Open: _one_by_one(_open),
-    History: _one_by_one(_history),
-    Stats: _one_by_one(_stats),
-    LoadState: _one_by_one(_load_state),
-    LoadFacts: _one_by_one(_load_facts),
-    SaveFacts: _one_by_one(_save_facts),
-    Prune: _one_by_one(_prune),
-    ForgetKeys: _one_by_one(_forget_keys),
-    SetAside: _one_by_one(_set_aside),
+    Expire: _expire,
+    ShortenWaits: _shorten_waits,
+    Cancel: _cancel,
+    Revive: _revive,
+    SaveFacts: _save_facts,
 }

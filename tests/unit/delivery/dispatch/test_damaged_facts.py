@@ -18,11 +18,11 @@ from signalpost.delivery.facts import (
     read_owner,
 )
 from signalpost.delivery.outbox.commands import SaveFacts
-from signalpost.delivery.outbox.inline import InlineOutbox
-from signalpost.delivery.outbox.waits import PLACE as WAITS
+from signalpost.delivery.outbox.order import WAITS
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
+from tests.inline_outbox import InlineOutbox
 from tests.unit.delivery.dispatch.world import HERE, FaultyOutbox, World
 from tests.unit.delivery.door import NOW
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from signalpost.delivery.outbox.lanes import OUTLIVED
+from signalpost.delivery.outbox.order import OUTLIVED
 from signalpost.delivery.pacing.limits import Rate
 from signalpost.domain.events import BreakerMoved, SendEnded
 from signalpost.errors import Evidence

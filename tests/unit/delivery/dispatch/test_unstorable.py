@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from signalpost.delivery.outbox.commands import Command, Settle
-from signalpost.delivery.outbox.inline import InlineOutbox
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryState
 from signalpost.sinks.evidence import RateFacts, Receipt, Rejected, Throttled, Unavailable
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
+from tests.inline_outbox import InlineOutbox
 from tests.unit.delivery.dispatch.world import FaultyOutbox, World, wait
 
 

@@ -11,7 +11,6 @@ from typing import Any, Self, TypeVar
 from signalpost import clock
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.outbox.commands import Command, Find, History, NewDelivery, NewNotification, Put
-from signalpost.delivery.outbox.inline import InlineOutbox
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
 from signalpost.delivery.rank import rank_of
 from signalpost.domain.announcement import Announcement
@@ -23,6 +22,7 @@ from signalpost.errors import StoreFailed
 from signalpost.sinks.evidence import Throttled, Unavailable, Unconfirmed
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
+from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import new_core
 
 LOW, NORMAL, HIGH, URGENT = NotificationPriority

@@ -68,8 +68,8 @@ async def test_a_programming_error_is_not_reported_as_a_failed_store_and_is_logg
     fault = (await asyncio.gather(outbox.do(UNSTORABLE[1]), return_exceptions=True))[0]
     assert getattr(fault, "code", None) == "command-failed"
     assert not isinstance(fault, StoreFailed)
-    assert "sqlite_tables.py:" in caplog.text
-    assert " save_facts" in caplog.text
+    assert "verbs.py:" in caplog.text
+    assert " _save_facts" in caplog.text
     await outbox.close()
 
 

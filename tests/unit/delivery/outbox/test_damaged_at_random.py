@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from signalpost import clock
 from signalpost.delivery.outbox.commands import Find, Lease, NewDelivery, NewNotification, Put, Settle, Stats
-from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
 from signalpost.delivery.rank import rank_of
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import DeliveryState
@@ -22,6 +21,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.testing.outbox_samples import verdict
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
+from tests.inline_outbox import InlineOutbox
 from tests.unit.delivery.dispatch.world import HERE, FaultyOutbox, World, wait
 
 COLUMNS = {

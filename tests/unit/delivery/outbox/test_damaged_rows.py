@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from signalpost.delivery.outbox import sqlite_tables
+from signalpost.delivery.outbox import housekeeping, transaction
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Command,
@@ -27,9 +27,8 @@ from signalpost.delivery.outbox.commands import (
     Stats,
     StreamState,
 )
+from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
-from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
@@ -237,7 +236,7 @@ def test_a_row_with_an_id_that_is_not_utf8_is_set_aside(core: SqliteCore, tmp_pa
 
 def test_a_row_repaired_before_it_is_set_aside_is_sent(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01")
-    core._tables.guard.suspect_all([("01", LANE, 1), ("99", LANE, 1)])
+    core._tx.guard.suspect_all([("01", LANE, 1), ("99", LANE, 1)])
     assert core.apply([Lease(LANE, START)])[0].parcels == ()
     assert len(core.apply([Lease(LANE, START)])[0].parcels) == 1
     assert core.damaged() == ()
@@ -261,7 +260,7 @@ def test_a_failure_to_set_a_row_aside_fails_nothing_else_and_is_retried(
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", "priority", 7)
     with monkeypatch.context() as patch:
-        patch.setattr(core._tables, "set_aside", fail)
+        patch.setattr(housekeeping, "as_shown", fail)
         assert len(core.apply([Lease(LANE, START)])[0].parcels) == 1
     assert _states(tmp_path / "outbox.db") == ["pending", "leased"]
     core.apply([Find()])
@@ -320,7 +319,7 @@ def test_a_programming_error_makes_no_delivery_dead(
 
     path = tmp_path / "outbox.db"
     _put(core, "01", "02", "03")
-    core._tables.forget()
+    core._tx.forget()
     with monkeypatch.context() as patch:
         patch.setattr(Notification, "__post_init__", fails, raising=False)
         patch.setattr(Notification, "from_json", classmethod(lambda cls, data: fails(cls)))
@@ -328,13 +327,13 @@ def test_a_programming_error_makes_no_delivery_dead(
         assert [each.delivery.state.value for each in core.apply([Find()])[0]] == ["pending"] * 3
     assert _states(path) == ["pending"] * 3
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_tables, "notification_in", fails)
+        patch.setattr(transaction, "notification_in", fails)
         _asked(core, Find())
     assert _states(path) == ["pending"] * 3
 
 
 def test_a_programming_error_behind_invalid_json_is_recognised() -> None:
-    from signalpost.delivery.outbox.row_checks import _of_the_program
+    from signalpost.delivery.outbox.rows import _of_the_program
 
     refusal, checked = InvalidValue("no Notification could be read"), InvalidValue("a price below zero")
     refusal.__cause__ = checked

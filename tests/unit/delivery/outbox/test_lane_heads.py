@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost.delivery.outbox.lane_heads import DEPTH, Head
-from signalpost.delivery.outbox.lanes import Row
+from signalpost.delivery.outbox.order import Row
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from signalpost.delivery.outbox.mounts import MOUNTS, file_system, warn_of_network
+from signalpost.delivery.outbox.files import MOUNTS, file_system, warn_of_network
 
 LINES = r"""
 /dev/vda / ext4 rw 0 0

@@ -14,13 +14,13 @@ import pytest
 
 from signalpost.delivery import outbox
 from signalpost.delivery.outbox import commands
-from signalpost.delivery.outbox.inline import InlineOutbox
+from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_lookup import SqliteLookup, Wanted
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 from signalpost.testing.outbox_contract import CHECKS
 from signalpost.testing.outbox_samples import LANE, START, new, notification
+from tests.inline_outbox import InlineOutbox
 
 OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
 MAY_READ_HISTORY = {

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from signalpost.delivery.outbox import sqlite_copy
+from signalpost.delivery.outbox import copy as outbox_copy
 from signalpost.delivery.outbox.commands import Find, Put, Stats
+from signalpost.delivery.outbox.copy import Copied, copy
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_copy import Copied, copy
 from signalpost.errors import InvalidValue, SignalpostError, StoreFailed, StoreUnusable
 from signalpost.testing.outbox_samples import new, notification
 
@@ -56,7 +56,7 @@ def test_a_copy_is_a_complete_store_in_one_private_file(store: Path, tmp_path: P
 def test_writes_during_a_copy_succeed_and_are_not_in_the_copy(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_copy, "PAGES_A_STEP", 5)
+    monkeypatch.setattr(outbox_copy, "PAGES_A_STEP", 5)
     steps: list[tuple[int, int]] = []
     with closing(SqliteCore(store)) as core:
 

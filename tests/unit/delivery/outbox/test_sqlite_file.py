@@ -9,9 +9,9 @@ import pytest
 
 from signalpost.delivery.outbox import sqlite_file
 from signalpost.delivery.outbox.commands import Find, Put, SaveFacts, Stats
+from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.schema import APPLICATION_ID, VERSION
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.errors import Fault, StoreFailed, StoreUnusable
 from signalpost.testing.outbox_samples import new, notification
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from signalpost.delivery.outbox.commands import Find, ForgetKeys, Lease, Message, Prune, Put, Settle
+from signalpost.delivery.outbox.reader import Past, SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_lookup import Past, SqliteLookup, Wanted
 from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from signalpost.delivery.outbox import sqlite_file
-from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.commands import (
     READING,
     Expire,
@@ -24,7 +23,8 @@ from signalpost.delivery.outbox.commands import (
     Stats,
 )
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.verbs import carry_out
+from signalpost.delivery.outbox.transaction import Arrival
+from signalpost.delivery.outbox.verbs import execute
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
@@ -85,7 +85,7 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed_before(
     told = notification("01")
     _put(owner, told)
     owner._db.execute("BEGIN IMMEDIATE")
-    carry_out([Put((new(notification("02")),))], owner._tables)
+    execute(owner._tx, [Put((new(notification("02")),))])
     reading = [Find(), Open(), History(DeliveryId("01", LANE)), Stats(), LoadState("s"), LoadFacts(LANE)]
     assert {type(command) for command in reading} == set(READING)
     beside.look()

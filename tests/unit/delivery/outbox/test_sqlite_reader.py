@@ -5,8 +5,8 @@ import pytest
 
 from signalpost import StoreFailed, StoreUnusable
 from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.domain.instant import utc
 
 

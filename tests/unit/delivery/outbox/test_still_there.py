@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from signalpost.delivery.outbox.commands import Find, Put
+from signalpost.delivery.outbox.files import gone, identity, opened_files
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.still_there import gone, identity, opened_files
 from signalpost.errors import StoreFailed
 from signalpost.testing.outbox_samples import new, notification
 

@@ -9,11 +9,11 @@ import pytest
 
 from signalpost.delivery.outbox import threaded
 from signalpost.delivery.outbox.commands import Expire, LoadFacts, Stats
-from signalpost.delivery.outbox.inline import InlineOutbox
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.errors import OwnershipLost, StoreClosed
 from signalpost.testing.outbox_samples import START
+from tests.inline_outbox import InlineOutbox
 from tests.unit.delivery.outbox.test_threaded import GatedCore
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from signalpost.delivery.outbox import threaded
-from signalpost.delivery.outbox.arrivals import Arrival
 from signalpost.delivery.outbox.commands import Command, Damaged, LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.events import Event
 from signalpost.domain.priority import NotificationPriority

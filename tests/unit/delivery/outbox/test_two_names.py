@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from signalpost.delivery.outbox.commands import Find, Put
+from signalpost.delivery.outbox.copy import copy as backup
+from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.sqlite_copy import copy as backup
-from signalpost.delivery.outbox.sqlite_reader import SqliteReader
 from signalpost.errors import StoreUnusable
 from signalpost.testing.outbox_samples import new, notification
 
@@ -133,7 +133,7 @@ def test_a_new_store_may_have_two_names_and_the_first_one_opened_is_the_original
 
 
 def test_a_store_that_cannot_be_reached_by_its_real_path_is_rejected(home: Path) -> None:
-    from signalpost.delivery.outbox.original import be_the_original  # the old source lacks it
+    from signalpost.delivery.outbox.sqlite_file import be_the_original  # the old source lacks it
 
     with pytest.raises(StoreUnusable) as refused:
         be_the_original(home / "outbox.db", home / "away" / "outbox.db")

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signalpost.delivery.outbox.commands import Find, Lease, LoadFacts, Put, SaveFacts, Settle, ShortenWaits
+from signalpost.delivery.outbox.order import WAITS
 from signalpost.delivery.outbox.port import Core
-from signalpost.delivery.outbox.waits import PLACE
 from signalpost.domain.delivery import Attempt, DeliveryState
 from signalpost.testing.outbox_samples import LANE, START, new, notification, verdict
 from tests.tmpfs import new_core
@@ -67,19 +67,27 @@ def test_what_is_tried_again_after_a_step_counts_from_that_attempt(core: Core) -
     assert left(core, "a", -2 * HOUR) == 2 * WAIT
 
 
+def test_a_wait_after_which_nothing_was_tried_stays_as_it_is(core: Core) -> None:
+    put(core, "a")
+    (lent,) = do(core, Lease(LANE, START)).parcels
+    do(core, Settle((verdict(lent.delivery, DeliveryState.PENDING, attempt=None, not_before=START + WAIT),)))
+    assert do(core, ShortenWaits(START - HOUR)) == []
+    assert left(core, "a", 0 * SECOND) == WAIT
+
+
 def test_what_is_kept_of_a_wait_is_forgotten_when_it_is_over(core: Core) -> None:
     put(core, "a")
     tried(core, "a")
     do(core, ShortenWaits(START - HOUR))
-    assert list(do(core, LoadFacts(PLACE))) == [f"a@{LANE}"]
+    assert list(do(core, LoadFacts(WAITS))) == [f"a@{LANE}"]
     do(core, ShortenWaits(START))
-    assert do(core, LoadFacts(PLACE)) == {}
+    assert do(core, LoadFacts(WAITS)) == {}
 
 
 def test_what_is_kept_and_cannot_be_read_is_as_if_it_were_not_kept(core: Core) -> None:
     put(core, "a")
     tried(core, "a")
-    do(core, SaveFacts(PLACE, {f"a@{LANE}": b"since noon"}))
+    do(core, SaveFacts(WAITS, {f"a@{LANE}": b"since noon"}))
     do(core, ShortenWaits(START - HOUR))
     assert left(core, "a", -HOUR) == WAIT
 

@@ -1,10 +1,9 @@
-"""The statements with which an outbox's rows are read and written in SQLite. Values are always parameters."""
+"""Every statement with which an outbox's rows are read and written in SQLite. Values are always parameters."""
 # ruff: noqa: S608  # what is put together here are the constants of this file
 
 from collections.abc import Sequence
-from typing import Any
 
-from signalpost.delivery.outbox.row_checks import LAST, is_text
+from signalpost.delivery.outbox.schema import LAST
 
 COLUMNS = (
     "notification_id, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before,"
@@ -28,11 +27,14 @@ LENT = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
 # The two below go on with one value or with a list: a list costs more to begin, and less for each of many.
 WAITING = f"SELECT {COLUMNS} FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence"
 ROW = f"SELECT {COLUMNS} FROM delivery {ONE}"
+DESTINATIONS_OF = "SELECT destination FROM delivery WHERE notification_id = ?"
 ADD = f"INSERT INTO delivery ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 MOVE = (
     "UPDATE delivery SET state = ?, priority = ?, rank = ?, not_before = ?, attempts = ?, unanswered = ?,"
     f" may_repeat = ?, reason = ?, message_id = ? {ONE}"
 )
+ADD_NOTIFICATION = "INSERT INTO notification (number, id, accepted_at, body) VALUES (?, ?, ?, ?)"
+BODY = "SELECT body FROM notification WHERE number = ?"
 OLD = """
 SELECT number, id, accepted_at, EXISTS (
   SELECT 1 FROM delivery WHERE notification_id = id AND state IN ('pending', 'leased')
@@ -40,6 +42,7 @@ SELECT number, id, accepted_at, EXISTS (
 # Far below what SQLite can count to: a damaged number must not take all that are left.
 LAST_NUMBER = f"SELECT coalesce(max(number), 0) FROM notification WHERE number < {2**53}"
 KEYS = "SELECT key, content_hash, notification_id, until FROM key WHERE key"
+SAVE_KEY = "INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?)"
 NEXT_KEYS = "SELECT key, until FROM key WHERE key > ? ORDER BY key LIMIT ?"
 DELETE_KEY = "DELETE FROM key WHERE key = ?"
 ADD_ATTEMPT = """
@@ -50,6 +53,11 @@ ATTEMPTS = f"SELECT began_at, ended_at, outcome, detail FROM attempt {ONE} ORDER
 ADD_MESSAGE = """
 INSERT INTO message (destination, message_id, sent_at, version, shows) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET shows = shows + excluded.shows, version = excluded.version"""
+STREAM = "SELECT stream, fingerprint, watermark, state FROM stream WHERE stream = ?"
+SAVE_STREAM = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)"
+FACTS = "SELECT name, value FROM fact WHERE destination = ?"
+SAVE_FACT = "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)"
+FORGET_FACT = "DELETE FROM fact WHERE destination = ? AND name = ?"
 COUNT = "SELECT destination, state, count(*) FROM delivery GROUP BY destination, state"
 COUNT_OPEN = (
     "SELECT destination, state, count(*) FROM delivery INDEXED BY lane WHERE state IN ('pending', 'leased')"
@@ -57,7 +65,6 @@ COUNT_OPEN = (
 )
 
 _GONE = f"FROM delivery WHERE notification_id IN {LISTED}"
-COUNT_GONE = f"SELECT destination, state, count(*) {_GONE} GROUP BY destination, state"
 MESSAGES_OF_GONE = (
     f"SELECT count(*), destination, message_id {_GONE} AND message_id IS NOT NULL GROUP BY destination, message_id"
 )
@@ -74,6 +81,34 @@ LOST_STATE = (
 )
 LOST = f"SELECT notification_id, destination, turn FROM delivery INDEXED BY lost WHERE {LOST_STATE}"
 
+# What other processes have done: what they put, and which of them delivers.
+ARRIVED = """
+SELECT destination, max(priority), count(*) FROM notification CROSS JOIN delivery ON notification_id = id
+WHERE notification.number > ? AND state = 'pending' GROUP BY destination"""
+OWNER = "SELECT epoch, CAST(holder AS BLOB), pid FROM owner"
+SAVE_OWNER = "INSERT OR REPLACE INTO owner (one, epoch, holder, pid, since) VALUES (1, ?, ?, ?, ?)"
+META = "SELECT value FROM meta WHERE name = ?"
+META_IN_BYTES = "SELECT CAST(value AS BLOB) FROM meta WHERE name = ?"
+SAVE_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+
+# What a person looks up. A key is a sequence, a blank and an event: what follows the blank in Unicode is "!".
+TICKETS_BY_KEY = """
+SELECT notification_id FROM key WHERE key = ?1 OR (key >= ?1 || ' ' AND key < ?1 || '!') ORDER BY notification_id"""
+TICKETS_BY_SEQUENCE = """
+SELECT DISTINCT notification_id FROM delivery WHERE sequence = ?1 OR sequence || ' ' || event = ?1
+ORDER BY notification_id"""
+MESSAGE = "SELECT destination, message_id, sent_at, version FROM message WHERE destination = ? AND message_id = ?"
+AHEAD = (
+    f"SELECT count(*) FROM delivery {IN_LANE} 'pending' AND destination = ?"
+    " AND (rank < ? OR (rank = ? AND notification_id < ?))"
+)
+OUTCOMES = """
+SELECT outcome FROM attempt WHERE notification_id >= ? AND destination = ? ORDER BY ended_at DESC LIMIT ?"""
+PAST = """
+SELECT count(*), coalesce(sum(EXISTS (
+  SELECT 1 FROM delivery WHERE notification_id = id AND state IN ('pending', 'leased')
+)), 0) FROM notification WHERE accepted_at < ?"""
+
 _LAST_FIRST = "ORDER BY notification_id DESC, destination DESC, turn DESC LIMIT ?"
 
 
@@ -84,17 +119,17 @@ def find(conditions: Sequence[str], *, only_open: bool, columns: str = COLUMNS) 
     return f"SELECT {columns} FROM delivery {source}{where} {_LAST_FIRST}"
 
 
-def same_row(key: Sequence[Any]) -> tuple[str, str, list[Any]]:
-    """How to read one delivery, and end it for a reason, by its primary key, whatever is in that; and what to bind."""
-    terms: list[str] = []
-    bound: list[Any] = []
-    for column, value in zip(("notification_id", "destination", "turn"), key, strict=True):
-        is_damaged = isinstance(value, str) and not is_text(value)  # bytes that are not UTF-8, read as surrogates
-        terms.append(f"{column} IS CAST(? AS TEXT)" if is_damaged else f"{column} IS ?")
-        bound.append(value.encode(errors="surrogateescape") if is_damaged else value)
-    where = " AND ".join(terms)
-    read = f"SELECT {COLUMNS} FROM delivery WHERE {where}"
-    return read, f"UPDATE delivery SET state = 'dead', reason = ? WHERE {where}", bound
+def same_row(is_text: Sequence[bool]) -> tuple[str, str]:
+    """How to read one delivery by its primary key, whatever is in that, and how to end it for a reason.
+
+    A value of the key that is text, but not UTF-8, is bound as bytes.
+    """
+    columns = zip(("notification_id", "destination", "turn"), is_text, strict=True)
+    where = " AND ".join(f"{column} IS {'?' if is_fine else 'CAST(? AS TEXT)'}" for column, is_fine in columns)
+    return (
+        f"SELECT {COLUMNS} FROM delivery WHERE {where}",
+        f"UPDATE delivery SET state = 'dead', reason = ? WHERE {where}",
+    )
 
 
 def open_ones(*, in_a_lane: bool, of_notifications: bool) -> str:

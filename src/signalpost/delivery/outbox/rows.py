@@ -1,17 +1,18 @@
-"""Checks a delivery's row, and makes a readable stand-in for a damaged one.
+"""How rows are written and read: the codec, the check of each delivery's row, and the guard of damaged ones.
 
 A disk, a person or a bug can leave anything in a row, and SQLite keeps values of any type in any column. So a row is
 checked when it is read, column by column. Only this check sets a row aside: an error that is raised anywhere else says
 something about the program or the disk, and nothing about the row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
-from signalpost.delivery.outbox.lanes import Row
+from signalpost.delivery.outbox.order import Row
+from signalpost.delivery.outbox.schema import FIRST, LAST
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
@@ -22,8 +23,6 @@ from signalpost.errors import InvalidValue
 from signalpost.telemetry.failures import log_failure
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""The years 1 to 9999 in microseconds since 1970: what a row may hold, because older versions took it."""
 STATES = {state.value: state for state in DeliveryState}
 PRIORITIES = {priority.value: priority for priority in NotificationPriority}
 _MOST_ATTEMPTS = 1_000_000
@@ -31,7 +30,7 @@ _UNREADABLE = "(damaged)"
 _STATE = 6
 
 Values = tuple[Any, ...]
-"""A row of the table `delivery` as SQLite returns it, in the order of `statements.COLUMNS`."""
+"""A row of the table `delivery` as SQLite returns it, in the order of `sql.COLUMNS`."""
 
 
 def instant(micros: int) -> datetime:
@@ -172,6 +171,14 @@ def stand_in(row: Row) -> Notification:
     )
 
 
+class Key(NamedTuple):
+    """An idempotency key."""
+
+    content_hash: bytes
+    notification_id: str
+    until: datetime
+
+
 class Unreadable(NamedTuple):
     """Why a notification cannot be read."""
 
@@ -235,7 +242,7 @@ def values_of(row: Row) -> Values:
 
 
 def changes_of(each: Delivery) -> Values:
-    """What `statements.MOVE` takes."""
+    """What `sql.MOVE` takes."""
     return (
         each.state.value,
         each.priority.value,
@@ -250,7 +257,69 @@ def changes_of(each: Delivery) -> Values:
     )
 
 
+def key_in_force(content_hash: object, first: object, until: object) -> Key:
+    """An idempotency key. A damaged one counts as still in force: the thing was accepted before."""
+    return Key(
+        content_hash if type(content_hash) is bytes else b"",
+        first if is_text(first) else "",
+        instant(until if is_time(until) else LAST),
+    )
+
+
+def bound_key(key: Values) -> tuple[list[bool], list[Any]]:
+    """Which values of a damaged row's primary key are sound text or no text, and how `sql.same_row` takes each."""
+    is_fine = [not isinstance(value, str) or is_text(value) for value in key]
+    values = zip(key, is_fine, strict=True)
+    return is_fine, [value if fine else value.encode(errors="surrogateescape") for value, fine in values]
+
+
+def listed(values: Sequence[str]) -> str:
+    """Values as `sql.LISTED` takes them."""
+    return msgspec.json.encode(values).decode()
+
+
 def micros(at: datetime) -> int:
     """A time as a row holds it."""
     since = at - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+class RowGuard:
+    """Checks each delivery's row as it is read, and keeps damaged ones away from the healthy ones."""
+
+    def __init__(self) -> None:
+        self.suspects: dict[Values, None] = {}
+        """Primary keys of rows that were found damaged before they ended, and are not set aside yet."""
+        self._passed_over: set[Values] = set()
+        """Those whose notification a fault of ours keeps from being read: they wait for another version."""
+
+    def checked(self, found: Iterable[Values]) -> Iterator[Row]:
+        """The rows that pass the check."""
+        for values in found:
+            if damage(values) is None:
+                yield row_of(values)
+            elif not has_ended(values):
+                self.suspects[values[:3]] = None
+
+    def shown(self, values: Values) -> Row:
+        """A row for a person to see, damaged or not."""
+        if (what := damage(values)) is None:
+            return row_of(values)
+        if not has_ended(values):
+            self.suspects[values[:3]] = None
+        return as_shown(values, what)
+
+    def note(self, row: Row, told: Unreadable) -> None:
+        """The notification of a row that passed the check cannot be read."""
+        if not told.is_damaged:
+            self._passed_over.add(row.delivery.id)
+        elif not row.delivery.state.is_terminal:
+            self.suspects[row.delivery.id] = None
+
+    def suspect_all(self, keys: Iterable[Values]) -> None:
+        """These rows were found damaged by a query."""
+        self.suspects.update(dict.fromkeys(keys))
+
+    def may_leave(self, row: Row) -> bool:
+        """Whether nothing is known that keeps a row from being sent."""
+        return row.delivery.id not in self.suspects and row.delivery.id not in self._passed_over

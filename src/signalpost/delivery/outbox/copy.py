@@ -13,10 +13,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from signalpost.delivery.outbox.original import be_the_original
 from signalpost.delivery.outbox.sqlite_file import (
     SECONDS_FOR_OTHERS,
     advice,
+    be_the_original,
     check_made,
     check_there,
     code_of,

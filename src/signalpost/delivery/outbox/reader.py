@@ -1,54 +1,69 @@
-"""What a person asks of an outbox's file, and no service does.
+"""Reading an outbox that another process may be writing: without its lock, and without changing it.
 
-Which tickets a name has, what a message is, what waits before a delivery, and how a destination has fared.
+`SqliteReader` answers the commands that only read. `SqliteLookup` answers what only a person asks: which tickets a name
+has, what a message is, what waits before a delivery, and how a destination has fared.
 """
 
 import sqlite3
-from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from signalpost.delivery.outbox.commands import Message, Parcel
-from signalpost.delivery.outbox.row_checks import instant, is_text, is_time
+from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.commands import READING, Command, Message, Parcel
+from signalpost.delivery.outbox.queries import shown_parcel
+from signalpost.delivery.outbox.rows import instant, is_text, is_time, listed, micros
 from signalpost.delivery.outbox.schema import HAS_META, MIGRATED_FROM
-from signalpost.delivery.outbox.sqlite_file import advice, is_there, opened_to_read
-from signalpost.delivery.outbox.sqlite_tables import SqliteTables
-from signalpost.delivery.outbox.statements import IN_LANE, LISTED, LOST_STATE, find
-from signalpost.delivery.outbox.verbs import shown_parcel
+from signalpost.delivery.outbox.sqlite_file import (
+    advice,
+    be_the_original,
+    check_there,
+    code_of,
+    is_there,
+    opened_to_read,
+)
+from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.delivery.outbox.verbs import execute
 from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.priority import NotificationPriority
-from signalpost.domain.value import encoded
 from signalpost.errors import StoreFailed
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILURES = frozenset({"unavailable", "unconfirmed"})
 """Outcomes of attempts that a breaker counts."""
 _LOOKS_BACK_FOR = timedelta(hours=24)
 _MOST_ATTEMPTS = 100
 
-# A key is a sequence, a blank and an event: what follows the blank in Unicode is "!".
-_BY_KEY = """
-SELECT notification_id FROM key WHERE key = ?1 OR (key >= ?1 || ' ' AND key < ?1 || '!') ORDER BY notification_id"""
-_BY_SEQUENCE = """
-SELECT DISTINCT notification_id FROM delivery WHERE sequence = ?1 OR sequence || ' ' || event = ?1
-ORDER BY notification_id"""
-_MESSAGE = "SELECT destination, message_id, sent_at, version FROM message WHERE destination = ? AND message_id = ?"
-_AHEAD = (
-    f"SELECT count(*) FROM delivery {IN_LANE} 'pending' AND destination = ?"  # noqa: S608  # constants
-    " AND (rank < ? OR (rank = ? AND notification_id < ?))"
-)
-_OUTCOMES = """
-SELECT outcome FROM attempt WHERE notification_id >= ? AND destination = ? ORDER BY ended_at DESC LIMIT ?"""
 
-_META = "SELECT value FROM meta WHERE name = ?"
+class SqliteReader:
+    """A core that only looks. Raises StoreUnusable where there is no outbox at `path`, or it cannot be read."""
 
-_PAST = """
-SELECT count(*), coalesce(sum(EXISTS (
-  SELECT 1 FROM delivery WHERE notification_id = id AND state IN ('pending', 'leased')
-)), 0) FROM notification WHERE accepted_at < ?"""
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        check_there(self._path)
+        be_the_original(self._path, self._path.resolve())
+        self._db = opened_to_read(self._path)
+        self._tx = Transaction(self._db)
+
+    def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
+        """Answer the commands, all from one moment. Raises TypeError for one that would change something."""
+        for command in batch:
+            if not isinstance(command, READING):
+                raise TypeError(f"{type(command).__name__} would change the outbox, which is only looked at")
+        try:
+            self._db.execute("BEGIN")
+            try:
+                return execute(self._tx, batch)
+            finally:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error as fault:
+            raise _unreadable(self._path, fault) from fault
+
+    def close(self) -> None:
+        """Release the file; once is enough."""
+        self._db.close()
 
 
 class Past(NamedTuple):
@@ -100,14 +115,14 @@ class SqliteLookup:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._db = opened_to_read(path)
-        self._tables = SqliteTables(self._db)
+        self._tx = Transaction(self._db)
 
     def listed(self, wanted: Wanted) -> list[Parcel]:
         """The deliveries that are wanted, the newest first. One that is damaged is shown as dead."""
         asked: dict[str, Any] = {}
         if wanted.states:
-            lost = f" OR {LOST_STATE}" if DeliveryState.DEAD in wanted.states else ""
-            asked[f"(state IN {LISTED}{lost})"] = encoded([state.value for state in wanted.states]).decode()
+            lost = f" OR {sql.LOST_STATE}" if DeliveryState.DEAD in wanted.states else ""
+            asked[f"(state IN {sql.LISTED}{lost})"] = listed([state.value for state in wanted.states])
         if wanted.destination is not None:
             asked["destination = ?"] = wanted.destination
         if wanted.priority is not None:
@@ -115,12 +130,12 @@ class SqliteLookup:
         if wanted.since is not None:
             asked["notification_id >= ?"] = first_of(wanted.since)
         only_open = bool(wanted.states) and not any(state.is_terminal for state in wanted.states)
-        query = find(list(asked), only_open=only_open)
-        rows = map(self._tables.guard.shown, self._found(query, *asked.values(), wanted.limit))
+        query = sql.find(list(asked), only_open=only_open)
+        rows = map(self._tx.guard.shown, self._found(query, *asked.values(), wanted.limit))
         try:
-            parcels = [shown_parcel(self._tables, row) for row in rows]
+            parcels = [shown_parcel(self._tx, row) for row in rows]
         except sqlite3.Error as fault:
-            raise self._failure(fault) from fault
+            raise _unreadable(self._path, fault) from fault
         return [each for each in parcels if not wanted.states or each.delivery.state in wanted.states]
 
     def tickets(self, name: str) -> list[str]:
@@ -128,13 +143,13 @@ class SqliteLookup:
 
         The keys are asked first, which is quick; where they are forgotten already, all deliveries are read.
         """
-        found = self._found(_BY_KEY, name) or self._found(_BY_SEQUENCE, name)
+        found = self._found(sql.TICKETS_BY_KEY, name) or self._found(sql.TICKETS_BY_SEQUENCE, name)
         return [ticket for (ticket,) in found if is_text(ticket)]
 
     def message(self, delivery: Delivery) -> Message | None:
         """The message that shows a delivery; None where there is none, or it is not known."""
         for destination, message_id, sent_at, version in self._found(
-            _MESSAGE, delivery.id.destination, delivery.message_id
+            sql.MESSAGE, delivery.id.destination, delivery.message_id
         ):
             if is_time(sent_at) and type(version) is int:
                 return Message(destination, message_id, instant(sent_at), version)
@@ -143,17 +158,17 @@ class SqliteLookup:
     def ahead(self, delivery: Delivery) -> int:
         """How many pending deliveries have a place before this one in its lane."""
         name, destination, _ = delivery.id
-        ((count,),) = self._found(_AHEAD, destination, delivery.rank, delivery.rank, name)
+        ((count,),) = self._found(sql.AHEAD, destination, delivery.rank, delivery.rank, name)
         return int(count)
 
     def failures(self, destination: str, now: datetime) -> int:
         """How many of a destination's last attempts failed in a row, of 100 at most within a day."""
-        found = self._found(_OUTCOMES, first_of(now - _LOOKS_BACK_FOR), destination, _MOST_ATTEMPTS)
+        found = self._found(sql.OUTCOMES, first_of(now - _LOOKS_BACK_FOR), destination, _MOST_ATTEMPTS)
         return sum(1 for _ in takewhile(lambda row: row[0] in _FAILURES, found))
 
     def past(self, before: datetime) -> Past:
         """How much was accepted before a time."""
-        ((count, is_open),) = self._found(_PAST, (before - _EPOCH) // timedelta(microseconds=1))
+        ((count, is_open),) = self._found(sql.PAST, micros(before))
         ((pages,), (free,), (size,)) = (
             self._found(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
         )
@@ -162,7 +177,7 @@ class SqliteLookup:
     def version(self) -> StoreVersion:
         """The version of the tables."""
         ((version,),) = self._found("PRAGMA user_version")
-        kept = self._found(_META, MIGRATED_FROM) if version >= HAS_META else []
+        kept = self._found(sql.META, MIGRATED_FROM) if version >= HAS_META else []
         return StoreVersion(version, kept[0][0] if kept else None)
 
     def close(self) -> None:
@@ -173,7 +188,9 @@ class SqliteLookup:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as fault:
-            raise self._failure(fault) from fault
+            raise _unreadable(self._path, fault) from fault
 
-    def _failure(self, fault: sqlite3.Error) -> StoreFailed:
-        return StoreFailed(f"{self._path}: it could not be read ({fault}): {advice(fault)}")
+
+def _unreadable(path: Path, fault: sqlite3.Error) -> StoreFailed:
+    text = f"{path}: it could not be read ({fault}): {advice(fault)}"
+    return StoreFailed(text, code=code_of(fault), field="path", value=str(path))

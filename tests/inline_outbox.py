@@ -1,8 +1,8 @@
 """An outbox that carries each command out at once, on the caller's loop."""
 
-from signalpost.delivery.outbox.command_failures import command_failed
 from signalpost.delivery.outbox.commands import Answer, Command
 from signalpost.delivery.outbox.port import Core
+from signalpost.delivery.outbox.threaded import command_failed
 from signalpost.errors import StoreClosed, StoreFailed
 
 

@@ -1,4 +1,4 @@
-"""What waits in a lane: who comes first, who moves up, who is replaced, and who may leave now. Pure.
+"""The order of a lane, and how one delivery becomes another: what may leave, moves up, is replaced or waits. Pure.
 
 A row's place is (rank, number): its rank, then the order in which its notification was accepted. One rule keeps the
 order of a sequence (P3): in a lane, no pending delivery of a sequence is ranked behind one that was accepted later.
@@ -10,12 +10,21 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from signalpost.delivery.outbox.commands import TO_CHOOSE_FROM, Lease
-from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
+import msgspec
+
+from signalpost.delivery.outbox.commands import TO_CHOOSE_FROM, Lease, NewDelivery, Revive, Settlement
+from signalpost.domain.delivery import NEXT_STATES, Delivery, DeliveryId, DeliveryState
+from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
 
 EXPRESS_DEPTH = 256
 """How far from the head of a lane an express lease looks."""
+
+REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
+"""The states from which a delivery may be revived."""
+
+WAITS = "(waits)"
+"""Where the facts about waits that were counted anew are kept, in place of a destination's name."""
 
 EXPIRED = "its validity ended before it could be sent"
 """The reason of a delivery that expired while it waited."""
@@ -151,3 +160,103 @@ def _lifted(row: Row, rank: int, priority: NotificationPriority) -> Row:
         return row
     lifted = delivery._replace(rank=min(delivery.rank, rank), priority=max(delivery.priority, priority))
     return row._replace(delivery=lifted)
+
+
+def new_row(notification: Notification, number: int, sequence: str, wanted: NewDelivery) -> Row:
+    """The delivery that intake asks for."""
+    delivery = Delivery(
+        DeliveryId(notification.id, wanted.destination),
+        wanted.state,
+        notification.priority,
+        wanted.rank,
+        sequence,
+        notification.valid_until,
+        reason=wanted.reason,
+    )
+    return Row(number, notification.event, delivery)
+
+
+def settled(row: Row, verdict: Settlement) -> Row | None:
+    """The row as the verdict leaves it; None where it is not leased, or may not go there."""
+    old = row.delivery
+    if old.state is not DeliveryState.LEASED or verdict.state not in NEXT_STATES[old.state]:
+        return None
+    new = Delivery(
+        old.id,
+        verdict.state,
+        old.priority,
+        old.rank,
+        old.sequence,
+        old.valid_until,
+        verdict.not_before,
+        verdict.attempts,
+        verdict.unanswered,
+        verdict.may_repeat,
+        verdict.reason,
+        old.message_id if verdict.message is None else verdict.message.message_id,
+    )
+    return Row(row.number, row.event, new)
+
+
+def passed_on(row: Row, fallback: NewDelivery) -> Row:
+    """The settled row's delivery to another destination; it may repeat what the first may have shown."""
+    old = row.delivery
+    new = Delivery(
+        DeliveryId(old.id.notification_id, fallback.destination),
+        fallback.state,
+        old.priority,
+        fallback.rank,
+        old.sequence,
+        old.valid_until,
+        may_repeat=old.may_repeat,
+        reason=fallback.reason,
+    )
+    return row._replace(delivery=new)
+
+
+def revived(row: Row, wish: Revive) -> Row | None:
+    """The row's next turn; None where it is not one that may be revived."""
+    old = row.delivery
+    if old.state not in REVIVABLE:
+        return None
+    new = Delivery(
+        old.id._replace(turn=old.id.turn + 1),
+        DeliveryState.PENDING,
+        old.priority,
+        wish.rank,
+        old.sequence,
+        wish.valid_until,
+        may_repeat=old.may_repeat or old.state is DeliveryState.UNCONFIRMED,
+        reason=f"revives {old.id}",
+    )
+    return row._replace(delivery=new)
+
+
+class _Anew(msgspec.Struct, frozen=True):
+    """Since when a wait counts, if it was counted anew: its length can no longer be told from the attempt's end."""
+
+    attempt_ended: datetime
+    since: datetime
+
+
+def counted_anew(row: Row, ended: datetime, fact: bytes | None, now: datetime) -> tuple[Row, bytes]:
+    """A row that waits, with its wait counted from `now` if it would count from later, and the fact to keep about it.
+
+    A wait counts from the end of the last attempt, `ended`. Where the clock was put back it is counted anew, each time
+    that it is: no wait gets longer, and none shorter. The fact is kept for as long as it waits after that attempt; it
+    is empty if there is nothing to keep.
+    """
+    since = _since(fact, ended)
+    if since > now and (until := row.delivery.not_before) is not None:
+        row = row._replace(delivery=row.delivery._replace(not_before=now + (until - since)))
+    began = min(since, now)
+    return row, b"" if began == ended else msgspec.json.encode(_Anew(ended, began))
+
+
+def _since(fact: bytes | None, ended: datetime) -> datetime:
+    """From when on a wait counts after an attempt that ended then."""
+    try:
+        anew = msgspec.json.decode(fact or b"", type=_Anew)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # there is none, or another version wrote it
+        return ended
+    return anew.since if anew.attempt_ended == ended and anew.since.tzinfo is not None else ended

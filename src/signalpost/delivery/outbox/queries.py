@@ -1,0 +1,103 @@
+"""The commands that change nothing, as functions of a transaction and a command."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any
+
+from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.commands import (
+    Command,
+    Find,
+    History,
+    LoadFacts,
+    LoadState,
+    Open,
+    Parcel,
+    Stats,
+    StreamState,
+)
+from signalpost.delivery.outbox.order import Row
+from signalpost.delivery.outbox.rows import STATES, instant, is_text, is_time, listed, reason_of, stand_in
+from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
+from signalpost.domain.notification import Notification
+
+
+def _find(tx: Transaction, wanted: Find) -> tuple[Parcel, ...]:
+    asked: dict[str, Any] = {}
+    if wanted.notification_id is not None:
+        asked["notification_id = ?"] = wanted.notification_id
+    if wanted.destination is not None:
+        asked["destination = ?"] = wanted.destination
+    if wanted.states:
+        asked[f"state IN {sql.LISTED}"] = listed([state.value for state in wanted.states])
+    is_open = bool(wanted.states) and not any(state.is_terminal for state in wanted.states)
+    query = sql.find(list(asked), only_open=is_open and wanted.notification_id is None)
+    found = map(tx.guard.shown, tx.select(query, [*asked.values(), -1]))
+    # A damaged row, or one whose notification is damaged, is shown in another state than that by which it was found.
+    rows = (row for row in found if not wanted.states or row.delivery.state in wanted.states)
+    parcels = (shown_parcel(tx, row) for row in islice(rows, wanted.limit))
+    return tuple(parcel for parcel in parcels if not wanted.states or parcel.delivery.state in wanted.states)
+
+
+def shown_parcel(tx: Transaction, row: Row) -> Parcel:
+    """A delivery for a person to see, with a stand-in for a notification that cannot be read."""
+    told = tx.notification(row)
+    if isinstance(told, Notification):
+        return Parcel(row.delivery, told)
+    if told.is_damaged and not row.delivery.state.is_terminal:
+        was_leased = row.delivery.state is DeliveryState.LEASED
+        row = row.moved(DeliveryState.DEAD, reason_of(told.why, was_leased=was_leased))
+    return Parcel(row.delivery, stand_in(row))
+
+
+def _open(tx: Transaction, command: Open) -> tuple[Delivery, ...]:
+    asked: list[Any] = [] if command.destination is None else [command.destination]
+    if command.notification_ids is not None:
+        asked.append(listed(command.notification_ids))
+    query = sql.open_ones(
+        in_a_lane=command.destination is not None, of_notifications=command.notification_ids is not None
+    )
+    rows = tx.guard.checked(tx.select(query, [*asked, -1]))
+    return tuple(row.delivery for row in islice(rows, command.limit))
+
+
+def attempts(tx: Transaction, command: History) -> tuple[Attempt, ...]:
+    """A delivery's history, without what is damaged of it."""
+    return tuple(
+        Attempt(instant(began), instant(ended), outcome, detail)
+        for began, ended, outcome, detail in tx.select(sql.ATTEMPTS, command.id)
+        if is_time(began) and is_time(ended) and is_text(outcome) and is_text(detail)
+    )
+
+
+def _stats(tx: Transaction, command: Stats) -> dict[tuple[str, DeliveryState], int]:
+    """Counts by destination and state, without zeros; a damaged state counts as dead, because it ends there."""
+    counts: Counter[tuple[str, DeliveryState]] = Counter()
+    for lane, state, count in tx.select(sql.COUNT_OPEN if command.only_open else sql.COUNT):
+        counts[lane if is_text(lane) else repr(lane), STATES.get(state, DeliveryState.DEAD)] += count
+    return dict(counts)
+
+
+def _state(tx: Transaction, command: LoadState) -> StreamState | None:
+    found = tx.first(sql.STREAM, (command.stream,))
+    if found is None or not (is_text(found[1]) and is_time(found[2]) and type(found[3]) is bytes):
+        return None
+    return StreamState(found[0], found[1], instant(found[2]), found[3])
+
+
+def facts(tx: Transaction, command: LoadFacts) -> dict[str, bytes]:
+    """The facts about a destination, without what is damaged of them."""
+    found = tx.select(sql.FACTS, (command.destination,))
+    return {name: value for name, value in found if is_text(name) and type(value) is bytes}
+
+
+QUERIES: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
+    Find: _find,
+    Open: _open,
+    History: attempts,
+    Stats: _stats,
+    LoadState: _state,
+    LoadFacts: facts,
+}

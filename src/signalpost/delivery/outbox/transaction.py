@@ -1,0 +1,233 @@
+"""What the verbs work with: an open file, the check of its rows, and what is remembered beside it.
+
+Whatever is remembered is dropped by `forget` when a transaction is rolled back or another process has written. Here is
+also what a transaction learns about other processes: which of them is the owner, and what they put.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
+
+from signalpost import clock
+from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.lane_heads import DEPTH, Head
+from signalpost.delivery.outbox.order import Row
+from signalpost.delivery.outbox.rows import (
+    PRIORITIES,
+    RowGuard,
+    Unreadable,
+    changes_of,
+    is_text,
+    listed,
+    micros,
+    notification_in,
+    values_of,
+)
+from signalpost.domain.delivery import DeliveryId, DeliveryState
+from signalpost.domain.notification import Notification
+from signalpost.domain.priority import NotificationPriority
+
+_EVER = -(2**63)
+MOST_RECENT = 1_024
+"""Notifications that are kept ready to be lent, at some 3 kB each."""
+
+_MOST_EPOCHS = 2**53
+"""Far below what a file's lock can count to, so that there is always a next one."""
+
+# Text that is not UTF-8 is read too: the check of the row then reports it.
+_TEXT = partial(str, encoding="utf-8", errors="surrogateescape")
+
+
+class Arrival(NamedTuple):
+    """What waits for one destination, and was put by others."""
+
+    destination: str
+    priority: NotificationPriority
+    """The highest among them."""
+    deliveries: int
+
+
+class Owner(NamedTuple):
+    """The process that delivers. See docs/why/0027-an-epoch-fences-the-owner.md."""
+
+    epoch: int
+    """One more with each owner; 0 if there was none yet."""
+    holder: str
+    process: int
+
+
+class Transaction:
+    """The rows of an outbox in an open SQLite file of our schema. Its caller begins, commits and rolls back."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._number: int | None = None
+        self.nothing_overdue_before = _EVER
+        """In microseconds since 1970: until then no pending delivery can be overdue."""
+        self._recent: dict[int, Notification] = {}
+        self._heads: dict[str, Head] = {}
+        self._lent: dict[str, dict[DeliveryId, Row]] | None = None
+        """What is leased, by destination; None if that has to be read."""
+        db.text_factory = _TEXT
+        self.guard = RowGuard()
+
+    def forget(self) -> None:
+        """Forget all that is remembered beside the file."""
+        self.nothing_overdue_before = _EVER
+        self._number = None
+        self._recent.clear()
+        self._heads.clear()
+        self._lent = None
+
+    def select(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows one at a time. Stopping early ends the statement, which would otherwise hold back checkpoints."""
+        cursor = self._db.execute(query, values)
+        try:
+            yield from cursor
+        finally:
+            cursor.close()
+
+    def first(self, query: str, values: Sequence[Any] = ()) -> Any:
+        """The first row, or None."""
+        return self._db.execute(query, values).fetchone()
+
+    def matching(self, query: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The rows of a query that ends in the name of a column, for these values of it."""
+        if len(names) == 1:  # a list costs more to begin, and less for each of many
+            return self._db.execute(f"{query} = ?", names).fetchall()
+        return self._db.execute(f"{query} IN {sql.LISTED}", (listed(names),)).fetchall()
+
+    def write(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Carry a statement out for each of the rows."""
+        if rows:
+            self._db.executemany(statement, rows)
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last notification."""
+        if self._number is None:
+            self._number = self.first(sql.LAST_NUMBER)[0]
+        return self._number
+
+    def next_number(self) -> int:
+        """A number above that of every notification, and above all that were given out before."""
+        self._number = self.last_number + 1
+        return self._number
+
+    def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
+        """Write notifications, each as one line of JSON."""
+        rows = [(number, each.id, micros(each.accepted_at), each.to_json().decode()) for number, each in numbered]
+        self.write(sql.ADD_NOTIFICATION, rows)
+        self._recent.update(numbered)
+        for number in list(islice(self._recent, max(0, len(self._recent) - MOST_RECENT))):
+            del self._recent[number]
+
+    def notification(self, row: Row) -> Notification | Unreadable:
+        """What a row delivers, or why that cannot be read: then the row is kept out of its lane.
+
+        Most are lent soon after they were put, so the most recent ones are remembered until then.
+        """
+        told = self._recent.pop(row.number, None) or self._read(row)
+        if isinstance(told, Notification) and told.id != row.delivery.id.notification_id:
+            told = Unreadable(f"number is {row.number}, which is that of another notification", is_damaged=True)
+        if isinstance(told, Unreadable):
+            self.guard.note(row, told)
+        return told
+
+    def _read(self, row: Row) -> Notification | Unreadable:
+        found = self.first(sql.BODY, (row.number,))
+        return notification_in(found[0]) if found else Unreadable("its notification is missing", is_damaged=True)
+
+    def rows(self, names: Iterable[DeliveryId]) -> dict[DeliveryId, Row]:
+        """Those of these deliveries that there are. The leased ones are remembered."""
+        rows = (self._lent_by(name.destination).get(name) or self._row(name) for name in names)
+        return {row.delivery.id: row for row in rows if row is not None}
+
+    def _row(self, name: DeliveryId) -> Row | None:
+        return next(self.guard.checked(self.select(sql.ROW, name)), None)
+
+    def waiting(self, sequences: Collection[str]) -> Iterator[Row]:
+        """The pending deliveries of these sequences, in any order."""
+        return self.guard.checked(self.matching(sql.WAITING, list(sequences)))
+
+    def lane(self, destination: str) -> Iterator[Row]:
+        """The pending deliveries of a destination in the order of their places, read as they are needed.
+
+        First the remembered head of the lane, then along its index, if anything is behind that.
+        """
+        if (head := self._heads.get(destination)) is None or not (head or head.is_whole):
+            head = self._heads[destination] = Head(islice(self._along(destination), DEPTH + 1))
+        yield from filter(self.guard.may_leave, head)
+        if not head.is_whole:
+            yield from filter(self.guard.may_leave, islice(self._along(destination), len(head), None))
+
+    def _along(self, destination: str) -> Iterator[Row]:
+        return self.guard.checked(self.select(sql.LANE, (destination,)))
+
+    def in_flight(self, destination: str) -> list[str]:
+        """The sequences of a destination that are leased."""
+        return [row.delivery.sequence for row in self._lent_by(destination).values()]
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write rows that are new."""
+        self._learn(rows, was=None)
+        self.write(sql.ADD, [values_of(row) for row in rows])
+
+    def move(self, rows: Sequence[Row], was: DeliveryState) -> None:
+        """Write rows again that were in the state `was`."""
+        self._learn(rows, was)
+        self.write(sql.MOVE, [changes_of(row.delivery) for row in rows])
+
+    def _learn(self, rows: Sequence[Row], was: DeliveryState | None) -> None:
+        """Keep in step what is remembered beside the file, for rows as they are now."""
+        ends = [row.delivery.valid_until for row in rows if row.is_pending]
+        if ends:
+            self.nothing_overdue_before = min(self.nothing_overdue_before, micros(min(ends)))
+        for row in rows:
+            self._learn_place(row, was)
+
+    def _learn_place(self, row: Row, was: DeliveryState | None) -> None:
+        name = row.delivery.id
+        if was is DeliveryState.LEASED:
+            self._lent_by(name.destination).pop(name, None)
+        elif row.delivery.state is DeliveryState.LEASED:
+            self._lent_by(name.destination)[name] = row
+        if (head := self._heads.get(name.destination)) is not None:
+            if was is DeliveryState.PENDING:
+                head.leave(name)
+            if row.is_pending:
+                head.enter(row)
+
+    def _lent_by(self, destination: str) -> dict[DeliveryId, Row]:
+        if self._lent is None:
+            self._lent = {}
+            for row in self.guard.checked(self.select(sql.LENT)):
+                self._lent.setdefault(row.delivery.id.destination, {})[row.delivery.id] = row
+        return self._lent.setdefault(destination, {})
+
+
+def arrived_since(tx: Transaction, number: int) -> tuple[Arrival, ...]:
+    """What waits of the notifications after `number`: it costs what those are, however many there are in all."""
+    return tuple(
+        Arrival(name, PRIORITIES.get(priority, NotificationPriority.URGENT), count)
+        for name, priority, count in tx.select(sql.ARRIVED, (number,))
+        if is_text(name)  # whoever reads a damaged row sets it aside
+    )
+
+
+def owner_in(tx: Transaction) -> Owner:
+    """The owner that stands in the store; none if that row is missing or damaged.
+
+    Then the next process to own the store begins with epoch 1, and an owner that is alive finds itself deposed.
+    """
+    epoch, holder, pid = tx.first(sql.OWNER) or (None,) * 3
+    if type(epoch) is not int or not 0 <= epoch < _MOST_EPOCHS:
+        return Owner(0, "", 0)
+    return Owner(epoch, (holder or b"").decode(errors="replace"), pid if type(pid) is int else 0)
+
+
+def save_owner(tx: Transaction, owner: Owner) -> None:
+    """Write a new owner."""
+    tx.write(sql.SAVE_OWNER, [(*owner, micros(clock.now()))])

@@ -24,7 +24,7 @@ from benchmarks.table import Row
 from signalpost import NotificationPriority, Signal, UserTier
 from signalpost.delivery.outbox.commands import Lease, Message, NewDelivery, NewNotification, Put, Settle, Settlement
 from signalpost.delivery.outbox.port import Outbox
-from signalpost.delivery.outbox.schema import TABLES
+from signalpost.delivery.outbox.schema import STEPS
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.delivery import Attempt, DeliveryState
@@ -163,7 +163,7 @@ async def bare(path: Path, things: list[tuple[tuple[Any, ...], ...]], producers:
 
     def write() -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {TABLES}")
+            db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {''.join(STEPS)}")
             while first := queue.get():
                 batch = [first, *(queue.get() for _ in range(queue.qsize()))]
                 notifications, keys, deliveries = zip(*(thing for thing, _ in batch), strict=True)

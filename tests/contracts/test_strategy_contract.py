@@ -221,9 +221,9 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
 def test_a_broken_promise_is_reported(broken: type[EveryThird]) -> None:
     with pytest.raises(AssertionError, match=BROKEN[broken]):
-        check_strategy(broken, CANDLES)
+        contract.check_strategy(broken, CANDLES)
 
 
 def test_too_few_candles_are_refused() -> None:
     with pytest.raises(InvalidValue, match=r"too few candles \(1\)"):
-        check_strategy(EveryThird, CANDLES[:1])
+        contract.check_strategy(EveryThird, CANDLES[:1])

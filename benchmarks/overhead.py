@@ -94,6 +94,7 @@ def logged(work: Callable[[], None]) -> Callable[[], None]:
     def run() -> None:
         with written_to(io.StringIO()):
             work()
+            logger.flush(60)  # lines are written by a thread, whose CPU time counts, too
 
     return run
 
@@ -101,12 +102,13 @@ def logged(work: Callable[[], None]) -> Callable[[], None]:
 @contextmanager
 def written_to(text: io.StringIO) -> Iterator[None]:
     """Log at INFO into `text`."""
-    handler, level = logging.StreamHandler(text), logger.level
+    host = logging.getLogger("signalpost")
+    handler, level = logging.StreamHandler(text), host.level
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    host.addHandler(handler)
+    host.setLevel(logging.INFO)
     try:
         yield
     finally:
-        logger.setLevel(level)
-        logger.removeHandler(handler)
+        host.setLevel(level)
+        host.removeHandler(handler)

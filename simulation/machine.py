@@ -216,8 +216,8 @@ class Process:
 
     def health(self) -> list[str]:
         """The problems that health reports now."""
-        far_ends = {name: lane.far_end for name, lane in self.dispatcher.lanes.items()}
-        return [*self._trouble.reasons(far_ends, self._recorder.clocks.seconds())]
+        gates = {name: lane.gate for name, lane in self.dispatcher.lanes.items()}
+        return [*self._trouble.reasons(gates, self._recorder.clocks.seconds())]
 
     def _on_event(self, event: Event) -> None:
         if self.life.is_dead:  # its tasks are cancelled in no particular order, without visible effect

@@ -84,8 +84,8 @@ class _World:
         self._faults.is_over = True
         await self._calm_down()
         is_over.set()
-        if watching is not None:
-            watching.cancel()
+        if watching is not None and not watching.cancel():
+            watching.result()  # it failed
         await running
         return Run(self._plan, self._recorder, self._discord, self._digest())
 

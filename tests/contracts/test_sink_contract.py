@@ -95,7 +95,7 @@ async def test_no_receipt_is_caught() -> None:
             await super().send(items)
             return True
 
-    await broken(SaysTrue, "sending Signal returns no receipt")
+    await broken(SaysTrue, contract.check_receipts, "Signal")
 
 
 async def test_no_receipt_for_two_notifications_is_caught() -> None:
@@ -104,7 +104,7 @@ async def test_no_receipt_for_two_notifications_is_caught() -> None:
             receipt = await super().send(items)
             return receipt if len(items) == 1 else None
 
-    await broken(OnlyOne, "sending two notifications returns no receipt")
+    await broken(OnlyOne, contract.check_receipts)
 
 
 async def test_no_answer_to_a_probe_is_caught() -> None:
@@ -112,7 +112,7 @@ async def test_no_answer_to_a_probe_is_caught() -> None:
         async def probe(self):
             await super().probe()
 
-    await broken(NoAnswer, "returns no answer")
+    await broken(NoAnswer, contract.check_receipts)
 
 
 async def test_a_foreign_error_is_caught() -> None:
@@ -123,7 +123,7 @@ async def test_a_foreign_error_is_caught() -> None:
             except Rejected:
                 raise OSError(5) from None
 
-    await broken(Foreign, "raises OSError, which is not evidence")
+    await broken(Foreign, contract.check_evidence, "OSError")
 
 
 async def test_evidence_that_is_not_one_of_the_four_is_caught() -> None:
@@ -133,8 +133,8 @@ async def test_evidence_that_is_not_one_of_the_four_is_caught() -> None:
     await broken(KeptSink, contract.check_evidence, "Fifth", evidence=Fifth("x"))
 
 
-async def test_evidence_that_says_nothing_is_caught() -> None:
-    await broken(KeptSink, "Unconfirmed has no text", Unconfirmed(" "))
+async def test_evidence_without_a_text_is_caught() -> None:
+    await broken(KeptSink, contract.check_evidence, "Unconfirmed", evidence=Unconfirmed(" "))
 
 
 async def test_a_foreign_error_behind_the_evidence_is_caught() -> None:
@@ -145,7 +145,7 @@ async def test_a_foreign_error_behind_the_evidence_is_caught() -> None:
             except Rejected as fault:
                 raise Unavailable("x") from fault
 
-    await broken(Chained, "is chained to another error")
+    await broken(Chained, contract.check_evidence, "Unavailable")
 
 
 async def test_a_receipt_for_a_failed_send_is_caught() -> None:
@@ -155,7 +155,7 @@ async def test_a_receipt_for_a_failed_send_is_caught() -> None:
                 return Receipt("1")
             return await super().send(items)
 
-    await broken(Lies, "returns a receipt or an answer")
+    await broken(Lies, contract.check_evidence)
 
 
 @pytest.mark.parametrize("where", ["text", "field", "variable", "repr", "receipt"])
@@ -183,7 +183,7 @@ async def test_a_send_that_ignores_cancellation_is_caught() -> None:
             except asyncio.CancelledError:
                 await asyncio.Event().wait()
 
-    await broken(Stubborn, "it keeps running")
+    await broken(Stubborn, contract.check_cancellation)
 
 
 async def test_a_send_that_turns_its_cancellation_into_another_error_is_caught() -> None:

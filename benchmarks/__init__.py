@@ -1,1 +1,1 @@
-"""What signalpost costs, measured as ratios beside a floor or a peer in one run. See docs/benchmarks.md."""
+"""Measures the cost of signalpost as ratios to a floor or a peer in the same run. See docs/benchmarks.md."""

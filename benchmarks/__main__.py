@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...]`: all of them, or those named."""
+"""Runs all benchmarks or the named ones: `python -m benchmarks [NAME ...]`."""
 
 import platform
 import sys
@@ -9,7 +9,7 @@ from benchmarks.table import show
 NAMES = ("strategy", "startup", "outbox", "intake", "handover", "delivery", "overhead", "memory")
 
 if unknown := set(sys.argv[1:]) - set(NAMES):
-    sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
+    sys.exit(f"unknown benchmark: {', '.join(sorted(unknown))}. Use one of: {', '.join(NAMES)}")
 print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}; medians of several rounds")
 for name in sys.argv[1:] or NAMES:
     show(name, import_module(f"benchmarks.{name}").rows())

@@ -1,6 +1,6 @@
-"""The floors of delivery: the least code that writes down, sends and ticks off, with nothing checked and nothing kept.
+"""The floors of delivery: the least code that stores, sends and marks as done, without checks or history.
 
-Whatever is measured beside these stores the same bytes and sends the same bytes, on the same loop and the same disk.
+The code compared with them stores and sends the same bytes, on the same event loop and disk.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from typing import Any, Self
 import aiohttp
 
 Write = tuple[str, tuple[Any, ...]]
-"""A statement and its values."""
+"""An SQL statement and its values."""
 
 QUEUE = """
 CREATE TABLE queue (key TEXT PRIMARY KEY, lane INTEGER, rank INTEGER, state INTEGER, body BLOB) WITHOUT ROWID;
@@ -31,30 +31,30 @@ LEASED, DONE = 1, 2
 
 
 class BareStore:
-    """One thread, one transaction for whatever has gathered, one executemany for each statement in it."""
+    """One thread, one transaction per batch of queued writes, one executemany per statement."""
 
     def __init__(self, path: Path, tables: str = QUEUE) -> None:
         self._loop = asyncio.get_running_loop()
-        self._asked: SimpleQueue[tuple[asyncio.Future[None], tuple[Write, ...]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[asyncio.Future[None], tuple[Write, ...]] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, args=(path, tables))
         self._thread.start()
 
     def do(self, *writes: Write) -> asyncio.Future[None]:
-        """Done once the writes are on the disk."""
+        """Queue writes; the future is done once they are on disk."""
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._asked.put((waiter, writes))
+        self._queue.put((waiter, writes))
         return waiter
 
     def close(self) -> None:
-        """Commit what was asked, and end the thread."""
-        self._asked.put(None)
+        """Commit the queued writes and end the thread."""
+        self._queue.put(None)
         self._thread.join()
 
     def _run(self, path: Path, tables: str) -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {tables}")
-            while first := self._asked.get():
-                batch = [first, *filter(None, (self._asked.get() for _ in range(self._asked.qsize())))]
+            while first := self._queue.get():
+                batch = [first, *filter(None, (self._queue.get() for _ in range(self._queue.qsize())))]
                 rows = defaultdict(list)
                 for _, writes in batch:
                     for statement, values in writes:
@@ -72,7 +72,7 @@ def _answer(waiters: Iterable[asyncio.Future[None]]) -> None:
 
 
 class BareLoop:
-    """Put, commit; take the oldest off a heap, commit; POST; tick off, commit. A sender for each lane."""
+    """Put, commit; take the oldest from a heap, commit; POST; mark as done, commit. One sender per lane."""
 
     def __init__(self, path: Path, port: int, lanes: int, *, row: bytes, message: bytes) -> None:
         self.on_answer: Callable[[], object] = int
@@ -99,7 +99,7 @@ class BareLoop:
         self._store.close()
 
     async def put(self) -> None:
-        """Returns once it is on the disk."""
+        """Store a row; return once it is on disk."""
         self._made += 1
         lane, now, key = self._made % self._lanes, perf_counter(), os.urandom(8).hex()
         await self._store.do((PUT, (key, lane, int(now * 1e6), self._row)))
@@ -121,6 +121,6 @@ class BareLoop:
 
 
 def append(file: int, body: bytes) -> None:
-    """The least that makes one message durable."""
+    """Make one message durable with the least code."""
     os.write(file, body)
     os.fdatasync(file)

@@ -1,6 +1,6 @@
-"""What it costs to deliver: put, lease, send and settle, each step durable, beside a bare loop with the same commits.
+"""Measures delivery (put, lease, send and settle, each step durable) against a bare loop with the same commits.
 
-Nothing limits the pace, and the far end is the least server that answers, in a process of its own.
+There are no rate limits; a minimal server answers from its own process.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from time import perf_counter, process_time
 from typing import NamedTuple
 
 from benchmarks.bare import BareLoop
-from benchmarks.far_end import far_end
 from benchmarks.measure import ratio, turns
 from benchmarks.sample import config, signals, stored_and_sent, tier_of
+from benchmarks.server import server_port
 from benchmarks.table import Row
 from signalpost.cli.loop import run
 from signalpost.domain.delivery import DeliveryState
@@ -25,26 +25,26 @@ LONE = 300
 
 
 class Cost(NamedTuple):
-    """What a delivery took, on average."""
+    """The average time of a delivery."""
 
     seconds: float
     cpu: float
-    """Seconds of this process, all threads together."""
+    """CPU seconds of this process, all threads together."""
 
 
 def rows() -> Iterator[Row]:
-    """The rows of this benchmark, measured now."""
-    with far_end() as port:
-        told = turns(
+    """Run this benchmark."""
+    with server_port() as port:
+        costs_by_name = turns(
             {
                 "bare": lambda home: run(bare(home, port)),
                 "ours": lambda home: run(ours(home, port)),
             }
         )
         lone = turns({"lone": lambda home: run(alternately(home, port))}, rounds=3)["lone"]
-    seconds = {name: median(each.seconds for each in costs) for name, costs in told.items()}
-    cpu = {name: median(each.cpu for each in costs) for name, costs in told.items()}
-    speed = ratio([each.seconds for each in told["bare"]], [each.seconds for each in told["ours"]])
+    seconds = {name: median(each.seconds for each in costs) for name, costs in costs_by_name.items()}
+    cpu = {name: median(each.cpu for each in costs) for name, costs in costs_by_name.items()}
+    speed = ratio([each.seconds for each in costs_by_name["bare"]], [each.seconds for each in costs_by_name["ours"]])
     yield Row(f"a bare loop to {LANES} destinations", f"{1 / seconds['bare']:,.0f}/s", "the floor", None)
     yield Row("", f"{cpu['bare'] * 1e6:,.0f} µs CPU each", "", None)
     yield Row("deliveries, end to end", f"{1 / seconds['ours']:,.0f}/s", "", None)
@@ -58,7 +58,7 @@ def rows() -> Iterator[Row]:
 
 
 class Awaited:
-    """Counts deliveries and answers, so that they can be waited for."""
+    """Counts deliveries and answers to wait for."""
 
     def __init__(self) -> None:
         self.answered_at = 0.0
@@ -66,23 +66,23 @@ class Awaited:
         self._all = asyncio.Event()
 
     def expect(self, count: int) -> Awaitable[object]:
-        """Returns once so many more were delivered."""
+        """Return an awaitable that ends after `count` more deliveries."""
         self._missing = count
         self._all.clear()
         return self._all.wait()
 
     def on_answer(self) -> None:
-        """The far end answered."""
+        """Note the time of an answer."""
         self.answered_at = perf_counter()
 
     def on_done(self) -> None:
-        """One more was delivered."""
+        """Count a delivery."""
         self._missing -= 1
         if not self._missing:
             self._all.set()
 
     def __call__(self, event: Event) -> None:
-        """Hear of it as a listener of the service."""
+        """Count the events of the service."""
         if isinstance(event, SendEnded):
             self.on_answer()
         elif isinstance(event, Settled) and event.delivery.state is DeliveryState.DELIVERED:
@@ -90,14 +90,14 @@ class Awaited:
 
 
 async def bare(home: Path, port: int) -> Cost:
-    """The floor: the same bytes to as many destinations, by as many producers."""
+    """The floor: the same bytes with the same numbers of destinations and producers."""
     async with bare_loop(home, port, LANES) as loop:
         awaited = listening(loop)
         return await cost(lambda _: loop.put(), awaited)
 
 
 async def ours(home: Path, port: int) -> Cost:
-    """The same through the service."""
+    """The same work through the service."""
     given, awaited = list(signals(MANY)), Awaited()
     service = AsyncNotificationService(config(home, port, LANES), listeners=[awaited])
     async with service:
@@ -107,21 +107,21 @@ async def ours(home: Path, port: int) -> Cost:
 
 
 def bare_loop(home: Path, port: int, lanes: int) -> BareLoop:
-    """A bare loop that keeps and sends what the service would."""
+    """A bare loop that stores and sends the same bytes as the service."""
     (signal,) = signals(1)
     row, message = stored_and_sent(signal)
     return BareLoop(home / "bare.db", port, lanes, row=row, message=message)
 
 
 def listening(loop: BareLoop) -> Awaited:
-    """What hears of the bare loop's answers and ends."""
+    """Connect a counter to the bare loop."""
     awaited = Awaited()
     loop.on_answer, loop.on_done = awaited.on_answer, awaited.on_done
     return awaited
 
 
 async def cost(put: Callable[[int], Awaitable[object]], awaited: Awaited) -> Cost:
-    """What each of many takes from the first put until all are delivered."""
+    """The average cost of MANY messages, from the first put until all are delivered."""
     numbers = iter(range(MANY))
 
     async def producer() -> None:
@@ -135,7 +135,7 @@ async def cost(put: Callable[[int], Awaitable[object]], awaited: Awaited) -> Cos
 
 
 async def alternately(home: Path, port: int) -> tuple[float, float]:
-    """The median seconds from put to answer, bare and through the service, in turns."""
+    """The median seconds from put to answer, alternating between the bare loop and the service."""
     awaited, taken = Awaited(), list[tuple[float, float]]()
     service = AsyncNotificationService(config(home, port), listeners=[awaited])
     async with service, bare_loop(home, port, 1) as loop:
@@ -148,7 +148,7 @@ async def alternately(home: Path, port: int) -> tuple[float, float]:
 
 
 async def lone(put: Awaitable[object], awaited: Awaited) -> float:
-    """Seconds from a put to its answer; returns once all of it is done."""
+    """Seconds from a put to its answer; returns once the delivery is done."""
     done, started = awaited.expect(1), perf_counter()
     await put
     await done

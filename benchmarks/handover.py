@@ -1,7 +1,7 @@
-"""What handing a signal over costs the thread that does it, beside waking a loop with nothing to do.
+"""Measures the time a thread needs to hand over a signal, against waking an idle event loop.
 
-Each hand-over is timed by itself, by one thread that has just finished another thing, and by 16 at once; what is handed
-over is taken in meanwhile, in the same process, as it would be.
+Each hand-over is timed separately, from one thread and from 16 at once. Intake runs in the same process meanwhile, as
+in real use.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,9 +14,9 @@ from threading import Thread
 from time import perf_counter, sleep
 from typing import TypeVar
 
-from benchmarks.far_end import far_end
 from benchmarks.measure import turns
 from benchmarks.sample import config, signals, tier_of
+from benchmarks.server import server_port
 from benchmarks.table import Row
 from signalpost import NotificationIntegration, Signal
 from signalpost.owner.future import TicketFuture
@@ -28,10 +28,10 @@ Answer = TypeVar("Answer")
 
 
 def rows() -> Iterator[Row]:
-    """The rows of this benchmark, measured now."""
+    """Run this benchmark."""
     given = list(signals(THREADS * EACH))
-    with far_end("hang") as port:
-        told = turns(
+    with server_port("hang") as port:
+        taken = turns(
             {
                 "floor": lambda _: floor(),
                 "alone": lambda home: alone(home, port, given),
@@ -40,24 +40,24 @@ def rows() -> Iterator[Row]:
             },
             rounds=3,
         )
-    for name, what in (
+    for name, label in (
         ("floor", "loop.call_soon_threadsafe, a lone one"),
         ("alone", "a lone hand-over"),
         ("burst", f"each of a burst of {THREADS * EACH:,}"),
         ("crowd", f"each of {THREADS} threads with {EACH}"),
     ):
-        half, rare = (sorted(each[which] for each in told[name])[1] * 1e6 for which in range(2))
-        yield Row(f"{what}, p50", f"{half:.1f} µs", *(("the floor", None) if name == "floor" else bound(half)))
-        yield Row(f"{what}, p99", f"{rare:.1f} µs", "", None)
+        half, rare = (sorted(each[which] for each in taken[name])[1] * 1e6 for which in range(2))
+        yield Row(f"{label}, p50", f"{half:.1f} µs", *(("the floor", None) if name == "floor" else bound(half)))
+        yield Row(f"{label}, p99", f"{rare:.1f} µs", "", None)
 
 
 def bound(half: float) -> tuple[str, bool]:
-    """What is asked for, and whether it holds."""
+    """The target, and whether it is met."""
     return "less than 20 µs", half < 20
 
 
 def floor() -> tuple[float, float]:
-    """Wake an idle loop in another thread."""
+    """Wake an idle event loop in another thread."""
     loop = new_loop()
     thread = Thread(target=loop.run_forever)
     thread.start()
@@ -70,13 +70,13 @@ def floor() -> tuple[float, float]:
 
 
 def alone(home: Path, port: int, given: list[Signal]) -> tuple[float, float]:
-    """Hand over one signal at a time, when the one before has its ticket."""
+    """Hand over one signal at a time, after the previous one got its ticket."""
     with started(home, port) as integration:
         return middle_and_end(seconds(hand_overs(integration, given[:LONE]), settle=lambda future: future.result()))
 
 
 def burst(home: Path, port: int, given: list[Signal]) -> tuple[float, float]:
-    """Hand over one after the other, as fast as it goes."""
+    """Hand over signals one after another, as fast as possible."""
     with started(home, port) as integration:
         return middle_and_end(seconds(hand_overs(integration, given)))
 
@@ -91,7 +91,7 @@ def crowd(home: Path, port: int, given: list[Signal]) -> tuple[float, float]:
 
 @contextmanager
 def started(home: Path, port: int) -> Iterator[NotificationIntegration]:
-    """An integration that runs, and is stopped at once."""
+    """A running integration, stopped at the end without draining."""
     integration = NotificationIntegration(config(home, port))
     integration.start()
     yield integration
@@ -99,12 +99,12 @@ def started(home: Path, port: int) -> Iterator[NotificationIntegration]:
 
 
 def hand_overs(integration: NotificationIntegration, given: list[Signal]) -> Iterator[Callable[[], TicketFuture]]:
-    """A call for each signal that hands it over."""
+    """One call per signal that hands it over."""
     return (partial(integration.send_signal, signal, user_tier=tier_of(0)) for signal in given)
 
 
 def seconds(calls: Iterable[Callable[[], Answer]], settle: Callable[[Answer], object] | None = None) -> list[float]:
-    """How long each call takes; `settle` lets its consequences end before the next."""
+    """Time each call; `settle` waits for its effects before the next."""
     taken = []
     for call in calls:
         began = perf_counter()

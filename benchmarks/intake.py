@@ -1,6 +1,6 @@
-"""What it costs to take a signal in and write it down, by a crowd and by a lone producer.
+"""Measures accepting and storing a signal, with many producers and with one.
 
-The far end takes no answer's time: it hangs, so that only intake is measured.
+The server hangs, so that only intake is measured.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.bare import PUT, BareStore, Write, append
-from benchmarks.far_end import far_end
 from benchmarks.measure import ratio, turns
 from benchmarks.sample import config, signals, stored_and_sent, tier_of
+from benchmarks.server import server_port
 from benchmarks.table import Row
 from signalpost import Signal
 from signalpost.cli.loop import run
@@ -30,16 +30,16 @@ WRITTEN = {
     "key": "SELECT * FROM key ORDER BY notification_id",
     "delivery": "SELECT * FROM delivery ORDER BY notification_id",
 }
-"""What intake writes to, and its rows in the order of acceptance."""
+"""The tables intake writes to, with their rows in order of acceptance."""
 
 
 def rows() -> Iterator[Row]:
-    """The rows of this benchmark, measured now."""
+    """Run this benchmark."""
     given = list(signals(CROWD))
     body, _ = stored_and_sent(given[0])
-    with far_end("hang") as port:
+    with server_port("hang") as port:
         written: list[tuple[Write, ...]] = []
-        told = turns(
+        rates = turns(
             {
                 "ours": lambda home: run(ours(home, port, given, written)),
                 "same rows": lambda home: run(bare(home, written, "".join(STEPS))),
@@ -47,8 +47,8 @@ def rows() -> Iterator[Row]:
             }
         )
         lone = turns({"lone": lambda home: run(alternately(home, port, body))}, rounds=3)["lone"]
-    rate = {name: median(each) for name, each in told.items()}
-    to_same, to_one = (ratio(told["ours"], told[name]) for name in ("same rows", "one row"))
+    rate = {name: median(each) for name, each in rates.items()}
+    to_same, to_one = (ratio(rates["ours"], rates[name]) for name in ("same rows", "one row"))
     yield Row(f"the same rows, bare, {PRODUCERS} producers", f"{rate['same rows']:,.0f}/s", "the floor", None)
     yield Row("one row each, bare", f"{rate['one row']:,.0f}/s", "the other floor", None)
     yield Row(f"durable intake, {PRODUCERS} producers", f"{rate['ours']:,.0f}/s", "", None)
@@ -63,7 +63,7 @@ def rows() -> Iterator[Row]:
 
 
 async def ours(home: Path, port: int, given: Iterable[Signal], written: list[tuple[Write, ...]]) -> float:
-    """Signals a second through the service; what it wrote is left in `written`."""
+    """Signals a second through the service; stores the rows it wrote in `written`."""
     service = AsyncNotificationService(config(home, port))
     await service.start()
     rate = await rate_of(given, lambda signal: service.queue_notification(signal, user_tier=tier_of(0)))
@@ -73,7 +73,7 @@ async def ours(home: Path, port: int, given: Iterable[Signal], written: list[tup
 
 
 async def bare(home: Path, things: Iterable[tuple[Write, ...]], *tables: str) -> float:
-    """The floors: the same rows in the same tables, or one row each in a queue of its own."""
+    """The floors: the same rows in the same tables, or one row each in a simple queue."""
     store = BareStore(home / "bare.db", *tables)
     rate = await rate_of(things, lambda writes: store.do(*writes))
     store.close()
@@ -81,7 +81,7 @@ async def bare(home: Path, things: Iterable[tuple[Write, ...]], *tables: str) ->
 
 
 async def rate_of(things: Iterable[Any], do: Callable[[Any], Awaitable[object]]) -> float:
-    """Things a second, done by producers that each wait for one before they give the next."""
+    """Calls a second by producers that each wait for one call before the next."""
     waiting, done = iter(things), 0
 
     async def producer() -> None:
@@ -96,7 +96,7 @@ async def rate_of(things: Iterable[Any], do: Callable[[Any], Awaitable[object]])
 
 
 def rows_of(path: Path) -> Iterator[tuple[Write, ...]]:
-    """What the service wrote for each signal, as it would have to be written anew."""
+    """The inserts that repeat the service's writes for each signal."""
     with closing(sqlite3.connect(path)) as db:
         rows = [db.execute(query).fetchall() for query in WRITTEN.values()]
     inserts = [
@@ -108,7 +108,7 @@ def rows_of(path: Path) -> Iterator[tuple[Write, ...]]:
 
 
 async def alternately(home: Path, port: int, body: bytes) -> tuple[float, float, float]:
-    """The median seconds of an append, of a bare row and of a signal taken in, one after another, again and again."""
+    """The median seconds of an append, a bare row and an accepted signal, in turns."""
     service = AsyncNotificationService(config(home, port))
     await service.start()
     store = BareStore(home / "bare.db")
@@ -130,5 +130,5 @@ async def alternately(home: Path, port: int, body: bytes) -> tuple[float, float,
 
 
 def one_row_each(body: bytes) -> Iterator[tuple[Write, ...]]:
-    """As many rows as there are signals, for the bare queue."""
+    """One row per signal for the bare queue."""
     return (((PUT, (os.urandom(8).hex(), 0, number, body)),) for number in range(CROWD))

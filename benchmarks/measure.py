@@ -1,4 +1,4 @@
-"""Timing side by side: the contestants take turns, so that a noisy machine is unkind to all of them alike."""
+"""Side-by-side timing: contestants take turns, so that noise on the machine affects all of them."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ Figure = TypeVar("Figure")
 
 
 def seconds(contestants: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
-    """The median seconds of each contestant over so many rounds, each round running all of them once."""
+    """The median seconds of each contestant; each round runs all of them once."""
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():
@@ -26,20 +26,20 @@ def seconds(contestants: Mapping[str, Callable[[], object]], rounds: int = ROUND
 
 
 def turns(contestants: Mapping[str, Callable[[Path], Figure]], rounds: int = ROUNDS) -> dict[str, list[Figure]]:
-    """What each contestant says of each round, all of them running once a round, each in a new folder."""
-    told: dict[str, list[Figure]] = {name: [] for name in contestants}
+    """The results of each contestant per round; each round runs all of them once, each in a new folder."""
+    results: dict[str, list[Figure]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():
             with TemporaryDirectory() as folder:
-                told[name].append(contestant(Path(folder)))
-    return told
+                results[name].append(contestant(Path(folder)))
+    return results
 
 
 def ratio(ours: Sequence[float], floor: Sequence[float]) -> float:
-    """The median of the rounds' own ratios: both of a round met the same machine."""
+    """The median of the ratios per round, because both contestants of a round met the same load."""
     return median(one / other for one, other in zip(ours, floor, strict=True))
 
 
 def process(*arguments: str) -> Callable[[], object]:
-    """A contestant that starts this Python anew with `arguments` and waits for its end."""
+    """A contestant that runs a new Python process with `arguments`."""
     return lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True)

@@ -1,6 +1,6 @@
-"""How much memory a backlog takes: a service whose far end hangs, before and after so many signals were taken in.
+"""Measures the memory of a backlog: a service with a hanging server, before and after accepting many signals.
 
-Each figure comes from a process of its own. `python -m benchmarks.memory PORT [traced]` prints one, in bytes.
+Each figure comes from its own process. `python -m benchmarks.memory PORT [traced]` prints one, in bytes.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.far_end import far_end
 from benchmarks.sample import config, signals, tier_of
+from benchmarks.server import server_port
 from benchmarks.table import Row
 from signalpost.cli.loop import run
 from signalpost.service import AsyncNotificationService
@@ -23,21 +23,21 @@ QUEUED, WARM, PRODUCERS, ROUNDS = 10_000, 100, 100, 3
 
 
 def rows() -> Iterator[Row]:
-    """The rows of this benchmark, measured now."""
-    with far_end("hang") as port:
+    """Run this benchmark."""
+    with server_port("hang") as port:
         resident, traced = (median(grown(str(port), *how) for _ in range(ROUNDS)) / 1e6 for how in ((), ("traced",)))
     yield Row(f"{QUEUED:,} queued, resident above idle", f"+{resident:.1f} MB", "less than 10 MB", resident < 10)
-    yield Row("of that, what Python holds", f"+{traced:.1f} MB", "", None)
+    yield Row("of that, allocated by Python", f"+{traced:.1f} MB", "", None)
 
 
 def grown(*arguments: str) -> int:
-    """What such a process prints."""
+    """Run a process and return the figure it prints."""
     command = [sys.executable, "-m", "benchmarks.memory", *arguments]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 async def growth(home: Path, port: int, held: Callable[[], int]) -> int:
-    """By how much `held` grows."""
+    """The growth of `held` caused by the backlog."""
     service = AsyncNotificationService(config(home, port))
     await service.start()
     await queue(service, WARM, since=0)
@@ -49,7 +49,7 @@ async def growth(home: Path, port: int, held: Callable[[], int]) -> int:
 
 
 async def queue(service: AsyncNotificationService, count: int, since: int) -> None:
-    """Queue so many signals, each made when it is given and forgotten by its producer."""
+    """Queue `count` signals, each created when it is queued and then dropped by its producer."""
     waiting = iter(signals(count, since))
 
     async def producer() -> None:
@@ -60,19 +60,19 @@ async def queue(service: AsyncNotificationService, count: int, since: int) -> No
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory."""
+    """Resident memory of this process in bytes."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def traced() -> int:
-    """Bytes that Python's own allocator was asked for."""
+    """Memory allocated by Python in bytes."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 
 
 def main(port: str, how: str = "resident") -> None:
-    """Print by how much the memory grows."""
+    """Print the growth of the memory."""
     if how == "traced":
         tracemalloc.start()
     with TemporaryDirectory() as home:

@@ -1,7 +1,7 @@
-"""The durable queue beside the least code that does the same: intake, a lone producer, lending and settling, memory.
+"""Measures the durable queue against minimal code: intake, one producer, leasing and settling, memory.
 
-Every contestant gets a new file in a temporary folder, and all of them wait for the same disk: on a machine whose syncs
-are slow, the disk is what is measured. The floors do no more than is needed to make the same bytes durable.
+Every contestant gets a new file in a temporary folder on the same disk. If its syncs are slow, the disk dominates the
+result. The floors do only the work needed to make the same bytes durable.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ PAGE = 10
 
 
 def rows() -> Iterator[Row]:
-    """The rows of this benchmark, measured now."""
+    """Run this benchmark."""
     items = [item(number) for number in range(CROWD)]
     rows_of = [bare_rows(number, each) for number, each in enumerate(items)]
     taken = medians(
@@ -61,13 +61,13 @@ def rows() -> Iterator[Row]:
     yield Row("a lone durable intake", f"{lone:,.0f} µs", "at most 3 x the floor", lone <= 3 * append)
     yield Row("", f"{lone / append:.2f} x", "", None)
     sent = medians({"sent": lambda path: run(sending(path, items))}, rounds=3)["sent"]
-    yield Row(f"lent and settled by {LANES} lanes, {PAGE} at a time", f"{CROWD / sent:,.0f}/s", "", None)
+    yield Row(f"leased and settled by {LANES} lanes, {PAGE} at a time", f"{CROWD / sent:,.0f}/s", "", None)
     grown = int(subprocess.run([sys.executable, "-c", GROWTH], check=True, capture_output=True, text=True).stdout) / 1e6
     yield Row(f"memory of {QUEUED:,} that wait", f"+{grown:.1f} MB", "less than 10 MB", grown < 10)
 
 
 def medians(contestants: dict[str, Callable[[Path], float]], rounds: int = ROUNDS) -> dict[str, float]:
-    """The median seconds that each contestant says it took, in a new folder each time, all of them once a round."""
+    """The median seconds of each contestant; each round runs all of them once, each in a new folder."""
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():
@@ -77,14 +77,14 @@ def medians(contestants: dict[str, Callable[[Path], float]], rounds: int = ROUND
 
 
 def run(contestant: Awaitable[float]) -> float:
-    """Run it on the loop that the service would use."""
+    """Run on the event loop that the service would use."""
     import uvloop
 
     return uvloop.run(contestant)  # type: ignore[arg-type,type-var]
 
 
 def item(number: int) -> NewNotification:
-    """One signal for one of the lanes, each under an id of its own, in no order."""
+    """One signal for one of the lanes, with a unique id in random order."""
     signal = Signal(
         pair="EUR_USD",
         timeframe="H4",
@@ -108,7 +108,7 @@ def item(number: int) -> NewNotification:
 
 
 async def ours(path: Path, items: Iterable[NewNotification], producers: int) -> float:
-    """So many producers, each waiting for its notification to be durable before it gives the next."""
+    """Intake by producers that each wait until a notification is durable before the next."""
     outbox = ThreadedOutbox(SqliteCore(path))
     took = await produced((Put((each,)) for each in items), producers, outbox.do)
     await outbox.close()
@@ -116,7 +116,7 @@ async def ours(path: Path, items: Iterable[NewNotification], producers: int) -> 
 
 
 async def produced(things: Iterator[Any], producers: int, do: Callable[[Any], Awaitable[Any]]) -> float:
-    """Seconds in which the producers do all the things, each one at a time."""
+    """Seconds until the producers have done everything, each one call at a time."""
 
     async def producer() -> None:
         for thing in things:
@@ -128,16 +128,16 @@ async def produced(things: Iterator[Any], producers: int, do: Callable[[Any], Aw
 
 
 def bare_rows(number: int, new: NewNotification) -> tuple[tuple[Any, ...], ...]:
-    """What our tables hold of a notification, ready to be inserted."""
-    told, owed = new.notification, new.deliveries[0]
-    body = told.to_json().decode()
+    """The rows of a notification in our tables, ready to insert."""
+    notification, owed = new.notification, new.deliveries[0]
+    body = notification.to_json().decode()
     delivery = (
-        told.id,
+        notification.id,
         owed.destination,
         1,
         number,
         "new",
-        told.sequence,
+        notification.sequence,
         "pending",
         2,
         owed.rank,
@@ -149,12 +149,13 @@ def bare_rows(number: int, new: NewNotification) -> tuple[tuple[Any, ...], ...]:
         None,
         None,
     )
-    return (number, told.id, 0, body), (told.key, told.content_hash, told.id, 0), delivery
+    key = (notification.key, notification.content_hash, notification.id, 0)
+    return (number, notification.id, 0, body), key, delivery
 
 
 async def bare(path: Path, things: list[tuple[tuple[Any, ...], ...]], producers: int) -> float:
-    """The floor: one thread, one transaction for whatever has gathered, three executemany."""
-    loop, asked = asyncio.get_running_loop(), SimpleQueue[Any]()
+    """The floor: one thread, one transaction per batch, three executemany."""
+    loop, queue = asyncio.get_running_loop(), SimpleQueue[Any]()
 
     def answer(waiters: list[asyncio.Future[None]]) -> None:
         for waiter in waiters:
@@ -163,8 +164,8 @@ async def bare(path: Path, things: list[tuple[tuple[Any, ...], ...]], producers:
     def write() -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {''.join(STEPS)}")
-            while first := asked.get():
-                batch = [first, *(asked.get() for _ in range(asked.qsize()))]
+            while first := queue.get():
+                batch = [first, *(queue.get() for _ in range(queue.qsize()))]
                 notifications, keys, deliveries = zip(*(thing for thing, _ in batch), strict=True)
                 db.execute("BEGIN IMMEDIATE")
                 db.executemany("INSERT INTO notification VALUES (?, ?, ?, ?)", notifications)
@@ -175,19 +176,19 @@ async def bare(path: Path, things: list[tuple[tuple[Any, ...], ...]], producers:
 
     async def do(thing: tuple[tuple[Any, ...], ...]) -> None:
         waiter: asyncio.Future[None] = loop.create_future()
-        asked.put((thing, waiter))
+        queue.put((thing, waiter))
         await waiter
 
     thread = Thread(target=write)
     thread.start()
     took = await produced(iter(things), producers, do)
-    asked.put(None)
+    queue.put(None)
     thread.join()
     return took
 
 
 async def alone(path: Path, items: list[NewNotification]) -> float:
-    """The median seconds of a producer that waits for each of its notifications."""
+    """The median seconds of a single producer that waits for each notification."""
     outbox = ThreadedOutbox(SqliteCore(path))
     taken = []
     for each in items:
@@ -199,7 +200,7 @@ async def alone(path: Path, items: list[NewNotification]) -> float:
 
 
 def appended(path: Path, bodies: list[str]) -> float:
-    """The floor of a lone producer: the median seconds in which a body is appended to a file, and synced."""
+    """The floor of a single producer: the median seconds to append a body to a file and sync it."""
     file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     taken = []
     for body in bodies:
@@ -212,7 +213,7 @@ def appended(path: Path, bodies: list[str]) -> float:
 
 
 async def sending(path: Path, items: list[NewNotification]) -> float:
-    """Every lane lends a few, and settles them as delivered in one message, until nothing waits."""
+    """Every lane leases a few and settles them as delivered in one message, until the queue is empty."""
     core = SqliteCore(path)
     for first in range(0, len(items), 500):
         core.apply([Put(tuple(items[first : first + 500]))])
@@ -225,7 +226,7 @@ async def sending(path: Path, items: list[NewNotification]) -> float:
 
 
 async def lane(outbox: Outbox, destination: str) -> None:
-    """Lend and settle until nothing waits."""
+    """Lease and settle until the lane is empty."""
     attempt = Attempt(START, START, "delivered")
     while parcels := (await outbox.do(Lease(destination, START, limit=PAGE))).parcels:
         message = Message(destination, parcels[0].notification.id, START)

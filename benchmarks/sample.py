@@ -1,4 +1,4 @@
-"""The service as the benchmarks run it, and the signals that they give it: real ones, each another candle's."""
+"""The service configuration of the benchmarks and their signals: realistic, each from a different candle."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ _CANDLE = timedelta(hours=4)
 
 
 def config(home: Path, port: int, lanes: int = 1) -> Config:
-    """So many destinations at the server on `port`, without any limit, each with a tier of its own."""
+    """A configuration with `lanes` destinations at the server on `port`, without limits, each with its own tier."""
     destinations = tuple(
         DestinationConfig(f"lane-{lane}", Secret(f"http://127.0.0.1:{port}/api/webhooks/{lane}/x"), NOTHING_ASSUMED)
         for lane in range(lanes)
@@ -32,12 +32,12 @@ def config(home: Path, port: int, lanes: int = 1) -> Config:
 
 
 def tier_of(lane: int) -> UserTier:
-    """The tier whose signals go to this lane."""
+    """The tier of this lane's signals."""
     return UserTier(f"tier-{lane}")
 
 
 def signals(count: int, since: int = 0) -> Iterable[Signal]:
-    """Signals that were just known, of one pair after another."""
+    """Make `count` signals that became known just now, cycling through the pairs."""
     known_at = datetime.now(tz=_FIRST.tzinfo)
     return (
         Signal(
@@ -59,7 +59,7 @@ def signals(count: int, since: int = 0) -> Iterable[Signal]:
 
 
 def stored_and_sent(signal: Signal) -> tuple[bytes, bytes]:
-    """The bytes that the service keeps of a signal, and those that it sends."""
+    """The bytes that the service stores and sends for a signal."""
     notification = Notification(
         id=f"{0:024x}",
         payload=signal,

@@ -1,4 +1,4 @@
-"""How long a person waits before anything happens: importing the package, and `signalpost --help`."""
+"""Measures the time to import the package and to run `signalpost --help`."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ ROUNDS = 15
 
 
 def rows() -> Iterator[Row]:
-    """The rows of this benchmark, measured now."""
+    """Run this benchmark."""
     taken = seconds(
         {
             "bare": process("-c", "pass"),
@@ -29,4 +29,4 @@ def rows() -> Iterator[Row]:
     yield Row("import aiohttp", f"{aiohttp:.0f} ms", "the other floor", None)
     yield Row("from signalpost import AsyncNotificationService", f"{service:.0f} ms", "", None)
     yield Row("", f"{longer:.2f} x", "at most 1.4 x import aiohttp", longer <= 1.4)
-    yield Row("and what its start loads beside", f"{running:.0f} ms", f"{running / aiohttp:.2f} x import aiohttp", None)
+    yield Row("with all modules of its start", f"{running:.0f} ms", f"{running / aiohttp:.2f} x import aiohttp", None)

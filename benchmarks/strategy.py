@@ -1,6 +1,6 @@
-"""A candle through the strategy (two averages, ATR, cross), beside the least code that does the same and pandas.
+"""Measures a candle through the strategy (two averages, ATR, cross) against minimal code and pandas.
 
-The candles are the bundled EUR_USD ones, repeated with shifted times to the number wanted.
+The candles are the bundled EUR_USD ones, repeated with shifted times.
 """
 
 import warnings
@@ -26,7 +26,7 @@ Bar = tuple[int, int, int]
 
 
 def rows() -> Iterator[Row]:
-    """The rows of this benchmark, measured now."""
+    """Run this benchmark."""
     candles = list(islice(endless_candles(), CANDLES))
     ticks = TickScale(5).ticks
     bars = [(ticks(candle.high), ticks(candle.low), ticks(candle.close)) for candle in candles]
@@ -54,7 +54,7 @@ def rows() -> Iterator[Row]:
 
 
 def endless_candles() -> Iterator[Candle]:
-    """The bundled EUR_USD candles over and over, each round moved on in time."""
+    """Repeat the bundled EUR_USD candles endlessly, each round later in time."""
     once = bundled_candles(Instrument("EUR_USD"))
     span = once[-1].time - once[0].time + TIMEFRAME.duration
     for turn in count():
@@ -63,14 +63,14 @@ def endless_candles() -> Iterator[Candle]:
 
 
 def on_ticks(bars: list[Bar]) -> None:
-    """The strategy's arithmetic alone."""
+    """Run only the strategy's arithmetic."""
     feed = MAUnifiedStrategy(CONFIG).on_ticks
     for high, low, close in bars:
         feed(high, low, close)
 
 
 def running_sums(bars: list[Bar]) -> int:
-    """The floor: the same sums and crosses in one loop, with no state to save and nothing to configure."""
+    """The floor: the same sums and crosses in one loop, without state to save or configuration."""
     fast, slow, ranges = deque([0] * FAST), deque([0] * SLOW), deque([0] * ATR)
     fast_sum = slow_sum = range_sum = last = crosses = 0
     last_close = bars[0][2]
@@ -91,7 +91,7 @@ def running_sums(bars: list[Bar]) -> int:
 
 
 def pandas_cycle(candles: list[Candle]) -> Callable[[], None]:
-    """What a polling bot does when a candle closes: the whole window of rows again, in pandas."""
+    """The work of a polling bot when a candle closes: recompute the whole window in pandas."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pandas as pd

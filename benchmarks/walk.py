@@ -1,7 +1,7 @@
-"""Counts the functions of one signal: `make walk`, or `python -m benchmarks.walk [--json] [--functions]`.
+"""Counts the functions that one signal calls: `make walk`, or `python -m benchmarks.walk [--json] [--functions]`.
 
 A program sends two signals through the easy layer to a local Discord in another process. The second is counted, from
-the call to the delivery: every function of signalpost that runs meanwhile, in any thread, heartbeats included.
+the call to the delivery: every function of signalpost that runs in that time, in any thread, including heartbeats.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _WEBHOOK = "DISCORD_WEBHOOK_SIGNALS_FREE"
 
 
 class Walk:
-    """A profile function that counts calls of our functions while it is on."""
+    """A profile function that counts calls of our functions while `is_on`."""
 
     def __init__(self) -> None:
         self.is_on = False
@@ -40,12 +40,12 @@ def main() -> int:
     """Send, count and print."""
     parser = argparse.ArgumentParser(prog="make walk", description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--functions", action="store_true", help="print every function, too")
-    asked = parser.parse_args()
+    parser.add_argument("--functions", action="store_true", help="also print every function")
+    options = parser.parse_args()
     calls = walked().calls
     files = {file for file, _ in calls}
     totals = {"calls": sum(calls.values()), "functions": len(calls), "files": len(files)}
-    if asked.json:
+    if options.json:
         print(json.dumps(totals))
         return 0
     print("package        functions  calls")
@@ -53,14 +53,14 @@ def main() -> int:
         own = {name: count for name, count in calls.items() if _package(name[0]) == package}
         print(f"{package:14} {len(own):9}  {sum(own.values()):5}")
     print(f"{totals['functions']} functions in {totals['files']} files, {totals['calls']} calls")
-    if asked.functions:
+    if options.functions:
         for (file, name), count in sorted(calls.items()):
             print(f"{count:4}  {file}  {name}")
     return 0
 
 
 def walked() -> Walk:
-    """The counts of one signal."""
+    """Count the calls for one signal."""
     walk = Walk()
     command = [sys.executable, "-u", "-m", "signalpost", "sandbox", "--port", "0", "--limits", "off"]
     with (

@@ -1,4 +1,4 @@
-"""All that contradicts a promise in what a run's recorders wrote down."""
+"""Runs all checks on the record of a run."""
 
 from simulation import check_destinations, check_ends, check_pace, check_sends
 from simulation.evidence import Evidence
@@ -8,7 +8,8 @@ _RULES = (check_ends.findings, check_sends.findings, check_destinations.findings
 
 
 def findings(run: Run) -> list[str]:
-    """Every finding, in words; none where all promises were kept."""
+    """Every broken promise as text; empty if all were kept."""
     evidence = Evidence(run)
-    unwell = [f"P11: health reports, though nothing is wrong: {reason}" for reason in sorted(run.recorder.unwell)]
-    return [finding for rule in _RULES for finding in rule(evidence)] + unwell
+    reports = run.recorder.health_reports
+    health = [f"P11: health reports a problem although there is none: {reason}" for reason in sorted(reports)]
+    return [finding for rule in _RULES for finding in rule(evidence)] + health

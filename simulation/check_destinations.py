@@ -1,4 +1,4 @@
-"""How a far end is treated: one that is gone is left alone, one that is down is probed, and none is asked too much."""
+"""Checks of destinations: nothing is sent to a deleted one, one that is down is probed, and rate limits hold."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -9,25 +9,25 @@ from simulation.plan import PLACES
 from simulation.recorder import Request
 
 SHARED_CHANNELS_ARE_KNOWN = True
-"""Whether the machine finds out at its start which webhooks show in one channel."""
+"""True if the machine learns at startup which webhooks share a channel."""
 
 _FAILURES = frozenset({Proof.NOT_SHOWN, Proof.UNKNOWN, Proof.SILENCE})
 _ANSWERS = frozenset({Proof.SHOWN, Proof.REFUSED, Proof.WAIT, Proof.GONE})
 _IN_A_ROW = 5
 _TO_JUDGE = 10
 _ROUNDING = 1.01
-"""Seconds: a wait that is told twice, in the header and in the body, is rounded up in one of them."""
+"""Seconds; a wait in both header and body is rounded up in one of them."""
 _MINUTE = 60.0
 _LONGEST_DOWN = 700.0
 _PATIENCE = 3.0
-"""Seconds after which a request that was given up counts as a failure."""
+"""Seconds after which a cancelled request counts as a failure."""
 _WRITTEN_WITHIN = 60.0
 _UNSEEN = 62.0
-"""Seconds for which a request that the machine could not count may still fill a window of the far end."""
+"""Seconds for which a request that the machine could not count may still fill one of Discord's windows."""
 
 
 def findings(evidence: Evidence) -> Iterator[str]:
-    """All that contradicts what is said of far ends."""
+    """Every broken rule about destinations."""
     for place, requests in evidence.by_place.items():
         yield from _of_the_gone(evidence, place, requests)
         for life in sorted({request.life for request in requests}):
@@ -39,7 +39,7 @@ def findings(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_the_gone(evidence: Evidence, place: str, requests: list[Request]) -> Iterator[str]:
-    """Who answered that it is gone is not asked again, by this process or a later one, until a person says so."""
+    """After an answer that the webhook is gone, no process sends to it until a person enables it."""
     recorder = evidence.recorder
     enabled = [at for name, at in recorder.enabled if name == place]
     kept = [at for name, at, _ in recorder.gone_kept if name == place]
@@ -51,20 +51,19 @@ def _of_the_gone(evidence: Evidence, place: str, requests: list[Request]) -> Ite
         for request in requests:
             known = gone.ended if request.life == gone.life else written
             if known < request.began < back:
-                yield f"{place} was asked again, {request.began - gone.ended:.1f} s after it was gone for good"
-        unwell = any(began <= gone.true_began + _WRITTEN_WITHIN and gone.true_began <= ended + 10
-                     for began, ended in evidence.plan.unwell)  # fmt: skip
+                yield f"{place} got a request {request.began - gone.ended:.1f} s after it was gone for good"
+        store_failed = any(began <= gone.true_began + _WRITTEN_WITHIN and gone.true_began <= ended + 10
+                           for began, ended in evidence.plan.store_down)  # fmt: skip
         lived = ends.get(gone.life, evidence.end) - gone.ended
-        if written == back == float("inf") and lived > _WRITTEN_WITHIN and not unwell and not kept:
-            yield f"that {place} is gone was not written down"
+        if written == back == float("inf") and lived > _WRITTEN_WITHIN and not store_failed and not kept:
+            yield f"the store does not record that {place} is gone"
 
 
 class _Breaker:
-    """What a breaker should let through, by the ends of requests.
+    """A reference breaker, driven by the ends of requests.
 
-    After 5 failures in a row nothing is shown until a probe is answered, and then one message at a time. Where it may
-    have opened before that, because questions failed too or half of the last minute's requests, what went before says
-    nothing any more.
+    After 5 failures in a row no message is sent until a probe succeeds, and then one message at a time. If the real
+    breaker may have opened earlier, because probes failed too or half of the last minute's requests, start over.
     """
 
     def __init__(self, place: str) -> None:
@@ -73,12 +72,12 @@ class _Breaker:
         self._moved_at = -1.0
         self._in_a_row = 0
         self._recent: list[tuple[float, bool]] = []
-        """When the requests since then ended, and whether they failed."""
-        self._with_questions_in_a_row = 0
+        """End times of the requests since then, and whether each failed."""
+        self._with_probes_in_a_row = 0
         self._on_trial: Request | None = None
 
     def begins(self, request: Request) -> Iterator[str]:
-        """A request begins."""
+        """Record the start of a request."""
         if request.method == "GET":
             return
         if self._state == "open":
@@ -90,7 +89,7 @@ class _Breaker:
             self._on_trial = request
 
     def ends(self, request: Request, at: float) -> None:
-        """A request ends; one that began before the last move says nothing."""
+        """Record the end of a request; ignore one that began before the last state change."""
         if request.began < self._moved_at:
             return
         if request.method == "GET":
@@ -100,7 +99,7 @@ class _Breaker:
                 self._take_in(at, failed=True)
             return
         failed, answered = _verdict(request)
-        if request.proof is Proof.UNKNOWN:  # a message that was in doubt before may be what is wrong
+        if request.proof is Proof.UNKNOWN:  # the cause may be the message itself, if it was unconfirmed before
             failed = not any(part.is_marked for part in request.parts)
         self._in_a_row = self._in_a_row + 1 if failed else 0 if answered else self._in_a_row
         if failed and (self._state == "half-open" or self._in_a_row >= _IN_A_ROW):
@@ -112,14 +111,14 @@ class _Breaker:
 
     def _take_in(self, at: float, *, failed: bool) -> None:
         recent = self._recent = [each for each in self._recent if each[0] > at - _MINUTE] + [(at, failed)]
-        self._with_questions_in_a_row = self._with_questions_in_a_row + 1 if failed else 0
+        self._with_probes_in_a_row = self._with_probes_in_a_row + 1 if failed else 0
         is_half = len(recent) >= _TO_JUDGE and 2 * sum(has_failed for _, has_failed in recent) >= len(recent)
-        if failed and (is_half or self._with_questions_in_a_row >= _IN_A_ROW):
+        if failed and (is_half or self._with_probes_in_a_row >= _IN_A_ROW):
             self._move("closed", at)
 
     def _move(self, state: str, at: float) -> None:
         self._state, self._moved_at, self._on_trial = state, at, None
-        self._in_a_row, self._with_questions_in_a_row, self._recent = 0, 0, []
+        self._in_a_row, self._with_probes_in_a_row, self._recent = 0, 0, []
 
 
 def _of_breaker(place: str, requests: list[Request]) -> Iterator[str]:
@@ -133,12 +132,12 @@ def _of_breaker(place: str, requests: list[Request]) -> Iterator[str]:
 
 
 def _is_alive(probe: Request) -> bool:
-    """A server that stands in for Discord may not know the question: any answer below 500 but 429 shows life."""
+    """Any answer below 500 except 429 counts as alive: a server in Discord's place may not support probes."""
     return probe.status is not None and probe.status < 500 and probe.status != 429
 
 
 def _verdict(request: Request) -> tuple[bool, bool]:
-    """Whether the end of a message counts as a failure of the far end, and whether as an answer."""
+    """Whether the end of a message counts as a failure of the destination, and whether it counts as an answer."""
     if request.proof is Proof.CUT:
         assert request.ended is not None
         return request.ended - request.began >= _PATIENCE, False
@@ -146,7 +145,7 @@ def _verdict(request: Request) -> tuple[bool, bool]:
 
 
 def _of_own_limits(evidence: Evidence) -> Iterator[str]:
-    """No 429 of our own making, where headers and what is assumed tell everything."""
+    """No 429 of our own making if the headers and the assumed limits cover every limit."""
     for request in evidence.requests:
         if request.fault != OWN_LIMIT:
             continue
@@ -159,12 +158,12 @@ def _of_own_limits(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_waits(evidence: Evidence) -> Iterator[str]:
-    """Who asked for a wait is left alone for as long as it said, together with those that it said it for."""
+    """After an answer that demands a wait, its destination or host gets no request until the wait is over."""
     for waiting in evidence.requests:
         if waiting.proof is not Proof.WAIT or waiting.ended is None:
             continue
         if waiting.method == "GET" and waiting.status != 429:
-            continue  # whatever else a probe is answered, a message has to find out
+            continue  # any other answer to a probe does not bind messages
         is_of_the_host = waiting.fault in FAULTS and FAULTS[waiting.fault].is_of_the_host
         others = evidence.requests if is_of_the_host else evidence.by_place[waiting.place]
         for request in others[bisect_left(others, waiting.number, key=lambda each: each.number) :]:
@@ -172,14 +171,14 @@ def _of_waits(evidence: Evidence) -> Iterator[str]:
                 break
             if request.began > waiting.ended:
                 early = waiting.ended + waiting.wait - request.began
-                yield f"{request.place} was asked {early:.2f} s before the wait was over that {waiting.place} asked for"
+                yield f"{request.place} got a request {early:.2f} s before the end of the wait for {waiting.place}"
 
 
 def _of_the_minute(evidence: Evidence, place: str) -> Iterator[str]:
-    """No more in a minute than the operator wants, over restarts too; of a crash, what was not yet written is missing.
+    """At most the configured messages a minute, also over restarts; a crash may lose requests not yet stored.
 
-    Not judged within a minute after a restart where the clock was set or stood still: the time of day tells a process
-    how long ago another one sent.
+    Not checked within a minute after a restart if the clock was set or stood still: a process knows only from the time
+    of day how long ago another one sent.
     """
     requests, limit = evidence.by_place[place], PLACES[place].messages_a_minute
     births = [began for _, began, _, _ in evidence.recorder.lives[1:]]
@@ -194,14 +193,14 @@ def _of_the_minute(evidence: Evidence, place: str) -> Iterator[str]:
         if restarts and any(since - _LONGEST_DOWN < at < request.began for at in turned):
             continue
         if recent + 1 > limit + restarts * evidence.plan.workers:
-            yield f"{place} was asked {recent + 1} times in a minute until {request.began:.1f}, and {limit} are wanted"
+            yield f"{place} got {recent + 1} requests in the minute until {request.began:.1f}; the limit is {limit}"
 
 
 def _was_unseen(evidence: Evidence, request: Request, channel: str) -> bool:
-    """Whether the far end had just carried out what the process could not know of, or not when.
+    """True if Discord had just processed a request that the process could not know about or date.
 
-    That is a request carried out after it was given up, one whose process died with it, and after a step of the clock
-    a restart, because only the time of day tells how long ago the last requests of another process were.
+    That is a request processed after it was cancelled, one whose process died, or any request before a restart that
+    follows a clock step, because only the time of day shows how long ago another process sent.
     """
     recent = [
         each for each in evidence.requests

@@ -1,4 +1,4 @@
-"""P1, P2 and P10: what was accepted ends once, for a reason, and where it belongs; and nobody is bothered meanwhile."""
+"""P1, P2 and P10: each accepted delivery ends once, for a valid reason and in its own channel, without exceptions."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ _NEXT = {
     "pending": {"pending", "leased", "expired", "unconfirmed", "superseded", "cancelled", "dead"},
     "leased": {"pending", "delivered", "unconfirmed", "expired", "dead"},
 }
-"""By hand, from the drawing in the pages; pending to pending is a row that moved up."""
+"""Written by hand from the state diagram in the docs; pending to pending is a row that moved up."""
 ENDS = ("delivered", "unconfirmed", "expired", "superseded", "suppressed", "cancelled", "dead")
 _MOST_ATTEMPTS = 12
 _LONGEST_BACKOFF = 60.0
 
 
 def findings(evidence: Evidence) -> Iterator[str]:
-    """All that contradicts these promises."""
+    """Every violation of these promises."""
     yield from (f"P2: a caller got {fault}" for fault in evidence.recorder.raised)
     gone = {name for name in PLACES if _is_gone(evidence, name)}
     yield from (f"P1: still open at the end: {name}" for name in evidence.recorder.left_open if name[2] not in gone)
@@ -30,35 +30,35 @@ def findings(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_tickets(evidence: Evidence) -> Iterator[str]:
-    """Who was told yes finds it in the store, once, for each destination it is meant for."""
+    """Each accepted notification is in the store once, for each of its destinations."""
     recorder = evidence.recorder
     kept: dict[str, Counter[str]] = {}
     for owed in evidence.owed:
         if owed.turn == 1:
             kept.setdefault(owed.id, Counter())[owed.place] += 1
     ids = Counter(recorder.refs.values())
-    yield from (f"P1: {ref} was written down {count} times" for ref, count in ids.items() if count > 1)
+    yield from (f"P1: {ref} was stored {count} times" for ref, count in ids.items() if count > 1)
     for submitted in recorder.submitted:
         for outcome, id, _, life in submitted.answers:
             if outcome in ("accepted", "duplicate", "suppressed"):
                 wanted = Counter(evidence.submitted[submitted.ref].places)
                 if recorder.refs.get(id) != submitted.ref or kept.get(id) != wanted:
-                    yield f"P1: {submitted.ref} was answered {outcome} as {id}, and is kept for {kept.get(id)}"
+                    yield f"P1: {submitted.ref} was answered {outcome} as {id}, but is stored for {kept.get(id)}"
             elif outcome == "held" and id not in recorder.refs and not _was_lost(evidence, life):
-                yield f"P1: {submitted.ref} was held, and is gone though its process lived on"
+                yield f"P1: {submitted.ref} was held and is lost although its process survived"
             elif outcome == "refused" and submitted.ref in ids and not submitted.ref.endswith("c"):
-                yield f"P1: {submitted.ref} was refused, and kept"
+                yield f"P1: {submitted.ref} was refused but stored"
             elif outcome not in ("accepted", "duplicate", "suppressed", "held", "refused"):
                 yield f"P1: {submitted.ref} was {outcome}"
 
 
 def _was_lost(evidence: Evidence, life: int) -> bool:
-    """Whether a process died with what it held in memory, which is told as the limit of `held`."""
+    """True if the process died while it held notifications in memory, the documented limit of `held`."""
     return any(number == life and end != "the end" for number, _, _, end in evidence.recorder.lives)
 
 
 def _of_story(owed: Owed) -> Iterator[str]:
-    """Each step is one that the drawing of the states has, and the end is one."""
+    """Each state change is in the state diagram."""
     if owed.commits[0].state not in ("pending", "suppressed"):
         yield f"it began as {owed.commits[0].state}"
     for one, other in zip(owed.commits, owed.commits[1:], strict=False):
@@ -66,16 +66,16 @@ def _of_story(owed: Owed) -> Iterator[str]:
             yield f"it went from {one.state} to {other.state}"
     counted = sum(request.proof is not Proof.WAIT for request in owed.requests) + owed.lapses
     if owed.last.attempts > counted:
-        yield f"{owed.last.attempts} attempts are counted, after {counted} requests and lapses that count"
+        yield f"it has {owed.last.attempts} attempts, after only {counted} requests and lapses that count"
 
 
 def _of_end(evidence: Evidence, owed: Owed) -> Iterator[str]:
-    """The end has a reason that the other recorders confirm."""
+    """The final state matches the requests and messages."""
     if (rule := _RULE_OF_END.get(owed.last.state)) is not None:
         yield from rule(evidence, owed)
     for request in owed.requests:
         if request.proof is Proof.SHOWN and owed.last.state != "delivered" and owed.last.life == request.life:
-            yield f"it ended as {owed.last.state}, after a receipt"
+            yield f"it ended as {owed.last.state} although there was a receipt"
 
 
 def _proofs(owed: Owed) -> set[Proof]:
@@ -85,9 +85,9 @@ def _proofs(owed: Owed) -> set[Proof]:
 def _of_delivered(evidence: Evidence, owed: Owed) -> Iterator[str]:
     ids = {copy.message_id for copy in evidence.copies if (copy.place, copy.ref) == (owed.place, owed.ref)}
     if Proof.SHOWN not in _proofs(owed):
-        yield "it is delivered, and no request for it was answered with a receipt"
+        yield "it is delivered, but no request for it got a receipt"
     if owed.last.message_id and owed.last.message_id not in ids:
-        yield f"it is delivered as {owed.last.message_id}, which its channel does not show"
+        yield f"it is delivered as {owed.last.message_id}, which is not in its channel"
 
 
 def _of_unconfirmed(_: Evidence, owed: Owed) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _of_dead(evidence: Evidence, owed: Owed) -> Iterator[str]:
     if not is_spent and Proof.REFUSED not in _proofs(owed) and not _was_gone(evidence, owed):
         yield f"it is dead ({owed.last.reason}), after {_proofs(owed)}"
     if is_spent and Proof.REFUSED not in _proofs(owed) and not _did_another_pass(evidence, owed):
-        yield f"it is dead ({owed.last.reason}) of an outage in which no other passed"
+        yield f"it is dead ({owed.last.reason}) because of an outage in which no other message got through"
 
 
 def _of_expired(_: Evidence, owed: Owed) -> Iterator[str]:
@@ -112,12 +112,12 @@ def _of_expired(_: Evidence, owed: Owed) -> Iterator[str]:
 
 def _of_suppressed(_: Evidence, owed: Owed) -> Iterator[str]:
     submitted = owed.submitted
-    if submitted.valid_until > max(submitted.utc, owed.commits[0].utc):  # the clock may be put back in between
-        yield "it was suppressed as stale, and was not"
+    if submitted.valid_until > max(submitted.utc, owed.commits[0].utc):  # the clock may be set back in between
+        yield "it was suppressed as stale, but was not stale"
 
 
 def _did_another_pass(evidence: Evidence, owed: Owed) -> bool:
-    """Whether the far end took another message while this one was tried."""
+    """True if the destination answered another message between this one's attempts."""
     first, last = owed.requests[0], owed.requests[-1]
     mine = {request.number for request in owed.requests}
     return any(
@@ -135,20 +135,20 @@ def _was_gone(evidence: Evidence, owed: Owed) -> bool:
 
 
 def _is_gone(evidence: Evidence, place: str) -> bool:
-    """Whether a place is gone in the end, so that what waits for it waits for another webhook, or for its expiry."""
+    """True if the webhook is gone at the end, so that its deliveries wait for a new one or expire."""
     ends = [r.ended or 0.0 for r in evidence.by_place[place] if r.proof is Proof.GONE]
     return bool(ends) and not any(name == place and at >= ends[-1] for name, at in evidence.recorder.enabled)
 
 
 def _of_superseded(evidence: Evidence, owed: Owed) -> Iterator[str]:
-    """Only an update that waited is replaced, and only by what says the same and comes later."""
+    """Only a pending update is superseded, and only by a later state of the same sequence."""
     successors = [other for other in evidence.owed if other.id in owed.last.reason and other.place == owed.place]
     if not owed.submitted.event.startswith("update"):
-        yield f"it was superseded, and is {owed.submitted.event}"
+        yield f"it was superseded, but is {owed.submitted.event}"
     if any(request.proof in UNSURE for request in owed.requests) or owed.lapses:
-        yield "it was superseded, and may have been shown"
+        yield "it was superseded, but may have been shown"
     if not successors or successors[0].accepted <= owed.accepted:
-        yield f"it was superseded by nothing that came later ({owed.last.reason})"
+        yield f"it was superseded, but not by a later one ({owed.last.reason})"
     elif successors[0].submitted.sequence != owed.submitted.sequence:
         yield "it was superseded by another sequence"
 
@@ -164,10 +164,10 @@ _RULE_OF_END = {
 
 
 def _of_channels(evidence: Evidence) -> Iterator[str]:
-    """P10: what a channel shows is meant for those who read it."""
+    """P10: each message is in a channel for its audience."""
     for copy in evidence.copies:
         submitted = evidence.submitted.get(copy.ref)
         if submitted is None:
-            yield f"P1: {copy.channel} shows {copy.ref}, which nobody handed in"
+            yield f"P1: {copy.channel} shows {copy.ref}, which was never submitted"
         elif copy.place not in submitted.places:
             yield f"P10: {copy.ref}, a {submitted.kind} for {submitted.tier}, was shown by {copy.place}"

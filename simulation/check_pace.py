@@ -1,7 +1,7 @@
-"""P6 and P7: the urgent leave at once within their reserve, and nothing waits while its own far end is free.
+"""P6 and P7: urgent messages leave at once within their reserve, and no message waits for an idle destination.
 
-The windows are counted anew here, from the requests that the network saw. Judged is the first request of each
-delivery, and each delivery that never had one: those wait for nothing but their turn.
+The windows are recomputed here from the requests in the record. Checked are the first request of each delivery and
+deliveries without one, because those wait only for their turn.
 """
 
 from bisect import bisect_left
@@ -16,28 +16,28 @@ from simulation.recorder import OPEN, Request
 from simulation.workload import HIGH, URGENT
 
 LATE = 1.0
-"""Seconds of waiting beside an idle and open far end that are too many."""
+"""Seconds that a delivery may wait at most for an idle and open destination."""
 _INFINITY = float("inf")
 _MARGIN = 0.2
 _BELIEVED = 4.4
-"""Seconds for which what is carried out late may hold others: an answer counts it within 2, and is believed for 2."""
+"""Seconds for which a request processed late may block others: an answer counts it within 2 and is valid for 2."""
 _OF_A_BAN = 30.0
-"""Seconds of a wait after which one request tries before the others."""
+"""Waits of at least this many seconds end with one trial request before the others."""
 _STORE_PAUSE = 7.0
-"""Seconds for which a lane leaves a store alone that failed."""
+"""Seconds that a lane pauses after a store failure."""
 _START = 2.0
 _REFUSALS, _REFUSALS_PERIOD = 40, 600.0
 
 
 class _Stretch(NamedTuple):
-    """In which a place may not be asked, or not freely."""
+    """A period in which a destination is blocked or disturbed."""
 
     began: float
     ended: float
 
 
 class Judge:
-    """Says whether a place was free at a moment, by what the recorders saw."""
+    """Decides from the record whether a destination was free at a moment."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
@@ -47,10 +47,10 @@ class Judge:
             place: [at for owed in evidence.owed if owed.place == place for at in owed.lapsed] for place in PLACES
         }
         self._blocked = {place: list(_blocked(evidence, place)) for place in PLACES}
-        self._everywhere = list(_unwell(evidence))
+        self._everywhere = list(_disturbances(evidence))
 
     def findings(self) -> Iterator[str]:
-        """All deliveries that were late."""
+        """Every late delivery."""
         for owed in self._evidence.owed:
             if owed.commits[0].state != "pending" or owed.turn > 1:
                 continue
@@ -61,23 +61,23 @@ class Judge:
                     yield from self._of_reserve(owed, began)
 
     def _of_idling(self, owed: Owed, began: float) -> Iterator[str]:
-        """P7, and P6 beyond the reserve: it does not wait for a second in which its far end is free and idle."""
+        """P7, and P6 beyond the reserve: no delivery waits for a second while its destination is free and idle."""
         moment = began - LATE
         if moment <= owed.commits[0].at or self._waits_its_turn(owed, moment):
             return
         if self._is_idle(owed, moment, began) and self._is_open(owed.place, moment, self._urgency(owed, moment)):
             waited = began - owed.commits[0].at
-            yield f"P7: {owed} waited {waited:.1f} s until {began:.1f}, the last second beside an idle far end"
+            yield f"P7: {owed} waited {waited:.1f} s until {began:.1f}, the last second with an idle destination"
 
     def _of_reserve(self, owed: Owed, began: float) -> Iterator[str]:
-        """P6: an urgent one leaves at once where the part of each window that is kept for it is not spent."""
+        """P6: an urgent message leaves at once if the reserved part of each window is not used up."""
         at = owed.commits[0].at
         if began - at <= LATE or self._waits_its_turn(owed, at) or not self._is_undisturbed(owed.place, at, at + LATE):
             return
         busy = [r for r in self._evidence.by_place[owed.place] if r.began <= at + LATE and self._ends[r.number] > at]
         lasting = [r for r in busy if self._ends[r.number] > at + LATE / 2]
         if len(lasting) < self._evidence.plan.workers and self._is_kept_for_urgent(owed.place, at):
-            yield f"P6: {owed} is urgent, and waited {began - at:.1f} s within its reserve"
+            yield f"P6: {owed} is urgent but waited {began - at:.1f} s within its reserve"
 
     def _is_kept_for_urgent(self, place: str, at: float) -> bool:
         minute = PLACES[place].messages_a_minute
@@ -89,7 +89,7 @@ class Judge:
         )
 
     def _urgent_requests(self, places: list[str], at: float, period: float) -> int:
-        """How many requests of the last `period` may have used what is kept for urgent ones."""
+        """Number of requests in the last `period` that may have used the urgent reserve."""
         return sum(
             request.method == "GET" or self._is_urgent(request.place, [part.ref for part in request.parts], at)
             for place in places
@@ -102,7 +102,7 @@ class Judge:
         return any(self._urgency(owed, at + LATE) == URGENT for owed in known)
 
     def _urgency(self, owed: Owed, at: float) -> int:
-        """Its priority, or that of a later one of its sequence, which lifts it; what is revived keeps its place."""
+        """Its priority, or that of a later one in its sequence, which lifts it; a revived one lifts nothing."""
         return max(
             other.submitted.priority
             for other in self._same_sequence(owed)
@@ -122,7 +122,7 @@ class Judge:
         return self._by_sequence
 
     def _waits_its_turn(self, owed: Owed, at: float) -> bool:
-        """Whether an earlier one of its sequence is open then, or will only just have ended."""
+        """True if an earlier one of its sequence is open at `at` or has only just ended."""
         for other in self._same_sequence(owed):
             if other is not owed and other.accepted < owed.accepted:
                 until = other.last.at if other.last.state not in OPEN else _INFINITY
@@ -135,7 +135,7 @@ class Judge:
         return not any(each.began <= ended and began <= each.ended for each in stretches)
 
     def _is_idle(self, owed: Owed, began: float, ended: float) -> bool:
-        """Whether the process lived well, and nothing else was sent to the place in between."""
+        """True if the process was undisturbed and no other request to the destination was in flight."""
         if not self._is_undisturbed(owed.place, began, ended):
             return False
         mine = owed.requests[0].number if owed.requests else -1
@@ -145,7 +145,7 @@ class Judge:
         )
 
     def _is_open(self, place: str, at: float, urgency: int) -> bool:
-        """Whether each window had a slot for it."""
+        """True if each window had a free slot."""
         channel = [name for name, each in PLACES.items() if each.channel == PLACES[place].channel]
         minute = PLACES[place].messages_a_minute
         return (
@@ -165,7 +165,7 @@ class Judge:
         ) + self._lapses(places, at, since)
 
     def _seems_recent(self, request: Request, births: list[float], period: float) -> bool:
-        """Whether a process that started lately takes it for one of then, for the clock was put back in between."""
+        """True if a recent process takes an older request for a recent one, because the clock was set back."""
         ended, put_back = self._ends[request.number], self._evidence.recorder.put_back
         return any(
             birth - period - _MARGIN < ended + sum(by for at, by in put_back if ended <= at <= birth)
@@ -174,11 +174,11 @@ class Judge:
         )
 
     def _lapses(self, places: list[str], at: float, since: float) -> int:
-        """How many messages a process that died may have sent at its end: the next one counts them once it is ready."""
+        """Number of messages a dead process may have sent at its end; the next one counts them once it is ready."""
         return sum(since < lapsed + _START and lapsed <= at for place in places for lapsed in self._lapsed[place])
 
     def _slots(self, limit: int, urgency: int, *, is_long: bool) -> int:
-        """How many of a window's slots are for what is so urgent."""
+        """Number of a window's slots available at this urgency."""
         if not self._has_reserve or urgency == URGENT:
             return limit
         tenth = limit // 10 if is_long else 0
@@ -187,19 +187,19 @@ class Judge:
 
 
 def findings(evidence: Evidence) -> Iterator[str]:
-    """All that contradicts these promises."""
+    """Every violation of these promises."""
     yield from Judge(evidence).findings()
 
 
 def _given_up(owed: Owed) -> float | None:
-    """When it ended without ever having been tried; None where that was not for want of time."""
+    """The end of a delivery that expired without an attempt, else None."""
     return owed.last.at if owed.last.state == "expired" else None
 
 
 def _ends(evidence: Evidence) -> dict[int, float]:
-    """Until when each request was in flight.
+    """The end of each request's flight, by number.
 
-    One whose process died counts until the next one starts, and one that is carried out late as long as it is noticed.
+    A request whose process died counts until the next one starts. One processed late counts while it has an effect.
     """
     births = sorted(began for _, began, _, _ in evidence.recorder.lives)
     ends = {}
@@ -215,8 +215,8 @@ def _ends(evidence: Evidence) -> dict[int, float]:
 
 
 def _blocked(evidence: Evidence, place: str) -> Iterator[_Stretch]:
-    """When a place could not be asked, for what it had answered."""
-    yield from _told_to_wait(evidence, PLACES[place].channel)
+    """Periods in which the destination's own answers blocked it."""
+    yield from _waits(evidence, PLACES[place].channel)
     for request in evidence.by_place[place]:
         if request.proof is Proof.GONE:
             yield _Stretch(request.began, _INFINITY)
@@ -231,7 +231,7 @@ def _blocked(evidence: Evidence, place: str) -> Iterator[_Stretch]:
                 yield _Stretch(one.at - _MARGIN, (ended if other is None else other.at) + _MARGIN)
 
 
-def _told_to_wait(evidence: Evidence, channel: str) -> Iterator[_Stretch]:
+def _waits(evidence: Evidence, channel: str) -> Iterator[_Stretch]:
     for request in evidence.requests:
         if request.proof is not Proof.WAIT:
             continue
@@ -240,21 +240,21 @@ def _told_to_wait(evidence: Evidence, channel: str) -> Iterator[_Stretch]:
             over = _tried_after(evidence, over) if request.wait >= _OF_A_BAN else over
         if is_of_the_host or PLACES[request.place].channel == channel:
             yield _Stretch(request.began, over + LATE)
-            yield from _told_again(evidence, request)
+            yield from _waits_after_restart(evidence, request)
 
 
-def _told_again(evidence: Evidence, request: Request) -> Iterator[_Stretch]:
-    """After a restart a wait keeps its length where the clock was put back, for nobody can say how much is over."""
-    told = request.ended or request.began
+def _waits_after_restart(evidence: Evidence, request: Request) -> Iterator[_Stretch]:
+    """After a restart a wait starts over if the clock was set back, because its remaining time is unknown."""
+    answered = request.ended or request.began
     for _, began, _, _ in evidence.recorder.lives:
-        if any(told <= at <= began for at, _ in evidence.recorder.put_back):
+        if any(answered <= at <= began for at, _ in evidence.recorder.put_back):
             yield _Stretch(began, _tried_after(evidence, began + request.wait) + LATE)
 
 
 def _tried_after(evidence: Evidence, over: float) -> float:
-    """When the one request that tries after a wait of all has ended; the others wait for that, too.
+    """The end of the trial request after a host-wide wait; the other requests wait for it, too.
 
-    Where it is told to wait in its turn, another one tries after that.
+    If that answer demands another wait, a new trial follows.
     """
     first = bisect_left(evidence.requests, over - LATE, key=lambda request: request.began)
     if first == len(evidence.requests):
@@ -270,8 +270,8 @@ def _is_of_the_host(name: str | None) -> bool:
     return name in FAULTS and FAULTS[name].is_of_the_host
 
 
-def _unwell(evidence: Evidence) -> Iterator[_Stretch]:
-    """When no process ran, or its store was unwell, or time jumped."""
+def _disturbances(evidence: Evidence) -> Iterator[_Stretch]:
+    """Periods without a process, with a failing store, or around a time jump."""
     recorder = evidence.recorder
     lives = sorted(recorder.lives, key=lambda life: life[1])
     for number, (_, began, _, _) in enumerate(lives):

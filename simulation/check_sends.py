@@ -1,4 +1,4 @@
-"""P3, P4 and P5: in order, repeated only where nobody could know, marked then, and never stale."""
+"""P3, P4 and P5: messages are in order, repeated and marked only after an unknown outcome, and never stale."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _SURELY_NOT_SHOWN = frozenset({Proof.NOT_SHOWN, Proof.WAIT, Proof.REFUSED, Proof
 
 
 def findings(evidence: Evidence) -> Iterator[str]:
-    """All that contradicts these promises."""
+    """Every violation of these promises."""
     yield from _of_order(evidence)
     yield from _of_repeats(evidence)
     yield from _of_doubts(evidence)
@@ -22,9 +22,9 @@ def findings(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_order(evidence: Evidence) -> Iterator[str]:
-    """Within a destination and a sequence: one at a time, in the order of acceptance.
+    """Within a destination and a sequence, messages are sent one at a time in order of acceptance.
 
-    What a person revives after a later state was shown is shown after it: that is what reviving means.
+    The exception is a delivery that a person revives after a later state was shown.
     """
     accepted: dict[tuple[str, str], int] = {}
     for owed in evidence.owed:
@@ -52,7 +52,7 @@ def _is_revived(evidence: Evidence, place: str, ref: str, request: Request) -> b
 
 
 def _of_repeats(evidence: Evidence) -> Iterator[str]:
-    """What was shown is sent again only where the process could not know it, and then says so."""
+    """A shown message is sent again only if the process could not know that it was shown, and is then marked."""
     by_ref: dict[tuple[str, str], list[Owed]] = defaultdict(list)
     for owed in evidence.owed:
         by_ref[owed.place, owed.ref].append(owed)
@@ -69,11 +69,11 @@ def _of_repeats(evidence: Evidence) -> Iterator[str]:
                     yield f"P4: {place}: {ref} was sent again, after a request that ended as {each.proof}"
             is_unsure = any(each.proof in UNSURE for each in before) or any(at <= request.began for at in lapsed)
             if is_marked and not is_unsure:
-                yield f"P4: {place}: {ref} says that it may repeat, without a reason"
+                yield f"P4: {place}: {ref} is marked as a repeat without a reason"
 
 
 def _was_forgotten(evidence: Evidence, owed: list[Owed], shown: Request, again: Request) -> bool:
-    """Whether the process that had the receipt died before it could write it down."""
+    """True if the process died before it could store the receipt."""
     assert shown.ended is not None
     kept = [
         commit for each in owed for commit in each.commits
@@ -83,7 +83,7 @@ def _was_forgotten(evidence: Evidence, owed: list[Owed], shown: Request, again: 
 
 
 def _of_doubts(evidence: Evidence) -> Iterator[str]:
-    """What was not answered is sent again only after the far end has answered something since."""
+    """An unanswered message is sent again only after the destination has answered another request."""
     for (place, ref), requests in evidence.by_ref.items():
         for before, again in pairwise(requests):
             if before.proof is not Proof.SILENCE or before.life != again.life or before.ended is None:
@@ -92,11 +92,11 @@ def _of_doubts(evidence: Evidence) -> Iterator[str]:
                 each.status is not None and each.ended is not None and before.ended <= each.ended <= again.began
                 for each in evidence.by_place[place]
             ):
-                yield f"P4: {place}: {ref} was sent again into silence, {again.began - before.ended:.1f} s later"
+                yield f"P4: {place}: {ref} was sent again after {again.began - before.ended:.1f} s without any answer"
 
 
 def _of_copies(evidence: Evidence) -> Iterator[str]:
-    """Of all copies of a notification in a channel, at most one does not say that it may repeat."""
+    """At most one copy of a notification in a channel is unmarked."""
     unmarked: dict[tuple[str, str], int] = defaultdict(int)
     for copy in evidence.copies:
         unmarked[copy.place, copy.ref] += not copy.is_marked
@@ -104,13 +104,13 @@ def _of_copies(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_validity(evidence: Evidence) -> Iterator[str]:
-    """No request begins after `valid_until`, and none lasts beyond it, as long as the clocks go on evenly."""
+    """No request begins after `valid_until` or lasts beyond it, unless a clock jumps."""
     suspends = [each.began for each in evidence.recorder.troubles if each.kind == "suspend"]
     for owed in evidence.owed:
         for request in owed.requests:
             left = (owed.valid_until - request.utc).total_seconds()
             if left <= 0:
-                yield f"P5: {owed}: a request began {-left:.3f} s after it was worth nothing"
+                yield f"P5: {owed}: a request began {-left:.3f} s after its expiry"
             elif request.ended is not None and request.proof is not Proof.LOST:
                 over = request.ended - request.began - left
                 if over > _A_MOMENT and not any(request.began <= at <= request.ended for at in suspends):

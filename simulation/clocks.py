@@ -1,4 +1,4 @@
-"""The true time, and what the machine under test takes for it."""
+"""The true time and the clocks of the machine under test."""
 
 from datetime import datetime, timedelta
 
@@ -10,9 +10,9 @@ DAWN = "2025-08-20T05:00:00Z"
 
 
 class Clocks:
-    """The machine's monotonic clock is the loop's; its UTC may be wrong; the far end has the true time.
+    """The machine's monotonic clock is the loop's; its UTC may be wrong. Discord has the true time.
 
-    Installed as signalpost's clock, it tells the machine's UTC.
+    Installed as signalpost's clock, it returns the machine's UTC.
     """
 
     def __init__(self, loop: VirtualLoop) -> None:
@@ -41,11 +41,11 @@ class Clocks:
         return self.moment().at + self._wrong
 
     def step(self, seconds: float) -> None:
-        """Somebody sets the machine's UTC."""
+        """Set the machine's UTC forward or back."""
         self._wrong += timedelta(seconds=seconds)
 
     def suspend(self, seconds: float, *, counts: bool) -> None:
-        """The machine sleeps: time goes on without it, and its monotonic clock `counts` that or stands still."""
+        """Suspend the machine; its monotonic clock either `counts` the time or stands still."""
         if counts:
             self._loop.jump(seconds)
         else:

@@ -14,14 +14,14 @@ from simulation.recorder import Request
 
 
 class SimulatedConnections(Connections):
-    """Connections whose session asks the simulated network."""
+    """Connections whose session uses the simulated network."""
 
     def __init__(self, network: Network, life: Life) -> None:
         super().__init__("DiscordBot (simulation, 0)")
         self._simulated = _Session(network, life, self._timeout)
 
     def session(self) -> Any:
-        """What stands for aiohttp's session."""
+        """The replacement for aiohttp's session."""
         return self._simulated
 
 
@@ -37,14 +37,14 @@ class _Session:
 
 
 class _Exchange:
-    def __init__(self, network: Network, life: Life, asked: tuple[str, URL, bytes | None, float]) -> None:
+    def __init__(self, network: Network, life: Life, arguments: tuple[str, URL, bytes | None, float]) -> None:
         self._network = network
         self._life = life
-        self._asked = asked
+        self._arguments = arguments
         self._request: Request | None = None
 
     async def __aenter__(self) -> "_Response":
-        self._request, head = await self._network.ask(self._life, *self._asked)
+        self._request, head = await self._network.send(self._life, *self._arguments)
         return _Response(self._network, head)
 
     async def __aexit__(

@@ -1,4 +1,4 @@
-"""What outlives a process: the real store, behind an outbox that dies with its process."""
+"""The real store, which outlives a process, behind an outbox that dies with its process."""
 
 import asyncio
 from collections.abc import Callable
@@ -38,30 +38,30 @@ class Disk:
         self._core: SqliteCore | None = None
 
     def open(self) -> Core:
-        """The store as the last process left it."""
+        """Open the store as the last process left it."""
         self._core = SqliteCore(self._path)
         return self._core
 
     def crash(self) -> None:
-        """The process is gone: what it had not committed is lost."""
+        """Drop the process; uncommitted work is lost."""
         if self._core is not None:
             self._core.close()
             self._core = None
 
 
 class Mood(NamedTuple):
-    """How a store behaves: how long a commit takes at most, and in which true seconds it is unwell."""
+    """The longest commit time in seconds, and the periods of true time in which the store fails."""
 
     slowest: float
-    unwell: tuple[tuple[float, float], ...]
+    failures: tuple[tuple[float, float], ...]
 
 
 class _Poison(Command[None], frozen=True):
-    """A command that no store knows: what stands before it in a batch is done, and then undone."""
+    """An unknown command, which makes the store roll back the whole batch."""
 
 
 class MortalOutbox:
-    """Commits in groups, as `ThreadedOutbox` does; the process may die before, within and after each commit."""
+    """Commits in groups, as `ThreadedOutbox` does; the process can die before, within and after each commit."""
 
     def __init__(self, core: Core, life: Life, mood: Mood, recorder: Recorder, random: Random) -> None:
         self._core = core
@@ -69,41 +69,41 @@ class MortalOutbox:
         self._mood = mood
         self._recorder = recorder
         self._random = random
-        self._asked: list[tuple[Command[Any], asyncio.Future[Any]]] = []
+        self._queue: list[tuple[Command[Any], asyncio.Future[Any]]] = []
         self._is_closed = False
 
     async def do(self, command: Command[Answer]) -> Answer:
-        """Carry out a command, and return its answer once it is committed. Raises StoreFailed and StoreClosed."""
+        """Execute a command and return its answer once committed. Raises StoreFailed and StoreClosed."""
         if self._life.is_dead:
             await never()
         if self._is_closed:
             raise StoreClosed("the outbox is closed")
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Answer] = loop.create_future()
-        if not self._asked:
+        if not self._queue:
             slowest = self._mood.slowest
             loop.call_later(self._random.random() * slowest, self._commit) if slowest else loop.call_soon(self._commit)
-        self._asked.append((command, waiter))
+        self._queue.append((command, waiter))
         return await waiter
 
     async def close(self) -> None:
-        """Ask for nothing more."""
+        """Refuse further commands."""
         self._is_closed = True
 
     def _commit(self) -> None:
-        asked, self._asked = self._asked, []
-        life, commands = self._life, [command for command, _ in asked]
+        batch, self._queue = self._queue, []
+        life, commands = self._life, [command for command, _ in batch]
         if not life.survives("before a commit"):
             return
         try:
-            self._need_a_well_disk()
+            self._raise_if_failing()
             if not life.survives("within a commit"):
                 self._lose(commands)
                 return
             answers = self._core.apply(commands)
         except StoreFailed as fault:
             self._recorder.store_failed()
-            for _, waiter in asked:
+            for _, waiter in batch:
                 _set(waiter.set_exception, waiter, StoreFailed(str(fault)))
             return
         for command, answer in zip(commands, answers, strict=True):
@@ -111,24 +111,24 @@ class MortalOutbox:
         if any(isinstance(each, Put) and any(new.supersedes for new in each.notifications) for each in commands):
             self._note_superseded()
         if life.survives("after a commit"):
-            for (_, waiter), answer in zip(asked, answers, strict=True):
+            for (_, waiter), answer in zip(batch, answers, strict=True):
                 _set(waiter.set_result, waiter, answer)
 
     def _lose(self, commands: list[Command[Any]]) -> None:
-        """Do all of it, and then not commit."""
+        """Execute the commands without committing."""
         try:
             self._core.apply([*commands, _Poison()])
         except KeyError:
             return
-        raise AssertionError("a store carried out a command that there is not")
+        raise AssertionError("the store executed an unknown command")
 
-    def _need_a_well_disk(self) -> None:
+    def _raise_if_failing(self) -> None:
         elapsed = self._recorder.clocks.elapsed()
-        if any(began <= elapsed < ended for began, ended in self._mood.unwell):
+        if any(began <= elapsed < ended for began, ended in self._mood.failures):
             raise StoreFailed("the disk is full")
 
     def _note(self, command: Command[Any], answer: Any) -> None:
-        """Let the recorder see what is committed now."""
+        """Record the deliveries changed by this commit."""
         clocks = self._recorder.clocks
         at, utc = clocks.seconds(), clocks.now()
         for delivery in _touched(command, answer):
@@ -181,7 +181,7 @@ def _saved(command: Command[Any]) -> tuple[SaveFacts, ...]:
 
 
 def _place_of(webhook: str) -> str:
-    """The place whose webhook has its facts kept under this name."""
+    """The destination whose webhook stores its facts under this name."""
     return next(name for name, place in PLACES.items() if place.webhook in webhook)
 
 

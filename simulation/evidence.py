@@ -1,4 +1,4 @@
-"""A run's recorders, laid out so that a rule can ask them: which deliveries, which requests, which messages."""
+"""The record of a run, indexed for the checks: deliveries, requests and messages."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from simulation.recorder import Commit, Request, Submitted
 from simulation.run import Run
 
 UNSURE = frozenset({Proof.UNKNOWN, Proof.SILENCE, Proof.CUT, Proof.LOST})
-"""Ends of a request after which nobody who asked knows whether its message is shown."""
+"""Request outcomes after which the sender does not know whether the message was shown."""
 
 
 class Copy(NamedTuple):
-    """A notification as a channel shows it once."""
+    """One notification shown in a channel."""
 
     channel: str
     place: str
@@ -27,7 +27,7 @@ class Copy(NamedTuple):
 
 
 class Owed(NamedTuple):
-    """A delivery: what the store had of it, one commit after the other, and each request for it."""
+    """A delivery with its commits and its requests, in order."""
 
     id: str
     turn: int
@@ -45,22 +45,22 @@ class Owed(NamedTuple):
 
     @property
     def last(self) -> Commit:
-        """How it stands in the end."""
+        """The final commit."""
         return self.commits[-1]
 
     @property
     def lapsed(self) -> list[float]:
-        """When it was found, each time, that its process had died while it was lent to a sender."""
+        """The times at which its lease was found lapsed because its process had died."""
         return [other.at for one, other in pairwise(self.commits) if one.state == "leased" and one.life != other.life]
 
     @property
     def lapses(self) -> int:
-        """How often that was."""
+        """The number of lapsed leases."""
         return len(self.lapsed)
 
 
 class Evidence:
-    """What a run left behind."""
+    """The indexed record of a run."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -80,7 +80,7 @@ class Evidence:
         self.end = recorder.clocks.seconds()
 
     def restart_between(self, one: Request, other: Request) -> bool:
-        """Whether the process that made the first was gone before the second."""
+        """True if different processes sent the two requests."""
         return one.life != other.life
 
     def _owed(self) -> list[Owed]:
@@ -92,11 +92,11 @@ class Evidence:
         for number, ((id, turn, place), story) in enumerate(commits.items()):
             ref = recorder.refs[id]
             began, ended = story[0].at, self._next_turn_at(commits, id, turn, place)
-            asked = tuple(r for r in self.by_ref[place, ref] if began <= r.began < ended)
+            requests = tuple(r for r in self.by_ref[place, ref] if began <= r.began < ended)
             until = self.submitted[ref].valid_until
             if turn > 1:
                 until = [wished for at, wished in recorder.revived[ref, place] if at <= began][-1]
-            owed.append(Owed(id, turn, place, ref, self.submitted[ref], tuple(story), asked, until, number))
+            owed.append(Owed(id, turn, place, ref, self.submitted[ref], tuple(story), requests, until, number))
         return owed
 
     def _next_turn_at(self, commits: dict[tuple[str, int, str], list[Commit]], id: str, turn: int, place: str) -> float:

@@ -1,7 +1,7 @@
-"""Every way in which a request fails, what it proves to its sender, and when it happens.
+"""All request faults, the evidence each gives the sender, and the schedule of faults.
 
-The proofs are written by hand, from what Discord and Cloudflare were seen to do. They do not use `signalpost.sinks`,
-because it is under test.
+The proofs are written by hand from the observed behaviour of Discord and Cloudflare. They do not use
+`signalpost.sinks`, which is under test.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _KEY = ConnectionKey("discord.com", 443, is_ssl=True, ssl=True, proxy=None, prox
 
 
 class Proof(Enum):
-    """What the end of a request proves about its message."""
+    """What the sender knows about a message from the end of its request. The values are part of each run's digest."""
 
     SHOWN = "shown"
     NOT_SHOWN = "not shown, and may be tried again"
@@ -41,26 +41,26 @@ class Proof(Enum):
 
 
 class Fault(NamedTuple):
-    """What happens to a request."""
+    """The effect on a request."""
 
     proves: Proof
     is_processed: bool = False
-    """Whether Discord carries the request out, whatever it answers."""
+    """Discord processes the request, whichever answer it sends."""
     answer: HttpAnswer | None = None
-    """What is answered instead of what Discord says; None for Discord's own answer."""
+    """Replaces Discord's answer; None for Discord's own answer."""
     error: Callable[[], Exception] | None = None
-    """What aiohttp raises instead of an answer."""
+    """Creates the exception that aiohttp raises instead of an answer."""
     late: float = 0.0
-    """Seconds by which the answer or the error is late."""
+    """Delay of the answer or the error in seconds."""
     processed_late: float = 0.0
-    """Seconds by which Discord carries it out late, which the one who asked no longer hears of."""
+    """Delay in seconds before Discord processes it, after the sender has given up."""
     body: str = "whole"
-    """`whole`, `cut` in its middle, `slow` (it never ends), or `none`, without a word that there is none."""
+    """`whole`, `cut` in the middle, `slow` (it never ends), or `none`, which is not declared."""
     is_connected: bool = True
     is_of_the_host: bool = False
-    """Whether all destinations have to wait for it."""
+    """All destinations of the host have to wait."""
     wait: float = 0.0
-    """Seconds for which one is told to wait, or waits untold."""
+    """Seconds to wait, demanded by the answer or assumed."""
 
 
 def _json(status: int, body: dict[str, Any], **headers: str) -> HttpAnswer:
@@ -180,16 +180,16 @@ FAULTS: dict[str, Fault] = {
     ),
     "Cloudflare 40333": _BLOCKED._replace(answer=_json(403, {"message": "internal network error", "code": 40333})),
 }  # fmt: skip
-"""By name. Of each, at least one must occur in a run, or the run proves nothing about it."""
+"""Faults by name. Each must occur at least once over all runs; otherwise the runs prove nothing about it."""
 
 GONE = {(404, 10015): "404, webhook deleted", (401, 50027): "401, token changed"}
-"""What Discord itself answers where a webhook is gone, by status and code."""
+"""Discord's own answers for a deleted webhook or a wrong token, by status and code."""
 OWN_LIMIT = "429 of our own making"
-"""What Discord itself answers where too much was asked of it."""
+"""Discord's own answer to too many requests."""
 
 
 def proof_of(answer: HttpAnswer, code: int | None) -> Proof:
-    """What Discord's own answer proves."""
+    """The proof in Discord's own answer."""
     if answer.status < 300:
         return Proof.SHOWN
     if (answer.status, code) in GONE:
@@ -209,32 +209,32 @@ OUTAGES = {
     "shown, unanswered": ("502, recorded", "504, recorded", "524, recorded"),
     "every kind": ("connection refused", "503", "hangs", "server disconnects", "520"),
 }
-"""What an outage consists of."""
+"""The faults in each kind of outage."""
 
 
 class Outage(NamedTuple):
-    """A stretch of true time in which a destination, or all of them, are down."""
+    """A period of true time in which one or all destinations are down."""
 
     began: float
     ended: float
     place: str
     kind: str
     probes_pass: bool
-    """Whether the webhook itself can be asked for meanwhile."""
+    """Probes succeed during the outage."""
 
 
 class FaultSchedule:
-    """Draws the fault of each request."""
+    """Draws a fault for each request."""
 
     def __init__(self, random: Random, share: float, outages: tuple[Outage, ...]) -> None:
         self._random = random
         self._share = share
         self._outages = outages
         self.is_over = False
-        """True once nothing goes wrong any more."""
+        """True once no more faults occur."""
 
     def fault(self, place: str, method: str, elapsed: float) -> str | None:
-        """What happens to a request of `place`; None for nothing."""
+        """Draw the fault for a request to `place`; None for no fault."""
         if self.is_over:
             return None
         for outage in self._outages:

@@ -1,17 +1,17 @@
-"""One process's life: it may end at any step at which something outside sees what it does."""
+"""The life of one process, which can end at any externally visible step."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, NoReturn
 
 EDGES = ("before a commit", "within a commit", "after a commit", "before a request", "after an answer")
-"""Where a process can be seen from outside, and may die."""
+"""The externally visible steps, at which a process may die."""
 
 
 class Life:
-    """Counts the steps of a process, and ends it at the one that was planned.
+    """Counts the steps of a process and ends it at the planned one.
 
-    A process that is dead does nothing any more: whatever reaches an edge of it waits there until it is cleared away.
+    In a dead process, a task that reaches an edge waits there until it is cancelled.
     """
 
     def __init__(self, number: int, began: float) -> None:
@@ -24,22 +24,22 @@ class Life:
         self._doom: tuple[str, int] | None = None
 
     def doom(self, edge: str, steps: int) -> None:
-        """Let it die at this edge, after so many times more."""
+        """Plan its death at this edge after `steps` more passes."""
         self._doom = self._doom or (edge, steps)
 
     def die(self, end: str) -> None:
-        """It ends now; nothing of it is seen any more."""
+        """End the process now; it has no further visible effect."""
         if not self.is_dead:
             self.is_dead = True
             self.end = end
             self.is_over.set()
 
     def spawn(self, work: Coroutine[Any, Any, object]) -> None:
-        """Let a task of this process work, and hold it: one that waits for ever would be collected otherwise."""
+        """Start a task of this process and keep a reference, so that it is not garbage-collected."""
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def survives(self, edge: str) -> bool:
-        """A step: whether the process goes on after it."""
+        """Count a step; True if the process is still alive."""
         if self._doom is not None and self._doom[0] == edge:
             self._doom = edge, self._doom[1] - 1
             if self._doom[1] < 0:
@@ -47,7 +47,7 @@ class Life:
         return not self.is_dead
 
     async def step(self, edge: str) -> None:
-        """A step of a task, which goes no further where the process dies."""
+        """Count a step of a task; never return if the process dies."""
         if not self.survives(edge):
             await never()
 

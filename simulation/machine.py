@@ -1,4 +1,4 @@
-"""The machine under test: starts the delivery wing, lets it crash and stop, and starts it again."""
+"""The machine under test: starts delivery processes, lets them crash and stop, and restarts them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryS
 
 
 class Machine:
-    """Runs one process after the other on one disk."""
+    """Runs one process after another on one disk."""
 
     def __init__(self, plan: Plan, disk: Disk, network: Network, recorder: Recorder, random: Random) -> None:
         self._plan = plan
@@ -45,19 +45,19 @@ class Machine:
         self._recorder = recorder
         self._random = random
         self._number = 0
-        self._wing: Wing | None = None
+        self._process: Process | None = None
         self._own: set[asyncio.Task[object]] = set()
         self._payloads: dict[str, Payload] = {}
         self._unanswered: list[tuple[Submitted, Submission, Payload]] = []
 
     @property
-    def wing(self) -> "Wing | None":
-        """The wing that runs now; None between two processes."""
-        return self._wing if self._wing is not None and not self._wing.life.is_dead else None
+    def process(self) -> "Process | None":
+        """The running process; None between two processes."""
+        return self._process if self._process is not None and not self._process.life.is_dead else None
 
     async def run(self, is_over: asyncio.Event) -> None:
-        """Keep a process running until all is over."""
-        self._own = asyncio.all_tasks()  # the world's tasks; all others are a process's
+        """Keep a process running until the run ends."""
+        self._own = asyncio.all_tasks()  # tasks of the simulation; all others belong to a process
         while not is_over.is_set():
             await self._live(is_over)
 
@@ -66,14 +66,14 @@ class Machine:
         self._number += 1
         began = recorder.clocks.seconds()
         life = Life(self._number, began)
-        mood = Mood(self._plan.slowest_commit, self._plan.unwell)
+        mood = Mood(self._plan.slowest_commit, self._plan.store_down)
         outbox = MortalOutbox(self._disk.open(), life, mood, recorder, self._random)
-        self._wing = Wing(self._plan, life, outbox, self._network, recorder, self._random)
-        life.spawn(self._wing.begin())
+        self._process = Process(self._plan, life, outbox, self._network, recorder, self._random)
+        life.spawn(self._process.begin())
         waiting = [asyncio.get_running_loop().create_task(event.wait()) for event in (life.is_over, is_over)]
         self._own |= set(waiting)
-        for submitted, submission, payload in self._again():
-            self.hand_in(submission, payload, submitted)
+        for submitted, submission, payload in self._retried():
+            self.submit(submission, payload, submitted)
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         life.die("the end")
         await self._clear_away(waiting)
@@ -85,20 +85,20 @@ class Machine:
             await asyncio.sleep(down)
 
     async def _clear_away(self, waiting: Sequence[asyncio.Task[Any]]) -> None:
-        """End every task of the process; none of them reaches an edge any more."""
-        self._wing.retire()
+        """Cancel every task of the process; none has a visible effect any more."""
+        self._process.retire()
         self._own -= set(waiting)
-        while gone := asyncio.all_tasks() - self._own:  # some begin another as they end
+        while gone := asyncio.all_tasks() - self._own:  # some start another task as they end
             for task in gone:
                 task.cancel()
             await asyncio.gather(*gone, return_exceptions=True)
 
-    def hand_in(
+    def submit(
         self, submission: Submission, payload: Payload | None = None, submitted: Submitted | None = None
     ) -> None:
-        """A caller within the process hands something in, and keeps its ticket; without a process nobody does."""
-        wing = self.wing
-        if wing is None:
+        """Submit a notification within the running process and record its ticket; do nothing between processes."""
+        process = self.process
+        if process is None:
             return
         made = payload or self._payloads.get(submission.ref) or payload_of(submission)
         self._payloads[submission.ref] = made
@@ -106,38 +106,39 @@ class Machine:
             clocks, it = self._recorder.clocks, submission
             submitted = Submitted(
                 it.ref, it.sequence, it.order, it.kind, it.event, it.tier, it.priority, it.places,
-                made.valid_until, clocks.seconds(), clocks.now(), wing.life.number,
+                made.valid_until, clocks.seconds(), clocks.now(), process.life.number,
             )  # fmt: skip
             self._recorder.submitted.append(submitted)
         self._unanswered.append((submitted, submission, made))
-        wing.life.spawn(self._handed_in(wing, submitted, submission, made))
+        process.life.spawn(self._submit(process, submitted, submission, made))
 
-    def _again(self) -> list[tuple[Submitted, Submission, Payload]]:
-        """What the last process's callers were not answered: some of them ask again."""
+    def _retried(self) -> list[tuple[Submitted, Submission, Payload]]:
+        """Take the unanswered submissions of the last process; about half of them are submitted again."""
         unanswered, self._unanswered = self._unanswered, []
         return [each for each in unanswered if self._random.random() < 0.5]
 
-    async def _handed_in(self, wing: "Wing", submitted: Submitted, submission: Submission, payload: Payload) -> None:
-        await wing.ready.wait()
+    async def _submit(self, process: "Process", submitted: Submitted, submission: Submission, payload: Payload) -> None:
+        await process.ready.wait()
         try:
-            ticket = await wing.intake.accept(
+            ticket = await process.intake.accept(
                 payload,
                 event=submission.event,
-                priority=NotificationPriority(submission.priority) if submission.is_told else None,
+                priority=NotificationPriority(submission.priority) if submission.has_priority else None,
                 user_tier=submission.tier,
                 context={"ref": submission.ref},
             )
-        except Exception as fault:  # noqa: BLE001  # that nothing is raised is what is to be proved
+        except Exception as fault:  # noqa: BLE001  # the promise under test is that nothing is raised
             self._recorder.raised.append(f"{submission.ref}: {type(fault).__name__}: {fault}")
             return
-        if wing.life.is_dead:
+        if process.life.is_dead:
             await never()
         self._unanswered.remove((submitted, submission, payload))
-        submitted.answers.append((ticket.outcome.value, ticket.id, self._recorder.clocks.seconds(), wing.life.number))
+        now = self._recorder.clocks.seconds()
+        submitted.answers.append((ticket.outcome.value, ticket.id, now, process.life.number))
 
 
-class Wing:
-    """The delivery wing of one process."""
+class Process:
+    """Intake and delivery of one process."""
 
     def __init__(
         self, plan: Plan, life: Life, outbox: MortalOutbox, network: Network, recorder: Recorder, random: Random
@@ -152,17 +153,17 @@ class Wing:
         lanes = {
             name: _lane(name, WebhookAddress.parse(place.url), connections, plan) for name, place in PLACES.items()
         }
-        self.dispatcher = Dispatcher(outbox, lanes, jitter=random.random, emit=self._hear)
+        self.dispatcher = Dispatcher(outbox, lanes, jitter=random.random, emit=self._on_event)
         self.intake = Intake(
             _Superseding(outbox),
             Routing(lanes, tiers=_TIERS),
             TicketIds(Random(f"ids {plan.seed} {life.number}").getrandbits),
-            emit=self._hear,
+            emit=self._on_event,
             on_put=self.dispatcher.wake,
         )
 
     async def begin(self) -> None:
-        """Start, however long the store takes to be well."""
+        """Start, retrying until the store is available."""
         while True:
             with suppress(StoreFailed):
                 await self.dispatcher.start()
@@ -171,19 +172,19 @@ class Wing:
             await asyncio.sleep(1.0)
 
     async def stop(self, timeout: float) -> None:
-        """Stop as a service does: write what is held, drain, cut off; then the process ends."""
+        """Stop as a service does: save held notifications, drain, cancel; then end the process."""
         await self.ready.wait()
         await self.intake.close()
         await self.dispatcher.stop(timeout)
         self.life.die("stopped")
 
     def retire(self) -> None:
-        """Its tasks are about to end with it."""
+        """Prepare for the end of its tasks."""
         self.intake.retire()
         self.dispatcher.retire()
 
     async def cancel_one(self) -> None:
-        """A person cancels something that waits."""
+        """Cancel a pending delivery, as a person would."""
         await self.ready.wait()
         with suppress(StoreFailed):
             found = await self._outbox.do(Find(states=frozenset({DeliveryState.PENDING}), limit=20))
@@ -191,7 +192,7 @@ class Wing:
                 await self._outbox.do(Cancel(self._random.choice(found).delivery.id, "a person cancelled it"))
 
     async def revive_one(self) -> None:
-        """A person wants something sent that ended unsent."""
+        """Revive an ended delivery, as a person would."""
         await self.ready.wait()
         with suppress(StoreFailed):
             found = await self._outbox.do(Find(states=_REVIVABLE, limit=20))
@@ -204,7 +205,7 @@ class Wing:
                 self.dispatcher.wake([revived.id.destination], revived.priority, until)
 
     async def enable(self, place: str) -> None:
-        """A person says that a destination is there again."""
+        """Enable a destination again, as a person would."""
         await self.ready.wait()
         while True:
             with suppress(StoreFailed):
@@ -214,12 +215,12 @@ class Wing:
             await asyncio.sleep(1.0)
 
     def health(self) -> list[str]:
-        """What it reports as wrong now."""
-        far_ends = {name: lane.far_end for name, lane in self.dispatcher.lanes.items()}
-        return [*self._trouble.reasons(far_ends, self._recorder.clocks.seconds())]
+        """The problems that health reports now."""
+        gates = {name: lane.gate for name, lane in self.dispatcher.lanes.items()}
+        return [*self._trouble.reasons(gates, self._recorder.clocks.seconds())]
 
-    def _hear(self, event: Event) -> None:
-        if self.life.is_dead:  # its tasks are cleared away in no particular order, and reach nobody
+    def _on_event(self, event: Event) -> None:
+        if self.life.is_dead:  # its tasks are cancelled in no particular order, without visible effect
             return
         self._recorder.happened(event)
         self._trouble(event)
@@ -229,7 +230,7 @@ class Wing:
 
 
 class _Superseding:
-    """Lets an update say all that earlier ones said, as intake will once it judges what is worth telling."""
+    """Marks updates as superseding earlier ones, as intake will once it detects insignificant updates."""
 
     def __init__(self, outbox: MortalOutbox) -> None:
         self._outbox = outbox

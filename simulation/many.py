@@ -1,4 +1,4 @@
-"""Many seeds, over as many processes as there are cores."""
+"""Runs many seeds, with one process per core."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ _AT_ONCE = 8
 
 
 class Verdict(NamedTuple):
-    """What was found in one run."""
+    """The findings in one run."""
 
     seed: int
     hours: float
@@ -25,20 +25,20 @@ class Verdict(NamedTuple):
 
     @property
     def command(self) -> str:
-        """How to see it again."""
+        """The command that repeats the run."""
         calm = " --calm" if self.is_calm else ""
         return f"python -m simulation --seed {self.seed} --hours {self.hours:g}{calm}"
 
 
 class Judged(NamedTuple):
-    """Some runs, judged."""
+    """The result of some runs."""
 
     tally: Tally
     failed: tuple[Verdict, ...]
 
 
 def judged(seeds: Iterable[int], hours: float, *, is_calm: bool = False) -> Judged:
-    """Run seeds one after the other, and judge each."""
+    """Run seeds one after another and check each."""
     logging.getLogger("signalpost").setLevel(logging.CRITICAL)
     tally, failed = Tally(), []
     for seed in seeds:
@@ -50,7 +50,7 @@ def judged(seeds: Iterable[int], hours: float, *, is_calm: bool = False) -> Judg
 
 
 def judged_by_all_cores(seeds: range, hours: float, *, is_calm: bool = False) -> Iterator[Judged]:
-    """Run seeds side by side; a few at a time, in order, so that what is judged can be told meanwhile."""
+    """Run seeds in parallel and yield results in order, a few at a time, so that progress can be reported."""
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
         parts = [seeds[first : first + _AT_ONCE] for first in range(0, len(seeds), _AT_ONCE)]

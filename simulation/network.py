@@ -1,4 +1,4 @@
-"""The far end, and the way there: the local Discord's rules behind a network that loses, delays and cuts."""
+"""Discord's rules behind a simulated network that loses, delays and cuts requests."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _USUAL = Fault(Proof.SHOWN, is_processed=True)
 
 
 class Place(NamedTuple):
-    """A destination as the far end knows it."""
+    """A destination and its webhook at Discord."""
 
     name: str
     webhook: str
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 class Head(NamedTuple):
-    """An answer's head, and how its body comes."""
+    """An answer's head and the way its body arrives."""
 
     answer: HttpAnswer
     headers: CIMultiDict[str]
@@ -48,7 +48,7 @@ class Head(NamedTuple):
 
 
 class Network:
-    """Carries requests to Discord, and writes down each of them."""
+    """Carries requests to Discord and records each of them."""
 
     def __init__(
         self,
@@ -66,8 +66,8 @@ class Network:
         self._recorder = recorder
         self._random = random
 
-    async def ask(self, life: Life, method: str, url: URL, data: bytes | None, seconds: float) -> tuple[Request, Head]:
-        """Send a request, and wait for the head of its answer. Raises what aiohttp would."""
+    async def send(self, life: Life, method: str, url: URL, data: bytes | None, seconds: float) -> tuple[Request, Head]:
+        """Send a request and wait for the head of its answer. Raises the same errors as aiohttp."""
         await life.step("before a request")
         loop, now = asyncio.get_running_loop(), self._clocks.seconds()
         place = self._names[url.path.split("/")[-2]]
@@ -81,12 +81,12 @@ class Network:
         request.fault, request.is_connected, request.wait = name, fault.is_connected, fault.wait
         reply: asyncio.Future[HttpAnswer] = loop.create_future()
         there, back = (0.02 + 0.1 * self._random.random() for _ in range(2))
-        asked = HttpRequest(method, url.path, dict(url.query), _HEADERS, data or b"")
+        sent = HttpRequest(method, url.path, dict(url.query), _HEADERS, data or b"")
         timers = [loop.call_later(seconds, _fail, reply, TimeoutError())]
         if fault.error is not None:
             timers.append(loop.call_later(there + back + fault.late, _fail, reply, fault.error()))
-        # No timer of the far end's: what has left goes on, whoever still waits for it.
-        loop.call_later(there + fault.processed_late, self._arrive, request, asked, fault, reply, back + fault.late)
+        # Never cancelled: a request that was sent arrives even if nobody waits for the answer.
+        loop.call_later(there + fault.processed_late, self._arrive, request, sent, fault, reply, back + fault.late)
         try:
             answer = await reply
             await life.step("after an answer")
@@ -107,7 +107,7 @@ class Network:
         return request, Head(answer, CIMultiDict(answer.headers), fault.body, now + seconds)
 
     async def body(self, head: Head) -> bytes:
-        """The answer's body. Raises what aiohttp would."""
+        """Read the answer's body. Raises the same errors as aiohttp."""
         if head.body == "slow":
             await asyncio.sleep(max(0.0, head.deadline - self._clocks.seconds()))
             raise TimeoutError
@@ -116,7 +116,7 @@ class Network:
         return b"" if head.body == "none" else head.answer.body
 
     def end(self, life: Life, request: Request, error: BaseException | None) -> None:
-        """The one who asked has read the answer, or given it up."""
+        """Record that the sender has read the answer or given up."""
         proof = request.proof or Proof.SILENCE
         if isinstance(error, asyncio.CancelledError):
             proof = Proof.CUT
@@ -127,13 +127,13 @@ class Network:
         request.ended = self._clocks.seconds()
 
     def _arrive(
-        self, request: Request, asked: HttpRequest, fault: Fault, reply: asyncio.Future[HttpAnswer], back: float
+        self, request: Request, sent: HttpRequest, fault: Fault, reply: asyncio.Future[HttpAnswer], back: float
     ) -> None:
         planned = None
         if fault is not _USUAL:
             planned = Planned(is_processed=fault.is_processed, answer=fault.answer, is_cut=fault.error is not None)
         if fault.is_connected:
-            outcome = self.discord.answer(asked, self._clocks.moment(), planned)
+            outcome = self.discord.answer(sent, self._clocks.moment(), planned)
             if fault.is_processed:
                 request.processed = self._clocks.elapsed()
             request.message_id = outcome.entry.message_id if outcome.entry.recorded else None
@@ -151,14 +151,14 @@ class Network:
             request.fault = GONE[answer.status, code or 0]
 
     def _learn_of_late(self, request: Request, answer: HttpAnswer, fault: Fault) -> None:
-        """Discord's own answer, which came late or in a body that cannot be read."""
+        """Interpret Discord's own answer that arrived late or with an unreadable body."""
         natural = proof_of(answer, _code(answer))
         if natural is Proof.SHOWN:
             request.proof = fault.proves
         else:
             self._learn(request, answer)
             if fault.body != "whole" and natural is Proof.GONE:
-                request.proof = Proof.REFUSED  # which kind of 404 or 401 it is stood in the body
+                request.proof = Proof.REFUSED  # the code that shows it is gone was in the lost body
 
 
 def _proof_of_error(error: BaseException, fault: Fault) -> Proof:
@@ -185,13 +185,13 @@ def _code(answer: HttpAnswer) -> int | None:
 
 
 def _parts(data: bytes | None) -> tuple[Part, ...]:
-    """What a message that is sent shows."""
+    """The notifications in a message."""
     if data is None:
         return ()
     return tuple(part_of(embed) for embed in msgspec.json.decode(data)["embeds"])
 
 
 def part_of(embed: Mapping[str, Any]) -> Part:
-    """The notification that an embed shows, by the fact that each was given."""
+    """Identify the notification in an embed by its `Ref` fact."""
     refs = [field["value"] for field in embed.get("fields", ()) if field["name"] == "Ref"]
     return Part(refs[0] if refs else "?", "may repeat" in embed["footer"]["text"])

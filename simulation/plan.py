@@ -1,4 +1,4 @@
-"""What will happen in a run, drawn from its seed before it begins."""
+"""Draws the plan of a run from its seed."""
 
 from random import Random
 from typing import NamedTuple
@@ -33,17 +33,17 @@ PLACES = {
     )
     for number, (name, messages) in enumerate(_NAMES.items())
 }  # fmt: skip
-"""Every destination; twice, two of them show in one channel, which nobody tells the machine."""
+"""All destinations. Two pairs share a channel, which the machine is not configured to know."""
 
 SUBMISSIONS_A_DAY = 200
-"""At least; the shortest run has a few."""
+"""A minimum; even the shortest run has a few."""
 
 
 class Action(NamedTuple):
-    """Something that happens at a moment of the run."""
+    """An event at a moment of the run."""
 
     at: float
-    """Seconds after its beginning, by the machine's monotonic clock."""
+    """Seconds since the start, by the machine's monotonic clock."""
     kind: str
     submission: Submission | None = None
     number: float = 0.0
@@ -51,7 +51,7 @@ class Action(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A run before it begins."""
+    """The plan of a run."""
 
     seed: int
     hours: float
@@ -61,21 +61,21 @@ class Plan(NamedTuple):
     workers: int
     has_reserve: bool
     slowest_commit: float
-    unwell: tuple[tuple[float, float], ...]
-    """True seconds in which the store is unwell."""
+    store_down: tuple[tuple[float, float], ...]
+    """Periods of true time in which the store fails."""
     is_calm: bool = False
-    """Whether nothing goes wrong, so that the machine has to be healthy all the time."""
+    """True if there are no faults, so that the machine must be healthy all the time."""
 
 
 def plan(seed: int, hours: float, *, is_calm: bool = False) -> Plan:
-    """The plan of a seed: always the same. In a calm one notifications are handed in, and nothing goes wrong."""
+    """Draw the plan of a seed, always the same one. A calm plan has submissions but no faults."""
     random = Random(f"plan {seed}")
     seconds = hours * 3600
     submissions = _submissions(random, seconds)
     if is_calm:
         first = sorted(submissions, key=lambda action: action.at)
         return Plan(
-            seed, hours, tuple(first), (), 0.0, 2, has_reserve=True, slowest_commit=0.005, unwell=(), is_calm=True
+            seed, hours, tuple(first), (), 0.0, 2, has_reserve=True, slowest_commit=0.005, store_down=(), is_calm=True
         )
     actions = sorted([*submissions, *_events(random, seconds, len(submissions))], key=lambda action: action.at)
     return Plan(
@@ -87,7 +87,7 @@ def plan(seed: int, hours: float, *, is_calm: bool = False) -> Plan:
         workers=random.choice((1, 2, 2, 2, 3)),
         has_reserve=random.random() < 0.8,
         slowest_commit=random.choice((0.0, 0.005, 0.05)),
-        unwell=_unwell(random, seconds),
+        store_down=_store_failures(random, seconds),
     )
 
 
@@ -117,13 +117,13 @@ def _submissions(random: Random, seconds: float) -> list[Action]:
 
 
 def _followed(random: Random, made: list[Action], first: Submission, at: float, number: int) -> int:
-    """Let a sequence go on: updates, and its end."""
+    """Add updates and the closing event of a sequence."""
     events = [f"update {n}" for n in range(1, random.randint(1, 4))] + ["closed"]
     for order, event in enumerate(events, start=1):
         number += 1
         at += random.choice((0.0, 0.5, 10.0, 300.0)) * random.random()
         priority = random.choice((first.priority, first.priority, URGENT))
-        submission = first._replace(ref=f"n{number:05}", order=order, event=event, priority=priority, is_told=True)
+        submission = first._replace(ref=f"n{number:05}", order=order, event=event, priority=priority, has_priority=True)
         made.append(Action(at, "submission", submission))
     return number
 
@@ -165,7 +165,7 @@ def _outages(random: Random, seconds: float) -> tuple[Outage, ...]:
     return tuple(made)
 
 
-def _unwell(random: Random, seconds: float) -> tuple[tuple[float, float], ...]:
+def _store_failures(random: Random, seconds: float) -> tuple[tuple[float, float], ...]:
     if random.random() < 0.7:
         return ()
     began = random.random() * seconds

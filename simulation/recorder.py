@@ -1,6 +1,6 @@
-"""What the edges of the machine saw, written down as it happens: the only thing the reader reads.
+"""The record of a run, the only input of the checks.
 
-Times are seconds of the machine's monotonic clock where nothing else is said; `utc` is what the machine took for UTC.
+Times are seconds of the machine's monotonic clock unless noted; `utc` is the machine's UTC, which may be wrong.
 """
 
 from dataclasses import dataclass, field
@@ -18,29 +18,29 @@ OPEN = frozenset({"pending", "leased"})
 
 @dataclass(slots=True)
 class Submitted:
-    """A notification that was handed in, and what it was answered."""
+    """A submitted notification and its answers."""
 
     ref: str
-    """Names it; shown in its message."""
+    """Its unique name, shown in its message."""
     sequence: str
     order: int
-    """Its place in its sequence."""
+    """Its position in its sequence."""
     kind: str
     event: str
     tier: str
     priority: int
     places: tuple[str, ...]
-    """The destinations it is meant for, by hand."""
+    """Its expected destinations, from a table written by hand."""
     valid_until: datetime
     at: float
     utc: datetime
     life: int
     answers: list[tuple[str, str, float, int]] = field(default_factory=list)
-    """Outcome, ticket id, when, and in which life; none where the process died before."""
+    """Outcome, ticket id, time and life; empty if the process died first."""
 
 
 class Part(NamedTuple):
-    """A notification as a message shows it."""
+    """A notification in a message."""
 
     ref: str
     is_marked: bool
@@ -48,7 +48,7 @@ class Part(NamedTuple):
 
 @dataclass(slots=True)
 class Request:
-    """A request as the network saw it."""
+    """A request as seen by the network."""
 
     number: int
     life: int
@@ -60,20 +60,20 @@ class Request:
     true_began: float
     fault: str | None = None
     proof: Proof | None = None
-    """What its end proves to the one who asked; None while it lasts."""
+    """What the sender knows at its end; None until then."""
     ended: float | None = None
     status: int | None = None
     is_connected: bool = True
     processed: float | None = None
-    """True seconds at which Discord carried it out."""
+    """True time in seconds at which Discord processed it."""
     message_id: str | None = None
-    """The message that it made."""
+    """The message it created."""
     wait: float = 0.0
     scope: str | None = None
 
 
 class Commit(NamedTuple):
-    """A delivery as a commit left it."""
+    """The state of a delivery after a commit."""
 
     id: str
     turn: int
@@ -89,7 +89,7 @@ class Commit(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """A stretch in which something was wrong that a reader has to know of."""
+    """A disturbance that the checks have to know about."""
 
     kind: str
     """`down`, `step`, `suspend`, `gone`."""
@@ -99,7 +99,7 @@ class Trouble(NamedTuple):
 
 
 class Breaker(NamedTuple):
-    """A breaker moved."""
+    """A state change of a breaker."""
 
     place: str
     state: str
@@ -108,7 +108,7 @@ class Breaker(NamedTuple):
 
 
 class Recorder:
-    """Everything that was seen in a run."""
+    """Collects the record of a run."""
 
     def __init__(self, clocks: Clocks) -> None:
         self.clocks = clocks
@@ -118,42 +118,42 @@ class Recorder:
         self.troubles: list[Trouble] = []
         self.breakers: list[Breaker] = []
         self.revived: dict[tuple[str, str], list[tuple[float, datetime]]] = {}
-        """By ref and destination: when a person asked for it again, and until when that is valid."""
+        """By ref and destination: the time of each revival and the end of its validity."""
         self.gone_kept: list[tuple[str, float, int]] = []
-        """Destination, when it was committed that it is gone, and in which life."""
+        """Destination, time and life of each commit that a webhook is gone."""
         self.enabled: list[tuple[str, float]] = []
         self.raised: list[str] = []
-        """What a caller got instead of a ticket."""
+        """Exceptions that callers got instead of a ticket."""
         self.lives: list[tuple[int, float, float, str]] = []
-        """Number, when it began and ended, and how."""
+        """Number, start, end and kind of end of each process."""
         self.put_back: list[tuple[float, float]] = []
-        """When the clock was put back, and by how many seconds."""
+        """Times at which the clock was set back, and by how many seconds."""
         self.store_trouble: list[tuple[float, float]] = []
-        """When commits failed, from the first to the last of a stretch."""
+        """Periods of failed commits, from the first to the last failure."""
         self.left_open: list[tuple[str, int, str]] = []
-        """Deliveries that were still open when all had had time enough."""
-        self.unwell: set[str] = set()
-        """What health reported as wrong in a calm run."""
+        """Deliveries still open after the final waiting time."""
+        self.health_reports: set[str] = set()
+        """Problems reported by health in a calm run."""
         self.refs: dict[str, str] = {}
         """The ref of each notification id."""
         self.order = blake2s()
-        """Grows with every domain event, in the order in which they happened."""
-        self._stands: dict[tuple[str, int, str], tuple[str, int, bool]] = {}
+        """A hash over all domain events in order."""
+        self._last_by_name: dict[tuple[str, int, str], tuple[str, int, bool]] = {}
 
     def happened(self, event: Event) -> None:
-        """A process published an event now."""
+        """Record an event that a process published now."""
         self.order.update(f"{self.clocks.seconds()!r} {event!r}\n".encode())
 
     def committed(self, commit: Commit) -> None:
-        """A commit left a delivery so; one that leaves it as it was is none."""
+        """Record the state of a delivery after a commit, if it changed."""
         name = commit.id, commit.turn, commit.place
         now = commit.state, commit.attempts, commit.may_repeat
-        if self._stands.get(name) != now:
-            self._stands[name] = now
+        if self._last_by_name.get(name) != now:
+            self._last_by_name[name] = now
             self.commits.append(commit)
 
     def store_failed(self) -> None:
-        """A commit failed now."""
+        """Record that a commit failed now."""
         now = self.clocks.seconds()
         if self.store_trouble and now - self.store_trouble[-1][1] < _ONE_STRETCH:
             self.store_trouble[-1] = (self.store_trouble[-1][0], now)
@@ -161,6 +161,6 @@ class Recorder:
             self.store_trouble.append((now, now))
 
     def trouble(self, kind: str, seconds: float = 0.0, place: str = "") -> None:
-        """Something goes wrong now, for so many seconds."""
+        """Record a disturbance that begins now and lasts `seconds`."""
         now = self.clocks.seconds()
         self.troubles.append(Trouble(kind, now, now + seconds, place))

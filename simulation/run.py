@@ -1,4 +1,4 @@
-"""One seed, from its plan to what the recorders saw."""
+"""Runs one seed, from its plan to its record."""
 
 import asyncio
 from hashlib import blake2s
@@ -13,31 +13,31 @@ from signalpost.testing.virtual_loop import VirtualLoop
 from simulation.clocks import Clocks
 from simulation.disk import Disk
 from simulation.faults import FaultSchedule
-from simulation.machine import Machine, Wing
+from simulation.machine import Machine, Process
 from simulation.network import Network
 from simulation.plan import PLACES, Action, Plan, plan
 from simulation.recorder import OPEN, Recorder
 
 LONGEST_CALM = 3 * 3600.0
-"""Seconds after the last trouble by which all that can be delivered must have been."""
+"""Seconds after the last disturbance by which every deliverable message must be delivered."""
 _LOOK_EVERY = 60.0
 _HEALTH_EVERY = 10.0
 _OF_THE_WORLD = frozenset({"step", "suspend", "suspend, counted", "delete", "rotate", "restore"})
-_FAST = Path("/dev/shm")  # a file system in memory, where a sync costs nothing
+_FAST = Path("/dev/shm")  # a file system in memory, with free syncs
 
 
 class Run(NamedTuple):
-    """A run that is over."""
+    """A finished run."""
 
     plan: Plan
     recorder: Recorder
     discord: LocalDiscord
     digest: str
-    """The same for the same run: over requests, commits, answers to callers, and all events in their order."""
+    """A hash over requests, commits, answers to callers and all events in order; equal for equal runs."""
 
 
 def simulate(seed: int, hours: float, *, is_calm: bool = False) -> Run:
-    """Run a seed for so many hours: the same run each time. In a calm one nothing goes wrong."""
+    """Run a seed for `hours`, reproducibly. A calm run has no faults."""
     with TemporaryDirectory(prefix="signalpost-simulation-", dir=_FAST if _FAST.is_dir() else None) as folder:
         disk = Disk(Path(folder) / "outbox.db")
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -53,7 +53,7 @@ def simulate(seed: int, hours: float, *, is_calm: bool = False) -> Run:
 
 
 class _World:
-    """All there is in a run."""
+    """All parts of a run."""
 
     def __init__(self, plan: Plan, clocks: Clocks, disk: Disk) -> None:
         self._plan = plan
@@ -71,7 +71,7 @@ class _World:
         self._made: dict[str, object] = {}
 
     async def run(self) -> Run:
-        """Let the plan happen, let all calm down, and see what is left."""
+        """Execute the plan, wait until everything settles, and return the record."""
         is_over = asyncio.Event()
         running = asyncio.get_running_loop().create_task(self._machine.run(is_over))
         watching = asyncio.get_running_loop().create_task(self._watch_health()) if self._plan.is_calm else None
@@ -84,28 +84,28 @@ class _World:
         self._faults.is_over = True
         await self._calm_down()
         is_over.set()
-        if watching is not None:
-            watching.cancel()
+        if watching is not None and not watching.cancel():
+            watching.result()  # it failed
         await running
         return Run(self._plan, self._recorder, self._discord, self._digest())
 
     async def _watch_health(self) -> None:
-        """Write down every trouble that the machine reports, though nothing is wrong."""
+        """Record every problem that health reports in a calm run."""
         while True:
             await asyncio.sleep(_HEALTH_EVERY)
-            if self._machine.wing is not None:
-                self._recorder.unwell.update(self._machine.wing.health())
+            if self._machine.process is not None:
+                self._recorder.health_reports.update(self._machine.process.health())
 
     def _act(self, action: Action) -> None:
         if action.submission is not None:
             submission = action.submission
             if action.kind == "conflict":
                 submission = submission._replace(ref=f"{submission.ref}c", variant=1)
-            self._machine.hand_in(submission)
+            self._machine.submit(submission)
         elif action.kind in _OF_THE_WORLD:
             self._change_the_world(action)
-        elif self._machine.wing is not None:
-            self._change_the_process(action, self._machine.wing)
+        elif self._machine.process is not None:
+            self._change_the_process(action, self._machine.process)
 
     def _change_the_world(self, action: Action) -> None:
         clocks, recorder = self._clocks, self._recorder
@@ -123,32 +123,32 @@ class _World:
                 self._register(action.place, token="x" * 68)
             case "restore":
                 self._register(action.place)
-                if self._machine.wing is not None:
-                    self._machine.wing.life.spawn(self._machine.wing.enable(action.place))
+                if self._machine.process is not None:
+                    self._machine.process.life.spawn(self._machine.process.enable(action.place))
             case kind:
                 counts = kind == "suspend, counted"
                 recorder.trouble("suspend", action.number if counts else 0.0)
                 clocks.suspend(action.number, counts=counts)
 
-    def _change_the_process(self, action: Action, wing: Wing) -> None:
+    def _change_the_process(self, action: Action, process: Process) -> None:
         match action.kind:
             case "doom":
-                wing.life.doom(action.place, int(action.number))
+                process.life.doom(action.place, int(action.number))
             case "kill":
-                wing.life.die("killed")
+                process.life.die("killed")
             case "stop":
-                wing.life.spawn(wing.stop(action.number))
+                process.life.spawn(process.stop(action.number))
             case "cancel":
-                wing.life.spawn(wing.cancel_one())
+                process.life.spawn(process.cancel_one())
             case _:
-                wing.life.spawn(wing.revive_one())
+                process.life.spawn(process.revive_one())
 
     def _register(self, name: str, token: str | None = None) -> None:
         place = PLACES[name]
         self._discord.guild.register(place.webhook, token or place.token, channel=place.channel)
 
     async def _calm_down(self) -> None:
-        """Wait until nothing is open any more, as long as that may take."""
+        """Wait until no delivery is open, for at most LONGEST_CALM."""
         deadline = self._clocks.seconds() + LONGEST_CALM
         while self._clocks.seconds() < deadline:
             await asyncio.sleep(_LOOK_EVERY)
@@ -157,7 +157,7 @@ class _World:
         self._recorder.left_open = self._open()
 
     def _holds(self) -> bool:
-        """Whether the machine still holds in memory what it said it would write down."""
+        """True if the machine still holds notifications in memory."""
         lives = len(self._recorder.lives)
         answers = [answer for submitted in self._recorder.submitted for answer in submitted.answers]
         return any(

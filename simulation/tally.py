@@ -1,4 +1,4 @@
-"""What occurred over many runs, counted: a proof that never met a fault proves nothing about it."""
+"""Counts faults and events over many runs: a fault that never occurred was not tested."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from simulation.life import EDGES
 from simulation.run import Run
 
 _CRASHES = (*(f"crash {edge}" for edge in EDGES), "killed", "stopped")
-_TROUBLES = ("step", "suspend", "down", "gone", "store unwell", "outage")
+_TROUBLES = ("step", "suspend", "down", "gone", "store failed", "outage")
 _ANSWERS = ("accepted", "duplicate", "suppressed", "held", "refused")
 _BREAKERS = ("open", "half-open", "closed")
 _MUST = {
@@ -19,13 +19,13 @@ _MUST = {
     "trouble": _TROUBLES,
     "answer to a caller": _ANSWERS,
     "breaker": _BREAKERS,
-    "seen": ("repeat, marked", "revived", "carried out after it was given up", "lapsed"),
+    "seen": ("repeat, marked", "revived", "processed after it was given up", "lapsed"),
 }
-"""What has to occur at least once, by kind."""
+"""Faults and events that must occur at least once, by kind."""
 
 
 class Tally:
-    """Counts of many runs."""
+    """Counters over many runs."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -45,7 +45,7 @@ class Tally:
             self.counts[kind, names] += 1
 
     def update(self, other: "Tally") -> None:
-        """Count what another counted."""
+        """Add the counts of another tally."""
         self.counts += other.counts
         self.runs += other.runs
         self.hours += other.hours
@@ -53,16 +53,16 @@ class Tally:
         self.requests += other.requests
 
     def missing(self) -> list[str]:
-        """What had to occur, and did not."""
+        """Required faults and events that did not occur."""
         return [f"{kind}: {name}" for kind, names in _MUST.items() for name in names if not self.counts[kind, name]]
 
     def table(self) -> str:
-        """The counts, as a table."""
+        """Format the counts as a table."""
         lines = []
         for kind, names in _MUST.items():
-            told = [*names, *sorted(name for each, name in self.counts if each == kind and name not in names)]
+            rows = [*names, *sorted(name for each, name in self.counts if each == kind and name not in names)]
             lines.append(f"{kind}:")
-            lines += [f"    {self.counts[kind, name]:>8}  {name}" for name in told]
+            lines += [f"    {self.counts[kind, name]:>8}  {name}" for name in rows]
         return "\n".join(lines)
 
     def _occurred(self, run: Run) -> Iterator[tuple[str, str]]:
@@ -71,7 +71,7 @@ class Tally:
         yield from (("end of a process", end) for _, _, _, end in recorder.lives if end != "the end")
         yield from (("trouble", trouble.kind) for trouble in recorder.troubles)
         yield from (("trouble", "outage") for _ in run.plan.outages)
-        yield from (("trouble", "store unwell") for _ in recorder.store_trouble)
+        yield from (("trouble", "store failed") for _ in recorder.store_trouble)
         yield from (("answer to a caller", answer[0]) for each in recorder.submitted for answer in each.answers)
         yield from (("breaker", moved.state) for moved in recorder.breakers)
         yield from (("end of a delivery", commit.state) for commit in recorder.commits if commit.state in ENDS)
@@ -80,7 +80,7 @@ class Tally:
             if request.message_id is not None and any(part.is_marked for part in request.parts):
                 yield "seen", "repeat, marked"
             if request.fault == "hangs, recorded late" and request.message_id is not None:
-                yield "seen", "carried out after it was given up"
+                yield "seen", "processed after it was given up"
         for commit in recorder.commits:
             if "holder is gone" in commit.reason:
                 yield "seen", "lapsed"

@@ -1,4 +1,4 @@
-"""What is handed in: notifications of every kind, priority, tier and validity, made from a few drawn words."""
+"""Draws the submitted notifications, of every kind, priority, tier and validity."""
 
 from datetime import timedelta
 from random import Random
@@ -21,7 +21,7 @@ _SIGNALS_TO = {
     "vip": ("signals-vip",),
     "desk": ("signals-premium", "signals-desk"),
 }
-"""Who reads which signals, by hand: the reader holds the channels to it."""
+"""The destinations of signals per tier, written by hand for the checks."""
 _SEVERITIES = ("info", "low", "medium", "high", "critical")
 _BY_SEVERITY = {"info": LOW, "low": LOW, "medium": NORMAL, "high": HIGH, "critical": URGENT}
 _CONFIDENCE = {NORMAL: "0.5", HIGH: "0.85", URGENT: "0.95"}
@@ -29,7 +29,7 @@ KINDS = ("signal", "signal", "signal", "alert", "alert", "analysis", "status", "
 
 
 class Submission(NamedTuple):
-    """One notification to hand in."""
+    """One notification to submit."""
 
     ref: str
     sequence: str
@@ -39,17 +39,17 @@ class Submission(NamedTuple):
     tier: str
     severity: str
     priority: int
-    is_told: bool
-    """Whether the caller states the priority, instead of leaving it to be derived."""
+    has_priority: bool
+    """The caller passes the priority instead of leaving it to be derived."""
     timeframe: str
     valid_for: float | None
-    """Seconds; None for as long as is usual, negative for what is stale when it is handed in."""
+    """Seconds; None for the default, negative if already stale when submitted."""
     variant: int = 0
-    """Another number is another content."""
+    """A different number gives different content."""
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Where it belongs."""
+        """Its destinations."""
         match self.kind:
             case "signal":
                 return _SIGNALS_TO[self.tier]
@@ -64,11 +64,11 @@ class Submission(NamedTuple):
 
 
 def drawn(random: Random, ref: str, kind: str | None = None) -> Submission:
-    """An submission drawn at random, the first of its sequence."""
+    """Draw a random submission, the first of its sequence."""
     kind = kind or random.choice(KINDS)
     severity = random.choice(_SEVERITIES)
-    is_told = random.random() < 0.5
-    if is_told:
+    has_priority = random.random() < 0.5
+    if has_priority:
         priority = random.choice((LOW, NORMAL, NORMAL, HIGH, URGENT))
     elif kind == "signal":
         priority = random.choice((NORMAL, NORMAL, HIGH, URGENT))
@@ -78,12 +78,12 @@ def drawn(random: Random, ref: str, kind: str | None = None) -> Submission:
     valid_for = None if roll < 0.8 else random.uniform(2, 90) if roll < 0.96 else -random.uniform(1, 4000)
     timeframe = random.choice(("5m", "15m", "1h", "4h"))
     return Submission(
-        ref, f"q{ref}", 0, kind, "new", random.choice(TIERS), severity, priority, is_told, timeframe, valid_for
+        ref, f"q{ref}", 0, kind, "new", random.choice(TIERS), severity, priority, has_priority, timeframe, valid_for
     )
 
 
 def payload_of(submission: Submission) -> Payload:
-    """The submission as its caller would make it now."""
+    """Build the payload of a submission, with the current time."""
     now = clock.now()
     until = None if submission.valid_for is None else now + timedelta(seconds=submission.valid_for)
     at = now if submission.valid_for is None or submission.valid_for > 0 else now - timedelta(hours=2)

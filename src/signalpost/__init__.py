@@ -7,7 +7,7 @@ from signalpost import clock as _clock
 from signalpost.system_clock import SystemClock as _SystemClock
 
 if TYPE_CHECKING:
-    from signalpost.config.settings import Config
+    from signalpost.config.config import Config
     from signalpost.delivery.pacing.breaker import CircuitBreaker
     from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
     from signalpost.domain.announcement import Announcement
@@ -131,7 +131,7 @@ _ROOM_BY_NAME = {
     "Candle": "domain.candle",
     "CircuitBreaker": "delivery.pacing.breaker",
     "CommandFailed": "errors",
-    "Config": "config.settings",
+    "Config": "config.config",
     "Context": "domain.context",
     "CrossoverType": "domain.side",
     "Delivery": "domain.delivery",

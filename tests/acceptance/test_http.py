@@ -231,7 +231,7 @@ def test_serve_says_where_it_answers_and_off_is_off(environment: Environment) ->
 
 def test_serve_warns_where_others_can_reach_it(environment: Environment) -> None:
     with serving(environment, "--http", "0.0.0.0:0") as served:
-        assert "others can reach it" in served.text()
+        assert "SIGNALPOST_HTTP" in served.text()
 
 
 def test_a_port_that_is_taken_and_tokens_that_are_damaged_are_exit_code_2(environment: Environment) -> None:

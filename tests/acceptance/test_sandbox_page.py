@@ -34,7 +34,7 @@ SIGNAL = {
         }
     ]
 }
-LONGEST_PAUSE = 3000
+LONGEST_PAUSE = 10_000
 """Milliseconds in which the page may do nothing else; a frozen page needs far longer, on a busy machine too."""
 
 

@@ -10,8 +10,8 @@ import pytest
 from signalpost.errors import Evidence
 from signalpost.sinks.evidence import Receipt, Rejected, Unavailable, Unconfirmed
 from signalpost.sinks.port import Answer, Item, Sink
+from signalpost.testing import sink_contract as contract
 from signalpost.testing.manual_clock import ManualClock
-from signalpost.testing.sink_contract import check_sink
 
 SECRET = "hunter2-hunter2"
 
@@ -23,7 +23,7 @@ def clock() -> Iterator[ManualClock]:
 
 
 class KeptSink:
-    """A sink that keeps every promise; each of those below breaks one."""
+    """A sink that keeps every promise. Each of its subclasses breaks one."""
 
     def __init__(self, evidence: Evidence | None = None, *, hangs: bool = False) -> None:
         self.evidence, self.hangs, self.is_closed = evidence, hangs, False
@@ -67,20 +67,26 @@ def maker(kind: type[KeptSink], *arguments: object, **more: bool) -> Callable[[]
 
 async def check(kind: type[KeptSink], evidence: Evidence | None = None) -> None:
     failing = [maker(kind, evidence or Rejected("refused"))]
-    await check_sink(maker(kind), failing=failing, hanging=maker(kind, hangs=True), secrets=[SECRET])
+    await contract.check_sink(maker(kind), failing=failing, hanging=maker(kind, hangs=True), secrets=[SECRET])
 
 
 async def test_a_sink_that_keeps_its_promises_passes() -> None:
     await check(KeptSink)
 
 
-async def test_a_sink_is_checked_without_far_ends_that_fail_or_hang() -> None:
-    await check_sink(maker(KeptSink))
+async def test_a_sink_can_be_checked_without_failing_or_hanging_destinations() -> None:
+    await contract.check_sink(maker(KeptSink))
 
 
-async def broken(kind: type[KeptSink], told: str, evidence: Evidence | None = None) -> None:
-    with pytest.raises(AssertionError, match=told):
+async def broken(
+    kind: type[KeptSink], checked_by: Callable[..., object] | None, *facts: str, evidence: Evidence | None = None
+) -> None:
+    """Check that this check of the contract fails, and that its text names these facts."""
+    with pytest.raises(AssertionError) as raised:
         await check(kind, evidence)
+    assert checked_by is None or checked_by.__name__ in [entry.name for entry in raised.traceback]
+    assert [fact for fact in facts if fact not in str(raised.value)] == []
+    assert SECRET not in str(raised.value)
 
 
 async def test_no_receipt_is_caught() -> None:
@@ -89,7 +95,7 @@ async def test_no_receipt_is_caught() -> None:
             await super().send(items)
             return True
 
-    await broken(SaysTrue, "sending Signal brings no receipt")
+    await broken(SaysTrue, contract.check_receipts, "Signal")
 
 
 async def test_no_receipt_for_two_notifications_is_caught() -> None:
@@ -98,7 +104,7 @@ async def test_no_receipt_for_two_notifications_is_caught() -> None:
             receipt = await super().send(items)
             return receipt if len(items) == 1 else None
 
-    await broken(OnlyOne, "sending two notifications brings no receipt")
+    await broken(OnlyOne, contract.check_receipts)
 
 
 async def test_no_answer_to_a_probe_is_caught() -> None:
@@ -106,7 +112,7 @@ async def test_no_answer_to_a_probe_is_caught() -> None:
         async def probe(self):
             await super().probe()
 
-    await broken(NoAnswer, "brings no answer")
+    await broken(NoAnswer, contract.check_receipts)
 
 
 async def test_a_foreign_error_is_caught() -> None:
@@ -117,18 +123,18 @@ async def test_a_foreign_error_is_caught() -> None:
             except Rejected:
                 raise OSError(5) from None
 
-    await broken(Foreign, "raises OSError, which is no evidence")
+    await broken(Foreign, contract.check_evidence, "OSError")
 
 
 async def test_evidence_that_is_not_one_of_the_four_is_caught() -> None:
     class Fifth(Evidence):
         pass
 
-    await broken(KeptSink, "raises Fifth", Fifth("x"))
+    await broken(KeptSink, contract.check_evidence, "Fifth", evidence=Fifth("x"))
 
 
-async def test_evidence_that_says_nothing_is_caught() -> None:
-    await broken(KeptSink, "Unconfirmed says nothing", Unconfirmed(" "))
+async def test_evidence_without_a_text_is_caught() -> None:
+    await broken(KeptSink, contract.check_evidence, "Unconfirmed", evidence=Unconfirmed(" "))
 
 
 async def test_a_foreign_error_behind_the_evidence_is_caught() -> None:
@@ -139,17 +145,17 @@ async def test_a_foreign_error_behind_the_evidence_is_caught() -> None:
             except Rejected as fault:
                 raise Unavailable("x") from fault
 
-    await broken(Chained, "has a foreign error behind it")
+    await broken(Chained, contract.check_evidence, "Unavailable")
 
 
-async def test_a_failing_far_end_that_is_taken_for_well_is_caught() -> None:
+async def test_a_receipt_for_a_failed_send_is_caught() -> None:
     class Lies(KeptSink):
         async def send(self, items):
             if self.evidence is not None:
                 return Receipt("1")
             return await super().send(items)
 
-    await broken(Lies, "brings a receipt or an answer")
+    await broken(Lies, contract.check_evidence)
 
 
 @pytest.mark.parametrize("where", ["text", "field", "variable", "repr", "receipt"])
@@ -166,10 +172,10 @@ async def test_a_secret_that_shows_is_caught(where: str) -> None:
     evidence = Rejected(SECRET if where == "text" else "refused")
     if where == "field":
         evidence.url = SECRET
-    await broken(Shows, "a secret is shown", evidence)
+    await broken(Shows, contract.check_receipts if where == "receipt" else contract.check_evidence, evidence=evidence)
 
 
-async def test_a_send_that_goes_on_when_cancelled_is_caught() -> None:
+async def test_a_send_that_ignores_cancellation_is_caught() -> None:
     class Stubborn(KeptSink):
         async def send(self, items):
             try:
@@ -177,7 +183,7 @@ async def test_a_send_that_goes_on_when_cancelled_is_caught() -> None:
             except asyncio.CancelledError:
                 await asyncio.Event().wait()
 
-    await broken(Stubborn, "it goes on")
+    await broken(Stubborn, contract.check_cancellation)
 
 
 async def test_a_send_that_turns_its_cancellation_into_another_error_is_caught() -> None:
@@ -188,10 +194,10 @@ async def test_a_send_that_turns_its_cancellation_into_another_error_is_caught()
             except asyncio.CancelledError:
                 raise ValueError from None
 
-    await broken(Translates, "raises ValueError")
+    await broken(Translates, contract.check_cancellation, "ValueError")
 
 
-async def test_a_send_that_was_cancelled_and_says_so_as_evidence_passes() -> None:
+async def test_a_cancelled_send_may_raise_evidence() -> None:
     class Tells(KeptSink):
         async def send(self, items):
             try:
@@ -213,19 +219,19 @@ async def test_a_cancelled_send_that_leaves_a_task_behind_is_caught() -> None:
                 left.append(asyncio.ensure_future(asyncio.Event().wait()))
                 raise
 
-    await broken(Leaks, "leaves running")
+    await broken(Leaks, contract.check_cancellation, "Event.wait()")
     for task in left:
         task.cancel()
 
 
-async def test_a_far_end_that_hangs_and_is_taken_for_answering_is_caught() -> None:
+async def test_an_answer_from_a_hanging_destination_is_caught() -> None:
     class Hurries(KeptSink):
         async def probe(self):
             if self.hangs:
                 return Answer()
             return await super().probe()
 
-    await broken(Hurries, "that should hang answers")
+    await broken(Hurries, contract.check_hanging)
 
 
 async def test_sending_after_close_is_caught() -> None:
@@ -233,7 +239,7 @@ async def test_sending_after_close_is_caught() -> None:
         async def close(self):
             pass
 
-    await broken(NeverCloses, "after close, send still works")
+    await broken(NeverCloses, contract.check_close, "send")
 
 
 async def test_a_foreign_error_after_close_is_caught() -> None:
@@ -243,4 +249,4 @@ async def test_a_foreign_error_after_close_is_caught() -> None:
                 raise RuntimeError("Session is closed")
             return await super().probe()
 
-    await broken(Breaks, "after close, probe raises RuntimeError")
+    await broken(Breaks, contract.check_close, "probe", "RuntimeError")

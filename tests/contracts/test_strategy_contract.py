@@ -1,4 +1,4 @@
-"""The shipped contract catches each way to break a promise: one sound strategy, and its broken sisters."""
+"""The shipped contract finds every broken promise of a strategy."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,14 +7,14 @@ import pytest
 
 from signalpost import Candle, Filtered, InvalidSnapshot, InvalidValue, OutOfOrder, Signal, SignalType, clock
 from signalpost.domain.instant import iso
-from signalpost.testing.strategy_contract import check_strategy
+from signalpost.testing import strategy_contract as contract
 from tests.contracts.made_candles import START, candle
 
 CANDLES = [candle(START + index * timedelta(hours=4), 100, 101, 99, 100) for index in range(12)]
 
 
 class EveryThird:
-    """Buys at each third candle, and lets each fifth pass with a reason."""
+    """Buys at each third candle, and filters each fifth."""
 
     def __init__(self) -> None:
         self.times: list[str] = []
@@ -144,7 +144,7 @@ class Shaken(EveryThird):
 
 
 class Stumbling(EveryThird):
-    """Finds a price too fine when it has taken the candle already."""
+    """Rejects a price that is too fine after it has used the candle."""
 
     def on_candle(self, candle: Candle) -> Any:
         answer = super().on_candle(candle)
@@ -190,39 +190,46 @@ class Nameless(EveryThird):
 
 
 def test_a_sound_strategy_passes() -> None:
-    check_strategy(EveryThird, CANDLES)
+    contract.check_strategy(EveryThird, CANDLES)
 
 
-BROKEN = {
-    Moody: "two strategies made alike disagree: at .* it is None and not Signal",
-    Numbered: "two strategies made alike have different snapshots",
-    Shared: "the first .* candles alone make a difference",
-    Talkative: "give a Signal, Filtered or None",
-    Forgetful: "stopping before each candle makes a difference",
-    Careless: "restoring makes another snapshot",
-    Unspeakable: "the snapshot is no plain data",
-    Tupled: "the snapshot is another one after it has been through JSON",
-    Lending: "going on at .* changes a snapshot made before",
-    Borrowing: "going on at .* changes a snapshot made before",
-    Greedy: "is taken though it is not newer",
-    Shaken: "refusing the old candle of .* changes the state",
-    Stumbling: "refusing a fine price at .* changes the state",
-    Trusting: "a damaged state is taken",
-    Blunt: "a damaged state raises KeyError.* and not InvalidSnapshot",
-    Torn: "refusing a damaged state changes the state",
-    Clocked: "depends on the clock: at .* created_at is 2970-.* and not 1970-.*, updated_at",
-    Late: "timestamp is not its candle's open",
-    Early: "known_at is not its candle's close",
-    Nameless: "two signals have the id mine",
+BROKEN: dict[type[EveryThird], tuple[Any, type[Exception] | None, tuple[str, ...]]] = {
+    Moody: (contract.check_determinism, None, ("None", "Signal")),
+    Numbered: (contract.check_determinism, None, ()),
+    Shared: (contract.check_prefix, None, ()),
+    Talkative: (contract.check_determinism, None, ("Signal", "Filtered", "None")),
+    Forgetful: (contract.check_restore, None, ()),
+    Careless: (contract.check_restore, None, ()),
+    Unspeakable: (contract.check_restore, TypeError, ()),
+    Tupled: (contract.check_restore, None, ("JSON",)),
+    Lending: (contract.check_ownership, None, ()),
+    Borrowing: (contract.check_ownership, None, ()),
+    Greedy: (contract.check_order, None, ()),
+    Shaken: (contract.check_order, OutOfOrder, ()),
+    Stumbling: (contract.check_fineness, InvalidValue, ()),
+    Trusting: (contract.check_refusal, None, ()),
+    Blunt: (contract.check_refusal, KeyError, ("KeyError", "InvalidSnapshot")),
+    Torn: (contract.check_refusal, InvalidSnapshot, ()),
+    Clocked: (contract.check_times, None, ("created_at", "1970-", "2970-", "updated_at")),
+    Late: (contract.check_times, None, ("timestamp",)),
+    Early: (contract.check_times, None, ("known_at",)),
+    Nameless: (contract.check_times, None, ("mine",)),
 }
+"""Which check finds the broken promise, after which exception of the strategy, and what its text names."""
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
-def test_a_broken_promise_is_told(broken: type[EveryThird]) -> None:
-    with pytest.raises(AssertionError, match=BROKEN[broken]):
-        check_strategy(broken, CANDLES)
+def test_a_broken_promise_is_reported(broken: type[EveryThird]) -> None:
+    check, behind, facts = BROKEN[broken]
+    with pytest.raises(AssertionError) as raised:
+        contract.check_strategy(broken, CANDLES)
+    assert check.__name__ in [entry.name for entry in raised.traceback]
+    assert type(raised.value.__context__) is (behind or type(None))
+    assert [fact for fact in facts if fact not in str(raised.value)] == []
 
 
 def test_too_few_candles_prove_nothing() -> None:
-    with pytest.raises(InvalidValue, match="there are 1 candles: give at least two"):
-        check_strategy(EveryThird, CANDLES[:1])
+    with pytest.raises(InvalidValue) as refused:
+        contract.check_strategy(EveryThird, CANDLES[:1])
+    facts = {"code": "out-of-range", "field": "candles", "value": "1", "limit": "2 or more"}
+    assert refused.value.errors[0].facts() == facts

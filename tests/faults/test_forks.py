@@ -50,13 +50,13 @@ def _line(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
     return told
 
 
-def test_a_child_is_told_so_starts_its_own_service_and_is_its_parents_heir(at: Stage) -> None:
+def test_a_forked_child_is_refused_starts_its_own_service_and_takes_over(at: Stage) -> None:
     parent = at.start("forking", str(_HERE / "forking_process.py"))
     assert _line(parent)["role"] == "owner"
     told = _line(parent)
     outcome, name, reason, cause = told["inherited"][:4]
     assert (outcome, name, cause, told["status"], told["left"]) == ("refused", "", "not-running", "unhealthy", [])
-    assert reason == f"the service was started by process {parent.pid}, of which this is a fork: start a new one"
+    assert str(parent.pid) in reason
     told = _line(parent)
     child = told["process"]
     try:
@@ -72,7 +72,7 @@ def test_a_child_is_told_so_starts_its_own_service_and_is_its_parents_heir(at: S
     assert shown == {f"HIGH Alert - of the {who}" for who in ("parent", "child", "heir")}
 
 
-def test_children_of_a_busy_process_can_all_put_and_harm_nothing(tmp_path: Path) -> None:
+def test_children_of_a_busy_process_can_all_queue_and_harm_nothing(tmp_path: Path) -> None:
     """The parent commits without a pause: a fork in the middle of a batch would leave its child a held mutex."""
     store = tmp_path / "outbox.db"
     command = [sys.executable, str(_HERE / "crowd_process.py"), str(store), "30"]
@@ -85,7 +85,7 @@ def test_children_of_a_busy_process_can_all_put_and_harm_nothing(tmp_path: Path)
 
 
 @pytest.mark.parametrize("program", [STARTS_A_PROGRAM, HAS_A_CHILD], ids=["a program", "a child"])
-def test_what_was_started_does_not_keep_the_folder_when_its_starter_dies(tmp_path: Path, program: str) -> None:
+def test_a_started_program_or_child_does_not_keep_the_folder_locked(tmp_path: Path, program: str) -> None:
     store = tmp_path / "outbox.db"
     command = [sys.executable, "-c", program, str(store)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

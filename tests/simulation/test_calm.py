@@ -1,4 +1,4 @@
-"""Days on which nothing goes wrong: health must stay quiet all the time, and speak up once something does."""
+"""Days without faults: health must report no problem, and must report an unexpected outage."""
 
 import pytest
 
@@ -10,11 +10,11 @@ from simulation.run import simulate
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_health_is_silent_on_a_day_on_which_nothing_goes_wrong(seed: int) -> None:
+def test_health_reports_nothing_on_a_calm_day(seed: int) -> None:
     assert findings(simulate(seed, 24, is_calm=True)) == []
 
 
-def test_an_outage_that_nobody_announced_shows_in_health(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_outage_is_reported_by_health(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_an_outage(seed: int, hours: float, *, is_calm: bool) -> Plan:
         return plan(seed, hours, is_calm=is_calm)._replace(outages=(Outage(0.0, 3600.0, "", "503", probes_pass=False),))
 

@@ -21,7 +21,7 @@ import click
 import signalpost
 from signalpost import AsyncNotificationService, Config
 from signalpost.cli import main
-from signalpost.config.known import known_variables
+from signalpost.config.settings import known_variables
 from tests.acceptance.serving import serving, token
 from tests.house.repository import ROOT
 

@@ -32,10 +32,9 @@ def check(home: Path | None, config_file: Path | None, *, as_json: bool, example
     is told at once, and else 0.
     """
     if example:
-        from importlib.resources import files
+        from signalpost.config.settings import example as example_file
 
-        text = (files("signalpost") / "data" / "signalpost.example.toml").read_text(encoding="utf-8")
-        say_as_it_is(text)
+        say_as_it_is(example_file())
         return
     from signalpost.cli.checked import Checked
 

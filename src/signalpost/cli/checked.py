@@ -7,11 +7,9 @@ from typing import Any, NamedTuple, Self
 from signalpost import clock
 from signalpost.cli.configuration import given
 from signalpost.cli.output import plain_fault
-from signalpost.config import STORE_FILE, Config, DestinationConfig, read_sources
-from signalpost.config.data_folder import DataFolder, look_at
-from signalpost.config.known import SETTINGS
-from signalpost.config.reading import Reading
-from signalpost.config.spelling import at_most_once_text, retention_text
+from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
+from signalpost.config.files import DataFolder, check_data_folder
+from signalpost.config.settings import SETTINGS
 from signalpost.delivery.outbox.reader import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
 from signalpost.delivery.routing import ranks_of
@@ -49,11 +47,12 @@ class Checked(NamedTuple):
             reading = read_sources(flags=given(home, config_file))
         except InvalidConfiguration as fault:
             return cls(None, tuple(each._replace(text=redacted(each.text)) for each in fault.errors))
-        folder = look_at(reading.home, STORE_FILE)
-        faults: tuple[Fault, ...] = () if folder.is_usable else (_of_folder(reading.home, folder),)
+        home_folder = reading.fields["home"]
+        folder = check_data_folder(home_folder, STORE_FILE)
+        faults: tuple[Fault, ...] = () if folder.is_usable else (_of_folder(home_folder, folder),)
         store = None
         try:
-            store = version_of(reading.home / STORE_FILE) if folder.is_usable else None
+            store = version_of(home_folder / STORE_FILE) if folder.is_usable else None
         except (StoreUnusable, StoreFailed) as fault:
             faults = tuple(each._replace(text=redacted(each.text)) for each in fault.errors)
         return cls(Configuration(reading, Config.of(reading), folder), faults, store)
@@ -86,19 +85,10 @@ def _of_folder(home: Path, folder: DataFolder) -> Fault:
 
 
 def _settings(reading: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
-    values: dict[str, str | int] = {
-        "home": redacted(str(reading.home)),
-        "workers": reading.workers,
-        "limits": reading.pacing.has_limits,
-        "reserve": reading.pacing.reserve,
-        "at_most_once": at_most_once_text(reading.at_most_once),
-        "retention": retention_text(reading.retention),
-        "http": "off" if reading.http is None else str(reading.http),
-        "dry_run": reading.dry_run,
-    }
     for setting in SETTINGS:
-        origin = reading.origin_by_key[setting.key]
-        yield setting.key, {"value": values[setting.key], "from": origin, "variable": setting.variable}
+        value = reading.shown[setting.key]
+        shown = redacted(value) if isinstance(value, str) else value
+        yield setting.key, {"value": shown, "from": reading.origin_by_key[setting.key], "variable": setting.variable}
 
 
 def _destination(destination: DestinationConfig, reading: Reading) -> dict[str, Any]:

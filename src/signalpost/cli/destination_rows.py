@@ -11,8 +11,7 @@ from rich.text import Text
 from signalpost import clock
 from signalpost.cli.moments import span
 from signalpost.cli.tables import table
-from signalpost.config import STORE_FILE, Config, DestinationConfig
-from signalpost.config.known import variable_of
+from signalpost.config import STORE_FILE, Config, DestinationConfig, variable_of
 from signalpost.delivery.facts import gone_fact, place_of_webhook, read_gone, read_pace
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
 from signalpost.delivery.outbox.reader import SqliteReader

@@ -114,9 +114,7 @@ async def _published(config: Config, publication: Publication, timeout: float) -
             if ticket.id and not await service.drain(timeout, ticket.id):
                 to_end = _OTHERS_END_WITHIN
             return ticket, await service.deliveries(ticket.id)
-    except (TimeoutError, StoreFailed) as fault:
-        if ticket is None and isinstance(fault, StoreFailed):
-            raise
+    except (TimeoutError, StoreFailed):
         raise _hangs(ticket) from None
     finally:
         await service.stop(to_end)

@@ -78,7 +78,7 @@ def add(
 
 def _check_tier(tier: "UserTier", config: "Config") -> None:
     """Refuse a tier for which every signal would be refused; a single webhook takes those of any."""
-    from signalpost.config.nearest import advice
+    from signalpost.config.parsers import advice
     from signalpost.delivery.routing import ranks_of
     from signalpost.errors import InvalidValue
 

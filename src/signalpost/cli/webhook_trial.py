@@ -4,8 +4,7 @@ from asyncio import get_running_loop
 from collections.abc import Awaitable, Sequence
 from typing import NamedTuple
 
-from signalpost.config import DestinationConfig
-from signalpost.config.known import variable_of
+from signalpost.config import DestinationConfig, variable_of
 from signalpost.domain.announcement import Announcement
 from signalpost.errors import Evidence
 from signalpost.secret import redacted

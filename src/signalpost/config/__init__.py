@@ -1,8 +1,9 @@
-"""The whole configuration of a service: flags, the environment, `.env`, a TOML file and the defaults, in this order."""
+"""The configuration of a service, from flags, the environment, `.env`, a settings file and the defaults."""
 
-from signalpost.config.at_start import NO_WEBHOOK_SET, ONLY_DESTINATION, ONLY_WEBHOOK
-from signalpost.config.destination import DestinationConfig, HttpAddress
-from signalpost.config.settings import STORE_FILE, Config, read_sources
+from signalpost.config.config import NO_WEBHOOK_SET, Config, Reading, read_sources
+from signalpost.config.destinations import DestinationConfig
+from signalpost.config.parsers import HttpAddress
+from signalpost.config.settings import ONLY_DESTINATION, ONLY_WEBHOOK, STORE_FILE, variable_of
 
 __all__ = [
     "NO_WEBHOOK_SET",
@@ -12,5 +13,7 @@ __all__ = [
     "Config",
     "DestinationConfig",
     "HttpAddress",
+    "Reading",
     "read_sources",
+    "variable_of",
 ]

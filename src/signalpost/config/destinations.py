@@ -1,117 +1,285 @@
-"""Which destinations are configured, from all sources: the usual ones, the single one, and the operator's own."""
+"""Destinations, their webhooks, and tiers, from all sources."""
 
 import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
-from signalpost.config.at_start import ONLY_DESTINATION
-from signalpost.config.destination import DestinationConfig
-from signalpost.config.known import IN_A_FILE, variable_of
-from signalpost.config.nearest import nearest
-from signalpost.config.sources import DRY_RUN, Sources
-from signalpost.config.spelling import messages_a_minute
-from signalpost.config.toml_file import DESTINATIONS
-from signalpost.config.webhooks import Webhook, find_webhook, tell_who_may_read
+from signalpost.config.files import is_open_to_others, read_secret
+from signalpost.config.parsers import advice, nearest, path, shown_name, shown_path
+from signalpost.config.settings import (
+    DESTINATIONS,
+    FILE_SUFFIX,
+    ONLY_DESTINATION,
+    RANK,
+    RATE,
+    TIERS,
+    variable_of,
+)
+from signalpost.config.sources import FILE, Place, Sources, Variables, text_of
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits
+from signalpost.delivery.routing import USUAL_RANKS, Routing, Tier
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration, InvalidValue
 from signalpost.secret import Secret
+from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 
 SANDBOX = "http://127.0.0.1:8751"
-USUAL_PACE = 30
-"""Messages a minute of a destination that is none of the seven."""
+DRY_RUN = "dry run"
+"""The origin of a destination whose webhook was replaced by that of the sandbox."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_PACES = {usual.name: usual.messages_a_minute for usual in USUAL_DESTINATIONS}
+_USUAL_RATES = {usual.name: usual.messages_a_minute for usual in USUAL_DESTINATIONS}
 
 
-class Pacing(NamedTuple):
-    """What the settings say of the limits of all destinations."""
+class DestinationConfig(NamedTuple):
+    """A destination: its webhook and its limits."""
 
-    has_limits: bool
-    reserve: bool
+    name: str
+    webhook: Secret
+    """The webhook's URL."""
+    limits: Limits
 
-    def limits(self, pace: int) -> Limits:
-        """The limits of a destination with a pace of its own."""
-        limits = Limits(pace) if self.has_limits else NOTHING_ASSUMED
-        return limits._replace(reserve=self.reserve)
+    @property
+    def address(self) -> WebhookAddress:
+        """The webhook's address. Raises InvalidConfiguration for an invalid URL."""
+        return WebhookAddress.parse(self.webhook)
+
+    def check(self) -> None:
+        """Raises InvalidConfiguration, which names the destination, for an invalid URL."""
+        problem = None
+        try:
+            _ = self.address
+        except InvalidConfiguration as fault:
+            problem = f"{self.name}: {fault}"
+        if problem is not None:  # raised out here: an error that holds the URL must not be the context of this one
+            raise InvalidConfiguration(problem, code="invalid-webhook", field=self.name)
+
+    @property
+    def webhook_id(self) -> str | None:
+        """The id of a Discord webhook, which may be shown; None for a webhook on this machine."""
+        address = self.address
+        return address.identity.partition("-")[0] if address.host == API_HOST else None
 
 
-def find_destinations(sources: Sources, pacing: Pacing, *, dry_run: bool) -> tuple[DestinationConfig, ...]:
-    """Each configured destination; in a dry run, each with the sandbox for its webhook, and no webhook is read."""
-    own = _usable_names(sources)
-    found = {name: find_webhook(sources, name) for name in (ONLY_DESTINATION, *_PACES, *own)}
-    named = {name: webhook for name, webhook in found.items() if webhook is not None}
+class Webhook(NamedTuple):
+    """The webhook of a destination in one source."""
+
+    origin: str
+    place: Place
+    read: Callable[[], Secret]
+    """Its URL, checked. Raises InvalidConfiguration."""
+    in_file: Path | None
+    """The file that contains it, if any."""
+
+
+class Destinations(NamedTuple):
+    """The configured destinations."""
+
+    configs: tuple[DestinationConfig, ...]
+    ignored: str | None
+    """Which webhook for everything is set without effect, and why; None if there is none."""
+
+
+def find_destinations(sources: Sources, *, has_limits: bool, reserve: bool, dry_run: bool) -> Destinations:
+    """The destinations that have a webhook.
+
+    In a dry run, no webhook is read, and all go to the sandbox: the configured ones, or else the usual ones.
+    """
+    own = _valid_names(sources)
+    names = (ONLY_DESTINATION, *_USUAL_RATES, *own)
+    webhooks = {name: webhook for name in names if (webhook := _find_webhook(sources, name)) is not None}
     if dry_run:
-        secrets = {name: _in_the_sandbox(name) for name in found if name in named or name in own}
-        secrets = secrets or {name: _in_the_sandbox(name) for name in _PACES}
+        chosen = [name for name in names if name in webhooks or name in own] or list(_USUAL_RATES)
+        secrets = {name: Secret(f"{SANDBOX}/api/v10/webhooks/{name}/dry-run") for name in chosen}
     else:
-        secrets = _read(sources, named)
-        _tell_missing(sources, [name for name in own if name not in named])
-    if len(named) > 1 and ONLY_DESTINATION in named:  # for everything, or for nothing: P10
-        _tell_of_the_only_one(sources, named)
+        secrets = _read(sources, webhooks)
+        _check_complete(sources, [name for name in own if name not in webhooks])
+    ignored = None
+    if ONLY_DESTINATION in webhooks and len(webhooks) > 1:  # for everything, or for nothing: promise P10
+        other = next(webhook for name, webhook in webhooks.items() if name != ONLY_DESTINATION)
+        ignored = f"{webhooks[ONLY_DESTINATION].place} is ignored, because {other.place} is set"
+        sources.findings.notes.append(f"{ignored}: messages for a destination without a webhook are refused")
         secrets.pop(ONLY_DESTINATION, None)
     for name in secrets:
-        sources.origin_by_key[f"{DESTINATIONS}.{name}"] = DRY_RUN if dry_run else named[name].origin
-    paces = {name: _pace(sources, name) for name in found}
-    return tuple(DestinationConfig(name, secret, pacing.limits(paces[name])) for name, secret in secrets.items())
+        sources.origin_by_key[f"{DESTINATIONS}.{name}"] = DRY_RUN if dry_run else webhooks[name].origin
+    limits = {}
+    for name in names:
+        rate = sources.table_value(DESTINATIONS, name, RATE) or _USUAL_RATES.get(name, RATE.default)
+        limits[name] = (Limits(rate) if has_limits else NOTHING_ASSUMED)._replace(reserve=reserve)
+    return Destinations(
+        tuple(DestinationConfig(name, secret, limits[name]) for name, secret in secrets.items()), ignored
+    )
 
 
 def own_names(sources: Sources) -> tuple[str, ...]:
     """The names of the destinations that the file adds to the usual ones."""
-    return tuple(name for name in sources.file.destinations if name not in _PACES and name != ONLY_DESTINATION)
+    return tuple(name for name in sources.file.destinations if name not in _USUAL_RATES and name != ONLY_DESTINATION)
 
 
-def _usable_names(sources: Sources) -> tuple[str, ...]:
-    taken = {variable for name in (ONLY_DESTINATION, *_PACES) for variable in _variables(name)}
-    kept = []
+def _valid_names(sources: Sources) -> tuple[str, ...]:
+    taken = {variable for name in (ONLY_DESTINATION, *_USUAL_RATES) for variable in _variables(name)}
+    valid = []
     for name in own_names(sources):
         place = sources.file.place(DESTINATIONS, name)
         if not _NAME.fullmatch(name):
-            sources.faults.add(
-                f"{place}: no name of a destination: give 1 to 32 of a-z, 0-9, - and _", "invalid-name", DESTINATIONS
-            )
+            problem = "it is not a valid name of a destination: use 1 to 32 of a-z, 0-9, - and _"
+            sources.findings.add(f"{place}: {problem}", "invalid-name", DESTINATIONS)
         elif taken & _variables(name):
-            sources.faults.add(
-                f"{place}: its variable {variable_of(name)} is that of another: take another name", "conflict", name
-            )
+            problem = f"its variable {variable_of(name)} is also that of another: use another name"
+            sources.findings.add(f"{place}: {problem}", "conflict", name)
         else:
-            kept.append(name)
+            valid.append(name)
             taken |= _variables(name)
-    return tuple(kept)
+    return tuple(valid)
 
 
 def _variables(name: str) -> set[str]:
     variable = variable_of(name)
-    return {variable, f"{variable}{IN_A_FILE}"}
+    return {variable, f"{variable}{FILE_SUFFIX}"}
 
 
-def _tell_of_the_only_one(sources: Sources, named: dict[str, Webhook]) -> None:
-    only, other = named[ONLY_DESTINATION], next(named[name] for name in named if name != ONLY_DESTINATION)
-    sources.ignored = f"{only.place} is ignored, because {other.place} is set"
-    sources.notes.append(f"{sources.ignored}: what has no webhook is refused")
-
-
-def _read(sources: Sources, named: dict[str, Webhook]) -> dict[str, Secret]:
+def _read(sources: Sources, webhooks: Mapping[str, Webhook]) -> dict[str, Secret]:
     secrets = {}
-    for name, webhook in named.items():
-        for secret in sources.checked(webhook.place, webhook.read):
+    notes = sources.findings.notes
+    for name, webhook in webhooks.items():
+        for secret in sources.findings.checked(webhook.place, webhook.read):
             secrets[name] = secret
-            tell_who_may_read(webhook, sources.notes)
+            if webhook.in_file is not None and is_open_to_others(webhook.in_file):
+                shown = shown_path(str(webhook.in_file))
+                note = f"{shown} contains a webhook, and every user can read it: run chmod 600 on it"
+                notes += [note] if note not in notes else []
     return secrets
 
 
-def _tell_missing(sources: Sources, names: list[str]) -> None:
-    for name in names:
-        usual = f"; did you mean {near}?" if (near := nearest(name, _PACES)) else ""
+def _check_complete(sources: Sources, without_webhook: list[str]) -> None:
+    for name in without_webhook:
+        question = f"; did you mean {near}?" if (near := nearest(name, _USUAL_RATES)) else ""
         place = sources.file.place(DESTINATIONS, name)
-        told = f"{place}: it has no webhook: give it one, or set {variable_of(name)}{usual}"
-        sources.faults.add(told, "missing", f"{DESTINATIONS}.{name}.webhook")
+        problem = f"it has no webhook: add one, or set {variable_of(name)}{question}"
+        sources.findings.add(f"{place}: {problem}", "missing", f"{DESTINATIONS}.{name}.webhook")
 
 
-def _in_the_sandbox(name: str) -> Secret:
-    return Secret(f"{SANDBOX}/api/v10/webhooks/{name}/dry-run")
+def _find_webhook(sources: Sources, destination: str) -> Webhook | None:
+    """The webhook in the first source that has one. Two forms of it in one source are a fault."""
+    variable = variable_of(destination)
+    found = [each for source in sources.variables if (each := _in_variables(sources, source, variable))]
+    if each := _in_settings_file(sources, destination):
+        found.append(each)
+    return found[0] if found else None
 
 
-def _pace(sources: Sources, name: str) -> int:
-    usual = _PACES.get(name, USUAL_PACE)
-    wanted = "a whole number of messages"
-    return sources.of_table(DESTINATIONS, name, "messages_a_minute", messages_a_minute, wanted) or usual
+def _in_variables(sources: Sources, source: Variables, variable: str) -> Webhook | None:
+    in_a_file = f"{variable}{FILE_SUFFIX}"
+    url, file = source.text(variable), source.text(in_a_file)
+    if url and file:
+        problem = f"{source.place(variable)} and {in_a_file} are both set: remove one of them"
+        sources.findings.add(problem, "conflict", variable)
+    if url:
+        return _direct(source.origin, source.place(variable), url, source.path)
+    if file:
+        return _in_secret_file(sources, source.origin, source.place(in_a_file), Path(), file)
+    return None
+
+
+def _in_settings_file(sources: Sources, destination: str) -> Webhook | None:
+    file, table = sources.file, sources.table(DESTINATIONS, destination)
+    keys = [key for key in ("webhook", "webhook_file") if key in table]
+    if not keys:
+        return None
+    if len(keys) > 1:
+        problem = f"{file.place(DESTINATIONS, destination)}: webhook and webhook_file are both set: remove one of them"
+        sources.findings.add(problem, "conflict", f"{DESTINATIONS}.{destination}.webhook")
+    place = file.place(DESTINATIONS, destination, keys[0])
+    for text in sources.findings.checked(place, text_of, table[keys[0]], str, "text in quotes"):
+        if keys[0] == "webhook":
+            return _direct(FILE, place, text, file.path)
+        return _in_secret_file(sources, FILE, place, file.path.parent, text)
+    return None
+
+
+def _direct(origin: str, place: Place, url: str, in_file: Path | None) -> Webhook:
+    return Webhook(origin, place, partial(_checked, Secret(url)), in_file)
+
+
+def _in_secret_file(sources: Sources, origin: str, place: Place, folder: Path, text: str) -> Webhook | None:
+    for file in sources.findings.checked(place, _secret_file, folder, text):
+        return Webhook(origin, place, partial(_read_and_check, file), file)
+    return None
+
+
+def _secret_file(folder: Path, text: str) -> Path:
+    if "://" in text:
+        raise InvalidConfiguration("it is a URL: use the path of a file that contains it", code="not-a-path")
+    return folder / path(text)
+
+
+def _read_and_check(file: Path) -> Secret:
+    return _checked(read_secret(file))
+
+
+def _checked(webhook: Secret) -> Secret:
+    WebhookAddress.parse(webhook)
+    return webhook
+
+
+def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTier, Tier]:
+    """The tiers of the file. A tier that would show its signals to a lower one is a fault: promise P10."""
+    findings = sources.findings
+    faults_before = len(findings.faults)
+    tiers: dict[UserTier, Tier] = {}
+    for name in sources.file.tiers:
+        place = sources.file.place(TIERS, name)
+        for tier in findings.checked(place, _tier, name):
+            if tier in tiers:
+                problem = "it is defined twice, in upper and lower case: remove one of them"
+                findings.add(f"{place}: {problem}", "conflict", f"{TIERS}.{tier}")
+            tiers[tier] = Tier(_rank(sources, name, tier), _signals_to(sources, name, configured))
+    if len(findings.faults) == faults_before:  # otherwise some would be reported twice
+        findings.checked(sources.file.place(TIERS), lambda: Routing(configured, tiers=tiers))
+    return tiers
+
+
+def _tier(name: str) -> UserTier:
+    try:
+        return UserTier(name)
+    except InvalidValue:
+        pass
+    problem = "it is not a valid tier name: use 1 to 32 letters, digits, - and _"
+    raise InvalidConfiguration(problem, code="invalid-name")
+
+
+def _rank(sources: Sources, name: str, tier: UserTier) -> int:
+    usual = USUAL_RANKS.get(tier)
+    rank = sources.table_value(TIERS, name, RANK)
+    if usual is not None and rank not in {None, usual}:
+        problem = f"the rank of {tier} is always {usual}: remove the line"
+        place = sources.file.place(TIERS, name, RANK.key)
+        sources.findings.add(f"{place}: {problem}", "conflict", f"{TIERS}.{tier}.rank")
+    if usual is None and RANK.key not in sources.table(TIERS, name):
+        problem = "it has no rank: add one; free is 0, premium 10, admin 20"
+        sources.findings.add(f"{sources.file.place(TIERS, name)}: {problem}", "missing", f"{TIERS}.{tier}.rank")
+    return usual if usual is not None else rank or 0
+
+
+def _signals_to(sources: Sources, name: str, configured: Collection[str]) -> tuple[str, ...]:
+    place = sources.file.place(TIERS, name, "signals_to")
+    listed = sources.table(TIERS, name).get("signals_to")
+    if not isinstance(listed, list) or not listed:
+        problem = 'it is not a list of destinations: use one such as ["signals-gold"]'
+        sources.findings.add(f"{place}: {problem}", "invalid-setting", "signals_to")
+        return ()
+    known = [*dict.fromkeys([*own_names(sources), *configured, *_USUAL_RATES])]
+    for problem in _problems(listed, known):
+        sources.findings.add(f"{place}: {problem}", "unknown-word", "signals_to")
+    return tuple(dict.fromkeys(each for each in listed if isinstance(each, str)))
+
+
+def _problems(listed: list[object], known: list[str]) -> Iterator[str]:
+    for each in listed:
+        if not isinstance(each, str):
+            yield "it contains something that is not text: use names of destinations in quotes"
+        elif each not in known:
+            yield f"{shown_name(each)} is not a known destination: {advice(each, known)}"

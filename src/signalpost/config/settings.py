@@ -1,148 +1,202 @@
-"""What a service is told when it is made, by a program or by the sources that `from_environment` reads."""
+"""The table of settings: the names, variables, defaults, parsers and descriptions of all settings.
 
-import os
-from collections.abc import Iterator, Mapping
+Reading, `signalpost check`, the example file, the errors and the page of names are made from it or checked against it.
+"""
+
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import Any, Generic, NamedTuple
 
-import msgspec
+from signalpost.config import parsers
+from signalpost.config.parsers import HttpAddress, Parser, Value
+from signalpost.domain.destinations import USUAL_DESTINATIONS
 
-from signalpost.config.at_start import ONLY_DESTINATION, told_at_start
-from signalpost.config.destination import WORDS_FOR_ON, DestinationConfig, HttpAddress
-from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
-from signalpost.delivery.pacing.limits import HOST_RATE, Rate
-from signalpost.delivery.routing import Routing, Tier
-from signalpost.domain.notification import KINDS
-from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration
 
-if TYPE_CHECKING:
-    from signalpost.config.reading import Reading
+class Setting(NamedTuple, Generic[Value]):
+    """One setting."""
+
+    key: str
+    """Its name in a settings file."""
+    variable: str
+    """Its environment variable; empty for a setting of a table."""
+    default: Value
+    parser: Parser[Value]
+    description: str = ""
+    """For the example file and the page of names."""
+
+    @property
+    def kind(self) -> type:
+        """Its type in a settings file: bool, int or str."""
+        return type(self.parser.show(self.default))
+
+    @property
+    def wanted(self) -> str:
+        """The valid values in a settings file, for an error."""
+        in_quotes = f'text in quotes, such as "{self.parser.show(self.default)}"'
+        return {bool: "true or false", int: self.parser.wanted}.get(self.kind, in_quotes)
+
+
+HOME = Setting(
+    "home",
+    "SIGNALPOST_HOME",
+    Path("~/.local/share/signalpost"),
+    parsers.FOLDER,
+    "The data folder, which contains the store `outbox.db`. Each service needs its own, on a local disk. In a settings "
+    "file, a relative path starts at the folder of that file. If `XDG_DATA_HOME` is set, the default is `signalpost` "
+    "in it.",
+)
+WORKERS = Setting(
+    "workers",
+    "SIGNALPOST_WORKERS",
+    2,
+    parsers.whole_number(1, 16),
+    "Senders per destination, 1 to 16. One of them sends only URGENT and HIGH, the others everything. A single sender "
+    "sends everything in order. More senders help only if answers are slow: usually the limits determine the speed.",
+)
+LIMITS = Setting(
+    "limits",
+    "SIGNALPOST_LIMITS",
+    True,
+    parsers.SWITCH,
+    "Whether to assume Discord's limits before its answers report them: some are never reported, others too late. Turn "
+    "this off only for your own server. It also turns off the rates of the destinations. Limits in answers always "
+    "apply.",
+)
+RESERVE = Setting(
+    "reserve",
+    "SIGNALPOST_RESERVE",
+    True,
+    parsers.SWITCH,
+    "Whether to reserve some slots of each limit for URGENT and HIGH. Without them, an urgent message waits for the "
+    "next free slot during a flood of ordinary ones.",
+)
+AT_MOST_ONCE: Setting[frozenset[str]] = Setting(
+    "at_most_once",
+    "SIGNALPOST_AT_MOST_ONCE",
+    frozenset(),
+    parsers.KINDS_OR_NONE,
+    "Kinds that are not sent again once they may have been shown: some of `signal`, `alert`, `market_analysis`, "
+    "`system_status` and `announcement`, separated by commas, or `none`. All others are sent at least once: if Discord "
+    "does not answer, a second message may repeat the first, and is marked as a possible repeat.",
+)
+RETENTION = Setting(
+    "retention",
+    "SIGNALPOST_RETENTION",
+    timedelta(days=30),
+    parsers.RETENTION,
+    "How long ended notifications are kept, such as `12h`, `30d` or `8w`: long enough to look up a signal of last "
+    "month, short enough to keep the store small.",
+)
+HTTP: Setting[HttpAddress | None] = Setting(
+    "http",
+    "SIGNALPOST_HTTP",
+    HttpAddress("127.0.0.1", 8750),
+    parsers.ADDRESS,
+    "The address that `signalpost serve` listens on: HOST:PORT (port 0: any free one), or `off`. By default, only this "
+    "machine can connect, because connections are not encrypted.",
+)
+DRY_RUN = Setting(
+    "dry_run",
+    "SIGNALPOST_DRY_RUN",
+    False,
+    parsers.SWITCH,
+    "Whether to send everything to the sandbox on this machine and nothing to Discord. No webhook is read. The data "
+    "folder is `dry-run` in the usual one, so that nothing that is queued for Discord is used up.",
+)
+
+SETTINGS: tuple[Setting[Any], ...] = (HOME, WORKERS, LIMITS, RESERVE, AT_MOST_ONCE, RETENTION, HTTP, DRY_RUN)
+
+RATE = Setting("messages_a_minute", "", 30, parsers.whole_number(1, 10_000))
+RANK = Setting("rank", "", 0, parsers.whole_number(0, 1000, "; free is 0, premium 10, admin 20"))
+DESTINATIONS, TIERS = "destinations", "tiers"
+DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key)
+TIER_KEYS = (RANK.key, "signals_to")
 
 STORE_FILE = "outbox.db"
-DOT_ENV_FILE = Path(".env")
-_DRY_RUN = "SIGNALPOST_DRY_RUN"
+CONFIG_FILE = "SIGNALPOST_CONFIG"
+ONLY_WEBHOOK = "DISCORD_WEBHOOK_URL"
+ONLY_DESTINATION = "default"
+"""The name of the destination if `DISCORD_WEBHOOK_URL` is the only webhook."""
+FILE_SUFFIX = "_FILE"
+"""The end of the name of a variable with the path of a file that contains the webhook."""
+PREFIXES = ("SIGNALPOST_", "DISCORD_WEBHOOK_")
+
+_VARIABLE_BY_NAME = {usual.name: usual.variable for usual in USUAL_DESTINATIONS} | {ONLY_DESTINATION: ONLY_WEBHOOK}
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """What a service is told when it is made."""
-
-    home: Path
-    """The data folder. A relative one is taken from the folder in which this is made, and is absolute from then on."""
-    destinations: tuple[DestinationConfig, ...] = ()
-    """Where to. Raises InvalidConfiguration for a webhook that cannot be used."""
-    tiers: Mapping[UserTier, Tier] = {}
-    """Tiers beside FREE, PREMIUM and ADMIN, and where their signals go."""
-    workers: int = 2
-    """Senders a destination: with n, n - 1 take everything in order and one URGENT and HIGH; with 1, all in order."""
-    host_rate: Rate | None = HOST_RATE
-    """What all destinations of one host may send together; None assumes no limit."""
-    at_most_once: frozenset[str] = frozenset()
-    """The kinds of notification (`signalpost.domain.notification.KINDS`) that are not sent again once they may have
-    been shown: rather none than a repeat."""
-    retention: timedelta = timedelta(days=30)
-    """How long ended notifications are kept."""
-    http: HttpAddress | None = HttpAddress("127.0.0.1", 8750)
-    """Where `serve` takes signals in, and answers about itself; None for nowhere."""
-    dry_run: bool = False
-    """Whether all goes to the sandbox of this machine. Raises InvalidConfiguration with a webhook of Discord."""
-    notes: tuple[str, ...] = ()
-    """What was noticed while the settings were read."""
-    heartbeat: Heartbeat = USUAL
-    """How often the process that delivers shows that it is alive, and when another takes over from a frozen one."""
-    ignored: str | None = None
-    """Which webhook for everything is set without effect, and why; None if there is none."""
-    run: str | None = None
-    """The id of the replay that this service delivers; None for what happens now."""
-
-    def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "home", _absolute(self.home))
-        for each in self.destinations:
-            each.check()
-        if unknown := self.at_most_once.difference(KINDS):
-            raise InvalidConfiguration(
-                f"at_most_once names {', '.join(sorted(unknown))}: known are {', '.join(KINDS)}",
-                code="unknown-word",
-                field="at_most_once",
-                value=", ".join(sorted(unknown)),
-                limit=", ".join(KINDS),
-            )
-        if self.dry_run and (real := [each.name for each in self.destinations if each.webhook_id is not None]):
-            raise InvalidConfiguration(
-                f"a dry run cannot send to Discord, and {', '.join(real)} would: give it a webhook "
-                "of the sandbox, or make no dry run",
-                code="conflict",
-                field="dry_run",
-            )
-
-    @property
-    def everything_to(self) -> str | None:
-        """The one destination of everything, where only one webhook is set and it is meant for all."""
-        return ONLY_DESTINATION if [each.name for each in self.destinations] == [ONLY_DESTINATION] else None
-
-    def routing(self) -> Routing:
-        """Which notification goes where."""
-        names = [each.name for each in self.destinations]
-        return Routing(names, tiers=self.tiers, everything_to=self.everything_to, ignored=self.ignored)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a person should know at the start."""
-        told = told_at_start(self.destinations, self.home, self.http, os.environ, dry_run=self.dry_run)
-        return (*self._of_no_dry_run(), *told, *self.notes)
-
-    def _of_no_dry_run(self) -> Iterator[str]:
-        wanted = os.environ.get(_DRY_RUN, "").strip().lower() in WORDS_FOR_ON
-        if wanted and any(each.webhook_id is not None for each in self.destinations):
-            yield f"{_DRY_RUN} is on, but not for a Config that a program makes: what it sends goes to Discord"
-
-    @classmethod
-    def from_environment(
-        cls, environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None
-    ) -> "Config":
-        """The configuration that flags, the environment, `.env`, a file and the defaults make, in this order.
-
-        Without `environment` it is the process's own, and then `.env` of the current folder is read too. `flags` are
-        named as variables. Raises InvalidConfiguration with all that is wrong, and never shows a webhook.
-        """
-        return cls.of(read_sources(environment, flags=flags))
-
-    @classmethod
-    def of(cls, reading: "Reading") -> "Config":
-        """The configuration of what was read."""
-        return cls(
-            home=reading.home,
-            destinations=reading.destinations,
-            tiers=reading.tiers,
-            workers=reading.workers,
-            host_rate=HOST_RATE if reading.pacing.has_limits else None,
-            at_most_once=reading.at_most_once,
-            retention=reading.retention,
-            http=reading.http,
-            dry_run=reading.dry_run,
-            notes=reading.notes,
-            ignored=reading.ignored,
-        )
+def variable_of(destination: str) -> str:
+    """The variable for a destination's webhook; made from the name of a destination that is not usual."""
+    made = f"DISCORD_WEBHOOK_{destination.upper().replace('-', '_')}"
+    return _VARIABLE_BY_NAME.get(destination, made)
 
 
-def _absolute(home: Path) -> Path:
-    try:
-        return home.absolute()
-    except OSError as fault:
-        raise InvalidConfiguration(
-            f"home is {home}, and the current folder is gone: give it in full", code="not-readable", field="home"
-        ) from fault
+def has_our_prefix(variable: str) -> bool:
+    """Whether a variable is probably meant for signalpost; upper and lower case do not matter."""
+    return f"{variable.upper()}_".startswith(PREFIXES)
 
 
-def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None) -> "Reading":
-    """What `Config.from_environment` reads, with where each setting came from. Raises InvalidConfiguration."""
-    from signalpost.config.reading import read  # late: a program that makes its own Config needs none of it
+def known_variables(destinations: tuple[str, ...] = ()) -> list[str]:
+    """Every variable that is read, with those of these destinations beside the usual ones."""
+    webhooks = [*_VARIABLE_BY_NAME.values(), *map(variable_of, destinations)]
+    others = [setting.variable for setting in SETTINGS]
+    return [*dict.fromkeys([*others, CONFIG_FILE, *webhooks, *(f"{each}{FILE_SUFFIX}" for each in webhooks)])]
 
-    if environment is None:
-        reading = read(os.environ, flags or {}, DOT_ENV_FILE)
-    else:
-        reading = read(environment, flags or {}, None)
-    if reading.faults:  # raised out here, where no variable holds the process's environment, nor what `.env` says
-        raise InvalidConfiguration.of_all(reading.faults)
-    return reading
+
+def example() -> str:
+    """A settings file with every setting, its default and its description."""
+    usual = {each.name: each.messages_a_minute for each in USUAL_DESTINATIONS}
+    tables = [
+        "\n".join([f"[{DESTINATIONS}.{name}]", f"{RATE.key} = {rate}", *_EXAMPLE_WEBHOOKS.get(name, ())])
+        for name, rate in usual.items()
+    ]
+    blocks = [_EXAMPLE_START, *map(_example_of, SETTINGS), _EXAMPLE_DESTINATIONS + tables[0], *tables[1:], _EXAMPLE_END]
+    return "\n\n".join(blocks)
+
+
+def _example_of(setting: Setting[Any]) -> str:
+    shown = setting.parser.show(setting.default)
+    text = f'"{shown}"' if isinstance(shown, str) else str(shown).lower()
+    return f"{_comment(f'{setting.description} ({setting.variable})')}\n{setting.key} = {text}"
+
+
+def _comment(text: str) -> str:
+    return fill(text, 119, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+
+
+_EXAMPLE_START = """\
+# Every setting of signalpost with its default.
+#
+#   signalpost check --example > signalpost.toml     write this file
+#   chmod 600 signalpost.toml                        a webhook is a password
+#   signalpost check --config signalpost.toml        check your changes
+#   export SIGNALPOST_CONFIG=$PWD/signalpost.toml    for `signalpost serve` and your own programs
+#
+# A command's flag overrides the environment, the environment overrides a .env file, and that overrides this file.
+# Delete what you do not change. Lines that begin with # and no space are examples without a default."""
+_EXAMPLE_WEBHOOKS = {
+    "signals-free": ('#webhook = "https://discord.com/api/webhooks/ID/TOKEN"',),
+    "signals-premium": ('#webhook_file = "/run/secrets/signals-premium"',),
+}
+_EXAMPLE_DESTINATIONS = """\
+# A destination is a webhook and a rate. Of these seven, only those with a webhook are used. Set each webhook once:
+# here, in its own file (webhook_file; a relative path starts at the folder of this file), or in a variable. The
+# variables here are DISCORD_WEBHOOK_SIGNALS_FREE, or DISCORD_WEBHOOK_SIGNALS_FREE_FILE for the path of a file.
+"""
+_EXAMPLE_END = f"""\
+# One webhook for everything, signals of all tiers included (DISCORD_WEBHOOK_URL). It is ignored if another destination
+# has a webhook.
+[destinations.default]
+messages_a_minute = {RATE.default}
+
+# Your own destination. Its variable is DISCORD_WEBHOOK_SIGNALS_GOLD.
+#[destinations.signals-gold]
+#messages_a_minute = {RATE.default}
+#webhook_file = "signals-gold.secret"
+
+# Your own tier. Its rank decides who may read its signals: free is 0, premium 10, admin 20. No destination in
+# signals_to may be read by a lower tier.
+#[tiers.gold]
+#rank = 15
+#signals_to = ["signals-gold"]
+"""

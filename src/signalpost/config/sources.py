@@ -1,20 +1,73 @@
-"""Looks a setting up, from the source that wins to the one that yields, and gathers what is wrong in any of them."""
+"""The sources of settings, in their order: flags, environment, `.env`, settings file, default.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+All sources are read, and everything that is wrong in any of them is collected, so that it is reported together.
+See docs/why/0021-settings-have-sources.md.
+"""
+
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from signalpost.config.faults import Faults
-from signalpost.config.known import Setting, Value
-from signalpost.config.toml_file import DESTINATIONS, NO_FILE, TIERS, text_of
-from signalpost.errors import InvalidConfiguration
+from signalpost.config import parsers
+from signalpost.config.files import read_small, reason_to_distrust
+from signalpost.config.parsers import Value, advice, shown_name, shown_path
+from signalpost.config.settings import (
+    CONFIG_FILE,
+    DESTINATION_KEYS,
+    DESTINATIONS,
+    SETTINGS,
+    TIER_KEYS,
+    TIERS,
+    Setting,
+    has_our_prefix,
+)
+from signalpost.errors import Fault, InvalidConfiguration
 
 Parsed = TypeVar("Parsed")
+Table = Mapping[str, object]
 
 FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file", "default"
-DRY_RUN = "dry run"
-"""Where a destination is from whose webhook is the sandbox's, whatever it would be else."""
+
+_PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
+_NEWLINE = re.compile(r"\r\n|\n|\r")
+_TOP_KEYS = (*(setting.key for setting in SETTINGS), DESTINATIONS, TIERS)
+_WORDS_BY_KIND = {bool: "a switch", int: "a number", float: "a number with a point", str: "text", list: "a list"}
+_LARGEST = 10**9
+_LONGEST_FILE = 1 << 20
+_POSITION = re.compile(r"line \d+, column \d+")
+
+
+class Place(NamedTuple):
+    """Where a setting is: `text` for people, `field` for programs."""
+
+    text: str
+    field: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Findings:
+    """What is wrong in any source, and what else is worth a warning, in the order in which it was found."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.notes: list[str] = []
+
+    def add(self, text: str, code: str, field: str | None = None) -> None:
+        """Add a fault; the text says where it is, what is wrong, and what to do."""
+        self.faults.append(Fault(code, text, field))
+
+    def checked(self, place: Place, parse: Callable[..., Parsed], *arguments: object) -> tuple[Parsed, ...]:
+        """What `parse` returns, alone in a tuple; nothing if it raises InvalidConfiguration, which is added."""
+        try:
+            return (parse(*arguments),)
+        except InvalidConfiguration as error:
+            self.faults += [each._replace(text=f"{place}: {each.text}", field=place.field) for each in error.errors]
+            return ()
 
 
 class Variables(NamedTuple):
@@ -23,69 +76,217 @@ class Variables(NamedTuple):
     origin: str
     texts: Mapping[str, str]
     path: Path | None = None
-    """The file that they are from, if any."""
+    """The file that they come from, if any."""
     line_by_variable: Mapping[str, int] = {}
 
     def text(self, variable: str) -> str:
-        """The variable's text; none where it is not set, or is blank, which is the same."""
+        """The variable's text; empty if it is not set or blank."""
         return self.texts.get(variable, "").strip()
 
-    def place(self, variable: str) -> str:
-        """Where a variable stands, as a fault names it."""
+    def place(self, variable: str) -> Place:
+        """Where the variable is."""
         if self.path is not None:
-            return f"{self.path}, line {self.line_by_variable[variable]}: {variable}"
-        return f"{variable} (a flag)" if self.origin == FLAG else variable
+            return Place(f"{self.path}, line {self.line_by_variable[variable]}: {variable}", variable)
+        return Place(f"{variable} (a flag)" if self.origin == FLAG else variable, variable)
+
+
+class SettingsFile(NamedTuple):
+    """The known settings of a TOML file."""
+
+    path: Path
+    settings: Table
+    destinations: Mapping[str, Table]
+    tiers: Mapping[str, Table]
+
+    def place(self, *keys: str) -> Place:
+        """Where a setting is."""
+        field = ".".join(map(shown_name, keys))
+        return Place(f"{shown_path(str(self.path))}: {field}", field)
+
+    def value(self, setting: Setting[Value]) -> Value:
+        """The value of a setting that is in the file; a relative path starts at the file's folder."""
+        value = parsed(setting, self.settings[setting.key])
+        return self.path.parent / value if isinstance(value, Path) else value
+
+
+NO_FILE = SettingsFile(Path(), {}, {}, {})
 
 
 class Sources:
-    """All sources of one configuration, with what was found wrong and notable, and where each setting came from."""
+    """All sources of one configuration, what was found in them, and the source of each setting."""
 
-    def __init__(self, variables: Sequence[Variables]) -> None:
-        self.variables = variables
-        self.file = NO_FILE
-        self.faults = Faults()
-        self.notes: list[str] = []
-        self.ignored: str | None = None
-        """Which webhook for everything is set without effect, and why."""
+    def __init__(self, flags: Mapping[str, str], environment: Mapping[str, str], dot_env: Path | None) -> None:
+        self.findings = Findings()
+        self.variables = [Variables(FLAG, flags), Variables(ENVIRONMENT, environment)]
+        if dot_env is not None:
+            self.variables.append(read_dot_env(dot_env, environment, self.findings))
+        self.file = self._settings_file()
         self.origin_by_key: dict[str, str] = {}
 
-    def first(self, variable: str) -> tuple[Variables, str] | None:
-        """The first source that sets a variable, and its text."""
-        return next(((each, text) for each in self.variables if (text := each.text(variable))), None)
+    def _settings_file(self) -> SettingsFile:
+        named = next((each for each in self.variables if each.text(CONFIG_FILE)), None)
+        if named is not None:
+            for path in self.findings.checked(named.place(CONFIG_FILE), parsers.path, named.text(CONFIG_FILE)):
+                return read_settings_file(path, self.findings)
+        return NO_FILE
 
     def value(self, setting: Setting[Value]) -> Value:
-        """What the first source that has the setting says; a fault in any of them is noted."""
-        found = [
-            (value, origin)
-            for origin, place, parse in self._readings(setting)
-            for value in self.checked(place, parse)  # of which there is one, or none
-        ]
+        """The value from the first source that has it. The other sources are checked, too."""
+        found: list[tuple[Value, str]] = []
+        for source in self.variables:
+            if text := source.text(setting.variable):
+                values = self.findings.checked(source.place(setting.variable), setting.parser.parse, text)
+                found += [(value, source.origin) for value in values]
+        if setting.key in self.file.settings:
+            values = self.findings.checked(self.file.place(setting.key), self.file.value, setting)
+            found += [(value, FILE) for value in values]
         value, self.origin_by_key[setting.key] = found[0] if found else (setting.default, DEFAULT)
         return value
 
-    def _readings(self, setting: Setting[Value]) -> Iterator[tuple[str, str, Callable[[], Value]]]:
-        for each in self.variables:
-            if text := each.text(setting.variable):
-                yield each.origin, each.place(setting.variable), partial(setting.parse, text)
-        if setting.key in self.file.settings:
-            yield FILE, self.file.place(setting.key), partial(self.file.value_of, setting)
-
-    def of_table(self, kind: str, name: str, key: str, parse: Callable[[str], Parsed], wanted: str) -> Parsed | None:
-        """A number in a table of the file; None where it is left out, or is wrong, which is noted."""
+    def table_value(self, kind: str, name: str, setting: Setting[Value]) -> Value | None:
+        """The value of a setting in a table of the file; None if it is not set or invalid."""
         table = self.table(kind, name)
-        if key not in table:
+        if setting.key not in table:
             return None
-        place = self.file.place(kind, name, key)
-        return next(iter(self.checked(place, lambda: parse(text_of(table[key], int, wanted)))), None)
+        place = self.file.place(kind, name, setting.key)
+        return next(iter(self.findings.checked(place, parsed, setting, table[setting.key])), None)
 
-    def table(self, kind: str, name: str) -> Mapping[str, object]:
-        """A table of the file; an empty one where it is not there."""
+    def table(self, kind: str, name: str) -> Table:
+        """A table of the file; empty if the file does not have it."""
         return {DESTINATIONS: self.file.destinations, TIERS: self.file.tiers}[kind].get(name, {})
 
-    def checked(self, place: str, parse: Callable[[], Parsed]) -> tuple[Parsed, ...]:
-        """What `parse` makes, alone, or nothing where that is refused, which is noted."""
-        try:
-            return (parse(),)
-        except InvalidConfiguration as fault:
-            self.faults.add_all(place, fault)
-            return ()
+
+def parsed(setting: Setting[Value], value: object) -> Value:
+    """The value of a setting in a file. Raises InvalidConfiguration."""
+    return setting.parser.parse(text_of(value, setting.kind, setting.wanted))
+
+
+def text_of(value: object, kind: type, wanted: str) -> str:
+    """The text of a value in a file, as a variable would have it. Raises InvalidConfiguration if it is no `kind`."""
+    if type(value) is not kind:
+        named = _WORDS_BY_KIND.get(type(value), "of another type")
+        raise InvalidConfiguration(f"it is {named}: use {wanted}", code="wrong-kind", limit=wanted)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise InvalidConfiguration(f"it is too large: use {wanted}", code="out-of-range", limit=wanted)
+    if not (text := str(value).strip()):
+        raise InvalidConfiguration(f"it is empty: use {wanted}, or remove the line", code="missing", limit=wanted)
+    return text
+
+
+def read_dot_env(path: Path, environment: Collection[str], findings: Findings) -> Variables:
+    """Our variables in the file `path`, if there is one.
+
+    A fault names the line and never shows it. `environment` has the names of the variables that are set.
+    """
+    texts: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    distrust = None
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                text = file.read().decode("utf-8-sig")
+                distrust = reason_to_distrust(path.lstat(), os.fstat(file.fileno()))
+            texts, lines = _parse_dot_env(path, text, environment, findings)
+        elif os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():  # virtual environments have the name, too
+            findings.add(f"{path}: it is not a readable file: remove it, or put a file in its place", "not-readable")
+    except OSError as fault:  # also for a folder that may not be entered: a file in it could name the data folder
+        advice = "let this process read it, or run it in another folder"
+        findings.add(f"{path}: it cannot be read ({fault.strerror}): {advice}", "not-readable")
+    except UnicodeDecodeError:
+        findings.add(f"{path}: it is not UTF-8: save it as UTF-8", "not-readable")
+    if distrust is not None and texts:  # what other programs read from it does not matter here
+        findings.add(f"{path}: {distrust}, or set its variables in the environment", "not-trusted")
+    return Variables(DOT_ENV, texts, path, lines)
+
+
+def _parse_dot_env(
+    path: Path, text: str, environment: Collection[str], findings: Findings
+) -> tuple[dict[str, str], dict[str, int]]:
+    # Loaded only if there is such a file. Its own `dotenv_values` skips what it cannot read.
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+
+    lines: dict[str, int] = {}
+    readable, proxies = [], []
+    for binding in parse_stream(StringIO(text)):
+        start = binding.original.string
+        line = binding.original.line + len(_NEWLINE.findall(start[: len(start) - len(start.lstrip())]))
+        if binding.error:
+            findings.add(f"{path}, line {line}: it is not VARIABLE=value: look for a missing quote", "not-readable")
+            continue
+        readable.append(start)
+        key = binding.key
+        if key and key.upper() in _PROXIES and binding.value and key not in environment:
+            # Its value may contain a password.
+            proxies.append(f"{path}, line {line}: {key}: it is not read from this file: export it in the environment")
+        if key is None or not has_our_prefix(key):
+            continue
+        if binding.value is None:
+            findings.add(f"{path}, line {line}: {key} has no value: write {key}=value", "missing", key)
+        if key in lines:
+            findings.notes.append(f"{path}: {key} is set in line {lines[key]} and in line {line}: the last one counts")
+        lines[key] = line
+    values = dotenv_values(stream=StringIO("".join(readable)))
+    texts = {key: value for key, value in values.items() if value is not None and has_our_prefix(key)}
+    if texts:  # otherwise the file belongs to another program
+        findings.notes.extend(proxies)
+    return texts, lines
+
+
+def read_settings_file(path: Path, findings: Findings) -> SettingsFile:
+    """The settings in the TOML file `path`. A fault shows no value."""
+    named = shown_path(str(path))
+    try:
+        top = _parse_toml(path)
+    except InvalidConfiguration as fault:
+        findings.add(f"{named}{fault}", "not-readable")
+        top = {}
+    _add_unknown(top, _TOP_KEYS, f"{named}: ", findings)
+    tables = {
+        kind: _tables(top.get(kind, {}), kind, keys, named, findings)
+        for kind, keys in ((DESTINATIONS, DESTINATION_KEYS), (TIERS, TIER_KEYS))
+    }
+    return SettingsFile(path, top, tables[DESTINATIONS], tables[TIERS])
+
+
+def _parse_toml(path: Path) -> Table:
+    import tomllib  # loaded only if there is such a file
+
+    try:
+        return tomllib.loads(read_small(path, _LONGEST_FILE).decode("utf-8-sig"))
+    except OSError as fault:
+        problem = f": it cannot be read ({fault.strerror}): check --config or SIGNALPOST_CONFIG"
+    except UnicodeDecodeError:
+        problem = ": it is not UTF-8: save it as UTF-8"
+    except (ValueError, RecursionError) as fault:  # its text could quote the file
+        found = _POSITION.search(str(fault))
+        where = f", {found[0]}: this is not valid TOML" if found else ": the end is not valid TOML"
+        problem = f"{where}: look for a missing quote, or a name that is set twice"
+    # Raised out here, because an error that quotes the file must not be the context of this one.
+    raise InvalidConfiguration(problem)
+
+
+def _tables(found: object, kind: str, keys: Iterable[str], named: str, findings: Findings) -> Mapping[str, Table]:
+    if not isinstance(found, dict):
+        findings.add(f"{named}: {kind}: it is not a table: write a [{kind}.NAME] for each", "invalid-setting", kind)
+        return {}
+    tables = {}
+    for name, table in found.items():
+        place = f"{named}: {kind}.{shown_name(name)}"
+        if isinstance(table, dict):
+            _add_unknown(table, keys, f"{place}.", findings)
+            tables[name] = table
+        else:
+            advice = f"write [{kind}.NAME], and its settings below"
+            findings.add(f"{place}: it is not a table: {advice}", "invalid-setting", kind)
+    return tables
+
+
+def _add_unknown(table: Table, known: Iterable[str], place: str, findings: Findings) -> None:
+    for key in table:
+        if key not in known:
+            # A setting at the end of a file belongs to the last table.
+            hint = "move it above the first [table]" if key in _TOP_KEYS else advice(key, known)
+            findings.add(f"{place}{shown_name(key)} is unknown: {hint}", "unknown-field", shown_name(key))

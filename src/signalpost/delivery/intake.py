@@ -23,10 +23,10 @@ from signalpost.delivery.outbox.commands import (
     SaveFacts,
     StreamState,
 )
+from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.routing import NO_WEBHOOK, Routing
-from signalpost.delivery.store_health import StoreHealth
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState

@@ -13,13 +13,13 @@ from random import Random
 from signalpost import clock
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.dispatch import attempt
-from signalpost.delivery.dispatch.decide import Ending
-from signalpost.delivery.dispatch.far_end import CLOCK_GRAIN, FarEnd
-from signalpost.delivery.dispatch.standing import Standing
-from signalpost.delivery.facts import Gone, place_of_host, place_of_webhook, read_ban, read_gone
+from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
+from signalpost.delivery.dispatch.gate import Gate
+from signalpost.delivery.dispatch.gates import Gates
+from signalpost.delivery.dispatch.lane import Lane
+from signalpost.delivery.facts import Gone, read_gone
 from signalpost.delivery.outbox.commands import Parcel
-from signalpost.delivery.pacing.host import Host
-from signalpost.delivery.pacing.pacer import Pacer, Slot
+from signalpost.delivery.pacing.pacer import Slot
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
@@ -29,7 +29,8 @@ from signalpost.errors import StoreClosed
 from signalpost.integration.kept_facts import KeptFacts
 from signalpost.owner.order import Order
 from signalpost.sinks.discord.service import DiscordService
-from signalpost.sinks.evidence import Receipt, Rejected, Unconfirmed
+from signalpost.sinks.evidence import Receipt, Unconfirmed
+from signalpost.telemetry.emitter import Emitter
 
 LONGEST_WAIT = 30.0
 """Seconds that a notification waits for its slot, and not beyond its `valid_until`."""
@@ -38,23 +39,21 @@ LONGEST_WAIT = 30.0
 class DirectSender:
     """Sends from one event loop, by the routes and within the limits of `config`.
 
-    `far_end_of` knows what a service in this loop knows of a destination, where it delivers.
+    `lane_of` returns the lane of a service that delivers from this loop, if there is one: then its gate counts.
     """
 
-    def __init__(self, config: Config, far_end_of: Callable[[str], FarEnd | None] = lambda _: None) -> None:
-        by_name = {each.name: each for each in config.destinations}
+    def __init__(self, config: Config, lane_of: Callable[[str], Lane | None] = lambda _: None) -> None:
         self._routing = config.routing()
-        self._discord = DiscordService({name: each.webhook for name, each in by_name.items()})
-        self._far_end_of = far_end_of
-        hosts = {each.address.host for each in by_name.values()}
-        self._hosts = {host: Host(config.host_rate, name=host) for host in hosts}
-        self._pacers = {name: Pacer(each.limits, self._hosts[each.address.host]) for name, each in by_name.items()}
-        webhooks = {name: place_of_webhook(each.address.identity) for name, each in by_name.items()}
-        standings = {place: Standing(place) for place in webhooks.values()}
-        self._standings = {name: standings[place] for name, place in webhooks.items()}
-        self._kept = KeptFacts(config.home / STORE_FILE, [*standings, *map(place_of_host, hosts)])
+        self._discord = DiscordService({each.name: each.webhook for each in config.destinations})
+        self._lane_of = lane_of
+        random = Random()  # noqa: S311  # neither ids nor delays are secrets
+        self._gates = Gates(config.host_rate, jitter=random.random, emit=Emitter(()))
+        for each in config.destinations:
+            sink, address = self._discord.webhook(each.name), each.address
+            self._gates.add(each.name, sink, limits=each.limits, host=address.host, webhook=address.identity)
+        self._kept = KeptFacts(config.home / STORE_FILE, self._gates.places)
         self._keeping: set[asyncio.Task[None]] = set()
-        self._ids = TicketIds(Random().getrandbits)  # noqa: S311  # ids are no secrets
+        self._ids = TicketIds(random.getrandbits)
 
     async def send(self, order: Order, refused: Ticket) -> Ticket:
         """Send to each destination of the order, once. `refused` is the ticket that had it sent this way."""
@@ -84,50 +83,41 @@ class DirectSender:
 
     async def _try(self, name: str, notification: Notification, begun: set[str]) -> tuple[bool, str]:
         """Whether it is shown there, or may be, and what happened in words; it is noted in `begun` when it begins."""
-        far_end = self._far_end_of(name)
-        if far_end is None:
-            pacer, standing, kept = self._pacers[name], self._standings[name], await self._kept_end(name)
-        else:
-            pacer, standing, kept = far_end.pacer, far_end.standing, None
-        slot = kept or await _slot(pacer, standing, notification)
+        lane = self._lane_of(name)
+        gate = self._gates.by_name[name] if lane is None else lane.gate
+        slot = (await self._kept_gone(gate) if lane is None else None) or await _slot(gate, notification)
         if isinstance(slot, Gone):
             return False, f"not shown in {name}: it is disabled, because its webhook is gone for good: {slot.reason}"
         if isinstance(slot, str):
             return False, f"{name} {slot}"
         begun.add(name)
-        known: object = None
+        outcome: SendOutcome | None = None
         try:
             parcel = Parcel(_delivery(name, notification), notification)
-            known = await attempt.send(name, self._discord.webhook(name), [parcel], _left(notification))
+            outcome = await attempt.send(name, self._discord.webhook(name), [parcel], _left(notification))
         finally:
-            pacer.end(slot, asyncio.get_running_loop().time() + CLOCK_GRAIN, known)
-            pacer.host.ended()
-        self._learn(name, far_end, known)
-        match known:
+            gate.end_direct(slot, asyncio.get_running_loop().time(), outcome)
+        if lane is not None:
+            self._save(lane)
+        match outcome:
             case Receipt(message_id):
                 return True, f"shown in {name} as message {message_id}"
-            case Unconfirmed() | Ending():
-                return True, f"nobody knows whether {name} shows it: {known}"
+            case Unconfirmed() | LeaseEnd():
+                return True, f"nobody knows whether {name} shows it: {outcome}"
             case _:
-                return False, f"not shown in {name}: {known}"
+                return False, f"not shown in {name}: {outcome}"
 
-    async def _kept_end(self, name: str) -> Gone | None:
-        """Whether services have kept that its webhook is gone for good; the bans that they have kept are noted."""
+    async def _kept_gone(self, gate: Gate) -> Gone | None:
+        """Whether a service has saved that the webhook is gone for good. Bans that it has saved are held, too."""
         facts = await self._kept.look()
-        for host in self._hosts.values():
-            if (kept := read_ban(facts.get(place_of_host(host.name), {}), clock.now())) is not None:
-                host.hold(kept, asyncio.get_running_loop().time())
-        return read_gone(facts.get(self._standings[name].place, {}))
+        self._gates.hold(facts, asyncio.get_running_loop().time())
+        return read_gone(facts.get(gate.webhook.place, {}))
 
-    def _learn(self, name: str, far_end: FarEnd | None, known: object) -> None:
-        """Keep in mind that a webhook is gone, and have the service know that and of a ban, where it delivers."""
-        if far_end is not None:
-            far_end.notice(known)
-            task = asyncio.get_running_loop().create_task(_keep(far_end), name="signalpost keep what was learnt")
-            self._keeping.add(task)  # nobody waits for it: the store may be what failed
-            task.add_done_callback(self._keeping.discard)
-        elif isinstance(known, Rejected) and known.is_gone:
-            self._standings[name].end(Gone(known.reason, clock.now()))
+    def _save(self, lane: Lane) -> None:
+        """Save what was learnt. Nobody waits for it: the store may be what failed."""
+        task = asyncio.get_running_loop().create_task(_save(lane), name="signalpost keep what was learnt")
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
 
     def _notification(self, order: Order) -> Notification:
         now = clock.now()
@@ -149,16 +139,17 @@ def _cut_off(begun: set[str], refused: Ticket) -> Ticket:
     return refused._replace(reason=f"{refused.reason}; and it was stopped before it could be sent directly")
 
 
-async def _keep(far_end: FarEnd) -> None:
+async def _save(lane: Lane) -> None:
     with suppress(StoreClosed):
-        await far_end.remember(asyncio.get_running_loop().time())
+        await lane.save_facts()
 
 
-async def _slot(pacer: Pacer, standing: Standing, notification: Notification) -> Slot | Gone | str:
+async def _slot(gate: Gate, notification: Notification) -> Slot | Gone | str:
     """A slot of the pace, waited for; or why none comes in time, or none is wanted, as soon as that is known."""
+    pacer = gate.pacer
     loop = asyncio.get_running_loop()
     deadline = loop.time() + min(LONGEST_WAIT, _left(notification))
-    while standing.gone is None and (ready_at := pacer.ready_at(loop.time(), notification.priority)) > loop.time():
+    while gate.gone is None and (ready_at := pacer.ready_at(loop.time(), notification.priority)) > loop.time():
         if (held := pacer.host.ban(loop.time())) is not None and held.held_for > deadline - loop.time():
             seconds = f"{held.held_for:.0f} s"
             return f"is not asked, because {pacer.host.name} takes nothing for {seconds} more: {held.reason}"
@@ -167,13 +158,13 @@ async def _slot(pacer: Pacer, standing: Standing, notification: Notification) ->
         if loop.time() >= deadline:
             return "has no slot in time for another message: its limits are used up"
         woken = asyncio.Event()
-        pacer.host.call_when_free(woken.set, at_end=True)  # which also tells that an answer has come
+        gate.call_when_free(woken.set, at_end=True)  # which also tells that an answer has come
         timer = loop.call_at(min(ready_at, deadline), woken.set)
         try:
             await woken.wait()
         finally:
             timer.cancel()
-    return standing.gone or pacer.begin(loop.time())
+    return gate.gone or pacer.begin(loop.time())
 
 
 def _left(notification: Notification) -> float:

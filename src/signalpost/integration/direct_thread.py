@@ -60,7 +60,7 @@ class DirectBesideService:
 
     async def _send(self, order: Order, refused: Ticket) -> None:
         if self._sender is None:
-            self._sender = DirectSender(self.owner.service.config, self.owner.far_end)
+            self._sender = DirectSender(self.owner.service.config, self.owner.lane)
             self.owner.at_end.append(self._sender.close)
         await _send(self._sender, order, refused)
 

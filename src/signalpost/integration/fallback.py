@@ -129,11 +129,13 @@ def _calling(sender: Sender) -> Callable[[Order], Any]:
     What has a default and another name is an option of the sender's own, such as `retries=3`.
     """
     if not callable(sender):
-        raise InvalidConfiguration(f"the fallback is a {type(sender).__name__}: give a function")
+        kind = type(sender).__name__
+        text = f"the fallback is a {kind}: give a function"
+        raise InvalidConfiguration(text, code="wrong-kind", field="fallback", value=kind)
     try:
         signature = inspect.signature(sender)
     except (TypeError, ValueError):
-        raise InvalidConfiguration(_advice(sender, "does not say what it takes")) from None
+        raise _wrong_signature(sender, "does not say what it takes") from None
     own = [name for name in _NAMES if name in signature.parameters]
     for names in filter(None, (_NAMES, own)):
         if _fits(signature, (None,), dict.fromkeys(names)):
@@ -142,7 +144,7 @@ def _calling(sender: Sender) -> Callable[[Order], Any]:
         return lambda order: sender(order.payload, *_facts(order).values())
     if _fits(signature, (None,), {}):
         return lambda order: sender(order.payload)
-    raise InvalidConfiguration(_advice(sender, f"takes {signature}"))
+    raise _wrong_signature(sender, f"takes {signature}", str(signature))
 
 
 def _has_places(signature: inspect.Signature) -> bool:
@@ -171,12 +173,13 @@ def _fits(signature: inspect.Signature, given: tuple[object, ...], named: Mappin
     return True
 
 
-def _advice(sender: Sender, why: str) -> str:
+def _wrong_signature(sender: Sender, why: str, signature: str | None = None) -> InvalidConfiguration:
     name = getattr(sender, "__name__", type(sender).__name__)
-    return (
+    text = (
         f"the fallback {name} {why}: give a function that can be called with the signal or alert alone, or with "
         f"(signal_or_alert, priority, user_tier, additional_context)"
     )
+    return InvalidConfiguration(text, code="wrong-signature", field="fallback", value=signature)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -7,7 +7,7 @@ from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
 from typing import Any
 
-from signalpost.delivery.dispatch.far_end import FarEnd
+from signalpost.delivery.dispatch.lane import Lane
 from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.owner.deadline import Deadline
@@ -63,12 +63,11 @@ class Owner:
         """How much work of others goes on beside the service, or waits to."""
         return len(self._thread.asked)
 
-    def far_end(self, destination: str) -> FarEnd | None:
-        """What the running service knows of a destination, to be asked and told on its loop only."""
+    def lane(self, destination: str) -> Lane | None:
+        """The running service's lane of a destination, for use on its loop only."""
         running = self.service._running
         dispatcher = None if running is None else running.dispatcher
-        lane = None if dispatcher is None else dispatcher.lanes.get(destination)
-        return None if lane is None else lane.far_end
+        return None if dispatcher is None else dispatcher.lanes.get(destination)
 
     def wait(self, within: float) -> None:
         """Wait until the service has started. Raises what its start raised, and StoreUnusable after `within` seconds.

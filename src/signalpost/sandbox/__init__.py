@@ -1,1 +1,1 @@
-"""A local Discord: its rules, pure; a server for them on this machine; a page that shows the channels."""
+"""A local Discord: rules as pure functions, a server on this machine and a page that shows the channels."""

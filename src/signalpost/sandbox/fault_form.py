@@ -1,4 +1,4 @@
-"""How a person or a test in another process asks for faults: JSON to `/_faults`."""
+"""Parses the JSON that `/_faults` accepts to plan faults."""
 
 from typing import Any, Literal
 
@@ -10,28 +10,28 @@ from signalpost.sandbox.rules.faults import EVERY, Fault, usual_answer
 
 
 class FaultForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `/_faults` takes. `{"status": 503}` alone is: answer the next request to any webhook with 503."""
+    """The body of a request to `/_faults`. `{"status": 503}` alone answers the next request to any webhook with 503."""
 
     webhook: str = EVERY
     method: str | None = None
     status: int | None = None
-    """What is answered instead; without it the answer is what it would have been."""
+    """The status to answer with; if not set, the rules decide."""
     headers: dict[str, str] | None = None
     body: Any = None
-    """JSON, or a text; without it, what usually comes with the status."""
+    """JSON or text; if not set, the usual body for the status."""
     retry_after: float = 1.0
     before: float = 0.0
-    """Seconds until the request is processed."""
+    """Seconds to wait before processing the request."""
     after: float = 0.0
-    """Seconds from then until it is answered."""
+    """Seconds to wait between processing and answering."""
     cut: Literal["before", "after"] | None = None
-    """Reset the connection before or after the message was recorded."""
+    """Reset the connection before or after the message is recorded."""
     recorded: bool = False
-    """With `status`: whether the message is recorded all the same."""
+    """Record the message although `status` reports an error."""
     times: int = 1
 
     def fault(self) -> Fault:
-        """The fault it asks for."""
+        """Convert the form to a fault."""
         return Fault(
             webhook=self.webhook,
             method=self.method,
@@ -54,12 +54,12 @@ class FaultForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def faults_of(body: bytes) -> list[Fault]:
-    """The faults that one form or a list of them asks for. Raises InvalidValue for anything else."""
+    """Parse one form or a list of forms. Raises InvalidValue for anything else."""
     try:
         forms = msgspec.json.decode(body, type=FaultForm | list[FaultForm])
     except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         raise InvalidValue(
-            f'no fault can be made of this ({wrong}): give JSON such as {{"webhook": "signals-free", "status": 503}}',
+            f'invalid fault ({wrong}). Send JSON such as {{"webhook": "signals-free", "status": 503}}',
             code="not-readable",
         ) from None
     return [form.fault() for form in (forms if isinstance(forms, list) else [forms])]

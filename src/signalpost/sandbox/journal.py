@@ -1,4 +1,4 @@
-"""A file that holds each recorded message before its sender is answered, whatever happens then."""
+"""A file of recorded messages, each on disk before its sender gets an answer."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from signalpost.errors import InvalidConfiguration
 
 
 class Journal:
-    """Appends lines; those that come while the disk is busy are made durable together."""
+    """Appends lines durably. Lines that arrive while the disk is busy share one fsync."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -18,23 +18,23 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """The journal at `path`, to be continued. Raises InvalidConfiguration if it cannot be written."""
+        """Open the journal at `path` for appending. Raises InvalidConfiguration if it is not writable."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as fault:
             raise InvalidConfiguration(
-                f"the journal {path} cannot be opened ({fault.strerror}): name a file in a folder that can be written",
+                f"cannot open the journal {path} ({fault.strerror}). Choose a file in a writable folder",
                 code="not-writable",
                 field="journal",
                 value=str(path),
             ) from fault
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            os.write(descriptor, b"\n")  # a line that was cut off by a kill stays alone
+            os.write(descriptor, b"\n")  # keep new lines apart from one that a kill cut short
         return cls(descriptor)
 
     async def append(self, line: bytes) -> None:
-        """Return when `line` is on the disk. Raises OSError if it is not."""
+        """Return once `line` is on disk. Raises OSError if it could not be written."""
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((line, done))
         if self._writer is None or self._writer.done():
@@ -42,7 +42,7 @@ class Journal:
         await done
 
     async def close(self) -> None:
-        """Write what is waiting, and close the file."""
+        """Write the waiting lines and close the file."""
         if self._writer is not None:
             await self._writer
         os.close(self._descriptor)

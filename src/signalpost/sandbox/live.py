@@ -1,7 +1,7 @@
-"""What the page is told while it looks: first how the channels stand, then what changes, as server-sent events.
+"""Server-sent events for the page: the state of the channels first, then each change.
 
-A stream holds no queue of its own. It reads on in the log from where it was, and one that has fallen far behind, or
-behind what the log keeps, is told anew how the channels stand.
+A stream has no queue; it reads the log from its last position. If it has fallen too far behind, or the log no longer
+has its position, it sends the state again.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from signalpost.sandbox.rules.discord import LocalDiscord
 from signalpost.sandbox.rules.log import Logged
 
 MESSAGES_SHOWN = 200
-"""Of a channel, the newest; the page keeps as many."""
+"""The newest messages of a channel; the page keeps as many."""
 _TOO_FAR = 2_000
 _SECONDS_BETWEEN_BATCHES = 0.05
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 15.0
 _RECONNECT = b"retry: 1000\n\n"
-"""Milliseconds after which a reader that lost its stream tries again."""
+"""Tells the browser to reconnect after 1,000 ms."""
 
 
 class LiveStreams:
-    """All streams of one Discord."""
+    """All streams of one local Discord."""
 
     def __init__(self, discord: LocalDiscord) -> None:
         self._discord = discord
@@ -32,7 +32,7 @@ class LiveStreams:
         self._is_closed = False
 
     def notify(self) -> None:
-        """Let every stream look into the log."""
+        """Wake every stream to read the log."""
         for news in self._news:
             news.set()
 
@@ -42,19 +42,19 @@ class LiveStreams:
         self.notify()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """One stream, until its reader or the sandbox goes."""
+        """Serve one stream until the client disconnects or the sandbox closes."""
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await stream.prepare(request)
         news = asyncio.Event()
         self._news.add(news)
         try:
             with suppress(ConnectionResetError):
-                await self._tell(stream, news)
+                await self._stream_events(stream, news)
         finally:
             self._news.discard(news)
         return stream
 
-    async def _tell(self, stream: web.StreamResponse, news: asyncio.Event) -> None:
+    async def _stream_events(self, stream: web.StreamResponse, news: asyncio.Event) -> None:
         log = self._discord.log
         known = -1
         await stream.write(_RECONNECT)

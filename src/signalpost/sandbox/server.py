@@ -1,4 +1,4 @@
-"""The local Discord as a server on this machine: in a test's own loop, or behind `signalpost sandbox`.
+"""The local Discord as a server on this machine, for a test's event loop and for `signalpost sandbox`.
 
 async with Sandbox() as sandbox:
     url = sandbox.webhook("signals-free")
@@ -31,7 +31,7 @@ from signalpost.sandbox.rules.limits import REAL, Limits
 
 DEFAULT_PORT = 8751
 _RESET = struct.pack("ii", 1, 0)
-"""Of SO_LINGER: closing sends a reset."""
+"""SO_LINGER with zero seconds: closing sends a reset."""
 _HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _PAGE = files("signalpost.sandbox") / "page"
@@ -44,16 +44,16 @@ _GUARDS = {
 
 
 def present_moment() -> Moment:
-    """The time on this machine's clocks."""
+    """Read this machine's clocks."""
     return Moment(time.monotonic(), datetime.now(UTC))
 
 
 class Sandbox:
-    """A Discord on a loopback port, while it is entered.
+    """A Discord on a loopback port; use it as an async context manager.
 
-    `port` 0 is any free one. With `open`, any webhook exists; else each must be made by `webhook`. `journal` is a file
-    to which each recorded message is appended, durably, before it is answered. Raises InvalidConfiguration for a host
-    that others could reach, and when it is entered for a port that is taken or a journal that cannot be written.
+    `port` 0 picks a free port. With `open`, any webhook exists; otherwise create each with `webhook`. `journal` is a
+    file to which each recorded message is appended durably before it is answered. Raises InvalidConfiguration for a
+    host that is not loopback and, on entering, for a port in use or a journal that is not writable.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Sandbox:
         keep: int = 100_000,
         moment: Callable[[], Moment] = present_moment,
     ) -> None:
-        _refuse_what_others_reach(host)
+        _require_loopback(host)
         self.discord = LocalDiscord(limits, open=open, keep=keep)
         self._host, self._port = host, port
         self._journal_path = journal
@@ -78,12 +78,12 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The page's address, without a slash at the end."""
+        """The page's address, without a trailing slash."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
     def webhook(self, id: str, token: str | None = None, *, channel: str | None = None) -> str:
-        """Make a webhook, in the channel called by its id if none is named, and return its URL."""
+        """Create a webhook and return its URL. The channel defaults to one named after the id."""
         made = self.discord.guild.register(id, token or f"sandbox-{id}", channel=channel)
         return f"{self.url}/api/v10/webhooks/{made.id}/{made.token}"
 
@@ -120,8 +120,8 @@ class Sandbox:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as fault:
             raise InvalidConfiguration(
-                f"port {self._port} of {self._host} cannot be used ({fault.strerror}): is a sandbox running already? "
-                f"End it, or choose another port; 0 is any free one",
+                f"cannot listen on port {self._port} of {self._host} ({fault.strerror}). If another sandbox uses it, "
+                f"stop that one, or choose another port; 0 picks a free one",
                 code="port-in-use",
                 field="port",
                 value=str(self._port),
@@ -161,12 +161,12 @@ class Sandbox:
     async def _log(self, request: web.Request) -> web.Response:
         since = request.query.get("since", "0")
         if not (since.isascii() and since.isdigit()):
-            raise web.HTTPBadRequest(text="since is the number of the last entry you know: /_log?since=0\n")
+            raise web.HTTPBadRequest(text="since must be the number of the last entry you have, as in /_log?since=0\n")
         lines = b"".join(logged.entry.line() for logged in self.discord.log.since(int(since)))
         return web.Response(body=lines, content_type="application/x-ndjson", charset="utf-8")
 
     async def _plan_faults(self, request: web.Request) -> web.Response:
-        if request.content_type != "application/json":  # what a page of another site can send unasked is not this
+        if request.content_type != "application/json":  # another site's page cannot send JSON without a preflight
             raise web.HTTPUnsupportedMediaType(text="send it as Content-Type: application/json\n")
         try:
             faults = faults_of(await request.read())
@@ -191,9 +191,9 @@ class Sandbox:
 
 @web.middleware
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer only who names this machine: a page of another site that resolves its own name to here is not read to."""
+    """Reject other Host headers, which blocks DNS rebinding: another site's name that resolves to this machine."""
     if _HOST.fullmatch(request.headers.get("Host", "")) is None:
-        raise web.HTTPForbidden(text="the sandbox answers to 127.0.0.1 and localhost only\n")
+        raise web.HTTPForbidden(text="the sandbox only answers requests for 127.0.0.1, [::1] or localhost\n")
     return await handler(request)
 
 
@@ -205,7 +205,7 @@ async def _add_guards(request: web.Request, response: web.StreamResponse) -> Non
 async def _file(request: web.Request) -> web.Response:
     file = _PAGE / (request.match_info["name"] or "index.html")
     if not file.is_file():
-        raise web.HTTPNotFound(text="there is nothing here: the page is at /\n")
+        raise web.HTTPNotFound(text="not found; the page is at /\n")
     text = file.read_text(encoding="utf-8")
     return web.Response(text=text, content_type=_TYPES[file.name.rpartition(".")[2]])
 
@@ -217,15 +217,15 @@ def _reset(request: web.Request) -> None:
         transport.abort()
 
 
-def _refuse_what_others_reach(host: str) -> None:
+def _require_loopback(host: str) -> None:
     try:
         is_loopback = ip_address(host).is_loopback
     except ValueError:
         is_loopback = host == "localhost"
     if not is_loopback:
         raise InvalidConfiguration(
-            f"the sandbox would listen on {host}, where others can reach it, and it lets anyone post and read: "
-            f"give 127.0.0.1, ::1 or localhost",
+            f"the sandbox cannot listen on {host}: it lets anyone post and read, and other machines could reach it "
+            f"there. Use 127.0.0.1, ::1 or localhost",
             code="not-loopback",
             field="host",
             value=host,

@@ -11,10 +11,10 @@ from signalpost.delivery.audience import Audience
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.doorbell import Doorbell
 from signalpost.delivery.kept_task import KeptTask
+from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.delivery.routing import Routing
-from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.service.forgetting import Forgetting

@@ -25,7 +25,7 @@ from signalpost.domain.reason import Reason
 from signalpost.domain.words import Word
 
 if TYPE_CHECKING:
-    from signalpost.delivery.dispatch.far_end import FarEnd
+    from signalpost.delivery.dispatch.gate import Gate
 
 STORE, ROWS = "the store", "damaged rows"
 
@@ -125,8 +125,8 @@ class Trouble:
         """Whether the store is unavailable."""
         return STORE in self._reasons
 
-    def reasons(self, far_ends: Mapping[str, "FarEnd"], now: float) -> tuple[Reason, ...]:
-        """Each trouble in words, the oldest first, and what no event tells: who of the `far_ends` is not asked.
+    def reasons(self, gates: Mapping[str, "Gate"], now: float) -> tuple[Reason, ...]:
+        """Each trouble in words, the oldest first, and those that no event reports: which gates are paused.
 
         `now` is seconds of their loop's clock; it may be asked from any thread.
         """
@@ -138,19 +138,19 @@ class Trouble:
             *self._seen.values(),
             *tuple(self._workers.values()),
             *(
-                Reason(f"the breaker of {name} is {state}{_more_of(far_ends.get(name), now)}", "breaker-open")
+                Reason(f"the breaker of {name} is {state}{_more_of(gates.get(name), now)}", "breaker-open")
                 for name, state in breakers
             ),
             *banned.values(),
-            *dict(self._pauses(far_ends, now, banned)).values(),
+            *dict(self._pauses(gates, now, banned)).values(),
         )
 
     def _pauses(
-        self, far_ends: Mapping[str, "FarEnd"], now: float, banned: Mapping[str, Reason]
+        self, gates: Mapping[str, "Gate"], now: float, banned: Mapping[str, Reason]
     ) -> Iterator[tuple[str, Reason]]:
         """Who is not asked, a destination or a host, and that in words; what is told otherwise is left out."""
-        for name, far_end in far_ends.items():
-            pause = far_end.pacer.paused_for(now)
+        for name, gate in gates.items():
+            pause = gate.paused_for(now)
             if pause is not None and pause.seconds > _PAUSE_TOLD:
                 who = pause.host or name
                 if not (who in banned or name in self._reasons or name in self._breakers):
@@ -163,11 +163,11 @@ def _damage(count: int) -> str:
     return f"{were} damaged in the store, and will not be sent: `signalpost deliveries list --state dead` shows why"
 
 
-def _more_of(far_end: "FarEnd | None", now: float) -> str:
+def _more_of(gate: "Gate | None", now: float) -> str:
     """Since when its breaker is open, and when it is asked again: what no event tells in time."""
-    if far_end is None or far_end.breaker.state is BreakerState.CLOSED:
+    if gate is None or gate.breaker.state is BreakerState.CLOSED:
         return ""
-    since = clock.now() - timedelta(seconds=now - far_end.breaker.opened_at)
-    left = max(0.0, far_end.breaker.probe_at - now)
+    since = clock.now() - timedelta(seconds=now - gate.breaker.opened_at)
+    left = max(0.0, gate.breaker.probe_at - now)
     again = "" if left == inf else f", and it is asked again in {left:.0f} s"
     return f", since {since:%Y-%m-%d %H:%M:%S} UTC{again}"

@@ -12,18 +12,17 @@ from random import Random
 from typing import Any, Self
 from weakref import WeakSet
 
-from signalpost.config import STORE_FILE, Config
-from signalpost.config.known import variable_of
+from signalpost.config import STORE_FILE, Config, variable_of
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
-from signalpost.delivery.dispatch.far_end import FarEnd
+from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.facts import OWNER, owner_fact, read_owner
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.commands import Damaged, LoadFacts, Open, SaveFacts, Stats
+from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.outbox.transaction import Arrival
-from signalpost.delivery.store_health import StoreHealth
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, Listener, OwnershipLost, RowDamaged, TookOver
@@ -162,9 +161,9 @@ class Running:
         return None if self._delivering is None else self._delivering.dispatcher
 
     @property
-    def far_ends(self) -> Mapping[str, FarEnd]:
-        """What this process knows of the destinations that it sends to; none in a producer."""
-        return {} if self.dispatcher is None else {name: lane.far_end for name, lane in self.dispatcher.lanes.items()}
+    def gates(self) -> Mapping[str, Gate]:
+        """The gates of the destinations that this process sends to; none in a producer."""
+        return {} if self.dispatcher is None else {name: lane.gate for name, lane in self.dispatcher.lanes.items()}
 
     @property
     def knows_owner(self) -> bool:

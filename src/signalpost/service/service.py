@@ -238,7 +238,7 @@ class AsyncNotificationService:
         running = self._here
         if running is None:
             return Health(HealthStatus.UNHEALTHY, (Reason("it does not run", "not-running"),))
-        reasons = self._trouble.reasons(running.far_ends, running.loop.time())
+        reasons = self._trouble.reasons(running.gates, running.loop.time())
         if held := running.intake.held:  # also where the store has done something else meanwhile
             text = f"{held} notifications are not written down yet"
             return Health(HealthStatus.UNHEALTHY, (*reasons, Reason(text, "held")))

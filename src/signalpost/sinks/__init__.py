@@ -1,9 +1,9 @@
-"""The far ends: each sends messages to one kind of place, and says what it knows about the outcome.
+"""Sinks: each sends messages to one kind of destination and reports the outcome.
 
-A new one is one file and one line here; the contract tests find it by themselves.
+To add a sink, write its module and add a line here; the contract tests pick it up from this table.
 """
 
 SINKS = {
     "discord": "signalpost.sinks.discord.webhook:DiscordWebhook",
 }
-"""Where each sink's class is, loaded when it is used."""
+"""The import path of each sink's class, loaded on first use."""

@@ -1,11 +1,11 @@
-"""What a sink knows after a send: a receipt, or an error that says how sure it is that nothing was shown.
+"""The result of a send: a receipt, or an error that says how certain it is that nothing was shown.
 
-    Rejected       it was refused and always will be
-    Unavailable    it was surely not shown, and may be later
-    Throttled      it was surely not shown: too many requests
-    Unconfirmed    it may have been shown: bytes left, and no answer (or none that can be trusted) came back
+    Rejected       refused; a retry cannot help
+    Unavailable    not shown; a retry may work
+    Throttled      not shown: too many requests
+    Unconfirmed    possibly shown: bytes were sent, but no reliable answer arrived
 
-The sink does not decide what follows; `delivery.dispatch.decide` does. No text in here may hold a secret. See
+The sink only reports; `delivery.dispatch.decide` decides what happens next. No text in here may contain a secret. See
 docs/why/0010-evidence-and-decision.md.
 """
 
@@ -17,28 +17,28 @@ from signalpost.secret import described
 
 
 class RateFacts(NamedTuple):
-    """What an answer said about its rate limit. Scopes are opaque: equal names share what they limit."""
+    """The rate limit in an answer's headers. Scopes are opaque: equal scopes share one limit."""
 
     scope: str
-    """What the limit is kept for, such as a bucket of one webhook."""
+    """The scope of the limit, such as one webhook's bucket."""
     limit: int
-    """Requests a window."""
+    """Requests per window."""
     remaining: int
-    """Requests left in the running window."""
+    """Requests left in the current window."""
     reset_after: float
-    """Seconds until the window is over."""
+    """Seconds until the window ends."""
 
 
 class Receipt(NamedTuple):
-    """The far end's proof of delivery."""
+    """The destination's proof of delivery."""
 
     message_id: str
-    """The far end's name for the message."""
+    """The destination's id of the message."""
     sent_at: datetime | None = None
-    """The far end's own clock, where it tells."""
+    """The time by the destination's clock, if it reports one."""
     rate: RateFacts | None = None
     channel: str | None = None
-    """Where it shows: what shares the far end's hidden limits with it."""
+    """The channel that shows it; destinations in one channel share its hidden limit."""
 
 
 class Answered(Evidence):
@@ -50,14 +50,14 @@ class Answered(Evidence):
         super().__init__(reason)
         self.reason = reason
         self.status = status
-        """The HTTP status, where there was an answer."""
+        """The HTTP status, if there was an answer."""
         self.api_code = code
         """The error code in the answer's body, such as Discord's 10015."""
         self.rate = rate
 
 
 class Rejected(Answered):
-    """The message was refused and always will be."""
+    """The message was refused, and a retry cannot help."""
 
     def __init__(
         self,
@@ -70,25 +70,25 @@ class Rejected(Answered):
     ) -> None:
         super().__init__(reason, status=status, code=code, rate=rate)
         self.is_gone = is_gone
-        """Whether the destination itself is gone for good, so that nothing may be sent there again."""
+        """The destination no longer exists; send nothing more to it."""
         self.fault: str | None = None
-        """For the log: which exception of ours kept the message from being made, and where; None if none did."""
+        """For the log: our exception that prevented building the message, with its location; else None."""
 
     @classmethod
     def unrendered(cls, fault: Exception) -> Self:
-        """A message that could not be made, because `fault` was raised before any byte left."""
-        rejected = cls(f"the message could not be made ({type(fault).__name__}); the log says where")
+        """The result for a message that could not be built because of `fault`; nothing was sent."""
+        rejected = cls(f"could not build the message ({type(fault).__name__}); see the log for details")
         rejected.code = "not-rendered"
         rejected.fault = described(fault)
         return rejected
 
 
 class Unavailable(Answered):
-    """The message was surely not shown, and may be later."""
+    """The message was not shown; a retry may work."""
 
 
 class Throttled(Answered):
-    """The message was surely not shown: too many requests were made."""
+    """The message was not shown: too many requests."""
 
     def __init__(
         self,
@@ -106,17 +106,17 @@ class Throttled(Answered):
         self.retry_after = retry_after
         """Seconds to wait."""
         self.scope = scope
-        """What has to wait: `destination`, or `host` for everything that goes to the same host."""
+        """`destination`, or `host` if everything sent to the host has to wait."""
         self.is_ban = is_ban
-        """Whether this address is shut out, and did not merely ask too often a moment ago."""
+        """True if this IP address is banned, not merely over a rate limit."""
         self.is_shared = is_shared
-        """Whether others may have used the limit up, so that this is no fault of ours."""
+        """True if the limit is shared, so that others may have used it up."""
 
 
 class Unconfirmed(Answered):
-    """The message may have been shown."""
+    """The message may have been shown; the outcome is unknown."""
 
     @property
     def is_answered(self) -> bool:
-        """Whether anything came back: a 5xx is an answer, a cut connection is none."""
+        """True if an answer arrived, such as a 5xx; False for a cut connection."""
         return self.status is not None

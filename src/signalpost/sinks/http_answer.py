@@ -1,4 +1,4 @@
-"""An HTTP answer as a value, so that what it means can be decided without a network."""
+"""An HTTP answer as a value, so that its interpretation needs no network."""
 
 import math
 from collections.abc import Mapping
@@ -8,59 +8,59 @@ from signalpost.secret import redacted
 from signalpost.sinks.evidence import RateFacts
 
 LONGEST_WAIT = 86_400.0
-"""Seconds: no wait that an answer asks for is taken to be longer."""
+"""Seconds; longer waits in an answer are cut to this."""
 
 _LONGEST_BUCKET = 100
 _DIGITS = 9
 
 
 class HttpAnswer(NamedTuple):
-    """An answer that came back, as far as it came."""
+    """An answer, possibly incomplete."""
 
     status: int
     headers: Mapping[str, str]
-    """Names in any case."""
+    """Names are case-insensitive."""
     content: Any = None
-    """What the JSON of the body holds; None where it is none, by its content type or by what stands in it."""
+    """The decoded JSON of the body; None if the content type or the body is not JSON."""
     is_whole: bool = True
-    """Whether the body arrived to its end, and is what its content type says."""
+    """True if the body is complete and valid for its content type."""
     is_html: bool = False
-    """Whether it is a page for people, which no API answers with."""
+    """True if the body is an HTML page, which an API never sends."""
 
     def __repr__(self) -> str:
-        return f"HttpAnswer({self.status})"  # what came back may quote the request, URL and all
+        return f"HttpAnswer({self.status})"  # the content may quote the request and its URL
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """The body's JSON object; an empty one where it holds none."""
+        """The body's JSON object, or an empty dict."""
         return self.content if isinstance(self.content, dict) else {}
 
     def text(self, name: str) -> str | None:
-        """A field of the body that is text, masked, because it may quote the request; None where there is none."""
+        """A text field of the body, masked because it may quote the request; None if there is none."""
         value = self.fields.get(name)
         if not isinstance(value, str):
             return None
-        return value if value.isdecimal() else redacted(value)  # an id, of which each message that is shown tells some
+        return value if value.isdecimal() else redacted(value)  # an id, which is no secret: every message shows some
 
     def whole_number(self, name: str) -> int | None:
-        """A field of the body that is a whole number; None where there is none."""
+        """A whole number in the body; None if there is none."""
         value = self.fields.get(name)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def seconds(self, name: str) -> float | None:
-        """A field of the body that is a time in seconds; None where there is none."""
+        """A number of seconds in the body; None if there is none."""
         value = self.fields.get(name)
         return None if isinstance(value, bool | str) else _seconds(value)
 
     def header_seconds(self, name: str) -> float | None:
-        """A header that is a time in seconds; None where there is none."""
+        """A number of seconds in a header; None if there is none."""
         return _seconds(self.headers.get(name))
 
 
 def rate_facts(answer: HttpAnswer, identity: str, route: str) -> RateFacts | None:
-    """What the `X-RateLimit-*` headers say; None where one of them is missing or no number.
+    """Read the `X-RateLimit-*` headers; None if one is missing or not a number.
 
-    The scope is the bucket they name, or else the route, of the destination that `identity` tells from others.
+    The scope is the bucket in the headers, or else the route, combined with the destination's `identity`.
     """
     limit = _count(answer.headers.get("X-RateLimit-Limit"))
     if limit is None:
@@ -75,10 +75,10 @@ def rate_facts(answer: HttpAnswer, identity: str, route: str) -> RateFacts | Non
 
 def _seconds(value: object) -> float | None:
     try:
-        seconds = float(value)  # type: ignore[arg-type]  # which raises for what is no number
+        seconds = float(value)  # type: ignore[arg-type]  # raises if not a number
     except (TypeError, ValueError):
         return None
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # a whole number too large for a float
         return LONGEST_WAIT
     return min(max(seconds, 0.0), LONGEST_WAIT) if not math.isnan(seconds) else None
 

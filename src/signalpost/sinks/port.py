@@ -1,4 +1,4 @@
-"""What every sink is: it turns notifications into one message, sends it, and says what it knows."""
+"""The protocol of sinks, which send notifications as one message and report the outcome."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -12,38 +12,38 @@ class Item(NamedTuple):
 
     notification: Notification
     may_repeat: bool = False
-    """Whether an earlier attempt may have been shown, which the message then says."""
+    """An earlier attempt may have been shown; the message says so."""
 
 
 class Answer(NamedTuple):
-    """What a probe learnt from a far end that answered."""
+    """The result of a probe that got an answer."""
 
     rate: RateFacts | None = None
     channel: str | None = None
-    """What shares the far end's hidden limits with this destination."""
+    """The channel; destinations in one channel share its hidden limit."""
     guild: str | None = None
-    """Whose channel that is."""
+    """The guild of that channel."""
     trouble: str | None = None
-    """Why it can show nothing although it answers, and what to do; None where nothing is known to be wrong."""
+    """The reason it cannot show messages although it answers, and what to do; None if no problem is known."""
     status: int | None = None
-    """The HTTP status, where there was one."""
+    """The HTTP status, if there was one."""
 
 
 class Sink(Protocol):
-    """A far end. Implementations pass `signalpost.testing.sink_contract`."""
+    """Sends messages to one destination. Implementations pass `signalpost.testing.sink_contract`."""
 
     async def send(self, items: Sequence[Item]) -> Receipt:
         """Send the notifications as one message.
 
-        Raises Rejected, Unavailable, Throttled or Unconfirmed, and nothing else. Cancelling it ends the send at once;
-        then nobody knows whether it was shown.
+        Raises only Rejected, Unavailable, Throttled or Unconfirmed. Cancelling ends the send at once; the message may
+        or may not have been shown.
         """
         ...
 
     async def probe(self) -> Answer:
-        """Ask, without anything being shown, whether the far end is alive. Raises as `send` does."""
+        """Check without showing anything that the destination is alive. Raises as `send` does."""
         ...
 
     async def close(self) -> None:
-        """Give back connections."""
+        """Release connections."""
         ...

@@ -1,7 +1,7 @@
-"""The proxy that this machine's environment names for what leaves it: `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+"""The proxy set in the environment: `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 
-They are read as curl and Python's own libraries read them, in small letters first. `HTTP_PROXY` concerns plain http,
-which signalpost speaks to this machine alone, and that is never proxied.
+They are read as by curl and Python's own libraries, lower-case names first. `HTTP_PROXY` is ignored: signalpost uses
+plain http only on this machine, without a proxy.
 """
 
 from base64 import b64encode
@@ -16,27 +16,27 @@ _USUAL_PORT = 80
 
 
 class Proxy(NamedTuple):
-    """A proxy, and why it cannot be used if so."""
+    """A proxy, with the reason if it cannot be used."""
 
     variable: str
-    """The variable that names it."""
+    """The environment variable that sets it."""
     place: str
-    """Its host and port: all of it that may be shown."""
+    """Host and port, the only parts that may be shown."""
     authorization: Secret | None = None
-    """The header Proxy-Authorization."""
+    """The value of the header Proxy-Authorization."""
     problem: str | None = None
-    """Why it is not used; None if it is."""
+    """The reason it is not used; None if it is used."""
     hidden: tuple[Secret, ...] = ()
-    """Held here so that `redacted` knows them."""
+    """Kept alive so that `redacted` masks them."""
 
     @property
     def url(self) -> str:
-        """Its URL, without a user and a password."""
+        """Its URL without user and password."""
         return f"http://{self.place}"
 
 
 def proxy_for(host: str) -> Proxy | None:
-    """The proxy through which https requests to `host` go; None for a direct connection."""
+    """The proxy for https requests to `host`; None for a direct connection."""
     proxies = getproxies_environment()
     for kind, variable in _VARIABLE_BY_KIND.items():
         if text := proxies.get(kind, "").strip():
@@ -51,10 +51,10 @@ def _parsed(variable: str, text: str) -> Proxy:
     except ValueError:
         host = None
     if not host or not host.isprintable():
-        return Proxy(variable, "", problem="it is not the URL of a proxy: set it as http://HOST:PORT")
+        return Proxy(variable, "", problem="it is not a valid proxy URL: set it as http://HOST:PORT")
     place = f"{f'[{host}]' if ':' in host else host}:{port or _USUAL_PORT}"
     if parts.scheme.lower() != "http":
-        return Proxy(variable, place, problem="only http:// proxies are supported, and no SOCKS or https:// ones")
+        return Proxy(variable, place, problem="only http:// proxies are supported, not SOCKS or https:// ones")
     if user is None:
         return Proxy(variable, place)
     pair = f"{unquote(user)}:{unquote(password or '')}"

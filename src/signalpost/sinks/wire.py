@@ -1,12 +1,12 @@
-"""What all HTTP sinks share: one exchange, and what is known when it breaks off.
+"""One HTTP exchange for all HTTP sinks, and the evidence when it fails.
 
-Whether bytes may have left is told by aiohttp's exception alone (3.11 to 3.14). While connecting it raises
-`ClientConnectorError` (name, refusal, TLS) or, where that takes too long, `ConnectionTimeoutError`: never sent.
-Anything else may come after the request left. A total timeout tells nothing by itself, so it must be longer than that
-for connecting: then it strikes after the connection stood. aiohttp repeats no POST by itself.
+The type of aiohttp's exception (3.11 to 3.14) shows whether bytes may have been sent. While connecting it raises
+`ClientConnectorError` (name, refusal, TLS) or, after the timeout, `ConnectionTimeoutError`: never sent. Any other error
+may follow after the request was sent. A total timeout says nothing on its own, so it must be longer than the connect
+timeout: then it can only occur after connecting. aiohttp never repeats a POST on its own.
 
-Many of these exceptions quote the whole URL, password and all. So none of them is passed on: not as a text, not as a
-cause, not as a context.
+Many of these exceptions quote the whole URL, including its password. So none of them is passed on: not as text, not as
+a cause, not as a context.
 """
 
 from asyncio import CancelledError, get_running_loop
@@ -36,22 +36,22 @@ from signalpost.sinks.http_answer import HttpAnswer
 from signalpost.sinks.proxies import Proxy, proxy_for
 
 LARGEST_BODY = 1 << 20
-"""Bytes of an answer's body that are read."""
+"""Bytes of an answer's body to read at most."""
 KEPT_ALIVE = 3.0
-"""Seconds for which an idle connection is kept: servers close theirs after 5 or more, and a request that meets the
-closing may be lost or not, which nobody can tell."""
+"""Seconds to keep an idle connection. Servers close theirs after 5 or more, and a request sent at that moment may or
+may not be lost."""
 
 _JSON = "application/json"
 _NO_BODY = frozenset({204, 205, 304})
-_TELL_THE_END = ("Content-Length", "Transfer-Encoding")
+_BODY_LENGTH_HEADERS = ("Content-Length", "Transfer-Encoding")
 _NEVER_SENT = (ClientConnectorError, ClientHttpProxyError, ConnectionTimeoutError, InvalidURL)
 
 
 class Connections:
-    """One session of pooled connections, opened on the event loop that first asks for it.
+    """One session of pooled connections, opened on the event loop that first uses it.
 
-    `may_send` is asked right before each request is written; where it is False, nothing is sent.
-    It has no limit of its own, so that a far end that hangs cannot hold up another: those who send are bounded.
+    `may_send` is called right before each request is written; nothing is sent if it returns False.
+    The pool has no limit, so that a hanging server cannot block another one; the number of senders is limited instead.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Connections:
     ) -> None:
         if not 0 < connect_timeout < total_timeout:
             raise InvalidConfiguration(
-                f"connect_timeout is {connect_timeout} and total_timeout {total_timeout}: the first must be above 0 "
-                f"and below the second, or nobody could tell whether a message that timed out was sent",
+                f"connect_timeout is {connect_timeout} and total_timeout is {total_timeout}: set connect_timeout above "
+                f"0 and below total_timeout; otherwise a timeout does not show whether a message was sent",
                 code="out-of-range",
                 field="connect_timeout",
                 value=str(connect_timeout),
@@ -80,9 +80,9 @@ class Connections:
         self._is_closed = False
 
     def session(self) -> ClientSession:
-        """The session. Raises Unavailable where it is closed, or was opened on another event loop."""
+        """Open or return the session. Raises Unavailable if it is closed or belongs to another event loop."""
         if self._is_closed:
-            raise Unavailable("the connections are closed: nothing was sent")
+            raise Unavailable("not sent: the connections are closed")
         loop = get_running_loop()
         if self._session is None:
             self._loop = loop
@@ -91,14 +91,14 @@ class Connections:
                 cookie_jar=DummyCookieJar(),
                 headers=self._headers,
                 timeout=self._timeout,
-                trace_configs=[self._last_look()],
+                trace_configs=[self._check_before_write()],
             )
         elif loop is not self._loop:
-            raise Unavailable("the connections belong to another event loop: open the service anew on this one")
+            raise Unavailable("not sent: the connections belong to another event loop. Open a new service on this one")
         return self._session
 
     def proxy_for(self, url: URL) -> Proxy | None:
-        """The proxy for a request to `url`; the environment is read once for each host. This machine has none."""
+        """The proxy for a request to `url`, None on this machine; reads the environment once per host."""
         host = url.host or ""
         if url.scheme != "https":
             return None
@@ -107,20 +107,20 @@ class Connections:
             self._proxy_by_host[host] = None if found is None or found.problem else found
         return self._proxy_by_host[host]
 
-    def _last_look(self) -> TraceConfig:
-        """As late as can be: once the connection stands, and before a byte of the request is written."""
+    def _check_before_write(self) -> TraceConfig:
+        """Call `may_send` as late as possible: after connecting, before the first byte of the request."""
 
-        async def look(*_: object) -> None:
+        async def check(*_: object) -> None:
             if not self._may_send():
-                raise Unavailable("this process did not run for a while, and may have been replaced: nothing was sent")
+                raise Unavailable("not sent: this process was paused for a while, and another may have taken over")
 
         trace = TraceConfig()
-        trace.on_connection_create_end.append(look)
-        trace.on_connection_reuseconn.append(look)
+        trace.on_connection_create_end.append(check)
+        trace.on_connection_reuseconn.append(check)
         return trace
 
     async def close(self) -> None:
-        """Close every connection, for good."""
+        """Close every connection permanently."""
         self._is_closed = True
         session, self._session = self._session, None
         if session is not None:
@@ -128,33 +128,33 @@ class Connections:
 
 
 async def exchange(connections: Connections, method: str, url: Secret, *, data: bytes | None = None) -> HttpAnswer:
-    """Send one request, following no redirect, and return the answer.
+    """Send one request without following redirects, and return the answer.
 
-    `data` is JSON. Raises Unavailable where the request was surely not sent, or shows nothing (GET), and Unconfirmed
+    `data` is JSON. Raises Unavailable if the request was certainly not sent or shows nothing (GET), and Unconfirmed
     otherwise.
     """
     session = connections.session()
     try:
-        return await _asked(session, method, URL(url.reveal(), encoded=True), data, connections.proxy_for)
+        return await _request(session, method, URL(url.reveal(), encoded=True), data, connections.proxy_for)
     except CancelledError as cancelled:
-        raise cancelled.with_traceback(None) from None  # without the library's frames, whose variables hold the URL
+        raise cancelled.with_traceback(None) from None  # drop the library's frames, whose variables hold the URL
     except Unavailable as unsent:
         evidence: Answered = Unavailable(str(unsent))
-    except Exception as fault:  # noqa: BLE001  # what breaks in there breaks as evidence, whatever it is
+    except Exception as fault:  # noqa: BLE001  # every failure becomes evidence
         evidence = evidence_of(fault, shows_nothing=method == "GET")
-    raise evidence  # out here, where the fault, which may quote the URL, is not its context
+    raise evidence  # raise here, so that the fault, which may quote the URL, is not its context
 
 
 def evidence_of(fault: Exception, *, shows_nothing: bool = False) -> Answered:
-    """What `fault`, raised by aiohttp before an answer's head was there, says about a request."""
+    """Classify `fault`, raised by aiohttp before an answer's head arrived."""
     if isinstance(fault, _NEVER_SENT):
-        return Unavailable(f"no connection: {_told(fault)}")
+        return Unavailable(f"no connection: {_summary(fault)}")
     if shows_nothing:
-        return Unavailable(f"no answer: {_told(fault)}")
-    return Unconfirmed(f"the request may have been sent, and no answer came: {_told(fault)}")
+        return Unavailable(f"no answer: {_summary(fault)}")
+    return Unconfirmed(f"the request may have been sent, but no answer arrived: {_summary(fault)}")
 
 
-async def _asked(
+async def _request(
     session: ClientSession, method: str, url: URL, data: bytes | None, proxy_for: Callable[[URL], Proxy | None]
 ) -> HttpAnswer:
     headers = None if data is None else {"Content-Type": _JSON}
@@ -174,12 +174,12 @@ async def _read(response: ClientResponse) -> HttpAnswer:
     if data and kind == _JSON:
         content, is_whole = _decoded(data)
     elif data == b"":
-        is_whole = _is_meant_to_be_empty(response)
+        is_whole = _is_declared_empty(response)
     return HttpAnswer(response.status, response.headers, content, is_whole, is_html=kind == "text/html")
 
 
 async def _body(response: ClientResponse) -> bytes | None:
-    """The body; None where it breaks off, takes too long or is too large."""
+    """Read the body; None if it breaks off, takes too long or is too large."""
     parts, length = [], 0
     try:
         async for part in response.content.iter_any():
@@ -187,14 +187,14 @@ async def _body(response: ClientResponse) -> bytes | None:
             length += len(part)
             if length > LARGEST_BODY:
                 return None
-    except Exception:  # noqa: BLE001  # the status is known, and that is worth more than how the body broke
+    except Exception:  # noqa: BLE001  # the status is known and matters more than this failure
         return None
     return b"".join(parts)
 
 
-def _is_meant_to_be_empty(response: ClientResponse) -> bool:
-    """Whether an empty body is told to be one; else the connection's end may have cut it off."""
-    return response.status in _NO_BODY or not response.headers.keys().isdisjoint(_TELL_THE_END)
+def _is_declared_empty(response: ClientResponse) -> bool:
+    """True if the headers declare an empty body; otherwise it may have been cut off."""
+    return response.status in _NO_BODY or not response.headers.keys().isdisjoint(_BODY_LENGTH_HEADERS)
 
 
 def _decoded(data: bytes) -> tuple[Any, bool]:
@@ -204,9 +204,9 @@ def _decoded(data: bytes) -> tuple[Any, bool]:
         return None, False
 
 
-def _told(fault: Exception) -> str:
-    """The kind of `fault` and the system's word for it, never its own text."""
+def _summary(fault: Exception) -> str:
+    """The type of `fault` and the system's text, never its own text, which may quote the URL."""
     if isinstance(fault, ClientHttpProxyError):
         return f"the proxy answered {fault.status}"
-    told = getattr(fault, "strerror", None)
-    return redacted(f"{type(fault).__name__}" + (f" ({told})" if isinstance(told, str) and told else ""))
+    text = getattr(fault, "strerror", None)
+    return redacted(f"{type(fault).__name__}" + (f" ({text})" if isinstance(text, str) and text else ""))

@@ -1,1 +1,1 @@
-"""Listeners: they hear what happened, and write it into a log or count it. Nothing waits for them."""
+"""Listeners that log and count events. Delivery never waits for them."""

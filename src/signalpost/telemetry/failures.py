@@ -1,4 +1,4 @@
-"""Logs an exception that nobody expected: its kind, its text and where it came from, with secrets masked."""
+"""Logs an unexpected exception: type, text and frames, with secrets masked."""
 
 import logging
 
@@ -6,9 +6,9 @@ from signalpost.secret import described
 from signalpost.telemetry.log_queue import logger
 
 
-def log_failure(what: str, fault: BaseException, *, level: int = logging.ERROR, with_text: bool = True) -> None:
-    """Log one line that says `what` failed, and why: the exception, its frames and its causes.
+def log_failure(task: str, fault: BaseException, *, level: int = logging.ERROR, with_text: bool = True) -> None:
+    """Log one line with `task`, the exception, its frames and its causes.
 
-    Leave the text of the exception out if it comes from code that is not ours: it may quote a secret of that code.
+    Pass `with_text=False` for exceptions of other people's code: their text may quote a secret.
     """
-    logger.log(level, "%s: %s", what, described(fault, with_text=with_text))
+    logger.log(level, "%s: %s", task, described(fault, with_text=with_text))

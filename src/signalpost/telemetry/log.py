@@ -1,4 +1,4 @@
-"""What happened, in the standard library's logger `signalpost`; the application decides where that goes."""
+"""Logs events to the standard library's logger `signalpost`; the application configures its handlers."""
 
 import logging
 
@@ -33,7 +33,7 @@ _LEVEL_BY_STATE = {
 
 
 def log(event: Event) -> None:
-    """A listener that writes one line for each event; what people should act on is a warning or an error."""
+    """A listener that logs one line per event, as a warning or an error if a person should act."""
     match event:
         case Settled(delivery):
             level = _LEVEL_BY_STATE.get(delivery.state, logging.INFO)
@@ -48,27 +48,27 @@ def log(event: Event) -> None:
         case SendEnded(destination, outcome, detail, seconds):
             logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
         case BreakerMoved() | DestinationGone() | DestinationEnabled() | DestinationSeen() | HostBanned():
-            _log_far_end(event)
+            _log_destination(event)
         case RowDamaged(delivery):
             logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
         case ClockStepped(seconds):
-            logger.warning("the clock was set by %+.1f s: what waits for a time of day is looked at anew", seconds)
+            logger.warning("the clock was set by %+.1f s; all waiting times are checked again", seconds)
         case WorkerFailed() | WorkerRecovered() | TookOver() | OwnershipLost():
-            _log_work(event)
+            _log_worker(event)
         case _:
             level, state = (logging.WARNING, "available again") if event.is_well else (logging.ERROR, "unavailable")
             logger.log(level, "the store is %s%s", state, _because(event.reason))
 
 
-def _log_work(event: WorkerFailed | WorkerRecovered | TookOver | OwnershipLost) -> None:
+def _log_worker(event: WorkerFailed | WorkerRecovered | TookOver | OwnershipLost) -> None:
     match event:
         case WorkerFailed(name, reason, detail):
-            logger.error("%s ended unexpectedly and was started again: %s", name, detail or reason)
+            logger.error("%s failed and was restarted: %s", name, detail or reason)
         case WorkerRecovered(name):
-            logger.warning("%s runs again", name)
+            logger.warning("%s is running again", name)
         case TookOver(destinations):
             names = ", ".join(destinations)
-            logger.warning("the process that delivered is gone: this one delivers now, to %s", names)
+            logger.warning("the process that delivered has ended; this process now delivers to %s", names)
         case _:
             logger.error(
                 "Process %d took over the deliveries, because this process did not respond. This one only queues "
@@ -77,25 +77,25 @@ def _log_work(event: WorkerFailed | WorkerRecovered | TookOver | OwnershipLost) 
             )
 
 
-def _log_far_end(event: BreakerMoved | DestinationGone | DestinationEnabled | DestinationSeen | HostBanned) -> None:
+def _log_destination(event: BreakerMoved | DestinationGone | DestinationEnabled | DestinationSeen | HostBanned) -> None:
     match event:
         case BreakerMoved(destination, state):
             logger.warning("the breaker of %s is %s", destination, state)
         case DestinationGone(destination, reason):
             logger.error("%s is disabled, because its webhook is gone for good: %s", destination, reason)
         case DestinationEnabled(destination):
-            logger.warning("%s is enabled: what waits for it is sent again", destination)
+            logger.warning("%s is enabled; queued messages are sent again", destination)
         case DestinationSeen(destination, channel, guild, others, trouble):
             of = "" if guild is None else f" of guild {guild}"
-            logger.info("%s shows in channel %s%s", destination, channel, of)
+            logger.info("%s posts to channel %s%s", destination, channel, of)
             if others:
                 names = ", ".join(others)
-                logger.warning("%s shows in one channel with %s: who reads it reads both", destination, names)
+                logger.warning("%s posts to the same channel as %s: its readers see both", destination, names)
             if trouble is not None:
                 logger.error("%s: %s", destination, trouble)
         case _:
             until = iso(event.until.replace(microsecond=0))
-            logger.error("%s shuts this address out, and is sent nothing until %s: %s", event.host, until, event.reason)
+            logger.error("%s has blocked this IP; nothing is sent there until %s: %s", event.host, until, event.reason)
 
 
 def _because(reason: str | None) -> str:

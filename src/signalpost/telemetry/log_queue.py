@@ -1,8 +1,8 @@
-"""The logger `signalpost`, written by a thread of its own, so that no handler can block or break the caller.
+"""The logger `signalpost`, written by its own thread, so that no handler can block or break the caller.
 
-A handler may block for ever, such as one that writes to a pipe that nobody reads, and it may raise anything. The caller
-only checks the level, makes the record and puts it on a bounded queue. Handlers, filters and propagation stay the
-host's: the thread calls `Logger.handle`. See docs/why/0029-logging-never-blocks.md.
+A handler can block forever, for example on a full pipe, and can raise any exception. The caller only checks the level,
+makes the record and puts it on a bounded queue. The thread calls `Logger.handle`, so the application's handlers,
+filters and propagation apply. See docs/why/0029-logging-never-blocks.md.
 """
 
 import atexit
@@ -16,34 +16,34 @@ from queue import SimpleQueue
 from signalpost.errors import is_from_keyboard
 
 MOST_WAITING = 20_000
-"""Lines that wait for a slow handler; further ones are dropped and counted."""
+"""Maximum number of waiting lines; further ones are dropped and counted."""
 FLUSH_WITHIN = 1.0
-"""Seconds that the lines which still wait get at the end of the interpreter."""
+"""Seconds to write the waiting lines when the interpreter exits."""
 
 Work = Callable[[], object]
 
 
 class LogQueue:
-    """Writes lines to a logger of the standard library in a daemon thread, in the order in which they were put.
+    """Writes lines to a logger of the standard library in a daemon thread, in order.
 
-    From any thread, also from a signal's handler. Nothing here waits for the thread but `flush`, and nothing raises but
-    Ctrl-C. The thread begins with the first line, and anew in a child made by `fork`: what waited is the parent's.
+    Callable from any thread and from signal handlers. Only `flush` waits for the thread, and only Ctrl-C is raised. The
+    thread starts with the first line. A child made by `fork` starts with an empty queue and its own thread.
     """
 
     def __init__(self, name: str = "signalpost", *, most: int = MOST_WAITING) -> None:
         self._logger = logging.getLogger(name)
         self._most = most
-        self._begin_anew()
-        os.register_at_fork(after_in_child=self._begin_anew)
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
 
     @property
     def dropped(self) -> int:
-        """How many lines were lost: the queue was full, or a handler raised."""
+        """Number of lines lost because the queue was full or a handler raised."""
         return self._dropped
 
     @property
     def waiting(self) -> int:
-        """How many lines are not written yet."""
+        """Number of lines not written yet."""
         return self._waiting.qsize()
 
     def debug(self, message: str, *args: object) -> None:
@@ -67,32 +67,32 @@ class LogQueue:
         self._log(level, message, args)
 
     def put(self, write: Work) -> None:
-        """Have the thread call `write`, which writes one line; a full queue drops it."""
+        """Queue `write`, which writes one line; drop it if the queue is full."""
         if self._waiting.qsize() < self._most:
             self._waiting.put(write)
-            self._begin_thread()
+            self._ensure_thread()
         else:
             self._drop()
 
     def flush(self, timeout: float = FLUSH_WITHIN) -> bool:
-        """Wait until what was put so far is written, for at most `timeout` seconds; whether it is."""
+        """Wait up to `timeout` seconds for all queued lines; True if they are written."""
         if self._thread is None and not self.waiting:  # nothing was ever logged
             return True
         if self.is_own_thread():  # a handler that flushes would wait for itself
             return False
         written = threading.Event()
         self._waiting.put(written.set)
-        return self._begin_thread() and written.wait(timeout)
+        return self._ensure_thread() and written.wait(timeout)
 
     def is_own_thread(self) -> bool:
-        """Whether the caller runs in the thread that writes, and may block."""
+        """True if called in the writing thread, which may block."""
         return threading.current_thread() is self._thread
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         self._waiting: SimpleQueue[Work] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._counting = threading.RLock()  # it can be taken again by a signal's handler
+        self._counting = threading.RLock()  # re-entrant, because a signal handler may log
         self._dropped = 0
 
     def _log(self, level: int, message: str, args: tuple[object, ...]) -> None:
@@ -104,7 +104,7 @@ class LogQueue:
         except BaseException as fault:
             if is_from_keyboard(fault):
                 raise
-            self._drop()  # a host's own kind of record or logger is broken
+            self._drop()  # the application's own logger or record class failed
         else:
             self.put(partial(self._logger.handle, record))
 
@@ -112,12 +112,12 @@ class LogQueue:
         with self._counting:
             self._dropped += 1
 
-    def _begin_thread(self) -> bool:
-        """See that the thread runs; whether it does. Where none can be started, the next line tries again."""
+    def _ensure_thread(self) -> bool:
+        """Start the thread if necessary; True if it runs. If it cannot start, the next line tries again."""
         if self._is_running or not self._starting.acquire(blocking=False):  # another thread is about to start it
             return True
         try:
-            if not self._is_running:  # it may have been started since
+            if not self._is_running:  # another caller may have started it
                 self._thread = threading.Thread(target=self._write, name="signalpost log", daemon=True)
                 self._thread.start()
         except RuntimeError:
@@ -133,15 +133,15 @@ class LogQueue:
         return thread is not None and thread.is_alive()
 
     def _write(self) -> None:
-        """Write each line, whatever becomes of it."""
+        """Write lines forever; count those that fail."""
         while True:
             try:
                 self._waiting.get()()
-            except BaseException:  # noqa: BLE001  # also SystemExit: the lines that follow are to be written
+            except BaseException:  # noqa: BLE001  # even SystemExit must not lose the following lines
                 self._drop()
 
 
 logger = LogQueue()
-"""All that signalpost logs goes through this one."""
+"""The logger for all of signalpost."""
 
 atexit.register(logger.flush)

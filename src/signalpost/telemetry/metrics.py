@@ -1,4 +1,4 @@
-"""Counts of what happened in all runs, and of what is open in this one, fed by events: `sent` says that it is shown."""
+"""Counters of events over all runs and of the deliveries now open; `sent` counts only confirmed deliveries."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ from signalpost.telemetry.log_queue import logger
 _FAILED = (DeliveryState.DEAD, DeliveryState.EXPIRED, DeliveryState.UNCONFIRMED)
 
 _AMBIGUOUS = ("unconfirmed", "lapsed")
-"""Outcomes after which nobody knows whether a message was shown."""
+"""Outcomes that leave it unknown whether a message was shown."""
 
 
 class Metrics:
-    """A listener that counts. Tickets are counted as notifications, everything after intake as deliveries."""
+    """A listener that counts events. Tickets count as notifications, everything after intake as deliveries."""
 
     def __init__(self) -> None:
         self._tickets: Counter[Outcome] = Counter()
@@ -73,16 +73,16 @@ class Metrics:
             self._open -= event.was_open
 
     def begin(self) -> None:
-        """A run begins, which tells anew what is open or disabled; the counts of what happened go on."""
+        """Reset the open and disabled state for a new run; event counters continue."""
         self._breakers_open.clear()
         self._disabled.clear()
 
     def found_open(self, deliveries: int) -> None:
-        """Add deliveries that another process put."""
+        """Add deliveries queued by another process."""
         self._open += deliveries
 
     def counted_open(self, deliveries: int) -> None:
-        """Take this for the number of open deliveries: the store was asked."""
+        """Set the number of open deliveries to the store's count."""
         self._open = deliveries
 
     def snapshot(self) -> Mapping[str, int]:
@@ -108,5 +108,5 @@ class Metrics:
 
 
 def counts_of_none() -> dict[str, int]:
-    """All counts by name, where no service runs."""
+    """All counts by name if no service runs."""
     return {**Metrics().snapshot(), "notifications_held": 0, "log_lines_dropped": logger.dropped, "oldest_command_s": 0}

@@ -1,1 +1,1 @@
-"""What ships for tests: clocks and loops of one's own making, and the contracts of strategies, sinks and outboxes."""
+"""Test tools for users: clocks, a virtual event loop, and contract tests for strategies, sinks and outboxes."""

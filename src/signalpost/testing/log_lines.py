@@ -1,12 +1,12 @@
-"""For tests that look at what signalpost logged: its lines are written by a thread, a moment later."""
+"""For tests that check log lines, which a thread writes a moment later."""
 
 from signalpost.telemetry.log_queue import logger
 
 
 def flush_log(timeout: float = 10.0) -> None:
-    """Wait until all that was logged so far has reached its handlers, such as pytest's `caplog`.
+    """Wait until all lines logged so far have reached their handlers, such as pytest's `caplog`.
 
-    Raises AssertionError after `timeout` seconds: a handler blocks.
+    Raises AssertionError if they are not written within `timeout` seconds.
     """
     if not logger.flush(timeout):
-        raise AssertionError(f"the log was not written within {timeout} seconds: a handler blocks")
+        raise AssertionError(f"the log was not written within {timeout} seconds because a handler blocks")

@@ -9,7 +9,7 @@ from signalpost.domain.instant import Instant, utc
 
 
 class ManualClock:
-    """A clock that tells `at` until it is set or advanced; within `with`, it is the one that signalpost asks.
+    """A clock that stays at `at` until it is set or advanced; within `with`, signalpost uses it.
 
     with ManualClock("2025-08-20T05:00:00Z") as clock:
         clock.advance(timedelta(hours=4))
@@ -20,15 +20,15 @@ class ManualClock:
         self._replaced: list[clock.Clock | None] = []
 
     def now(self) -> datetime:
-        """The instant that was set, aware and in UTC."""
+        """The current instant, aware and in UTC."""
         return self._now
 
     def set(self, at: Instant) -> None:
-        """Tell `at` from now on; going back is allowed, because real clocks do."""
+        """Set the time; going back is allowed, as with real clocks."""
         self._now = utc(at, "at")
 
     def advance(self, by: timedelta) -> None:
-        """Tell an instant that is later by `by`."""
+        """Move the time forward by `by`."""
         self._now += by
 
     def __enter__(self) -> Self:

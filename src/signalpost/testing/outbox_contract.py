@@ -1,8 +1,8 @@
-"""What every outbox must pass: give `check_outbox` a way to make a new, empty one.
+"""The contract test for every outbox: pass `check_outbox` a factory for empty outboxes.
 
     await check_outbox(lambda: ThreadedOutbox(MyCore()))
 
-Plain functions, for any test runner: each raises AssertionError, saying which promise was broken.
+Plain functions for any test runner: each raises AssertionError with the broken promise.
 """
 
 from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ from signalpost.testing.outbox_lane_contract import LANE_CHECKS
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, demand, ids, ids_of, new, notification, same, verdict
 
 Factory = Callable[[], Outbox]
-"""Makes a new, empty outbox each time; it is called on a running loop."""
+"""Creates a new, empty outbox on the running event loop."""
 
 
 _S = DeliveryState
@@ -46,26 +46,26 @@ _LOW, _NORMAL, _HIGH, _URGENT = NotificationPriority
 
 
 async def check_outbox(factory: Factory) -> None:
-    """Check all the promises of an outbox. Raises AssertionError for one that is broken."""
+    """Check all promises of an outbox. Raises AssertionError if one is broken."""
     for check in CHECKS:
         outbox = factory()
         try:
             await check(outbox)
         except (LookupError, ValueError) as fault:
-            raise AssertionError(f"an answer holds more or less than was promised: {fault}") from fault
+            raise AssertionError(f"an answer has more or fewer parts than promised: {fault}") from fault
         finally:
             await outbox.close()
 
 
 async def check_acceptance(outbox: Outbox) -> None:
-    """What is accepted can be found, as it was given, and is counted."""
-    told = notification("01")
+    """An accepted notification is stored unchanged, and is counted."""
+    made = notification("01")
     suppressed = NewDelivery("other", 5, _S.SUPPRESSED, "nothing new")
-    item = NewNotification(told, (NewDelivery(LANE, 7), suppressed), START + MINUTE)
+    item = NewNotification(made, (NewDelivery(LANE, 7), suppressed), START + MINUTE)
     same("the answer to a put", await outbox.do(Put((item,))), [(Outcome.ACCEPTED, "01", None)])
     parcels = await outbox.do(Find())
-    same("what is found", [parcel.notification for parcel in parcels], [told, told])
-    until = told.valid_until
+    same("the notifications found", [parcel.notification for parcel in parcels], [made, made])
+    until = made.valid_until
     same(
         "the deliveries of a new notification",
         [parcel.delivery for parcel in parcels],
@@ -75,12 +75,12 @@ async def check_acceptance(outbox: Outbox) -> None:
         ],
     )
     same("the count", await outbox.do(Stats()), {(LANE, _S.PENDING): 1, ("other", _S.SUPPRESSED): 1})
-    same("the count of what is open", await outbox.do(Stats(only_open=True)), {(LANE, _S.PENDING): 1})
-    same("what a lane of a suppressed delivery lends", ids(await outbox.do(Lease("other", START))), [])
+    same("the count of open deliveries", await outbox.do(Stats(only_open=True)), {(LANE, _S.PENDING): 1})
+    same("a lease in the lane of a suppressed delivery", ids(await outbox.do(Lease("other", START))), [])
 
 
 async def check_keys(outbox: Outbox) -> None:
-    """The same key is a duplicate or refused until it is forgotten, in the same put too, and after pruning."""
+    """A known key is a duplicate or refused until it is forgotten, even within one put and after pruning."""
     first, equal, other = (new(notification(name, "a", title=title)) for name, title in _KEYED)
     results = await outbox.do(Put((first, equal, other)))
     known = [(Outcome.ACCEPTED, "01", None), (Outcome.DUPLICATE, "01", None), (Outcome.REFUSED, "01", None)]
@@ -92,30 +92,30 @@ async def check_keys(outbox: Outbox) -> None:
         results,
         [(Outcome.ACCEPTED, "06", ("other",)), (Outcome.DUPLICATE, "01", None)],
     )
-    same("what was added", ids_of(await outbox.do(Find(notification_id="06"))), [("06", "other")])
+    same("the added delivery", ids_of(await outbox.do(Find(notification_id="06"))), [("06", "other")])
     renamed = new(notification("07", "b"))._replace(former_keys=("a new",))
     same("a former key", await outbox.do(Put((renamed,))), [(Outcome.DUPLICATE, "01", None)])
     again = notification("04", "a", at=START + timedelta(days=1) - timedelta(microseconds=1))
     same("a key in its last microsecond", await outbox.do(Put((new(again),))), [(Outcome.DUPLICATE, "01", None)])
     for lane in (LANE, "other"):
-        (lent,) = (await outbox.do(Lease(lane, START))).parcels
-        await outbox.do(Settle((verdict(lent.delivery, _S.DELIVERED),)))
-    same("the number of those pruned", await outbox.do(Prune(START + MINUTE)), 2)
+        (leased,) = (await outbox.do(Lease(lane, START))).parcels
+        await outbox.do(Settle((verdict(leased.delivery, _S.DELIVERED),)))
+    same("the number of pruned deliveries", await outbox.do(Prune(START + MINUTE)), 2)
     same("the last key", await outbox.do(ForgetKeys(START + MINUTE)), "")
-    same("what is left after pruning", await outbox.do(Find()), ())
+    same("the deliveries left after pruning", await outbox.do(Find()), ())
     same("a key whose notification was pruned", await outbox.do(Put((equal,))), [(Outcome.DUPLICATE, "01", None)])
     late = new(notification("05", "a", title="Other", at=START + timedelta(days=1)))
     same("a key that was not forgotten", await outbox.do(Put((late,))), [(Outcome.REFUSED, "01", None)])
     await outbox.do(ForgetKeys(START + timedelta(days=1)))
     results = await outbox.do(Put((late, late)))
-    same("a key whose time is over", results, [(Outcome.ACCEPTED, "05", None), (Outcome.DUPLICATE, "05", None)])
+    same("an expired key", results, [(Outcome.ACCEPTED, "05", None), (Outcome.DUPLICATE, "05", None)])
 
 
 _KEYED = (("01", "Disk"), ("02", "Disk"), ("03", "Other"))
 
 
 async def check_streams(outbox: Outbox) -> None:
-    """A stream's state is committed with its signals, also where those are duplicates, or not at all."""
+    """A stream's state is committed together with its signals, even duplicates, or not at all."""
     same("the state of an unknown stream", await outbox.do(LoadState("EUR_USD H4")), None)
     for turn in (b"one", b"two"):
         state = StreamState("EUR_USD H4", "f", START, turn)
@@ -132,18 +132,17 @@ async def check_streams(outbox: Outbox) -> None:
         again = await outbox.do(Put((new(notification("03")),)))
         same("a key of a put that failed", again, [(Outcome.ACCEPTED, "03", None)])
     else:
-        raise AssertionError("a notification that names a destination twice is taken")
+        raise AssertionError("a notification with a repeated destination is accepted")
 
 
 async def check_verdicts(outbox: Outbox) -> None:
-    """A leased delivery goes where its verdict says, with its history; any other stays as it is."""
-    told = [notification(f"0{number}") for number in range(7)]
-    await outbox.do(Put(tuple(new(each) for each in told)))
-    lent = (await outbox.do(Lease(LANE, START, limit=6))).parcels
+    """A verdict settles a leased delivery and adds to its history; other deliveries stay unchanged."""
+    await outbox.do(Put(tuple(new(notification(f"0{number}")) for number in range(7))))
+    leased = (await outbox.do(Lease(LANE, START, limit=6))).parcels
     states = (_S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.DEAD, _S.PENDING, _S.SUPERSEDED)
     message = Message(LANE, "m1", START)
     facts = {"attempts": 3, "unanswered": 2, "may_repeat": True, "reason": "so it is", "message": message}
-    verdicts = [verdict(each.delivery, state, **facts) for each, state in zip(lent, states, strict=True)]
+    verdicts = [verdict(each.delivery, state, **facts) for each, state in zip(leased, states, strict=True)]
     unknown = verdicts[0]._replace(id=DeliveryId("99", LANE))
     settled = await outbox.do(Settle((*verdicts, unknown)))
     fields: dict[str, Any] = {
@@ -153,32 +152,32 @@ async def check_verdicts(outbox: Outbox) -> None:
         "reason": "so it is",
         "message_id": "m1",
     }
-    after = [each.delivery._replace(state=state, **fields) for each, state in zip(lent[:5], states, strict=False)]
-    after.append(lent[5].delivery)
+    after = [each.delivery._replace(state=state, **fields) for each, state in zip(leased[:5], states, strict=False)]
+    after.append(leased[5].delivery)
     same("the verdicts", settled, after)
-    same("what was settled before, or was never leased", await outbox.do(Settle(tuple(verdicts[:5]))), after[:5])
+    same("deliveries settled before or never leased", await outbox.do(Settle(tuple(verdicts[:5]))), after[:5])
     never = verdict(settled[0]._replace(id=DeliveryId("06", LANE)), _S.DELIVERED)
-    same("what was never leased", [each.state for each in await outbox.do(Settle((never,)))], [_S.PENDING])
+    same("a delivery that was never leased", [each.state for each in await outbox.do(Settle((never,)))], [_S.PENDING])
     (again,) = (await outbox.do(Lease(LANE, START))).parcels
-    same("what is lent again", again.delivery, after[4]._replace(state=_S.LEASED))
+    same("the delivery leased again", again.delivery, after[4]._replace(state=_S.LEASED))
     second = Attempt(START + MINUTE, START + 2 * MINUTE, "throttled")
     kept = verdict(again.delivery, _S.PENDING, attempt=second)
-    same("a message's id, with no newer one", (await outbox.do(Settle((kept,))))[0].message_id, "m1")
+    same("the message id kept without a newer one", (await outbox.do(Settle((kept,))))[0].message_id, "m1")
     first = verdicts[0].attempt
-    histories = [await outbox.do(History(each.delivery.id)) for each in lent]
+    histories = [await outbox.do(History(each.delivery.id)) for each in leased]
     same("the histories", histories, [(first,)] * 4 + [(first, second), ()])
     silent = (await outbox.do(Lease(LANE, START))).parcels[0].delivery
     await outbox.do(Settle((verdict(silent, _S.PENDING, attempt=None),)))
-    same("the history of a try that was none", await outbox.do(History(silent.id)), (first, second))
+    same("the history after a verdict without an attempt", await outbox.do(History(silent.id)), (first, second))
 
 
 async def check_fallback(outbox: Outbox) -> None:
-    """A fallback is another destination's delivery of the same thing, made with the verdict, and only once."""
+    """A verdict creates its fallback delivery to another destination, and only once."""
     await outbox.do(Put((new(notification("01", priority=_HIGH), 5), new(notification("02"), 6, LANE, "other"))))
-    lent = (await outbox.do(Lease(LANE, START, limit=2))).parcels
+    leased = (await outbox.do(Lease(LANE, START, limit=2))).parcels
     passed = [
         verdict(each.delivery, _S.UNCONFIRMED, may_repeat=True, fallback=NewDelivery("other", each.delivery.rank))
-        for each in lent
+        for each in leased
     ]
     await outbox.do(Settle(tuple(passed)))
     await outbox.do(Settle(tuple(passed)))
@@ -186,7 +185,7 @@ async def check_fallback(outbox: Outbox) -> None:
     until = first.notification.valid_until
     made = Delivery(DeliveryId("01", "other"), _S.LEASED, _HIGH, 5, "01", until, may_repeat=True)
     same("the fallback's delivery", first.delivery, made)
-    same("one that goes there anyway", (second.notification.id, second.delivery.may_repeat), ("02", False))
+    same("a delivery that goes there anyway", (second.notification.id, second.delivery.may_repeat), ("02", False))
     dead = NewDelivery("third", 0, _S.SUPPRESSED, "too late")
     await outbox.do(Settle((verdict(first.delivery, _S.DEAD, fallback=dead),)))
     same(
@@ -197,16 +196,16 @@ async def check_fallback(outbox: Outbox) -> None:
 
 
 async def check_an_early_verdict(outbox: Outbox) -> None:
-    """A verdict on what a later one of the same report makes is a verdict on nothing."""
+    """A verdict on a delivery that a later verdict of the same batch creates has no effect."""
     await outbox.do(Put((new(notification("01")),)))
-    (lent,) = (await outbox.do(Lease(LANE, START))).parcels
-    early = verdict(lent.delivery._replace(id=DeliveryId("01", "other")), _S.DELIVERED)
-    passed = verdict(lent.delivery, _S.DEAD, fallback=NewDelivery("other", 0))
-    same("what was judged", [each.id for each in await outbox.do(Settle((early, passed)))], [lent.delivery.id])
+    (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+    early = verdict(leased.delivery._replace(id=DeliveryId("01", "other")), _S.DELIVERED)
+    passed = verdict(leased.delivery, _S.DEAD, fallback=NewDelivery("other", 0))
+    same("the settled deliveries", [each.id for each in await outbox.do(Settle((early, passed)))], [leased.delivery.id])
 
 
 async def check_reviving(outbox: Outbox) -> None:
-    """A dead, unconfirmed, expired or cancelled delivery gets one more turn, before what was accepted after it."""
+    """A dead, unconfirmed, expired or cancelled delivery can be revived once, ahead of later notifications."""
     ends = {"01": _S.DEAD, "02": _S.UNCONFIRMED, "03": _S.EXPIRED, "04": _S.CANCELLED, "05": _S.DELIVERED}
     await outbox.do(Put(tuple(new(notification(name), 3) for name in ends)))
     await outbox.do(Cancel(DeliveryId("04", LANE), "by hand"))
@@ -222,30 +221,30 @@ async def check_reviving(outbox: Outbox) -> None:
         repeats, (rank, priority) = name == "02", (1, _URGENT) if name == "01" else (9, _NORMAL)
         expected = plain._replace(id=DeliveryId(name, LANE, 2), sequence=name, may_repeat=repeats, rank=rank)
         same("a revived delivery", found and found._replace(reason=None), expected._replace(priority=priority))
-    same("a delivered one, revived", made[4], None)
-    same("one that was revived before", await outbox.do(Revive(DeliveryId("01", LANE), 9, until)), None)
-    same("one that there is not", await outbox.do(Revive(DeliveryId("99", LANE), 9, until)), None)
-    same("one that waits", await outbox.do(Revive(DeliveryId("06", LANE), 9, until)), None)
+    same("reviving a delivered one", made[4], None)
+    same("reviving one twice", await outbox.do(Revive(DeliveryId("01", LANE), 9, until)), None)
+    same("reviving an unknown one", await outbox.do(Revive(DeliveryId("99", LANE), 9, until)), None)
+    same("reviving a pending one", await outbox.do(Revive(DeliveryId("06", LANE), 9, until)), None)
     order = [ids(await outbox.do(Lease(LANE, START))) for _ in range(2)]
     same("the order after a revival", order, [["01"], ["02"]])
 
 
 async def check_endings(outbox: Outbox) -> None:
-    """A person cancels what waits, and nothing else."""
+    """Only pending deliveries can be cancelled."""
     await outbox.do(Put(tuple(new(notification(f"0{number}"), number) for number in range(4))))
     await outbox.do(Put((new(notification("09"), 0, "other"),)))
-    (lent,) = (await outbox.do(Lease(LANE, START))).parcels
+    (leased,) = (await outbox.do(Lease(LANE, START))).parcels
     cancelled = await outbox.do(Cancel(DeliveryId("01", LANE), "by hand"))
-    same("a cancelled one", cancelled and (cancelled.state, cancelled.reason), (_S.CANCELLED, "by hand"))
+    same("a cancelled delivery", cancelled and (cancelled.state, cancelled.reason), (_S.CANCELLED, "by hand"))
     for name in ("00", "01", "99"):
-        same("one that does not wait", await outbox.do(Cancel(DeliveryId(name, LANE), "by hand")), None)
+        same("cancelling one that is not pending", await outbox.do(Cancel(DeliveryId(name, LANE), "by hand")), None)
     counts = {(LANE, _S.LEASED): 1, (LANE, _S.CANCELLED): 1, (LANE, _S.PENDING): 2, ("other", _S.PENDING): 1}
     same("the count", await outbox.do(Stats()), counts)
-    same("the one in flight", lent.notification.id, "00")
+    same("the leased delivery", leased.notification.id, "00")
 
 
 async def check_finding(outbox: Outbox) -> None:
-    """Deliveries are found by notification, destination and states, the newest first, up to a limit."""
+    """Deliveries are found by notification, destination and states, newest first, up to a limit."""
     await outbox.do(Put(tuple(new(notification(f"0{number}"), -number, LANE, "other") for number in (1, 2, 3))))
     await outbox.do(Lease(LANE, START))
     for wanted, expected in (
@@ -272,42 +271,42 @@ async def check_finding(outbox: Outbox) -> None:
 
 
 async def check_facts(outbox: Outbox) -> None:
-    """Facts of a destination are remembered one by one, apart for each, until they are emptied, also with verdicts."""
+    """Facts are stored per destination and name until they are emptied, also together with verdicts."""
     await outbox.do(SaveFacts(LANE, {"ban": b"1", "breaker": b'{"state":"open"}'}))
     await outbox.do(SaveFacts("other", {"ban": b"2"}))
     await outbox.do(SaveFacts(LANE, {"ban": b"", "windows": b"[]", "nothing": b""}))
     facts = {"breaker": b'{"state":"open"}', "windows": b"[]"}
     same("the facts of a destination", await outbox.do(LoadFacts(LANE)), facts)
     same("the facts of another", await outbox.do(LoadFacts("other")), {"ban": b"2"})
-    same("the facts of an unknown one", await outbox.do(LoadFacts("third")), {})
+    same("the facts of an unknown destination", await outbox.do(LoadFacts("third")), {})
     await outbox.do(Settle((), (SaveFacts(LANE, {"ban": b"3", "windows": b""}), SaveFacts("third", {"ban": b"4"}))))
-    learnt = {"ban": b"3", "breaker": b'{"state":"open"}'}
-    same("what was learnt with verdicts", await outbox.do(LoadFacts(LANE)), learnt)
-    same("what was learnt of another", await outbox.do(LoadFacts("third")), {"ban": b"4"})
+    saved = {"ban": b"3", "breaker": b'{"state":"open"}'}
+    same("facts saved with verdicts", await outbox.do(LoadFacts(LANE)), saved)
+    same("facts of another destination saved with verdicts", await outbox.do(LoadFacts("third")), {"ban": b"4"})
 
 
 async def check_pruning(outbox: Outbox) -> None:
-    """What is old and settled goes, with its history and key when their time is over, in pages; what is open stays."""
+    """Pruning deletes old settled deliveries with their history, in pages; expired keys are forgotten."""
     await outbox.do(Put(tuple(new(notification(f"0{number}", at=START + number * MINUTE)) for number in range(5))))
     for state in (_S.DELIVERED, _S.PENDING, _S.DEAD, _S.DELIVERED, _S.DELIVERED):
-        (lent,) = (await outbox.do(Lease(LANE, START))).parcels
+        (leased,) = (await outbox.do(Lease(LANE, START))).parcels
         wait = START + 9 * MINUTE if state is _S.PENDING else None
         message = Message(LANE, "m1", START)
-        await outbox.do(Settle((verdict(lent.delivery, state, message=message, not_before=wait),)))
+        await outbox.do(Settle((verdict(leased.delivery, state, message=message, not_before=wait),)))
     end = START + timedelta(days=2)
     pages = [await outbox.do(Prune(START + 4 * MINUTE, limit=2)) for _ in range(3)]
-    same("the pages that were pruned", pages, [2, 1, 0])
-    same("what is left", ids_of(await outbox.do(Find())), [("04", LANE), ("01", LANE)])
-    same("the history of one that was pruned", await outbox.do(History(DeliveryId("00", LANE))), ())
+    same("the sizes of the pruned pages", pages, [2, 1, 0])
+    same("the deliveries left", ids_of(await outbox.do(Find())), [("04", LANE), ("01", LANE)])
+    same("the history of a pruned delivery", await outbox.do(History(DeliveryId("00", LANE))), ())
     same("the count", await outbox.do(Stats()), {(LANE, _S.PENDING): 1, (LANE, _S.DELIVERED): 1})
     last = await outbox.do(ForgetKeys(end, limit=3))
     same("the last key of the first page", (last, await outbox.do(ForgetKeys(end, last, 3))), ("02 new", ""))
     again = notification("10", "00", title="Another", at=end)
-    same("a key whose time is over", await outbox.do(Put((new(again),))), [(Outcome.ACCEPTED, "10", None)])
+    same("an expired key", await outbox.do(Put((new(again),))), [(Outcome.ACCEPTED, "10", None)])
 
 
 async def check_closing(outbox: Outbox) -> None:
-    """After `close` nothing is taken; closing twice is harmless."""
+    """After `close` commands fail; closing twice is harmless."""
     await outbox.do(Put((new(notification("01")),)))
     await outbox.close()
     await outbox.close()
@@ -315,7 +314,7 @@ async def check_closing(outbox: Outbox) -> None:
         await outbox.do(Stats())
     except StoreClosed:
         return
-    raise AssertionError("an outbox that is closed answers")
+    raise AssertionError("a closed outbox still answers")
 
 
 CHECKS: tuple[Callable[[Outbox], Awaitable[None]], ...] = (
@@ -333,4 +332,4 @@ CHECKS: tuple[Callable[[Outbox], Awaitable[None]], ...] = (
     check_pruning,
     check_closing,
 )
-"""Each takes a new, empty outbox."""
+"""Each check needs a new, empty outbox."""

@@ -1,4 +1,4 @@
-"""What every outbox promises of its lanes: who leaves, in which order, and who does not. See `outbox_contract`."""
+"""Contract tests for the lanes of an outbox: order, waiting, expiry and superseding. See `outbox_contract`."""
 
 from signalpost.delivery.outbox.commands import (
     Cancel,
@@ -21,22 +21,22 @@ _LOW, _NORMAL, _HIGH, _URGENT = NotificationPriority
 
 
 async def check_order(outbox: Outbox) -> None:
-    """A lane lends by rank, then by acceptance, what its limit allows, each delivery once."""
+    """A lane leases by rank, then by acceptance, up to the limit, each delivery once."""
     ranks = {"09": 20, "05": 10, "07": 10, "02": 30, "06": 10, "01": -5}
     await outbox.do(Put(tuple(new(notification(name), rank) for name, rank in ranks.items())))
     await outbox.do(Put((new(notification("00"), -9, "other"),)))
     leases = [await outbox.do(Lease(LANE, START, limit=2)) for _ in range(4)]
     same("the order of a lane", [ids(each) for each in leases], [["01", "05"], ["07", "06"], ["09", "02"], []])
     states = {parcel.delivery.state for lease in leases for parcel in lease.parcels}
-    same("the state of what is lent", states, {_S.LEASED})
+    same("the state of the leased deliveries", states, {_S.LEASED})
     leased = await outbox.do(Find(states=frozenset({_S.LEASED}), destination=LANE))
-    same("what is known to be leased", {parcel.delivery.id.notification_id for parcel in leased}, set(ranks))
-    same("when to ask again, with nothing put off", leases[-1].next_at, None)
-    same("a limit of none", ids(await outbox.do(Lease("other", START, limit=0))), [])
+    same("the deliveries found as leased", {parcel.delivery.id.notification_id for parcel in leased}, set(ranks))
+    same("the next time with nothing waiting", leases[-1].next_at, None)
+    same("a limit of zero", ids(await outbox.do(Lease("other", START, limit=0))), [])
 
 
 async def check_sequences(outbox: Outbox) -> None:
-    """Of one sequence one delivery is in flight in a lane; other lanes are their own."""
+    """At most one delivery of a sequence is leased per lane; lanes are independent."""
     items = [new(notification(f"0{number}", "a", f"update {number}"), number, LANE, "other") for number in (1, 2)]
     await outbox.do(Put((*items, new(notification("03", "b"), 9))))
     (first, other) = (await outbox.do(Lease(LANE, START, limit=9))).parcels
@@ -48,66 +48,68 @@ async def check_sequences(outbox: Outbox) -> None:
 
 
 async def check_waiting(outbox: Outbox) -> None:
-    """What has to wait is passed over, holds up its sequence, and says when to ask again."""
-    told = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("abab")]
-    await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(told))))
-    lent = (await outbox.do(Lease(LANE, START, limit=9))).parcels
+    """A waiting delivery is skipped and blocks its sequence, and the lease reports the next time."""
+    made = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("abab")]
+    await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
+    leased = (await outbox.do(Lease(LANE, START, limit=9))).parcels
     waits = [START + 2 * MINUTE, START + MINUTE]
-    back = [verdict(each.delivery, _S.PENDING, not_before=wait) for each, wait in zip(lent, waits, strict=True)]
+    back = [verdict(each.delivery, _S.PENDING, not_before=wait) for each, wait in zip(leased, waits, strict=True)]
     settled = await outbox.do(Settle(tuple(back)))
     expected = [(_S.PENDING, wait) for wait in waits]
-    same("what was lent back", [(each.state, each.not_before) for each in settled], expected)
+    same("the returned deliveries", [(each.state, each.not_before) for each in settled], expected)
     same("a lane that waits", await outbox.do(Lease(LANE, START, limit=9)), Leased((), (), START + MINUTE))
     lease = await outbox.do(Lease(LANE, START + MINUTE, limit=9))
-    same("a lane whose second may go", (ids(lease), lease.next_at), (["01"], START + 2 * MINUTE))
+    same("a lane whose second delivery is due", (ids(lease), lease.next_at), (["01"], START + 2 * MINUTE))
 
 
 async def check_shortened_waits(outbox: Outbox) -> None:
-    """Where the clock was put back, again and again, a wait counts from now; one that began before now stays."""
+    """After the clock was set back, a wait counts from now; a wait that began before now stays."""
     await outbox.do(Put(tuple(new(notification(f"0{number}", name)) for number, name in enumerate("abc"))))
     for minutes in (3, 1):
-        (lent,) = (await outbox.do(Lease(LANE, START))).parcels
+        (leased,) = (await outbox.do(Lease(LANE, START))).parcels
         attempt = Attempt(START, START + minutes * MINUTE, "unavailable")
         wait = START + (minutes + 2) * MINUTE
-        await outbox.do(Settle((verdict(lent.delivery, _S.PENDING, attempt=attempt, not_before=wait),)))
+        await outbox.do(Settle((verdict(leased.delivery, _S.PENDING, attempt=attempt, not_before=wait),)))
     changed = await outbox.do(ShortenWaits(START + 2 * MINUTE))
-    same("what waits for less", [(each.id[0], each.not_before) for each in changed], [("00", START + 4 * MINUTE)])
-    same("when it is asked again", await outbox.do(ShortenWaits(START + 2 * MINUTE)), [])
-    same("when the clock has come so far again", await outbox.do(ShortenWaits(START + 3 * MINUTE)), [])
+    same("the shortened waits", [(each.id[0], each.not_before) for each in changed], [("00", START + 4 * MINUTE)])
+    same("a second call", await outbox.do(ShortenWaits(START + 2 * MINUTE)), [])
+    same("a call once the clock has caught up", await outbox.do(ShortenWaits(START + 3 * MINUTE)), [])
     changed = await outbox.do(ShortenWaits(START + MINUTE))
     same(
-        "when it was put back again", [(each.id[0], each.not_before) for each in changed], [("00", START + 3 * MINUTE)]
+        "a call after it was set back again",
+        [(each.id[0], each.not_before) for each in changed],
+        [("00", START + 3 * MINUTE)],
     )
     lease = await outbox.do(Lease(LANE, START + 2 * MINUTE, limit=9))
-    same("what is due", (ids(lease), lease.next_at), (["02"], START + 3 * MINUTE))
+    same("the due deliveries", (ids(lease), lease.next_at), (["02"], START + 3 * MINUTE))
 
 
 async def check_fewest_failures(outbox: Outbox) -> None:
-    """Who tells how often each failed gets those that failed least, of the next few and in their order."""
+    """With failure counts, a lease prefers the deliveries that failed least among the next twenty, in order."""
     await outbox.do(Put(tuple(new(notification(f"{number:02}", str(number)), number) for number in range(30))))
     failures = {DeliveryId(f"{number:02}", LANE): 2 for number in range(30) if number != 25}
     failures |= {DeliveryId("07", LANE): 1, DeliveryId("03", LANE): 1}
     lease = await outbox.do(Lease(LANE, START, limit=3, failures=failures))
-    same("what failed least of the next twenty", ids(lease), ["03", "07", "00"])
-    same("the rest, where nothing failed", ids(await outbox.do(Lease(LANE, START, failures={}))), ["01"])
+    same("the fewest failures of the next twenty", ids(lease), ["03", "07", "00"])
+    same("the next one without failures", ids(await outbox.do(Lease(LANE, START, failures={}))), ["01"])
 
 
 async def check_doubt(outbox: Outbox) -> None:
-    """Who asks only for what surely was never shown gets no more, and is told what that kept back."""
-    told = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
-    await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(told))))
+    """With `sure_only`, a lease skips deliveries that may have been shown, and reports that it did."""
+    made = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
+    await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
     (doubtful,) = (await outbox.do(Lease(LANE, START))).parcels
     back = verdict(doubtful.delivery, _S.PENDING, may_repeat=True, not_before=START + MINUTE)
     await outbox.do(Settle((back,)))
     sure = await outbox.do(Lease(LANE, START, limit=9, sure_only=True))
-    same("what was never shown", (ids(sure), sure.has_doubtful), (["02"], False))
+    same("the deliveries never shown", (ids(sure), sure.has_doubtful), (["02"], False))
     sure = await outbox.do(Lease(LANE, START + MINUTE, limit=9, sure_only=True))
-    same("what is kept back by doubt", sure, Leased((), (), None, has_doubtful=True))
-    same("without doubt", ids(await outbox.do(Lease(LANE, START + MINUTE, limit=9))), ["00"])
+    same("a lease with a doubtful delivery", sure, Leased((), (), None, has_doubtful=True))
+    same("a lease without `sure_only`", ids(await outbox.do(Lease(LANE, START + MINUTE, limit=9))), ["00"])
 
 
 async def check_validity(outbox: Outbox) -> None:
-    """What is no longer valid expires instead of being lent; `Expire` sweeps in pages, and all lanes."""
+    """Invalid deliveries expire instead of being leased; `Expire` covers all lanes, in pages."""
     lives = {"01": 1, "02": 5, "03": 2, "04": 9}
     await outbox.do(Put(tuple(new(notification(name, valid_for=life * MINUTE)) for name, life in lives.items())))
     lease = await outbox.do(Lease(LANE, START + MINUTE))
@@ -116,28 +118,30 @@ async def check_validity(outbox: Outbox) -> None:
     await outbox.do(Put((new(notification("05", valid_for=MINUTE), 0, "other"),)))
     same("nothing to expire", await outbox.do(Expire(START)), [])
     pages = [await outbox.do(Expire(START + 2 * MINUTE, limit=1)) for _ in range(3)]
-    same("the lengths of pages of what expired", [len(page) for page in pages], [1, 1, 0])
+    same("the sizes of the expired pages", [len(page) for page in pages], [1, 1, 0])
     swept = {(each.id.notification_id, each.state) for page in pages for each in page}
-    same("what expired", swept, {("03", _S.EXPIRED), ("05", _S.EXPIRED)})
+    same("the expired deliveries", swept, {("03", _S.EXPIRED), ("05", _S.EXPIRED)})
     counts = {(LANE, _S.EXPIRED): 2, (LANE, _S.LEASED): 1, (LANE, _S.PENDING): 1, ("other", _S.EXPIRED): 1}
-    same("what is left", await outbox.do(Stats()), counts)
+    same("the counts left", await outbox.do(Stats()), counts)
 
 
 async def check_express(outbox: Outbox) -> None:
-    """An express lease takes URGENT and HIGH, among the first 256 of the lane, and is woken for no other."""
+    """An express lease takes only URGENT and HIGH among the first 256 of the lane, and waits for no others."""
     items = [new(notification(f"{number:03}"), number) for number in range(255)]
     urgent = [new(notification(f"9{number}", priority=each), 255) for number, each in enumerate((_HIGH, _URGENT))]
     await outbox.do(Put((*items, *urgent)))
     same("an express lease", ids(await outbox.do(Lease(LANE, START, limit=9, express=True))), ["90"])
     await outbox.do(Cancel(DeliveryId("000", LANE), "moves the head"))
-    same("an express lease, one further", ids(await outbox.do(Lease(LANE, START, limit=9, express=True))), ["91"])
+    same(
+        "an express lease after the head moved", ids(await outbox.do(Lease(LANE, START, limit=9, express=True))), ["91"]
+    )
     (low,) = (await outbox.do(Lease(LANE, START))).parcels
     await outbox.do(Settle((verdict(low.delivery, _S.PENDING, not_before=START + MINUTE),)))
-    same("when an express lane asks again", (await outbox.do(Lease(LANE, START, express=True))).next_at, None)
+    same("the next time of an express lease", (await outbox.do(Lease(LANE, START, express=True))).next_at, None)
 
 
 async def check_lifting(outbox: Outbox) -> None:
-    """A newer, more urgent delivery takes the earlier ones of its sequence in its lane with it, before it."""
+    """A newer, more urgent delivery lifts the earlier ones of its sequence in its lane, ahead of itself."""
     old, newer = notification("01", "a"), notification("02", "a", "closed", priority=_URGENT)
     update = notification("04", "a", "update 1")
     await outbox.do(Put((new(old, 50, LANE, "other"), new(notification("03"), 20), new(update, 60))))
@@ -145,12 +149,12 @@ async def check_lifting(outbox: Outbox) -> None:
     (first,) = (await outbox.do(Lease(LANE, START))).parcels
     await outbox.do(Put((new(newer, 10), new(notification("05"), 15))))
     (back,) = await outbox.do(Settle((verdict(first.delivery, _S.PENDING),)))
-    same("the place of one lent back before a newer one", (back.rank, back.priority), (10, _URGENT))
+    same("the place of a returned delivery with a newer one", (back.rank, back.priority), (10, _URGENT))
     order = []
     for _ in range(4):
-        (lent,) = (await outbox.do(Lease(LANE, START))).parcels
-        order.append((lent.notification.id, lent.delivery.rank, lent.delivery.priority))
-        await outbox.do(Settle((verdict(lent.delivery, _S.DELIVERED),)))
+        (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+        order.append((leased.notification.id, leased.delivery.rank, leased.delivery.priority))
+        await outbox.do(Settle((verdict(leased.delivery, _S.DELIVERED),)))
     lifted = [("01", 10, _URGENT), ("04", 10, _URGENT), ("02", 10, _URGENT), ("05", 15, _NORMAL)]
     same("the order after a newer, more urgent one", order, lifted)
     (other,) = (await outbox.do(Lease("other", START))).parcels
@@ -158,27 +162,27 @@ async def check_lifting(outbox: Outbox) -> None:
 
 
 async def check_superseding(outbox: Outbox) -> None:
-    """Only waiting updates that were surely never shown are superseded, where their successor goes, naming it."""
+    """Only pending updates that were never shown are superseded, in the successor's lanes, naming the successor."""
     events = {"01": "new", "02": "update 1", "03": "update 2", "04": "update 3"}
     await outbox.do(Put(tuple(new(notification(name, "a", event), 0, LANE, "other") for name, event in events.items())))
     await outbox.do(Put((new(notification("05", "b", "update 1")),)))
     for state in (_S.DELIVERED, _S.PENDING):
-        (lent,) = (await outbox.do(Lease(LANE, START))).parcels
-        await outbox.do(Settle((verdict(lent.delivery, state, may_repeat=True),)))
+        (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+        await outbox.do(Settle((verdict(leased.delivery, state, may_repeat=True),)))
     await outbox.do(Put((new(notification("06", "a", "update 4"), supersedes=True),)))
-    (lent,) = (await outbox.do(Lease(LANE, START))).parcels
+    (leased,) = (await outbox.do(Lease(LANE, START))).parcels
     await outbox.do(Put((new(notification("07", "a", "closed"), supersedes=True),)))
     await outbox.do(Put((new(notification("08", "a", "closed 2"), 0, "other", supersedes=True),)))
     superseded = frozenset({_S.SUPERSEDED})
     here = await outbox.do(Find(destination=LANE, states=superseded))
     reasons = {each.delivery.id.notification_id: each.delivery.reason or "" for each in here}
-    same("what is superseded where its successor goes", set(reasons), {"03", "04", "06"})
+    same("the superseded updates in the successor's lane", set(reasons), {"03", "04", "06"})
     demand("06" in reasons["03"] and "07" in reasons["06"], f"the successors are not named: {reasons}")
     elsewhere = await outbox.do(Find(destination="other", states=superseded))
-    same("what is superseded in another lane", {name for name, _ in ids_of(elsewhere)}, {"02", "03", "04"})
-    await outbox.do(Settle((verdict(lent.delivery, _S.DELIVERED),)))
+    same("the superseded updates in another lane", {name for name, _ in ids_of(elsewhere)}, {"02", "03", "04"})
+    await outbox.do(Settle((verdict(leased.delivery, _S.DELIVERED),)))
     order = await outbox.do(Lease(LANE, START, limit=9))
-    same("what is left of the lane", ids(order), ["05", "07"])
+    same("the rest of the lane", ids(order), ["05", "07"])
 
 
 LANE_CHECKS = (
@@ -193,4 +197,4 @@ LANE_CHECKS = (
     check_lifting,
     check_superseding,
 )
-"""Each takes a new, empty outbox."""
+"""Each check needs a new, empty outbox."""

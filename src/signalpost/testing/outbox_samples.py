@@ -1,4 +1,4 @@
-"""What the contract of an outbox is checked with: made notifications, plain verdicts, and plain claims."""
+"""Sample notifications, verdicts and assertions for the contract test of outboxes."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ def notification(
     at: datetime = START,
     valid_for: timedelta = 60 * MINUTE,
 ) -> Notification:
-    """A notification of an alert, its sequence being the alert's id: `name` itself unless given."""
+    """Make a notification of an alert. `sequence` is the alert's id and defaults to `name`."""
     alert = Alert(
         alert_id=sequence or name,
         alert_type="disk",
@@ -52,35 +52,35 @@ def notification(
     )
 
 
-def new(told: Notification, rank: int = 0, *lanes: str, supersedes: bool = False) -> NewNotification:
-    """That notification for each of the lanes, or for one; its key means the same for a day."""
+def new(made: Notification, rank: int = 0, *lanes: str, supersedes: bool = False) -> NewNotification:
+    """Wrap a notification for `lanes`, by default LANE; its key is kept for a day."""
     deliveries = tuple(NewDelivery(lane, rank) for lane in lanes or (LANE,))
-    return NewNotification(told, deliveries, told.accepted_at + timedelta(days=1), supersedes)
+    return NewNotification(made, deliveries, made.accepted_at + timedelta(days=1), supersedes)
 
 
 def verdict(delivery: Delivery, state: DeliveryState, **changes: Any) -> Settlement:
-    """A plain verdict on a delivery, with an attempt, and whatever is changed in it."""
+    """Make a verdict with one attempt, modified by `changes`."""
     attempt = Attempt(START, START + MINUTE, "delivered", "200")
     plain = Settlement(delivery.id, state, attempt, delivery.attempts + 1, delivery.unanswered, delivery.may_repeat)
     return plain._replace(**changes)
 
 
 def ids(lease: Leased) -> list[str]:
-    """The ids of what was lent."""
+    """The notification ids in a lease."""
     return [parcel.notification.id for parcel in lease.parcels]
 
 
 def ids_of(parcels: tuple[Parcel, ...]) -> list[tuple[str, str]]:
-    """The ids and destinations of what was found."""
+    """The ids and destinations of the deliveries."""
     return [parcel.delivery.id[:2] for parcel in parcels]
 
 
-def same(what: str, found: Any, expected: Any) -> None:
-    """Raise AssertionError, saying what is wrong, where the two are not equal."""
-    demand(found == expected, f"{what} is {found!r} and not {expected!r}")
+def same(name: str, found: Any, expected: Any) -> None:
+    """Raise AssertionError if the two differ."""
+    demand(found == expected, f"{name} is {found!r} instead of {expected!r}")
 
 
 def demand(kept: bool, broken: str) -> None:  # noqa: FBT001  # the first argument reads as the claim
-    """Raise AssertionError where a promise was not kept."""
+    """Raise AssertionError if a promise was not kept."""
     if not kept:
         raise AssertionError(broken)

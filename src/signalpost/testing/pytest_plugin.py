@@ -1,7 +1,7 @@
-"""For pytest: tests that cannot reach a real host. Load it by `pytest_plugins = ["signalpost.testing.pytest_plugin"]`.
+"""Blocks real hosts in pytest tests. Load it with `pytest_plugins = ["signalpost.testing.pytest_plugin"]`.
 
-What is blocked is Python's own `socket`, and with it asyncio's loops, aiohttp and requests. uvloop has sockets of its
-own: run tests on asyncio's loop, as pytest does by itself.
+It patches Python's `socket`, which asyncio's loops, aiohttp and requests use. uvloop has its own sockets, so run the
+tests on asyncio's loop, the default in pytest.
 """
 
 import socket
@@ -15,16 +15,16 @@ import pytest
 
 @pytest.fixture
 def no_real_hosts() -> Iterator[None]:
-    """Within the test, connections to anything but this machine fail with an AssertionError that names the host."""
+    """Fail the test with an AssertionError that names the host if it connects to anything but this machine."""
     with loopback_only():
         yield
 
 
 @contextmanager
 def loopback_only() -> Iterator[None]:
-    """Within `with`, only loopback addresses and files can be connected to, and only their names be looked up.
+    """Within `with`, allow connections and name lookups only for loopback addresses and socket files.
 
-    Names that end in `.invalid` may be looked up, because no host has one (RFC 2606).
+    Names that end in `.invalid` may be looked up, because they never exist (RFC 2606).
     """
     look_up, connect, connect_ex = socket.getaddrinfo, socket.socket.connect, socket.socket.connect_ex
 
@@ -53,7 +53,7 @@ def loopback_only() -> Iterator[None]:
 def _check(host: Any) -> None:
     name = host.decode() if isinstance(host, bytes) else host
     if not (name in {None, "", "localhost"} or name.endswith(".invalid") or _is_loopback(name)):
-        raise AssertionError(f"a test reached for {name}: let it use the sandbox, or a server of its own on 127.0.0.1")
+        raise AssertionError(f"a test tried to reach {name}: use the sandbox or a local server on 127.0.0.1")
 
 
 def _is_loopback(name: str) -> bool:

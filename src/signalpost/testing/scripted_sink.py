@@ -1,4 +1,4 @@
-"""A sink for tests: it answers from a script, hangs until it is released, and records what it was asked."""
+"""A sink for tests: it answers from a script, can hang until released, and records all calls."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -10,11 +10,11 @@ from signalpost.sinks.evidence import Receipt
 from signalpost.sinks.port import Answer, Item
 
 HANG = "hang"
-"""In a script: no answer until `release`, then as if it were not there."""
+"""A step of a script that waits for `release` and then succeeds."""
 
 
 class Sent(NamedTuple):
-    """One message that the sink was asked to send."""
+    """One message passed to the sink."""
 
     began_at: datetime
     began: float
@@ -23,21 +23,21 @@ class Sent(NamedTuple):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The notifications that it shows."""
+        """The ids of its notifications."""
         return tuple(item.notification.id for item in self.items)
 
 
 Step = Receipt | Answer | BaseException | str | Callable[[], object]
-"""One answer: a receipt or an answer is returned, an error raised, HANG waits, and a function is asked for any."""
+"""A receipt or answer to return, an error to raise, HANG to wait, or a function that returns one of these."""
 
 
 class ScriptedSink:
-    """Answers each send with the next step of its script, and when that is over with receipts.
+    """Answers each send with the next step of its script, and with receipts after its end.
 
     ScriptedSink([Unavailable("down"), HANG, Throttled("slow down", retry_after=2, scope="destination")])
 
-    Each answer takes `latency` seconds of the loop's clock (a function is asked anew each time). Probes have a script
-    of their own, and are answered when that is over.
+    Each answer takes `latency` seconds of the loop's clock; a function is called for each answer. Probes have their own
+    script and succeed after its end.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class ScriptedSink:
         latency: float | Callable[[], float] = 0.0,
     ) -> None:
         self.sent: list[Sent] = []
-        """What was asked to be sent, in the order in which it began."""
+        """All messages passed to `send`, in the order they began."""
         self.shown: list[Sent] = []
-        """What was answered with a receipt, in the order of the answers."""
+        """The messages answered with a receipt, in the order of the answers."""
         self.probed: list[float] = []
-        """When each probe began, in seconds of the loop's clock."""
+        """Start times of the probes, in seconds of the loop's clock."""
         self.is_closed = False
         self._script = iter(script)
         self._probes = iter(probes)
@@ -61,11 +61,11 @@ class ScriptedSink:
 
     @property
     def hanging(self) -> int:
-        """How many requests hang now."""
+        """Number of hanging requests."""
         return len(self._hanging)
 
     async def send(self, items: Sequence[Item]) -> Receipt:
-        """Send as the script says. Raises what the script says."""
+        """Run the next step of the script. Raises the step's error."""
         sent = Sent(clock.now(), asyncio.get_running_loop().time(), tuple(items))
         self.sent.append(sent)
         answer = await self._answer(next(self._script, None))
@@ -74,17 +74,17 @@ class ScriptedSink:
         return receipt
 
     async def probe(self) -> Answer:
-        """Answer as the script for probes says. Raises what it says."""
+        """Run the next step of the script for probes. Raises the step's error."""
         self.probed.append(asyncio.get_running_loop().time())
         answer = await self._answer(next(self._probes, None))
         return answer if isinstance(answer, Answer) else Answer()
 
     async def close(self) -> None:
-        """Note that it was closed."""
+        """Set `is_closed`."""
         self.is_closed = True
 
     def release(self) -> None:
-        """Let everything that hangs be answered."""
+        """Answer all hanging requests."""
         for waiting in self._hanging:
             waiting.set_result(None)
 

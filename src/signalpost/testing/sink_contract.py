@@ -1,9 +1,9 @@
-"""What every sink must pass: give `check_sink` ways to make yours before far ends that behave well and badly.
+"""The contract test for every sink: pass `check_sink` factories of your sink with working and failing servers.
 
-    await check_sink(well, failing=[refuses, is_down], hanging=hangs, secrets=["the-token"])
+    await check_sink(working, failing=[refuses, is_down], hanging=hangs, secrets=["the-token"])
 
-Plain functions, for any test runner: each raises AssertionError, saying which promise was broken. A way to make a sink
-is a callable that gives an async context manager, so that it can also start and stop the far end.
+Plain functions for any test runner: each raises AssertionError with the broken promise. A factory is a callable that
+returns an async context manager, so that it can also start and stop the server.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable,
 from signalpost.sinks.port import Answer, Item, Sink
 
 Maker = Callable[[], AbstractAsyncContextManager[Sink]]
-"""Makes a sink before a far end, and takes both away."""
+"""Creates a sink with its server, and closes both."""
 
 _KINDS = (Rejected, Unavailable, Throttled, Unconfirmed)
 _STEPS = 25
@@ -38,10 +38,10 @@ _HOSTILE = "@everyone <@&1> [x](https://example.org) ```\n# \u202e\u200b\0 \U000
 async def check_sink(
     well: Maker, *, failing: Sequence[Maker] = (), hanging: Maker | None = None, secrets: Sequence[str] = ()
 ) -> None:
-    """Check all the promises of a sink. Raises AssertionError for one that is broken.
+    """Check all promises of a sink. Raises AssertionError if one is broken.
 
-    `well` makes it before a far end that takes everything, `failing` before others that refuse, are down or cut the
-    connection, and `hanging` before one that never answers. None of `secrets` may ever show.
+    `well` connects it to a server that accepts everything, `failing` to servers that refuse, are down or cut the
+    connection, and `hanging` to a server that never answers. `secrets` must never appear in any text.
     """
     await check_receipts(well, secrets)
     await check_close(well)
@@ -53,37 +53,37 @@ async def check_sink(
 
 
 async def check_receipts(make: Maker, secrets: Sequence[str] = ()) -> None:
-    """A message of every kind, of several, and of text that means harm, brings a receipt; a probe an answer."""
+    """Messages of every kind, with several items and with hostile text, get a receipt; a probe gets an answer."""
     async with make() as sink:
         for items in ([item] for item in sample_items()):
             kind = type(items[0].notification.payload).__name__
-            _demand(isinstance(await sink.send(items), Receipt), f"sending {kind} brings no receipt")
+            _demand(isinstance(await sink.send(items), Receipt), f"sending {kind} returns no receipt")
         receipt: object = await sink.send(sample_items()[:2])
-        _demand(isinstance(receipt, Receipt), "sending two notifications brings no receipt")
-        _demand(isinstance(await sink.probe(), Answer), "a probe of a far end that is well brings no answer")
+        _demand(isinstance(receipt, Receipt), "sending two notifications returns no receipt")
+        _demand(isinstance(await sink.probe(), Answer), "a probe of a working server returns no answer")
         _hides(secrets, repr(sink), str(sink), repr(receipt))
 
 
 async def check_evidence(make: Maker, secrets: Sequence[str] = ()) -> None:
-    """What goes wrong is raised as evidence, which has a text, no foreign error behind it, and shows no secret.
+    """Failures raise evidence with a text, without a chained error, and without a secret.
 
-    A probe may be answered all the same.
+    A probe may still succeed.
     """
     async with make() as sink:
-        for ask in (partial(sink.send, sample_items()[:1]), sink.probe):
+        for call in (partial(sink.send, sample_items()[:1]), sink.probe):
             try:
-                brought: object = await ask()
+                result: object = await call()
             except Evidence as evidence:
                 _check_raised(evidence, secrets)
             except Exception as fault:
-                raise AssertionError(f"it raises {type(fault).__name__}, which is no evidence") from fault
+                raise AssertionError(f"it raises {type(fault).__name__}, which is not evidence") from fault
             else:
-                _demand(isinstance(brought, Answer), "a send to a far end that fails brings a receipt or an answer")
+                _demand(isinstance(result, Answer), "a send to a failing server returns a receipt or an answer")
         _hides(secrets, repr(sink), str(sink))
 
 
 async def check_cancellation(make: Maker) -> None:
-    """A send that is cancelled at any moment ends at once, leaves nothing running, and the sink can be used on."""
+    """A send cancelled at any moment ends at once and leaves nothing running; the sink stays usable."""
     for steps in range(_STEPS):
         before = asyncio.all_tasks()
         async with make() as sink:
@@ -92,30 +92,30 @@ async def check_cancellation(make: Maker) -> None:
                 await asyncio.sleep(0)
             await _cancelled(sending, f"after {steps} steps")
             await sink.send(sample_items()[:1])
-        await _nothing_runs_on(before, f"a send that was cancelled after {steps} steps")
+        await _check_nothing_runs(before, f"a send that was cancelled after {steps} steps")
 
 
 async def check_hanging(make: Maker) -> None:
-    """A send that waits for an answer can be cancelled, and so can a probe."""
+    """A send or a probe that waits for an answer can be cancelled."""
     before = asyncio.all_tasks()
     async with make() as sink:
-        for ask in (partial(sink.send, sample_items()[:1]), sink.probe):
-            asking: asyncio.Future[Any] = asyncio.ensure_future(ask())
-            await asyncio.wait([asking], timeout=0.05)
-            _demand(not asking.done(), "the far end that should hang answers")
-            await _cancelled(asking, "while it waited for an answer")
-    await _nothing_runs_on(before, "a send that was cancelled while it waited for an answer")
+        for call in (partial(sink.send, sample_items()[:1]), sink.probe):
+            calling: asyncio.Future[Any] = asyncio.ensure_future(call())
+            await asyncio.wait([calling], timeout=0.05)
+            _demand(not calling.done(), "the server that should hang answers")
+            await _cancelled(calling, "while it waited for an answer")
+    await _check_nothing_runs(before, "a send that was cancelled while it waited for an answer")
 
 
 async def check_close(make: Maker) -> None:
-    """Closing twice is no error, and after it a send and a probe say that nothing was sent."""
+    """Closing twice is harmless, and later sends and probes raise Unavailable."""
     async with make() as sink:
         await sink.send(sample_items()[:1])
         await sink.close()
         await sink.close()
-        for name, ask in (("send", partial(sink.send, sample_items()[:1])), ("probe", sink.probe)):
+        for name, call in (("send", partial(sink.send, sample_items()[:1])), ("probe", sink.probe)):
             try:
-                await ask()
+                await call()
             except Unavailable:
                 continue
             except Exception as fault:
@@ -124,7 +124,7 @@ async def check_close(make: Maker) -> None:
 
 
 def sample_items() -> list[Item]:
-    """A notification of every kind, with plain text and with text that means harm."""
+    """Make a notification of every kind, with plain and with hostile text."""
     now = clock.now()
     signal = Signal(
         pair="EUR_USD",
@@ -168,27 +168,27 @@ def _notification(payload: Payload, context: Context = Context()) -> Notificatio
 
 
 def _check_raised(evidence: Evidence, secrets: Sequence[str]) -> None:
-    _demand(isinstance(evidence, _KINDS), f"it raises {type(evidence).__name__}: give one of the four that are known")
-    _demand(bool(str(evidence).strip()), f"{type(evidence).__name__} says nothing")
+    _demand(isinstance(evidence, _KINDS), f"it raises {type(evidence).__name__}: raise one of the four known types")
+    _demand(bool(str(evidence).strip()), f"{type(evidence).__name__} has no text")
     _demand(
         evidence.__cause__ is None and evidence.__context__ is None,
-        f"{type(evidence).__name__} has a foreign error behind it, whose text nobody has checked",
+        f"{type(evidence).__name__} is chained to another error, whose text may contain a secret",
     )
     _hides(secrets, str(evidence), repr(evidence), repr(vars(evidence)))
-    below = evidence.__traceback__ and evidence.__traceback__.tb_next  # our own frame holds the secrets to look for
-    told = traceback.TracebackException(type(evidence), evidence, below, capture_locals=True)
-    _hides(secrets, *told.format())
+    below = evidence.__traceback__ and evidence.__traceback__.tb_next  # skip our own frame, which holds the secrets
+    shown = traceback.TracebackException(type(evidence), evidence, below, capture_locals=True)
+    _hides(secrets, *shown.format())
 
 
-async def _cancelled(asking: asyncio.Future[Any], when: str) -> None:
-    asking.cancel()
-    done, _ = await asyncio.wait([asking], timeout=1)
-    _demand(bool(done), f"cancelled {when}, it goes on")
-    if not asking.cancelled() and (fault := asking.exception()) is not None:
+async def _cancelled(calling: asyncio.Future[Any], when: str) -> None:
+    calling.cancel()
+    done, _ = await asyncio.wait([calling], timeout=1)
+    _demand(bool(done), f"cancelled {when}, it keeps running")
+    if not calling.cancelled() and (fault := calling.exception()) is not None:
         _demand(isinstance(fault, Evidence), f"cancelled {when}, it raises {type(fault).__name__}")
 
 
-async def _nothing_runs_on(before: set[asyncio.Task[Any]], after: str) -> None:
+async def _check_nothing_runs(before: set[asyncio.Task[Any]], after: str) -> None:
     for _ in range(_STEPS):
         if not asyncio.all_tasks() - before:
             return

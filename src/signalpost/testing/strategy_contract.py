@@ -1,8 +1,8 @@
-"""What every strategy must pass: give `check_strategy` a way to make yours, and candles that make it signal.
+"""The contract test for every strategy: pass `check_strategy` a factory and candles that trigger a signal.
 
     check_strategy(lambda: MyStrategy(period=20), candles)
 
-Plain functions, for any test runner: each raises AssertionError, saying which promise was broken, and at which candle.
+Plain functions for any test runner: each raises AssertionError with the broken promise and the candle.
 """
 
 import json
@@ -18,7 +18,7 @@ from signalpost.testing.manual_clock import ManualClock
 from signalpost.trading.strategies.port import Filtered, Strategy
 
 Factory = Callable[[], Strategy]
-"""Makes one strategy, always with the same configuration."""
+"""Creates a strategy, always with the same configuration."""
 
 Candles = Sequence[Candle]
 """At least two, oldest first."""
@@ -29,16 +29,16 @@ _EARLY, _LATE = "1970-01-01T00:00:00Z", "2970-01-01T00:00:00Z"
 
 
 def check_strategy(factory: Factory, candles: Candles) -> None:
-    """Check all the promises of a strategy. Raises AssertionError for one that is broken."""
+    """Check all promises of a strategy. Raises AssertionError if one is broken."""
     if len(candles) < 2:
         raise InvalidValue(
-            f"there are {len(candles)} candles: give at least two, and some that make a signal",
+            f"too few candles ({len(candles)}): give at least two, including some that trigger a signal",
             code="out-of-range",
             field="candles",
             value=str(len(candles)),
             limit="2 or more",
         )
-    with ManualClock(_EARLY):  # which stands still, so that only `check_times` meets two times
+    with ManualClock(_EARLY):  # a fixed time, so that only `check_times` uses two times
         for check in (
             check_determinism,
             check_prefix,
@@ -53,11 +53,11 @@ def check_strategy(factory: Factory, candles: Candles) -> None:
 
 
 def check_determinism(factory: Factory, candles: Candles) -> None:
-    """Two strategies made alike give the same answers, and have the same state in the end."""
+    """Two strategies with one configuration give the same answers and end in the same state."""
     one, other = factory(), factory()
     for candle in candles:
-        _same("two strategies made alike disagree", candle, other.on_candle(candle), _answer(one, candle))
-    _demand(one.snapshot() == other.snapshot(), "two strategies made alike have different snapshots in the end")
+        _same("two strategies with one configuration disagree", candle, other.on_candle(candle), _answer(one, candle))
+    _demand(one.snapshot() == other.snapshot(), "two strategies with one configuration end with different snapshots")
 
 
 def check_prefix(factory: Factory, candles: Candles) -> None:
@@ -65,29 +65,29 @@ def check_prefix(factory: Factory, candles: Candles) -> None:
     answers = _answers(factory, candles)
     for cut in _cuts(candles):
         for candle, answer, expected in zip(candles, _answers(factory, candles[:cut]), answers, strict=False):
-            _same(f"the first {cut} candles alone make a difference", candle, answer, expected)
+            _same(f"the first {cut} candles alone give another answer", candle, answer, expected)
 
 
 def check_restore(factory: Factory, candles: Candles) -> None:
-    """Stopping at any candle, and taking up the saved state, equals never having stopped."""
+    """Stopping at any candle and restoring the saved state changes nothing."""
     whole, running, spare = factory(), factory(), factory()
     answers = []
-    for candle in candles:  # two take turns, so that each takes up its state over an older one
+    for candle in candles:  # two strategies alternate, so that each restores over an older state
         running, spare = _restored(spare, running.snapshot()), running
         answers.append(whole.on_candle(candle))
-        _same("stopping before each candle makes a difference", candle, running.on_candle(candle), answers[-1])
-    _demand(running.snapshot() == whole.snapshot(), "stopping before each candle makes another snapshot in the end")
+        _same("restoring before each candle gives another answer", candle, running.on_candle(candle), answers[-1])
+    _demand(running.snapshot() == whole.snapshot(), "restoring before each candle gives another final snapshot")
     for cut in _cuts(candles):
         before = factory()
         for candle in candles[:cut]:
             before.on_candle(candle)
         after = _restored(factory(), before.snapshot())
         for candle, expected in zip(candles[cut:], answers[cut:], strict=True):
-            _same(f"stopping after {cut} candles makes a difference", candle, after.on_candle(candle), expected)
+            _same(f"restoring after {cut} candles gives another answer", candle, after.on_candle(candle), expected)
 
 
 def check_ownership(factory: Factory, candles: Candles) -> None:
-    """Going on changes neither a snapshot that was given out nor a saved state that was taken up."""
+    """Later candles change neither a returned snapshot nor a restored state."""
     for cut in _cuts(candles):
         strategy, other = factory(), factory()
         for candle in candles[:cut]:
@@ -97,11 +97,11 @@ def check_ownership(factory: Factory, candles: Candles) -> None:
         other.restore(saved)
         for owner in (strategy, other):
             owner.on_candle(candles[cut])
-            _demand(json.dumps(saved) == text, f"going on at {iso(candles[cut].time)} changes a snapshot made before")
+            _demand(json.dumps(saved) == text, f"the candle of {iso(candles[cut].time)} changes an earlier snapshot")
 
 
 def check_order(factory: Factory, candles: Candles) -> None:
-    """A candle that is not newer than the last one raises OutOfOrder and changes nothing, also after a stop."""
+    """A candle that is not newer than the last one raises OutOfOrder and changes nothing, even after a restore."""
     strategy, cuts = factory(), set(_cuts(candles))
     for count, candle in enumerate(candles, start=1):
         strategy.on_candle(candle)
@@ -112,7 +112,7 @@ def check_order(factory: Factory, candles: Candles) -> None:
 
 
 def check_fineness(factory: Factory, candles: Candles) -> None:
-    """A price finer than the stream's ticks is taken, or raises InvalidValue and changes nothing."""
+    """A price finer than the stream's ticks is accepted, or raises InvalidValue and changes nothing."""
     for cut in _cuts(candles):
         strategy = factory()
         for candle in candles[:cut]:
@@ -127,7 +127,7 @@ def check_fineness(factory: Factory, candles: Candles) -> None:
 
 
 def check_refusal(factory: Factory, candles: Candles) -> None:
-    """A state that is foreign, lacks a part, or holds something of another type, is refused and changes nothing."""
+    """A state that is foreign, incomplete or of wrong types raises InvalidSnapshot and changes nothing."""
     strategy, cuts = factory(), set(_cuts(candles))
     for count, candle in enumerate(candles, start=1):
         strategy.on_candle(candle)
@@ -137,7 +137,7 @@ def check_refusal(factory: Factory, candles: Candles) -> None:
 
 
 def check_times(factory: Factory, candles: Candles) -> None:
-    """A signal's times come from its candle, never from the clock, and each signal has an id of its own."""
+    """A signal's times come from its candle, not from the clock, and each signal has its own id."""
     seen: set[str] = set()
     with ManualClock(_EARLY):
         early = _answers(factory, candles)
@@ -162,21 +162,21 @@ def _answer(strategy: Strategy, candle: Candle) -> Signal | Filtered | None:
     answer: object = strategy.on_candle(candle)
     if answer is None or isinstance(answer, Signal | Filtered):
         return answer
-    raise AssertionError(f"at {iso(candle.time)} the answer is {answer!r}: give a Signal, Filtered or None")
+    raise AssertionError(f"at {iso(candle.time)} the answer is {answer!r}: return a Signal, Filtered or None")
 
 
 def _restored(strategy: Strategy, snapshot: dict[str, Any]) -> Strategy:
-    """`strategy` with a state that has been through JSON."""
+    """Restore `strategy` from a snapshot converted to JSON and back."""
     try:
         text = json.dumps(snapshot, allow_nan=False)
     except (TypeError, ValueError) as fault:
-        raise AssertionError(f"the snapshot is no plain data: {fault}") from fault
+        raise AssertionError(f"the snapshot is not plain data: {fault}") from fault
     saved = json.loads(text)
     if saved != snapshot:
-        raise AssertionError(f"the snapshot is another one after it has been through JSON: {snapshot!r}")
+        raise AssertionError(f"converting the snapshot to JSON and back changes it: {snapshot!r}")
     strategy.restore(saved)
     if (again := strategy.snapshot()) != saved:
-        raise AssertionError(f"restoring makes another snapshot: {again!r} from {saved!r}")
+        raise AssertionError(f"restoring changes the snapshot: {again!r} from {saved!r}")
     return strategy
 
 
@@ -187,7 +187,7 @@ def _refuses_candle(strategy: Strategy, candle: Candle) -> None:
     except OutOfOrder:
         _demand(strategy.snapshot() == before, f"refusing the old candle of {iso(candle.time)} changes the state")
     else:
-        raise AssertionError(f"the candle of {iso(candle.time)} is taken though it is not newer than the last one")
+        raise AssertionError(f"the candle of {iso(candle.time)} is accepted although it is not newer than the last one")
 
 
 def _refuses_state(strategy: Strategy, saved: Any) -> None:
@@ -197,13 +197,13 @@ def _refuses_state(strategy: Strategy, saved: Any) -> None:
     except InvalidSnapshot:
         _demand(strategy.snapshot() == before, f"refusing a damaged state changes the state: {saved!r}")
     except Exception as fault:
-        raise AssertionError(f"a damaged state raises {fault!r} and not InvalidSnapshot: {saved!r}") from fault
+        raise AssertionError(f"a damaged state raises {fault!r} instead of InvalidSnapshot: {saved!r}") from fault
     else:
-        raise AssertionError(f"a damaged state is taken: {saved!r}")
+        raise AssertionError(f"a damaged state is accepted: {saved!r}")
 
 
 def _damaged(saved: object) -> Iterator[object]:
-    """`saved` with each part in turn lost or of another type."""
+    """Yield `saved` with each part in turn missing or of another type."""
     if isinstance(saved, dict):
         yield "no longer a part"
         for name, value in saved.items():
@@ -217,7 +217,7 @@ def _damaged(saved: object) -> Iterator[object]:
 
 
 def _cuts(candles: Candles) -> list[int]:
-    """Some counts of candles, from none to all but one."""
+    """Some candle counts, from zero to all but one."""
     return sorted({len(candles) * number // _CUTS for number in range(_CUTS)} | {1, len(candles) - 1})
 
 

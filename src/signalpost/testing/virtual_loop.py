@@ -1,7 +1,7 @@
-"""Virtual time: a loop whose clock jumps to the next timer when everyone waits, so that hours pass in milliseconds.
+"""Virtual time: a loop whose clock jumps to the next timer when all tasks wait, so that hours pass in milliseconds.
 
-Its limit: work in threads looks idle to it, and real sockets are never waited for. Simulate with stores and sinks that
-run inline; test threads and sockets in real time.
+Limits: it does not see work in threads and never waits for real sockets. Simulate with stores and sinks that run
+inline; test threads and sockets in real time.
 """
 
 import asyncio
@@ -16,31 +16,31 @@ from signalpost.domain.instant import Instant, utc
 Result = TypeVar("Result")
 
 DAWN = "2025-08-20T05:00:00Z"
-"""What the clock says at first, where nothing else is asked for."""
+"""The default start time."""
 
 
 class Deadlock(AssertionError):
-    """Everyone waits and no timer runs, so nothing would ever happen again: look for who should have woken them."""
+    """All tasks wait and no timer runs, so nothing would ever happen again."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in virtual time. Raises Deadlock out of `run_until_complete` where all wait and no timer runs."""
+    """An event loop in virtual time. `run_until_complete` raises Deadlock if all tasks wait and no timer runs."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Seconds of virtual time; what happens at once takes none."""
+        """Seconds of virtual time; running code takes none."""
         return self._jumping.now
 
     def jump(self, seconds: float) -> None:
-        """Let time pass at once, as where a machine was suspended: what was due meanwhile is late."""
+        """Skip time, as when a machine was suspended: timers due in between run late."""
         self._jumping.now += seconds
 
 
 class VirtualClock:
-    """UTC that follows a loop's time; `step` sets it, as people and machines do with clocks."""
+    """UTC that follows a loop's time; `step` moves it, like a person or NTP setting a clock."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, at: Instant = DAWN) -> None:
         self._loop = loop
@@ -48,18 +48,18 @@ class VirtualClock:
         self._at = utc(at, "at")
 
     def now(self) -> datetime:
-        """The present instant, aware and in UTC."""
+        """The current instant, aware and in UTC."""
         return self._at + timedelta(seconds=self._loop.time() - self._began)
 
     def step(self, by: timedelta) -> None:
-        """Set the clock forward, or back, by so much."""
+        """Move the clock forward or back by `by`."""
         self._at += by
 
 
 def run_virtual(main: Coroutine[Any, Any, Result], at: Instant = DAWN) -> Result:
-    """Run a coroutine to its end in virtual time, with `signalpost.clock` following it from `at`.
+    """Run a coroutine in virtual time, with `signalpost.clock` starting at `at`.
 
-    Raises Deadlock where everyone waits and no timer runs.
+    Raises Deadlock if all tasks wait and no timer runs.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         before = clock.install(VirtualClock(runner.get_loop(), at))
@@ -70,7 +70,7 @@ def run_virtual(main: Coroutine[Any, Any, Result], at: Instant = DAWN) -> Result
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Returns what is ready; where nothing is, time jumps over the wait."""
+    """Returns ready events; if there are none, time jumps over the wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready and timeout is None:
-            raise Deadlock("everyone waits and no timer runs: look for who should have woken them")
+            raise Deadlock("all tasks wait and no timer runs: check which call should have woken them")
         if not ready and timeout:
             self.now += timeout
         return ready

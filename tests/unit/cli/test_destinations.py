@@ -241,6 +241,7 @@ def test_a_disabled_destination_is_enabled_once(folder: Folder) -> None:
     enabled = folder.run("destinations", "enable", "alerts-general", **GENERAL)
     assert "alerts-general" in enabled.stdout
     assert GONE in enabled.stdout
+    assert "alerts-general" in folder.run("destinations", "enable", "alerts-general", **GENERAL).stdout
     again = folder.run("destinations", "enable", "alerts-general", "--json", **GENERAL)
     assert json.loads(again.stdout) == {"destination": "alerts-general", "was_disabled": None}
     assert json.loads(folder.run("destinations", "list", "--json", **GENERAL).stdout)["disabled"] is None

@@ -1,4 +1,4 @@
-"""The example file says what the code says: each setting with its default, and no other."""
+"""The example file has every setting with its default, and no other."""
 
 import re
 import tomllib
@@ -8,27 +8,34 @@ import pytest
 
 from signalpost import Config
 from signalpost.config import read_sources
-from signalpost.config.known import SETTINGS, known_variables
-from signalpost.config.toml_file import DESTINATIONS, OF_A_DESTINATION, OF_A_TIER, TIERS
+from signalpost.config.settings import (
+    DESTINATION_KEYS,
+    DESTINATIONS,
+    SETTINGS,
+    TIER_KEYS,
+    TIERS,
+    example,
+    known_variables,
+)
 from signalpost.domain.destinations import USUAL_DESTINATIONS
-from tests.house.repository import ROOT, SOURCE
+from tests.house.repository import ROOT
 from tests.unit.config.webhooks import url
 
-EXAMPLE = SOURCE / "data" / "signalpost.example.toml"
+EXAMPLE = ROOT / "signalpost.example.toml"
 TEXT = EXAMPLE.read_text(encoding="utf-8")
 UNCOMMENTED = re.sub(r"^#(?=\S)", "", TEXT, flags=re.MULTILINE)
 WEBHOOKS = {usual.variable: url(number) for number, usual in enumerate(USUAL_DESTINATIONS)}
 
 
 @pytest.mark.parametrize("environment", [{}, WEBHOOKS, {"DISCORD_WEBHOOK_URL": url()}], ids=["none", "seven", "one"])
-def test_the_example_says_what_holds_without_it(environment: dict[str, str]) -> None:
+def test_the_example_changes_nothing(environment: dict[str, str]) -> None:
     with_it = Config.from_environment({**environment, "SIGNALPOST_CONFIG": str(EXAMPLE)})
     without = Config.from_environment(environment)
     for field in Config.__struct_fields__:
         assert getattr(with_it, field) == getattr(without, field), field
 
 
-def test_each_setting_stands_in_it_as_a_setting_and_no_other() -> None:
+def test_it_has_each_setting_and_no_other() -> None:
     said = tomllib.loads(TEXT)
     assert said.keys() - {DESTINATIONS, TIERS} == {setting.key for setting in SETTINGS}
     origins = read_sources({"SIGNALPOST_CONFIG": str(EXAMPLE)}).origin_by_key
@@ -36,18 +43,18 @@ def test_each_setting_stands_in_it_as_a_setting_and_no_other() -> None:
     assert list(said[DESTINATIONS]) == [*(usual.name for usual in USUAL_DESTINATIONS), "default"]
 
 
-def test_what_has_no_default_stands_in_it_as_an_example_that_can_be_used(tmp_path: Path) -> None:
+def test_its_examples_of_settings_without_a_default_can_be_used(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text(UNCOMMENTED.replace("https://discord.com/api/webhooks/ID/TOKEN", url()), encoding="utf-8")
     said = tomllib.loads(UNCOMMENTED)
-    assert {key for table in said[DESTINATIONS].values() for key in table} == {*OF_A_DESTINATION}
-    assert {key for table in said[TIERS].values() for key in table} == {*OF_A_TIER}
+    assert {key for table in said[DESTINATIONS].values() for key in table} == {*DESTINATION_KEYS}
+    assert {key for table in said[TIERS].values() for key in table} == {*TIER_KEYS}
     dry = Config.from_environment({"SIGNALPOST_CONFIG": str(file), "SIGNALPOST_DRY_RUN": "1"})
     assert [each.name for each in dry.destinations] == ["signals-free", "signals-premium", "signals-gold"]
     assert {**dry.tiers} == {"gold": (15, ("signals-gold",))}
 
 
-def test_each_setting_is_told_with_its_variable_and_a_reason() -> None:
+def test_each_setting_has_its_variable_and_a_description() -> None:
     for setting in SETTINGS:
         (comment,) = re.findall(rf"((?:^# .*\n)+){setting.key} = ", TEXT, re.MULTILINE)
         assert f"({setting.variable})" in comment
@@ -56,5 +63,6 @@ def test_each_setting_is_told_with_its_variable_and_a_reason() -> None:
     assert named - {*known_variables(("signals-gold",))} == set()
 
 
-def test_the_repository_shows_the_file_that_is_shipped() -> None:
-    assert (ROOT / "signalpost.example.toml").resolve() == EXAMPLE
+def test_the_file_in_the_repository_is_the_one_that_the_table_makes() -> None:
+    """If you changed the table, run `signalpost check --example > signalpost.example.toml`."""
+    assert example() == TEXT

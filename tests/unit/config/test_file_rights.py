@@ -1,4 +1,4 @@
-"""A `.env` that others can write is not believed."""
+"""A `.env` that others can write to is not trusted."""
 
 import os
 import stat
@@ -41,12 +41,12 @@ def test_a_dot_env_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -
         Config.from_environment()
 
 
-def test_one_that_says_nothing_to_us_is_of_no_concern() -> None:
+def test_one_without_our_variables_is_ignored() -> None:
     dot_env(0o666, "OTHER=1")
     assert Config.from_environment().workers == 2
 
 
-def test_one_that_others_can_only_read_is_believed() -> None:
+def test_one_that_others_can_only_read_is_trusted() -> None:
     dot_env(0o644)
     assert Config.from_environment().workers == 4
 
@@ -55,8 +55,8 @@ def state(mode: int, uid: int = 0, gid: int = 0) -> os.stat_result:
     return os.stat_result((stat.S_IFREG | mode, 1, 1, 1, uid, gid, 0, 0, 0, 0))
 
 
-def test_a_group_that_is_its_owners_own_may_write() -> None:
-    from signalpost.config.file_rights import reason_to_distrust
+def test_a_private_group_may_write() -> None:
+    from signalpost.config.files import reason_to_distrust
 
     own = os.geteuid()
     nobody = 54_321  # neither a user nor a group of this machine
@@ -65,10 +65,10 @@ def test_a_group_that_is_its_owners_own_may_write() -> None:
     assert reason_to_distrust(os.stat_result((stat.S_IFLNK | 0o777, 1, 1, 1, own, 0, 0, 0, 0, 0)), state(0o644)) is None
 
 
-def test_where_users_have_no_names_their_numbers_decide(monkeypatch: pytest.MonkeyPatch) -> None:
-    from signalpost.config import file_rights
+def test_the_ids_decide_if_users_have_no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    from signalpost.config import files
 
     monkeypatch.setattr(os, "geteuid", lambda: 54_321)
-    assert file_rights.reason_to_distrust(state(0o664, 54_321, 54_321)) is None
-    monkeypatch.setattr(file_rights, "_MODES_TELL", False)
-    assert file_rights.reason_to_distrust(state(0o666, 1)) is None
+    assert files.reason_to_distrust(state(0o664, 54_321, 54_321)) is None
+    monkeypatch.setattr(files, "_HAS_MODES", False)
+    assert files.reason_to_distrust(state(0o666, 1)) is None

@@ -1,4 +1,4 @@
-"""Each setting can stand in each source, and the first source that has it wins."""
+"""Each setting can be in each source, and the first source that has it wins."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 import pytest
 
+from signalpost import InvalidConfiguration
 from signalpost.config import Config, HttpAddress, read_sources
-from signalpost.config.known import SETTINGS
+from signalpost.config.settings import SETTINGS
 from signalpost.delivery.pacing.limits import HOST_RATE
 from tests.unit.config.webhooks import url
 
 
 class Row(NamedTuple):
-    """A setting with two texts that differ, as a file says the first, and what the configuration then has."""
+    """A setting with two different values: as texts, in TOML, and in the configuration."""
 
     key: str
     variable: str
@@ -77,7 +78,7 @@ EACH = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A folder without a `.env`, and an environment that says where a person lives, and one webhook."""
+    """A folder without a `.env`, and an environment with a home folder and one webhook."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/quant")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
@@ -88,12 +89,12 @@ def _in_file(text: str) -> None:
     Path("settings.toml").write_text(text, encoding="utf-8")
 
 
-def test_the_table_tells_of_every_setting() -> None:
+def test_every_setting_is_tested() -> None:
     assert [(row.key, row.variable) for row in ROWS] == [(each.key, each.variable) for each in SETTINGS]
 
 
 @EACH
-def test_what_is_nowhere_is_the_default(row: Row) -> None:
+def test_a_setting_that_is_in_no_source_has_its_default(row: Row) -> None:
     assert row.seen(Config.from_environment()) == row.default
     assert read_sources().origin_by_key[row.key] == "default"
 
@@ -142,10 +143,16 @@ def test_a_variable_that_is_empty_is_not_set(row: Row, monkeypatch: pytest.Monke
 
 
 @EACH
-def test_a_setting_of_another_type_is_refused_and_told_what_is_wanted(row: Row) -> None:
+def test_a_setting_of_another_type_is_rejected_with_an_example_of_its_own(row: Row) -> None:
     _in_file(f"{row.key} = [1]")
-    with pytest.raises(ValueError, match=rf"^settings\.toml: {row.key}: it is a list: give "):
+    with pytest.raises(InvalidConfiguration) as error:
         Config.from_environment({"SIGNALPOST_CONFIG": "settings.toml"})
+    (fault,) = error.value.errors
+    assert (fault.code, fault.field) == ("wrong-kind", row.key)
+    assert fault.text.startswith(f"settings.toml: {row.key}: ")
+    assert fault.limit
+    assert fault.text.endswith(fault.limit)
+    assert ('"' in fault.limit) is ('"' in row.in_toml[0]), "text is shown in quotes"
 
 
 def test_dot_env_is_read_only_with_the_environment_of_the_process() -> None:

@@ -1,4 +1,4 @@
-"""A file of settings: what is wrong with it is told all at once, by file and key, and shows no value."""
+"""Faults in a settings file are reported together, by file and key, and show no webhook."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,6 +7,8 @@ import pytest
 
 from signalpost import InvalidConfiguration
 from signalpost.config import Config
+from signalpost.config.settings import DESTINATIONS, SETTINGS, TIERS
+from signalpost.errors import Fault
 from tests.unit.config.webhooks import TOKEN, url
 
 
@@ -20,13 +22,14 @@ def read(text: str | bytes, **environment: str) -> Config:
     return Config.from_environment({"SIGNALPOST_CONFIG": "s.toml", **environment})
 
 
-def faults(text: str | bytes, **environment: str) -> list[str]:
-    with pytest.raises(InvalidConfiguration) as fault:
+def faults(text: str | bytes, **environment: str) -> list[Fault]:
+    with pytest.raises(InvalidConfiguration) as error:
         read(text, **environment)
-    return str(fault.value).splitlines()
+    assert TOKEN not in str(error.value)
+    return list(error.value.errors)
 
 
-def test_all_faults_of_all_sources_are_told_together() -> None:
+def test_all_faults_of_all_sources_are_reported_together() -> None:
     text = """
         workrs = 3
         limits = "off"
@@ -41,93 +44,109 @@ def test_all_faults_of_all_sources_are_told_together() -> None:
     """
     Path("s.toml").write_text(text, encoding="utf-8")
     environment = {"SIGNALPOST_CONFIG": "s.toml", "SIGNALPOST_WORKERS": "many", "DISCORD_WEBHOOK_URL": "nonsense"}
-    with pytest.raises(InvalidConfiguration) as fault:
+    with pytest.raises(InvalidConfiguration) as error:
         Config.from_environment(environment, flags={"SIGNALPOST_HTTP": "here"})
-    assert [":".join(line.split(":")[:2]) for line in str(fault.value).splitlines()] == [
-        "s.toml: workrs is not known",
-        "s.toml: destinations.signals-free.messages_a_minut is not known",
-        "s.toml: limits",
-        "s.toml: destinations.Gold",
-        "DISCORD_WEBHOOK_URL: the webhook's URL cannot be used",
-        "s.toml: destinations.signals-free.webhook",
-        "s.toml: destinations.signals-premiun",
-        "s.toml: tiers.gold",
-        "s.toml: tiers.gold.signals_to",
-        "s.toml: tiers.a name of 1 characters",
-        "SIGNALPOST_WORKERS: 'many' is not a number of senders",
-        "SIGNALPOST_HTTP (a flag): 'here' is not an address to listen on",
+    assert [(fault.code, fault.text.partition(" ")[0], fault.field) for fault in error.value.errors] == [
+        ("unknown-field", "s.toml:", "workrs"),
+        ("unknown-field", "s.toml:", "messages_a_minut"),
+        ("wrong-kind", "s.toml:", "limits"),
+        ("invalid-name", "s.toml:", "destinations"),
+        ("invalid-webhook", "DISCORD_WEBHOOK_URL:", "DISCORD_WEBHOOK_URL"),
+        ("invalid-webhook", "s.toml:", "destinations.signals-free.webhook"),
+        ("missing", "s.toml:", "destinations.signals-premiun.webhook"),
+        ("missing", "s.toml:", "tiers.gold.rank"),
+        ("unknown-word", "s.toml:", "signals_to"),
+        ("invalid-name", "s.toml:", "tiers.a name of 1 characters"),
+        ("out-of-range", "SIGNALPOST_WORKERS:", "SIGNALPOST_WORKERS"),
+        ("invalid-address", "SIGNALPOST_HTTP", "SIGNALPOST_HTTP"),
     ]
+    assert str(error.value).splitlines() == [fault.text for fault in error.value.errors]
+    assert error.value.errors[-1].text.startswith("SIGNALPOST_HTTP (a flag): "), "the source is named"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "key", "hints"),
     [
-        ("workrs = 3", "s.toml: workrs is not known: did you mean workers?"),
-        ("destination = {}", "s.toml: destination is not known: did you mean destinations?"),
-        ("xyz = 3", "s.toml: xyz is not known: known are home, workers, limits, reserve, at_most_once, "),
+        ("workrs = 3", "workrs", ["workers"]),
+        ("destination = {}", "destination", ["destinations"]),
+        ("xyz = 3", "xyz", [*(setting.key for setting in SETTINGS), DESTINATIONS, TIERS]),
         (
             "[destinations.community]\n[destinations.default]\nworkers = 3",
-            "s.toml: destinations.default.workers is not known: write it above the first [table]",
+            "destinations.default.workers",
+            ["above", "[table]"],
         ),
-        ("[tiers.gold]\nrang = 1", "s.toml: tiers.gold.rang is not known: did you mean rank?"),
-        (
-            "[destinations.community]\nweb_hook = 1",
-            "s.toml: destinations.community.web_hook is not known: did you mean webhook?",
-        ),
+        ("[tiers.gold]\nrang = 1", "tiers.gold.rang", ["rank"]),
+        ("[destinations.community]\nweb_hook = 1", "destinations.community.web_hook", ["webhook"]),
     ],
 )
-def test_an_unknown_key_is_a_fault_with_the_nearest_name(text: str, told: str) -> None:
-    assert faults(text)[0].startswith(told)
+def test_an_unknown_key_is_a_fault_with_the_nearest_name(text: str, key: str, hints: list[str]) -> None:
+    fault = faults(text)[0]
+    assert (fault.code, fault.field) == ("unknown-field", key.rpartition(".")[2])
+    assert fault.text.startswith(f"s.toml: {key} ")
+    assert all(hint in fault.text for hint in hints)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "key", "code", "value", "wanted"),
     [
-        ("workers = true", "s.toml: workers: it is a switch: give a whole number from 1 to 16"),
-        ("workers = 2.0", "s.toml: workers: it is a number with a point: give a whole number from 1 to 16"),
-        ("workers = 17", "s.toml: workers: '17' is not a number of senders: give 1 to 16"),
-        ("workers = -1", "s.toml: workers: '-1' is not a number of senders: give 1 to 16"),
-        (f"workers = 0x{'f' * 5000}", "s.toml: workers: it is too large: give a whole number from 1 to 16"),
-        ("reserve = 1", "s.toml: reserve: it is a number: give true or false"),
-        ("home = 1979-05-27", "s.toml: home: it is of another kind: give a path in quotes"),
-        ('home = " "', "s.toml: home: it is empty: give a path in quotes, or leave the line out"),
-        ("http = false", 's.toml: http: it is a switch: give "HOST:PORT", or "off"'),
-        ("retention = 30", 's.toml: retention: it is a number: give a time in quotes, such as "30d"'),
-        ("destinations = 1", "s.toml: destinations: it is not a table: give one [destinations.NAME] for each"),
-        ("tiers.gold = 1", "s.toml: tiers.gold: it is not a table: write [tiers.NAME], and its settings below"),
+        ("workers = true", "workers", "wrong-kind", None, "1 to 16"),
+        ("workers = 2.0", "workers", "wrong-kind", None, "1 to 16"),
+        ("workers = 17", "workers", "out-of-range", "'17'", "1 to 16"),
+        ("workers = -1", "workers", "out-of-range", "'-1'", "1 to 16"),
+        (f"workers = 0x{'f' * 5000}", "workers", "out-of-range", None, "1 to 16"),
+        ("reserve = 1", "reserve", "wrong-kind", None, "true or false"),
+        ("home = 1979-05-27", "home", "wrong-kind", None, '"~/.local/share/signalpost"'),
+        ('home = " "', "home", "missing", None, '"~/.local/share/signalpost"'),
+        ("http = false", "http", "wrong-kind", None, '"127.0.0.1:8750"'),
+        ("retention = 30", "retention", "wrong-kind", None, '"30d"'),
+        ("destinations = 1", "destinations", "invalid-setting", None, "[destinations.NAME]"),
         (
             "[destinations.community]\nmessages_a_minute = 0",
-            "s.toml: destinations.community.messages_a_minute: '0' is not a rate: give 1 to 10000 messages a minute",
+            "destinations.community.messages_a_minute",
+            "out-of-range",
+            "'0'",
+            "1 to 10000",
         ),
-        (
-            "[destinations.community]\nwebhook = 1",
-            "s.toml: destinations.community.webhook: it is a number: give a text in quotes",
-        ),
+        ("[destinations.community]\nwebhook = 1", "destinations.community.webhook", "wrong-kind", None, ""),
     ],
 )
-def test_a_wrong_value_is_told_with_what_is_wanted(text: str, told: str) -> None:
-    assert faults(text) == [told]
+def test_an_invalid_value_is_reported_with_valid_ones(
+    text: str, key: str, code: str, value: str | None, wanted: str
+) -> None:
+    (fault,) = faults(text)
+    assert (fault.code, fault.field, fault.value) == (code, key, value)
+    assert fault.text.startswith(f"s.toml: {key}: ")
+    assert wanted in fault.text
+    assert code == "invalid-setting" or (fault.limit and wanted in fault.limit)
+
+
+def test_a_value_in_place_of_a_table_is_a_fault() -> None:
+    (fault,) = faults("tiers.gold = 1")
+    assert (fault.code, fault.field) == ("invalid-setting", "tiers")
+    assert fault.text.startswith("s.toml: tiers.gold: ")
+    assert "[tiers.NAME]" in fault.text
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "place"),
     [
-        (f'[destinations.community]\nwebhook = "{url()}\n', "s.toml, line 2, column 132: it is no TOML from there on"),
-        (f"{TOKEN} = 1\n{TOKEN} = 2\n", "s.toml, line 2, column 73: it is no TOML from there on"),
-        (f"x = {{ {TOKEN} = 1, {TOKEN} = 2 }}", "s.toml, line 1, column"),
-        ("a = " + "[" * 100_000, "s.toml: it is no TOML at its end"),
-        (f"a = '{TOKEN}'".encode() + b"\xff", "s.toml: it is not UTF-8: save it as UTF-8"),
+        (f'[destinations.community]\nwebhook = "{url()}\n', "s.toml, line 2, column 132:"),
+        (f"{TOKEN} = 1\n{TOKEN} = 2\n", "s.toml, line 2, column 73:"),
+        (f"x = {{ {TOKEN} = 1, {TOKEN} = 2 }}", "s.toml, line 1, column "),
+        ("a = " + "[" * 100_000, "s.toml: "),
+        (f"a = '{TOKEN}'".encode() + b"\xff", "s.toml: "),
     ],
     ids=["quote", "twice", "inline", "deep", "bytes"],
 )
-def test_what_is_no_toml_is_told_by_its_place_and_is_not_shown(text: str | bytes, told: str) -> None:
+def test_invalid_toml_is_reported_by_its_position_and_is_not_shown(text: str | bytes, place: str) -> None:
     (fault,) = faults(text)
-    assert fault.startswith(told)
-    assert TOKEN not in fault
+    assert fault.code == "not-readable"
+    assert fault.text.startswith(place)
+    assert ("UTF-8" in fault.text) is isinstance(text, bytes)
 
 
-def test_no_error_behind_a_fault_holds_the_file() -> None:
-    """A decoding error has the bytes, a parser's has quotes of the text: neither may be in a traceback."""
+def test_no_error_behind_a_fault_contains_the_file() -> None:
+    """A decoding error has the bytes, a parser's quotes the text: neither may be in a traceback."""
     with pytest.raises(InvalidConfiguration) as fault:
         read(f"a = '{TOKEN}'".encode() + b"\xff")
     seen: list[BaseException] = []
@@ -139,21 +158,24 @@ def test_no_error_behind_a_fault_holds_the_file() -> None:
 
 
 def test_a_file_that_is_named_must_be_there() -> None:
-    with pytest.raises(InvalidConfiguration, match=r"^none\.toml: it cannot be read \(No such file or directory\): "):
+    with pytest.raises(InvalidConfiguration) as error:
         Config.from_environment({"SIGNALPOST_CONFIG": "none.toml"})
+    assert error.value.code == "not-readable"
+    assert str(error.value).startswith("none.toml: ")
+    assert "No such file or directory" in str(error.value)
 
 
-def test_a_file_of_settings_is_not_taken_unasked() -> None:
+def test_a_settings_file_is_not_read_unless_it_is_named() -> None:
     Path("signalpost.toml").write_text("workers = 7", encoding="utf-8")
     assert Config.from_environment().workers == 2
 
 
-def test_what_else_is_wrong_is_told_where_the_file_cannot_be_read() -> None:
-    told = faults("x = ", SIGNALPOST_WORKERS="many")
-    assert [line.partition(":")[0] for line in told] == ["s.toml", "SIGNALPOST_WORKERS"]
+def test_other_faults_are_reported_too_if_the_file_cannot_be_read() -> None:
+    found = faults("x = ", SIGNALPOST_WORKERS="many")
+    assert [fault.text.partition(":")[0] for fault in found] == ["s.toml", "SIGNALPOST_WORKERS"]
 
 
-def test_paths_in_a_file_are_taken_from_its_folder(tmp_path: Path) -> None:
+def test_relative_paths_in_a_file_start_at_its_folder(tmp_path: Path) -> None:
     folder = tmp_path / "etc"
     folder.mkdir()
     (folder / "hook").write_text(url(), encoding="utf-8")
@@ -163,8 +185,8 @@ def test_paths_in_a_file_are_taken_from_its_folder(tmp_path: Path) -> None:
     assert config.destinations[0].webhook.reveal() == url()
 
 
-def test_a_mark_of_the_byte_order_is_passed_over() -> None:
-    """Some editors write one at the beginning, where nobody sees it."""
+def test_a_byte_order_mark_is_ignored() -> None:
+    """Some editors write one at the beginning."""
     Path(".env").write_text("\ufeffSIGNALPOST_RETENTION=12h\n", encoding="utf-8")
     Path("s.toml").write_text("\ufeffworkers = 5", encoding="utf-8")
     config = Config.from_environment(flags={"SIGNALPOST_CONFIG": "s.toml"})

@@ -1,4 +1,4 @@
-"""A webhook is given in a variable, in a file that a variable names, or in the settings: in one form of them."""
+"""A webhook is in a variable, in a file that a variable names, or in the settings file: in one of these forms."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from signalpost import InvalidConfiguration
 from signalpost.config import Config
+from signalpost.errors import Fault
 from tests.unit.config.webhooks import TOKEN, url
 
 PREMIUM = "DISCORD_WEBHOOK_SIGNALS_PREMIUM"
@@ -24,111 +25,122 @@ def secret(text: str | bytes, mode: int = 0o600) -> str:
     return str(file)
 
 
-def faults(**environment: str) -> str:
-    with pytest.raises(InvalidConfiguration) as fault:
+def rejected(**environment: str) -> Fault:
+    """The one fault."""
+    with pytest.raises(InvalidConfiguration) as error:
         Config.from_environment(environment)
-    assert TOKEN not in str(fault.value)
-    assert fault.value.__cause__ is None
-    return str(fault.value)
+    assert TOKEN not in str(error.value)
+    assert error.value.__cause__ is None
+    (fault,) = error.value.errors
+    return fault
+
+
+def warnings_about(file: str, config: Config) -> list[str]:
+    return [note for note in config.notes if note.startswith(f"{file} ") and "chmod" in note]
 
 
 @pytest.mark.parametrize("text", [url(), f"{url()}\n", f"\r\n {url()}\r\n", f"\ufeff{url()}\r\n"])
-def test_a_secret_file_holds_the_url_and_blanks_around_it_do_not_count(text: str) -> None:
+def test_blanks_around_the_url_in_a_secret_file_are_ignored(text: str) -> None:
     (destination,) = Config.from_environment({f"{PREMIUM}_FILE": secret(text)}).destinations
     assert (destination.name, destination.webhook.reveal()) == ("signals-premium", url())
 
 
-def test_the_single_webhook_may_lie_in_a_file_too() -> None:
+def test_the_single_webhook_may_be_in_a_file_too() -> None:
     assert Config.from_environment({"DISCORD_WEBHOOK_URL_FILE": secret(url())}).everything_to == "default"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "code", "named"),
     [
-        ("", "secret is empty: write the webhook's URL into it"),
-        (" \n", "secret is empty: write the webhook's URL into it"),
-        ("x" * 5000, "secret is too long for a webhook's URL: write that alone into it"),
-        (TOKEN.encode() + b"\xff", "secret is not text: write the webhook's URL into it"),
-        (TOKEN, "the webhook's URL cannot be used: it is no URL"),
+        ("", "not-readable", "secret "),
+        (" \n", "not-readable", "secret "),
+        ("x" * 5000, "not-readable", "secret "),
+        (TOKEN.encode() + b"\xff", "not-readable", "secret "),
+        (TOKEN, "invalid-webhook", ""),
     ],
     ids=["empty", "blank", "long", "bytes", "token"],
 )
-def test_a_secret_file_that_holds_no_webhook_is_a_fault(text: str | bytes, told: str) -> None:
-    assert faults(**{f"{PREMIUM}_FILE": secret(text)}) == f"{PREMIUM}_FILE: {told}"
+def test_a_secret_file_without_a_webhook_is_a_fault(text: str | bytes, code: str, named: str) -> None:
+    fault = rejected(**{f"{PREMIUM}_FILE": secret(text)})
+    assert (fault.code, fault.field) == (code, f"{PREMIUM}_FILE")
+    assert fault.text.startswith(f"{PREMIUM}_FILE: {named}")
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "code", "reason"),
     [
-        ("none", "none cannot be read (No such file or directory)"),
-        (".", ". cannot be read (it is not a file)"),
-        ("~nobody-of-that-name/x", "the home folder of that user is unknown: give the full path"),
-        (url(), "it is a URL, and should be the path of a file that holds it"),
-        (TOKEN, "the file that it names cannot be read (No such file or directory)"),
-        ("a\tb", "it has characters that no path should have: type it again"),
+        ("none", "not-readable", "No such file or directory"),
+        (".", "not-readable", ""),
+        ("~nobody-of-that-name/x", "not-a-path", ""),
+        (url(), "not-a-path", ""),
+        (TOKEN, "not-readable", "No such file or directory"),
+        ("a\tb", "not-printable", ""),
     ],
 )
-def test_a_path_that_leads_to_no_secret_is_a_fault(path: str, told: str) -> None:
+def test_a_path_that_does_not_lead_to_a_secret_is_a_fault(path: str, code: str, reason: str) -> None:
     """A webhook that was put where its path belongs is not shown either."""
-    assert faults(**{f"{PREMIUM}_FILE": path}) == f"{PREMIUM}_FILE: {told}"
+    fault = rejected(**{f"{PREMIUM}_FILE": path})
+    assert (fault.code, fault.field) == (code, f"{PREMIUM}_FILE")
+    assert fault.text.startswith(f"{PREMIUM}_FILE: ")
+    assert reason in fault.text
+    assert path in fault.text or path not in {"none", "."}
 
 
 def test_two_forms_in_the_environment_are_a_fault() -> None:
-    told = f"{PREMIUM} and {PREMIUM}_FILE are both set: take one of them away"
-    assert faults(**{PREMIUM: url(), f"{PREMIUM}_FILE": secret(url())}) == told
+    fault = rejected(**{PREMIUM: url(), f"{PREMIUM}_FILE": secret(url())})
+    assert (fault.code, fault.field) == ("conflict", PREMIUM)
+    assert f"{PREMIUM}_FILE" in fault.text
 
 
 def test_two_forms_in_a_file_are_a_fault() -> None:
     Path("s.toml").write_text(f'[destinations.community]\nwebhook = "{url()}"\nwebhook_file = "x"', encoding="utf-8")
-    told = "s.toml: destinations.community: webhook and webhook_file are both set: take one of them away"
-    assert faults(SIGNALPOST_CONFIG="s.toml") == told
+    fault = rejected(SIGNALPOST_CONFIG="s.toml")
+    assert (fault.code, fault.field) == ("conflict", "destinations.community.webhook")
+    assert fault.text.startswith("s.toml: destinations.community: ")
+    assert "webhook_file" in fault.text
 
 
-def test_two_forms_in_two_sources_are_no_fault_because_one_wins() -> None:
+def test_of_two_forms_in_two_sources_the_first_source_wins() -> None:
     Path("s.toml").write_text('[destinations.signals-premium]\nwebhook_file = "none"', encoding="utf-8")
     config = Config.from_environment({"SIGNALPOST_CONFIG": "s.toml", PREMIUM: url()})
     assert config.destinations[0].webhook.reveal() == url()
 
 
-@pytest.mark.parametrize(("mode", "is_told"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
-def test_a_secret_that_every_user_may_read_is_warned_of(mode: int, is_told: bool) -> None:
-    told = "secret holds a webhook, and every user may read it: chmod 600 it"
+@pytest.mark.parametrize(("mode", "warnings"), [(0o600, 0), (0o640, 0), (0o644, 1), (0o604, 1)])
+def test_a_secret_that_every_user_can_read_gets_a_warning(mode: int, warnings: int) -> None:
     file = secret(url(), mode)
-    assert (told in Config.from_environment({f"{PREMIUM}_FILE": file}).warnings) is is_told
+    assert len(warnings_about("secret", Config.from_environment({f"{PREMIUM}_FILE": file}))) == warnings
     Path("s.toml").write_text('[destinations.community]\nwebhook_file = "secret"', encoding="utf-8")
-    assert (told in Config.from_environment({"SIGNALPOST_CONFIG": "s.toml"}).warnings) is is_told
+    assert len(warnings_about("secret", Config.from_environment({"SIGNALPOST_CONFIG": "s.toml"}))) == warnings
 
 
-def test_settings_with_webhooks_that_every_user_may_read_are_warned_of_once() -> None:
+def test_a_settings_file_with_webhooks_that_every_user_can_read_gets_one_warning() -> None:
     file = Path("s.toml")
     tables = [f'[destinations.{name}]\nwebhook = "{url(n)}"' for n, name in enumerate(("community", "signals-free"))]
     file.write_text("\n".join(tables), encoding="utf-8")
     file.chmod(0o644)
-    warnings = Config.from_environment({"SIGNALPOST_CONFIG": "s.toml"}).warnings
-    assert [each for each in warnings if "every user" in each] == [
-        "s.toml holds a webhook, and every user may read it: chmod 600 it"
-    ]
+    assert len(warnings_about("s.toml", Config.from_environment({"SIGNALPOST_CONFIG": "s.toml"}))) == 1
     file.chmod(0o600)
-    assert not any("every user" in each for each in Config.from_environment({"SIGNALPOST_CONFIG": "s.toml"}).warnings)
+    assert warnings_about("s.toml", Config.from_environment({"SIGNALPOST_CONFIG": "s.toml"})) == []
 
 
-def test_settings_without_a_webhook_may_be_read_by_all() -> None:
+def test_every_user_may_read_a_settings_file_without_a_webhook() -> None:
     Path("s.toml").write_text("workers = 3", encoding="utf-8")
     Path("s.toml").chmod(0o644)
     assert Config.from_environment({"SIGNALPOST_CONFIG": "s.toml"}).notes == ()
 
 
-def test_secrets_that_a_container_was_given_are_readable_by_all_of_it() -> None:
-    """Docker mounts them so; a warning at each start that nobody can heed would hide the others."""
-    from signalpost.config.secret_file import is_open_to_others
+def test_everyone_in_a_container_may_read_its_secrets() -> None:
+    """Docker mounts them this way, and a warning at every start that nobody can fix would hide the others."""
+    from signalpost.config.files import is_open_to_others
 
     assert not is_open_to_others(Path("/run/secrets/webhook"))
     assert is_open_to_others(Path("/etc/passwd"))
     assert not is_open_to_others(Path("/none/here"))
 
 
-def test_where_modes_tell_nothing_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from signalpost.config import secret_file
+def test_without_file_modes_there_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    from signalpost.config import files
 
-    monkeypatch.setattr(secret_file, "_MODES_TELL", False)
-    assert not secret_file.is_open_to_others(Path("/etc/passwd"))
+    monkeypatch.setattr(files, "_HAS_MODES", False)
+    assert not files.is_open_to_others(Path("/etc/passwd"))

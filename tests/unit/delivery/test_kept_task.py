@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from signalpost.delivery.dispatch.prospects import LEVELS
-from signalpost.delivery.dispatch.sender import Sender
+from signalpost.delivery.dispatch.ready import LEVELS
+from signalpost.delivery.dispatch.worker import Worker
 from signalpost.delivery.kept_task import RESTART_AFTER, WELL_AFTER, KeptTask
 from signalpost.domain.events import Event, WorkerFailed, WorkerRecovered
 from signalpost.errors import StoreClosed
@@ -57,8 +57,8 @@ async def test_work_that_returns_is_over() -> None:
     assert (work.began, events, kept.task.done()) == (2, [], True)
 
 
-def test_a_sender_that_never_began_can_retire() -> None:
-    Sender(LEVELS).retire()
+def test_a_worker_that_never_began_can_retire() -> None:
+    Worker(LEVELS).retire()
 
 
 @virtual

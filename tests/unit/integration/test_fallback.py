@@ -20,6 +20,7 @@ from signalpost import (
     configure,
 )
 from signalpost.integration import fallback as room
+from signalpost.owner.handover import NOT_RUNNING
 from signalpost.owner.order import Order
 from signalpost.sandbox.server import Sandbox
 from signalpost.testing.manual_clock import ManualClock
@@ -27,7 +28,7 @@ from tests.unit.integration.conftest import ConfigFor
 from tests.unit.service.conftest import shown, signal
 
 
-def test_what_is_refused_goes_to_the_fallback_at_once_and_in_order() -> None:
+def test_refused_signals_go_to_the_fallback_at_once_and_in_order() -> None:
     got: list[Any] = []
     may_go_on = threading.Event()
 
@@ -38,7 +39,7 @@ def test_what_is_refused_goes_to_the_fallback_at_once_and_in_order() -> None:
     integration = NotificationIntegration(fallback=sender)
     ticket = integration.send_signal(signal(signal_id="0")).result(0)
     assert (ticket.outcome, ticket.cause, bool(ticket)) == (Outcome.DIRECT, None, True)
-    assert ticket.reason == "handed to the fallback: the service does not run: call on_strategy_start() first"
+    assert NOT_RUNNING in (ticket.reason or "")
     for number in range(1, 20):
         integration.send_signal(signal(signal_id=str(number)))
     assert integration.flush(0) == 20
@@ -51,7 +52,7 @@ def test_what_is_refused_goes_to_the_fallback_at_once_and_in_order() -> None:
     integration.stop()
 
 
-def test_what_is_stale_is_not_sent_by_the_fallback_nor_what_became_so_while_it_waited() -> None:
+def test_the_fallback_gets_no_stale_signal() -> None:
     with ManualClock(datetime(2026, 1, 5, 16, tzinfo=UTC)) as manual:
         got: list[str] = []
         begun, may_go_on = threading.Event(), threading.Event()
@@ -64,7 +65,7 @@ def test_what_is_stale_is_not_sent_by_the_fallback_nor_what_became_so_while_it_w
         integration = NotificationIntegration(fallback=sender)
         stale = integration.send_signal(signal(timestamp="2026-01-05T04:00:00Z")).result(0)
         assert stale.outcome is Outcome.SUPPRESSED
-        assert stale.reason == "stale: it was worth sending until 2026-01-05T12:00:00Z"
+        assert "2026-01-05T12:00:00Z" in (stale.reason or "")
         integration.send_signal(signal(signal_id="in time"))
         begun.wait()
         assert integration.send_signal(signal(signal_id="late")).result(0).outcome is Outcome.DIRECT
@@ -77,9 +78,7 @@ def test_what_is_stale_is_not_sent_by_the_fallback_nor_what_became_so_while_it_w
         integration.stop()
 
 
-def test_what_the_service_takes_does_not_go_there_nor_what_contradicts_it(
-    sandbox: Sandbox, config_for: ConfigFor
-) -> None:
+def test_accepted_signals_and_conflicts_do_not_go_to_the_fallback(sandbox: Sandbox, config_for: ConfigFor) -> None:
     got: list[object] = []
     integration = NotificationIntegration(config_for("signals-free"), fallback=got.append)
     integration.start()
@@ -88,16 +87,14 @@ def test_what_the_service_takes_does_not_go_there_nor_what_contradicts_it(
     assert first.result(10).outcome is Outcome.ACCEPTED
     assert (again.result(10).outcome, again.result().cause) == (Outcome.REFUSED, Refusal.CONFLICT)
     elsewhere = integration.send_signal(signal(), user_tier="premium").result(10)
-    assert (elsewhere.outcome, elsewhere.reason) == (
-        Outcome.DIRECT,
-        "handed to the fallback: no webhook for signals-premium: set one",
-    )
+    assert elsewhere.outcome is Outcome.DIRECT
+    assert "signals-premium" in (elsewhere.reason or "")
     assert integration.stop() == 0
     assert len(got) == 1
     assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
 
 
-def test_while_the_store_is_unwell_it_is_sent_by_the_fallback_and_held_nowhere(config_for: ConfigFor) -> None:
+def test_while_the_store_fails_signals_go_to_the_fallback_and_are_not_held(config_for: ConfigFor) -> None:
     got: list[object] = []
     integration = NotificationIntegration(config_for(), fallback=got.append)
     integration.start()
@@ -111,7 +108,7 @@ def test_while_the_store_is_unwell_it_is_sent_by_the_fallback_and_held_nowhere(c
     integration._owner._thread.begin(fill_the_disk).result(10)  # type: ignore[union-attr]
     ticket = integration.send_signal(signal(), additional_context={"much": "x" * 9_000}).result(10)
     assert ticket.outcome is Outcome.DIRECT
-    assert (ticket.reason or "").startswith("handed to the fallback: the store is unavailable: ")
+    assert "outbox.db" in (ticket.reason or "")
     integration.stop()
     assert len(got) == 1
     assert integration.get_metrics()["notifications_held"] == 0
@@ -150,7 +147,7 @@ async def coroutine(payload: object, priority: object, user_tier: object, additi
 
 
 @pytest.mark.parametrize("sender", [named, keywords, by_place, with_options, by_place_with_our_names, coroutine])
-def test_a_fallback_that_can_take_them_is_told_priority_tier_and_context(sender: Callable[..., Any]) -> None:
+def test_a_fallback_with_the_parameters_gets_priority_tier_and_context(sender: Callable[..., Any]) -> None:
     GOT.clear()
     one = signal(confidence_score=0.95)
     integration = NotificationIntegration(fallback=sender)
@@ -173,7 +170,7 @@ def anything(*rest: object) -> None:
 
 
 @pytest.mark.parametrize("sender", [options_of_its_own, rest_of_its_own, anything])
-def test_a_fallbacks_own_options_keep_their_defaults(sender: Callable[..., Any]) -> None:
+def test_other_parameters_of_a_fallback_keep_their_defaults(sender: Callable[..., Any]) -> None:
     GOT.clear()
     one = signal()
     integration = NotificationIntegration(fallback=sender)
@@ -183,7 +180,7 @@ def test_a_fallbacks_own_options_keep_their_defaults(sender: Callable[..., Any])
     integration.stop()
 
 
-def test_a_fallback_is_told_what_it_names_and_nothing_else() -> None:
+def test_a_fallback_gets_only_the_facts_it_names() -> None:
     got: list[object] = []
 
     def sender(payload: object, user_tier: object, channel: str = "free") -> None:
@@ -228,11 +225,11 @@ def says_no(_: object) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("sender", "told"),
-    [(fails, "LookupError"), (exits, "SystemExit"), (fails_later, "LookupError"), (says_no, "it returned False")],
+    ("sender", "fact"),
+    [(fails, "LookupError"), (exits, "SystemExit"), (fails_later, "LookupError"), (says_no, "False")],
 )
-def test_a_fallback_that_fails_is_counted_and_logged_without_its_text_and_the_next_one_is_called(
-    sender: Callable[..., Any], told: str, caplog: pytest.LogCaptureFixture
+def test_a_failing_fallback_is_counted_and_logged_without_its_text_and_called_again(
+    sender: Callable[..., Any], fact: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     integration = NotificationIntegration(fallback=sender)
     for _ in range(2):
@@ -241,40 +238,43 @@ def test_a_fallback_that_fails_is_counted_and_logged_without_its_text_and_the_ne
     metrics = integration.get_metrics()
     assert (metrics["fallback_called"], metrics["fallback_failed"]) == (2, 2)
     errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
-    assert [error.partition(": ")[2].partition(" [")[0] for error in errors] == [told] * 2
+    assert [fact in error for error in errors] == [True] * 2
     assert "webhooks" not in caplog.text
     integration.stop()
 
 
 @pytest.mark.parametrize(
-    ("wrong", "why"),
+    ("wrong", "code", "value"),
     [
-        (lambda: None, "takes ()"),
-        (lambda one, two: None, "takes (one, two)"),
-        ("a name", "is a str: give a function"),
-        (dict, "the fallback dict does not say what it takes: give a function that can be called with"),
+        (lambda: None, "wrong-signature", "()"),
+        (lambda one, two: None, "wrong-signature", "(one, two)"),
+        ("a name", "wrong-kind", "str"),
+        (dict, "wrong-signature", None),
     ],
 )
-def test_a_fallback_that_cannot_be_called_is_refused_before_the_start(wrong: Any, why: str) -> None:
-    with pytest.raises(InvalidConfiguration) as refusal:
+def test_a_fallback_that_cannot_be_called_is_rejected_before_the_start(
+    wrong: Any, code: str, value: str | None
+) -> None:
+    with pytest.raises(InvalidConfiguration) as refused:
         configure(fallback=wrong)
-    assert why in str(refusal.value)
+    (fault,) = refused.value.errors
+    assert (fault.code, fault.field, fault.value) == (code, "fallback", value)
 
 
-def test_so_many_may_wait_for_the_fallback_and_the_next_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_of_the_fallback_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MOST_WAITING", 2)
     may_go_on = threading.Event()
     integration = NotificationIntegration(fallback=lambda _: may_go_on.wait())
     tickets = [integration.send_signal(signal()).result(0) for _ in range(5)]
     assert {ticket.outcome for ticket in tickets[:2]} == {Outcome.DIRECT}
     assert (tickets[4].outcome, tickets[4].cause) == (Outcome.REFUSED, Refusal.NOT_RUNNING)
-    assert (tickets[4].reason or "").endswith("and 2 notifications wait for the fallback")
+    assert "2" in (tickets[4].reason or "").split()
     may_go_on.set()
     assert integration.flush() == 0
     integration.stop()
 
 
-def test_a_fallback_that_was_taken_away_meanwhile_is_not_called() -> None:
+def test_a_fallback_removed_meanwhile_is_not_called() -> None:
     integration = NotificationIntegration(fallback=lambda _: None)
     order = Order.checked(Signal, signal(), None, None, None, integration._fall_back)
     integration.configure()

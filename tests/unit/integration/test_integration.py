@@ -11,7 +11,6 @@ from signalpost import (
     Announcement,
     AsyncNotificationService,
     Config,
-    Health,
     HealthStatus,
     InvalidConfiguration,
     InvalidValue,
@@ -28,10 +27,11 @@ from signalpost import (
 )
 from signalpost.domain.events import Event, Taken
 from signalpost.owner.ending import of_this_process
+from signalpost.owner.handover import NOT_RUNNING, STOPPED
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
 from tests.unit.integration.conftest import ConfigFor
-from tests.unit.service.conftest import shown, signal
+from tests.unit.service.conftest import codes, shown, signal
 
 
 def alert(title: str = "No candles", severity: str = "high") -> Alert:
@@ -69,9 +69,7 @@ async def test_the_priority_is_derived_from_confidence_and_severity_unless_it_is
     assert names == ["URGENT", "HIGH", "NORMAL", "NORMAL", "URGENT", "HIGH", "LOW", "LOW"]
 
 
-async def test_from_a_loop_it_is_awaited_with_the_same_arguments(
-    sandbox: Sandbox, running: NotificationIntegration
-) -> None:
+async def test_the_async_functions_take_the_same_arguments(sandbox: Sandbox, running: NotificationIntegration) -> None:
     ticket = await running.send_signal_async(
         signal=signal(), priority="HIGH", user_tier="premium", additional_context={"market": "trending"}
     )
@@ -82,26 +80,28 @@ async def test_from_a_loop_it_is_awaited_with_the_same_arguments(
     assert "tiny.csv" in str(sandbox.discord.guild.messages("alerts-critical"))
 
 
-def test_any_payload_can_be_sent_and_each_door_takes_its_own(running: NotificationIntegration) -> None:
+def test_send_accepts_any_payload_and_other_functions_their_own_kind(running: NotificationIntegration) -> None:
     refused = running.send(Announcement(title="Hello", text="world")).result(10)
     assert refused.cause is Refusal.NO_DESTINATION
-    with pytest.raises(InvalidValue, match="a Alert cannot be sent this way: give one of Signal"):
+    with pytest.raises(InvalidValue) as refusal:
         running.send_signal(alert())  # type: ignore[arg-type]
-    with pytest.raises(InvalidValue, match="give one of Signal, Alert, MarketAnalysis, SystemStatus, Announcement"):
+    assert refusal.value.errors[0][2:] == ("payload", "Alert", "Signal")
+    with pytest.raises(InvalidValue) as refusal:
         running.send("BUY")  # type: ignore[arg-type]
+    kinds = "Signal, Alert, MarketAnalysis, SystemStatus, Announcement"
+    assert refusal.value.errors[0][2:] == ("payload", "str", kinds)
+    assert refusal.value.code == "wrong-kind"
 
 
 @pytest.mark.parametrize(
     "wrong", [{"priority": "soon"}, {"priority": True}, {"user_tier": "no such tier!"}, {"additional_context": 7}]
 )
-def test_wrong_arguments_raise_at_the_call_running_or_not(wrong: dict[str, object]) -> None:
+def test_invalid_arguments_raise_at_the_call_running_or_not(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidValue):
         NotificationIntegration().send_signal(signal(), **wrong)  # type: ignore[arg-type]
 
 
-def test_what_the_caller_does_to_the_context_later_changes_nothing(
-    sandbox: Sandbox, running: NotificationIntegration
-) -> None:
+def test_later_changes_of_the_context_have_no_effect(sandbox: Sandbox, running: NotificationIntegration) -> None:
     context = {"seen": "before"}
     future = running.send_signal(signal(), additional_context=context)
     context["seen"] = "after"
@@ -110,25 +110,27 @@ def test_what_the_caller_does_to_the_context_later_changes_nothing(
     assert "before" in str(sandbox.discord.guild.messages("signals-free"))
 
 
-def test_without_a_start_it_is_refused_with_advice_and_nothing_is_raised() -> None:
+def test_a_signal_without_a_start_is_refused_and_nothing_is_raised() -> None:
     integration = NotificationIntegration()
     ticket = integration.send_signal(signal()).result(0)
     assert (ticket.outcome, ticket.cause) == (Outcome.REFUSED, Refusal.NOT_RUNNING)
-    assert ticket.reason == "the service does not run: call on_strategy_start() first"
+    assert ticket.reason == NOT_RUNNING
     assert (integration.flush(0), integration.stop(0)) == (0, 0)
-    assert integration.health() == (HealthStatus.UNHEALTHY, ("it does not run",))
+    status, reasons = integration.health()
+    assert (status, codes(reasons)) == (HealthStatus.UNHEALTHY, ["not-running"])
     metrics = integration.get_metrics()
     assert metrics["notifications_sent"] == 0
     assert {"log_lines_dropped", "oldest_command_s"} <= set(metrics), "the same names as when it runs"
 
 
-def test_a_start_that_fails_raises_why_and_a_later_one_can_succeed(config_for: ConfigFor, tmp_path: Path) -> None:
+def test_a_failed_start_raises_and_a_later_one_can_succeed(config_for: ConfigFor, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where the folder should be")
     integration = NotificationIntegration(config_for())
     for _ in range(2):
-        with pytest.raises(StoreUnusable, match="the data folder cannot be made"):
+        with pytest.raises(StoreUnusable) as refusal:
             integration.start()
-        assert integration.health().reasons == ("it does not run",)
+        assert refusal.value.code == "not-writable"
+        assert codes(integration.health().reasons) == ["not-running"]
     (tmp_path / "home").unlink()
     integration.start()
     integration.start()
@@ -137,38 +139,42 @@ def test_a_start_that_fails_raises_why_and_a_later_one_can_succeed(config_for: C
     integration.stop()
     refused = integration.send_signal(told).result(0)
     assert refused.cause is Refusal.NOT_RUNNING
-    assert refused.reason == "the service was stopped: call on_strategy_start() to start it again"
+    assert refused.reason == STOPPED
     integration.start()
     assert integration.send_signal(told).result(10).outcome is Outcome.DUPLICATE
     integration.stop()
 
 
-def test_a_configuration_that_cannot_be_meant_is_raised_by_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_configuration_is_raised_by_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISCORD_WEBHOOK_URL", "https://example.com/hook")
-    with pytest.raises(InvalidConfiguration, match="DISCORD_WEBHOOK_URL"):
+    with pytest.raises(InvalidConfiguration) as refused:
         NotificationIntegration().start()
+    assert (refused.value.code, refused.value.field) == ("invalid-webhook", "DISCORD_WEBHOOK_URL")
 
 
 @pytest.mark.parametrize("of", [NotificationIntegration, AsyncNotificationService, configure])
-def test_what_is_no_configuration_is_refused_at_once(of: Callable[[Any], object]) -> None:
-    with pytest.raises(InvalidConfiguration, match="the configuration is a str: give a Config, or none"):
+def test_an_argument_that_is_not_a_configuration_is_rejected_at_once(of: Callable[[Any], object]) -> None:
+    with pytest.raises(InvalidConfiguration) as refused:
         of("signalpost.toml")
+    facts = {"code": "wrong-kind", "field": "config", "value": "str", "limit": "Config"}
+    assert refused.value.errors[0].facts() == facts
 
 
-def test_it_is_configured_before_the_start_and_not_after_it(sandbox: Sandbox, config_for: ConfigFor) -> None:
+def test_it_can_be_configured_before_the_start_only(sandbox: Sandbox, config_for: ConfigFor) -> None:
     heard: list[Event] = []
     integration = NotificationIntegration()
     integration.configure(config_for(), listeners=[heard.append])
     integration.start()
-    with pytest.raises(InvalidConfiguration, match="it runs already"):
+    with pytest.raises(InvalidConfiguration) as refused:
         integration.configure()
+    assert refused.value.code == "already-running"
     integration.send_signal(signal()).result(10)
     integration.stop()
     assert heard
     integration.configure()
 
 
-def test_a_flush_tells_what_is_still_open_and_a_stop_leaves_it_in_the_store(
+def test_a_flush_returns_the_number_of_open_signals_and_a_stop_leaves_them_in_the_store(
     sandbox: Sandbox, config_for: ConfigFor
 ) -> None:
     sandbox.discord.faults.plan(Fault(seconds_before=60, is_processed=False))
@@ -200,13 +206,15 @@ def slow_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     may_start.set()
 
 
-def test_a_start_that_takes_too_long_goes_on_and_what_is_handed_over_meanwhile_waits_for_it(
+def test_a_slow_start_continues_after_its_timeout_and_signals_wait_for_it(
     config_for: ConfigFor, slow_start: threading.Event
 ) -> None:
     integration = NotificationIntegration(config_for())
-    with pytest.raises(StoreUnusable, match=r"is not open after 0\.01 s"):
+    with pytest.raises(StoreUnusable) as refused:
         integration.start(within=0.01)
-    assert integration.health() == Health(HealthStatus.UNHEALTHY, ("it is starting",))
+    assert (refused.value.code, refused.value.errors[0].limit) == ("still-opening", "0.01")
+    status, reasons = integration.health()
+    assert (status, codes(reasons)) == (HealthStatus.UNHEALTHY, ["starting"])
     future = integration.send_signal(signal())
     assert not future.done()
     assert integration.get_metrics()["hand_overs_waiting"] == 1
@@ -218,30 +226,29 @@ def test_a_start_that_takes_too_long_goes_on_and_what_is_handed_over_meanwhile_w
     integration.stop()
 
 
-def test_a_thread_that_ended_is_told_by_health_and_refused(config_for: ConfigFor) -> None:
+def test_an_ended_thread_is_reported_by_health_and_signals_are_refused(config_for: ConfigFor) -> None:
     integration = NotificationIntegration(config_for())
     integration.start()
     owner = integration._owner
     assert owner is not None
     owner._thread.begin(owner.service.stop).result(10)
     owner._thread.end(10)
-    assert integration.health() == (HealthStatus.UNHEALTHY, ("its thread has ended",))
+    status, reasons = integration.health()
+    assert (status, codes(reasons)) == (HealthStatus.UNHEALTHY, ["not-running"])
     assert integration.send_signal(signal()).result(10).cause is Refusal.NOT_RUNNING
     integration.start()
     assert integration.is_healthy()
     integration.stop()
 
 
-def test_in_a_child_it_begins_anew_with_the_first_hand_over_and_leaves_the_parents_alone(
-    sandbox: Sandbox, config_for: ConfigFor
-) -> None:
+def test_a_forked_child_starts_its_own_service_with_the_first_signal(sandbox: Sandbox, config_for: ConfigFor) -> None:
     """The real fork is in the acceptance tests; here the hook is called, and the "child" is a neighbour."""
     integration = NotificationIntegration(config_for(), fallback=lambda _: None)
     integration.start()
     parents, lock = integration._owner, integration._lock
     integration.forget_parent()
     assert integration._lock is not lock
-    assert integration.health().reasons == ("it does not run",)
+    assert codes(integration.health().reasons) == ["not-running"]
     assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
     assert integration._owner is not parents
     assert parents is not None
@@ -253,7 +260,7 @@ def test_in_a_child_it_begins_anew_with_the_first_hand_over_and_leaves_the_paren
     parents.stop(5)
 
 
-def test_in_a_child_that_cannot_start_it_is_refused_and_says_why(
+def test_a_forked_child_that_cannot_start_refuses_and_logs_the_cause(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     integration = NotificationIntegration(config_for())
@@ -263,7 +270,7 @@ def test_in_a_child_that_cannot_start_it_is_refused_and_says_why(
     integration._config = None
     monkeypatch.setenv("SIGNALPOST_WORKERS", "none")
     assert integration.send_signal(signal()).result(10).cause is Refusal.NOT_RUNNING
-    assert "cannot be started after the fork: SIGNALPOST_WORKERS" in caplog.text
+    assert any("SIGNALPOST_WORKERS" in record.getMessage() for record in caplog.records if record.levelname == "ERROR")
     assert parents is not None
     parents.stop(5)
 
@@ -344,7 +351,7 @@ async def test_the_functions_are_those_of_the_process_wide_integration() -> None
     assert flush(0) == 0
 
 
-def test_a_start_that_fails_for_a_reason_of_the_machine_raises_it_as_it_is(
+def test_an_error_of_the_machine_at_startup_is_raised_unchanged(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_: AsyncNotificationService) -> None:
@@ -352,7 +359,7 @@ def test_a_start_that_fails_for_a_reason_of_the_machine_raises_it_as_it_is(
 
     monkeypatch.setattr(AsyncNotificationService, "start", fail)
     integration = NotificationIntegration(config_for())
-    with pytest.raises(OSError, match="too many open files") as raised:
+    with pytest.raises(OSError) as raised:  # noqa: PT011  # its number is checked
         integration.start()
     assert raised.value.errno == 24
     assert integration.stop() == 0

@@ -12,7 +12,7 @@ from signalpost.owner.loop_thread import LoopThread
 ACCEPTED = Ticket(Outcome.ACCEPTED, "1")
 
 
-def test_a_ticket_can_be_waited_for_by_a_thread_and_awaited_by_one_loop_after_the_other() -> None:
+def test_a_ticket_can_be_waited_for_by_a_thread_and_by_several_loops() -> None:
     future = TicketFuture()
 
     async def awaited() -> Ticket:
@@ -25,7 +25,7 @@ def test_a_ticket_can_be_waited_for_by_a_thread_and_awaited_by_one_loop_after_th
     assert asyncio.run(awaited()) == ACCEPTED
 
 
-async def test_to_be_cancelled_while_awaiting_cancels_nothing_else() -> None:
+async def test_cancelling_an_await_does_not_cancel_the_ticket() -> None:
     future = TicketFuture()
     task = asyncio.ensure_future(future)
     await asyncio.sleep(0)
@@ -38,7 +38,7 @@ async def test_to_be_cancelled_while_awaiting_cancels_nothing_else() -> None:
     assert await asyncio.gather(future, future) == [ACCEPTED, ACCEPTED]
 
 
-def test_a_loop_that_was_closed_meanwhile_is_told_nothing_and_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loop_closed_meanwhile_causes_no_log_line(caplog: pytest.LogCaptureFixture) -> None:
     future = TicketFuture()
 
     async def give_up() -> None:
@@ -52,14 +52,16 @@ def test_a_loop_that_was_closed_meanwhile_is_told_nothing_and_nothing_is_said(ca
     assert caplog.records == []
 
 
-async def test_what_went_wrong_is_raised_to_who_awaits() -> None:
+async def test_an_exception_is_raised_to_the_awaiting_caller() -> None:
     future: AwaitableFuture[int] = AwaitableFuture()
-    future.set_exception(LookupError("gone"))
-    with pytest.raises(LookupError, match="gone"):
+    fault = LookupError("gone")
+    future.set_exception(fault)
+    with pytest.raises(LookupError) as raised:
         await future
+    assert raised.value is fault
 
 
-async def test_in_a_child_a_ticket_that_was_open_at_the_fork_is_held_by_the_parent() -> None:
+async def test_a_ticket_open_at_a_fork_is_held_in_the_child() -> None:
     inherited, brought, called = TicketFuture(), TicketFuture(), list[object]()
     inherited.add_done_callback(called.append)
     brought.set_result(ACCEPTED)
@@ -72,13 +74,13 @@ async def test_in_a_child_a_ticket_that_was_open_at_the_fork_is_held_by_the_pare
     assert await inherited == inherited.result()
     assert inherited.exception() is None
     assert inherited.result().outcome is Outcome.HELD
-    assert "the parent process delivers it" in (inherited.result().reason or "")
+    assert inherited.result().reason
     assert brought.result() == ACCEPTED
     inherited.add_done_callback(called.append)
     assert called == [inherited]
 
 
-def test_a_callback_that_raises_ends_no_thread_of_ours_and_ctrl_c_is_heard_where_it_is_pressed(
+def test_an_interrupt_in_a_callback_is_logged_in_our_threads_and_raised_in_the_main_thread(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def interrupt(_: object) -> None:
@@ -89,15 +91,14 @@ def test_a_callback_that_raises_ends_no_thread_of_ours_and_ctrl_c_is_heard_where
         each.add_done_callback(interrupt)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(there.set_result, ACCEPTED).result()
-    assert [each.partition(" [")[0] for each in caplog.messages] == [
-        "the callback of a ticket failed: KeyboardInterrupt"
-    ]
+    (line,) = caplog.messages
+    assert "KeyboardInterrupt" in line
     with pytest.raises(KeyboardInterrupt):
         here.set_result(ACCEPTED)
 
 
 @pytest.mark.parametrize("ask", [TicketFuture.result, TicketFuture.exception])
-def test_the_thread_that_would_bring_a_ticket_is_refused_at_once_and_may_ask_for_one_that_is_there(
+def test_our_own_thread_may_not_wait_for_a_ticket_but_may_read_a_finished_one(
     ask: Callable[[TicketFuture], object],
 ) -> None:
     first, second, told = TicketFuture(), TicketFuture(), list[str]()
@@ -118,7 +119,6 @@ def test_the_thread_that_would_bring_a_ticket_is_refused_at_once_and_may_ask_for
     thread = LoopThread("owner of a test")
     thread.begin(bring).result(10)
     thread.end(10)
-    assert told == [
-        f"{ask.__name__}() would wait for signalpost's own thread, in which this is called: do it in another thread"
-    ]
+    (refusal,) = told
+    assert f"{ask.__name__}()" in refusal
     assert ask(second) == (ACCEPTED if ask is TicketFuture.result else None)

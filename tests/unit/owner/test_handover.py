@@ -19,7 +19,7 @@ def order(title: str = "t") -> Order:
 
 
 class ResponsiveLoop:
-    """Counts how often it is woken, and does then what it was asked for, when it is told to."""
+    """Counts how often it is woken, and runs the callbacks on demand."""
 
     def __init__(self) -> None:
         self.asked: list[Callable[[], None]] = []
@@ -36,7 +36,7 @@ def handover(loop: ResponsiveLoop) -> HandOver:
     return HandOver(service, loop)  # type: ignore[arg-type]
 
 
-def test_so_many_may_wait_and_the_next_is_refused_at_once() -> None:
+def test_a_full_queue_refuses_at_once() -> None:
     waiting = handover(ResponsiveLoop())
     orders = [order() for _ in range(MOST_WAITING)]
     for each in orders:
@@ -51,7 +51,7 @@ def test_so_many_may_wait_and_the_next_is_refused_at_once() -> None:
     assert {each.future.result(0) for each in orders} == {Ticket(Outcome.REFUSED, "", "the end", Refusal.NOT_RUNNING)}
 
 
-def test_the_loop_is_woken_once_until_it_has_looked() -> None:
+def test_the_loop_is_woken_once_for_several_submissions() -> None:
     loop = ResponsiveLoop()
     waiting = handover(loop)
     for _ in range(3):
@@ -62,7 +62,7 @@ def test_the_loop_is_woken_once_until_it_has_looked() -> None:
     assert len(loop.asked) == 1
 
 
-def test_what_comes_after_the_end_is_refused_with_the_first_reason() -> None:
+def test_a_submission_after_the_end_is_refused_with_the_first_reason() -> None:
     loop = ResponsiveLoop()
     waiting = handover(loop)
     waiting.close("it was stopped")
@@ -73,7 +73,7 @@ def test_what_comes_after_the_end_is_refused_with_the_first_reason() -> None:
     assert late.future.result(0) == Ticket(Outcome.REFUSED, "", "it was stopped", Refusal.NOT_RUNNING)
 
 
-def test_what_each_thread_hands_over_is_taken_in_in_its_order(config_for: ConfigFor) -> None:
+def test_submissions_of_each_thread_are_accepted_in_order(config_for: ConfigFor) -> None:
     heard: list[Event] = []
     owner = Owner(AsyncNotificationService(config_for(), listeners=[heard.append]))
     orders = [[order(f"{thread} {number}") for number in range(100)] for thread in range(4)]
@@ -96,7 +96,7 @@ def test_what_each_thread_hands_over_is_taken_in_in_its_order(config_for: Config
 
 
 class BrokenService(AsyncNotificationService):
-    """Breaks, or waits for ever, as no service may."""
+    """Raises, or waits for ever."""
 
     async def queue_notification(self, signal_or_alert: Any, *_: Any, **__: Any) -> Ticket:
         if signal_or_alert.title == "hang":
@@ -104,7 +104,7 @@ class BrokenService(AsyncNotificationService):
         raise LookupError("https://discord.com/api/webhooks/1/token")
 
 
-def test_a_service_that_breaks_is_logged_without_its_text_and_the_ticket_is_refused(
+def test_an_error_of_the_service_is_logged_without_its_text_and_refuses_the_ticket(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     owner = Owner(BrokenService(config_for()))
@@ -112,8 +112,9 @@ def test_a_service_that_breaks_is_logged_without_its_text_and_the_ticket_is_refu
     owner.put(broken)
     owner.put(hanging)
     ticket = broken.future.result(10)
-    assert (ticket.cause, ticket.reason) == (Refusal.STORE, "taking it in failed with LookupError")
-    assert "a notification could not be accepted: LookupError [" in caplog.text
+    assert ticket.cause is Refusal.STORE
+    assert "LookupError" in (ticket.reason or "")
+    assert "LookupError" in caplog.text
     assert "webhooks" not in caplog.text
     assert owner.flush(0.05) == 1, "what has no ticket is open"
     owner.stop(0.1)

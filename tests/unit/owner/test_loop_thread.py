@@ -13,24 +13,27 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
-def test_work_runs_on_the_loop_of_the_thread_and_brings_back_what_it_returns_or_raises() -> None:
+def test_work_runs_on_the_loop_of_the_thread_and_returns_or_raises() -> None:
     thread = LoopThread("of a test")
 
     async def name() -> str:
         return current_thread().name
 
+    fault = LookupError("gone")
+
     async def fail() -> None:
-        raise LookupError("gone")
+        raise fault
 
     assert thread.begin(name).result(10) == "signalpost of a test"
-    with pytest.raises(LookupError, match="gone"):
+    with pytest.raises(LookupError) as raised:
         thread.begin(fail).result(10)
+    assert raised.value is fault
     assert thread.asked == set()
     thread.end(10)
     assert not thread.is_alive
 
 
-def test_what_runs_when_the_loop_ends_is_cancelled_and_so_is_what_comes_too_late() -> None:
+def test_work_that_runs_at_the_end_or_comes_later_is_cancelled() -> None:
     thread = LoopThread("of a test")
     never_begun: Future[None] = Future()
     thread.asked.add(never_begun)  # as where the loop ends between the call and its turn
@@ -44,7 +47,7 @@ def test_what_runs_when_the_loop_ends_is_cancelled_and_so_is_what_comes_too_late
             future.result()
 
 
-def test_the_loop_goes_on_after_code_of_others_has_stopped_it() -> None:
+def test_the_loop_continues_after_foreign_code_stopped_it() -> None:
     thread = LoopThread("of a test")
 
     async def stop_the_loop() -> str:
@@ -58,7 +61,7 @@ def test_the_loop_goes_on_after_code_of_others_has_stopped_it() -> None:
     assert not thread.is_alive
 
 
-def test_blocking_calls_have_threads_of_their_own_and_their_faults_come_back() -> None:
+def test_blocking_calls_run_in_their_own_threads_and_their_errors_are_raised() -> None:
     thread = LoopThread("of a test")
 
     async def call() -> tuple[str, type[BaseException]]:

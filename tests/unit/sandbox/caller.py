@@ -1,4 +1,4 @@
-"""Asks a local Discord under a clock that stands still until it is moved."""
+"""A test client for the local Discord, with a manual clock."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Caller:
-    """One client of one Discord, in which the webhook HOOK exists."""
+    """A client of one Discord that has the webhook HOOK."""
 
     def __init__(self, limits: Limits = OFF, **settings: Any) -> None:
         self.discord = LocalDiscord(limits, **settings)
@@ -29,8 +29,8 @@ class Caller:
     def now(self) -> Moment:
         return Moment(self.seconds, START + timedelta(seconds=self.seconds - 1000))
 
-    def ask(self, method: str, body: Any = None, *, message: str | None = None, **changes: Any) -> Outcome:
-        """Send `body` (JSON, or bytes as they are) to HOOK, and meet what is planned; `changes` are of the request."""
+    def send(self, method: str, body: Any = None, *, message: str | None = None, **changes: Any) -> Outcome:
+        """Send `body` (JSON, or bytes as they are) to HOOK, with planned faults; `changes` modify the request."""
         path = f"/api/v10/webhooks/{changes.pop('webhook', HOOK)}/{changes.pop('token', TOKEN)}"
         path += f"/messages/{message}" if message else ""
         content = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
@@ -39,14 +39,14 @@ class Caller:
         return self.discord.answer(request, self.now, self.discord.fault_for(request))
 
     def post(self, body: Any = None, *, wait: str = "true", **changes: Any) -> Outcome:
-        return self.ask("POST", {"content": "hello"} if body is None else body, query={"wait": wait}, **changes)
+        return self.send("POST", {"content": "hello"} if body is None else body, query={"wait": wait}, **changes)
 
     def shown(self, channel: str = HOOK) -> list[dict[str, Any]]:
         return self.discord.guild.messages(channel)
 
 
-def told(outcome: Outcome) -> Any:
-    """The JSON of an answer."""
+def json_of(outcome: Outcome) -> Any:
+    """Decode the JSON of an answer."""
     assert outcome.answer is not None
     return msgspec.json.decode(outcome.answer.body)
 
@@ -57,14 +57,14 @@ def status(outcome: Outcome) -> int:
 
 
 def refusal(outcome: Outcome) -> tuple[int, int]:
-    """Status and code of an answer that is a refusal."""
-    return status(outcome), told(outcome)["code"]
+    """Status and code of a refusal."""
+    return status(outcome), json_of(outcome)["code"]
 
 
 def problems(outcome: Outcome) -> dict[str, list[str]]:
-    """The codes of a 50035 by their paths, as in `embeds.0.title`."""
-    assert refusal(outcome) == (400, 50035), told(outcome)
-    return dict(_flattened(told(outcome)["errors"], ()))
+    """The codes of a 50035 by path, as in `embeds.0.title`."""
+    assert refusal(outcome) == (400, 50035), json_of(outcome)
+    return dict(_flattened(json_of(outcome)["errors"], ()))
 
 
 def _flattened(tree: dict[str, Any], path: tuple[str, ...]) -> Any:

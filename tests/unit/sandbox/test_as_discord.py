@@ -1,4 +1,4 @@
-"""What Discord takes and refuses beside JSON: forms, Slack's form, addresses, and clients without a name."""
+"""Bodies other than JSON, Slack's format, URLs, and clients without a User-Agent."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from tests.unit.sandbox.caller import Caller, problems, refusal, status, told
+from tests.unit.sandbox.caller import Caller, json_of, problems, refusal, status
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 MULTIPART = {"content-type": "multipart/form-data; boundary=b"}
@@ -25,18 +25,18 @@ def parts(caller: Caller, *each: bytes) -> Any:
     return caller.post(b"".join(each) + b"--b--\r\n", headers=MULTIPART)
 
 
-def test_a_form_of_a_browser_is_a_message() -> None:
+def test_a_browser_form_is_accepted() -> None:
     outcome = form(Caller(), content="grüß & <3", username="Trader", tts="true", flags="4096")
     assert status(outcome) == 200
-    message = told(outcome)
+    message = json_of(outcome)
     assert (message["content"], message["author"]["username"]) == ("grüß & <3", "Trader")
     assert (message["tts"], message["flags"]) == (True, 4096)
 
 
-def test_a_form_may_hold_its_json_in_one_field() -> None:
+def test_a_form_may_carry_json_in_one_field() -> None:
     outcome = form(Caller(), payload_json='{"embeds": [{"title": "t"}]}')
     assert status(outcome) == 200
-    assert told(outcome)["embeds"][0]["title"] == "t"
+    assert json_of(outcome)["embeds"][0]["title"] == "t"
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_a_form_is_checked_like_json(fields: dict[str, str], expected: tuple[int
 @pytest.mark.parametrize(
     ("fields", "path"), [({"content": "x" * 2001}, "content"), ({"content": "x", "tts": "yes"}, "tts")]
 )
-def test_the_faults_of_a_form_are_named_as_in_json(fields: dict[str, str], path: str) -> None:
+def test_form_errors_have_the_same_paths_as_json_errors(fields: dict[str, str], path: str) -> None:
     assert list(problems(form(Caller(), **fields))) == [path]
 
 
 @pytest.mark.parametrize("head", ['name="content"', "name=content", 'NAME="content"'])
-def test_the_fields_of_a_form_in_parts_are_read(head: str) -> None:
+def test_multipart_fields_are_read(head: str) -> None:
     outcome = parts(Caller(), part(head, b"hello"))
     assert status(outcome) == 200
-    assert told(outcome)["content"] == "hello"
+    assert json_of(outcome)["content"] == "hello"
 
 
 NOT_WELL_FORMED = [
@@ -80,14 +80,14 @@ NOT_WELL_FORMED = [
 
 
 @pytest.mark.parametrize("url", NOT_WELL_FORMED)
-def test_an_address_that_nobody_else_could_open_is_refused(url: str) -> None:
+def test_a_url_that_is_not_public_is_refused(url: str) -> None:
     outcome = Caller().post({"embeds": [{"title": "t", "url": url}]})
     assert status(outcome) == 400
     assert problems(outcome) == {"embeds.0.url": ["URL_TYPE_INVALID_URL"]}
 
 
 @pytest.mark.parametrize("place", ["author.url", "author.icon_url", "footer.icon_url", "image.url", "thumbnail.url"])
-def test_that_holds_for_every_address_of_an_embed(place: str) -> None:
+def test_every_url_of_an_embed_must_be_public(place: str) -> None:
     outer, _, inner = place.partition(".")
     named = {"author": {"name": "n"}, "footer": {"text": "t"}}.get(outer, {})
     outcome = Caller().post({"embeds": [{"title": "t", outer: {**named, inner: "http://grafana:3000/a.png"}}]})
@@ -95,7 +95,7 @@ def test_that_holds_for_every_address_of_an_embed(place: str) -> None:
     assert problems(outcome) == {f"embeds.0.{place}": ["URL_TYPE_INVALID_URL"]}
 
 
-def test_that_holds_for_an_avatar() -> None:
+def test_the_avatar_url_must_be_public() -> None:
     outcome = Caller().post({"content": "x", "avatar_url": "http://localhost/a.png"})
     assert status(outcome) == 400
     assert problems(outcome) == {"avatar_url": ["URL_TYPE_INVALID_URL"]}
@@ -104,7 +104,7 @@ def test_that_holds_for_an_avatar() -> None:
 @pytest.mark.parametrize(
     "agent", ["", " ", "Python-urllib/3.11", "python-urllib/2.7", "Java/17.0.1", "libwww-perl/6.5"]
 )
-def test_a_client_without_a_name_of_its_own_is_turned_away(agent: str) -> None:
+def test_a_client_without_its_own_user_agent_is_refused(agent: str) -> None:
     caller = Caller()
     outcome = caller.post(headers={"content-type": "application/json", "user-agent": agent})
     assert status(outcome) == 403
@@ -120,7 +120,7 @@ def slack(caller: Caller, body: dict[str, Any], **changes: Any) -> Any:
     return caller.post(body, path=f"/api/webhooks/{HOOK}/{TOKEN}/slack", **changes)
 
 
-def test_the_form_of_slack_is_accepted_below_slack() -> None:
+def test_slack_format_is_accepted_at_slack() -> None:
     caller = Caller()
     outcome = slack(caller, {"text": "see <https://e.x/a|the chart>", "username": "Bot"})
     assert status(outcome) == 200
@@ -130,7 +130,7 @@ def test_the_form_of_slack_is_accepted_below_slack() -> None:
     assert (message["content"], message["author"]["username"]) == ("see [the chart](https://e.x/a)", "Bot")
 
 
-def test_slacks_attachments_are_embeds() -> None:
+def test_slack_attachments_become_embeds() -> None:
     caller = Caller()
     attachment = {
         "pretext": "before",
@@ -153,7 +153,7 @@ def test_slacks_attachments_are_embeds() -> None:
     assert (second["color"], "timestamp" in second) == (255, False)
 
 
-def test_slacks_form_may_come_in_one_field() -> None:
+def test_slack_format_may_come_in_one_field() -> None:
     caller = Caller()
     payload = urlencode({"payload": msgspec.json.encode({"text": "hi"}).decode()}).encode()
     outcome = caller.post(payload, path=f"/api/webhooks/signals-free/{'token-of-the-test'}/slack", headers=FORM)
@@ -174,17 +174,17 @@ def test_slacks_form_may_come_in_one_field() -> None:
         ({"payload": "{"}, (400, 50109)),
     ],
 )
-def test_slacks_form_is_checked_too(body: dict[str, Any], expected: tuple[int, int]) -> None:
+def test_slack_format_is_checked(body: dict[str, Any], expected: tuple[int, int]) -> None:
     assert refusal(slack(Caller(), body)) == expected
 
 
-def test_an_attachment_has_its_url_and_content_type() -> None:
+def test_an_attachment_has_urls_and_a_content_type() -> None:
     picture = (
         b'--b\r\nContent-Disposition: form-data; name="files[0]"; filename="a b.png"\r\n'
         b"Content-Type: image/png\r\n\r\nPNG\r\n"
     )
     listed = part('name="payload_json"', b'{"attachments": [{"id": 0, "description": "a chart"}]}')
-    (attachment,) = told(parts(Caller(), listed, picture))["attachments"]
+    (attachment,) = json_of(parts(Caller(), listed, picture))["attachments"]
     assert attachment["filename"] == "a b.png"
     for field, host in (("url", "cdn.discordapp.com"), ("proxy_url", "media.discordapp.net")):
         assert str(attachment.get(field)).startswith(f"https://{host}/attachments/")
@@ -192,47 +192,47 @@ def test_an_attachment_has_its_url_and_content_type() -> None:
     assert (attachment.get("content_type"), attachment.get("description")) == ("image/png", "a chart")
 
 
-def test_a_webhook_has_its_url() -> None:
-    assert str(told(Caller().ask("GET")).get("url")).startswith("https://discord.com/api/webhooks/")
+def test_a_webhook_includes_its_url() -> None:
+    assert str(json_of(Caller().send("GET")).get("url")).startswith("https://discord.com/api/webhooks/")
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "PATCH", "DELETE"])
 def test_an_unknown_thread_is_10003(method: str) -> None:
     caller = Caller()
-    message = None if method == "POST" else told(caller.post())["id"]
-    outcome = caller.ask(method, {"content": "x"}, message=message, query={"thread_id": "123456789012345678"})
+    message = None if method == "POST" else json_of(caller.post())["id"]
+    outcome = caller.send(method, {"content": "x"}, message=message, query={"thread_id": "123456789012345678"})
     assert status(outcome) == 404
     assert refusal(outcome) == (404, 10003)
 
 
-def test_a_webhook_is_renamed() -> None:
+def test_a_webhook_can_be_renamed() -> None:
     caller = Caller()
-    outcome = caller.ask("PATCH", {"name": " Desk "})
+    outcome = caller.send("PATCH", {"name": " Desk "})
     assert status(outcome) == 200
-    assert told(outcome) == {**told(caller.ask("GET")), "name": "Desk"}
-    assert told(caller.ask("PATCH", {}))["name"] == "Desk"
-    assert told(caller.post())["author"]["username"] == "Desk"
+    assert json_of(outcome) == {**json_of(caller.send("GET")), "name": "Desk"}
+    assert json_of(caller.send("PATCH", {}))["name"] == "Desk"
+    assert json_of(caller.post())["author"]["username"] == "Desk"
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 81, "My Discord", 5])
-def test_a_webhook_does_not_take_every_name(name: object) -> None:
-    outcome = Caller().ask("PATCH", {"name": name})
+def test_an_invalid_webhook_name_is_refused(name: object) -> None:
+    outcome = Caller().send("PATCH", {"name": name})
     assert status(outcome) == 400
     assert list(problems(outcome)) == ["name"]
 
 
-def test_numbers_and_booleans_as_text_are_read() -> None:
+def test_numbers_and_booleans_sent_as_text_are_converted() -> None:
     field = {"name": "a", "value": "b", "inline": "false"}
     embed = {"title": "t", "color": "16711680", "fields": [field]}
     outcome = Caller().post({"content": "x", "tts": "true", "flags": "4", "embeds": [embed]})
     assert status(outcome) == 200
-    message = told(outcome)
+    message = json_of(outcome)
     assert (message["tts"], message["flags"]) == (True, 4)
     assert message["embeds"][0]["color"] == 0xFF0000
     assert message["embeds"][0]["fields"][0]["inline"] is False
 
 
-def test_texts_that_say_no_number_or_truth_are_refused() -> None:
+def test_texts_that_are_not_numbers_or_booleans_are_refused() -> None:
     embeds = [{"title": "t", "color": "#ff0000"}, {"title": "t", "color": "-1"}, {"color": "16777216"}, "x"]
     found = problems(Caller().post({"tts": "yes", "flags": "9" * 5000, "embeds": embeds}))
     assert found["tts"] == ["BOOLEAN_TYPE_CONVERT"]

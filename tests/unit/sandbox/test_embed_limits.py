@@ -1,4 +1,4 @@
-"""Each limit of a message holds to the code point: what is at it is taken, what is one beyond is refused there."""
+"""Each limit of a message is exact to the code point: at the limit is accepted, one more is refused."""
 
 from itertools import pairwise
 from typing import Any
@@ -47,7 +47,7 @@ def test_white_space_around_a_text_of_an_embed_does_not_count(path: str) -> None
 @pytest.mark.parametrize(
     "made", [lambda n: {"embeds": [{"title": "t"}] * n}, lambda n: _embed(fields=[{"name": "n", "value": "v"}] * n)]
 )
-def test_lists_end_at_ten_embeds_and_25_fields(made: Any) -> None:
+def test_a_message_has_at_most_ten_embeds_and_25_fields(made: Any) -> None:
     most = 10 if len(made(2)["embeds"]) == 2 else 25
     assert status(Caller().post(made(most))) == 200
     assert problems(Caller().post(made(most + 1)))
@@ -88,7 +88,7 @@ _messages = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(_messages)
-def test_an_embed_within_every_limit_is_accepted_and_shown(fields: dict[str, Any]) -> None:
+def test_a_message_within_every_limit_is_accepted_and_shown(fields: dict[str, Any]) -> None:
     caller = Caller()
     assert status(caller.post(fields)) == 200
     assert len(caller.shown()[0]["embeds"]) == len(fields.get("embeds") or [])
@@ -103,7 +103,7 @@ def _sizes_of_6000(draw: st.DrawFn) -> list[int]:
 
 @settings(deadline=None)
 @given(_sizes_of_6000().filter(lambda sizes: max(sizes) <= 4096), st.integers(0, 9))
-def test_texts_of_all_embeds_together_end_at_6000(sizes: list[int], chosen: int) -> None:
+def test_all_embeds_together_have_at_most_6000_code_points(sizes: list[int], chosen: int) -> None:
     embeds: list[dict[str, Any]] = [{"description": "x" * size} for size in sizes]
     assert status(Caller().post({"embeds": embeds})) == 200
     embeds[chosen % len(embeds)]["title"] = "x"

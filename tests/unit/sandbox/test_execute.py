@@ -3,14 +3,14 @@ from datetime import timedelta
 import pytest
 
 from signalpost.sandbox.rules.snowflake import instant_of, snowflake, snowflake_of
-from tests.unit.sandbox.caller import HOOK, START, TOKEN, Caller, refusal, status, told
+from tests.unit.sandbox.caller import HOOK, START, TOKEN, Caller, json_of, refusal, status
 
 
 def test_with_wait_the_answer_is_the_message() -> None:
     caller = Caller()
     caller.seconds += 1.5
     outcome = caller.post({"content": "  hi ", "embeds": [{"title": "t", "color": 255}], "tts": True})
-    message = told(outcome)
+    message = json_of(outcome)
     assert status(outcome) == 200
     assert message == caller.shown()[0]
     assert message["content"] == "hi"
@@ -18,8 +18,8 @@ def test_with_wait_the_answer_is_the_message() -> None:
     assert message["tts"] is True
     assert message["timestamp"] == "2025-08-20T01:00:01.500000+00:00"
     assert message["edited_timestamp"] is None
-    assert message["webhook_id"] == message["author"]["id"] == told(caller.ask("GET"))["id"]
-    assert message["channel_id"] == told(caller.ask("GET"))["channel_id"]
+    assert message["webhook_id"] == message["author"]["id"] == json_of(caller.send("GET"))["id"]
+    assert message["channel_id"] == json_of(caller.send("GET"))["channel_id"]
     assert instant_of(message["id"]) == START + timedelta(seconds=1.5)
 
 
@@ -27,7 +27,7 @@ def test_with_wait_the_answer_is_the_message() -> None:
     ("wait", "expected"),
     [("true", 200), ("True", 200), ("1", 200), ("false", 204), ("False", 204), ("0", 204)],
 )
-def test_wait_is_a_truth_as_discord_spells_them(wait: str, expected: int) -> None:
+def test_wait_accepts_discords_booleans(wait: str, expected: int) -> None:
     caller = Caller()
     outcome = caller.post(wait=wait)
     assert status(outcome) == expected
@@ -36,15 +36,15 @@ def test_wait_is_a_truth_as_discord_spells_them(wait: str, expected: int) -> Non
 
 
 def test_without_wait_the_answer_is_empty() -> None:
-    answer = Caller().ask("POST", {"content": "hi"}).answer
+    answer = Caller().send("POST", {"content": "hi"}).answer
     assert answer
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["Via"] == "1.1 google"
 
 
-def test_ids_rise_also_within_a_millisecond() -> None:
+def test_ids_increase_even_within_a_millisecond() -> None:
     caller = Caller()
-    ids = [int(told(caller.post())["id"]) for _ in range(50)]
+    ids = [int(json_of(caller.post())["id"]) for _ in range(50)]
     assert ids == sorted(set(ids))
 
 
@@ -52,28 +52,28 @@ def test_a_snowflake_is_the_milliseconds_since_2015_and_a_count() -> None:
     assert snowflake(START, 1) == str((1_755_651_600_000 - 1_420_070_400_000 << 22) + 1)
 
 
-def test_a_name_stands_for_an_id_that_looks_like_one_and_an_id_for_itself() -> None:
+def test_a_name_gets_a_plausible_id_and_an_id_stays() -> None:
     assert snowflake_of("175928847299117063") == "175928847299117063"
     assert snowflake_of("signals-free") == snowflake_of("signals-free") != snowflake_of("signals-premium")
     assert instant_of(snowflake_of("signals-free")).year in {2022, 2023}
     assert snowflake_of("12345") != "12345"
 
 
-def test_a_get_returns_the_webhook() -> None:
+def test_get_returns_the_webhook() -> None:
     caller = Caller()
-    outcome = caller.ask("GET")
+    outcome = caller.send("GET")
     assert status(outcome) == 200
-    webhook = told(outcome)
+    webhook = json_of(outcome)
     assert webhook["type"] == 1
     assert webhook["application_id"] is None
     assert webhook["token"] == TOKEN
     assert not outcome.entry.recorded
 
 
-def test_webhooks_of_one_channel_tell_the_same_channel_id() -> None:
+def test_webhooks_of_one_channel_have_the_same_channel_id() -> None:
     caller = Caller()
     caller.discord.guild.register("another", "t", channel=HOOK)
-    ours, other = told(caller.ask("GET")), told(caller.ask("GET", webhook="another", token="t"))
+    ours, other = json_of(caller.send("GET")), json_of(caller.send("GET", webhook="another", token="t"))
     assert ours["channel_id"] == other["channel_id"]
     assert ours["id"] != other["id"]
     assert caller.discord.guild.webhooks_of(HOOK) == [HOOK, "another"]
@@ -82,23 +82,23 @@ def test_webhooks_of_one_channel_tell_the_same_channel_id() -> None:
     assert len(caller.shown()) == 2
 
 
-def test_the_name_of_a_message_is_its_own_or_the_webhooks() -> None:
+def test_the_author_is_the_messages_own_name_or_the_webhooks() -> None:
     caller = Caller()
-    assert told(caller.post())["author"]["username"] == "signalpost"
-    assert told(caller.post({"content": "x", "username": "Desk"}))["author"]["username"] == "Desk"
+    assert json_of(caller.post())["author"]["username"] == "signalpost"
+    assert json_of(caller.post({"content": "x", "username": "Desk"}))["author"]["username"] == "Desk"
 
 
-def test_a_deleted_webhook_stays_unknown_even_if_every_webhook_exists() -> None:
+def test_a_deleted_webhook_stays_unknown_even_with_open() -> None:
     caller = Caller(open=True)
     caller.post()
-    assert status(caller.ask("DELETE")) == 204
+    assert status(caller.send("DELETE")) == 204
     assert refusal(caller.post()) == (404, 10015)
-    assert refusal(caller.ask("GET")) == (404, 10015)
+    assert refusal(caller.send("GET")) == (404, 10015)
     caller.discord.guild.register(HOOK, TOKEN)
     assert status(caller.post()) == 200
 
 
-def test_if_every_webhook_exists_its_channel_has_its_id() -> None:
+def test_with_open_the_channel_is_named_after_the_webhook() -> None:
     caller = Caller(open=True)
     assert status(caller.post(webhook="SIGNALS-PREMIUM", token="a")) == 200
     assert status(caller.post(webhook="SIGNALS-PREMIUM", token="b")) == 200
@@ -109,38 +109,38 @@ def test_if_every_webhook_exists_its_channel_has_its_id() -> None:
 
 def test_a_channel_keeps_its_newest_messages() -> None:
     caller = Caller(keep=3)
-    ids = [told(caller.post())["id"] for _ in range(5)]
+    ids = [json_of(caller.post())["id"] for _ in range(5)]
     assert [message["id"] for message in caller.shown()] == ids[-3:]
-    assert refusal(caller.ask("GET", message=ids[0])) == (404, 10008)
+    assert refusal(caller.send("GET", message=ids[0])) == (404, 10008)
 
 
 def test_a_message_to_a_thread_carries_the_threads_id() -> None:
     caller = Caller()
     caller.discord.guild.open_thread("42")
-    outcome = caller.ask("POST", {"content": "x"}, query={"wait": "1", "thread_id": "42"})
-    assert told(outcome)["channel_id"] == "42"
+    outcome = caller.send("POST", {"content": "x"}, query={"wait": "1", "thread_id": "42"})
+    assert json_of(outcome)["channel_id"] == "42"
 
 
 @pytest.mark.parametrize("flags", [0, 4, 4096, 4100])
 def test_flags_are_kept_and_4096_is_silent(flags: int) -> None:
     outcome = Caller().post({"content": "x", "flags": flags})
-    assert told(outcome)["flags"] == flags
+    assert json_of(outcome)["flags"] == flags
     assert outcome.entry.silent == bool(flags & 4096)
 
 
-def test_components_are_ignored_by_default() -> None:
+def test_components_are_ignored_without_with_components() -> None:
     caller = Caller()
     parts = [{"type": 10, "content": "text"}]
     assert refusal(caller.post({"components": parts})) == (400, 50006)
-    outcome = caller.ask("POST", {"components": parts}, query={"wait": "1", "with_components": "1"})
-    assert told(outcome)["components"] == parts
+    outcome = caller.send("POST", {"components": parts}, query={"wait": "1", "with_components": "1"})
+    assert json_of(outcome)["components"] == parts
 
 
 def test_a_poll_alone_is_a_message() -> None:
-    assert told(Caller().post({"poll": {"question": {"text": "?"}}}))["poll"] == {"question": {"text": "?"}}
+    assert json_of(Caller().post({"poll": {"question": {"text": "?"}}}))["poll"] == {"question": {"text": "?"}}
 
 
-def test_unknown_fields_are_ignored_and_null_is_as_good_as_none() -> None:
+def test_unknown_fields_are_ignored_and_null_counts_as_missing() -> None:
     fields = {"content": "x", "nonce": "1", "embeds": None, "username": None, "flags": None, "allowed_mentions": None}
     assert status(Caller().post(fields)) == 200
 
@@ -158,7 +158,7 @@ def test_an_embed_is_shown_trimmed_and_without_empty_parts() -> None:
         "fields": [{"name": " n ", "value": " v "}, {"name": "n", "value": "v", "inline": True}],
         "provider": {"name": "ignored"},
     }
-    assert told(Caller().post({"embeds": [embed]}))["embeds"] == [
+    assert json_of(Caller().post({"embeds": [embed]}))["embeds"] == [
         {
             "type": "rich",
             "title": "t",
@@ -171,12 +171,12 @@ def test_an_embed_is_shown_trimmed_and_without_empty_parts() -> None:
     ]
 
 
-def test_a_timestamp_without_a_zone_is_meant_in_utc() -> None:
-    shown = told(Caller().post({"embeds": [{"title": "t", "timestamp": "2025-08-20T01:00:00"}]}))
+def test_a_timestamp_without_a_zone_is_utc() -> None:
+    shown = json_of(Caller().post({"embeds": [{"title": "t", "timestamp": "2025-08-20T01:00:00"}]}))
     assert shown["embeds"][0]["timestamp"] == "2025-08-20T01:00:00+00:00"
 
 
-def test_secrets_are_not_in_the_repr_of_a_value() -> None:
+def test_a_repr_shows_no_secret() -> None:
     caller = Caller()
     webhook = caller.discord.guild.register("w", "secret-token")
     outcome = caller.post(webhook="w", token="secret-token")

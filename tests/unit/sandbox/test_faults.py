@@ -1,4 +1,4 @@
-"""What is planned to go wrong, and what becomes of the message."""
+"""Planned faults and their effect on the message."""
 
 import pytest
 
@@ -6,10 +6,10 @@ from signalpost.errors import InvalidValue
 from signalpost.sandbox.fault_form import faults_of
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault, usual_answer
-from tests.unit.sandbox.caller import HOOK, Caller, refusal, status, told
+from tests.unit.sandbox.caller import HOOK, Caller, json_of, refusal, status
 
 
-def test_a_planned_answer_is_given_once_and_nothing_is_shown() -> None:
+def test_a_planned_answer_is_sent_once_and_nothing_is_shown() -> None:
     caller = Caller()
     caller.discord.faults.plan(Fault(answer=HttpAnswer(503), is_processed=False))
     outcome = caller.post()
@@ -38,42 +38,42 @@ def test_a_connection_is_cut_after_or_before_the_message_is_shown(is_processed: 
     assert len(caller.shown()) == is_processed
 
 
-def test_a_fault_that_only_takes_time_leaves_the_answer_alone() -> None:
+def test_a_delay_does_not_change_the_answer() -> None:
     caller = Caller()
     caller.discord.faults.plan(Fault(seconds_before=5, seconds_after=5))
-    assert told(caller.post())["content"] == "hello"
+    assert json_of(caller.post())["content"] == "hello"
 
 
-def test_a_fault_without_any_answer_is_an_error_of_the_server() -> None:
+def test_a_fault_without_an_answer_is_a_server_error() -> None:
     caller = Caller()
     caller.discord.faults.plan(Fault(is_processed=False))
     assert status(caller.post()) == 500
 
 
-def test_a_processed_fault_still_meets_the_rules() -> None:
+def test_a_processed_fault_still_follows_the_rules() -> None:
     caller = Caller()
     caller.discord.faults.plan(Fault(is_processed=True))
     assert refusal(caller.post({})) == (400, 50006)
 
 
-def test_faults_come_in_their_order_as_often_as_they_are_planned() -> None:
+def test_faults_apply_in_order_and_as_often_as_planned() -> None:
     caller = Caller()
     caller.discord.faults.plan(Fault(answer=HttpAnswer(503), times=2))
     caller.discord.faults.plan(Fault(answer=HttpAnswer(502)))
     assert [status(caller.post()) for _ in range(4)] == [503, 503, 502, 200]
 
 
-def test_a_fault_concerns_a_webhook_and_a_method_or_all() -> None:
+def test_a_fault_applies_to_one_webhook_and_method_or_to_all() -> None:
     caller = Caller(open=True)
     caller.discord.faults.plan(Fault(webhook="b", method="POST", answer=HttpAnswer(503)))
     assert status(caller.post(webhook="a")) == 200
-    assert status(caller.ask("GET", webhook="b")) == 200
+    assert status(caller.send("GET", webhook="b")) == 200
     assert status(caller.post(webhook="b")) == 503
     caller.discord.faults.plan(Fault(answer=HttpAnswer(502)))
-    assert status(caller.ask("GET", path="/nothing")) == 502
+    assert status(caller.send("GET", path="/nothing")) == 502
 
 
-def test_planned_faults_can_be_listed_and_removed() -> None:
+def test_pending_faults_can_be_listed_and_cleared() -> None:
     caller = Caller()
     fault = Fault(webhook=HOOK, times=3)
     caller.discord.faults.plan(fault)
@@ -84,7 +84,7 @@ def test_planned_faults_can_be_listed_and_removed() -> None:
     assert caller.discord.faults.pending() == []
 
 
-def test_the_usual_answer_of_429_says_how_long_to_wait() -> None:
+def test_the_usual_429_carries_a_wait() -> None:
     answer = usual_answer(429, 4.2)
     assert (answer.headers["Retry-After"], answer.headers["X-RateLimit-Scope"]) == ("5", "user")
     assert b'"retry_after":4.2' in answer.body
@@ -93,7 +93,7 @@ def test_the_usual_answer_of_429_says_how_long_to_wait() -> None:
 @pytest.mark.parametrize(
     ("status", "text"), [(401, b"50027"), (404, b"10015"), (403, b'"code":0'), (503, b"<h1>503</h1>"), (500, b"<html>")]
 )
-def test_each_status_has_its_usual_answer(status: int, text: bytes) -> None:
+def test_each_status_has_a_usual_answer(status: int, text: bytes) -> None:
     answer = usual_answer(status)
     assert answer.status == status
     assert text in answer.body
@@ -116,7 +116,7 @@ def test_a_fault_is_planned_in_json(body: bytes, expected: Fault) -> None:
     assert faults_of(body) == [expected]
 
 
-def test_a_planned_body_that_is_not_text_is_json() -> None:
+def test_a_planned_body_other_than_text_is_sent_as_json() -> None:
     [fault] = faults_of(b'{"status": 403, "body": {"code": 40333}}')
     assert fault.answer
     assert fault.answer.body == b'{"code":40333}'

@@ -1,4 +1,4 @@
-"""The journal: what is appended is on the disk before its sender is answered."""
+"""The journal: a line is on disk before its sender gets an answer."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from signalpost.errors import InvalidConfiguration
 from signalpost.sandbox.journal import Journal
 
 
-async def test_lines_stand_in_the_file_in_their_order_when_append_returns(tmp_path: Path) -> None:
+async def test_lines_are_in_the_file_in_order_when_append_returns(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = Journal.open(path)
     await journal.append(b"a\n")
@@ -22,7 +22,7 @@ async def test_lines_stand_in_the_file_in_their_order_when_append_returns(tmp_pa
     await journal.close()
 
 
-async def test_each_line_is_synced_and_those_that_come_meanwhile_together(
+async def test_each_line_is_synced_and_lines_that_arrive_meanwhile_share_a_sync(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "journal"
@@ -41,7 +41,7 @@ async def test_each_line_is_synced_and_those_that_come_meanwhile_together(
     assert len(synced) < 50
 
 
-async def test_a_journal_is_continued_and_a_line_that_was_cut_off_stays_alone(tmp_path: Path) -> None:
+async def test_a_reopened_journal_starts_a_new_line_after_a_partial_one(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     path.write_bytes(b'{"n":1}\n{"n":')
     journal = Journal.open(path)
@@ -50,7 +50,7 @@ async def test_a_journal_is_continued_and_a_line_that_was_cut_off_stays_alone(tm
     assert path.read_bytes() == b'{"n":1}\n{"n":\n{"n":1}\n'
 
 
-async def test_a_complete_journal_gets_no_empty_line(tmp_path: Path) -> None:
+async def test_reopening_a_complete_journal_adds_no_empty_line(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     path.write_bytes(b"a\n")
     journal = Journal.open(path)
@@ -85,7 +85,7 @@ async def test_a_disk_failure_reaches_every_sender_and_later_lines_are_tried_aga
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_a_sender_that_went_away_disturbs_no_other(
+async def test_a_cancelled_append_does_not_affect_the_others(
     fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = Journal.open(tmp_path / "journal")

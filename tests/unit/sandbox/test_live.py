@@ -1,4 +1,4 @@
-"""What the page is told while it looks."""
+"""The page's event stream."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def reading(sandbox: Sandbox) -> AsyncIterator[tuple[aiohttp.ClientSession
         yield client, Reader(answer)
 
 
-async def test_a_reader_gets_the_current_state_and_then_the_changes() -> None:
+async def test_a_reader_gets_the_state_and_then_the_changes() -> None:
     async with Sandbox(limits=OFF) as sandbox:
         url = sandbox.webhook("signals-free")
         async with reading(sandbox) as (client, reader):
@@ -48,14 +48,14 @@ async def test_a_reader_gets_the_current_state_and_then_the_changes() -> None:
             assert await reader.event() == ("state", state)
             async with client.post(url, params={"wait": "1"}, json={"content": "hello"}) as answer:
                 message = await answer.json()
-            name, told = await reader.event()
-            assert (name, told["counts"]) == ("changes", {"taken": 1})
-            [entry] = told["entries"]
+            name, changes = await reader.event()
+            assert (name, changes["counts"]) == ("changes", {"taken": 1})
+            [entry] = changes["entries"]
             assert entry["message"] == message
             assert (entry["n"], entry["channel"], entry["method"], entry["status"]) == (1, "signals-free", "POST", 200)
             await client.delete(f"{url}/messages/{message['id']}")
-            name, told = await reader.event()
-            assert (told["entries"][0]["message"], told["entries"][0]["message_id"]) == (None, message["id"])
+            name, changes = await reader.event()
+            assert (changes["entries"][0]["message"], changes["entries"][0]["message_id"]) == (None, message["id"])
 
 
 async def test_a_new_reader_gets_the_newest_messages_of_each_channel() -> None:
@@ -71,10 +71,10 @@ async def test_a_new_reader_gets_the_newest_messages_of_each_channel() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"keep": 3}, {}])
-async def test_a_reader_that_fell_behind_gets_the_current_state_again(
+async def test_a_reader_that_fell_behind_gets_the_state_again(
     settings: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Behind what the log still keeps, or too far behind to be told each change."""
+    """It fell behind the oldest entry kept, or too far to send each change."""
     if not settings:
         monkeypatch.setattr(live, "_TOO_FAR", 5)
     monkeypatch.setattr(live, "_SECONDS_BETWEEN_BATCHES", 0.5)
@@ -83,23 +83,23 @@ async def test_a_reader_that_fell_behind_gets_the_current_state_again(
         async with reading(sandbox) as (client, reader):
             await reader.event()
             await asyncio.gather(*(client.post(url, json={"content": "x"}) for _ in range(8)))
-            name, told = await reader.event()
+            name, changes = await reader.event()
             assert name == "state"
-            assert told["counts"] == {"taken": 8}
+            assert changes["counts"] == {"taken": 8}
 
 
-async def test_changes_close_together_are_sent_together(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_changes_in_quick_succession_are_sent_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_SECONDS_BETWEEN_BATCHES", 0.5)
     async with Sandbox(limits=OFF) as sandbox:
         url = sandbox.webhook("a")
         async with reading(sandbox) as (client, reader):
             await reader.event()
             await asyncio.gather(*(client.post(url, json={"content": "x"}) for _ in range(8)))
-            _, told = await reader.event()
-            assert [entry["n"] for entry in told["entries"]] == list(range(1, 9))
+            _, changes = await reader.event()
+            assert [entry["n"] for entry in changes["entries"]] == list(range(1, 9))
 
 
-async def test_while_nothing_happens_a_sign_of_life_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_stream_sends_a_keepalive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_SECONDS_BETWEEN_SIGNS_OF_LIFE", 0.01)
     async with Sandbox() as sandbox, reading(sandbox) as (_, reader):
         await reader.event()
@@ -109,7 +109,7 @@ async def test_while_nothing_happens_a_sign_of_life_comes(monkeypatch: pytest.Mo
         assert line == ": still here\n"
 
 
-async def test_a_reader_that_goes_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_disconnected_reader_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_SECONDS_BETWEEN_SIGNS_OF_LIFE", 0.01)
     async with Sandbox() as sandbox:
         async with reading(sandbox) as (_, reader):

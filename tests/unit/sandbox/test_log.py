@@ -1,16 +1,16 @@
-"""The log of what was received."""
+"""The log of received requests."""
 
 import msgspec
 import pytest
 
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.rules.limits import OFF, Rate
-from tests.unit.sandbox.caller import HOOK, Caller, told
+from tests.unit.sandbox.caller import HOOK, Caller, json_of
 
 
 def test_each_request_is_one_line_with_its_result() -> None:
     caller = Caller()
-    sent = told(caller.post({"content": "<@1>", "flags": 4096}))["id"]
+    sent = json_of(caller.post({"content": "<@1>", "flags": 4096}))["id"]
     line = caller.discord.log.since(0)[0].entry.line()
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
@@ -32,19 +32,19 @@ def test_each_request_is_one_line_with_its_result() -> None:
     }
 
 
-def test_an_entry_carries_the_message_as_it_stood_then() -> None:
+def test_an_entry_carries_the_message_at_that_time() -> None:
     caller = Caller()
-    sent = told(caller.post())["id"]
-    caller.ask("PATCH", {"content": "edited"}, message=sent)
-    caller.ask("DELETE", message=sent)
+    sent = json_of(caller.post())["id"]
+    caller.send("PATCH", {"content": "edited"}, message=sent)
+    caller.send("DELETE", message=sent)
     logged = caller.discord.log.since(0)
     assert [each.message and each.message["content"] for each in logged] == ["hello", "edited", None]
 
 
-def test_the_log_is_read_on_from_a_number() -> None:
+def test_the_log_is_read_from_a_number() -> None:
     caller = Caller(keep=3)
     for _ in range(5):
-        caller.ask("GET")
+        caller.send("GET")
     log = caller.discord.log
     assert log.count == 5
     assert [each.entry.n for each in log.since(0)] == [3, 4, 5]
@@ -71,7 +71,7 @@ def test_each_answer_is_counted_under_one_word(fault: Fault | None, outcome: str
     assert caller.discord.log.count_by_outcome == {outcome: 1}
 
 
-def test_a_code_is_logged_only_of_an_error_that_has_one() -> None:
+def test_a_code_is_logged_only_for_an_error_with_a_code() -> None:
     caller = Caller(OFF._replace(bucket=Rate(2, 2)))
     assert [caller.post().entry.code, caller.post({}).entry.code, caller.post().entry.code] == [None, 50006, None]
     caller.discord.faults.plan(Fault(answer=usual_answer(400)._replace(body=b"[]")))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.sandbox.caller import HOOK, Caller, problems, refusal, status, told
+from tests.unit.sandbox.caller import HOOK, Caller, json_of, problems, refusal, status
 
 
 @pytest.fixture
@@ -13,21 +13,21 @@ def caller() -> Caller:
 
 
 def _sent(caller: Caller, body: Any = None) -> str:
-    message_id: str = told(caller.post(body))["id"]
+    message_id: str = json_of(caller.post(body))["id"]
     return message_id
 
 
-def test_a_message_is_read_as_it_was_sent(caller: Caller) -> None:
-    message = told(caller.post())
-    assert told(caller.ask("GET", message=message["id"])) == message
+def test_a_message_reads_back_unchanged(caller: Caller) -> None:
+    message = json_of(caller.post())
+    assert json_of(caller.send("GET", message=message["id"])) == message
 
 
-def test_an_edit_changes_the_named_fields_and_marks_the_message(caller: Caller) -> None:
+def test_an_edit_changes_only_its_fields_and_marks_the_message(caller: Caller) -> None:
     sent = _sent(caller, {"content": "a", "embeds": [{"title": "t"}]})
     caller.seconds += 60
-    outcome = caller.ask("PATCH", {"content": "b"}, message=sent)
+    outcome = caller.send("PATCH", {"content": "b"}, message=sent)
     assert status(outcome) == 200
-    message = told(outcome)
+    message = json_of(outcome)
     assert (message["content"], message["embeds"]) == ("b", [{"type": "rich", "title": "t"}])
     assert message["timestamp"] == "2025-08-20T01:00:00+00:00"
     assert message["edited_timestamp"] == "2025-08-20T01:01:00+00:00"
@@ -35,21 +35,21 @@ def test_an_edit_changes_the_named_fields_and_marks_the_message(caller: Caller) 
     assert (outcome.entry.recorded, outcome.entry.message_id) == (True, sent)
 
 
-def test_an_edit_replaces_embeds_whole(caller: Caller) -> None:
+def test_an_edit_replaces_all_embeds(caller: Caller) -> None:
     sent = _sent(caller, {"embeds": [{"title": "a"}, {"title": "b"}]})
-    message = told(caller.ask("PATCH", {"embeds": [{"title": "c"}]}, message=sent))
+    message = json_of(caller.send("PATCH", {"embeds": [{"title": "c"}]}, message=sent))
     assert message["embeds"] == [{"type": "rich", "title": "c"}]
 
 
-def test_an_edit_that_leaves_nothing_is_refused_and_changes_nothing(caller: Caller) -> None:
+def test_an_edit_that_empties_the_message_is_refused(caller: Caller) -> None:
     sent = _sent(caller)
-    assert refusal(caller.ask("PATCH", {"content": None}, message=sent)) == (400, 50006)
+    assert refusal(caller.send("PATCH", {"content": None}, message=sent)) == (400, 50006)
     assert caller.shown()[0]["content"] == "hello"
 
 
-def test_an_edit_is_checked_as_a_message_is(caller: Caller) -> None:
+def test_an_edit_is_checked_like_a_new_message(caller: Caller) -> None:
     sent = _sent(caller)
-    outcome = caller.ask("PATCH", {"content": "x" * 2001, "embeds": [{"title": "x" * 257}]}, message=sent)
+    outcome = caller.send("PATCH", {"content": "x" * 2001, "embeds": [{"title": "x" * 257}]}, message=sent)
     assert problems(outcome) == {"content": ["BASE_TYPE_MAX_LENGTH"], "embeds.0.title": ["BASE_TYPE_MAX_LENGTH"]}
 
 
@@ -57,49 +57,49 @@ def test_an_edit_pings_nobody_but_lists_its_mentions(caller: Caller) -> None:
     sent = _sent(caller)
     allowed = {"parse": ["users", "roles", "everyone"]}
     edit = {"content": "<@1> <@&2> @here", "allowed_mentions": allowed}
-    outcome = caller.ask("PATCH", edit, message=sent)
+    outcome = caller.send("PATCH", edit, message=sent)
     assert outcome.entry.pings == []
-    message = told(outcome)
+    message = json_of(outcome)
     assert ([user["id"] for user in message["mentions"]], message["mention_roles"]) == (["1"], ["2"])
     assert message["mention_everyone"] is True
 
 
-def test_unknown_fields_of_an_edit_are_ignored(caller: Caller) -> None:
+def test_fields_not_valid_in_an_edit_are_ignored(caller: Caller) -> None:
     sent = _sent(caller, {"content": "a", "username": "Desk"})
-    message = told(caller.ask("PATCH", {"content": "b", "username": "clyde", "tts": "x"}, message=sent))
+    message = json_of(caller.send("PATCH", {"content": "b", "username": "clyde", "tts": "x"}, message=sent))
     assert message["author"]["username"] == "Desk"
 
 
-def test_an_edit_cannot_make_a_message_silent_but_leaves_it_silent(caller: Caller) -> None:
+def test_an_edit_cannot_change_whether_a_message_is_silent(caller: Caller) -> None:
     sent = _sent(caller, {"content": "a", "flags": 4096})
-    assert problems(caller.ask("PATCH", {"flags": 4096}, message=sent)) == {"flags": ["BASE_TYPE_CHOICES"]}
-    outcome = caller.ask("PATCH", {"flags": 4}, message=sent)
-    assert told(outcome)["flags"] == 4096 | 4
-    assert told(caller.ask("PATCH", {"flags": 0}, message=sent))["flags"] == 4096
+    assert problems(caller.send("PATCH", {"flags": 4096}, message=sent)) == {"flags": ["BASE_TYPE_CHOICES"]}
+    outcome = caller.send("PATCH", {"flags": 4}, message=sent)
+    assert json_of(outcome)["flags"] == 4096 | 4
+    assert json_of(caller.send("PATCH", {"flags": 0}, message=sent))["flags"] == 4096
 
 
-def test_components_of_an_edit_replace_those_before(caller: Caller) -> None:
+def test_an_edit_replaces_components(caller: Caller) -> None:
     sent = _sent(caller)
-    assert told(caller.ask("PATCH", {"components": [{"type": 10}]}, message=sent))["components"] == [{"type": 10}]
-    assert told(caller.ask("PATCH", {"components": None}, message=sent))["components"] == []
+    assert json_of(caller.send("PATCH", {"components": [{"type": 10}]}, message=sent))["components"] == [{"type": 10}]
+    assert json_of(caller.send("PATCH", {"components": None}, message=sent))["components"] == []
 
 
-def test_a_deleted_message_is_gone_and_deleting_it_again_says_so(caller: Caller) -> None:
+def test_a_deleted_message_is_unknown(caller: Caller) -> None:
     sent = _sent(caller)
-    outcome = caller.ask("DELETE", message=sent)
+    outcome = caller.send("DELETE", message=sent)
     assert (status(outcome), outcome.entry.recorded, outcome.entry.message_id) == (204, True, sent)
     assert caller.shown() == []
     for method in ("GET", "PATCH", "DELETE"):
-        assert refusal(caller.ask(method, {"content": "x"}, message=sent)) == (404, 10008)
+        assert refusal(caller.send(method, {"content": "x"}, message=sent)) == (404, 10008)
 
 
 def test_a_moderator_can_delete_a_message(caller: Caller) -> None:
     sent = _sent(caller)
     caller.discord.guild.delete_message(HOOK, sent)
-    assert refusal(caller.ask("PATCH", {"content": "x"}, message=sent)) == (404, 10008)
+    assert refusal(caller.send("PATCH", {"content": "x"}, message=sent)) == (404, 10008)
 
 
-def test_a_webhook_knows_only_its_own_messages(caller: Caller) -> None:
+def test_a_webhook_cannot_reach_messages_of_another(caller: Caller) -> None:
     sent = _sent(caller)
     caller.discord.guild.register("another", "t", channel=HOOK)
-    assert refusal(caller.ask("GET", message=sent, webhook="another", token="t")) == (404, 10008)
+    assert refusal(caller.send("GET", message=sent, webhook="another", token="t")) == (404, 10008)

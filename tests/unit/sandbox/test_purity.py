@@ -1,4 +1,4 @@
-"""The rules are pure: whatever needs time, chance or a network hands it to them."""
+"""The rules are pure: time and ids are arguments, and nothing uses a network."""
 
 import ast
 import os
@@ -33,7 +33,7 @@ def test_the_rules_load_no_network_and_no_store() -> None:
     assert run.stdout.strip() == "set()"
 
 
-def test_no_rule_asks_a_clock() -> None:
+def test_no_rule_reads_a_clock() -> None:
     for path in RULES:
         text = path.read_text(encoding="utf-8")
         assert ".now(" not in text

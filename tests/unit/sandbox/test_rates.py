@@ -1,4 +1,4 @@
-"""Who is let through, what the headers say, and what those are told who are not."""
+"""The rate limits, their headers and their refusals."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from signalpost.sandbox.rules.discord import Outcome
 from signalpost.sandbox.rules.limits import OFF, RAISED, REAL, Limits, Rate
-from tests.unit.sandbox.caller import HOOK, START, Caller, refusal, status, told
+from tests.unit.sandbox.caller import HOOK, START, Caller, json_of, refusal, status
 
 BUCKET = OFF._replace(bucket=Rate(5, 2))
 CHANNEL = OFF._replace(channel=Rate(30, 60))
@@ -32,7 +32,7 @@ def test_the_limits_are_those_of_discord() -> None:
     assert (RAISED.ip, RAISED.invalid) == (REAL.ip, REAL.invalid)
 
 
-def test_the_headers_count_down_and_tell_when_all_is_free_again() -> None:
+def test_the_headers_count_down_to_the_reset() -> None:
     caller = Caller(BUCKET)
     seen = []
     for _ in range(5):
@@ -46,14 +46,14 @@ def test_the_headers_count_down_and_tell_when_all_is_free_again() -> None:
     )
 
 
-def test_the_sixth_within_two_seconds_is_refused_until_the_first_is_over() -> None:
+def test_the_sixth_request_in_two_seconds_is_refused() -> None:
     caller = Caller(BUCKET)
     for _ in range(5):
         assert status(caller.post()) == 200
         caller.seconds += 0.1
     outcome = caller.post()
     assert status(outcome) == 429
-    assert told(outcome) == {"message": "You are being rate limited.", "retry_after": 1.5, "global": False}
+    assert json_of(outcome) == {"message": "You are being rate limited.", "retry_after": 1.5, "global": False}
     headers = _headers(outcome)
     assert (headers["Scope"], headers["Remaining"], headers["Reset-After"]) == ("user", "0", "1.500")
     assert _header(outcome, "Retry-After") == "2"
@@ -69,20 +69,20 @@ def test_the_sixth_within_two_seconds_is_refused_until_the_first_is_over() -> No
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 0.5), min_size=12, max_size=30))
-def test_a_client_that_waits_for_retry_after_is_not_limited_again(steps: list[float]) -> None:
+def test_a_client_that_waits_for_retry_after_is_not_refused_again(steps: list[float]) -> None:
     caller = Caller(BUCKET)
     for step in steps:
         caller.seconds += step
         outcome = caller.post()
         if status(outcome) == 429:
-            assert int(_header(outcome, "Retry-After")) >= told(outcome)["retry_after"] > 0
-            caller.seconds += told(outcome)["retry_after"]
+            assert int(_header(outcome, "Retry-After")) >= json_of(outcome)["retry_after"] > 0
+            caller.seconds += json_of(outcome)["retry_after"]
             assert status(caller.post()) == 200
 
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 0.3), min_size=10, max_size=40))
-def test_a_client_that_follows_the_rate_headers_is_never_limited(steps: list[float]) -> None:
+def test_a_client_that_obeys_remaining_and_reset_after_is_never_refused(steps: list[float]) -> None:
     caller = Caller(BUCKET)
     for step in steps:
         caller.seconds += step
@@ -104,28 +104,28 @@ def test_each_webhook_has_its_own_bucket_and_all_have_the_same_hash() -> None:
 
 def test_each_route_has_its_own_bucket_and_hash() -> None:
     caller = Caller(BUCKET)
-    sent = told(caller.post())["id"]
-    asked = [caller.ask(method, {"content": "x"}, message=sent) for method in ("GET", "PATCH", "DELETE")]
-    asked += [caller.ask("GET"), caller.post()]
-    assert len({_headers(outcome)["Bucket"] for outcome in asked}) == 5
-    assert [_headers(outcome)["Remaining"] for outcome in asked] == ["4", "4", "4", "4", "3"]
+    sent = json_of(caller.post())["id"]
+    outcomes = [caller.send(method, {"content": "x"}, message=sent) for method in ("GET", "PATCH", "DELETE")]
+    outcomes += [caller.send("GET"), caller.post()]
+    assert len({_headers(outcome)["Bucket"] for outcome in outcomes}) == 5
+    assert [_headers(outcome)["Remaining"] for outcome in outcomes] == ["4", "4", "4", "4", "3"]
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "send",
     [
         lambda caller: caller.post({"content": "x" * 2001}),
         lambda caller: caller.post({}),
         lambda caller: caller.post(b"{"),
         lambda caller: caller.post(webhook="unknown"),
         lambda caller: caller.post(token="wrong"),
-        lambda caller: caller.ask("GET"),
-        lambda caller: caller.ask("DELETE", message="1"),
-        lambda caller: caller.ask("POST", {"content": "x"}),
+        lambda caller: caller.send("GET"),
+        lambda caller: caller.send("DELETE", message="1"),
+        lambda caller: caller.send("POST", {"content": "x"}),
     ],
 )
-def test_every_answer_shows_the_bucket_also_one_that_refuses(ask: Any) -> None:
-    assert set(_headers(ask(Caller(BUCKET)))) == {"Limit", "Remaining", "Reset", "Reset-After", "Bucket"}
+def test_every_answer_shows_the_bucket_even_a_refusal(send: Any) -> None:
+    assert set(_headers(send(Caller(BUCKET)))) == {"Limit", "Remaining", "Reset", "Reset-After", "Bucket"}
 
 
 def test_without_a_bucket_there_are_no_headers() -> None:
@@ -140,7 +140,7 @@ def test_a_request_that_fails_counts() -> None:
 
 
 def test_the_channels_limit_is_hidden_and_shared_by_its_webhooks() -> None:
-    """30 in 60 s, whichever webhook they come through; the bucket still shows places when it strikes."""
+    """30 in 60 s over all webhooks; the bucket still shows requests remaining when it applies."""
     caller = Caller(CHANNEL._replace(bucket=Rate(5, 2)))
     caller.discord.guild.register("another", "t", channel=HOOK)
     caller.discord.guild.register("elsewhere", "t")
@@ -149,7 +149,7 @@ def test_the_channels_limit_is_hidden_and_shared_by_its_webhooks() -> None:
         caller.seconds += 0.5
     outcome = caller.post()
     assert status(outcome) == 429
-    assert told(outcome) == {"message": "The resource is being rate limited.", "retry_after": 45.0, "global": False}
+    assert json_of(outcome) == {"message": "The resource is being rate limited.", "retry_after": 45.0, "global": False}
     headers = _headers(outcome)
     assert headers["Scope"] == "shared"
     assert int(headers["Remaining"]) > 0
@@ -165,14 +165,14 @@ def test_the_channels_limit_is_hidden_and_shared_by_its_webhooks() -> None:
 
 def test_writes_to_a_channel_count_even_if_they_fail_and_reads_do_not() -> None:
     caller = Caller(OFF._replace(channel=Rate(4, 60)))
-    sent = told(caller.post())["id"]
+    sent = json_of(caller.post())["id"]
     caller.post({})
-    caller.ask("PATCH", {"content": "x"}, message=sent)
+    caller.send("PATCH", {"content": "x"}, message=sent)
     for _ in range(5):
-        assert status(caller.ask("GET")) == 200
-    assert status(caller.ask("DELETE", message="1")) == 404
+        assert status(caller.send("GET")) == 200
+    assert status(caller.send("DELETE", message="1")) == 404
     assert status(caller.post()) == 429
-    assert status(caller.ask("GET", message=sent)) == 200
+    assert status(caller.send("GET", message=sent)) == 200
 
 
 def test_fifty_a_second_from_one_address_is_the_global_limit() -> None:
@@ -182,7 +182,7 @@ def test_fifty_a_second_from_one_address_is_the_global_limit() -> None:
         caller.seconds += 0.01
     outcome = caller.post(webhook="w51")
     assert status(outcome) == 429
-    assert told(outcome) == {"message": "You are being rate limited.", "retry_after": 0.5, "global": True}
+    assert json_of(outcome) == {"message": "You are being rate limited.", "retry_after": 0.5, "global": True}
     assert _headers(outcome) == {"Global": "true", "Scope": "global"}
     assert _header(outcome, "Retry-After") == "1"
     assert _header(outcome, "Via") == "1.1 google"
@@ -194,17 +194,17 @@ def test_fifty_a_second_from_one_address_is_the_global_limit() -> None:
 BAN = OFF._replace(invalid=Rate(10, 600))
 
 
-def _banned_after(caller: Caller, ask: Any, most: int = 40) -> int | None:
-    """After how many such requests the address is banned."""
+def _banned_after(caller: Caller, send: Any, most: int = 40) -> int | None:
+    """The number of requests until the address is banned."""
     for n in range(1, most):
-        ask(caller)
-        if _header(caller.ask("GET"), "Content-Type") == "text/html":
+        send(caller)
+        if _header(caller.send("GET"), "Content-Type") == "text/html":
             return n
     return None
 
 
 @pytest.mark.parametrize(
-    ("limits", "ask", "after"),
+    ("limits", "send", "after"),
     [
         (BAN, lambda caller: caller.post(token="wrong"), 10),
         (BAN, lambda caller: caller.post(webhook="unknown"), None),
@@ -213,12 +213,12 @@ def _banned_after(caller: Caller, ask: Any, most: int = 40) -> int | None:
         (BAN._replace(channel=Rate(1, 60)), lambda caller: caller.post(), None),
     ],
 )
-def test_401_and_429_lead_to_a_ban_but_not_404_nor_400_nor_shared(limits: Limits, ask: Any, after: int | None) -> None:
-    """Of the bucketed ones, the first POST and the first GET are taken; the sixth GET is the tenth that is not."""
-    assert _banned_after(Caller(limits), ask) == after
+def test_401_and_429_lead_to_a_ban_but_not_404_nor_400_nor_shared(limits: Limits, send: Any, after: int | None) -> None:
+    """With a bucket, the first POST and the first GET are accepted; the sixth GET is the tenth refusal."""
+    assert _banned_after(Caller(limits), send) == after
 
 
-def test_a_ban_answers_as_the_edge_does_and_ends() -> None:
+def test_a_ban_is_answered_by_the_edge_and_ends() -> None:
     caller = Caller(BAN._replace(bucket=Rate(1000, 2), ban_seconds=100))
     for _ in range(10):
         assert refusal(caller.post(token="wrong")) == (401, 50027)
@@ -236,17 +236,17 @@ def test_a_ban_answers_as_the_edge_does_and_ends() -> None:
     assert status(caller.post()) == 200
 
 
-def test_ten_thousand_invalid_requests_in_ten_minutes_are_the_real_ban() -> None:
+def test_ten_thousand_invalid_requests_in_ten_minutes_cause_the_real_ban() -> None:
     caller = Caller(OFF._replace(invalid=REAL.invalid))
     for _ in range(9_999):
-        caller.ask("GET", token="wrong")
+        caller.send("GET", token="wrong")
     caller.seconds += 599
     assert status(caller.post()) == 200
     caller.seconds += 1
-    caller.ask("GET", token="wrong")
+    caller.send("GET", token="wrong")
     assert status(caller.post()) == 200
     for _ in range(9_999):
-        caller.ask("GET", token="wrong")
+        caller.send("GET", token="wrong")
     assert _header(caller.post(), "Content-Type") == "text/html"
 
 

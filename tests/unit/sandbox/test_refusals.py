@@ -1,11 +1,11 @@
-"""Each way in which a request can be wrong, and what Discord says to it."""
+"""Each kind of invalid request and Discord's answer."""
 
 from typing import Any
 
 import pytest
 
 from signalpost.sandbox.rules.exchange import HttpRequest
-from tests.unit.sandbox.caller import AGENT, HOOK, TOKEN, Caller, problems, refusal, told
+from tests.unit.sandbox.caller import AGENT, HOOK, TOKEN, Caller, json_of, problems, refusal
 
 _LONG_URL = "https://e.x/" + "a" * 2037
 
@@ -97,18 +97,18 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("fields", "path", "code"), WRONG, ids=[f"{path}-{code}" for _, path, code in WRONG])
-def test_the_faults_of_a_form_are_named_by_path_and_nothing_is_shown(
+def test_a_form_error_is_reported_with_its_path_and_nothing_is_shown(
     fields: dict[str, Any], path: str, code: str
 ) -> None:
     caller = Caller()
     outcome = caller.post(fields)
     assert problems(outcome) == {path: [code]}
-    assert told(outcome)["message"] == "Invalid Form Body"
+    assert json_of(outcome)["message"] == "Invalid Form Body"
     assert caller.shown() == []
     assert (outcome.entry.recorded, outcome.entry.code) == (False, 50035)
 
 
-def test_everything_that_is_wrong_is_named_at_once() -> None:
+def test_all_form_errors_are_reported_together() -> None:
     fields = {
         "content": "x" * 2001,
         "username": "discord",
@@ -122,9 +122,9 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     }
 
 
-def test_users_may_be_listed_beside_parsed_roles() -> None:
+def test_listed_users_and_parsed_roles_can_be_combined() -> None:
     allowed = {"parse": ["roles"], "users": ["1"]}
-    assert told(Caller().post({"content": "x", "allowed_mentions": allowed}))["content"] == "x"
+    assert json_of(Caller().post({"content": "x", "allowed_mentions": allowed}))["content"] == "x"
 
 
 @pytest.mark.parametrize(
@@ -157,31 +157,31 @@ def test_a_body_that_is_not_an_object_is_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "multipart/form-data"])
-def test_a_content_type_that_is_not_a_form_is_refused(content_type: str) -> None:
+def test_an_unknown_content_type_is_refused(content_type: str) -> None:
     outcome = Caller().post(headers={"content-type": content_type})
     assert problems(outcome) == {"": ["CONTENT_TYPE_INVALID"]}
 
 
 @pytest.mark.parametrize("name", ["wait", "with_components"])
 def test_a_query_value_that_is_not_a_boolean_is_refused(name: str) -> None:
-    outcome = Caller().ask("POST", {"content": "x"}, query={name: "yes"})
+    outcome = Caller().send("POST", {"content": "x"}, query={name: "yes"})
     assert problems(outcome) == {name: ["BOOLEAN_TYPE_CONVERT"]}
 
 
-def test_a_thread_can_be_named_only_in_a_forum() -> None:
+def test_a_thread_can_only_be_created_in_a_forum() -> None:
     assert refusal(Caller().post({"content": "x", "thread_name": "t"})) == (400, 220003)
 
 
 def test_an_unknown_webhook_is_10015_and_a_wrong_token_50027() -> None:
     caller = Caller()
     unknown, wrong = caller.post(webhook="another"), caller.post(token="another")
-    assert (refusal(unknown), told(unknown)["message"]) == ((404, 10015), "Unknown Webhook")
-    assert (refusal(wrong), told(wrong)["message"]) == ((401, 50027), "Invalid Webhook Token")
+    assert (refusal(unknown), json_of(unknown)["message"]) == ((404, 10015), "Unknown Webhook")
+    assert (refusal(wrong), json_of(wrong)["message"]) == ((401, 50027), "Invalid Webhook Token")
     assert (unknown.entry.channel, wrong.entry.channel) == (None, HOOK)
 
 
 def test_an_unknown_message_is_10008() -> None:
-    assert refusal(Caller().ask("GET", message="1")) == (404, 10008)
+    assert refusal(Caller().send("GET", message="1")) == (404, 10008)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_an_unknown_message_is_10008() -> None:
     ],
 )
 def test_an_unknown_route_is_refused(method: str, path: str, expected: tuple[int, int]) -> None:
-    assert refusal(Caller().ask(method, path=path)) == expected
+    assert refusal(Caller().send(method, path=path)) == expected
 
 
 @pytest.mark.parametrize("path", ["/api/webhooks", "/api/v6/webhooks", "/api/v9/webhooks", "/api/v10/webhooks"])
@@ -208,16 +208,16 @@ def test_an_unknown_route_is_refused(method: str, path: str, expected: tuple[int
 def test_a_webhook_is_found_with_and_without_a_version(path: str, end: str) -> None:
     caller = Caller()
     outcome = caller.discord.answer(HttpRequest("GET", f"{path}/{HOOK}/{TOKEN}{end}", headers=AGENT), caller.now)
-    assert told(outcome)["type"] == 1
+    assert json_of(outcome)["type"] == 1
 
 
 def test_a_body_above_25_mib_is_too_large() -> None:
     assert refusal(Caller().post(b" " * (25 * 1024 * 1024 + 1))) == (413, 40005)
 
 
-def test_a_request_is_logged_as_json_or_as_the_beginning_of_its_text() -> None:
+def test_a_body_is_logged_as_json_or_as_the_beginning_of_its_text() -> None:
     caller = Caller()
     assert caller.post({"content": "x"}).entry.body == {"content": "x"}
     assert caller.post(b"{" + b"x" * 5000).entry.body == "{" + "x" * 1999
     assert caller.post(b"\xff").entry.body == "�"
-    assert caller.ask("GET").entry.body is None
+    assert caller.send("GET").entry.body is None

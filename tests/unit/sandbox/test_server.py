@@ -41,9 +41,7 @@ async def _log(client: aiohttp.ClientSession, sandbox: Sandbox, query: str = "")
         return [json.loads(line) for line in (await answer.text()).splitlines()]
 
 
-async def test_a_message_is_sent_read_edited_deleted_and_logged(
-    client: aiohttp.ClientSession, sandbox: Sandbox
-) -> None:
+async def test_a_message_can_be_sent_read_edited_and_deleted(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
     url = sandbox.webhook("signals-free")
     async with client.post(url, params={"wait": "true"}, json=HELLO) as answer:
         assert (answer.status, answer.content_type) == (200, "application/json")
@@ -66,7 +64,7 @@ async def test_a_message_is_sent_read_edited_deleted_and_logged(
     assert [each["n"] for each in await _log(client, sandbox, "?since=3")] == [4]
 
 
-async def test_headers_and_limits_arrive_as_the_rules_say(client: aiohttp.ClientSession) -> None:
+async def test_rate_limit_headers_arrive(client: aiohttp.ClientSession) -> None:
     moment = Moment(5.0, datetime(2025, 8, 20, tzinfo=UTC))
     async with Sandbox(limits=REAL, moment=lambda: moment) as sandbox:
         url = sandbox.webhook("a")
@@ -77,9 +75,7 @@ async def test_headers_and_limits_arrive_as_the_rules_say(client: aiohttp.Client
     assert answers[0].headers["X-RateLimit-Reset"] == f"{moment.at.timestamp() + 2:.3f}"
 
 
-async def test_real_clocks_tell_the_time_unless_others_are_given(
-    client: aiohttp.ClientSession, sandbox: Sandbox
-) -> None:
+async def test_the_real_clocks_are_the_default(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
     async with client.post(sandbox.webhook("a"), params={"wait": "1"}, json=HELLO) as answer:
         at = datetime.fromisoformat((await answer.json())["timestamp"])
     assert abs((datetime.now(UTC) - at).total_seconds()) < 20
@@ -94,7 +90,7 @@ async def test_files_arrive_as_aiohttp_sends_them(client: aiohttp.ClientSession,
     assert (message["content"], message["attachments"][0]["filename"]) == ("hello", "a b.png")
 
 
-async def test_unless_it_is_open_a_webhook_must_be_made(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+async def test_without_open_a_webhook_must_be_created(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
     async with client.post(f"{sandbox.url}/api/v10/webhooks/a/b", json=HELLO) as answer:
         assert (answer.status, (await answer.json())["code"]) == (404, 10015)
     async with Sandbox(open=True) as open_one:
@@ -103,7 +99,7 @@ async def test_unless_it_is_open_a_webhook_must_be_made(client: aiohttp.ClientSe
         assert open_one.discord.guild.channels() == ["a"]
 
 
-async def test_webhooks_can_share_a_channel_and_have_a_token_of_their_own(
+async def test_webhooks_can_share_a_channel_and_have_their_own_tokens(
     client: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
     first, second = sandbox.webhook("a"), sandbox.webhook("b", "my-token", channel="a")
@@ -158,10 +154,10 @@ async def test_a_held_request_is_processed_late_and_answered_later(
     assert [each["content"] for each in sandbox.discord.guild.messages("a")] == ["second", "hello"]
 
 
-async def test_a_request_is_processed_even_if_its_sender_gave_up(
+async def test_a_request_is_processed_although_its_client_gave_up(
     client: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
-    """As Discord may: the message is shown though nobody waits for the answer any more."""
+    """Discord may do the same: the message is shown although nobody waits for the answer."""
     url = sandbox.webhook("a")
     await client.post(f"{sandbox.url}/_faults", json={"before": 0.2, "cut": "after"})
     with pytest.raises(TimeoutError):
@@ -172,7 +168,7 @@ async def test_a_request_is_processed_even_if_its_sender_gave_up(
     assert sandbox.discord.log.since(0)[-1].entry.webhook == "a"
 
 
-async def test_a_hanging_request_does_not_hold_up_the_end(client: aiohttp.ClientSession) -> None:
+async def test_a_hanging_request_does_not_delay_the_shutdown(client: aiohttp.ClientSession) -> None:
     loop = asyncio.get_running_loop()
     async with Sandbox() as sandbox:
         url = sandbox.webhook("a")
@@ -186,7 +182,7 @@ async def test_a_hanging_request_does_not_hold_up_the_end(client: aiohttp.Client
         await hanging
 
 
-async def test_planned_faults_can_be_removed(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+async def test_planned_faults_can_be_cleared(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
     await client.post(f"{sandbox.url}/_faults", json={"status": 503, "times": 9})
     async with client.delete(f"{sandbox.url}/_faults") as answer:
         assert answer.status == 204
@@ -228,7 +224,7 @@ async def test_a_log_since_an_invalid_number_is_refused(
 async def test_only_requests_to_a_local_host_name_are_answered(
     host: str, status: int, client: aiohttp.ClientSession, sandbox: Sandbox
 ) -> None:
-    """A page of another site whose name is made to mean this machine (DNS rebinding) reads nothing."""
+    """A page of another site whose name resolves to this machine (DNS rebinding) can read nothing."""
     async with client.get(f"{sandbox.url}/_log", headers={"Host": host}) as answer:
         assert answer.status == status
 
@@ -255,7 +251,7 @@ async def test_a_port_in_use_is_refused_and_the_journal_is_closed(sandbox: Sandb
     assert facts_of(refusal.value) == [Facts("port-in-use", "port", str(port))]
 
 
-async def test_after_the_end_the_port_is_free(client: aiohttp.ClientSession) -> None:
+async def test_the_port_is_free_after_the_shutdown(client: aiohttp.ClientSession) -> None:
     async with Sandbox() as sandbox:
         port = int(sandbox.url.rpartition(":")[2])
     with socket.socket() as probe:
@@ -287,7 +283,7 @@ async def test_each_recorded_message_is_in_the_journal_before_it_is_answered(
     assert all(each["recorded"] for each in lines)
 
 
-async def test_without_a_journal_nothing_is_kept(
+async def test_without_a_journal_no_file_is_written(
     client: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -328,13 +324,13 @@ async def test_nothing_else_is_served(path: str, client: aiohttp.ClientSession, 
         assert answer.status == 404
 
 
-async def test_a_body_beyond_everything_is_too_large(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+async def test_a_body_beyond_the_servers_limit_is_too_large(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
     body = io.BytesIO(b" " * (25 * 1024 * 1024 + 2))
     async with client.post(sandbox.webhook("a"), data=body, headers={"Content-Type": "application/json"}) as answer:
         assert answer.status == 413
 
 
-async def test_a_token_stands_in_no_line_of_the_log(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+async def test_the_log_contains_no_token(client: aiohttp.ClientSession, sandbox: Sandbox) -> None:
     url = sandbox.webhook("a", "very-secret-token")
     await client.post(url, json=HELLO)
     await client.post(url + "x", json=HELLO)

@@ -220,7 +220,7 @@ async def test_news_while_the_store_closes_is_ignored(config_for: ConfigFor, mon
 async def until_kept(started: Running) -> None:
     """Wait until the store knows that the webhook of signals-free is gone."""
     assert started.dispatcher is not None
-    while not started.dispatcher.lanes["signals-free"].far_end.standing.is_kept:
+    while not started.dispatcher.lanes["signals-free"].gate.webhook.is_saved:
         await asyncio.sleep(0)
 
 

@@ -25,7 +25,7 @@ def reasons(world: World) -> tuple[Reason, ...]:
     trouble = Trouble()
     for event in world.events:
         trouble(event)
-    return trouble.reasons({name: lane.far_end for name, lane in world.dispatcher.lanes.items()}, now())
+    return trouble.reasons({name: lane.gate for name, lane in world.dispatcher.lanes.items()}, now())
 
 
 def assert_paused(found: tuple[Reason, ...], *facts: str) -> None:
@@ -64,8 +64,8 @@ async def test_a_short_wait_and_a_full_window_are_not_reported() -> None:
         for _ in range(5):
             await world.put()
         await wait(30)
-        far_end = world.dispatcher.lanes[HERE].far_end
-        assert far_end.pacer.ready_at(now(), 1) > now() + 20
+        gate = world.dispatcher.lanes[HERE].gate
+        assert gate.pacer.ready_at(now(), 1) > now() + 20
         assert reasons(world) == ()
 
 
@@ -94,7 +94,7 @@ async def test_a_disabled_destination_is_not_reported_as_paused_too() -> None:
         await world.put()
         await world.put()
         await wait(10)
-        world.dispatcher.lanes[HERE].far_end.notice(GONE)
+        world.dispatcher.lanes[HERE].gate.observe(GONE)
         (reason,) = reasons(world)
         assert reason.code == "webhook-gone"
         assert HERE in reason
@@ -106,9 +106,9 @@ async def test_an_open_breaker_is_not_reported_as_a_pause_too() -> None:
         for _ in range(8):
             await world.put()
         await wait(2)
-        far_end = world.dispatcher.lanes[HERE].far_end
-        assert far_end.breaker.state is BreakerState.OPEN
-        far_end.pacer.end(far_end.pacer.begin(now()), now(), throttled(300))
+        gate = world.dispatcher.lanes[HERE].gate
+        assert gate.breaker.state is BreakerState.OPEN
+        gate.pacer.end(gate.pacer.begin(now()), now(), throttled(300))
         (reason,) = reasons(world)
         assert reason.code == "breaker-open"
         assert HERE in reason

@@ -42,9 +42,10 @@ async def test_a_producer_waits_for_one_ticket(sandbox: Sandbox, config_for: Con
     sandbox.discord.faults.plan(Fault(webhook="signals-premium", seconds_before=60, is_processed=False))
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         await producer.queue_notification(signal(), user_tier="premium")
-        ticket = await producer.queue_notification(signal(pair="GBPUSD"))
+        other = signal(pair="GBPUSD")
+        ticket = await producer.queue_notification(other)
         assert await producer.drain(30, ticket.id) == []
-        again = await producer.queue_notification(signal(pair="GBPUSD"))
+        again = await producer.queue_notification(other)
         assert (again.outcome, again.id) == (Outcome.DUPLICATE, ticket.id)
         assert await producer.drain(30, again.id) == []
         await owner.stop(0)

@@ -1,4 +1,4 @@
-"""A server that does to a connection whatever a test wants, byte by byte."""
+"""A test server with full control of each connection, byte by byte."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ class Connection:
         self.number = len(server.connections)
 
     async def request(self) -> Request | None:
-        """The next request; None where the client has left."""
+        """The next request; None if the client has disconnected."""
         try:
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -49,22 +49,22 @@ class Connection:
             pass
 
     def end(self) -> None:
-        """Say that nothing more is written."""
+        """Close the write side."""
         self._writer.write_eof()
 
     def reset(self) -> None:
-        """Break off in the rudest way."""
+        """Reset the connection."""
         raw: socket.socket = self._writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
     async def hang(self) -> None:
-        """Say nothing until the server is stopped."""
+        """Send nothing until the server stops."""
         await self.server.stopped.wait()
 
 
 class RawServer:
-    """What has come in so far."""
+    """The requests received so far."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -79,7 +79,7 @@ class RawServer:
 
 @asynccontextmanager
 async def raw_server(converse: Conversation) -> AsyncIterator[RawServer]:
-    """A server on 127.0.0.1 that holds `converse` with each connection."""
+    """A server on 127.0.0.1 that runs `converse` for each connection."""
     made = RawServer()
     talks: set[asyncio.Task[None]] = set()
 
@@ -91,7 +91,7 @@ async def raw_server(converse: Conversation) -> AsyncIterator[RawServer]:
         try:
             await converse(connection)
         except (ConnectionError, asyncio.CancelledError):
-            pass  # the client may leave whenever it wants to, and so may the test
+            pass  # the client or the test may disconnect at any time
         finally:
             writer.close()
 
@@ -108,7 +108,7 @@ async def raw_server(converse: Conversation) -> AsyncIterator[RawServer]:
 
 
 def answer(status: int, body: bytes = b"", *headers: str, reason: str = "Told") -> bytes:
-    """The bytes of an answer that is whole."""
+    """The bytes of a complete answer."""
     length = () if status in {204, 304} else (f"Content-Length: {len(body)}",)
     head = "\r\n".join((f"HTTP/1.1 {status} {reason}", *headers, *length))
     return f"{head}\r\n\r\n".encode() + (b"" if status in {204, 304} else body)

@@ -29,18 +29,18 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Proxy:
-    """A proxy that refuses everybody."""
+    """A proxy that refuses every request."""
 
     def __init__(self, port: int) -> None:
         self.place = f"127.0.0.1:{port}"
-        self.asked = ""
+        self.requests = ""
 
 
 @asynccontextmanager
 async def proxy(answer: bytes = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") -> AsyncIterator[Proxy]:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError):
-            running.asked += (await reader.readuntil(b"\r\n\r\n")).decode()
+            running.requests += (await reader.readuntil(b"\r\n\r\n")).decode()
             writer.write(answer)
         writer.close()
 
@@ -77,7 +77,7 @@ async def test_messages_for_discord_go_through_the_proxy(
     async with proxy() as running:
         monkeypatch.setenv(variable, value.format(place=running.place))
         evidence = await sent()
-    assert running.asked.startswith("CONNECT discord.com:443 HTTP/1.1\r\n")
+    assert running.requests.startswith("CONNECT discord.com:443 HTTP/1.1\r\n")
     assert isinstance(evidence, Unavailable), "a refused CONNECT carried no message"
     assert "407" in str(evidence)
 
@@ -89,10 +89,10 @@ async def test_the_password_of_a_proxy_is_sent_to_it_and_never_shown(monkeypatch
         evidence = await sent()
         config = Config.from_environment({"DISCORD_WEBHOOK_URL": URL})
     pair = b64encode(f"me@home:{WORD}".encode()).decode()
-    assert f"Proxy-Authorization: Basic {pair}\r\n" in running.asked
-    told = "\n".join(config.warnings)
-    assert running.place in told
-    assert WORD not in f"{evidence} {evidence!r} {told} {config!r}"
+    assert f"Proxy-Authorization: Basic {pair}\r\n" in running.requests
+    warnings = "\n".join(config.warnings)
+    assert running.place in warnings
+    assert WORD not in f"{evidence} {evidence!r} {warnings} {config!r}"
 
 
 @pytest.mark.line("6.5.18")
@@ -106,18 +106,19 @@ async def test_the_password_of_a_proxy_is_sent_to_it_and_never_shown(monkeypatch
         "http://a:b:c",
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_reported_at_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_an_unusable_proxy_is_reported_at_startup(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
-    told = [each for each in Config.from_environment({"DISCORD_WEBHOOK_URL": URL}).warnings if "HTTPS_PROXY" in each]
-    assert len(told) == 1
-    assert "pass-word-1" not in told[0]
+    config = Config.from_environment({"DISCORD_WEBHOOK_URL": URL})
+    warnings = [each for each in config.warnings if "HTTPS_PROXY" in each]
+    assert len(warnings) == 1
+    assert "pass-word-1" not in warnings[0]
 
 
 async def test_an_invalid_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxy() as running:
         monkeypatch.setenv("HTTPS_PROXY", f"socks5://{running.place}")
         await sent()
-    assert running.asked == ""
+    assert running.requests == ""
 
 
 @pytest.mark.parametrize("exceptions", ["discord.com", ".discord.com", "localhost, discord.com", "*"])
@@ -127,7 +128,7 @@ async def test_hosts_in_no_proxy_are_reached_directly(monkeypatch: pytest.Monkey
         monkeypatch.setenv("NO_PROXY", exceptions)
         await sent()
         warnings = Config.from_environment({"DISCORD_WEBHOOK_URL": URL}).warnings
-    assert running.asked == ""
+    assert running.requests == ""
     assert running.place not in "\n".join(warnings)
 
 
@@ -137,11 +138,11 @@ async def test_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest
             monkeypatch.setenv(name, f"http://{running.place}")
         assert await sent(sandbox.webhook("default")) is None
         warnings = Config.from_environment({"DISCORD_WEBHOOK_URL": sandbox.webhook("default")}).warnings
-    assert running.asked == ""
+    assert running.requests == ""
     assert running.place not in "\n".join(warnings)
 
 
-async def test_an_address_of_version_6_is_written_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_ipv6_address_is_shown_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     from signalpost.sinks.proxies import proxy_for
 
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{WORD}@[::1]:3128")
@@ -161,13 +162,13 @@ def test_a_proxy_in_the_dot_env_is_reported_as_not_used(
     Path(".env").write_text(f"DISCORD_WEBHOOK_URL={URL}\n{variable}=http://me:{WORD}@127.0.0.1:1\n", encoding="utf-8")
     Path(".env").chmod(0o600)
     monkeypatch.delenv("DISCORD_WEBHOOK_URL", raising=False)
-    told = [each for each in Config.from_environment().warnings if variable.rsplit(maxsplit=1)[-1] in each]
-    assert len(told) == 1
-    assert "line 2" in told[0]
-    assert WORD not in told[0]
+    warnings = [each for each in Config.from_environment().warnings if variable.rsplit(maxsplit=1)[-1] in each]
+    assert len(warnings) == 1
+    assert "line 2" in warnings[0]
+    assert WORD not in warnings[0]
 
 
-def test_a_proxy_in_a_dot_env_of_others_or_also_in_the_environment_is_not_reported(
+def test_a_proxy_in_another_dot_env_or_also_in_the_environment_is_not_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -185,7 +186,7 @@ def test_a_proxy_in_a_dot_env_of_others_or_also_in_the_environment_is_not_report
 def test_the_spelling_that_is_used_is_reported(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{WORD}@127.0.0.1:1")
     monkeypatch.setenv("https_proxy", f"{scheme}://127.0.0.1:2")
-    told = "\n".join(Config.from_environment({"DISCORD_WEBHOOK_URL": URL}).warnings)
-    assert "https_proxy" in told
-    assert "HTTPS_PROXY" in told
-    assert WORD not in told
+    warnings = "\n".join(Config.from_environment({"DISCORD_WEBHOOK_URL": URL}).warnings)
+    assert "https_proxy" in warnings
+    assert "HTTPS_PROXY" in warnings
+    assert WORD not in warnings

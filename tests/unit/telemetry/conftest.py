@@ -11,14 +11,14 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 @pytest.fixture
 def delivery() -> Delivery:
-    """One that waits."""
+    """A pending delivery."""
     name = DeliveryId("0001", "system-status")
     return Delivery(name, DeliveryState.PENDING, NotificationPriority.LOW, 0, "status:1", NOON)
 
 
 @pytest.fixture
 def notification() -> Notification:
-    """A status on its way."""
+    """An accepted status report."""
     status = SystemStatus(status="up", timestamp=NOON, status_id="status:1")
     low, free = NotificationPriority.LOW, UserTier.FREE
     return Notification(

@@ -10,7 +10,7 @@ EVENT = ClockStepped(2.0)
 
 
 class Slow:
-    """A listener during which the loop's time goes on."""
+    """A listener that takes the given time."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -43,7 +43,7 @@ async def test_each_listener_gets_each_event_whatever_the_others_raise(caplog: p
     assert Emitter.of(emitter) is emitter
 
 
-def test_ctrl_c_within_a_listener_ends_the_loop_and_not_the_delivery() -> None:
+def test_ctrl_c_in_a_listener_ends_the_loop_but_not_the_delivery() -> None:
     went_on = []
 
     def interrupted(_: Event) -> None:

@@ -1,4 +1,4 @@
-"""What is logged of an exception that nobody expected: kind, text, frames and causes; no secret and no variable."""
+"""Logging of unexpected exceptions: type, text, frames and causes, but no secrets or variables."""
 
 import logging
 
@@ -45,13 +45,13 @@ def test_the_text_is_masked_shortened_and_on_one_line() -> None:
     assert len(line) < 1_000
 
 
-def test_without_text_kind_and_frames_are_left() -> None:
+def test_without_text_type_and_frames_remain() -> None:
     line = described(_raised(), with_text=False)
     assert "missing-thing" not in line
     assert line.startswith("ValueError [")
 
 
-def test_a_cause_that_was_suppressed_is_left_out_and_an_endless_chain_is_cut() -> None:
+def test_a_suppressed_cause_is_omitted_and_an_endless_chain_is_cut() -> None:
     quiet = ValueError("outer")
     quiet.__context__, quiet.__suppress_context__ = LookupError("hidden"), True
     assert described(quiet) == "ValueError: outer"

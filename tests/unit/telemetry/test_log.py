@@ -26,7 +26,7 @@ from signalpost.domain.notification import Notification
 from signalpost.telemetry.log import log
 
 
-def told(caplog: pytest.LogCaptureFixture, event: Event) -> tuple[str, str]:
+def logged_line(caplog: pytest.LogCaptureFixture, event: Event) -> tuple[str, str]:
     caplog.clear()
     caplog.set_level(logging.DEBUG, "signalpost")
     log(event)
@@ -49,7 +49,7 @@ def test_the_level_of_a_settled_delivery_follows_its_state(
     caplog: pytest.LogCaptureFixture, delivery: Delivery, state: DeliveryState, level: str
 ) -> None:
     event = Settled(delivery._replace(state=state, reason="REASON"))
-    logged, text = told(caplog, event)
+    logged, text = logged_line(caplog, event)
     assert logged == level
     assert all(fact in text for fact in ("0001@system-status", state, "REASON"))
 
@@ -63,7 +63,7 @@ def test_a_ticket_is_logged_and_a_refused_one_as_a_warning(
         (accepted, "INFO", ("status:1 new", "accepted")),
         (refused, "WARNING", ("status:1 new", "refused", "REASON")),
     ):
-        logged, text = told(caplog, event)
+        logged, text = logged_line(caplog, event)
         assert logged == level
         assert all(fact in text for fact in facts)
 
@@ -90,14 +90,14 @@ def test_a_ticket_is_logged_and_a_refused_one_as_a_warning(
 def test_every_other_event_is_one_line(
     caplog: pytest.LogCaptureFixture, event: Event, level: str, facts: tuple[str, ...]
 ) -> None:
-    logged, text = told(caplog, event)
+    logged, text = logged_line(caplog, event)
     assert logged == level
     assert all(fact in text for fact in facts)
     assert text
 
 
 def test_a_beginning_send_is_a_debug_line_with_its_count(caplog: pytest.LogCaptureFixture, delivery: Delivery) -> None:
-    logged, text = told(caplog, SendBegan("d1", (delivery, delivery)))
+    logged, text = logged_line(caplog, SendBegan("d1", (delivery, delivery)))
     assert logged == "DEBUG"
     assert all(fact in text for fact in ("2", "d1"))
 
@@ -134,5 +134,5 @@ def test_the_channel_of_a_destination_is_logged_and_what_is_wrong_with_it(
 def test_failures_of_workers_and_of_ownership_are_logged(
     caplog: pytest.LogCaptureFixture, event: Event, level: str, name: str
 ) -> None:
-    logged, text = told(caplog, event)
-    assert (logged, name in text) == (level, True)
+    found, text = logged_line(caplog, event)
+    assert (found, name in text) == (level, True)

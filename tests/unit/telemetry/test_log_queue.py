@@ -10,7 +10,7 @@ from signalpost.testing.log_lines import flush_log
 
 
 class Pipe(logging.Handler):
-    """A handler that blocks until it is opened, as a pipe that nobody reads does."""
+    """A handler that blocks until it is opened, like a full pipe."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Pipe(logging.Handler):
 
 
 class Broken(logging.Handler):
-    """A handler that raises what it was made with."""
+    """A handler that raises the given exception."""
 
     def __init__(self, fault: BaseException) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Broken(logging.Handler):
 
 @pytest.fixture
 def host() -> Iterator[logging.Logger]:
-    """A logger that only the test uses."""
+    """A logger used only by the test."""
     logger = logging.getLogger("signalpost-test")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -87,13 +87,13 @@ def test_a_record_has_its_place_and_thread(host: logging.Logger) -> None:
     assert record.threadName == threading.current_thread().name
 
 
-def test_a_level_that_is_off_makes_no_record(host: logging.Logger) -> None:
+def test_a_disabled_level_makes_no_record(host: logging.Logger) -> None:
     log = LogQueue(host.name)
     log.debug("nothing")
     assert (log.waiting, log.flush(0), log._thread) == (0, True, None)
 
 
-def test_a_kind_of_record_that_cannot_be_made_is_counted(host: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_cannot_be_made_is_counted(host: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
     log, fault = LogQueue(host.name), SystemExit()
 
     def broken(*_: object) -> logging.LogRecord:
@@ -139,7 +139,7 @@ def _no_thread(_: threading.Thread) -> None:
     raise RuntimeError("can't start new thread")
 
 
-def test_lines_of_many_threads_begin_one_thread(host: logging.Logger) -> None:
+def test_lines_of_many_threads_start_one_thread(host: logging.Logger) -> None:
     log, pipe, ready = LogQueue(host.name), Pipe(), threading.Barrier(8)
     pipe.is_open.set()
     host.addHandler(pipe)
@@ -158,7 +158,7 @@ def test_lines_of_many_threads_begin_one_thread(host: logging.Logger) -> None:
     assert (len(pipe.lines), log.dropped) == (800, 0)
 
 
-def test_while_another_thread_starts_it_a_line_waits(host: logging.Logger) -> None:
+def test_a_line_waits_while_another_thread_starts_the_writer(host: logging.Logger) -> None:
     log, pipe = LogQueue(host.name), Pipe()
     pipe.is_open.set()
     host.addHandler(pipe)
@@ -176,13 +176,13 @@ def test_a_child_writes_its_own_lines_and_none_of_its_parent(host: logging.Logge
     assert pipe.is_entered.wait(10)
     log.info("waits in the parent")
     child = os.fork()
-    if child == 0:  # pragma: no cover  # it ends here, and what it measured with it
+    if child == 0:  # pragma: no cover  # coverage of the child is lost
         try:
-            told = Pipe()
-            told.is_open.set()
-            host.handlers = [told]
+            child_pipe = Pipe()
+            child_pipe.is_open.set()
+            host.handlers = [child_pipe]
             log.info("the child's")
-            is_well = log.flush(10) and [record.msg for record in told.lines] == ["the child's"]
+            is_well = log.flush(10) and [record.msg for record in child_pipe.lines] == ["the child's"]
         finally:
             os._exit(0 if is_well else 1)
     _, status = os.waitpid(child, 0)
@@ -191,7 +191,7 @@ def test_a_child_writes_its_own_lines_and_none_of_its_parent(host: logging.Logge
     assert (os.waitstatus_to_exitcode(status), len(pipe.lines)) == (0, 2)
 
 
-def test_a_test_can_wait_for_the_lines(caplog: pytest.LogCaptureFixture) -> None:
+def test_flush_log_waits_for_the_lines(caplog: pytest.LogCaptureFixture) -> None:
     logger.error("a line")
     flush_log()
     assert [record.msg for record in caplog.records] == ["a line"]
@@ -209,7 +209,7 @@ def test_waiting_for_the_lines_fails_if_a_handler_blocks() -> None:
 
 
 class Late:
-    """A lock that is free only once another thread has started the one that writes."""
+    """A lock that becomes free only after another thread has started the writer."""
 
     def __init__(self, log: LogQueue) -> None:
         self.log = log
@@ -219,7 +219,7 @@ class Late:
         assert not blocking
         if not self.is_asked:
             self.is_asked = True
-            self.log._begin_thread()
+            self.log._ensure_thread()
         return True
 
     def release(self) -> None: ...
@@ -229,7 +229,7 @@ def test_a_thread_that_was_started_meanwhile_is_not_started_again(host: logging.
     log, pipe = LogQueue(host.name), Pipe()
     pipe.is_open.set()
     host.addHandler(pipe)
-    log._starting = Late(log)  # type: ignore[assignment]  # what is used of a lock
+    log._starting = Late(log)  # type: ignore[assignment]  # only the methods used
     log.info("a line")
     assert log.flush(10)
     assert len(pipe.lines) == 1

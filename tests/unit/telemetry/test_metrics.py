@@ -87,7 +87,7 @@ def test_a_destination_is_disabled_until_it_is_enabled() -> None:
     assert metrics.snapshot()["destinations_disabled"] == 1
 
 
-def test_a_new_run_starts_with_nothing_open_and_keeps_its_counts() -> None:
+def test_a_new_run_resets_the_open_counts_and_keeps_the_others() -> None:
     metrics = Metrics()
     metrics(BreakerMoved("a", "open"))
     metrics(DestinationGone("b", "404"))

@@ -19,14 +19,14 @@ def test_a_real_host_is_neither_resolved_nor_connected_to(address: str) -> None:
         socket.getaddrinfo(address, 443)
 
 
-async def test_a_client_library_is_stopped_too() -> None:
+async def test_a_client_library_is_blocked_too() -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(AssertionError, match=r"192\.0\.2\.1|discord\.com"):
             await session.get("http://192.0.2.1/")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_this_machine_is_reached(host: str) -> None:
+def test_this_machine_can_be_reached(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         assert client.getpeername() == server.getsockname()
         assert socket.getaddrinfo(host, 80)
@@ -37,7 +37,7 @@ def test_an_impossible_host_name_is_not_found() -> None:
         socket.getaddrinfo("nobody.invalid", 80)
 
 
-def test_files_are_reached(tmp_path: Path) -> None:
+def test_unix_sockets_can_be_reached(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
         server.bind(str(tmp_path / "s"))
         server.listen()

@@ -41,7 +41,7 @@ def test_it_answers_by_its_script_and_then_with_receipts() -> None:
     run_virtual(main())
 
 
-def test_probes_have_a_script_of_their_own() -> None:
+def test_probes_have_their_own_script() -> None:
     async def main() -> None:
         throttled = Throttled("slow down", retry_after=1.0, scope="host")
         sink = ScriptedSink([Unavailable("down")], probes=[throttled, Answer(channel="7")])

@@ -12,7 +12,7 @@ HOUR = 3600.0
 
 
 async def doze(seconds: float) -> float:
-    """Let virtual time pass, and say what time it is then."""
+    """Sleep in virtual time and return the time afterwards."""
     loop = asyncio.get_running_loop()
     over = loop.create_future()
     loop.call_later(seconds, over.set_result, None)
@@ -57,7 +57,7 @@ def test_a_deadlock_is_reported() -> None:
         run_virtual(main())
 
 
-def test_the_clock_follows_the_loop_and_the_one_before_comes_back() -> None:
+def test_the_clock_follows_the_loop_and_is_restored() -> None:
     before = clock.install(None)
     clock.install(before)
 
@@ -72,11 +72,11 @@ def test_the_clock_follows_the_loop_and_the_one_before_comes_back() -> None:
     assert clock.install(before) is before
 
 
-def test_a_clock_can_be_set_while_the_loop_goes_on() -> None:
+def test_a_clock_can_be_set_while_the_loop_runs() -> None:
     loop = VirtualLoop()
-    told = VirtualClock(loop, "2030-01-01T00:00:00Z")
-    told.step(timedelta(hours=-1))
-    assert told.now() == datetime(2029, 12, 31, 23, tzinfo=UTC)
+    virtual = VirtualClock(loop, "2030-01-01T00:00:00Z")
+    virtual.step(timedelta(hours=-1))
+    assert virtual.now() == datetime(2029, 12, 31, 23, tzinfo=UTC)
     loop.close()
 
 

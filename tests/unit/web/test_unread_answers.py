@@ -5,6 +5,7 @@ import gc
 from typing import Any
 
 import pytest
+from aiohttp import ClientError
 
 from signalpost import AsyncNotificationService
 from signalpost.cli.http_door import door_of
@@ -44,11 +45,16 @@ def door(slow: Slow) -> Door:
     return slow.door()
 
 
+def _connection() -> _Connection:
+    (found,) = (each for each in gc.get_objects() if isinstance(each, _Connection) and each.transport is not None)
+    return found
+
+
 async def test_a_late_answer_that_nobody_reads_is_cut_off(front: Front, slow: Slow) -> None:
     asking = asyncio.ensure_future(front.tell("signals", SIGNAL))
     while not slow.begun:
         await asyncio.sleep(0)
-    (connection,) = (each for each in gc.get_objects() if isinstance(each, _Connection) and each.transport is not None)
+    connection = _connection()
     real, fake = connection.transport, FillsUp()
     connection.transport = fake  # type: ignore[assignment]
     try:
@@ -58,3 +64,17 @@ async def test_a_late_answer_that_nobody_reads_is_cut_off(front: Front, slow: Sl
         slow.let.set()
         await asking
     assert fake.looks == 2
+
+
+async def test_a_connection_without_a_transport_can_be_dropped(front: Front, slow: Slow) -> None:
+    asking = asyncio.ensure_future(front.tell("signals", SIGNAL))
+    while not slow.begun:
+        await asyncio.sleep(0)
+    connection = _connection()
+    transport, connection.transport = connection.transport, None
+    connection.drop()
+    assert transport is not None
+    transport.abort()
+    slow.let.set()
+    with pytest.raises(ClientError):
+        await asking

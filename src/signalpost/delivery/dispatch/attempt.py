@@ -1,75 +1,83 @@
-"""One try: the sink is called under a deadline, and whatever it does becomes something that is known."""
+"""One call of a sink, under a deadline: whatever the sink does becomes an outcome.
+
+Anybody may write a sink. A receipt or evidence with a part of the wrong type, or with a text that no store can hold,
+must neither stop the lane nor hide that a message was delivered. So these parts are replaced.
+"""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from signalpost.delivery.dispatch.decide import Ending, Known
-from signalpost.delivery.dispatch.reports import sound_evidence, sound_receipt
+from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
 from signalpost.delivery.outbox.commands import Message, Parcel
 from signalpost.domain.delivery import Attempt
-from signalpost.errors import Evidence
-from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.domain.instant import utc
+from signalpost.domain.text import spoken, text_of
+from signalpost.errors import Evidence, InvalidValue
+from signalpost.sinks.evidence import Answered, RateFacts, Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.port import Answer, Item, Sink
 from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
 
 PROBE_PATIENCE = 3.0
-"""Seconds after which a first probe counts as unanswered, and a send that was cut off as a failure of the far end."""
+"""Seconds after which a first probe counts as unanswered, and a send that was cut off as the destination's failure."""
 LONGEST_PATIENCE = 15.0
-"""Seconds after which any probe does: as long as a message may take, so that who is slow is not taken for down."""
+"""Seconds after which any probe counts as unanswered: as long as a message may take, because slow is not down."""
 
 _EVIDENCE = (Rejected, Throttled, Unavailable, Unconfirmed)
+_LONGEST_ID = 200
+_LONGEST_REASON = 2_000
+_MOST = 1e9
 
 
-class Tried(NamedTuple):
-    """What is known of a try, and how long it took."""
+class SendResult(NamedTuple):
+    """The outcome of a send, and how long it took."""
 
-    known: Known
+    outcome: SendOutcome
     began_at: datetime
     ended_at: datetime
     took: float
     """Seconds."""
 
     @property
-    def outcome(self) -> str:
-        """What is known in one word: `delivered`, or the name of the evidence."""
-        if isinstance(self.known, Receipt):
+    def word(self) -> str:
+        """The outcome in one word: `delivered`, or the name of the evidence."""
+        if isinstance(self.outcome, Receipt):
             return "delivered"
-        return type(self.known).__name__.lower() if isinstance(self.known, Evidence) else "unconfirmed"
+        return type(self.outcome).__name__.lower() if isinstance(self.outcome, Evidence) else "unconfirmed"
 
     @property
     def detail(self) -> str:
-        """What is known, in words."""
-        return "" if isinstance(self.known, Receipt) else str(self.known)
+        """The reason, if it was not delivered."""
+        return "" if isinstance(self.outcome, Receipt) else str(self.outcome)
 
     @property
     def is_failure(self) -> bool | None:
-        """Whether the far end failed; None where it is not its doing."""
-        match self.known:
-            case Ending.CUT_OFF:
+        """Whether the destination failed; None if the outcome says nothing about it."""
+        match self.outcome:
+            case LeaseEnd.CUT_OFF:
                 return True if self.took >= PROBE_PATIENCE else None
-            case Ending():
+            case LeaseEnd():
                 return None
-            case known:
-                return isinstance(known, Unavailable | Unconfirmed)
+            case outcome:
+                return isinstance(outcome, Unavailable | Unconfirmed)
 
     def attempt(self) -> Attempt | None:
-        """The try as a delivery's history keeps it; None where nothing was tried."""
-        if self.known is Ending.UNSENT:
+        """The attempt for the delivery's history; None if nothing was sent."""
+        if self.outcome is LeaseEnd.UNSENT:
             return None
-        return Attempt(self.began_at, self.ended_at, self.outcome, self.detail)
+        return Attempt(self.began_at, self.ended_at, self.word, self.detail)
 
     def message(self, destination: str) -> Message | None:
-        """The message that the far end shows; None where it has not said so."""
-        if not isinstance(self.known, Receipt):
+        """The message at the destination; None without a receipt."""
+        if not isinstance(self.outcome, Receipt):
             return None
-        return Message(destination, self.known.message_id, self.known.sent_at or self.ended_at)
+        return Message(destination, self.outcome.message_id, self.outcome.sent_at or self.ended_at)
 
 
-async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds: float) -> Known:
-    """Send the parcels as one message, cut off after so many seconds. Raises CancelledError, and nothing else."""
+async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds: float) -> SendOutcome:
+    """Send the parcels as one message, cut off after so many seconds. Raises nothing but CancelledError."""
     items = [Item(parcel.notification, parcel.delivery.may_repeat) for parcel in parcels]
     try:
         async with asyncio.timeout(seconds) as deadline:
@@ -77,41 +85,80 @@ async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds:
     except _EVIDENCE as evidence:
         if isinstance(evidence, Rejected) and evidence.fault is not None:
             logger.error("a message to %s could not be made: %s", destination, evidence.fault)
-        return sound_evidence(evidence)
-    except Exception as fault:  # noqa: BLE001  # whatever a sink does, its sender goes on
+        return _sound_evidence(evidence)
+    except Exception as fault:  # noqa: BLE001  # whatever a sink does, the worker goes on
         if deadline.expired():
-            return Ending.CUT_OFF
+            return LeaseEnd.CUT_OFF
         return _broken(destination, fault)
-    return sound_receipt(receipt) if isinstance(receipt, Receipt) else _broken(destination, receipt)
+    return _sound_receipt(receipt) if isinstance(receipt, Receipt) else _broken(destination, receipt)
 
 
 async def probe(destination: str, sink: Sink, interval: float = 0.0) -> Answer | Evidence:
-    """Ask whether the far end is alive. Raises CancelledError, and nothing else.
-
-    The patience grows with the `interval` between probes.
-    """
-    patience = min(max(PROBE_PATIENCE, interval), LONGEST_PATIENCE)
+    """Probe the destination. Raises nothing but CancelledError. The timeout grows with `interval`, between probes."""
+    timeout = min(max(PROBE_PATIENCE, interval), LONGEST_PATIENCE)
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(timeout):
             return await sink.probe()
     except _EVIDENCE as evidence:
-        return sound_evidence(evidence)
+        return _sound_evidence(evidence)
     except TimeoutError:
-        return Unavailable(f"no answer to a probe in {patience:g} s")
+        return Unavailable(f"no answer to a probe in {timeout:g} s")
     except Exception as fault:  # noqa: BLE001  # as above
         return _broken(destination, fault)
 
 
 def is_alive(answer: Answer | Evidence) -> bool:
-    """Whether an answer to a probe shows life: any but 429 and 5xx does, for a far end may not know the question."""
+    """Whether an answer to a probe shows life. Any but 429 and 5xx does: a destination may not support probes."""
     return isinstance(answer, Answer | Rejected)
 
 
 def _broken(destination: str, fault: object) -> Unconfirmed:
-    """What is known after a sink raised or returned something it must not: its message may have been shown."""
+    """A sink raised or returned something that it must not: the message may have been shown."""
     kind = type(fault).__name__
     if isinstance(fault, BaseException):
         log_failure(f"the sink of {destination} failed, and its message may have been shown", fault, with_text=False)
         return Unconfirmed(f"the sink raised {kind}")
     logger.error("the sink of %s returned %s instead of a receipt: its message may be shown", destination, kind)
     return Unconfirmed(f"the sink returned {kind}")
+
+
+def _sound_receipt(receipt: Receipt) -> Receipt:
+    """The receipt without its invalid parts. A message id that is a whole number becomes text."""
+    return Receipt(_id(receipt.message_id) or "", _instant(receipt.sent_at), _rate(receipt.rate), _id(receipt.channel))
+
+
+def _sound_evidence(evidence: Answered) -> Evidence:
+    """The evidence itself, after its invalid parts were replaced."""
+    reason = text_of(spoken(evidence), "reason")[:_LONGEST_REASON]
+    evidence.args = (reason,)
+    evidence.reason = reason
+    evidence.rate = _rate(evidence.rate)
+    if isinstance(evidence, Throttled):
+        seconds = evidence.retry_after
+        evidence.retry_after = seconds if _is_amount(seconds) else 0.0
+    return evidence
+
+
+def _id(value: object) -> str | None:
+    if type(value) is int:
+        value = spoken(value)
+    return text_of(value, "id")[:_LONGEST_ID] if isinstance(value, str) else None
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        return utc(value, "sent_at") if isinstance(value, datetime) else None
+    except InvalidValue:
+        return None
+
+
+def _rate(value: object) -> RateFacts | None:
+    if not isinstance(value, RateFacts):
+        return None
+    scope, limit, remaining, reset_after = value
+    is_sound = isinstance(scope, str) and limit and all(map(_is_amount, (limit, remaining, reset_after)))
+    return value if is_sound else None
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= _MOST

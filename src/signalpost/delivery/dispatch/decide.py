@@ -1,4 +1,4 @@
-"""What follows from what is known of a send: one pure decision for every delivery and every outcome.
+"""Decides the next state of a leased delivery from the outcome of its send. Pure.
 
     a receipt                       delivered
     Rejected                        dead
@@ -6,18 +6,19 @@
     Unavailable                     pending, after a backoff; counts one
     Unconfirmed, answered (5xx)     pending, after a backoff; counts one, and may have been shown
     Unconfirmed, unanswered         the same, and counts as unanswered: the second one ends as unconfirmed
-                                    (the lane tries it again only after the far end has answered something)
+                                    (the lane tries it again only after the destination has answered something)
     lapsed                          pending, after a backoff; counts one, and may have been shown: its holder is gone,
-                                    which says nothing about the far end
+                                    which says nothing about the destination
     cut off at valid_until          unconfirmed
     interrupted by a stop           pending; counts no attempt, but may have been shown
     unsent                          pending, as if it had never been leased
 
-What got an answer and failed, or was never sent, counts as an attempt only where the far end takes messages, as far as
-is known: else it is an outage, and says nothing of this message. Pending is only what can still be sent. With
-MOST_ATTEMPTS counted it is dead, and where it could only be sent after its `valid_until` it is expired; both are
-unconfirmed instead if it may have been shown. But what got an answer each time, and a 5xx the last time, is dead: the
-far end cannot bear it, and says so. What is to be sent at most once is unconfirmed as soon as it may have been shown.
+A send that failed with an answer, or never began, counts as an attempt only if the destination is known to take
+messages. Otherwise there is an outage, which says nothing about this message. A delivery stays pending only if it can
+still be sent. It is dead after MOST_ATTEMPTS counted attempts, and expired if its next try would come after its
+`valid_until`; both become unconfirmed if it may have been shown. But a delivery that was answered each time, and with a
+5xx the last time, is dead: the destination rejects this message. A delivery that is sent at most once becomes
+unconfirmed as soon as it may have been shown.
 See docs/why/0010-evidence-and-decision.md and docs/why/0023-message-failure-or-outage.md.
 """
 
@@ -35,8 +36,8 @@ MOST_ATTEMPTS = 12
 MOST_UNANSWERED = 2
 
 
-class Ending(Word):
-    """How a lease ended that no sink has an answer to."""
+class LeaseEnd(Word):
+    """How a lease ended without a report of the sink."""
 
     LAPSED = "lapsed"
     CUT_OFF = "cut off"
@@ -44,46 +45,45 @@ class Ending(Word):
     UNSENT = "unsent"
 
 
-Known = Receipt | Evidence | Ending
-"""What is known of a send."""
+SendOutcome = Receipt | Evidence | LeaseEnd
 
 _REASONS = {
-    Ending.LAPSED: "its holder is gone, and nobody knows whether it was sent",
-    Ending.CUT_OFF: "cut off at valid_until, without an answer",
-    Ending.INTERRUPTED: "cut off by a stop, without an answer",
+    LeaseEnd.LAPSED: "its holder is gone, and nobody knows whether it was sent",
+    LeaseEnd.CUT_OFF: "cut off at valid_until, without an answer",
+    LeaseEnd.INTERRUPTED: "cut off by a stop, without an answer",
 }
 
 
 def decide(
     delivery: Delivery,
-    known: Known,
+    outcome: SendOutcome,
     now: datetime,
     jitter: float,
     backoff: Backoff = BACKOFF,
     *,
-    is_taken: bool = True,
+    takes_messages: bool = True,
     at_most_once: bool = False,
 ) -> Settlement:
     """The verdict on a leased delivery, without its attempt and its message, which the caller adds.
 
-    `is_taken` tells whether the far end takes messages, as far as is known: only then a failure may be this one's.
+    `takes_messages` says whether the destination was known to take messages: only then a failure may be this one's.
     """
-    tried = _tried(delivery) if is_taken else delivery
-    verdict = _usual(delivery, tried, known, now, _wait(delivery, jitter, backoff))
-    if at_most_once and verdict.state is DeliveryState.PENDING and leaves_doubt(known):
+    tried = _tried(delivery) if takes_messages else delivery
+    verdict = _usual(delivery, tried, outcome, now, _wait(delivery, jitter, backoff))
+    if at_most_once and verdict.state is DeliveryState.PENDING and may_have_been_shown(outcome):
         return verdict._replace(
             state=DeliveryState.UNCONFIRMED, not_before=None, reason=f"{verdict.reason} (it is sent at most once)"
         )
     return verdict
 
 
-def leaves_doubt(known: Known) -> bool:
-    """Whether the message may have been shown, and nobody knows."""
-    return known is not Ending.UNSENT and not isinstance(known, Receipt | Rejected | Throttled | Unavailable)
+def may_have_been_shown(outcome: SendOutcome) -> bool:
+    """Whether the message may have been shown, without a receipt."""
+    return outcome is not LeaseEnd.UNSENT and not isinstance(outcome, Receipt | Rejected | Throttled | Unavailable)
 
 
-def _usual(delivery: Delivery, tried: Delivery, known: Known, now: datetime, wait: timedelta) -> Settlement:
-    match known:
+def _usual(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: datetime, wait: timedelta) -> Settlement:
+    match outcome:
         case Receipt():
             return _ended(delivery, DeliveryState.DELIVERED, None, tried=1)
         case Rejected(reason=reason):
@@ -93,22 +93,22 @@ def _usual(delivery: Delivery, tried: Delivery, known: Known, now: datetime, wai
         case Unavailable(reason=reason):
             return _again(tried, reason, now, wait)
         case Unconfirmed(is_answered=True):
-            return _failed(tried, known.reason, now, wait)
-        case Ending.CUT_OFF:
+            return _failed(tried, outcome.reason, now, wait)
+        case LeaseEnd.CUT_OFF:
             shown = delivery._replace(may_repeat=True, unanswered=delivery.unanswered + 1)
-            return _ended(shown, DeliveryState.UNCONFIRMED, _REASONS[known], tried=1)
-        case Ending.INTERRUPTED:
-            return _again(delivery._replace(may_repeat=True), _REASONS[known], now, None)
-        case Ending.UNSENT:
+            return _ended(shown, DeliveryState.UNCONFIRMED, _REASONS[outcome], tried=1)
+        case LeaseEnd.INTERRUPTED:
+            return _again(delivery._replace(may_repeat=True), _REASONS[outcome], now, None)
+        case LeaseEnd.UNSENT:
             return _again(delivery, delivery.reason, now, None)
-        case Ending.LAPSED:
-            return _maybe(_tried(delivery), _REASONS[known], now, wait, unanswered=False)
-        case _:  # no answer, or evidence of a kind that is not known: it may have been shown
-            return _maybe(_tried(delivery), str(known), now, wait, unanswered=True)
+        case LeaseEnd.LAPSED:
+            return _maybe(_tried(delivery), _REASONS[outcome], now, wait, unanswered=False)
+        case _:  # no answer, or an unknown kind of evidence: it may have been shown
+            return _maybe(_tried(delivery), str(outcome), now, wait, unanswered=True)
 
 
 def _failed(tried: Delivery, reason: str, now: datetime, wait: timedelta) -> Settlement:
-    """A 5xx: the far end answered, and may have shown it all the same."""
+    """A 5xx: the destination answered, and may still have shown it."""
     shown = tried._replace(may_repeat=True)
     if shown.attempts >= MOST_ATTEMPTS and not shown.unanswered:
         return _ended(shown, DeliveryState.DEAD, f"{reason}{_of_most(shown.attempts)}")
@@ -123,7 +123,7 @@ def _maybe(tried: Delivery, reason: str, now: datetime, wait: timedelta, *, unan
 
 
 def _again(delivery: Delivery, reason: str | None, now: datetime, wait: timedelta | None) -> Settlement:
-    """Pending, unless there can be no further try."""
+    """Pending, unless no further try is possible."""
     if delivery.attempts >= MOST_ATTEMPTS:
         state = DeliveryState.UNCONFIRMED if delivery.may_repeat else DeliveryState.DEAD
         return _ended(delivery, state, f"{reason}{_of_most(delivery.attempts)}")

@@ -6,6 +6,7 @@ also what a transaction learns about other processes: which of them is the owner
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -87,7 +88,8 @@ class Transaction:
         try:
             yield from cursor
         finally:
-            cursor.close()
+            with suppress(sqlite3.ProgrammingError):  # the database was closed first
+                cursor.close()
 
     def first(self, query: str, values: Sequence[Any] = ()) -> Any:
         """The first row, or None."""

@@ -1,4 +1,4 @@
-// Discord's markdown as nodes. Everything a message says becomes a text node: there is no path from text to markup.
+// Discord's markdown as DOM nodes. All text of a message becomes text nodes, so it can never inject markup.
 
 import { element } from "/element.js";
 import { moment } from "/moment.js";
@@ -38,7 +38,7 @@ const INLINE = [
 const PLAIN = /^(?:[^\\`<@[h*_~|]+|[\s\S])/;
 const DEEPEST = 12;
 
-/** `text` as nodes: blocks at the beginnings of lines, and what stands within lines. */
+/** Convert `text` to nodes: blocks at the beginnings of lines, inline markup within them. */
 export function markdown(text, depth = 0) {
   const nodes = [];
   let rest = text;
@@ -63,7 +63,7 @@ export function markdown(text, depth = 0) {
   return nodes;
 }
 
-/** `text` as nodes, without blocks. */
+/** Convert inline markup to nodes, without blocks. */
 export function inline(text, depth = 0) {
   if (depth > DEEPEST) return [text];
   const nodes = [];

@@ -1,4 +1,4 @@
-// One message as Discord shows it.
+// Renders one message as Discord does.
 import { element } from "/element.js";
 import { inline, markdown } from "/markdown.js";
 import { clockOf, wholeOf, whenOf } from "/moment.js";
@@ -14,7 +14,7 @@ export const pingsSomeone = (message) =>
 
 export const isSilent = (message) => (message.flags & SUPPRESS_NOTIFICATIONS) !== 0;
 
-/** Whether `message` stands under the head of the one `before` it. */
+/** True if `message` belongs under the header of the one `before` it. */
 export function continues(message, before) {
   if (!before || before.author.username !== message.author.username) return false;
   if (isSilent(message) !== isSilent(before)) return false;
@@ -22,7 +22,7 @@ export function continues(message, before) {
   return now - then < MINUTES_OF_ONE_GROUP * 60000 && now.toDateString() === then.toDateString();
 }
 
-/** The item of the list that shows `message`; `before` is the message above it, if any. */
+/** Build the list item for `message`; `before` is the message above it, if any. */
 export function messageItem(message, before) {
   const at = new Date(message.timestamp);
   const isFirst = !continues(message, before);
@@ -67,7 +67,7 @@ function bell() {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
-  title.textContent = "Silent: it raises no notification";
+  title.textContent = "Silent: no notification";
   for (const [name, value] of Object.entries({ d: BELL, fill: "none", stroke: "currentColor", "stroke-width": "2" })) {
     path.setAttribute(name, value);
   }
@@ -139,7 +139,7 @@ function fields(all) {
   return grid;
 }
 
-/** A picture is named and not fetched: this page asks nobody but its own server for anything. */
+/** Show a picture's name only: this page sends requests to its own server alone. */
 function picture(className, address) {
   const name = address.split(/[?#]/)[0].split("/").pop() || address;
   const made = element("div", `picture ${className}`, `Image: ${name}`);

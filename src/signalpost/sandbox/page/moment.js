@@ -14,7 +14,7 @@ const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const LARGEST = 8.64e12;
 
-/** `<t:seconds:shape>`; one that no calendar has is "Invalid Date", as in Discord. */
+/** Render `<t:seconds:shape>`; an impossible date is "Invalid Date", as in Discord. */
 export function moment(seconds, shape) {
   const made = element("time", "moment");
   if (Math.abs(seconds) > LARGEST) {
@@ -29,7 +29,7 @@ export function moment(seconds, shape) {
   return made;
 }
 
-/** Tell every `<t:...:R>` of the page anew. */
+/** Update every `<t:...:R>` on the page. */
 export function refreshRelative() {
   for (const each of document.querySelectorAll("time[data-relative]")) {
     const text = relative(Number(each.dataset.relative));
@@ -49,7 +49,7 @@ export const dayOf = (date) => SHAPES.D.format(date);
 export const clockOf = (date) => SHAPES.t.format(date);
 export const wholeOf = (date) => SHAPES.F.format(date);
 
-/** "Today at 5:00 AM", as it stands beside an author and in a footer. */
+/** "Today at 5:00 AM", for headers and footers. */
 export function whenOf(date) {
   const days = Math.round((startOfDay(new Date()) - startOfDay(date)) / 86400000);
   if (days === 0) return `Today at ${clockOf(date)}`;

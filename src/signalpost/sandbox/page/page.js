@@ -1,4 +1,4 @@
-// The page: which channels there are, which one is looked at, and what comes in.
+// The page: the list of channels, the open channel and incoming changes.
 import { element } from "/element.js";
 import { messageItem, pingsSomeone } from "/message.js";
 import { dayOf, refreshRelative } from "/moment.js";
@@ -56,13 +56,13 @@ function markUnread(channel) {
   badge.setAttribute("aria-label", `${channel.unread} unread`);
 }
 
-function tellTitle() {
+function showTitle() {
   const unread = [...channels.values()].reduce((sum, channel) => sum + channel.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${current ? `#${current} · ` : ""}signalpost sandbox`;
   byId("menu-dot").hidden = unread === 0;
 }
 
-// A channel that is looked at
+// The open channel
 
 function open(name) {
   const channel = channelOf(name);
@@ -82,8 +82,8 @@ function showAll(channel, firstUnread) {
   showWelcome(byId("welcome"), channel.name, channel.webhooks[0]);
   list.replaceChildren();
   append(channel.messages, null, firstUnread);
-  tellTopic(channel);
-  tellTitle();
+  showTopic(channel);
+  showTitle();
   toTheEnd();
 }
 
@@ -106,7 +106,7 @@ function divider(text, className) {
   return made;
 }
 
-function tellTopic(channel) {
+function showTopic(channel) {
   const count = channel.messages.length;
   const shown = count >= MOST_SHOWN ? `the last ${MOST_SHOWN} messages` : `${count} message${count === 1 ? "" : "s"}`;
   byId("topic").textContent = count ? shown : "nothing yet";
@@ -129,7 +129,7 @@ function trim(channel) {
   if (items.length > MOST_SHOWN && index >= 0) showAgain(channel, index);
 }
 
-// What comes in
+// Incoming changes
 
 function take(entries) {
   const arrived = [];
@@ -142,14 +142,14 @@ function take(entries) {
   }
   if (arrived.length) showArrived(arrived, wasAtTheEnd);
   for (const channel of channels.values()) markUnread(channel);
-  tellTitle();
+  showTitle();
   if (entries.some((entry) => entry.fault)) provoke.refresh();
 }
 
-/** What came while the page was busy is shown at once, so that a flood costs no more than what stays of it. */
+/** Show everything that arrived while the page was busy in one go, so that a flood renders only what remains. */
 function takeWaiting() {
   taking = null;
-  tellCounts(latestCounts);
+  showCounts(latestCounts);
   take(waiting.splice(0));
   if (current === null && channels.size) open(channels.keys().next().value);
 }
@@ -184,7 +184,7 @@ function showArrived(arrived, wasAtTheEnd) {
   append(kept, before);
   if (kept.length < 20) for (const item of [...list.children].slice(-kept.length)) item.classList.add("arrived");
   trim(channel);
-  tellTopic(channel);
+  showTopic(channel);
   if (wasAtTheEnd) {
     toTheEnd();
   } else {
@@ -204,7 +204,7 @@ function takeAway(channel, index, arrived) {
   if (!item) return;
   item.remove();
   if (index < channel.messages.length) showAgain(channel, index);
-  tellTopic(channel);
+  showTopic(channel);
 }
 
 function showAgain(channel, index) {
@@ -215,7 +215,7 @@ function showAgain(channel, index) {
   item.replaceWith(messageItem(message, isBelowOne ? channel.messages[index - 1] : null));
 }
 
-function tellCounts(counts) {
+function showCounts(counts) {
   byId("counts").replaceChildren(
     ...OUTCOMES.flatMap((outcome) => {
       const word = element("dt", "", outcome);
@@ -228,7 +228,7 @@ function tellCounts(counts) {
 
 // The connection
 
-function tellConnection(state, text) {
+function showConnection(state, text) {
   byId("connection").dataset.state = state;
   byId("connection-text").textContent = text;
   byId("lost").hidden = state !== "lost";
@@ -241,8 +241,8 @@ function connect() {
     waiting.length = 0;
     for (const { name, messages, webhooks } of state.channels) Object.assign(channelOf(name), { messages, webhooks });
     latestCounts = state.counts;
-    tellCounts(latestCounts);
-    tellConnection("live", "Live");
+    showCounts(latestCounts);
+    showConnection("live", "Live");
     const wanted = decodeURIComponent(location.hash.slice(1));
     const name = [current, wanted, channels.keys().next().value].find((each) => channels.has(each));
     if (name === undefined) showWelcome(byId("welcome"), null, null);
@@ -255,7 +255,7 @@ function connect() {
     taking ??= setTimeout(takeWaiting, MILLISECONDS_BETWEEN_CHANGES);
   });
   events.addEventListener("error", () => {
-    tellConnection("lost", "Not connected: trying again");
+    showConnection("lost", "Not connected; retrying");
     if (events.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
   });
 }
@@ -290,7 +290,7 @@ document.addEventListener("visibilitychange", () => {
   const channel = channelOf(current);
   if (channel.unread) Object.assign(channel, { unread: 0, pings: 0, firstUnread: null });
   markUnread(channel);
-  tellTitle();
+  showTitle();
 });
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();

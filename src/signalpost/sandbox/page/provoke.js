@@ -1,4 +1,4 @@
-// What a person lets go wrong: plans faults for the webhooks of the channel that is looked at.
+// The "Make it fail" menu: plans faults for the webhooks of the open channel.
 import { element } from "/element.js";
 
 const CHOICES = [
@@ -11,7 +11,7 @@ const CHOICES = [
   ["Webhook unknown", "404", { status: 404 }],
 ];
 
-/** Connect the menu; `webhooks` tells those of the channel. */
+/** Connect the menu; `webhooks` returns the open channel's webhooks. */
 export function connectProvoke(webhooks) {
   const [menu, planned] = [document.getElementById("provoke"), document.getElementById("planned")];
 
@@ -19,7 +19,7 @@ export function connectProvoke(webhooks) {
     const count = faults.reduce((sum, fault) => sum + fault.times, 0);
     planned.hidden = count === 0;
     planned.textContent = `${count}`;
-    planned.title = `${count} request${count === 1 ? "" : "s"} to come will meet a fault`;
+    planned.title = `${count} request${count === 1 ? "" : "s"} will fail`;
   };
   const refresh = async () => {
     const answer = await fetch("/_faults");

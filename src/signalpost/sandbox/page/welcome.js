@@ -1,7 +1,7 @@
-// The beginning of a channel, and how to send to it.
+// The beginning of a channel, with an example of how to send to it.
 import { element } from "/element.js";
 
-/** Fill `place` for the channel `name`; null where there is no channel yet. */
+/** Fill `place` for the channel `name`; null if there is no channel yet. */
 export function showWelcome(place, name, webhook) {
   const big = element("div", "big", "#");
   big.setAttribute("aria-hidden", "true");

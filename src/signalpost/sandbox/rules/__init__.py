@@ -1,5 +1,5 @@
-"""What Discord does with a request to a webhook, as a pure function of the request, the time and what came before.
+"""Discord's handling of webhook requests, as a pure function of the request, the time and earlier requests.
 
-The server, the tests and every simulation use these same rules. Not modelled: threads of a forum, polls' and
-components' insides, attachments' bytes, edits of messages older than an hour, AutoMod.
+The server, the tests and every simulation use these rules. Not modelled: forum threads, the contents of polls and
+components, the bytes of attachments, edits of messages older than an hour, AutoMod.
 """

@@ -1,4 +1,4 @@
-"""The addresses that a webhook has."""
+"""Parses the paths of webhook requests."""
 
 import re
 from typing import NamedTuple
@@ -17,26 +17,26 @@ _METHODS_OF_SLACK = frozenset({"POST"})
 
 
 class Address(NamedTuple):
-    """What a path names."""
+    """The webhook and the optional message in a path."""
 
     webhook: str
     token: str
     message: str | None
     is_slack: bool = False
-    """Whether the form there is Slack's."""
+    """The body is in Slack's format."""
 
     def __repr__(self) -> str:
         return f"Address({self.webhook})"
 
 
 def address_of(path: str) -> Address | None:
-    """The webhook, and perhaps the message of it, that `path` names; None if it names none."""
+    """Parse `path`; None if it is not a webhook path."""
     found = _PATH.fullmatch(path)
     return Address(found["webhook"], found["token"], found["message"], found["form"] is not None) if found else None
 
 
 def refuse_unknown_route(method: str, path: str) -> None:
-    """Raise the Refusal that Discord has for a path, a version or a method that it does not know."""
+    """Raise Discord's Refusal for an unknown path, version or method."""
     found = _PATH.fullmatch(path)
     if not found:
         raise Refusal(404, 0, "404: Not Found")

@@ -1,4 +1,4 @@
-"""What is checked of a single value, in Discord's words; each check yields the problems it finds."""
+"""Checks of single values, with Discord's codes and messages. Each check yields the problems it finds."""
 
 import re
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ PICTURE = (*WEB, "attachment")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _PUBLIC_HOST = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}\.?", re.IGNORECASE)
-"""Discord takes only names with a dot, and addresses: no `localhost`, and no name of a container."""
+"""Discord accepts only host names with a dot and IP addresses, so not `localhost` or a container's name."""
 _REQUIRED = "This field is required"
 
 
 def text(value: Any, path: Path, most: int, *, least: int = 0) -> Iterator[Problem]:
-    """A text, if there is one, of `least` to `most` code points."""
+    """Check an optional text of `least` to `most` code points."""
     if value is None:
         return
     if not isinstance(value, str):
@@ -33,12 +33,12 @@ def text(value: Any, path: Path, most: int, *, least: int = 0) -> Iterator[Probl
 
 
 def trimmed_text(value: Any, path: Path, most: int) -> Iterator[Problem]:
-    """A text, if there is one, of at most `most` code points without the white space around it."""
+    """Check an optional text of at most `most` code points after trimming."""
     return text(value.strip() if isinstance(value, str) else value, path, most)
 
 
 def required_text(value: Any, path: Path, most: int) -> Iterator[Problem]:
-    """A text of at most `most` code points that is more than white space."""
+    """Check a required text of at most `most` code points, not only white space."""
     if value is None or (isinstance(value, str) and not value.strip()):
         yield Problem(path, "BASE_TYPE_REQUIRED", _REQUIRED)
     else:
@@ -46,7 +46,7 @@ def required_text(value: Any, path: Path, most: int) -> Iterator[Problem]:
 
 
 def url(value: Any, path: Path, schemes: tuple[str, ...] = WEB) -> Iterator[Problem]:
-    """An address, if there is one, of one of the `schemes`."""
+    """Check an optional URL with one of the `schemes`."""
     if value is None or value == "":
         return
     found = list(text(value, path, LONGEST_URL))
@@ -66,18 +66,18 @@ def _is_well_formed(value: str) -> bool:
     try:
         parts = urlsplit(value)
         host = parts.hostname or ""
-        _ = parts.port  # raises for one that is not a number, or too large
+        _ = parts.port  # raises ValueError for an invalid port
         if parts.scheme == "attachment":
             return bool(parts.netloc)
         if ":" in host:
             return IPv6Address(host).is_global
         return _PUBLIC_HOST.fullmatch(host.encode("idna").decode()) is not None
-    except ValueError:  # also one of encodings
+    except ValueError:  # includes UnicodeError from the IDNA encoding
         return False
 
 
 def whole_number(value: Any, path: Path, most: int) -> Iterator[Problem]:
-    """A whole number, if there is one, from 0 to `most`."""
+    """Check an optional whole number from 0 to `most`."""
     if value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool):
@@ -89,13 +89,13 @@ def whole_number(value: Any, path: Path, most: int) -> Iterator[Problem]:
 
 
 def truth(value: Any, path: Path) -> Iterator[Problem]:
-    """True or false, if there is anything."""
+    """Check an optional boolean."""
     if value is not None and not isinstance(value, bool):
         yield Problem(path, "BOOLEAN_TYPE_CONVERT", "Must be either true or false.")
 
 
 def timestamp(value: Any, path: Path) -> Iterator[Problem]:
-    """An instant in ISO 8601."""
+    """Check a time in ISO 8601."""
     try:
         datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -103,7 +103,7 @@ def timestamp(value: Any, path: Path) -> Iterator[Problem]:
 
 
 def items(value: Any, path: Path, most: int) -> Iterator[Problem]:
-    """A list, if there is one, of at most `most` things."""
+    """Check an optional list of at most `most` items."""
     if value is None:
         return
     if not isinstance(value, list):
@@ -113,12 +113,12 @@ def items(value: Any, path: Path, most: int) -> Iterator[Problem]:
 
 
 def table(value: Any, path: Path) -> Iterator[Problem]:
-    """An object, if there is anything."""
+    """Check an optional object."""
     if value is not None and not isinstance(value, dict):
         yield Problem(path, "DICT_TYPE_CONVERT", "Only dictionaries may be used in a DictType")
 
 
 def snowflake(value: Any, path: Path) -> Iterator[Problem]:
-    """An id, as text or number."""
+    """Check an id, given as text or number."""
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,20}", str(value)):
         yield Problem(path, "NUMBER_TYPE_COERCE", "Value is not snowflake.")

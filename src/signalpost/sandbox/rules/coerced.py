@@ -1,16 +1,16 @@
-"""Numbers and truths that come as text, which Discord takes for what they say: `"16711680"`, `"true"`."""
+"""Converts numbers and booleans sent as text, as Discord does: `"16711680"`, `"true"`."""
 
 import re
 from typing import Any
 
-_TRUTH = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
+_BOOLEANS = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 
 def coerced(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a message with each number and truth as such; what is neither stays, to be refused."""
-    changed = _changed(fields, flags=_number, tts=_truth, embeds=_embeds)
-    assert isinstance(changed, dict)  # noqa: S101  # as it was
+    """Convert the numbers and booleans of a message. Other texts stay as they are, and the checks reject them."""
+    changed = _changed(fields, flags=_number, tts=_boolean, embeds=_embeds)
+    assert isinstance(changed, dict)  # noqa: S101  # a dict stays a dict
     return changed
 
 
@@ -19,7 +19,7 @@ def _embeds(embeds: Any) -> Any:
 
 
 def _fields(fields: Any) -> Any:
-    return [_changed(each, inline=_truth) for each in fields] if isinstance(fields, list) else fields
+    return [_changed(each, inline=_boolean) for each in fields] if isinstance(fields, list) else fields
 
 
 def _changed(value: Any, **change_by_name: Any) -> Any:
@@ -32,5 +32,5 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value) else value
 
 
-def _truth(value: Any) -> Any:
-    return _TRUTH.get(value, value) if isinstance(value, str) else value
+def _boolean(value: Any) -> Any:
+    return _BOOLEANS.get(value, value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""The local Discord itself: its answer to each request, and what is planned to go wrong."""
+"""The local Discord: its answer to each request, and the planned faults."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -20,15 +20,15 @@ _LONGEST_TEXT_LOGGED = 2000
 
 
 class Outcome(NamedTuple):
-    """What is to be done about a request."""
+    """The answer to send and the entry to log for a request."""
 
     answer: HttpAnswer | None
-    """None: the connection is to be reset."""
+    """None resets the connection."""
     entry: Entry
 
 
 class LocalDiscord:
-    """Discord, as far as webhooks see it.
+    """Discord's webhooks.
 
     With `open`, any webhook exists. `keep` bounds the log, and the messages of each channel.
     """
@@ -40,12 +40,12 @@ class LocalDiscord:
         self._rates = RateRules(limits)
 
     def fault_for(self, request: HttpRequest) -> Fault | None:
-        """The planned fault that happens to `request`; to be handed to `answer` when its time before is over."""
+        """Take the planned fault for `request`; pass it to `answer` after waiting `seconds_before`."""
         address = address_of(request.path)
         return self.faults.take(address.webhook if address else "", request)
 
     def answer(self, request: HttpRequest, now: Moment, fault: Fault | None = None) -> Outcome:
-        """What Discord does with `request` at `now`."""
+        """Process `request` at `now`."""
         effect, answer = Effect(), None
         if fault is None or fault.is_processed:
             effect, answer = self._processed(request, now)

@@ -1,4 +1,4 @@
-"""What may stand in embeds. The figures are those of Discord's docs, Embed Limits; texts are counted trimmed."""
+"""Checks embeds against the limits in Discord's docs (Embed Limits). Texts are counted after trimming."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -18,19 +18,19 @@ Check = Callable[[Any, Path], Iterator[Problem]]
 
 
 def embeds(value: Any, path: Path) -> Iterator[Problem]:
-    """Everything that is wrong in a list of embeds."""
+    """Check a list of embeds."""
     wrong_list = list(checks.items(value, path, MOST_EMBEDS))
     yield from wrong_list
     if value is None or not isinstance(value, list):
         return
-    found = [problem for index, each in enumerate(value) for problem in _parts(_there(each), (*path, index), _EMBED)]
+    found = [problem for index, each in enumerate(value) for problem in _parts(_non_null(each), (*path, index), _EMBED)]
     yield from found
     if not found and sum(map(length, value)) > MOST_IN_ALL:
         yield Problem(path, "MAX_EMBED_SIZE_EXCEEDED", f"Embed size exceeds maximum size of {MOST_IN_ALL}")
 
 
 def length(embed: dict[str, Any]) -> int:
-    """How many code points of an embed count towards the 6,000 of a message."""
+    """Count the code points of an embed that count towards the 6,000 of a message."""
     fields = embed.get("fields") or []
     footer, author = embed.get("footer") or {}, embed.get("author") or {}
     texts = [embed.get("title"), embed.get("description"), footer.get("text"), author.get("name")]
@@ -42,16 +42,16 @@ def _fields(value: Any, path: Path) -> Iterator[Problem]:
     yield from checks.items(value, path, MOST_FIELDS)
     if isinstance(value, list):
         for index, each in enumerate(value):
-            yield from _parts(_there(each), (*path, index), _FIELD)
+            yield from _parts(_non_null(each), (*path, index), _FIELD)
 
 
-def _there(item: Any) -> Any:
-    """An item of a list, which may not be null: as a text it is refused like any other thing that is no object."""
+def _non_null(item: Any) -> Any:
+    """Replace null, which a list may not contain, with a text, which the check for an object rejects."""
     return "" if item is None else item
 
 
 def _parts(value: Any, path: Path, check_by_name: Mapping[str, Check]) -> Iterator[Problem]:
-    """Each named part of an object, if there is one, by its check; what is not named is ignored, as Discord does."""
+    """Check the named parts of an optional object. Like Discord, ignore unknown parts."""
     yield from checks.table(value, path)
     if isinstance(value, dict):
         for name, check in check_by_name.items():
@@ -68,7 +68,7 @@ _FIELD: Mapping[str, Check] = {
     "inline": checks.truth,
 }
 _REQUIRED = frozenset({"name", "value"})
-"""What a field must have; of the other parts that are called so, an author's name may be missing."""
+"""Required in a field. An author's `name` is optional: its check accepts null."""
 _FOOTER: Mapping[str, Check] = {"text": partial(checks.trimmed_text, most=FOOTER), "icon_url": _picture_url}
 _AUTHOR: Mapping[str, Check] = {
     "name": partial(checks.trimmed_text, most=AUTHOR),

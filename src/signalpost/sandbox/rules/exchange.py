@@ -1,4 +1,4 @@
-"""What goes in and what comes out: the time, a request and its answer, as values."""
+"""Values that go into and out of the rules: the time, a request and an answer."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,16 +9,16 @@ import msgspec
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 JSON = MappingProxyType({"Content-Type": "application/json", "Via": "1.1 google"})
-"""Headers of what Discord itself says; an answer of its edge has no Via."""
+"""Headers of answers from Discord itself; answers from its edge have no Via."""
 
 
 class Moment(NamedTuple):
     """The time of a request, on two clocks."""
 
     seconds: float
-    """Monotonic: what the limits count in."""
+    """Monotonic; used by the rate limits."""
     at: datetime
-    """Aware and in UTC: what ids and timestamps are made of."""
+    """Aware, in UTC; used for ids and timestamps."""
 
 
 class HttpRequest(NamedTuple):
@@ -28,7 +28,7 @@ class HttpRequest(NamedTuple):
     path: str
     query: Mapping[str, str] = NOTHING
     headers: Mapping[str, str] = NOTHING
-    """By their names in lower case."""
+    """Keyed by lower-case names."""
     body: bytes = b""
     ip: str = "127.0.0.1"
 
@@ -44,6 +44,6 @@ class HttpAnswer(NamedTuple):
     body: bytes = b""
 
 
-def told(status: int, value: object) -> HttpAnswer:
-    """`value` as JSON, from Discord itself."""
+def json_answer(status: int, value: object) -> HttpAnswer:
+    """Encode `value` as a JSON answer from Discord itself."""
     return HttpAnswer(status, JSON, msgspec.json.encode(value))

@@ -1,4 +1,4 @@
-"""The form in a request's body: JSON, or named fields and files as a browser or curl sends them."""
+"""Parses a request's body: JSON, or fields and files as a browser or curl sends them."""
 
 import re
 from typing import Any, NamedTuple
@@ -22,23 +22,23 @@ _JSON_PART = "payload_json"
 
 
 class File(NamedTuple):
-    """A file that was uploaded; its content is not kept."""
+    """An uploaded file without its content."""
 
     filename: str
     size: int
     type: str | None = None
-    """The content type that it came with."""
+    """The content type declared by the client."""
 
 
 class Form(NamedTuple):
-    """What a body says."""
+    """The fields and files of a body."""
 
     fields: dict[str, Any]
     files: tuple[File, ...] = ()
 
 
 def form_of(request: HttpRequest) -> Form:
-    """The form in the body of `request`. Raises Refusal for a body that is none."""
+    """Parse the body of `request`. Raises Refusal if it is not a valid form."""
     if len(request.body) > LARGEST_BODY:
         raise Refusal(413, 40005, "Request entity too large")
     declared = request.headers.get("content-type", "")
@@ -65,7 +65,7 @@ def _fields(body: bytes) -> dict[str, Any]:
 
 
 def _of_texts(pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """The fields of a form whose values are all text; those of its JSON come first."""
+    """Build the fields from texts; fields in `payload_json` take precedence."""
     texts = dict(pairs)
     fields = _fields(texts.pop(_JSON_PART).encode()) if _JSON_PART in texts else {}
     return coerced(texts | fields)

@@ -1,10 +1,10 @@
-"""What Discord keeps: webhooks, channels and messages, and what each kind of request does to them."""
+"""Discord's state, which is webhooks, channels and messages, and the effect of each kind of request on it."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from signalpost.sandbox.rules.address import Address
-from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Moment, told
+from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Moment, json_answer
 from signalpost.sandbox.rules.form import Form, form_of
 from signalpost.sandbox.rules.mentions import Pings
 from signalpost.sandbox.rules.message import Shown, edited_message, new_message
@@ -13,27 +13,27 @@ from signalpost.sandbox.rules.refusal import Problem, Refusal, invalid_form
 from signalpost.sandbox.rules.slack_form import slack_form_of
 from signalpost.sandbox.rules.snowflake import snowflake, snowflake_of
 
-_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _OK = HttpAnswer(200, {**JSON, "Content-Type": "text/html; charset=utf-8"}, b"ok")
 _NO_CONTENT = HttpAnswer(204, {"Via": JSON["Via"]})
 
 
 class Webhook(NamedTuple):
-    """A door into a channel for whoever knows its token."""
+    """Anyone with the token can post to its channel."""
 
     id: str
     token: str
     channel: str
     """The channel's name."""
     name: str
-    """Who its messages are from, if they do not say."""
+    """The default author of its messages."""
 
     def __repr__(self) -> str:
         return f"Webhook({self.id}, channel={self.channel})"
 
 
 class Effect(NamedTuple):
-    """What a request did besides being answered."""
+    """The change a request made."""
 
     message_id: str | None = None
     recorded: bool = False
@@ -45,8 +45,8 @@ class Effect(NamedTuple):
 class Guild:
     """The webhooks, channels and messages of one Discord.
 
-    With `open`, a webhook of any id and token is made when it is first used, with a channel that is called by its id.
-    `keep` bounds the messages of each channel: older ones are forgotten, and then unknown.
+    With `open`, a webhook of any id and token is created on first use, with a channel named after its id. Each channel
+    keeps its newest `keep` messages; older ones become unknown.
     """
 
     def __init__(self, *, open: bool, keep: int) -> None:
@@ -59,7 +59,7 @@ class Guild:
         self._count = 0
 
     def register(self, id: str, token: str, *, channel: str | None = None, name: str = "signalpost") -> Webhook:
-        """Make a webhook, in the channel that is called by its id if none is named."""
+        """Create a webhook. The channel defaults to one named after the id."""
         webhook = Webhook(id, token, channel or id.lower(), name)
         self._webhooks[id] = webhook
         self._deleted.discard(id)
@@ -67,11 +67,11 @@ class Guild:
         return webhook
 
     def open_thread(self, id: str) -> None:
-        """Make a thread, to which messages can be sent with `thread_id`."""
+        """Create a thread; messages are sent to it with `thread_id`."""
         self._threads.add(id)
 
     def delete(self, id: str) -> None:
-        """Delete a webhook for good, as a person can in Discord."""
+        """Delete a webhook permanently, as a person can in Discord."""
         self._webhooks.pop(id, None)
         self._deleted.add(id)
 
@@ -80,24 +80,24 @@ class Guild:
         self._messages[channel].pop(id, None)
 
     def channels(self) -> list[str]:
-        """The names of all channels, as they came."""
+        """The names of all channels, oldest first."""
         return list(self._messages)
 
     def messages(self, channel: str) -> list[dict[str, Any]]:
-        """What a channel shows, oldest first."""
+        """The messages of a channel, oldest first."""
         return list(self._messages.get(channel, {}).values())
 
     def webhooks_of(self, channel: str) -> list[str]:
-        """The ids of the webhooks that lead to a channel."""
+        """The ids of a channel's webhooks."""
         return [webhook.id for webhook in self._webhooks.values() if webhook.channel == channel]
 
     def channel_of(self, id: str) -> str | None:
-        """The name of the channel that a webhook leads to; None if there is no such webhook."""
+        """The channel of a webhook; None if the webhook does not exist."""
         webhook = self._webhooks.get(id)
         return webhook.channel if webhook else None
 
     def webhook(self, address: Address) -> Webhook:
-        """The webhook at `address`. Raises Refusal if there is none, or for a wrong token."""
+        """Find the webhook at `address`. Raises Refusal for an unknown webhook or a wrong token."""
         webhook = self._webhooks.get(address.webhook)
         if webhook is None and self._open and address.webhook not in self._deleted:
             webhook = self.register(address.webhook, address.token)
@@ -108,27 +108,27 @@ class Guild:
         return webhook
 
     def do(self, webhook: Webhook, address: Address, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
-        """Do what `request` asks of `webhook`, and answer it. Raises Refusal."""
+        """Execute `request` on `webhook`. Raises Refusal."""
         thread = request.query.get("thread_id")
         if thread and thread not in self._threads and (address.message is not None or request.method == "POST"):
             raise Refusal(404, 10003, "Unknown Channel")
         if address.message is not None:
-            return self._done_to_a_message(webhook, address.message, request, now)
+            return self._handle_message(webhook, address.message, request, now)
         match request.method:
             case "POST" if address.is_slack:
-                effect, _ = self._executed(webhook, request, slack_form_of(request), now)
+                effect, _ = self._post(webhook, request, slack_form_of(request), now)
                 return effect, _OK
             case "POST":
-                return self._executed(webhook, request, form_of(request), now)
+                return self._post(webhook, request, form_of(request), now)
             case "DELETE":
                 self.delete(webhook.id)
                 return Effect(recorded=True), _NO_CONTENT
             case "PATCH":
-                return Effect(recorded=True), told(200, _told_webhook(self._renamed(webhook, form_of(request))))
+                return Effect(recorded=True), json_answer(200, _webhook_json(self._rename(webhook, form_of(request))))
             case _:
-                return Effect(), told(200, _told_webhook(webhook))
+                return Effect(), json_answer(200, _webhook_json(webhook))
 
-    def _renamed(self, webhook: Webhook, form: Form) -> Webhook:
+    def _rename(self, webhook: Webhook, form: Form) -> Webhook:
         name = form.fields.get("name")
         if problems := problems_of_a_name(name):
             raise invalid_form(*problems)
@@ -136,13 +136,13 @@ class Guild:
         self._webhooks[webhook.id] = changed
         return changed
 
-    def _executed(self, webhook: Webhook, request: HttpRequest, form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
-        wait = _truth(request.query, "wait")
+    def _post(self, webhook: Webhook, request: HttpRequest, form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
+        wait = _boolean(request.query, "wait")
         if problems := problems_of_a_new(form.fields):
             raise invalid_form(*problems)
         if form.fields.get("thread_name"):
             raise Refusal(400, 220003, "Webhooks can only create threads in forum channels")
-        if not _truth(request.query, "with_components"):
+        if not _boolean(request.query, "with_components"):
             form = form._replace(fields={**form.fields, "components": None})
         shown = new_message(
             form,
@@ -154,11 +154,11 @@ class Guild:
         )
         self._keep_message(webhook, shown)
         effect = Effect(shown.message["id"], recorded=True, shown=shown, pings=shown.pings, silent=shown.is_silent)
-        if wait or form.files:  # Discord waits unasked for what it has to process
-            return effect, told(200, shown.message)
+        if wait or form.files:  # Discord answers with the message when it has files to process
+            return effect, json_answer(200, shown.message)
         return effect, _NO_CONTENT
 
-    def _done_to_a_message(
+    def _handle_message(
         self, webhook: Webhook, id: str, request: HttpRequest, now: Moment
     ) -> tuple[Effect, HttpAnswer]:
         messages = self._messages[webhook.channel]
@@ -167,7 +167,7 @@ class Guild:
             raise Refusal(404, 10008, "Unknown Message")
         match request.method:
             case "GET":
-                return Effect(id), told(200, message)
+                return Effect(id), json_answer(200, message)
             case "DELETE":
                 del messages[id]
                 return Effect(id, recorded=True), _NO_CONTENT
@@ -177,7 +177,7 @@ class Guild:
                     raise invalid_form(*problems)
                 shown = edited_message(message, form, now)
                 self._keep_message(webhook, shown)
-                return Effect(id, recorded=True, shown=shown, silent=shown.is_silent), told(200, shown.message)
+                return Effect(id, recorded=True, shown=shown, silent=shown.is_silent), json_answer(200, shown.message)
 
     def _keep_message(self, webhook: Webhook, shown: Shown) -> None:
         if shown.is_empty:
@@ -189,7 +189,7 @@ class Guild:
             del messages[next(iter(messages))]
 
 
-def _told_webhook(webhook: Webhook) -> dict[str, Any]:
+def _webhook_json(webhook: Webhook) -> dict[str, Any]:
     return {
         "id": snowflake_of(webhook.id),
         "type": 1,
@@ -203,8 +203,8 @@ def _told_webhook(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-def _truth(query: Mapping[str, str], name: str) -> bool:
-    value = _TRUTH.get(query.get(name, "false").lower())
+def _boolean(query: Mapping[str, str], name: str) -> bool:
+    value = _BOOLEANS.get(query.get(name, "false").lower())
     if value is None:
         raise invalid_form(Problem((name,), "BOOLEAN_TYPE_CONVERT", "Must be either true or false."))
     return value

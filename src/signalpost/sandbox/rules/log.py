@@ -1,4 +1,4 @@
-"""What was received, told once: the page, the log and the journal read it."""
+"""The log of received requests, used by the page, `/_log` and the journal."""
 
 from collections import Counter, deque
 from itertools import islice
@@ -10,33 +10,33 @@ TOO_MANY = 429
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One request and what became of it."""
+    """One request and its result."""
 
     n: int
-    """Its number, from 1."""
+    """Number of the entry, from 1."""
     time: str
     webhook: str
     channel: str | None
     method: str
     status: int | None
-    """None where the connection was cut."""
+    """None if the connection was reset."""
     code: int | None = None
-    """Discord's code of the error."""
+    """Discord's error code."""
     scope: str | None = None
-    """Of a 429: `user`, `global` or `shared`."""
+    """Scope of a 429: `user`, `global` or `shared`."""
     message_id: str | None = None
     recorded: bool = False
-    """Whether something was shown, changed or removed because of it."""
+    """True if it created, changed or deleted something."""
     pings: list[str] = []
     silent: bool = False
     fault: bool = False
-    """Whether it met a planned fault."""
+    """True if a planned fault applied to it."""
     body: Any = None
-    """The JSON that was sent, or the beginning of a text that is none."""
+    """The JSON that was sent, or the beginning of any other text."""
 
     @property
     def outcome(self) -> str:
-        """How it was answered, in a word: `taken`, `refused`, `limited`, `failed` or `cut`."""
+        """The kind of answer: `taken`, `refused`, `limited`, `failed` or `cut`."""
         if self.status is None:
             return "cut"
         if self.status == TOO_MANY:
@@ -44,12 +44,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return "failed" if self.status >= 500 else "refused" if self.status >= 400 else "taken"
 
     def line(self) -> bytes:
-        """It as one line of JSON."""
+        """Encode the entry as one line of JSON."""
         return msgspec.json.encode(self) + b"\n"
 
 
 class Logged(NamedTuple):
-    """An entry and the message as it stood after it; None for a message that is gone or never was."""
+    """An entry and the message after it; None if the message was deleted or never created."""
 
     entry: Entry
     message: dict[str, Any] | None
@@ -61,17 +61,17 @@ class Log:
     def __init__(self, keep: int) -> None:
         self._kept: deque[Logged] = deque(maxlen=keep)
         self.count = 0
-        """How many entries there have been."""
+        """Number of entries so far, including dropped ones."""
         self.count_by_outcome: Counter[str] = Counter()
 
     def append(self, logged: Logged) -> None:
-        """Keep one entry more."""
+        """Add an entry; the oldest is dropped if the log is full."""
         self._kept.append(logged)
         self.count = logged.entry.n
         self.count_by_outcome[logged.entry.outcome] += 1
 
     def reaches(self, n: int) -> bool:
-        """Whether every entry after number `n` is still kept."""
+        """True if every entry after number `n` is still kept."""
         return n >= self.count - len(self._kept)
 
     def since(self, n: int) -> list[Logged]:

@@ -1,4 +1,4 @@
-"""A message as Discord keeps and tells it."""
+"""Builds messages as Discord stores and returns them."""
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -14,28 +14,28 @@ _TEXTS = ("title", "description")
 _INNER_TEXT = {"footer": "text", "author": "name"}
 _URLS = ("url", "icon_url")
 _URL_LASTS = 24 * 3600
-"""Seconds for which the URL of an attachment works."""
+"""Seconds until the URL of an attachment expires."""
 
 
 class Shown(NamedTuple):
-    """A message, whom it pings, and whether it is silent."""
+    """A message and its pings."""
 
     message: dict[str, Any]
     pings: Pings = Pings()
 
     @property
     def is_silent(self) -> bool:
-        """Whether it raises no notification."""
+        """True if it triggers no notification."""
         return bool(self.message["flags"] & SUPPRESS_NOTIFICATIONS)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing in it to be shown."""
+        """True if the message has nothing to show."""
         return not any(self.message.get(part) for part in ("content", "embeds", "components", "attachments", "poll"))
 
 
 def new_message(form: Form, *, id: str, channel_id: str, webhook_id: str, name: str, now: Moment) -> Shown:
-    """The message that `form`, which has been checked, makes."""
+    """Build a message from `form`, already checked."""
     fields = form.fields
     content = (fields.get("content") or "").strip()
     pings = pings_of(content, fields.get("allowed_mentions"))
@@ -73,7 +73,7 @@ def new_message(form: Form, *, id: str, channel_id: str, webhook_id: str, name: 
 
 
 def edited_message(message: dict[str, Any], form: Form, now: Moment) -> Shown:
-    """`message` after the edit that `form`, which has been checked, asks for: it pings nobody."""
+    """Apply the edit in `form`, already checked, to `message`. An edit pings nobody."""
     fields = form.fields
     changed = {**message, "edited_timestamp": timestamp(now.at)}
     if "content" in fields:
@@ -98,7 +98,7 @@ def edited_message(message: dict[str, Any], form: Form, now: Moment) -> Shown:
 
 
 def shown_embeds(embeds: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-    """Embeds as Discord shows them: trimmed, without what is empty, of type `rich`."""
+    """Convert embeds to the form Discord shows: trimmed, without empty parts, of type `rich`."""
     return [shown for shown in map(_shown_embed, embeds or []) if shown.keys() - {"type", "color", "timestamp", "url"}]
 
 
@@ -123,7 +123,7 @@ def _shown_embed(embed: dict[str, Any]) -> dict[str, Any]:
 
 
 def timestamp(at: datetime) -> str:
-    """`at` as Discord writes it; a time without a zone is meant in UTC."""
+    """Format `at` as Discord does; a time without a zone is UTC."""
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 

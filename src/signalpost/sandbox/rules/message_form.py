@@ -1,4 +1,4 @@
-"""What may stand in a message, new or edited; figures from Discord's docs (Execute Webhook, Edit Webhook Message)."""
+"""Checks new and edited messages; limits from Discord's docs (Execute Webhook, Edit Webhook Message)."""
 
 import re
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ COMPONENTS_V2 = 1 << 15
 _FLAGS_OF_A_NEW = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
 _FLAGS_OF_AN_EDIT = SUPPRESS_EMBEDS | COMPONENTS_V2
 _LARGEST_FLAGS = (1 << 53) - 1
-_NAMED_BY_OTHERS = re.compile(r"clyde|discord", re.IGNORECASE)
+_RESERVED_NAMES = re.compile(r"clyde|discord", re.IGNORECASE)
 _MENTIONED = ("users", "roles", "everyone")
 
 
 def problems_of_a_new(fields: dict[str, Any]) -> list[Problem]:
-    """Everything that is wrong in the form of a new message."""
+    """Check the form of a new message."""
     return [
-        *_what_both_have(fields, _FLAGS_OF_A_NEW),
+        *_shared_fields(fields, _FLAGS_OF_A_NEW),
         *_username(fields.get("username"), ("username",)),
         *checks.url(fields.get("avatar_url"), ("avatar_url",)),
         *checks.truth(fields.get("tts"), ("tts",)),
@@ -34,16 +34,16 @@ def problems_of_a_new(fields: dict[str, Any]) -> list[Problem]:
 
 
 def problems_of_an_edit(fields: dict[str, Any]) -> list[Problem]:
-    """Everything that is wrong in the form of an edit; fields that an edit does not have are ignored."""
-    return list(_what_both_have(fields, _FLAGS_OF_AN_EDIT))
+    """Check the form of an edit; fields not valid in an edit are ignored."""
+    return list(_shared_fields(fields, _FLAGS_OF_AN_EDIT))
 
 
 def problems_of_a_name(name: Any) -> list[Problem]:
-    """Everything that is wrong in the new name of a webhook, if there is one."""
+    """Check an optional new name for a webhook."""
     return list(_username(name.strip() if isinstance(name, str) else name, ("name",)))
 
 
-def _what_both_have(fields: dict[str, Any], flags: int) -> Iterator[Problem]:
+def _shared_fields(fields: dict[str, Any], flags: int) -> Iterator[Problem]:
     yield from checks.text(fields.get("content"), ("content",), CONTENT)
     yield from embeds(fields.get("embeds"), ("embeds",))
     yield from checks.items(fields.get("components"), ("components",), MOST_COMPONENTS)
@@ -67,7 +67,7 @@ def _flags(value: Any, path: Path, allowed: int) -> Iterator[Problem]:
 def _username(value: Any, path: Path) -> Iterator[Problem]:
     found = list(checks.text(value, path, USERNAME, least=1))
     yield from found
-    if not found and value and (other := _NAMED_BY_OTHERS.search(value)):
+    if not found and value and (other := _RESERVED_NAMES.search(value)):
         yield Problem(path, "USERNAME_INVALID_CONTAINS", f'Username cannot contain "{other[0].lower()}"')
 
 

@@ -1,11 +1,11 @@
-"""Whether a request is let through, and what the headers then say."""
+"""Applies the rate limits and builds their headers."""
 
 import math
 from collections.abc import Mapping
 from hashlib import blake2b
 
 from signalpost.sandbox.rules.address import Address
-from signalpost.sandbox.rules.exchange import HttpAnswer, Moment, told
+from signalpost.sandbox.rules.exchange import HttpAnswer, Moment, json_answer
 from signalpost.sandbox.rules.limits import Limits, Rate, Window
 
 _INVALID = frozenset({401, 403, 429})
@@ -16,7 +16,7 @@ _BANNED = b"""<!DOCTYPE html>
 
 
 class RateRules:
-    """The windows of one Discord, and the answers of those that are used up."""
+    """The rate limit windows of one Discord."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -24,7 +24,7 @@ class RateRules:
         self._banned_until: dict[str, float] = {}
 
     def at_the_edge(self, ip: str, now: Moment) -> HttpAnswer | None:
-        """The refusal of an address that is banned, or has sent more than the global limit; None if it may pass."""
+        """The refusal for a banned IP address or one over the global limit; None if the request may pass."""
         if (banned := self._banned_for(ip, now)) > 0:
             return HttpAnswer(429, {"Content-Type": "text/html", "Retry-After": str(math.ceil(banned))}, _BANNED)
         window = self._window(self._limits.ip, "ip", ip)
@@ -33,7 +33,7 @@ class RateRules:
         return _limited(window.until_free(now.seconds), {"X-RateLimit-Global": "true"}, "global")
 
     def of_the_bucket(self, address: Address, method: str, now: Moment) -> tuple[Mapping[str, str], HttpAnswer | None]:
-        """The headers that show the bucket, and the refusal if it is used up."""
+        """The headers that show the bucket, and the refusal if it is empty."""
         bucket = bucket_of(address, method)
         window = self._window(self._limits.bucket, "bucket", bucket, address.webhook, address.token)
         if window is None or self._limits.bucket is None:
@@ -50,14 +50,14 @@ class RateRules:
         return headers, None if taken else _limited(reset_after, headers, "user")
 
     def of_the_channel(self, channel: str, method: str, now: Moment, headers: Mapping[str, str]) -> HttpAnswer | None:
-        """The refusal if the channel has had its fill, whatever the bucket's `headers` say; None if it may pass."""
+        """The refusal if the channel's hidden limit is reached, else None. `headers` are the bucket's."""
         window = self._window(self._limits.channel, "channel", channel)
         if window is None or method == "GET" or window.take(now.seconds):
             return None
         return _limited(window.until_free(now.seconds), headers, "shared")
 
     def note(self, ip: str, answer: HttpAnswer, now: Moment) -> None:
-        """Count `answer` if it is one of those that lead to a ban; what a ban itself answers is not."""
+        """Count `answer` towards a ban if it is an invalid request; answers during a ban do not count."""
         is_counted = answer.status in _INVALID and answer.headers.get("X-RateLimit-Scope") != "shared"
         window = self._window(self._limits.invalid, "invalid", ip)
         if window is None or not is_counted or self._banned_for(ip, now) > 0:
@@ -78,19 +78,19 @@ class RateRules:
 
 
 def bucket_of(address: Address, method: str) -> str:
-    """The hash by which the headers call a limit: the same for every webhook, another for every route."""
+    """The bucket's hash in the headers: one per route, the same for every webhook."""
     route = f"{method} /webhooks/:webhook/:token{'/messages/:message' if address.message else ''}"
     return blake2b(route.encode(), digest_size=16).hexdigest()
 
 
 def _milliseconds(seconds: float) -> float:
-    """`seconds` rounded up to whole milliseconds, so that nobody who waits so long is early."""
+    """Round up to whole milliseconds, so that a client that waits this long is never early."""
     return math.ceil(seconds * 1000 - 1e-7) / 1000
 
 
 def _limited(seconds: float, headers: Mapping[str, str], scope: str) -> HttpAnswer:
     retry_after = _milliseconds(seconds)
-    what = "The resource is being rate limited." if scope == "shared" else "You are being rate limited."
-    answer = told(429, {"message": what, "retry_after": retry_after, "global": scope == "global"})
+    message = "The resource is being rate limited." if scope == "shared" else "You are being rate limited."
+    answer = json_answer(429, {"message": message, "retry_after": retry_after, "global": scope == "global"})
     limits = {"X-RateLimit-Scope": scope, "Retry-After": str(math.ceil(retry_after))}
     return answer._replace(headers={**answer.headers, **headers, **limits})

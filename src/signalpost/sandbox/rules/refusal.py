@@ -1,15 +1,15 @@
-"""How Discord says no: a code, a sentence and, for a form that is wrong, a tree of errors that mirrors it."""
+"""Discord's refusals: a code, a message and, for an invalid form, a tree of errors that mirrors the form."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from signalpost.sandbox.rules.exchange import HttpAnswer, told
+from signalpost.sandbox.rules.exchange import HttpAnswer, json_answer
 
 INVALID_FORM = 50035
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong in a form, and where."""
+    """An error in a form and its path."""
 
     path: tuple[str | int, ...]
     code: str
@@ -17,7 +17,7 @@ class Problem(NamedTuple):
 
 
 class Refusal(Exception):
-    """A request is refused."""
+    """Discord refuses the request."""
 
     def __init__(self, status: int, code: int, message: str, problems: Iterable[Problem] = ()) -> None:
         super().__init__(f"{status}, code {code}: {message}")
@@ -27,15 +27,15 @@ class Refusal(Exception):
         self.problems = tuple(problems)
 
     def answer(self) -> HttpAnswer:
-        """The answer that says so."""
+        """Build the HTTP answer."""
         body: dict[str, Any] = {"message": self.message, "code": self.code}
         if self.problems:
             body["errors"] = _tree(self.problems)
-        return told(self.status, body)
+        return json_answer(self.status, body)
 
 
 def invalid_form(*problems: Problem) -> Refusal:
-    """The refusal of a form in which these are wrong."""
+    """Build the refusal of a form with these problems."""
     return Refusal(400, INVALID_FORM, "Invalid Form Body", problems)
 
 

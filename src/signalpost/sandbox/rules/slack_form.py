@@ -1,4 +1,4 @@
-"""The form that Slack's webhooks take, which Discord's take below `/slack`."""
+"""Parses Slack's webhook format, which Discord accepts at `/slack`."""
 
 import re
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ _HEX = re.compile(r"#?([0-9a-f]{6})", re.IGNORECASE)
 
 
 def slack_form_of(request: HttpRequest) -> Form:
-    """The form in the body of `request`, as Discord's own. Raises Refusal for a body that is none."""
+    """Convert the Slack body of `request` to Discord's form. Raises Refusal if it is not a valid form."""
     form = form_of(request)
     fields = form.fields
-    if isinstance(payload := fields.get("payload"), str):  # how Slack's own form comes, when it is not JSON
+    if isinstance(payload := fields.get("payload"), str):  # Slack's format when it is not JSON
         try:
             fields = msgspec.json.decode(payload, type=dict[str, Any])
         except (msgspec.MsgspecError, RecursionError):
@@ -75,7 +75,7 @@ def _some(attachment: Mapping[str, Any], **name_by_part: str) -> dict[str, Any] 
 
 
 def _linked(text: Any) -> Any:
-    """Text with Slack's links, `<https://e.x|label>`, as Discord writes them."""
+    """Convert Slack's links, `<https://e.x|label>`, to Discord's."""
     if not isinstance(text, str):
         return text
     return _LINK.sub(lambda found: f"[{found[2]}]({found[1]})" if found[2] else found[1], text)

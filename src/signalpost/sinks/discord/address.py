@@ -1,4 +1,4 @@
-"""Where a webhook is: its URL, checked once, and never shown again."""
+"""Parses a webhook's URL. The URL is checked once and never shown."""
 
 import re
 from hashlib import blake2s
@@ -18,11 +18,11 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _LOOPBACK_PLACE = re.compile(
     r"([\w.~%!$&'()*+,;=:-]*@)?(127\.0\.0\.1|localhost|\[::1\])(:(?P<port>\d{1,5}))?", re.ASCII | re.IGNORECASE
 )
-"""User, host and port in the one form that all parsers of URLs read alike; a backslash or a second @ they do not."""
+"""User, host and port in the form that all URL parsers agree on; they disagree on a backslash or a second @."""
 _PATH_AND_QUERY = re.compile(r"(?:[\w.~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 _WEBHOOK_TOKEN = re.compile(r"/webhooks/[^/]+/([^/]+)")
 _LONG_PART = re.compile(r"[^/?&=]{16,}")
-"""Longer than the name of any usual destination, which must stay readable, and no longer than 64 bits in hex."""
+"""Longer than any usual destination's name, which must stay readable, and no longer than 64 bits in hex."""
 _PATH = re.compile(r"/api(?:/v\d+)?/webhooks/(?P<id>[^/]+)/(?P<token>[^/]+)(?P<rest>/[^/]*)?/?")
 _ID = re.compile(r"\d{17,20}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{60,}")
@@ -32,26 +32,26 @@ _COPY_IT = "copy it again from the channel's settings (Integrations, Webhooks, C
 
 
 class WebhookAddress(NamedTuple):
-    """A webhook's address. Nothing made of it shows its token."""
+    """A webhook's address. Its repr and errors never show the token."""
 
     identity: str
-    """Tells one webhook from another, in whatever spelling: its id, and a hash of its token."""
+    """The webhook's id and a hash of its token; equal for all spellings of one URL."""
     host: str
-    """What is asked: limits of this IP are kept for it."""
+    """The host; limits of this IP are kept per host."""
     post_url: Secret
-    """Where a message is sent, to be answered with the message that was saved."""
+    """The URL for messages; Discord answers with the saved message."""
     get_url: Secret
-    """Where the webhook itself is asked for."""
+    """The URL for the webhook's own data."""
     hidden: tuple[Secret, ...]
-    """What of it must not be seen alone either, such as the token; held here so that `redacted` knows it."""
+    """Parts of the URL that are secret on their own, such as the token; kept alive so that `redacted` masks them."""
 
     @classmethod
     def parse(cls, url: str | Secret) -> Self:
-        """The address that `url` spells.
+        """Parse a webhook's URL.
 
-        Taken are https URLs of Discord as its client copies them, with or without `/vN`, a trailing slash and a
-        `thread_id`; all are sent to `discord.com/api/v10`. A plain http URL of this very machine is taken as it stands,
-        so that a test server can take Discord's place. Raises InvalidConfiguration, without showing the token.
+        Accepts https URLs as Discord's client copies them, with or without `/vN`, a trailing slash and a `thread_id`;
+        requests go to `discord.com/api/v10`. An http URL of this machine is used unchanged, for a test server in
+        Discord's place. Raises InvalidConfiguration, without showing the token.
         """
         if not isinstance(url, str | Secret):
             raise _refusal("url", "it is not text")
@@ -60,13 +60,11 @@ class WebhookAddress(NamedTuple):
             _check_loopback(parts)
             return cls(*_loopback(parts))
         if parts.hostname not in _HOSTS:
-            raise _refusal(
-                "host", "its host is not Discord's: only https://discord.com and http on this machine are sent to"
-            )
+            raise _refusal("host", "its host is not Discord's: use https://discord.com, or http:// for a local server")
         if parts.scheme != "https":
-            raise _refusal("scheme", "it does not begin with https://, so that anyone on the way could read its token")
+            raise _refusal("scheme", "it does not begin with https://, so others could read its token on the network")
         if parts.netloc.lower() not in {parts.hostname, f"{parts.hostname}:443"}:
-            raise _refusal("port", "it names a port or a user, which no webhook of Discord has")
+            raise _refusal("port", "it has a port or a user, which a Discord webhook never has")
         return cls(*_discord(parts))
 
 
@@ -75,26 +73,22 @@ def _split(url: Secret) -> SplitResult:
     if _PLAIN.fullmatch(url.reveal().strip()):
         try:
             parts = urlsplit(url.reveal().strip())
-            _ = parts.port  # which raises where it is none
+            _ = parts.port  # raises ValueError for an invalid port
         except ValueError:
             parts = None
-    if parts is None or not parts.hostname:  # raised out here, so that no error that quotes the URL is its context
-        raise _refusal("url", "it is no URL")
+    if parts is None or not parts.hostname:  # raise outside the except block: its error quotes the URL
+        raise _refusal("url", "it is not a valid URL")
     return parts
 
 
 def _check_loopback(parts: SplitResult) -> None:
     place = _LOOPBACK_PLACE.fullmatch(parts.netloc)
     if not place:
-        raise _refusal(
-            "host", "its host, port or user has characters that no URL has: write it as http://127.0.0.1:PORT/PATH"
-        )
+        raise _refusal("host", "its host, port or user has invalid characters: write it as http://127.0.0.1:PORT/PATH")
     if place["port"] and not 0 < int(place["port"]) < 65536:
         raise _refusal("port", "its port is not between 1 and 65535")
     if not all(_PATH_AND_QUERY.fullmatch(part) for part in (parts.path, parts.query)):
-        raise _refusal(
-            "path", "its path has characters that no URL has, such as a backslash: write / or percent-encode them"
-        )
+        raise _refusal("path", "its path has invalid characters, such as a backslash: use / or percent-encode them")
 
 
 def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret, ...]]:
@@ -102,15 +96,15 @@ def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret
     if not found:
         raise _refusal("path", f"its path is not /api/webhooks with an id and a token: {_COPY_IT}")
     if rest := (found["rest"] or "").strip("/"):
-        kind = f"ends in /{rest}" if rest in {"slack", "github"} else "has something after its token"
-        raise _refusal("path", f"it {kind}: take that away, because messages are sent in Discord's own format")
+        kind = f"ends in /{rest}" if rest in {"slack", "github"} else "has more text after its token"
+        raise _refusal("path", f"it {kind}: remove that, because messages are sent in Discord's own format")
     if not _ID.fullmatch(found["id"]):
         raise _refusal("id", f"its id is not 17 to 20 digits: {_COPY_IT}")
     if not _TOKEN.fullmatch(found["token"]):
-        raise _refusal("token", f"its token is too short, or has characters that no token has: {_COPY_IT}")
+        raise _refusal("token", f"its token is too short or has invalid characters: {_COPY_IT}")
     threads = [value for name, value in parse_qsl(parts.query, keep_blank_values=True) if name == "thread_id"]
     if any(not _THREAD.fullmatch(thread) for thread in threads) or len(threads) > 1:
-        raise _refusal("thread_id", "its thread_id is not one number: copy the thread's id, or leave it out")
+        raise _refusal("thread_id", "its thread_id is not a single number: copy the thread's id, or omit it")
     query = urlencode([("wait", "true"), *(("thread_id", thread) for thread in threads)])
     return (
         f"{found['id']}-{_hash(found['token'])}",
@@ -131,10 +125,10 @@ def _loopback(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secre
 
 
 def _hidden(parts: SplitResult, path: str) -> tuple[Secret, ...]:
-    """What a server on this machine could quote of its address: it may pass on to Discord, and the token be real.
+    """The parts of a local server's URL to mask: it may forward to Discord, so the token can be real.
 
-    The whole path, the password, the token of a webhook's path, and each other part that is as long as a key. An id of
-    digits is none.
+    The whole path, the password, the token of a webhook's path, and each other part as long as a key, except a
+    numeric id.
     """
     long = [part for part in _LONG_PART.findall(f"{path}?{parts.query}") if not part.isdigit()]
     found = (path, parts.password, *_WEBHOOK_TOKEN.findall(path), *long)
@@ -146,5 +140,5 @@ def _hash(text: str) -> str:
 
 
 def _refusal(part: str, problem: str) -> InvalidConfiguration:
-    """The error about one part of a URL, which it names but does not show."""
+    """An error that names the invalid part of the URL but does not show it."""
     return InvalidConfiguration(f"the webhook's URL cannot be used: {problem}", code="invalid-webhook", field=part)

@@ -1,4 +1,4 @@
-"""A notification as an embed: what all kinds share, and how it is made to fit."""
+"""Builds an embed from a card and cuts it to Discord's limits."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,59 +18,59 @@ _LONGEST_RUN = 60
 
 
 class Field(NamedTuple):
-    """A labelled value of an embed: a value that may be shown as it is."""
+    """A labelled value of an embed, already escaped."""
 
     name: str
     value: str
 
 
 class Card(NamedTuple):
-    """What an embed tells, before it is made to fit."""
+    """The contents of an embed before they are cut to fit."""
 
     headline: str
-    """One line for the message's content: what a notification on a phone shows, and what programs read first."""
+    """One line for the message's content, shown in phone notifications and read first by programs."""
     title: str
     colour: int
     at: datetime
     text: str = ""
     fields: tuple[Field, ...] = ()
-    """The labels that are always the same, the more important first: those at the end give way where room is short."""
+    """The fixed fields, most important first; the last ones are dropped if space is short."""
     facts: tuple[tuple[str, Fact], ...] = ()
-    """What travels with the payload, in the order given; shown after the fields while there is room."""
+    """Extra facts of the payload, in the order given; shown after the fields if they fit."""
 
 
 def embed(card: Card, notification: Notification, *, may_repeat: bool, most: int = limits.SUM) -> dict[str, Any]:
-    """`card` as an embed that takes at most `most` of the message's sum."""
+    """Build an embed from `card` with at most `most` code points."""
     title = escaped(card.title, limits.TITLE)
     footer = _footer(notification, may_repeat=may_repeat)
-    room = most - len(title) - len(footer)
+    space = most - len(title) - len(footer)
     text = escaped(card.text, limits.DESCRIPTION) if card.text else BLANK
-    kept_for_text = min(len(text), room // 2) if text != BLANK else 0
-    fields, length = _that_fit(card.fields, room - kept_for_text)
-    room -= length
+    kept_for_text = min(len(text), space // 2) if text != BLANK else 0
+    fields, length = _that_fit(card.fields, space - kept_for_text)
+    space -= length
     made: dict[str, Any] = {"title": title}
-    if text != BLANK and room > 0:
-        made["description"] = cut(text, room)
-        room -= len(made["description"])
-    fields += _facts((*card.facts, *notification.context.items()), limits.FIELDS - len(fields), room)
+    if text != BLANK and space > 0:
+        made["description"] = cut(text, space)
+        space -= len(made["description"])
+    fields += _facts((*card.facts, *notification.context.items()), limits.FIELDS - len(fields), space)
     if fields:
         made["fields"] = [{"name": name, "value": value, "inline": True} for name, value in fields]
     return made | {"color": card.colour, "timestamp": iso(card.at), "footer": {"text": footer}}
 
 
 def short_id(notification: Notification) -> str:
-    """What a message is recognised by: twelve digits that are the same in every attempt."""
+    """Twelve hex digits that identify a notification; the same in every attempt."""
     return blake2s(notification.key.encode(errors="replace"), digest_size=6).hexdigest()
 
 
 def when(instant: datetime) -> str:
-    """`instant` as each reader's own client shows it: as date and time, and how long that is ago or ahead."""
+    """Format `instant` for Discord, which shows it in each reader's time zone, absolute and relative."""
     seconds = int(instant.timestamp())
     return f"<t:{seconds}:f> (<t:{seconds}:R>)"
 
 
 def field(name: str, text: str, most: int = limits.FIELD_VALUE) -> Field:
-    """A field whose value is `text`, escaped."""
+    """Make a field with `text` escaped."""
     return Field(name, escaped(text, most))
 
 
@@ -83,27 +83,27 @@ def _footer(notification: Notification, *, may_repeat: bool) -> str:
     return " | ".join(parts)
 
 
-def _that_fit(fields: Iterable[Field], room: int) -> tuple[list[Field], int]:
-    """The first of the fields, up to one that has no room, and their length."""
+def _that_fit(fields: Iterable[Field], space: int) -> tuple[list[Field], int]:
+    """The leading fields that fit in `space`, and their total length."""
     fitting, length = [], 0
     for each in fields:
         length_with_it = length + len(each.name) + len(each.value)
-        if length_with_it > room:  # and none after it: a field is shown whole, because half a price is a wrong price
+        if length_with_it > space:  # a field is never cut, because half a price is a wrong price
             break
         fitting.append(each)
         length = length_with_it
     return fitting, length
 
 
-def _facts(facts: tuple[tuple[str, Fact], ...], places: int, room: int) -> list[Field]:
+def _facts(facts: tuple[tuple[str, Fact], ...], places: int, space: int) -> list[Field]:
     made = (Field(_label(name[: limits.FIELD_NAME]), _shown(value)) for name, value in facts[:places])
-    fitting, _ = _that_fit(made, room)
+    fitting, _ = _that_fit(made, space)
     if len(fitting) == len(facts):
         return fitting
-    for kept in range(min(len(fitting), places - 1), -1, -1):  # the last gives its place to a word about the others
-        told = [*fitting[:kept], Field("More", f"{len(facts) - kept} left out")]
-        if _length(told) <= room:
-            return told
+    for kept in range(min(len(fitting), places - 1), -1, -1):  # replace the last with a count
+        shown = [*fitting[:kept], Field("More", f"{len(facts) - kept} left out")]
+        if _length(shown) <= space:
+            return shown
     return []
 
 

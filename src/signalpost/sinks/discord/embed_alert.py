@@ -1,4 +1,4 @@
-"""An alert as a card: how bad it is by colour and first word, then what happened and where."""
+"""Builds the card of an alert; colour and title show the severity."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ _LONGEST_NAME = 100
 
 
 def alert_card(alert: Alert) -> Card:
-    """What is told of `alert`."""
+    """Build the card of `alert`."""
     escalated = "ESCALATED: " if alert.escalation_level else ""
     title = f"{escalated}{alert.severity.upper()} Alert - {alert.title}"
     return Card(

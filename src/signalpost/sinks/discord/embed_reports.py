@@ -1,4 +1,4 @@
-"""What is written for people as cards: market analyses, status reports and announcements."""
+"""Builds the cards of market analyses, status reports and announcements."""
 
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.market_analysis import MarketAnalysis
@@ -15,7 +15,7 @@ _COLOUR_BY_STATUS = {
 
 
 def analysis_card(analysis: MarketAnalysis) -> Card:
-    """What is told of `analysis`."""
+    """Build the card of `analysis`."""
     return Card(
         headline=f"Market Analysis - {analysis.title}",
         title=analysis.title,
@@ -28,7 +28,7 @@ def analysis_card(analysis: MarketAnalysis) -> Card:
 
 
 def status_card(status: SystemStatus) -> Card:
-    """What is told of `status`."""
+    """Build the card of `status`."""
     title = f"System Status - {status.status}"
     return Card(
         headline=title,
@@ -42,7 +42,7 @@ def status_card(status: SystemStatus) -> Card:
 
 
 def announcement_card(announcement: Announcement) -> Card:
-    """What is told of `announcement`."""
+    """Build the card of `announcement`."""
     return Card(
         headline=announcement.title,
         title=announcement.title,

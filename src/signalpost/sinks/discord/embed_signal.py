@@ -1,4 +1,4 @@
-"""A signal as a card: labels that never change, for programs to read, and prices as the market writes them."""
+"""Builds the card of a signal, with fixed labels for programs and prices in market notation."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -19,9 +19,10 @@ _HUNDRED = Decimal(100)
 
 
 def signal_card(signal: Signal, event: str) -> Card:
-    """What is told of `signal`, to which `event` happened.
+    """Build the card of `signal` for `event`.
 
-    Only a new one's headline begins with its side: a program that trades on that line must not trade on an ending.
+    Only the headline of a new signal begins with its side: a program that trades on that line must not trade on a
+    close.
     """
     side, happened = signal.signal_type, "" if event == NEW else event[:_LONGEST_EVENT]
     headline = f"{side} {signal.pair} {signal.timeframe}"
@@ -36,16 +37,16 @@ def signal_card(signal: Signal, event: str) -> Card:
 
 
 def sessions(signal: Signal) -> str:
-    """Which trading centres were open when `signal` was known."""
+    """The trading sessions open when `signal` became known."""
     names = _open_at(signal.known_at)
     if names:
         return ", ".join(names) + (" (overlap)" if len(names) > 1 else "")
-    return "market closed" if signal.pair.is_currency_pair else "none open"  # while FX trades, one always is
+    return "market closed" if signal.pair.is_currency_pair else "none open"  # while FX trades, a session is always open
 
 
 @lru_cache(maxsize=64)
 def _open_at(instant: datetime) -> tuple[str, ...]:
-    """Kept, because the signals of one candle's close are many."""
+    """Cached, because many signals share a candle's close."""
     return open_sessions(instant)
 
 
@@ -66,14 +67,14 @@ def _fields(signal: Signal, *, is_new: bool) -> Iterator[Field]:
     yield Field("Timeframe", str(signal.timeframe))
     yield Field("Sessions", sessions(signal))
     if not is_new:
-        yield from _standing(signal)
+        yield from _current_state(signal)
     yield Field("Known", when(signal.known_at))
     if is_new:
         yield Field("Valid Until", when(signal.valid_until))
 
 
-def _standing(signal: Signal) -> Iterator[Field]:
-    """What an event has made of the signal."""
+def _current_state(signal: Signal) -> Iterator[Field]:
+    """The signal's current state, shown after the first event."""
     if signal.status is not SignalStatus.ACTIVE:
         yield Field("Status", signal.status.capitalize())
     yield Field("Price", signal.price_text(signal.current_price))

@@ -1,8 +1,7 @@
-"""Text that shows as it was written: nothing in it formats, links, mentions, hides or turns round.
+"""Escapes text so that Discord shows it literally: no formatting, mentions, hidden text or reversed direction.
 
-Discord's markdown is escaped with backslashes, and only where it would be markdown, so that a program that reads the
-message meets few of them. Links stay links. What no reader can see (control characters, lone surrogates, marks that
-turn the direction of writing) is taken out.
+Backslashes are added only where Discord would see markdown, so that a program that reads the message finds few of
+them. Links stay links. Invisible characters (control characters, lone surrogates, direction marks) are removed.
 """
 
 import re
@@ -11,7 +10,7 @@ from functools import lru_cache
 from unicodedata import category
 
 BLANK = "-"
-"""What stands where there is nothing to see: Discord refuses an empty value."""
+"""Shown instead of an empty value, which Discord refuses."""
 
 _ELLIPSIS = "\u2026"
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
@@ -19,7 +18,7 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]"
 )
 _LOOKS_EMPTY = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and a symbol that are blank on purpose."""
+"""Letters and a symbol that render as blanks."""
 _LINK = re.compile(r"https?://[^\s<>\[\]()`*|~@\\\"']+")
 _MARKDOWN = re.compile(
     rf"(?P<link>{_LINK.pattern})"
@@ -31,29 +30,29 @@ _MAY_BE_MARKDOWN = re.compile(r"[\\*`<\[~|_#>@]")
 _LONGEST_LINK = 2048
 _LONGEST_GRAPHEME = 40
 _OFTEN_THE_SAME = 100
-"""Characters of a text up to which it may well come again."""
+"""Texts up to this length are cached, because they are likely to recur."""
 _SLACK = 64
 _JOINER = "\u200d"
 
 
 def cleaned(text: str, most: int) -> str:
-    """`text` without what cannot be seen, trimmed and cut to `most` characters; `-` where nothing is left."""
+    """Remove invisible characters, trim and cut to `most` characters; `-` if nothing is left."""
     return _fitted(text, most, _clean)
 
 
 def escaped(text: str, most: int) -> str:
-    """`cleaned`, and with markdown and mentions shown as they are written."""
-    return _escaped_before(text, most) if len(text) <= _OFTEN_THE_SAME else _fitted(text, most, _escape)
+    """Clean `text` like `cleaned`, and escape markdown and mentions."""
+    return _escaped_cached(text, most) if len(text) <= _OFTEN_THE_SAME else _fitted(text, most, _escape)
 
 
 @lru_cache(maxsize=512)
-def _escaped_before(text: str, most: int) -> str:
-    """Kept, because the titles, headlines and names of a service's messages are few."""
+def _escaped_cached(text: str, most: int) -> str:
+    """Cached, because a service's messages share few titles, headlines and names."""
     return _fitted(text, most, _escape)
 
 
 def cut(text: str, most: int) -> str:
-    """`text`, which is clean, cut to `most` characters: not inside an escape, a link or a grapheme."""
+    """Cut clean text to `most` characters, never inside an escape, a link or a grapheme."""
     if len(text) <= most:
         return text
     end = _outside_grapheme(text, _outside_link(text, most - 1))
@@ -64,21 +63,21 @@ def cut(text: str, most: int) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether a reader of `text` sees nothing."""
+    """True if `text` shows nothing visible."""
     if text.isascii():
         return not text.strip()
     return all(each.isspace() or each in _LOOKS_EMPTY or category(each) in {"Cc", "Cf"} for each in text)
 
 
 def _fitted(text: str, most: int, change: Callable[[str], str]) -> str:
-    for reach in (most + _SLACK, 4 * most):  # what is far too long need not be changed to its end
+    for reach in (most + _SLACK, 4 * most):  # do not process a text that is far too long to its end
         shown = change(text[:reach])
         if len(text) <= reach or len(shown) > most:
             break
     if is_blank(shown):
         return BLANK
-    is_told = len(text) <= reach or len(shown) > most
-    return cut(shown if is_told else shown + _ELLIPSIS, most)
+    needs_ellipsis = len(text) > reach and len(shown) <= most
+    return cut(shown + _ELLIPSIS if needs_ellipsis else shown, most)
 
 
 def _clean(text: str) -> str:
@@ -115,7 +114,7 @@ def _outside_grapheme(text: str, end: int) -> int:
 
 
 def _is_joined(text: str, at: int) -> bool:
-    """Whether the character at `at` belongs to the one before it."""
+    """True if the character at `at` joins the one before it."""
     after = text[at]
     if category(after)[0] == "M" or after == _JOINER or text[at - 1] == _JOINER:
         return True

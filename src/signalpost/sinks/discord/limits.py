@@ -1,4 +1,4 @@
-"""Discord's limits on a message, each including its number, counted in code points after trimming.
+"""Discord's limits on a message, inclusive, in code points after trimming.
 
 https://docs.discord.com/developers/resources/message#embed-object-embed-limits (2026-08-06)
 """
@@ -15,14 +15,14 @@ FIELD_NAME = 256
 FIELD_VALUE = 1024
 FOOTER = 2048
 SUM = 6000
-"""Over titles, descriptions, fields and footers of all embeds of a message."""
+"""Total over the titles, descriptions, fields and footers of all embeds of a message."""
 
 SILENT = 1 << 12
-"""The flag of a message that nobody is notified of."""
+"""The message flag that suppresses notifications."""
 
 
 def size(embed: Mapping[str, Any]) -> int:
-    """How much of the sum `embed` takes."""
+    """The code points of `embed` that count towards SUM."""
     fields: Sequence[Mapping[str, str]] = embed.get("fields", ())
     return (
         len(embed.get("title", ""))

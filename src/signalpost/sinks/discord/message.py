@@ -1,4 +1,4 @@
-"""Notifications as one message of Discord's, which it never has a reason to refuse."""
+"""Builds one Discord message from notifications, always within Discord's limits."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -19,18 +19,18 @@ from signalpost.sinks.discord.embed_signal import signal_card
 from signalpost.sinks.discord.escape import escaped
 from signalpost.sinks.port import Item
 
-_LONGEST_LINE = limits.CONTENT // limits.EMBEDS - 1  # and its line end
+_LONGEST_LINE = limits.CONTENT // limits.EMBEDS - 1  # minus its line end
 _REPLAY, _MAY_REPEAT = "REPLAY ", " (may repeat)"
 
 
 def message(items: Sequence[Item]) -> dict[str, Any]:
-    """`items`, of which there are 1 to 10, as the body of one message with an embed each.
+    """Build the body of one message from 1 to 10 `items`, with an embed each.
 
-    Where they are too long together, the longest are cut. Raises InvalidValue for none and for more than 10.
+    If they are too long together, the longest are cut. Raises InvalidValue for another number of items.
     """
     if not 0 < len(items) <= limits.EMBEDS:
         raise InvalidValue(
-            f"there are {len(items)} notifications for one message: give 1 to {limits.EMBEDS}",
+            f"cannot put {len(items)} notifications in one message: give 1 to {limits.EMBEDS}",
             code="out-of-range",
             value=str(len(items)),
             limit=f"1 to {limits.EMBEDS}",
@@ -47,13 +47,13 @@ def message(items: Sequence[Item]) -> dict[str, Any]:
 
 
 def fits(items: Iterable[Item]) -> int:
-    """How many of `items`, from the first, go into one message without being cut for each other; 1 at least."""
+    """The number of leading `items` that fit in one message without cutting each other, at least 1."""
     sizes = [limits.size(_embed(card_of(item.notification), item)) for item, _ in zip(items, range(10), strict=False)]
     return max(min(len(sizes), 1), sum(total <= limits.SUM for total in accumulate(sizes)))
 
 
 def card_of(notification: Notification) -> Card:
-    """What is told of a notification's payload."""
+    """Build the card of a notification's payload."""
     match notification.payload:
         case Signal() as signal:
             return signal_card(signal, notification.event)
@@ -69,7 +69,7 @@ def card_of(notification: Notification) -> Card:
 
 def _embeds(cards: Sequence[Card], items: Sequence[Item]) -> list[dict[str, Any]]:
     embeds = [_embed(card, item) for card, item in zip(cards, items, strict=True)]
-    if len(embeds) == 1:  # which was made to fit
+    if len(embeds) == 1:  # already fits
         return embeds
     sizes = [limits.size(each) for each in embeds]
     if sum(sizes) <= limits.SUM:
@@ -86,7 +86,7 @@ def _embed(card: Card, item: Item, most: int = limits.SUM) -> dict[str, Any]:
 
 
 def _shares(sizes: Sequence[int], total: int) -> list[int]:
-    """`total` shared out: the small ones get what they take, the others the same each."""
+    """Divide `total`: small sizes get their full size, the others equal shares."""
     shares, left = list(sizes), total
     for done, index in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
         shares[index] = min(sizes[index], left // (len(sizes) - done))

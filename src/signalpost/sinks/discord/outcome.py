@@ -1,17 +1,17 @@
-"""What an answer of Discord means, by its status, its error code, and who answered: a receipt, or evidence.
+"""Turns Discord's answer into a receipt or evidence, by status, error code and sender.
 
     2xx                                     a receipt
-    2xx, the body broke off, or is a page   Unconfirmed, as if unanswered: it was almost surely shown
+    2xx, body cut off or an HTML page       Unconfirmed, as if unanswered: it was almost certainly shown
     1xx, 408, 5xx                           Unconfirmed
-    3xx                                     Unavailable: Discord does not redirect, so something else answered
+    3xx                                     Unavailable: Discord does not redirect, so another server answered
     any, code 130000 (overloaded)           Unavailable
     429                                     Throttled
     4xx, a code of a slower limit           Throttled, minutes
-    403 that is no JSON, code 40333         Throttled, the host: Cloudflare blocks
+    403 that is not JSON, code 40333        Throttled, the host: Cloudflare blocks
     404 code 10015, 401 code 50027          Rejected, is_gone
     any other 4xx                           Rejected
 
-Sources: Discord's code list (2026-08-06), and what client libraries make of it.
+Sources: Discord's code list (2026-08-06) and client libraries.
 """
 
 import re
@@ -26,11 +26,11 @@ from signalpost.sinks.port import Answer
 DESTINATION, HOST = "destination", "host"
 
 BLOCKED_FOR = 600.0
-"""Seconds to wait where Cloudflare blocks this IP and does not say how long."""
+"""Seconds to wait if Cloudflare blocks this IP without a wait time."""
 SLOWED_FOR = 120.0
-"""Seconds to wait where a slower limit is met that does not say how long."""
+"""Seconds to wait for a slower limit without a wait time."""
 THROTTLED_FOR = 5.0
-"""Seconds to wait where a 429 does not say how long."""
+"""Seconds to wait for a 429 without a wait time."""
 
 _GONE = frozenset({(404, 10015), (401, 50027)})
 _OVERLOADED = 130000
@@ -39,32 +39,32 @@ _SLOWER_LIMITS = frozenset({20016, 20022, 20028, 20029, 30046})
 _FIRST_SNOWFLAKE = datetime(2015, 1, 1, tzinfo=UTC)
 _SNOWFLAKE = re.compile(r"\d{17,20}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[!-~]{1,100}")
-_MAKE_ANOTHER = "make one of the channel's own (Integrations, Webhooks, New Webhook)"
+_MAKE_ANOTHER = "create a new one in the channel (Integrations, Webhooks, New Webhook)"
 _NO_MESSAGES = {
-    2: f"its webhook follows another channel and takes no messages: {_MAKE_ANOTHER}",
-    3: f"its webhook belongs to an application and takes no messages of ours: {_MAKE_ANOTHER}",
+    2: f"its webhook follows another channel and accepts no messages: {_MAKE_ANOTHER}",
+    3: f"its webhook belongs to an application and accepts no messages from signalpost: {_MAKE_ANOTHER}",
 }
-"""By a webhook's type; the usual one is 1."""
+"""Keyed by the webhook's type; the usual type is 1."""
 _MOST_PATHS = 5
 _LONGEST_TEXT = 200
 
 
 def receipt_of(answer: HttpAnswer, identity: str) -> Receipt:
-    """The receipt that the answer to a message is. Raises the evidence that it is otherwise."""
+    """Read the receipt from the answer to a message. Raises evidence if there is none."""
     if not 200 <= answer.status < 300:
         refuse(answer, identity, route="execute")
     if answer.is_html or not answer.is_whole:
-        # No status: it counts as no answer, because a message that was answered with 200 is not to be shown again.
-        raise Unconfirmed(f"{answer.status}, and then an answer that cannot be read")
+        # Without a status it counts as no answer: a message that got a 200 should not be shown again.
+        raise Unconfirmed(f"{answer.status}, with an unreadable body")
     message_id = _message_id(answer)
     rate = rate_facts(answer, identity, "execute")
     return Receipt(message_id, sent_at(message_id), rate, place(answer, "channel_id"))
 
 
-def seen(answer: HttpAnswer, identity: str, *, thread: bool) -> Answer:
-    """What an answer to the question for a webhook tells, if it is one to that question: a foreign server's may not be.
+def probe_answer(answer: HttpAnswer, identity: str, *, thread: bool) -> Answer:
+    """Read the answer to a probe. Another server's answer may lack every field.
 
-    Where the messages go to a thread, they show there and not in the webhook's own channel.
+    With `thread`, messages show in the thread and not in the webhook's channel.
     """
     kind = answer.whole_number("type") if answer.status == 200 else None
     return Answer(
@@ -77,23 +77,23 @@ def seen(answer: HttpAnswer, identity: str, *, thread: bool) -> Answer:
 
 
 def place(answer: HttpAnswer, name: str) -> str | None:
-    """The id of a channel or a guild that an answer names; None where it names none that can be one."""
+    """The id of a channel or guild in an answer; None if it is missing or invalid."""
     text = answer.text(name)
     return text if text is not None and _MESSAGE_ID.fullmatch(text) else None
 
 
 def refuse(answer: HttpAnswer, identity: str, *, route: str) -> NoReturn:
-    """Raise the evidence that an answer other than 2xx is."""
-    status, code, told = answer.status, answer.whole_number("code"), _told(answer)
+    """Raise the evidence for an answer other than 2xx."""
+    status, code, summary = answer.status, answer.whole_number("code"), _summary(answer)
     rate = None if _is_of_another_limit(answer) else rate_facts(answer, identity, route)
     if code == _OVERLOADED or 300 <= status < 400:
-        raise Unavailable(told, status=status, code=code, rate=rate)
+        raise Unavailable(summary, status=status, code=code, rate=rate)
     if status < 400 or status == 408 or status >= 500:
-        raise Unconfirmed(told, status=status, code=code, rate=rate)
+        raise Unconfirmed(summary, status=status, code=code, rate=rate)
     if (wait := _wait(answer, code)) is not None:
         seconds, scope = wait
         raise Throttled(
-            told,
+            summary,
             retry_after=seconds,
             scope=scope,
             status=status,
@@ -102,40 +102,40 @@ def refuse(answer: HttpAnswer, identity: str, *, route: str) -> NoReturn:
             is_ban=is_ban(answer),
             is_shared=answer.headers.get("X-RateLimit-Scope") == "shared",
         )
-    raise Rejected(told, status=status, code=code, rate=rate, is_gone=is_gone(answer))
+    raise Rejected(summary, status=status, code=code, rate=rate, is_gone=is_gone(answer))
 
 
 def is_gone(answer: HttpAnswer) -> bool:
-    """Whether the webhook is deleted or its token wrong: it must not be asked again."""
+    """True if the webhook is deleted or its token wrong; send nothing more to it."""
     return (answer.status, answer.whole_number("code")) in _GONE
 
 
 def is_ban(answer: HttpAnswer) -> bool:
-    """Whether Cloudflare blocks this IP: then nothing that it asks of this host is answered."""
+    """True if Cloudflare blocks all requests from this IP."""
     return answer.whole_number("code") == _CLOUDFLARE_BLOCKS or _is_block(answer)
 
 
 def sent_at(message_id: str) -> datetime | None:
-    """When Discord made this id, by its own clock; None where it is no id of Discord's."""
+    """The creation time in a Discord id, by Discord's clock; None for any other id."""
     if not _SNOWFLAKE.fullmatch(message_id):
         return None
     return _FIRST_SNOWFLAKE + timedelta(milliseconds=int(message_id) >> 22)
 
 
 def _wait(answer: HttpAnswer, code: int | None) -> tuple[float, str] | None:
-    """How long who has to wait; None where waiting does not help."""
+    """The seconds to wait and the scope that has to; None if waiting does not help."""
     if answer.status != 429 and code not in _SLOWER_LIMITS and not is_ban(answer):
         return None
-    told = [each for each in (answer.header_seconds("Retry-After"), answer.seconds("retry_after")) if each is not None]
+    waits = [each for each in (answer.header_seconds("Retry-After"), answer.seconds("retry_after")) if each is not None]
     if is_ban(answer):
-        return max(told, default=BLOCKED_FOR), HOST
+        return max(waits, default=BLOCKED_FOR), HOST
     if answer.status == 429 and _is_global(answer):
-        return max(told, default=THROTTLED_FOR), HOST
-    return max(told, default=SLOWED_FOR if code in _SLOWER_LIMITS else THROTTLED_FOR), DESTINATION
+        return max(waits, default=THROTTLED_FOR), HOST
+    return max(waits, default=SLOWED_FOR if code in _SLOWER_LIMITS else THROTTLED_FOR), DESTINATION
 
 
 def _is_block(answer: HttpAnswer) -> bool:
-    """Whether Cloudflare answered by itself, because it blocks this IP."""
+    """True if the answer is Cloudflare's own, because it blocks this IP."""
     if answer.status == 403:
         return not answer.fields and (answer.is_html or not _is_discords_own(answer))
     return answer.status == 429 and answer.seconds("retry_after") is None and not _is_discords_own(answer)
@@ -155,7 +155,7 @@ def _is_global(answer: HttpAnswer) -> bool:
 
 
 def _is_of_another_limit(answer: HttpAnswer) -> bool:
-    """Whether a 429 is about a limit that its rate headers do not describe, as that of the channel."""
+    """True if a 429 comes from a limit that its headers do not describe, such as the channel's."""
     if answer.status != 429:
         return False
     return answer.headers.get("X-RateLimit-Scope") == "shared" or answer.headers.get("X-RateLimit-Remaining") != "0"
@@ -167,8 +167,8 @@ def _message_id(answer: HttpAnswer) -> str:
     return text if _MESSAGE_ID.fullmatch(text) else ""
 
 
-def _told(answer: HttpAnswer) -> str:
-    """The answer in one line: never a value of the message, never a URL."""
+def _summary(answer: HttpAnswer) -> str:
+    """Describe the answer in one line, without values of the message or URLs."""
     parts = [str(answer.status)]
     if (code := answer.whole_number("code")) is not None:
         parts.append(f"code {code}")
@@ -180,7 +180,7 @@ def _told(answer: HttpAnswer) -> str:
 
 
 def _wrong_fields(errors: object) -> list[str]:
-    """The paths of a form's errors and their codes. Their messages may quote the value, and are left out."""
+    """The paths and codes of form errors, without their messages, which may quote values."""
     found: list[str] = []
     waiting: list[tuple[str, object]] = [("", errors)]
     while waiting and len(found) < _MOST_PATHS:
@@ -194,5 +194,5 @@ def _wrong_fields(errors: object) -> list[str]:
 
 
 def _line(text: str) -> str:
-    """A text of the far end, masked already, short and in one line."""
+    """Shorten a text from the answer, already masked, to one printable line."""
     return "".join(each if each.isprintable() else " " for each in text[:_LONGEST_TEXT]).strip()

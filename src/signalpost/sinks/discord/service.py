@@ -1,4 +1,4 @@
-"""The Discord client for people: every webhook by name, on one session."""
+"""A Discord client for direct use: webhooks by name, sharing one session."""
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -26,20 +26,20 @@ from signalpost.sinks.port import Item
 from signalpost.sinks.wire import Connections
 
 USER_AGENT = f"DiscordBot (https://pypi.org/project/signalpost, {__version__})"
-"""The form that Discord demands: another may be blocked."""
+"""The format Discord requires; others may be blocked."""
 
 
 class DiscordService:
-    """Sends signals, alerts and reports to Discord, one message each and in one attempt, without a queue.
+    """Sends signals, alerts and reports to Discord without a queue: one message and one attempt each.
 
         async with DiscordService({"signals-free": url}) as discord:
             receipt = await discord.send_signal_notification(signal)
 
-    `webhooks` maps destinations to the URLs of their webhooks; times are in seconds. `may_send` is asked right before a
-    request is written, and may forbid it. The connections are opened on the event loop that first sends, and closed by
-    `close` or `async with`, for good. Raises InvalidConfiguration for a URL that cannot be used. Each `send_...` raises
-    InvalidConfiguration where there is no destination for it, and Rejected, Unavailable, Throttled or Unconfirmed where
-    it brings no receipt.
+    `webhooks` maps destinations to webhook URLs; times are in seconds. `may_send` is called right before a request is
+    written; nothing is sent if it returns False. Connections open on the event loop that sends first, and `close` or
+    `async with` closes them permanently. Raises InvalidConfiguration for an invalid URL. Each `send_...` raises
+    InvalidConfiguration if it has no destination, and Rejected, Unavailable, Throttled or Unconfirmed if it gets no
+    receipt.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class DiscordService:
         return tuple(self._webhooks)
 
     def webhook(self, name: str) -> DiscordWebhook:
-        """The webhook of a destination, as a sink. Raises InvalidConfiguration for a name that has none."""
+        """The sink of a destination. Raises InvalidConfiguration if it has no webhook."""
         if name not in self._webhooks:
             known = ", ".join(self._webhooks) or "none"
             raise InvalidConfiguration(
-                f"destination {name!r} has no webhook: give it one, or name one of: {known}",
+                f"destination {name!r} has no webhook: set one, or use one of: {known}",
                 code="missing",
                 field="destination",
                 value=name,
@@ -129,7 +129,7 @@ class DiscordService:
         return await self._send(announcement, user_tier, priority, additional_context, destination)
 
     async def close(self) -> None:
-        """Close the connections, for good."""
+        """Close the connections permanently."""
         await self._connections.close()
 
     async def __aenter__(self) -> Self:
@@ -162,7 +162,7 @@ class DiscordService:
         name = usual_destination(payload, tier) if destination is None else destination
         if name is None:
             raise InvalidConfiguration(
-                f"tier {tier!s} has no usual destination for a signal: name one in destination=",
+                f"tier {tier!s} has no usual destination for a signal: pass destination=",
                 code="unknown-word",
                 field="user_tier",
                 value=str(tier),

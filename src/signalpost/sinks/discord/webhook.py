@@ -7,7 +7,7 @@ import msgspec
 from signalpost.errors import InvalidValue
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 from signalpost.sinks.discord.message import message
-from signalpost.sinks.discord.outcome import is_ban, is_gone, receipt_of, refuse, seen
+from signalpost.sinks.discord.outcome import is_ban, is_gone, probe_answer, receipt_of, refuse
 from signalpost.sinks.evidence import Receipt, Rejected, Unavailable
 from signalpost.sinks.port import Answer, Item
 from signalpost.sinks.wire import Connections, exchange
@@ -16,7 +16,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class DiscordWebhook:
-    """One webhook, on connections that others share and that it leaves open when it is closed."""
+    """One webhook on shared connections, which stay open when it is closed."""
 
     def __init__(self, address: WebhookAddress, connections: Connections, *, name: str = "") -> None:
         self.address = address
@@ -27,22 +27,22 @@ class DiscordWebhook:
     async def send(self, items: Sequence[Item]) -> Receipt:
         """Show 1 to 10 notifications as one message with an embed each.
 
-        Raises Rejected, Unavailable, Throttled or Unconfirmed, and nothing else; none of them shows the URL. A receipt
-        without a message id is a 2xx of a server that tells none.
+        Raises only Rejected, Unavailable, Throttled or Unconfirmed; none of them shows the URL. The receipt has no
+        message id if a 2xx contains none.
         """
         self._check_open()
         body = _rendered(items)
         if isinstance(body, Rejected):
-            raise body  # out here, where the fault behind it, whose text may quote anything, is not its context
+            raise body  # raise here, so that the original fault, which may quote a secret, is not its context
         answer = await exchange(self._connections, "POST", self.address.post_url, data=body)
         return receipt_of(answer, self.address.identity)
 
     async def probe(self) -> Answer:
-        """Ask for the webhook itself, which shows nothing, for as long as a message may take.
+        """Request the webhook's own data, which shows nothing. The timeout is that of a message.
 
-        Any answer below 500 means alive, because a server that stands in for Discord may not know the question; but a
-        429, the webhook's end and Cloudflare's block of this IP, at Discord itself, are raised as `send` raises them,
-        and so are silence and 5xx, as Unavailable.
+        Any answer below 500 counts as alive, because a server in Discord's place may not support the request. A 429, a
+        deleted webhook and, on Discord itself, Cloudflare's block are raised as by `send`. A 5xx or no answer raises
+        Unavailable.
         """
         self._check_open()
         identity = self.address.identity
@@ -52,10 +52,10 @@ class DiscordWebhook:
         is_shut_out = self.address.host == API_HOST and is_ban(answer)
         if answer.status == 429 or is_gone(answer) or is_shut_out:
             refuse(answer, identity, route="webhook")
-        return seen(answer, identity, thread="thread_id=" in self.address.post_url.reveal())
+        return probe_answer(answer, identity, thread="thread_id=" in self.address.post_url.reveal())
 
     async def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending; later calls raise Unavailable."""
         self._is_closed = True
 
     def __repr__(self) -> str:
@@ -63,11 +63,11 @@ class DiscordWebhook:
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise Unavailable("the webhook is closed: nothing was sent")
+            raise Unavailable("not sent: the webhook is closed")
 
 
 def _rendered(items: Sequence[Item]) -> bytes | Rejected:
-    """The message's body; or, whatever keeps it from being made, that no byte has left and none ever will."""
+    """Build the message's body, or a Rejected if that fails for any reason, before anything is sent."""
     try:
         return _encoder.encode(message(items))
     except InvalidValue as fault:

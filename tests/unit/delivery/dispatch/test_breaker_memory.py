@@ -70,7 +70,7 @@ async def test_what_was_open_is_open_after_a_restart_and_probes_when_it_would_ha
         await wait(5)
         assert 0.7 < sink.probed[0] - began <= 1.0
         assert ids(sink)[-1] == "waits"
-        assert world.dispatcher.lanes[HERE].far_end.breaker.trips == 0
+        assert world.dispatcher.lanes[HERE].gate.breaker.trips == 0
     assert BREAKER not in await outbox.do(LoadFacts(HERE))
     async with World(ScriptedSink(), outbox=outbox) as world:
         assert world.heard(BreakerMoved) == []

@@ -38,7 +38,7 @@ def test_senders_cancelled_at_any_await_lose_nothing(answer: Any, slow: type[Com
             task.cancel()
         await wait(2.0)
         assert all(task.done() for task in lane.tasks)
-        pacer = lane.far_end.pacer
+        pacer = lane.gate.pacer
         assert pacer._minute is not None
         assert pacer._minute.in_flight == 0
         assert pacer.ready_at(now(), NotificationPriority.LOW) == now()
@@ -47,7 +47,7 @@ def test_senders_cancelled_at_any_await_lose_nothing(answer: Any, slow: type[Com
         outbox.delays.clear()
         after = ScriptedSink()
         async with World(after, outbox=outbox, limits=LIMITS) as again:
-            if again.dispatcher.lanes[HERE].far_end.gone_for is None:
+            if again.dispatcher.lanes[HERE].gate.gone is None:
                 await wait(120)
                 states = {name: await again.state(name) for name in "abc"}
                 assert set(states.values()) <= {"delivered", "dead"}
@@ -147,7 +147,7 @@ def test_a_sender_cancelled_in_a_probe_leaves_the_breaker_able_to_probe(moment: 
             for task in lane.tasks:
                 task.cancel()
             await wait(0.1)
-            assert lane.far_end.breaker.probe_at == 1002.8 if moment == 1.5 else 1004.0
+            assert lane.gate.breaker.probe_at == 1002.8 if moment == 1.5 else 1004.0
             await wait(20)
             assert len(sink.probed) >= 2
             assert len(sink.shown) == 9

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signalpost.delivery.dispatch.decide import MOST_ATTEMPTS, Ending, Known, decide
+from signalpost.delivery.dispatch.decide import MOST_ATTEMPTS, LeaseEnd, SendOutcome, decide
 from signalpost.delivery.outbox.commands import Settlement
 from signalpost.delivery.pacing.backoff import LONGEST_WAIT, Backoff
 from signalpost.domain.delivery import NEXT_STATES, Delivery, DeliveryId, DeliveryState
@@ -24,8 +24,8 @@ BUSY = Throttled("slow down", retry_after=2.5, scope="destination")
 DOWN = Unavailable("connection refused")
 BROKEN = Unconfirmed("bad gateway", status=502)
 SILENT = Unconfirmed("the connection was cut")
-LAPSED, CUT_OFF, INTERRUPTED, UNSENT = Ending
-KNOWN: list[Known] = [RECEIPT, REFUSED, GONE, BUSY, DOWN, BROKEN, SILENT, *Ending]
+LAPSED, CUT_OFF, INTERRUPTED, UNSENT = LeaseEnd
+KNOWN: list[SendOutcome] = [RECEIPT, REFUSED, GONE, BUSY, DOWN, BROKEN, SILENT, *LeaseEnd]
 
 
 def delivery(attempts: int = 0, unanswered: int = 0, seconds: float = 600, **facts: Any) -> Delivery:
@@ -43,7 +43,7 @@ def delivery(attempts: int = 0, unanswered: int = 0, seconds: float = 600, **fac
     )
 
 
-def verdict(of: Delivery, known: Known, jitter: float = 1.0) -> tuple[object, ...]:
+def verdict(of: Delivery, known: SendOutcome, jitter: float = 1.0) -> tuple[object, ...]:
     """State, seconds to wait, attempts, unanswered, may_repeat."""
     settled = decide(of, known, NOW, jitter)
     wait = None if settled.not_before is None else (settled.not_before - NOW).total_seconds()
@@ -103,12 +103,12 @@ OVER, OVER_SHOWN = delivery(seconds=0), delivery(seconds=0, may_repeat=True)
         (OVER_SHOWN, UNSENT, ("unconfirmed", None, 0, 0, True)),
     ],
 )
-def test_each_outcome_has_its_verdict(of: Delivery, known: Known, expected: tuple[object, ...]) -> None:
+def test_each_outcome_has_its_verdict(of: Delivery, known: SendOutcome, expected: tuple[object, ...]) -> None:
     assert verdict(of, known) == expected
 
 
 @pytest.mark.parametrize("known", [BROKEN, SILENT, LAPSED, INTERRUPTED, CUT_OFF])
-def test_an_at_most_once_delivery_that_may_have_been_shown_is_unconfirmed(known: Known) -> None:
+def test_an_at_most_once_delivery_that_may_have_been_shown_is_unconfirmed(known: SendOutcome) -> None:
     settled = decide(FRESH, known, NOW, 1.0, at_most_once=True)
     assert (settled.state, settled.not_before, settled.may_repeat) == (UNCONFIRMED, None, True)
     assert settled.attempts == decide(FRESH, known, NOW, 1.0).attempts
@@ -118,11 +118,11 @@ def test_an_at_most_once_delivery_that_may_have_been_shown_is_unconfirmed(known:
 
 
 @pytest.mark.parametrize("known", [RECEIPT, REFUSED, GONE, BUSY, DOWN, UNSENT])
-def test_an_at_most_once_delivery_that_was_certainly_not_shown_is_retried(known: Known) -> None:
+def test_an_at_most_once_delivery_that_was_certainly_not_shown_is_retried(known: SendOutcome) -> None:
     assert decide(FRESH, known, NOW, 1.0, at_most_once=True) == decide(FRESH, known, NOW, 1.0)
 
 
-def every_settlement() -> list[tuple[Delivery, Known, Settlement]]:
+def every_settlement() -> list[tuple[Delivery, SendOutcome, Settlement]]:
     of_all_kinds = [
         delivery(attempts, unanswered, seconds, may_repeat=may_repeat)
         for attempts, unanswered, seconds, may_repeat in product(range(12), range(2), (-5, 0, 0.5, 600), (False, True))
@@ -142,8 +142,8 @@ def test_a_pending_delivery_can_still_be_sent() -> None:
 
 
 @pytest.mark.parametrize("known", [DOWN, BROKEN])
-def test_attempts_do_not_run_out_while_the_destination_accepts_no_message(known: Known) -> None:
-    settled = decide(LAST, known, NOW, 1.0, is_taken=False)
+def test_attempts_do_not_run_out_while_the_destination_accepts_no_message(known: SendOutcome) -> None:
+    settled = decide(LAST, known, NOW, 1.0, takes_messages=False)
     assert (settled.state, settled.attempts, settled.not_before) == (PENDING, 11, NOW + timedelta(seconds=60))
     assert settled.may_repeat is (known is BROKEN)
     assert decide(LAST, known, NOW, 1.0).state is DEAD
@@ -151,7 +151,7 @@ def test_attempts_do_not_run_out_while_the_destination_accepts_no_message(known:
 
 def test_a_missing_answer_and_a_crash_count_in_an_outage_too() -> None:
     for known in (SILENT, LAPSED, CUT_OFF):
-        assert decide(FRESH, known, NOW, 1.0, is_taken=False) == decide(FRESH, known, NOW, 1.0)
+        assert decide(FRESH, known, NOW, 1.0, takes_messages=False) == decide(FRESH, known, NOW, 1.0)
 
 
 def test_a_delivery_that_may_have_been_shown_never_expires() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -277,11 +278,8 @@ def test_a_sender_survives_any_failure_of_its_sink_and_shows_no_secret(
 @pytest.mark.line("6.3.1")
 async def test_an_error_of_our_own_is_logged_and_the_sender_continues(caplog: pytest.LogCaptureFixture) -> None:
     sink = ScriptedSink()
-    async with World(sink) as world:
-        jitter, world.dispatcher.lanes[HERE]._tools = world.dispatcher.lanes[HERE]._tools, _Mischief(world)
+    async with World(sink, outbox=_Mischief()) as world:
         await world.put()
-        await wait(1)
-        world.dispatcher.lanes[HERE]._tools = jitter
         await wait(10)
         assert len(sink.sent) == 1
     assert caplog.messages
@@ -291,21 +289,14 @@ async def test_an_error_of_our_own_is_logged_and_the_sender_continues(caplog: py
         assert "test_dispatcher.py:" in line, "the frames are logged"
 
 
-class _Mischief:
-    """Tools that fail at first use."""
+class _Mischief(FaultyOutbox):
+    """An outbox with a programming error: its first lease breaks."""
 
-    def __init__(self, world: World) -> None:
-        self._tools = world.dispatcher.lanes[HERE]._tools
-
-    def __getattr__(self, name: str) -> object:
-        if name == "outbox":
-            return self
-        if name in {"do", "delay"}:
-            return self._broken if name == "do" else lambda failures: 0.1
-        return getattr(self._tools, name)
-
-    async def _broken(self, command: Command[object]) -> object:
-        return 1 / 0
+    async def do(self, command: Command[Any]) -> Any:
+        if isinstance(command, Lease) and not self.asked[Lease]:
+            self.asked[Lease] += 1
+            return 1 / 0
+        return await super().do(command)
 
 
 @virtual

@@ -36,7 +36,7 @@ async def test_all_destinations_of_the_webhook_are_enabled_and_told_once() -> No
 @virtual
 async def test_what_the_store_does_not_know_yet_is_not_taken_for_enabled() -> None:
     async with World(ScriptedSink([GONE]), settings=SHARED) as world:
-        world.dispatcher.lanes[HERE].far_end.standing.end(Gone("404"))
+        world.dispatcher.lanes[HERE].gate.webhook.close(Gone("404"))
         await world.dispatcher.look_for_enabled()
         assert len(world.heard(DestinationGone)) == 1
         assert world.heard(DestinationEnabled) == []
@@ -65,7 +65,9 @@ async def test_a_store_that_cannot_leaves_it_disabled() -> None:
             world.outbox.faults[kind] = 1
             with pytest.raises(StoreFailed):
                 await ask()
-        assert world.dispatcher.lanes[HERE].far_end.gone_for == "unknown webhook"
+        gone = world.dispatcher.lanes[HERE].gate.gone
+        assert gone is not None
+        assert gone.reason == "unknown webhook"
         assert world.heard(DestinationEnabled) == []
 
 

@@ -87,7 +87,7 @@ async def test_the_breaker_opens_probes_with_one_request_tries_one_message_and_c
         assert [round(at - opened_at, 3) for at in sink.probed] == [1.0, 2.8]
         half_open_at, closed_at = sink.probed[-1] + 0.5, sink.probed[-1] + 1.0
         assert [sent.began for sent in sink.sent if opened_at < sent.began < closed_at] == [half_open_at]
-        assert world.dispatcher.lanes[HERE].far_end.breaker.trips == 1
+        assert world.dispatcher.lanes[HERE].gate.breaker.trips == 1
 
 
 @virtual
@@ -331,7 +331,7 @@ async def test_that_a_destination_is_gone_is_remembered_until_a_person_says_othe
         await again.dispatcher.drain()
         assert ids(second) == ["waits", "sent"]
     async with World(second, outbox=world.outbox) as third:
-        assert third.dispatcher.lanes[HERE].far_end.gone_for is None
+        assert third.dispatcher.lanes[HERE].gate.gone is None
 
 
 @virtual

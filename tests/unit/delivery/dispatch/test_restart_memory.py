@@ -137,7 +137,7 @@ async def test_a_host_that_asks_for_a_moment_is_no_ban_after_a_restart_either() 
     async with World(sink, outbox=outbox) as world:
         await wait(10)
         assert (ids(sink), world.heard(HostBanned)) == ([], [])
-        world.dispatcher.lanes[HERE].far_end.notice(BANNED)
+        world.dispatcher.lanes[HERE].gate.observe(BANNED)
         assert len(world.heard(HostBanned)) == 1, "a ban is news all the same"
         await wait(10)
         assert len(sink.shown) == 1
@@ -206,7 +206,7 @@ async def test_a_start_that_cannot_read_all_that_was_kept_takes_up_nothing_and_c
     with pytest.raises(StoreFailed):
         await world.dispatcher.start()
     async with world:
-        window = world.dispatcher.lanes[HERE].far_end.pacer._channel.window
+        window = world.dispatcher.lanes[HERE].gate.pacer._channel.window
         assert window is not None
         assert window.used(now()) == 10
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.facts import read_gone
 from signalpost.delivery.outbox.commands import (
     Command,
@@ -15,8 +14,8 @@ from signalpost.delivery.outbox.commands import (
     Settle,
     Stats,
 )
+from signalpost.delivery.outbox.patience import RetryingOutbox, StoreHealth
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
-from signalpost.delivery.store_health import StoreHealth
 from signalpost.domain.events import Event, StoreMoved
 from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sinks.evidence import Rejected
@@ -154,15 +153,15 @@ async def test_a_closed_store_ends_the_senders_without_errors() -> None:
 @virtual
 async def test_the_wait_before_a_retry_grows_to_5_seconds() -> None:
     health = StoreHealth(lambda _: None)
-    outbox = PatientOutbox(FaultyOutbox(), jitter=lambda: 1.0, health=health)
+    outbox = RetryingOutbox(FaultyOutbox(), jitter=lambda: 1.0, health=health)
     assert [outbox.delay(failures) for failures in (1, 2, 3, 6, 7, 99)] == [0.1, 0.2, 0.4, 3.2, 5.0, 5.0]
-    assert PatientOutbox(FaultyOutbox(), jitter=lambda: 0.0, health=health).delay(1) == 0.05
+    assert RetryingOutbox(FaultyOutbox(), jitter=lambda: 0.0, health=health).delay(1) == 0.05
 
 
 @virtual
 async def test_a_successful_read_does_not_end_a_failure_to_write() -> None:
     events, faulty = list[Event](), FaultyOutbox()
-    outbox = PatientOutbox(faulty, jitter=lambda: 1.0, health=StoreHealth(events.append))
+    outbox = RetryingOutbox(faulty, jitter=lambda: 1.0, health=StoreHealth(events.append))
     faulty.faults.update({Find: 1, SaveFacts: 1})
     for command in (Find(), SaveFacts(HERE, {})):
         with pytest.raises(StoreFailed):

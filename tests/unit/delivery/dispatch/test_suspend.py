@@ -123,8 +123,8 @@ def test_an_open_breaker_asks_once_and_lets_one_message_try_before_the_others(
             for number in range(8):
                 await world.put(f"n{number}", valid_for=2 * DAY)
             await wait(10)
-            far_end = world.dispatcher.lanes[HERE].far_end
-            assert far_end.breaker.state is BreakerState.OPEN
+            gate = world.dispatcher.lanes[HERE].gate
+            assert gate.breaker.state is BreakerState.OPEN
             tries, asked = len(sink.sent), len(sink.probed)
             suspend(seconds, stands_still=stands_still)
             woken = now()

@@ -50,7 +50,7 @@ async def test_more_moments_than_are_kept_in_mind_expire_all_the_same() -> None:
             await world.put(valid_for=30.0, known=True)
         await wait(31)
         assert len([event for event in world.heard(Settled) if event.delivery.state.value == "expired"]) == 1300
-        assert len(world.dispatcher._known_until) == 0
+        assert len(world.dispatcher._sweep._known_until) == 0
 
 
 @virtual

@@ -1,4 +1,4 @@
-"""Webhooks before servers of their own."""
+"""Webhooks, each connected to its own test server."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ SAVED = answer(200, b'{"id": "1409000000000000000", "channel_id": "77"}', JSON)
 
 @asynccontextmanager
 async def webhook(url: str, *, connect: float = 0.2, total: float = 0.4) -> AsyncIterator[DiscordWebhook]:
-    """A webhook with a session of its own. Times are short: what hangs in these tests hangs for good."""
+    """A webhook with its own session and short timeouts, because these tests hang on purpose."""
     connections = Connections("tests", connect_timeout=connect, total_timeout=total)
     try:
         yield DiscordWebhook(WebhookAddress.parse(url), connections, name="test")
@@ -29,13 +29,13 @@ async def webhook(url: str, *, connect: float = 0.2, total: float = 0.4) -> Asyn
 
 @asynccontextmanager
 async def before(converse: Conversation, *, total: float = 5.0) -> AsyncIterator[tuple[DiscordWebhook, RawServer]]:
-    """A webhook before a server that holds `converse`."""
+    """A webhook connected to a server that runs `converse`."""
     async with raw_server(converse) as server, webhook(server.url, connect=min(0.2, total / 2), total=total) as sink:
         yield sink, server
 
 
 def always(*answers: bytes) -> Conversation:
-    """Answer with these, one after the other, and with the last one from then on, on any connection."""
+    """Send these answers in order, then repeat the last one, on any connection."""
     left = list(answers)
 
     async def converse(connection: Connection) -> None:
@@ -46,7 +46,7 @@ def always(*answers: bytes) -> Conversation:
 
 
 async def outcome(sink: DiscordWebhook, *items: Item) -> Receipt | Evidence:
-    """What a send brings."""
+    """The result of a send."""
     try:
         return await sink.send(items or [item(signal())])
     except Evidence as evidence:
@@ -54,7 +54,7 @@ async def outcome(sink: DiscordWebhook, *items: Item) -> Receipt | Evidence:
 
 
 async def probed(sink: DiscordWebhook) -> Answer | Evidence:
-    """What a probe brings."""
+    """The result of a probe."""
     try:
         return await sink.probe()
     except Evidence as evidence:

@@ -29,7 +29,7 @@ SENT_TO = f"https://discord.com/api/v10/webhooks/{ID}/{TOKEN}"
         Secret(URL),
     ],
 )
-def test_every_spelling_of_a_webhook_is_one_address_of_version_10(url: str | Secret) -> None:
+def test_every_spelling_of_a_webhook_gives_one_address_of_version_10(url: str | Secret) -> None:
     address = WebhookAddress.parse(url)
     assert address.post_url.reveal() == f"{SENT_TO}?wait=true"
     assert address.get_url.reveal() == SENT_TO
@@ -50,14 +50,14 @@ def test_anything_but_text_is_refused_and_not_shown(url: object) -> None:
     assert TOKEN not in repr(caught.value)
 
 
-def test_a_thread_is_kept_and_belongs_to_the_message_only() -> None:
+def test_a_thread_is_kept_in_the_message_url_only() -> None:
     address = WebhookAddress.parse(f"{URL}?thread_id=42&wait=1")
     assert address.post_url.reveal() == f"{SENT_TO}?wait=true&thread_id=42"
     assert address.get_url.reveal() == SENT_TO
     assert address.identity == WebhookAddress.parse(URL).identity
 
 
-def test_the_identity_differs_by_webhook_and_token_and_shows_the_id_only() -> None:
+def test_the_identity_distinguishes_tokens_and_shows_only_the_id() -> None:
     one = WebhookAddress.parse(URL).identity
     assert one.startswith(ID)
     assert TOKEN not in one
@@ -144,7 +144,7 @@ def test_the_identity_on_this_machine_depends_on_host_and_path() -> None:
 
 
 @pytest.mark.parametrize("url", [URL, "http://127.0.0.1:1/hook/secret-path"])
-def test_nothing_made_of_an_address_shows_its_token(url: str) -> None:
+def test_an_address_never_shows_its_token(url: str) -> None:
     address = WebhookAddress.parse(url)
     for text in (repr(address), str(address), f"{address}", repr(address._asdict())):
         assert TOKEN not in text
@@ -183,7 +183,7 @@ def test_secrets_in_an_address_on_this_machine_are_masked_on_their_own_too(url: 
         ("http://127.0.0.1:1/hook", "hook"),
     ],
 )
-def test_words_and_ids_of_an_address_on_this_machine_stay_readable(url: str, word: str) -> None:
+def test_words_and_ids_of_a_url_of_this_machine_stay_readable(url: str, word: str) -> None:
     address = WebhookAddress.parse(url)
     assert redacted(f"to {word}") == f"to {word}"
     assert address
@@ -206,8 +206,8 @@ ODD = [
 
 @pytest.mark.line("6.4.4")
 @pytest.mark.parametrize("url", ODD)
-def test_a_url_of_this_machine_that_parsers_read_differently_is_refused(url: str) -> None:
-    """It would be accepted here, and then fail at each sending or go elsewhere."""
+def test_a_url_that_parsers_read_differently_is_refused(url: str) -> None:
+    """Otherwise each send would fail or go to another server."""
     with pytest.raises(InvalidConfiguration):
         WebhookAddress.parse(url)
 
@@ -226,8 +226,8 @@ def test_a_port_above_65535_is_refused() -> None:
         "http://127.0.0.1",
     ],
 )
-def test_a_url_of_this_machine_that_all_read_alike_is_accepted(url: str) -> None:
-    """By what sends as well: it must find the same host and port."""
+def test_a_url_that_all_parsers_read_alike_is_accepted(url: str) -> None:
+    """The HTTP client must find the same host and port."""
     address = WebhookAddress.parse(url)
     parts, sent = urlsplit(url), yarl.URL(address.post_url.reveal(), encoded=True)
     assert (sent.host, sent.port) == (parts.hostname, parts.port or 80)

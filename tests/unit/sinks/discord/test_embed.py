@@ -11,25 +11,25 @@ FACTS = {f"fact_{number}": "x" * number for number in range(40)}
 @pytest.mark.parametrize(
     "payload", [signal(notes="n" * 300), alert(message="m" * 300, source="s"), analysis(text="t" * 3000)]
 )
-def test_an_embed_takes_no_more_than_it_is_given_whatever_that_is(payload) -> None:
-    told = notification(payload, FACTS, run="r")
-    card = card_of(told)
-    sizes = [limits.size(embed(card, told, may_repeat=True, most=most)) for most in range(150, 1500)]
+def test_an_embed_never_exceeds_its_size(payload) -> None:
+    item = notification(payload, FACTS, run="r")
+    card = card_of(item)
+    sizes = [limits.size(embed(card, item, may_repeat=True, most=most)) for most in range(150, 1500)]
     assert all(size <= most for most, size in enumerate(sizes, start=150))
     assert all(size > most * 0.8 for most, size in enumerate(sizes[:500], start=150)), "and uses what it is given"
 
 
-def test_usual_fields_are_left_out_whole_and_from_the_end() -> None:
-    told = notification(signal())
-    whole = [field["name"] for field in embed(card_of(told), told, may_repeat=False)["fields"]]
+def test_fixed_fields_are_dropped_whole_and_from_the_end() -> None:
+    item = notification(signal())
+    whole = [field["name"] for field in embed(card_of(item), item, may_repeat=False)["fields"]]
     for most in range(40, 400):
-        names = [field["name"] for field in embed(card_of(told), told, may_repeat=False, most=most).get("fields", [])]
+        names = [field["name"] for field in embed(card_of(item), item, may_repeat=False, most=most).get("fields", [])]
         assert names == whole[: len(names)]
 
 
-def test_room_for_exactly_one_more_field_is_used() -> None:
-    told = notification(signal())
-    size = limits.size(embed(card_of(told), told, may_repeat=False))
-    exact = embed(card_of(told), told, may_repeat=False, most=size)
+def test_space_for_exactly_one_more_field_is_used() -> None:
+    item = notification(signal())
+    size = limits.size(embed(card_of(item), item, may_repeat=False))
+    exact = embed(card_of(item), item, may_repeat=False, most=size)
     assert limits.size(exact) == size
-    assert len(embed(card_of(told), told, may_repeat=False, most=size - 1)["fields"]) == len(exact["fields"]) - 1
+    assert len(embed(card_of(item), item, may_repeat=False, most=size - 1)["fields"]) == len(exact["fields"]) - 1

@@ -43,7 +43,7 @@ def test_an_uptime_of_zero_is_shown() -> None:
     assert message([item(status(uptime=timedelta()))])["embeds"][0]["fields"][0]["value"] == "0:00:00"
 
 
-def test_an_announcement_is_its_title_and_its_text() -> None:
+def test_an_announcement_shows_its_title_and_text() -> None:
     body = message([item(announcement())])
     embed = body["embeds"][0]
     assert (body["content"], embed["title"], embed["description"]) == ("Welcome", "Welcome", announcement().text)

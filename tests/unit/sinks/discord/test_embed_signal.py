@@ -75,7 +75,7 @@ def test_notes_are_the_text_and_are_left_out_if_there_are_none() -> None:
         ("x" * 50, "X" * 24 + " BUY EUR_USD H4", f" ({'x' * 24})"),
     ],
 )
-def test_only_a_new_signals_line_begins_with_its_side(event: str, headline: str, mark: str) -> None:
+def test_only_the_headline_of_a_new_signal_begins_with_its_side(event: str, headline: str, mark: str) -> None:
     body = message([item(signal(), event=event)])
     assert body["content"] == headline
     assert body["embeds"][0]["title"] == embed()["title"] + mark
@@ -95,7 +95,7 @@ def test_an_update_of_an_active_signal_shows_its_loss() -> None:
     assert shown("update 1", current_price="1.16344")["Result"] == "+0.00R"
 
 
-def test_a_signal_without_a_stop_has_no_result_in_risks() -> None:
+def test_a_signal_without_a_stop_has_no_r_multiple() -> None:
     assert "Result" not in shown("update 1", stop_loss=None)
 
 
@@ -126,7 +126,7 @@ def sessions_at(pair: str, known_at: str) -> str:
     return sessions(made)
 
 
-def test_the_largest_numbers_leave_room_for_ten_signals() -> None:
+def test_ten_signals_with_the_largest_numbers_fit_in_one_message() -> None:
     huge = {"entry_price": "1e17", "stop_loss": "0.000000000001", "take_profit": "9e17", "price_places": 12}
     body = message([item(signal(pair="X" * 20, strategy_name="s" * 500, confidence_score=1, **huge))] * 10)
     for made in body["embeds"]:

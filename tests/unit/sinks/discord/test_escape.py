@@ -35,7 +35,7 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
         ("(https://x.example/a)*b*", r"(https://x.example/a)\*b\*"),
     ],
 )
-def test_markdown_and_mentions_show_as_they_are_written(text: str, shown: str) -> None:
+def test_markdown_and_mentions_are_shown_literally(text: str, shown: str) -> None:
     assert escaped(text, 1000) == shown
 
 
@@ -93,13 +93,13 @@ def test_text_is_not_cut_inside_an_escape_a_grapheme_or_a_link(text: str, most: 
     assert cut(text, most) == kept
 
 
-def test_a_grapheme_without_end_is_cut_somewhere() -> None:
+def test_an_endless_grapheme_is_cut() -> None:
     assert len(cut("a" + "\u0301" * 1000, 500)) == 500
 
 
-def test_a_far_too_long_text_ends_in_an_ellipsis() -> None:
-    assert escaped("\0" * 5000 + "told", 100) == "-"
-    assert escaped("a" + "\0" * 5000 + "told", 100) == "a\u2026"
+def test_an_unprocessed_rest_is_marked_by_an_ellipsis() -> None:
+    assert escaped("\0" * 5000 + "end", 100) == "-"
+    assert escaped("a" + "\0" * 5000 + "end", 100) == "a\u2026"
 
 
 @given(HARM, st.integers(1, 300))
@@ -124,5 +124,5 @@ def test_a_shown_text_never_formats_links_or_mentions(text: str) -> None:
 
 
 @given(st.text(st.characters(categories=["L", "N", "Zs"], exclude_characters="\u3164\u115f\u1160\uffa0"), min_size=1))
-def test_letters_and_digits_stay_as_they_are(text: str) -> None:
+def test_letters_and_digits_are_not_changed(text: str) -> None:
     assert escaped(text, 1000) == (text.strip() or "-") or len(text) > 1000

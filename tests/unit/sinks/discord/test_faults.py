@@ -1,4 +1,4 @@
-"""What a webhook knows when the connection fails it: on real sockets, each fault at its own moment."""
+"""The evidence for each network failure at each moment, over real sockets."""
 
 import asyncio
 import socket
@@ -32,7 +32,7 @@ def listening(backlog: int = 5) -> Iterator[tuple[socket.socket, int]]:
 
 @asynccontextmanager
 async def at(url: str) -> AsyncIterator[DiscordWebhook]:
-    """A webhook at any URL, which a configuration could not name."""
+    """A webhook at any URL, including invalid ones."""
     connections = Connections("tests", connect_timeout=0.5, total_timeout=1.0)
     address = WebhookAddress("w1", "h", Secret(f"{url}?wait=true"), Secret(url), Secret(TOKEN))
     try:
@@ -49,7 +49,7 @@ async def never_sent(sink: DiscordWebhook) -> str:
     return found.reason
 
 
-async def perhaps_sent(sink: DiscordWebhook) -> str:
+async def possibly_sent(sink: DiscordWebhook) -> str:
     found = await outcome(sink)
     assert type(found) is Unconfirmed
     assert not found.is_answered
@@ -68,7 +68,7 @@ async def test_an_unknown_name_sent_nothing() -> None:
         await never_sent(sink)
 
 
-async def test_a_name_that_is_none_sent_nothing() -> None:
+async def test_an_invalid_name_sent_nothing() -> None:
     async with at(f"http://{'a' * 70}.invalid{PATH}") as sink:
         found = await outcome(sink)
         assert type(found) in {Unavailable, Unconfirmed}
@@ -104,7 +104,7 @@ async def test_a_server_with_an_untrusted_certificate_got_nothing(tmp_path: Path
 async def test_a_connection_that_is_never_accepted_sent_nothing() -> None:
     with listening(0) as (_, port):
         waiting = []
-        for _ in range(4):  # until nobody else can come in
+        for _ in range(4):  # until the backlog is full
             waiting.append(client := socket.socket())
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", port))
@@ -121,7 +121,7 @@ async def test_a_connection_cut_before_the_request_was_read_may_have_carried_it(
         connection.reset()
 
     async with before(converse) as (sink, _):
-        await perhaps_sent(sink)
+        await possibly_sent(sink)
 
 
 @pytest.mark.parametrize("rudely", [True, False])
@@ -132,7 +132,7 @@ async def test_a_connection_cut_after_the_request_was_read_may_have_shown_it(rud
             connection.reset()
 
     async with before(converse) as (sink, server):
-        await perhaps_sent(sink)
+        await possibly_sent(sink)
         assert len(server.requests) == 1, "it is not sent again by itself"
 
 
@@ -142,7 +142,7 @@ async def test_a_server_that_never_answers_may_have_shown_it() -> None:
         await connection.hang()
 
     async with before(converse, total=0.2) as (sink, server):
-        assert "Timeout" in await perhaps_sent(sink)
+        assert "Timeout" in await possibly_sent(sink)
         assert len(server.requests) == 1
 
 
@@ -156,22 +156,22 @@ async def test_a_server_that_never_answers_may_have_shown_it() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
     ],
 )
-async def test_an_answer_without_a_complete_head_is_not_an_answer(part: bytes) -> None:
+async def test_an_incomplete_head_counts_as_no_answer(part: bytes) -> None:
     async def converse(connection: Connection) -> None:
         await connection.request()
         await connection.write(part)
 
     async with before(converse) as (sink, _):
-        await perhaps_sent(sink)
+        await possibly_sent(sink)
 
 
-async def test_a_head_without_end_is_none() -> None:
+async def test_an_endless_head_counts_as_no_answer() -> None:
     async def converse(connection: Connection) -> None:
         await connection.request()
         await connection.write(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
 
     async with before(converse) as (sink, _):
-        await perhaps_sent(sink)
+        await possibly_sent(sink)
 
 
 HEAD = f"HTTP/1.1 200 OK\r\n{JSON}\r\n".encode()
@@ -195,7 +195,7 @@ async def test_a_200_whose_body_breaks_off_may_have_shown_it(part: bytes) -> Non
         await connection.write(part)
 
     async with before(converse) as (sink, server):
-        assert "200" in await perhaps_sent(sink)
+        assert "200" in await possibly_sent(sink)
         assert len(server.requests) == 1
 
 
@@ -206,10 +206,10 @@ async def test_a_200_whose_body_never_ends_may_have_shown_it() -> None:
         await connection.hang()
 
     async with before(converse, total=0.3) as (sink, _):
-        assert "200" in await perhaps_sent(sink)
+        assert "200" in await possibly_sent(sink)
 
 
-async def test_a_body_that_trickles_is_cut_off_by_the_total_time() -> None:
+async def test_a_trickling_body_is_cut_off_by_the_total_timeout() -> None:
     async def converse(connection: Connection) -> None:
         await connection.request()
         await connection.write(HEAD + b"Content-Length: 100000\r\n\r\n")
@@ -218,7 +218,7 @@ async def test_a_body_that_trickles_is_cut_off_by_the_total_time() -> None:
             await asyncio.wait([asyncio.ensure_future(connection.server.stopped.wait())], timeout=0.02)
 
     async with before(converse, total=0.3) as (sink, _):
-        await asyncio.wait_for(perhaps_sent(sink), 3)
+        await asyncio.wait_for(possibly_sent(sink), 3)
 
 
 async def test_a_body_that_is_too_large_is_not_read_to_its_end() -> None:
@@ -229,7 +229,7 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end() -> None:
             await connection.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
 
     async with before(converse) as (sink, _):
-        await asyncio.wait_for(perhaps_sent(sink), 3)
+        await asyncio.wait_for(possibly_sent(sink), 3)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ async def test_a_refusal_whose_body_breaks_off_is_still_a_refusal(head: bytes, k
         assert found.status == int(head[:3])
 
 
-async def test_an_empty_200_that_says_so_is_a_receipt() -> None:
+async def test_a_200_declared_empty_is_a_receipt() -> None:
     async def converse(connection: Connection) -> None:
         await connection.request()
         await connection.write(answer(200))
@@ -276,7 +276,7 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
         assert len(seen) == 1
 
 
-async def test_a_connection_is_kept_for_the_next_message() -> None:
+async def test_a_connection_is_reused_for_the_next_message() -> None:
     async def converse(connection: Connection) -> None:
         while await connection.request():
             await connection.write(SAVED)
@@ -287,7 +287,7 @@ async def test_a_connection_is_kept_for_the_next_message() -> None:
         assert len(server.connections) == 1
 
 
-async def test_a_connection_that_has_been_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_idle_connection_is_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wire.KEPT_ALIVE < 5, "servers close theirs after 5 seconds or later"
     monkeypatch.setattr(wire, "KEPT_ALIVE", 1e-9)
 
@@ -320,20 +320,20 @@ async def test_a_message_after_the_server_closed_an_idle_connection_is_neither_l
         assert len(server.requests) == 2
 
 
-async def test_a_message_that_meets_the_closing_of_its_connection_is_not_doubled() -> None:
+async def test_a_message_sent_while_the_server_closes_is_not_repeated() -> None:
     async def converse(connection: Connection) -> None:
         await connection.request()
         await connection.write(SAVED)
-        await connection.request()  # which is read, and the connection closed without an answer
+        await connection.request()  # read it and close the connection without an answer
 
     async with before(converse) as (sink, server):
         assert isinstance(await outcome(sink), Receipt)
-        await perhaps_sent(sink)
+        await possibly_sent(sink)
         assert len(server.requests) == 2
         assert len(server.connections) == 1
 
 
-async def test_a_hanging_server_delays_no_other() -> None:
+async def test_a_hanging_server_does_not_block_another() -> None:
     async def hang(connection: Connection) -> None:
         await connection.request()
         await connection.hang()

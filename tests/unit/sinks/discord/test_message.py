@@ -58,7 +58,7 @@ HOSTILE = {
 
 
 def is_taken(items: list[Item]) -> dict[str, Any]:
-    """The message of `items`, which Discord must have no reason to refuse."""
+    """Build the message of `items` and check that Discord accepts it."""
     body = msgspec.json.decode(msgspec.json.encode(message(items)))
     assert refusals(body) == []
     assert not pings(body)
@@ -96,13 +96,13 @@ def test_discord_accepts_every_message(items: list[Item]) -> None:
     body = is_taken(items)
     assert len(body["embeds"]) == len(items)
     assert len(body["content"].split("\n")) == len(items)
-    for embed, told in zip(body["embeds"], items, strict=True):
-        assert short_id(told.notification) in embed["footer"]["text"]
+    for embed, each in zip(body["embeds"], items, strict=True):
+        assert short_id(each.notification) in embed["footer"]["text"]
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(items_of, min_size=1, max_size=12))
-def test_as_many_as_fit_are_not_cut_for_each_other(items: list[Item]) -> None:
+def test_items_that_fit_are_not_cut(items: list[Item]) -> None:
     count = fits(items)
     assert 1 <= count <= 10
     alone = [message([each])["embeds"][0] for each in items]
@@ -115,7 +115,7 @@ def test_an_empty_list_fits_nothing() -> None:
     assert fits([]) == 0
 
 
-def test_one_that_fills_a_message_alone_still_fits() -> None:
+def test_an_item_that_fills_a_message_still_fits() -> None:
     assert fits([item(analysis(text="a" * 5000, context=context("b" * 900)))] * 3) == 1
 
 
@@ -128,8 +128,8 @@ def test_a_message_of_exactly_the_limit_fits_and_one_more_character_does_not() -
 
 
 def test_ten_plain_signals_go_into_one_message() -> None:
-    told = item(signal(confidence_score="0.9"), {"atr": "0.0031", "market_conditions": "trending"})
-    assert fits([told] * 12) == 10
+    each = item(signal(confidence_score="0.9"), {"atr": "0.0031", "market_conditions": "trending"})
+    assert fits([each] * 12) == 10
 
 
 @pytest.mark.parametrize("count", [0, 11])
@@ -147,7 +147,7 @@ def test_small_embeds_stay_whole_when_large_ones_are_cut() -> None:
     assert abs(limits.size(body["embeds"][0]) - limits.size(body["embeds"][2])) < 5
 
 
-def test_each_notification_has_its_line_and_its_embed_in_the_order_given() -> None:
+def test_each_notification_has_a_line_and_an_embed_in_order() -> None:
     body = message([item(signal()), item(signal(pair="GBP_JPY", signal_type="SELL", stop_loss=None, take_profit=None))])
     assert body["content"] == "BUY EUR_USD H4\nSELL GBP_JPY H4"
     for embed, facts in zip(body["embeds"], (("BUY", "EUR_USD"), ("SELL", "GBP_JPY")), strict=True):
@@ -170,11 +170,11 @@ def test_a_message_is_silent_if_all_of_it_has_low_priority(
     assert body.get("flags") == (4096 if is_silent else None)
 
 
-def test_the_short_id_is_the_same_in_every_attempt_and_another_for_another_thing() -> None:
-    told = notification(signal())
-    assert short_id(told) == short_id(notification(signal(), id="n2", priority=LOW)) == "b1aa9370f8ad"
+def test_the_short_id_is_stable_and_differs_between_notifications() -> None:
+    each = notification(signal())
+    assert short_id(each) == short_id(notification(signal(), id="n2", priority=LOW)) == "b1aa9370f8ad"
     others = [notification(signal(), event="closed"), notification(signal(), run="r1"), notification(alert())]
-    assert len({short_id(each) for each in (told, *others)}) == 4
+    assert len({short_id(each) for each in (each, *others)}) == 4
 
 
 def test_a_message_that_may_repeat_is_marked() -> None:
@@ -206,13 +206,13 @@ def test_marks_are_kept_when_a_long_line_is_cut() -> None:
     assert after
 
 
-def test_a_line_of_the_content_is_one_line() -> None:
+def test_a_headline_is_one_line() -> None:
     line = message([item(alert(title="a\nb\r\nc"))])["content"]
     assert "a b c" in line
     assert line.splitlines() == [line]
 
 
-def test_a_fact_is_a_field_by_its_title_cased_name_in_the_order_given() -> None:
+def test_a_fact_is_a_field_with_a_title_cased_name_in_order() -> None:
     given = {
         "market_conditions": "a*b",
         "ATR": 0.0031,
@@ -246,13 +246,13 @@ def test_facts_beyond_25_fields_are_counted_in_the_last() -> None:
     assert "19" not in fields[-1]["name"]
 
 
-def test_exactly_25_fields_leave_nothing_out() -> None:
+def test_exactly_25_fields_all_fit() -> None:
     fields = message([item(alert(), context("a", 22))])["embeds"][0]["fields"]
     assert len(fields) == 25
     assert fields[-1]["name"] == "21 A"
 
 
-def test_facts_that_are_too_long_together_are_left_out_from_the_end() -> None:
+def test_facts_that_are_too_long_together_are_dropped_from_the_end() -> None:
     embed = message([item(announcement(text="t" * 4096), context("b" * 500))])["embeds"][0]
     assert len(embed["description"]) == 4096
     first, second, last = embed["fields"]
@@ -269,7 +269,7 @@ def test_a_text_is_cut_by_half_at_most_to_keep_the_usual_fields() -> None:
 
 
 @pytest.mark.parametrize("severity", AlertSeverity)
-def test_the_message_of_every_kind_is_a_time_and_a_colour_discord_knows(severity: AlertSeverity) -> None:
+def test_every_kind_has_a_time_and_a_colour(severity: AlertSeverity) -> None:
     embed = message([item(alert(severity=severity))])["embeds"][0]
     assert embed["timestamp"] == "2025-08-20T05:00:00Z"
     assert 0 <= embed["color"] <= 0xFFFFFF

@@ -1,4 +1,4 @@
-"""A webhook's token is in no text of ours, nor in any text of a library that a user can turn on."""
+"""A webhook's token appears in no text of ours and in no library log that a user can enable."""
 
 import asyncio
 import gc
@@ -34,21 +34,21 @@ async def _nonsense(connection: Connection) -> None:
 
 async def _echo(connection: Connection) -> None:
     while request := await connection.request():
-        await connection.write(answer(404, _says(request.line), JSON))
+        await connection.write(answer(404, _error(request.line), JSON))
 
 
-def _says(text: str) -> bytes:
-    """An answer that names `text` wherever it can."""
+def _error(text: str) -> bytes:
+    """An answer with `text` in every possible place."""
     form = {"_errors": [{"code": text}]}
     return json.dumps({"message": text, "errors": {text: form}, "code": 10015}).encode()
 
 
-def _is(text: str) -> bytes:
-    """An answer that tells `text` for whatever is asked of a webhook."""
+def _webhook(text: str) -> bytes:
+    """An answer to a probe with `text` in every field."""
     return answer(200, json.dumps(dict.fromkeys(("id", "channel_id", "guild_id", "name"), text)).encode(), JSON)
 
 
-FAR_ENDS: dict[str, Conversation] = {
+SERVERS: dict[str, Conversation] = {
     "well": always(SAVED),
     "gone": always(answer(404, b'{"code": 10015}', JSON)),
     "page": always(answer(403, f"<h1>/api/webhooks/1/{TOKEN}</h1>".encode(), "Content-Type: text/html")),
@@ -58,26 +58,26 @@ FAR_ENDS: dict[str, Conversation] = {
     "hangs": _hang,
     "nonsense": _nonsense,
     "echo": _echo,
-    "echo of the token alone": always(answer(404, _says(f"Unknown Webhook {TOKEN}"), JSON)),
-    "echo in capital letters": always(answer(404, _says(f"UNKNOWN WEBHOOK {TOKEN.upper()}"), JSON)),
+    "echo of the token alone": always(answer(404, _error(f"Unknown Webhook {TOKEN}"), JSON)),
+    "echo in capital letters": always(answer(404, _error(f"UNKNOWN WEBHOOK {TOKEN.upper()}"), JSON)),
     **{
-        f"echo that is cut after {shown} characters": always(answer(404, _says("-" * (200 - shown) + TOKEN), JSON))
+        f"echo that is cut after {shown} characters": always(answer(404, _error("-" * (200 - shown) + TOKEN), JSON))
         for shown in (8, 12, len(TOKEN) - 1)
     },
-    "token for an id": always(_is(TOKEN)),
+    "token for an id": always(_webhook(TOKEN)),
     "not JSON": always(answer(400, b"{", JSON)),
 }
 
 
 def texts(found: object) -> str:
-    """All that can be made of an outcome, and of whatever hangs on it."""
-    told = [repr(found), str(found), repr(getattr(found, "__dict__", None))]
+    """All text in an outcome, its attributes and its causes."""
+    texts = [repr(found), str(found), repr(getattr(found, "__dict__", None))]
     while isinstance(found, BaseException):
-        below = found.__traceback__ and found.__traceback__.tb_next  # the test's own frame is not looked at
-        told += traceback.TracebackException(type(found), found, below, capture_locals=True).format()
-        told += [repr(found.args)]
+        below = found.__traceback__ and found.__traceback__.tb_next  # skip the test's own frame
+        texts += traceback.TracebackException(type(found), found, below, capture_locals=True).format()
+        texts += [repr(found.args)]
         found = found.__cause__ or found.__context__
-    return "\n".join(told)
+    return "\n".join(texts)
 
 
 @pytest.fixture
@@ -88,14 +88,14 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixt
     return caplog
 
 
-@pytest.mark.parametrize("far_end", FAR_ENDS)
-async def test_no_outcome_shows_the_token(far_end: str, everything_logged: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("server", SERVERS)
+async def test_no_outcome_shows_the_token(server: str, everything_logged: pytest.LogCaptureFixture) -> None:
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
     loop.slow_callback_duration = 0.0  # every callback is slow, and logged
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        async with before(FAR_ENDS[far_end], total=0.4) as (sink, _):
+        async with before(SERVERS[server], total=0.4) as (sink, _):
             for found in (await outcome(sink), await probed(sink), sink, sink.address, sink._connections):
                 assert not re.search(TOKEN[:8], texts(found), re.IGNORECASE)
                 if isinstance(found, Evidence):

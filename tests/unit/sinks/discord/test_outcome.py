@@ -1,4 +1,4 @@
-"""Every status, with every kind of body and headers, has one meaning: told here as a table of its own."""
+"""Every status with every kind of body and headers, checked against a table."""
 
 import math
 import re
@@ -33,7 +33,7 @@ def answer(status: int, content: Any = None, headers: Mapping[str, str] | None =
     return HttpAnswer(status, CIMultiDict(headers or {}), content, **more)
 
 
-def meaning(given: HttpAnswer) -> Receipt | Evidence:
+def result(given: HttpAnswer) -> Receipt | Evidence:
     try:
         return receipt_of(given, "w1")
     except Evidence as evidence:
@@ -41,7 +41,7 @@ def meaning(given: HttpAnswer) -> Receipt | Evidence:
 
 
 def code(number: int, **more: Any) -> dict[str, Any]:
-    return {"content": {"code": number, "message": "told"} | more}
+    return {"content": {"code": number, "message": "expected"} | more}
 
 
 @pytest.mark.parametrize("headers", [{}, VIA, RATE])
@@ -57,11 +57,11 @@ def code(number: int, **more: Any) -> dict[str, Any]:
         (range(500, 600), Unconfirmed),
     ],
 )
-def test_a_status_means_the_same_with_any_body(
+def test_the_body_does_not_change_the_result_of_a_status(
     statuses: range, kind: type[Evidence], body: dict[str, Any], headers: dict[str, str]
 ) -> None:
     for status in statuses:
-        found = meaning(answer(status, headers=headers, **body))
+        found = result(answer(status, headers=headers, **body))
         assert type(found) is kind, status
         assert found.status == status
         assert str(status) in found.reason
@@ -69,16 +69,16 @@ def test_a_status_means_the_same_with_any_body(
 
 
 @pytest.mark.parametrize("body", [NO_BODY, code(0), {"content": {"id": "7"}}, {"content": []}, {"content": "ok"}])
-def test_every_2xx_that_is_whole_is_a_receipt(body: dict[str, Any]) -> None:
+def test_every_complete_2xx_is_a_receipt(body: dict[str, Any]) -> None:
     for status in range(200, 300):
-        assert isinstance(meaning(answer(status, **body)), Receipt), status
+        assert isinstance(result(answer(status, **body)), Receipt), status
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
 @pytest.mark.parametrize("body", [PAGE, BROKEN])
-def test_a_2xx_that_cannot_be_read_counts_as_no_answer(status: int, body: dict[str, Any]) -> None:
+def test_an_unreadable_2xx_counts_as_no_answer(status: int, body: dict[str, Any]) -> None:
     """It is rarely sent again, because the message was almost certainly shown."""
-    found = meaning(answer(status, **body))
+    found = result(answer(status, **body))
     assert isinstance(found, Unconfirmed)
     assert not found.is_answered
     assert str(status) in found.reason
@@ -107,7 +107,7 @@ def test_a_2xx_that_cannot_be_read_counts_as_no_answer(status: int, body: dict[s
     ],
 )
 def test_some_codes_of_discord_mean_more_than_their_status(status: int, given: int, kind: type[Evidence]) -> None:
-    found = meaning(answer(status, **code(given)))
+    found = result(answer(status, **code(given)))
     assert type(found) is kind
     assert (found.status, found.api_code) == (status, given)
 
@@ -124,19 +124,19 @@ def test_some_codes_of_discord_mean_more_than_their_status(status: int, given: i
     ],
 )
 def test_only_a_deleted_webhook_and_a_wrong_token_are_gone(status: int, given: int, gone: bool) -> None:
-    found = meaning(answer(status, **code(given)))
+    found = result(answer(status, **code(given)))
     assert isinstance(found, Rejected)
     assert found.is_gone is gone
 
 
-@pytest.mark.parametrize(("given", "told"), [(7, 7), (True, None), ("7", None), (7.5, None), (None, None)])
-def test_a_code_is_a_whole_number_or_none(given: object, told: int | None) -> None:
-    assert meaning(answer(404, {"code": given})).api_code == told
+@pytest.mark.parametrize(("given", "expected"), [(7, 7), (True, None), ("7", None), (7.5, None), (None, None)])
+def test_a_code_is_a_whole_number_or_missing(given: object, expected: int | None) -> None:
+    assert result(answer(404, {"code": given})).api_code == expected
 
 
 @pytest.mark.parametrize("body", [NO_BODY, PAGE, {"content": {"code": "10015"}}, {"content": [{"code": 10015}]}])
 def test_a_404_without_the_code_of_a_deleted_webhook_is_not_gone(body: dict[str, Any]) -> None:
-    found = meaning(answer(404, **body))
+    found = result(answer(404, **body))
     assert isinstance(found, Rejected)
     assert not found.is_gone
 
@@ -172,7 +172,7 @@ def test_a_404_without_the_code_of_a_deleted_webhook_is_not_gone(body: dict[str,
         (answer(429, {"code": 30046}, VIA), 120.0, "destination"),
         (answer(429, {"code": 20028, "retry_after": 9}), 9.0, "destination"),
         (answer(400, {"code": 20016, "retry_after": 9}), 9.0, "destination"),
-        # what is no time
+        # not a valid time
         (answer(429, {"retry_after": -5}), 0.0, "destination"),
         (answer(429, {"retry_after": 10**400}, {"Retry-After": "4"}), 86_400.0, "destination"),
         (answer(429, {"retry_after": math.inf}), 86_400.0, "destination"),
@@ -182,7 +182,7 @@ def test_a_404_without_the_code_of_a_deleted_webhook_is_not_gone(body: dict[str,
     ],
 )
 def test_how_long_a_429_applies_and_to_what(given: HttpAnswer, retry_after: float, scope: str) -> None:
-    found = meaning(given)
+    found = result(given)
     assert isinstance(found, Throttled)
     assert (found.retry_after, found.scope) == (retry_after, scope)
 
@@ -200,8 +200,8 @@ def test_how_long_a_429_applies_and_to_what(given: HttpAnswer, retry_after: floa
         (answer(400, {"code": 30046}), False),
     ],
 )
-def test_only_a_block_of_the_address_is_a_ban(given: HttpAnswer, is_ban: bool) -> None:
-    found = meaning(given)
+def test_only_a_blocked_ip_is_a_ban(given: HttpAnswer, is_ban: bool) -> None:
+    found = result(given)
     assert isinstance(found, Throttled)
     assert found.is_ban is is_ban
     assert not is_ban or found.scope == "host"
@@ -209,25 +209,25 @@ def test_only_a_block_of_the_address_is_a_ban(given: HttpAnswer, is_ban: bool) -
 
 @pytest.mark.parametrize(("scope", "is_shared"), [("shared", True), ("user", False), ("global", False)])
 def test_a_429_says_whether_its_limit_is_shared(scope: str, is_shared: bool) -> None:
-    found = meaning(answer(429, {"retry_after": 1.0}, VIA | {"X-RateLimit-Scope": scope}))
+    found = result(answer(429, {"retry_after": 1.0}, VIA | {"X-RateLimit-Scope": scope}))
     assert isinstance(found, Throttled)
     assert found.is_shared is is_shared
 
 
 @pytest.mark.parametrize("headers", [VIA, RATE])
 def test_a_403_from_discord_itself_is_not_a_block(headers: dict[str, str]) -> None:
-    assert isinstance(meaning(answer(403, None, headers)), Rejected)
-    assert isinstance(meaning(answer(403, {"code": 50001})), Rejected)
+    assert isinstance(result(answer(403, None, headers)), Rejected)
+    assert isinstance(result(answer(403, {"code": 50001})), Rejected)
 
 
 @pytest.mark.parametrize("status", [200, 400, 404, 500, 503])
-def test_rate_facts_are_told_with_every_answer(status: int) -> None:
-    assert meaning(answer(status, {"id": "1"}, RATE)).rate == RateFacts("b0:w1", 5, 0, 1.5)
+def test_every_answer_carries_rate_facts(status: int) -> None:
+    assert result(answer(status, {"id": "1"}, RATE)).rate == RateFacts("b0:w1", 5, 0, 1.5)
 
 
 def test_a_bucket_without_a_name_has_the_one_of_its_route() -> None:
     headers = {name: value for name, value in RATE.items() if name != "X-RateLimit-Bucket"}
-    assert meaning(answer(200, {}, headers)).rate.scope == "execute:w1"
+    assert result(answer(200, {}, headers)).rate.scope == "execute:w1"
 
 
 @pytest.mark.parametrize(
@@ -239,23 +239,23 @@ def test_a_bucket_without_a_name_has_the_one_of_its_route() -> None:
         for value in (None, "", "x", "-1" if "After" not in name else "nan")
     ],
 )
-def test_incomplete_rate_facts_are_none(name: str, value: str | None) -> None:
+def test_incomplete_rate_facts_are_ignored(name: str, value: str | None) -> None:
     headers = {**RATE, name: value} if value is not None else {other: RATE[other] for other in RATE if other != name}
-    assert meaning(answer(200, {}, headers)).rate is None
+    assert result(answer(200, {}, headers)).rate is None
 
 
 def test_rate_facts_have_bounds() -> None:
     wild = {**RATE, "X-RateLimit-Limit": "9" * 999, "X-RateLimit-Reset-After": "1e300", "X-RateLimit-Bucket": "b" * 999}
-    rate = meaning(answer(200, {}, wild)).rate
+    rate = result(answer(200, {}, wild)).rate
     assert rate.limit == 999_999_999
     assert rate.reset_after == 86_400.0
     assert len(rate.scope) == 103
 
 
 @pytest.mark.parametrize("headers", [RATE | {"X-RateLimit-Scope": "shared"}, RATE | {"X-RateLimit-Remaining": "3"}])
-def test_a_429_of_another_limit_says_nothing_about_the_bucket(headers: dict[str, str]) -> None:
-    assert meaning(answer(429, {"retry_after": 1}, headers)).rate is None
-    assert meaning(answer(429, {"retry_after": 1}, RATE)).rate == RateFacts("b0:w1", 5, 0, 1.5)
+def test_a_429_of_another_limit_carries_no_rate_facts(headers: dict[str, str]) -> None:
+    assert result(answer(429, {"retry_after": 1}, headers)).rate is None
+    assert result(answer(429, {"retry_after": 1}, RATE)).rate == RateFacts("b0:w1", 5, 0, 1.5)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_429_of_another_limit_says_nothing_about_the_bucket(headers: dict[str,
     ],
 )
 def test_the_receipt_has_the_id_of_the_message_if_there_is_one(given: Any, message_id: str) -> None:
-    assert meaning(answer(200, given)).message_id == message_id
+    assert result(answer(200, given)).message_id == message_id
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_the_receipt_has_the_id_of_the_message_if_there_is_one(given: Any, messa
 )
 def test_a_snowflake_holds_the_time_by_discords_clock(message_id: str, at: datetime | None) -> None:
     assert sent_at(message_id) == at
-    assert meaning(answer(200, {"id": message_id})).sent_at == at
+    assert result(answer(200, {"id": message_id})).sent_at == at
 
 
 def test_an_invalid_form_is_reported_by_paths_and_codes_and_never_by_values() -> None:
@@ -301,7 +301,7 @@ def test_an_invalid_form_is_reported_by_paths_and_codes_and_never_by_values() ->
         "odd": [1, {"_errors": "x"}, {"_errors": ["x"]}],
         "_more": {"_errors": ["x", {}]},
     }
-    found = meaning(answer(400, {"code": 50035, "message": "Invalid Form Body", "errors": errors}))
+    found = result(answer(400, {"code": 50035, "message": "Invalid Form Body", "errors": errors}))
     expected = ("400", "50035", "Invalid Form Body", "MAX_EMBED_SIZE_EXCEEDED", "embeds.0.fields.3.value", "_more")
     assert all(fact in found.reason for fact in (*expected, "BASE_TYPE_REQUIRED"))
     assert "my text" not in found.reason
@@ -309,23 +309,23 @@ def test_an_invalid_form_is_reported_by_paths_and_codes_and_never_by_values() ->
 
 def test_the_first_five_errors_of_a_form_are_reported() -> None:
     errors = {str(number): {"_errors": [{"code": "X"}]} for number in range(9)}
-    assert re.findall(r"(\w)\W+X", meaning(answer(400, {"errors": errors})).reason) == ["0", "1", "2", "3", "4"]
+    assert re.findall(r"(\w)\W+X", result(answer(400, {"errors": errors})).reason) == ["0", "1", "2", "3", "4"]
     several = {"a": {"_errors": [{"code": "X"}] * 9}}
-    assert re.findall(r"(\w)\W+X", meaning(answer(400, {"errors": several})).reason) == ["a"] * 5
+    assert re.findall(r"(\w)\W+X", result(answer(400, {"errors": several})).reason) == ["a"] * 5
 
 
 def test_errors_of_any_depth_are_read() -> None:
     errors: dict[str, Any] = {"_errors": [{"code": "X"}]}
     for _ in range(5000):
         errors = {"a": errors}
-    found = meaning(answer(400, {"errors": errors}))
+    found = result(answer(400, {"errors": errors}))
     assert isinstance(found, Rejected)
     assert len(found.reason) < 300
 
 
 def test_a_text_of_the_server_is_short_one_line_and_shows_no_secret() -> None:
     secret = Secret("my-own-very-secret-key")
-    found = meaning(
+    found = result(
         answer(404, {"message": f"Cannot POST\n/webhooks/1/t0ken?x and {secret.reveal()}\x1b[31m" + "x" * 9999})
     )
     assert "404" in found.reason
@@ -334,8 +334,8 @@ def test_a_text_of_the_server_is_short_one_line_and_shows_no_secret() -> None:
 
 
 def test_an_html_page_is_reported_as_one_and_never_shown() -> None:
-    page = meaning(answer(502, None, is_html=True)).reason
-    assert meaning(answer(502)).reason == "502"
+    page = result(answer(502, None, is_html=True)).reason
+    assert result(answer(502)).reason == "502"
     assert "502" in page
     assert page != "502"
 
@@ -363,7 +363,7 @@ header_values = st.dictionaries(
 def test_every_answer_is_a_receipt_or_evidence(
     status: int, content: Any, headers: dict[str, str], is_whole: bool, is_html: bool
 ) -> None:
-    found = meaning(answer(status, content, headers, is_whole=is_whole, is_html=is_html))
+    found = result(answer(status, content, headers, is_whole=is_whole, is_html=is_html))
     assert isinstance(found, Receipt | Rejected | Unavailable | Throttled | Unconfirmed)
     if isinstance(found, Throttled):
         assert 0 <= found.retry_after <= 86_400

@@ -1,4 +1,4 @@
-"""A message that cannot be made is refused before a byte leaves; and no time is taken that leads to such a message."""
+"""A message that cannot be built is rejected before anything is sent, and times that cause this are invalid."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -79,7 +79,7 @@ def test_a_time_that_no_message_can_show_is_refused_with_its_field(made: Any, te
 
 @pytest.mark.line("6.3.3")
 @pytest.mark.parametrize("made", KINDS)
-async def test_an_end_in_9999_is_refused_and_does_not_break_intake(made: Any) -> None:
+async def test_an_expiry_in_9999_is_refused_and_does_not_break_intake(made: Any) -> None:
     async def taken() -> object:
         return await Door("signals-free").intake.accept(made(valid_until="9999-12-31T23:59:59Z"))
 
@@ -88,7 +88,7 @@ async def test_an_end_in_9999_is_refused_and_does_not_break_intake(made: Any) ->
     assert (getattr(found, "code", None), getattr(found, "field", None)) == ("out-of-range", "valid_until")
 
 
-def test_a_frame_that_ends_after_the_last_time_is_refused() -> None:
+def test_a_timeframe_that_ends_after_the_last_time_is_refused() -> None:
     with pytest.raises(InvalidValue) as refusal:
         signal(timestamp=LATEST - timedelta(hours=4), known_at=None)
     assert refusal.value.code == "out-of-range"
@@ -103,8 +103,8 @@ def test_every_accepted_time_can_be_shown_and_stored(made: Any, at: datetime) ->
     last = {"valid_until": LATEST - timedelta(microseconds=1)}
     fields = {"timestamp": at, **({"known_at": at + timedelta(hours=4)} if made is signal else {})}
     for payload in (made(**fields), made(**fields, **last)):
-        told = notification(payload, accepted_at=payload.timestamp, valid_until=payload.valid_until)
-        assert message.message([Item(told)])["embeds"]
+        shown = notification(payload, accepted_at=payload.timestamp, valid_until=payload.valid_until)
+        assert message.message([Item(shown)])["embeds"]
 
     async def run() -> None:
         door = Door("signals-free", "alerts-critical", "market-analysis", "system-status", "community")

@@ -27,7 +27,7 @@ NAMES = [
 
 @asynccontextmanager
 async def service(converse: Conversation, *names: str) -> AsyncIterator[tuple[DiscordService, RawServer]]:
-    """A service whose destinations are told apart by their thread."""
+    """A service with one thread per destination."""
     async with raw_server(converse) as server:
         urls = {name: f"{server.url}?thread_id={number}" for number, name in enumerate(names or NAMES)}
         async with DiscordService(urls) as made:
@@ -35,7 +35,7 @@ async def service(converse: Conversation, *names: str) -> AsyncIterator[tuple[Di
 
 
 def sent_to(server: RawServer) -> list[str]:
-    """The destinations of what came in."""
+    """The destinations of the received requests."""
     return [NAMES[int(request.line.partition("thread_id=")[2][0])] for request in server.requests]
 
 
@@ -192,14 +192,14 @@ def test_an_invalid_url_is_refused_with_the_name_of_its_destination() -> None:
     ("connect", "total"), [(0.0, 15.0), (-1.0, 15.0), (15.0, 15.0), (16.0, 15.0), (float("nan"), 1.0)]
 )
 def test_the_connect_timeout_must_be_below_the_total(connect: float, total: float) -> None:
-    """A total timeout can only tell that something may have been sent if it cannot strike while connecting."""
+    """A total timeout shows that a message may have been sent only if it cannot occur while connecting."""
     with pytest.raises(InvalidConfiguration, match="connect_timeout") as refusal:
         DiscordService({}, connect_timeout=connect, total_timeout=total)
     expected = Facts("out-of-range", "connect_timeout", str(connect), f"above 0 and below {total}")
     assert facts_of(refusal.value) == [expected]
 
 
-def test_a_service_is_made_without_an_event_loop_and_shows_its_names_only() -> None:
+def test_a_service_needs_no_event_loop_and_shows_only_its_names() -> None:
     made = DiscordService({"signals-free": f"http://127.0.0.1:1/x/{TOKEN}"})
     assert repr(made) == "DiscordService('signals-free')"
     assert TOKEN not in repr(made.webhook("signals-free"))

@@ -25,7 +25,7 @@ NOT_READABLE = {"page", "truncated", "not utf-8", "too deep"}
 
 
 def expected(status: int, body: str) -> tuple[type, int | None, bool]:
-    """The outcome's type, its code, and whether the webhook is gone."""
+    """The result's type, its code, and whether the webhook is gone."""
     code = 10015 if body == "code" else None
     if status < 300:
         return (Unconfirmed if body in NOT_READABLE and status != 204 else Receipt), None, False
@@ -39,7 +39,7 @@ def expected(status: int, body: str) -> tuple[type, int | None, bool]:
 
 
 @pytest.mark.parametrize("body", BODIES)
-async def test_every_status_over_the_wire_has_its_evidence(body: str) -> None:
+async def test_every_status_over_the_wire_matches_the_table(body: str) -> None:
     statuses = range(200, 600)
     answers = [
         answer(status) if status in {204, 304} else BODIES[body].replace(b" 0 ", b" %d " % status, 1)
@@ -65,7 +65,7 @@ async def test_a_switch_of_protocols_is_not_a_receipt() -> None:
         assert type(await outcome(sink)) is Unconfirmed
 
 
-async def test_a_message_is_one_post_that_waits_and_names_its_sender() -> None:
+async def test_a_message_is_one_post_with_wait_and_a_user_agent() -> None:
     async with before(always(SAVED)) as (sink, server):
         await sink.send([item(signal()), item(signal(pair="GBP_USD"))])
     (request,) = server.requests
@@ -140,8 +140,8 @@ async def test_an_answer_without_a_webhooks_facts_says_only_that_the_server_is_a
 
 
 async def test_a_message_in_a_thread_has_the_channel_of_its_answer() -> None:
-    told = always(answer(200, b'{"type": 1, "channel_id": "77"}', JSON), SAVED)
-    async with raw_server(told) as server, webhook(server.url + "?thread_id=8", connect=1.0, total=5.0) as sink:
+    answers = always(answer(200, b'{"type": 1, "channel_id": "77"}', JSON), SAVED)
+    async with raw_server(answers) as server, webhook(server.url + "?thread_id=8", connect=1.0, total=5.0) as sink:
         assert (await sink.probe()).channel is None
         receipt = await outcome(sink)
         assert isinstance(receipt, Receipt)
@@ -149,7 +149,7 @@ async def test_a_message_in_a_thread_has_the_channel_of_its_answer() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 400, 403, 404, 405, 408, 499])
-async def test_any_answer_below_500_to_a_probe_means_alive(status: int) -> None:
+async def test_any_probe_answer_below_500_counts_as_alive(status: int) -> None:
     async with before(always(answer(status))) as (sink, server):
         assert await probed(sink) == Answer(status=status)
         assert len(server.requests) == 1
@@ -196,7 +196,7 @@ async def test_rate_facts_of_a_probe_belong_to_its_own_route() -> None:
         assert (await sink.probe()).rate == RateFacts(f"webhook:{sink.address.identity}", 5, 4, 1.0)
 
 
-async def test_a_probe_gives_up_when_a_message_would() -> None:
+async def test_a_probe_has_the_timeout_of_a_message() -> None:
     async def converse(connection) -> None:
         await connection.request()
         await connection.hang()

@@ -1,8 +1,7 @@
-"""Whether a far end has answered since something was sent to it that it did not answer, and when to ask it. Pure.
+"""Whether a destination has answered since it left something unanswered, and when to probe it.
 
-What may have been shown is not sent again into silence: that would use up its last try on a far end that is away. It
-waits until the far end has answered something well: another message, or a question that shows nothing. A new process
-knows of no answer yet.
+A message that may have been shown is not sent again to a destination that is silent: that would use up its last try. It
+waits until the destination has answered another message or a probe. A new process knows of no answer yet.
 """
 
 from math import inf
@@ -10,17 +9,20 @@ from math import inf
 BETWEEN_QUESTIONS = 1.8
 """Seconds, at most, from the beginning of a question to the next."""
 SPREAD = 0.2
-"""The part of them that is left to chance."""
+"""The random part of that time."""
 
 
-class Doubt:
-    """What is known of one far end. Times are seconds of the loop's clock."""
+class Liveness:
+    """One destination's. A question is a probe of a destination whose breaker is not open.
+
+    Times are seconds of the loop's clock.
+    """
 
     def __init__(self) -> None:
         self.has_answered = False
-        """Whether the last that is known of the far end is an answer that shows life."""
+        """Whether the latest request was answered in a way that shows life."""
         self.ask_at = inf
-        """When to ask; infinity where nothing waits for an answer, or it is asked already."""
+        """When to ask; infinity if nothing waits for an answer, or a question is under way."""
         self._is_wanted = False
         self._is_asking = False
         self._next_at = -inf
@@ -31,7 +33,7 @@ class Doubt:
         return inf if self._is_asking else self._next_at
 
     def wait_for_answer(self, now: float) -> None:
-        """Something waits that may repeat."""
+        """A delivery that may repeat waits for an answer."""
         self._is_wanted = True
         if not self._is_asking:
             self.ask_at = max(now, self._next_at)
@@ -43,13 +45,13 @@ class Doubt:
         self._next_at = now + BETWEEN_QUESTIONS * (1 - SPREAD * (1 - jitter))
 
     def end(self, now: float) -> None:
-        """The question ended; what it said is learnt apart."""
+        """The question ended; call `learn` with its answer."""
         self._is_asking = False
         if self._is_wanted:
             self.ask_at = max(now, self._next_at)
 
     def learn(self, *, is_alive: bool) -> bool:
-        """Something sent or asked came to an end. Answers whether what waited for an answer may go now."""
+        """A message or a question ended. Returns whether deliveries that waited for an answer may leave now."""
         self.has_answered = is_alive
         if not is_alive or not self._is_wanted:
             return False

@@ -1,7 +1,7 @@
-"""What a lane knows of its waiting deliveries without asking the store: pure, so that no sender has to poll.
+"""Tells from when on a lane may have something to lease, without a query, so that no worker polls the store. Pure.
 
-A level stands for a priority; NORMAL stands for LOW as well. For each level it is known from when on there may be
-something to lease: at once, at a moment (a `not_before`), or never, until something is put or comes free.
+A level is a priority; NORMAL includes LOW. For each level the answer is: now, at a certain time (a `not_before`), or
+never, until something is put or comes free.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,35 +15,35 @@ LEVELS = (URGENT, HIGH, NORMAL)
 EXPRESS = (URGENT, HIGH)
 
 Version = Mapping[NotificationPriority, int]
-"""For each level, how often something became possible there."""
+"""Counts for each level how often something became possible there."""
 
 
-class Prospects:
-    """From when on there may be something to lease at each level. Begins knowing nothing: there may be at all."""
+class ReadyIndex:
+    """From when on each level may have something to lease. A new index assumes that all of them have."""
 
     def __init__(self) -> None:
         self._at = dict.fromkeys(LEVELS, -inf)
         self._behind: set[str] = set()
-        """Sequences in flight that may have kept others from being leased."""
+        """Sequences in flight that others may wait behind."""
         self._express_is_news = True
         self._version = dict.fromkeys(LEVELS, 0)
 
     @property
     def version(self) -> Version:
-        """Tells, for each level, whether something became possible since a look at the store began."""
+        """To be taken before a lease, and passed to `found_none` after it."""
         return dict(self._version)
 
     def at(self, level: NotificationPriority) -> float:
-        """From when on there may be something of this level; infinity where nothing is known of."""
+        """From when on there may be something of this level; infinity if nothing is known."""
         return self._at[level]
 
     def put(self, priority: NotificationPriority) -> None:
-        """Something of this priority was put, and perhaps others of lower ones."""
+        """Something of this priority was put, and perhaps more of lower ones."""
         self._hope(level for level in LEVELS if level <= max(priority, NORMAL))
         self._express_is_news = self._express_is_news or priority >= HIGH
 
     def look_again(self) -> None:
-        """What was known is no longer certain."""
+        """Forget what is known: there may be something at every level."""
         self._hope(LEVELS)
         self._express_is_news = True
 
@@ -56,11 +56,11 @@ class Prospects:
     def found_none(
         self, levels: Iterable[NotificationPriority], next_at: float, version: Version, in_flight: Iterable[Delivery]
     ) -> None:
-        """A look that began at `version` found nothing at these levels before `next_at`, past what was in flight.
+        """A lease that began at `version` found nothing to send at these levels before `next_at`.
 
-        It is believed of the levels where nothing became possible since. Others may wait behind what is in flight. They
-        need not be looked for behind a delivery below HIGH, unless something express was put since the last look: what
-        waits behind it lifted it when it was put.
+        This is ignored for levels where something became possible since. Deliveries may wait behind those that were
+        `in_flight`. But nothing express waits behind one below HIGH, unless it was put since the last lease: when it
+        was put, it raised the one before it.
         """
         levels = [level for level in levels if version[level] == self._version[level]]
         if not levels:
@@ -75,7 +75,7 @@ class Prospects:
             self._express_is_news = False
 
     def settled(self, delivery: Delivery) -> bool:
-        """A delivery is no longer in flight. Answers whether another may have come free by that."""
+        """A delivery is no longer in flight. Returns whether another may have come free."""
         for level in LEVELS if self._express_is_news else (NORMAL,):
             self._version[level] += 1
         if delivery.sequence in self._behind:

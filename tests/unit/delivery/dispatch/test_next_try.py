@@ -5,7 +5,8 @@ from math import inf
 
 import pytest
 
-from signalpost.delivery.dispatch.outlook import Outlook, next_try
+from signalpost.delivery.dispatch.drain import next_try
+from signalpost.delivery.dispatch.gate import Outlook
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 

@@ -1,4 +1,4 @@
-from signalpost.delivery.store_health import StoreHealth
+from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.domain.events import Event, StoreMoved
 
 

@@ -1,6 +1,6 @@
-"""Discord's place in a benchmark, in a process of its own: the least server that answers a POST, or one that hangs.
+"""A minimal server in Discord's place, in its own process: it answers each POST, or hangs.
 
-`python -m benchmarks.far_end [hang]` prints its port, and serves until it is ended.
+`python -m benchmarks.server [hang]` prints its port and serves until it is terminated.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ HEAD_ENDS, LENGTH = b"\r\n\r\n", b"\r\ncontent-length: "
 
 
 @contextmanager
-def far_end(*arguments: str) -> Iterator[int]:
-    """The port at which such a server listens."""
-    command = [sys.executable, "-m", "benchmarks.far_end", *arguments]
+def server_port(*arguments: str) -> Iterator[int]:
+    """Run the server; gives its port."""
+    command = [sys.executable, "-m", "benchmarks.server", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -27,14 +27,14 @@ def far_end(*arguments: str) -> Iterator[int]:
 
 
 class Answering(asyncio.Protocol):
-    """Answers each whole request with one and the same message."""
+    """Answers each complete request with the same message."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came."""
+        """Accept a client."""
         self.transport, self.received = transport, b""
 
     def data_received(self, data: bytes) -> None:
-        """Some of a request, or several of them, came."""
+        """Answer every complete request in the received data."""
         self.received += data
         while (request := length_of_first(self.received)) and len(self.received) >= request:
             self.received = self.received[request:]
@@ -42,7 +42,7 @@ class Answering(asyncio.Protocol):
 
 
 def length_of_first(received: bytes) -> int:
-    """The bytes of the first request, 0 where its head is not there yet."""
+    """The length of the first request in bytes; 0 if its head is incomplete."""
     head, found, _ = received.partition(HEAD_ENDS)
     if not found:
         return 0
@@ -51,7 +51,7 @@ def length_of_first(received: bytes) -> int:
 
 
 async def serve(protocol: type[asyncio.Protocol]) -> None:
-    """Print the port, and serve."""
+    """Print the port and serve."""
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

@@ -9,7 +9,7 @@ from signalpost.domain.delivery import DeliveryId
 from signalpost.domain.priority import NotificationPriority
 
 
-class Sender:
+class Worker:
     """Sends one message at a time."""
 
     def __init__(self, levels: Sequence[NotificationPriority]) -> None:
@@ -20,26 +20,26 @@ class Sender:
         self.is_cut = False
         self.is_leasing = False
         self.holds: frozenset[DeliveryId] = frozenset()
-        """What it has leased and not settled."""
+        """The deliveries that it has leased and not settled."""
         self.has_died = False
-        """Whether it is one that was started again."""
+        """Whether it was restarted."""
         self._bell = asyncio.Event()
 
     @property
     def task(self) -> asyncio.Task[None] | None:
-        """What runs its work now."""
+        """The task that runs it now, or ran it last."""
         return None if self.kept is None else self.kept.task
 
     def ring(self) -> None:
-        """Have it look again at what is due."""
+        """Wake it, so that it looks again at what is due."""
         self._bell.set()
 
     def listen(self) -> None:
-        """Hear only what rings from now on."""
+        """Ignore the calls of `ring` until now."""
         self._bell.clear()
 
     async def sleep(self, until: float) -> None:
-        """Sleep until the bell rings, or until then."""
+        """Sleep until then, or until a call of `ring`."""
         timer = None if until == inf else asyncio.get_running_loop().call_at(until, self.ring)
         try:
             await self._bell.wait()
@@ -48,7 +48,7 @@ class Sender:
                 timer.cancel()
 
     def retire(self) -> None:
-        """Do not start it again if it ends."""
+        """Do not restart it if it ends."""
         if self.kept is not None:
             self.kept.retire()
 
@@ -59,7 +59,7 @@ class Sender:
             self.task.cancel()
 
     def was_cut(self) -> bool:
-        """Whether it was `cut` that cancelled it, and not somebody else; then it goes on as if not cancelled."""
+        """Whether `cut` cancelled it, and nobody else. If so, it goes on as if it was not cancelled."""
         if self.is_cut and self.task is not None:
             self.task.uncancel()
         return self.is_cut

@@ -1,15 +1,20 @@
-"""Waits until nothing that is open can be tried within the time left. See `outlook` for the times."""
+"""Waits until nothing that is open can be tried within the time left.
+
+Times are seconds of the loop's clock. A gate that waits for a request to end says infinity, which counts as soon: a
+request that is under way may end at any time.
+"""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from math import inf
 
 from signalpost import clock
+from signalpost.delivery.dispatch.gate import Outlook
 from signalpost.delivery.dispatch.lane import Lane
-from signalpost.delivery.dispatch.outlook import next_try
-from signalpost.delivery.dispatch.patient_outbox import PatientOutbox
 from signalpost.delivery.outbox.commands import Open, Stats
+from signalpost.delivery.outbox.patience import RetryingOutbox
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 
@@ -17,10 +22,10 @@ _LOOKED_AT = 1000
 """Deliveries of a lane that are looked at. Those behind them are assumed to be ready."""
 
 
-class Draining:
+class Drain:
     """Knows when a drain of all lanes, or of one notification, has nothing left to wait for."""
 
-    def __init__(self, lanes: Mapping[str, Lane], outbox: PatientOutbox) -> None:
+    def __init__(self, lanes: Mapping[str, Lane], outbox: RetryingOutbox) -> None:
         self._lanes = lanes
         self._outbox = outbox
         self._all: set[asyncio.Event] = set()
@@ -33,12 +38,12 @@ class Draining:
             event.set()
 
     def delivery_moved(self) -> None:
-        """A delivery was settled: whoever waits for one notification looks again."""
+        """A delivery was settled: drains of one notification look again."""
         for event in self._each:
             event.set()
 
     def begin(self) -> None:
-        """The lanes have started, perhaps once more."""
+        """The lanes have started."""
         self._is_over = False
 
     def end(self) -> None:
@@ -52,7 +57,7 @@ class Draining:
             while not self._is_over:
                 news.clear()
                 if not self._is_busy and not await self._any_in_time(until) and not (self._is_busy or news.is_set()):
-                    return  # a lane may have leased while the store was asked
+                    return  # no lane has leased during the query
                 await news.wait()
 
     async def done(self, notification_id: str, until: float) -> None:
@@ -79,7 +84,7 @@ class Draining:
 
     async def _is_in_time(self, lane: Lane, waiting: int, until: float) -> bool:
         if not _comes(_first_at(lane, NotificationPriority.URGENT), until):
-            return False  # nothing can leave: no need to look at what waits
+            return False  # nothing can leave, whatever waits
         found = await self._outbox.insist(Open(lane.destination, limit=_LOOKED_AT))
         if waiting > len(found) and _comes(_first_at(lane, NotificationPriority.HIGH), until):
             return True
@@ -95,14 +100,32 @@ class Draining:
                 by_lane.setdefault(each.id.destination, []).append(each)
         now, utc = asyncio.get_running_loop().time(), clock.now()
         return any(
-            _comes(next_try(self._lanes[name].far_end.outlook(now), waiting, now, utc), until)
+            _comes(next_try(self._lanes[name].gate.outlook(now), waiting, now, utc), until)
             for name, waiting in by_lane.items()
         )
 
 
+def next_try(outlook: Outlook, waiting: Iterable[Delivery], now: float, utc: datetime) -> float:
+    """When the first of a lane's pending deliveries, given in their order, may be tried; infinity for never.
+
+    A delivery waits behind the earlier ones of its sequence, at most until they expire. `now` and `utc` are the same
+    moment.
+    """
+    earliest = inf
+    free_at: dict[str, float] = {}
+    for each in waiting:
+        at = max(outlook.at(each.priority, now, may_repeat=each.may_repeat), free_at.get(each.sequence, now))
+        if each.not_before is not None:
+            at = max(at, now + (each.not_before - utc).total_seconds())
+        earliest = min(earliest, at)
+        expires_at = now + (each.valid_until - utc).total_seconds()
+        free_at[each.sequence] = max(free_at.get(each.sequence, now), expires_at)
+    return earliest
+
+
 def _first_at(lane: Lane, priority: NotificationPriority) -> float:
     now = asyncio.get_running_loop().time()
-    return lane.far_end.outlook(now).at(priority, now)
+    return lane.gate.outlook(now).at(priority, now)
 
 
 def _comes(at: float, until: float) -> bool:

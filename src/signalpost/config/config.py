@@ -1,0 +1,270 @@
+"""The configuration of a service, made by a program or read from the sources of settings."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from signalpost.config.destinations import DestinationConfig, find_destinations, find_tiers, own_names
+from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
+from signalpost.config.settings import (
+    AT_MOST_ONCE,
+    DRY_RUN,
+    HOME,
+    HTTP,
+    LIMITS,
+    ONLY_DESTINATION,
+    ONLY_WEBHOOK,
+    RESERVE,
+    RETENTION,
+    SETTINGS,
+    WORKERS,
+    Setting,
+    has_our_prefix,
+    known_variables,
+)
+from signalpost.config.sources import DEFAULT, NO_FILE, Sources
+from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
+from signalpost.delivery.pacing.limits import HOST_RATE, Rate
+from signalpost.delivery.routing import Routing, Tier
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.notification import KINDS
+from signalpost.domain.tier import UserTier
+from signalpost.errors import Fault, InvalidConfiguration
+from signalpost.sinks.discord.address import API_HOST
+from signalpost.sinks.proxies import proxy_for
+
+NO_WEBHOOK_SET = (
+    f"no webhook is set, so every notification will be refused: set {ONLY_WEBHOOK}, or "
+    f"{', '.join(usual.variable for usual in USUAL_DESTINATIONS)}"
+)
+DOT_ENV_FILE = Path(".env")
+DRY_RUN_FOLDER = "dry-run"
+"""The data folder of dry runs, in the usual one: the sandbox must not use up what is queued for Discord."""
+
+_LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}", re.ASCII)
+
+
+class Reading(NamedTuple):
+    """The settings from all sources, and the source of each."""
+
+    fields: Mapping[str, Any]
+    """Those of a `Config`."""
+    shown: Mapping[str, bool | int | str]
+    """The value of each setting by its key, as a settings file has it."""
+    origin_by_key: Mapping[str, str]
+    """The source of each setting, destination and tier: flag, environment, .env, file or default."""
+    file: Path | None
+    """The settings file, if one was named."""
+    faults: tuple[Fault, ...]
+    """Everything that is wrong in any source; never shows a webhook."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration of a service."""
+
+    home: Path
+    """The data folder. A relative path starts at the current folder, and is absolute from then on."""
+    destinations: tuple[DestinationConfig, ...] = ()
+    """Where messages go. Raises InvalidConfiguration for a webhook with an invalid URL."""
+    tiers: Mapping[UserTier, Tier] = {}
+    """Tiers beside FREE, PREMIUM and ADMIN, and where their signals go."""
+    workers: int = WORKERS.default
+    """Senders per destination: with n, n - 1 send everything in order and one URGENT and HIGH; a single one sends all
+    in order."""
+    host_rate: Rate | None = HOST_RATE
+    """The limit of all destinations of one host together; None assumes none."""
+    at_most_once: frozenset[str] = AT_MOST_ONCE.default
+    """The kinds of notification (`signalpost.domain.notification.KINDS`) that are not sent again once they may have
+    been shown: a gap is better than a repeat."""
+    retention: timedelta = RETENTION.default
+    """How long ended notifications are kept."""
+    http: HttpAddress | None = HTTP.default
+    """The address that `serve` listens on; None for no HTTP."""
+    dry_run: bool = DRY_RUN.default
+    """Whether everything goes to the sandbox on this machine. Raises InvalidConfiguration with a Discord webhook."""
+    notes: tuple[str, ...] = ()
+    """Warnings from reading the settings."""
+    heartbeat: Heartbeat = USUAL
+    """How often the owner shows that it is alive, and when another process takes over from a frozen one."""
+    ignored: str | None = None
+    """Which webhook for everything is set without effect, and why; None if there is none."""
+    run: str | None = None
+    """The id of the replay that this service delivers; None if it is no replay."""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "home", _absolute(self.home))
+        for each in self.destinations:
+            each.check()
+        if unknown := self.at_most_once.difference(KINDS):
+            raise InvalidConfiguration(
+                f"at_most_once contains {', '.join(sorted(unknown))}: known are {', '.join(KINDS)}",
+                code="unknown-word",
+                field="at_most_once",
+                value=", ".join(sorted(unknown)),
+                limit=", ".join(KINDS),
+            )
+        if self.dry_run and (real := [each.name for each in self.destinations if each.webhook_id is not None]):
+            raise InvalidConfiguration(
+                f"a dry run cannot send to Discord, and {', '.join(real)} would: use a webhook of the sandbox, or "
+                "turn the dry run off",
+                code="conflict",
+                field="dry_run",
+            )
+
+    @property
+    def everything_to(self) -> str | None:
+        """The one destination of everything, if only `DISCORD_WEBHOOK_URL` is set."""
+        return ONLY_DESTINATION if [each.name for each in self.destinations] == [ONLY_DESTINATION] else None
+
+    def routing(self) -> Routing:
+        """Which notification goes where."""
+        names = [each.name for each in self.destinations]
+        return Routing(names, tiers=self.tiers, everything_to=self.everything_to, ignored=self.ignored)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know at startup, the most serious first."""
+        return (*_warnings(self, os.environ), *self.notes)
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None
+    ) -> "Config":
+        """The configuration from flags, the environment, `.env`, a settings file and the defaults, in this order.
+
+        Without `environment`, the process's own is read, and `.env` in the current folder. Name each of the `flags` by
+        its variable. Raises InvalidConfiguration with everything that is wrong, and never shows a webhook.
+        """
+        return cls.of(read_sources(environment, flags=flags))
+
+    @classmethod
+    def of(cls, reading: Reading) -> "Config":
+        """The configuration that was read."""
+        return cls(**reading.fields)
+
+
+def read_sources(environment: Mapping[str, str] | None = None, *, flags: Mapping[str, str] | None = None) -> Reading:
+    """What `Config.from_environment` reads, and the source of each setting. Raises InvalidConfiguration."""
+    if environment is None:
+        reading = _read(os.environ, flags or {}, DOT_ENV_FILE)
+    else:
+        reading = _read(environment, flags or {}, None)
+    # Raised out here: an error takes the variables of its frames along, and in `_read` they contain the sources.
+    if reading.faults:
+        raise InvalidConfiguration.of_all(reading.faults)
+    return reading
+
+
+def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Path | None) -> Reading:
+    sources = Sources(flags, environment, dot_env)
+    values = _values(sources, DRY_RUN, HOME, LIMITS, RESERVE)
+    destinations = find_destinations(
+        sources, has_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
+    )
+    tiers = find_tiers(sources, [each.name for each in destinations.configs])
+    notes = [*_unused(sources, tiers), *_unknown(sources)]
+    values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP)
+    if sources.origin_by_key[HOME.key] == DEFAULT:
+        values[HOME.key] = _usual_home(environment)
+    if values[DRY_RUN.key]:
+        values[HOME.key] /= DRY_RUN_FOLDER
+    fields = {key: value for key, value in values.items() if key in Config.__struct_fields__}
+    return Reading(
+        {
+            **fields,
+            "destinations": destinations.configs,
+            "tiers": tiers,
+            "host_rate": HOST_RATE if values[LIMITS.key] else None,
+            "notes": (*sources.findings.notes, *notes),
+            "ignored": destinations.ignored,
+        },
+        {setting.key: setting.parser.show(values[setting.key]) for setting in SETTINGS},
+        sources.origin_by_key,
+        None if sources.file is NO_FILE else sources.file.path,
+        tuple(dict.fromkeys(sources.findings.faults)),
+    )
+
+
+def _values(sources: Sources, *settings: Setting[Any]) -> dict[str, Any]:
+    return {setting.key: sources.value(setting) for setting in settings}
+
+
+def _usual_home(environment: Mapping[str, str]) -> Path:
+    base = Path(environment.get("XDG_DATA_HOME", ""))
+    # Its specification says to ignore a relative path.
+    return base / HOME.default.name if base.is_absolute() else HOME.default.expanduser()
+
+
+def _unused(sources: Sources, tiers: Mapping[UserTier, Tier]) -> Iterator[str]:
+    used = {destination for tier in tiers.values() for destination in tier.signals_to}
+    for name in own_names(sources):
+        if name not in used:
+            yield f"nothing is sent to {name}: add it to the signals_to of a tier"
+
+
+def _unknown(sources: Sources) -> Iterator[str]:
+    """Each variable that looks like ours and is not read: nobody notices a mistyped one without a warning."""
+    known = known_variables(own_names(sources))
+    for source in sources.variables:
+        for name, text in source.texts.items():
+            if has_our_prefix(name) and name not in known and text.strip():
+                place = source.place(name) if shown_name(name) == name else shown_name(name)
+                yield f"{place} is unknown and has no effect: {advice(name.upper(), known)}"
+
+
+def _absolute(home: Path) -> Path:
+    try:
+        return home.absolute()
+    except OSError as fault:
+        problem = f"home is {home}, but the current folder no longer exists: use the full path"
+        raise InvalidConfiguration(problem, code="not-readable", field="home") from fault
+
+
+def _warnings(config: Config, environment: Mapping[str, str]) -> Iterator[str]:
+    goes_to_discord = any(each.webhook_id is not None for each in config.destinations)
+    if goes_to_discord and environment.get(DRY_RUN.variable, "").strip().lower() in WORDS_FOR_ON:
+        yield f"{DRY_RUN.variable} is on, but does not apply to a Config made by a program: messages go to Discord"
+    if config.dry_run:
+        sandbox = "everything goes to the sandbox (signalpost sandbox)"
+        yield f"DRY RUN: nothing goes to Discord, {sandbox}; the data folder is {config.home}"
+    yield from _warnings_about_webhooks(config)
+    if goes_to_discord:
+        yield from _warnings_about_proxy(environment)
+    if config.http is not None and not _LOOPBACK.fullmatch(config.http.host.lower()):
+        problem = "other machines can connect, and its tokens can be read on the way unless you put TLS before it"
+        yield f"{HTTP.variable} is {config.http.host}: {problem}"
+
+
+def _warnings_about_webhooks(config: Config) -> Iterator[str]:
+    names = [each.name for each in config.destinations]
+    if not names:
+        yield NO_WEBHOOK_SET
+    elif config.everything_to is not None:
+        yield f"only {ONLY_WEBHOOK} is set: all tiers and all alerts go to that one channel"
+    elif missing := [usual.name for usual in USUAL_DESTINATIONS if usual.name not in names]:
+        yield f"no webhook for {', '.join(missing)}: messages for them are refused"
+    names_by_webhook: dict[str, list[str]] = {}
+    for each in config.destinations:
+        names_by_webhook.setdefault(each.address.identity, []).append(each.name)
+    for *others, last in names_by_webhook.values():
+        if others:
+            yield f"{', '.join(others)} and {last} have the same webhook: they share its readers and its limits"
+
+
+def _warnings_about_proxy(environment: Mapping[str, str]) -> Iterator[str]:
+    proxy = proxy_for(API_HOST)
+    if proxy is None:
+        return
+    lower, upper = proxy.variable.lower(), proxy.variable
+    variable = lower if environment.get(lower) else upper  # lower case wins, as in curl
+    differs = variable == lower and environment.get(upper, "") not in ("", environment[lower])
+    unused = f"; {upper} has another value and is not used" if differs else ""
+    if proxy.problem is None:
+        yield f"messages to Discord go through the proxy {proxy.place} ({variable}{unused})"
+    else:
+        yield f"{variable} is ignored, and messages go to Discord directly: {proxy.problem}{unused}"

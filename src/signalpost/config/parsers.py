@@ -1,0 +1,185 @@
+"""Parsers of setting values.
+
+Each raises InvalidConfiguration for an invalid value. No error shows a text that could be a misplaced secret.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+from signalpost.domain.notification import KINDS
+from signalpost.errors import InvalidConfiguration
+
+Value = TypeVar("Value")
+
+WORDS_FOR_ON = ("on", "1", "true", "yes")
+"""Spellings of a switch that is on, in lower case."""
+_WORDS_FOR_OFF = ("off", "0", "false", "no")
+
+_LONGEST_SHOWN = 24
+"""Characters of an invalid value that may be shown: every token and key is longer."""
+_LONGEST_NAME = 40
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_RETENTION = re.compile(r"(?P<number>[0-9]{1,5}) ?(?P<unit>[hdw])")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_LONGEST_RETENTION = timedelta(days=3660)
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/|([a-z0-9-]+\.)*discord(app)?\.com/", re.ASCII | re.IGNORECASE)
+"""The start of a URL, also of one without a scheme, or with one slash because it was parsed as a path."""
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{60,}")
+"""Text that could be a webhook's token."""
+
+
+class HttpAddress(NamedTuple):
+    """The address that the HTTP API listens on."""
+
+    host: str
+    port: int
+    """0 for any free one."""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class Parser(NamedTuple, Generic[Value]):
+    """How the values of a setting are read, shown and described."""
+
+    parse: Callable[[str], Value]
+    """Raises InvalidConfiguration."""
+    show: Callable[[Value], bool | int | str]
+    """The value as a TOML file and JSON have it."""
+    wanted: str
+    """The valid values, for an error."""
+
+
+def shown(text: str) -> str:
+    """An invalid value for an error; only the length of a long one, which could be a misplaced secret."""
+    return repr(text) if len(text) <= _LONGEST_SHOWN else f"a text of {len(text)} characters"
+
+
+def shown_name(name: str) -> str:
+    """An invalid name for an error; only its length if it does not look like a name."""
+    if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name):
+        return name
+    return f"a name of {len(name)} characters"
+
+
+def shown_path(text: str) -> str:
+    """A path for an error; hidden if it could be a misplaced webhook."""
+    if "://" in text or _URL.match(text) or _TOKEN.search(text):
+        return "the file that it names"
+    return text
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The most similar of the `known` names; None if none is similar."""
+    from difflib import get_close_matches  # loaded only if something is wrong
+
+    return next(iter(get_close_matches(name[:60], known, n=1, cutoff=0.7)), None)
+
+
+def advice(name: str, known: Iterable[str]) -> str:
+    """The question whether the nearest name was intended, or all known names if none is similar."""
+    names = list(known)
+    return f"did you mean {near}?" if (near := nearest(name, names)) else f"known are {', '.join(names)}"
+
+
+def whole_number(least: int, most: int, note: str = "") -> Parser[int]:
+    """A parser of whole numbers within bounds; `note` explains them."""
+    wanted = f"a whole number from {least} to {most}{note}"
+
+    def parse(text: str) -> int:
+        if (number := _digits(text)) is not None and least <= number <= most:
+            return number
+        raise _invalid(text, wanted, "out-of-range", f"{least} to {most}")
+
+    return Parser(parse, int, wanted)
+
+
+def _switch(text: str) -> bool:
+    if (word := text.lower()) in (*WORDS_FOR_ON, *_WORDS_FOR_OFF):
+        return word in WORDS_FOR_ON
+    raise _invalid(text, SWITCH.wanted, "unknown-word", "on, off")
+
+
+def _retention(text: str) -> timedelta:
+    found = _RETENTION.fullmatch(text.lower())
+    kept = int(found["number"]) * _UNITS[found["unit"]] if found else timedelta()
+    if timedelta() < kept <= _LONGEST_RETENTION:
+        return kept
+    raise _invalid(text, RETENTION.wanted, "invalid-time", "1h to 3660d")
+
+
+def _retention_text(kept: timedelta) -> str:
+    hours = kept // _UNITS["h"]
+    return f"{hours}h" if hours % 24 else f"{hours // 24}d"
+
+
+def _kinds(text: str) -> frozenset[str]:
+    words = [word.strip().lower().replace("-", "_") for word in text.split(",")]
+    if words == ["none"]:
+        return frozenset()
+    for word in words:
+        if word not in KINDS:
+            raise _invalid(word, KINDS_OR_NONE.wanted, "unknown-word", ", ".join(KINDS))
+    return frozenset(words)
+
+
+def _kinds_text(kinds: frozenset[str]) -> str:
+    return ", ".join(kind for kind in KINDS if kind in kinds) or "none"
+
+
+def _address(text: str) -> HttpAddress | None:
+    if text.lower() == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    if _is_host(host) and (number := _digits(port)) is not None and number < 65536:
+        return HttpAddress(host.strip("[]"), number)
+    raise _invalid(text, ADDRESS.wanted, "invalid-address", "HOST:PORT, off")
+
+
+def _is_host(text: str) -> bool:
+    if text.startswith("["):
+        try:
+            return text.endswith("]") and ip_address(text[1:-1]).version == 6
+        except ValueError:
+            return False
+    return _HOST.fullmatch(text) is not None
+
+
+def path(text: str) -> Path:
+    """A path; `~` is the home folder of a user."""
+    if not text.isprintable():
+        raise InvalidConfiguration("it has unprintable characters: type the path again", code="not-printable")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        pass
+    raise InvalidConfiguration("the home folder of that user is unknown: use the full path", code="not-a-path")
+
+
+def _folder(text: str) -> Path:
+    if _URL.match(text.lstrip("\"' ")):  # a webhook's would be created, and shown by every `ls`
+        raise InvalidConfiguration("it is a URL: use the path of a folder", code="not-a-path")
+    return path(text)
+
+
+SWITCH = Parser(_switch, bool, "on or off")
+RETENTION = Parser(_retention, _retention_text, "a time such as 12h, 30d or 8w")
+KINDS_OR_NONE = Parser(_kinds, _kinds_text, f"some of {', '.join(KINDS)}, separated by commas, or none")
+ADDRESS: Parser[HttpAddress | None] = Parser(
+    _address, lambda address: "off" if address is None else str(address), "HOST:PORT or off"
+)
+FOLDER = Parser(_folder, str, "the path of a folder")
+
+
+def _digits(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
+def _invalid(text: str, wanted: str, code: str, limit: str) -> InvalidConfiguration:
+    return InvalidConfiguration(f"{shown(text)} is not valid: use {wanted}", code=code, value=shown(text), limit=limit)

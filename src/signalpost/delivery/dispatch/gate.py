@@ -1,0 +1,382 @@
+"""A destination's gate: it says when a request may begin, and learns from how each request ended.
+
+It brings together pace, breaker, liveness and whether the webhook is gone. It never uses the store: `unsaved` returns
+what should outlive a restart, and whoever used the gate saves it. Times are seconds of the loop's clock.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from math import inf
+from typing import NamedTuple
+
+from signalpost import clock
+from signalpost.delivery.dispatch import attempt
+from signalpost.delivery.dispatch.attempt import SendResult
+from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
+from signalpost.delivery.facts import Gone, ban_fact, breaker_fact, gone_fact, pace_fact, place_of_host, read_breaker
+from signalpost.delivery.outbox.commands import SaveFacts
+from signalpost.delivery.pacing.backoff import bounded
+from signalpost.delivery.pacing.breaker import BreakerState, CircuitBreaker
+from signalpost.delivery.pacing.liveness import Liveness
+from signalpost.delivery.pacing.pacer import PaceMemory, Pacer, Pause, Slot
+from signalpost.domain.delivery import Delivery, DeliveryId
+from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen, HostBanned, Listener
+from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import Evidence
+from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unconfirmed
+from signalpost.sinks.port import Answer, Sink
+
+CLOCK_GRAIN = 0.005
+"""Seconds by which a request counts as ended later than the loop's clock says. uvloop's clock counts whole
+milliseconds, rounded down, so a window that is exact by that clock would be too short by the destination's."""
+LOOK_AFTER = 1.0
+"""Seconds after the start in which the answer to a message may make the first look at the destination unnecessary."""
+
+
+class Webhook:
+    """Whether a webhook is gone for good, shared by all destinations that send through it.
+
+    `place` is where its facts are stored. `identity` tells it from others and is no secret; None for other sinks.
+    """
+
+    def __init__(self, place: str, identity: str | None = None) -> None:
+        self.place = place
+        self.identity = identity
+        self.gone: Gone | None = None
+        """None as long as it is not gone."""
+        self.is_saved = True
+        """Whether the outbox holds what is known here."""
+        self._subscribers: list[Callable[[], None]] = []
+
+    def subscribe(self, call: Callable[[], None]) -> None:
+        """Call it when the webhook turns out to be gone, and when a person enables it again."""
+        self._subscribers.append(call)
+
+    def close(self, gone: Gone) -> None:
+        """It turned out to be gone. The first report counts."""
+        if self.gone is None:
+            self.gone, self.is_saved = gone, False
+            self._notify()
+
+    def saved(self, gone: Gone | None) -> None:
+        """The outbox holds this. If something else is known by now, that is still to be saved."""
+        self.is_saved = self.gone is gone
+
+    def reopen(self) -> None:
+        """A person enabled it again, and the outbox holds that."""
+        self.gone, self.is_saved = None, True
+        self._notify()
+
+    def _notify(self) -> None:
+        for call in self._subscribers:
+            call()
+
+
+class Pass(NamedTuple):
+    """What a message holds from its lease to its end: a slot of the pace, and the breaker's permit."""
+
+    slot: Slot
+    permit: int
+
+
+class Unsaved(NamedTuple):
+    """Facts that should outlive a restart, and are not saved yet."""
+
+    facts: SaveFacts
+    saved: Callable[[], None]
+    """To be called when the outbox holds them."""
+
+
+class Outlook(NamedTuple):
+    """When a gate may let deliveries through, by what is known now."""
+
+    is_gone: bool
+    """Whether its webhook no longer exists."""
+    opens_at: float
+    """When its breaker lets a message or a probe through."""
+    paced_at: Mapping[NotificationPriority, float]
+    """When limits, holds and bans let a message of each priority through."""
+    asked_at: float
+    """When the next question whether it is alive may begin; minus infinity if it has answered one."""
+
+    def at(self, priority: NotificationPriority, now: float, *, may_repeat: bool = False) -> float:
+        """When a delivery of this priority may be tried; infinity for never."""
+        if self.is_gone:
+            return inf
+        gates = [self.opens_at, self.paced_at[priority]]
+        if may_repeat:
+            gates.append(self.asked_at)
+        return max(now, *(gate for gate in gates if gate != inf))
+
+
+class Gate:
+    """One destination's. All methods are synchronous but `probe` and `look`, which call the sink.
+
+    With `looks` it is asked what it is and which channel it shows in, as soon as nothing else is due.
+    """
+
+    def __init__(
+        self,
+        destination: str,
+        sink: Sink,
+        pacer: Pacer,
+        breaker: CircuitBreaker,
+        webhook: Webhook,
+        *,
+        looks: bool,
+        jitter: Callable[[], float],
+        emit: Listener,
+    ) -> None:
+        self.destination = destination
+        self.sink = sink
+        self.pacer = pacer
+        self.breaker = breaker
+        self.webhook = webhook
+        self.liveness = Liveness()
+        self.takes_messages: bool | None = None
+        """Whether the latest message that says something about it was accepted; None if there was none."""
+        self.failures: Counter[DeliveryId] = Counter()
+        """How often each delivery failed since the destination accepted one."""
+        self._jitter = jitter
+        self._emit = emit
+        self._on_change: Callable[[], None] = lambda: None
+        # How often there was something to save, and how much of that is saved.
+        self._pace_changes = self._pace_saved = 0
+        self._breaker_changes = self._breaker_saved = 0
+        self._wants_look = looks
+        self._look_from = inf
+        self._seen: str | None = None
+        """The channel that was last reported."""
+        webhook.subscribe(self._webhook_changed)
+
+    def subscribe(self, call: Callable[[], None]) -> None:
+        """Call it whenever the gate may let more through."""
+        self._on_change = call
+
+    @property
+    def gone(self) -> Gone | None:
+        """Why the destination is gone for good; None as long as it is not."""
+        return self.webhook.gone
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the breaker lets only probes through."""
+        return self.breaker.state is BreakerState.OPEN
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the breaker lets everything through."""
+        return self.breaker.state is BreakerState.CLOSED
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether the breaker lets only one message through."""
+        return self.breaker.state is BreakerState.HALF_OPEN
+
+    @property
+    def may_resend(self) -> bool:
+        """Whether a message that may have been shown may be sent again."""
+        return self.liveness.has_answered
+
+    def ready_at(self, now: float, priority: NotificationPriority) -> float:
+        """When a message of this priority may begin; infinity if that waits for a request to end."""
+        return max(self.breaker.ready_at(now), self.pacer.ready_at(now, priority))
+
+    def probe_at(self, now: float) -> float:
+        """When the next probe of an open breaker should begin; infinity if none is due."""
+        return max(self.breaker.probe_at, self.pacer.ready_at(now, NotificationPriority.URGENT))
+
+    def question_at(self, now: float) -> float:
+        """When to probe because a delivery waits for an answer; infinity if none waits."""
+        if self.is_open or self.liveness.has_answered:
+            return inf
+        urgent_at = self.pacer.ready_at(now, NotificationPriority.URGENT)
+        return max(self.liveness.ask_at, self.breaker.question_at, urgent_at)
+
+    def look_at(self, now: float) -> float:
+        """When to look for the first time; infinity if the channel is known, or a look is not wanted.
+
+        Only with a slot that is open to all priorities, and so never instead of an URGENT.
+        """
+        if not (self._wants_look and self.is_well):
+            return inf
+        return max(self._look_from, self.pacer.ready_at(now, NotificationPriority.NORMAL))
+
+    def outlook(self, now: float) -> Outlook:
+        """When it may let deliveries through. For drains."""
+        paced_at = {priority: self.pacer.ready_at(now, priority) for priority in NotificationPriority}
+        is_known = self.is_open or self.liveness.has_answered  # the answer to the breaker's probe is an answer, too
+        return Outlook(
+            is_gone=self.gone is not None,
+            opens_at=self.breaker.probe_at if self.is_open else self.breaker.ready_at(now),
+            paced_at=paced_at,
+            asked_at=-inf if is_known else max(self.liveness.may_ask_at, self.breaker.question_at),
+        )
+
+    def paused_for(self, now: float) -> Pause | None:
+        """For how long nothing may begin, although no limit's window is full. For health, from any thread."""
+        return self.pacer.paused_for(now)
+
+    def call_when_free(self, wake: Callable[[], None], *, at_end: bool) -> None:
+        """Call `wake` once, when the host's next slot is given back; with `at_end` also when its next request ends."""
+        self.pacer.host.call_when_free(wake, at_end=at_end)
+
+    def start(self, now: float) -> None:
+        """Its lane starts."""
+        self._look_from = now + LOOK_AFTER
+
+    def begin(self, now: float) -> Pass:
+        """A message begins."""
+        return Pass(self.pacer.begin(now), self.breaker.begin())
+
+    def still_allows(self, held: Pass, now: float) -> bool:
+        """Whether sending is still permitted after the lease, which takes as long as a commit."""
+        return self.gone is None and self.breaker.is_current(held.permit) and not self.pacer.is_held(now)
+
+    def give_back(self, held: Pass) -> None:
+        """The message was not sent after all."""
+        self.pacer.give_back(held.slot)
+        self.breaker.give_back(held.permit)
+        self.pacer.host.gave_back()
+
+    def end(self, held: Pass, now: float, result: SendResult | None, first: Delivery) -> bool:
+        """A message ended. Without a result it was abandoned, and still counts as a request.
+
+        Returns whether, as far as was known before, the destination takes messages.
+        """
+        took_messages = self.takes_messages is not False
+        self._pace_changes += 1
+        outcome = None if result is None else result.outcome
+        self.pacer.end(held.slot, now + CLOCK_GRAIN, None if isinstance(outcome, LeaseEnd) else outcome)
+        is_failure = None if result is None else result.is_failure
+        if is_failure is None:
+            self.breaker.give_back(held.permit)
+        else:
+            is_its_own = is_failure and self._is_its_own(first, outcome)
+            if isinstance(outcome, Receipt):
+                self.takes_messages = True
+                self.failures.clear()
+            elif is_failure:
+                self.failures[first.id] += 1
+                if self.is_on_trial or not is_its_own:
+                    self.takes_messages = False
+            jitter, permit = self._jitter(), held.permit
+            self._moved(self.breaker.record(permit, now, jitter, is_failure=is_failure, is_its_own=is_its_own))
+        self._learn(is_alive=is_failure is False)
+        self.observe(outcome)
+        self.pacer.host.ended()
+        return took_messages
+
+    def end_direct(self, slot: Slot, now: float, outcome: SendOutcome | None) -> None:
+        """A message ended that was sent without the queue: it counts for the pace, and not for the breaker."""
+        self.pacer.end(slot, now + CLOCK_GRAIN, None if isinstance(outcome, LeaseEnd) else outcome)
+        self.observe(outcome)
+        self.pacer.host.ended()
+
+    def observe(self, outcome: SendOutcome | Answer | None) -> None:
+        """Learn the channel, that the webhook is gone, and that the host bans this address."""
+        if isinstance(outcome, Receipt | Answer):
+            self._see(outcome)
+        if isinstance(outcome, Rejected) and outcome.is_gone:
+            self.webhook.close(Gone(outcome.reason, clock.now()))
+        if isinstance(outcome, Throttled) and outcome.is_ban and self.pacer.host.is_news:
+            self.pacer.host.is_news = False
+            until = clock.now() + timedelta(seconds=bounded(outcome.retry_after))
+            self._emit(HostBanned(self.pacer.host.name, outcome.reason, until))
+
+    async def look(self, now: Callable[[], float]) -> None:
+        """Probe once to learn what the destination is and which channel it shows in."""
+        if self.look_at(now()) > now():
+            return  # another request has begun since: after a ban, only one may try
+        self._wants_look = False
+        await self.probe(now)
+
+    async def probe(self, now: Callable[[], float]) -> None:
+        """Ask the destination whether it is alive, without showing anything."""
+        began = now()
+        self.liveness.begin(began, self._jitter())
+        slot, permit = self.pacer.begin(began, is_probe=True), self.breaker.begin_probe(began)
+        answer: Answer | Evidence | None = None
+        try:
+            answer = await attempt.probe(self.destination, self.sink, self.breaker.interval)
+        finally:
+            self.pacer.end(slot, now() + CLOCK_GRAIN, answer)
+            self._pace_changes += 1
+            is_alive = answer is not None and attempt.is_alive(answer)
+            self._moved(self.breaker.record_probe(permit, now(), self._jitter(), is_alive=is_alive))
+            self._breaker_changes += self.is_open  # the time of the next probe is saved as well
+            self.liveness.end(now())
+            self._learn(is_alive=is_alive)
+            self.observe(answer)
+            self.pacer.host.ended()
+
+    def unsaved(self, now: float) -> tuple[Unsaved, ...]:
+        """What should outlive a restart, and is not saved yet."""
+        found = []
+        webhook, host = self.webhook, self.pacer.host
+        if not webhook.is_saved:
+            gone = webhook.gone
+            found.append(Unsaved(SaveFacts(webhook.place, gone_fact(gone)), lambda: webhook.saved(gone)))
+        if not host.is_kept:
+            facts, until = ban_fact(host.ban(now), clock.now()), host.held_until
+            found.append(Unsaved(SaveFacts(place_of_host(host.name), facts), lambda: host.keep(until)))
+        if facts := self._own_facts(now):
+            pace, breaker = self._pace_changes, self._breaker_changes
+            found.append(Unsaved(SaveFacts(self.destination, facts), lambda: self._saved(pace, breaker)))
+        return tuple(found)
+
+    def restore_breaker(self, facts: Mapping[str, bytes], now: float) -> None:
+        """Open the breaker if an earlier process had it open."""
+        memory = read_breaker(facts, clock.now())
+        if memory is not None:
+            self._moved(self.breaker.recall(memory, now))
+            self._breaker_saved = self._breaker_changes
+
+    def restore(self, memory: PaceMemory, gone: Gone | None, lapsed: int, now: float) -> None:
+        """Restore what an earlier process saved, and count the `lapsed` messages that it may just have sent."""
+        self.pacer.recall(memory._replace(ages=(*memory.ages, *[0.0] * lapsed)), now)
+        self.webhook.gone = self.webhook.gone or gone
+        if self.webhook.gone is not None:
+            self._emit(DestinationGone(self.destination, *self.webhook.gone))
+
+    def _own_facts(self, now: float) -> dict[str, bytes]:
+        facts: dict[str, bytes] = {}
+        if self._breaker_saved < self._breaker_changes:
+            facts |= breaker_fact(self.breaker.memory(now), clock.now())
+        if self._pace_saved < self._pace_changes:
+            memory = self.pacer.memory(now)
+            if not memory.is_empty:
+                facts |= pace_fact(memory, clock.now(), self.webhook.identity)
+        return facts
+
+    def _saved(self, pace: int, breaker: int) -> None:
+        self._pace_saved, self._breaker_saved = pace, breaker
+
+    def _webhook_changed(self) -> None:
+        if self.webhook.gone is not None:
+            self._emit(DestinationGone(self.destination, *self.webhook.gone))
+        self._on_change()
+
+    def _moved(self, state: BreakerState | None) -> None:
+        if state is not None:
+            self._breaker_changes += 1
+            self._emit(BreakerMoved(self.destination, state, self.breaker.came_from))
+            self._on_change()
+
+    def _is_its_own(self, first: Delivery, outcome: SendOutcome | None) -> bool:
+        """Whether a failure is more likely the message's than the destination's: see the breaker."""
+        is_again = first.may_repeat and isinstance(outcome, Unconfirmed) and outcome.is_answered
+        return is_again and (self.is_on_trial or self.takes_messages is True)
+
+    def _learn(self, *, is_alive: bool) -> None:
+        if self.liveness.learn(is_alive=is_alive):
+            self._on_change()
+
+    def _see(self, answer: Receipt | Answer) -> None:
+        channel = answer.channel
+        guild, trouble = (answer.guild, answer.trouble) if isinstance(answer, Answer) else (None, None)
+        if channel is not None and (channel != self._seen or trouble is not None):
+            self._seen, self._wants_look = channel, False
+            others = self.pacer.host.show_in(channel, self.destination)
+            self._emit(DestinationSeen(self.destination, channel, guild, others, trouble))

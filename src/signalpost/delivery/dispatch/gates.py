@@ -1,0 +1,160 @@
+"""All gates of one process, with the hosts and webhooks that they share."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+
+from signalpost import clock
+from signalpost.delivery.dispatch.gate import Gate, Webhook
+from signalpost.delivery.facts import (
+    Facts,
+    Gone,
+    gone_fact,
+    name_fact,
+    place_of_host,
+    place_of_webhook,
+    read_ban,
+    read_gone,
+    read_name,
+    read_pace,
+)
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.delivery.outbox.patience import RetryingOutbox
+from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings, CircuitBreaker
+from signalpost.delivery.pacing.host import Host
+from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
+from signalpost.delivery.pacing.pacer import PaceMemory, Pacer
+from signalpost.domain.events import DestinationEnabled, HostBanned, Listener
+from signalpost.sinks.port import Sink
+
+
+class Gates:
+    """Makes the gates, and restores what earlier processes saved of them."""
+
+    def __init__(self, host_rate: Rate | None = HOST_RATE, *, jitter: Callable[[], float], emit: Listener) -> None:
+        self._host_rate = host_rate
+        self._jitter = jitter
+        self._emit = emit
+        self._hosts: dict[str, Host] = {}
+        self._webhooks: dict[str, Webhook] = {}
+        self._gates: dict[str, Gate] = {}
+        self._has_restored = False
+
+    @property
+    def by_name(self) -> Mapping[str, Gate]:
+        """The gates by destination."""
+        return MappingProxyType(self._gates)
+
+    @property
+    def places(self) -> list[str]:
+        """Where facts about the webhooks and hosts are stored."""
+        return [*self._webhooks, *map(place_of_host, self._hosts)]
+
+    def add(
+        self,
+        name: str,
+        sink: Sink,
+        *,
+        limits: Limits,
+        host: str,
+        webhook: str | None = None,
+        looks: bool = False,
+        breaker: BreakerSettings = USUAL,
+    ) -> Gate:
+        """The gate of a destination. `webhook` tells its webhook from others; without it, facts go by the name."""
+        place = name if webhook is None else place_of_webhook(webhook)
+        shared = self._hosts.setdefault(host, Host(self._host_rate, name=host))
+        gate = self._gates[name] = Gate(
+            name,
+            sink,
+            Pacer(limits, shared),
+            CircuitBreaker(breaker),
+            self._webhooks.setdefault(place, Webhook(place, webhook)),
+            looks=looks,
+            jitter=self._jitter,
+            emit=self._emit,
+        )
+        return gate
+
+    async def restore(self, outbox: RetryingOutbox, lapsed: Mapping[str, int]) -> None:
+        """Restore what earlier processes saved, once: first the breakers, then all the rest or nothing.
+
+        `lapsed` counts the messages that the last process may just have sent. Raises StoreFailed.
+        """
+        if self._has_restored:
+            return
+        own = {}
+        for name, gate in self._gates.items():
+            own[name] = await outbox.do(LoadFacts(name))
+            gate.restore_breaker(own[name], _now())
+        bans = {place: await outbox.do(LoadFacts(place)) for place in map(place_of_host, self._hosts)}
+        saved = {name: await self._load(outbox, gate, own[name]) for name, gate in self._gates.items()}
+        now = _now()
+        self.hold(bans, now)
+        self.announce_bans()
+        for name, gate in self._gates.items():
+            gate.restore(*saved[name], lapsed[name], now)
+        self._has_restored = True
+
+    def hold(self, bans: Mapping[str, Facts], now: float) -> None:
+        """Hold the hosts that ban this address, by the facts of their places."""
+        for name, host in self._hosts.items():
+            if (ban := read_ban(bans.get(place_of_host(name), {}), clock.now())) is not None:
+                host.hold(ban, now)
+                host.is_kept, host.is_news = True, not ban.is_told
+
+    def announce_bans(self) -> None:
+        """Report again how long each ban lasts that was reported, by the clock as it is now."""
+        now = _now()
+        for name, host in self._hosts.items():
+            if not host.is_news and (ban := host.ban(now)) is not None and ban.is_told:
+                until = clock.now() + timedelta(seconds=ban.held_for)
+                self._emit(HostBanned(name, ban.reason, until, is_news=False))
+
+    async def enable(self, outbox: RetryingOutbox, name: str) -> None:
+        """A person enables a destination that was gone. Raises StoreFailed, and KeyError for an unknown one."""
+        webhook = self._gates[name].webhook
+        was_gone = webhook.gone is not None
+        await outbox.do(SaveFacts(webhook.place, gone_fact(None)))
+        webhook.reopen()
+        if was_gone:
+            self._announce_enabled(webhook)
+
+    async def look_for_enabled(self, outbox: RetryingOutbox) -> None:
+        """Find out whether a person has enabled a destination in another process. Raises StoreFailed."""
+        for webhook in self._webhooks.values():
+            if webhook.gone is not None and webhook.is_saved:
+                facts = await outbox.do(LoadFacts(webhook.place))
+                if read_gone(facts) is None:
+                    webhook.reopen()
+                    self._announce_enabled(webhook)
+
+    def _announce_enabled(self, webhook: Webhook) -> None:
+        for name, gate in self._gates.items():
+            if gate.webhook is webhook:
+                self._emit(DestinationEnabled(name))
+
+    async def _load(self, outbox: RetryingOutbox, gate: Gate, own: Facts) -> tuple[PaceMemory, Gone | None]:
+        """The pace that counts for this destination, and whether its webhook is gone.
+
+        If the webhook was used under another name, which no longer exists, that name's pace counts as well.
+        """
+        webhook = gate.webhook
+        known = await outbox.do(LoadFacts(webhook.place))
+        memory, measured_with = read_pace(own, clock.now())
+        if measured_with != webhook.identity:  # another webhook has its own holds and its own channel
+            memory = PaceMemory(memory.ages, 0.0)
+        former = read_name(known)
+        if former is not None and former not in self._gates:
+            facts = await outbox.do(LoadFacts(former))
+            moved = read_pace(facts, clock.now())
+            if moved.webhook == webhook.identity:
+                memory = memory.joined(moved.memory)
+        if webhook.identity is not None and former != gate.destination:
+            await outbox.do(SaveFacts(webhook.place, name_fact(gate.destination)))
+        return memory, read_gone(known)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

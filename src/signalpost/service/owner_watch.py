@@ -70,6 +70,7 @@ class OwnerWatch:
         self._task: KeptTask | None = None
         self._delivers = False
         self._lost_at: float | None = None
+        self._lost_to = 0
         self.trouble: str | None = None
         """Why nobody delivers what is put here; None where somebody does."""
 
@@ -137,7 +138,7 @@ class OwnerWatch:
             return
         if self._lost_at is not None and monotonic() - self._lost_at < _LOSS_TOLD_FOR:
             yield Reason(
-                f"Process {seen.process} took over the deliveries, because this process did not respond. This one only "
+                f"Process {self._lost_to} took over the deliveries, because this process did not respond. This one only "
                 "queues messages now.",
                 "taken-over",
             )
@@ -175,8 +176,8 @@ class OwnerWatch:
 
     async def _meet_change(self) -> None:
         if self._core.is_deposed:
-            self._lost_at = monotonic()
-            await self._hooks.give_up(self._core.owner.process)
+            self._lost_at, self._lost_to = monotonic(), self._core.owner.process
+            await self._hooks.give_up(self._lost_to)
             self._delivers = False
             await self._outbox.call(self._core.disown)
         elif (holder := self._core.holder) is None:

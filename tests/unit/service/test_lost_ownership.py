@@ -66,6 +66,7 @@ async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
             await asyncio.sleep(0)
         status, (reason,) = frozen.health()
         assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["taken-over"])
+        assert f" {os.getpid()} " in reason
         assert [each.levelno for each in caplog.records if each.args == (os.getpid(),)] == [logging.ERROR]
         assert (frozen.get_metrics()["ownership_lost"], heir.get_metrics()["takeovers"]) == (1, 1)
         assert await frozen.queue_notification(signal())

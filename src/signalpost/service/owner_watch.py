@@ -138,8 +138,8 @@ class OwnerWatch:
             return
         if self._lost_at is not None and monotonic() - self._lost_at < _LOSS_TOLD_FOR:
             yield Reason(
-                f"Process {self._lost_to} took over the deliveries, because this process did not respond. This one only "
-                "queues messages now.",
+                f"Process {self._lost_to} took over the deliveries, because this process did not respond. This one "
+                "only queues messages now.",
                 "taken-over",
             )
         if seen.is_alive:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.testing import CliRunner
 
 import signalpost
 from signalpost import AsyncNotificationService, Config
@@ -47,17 +48,22 @@ def facts() -> dict[str, list[str]]:
 
 def help_texts() -> str:
     """What each command prints for `--help`, at a width of 100."""
-    return "\n".join(f"$ {path} --help\n{text}" for path, text in _helps(main, "signalpost"))
+    return "\n".join(f"$ {' '.join(words)} --help\n{_help(words)}" for words in _commands(main, ("signalpost",)))
 
 
-def _helps(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
-    with click.Context(command, info_name=path, max_content_width=100, terminal_width=100) as context:
-        yield path, command.get_help(context) + "\n"
-        if isinstance(command, click.Group):
+def _help(words: tuple[str, ...]) -> str:
+    settings = {"prog_name": "signalpost", "max_content_width": 100, "terminal_width": 100}
+    return CliRunner().invoke(main, [*words[1:], "--help"], **settings).stdout  # type: ignore[arg-type]
+
+
+def _commands(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield words
+    if isinstance(command, click.Group):
+        with click.Context(command) as context:
             for name in command.list_commands(context):
                 below = command.get_command(context, name)
                 assert below is not None
-                yield from _helps(below, f"{path} {name}")
+                yield from _commands(below, (*words, name))
 
 
 def _options(command: click.Command, path: str) -> Iterator[str]:

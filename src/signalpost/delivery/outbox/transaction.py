@@ -86,7 +86,8 @@ class Transaction:
         """The rows one at a time. Stopping early ends the statement, which would otherwise hold back checkpoints."""
         cursor = self._db.execute(query, values)
         try:
-            yield from cursor
+            for row in cursor:  # noqa: UP028  # `yield from` would close the cursor, and fail after the database
+                yield row
         finally:
             with suppress(sqlite3.ProgrammingError):  # the database was closed first
                 cursor.close()

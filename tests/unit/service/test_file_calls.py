@@ -14,6 +14,7 @@ import pytest
 
 from signalpost import AsyncNotificationService, Config, HealthStatus
 from signalpost.delivery.outbox import threaded
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import StoreFailed
 from signalpost.service import running
 from tests.unit.service.conftest import ConfigFor, signal
@@ -210,3 +211,18 @@ async def test_a_store_that_was_deleted_shows_in_health_though_nothing_is_sent(
         codes = [getattr(each, "code", "") for each in service.health().reasons]
         (home / "elsewhere.db").rename(home / "outbox.db")
     assert codes == ["store-missing"]
+
+
+async def test_a_store_that_cannot_be_written_shows_in_health_though_nothing_is_sent(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: SqliteCore) -> None:
+        raise StoreFailed("another program keeps the store locked")
+
+    monkeypatch.setattr(SqliteCore, "try_to_write", fail)
+    async with AsyncNotificationService(Config(home=config_for().home)) as service:
+        outbox: Any = service._running.outbox  # type: ignore[union-attr]
+        for _ in range(2):  # after each turn the store thread looks
+            await outbox.call(lambda: None)
+        status, reasons = service.health()
+    assert (status, [getattr(each, "code", "") for each in reasons]) == (HealthStatus.UNHEALTHY, ["store-locked"])

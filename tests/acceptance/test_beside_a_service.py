@@ -139,7 +139,7 @@ def test_a_webhook_that_was_gone_works_again_after_the_page_was_followed(
     urllib.request.urlopen(request).close()
     assert run(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
     told = run(environment, "deliveries", "why", "lost").stdout
-    assert "do: Mend what was refused; `signalpost destinations test signals-free` tells" in told
+    assert "do: Fix what was rejected. `signalpost destinations test signals-free` checks" in told
     assert run(environment, "destinations", "test", "signals-free").returncode == 0
     assert run(environment, "destinations", "enable", "signals-free").returncode == 0
     assert run(environment, "publish", "signal", *SIGNAL, "--id", "found").returncode == 0

@@ -199,7 +199,7 @@ def _todo_ended(delivery: Delivery, history: tuple[Attempt, ...]) -> Iterator[st
     anew = f"send it after all: `signalpost deliveries revive {delivery.id.notification_id}@{name}`"
     match delivery.state:
         case DeliveryState.DEAD if history and history[-1].outcome == "rejected":
-            yield f"Mend what was refused; `signalpost destinations test {name}` tells whether it is the webhook."
+            yield f"Fix what was rejected. `signalpost destinations test {name}` checks the webhook."
             yield f"If it was the webhook, {anew}."
             yield "If it was what it says, publish it anew under an id of its own (`signalpost publish ... --id`)."
         case DeliveryState.DEAD:

@@ -2,7 +2,7 @@
 
 A file that is deleted or replaced goes on working for whoever has it open: what is written into it is answered as
 durable, and is gone with the process. A look at a name costs 2 to 5 microseconds, so each batch can afford it. Files
-are told apart by device and inode, which no other gets while the old one is open.
+are compared by device and inode, which stay unique while the old file is open.
 """
 
 import os

@@ -7,7 +7,6 @@ from random import random
 from typing import NamedTuple, Self
 
 from signalpost.config import Config
-from signalpost.delivery.audience import Audience
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
 from signalpost.delivery.doorbell import Doorbell
 from signalpost.delivery.kept_task import KeptTask
@@ -15,6 +14,7 @@ from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.delivery.routing import Routing
+from signalpost.delivery.tier_guard import TierGuard
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.service.forgetting import Forgetting
@@ -48,7 +48,7 @@ class Delivering(NamedTuple):
             undo.push_async_callback(discord.close)
             lanes = {
                 each.name: LaneSettings(
-                    Audience(discord.webhook(each.name), each.name, routing),
+                    TierGuard(discord.webhook(each.name), each.name, routing),
                     limits=each.limits,
                     host=each.address.host,
                     webhook=each.address.identity,

@@ -11,7 +11,7 @@ from signalpost.sinks.evidence import Receipt, Rejected
 from signalpost.sinks.port import Answer, Item, Sink
 
 
-class Audience:
+class TierGuard:
     """A sink that refuses, for good, what is meant for a higher tier than the lowest that reads `destination`."""
 
     def __init__(self, sink: Sink, destination: str, routing: Routing) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from signalpost import Alert, Rejected, UserTier
-from signalpost.delivery.audience import Audience
 from signalpost.delivery.routing import Routing, Tier
+from signalpost.delivery.tier_guard import TierGuard
 from signalpost.domain.notification import Notification
 from signalpost.sinks.port import Item
 from signalpost.testing.scripted_sink import ScriptedSink
@@ -48,12 +48,12 @@ async def test_a_signal_is_shown_only_where_no_lower_tier_reads(
     tier: UserTier, destination: str, tiers: dict[UserTier, Tier], is_shown: bool
 ) -> None:
     sink = ScriptedSink()
-    audience = Audience(sink, destination, Routing(ROOMS, tiers=tiers))
+    guard = TierGuard(sink, destination, Routing(ROOMS, tiers=tiers))
     if is_shown:
-        await audience.send([_told(signal(), tier)])
+        await guard.send([_told(signal(), tier)])
     else:
         with pytest.raises(Rejected) as rejected:
-            await audience.send([_told(signal(), UserTier.FREE), _told(signal(), tier)])
+            await guard.send([_told(signal(), UserTier.FREE), _told(signal(), tier)])
         assert rejected.value.code == "tier-too-low"
         assert str(tier) in rejected.value.reason
         assert destination in rejected.value.reason
@@ -62,15 +62,15 @@ async def test_a_signal_is_shown_only_where_no_lower_tier_reads(
 
 async def test_a_single_channel_for_everything_shows_every_tier() -> None:
     sink = ScriptedSink()
-    await Audience(sink, "default", Routing(["default"], everything_to="default")).send([_told(signal(), VIP)])
+    await TierGuard(sink, "default", Routing(["default"], everything_to="default")).send([_told(signal(), VIP)])
     assert len(sink.sent) == 1
 
 
 async def test_an_alert_is_shown_whatever_its_tier() -> None:
     sink = ScriptedSink()
     alert = Alert(alert_type="feed", severity="high", title="t", timestamp=NOW)
-    audience = Audience(sink, "signals-free", Routing(ROOMS))
-    await audience.send([_told(alert, VIP)])
-    await audience.probe()
-    await audience.close()
+    guard = TierGuard(sink, "signals-free", Routing(ROOMS))
+    await guard.send([_told(alert, VIP)])
+    await guard.probe()
+    await guard.close()
     assert len(sink.sent) == 1

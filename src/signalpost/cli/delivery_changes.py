@@ -128,15 +128,15 @@ def _not_changed(parcel: "Parcel", verb: str) -> Fault:
 
 
 def _carried_out(store: "Store", wishes: "list[tuple[Parcel, Cancel | Revive]]") -> Iterator[_Changed]:
-    from signalpost.delivery.doorbell import ring
     from signalpost.delivery.outbox.sqlite import SqliteCore
+    from signalpost.delivery.wake_socket import wake
 
     core = SqliteCore(store.path, owns=False)
     try:
         answers = core.apply([wish for _, wish in wishes])
     finally:
         core.close()
-    ring(core.bell_path)
+    wake(core.bell_path)
     for (parcel, _), delivery in zip(wishes, answers, strict=True):
         yield _Changed(parcel, delivery)
 

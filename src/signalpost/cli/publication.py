@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from signalpost.cli.endings import STORE_UNUSABLE
 from signalpost.cli.output import say, say_json
 from signalpost.config import STORE_FILE, Config
-from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.facts import OWNER, read_owner
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.commands import Find, LoadFacts
@@ -18,6 +17,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.delivery.wake_socket import Waker
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Refusal, Ticket
@@ -125,7 +125,7 @@ async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket
     path = _made(config.home) / STORE_FILE
     core = await asyncio.to_thread(SqliteCore, path, owns=False)
     outbox = ThreadedOutbox(core)
-    ringer = Ringer(core.bell_path)
+    waker = Waker(core.bell_path)
     ticket: Ticket | None = None
     try:
         async with asyncio.timeout(_STORE_ANSWERS_WITHIN):
@@ -134,7 +134,7 @@ async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket
                 await _routing(config, path, outbox),
                 TicketIds(Random().getrandbits),  # noqa: S311  # ids are no secrets
                 emit=log,
-                on_put=lambda *_: ringer.ring(),
+                on_put=lambda *_: waker.wake(),
             )
             payload, priority, tier, context = publication
             ticket = await intake.accept(payload, priority=priority, user_tier=tier, context=context, hold=False)
@@ -145,7 +145,7 @@ async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket
         raise _hangs(ticket) from None
     finally:
         await outbox.close()
-        ringer.close()
+        waker.close()
 
 
 async def _routing(config: Config, path: Path, outbox: ThreadedOutbox) -> Routing:

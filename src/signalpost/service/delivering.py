@@ -1,4 +1,4 @@
-"""The owner's half of a service: the far ends, their lanes, the bell at the door, and the forgetting of what is old."""
+"""The owner's half of a service: the far ends, their lanes, the wake socket, and the forgetting of what is old."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -8,13 +8,13 @@ from typing import NamedTuple, Self
 
 from signalpost.config import Config
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
-from signalpost.delivery.doorbell import Doorbell
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.delivery.routing import Routing
 from signalpost.delivery.tier_guard import TierGuard
+from signalpost.delivery.wake_socket import WakeSocket
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.service.forgetting import Forgetting
@@ -26,7 +26,7 @@ class Delivering(NamedTuple):
 
     discord: DiscordService
     dispatcher: Dispatcher
-    bell: Doorbell
+    wake_socket: WakeSocket
     forgetting: Forgetting
     pruning: KeptTask
 
@@ -70,11 +70,11 @@ class Delivering(NamedTuple):
             )
             await dispatcher.start()
             undo.push_async_callback(dispatcher.stop, 0)
-            bell = await Doorbell.hung(bell_path, outbox.look, outbox.call)
+            wake_socket = await WakeSocket.open(bell_path, outbox.look, outbox.call)
             undo.pop_all()
         forgetting = Forgetting(outbox, config.retention)
         pruning = KeptTask("pruning", forgetting.run, emit)
-        return cls(discord, dispatcher, bell, forgetting, pruning)
+        return cls(discord, dispatcher, wake_socket, forgetting, pruning)
 
     def welcome(self, arrivals: Sequence[Arrival]) -> None:
         """Others have written: wake those whom it concerns, and where nobody knows whom, all."""
@@ -90,5 +90,5 @@ class Delivering(NamedTuple):
             rest.push_async_callback(self.discord.close)
             rest.push_async_callback(self.forgetting.end)
             rest.push_async_callback(self.pruning.end)
-            rest.push_async_callback(self.bell.close)
+            rest.push_async_callback(self.wake_socket.close)
             return list(await self.dispatcher.stop(0))

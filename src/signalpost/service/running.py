@@ -15,7 +15,6 @@ from weakref import WeakSet
 from signalpost.config import STORE_FILE, Config, variable_of
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.dispatch.gate import Gate
-from signalpost.delivery.doorbell import Ringer
 from signalpost.delivery.facts import OWNER, owner_fact, read_owner
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.commands import Damaged, LoadFacts, Open, SaveFacts, Stats
@@ -24,6 +23,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.delivery.wake_socket import Waker
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Event, Listener, OwnershipLost, RowDamaged, TookOver
 from signalpost.domain.priority import NotificationPriority
@@ -83,7 +83,7 @@ class Running:
         self._alerts = OwnAlerts(self.intake.accept, variable_of)
         self._delivered = Emitter((emit, self._alerts))
         self._puts = OwnPuts(self.outbox)
-        self._ringer = Ringer(core.bell_path)
+        self._waker = Waker(core.bell_path)
         self._report_path = core.beat_path.with_suffix(".health")
         self._watch = OwnerWatch(
             core, self.outbox, config.heartbeat, wants=bool(config.destinations), hooks=self, emit=emit
@@ -222,7 +222,7 @@ class Running:
             rest.push_async_callback(self.outbox.close)
             if self._reporter is not None:
                 rest.push_async_callback(self._reporter.end)
-            rest.callback(self._ringer.close)
+            rest.callback(self._waker.close)
             rest.push_async_callback(self._alerts.close)
             rest.push_async_callback(self._stop_looking)
             rest.push_async_callback(self._end_delivering, left)
@@ -276,7 +276,7 @@ class Running:
         if self._delivering is not None and self._watch.delivers:
             self._delivering.dispatcher.wake(destinations, priority, valid_until)
         else:
-            self._ringer.ring()
+            self._waker.wake()
 
     def _hear(self, arrivals: tuple[Arrival, ...]) -> None:
         """Others have written."""

@@ -9,7 +9,7 @@ import pytest
 
 from signalpost import AsyncNotificationService, Config, clock
 from signalpost.cli.moments import length
-from signalpost.delivery.doorbell import Doorbell
+from signalpost.delivery.wake_socket import WakeSocket
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Event, Settled
 from signalpost.errors import InvalidValue
@@ -160,9 +160,9 @@ async def test_the_owner_is_notified_of_a_revived_delivery(tmp_path: Path) -> No
     folder = Folder(tmp_path / "data")
     ticket = ended(folder, _S.DEAD)
     heard = asyncio.Event()
-    bell = await Doorbell.hung(folder.home / "outbox.bell", heard.set, asyncio.to_thread)
+    wake_socket = await WakeSocket.open(folder.home / "outbox.bell", heard.set, asyncio.to_thread)
     try:
         await asyncio.to_thread(folder.run, "deliveries", "revive", ticket)
         await asyncio.wait_for(heard.wait(), 10)
     finally:
-        await bell.close()
+        await wake_socket.close()

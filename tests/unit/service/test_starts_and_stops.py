@@ -168,7 +168,7 @@ async def test_a_start_that_fails_at_its_last_step_leaves_nothing_open(
         raise fault
 
     monkeypatch.setattr(delivering, "DiscordService", Noted)
-    monkeypatch.setattr(delivering.Doorbell, "hung", no_more_files)
+    monkeypatch.setattr(delivering.WakeSocket, "open", no_more_files)
     service = AsyncNotificationService(config_for())
     with pytest.raises(OSError) as raised:  # noqa: PT011  # it is this very one
         await service.start()

@@ -1,7 +1,7 @@
-"""A bell at the data folder: who puts something in rings it, and the owner looks at once.
+"""Wakes the owner of a data folder as soon as another process has queued something.
 
-It is a datagram socket in the folder. What a datagram says does not matter, only that one came: the owner looks into
-the store, which is the truth. So one that is lost is made up for by the next look, and a foreign one costs a look.
+A datagram socket in the folder wakes it. A datagram carries no data: the owner then reads the store. So a lost datagram
+only delays a delivery until the next regular look, and a stray one only costs a look.
 """
 
 import asyncio
@@ -16,23 +16,23 @@ from signalpost.delivery.outbox.files import Identity, identity
 from signalpost.telemetry.log_queue import logger
 
 _LONGEST_PATH = 100
-"""Bytes. A socket's address holds 108 on Linux and 104 elsewhere, its end included (unix(7))."""
+"""Bytes. A socket's address holds 108 on Linux and 104 elsewhere, including the final null byte (unix(7))."""
 
 
 Run = Callable[[Callable[[], None]], Awaitable[None]]
-"""Calls a function that touches files, without making the event loop wait."""
+"""Calls a function that touches files, without blocking the event loop."""
 
 
-class Doorbell:
-    """The owner's side: calls `on_ring`, on the running loop, when somebody rang. Made by `hung`.
+class WakeSocket:
+    """The owner's side: calls `on_wake`, on the running loop, for each datagram. Use `open` to make one.
 
-    Only the owner may hang it: a socket that is there was left by one that is gone, or frozen. Where it cannot be hung,
-    which is logged, the owner learns of what is put by its looks alone.
+    Only the owner may open it: it replaces a socket that an earlier owner left behind. If the socket cannot be made,
+    this is logged, and the owner relies on its regular looks.
     """
 
-    def __init__(self, path: Path, on_ring: Callable[[], None], run: Run) -> None:
+    def __init__(self, path: Path, on_wake: Callable[[], None], run: Run) -> None:
         self._path = path
-        self._on_ring = on_ring
+        self._on_wake = on_wake
         self._run = run
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -40,55 +40,57 @@ class Doorbell:
         self._made: Identity | None = None
 
     @classmethod
-    async def hung(cls, path: Path, on_ring: Callable[[], None], run: Run) -> Self:
-        """Hang it at `path`; `run` calls what touches files."""
-        bell = cls(path, on_ring, run)
+    async def open(cls, path: Path, on_wake: Callable[[], None], run: Run) -> Self:
+        """Open it at `path`; `run` makes all calls that touch files."""
+        wake_socket = cls(path, on_wake, run)
         try:
-            await run(bell._bind)
-            bell._loop.add_reader(bell._socket, bell._heard)
+            await run(wake_socket._bind)
+            wake_socket._loop.add_reader(wake_socket._socket, wake_socket._receive)
         except OSError as fault:
-            logger.warning("%s cannot be made (%s): what others put in is found a little later", path, fault)
-            bell._socket.close()
+            logger.warning(
+                "%s cannot be made (%s): messages queued by other processes are found a little later", path, fault
+            )
+            wake_socket._socket.close()
         except BaseException:
-            bell._socket.close()
+            wake_socket._socket.close()
             raise
-        return bell
+        return wake_socket
 
     async def close(self) -> None:
-        """Take it down; once is enough."""
+        """Close it and remove the file. A second call does nothing."""
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()
             await self._run(self._unlink)
 
     def _bind(self) -> None:
-        os.fchmod(self._socket.fileno(), 0o600)  # which the file is made with, whatever the umask allows
+        os.fchmod(self._socket.fileno(), 0o600)  # the file gets this mode, whatever the umask is
         self._path.unlink(missing_ok=True)
         with _Address(self._path) as address:
             self._socket.bind(address)
         self._made = identity(str(self._path))
 
     def _unlink(self) -> None:
-        if identity(str(self._path)) == self._made:  # else a successor has hung its own
+        if identity(str(self._path)) == self._made:  # otherwise a later owner has replaced it
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
-    def _heard(self) -> None:
+    def _receive(self) -> None:
         with suppress(OSError):
-            self._socket.recv(1)  # what is left comes with the loop's next round
-        self._on_ring()
+            self._socket.recv(1)  # the loop calls again if there are more
+        self._on_wake()
 
 
-def ring(path: Path) -> None:
-    """Ring once and without waiting; where nobody hears it, nothing happens."""
+def wake(path: Path) -> None:
+    """Wake the owner now, without waiting. Does nothing if no owner listens."""
     own = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     own.setblocking(False)
     with own, suppress(OSError), _Address(path) as address:
         own.sendto(b"!", address)
 
 
-class Ringer:
-    """The other side: rings at `path` without waiting, once for all that is put within one round of the loop."""
+class Waker:
+    """The other processes' side: wakes the owner without waiting, once for each round of the loop."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -97,14 +99,14 @@ class Ringer:
         self._socket.setblocking(False)
         self._is_due = False
 
-    def ring(self) -> None:
-        """Ring soon; where nobody hears it, or too much rang already, nothing happens."""
+    def wake(self) -> None:
+        """Wake the owner soon. Does nothing if no owner listens, or if its socket is full."""
         if not self._is_due:
             self._is_due = True
             self._loop.call_soon(self._send)
 
     def close(self) -> None:
-        """Give the socket back; once is enough."""
+        """Close the socket. A second call does nothing."""
         self._socket.close()
 
     def _send(self) -> None:
@@ -114,7 +116,7 @@ class Ringer:
 
 
 class _Address:
-    """A bell as an address: its path, or where that is too long a path by way of its open folder."""
+    """The socket's address: its path, or if that is too long, a path through an open descriptor of its folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -11,7 +11,7 @@ from datetime import datetime
 from math import inf
 
 from signalpost import clock
-from signalpost.delivery.dispatch.gate import Outlook
+from signalpost.delivery.dispatch.gate import Availability
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.outbox.commands import Open, Stats
 from signalpost.delivery.outbox.patience import RetryingOutbox
@@ -100,12 +100,12 @@ class Drain:
                 by_lane.setdefault(each.id.destination, []).append(each)
         now, utc = asyncio.get_running_loop().time(), clock.now()
         return any(
-            _comes(next_try(self._lanes[name].gate.outlook(now), waiting, now, utc), until)
+            _comes(next_try(self._lanes[name].gate.availability(now), waiting, now, utc), until)
             for name, waiting in by_lane.items()
         )
 
 
-def next_try(outlook: Outlook, waiting: Iterable[Delivery], now: float, utc: datetime) -> float:
+def next_try(availability: Availability, waiting: Iterable[Delivery], now: float, utc: datetime) -> float:
     """When the first of a lane's pending deliveries, given in their order, may be tried; infinity for never.
 
     A delivery waits behind the earlier ones of its sequence, at most until they expire. `now` and `utc` are the same
@@ -114,7 +114,7 @@ def next_try(outlook: Outlook, waiting: Iterable[Delivery], now: float, utc: dat
     earliest = inf
     free_at: dict[str, float] = {}
     for each in waiting:
-        at = max(outlook.at(each.priority, now, may_repeat=each.may_repeat), free_at.get(each.sequence, now))
+        at = max(availability.at(each.priority, now, may_repeat=each.may_repeat), free_at.get(each.sequence, now))
         if each.not_before is not None:
             at = max(at, now + (each.not_before - utc).total_seconds())
         earliest = min(earliest, at)
@@ -125,7 +125,7 @@ def next_try(outlook: Outlook, waiting: Iterable[Delivery], now: float, utc: dat
 
 def _first_at(lane: Lane, priority: NotificationPriority) -> float:
     now = asyncio.get_running_loop().time()
-    return lane.gate.outlook(now).at(priority, now)
+    return lane.gate.availability(now).at(priority, now)
 
 
 def _comes(at: float, until: float) -> bool:

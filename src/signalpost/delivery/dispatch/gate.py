@@ -88,7 +88,7 @@ class Unsaved(NamedTuple):
     """To be called when the outbox holds them."""
 
 
-class Outlook(NamedTuple):
+class Availability(NamedTuple):
     """When a gate may let deliveries through, by what is known now."""
 
     is_gone: bool
@@ -97,8 +97,8 @@ class Outlook(NamedTuple):
     """When its breaker lets a message or a probe through."""
     paced_at: Mapping[NotificationPriority, float]
     """When limits, holds and bans let a message of each priority through."""
-    asked_at: float
-    """When the next question whether it is alive may begin; minus infinity if it has answered one."""
+    probed_at: float
+    """When the next liveness probe may begin; minus infinity if it has answered since its last silence."""
 
     def at(self, priority: NotificationPriority, now: float, *, may_repeat: bool = False) -> float:
         """When a delivery of this priority may be tried; infinity for never."""
@@ -106,7 +106,7 @@ class Outlook(NamedTuple):
             return inf
         gates = [self.opens_at, self.paced_at[priority]]
         if may_repeat:
-            gates.append(self.asked_at)
+            gates.append(self.probed_at)
         return max(now, *(gate for gate in gates if gate != inf))
 
 
@@ -187,12 +187,12 @@ class Gate:
         """When the next probe of an open breaker should begin; infinity if none is due."""
         return max(self.breaker.probe_at, self.pacer.ready_at(now, NotificationPriority.URGENT))
 
-    def question_at(self, now: float) -> float:
+    def liveness_probe_at(self, now: float) -> float:
         """When to probe because a delivery waits for an answer; infinity if none waits."""
         if self.is_open or self.liveness.has_answered:
             return inf
         urgent_at = self.pacer.ready_at(now, NotificationPriority.URGENT)
-        return max(self.liveness.ask_at, self.breaker.question_at, urgent_at)
+        return max(self.liveness.probe_at, self.breaker.question_at, urgent_at)
 
     def look_at(self, now: float) -> float:
         """When to look for the first time; infinity if the channel is known, or a look is not wanted.
@@ -203,15 +203,15 @@ class Gate:
             return inf
         return max(self._look_from, self.pacer.ready_at(now, NotificationPriority.NORMAL))
 
-    def outlook(self, now: float) -> Outlook:
+    def availability(self, now: float) -> Availability:
         """When it may let deliveries through. For drains."""
         paced_at = {priority: self.pacer.ready_at(now, priority) for priority in NotificationPriority}
         is_known = self.is_open or self.liveness.has_answered  # the answer to the breaker's probe is an answer, too
-        return Outlook(
+        return Availability(
             is_gone=self.gone is not None,
             opens_at=self.breaker.probe_at if self.is_open else self.breaker.ready_at(now),
             paced_at=paced_at,
-            asked_at=-inf if is_known else max(self.liveness.may_ask_at, self.breaker.question_at),
+            probed_at=-inf if is_known else max(self.liveness.may_probe_at, self.breaker.question_at),
         )
 
     def paused_for(self, now: float) -> Pause | None:

@@ -190,15 +190,15 @@ class Lane:
             await (self._sleep_until_free(worker, at) if at > now else self._probe(worker))
         else:
             at, level = self._next(worker, now)
-            ask_at = gate.question_at(now)
+            probe_at = gate.liveness_probe_at(now)
             if at <= now and self._may_send():
                 await self._take(worker, level, now)
             elif at <= now:
                 await self._sleep(worker, now + _BEAT_SOON)
-            elif ask_at <= now:
+            elif probe_at <= now:
                 await self._ask(worker)
-            elif gate.liveness.ask_at < inf:
-                await self._sleep_until_free(worker, min(at, ask_at))
+            elif gate.liveness.probe_at < inf:
+                await self._sleep_until_free(worker, min(at, probe_at))
             else:
                 look_at = gate.look_at(now) if worker is self._workers[0] else inf
                 if look_at <= now:

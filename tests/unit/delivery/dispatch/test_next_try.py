@@ -6,15 +6,15 @@ from math import inf
 import pytest
 
 from signalpost.delivery.dispatch.drain import next_try
-from signalpost.delivery.dispatch.gate import Outlook
+from signalpost.delivery.dispatch.gate import Availability
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 
 LOW, NORMAL, HIGH, URGENT = NotificationPriority
 NOW = 1000.0
 UTC_NOW = datetime(2025, 8, 20, tzinfo=UTC)
-OPEN_TO_ALL = Outlook(
-    is_gone=False, opens_at=NOW, paced_at=dict.fromkeys(NotificationPriority, NOW), asked_at=-inf
+OPEN_TO_ALL = Availability(
+    is_gone=False, opens_at=NOW, paced_at=dict.fromkeys(NotificationPriority, NOW), probed_at=-inf
 )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def pending(
 
 
 @pytest.mark.parametrize(
-    ("outlook", "waiting", "expected"),
+    ("availability", "waiting", "expected"),
     [
         (OPEN_TO_ALL, [], inf),
         (OPEN_TO_ALL, [pending()], 0),
@@ -58,14 +58,14 @@ def pending(
         (OPEN_TO_ALL._replace(paced_at=paced(NORMAL=40, LOW=60)), [pending()], 40),
         (OPEN_TO_ALL._replace(paced_at=paced(NORMAL=40)), [pending("a"), pending("b", URGENT)], 0),
         (OPEN_TO_ALL._replace(paced_at=paced(NORMAL=inf)), [pending()], 0),
-        (OPEN_TO_ALL._replace(asked_at=NOW + 2), [pending()], 0),
-        (OPEN_TO_ALL._replace(asked_at=NOW + 2), [pending(may_repeat=True)], 2),
-        (OPEN_TO_ALL._replace(asked_at=inf), [pending(may_repeat=True)], 0),
+        (OPEN_TO_ALL._replace(probed_at=NOW + 2), [pending()], 0),
+        (OPEN_TO_ALL._replace(probed_at=NOW + 2), [pending(may_repeat=True)], 2),
+        (OPEN_TO_ALL._replace(probed_at=inf), [pending(may_repeat=True)], 0),
         (OPEN_TO_ALL, [pending("a", after=30), pending("b", about="a")], 30),
         (OPEN_TO_ALL, [pending("a", after=90, valid_for=60), pending("b", about="a")], 60),
     ],
 )
 def test_the_next_try_comes_when_the_first_delivery_has_passed_every_gate(
-    outlook: Outlook, waiting: list[Delivery], expected: float
+    availability: Availability, waiting: list[Delivery], expected: float
 ) -> None:
-    assert next_try(outlook, waiting, NOW, UTC_NOW) - NOW == expected
+    assert next_try(availability, waiting, NOW, UTC_NOW) - NOW == expected

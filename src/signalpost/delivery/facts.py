@@ -166,7 +166,7 @@ def read_breaker(facts: Facts, now: datetime) -> BreakerMemory | None:
 
 def ban_fact(ban: Ban | None, now: datetime) -> dict[str, bytes]:
     """A host accepts nothing from this address for a while, or (None) it does."""
-    return {BAN: b"" if ban is None else msgspec.json.encode(_Ban(now, ban.held_for, ban.reason, ban.is_told))}
+    return {BAN: b"" if ban is None else msgspec.json.encode(_Ban(now, ban.held_for, ban.reason, ban.is_reported))}
 
 
 def read_ban(facts: Facts, now: datetime) -> Ban | None:

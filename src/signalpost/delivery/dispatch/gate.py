@@ -378,5 +378,5 @@ class Gate:
         guild, trouble = (answer.guild, answer.trouble) if isinstance(answer, Answer) else (None, None)
         if channel is not None and (channel != self._seen or trouble is not None):
             self._seen, self._wants_look = channel, False
-            others = self.pacer.host.show_in(channel, self.destination)
+            others = self.pacer.host.note_channel(channel, self.destination)
             self._emit(DestinationSeen(self.destination, channel, guild, others, trouble))

@@ -102,13 +102,13 @@ class Gates:
         for name, host in self._hosts.items():
             if (ban := read_ban(bans.get(place_of_host(name), {}), clock.now())) is not None:
                 host.hold(ban, now)
-                host.is_kept, host.is_news = True, not ban.is_told
+                host.is_kept, host.is_news = True, not ban.is_reported
 
     def announce_bans(self) -> None:
         """Report again how long each ban lasts that was reported, by the clock as it is now."""
         now = _now()
         for name, host in self._hosts.items():
-            if not host.is_news and (ban := host.ban(now)) is not None and ban.is_told:
+            if not host.is_news and (ban := host.ban(now)) is not None and ban.is_reported:
                 until = clock.now() + timedelta(seconds=ban.held_for)
                 self._emit(HostBanned(name, ban.reason, until, is_news=False))
 

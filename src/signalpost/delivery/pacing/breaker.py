@@ -1,35 +1,34 @@
 """The breaker: stops sending to a destination that fails, and finds out with one invisible request whether it is back.
 
-Measured elsewhere, and what is done here instead:
+Common faults of breakers, and how this one avoids them:
 
-- A breaker that counts exceptions is blind where the sender returns a value. This one is told by evidence: no answer,
-  5xx and no connection are failures; a refusal or "too many requests" is an answer, and so the far end lives.
-- A breaker that answers "failed" while it is open burns the attempts of everything that waits. This one says when to
-  come back, and what was not tried is not counted.
-- At half-open, four libraries out of four let every caller through. This one lets one probe through, which shows
+- A breaker that counts exceptions misses failures that are returned as values. This one gets evidence: no answer, 5xx
+  and no connection are failures. A refusal or "too many requests" is an answer, which shows that the destination works.
+- A breaker that fails calls while it is open uses up the attempts of everything that waits. This one returns the time
+  of the next try, and an attempt that never began does not count.
+- At half-open, four of four tested libraries let every caller through. This one lets one probe through, which shows
   nothing, and then one message.
-- A cool-down that only grows is a late recovery after a short outage, one that does not grow is an attack on a far end
-  that is down for a day. So the interval between probes is under 2 s for the first 3 seconds, grows to 5 s, stays there
-  for the first 2 minutes, and then grows to 60 s. It counts from the beginning of a probe, so that one that hangs does
-  not make the next one late. A far end that is merely slow is down for who never waits long enough: the patience grows
-  with the interval.
+- A cool-down that only grows makes recovery after a short outage late. One that never grows floods a destination that
+  is down for a day. So the interval between probes is under 2 s for the first 3 seconds, grows to 5 s, stays there for
+  the first 2 minutes, and then grows to 60 s. It counts from the beginning of a probe, so a hanging probe does not
+  delay the next one. The timeout of a probe grows with the interval, so that a slow destination is not taken as down.
 
     closed      5 failures in a row, or at least half of at least 10 answers within 60 s   -> open
     open        the probe is answered                                                      -> half-open
     half-open   the message is answered                                                    -> closed
     half-open   the message fails                                                          -> open
 
-A message may be what is wrong, and not the far end. So a 5xx to a message that had one before counts for nothing where
-other messages pass. On trial, where nobody knows, the message is one that was tried least; a 5xx to one that had one
-before leaves the trial open for the next that comes, and what failed is tried again at the interval of the probes.
-Between messages the far end may be asked a question that shows nothing: that it fails is counted, that it is answered
-is not, for a far end may answer questions and take no messages.
+The message itself may be at fault, not the destination. So a 5xx does not count if the same message had one before and
+other messages pass. On trial (half-open), this is unknown; the lane then tries the message that has failed least. If
+that one had a 5xx before, another 5xx leaves the trial open for the next message, and failed ones are retried at the
+interval of the probes. While the breaker is not open, the destination may be probed too. Such a probe counts only if it
+fails, because a destination may answer probes and still reject messages.
 
-In an outage of 60 s that is 5 failures and about 15 probes. Where probes are answered and messages are not, each of
-these comes with a message.
+An outage of 60 s costs 5 failures and about 15 probes. If probes are answered and messages are not, each of these
+comes with a message.
 
-Weakness: the breaker knows a destination and not its host, so an outage of the host is found out once by each
-destination. An answer to a request that began before the breaker last moved is not counted, however good its news.
+Weakness: a breaker knows its destination and not the host, so each destination finds out about an outage of the host on
+its own. The answer to a request that began before the breaker last moved is ignored, even if it is good.
 """
 
 from collections import deque
@@ -40,7 +39,7 @@ from signalpost.domain.words import Word
 
 
 class BreakerState(Word):
-    """What a breaker lets through: everything, nothing but probes, or one message."""
+    """A closed breaker lets everything through, an open one only probes, a half-open one a single message."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -48,7 +47,7 @@ class BreakerState(Word):
 
 
 class BreakerMemory(NamedTuple):
-    """What a breaker that is not closed should still know after a restart. Times are seconds."""
+    """The state of an open or half-open breaker that should outlive a restart. Times are in seconds."""
 
     open_for: float
     probe_in: float
@@ -56,23 +55,23 @@ class BreakerMemory(NamedTuple):
 
 
 class BreakerSettings(NamedTuple):
-    """When a breaker opens, and how it probes. Times are seconds."""
+    """When a breaker opens, and how it probes. Times are in seconds."""
 
     failures_in_a_row: int = 5
     least_answers: int = 10
-    """So many answers within `period` are enough to judge the share of failures."""
+    """The share of failures counts from this many answers within `period`."""
     share: float = 0.5
     period: float = 60.0
     first_interval: float = 1.0
     soon_interval: float = 1.8
-    """The longest interval between probes as long as the breaker is open for less than `soon`."""
+    """The longest interval between probes while the breaker has been open for less than `soon`."""
     soon: float = 3.0
     early_interval: float = 5.0
-    """The same, as long as it is open for less than `early`."""
+    """The same, while it has been open for less than `early`."""
     early: float = 120.0
     late_interval: float = 60.0
     spread: float = 0.2
-    """The part of each interval that is left to chance, so that many destinations do not probe at once."""
+    """The random part of each interval, so that many destinations do not probe at once."""
 
 
 USUAL = BreakerSettings()
@@ -81,8 +80,8 @@ USUAL = BreakerSettings()
 class CircuitBreaker:
     """One destination's breaker.
 
-    A message or probe that begins takes a permit, and is recorded or given back with it. What moves the breaker returns
-    the state it moved to, and None where it did not move.
+    A message or probe takes a permit when it begins; its end is recorded with that permit, or the permit is given back.
+    Methods that may move the breaker return its new state, or None if it did not move.
     """
 
     def __init__(self, settings: BreakerSettings = USUAL) -> None:
@@ -97,27 +96,27 @@ class CircuitBreaker:
         self._epoch = 0
         self._in_a_row = 0
         self._seconds: deque[list[int]] = deque()
-        """A second, its answers and its failures; those of the last `period`."""
+        """For each second of the last `period`: the second, its answers, its failures."""
         self._on_trial = False
         self.interval = 0.0
-        """Seconds between the last two probes, and 0 as long as it never opened."""
+        """Seconds between the last two probes; 0 if it never opened."""
         self._probe_at = inf
         self._probe_began_at = 0.0
 
     def ready_at(self, now: float) -> float:
-        """When a message may begin: now, or infinity where that waits for a probe or for the message on trial."""
+        """When a message may begin: now, or infinity if a probe or the message on trial has to end first."""
         if self.state is BreakerState.OPEN or self._on_trial:
             return inf
         return now
 
     @property
     def probe_at(self) -> float:
-        """When the next probe should begin; infinity where none is wanted."""
+        """When the next probe should begin; infinity if none is due."""
         return self._probe_at
 
     @property
     def question_at(self) -> float:
-        """When, on trial, it may be asked for the sake of what failed there; minus infinity where nothing did."""
+        """When the next liveness probe is allowed. Minus infinity, unless a message has failed on trial."""
         return self._probe_at if self.state is BreakerState.HALF_OPEN and self._probe_at < inf else -inf
 
     def begin(self) -> int:
@@ -136,14 +135,14 @@ class CircuitBreaker:
         return permit == self._epoch
 
     def give_back(self, permit: int) -> None:
-        """The message was not sent, or its end says nothing about the far end."""
+        """The message was not sent, or its outcome says nothing about the destination."""
         if permit == self._epoch:
             self._on_trial = False
 
     def record(
         self, permit: int, now: float, jitter: float, *, is_failure: bool, is_its_own: bool = False
     ) -> BreakerState | None:
-        """A message ended: as a failure, perhaps of its own and not the far end's, or with an answer."""
+        """A message ended. With `is_its_own`, the failure may be that message's fault, not the destination's."""
         if permit != self._epoch:
             return None
         if is_failure and is_its_own:
@@ -156,7 +155,7 @@ class CircuitBreaker:
         return self._judge(now, jitter, is_failure=is_failure)
 
     def record_probe(self, permit: int, now: float, jitter: float, *, is_alive: bool) -> BreakerState | None:
-        """A probe ended, or a question: the far end is alive, or it is not."""
+        """A probe ended, of an open breaker or for liveness."""
         if permit != self._epoch:
             return None
         if self.state is not BreakerState.OPEN:
@@ -167,14 +166,14 @@ class CircuitBreaker:
         return None
 
     def memory(self, now: float) -> BreakerMemory | None:
-        """What is worth keeping over a restart; nothing where it is closed."""
+        """The state that should outlive a restart; None if it is closed."""
         if self.state is BreakerState.CLOSED:
             return None
         probe_in = self._probe_at - now if self._probe_at < inf else 0.0
         return BreakerMemory(now - self.opened_at, max(0.0, probe_in), self.interval)
 
     def recall(self, memory: BreakerMemory, now: float) -> BreakerState:
-        """Be open as an earlier process was; no wait is longer than the longest there is."""
+        """Open as in an earlier process. No wait gets longer than the longest interval."""
         longest = self._settings.late_interval
         self.opened_at = now - max(0.0, memory.open_for)
         self.interval = min(max(0.0, memory.interval), longest)
@@ -183,7 +182,7 @@ class CircuitBreaker:
         return self._move(BreakerState.OPEN)
 
     def _judge(self, now: float, jitter: float, *, is_failure: bool) -> BreakerState | None:
-        """Count an end, and open where that is enough; on trial one failure is."""
+        """Count an outcome, and open if there are too many failures. On trial, one is too many."""
         if self.state is BreakerState.HALF_OPEN:
             return self._open(now, jitter)
         if self._count(now, is_failure=is_failure):

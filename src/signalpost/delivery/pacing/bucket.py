@@ -1,4 +1,4 @@
-"""The limit that a far end tells in its answers."""
+"""The rate limit that Discord sends in its answers."""
 
 from math import inf
 
@@ -8,19 +8,19 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import RateFacts
 
 LONGEST_BELIEVED = 3600.0
-"""Seconds: a window longer than this is a mistake, such as a date where a duration belongs."""
+"""Seconds. A longer window is a mistake, such as a date instead of a duration."""
 
 _UNLIMITED = 1 << 40
 _CHANGED = 0.75
-"""A fresh window this much shorter than the one that is known is a new limit, and not an answer made late."""
+"""If a new window is shorter than this share of the known one, the limit has changed. Otherwise the answer was late."""
 
 
 class Bucket:
-    """A window whose limit and period are `assumed` (None for none) until answers tell them.
+    """A window whose limit and period are `assumed` (None: unlimited) until an answer contains them.
 
-    Our own requests are counted here, so that an answer that comes late or out of turn does no harm; what the answers
-    say of requests that are left matters only where it is less than ours left when it was counted: then others write
-    there too. Weakness: others that write between two of our answers, or while one is slow, are seen too late.
+    It counts our own requests, so a late or reordered answer does no harm. The number of remaining requests in an
+    answer only matters if it is lower than ours could explain: then others use the webhook too. Weakness: requests of
+    others between two of our answers, or during a slow one, are noticed too late.
     """
 
     def __init__(self, assumed: Rate | None) -> None:
@@ -31,7 +31,7 @@ class Bucket:
         self._left_until = -inf
 
     def ready_at(self, now: float, priority: NotificationPriority, *, reserve: bool) -> float:
-        """When the next request of `priority` may begin; infinity where that waits for one to end."""
+        """When the next request of `priority` may begin; infinity if a request has to end first."""
         limit = self.window.limit
         slots = slots_open(limit, self.window.period, priority) if reserve else limit
         ready = self.window.ready_at(now, slots)
@@ -56,11 +56,11 @@ class Bucket:
         self._left += 1
 
     def mark(self, now: float) -> int:
-        """What `learn` needs to know of a request that has just begun: it was counted after that, nobody knows when."""
+        """A number that `learn` needs later for a request that has just begun. Discord counts it after this."""
         return self.window.used(now) - self._begun
 
     def learn(self, facts: RateFacts, now: float, mark: int) -> None:
-        """Believe what the answer of a request that has just ended says; `mark` was made when it began."""
+        """Apply the limits from the answer to a request that has just ended; `mark` was taken when it began."""
         if facts.limit < 1 or not 0 <= facts.reset_after <= LONGEST_BELIEVED:
             return
         window = self.window
@@ -69,8 +69,8 @@ class Bucket:
             window.limit, window.period = facts.limit, facts.reset_after
         else:
             window.period = max(window.period, facts.reset_after)
-        most_of_ours = mark + self._begun
-        if facts.remaining < window.limit - most_of_ours:
+        ours_at_most = mark + self._begun
+        if facts.remaining < window.limit - ours_at_most:
             self._left = facts.remaining - window.in_flight
             self._left_until = now + facts.reset_after
         else:

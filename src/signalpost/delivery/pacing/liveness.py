@@ -1,6 +1,6 @@
-"""Whether a destination has answered since it left something unanswered, and when to probe it.
+"""Whether a destination has answered since its last silence, and when to probe it.
 
-A message that may have been shown is not sent again to a destination that is silent: that would use up its last try. It
+A message that may have been shown is not sent again to a silent destination: that would use up its last attempt. It
 waits until the destination has answered another message or a probe. A new process knows of no answer yet.
 """
 
@@ -13,14 +13,11 @@ SPREAD = 0.2
 
 
 class Liveness:
-    """One destination's. An open breaker probes on its own schedule.
-
-    Times are seconds of the loop's clock.
-    """
+    """One destination's liveness. Times are seconds of the loop's clock. An open breaker has its own probe times."""
 
     def __init__(self) -> None:
         self.has_answered = False
-        """Whether the latest request was answered in a way that shows life."""
+        """Whether the answer to the latest request shows that the destination is alive."""
         self.probe_at = inf
         """When to probe; infinity if nothing waits for an answer, or a probe is under way."""
         self._is_wanted = False
@@ -33,7 +30,7 @@ class Liveness:
         return inf if self._is_probing else self._next_at
 
     def wait_for_answer(self, now: float) -> None:
-        """A delivery that may repeat waits for an answer."""
+        """A delivery that may be a repeat waits for an answer."""
         self._is_wanted = True
         if not self._is_probing:
             self.probe_at = max(now, self._next_at)

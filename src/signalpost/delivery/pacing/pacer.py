@@ -1,4 +1,4 @@
-"""One destination's pace: the latest of everything that may hold its next request."""
+"""One destination's pace: the latest of all limits and pauses that apply to its next request."""
 
 from typing import NamedTuple
 
@@ -16,53 +16,53 @@ _REFUSALS = frozenset({401, 403, 429})
 
 
 class Slot:
-    """A request that a pacer has let begin, until it is ended or given back."""
+    """A request that has begun, until it ends or is given back."""
 
     __slots__ = ("began", "is_probe", "mark")
 
-    def __init__(self, is_probe: bool, began: float, mark: int) -> None:  # noqa: FBT001  # made by the pacer alone
+    def __init__(self, is_probe: bool, began: float, mark: int) -> None:  # noqa: FBT001  # only the pacer calls it
         self.is_probe = is_probe
         self.began = began
         self.mark = mark
 
 
 class PaceMemory(NamedTuple):
-    """What a pacer should still know after a restart."""
+    """The state of a pacer that should outlive a restart."""
 
     ages: tuple[float, ...]
-    """How many seconds ago its last requests ended."""
+    """For each of its last requests: how many seconds ago it ended."""
     held_for: float
-    """Seconds for which it was told to wait."""
+    """Seconds for which it still has to wait."""
     channel: str | None = None
-    """The channel that it is known to show in."""
+    """The channel that it posts to, if known."""
     refusals: tuple[float, ...] = ()
-    """How many seconds ago it was refused in a way that counts towards a ban."""
+    """For each refusal that counts towards a ban: how many seconds ago it happened."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether it says nothing that a new process would do otherwise by."""
+        """Whether a new process would behave the same without it."""
         return not (self.ages or self.held_for or self.refusals)
 
     def joined(self, other: "PaceMemory") -> "PaceMemory":
-        """What both remember, of one far end."""
+        """Both together, for one destination."""
         ages = tuple(sorted(self.ages + other.ages, reverse=True))
         refusals = tuple(sorted(self.refusals + other.refusals, reverse=True))
         return PaceMemory(ages, max(self.held_for, other.held_for), self.channel or other.channel, refusals)
 
 
 class Pause(NamedTuple):
-    """That nothing begins for a while, though no window of a limit is full."""
+    """A time in which nothing may begin, although no window is full."""
 
     seconds: float
     reason: str
     host: str | None = None
-    """The host's name, where it takes nothing for any destination."""
+    """The host's name, if all its destinations are paused."""
 
 
 class Pacer:
-    """Says when a destination's next request may begin, and learns from how each ended.
+    """Knows when a destination's next request may begin, and learns from each answer.
 
-    Every request is counted, failures and probes too. Requests in flight are counted as if they were shown.
+    It counts every request, including failures and probes. A request in flight counts as if its message was shown.
     """
 
     def __init__(self, limits: Limits, host: Host) -> None:
@@ -74,7 +74,7 @@ class Pacer:
         self._channel = Channel(limits.channel)
         self._channel_name: str | None = None
         self._own = self._minute
-        """Its own requests of the last minute, which others of the channel do not count."""
+        """The requests of this destination in the last minute, without those of others in its channel."""
         if self._own is None and limits.channel is not None:
             self._own = SlidingWindow(limits.channel.limit, 60.0)
         self._bucket = Bucket(limits.burst)
@@ -85,7 +85,7 @@ class Pacer:
     def ready_at(self, now: float, priority: NotificationPriority) -> float:
         """When the next request of `priority` may begin, `now` at the earliest.
 
-        Infinity where that waits for a request to end, perhaps one of another destination of the host.
+        Infinity if a request has to end first, perhaps one of another destination of the host.
         """
         host, channel = self.host, self._channel
         ready = max(
@@ -103,15 +103,15 @@ class Pacer:
         return ready
 
     def is_held(self, now: float) -> bool:
-        """Whether the far end has asked to wait for longer than now."""
+        """Whether an answer demanded a wait that is not over."""
         return now < max(self.host.held_until, self._channel.held_until)
 
     def paused_for(self, now: float) -> Pause | None:
-        """For how long nothing may begin, URGENT neither, because the far end told to wait or refused too often."""
+        """For how long not even URGENT may begin, because of a demanded wait or too many refusals."""
         host, own = self.host, self._refusals
         pauses = (
             Pause(host.held_until - now, host.held_for_reason, host.name),
-            Pause(self._channel.held_until - now, "it told to wait"),
+            Pause(self._channel.held_until - now, "it demanded a wait"),
             Pause(host.refusals.ready_at(now, host.refusals.limit) - now, _refused(host.refusals), host.name),
             Pause(own.ready_at(now, own.limit) - now, _refused(own)),
         )
@@ -119,7 +119,7 @@ class Pacer:
         return longest if longest.seconds > 0 else None
 
     def begin(self, now: float, *, is_probe: bool = False) -> Slot:
-        """A request begins: its slot is filled until `end` or `give_back`."""
+        """A request begins. Its slot is occupied until `end` or `give_back`."""
         for window in self._windows:
             window.begin(now)
         slot = Slot(is_probe, now, self._bucket.mark(now))
@@ -128,14 +128,14 @@ class Pacer:
         return slot
 
     def give_back(self, slot: Slot) -> None:
-        """The request was not made after all, and counts for nothing."""
+        """The request was not made after all, and does not count."""
         del self._slots[slot]
         self.host.end(slot, 0.0, was_made=False)
         for window in self._windows:
             window.give_back(slot.began)
 
     def end(self, slot: Slot, now: float, outcome: object = None) -> None:
-        """The request ended, with a receipt, an answer or evidence, or nobody knows how."""
+        """The request ended, with a receipt, an answer, evidence, or an unknown outcome (None)."""
         del self._slots[slot]
         for window in self._windows:
             window.end(now)
@@ -144,9 +144,9 @@ class Pacer:
                 if rate is not None:
                     self._learn(rate, now, slot)
                 if name is not None:
-                    self.show_in(name)
+                    self.set_channel(name)
             case Throttled():
-                self._hold(outcome, now)  # its headers may be those of another limit: only the wait is believed
+                self._hold(outcome, now)  # its headers may belong to another limit, so only the wait counts
             case Answered(rate=RateFacts() as facts):
                 self._learn(facts, now, slot)
         self.host.end(slot, now, was_made=True)
@@ -154,8 +154,8 @@ class Pacer:
             self._refusals.count(now)
             self.host.refusals.count(now)
 
-    def show_in(self, channel: str) -> None:
-        """It became known what channel this destination shows in: others that do share its limit and its holds."""
+    def set_channel(self, channel: str) -> None:
+        """The destination posts to this channel. It shares the limit and pauses of others that do."""
         if channel == self._channel_name:
             return
         if self._channel_name is not None:
@@ -170,7 +170,7 @@ class Pacer:
             self._windows = self._all_windows()
 
     def _leave_channel(self) -> None:
-        """The webhook shows elsewhere now: what it did there counts on there, and here it begins anew."""
+        """The webhook now posts to another channel. Its earlier requests still count in the former one."""
         former, self._channel = self._channel, Channel(self._channel_rate)
         if former.window is not None and self._channel.window is not None:
             former.window.in_flight -= len(self._slots)
@@ -178,15 +178,15 @@ class Pacer:
         self._windows = self._all_windows()
 
     def memory(self, now: float) -> PaceMemory:
-        """What is worth keeping over a restart."""
+        """The state that should outlive a restart."""
         ages = self._own.ages(now) if self._own else ()
         held_for = max(0.0, self._channel.held_until - now)
         return PaceMemory(ages, held_for, self._channel_name, self._refusals.ages(now))
 
     def recall(self, memory: PaceMemory, now: float) -> None:
-        """Take up what was kept: requests of a moment ago still count at the far end, and a hold still holds.
+        """Restore the state of an earlier process: Discord still counts its requests, and its pauses still apply.
 
-        To be called before the first request begins.
+        Call this before the first request begins.
         """
         for age in memory.ages:
             for window in (self._channel.window, self._bucket.window, self._own):
@@ -197,7 +197,7 @@ class Pacer:
             self.host.refusals.count(now - age)
         self._channel.held_until = max(self._channel.held_until, now + bounded(memory.held_for))
         if memory.channel is not None:
-            self.show_in(memory.channel)
+            self.set_channel(memory.channel)
 
     def _all_windows(self) -> tuple[SlidingWindow | Bucket, ...]:
         every = (self._channel.window, self._bucket, self.host.window, self._own)
@@ -213,22 +213,24 @@ class Pacer:
     def _learn(self, facts: RateFacts, now: float, slot: Slot) -> None:
         if facts.scope != self._scope:
             if slot.is_probe:
-                return  # a probe is another kind of request, with a limit of its own
+                return  # a probe has another bucket
             own, shared = self._bucket, self.host.buckets.setdefault(facts.scope, self._bucket)
             if shared is not own:
                 shared.window.take_over(own.window, in_flight=len(self._slots))
                 self._bucket = shared
                 self._windows = self._all_windows()
                 for each in (slot, *self._slots):
-                    each.mark = shared.mark(now)  # as if they began now, where others' requests are counted with ours
+                    each.mark = shared.mark(
+                        now
+                    )  # as if they began now, because this bucket counts requests of others too
             self._scope = facts.scope
         self._bucket.learn(facts, now, slot.mark)
 
 
 def _refused(window: SlidingWindow) -> str:
-    return f"it refused {window.limit} times in {window.period / 60:.0f} minutes"
+    return f"it refused {window.limit} requests in {window.period / 60:.0f} minutes"
 
 
 def _is_refusal(outcome: Answered | Answer) -> bool:
-    """Whether it counts towards a ban: a 429 of a limit that is shared with others does not."""
+    """Whether it counts towards a ban. A 429 because of a limit shared with others does not."""
     return outcome.status in _REFUSALS and not (isinstance(outcome, Throttled) and outcome.is_shared)

@@ -1,4 +1,4 @@
-"""A window that slides: so many requests in any stretch of so many seconds."""
+"""A sliding window: at most so many requests in any period of so many seconds."""
 
 from bisect import insort
 from collections import deque
@@ -6,15 +6,16 @@ from contextlib import suppress
 from math import inf
 
 GUARD = 0.05
-"""Seconds by which requests on their way may overtake one another before a window that counts beginnings is wrong."""
+"""Seconds by which one request may overtake another on its way, without making a window of beginnings wrong."""
 
 
 class SlidingWindow:
-    """At most `limit` requests in any `period`, counted from their end; one that has not ended is within.
+    """At most `limit` requests in any `period`, counted from their end. A request that has not ended always counts.
 
-    Weakness: a request that hangs fills its slot for as long as it hangs. With `counts_beginnings` it does not; then a
-    request counts from its beginning and GUARD seconds longer, and one that takes more than GUARD longer to arrive than
-    a later one can let the far end see one too many. Remembers `limit` times, and not what was sent.
+    Weakness: a hanging request occupies its slot for as long as it hangs. With `counts_beginnings` it does not: then a
+    request counts from its beginning, and GUARD seconds longer. But if it takes more than GUARD seconds longer to
+    arrive than a later one, Discord can see one request too many. The window stores up to `limit` times, and no
+    contents.
     """
 
     def __init__(self, limit: int, period: float, *, counts_beginnings: bool = False) -> None:
@@ -25,14 +26,14 @@ class SlidingWindow:
         self._counted: deque[float] = deque()
 
     def used(self, now: float) -> int:
-        """How many slots are filled; what is over is forgotten."""
+        """How many slots are occupied. Drops the expired ones."""
         counted, period = self._counted, self.period
         while counted and counted[0] + period <= now:
             counted.popleft()
         return self.in_flight + len(counted)
 
     def ready_at(self, now: float, slots: int) -> float:
-        """When fewer than `slots` of the slots will be filled; infinity where that waits for a request to end."""
+        """When fewer than `slots` will be occupied; infinity if that needs a request to end first."""
         excess = self.in_flight + len(self._counted) - slots
         if excess < 0:
             return now
@@ -49,14 +50,14 @@ class SlidingWindow:
             self.in_flight += 1
 
     def end(self, now: float) -> None:
-        """A request that began has ended, however it went."""
+        """A request that began has ended, with any outcome."""
         if not self._counts_beginnings:
             self.in_flight -= 1
             self.used(now)
             self._counted.append(now)
 
     def give_back(self, began: float) -> None:
-        """A request that began at `began` was not made after all; perhaps it counts no longer."""
+        """A request that began at `began` was not made after all. It may have expired already."""
         if self._counts_beginnings:
             with suppress(ValueError):
                 self._counted.remove(began + GUARD)
@@ -64,18 +65,18 @@ class SlidingWindow:
             self.in_flight -= 1
 
     def count(self, at: float) -> None:
-        """A request ended at `at`, perhaps before this window was made."""
+        """A request ended at `at`, perhaps before this window existed."""
         self.used(at)
         insort(self._counted, at)
 
     def take_over(self, other: "SlidingWindow", in_flight: int) -> None:
-        """Count what `other` counts, and so many of its requests that have not ended: they will end here."""
+        """Count everything that `other` counts, and `in_flight` of its unfinished requests, which will end here."""
         for at in other._counted:
             self.count(at)
         other.in_flight -= in_flight
         self.in_flight += in_flight
 
     def ages(self, now: float) -> tuple[float, ...]:
-        """How many seconds ago the requests ended that are still counted."""
+        """For each request that is still counted: how many seconds ago it ended."""
         self.used(now)
         return tuple(now - at for at in self._counted)

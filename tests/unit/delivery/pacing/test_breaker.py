@@ -28,7 +28,7 @@ def half_opened() -> CircuitBreaker:
     return breaker
 
 
-def test_a_closed_breaker_lets_everything_through_and_wants_no_probe() -> None:
+def test_a_closed_breaker_lets_everything_through_and_needs_no_probe() -> None:
     breaker = CircuitBreaker()
     breaker.begin()
     assert (breaker.state, breaker.ready_at(7.0), breaker.probe_at) == (CLOSED, 7.0, inf)
@@ -39,7 +39,7 @@ def test_five_failures_in_a_row_open_it() -> None:
     assert (breaker.state, breaker.ready_at(0.0), breaker.trips) == (OPEN, inf, 1)
 
 
-def test_an_answer_breaks_the_row() -> None:
+def test_an_answer_ends_the_row_of_failures() -> None:
     breaker = CircuitBreaker()
     for _ in range(4):
         message(breaker, 0.0, fails=True)
@@ -48,7 +48,7 @@ def test_an_answer_breaks_the_row() -> None:
         assert message(breaker, 0.0, fails=True) is None
 
 
-def test_half_of_ten_answers_in_a_minute_open_it_though_never_five_in_a_row() -> None:
+def test_half_of_ten_answers_in_a_minute_open_it_without_five_in_a_row() -> None:
     breaker = CircuitBreaker()
     outcomes = [False, True] * 4 + [False]
     assert [message(breaker, float(second), fails=fails) for second, fails in enumerate(outcomes)] == [None] * 9
@@ -60,7 +60,7 @@ def test_fewer_than_half_keep_it_closed() -> None:
     assert {message(breaker, float(n), fails=n % 5 in {0, 2}) for n in range(50)} == {None}
 
 
-def test_what_happened_more_than_a_minute_ago_is_forgotten() -> None:
+def test_failures_more_than_a_minute_ago_are_forgotten() -> None:
     breaker = CircuitBreaker()
     for n in range(9):
         message(breaker, n / 10, fails=n % 2 == 1)
@@ -68,14 +68,14 @@ def test_what_happened_more_than_a_minute_ago_is_forgotten() -> None:
     assert message(breaker, 61.0, fails=True) is None
 
 
-def test_a_busy_minute_is_kept_in_few_numbers() -> None:
+def test_a_busy_minute_takes_little_memory() -> None:
     breaker = CircuitBreaker()
     for n in range(20_000):
         message(breaker, n / 100, fails=False)
     assert len(breaker._seconds) <= 61
 
 
-def test_a_probe_is_wanted_after_an_interval_and_only_one() -> None:
+def test_one_probe_is_due_after_each_interval() -> None:
     breaker = opened(now=100.0)
     assert breaker.probe_at == 101.0
     breaker.begin_probe(101.0)
@@ -93,12 +93,12 @@ def test_intervals_are_short_at_first_grow_to_five_seconds_and_after_two_minutes
     assert [round(each) for each in intervals[27:]] == [10, 20, 40, 60, 60, 60, 60]
 
 
-def test_a_fifth_of_an_interval_is_left_to_chance() -> None:
+def test_a_fifth_of_an_interval_is_random() -> None:
     assert opened(jitter=0.0).probe_at == pytest.approx(0.8)
     assert opened(jitter=0.5).probe_at == pytest.approx(0.9)
 
 
-def test_a_probe_that_hangs_does_not_make_the_next_one_late() -> None:
+def test_a_hanging_probe_does_not_delay_the_next_one() -> None:
     breaker = opened()
     for expected in (1.0, 4.0, 8.0, 13.0):  # the second and third are due before the one before them has ended
         assert breaker.probe_at == pytest.approx(expected)
@@ -127,7 +127,7 @@ def test_a_message_that_fails_on_trial_opens_it_again_without_a_new_trip() -> No
     assert (breaker.trips, breaker.probe_at) == (1, 3.8)
 
 
-def test_where_probes_are_answered_and_messages_are_not_the_interval_grows_all_the_same() -> None:
+def test_the_interval_grows_even_if_probes_are_answered_and_messages_are_not() -> None:
     breaker, requests, now = opened(), 5, 0.0
     while now < 60.0:
         now = breaker.probe_at
@@ -137,13 +137,13 @@ def test_where_probes_are_answered_and_messages_are_not_the_interval_grows_all_t
     assert requests < 40
 
 
-def test_a_message_on_trial_that_was_not_sent_makes_room_for_another() -> None:
+def test_an_unsent_message_on_trial_lets_another_try() -> None:
     breaker = half_opened()
     breaker.give_back(breaker.begin())
     assert (breaker.state, breaker.ready_at(3.0)) == (HALF_OPEN, 3.0)
 
 
-def test_what_began_before_the_breaker_moved_says_nothing_about_it() -> None:
+def test_messages_that_began_before_the_breaker_moved_are_ignored() -> None:
     breaker = CircuitBreaker()
     early = [breaker.begin() for _ in range(7)]
     for permit in early[:5]:
@@ -157,7 +157,7 @@ def test_what_began_before_the_breaker_moved_says_nothing_about_it() -> None:
     assert breaker.record(trial, 2.0, 1.0, is_failure=False) is CLOSED
 
 
-def test_a_probe_that_ends_after_the_breaker_moved_says_nothing() -> None:
+def test_a_probe_that_began_before_the_breaker_moved_is_ignored() -> None:
     breaker = opened()
     late = breaker.begin_probe(2.0)
     breaker.record_probe(late, 2.0, 1.0, is_alive=True)
@@ -177,7 +177,7 @@ def test_a_second_outage_begins_with_short_intervals_again() -> None:
     assert (breaker.probe_at, breaker.trips) == (now + 2, 2)
 
 
-def test_its_numbers_are_settings() -> None:
+def test_its_numbers_are_configurable() -> None:
     breaker = CircuitBreaker(BreakerSettings(failures_in_a_row=2, first_interval=0.5))
     message(breaker, 0.0, fails=True)
     assert message(breaker, 0.0, fails=True) is OPEN
@@ -188,7 +188,7 @@ def its_own(breaker: CircuitBreaker, now: float = 0.0) -> BreakerState | None:
     return breaker.record(breaker.begin(), now, 1.0, is_failure=True, is_its_own=True)
 
 
-def test_the_failures_of_a_message_itself_open_nothing() -> None:
+def test_the_faults_of_one_message_do_not_open_it() -> None:
     breaker = CircuitBreaker()
     for _ in range(4):
         message(breaker, 0.0, fails=True)
@@ -196,7 +196,7 @@ def test_the_failures_of_a_message_itself_open_nothing() -> None:
     assert message(breaker, 0.0, fails=True) is OPEN, "neither do they break the row"
 
 
-def test_on_trial_a_failure_of_the_message_itself_lets_the_next_try() -> None:
+def test_on_trial_the_fault_of_one_message_lets_the_next_try() -> None:
     breaker = half_opened()
     assert its_own(breaker) is None
     assert (breaker.state, breaker.ready_at(3.0)) == (HALF_OPEN, 3.0)
@@ -204,14 +204,14 @@ def test_on_trial_a_failure_of_the_message_itself_lets_the_next_try() -> None:
 
 
 @pytest.mark.parametrize("state", [CLOSED, HALF_OPEN])
-def test_a_question_that_is_answered_moves_nothing_and_one_that_fails_counts(state: BreakerState) -> None:
+def test_an_answered_liveness_probe_moves_nothing_and_a_failed_one_counts(state: BreakerState) -> None:
     breaker = half_opened() if state is HALF_OPEN else CircuitBreaker()
     assert [probe(breaker, 2.0, alive=True) for _ in range(9)] == [None] * 9
     fails = 1 if state is HALF_OPEN else 5
     assert [probe(breaker, 2.0, alive=False) for _ in range(fails)] == [None] * (fails - 1) + [OPEN]
 
 
-def test_an_answered_question_breaks_no_row_of_failures() -> None:
+def test_an_answered_liveness_probe_does_not_end_a_row_of_failures() -> None:
     breaker = CircuitBreaker()
     for _ in range(4):
         message(breaker, 0.0, fails=True)
@@ -219,7 +219,7 @@ def test_an_answered_question_breaks_no_row_of_failures() -> None:
     assert message(breaker, 0.0, fails=True) is OPEN
 
 
-def test_it_tells_where_it_came_from_and_since_when_it_is_open() -> None:
+def test_it_shows_its_last_state_and_when_it_opened() -> None:
     breaker = opened(7.0)
     assert (breaker.came_from, breaker.opened_at) == (CLOSED, 7.0)
     probe(breaker, 9.0, alive=True)
@@ -228,7 +228,7 @@ def test_it_tells_where_it_came_from_and_since_when_it_is_open() -> None:
     assert (breaker.came_from, breaker.opened_at, breaker.trips) == (HALF_OPEN, 7.0, 1)
 
 
-def test_what_it_remembers_is_what_it_recalls() -> None:
+def test_its_state_survives_a_restart() -> None:
     assert CircuitBreaker().memory(0.0) is None
     breaker = opened(100.0)
     assert breaker.memory(100.5) == BreakerMemory(open_for=0.5, probe_in=0.5, interval=1.0)
@@ -247,7 +247,7 @@ def test_while_a_probe_is_in_flight_or_a_message_on_trial_the_next_run_probes_at
     assert half_opened().memory(2.0) == BreakerMemory(2.0, 0.0, 1.0)
 
 
-def test_no_wait_that_was_kept_is_longer_than_the_longest() -> None:
+def test_no_restored_wait_is_longer_than_the_longest() -> None:
     breaker = CircuitBreaker()
     breaker.recall(BreakerMemory(-5.0, 1e9, 1e9), 100.0)
     assert (breaker.opened_at, breaker.probe_at) == (100.0, 160.0)

@@ -27,7 +27,7 @@ def facts(limit: int, remaining: int, reset_after: float) -> RateFacts:
     return RateFacts("bucket", limit, remaining, reset_after)
 
 
-def test_what_is_assumed_holds_until_an_answer_tells() -> None:
+def test_the_assumed_limit_holds_until_an_answer_contains_one() -> None:
     bucket = Bucket(Rate(2, 2.0))
     answered(answered(bucket, 0.0), 0.5)
     assert ready_at(bucket, 0.5) == 2.0
@@ -36,7 +36,7 @@ def test_what_is_assumed_holds_until_an_answer_tells() -> None:
     assert (bucket.window.limit, bucket.window.period) == (10, 1.0)
 
 
-def test_where_nothing_is_assumed_nothing_is_kept_until_an_answer_tells() -> None:
+def test_without_an_assumed_limit_nothing_waits_until_an_answer_contains_one() -> None:
     bucket = Bucket(None)
     for _ in range(1000):
         answered(bucket, 0.0)
@@ -56,14 +56,14 @@ def test_a_request_in_flight_at_the_first_answer_is_counted() -> None:
     assert ready_at(bucket, 2.0) == 3.0
 
 
-def test_the_longest_period_told_is_believed_because_answers_are_made_late() -> None:
+def test_the_longest_period_counts_because_answers_are_late() -> None:
     bucket = answered(Bucket(None), 0.0, facts(5, 4, 1.9))
     answered(bucket, 0.1, facts(5, 3, 2.0))
     answered(bucket, 0.2, facts(5, 2, 1.7))
     assert bucket.window.period == 2.0
 
 
-def test_a_limit_that_really_became_shorter_is_believed() -> None:
+def test_a_period_that_really_became_shorter_is_used() -> None:
     bucket = answered(Bucket(None), 0.0, facts(5, 4, 60.0))
     answered(bucket, 100.0, facts(5, 3, 1.0))
     assert bucket.window.period == 60.0
@@ -71,7 +71,7 @@ def test_a_limit_that_really_became_shorter_is_believed() -> None:
     assert bucket.window.period == 1.0
 
 
-def test_where_others_write_too_their_requests_are_respected_until_the_reset() -> None:
+def test_requests_of_others_count_until_the_reset() -> None:
     bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 1, 1.5))
     assert ready_at(bucket, 0.0) == 0.0
     answered(bucket, 0.1)
@@ -79,7 +79,7 @@ def test_where_others_write_too_their_requests_are_respected_until_the_reset() -
     assert ready_at(bucket, 1.5) == 1.5
 
 
-def test_a_request_not_made_leaves_what_others_left() -> None:
+def test_a_request_that_was_not_made_does_not_reduce_the_rest() -> None:
     bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 1, 1.5))
     bucket.begin(0.1)
     assert ready_at(bucket, 0.1) == 1.5
@@ -87,27 +87,27 @@ def test_a_request_not_made_leaves_what_others_left() -> None:
     assert ready_at(bucket, 0.1) == 0.1
 
 
-def test_what_is_left_counts_a_request_in_flight_because_it_may_not_have_arrived() -> None:
+def test_a_request_in_flight_reduces_the_rest_because_it_may_not_have_arrived() -> None:
     bucket = Bucket(Rate(5, 2.0))
     bucket.begin(0.0)
     answered(bucket, 0.0, facts(5, 1, 1.5))
     assert ready_at(bucket, 0.0) == 1.5
 
 
-def test_the_last_one_that_others_left_is_kept_for_the_urgent() -> None:
+def test_the_last_slot_that_others_left_is_reserved_for_urgent() -> None:
     bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 1, 1.5))
     assert bucket.ready_at(0.0, NORMAL, reserve=True) == 1.5
     assert bucket.ready_at(0.0, URGENT, reserve=True) == 0.0
 
 
-def test_an_answer_that_leaves_as_much_as_we_do_ends_the_respect_for_others() -> None:
+def test_an_answer_without_requests_of_others_ends_the_wait_for_them() -> None:
     bucket = answered(Bucket(Rate(5, 2.0)), 0.0, facts(5, 0, 9.0))
     assert ready_at(bucket, 0.0) == 9.0
     answered(bucket, 1.0, facts(5, 3, 2.0))
     assert ready_at(bucket, 1.0) == 1.0
 
 
-def test_an_answer_that_comes_out_of_turn_does_no_harm() -> None:
+def test_a_reordered_answer_does_no_harm() -> None:
     bucket = Bucket(Rate(5, 2.0))
     marks = []
     for _ in range(3):
@@ -121,8 +121,8 @@ def test_an_answer_that_comes_out_of_turn_does_no_harm() -> None:
     assert ready_at(bucket, 0.1) == 2.1
 
 
-def test_a_slow_answer_counts_what_was_ours_when_it_was_asked_for() -> None:
-    """Of six requests, the last is answered when the others are forgotten: at the far end they were still counted."""
+def test_a_slow_answer_is_compared_with_our_requests_at_its_beginning() -> None:
+    """The last of six requests is answered when the others have expired here; Discord still counted them."""
     bucket = Bucket(Rate(6, 2.0))
     for _ in range(5):
         answered(bucket, 0.0)
@@ -133,7 +133,7 @@ def test_a_slow_answer_counts_what_was_ours_when_it_was_asked_for() -> None:
     assert ready_at(bucket, 2.4) == 2.4
 
 
-def test_a_slow_answer_counts_what_was_begun_after_it_was_asked_for() -> None:
+def test_a_slow_answer_allows_for_requests_that_began_after_it() -> None:
     bucket = Bucket(Rate(5, 2.0))
     bucket.begin(0.0)
     mark = bucket.mark(0.0)
@@ -149,7 +149,7 @@ def test_a_slow_answer_counts_what_was_begun_after_it_was_asked_for() -> None:
     assert ready_at(bucket, 2.2) == pytest.approx(4.1)
 
 
-def test_while_all_slots_are_in_flight_nobody_can_say_when() -> None:
+def test_while_all_slots_are_in_flight_the_time_is_unknown() -> None:
     bucket = answered(Bucket(None), 0.0, facts(1, 0, 1.0))
     bucket.begin(1.0)
     assert ready_at(bucket, 1.0) == inf
@@ -158,7 +158,7 @@ def test_while_all_slots_are_in_flight_nobody_can_say_when() -> None:
 @pytest.mark.parametrize(
     "nonsense", [facts(0, 0, 1.0), facts(5, 4, -1.0), facts(5, 4, nan), facts(5, 4, inf), facts(5, 0, 1.7e9)]
 )
-def test_what_cannot_be_is_not_believed(nonsense: RateFacts) -> None:
+def test_impossible_rate_facts_are_ignored(nonsense: RateFacts) -> None:
     bucket = answered(Bucket(Rate(5, 2.0)), 0.0, nonsense)
     assert (bucket.window.limit, bucket.window.period) == (5, 2.0)
     assert ready_at(bucket, 0.0) == 0.0

@@ -22,7 +22,7 @@ LOW, NORMAL, HIGH, URGENT = NotificationPriority
         (1, 2.0, 1, 1, 1),
     ],
 )
-def test_each_window_keeps_a_part_for_the_urgent_and_something_for_all(
+def test_each_window_reserves_a_part_for_urgent_and_a_slot_for_all(
     limit: int, period: float, urgent: int, high: int, normal: int
 ) -> None:
     open_to = {priority: slots_open(limit, period, priority) for priority in NotificationPriority}

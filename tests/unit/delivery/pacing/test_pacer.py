@@ -21,11 +21,11 @@ def sent(pacer: Pacer, at: float, outcome: object = None, times: int = 1) -> Pac
     return pacer
 
 
-def told(limit: int, remaining: int, reset_after: float, scope: str = "webhook") -> Receipt:
+def answer(limit: int, remaining: int, reset_after: float, scope: str = "webhook") -> Receipt:
     return Receipt("1", rate=RateFacts(scope, limit, remaining, reset_after))
 
 
-def test_five_in_two_seconds_until_an_answer_tells() -> None:
+def test_five_in_two_seconds_until_an_answer_contains_a_limit() -> None:
     pacer = sent(Pacer(Limits(reserve=False), Host()), 0.0, times=5)
     assert pacer.ready_at(0.0, NORMAL) == 2.0
 
@@ -33,11 +33,11 @@ def test_five_in_two_seconds_until_an_answer_tells() -> None:
 def test_28_in_a_minute_of_a_channel_whatever_the_headers_say() -> None:
     pacer = Pacer(Limits(reserve=False), Host())
     for n in range(28):
-        sent(pacer, float(n), told(100, 99, 1.0))
+        sent(pacer, float(n), answer(100, 99, 1.0))
     assert pacer.ready_at(28.0, URGENT) == 60.0
 
 
-def test_as_many_a_minute_as_the_operator_wants() -> None:
+def test_the_operators_limit_a_minute_holds() -> None:
     pacer = Pacer(FREE._replace(messages_a_minute=20), Host(None))
     for n in range(20):
         assert pacer.ready_at(float(n), NORMAL) == n
@@ -45,7 +45,7 @@ def test_as_many_a_minute_as_the_operator_wants() -> None:
     assert pacer.ready_at(20.0, NORMAL) == 60.0
 
 
-def test_each_priority_may_fill_its_part_of_a_minute() -> None:
+def test_each_priority_may_use_its_part_of_a_minute() -> None:
     pacer = sent(Pacer(NOTHING_ASSUMED._replace(messages_a_minute=30), Host(None)), 0.0, times=24)
     assert [pacer.ready_at(1.0, priority) for priority in (LOW, NORMAL, HIGH, URGENT)] == [60.0, 60.0, 1.0, 1.0]
     sent(pacer, 1.0, times=3)
@@ -62,7 +62,7 @@ def test_fifty_a_second_are_shared_by_all_destinations_of_a_host() -> None:
     assert Pacer(FREE, Host()).ready_at(0.5, URGENT) == 0.5
 
 
-def test_destinations_that_hang_do_not_hold_the_others_of_their_host() -> None:
+def test_hanging_destinations_do_not_block_others_of_their_host() -> None:
     host = Host()
     hanging = Pacer(FREE, host)
     for _ in range(50):
@@ -70,14 +70,14 @@ def test_destinations_that_hang_do_not_hold_the_others_of_their_host() -> None:
     assert Pacer(FREE, host).ready_at(2.0, NORMAL) == 2.0
 
 
-def test_with_nothing_assumed_only_answers_limit() -> None:
+def test_without_assumed_limits_only_answers_limit() -> None:
     pacer = sent(Pacer(FREE, Host(None)), 0.0, times=1000)
     assert pacer.ready_at(0.0, LOW) == 0.0
-    sent(pacer, 0.0, told(1, 0, 5.0))
+    sent(pacer, 0.0, answer(1, 0, 5.0))
     assert pacer.ready_at(0.0, LOW) == 5.0
 
 
-def test_retry_after_holds_the_destination_for_as_long_as_it_says() -> None:
+def test_retry_after_pauses_the_destination_for_that_long() -> None:
     host = Host()
     pacer, neighbour = Pacer(FREE, host), Pacer(FREE, host)
     sent(pacer, 10.0, Throttled("slow down", retry_after=2.5, scope="destination"))
@@ -87,20 +87,20 @@ def test_retry_after_holds_the_destination_for_as_long_as_it_says() -> None:
     assert pacer.ready_at(11.0, URGENT) == 12.5
 
 
-def test_a_ban_holds_everything_that_goes_to_the_host() -> None:
+def test_a_ban_pauses_every_destination_of_the_host() -> None:
     host = Host()
     sent(Pacer(FREE, host), 10.0, Throttled("banned", retry_after=3600.0, scope="host"))
     assert Pacer(FREE, host).ready_at(10.0, URGENT) == 3610.0
 
 
-def test_the_headers_of_a_throttled_answer_are_not_believed() -> None:
+def test_the_limits_in_a_throttled_answer_are_ignored() -> None:
     pacer = Pacer(FREE, Host(None))
     facts = RateFacts("webhook", 1, 0, 3600.0)
     sent(pacer, 0.0, Throttled("hidden limit", retry_after=1.0, scope="destination", rate=facts))
     assert pacer.ready_at(0.0, NORMAL) == 1.0
 
 
-def test_the_headers_of_any_other_answer_are_believed() -> None:
+def test_the_limits_in_any_other_answer_are_used() -> None:
     for evidence in (
         Rejected("bad", rate=RateFacts("b", 1, 0, 9.0)),
         Unavailable("503", rate=RateFacts("b", 1, 0, 9.0)),
@@ -113,20 +113,20 @@ def test_failures_count_as_requests() -> None:
     assert pacer.ready_at(0.0, NORMAL) == 2.0
 
 
-def test_probes_count_as_requests_and_their_own_limit_is_not_taken_for_that_of_messages() -> None:
+def test_probes_count_as_requests_and_their_own_limit_is_not_used_for_messages() -> None:
     pacer = Pacer(Limits(reserve=False), Host())
     for _ in range(5):
         pacer.end(pacer.begin(0.0, is_probe=True), 0.0, Answer(RateFacts("of a GET", 1, 0, 99.0)))
     assert pacer.ready_at(0.0, NORMAL) == 2.0
 
 
-def test_an_answer_to_a_probe_under_the_limit_of_messages_is_believed() -> None:
-    pacer = sent(Pacer(FREE, Host(None)), 0.0, told(5, 4, 2.0))
+def test_a_probes_answer_about_the_limit_of_messages_is_used() -> None:
+    pacer = sent(Pacer(FREE, Host(None)), 0.0, answer(5, 4, 2.0))
     pacer.end(pacer.begin(0.0, is_probe=True), 0.0, Answer(RateFacts("webhook", 5, 0, 2.0)))
     assert pacer.ready_at(0.0, NORMAL) == 2.0
 
 
-def test_an_answer_that_says_nothing_teaches_nothing() -> None:
+def test_an_answer_without_limits_changes_nothing() -> None:
     pacer = sent(Pacer(FREE, Host(None)), 0.0, Receipt("1"))
     sent(pacer, 0.0, Answer())
     assert pacer.ready_at(0.0, NORMAL) == 0.0
@@ -144,8 +144,8 @@ def test_destinations_with_one_webhook_share_its_bucket_from_the_first_answer() 
     host = Host(None)
     one, other = Pacer(FREE, host), Pacer(FREE, host)
     in_flight = other.begin(0.0)
-    sent(one, 0.0, told(3, 2, 2.0))
-    sent(other, 0.0, told(3, 1, 2.0))
+    sent(one, 0.0, answer(3, 2, 2.0))
+    sent(other, 0.0, answer(3, 1, 2.0))
     assert one.ready_at(0.0, NORMAL) == 2.0
     other.end(in_flight, 1.0)
     assert one.ready_at(2.0, NORMAL) == 2.0
@@ -153,29 +153,29 @@ def test_destinations_with_one_webhook_share_its_bucket_from_the_first_answer() 
     assert other.ready_at(2.0, NORMAL) == 3.0
 
 
-def test_what_others_left_is_less_by_what_comes_along_in_flight() -> None:
+def test_requests_in_flight_reduce_the_rest_of_a_shared_bucket() -> None:
     host = Host(None)
     one, other = Pacer(FREE, host), Pacer(FREE, host)
     in_flight = other.begin(0.0)
-    sent(one, 0.0, told(5, 1, 2.0))
+    sent(one, 0.0, answer(5, 1, 2.0))
     assert one.ready_at(0.0, NORMAL) == 0.0
-    sent(other, 0.0, told(5, 1, 2.0))
+    sent(other, 0.0, answer(5, 1, 2.0))
     assert one.ready_at(0.0, NORMAL) == 2.0
     other.give_back(in_flight)
     assert one.ready_at(0.0, NORMAL) == 0.0
 
 
-def test_a_bucket_that_no_destination_uses_any_more_is_forgotten() -> None:
+def test_an_unused_bucket_is_dropped() -> None:
     host = Host(None)
-    pacer = sent(Pacer(FREE, host), 0.0, told(3, 2, 2.0, scope="old"))
-    other = sent(Pacer(FREE, host), 0.0, told(3, 2, 2.0, scope="new"))
-    sent(pacer, 0.0, told(3, 1, 2.0, scope="new"))
+    pacer = sent(Pacer(FREE, host), 0.0, answer(3, 2, 2.0, scope="old"))
+    other = sent(Pacer(FREE, host), 0.0, answer(3, 2, 2.0, scope="new"))
+    sent(pacer, 0.0, answer(3, 1, 2.0, scope="new"))
     gc.collect()
     assert set(host.buckets) == {"new"}
     assert other.ready_at(0.0, NORMAL) == 2.0  # three were counted, one of them under its old name
 
 
-def test_destinations_of_one_channel_share_its_limit_and_its_holds() -> None:
+def test_destinations_of_one_channel_share_its_limit_and_pauses() -> None:
     host = Host(None)
     limits = Limits(burst=None, channel=Rate(3, 60.0), reserve=False)
     one, other, third = Pacer(limits, host), Pacer(limits, host), Pacer(limits, host)
@@ -189,13 +189,13 @@ def test_destinations_of_one_channel_share_its_limit_and_its_holds() -> None:
     assert one.ready_at(3.0, URGENT) == 93.0
 
 
-def test_a_hold_comes_along_into_a_shared_channel() -> None:
+def test_a_pause_moves_along_into_a_shared_channel() -> None:
     host = Host(None)
     one, other = Pacer(FREE, host), Pacer(FREE, host)
-    one.show_in("7")
+    one.set_channel("7")
     sent(other, 0.0, Throttled("wait", retry_after=5.0, scope="destination"))
-    other.show_in("7")
-    other.show_in("7")
+    other.set_channel("7")
+    other.set_channel("7")
     assert one.ready_at(0.0, URGENT) == 5.0
 
 
@@ -217,12 +217,12 @@ def test_500_refusals_in_ten_minutes_pause_the_host() -> None:
     assert Pacer(FREE, host).ready_at(6.0, URGENT) == 605.0
 
 
-def test_other_errors_are_no_refusals() -> None:
+def test_other_errors_do_not_count_as_refusals() -> None:
     pacer = sent(Pacer(FREE, Host(None)), 0.0, Rejected("bad request", status=400), times=60)
     assert pacer.ready_at(0.0, URGENT) == 0.0
 
 
-def test_a_429_of_a_limit_that_is_shared_with_others_is_no_refusal_of_ours() -> None:
+def test_a_429_of_a_limit_shared_with_others_does_not_count_as_a_refusal() -> None:
     others = Throttled("429", retry_after=0.0, scope="destination", status=429, is_shared=True)
     assert sent(Pacer(FREE, Host(None)), 0.0, others, times=60).ready_at(0.0, URGENT) == 0.0
     ours = Throttled("429", retry_after=0.0, scope="destination", status=429)
@@ -230,14 +230,14 @@ def test_a_429_of_a_limit_that_is_shared_with_others_is_no_refusal_of_ours() -> 
 
 
 @pytest.mark.parametrize(("status", "ready"), [(401, 600.0), (403, 600.0), (404, 0.0), (200, 0.0)])
-def test_a_question_that_is_refused_counts_as_a_refusal(status: int, ready: float) -> None:
+def test_a_refused_probe_counts_as_a_refusal(status: int, ready: float) -> None:
     pacer = Pacer(FREE, Host(None))
     for _ in range(50):
         pacer.end(pacer.begin(0.0, is_probe=True), 0.0, Answer(status=status))
     assert pacer.ready_at(0.0, URGENT) == ready
 
 
-def test_a_shorter_ban_does_not_shorten_a_longer_one_and_each_new_one_is_news() -> None:
+def test_a_shorter_ban_does_not_shorten_a_longer_one_and_each_new_one_is_reported() -> None:
     host = Host()
     host.hold(Ban("403", 600.0), 0.0)
     assert (host.held_until, host.is_kept, host.is_news) == (600.0, False, True)
@@ -250,7 +250,7 @@ def test_a_shorter_ban_does_not_shorten_a_longer_one_and_each_new_one_is_news() 
     assert (host.held_until, host.is_kept, host.is_news) == (760.0, False, True)
 
 
-def test_an_answered_message_shows_the_channel_as_a_question_does() -> None:
+def test_answers_to_messages_and_probes_contain_the_channel() -> None:
     host = Host(None)
     one, two = (Pacer(FREE._replace(channel=Rate(28, 60.0)), host) for _ in range(2))
     sent(one, 0.0, Receipt("1", channel="77"), times=28)
@@ -259,7 +259,7 @@ def test_an_answered_message_shows_the_channel_as_a_question_does() -> None:
     assert two.ready_at(0.0, URGENT) == 60.0
 
 
-def test_what_each_remembers_is_its_own_and_counts_once_when_both_are_back() -> None:
+def test_each_destination_saves_its_own_requests_and_they_count_once_after_a_restart() -> None:
     limits, host = FREE._replace(channel=Rate(28, 60.0)), Host(None)
     before = [sent(Pacer(limits, host), 0.0, Receipt("1", channel="77"), times=10) for _ in range(2)]
     memories = [pacer.memory(1.0) for pacer in before]
@@ -268,18 +268,18 @@ def test_what_each_remembers_is_its_own_and_counts_once_when_both_are_back() -> 
     after = [Pacer(limits, again) for _ in range(2)]
     for pacer, memory in zip(after, memories, strict=True):
         pacer.recall(memory, 100.0)
-    assert after[0]._channel is after[1]._channel
-    window = after[0]._channel.window
-    assert window is not None
-    assert window.used(100.0) == 20
+    sent(after[0], 100.0, times=7)
+    assert after[1].ready_at(100.0, URGENT) == 100.0, "27 of 28 are used"
+    sent(after[0], 100.0)
+    assert after[1].ready_at(100.0, URGENT) == 159.0
 
 
-def test_what_two_names_of_one_webhook_remember_is_joined() -> None:
+def test_the_saved_paces_of_two_names_of_one_webhook_are_joined() -> None:
     one, other = PaceMemory((3.0, 1.0), 5.0), PaceMemory((2.0,), 7.0, "77")
     assert one.joined(other) == other.joined(one) == PaceMemory((3.0, 2.0, 1.0), 7.0, "77")
 
 
-def test_who_waits_for_an_end_is_called_once_and_also_for_a_slot_given_back() -> None:
+def test_a_waiter_for_an_end_is_called_once_and_also_for_a_slot_given_back() -> None:
     host, calls = Host(), []
     host.call_when_free(lambda: calls.append("one"), at_end=True)
     host.ended()
@@ -290,7 +290,7 @@ def test_who_waits_for_an_end_is_called_once_and_also_for_a_slot_given_back() ->
     assert calls == ["one", "two"]
 
 
-def test_who_waits_for_a_moment_is_called_once_and_only_for_a_slot_given_back() -> None:
+def test_a_waiter_for_a_slot_is_called_once_and_only_for_a_slot_given_back() -> None:
     host, calls = Host(), []
     host.call_when_free(lambda: calls.append(1), at_end=False)
     host.ended()
@@ -300,7 +300,7 @@ def test_who_waits_for_a_moment_is_called_once_and_only_for_a_slot_given_back() 
     assert calls == [1]
 
 
-def test_what_was_sent_before_a_restart_still_counts_after_it() -> None:
+def test_messages_sent_before_a_restart_still_count_after_it() -> None:
     limits = Limits(messages_a_minute=30, reserve=False)
     before = Pacer(limits, Host())
     for n in range(28):
@@ -313,17 +313,17 @@ def test_what_was_sent_before_a_restart_still_counts_after_it() -> None:
     assert after.ready_at(5.0, URGENT) == 5.0 + (1061.0 - 1031.0)
 
 
-def test_a_webhook_that_is_moved_to_another_channel_leaves_what_it_shared() -> None:
+def test_a_webhook_moved_to_another_channel_leaves_its_requests_behind() -> None:
     host, limits = Host(None), Limits(burst=None, reserve=False)
     moved, other, there = Pacer(limits, host), Pacer(limits, host), Pacer(limits, host)
     for pacer, channel in ((moved, "1"), (other, "1"), (there, "2")):
-        pacer.show_in(channel)
+        pacer.set_channel(channel)
     for _ in range(10):
         sent(moved, 0.0)
         sent(there, 0.0)
-    flying = moved.begin(1.0)
-    moved.show_in("2")
-    moved.end(flying, 2.0)
+    in_flight = moved.begin(1.0)
+    moved.set_channel("2")
+    moved.end(in_flight, 2.0)
     for _ in range(16):
         assert moved.ready_at(2.0, URGENT) == 2.0
         sent(moved, 2.0)
@@ -334,20 +334,20 @@ def test_a_webhook_that_is_moved_to_another_channel_leaves_what_it_shared() -> N
     assert (there.ready_at(61.0, URGENT), other.ready_at(61.0, URGENT)) == (151.0, 61.0)
 
 
-def test_a_webhook_that_is_moved_where_none_was_yet_counts_there() -> None:
+def test_a_webhook_moved_to_a_new_channel_counts_there() -> None:
     host, limits = Host(None), Limits(burst=None, reserve=False)
     moved, other = Pacer(limits, host), Pacer(limits, host)
     for pacer in (moved, other):
-        pacer.show_in("1")
-    moved.show_in("2")
+        pacer.set_channel("1")
+    moved.set_channel("2")
     for _ in range(28):
         sent(moved, 0.0)
     assert (moved.ready_at(0.0, URGENT), other.ready_at(0.0, URGENT)) == (60.0, 0.0)
-    Pacer(Limits(channel=None), host).show_in("3")
+    Pacer(Limits(channel=None), host).set_channel("3")
     for channel in "12":
         unlimited = Pacer(Limits(channel=None), host)
-        unlimited.show_in("4")
-        unlimited.show_in(channel)
+        unlimited.set_channel("4")
+        unlimited.set_channel(channel)
 
 
 def test_refusals_before_a_restart_still_count_towards_a_pause_after_it() -> None:
@@ -368,19 +368,19 @@ def test_refusals_before_a_restart_still_count_towards_a_pause_after_it() -> Non
     assert memory.joined(memory).refusals == tuple(sorted([*memory.refusals, *memory.refusals], reverse=True))
 
 
-def test_where_nothing_is_assumed_there_is_nothing_to_remember() -> None:
+def test_without_assumed_limits_nothing_is_saved() -> None:
     memory = sent(Pacer(NOTHING_ASSUMED, Host(None)), 0.0).memory(0.0)
     assert (memory, memory.is_empty) == (PaceMemory((), 0.0), True)
 
 
-def test_what_is_remembered_does_no_harm_where_nothing_is_assumed() -> None:
+def test_saved_requests_do_no_harm_without_assumed_limits() -> None:
     pacer = Pacer(FREE, Host(None))
     pacer.recall(PaceMemory((1.0, 0.5), 1e12), 10.0)
     assert pacer.ready_at(10.0, LOW) == 10.0 + 86_400.0
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_whatever_is_told_each_moment_named_is_one_at_which_a_request_may_begin(seed: int) -> None:
+def test_after_any_answers_a_request_may_begin_at_the_announced_time(seed: int) -> None:
     random = Random(seed)
     host = Host()
     pacers = [Pacer(Limits(messages_a_minute=random.randint(1, 30)), host) for _ in range(3)]

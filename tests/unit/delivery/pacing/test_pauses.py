@@ -9,7 +9,7 @@ URGENT = NotificationPriority.URGENT
 
 
 def seconds_and_host(pause: Pause | None) -> tuple[float, str | None]:
-    """Of a pause that has a reason."""
+    """The length of a pause, which must have a reason."""
     assert pause is not None
     assert pause.reason
     return pause.seconds, pause.host
@@ -20,7 +20,7 @@ def assert_numbers(pause: Pause | None, *numbers: str) -> None:
     assert set(numbers) <= set(pause.reason.split())
 
 
-def test_a_requested_wait_is_a_pause_with_a_reason_and_a_full_window_is_not() -> None:
+def test_a_demanded_wait_is_a_pause_with_a_reason_and_a_full_window_is_not() -> None:
     host = Host(name="discord.com")
     pacer = sent(Pacer(Limits(messages_a_minute=5), host), 0.0, times=5)
     assert pacer.ready_at(0.0, URGENT) == 60.0

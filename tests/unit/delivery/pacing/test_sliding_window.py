@@ -13,7 +13,7 @@ def filled(window: SlidingWindow, *ends: float) -> SlidingWindow:
     return window
 
 
-def test_a_window_is_open_until_its_slots_are_filled() -> None:
+def test_a_window_is_open_until_its_slots_are_used() -> None:
     window = filled(SlidingWindow(2, 10.0), 100.0)
     assert window.ready_at(101.0, 2) == 101.0
     filled(window, 101.0)
@@ -37,7 +37,7 @@ def test_a_request_counts_from_its_end_and_not_from_its_beginning() -> None:
     assert window.ready_at(103.0, 1) == 105.0
 
 
-def test_where_only_the_end_of_a_request_frees_a_slot_nobody_can_say_when() -> None:
+def test_if_a_request_must_end_first_the_time_is_unknown() -> None:
     window = SlidingWindow(2, 2.0)
     window.begin(0.0)
     window.begin(0.0)
@@ -51,7 +51,7 @@ def test_fewer_slots_are_ready_later() -> None:
     assert [window.ready_at(5.0, slots) for slots in (4, 3, 2, 1)] == [5.0, 11.0, 12.0, 13.0]
 
 
-def test_what_was_not_sent_is_not_counted() -> None:
+def test_unsent_requests_do_not_count() -> None:
     for window in (SlidingWindow(1, 2.0), SlidingWindow(1, 2.0, counts_beginnings=True)):
         window.begin(0.0)
         assert window.used(0.0) == 1
@@ -59,7 +59,7 @@ def test_what_was_not_sent_is_not_counted() -> None:
         assert window.used(0.0) == 0
 
 
-def test_what_is_given_back_when_it_counts_no_longer_takes_no_other_with_it() -> None:
+def test_giving_back_an_expired_request_removes_no_other() -> None:
     """The lease of a slow store lasts longer than the period."""
     window = SlidingWindow(2, 1.0, counts_beginnings=True)
     window.begin(0.0)
@@ -71,7 +71,7 @@ def test_what_is_given_back_when_it_counts_no_longer_takes_no_other_with_it() ->
     assert window.used(5.0) == 0
 
 
-def test_a_window_that_counts_beginnings_is_not_held_by_a_request_that_hangs() -> None:
+def test_a_window_of_beginnings_is_not_blocked_by_a_hanging_request() -> None:
     window = SlidingWindow(1, 1.0, counts_beginnings=True)
     window.begin(100.0)
     assert window.ready_at(100.0, 1) == 101.0 + GUARD
@@ -79,7 +79,7 @@ def test_a_window_that_counts_beginnings_is_not_held_by_a_request_that_hangs() -
     assert window.ready_at(101.0 + GUARD, 1) == 101.0 + GUARD
 
 
-def test_what_is_counted_late_is_counted_in_order() -> None:
+def test_late_counts_are_kept_in_order() -> None:
     window = filled(SlidingWindow(3, 10.0), 100.0)
     window.count(95.0)
     assert window.ages(101.0) == (6.0, 1.0)
@@ -96,8 +96,8 @@ def test_taking_over_moves_the_requests_in_flight_and_counts_those_that_ended() 
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_at_the_far_end_no_stretch_ever_holds_more_than_the_limit(seed: int) -> None:
-    """Whatever each request takes to arrive and to come back, and however many are under way at once."""
+def test_discord_never_sees_more_than_the_limit_in_any_period(seed: int) -> None:
+    """This holds however long requests and answers take, and however many are in flight at once."""
     random = Random(seed)
     limit, period = random.randint(1, 6), random.choice([0.5, 2.0, 60.0])
     window, now, arrivals, ends = SlidingWindow(limit, period), 1e6 * random.random(), [], []
@@ -116,8 +116,8 @@ def test_at_the_far_end_no_stretch_ever_holds_more_than_the_limit(seed: int) -> 
 
 
 @pytest.mark.parametrize("counts_beginnings", [False, True])
-def test_what_is_over_is_forgotten_also_where_nobody_asks(counts_beginnings: bool) -> None:
-    """Refusals are counted for months, and perhaps never so many that anything waits."""
+def test_expired_requests_are_dropped_even_if_nothing_waits(counts_beginnings: bool) -> None:
+    """Refusals are counted for months, perhaps without ever pausing anything."""
     window, refusals = SlidingWindow(5, 2.0, counts_beginnings=counts_beginnings), SlidingWindow(500, 600.0)
     for second in range(10_000):
         window.begin(float(second))

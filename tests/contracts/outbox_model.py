@@ -145,7 +145,9 @@ class OutboxModel:
             old.rank, old.priority = min(o.rank for o in line), max(o.priority for o in line)
 
     def lease(self, command: c.Lease) -> c.Leased:
-        lane = self._waiting(command.destination)[: 256 if command.express else None]
+        lane = self._waiting(command.destination)
+        if command.express:
+            lane = [o for o in lane if o.priority in (NotificationPriority.HIGH, NotificationPriority.URGENT)]
         flying = [o.told.sequence for o in self.owed if o.lane == command.destination and o.state == "leased"]
         parcels, expired, waits, doubtful = [], [], [], False
         for owed in lane:
@@ -155,8 +157,6 @@ class OutboxModel:
                 expired.append(self._outlived(owed))
             elif owed.told.sequence not in flying:
                 flying.append(owed.told.sequence)
-                if command.express and owed.priority not in (NotificationPriority.HIGH, NotificationPriority.URGENT):
-                    continue
                 if owed.not_before and owed.not_before > command.now:
                     waits.append(owed.not_before)
                 elif command.sure_only and owed.may_repeat:

@@ -126,18 +126,36 @@ async def check_validity(outbox: Outbox) -> None:
 
 
 async def check_express(outbox: Outbox) -> None:
-    """An express lease takes only URGENT and HIGH among the first 256 of the lane, and waits for no others."""
-    items = [new(notification(f"{number:03}"), number) for number in range(255)]
-    urgent = [new(notification(f"9{number}", priority=each), 255) for number, each in enumerate((_HIGH, _URGENT))]
+    """An express lease takes URGENT and HIGH, however many others are before them, and is woken for no other."""
+    items = [new(notification(f"{number:03}"), number) for number in range(300)]
+    urgent = [new(notification(f"9{number}", priority=each), 400) for number, each in enumerate((_HIGH, _URGENT))]
     await outbox.do(Put((*items, *urgent)))
-    same("an express lease", ids(await outbox.do(Lease(LANE, START, limit=9, express=True))), ["90"])
-    await outbox.do(Cancel(DeliveryId("000", LANE), "moves the head"))
-    same(
-        "an express lease after the head moved", ids(await outbox.do(Lease(LANE, START, limit=9, express=True))), ["91"]
-    )
+    leases = [await outbox.do(Lease(LANE, START, express=True)) for _ in range(3)]
+    same("express leases behind 300 others", [ids(each) for each in leases], [["90"], ["91"], []])
     (low,) = (await outbox.do(Lease(LANE, START))).parcels
     await outbox.do(Settle((verdict(low.delivery, _S.PENDING, not_before=START + MINUTE),)))
-    same("the next time of an express lease", (await outbox.do(Lease(LANE, START, express=True))).next_at, None)
+    same("when an express lane asks again", (await outbox.do(Lease(LANE, START, express=True))).next_at, None)
+    (high, _) = (parcel for lease in leases for parcel in lease.parcels)
+    await outbox.do(Settle((verdict(high.delivery, _S.PENDING, not_before=START + 2 * MINUTE),)))
+    same("when it waits for one", (await outbox.do(Lease(LANE, START, express=True))).next_at, START + 2 * MINUTE)
+    expired = (await outbox.do(Lease(LANE, START + 60 * MINUTE, express=True))).expired
+    same("what an express lease expires", [each.id.notification_id for each in expired], ["90"])
+
+
+async def check_many_put_off(outbox: Outbox) -> None:
+    """However many wait for their time, what may leave leaves: neither a place nor a sequence of them is in its way."""
+    told = [notification(f"{number:03}", f"{number // 2}", f"update {number}") for number in range(60)]
+    await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(told))))
+    lent = (await outbox.do(Lease(LANE, START, limit=99))).parcels
+    same("the first of each sequence", [each.notification.id for each in lent], [f"{n:03}" for n in range(0, 60, 2)])
+    waits = [START + (9 if each.notification.id != "056" else 2) * MINUTE for each in lent]
+    back = [verdict(each.delivery, _S.PENDING, not_before=at) for each, at in zip(lent, waits, strict=True)]
+    await outbox.do(Settle(tuple(back)))
+    same("a lane that waits", await outbox.do(Lease(LANE, START + MINUTE, limit=9)), Leased((), (), START + 2 * MINUTE))
+    lease = await outbox.do(Lease(LANE, START + 2 * MINUTE, limit=9))
+    same("what is due", (ids(lease), lease.next_at), (["056"], START + 9 * MINUTE))
+    await outbox.do(Cancel(DeliveryId("058", LANE), "makes way"))
+    same("what it held up", ids(await outbox.do(Lease(LANE, START + 2 * MINUTE, limit=9))), ["059"])
 
 
 async def check_lifting(outbox: Outbox) -> None:
@@ -194,6 +212,7 @@ LANE_CHECKS = (
     check_shortened_waits,
     check_validity,
     check_express,
+    check_many_put_off,
     check_lifting,
     check_superseding,
 )

@@ -70,7 +70,7 @@ class Leased(NamedTuple):
     parcels: tuple[Parcel, ...]
     expired: tuple[Delivery, ...]
     next_at: datetime | None
-    """The earliest `not_before` among the deliveries that were passed over for it; None where there were none."""
+    """At or before the earliest `not_before` of what was passed over for it; None if there are none."""
     has_doubtful: bool = False
     """Whether one was passed over for nothing but that it may repeat."""
 
@@ -142,7 +142,7 @@ class Lease(Command[Leased], frozen=True):
     now: datetime
     limit: int = 1
     express: bool = False
-    """Only URGENT and HIGH ones, looked for near the head of the lane."""
+    """Only URGENT and HIGH ones, wherever they are in the lane."""
     sure_only: bool = False
     """Only those that were surely never shown."""
     failures: Mapping[DeliveryId, int] | None = None

@@ -7,7 +7,6 @@ Whatever enters a lane (from intake, back from a sender, revived, as a fallback)
 
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -16,9 +15,6 @@ from signalpost.delivery.outbox.commands import TO_CHOOSE_FROM, Lease, NewDelive
 from signalpost.domain.delivery import NEXT_STATES, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
-
-EXPRESS_DEPTH = 256
-"""How far from the head of a lane an express lease looks."""
 
 REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
 """The states from which a delivery may be revived."""
@@ -130,18 +126,18 @@ def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choic
     expired: list[Row] = []
     next_at: datetime | None = None
     has_doubtful = False
-    for row in islice(rows, EXPRESS_DEPTH if lease.express else None):
+    for row in rows:
         if len(taken) >= most:
             break
         delivery = row.delivery
+        if lease.express and delivery.priority < NotificationPriority.HIGH:
+            continue  # none of higher priority waits behind it in its sequence: that would have lifted it
         if delivery.valid_until <= lease.now:
             expired.append(row.outlived())
             continue
         if delivery.sequence in met:
             continue
         met.add(delivery.sequence)
-        if lease.express and delivery.priority < NotificationPriority.HIGH:
-            continue
         if delivery.not_before is not None and delivery.not_before > lease.now:
             next_at = delivery.not_before if next_at is None else min(next_at, delivery.not_before)
             continue

@@ -320,6 +320,16 @@ class RowGuard:
         """These rows were found damaged by a query."""
         self.suspects.update(dict.fromkeys(keys))
 
+    @property
+    def noted(self) -> int:
+        """How many rows are known to be damaged or unreadable."""
+        return len(self.suspects) + len(self._passed_over)
+
+    def held_out(self, destination: str) -> list[str]:
+        """The ids of the notifications whose rows are kept out of this lane."""
+        keys = (*self.suspects, *self._passed_over)
+        return [name for name, lane, _ in keys if lane == destination and is_text(name)]
+
     def may_leave(self, row: Row) -> bool:
         """Whether nothing is known that keeps a row from being sent."""
         return row.delivery.id not in self.suspects and row.delivery.id not in self._passed_over

@@ -93,6 +93,13 @@ INSERT INTO owner VALUES (1, 0, '', 0, 0);
 CREATE INDEX lost ON delivery (state)  -- rows whose state is damaged; empty if all is well
   WHERE state NOT IN ('pending', 'leased', 'delivered', 'unconfirmed', 'expired', 'superseded', 'suppressed',
                       'cancelled', 'dead');
+DROP INDEX lane;
+CREATE INDEX lane ON delivery (state, destination, rank, number, valid_until, not_before)
+  WHERE state IN ('pending', 'leased');
+CREATE INDEX express ON delivery (destination, rank, number, valid_until, not_before)  -- HIGH and URGENT
+  WHERE state = 'pending' AND priority >= 3;
+CREATE INDEX later ON delivery (destination, not_before, priority)  -- what is put off
+  WHERE state = 'pending' AND not_before IS NOT NULL;
 CREATE TABLE meta (  -- what is known about the store itself
   name  TEXT PRIMARY KEY,
   value

@@ -16,6 +16,39 @@ ONE = "WHERE notification_id = ? AND destination = ? AND turn = ?"
 IN_LANE = "INDEXED BY lane WHERE state IN ('pending', 'leased') AND state ="
 
 LANE = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND destination = ? ORDER BY rank, number"
+
+
+def _lease(source: str) -> str:
+    """What may leave a lane at `:now`, in order, and what has outlived its validity.
+
+    `k` reads only its index, so those that are put off cost no row. A row whose `not_before` is damaged is found, so
+    that it is set aside. `:held_out` are notifications that are known to be damaged or unreadable here: they hold up
+    nothing.
+    """
+    columns = ", ".join(f"d.{column}" for column in COLUMNS.split(", "))
+    return f"""
+SELECT {columns}
+FROM delivery AS k {source} AND k.destination = :lane
+  AND (k.valid_until <= :now OR k.not_before IS NULL OR k.not_before NOT BETWEEN :now + 1 AND {LAST})
+  AND d.notification_id = k.notification_id AND d.destination = k.destination AND d.turn = k.turn
+  AND (d.valid_until <= :now OR d.sequence NOT IN (SELECT value FROM json_each(:in_flight))
+    AND NOT EXISTS (  -- an earlier one of its sequence waits
+      SELECT 1 FROM delivery AS e INDEXED BY waiting
+      WHERE e.state = 'pending' AND e.sequence = d.sequence AND e.destination = :lane
+        AND e.number < d.number AND e.valid_until > :now
+        AND e.notification_id NOT IN (SELECT value FROM json_each(:held_out))))
+ORDER BY k.rank, k.number"""
+
+
+LEASE = _lease(
+    "INDEXED BY lane CROSS JOIN delivery AS d WHERE k.state IN ('pending', 'leased') AND k.state = 'pending'"
+)
+LEASE_EXPRESS = _lease("INDEXED BY express CROSS JOIN delivery AS d WHERE k.state = 'pending' AND k.priority >= 3")
+NEXT_WAIT = (
+    "SELECT min(not_before) FROM delivery INDEXED BY later WHERE state = 'pending' AND not_before IS NOT NULL"
+    f" AND destination = :lane AND not_before BETWEEN :now + 1 AND {LAST}"
+)
+NEXT_EXPRESS_WAIT = f"{NEXT_WAIT} AND priority >= 3"
 OVERDUE = (
     f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND"
     f" (valid_until <= ? OR valid_until > {LAST} OR typeof(valid_until) <> 'integer')"

@@ -5,14 +5,16 @@ also what a transaction learns about other processes: which of them is the owner
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 from signalpost import clock
 from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.commands import Lease
 from signalpost.delivery.outbox.lane_heads import DEPTH, Head
 from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import (
@@ -20,6 +22,7 @@ from signalpost.delivery.outbox.rows import (
     RowGuard,
     Unreadable,
     changes_of,
+    instant,
     is_text,
     listed,
     micros,
@@ -82,7 +85,7 @@ class Transaction:
         self._heads.clear()
         self._lent = None
 
-    def select(self, query: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+    def select(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows one at a time. Stopping early ends the statement, which would otherwise hold back checkpoints."""
         cursor = self._db.execute(query, values)
         try:
@@ -92,7 +95,7 @@ class Transaction:
             with suppress(sqlite3.ProgrammingError):  # the database was closed first
                 cursor.close()
 
-    def first(self, query: str, values: Sequence[Any] = ()) -> Any:
+    def first(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """The first row, or None."""
         return self._db.execute(query, values).fetchone()
 
@@ -155,19 +158,41 @@ class Transaction:
         """The pending deliveries of these sequences, in any order."""
         return self.guard.checked(self.matching(sql.WAITING, list(sequences)))
 
-    def lane(self, destination: str) -> Iterator[Row]:
-        """The pending deliveries of a destination in the order of their places, read as they are needed.
+    def lane(self, lease: Lease) -> Iterator[Row]:
+        """The pending deliveries of a lane in the order of their places, read as they are needed.
 
-        First the remembered head of the lane, then along its index, if anything is behind that.
+        First the remembered head of the lane, then what may leave of all that is behind it.
         """
-        if (head := self._heads.get(destination)) is None or not (head or head.is_whole):
-            head = self._heads[destination] = Head(islice(self._along(destination), DEPTH + 1))
+        head = self._head(lease.destination)
         yield from filter(self.guard.may_leave, head)
         if not head.is_whole:
-            yield from filter(self.guard.may_leave, islice(self._along(destination), len(head), None))
+            seen = {row.delivery.id for row in head}
+            query = sql.LEASE_EXPRESS if lease.express else sql.LEASE
+            found = self.guard.checked(self.select(query, self._wanted(lease)))
+            yield from (row for row in found if row.delivery.id not in seen and self.guard.may_leave(row))
 
-    def _along(self, destination: str) -> Iterator[Row]:
-        return self.guard.checked(self.select(sql.LANE, (destination,)))
+    def next_wait(self, lease: Lease) -> datetime | None:
+        """The earliest `not_before` that is still to come behind the head of a lane, or in it."""
+        if self._head(lease.destination).is_whole:
+            return None
+        query = sql.NEXT_EXPRESS_WAIT if lease.express else sql.NEXT_WAIT
+        (at,) = self.first(query, self._wanted(lease))
+        return None if at is None else instant(at)
+
+    def _wanted(self, lease: Lease) -> dict[str, Any]:
+        lane = lease.destination
+        return {
+            "lane": lane,
+            "now": micros(lease.now),
+            "in_flight": listed(self.in_flight(lane)),
+            "held_out": listed(self.guard.held_out(lane)),
+        }
+
+    def _head(self, destination: str) -> Head:
+        if (head := self._heads.get(destination)) is None or not (head or head.is_whole):
+            rows = self.guard.checked(self.select(sql.LANE, (destination,)))
+            head = self._heads[destination] = Head(islice(rows, DEPTH + 1))
+        return head
 
     def in_flight(self, destination: str) -> list[str]:
         """The sequences of a destination that are leased."""

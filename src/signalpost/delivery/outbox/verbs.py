@@ -163,14 +163,16 @@ def _added_key(name: str, destination: str) -> str:
 def _lease(tx: Transaction, command: Lease) -> Leased:
     expired: list[Delivery] = []
     while True:
-        choice = choose(tx.lane(command.destination), command, tx.in_flight(command.destination))
+        noted = tx.guard.noted
+        choice = choose(tx.lane(command), command, tx.in_flight(command.destination))
         read = [(row, told) for row in choice.taken if isinstance(told := tx.notification(row), Notification)]
         tx.move([*choice.expired, *(row for row, _ in read)], was=_PENDING)
         expired += (row.delivery for row in choice.expired)
-        if read or not choice.taken:
+        if read or tx.guard.noted == noted:
             parcels = tuple(Parcel(row.delivery, told) for row, told in read)
-            return Leased(parcels, tuple(expired), choice.next_at, choice.has_doubtful)
-        # Nothing that was chosen can be read. It is kept out of the lane now, so look at what comes next.
+            waits = [at for at in (choice.next_at, tx.next_wait(command)) if at is not None]
+            return Leased(parcels, tuple(expired), min(waits, default=None), choice.has_doubtful)
+        # A row was found that is damaged or cannot be read. It is kept out of the lane now: look at what comes next.
 
 
 def _settle(tx: Transaction, settles: Sequence[Settle]) -> list[list[Delivery]]:

@@ -1,15 +1,21 @@
 """Leases that come together: each sees what those before it did, although what they move is written together."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
 
 import pytest
 
 from signalpost.delivery.outbox.commands import Lease, Put
 from signalpost.delivery.outbox.port import Core
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification
 from tests.tmpfs import new_core
 
 OTHER = "signals-premium"
+MANY = 10_000
 
 
 @pytest.fixture
@@ -36,3 +42,24 @@ def test_what_expired_for_one_lease_is_told_to_no_other(core: Core) -> None:
     assert [parcel.delivery.id.notification_id for parcel in first.parcels] == ["02"]
     assert not second.expired
     assert not second.parcels
+
+
+def test_a_lease_reads_no_row_of_the_many_that_are_put_off(tmp_path: Path) -> None:
+    """Neither a lease that finds a delivery behind ten thousand of them, nor one that finds none."""
+    with closing(SqliteCore(tmp_path / "outbox.db")) as core:
+        core._db.execute("PRAGMA synchronous=OFF")
+        names = [f"{number:05}" for number in range(MANY)]
+        core.apply([Put(tuple(new(notification(name), rank) for rank, name in enumerate(names)))])
+        core._db.execute("UPDATE delivery SET not_before = valid_until - 1")
+        core.apply([Put((new(notification("last"), MANY),))])
+        texts: list[bytes] = []
+        core._db.text_factory = lambda text: texts.append(text) or text.decode()
+        steps = count()
+        core._db.set_progress_handler(lambda: next(steps) and None, 1)
+        found, none = core.apply([Lease(LANE, START), Lease(LANE, START)])
+        core._db.set_progress_handler(None, 1)
+        assert [parcel.delivery.id.notification_id for parcel in found.parcels] == ["last"]
+        assert none.parcels == ()
+        assert none.next_at == found.next_at == START + 60 * MINUTE - timedelta(microseconds=1)
+        assert len(texts) < 200, "texts of rows that were read; a row has four at least"
+        assert next(steps) < 2 * 20 * MANY, "steps of SQLite's machine; to read a row takes 40 or more"

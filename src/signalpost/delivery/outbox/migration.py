@@ -17,7 +17,7 @@ from threading import Event
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.files import LOGS
 from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
-from signalpost.delivery.outbox.schema import APPLICATION_ID, MIGRATED_FROM, STEPS, VERSION
+from signalpost.delivery.outbox.schema import APPLICATION_ID, IS_COMPLETE, MIGRATED_FROM, STEPS, VERSION
 from signalpost.delivery.outbox.sqlite_file import advice, begin, opened, sync_to_disk
 from signalpost.errors import StoreUnusable
 
@@ -38,6 +38,7 @@ def opened_to_write(path: Path, lock_path: Path) -> sqlite3.Connection:
     db = opened(path)
     try:
         _migrate(path, db, lock_path)
+        _complete(db)
     except sqlite3.Error as fault:
         db.close()
         raise StoreUnusable(
@@ -69,6 +70,13 @@ def _migrate(path: Path, db: sqlite3.Connection, lock: Path) -> None:
         _NEVER.wait(_LOOK_EVERY)
 
 
+def _complete(db: sqlite3.Connection) -> None:
+    """Add what a file of version 2 lacks if an earlier commit made it: that version is not released yet."""
+    if db.execute(IS_COMPLETE).fetchone() is None:
+        with _writing(db):
+            _execute_all(db, STEPS[-1])
+
+
 @contextmanager
 def _writing(db: sqlite3.Connection) -> Iterator[None]:
     """A transaction in which no other process writes."""
@@ -96,12 +104,16 @@ def _begin(db: sqlite3.Connection) -> None:
 
 def _step(db: sqlite3.Connection, version: int) -> None:
     for step in STEPS[version:]:
-        for statement in step.split(";\n"):
-            db.execute(statement)
+        _execute_all(db, step)
     if version:
         db.execute(sql.SAVE_META, (MIGRATED_FROM, version))
     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
     db.execute(f"PRAGMA user_version={VERSION}")
+
+
+def _execute_all(db: sqlite3.Connection, step: str) -> None:
+    for statement in step.split(";\n"):
+        db.execute(statement)
 
 
 def _copy(path: Path, version: int) -> None:

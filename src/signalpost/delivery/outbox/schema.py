@@ -80,27 +80,27 @@ CREATE TABLE IF NOT EXISTS fact (  -- what is remembered about destinations
 
 # Version 2 is not released yet: add to it what you need. Once it is released, add a version 3 instead. A version may
 # add tables, partial indexes and columns with a default, and nothing that rewrites rows. Commands that only read must
-# work with the version before it, too.
+# work with the version before it, too. Each statement must succeed again in a file of version 2 by an earlier commit.
 _VERSION_2 = """
-CREATE TABLE owner (  -- one row: the process that delivers from this store
+CREATE TABLE IF NOT EXISTS owner (  -- one row: the process that delivers from this store
   one    INTEGER PRIMARY KEY CHECK (one = 1),
   epoch  INTEGER NOT NULL,          -- one more at each change of owner; each lease and settle checks it
   holder TEXT NOT NULL,             -- as in the lock file; empty if there was no owner yet
   pid    INTEGER NOT NULL,
   since  INTEGER NOT NULL
 );
-INSERT INTO owner VALUES (1, 0, '', 0, 0);
-CREATE INDEX lost ON delivery (state)  -- rows whose state is damaged; empty if all is well
+INSERT OR IGNORE INTO owner VALUES (1, 0, '', 0, 0);
+CREATE INDEX IF NOT EXISTS lost ON delivery (state)  -- rows whose state is damaged; empty if all is well
   WHERE state NOT IN ('pending', 'leased', 'delivered', 'unconfirmed', 'expired', 'superseded', 'suppressed',
                       'cancelled', 'dead');
-DROP INDEX lane;
+DROP INDEX IF EXISTS lane;
 CREATE INDEX lane ON delivery (state, destination, rank, number, valid_until, not_before)
   WHERE state IN ('pending', 'leased');
-CREATE INDEX express ON delivery (destination, rank, number, valid_until, not_before)  -- HIGH and URGENT
+CREATE INDEX IF NOT EXISTS express ON delivery (destination, rank, number, valid_until, not_before)  -- HIGH and URGENT
   WHERE state = 'pending' AND priority >= 3;
-CREATE INDEX later ON delivery (destination, not_before, priority)  -- what is put off
+CREATE INDEX IF NOT EXISTS later ON delivery (destination, not_before, priority)  -- what is put off
   WHERE state = 'pending' AND not_before IS NOT NULL;
-CREATE TABLE meta (  -- what is known about the store itself
+CREATE TABLE IF NOT EXISTS meta (  -- what is known about the store itself
   name  TEXT PRIMARY KEY,
   value
 ) WITHOUT ROWID;
@@ -117,3 +117,6 @@ MIGRATED_FROM = "migrated_from"
 
 HAS_META = 2
 """The first version with the table `meta`."""
+
+IS_COMPLETE = "SELECT 1 FROM sqlite_schema WHERE name = 'later'"
+"""Finds nothing in a file of version 2 that an earlier commit made. Remove it with the release of version 2."""

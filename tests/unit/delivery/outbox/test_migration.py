@@ -67,6 +67,24 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(path: Path, tmp_path: Path
     assert _asked(path, epochs) == _asked(other, epochs) == [(1, 1, os.getpid())]
 
 
+def test_a_store_of_version_2_by_an_earlier_commit_is_completed(path: Path, tmp_path: Path) -> None:
+    """It has no express index, and its lane index lacks `not_before`."""
+    SqliteCore(path).close()
+    copied = _copy(path).stat().st_mtime_ns
+    with closing(sqlite3.connect(path)) as db:
+        for name in ("lane", "express", "later"):
+            db.execute(f"DROP INDEX {name}")
+        db.execute("CREATE INDEX lane ON delivery (state, destination, rank) WHERE state IN ('pending', 'leased')")
+        db.execute("UPDATE owner SET epoch = 7")
+        db.commit()
+    SqliteCore(path).close()
+    SqliteCore(tmp_path / "new.db").close()
+    schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
+    assert _asked(path, schema) == _asked(tmp_path / "new.db", schema)
+    assert _asked(path, "SELECT epoch FROM owner") == [(8,)]
+    assert _copy(path).stat().st_mtime_ns == copied
+
+
 def test_a_store_is_migrated_once(path: Path) -> None:
     SqliteCore(path).close()
     changed = _copy(path).stat().st_mtime_ns

@@ -54,7 +54,7 @@ def test_the_last_signals_and_each_strategy_are_shown(ended: subprocess.Complete
 def test_what_is_left_out_and_bent_is_said(ended: subprocess.CompletedProcess[str]) -> None:
     text = " ".join(ended.stdout.split())
     assert "No bundled candles for NZD_USD_H4, NZD_USD_D." in text
-    assert "In 7 weeks the broker's H4 grid lies across it" in text
+    assert "In 7 weeks" in text
     assert "2020-03-09, 2020-03-16, 2020-03-23, 2020-10-26, 2021-03-15, 2021-03-22, 2021-11-01." in text
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from signalpost import AsyncNotificationService, Config
-from signalpost.cli.http_door import door_of
+from signalpost.cli.serve import door_of
 from signalpost.domain.tier import UserTier
 from signalpost.web.auth import Gate
 from signalpost.web.server import HttpServer

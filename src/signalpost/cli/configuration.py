@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
+
+from signalpost.cli.option_types import NonEmptyPath
 
 if TYPE_CHECKING:
     from signalpost.config import Config
@@ -12,20 +14,11 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
-class _GivenPath(click.Path):
-    """A path that is not empty: that of a script's unset variable would be the current folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            self.fail("it is empty: give a path, or leave the option out", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-_HOME = click.option("--home", type=_GivenPath(path_type=Path), help="The data folder.  [default: as configured]")
+_HOME = click.option("--home", type=NonEmptyPath(path_type=Path), help="The data folder.  [default: as configured]")
 _CONFIG = click.option(
     "--config",
     "config_file",
-    type=_GivenPath(path_type=Path),
+    type=NonEmptyPath(path_type=Path),
     help="A TOML file of settings.  [default: that of SIGNALPOST_CONFIG, if any]",
 )
 

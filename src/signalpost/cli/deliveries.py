@@ -6,8 +6,8 @@ import click
 
 from signalpost.cli.configuration import configured
 from signalpost.cli.delivery_changes import cancel, revive
+from signalpost.cli.option_types import Utf8Text
 from signalpost.cli.output import json_option, say, say_json
-from signalpost.cli.utf8_text import Utf8Text
 
 
 @click.group(

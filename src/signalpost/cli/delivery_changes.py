@@ -1,14 +1,15 @@
 """`signalpost deliveries revive` and `cancel`: what a person decides about a delivery, also while a service runs."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from signalpost.cli.configuration import configured
+from signalpost.cli.option_types import Utf8Text
 from signalpost.cli.output import json_option, say, say_errors, say_json
-from signalpost.cli.utf8_text import Utf8Text
 from signalpost.errors import Fault
 
 if TYPE_CHECKING:
@@ -131,11 +132,8 @@ def _carried_out(store: "Store", wishes: "list[tuple[Parcel, Cancel | Revive]]")
     from signalpost.delivery.outbox.sqlite import SqliteCore
     from signalpost.delivery.wake_socket import wake
 
-    core = SqliteCore(store.path, owns=False)
-    try:
+    with closing(SqliteCore(store.path, owns=False)) as core:
         answers = core.apply([wish for _, wish in wishes])
-    finally:
-        core.close()
     wake(core.bell_path)
     for (parcel, _), delivery in zip(wishes, answers, strict=True):
         yield _Changed(parcel, delivery)

@@ -1,6 +1,7 @@
 """What there is to say of each destination: its settings, and what the store remembers of it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,15 +81,12 @@ def destination_rows(config: Config) -> list[DestinationRow]:
     configs = {each.name: each for each in config.destinations}
     if not is_there(path):
         return [DestinationRow(name, each, {}, None, 0.0) for name, each in configs.items()]
-    reader = SqliteReader(path)
-    try:
+    with closing(SqliteReader(path)) as reader:
         (stats,) = reader.apply([Stats()])
         names = [*configs, *sorted({name for name, _ in stats} - configs.keys())]
         facts = dict(zip(names, reader.apply([LoadFacts(name) for name in names]), strict=True))
         of_webhook = reader.apply([LoadFacts(_place(each)) for each in configs.values()])
         ended = {name: read_gone(each) for name, each in zip(configs, of_webhook, strict=True)}
-    finally:
-        reader.close()
     return [
         DestinationRow(
             name,
@@ -120,21 +118,15 @@ def destinations_table(rows: Sequence[DestinationRow]) -> Table:
 
 def disabled_for(path: Path, config: DestinationConfig) -> str | None:
     """Why a destination's webhook is disabled; None where it is not. Raises StoreUnusable where there is no store."""
-    reader = SqliteReader(path)
-    try:
+    with closing(SqliteReader(path)) as reader:
         (facts,) = reader.apply([LoadFacts(_place(config))])
-    finally:
-        reader.close()
     return None if (end := read_gone(facts)) is None else end.reason
 
 
 def enable(path: Path, config: DestinationConfig) -> None:
     """Forget that a destination's webhook is gone for good; a service that runs hears of it within seconds."""
-    core = SqliteCore(path, owns=False)
-    try:
+    with closing(SqliteCore(path, owns=False)) as core:
         core.apply([SaveFacts(_place(config), gone_fact(None))])
-    finally:
-        core.close()
 
 
 def _place(config: DestinationConfig) -> str:

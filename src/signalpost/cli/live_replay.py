@@ -1,7 +1,7 @@
-"""A replay that is delivered: strategies over past candles, on the replay's own clock, through a running service.
+"""Replays past candles through a running service, on a clock of its own, and delivers the signals.
 
-The clock leaps from one candle's close to the next, and in between goes on with real time, so that waits and retries
-end. It does not leap over what can still be delivered: a signal of the past is as fresh here as it was then. See
+The clock jumps from one candle's close to the next and runs with real time in between, so that waits and retries end.
+It waits for open deliveries before it jumps, so that a signal is as fresh as it was at the time. See
 docs/why/0017-a-replay-has-its-own-clock.md.
 """
 
@@ -26,7 +26,7 @@ from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
 
 
 class Stream(NamedTuple):
-    """A strategy, its candles, and for whom its signals are."""
+    """A strategy, its candles, and the tier of its signals."""
 
     strategy: MAUnifiedStrategy
     timeframe: Timeframe
@@ -35,7 +35,7 @@ class Stream(NamedTuple):
 
 
 class ReplayClock:
-    """Tells the replay's time: as it was set, and on from there as fast as real time."""
+    """The replay's time: it is set, and then runs as fast as real time."""
 
     def __init__(self, start: datetime) -> None:
         self._set, self._since = start, perf_counter()
@@ -45,14 +45,14 @@ class ReplayClock:
         return self._set + timedelta(seconds=perf_counter() - self._since)
 
     def leap_to(self, instant: datetime) -> None:
-        """Go on from `instant`, unless that is past."""
+        """Continue from `instant`, unless it is in the past."""
         if instant > self.now():
             self._set, self._since = instant, perf_counter()
 
 
 @contextmanager
 def installed(replay_clock: ReplayClock) -> Iterator[ReplayClock]:
-    """Within `with`, everything runs on the replay's time."""
+    """Within `with`, this process runs on the replay's time."""
     previous = clock.install(replay_clock)
     try:
         yield replay_clock
@@ -61,7 +61,7 @@ def installed(replay_clock: ReplayClock) -> Iterator[ReplayClock]:
 
 
 class SignalTimes:
-    """How long one signal took, in seconds, each from the moment its candle was handed to the strategy."""
+    """When one signal was generated, accepted, sent and delivered: seconds since the strategy got the candle."""
 
     __slots__ = ("accepted", "begun", "delivered", "generated", "handed_at")
 
@@ -73,12 +73,12 @@ class SignalTimes:
         self.delivered: float | None = None
 
     def elapsed(self) -> float:
-        """Seconds since the candle was handed over."""
+        """Seconds since the strategy got the candle."""
         return perf_counter() - self.handed_at
 
 
 class Stopwatch:
-    """A listener that times each signal of a replay, and counts how deliveries ended."""
+    """A listener that times each signal of a replay, and counts deliveries by final state."""
 
     def __init__(self) -> None:
         self.times_by_sequence: dict[str, SignalTimes] = {}
@@ -86,13 +86,13 @@ class Stopwatch:
         """Deliveries by destination and final state."""
 
     def is_all_delivered(self, signals: int) -> bool:
-        """Whether so many signals were timed, and each of them delivered."""
+        """True if this many signals were timed and each was delivered."""
         return len(self.times_by_sequence) == signals and all(
             times.delivered is not None for times in self.times_by_sequence.values()
         )
 
     def __call__(self, event: Event) -> None:
-        """Note when a send of a signal began and when it was settled as delivered."""
+        """Record when sending began and when the signal was delivered."""
         match event:
             case SendBegan(_, deliveries):
                 for delivery in deliveries:
@@ -108,7 +108,7 @@ class Stopwatch:
 
 
 class LiveReplay:
-    """Streams of the past, fed through a service on a clock that the caller has installed."""
+    """Feeds the signals of past candles through a service, on a clock that the caller has installed."""
 
     def __init__(
         self,
@@ -124,10 +124,10 @@ class LiveReplay:
         self.candles = 0
         self.signals = 0
         self.refused: list[str] = []
-        """Why signals were not taken."""
+        """Reasons of refused signals."""
 
     async def run(self, speed: float) -> AsyncIterator[datetime]:
-        """Replay everything, `speed` times as fast as it happened, and yield each instant once it is dealt with."""
+        """Replay everything, `speed` times faster than it happened, and yield each close once it is processed."""
         candles = {key: (stream.timeframe, stream.candles) for key, stream in self._streams.items()}
         began, first = perf_counter(), None
         for at, closed in closes(candles):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from signalpost.cli.configuration import configured
-from signalpost.cli.number_range import NumberRange
+from signalpost.cli.option_types import NumberRange
 from signalpost.cli.output import json_option
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """`signalpost purge`: forget what ended long ago."""
 
 import sys
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -79,11 +80,8 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
 def _past(path: Path, before: datetime) -> "Past":
     from signalpost.delivery.outbox.reader import SqliteLookup
 
-    lookup = SqliteLookup(path)
-    try:
+    with closing(SqliteLookup(path)) as lookup:
         return lookup.past(before)
-    finally:
-        lookup.close()
 
 
 def _ask(past: "Past", when: str) -> None:
@@ -97,16 +95,13 @@ def _ask(past: "Past", when: str) -> None:
 def _delete(path: Path, before: datetime) -> int:
     from signalpost.delivery.outbox.sqlite import SqliteCore
 
-    core = SqliteCore(path, owns=False)
-    try:
+    with closing(SqliteCore(path, owns=False)) as core:
         deleted = count = _prune(core, before)
         while count == _PAGE:
             Event().wait(_PAUSE)
             count = _prune(core, before)
             deleted += count
         return deleted
-    finally:
-        core.close()
 
 
 def _prune(core: "Core", before: datetime) -> int:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
 
 _ONE_STRATEGY = ("pair", "timeframe", "fast", "slow")
-_LAST = 10
 
 
 @click.command(
@@ -135,12 +134,9 @@ def _json_lines(key: str, made: "Replay") -> Iterator[str]:
 
 
 def _show(replays: dict[str, "Replay"]) -> None:
-    from signalpost.cli.tables import console, replays_table, signals_table
+    from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
 
     screen = console()
     screen.print(replays_table(replays))
-    signals = sorted((signal for made in replays.values() for signal in made.signals), key=lambda each: each.known_at)
-    if signals:
-        screen.print(signals_table(signals[-_LAST:], f"The last {min(_LAST, len(signals))} of {len(signals)} signals"))
-    else:
-        screen.print("No signals.")
+    signals = signals_of(replays.values())
+    screen.print(last_signals_table(signals) if signals else "No signals.")

@@ -1,7 +1,6 @@
 """`signalpost sandbox`: a local Discord to send to and look at."""
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,19 +50,18 @@ def sandbox(port: int, journal: Path | None, limits: str, as_json: bool) -> None
 
 
 async def _run(port: int, journal: Path | None, limits: str, *, as_json: bool = False) -> None:
+    from signalpost.cli.loop import StopSignal
     from signalpost.sandbox.rules.limits import OFF, RAISED, REAL
     from signalpost.sandbox.server import Sandbox
 
     limits_by_name = dict(zip(_LIMITS, (REAL, RAISED, OFF), strict=True))
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with Sandbox(port=port, limits=limits_by_name[limits], open=True, journal=journal) as running:
-        _tell(running, as_json=as_json)
-        await ended.wait()
+    sandbox = Sandbox(port=port, limits=limits_by_name[limits], open=True, journal=journal)
+    async with StopSignal() as stopped, sandbox as running:
+        _show(running, as_json=as_json)
+        await stopped.wait()
 
 
-def _tell(running: "Sandbox", *, as_json: bool) -> None:
+def _show(running: "Sandbox", *, as_json: bool) -> None:
     from signalpost.domain.destinations import USUAL_DESTINATIONS
 
     if as_json:

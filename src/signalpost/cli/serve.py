@@ -1,24 +1,38 @@
 """`signalpost serve`: the service and its HTTP door, until it is told to stop."""
 
+import resource
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from signalpost.cli.configuration import configured
-from signalpost.cli.number_range import NumberRange
+from signalpost.cli.option_types import NumberRange
 from signalpost.cli.output import say
 
 if TYPE_CHECKING:
     import asyncio
 
     from signalpost.config import Config
+    from signalpost.delivery.outbox.commands import StreamState
+    from signalpost.domain.notification import Payload
+    from signalpost.domain.signal import Signal
+    from signalpost.domain.ticket import Ticket
+    from signalpost.ingest.send_options import SendOptions
     from signalpost.service import AsyncNotificationService
+    from signalpost.web.door import Door
     from signalpost.web.server import HttpServer
 
 _SWITCH_EVERY = 0.001
 """Seconds after which a thread that reads a request body lets the event loop run, instead of Python's 5 ms."""
+_MOST_OPEN_FILES = 65_536
+_FILES_OF_THE_SERVICE = 128
+"""Descriptors for the store and its files, the log, and files that libraries open briefly."""
+_MOST_CONNECTIONS = 1_000
+_FEWEST_CONNECTIONS = 16
 
 
 @click.command(
@@ -59,7 +73,6 @@ def serve(
     is delivered by the next run. The exit code is 1 then, and 0 where nothing is left.
     """
     from signalpost.cli.configuration import configuration
-    from signalpost.cli.descriptors import raise_soft_limit
     from signalpost.cli.logs import write_logs
     from signalpost.cli.loop import run
     from signalpost.cli.standard_streams import never_block_on_output
@@ -122,8 +135,6 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
     """The HTTP door before `service`. Raises InvalidConfiguration where its tokens cannot be read."""
     if service.config.http is None:
         return None
-    from signalpost.cli.descriptors import most_connections
-    from signalpost.cli.http_door import door_of
     from signalpost.web.auth import Gate
     from signalpost.web.server import HttpServer
     from signalpost.web.tokens import TokensFile
@@ -148,3 +159,39 @@ def _tell(service: "AsyncNotificationService", server: "HttpServer | None") -> N
     if server is not None:
         say(f"answering at {server.url}", err=True)
     say("running; Ctrl-C stops", err=True)
+
+
+def door_of(service: "AsyncNotificationService") -> "Door":
+    """The part of `service` that HTTP uses. Requests are never held in memory: their senders can retry."""
+    from signalpost.delivery.routing import ranks_of
+    from signalpost.web.door import Door
+
+    async def take(payload: "Payload", wishes: "SendOptions", event: str) -> "Ticket":
+        priority, tier, context = wishes
+        return await service.queue_notification(payload, priority, tier, context, event=event, hold=False)
+
+    async def commit(
+        state: "StreamState", signals: "Sequence[Signal]", wishes: "SendOptions", event: str
+    ) -> "list[Ticket]":
+        priority, tier, context = wishes
+        return await service.commit(state, signals, tier, event=event, additional_context=context, priority=priority)
+
+    ranks = ranks_of(service.config.tiers)
+    return Door(take, commit, service.load_state, service.deliveries, service.health, ranks)
+
+
+def raise_soft_limit() -> None:
+    """Raise this process's soft limit of open files as far as the system permits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # the lower limit works too, with fewer connections
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def most_connections(senders: int) -> int:
+    """How many HTTP connections to allow, so that the store and `senders` senders always get a descriptor."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _MOST_CONNECTIONS
+    return max(_FEWEST_CONNECTIONS, min(_MOST_CONNECTIONS, soft - _FILES_OF_THE_SERVICE - 2 * senders))

@@ -23,7 +23,8 @@ class Store:
     def __init__(self, config: Config) -> None:
         self.path = config.home / STORE_FILE
         self.now = clock.now()
-        self._has_owner = is_held(lock_of(self.path))
+        self.has_owner = is_held(lock_of(self.path))
+        """True if a service has the store open to deliver from it."""
         self._limits = {each.name: each.limits.messages_a_minute for each in config.destinations}
         self._webhooks = {each.name: place_of_webhook(each.address.identity) for each in config.destinations}
         self._reader = SqliteReader(self.path)
@@ -33,11 +34,6 @@ class Store:
     def configured(cls, home: Path | None, config_file: Path | None) -> Self:
         """The store that a command's options and the configuration name."""
         return cls(configuration(home, config_file))
-
-    @property
-    def has_owner(self) -> bool:
-        """Whether a service has it open, to deliver from it."""
-        return self._has_owner
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +90,7 @@ class Store:
         destination = delivery.id.destination
         return Surroundings(
             now=self.now,
-            has_owner=self._has_owner,
+            has_owner=self.has_owner,
             is_served=self._is_served(parcel),
             messages_a_minute=self._limits,
             facts=self._asked(LoadFacts(destination)) | self._of_webhook(destination),
@@ -110,7 +106,7 @@ class Store:
     def _is_served(self, parcel: Parcel) -> bool:
         """Whether the running service, or else this configuration, has a webhook for where a delivery goes."""
         destination, told = parcel.delivery.id.destination, parcel.notification
-        owner = read_owner(self._asked(LoadFacts(OWNER))) if self._has_owner else None
+        owner = read_owner(self._asked(LoadFacts(OWNER))) if self.has_owner else None
         routes = () if owner is None else owner.routing.route(told.payload, told.user_tier, told.about)
         answers = [route.suppressed_for is None for route in routes if route.destination == destination]
         return answers[0] if answers else destination in self._limits

@@ -1,6 +1,6 @@
-"""Tables for people: what a replay made of its candles, and the signals it ended with."""
+"""Tables for people: clean cells, one style, and the tables of replays and their signals."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -19,13 +19,14 @@ from signalpost.trading.replay import Replay
 _COLOUR_BY_SIDE = {SignalType.BUY: "green", SignalType.SELL: "red"}
 _WIDTH_OF_A_FILE = 100
 _LEAST_WIDTH = 80
+_LAST = 10
 
 
 class _CleanTable(Table):
-    """A table whose cells are text, whatever others wrote into it."""
+    """A table that shows every cell as plain text, whatever it contains."""
 
     def add_row(self, *cells: Any, **settings: Any) -> None:
-        """Add a row; a text is shown as it stands, without markup."""
+        """Add a row; texts are shown literally, without markup."""
         super().add_row(*map(_clean_cell, cells), **settings)
 
 
@@ -37,9 +38,9 @@ def _clean_cell(cell: str | Text) -> Text:
 
 
 def console() -> Console:
-    """Standard output: as wide as the terminal, or wide enough for every table where there is none.
+    """Standard output, as wide as the terminal, or wide enough for every table if it is not a terminal.
 
-    A narrower terminal wraps the lines, so that nothing is cut off that a person may have to copy.
+    A narrower terminal wraps the lines, so that text a person may have to copy is never cut off.
     """
     screen = Console(highlight=False)
     width = max(screen.width, _LEAST_WIDTH) if screen.is_terminal else _WIDTH_OF_A_FILE
@@ -47,7 +48,7 @@ def console() -> Console:
 
 
 def table(title: str, *columns: str, right: Collection[str] = (), wraps: str | None = None) -> Table:
-    """An empty table that fits into 80 columns: those in `right` aligned to the right, `wraps` as narrow as need be."""
+    """An empty table that fits into 80 columns. Columns in `right` are right-aligned; `wraps` may wrap."""
     heading = Text(title, style="bold", no_wrap=True, overflow="ignore")
     made = _CleanTable(title=heading, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in columns:
@@ -56,8 +57,8 @@ def table(title: str, *columns: str, right: Collection[str] = (), wraps: str | N
 
 
 def replays_table(replay_by_key: dict[str, Replay]) -> Table:
-    """A row a strategy: candles, crosses, accepted, filtered and why, microseconds a candle."""
-    numbers = ("candles", "crosses", "accepted", "µs a candle")
+    """One row per strategy: candles, crosses, accepted and filtered signals, microseconds per candle."""
+    numbers = ("candles", "crosses", "accepted", "µs/candle")
     made = table("Strategies", "strategy", *numbers, "filtered", right=numbers, wraps="filtered")
     for key, replay in replay_by_key.items():
         made.add_row(
@@ -88,11 +89,17 @@ def _add_total(made: Table, replays: list[Replay]) -> None:
     )
 
 
-def signals_table(signals: Iterable[Signal], title: str) -> Table:
-    """A row a signal: prices at the pair's precision, the distances of stop and target in pips if it has them."""
+def signals_of(replays: Iterable[Replay]) -> list[Signal]:
+    """The signals of all replays, in the order in which they were known."""
+    return sorted((signal for each in replays for signal in each.signals), key=lambda signal: signal.known_at)
+
+
+def last_signals_table(signals: Sequence[Signal]) -> Table:
+    """The last signals, one per row: prices at the pair's precision, and distances in pips if the pair has pips."""
+    title = f"The last {min(_LAST, len(signals))} of {len(signals):,} signals"
     numbers = ("entry", "stop", "target", "pips", "R:R")
     made = table(title, "known at (UTC)", "what", "side", *numbers, right=numbers)
-    for signal in signals:
+    for signal in signals[-_LAST:]:
         pips = (_fixed(each, 1) for each in (signal.stop_pips, signal.target_pips))
         prices = (signal.entry_price, signal.stop_loss, signal.take_profit)
         made.add_row(

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from signalpost.cli import descriptors
+from signalpost.cli.serve import most_connections, raise_soft_limit
 
 INFINITE = resource.RLIM_INFINITY
 
@@ -19,7 +19,7 @@ def test_the_soft_limit_is_raised_towards_the_hard_one(
     made: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: before)
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: made.append(limits))
-    descriptors.raise_soft_limit()
+    raise_soft_limit()
     assert made == ([] if wanted is None else [(wanted, before[1])])
 
 
@@ -29,7 +29,7 @@ def test_a_limit_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 4_096))
     monkeypatch.setattr(resource, "setrlimit", refuse)
-    descriptors.raise_soft_limit()
+    raise_soft_limit()
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_connections_leave_what_the_service_needs(
     monkeypatch: pytest.MonkeyPatch, soft: int, senders: int, most: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
-    assert descriptors.most_connections(senders) == most
+    assert most_connections(senders) == most

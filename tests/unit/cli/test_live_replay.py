@@ -13,7 +13,7 @@ from signalpost import (
     UserTier,
     clock,
 )
-from signalpost.cli.delivery_tables import deliveries_table, seconds_table
+from signalpost.cli.demo_report import deliveries_table, seconds_table
 from signalpost.cli.live_replay import LiveReplay, ReplayClock, SignalTimes, Stopwatch, Stream, installed
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED

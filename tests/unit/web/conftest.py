@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 
 from signalpost import AsyncNotificationService, Config
-from signalpost.cli.http_door import door_of
+from signalpost.cli.serve import door_of
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.domain.tier import UserTier

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from signalpost import AsyncNotificationService
-from signalpost.cli.http_door import door_of
+from signalpost.cli.serve import door_of
 from signalpost.domain.ticket import Ticket
 from signalpost.errors import StoreFailed
 from signalpost.web.door import Door

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientError
 
 from signalpost import AsyncNotificationService
-from signalpost.cli.http_door import door_of
+from signalpost.cli.serve import door_of
 from signalpost.web.connection import _Connection
 from signalpost.web.door import Door
 from tests.unit.web.conftest import SIGNAL, Front

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from signalpost import InvalidConfiguration
-from signalpost.cli import demo_place
-from signalpost.cli.bundled_market import BundledMarket, signals_of
-from signalpost.cli.demo_place import place
+from signalpost.cli import demo_setup
+from signalpost.cli.demo_setup import BundledMarket, demo_config
+from signalpost.cli.tables import signals_of
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.sandbox.server import Sandbox
 
@@ -13,7 +13,7 @@ from signalpost.sandbox.server import Sandbox
 def test_the_market_is_every_bundled_strategy_that_has_candles() -> None:
     market = BundledMarket()
     assert len(market.streams) == 14
-    assert market.left_out == ["NZD_USD_H4", "NZD_USD_D"]
+    assert market.without_candles == ["NZD_USD_H4", "NZD_USD_D"]
     assert market.candles == 7 * (3_378 + 563)
     assert len(market.straddling_weeks) == 7
     assert f"{market.first_close:%Y-%m-%d %H:%M}" == "2020-01-06 02:00"
@@ -28,21 +28,21 @@ def test_each_tier_gets_about_half_of_the_signals() -> None:
         tier = market.streams[key].tier
         by_tier[tier] = by_tier.get(tier, 0) + len(made.signals)
     assert by_tier == {"free": 226, "premium": 225}
-    signals = signals_of(replays)
+    signals = signals_of(replays.values())
     assert [signal.known_at for signal in signals] == sorted(signal.known_at for signal in signals)
 
 
 async def test_history_goes_to_the_sandbox_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     for usual in USUAL_DESTINATIONS:
         monkeypatch.setenv(usual.variable, f"https://discord.com/api/webhooks/123456789012345678/{'x' * 68}")
-    async with place(0, to_discord=False) as config:
+    async with demo_config(0, to_discord=False) as config:
         assert {each.address.host.partition(":")[0] for each in config.destinations} == {"127.0.0.1"}
         assert [each.name for each in config.destinations] == [usual.name for usual in USUAL_DESTINATIONS]
         assert {each.limits.messages_a_minute for each in config.destinations} == {300}
         assert config.home.is_dir()
         first_run = config.run
     assert not config.home.exists(), "the folder was fresh, and is gone"
-    async with place(0, to_discord=False) as config:
+    async with demo_config(0, to_discord=False) as config:
         assert config.run != first_run
 
 
@@ -53,14 +53,14 @@ async def test_history_goes_to_discord_only_if_requested_and_configured(
         monkeypatch.delenv(usual.variable, raising=False)
     monkeypatch.delenv("DISCORD_WEBHOOK_URL", raising=False)
     with pytest.raises(InvalidConfiguration, match="--to-discord") as refusal:
-        async with place(None, to_discord=True):
+        async with demo_config(None, to_discord=True):
             pass
     assert (refusal.value.code, refusal.value.field) == ("missing", "destinations")
     monkeypatch.setenv("DISCORD_WEBHOOK_COMMUNITY", f"https://discord.com/api/webhooks/123456789012345678/{'x' * 68}")
     file = tmp_path / "signalpost.toml"
     file.write_text('at_most_once = "alert"\n[tiers.gold]\nrank = 5\nsignals_to = ["signals-premium"]\n')
     monkeypatch.setenv("SIGNALPOST_CONFIG", str(file))
-    async with place(None, to_discord=True) as config:
+    async with demo_config(None, to_discord=True) as config:
         assert [(each.name, each.address.host) for each in config.destinations] == [("community", "discord.com")]
         assert config.destinations[0].limits.messages_a_minute == 30
         assert (config.run or "").startswith("replay-")
@@ -72,10 +72,10 @@ async def test_the_usual_port_is_used_if_it_is_free_and_any_other_if_not(
 ) -> None:
     async with Sandbox() as other:
         usual = int(other.url.rpartition(":")[2])
-        monkeypatch.setattr(demo_place, "DEFAULT_PORT", usual)
-        async with place(None, to_discord=False) as config:
+        monkeypatch.setattr(demo_setup, "DEFAULT_PORT", usual)
+        async with demo_config(None, to_discord=False) as config:
             assert not any(f":{usual}/" in each.webhook.reveal() for each in config.destinations)
-    async with place(None, to_discord=False) as config:
+    async with demo_config(None, to_discord=False) as config:
         assert all(f":{usual}/" in each.webhook.reveal() for each in config.destinations)
 
 
@@ -83,5 +83,5 @@ async def test_a_given_port_is_not_replaced_by_another() -> None:
     async with Sandbox() as other:
         port = int(other.url.rpartition(":")[2])
         with pytest.raises(InvalidConfiguration):
-            async with place(port, to_discord=False):
+            async with demo_config(port, to_discord=False):
                 pass

@@ -1,4 +1,4 @@
-"""Tables for people: what became of a replay's deliveries, and how long they took."""
+"""The results of the demo: how its deliveries ended and how long signals took, as tables and as JSON."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -11,9 +11,10 @@ from signalpost.cli.tables import table
 
 
 class _Bound(NamedTuple):
-    what: str
+    """A limit in seconds on one part of a signal's way."""
+
+    name: str
     most: float
-    """Seconds."""
 
 
 _GENERATED = _Bound("candle -> signal generated", 0.5)
@@ -23,9 +24,9 @@ _ON_THE_CHANNEL = _Bound("signal -> on the channel", 5.0)
 
 
 def deliveries_table(replay: LiveReplay, stopwatch: Stopwatch) -> Table:
-    """A row for each destination and how its deliveries ended."""
+    """One row per destination and final state."""
     title = f"{replay.candles:,} candles, {replay.signals:,} signals, {stopwatch.ended.total():,} deliveries"
-    made = table(title, "destination", "ended as", "deliveries", right=("deliveries",))
+    made = table(title, "destination", "final state", "deliveries", right=("deliveries",))
     for (destination, state), count in sorted(stopwatch.ended.items()):
         colour = "green" if state == "delivered" else "red"
         made.add_row(destination, Text(state, style=colour), f"{count:,}")
@@ -33,17 +34,17 @@ def deliveries_table(replay: LiveReplay, stopwatch: Stopwatch) -> Table:
 
 
 def seconds_table(times: Sequence[SignalTimes]) -> Table:
-    """How long signals took: the median, the 99th of 100, the longest, and whether users would be content."""
-    numbers = ("p50", "p99", "longest", "at most")
+    """How long signals took: the median, the 99th percentile, the maximum, and whether that is within the limit."""
+    numbers = ("p50", "p99", "longest", "limit")
     made = table("How long a signal took", "from -> to", *numbers, "", right=numbers)
     for bound, figures in _measured(times):
         verdict = Text("pass", style="green") if figures[-1] < bound.most else Text("fail", style="red")
-        made.add_row(bound.what, *(f"{each * 1e3:,.1f} ms" for each in figures), f"{bound.most * 1e3:,.0f} ms", verdict)
+        made.add_row(bound.name, *(f"{each * 1e3:,.1f} ms" for each in figures), f"{bound.most * 1e3:,.0f} ms", verdict)
     return made
 
 
 def summary(replay: LiveReplay, stopwatch: Stopwatch, *, is_whole: bool) -> dict[str, Any]:
-    """What came of a replay, as JSON holds it; times are in seconds."""
+    """The results as JSON; times are in seconds."""
     return {
         "is_whole": is_whole,
         "candles": replay.candles,
@@ -55,14 +56,14 @@ def summary(replay: LiveReplay, stopwatch: Stopwatch, *, is_whole: bool) -> dict
             for (destination, state), count in sorted(stopwatch.ended.items())
         ],
         "seconds": {
-            bound.what: {**dict(zip(("p50", "p99", "longest"), figures, strict=True)), "at_most": bound.most}
+            bound.name: {**dict(zip(("p50", "p99", "longest"), figures, strict=True)), "at_most": bound.most}
             for bound, figures in _measured(list(stopwatch.times_by_sequence.values()))
         },
     }
 
 
 def _measured(times: Sequence[SignalTimes]) -> Iterator[tuple[_Bound, tuple[float, float, float]]]:
-    """Each bound that was measured: seconds in the median, the 99th of 100, and the longest."""
+    """Each limit with measurements: the median, the 99th percentile and the maximum, in seconds."""
     rows = (
         (_GENERATED, [each.generated for each in times]),
         (_QUEUED, [each.accepted - each.generated for each in times if each.accepted is not None]),

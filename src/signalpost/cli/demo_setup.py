@@ -1,0 +1,107 @@
+"""What the demo runs: every bundled strategy with candles, a fresh data folder, and a local Discord or yours."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from signalpost.cli.live_replay import Stream
+from signalpost.cli.output import say
+from signalpost.config import NO_WEBHOOK_SET, Config, DestinationConfig
+from signalpost.delivery.pacing.limits import HOST_RATE, Limits
+from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.tier import UserTier
+from signalpost.errors import InvalidConfiguration
+from signalpost.sandbox.rules.limits import RAISED
+from signalpost.sandbox.server import DEFAULT_PORT, Sandbox
+from signalpost.secret import Secret
+from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles, bundled_days, bundled_pairs
+from signalpost.trading.replay import Replay, replay
+from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
+from signalpost.trading.strategies_file import bundled_strategies
+
+_PREMIUM_PAIRS = frozenset({"EUR_GBP", "EUR_USD", "GBP_USD"})
+"""These pairs make half of the signals; the others go to the free tier."""
+_MESSAGES_A_MINUTE = 300
+"""Ten times the usual limit of a channel; the sandbox accepts as many."""
+
+
+class BundledMarket:
+    """Every bundled strategy that has bundled candles, with those candles."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, Stream] = {}
+        self.without_candles: list[str] = []
+        """Keys of strategies."""
+        self.straddling_weeks: list[date] = []
+        """Mondays of the weeks in which a day ends within an H4 candle."""
+        weeks: set[date] = set()
+        for config, _ in bundled_strategies():
+            if config.pair not in bundled_pairs():
+                self.without_candles.append(config.key)
+                continue
+            candles = bundled_candles(config.pair)
+            if config.timeframe != TIMEFRAME:
+                candles, straddling = bundled_days(config.pair)
+                weeks.update(straddling)
+            tier = UserTier.PREMIUM if config.pair in _PREMIUM_PAIRS else UserTier.FREE
+            self.streams[config.key] = Stream(MAUnifiedStrategy(config), config.timeframe, candles, tier)
+        self.straddling_weeks = sorted(weeks)
+
+    @property
+    def first_close(self) -> datetime:
+        """When the first candle closes."""
+        return min(stream.candles[0].time + stream.timeframe.duration for stream in self.streams.values())
+
+    @property
+    def candles(self) -> int:
+        """The total number of candles."""
+        return sum(len(stream.candles) for stream in self.streams.values())
+
+    def replayed(self) -> dict[str, Replay]:
+        """Replay each strategy at once, without delivery."""
+        return {
+            key: replay(MAUnifiedStrategy(stream.strategy.config), stream.candles)
+            for key, stream in self.streams.items()
+        }
+
+
+@asynccontextmanager
+async def demo_config(port: int | None, *, to_discord: bool) -> AsyncIterator[Config]:
+    """A configuration with a temporary data folder, a run id, and destinations in a local Discord or your own."""
+    run = f"replay-{secrets.token_hex(4)}"
+    async with AsyncExitStack() as stack:
+        home = Path(stack.enter_context(TemporaryDirectory(prefix="signalpost-")))
+        if to_discord:
+            environment = Config.from_environment()
+            if not environment.destinations:
+                raise InvalidConfiguration(f"--to-discord: {NO_WEBHOOK_SET}", code="missing", field="destinations")
+            config = msgspec.structs.replace(environment, home=home, run=run)
+            say(f"Sending {run} to {', '.join(each.name for each in config.destinations)}.", err=True)
+        else:
+            sandbox = await stack.enter_async_context(await _sandbox(port))
+            say(f"Messages appear at {sandbox.url}/", err=True)
+            config = Config(home=home, destinations=_destinations(sandbox), host_rate=HOST_RATE, run=run)
+        yield config
+
+
+async def _sandbox(port: int | None) -> Sandbox:
+    """A sandbox, not started yet: on `port`, or else on the default port if that is free, or else on any."""
+    if port is not None:
+        return Sandbox(port=port, limits=RAISED)
+    try:
+        async with Sandbox(port=DEFAULT_PORT):
+            return Sandbox(port=DEFAULT_PORT, limits=RAISED)
+    except InvalidConfiguration:
+        return Sandbox(port=0, limits=RAISED)
+
+
+def _destinations(sandbox: Sandbox) -> tuple[DestinationConfig, ...]:
+    limits = Limits(_MESSAGES_A_MINUTE, channel=None)
+    return tuple(
+        DestinationConfig(usual.name, Secret(sandbox.webhook(usual.name)), limits) for usual in USUAL_DESTINATIONS
+    )

@@ -1,15 +1,27 @@
-"""Runs all benchmarks or the named ones: `python -m benchmarks [NAME ...]`."""
+"""Runs all benchmarks or the named ones: `python -m benchmarks [--json] [NAME ...]`.
 
+With `--json`, each figure is a line: benchmark, name, figure, bound, holds.
+"""
+
+import json
 import platform
 import sys
 from importlib import import_module
 
 from benchmarks.table import show
 
-NAMES = ("strategy", "startup", "outbox", "intake", "handover", "delivery", "overhead", "memory")
+NAMES = ("strategy", "startup", "outbox", "intake", "handover", "delivery", "destination", "overhead", "memory")
 
-if unknown := set(sys.argv[1:]) - set(NAMES):
+chosen = [argument for argument in sys.argv[1:] if argument != "--json"]
+if unknown := set(chosen) - set(NAMES):
     sys.exit(f"unknown benchmark: {', '.join(sorted(unknown))}. Use one of: {', '.join(NAMES)}")
-print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}; medians of several rounds")
-for name in sys.argv[1:] or NAMES:
-    show(name, import_module(f"benchmarks.{name}").rows())
+as_json = "--json" in sys.argv
+if not as_json:
+    print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}; medians of several rounds")
+for benchmark in chosen or NAMES:
+    rows = import_module(f"benchmarks.{benchmark}").rows()
+    if as_json:
+        for row in rows:
+            print(json.dumps({"benchmark": benchmark} | row._asdict(), ensure_ascii=False), flush=True)
+    else:
+        show(benchmark, rows)

@@ -1,16 +1,45 @@
 """A minimal server in Discord's place, in its own process: it answers each POST, or hangs.
 
-`python -m benchmarks.server [hang]` prints its port and serves until it is terminated.
+`python -m benchmarks.server [hang|message]` prints its port and serves until it is terminated. With `message`, it
+answers with a whole message instead of an id alone.
 """
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MESSAGE = b'{"id":"1400000000000000000"}'
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(MESSAGE), MESSAGE)
+ID = b'{"id":"1400000000000000000"}'
+MESSAGE = json.dumps(
+    {
+        "id": "1400000000000000000",
+        "type": 0,
+        "content": "",
+        "channel_id": "1400000000000000001",
+        "author": {
+            "bot": True,
+            "id": "1400000000000000002",
+            "username": "signalpost",
+            "avatar": None,
+            "discriminator": "0000",
+        },
+        "attachments": [],
+        "embeds": [],
+        "mentions": [],
+        "mention_roles": [],
+        "pinned": False,
+        "mention_everyone": False,
+        "tts": False,
+        "timestamp": "2026-01-05T12:00:00.000000+00:00",
+        "edited_timestamp": None,
+        "flags": 0,
+        "components": [],
+        "webhook_id": "1400000000000000002",
+    }
+).encode()
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 HEAD_ENDS, LENGTH = b"\r\n\r\n", b"\r\ncontent-length: "
 
 
@@ -27,7 +56,9 @@ def server_port(*arguments: str) -> Iterator[int]:
 
 
 class Answering(asyncio.Protocol):
-    """Answers each complete request with the same message."""
+    """Answers each complete request with the same body."""
+
+    body = ID
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept a client."""
@@ -38,7 +69,13 @@ class Answering(asyncio.Protocol):
         self.received += data
         while (request := length_of_first(self.received)) and len(self.received) >= request:
             self.received = self.received[request:]
-            self.transport.write(ANSWER)  # type: ignore[attr-defined]
+            self.transport.write(ANSWER % (len(self.body), self.body))  # type: ignore[attr-defined]
+
+
+class AnsweringWithMessage(Answering):
+    """Answers each complete request with a whole message."""
+
+    body = MESSAGE
 
 
 def length_of_first(received: bytes) -> int:
@@ -58,4 +95,5 @@ async def serve(protocol: type[asyncio.Protocol]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(asyncio.Protocol if "hang" in sys.argv else Answering))
+    protocols = {"hang": asyncio.Protocol, "message": AnsweringWithMessage}
+    asyncio.run(serve(protocols.get(sys.argv[-1], Answering)))

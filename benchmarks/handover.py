@@ -19,8 +19,8 @@ from benchmarks.sample import config, signals, tier_of
 from benchmarks.server import server_port
 from benchmarks.table import Row
 from signalpost import NotificationIntegration, Signal
-from signalpost.owner.future import TicketFuture
-from signalpost.owner.loop_thread import new_loop
+from signalpost.integration.futures import TicketFuture
+from signalpost.integration.loop_thread import new_loop
 
 LONE, THREADS, EACH = 2_000, 16, 500
 
@@ -82,7 +82,7 @@ def burst(home: Path, port: int, given: list[Signal]) -> tuple[float, float]:
 
 
 def crowd(home: Path, port: int, given: list[Signal]) -> tuple[float, float]:
-    """Hand over from many threads, which share one interpreter with each other and with the owner."""
+    """Hand over from many threads, which share one interpreter with each other and with the service."""
     with started(home, port) as integration, ThreadPoolExecutor(THREADS) as pool:
         parts = [given[first : first + EACH] for first in range(0, len(given), EACH)]
         taken = pool.map(lambda part: seconds(hand_overs(integration, part)), parts)

@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     )
     from signalpost.integration.integration import NotificationIntegration
     from signalpost.integration.log_handler import AlertLogHandler
+    from signalpost.integration.startup import AsyncNotificationStartup, on_strategy_start, on_strategy_stop
     from signalpost.service.health import Health, HealthStatus, Role
     from signalpost.service.service import AsyncNotificationService
     from signalpost.sinks.discord.service import DiscordService
     from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
-    from signalpost.startup import AsyncNotificationStartup, on_strategy_start, on_strategy_stop
     from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
     from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
     from signalpost.trading.strategies.port import Filtered, Strategy
@@ -127,7 +127,7 @@ _ROOM_BY_NAME = {
     "AlertStatus": "domain.alert",
     "Announcement": "domain.announcement",
     "AsyncNotificationService": "service.service",
-    "AsyncNotificationStartup": "startup",
+    "AsyncNotificationStartup": "integration.startup",
     "Candle": "domain.candle",
     "CircuitBreaker": "delivery.pacing.breaker",
     "CommandFailed": "errors",
@@ -173,8 +173,8 @@ _ROOM_BY_NAME = {
     "UserTier": "domain.tier",
     "configure": "integration.functions",
     "flush": "integration.functions",
-    "on_strategy_start": "startup",
-    "on_strategy_stop": "startup",
+    "on_strategy_start": "integration.startup",
+    "on_strategy_stop": "integration.startup",
     "send_alert": "integration.functions",
     "send_alert_async": "integration.functions",
     "send_signal": "integration.functions",

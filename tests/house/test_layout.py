@@ -13,7 +13,7 @@ SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "co
 READS_A_REAL_CLOCK = {
     SOURCE / "system_clock.py",
     SOURCE / "service" / "forgetting.py",  # the boot clock, to see whether the other one was set
-    SOURCE / "owner" / "deadline.py",  # a stopwatch for what a caller waits
+    SOURCE / "integration" / "futures.py",  # a stopwatch for what a caller waits
     SOURCE / "delivery" / "outbox" / "threaded.py",  # a stopwatch for what the store takes
     SOURCE / "service" / "health_report.py",  # by which another process sees how old a report is
     SOURCE / "service" / "owner_watch.py",  # a stopwatch for the heartbeat, which a loop's clock cannot be

@@ -29,7 +29,7 @@ HEAVY_ROOMS = {
     "integration.integration",
     "integration.log_handler",
     "sinks.discord.service",
-    "startup",
+    "integration.startup",
 }
 """What keeps files and talks to the network cannot be light; none of it loads before it is asked for."""
 NAMES = [name for name in signalpost.__all__ if name != "__version__"]

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from signalpost.owner.loop_thread import OwnThreads, new_loop
+from signalpost.integration.loop_thread import OwnThreads, new_loop
 
 Result = TypeVar("Result")
 

@@ -27,7 +27,7 @@ from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.errors import StoreClosed
 from signalpost.integration.kept_facts import KeptFacts
-from signalpost.owner.order import Order
+from signalpost.integration.submission import Submission
 from signalpost.sinks.discord.service import DiscordService
 from signalpost.sinks.evidence import Receipt, Unconfirmed
 from signalpost.telemetry.emitter import Emitter
@@ -55,15 +55,15 @@ class DirectSender:
         self._keeping: set[asyncio.Task[None]] = set()
         self._ids = TicketIds(random.getrandbits)
 
-    async def send(self, order: Order, refused: Ticket) -> Ticket:
-        """Send to each destination of the order, once. `refused` is the ticket that had it sent this way."""
-        notification = self._notification(order)
+    async def send(self, submission: Submission, refused: Ticket) -> Ticket:
+        """Send to each destination of the submission, once. `refused` is the ticket that had it sent this way."""
+        notification = self._notification(submission)
         if notification.valid_until <= notification.accepted_at:
             return Ticket(Outcome.SUPPRESSED, "", "stale: it is not worth sending any more")
-        routes = self._routing.route(order.payload, order.user_tier)
+        routes = self._routing.route(submission.payload, submission.user_tier)
         names = [route.destination for route in routes if route.suppressed_for is None]
         if not names:
-            reason = self._routing.refusal([route.destination for route in routes], order.user_tier)
+            reason = self._routing.refusal([route.destination for route in routes], submission.user_tier)
             return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
         begun: set[str] = set()
         try:
@@ -119,17 +119,17 @@ class DirectSender:
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
 
-    def _notification(self, order: Order) -> Notification:
+    def _notification(self, submission: Submission) -> Notification:
         now = clock.now()
         return Notification(
             id=self._ids.next(now),
-            payload=order.payload,
+            payload=submission.payload,
             event="new",
-            priority=order.priority,
-            user_tier=order.user_tier,
+            priority=submission.priority,
+            user_tier=submission.user_tier,
             accepted_at=now,
-            valid_until=order.payload.valid_until,
-            context=order.context,
+            valid_until=submission.payload.valid_until,
+            context=submission.context,
         )
 
 

@@ -13,10 +13,9 @@ from signalpost import clock
 from signalpost.domain.instant import iso
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import InvalidConfiguration
-from signalpost.owner.future import AwaitableFuture
-from signalpost.owner.loop_thread import THREADS, OwnThreads, new_loop
-from signalpost.owner.order import Order
-from signalpost.owner.start_once import StartOnce
+from signalpost.integration.futures import AwaitableFuture
+from signalpost.integration.loop_thread import THREADS, LazyThread, OwnThreads, new_loop
+from signalpost.integration.submission import Submission
 from signalpost.secret import described
 from signalpost.telemetry.log_queue import logger
 
@@ -41,8 +40,8 @@ class Fallback:
     def __init__(self, sender: Sender) -> None:
         self._call = _calling(sender)
         self._sender = sender
-        self._waiting: SimpleQueue[Order | AwaitableFuture[None]] = SimpleQueue()
-        self._thread = StartOnce(lambda: Thread(target=self._run, name=f"{THREADS} fallback", daemon=True))
+        self._waiting: SimpleQueue[Submission | AwaitableFuture[None]] = SimpleQueue()
+        self._thread = LazyThread(lambda: Thread(target=self._run, name=f"{THREADS} fallback", daemon=True))
         self._flushes: set[AwaitableFuture[None]] = set()
         self._is_busy = False
         self.called = 0
@@ -53,26 +52,26 @@ class Fallback:
         """How many notifications it has not come to the end of."""
         return max(0, self._waiting.qsize() - len(self._flushes)) + self._is_busy
 
-    def take(self, order: Order, ticket: Ticket) -> None:
+    def take(self, submission: Submission, ticket: Ticket) -> None:
         """Answer for what was refused with `ticket`: with one that says `direct`, at once, and the sender later.
 
         What is stale is suppressed, and is not sent either where it becomes so while it waits. Raises RuntimeError, and
         answers nothing, where its thread cannot be started.
         """
-        if (stale := _staleness(order)) is not None:
-            order.future.set_result(Ticket(Outcome.SUPPRESSED, "", stale))
+        if (stale := _staleness(submission)) is not None:
+            submission.future.set_result(Ticket(Outcome.SUPPRESSED, "", stale))
             return
         if self.waiting >= MOST_WAITING:
             why = f"{ticket.reason}; and {MOST_WAITING} notifications wait for the fallback"
-            order.end(ticket._replace(reason=why))
+            submission.end(ticket._replace(reason=why))
             return
-        self._thread.begin()
-        self._waiting.put(order)
-        order.future.set_result(Ticket(Outcome.DIRECT, "", f"handed to the fallback: {ticket.reason}"))
+        self._thread.start()
+        self._waiting.put(submission)
+        submission.future.set_result(Ticket(Outcome.DIRECT, "", f"handed to the fallback: {ticket.reason}"))
 
     def flush(self, timeout: float) -> int:
         """Wait until the sender has been called with all that waits, and return how many still wait after that."""
-        if self._thread.has_begun:
+        if self._thread.has_started:
             reached: AwaitableFuture[None] = AwaitableFuture()
             self._flushes.add(reached)
             self._waiting.put(reached)
@@ -88,22 +87,22 @@ class Fallback:
         with asyncio.Runner(loop_factory=_loop) as runner:
             while True:
                 match self._waiting.get():
-                    case Order() as order:
+                    case Submission() as submission:
                         self._is_busy = True
-                        self._send(order, runner)
+                        self._send(submission, runner)
                         self._is_busy = False
                     case reached:
                         self._flushes.discard(reached)
                         reached.set_result(None)
 
-    def _send(self, order: Order, runner: asyncio.Runner) -> None:
-        if (stale := _staleness(order)) is not None:
+    def _send(self, submission: Submission, runner: asyncio.Runner) -> None:
+        if (stale := _staleness(submission)) is not None:
             self.failed += 1
             logger.warning("the fallback came too late for a notification, which is %s", stale)
             return
         self.called += 1
         try:
-            answer = self._call(order)
+            answer = self._call(submission)
             if inspect.isawaitable(answer):
                 answer = runner.run(_awaited(answer))
         except BaseException as fault:  # noqa: BLE001  # even SystemExit must not end this thread
@@ -118,12 +117,12 @@ class Fallback:
         logger.error("the fallback failed, and a notification was shown nowhere: %s", how)
 
 
-def _staleness(order: Order) -> str | None:
-    until = order.payload.valid_until
+def _staleness(submission: Submission) -> str | None:
+    until = submission.payload.valid_until
     return f"stale: it was worth sending until {iso(until)}" if until <= clock.now() else None
 
 
-def _calling(sender: Sender) -> Callable[[Order], Any]:
+def _calling(sender: Sender) -> Callable[[Submission], Any]:
     """How to call the sender: with our facts where it names them or has to be given them, else without.
 
     What has a default and another name is an option of the sender's own, such as `retries=3`.
@@ -141,9 +140,9 @@ def _calling(sender: Sender) -> Callable[[Order], Any]:
         if _fits(signature, (None,), dict.fromkeys(names)):
             return partial(_call_by_name, sender, names)
     if _fits(signature, (None,) * 4, {}) and _has_places(signature):
-        return lambda order: sender(order.payload, *_facts(order).values())
+        return lambda submission: sender(submission.payload, *_facts(submission).values())
     if _fits(signature, (None,), {}):
-        return lambda order: sender(order.payload)
+        return lambda submission: sender(submission.payload)
     raise _wrong_signature(sender, f"takes {signature}", str(signature))
 
 
@@ -156,13 +155,13 @@ def _has_places(signature: inspect.Signature) -> bool:
     )
 
 
-def _call_by_name(sender: Sender, names: Iterable[str], order: Order) -> object:
-    facts = _facts(order)
-    return sender(order.payload, **{name: facts[name] for name in names})
+def _call_by_name(sender: Sender, names: Iterable[str], submission: Submission) -> object:
+    facts = _facts(submission)
+    return sender(submission.payload, **{name: facts[name] for name in names})
 
 
-def _facts(order: Order) -> dict[str, object]:
-    return dict(zip(_NAMES, (order.priority, order.user_tier, order.context), strict=True))
+def _facts(submission: Submission) -> dict[str, object]:
+    return dict(zip(_NAMES, (submission.priority, submission.user_tier, submission.context), strict=True))
 
 
 def _fits(signature: inspect.Signature, given: tuple[object, ...], named: Mapping[str, object]) -> bool:

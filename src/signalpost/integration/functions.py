@@ -10,8 +10,8 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.integration.fallback import Sender
+from signalpost.integration.futures import TicketFuture
 from signalpost.integration.integration import FLUSH_WITHIN, NotificationIntegration
-from signalpost.owner.future import TicketFuture
 
 process_wide = NotificationIntegration()
 """The integration that the functions use, and whatever is given none."""

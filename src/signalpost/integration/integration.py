@@ -1,4 +1,4 @@
-"""The easy layer as a class: takes notifications from anywhere, and has one owner thread deliver them."""
+"""The easy layer as a class: takes notifications from anywhere, and has one thread deliver them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,16 +19,13 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration, SignalpostError
+from signalpost.integration.background import BackgroundWork, Turns
 from signalpost.integration.direct_thread import DirectBesideService, DirectThread
 from signalpost.integration.fallback import Fallback, Sender
-from signalpost.owner.begun import Begun, Turns, failed
-from signalpost.owner.deadline import Deadline
-from signalpost.owner.ending import of_this_process
-from signalpost.owner.future import TicketFuture, not_on_our_loop
-from signalpost.owner.handover import NOT_RUNNING, STOPPED
-from signalpost.owner.order import Order
-from signalpost.owner.owner import Owner
-from signalpost.owner.refusals import Refusals
+from signalpost.integration.futures import Deadline, TicketFuture, not_on_our_loop
+from signalpost.integration.process_end import this_process
+from signalpost.integration.service_thread import ServiceThread
+from signalpost.integration.submission import NOT_RUNNING, STOPPED, Refusals, Submission
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
 from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import counts_of_none
@@ -69,8 +66,8 @@ class NotificationIntegration:
         self._config = _checked(config)
         self._fallback = None if fallback is None else Fallback(fallback)
         self._listeners = tuple(listeners)
-        self._owner: Owner | None = None
-        self._stopping: Owner | None = None
+        self._service: ServiceThread | None = None
+        self._stopping: ServiceThread | None = None
         self._direct_alone: DirectThread | None = None
         self._direct_beside: DirectBesideService | None = None
         self._lock = RLock()  # re-entered by a signal's handler
@@ -83,7 +80,7 @@ class NotificationIntegration:
         self._parents_home: Path | None = None
         self.flushed_first: WeakSet[Flushed] = WeakSet()
         """What is flushed before the rest."""
-        of_this_process.watch_forks(self)
+        this_process.watch_forks(self)
 
     def configure(
         self, config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
@@ -91,7 +88,7 @@ class NotificationIntegration:
         """Set anew what the constructor was given. Raises InvalidConfiguration once it has been started."""
         _checked(config)
         with self._lock:
-            if self._owner is not None:
+            if self._service is not None:
                 raise InvalidConfiguration("it is running: stop it before you configure it", code="already-running")
             if self._direct_alone is not None:  # it has the settings of before
                 self._direct_alone.stop(FLUSH_WITHIN)
@@ -110,21 +107,21 @@ class NotificationIntegration:
         """
         self._start(None, seconds(within, "within"))
 
-    def start_async(self, within: float | None = START_WITHIN) -> Begun[None]:
+    def start_async(self, within: float | None = START_WITHIN) -> BackgroundWork[None]:
         """Begin a start, and return at once; await the result for what `start` raises, from any event loop.
 
         What is handed over from now on waits for the start. It goes on if nobody awaits it; a failure is logged then.
         """
         within = seconds(within, "within")
-        owner: Owner | None = None
+        thread: ServiceThread | None = None
         if self._turns.is_idle and self._lock.acquire(blocking=False):  # else it begins once that is over
             try:
-                owner = self._begun()
+                thread = self._begun()
             except InvalidConfiguration as fault:
-                return failed("start", fault)
+                return BackgroundWork.failed("start", fault)
             finally:
                 self._lock.release()
-        return self._turns.begin("start", lambda: self._start(owner, within))
+        return self._turns.begin("start", lambda: self._start(thread, within))
 
     def stop(self, timeout: float | None = FLUSH_WITHIN) -> int:
         """Deliver what waits for at most `timeout` seconds, end the service and its thread, and tell what is open.
@@ -142,7 +139,7 @@ class NotificationIntegration:
             left = self._end(deadline)
         return left + (0 if self._fallback is None else self._fallback.flush(deadline.remaining))
 
-    def stop_async(self, timeout: float | None = FLUSH_WITHIN) -> Begun[int]:
+    def stop_async(self, timeout: float | None = FLUSH_WITHIN) -> BackgroundWork[int]:
         """Begin a stop, and return at once; await the result for what `stop` returns, from any event loop.
 
         It goes on if nobody awaits it. Raises what `stop` raises for its argument and in signalpost's own thread.
@@ -162,8 +159,8 @@ class NotificationIntegration:
         not_on_our_loop("a flush")
         deadline = Deadline(within)
         self._flush_first()
-        owner, stopping, alone = self._owner, self._stopping, self._direct_alone
-        left = 0 if owner is None else owner.flush(within)
+        thread, stopping, alone = self._service, self._stopping, self._direct_alone
+        left = 0 if thread is None else thread.flush(within)
         if stopping is not None:  # by a frame that a signal's handler interrupted, or by another thread
             left += stopping.wait_for_stop(deadline.remaining)
         if alone is not None:
@@ -238,14 +235,16 @@ class NotificationIntegration:
         fallback is not asked. Raises InvalidValue.
         """
         otherwise, refused = self._send_directly, self._refusals.add
-        return self._put(Order.checked(Signal, signal, priority, user_tier, additional_context, otherwise, refused))
+        return self._put(
+            Submission.checked(Signal, signal, priority, user_tier, additional_context, otherwise, refused)
+        )
 
     def health(self) -> Health:
         """How the service is, and why."""
-        owner = self._owner
-        if owner is None:
+        thread = self._service
+        if thread is None:
             return Health(HealthStatus.UNHEALTHY, (Reason("it does not run", "not-running"),))
-        return owner.health()
+        return thread.health()
 
     def is_healthy(self) -> bool:
         """Whether all is well."""
@@ -256,12 +255,12 @@ class NotificationIntegration:
 
         Among `tickets_refused` is what was refused before a service saw it, started or not.
         """
-        owner, fallback = self._owner, self._fallback
-        counts = counts_of_none() if owner is None else owner.service.get_metrics()
+        thread, fallback = self._service, self._fallback
+        counts = counts_of_none() if thread is None else thread.service.get_metrics()
         return {
             **counts,
             "tickets_refused": counts["tickets_refused"] + self._refusals.count,
-            "hand_overs_waiting": 0 if owner is None else owner.waiting,
+            "hand_overs_waiting": 0 if thread is None else thread.waiting,
             "fallback_called": 0 if fallback is None else fallback.called,
             "fallback_failed": 0 if fallback is None else fallback.failed,
             "fallback_waiting": 0 if fallback is None else fallback.waiting,
@@ -269,10 +268,10 @@ class NotificationIntegration:
 
     def forget_parent(self) -> None:
         """After a fork: let go of what the parent runs, closing nothing, and start anew with what is sent here."""
-        self._inherited.append((self._owner, self._direct_alone))  # never to be collected: it is the parent's
-        if self._owner is not None:
-            self._begins_unasked, self._parents_home = True, self._owner.service.config.home
-        self._owner = self._stopping = self._direct_alone = self._direct_beside = None
+        self._inherited.append((self._service, self._direct_alone))  # never to be collected: it is the parent's
+        if self._service is not None:
+            self._begins_unasked, self._parents_home = True, self._service.service.config.home
+        self._service = self._stopping = self._direct_alone = self._direct_beside = None
         self._lock, self._choosing, self._turns = RLock(), RLock(), Turns()
         self._refusals = Refusals()
         self._fallback = None if self._fallback is None else self._fallback.in_child()
@@ -287,61 +286,61 @@ class NotificationIntegration:
     ) -> TicketFuture:
         otherwise = None if self._fallback is None else self._fall_back
         refused = self._refusals.add
-        return self._put(Order.checked(kind, payload, priority, user_tier, additional_context, otherwise, refused))
+        return self._put(Submission.checked(kind, payload, priority, user_tier, additional_context, otherwise, refused))
 
-    def _put(self, order: Order) -> TicketFuture:
-        owner = self._owner or (self._begin_unasked() if self._begins_unasked else None)
-        if owner is None:
-            order.refuse(STOPPED if self._was_stopped else NOT_RUNNING, Refusal.NOT_RUNNING)
+    def _put(self, submission: Submission) -> TicketFuture:
+        thread = self._service or (self._begin_unasked() if self._begins_unasked else None)
+        if thread is None:
+            submission.refuse(STOPPED if self._was_stopped else NOT_RUNNING, Refusal.NOT_RUNNING)
         else:
-            owner.put(order)
-        return order.future
+            thread.put(submission)
+        return submission.future
 
-    def _begin(self, config: Config | None = None) -> Owner:
-        of_this_process.stop_at_end(self)
-        self._owner = Owner(AsyncNotificationService(config or self._config, listeners=self._listeners))
-        return self._owner
+    def _begin(self, config: Config | None = None) -> ServiceThread:
+        this_process.stop_at_end(self)
+        self._service = ServiceThread(AsyncNotificationService(config or self._config, listeners=self._listeners))
+        return self._service
 
-    def _begun(self) -> Owner:
-        """The owner that runs or starts, or a new one. With the lock."""
-        owner = self._owner
-        if owner is None or not (owner.is_running or owner.is_starting):
-            owner = self._begin()
-        return owner
+    def _begun(self) -> ServiceThread:
+        """The thread that runs or starts, or a new one. With the lock."""
+        thread = self._service
+        if thread is None or not (thread.is_running or thread.is_starting):
+            thread = self._begin()
+        return thread
 
-    def _start(self, owner: Owner | None, within: float) -> None:
+    def _start(self, thread: ServiceThread | None, within: float) -> None:
         with self._lock:
-            owner = owner or self._begun()
+            thread = thread or self._begun()
             try:
-                owner.wait(within)
+                thread.wait(within)
             except Exception as fault:
-                if not owner.is_starting:
-                    self._owner = None
-                    of_this_process.stopped(self)
+                if not thread.is_starting:
+                    self._service = None
+                    this_process.forget(self)
                 if isinstance(fault, SignalpostError):  # its text says it all, and where it came from is in the log
                     raise fault.with_traceback(None) from None
                 raise
 
     def _end(self, deadline: Deadline) -> int:
         with self._lock:
-            owner = self._stopping = self._owner
-            alone, self._owner, self._direct_alone = self._direct_alone, None, None
+            thread = self._stopping = self._service
+            alone, self._service, self._direct_alone = self._direct_alone, None, None
             self._begins_unasked = False
-            self._was_stopped = self._was_stopped or owner is not None
-            of_this_process.stopped(self)
+            self._was_stopped = self._was_stopped or thread is not None
+            this_process.forget(self)
             try:
-                left = 0 if owner is None else owner.stop(deadline.remaining)
+                left = 0 if thread is None else thread.stop(deadline.remaining)
             finally:
                 self._stopping = None
             if alone is not None:
                 left += alone.stop(deadline.remaining)
         return left
 
-    def _begin_unasked(self) -> Owner | None:
+    def _begin_unasked(self) -> ServiceThread | None:
         """Begin what the parent process had begun, before the fork, in its data folder wherever this process is now."""
         with self._lock:
             try:
-                return self._owner or self._begin(self._as_parent())
+                return self._service or self._begin(self._as_parent())
             except InvalidConfiguration as fault:
                 logger.error("the service cannot be started after the fork: %s", fault)
                 return None
@@ -350,37 +349,37 @@ class NotificationIntegration:
         config = self._config or Config.from_environment()
         return msgspec.structs.replace(config, home=self._parents_home or config.home)
 
-    def _fall_back(self, order: Order, refused: Ticket) -> None:
+    def _fall_back(self, submission: Submission, refused: Ticket) -> None:
         if self._fallback is None:  # it was taken away meanwhile
-            order.end(refused)
+            submission.end(refused)
             return
         try:
-            of_this_process.stop_at_end(self)
-            self._fallback.take(order, refused)
+            this_process.stop_at_end(self)
+            self._fallback.take(submission, refused)
         except RuntimeError:
-            order.end(refused._replace(reason=f"{refused.reason}; and no thread can be started for the fallback"))
+            submission.end(refused._replace(reason=f"{refused.reason}; and no thread can be started for the fallback"))
         self._flush_if_last()
 
-    def _send_directly(self, order: Order, refused: Ticket) -> None:
+    def _send_directly(self, submission: Submission, refused: Ticket) -> None:
         try:
             direct = self._direct_way()
         except InvalidConfiguration as fault:
-            order.end(refused._replace(reason=f"{refused.reason}; and nothing can be sent: {fault}"))
+            submission.end(refused._replace(reason=f"{refused.reason}; and nothing can be sent: {fault}"))
         else:
-            direct.take(order, refused)
+            direct.take(submission, refused)
             self._flush_if_last()
 
     def _direct_way(self) -> DirectThread | DirectBesideService:
-        owner = self._owner
+        thread = self._service
         with self._choosing:
-            if owner is not None and owner.is_running:
-                if self._direct_beside is None or self._direct_beside.owner is not owner:
-                    self._direct_beside = DirectBesideService(owner)
+            if thread is not None and thread.is_running:
+                if self._direct_beside is None or self._direct_beside.thread is not thread:
+                    self._direct_beside = DirectBesideService(thread)
                 return self._direct_beside
             if self._direct_alone is None:
                 config = Config.from_environment() if self._config is None else self._config
                 self._direct_alone = DirectThread(config)
-                of_this_process.stop_at_end(self)
+                this_process.stop_at_end(self)
             return self._direct_alone
 
     def _flush_if_last(self) -> None:

@@ -15,8 +15,8 @@ from signalpost.domain.alert import Alert, AlertSeverity
 from signalpost.domain.text import LONGEST_ID, spoken
 from signalpost.integration.functions import process_wide
 from signalpost.integration.integration import NotificationIntegration
-from signalpost.owner.ending import of_this_process
-from signalpost.owner.loop_thread import THREADS
+from signalpost.integration.loop_thread import THREADS
+from signalpost.integration.process_end import this_process
 from signalpost.secret import redacted
 from signalpost.telemetry.failures import log_failure
 
@@ -70,7 +70,7 @@ class AlertLogHandler(logging.Handler):
         self._groups: OrderedDict[_Key, _Group] = OrderedDict()
         self._timer: threading.Timer | None = None
         self._integration.flushed_first.add(self)
-        of_this_process.watch_forks(self)
+        this_process.watch_forks(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell a record, or count it."""

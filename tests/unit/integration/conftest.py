@@ -6,7 +6,7 @@ import pytest
 from signalpost import Config, NotificationIntegration
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits
-from signalpost.owner.loop_thread import LoopThread
+from signalpost.integration.loop_thread import LoopThread
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.rules.limits import Limits as SandboxLimits
 from signalpost.sandbox.server import Sandbox

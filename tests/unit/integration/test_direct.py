@@ -13,8 +13,7 @@ from signalpost.domain.ticket import Ticket
 from signalpost.integration import direct, direct_thread
 from signalpost.integration.direct import DirectSender
 from signalpost.integration.direct_thread import DirectThread
-from signalpost.owner.handover import NOT_RUNNING
-from signalpost.owner.order import Order
+from signalpost.integration.submission import NOT_RUNNING, Submission
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.rules.limits import REAL
 from signalpost.sandbox.server import Sandbox
@@ -58,7 +57,7 @@ def test_a_refusing_service_sends_directly_on_its_own_loop_and_within_its_own_pa
 ) -> None:
     integration = NotificationIntegration(config_for())
     integration.start()
-    owner = integration._owner
+    owner = integration._service
     assert owner is not None
     owner._thread.begin(owner.service.stop).result(10)  # so that it refuses, while its thread runs
     for number in range(2):
@@ -66,7 +65,7 @@ def test_a_refusing_service_sends_directly_on_its_own_loop_and_within_its_own_pa
         assert ticket.outcome is Outcome.DIRECT
     assert integration.flush() == 0
     assert len(shown(sandbox, "signals-free")) == 2
-    assert len(owner.at_end) == 1
+    assert len(owner.at_end) == 2, "the service and one sender"
     integration.stop()
 
 
@@ -75,7 +74,7 @@ def test_while_its_store_is_unwell_direct_sends_fill_the_windows_of_its_lanes(
 ) -> None:
     integration = NotificationIntegration(config_for(limits=Limits(messages_a_minute=30)))
     integration.start()
-    owner = integration._owner
+    owner = integration._service
     assert owner is not None
     lane = owner.lane("signals-free")
     assert lane is not None
@@ -184,7 +183,7 @@ def test_a_stop_counts_unfinished_sends_and_their_tickets_end(sandbox: Sandbox, 
 async def test_a_cancelled_send_counts_as_perhaps_shown(sandbox: Sandbox, config_for: ConfigFor) -> None:
     sandbox.discord.faults.plan(Fault(seconds_before=60))
     sender = DirectSender(config_for())
-    order = Order.checked(Signal, signal(), None, None, None)
+    order = Submission.checked(Signal, signal(), None, None, None)
     refused = Ticket(Outcome.REFUSED, "", "no service", Refusal.NOT_RUNNING)
     sending = asyncio.ensure_future(sender.send(order, refused))
     while sandbox.discord.faults.pending():
@@ -206,7 +205,7 @@ def test_a_full_queue_refuses(sandbox: Sandbox, config_for: ConfigFor, monkeypat
         assert ticket.cause is Refusal.TOO_MANY
         integration.stop(0)
         integration.start()
-        owner = integration._owner
+        owner = integration._service
         assert owner is not None
         owner._thread.begin(owner.service.stop).result(10)
     integration.stop(0)

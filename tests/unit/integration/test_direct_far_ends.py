@@ -21,8 +21,8 @@ from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Rate
 from signalpost.integration import kept_facts
 from signalpost.integration.direct import DirectSender
-from signalpost.owner.order import Order
-from signalpost.owner.owner import Owner
+from signalpost.integration.service_thread import ServiceThread
+from signalpost.integration.submission import Submission
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.server import Sandbox
@@ -210,11 +210,11 @@ async def test_concurrent_looks_share_one_result(config_for: ConfigFor) -> None:
     assert await kept.look() == {"a": {"b": b"d"}}, "and is read anew"
 
 
-def with_a_store_that_refuses(config: Config) -> tuple[NotificationIntegration, Owner]:
+def with_a_store_that_refuses(config: Config) -> tuple[NotificationIntegration, ServiceThread]:
     """A running service whose disk is full, so that signals are sent directly."""
     integration = NotificationIntegration(config)
     integration.start()
-    owner = integration._owner
+    owner = integration._service
     assert owner is not None
     disk = owner.service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
 
@@ -281,7 +281,7 @@ async def test_a_fact_that_cannot_be_saved_is_given_up_at_the_end(sandbox: Sandb
     lane = world.dispatcher.lanes["signals-free"]
     sender = DirectSender(config_for("signals-free"), lambda _: lane)
     refused = Ticket(Outcome.REFUSED, "", "no store", Refusal.STORE)
-    ticket = await sender.send(Order.checked(Signal, signal(), None, None, None), refused)
+    ticket = await sender.send(Submission.checked(Signal, signal(), None, None, None), refused)
     assert ticket.cause is Refusal.STORE, "nobody waits for the store"
     (keeping,) = sender._keeping
     while not world.outbox.asked[SaveFacts]:

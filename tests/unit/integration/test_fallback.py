@@ -20,8 +20,7 @@ from signalpost import (
     configure,
 )
 from signalpost.integration import fallback as room
-from signalpost.owner.handover import NOT_RUNNING
-from signalpost.owner.order import Order
+from signalpost.integration.submission import NOT_RUNNING, Submission
 from signalpost.sandbox.server import Sandbox
 from signalpost.testing.manual_clock import ManualClock
 from tests.unit.integration.conftest import ConfigFor
@@ -98,14 +97,14 @@ def test_while_the_store_fails_signals_go_to_the_fallback_and_are_not_held(confi
     got: list[object] = []
     integration = NotificationIntegration(config_for(), fallback=got.append)
     integration.start()
-    service = integration._owner.service  # type: ignore[union-attr]
+    service = integration._service.service  # type: ignore[union-attr]
     disk = service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
 
     async def fill_the_disk() -> None:
         (pages,) = disk.execute("PRAGMA page_count").fetchone()
         disk.execute(f"PRAGMA max_page_count={pages}")
 
-    integration._owner._thread.begin(fill_the_disk).result(10)  # type: ignore[union-attr]
+    integration._service._thread.begin(fill_the_disk).result(10)  # type: ignore[union-attr]
     ticket = integration.send_signal(signal(), additional_context={"much": "x" * 9_000}).result(10)
     assert ticket.outcome is Outcome.DIRECT
     assert "outbox.db" in (ticket.reason or "")
@@ -276,7 +275,7 @@ def test_a_full_queue_of_the_fallback_refuses(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_fallback_removed_meanwhile_is_not_called() -> None:
     integration = NotificationIntegration(fallback=lambda _: None)
-    order = Order.checked(Signal, signal(), None, None, None, integration._fall_back)
+    order = Submission.checked(Signal, signal(), None, None, None, integration._fall_back)
     integration.configure()
     integration._put(order)
     assert order.future.result(0).outcome is Outcome.REFUSED

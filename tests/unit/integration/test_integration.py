@@ -26,8 +26,8 @@ from signalpost import (
     send_signal_async,
 )
 from signalpost.domain.events import Event, Taken
-from signalpost.owner.ending import of_this_process
-from signalpost.owner.handover import NOT_RUNNING, STOPPED
+from signalpost.integration.process_end import this_process
+from signalpost.integration.submission import NOT_RUNNING, STOPPED
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
 from tests.unit.integration.conftest import ConfigFor
@@ -229,7 +229,7 @@ def test_a_slow_start_continues_after_its_timeout_and_signals_wait_for_it(
 def test_an_ended_thread_is_reported_by_health_and_signals_are_refused(config_for: ConfigFor) -> None:
     integration = NotificationIntegration(config_for())
     integration.start()
-    owner = integration._owner
+    owner = integration._service
     assert owner is not None
     owner._thread.begin(owner.service.stop).result(10)
     owner._thread.end(10)
@@ -245,12 +245,12 @@ def test_a_forked_child_starts_its_own_service_with_the_first_signal(sandbox: Sa
     """The real fork is in the acceptance tests; here the hook is called, and the "child" is a neighbour."""
     integration = NotificationIntegration(config_for(), fallback=lambda _: None)
     integration.start()
-    parents, lock = integration._owner, integration._lock
+    parents, lock = integration._service, integration._lock
     integration.forget_parent()
     assert integration._lock is not lock
     assert codes(integration.health().reasons) == ["not-running"]
     assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
-    assert integration._owner is not parents
+    assert integration._service is not parents
     assert parents is not None
     assert parents.is_running
     assert integration.flush() == 0
@@ -265,7 +265,7 @@ def test_a_forked_child_that_cannot_start_refuses_and_logs_the_cause(
 ) -> None:
     integration = NotificationIntegration(config_for())
     integration.start()
-    parents = integration._owner
+    parents = integration._service
     integration.forget_parent()
     integration._config = None
     monkeypatch.setenv("SIGNALPOST_WORKERS", "none")
@@ -283,15 +283,15 @@ def test_a_child_in_another_folder_goes_on_with_its_parents_data(
     monkeypatch.chdir(tmp_path)
     integration = NotificationIntegration()
     integration.start()
-    parents = integration._owner
+    parents = integration._service
     assert parents is not None
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     integration.forget_parent()
     ticket = integration.send_alert(alert("of the child")).result(10)
     assert ticket.outcome is Outcome.ACCEPTED
-    assert integration._owner is not None
-    assert integration._owner.service.config.home == tmp_path / "home"
+    assert integration._service is not None
+    assert integration._service.service.config.home == tmp_path / "home"
     assert list((tmp_path / "elsewhere").iterdir()) == []
     integration.stop()
     parents.stop(5)
@@ -299,11 +299,11 @@ def test_a_child_in_another_folder_goes_on_with_its_parents_data(
 
 def test_only_what_runs_is_stopped_at_the_end(config_for: ConfigFor) -> None:
     integration = NotificationIntegration(config_for())
-    assert integration not in of_this_process._running
+    assert integration not in this_process._running
     integration.start()
-    assert integration in of_this_process._running
+    assert integration in this_process._running
     integration.stop()
-    assert integration not in of_this_process._running
+    assert integration not in this_process._running
 
 
 def test_many_threads_may_start_and_stop_at_once(config_for: ConfigFor) -> None:
@@ -313,7 +313,7 @@ def test_many_threads_may_start_and_stop_at_once(config_for: ConfigFor) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    owner = integration._owner
+    owner = integration._service
     assert owner is not None
     assert owner.is_running
     threads = [threading.Thread(target=integration.stop) for _ in range(8)]
@@ -321,7 +321,7 @@ def test_many_threads_may_start_and_stop_at_once(config_for: ConfigFor) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert integration._owner is None
+    assert integration._service is None
     assert not owner.is_running
 
 

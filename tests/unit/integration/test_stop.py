@@ -10,7 +10,7 @@ import pytest
 from signalpost import AsyncNotificationService, InvalidValue, NotificationIntegration, Outcome, StoreFailed
 from signalpost.delivery.intake import Intake
 from signalpost.domain.events import Event, Taken
-from signalpost.owner.owner import Owner
+from signalpost.integration.service_thread import ServiceThread
 from signalpost.service import Role
 from tests.unit.integration.conftest import ConfigFor
 from tests.unit.service.conftest import codes, signal
@@ -56,7 +56,7 @@ def test_an_interrupted_stop_leaves_no_service_behind(config_for: ConfigFor, mon
 
     integration = NotificationIntegration(config_for())
     integration.start()
-    monkeypatch.setattr(Owner, "_answer", interrupted)
+    monkeypatch.setattr(ServiceThread, "_answer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         integration.stop()
     assert codes(integration.health().reasons) == ["not-running"]
@@ -69,7 +69,7 @@ def test_a_failing_flush_does_not_prevent_a_stop(config_for: ConfigFor, monkeypa
 
     integration = NotificationIntegration(config_for())
     integration.start()
-    monkeypatch.setattr(Owner, "_flush", breaks)
+    monkeypatch.setattr(ServiceThread, "_flush", breaks)
     assert integration.stop() == 0
     assert_free(config_for)
 

@@ -8,14 +8,13 @@ import pytest
 
 from signalpost import Alert, AsyncNotificationService, Config, Outcome, Refusal, Ticket
 from signalpost.domain.events import Event, Taken
-from signalpost.owner.handover import MOST_WAITING, HandOver
-from signalpost.owner.order import Order
-from signalpost.owner.owner import Owner
+from signalpost.integration.service_thread import ServiceThread
+from signalpost.integration.submission import MOST_WAITING, Submission, SubmissionQueue
 from tests.unit.integration.conftest import ConfigFor
 
 
-def order(title: str = "t") -> Order:
-    return Order.checked(Alert, Alert(alert_type="feed", severity="high", title=title), None, None, None)
+def order(title: str = "t") -> Submission:
+    return Submission.checked(Alert, Alert(alert_type="feed", severity="high", title=title), None, None, None)
 
 
 class ResponsiveLoop:
@@ -31,9 +30,9 @@ class ResponsiveLoop:
         self.asked.append(callback)
 
 
-def handover(loop: ResponsiveLoop) -> HandOver:
+def handover(loop: ResponsiveLoop) -> SubmissionQueue:
     service = AsyncNotificationService(Config(home=Path("/nowhere")))  # it is never started
-    return HandOver(service, loop)  # type: ignore[arg-type]
+    return SubmissionQueue(service, loop)  # type: ignore[arg-type]
 
 
 def test_a_full_queue_refuses_at_once() -> None:
@@ -75,10 +74,10 @@ def test_a_submission_after_the_end_is_refused_with_the_first_reason() -> None:
 
 def test_submissions_of_each_thread_are_accepted_in_order(config_for: ConfigFor) -> None:
     heard: list[Event] = []
-    owner = Owner(AsyncNotificationService(config_for(), listeners=[heard.append]))
+    owner = ServiceThread(AsyncNotificationService(config_for(), listeners=[heard.append]))
     orders = [[order(f"{thread} {number}") for number in range(100)] for thread in range(4)]
 
-    def hand_over(part: list[Order]) -> None:
+    def hand_over(part: list[Submission]) -> None:
         for each in part:
             owner.put(each)
 
@@ -107,7 +106,7 @@ class BrokenService(AsyncNotificationService):
 def test_an_error_of_the_service_is_logged_without_its_text_and_refuses_the_ticket(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    owner = Owner(BrokenService(config_for()))
+    owner = ServiceThread(BrokenService(config_for()))
     broken, hanging = order(), order("hang")
     owner.put(broken)
     owner.put(hanging)

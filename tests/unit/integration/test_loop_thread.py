@@ -6,7 +6,7 @@ from threading import current_thread
 
 import pytest
 
-from signalpost.owner.loop_thread import LoopThread, new_loop
+from signalpost.integration.loop_thread import LoopThread, new_loop
 
 
 async def forever() -> None:
@@ -28,7 +28,7 @@ def test_work_runs_on_the_loop_of_the_thread_and_returns_or_raises() -> None:
     with pytest.raises(LookupError) as raised:
         thread.begin(fail).result(10)
     assert raised.value is fault
-    assert thread.asked == set()
+    assert thread.unfinished == set()
     thread.end(10)
     assert not thread.is_alive
 
@@ -36,7 +36,7 @@ def test_work_runs_on_the_loop_of_the_thread_and_returns_or_raises() -> None:
 def test_work_that_runs_at_the_end_or_comes_later_is_cancelled() -> None:
     thread = LoopThread("of a test")
     never_begun: Future[None] = Future()
-    thread.asked.add(never_begun)  # as where the loop ends between the call and its turn
+    thread.unfinished.add(never_begun)  # as where the loop ends between the call and its turn
     running = thread.begin(forever)
     thread.end(10)
     thread.end(10)

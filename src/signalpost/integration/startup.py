@@ -13,9 +13,9 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
 
+from signalpost.integration.background import BackgroundWork
 from signalpost.integration.functions import process_wide
 from signalpost.integration.integration import FLUSH_WITHIN, NotificationIntegration
-from signalpost.owner.begun import Begun
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -23,7 +23,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Done:
     """A start: over, or, within a running event loop, begun. It may be awaited either way."""
 
-    def __init__(self, begun: Begun[None] | None = None) -> None:
+    def __init__(self, begun: BackgroundWork[None] | None = None) -> None:
         self._begun = begun
 
     def __repr__(self) -> str:
@@ -41,9 +41,9 @@ class Left(int):
     the stop leaves open.
     """
 
-    _begun: Begun[int] | None
+    _begun: BackgroundWork[int] | None
 
-    def __new__(cls, number: int, begun: Begun[int] | None = None) -> Self:
+    def __new__(cls, number: int, begun: BackgroundWork[int] | None = None) -> Self:
         """Of a stop that is over, or of one that has begun."""
         left = super().__new__(cls, number)
         left._begun = begun

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from signalpost.owner.begun import Begun, Turns
+from signalpost.integration.background import BackgroundWork, Turns
 
 
 def test_work_runs_in_the_order_in_which_it_was_begun() -> None:
@@ -29,7 +29,7 @@ def test_work_runs_at_once_if_no_thread_can_be_started(monkeypatch: pytest.Monke
 
 
 def test_a_failure_that_came_after_the_timeout_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    begun: Begun[int] = Begun("work")
+    begun: BackgroundWork[int] = BackgroundWork("work")
     for look in (begun.result, begun.exception):
         with pytest.raises(TimeoutError):
             look(0)
@@ -43,7 +43,7 @@ def test_a_failure_that_came_after_the_timeout_is_logged(caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("look", ["result", "exception"])
 def test_a_failure_that_was_retrieved_is_not_logged(caplog: pytest.LogCaptureFixture, look: str) -> None:
-    begun: Begun[int] = Begun("work")
+    begun: BackgroundWork[int] = BackgroundWork("work")
     begun.set_exception(LookupError("gone"))
     if look == "exception":
         assert isinstance(begun.exception(), LookupError)

@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import pytest
 
 from signalpost import Outcome, Ticket
-from signalpost.owner.future import AwaitableFuture, TicketFuture
-from signalpost.owner.loop_thread import LoopThread
+from signalpost.integration.futures import AwaitableFuture, TicketFuture
+from signalpost.integration.loop_thread import LoopThread
 
 ACCEPTED = Ticket(Outcome.ACCEPTED, "1")
 
@@ -116,7 +116,7 @@ def test_our_own_thread_may_not_wait_for_a_ticket_but_may_read_a_finished_one(
         second.set_result(ACCEPTED)
 
     first.add_done_callback(call_back)
-    thread = LoopThread("owner of a test")
+    thread = LoopThread("of a test")
     thread.begin(bring).result(10)
     thread.end(10)
     (refusal,) = told

@@ -9,12 +9,10 @@ import pytest
 from signalpost import NotificationIntegration, Outcome
 from signalpost.integration import fallback as room_of_fallback
 from signalpost.integration import integration as easy_layer
-from signalpost.owner import ending as room_of_ending
-from signalpost.owner import refusals as room_of_refusals
-from signalpost.owner.ending import Ending
-from signalpost.owner.handover import NOT_RUNNING
-from signalpost.owner.refusals import Refusals
-from signalpost.owner.start_once import StartOnce
+from signalpost.integration import process_end, submission
+from signalpost.integration.loop_thread import LazyThread
+from signalpost.integration.process_end import ProcessEnd
+from signalpost.integration.submission import NOT_RUNNING, Refusals
 from tests.unit.integration.conftest import ConfigFor
 from tests.unit.service.conftest import signal
 
@@ -41,26 +39,26 @@ class Starting:
 
 @pytest.fixture
 def starting(monkeypatch: pytest.MonkeyPatch) -> Starting:
-    made, ending = Starting(), Ending()
-    monkeypatch.setattr(room_of_ending, "_Guard", made.guard)
-    for module in (room_of_fallback, room_of_refusals):
+    made, ending = Starting(), ProcessEnd()
+    monkeypatch.setattr(process_end, "_Guard", made.guard)
+    for module in (room_of_fallback, submission):
         monkeypatch.setattr(module, "Thread", made.thread)
-    for module in (easy_layer, room_of_refusals):
-        monkeypatch.setattr(module, "of_this_process", ending)
+    for module in (easy_layer, submission):
+        monkeypatch.setattr(module, "this_process", ending)
     return made
 
 
 def test_one_thread_is_started_and_a_failure_is_retried_by_the_next_call(starting: Starting) -> None:
     ran = threading.Semaphore(0)
-    once = StartOnce(lambda: starting.thread(target=ran.release))
+    once = LazyThread(lambda: starting.thread(target=ran.release))
     with pytest.raises(RuntimeError) as raised:
-        once.begin()
+        once.start()
     assert raised.value.args == (NO_THREAD,)
-    assert not once.has_begun
+    assert not once.has_started
     starting.is_possible = True
-    once.begin()
-    once.begin()
-    assert once.has_begun
+    once.start()
+    once.start()
+    assert once.has_started
     assert ran.acquire(timeout=10)
     assert not ran.acquire(blocking=False)
 
@@ -94,7 +92,7 @@ def test_refusals_are_logged_by_the_thread_that_the_next_one_starts(
     starting: Starting, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = threading.Event()
-    monkeypatch.setattr(room_of_refusals, "_pause", told.set)
+    monkeypatch.setattr(submission, "_pause", told.set)
     refusals, integration = Refusals(), NotificationIntegration()
     ticket = integration.send_signal(signal()).result(0)
     refusals.add(ticket)

@@ -1,4 +1,4 @@
-"""A future that any thread can wait for and any event loop can await."""
+"""Waiting between threads: futures that any thread can wait for and any event loop can await, and deadlines."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from functools import partial
 from threading import local
+from time import monotonic
 from typing import Any, TypeVar
 
 from signalpost.domain.ticket import Outcome, Ticket
@@ -18,7 +19,7 @@ _of_thread = local()
 
 
 def this_thread_must_not_wait() -> None:
-    """Called in a thread of signalpost that runs a loop: it is who would bring what is waited for."""
+    """Mark this thread: it runs one of our loops, so whatever it waited for could never come."""
     _of_thread.must_not_wait = True
 
 
@@ -26,23 +27,34 @@ def not_on_our_loop(what: str) -> None:
     """Raise RuntimeError in a thread that must not wait, such as in a ticket's callback or a listener."""
     if hasattr(_of_thread, "must_not_wait"):
         raise RuntimeError(
-            f"{what} would wait for signalpost's own thread, in which this is called: do it in another thread"
+            f"{what} was called in signalpost's own thread and would wait for that thread: call it in another thread"
         )
 
 
-class AwaitableFuture(Future[Result]):
-    """A `concurrent.futures.Future` that can also be awaited, from any loop and as often as one likes.
+class Deadline:
+    """A number of seconds from now, by a clock that nobody sets. Nothing else is decided by it."""
 
-    What was handed over cannot be taken back, so `cancel` does nothing and answers False; who stops waiting, stops
-    waiting and nothing else.
+    def __init__(self, seconds: float) -> None:
+        self._until = monotonic() + seconds
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, at least 0."""
+        return max(0.0, self._until - monotonic())
+
+
+class AwaitableFuture(Future[Result]):
+    """A `concurrent.futures.Future` that can also be awaited, from any loop and as often as you like.
+
+    The work cannot be taken back, so `cancel` does nothing and returns False. Cancelling an await ends only that await.
     """
 
     def cancel(self) -> bool:
-        """Nothing, and False."""
+        """Do nothing, and return False."""
         return False
 
     def add_done_callback(self, fn: Callable[[Future[Result]], object]) -> None:
-        """Have it called once this is done. What it raises is logged, and ends nothing, not even with SystemExit."""
+        """Call `fn` once this is done. Exceptions that it raises are logged and end nothing, not even SystemExit."""
         super().add_done_callback(partial(_called, fn))
 
     def __await__(self) -> Generator[Any, None, Result]:
@@ -50,51 +62,53 @@ class AwaitableFuture(Future[Result]):
 
 
 class TicketFuture(AwaitableFuture[Ticket]):
-    """The ticket of what was handed over, once there is one. It never raises because something failed.
+    """The ticket of a notification, once there is one. It never raises because something failed.
 
-    After a fork the child cannot learn of the ticket: there it is `held`, which it is, by the parent.
+    After a fork, the child cannot learn of the ticket. There it is `held`, because the parent holds the notification.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self._ticket: Ticket | None = None  # read in a child, without the lock that a thread of the parent may hold
         _open.add(self)
 
     def set_result(self, result: Ticket) -> None:
-        """Give the ticket to whoever waits for it."""
+        """Set the ticket."""
+        self._ticket = result
         super().set_result(result)
         _open.discard(self)
 
     def result(self, timeout: float | None = None) -> Ticket:
         """The ticket, waited for at most `timeout` seconds. Raises TimeoutError.
 
-        In signalpost's own thread, such as in a callback, it raises RuntimeError where there is no ticket yet.
+        In signalpost's own thread, such as in a callback, it raises RuntimeError if there is no ticket yet.
         """
         if timeout != 0 and not self.done():
             not_on_our_loop("result()")
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """None, once there is a ticket: waited for, and refused in signalpost's own thread, as `result` is."""
+        """None, once there is a ticket. Waits, times out, and raises RuntimeError, as `result` does."""
         if timeout != 0 and not self.done():
             not_on_our_loop("exception()")
         return super().exception(timeout)
 
     def leave_to_parent(self) -> None:
-        """In a child made by `fork`: nobody here will bring the ticket, and what waits for it waits in the parent."""
-        ticket = self._result or _OF_PARENT
-        super().__init__()  # with a lock that no thread holds, for the one that held the other is not there any more
+        """In a child made by `fork`: end with `held`, because no thread here would ever set the ticket."""
+        ticket = self._ticket or _OF_PARENT
+        super().__init__()  # with a new lock: the thread that may have held the old one does not exist here
         super().set_result(ticket)
 
 
 _open: set[TicketFuture] = set()
-"""Those without a ticket, for a child to find; each step on it is one that the interpreter does not divide."""
+"""Futures without a ticket, for a child to find. Each operation on it is atomic in the interpreter."""
 _OF_PARENT = Ticket(
-    Outcome.HELD, "", "it was handed over before the fork: the parent process delivers it, and has its ticket"
+    Outcome.HELD, "", "it was submitted before the fork: the parent process delivers it, and has its ticket"
 )
 
 
 def _in_child() -> None:
-    vars(_of_thread).clear()  # the thread that forked runs no loop of ours here
+    vars(_of_thread).clear()  # the thread that forked runs none of our loops here
     for future in list(_open):
         future.leave_to_parent()
     _open.clear()
@@ -106,14 +120,14 @@ os.register_at_fork(after_in_child=_in_child)
 def _called(callback: Callable[[Future[Result]], object], future: Future[Result]) -> None:
     try:
         callback(future)
-    except BaseException as fault:  # the thread that calls it is not its own
+    except BaseException as fault:  # it runs in a thread of ours
         if is_from_keyboard(fault):
             raise
         log_failure("the callback of a ticket failed", fault, with_text=False)
 
 
 async def _awaited(future: Future[Result]) -> Result:
-    """The future's result. To be cancelled here cancels nothing else, and a loop that is closed is told nothing."""
+    """The future's result. Cancelling this cancels nothing else, and a closed loop causes no error."""
     loop = asyncio.get_running_loop()
     is_done = asyncio.Event()
 

@@ -4,14 +4,14 @@ import logging
 import pytest
 
 from signalpost import Alert, AsyncNotificationService, StoreFailed
-from signalpost.owner.order import Order
-from signalpost.owner.owner import Owner
+from signalpost.integration.service_thread import ServiceThread
+from signalpost.integration.submission import Submission
 from tests.unit.integration.conftest import ConfigFor
 from tests.unit.service.conftest import codes
 
 
 def test_resources_are_closed_after_the_service_and_on_its_loop(config_for: ConfigFor) -> None:
-    owner = Owner(AsyncNotificationService(config_for()))
+    owner = ServiceThread(AsyncNotificationService(config_for()))
     owner.wait(10)
     closed = []
 
@@ -26,7 +26,7 @@ def test_resources_are_closed_after_the_service_and_on_its_loop(config_for: Conf
 
 
 def test_a_flush_waits_for_the_work_beside_the_service(config_for: ConfigFor) -> None:
-    owner = Owner(AsyncNotificationService(config_for()))
+    owner = ServiceThread(AsyncNotificationService(config_for()))
     owner.wait(10)
     done = []
 
@@ -44,11 +44,11 @@ def test_a_flush_waits_for_the_work_beside_the_service(config_for: ConfigFor) ->
 
 
 def test_the_pace_of_a_destination_is_known_while_its_service_runs(config_for: ConfigFor) -> None:
-    owner = Owner(AsyncNotificationService(config_for("alerts-critical")))
+    owner = ServiceThread(AsyncNotificationService(config_for("alerts-critical")))
     owner.wait(10)
     assert owner.lane("alerts-critical") is not None
     assert owner.lane("alerts-general") is None
-    neighbour = Owner(AsyncNotificationService(config_for("alerts-critical")))
+    neighbour = ServiceThread(AsyncNotificationService(config_for("alerts-critical")))
     neighbour.wait(10)
     assert neighbour.lane("alerts-critical") is None, "who only puts sends nothing, and keeps no pace"
     neighbour.stop(0)
@@ -70,8 +70,8 @@ class ServiceWithoutStore(AsyncNotificationService):
 def test_a_failing_store_raises_nothing_from_flush_or_stop(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    owner = Owner(ServiceWithoutStore(config_for("alerts-critical")))
-    owner.put(Order.checked(Alert, Alert(alert_type="feed", severity="high", title="t"), None, None, None))
+    owner = ServiceThread(ServiceWithoutStore(config_for("alerts-critical")))
+    owner.put(Submission.checked(Alert, Alert(alert_type="feed", severity="high", title="t"), None, None, None))
     assert owner.flush(5) in {0, 1}
     assert owner.stop(5) in {0, 1}
     assert (logging.ERROR, True) in [(line.levelno, "StoreFailed" in line.getMessage()) for line in caplog.records]

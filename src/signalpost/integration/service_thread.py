@@ -1,7 +1,7 @@
-"""The owner: one thread, its loop and the service that runs there, started, flushed and stopped from any other."""
+"""A service on its own loop in its own thread, which any other thread can start, flush and stop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
@@ -10,58 +10,59 @@ from typing import Any
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed, StoreUnusable
-from signalpost.owner.deadline import Deadline
-from signalpost.owner.handover import MOST_WAITING, HandOver
-from signalpost.owner.loop_thread import LoopThread
-from signalpost.owner.order import Order
+from signalpost.integration.futures import Deadline
+from signalpost.integration.loop_thread import MARGIN, LoopThread
+from signalpost.integration.submission import MOST_WAITING, Submission, SubmissionQueue
 from signalpost.secret import described
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
 from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
 
-MARGIN = 1.0
-"""Seconds beyond a timeout for which an answer of the thread is waited for: more means that its loop hangs."""
 _TO_CLOSE = 1.0
-"""Seconds of a stop's timeout, at most a quarter of it, that are kept for what is being sent and for closing."""
+"""Seconds of a stop's timeout, at most a quarter of it, that are reserved for running sends and for closing."""
 
 
-class Owner:
-    """A service in a thread of its own, which begins to start when it is made.
+class ServiceThread:
+    """A service in a thread of its own, which starts at once.
 
-    What is handed over while it starts waits for it, and is refused if it fails.
+    Submissions wait for the start, and are refused if it fails.
     """
 
     def __init__(self, service: AsyncNotificationService) -> None:
         self.service = service
-        self.at_end: list[Callable[[], Awaitable[object]]] = []
-        """What is to be closed on the loop once the service is stopped."""
-        self._thread = LoopThread("owner", self._close, self._let_go)
-        self._handover = HandOver(service, self._thread.loop)
+        self._thread = LoopThread("service", self._close)
+        self._thread.closing.append(lambda: service.stop(0))  # without a thread it would only keep its folder
+        self._queue = SubmissionQueue(service, self._thread.loop)
         self._beside: set[asyncio.Task[Any]] = set()
         self._start_ended = asyncio.Event()
         self._started = self._thread.begin(self._start)
         self._stopping: Future[int] | None = None
 
     @property
+    def at_end(self) -> list[Callable[[], Coroutine[Any, Any, object]]]:
+        """What to close on the loop once the service is stopped."""
+        return self._thread.closing
+
+    @property
     def is_running(self) -> bool:
-        """Whether the service was started, and its thread lives."""
+        """True if the service was started, and its thread lives."""
         started = self._started
         return started.done() and started.exception() is None and self._thread.is_alive
 
     @property
     def is_starting(self) -> bool:
-        """Whether nobody knows yet how the start ends."""
+        """True until the start has succeeded or failed."""
         return not self._started.done() and self._thread.is_alive
 
     @property
     def waiting(self) -> int:
-        """How many orders have no ticket yet."""
-        return self._handover.waiting
+        """The number of submissions without a ticket."""
+        return self._queue.waiting
 
     @property
     def beside(self) -> int:
-        """How much work of others goes on beside the service, or waits to."""
-        return len(self._thread.asked)
+        """The number of other jobs on the loop."""
+        return len(self._thread.unfinished)
 
     def lane(self, destination: str) -> Lane | None:
         """The running service's lane of a destination, for use on its loop only."""
@@ -70,15 +71,15 @@ class Owner:
         return None if dispatcher is None else dispatcher.lanes.get(destination)
 
     def wait(self, within: float) -> None:
-        """Wait until the service has started. Raises what its start raised, and StoreUnusable after `within` seconds.
+        """Wait until the service has started. Raises the start's error, and StoreUnusable after `within` seconds.
 
-        The start goes on then.
+        The start then goes on.
         """
         try:
             self._started.result(within)
         except NotInTime:
             raise StoreUnusable(
-                f"{self.service.config.home}: the store is not open after {within:g} s, and goes on opening: "
+                f"{self.service.config.home}: the store is not open after {within:g} s, and is still opening: "
                 f"start again to wait for it, or look at the log",
                 code="still-opening",
                 field="home",
@@ -87,7 +88,7 @@ class Owner:
             ) from None
 
     def health(self) -> Health:
-        """How the service is, and why."""
+        """The service's health, with reasons."""
         if self.is_starting:
             return Health(HealthStatus.UNHEALTHY, (Reason("it is starting", "starting"),))
         if not self.is_running:
@@ -95,37 +96,37 @@ class Owner:
         health = self.service.health()
         if self.waiting < MOST_WAITING:
             return health
-        full = Reason(f"{self.waiting} notifications wait to be taken in: more are refused", "queue-full")
+        full = Reason(f"{self.waiting} notifications are waiting to be accepted: more are refused", "queue-full")
         status = max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index)
         return Health(status, (*health.reasons, full))
 
-    def put(self, order: Order) -> None:
-        """Take an order; its future is resolved sooner or later, whatever happens. From any thread."""
-        self._handover.put(order)
+    def put(self, submission: Submission) -> None:
+        """Take a submission from any thread. Its future always gets a ticket, whatever happens."""
+        self._queue.put(submission)
 
     def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Future[None]:
         """Begin other work on the loop, which a flush waits for."""
         return self._thread.begin(lambda: self._go_on_beside(work))
 
     def flush(self, timeout: float) -> int:
-        """Wait until all that was handed over is written down, and delivered as far as it can be now.
+        """Wait until everything submitted is saved, and delivered as far as possible now.
 
         Returns how many notifications or deliveries are still open after at most `timeout` seconds.
         """
         return self._answer(self._thread.begin(lambda: self._flush(timeout)), timeout)
 
     def wait_for_stop(self, timeout: float) -> int:
-        """Wait for a stop that another frame or thread began; returns what `flush` does."""
+        """Wait for a stop that another frame or thread began, and return what `flush` does."""
         return self._open if self._stopping is None else self._answer(self._stopping, timeout)
 
     def stop(self, timeout: float) -> int:
-        """Flush, refuse what comes from now on, and end the service and the thread, all within `timeout` seconds."""
+        """Flush, refuse new submissions, and end the service and the thread, all within `timeout` seconds."""
         deadline = Deadline(timeout)
         self._stopping = self._thread.begin(lambda: self._stop(timeout))
         try:
             return self._answer(self._stopping, timeout)
-        finally:  # also where whoever waits is interrupted
-            self._handover.close("the service was stopped before it was taken in")
+        finally:  # also if the waiting caller is interrupted
+            self._queue.close("the service was stopped before it accepted it")
             self._thread.end(deadline.remaining + MARGIN)
 
     def _answer(self, answer: Future[int], timeout: float) -> int:
@@ -133,25 +134,18 @@ class Owner:
             return answer.result(timeout + MARGIN)
         except (NotInTime, CancelledError):
             return self._open
-        except Exception as fault:  # noqa: BLE001  # whatever broke, what is accepted is in the store
+        except Exception as fault:  # noqa: BLE001  # whatever broke, accepted notifications are in the store
             log_failure("closing the service failed", fault)
             return self._open
 
     @property
     def _open(self) -> int:
-        """What is open as far as anybody knows without asking the store."""
+        """How much is open, as far as is known without a query to the store."""
         metrics = self.service.get_metrics()
         return self.waiting + metrics["notifications_held"] + max(0, metrics["queue_depth"])
 
     def _close(self) -> None:
-        self._handover.close("the service's thread has ended: start anew")
-
-    async def _let_go(self) -> None:
-        """Stop the service if it is not: without a thread it would deliver nothing, and keep its folder."""
-        try:
-            await self.service.stop(0)
-        except Exception as fault:  # noqa: BLE001  # whatever broke, what is accepted is in the store
-            log_failure("closing the service failed", fault)
+        self._queue.close("the service's thread has ended: start it again")
 
     async def _start(self) -> None:
         try:
@@ -160,17 +154,17 @@ class Owner:
             is_ours = isinstance(fault, SignalpostError)
             why = str(fault) if is_ours else type(fault).__name__
             logger.error("the service could not be started: %s", why if is_ours else described(fault))
-            self._handover.close(f"the service could not be started: {why}")
+            self._queue.close(f"the service could not be started: {why}")
             self._thread.end(0)
             raise
-        self._handover.open()
+        self._queue.open()
         self._start_ended.set()
 
     async def _flush(self, timeout: float) -> int:
         with suppress(TimeoutError, StoreFailed, CommandFailed, StoreClosed):
             async with asyncio.timeout(timeout) as deadline:
                 await self._start_ended.wait()
-                await self._handover.committed()
+                await self._queue.committed()
                 if self._beside:
                     await asyncio.wait(set(self._beside))
                 left = await self.service.drain(_until(deadline))
@@ -188,13 +182,11 @@ class Owner:
         try:
             left = await self._flush(timeout - to_close)
         finally:
-            await self.service.stop(to_close / 2)  # so that what is being sent can end
-            for close in self.at_end:
-                await close()
+            await self.service.stop(to_close / 2)  # so that running sends can end
         return min(left, self._open)
 
 
 def _until(deadline: asyncio.Timeout) -> float:
-    """Seconds left of a timeout, a little less, so that what waits within it ends by itself."""
+    """Seconds left of a timeout, minus a little, so that a wait within it ends by itself."""
     when = deadline.when() or 0.0
     return max(0.0, when - asyncio.get_running_loop().time() - 0.01)

@@ -7,14 +7,13 @@ import pytest
 
 from signalpost import AlertLogHandler, HealthStatus, NotificationIntegration, Outcome, Refusal, Ticket
 from signalpost.integration import integration as easy_layer
-from signalpost.owner import handover as room_of_handover
-from signalpost.owner import owner as room_of_owner
-from signalpost.owner import refusals as room
-from signalpost.owner.ending import Ending
-from signalpost.owner.handover import NOT_RUNNING, STOPPED
-from signalpost.owner.refusals import Refusals
+from signalpost.integration import service_thread, submission
+from signalpost.integration.process_end import ProcessEnd
+from signalpost.integration.submission import NOT_RUNNING, STOPPED, Refusals
 from tests.unit.integration.conftest import ConfigFor
 from tests.unit.service.conftest import codes, signal
+
+REFUSALS = ("a notification was refused: %s", "%d notifications were refused, the last one because: %s")
 
 
 class Heard(logging.Handler):
@@ -25,7 +24,7 @@ class Heard(logging.Handler):
         self.records: SimpleQueue[logging.LogRecord] = SimpleQueue()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.module == "refusals":
+        if record.msg in REFUSALS:
             self.records.put(record)
 
     def next(self) -> tuple[str, str | None]:
@@ -45,7 +44,7 @@ def heard() -> Iterator[Heard]:
 def next_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleQueue[None]]:
     """Refusals are logged once more for each item put in here, instead of each second."""
     may_go_on: SimpleQueue[None] = SimpleQueue()
-    monkeypatch.setattr(room, "_pause", may_go_on.get)
+    monkeypatch.setattr(submission, "_pause", may_go_on.get)
     yield may_go_on
     may_go_on.put(None)
 
@@ -82,7 +81,7 @@ def test_refusals_after_a_stop_are_logged_and_still_counted_after_the_next_start
 def test_a_full_queue_is_logged_counted_and_shown_in_health(
     heard: Heard, next_line: SimpleQueue[None], config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for each in (room_of_owner, room_of_handover):
+    for each in (service_thread, submission):
         monkeypatch.setattr(each, "MOST_WAITING", 0)
     integration = NotificationIntegration(config_for())
     integration.start()
@@ -127,12 +126,12 @@ def test_refusals_are_logged_at_the_end_if_no_thread_can_start(heard: Heard, mon
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", fails)
-    monkeypatch.setattr(room, "of_this_process", Ending())
+    monkeypatch.setattr(submission, "this_process", ProcessEnd())
     refusals = Refusals()
     refusals.add(Ticket(Outcome.REFUSED, "", NOT_RUNNING, Refusal.NOT_RUNNING))
     assert (refusals.count, heard.records.empty()) == (1, True)
-    refusals.tell()
-    refusals.tell()
+    refusals.log()
+    refusals.log()
     assert NOT_RUNNING in heard.next()[0]
     assert heard.records.empty()
 
@@ -148,7 +147,7 @@ def test_a_signal_handler_that_sends_while_a_thread_starts_neither_waits_nor_sta
         begun.append(thread.name)
         assert integration.send_signal(signal()).result(0).outcome is Outcome.DIRECT
 
-    monkeypatch.setattr(easy_layer, "of_this_process", Ending())
+    monkeypatch.setattr(easy_layer, "this_process", ProcessEnd())
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     assert integration.send_signal(signal()).result(0).outcome is Outcome.DIRECT
     assert begun == ["signalpost ending", "signalpost fallback"]

@@ -1,0 +1,182 @@
+"""Threads of our own: one with an event loop, to which other threads submit work, and one that starts when needed.
+
+They are daemons, because a program that ends must not wait for them for ever; `process_end` delivers what is queued
+before that. A loop's name lookups run in threads of their own: asyncio's usual pool accepts no work once the
+interpreter begins to end, which is when the last signals are sent.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
+from threading import Thread, current_thread
+from typing import Any, ParamSpec, TypeVar
+
+from signalpost.integration.futures import this_thread_must_not_wait
+from signalpost.telemetry.failures import log_failure
+
+Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
+Work = Callable[[], Coroutine[Any, Any, Result]]
+
+THREADS = "signalpost"
+"""The name of each of our threads begins with this."""
+MARGIN = 1.0
+"""Seconds to wait for a loop's answer beyond its timeout. If it takes longer, the loop hangs."""
+
+
+class LoopThread:
+    """Runs an event loop in a thread of its own until `end`. `at_end` is called there last, however the loop ends."""
+
+    def __init__(self, name: str, at_end: Callable[[], None] = lambda: None) -> None:
+        self.loop = new_loop()
+        self.closing: list[Work[object]] = []
+        """Run on the loop, in this order, before it ends."""
+        self.unfinished: set[Future[Any]] = set()
+        """Work that was begun and has not ended."""
+        self._at_end = at_end
+        self._ended = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._thread = Thread(target=self._run, name=f"{THREADS} {name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """True while the thread runs."""
+        return self._thread.is_alive()
+
+    def begin(self, work: Work[Result]) -> Future[Result]:
+        """Begin `work` on the loop, from any thread; the future gets its result or exception.
+
+        The exception is CancelledError if the loop ends first.
+        """
+        future: Future[Result] = Future()
+        self.unfinished.add(future)
+        try:
+            self.loop.call_soon_threadsafe(self._begin, work, future)
+        except RuntimeError:  # the loop is closed, and `_run` may have looked at `unfinished` before this was added
+            self._give_up(future)
+        return future
+
+    def end(self, timeout: float) -> None:
+        """End the loop, cancel what still runs on it, and wait for that for at most `timeout` seconds."""
+        try:
+            self.loop.call_soon_threadsafe(self._ended.set)
+        except RuntimeError:  # it has ended already
+            return
+        if current_thread() is not self._thread:
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        this_thread_must_not_wait()
+        try:
+            with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+                life = runner.get_loop().create_task(self._until_ended())
+                life.add_done_callback(lambda _: self.loop.stop())
+                while not life.done():  # a user's listener may stop the loop, which does not belong to it
+                    self.loop.run_forever()
+                life.result()
+        finally:
+            self._at_end()
+            for future in list(self.unfinished):
+                self._give_up(future)
+
+    async def _until_ended(self) -> None:
+        self.loop.set_default_executor(OwnThreads())
+        try:
+            await self._ended.wait()
+        finally:  # also if a callback ended the loop, with SystemExit
+            for close in self.closing:
+                try:
+                    await close()
+                except Exception as fault:  # noqa: BLE001  # the rest must be closed all the same
+                    log_failure("closing failed", fault)
+
+    def _begin(self, work: Work[Any], future: Future[Any]) -> None:
+        task = self.loop.create_task(work())
+        self._tasks.add(task)
+
+        def finish(_: object) -> None:
+            self._tasks.discard(task)
+            if task.cancelled():
+                self._give_up(future)
+                return
+            self.unfinished.discard(future)
+            if (fault := task.exception()) is not None:
+                future.set_exception(fault)
+            else:
+                future.set_result(task.result())
+
+        task.add_done_callback(finish)
+
+    def _give_up(self, future: Future[Any]) -> None:
+        self.unfinished.discard(future)
+        with suppress(InvalidStateError):  # it was given up before
+            future.set_exception(CancelledError())
+
+
+class LazyThread:
+    """Starts one thread at the first `start`, which may come from any thread or signal handler.
+
+    It takes no lock, because a signal handler could wait for it for ever. If no thread can be started, the next `start`
+    tries again.
+    """
+
+    def __init__(self, make: Callable[[], Thread]) -> None:
+        self._make = make
+        self._token = deque((True,))
+        """Taken by the call that starts the thread."""
+
+    @property
+    def has_started(self) -> bool:
+        """True if the thread was started, or is about to be."""
+        return not self._token
+
+    def start(self) -> None:
+        """Start the thread if it does not run. Raises RuntimeError if none can be started."""
+        try:
+            self._token.pop()
+        except IndexError:
+            return
+        try:
+            self._make().start()
+        except BaseException:
+            self._token.append(True)
+            raise
+
+
+class OwnThreads(ThreadPoolExecutor):
+    """Runs each call in a daemon thread of its own: few calls, none of which may be refused or delay the end."""
+
+    def submit(
+        self, fn: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Future[Result]:
+        """Begin a call."""
+        future: Future[Result] = Future()
+        future.set_running_or_notify_cancel()  # from now on it cannot be cancelled, and always ends
+
+        def run() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as fault:  # noqa: BLE001  # the caller gets it
+                future.set_exception(fault)
+
+        Thread(target=run, name=f"{THREADS} call", daemon=True).start()
+        return future
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A new event loop: uvloop's if it is installed and standard input, output and error are open.
+
+    If one of these is closed, a socket or file gets its number, and uvloop aborts the process when it closes that.
+    """
+    try:
+        import uvloop
+
+        for number in range(3):
+            os.fstat(number)
+    except (ImportError, OSError):
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

@@ -1,0 +1,119 @@
+"""Stops what runs when the interpreter ends, and releases it in a forked child.
+
+At the end, everything queued is flushed, for at most 5 seconds in all. `atexit` would run after the pools of
+`concurrent.futures` stop accepting work, and not at all in a child of `multiprocessing`. So a thread that the
+interpreter joins before it ends waits for the main thread, then for all other threads that a program would wait for,
+since they may still submit. Then it stops what runs.
+
+After a fork, only the thread that forked exists in the child. The parent's service is released without using or
+closing it, because it belongs to the parent.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Protocol
+from weakref import WeakSet
+
+from signalpost.integration.futures import Deadline
+from signalpost.integration.loop_thread import MARGIN, THREADS, LazyThread
+
+STOP_WITHIN = 5.0
+"""Seconds that the end of the interpreter waits, in all."""
+
+
+class Stopped(Protocol):
+    """Something that must be stopped before the interpreter ends."""
+
+    def stop(self, timeout: float) -> object:
+        """Deliver what is queued for at most `timeout` seconds, and stop."""
+        ...
+
+
+class Inherited(Protocol):
+    """Something that a child made by `fork` must release."""
+
+    def forget_parent(self) -> None:
+        """Called in the child. Nothing runs there, and a thread that does not exist there may hold any lock."""
+        ...
+
+
+class _Guard(threading.Thread):
+    """A thread that the interpreter waits for, whichever thread starts it.
+
+    Once it runs, it looks like a daemon to others: code that waits for all other non-daemon threads would wait for this
+    one, which waits for them.
+    """
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._has_started = False
+        super().__init__(target=run, name=f"{THREADS} ending", daemon=False)
+
+    def start(self) -> None:
+        """Start it. After that the interpreter has registered that it must wait for it."""
+        super().start()
+        self._has_started = True
+
+    @property
+    def daemon(self) -> bool:  # type: ignore[override]
+        """True if others need not wait for it."""
+        return self._has_started
+
+
+class ProcessEnd:
+    """What to stop, call and release at the end of this process or in its children."""
+
+    def __init__(self) -> None:
+        self._inherited: WeakSet[Inherited] = WeakSet()
+        self._running: set[Stopped] = set()
+        self._last_calls: set[Callable[[], None]] = set()
+        self._guard = self._new_guard()
+        os.register_at_fork(after_in_child=self._release)
+
+    def watch_forks(self, inherited: Inherited) -> None:
+        """Notify it after a fork, in the child."""
+        self._inherited.add(inherited)
+
+    def stop_at_end(self, running: Stopped) -> None:
+        """Stop it when the interpreter ends. Raises RuntimeError if no thread can be started."""
+        self._running.add(running)
+        self._guard.start()
+
+    def call_at_end(self, call: Callable[[], None]) -> None:
+        """Call it once everything is stopped. Raises RuntimeError if no thread can be started."""
+        self._last_calls.add(call)
+        self._guard.start()
+
+    def forget(self, running: Stopped) -> None:
+        """Do not stop it at the end, because it has stopped."""
+        self._running.discard(running)
+
+    def _new_guard(self) -> LazyThread:
+        return LazyThread(lambda: _Guard(self._stop_all))
+
+    def _stop_all(self) -> None:
+        threading.main_thread().join()
+        while others := _others():
+            for thread in others:
+                thread.join()
+        deadline = Deadline(STOP_WITHIN)
+        for running in list(self._running):
+            running.stop(max(0.0, deadline.remaining - MARGIN))
+        for call in list(self._last_calls):
+            call()
+
+    def _release(self) -> None:
+        self._guard = self._new_guard()
+        self._running.clear()
+        self._last_calls.clear()
+        for each in list(self._inherited):
+            each.forget_parent()
+
+
+def _others() -> list[threading.Thread]:
+    """The threads that the interpreter would wait for, except this one."""
+    mine = (threading.current_thread(), threading.main_thread())
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread not in mine]
+
+
+this_process = ProcessEnd()

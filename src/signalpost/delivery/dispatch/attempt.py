@@ -1,7 +1,7 @@
-"""One call of a sink, under a deadline: whatever the sink does becomes an outcome.
+"""One call of a sink, with a deadline. Anything that the sink does becomes an outcome.
 
-Anybody may write a sink. A receipt or evidence with a part of the wrong type, or with a text that no store can hold,
-must neither stop the lane nor hide that a message was delivered. So these parts are replaced.
+Users may write sinks. A receipt or evidence with a part of the wrong type, or with text that cannot be stored, must
+neither stop the lane nor hide that a message was delivered. So such parts are replaced.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from signalpost.sinks.port import Answer, Item, Sink
 from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
 
-PROBE_PATIENCE = 3.0
-"""Seconds after which a first probe counts as unanswered, and a send that was cut off as the destination's failure."""
-LONGEST_PATIENCE = 15.0
-"""Seconds after which any probe counts as unanswered: as long as a message may take, because slow is not down."""
+PROBE_TIMEOUT = 3.0
+"""Seconds after which a first probe counts as unanswered, and a cut-off send as a failure of the destination."""
+LONGEST_PROBE_TIMEOUT = 15.0
+"""Seconds after which any probe counts as unanswered. A message may take as long, because slow is not down."""
 
 _EVIDENCE = (Rejected, Throttled, Unavailable, Unconfirmed)
 _LONGEST_ID = 200
@@ -57,7 +57,7 @@ class SendResult(NamedTuple):
         """Whether the destination failed; None if the outcome says nothing about it."""
         match self.outcome:
             case LeaseEnd.CUT_OFF:
-                return True if self.took >= PROBE_PATIENCE else None
+                return True if self.took >= PROBE_TIMEOUT else None
             case LeaseEnd():
                 return None
             case outcome:
@@ -86,7 +86,7 @@ async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds:
         if isinstance(evidence, Rejected) and evidence.fault is not None:
             logger.error("a message to %s could not be made: %s", destination, evidence.fault)
         return _sound_evidence(evidence)
-    except Exception as fault:  # noqa: BLE001  # whatever a sink does, the worker goes on
+    except Exception as fault:  # noqa: BLE001  # the worker continues, whatever a sink does
         if deadline.expired():
             return LeaseEnd.CUT_OFF
         return _broken(destination, fault)
@@ -95,7 +95,7 @@ async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds:
 
 async def probe(destination: str, sink: Sink, interval: float = 0.0) -> Answer | Evidence:
     """Probe the destination. Raises nothing but CancelledError. The timeout grows with `interval`, between probes."""
-    timeout = min(max(PROBE_PATIENCE, interval), LONGEST_PATIENCE)
+    timeout = min(max(PROBE_TIMEOUT, interval), LONGEST_PROBE_TIMEOUT)
     try:
         async with asyncio.timeout(timeout):
             return await sink.probe()
@@ -113,7 +113,7 @@ def is_alive(answer: Answer | Evidence) -> bool:
 
 
 def _broken(destination: str, fault: object) -> Unconfirmed:
-    """A sink raised or returned something that it must not: the message may have been shown."""
+    """A sink raised or returned something invalid, so the message may have been shown."""
     kind = type(fault).__name__
     if isinstance(fault, BaseException):
         log_failure(f"the sink of {destination} failed, and its message may have been shown", fault, with_text=False)

@@ -2,12 +2,12 @@
 
     a receipt                       delivered
     Rejected                        dead
-    Throttled                       pending, after the wait it asks for; counts no attempt
+    Throttled                       pending, after the wait that it demands; counts no attempt
     Unavailable                     pending, after a backoff; counts one
     Unconfirmed, answered (5xx)     pending, after a backoff; counts one, and may have been shown
     Unconfirmed, unanswered         the same, and counts as unanswered: the second one ends as unconfirmed
                                     (the lane tries it again only after the destination has answered something)
-    lapsed                          pending, after a backoff; counts one, and may have been shown: its holder is gone,
+    lapsed                          pending, after a backoff; counts one, and may have been shown: its process is gone,
                                     which says nothing about the destination
     cut off at valid_until          unconfirmed
     interrupted by a stop           pending; counts no attempt, but may have been shown
@@ -37,7 +37,7 @@ MOST_UNANSWERED = 2
 
 
 class LeaseEnd(Word):
-    """How a lease ended without a report of the sink."""
+    """The end of a lease without a receipt or evidence of the sink."""
 
     LAPSED = "lapsed"
     CUT_OFF = "cut off"
@@ -48,7 +48,7 @@ class LeaseEnd(Word):
 SendOutcome = Receipt | Evidence | LeaseEnd
 
 _REASONS = {
-    LeaseEnd.LAPSED: "its holder is gone, and nobody knows whether it was sent",
+    LeaseEnd.LAPSED: "its process is gone, and it is unknown whether it was sent",
     LeaseEnd.CUT_OFF: "cut off at valid_until, without an answer",
     LeaseEnd.INTERRUPTED: "cut off by a stop, without an answer",
 }
@@ -66,7 +66,7 @@ def decide(
 ) -> Settlement:
     """The verdict on a leased delivery, without its attempt and its message, which the caller adds.
 
-    `takes_messages` says whether the destination was known to take messages: only then a failure may be this one's.
+    `takes_messages` is True if the destination was known to accept messages. Only then may this one be at fault.
     """
     tried = _tried(delivery) if takes_messages else delivery
     verdict = _usual(delivery, tried, outcome, now, _wait(delivery, jitter, backoff))

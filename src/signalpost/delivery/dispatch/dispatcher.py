@@ -1,4 +1,4 @@
-"""All lanes together: started, woken, drained and stopped."""
+"""Starts, wakes, drains and stops all lanes."""
 
 import asyncio
 from collections import Counter
@@ -30,36 +30,36 @@ from signalpost.sinks.port import Sink
 from signalpost.telemetry.emitter import Emitter
 
 MOST_OPEN_SHOWN = 1000
-"""How many open deliveries `drain` and `stop` return at most."""
+"""The most open deliveries that `drain` and `stop` return."""
 
 _PAGE = 500
 LAST_SENDS = 1.0
-"""Seconds at the end of a stop, at most a quarter of its time, in which nothing new is sent, so that what is being sent
-can end instead of being cut off."""
+"""Seconds at the end of a stop, at most a quarter of its time, in which no new send begins. So sends that are under way
+can end, instead of being cut off."""
 _GRACE = 2.0
-"""Seconds that workers have, after a stop cut them off, to settle."""
+"""Seconds that workers have to settle after a stop has cut them off."""
 
 
 class LaneSettings(NamedTuple):
-    """How one destination is sent to."""
+    """The settings of one destination."""
 
     sink: Sink
     limits: Limits = Limits()
     host: str = "discord.com"
     """Destinations of one host share its limits and its bans."""
     webhook: str | None = None
-    """Tells its webhook from others, and is no secret. Without it, the fact that it is gone is saved for the name."""
+    """Identifies its webhook, and is not a secret. If None, its facts are stored under the destination's name."""
     looks: bool = False
-    """Whether it is asked what it is and which channel it shows in, as soon as nothing is due."""
+    """Whether to request the webhook's type and channel once, as soon as nothing else is due."""
     workers: int = 2
     breaker: BreakerSettings = USUAL
     backoff: Backoff = BACKOFF
 
 
 class Dispatcher:
-    """Delivers what waits in the outbox, a lane for each destination.
+    """Sends the deliveries that wait in the outbox, with a lane for each destination.
 
-    Belongs to one event loop. `jitter` draws a number from 0 up to 1; `emit` gets all events, and may fail.
+    Belongs to one event loop. `jitter` draws a number from 0 up to 1. `emit` receives all events, and may raise.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Dispatcher:
         may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self._may_send = may_send
-        self._emit = Emitter((self._hear, emit))
+        self._emit = Emitter((self._note, emit))
         self._jitter = jitter
         self._at_most_once = at_most_once
         self._outbox = RetryingOutbox(outbox, jitter=jitter, health=health or StoreHealth(self._emit))
@@ -97,13 +97,13 @@ class Dispatcher:
 
     @property
     def lanes(self) -> Mapping[str, Lane]:
-        """The lanes by destination, to be looked at."""
+        """The lanes by destination."""
         return MappingProxyType(self._lanes)
 
     async def start(self) -> None:
-        """Settle what a holder that is gone left behind, restore what it saved, and begin to send.
+        """Settle the leases of an earlier process, restore its state, and begin to send.
 
-        The caller knows that no other holder is alive. Starting twice is fine. Raises StoreFailed.
+        The caller makes sure that no other process is sending. A second start does nothing. Raises StoreFailed.
         """
         if self._sweeper is not None:
             return
@@ -118,7 +118,7 @@ class Dispatcher:
     def wake(
         self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime | None = None
     ) -> None:
-        """Something was put for these destinations, of this priority at the highest."""
+        """Deliveries were put for these destinations, of this priority at most."""
         for name in destinations:
             if name in self._lanes:
                 self._lanes[name].wake(priority)
@@ -143,7 +143,7 @@ class Dispatcher:
         return await self._open(notification_id)
 
     async def finish(self, timeout: float) -> None:
-        """Drain, then send nothing new, and let what is being sent end: all within `timeout` seconds."""
+        """Drain, then begin no new send, and let those under way end, all within `timeout` seconds."""
         deadline = asyncio.get_running_loop().time() + timeout
         with suppress(StoreFailed, CommandFailed, StoreClosed):
             await self.drain(timeout - min(LAST_SENDS, timeout / 4))
@@ -153,10 +153,9 @@ class Dispatcher:
             await asyncio.wait(tasks, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
 
     async def stop(self, timeout: float) -> tuple[Delivery, ...]:
-        """Finish within `timeout` seconds, cut off what is still being sent, and return what is still open.
+        """Finish within `timeout` seconds, cut off the remaining sends, and return the deliveries that are still open.
 
-        Stopping twice is fine.
-        New work is refused by who takes it in; what is put nevertheless waits for the next start.
+        A second stop does nothing. Deliveries that are put during a stop wait for the next start.
         """
         if self._sweeper is None:
             return ()
@@ -175,25 +174,27 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._sweeper = None
         self._drain.end()
-        with suppress(StoreFailed, CommandFailed, StoreClosed):  # such as OwnershipLost: it can still count
+        with suppress(
+            StoreFailed, CommandFailed, StoreClosed
+        ):  # such as OwnershipLost; the open ones can still be counted
             await self._clock.keep()
         with suppress(StoreFailed, CommandFailed, StoreClosed):
             return await self._open()
         return ()
 
     def retire(self) -> None:
-        """Restart nothing from now on: a stop is about to begin."""
+        """Restart no task from now on, because a stop is about to begin."""
         if self._sweeper is not None:
             self._sweeper.retire()
         for lane in self._lanes.values():
             lane.retire()
 
     async def enable(self, destination: str) -> None:
-        """Send to a destination again that was gone for good. Raises StoreFailed, and KeyError for one not known."""
+        """Send again to a destination that was gone. Raises StoreFailed, and KeyError for an unknown one."""
         await self._gates.enable(self._outbox, destination)
 
     async def look_for_enabled(self) -> None:
-        """Find out whether a person has enabled a destination in another process. Raises StoreFailed."""
+        """Check whether a person has enabled a destination in another process. Raises StoreFailed."""
         await self._gates.look_for_enabled(self._outbox)
 
     def _lane(self, name: str, settings: LaneSettings) -> Lane:
@@ -219,19 +220,19 @@ class Dispatcher:
             at_most_once=self._at_most_once,
         )
 
-    def _hear(self, event: Event) -> None:
+    def _note(self, event: Event) -> None:
         if isinstance(event, Settled):
             self._drain.delivery_moved()
 
     async def _settle_lapsed(self) -> Counter[str]:
-        """Decide on what is leased by nobody, and count it by destination."""
+        """Settle the leases of an earlier process, and count them by destination."""
         lapsed: Counter[str] = Counter()
         while parcels := await self._outbox.do(Find(states=LEASED, limit=_PAGE)):
             now = clock.now()
             attempt = Attempt(now, now, LeaseEnd.LAPSED.value)
             verdicts = (self._verdict_on_lapsed(parcel, now) for parcel in parcels)
             settled = await settle(self._outbox.do, [verdict._replace(attempt=attempt) for verdict in verdicts])
-            if not settled:  # none of them can be: the next start tries again
+            if not settled:  # none could be settled; the next start tries again
                 break
             for parcel, delivery in _pairs(parcels, settled):
                 self._emit(Settled(delivery, parcel.notification))

@@ -1,7 +1,7 @@
-"""Waits until nothing that is open can be tried within the time left.
+"""Waits until no open delivery can be tried within the time left.
 
-Times are seconds of the loop's clock. A gate that waits for a request to end says infinity, which counts as soon: a
-request that is under way may end at any time.
+Times are seconds of the loop's clock. If a gate waits for a request to end, its time is infinity. That counts as soon,
+because a request under way may end at any time.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.priority import NotificationPriority
 
 _LOOKED_AT = 1000
-"""Deliveries of a lane that are looked at. Those behind them are assumed to be ready."""
+"""The most deliveries of a lane that are checked. Those behind them are assumed to be ready."""
 
 
 class Drain:
-    """Knows when a drain of all lanes, or of one notification, has nothing left to wait for."""
+    """Ends a drain of all lanes, or of one notification, when nothing is left to wait for."""
 
     def __init__(self, lanes: Mapping[str, Lane], outbox: RetryingOutbox) -> None:
         self._lanes = lanes
@@ -33,12 +33,12 @@ class Drain:
         self._is_over = False
 
     def lane_rests(self) -> None:
-        """A lane has nothing to do at the moment: look again."""
+        """A lane has nothing to do at the moment, so drains check again."""
         for event in (*self._all, *self._each):
             event.set()
 
     def delivery_moved(self) -> None:
-        """A delivery was settled: drains of one notification look again."""
+        """A delivery was settled, so drains of one notification check again."""
         for event in self._each:
             event.set()
 
@@ -47,12 +47,12 @@ class Drain:
         self._is_over = False
 
     def end(self) -> None:
-        """The lanes have stopped: nothing is left to wait for."""
+        """The lanes have stopped, so nothing is left to wait for."""
         self._is_over = True
         self.lane_rests()
 
     async def all_done(self, until: float) -> None:
-        """Return once nothing that is open can be tried until then. Raises StoreClosed."""
+        """Return once no open delivery can be tried by `until`. Raises StoreClosed."""
         with _added(self._all) as news:
             while not self._is_over:
                 news.clear()
@@ -61,7 +61,7 @@ class Drain:
                 await news.wait()
 
     async def done(self, notification_id: str, until: float) -> None:
-        """Return once this notification has ended everywhere, or cannot be tried until then. Raises StoreClosed."""
+        """Return once this notification has ended everywhere, or cannot be tried by `until`. Raises StoreClosed."""
         with _added(self._each) as news:
             while not self._is_over:
                 news.clear()
@@ -84,7 +84,7 @@ class Drain:
 
     async def _is_in_time(self, lane: Lane, waiting: int, until: float) -> bool:
         if not _comes(_first_at(lane, NotificationPriority.URGENT), until):
-            return False  # nothing can leave, whatever waits
+            return False  # not even an URGENT could leave
         found = await self._outbox.insist(Open(lane.destination, limit=_LOOKED_AT))
         if waiting > len(found) and _comes(_first_at(lane, NotificationPriority.HIGH), until):
             return True

@@ -1,7 +1,7 @@
 """A destination's gate: it says when a request may begin, and learns from how each request ended.
 
-It brings together pace, breaker, liveness and whether the webhook is gone. It never uses the store: `unsaved` returns
-what should outlive a restart, and whoever used the gate saves it. Times are seconds of the loop's clock.
+It combines pace, breaker, liveness and whether the webhook is gone. It never uses the store: `unsaved` returns the
+facts that should outlive a restart, and the caller saves them. Times are seconds of the loop's clock.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ LOOK_AFTER = 1.0
 class Webhook:
     """Whether a webhook is gone for good, shared by all destinations that send through it.
 
-    `place` is where its facts are stored. `identity` tells it from others and is no secret; None for other sinks.
+    Its facts are stored under `place`. `identity` identifies it without being a secret; None for other sinks.
     """
 
     def __init__(self, place: str, identity: str | None = None) -> None:
@@ -46,25 +46,25 @@ class Webhook:
         self.gone: Gone | None = None
         """None as long as it is not gone."""
         self.is_saved = True
-        """Whether the outbox holds what is known here."""
+        """Whether the outbox has the current state."""
         self._subscribers: list[Callable[[], None]] = []
 
     def subscribe(self, call: Callable[[], None]) -> None:
-        """Call it when the webhook turns out to be gone, and when a person enables it again."""
+        """Call `call` when the webhook turns out to be gone, and when a person enables it again."""
         self._subscribers.append(call)
 
     def close(self, gone: Gone) -> None:
-        """It turned out to be gone. The first report counts."""
+        """The webhook is gone. The first reason is kept."""
         if self.gone is None:
             self.gone, self.is_saved = gone, False
             self._notify()
 
     def saved(self, gone: Gone | None) -> None:
-        """The outbox holds this. If something else is known by now, that is still to be saved."""
+        """The outbox has saved `gone`. If the state has changed since, it still has to be saved."""
         self.is_saved = self.gone is gone
 
     def reopen(self) -> None:
-        """A person enabled it again, and the outbox holds that."""
+        """A person enabled it again, and the outbox has saved that."""
         self.gone, self.is_saved = None, True
         self._notify()
 
@@ -74,31 +74,31 @@ class Webhook:
 
 
 class Pass(NamedTuple):
-    """What a message holds from its lease to its end: a slot of the pace, and the breaker's permit."""
+    """Held by a message from its lease to its end: a slot of the pace, and the breaker's permit."""
 
     slot: Slot
     permit: int
 
 
 class Unsaved(NamedTuple):
-    """Facts that should outlive a restart, and are not saved yet."""
+    """Facts that should outlive a restart and are not saved yet."""
 
     facts: SaveFacts
     saved: Callable[[], None]
-    """To be called when the outbox holds them."""
+    """Call this once the outbox has saved them."""
 
 
 class Availability(NamedTuple):
-    """When a gate may let deliveries through, by what is known now."""
+    """The earliest times at which a gate may let deliveries through, as known now."""
 
     is_gone: bool
-    """Whether its webhook no longer exists."""
+    """Whether the webhook no longer exists."""
     opens_at: float
-    """When its breaker lets a message or a probe through."""
+    """When the breaker lets a message or a probe through."""
     paced_at: Mapping[NotificationPriority, float]
     """When limits, holds and bans let a message of each priority through."""
     probed_at: float
-    """When the next liveness probe may begin; minus infinity if it has answered since its last silence."""
+    """When the next liveness probe may begin; minus infinity if no delivery has to wait for an answer."""
 
     def at(self, priority: NotificationPriority, now: float, *, may_repeat: bool = False) -> float:
         """When a delivery of this priority may be tried; infinity for never."""
@@ -111,9 +111,9 @@ class Availability(NamedTuple):
 
 
 class Gate:
-    """One destination's. All methods are synchronous but `probe` and `look`, which call the sink.
+    """One destination's gate. All methods are synchronous except `probe` and `look`, which call the sink.
 
-    With `looks` it is asked what it is and which channel it shows in, as soon as nothing else is due.
+    With `looks` it requests the webhook's type and channel once, as soon as nothing else is due.
     """
 
     def __init__(
@@ -135,13 +135,13 @@ class Gate:
         self.webhook = webhook
         self.liveness = Liveness()
         self.takes_messages: bool | None = None
-        """Whether the latest message that says something about it was accepted; None if there was none."""
+        """Whether it accepted the latest message that was not at fault itself; None if there was none."""
         self.failures: Counter[DeliveryId] = Counter()
         """How often each delivery failed since the destination accepted one."""
         self._jitter = jitter
         self._emit = emit
         self._on_change: Callable[[], None] = lambda: None
-        # How often there was something to save, and how much of that is saved.
+        # How many changes there were, and how many of them are saved.
         self._pace_changes = self._pace_saved = 0
         self._breaker_changes = self._breaker_saved = 0
         self._wants_look = looks
@@ -151,7 +151,7 @@ class Gate:
         webhook.subscribe(self._webhook_changed)
 
     def subscribe(self, call: Callable[[], None]) -> None:
-        """Call it whenever the gate may let more through."""
+        """Call `call` whenever the gate may let more through."""
         self._on_change = call
 
     @property
@@ -188,25 +188,25 @@ class Gate:
         return max(self.breaker.probe_at, self.pacer.ready_at(now, NotificationPriority.URGENT))
 
     def liveness_probe_at(self, now: float) -> float:
-        """When to probe because a delivery waits for an answer; infinity if none waits."""
+        """When to probe because a delivery waits for an answer; infinity if none does."""
         if self.is_open or self.liveness.has_answered:
             return inf
         urgent_at = self.pacer.ready_at(now, NotificationPriority.URGENT)
         return max(self.liveness.probe_at, self.breaker.question_at, urgent_at)
 
     def look_at(self, now: float) -> float:
-        """When to look for the first time; infinity if the channel is known, or a look is not wanted.
+        """When to look for the first time; infinity if the channel is known, or no look is configured.
 
-        Only with a slot that is open to all priorities, and so never instead of an URGENT.
+        It takes a slot that is open to all priorities, and so never one that an URGENT needs.
         """
         if not (self._wants_look and self.is_well):
             return inf
         return max(self._look_from, self.pacer.ready_at(now, NotificationPriority.NORMAL))
 
     def availability(self, now: float) -> Availability:
-        """When it may let deliveries through. For drains."""
+        """When it may let deliveries through, for drains."""
         paced_at = {priority: self.pacer.ready_at(now, priority) for priority in NotificationPriority}
-        is_known = self.is_open or self.liveness.has_answered  # the answer to the breaker's probe is an answer, too
+        is_known = self.is_open or self.liveness.has_answered  # the answer to the breaker's probe counts too
         return Availability(
             is_gone=self.gone is not None,
             opens_at=self.breaker.probe_at if self.is_open else self.breaker.ready_at(now),
@@ -215,7 +215,7 @@ class Gate:
         )
 
     def paused_for(self, now: float) -> Pause | None:
-        """For how long nothing may begin, although no limit's window is full. For health, from any thread."""
+        """For how long nothing may begin, although no window is full. Health calls this, from any thread."""
         return self.pacer.paused_for(now)
 
     def call_when_free(self, wake: Callable[[], None], *, at_end: bool) -> None:
@@ -223,7 +223,7 @@ class Gate:
         self.pacer.host.call_when_free(wake, at_end=at_end)
 
     def start(self, now: float) -> None:
-        """Its lane starts."""
+        """The lane starts."""
         self._look_from = now + LOOK_AFTER
 
     def begin(self, now: float) -> Pass:
@@ -231,7 +231,7 @@ class Gate:
         return Pass(self.pacer.begin(now), self.breaker.begin())
 
     def still_allows(self, held: Pass, now: float) -> bool:
-        """Whether sending is still permitted after the lease, which takes as long as a commit."""
+        """Whether sending is still allowed after the lease, which takes as long as a commit."""
         return self.gone is None and self.breaker.is_current(held.permit) and not self.pacer.is_held(now)
 
     def give_back(self, held: Pass) -> None:
@@ -243,7 +243,7 @@ class Gate:
     def end(self, held: Pass, now: float, result: SendResult | None, first: Delivery) -> bool:
         """A message ended. Without a result it was abandoned, and still counts as a request.
 
-        Returns whether, as far as was known before, the destination takes messages.
+        Returns False if, before this result, the destination was known not to accept messages.
         """
         took_messages = self.takes_messages is not False
         self._pace_changes += 1
@@ -269,13 +269,13 @@ class Gate:
         return took_messages
 
     def end_direct(self, slot: Slot, now: float, outcome: SendOutcome | None) -> None:
-        """A message ended that was sent without the queue: it counts for the pace, and not for the breaker."""
+        """A message sent without the queue ended. It counts for the pace, and not for the breaker."""
         self.pacer.end(slot, now + CLOCK_GRAIN, None if isinstance(outcome, LeaseEnd) else outcome)
         self.observe(outcome)
         self.pacer.host.ended()
 
     def observe(self, outcome: SendOutcome | Answer | None) -> None:
-        """Learn the channel, that the webhook is gone, and that the host bans this address."""
+        """Note a channel, a webhook that is gone, and a ban of this address."""
         if isinstance(outcome, Receipt | Answer):
             self._see(outcome)
         if isinstance(outcome, Rejected) and outcome.is_gone:
@@ -286,14 +286,14 @@ class Gate:
             self._emit(HostBanned(self.pacer.host.name, outcome.reason, until))
 
     async def look(self, now: Callable[[], float]) -> None:
-        """Probe once to learn what the destination is and which channel it shows in."""
+        """Probe once, to find out the webhook's type and channel."""
         if self.look_at(now()) > now():
-            return  # another request has begun since: after a ban, only one may try
+            return  # another request has begun since; after a ban only one may be tried
         self._wants_look = False
         await self.probe(now)
 
     async def probe(self, now: Callable[[], float]) -> None:
-        """Ask the destination whether it is alive, without showing anything."""
+        """Check that the destination is alive, without showing a message."""
         began = now()
         self.liveness.begin(began, self._jitter())
         slot, permit = self.pacer.begin(began, is_probe=True), self.breaker.begin_probe(began)
@@ -305,14 +305,14 @@ class Gate:
             self._pace_changes += 1
             is_alive = answer is not None and attempt.is_alive(answer)
             self._moved(self.breaker.record_probe(permit, now(), self._jitter(), is_alive=is_alive))
-            self._breaker_changes += self.is_open  # the time of the next probe is saved as well
+            self._breaker_changes += self.is_open  # because the time of the next probe is saved too
             self.liveness.end(now())
             self._learn(is_alive=is_alive)
             self.observe(answer)
             self.pacer.host.ended()
 
     def unsaved(self, now: float) -> tuple[Unsaved, ...]:
-        """What should outlive a restart, and is not saved yet."""
+        """All facts that should outlive a restart and are not saved yet."""
         found = []
         webhook, host = self.webhook, self.pacer.host
         if not webhook.is_saved:
@@ -334,7 +334,7 @@ class Gate:
             self._breaker_saved = self._breaker_changes
 
     def restore(self, memory: PaceMemory, gone: Gone | None, lapsed: int, now: float) -> None:
-        """Restore what an earlier process saved, and count the `lapsed` messages that it may just have sent."""
+        """Restore the state of an earlier process, and count the `lapsed` messages that it may have sent just now."""
         self.pacer.recall(memory._replace(ages=(*memory.ages, *[0.0] * lapsed)), now)
         self.webhook.gone = self.webhook.gone or gone
         if self.webhook.gone is not None:
@@ -365,7 +365,7 @@ class Gate:
             self._on_change()
 
     def _is_its_own(self, first: Delivery, outcome: SendOutcome | None) -> bool:
-        """Whether a failure is more likely the message's than the destination's: see the breaker."""
+        """Whether the message is more likely at fault than the destination; see the breaker."""
         is_again = first.may_repeat and isinstance(outcome, Unconfirmed) and outcome.is_answered
         return is_again and (self.is_on_trial or self.takes_messages is True)
 

@@ -30,7 +30,7 @@ from signalpost.sinks.port import Sink
 
 
 class Gates:
-    """Makes the gates, and restores what earlier processes saved of them."""
+    """Makes the gates, and restores their state from earlier processes."""
 
     def __init__(self, host_rate: Rate | None = HOST_RATE, *, jitter: Callable[[], float], emit: Listener) -> None:
         self._host_rate = host_rate
@@ -48,7 +48,7 @@ class Gates:
 
     @property
     def places(self) -> list[str]:
-        """Where facts about the webhooks and hosts are stored."""
+        """The places under which facts about webhooks and hosts are stored."""
         return [*self._webhooks, *map(place_of_host, self._hosts)]
 
     def add(
@@ -62,7 +62,7 @@ class Gates:
         looks: bool = False,
         breaker: BreakerSettings = USUAL,
     ) -> Gate:
-        """The gate of a destination. `webhook` tells its webhook from others; without it, facts go by the name."""
+        """Make a destination's gate. `webhook` identifies its webhook; if None, facts are stored under `name`."""
         place = name if webhook is None else place_of_webhook(webhook)
         shared = self._hosts.setdefault(host, Host(self._host_rate, name=host))
         gate = self._gates[name] = Gate(
@@ -78,9 +78,9 @@ class Gates:
         return gate
 
     async def restore(self, outbox: RetryingOutbox, lapsed: Mapping[str, int]) -> None:
-        """Restore what earlier processes saved, once: first the breakers, then all the rest or nothing.
+        """Restore the state of earlier processes, once: first the breakers, then all the rest or nothing.
 
-        `lapsed` counts the messages that the last process may just have sent. Raises StoreFailed.
+        `lapsed` counts the messages that the last process may have sent just now. Raises StoreFailed.
         """
         if self._has_restored:
             return
@@ -98,14 +98,14 @@ class Gates:
         self._has_restored = True
 
     def hold(self, bans: Mapping[str, Facts], now: float) -> None:
-        """Hold the hosts that ban this address, by the facts of their places."""
+        """Pause the hosts that ban this address, from the facts stored under their places."""
         for name, host in self._hosts.items():
             if (ban := read_ban(bans.get(place_of_host(name), {}), clock.now())) is not None:
                 host.hold(ban, now)
                 host.is_kept, host.is_news = True, not ban.is_reported
 
     def announce_bans(self) -> None:
-        """Report again how long each ban lasts that was reported, by the clock as it is now."""
+        """Report again the end of each reported ban, by the current clock."""
         now = _now()
         for name, host in self._hosts.items():
             if not host.is_news and (ban := host.ban(now)) is not None and ban.is_reported:
@@ -113,7 +113,7 @@ class Gates:
                 self._emit(HostBanned(name, ban.reason, until, is_news=False))
 
     async def enable(self, outbox: RetryingOutbox, name: str) -> None:
-        """A person enables a destination that was gone. Raises StoreFailed, and KeyError for an unknown one."""
+        """Enable a destination that was gone, for a person. Raises StoreFailed, and KeyError for an unknown one."""
         webhook = self._gates[name].webhook
         was_gone = webhook.gone is not None
         await outbox.do(SaveFacts(webhook.place, gone_fact(None)))
@@ -122,7 +122,7 @@ class Gates:
             self._announce_enabled(webhook)
 
     async def look_for_enabled(self, outbox: RetryingOutbox) -> None:
-        """Find out whether a person has enabled a destination in another process. Raises StoreFailed."""
+        """Check whether a person has enabled a destination in another process. Raises StoreFailed."""
         for webhook in self._webhooks.values():
             if webhook.gone is not None and webhook.is_saved:
                 facts = await outbox.do(LoadFacts(webhook.place))
@@ -136,14 +136,14 @@ class Gates:
                 self._emit(DestinationEnabled(name))
 
     async def _load(self, outbox: RetryingOutbox, gate: Gate, own: Facts) -> tuple[PaceMemory, Gone | None]:
-        """The pace that counts for this destination, and whether its webhook is gone.
+        """The saved pace of this destination, and whether its webhook is gone.
 
-        If the webhook was used under another name, which no longer exists, that name's pace counts as well.
+        If the webhook was used under a name that no longer exists, the pace of that name counts too.
         """
         webhook = gate.webhook
         known = await outbox.do(LoadFacts(webhook.place))
         memory, measured_with = read_pace(own, clock.now())
-        if measured_with != webhook.identity:  # another webhook has its own holds and its own channel
+        if measured_with != webhook.identity:  # another webhook has other pauses and another channel
             memory = PaceMemory(memory.ages, 0.0)
         former = read_name(known)
         if former is not None and former not in self._gates:

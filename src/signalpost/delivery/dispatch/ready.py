@@ -1,7 +1,7 @@
-"""Tells from when on a lane may have something to lease, without a query, so that no worker polls the store. Pure.
+"""Knows when a lane may have something to lease, without a query, so that no worker polls the store. Pure.
 
-A level is a priority; NORMAL includes LOW. For each level the answer is: now, at a certain time (a `not_before`), or
-never, until something is put or comes free.
+A level is a priority; NORMAL includes LOW. For each level the answer is now, a certain time (a `not_before`), or never
+(until a delivery is put or comes free).
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,40 +15,40 @@ LEVELS = (URGENT, HIGH, NORMAL)
 EXPRESS = (URGENT, HIGH)
 
 Version = Mapping[NotificationPriority, int]
-"""Counts for each level how often something became possible there."""
+"""Counts for each level how often a lease became possible."""
 
 
 class ReadyIndex:
-    """From when on each level may have something to lease. A new index assumes that all of them have."""
+    """The time from which each level may have something to lease. A new index assumes now for all of them."""
 
     def __init__(self) -> None:
         self._at = dict.fromkeys(LEVELS, -inf)
         self._behind: set[str] = set()
-        """Sequences in flight that others may wait behind."""
+        """Sequences in flight behind which others may wait."""
         self._express_is_news = True
         self._version = dict.fromkeys(LEVELS, 0)
 
     @property
     def version(self) -> Version:
-        """To be taken before a lease, and passed to `found_none` after it."""
+        """Take this before a lease, and pass it to `found_none` afterwards."""
         return dict(self._version)
 
     def at(self, level: NotificationPriority) -> float:
-        """From when on there may be something of this level; infinity if nothing is known."""
+        """When there may be something of this level; infinity if nothing is expected."""
         return self._at[level]
 
     def put(self, priority: NotificationPriority) -> None:
-        """Something of this priority was put, and perhaps more of lower ones."""
-        self._hope(level for level in LEVELS if level <= max(priority, NORMAL))
+        """A delivery of this priority was put, and perhaps more of lower ones."""
+        self._expect_now(level for level in LEVELS if level <= max(priority, NORMAL))
         self._express_is_news = self._express_is_news or priority >= HIGH
 
     def look_again(self) -> None:
-        """Forget what is known: there may be something at every level."""
-        self._hope(LEVELS)
+        """There may be something at every level, whatever was known."""
+        self._expect_now(LEVELS)
         self._express_is_news = True
 
     def expect(self, priority: NotificationPriority, at: float) -> None:
-        """Something of this priority may be leased from `at` on."""
+        """A delivery of this priority may be leased from `at` on."""
         level = max(priority, NORMAL)
         self._at[level] = min(self._at[level], at)
         self._version[level] += 1
@@ -58,9 +58,9 @@ class ReadyIndex:
     ) -> None:
         """A lease that began at `version` found nothing to send at these levels before `next_at`.
 
-        This is ignored for levels where something became possible since. Deliveries may wait behind those that were
-        `in_flight`. But nothing express waits behind one below HIGH, unless it was put since the last lease: when it
-        was put, it raised the one before it.
+        This is ignored for levels where a lease became possible since. Deliveries may wait behind those `in_flight`.
+        But no express delivery waits behind one below HIGH, unless it was put since the last lease: when it was put, it
+        raised the one before it.
         """
         levels = [level for level in levels if version[level] == self._version[level]]
         if not levels:
@@ -80,14 +80,14 @@ class ReadyIndex:
             self._version[level] += 1
         if delivery.sequence in self._behind:
             self._behind.remove(delivery.sequence)
-            self._hope(LEVELS)
+            self._expect_now(LEVELS)
         elif delivery.priority >= HIGH:
-            self._hope(EXPRESS)
+            self._expect_now(EXPRESS)
         else:
             return False
         return True
 
-    def _hope(self, levels: Iterable[NotificationPriority]) -> None:
+    def _expect_now(self, levels: Iterable[NotificationPriority]) -> None:
         for level in levels:
             self._at[level] = -inf
             self._version[level] += 1

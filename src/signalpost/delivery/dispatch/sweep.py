@@ -1,7 +1,7 @@
 """Expires deliveries, and notices changes of the system clock, while a dispatcher runs and between two runs.
 
 Pace, backoff and breaker use the loop's clock, which nobody sets. A `not_before` in the store is a time of day. If the
-clock is put forward, such a wait ends early. If it is put back, the wait would grow by as much, so it is shortened.
+clock is set forward, such a wait ends early. If it is set back, the wait would grow by as much, so it is shortened.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from signalpost.domain.events import ClockStepped, Listener, Settled
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 STEP = 1.0
-"""Seconds by which two clocks may come apart without a report."""
+"""Seconds by which the two clocks may drift apart without a report."""
 _SWEEP_EVERY = 60.0
 _LOOK_AT_CLOCK_EVERY = 10.0
 _PAGE = 500
@@ -27,9 +27,9 @@ _MOST_KNOWN = 1000
 
 
 class ClockWatch:
-    """Reports steps of the system clock. After a suspend the clock seems to have been put forward, which is harmless.
+    """Reports steps of the system clock. After a suspend the clock seems to have been set forward, which is harmless.
 
-    With `is_of_a_replay` nothing is watched, because the clock of a replay steps all the time.
+    With `is_of_a_replay` it does nothing, because the clock of a replay steps all the time.
     """
 
     def __init__(self, outbox: RetryingOutbox, emit: Listener, *, is_of_a_replay: bool = False) -> None:
@@ -40,7 +40,7 @@ class ClockWatch:
         self._has_to_shorten = False
 
     async def begin(self) -> None:
-        """Find out whether the clock was put back since the last run. Raises StoreFailed."""
+        """Check whether the clock was set back since the last run. Raises StoreFailed."""
         if not self._is_watched:
             return
         self._offset = _offset()
@@ -94,7 +94,7 @@ class Sweep:
         self._jitter = jitter
         self._emit = emit
         self._on_clock_set = on_clock_set
-        self._nearer = asyncio.Event()
+        self._sooner = asyncio.Event()
         self._known_until: list[datetime] = []
 
     def expect(self, valid_until: datetime) -> None:
@@ -102,14 +102,14 @@ class Sweep:
         if len(self._known_until) < _MOST_KNOWN:
             heappush(self._known_until, valid_until)
             if self._known_until[0] == valid_until:
-                self._nearer.set()
+                self._sooner.set()
 
     async def run(self) -> None:
         """Sweep until the store is closed."""
         loop = asyncio.get_running_loop()
         tick_at = loop.time()
         while True:
-            self._nearer.clear()
+            self._sooner.clear()
             if is_tick := loop.time() >= tick_at:
                 tick_at = loop.time() + _SWEEP_EVERY
             try:
@@ -123,14 +123,14 @@ class Sweep:
                     await self._clock.keep()
             except StoreClosed:
                 for lane in self._lanes.values():
-                    lane.look_again()  # so that its workers notice, and end
+                    lane.look_again()  # so that its workers notice that the store is closed, and end
                 return
             except (StoreFailed, CommandFailed):
                 tick_at = min(tick_at, loop.time() + 1 + self._jitter())
-            await self._doze(min(tick_at, loop.time() + _LOOK_AT_CLOCK_EVERY))
+            await self._sleep(min(tick_at, loop.time() + _LOOK_AT_CLOCK_EVERY))
 
     async def _look_again(self) -> None:
-        """Wake the lanes in which something waits: it may have come free without a wake-up."""
+        """Wake the lanes with pending deliveries: one may have come free without a wake-up."""
         counts = await self._outbox.do(Stats(only_open=True))
         for name, lane in self._lanes.items():
             if counts.get((name, DeliveryState.PENDING)):
@@ -148,22 +148,22 @@ class Sweep:
             for delivery in expired:
                 self._emit(Settled(delivery))
             shorter = {delivery.id.destination for delivery in expired}
-            for name, lane in self._lanes.items():  # in their order: that of a set differs from process to process
+            for name, lane in self._lanes.items():  # not in the order of the set, which differs from process to process
                 if name in shorter:
                     lane.look_again()
 
-    async def _doze(self, until: float) -> None:
+    async def _sleep(self, until: float) -> None:
         loop = asyncio.get_running_loop()
         seconds = until - loop.time()
         if self._known_until:
             seconds = min(seconds, (self._known_until[0] - clock.now()).total_seconds())
-        timer = loop.call_later(max(0.0, seconds), self._nearer.set)
+        timer = loop.call_later(max(0.0, seconds), self._sooner.set)
         try:
-            await self._nearer.wait()
+            await self._sooner.wait()
         finally:
             timer.cancel()
 
 
 def _offset() -> float:
-    """Seconds between UTC and the loop's clock, which change only if somebody sets a clock."""
+    """Seconds between UTC and the loop's clock. They change only if the system clock is set."""
     return clock.now().timestamp() - asyncio.get_running_loop().time()

@@ -1,1 +1,1 @@
-"""Keeps promises: takes notifications in, writes them down, and delivers each in order and in time."""
+"""Accepts notifications, saves them, and delivers each in order and in time."""

@@ -1,12 +1,13 @@
 """Facts that outlive a restart, and how the outbox stores them.
 
-They are about webhooks (gone for good), destinations (pace, breaker), hosts (bans), the clock and the owner. A
-destination's name is the operator's, and its webhook may be another one tomorrow. So facts about a webhook are stored
-under its id and the hash of its token, and facts about a host under the host. Only pace and breaker are stored under
-the destination. The pace includes the webhook, because a limit of the operator belongs to the name and all others to
-the webhook. No URL and no secret is stored.
+They are about webhooks (gone for good), destinations (pace, breaker), hosts (bans), the clock and the owner. The
+operator names a destination, and may give it another webhook. So facts about a webhook are stored under its id and the
+hash of its token, and facts about a host under the host. Only pace and breaker are stored under the destination. The
+pace includes the webhook, because the operator's limit belongs to the name, and all others to the webhook. No URL or
+secret is stored.
 
-If the clock was put back meanwhile, waits keep their length. Each `read_...` says what an unreadable fact counts as.
+If the clock was set back meanwhile, waits keep their length. The docstring of each `read_...` says how it treats an
+unreadable fact.
 """
 
 from collections.abc import Collection, Mapping
@@ -41,7 +42,7 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Gone(NamedTuple):
-    """Why a webhook is gone for good, and since when this is known."""
+    """Why a webhook is gone for good, and when that became known."""
 
     reason: str
     at: datetime | None = None
@@ -133,7 +134,7 @@ def read_name(facts: Facts) -> str | None:
 
 
 def pace_fact(memory: PaceMemory, now: datetime, webhook: str | None = None) -> dict[str, bytes]:
-    """A destination's latest requests and refusals, its channel, and how long it asked to wait."""
+    """A destination's latest requests and refusals, its channel, and the rest of a demanded wait."""
     kept = _Pace(now, memory.ages, memory.held_for, webhook, memory.channel, memory.refusals)
     return {PACE: msgspec.json.encode(kept)}
 
@@ -165,7 +166,7 @@ def read_breaker(facts: Facts, now: datetime) -> BreakerMemory | None:
 
 
 def ban_fact(ban: Ban | None, now: datetime) -> dict[str, bytes]:
-    """A host accepts nothing from this address for a while, or (None) it does."""
+    """A host bans this address for a while, or (None) it does not."""
     return {BAN: b"" if ban is None else msgspec.json.encode(_Ban(now, ban.held_for, ban.reason, ban.is_reported))}
 
 
@@ -184,7 +185,7 @@ def seen_fact(now: datetime) -> dict[str, bytes]:
 
 
 def read_seen(facts: Facts) -> datetime | None:
-    """The last time that was seen on the clock. An unreadable fact counts as none."""
+    """The time on the clock when it was last saved. An unreadable fact counts as none."""
     return _read(facts, SEEN, Instant)
 
 
@@ -195,14 +196,14 @@ def owner_fact(
     everything_to: str | None,
     ignored: str | None = None,
 ) -> dict[str, bytes]:
-    """An owner delivers to these destinations: producers route by it."""
+    """The owner's destinations and tiers, which producers route by."""
     tier_by_name = {str(name): tier for name, tier in tiers.items()}
     routes = _Routes(holder, tuple(destinations), tier_by_name, everything_to, ignored)
     return {ROUTES: msgspec.json.encode(routes)}
 
 
 def read_owner(facts: Facts) -> OwnerFact | None:
-    """What the last owner stored. An unreadable fact counts as none."""
+    """The last owner and its routing. An unreadable fact counts as none."""
     routes = _read(facts, ROUTES, _Routes)
     if routes is None:
         return None

@@ -1,7 +1,7 @@
-"""Takes notifications in: validates, routes, fans out, writes down, and only then says yes.
+"""Accepts notifications: validates, routes, fans out and saves them, and only then confirms them.
 
-Nothing is sent here. If the store is unavailable, notifications are held in memory, in order and up to a bound, and
-written when it is available again; their tickets say so.
+Nothing is sent here. If the store is unavailable, notifications are held in memory, in order and up to a limit, and
+saved once it is available again. Their tickets say so.
 """
 
 import asyncio
@@ -50,12 +50,12 @@ _KEY_LASTS_FOR = timedelta(days=7)
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 """How far ahead a candle may open without a warning."""
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
-_ITSELF = "(store)"
-"""In place of a destination's name: where a store that fell ill is tried."""
+_STORE = "(store)"
+"""In place of a destination's name, for writes that test whether a failed store works again."""
 
 
 class Intake:
-    """The way in. `on_put` is told the destinations of what was put, its priority, and until when it is valid."""
+    """Accepts notifications. `on_put` gets the destinations, priority and `valid_until` of each that was put."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Intake:
         health: StoreHealth | None = None,
     ) -> None:
         self.routing = routing
-        """By what is routed from now on."""
+        """The current routing."""
         self._outbox = outbox
         self._ids = ids
         self._emit = Emitter.of(emit)
@@ -83,7 +83,7 @@ class Intake:
         self._recovering: KeptTask | None = None
         self._cut_off: set[asyncio.Task[None]] = set()
         self._is_closed = False
-        self._trouble = ""
+        self._failure = ""
 
     @property
     def held(self) -> int:
@@ -101,24 +101,24 @@ class Intake:
         about: str | None = None,
         hold: bool = True,
     ) -> Ticket:
-        """Take one notification, and say what became of it once that is written down.
+        """Accept one notification, and return its ticket once it is saved.
 
-        If the store is unavailable it is held, or refused if it is not to be held. Raises InvalidValue for invalid
-        arguments, and nothing because a store or a network fails.
+        If the store is unavailable, the notification is held in memory, or refused without `hold`. Raises InvalidValue
+        for invalid arguments, and nothing if the store or the network fails.
         """
         new = self._new(payload, event, priority, user_tier, context, about)
         if self._held and _is_routed(new):
-            return self._kept_back(new, "others wait before it", hold=hold)
+            return self._hold(new, "others are held before it", hold=hold)
         try:
-            (ticket,) = await self._write((new,), None)
+            (ticket,) = await self._save((new,), None)
         except StoreFailed as fault:
-            return self._kept_back(new, str(fault), hold=hold)
+            return self._hold(new, str(fault), hold=hold)
         except CommandFailed as fault:  # it would fail again, so it is not held
             return self._unstorable(new, fault)
         return ticket
 
     async def load_state(self, stream: str) -> StreamState | None:
-        """The last committed state of a stream; None where there is none. Raises StoreFailed."""
+        """The last committed state of a stream; None if there is none. Raises StoreFailed."""
         return await self._outbox.do(LoadState(stream))
 
     async def commit(
@@ -131,56 +131,56 @@ class Intake:
         priority: NotificationPriority | int | str | None = None,
         context: Mapping[str, object] | None = None,
     ) -> list[Ticket]:
-        """Write a stream's state together with the signals of its last candle, all or nothing.
+        """Save a stream's state together with the signals of its last candle, all or nothing.
 
-        Raises StoreFailed where the store cannot, or others are held and must go first, and CommandFailed if these
-        cannot be written: the stream must not go on then.
+        Raises StoreFailed if the store is unavailable, or if held notifications must be saved first. Raises
+        CommandFailed if these cannot be saved. In both cases the stream must not go on.
         """
         news = [self._new(signal, event, priority, user_tier, context, None) for signal in signals]
         if self._held:
-            text = f"{len(self._held)} notifications are not written down yet ({self._trouble}): try again"
+            text = f"{len(self._held)} notifications are not saved yet ({self._failure}): try again"
             raise StoreFailed(text, code="not-saved-yet", value=str(len(self._held)))
         try:
-            return await self._write(news, state)
+            return await self._save(news, state)
         except StoreFailed as fault:
-            self._fell_ill(str(fault))
+            self._store_failed(str(fault))
             raise
 
     async def all_written(self) -> None:
-        """Wait until nothing is held, and all is told that was written."""
+        """Wait until nothing is held, and everything that was saved is reported."""
         if self._cut_off:
             await asyncio.wait(set(self._cut_off))
         await self._nothing_held.wait()
 
     async def close(self) -> int:
-        """Try once more to write what is held, and return how many notifications could not be.
+        """Try once more to save the held notifications, and return how many could not be saved.
 
-        What the store fails to take from now on is refused, for nobody would write it any more.
+        From now on, a notification that cannot be saved is refused, because nothing would save it later.
         """
         self.retire()
         if self._recovering is not None:
             await self._recovering.end()
         with suppress(StoreFailed):
-            await self._write_held()
+            await self._save_held()
         if self._cut_off:
             await asyncio.wait(set(self._cut_off))
         return len(self._held)
 
     def retire(self) -> None:
-        """From now on refuse what the store does not take, and start nothing again that ends."""
+        """From now on, refuse notifications that cannot be saved, and restart no task."""
         self._is_closed = True
         if self._recovering is not None:
             self._recovering.retire()
 
-    async def _write(self, news: Sequence[NewNotification], state: StreamState | None) -> list[Ticket]:
-        """Put those that have somewhere to go, and answer for all of them in order."""
+    async def _save(self, news: Sequence[NewNotification], state: StreamState | None) -> list[Ticket]:
+        """Put the notifications that have a destination, and return the tickets of all in order."""
         routed = tuple(new for new in news if _is_routed(new))
         answers: list[PutResult] = []
         if routed or state:
             try:
                 answers = await self._outbox.do(Put(routed, state))
             except asyncio.CancelledError:
-                self._see_to(routed)
+                self._finish_cut_off(routed)
                 raise
             if not self._held:
                 self._recovered()
@@ -188,45 +188,45 @@ class Intake:
         tickets = []
         for new in news:
             result = next(results) if _is_routed(new) else None
-            taken = new if result is None or result.added is None else _only(new, result.added)
-            ticket = self._refused(new) if result is None else _ticket(taken, result)
+            accepted = new if result is None or result.added is None else _only(new, result.added)
+            ticket = self._refused(new) if result is None else _ticket(accepted, result)
             tickets.append(_warned(new.notification, ticket))
-            self._tell(taken, tickets[-1])
+            self._report(accepted, tickets[-1])
         return tickets
 
-    def _see_to(self, routed: Iterable[NewNotification]) -> None:
-        """Who asked waits no more; what was asked is carried out all the same, and others have to hear of it."""
-        task = asyncio.get_running_loop().create_task(self._tell_written(routed), name="signalpost cut-off intake")
+    def _finish_cut_off(self, routed: Iterable[NewNotification]) -> None:
+        """The caller was cancelled, but the notifications may be saved all the same. If so, they must be reported."""
+        task = asyncio.get_running_loop().create_task(self._report_saved(routed), name="signalpost cut-off intake")
         self._cut_off.add(task)
         task.add_done_callback(self._cut_off.discard)
 
-    async def _tell_written(self, routed: Iterable[NewNotification]) -> None:
+    async def _report_saved(self, routed: Iterable[NewNotification]) -> None:
         with suppress(StoreFailed, CommandFailed, StoreClosed):
             for new in routed:
                 found = await self._outbox.do(Find(notification_id=new.notification.id))
                 if found:
-                    taken = _only(new, [parcel.delivery.id.destination for parcel in found])
-                    self._tell(taken, _ticket(taken, PutResult(Outcome.ACCEPTED, new.notification.id)))
+                    accepted = _only(new, [parcel.delivery.id.destination for parcel in found])
+                    self._report(accepted, _ticket(accepted, PutResult(Outcome.ACCEPTED, new.notification.id)))
 
-    def _tell(self, new: NewNotification, ticket: Ticket) -> None:
+    def _report(self, new: NewNotification, ticket: Ticket) -> None:
         waiting = tuple(each.destination for each in new.deliveries if each.state is DeliveryState.PENDING)
         self._emit(Taken(ticket, new.notification, waiting))
         if ticket.outcome is Outcome.ACCEPTED:
             self._on_put(waiting, new.notification.priority, new.notification.valid_until)
 
     def _unstorable(self, new: NewNotification, fault: CommandFailed) -> Ticket:
-        ticket = Ticket(Outcome.REFUSED, "", f"it cannot be written: {fault}", Refusal.UNSTORABLE)
+        ticket = Ticket(Outcome.REFUSED, "", f"it cannot be saved: {fault}", Refusal.UNSTORABLE)
         self._emit(Taken(ticket, new.notification, ()))
         return ticket
 
-    def _kept_back(self, new: NewNotification, reason: str, *, hold: bool) -> Ticket:
-        told = new.notification
-        first = self._held_by_key.get(told.key)
-        if first is not None and first.content_hash != told.content_hash:
-            ticket = _conflict(told)
+    def _hold(self, new: NewNotification, reason: str, *, hold: bool) -> Ticket:
+        notification = new.notification
+        first = self._held_by_key.get(notification.key)
+        if first is not None and first.content_hash != notification.content_hash:
+            ticket = _conflict(notification)
         elif not hold or self._is_closed:
             ticket = Ticket(Outcome.REFUSED, "", f"the store is unavailable: {reason}", Refusal.STORE)
-        elif first is not None:  # no duplicate yet: what it repeats is in memory only
+        elif first is not None:  # not a duplicate yet: the one that it repeats is only in memory
             ticket = Ticket(Outcome.HELD, first.id, reason)
         elif len(self._held) >= MOST_HELD:
             why = f"the store is unavailable ({reason}), and {MOST_HELD} notifications are held: send it yourself"
@@ -234,40 +234,40 @@ class Intake:
         else:
             self._held.append(new)
             self._nothing_held.clear()
-            self._held_by_key[told.key] = told
-            ticket = Ticket(Outcome.HELD, told.id, reason)
-        ticket = _warned(told, ticket)
-        self._emit(Taken(ticket, told, ()))
-        self._fell_ill(reason)
+            self._held_by_key[notification.key] = notification
+            ticket = Ticket(Outcome.HELD, notification.id, reason)
+        ticket = _warned(notification, ticket)
+        self._emit(Taken(ticket, notification, ()))
+        self._store_failed(reason)
         return ticket
 
-    def _fell_ill(self, trouble: str) -> None:
-        """Report that the store failed, and look at it until it is available again."""
-        self._trouble = self._trouble or trouble
-        self._health.failed(Intake, trouble)
+    def _store_failed(self, reason: str) -> None:
+        """Report that the store failed, and try it until it is available again."""
+        self._failure = self._failure or reason
+        self._health.failed(Intake, reason)
         if self._recovering is None and not self._is_closed:
             self._recovering = KeptTask("writer of held notifications", self._recover, self._emit)
 
     def _recovered(self) -> None:
-        self._trouble = ""
+        self._failure = ""
         self._health.succeeded(Intake)
 
     async def _recover(self) -> None:
-        """Write what is held as soon as the store can; where nothing is held, find out whether it could."""
-        while self._trouble:
+        """Save the held notifications as soon as the store is available. If none is held, test it with a write."""
+        while self._failure:
             await asyncio.sleep(_TRY_AGAIN_AFTER.total_seconds())
             with suppress(StoreFailed, CommandFailed):
-                await (self._write_held() if self._held else self._outbox.do(SaveFacts(_ITSELF, {"tried": b"1"})))
-                if not self._held:  # something may have been, in the meantime
+                await (self._save_held() if self._held else self._outbox.do(SaveFacts(_STORE, {"tried": b"1"})))
+                if not self._held:  # one may have been held in the meantime
                     self._recovered()
         self._recovering = None
 
-    async def _write_held(self) -> None:
-        """Write what is held, oldest first; what came in meanwhile goes behind it. Raises StoreFailed."""
+    async def _save_held(self) -> None:
+        """Save the held notifications, oldest first. Newer ones are held behind them. Raises StoreFailed."""
         while self._held:
             try:
-                await self._write((self._held[0],), None)
-            except CommandFailed as fault:  # the next one must not wait for it for ever
+                await self._save((self._held[0],), None)
+            except CommandFailed as fault:  # the next one must not wait for it forever
                 self._unstorable(self._held[0], fault)
             del self._held_by_key[self._held.popleft().notification.key]
         self._nothing_held.set()
@@ -284,7 +284,7 @@ class Intake:
         if not isinstance(payload, Payload):
             known = ", ".join(kind.__name__ for kind in get_args(Payload))
             kind = type(payload).__name__
-            text = f"a {kind} cannot be sent: give one of {known}"
+            text = f"a {kind} cannot be sent: use one of {known}"
             raise InvalidValue(text, code="wrong-kind", field="payload", value=kind, limit=known)
         now = clock.now()
         notification = Notification(
@@ -331,12 +331,12 @@ def _key_until(notification: Notification) -> datetime:
 
 
 def _only(new: NewNotification, destinations: Collection[str]) -> NewNotification:
-    """What was accepted of it: the others have it already."""
+    """The notification, for these destinations only: the others have it already."""
     return new._replace(deliveries=tuple(each for each in new.deliveries if each.destination in destinations))
 
 
 def _is_routed(new: NewNotification) -> bool:
-    """Whether anything is left of its routes, be it only to be recorded."""
+    """Whether at least one destination has a webhook. Its delivery may still be suppressed."""
     return any(each.reason != NO_WEBHOOK for each in new.deliveries)
 
 
@@ -349,12 +349,12 @@ def _ticket(new: NewNotification, result: PutResult) -> Ticket:
     return Ticket(result.outcome, result.notification_id)
 
 
-def _warned(told: Notification, ticket: Ticket) -> Ticket:
-    """`ticket` with what looks wrong in a signal that was taken all the same."""
-    signal = told.payload
-    if ticket.outcome is Outcome.REFUSED or told.event != "new" or not isinstance(signal, Signal):
+def _warned(notification: Notification, ticket: Ticket) -> Ticket:
+    """`ticket` with a warning if an accepted signal looks wrong."""
+    signal = notification.payload
+    if ticket.outcome is Outcome.REFUSED or notification.event != "new" or not isinstance(signal, Signal):
         return ticket
-    ahead = signal.timestamp - told.accepted_at
+    ahead = signal.timestamp - notification.accepted_at
     if ahead <= _CLOCKS_DIFFER_BY:
         return ticket
     hours = f"{ahead / timedelta(hours=1):.1f} hours"
@@ -362,6 +362,6 @@ def _warned(told: Notification, ticket: Ticket) -> Ticket:
     return ticket._replace(warnings=(*ticket.warnings, warning))
 
 
-def _conflict(told: Notification) -> Ticket:
-    reason = f"{told.key!r} was accepted before with other content: give it an id of its own"
+def _conflict(notification: Notification) -> Ticket:
+    reason = f"{notification.key!r} was already accepted with other content: use another id"
     return Ticket(Outcome.REFUSED, "", reason, Refusal.CONFLICT)

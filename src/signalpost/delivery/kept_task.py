@@ -1,4 +1,4 @@
-"""A task that goes on as long as the service does: if it dies, this is reported and it is started again."""
+"""A task that runs as long as the service: if it dies, this is reported, and it is restarted."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,15 +9,15 @@ from signalpost.errors import StoreClosed, is_from_keyboard
 from signalpost.secret import described
 
 RESTART_AFTER = 1.0
-"""Seconds. A loop that is closed until then, as `asyncio.run` does after it cancelled all tasks, starts nothing."""
+"""Seconds. Nothing restarts if the loop is closed by then, as `asyncio.run` does after it has cancelled all tasks."""
 WELL_AFTER = 30.0
-"""Seconds for which it has to run until it is reported as recovered."""
+"""Seconds that it has to run before it is reported as recovered."""
 
 
 class KeptTask:
-    """Runs `work` until that returns, or until `end`. Belongs to the running loop.
+    """Runs `work` until it returns, or until `end`. Belongs to the running loop.
 
-    It dies if it is cancelled by others, or of an exception, be it SystemExit. Only Ctrl-C goes on to the loop.
+    It dies if others cancel it, or of any exception, even SystemExit. Only Ctrl-C is passed on to the loop.
     """
 
     def __init__(self, name: str, work: Callable[[], Coroutine[Any, Any, None]], emit: Listener) -> None:
@@ -28,16 +28,16 @@ class KeptTask:
         self._is_ended = False
         self._timer: asyncio.TimerHandle | None = None
         self.task = self._begun()
-        """The one that runs now, or ran last."""
+        """The task that runs now, or ran last."""
 
     def retire(self) -> None:
-        """Do not start it again. A run that is under way goes on."""
+        """Do not restart it. The current run continues."""
         self._is_ended = True
         if self._timer is not None:
             self._timer.cancel()
 
     async def end(self) -> None:
-        """Cancel it, and wait until it has ended."""
+        """Cancel it, and wait for its end."""
         self.retire()
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
@@ -61,7 +61,7 @@ class KeptTask:
     def _died(self, fault: BaseException) -> None:
         if self._is_ended:
             return
-        if self._timer is not None:  # it has not run for long enough to have recovered from the last time
+        if self._timer is not None:  # it has not run long enough to be reported as recovered
             self._timer.cancel()
         kind, detail = type(fault).__name__, described(fault, with_text=False)
         self._timer = self._loop.call_later(RESTART_AFTER, self._begin_again, kind, detail)

@@ -1,7 +1,7 @@
-"""A delivery's place in its lane, fixed when it is accepted. That *is* the aging rule: who waits long enough is first.
+"""A delivery's place in its lane. It is fixed when the delivery is accepted, and an old one still moves to the front.
 
-The rank is the instant of acceptance plus an offset by priority: none for HIGH, 5 minutes for NORMAL, an hour for LOW;
-URGENT stands before all others. One index serves it, and nothing has to be moved as time goes by.
+The rank is the time of acceptance plus an offset by priority: none for HIGH, 5 minutes for NORMAL, an hour for LOW.
+URGENT is ahead of all others. So one index is enough, and no rank has to change as time passes.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,5 +21,5 @@ _OFFSET_MICROSECONDS = {priority: offset // _MICROSECOND for priority, offset in
 
 
 def rank_of(priority: NotificationPriority, accepted_at: datetime) -> int:
-    """The rank, in microseconds since 1970, of what was accepted then with this priority; lower leaves earlier."""
+    """The rank, in microseconds since 1970. A delivery with a lower rank leaves earlier."""
     return (accepted_at - _EPOCH) // _MICROSECOND + _OFFSET_MICROSECONDS[priority]

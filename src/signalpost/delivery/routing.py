@@ -1,8 +1,8 @@
-"""Which destinations a notification goes to, by its kind and its tier. Pure; the tables are data.
+"""Chooses the destinations of a notification, by its kind and its tier. Pure; the tables are data.
 
-A signal goes to its tier's one destination, an alert by its severity, the rest by kind. Nothing here ever replaces a
-destination by one of a lower tier: what has no webhook is suppressed, and where nothing is left the notification is
-refused. See docs/promises.md, P10, and docs/why/0016-the-single-webhook-is-one-audience.md.
+A signal goes to its tier's one destination, an alert by its severity, everything else by kind. A destination is never
+replaced by one of a lower tier: if it has no webhook, its delivery is suppressed, and if no destination is left, the
+notification is refused. See docs/promises.md, P10, and docs/why/0016-the-single-webhook-is-one-audience.md.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,23 +25,23 @@ from signalpost.errors import InvalidConfiguration
 NO_WEBHOOK = "no webhook"
 ABOUT_ITSELF = "about itself"
 USUAL_RANKS = {UserTier.FREE: 0, UserTier.PREMIUM: 10, UserTier.ADMIN: 20}
-"""How much the tiers that are always there may see."""
+"""The ranks of the tiers that always exist."""
 _LOWEST_READER = {SIGNALS_FREE: USUAL_RANKS[UserTier.FREE], SIGNALS_PREMIUM: USUAL_RANKS[UserTier.PREMIUM]}
-"""The rank of the lowest tier that reads a usual destination of signals, whoever else's signals are shown there."""
+"""The rank of the lowest tier that reads a usual destination of signals, whatever else is shown there."""
 _FOR_OPERATORS = (SYSTEM_STATUS, ALERTS_CRITICAL, ALERTS_GENERAL)
 
 
 class Tier(NamedTuple):
-    """An audience: how much it may see, and where its signals go."""
+    """An audience: its rank, and the destinations of its signals."""
 
     rank: int
-    """FREE is 0, PREMIUM 10, ADMIN 20."""
+    """A higher rank may see more. FREE is 0, PREMIUM 10, ADMIN 20."""
     signals_to: tuple[str, ...]
-    """Destinations, each meant for this audience or a higher one."""
+    """Destinations, each read only by this audience or a higher one."""
 
 
 class Route(NamedTuple):
-    """One destination of a notification, and why nothing is sent there, if nothing is."""
+    """One destination of a notification, and why nothing is sent there, if so."""
 
     destination: str
     suppressed_for: str | None = None
@@ -55,9 +55,9 @@ def ranks_of(tiers: Mapping[UserTier, Tier]) -> Mapping[UserTier, int]:
 class Routing:
     """Routes by the usual table, and by the tiers that the operator adds.
 
-    `configured` are the destinations that have a webhook. Where `everything_to` is given, it is the only webhook, one
-    audience by the operator's choice, and all goes there. `ignored` says which webhook for everything is set and why
-    it has no effect. Raises InvalidConfiguration for a tier that would show its signals to a lower one.
+    `configured` are the destinations that have a webhook. If `everything_to` is set, it is the only webhook, a single
+    audience by the operator's choice, and everything goes there. `ignored` explains why a webhook for everything is set
+    but has no effect. Raises InvalidConfiguration for a tier that would show its signals to a lower one.
     """
 
     def __init__(
@@ -76,20 +76,20 @@ class Routing:
         self._ignored = ignored
 
     def route(self, payload: Payload, tier: UserTier, about: str | None = None) -> tuple[Route, ...]:
-        """Where `payload`, meant for `tier`, goes; what is about a destination to people who operate.
+        """The routes of `payload` for `tier`; empty if no table has one.
 
-        Nothing goes to what it is about. Empty where no table knows.
+        A notification about a destination goes to operators, and never to that destination itself.
         """
         return tuple(self._checked(name, about) for name in self._destinations(payload, tier, about))
 
     def may_show(self, payload: Payload, tier: UserTier, destination: str) -> bool:
-        """Whether a delivery that was routed before may be shown at `destination`: no lower tier reads it."""
+        """Whether a delivery that was routed earlier may be shown at `destination`, because no lower tier reads it."""
         if not isinstance(payload, Signal) or destination in self._destinations(payload, tier, None):
             return True
         return self._ranks.get(tier, inf) <= self._lowest_readers.get(destination, inf)
 
     def refusal(self, destinations: Collection[str], tier: UserTier) -> str:
-        """Why a notification is refused for which none of these destinations has a webhook, and what to do."""
+        """The reason if none of a notification's destinations has a webhook, and what to do."""
         if not destinations:
             return f"no destination for tier {str(tier)!r}: configure one"
         but = f"; {self._ignored}" if self._ignored else ""
@@ -113,7 +113,7 @@ class Routing:
 
 
 def _lowest_readers(tiers: Mapping[UserTier, Tier]) -> Mapping[str, int]:
-    """The rank of the lowest tier that reads each destination of signals. Raises InvalidConfiguration."""
+    """For each destination of signals, the rank of the lowest tier that reads it. Raises InvalidConfiguration."""
     lowest = dict(_LOWEST_READER)
     for tier in tiers.values():
         for destination in set(tier.signals_to).difference(_LOWEST_READER):
@@ -123,7 +123,7 @@ def _lowest_readers(tiers: Mapping[UserTier, Tier]) -> Mapping[str, int]:
             if lowest[destination] < tier.rank:
                 raise InvalidConfiguration(
                     f"tier {str(name)!r} has rank {tier.rank}, and {destination} is read by tiers of rank "
-                    f"{lowest[destination]}: name a destination of its own",
+                    f"{lowest[destination]}: use a separate destination",
                     code="conflict",
                     field=str(name),
                     value=destination,

@@ -1,4 +1,4 @@
-"""Ids of tickets: unique, and later ones sort later, so that the newest rows of a store lie together."""
+"""Ids of tickets. They are unique, and later ids sort later, so the newest rows of a store are next to each other."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,10 +9,10 @@ _RANDOM_BITS = 52
 
 
 class TicketIds:
-    """Makes ids of 24 hexadecimal digits: 44 bits of milliseconds, then 52 bits of chance.
+    """Makes ids of 24 hexadecimal digits: 44 bits of milliseconds, then 52 random bits.
 
-    `bits(n)` gives n random bits; a seeded source makes the same ids again. Two makers that share a store meet in one
-    millisecond once in four million thousand million.
+    `bits(n)` returns n random bits; a seeded source repeats the same ids. If two processes make an id in the same
+    millisecond, both are equal once in 4.5e15 times.
     """
 
     def __init__(self, bits: Callable[[int], int]) -> None:
@@ -20,12 +20,12 @@ class TicketIds:
         self._last = 0
 
     def next(self, now: datetime) -> str:
-        """An id that sorts after all that this object made before, also where the clock went back."""
+        """An id that sorts after all earlier ones of this object, even if the clock was set back."""
         made = ((now - _EPOCH) // _MILLISECOND << _RANDOM_BITS) | self._bits(_RANDOM_BITS)
         self._last = max(made, self._last + 1)
         return f"{self._last:024x}"
 
 
 def first_of(instant: datetime) -> str:
-    """What sorts before every id that is made at `instant` or later."""
+    """A lower bound of all ids made at `instant` or later."""
     return f"{max(0, (instant - _EPOCH) // _MILLISECOND) << _RANDOM_BITS:024x}"

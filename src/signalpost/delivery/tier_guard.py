@@ -1,7 +1,7 @@
-"""The last look before a message leaves: whether who reads the destination may read this.
+"""Checks again, just before a message is sent, that no lower tier reads the destination.
 
-What waits was routed when it was taken in, perhaps by another process, or by one that had other tiers. What is shown is
-decided by who shows it. See docs/promises.md, P10.
+A message was routed when it was accepted, perhaps by another process with other tiers. The process that sends it
+decides by its own tiers. See docs/promises.md, P10.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from signalpost.sinks.port import Answer, Item, Sink
 
 
 class TierGuard:
-    """A sink that refuses, for good, what is meant for a higher tier than the lowest that reads `destination`."""
+    """A sink that rejects messages for a higher tier than the lowest one that reads `destination`."""
 
     def __init__(self, sink: Sink, destination: str, routing: Routing) -> None:
         self._sink = sink
@@ -20,19 +20,19 @@ class TierGuard:
         self._routing = routing
 
     async def send(self, items: Sequence[Item]) -> Receipt:
-        """Send, where all of it may be shown here. Raises as the sink does."""
-        for told, _ in items:
-            if not self._routing.may_show(told.payload, told.user_tier, self._destination):
-                tier = str(told.user_tier)
-                rejected = Rejected(f"it is meant for tier {tier!r}, and a lower one reads {self._destination} by now")
+        """Send the items if all of them may be shown here, otherwise raise Rejected. Raises as the sink does."""
+        for notification, _ in items:
+            if not self._routing.may_show(notification.payload, notification.user_tier, self._destination):
+                tier = str(notification.user_tier)
+                rejected = Rejected(f"its tier is {tier!r}, and a lower tier now reads {self._destination}")
                 rejected.code = "tier-too-low"
                 raise rejected
         return await self._sink.send(items)
 
     async def probe(self) -> Answer:
-        """Ask whether the far end is alive. Raises as the sink does."""
+        """Check that the destination is alive. Raises as the sink does."""
         return await self._sink.probe()
 
     async def close(self) -> None:
-        """Give back connections."""
+        """Close the connections."""
         await self._sink.close()

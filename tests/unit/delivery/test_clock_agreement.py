@@ -38,11 +38,11 @@ def test_a_step_within_a_run_begins_the_hour_anew(step: int) -> None:
         (-3_600, 60.0, 0.0),  # set back
     ],
 )
-def test_the_next_run_goes_on_only_if_the_time_between_is_plausible(wall: int, boot: float, seconds: float) -> None:
+def test_the_next_run_continues_only_if_the_time_between_is_plausible(wall: int, boot: float, seconds: float) -> None:
     assert Agreement(START, 0.0, ENOUGH).next_run(_at(wall), boot) == Agreement(_at(wall), boot, seconds)
 
 
-def test_it_is_kept_as_a_fact() -> None:
+def test_it_is_saved_as_a_fact() -> None:
     agreement = Agreement(START, 1.5, 7.0)
     assert from_fact(to_fact(agreement)) == agreement
     assert from_fact(None) is None

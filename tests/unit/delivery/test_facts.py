@@ -33,7 +33,7 @@ def test_a_gone_webhook_is_remembered_until_it_is_enabled() -> None:
 
 
 @pytest.mark.parametrize("unreadable", [b"true", b"\xff", b"{", b'"unknown webhook"'])
-def test_an_unreadable_fact_still_means_that_a_webhook_is_gone(unreadable: bytes) -> None:
+def test_a_webhook_with_an_unreadable_fact_counts_as_gone(unreadable: bytes) -> None:
     found = read_gone({"disabled": unreadable})
     assert found is not None
     assert found.reason

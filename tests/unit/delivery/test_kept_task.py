@@ -11,7 +11,7 @@ from tests.unit.delivery.dispatch.world import virtual, wait
 
 
 class Work:
-    """Waits for ever, or raises what it is given."""
+    """Waits forever, or raises the given error."""
 
     def __init__(self) -> None:
         self.began = 0
@@ -24,7 +24,7 @@ class Work:
 
 
 @virtual
-async def test_work_that_dies_is_started_again_and_reported_until_it_has_run_for_30_s() -> None:
+async def test_work_that_dies_is_restarted_and_reported_until_it_has_run_for_30_s() -> None:
     work, events = Work(), list[Event]()
     kept = KeptTask("work", work, events.append)
     await wait(1)
@@ -43,7 +43,7 @@ async def test_work_that_dies_is_started_again_and_reported_until_it_has_run_for
 
 
 @virtual
-async def test_work_that_returns_is_over() -> None:
+async def test_work_that_returns_is_not_restarted() -> None:
     work, events = Work(), list[Event]()
     kept = KeptTask("work", work, events.append)
     await wait(1)
@@ -62,7 +62,7 @@ def test_a_worker_that_never_began_can_retire() -> None:
 
 
 @virtual
-async def test_work_that_has_died_is_not_started_again_after_its_end() -> None:
+async def test_work_that_has_died_is_not_restarted_after_its_end() -> None:
     work, events = Work(), list[Event]()
     kept = KeptTask("work", work, events.append)
     await wait(1)
@@ -73,18 +73,18 @@ async def test_work_that_has_died_is_not_started_again_after_its_end() -> None:
     assert (work.began, events) == (1, [])
 
 
-def test_a_loop_that_cancels_everything_at_its_end_starts_nothing_again() -> None:
+def test_a_loop_that_cancels_everything_at_its_end_restarts_nothing() -> None:
     events = list[Event]()
 
     async def forget() -> None:
-        KeptTask("work", asyncio.Event().wait, events.append)  # type: ignore[arg-type]  # its result is of no use
+        KeptTask("work", asyncio.Event().wait, events.append)  # type: ignore[arg-type]  # its result is not used
         await asyncio.sleep(0)
 
     asyncio.run(forget())
     assert events == []
 
 
-def test_ctrl_c_goes_on_to_the_loop() -> None:
+def test_ctrl_c_is_passed_on_to_the_loop() -> None:
     async def interrupted() -> None:
         raise KeyboardInterrupt
 

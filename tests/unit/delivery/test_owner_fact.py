@@ -5,28 +5,28 @@ from signalpost.delivery.facts import OWNER, owner_fact, read_owner
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
 from signalpost.delivery.routing import NO_WEBHOOK, Route, Tier
 from tests.tmpfs import new_core
-from tests.unit.delivery.door import signal
+from tests.unit.delivery.intake_harness import signal
 
 VIP = UserTier("vip")
 
 
 def test_the_owners_routing_is_read_back_from_the_store() -> None:
     core = new_core()
-    fact = owner_fact("12 ab", ["signals-free", "vip-room"], {VIP: Tier(30, ("vip-room",))}, None)
+    fact = owner_fact("12 ab", ["signals-free", "vip"], {VIP: Tier(30, ("vip",))}, None)
     core.apply([SaveFacts(OWNER, fact)])
     (facts,) = core.apply([LoadFacts(OWNER)])
-    told = read_owner(facts)
-    assert told is not None
-    assert told.holder == "12 ab"
-    assert told.routing.route(signal(), VIP) == (Route("vip-room"),)
-    assert told.routing.route(signal(), UserTier.FREE) == (Route("signals-free"),)
-    assert told.routing.route(signal(), UserTier.PREMIUM) == (Route("signals-premium", NO_WEBHOOK),)
+    owner = read_owner(facts)
+    assert owner is not None
+    assert owner.holder == "12 ab"
+    assert owner.routing.route(signal(), VIP) == (Route("vip"),)
+    assert owner.routing.route(signal(), UserTier.FREE) == (Route("signals-free"),)
+    assert owner.routing.route(signal(), UserTier.PREMIUM) == (Route("signals-premium", NO_WEBHOOK),)
 
 
 def test_a_single_channel_for_everything_is_kept() -> None:
-    told = read_owner(owner_fact("12 ab", ["default"], {}, "default"))
-    assert told is not None
-    assert told.routing.route(signal(), VIP) == (Route("default"),)
+    owner = read_owner(owner_fact("12 ab", ["default"], {}, "default"))
+    assert owner is not None
+    assert owner.routing.route(signal(), VIP) == (Route("default"),)
 
 
 @pytest.mark.parametrize(

@@ -69,12 +69,12 @@ def test_a_tier_that_a_lower_tier_could_read_is_rejected(
     assert (fault.code, (fault.field, fault.value, fault.limit)) == ("conflict", facts)
 
 
-def test_a_tier_may_show_its_signals_to_a_higher_one() -> None:
+def test_a_tiers_signals_may_go_to_a_destination_of_a_higher_tier() -> None:
     routing = Routing(ALL, tiers={UserTier("trial"): Tier(5, ("signals-premium",))})
     assert routing.route(SIGNAL, UserTier("trial")) == (Route("signals-premium"),)
 
 
-def test_several_tiers_may_show_their_signals_to_one_that_is_higher_than_each() -> None:
+def test_signals_of_several_tiers_may_go_to_a_destination_of_a_higher_tier() -> None:
     trial, gold = UserTier("trial"), UserTier("gold")
     tiers = {trial: Tier(5, ("signals-premium",)), gold: Tier(7, ("signals-premium",))}
     routing = Routing(ALL, tiers=tiers)
@@ -82,11 +82,11 @@ def test_several_tiers_may_show_their_signals_to_one_that_is_higher_than_each() 
     assert routing.may_show(SIGNAL, UserTier.PREMIUM, "signals-premium")
 
 
-def test_a_tier_that_nobody_configured_goes_nowhere() -> None:
+def test_a_tier_without_configuration_goes_nowhere() -> None:
     assert Routing(ALL).route(SIGNAL, WHALE) == ()
 
 
-def test_a_single_webhook_takes_everything() -> None:
+def test_a_single_webhook_gets_everything() -> None:
     routing = Routing(["default"], everything_to="default")
     for payload in (SIGNAL, alert("critical"), SystemStatus(status="up")):
         assert routing.route(payload, UserTier.PREMIUM) == (Route("default"),)
@@ -102,7 +102,7 @@ def test_an_alert_about_a_destination_goes_to_another_one_for_operators() -> Non
     assert few.route(alert("high"), UserTier.FREE, "alerts-critical") == (Route("alerts-general"),)
 
 
-def test_an_alert_about_a_host_goes_its_usual_way_without_an_operators_destination() -> None:
+def test_without_a_destination_for_operators_an_alert_about_a_host_is_routed_as_usual() -> None:
     nobody = Routing(["signals-free"])
     assert nobody.route(alert("high"), UserTier.FREE, "(host a)") == (Route("alerts-critical", NO_WEBHOOK),)
     assert nobody.route(alert("high"), UserTier.FREE, "signals-free") == (Route("signals-free", ABOUT_ITSELF),)

@@ -20,11 +20,11 @@ def test_later_ids_sort_later_whatever_the_clock_does(steps: list[int], seed: in
     assert all(len(each) == 24 for each in made)
 
 
-def test_ids_of_two_makers_differ_within_one_millisecond() -> None:
+def test_ids_of_two_processes_differ_within_one_millisecond() -> None:
     one, other = TicketIds(Random(1).getrandbits), TicketIds(Random(2).getrandbits)
     assert one.next(NOON) != other.next(NOON)
 
 
-def test_ids_of_later_milliseconds_sort_later_across_makers() -> None:
+def test_ids_of_later_milliseconds_sort_later_across_processes() -> None:
     one, other = TicketIds(Random(1).getrandbits), TicketIds(Random(2).getrandbits)
     assert one.next(NOON) < other.next(NOON + timedelta(milliseconds=1))

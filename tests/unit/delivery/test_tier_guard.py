@@ -10,14 +10,14 @@ from signalpost.delivery.tier_guard import TierGuard
 from signalpost.domain.notification import Notification
 from signalpost.sinks.port import Item
 from signalpost.testing.scripted_sink import ScriptedSink
-from tests.unit.delivery.door import NOW, signal
+from tests.unit.delivery.intake_harness import NOW, signal
 
 VIP, LOW = UserTier("vip"), UserTier("low")
-ROOMS = ("signals-free", "signals-premium", "vip-room", "default")
+DESTINATIONS = ("signals-free", "signals-premium", "vip", "default")
 
 
-def _told(payload: Any, tier: UserTier) -> Item:
-    told = Notification(
+def _item(payload: Any, tier: UserTier) -> Item:
+    notification = Notification(
         id="1",
         payload=payload,
         event="new",
@@ -26,7 +26,7 @@ def _told(payload: Any, tier: UserTier) -> Item:
         accepted_at=NOW,
         valid_until=payload.valid_until,
     )
-    return Item(told)
+    return Item(notification)
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def _told(payload: Any, tier: UserTier) -> Item:
         (UserTier.FREE, "signals-premium", {}, True),
         (UserTier.PREMIUM, "signals-free", {}, False),
         (UserTier.ADMIN, "signals-premium", {}, True),
-        (VIP, "vip-room", {VIP: Tier(30, ("vip-room",))}, True),
-        (VIP, "vip-room", {LOW: Tier(5, ("vip-room",))}, False),
-        (VIP, "vip-room", {VIP: Tier(30, ("other",)), LOW: Tier(5, ("vip-room",))}, False),
-        (UserTier.PREMIUM, "vip-room", {LOW: Tier(5, ("vip-room",))}, False),
-        (VIP, "vip-room", {}, True),
+        (VIP, "vip", {VIP: Tier(30, ("vip",))}, True),
+        (VIP, "vip", {LOW: Tier(5, ("vip",))}, False),
+        (VIP, "vip", {VIP: Tier(30, ("other",)), LOW: Tier(5, ("vip",))}, False),
+        (UserTier.PREMIUM, "vip", {LOW: Tier(5, ("vip",))}, False),
+        (VIP, "vip", {}, True),
         (VIP, "signals-premium", {}, False),
     ],
 )
@@ -48,12 +48,12 @@ async def test_a_signal_is_shown_only_where_no_lower_tier_reads(
     tier: UserTier, destination: str, tiers: dict[UserTier, Tier], is_shown: bool
 ) -> None:
     sink = ScriptedSink()
-    guard = TierGuard(sink, destination, Routing(ROOMS, tiers=tiers))
+    guard = TierGuard(sink, destination, Routing(DESTINATIONS, tiers=tiers))
     if is_shown:
-        await guard.send([_told(signal(), tier)])
+        await guard.send([_item(signal(), tier)])
     else:
         with pytest.raises(Rejected) as rejected:
-            await guard.send([_told(signal(), UserTier.FREE), _told(signal(), tier)])
+            await guard.send([_item(signal(), UserTier.FREE), _item(signal(), tier)])
         assert rejected.value.code == "tier-too-low"
         assert str(tier) in rejected.value.reason
         assert destination in rejected.value.reason
@@ -62,15 +62,15 @@ async def test_a_signal_is_shown_only_where_no_lower_tier_reads(
 
 async def test_a_single_channel_for_everything_shows_every_tier() -> None:
     sink = ScriptedSink()
-    await TierGuard(sink, "default", Routing(["default"], everything_to="default")).send([_told(signal(), VIP)])
+    await TierGuard(sink, "default", Routing(["default"], everything_to="default")).send([_item(signal(), VIP)])
     assert len(sink.sent) == 1
 
 
 async def test_an_alert_is_shown_whatever_its_tier() -> None:
     sink = ScriptedSink()
     alert = Alert(alert_type="feed", severity="high", title="t", timestamp=NOW)
-    guard = TierGuard(sink, "signals-free", Routing(ROOMS))
-    await guard.send([_told(alert, VIP)])
+    guard = TierGuard(sink, "signals-free", Routing(DESTINATIONS))
+    await guard.send([_item(alert, VIP)])
     await guard.probe()
     await guard.close()
     assert len(sink.sent) == 1

@@ -162,7 +162,7 @@ async def test_a_failing_store_shows_in_health_even_if_nothing_is_held(config_fo
         running = service._running
         assert running is not None
         running._store_health.failed(Settle, "the disk is full")
-        running.intake._fell_ill("the disk is full, too")
+        running.intake._store_failed("the disk is full, too")
         running._store_health.succeeded(Settle)
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["store-failed"])

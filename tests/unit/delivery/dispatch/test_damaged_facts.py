@@ -24,7 +24,7 @@ from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
 from tests.inline_outbox import InlineOutbox
 from tests.unit.delivery.dispatch.world import HERE, FaultyOutbox, World
-from tests.unit.delivery.door import NOW
+from tests.unit.delivery.intake_harness import NOW
 
 NAIVE, FAR = "2026-01-05T16:00:00", "9999-12-31T23:59:59Z"
 ODD = [

@@ -18,7 +18,7 @@ from signalpost.sinks.port import Item
 from signalpost.sinks.wire import Connections
 from signalpost.testing.virtual_loop import run_virtual
 from tests.unit.delivery.dispatch.world import World, wait
-from tests.unit.delivery.door import Door
+from tests.unit.delivery.intake_harness import IntakeHarness
 from tests.unit.sinks.discord.sinks import SAVED, always, before
 from tests.unit.sinks.notifications import alert, analysis, announcement, item, notification, signal, status
 
@@ -81,7 +81,7 @@ def test_a_time_that_no_message_can_show_is_refused_with_its_field(made: Any, te
 @pytest.mark.parametrize("made", KINDS)
 async def test_an_expiry_in_9999_is_refused_and_does_not_break_intake(made: Any) -> None:
     async def taken() -> object:
-        return await Door("signals-free").intake.accept(made(valid_until="9999-12-31T23:59:59Z"))
+        return await IntakeHarness("signals-free").intake.accept(made(valid_until="9999-12-31T23:59:59Z"))
 
     (found,) = await asyncio.gather(taken(), return_exceptions=True)
     assert isinstance(found, InvalidValue)
@@ -107,7 +107,7 @@ def test_every_accepted_time_can_be_shown_and_stored(made: Any, at: datetime) ->
         assert message.message([Item(shown)])["embeds"]
 
     async def run() -> None:
-        door = Door("signals-free", "alerts-critical", "market-analysis", "system-status", "community")
-        assert await door.intake.accept(made(**fields, **last))
+        harness = IntakeHarness("signals-free", "alerts-critical", "market-analysis", "system-status", "community")
+        assert await harness.intake.accept(made(**fields, **last))
 
     run_virtual(run())

@@ -1,4 +1,4 @@
-"""An intake on a store in memory, with everything it is joined to."""
+"""An intake on a store in memory, with everything that it needs."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -31,24 +31,30 @@ def signal(**fields: Any) -> Signal:
     )
 
 
-class UnwellOutbox(InlineOutbox):
+class FailingOutbox(InlineOutbox):
     """An outbox whose store fails on demand."""
 
-    def __init__(self) -> None:
-        super().__init__(new_core())
-        self.is_unwell = False
+    def __init__(self, core: Any = None) -> None:
+        super().__init__(core or new_core())
+        self.fails = False
 
     async def do(self, command: Command[Answer]) -> Answer:
-        if self.is_unwell:
+        if self.fails:
             raise StoreFailed("the disk is full")
         return await super().do(command)
 
 
-class Door:
-    """An intake with everything it is joined to, and what it told."""
+class IntakeHarness:
+    """An intake with everything that it needs, its events and its calls of `on_put`."""
 
-    def __init__(self, *destinations: str, run: str | None = None, tiers: dict[UserTier, Tier] | None = None) -> None:
-        self.outbox = UnwellOutbox()
+    def __init__(
+        self,
+        *destinations: str,
+        run: str | None = None,
+        tiers: dict[UserTier, Tier] | None = None,
+        core: Any = None,
+    ) -> None:
+        self.outbox = FailingOutbox(core)
         self.events: list[Event] = []
         self.woken: list[tuple[tuple[str, ...], NotificationPriority, datetime]] = []
         names = destinations or ("signals-free", "signals-premium", "alerts-critical", "system-status")

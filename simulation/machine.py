@@ -20,7 +20,7 @@ from signalpost.domain.notification import Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.tier import UserTier
 from signalpost.errors import StoreFailed
-from signalpost.service.health import Trouble
+from signalpost.service.health import HealthState
 from signalpost.sinks.discord.address import WebhookAddress
 from signalpost.sinks.discord.webhook import DiscordWebhook
 from simulation.connections import SimulatedConnections
@@ -145,7 +145,7 @@ class Process:
     ) -> None:
         self.life = life
         self.ready = asyncio.Event()
-        self._trouble = Trouble()
+        self._health = HealthState()
         self._outbox = outbox
         self._recorder = recorder
         self._random = random
@@ -217,13 +217,13 @@ class Process:
     def health(self) -> list[str]:
         """The problems that health reports now."""
         gates = {name: lane.gate for name, lane in self.dispatcher.lanes.items()}
-        return [*self._trouble.reasons(gates, self._recorder.clocks.seconds())]
+        return [*self._health.reasons(gates, self._recorder.clocks.seconds())]
 
     def _on_event(self, event: Event) -> None:
         if self.life.is_dead:  # its tasks are cancelled in no particular order, without visible effect
             return
         self._recorder.happened(event)
-        self._trouble(event)
+        self._health(event)
         if isinstance(event, BreakerMoved):
             now = self._recorder.clocks.seconds()
             self._recorder.breakers.append(Breaker(event.destination, str(event.state), now, self.life.number))

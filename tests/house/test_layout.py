@@ -12,11 +12,11 @@ MOST_LINES = 400
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "common", "misc", "base"}
 READS_A_REAL_CLOCK = {
     SOURCE / "system_clock.py",
-    SOURCE / "service" / "forgetting.py",  # the boot clock, to see whether the other one was set
+    SOURCE / "service" / "retention.py",  # the boot clock, to see whether the other one was set
     SOURCE / "integration" / "futures.py",  # a stopwatch for what a caller waits
     SOURCE / "delivery" / "outbox" / "threaded.py",  # a stopwatch for what the store takes
     SOURCE / "service" / "health_report.py",  # by which another process sees how old a report is
-    SOURCE / "service" / "owner_watch.py",  # a stopwatch for the heartbeat, which a loop's clock cannot be
+    SOURCE / "service" / "owner.py",  # a stopwatch for the heartbeat, which a loop's clock cannot be
     SOURCE / "trading" / "replay.py",  # a stopwatch, by which nothing is decided
     SOURCE / "sandbox" / "server.py",  # stands for another machine, which has a clock of its own
     SOURCE / "cli" / "live_replay.py",  # the replay's own clock, and a stopwatch for what a person would wait

@@ -1,4 +1,4 @@
-"""The owner's half of a service: the far ends, their lanes, the wake socket, and the forgetting of what is old."""
+"""The owner's half of a service: the far ends, their lanes, the wake socket, and the deletion of old rows."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -17,7 +17,7 @@ from signalpost.delivery.tier_guard import TierGuard
 from signalpost.delivery.wake_socket import WakeSocket
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
-from signalpost.service.forgetting import Forgetting
+from signalpost.service.retention import Retention
 from signalpost.sinks.discord.service import DiscordService
 
 
@@ -27,7 +27,7 @@ class Delivering(NamedTuple):
     discord: DiscordService
     dispatcher: Dispatcher
     wake_socket: WakeSocket
-    forgetting: Forgetting
+    retention: Retention
     pruning: KeptTask
 
     @classmethod
@@ -72,9 +72,9 @@ class Delivering(NamedTuple):
             undo.push_async_callback(dispatcher.stop, 0)
             wake_socket = await WakeSocket.open(bell_path, outbox.look, outbox.call)
             undo.pop_all()
-        forgetting = Forgetting(outbox, config.retention)
-        pruning = KeptTask("pruning", forgetting.run, emit)
-        return cls(discord, dispatcher, wake_socket, forgetting, pruning)
+        retention = Retention(outbox, config.retention)
+        pruning = KeptTask("pruning", retention.run, emit)
+        return cls(discord, dispatcher, wake_socket, retention, pruning)
 
     def welcome(self, arrivals: Sequence[Arrival]) -> None:
         """Others have written: wake those whom it concerns, and where nobody knows whom, all."""
@@ -88,7 +88,7 @@ class Delivering(NamedTuple):
         """Cut off what is being sent, close everything but the outbox, and return what is still open."""
         async with AsyncExitStack() as rest:  # each of them, whatever became of the others
             rest.push_async_callback(self.discord.close)
-            rest.push_async_callback(self.forgetting.end)
+            rest.push_async_callback(self.retention.end)
             rest.push_async_callback(self.pruning.end)
             rest.push_async_callback(self.wake_socket.close)
             return list(await self.dispatcher.stop(0))

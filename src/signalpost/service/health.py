@@ -1,4 +1,4 @@
-"""How a service is, in words; and what is wrong with it, as far as events tell."""
+"""The health of a service: a status with reasons, and the state behind it, kept from events."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -29,39 +29,39 @@ if TYPE_CHECKING:
 
 STORE, ROWS = "the store", "damaged rows"
 
-_PAUSE_TOLD = 30.0
-"""Seconds; a pause that is over sooner is no trouble."""
+_PAUSE_REPORTED = 30.0
+"""Seconds; shorter pauses are not reported."""
 
 
 class Role(Word):
-    """What a running service is to its data folder."""
+    """Whether a running service delivers from its data folder."""
 
     OWNER = "owner"
-    """It delivers what waits there, whoever put it."""
+    """It delivers everything that waits there, including notifications of other processes."""
     PRODUCER = "producer"
-    """It takes notifications in and writes them down; another process delivers them."""
+    """It accepts and saves notifications; another process delivers them."""
 
 
 class HealthStatus(Word):
-    """How the service is, in one word."""
+    """The service's health in one word."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
     """Something is delivered late or not at all, but nothing is lost."""
     UNHEALTHY = "unhealthy"
-    """It does not run, or what it takes in is not durable."""
+    """It does not run, or what it accepts is not saved to disk."""
 
 
 class Health(NamedTuple):
-    """How the service is, and why."""
+    """The service's status, and why."""
 
     status: HealthStatus
     reasons: tuple[str, ...] = ()
-    """Sentences; each that comes from the service is a `Reason`, and has a `code` too."""
+    """Sentences. Each reason from the service is a `Reason`, which also has a `code`."""
 
 
-class Trouble:
-    """A listener that keeps in mind what is wrong."""
+class HealthState:
+    """A listener that remembers present problems."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, Reason] = {}
@@ -72,21 +72,24 @@ class Trouble:
         self._damaged = 0
 
     def begin(self) -> None:
-        """A run begins, which tells anew what is wrong: what was wrong in an earlier one may be well by now."""
-        for told in (self._reasons, self._seen, self._workers, self._breakers, self._bans):
-            told.clear()
+        """Forget the problems of the last run. A new run reports those that are still present."""
+        for problems in (self._reasons, self._seen, self._workers, self._breakers, self._bans):
+            problems.clear()
         self._damaged = 0
 
     def __call__(self, event: Event) -> None:
-        """Note what failed or went away, and what recovered."""
+        """Note a problem, or that one is over."""
         match event:
             case StoreMoved() | RowDamaged():
                 self._note_store(event)
             case HostBanned(host, reason, until):
                 second = iso(until.replace(microsecond=0))
-                self._bans[host] = until, Reason(f"{host} shuts this address out until {second}: {reason}", "banned")
+                self._bans[host] = (
+                    until,
+                    Reason(f"{host} has banned this IP address until {second}: {reason}", "banned"),
+                )
             case WorkerFailed(name, reason):
-                self._workers[name] = Reason(f"{name} ended with {reason} and was started again", "worker-failed")
+                self._workers[name] = Reason(f"{name} failed with {reason} and was restarted", "worker-failed")
             case WorkerRecovered(name):
                 self._workers.pop(name, None)
             case _:
@@ -102,7 +105,7 @@ class Trouble:
             case DestinationSeen(name, trouble=str() as trouble):
                 self._seen[name] = Reason(f"{name}: {trouble}", "destination-unusable")
             case DestinationSeen(name) | SendEnded(name, "delivered"):
-                self._seen.pop(name, None)  # it takes messages after all
+                self._seen.pop(name, None)  # it accepts messages after all
             case BreakerMoved(name, "closed"):
                 self._breakers.pop(name, None)
             case BreakerMoved(name, state):
@@ -122,23 +125,23 @@ class Trouble:
 
     @property
     def is_of_store(self) -> bool:
-        """Whether the store is unavailable."""
+        """True if the store is unavailable."""
         return STORE in self._reasons
 
     def reasons(self, gates: Mapping[str, "Gate"], now: float) -> tuple[Reason, ...]:
-        """Each trouble in words, the oldest first, and those that no event reports: which gates are paused.
+        """All present problems, the oldest first, then the paused gates, which no event reports.
 
-        `now` is seconds of their loop's clock; it may be asked from any thread.
+        `now` is the time of the gates' event loop. Any thread may call this.
         """
         utc = clock.now()
-        banned = {host: told for host, (until, told) in tuple(self._bans.items()) if utc < until}
+        banned = {host: reason for host, (until, reason) in tuple(self._bans.items()) if utc < until}
         breakers = tuple(self._breakers.items())
         return (
             *self._reasons.values(),
             *self._seen.values(),
             *tuple(self._workers.values()),
             *(
-                Reason(f"the breaker of {name} is {state}{_more_of(gates.get(name), now)}", "breaker-open")
+                Reason(f"the breaker of {name} is {state}{_times_of(gates.get(name), now)}", "breaker-open")
                 for name, state in breakers
             ),
             *banned.values(),
@@ -148,26 +151,26 @@ class Trouble:
     def _pauses(
         self, gates: Mapping[str, "Gate"], now: float, banned: Mapping[str, Reason]
     ) -> Iterator[tuple[str, Reason]]:
-        """Who is not asked, a destination or a host, and that in words; what is told otherwise is left out."""
+        """The paused destinations and hosts, each with its reason. Those that another reason covers are left out."""
         for name, gate in gates.items():
             pause = gate.paused_for(now)
-            if pause is not None and pause.seconds > _PAUSE_TOLD:
-                who = pause.host or name
-                if not (who in banned or name in self._reasons or name in self._breakers):
-                    text = f"{who} is not asked for {pause.seconds:.0f} s more: {pause.reason}"
-                    yield who, Reason(text, "destination-paused")
+            if pause is not None and pause.seconds > _PAUSE_REPORTED:
+                paused = pause.host or name
+                if not (paused in banned or name in self._reasons or name in self._breakers):
+                    text = f"nothing is sent to {paused} for another {pause.seconds:.0f} s: {pause.reason}"
+                    yield paused, Reason(text, "destination-paused")
 
 
 def _damage(count: int) -> str:
-    were = "1 delivery was" if count == 1 else f"{count} deliveries were"
-    return f"{were} damaged in the store, and will not be sent: `signalpost deliveries list --state dead` shows why"
+    are = "1 delivery is" if count == 1 else f"{count} deliveries are"
+    return f"{are} damaged in the store and will not be sent: `signalpost deliveries list --state dead` shows why"
 
 
-def _more_of(gate: "Gate | None", now: float) -> str:
-    """Since when its breaker is open, and when it is asked again: what no event tells in time."""
+def _times_of(gate: "Gate | None", now: float) -> str:
+    """Since when its breaker is open, and when it is tried again."""
     if gate is None or gate.breaker.state is BreakerState.CLOSED:
         return ""
     since = clock.now() - timedelta(seconds=now - gate.breaker.opened_at)
     left = max(0.0, gate.breaker.probe_at - now)
-    again = "" if left == inf else f", and it is asked again in {left:.0f} s"
+    again = "" if left == inf else f", next try in {left:.0f} s"
     return f", since {since:%Y-%m-%d %H:%M:%S} UTC{again}"

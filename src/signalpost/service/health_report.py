@@ -1,7 +1,7 @@
-"""The owner's own view of its health, in a small file beside the store, for the command `signalpost health`.
+"""The owner's health in a small file beside the store, for the command `signalpost health`.
 
-The store thread writes it every 5 seconds. So it grows old when the process is frozen, its event loop is blocked or the
-disk hangs, and whoever reads it sees that from its age: the monotonic clock is the same for all processes of a boot.
+The store thread writes it every 5 seconds. If the process is frozen, its event loop is blocked or the disk hangs, the
+file grows old. A reader can tell its age, because all processes of one boot share the monotonic clock.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from signalpost.domain.reason import Reason
 EVERY = USUAL.every
 """Seconds between two reports."""
 DOUBT_AFTER = USUAL.doubt_after
-"""Seconds; the process that wrote an older report does not respond as it should."""
+"""Seconds; if the report is older, its process may not respond."""
 SILENT_AFTER = USUAL.take_over_after
-"""Seconds; the process that wrote an older report delivers nothing."""
+"""Seconds; if the report is older, its process delivers nothing."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class HealthReport(msgspec.Struct, frozen=True):
-    """What the file holds."""
+    """The content of the file."""
 
     boot: str
     at: float
@@ -39,7 +39,7 @@ class HealthReport(msgspec.Struct, frozen=True):
     process: int
     status: str
     reasons: tuple[tuple[str, str], ...]
-    """Of each its code and its text."""
+    """Code and text of each."""
     oldest_command_s: float
     log_lines_dropped: int
     rows_damaged: int
@@ -47,7 +47,7 @@ class HealthReport(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, status: str, reasons: tuple[str, ...], oldest_command: float, counts: dict[str, int]) -> "HealthReport":
-        """A report of this process, made now."""
+        """A report of this process, as of now."""
         return cls(
             boot=_boot(),
             at=monotonic(),
@@ -62,24 +62,24 @@ class HealthReport(msgspec.Struct, frozen=True):
 
     @property
     def age(self) -> float | None:
-        """Seconds since it was made; None if the machine was started again since."""
+        """Seconds since it was made; None if the machine has been restarted since."""
         return max(0.0, monotonic() - self.at) if self.boot == _boot() else None
 
 
 def report_of(store: Path) -> Path:
-    """Where the report of a store is: beside its real place, if `store` is a link."""
+    """The path of a store's report. If `store` is a link, it is beside the target."""
     return Path(os.path.realpath(store)).with_suffix(".health")
 
 
 def read_report(path: Path) -> HealthReport | None:
-    """The last report; None if there is none, or it cannot be read."""
+    """The last report; None if there is none or it cannot be read."""
     with suppress(OSError, msgspec.MsgspecError):
         return msgspec.json.decode(read_regular(path), type=HealthReport)
     return None
 
 
 def write_report(path: Path, report: HealthReport) -> None:
-    """Write a report over the last one; a folder that takes no file lets the last one grow old."""
+    """Replace the last report. If the folder cannot be written, the last report stays and grows old."""
     draft = path.with_suffix(".health-draft")
     with suppress(OSError):
         file = open_regular(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -89,7 +89,7 @@ def write_report(path: Path, report: HealthReport) -> None:
 
 
 class Reporter:
-    """Writes what `make` returns to `path`, every 5 seconds; nothing while that is None. Ended by `end`."""
+    """Writes the report that `make` returns to `path`, every 5 seconds, unless it is None. Call `end` at the end."""
 
     def __init__(
         self, outbox: ThreadedOutbox, path: Path, make: Callable[[], HealthReport | None], emit: Listener
@@ -100,7 +100,7 @@ class Reporter:
         self._task = KeptTask("health report", self._report, emit)
 
     async def end(self) -> None:
-        """Write no more."""
+        """Stop writing."""
         await self._task.end()
 
     async def _report(self) -> None:

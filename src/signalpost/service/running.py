@@ -32,10 +32,10 @@ from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.service.delivering import Delivering
 from signalpost.service.health import Role
 from signalpost.service.health_report import HealthReport, Reporter
-from signalpost.service.opening import Opening
-from signalpost.service.own_alerts import OwnAlerts
-from signalpost.service.own_puts import MOST_FOLLOWED, OwnPuts
-from signalpost.service.owner_watch import OwnerWatch
+from signalpost.service.once import open_store
+from signalpost.service.operator_alerts import OperatorAlerts
+from signalpost.service.owner import OwnerWatch
+from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
 from signalpost.telemetry.emitter import Emitter
 from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
@@ -65,7 +65,7 @@ class Running:
         self.outbox = ThreadedOutbox(core, emit)
         self._config = config
         self._core = core
-        self._emit = Emitter((self._note_own_put, emit))
+        self._emit = Emitter((self._note_ticket, emit))
         self._metrics = metrics
         self._own_routing = config.routing()
         # A source of its own, which no caller's seed repeats: asking the system for each id would be slow.
@@ -80,9 +80,9 @@ class Running:
             run=config.run,
             health=self._store_health,
         )
-        self._alerts = OwnAlerts(self.intake.accept, variable_of)
+        self._alerts = OperatorAlerts(self.intake.accept, variable_of)
         self._delivered = Emitter((emit, self._alerts))
-        self._puts = OwnPuts(self.outbox)
+        self._pending = PendingTickets(self.outbox)
         self._waker = Waker(core.bell_path)
         self._report_path = core.beat_path.with_suffix(".health")
         self._watch = OwnerWatch(
@@ -106,7 +106,7 @@ class Running:
         Who has no destination never owns a folder: it would keep it from those who could deliver.
         """
         owns = None if config.destinations else False
-        core = await Opening(config.home / STORE_FILE, owns=owns).core()
+        core = await open_store(config.home / STORE_FILE, owns=owns)
         running = cls(config, core, emit, metrics)
         try:
             running._watch.begin()
@@ -194,7 +194,7 @@ class Running:
             if self._delivering is delivering:
                 return still_open
         await self._has_given_up.wait()  # if another process took over meanwhile, it delivers what is open
-        return await self._puts.drain(left(), ticket_id, self._is_delivered)
+        return await self._pending.drain(left(), ticket_id, self._is_delivered)
 
     def _is_delivered(self) -> bool:
         """Whether some process delivers what this one puts, or this one may take over."""
@@ -268,9 +268,9 @@ class Running:
             async with asyncio.timeout(timeout):
                 await self.intake.all_written()
 
-    def _note_own_put(self, event: Event) -> None:
+    def _note_ticket(self, event: Event) -> None:
         if self._delivering is None:
-            self._puts(event)
+            self._pending(event)
 
     def _put(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
         if self._delivering is not None and self._watch.delivers:
@@ -343,7 +343,7 @@ class Running:
         try:
             with suppress(StoreFailed, CommandFailed):  # then a drain waits for what is put from now on
                 still_open = await self.outbox.do(Open(limit=MOST_FOLLOWED))
-                self._puts.follow(still_open)
+                self._pending.follow(still_open)
         finally:
             self._has_given_up.set()
             if delivering is not None:

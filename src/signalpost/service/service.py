@@ -21,7 +21,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed, InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable
-from signalpost.service.health import Health, HealthStatus, Role, Trouble
+from signalpost.service.health import Health, HealthState, HealthStatus, Role
 from signalpost.telemetry.log import log
 from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from asyncio import Task
 
     from signalpost.service.health_report import HealthReport
+    from signalpost.service.once import Once
     from signalpost.service.running import Running
-    from signalpost.service.shared import Shared
 
 STOP_WITHIN = 10.0
 """Seconds that leaving `async with` waits for deliveries."""
@@ -52,13 +52,13 @@ class AsyncNotificationService:
             )
         self.config = Config.from_environment() if config is None else config
         self._metrics = Metrics()
-        self._trouble = Trouble()
+        self._state = HealthState()
         from signalpost.telemetry.emitter import Emitter  # with asyncio: not before it is needed
 
-        self._emit = Emitter((self._metrics, self._trouble, log, *listeners))
+        self._emit = Emitter((self._metrics, self._state, log, *listeners))
         self._running: Running | None = None
-        self._starting: Shared[None] | None = None
-        self._ending: Shared[list[Delivery]] | None = None
+        self._starting: Once[None] | None = None
+        self._ending: Once[list[Delivery]] | None = None
         self._stopped: Running | None = None
         """What ran until the last stop."""
 
@@ -79,13 +79,13 @@ class AsyncNotificationService:
         not ended, it waits for that. Raises StoreUnusable where the store cannot be opened, and StoreClosed where the
         service is stopped before it has started.
         """
-        from signalpost.service.shared import Shared  # with asyncio: not before it is needed
+        from signalpost.service.once import Once  # with asyncio: not before it is needed
 
         while self._here is None:
             if (ending := self._ending) is not None and ending.is_under_way:
                 await ending.over()
             elif (starting := self._starting) is None or not starting.is_under_way:
-                self._starting = Shared(self._begin(), "signalpost start", self._cut_start_short)
+                self._starting = Once(self._begin(), "signalpost start", self._cut_start_short)
             elif starting.is_cut_short:
                 await starting.over()
             else:
@@ -238,11 +238,11 @@ class AsyncNotificationService:
         running = self._here
         if running is None:
             return Health(HealthStatus.UNHEALTHY, (Reason("it does not run", "not-running"),))
-        reasons = self._trouble.reasons(running.gates, running.loop.time())
+        reasons = self._state.reasons(running.gates, running.loop.time())
         if held := running.intake.held:  # also where the store has done something else meanwhile
             text = f"{held} notifications are not written down yet"
             return Health(HealthStatus.UNHEALTHY, (*reasons, Reason(text, "held")))
-        if self._trouble.is_of_store:
+        if self._state.is_of_store:
             return Health(HealthStatus.UNHEALTHY, reasons)
         if (hangs := running.store_hangs_for) is not None:
             hanging = Reason(f"The store has not answered for {hangs:.0f} s.", "store-hangs")
@@ -275,7 +275,7 @@ class AsyncNotificationService:
     async def _begin(self) -> None:
         from signalpost.service.running import Running  # with the network and the store: not before they are needed
 
-        self._trouble.begin()
+        self._state.begin()
         self._metrics.begin()
         try:
             running = await Running.begin(self.config, self._emit, self._metrics)
@@ -298,10 +298,10 @@ class AsyncNotificationService:
             self._running = None
             self._end(running, 0)
 
-    def _end(self, running: "Running", within: float) -> "Shared[list[Delivery]]":
-        from signalpost.service.shared import Shared
+    def _end(self, running: "Running", within: float) -> "Once[list[Delivery]]":
+        from signalpost.service.once import Once
 
-        self._ending = Shared(running.end(within), "signalpost stop", lambda _: running.hurry())
+        self._ending = Once(running.end(within), "signalpost stop", lambda _: running.hurry())
         return self._ending
 
     @property

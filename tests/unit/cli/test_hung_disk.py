@@ -9,7 +9,7 @@ import pytest
 from signalpost import AsyncNotificationService
 from signalpost.cli.loop import run
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.service import opening
+from signalpost.service import once
 from tests.surface.errors import Facts
 from tests.unit.cli.folder import Folder
 from tests.unit.cli.test_publication import ALERT, GONE
@@ -41,7 +41,7 @@ def test_a_publish_gives_up_on_a_store_that_does_not_open(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, hang: Hang
 ) -> None:
     monkeypatch.setattr("signalpost.cli.publication._STORE_ANSWERS_WITHIN", 0.1)
-    monkeypatch.setattr(opening, "SqliteCore", hang)
+    monkeypatch.setattr(once, "SqliteCore", hang)
     assert folder.refused(*ALERT, "--timeout", "0.1", **GONE) == (3, [Facts("timeout")])
 
 

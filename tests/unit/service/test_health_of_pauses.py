@@ -10,7 +10,7 @@ from signalpost.domain.events import BreakerMoved
 from signalpost.domain.reason import Reason
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.server import Sandbox
-from signalpost.service.health import Trouble
+from signalpost.service.health import HealthState
 from signalpost.sinks.evidence import Rejected, Throttled
 from signalpost.testing.scripted_sink import ScriptedSink
 from tests.unit.delivery.dispatch.world import DOWN, HERE, World, now, throttled, virtual, wait
@@ -22,10 +22,10 @@ GONE = Rejected("404, code 10015", status=404, is_gone=True)
 
 def reasons(world: World) -> tuple[Reason, ...]:
     """The reasons in health for what a dispatcher's events and lanes show."""
-    trouble = Trouble()
+    state = HealthState()
     for event in world.events:
-        trouble(event)
-    return trouble.reasons({name: lane.gate for name, lane in world.dispatcher.lanes.items()}, now())
+        state(event)
+    return state.reasons({name: lane.gate for name, lane in world.dispatcher.lanes.items()}, now())
 
 
 def assert_paused(found: tuple[Reason, ...], *facts: str) -> None:

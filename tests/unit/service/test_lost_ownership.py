@@ -21,7 +21,7 @@ from signalpost.errors import OwnershipLost as LostError
 from signalpost.errors import StoreFailed
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from signalpost.service import owner_watch
+from signalpost.service.owner import OwnerWatch
 from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 from tests.unit.service.test_producer import Heard, without_webhooks
 
@@ -103,10 +103,10 @@ async def test_a_service_replaced_while_it_starts_is_a_producer(
     fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heir = AsyncNotificationService(fast())
-    original = owner_watch.OwnerWatch.first_look
+    original = OwnerWatch.first_look
 
-    async def frozen(watch: owner_watch.OwnerWatch) -> None:
-        monkeypatch.setattr(owner_watch.OwnerWatch, "first_look", original)
+    async def frozen(watch: OwnerWatch) -> None:
+        monkeypatch.setattr(OwnerWatch, "first_look", original)
         outbox: Any = watch._outbox
         tick, outbox._chore = outbox._chore, lambda: False
         await heir.start()
@@ -115,7 +115,7 @@ async def test_a_service_replaced_while_it_starts_is_a_producer(
         outbox._chore = tick
         await original(watch)
 
-    monkeypatch.setattr(owner_watch.OwnerWatch, "first_look", frozen)
+    monkeypatch.setattr(OwnerWatch, "first_look", frozen)
     async with asyncio.timeout(60), AsyncNotificationService(fast()) as late:
         while late.role is not Role.PRODUCER or late._running._core.is_deposed:  # type: ignore[union-attr]
             await asyncio.sleep(0)

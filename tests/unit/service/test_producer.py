@@ -32,8 +32,8 @@ from signalpost.domain.events import Event, Taken, TookOver
 from signalpost.domain.notification import Notification
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from signalpost.service import own_puts, running
-from signalpost.service.own_puts import MOST_FOLLOWED, OwnPuts
+from signalpost.service import pending_tickets, running
+from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
 from tests.tmpfs import new_core
 from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
@@ -323,7 +323,7 @@ async def test_a_failed_start_leaves_nothing_open(config_for: ConfigFor, monkeyp
 
 async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) -> None:
     outbox = ThreadedOutbox(new_core())
-    puts = OwnPuts(outbox)
+    puts = PendingTickets(outbox)
     told = Notification(
         id="1",
         payload=signal(),
@@ -346,7 +346,7 @@ async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) 
 async def test_a_drain_returns_a_limited_number_of_deliveries(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own_puts, "MOST_OPEN_SHOWN", 1)
+    monkeypatch.setattr(pending_tickets, "MOST_OPEN_SHOWN", 1)
     async with AsyncNotificationService(config_for()):
         pass
     async with AsyncNotificationService(without_webhooks(config_for())) as producer:

@@ -16,8 +16,8 @@ from signalpost.domain.events import SendBegan
 from signalpost.errors import StoreClosed
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from signalpost.service import delivering, opening
-from signalpost.service.opening import Opening
+from signalpost.service import delivering, once
+from signalpost.service.once import open_store
 from signalpost.service.running import Running
 from signalpost.sinks.discord.service import DiscordService
 from tests.unit.service.conftest import ConfigFor, shown, signal
@@ -42,6 +42,7 @@ class Disk:
     def __init__(self) -> None:
         self.begun = Event()
         self.may_go_on = Event()
+        self.opened = Event()
         self.closed = Event()
 
     def core(self, path: Path, *, owns: bool | None) -> "SlowCore":
@@ -49,6 +50,7 @@ class Disk:
         assert self.may_go_on.wait(10)
         core = SlowCore(path, owns=owns)
         core.closed = self.closed
+        self.opened.set()
         return core
 
 
@@ -63,7 +65,7 @@ class SlowCore(SqliteCore):
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     disk = Disk()
-    monkeypatch.setattr(opening, "SqliteCore", disk.core)
+    monkeypatch.setattr(once, "SqliteCore", disk.core)
     yield disk
     disk.may_go_on.set()
 
@@ -112,7 +114,7 @@ async def test_a_start_whose_clean_up_is_cut_off_as_well_is_cleaned_up_by_the_th
 ) -> None:
     home = config_for().home
     home.mkdir()
-    start = asyncio.create_task(Opening(home / STORE_FILE, owns=None).core())
+    start = asyncio.create_task(open_store(home / STORE_FILE, owns=None))
     await until_set(disk.begun)
     start.cancel()
     await asyncio.sleep(0)
@@ -125,12 +127,10 @@ async def test_a_start_whose_clean_up_is_cut_off_as_well_is_cleaned_up_by_the_th
 async def test_a_store_that_was_opened_before_anybody_was_told_is_closed(config_for: ConfigFor, disk: Disk) -> None:
     home = config_for().home
     home.mkdir()
-    opened = Opening(home / STORE_FILE, owns=None)
-    start = asyncio.create_task(opened.core())
+    start = asyncio.create_task(open_store(home / STORE_FILE, owns=None))
     await until_set(disk.begun)
     disk.may_go_on.set()
-    while opened._core is None:
-        pass  # the loop must not hear of it
+    assert disk.opened.wait(10)  # without a turn for the loop, which therefore does not know yet
     await cut_off(start)
     assert disk.closed.is_set()
 

@@ -1,6 +1,7 @@
-"""Which process delivers, as the event loop sees it: begins to deliver, stops, follows another, and reports trouble.
+"""Reacts on the event loop when the owner of the data folder changes: takes over, gives up, or follows the owner.
 
-The store thread keeps the heartbeat and finds out what changes (`ownership`); here that is acted upon.
+The store thread keeps the heartbeat and detects the changes (`ownership`).
+See docs/why/0027-an-epoch-fences-the-owner.md.
 """
 
 import asyncio
@@ -19,9 +20,9 @@ from signalpost.errors import OwnershipLost, SignalpostError, StoreClosed
 from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
 
-_NOBODY_DELIVERS = "no process delivers what is put here: start one that has webhooks, such as `signalpost serve`"
+_NOBODY_DELIVERS = "No process delivers from this folder. Start one that has webhooks, such as `signalpost serve`."
 _PULSE_EVERY = 1.0
-_LOSS_TOLD_FOR = 60.0
+_LOSS_REPORTED_FOR = 60.0
 """Seconds for which health reports that another process took over."""
 
 
@@ -29,23 +30,26 @@ class Hooks(Protocol):
     """Called when the owner changes."""
 
     async def take_over(self, holder: str, *, is_first: bool) -> None:
-        """Begin to deliver as the owner of this name. Raises what keeps it from that; nothing is begun then.
+        """Begin to deliver as the owner `holder`. If it raises, nothing has begun.
 
-        `is_first` says that this process was the owner from its start.
+        `is_first` is True if this process was the owner from its start.
         """
         ...
 
     async def give_up(self, successor: int) -> None:
-        """Stop delivering, because that process took over."""
+        """Stop delivering, because the process `successor` took over."""
         ...
 
     async def follow(self, holder: str) -> None:
-        """Route as the owner of this name does."""
+        """Route as the owner `holder` does."""
         ...
 
 
 class OwnerWatch:
-    """This process's part in its data folder. Belongs to one event loop; its properties are for any thread."""
+    """Whether this process delivers from its data folder. `wants` is True if it takes over when no owner is alive.
+
+    Belongs to one event loop; any thread may read its properties.
+    """
 
     def __init__(
         self,
@@ -72,7 +76,7 @@ class OwnerWatch:
         self._lost_at: float | None = None
         self._lost_to = 0
         self.trouble: str | None = None
-        """Why nobody delivers what is put here; None where somebody does."""
+        """Why no process delivers from this folder; None if one does."""
 
     @property
     def delivers(self) -> bool:
@@ -81,7 +85,7 @@ class OwnerWatch:
 
     @property
     def may_send(self) -> bool:
-        """True if this process's last heartbeat is young enough to begin a send."""
+        """True if this process's last heartbeat is recent enough to begin a send."""
         return self._ownership.may_send
 
     @property
@@ -91,7 +95,7 @@ class OwnerWatch:
 
     @property
     def missing(self) -> str:
-        """Which file of the store is not there any more, and what to do; empty where all are."""
+        """Which file of the store is missing, and what to do; empty if none is."""
         return self._ownership.missing
 
     @property
@@ -100,11 +104,11 @@ class OwnerWatch:
         return self._ownership.locked
 
     def begin(self) -> None:
-        """Keep the heartbeat, or watch the owner's."""
+        """Start the heartbeat, or start to watch the owner's."""
         self._outbox.keep_up(self._ownership.tick, self._changed.set)
 
     async def first_look(self) -> None:
-        """Deliver if this process owns the store already, else follow the owner; and watch from now on."""
+        """Deliver if this process already owns the store, else follow the owner; then keep watching."""
         holder = self._core.holder
         if holder is None:
             await self._follow()
@@ -112,22 +116,22 @@ class OwnerWatch:
             try:
                 await self._hooks.take_over(holder, is_first=True)
                 self._delivers = True
-            except OwnershipLost:  # it was frozen meanwhile, and becomes a producer
+            except OwnershipLost:  # it was frozen, another took over, and it becomes a producer
                 self._changed.set()
         self._task = KeptTask("watch", self._watch, self._emit)
 
     def look(self) -> None:
-        """Check soon how the owner routes."""
+        """Soon check how the owner routes."""
         self._changed.set()
 
     async def end(self) -> None:
-        """Stop watching. An owner keeps its heartbeat until the store is closed."""
+        """Stop watching. An owner's heartbeat goes on until the store is closed."""
         self._pulse.cancel()
         if self._task is not None:
             await self._task.end()
 
     def reports(self) -> Iterator[Reason]:
-        """What keeps the owner, this process or another, from delivering, in words."""
+        """Why the owner, this process or another, does not deliver."""
         idle, seen = self._ownership.idle, self._ownership.seen
         if idle >= self._heartbeat.blocked_after:
             yield Reason(f"The event loop of this process has been blocked for {idle:.0f} s.", "loop-blocked")
@@ -136,7 +140,7 @@ class OwnerWatch:
                 text = "This process could not write its heartbeat, so it starts no send until it can."
                 yield Reason(text, "no-heartbeat")
             return
-        if self._lost_at is not None and monotonic() - self._lost_at < _LOSS_TOLD_FOR:
+        if self._lost_at is not None and monotonic() - self._lost_at < _LOSS_REPORTED_FOR:
             yield Reason(
                 f"Process {self._lost_to} took over the deliveries, because this process did not respond. This one "
                 "only queues messages now.",
@@ -157,7 +161,7 @@ class OwnerWatch:
             yield Reason(text, "owner-blocked")
 
     def _beat(self) -> None:
-        """Note that the event loop runs, which the heartbeat tells others."""
+        """Note that the event loop runs. The heartbeat contains this time, for other processes."""
         self._ownership.loop_ran_at = monotonic()
         self._pulse = self._loop.call_later(_PULSE_EVERY, self._beat)
 
@@ -166,15 +170,15 @@ class OwnerWatch:
             await self._changed.wait()
             self._changed.clear()
             try:
-                await self._meet_change()
-            except OwnershipLost:  # while it took over: that is a change of its own
+                await self._react()
+            except OwnershipLost:  # while it took over, so the owner has changed again
                 self._changed.set()
             except StoreClosed:
                 return
             except Exception as fault:  # noqa: BLE001  # nothing else would report it or try again
                 self._cannot_take_over(fault)
 
-    async def _meet_change(self) -> None:
+    async def _react(self) -> None:
         if self._core.is_deposed:
             self._lost_at, self._lost_to = monotonic(), self._core.owner.process
             await self._hooks.give_up(self._lost_to)
@@ -205,10 +209,10 @@ class OwnerWatch:
 
     def _cannot_take_over(self, fault: Exception) -> None:
         is_ours = isinstance(fault, SignalpostError)
-        trouble = f"this process cannot take over: {fault if is_ours else type(fault).__name__}"
+        trouble = f"This process cannot take over: {fault if is_ours else type(fault).__name__}"
         if trouble != self.trouble:
             if is_ours:
                 logger.error("%s", trouble)
             else:
-                log_failure("this process cannot take over", fault)
+                log_failure("This process cannot take over", fault)
         self.trouble = trouble

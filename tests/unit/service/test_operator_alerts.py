@@ -7,22 +7,22 @@ from signalpost.domain.alert import Alert
 from signalpost.domain.events import BreakerMoved, DestinationGone, HostBanned
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import StoreClosed
-from signalpost.service.own_alerts import OwnAlerts
+from signalpost.service.operator_alerts import OperatorAlerts
 
 SINCE = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 
-class Door:
+class FakeIntake:
     """An intake that accepts, is closed, or hangs."""
 
     def __init__(self, *, is_closed: bool = False, hangs: bool = False) -> None:
-        self.taken: list[tuple[Alert, str | None]] = []
+        self.accepted: list[tuple[Alert, str | None]] = []
         self.came = asyncio.Event()
         self.left = False
         self._is_closed, self._hangs = is_closed, hangs
 
     async def accept(self, payload: Alert, *, about: str | None) -> Ticket:
-        self.taken.append((payload, about))
+        self.accepted.append((payload, about))
         self.came.set()
         if self._is_closed:
             raise StoreClosed
@@ -34,17 +34,17 @@ class Door:
         return Ticket(Outcome.ACCEPTED, "t")
 
 
-def alerts(door: Door) -> OwnAlerts:
-    return OwnAlerts(door.accept, lambda name: f"VARIABLE_OF_{name}")
+def alerts(intake: FakeIntake) -> OperatorAlerts:
+    return OperatorAlerts(intake.accept, lambda name: f"VARIABLE_OF_{name}")
 
 
 async def test_a_deleted_webhook_is_always_the_same_alert() -> None:
-    door = Door()
-    tells = alerts(door)
+    intake = FakeIntake()
+    listener = alerts(intake)
     for _ in range(2):
-        tells(DestinationGone("d", "404, code 10015", SINCE))
-    await door.came.wait()
-    (first, about), (second, _) = door.taken
+        listener(DestinationGone("d", "404, code 10015", SINCE))
+    await intake.came.wait()
+    (first, about), (second, _) = intake.accepted
     assert (first.alert_id, about) == ("disabled d 2026-03-02T09:30:00Z", "d")
     assert first == second
     assert "VARIABLE_OF_d" in first.message
@@ -53,28 +53,28 @@ async def test_a_deleted_webhook_is_always_the_same_alert() -> None:
 
 
 async def test_a_disabled_webhook_of_unknown_time_is_alerted_too() -> None:
-    door = Door()
-    alerts(door)(DestinationGone("d", "a person disabled it"))
-    await door.came.wait()
-    assert door.taken[0][1] == "d"
+    intake = FakeIntake()
+    alerts(intake)(DestinationGone("d", "a person disabled it"))
+    await intake.came.wait()
+    assert intake.accepted[0][1] == "d"
 
 
 async def test_a_new_ban_is_alerted_to_any_destination_for_operators() -> None:
-    door = Door()
-    tells = alerts(door)
-    tells(HostBanned("discord.com", "403", SINCE, is_news=False))
-    tells(BreakerMoved("d", "open"))
-    tells(HostBanned("discord.com", "403", SINCE))
-    await door.came.wait()
-    ((alert, about),) = door.taken
+    intake = FakeIntake()
+    listener = alerts(intake)
+    listener(HostBanned("discord.com", "403", SINCE, is_news=False))
+    listener(BreakerMoved("d", "open"))
+    listener(HostBanned("discord.com", "403", SINCE))
+    await intake.came.wait()
+    ((alert, about),) = intake.accepted
     assert (alert.alert_id, about) == ("banned discord.com 2026-03-02T09:30:00Z", "(host discord.com)")
 
 
 @pytest.mark.parametrize("is_closed", [True, False])
 async def test_an_alert_that_cannot_be_accepted_does_not_delay_a_stop(is_closed: bool) -> None:
-    door = Door(is_closed=is_closed, hangs=not is_closed)
-    tells = alerts(door)
-    tells(DestinationGone("d", "404", SINCE))
-    await door.came.wait()
-    await asyncio.wait_for(tells.close(), 5)
-    assert door.left is not is_closed
+    intake = FakeIntake(is_closed=is_closed, hangs=not is_closed)
+    listener = alerts(intake)
+    listener(DestinationGone("d", "404", SINCE))
+    await intake.came.wait()
+    await asyncio.wait_for(listener.close(), 5)
+    assert intake.left is not is_closed

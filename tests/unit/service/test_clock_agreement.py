@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signalpost.delivery.clock_agreement import ENOUGH, Agreement, from_fact, to_fact
+from signalpost.service.retention import ENOUGH, Agreement, from_fact, to_fact
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

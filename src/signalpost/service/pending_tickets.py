@@ -1,4 +1,4 @@
-"""What this process put, and another delivers: followed until it has ended."""
+"""The tickets that this process queued and another process delivers, followed until they have ended."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -12,25 +12,25 @@ from signalpost.domain.events import Event, Taken
 from signalpost.domain.ticket import Outcome
 
 MOST_FOLLOWED = 10_000
-"""Notifications; of more, the oldest are no longer followed."""
+"""Maximum number of notifications; beyond it, the oldest are no longer followed."""
 MOST_OPEN_SHOWN = 1000
 _LOOK_EVERY = 0.05
 _LOOKS_ALONE = 5
-"""Looks in a row that have to find no process that delivers: one may just have started."""
+"""Consecutive looks that must find no delivering process before a wait ends: one may just have started."""
 _PAGE = 500
 _ALL = 2**31
-"""Deliveries of a page: however many destinations its notifications have."""
+"""Deliveries per page, so many that a page is never cut."""
 
 
-class OwnPuts:
-    """A listener that keeps in mind what was accepted, and can wait until it has ended."""
+class PendingTickets:
+    """A listener that remembers accepted tickets and can wait until they have ended."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._tickets: dict[str, None] = {}
 
     def __call__(self, event: Event) -> None:
-        """Note what was accepted for at least one destination."""
+        """Follow a ticket that was accepted for at least one destination."""
         match event:
             case Taken(ticket, _, destinations) if destinations and ticket.outcome is Outcome.ACCEPTED:
                 self._tickets[ticket.id] = None
@@ -40,15 +40,15 @@ class OwnPuts:
                 pass
 
     def follow(self, deliveries: Iterable[Delivery]) -> None:
-        """Follow these as well: what this process was to deliver when another took over."""
+        """Follow these as well: this process was to deliver them when another took over."""
         self._tickets.update((each.id.notification_id, None) for each in deliveries)
 
     async def drain(
         self, timeout: float | None, ticket_id: str | None, is_delivered: Callable[[], bool]
     ) -> list[Delivery]:
-        """Wait until all of it, or one ticket, has ended, and return what is still open, the first 1,000 deliveries.
+        """Wait until all tickets, or the given one, have ended; return the first 1,000 deliveries still open.
 
-        Waits for `timeout` seconds at most, and only while `is_delivered` says that some process delivers it. Raises
+        Waits up to `timeout` seconds, and only while `is_delivered` says that some process delivers. Raises
         StoreFailed.
         """
         wanted = self._tickets if ticket_id is None else {ticket_id: None}
@@ -61,7 +61,7 @@ class OwnPuts:
         return await self._open_of(wanted)
 
     async def _is_open(self, wanted: dict[str, None]) -> bool:
-        """Whether any of these is still open; those at the front that have ended are forgotten."""
+        """True if any of these is still open. Tickets at the front that have ended are removed from `wanted`."""
         while page := tuple(islice(wanted, _PAGE)):
             found = await self._outbox.do(Open(notification_ids=page, limit=_ALL))
             still = {each.id.notification_id for each in found}

@@ -5,11 +5,10 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from signalpost.delivery.clock_agreement import Agreement, from_fact, to_fact
 from signalpost.delivery.outbox.commands import ForgetKeys, LoadFacts, Prune, SaveFacts
 from signalpost.domain.instant import utc
 from signalpost.errors import StoreFailed
-from signalpost.service.forgetting import AGREED, Forgetting
+from signalpost.service.retention import AGREED, Agreement, Retention, from_fact, to_fact
 from signalpost.testing.virtual_loop import DAWN, run_virtual
 
 HOUR = 3_600
@@ -46,13 +45,13 @@ def _run(outbox: FullOutbox, seconds: float) -> list[tuple[int, Prune | ForgetKe
     async def scenario() -> float:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        forgetting = Forgetting(outbox, timedelta(days=30), boot=loop.time)
-        running = loop.create_task(forgetting.run())
+        retention = Retention(outbox, timedelta(days=30), boot=loop.time)
+        running = loop.create_task(retention.run())
         await asyncio.sleep(seconds)
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-        await forgetting.end()
+        await retention.end()
         return began
 
     began = run_virtual(scenario())
@@ -89,5 +88,5 @@ def test_a_clock_that_jumped_between_two_runs_deletes_nothing() -> None:
 
 def test_a_run_that_never_saw_the_store_keeps_nothing() -> None:
     outbox = FullOutbox()
-    asyncio.run(Forgetting(outbox, timedelta(days=30)).end())
+    asyncio.run(Retention(outbox, timedelta(days=30)).end())
     assert outbox.kept is None

@@ -21,11 +21,11 @@ from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import Fault
 from signalpost.ingest.send_options import SendOptions
-from signalpost.web.closing import Closing
 from signalpost.web.door import Door
 from signalpost.web.problem import Problem, not_understood
 from signalpost.web.streams import Streams, stream_state
 from signalpost.web.tokens import Token
+from signalpost.web.tradingview import Closing
 
 _CLOSED_IS_NEWS_FOR = timedelta(hours=24)
 _STATES = 64

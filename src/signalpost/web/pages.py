@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -18,21 +20,18 @@ from signalpost.web import api, freqtrade, tradingview
 from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_nothing, of_ticket
 from signalpost.web.auth import Gate
 from signalpost.web.body import json_object
-from signalpost.web.closing import Closing
 from signalpost.web.door import Door
-from signalpost.web.first_times import first_time
 from signalpost.web.hook_memory import HookMemory
-from signalpost.web.host_names import foreign_name, is_local_name
 from signalpost.web.patience import SAFE, UNSAFE, Patience
 from signalpost.web.problem import Problem
-from signalpost.web.reading import Reader
-from signalpost.web.requests import bearer, body_of, check_json
-from signalpost.web.streams import Streams
+from signalpost.web.requests import bearer, body_of, check_json, foreign_name, is_local_name
+from signalpost.web.streams import Streams, first_time
 from signalpost.web.tokens import Scope, Token
 
 HEALTH = "/health"
 _API = "/api/v1/"
 
+Read = TypeVar("Read")
 Answering = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
@@ -45,13 +44,14 @@ class Pages:
         self._patience = patience
         self._read_within = read_within
         self._host = host
-        self._reader = Reader()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="signalpost reading")
+        """One thread, so that the loop competes for the processor with one body at a time, whatever their number."""
         self._streams = Streams(door)
         self._memory = HookMemory(door, self._streams)
 
     def close(self) -> None:
-        """Read no more bodies."""
-        self._reader.close()
+        """Stop reading bodies."""
+        self._reader.shutdown(wait=False, cancel_futures=True)
 
     def answering(self, request: web.BaseRequest) -> Answering:
         """Who answers `request`. Raises Problem 404 and 405."""
@@ -86,6 +86,10 @@ class Pages:
             self._admitted(request, token, Scope.API)  # whoever has one may use any name, such as that of a proxy
         return of_health(*self._door.health())
 
+    async def _read(self, work: Callable[[], Read]) -> Read:
+        """Run `work`, which may take a tenth of a second, outside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+
     async def _ticket(self, request: web.BaseRequest, id: str) -> web.Response:
         self._admitted(request, bearer(request), Scope.API)
         return of_deliveries(id, await self._patience.wait(self._deliveries(id)))
@@ -97,7 +101,7 @@ class Pages:
         token = self._admitted(request, bearer(request), Scope.API)
         check_json(request)
         raw, key = await body_of(request, self._read_within), request.headers.get("Idempotency-Key")
-        told = await self._reader.read(lambda: api.read(kind, json_object(raw), token, key))
+        told = await self._read(lambda: api.read(kind, json_object(raw), token, key))
         self._gate.check_tier(token, told.wishes.user_tier)
         then = SAFE if told.is_repeatable else UNSAFE
         return of_ticket(await self._patience.wait(self._take(token, told, kind), then))
@@ -126,12 +130,12 @@ class Pages:
             raise
 
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:
-        said, wishes = await self._reader.read(lambda: tradingview.read(raw, token))
+        said, wishes = await self._read(lambda: tradingview.read(raw, token))
         self._gate.check_tier(token, wishes.user_tier)
         if isinstance(said, tradingview.Untold):
             return of_nothing(said.reason)
         memory, patience = self._memory, self._patience
-        if isinstance(said, Closing):
+        if isinstance(said, tradingview.Closing):
             return of_ticket(await patience.wait(memory.close(token, said, wishes)))
         ticket = await patience.wait(memory.open(token, said.signal, wishes))
         if ticket.cause is Refusal.CONFLICT and said.id_name is not None:
@@ -140,7 +144,7 @@ class Pages:
         return of_ticket(ticket)
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
-        said, wishes = await self._reader.read(lambda: freqtrade.read(raw, token))
+        said, wishes = await self._read(lambda: freqtrade.read(raw, token))
         self._gate.check_tier(token, wishes.user_tier)
         if isinstance(said, freqtrade.Words):
             return of_ticket(await self._patience.wait(self._take_words(token, said, wishes)))

@@ -1,18 +1,22 @@
-"""Reads a request as far as it may go: its size, its type, its time."""
+"""Reads requests within limits: the Host header, the content type, the size and the time to arrive."""
 
 import asyncio
 import re
+import socket
 from http import HTTPStatus
+from ipaddress import ip_address
 
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 from aiohttp.web_protocol import RequestPayloadError
 
+from signalpost.domain.text import shown
 from signalpost.web.connection import READ_WITHIN
 from signalpost.web.problem import Problem
 
 LARGEST_BODY = 64 * 1024
 _BEARER = re.compile(r"Bearer +([!-~]+) *", re.IGNORECASE)
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+?)\.?(:\d{1,5})?", re.ASCII)
 _CLOSE = {"Connection": "close"}
 
 
@@ -55,3 +59,41 @@ async def body_of(request: web.BaseRequest, within: float = READ_WITHIN) -> byte
 def _too_long() -> Problem:
     detail = f"the body is longer than {LARGEST_BODY // 1024} KiB"
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers=_CLOSE)
+
+
+def is_local_name(header: str | None, listens_on: str) -> bool:
+    """True if no other site's page can have sent this Host header; only then is no token needed.
+
+    Another site's page can make its own name resolve to this machine (DNS rebinding) and then read the answers. The
+    browser still sends that name in Host, and such a name is public: it has a dot and is not an address. So addresses,
+    names without a dot (`localhost`, a container's name), this machine's own name and the name that the service listens
+    on are local. Browsers never omit the header.
+    """
+    if header is None:
+        return True
+    found = _HOST.fullmatch(header.strip())
+    name = found["name"].strip("[]").lower() if found else ""
+    own = {listens_on.lower(), socket.gethostname().lower()}
+    return bool(name) and (_is_address(name) or _is_single(name) or name in own)
+
+
+def foreign_name(header: str) -> Problem:
+    """The refusal of a Host header that is not local."""
+    return Problem(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        f"this service does not answer to the name {shown(header)}: ask it by its address or as localhost, or present "
+        "a token",
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_single(name: str) -> bool:
+    """True for names of the local network: public names have a dot and do not end in `.localhost`."""
+    return "." not in name or name.endswith(".localhost")

@@ -50,7 +50,8 @@ class HttpServer:
         self._read_within = read_within
         self._most_connections = most_connections
         self._most_at_once = most_at_once
-        self._at_once = 0
+        self.at_once = 0
+        """Requests that are being answered."""
         self._patience = Patience(answer_within)
         self._pages = Pages(door, gate, self._patience, read_within, host)
         self._runner: web.ServerRunner | None = None
@@ -102,13 +103,13 @@ class HttpServer:
     async def _answer_of_page(self, request: web.BaseRequest) -> web.Response:
         connection = request.protocol
         connection.began()  # type: ignore[attr-defined]  # every connection is ours
-        self._at_once += 1
+        self.at_once += 1
         try:
-            if self._at_once > self._most_at_once and request.path != HEALTH:  # which says nothing of how busy it is
+            if self.at_once > self._most_at_once and request.path != HEALTH:  # which says nothing of how busy it is
                 return of_problem(_TOO_MANY)
             return await self._pages.answering(request)(request)
         except Problem as problem:
             return of_problem(problem)
         finally:
-            self._at_once -= 1
+            self.at_once -= 1
             connection.ended()  # type: ignore[attr-defined]  # every connection is ours

@@ -9,10 +9,12 @@ What is not answered within 3 seconds counts as failed, and a 5xx is sent again 
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from signalpost.domain.instant import compact
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import FoundFields, read_fields, unfilled
@@ -24,7 +26,6 @@ from signalpost.ingest.positions import positions
 from signalpost.ingest.send_options import SendOptions, read_options
 from signalpost.ingest.templates import Template, pairs_of, shown_text
 from signalpost.web.body import json_object
-from signalpost.web.closing import Closing
 from signalpost.web.problem import not_understood
 from signalpost.web.tokens import Token
 
@@ -63,6 +64,23 @@ class Opened(NamedTuple):
     signal: Signal
     id_name: str | None = None
     """What the alert calls the signal's id; None if it has none."""
+
+
+class Closing(NamedTuple):
+    """A signal is over: which, at what price, and why."""
+
+    key: str
+    """The same for a repeat of the same request."""
+    strategy: str
+    pair: Instrument
+    timeframe: str
+    side: SignalType | None
+    """Of the signal that is closed, where the request tells."""
+    price: Decimal
+    at: datetime
+    reason: str
+    unseen: Signal | None
+    """What is closed if nothing is remembered; None where the request does not tell enough."""
 
 
 class Untold(NamedTuple):

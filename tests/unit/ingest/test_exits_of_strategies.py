@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from signalpost.web import freqtrade, tradingview
-from signalpost.web.closing import Closing
+from signalpost.web.tradingview import Closing
 from tests.unit.ingest.entry_points import PLAIN, TIME, other_kind
 from tests.unit.web.tokens import refusal, token
 

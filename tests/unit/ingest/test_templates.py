@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from signalpost.web import tradingview
-from signalpost.web.closing import Closing
 from signalpost.web.problem import Problem
+from signalpost.web.tradingview import Closing
 from tests.unit.ingest.entry_points import ENTRY_POINTS, PLAIN, TIME, by_tradingview, other_kind
 from tests.unit.web.tokens import refusal, token
 

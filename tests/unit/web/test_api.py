@@ -1,10 +1,12 @@
 """`/api/v1`, asked over a real connection, with a real service behind it."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
+from signalpost.web.body import json_object
 from tests.unit.web.conftest import ALERT, SIGNAL, Front
 
 
@@ -61,6 +63,19 @@ async def test_each_kind_has_its_path(front: Front) -> None:
         assert (answer.status, answer.told["cause"]) == (409, "no-destination"), "no webhook is set for these here"
 
 
+async def test_a_body_is_read_outside_the_event_loop(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def read(raw: bytes) -> dict[str, Any]:
+        threads.append(threading.get_ident())
+        return json_object(raw)
+
+    monkeypatch.setattr("signalpost.web.pages.json_object", read)
+    assert (await front.tell("signals", SIGNAL)).status == 202
+    assert len(threads) == 1
+    assert threads != [threading.get_ident()]
+
+
 @pytest.mark.parametrize("body", [ALERT, {**ALERT, "timestamp": "2099-01-01T00:00:00Z"}])
 async def test_an_idempotency_key_makes_a_repeat_a_duplicate_and_other_content_a_conflict(
     front: Front, body: dict[str, Any]
@@ -81,8 +96,8 @@ async def test_the_same_key_at_once_is_accepted_once(front: Front) -> None:
 async def test_an_idempotency_key_is_remembered_over_a_restart_and_a_forgotten_one_is_still_a_duplicate(
     front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalpost.web.first_times._STATES", 1)
-    monkeypatch.setattr("signalpost.web.first_times._KEYS_A_STATE", 3)
+    monkeypatch.setattr("signalpost.web.streams._FIRST_TIME_STATES", 1)
+    monkeypatch.setattr("signalpost.web.streams._KEYS_PER_STATE", 3)
     first = await front.tell("alerts", ALERT, **{"Idempotency-Key": "0"})
     await front.service.stop()
     await front.service.start()

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from signalpost.domain.alert import Alert
@@ -156,6 +157,7 @@ PLAIN = st.recursive(
 NAMES = sorted({name for kind in KIND_BY_PATH.values() for names in kind.names.spellings.values() for name in names})
 
 
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])  # the first values take a second on a busy machine
 @given(
     st.sampled_from(sorted(KIND_BY_PATH)),
     st.dictionaries(st.sampled_from([*NAMES, "priority", "user_tier", "tier", "context", "kind"]), PLAIN, max_size=9),
@@ -165,3 +167,9 @@ def test_any_values_are_read_or_refused(path: str, values: dict[str, Any], is_fi
     usual = {name: value for name, value in KIND_BY_PATH[path].sample.items() if is_filled_up}
     problem = refusal(lambda: read(path, usual | values))
     assert problem is None or (problem.status == 422 and problem.faults)
+
+
+def test_few_unknown_names_get_a_suggestion_because_each_takes_a_while() -> None:
+    found = KIND_BY_PATH["signals"].read({f"entry_prica{number}": 1 for number in range(99)})
+    assert [fault.limit for fault in found.faults].count("entry_price") == 5
+    assert len(found.faults) == 99

@@ -6,8 +6,8 @@ import pytest
 
 from signalpost.domain.tier import UserTier
 from signalpost.web import auth
-from signalpost.web.rate import Rate
-from signalpost.web.tokens import Scope
+from signalpost.web.problem import Problem
+from signalpost.web.tokens import Scope, TokensFile
 from tests.unit.web.conftest import ALERT, SIGNAL, Front
 from tests.unit.web.test_hooks import ALERT as TV
 
@@ -105,12 +105,13 @@ async def test_many_wrong_tokens_are_429_and_a_valid_one_is_still_admitted(front
     assert (await front.ask("POST", "/api/v1/signals", json=SIGNAL)).status == 401, "no token is no guess"
 
 
-async def test_a_token_with_too_many_requests_is_429_and_delays_no_other(
-    front: Front, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate = front.server._pages._gate
-    monkeypatch.setattr(gate, "_requests", auth.Rates(Rate(burst=2, a_second=0.1)))
-    assert [(await front.tell("signals", SIGNAL)).status for _ in range(3)] == [202, 200, 429]
-    limited = await front.hook("tradingview", TV)
-    assert (limited.status, limited.headers["Retry-After"]) == (429, "10")
-    assert (await front.tell("signals", SIGNAL, "reader")).status == 202
+async def test_a_token_with_too_many_requests_is_429_and_delays_no_other(front: Front, tokens: TokensFile) -> None:
+    gate = auth.Gate(tokens, {})
+    for _ in range(auth.REQUESTS.burst):
+        gate.admit(front.text_by_token["free"], Scope.API, "127.0.0.1", 0.0)
+    for scope in (Scope.API, Scope.TRADINGVIEW):
+        with pytest.raises(Problem) as limited:
+            gate.admit(front.text_by_token["free"], scope, "127.0.0.1", 0.0)
+        assert (limited.value.status, limited.value.headers["Retry-After"]) == (429, "1")
+    assert gate.admit(front.text_by_token["reader"], Scope.API, "127.0.0.1", 0.0).name == "reader"
+    assert gate.admit(front.text_by_token["free"], Scope.API, "127.0.0.1", 1.0).name == "free"

@@ -143,9 +143,9 @@ async def test_a_client_that_leaves_early_is_logged_as_a_warning(
     for body in (b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"):
         async with connected(front) as (_, writer):
             writer.write(head + body)
-            while not front.server._at_once:
+            while not front.server.at_once:
                 await asyncio.sleep(0)
-        while front.server._at_once:
+        while front.server.at_once:
             await asyncio.sleep(0)
     refusals = [record for record in caplog.records if "400" in record.getMessage()]
     assert [record.levelname for record in refusals] == ["WARNING"] * 2
@@ -165,6 +165,7 @@ async def test_one_connection_too_many_takes_the_place_of_the_longest_idle(front
             assert await first[0].readuntil(b"}")
 
 
+@pytest.mark.parametrize("settings", [{"read_within": READ_WITHIN, "most_connections": 2}])
 async def test_one_connection_too_many_is_503_if_all_others_are_busy(front: Front) -> None:
     """Busy are those whose request was begun: here, of which the body is still to come."""
     token = front.text_by_token["free"].encode()
@@ -172,12 +173,8 @@ async def test_one_connection_too_many_is_503_if_all_others_are_busy(front: Fron
     async with connected(front) as first, connected(front) as second:
         for _, writer in (first, second):
             writer.write(head)
-        while front.server._at_once < 2:
+        while front.server.at_once < 2:
             await asyncio.sleep(0)
-        runner = front.server._runner
-        assert runner is not None
-        assert isinstance(runner.server, Connections)
-        runner.server.most = 2
         answer = await sent(front, b"")
         assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5")
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -193,11 +190,11 @@ async def test_concurrent_requests_are_limited(front: Front, door: Door) -> None
         for _, writer in (first, second):
             writer.write(head)
             waiting.append(writer)
-        while front.server._at_once < 2:
+        while front.server.at_once < 2:
             await asyncio.sleep(0)
         answer = await front.ask("GET", "/api/v1/tickets/1")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-    while front.server._at_once:
+    while front.server.at_once:
         await asyncio.sleep(0)
     assert (await front.ask("GET", "/api/v1/tickets/1")).status == 401
 
@@ -209,19 +206,21 @@ async def test_health_is_answered_during_any_number_of_requests(front: Front) ->
     async with connected(front) as first, connected(front) as second:
         for _, writer in (first, second):
             writer.write(head)
-        while front.server._at_once < 2:
+        while front.server.at_once < 2:
             await asyncio.sleep(0)
         assert (await front.ask("GET", "/health?verbose")).status == 200
 
 
 async def test_an_internal_error_is_500_and_is_logged_without_its_text(
-    front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    front: Front, door: Door, tokens: TokensFile, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken() -> Any:
         raise RuntimeError("-".join(("text", "to", "hide")))
 
-    monkeypatch.setattr(front.server._pages, "_door", front.server._pages._door._replace(health=broken))
-    answer = await front.ask("GET", "/health")
+    server = HttpServer(door._replace(health=broken), Gate(tokens, door.rank_by_tier))
+    await server.start()
+    answer = await front._replace(server=server).ask("GET", "/health")
+    await server.stop()
     assert (answer.status, answer.headers["Content-Type"]) == (500, "application/problem+json")
     assert "text-to-hide" not in str(answer) + caplog.text
     (record,) = (record for record in caplog.records if "RuntimeError" in record.getMessage())
@@ -261,7 +260,7 @@ async def test_a_stop_accepts_no_more_and_does_not_wait_for_slow_clients(front: 
     head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
     async with connected(front) as (reader, writer):
         writer.write(head)
-        while not front.server._at_once:
+        while not front.server.at_once:
             await asyncio.sleep(0)
         await front.server.stop()
         assert (await reader.read()).startswith(b"HTTP/1.1 408")

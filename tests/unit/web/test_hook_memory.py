@@ -15,11 +15,11 @@ from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.web.closing import Closing
 from signalpost.web.door import Door, Take
 from signalpost.web.hook_memory import HookMemory
 from signalpost.web.problem import Problem
 from signalpost.web.streams import Streams
+from signalpost.web.tradingview import Closing
 from tests.unit.web.tokens import token
 
 AT = datetime(2099, 1, 1, tzinfo=UTC)

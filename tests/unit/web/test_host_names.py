@@ -2,6 +2,7 @@
 
 import pytest
 
+from signalpost.web.requests import is_local_name
 from tests.unit.web.conftest import Front
 
 FOREIGN = (
@@ -46,10 +47,8 @@ async def test_a_token_opens_health_under_any_name(front: Front) -> None:
 
 
 async def test_the_name_that_the_service_listens_on_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from signalpost.web import host_names
-
     monkeypatch.setattr("socket.gethostname", lambda: "Box.lan")
-    assert host_names.is_local_name("bot.example:8750", "bot.example")
-    assert host_names.is_local_name("box.lan", "127.0.0.1")
-    assert host_names.is_local_name(None, "127.0.0.1")
-    assert not host_names.is_local_name("bot.example", "127.0.0.1")
+    assert is_local_name("bot.example:8750", "bot.example")
+    assert is_local_name("box.lan", "127.0.0.1")
+    assert is_local_name(None, "127.0.0.1")
+    assert not is_local_name("bot.example", "127.0.0.1")

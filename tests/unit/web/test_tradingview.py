@@ -12,9 +12,8 @@ from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import SPELLINGS
 from signalpost.web import tradingview
-from signalpost.web.closing import Closing
 from signalpost.web.problem import Problem
-from signalpost.web.tradingview import Opened, Said, Untold
+from signalpost.web.tradingview import Closing, Opened, Said, Untold
 from tests.unit.web.tokens import refusal, token
 
 ALERT = {"ticker": "EURUSD", "interval": "240", "action": "buy", "price": "1.1634", "time": "2026-08-20T01:00:00Z"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from signalpost import AsyncNotificationService, Config
-from signalpost.cli.serve import door_of
+from signalpost.cli.serve import service_api_of
 from signalpost.domain.tier import UserTier
 from signalpost.web.auth import Gate
 from signalpost.web.server import HttpServer
@@ -81,8 +81,8 @@ async def running(home: Path) -> AsyncIterator[tuple[str, str]]:
     tokens = TokensFile(home)
     text = tokens.add("bot", UserTier.FREE, tuple(Scope))[1].reveal()
     async with AsyncNotificationService(Config(home=home)) as service:
-        door = door_of(service)
-        server = HttpServer(door, Gate(tokens, door.rank_by_tier))
+        service_api = service_api_of(service)
+        server = HttpServer(service_api, Gate(tokens, service_api.rank_by_tier))
         await server.start()
         yield server.url, text
         await server.stop()

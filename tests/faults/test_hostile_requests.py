@@ -1,4 +1,4 @@
-"""The HTTP door under requests that nobody means well: it neither falls nor tells, and answers afterwards.
+"""The HTTP API under hostile requests: it keeps running, discloses nothing and answers afterwards.
 
 HOSTILE_REQUESTS says how many (2,000 unless set), HOSTILE_SEED from which seed.
 """

@@ -1,4 +1,4 @@
-"""`signalpost serve`: the service and its HTTP door, until it is told to stop."""
+"""`signalpost serve`: the service and its HTTP API, until it is told to stop."""
 
 import resource
 import sys
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from signalpost.domain.ticket import Ticket
     from signalpost.ingest.send_options import SendOptions
     from signalpost.service import AsyncNotificationService
-    from signalpost.web.door import Door
     from signalpost.web.server import HttpServer
+    from signalpost.web.service_api import ServiceApi
 
 _SWITCH_EVERY = 0.001
 """Seconds after which a thread that reads a request body lets the event loop run, instead of Python's 5 ms."""
@@ -132,7 +132,7 @@ async def _has_started(service: "AsyncNotificationService", stopped: "asyncio.Ev
 
 
 def _server(service: "AsyncNotificationService") -> "HttpServer | None":
-    """The HTTP door before `service`. Raises InvalidConfiguration where its tokens cannot be read."""
+    """The HTTP API before `service`. Raises InvalidConfiguration where its tokens cannot be read."""
     if service.config.http is None:
         return None
     from signalpost.web.auth import Gate
@@ -141,11 +141,11 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
 
     file = TokensFile(service.config.home)
     file.read()
-    door = door_of(service)
+    service_api = service_api_of(service)
     config, address = service.config, service.config.http
     return HttpServer(
-        door,
-        Gate(file, door.rank_by_tier),
+        service_api,
+        Gate(file, service_api.rank_by_tier),
         host=address.host,
         port=address.port,
         most_connections=most_connections(config.workers * len(config.destinations)),
@@ -161,10 +161,10 @@ def _tell(service: "AsyncNotificationService", server: "HttpServer | None") -> N
     say("running; Ctrl-C stops", err=True)
 
 
-def door_of(service: "AsyncNotificationService") -> "Door":
+def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
     """The part of `service` that HTTP uses. Requests are never held in memory: their senders can retry."""
     from signalpost.delivery.routing import ranks_of
-    from signalpost.web.door import Door
+    from signalpost.web.service_api import ServiceApi
 
     async def take(payload: "Payload", wishes: "SendOptions", event: str) -> "Ticket":
         priority, tier, context = wishes
@@ -177,7 +177,7 @@ def door_of(service: "AsyncNotificationService") -> "Door":
         return await service.commit(state, signals, tier, event=event, additional_context=context, priority=priority)
 
     ranks = ranks_of(service.config.tiers)
-    return Door(take, commit, service.load_state, service.deliveries, service.health, ranks)
+    return ServiceApi(take, commit, service.load_state, service.deliveries, service.health, ranks)
 
 
 def raise_soft_limit() -> None:

@@ -20,7 +20,7 @@ _json_option = json_option("Print JSON.")
 
 
 @click.group(
-    short_help="Make, list and revoke the tokens of the HTTP door.",
+    short_help="Make, list and revoke the tokens of the HTTP API.",
     epilog="""
     \b
     Examples:

@@ -21,8 +21,8 @@ from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import Fault
 from signalpost.ingest.send_options import SendOptions
-from signalpost.web.door import Door
 from signalpost.web.problem import Problem, not_understood
+from signalpost.web.service_api import ServiceApi
 from signalpost.web.streams import Streams, stream_state
 from signalpost.web.tokens import Token
 from signalpost.web.tradingview import Closing
@@ -40,8 +40,8 @@ _SIGNALS_SEEN = 15
 class HookMemory:
     """Opens and closes signals of hooks. Its methods raise StoreFailed if the store is unavailable."""
 
-    def __init__(self, door: Door, streams: Streams) -> None:
-        self._door = door
+    def __init__(self, service: ServiceApi, streams: Streams) -> None:
+        self._service = service
         self._streams = streams
 
     async def open(self, token: Token, signal: Signal, wishes: SendOptions) -> Ticket:
@@ -55,13 +55,13 @@ class HookMemory:
             seen = known.get("seen", [])
             before = _open(known)
             if signal.signal_id in seen or (before is not None and signal.timestamp < before.timestamp):
-                return await self._door.take(signal, wishes, "new")
+                return await self._service.take(signal, wishes, "new")
             newest = [*seen[-_SIGNALS_SEEN:], signal.signal_id]
             remembered = known | {"open": signal.to_dict(), "tier": str(wishes.user_tier), "seen": newest}
             state = position.state(signal.timestamp, remembered)
-            (ticket,) = await self._door.commit(state, (signal,), wishes, "new")
+            (ticket,) = await self._service.commit(state, (signal,), wishes, "new")
             if ticket.outcome is Outcome.REFUSED:  # it was not told, and what was open before still is
-                await self._door.commit(position.state(signal.timestamp, known), (), wishes, "new")
+                await self._service.commit(position.state(signal.timestamp, known), (), wishes, "new")
             return ticket
 
     async def close(self, token: Token, closing: Closing, wishes: SendOptions) -> Ticket:
@@ -71,7 +71,7 @@ class HookMemory:
             told = known.get("closed")
             if told is not None and told["key"] == closing.key:
                 before = wishes._replace(user_tier=UserTier(told["tier"]), context=told["context"])
-                return await self._door.take(_fresh(Signal.from_dict(told["signal"])), before, "closed")
+                return await self._service.take(_fresh(Signal.from_dict(told["signal"])), before, "closed")
             opened = _open(known)
             if opened is not None and closing.side is not None and opened.signal_type is not closing.side:
                 raise _none_open(closing, f"the open one is a {opened.signal_type}")
@@ -89,7 +89,7 @@ class HookMemory:
                     "context": dict(wishes.context),
                 },
             }
-            (ticket,) = await self._door.commit(
+            (ticket,) = await self._service.commit(
                 position.state(closed.timestamp, remembered), (closed,), wishes, "closed"
             )
             return ticket

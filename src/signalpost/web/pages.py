@@ -20,11 +20,11 @@ from signalpost.web import api, freqtrade, tradingview
 from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_nothing, of_ticket
 from signalpost.web.auth import Gate
 from signalpost.web.body import json_object
-from signalpost.web.door import Door
 from signalpost.web.hook_memory import HookMemory
 from signalpost.web.patience import SAFE, UNSAFE, Patience
 from signalpost.web.problem import Problem
 from signalpost.web.requests import bearer, body_of, check_json, foreign_name, is_local_name
+from signalpost.web.service_api import ServiceApi
 from signalpost.web.streams import Streams, first_time
 from signalpost.web.tokens import Scope, Token
 
@@ -36,18 +36,18 @@ Answering = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 class Pages:
-    """Every page, and what it asks of the door."""
+    """Every page, and what it asks of the service."""
 
-    def __init__(self, door: Door, gate: Gate, patience: Patience, read_within: float, host: str) -> None:
-        self._door = door
+    def __init__(self, service: ServiceApi, gate: Gate, patience: Patience, read_within: float, host: str) -> None:
+        self._service = service
         self._gate = gate
         self._patience = patience
         self._read_within = read_within
         self._host = host
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="signalpost reading")
         """One thread, so that the loop competes for the processor with one body at a time, whatever their number."""
-        self._streams = Streams(door)
-        self._memory = HookMemory(door, self._streams)
+        self._streams = Streams(service)
+        self._memory = HookMemory(service, self._streams)
 
     def close(self) -> None:
         """Stop reading bodies."""
@@ -84,7 +84,7 @@ class Pages:
             if (token := bearer(request)) is None:
                 raise foreign_name(request.headers["Host"])
             self._admitted(request, token, Scope.API)  # whoever has one may use any name, such as that of a proxy
-        return of_health(*self._door.health())
+        return of_health(*self._service.health())
 
     async def _read(self, work: Callable[[], Read]) -> Read:
         """Run `work`, which may take a tenth of a second, outside the event loop."""
@@ -95,7 +95,7 @@ class Pages:
         return of_deliveries(id, await self._patience.wait(self._deliveries(id)))
 
     async def _deliveries(self, id: str) -> Sequence[Delivery]:
-        return await self._door.deliveries(id)
+        return await self._service.deliveries(id)
 
     async def _told(self, request: web.BaseRequest, kind: Kind) -> web.Response:
         token = self._admitted(request, bearer(request), Scope.API)
@@ -110,7 +110,7 @@ class Pages:
         payload = told.payload
         if told.needs_its_first_time:
             name = getattr(payload, kind.id_field)
-            first = await first_time(self._door, self._streams, token, name, clock.now(), told.wishes)
+            first = await first_time(self._service, self._streams, token, name, clock.now(), told.wishes)
             payload = payload.but(timestamp=first)
         return await self._taken(payload, told.wishes, "new")
 
@@ -157,11 +157,11 @@ class Pages:
 
     async def _take_words(self, token: Token, said: freqtrade.Words, wishes: SendOptions) -> Ticket:
         now, lasts = clock.now(), freqtrade.REPEATED_WITHIN
-        first = await first_time(self._door, self._streams, token, said.name, now, wishes, lasts)
+        first = await first_time(self._service, self._streams, token, said.name, now, wishes, lasts)
         return await self._taken(said.told_at(first), wishes, "new")
 
     async def _taken(self, payload: Payload, wishes: SendOptions, event: str) -> Ticket:
-        return await self._door.take(payload, wishes, event)
+        return await self._service.take(payload, wishes, event)
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:
         return self._gate.admit(presented, scope, request.remote or "", asyncio.get_running_loop().time())

@@ -14,10 +14,10 @@ from signalpost.errors import InvalidConfiguration
 from signalpost.web.answers import of_problem
 from signalpost.web.auth import Gate
 from signalpost.web.connection import READ_WITHIN, Connections
-from signalpost.web.door import Door
 from signalpost.web.pages import HEALTH, Pages
 from signalpost.web.patience import ANSWER_WITHIN, Patience
 from signalpost.web.problem import Problem
+from signalpost.web.service_api import ServiceApi
 
 _MOST_CONNECTIONS = 1_000
 _MOST_AT_ONCE = 256
@@ -36,7 +36,7 @@ class HttpServer:
 
     def __init__(
         self,
-        door: Door,
+        service: ServiceApi,
         gate: Gate,
         *,
         host: str = "127.0.0.1",
@@ -53,7 +53,7 @@ class HttpServer:
         self.at_once = 0
         """Requests that are being answered."""
         self._patience = Patience(answer_within)
-        self._pages = Pages(door, gate, self._patience, read_within, host)
+        self._pages = Pages(service, gate, self._patience, read_within, host)
         self._runner: web.ServerRunner | None = None
 
     @property

@@ -16,7 +16,7 @@ import msgspec
 from signalpost.delivery.outbox.commands import StreamState
 from signalpost.domain.instant import iso, utc
 from signalpost.ingest.send_options import SendOptions
-from signalpost.web.door import Door
+from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import Token
 
 _FINGERPRINT = "web 1"
@@ -28,8 +28,8 @@ _KEYS_PER_STATE = 32
 class Streams:
     """States by name, as JSON. A state with the fingerprint of another version counts as absent."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, service: ServiceApi) -> None:
+        self._service = service
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
@@ -41,7 +41,7 @@ class Streams:
 
     async def known(self, stream: str) -> dict[str, Any]:
         """The current state of `stream`; empty if there is none. Raises StoreFailed."""
-        state = await self._door.load_state(stream)
+        state = await self._service.load_state(stream)
         return {} if state is None or state.fingerprint != _FINGERPRINT else msgspec.json.decode(state.state)
 
 
@@ -51,7 +51,7 @@ def stream_state(stream: str, watermark: datetime, known: dict[str, Any]) -> Str
 
 
 async def first_time(
-    door: Door,
+    service: ServiceApi,
     streams: Streams,
     token: Token,
     id: str,
@@ -72,5 +72,5 @@ async def first_time(
             return first
         others = [each for each in known.items() if each[0] != id]
         newest = dict(others[-(_KEYS_PER_STATE - 1) :])
-        await door.commit(stream_state(stream, now, newest | {id: iso(now)}), (), wishes, "new")
+        await service.commit(stream_state(stream, now, newest | {id: iso(now)}), (), wishes, "new")
         return now

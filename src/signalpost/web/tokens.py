@@ -38,7 +38,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Scope(Word):
-    """Which door a token opens."""
+    """The part of the HTTP API that a token gives access to."""
 
     API = "api"
     """`/api/v1`."""

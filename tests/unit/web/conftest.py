@@ -1,4 +1,4 @@
-"""A real service, a sandbox in Discord's place, and the HTTP door before it, on any free port."""
+"""A real service, a sandbox in Discord's place, and the HTTP API before it, on any free port."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 
 from signalpost import AsyncNotificationService, Config
-from signalpost.cli.serve import door_of
+from signalpost.cli.serve import service_api_of
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.domain.tier import UserTier
@@ -16,8 +16,8 @@ from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
 from signalpost.web.auth import Gate
-from signalpost.web.door import Door
 from signalpost.web.server import HttpServer
+from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import Scope, TokensFile
 
 SIGNAL = {"pair": "EURUSD", "timeframe": "H4", "side": "buy", "entry": 1.1634, "time": "2099-01-01T00:00:00Z"}
@@ -104,9 +104,9 @@ async def service(config: Config) -> AsyncIterator[AsyncNotificationService]:
 
 
 @pytest.fixture
-def door(service: AsyncNotificationService) -> Door:
-    """The door to it; a test may put another in its place."""
-    return door_of(service)
+def service_api(service: AsyncNotificationService) -> ServiceApi:
+    """Its part that HTTP uses; a test may replace it."""
+    return service_api_of(service)
 
 
 @pytest.fixture
@@ -117,14 +117,18 @@ def settings() -> dict[str, Any]:
 
 @pytest.fixture
 async def front(
-    service: AsyncNotificationService, sandbox: Sandbox, tokens: TokensFile, door: Door, settings: dict[str, Any]
+    service: AsyncNotificationService,
+    sandbox: Sandbox,
+    tokens: TokensFile,
+    service_api: ServiceApi,
+    settings: dict[str, Any],
 ) -> AsyncIterator[Front]:
     """All of it, with four tokens: free, premium, admin (all scopes), and reader (of the API alone)."""
     text_by_token = {}
     for name in ("free", "premium", "admin"):
         text_by_token[name] = tokens.add(name, UserTier(name), tuple(Scope))[1].reveal()
     text_by_token["reader"] = tokens.add("reader", UserTier.FREE, (Scope.API,))[1].reveal()
-    server = HttpServer(door, Gate(tokens, door.rank_by_tier), **settings)
+    server = HttpServer(service_api, Gate(tokens, service_api.rank_by_tier), **settings)
     await server.start()
     async with ClientSession() as session:
         yield Front(service, sandbox, server, session, tokens, text_by_token)

@@ -15,9 +15,9 @@ from aiohttp import web
 from signalpost.errors import InvalidConfiguration
 from signalpost.web.auth import Gate
 from signalpost.web.connection import Connections
-from signalpost.web.door import Door
 from signalpost.web.requests import LARGEST_BODY
 from signalpost.web.server import HttpServer
+from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import TokensFile
 from tests.surface.errors import Facts, facts_of
 from tests.unit.web.conftest import Front
@@ -182,7 +182,7 @@ async def test_one_connection_too_many_is_503_if_all_others_are_busy(front: Fron
         assert int(head.rpartition(b"Content-Length: ")[2].split(b"\r\n")[0]) == len(body)
 
 
-async def test_concurrent_requests_are_limited(front: Front, door: Door) -> None:
+async def test_concurrent_requests_are_limited(front: Front, service_api: ServiceApi) -> None:
     waiting: list[asyncio.StreamWriter] = []
     token = front.text_by_token["free"].encode()
     head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
@@ -212,12 +212,12 @@ async def test_health_is_answered_during_any_number_of_requests(front: Front) ->
 
 
 async def test_an_internal_error_is_500_and_is_logged_without_its_text(
-    front: Front, door: Door, tokens: TokensFile, caplog: pytest.LogCaptureFixture
+    front: Front, service_api: ServiceApi, tokens: TokensFile, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken() -> Any:
         raise RuntimeError("-".join(("text", "to", "hide")))
 
-    server = HttpServer(door._replace(health=broken), Gate(tokens, door.rank_by_tier))
+    server = HttpServer(service_api._replace(health=broken), Gate(tokens, service_api.rank_by_tier))
     await server.start()
     answer = await front._replace(server=server).ask("GET", "/health")
     await server.stop()
@@ -240,9 +240,11 @@ async def test_an_internal_error_of_a_connection_is_logged_without_what_was_sent
     assert "text-to-hide" not in caplog.text
 
 
-async def test_a_port_in_use_is_an_error_with_its_facts(front: Front, door: Door, tokens: TokensFile) -> None:
+async def test_a_port_in_use_is_an_error_with_its_facts(
+    front: Front, service_api: ServiceApi, tokens: TokensFile
+) -> None:
     port = int(front.server.url.rpartition(":")[2])
-    second = HttpServer(door, Gate(tokens, door.rank_by_tier), port=port)
+    second = HttpServer(service_api, Gate(tokens, service_api.rank_by_tier), port=port)
     with pytest.raises(InvalidConfiguration, match=str(port)) as refusal:
         await second.start()
     assert facts_of(refusal.value) == [Facts("port-in-use", "SIGNALPOST_HTTP", f"127.0.0.1:{port}")]
@@ -250,8 +252,8 @@ async def test_a_port_in_use_is_an_error_with_its_facts(front: Front, door: Door
     assert (await front.ask("GET", "/health")).status == 200
 
 
-async def test_an_ipv6_address_is_shown_in_brackets(door: Door, tokens: TokensFile) -> None:
-    server = HttpServer(door, Gate(tokens, door.rank_by_tier), host="::1")
+async def test_an_ipv6_address_is_shown_in_brackets(service_api: ServiceApi, tokens: TokensFile) -> None:
+    server = HttpServer(service_api, Gate(tokens, service_api.rank_by_tier), host="::1")
     assert server.url == "http://[::1]:0"
 
 

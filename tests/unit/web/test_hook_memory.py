@@ -15,9 +15,9 @@ from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.web.door import Door, Take
 from signalpost.web.hook_memory import HookMemory
 from signalpost.web.problem import Problem
+from signalpost.web.service_api import ServiceApi, Take
 from signalpost.web.streams import Streams
 from signalpost.web.tradingview import Closing
 from tests.unit.web.tokens import token
@@ -52,8 +52,8 @@ class Store:
         async def deliveries(_: str) -> Sequence[Delivery]:
             return ()
 
-        door = Door(take, commit, load, deliveries, lambda: ("healthy", ()), {})
-        return HookMemory(door, Streams(door))
+        service_api = ServiceApi(take, commit, load, deliveries, lambda: ("healthy", ()), {})
+        return HookMemory(service_api, Streams(service_api))
 
     async def open(self, strategy: str) -> None:
         signal = Signal(

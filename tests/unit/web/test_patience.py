@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 
 from signalpost import AsyncNotificationService
-from signalpost.cli.serve import door_of
+from signalpost.cli.serve import service_api_of
 from signalpost.domain.ticket import Ticket
 from signalpost.errors import StoreFailed
-from signalpost.web.door import Door
 from signalpost.web.patience import SAFE, UNSAFE, Patience
 from signalpost.web.problem import Problem
+from signalpost.web.service_api import ServiceApi
 from tests.unit.web.conftest import ALERT, SIGNAL, Front
 from tests.unit.web.test_hooks import ALERT as TV
 from tests.unit.web.test_hooks import CLOSE
 
 
 class Slow:
-    """A door behind which everything waits until `let`, and then happens."""
+    """A service whose answers wait until `let`."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, service_api: ServiceApi) -> None:
+        self._service = service_api
         self.let = asyncio.Event()
         self.begun = 0
         self.done = 0
@@ -38,19 +38,21 @@ class Slow:
 
         return waiting
 
-    def door(self) -> Door:
-        slow = {name: self._later(getattr(self._door, name)) for name in ("take", "commit", "load_state", "deliveries")}
-        return self._door._replace(**slow)  # type: ignore[arg-type]  # each as it was
+    def service_api(self) -> ServiceApi:
+        slow = {
+            name: self._later(getattr(self._service, name)) for name in ("take", "commit", "load_state", "deliveries")
+        }
+        return self._service._replace(**slow)  # type: ignore[arg-type]  # each as it was
 
 
 @pytest.fixture
 def slow(service: AsyncNotificationService) -> Slow:
-    return Slow(door_of(service))
+    return Slow(service_api_of(service))
 
 
 @pytest.fixture
-def door(slow: Slow) -> Door:
-    return slow.door()
+def service_api(slow: Slow) -> ServiceApi:
+    return slow.service_api()
 
 
 @pytest.fixture

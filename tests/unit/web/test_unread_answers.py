@@ -8,9 +8,9 @@ import pytest
 from aiohttp import ClientError
 
 from signalpost import AsyncNotificationService
-from signalpost.cli.serve import door_of
+from signalpost.cli.serve import service_api_of
 from signalpost.web.connection import _Connection
-from signalpost.web.door import Door
+from signalpost.web.service_api import ServiceApi
 from tests.unit.web.conftest import SIGNAL, Front
 from tests.unit.web.test_patience import Slow
 
@@ -37,12 +37,12 @@ def settings() -> dict[str, Any]:
 
 @pytest.fixture
 def slow(service: AsyncNotificationService) -> Slow:
-    return Slow(door_of(service))
+    return Slow(service_api_of(service))
 
 
 @pytest.fixture
-def door(slow: Slow) -> Door:
-    return slow.door()
+def service_api(slow: Slow) -> ServiceApi:
+    return slow.service_api()
 
 
 def _connection() -> _Connection:

@@ -30,7 +30,7 @@ class Commit(Protocol):
         ...
 
 
-class Door(NamedTuple):
+class ServiceApi(NamedTuple):
     """Everything that HTTP needs of a service."""
 
     take: Take

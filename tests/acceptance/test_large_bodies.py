@@ -13,7 +13,7 @@ import pytest
 from signalpost import AsyncNotificationService, Config
 from signalpost.cli.serve import service_api_of
 from signalpost.domain.tier import UserTier
-from signalpost.web.auth import Gate
+from signalpost.web.auth import TokenAuth
 from signalpost.web.server import HttpServer
 from signalpost.web.tokens import Scope, TokensFile
 
@@ -82,7 +82,7 @@ async def running(home: Path) -> AsyncIterator[tuple[str, str]]:
     text = tokens.add("bot", UserTier.FREE, tuple(Scope))[1].reveal()
     async with AsyncNotificationService(Config(home=home)) as service:
         service_api = service_api_of(service)
-        server = HttpServer(service_api, Gate(tokens, service_api.rank_by_tier))
+        server = HttpServer(service_api, TokenAuth(tokens, service_api.rank_by_tier))
         await server.start()
         yield server.url, text
         await server.stop()

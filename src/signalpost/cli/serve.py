@@ -135,7 +135,7 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
     """The HTTP API before `service`. Raises InvalidConfiguration where its tokens cannot be read."""
     if service.config.http is None:
         return None
-    from signalpost.web.auth import Gate
+    from signalpost.web.auth import TokenAuth
     from signalpost.web.server import HttpServer
     from signalpost.web.tokens import TokensFile
 
@@ -145,7 +145,7 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
     config, address = service.config, service.config.http
     return HttpServer(
         service_api,
-        Gate(file, service_api.rank_by_tier),
+        TokenAuth(file, service_api.rank_by_tier),
         host=address.host,
         port=address.port,
         most_connections=most_connections(config.workers * len(config.destinations)),

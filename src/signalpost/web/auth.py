@@ -19,7 +19,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="signalpost"'}
 _NEVER_READ = (-1, -1, -1)
 
 
-class Gate:
+class TokenAuth:
     """Lets in who presents a token. It reads the file of tokens again as soon as that has changed."""
 
     def __init__(self, file: TokensFile, rank_by_tier: Mapping[UserTier, int]) -> None:

@@ -18,7 +18,7 @@ from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import logger
 from signalpost.web import api, freqtrade, tradingview
 from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_nothing, of_ticket
-from signalpost.web.auth import Gate
+from signalpost.web.auth import TokenAuth
 from signalpost.web.body import json_object
 from signalpost.web.hook_memory import HookMemory
 from signalpost.web.patience import SAFE, UNSAFE, Patience
@@ -38,9 +38,11 @@ Answering = Callable[[web.BaseRequest], Awaitable[web.Response]]
 class Pages:
     """Every page, and what it asks of the service."""
 
-    def __init__(self, service: ServiceApi, gate: Gate, patience: Patience, read_within: float, host: str) -> None:
+    def __init__(
+        self, service: ServiceApi, token_auth: TokenAuth, patience: Patience, read_within: float, host: str
+    ) -> None:
         self._service = service
-        self._gate = gate
+        self._auth = token_auth
         self._patience = patience
         self._read_within = read_within
         self._host = host
@@ -102,7 +104,7 @@ class Pages:
         check_json(request)
         raw, key = await body_of(request, self._read_within), request.headers.get("Idempotency-Key")
         told = await self._read(lambda: api.read(kind, json_object(raw), token, key))
-        self._gate.check_tier(token, told.wishes.user_tier)
+        self._auth.check_tier(token, told.wishes.user_tier)
         then = SAFE if told.is_repeatable else UNSAFE
         return of_ticket(await self._patience.wait(self._take(token, told, kind), then))
 
@@ -131,7 +133,7 @@ class Pages:
 
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:
         said, wishes = await self._read(lambda: tradingview.read(raw, token))
-        self._gate.check_tier(token, wishes.user_tier)
+        self._auth.check_tier(token, wishes.user_tier)
         if isinstance(said, tradingview.Untold):
             return of_nothing(said.reason)
         memory, patience = self._memory, self._patience
@@ -145,7 +147,7 @@ class Pages:
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
         said, wishes = await self._read(lambda: freqtrade.read(raw, token))
-        self._gate.check_tier(token, wishes.user_tier)
+        self._auth.check_tier(token, wishes.user_tier)
         if isinstance(said, freqtrade.Words):
             return of_ticket(await self._patience.wait(self._take_words(token, said, wishes)))
         if said.payload is None:
@@ -164,4 +166,4 @@ class Pages:
         return await self._service.take(payload, wishes, event)
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:
-        return self._gate.admit(presented, scope, request.remote or "", asyncio.get_running_loop().time())
+        return self._auth.admit(presented, scope, request.remote or "", asyncio.get_running_loop().time())

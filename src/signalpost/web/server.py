@@ -12,7 +12,7 @@ from aiohttp import web
 
 from signalpost.errors import InvalidConfiguration
 from signalpost.web.answers import of_problem
-from signalpost.web.auth import Gate
+from signalpost.web.auth import TokenAuth
 from signalpost.web.connection import READ_WITHIN, Connections
 from signalpost.web.pages import HEALTH, Pages
 from signalpost.web.patience import ANSWER_WITHIN, Patience
@@ -37,7 +37,7 @@ class HttpServer:
     def __init__(
         self,
         service: ServiceApi,
-        gate: Gate,
+        token_auth: TokenAuth,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -53,7 +53,7 @@ class HttpServer:
         self.at_once = 0
         """Requests that are being answered."""
         self._patience = Patience(answer_within)
-        self._pages = Pages(service, gate, self._patience, read_within, host)
+        self._pages = Pages(service, token_auth, self._patience, read_within, host)
         self._runner: web.ServerRunner | None = None
 
     @property

@@ -15,7 +15,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
-from signalpost.web.auth import Gate
+from signalpost.web.auth import TokenAuth
 from signalpost.web.server import HttpServer
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import Scope, TokensFile
@@ -128,7 +128,7 @@ async def front(
     for name in ("free", "premium", "admin"):
         text_by_token[name] = tokens.add(name, UserTier(name), tuple(Scope))[1].reveal()
     text_by_token["reader"] = tokens.add("reader", UserTier.FREE, (Scope.API,))[1].reveal()
-    server = HttpServer(service_api, Gate(tokens, service_api.rank_by_tier), **settings)
+    server = HttpServer(service_api, TokenAuth(tokens, service_api.rank_by_tier), **settings)
     await server.start()
     async with ClientSession() as session:
         yield Front(service, sandbox, server, session, tokens, text_by_token)

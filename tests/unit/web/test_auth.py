@@ -106,12 +106,12 @@ async def test_many_wrong_tokens_are_429_and_a_valid_one_is_still_admitted(front
 
 
 async def test_a_token_with_too_many_requests_is_429_and_delays_no_other(front: Front, tokens: TokensFile) -> None:
-    gate = auth.Gate(tokens, {})
+    token_auth = auth.TokenAuth(tokens, {})
     for _ in range(auth.REQUESTS.burst):
-        gate.admit(front.text_by_token["free"], Scope.API, "127.0.0.1", 0.0)
+        token_auth.admit(front.text_by_token["free"], Scope.API, "127.0.0.1", 0.0)
     for scope in (Scope.API, Scope.TRADINGVIEW):
         with pytest.raises(Problem) as limited:
-            gate.admit(front.text_by_token["free"], scope, "127.0.0.1", 0.0)
+            token_auth.admit(front.text_by_token["free"], scope, "127.0.0.1", 0.0)
         assert (limited.value.status, limited.value.headers["Retry-After"]) == (429, "1")
-    assert gate.admit(front.text_by_token["reader"], Scope.API, "127.0.0.1", 0.0).name == "reader"
-    assert gate.admit(front.text_by_token["free"], Scope.API, "127.0.0.1", 1.0).name == "free"
+    assert token_auth.admit(front.text_by_token["reader"], Scope.API, "127.0.0.1", 0.0).name == "reader"
+    assert token_auth.admit(front.text_by_token["free"], Scope.API, "127.0.0.1", 1.0).name == "free"

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from signalpost.errors import InvalidConfiguration
-from signalpost.web.auth import Gate
+from signalpost.web.auth import TokenAuth
 from signalpost.web.connection import Connections
 from signalpost.web.requests import LARGEST_BODY
 from signalpost.web.server import HttpServer
@@ -217,7 +217,7 @@ async def test_an_internal_error_is_500_and_is_logged_without_its_text(
     def broken() -> Any:
         raise RuntimeError("-".join(("text", "to", "hide")))
 
-    server = HttpServer(service_api._replace(health=broken), Gate(tokens, service_api.rank_by_tier))
+    server = HttpServer(service_api._replace(health=broken), TokenAuth(tokens, service_api.rank_by_tier))
     await server.start()
     answer = await front._replace(server=server).ask("GET", "/health")
     await server.stop()
@@ -244,7 +244,7 @@ async def test_a_port_in_use_is_an_error_with_its_facts(
     front: Front, service_api: ServiceApi, tokens: TokensFile
 ) -> None:
     port = int(front.server.url.rpartition(":")[2])
-    second = HttpServer(service_api, Gate(tokens, service_api.rank_by_tier), port=port)
+    second = HttpServer(service_api, TokenAuth(tokens, service_api.rank_by_tier), port=port)
     with pytest.raises(InvalidConfiguration, match=str(port)) as refusal:
         await second.start()
     assert facts_of(refusal.value) == [Facts("port-in-use", "SIGNALPOST_HTTP", f"127.0.0.1:{port}")]
@@ -253,7 +253,7 @@ async def test_a_port_in_use_is_an_error_with_its_facts(
 
 
 async def test_an_ipv6_address_is_shown_in_brackets(service_api: ServiceApi, tokens: TokensFile) -> None:
-    server = HttpServer(service_api, Gate(tokens, service_api.rank_by_tier), host="::1")
+    server = HttpServer(service_api, TokenAuth(tokens, service_api.rank_by_tier), host="::1")
     assert server.url == "http://[::1]:0"
 
 

@@ -21,11 +21,11 @@ from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_nothing
 from signalpost.web.auth import TokenAuth
 from signalpost.web.body import json_object
 from signalpost.web.hook_memory import HookMemory
-from signalpost.web.patience import SAFE, UNSAFE, Patience
 from signalpost.web.problem import Problem
 from signalpost.web.requests import bearer, body_of, check_json, foreign_name, is_local_name
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.streams import Streams, first_time
+from signalpost.web.timeouts import SAFE, UNSAFE, Timeouts
 from signalpost.web.tokens import Scope, Token
 
 HEALTH = "/health"
@@ -39,11 +39,11 @@ class Pages:
     """Every page, and what it asks of the service."""
 
     def __init__(
-        self, service: ServiceApi, token_auth: TokenAuth, patience: Patience, read_within: float, host: str
+        self, service: ServiceApi, token_auth: TokenAuth, timeouts: Timeouts, read_within: float, host: str
     ) -> None:
         self._service = service
         self._auth = token_auth
-        self._patience = patience
+        self._timeouts = timeouts
         self._read_within = read_within
         self._host = host
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="signalpost reading")
@@ -94,7 +94,7 @@ class Pages:
 
     async def _ticket(self, request: web.BaseRequest, id: str) -> web.Response:
         self._admitted(request, bearer(request), Scope.API)
-        return of_deliveries(id, await self._patience.wait(self._deliveries(id)))
+        return of_deliveries(id, await self._timeouts.wait(self._deliveries(id)))
 
     async def _deliveries(self, id: str) -> Sequence[Delivery]:
         return await self._service.deliveries(id)
@@ -106,7 +106,7 @@ class Pages:
         told = await self._read(lambda: api.read(kind, json_object(raw), token, key))
         self._auth.check_tier(token, told.wishes.user_tier)
         then = SAFE if told.is_repeatable else UNSAFE
-        return of_ticket(await self._patience.wait(self._take(token, told, kind), then))
+        return of_ticket(await self._timeouts.wait(self._take(token, told, kind), then))
 
     async def _take(self, token: Token, told: api.Told, kind: Kind) -> Ticket:
         payload = told.payload
@@ -136,10 +136,10 @@ class Pages:
         self._auth.check_tier(token, wishes.user_tier)
         if isinstance(said, tradingview.Untold):
             return of_nothing(said.reason)
-        memory, patience = self._memory, self._patience
+        memory, timeouts = self._memory, self._timeouts
         if isinstance(said, tradingview.Closing):
-            return of_ticket(await patience.wait(memory.close(token, said, wishes)))
-        ticket = await patience.wait(memory.open(token, said.signal, wishes))
+            return of_ticket(await timeouts.wait(memory.close(token, said, wishes)))
+        ticket = await timeouts.wait(memory.open(token, said.signal, wishes))
         if ticket.cause is Refusal.CONFLICT and said.id_name is not None:
             advice = f"send another {said.id_name} with each signal, or leave {said.id_name} out"
             ticket = ticket._replace(reason=f"{ticket.reason}. The id is from {said.id_name}: {advice}")
@@ -149,10 +149,10 @@ class Pages:
         said, wishes = await self._read(lambda: freqtrade.read(raw, token))
         self._auth.check_tier(token, wishes.user_tier)
         if isinstance(said, freqtrade.Words):
-            return of_ticket(await self._patience.wait(self._take_words(token, said, wishes)))
+            return of_ticket(await self._timeouts.wait(self._take_words(token, said, wishes)))
         if said.payload is None:
             return of_nothing(said.reason)
-        ticket = await self._patience.wait(self._taken(said.payload, wishes, said.event))
+        ticket = await self._timeouts.wait(self._taken(said.payload, wishes, said.event))
         if ticket.cause is Refusal.CONFLICT and said.about:
             return of_nothing(said.about)
         return of_ticket(ticket)

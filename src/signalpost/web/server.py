@@ -15,9 +15,9 @@ from signalpost.web.answers import of_problem
 from signalpost.web.auth import TokenAuth
 from signalpost.web.connection import READ_WITHIN, Connections
 from signalpost.web.pages import HEALTH, Pages
-from signalpost.web.patience import ANSWER_WITHIN, Patience
 from signalpost.web.problem import Problem
 from signalpost.web.service_api import ServiceApi
+from signalpost.web.timeouts import ANSWER_WITHIN, Timeouts
 
 _MOST_CONNECTIONS = 1_000
 _MOST_AT_ONCE = 256
@@ -52,8 +52,8 @@ class HttpServer:
         self._most_at_once = most_at_once
         self.at_once = 0
         """Requests that are being answered."""
-        self._patience = Patience(answer_within)
-        self._pages = Pages(service, token_auth, self._patience, read_within, host)
+        self._timeouts = Timeouts(answer_within)
+        self._pages = Pages(service, token_auth, self._timeouts, read_within, host)
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -90,7 +90,7 @@ class HttpServer:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
-            await self._patience.end(ANSWER_WITHIN)
+            await self._timeouts.end(ANSWER_WITHIN)
             self._pages.close()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:

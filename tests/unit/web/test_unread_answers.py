@@ -12,7 +12,7 @@ from signalpost.cli.serve import service_api_of
 from signalpost.web.connection import _Connection
 from signalpost.web.service_api import ServiceApi
 from tests.unit.web.conftest import SIGNAL, Front
-from tests.unit.web.test_patience import Slow
+from tests.unit.web.test_timeouts import Slow
 
 
 class FillsUp:

@@ -21,7 +21,7 @@ SAFE = "Repeat the request as it was: what was taken already is told as a duplic
 UNSAFE = "It may have been taken: a repeat is told apart from another only with an id or an Idempotency-Key"
 
 
-class Patience:
+class Timeouts:
     """Runs what asks the store, and waits for it no longer than an answer may take."""
 
     def __init__(self, within: float = ANSWER_WITHIN, most: int = MOST_UNDER_WAY) -> None:

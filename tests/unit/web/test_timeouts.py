@@ -11,9 +11,9 @@ from signalpost import AsyncNotificationService
 from signalpost.cli.serve import service_api_of
 from signalpost.domain.ticket import Ticket
 from signalpost.errors import StoreFailed
-from signalpost.web.patience import SAFE, UNSAFE, Patience
 from signalpost.web.problem import Problem
 from signalpost.web.service_api import ServiceApi
+from signalpost.web.timeouts import SAFE, UNSAFE, Timeouts
 from tests.unit.web.conftest import ALERT, SIGNAL, Front
 from tests.unit.web.test_hooks import ALERT as TV
 from tests.unit.web.test_hooks import CLOSE
@@ -100,7 +100,7 @@ async def test_a_request_without_a_key_is_not_called_safe_to_repeat(front: Front
 
 
 async def test_waiting_requests_are_limited_and_the_next_is_refused_at_once() -> None:
-    patience = Patience(within=0.01, most=2)
+    timeouts = Timeouts(within=0.01, most=2)
     hanging = asyncio.Event()
 
     async def work() -> None:
@@ -108,31 +108,31 @@ async def test_waiting_requests_are_limited_and_the_next_is_refused_at_once() ->
 
     for _ in range(2):
         with pytest.raises(Problem, match=r"0\.01") as caught:
-            await patience.wait(work())
+            await timeouts.wait(work())
         assert caught.value.code == "timeout"
     with pytest.raises(Problem, match="2") as caught:
-        await patience.wait(work())
+        await timeouts.wait(work())
     assert (caught.value.code, caught.value.retry_after) == ("too-many-requests", 5)
     hanging.set()
-    await patience.end(5)
-    await patience.wait(work())
+    await timeouts.end(5)
+    await timeouts.wait(work())
 
 
 async def test_hanging_requests_are_cancelled_at_the_end() -> None:
-    patience = Patience(within=0.01)
+    timeouts = Timeouts(within=0.01)
     with pytest.raises(Problem):
-        await patience.wait(asyncio.Event().wait())
-    (task,) = patience._under_way
-    await patience.end(0.01)
+        await timeouts.wait(asyncio.Event().wait())
+    (task,) = timeouts._under_way
+    await timeouts.end(0.01)
     with pytest.raises(asyncio.CancelledError):
         await task
-    await patience.end(0.01)
+    await timeouts.end(0.01)
 
 
 async def test_a_failure_after_the_answer_is_logged_without_its_text(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    patience = Patience(within=0.01)
+    timeouts = Timeouts(within=0.01)
     failing = asyncio.Event()
 
     async def work() -> Ticket:
@@ -140,9 +140,9 @@ async def test_a_failure_after_the_answer_is_logged_without_its_text(
         raise StoreFailed("words-to-hide")
 
     with pytest.raises(Problem):
-        await patience.wait(work())
+        await timeouts.wait(work())
     failing.set()
-    await patience.end(5)
+    await timeouts.end(5)
     assert [record.levelname for record in caplog.records if "StoreFailed" in record.getMessage()] == ["WARNING"]
     assert "words-to-hide" not in caplog.text
 
@@ -152,12 +152,12 @@ async def test_a_problem_found_while_waiting_is_the_answer() -> None:
         raise Problem(HTTPStatus.NOT_FOUND, "none")
 
     with pytest.raises(Problem, match="none") as caught:
-        await Patience().wait(work())
+        await Timeouts().wait(work())
     assert caught.value.status == 404
 
 
 async def test_a_stop_waits_for_running_requests(front: Front, slow: Slow) -> None:
-    front.server._pages._patience._within = 5
+    front.server._pages._timeouts._within = 5
     asking = asyncio.create_task(front.tell("signals", SIGNAL))
     while not slow.begun:
         await asyncio.sleep(0)

@@ -14,8 +14,8 @@ from signalpost.errors import InvalidConfiguration
 from signalpost.web.answers import of_problem
 from signalpost.web.auth import TokenAuth
 from signalpost.web.connection import READ_WITHIN, Connections
-from signalpost.web.pages import HEALTH, Pages
 from signalpost.web.problem import Problem
+from signalpost.web.router import HEALTH, Router
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.timeouts import ANSWER_WITHIN, Timeouts
 
@@ -53,7 +53,7 @@ class HttpServer:
         self.at_once = 0
         """Requests that are being answered."""
         self._timeouts = Timeouts(answer_within)
-        self._pages = Pages(service, token_auth, self._timeouts, read_within, host)
+        self._router = Router(service, token_auth, self._timeouts, read_within, host)
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -91,7 +91,7 @@ class HttpServer:
         if runner is not None:
             await runner.cleanup()
             await self._timeouts.end(ANSWER_WITHIN)
-            self._pages.close()
+            self._router.close()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         """The answer to any request; the connection is closed after its last one."""
@@ -107,7 +107,7 @@ class HttpServer:
         try:
             if self.at_once > self._most_at_once and request.path != HEALTH:  # which says nothing of how busy it is
                 return of_problem(_TOO_MANY)
-            return await self._pages.answering(request)(request)
+            return await self._router.handler_of(request)(request)
         except Problem as problem:
             return of_problem(problem)
         finally:

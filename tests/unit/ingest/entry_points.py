@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from signalpost import InvalidValue, Signal
 from signalpost.cli.publish_facts import made
-from signalpost.web import api, freqtrade, pages, tradingview
+from signalpost.web import api, freqtrade, router, tradingview
 from signalpost.web.body import json_object
 from signalpost.web.problem import Problem
 from tests.unit.web.tokens import token
@@ -76,7 +76,7 @@ def by_freqtrade(data: Mapping[str, Any]) -> Seen:
 
 def other_kind(path: str, data: Mapping[str, Any]) -> Any:
     """The payload of `POST /api/v1/PATH`. Raises Problem."""
-    return api.read(pages.KIND_BY_PATH[path], _json(data), token(), None).payload
+    return api.read(router.KIND_BY_PATH[path], _json(data), token(), None).payload
 
 
 ENTRY_POINTS: dict[str, Callable[[Mapping[str, Any]], Seen]] = {

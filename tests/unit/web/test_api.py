@@ -70,7 +70,7 @@ async def test_a_body_is_read_outside_the_event_loop(front: Front, monkeypatch: 
         threads.append(threading.get_ident())
         return json_object(raw)
 
-    monkeypatch.setattr("signalpost.web.pages.json_object", read)
+    monkeypatch.setattr("signalpost.web.router.json_object", read)
     assert (await front.tell("signals", SIGNAL)).status == 202
     assert len(threads) == 1
     assert threads != [threading.get_ident()]

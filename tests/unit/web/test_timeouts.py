@@ -157,7 +157,7 @@ async def test_a_problem_found_while_waiting_is_the_answer() -> None:
 
 
 async def test_a_stop_waits_for_running_requests(front: Front, slow: Slow) -> None:
-    front.server._pages._timeouts._within = 5
+    front.server._router._timeouts._within = 5
     asking = asyncio.create_task(front.tell("signals", SIGNAL))
     while not slow.begun:
         await asyncio.sleep(0)

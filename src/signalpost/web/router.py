@@ -32,10 +32,10 @@ HEALTH = "/health"
 _API = "/api/v1/"
 
 Read = TypeVar("Read")
-Answering = Callable[[web.BaseRequest], Awaitable[web.Response]]
+Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
-class Pages:
+class Router:
     """Every page, and what it asks of the service."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Pages:
         """Stop reading bodies."""
         self._reader.shutdown(wait=False, cancel_futures=True)
 
-    def answering(self, request: web.BaseRequest) -> Answering:
+    def handler_of(self, request: web.BaseRequest) -> Handler:
         """Who answers `request`. Raises Problem 404 and 405."""
         methods, answering = self._page(request.path)
         if answering is None:
@@ -67,7 +67,7 @@ class Pages:
             raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is answered here", headers={"Allow": allowed})
         return answering
 
-    def _page(self, path: str) -> tuple[Sequence[str], Answering | None]:
+    def _page(self, path: str) -> tuple[Sequence[str], Handler | None]:
         match path.split("/"):
             case ["", "health"]:
                 return ("GET", "HEAD"), self._health

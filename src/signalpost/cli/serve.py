@@ -166,14 +166,14 @@ def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
     from signalpost.delivery.routing import ranks_of
     from signalpost.web.service_api import ServiceApi
 
-    async def take(payload: "Payload", wishes: "SendOptions", event: str) -> "Ticket":
-        priority, tier, context = wishes
+    async def take(payload: "Payload", options: "SendOptions", event: str) -> "Ticket":
+        priority, tier, context = options
         return await service.queue_notification(payload, priority, tier, context, event=event, hold=False)
 
     async def commit(
-        state: "StreamState", signals: "Sequence[Signal]", wishes: "SendOptions", event: str
+        state: "StreamState", signals: "Sequence[Signal]", options: "SendOptions", event: str
     ) -> "list[Ticket]":
-        priority, tier, context = wishes
+        priority, tier, context = options
         return await service.commit(state, signals, tier, event=event, additional_context=context, priority=priority)
 
     ranks = ranks_of(service.config.tiers)

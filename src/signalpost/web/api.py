@@ -21,7 +21,7 @@ class Told(NamedTuple):
     """What is told, and how."""
 
     payload: Payload
-    wishes: SendOptions
+    options: SendOptions
     is_repeatable: bool
     """Whether the same body again is known to be the same thing."""
     needs_its_first_time: bool
@@ -36,8 +36,8 @@ def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str
     """
     key = None if idempotency_key is None else _checked(idempotency_key)
     found = kind.read(body)
-    options = [(name, value) for name, value in body.items() if kind.names.place(name) is None]
-    wishes, faults = read_options(options, UserTier(token.tier))
+    others = [(name, value) for name, value in body.items() if kind.names.place(name) is None]
+    options, faults = read_options(others, UserTier(token.tier))
     if key is not None:
         found = found.or_else(kind.id_field, derived_id(token, key))
     if kind is SIGNAL:
@@ -50,7 +50,7 @@ def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str
     if made is None or faults:
         raise not_understood(faults)
     is_repeatable = kind is SIGNAL or kind.id_field in found.fields
-    return Told(made, wishes, is_repeatable, is_repeatable and "timestamp" not in found.fields)
+    return Told(made, options, is_repeatable, is_repeatable and "timestamp" not in found.fields)
 
 
 def derived_id(token: Token, key: str) -> str:

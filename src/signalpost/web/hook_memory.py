@@ -44,7 +44,7 @@ class HookMemory:
         self._service = service
         self._streams = streams
 
-    async def open(self, token: Token, signal: Signal, wishes: SendOptions) -> Ticket:
+    async def open(self, token: Token, signal: Signal, options: SendOptions) -> Ticket:
         """Take a new signal, and remember it as the open one.
 
         A late repeat of an older one, or of one that was closed since, is taken as the duplicate that it is, and opens
@@ -55,28 +55,28 @@ class HookMemory:
             seen = known.get("seen", [])
             before = _open(known)
             if signal.signal_id in seen or (before is not None and signal.timestamp < before.timestamp):
-                return await self._service.take(signal, wishes, "new")
+                return await self._service.take(signal, options, "new")
             newest = [*seen[-_SIGNALS_SEEN:], signal.signal_id]
-            remembered = known | {"open": signal.to_dict(), "tier": str(wishes.user_tier), "seen": newest}
+            remembered = known | {"open": signal.to_dict(), "tier": str(options.user_tier), "seen": newest}
             state = position.state(signal.timestamp, remembered)
-            (ticket,) = await self._service.commit(state, (signal,), wishes, "new")
+            (ticket,) = await self._service.commit(state, (signal,), options, "new")
             if ticket.outcome is Outcome.REFUSED:  # it was not told, and what was open before still is
-                await self._service.commit(position.state(signal.timestamp, known), (), wishes, "new")
+                await self._service.commit(position.state(signal.timestamp, known), (), options, "new")
             return ticket
 
-    async def close(self, token: Token, closing: Closing, wishes: SendOptions) -> Ticket:
+    async def close(self, token: Token, closing: Closing, options: SendOptions) -> Ticket:
         """Tell that the open signal is closed, to those to whom it was told. Raises Problem 422 where none is open."""
         async with self._changing(token, closing.strategy, closing.pair, closing.timeframe) as position:
             known = position.known
             told = known.get("closed")
             if told is not None and told["key"] == closing.key:
-                before = wishes._replace(user_tier=UserTier(told["tier"]), context=told["context"])
+                before = options._replace(user_tier=UserTier(told["tier"]), context=told["context"])
                 return await self._service.take(_fresh(Signal.from_dict(told["signal"])), before, "closed")
             opened = _open(known)
             if opened is not None and closing.side is not None and opened.signal_type is not closing.side:
                 raise _none_open(closing, f"the open one is a {opened.signal_type}")
             if opened is not None:
-                wishes = wishes._replace(user_tier=UserTier(known["tier"]))
+                options = options._replace(user_tier=UserTier(known["tier"]))
             elif (opened := closing.unseen) is None:
                 raise _none_open(closing, "nothing is known to be open")
             closed = _fresh(opened.close(closing.reason).at_price(closing.price))
@@ -85,12 +85,12 @@ class HookMemory:
                 "closed": {
                     "key": closing.key,
                     "signal": closed.to_dict(),
-                    "tier": str(wishes.user_tier),
-                    "context": dict(wishes.context),
+                    "tier": str(options.user_tier),
+                    "context": dict(options.context),
                 },
             }
             (ticket,) = await self._service.commit(
-                position.state(closed.timestamp, remembered), (closed,), wishes, "closed"
+                position.state(closed.timestamp, remembered), (closed,), options, "closed"
             )
             return ticket
 

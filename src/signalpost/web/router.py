@@ -57,17 +57,17 @@ class Router:
 
     def handler_of(self, request: web.BaseRequest) -> Handler:
         """Who answers `request`. Raises Problem 404 and 405."""
-        methods, answering = self._page(request.path)
-        if answering is None:
+        methods, handler = self._route(request.path)
+        if handler is None:
             names = ", ".join(f"{_API}{name}" for name in KIND_BY_PATH)
             detail = f"there is nothing here: there are {names}, {TICKETS}ID, /hooks/KIND/TOKEN and /health"
             raise Problem(HTTPStatus.NOT_FOUND, detail)
         if request.method not in methods:
             allowed = ", ".join(methods)
             raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is answered here", headers={"Allow": allowed})
-        return answering
+        return handler
 
-    def _page(self, path: str) -> tuple[Sequence[str], Handler | None]:
+    def _route(self, path: str) -> tuple[Sequence[str], Handler | None]:
         match path.split("/"):
             case ["", "health"]:
                 return ("GET", "HEAD"), self._health
@@ -104,7 +104,7 @@ class Router:
         check_json(request)
         raw, key = await body_of(request, self._read_within), request.headers.get("Idempotency-Key")
         told = await self._read(lambda: api.read(kind, json_object(raw), token, key))
-        self._auth.check_tier(token, told.wishes.user_tier)
+        self._auth.check_tier(token, told.options.user_tier)
         then = SAFE if told.is_repeatable else UNSAFE
         return of_ticket(await self._timeouts.wait(self._take(token, told, kind), then))
 
@@ -112,9 +112,9 @@ class Router:
         payload = told.payload
         if told.needs_its_first_time:
             name = getattr(payload, kind.id_field)
-            first = await first_time(self._service, self._streams, token, name, clock.now(), told.wishes)
+            first = await first_time(self._service, self._streams, token, name, clock.now(), told.options)
             payload = payload.but(timestamp=first)
-        return await self._taken(payload, told.wishes, "new")
+        return await self._taken(payload, told.options, "new")
 
     async def _hook(
         self,
@@ -132,38 +132,38 @@ class Router:
             raise
 
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:
-        said, wishes = await self._read(lambda: tradingview.read(raw, token))
-        self._auth.check_tier(token, wishes.user_tier)
+        said, options = await self._read(lambda: tradingview.read(raw, token))
+        self._auth.check_tier(token, options.user_tier)
         if isinstance(said, tradingview.Untold):
             return of_nothing(said.reason)
         memory, timeouts = self._memory, self._timeouts
         if isinstance(said, tradingview.Closing):
-            return of_ticket(await timeouts.wait(memory.close(token, said, wishes)))
-        ticket = await timeouts.wait(memory.open(token, said.signal, wishes))
+            return of_ticket(await timeouts.wait(memory.close(token, said, options)))
+        ticket = await timeouts.wait(memory.open(token, said.signal, options))
         if ticket.cause is Refusal.CONFLICT and said.id_name is not None:
             advice = f"send another {said.id_name} with each signal, or leave {said.id_name} out"
             ticket = ticket._replace(reason=f"{ticket.reason}. The id is from {said.id_name}: {advice}")
         return of_ticket(ticket)
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
-        said, wishes = await self._read(lambda: freqtrade.read(raw, token))
-        self._auth.check_tier(token, wishes.user_tier)
+        said, options = await self._read(lambda: freqtrade.read(raw, token))
+        self._auth.check_tier(token, options.user_tier)
         if isinstance(said, freqtrade.Words):
-            return of_ticket(await self._timeouts.wait(self._take_words(token, said, wishes)))
+            return of_ticket(await self._timeouts.wait(self._take_words(token, said, options)))
         if said.payload is None:
             return of_nothing(said.reason)
-        ticket = await self._timeouts.wait(self._taken(said.payload, wishes, said.event))
+        ticket = await self._timeouts.wait(self._taken(said.payload, options, said.event))
         if ticket.cause is Refusal.CONFLICT and said.about:
             return of_nothing(said.about)
         return of_ticket(ticket)
 
-    async def _take_words(self, token: Token, said: freqtrade.Words, wishes: SendOptions) -> Ticket:
+    async def _take_words(self, token: Token, said: freqtrade.Words, options: SendOptions) -> Ticket:
         now, lasts = clock.now(), freqtrade.REPEATED_WITHIN
-        first = await first_time(self._service, self._streams, token, said.name, now, wishes, lasts)
-        return await self._taken(said.told_at(first), wishes, "new")
+        first = await first_time(self._service, self._streams, token, said.name, now, options, lasts)
+        return await self._taken(said.told_at(first), options, "new")
 
-    async def _taken(self, payload: Payload, wishes: SendOptions, event: str) -> Ticket:
-        return await self._service.take(payload, wishes, event)
+    async def _taken(self, payload: Payload, options: SendOptions, event: str) -> Ticket:
+        return await self._service.take(payload, options, event)
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:
         return self._auth.admit(presented, scope, request.remote or "", asyncio.get_running_loop().time())

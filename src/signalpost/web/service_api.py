@@ -15,7 +15,7 @@ from signalpost.ingest.send_options import SendOptions
 class Take(Protocol):
     """Accept a payload, and answer once it is written; if the store is unavailable, refuse it and keep nothing."""
 
-    def __call__(self, payload: Payload, wishes: SendOptions, event: str) -> Awaitable[Ticket]:
+    def __call__(self, payload: Payload, options: SendOptions, event: str) -> Awaitable[Ticket]:
         """The ticket."""
         ...
 
@@ -24,7 +24,7 @@ class Commit(Protocol):
     """Write a stream's state and signals, all or nothing. Raises StoreFailed."""
 
     def __call__(
-        self, state: StreamState, signals: Sequence[Signal], wishes: SendOptions, event: str
+        self, state: StreamState, signals: Sequence[Signal], options: SendOptions, event: str
     ) -> Awaitable[list[Ticket]]:
         """A ticket for each signal."""
         ...

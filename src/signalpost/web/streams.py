@@ -56,7 +56,7 @@ async def first_time(
     token: Token,
     id: str,
     now: datetime,
-    wishes: SendOptions,
+    options: SendOptions,
     lasts: timedelta = timedelta.max,
 ) -> datetime:
     """The time at which `id` was sent first: the remembered one, or else `now`, which is then remembered.
@@ -72,5 +72,5 @@ async def first_time(
             return first
         others = [each for each in known.items() if each[0] != id]
         newest = dict(others[-(_KEYS_PER_STATE - 1) :])
-        await service.commit(stream_state(stream, now, newest | {id: iso(now)}), (), wishes, "new")
+        await service.commit(stream_state(stream, now, newest | {id: iso(now)}), (), options, "new")
         return now

@@ -95,7 +95,7 @@ Said = Opened | Closing | Untold
 def read(raw: bytes, token: Token) -> tuple[Said, SendOptions]:
     """What the alert in `raw` says. Raises Problem: 400 for broken JSON, 422 with all faults."""
     data = Template(_names_and_values(raw))
-    wishes, faults = read_options(data.pairs(), UserTier(token.tier))
+    options, faults = read_options(data.pairs(), UserTier(token.tier))
     found = read_fields(data.pairs(), SIGNAL.names, _READ).or_else("strategy_name", _STRATEGY)
     found.fields.update({name: str(value) for name, value in found.fields.items() if _is_number_for_text(name, value)})
     given_id = found.fields.get("signal_id")
@@ -104,16 +104,16 @@ def read(raw: bytes, token: Token) -> tuple[Said, SendOptions]:
     action = _action(data, faults)
     if isinstance(action, Untold):
         _made(found, SignalType.BUY, faults)
-        return action, wishes
+        return action, options
     if isinstance(action, SignalType):
         made = _made(found, action, faults)
         if given_id is None:
-            return Opened(made.but(signal_id=f"{token.name}:{made.signal_id}")), wishes
-        return Opened(made, found.called["signal_id"]), wishes
+            return Opened(made.but(signal_id=f"{token.name}:{made.signal_id}")), options
+        return Opened(made, found.called["signal_id"]), options
     for level in ("stop_loss", "take_profit"):  # of a close they say nothing
         found.fields.pop(level, None)
     made = _made(found, action.side or SignalType.BUY, faults)
-    return _closing(made, action, data, given_id), wishes
+    return _closing(made, action, data, given_id), options
 
 
 def _made(found: FoundFields, side: SignalType, faults: list[Fault]) -> Signal:

@@ -45,22 +45,22 @@ def test_a_signal_has_the_usual_names_and_send_options() -> None:
     assert isinstance(told.payload, Signal)
     assert (told.payload.pair, told.payload.timeframe, told.payload.stop_loss) == ("EUR_USD", "H4", Decimal("1.16"))
     assert told.payload.strategy_name == "bot", "which tells one sender's from another's"
-    assert told.wishes.priority is NotificationPriority.HIGH
-    assert dict(told.wishes.context) == {"rsi": 55.2, "n": 1}
+    assert told.options.priority is NotificationPriority.HIGH
+    assert dict(told.options.context) == {"rsi": 55.2, "n": 1}
     assert (told.is_repeatable, told.needs_its_first_time) == (True, False)
 
 
 def test_without_a_tier_a_request_is_for_the_tokens_own() -> None:
-    assert read("signals", SIGNAL).wishes.user_tier == "free"
-    assert read("signals", SIGNAL, tier="premium").wishes.user_tier == "premium"
-    assert read("signals", {**SIGNAL, "user_tier": "free"}, tier="premium").wishes.user_tier == "free"
+    assert read("signals", SIGNAL).options.user_tier == "free"
+    assert read("signals", SIGNAL, tier="premium").options.user_tier == "premium"
+    assert read("signals", {**SIGNAL, "user_tier": "free"}, tier="premium").options.user_tier == "free"
 
 
 def test_each_kind_is_read() -> None:
     alert = read("alerts", {"alert_type": "feed", "severity": "high", "title": "t", "context": {"a": Decimal("1.5")}})
     assert isinstance(alert.payload, Alert)
     assert dict(alert.payload.context) == {"a": 1.5}
-    assert alert.wishes.context == {}, "an alert holds its context itself"
+    assert alert.options.context == {}, "an alert holds its context itself"
     assert isinstance(read("analyses", {"title": "t", "text": "x", "pair": "EUR/USD"}).payload, MarketAnalysis)
     assert isinstance(read("announcements", {"title": "t", "text": "x"}).payload, Announcement)
     for uptime in (90, Decimal("90.0"), "90", "PT1M30S"):

@@ -39,10 +39,10 @@ class Store:
         return sum(len(each.state) for each in self.states.values())
 
     def _memory(self) -> HookMemory:
-        async def take(payload: Payload, wishes: Any, event: str) -> Ticket:
+        async def take(payload: Payload, options: Any, event: str) -> Ticket:
             return Ticket(Outcome.DUPLICATE, "1")
 
-        async def commit(state: StreamState, signals: Sequence[Signal], wishes: Any, event: str) -> list[Ticket]:
+        async def commit(state: StreamState, signals: Sequence[Signal], options: Any, event: str) -> list[Ticket]:
             self.states[state.stream] = state
             return [Ticket(Outcome.ACCEPTED, "1") for _ in signals]
 
@@ -61,12 +61,12 @@ class Store:
         )
         await self.memory.open(token(), signal, WISHES)
 
-    async def close(self, strategy: str, wishes: Any = None) -> None:
+    async def close(self, strategy: str, options: Any = None) -> None:
         closing = Closing(f"{strategy} closed", strategy, EURUSD, "H4", SignalType.BUY, Decimal(2), AT, "target", None)
-        await self.memory.close(token(), closing, wishes or WISHES)
+        await self.memory.close(token(), closing, options or WISHES)
 
 
-WISHES = Take.__call__.__annotations__["wishes"](None, UserTier.FREE, {})
+WISHES = Take.__call__.__annotations__["options"](None, UserTier.FREE, {})
 
 
 @pytest.mark.line("6.3.6")

@@ -47,7 +47,7 @@ def of_ticket(ticket: Ticket) -> web.Response:
     return plain(status, told, {"Location": f"{TICKETS}{ticket.id}"})
 
 
-def of_nothing(reason: str) -> web.Response:
+def of_ignored(reason: str) -> web.Response:
     """202 for what is right, and not told: nothing is kept of it."""
     return plain(HTTPStatus.ACCEPTED, {"outcome": Outcome.SUPPRESSED, "id": "", "reason": reason})
 

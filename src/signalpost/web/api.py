@@ -17,18 +17,18 @@ from signalpost.web.tokens import Token
 _LONGEST_KEY = 255
 
 
-class Told(NamedTuple):
+class ApiRequest(NamedTuple):
     """What is told, and how."""
 
     payload: Payload
     options: SendOptions
     is_repeatable: bool
     """Whether the same body again is known to be the same thing."""
-    needs_its_first_time: bool
+    needs_first_time: bool
     """Whether for that it must get the time of the first, because the body names none."""
 
 
-def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str | None) -> Told:
+def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str | None) -> ApiRequest:
     """What `body` tells. A signal that names no strategy is of a strategy called as the token is.
 
     Where it names no id, and there is an idempotency key, the id is derived from the token's name and the key. Raises
@@ -50,7 +50,7 @@ def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str
     if made is None or faults:
         raise not_understood(faults)
     is_repeatable = kind is SIGNAL or kind.id_field in found.fields
-    return Told(made, options, is_repeatable, is_repeatable and "timestamp" not in found.fields)
+    return ApiRequest(made, options, is_repeatable, is_repeatable and "timestamp" not in found.fields)
 
 
 def derived_id(token: Token, key: str) -> str:

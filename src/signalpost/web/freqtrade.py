@@ -67,17 +67,17 @@ _TITLE_BY_EVENT = {
 }
 _TEXT_BY_EVENT = {"warning": "status", "exception": "status", "strategy_msg": "msg"}
 _NOT_A_DETAIL = frozenset(("event", "type", "severity", "priority", "user_tier", "tier", "context"))
-_NOT_TOLD_BY_EVENT = {
+_REASON_BY_IGNORED_EVENT = {
     **dict.fromkeys(("entry", "entry_cancel", "exit", "exit_cancel"), "entries and exits are sent once filled"),
     **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "trades are sent once filled"),
     **dict.fromkeys(("whitelist", "analyzed_df", "new_candle"), "only other bots need it"),
 }
-EVENTS = ("entry_fill", "exit_fill", "status", "startup", *_SEVERITY_BY_EVENT, *_NOT_TOLD_BY_EVENT)
+EVENTS = ("entry_fill", "exit_fill", "status", "startup", *_SEVERITY_BY_EVENT, *_REASON_BY_IGNORED_EVENT)
 """Every event of freqtrade (its `RPCMessageType` of September 2026)."""
 _AS_JSON = 'set "format": "json" in freqtrade\'s webhook, and use the dicts of the how-to page'
 
 
-class Said(NamedTuple):
+class Parsed(NamedTuple):
     """What is told, and which event it is; without a payload, why nothing is."""
 
     payload: Payload | None
@@ -87,16 +87,16 @@ class Said(NamedTuple):
     """Why the same id with other content is no conflict, where it is none."""
 
 
-class Words(NamedTuple):
+class UndatedMessage(NamedTuple):
     """What comes without a time of its own: the same within `REPEATED_WITHIN` of the first is a repeat of it."""
 
     name: str
     """The same for the same words of one token."""
-    told_at: Callable[[datetime], Payload]
+    payload_at: Callable[[datetime], Payload]
     """What is told, if these are told then first."""
 
 
-def read(raw: bytes, token: Token) -> tuple[Said | Words, SendOptions]:
+def read(raw: bytes, token: Token) -> tuple[Parsed | UndatedMessage, SendOptions]:
     """What the request in `raw` says: JSON, a form (freqtrade's default) or `name=value` text.
 
     Raises Problem: 400 for broken JSON, 422 with all faults.
@@ -104,25 +104,27 @@ def read(raw: bytes, token: Token) -> tuple[Said | Words, SendOptions]:
     data = Template(_names_and_values(raw))
     options, faults = read_options(data.pairs(), UserTier(token.tier))
     event = _event(data)
-    said: Said | Words | None = None
+    parsed: Parsed | UndatedMessage | None = None
     try:
-        if event in _NOT_TOLD_BY_EVENT:
-            said = Said(None, reason=f"{event} is not sent: {_NOT_TOLD_BY_EVENT[event]}")
+        if event in _REASON_BY_IGNORED_EVENT:
+            parsed = Parsed(None, reason=f"{event} is not sent: {_REASON_BY_IGNORED_EVENT[event]}")
         elif event == "entry_fill":
-            said = Said(_entered(data, token), about="an addition to a trade whose entry was sent already is not sent")
+            parsed = Parsed(
+                _entered(data, token), about="an addition to a trade whose entry was sent already is not sent"
+            )
         elif event == "exit_fill":
-            said = _exited(data, token)
+            parsed = _exited(data, token)
         elif event in {"status", "startup"}:
-            said = _status(data, event, token)
+            parsed = _status(data, event, token)
         elif event in _SEVERITY_BY_EVENT:
-            said = _alert(data, event, token)
+            parsed = _alert(data, event, token)
         else:
             raise InvalidValue.of_all([_unknown_event(data)])
     except InvalidValue as error:
         faults = [*error.errors, *faults]
-    if said is None or faults:
+    if parsed is None or faults:
         raise not_understood(faults)
-    return said, options._replace(context={**_facts(data), **options.context})
+    return parsed, options._replace(context={**_facts(data), **options.context})
 
 
 def _names_and_values(raw: bytes) -> Mapping[str, Any]:
@@ -170,11 +172,11 @@ def _entered(data: Template, token: Token) -> Signal:
         raise InvalidValue.of_all([fault._replace(field="trade_id") for fault in error.errors]) from None
 
 
-def _exited(data: Template, token: Token) -> Said:
+def _exited(data: Template, token: Token) -> Parsed:
     final = _word(data.value("is_final_exit", ""))
     # A freqtrade without `is_final_exit` still says with `sub_trade` that a part was sold.
     if final == "false" or (final != "true" and _word(data.value("sub_trade", "")) == "true"):
-        return Said(None, reason="a part of the trade was closed: only its end is sent")
+        return Parsed(None, reason="a part of the trade was closed: only its end is sent")
     price, reason = data.value("close_rate"), data.value("exit_reason", "exit")
     faults = [_missing("close_rate")] if price is None else []
     checks: list[Callable[[], object]] = [
@@ -191,15 +193,15 @@ def _exited(data: Template, token: Token) -> Said:
         raise InvalidValue.of_all(faults)
     assert isinstance(made, Signal)  # noqa: S101  # the last check made it
     closed = made.close(reason).at_price(price)
-    return Said(closed.but(valid_until=closed.updated_at + _CLOSED_IS_NEWS_FOR), "closed")
+    return Parsed(closed.but(valid_until=closed.updated_at + _CLOSED_IS_NEWS_FOR), "closed")
 
 
-def _status(data: Template, event: str, token: Token) -> Words:
+def _status(data: Template, event: str, token: Token) -> UndatedMessage:
     text = _text(data, "status")
     is_short = len(text) <= _LONGEST_STATUS and text.isprintable()
     name = f"{token.name}:{_hashed(text)}"
 
-    def told_at(first: datetime) -> SystemStatus:
+    def payload_at(first: datetime) -> SystemStatus:
         return SystemStatus(
             status=text if is_short else "report",
             message="" if is_short else text,
@@ -207,16 +209,16 @@ def _status(data: Template, event: str, token: Token) -> Words:
             status_id=f"{name}:{compact(first)}",
         )
 
-    return Words(f"{name}:{event}", told_at)
+    return UndatedMessage(f"{name}:{event}", payload_at)
 
 
-def _alert(data: Template, event: str, token: Token) -> Words:
+def _alert(data: Template, event: str, token: Token) -> UndatedMessage:
     """An alert for operators: the words of a bot or a strategy are not meant for the community."""
     text = _details(data) if event == "liquidation_warning" else _text(data, _TEXT_BY_EVENT[event])
     severity = member(AlertSeverity, data.value("severity", _SEVERITY_BY_EVENT[event]), "severity")
     name = f"{token.name}:{_hashed(text)}"
 
-    def told_at(first: datetime) -> Alert:
+    def payload_at(first: datetime) -> Alert:
         return Alert(
             alert_type=event,
             severity=severity,
@@ -227,7 +229,7 @@ def _alert(data: Template, event: str, token: Token) -> Words:
             alert_id=f"{name}:{compact(first)}",
         )
 
-    return Words(f"{name}:{event}", told_at)
+    return UndatedMessage(f"{name}:{event}", payload_at)
 
 
 def _text(data: Template, name: str) -> str:

@@ -17,7 +17,7 @@ from signalpost.ingest.send_options import SendOptions
 from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import logger
 from signalpost.web import api, freqtrade, tradingview
-from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_nothing, of_ticket
+from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_ignored, of_ticket
 from signalpost.web.auth import TokenAuth
 from signalpost.web.body import json_object
 from signalpost.web.hook_memory import HookMemory
@@ -108,9 +108,9 @@ class Router:
         then = SAFE if told.is_repeatable else UNSAFE
         return of_ticket(await self._timeouts.wait(self._take(token, told, kind), then))
 
-    async def _take(self, token: Token, told: api.Told, kind: Kind) -> Ticket:
+    async def _take(self, token: Token, told: api.ApiRequest, kind: Kind) -> Ticket:
         payload = told.payload
-        if told.needs_its_first_time:
+        if told.needs_first_time:
             name = getattr(payload, kind.id_field)
             first = await first_time(self._service, self._streams, token, name, clock.now(), told.options)
             payload = payload.but(timestamp=first)
@@ -132,35 +132,35 @@ class Router:
             raise
 
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:
-        said, options = await self._read(lambda: tradingview.read(raw, token))
+        parsed, options = await self._read(lambda: tradingview.read(raw, token))
         self._auth.check_tier(token, options.user_tier)
-        if isinstance(said, tradingview.Untold):
-            return of_nothing(said.reason)
+        if isinstance(parsed, tradingview.Ignored):
+            return of_ignored(parsed.reason)
         memory, timeouts = self._memory, self._timeouts
-        if isinstance(said, tradingview.Closing):
-            return of_ticket(await timeouts.wait(memory.close(token, said, options)))
-        ticket = await timeouts.wait(memory.open(token, said.signal, options))
-        if ticket.cause is Refusal.CONFLICT and said.id_name is not None:
-            advice = f"send another {said.id_name} with each signal, or leave {said.id_name} out"
-            ticket = ticket._replace(reason=f"{ticket.reason}. The id is from {said.id_name}: {advice}")
+        if isinstance(parsed, tradingview.Closing):
+            return of_ticket(await timeouts.wait(memory.close(token, parsed, options)))
+        ticket = await timeouts.wait(memory.open(token, parsed.signal, options))
+        if ticket.cause is Refusal.CONFLICT and parsed.id_name is not None:
+            advice = f"send another {parsed.id_name} with each signal, or leave {parsed.id_name} out"
+            ticket = ticket._replace(reason=f"{ticket.reason}. The id is from {parsed.id_name}: {advice}")
         return of_ticket(ticket)
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
-        said, options = await self._read(lambda: freqtrade.read(raw, token))
+        parsed, options = await self._read(lambda: freqtrade.read(raw, token))
         self._auth.check_tier(token, options.user_tier)
-        if isinstance(said, freqtrade.Words):
-            return of_ticket(await self._timeouts.wait(self._take_words(token, said, options)))
-        if said.payload is None:
-            return of_nothing(said.reason)
-        ticket = await self._timeouts.wait(self._taken(said.payload, options, said.event))
-        if ticket.cause is Refusal.CONFLICT and said.about:
-            return of_nothing(said.about)
+        if isinstance(parsed, freqtrade.UndatedMessage):
+            return of_ticket(await self._timeouts.wait(self._take_undated(token, parsed, options)))
+        if parsed.payload is None:
+            return of_ignored(parsed.reason)
+        ticket = await self._timeouts.wait(self._taken(parsed.payload, options, parsed.event))
+        if ticket.cause is Refusal.CONFLICT and parsed.about:
+            return of_ignored(parsed.about)
         return of_ticket(ticket)
 
-    async def _take_words(self, token: Token, said: freqtrade.Words, options: SendOptions) -> Ticket:
+    async def _take_undated(self, token: Token, parsed: freqtrade.UndatedMessage, options: SendOptions) -> Ticket:
         now, lasts = clock.now(), freqtrade.REPEATED_WITHIN
-        first = await first_time(self._service, self._streams, token, said.name, now, options, lasts)
-        return await self._taken(said.told_at(first), options, "new")
+        first = await first_time(self._service, self._streams, token, parsed.name, now, options, lasts)
+        return await self._taken(parsed.payload_at(first), options, "new")
 
     async def _taken(self, payload: Payload, options: SendOptions, event: str) -> Ticket:
         return await self._service.take(payload, options, event)

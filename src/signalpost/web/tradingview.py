@@ -83,16 +83,16 @@ class Closing(NamedTuple):
     """What is closed if nothing is remembered; None where the request does not tell enough."""
 
 
-class Untold(NamedTuple):
+class Ignored(NamedTuple):
     """Nothing to tell, and why."""
 
     reason: str
 
 
-Said = Opened | Closing | Untold
+Parsed = Opened | Closing | Ignored
 
 
-def read(raw: bytes, token: Token) -> tuple[Said, SendOptions]:
+def read(raw: bytes, token: Token) -> tuple[Parsed, SendOptions]:
     """What the alert in `raw` says. Raises Problem: 400 for broken JSON, 422 with all faults."""
     data = Template(_names_and_values(raw))
     options, faults = read_options(data.pairs(), UserTier(token.tier))
@@ -102,7 +102,7 @@ def read(raw: bytes, token: Token) -> tuple[Said, SendOptions]:
     if given_id is not None:
         found.fields["signal_id"] = f"{token.name}:{given_id}"
     action = _action(data, faults)
-    if isinstance(action, Untold):
+    if isinstance(action, Ignored):
         _made(found, SignalType.BUY, faults)
         return action, options
     if isinstance(action, SignalType):
@@ -131,11 +131,11 @@ def _made(found: FoundFields, side: SignalType, faults: list[Fault]) -> Signal:
 
 class _Close(NamedTuple):
     side: SignalType | None
-    is_told: bool
+    is_position_known: bool
     """Whether the alert says what was held before."""
 
 
-_NOT_KNOWN = Untold("it is not known what is done")  # which a fault tells
+_NOT_KNOWN = Ignored("it is not known what is done")  # which a fault tells
 
 
 def _names_and_values(raw: bytes) -> Mapping[str, Any]:
@@ -177,7 +177,7 @@ def _advised(fault: Fault, found: FoundFields) -> Fault:
     return fault._replace(text=f"{fault.text}. {advice}")
 
 
-def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Untold:
+def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Ignored:
     """What is done: a strategy's position, where it tells one, says more than its order, which may be a part of it."""
     (name, value), *others = data.named(*_ACTION) or [("action", None)]
     word = None if value is None else _word(value)
@@ -187,7 +187,7 @@ def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Untold
     if word is not None and not _is_known(word):
         faults.append(unfilled(name, value) or _unknown_word(name, value, "buy, sell, long, short, close or exit"))
     elif now == "flat":
-        return _Close(held, is_told=before is not None)
+        return _Close(held, is_position_known=before is not None)
     elif now is not None:
         return _moved(_SIDE_BY_WORD[now], held, word)
     elif word is None:
@@ -199,13 +199,13 @@ def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Untold
             text = f"market_position is missing: after {before}, {shown(value)} may be an exit or a new signal"
             faults.append(Fault("missing", text, "market_position"))
             return _NOT_KNOWN
-        return _done(words, held, faults, is_told=before is not None)
+        return _done(words, held, faults, is_position_known=before is not None)
     return _NOT_KNOWN
 
 
 def _done(
-    words: list[tuple[str, str]], held: SignalType | None, faults: list[Fault], *, is_told: bool
-) -> SignalType | _Close | Untold:
+    words: list[tuple[str, str]], held: SignalType | None, faults: list[Fault], *, is_position_known: bool
+) -> SignalType | _Close | Ignored:
     """The meaning of several words together: `close` beside `long` closes a long; `buy` beside `short` is refused."""
     (name, word), *others = words
     side, is_close = _side_of(word), word in _CLOSED_SIDE_BY_WORD
@@ -217,15 +217,15 @@ def _done(
             return _NOT_KNOWN
         side = side or also
     if is_close:
-        return _Close(side or held, is_told)
+        return _Close(side or held, is_position_known)
     return side or _NOT_KNOWN
 
 
-def _moved(side: SignalType, held: SignalType | None, word: str | None) -> SignalType | Untold:
+def _moved(side: SignalType, held: SignalType | None, word: str | None) -> SignalType | Ignored:
     """What it means that the position is on `side` now."""
     is_reduced = word in _CLOSED_SIDE_BY_WORD or _SIDE_BY_WORD.get(word or "", side) is not side
     if is_reduced or held is side:
-        return Untold(f"the position is {side.name} as before, only of another size: that is not sent")
+        return Ignored(f"the position is {side.name} as before, only of another size: that is not sent")
     return side
 
 
@@ -251,7 +251,7 @@ def _closing(told: Signal, close: _Close, data: Template, given_id: object) -> C
     same = (str(given_id),) if given_id is not None else (compact(told.timestamp), str(data.value("timenow", "")))
     what = repr((*same, pair, timeframe, strategy, str(side), str(told.entry_price)))
     unseen = None
-    if side is not None and close.is_told:
+    if side is not None and close.is_position_known:
         note = "Its opening was not told here: the entry shown is the price at which it was closed."
         unseen = told.but(stop_loss=None, take_profit=None, notes=note, signal_id=f"{told.signal_id}:unseen")
     return Closing(

@@ -55,9 +55,9 @@ def by_tradingview(data: Mapping[str, Any] | str) -> Seen:
     raw = data if isinstance(data, str) else json.dumps(data, default=str)
 
     def read() -> Any:
-        said = tradingview.read(raw.encode(), token())[0]
-        assert isinstance(said, tradingview.Opened), said
-        return said.signal
+        parsed = tradingview.read(raw.encode(), token())[0]
+        assert isinstance(parsed, tradingview.Opened), parsed
+        return parsed.signal
 
     return _seen(read)
 
@@ -67,9 +67,9 @@ def by_freqtrade(data: Mapping[str, Any]) -> Seen:
     body = {"event": "entry_fill", "trade_id": "1", **data}
 
     def read() -> Any:
-        said = freqtrade.read(json.dumps(body, default=str).encode(), token())[0]
-        assert isinstance(said, freqtrade.Said), said
-        return said.payload
+        parsed = freqtrade.read(json.dumps(body, default=str).encode(), token())[0]
+        assert isinstance(parsed, freqtrade.Parsed), parsed
+        return parsed.payload
 
     return _seen(read)
 

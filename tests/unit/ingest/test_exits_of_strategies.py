@@ -36,10 +36,10 @@ def read_by_the_hook(body: dict[str, Any] | str) -> str:
     found: list[Any] = []
     if problem := refusal(lambda: found.append(tradingview.read(raw.encode(), token())[0])):
         return ", ".join(f"{fault.field} {fault.code}" for fault in problem.faults)
-    said = found[0]
-    if isinstance(said, Closing):
-        return f"close {said.side}"
-    return f"new {said.signal.signal_type}" if isinstance(said, tradingview.Opened) else "nothing"
+    parsed = found[0]
+    if isinstance(parsed, Closing):
+        return f"close {parsed.side}"
+    return f"new {parsed.signal.signal_type}" if isinstance(parsed, tradingview.Opened) else "nothing"
 
 
 @pytest.mark.line("6.5.20")
@@ -132,9 +132,9 @@ def test_the_clearest_price_counts_and_the_average_of_a_position_comes_last(pric
 def entry(prices: dict[str, Any]) -> Decimal:
     """The entry price that the hook reads."""
     body = {**{name: value for name, value in BAR.items() if name != "price"}, "action": "buy", **prices}
-    said = tradingview.read(json.dumps(body).encode(), token())[0]
-    assert isinstance(said, tradingview.Opened)
-    return said.signal.entry_price
+    parsed = tradingview.read(json.dumps(body).encode(), token())[0]
+    assert isinstance(parsed, tradingview.Opened)
+    return parsed.signal.entry_price
 
 
 EXIT = {
@@ -164,9 +164,9 @@ def test_the_end_of_a_freqtrade_trade_is_reported(end: dict[str, Any]) -> None:
 
 def payload_of(more: dict[str, Any]) -> object:
     """The payload of a freqtrade exit."""
-    said = freqtrade.read(json.dumps({**EXIT, **more}).encode(), token())[0]
-    assert isinstance(said, freqtrade.Said)
-    return said.payload
+    parsed = freqtrade.read(json.dumps({**EXIT, **more}).encode(), token())[0]
+    assert isinstance(parsed, freqtrade.Parsed)
+    return parsed.payload
 
 
 @pytest.mark.line("6.5.16")

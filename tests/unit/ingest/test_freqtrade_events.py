@@ -45,7 +45,7 @@ def payload(raw: bytes | dict[str, Any]) -> Any:
     problem = refusal(lambda: found.append(freqtrade.read(data, token())[0]))
     if problem is not None:
         return problem
-    return found[0].payload if isinstance(found[0], freqtrade.Said) else found[0].told_at(NOW)
+    return found[0].payload if isinstance(found[0], freqtrade.Parsed) else found[0].payload_at(NOW)
 
 
 @pytest.mark.line("6.5.16")

@@ -185,9 +185,9 @@ def test_an_unfilled_position_counts_as_absent(position: dict[str, Any]) -> None
 
 def test_a_close_with_an_unfilled_position_closes_the_remembered_signals() -> None:
     body = {**ALERT, "action": "close_long", "prev_market_position": "{{strategy.prev_market_position}}"}
-    said = tradingview.read(json.dumps(body).encode(), token())[0]
-    assert isinstance(said, Closing)
-    assert said.unseen is None, "the alert does not contain the position"
+    parsed = tradingview.read(json.dumps(body).encode(), token())[0]
+    assert isinstance(parsed, Closing)
+    assert parsed.unseen is None, "the alert does not contain the position"
 
 
 @pytest.mark.parametrize(

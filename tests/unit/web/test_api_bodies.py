@@ -25,7 +25,7 @@ from tests.unit.web.tokens import refusal, token
 SIGNAL = {"symbol": "EURUSD", "tf": "4h", "side": "buy", "entry": Decimal("1.16344"), "time": "2099-01-01T00:00:00Z"}
 
 
-def read(path: str, body: dict[str, Any], key: str | None = None, tier: str = "free") -> api.Told:
+def read(path: str, body: dict[str, Any], key: str | None = None, tier: str = "free") -> api.ApiRequest:
     return api.read(KIND_BY_PATH[path], body, token(tier=tier), key)
 
 
@@ -47,7 +47,7 @@ def test_a_signal_has_the_usual_names_and_send_options() -> None:
     assert told.payload.strategy_name == "bot", "which tells one sender's from another's"
     assert told.options.priority is NotificationPriority.HIGH
     assert dict(told.options.context) == {"rsi": 55.2, "n": 1}
-    assert (told.is_repeatable, told.needs_its_first_time) == (True, False)
+    assert (told.is_repeatable, told.needs_first_time) == (True, False)
 
 
 def test_without_a_tier_a_request_is_for_the_tokens_own() -> None:
@@ -101,10 +101,10 @@ def test_an_invalid_idempotency_key_is_400(key: str) -> None:
 def test_an_alert_with_an_id_and_no_time_needs_the_time_of_its_first_request() -> None:
     alert = {"alert_type": "feed", "severity": "high", "title": "t"}
     assert read("alerts", alert).is_repeatable is False
-    assert read("alerts", alert).needs_its_first_time is False
-    assert read("alerts", alert, "k").needs_its_first_time is True
-    assert read("alerts", {**alert, "id": "mine"}).needs_its_first_time is True
-    assert read("alerts", {**alert, "timestamp": "2026-01-01T00:00:00Z"}, "k").needs_its_first_time is False
+    assert read("alerts", alert).needs_first_time is False
+    assert read("alerts", alert, "k").needs_first_time is True
+    assert read("alerts", {**alert, "id": "mine"}).needs_first_time is True
+    assert read("alerts", {**alert, "timestamp": "2026-01-01T00:00:00Z"}, "k").needs_first_time is False
 
 
 def test_all_faults_are_reported_together_under_the_names_of_the_body() -> None:

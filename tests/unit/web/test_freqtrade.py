@@ -43,9 +43,9 @@ EXIT = {
 }
 
 
-def read(body: dict[str, Any]) -> freqtrade.Said:
-    said = freqtrade.read(json.dumps(body).encode(), token("bot"))[0]
-    return said if isinstance(said, freqtrade.Said) else freqtrade.Said(said.told_at(NOW))
+def read(body: dict[str, Any]) -> freqtrade.Parsed:
+    parsed = freqtrade.read(json.dumps(body).encode(), token("bot"))[0]
+    return parsed if isinstance(parsed, freqtrade.Parsed) else freqtrade.Parsed(parsed.payload_at(NOW))
 
 
 def facts(body: dict[str, Any]) -> dict[str, object]:
@@ -60,11 +60,11 @@ def faults(body: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_filled_entry_is_a_signal() -> None:
-    said = read(ENTRY)
-    signal = said.payload
+    parsed = read(ENTRY)
+    signal = parsed.payload
     assert isinstance(signal, Signal)
     assert (signal.pair, signal.timeframe, signal.signal_type) == ("BTC_USDT", "M5", "BUY")
-    assert (signal.entry_price, signal.strategy_name, said.event) == (Decimal("61234.5"), "freqtrade", "new")
+    assert (signal.entry_price, signal.strategy_name, parsed.event) == (Decimal("61234.5"), "freqtrade", "new")
     assert signal.signal_id == "bot:binance:7:20260820T115503.123456Z"
     assert facts(ENTRY) == {"exchange": "Binance", "leverage": "1.0", "amount": "0.01", "stake": "612.345 USDT"}
 
@@ -82,11 +82,11 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
 
 
 def test_a_filled_exit_is_the_same_signal_closed() -> None:
-    said = read(EXIT)
-    closed, opened = said.payload, read(ENTRY).payload
+    parsed = read(EXIT)
+    closed, opened = parsed.payload, read(ENTRY).payload
     assert isinstance(closed, Signal)
     assert isinstance(opened, Signal)
-    assert (closed.signal_id, said.event) == (opened.signal_id, "closed")
+    assert (closed.signal_id, parsed.event) == (opened.signal_id, "closed")
     assert (closed.status, closed.current_price, closed.notes) == ("FILLED", Decimal("62000.0"), "roi")
     assert (closed.valid_until - closed.updated_at).total_seconds() == 86_400, "an end is news for a day"
     assert facts(EXIT)["profit"] == "7.5 USDT"
@@ -96,9 +96,9 @@ def test_a_filled_exit_is_the_same_signal_closed() -> None:
 
 
 def test_a_partial_exit_is_not_sent() -> None:
-    said = read({**EXIT, "is_final_exit": "False"})
-    assert said.payload is None
-    assert said.reason
+    parsed = read({**EXIT, "is_final_exit": "False"})
+    assert parsed.payload is None
+    assert parsed.reason
 
 
 @pytest.mark.parametrize("event", ["entry", "exit", "entry_cancel", "exit_cancel", "protection_trigger"])
@@ -127,13 +127,13 @@ def test_a_strategys_message_goes_to_the_operators() -> None:
 def test_the_id_of_a_text_depends_on_text_sender_and_time() -> None:
     """Which of the same words are a repeat is known to whoever remembers when they came."""
     for body in ({"event": "status", "status": "m"}, {"event": "strategy_msg", "msg": "m"}):
-        said, other = (freqtrade.read(json.dumps(body).encode(), token(name))[0] for name in ("bot", "other"))
-        assert isinstance(said, freqtrade.Words)
-        assert isinstance(other, freqtrade.Words)
-        assert said.name != other.name
-        assert said.name.endswith(str(body["event"])), "a status is no message"
-        first, later = said.told_at(NOW), said.told_at(NOW + timedelta(microseconds=1))
-        assert (first, first != later) == (said.told_at(NOW), True)
+        parsed, other = (freqtrade.read(json.dumps(body).encode(), token(name))[0] for name in ("bot", "other"))
+        assert isinstance(parsed, freqtrade.UndatedMessage)
+        assert isinstance(other, freqtrade.UndatedMessage)
+        assert parsed.name != other.name
+        assert parsed.name.endswith(str(body["event"])), "a status is no message"
+        first, later = parsed.payload_at(NOW), parsed.payload_at(NOW + timedelta(microseconds=1))
+        assert (first, first != later) == (parsed.payload_at(NOW), True)
         assert later.but(timestamp=NOW) != first, "its id has the time too"
 
 

@@ -210,9 +210,7 @@ async def test_the_other_events_of_freqtrade_are_sent_or_suppressed(front: Front
 
 @pytest.mark.parametrize("words", [{"event": "status", "status": "up"}, {"event": "strategy_msg", "msg": "watch BTC"}])
 async def test_the_same_words_are_sent_once_in_sixty_seconds(front: Front, words: dict[str, Any]) -> None:
-    """By the time of the first: what is said again and again is told once a minute. Also over a restart, and where the
-    clock is put back.
-    """
+    """The time is that of the first. This also holds over a restart, and if the clock is set back."""
     with ManualClock("2099-01-01T00:00:59.7Z") as time:
         first = await front.hook("freqtrade", words)
         answers = [first]

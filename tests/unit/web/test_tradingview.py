@@ -13,32 +13,32 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import SPELLINGS
 from signalpost.web import tradingview
 from signalpost.web.problem import Problem
-from signalpost.web.tradingview import Closing, Opened, Said, Untold
+from signalpost.web.tradingview import Closing, Ignored, Opened, Parsed
 from tests.unit.web.tokens import refusal, token
 
 ALERT = {"ticker": "EURUSD", "interval": "240", "action": "buy", "price": "1.1634", "time": "2026-08-20T01:00:00Z"}
 
 
-def said(body: dict[str, Any] | str) -> Said:
+def parsed(body: dict[str, Any] | str) -> Parsed:
     raw = body if isinstance(body, str) else json.dumps(body)
     return tradingview.read(raw.encode(), token("chart"))[0]
 
 
 def opened(body: dict[str, Any] | str) -> Signal:
-    told = said(body)
+    told = parsed(body)
     assert isinstance(told, Opened), told
     return told.signal
 
 
 def closing(body: dict[str, Any] | str) -> Closing:
-    told = said(body)
+    told = parsed(body)
     assert isinstance(told, Closing), told
     return told
 
 
 def faults(body: dict[str, Any] | str) -> dict[str, str]:
     with pytest.raises(Problem) as caught:
-        said(body)
+        parsed(body)
     assert caught.value.status == 422
     return {fault.field or "": fault.code for fault in caught.value.faults}
 
@@ -130,7 +130,7 @@ def test_text_of_names_and_values_is_read_too() -> None:
 @pytest.mark.parametrize("text", ["BUY EURUSD @ 1.1", "EURUSD Crossing 1.1", "order buy @ 10 filled on EURUSD"])
 def test_other_text_is_422_that_shows_what_to_write(text: str) -> None:
     with pytest.raises(Problem) as caught:
-        said(text)
+        parsed(text)
     (fault,) = caught.value.faults
     assert (caught.value.status, fault.code) == (422, "not-readable")
     assert text in fault.text
@@ -140,7 +140,7 @@ def test_other_text_is_422_that_shows_what_to_write(text: str) -> None:
 @pytest.mark.parametrize("raw", ["", "{", '{"price": , }', "[1]", '{"a": 1, "a": 2}'])
 def test_broken_json_is_400(raw: str) -> None:
     with pytest.raises(Problem) as caught:
-        said(raw)
+        parsed(raw)
     assert caught.value.status == 400
 
 
@@ -190,12 +190,12 @@ def test_a_position_counts_more_than_an_order(
     action: str | None, before: str | None, now: str | None, meant: str
 ) -> None:
     body = {**ALERT, "action": action, "prev_market_position": before, "market_position": now}
-    match said(body):
+    match parsed(body):
         case Opened(signal):
             assert signal.signal_type == meant
         case Closing() as close:
             assert ("close" if close.side is None else f"close {close.side}") == meant
-        case Untold(reason):
+        case Ignored(reason):
             assert meant == "untold"
             assert reason
 
@@ -235,7 +235,7 @@ WORDS = st.sampled_from(
     st.booleans(),
 )
 def test_any_values_are_read_or_refused(values: dict[str, Any], is_filled_up: bool) -> None:
-    problem = refusal(lambda: said({**(ALERT if is_filled_up else {}), **values}))
+    problem = refusal(lambda: parsed({**(ALERT if is_filled_up else {}), **values}))
     assert problem is None or (problem.status == 422 and problem.faults)
 
 

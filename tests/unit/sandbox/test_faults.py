@@ -3,9 +3,9 @@
 import pytest
 
 from signalpost.errors import InvalidValue
-from signalpost.sandbox.fault_form import faults_of
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault, usual_answer
+from signalpost.sandbox.server import faults_of
 from tests.unit.sandbox.caller import HOOK, Caller, json_of, refusal, status
 
 

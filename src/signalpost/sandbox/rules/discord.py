@@ -1,12 +1,12 @@
 """The local Discord: its answer to each request, and the planned faults."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from signalpost.sandbox.rules.address import address_of, refuse_unknown_route
-from signalpost.sandbox.rules.agent import refused_agent
 from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, Moment
 from signalpost.sandbox.rules.faults import Fault, FaultPlan
 from signalpost.sandbox.rules.guild import Effect, Guild
@@ -17,6 +17,9 @@ from signalpost.sandbox.rules.rates import RateRules
 from signalpost.sandbox.rules.refusal import Refusal
 
 _LONGEST_TEXT_LOGGED = 2000
+_BANNED_AGENT = re.compile(r"(python-urllib|libwww-perl|java)/", re.IGNORECASE)
+"""Default names of HTTP libraries, which Cloudflare bans. Discord requires `DiscordBot (url, version)`."""
+_REFUSED_AGENT = HttpAnswer(403, {"Content-Type": "text/plain; charset=UTF-8"}, b"error code: 1010")
 
 
 class Outcome(NamedTuple):
@@ -56,7 +59,7 @@ class LocalDiscord:
         return Outcome(answer, entry)
 
     def _processed(self, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
-        refusal = self._rates.at_the_edge(request.ip, now) or refused_agent(request)
+        refusal = self._rates.at_the_edge(request.ip, now) or _refused_agent(request)
         effect, answer = (Effect(), refusal) if refusal else self._let_through(request, now)
         self._rates.note(request.ip, answer, now)
         return effect, answer
@@ -99,6 +102,12 @@ class LocalDiscord:
             fault=is_fault,
             body=_logged_body(request.body),
         )
+
+
+def _refused_agent(request: HttpRequest) -> HttpAnswer | None:
+    """The answer to a missing or banned User-Agent, else None."""
+    agent = request.headers.get("user-agent", "").strip()
+    return _REFUSED_AGENT if not agent or _BANNED_AGENT.match(agent) else None
 
 
 def _code_of(answer: HttpAnswer | None) -> int | None:

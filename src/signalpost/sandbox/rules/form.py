@@ -6,7 +6,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from signalpost.sandbox.rules.coerced import coerced
 from signalpost.sandbox.rules.exchange import HttpRequest
 from signalpost.sandbox.rules.refusal import Problem, Refusal, invalid_form
 
@@ -19,6 +18,8 @@ _NAME = re.compile(rb"""[;\s]name=(?:"([^"]*)"|([^;\s]+))""", re.IGNORECASE)
 _FILENAME = re.compile(rb"""[;\s]filename=(?:"([^"]*)"|([^;\s]+))""", re.IGNORECASE)
 _TYPE = re.compile(rb"^content-type:[ \t]*([\w.+-]+/[\w.+-]+)", re.IGNORECASE | re.MULTILINE)
 _JSON_PART = "payload_json"
+_BOOLEANS = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 
 class File(NamedTuple):
@@ -44,7 +45,7 @@ def form_of(request: HttpRequest) -> Form:
     declared = request.headers.get("content-type", "")
     match declared.split(";")[0].strip().lower():
         case "application/json":
-            return Form(coerced(_fields(request.body)))
+            return Form(_coerced(_fields(request.body)))
         case "application/x-www-form-urlencoded":
             return Form(_of_texts(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)))
         case "multipart/form-data" if boundary := _BOUNDARY.search(declared):
@@ -68,7 +69,7 @@ def _of_texts(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     """Build the fields from texts; fields in `payload_json` take precedence."""
     texts = dict(pairs)
     fields = _fields(texts.pop(_JSON_PART).encode()) if _JSON_PART in texts else {}
-    return coerced(texts | fields)
+    return _coerced(texts | fields)
 
 
 def _multipart(body: bytes, boundary: bytes) -> Form:
@@ -92,3 +93,37 @@ def _multipart(body: bytes, boundary: bytes) -> Form:
 def _quoted(pattern: re.Pattern[bytes], head: bytes) -> str | None:
     found = pattern.search(head)
     return None if found is None else (found[2] if found[1] is None else found[1]).decode(errors="replace")
+
+
+def _coerced(fields: dict[str, Any]) -> dict[str, Any]:
+    """Convert numbers and booleans sent as text, as Discord does: `"16711680"`, `"true"`.
+
+    Other texts stay as they are, and the checks reject them.
+    """
+    converted = _with(fields, flags=_number, tts=_boolean, embeds=_coerced_embeds)
+    assert isinstance(converted, dict)  # noqa: S101  # a dict stays a dict
+    return converted
+
+
+def _coerced_embeds(embeds: Any) -> Any:
+    return (
+        [_with(each, color=_number, fields=_coerced_fields) for each in embeds] if isinstance(embeds, list) else embeds
+    )
+
+
+def _coerced_fields(fields: Any) -> Any:
+    return [_with(each, inline=_boolean) for each in fields] if isinstance(fields, list) else fields
+
+
+def _with(value: Any, **change_by_name: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return value | {name: change(value[name]) for name, change in change_by_name.items() if name in value}
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value) else value
+
+
+def _boolean(value: Any) -> Any:
+    return _BOOLEANS.get(value, value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""After a ban: one request first, then the rest. After a short wait of a whole host nobody waits for another."""
+"""After a ban a single request is tried first. After a short wait of a host, all send at once."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,26 +6,35 @@ from math import inf
 
 import pytest
 
-from signalpost import clock
 from signalpost.delivery.pacing.host import Ban, Host
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.delivery.pacing.pacer import Pacer
 from signalpost.sinks.evidence import Receipt, Throttled
 from signalpost.testing.scripted_sink import HANG, ScriptedSink, Step
-from signalpost.testing.virtual_loop import VirtualClock
-from tests.unit.delivery.dispatch.world import GRAIN, HERE, URGENT, FaultyOutbox, World, now, throttled, virtual, wait
+from tests.unit.delivery.dispatch.world import (
+    GRAIN,
+    HERE,
+    URGENT,
+    FaultyOutbox,
+    World,
+    now,
+    step,
+    throttled,
+    virtual,
+    wait,
+)
 
 BAN = throttled(60.0, "host")
 
 
 def banned(until: float, again: Throttled) -> Iterator[Step]:
-    """A script: shut out until then, and shown after it."""
+    """A script: banned until then, and accepted afterwards."""
     while True:
         yield lambda: again if now() < until else None
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_one_request_tries_and_where_the_ban_goes_on_no_other_does(is_restarted: bool) -> None:
+def test_one_request_is_tried_and_if_the_ban_continues_no_other_is(is_restarted: bool) -> None:
     @virtual
     async def run() -> None:
         outbox = FaultyOutbox()
@@ -49,7 +58,7 @@ def test_one_request_tries_and_where_the_ban_goes_on_no_other_does(is_restarted:
         assert sent[0] == 1000.0
         tries = [each for each in sent if each > 1000.0][:2]
         assert tries[0] == pytest.approx(1060.5, abs=GRAIN)
-        assert tries[1] == pytest.approx(1121.0, abs=2 * GRAIN), "one alone tries, and is shut out again"
+        assert tries[1] == pytest.approx(1121.0, abs=2 * GRAIN), "a single one is tried, and banned again"
         third = [each for each in sent if each > tries[1]]
         assert third[0] == pytest.approx(1181.5, abs=3 * GRAIN)
         assert third[1] == pytest.approx(third[0] + 0.5, abs=GRAIN), "the rest follows its answer at once"
@@ -59,7 +68,7 @@ def test_one_request_tries_and_where_the_ban_goes_on_no_other_does(is_restarted:
 
 
 @virtual
-async def test_who_has_nothing_to_send_gives_the_trial_to_the_next() -> None:
+async def test_a_destination_without_messages_passes_the_trial_to_the_next() -> None:
     first, second = ScriptedSink([BAN]), ScriptedSink()
     async with World(first, second) as world:
         await world.put("a", valid_for=30.0, known=True)
@@ -70,16 +79,13 @@ async def test_who_has_nothing_to_send_gives_the_trial_to_the_next() -> None:
 
 
 @virtual
-async def test_a_ban_that_is_over_is_forgotten_whatever_the_clock_says_at_a_restart() -> None:
+async def test_a_ban_that_is_over_is_forgotten_even_if_the_clock_was_set_at_a_restart() -> None:
     outbox, sink = FaultyOutbox(), ScriptedSink([BAN])
     async with World(sink, outbox=outbox) as world:
         await world.put("shut out")
         await wait(65)
         assert len(sink.shown) == 1
-        told = clock.install(None)
-        clock.install(told)
-        assert isinstance(told, VirtualClock)
-        told.step(timedelta(hours=-1))
+        step(timedelta(hours=-1))
     async with World(sink, outbox=outbox) as world:
         await world.put("after")
         await wait(1)
@@ -87,7 +93,7 @@ async def test_a_ban_that_is_over_is_forgotten_whatever_the_clock_says_at_a_rest
 
 
 @pytest.mark.parametrize("is_first", [False, True])
-def test_a_first_question_waits_for_the_one_that_tries(is_first: bool) -> None:
+def test_a_first_look_waits_for_the_trial_request(is_first: bool) -> None:
     @virtual
     async def run() -> None:
         shut_out, other = ScriptedSink([BAN], latency=0.5), ScriptedSink(latency=0.5)
@@ -97,13 +103,13 @@ def test_a_first_question_waits_for_the_one_that_tries(is_first: bool) -> None:
             await wait(70)
             tried = sorted([*(each.began for each in shut_out.sent[1:]), *shut_out.probed, *other.probed])
             assert len(tried) >= 2
-            assert tried[1] >= tried[0] + 0.5, "one tries, and the others wait for its end"
+            assert tried[1] >= tried[0] + 0.5, "a single one is tried, and the others wait for its end"
 
     run()
 
 
 @virtual
-async def test_after_a_short_wait_of_all_nobody_waits_for_another() -> None:
+async def test_after_a_short_wait_of_a_host_all_send_at_once() -> None:
     first, second = ScriptedSink([throttled(2.0, "host"), HANG]), ScriptedSink()
     async with World(first, second) as world:
         await world.put("a", valid_for=70.0)
@@ -114,7 +120,7 @@ async def test_after_a_short_wait_of_all_nobody_waits_for_another() -> None:
 
 
 @virtual
-async def test_where_the_trial_hangs_the_others_wait_for_its_end() -> None:
+async def test_if_the_trial_hangs_the_others_wait_for_its_end() -> None:
     first, second = ScriptedSink([BAN, HANG]), ScriptedSink()
     async with World(first, second) as world:
         await world.put("a", valid_for=70.0)
@@ -126,7 +132,7 @@ async def test_where_the_trial_hangs_the_others_wait_for_its_end() -> None:
         assert len(second.shown) == 1
 
 
-def test_a_trial_that_was_not_made_is_not_over() -> None:
+def test_a_trial_that_was_not_sent_is_not_over() -> None:
     host = Host(None)
     one, other = Pacer(NOTHING_ASSUMED, host), Pacer(NOTHING_ASSUMED, host)
     host.hold(Ban("shut out", 60.0), 0.0)

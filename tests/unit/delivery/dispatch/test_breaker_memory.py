@@ -1,19 +1,17 @@
-"""A breaker over a restart: what was open stays open, and is told; no clock makes its wait longer."""
+"""A breaker after a restart: it stays open, this is reported, and no step of the clock makes its wait longer."""
 
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
-from signalpost import clock
 from signalpost.delivery.facts import BREAKER, PACE, breaker_fact, read_breaker
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
 from signalpost.delivery.pacing.breaker import BreakerMemory
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.domain.events import BreakerMoved, ClockStepped
 from signalpost.testing.scripted_sink import ScriptedSink
-from signalpost.testing.virtual_loop import VirtualClock
-from tests.unit.delivery.dispatch.world import DOWN, HERE, FaultyOutbox, World, ids, now, virtual, wait
+from tests.unit.delivery.dispatch.world import DOWN, HERE, FaultyOutbox, World, ids, now, step, virtual, wait
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -29,42 +27,42 @@ KEPT = BreakerMemory(open_for=100.0, probe_in=4.0, interval=5.0)
         (-HOUR, KEPT),
     ],
 )
-def test_what_is_kept_is_read_as_it_is_then_and_a_clock_put_back_changes_nothing(
+def test_a_saved_breaker_is_read_as_of_now_and_a_clock_set_back_changes_nothing(
     later: timedelta, expected: BreakerMemory
 ) -> None:
     assert read_breaker(breaker_fact(KEPT, NOW), NOW + later) == expected
 
 
-def test_a_closed_one_leaves_no_fact() -> None:
+def test_a_closed_breaker_leaves_no_fact() -> None:
     assert breaker_fact(None, NOW) == {BREAKER: b""}
     assert read_breaker({}, NOW) is None
 
 
 @pytest.mark.parametrize("text", [b"{}", b"open", b'{"at":1}', msgspec.json.encode({"at": NOW, "open_for": "x"})])
-def test_what_cannot_be_read_is_closed(text: bytes) -> None:
+def test_an_unreadable_breaker_is_closed(text: bytes) -> None:
     assert read_breaker({BREAKER: text}, NOW) is None
 
 
 async def broken(outbox: FaultyOutbox) -> None:
-    """Leave a breaker behind that is open, with one delivery that waits, and the next probe a second away."""
+    """Leave an open breaker behind, with one pending delivery and the next probe in a second."""
     sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 99)
     async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
         for _ in range(4):
             await world.put(valid_for=0.5, known=True)
         await world.put("waits")
-        while not world.heard(BreakerMoved):
+        while not world.emitted(BreakerMoved):
             await wait(0.1)
         assert len(sink.probed) == 0
 
 
 @virtual
-async def test_what_was_open_is_open_after_a_restart_and_probes_when_it_would_have() -> None:
+async def test_an_open_breaker_is_open_after_a_restart_and_probes_at_the_same_time() -> None:
     outbox = FaultyOutbox()
     await broken(outbox)
     sink = ScriptedSink()
     async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
         began = now()
-        assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open", "open")]
+        assert world.emitted(BreakerMoved) == [BreakerMoved(HERE, "open", "open")]
         await wait(0.7)
         assert (sink.probed, ids(sink)) == ([], [])
         await wait(5)
@@ -73,52 +71,49 @@ async def test_what_was_open_is_open_after_a_restart_and_probes_when_it_would_ha
         assert world.dispatcher.lanes[HERE].gate.breaker.trips == 0
     assert BREAKER not in await outbox.do(LoadFacts(HERE))
     async with World(ScriptedSink(), outbox=outbox) as world:
-        assert world.heard(BreakerMoved) == []
+        assert world.emitted(BreakerMoved) == []
 
 
 @pytest.mark.parametrize("by", [HOUR, -HOUR])
-def test_no_clock_makes_the_wait_longer(by: timedelta) -> None:
+def test_no_step_of_the_clock_makes_the_wait_longer(by: timedelta) -> None:
     @virtual
     async def run() -> None:
         outbox = FaultyOutbox()
         await broken(outbox)
-        told = clock.install(None)
-        clock.install(told)
-        assert isinstance(told, VirtualClock)
-        told.step(by)
+        step(by)
         sink = ScriptedSink()
         async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
             began = now()
             await wait(10)
             assert sink.probed[0] - began <= 2.0
             assert await world.state("waits") == "delivered"
-            steps = [event.seconds for event in world.heard(ClockStepped)]
+            steps = [event.seconds for event in world.emitted(ClockStepped)]
             assert steps == ([] if by > timedelta(0) else [pytest.approx(-3600.0, abs=1.0)])
 
     run()
 
 
 @virtual
-async def test_a_store_that_cannot_keep_it_is_asked_again() -> None:
+async def test_a_failed_save_of_it_is_repeated() -> None:
     outbox = FaultyOutbox()
     sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 99)
     async with World(sink, outbox=outbox, jitter=lambda: 1.0) as world:
         for _ in range(9):
             await world.put()
-        while not world.heard(BreakerMoved):
+        while not world.emitted(BreakerMoved):
             await wait(0.1)
-        kept = await outbox.do(LoadFacts(HERE))
+        saved = await outbox.do(LoadFacts(HERE))
         outbox.faults[SaveFacts] = 1
         while not sink.probed:
             await wait(0.1)
-        assert await outbox.do(LoadFacts(HERE)) == kept
+        assert await outbox.do(LoadFacts(HERE)) == saved
         await wait(1)
         later = await outbox.do(LoadFacts(HERE))
-        assert later[BREAKER] not in (None, kept[BREAKER])
+        assert later[BREAKER] not in (None, saved[BREAKER])
 
 
 @virtual
-async def test_it_is_kept_with_the_verdict_on_the_message_that_opened_it() -> None:
+async def test_it_is_saved_with_the_verdict_on_the_message_that_opened_it() -> None:
     outbox = FaultyOutbox()
     outbox.faults[SaveFacts] = 99
     async with World(
@@ -129,8 +124,8 @@ async def test_it_is_kept_with_the_verdict_on_the_message_that_opened_it() -> No
     ) as world:
         for _ in range(9):
             await world.put()
-        while not world.heard(BreakerMoved):
+        while not world.emitted(BreakerMoved):
             await wait(0.1)
         await wait(0)
-        kept = await outbox.do(LoadFacts(HERE))
-        assert kept.keys() == {BREAKER, PACE}
+        saved = await outbox.do(LoadFacts(HERE))
+        assert saved.keys() == {BREAKER, PACE}

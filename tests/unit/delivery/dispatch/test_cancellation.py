@@ -1,4 +1,4 @@
-"""Senders that somebody cancels, at each await in turn: nothing is lost, and no slot is kept."""
+"""Senders that are cancelled at each await: no delivery is lost, and no slot stays occupied."""
 
 import asyncio
 from collections.abc import Callable
@@ -67,9 +67,7 @@ def test_senders_cancelled_at_any_await_lose_nothing(answer: Any, slow: type[Com
 @pytest.mark.line("6.2.1")
 @pytest.mark.parametrize("slow", [Lease, Settle])
 @pytest.mark.parametrize("moment", [0.0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.5])
-def test_senders_that_somebody_cancels_come_back_and_deliver_everything(
-    slow: type[Command[Any]], moment: float
-) -> None:
+def test_cancelled_senders_are_restarted_and_deliver_everything(slow: type[Command[Any]], moment: float) -> None:
     @virtual
     async def run() -> None:
         outbox, sink = FaultyOutbox(), ScriptedSink(latency=0.5)
@@ -88,8 +86,8 @@ def test_senders_that_somebody_cancels_come_back_and_deliver_everything(
                 marked = [each.items[0].may_repeat for each in sink.sent if each.ids == (name,)]
                 assert shown.count(name) == 1 or any(marked), "a repeat is marked"
             assert world.dispatcher.lanes[HERE].in_flight == 0
-            told = [type(event).__name__ for event in world.events]
-            assert (told.count("WorkerFailed"), told.count("WorkerRecovered")) == (2, 2)
+            kinds = [type(event).__name__ for event in world.events]
+            assert (kinds.count("WorkerFailed"), kinds.count("WorkerRecovered")) == (2, 2)
 
     run()
 
@@ -107,7 +105,7 @@ def test_a_sink_that_exits_ends_no_sender_for_good(fault: BaseException) -> None
 
     try:
         run()
-    except BaseException as error:  # noqa: BLE001  # what a sink raises must not end the loop
+    except BaseException as error:  # noqa: BLE001  # an error of a sink must not end the loop
         pytest.fail(f"{type(error).__name__} reached the loop: {error}")
 
 
@@ -119,7 +117,7 @@ def _raises(fault: BaseException) -> Callable[[], None]:
 
 
 @pytest.mark.line("6.2.1")
-def test_a_sweeper_that_somebody_cancels_comes_back_and_expires_what_waits() -> None:
+def test_a_cancelled_sweeper_is_restarted_and_expires_deliveries() -> None:
     @virtual
     async def run() -> None:
         async with World(ScriptedSink([DOWN] * 100, probes=[DOWN] * 100)) as world:

@@ -1,4 +1,4 @@
-"""A damaged fact, whatever it holds, stops no start and no delivery."""
+"""No damaged fact stops a start or a delivery, whatever it contains."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("place", "name"), PLACES)
-def test_a_start_goes_on_without_a_fact_that_is_damaged(place: str, name: str) -> None:
+def test_a_start_ignores_a_damaged_fact(place: str, name: str) -> None:
     async def run(value: bytes) -> object:
         outbox = FaultyOutbox()
         await InlineOutbox.do(outbox, SaveFacts(place, {name: value}))
@@ -71,7 +71,7 @@ def test_a_start_goes_on_without_a_fact_that_is_damaged(place: str, name: str) -
 
 
 @pytest.mark.parametrize("value", ODD)
-def test_what_cannot_be_read_of_an_owner_or_a_breaker_is_none_or_bounded(value: bytes) -> None:
+def test_an_unreadable_owner_or_breaker_is_none_or_bounded(value: bytes) -> None:
     assert read_owner({"routes": value}) is None
     memory = read_breaker({BREAKER: value}, NOW)
     assert memory is None or (0 <= memory.probe_in <= 86_400 and 0 <= memory.interval <= 86_400)

@@ -177,10 +177,10 @@ def test_a_wait_between_attempts_is_drawn_and_grows() -> None:
     assert decide(FRESH, DOWN, NOW, 1.0, Backoff(base=7.0)).not_before == NOW + timedelta(seconds=7)
 
 
-@pytest.mark.parametrize("asked", [float("inf"), 1e300, LONGEST_WAIT + 1])
-def test_a_requested_wait_is_limited_to_the_calendar(asked: float) -> None:
+@pytest.mark.parametrize("demanded", [float("inf"), 1e300, LONGEST_WAIT + 1])
+def test_a_requested_wait_is_limited_to_the_calendar(demanded: float) -> None:
     of = delivery(seconds=10 * LONGEST_WAIT)
-    assert verdict(of, Throttled("wait", retry_after=asked, scope="host"))[1] == LONGEST_WAIT
+    assert verdict(of, Throttled("wait", retry_after=demanded, scope="host"))[1] == LONGEST_WAIT
 
 
 def test_a_verdict_has_the_reason_of_its_evidence() -> None:

@@ -102,7 +102,7 @@ async def test_two_drains_can_run_at_once() -> None:
         for _ in range(5):
             await world.put()
         assert await asyncio.gather(world.dispatcher.drain(), world.dispatcher.drain(2.0), world.dispatcher.drain())
-        assert len(world.heard(Settled)) == 5
+        assert len(world.emitted(Settled)) == 5
 
 
 @virtual
@@ -144,7 +144,7 @@ async def test_a_stop_cancels_a_hanging_send_which_uses_no_attempt_but_may_repea
     again = ScriptedSink()
     async with World(again, outbox=outbox) as world:
         await world.dispatcher.drain()
-        assert ids(again) == ["waits", "hangs too", "hangs"]  # what may repeat waits for a first answer
+        assert ids(again) == ["waits", "hangs too", "hangs"]  # possible repeats wait for a first answer
         assert [sent.items[0].may_repeat for sent in again.sent] == [False, True, True]
 
 
@@ -293,8 +293,8 @@ class _Mischief(FaultyOutbox):
     """An outbox with a programming error: its first lease breaks."""
 
     async def do(self, command: Command[Any]) -> Any:
-        if isinstance(command, Lease) and not self.asked[Lease]:
-            self.asked[Lease] += 1
+        if isinstance(command, Lease) and not self.commands[Lease]:
+            self.commands[Lease] += 1
             return 1 / 0
         return await super().do(command)
 
@@ -305,19 +305,19 @@ async def test_events_are_emitted_once_and_in_order() -> None:
     async with World(ScriptedSink(script, latency=0.25), workers=1, jitter=lambda: 0.5) as world:
         await world.put("told")
         await wait(10)
-        told = [event for event in world.events if isinstance(event, SendBegan | SendEnded | Settled)]
-        assert [type(event).__name__ for event in told] == ["SendBegan", "SendEnded", "Settled"] * 4
-        assert [(event.outcome, event.detail) for event in world.heard(SendEnded)] == [
+        events = [event for event in world.events if isinstance(event, SendBegan | SendEnded | Settled)]
+        assert [type(event).__name__ for event in events] == ["SendBegan", "SendEnded", "Settled"] * 4
+        assert [(event.outcome, event.detail) for event in world.emitted(SendEnded)] == [
             ("unavailable", "connection refused"),
             ("throttled", "slow down"),
             ("unconfirmed", "bad gateway"),
             ("delivered", ""),
         ]
-        assert {round(event.took_seconds, 9) for event in world.heard(SendEnded)} == {0.25}
-        assert [event.delivery.state.value for event in world.heard(Settled)] == ["pending"] * 3 + ["delivered"]
-        assert {event.notification.id for event in world.heard(Settled)} == {"told"}
+        assert {round(event.took_seconds, 9) for event in world.emitted(SendEnded)} == {0.25}
+        assert [event.delivery.state.value for event in world.emitted(Settled)] == ["pending"] * 3 + ["delivered"]
+        assert {event.notification.id for event in world.emitted(Settled)} == {"told"}
         assert (await world.delivery("told")).message_id == "77"
-        assert [event.deliveries[0].may_repeat for event in world.heard(SendBegan)] == [False, False, False, True]
+        assert [event.deliveries[0].may_repeat for event in world.emitted(SendBegan)] == [False, False, False, True]
 
 
 @virtual
@@ -349,7 +349,7 @@ def test_leases_of_a_dead_owner_are_settled_before_any_send(count: int) -> None:
             await world.put(wakes=False)
         assert len((await outbox.do(Lease(HERE, clock.now(), limit=count))).parcels) == count
         async with world:
-            first = world.heard(Settled)[:count]
+            first = world.emitted(Settled)[:count]
             assert {(event.delivery.state.value, event.delivery.attempts) for event in first} == {("pending", 1)}
             await wait(60)
             assert len(sink.shown) == count

@@ -1,4 +1,4 @@
-"""What a drain waits for: what can begin to be sent within its time, and nothing else."""
+"""A drain waits for every delivery that can be sent within its timeout, and for no other."""
 
 from collections.abc import Iterator
 from random import Random
@@ -39,7 +39,7 @@ async def drained(world: World, timeout: float | None) -> tuple[float, int]:
 
 
 @pytest.mark.parametrize("answer", [BANNED, throttled(3600, "host"), throttled(3600)])
-def test_what_a_far_end_shuts_out_for_longer_is_not_waited_for(answer: Evidence) -> None:
+def test_a_drain_does_not_wait_for_a_destination_closed_for_longer(answer: Evidence) -> None:
     @virtual
     async def run() -> None:
         async with World(ScriptedSink([answer])) as world:
@@ -70,17 +70,17 @@ async def test_a_stop_does_not_wait_for_the_end_of_a_ban_and_the_next_run_delive
 
 
 @virtual
-async def test_a_hold_that_ends_in_time_is_waited_for_and_without_a_timeout_any() -> None:
+async def test_a_drain_waits_for_a_pause_that_ends_in_time_and_without_a_timeout_for_any() -> None:
     async with World(ScriptedSink([throttled(30), BANNED])) as world:
         for _ in range(4):
             await world.put(valid_for=9000)
         assert await drained(world, 20) == (0.0, 4)
-        assert await drained(world, 31) == (30.0, 4), "and then there is a ban"
+        assert await drained(world, 31) == (30.0, 4), "and then a ban begins"
         assert await drained(world, None) == (3600.0, 0)
 
 
 @virtual
-async def test_what_cannot_be_waited_for_keeps_nobody_from_waiting_for_others() -> None:
+async def test_a_closed_destination_does_not_end_the_wait_for_others() -> None:
     async with World(ScriptedSink([throttled(3600)]), ScriptedSink(latency=5.0)) as world:
         await world.put(valid_for=9000)
         await world.put(to="there-1")
@@ -88,7 +88,7 @@ async def test_what_cannot_be_waited_for_keeps_nobody_from_waiting_for_others() 
 
 
 @virtual
-async def test_a_turn_within_a_limit_is_waited_for_where_it_comes_in_time() -> None:
+async def test_a_drain_waits_for_a_free_slot_within_its_timeout() -> None:
     async with World(ScriptedSink(), limits=A_MINUTE) as world:
         for _ in range(25):
             await world.put()
@@ -100,7 +100,7 @@ async def test_a_turn_within_a_limit_is_waited_for_where_it_comes_in_time() -> N
 
 @pytest.mark.parametrize("waiting", [20, 1200])
 @pytest.mark.parametrize(("priority", "is_in_time"), [(NORMAL, False), (URGENT, True)])
-def test_it_is_the_turn_of_what_waits_that_counts(
+def test_the_slots_for_the_waiting_priority_count(
     waiting: int, priority: NotificationPriority, *, is_in_time: bool
 ) -> None:
     @virtual
@@ -115,14 +115,14 @@ def test_it_is_the_turn_of_what_waits_that_counts(
             await world.put("last", priority, valid_for=90_000)
             assert (await drained(world, 9))[0] == 0.0, "nothing may leave for 10 s"
             took, _ = await drained(world, 12)
-            assert took == (10.0 if is_in_time else 0.0), "then one that is urgent may"
+            assert took == (10.0 if is_in_time else 0.0), "then an URGENT may leave"
             assert await world.state("last") == ("delivered" if is_in_time else "pending")
 
     run()
 
 
 @virtual
-async def test_a_question_that_is_not_to_be_asked_in_time_is_not_waited_for() -> None:
+async def test_a_drain_does_not_wait_for_a_probe_that_is_not_due_in_time() -> None:
     async with World(ScriptedSink([SILENT, throttled(3600)]), limits=FREE) as world:
         await world.put("may repeat", valid_for=9000)
         await wait(0.1)
@@ -133,7 +133,7 @@ async def test_a_question_that_is_not_to_be_asked_in_time_is_not_waited_for() ->
 
 
 @virtual
-async def test_a_burst_limit_of_a_second_is_waited_for() -> None:
+async def test_a_drain_waits_for_a_burst_limit_of_a_second() -> None:
     async with World(ScriptedSink(), limits=Limits(reserve=False)) as world:
         for _ in range(12):
             await world.put()
@@ -154,7 +154,7 @@ async def test_a_burst_limit_of_a_second_is_waited_for() -> None:
         ([DOWN] * 8, 25),
     ],
 )
-def test_every_retry_that_comes_in_time_is_waited_for(answers: list[Evidence], within: float) -> None:
+def test_a_drain_waits_for_every_retry_within_its_timeout(answers: list[Evidence], within: float) -> None:
     @virtual
     async def run() -> None:
         async with World(ScriptedSink(answers), limits=FREE) as world:
@@ -168,7 +168,7 @@ def test_every_retry_that_comes_in_time_is_waited_for(answers: list[Evidence], w
 
 @pytest.mark.line("6.1.1")
 @virtual
-async def test_a_breaker_that_closes_in_time_is_waited_for_and_so_is_all_behind_it() -> None:
+async def test_a_drain_waits_for_a_breaker_that_closes_in_time_and_for_all_deliveries_behind_it() -> None:
     sink = ScriptedSink([DOWN] * 5, probes=[DOWN] * 2, latency=0.1)
     async with World(sink, limits=FREE) as world:
         for _ in range(20):
@@ -179,7 +179,7 @@ async def test_a_breaker_that_closes_in_time_is_waited_for_and_so_is_all_behind_
 
 @pytest.mark.line("6.1.1")
 @virtual
-async def test_a_stop_waits_for_a_retry_that_comes_within_it() -> None:
+async def test_a_stop_waits_for_a_retry_within_its_timeout() -> None:
     async with World(ScriptedSink([throttled(2)])) as world:
         name = await world.put()
         assert await world.dispatcher.stop(4) == ()
@@ -187,7 +187,7 @@ async def test_a_stop_waits_for_a_retry_that_comes_within_it() -> None:
 
 
 @virtual
-async def test_a_stop_begins_nothing_in_its_last_second_and_cuts_nothing_that_ends_in_time() -> None:
+async def test_a_stop_begins_no_send_in_its_last_second_and_cuts_off_none_that_ends_in_time() -> None:
     sink = ScriptedSink(latency=0.4)
     async with World(sink) as world:
         for _ in range(100):
@@ -209,7 +209,7 @@ async def test_a_stop_without_lanes_ends_at_once() -> None:
 
 
 @virtual
-async def test_one_notification_can_be_waited_for_alone() -> None:
+async def test_a_drain_can_wait_for_one_notification() -> None:
     busy = ScriptedSink(latency=1.0)
     async with World(busy, ScriptedSink([throttled(3)]), ScriptedSink([throttled(3600)]), workers=1) as world:
         for _ in range(30):
@@ -219,7 +219,7 @@ async def test_one_notification_can_be_waited_for_alone() -> None:
         unknown = await world.put("unknown", to="elsewhere")
         began = now()
         assert await world.dispatcher.drain(60, ours) == ()
-        assert 3 <= now() - began < 5, "it waits for no other"
+        assert 3 <= now() - began < 5, "it does not wait for others"
         began = now()
         (left,) = await world.dispatcher.drain(60, later)
         assert (left.id.notification_id, now()) == (later, began)
@@ -229,12 +229,12 @@ async def test_one_notification_can_be_waited_for_alone() -> None:
         await world.dispatcher.drain(60)
         last = await world.put()
         await wait(0.1)
-        assert await world.dispatcher.drain(60, last) == (), "it is being sent, or its turn comes"
+        assert await world.dispatcher.drain(60, last) == (), "it is being sent, or is next"
         assert len(busy.shown) == 31
 
 
 @virtual
-async def test_what_waits_behind_a_thousand_others_is_supposed_to_have_its_turn() -> None:
+async def test_deliveries_behind_a_thousand_others_are_assumed_to_be_ready() -> None:
     async with World(ScriptedSink([throttled(300)])) as world:
         for _ in range(1001):
             await world.put(valid_for=9000)

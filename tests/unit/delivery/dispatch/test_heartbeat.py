@@ -9,7 +9,7 @@ from tests.unit.delivery.dispatch.world import FaultyOutbox, World, ids, virtual
 
 
 class Heart:
-    """Beats, or does not."""
+    """A heartbeat that can stop."""
 
     beats = True
 
@@ -31,7 +31,7 @@ async def test_nothing_is_leased_while_this_process_has_no_heartbeat() -> None:
 
 
 @virtual
-async def test_what_was_leased_when_the_heartbeat_stopped_is_not_sent_and_uses_up_no_attempt() -> None:
+async def test_deliveries_leased_when_the_heartbeat_stopped_are_not_sent_and_use_up_no_attempt() -> None:
     sink, heart = ScriptedSink(), Heart()
     async with World(sink, may_send=heart) as world:
         world.outbox.delays[Lease] = 1.0
@@ -44,28 +44,28 @@ async def test_what_was_leased_when_the_heartbeat_stopped_is_not_sent_and_uses_u
 
 
 class Lost(FaultyOutbox):
-    """Another process owns the store from some moment on."""
+    """Another process takes the store over on demand."""
 
     is_lost = False
 
     async def do(self, command: Command[Any]) -> Any:
         if self.is_lost and isinstance(command, Lease | Settle):
-            self.asked[type(command)] += 1
+            self.commands[type(command)] += 1
             raise OwnershipLost("process 7 delivers now")
         return await super().do(command)
 
 
 @virtual
-async def test_a_settle_of_one_that_lost_the_store_is_not_tried_again_and_its_senders_end() -> None:
+async def test_a_settle_after_ownership_is_lost_is_not_retried_and_the_senders_end() -> None:
     outbox = Lost()
     sink = ScriptedSink(latency=1.0)
     async with World(sink, outbox=outbox) as world:
         await world.put("in flight")
         await wait(0.5)
-        outbox.is_lost, asked = True, outbox.asked[Settle]
+        outbox.is_lost, before = True, outbox.commands[Settle]
         await wait(60)
-        assert outbox.asked[Settle] == asked + 1
+        assert outbox.commands[Settle] == before + 1
         await world.put("later")
         await wait(60)
         assert ids(sink) == ["in flight"]
-        assert outbox.asked[Settle] == asked + 1
+        assert outbox.commands[Settle] == before + 1

@@ -1,4 +1,4 @@
-"""A lease takes as long as a commit, and much may be learnt meanwhile."""
+"""A lease takes as long as a commit, and the gate may close meanwhile."""
 
 import pytest
 
@@ -13,14 +13,14 @@ GONE = Rejected("unknown webhook", is_gone=True)
 
 
 @pytest.mark.parametrize(
-    "learnt",
+    "meanwhile",
     [throttled(600.0), throttled(600.0, "host"), DOWN, GONE],
     ids=["a wait", "a ban", "an outage", "its end"],
 )
-def test_what_was_leased_while_the_far_end_forbade_it_is_not_sent_and_uses_up_no_attempt(learnt: Step) -> None:
+def test_deliveries_leased_while_the_destination_closed_are_not_sent_and_use_up_no_attempt(meanwhile: Step) -> None:
     @virtual
     async def run() -> None:
-        sink = ScriptedSink([learnt], probes=[DOWN] * 1000, latency=0.5)
+        sink = ScriptedSink([meanwhile], probes=[DOWN] * 1000, latency=0.5)
         settings = {"breaker": USUAL._replace(failures_in_a_row=1)}
         async with World(sink, settings=settings) as world:
             world.outbox.delays[Lease] = 1.0
@@ -36,7 +36,7 @@ def test_what_was_leased_while_the_far_end_forbade_it_is_not_sent_and_uses_up_no
 
 
 @virtual
-async def test_a_lease_that_lasts_longer_than_the_window_of_the_host_disturbs_nobody(
+async def test_a_lease_longer_than_the_window_of_the_host_disturbs_no_other(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sink = ScriptedSink()

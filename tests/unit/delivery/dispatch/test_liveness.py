@@ -94,7 +94,7 @@ async def test_probes_are_just_under_two_seconds_apart_and_their_failures_open_t
         await world.put("maybe")
         await wait(7.5)
         assert [round(at - began, 1) for at in sink.probed] == [1.0, 2.8, 4.6, 6.4, 7.4]
-        assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open")]
+        assert world.emitted(BreakerMoved) == [BreakerMoved(HERE, "open")]
         await wait(300)
         assert ids(sink) == ["maybe"]
         assert (await world.delivery("maybe")).attempts == 1
@@ -156,7 +156,7 @@ async def test_a_send_cut_by_a_crash_waits_for_an_answer_too() -> None:
     await wait(1)
     sink = ScriptedSink(probes=[DOWN, Answer()])
     async with World(sink, outbox=outbox, jitter=lambda: 0.5) as world:
-        assert world.heard(SendEnded)[0][:2] == (HERE, "lapsed")
+        assert world.emitted(SendEnded)[0][:2] == (HERE, "lapsed")
         await wait(10)
         assert (len(sink.probed), ids(sink)) == (2, ["lapses"])
         assert sink.sent[0].items[0].may_repeat

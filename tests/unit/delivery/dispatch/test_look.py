@@ -1,4 +1,4 @@
-"""At its start a lane asks once where its messages show: never before what is due, and never instead of it."""
+"""At its start a lane looks up its channel once: never before a message that is due, and never instead of one."""
 
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
 from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen
@@ -13,27 +13,27 @@ MINUTE = NOTHING_ASSUMED._replace(channel=Rate(28, 60.0), reserve=False)
 
 
 @virtual
-async def test_it_is_asked_once_when_nothing_is_due_and_told() -> None:
+async def test_it_looks_once_when_nothing_is_due_and_reports_the_channel() -> None:
     sink = ScriptedSink(probes=[IN_77])
     async with World(sink, settings=LOOKS) as world:
         await wait(3600)
-        assert world.heard(DestinationSeen) == [DestinationSeen(HERE, "77", "5")]
+        assert world.emitted(DestinationSeen) == [DestinationSeen(HERE, "77", "5")]
         assert len(sink.probed) == 1
 
 
 @virtual
-async def test_what_waits_goes_first_and_its_answer_saves_the_question() -> None:
+async def test_waiting_messages_go_first_and_their_answer_replaces_the_look() -> None:
     sink = ScriptedSink([Receipt("1", channel="77")], latency=0.1)
     world = World(sink, settings=LOOKS)
     await world.put(wakes=False)
     async with world:
         await wait(60)
         assert (len(sink.sent), sink.probed) == (1, [])
-        assert world.heard(DestinationSeen) == [DestinationSeen(HERE, "77")]
+        assert world.emitted(DestinationSeen) == [DestinationSeen(HERE, "77")]
 
 
 @virtual
-async def test_an_urgent_one_does_not_wait_for_the_question_even_with_one_sender() -> None:
+async def test_an_urgent_message_does_not_wait_for_the_look_even_with_one_sender() -> None:
     sink = ScriptedSink(probes=[HANG])
     async with World(sink, settings=LOOKS, workers=1, limits=Limits()) as world:
         await wait(1.1)
@@ -45,7 +45,7 @@ async def test_an_urgent_one_does_not_wait_for_the_question_even_with_one_sender
 
 
 @virtual
-async def test_a_question_that_hangs_ends_after_3_seconds_and_is_not_asked_again() -> None:
+async def test_a_hanging_look_ends_after_3_seconds_and_is_not_repeated() -> None:
     sink = ScriptedSink(probes=[HANG, IN_77])
     async with World(sink, settings=LOOKS) as world:
         await wait(0.9)
@@ -54,33 +54,33 @@ async def test_a_question_that_hangs_ends_after_3_seconds_and_is_not_asked_again
         assert sink.hanging == 1
         await wait(60)
         assert (sink.hanging, len(sink.probed)) == (0, 1)
-        assert world.heard(DestinationSeen) + world.heard(BreakerMoved) == []
+        assert world.emitted(DestinationSeen) + world.emitted(BreakerMoved) == []
 
 
 @virtual
-async def test_a_far_end_that_does_not_know_the_question_is_sent_to_as_any() -> None:
+async def test_a_destination_without_support_for_the_look_works_as_usual() -> None:
     sink = ScriptedSink(probes=[Answer(status=404)])
     async with World(sink, settings=LOOKS) as world:
         await wait(1.5)
         await world.put("news")
         await world.dispatcher.drain()
-        assert (ids(sink), world.heard(DestinationSeen)) == (["news"], [])
+        assert (ids(sink), world.emitted(DestinationSeen)) == (["news"], [])
 
 
 @virtual
-async def test_the_question_finds_out_that_a_webhook_is_gone_before_a_message_does() -> None:
+async def test_the_look_finds_out_that_a_webhook_is_gone_before_a_message_does() -> None:
     sink = ScriptedSink(probes=[Rejected("unknown webhook", code=10015, is_gone=True)])
     async with World(sink, settings=LOOKS) as world:
         await wait(1.5)
         await world.put("waits")
         await wait(60)
         assert (ids(sink), await world.state("waits")) == ([], "pending")
-        assert len(world.heard(DestinationGone)) == 1
+        assert len(world.emitted(DestinationGone)) == 1
         assert len(sink.probed) == 1
 
 
 @virtual
-async def test_the_question_counts_as_a_request() -> None:
+async def test_the_look_counts_as_a_request() -> None:
     sink = ScriptedSink(probes=[IN_77])
     async with World(
         sink, settings=LOOKS, limits=NOTHING_ASSUMED._replace(burst=Rate(2, 10.0), reserve=False)
@@ -95,21 +95,21 @@ async def test_the_question_counts_as_a_request() -> None:
 
 
 @virtual
-async def test_two_webhooks_of_one_channel_share_its_28_a_minute_from_the_start_on() -> None:
+async def test_two_webhooks_of_one_channel_share_its_28_a_minute_from_the_start() -> None:
     one, two = ScriptedSink(probes=[IN_77]), ScriptedSink(probes=[IN_77])
     async with World(one, two, settings=LOOKS, limits=MINUTE) as world:
         await wait(1.5)
-        assert [event.others for event in world.heard(DestinationSeen)] == [(), (HERE,)]
+        assert [event.others for event in world.emitted(DestinationSeen)] == [(), (HERE,)]
         for number in range(60):
             await world.put(to=("there-1", HERE)[number % 2])
         await wait(50)
-        assert len(one.sent) + len(two.sent) == 26, "two questions were asked"
+        assert len(one.sent) + len(two.sent) == 26, "two looks took slots"
         await wait(15)
         assert len(one.sent) + len(two.sent) == 54
 
 
 @virtual
-async def test_a_channel_that_is_known_from_the_last_run_is_shared_before_anything_is_asked() -> None:
+async def test_a_channel_known_from_the_last_run_is_shared_before_the_look() -> None:
     one, two = ScriptedSink(probes=[IN_77]), ScriptedSink(probes=[IN_77])
     async with World(one, two, settings=LOOKS, limits=MINUTE) as world:
         outbox = world.outbox
@@ -126,15 +126,15 @@ async def test_a_channel_that_is_known_from_the_last_run_is_shared_before_anythi
 
 
 @virtual
-async def test_a_webhook_of_a_wrong_kind_is_told() -> None:
+async def test_a_webhook_of_a_wrong_kind_is_reported() -> None:
     wrong = Answer(channel="77", trouble="it takes no messages", status=200)
     async with World(ScriptedSink(probes=[wrong]), settings=LOOKS) as world:
         await wait(1.5)
-        assert [event.trouble for event in world.heard(DestinationSeen)] == ["it takes no messages"]
+        assert [event.trouble for event in world.emitted(DestinationSeen)] == ["it takes no messages"]
 
 
 @virtual
-async def test_a_stop_does_not_wait_for_the_question() -> None:
+async def test_a_stop_does_not_wait_for_the_look() -> None:
     sink = ScriptedSink(probes=[HANG])
     async with World(sink, settings=LOOKS) as world:
         await wait(1.5)
@@ -144,7 +144,7 @@ async def test_a_stop_does_not_wait_for_the_question() -> None:
 
 
 @virtual
-async def test_an_open_breaker_asks_its_own_questions() -> None:
+async def test_an_open_breaker_probes_instead_of_looking() -> None:
     sink = ScriptedSink([DOWN] * 5, probes=[DOWN, IN_77], latency=0.01)
     world = World(sink, settings=LOOKS, workers=1, jitter=lambda: 0.0)
     for _ in range(5):
@@ -152,4 +152,4 @@ async def test_an_open_breaker_asks_its_own_questions() -> None:
     async with world:
         await wait(60)
         assert len(sink.probed) == 2
-        assert [event.channel for event in world.heard(DestinationSeen)] == ["77"]
+        assert [event.channel for event in world.emitted(DestinationSeen)] == ["77"]

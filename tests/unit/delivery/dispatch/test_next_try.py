@@ -1,4 +1,4 @@
-"""When the next try of what is open may begin: every gate, alone and together."""
+"""When the next open delivery may be tried: every limit, alone and together."""
 
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -65,7 +65,7 @@ def pending(
         (OPEN_TO_ALL, [pending("a", after=90, valid_for=60), pending("b", about="a")], 60),
     ],
 )
-def test_the_next_try_comes_when_the_first_delivery_has_passed_every_gate(
+def test_the_next_try_is_when_the_first_delivery_passes_every_limit(
     availability: Availability, waiting: list[Delivery], expected: float
 ) -> None:
     assert next_try(availability, waiting, NOW, UTC_NOW) - NOW == expected

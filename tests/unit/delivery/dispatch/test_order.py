@@ -1,4 +1,4 @@
-"""Which delivery leaves next: by rank, by priority, and each sequence in its order."""
+"""The order of deliveries: by rank, by priority, and within each sequence."""
 
 import pytest
 
@@ -21,8 +21,8 @@ async def test_with_one_sender_all_leave_in_the_order_of_rank() -> None:
 
 
 @virtual
-async def test_what_waits_long_enough_is_before_what_is_more_important() -> None:
-    """A NORMAL one leaves before a HIGH one that came more than 5 minutes later, a LOW one after an hour."""
+async def test_a_delivery_that_waited_long_enough_leaves_before_a_more_important_one() -> None:
+    """A NORMAL one leaves before a HIGH one accepted more than 5 minutes later; a LOW one after an hour."""
     sink = ScriptedSink()
     world = World(sink, workers=1)
     await world.put("low", LOW, wakes=False)
@@ -38,7 +38,7 @@ async def test_what_waits_long_enough_is_before_what_is_more_important() -> None
 
 @virtual
 async def test_priority_is_decided_at_the_last_moment() -> None:
-    """While the pace holds a backlog, an URGENT that comes is what leaves with the next free slot."""
+    """An URGENT that is put while a backlog waits for the pace leaves with the next free slot."""
     sink = ScriptedSink()
     async with World(sink, limits=FREE._replace(messages_a_minute=2), workers=1) as world:
         for _ in range(5):
@@ -50,7 +50,7 @@ async def test_priority_is_decided_at_the_last_moment() -> None:
 
 
 @virtual
-async def test_an_urgent_leaves_at_once_into_the_slots_kept_for_it() -> None:
+async def test_an_urgent_leaves_at_once_into_its_reserved_slots() -> None:
     sink = ScriptedSink()
     async with World(sink, limits=NOTHING_ASSUMED._replace(messages_a_minute=30), workers=1) as world:
         for _ in range(60):
@@ -67,8 +67,8 @@ async def test_an_urgent_leaves_at_once_into_the_slots_kept_for_it() -> None:
 
 
 @virtual
-async def test_the_slots_kept_for_the_urgent_are_not_given_to_what_is_only_high() -> None:
-    """Where both wait and only URGENT slots are left, HIGH ones wait on, in their place, with no attempt counted."""
+async def test_slots_reserved_for_urgent_are_not_used_by_high() -> None:
+    """If only URGENT slots are free, a HIGH keeps waiting in its place, and no attempt counts."""
     sink = ScriptedSink()
     async with World(sink, limits=NOTHING_ASSUMED._replace(messages_a_minute=30)) as world:
         for number in range(30):
@@ -80,9 +80,9 @@ async def test_the_slots_kept_for_the_urgent_are_not_given_to_what_is_only_high(
         assert ids(sink)[27:] == ["urgent"]
         assert await world.state("high-27") == "pending"
         assert (await world.delivery("high-27")).attempts == 0
-        asked = world.outbox.asked[Lease]
+        before = world.outbox.commands[Lease]
         await wait(30)
-        assert world.outbox.asked[Lease] - asked <= 8  # nobody polls; a look a minute is expected
+        assert world.outbox.commands[Lease] - before <= 8  # no polling, except a look a minute
         await world.dispatcher.drain()
         assert ids(sink)[28:] == ["high-27", "high-28", "high-29"]
         assert await world.history("high-27") == await world.history("high-27")
@@ -90,7 +90,7 @@ async def test_the_slots_kept_for_the_urgent_are_not_given_to_what_is_only_high(
 
 
 @virtual
-async def test_a_send_that_hangs_does_not_hold_up_an_urgent() -> None:
+async def test_a_hanging_send_does_not_delay_an_urgent() -> None:
     sink = ScriptedSink([HANG])
     async with World(sink) as world:
         for _ in range(3):
@@ -147,8 +147,8 @@ async def test_two_of_one_sequence_are_never_in_flight_together_and_the_next_lea
 
 
 @virtual
-async def test_what_comes_free_when_the_second_sender_settles_is_taken_by_the_first() -> None:
-    """The second takes nothing below HIGH, so it has to wake the first, which looked before and found nothing."""
+async def test_deliveries_freed_by_the_second_sender_are_sent_by_the_first() -> None:
+    """The second sends nothing below HIGH, so it wakes the first, whose last lease found nothing."""
     sink = ScriptedSink(latency=iter([1.0, 3.0, 0.0]).__next__)
     async with World(sink) as world:
         began = now()
@@ -161,8 +161,8 @@ async def test_what_comes_free_when_the_second_sender_settles_is_taken_by_the_fi
 
 
 @virtual
-async def test_what_is_leased_while_another_sender_looks_is_known_to_keep_others_waiting() -> None:
-    """A look that the store answers before it has told of an earlier lease passes over what waits behind that."""
+async def test_a_lease_notices_deliveries_that_wait_behind_a_simultaneous_lease() -> None:
+    """The store may answer a lease before an earlier one, so the gap behind the earlier one must be noticed."""
     sink = ScriptedSink(latency=1.0)
     async with World(sink, workers=3) as world:
         await wait(1)
@@ -174,7 +174,7 @@ async def test_what_is_leased_while_another_sender_looks_is_known_to_keep_others
 
 
 @virtual
-async def test_a_retry_is_taken_by_another_sender_where_the_one_that_failed_is_busy() -> None:
+async def test_a_retry_is_sent_by_another_sender_if_the_first_is_busy() -> None:
     sink = ScriptedSink([DOWN, HANG], latency=0.05)
     async with World(sink, jitter=lambda: 0.5) as world:
         await world.put("high", HIGH)
@@ -185,7 +185,7 @@ async def test_a_retry_is_taken_by_another_sender_where_the_one_that_failed_is_b
 
 
 @virtual
-async def test_an_urgent_lifts_what_has_to_leave_before_it() -> None:
+async def test_an_urgent_raises_the_deliveries_that_must_leave_before_it() -> None:
     sink = ScriptedSink()
     world = World(sink, workers=1)
     for name, about in (("a", "s"), ("b", "t"), ("c", "t")):
@@ -197,7 +197,7 @@ async def test_an_urgent_lifts_what_has_to_leave_before_it() -> None:
 
 
 @virtual
-async def test_what_waits_for_a_retry_lets_others_pass_and_leaves_when_its_time_comes() -> None:
+async def test_a_delivery_waiting_for_its_retry_lets_others_pass_and_leaves_on_time() -> None:
     sink = ScriptedSink([DOWN])
     async with World(sink, workers=1, jitter=lambda: 0.75) as world:
         began = now()
@@ -210,13 +210,13 @@ async def test_what_waits_for_a_retry_lets_others_pass_and_leaves_when_its_time_
 
 
 @virtual
-async def test_nothing_is_asked_of_the_store_while_nothing_happens() -> None:
+async def test_the_store_is_idle_while_nothing_happens() -> None:
     async with World(ScriptedSink()) as world:
         await world.put()
         await world.dispatcher.drain()
-        asked = world.outbox.asked[Lease]
+        before = world.outbox.commands[Lease]
         await wait(59)
-        assert world.outbox.asked[Lease] == asked
+        assert world.outbox.commands[Lease] == before
 
 
 @virtual
@@ -226,12 +226,12 @@ async def test_an_ordinary_backlog_costs_one_lease_a_message() -> None:
         for _ in range(100):
             await world.put()
         await world.dispatcher.drain()
-        assert world.outbox.asked[Lease] <= 105
-        assert len(world.heard(Settled)) == 100
+        assert world.outbox.commands[Lease] <= 105
+        assert len(world.emitted(Settled)) == 100
 
 
 @virtual
-async def test_what_is_put_while_a_sender_looks_is_not_missed() -> None:
+async def test_a_put_during_a_lease_is_not_missed() -> None:
     sink = ScriptedSink()
     async with World(sink, workers=1) as world:
         await wait(1)
@@ -244,7 +244,7 @@ async def test_what_is_put_while_a_sender_looks_is_not_missed() -> None:
 
 
 @virtual
-async def test_what_comes_free_unseen_is_found_within_a_minute() -> None:
+async def test_a_delivery_that_comes_free_unnoticed_is_found_within_a_minute() -> None:
     sink = ScriptedSink()
     async with World(sink) as world:
         await wait(1)

@@ -1,4 +1,4 @@
-"""A far end that fails: the breaker stops sending, finds out with one invisible request, and lets one message try."""
+"""A destination fails: the breaker stops sending, probes it with one invisible request, and tries one message."""
 
 from collections.abc import Iterator
 from itertools import chain, repeat
@@ -31,13 +31,13 @@ BEGAN = 1000.0
 
 
 def during(fault: Step, seconds: float, start: float = 0.0) -> Iterator[Step]:
-    """A script: the fault as long as the outage lasts, and nothing wrong before and after."""
+    """A script: the fault during the outage, and none before and after."""
     while True:
         yield lambda: fault if BEGAN + start <= now() < BEGAN + start + seconds else None
 
 
 def hanging_during(seconds: float) -> Iterator[Step]:
-    """A script: no answer at all as long as the outage lasts."""
+    """A script: no answer during the outage."""
     while True:
         yield HANG if now() < BEGAN + seconds else (lambda: None)
 
@@ -65,7 +65,7 @@ def test_an_outage_of_60_s_costs_under_40_requests_and_6_seconds(seed: int, answ
 
 
 @virtual
-async def test_an_outage_that_hangs_is_found_out_about_with_probes_that_wait_3_seconds() -> None:
+async def test_in_a_silent_outage_probes_wait_3_seconds() -> None:
     sink = ScriptedSink(during(SILENT, 60), probes=hanging_during(60))
     async with World(sink, jitter=lambda: 1.0) as world:
         for _ in range(20):
@@ -83,7 +83,7 @@ async def test_the_breaker_opens_probes_with_one_request_tries_one_message_and_c
             await world.put()
         await wait(60)
         opened_at = world.times[world.events.index(BreakerMoved(HERE, "open"))]
-        assert [event.state for event in world.heard(BreakerMoved)] == ["open", "half-open", "closed"]
+        assert [event.state for event in world.emitted(BreakerMoved)] == ["open", "half-open", "closed"]
         assert [round(at - opened_at, 3) for at in sink.probed] == [1.0, 2.8]
         half_open_at, closed_at = sink.probed[-1] + 0.5, sink.probed[-1] + 1.0
         assert [sent.began for sent in sink.sent if opened_at < sent.began < closed_at] == [half_open_at]
@@ -91,8 +91,8 @@ async def test_the_breaker_opens_probes_with_one_request_tries_one_message_and_c
 
 
 @virtual
-async def test_a_sender_that_slept_while_another_probed_is_woken_by_the_answer() -> None:
-    """The second sender asks, and has nothing of its own to send then; the first has."""
+async def test_the_answer_to_a_probe_wakes_a_sleeping_sender() -> None:
+    """The second sender probes, and then has nothing to send; the first has."""
     script = [lambda: None, *[DOWN] * 5]
     sink = ScriptedSink(script, probes=[HANG], latency=chain([2.0], repeat(0.0)).__next__)
     async with World(sink, jitter=lambda: 0.0) as world:
@@ -115,13 +115,13 @@ async def test_while_the_breaker_is_open_nothing_is_tried_and_no_attempt_is_used
         await wait(3600)
         assert len(sink.sent) == 5
         assert sum([len(await world.history(name)) for name in names]) == 5
-        assert sum([(await world.delivery(name)).attempts for name in names]) == 1, "after one it was an outage"
+        assert sum([(await world.delivery(name)).attempts for name in names]) == 1, "after the first it was an outage"
         assert {await world.state(name) for name in names} == {"pending"}
 
 
 @virtual
-async def test_what_is_tried_first_after_an_outage_is_not_what_failed_last() -> None:
-    """One message that the far end cannot bear must not keep the others from being tried."""
+async def test_after_an_outage_the_delivery_that_failed_last_is_not_tried_first() -> None:
+    """One message at fault must not block the others."""
     sink = ScriptedSink([DOWN] * 5, latency=0.001)
     async with World(sink, workers=1, jitter=lambda: 0.0) as world:
         await world.put("poison")
@@ -135,7 +135,7 @@ async def test_what_is_tried_first_after_an_outage_is_not_what_failed_last() -> 
 
 
 @virtual
-async def test_where_nothing_else_waits_what_failed_last_is_tried() -> None:
+async def test_if_nothing_else_waits_the_delivery_that_failed_last_is_tried() -> None:
     sink = ScriptedSink([DOWN] * 5)
     async with World(sink, workers=1, jitter=lambda: 0.0) as world:
         await world.put("only")
@@ -156,7 +156,7 @@ async def test_where_nothing_else_waits_what_failed_last_is_tried() -> None:
         (HANG, False),
     ],
 )
-def test_any_answer_but_429_and_5xx_shows_that_the_far_end_lives(answer: Step, is_alive: bool) -> None:
+def test_any_answer_but_429_and_5xx_shows_that_the_destination_is_alive(answer: Step, is_alive: bool) -> None:
     @virtual
     async def run() -> None:
         sink = ScriptedSink([DOWN] * 5, probes=[answer] + [DOWN] * 9)
@@ -170,7 +170,7 @@ def test_any_answer_but_429_and_5xx_shows_that_the_far_end_lives(answer: Step, i
 
 
 @virtual
-async def test_a_probe_that_is_throttled_is_not_repeated_before_its_time() -> None:
+async def test_a_throttled_probe_is_not_repeated_early() -> None:
     sink = ScriptedSink([DOWN] * 5, probes=[Throttled("slow down", retry_after=30.0, scope="destination")])
     async with World(sink, jitter=lambda: 1.0) as world:
         for _ in range(9):
@@ -180,20 +180,20 @@ async def test_a_probe_that_is_throttled_is_not_repeated_before_its_time() -> No
 
 
 @virtual
-async def test_refusals_and_throttling_are_answers_and_open_no_breaker() -> None:
+async def test_refusals_and_throttling_do_not_open_the_breaker() -> None:
     busy = Throttled("slow down", retry_after=0.1, scope="destination")
     sink = ScriptedSink([Rejected("bad request", status=400), busy] * 20)
     async with World(sink) as world:
         for _ in range(30):
             await world.put()
         await world.dispatcher.drain()
-        assert world.heard(BreakerMoved) == []
+        assert world.emitted(BreakerMoved) == []
         await wait(60)
         assert len(sink.sent) == 50
 
 
 @virtual
-async def test_the_trouble_of_one_destination_delays_no_other() -> None:
+async def test_a_problem_with_one_destination_delays_no_other() -> None:
     down, slow, well = (
         ScriptedSink(during(DOWN, 3600), probes=during(DOWN, 3600)),
         ScriptedSink([HANG] * 99),
@@ -213,7 +213,7 @@ async def test_the_trouble_of_one_destination_delays_no_other() -> None:
 @pytest.mark.parametrize("fault", [BROKEN, DOWN])
 @pytest.mark.parametrize("waiting", [1, 2, 3, 30])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_far_end_that_answers_questions_and_takes_no_messages_costs_no_more(
+def test_a_destination_that_answers_probes_and_rejects_messages_costs_no_more(
     fault: Step, waiting: int, seed: int
 ) -> None:
     @virtual
@@ -235,7 +235,7 @@ def test_a_far_end_that_answers_questions_and_takes_no_messages_costs_no_more(
 
 @pytest.mark.parametrize("slow", [4.0, 14.0])
 @pytest.mark.parametrize("script", [[BROKEN], [DOWN] * 5])
-def test_a_far_end_that_is_slow_is_not_taken_for_one_that_is_down(script: list[Step], slow: float) -> None:
+def test_a_slow_destination_does_not_count_as_down(script: list[Step], slow: float) -> None:
     @virtual
     async def run() -> None:
         sink = ScriptedSink(script, latency=slow)
@@ -250,7 +250,7 @@ def test_a_far_end_that_is_slow_is_not_taken_for_one_that_is_down(script: list[S
 
 @pytest.mark.parametrize("fault", [BROKEN, DOWN])
 @pytest.mark.parametrize("waiting", [1, 3])
-def test_where_it_takes_no_messages_for_hours_none_of_them_is_given_up(fault: Step, waiting: int) -> None:
+def test_in_an_outage_of_messages_of_hours_no_delivery_is_given_up(fault: Step, waiting: int) -> None:
     @virtual
     async def run() -> None:
         sink = ScriptedSink(during(fault, 2 * 3600), latency=0.1)
@@ -258,7 +258,7 @@ def test_where_it_takes_no_messages_for_hours_none_of_them_is_given_up(fault: St
             names = [await world.put(valid_for=4 * 3600.0) for _ in range(waiting)]
             await wait(2 * 3600)
             assert {await world.state(name) for name in names} == {"pending"}
-            assert 2 * 100 < len(sink.sent) + len(sink.probed) < 2 * 180, "one question and one message a minute"
+            assert 2 * 100 < len(sink.sent) + len(sink.probed) < 2 * 180, "one probe and one message a minute"
             await wait(90)
             assert sorted(ids(sink)[-waiting:]) == sorted(names)
             assert {await world.state(name) for name in names} == {"delivered"}
@@ -267,7 +267,7 @@ def test_where_it_takes_no_messages_for_hours_none_of_them_is_given_up(fault: St
 
 
 @virtual
-async def test_nor_is_it_by_a_process_that_starts_amid_such_an_outage() -> None:
+async def test_a_process_started_during_such_an_outage_gives_up_no_delivery() -> None:
     outbox = FaultyOutbox()
     for _ in range(3):
         sink = ScriptedSink(during(BROKEN, 3 * 3600), latency=0.1)
@@ -292,14 +292,14 @@ async def test_a_second_silence_ends_as_unconfirmed_and_each_retry_is_marked() -
 
 
 @virtual
-async def test_a_destination_that_is_gone_is_not_asked_again_and_what_waits_waits_until_it_expires() -> None:
+async def test_a_gone_destination_gets_no_more_requests_and_its_deliveries_wait_until_they_expire() -> None:
     sink = ScriptedSink([Rejected("unknown webhook", status=404, code=10015, is_gone=True)])
     world = World(sink)
     for number in range(1200):
         await world.put(f"n{number}", wakes=False, valid_for=7200)
     async with world:
         await wait(1)
-        ((destination, reason, _),) = world.heard(DestinationGone)
+        ((destination, reason, _),) = world.emitted(DestinationGone)
         assert (destination, reason) == (HERE, "unknown webhook")
         await world.put("late", URGENT, valid_for=7200)
         await wait(3600)
@@ -307,14 +307,14 @@ async def test_a_destination_that_is_gone_is_not_asked_again_and_what_waits_wait
         dead = len(sink.sent)
         states = [await world.state(f"n{number}") for number in range(1200)]
         assert (states.count("dead"), states.count("pending")) == (dead, 1200 - dead)
-        assert len(await world.dispatcher.drain()) == 1000, "nobody waits for what cannot be delivered"
+        assert len(await world.dispatcher.drain()) == 1000, "a drain does not wait for them"
         await wait(7200)
         assert {await world.state(f"n{number}") for number in range(1200)} == {"dead", "expired"}
         assert await world.state("late") == "expired"
 
 
 @virtual
-async def test_that_a_destination_is_gone_is_remembered_until_a_person_says_otherwise() -> None:
+async def test_a_gone_destination_is_remembered_until_a_person_enables_it() -> None:
     sink = ScriptedSink([Rejected("unknown webhook", is_gone=True)])
     world = World(sink)
     async with world:
@@ -325,7 +325,7 @@ async def test_that_a_destination_is_gone_is_remembered_until_a_person_says_othe
     async with World(second, outbox=world.outbox) as again:
         await again.dispatcher.drain()
         assert (await again.state("waits"), ids(second)) == ("pending", [])
-        assert [event.reason for event in again.heard(DestinationGone)] == ["unknown webhook"]
+        assert [event.reason for event in again.emitted(DestinationGone)] == ["unknown webhook"]
         await again.dispatcher.enable(HERE)
         await again.put("sent")
         await again.dispatcher.drain()
@@ -335,19 +335,19 @@ async def test_that_a_destination_is_gone_is_remembered_until_a_person_says_othe
 
 
 @virtual
-async def test_a_probe_may_find_out_that_the_destination_is_gone() -> None:
+async def test_a_probe_can_find_out_that_the_destination_is_gone() -> None:
     sink = ScriptedSink([DOWN] * 5, probes=[Rejected("invalid token", code=50027, is_gone=True)])
     async with World(sink) as world:
         for _ in range(9):
             await world.put()
         await wait(10)
-        ((_, reason, _),) = world.heard(DestinationGone)
+        ((_, reason, _),) = world.emitted(DestinationGone)
         assert (reason, len(sink.sent), len(sink.probed)) == ("invalid token", 5, 1)
-        assert len(await world.dispatcher.drain()) == 9, "they wait for another webhook, and nobody waits for that"
+        assert len(await world.dispatcher.drain()) == 9, "they wait for another webhook, and the drain does not"
 
 
 @virtual
-async def test_what_was_being_sent_when_the_destination_went_is_settled_as_it_ends() -> None:
+async def test_sends_under_way_when_the_destination_is_gone_are_settled_by_their_outcome() -> None:
     sink = ScriptedSink([HANG, Rejected("unknown webhook", is_gone=True)])
     async with World(sink) as world:
         await world.put("hangs")

@@ -1,4 +1,4 @@
-"""How fast messages leave, counted at the far end."""
+"""How fast messages leave, as Discord counts them."""
 
 from collections.abc import Sequence
 from random import Random
@@ -28,13 +28,13 @@ BURST = Limits(channel=None, reserve=False)
 
 
 def most_within(period: float, moments: Sequence[float]) -> int:
-    """The most of these moments in any stretch of so many seconds, without its end."""
+    """The highest number of these times in any period of so many seconds, without its end."""
     moments = sorted(moments)
     return max(sum(first <= each < first + period - 1e-9 for each in moments[at:]) for at, first in enumerate(moments))
 
 
-class FarEnd(ScriptedSink):
-    """Counts a request when it arrives: after a part of its latency that differs each time."""
+class CountingSink(ScriptedSink):
+    """Counts a request when it arrives: after a random part of its latency."""
 
     def __init__(self, seed: int, slowest: float) -> None:
         self.random = Random(seed)
@@ -60,10 +60,10 @@ async def test_fifty_messages_at_5_per_2_s_take_18_seconds() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_whatever_the_network_does_the_far_end_never_counts_more_than_5_in_2_s(seed: int) -> None:
+def test_with_any_latency_discord_never_counts_more_than_5_in_2_s(seed: int) -> None:
     @virtual
     async def run() -> None:
-        sink = FarEnd(seed, slowest=0.08)
+        sink = CountingSink(seed, slowest=0.08)
         async with World(sink, limits=BURST, workers=1 + seed % 4) as world:
             began = now()
             for n in range(50):
@@ -77,10 +77,10 @@ def test_whatever_the_network_does_the_far_end_never_counts_more_than_5_in_2_s(s
 
 
 @pytest.mark.parametrize("a_minute", [20, 30])
-def test_the_limit_a_minute_is_kept_exactly_and_used_up(a_minute: int) -> None:
+def test_the_limit_a_minute_holds_exactly_and_is_used_up(a_minute: int) -> None:
     @virtual
     async def run() -> None:
-        sink = FarEnd(a_minute, slowest=0.05)
+        sink = CountingSink(a_minute, slowest=0.05)
         async with World(sink, limits=FREE._replace(messages_a_minute=a_minute)) as world:
             began = now()
             for _ in range(10 * a_minute):
@@ -93,8 +93,8 @@ def test_the_limit_a_minute_is_kept_exactly_and_used_up(a_minute: int) -> None:
 
 
 @virtual
-async def test_an_end_counts_later_than_a_clock_of_whole_milliseconds_can_say_it() -> None:
-    """Such a clock is up to a millisecond behind, which a far end that counts exactly would take for too early."""
+async def test_a_request_counts_until_after_the_millisecond_of_the_clock() -> None:
+    """Such a clock is up to a millisecond behind, so a server that counts exactly would see the next one too early."""
     sink = ScriptedSink(latency=0.0)
     async with World(sink, limits=BURST) as world:
         for _ in range(6):
@@ -104,7 +104,7 @@ async def test_an_end_counts_later_than_a_clock_of_whole_milliseconds_can_say_it
 
 
 @virtual
-async def test_with_limits_off_nothing_is_held() -> None:
+async def test_with_limits_off_nothing_waits() -> None:
     sink = ScriptedSink()
     async with World(sink, limits=NOTHING_ASSUMED) as world:
         began = now()
@@ -115,7 +115,7 @@ async def test_with_limits_off_nothing_is_held() -> None:
 
 
 @virtual
-async def test_retry_after_is_kept_to_the_moment_and_counts_no_attempt() -> None:
+async def test_retry_after_is_respected_exactly_and_counts_no_attempt() -> None:
     sink = ScriptedSink([throttled(7.5)])
     async with World(sink) as world:
         began = now()
@@ -132,7 +132,7 @@ async def test_retry_after_is_kept_to_the_moment_and_counts_no_attempt() -> None
 
 
 @virtual
-async def test_a_ban_of_the_host_holds_all_of_its_destinations_and_a_wait_of_one_holds_no_other() -> None:
+async def test_a_ban_of_the_host_pauses_all_its_destinations_and_a_wait_of_one_pauses_no_other() -> None:
     here, there = ScriptedSink([throttled(10.0)]), ScriptedSink([Receipt("1"), throttled(100.0, "host")])
     async with World(here, there) as world:
         began = now()
@@ -151,7 +151,7 @@ async def test_a_ban_of_the_host_holds_all_of_its_destinations_and_a_wait_of_one
 
 
 @virtual
-async def test_headers_are_believed() -> None:
+async def test_limits_in_headers_are_used() -> None:
     script = [Receipt("1", rate=RateFacts("b", 2, 1, 10.0)), Receipt("2", rate=RateFacts("b", 2, 0, 10.0))]
     sink = ScriptedSink(script)
     async with World(sink) as world:
@@ -177,8 +177,8 @@ async def test_the_destinations_of_a_host_share_its_limit_a_second() -> None:
 
 
 @virtual
-async def test_a_lane_that_waits_for_a_slot_gets_one_that_another_gives_back() -> None:
-    """The host lets one through; a look that finds nothing must not cost another lane its turn."""
+async def test_a_lane_waiting_for_a_slot_gets_one_that_another_gives_back() -> None:
+    """The host has one slot. An empty lease of one lane must not cost another lane that slot."""
     here, there = ScriptedSink(), ScriptedSink()
     async with World(here, there, host_rate=Rate(1, 1.0), workers=1) as world:
         await wait(10)
@@ -191,7 +191,7 @@ async def test_a_lane_that_waits_for_a_slot_gets_one_that_another_gives_back() -
 
 
 @virtual
-async def test_slots_that_hang_elsewhere_are_waited_for_and_not_polled() -> None:
+async def test_a_lane_sleeps_until_a_slot_elsewhere_is_free_and_does_not_poll() -> None:
     """Two destinations with one webhook share its bucket: the end of one's request frees the other."""
     facts = RateFacts("b", 1, 1, 0.0)
     one, other = ScriptedSink([Receipt("1", rate=facts), HANG]), ScriptedSink([Receipt("2", rate=facts)])
@@ -210,7 +210,7 @@ async def test_slots_that_hang_elsewhere_are_waited_for_and_not_polled() -> None
 
 
 @virtual
-async def test_after_a_restart_what_was_just_sent_still_counts_and_a_wait_still_holds() -> None:
+async def test_after_a_restart_recent_sends_and_a_wait_still_count() -> None:
     outbox, limits = FaultyOutbox(), FREE._replace(messages_a_minute=10)
     first, second = ScriptedSink([Receipt("1")] * 9 + [throttled(90.0)]), ScriptedSink()
     began = now()
@@ -228,7 +228,7 @@ async def test_after_a_restart_what_was_just_sent_still_counts_and_a_wait_still_
 
 
 @virtual
-async def test_what_lapsed_counts_as_just_sent() -> None:
+async def test_lapsed_sends_count_as_just_sent() -> None:
     outbox, limits = FaultyOutbox(), FREE._replace(messages_a_minute=1)
     hanging, sink = ScriptedSink([HANG]), ScriptedSink()
     dead = World(hanging, limits=limits, outbox=outbox)
@@ -242,14 +242,14 @@ async def test_what_lapsed_counts_as_just_sent() -> None:
     async with World(sink, limits=limits, outbox=outbox) as world:
         restarted = now()
         await wait(125)
-        assert sink.probed == [restarted + 60.0]  # it waits for an answer, and a question counts as well
+        assert sink.probed == [restarted + 60.0]  # it waits for an answer, and a probe counts too
         assert [sent.began for sent in sink.sent] == [pytest.approx(restarted + 120.0, abs=GRAIN)]
         assert sink.sent[0].items[0].may_repeat
     assert (await world.history("lapses"))[0].outcome == "lapsed"
 
 
 @virtual
-async def test_where_nothing_is_assumed_nothing_is_written_about_the_pace() -> None:
+async def test_without_assumed_limits_no_pace_is_saved() -> None:
     async with World(ScriptedSink()) as world:
         await world.put()
         await world.dispatcher.drain()

@@ -15,7 +15,7 @@ CANNOT = Unconfirmed("internal server error", status=500)
 
 
 class Picky(ScriptedSink):
-    """Answers 500, or what is said, to what has poison in its name, and shows everything else."""
+    """Answers 500, or another step, to names that contain poison, and shows everything else."""
 
     answer: Step = CANNOT
     is_poison: Callable[[str], bool] = staticmethod(lambda name: "poison" in name)
@@ -48,8 +48,8 @@ def test_a_message_that_always_gets_a_500_ends_as_dead_and_never_blocks_its_lane
                 await world.put(f"n{number:03}")
                 await wait(1)
                 late = max(late, within(sink, f"n{number:03}") - began)
-            assert late < 0.25, "no other waits for more than what is being sent"
-            assert world.heard(BreakerMoved) == []
+            assert late < 0.25, "no other waits for more than the running send"
+            assert world.emitted(BreakerMoved) == []
             delivery = await world.delivery("poison")
             assert (delivery.state.value, delivery.attempts, delivery.may_repeat) == ("dead", 12, True)
             assert "internal server error" in str(delivery.reason)
@@ -73,7 +73,7 @@ def test_a_lone_failing_message_is_dead_only_once_another_gets_through_at_once(j
             await wait(600)
             assert within(sink, "news") - began < 0.25
             assert await world.state("poison") == "dead"
-            assert [event.state for event in world.heard(BreakerMoved)] == ["open", "half-open", "closed"]
+            assert [event.state for event in world.emitted(BreakerMoved)] == ["open", "half-open", "closed"]
 
     run()
 
@@ -94,7 +94,7 @@ async def test_a_message_that_fails_while_others_get_through_is_dead_after_twelv
 
 
 @virtual
-async def test_several_at_the_head_of_the_lane_hold_up_nobody_either() -> None:
+async def test_several_at_the_head_of_the_lane_delay_no_other() -> None:
     sink = Picky(latency=0.1)
     async with World(sink, jitter=lambda: 0.5) as world:
         for number in range(4):
@@ -117,7 +117,7 @@ async def test_enough_of_them_to_open_the_breaker_do_not_take_turns_on_trial() -
         for number in range(20):
             await world.put(f"n{number}")
         await wait(15)
-        assert world.heard(BreakerMoved)[0] == BreakerMoved(HERE, "open")
+        assert world.emitted(BreakerMoved)[0] == BreakerMoved(HERE, "open")
         assert len(sink.shown) == 20
         await wait(1200)
         assert {await world.state(f"poison {number}") for number in range(10)} == {"dead"}
@@ -148,30 +148,30 @@ async def test_after_an_outage_it_keeps_no_breaker_half_open() -> None:
         for number in range(5):
             await world.put(f"n{number}", valid_for=1.0, known=True)
         await wait(1)
-        assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open")]
+        assert world.emitted(BreakerMoved) == [BreakerMoved(HERE, "open")]
         await world.put("poison", URGENT)
         await wait(10)
         began = now()
         await world.put("news")
         await wait(1)
         assert within(sink, "news") - began < 0.25
-        assert [event.state for event in world.heard(BreakerMoved)][-1] == "closed"
+        assert [event.state for event in world.emitted(BreakerMoved)][-1] == "closed"
 
 
 @virtual
-async def test_an_outage_of_messages_alone_opens_the_breaker_though_questions_are_answered() -> None:
+async def test_an_outage_of_messages_alone_opens_the_breaker_although_probes_are_answered() -> None:
     sink = ScriptedSink([BROKEN] * 200)
     async with World(sink, jitter=lambda: 0.5) as world:
         for _ in range(100):
             await world.put()
         await wait(60)
-        assert world.heard(BreakerMoved)[0] == BreakerMoved(HERE, "open")
+        assert world.emitted(BreakerMoved)[0] == BreakerMoved(HERE, "open")
         assert len(sink.sent) + len(sink.probed) < 40
 
 
 @virtual
-async def test_on_trial_whoever_is_free_takes_what_comes_first() -> None:
-    """One sender hangs with a message from before the outage; the other is not there for express ones alone then."""
+async def test_on_trial_any_free_sender_sends_the_first_delivery() -> None:
+    """One sender hangs with a message from before the outage. The other then sends more than express ones."""
     sink = ScriptedSink([HANG, *[DOWN] * 5])
     async with World(sink, jitter=lambda: 0.5) as world:
         await world.put("hangs")
@@ -179,8 +179,8 @@ async def test_on_trial_whoever_is_free_takes_what_comes_first() -> None:
         for number in range(5):
             await world.put(f"n{number}", URGENT, valid_for=1.0, known=True)
         await wait(0.5)
-        assert world.heard(BreakerMoved) == [BreakerMoved(HERE, "open")]
+        assert world.emitted(BreakerMoved) == [BreakerMoved(HERE, "open")]
         await world.put("news")
         await wait(10)
         assert "news" in ids(sink)
-        assert [event.state for event in world.heard(BreakerMoved)] == ["open", "half-open", "closed"]
+        assert [event.state for event in world.emitted(BreakerMoved)] == ["open", "half-open", "closed"]

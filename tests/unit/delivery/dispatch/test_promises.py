@@ -1,4 +1,4 @@
-"""The promises of delivery, under random faults, judged by what the far end saw."""
+"""The promises of delivery under random faults, judged by the requests that arrived."""
 
 from collections import defaultdict
 from itertools import repeat
@@ -30,7 +30,7 @@ from tests.unit.delivery.dispatch.world import (
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_each_sequence_keeps_its_order_and_each_delivery_has_one_end(seed: int) -> None:
+def test_each_sequence_keeps_its_order_and_each_delivery_has_one_final_state(seed: int) -> None:
     random = Random(seed)
 
     def answer() -> object:
@@ -55,7 +55,7 @@ def test_each_sequence_keeps_its_order_and_each_delivery_has_one_end(seed: int) 
                 (item,) = each.items
                 sent[item.notification.sequence].append(item.notification.id)
             assert all(order == sorted(order) for order in sent.values())
-            ends = [event.delivery for event in world.heard(Settled) if event.delivery.state.is_terminal]
+            ends = [event.delivery for event in world.emitted(Settled) if event.delivery.state.is_terminal]
             assert sorted(each.id.notification_id for each in ends) == names
             shown = [name for each in sink.shown for name in each.ids]
             delivered = [each.id.notification_id for each in ends if each.state.value == "delivered"]
@@ -66,7 +66,7 @@ def test_each_sequence_keeps_its_order_and_each_delivery_has_one_end(seed: int) 
 
 @virtual
 async def test_an_urgent_behind_ten_thousand_low_ones_leaves_within_a_second() -> None:
-    """With the window spent but for its reserve, and another send hanging."""
+    """With only the reserve of the window left, and another send hanging."""
     sink = ScriptedSink([Receipt("1")] * 20 + [HANG], latency=0.1)
     world = World(sink, limits=Limits(30))
     for _ in range(10_000):
@@ -95,7 +95,7 @@ async def test_an_urgent_beyond_the_reserve_leaves_with_the_next_free_slot() -> 
 
 
 @virtual
-async def test_a_restart_in_one_process_does_not_count_what_was_sent_twice() -> None:
+async def test_a_restart_in_one_process_counts_earlier_sends_once() -> None:
     sink = ScriptedSink()
     world = World(sink, limits=FREE._replace(messages_a_minute=10))
     async with world:

@@ -25,11 +25,11 @@ def seen(index: ReadyIndex) -> list[float]:
     return [index.at(level) for level in LEVELS]
 
 
-def test_at_first_there_may_be_anything() -> None:
+def test_at_first_anything_may_be_ready() -> None:
     assert seen(ReadyIndex()) == [-inf] * 3
 
 
-def test_after_a_look_at_all_there_is_nothing() -> None:
+def test_after_an_empty_lease_of_all_levels_nothing_is_ready() -> None:
     assert seen(empty()) == [inf] * 3
 
 
@@ -42,20 +42,20 @@ def test_after_a_look_at_all_there_is_nothing() -> None:
         (URGENT, [-inf, -inf, -inf]),
     ],
 )
-def test_what_is_put_may_come_with_others_below_it(priority: NotificationPriority, expected: list[float]) -> None:
+def test_a_put_may_bring_others_of_lower_priority(priority: NotificationPriority, expected: list[float]) -> None:
     index = empty()
     index.put(priority)
     assert seen(index) == expected
 
 
-def test_what_waits_for_a_moment_is_expected_then_and_the_earliest_counts() -> None:
+def test_a_delivery_that_waits_is_expected_at_its_time_and_the_earliest_counts() -> None:
     index = empty()
     for priority, at in ((LOW, 9.0), (NORMAL, 7.0), (LOW, 8.0), (HIGH, 5.0)):
         index.expect(priority, at)
     assert seen(index) == [inf, 5.0, 7.0]
 
 
-def test_a_look_that_began_before_something_was_put_is_not_believed() -> None:
+def test_an_empty_lease_that_began_before_a_put_is_ignored() -> None:
     index = empty()
     version = index.version
     index.put(NORMAL)
@@ -63,7 +63,7 @@ def test_a_look_that_began_before_something_was_put_is_not_believed() -> None:
     assert seen(index) == [inf, inf, -inf]
 
 
-def test_a_look_that_began_before_something_was_settled_or_expected_is_not_believed() -> None:
+def test_an_empty_lease_that_began_before_a_settle_or_an_expectation_is_ignored() -> None:
     index = ReadyIndex()
     version = index.version
     assert not index.settled(leased("s"))
@@ -75,7 +75,7 @@ def test_a_look_that_began_before_something_was_settled_or_expected_is_not_belie
     assert seen(index)[-1] == -inf
 
 
-def test_an_express_look_is_believed_though_ordinary_ones_come_and_go_meanwhile() -> None:
+def test_an_empty_express_lease_counts_even_if_ordinary_deliveries_are_settled_meanwhile() -> None:
     index = empty()
     index.settled(leased("urgent", URGENT))
     version = index.version
@@ -86,7 +86,7 @@ def test_an_express_look_is_believed_though_ordinary_ones_come_and_go_meanwhile(
     assert seen(index) == [inf, inf, -inf]
 
 
-def test_an_express_look_is_not_believed_where_what_it_passed_may_have_kept_another_waiting() -> None:
+def test_an_empty_express_lease_is_ignored_if_a_delivery_may_have_waited_behind_one_in_flight() -> None:
     index = empty()
     index.put(HIGH)
     version = index.version
@@ -95,7 +95,7 @@ def test_an_express_look_is_not_believed_where_what_it_passed_may_have_kept_anot
     assert seen(index) == [inf, -inf, -inf]
 
 
-def test_a_look_that_is_not_believed_at_all_keeps_nothing_in_mind_of_what_was_in_flight() -> None:
+def test_an_ignored_lease_remembers_nothing_that_was_in_flight() -> None:
     index = ReadyIndex()
     version = index.version
     index.settled(leased("s"))
@@ -103,13 +103,13 @@ def test_a_look_that_is_not_believed_at_all_keeps_nothing_in_mind_of_what_was_in
     assert not index.settled(leased("s"))
 
 
-def test_what_was_passed_over_for_a_moment_is_expected_then() -> None:
+def test_a_delivery_with_a_later_not_before_is_expected_then() -> None:
     index = ReadyIndex()
     index.found_none(EXPRESS, 12.5, index.version, ())
     assert seen(index) == [12.5, 12.5, -inf]
 
 
-def test_what_a_look_at_all_passed_in_flight_may_free_others_when_it_is_settled() -> None:
+def test_a_delivery_in_flight_during_an_empty_lease_may_free_others() -> None:
     index = empty()
     index.put(NORMAL)
     index.found_none(LEVELS, inf, index.version, [leased("s")])
@@ -119,34 +119,34 @@ def test_what_a_look_at_all_passed_in_flight_may_free_others_when_it_is_settled(
     assert not index.settled(leased("s"))
 
 
-def test_an_express_look_is_repeated_behind_what_was_in_flight_when_something_express_was_put() -> None:
+def test_an_express_lease_is_repeated_after_a_put_behind_one_in_flight() -> None:
     index = empty()
     index.put(HIGH)
     index.found_none(EXPRESS, inf, index.version, [leased("s")])
     assert index.settled(leased("s"))
 
 
-def test_an_express_look_is_not_repeated_for_every_message_of_an_ordinary_backlog() -> None:
+def test_an_express_lease_is_not_repeated_for_every_message_of_an_ordinary_backlog() -> None:
     index = empty()
     index.put(NORMAL)
     index.found_none(EXPRESS, inf, index.version, [leased("s")])
     assert not index.settled(leased("s"))
 
 
-def test_an_express_delivery_that_is_settled_may_free_others() -> None:
+def test_a_settled_express_delivery_may_free_others() -> None:
     index = empty()
     assert index.settled(leased("s", HIGH))
     assert seen(index) == [-inf, -inf, inf]
 
 
-def test_an_express_delivery_in_flight_may_keep_an_ordinary_one_waiting() -> None:
+def test_an_ordinary_delivery_may_wait_behind_an_express_one_in_flight() -> None:
     index = empty()
     index.found_none(EXPRESS, inf, index.version, [leased("s", URGENT)])
     assert index.settled(leased("s", URGENT))
     assert seen(index) == [-inf] * 3
 
 
-def test_a_look_for_the_urgent_alone_leaves_open_what_was_put_below() -> None:
+def test_an_empty_lease_of_urgent_alone_says_nothing_about_lower_levels() -> None:
     index = ReadyIndex()
     index.found_none((URGENT,), inf, index.version, [leased("s")])
     assert seen(index) == [inf, -inf, -inf]
@@ -155,7 +155,7 @@ def test_a_look_for_the_urgent_alone_leaves_open_what_was_put_below() -> None:
     assert index.settled(leased("t"))
 
 
-def test_looking_again_forgets_what_was_known() -> None:
+def test_after_look_again_anything_may_be_ready() -> None:
     index = empty()
     index.look_again()
     assert seen(index) == [-inf] * 3

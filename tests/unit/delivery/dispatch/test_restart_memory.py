@@ -1,4 +1,4 @@
-"""What is known of a far end outlives a restart, and belongs to its webhook or its host, not to a name."""
+"""Facts about a destination outlive a restart. They belong to its webhook or its host, not to its name."""
 
 import pytest
 
@@ -17,7 +17,7 @@ CHANNEL = NOTHING_ASSUMED._replace(channel=Rate(28, 60.0), reserve=False)
 
 
 @virtual
-async def test_another_webhook_works_at_once_and_what_waited_follows_the_name() -> None:
+async def test_another_webhook_works_at_once_and_gets_the_deliveries_of_its_name() -> None:
     outbox = FaultyOutbox()
     async with World(ScriptedSink([GONE]), outbox=outbox, settings=FIRST, workers=1) as world:
         await world.put("finds out")
@@ -27,7 +27,7 @@ async def test_another_webhook_works_at_once_and_what_waited_follows_the_name() 
     rotated = ScriptedSink()
     async with World(rotated, outbox=outbox, settings=SECOND) as world:
         await world.dispatcher.drain()
-        assert (ids(rotated), world.heard(DestinationGone)) == (["waits"], [])
+        assert (ids(rotated), world.emitted(DestinationGone)) == (["waits"], [])
 
 
 @virtual
@@ -41,11 +41,11 @@ async def test_the_same_webhook_stays_disabled_under_another_name_too() -> None:
         await world.put("news", to="there-1")
         await wait(60)
         assert (ids(here), ids(renamed)) == ([], [])
-        assert [event.destination for event in world.heard(DestinationGone)] == [HERE, "there-1"]
+        assert [event.destination for event in world.emitted(DestinationGone)] == [HERE, "there-1"]
 
 
 @virtual
-async def test_two_destinations_of_one_webhook_learn_of_its_end_together_and_are_enabled_together() -> None:
+async def test_two_destinations_of_one_webhook_are_gone_together_and_enabled_together() -> None:
     finds, shares = ScriptedSink([GONE]), ScriptedSink()
     async with World(finds, shares, settings=FIRST) as world:
         await world.put()
@@ -53,27 +53,27 @@ async def test_two_destinations_of_one_webhook_learn_of_its_end_together_and_are
         await world.put("waits", to="there-1")
         await wait(60)
         assert ids(shares) == []
-        told = [(event.destination, event.reason) for event in world.heard(DestinationGone)]
-        assert told == [(HERE, "unknown webhook"), ("there-1", "unknown webhook")]
+        gone = [(event.destination, event.reason) for event in world.emitted(DestinationGone)]
+        assert gone == [(HERE, "unknown webhook"), ("there-1", "unknown webhook")]
         await world.dispatcher.enable(HERE)
         await wait(1)
         assert ids(shares) == ["waits"]
 
 
 @virtual
-async def test_a_start_tells_since_when_a_destination_is_gone() -> None:
+async def test_a_start_reports_since_when_a_destination_is_gone() -> None:
     outbox = FaultyOutbox()
     async with World(ScriptedSink([GONE]), outbox=outbox, settings=FIRST) as world:
         await world.put()
         await wait(1)
-        (first,) = world.heard(DestinationGone)
+        (first,) = world.emitted(DestinationGone)
     await wait(3600)
     async with World(ScriptedSink(), outbox=outbox, settings=FIRST) as world:
-        assert world.heard(DestinationGone) == [first]
+        assert world.emitted(DestinationGone) == [first]
 
 
 @virtual
-async def test_a_ban_holds_every_destination_of_the_host_and_a_restart_does_not_shorten_it() -> None:
+async def test_a_ban_pauses_every_destination_of_the_host_and_a_restart_does_not_shorten_it() -> None:
     outbox = FaultyOutbox()
     shut_out, other = ScriptedSink([BANNED]), ScriptedSink()
     async with World(shut_out, other, outbox=outbox, settings=FIRST) as world:
@@ -83,12 +83,12 @@ async def test_a_ban_holds_every_destination_of_the_host_and_a_restart_does_not_
         await world.put("second", to="there-1")
         await wait(100)
         assert ids(other) == []
-        (told,) = world.heard(HostBanned)
+        (first,) = world.emitted(HostBanned)
     after, other = ScriptedSink(), ScriptedSink()
     async with World(after, other, outbox=outbox, settings=SECOND) as world:
-        (again,) = world.heard(HostBanned)
-        assert (again.host, again.reason) == (told.host, "403, a page")
-        assert abs((again.until - told.until).total_seconds()) < 0.1
+        (again,) = world.emitted(HostBanned)
+        assert (again.host, again.reason) == (first.host, "403, a page")
+        assert abs((again.until - first.until).total_seconds()) < 0.1
         await world.put("third")
         await wait(400)
         assert (ids(after), ids(other)) == ([], [])
@@ -98,7 +98,7 @@ async def test_a_ban_holds_every_destination_of_the_host_and_a_restart_does_not_
 
 
 @virtual
-async def test_a_ban_is_kept_also_where_the_store_is_unwell_for_a_while() -> None:
+async def test_a_ban_is_saved_even_if_the_store_fails_for_a_while() -> None:
     outbox = FaultyOutbox()
     outbox.faults[Settle] = 4
     async with World(ScriptedSink([BANNED]), outbox=outbox) as world:
@@ -127,24 +127,24 @@ async def test_refusals_outlive_a_restart_and_pause_the_destination_when_they_ar
 
 
 @virtual
-async def test_a_host_that_asks_for_a_moment_is_no_ban_after_a_restart_either() -> None:
+async def test_a_short_wait_of_a_host_is_not_a_ban_after_a_restart_either() -> None:
     outbox = FaultyOutbox()
     async with World(ScriptedSink([throttled(20.0, "host")]), outbox=outbox) as world:
         await world.put()
         await wait(5)
-        assert world.heard(HostBanned) == []
+        assert world.emitted(HostBanned) == []
     sink = ScriptedSink()
     async with World(sink, outbox=outbox) as world:
         await wait(10)
-        assert (ids(sink), world.heard(HostBanned)) == ([], [])
+        assert (ids(sink), world.emitted(HostBanned)) == ([], [])
         world.dispatcher.lanes[HERE].gate.observe(BANNED)
-        assert len(world.heard(HostBanned)) == 1, "a ban is news all the same"
+        assert len(world.emitted(HostBanned)) == 1, "a ban is reported all the same"
         await wait(10)
         assert len(sink.shown) == 1
 
 
 @virtual
-async def test_a_wait_asked_of_one_webhook_is_not_asked_of_the_next() -> None:
+async def test_a_wait_of_one_webhook_does_not_apply_to_the_next() -> None:
     outbox = FaultyOutbox()
     async with World(ScriptedSink([throttled(3600)]), outbox=outbox, settings=FIRST) as world:
         await world.put("waits", valid_for=80_000)
@@ -161,7 +161,7 @@ async def test_a_wait_asked_of_one_webhook_is_not_asked_of_the_next() -> None:
 
 
 @virtual
-async def test_the_limit_of_the_operator_holds_over_a_new_webhook() -> None:
+async def test_the_operators_limit_applies_to_a_new_webhook_too() -> None:
     outbox, limits = FaultyOutbox(), NOTHING_ASSUMED._replace(messages_a_minute=5, reserve=False)
     async with World(ScriptedSink(), outbox=outbox, limits=limits, settings=FIRST) as world:
         for _ in range(5):
@@ -177,7 +177,7 @@ async def test_the_limit_of_the_operator_holds_over_a_new_webhook() -> None:
 
 
 @virtual
-async def test_what_a_webhook_just_sent_counts_when_its_destination_has_another_name() -> None:
+async def test_recent_sends_of_a_webhook_count_under_another_name() -> None:
     outbox = FaultyOutbox()
     limits = Limits(burst=None, reserve=False)
     async with World(ScriptedSink(), ScriptedSink(), outbox=outbox, limits=limits, settings=FIRST) as world:
@@ -195,7 +195,7 @@ async def test_what_a_webhook_just_sent_counts_when_its_destination_has_another_
 
 
 @virtual
-async def test_a_start_that_cannot_read_all_that_was_kept_takes_up_nothing_and_can_be_tried_again() -> None:
+async def test_a_start_that_cannot_read_all_facts_restores_nothing_and_can_be_repeated() -> None:
     outbox = FaultyOutbox()
     async with World(ScriptedSink(), outbox=outbox, limits=CHANNEL, settings=FIRST) as world:
         for _ in range(10):
@@ -212,7 +212,7 @@ async def test_a_start_that_cannot_read_all_that_was_kept_takes_up_nothing_and_c
 
 
 @virtual
-async def test_what_a_former_name_sends_through_another_webhook_by_now_does_not_count() -> None:
+async def test_sends_of_a_former_name_through_another_webhook_do_not_count() -> None:
     outbox = FaultyOutbox()
     limits = Limits(burst=None, reserve=False)
     async with World(ScriptedSink(), ScriptedSink(), outbox=outbox, limits=limits, settings=FIRST):
@@ -229,12 +229,12 @@ async def test_what_a_former_name_sends_through_another_webhook_by_now_does_not_
 
 
 @virtual
-async def test_who_finds_out_second_tells_nothing_new() -> None:
+async def test_a_second_finding_that_a_webhook_is_gone_is_not_reported() -> None:
     gone_too = Rejected("invalid token", status=401, code=50027, is_gone=True)
     async with World(ScriptedSink([GONE, gone_too], latency=1.0)) as world:
         await world.put("one")
         await wait(0.1)
         await world.put("two", URGENT)
         await wait(5)
-        assert [event.reason for event in world.heard(DestinationGone)] == ["unknown webhook"]
+        assert [event.reason for event in world.emitted(DestinationGone)] == ["unknown webhook"]
         assert [await world.state(name) for name in ("one", "two")] == ["dead", "dead"]

@@ -1,4 +1,4 @@
-"""What the dispatcher does to several lanes at once happens in their configured order, in every process."""
+"""The dispatcher handles several lanes in their configured order, in every process."""
 
 import pytest
 
@@ -15,7 +15,7 @@ async def test_lanes_look_again_in_their_configured_order_after_an_expiry(monkey
     async with World(*(ScriptedSink([throttled(7200.0)]) for _ in range(LANES))) as world:
         looked: list[str] = []
         for name in world.sinks:
-            await world.put(to=name)  # and every lane is asked to wait for two hours
+            await world.put(to=name)  # every lane gets a wait of two hours
         await wait(5.0)
         for name in world.sinks:
             await world.put(to=name, valid_for=600.0, known=True)

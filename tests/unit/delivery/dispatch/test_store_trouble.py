@@ -43,8 +43,8 @@ async def test_a_failed_lease_is_retried_and_uses_no_slot() -> None:
         for _ in range(2):
             await world.put(priority=HIGH)
         await wait(20)
-        assert len(sink.sent) == 1  # of two a minute, one is kept for URGENT
-        assert [event.is_well for event in world.heard(StoreMoved)] == [False, True]
+        assert len(sink.sent) == 1  # of two a minute, one is reserved for URGENT
+        assert [event.is_well for event in world.emitted(StoreMoved)] == [False, True]
 
 
 @virtual
@@ -59,8 +59,8 @@ async def test_a_verdict_is_kept_until_the_store_saves_it_and_the_message_is_not
         assert await world.state("kept") == "delivered"
         ((state, at),) = world.settled_at("kept")
         assert (state, 20 < at - began < 60) == ("delivered", True)
-        assert [event.is_well for event in world.heard(StoreMoved)] == [False, True]
-        assert world.heard(StoreMoved)[0].reason == "the disk is full"
+        assert [event.is_well for event in world.emitted(StoreMoved)] == [False, True]
+        assert world.emitted(StoreMoved)[0].reason == "the disk is full"
 
 
 @virtual
@@ -83,9 +83,9 @@ async def test_a_gone_destination_is_saved_once_the_store_works() -> None:
         world.outbox.faults[Settle] = 3
         await world.put()
         await wait(10)
-        kept = read_gone(await world.outbox.do(LoadFacts(HERE)))
-        assert kept is not None
-        assert kept.reason == "unknown webhook"
+        gone = read_gone(await world.outbox.do(LoadFacts(HERE)))
+        assert gone is not None
+        assert gone.reason == "unknown webhook"
 
 
 @pytest.mark.parametrize("kind", [Find, Settle, LoadFacts])
@@ -193,7 +193,7 @@ async def test_a_stop_gives_up_after_its_timeout_if_a_verdict_cannot_be_saved() 
         assert [attempt.outcome for attempt in await again.history("sent")] == ["lapsed", "delivered"]
 
 
-class Deaf(World):
+class FailingListener(World):
     """A world whose listener always fails."""
 
     def _note(self, event: Event) -> None:
@@ -203,10 +203,10 @@ class Deaf(World):
 @virtual
 async def test_a_failing_listener_changes_nothing() -> None:
     sink = ScriptedSink()
-    async with Deaf(sink) as world:
-        await world.put("heard by nobody")
+    async with FailingListener(sink) as world:
+        await world.put("unheard")
         await world.dispatcher.drain()
-        assert await world.state("heard by nobody") == "delivered"
+        assert await world.state("unheard") == "delivered"
 
 
 def test_only_the_kind_of_a_listeners_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -223,7 +223,7 @@ async def test_a_read_only_store_is_not_reported_as_well_in_between() -> None:
         for _ in range(60):
             world.dispatcher.wake(["there-1"], URGENT)
             await wait(1)
-        assert [event.is_well for event in world.heard(StoreMoved)] == [False]
+        assert [event.is_well for event in world.emitted(StoreMoved)] == [False]
         world.outbox.faults.clear()
         await wait(6)
-        assert [event.is_well for event in world.heard(StoreMoved)] == [False, True]
+        assert [event.is_well for event in world.emitted(StoreMoved)] == [False, True]

@@ -1,4 +1,4 @@
-"""A machine that was suspended with things waiting: what is stale ends, the rest is sent at its pace, and it is told.
+"""A suspend with pending deliveries: stale ones expire, the rest is sent within the limits, and it is reported.
 
 The loop's clock stands still meanwhile, as Linux's monotonic clock does, or goes on, as that of other systems does.
 """
@@ -17,7 +17,6 @@ from signalpost.sinks.evidence import Evidence, Throttled
 from signalpost.sinks.port import Answer
 from signalpost.testing.scripted_sink import HANG, ScriptedSink
 from signalpost.testing.virtual_loop import VirtualLoop
-from tests.unit.delivery.dispatch.test_clock_steps import step
 from tests.unit.delivery.dispatch.world import (
     DOWN,
     HERE,
@@ -27,6 +26,7 @@ from tests.unit.delivery.dispatch.world import (
     World,
     ids,
     now,
+    step,
     throttled,
     virtual,
     wait,
@@ -35,14 +35,14 @@ from tests.unit.delivery.dispatch.world import (
 HOUR, DAY = 3600.0, 86_400.0
 BAN = Throttled("403, a page", retry_after=600, scope="host", status=403, is_ban=True)
 NOTICED = 10.0
-"""Seconds after which a clock that was set is noticed."""
+"""Seconds after which a step of the clock is noticed."""
 
 suspends = pytest.mark.parametrize("stands_still", [True, False], ids=["stands still", "goes on"])
 lengths = pytest.mark.parametrize("seconds", [HOUR, DAY], ids=["an hour", "a day"])
 
 
 def suspend(seconds: float, *, stands_still: bool) -> None:
-    """Let UTC go on for so long at once, and the loop's clock or not."""
+    """Let so many seconds of UTC pass at once. The loop's clock stands still, or goes on too."""
     if stands_still:
         step(timedelta(seconds=seconds))
     else:
@@ -52,15 +52,13 @@ def suspend(seconds: float, *, stands_still: bool) -> None:
 
 
 def most_within(moments: Sequence[float], period: float) -> int:
-    """The most of them that lie within one period."""
+    """The highest number of them within one period."""
     return max(sum(1 for each in moments if 0 <= each - first < period) for first in moments)
 
 
 @suspends
 @lengths
-def test_what_is_stale_expires_the_rest_is_sent_and_never_faster_than_the_limits(
-    seconds: float, *, stands_still: bool
-) -> None:
+def test_stale_deliveries_expire_and_the_rest_is_sent_within_the_limits(seconds: float, *, stands_still: bool) -> None:
     @virtual
     async def run() -> None:
         sink = ScriptedSink(latency=0.1)
@@ -84,14 +82,14 @@ def test_what_is_stale_expires_the_rest_is_sent_and_never_faster_than_the_limits
             moments = [sent.began for sent in sink.sent]
             assert most_within(moments, 60.0) <= 28
             assert most_within(moments, 2.0) <= 5
-            assert [event.seconds for event in world.heard(ClockStepped)] == ([seconds] if stands_still else [])
+            assert [event.seconds for event in world.emitted(ClockStepped)] == ([seconds] if stands_still else [])
 
     run()
 
 
 @suspends
 @lengths
-def test_a_retry_that_became_due_meanwhile_is_made_once_it_is_noticed(seconds: float, *, stands_still: bool) -> None:
+def test_a_retry_that_became_due_meanwhile_is_made_once(seconds: float, *, stands_still: bool) -> None:
     @virtual
     async def run() -> None:
         sink = ScriptedSink([throttled(1800.0)])
@@ -102,7 +100,7 @@ def test_a_retry_that_became_due_meanwhile_is_made_once_it_is_noticed(seconds: f
             woken = now()
             await wait(NOTICED)
             held_for = 1795.0 if stands_still else 0.0
-            assert len(sink.sent) == (1 if stands_still else 2), "by the loop's clock it was asked to wait for longer"
+            assert len(sink.sent) == (1 if stands_still else 2), "by the loop's clock the wait is not over"
             await wait(held_for)
             assert ids(sink) == ["waits"] * 2
             assert sink.sent[1].began - woken == pytest.approx(held_for, abs=0.01)
@@ -112,7 +110,7 @@ def test_a_retry_that_became_due_meanwhile_is_made_once_it_is_noticed(seconds: f
 
 @suspends
 @lengths
-def test_an_open_breaker_asks_once_and_lets_one_message_try_before_the_others(
+def test_an_open_breaker_probes_once_and_tries_one_message_before_the_others(
     seconds: float, *, stands_still: bool
 ) -> None:
     @virtual
@@ -131,19 +129,19 @@ def test_an_open_breaker_asks_once_and_lets_one_message_try_before_the_others(
             outage.append(Answer())
             await wait(60)
             assert {await world.state(f"n{number}") for number in range(8)} == {"delivered"}
-            assert [event.state for event in world.heard(BreakerMoved)] == ["open", "half-open", "closed"]
+            assert [event.state for event in world.emitted(BreakerMoved)] == ["open", "half-open", "closed"]
             answered = [at for at in sink.probed[asked:] if at >= woken]
             assert most_within(answered, 1.0) == 1
             first, second = (sent.began for sent in sink.sent[tries : tries + 2])
-            assert first - woken < (6.5 if stands_still else 1.1), "it is asked by the loop's clock"
-            assert second - first >= 0.5, "one tries alone"
+            assert first - woken < (6.5 if stands_still else 1.1), "it is probed by the loop's clock"
+            assert second - first >= 0.5, "a single one is tried"
 
     run()
 
 
 @suspends
 @lengths
-def test_a_ban_holds_no_longer_than_it_was_to_and_then_one_tries_alone(seconds: float, *, stands_still: bool) -> None:
+def test_a_ban_is_not_extended_and_then_one_message_is_tried_first(seconds: float, *, stands_still: bool) -> None:
     @virtual
     async def run() -> None:
         first, other = ScriptedSink([BAN], latency=0.5), ScriptedSink(latency=0.5)
@@ -155,7 +153,7 @@ def test_a_ban_holds_no_longer_than_it_was_to_and_then_one_tries_alone(seconds: 
             suspend(seconds, stands_still=stands_still)
             woken = now()
             await wait(NOTICED)
-            bans = world.heard(HostBanned)
+            bans = world.emitted(HostBanned)
             if stands_still:
                 assert [(event.until - clock.now()).total_seconds() for event in bans[1:]] == [
                     pytest.approx(585.5, abs=5.1)
@@ -173,7 +171,7 @@ def test_a_ban_holds_no_longer_than_it_was_to_and_then_one_tries_alone(seconds: 
 
 
 @suspends
-def test_a_send_that_hung_through_it_is_settled_once_and_may_not_end_as_expired(*, stands_still: bool) -> None:
+def test_a_send_that_hung_meanwhile_is_settled_once_and_does_not_end_as_expired(*, stands_still: bool) -> None:
     @virtual
     async def run() -> None:
         sink = ScriptedSink([HANG])
@@ -190,7 +188,7 @@ def test_a_send_that_hung_through_it_is_settled_once_and_may_not_end_as_expired(
 
 
 @suspends
-def test_a_machine_that_sleeps_night_after_night_tells_each_once(*, stands_still: bool) -> None:
+def test_each_of_several_suspends_is_reported_once(*, stands_still: bool) -> None:
     @virtual
     async def run() -> None:
         sink = ScriptedSink()
@@ -200,16 +198,16 @@ def test_a_machine_that_sleeps_night_after_night_tells_each_once(*, stands_still
                 await world.put(f"morning {night}", valid_for=600.0)
                 await wait(DAY / 1.5)
                 assert await world.state(f"morning {night}") == "delivered"
-            assert len(world.heard(ClockStepped)) == (3 if stands_still else 0)
+            assert len(world.emitted(ClockStepped)) == (3 if stands_still else 0)
 
     run()
 
 
 @virtual
-async def test_a_wait_of_a_whole_host_that_is_no_ban_is_not_told_as_one() -> None:
+async def test_a_short_wait_of_a_host_is_not_reported_as_a_ban() -> None:
     async with World(ScriptedSink([throttled(60.0, "host")])) as world:
         await world.put()
         await wait(5)
         suspend(HOUR, stands_still=True)
         await wait(NOTICED)
-        assert (len(world.heard(ClockStepped)), world.heard(HostBanned)) == (1, [])
+        assert (len(world.emitted(ClockStepped)), world.emitted(HostBanned)) == (1, [])

@@ -109,7 +109,7 @@ def test_a_verdict_with_unstorable_facts_is_stored_without_them(tmp_path: Path) 
             await wait(60)
             first = await world.delivery("first")
             assert first.state is DeliveryState.DELIVERED
-            assert first.reason is not None, "it has a reason: the receipt is not kept"
+            assert first.reason is not None, "the reason says that the receipt is not saved"
             assert first.message_id is None
             assert await world.state("second") == "delivered"
         core.close()

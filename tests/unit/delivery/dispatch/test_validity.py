@@ -1,21 +1,19 @@
-"""Nothing stale is sent: not from the queue, not by a retry, and what is being sent is cut off."""
+"""Nothing stale is sent, neither from the queue nor by a retry, and a running send is cut off."""
 
 import asyncio
 from datetime import timedelta
 
 import pytest
 
-from signalpost import clock
 from signalpost.delivery.outbox.commands import Lease
 from signalpost.domain.events import BreakerMoved, ClockStepped, Settled
 from signalpost.sinks.evidence import Unconfirmed
 from signalpost.testing.scripted_sink import HANG, ScriptedSink
-from signalpost.testing.virtual_loop import VirtualClock
-from tests.unit.delivery.dispatch.world import FREE, URGENT, World, ids, now, throttled, virtual, wait
+from tests.unit.delivery.dispatch.world import FREE, URGENT, World, ids, now, step, throttled, virtual, wait
 
 
 @virtual
-async def test_what_waits_expires_at_its_moment_where_that_is_known_and_within_a_minute_where_not() -> None:
+async def test_deliveries_expire_on_time_if_that_is_known_and_otherwise_within_a_minute() -> None:
     sink = ScriptedSink([throttled(3600.0)])
     async with World(sink) as world:
         await wait(10)
@@ -33,7 +31,7 @@ async def test_what_waits_expires_at_its_moment_where_that_is_known_and_within_a
 
 
 @virtual
-async def test_what_nobody_named_expires_within_a_minute() -> None:
+async def test_a_delivery_with_an_unknown_validity_expires_within_a_minute() -> None:
     async with World(ScriptedSink([throttled(3600.0)])) as world:
         began = now()
         await world.put("blocks")
@@ -43,18 +41,18 @@ async def test_what_nobody_named_expires_within_a_minute() -> None:
 
 
 @virtual
-async def test_more_moments_than_are_kept_in_mind_expire_all_the_same() -> None:
+async def test_deliveries_beyond_the_known_ones_expire_too() -> None:
     async with World(ScriptedSink([throttled(3600.0)])) as world:
         await world.put("blocks")
         for _ in range(1300):
             await world.put(valid_for=30.0, known=True)
         await wait(31)
-        assert len([event for event in world.heard(Settled) if event.delivery.state.value == "expired"]) == 1300
+        assert len([event for event in world.emitted(Settled) if event.delivery.state.value == "expired"]) == 1300
         assert len(world.dispatcher._sweep._known_until) == 0
 
 
 @virtual
-async def test_what_is_stale_when_its_turn_comes_is_not_sent() -> None:
+async def test_a_stale_delivery_is_not_sent_by_its_lease() -> None:
     sink = ScriptedSink()
     async with World(sink, limits=FREE._replace(messages_a_minute=1), workers=1) as world:
         await world.put("first")
@@ -80,23 +78,23 @@ async def test_a_send_is_cut_off_at_valid_until_and_ends_as_unconfirmed() -> Non
 
 
 @virtual
-async def test_sends_cut_off_after_long_open_the_breaker_and_those_cut_off_at_once_do_not() -> None:
+async def test_sends_cut_off_after_long_open_the_breaker_and_early_ones_do_not() -> None:
     sink = ScriptedSink([HANG] * 5 + [HANG] * 5)
     async with World(sink, workers=1) as world:
         for _ in range(5):
             await world.put(valid_for=2.9)
             await wait(2.9)
-        assert world.heard(BreakerMoved) == []
+        assert world.emitted(BreakerMoved) == []
         for _ in range(5):
             await world.put(valid_for=3.1)
             await wait(3.1)
         await wait(0.1)
-        assert len(world.heard(BreakerMoved)) == 1
+        assert len(world.emitted(BreakerMoved)) == 1
 
 
 @virtual
-async def test_what_comes_back_in_the_last_moment_is_delivered_all_the_same() -> None:
-    """A sink that brings its receipt home although it is being cut off is believed."""
+async def test_a_receipt_in_the_last_moment_still_counts_as_delivered() -> None:
+    """A sink may still return its receipt while it is cut off."""
 
     class Stubborn(ScriptedSink):
         async def send(self, items: object) -> object:
@@ -112,7 +110,7 @@ async def test_what_comes_back_in_the_last_moment_is_delivered_all_the_same() ->
 
 
 @virtual
-async def test_a_retry_that_would_come_too_late_is_not_waited_for() -> None:
+async def test_a_delivery_whose_retry_would_come_too_late_ends_at_once() -> None:
     script = [throttled(30.0), throttled(30.0), Unconfirmed("bad gateway", status=502), throttled(30.0)]
     async with World(ScriptedSink(script), workers=1, jitter=lambda: 0.5) as world:
         began = now()
@@ -125,8 +123,8 @@ async def test_a_retry_that_would_come_too_late_is_not_waited_for() -> None:
 
 
 @virtual
-async def test_what_expires_while_it_is_leased_is_not_sent() -> None:
-    """A store that is slow to answer must not let a stale one out."""
+async def test_a_delivery_that_expires_during_its_lease_is_not_sent() -> None:
+    """A slow store must not let a stale delivery leave."""
     sink = ScriptedSink()
     async with World(sink) as world:
         await wait(1)
@@ -142,18 +140,15 @@ async def test_what_expires_while_it_is_leased_is_not_sent() -> None:
 def test_a_clock_that_is_set_is_noticed_within_ten_seconds_and_no_wait_becomes_longer(hours: int) -> None:
     @virtual
     async def run() -> None:
-        told = clock.install(None)
-        clock.install(told)
-        assert isinstance(told, VirtualClock)
         sink = ScriptedSink([throttled(1000.0)])
         async with World(sink) as world:
             await world.put("waits")
             await wait(30)
-            told.step(timedelta(hours=hours))
+            step(timedelta(hours=hours))
             await wait(10.1)
-            assert world.heard(ClockStepped) == [ClockStepped(hours * 3600.0)]
+            assert world.emitted(ClockStepped) == [ClockStepped(hours * 3600.0)]
             await wait(1000 - 40.1 - 1)
-            assert len(sink.sent) == 1  # the far end's own wait is kept on the loop's clock
+            assert len(sink.sent) == 1  # a demanded wait uses the loop's clock
             await wait(2 if hours > 0 else 1000)
             assert len(sink.sent) == 2
 
@@ -162,22 +157,19 @@ def test_a_clock_that_is_set_is_noticed_within_ten_seconds_and_no_wait_becomes_l
 
 @virtual
 async def test_valid_until_is_read_anew_at_each_decision() -> None:
-    """After a step of the clock beyond it, nothing that became stale is sent."""
-    told = clock.install(None)
-    clock.install(told)
-    assert isinstance(told, VirtualClock)
+    """If the clock steps beyond it, the delivery is stale and is not sent."""
     sink = ScriptedSink([throttled(10.0)])
     async with World(sink) as world:
         await world.put("stale", URGENT, valid_for=600.0)
         await wait(5)
-        told.step(timedelta(hours=1))
+        step(timedelta(hours=1))
         await wait(70)
         assert len(sink.sent) == 1
         assert await world.state("stale") == "expired"
 
 
 @virtual
-async def test_what_became_stale_unnoticed_is_told_when_its_turn_comes() -> None:
+async def test_a_delivery_that_became_stale_unnoticed_is_reported_by_its_lease() -> None:
     sink = ScriptedSink()
     async with World(sink, limits=FREE._replace(messages_a_minute=1)) as world:
         await wait(30)

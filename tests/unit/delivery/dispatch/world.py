@@ -21,7 +21,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreFailed
 from signalpost.sinks.evidence import Throttled, Unavailable, Unconfirmed
 from signalpost.testing.scripted_sink import ScriptedSink
-from signalpost.testing.virtual_loop import run_virtual
+from signalpost.testing.virtual_loop import VirtualClock, run_virtual
 from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import new_core
 
@@ -32,7 +32,7 @@ DOWN = Unavailable("connection refused")
 BROKEN = Unconfirmed("bad gateway", status=502)
 SILENT = Unconfirmed("the connection was cut")
 GRAIN = 0.02
-"""Seconds within which a moment is the right one: a request counts a little longer than the loop's clock says."""
+"""Seconds of tolerance: a request counts a little longer than the loop's clock shows."""
 
 Test = TypeVar("Test", bound=Callable[..., Coroutine[Any, Any, None]])
 
@@ -52,17 +52,17 @@ def throttled(seconds: float, scope: str = "destination") -> Throttled:
 
 
 class FaultyOutbox(InlineOutbox):
-    """An outbox that fails the next so many commands of a kind, and can be made slow."""
+    """An outbox that fails the next `faults` commands of a kind, counts `commands`, and can be slow."""
 
     def __init__(self) -> None:
         super().__init__(new_core())
         self.faults: Counter[type[Command[Any]]] = Counter()
-        self.asked: Counter[type[Command[Any]]] = Counter()
+        self.commands: Counter[type[Command[Any]]] = Counter()
         self.delays: dict[type[Command[Any]], float] = {}
 
     async def do(self, command: Command[Any]) -> Any:
         kind = type(command)
-        self.asked[kind] += 1
+        self.commands[kind] += 1
         if self.faults[kind]:
             self.faults[kind] -= 1
             raise StoreFailed("the disk is full")
@@ -116,8 +116,8 @@ class World:
         self.events.append(event)
         self.times.append(now())
 
-    def heard(self, kind: type[Event]) -> list[Any]:
-        """The events of a kind."""
+    def emitted(self, kind: type[Event]) -> list[Any]:
+        """The emitted events of a kind."""
         return [event for event in self.events if isinstance(event, kind)]
 
     async def put(
@@ -132,23 +132,23 @@ class World:
         wakes: bool = True,
         known: bool = False,
     ) -> str:
-        """Take in one notification, and wake the lane as intake does; `about` names its sequence."""
+        """Put one notification, and wake the lane as intake does; `about` is its sequence."""
         self._numbers += 1
         name = name or f"n{self._numbers:05}"
         until = clock.now() + timedelta(seconds=valid_for)
         payload = Announcement(title=name, text="text", announcement_id=about or name, valid_until=until)
-        told = Notification(
+        notification = Notification(
             id=name, payload=payload, event=event, priority=priority, user_tier="FREE",
             accepted_at=clock.now(), valid_until=until,
         )  # fmt: skip
         rank = rank_of(priority, clock.now())
-        await InlineOutbox.do(self.outbox, Put((NewNotification(told, (NewDelivery(to, rank),), until),)))
+        await InlineOutbox.do(self.outbox, Put((NewNotification(notification, (NewDelivery(to, rank),), until),)))
         if wakes:
             self.dispatcher.wake([to], priority, until if known else None)
         return name
 
     async def delivery(self, name: str, to: str = HERE) -> Delivery:
-        """A delivery as it stands."""
+        """A delivery in its current state."""
         (parcel,) = await InlineOutbox.do(self.outbox, Find(notification_id=name, destination=to))
         return parcel.delivery
 
@@ -161,13 +161,21 @@ class World:
         return await InlineOutbox.do(self.outbox, History(DeliveryId(name, to)))
 
     def settled_at(self, name: str) -> list[tuple[str, float]]:
-        """The states that a delivery was settled to, and when."""
+        """The states to which a delivery was settled, with their times."""
         pairs = zip(self.events, self.times, strict=True)
         return [
             (event.delivery.state.value, at)
             for event, at in pairs
             if isinstance(event, Settled) and event.delivery.id.notification_id == name
         ]
+
+
+def step(by: timedelta) -> None:
+    """Set the wall clock, and not the loop's clock."""
+    running = clock.install(None)
+    clock.install(running)
+    assert isinstance(running, VirtualClock)
+    running.step(by)
 
 
 def now() -> float:
@@ -183,5 +191,5 @@ async def wait(seconds: float) -> None:
 
 
 def ids(sink: ScriptedSink) -> list[str]:
-    """What a sink was asked to send, in order."""
+    """The notifications that a sink got, in order."""
     return [name for sent in sink.sent for name in sent.ids]

@@ -13,7 +13,7 @@ from signalpost.cli.output import json_option, say, say_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LARGE = 64 * 1024 * 1024
+LARGE = 64 * 1024 * 1024
 """Bytes from which copying takes long enough to show how far it is."""
 
 
@@ -70,7 +70,7 @@ def _progress(store: Path) -> "Iterator[Callable[[int, int], None]]":
 
     from signalpost.delivery.outbox.sqlite_file import is_there
 
-    is_large = is_there(store) and store.stat().st_size >= _LARGE
+    is_large = is_there(store) and store.stat().st_size >= LARGE
     with Progress(console=Console(stderr=True), disable=not is_large, transient=True) as bar:
         task = bar.add_task("Copying")
         yield lambda done, pages: bar.update(task, completed=done, total=pages)

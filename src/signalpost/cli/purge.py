@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from signalpost.delivery.outbox.port import Core
     from signalpost.delivery.outbox.reader import Past
 
-_PAGE = 200
+PAGE = 200
 _PAUSE = 0.02
 """Seconds between two pages, so that a service that writes has its turn."""
 
@@ -97,7 +97,7 @@ def _delete(path: Path, before: datetime) -> int:
 
     with closing(SqliteCore(path, owns=False)) as core:
         deleted = count = _prune(core, before)
-        while count == _PAGE:
+        while count == PAGE:
             Event().wait(_PAUSE)
             count = _prune(core, before)
             deleted += count
@@ -108,5 +108,5 @@ def _prune(core: "Core", before: datetime) -> int:
     from signalpost.delivery.outbox.commands import Prune
 
     count: int
-    (count,) = core.apply([Prune(before=before, limit=_PAGE)])
+    (count,) = core.apply([Prune(before=before, limit=PAGE)])
     return count

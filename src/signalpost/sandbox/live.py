@@ -16,9 +16,9 @@ from signalpost.sandbox.rules.log import Logged
 
 MESSAGES_SHOWN = 200
 """The newest messages of a channel; the page keeps as many."""
-_TOO_FAR = 2_000
-_SECONDS_BETWEEN_BATCHES = 0.05
-_SECONDS_BETWEEN_SIGNS_OF_LIFE = 15.0
+TOO_FAR = 2_000
+SECONDS_BETWEEN_BATCHES = 0.05
+SECONDS_BETWEEN_SIGNS_OF_LIFE = 15.0
 _RECONNECT = b"retry: 1000\n\n"
 """Tells the browser to reconnect after 1,000 ms."""
 
@@ -60,16 +60,16 @@ class LiveStreams:
         await stream.write(_RECONNECT)
         while not self._is_closed:
             news.clear()
-            if known < 0 or not log.reaches(known) or log.count - known > _TOO_FAR:
+            if known < 0 or not log.reaches(known) or log.count - known > TOO_FAR:
                 await stream.write(_event("state", self._state()))
             elif log.count > known:
                 await stream.write(_event("changes", self._changes(known)))
             else:
                 await stream.write(b": still here\n\n")
             known = log.count
-            await asyncio.sleep(_SECONDS_BETWEEN_BATCHES)
+            await asyncio.sleep(SECONDS_BETWEEN_BATCHES)
             with suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), _SECONDS_BETWEEN_SIGNS_OF_LIFE)
+                await asyncio.wait_for(news.wait(), SECONDS_BETWEEN_SIGNS_OF_LIFE)
 
     def _state(self) -> dict[str, Any]:
         guild, log = self._discord.guild, self._discord.log

@@ -1,4 +1,4 @@
-"""What a body to `/api/v1` says: the values by their names, strictly. Pure."""
+"""Parses bodies sent to `/api/v1`; unknown or invalid values are faults. Pure."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ _LONGEST_KEY = 255
 
 
 class ApiRequest(NamedTuple):
-    """What is told, and how."""
+    """A valid request."""
 
     payload: Payload
     options: SendOptions
     is_repeatable: bool
-    """Whether the same body again is known to be the same thing."""
+    """True if a repeat of the same body is recognised as a duplicate."""
     needs_first_time: bool
-    """Whether for that it must get the time of the first, because the body names none."""
+    """True if a repeat must get the time of the first request, because the body has none."""
 
 
 def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str | None) -> ApiRequest:
-    """What `body` tells. A signal that names no strategy is of a strategy called as the token is.
+    """Parse `body`. A signal without a strategy gets the token's name as its strategy.
 
-    Where it names no id, and there is an idempotency key, the id is derived from the token's name and the key. Raises
-    Problem with all faults.
+    With an idempotency key and no id, the id is derived from the token's name and the key. Raises Problem with all
+    faults.
     """
     key = None if idempotency_key is None else _checked(idempotency_key)
     found = kind.read(body)
@@ -54,13 +54,13 @@ def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str
 
 
 def derived_id(token: Token, key: str) -> str:
-    """The id of what `token` tells under an idempotency key: the same for the same two."""
+    """The id for an idempotency key of `token`; the same two always give the same id."""
     return f"{token.name}:{hashlib.blake2s(key.encode(), digest_size=16).hexdigest()}"
 
 
 def _checked(key: str) -> str:
     if not key.strip() or len(key) > _LONGEST_KEY or not key.isprintable():
-        text = f"the Idempotency-Key is {shown(key)}: give 1 to {_LONGEST_KEY} printable characters"
+        text = f"Idempotency-Key is {shown(key)}, but it must be 1 to {_LONGEST_KEY} printable characters."
         fault = Fault("invalid-key", text, "Idempotency-Key", shown(key), f"1 to {_LONGEST_KEY} printable characters")
         raise Problem(HTTPStatus.BAD_REQUEST, text, faults=[fault])
     return key.strip()

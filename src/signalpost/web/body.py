@@ -1,4 +1,4 @@
-"""Reads JSON that anybody may have written: exact numbers, and nothing that breaks the reader."""
+"""Parses untrusted JSON: with exact numbers, and safe against hostile input."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -15,11 +15,11 @@ _LONGEST_INT = 18
 
 
 def json_object(raw: bytes, *, is_filled_in: bool = False) -> dict[str, Any]:
-    """The JSON object in `raw`, its fractions as exact `Decimal`s.
+    """Parse the JSON object in `raw`, with fractions as exact `Decimal`s.
 
-    One that `is_filled_in`, a template's, may also have a bare NaN or Infinity, which is read as null, a bare
-    `{{placeholder}}`, which is read as text, and within text line ends and tabs: that is no JSON. Raises Problem 400
-    for any other text, for a name that stands twice, and for nesting too deep to read.
+    With `is_filled_in`, for a filled template, this is also accepted: a bare NaN or Infinity (read as null), a bare
+    `{{placeholder}}` (read as text), and line ends and tabs within text. Raises Problem 400 for anything else that is
+    not JSON, for a repeated name, and for nesting that is too deep.
     """
     try:
         text = raw.decode("utf-8-sig")
@@ -27,23 +27,23 @@ def json_object(raw: bytes, *, is_filled_in: bool = False) -> dict[str, Any]:
             with_placeholders_quoted(text) if is_filled_in else text,
             parse_int=_integer,
             parse_float=_number,
-            parse_constant=_absent if is_filled_in else _refused,
+            parse_constant=_absent if is_filled_in else _reject,
             strict=not is_filled_in,
             object_pairs_hook=_object,
         )
     except UnicodeDecodeError:
-        raise _no_json("not-utf-8", "it is not UTF-8") from None
+        raise _not_json("not-utf-8", "it is not UTF-8") from None
     except RecursionError:
-        raise _no_json("nested-too-deep", "it is nested too deep") from None
+        raise _not_json("nested-too-deep", "it is nested too deeply") from None
     except ValueError as fault:
-        raise _no_json("not-readable", str(fault)) from None
+        raise _not_json("not-readable", str(fault)) from None
     if not isinstance(read, dict):
-        raise _no_json("not-an-object", "it is not a JSON object: give one with the names of its fields")
+        raise _not_json("not-an-object", "it is not a JSON object. Send an object with field names")
     return read
 
 
-def _no_json(code: str, why: str, field: str | None = None, value: str | None = None) -> Problem:
-    detail = f"the body cannot be read: {why}"
+def _not_json(code: str, why: str, field: str | None = None, value: str | None = None) -> Problem:
+    detail = f"The body cannot be parsed: {why}."
     return Problem(HTTPStatus.BAD_REQUEST, detail, faults=[Fault(code, detail, field, value)])
 
 
@@ -53,7 +53,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = (name for name, _ in pairs)
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise _no_json("conflict", f"it names {shown(twice)} twice", as_sent(twice))
+        raise _not_json("conflict", f"{shown(twice)} appears twice", as_sent(twice))
     return read
 
 
@@ -64,7 +64,7 @@ def _integer(text: str) -> int | Decimal | str:
 def _number(text: str) -> Decimal | str:
     try:
         return Decimal(text)
-    except InvalidOperation:  # an exponent that no Decimal can hold: the field's own check will refuse the text
+    except InvalidOperation:  # the exponent is too large for Decimal; the field's own check rejects the text
         return text
 
 
@@ -72,5 +72,5 @@ def _absent(_: str) -> None:
     return None
 
 
-def _refused(constant: str) -> None:
-    raise _no_json("not-a-number", f"{constant} is no JSON: leave out what is not known", value=constant)
+def _reject(constant: str) -> None:
+    raise _not_json("not-a-number", f"{constant} is not valid JSON. Omit unknown values", value=constant)

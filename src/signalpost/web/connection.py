@@ -1,7 +1,7 @@
-"""A connection that is not held open by who sends slowly, and that tells nobody what it was sent.
+"""Connections that are safe against slow clients and never disclose what they received.
 
-aiohttp's own gives the head of a request all the time in the world, logs what it could not read, and answers with
-parts of it; the path of a hook holds a token. It also keeps what it could not read, however much comes.
+aiohttp's own connections wait forever for the head of a request. They log what they could not parse and answer with
+parts of it, although the path of a hook contains a token. They also keep everything that they could not parse.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from signalpost.web.problem import CONTENT_TYPE, Problem
 
 READ_WITHIN = 5.0
 """Seconds for a whole request."""
-_TOO_MANY = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections; try again", retry_after=5)
+_TOO_MANY = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections; try again.", retry_after=5)
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
     + f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(_TOO_MANY.body())}\r\n\r\n".encode()
@@ -28,19 +28,19 @@ _FULL = (
 
 
 class Connections(web.Server):
-    """Makes connections, at most so many at once: a new one takes the place of the one that has been idle longest."""
+    """Makes connections, at most `most` at once: a new one replaces the one that has been idle longest."""
 
     def __init__(self, handler: Any, *, most: int, read_within: float = READ_WITHIN, **settings: Any) -> None:
         super().__init__(handler, access_log=None, auto_decompress=False, **settings)
         self.most = most
         self.read_within = read_within
         self.held: set[_Connection] = set()
-        """Those that are open."""
+        """Open connections."""
         self.idle: dict[_Connection, None] = {}
-        """Those that answer no request, the longest idle first."""
+        """Open connections without a request in progress, the longest idle first."""
 
     def make_room(self) -> bool:
-        """Whether one more connection may stay; the one that has been idle longest makes room for it."""
+        """Drop the longest idle connection if the limit is reached. False if none is idle: then refuse the new one."""
         if len(self.held) < self.most:
             return True
         longest = next(iter(self.idle), None)
@@ -54,7 +54,7 @@ class Connections(web.Server):
 
 
 class _Connection(RequestHandler):
-    """One connection. `began` and `ended` are called around each request that was read."""
+    """One connection. The server calls `began` and `ended` around each parsed request."""
 
     def __init__(self, connections: Connections, **settings: Any) -> None:
         super().__init__(connections, **settings)
@@ -65,7 +65,7 @@ class _Connection(RequestHandler):
         self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for a request, or refuse the connection where there are too many."""
+        """Wait for a request, or refuse the connection if there are too many."""
         super().connection_made(transport)
         if not self._connections.make_room():
             transport.write(_FULL)  # type: ignore[attr-defined]  # a stream's
@@ -76,48 +76,48 @@ class _Connection(RequestHandler):
             self._arm()
 
     def drop(self) -> None:
-        """Close it at once, whatever the other side has not read."""
+        """Close it at once and discard unread output."""
         transport = self.transport
         self.force_close()
         if transport is not None:
             transport.abort()
 
     def force_close(self) -> None:
-        """Close it, and count it no more."""
+        """Close it and stop counting it."""
         self._connections.held.discard(self)
         self._connections.idle.pop(self, None)
         super().force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Wait no more."""
+        """Cancel the timers."""
         self._disarm()
         if self._answer_deadline is not None:
             self._answer_deadline.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; the first bytes of a request begin its time. Nothing is kept of what follows the last request."""
+        """Pass the data on; the first bytes of a request start its timer. Data after the last request is discarded."""
         if self._is_over:
             return
         if not self._is_busy and self._deadline is None:
             self._arm()
         super().data_received(data)
-        self._let_go()
+        self._discard_unparsed()
 
     def began(self) -> None:
-        """The head of a request was read, and it is being answered."""
+        """A request was parsed and is being answered."""
         self._is_busy = True
         self._connections.idle.pop(self, None)
         self._disarm()
         self._watch_answer()
 
     @property
-    def is_at_its_end(self) -> bool:
-        """Whether the request that is being answered is the last one."""
+    def is_last_request(self) -> bool:
+        """True if the connection closes after the request that is being answered."""
         return self._is_over and not self._messages
 
     def ended(self) -> None:
-        """Its answer is there, and must be read as quickly."""
+        """The answer was written; the client must read it in time."""
         self._is_busy = False
         if self.transport is not None:
             self._connections.idle[self] = None
@@ -130,28 +130,28 @@ class _Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002  # aiohttp's signature
     ) -> web.StreamResponse:
-        """An answer without what caused it."""
+        """An error response that discloses nothing of the cause."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log_without_text("a request failed", exc)
-            problem = Problem(HTTPStatus(status), "this is a fault of signalpost: its log names it")
+            _log_without_text("An HTTP request failed", exc)
+            problem = Problem(HTTPStatus(status), "signalpost failed to process the request; its log has the details.")
         else:
-            problem = Problem(HTTPStatus(status), "this is no HTTP that can be read")
+            problem = Problem(HTTPStatus(status), "The request is not valid HTTP.")
         answer = of_problem(problem)
         answer.force_close()
         return answer
 
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ARG002  # aiohttp's signature
-        """Log which exception it was and where."""
-        _log_without_text("a connection failed", kw.get("exc_info"))
+        """Log the exception's type and place only."""
+        _log_without_text("An HTTP connection failed", kw.get("exc_info"))
 
-    def _let_go(self) -> None:
-        """Keep nothing of what cannot be a request, and see whether the last one was read.
+    def _discard_unparsed(self) -> None:
+        """Discard data that cannot be a request, and note whether the last request was read.
 
-        What is no HTTP, aiohttp keeps several times over in the text of an error, and again with each read until that
-        is told. What follows a request for another protocol it keeps for that, and none is spoken here.
+        aiohttp keeps invalid HTTP several times in the text of an error, and once more with each read until the error
+        is reported. It also keeps what follows a request to switch protocols, but this server speaks no other.
         """
         if self._messages and isinstance(unread := self._messages[-1][0], _ErrInfo):
-            unread.exc.__traceback__ = None  # whose frames hold the error in turn
+            unread.exc.__traceback__ = None  # its frames hold the error too
             self._messages[-1] = _ErrInfo(unread.status, ValueError(), ""), EMPTY_PAYLOAD
             self._is_over = True
         elif self._message_tail:
@@ -167,8 +167,8 @@ class _Connection(RequestHandler):
         self._answer_deadline = None
         transport = self.transport
         if transport is not None and transport.get_write_buffer_size():
-            transport.abort()  # closing would wait for what is not read
-        elif self._is_busy:  # an answer that begins later must be read in time, too
+            transport.abort()  # close() would wait until the client reads the rest
+        elif self._is_busy:  # an answer that starts later must be read in time too
             self._watch_answer()
 
     def _arm(self) -> None:
@@ -181,6 +181,6 @@ class _Connection(RequestHandler):
 
 
 def _log_without_text(what: str, fault: object) -> None:
-    """Log a fault of ours by its kind and its frames: its text could hold what was sent, such as a token."""
+    """Log an internal error by its type and frames; its text could contain request data, such as a token."""
     where = described(fault, with_text=False) if isinstance(fault, BaseException) else "no exception was reported"
     logger.error("%s: %s", what, where)

@@ -1,8 +1,8 @@
-"""What freqtrade's webhook says, as the dicts of docs/how-to/freqtrade.md make it. Pure.
+"""Parses requests of freqtrade's webhook that use the dicts of docs/how-to/freqtrade.md. Pure.
 
-freqtrade fills `str.format` templates, so every value is text, and what is not known is the text `None`. Each dict
-names its own event, because nothing else in a request does. An `exit_fill` names all that its `entry_fill` told, so
-nothing has to be remembered between the two. (Placeholders: freqtrade's page "Webhook usage", 2024 to 2026.)
+freqtrade fills `str.format` templates, so every value is text, and an unknown one is the text `None`. Each dict must
+contain its event, because nothing else in a request does. An `exit_fill` repeats all facts of its `entry_fill`, so
+nothing needs to be remembered between the two. (Placeholders: freqtrade's page "Webhook usage", 2024 to 2026.)
 """
 
 import hashlib
@@ -31,10 +31,10 @@ from signalpost.web.problem import not_understood
 from signalpost.web.tokens import Token
 
 _STRATEGY = "freqtrade"
-_CLOSED_IS_NEWS_FOR = timedelta(hours=24)
+_CLOSE_VALID_FOR = timedelta(hours=24)
 _LONGEST_STATUS = 60
 REPEATED_WITHIN = timedelta(seconds=60)
-"""A repeat of words comes within a second or two, and must be the same; a minute later the same words are news."""
+"""freqtrade repeats a message within a second or two. The same text a minute later is a new message."""
 _OWN_NAMES = {
     "pair": "pair",
     "signal_type": "direction",
@@ -42,7 +42,7 @@ _OWN_NAMES = {
     "entry_price": "open_rate",
     "timestamp": "open_date",
 }
-"""What freqtrade calls the required fields."""
+"""freqtrade's names of the required fields."""
 _READ = (*_OWN_NAMES, "stop_loss", "take_profit", "strategy_name")
 _SHOWN = (
     ("exchange", "exchange"),
@@ -52,7 +52,7 @@ _SHOWN = (
     ("tag", "enter_tag"),
     ("profit", "profit_amount"),
 )
-"""Facts of a trade that a message shows, by what they are called there."""
+"""Facts of a trade that a message shows: their names there, and in freqtrade."""
 _SEVERITY_BY_EVENT = {
     "warning": AlertSeverity.MEDIUM,
     "exception": AlertSeverity.HIGH,
@@ -68,38 +68,40 @@ _TITLE_BY_EVENT = {
 _TEXT_BY_EVENT = {"warning": "status", "exception": "status", "strategy_msg": "msg"}
 _NOT_A_DETAIL = frozenset(("event", "type", "severity", "priority", "user_tier", "tier", "context"))
 _REASON_BY_IGNORED_EVENT = {
-    **dict.fromkeys(("entry", "entry_cancel", "exit", "exit_cancel"), "entries and exits are sent once filled"),
-    **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "trades are sent once filled"),
-    **dict.fromkeys(("whitelist", "analyzed_df", "new_candle"), "only other bots need it"),
+    **dict.fromkeys(
+        ("entry", "entry_cancel", "exit", "exit_cancel"), "entries and exits are sent when they are filled"
+    ),
+    **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "trades are sent when they are filled"),
+    **dict.fromkeys(("whitelist", "analyzed_df", "new_candle"), "it is only for other bots"),
 }
 EVENTS = ("entry_fill", "exit_fill", "status", "startup", *_SEVERITY_BY_EVENT, *_REASON_BY_IGNORED_EVENT)
 """Every event of freqtrade (its `RPCMessageType` of September 2026)."""
-_AS_JSON = 'set "format": "json" in freqtrade\'s webhook, and use the dicts of the how-to page'
+_AS_JSON = 'Set "format": "json" in freqtrade\'s webhook, and use the dicts from the how-to page'
 
 
 class Parsed(NamedTuple):
-    """What is told, and which event it is; without a payload, why nothing is."""
+    """A payload and its event; without a payload, the reason why nothing is sent."""
 
     payload: Payload | None
     event: str = "new"
     reason: str = ""
     about: str = ""
-    """Why the same id with other content is no conflict, where it is none."""
+    """If set: why the same id with other content is not a conflict but ignored."""
 
 
 class UndatedMessage(NamedTuple):
-    """What comes without a time of its own: the same within `REPEATED_WITHIN` of the first is a repeat of it."""
+    """A message without a time of its own; the same text within `REPEATED_WITHIN` is a repeat."""
 
     name: str
-    """The same for the same words of one token."""
+    """Equal for equal messages of one token."""
     payload_at: Callable[[datetime], Payload]
-    """What is told, if these are told then first."""
+    """Builds the payload from the time at which the message was first sent."""
 
 
 def read(raw: bytes, token: Token) -> tuple[Parsed | UndatedMessage, SendOptions]:
-    """What the request in `raw` says: JSON, a form (freqtrade's default) or `name=value` text.
+    """Parse the request in `raw`: JSON, a form (freqtrade's default) or `name=value` text.
 
-    Raises Problem: 400 for broken JSON, 422 with all faults.
+    Raises Problem 400 for invalid JSON, or 422 with all faults.
     """
     data = Template(_names_and_values(raw))
     options, faults = read_options(data.pairs(), UserTier(token.tier))
@@ -110,7 +112,8 @@ def read(raw: bytes, token: Token) -> tuple[Parsed | UndatedMessage, SendOptions
             parsed = Parsed(None, reason=f"{event} is not sent: {_REASON_BY_IGNORED_EVENT[event]}")
         elif event == "entry_fill":
             parsed = Parsed(
-                _entered(data, token), about="an addition to a trade whose entry was sent already is not sent"
+                _entered(data, token),
+                about="this adds to a trade whose entry was already sent, so it is not sent again",
             )
         elif event == "exit_fill":
             parsed = _exited(data, token)
@@ -136,7 +139,7 @@ def _names_and_values(raw: bytes) -> Mapping[str, Any]:
     except InvalidValue as error:
         raise not_understood(error.errors) from None
     if pairs is None:
-        detail = f"the body is {shown_text(text)}: {_AS_JSON}"
+        detail = f"cannot parse the body {shown_text(text)}. {_AS_JSON}"
         raise not_understood([Fault("not-readable", detail, value=shown_text(text))])
     return pairs
 
@@ -149,13 +152,13 @@ def _event(data: Template) -> str:
 def _unknown_event(data: Template) -> Fault:
     given = data.value("event", data.value("type"))
     if given is None:
-        return Fault("missing", f"event is missing: the dict must name its event. {_AS_JSON}", "event")
+        return Fault("missing", f"event is missing. Each dict must contain its event. {_AS_JSON}", "event")
     known = ", ".join(EVENTS)
-    return Fault("unknown-word", f"event is {shown(given)}: give one of {known}", "event", shown(given), known)
+    return Fault("unknown-word", f"event is {shown(given)}, which is not one of {known}", "event", shown(given), known)
 
 
 def _entered(data: Template, token: Token) -> Signal:
-    """The signal of a trade. Raises InvalidValue with all faults."""
+    """Build the signal of a trade. Raises InvalidValue with all faults."""
     found = read_fields(data.pairs(), SIGNAL.names, _READ)
     found = found.or_else("strategy_name", _STRATEGY)
     if "timestamp" in found.fields:
@@ -176,7 +179,7 @@ def _exited(data: Template, token: Token) -> Parsed:
     final = _word(data.value("is_final_exit", ""))
     # A freqtrade without `is_final_exit` still says with `sub_trade` that a part was sold.
     if final == "false" or (final != "true" and _word(data.value("sub_trade", "")) == "true"):
-        return Parsed(None, reason="a part of the trade was closed: only its end is sent")
+        return Parsed(None, reason="a part of the trade was closed; only its end is sent")
     price, reason = data.value("close_rate"), data.value("exit_reason", "exit")
     faults = [_missing("close_rate")] if price is None else []
     checks: list[Callable[[], object]] = [
@@ -193,7 +196,7 @@ def _exited(data: Template, token: Token) -> Parsed:
         raise InvalidValue.of_all(faults)
     assert isinstance(made, Signal)  # noqa: S101  # the last check made it
     closed = made.close(reason).at_price(price)
-    return Parsed(closed.but(valid_until=closed.updated_at + _CLOSED_IS_NEWS_FOR), "closed")
+    return Parsed(closed.but(valid_until=closed.updated_at + _CLOSE_VALID_FOR), "closed")
 
 
 def _status(data: Template, event: str, token: Token) -> UndatedMessage:
@@ -213,7 +216,7 @@ def _status(data: Template, event: str, token: Token) -> UndatedMessage:
 
 
 def _alert(data: Template, event: str, token: Token) -> UndatedMessage:
-    """An alert for operators: the words of a bot or a strategy are not meant for the community."""
+    """Build an alert for operators: messages of a bot or a strategy are not for the community."""
     text = _details(data) if event == "liquidation_warning" else _text(data, _TEXT_BY_EVENT[event])
     severity = member(AlertSeverity, data.value("severity", _SEVERITY_BY_EVENT[event]), "severity")
     name = f"{token.name}:{_hashed(text)}"
@@ -237,17 +240,19 @@ def _text(data: Template, name: str) -> str:
     if text is None:
         raise InvalidValue.of_all([_missing(name)])
     if not isinstance(text, str):
-        raise InvalidValue(f"{name} is {shown(text)}: give text", code="not-text", field=name, value=shown(text))
+        raise InvalidValue(
+            f"{name} is {shown(text)}, which is not text", code="not-text", field=name, value=shown(text)
+        )
     return text
 
 
 def _details(data: Template) -> str:
-    """All that a dict says beside what it is, a line each."""
+    """The other facts in a dict, one per line."""
     return "\n".join(f"{name}: {spoken(value)}" for name, value in data.pairs() if _word(name) not in _NOT_A_DETAIL)
 
 
 def _in_utc(value: object) -> object:
-    """A time that names no zone is in UTC in freqtrade; anything else as it is, for its check to refuse."""
+    """Add UTC to a time without a zone, as freqtrade means it. Invalid values stay, and their check rejects them."""
     if not isinstance(value, str) or "\0" in value:
         return value
     try:
@@ -275,7 +280,9 @@ def _number(value: Any) -> Decimal | None:
 
 
 def _missing(name: str) -> Fault:
-    return Fault("missing", f"{name} is missing: the dict of this event lacks it, see the page on freqtrade", name)
+    return Fault(
+        "missing", f"{name} is missing. Add it to the dict of this event, as the how-to page on freqtrade shows", name
+    )
 
 
 def _word(value: object) -> str:

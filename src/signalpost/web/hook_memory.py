@@ -1,8 +1,8 @@
-"""The last signal that each hook opened, for the close that will come: committed together with what is told.
+"""Remembers the signal that each hook opened, so that a later alert can close it. Committed with the deliveries.
 
-For each token, strategy, pair and timeframe: the open signal, if any, and the last close, by which its repeat is known.
-What a token can make us keep is bounded: its positions are spread over a fixed number of states, and each state keeps
-the newest ones.
+For each token, strategy, pair and timeframe it keeps the open signal, if any, and the last close, so that a repeat of
+that close is recognised. The storage per token is bounded: positions are spread over a fixed number of states, and
+each state keeps the newest ones.
 """
 
 import hashlib
@@ -27,28 +27,27 @@ from signalpost.web.streams import Streams, stream_state
 from signalpost.web.tokens import Token
 from signalpost.web.tradingview import Closing
 
-_CLOSED_IS_NEWS_FOR = timedelta(hours=24)
+_CLOSE_VALID_FOR = timedelta(hours=24)
 _STATES = 64
-"""For a token."""
-_POSITIONS_A_STATE = 16
+"""Per token."""
+_POSITIONS_PER_STATE = 16
 _LARGEST_STATE = 256 * 1024
-"""Bytes of all positions in a state."""
-_SIGNALS_SEEN = 15
-"""Remembered by their ids beside the newest: what comes again opens nothing."""
+"""Bytes of all positions in one state."""
+SIGNALS_SEEN = 15
+"""Ids remembered beside the newest; a repeat of one of them opens nothing."""
 
 
 class HookMemory:
-    """Opens and closes signals of hooks. Its methods raise StoreFailed if the store is unavailable."""
+    """Opens and closes the signals of hooks. Its methods raise StoreFailed if the store is unavailable."""
 
     def __init__(self, service: ServiceApi, streams: Streams) -> None:
         self._service = service
         self._streams = streams
 
     async def open(self, token: Token, signal: Signal, options: SendOptions) -> Ticket:
-        """Take a new signal, and remember it as the open one.
+        """Accept a new signal and remember it as the open one.
 
-        A late repeat of an older one, or of one that was closed since, is taken as the duplicate that it is, and opens
-        nothing.
+        A late repeat of an older signal, or of one that was closed since, is a duplicate and opens nothing.
         """
         async with self._changing(token, signal.strategy_name or "", signal.pair, signal.timeframe) as position:
             known = position.known
@@ -56,29 +55,29 @@ class HookMemory:
             before = _open(known)
             if signal.signal_id in seen or (before is not None and signal.timestamp < before.timestamp):
                 return await self._service.take(signal, options, "new")
-            newest = [*seen[-_SIGNALS_SEEN:], signal.signal_id]
+            newest = [*seen[-SIGNALS_SEEN:], signal.signal_id]
             remembered = known | {"open": signal.to_dict(), "tier": str(options.user_tier), "seen": newest}
             state = position.state(signal.timestamp, remembered)
             (ticket,) = await self._service.commit(state, (signal,), options, "new")
-            if ticket.outcome is Outcome.REFUSED:  # it was not told, and what was open before still is
+            if ticket.outcome is Outcome.REFUSED:  # not sent, so the previous one stays open
                 await self._service.commit(position.state(signal.timestamp, known), (), options, "new")
             return ticket
 
     async def close(self, token: Token, closing: Closing, options: SendOptions) -> Ticket:
-        """Tell that the open signal is closed, to those to whom it was told. Raises Problem 422 where none is open."""
+        """Close the open signal, for the tier it was sent to. Raises Problem 422 if none is open."""
         async with self._changing(token, closing.strategy, closing.pair, closing.timeframe) as position:
             known = position.known
-            told = known.get("closed")
-            if told is not None and told["key"] == closing.key:
-                before = options._replace(user_tier=UserTier(told["tier"]), context=told["context"])
-                return await self._service.take(_fresh(Signal.from_dict(told["signal"])), before, "closed")
+            last = known.get("closed")
+            if last is not None and last["key"] == closing.key:
+                before = options._replace(user_tier=UserTier(last["tier"]), context=last["context"])
+                return await self._service.take(_fresh(Signal.from_dict(last["signal"])), before, "closed")
             opened = _open(known)
             if opened is not None and closing.side is not None and opened.signal_type is not closing.side:
-                raise _none_open(closing, f"the open one is a {opened.signal_type}")
+                raise _none_open(closing, f"the open signal is a {opened.signal_type}")
             if opened is not None:
                 options = options._replace(user_tier=UserTier(known["tier"]))
             elif (opened := closing.unseen) is None:
-                raise _none_open(closing, "nothing is known to be open")
+                raise _none_open(closing, "no signal is open for it")
             closed = _fresh(opened.close(closing.reason).at_price(closing.price))
             remembered = {
                 "seen": known.get("seen", []),
@@ -98,7 +97,7 @@ class HookMemory:
     async def _changing(
         self, token: Token, strategy: str, pair: Instrument, timeframe: str
     ) -> AsyncIterator["_Position"]:
-        """What is known of a position. The strategy's name is whole: ids are alike for names that are."""
+        """Yield a position, identified by the full name of its strategy: similar names have the same slug."""
         name = f"{pair.symbol}/{timeframe}/{strategy}"
         stream = stream_of(token.name, name)
         async with self._streams.changing(stream) as state:
@@ -110,25 +109,25 @@ class HookMemory:
     async def _of_earlier_versions(
         self, token: Token, strategy: str, pair: Instrument, timeframe: str
     ) -> dict[str, Any]:
-        """What was kept while each position had a state of its own."""
+        """What versions stored that kept one state per position."""
         known = await self._streams.known(f"hook/{token.name}/{pair}/{timeframe}/{strategy}")
         return known or await self._before_names_were_whole(token, strategy, pair, timeframe)
 
     async def _before_names_were_whole(self, token: Token, strategy: str, pair: str, timeframe: str) -> dict[str, Any]:
-        """What was kept while names with one slug had one memory, less what another strategy opened."""
+        """What versions stored that kept one state per slug, without the signals of other strategies."""
         known = await self._streams.known(f"hook/{token.name}/{strategy_slug(strategy)}/{pair}/{timeframe}")
         opened = _open(known)
         return known if opened is None or opened.strategy_name == strategy else known | {"open": None}
 
 
 def stream_of(token: str, position: str) -> str:
-    """The name of the state that keeps a position of a token."""
+    """The name of the state that stores a position of a token."""
     number = int.from_bytes(hashlib.blake2s(position.encode(), digest_size=2).digest()) % _STATES
     return f"hooks/{token}/{number}"
 
 
 class _Position(NamedTuple):
-    """What is known of one position, and the others that its state keeps."""
+    """A position, and the other positions in its state."""
 
     stream: str
     name: str
@@ -136,11 +135,11 @@ class _Position(NamedTuple):
     others: dict[str, Any]
 
     def state(self, watermark: datetime, known: dict[str, Any]) -> StreamState:
-        """The state with `known` as the newest position, without the oldest that it has no room for."""
+        """The state with `known` as its newest position, without the oldest ones if it would get too large."""
         kept, size = {self.name: known}, len(msgspec.json.encode(known))
         for name, other in reversed(self.others.items()):
             size += len(msgspec.json.encode(other))
-            if size > _LARGEST_STATE or len(kept) == _POSITIONS_A_STATE:
+            if size > _LARGEST_STATE or len(kept) == _POSITIONS_PER_STATE:
                 break
             kept[name] = other
         return stream_state(self.stream, watermark, dict(reversed(kept.items())))
@@ -151,11 +150,11 @@ def _open(known: Mapping[str, Any]) -> Signal | None:
 
 
 def _fresh(closed: Signal) -> Signal:
-    """An end is news for a day, however old the beginning is."""
-    return closed.but(valid_until=clock.now() + _CLOSED_IS_NEWS_FOR)
+    """Give a close its own validity, however old its signal is."""
+    return closed.but(valid_until=clock.now() + _CLOSE_VALID_FOR)
 
 
 def _none_open(closing: Closing, why: str) -> Problem:
     position = f"{closing.pair} {closing.timeframe} of strategy {closing.strategy!r}"
-    text = f"{position} cannot be closed: {why}; its opening was not sent with this token, or it has ended"
+    text = f"cannot close {position}: {why}. Its opening was not sent with this token, or it was closed already"
     return not_understood([Fault("nothing-open", text, "action")])

@@ -1,4 +1,4 @@
-"""What went wrong, as RFC 9457 tells it: `application/problem+json`, with all faults of a body at once."""
+"""Errors in the format of RFC 9457, `application/problem+json`, with all faults of a body at once."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    """A request that is answered with an error. It never repeats the request's address, which may hold a token."""
+    """An error response. It never contains the request's path, which may contain a token."""
 
     def __init__(
         self,
@@ -28,48 +28,48 @@ class Problem(Exception):
         self.detail = detail
         self.faults = tuple(faults)
         self.cause = cause
-        """For programs: why, in one word."""
+        """The reason in one word, for programs."""
         self.retry_after = retry_after
         """Seconds."""
         self._headers = dict(headers or {})
 
     @property
     def code(self) -> str:
-        """Names the kind of problem to programs: the cause, or the code of the first fault, or the status."""
+        """The kind of problem, for programs: the cause, or else the code of the first fault, or else the status."""
         if self.cause is not None:
             return self.cause
         return self.faults[0].code if self.faults else self.status.phrase.lower().replace(" ", "-")
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that go with it, its own and Retry-After."""
+        """The headers of the response, including Retry-After."""
         return self._headers | ({} if self.retry_after is None else {"Retry-After": str(self.retry_after)})
 
     def in_full(self) -> str:
-        """The status with the text of each fault, or else the detail: a line for a log."""
-        told = [fault.text for fault in self.faults[:_MOST_IN_A_LINE]] or [self.detail]
-        if (more := len(self.faults) - len(told)) > 0:
-            told.append(f"and {more} more")
-        return f"{self.status.value}, {'; '.join(told)}"
+        """One line for a log: the status and the text of each fault, or else the detail."""
+        texts = [fault.text for fault in self.faults[:_MOST_IN_A_LINE]] or [self.detail]
+        if (more := len(self.faults) - len(texts)) > 0:
+            texts.append(f"and {more} more")
+        return f"{self.status.value}, {'; '.join(texts)}"
 
     def body(self) -> bytes:
-        """The answer's body. Without a `type`, as the RFC has it, the title is the status's own phrase."""
-        told: dict[str, object] = {"title": self.status.phrase, "status": self.status.value, "detail": self.detail}
-        told["code"] = self.code
+        """The body of the response. It has no `type`, so the title is the status phrase, as the RFC requires."""
+        body: dict[str, object] = {"title": self.status.phrase, "status": self.status.value, "detail": self.detail}
+        body["code"] = self.code
         if self.cause is not None:
-            told["cause"] = self.cause
+            body["cause"] = self.cause
         if self.faults:
-            told["errors"] = [_entry(fault) for fault in self.faults]
-        return json.dumps(told).encode()
+            body["errors"] = [_entry(fault) for fault in self.faults]
+        return json.dumps(body).encode()
 
 
 def not_understood(faults: Sequence[Fault]) -> Problem:
-    """A body that is JSON and cannot be meant."""
-    many = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
-    detail = f"{many} in the body; see `errors`. Nothing was accepted"
+    """The problem for a body that was parsed but has faults."""
+    many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    detail = f"The body has {many}; see `errors`. Nothing was accepted."
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)
 
 
 def _entry(fault: Fault) -> dict[str, str | None]:
-    """One of `errors`; the field is empty if it is the body as a whole."""
+    """One entry of `errors`; its field is empty if the fault concerns the whole body."""
     return {"field": fault.field or "", "detail": fault.text} | {**fault.facts(), "field": fault.field or ""}

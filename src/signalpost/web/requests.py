@@ -21,22 +21,22 @@ _CLOSE = {"Connection": "close"}
 
 
 def bearer(request: web.BaseRequest) -> str | None:
-    """The token that is presented in the header Authorization; None where there is none."""
+    """The token in the Authorization header; None if there is none."""
     found = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     return found[1] if found else None
 
 
 def check_json(request: web.BaseRequest) -> None:
-    """Raise Problem 415 for another content type: a page of another site can post any but this one unasked."""
+    """Raise Problem 415 unless it is JSON, the type that a page of another site cannot post without a preflight."""
     if request.content_type != "application/json":
-        detail = "send it with the header Content-Type: application/json"
+        detail = "Send JSON with the header Content-Type: application/json."
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept-Post": "application/json"})
 
 
 async def body_of(request: web.BaseRequest, within: float = READ_WITHIN) -> bytes:
-    """The whole body. Raises Problem: 408 for one that comes too slowly, 413 for one too long, 415 for one packed."""
+    """Read the whole body. Raises Problem 408 if it is too slow, 413 if too long, 415 if compressed."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as it is, without Content-Encoding")
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body uncompressed, without Content-Encoding.")
     if (request.content_length or 0) > LARGEST_BODY:
         raise _too_long()
     if request.version == HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
@@ -50,14 +50,14 @@ async def body_of(request: web.BaseRequest, within: float = READ_WITHIN) -> byte
                 if len(body) > LARGEST_BODY:
                     raise _too_long()
     except TimeoutError:
-        raise Problem(HTTPStatus.REQUEST_TIMEOUT, "the body came too slowly", headers=_CLOSE) from None
+        raise Problem(HTTPStatus.REQUEST_TIMEOUT, "The body arrived too slowly.", headers=_CLOSE) from None
     except (RequestPayloadError, ConnectionError):
-        raise Problem(HTTPStatus.BAD_REQUEST, "the body ended too early") from None
+        raise Problem(HTTPStatus.BAD_REQUEST, "The body ended too early.") from None
     return bytes(body)
 
 
 def _too_long() -> Problem:
-    detail = f"the body is longer than {LARGEST_BODY // 1024} KiB"
+    detail = f"The body is longer than {LARGEST_BODY // 1024} KiB."
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers=_CLOSE)
 
 
@@ -81,8 +81,8 @@ def foreign_name(header: str) -> Problem:
     """The refusal of a Host header that is not local."""
     return Problem(
         HTTPStatus.MISDIRECTED_REQUEST,
-        f"this service does not answer to the name {shown(header)}: ask it by its address or as localhost, or present "
-        "a token",
+        f"Requests for the host name {shown(header)} need a token. Use the address or localhost instead, or send a "
+        "token.",
     )
 
 

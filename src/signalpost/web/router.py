@@ -1,4 +1,4 @@
-"""Which request is answered by what."""
+"""Routes requests to their handlers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,8 +9,6 @@ from typing import TypeVar
 from aiohttp import web
 
 from signalpost import clock
-from signalpost.domain.delivery import Delivery
-from signalpost.domain.notification import Payload
 from signalpost.domain.ticket import Refusal, Ticket
 from signalpost.ingest.kinds import KIND_BY_PATH, Kind
 from signalpost.ingest.send_options import SendOptions
@@ -36,7 +34,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 class Router:
-    """Every page, and what it asks of the service."""
+    """The handlers of all paths, which use the service."""
 
     def __init__(
         self, service: ServiceApi, token_auth: TokenAuth, timeouts: Timeouts, read_within: float, host: str
@@ -47,7 +45,7 @@ class Router:
         self._read_within = read_within
         self._host = host
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="signalpost reading")
-        """One thread, so that the loop competes for the processor with one body at a time, whatever their number."""
+        """One thread, so that the event loop competes for the processor with one body at a time."""
         self._streams = Streams(service)
         self._memory = HookMemory(service, self._streams)
 
@@ -56,15 +54,17 @@ class Router:
         self._reader.shutdown(wait=False, cancel_futures=True)
 
     def handler_of(self, request: web.BaseRequest) -> Handler:
-        """Who answers `request`. Raises Problem 404 and 405."""
+        """Find the handler of `request`. Raises Problem 404 or 405."""
         methods, handler = self._route(request.path)
         if handler is None:
             names = ", ".join(f"{_API}{name}" for name in KIND_BY_PATH)
-            detail = f"there is nothing here: there are {names}, {TICKETS}ID, /hooks/KIND/TOKEN and /health"
+            detail = f"Unknown path. The paths are {names}, {TICKETS}ID, /hooks/KIND/TOKEN and /health."
             raise Problem(HTTPStatus.NOT_FOUND, detail)
         if request.method not in methods:
             allowed = ", ".join(methods)
-            raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is answered here", headers={"Allow": allowed})
+            raise Problem(
+                HTTPStatus.METHOD_NOT_ALLOWED, f"This path only accepts {allowed}.", headers={"Allow": allowed}
+            )
         return handler
 
     def _route(self, path: str) -> tuple[Sequence[str], Handler | None]:
@@ -74,7 +74,7 @@ class Router:
             case ["", "api", "v1", "tickets", id] if id:
                 return ("GET", "HEAD"), lambda request: self._ticket(request, id)
             case ["", "api", "v1", name] if name in KIND_BY_PATH:
-                return ("POST",), lambda request: self._told(request, KIND_BY_PATH[name])
+                return ("POST",), lambda request: self._send(request, KIND_BY_PATH[name])
             case ["", "hooks", Scope.TRADINGVIEW, token] if token:
                 return ("POST",), lambda request: self._hook(request, token, Scope.TRADINGVIEW, self._tradingview)
             case ["", "hooks", Scope.FREQTRADE, token] if token:
@@ -85,7 +85,7 @@ class Router:
         if not is_local_name(request.headers.get("Host"), self._host):
             if (token := bearer(request)) is None:
                 raise foreign_name(request.headers["Host"])
-            self._admitted(request, token, Scope.API)  # whoever has one may use any name, such as that of a proxy
+            self._admitted(request, token, Scope.API)  # with a token any host name is fine, such as a proxy's
         return of_health(*self._service.health())
 
     async def _read(self, work: Callable[[], Read]) -> Read:
@@ -94,27 +94,24 @@ class Router:
 
     async def _ticket(self, request: web.BaseRequest, id: str) -> web.Response:
         self._admitted(request, bearer(request), Scope.API)
-        return of_deliveries(id, await self._timeouts.wait(self._deliveries(id)))
+        return of_deliveries(id, await self._timeouts.wait(self._service.deliveries(id)))
 
-    async def _deliveries(self, id: str) -> Sequence[Delivery]:
-        return await self._service.deliveries(id)
-
-    async def _told(self, request: web.BaseRequest, kind: Kind) -> web.Response:
+    async def _send(self, request: web.BaseRequest, kind: Kind) -> web.Response:
         token = self._admitted(request, bearer(request), Scope.API)
         check_json(request)
         raw, key = await body_of(request, self._read_within), request.headers.get("Idempotency-Key")
-        told = await self._read(lambda: api.read(kind, json_object(raw), token, key))
-        self._auth.check_tier(token, told.options.user_tier)
-        then = SAFE if told.is_repeatable else UNSAFE
-        return of_ticket(await self._timeouts.wait(self._take(token, told, kind), then))
+        parsed = await self._read(lambda: api.read(kind, json_object(raw), token, key))
+        self._auth.check_tier(token, parsed.options.user_tier)
+        then = SAFE if parsed.is_repeatable else UNSAFE
+        return of_ticket(await self._timeouts.wait(self._take(token, parsed, kind), then))
 
-    async def _take(self, token: Token, told: api.ApiRequest, kind: Kind) -> Ticket:
-        payload = told.payload
-        if told.needs_first_time:
+    async def _take(self, token: Token, parsed: api.ApiRequest, kind: Kind) -> Ticket:
+        payload = parsed.payload
+        if parsed.needs_first_time:
             name = getattr(payload, kind.id_field)
-            first = await first_time(self._service, self._streams, token, name, clock.now(), told.options)
+            first = await first_time(self._service, self._streams, token, name, clock.now(), parsed.options)
             payload = payload.but(timestamp=first)
-        return await self._taken(payload, told.options, "new")
+        return await self._service.take(payload, parsed.options, "new")
 
     async def _hook(
         self,
@@ -123,7 +120,7 @@ class Router:
         scope: Scope,
         answered: Callable[[bytes, Token], Awaitable[web.Response]],
     ) -> web.Response:
-        """The answer to a hook. What is refused is logged: those who send from there do not show the answer."""
+        """Answer a hook. Refusals are logged, because the products that call hooks do not show the answer."""
         token = self._admitted(request, text, scope)
         try:
             return await answered(await body_of(request, self._read_within), token)
@@ -141,8 +138,8 @@ class Router:
             return of_ticket(await timeouts.wait(memory.close(token, parsed, options)))
         ticket = await timeouts.wait(memory.open(token, parsed.signal, options))
         if ticket.cause is Refusal.CONFLICT and parsed.id_name is not None:
-            advice = f"send another {parsed.id_name} with each signal, or leave {parsed.id_name} out"
-            ticket = ticket._replace(reason=f"{ticket.reason}. The id is from {parsed.id_name}: {advice}")
+            advice = f"Send a different {parsed.id_name} with each signal, or omit it"
+            ticket = ticket._replace(reason=f"{ticket.reason}. The id comes from {parsed.id_name}. {advice}")
         return of_ticket(ticket)
 
     async def _freqtrade(self, raw: bytes, token: Token) -> web.Response:
@@ -152,7 +149,7 @@ class Router:
             return of_ticket(await self._timeouts.wait(self._take_undated(token, parsed, options)))
         if parsed.payload is None:
             return of_ignored(parsed.reason)
-        ticket = await self._timeouts.wait(self._taken(parsed.payload, options, parsed.event))
+        ticket = await self._timeouts.wait(self._service.take(parsed.payload, options, parsed.event))
         if ticket.cause is Refusal.CONFLICT and parsed.about:
             return of_ignored(parsed.about)
         return of_ticket(ticket)
@@ -160,10 +157,7 @@ class Router:
     async def _take_undated(self, token: Token, parsed: freqtrade.UndatedMessage, options: SendOptions) -> Ticket:
         now, lasts = clock.now(), freqtrade.REPEATED_WITHIN
         first = await first_time(self._service, self._streams, token, parsed.name, now, options, lasts)
-        return await self._taken(parsed.payload_at(first), options, "new")
-
-    async def _taken(self, payload: Payload, options: SendOptions, event: str) -> Ticket:
-        return await self._service.take(payload, options, event)
+        return await self._service.take(parsed.payload_at(first), options, "new")
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:
         return self._auth.admit(presented, scope, request.remote or "", asyncio.get_running_loop().time())

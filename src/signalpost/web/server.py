@@ -1,4 +1,4 @@
-"""The way in by HTTP, for whoever does not write Python. See docs/why/0020-http-api.md.
+"""The HTTP API, for senders in any language. See docs/why/0020-http-api.md.
 
 POST /api/v1/signals, alerts, analyses, announcements, statuses
 GET  /api/v1/tickets/ID
@@ -22,17 +22,14 @@ from signalpost.web.timeouts import ANSWER_WITHIN, Timeouts
 _MOST_CONNECTIONS = 1_000
 _MOST_AT_ONCE = 256
 _BACKLOG = 32
-"""Connections that may wait to be taken, and so the most descriptors that are open for a moment beyond the limit."""
+"""Connections that may wait to be accepted. Up to this many descriptors can be open briefly beyond the limit."""
 _KEEP_ALIVE_FOR = 15.0
 _LINGER_FOR = 1.0
-_TOO_MANY = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again", retry_after=1)
+_TOO_MANY = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests at once; try again.", retry_after=1)
 
 
 class HttpServer:
-    """Answers on one address, while it is entered. Port 0 is any free one.
-
-    Raises InvalidConfiguration when it is entered and the address cannot be used.
-    """
+    """Serves the HTTP API on one address between `start` and `stop`. Port 0 picks a free port."""
 
     def __init__(
         self,
@@ -58,11 +55,11 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """Where it answers, without a slash at the end."""
+        """The base URL, without a trailing slash."""
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
 
     async def start(self) -> None:
-        """Listen."""
+        """Listen. Raises InvalidConfiguration if the address cannot be used."""
         connections = Connections(
             self._answer,
             most=self._most_connections,
@@ -77,8 +74,8 @@ class HttpServer:
         except OSError as fault:
             await runner.cleanup()
             raise InvalidConfiguration(
-                f"port {self._port} of {self._host} cannot be used ({fault.strerror}): is signalpost running already? "
-                f"End it, set SIGNALPOST_HTTP to another address, or to off",
+                f"cannot listen on port {self._port} of {self._host} ({fault.strerror}). If signalpost is already "
+                f"running, stop it; or set SIGNALPOST_HTTP to another address, or to off",
                 code="port-in-use",
                 field="SIGNALPOST_HTTP",
                 value=f"{self._host}:{self._port}",
@@ -86,7 +83,7 @@ class HttpServer:
         self._runner, self._port = runner, runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Take no more, and answer what is being answered. A second call changes nothing."""
+        """Accept no more requests and finish the current ones. A second call does nothing."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -94,18 +91,18 @@ class HttpServer:
             self._router.close()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
-        """The answer to any request; the connection is closed after its last one."""
-        answer = await self._answer_of_page(request)
-        if request.protocol.is_at_its_end:  # type: ignore[attr-defined]  # every connection is ours
+        """Answer any request, and close the connection after its last one."""
+        answer = await self._routed(request)
+        if request.protocol.is_last_request:  # type: ignore[attr-defined]  # every connection is ours
             answer.force_close()
         return answer
 
-    async def _answer_of_page(self, request: web.BaseRequest) -> web.Response:
+    async def _routed(self, request: web.BaseRequest) -> web.Response:
         connection = request.protocol
         connection.began()  # type: ignore[attr-defined]  # every connection is ours
         self.at_once += 1
         try:
-            if self.at_once > self._most_at_once and request.path != HEALTH:  # which says nothing of how busy it is
+            if self.at_once > self._most_at_once and request.path != HEALTH:  # health is always answered
                 return of_problem(_TOO_MANY)
             return await self._router.handler_of(request)(request)
         except Problem as problem:

@@ -1,7 +1,7 @@
-"""The part of a running service that HTTP uses, as callables."""
+"""The operations of a running service that the HTTP API uses."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from signalpost.delivery.outbox.commands import StreamState
 from signalpost.domain.delivery import Delivery
@@ -13,31 +13,31 @@ from signalpost.ingest.send_options import SendOptions
 
 
 class Take(Protocol):
-    """Accept a payload, and answer once it is written; if the store is unavailable, refuse it and keep nothing."""
+    """Accept a payload and return once it is stored; refuse it if the store is unavailable."""
 
-    def __call__(self, payload: Payload, options: SendOptions, event: str) -> Awaitable[Ticket]:
-        """The ticket."""
+    def __call__(self, payload: Payload, options: SendOptions, event: str) -> Coroutine[Any, Any, Ticket]:
+        """Return the ticket."""
         ...
 
 
 class Commit(Protocol):
-    """Write a stream's state and signals, all or nothing. Raises StoreFailed."""
+    """Store a stream's state and signals together or not at all. Raises StoreFailed."""
 
     def __call__(
         self, state: StreamState, signals: Sequence[Signal], options: SendOptions, event: str
-    ) -> Awaitable[list[Ticket]]:
-        """A ticket for each signal."""
+    ) -> Coroutine[Any, Any, list[Ticket]]:
+        """Return a ticket for each signal."""
         ...
 
 
 class ServiceApi(NamedTuple):
-    """Everything that HTTP needs of a service."""
+    """The operations, as callables."""
 
     take: Take
     commit: Commit
-    load_state: Callable[[str], Awaitable[StreamState | None]]
-    deliveries: Callable[[str], Awaitable[Sequence[Delivery]]]
+    load_state: Callable[[str], Coroutine[Any, Any, StreamState | None]]
+    deliveries: Callable[[str], Coroutine[Any, Any, Sequence[Delivery]]]
     health: Callable[[], tuple[str, Sequence[str]]]
-    """A word (`healthy`, `degraded`, `unhealthy`), and reasons."""
+    """The status (`healthy`, `degraded` or `unhealthy`) and the reasons."""
     rank_by_tier: Mapping[UserTier, int]
-    """Of each tier that is known: who has a higher one may send to a lower one."""
+    """The rank of each known tier. A token may send for its own tier and for lower ranks."""

@@ -20,9 +20,9 @@ from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import Token
 
 _FINGERPRINT = "web 1"
-_FIRST_TIME_STATES = 256
+FIRST_TIME_STATES = 256
 """Per token. With the keys per state, this bounds how many first times are kept."""
-_KEYS_PER_STATE = 32
+KEYS_PER_STATE = 32
 
 
 class Streams:
@@ -64,13 +64,13 @@ async def first_time(
     A remembered time counts as long as `lasts`; after that, the same id is new again. The last ids of each token are
     kept, in a bounded number of states. Raises StoreFailed.
     """
-    number = int.from_bytes(hashlib.blake2s(id.encode(), digest_size=2).digest()) % _FIRST_TIME_STATES
+    number = int.from_bytes(hashlib.blake2s(id.encode(), digest_size=2).digest()) % FIRST_TIME_STATES
     stream = f"first-times/{token.name}/{number}"
     async with streams.changing(stream) as known:
         # abs: if the clock was set back since, an id that was seen within `lasts` is still a repeat
         if id in known and abs(now - (first := utc(known[id], "first time"))) < lasts:
             return first
         others = [each for each in known.items() if each[0] != id]
-        newest = dict(others[-(_KEYS_PER_STATE - 1) :])
+        newest = dict(others[-(KEYS_PER_STATE - 1) :])
         await service.commit(stream_state(stream, now, newest | {id: iso(now)}), (), options, "new")
         return now

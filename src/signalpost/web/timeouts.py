@@ -1,4 +1,4 @@
-"""How long an answer may take, whatever is down: what writes goes on by itself, and its caller is told to ask again."""
+"""Limits how long a request waits for the store. A slow write goes on, and its client is advised to repeat."""
 
 import asyncio
 import logging
@@ -12,55 +12,57 @@ from signalpost.web.problem import Problem
 
 ANSWER_WITHIN = 2.0
 """Seconds. TradingView gives up after 3."""
-MOST_UNDER_WAY = 512
-_TRY_AGAIN_AFTER = 5
+MOST_PENDING = 512
+_RETRY_AFTER = 5
+"""Seconds."""
 
 Answer = TypeVar("Answer")
 
-SAFE = "Repeat the request as it was: what was taken already is told as a duplicate"
-UNSAFE = "It may have been taken: a repeat is told apart from another only with an id or an Idempotency-Key"
+SAFE = "Repeat the same request. If it was accepted already, the answer is a duplicate."
+UNSAFE = "It may have been accepted. Send an id or an Idempotency-Key, so that a repeat is recognised."
 
 
 class Timeouts:
-    """Runs what asks the store, and waits for it no longer than an answer may take."""
+    """Runs the store operations of requests, and waits for each no longer than the limit."""
 
-    def __init__(self, within: float = ANSWER_WITHIN, most: int = MOST_UNDER_WAY) -> None:
+    def __init__(self, within: float = ANSWER_WITHIN, most: int = MOST_PENDING) -> None:
         self._within = within
         self._most = most
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._pending: set[asyncio.Task[Any]] = set()
 
     async def wait(self, work: Coroutine[Any, Any, Answer], then: str = SAFE) -> Answer:
-        """What `work` returns or raises. Raises Problem 503, which says `then`, where the store fails or is slow."""
-        if len(self._under_way) >= self._most:
+        """Return the result of `work`. Raises Problem 503 if the store fails, or with the advice `then` if it hangs."""
+        if len(self._pending) >= self._most:
             work.close()
             raise _unavailable(
-                f"{self._most} requests wait for the store already. Nothing was taken; try again", "too-many-requests"
+                f"{self._most} requests are already waiting for the store. Nothing was accepted; try again.",
+                "too-many-requests",
             )
         task = asyncio.get_running_loop().create_task(work)
-        self._under_way.add(task)
+        self._pending.add(task)
         task.add_done_callback(self._ended)
         try:
             return await asyncio.wait_for(asyncio.shield(task), self._within)
         except TimeoutError:
             raise _unavailable(
-                f"the store has not answered within {self._within:g} seconds. {then}", "timeout"
+                f"The store did not respond within {self._within:g} seconds. {then}", "timeout"
             ) from None
         except (StoreFailed, StoreClosed) as fault:
             cause = "not-running" if isinstance(fault, StoreClosed) else "store"
-            raise _unavailable("the store is unavailable. Nothing was taken; try again", cause) from None
+            raise _unavailable("The store is unavailable. Nothing was accepted; try again.", cause) from None
 
     async def end(self, within: float) -> None:
-        """Wait at most `within` seconds for what is under way, and give up the rest."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=within)
-        for task in self._under_way:
+        """Wait at most `within` seconds for pending operations, then cancel the rest."""
+        if self._pending:
+            await asyncio.wait(self._pending, timeout=within)
+        for task in self._pending:
             task.cancel()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
+        self._pending.discard(task)
         if not task.cancelled() and (fault := task.exception()) is not None and not isinstance(fault, Problem):
-            log_failure("a request failed", fault, level=logging.WARNING, with_text=False)
+            log_failure("An HTTP request failed", fault, level=logging.WARNING, with_text=False)
 
 
 def _unavailable(detail: str, cause: str) -> Problem:
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, cause=cause, retry_after=_TRY_AGAIN_AFTER)
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, cause=cause, retry_after=_RETRY_AFTER)

@@ -1,8 +1,8 @@
-"""Bearer tokens, of which only hashes are kept: `tokens.json` in the data folder.
+"""Bearer tokens, stored as hashes in `tokens.json` in the data folder.
 
-A token is 256 bits of chance, so its SHA-256 is as hard to turn back as the token is to guess: a slow hash with a salt
-protects words that people choose, and here it would only make each request slow. The file is replaced as a whole, so
-that who reads it while it changes reads the old one or the new one.
+A token is 256 random bits, so its SHA-256 is as hard to reverse as the token is to guess. A slow, salted hash protects
+passwords that people choose; here it would only slow down each request. The file is replaced atomically, so that a
+reader sees either the old or the new contents.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ from signalpost.secret import Secret
 TOKENS_FILE = "tokens.json"
 _VERSION = 1
 _LOCKED_WITHIN = 2.0
-"""Seconds to wait for another process that changes the tokens, which takes milliseconds."""
+"""Seconds to wait for another process that changes the tokens; a change takes milliseconds."""
 _LOCK_PAUSE = 0.05
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -47,11 +47,11 @@ class Scope(Word):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is kept of a token: never the token itself."""
+    """A stored token: its hash, never the token itself."""
 
     name: str
     tier: str
-    """The highest for which it may send, and the one for which it sends where a request names none."""
+    """The highest tier it may send for, and the default of its requests."""
     scopes: tuple[Scope, ...]
     made_at: datetime
     sha256: str
@@ -59,7 +59,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InvalidValue(
-                f"{shown(self.name)} is not a valid token name: give up to 32 of a-z, 0-9, '-' and '_'",
+                f"{shown(self.name)} is not a valid token name. Use up to 32 of a-z, 0-9, '-' and '_'",
                 code="invalid-name",
                 field="name",
                 value=shown(self.name),
@@ -76,28 +76,32 @@ class _Contents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class TokensFile:
-    """The tokens of one data folder. Whatever cannot be read or written raises InvalidConfiguration."""
+    """The tokens of one data folder. Raises InvalidConfiguration if the file cannot be read or written."""
 
     def __init__(self, home: Path) -> None:
         self.path = home / TOKENS_FILE
 
     def read(self) -> tuple[Token, ...]:
-        """All tokens; none where there is no file yet."""
+        """Read all tokens; none if there is no file yet."""
         try:
             contents = msgspec.json.decode(read_regular(self.path), type=_Contents)
         except FileNotFoundError:
             return ()
         except OSError as fault:
             raise InvalidConfiguration(
-                f"{self.path} cannot be read ({fault.strerror}): see to its rights", code="not-readable"
+                f"cannot read {self.path} ({fault.strerror}). Check its permissions", code="not-readable"
             ) from fault
-        except (msgspec.DecodeError, ValueError, RecursionError):  # without the cause, which could show a part of it
+        except (
+            msgspec.DecodeError,
+            ValueError,
+            RecursionError,
+        ):  # without the cause, which could show parts of the file
             raise InvalidConfiguration(
-                f"{self.path} is damaged: put back a copy, or delete it and make the tokens anew", code="damaged"
+                f"{self.path} is damaged. Restore a copy, or delete it and create the tokens again", code="damaged"
             ) from None
         if contents.version != _VERSION:
             raise InvalidConfiguration(
-                f"{self.path} is of version {contents.version}, but only {_VERSION} is known here: update signalpost",
+                f"{self.path} has version {contents.version}, but this signalpost only knows {_VERSION}. Update it",
                 code="newer-version",
                 value=str(contents.version),
                 limit=str(_VERSION),
@@ -105,13 +109,13 @@ class TokensFile:
         return contents.tokens
 
     def add(self, name: str, tier: UserTier, scopes: tuple[Scope, ...]) -> tuple[Token, Secret]:
-        """Make a token, and return it with the text that nobody can see again. Raises InvalidValue for a taken name."""
+        """Create a token and return it with its text, which is not stored. Raises InvalidValue if the name exists."""
         text = Secret(f"sp_{secrets.token_urlsafe(32)}")
         made = Token(name=name, tier=str(tier), scopes=scopes, made_at=clock.now(), sha256=_digest(text.reveal()))
         with self._changing() as tokens:
             if any(each.name == name for each in tokens):
                 raise InvalidValue(
-                    f"there is a token {name!r} already: revoke it, or take another name",
+                    f"a token named {name!r} already exists. Revoke it first, or choose another name",
                     code="conflict",
                     field="name",
                     value=shown(name),
@@ -120,14 +124,14 @@ class TokensFile:
         return made, text
 
     def revoke(self, name: str) -> Token:
-        """Forget a token, and return what it was. Raises InvalidValue where there is none of that name."""
+        """Delete a token and return it. Raises InvalidValue if there is none with this name."""
         with self._changing() as tokens:
             for token in tokens:
                 if token.name == name:
                     tokens.remove(token)
                     return token
         raise InvalidValue(
-            f"there is no token {shown(name)}: `signalpost tokens list` shows what there is",
+            f"there is no token named {shown(name)}. `signalpost tokens list` shows all tokens",
             code="not-found",
             field="name",
             value=shown(name),
@@ -135,7 +139,7 @@ class TokensFile:
 
     @contextmanager
     def _changing(self) -> Iterator[list[Token]]:
-        """The tokens, to be changed by one process at a time."""
+        """Yield the tokens, to be changed by one process at a time, and store them afterwards."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = os.open(self.path.parent, os.O_RDONLY)
@@ -149,9 +153,7 @@ class TokensFile:
             finally:
                 os.close(folder)
         except OSError as fault:
-            raise InvalidConfiguration(
-                f"{self.path} cannot be written ({fault.strerror})", code="not-writable"
-            ) from fault
+            raise InvalidConfiguration(f"cannot write {self.path} ({fault.strerror})", code="not-writable") from fault
 
     def _replace(self, contents: _Contents) -> None:
         text = msgspec.json.format(msgspec.json.encode(contents), indent=2) + b"\n"
@@ -167,15 +169,15 @@ class TokensFile:
 
 
 def _lock(folder: int, file: Path) -> None:
-    """Take the lock that keeps others from changing `file`, which may be held by any program, and for ever."""
+    """Take the lock on `file`. Any program may hold it, and forever, so this gives up after a while."""
     for _ in range(round(_LOCKED_WITHIN / _LOCK_PAUSE)):
         try:
             return fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             Event().wait(_LOCK_PAUSE)
     raise InvalidConfiguration(
-        f"{file.parent} is locked by another program, so {file.name} cannot be changed: find it with "
-        f"`fuser {file.parent}` and end it, then try again",
+        f"cannot change {file.name}: another program locks {file.parent}. Find it with `fuser {file.parent}`, stop "
+        f"it, and try again",
         code="locked",
         value=str(file.parent),
         limit=f"{_LOCKED_WITHIN:g} s",
@@ -183,7 +185,7 @@ def _lock(folder: int, file: Path) -> None:
 
 
 def found(presented: str, tokens: tuple[Token, ...]) -> Token | None:
-    """The token whose text is `presented`. It takes as long for every text: all hashes are compared, none by parts."""
+    """Find the token with the text `presented`, in constant time: each hash is compared completely."""
     digest = _digest(presented)
     match = None
     for token in tokens:

@@ -1,8 +1,8 @@
-"""What a TradingView alert says. Pure.
+"""Parses TradingView alerts. Pure.
 
-An alert is sent with the message that its author wrote, as `application/json` where that is JSON and as `text/plain`
-where it is not; placeholders such as `{{close}}` are filled in as they are, so that a missing number is a bare `NaN`.
-What is not answered within 3 seconds counts as failed, and a 5xx is sent again after 5 seconds, up to 3 times.
+TradingView sends the message that the alert's author wrote, as `application/json` if it is JSON, else as `text/plain`.
+It fills in placeholders such as `{{close}}` without quoting, so that a missing number is a bare `NaN`. An alert fails
+if it is not answered within 3 seconds; after a 5xx it is repeated after 5 seconds, up to 3 times.
 (https://www.tradingview.com/support/solutions/43000529348, read in 2026.)
 """
 
@@ -40,7 +40,7 @@ _OWN_NAMES = {
     "entry_price": "price",
     "timestamp": "time",
 }
-"""What TradingView's users call the required fields."""
+"""The names of the required fields in TradingView."""
 _READ = (
     *("pair", "timeframe", "entry_price", "timestamp", "stop_loss", "take_profit"),
     *("confidence_score", "strategy_name", "notes", "signal_id"),
@@ -63,28 +63,28 @@ class Opened(NamedTuple):
 
     signal: Signal
     id_name: str | None = None
-    """What the alert calls the signal's id; None if it has none."""
+    """The field in which the alert gave the signal's id; None if it gave none."""
 
 
 class Closing(NamedTuple):
-    """A signal is over: which, at what price, and why."""
+    """The end of a signal."""
 
     key: str
-    """The same for a repeat of the same request."""
+    """Equal for repeats of the same request."""
     strategy: str
     pair: Instrument
     timeframe: str
     side: SignalType | None
-    """Of the signal that is closed, where the request tells."""
+    """The side of the closed signal; None if the alert does not say."""
     price: Decimal
     at: datetime
     reason: str
     unseen: Signal | None
-    """What is closed if nothing is remembered; None where the request does not tell enough."""
+    """The signal to close if none is remembered; None if the alert has too few facts."""
 
 
 class Ignored(NamedTuple):
-    """Nothing to tell, and why."""
+    """A valid alert that is deliberately not sent."""
 
     reason: str
 
@@ -93,7 +93,7 @@ Parsed = Opened | Closing | Ignored
 
 
 def read(raw: bytes, token: Token) -> tuple[Parsed, SendOptions]:
-    """What the alert in `raw` says. Raises Problem: 400 for broken JSON, 422 with all faults."""
+    """Parse the alert in `raw`. Raises Problem 400 for invalid JSON, or 422 with all faults."""
     data = Template(_names_and_values(raw))
     options, faults = read_options(data.pairs(), UserTier(token.tier))
     found = read_fields(data.pairs(), SIGNAL.names, _READ).or_else("strategy_name", _STRATEGY)
@@ -110,14 +110,14 @@ def read(raw: bytes, token: Token) -> tuple[Parsed, SendOptions]:
         if given_id is None:
             return Opened(made.but(signal_id=f"{token.name}:{made.signal_id}")), options
         return Opened(made, found.called["signal_id"]), options
-    for level in ("stop_loss", "take_profit"):  # of a close they say nothing
+    for level in ("stop_loss", "take_profit"):  # meaningless for a close
         found.fields.pop(level, None)
     made = _made(found, action.side or SignalType.BUY, faults)
     return _closing(made, action, data, given_id), options
 
 
 def _made(found: FoundFields, side: SignalType, faults: list[Fault]) -> Signal:
-    """The signal. Raises Problem with its faults and `faults`."""
+    """Build the signal. Raises Problem with its faults and `faults`."""
     found.fields["signal_type"], found.called["signal_type"] = side, "action"
     try:
         made = SIGNAL.made(found, _missing)
@@ -132,10 +132,10 @@ def _made(found: FoundFields, side: SignalType, faults: list[Fault]) -> Signal:
 class _Close(NamedTuple):
     side: SignalType | None
     is_position_known: bool
-    """Whether the alert says what was held before."""
+    """True if the alert says which position was held before."""
 
 
-_NOT_KNOWN = Ignored("it is not known what is done")  # which a fault tells
+_UNKNOWN = Ignored("the action is unknown")  # always together with a fault
 
 
 def _names_and_values(raw: bytes) -> Mapping[str, Any]:
@@ -148,7 +148,7 @@ def _names_and_values(raw: bytes) -> Mapping[str, Any]:
         raise not_understood(error.errors) from None
     if pairs is None:
         detail = (
-            f"the message is {shown_text(text)}: give JSON such as {TEMPLATE}, or name=value for each of these names"
+            f"cannot parse the message {shown_text(text)}. Write JSON such as {TEMPLATE}, or name=value for each name"
         )
         raise not_understood([Fault("not-readable", detail, value=shown_text(text))])
     return pairs
@@ -161,24 +161,24 @@ def _is_number_for_text(field: str, value: object) -> bool:
 def _missing(field: str) -> Fault:
     name = _OWN_NAMES[field]
     also = ", ".join(each for each in SIGNAL.names.spellings[field] if each != name)
-    why = ", by which a repeat is known" if field == "timestamp" else ""
-    text = f"{name} is missing (also read as {also}){why}: write the alert's message like {TEMPLATE}"
+    why = " It identifies repeats." if field == "timestamp" else ""
+    text = f"{name} is missing (also accepted: {also}).{why} Write the alert's message like {TEMPLATE}"
     return Fault("missing", text, name)
 
 
 def _advised(fault: Fault, found: FoundFields) -> Fault:
-    """`fault` with advice for an `{{interval}}` that is not a length of time."""
+    """Add advice to `fault` if `{{interval}}` is not a length of time."""
     if fault.field != found.called.get("timeframe") or fault.code in {"missing", "placeholder"}:
         return fault
     advice = (
-        "On a chart of ranges, ticks or months, {{interval}} is not a length of time that a signal can be valid for: "
-        'write one yourself in its place, such as "60" for an hour'
+        "On a chart of ranges, ticks or months, {{interval}} is not a timeframe. Write one yourself instead, such as "
+        '"60" for an hour'
     )
     return fault._replace(text=f"{fault.text}. {advice}")
 
 
 def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Ignored:
-    """What is done: a strategy's position, where it tells one, says more than its order, which may be a part of it."""
+    """What the strategy did. Its new position, if given, counts more than its order, which may be only a part."""
     (name, value), *others = data.named(*_ACTION) or [("action", None)]
     word = None if value is None else _word(value)
     now, before, wrong = positions(data.pairs())
@@ -191,41 +191,41 @@ def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Ignore
     elif now is not None:
         return _moved(_SIDE_BY_WORD[now], held, word)
     elif word is None:
-        text = f"action is missing (also read as {', '.join(_ACTION[1:])}): give buy, sell or close"
+        text = f"action is missing (also accepted: {', '.join(_ACTION[1:])}). Send buy, sell or close"
         faults.append(Fault("missing", text, "action"))
     else:
         words = [(name, word), *((each, _word(text)) for each, text in others if _is_known(_word(text)))]
         if held is not None and _SIDE_BY_WORD.get(word, held) is not held:  # an exit, or a reversal
-            text = f"market_position is missing: after {before}, {shown(value)} may be an exit or a new signal"
+            text = f"market_position is missing. After {before}, {shown(value)} may be an exit or a new signal"
             faults.append(Fault("missing", text, "market_position"))
-            return _NOT_KNOWN
+            return _UNKNOWN
         return _done(words, held, faults, is_position_known=before is not None)
-    return _NOT_KNOWN
+    return _UNKNOWN
 
 
 def _done(
     words: list[tuple[str, str]], held: SignalType | None, faults: list[Fault], *, is_position_known: bool
 ) -> SignalType | _Close | Ignored:
-    """The meaning of several words together: `close` beside `long` closes a long; `buy` beside `short` is refused."""
+    """Combine several words: `close` and `long` close a long; `buy` and `short` are a conflict."""
     (name, word), *others = words
     side, is_close = _side_of(word), word in _CLOSED_SIDE_BY_WORD
     for other_name, other in others:
         also = _side_of(other)
         if (other in _CLOSED_SIDE_BY_WORD and not is_close) or (side is not None and also not in {None, side}):
-            text = f"{other_name} is {shown(other)} and {name} is {shown(word)}: send only one of them"
+            text = f"{other_name} is {shown(other)}, but {name} is {shown(word)}. Send only one of them"
             faults.append(Fault("conflict", text, other_name, shown(other), f"{name}: {shown(word)}"))
-            return _NOT_KNOWN
+            return _UNKNOWN
         side = side or also
     if is_close:
         return _Close(side or held, is_position_known)
-    return side or _NOT_KNOWN
+    return side or _UNKNOWN
 
 
 def _moved(side: SignalType, held: SignalType | None, word: str | None) -> SignalType | Ignored:
-    """What it means that the position is on `side` now."""
+    """Whether the position that is now on `side` is a new signal."""
     is_reduced = word in _CLOSED_SIDE_BY_WORD or _SIDE_BY_WORD.get(word or "", side) is not side
     if is_reduced or held is side:
-        return Ignored(f"the position is {side.name} as before, only of another size: that is not sent")
+        return Ignored(f"the position only changed its size and stays {side.name}, which is not sent")
     return side
 
 
@@ -238,30 +238,30 @@ def _side_of(word: str) -> SignalType | None:
 
 
 def _unknown_word(name: str, value: object, known: str) -> Fault:
-    return Fault("unknown-word", f"{name} is {shown(value)}: give {known}", name, shown(value), known)
+    return Fault("unknown-word", f"{name} is {shown(value)}, which is not one of {known}", name, shown(value), known)
 
 
 def _word(value: object) -> str:
     return re.sub(r"[\s-]+", "_", value.strip().lower()) if isinstance(value, str) else repr(value)
 
 
-def _closing(told: Signal, close: _Close, data: Template, given_id: object) -> Closing:
-    """How `told`, which was read as if it were a new signal, closes an earlier one."""
-    strategy, pair, timeframe, side = told.strategy_name or _STRATEGY, told.pair, told.timeframe, close.side
-    same = (str(given_id),) if given_id is not None else (compact(told.timestamp), str(data.value("timenow", "")))
-    what = repr((*same, pair, timeframe, strategy, str(side), str(told.entry_price)))
+def _closing(signal: Signal, close: _Close, data: Template, given_id: object) -> Closing:
+    """Convert `signal`, which was parsed as if it were new, to the end of an earlier one."""
+    strategy, pair, timeframe, side = signal.strategy_name or _STRATEGY, signal.pair, signal.timeframe, close.side
+    same = (str(given_id),) if given_id is not None else (compact(signal.timestamp), str(data.value("timenow", "")))
+    identity = repr((*same, pair, timeframe, strategy, str(side), str(signal.entry_price)))
     unseen = None
     if side is not None and close.is_position_known:
-        note = "Its opening was not told here: the entry shown is the price at which it was closed."
-        unseen = told.but(stop_loss=None, take_profit=None, notes=note, signal_id=f"{told.signal_id}:unseen")
+        note = "Its opening was never sent here. The entry shown is the price at which it was closed."
+        unseen = signal.but(stop_loss=None, take_profit=None, notes=note, signal_id=f"{signal.signal_id}:unseen")
     return Closing(
-        key=hashlib.blake2s(what.encode(), digest_size=16).hexdigest(),
+        key=hashlib.blake2s(identity.encode(), digest_size=16).hexdigest(),
         strategy=strategy,
         pair=pair,
         timeframe=timeframe,
         side=side,
-        price=told.entry_price,
-        at=told.timestamp,
-        reason=told.notes or "closed",
+        price=signal.entry_price,
+        at=signal.timestamp,
+        reason=signal.notes or "closed",
         unseen=unseen,
     )

@@ -43,7 +43,7 @@ def test_a_backup_replaces_a_file_only_with_force_and_prints_its_facts(folder: F
 
 def test_a_large_store_shows_progress_on_standard_error_only(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.put(alert("a1"))
-    monkeypatch.setattr(backup, "_LARGE", 1)
+    monkeypatch.setattr(backup, "LARGE", 1)
     result = folder.run("backup", "copy.db", "--json", FORCE_COLOR="1")
     assert "Copying" in result.stderr
     assert json.loads(result.stdout)["notifications"] == 1
@@ -76,7 +76,7 @@ def test_a_key_outlives_its_purged_notification(folder: Folder) -> None:
 
 
 def test_a_purge_goes_page_by_page_to_its_end(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purge, "_PAGE", 2)
+    monkeypatch.setattr(purge, "PAGE", 2)
     for number in range(5):
         folder.put(alert(f"a{number}"), ago=40 * DAY, state=DeliveryState.SUPPRESSED, reason="stale")
     assert json.loads(folder.run("purge", "--before", "30d", "--yes", "--json").stdout)["deleted"] == 5

@@ -1,21 +1,24 @@
 import re
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import signalpost
-from signalpost.cli import _MODULE_BY_COMMAND, main
+from signalpost.cli import main
+
+COMMANDS = main.list_commands(click.Context(main))
 
 
 def test_help_names_every_command_and_the_exit_codes() -> None:
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0
-    for command in _MODULE_BY_COMMAND:
+    for command in COMMANDS:
         assert f"\n  {command} " in result.stdout
     assert re.search(r"\b0 .*\b1 .*\b2 .*\b3 .*\b4 ", " ".join(result.stdout.split()))
 
 
-@pytest.mark.parametrize("command", list(_MODULE_BY_COMMAND))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(main, [command, "-h"])
     assert result.exit_code == 0

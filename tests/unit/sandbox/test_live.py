@@ -76,8 +76,8 @@ async def test_a_reader_that_fell_behind_gets_the_state_again(
 ) -> None:
     """It fell behind the oldest entry kept, or too far to send each change."""
     if not settings:
-        monkeypatch.setattr(live, "_TOO_FAR", 5)
-    monkeypatch.setattr(live, "_SECONDS_BETWEEN_BATCHES", 0.5)
+        monkeypatch.setattr(live, "TOO_FAR", 5)
+    monkeypatch.setattr(live, "SECONDS_BETWEEN_BATCHES", 0.5)
     async with Sandbox(limits=OFF, **settings) as sandbox:
         url = sandbox.webhook("a")
         async with reading(sandbox) as (client, reader):
@@ -89,7 +89,7 @@ async def test_a_reader_that_fell_behind_gets_the_state_again(
 
 
 async def test_changes_in_quick_succession_are_sent_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_SECONDS_BETWEEN_BATCHES", 0.5)
+    monkeypatch.setattr(live, "SECONDS_BETWEEN_BATCHES", 0.5)
     async with Sandbox(limits=OFF) as sandbox:
         url = sandbox.webhook("a")
         async with reading(sandbox) as (client, reader):
@@ -100,7 +100,7 @@ async def test_changes_in_quick_succession_are_sent_together(monkeypatch: pytest
 
 
 async def test_an_idle_stream_sends_a_keepalive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_SECONDS_BETWEEN_SIGNS_OF_LIFE", 0.01)
+    monkeypatch.setattr(live, "SECONDS_BETWEEN_SIGNS_OF_LIFE", 0.01)
     async with Sandbox() as sandbox, reading(sandbox) as (_, reader):
         await reader.event()
         line = await reader.line()
@@ -110,7 +110,7 @@ async def test_an_idle_stream_sends_a_keepalive(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_disconnected_reader_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_SECONDS_BETWEEN_SIGNS_OF_LIFE", 0.01)
+    monkeypatch.setattr(live, "SECONDS_BETWEEN_SIGNS_OF_LIFE", 0.01)
     async with Sandbox() as sandbox:
         async with reading(sandbox) as (_, reader):
             await reader.event()

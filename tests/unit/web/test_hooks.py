@@ -9,7 +9,7 @@ import pytest
 
 from signalpost import clock
 from signalpost.testing.manual_clock import ManualClock
-from signalpost.web.hook_memory import _SIGNALS_SEEN, stream_of
+from signalpost.web.hook_memory import SIGNALS_SEEN, stream_of
 from tests.unit.web.conftest import Front
 from tests.unit.web.test_freqtrade import ENTRY, EXIT
 
@@ -159,11 +159,11 @@ async def test_the_same_alert_at_once_is_accepted_once(front: Front) -> None:
 
 
 async def test_the_memory_of_a_hook_is_limited_and_survives_a_restart(front: Front) -> None:
-    for number in range(_SIGNALS_SEEN + 5):
+    for number in range(SIGNALS_SEEN + 5):
         assert await alert(front, time=f"2099-01-{number + 1:02}T00:00:00Z") == (202, "accepted")
     state = await front.service.load_state(stream_of("free", "EUR_USD/H4/TradingView"))
     assert state is not None
-    assert len(json.loads(state.state)["EUR_USD/H4/TradingView"]["seen"]) == _SIGNALS_SEEN + 1
+    assert len(json.loads(state.state)["EUR_USD/H4/TradingView"]["seen"]) == SIGNALS_SEEN + 1
     await front.service.stop()
     await front.service.start()
     assert await alert(front, **CLOSE) == (202, "accepted")
@@ -225,8 +225,8 @@ async def test_the_same_words_are_sent_once_in_sixty_seconds(front: Front, words
 
 
 async def test_repeated_words_stay_in_memory_longest(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("signalpost.web.streams._FIRST_TIME_STATES", 1)
-    monkeypatch.setattr("signalpost.web.streams._KEYS_PER_STATE", 3)
+    monkeypatch.setattr("signalpost.web.streams.FIRST_TIME_STATES", 1)
+    monkeypatch.setattr("signalpost.web.streams.KEYS_PER_STATE", 3)
 
     async def status_of(words: str) -> int:
         return (await front.hook("freqtrade", {"event": "status", "status": words})).status

@@ -1,5 +1,4 @@
-from signalpost.web import rate
-from signalpost.web.rate import Rate, Rates
+from signalpost.web.rate import MOST_KEYS, Rate, Rates
 
 
 def test_a_burst_is_free_and_then_so_many_a_second() -> None:
@@ -19,7 +18,7 @@ def test_each_key_has_its_own_and_rest_fills_no_further_than_the_burst() -> None
 
 def test_the_keys_that_are_remembered_are_bounded_and_the_stalest_starts_anew() -> None:
     rates = Rates(Rate(burst=1, a_second=0.001))
-    for number in range(rate._MOST_KEYS + 1):
+    for number in range(MOST_KEYS + 1):
         assert rates.wait(number, 0.0) == 0
     assert rates.wait(1, 0.0) > 0
     assert rates.wait(0, 0.0) == 0

@@ -28,7 +28,7 @@ _MODULE_BY_COMMAND = {
 
 
 class _Commands(click.Group):
-    """Loads a command when it is asked for, and ends each as `endings` says."""
+    """Loads a command when it is asked for, and ends each as `exit_codes` says."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         mend()
@@ -39,9 +39,9 @@ class _Commands(click.Group):
             ctx.meta[JSON] = "--json" in args  # until the command's own option says so: a wrong one comes before it
             return super().parse_args(ctx, args)
         except (OSError, click.ClickException) as fault:  # of writing the help or the version; of an unknown option
-            from signalpost.cli.endings import end
+            from signalpost.cli.exit_codes import exit_with
 
-            end(fault, debug=False, as_json=ctx.meta[JSON])
+            exit_with(fault, debug=False, as_json=ctx.meta[JSON])
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(_MODULE_BY_COMMAND)
@@ -65,9 +65,9 @@ class _Commands(click.Group):
         except BaseException as fault:  # Ctrl-C is one
             if isinstance(fault, SystemExit):
                 raise
-            from signalpost.cli.endings import end
+            from signalpost.cli.exit_codes import exit_with
 
-            end(fault, debug=ctx.params["debug"], as_json=ctx.meta.get(JSON, False))
+            exit_with(fault, debug=ctx.params["debug"], as_json=ctx.meta.get(JSON, False))
 
 
 def _nearest(name: str) -> str:

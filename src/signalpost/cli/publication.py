@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from signalpost.cli.endings import STORE_UNUSABLE
+from signalpost.cli.exit_codes import STORE_UNUSABLE
 from signalpost.cli.output import say, say_json
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.facts import OWNER, read_owner

@@ -60,7 +60,7 @@ def test_an_internal_error_is_exit_code_4_and_shows_no_secret(
     assert SECRET not in result.stderr
     *trace, last = result.stderr.splitlines()
     assert "KeyError" in last
-    assert "test_endings.py" in last
+    assert "test_exit_codes.py" in last
     assert "`signalpost --debug`" in last
     assert bool(trace) is bool(options), "the traceback is for those who ask"
     if options:

@@ -32,7 +32,7 @@ INTERRUPTED = 130
 """Exit code: Ctrl-C, as shells count it."""
 
 
-class _Told(click.ClickException):
+class _Failure(click.ClickException):
     """Ends a command with a line for each fault on standard error."""
 
     def __init__(self, faults: Sequence[Fault], exit_code: int) -> None:
@@ -48,7 +48,7 @@ class _Told(click.ClickException):
         Console(stderr=True, highlight=False).print(label, soft_wrap=True)
 
 
-def end(fault: BaseException, *, debug: bool, as_json: bool = False) -> NoReturn:
+def exit_with(fault: BaseException, *, debug: bool, as_json: bool = False) -> NoReturn:
     """Raise what makes click end the command as `fault` demands: told in a line, or quietly.
 
     With `as_json` the errors are printed to standard output as well, as one JSON object.
@@ -57,11 +57,11 @@ def end(fault: BaseException, *, debug: bool, as_json: bool = False) -> NoReturn
         case click.exceptions.Exit():
             raise fault
         case click.ClickException():
-            raise _cleaned(_told_as_json(fault, [_of_usage(fault)], as_json=as_json))
+            raise _cleaned(_reported(fault, [_of_usage(fault)], as_json=as_json))
         case StoreUnusable() | StoreFailed():
-            raise _told_as_json(_Told(fault.errors, STORE_UNUSABLE), fault.errors, as_json=as_json) from fault
+            raise _reported(_Failure(fault.errors, STORE_UNUSABLE), fault.errors, as_json=as_json) from fault
         case SignalpostError():
-            raise _told_as_json(_Told(fault.errors, BAD_INPUT), fault.errors, as_json=as_json) from fault
+            raise _reported(_Failure(fault.errors, BAD_INPUT), fault.errors, as_json=as_json) from fault
         case click.Abort() if not isinstance(fault.__context__, KeyboardInterrupt):
             raise fault
         case KeyboardInterrupt() | click.Abort():
@@ -72,18 +72,18 @@ def end(fault: BaseException, *, debug: bool, as_json: bool = False) -> NoReturn
         case OSError() if _is_of_printing(fault):
             discard_output()
             told = Fault("not-writable", f"standard output cannot be written ({fault.strerror})")
-            raise _Told([told], UNWRITABLE) from fault
+            raise _Failure([told], UNWRITABLE) from fault
         case _:
             if debug:
                 say(*redacted("".join(traceback.format_exception(fault))).splitlines(), err=True)
             told = Fault("internal-fault", _of_our_own(fault))
-            raise _told_as_json(_Told([told], BROKEN), [told], as_json=as_json) from fault
+            raise _reported(_Failure([told], BROKEN), [told], as_json=as_json) from fault
 
 
-Ending = TypeVar("Ending", bound=click.ClickException)
+ClickError = TypeVar("ClickError", bound=click.ClickException)
 
 
-def _told_as_json(ending: Ending, faults: Sequence[Fault], *, as_json: bool) -> Ending:
+def _reported(ending: ClickError, faults: Sequence[Fault], *, as_json: bool) -> ClickError:
     """`ending`, once the faults are printed as JSON if that is wanted; its line for people comes when it is raised."""
     if as_json:
         say_errors(faults)
@@ -111,7 +111,7 @@ def _usage_code(fault: click.ClickException) -> str:
             return "usage"
 
 
-def _cleaned(fault: Ending) -> Ending:
+def _cleaned(fault: ClickError) -> ClickError:
     """`fault` with a message that is cleaned: it repeats what was given."""
     fault.message = "\n".join(map(clean, fault.message.splitlines()))  # type: ignore[misc]  # click reads it late
     return fault

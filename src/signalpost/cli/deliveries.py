@@ -63,8 +63,8 @@ def list_(
 ) -> None:
     """List deliveries, newest first, and count all there are by state."""
     from signalpost.cli.delivery_lines import deliveries_table, plain_delivery
-    from signalpost.cli.moments import moment
     from signalpost.cli.store import Store
+    from signalpost.cli.time_format import parse_time
     from signalpost.delivery.outbox.reader import Wanted
     from signalpost.domain.delivery import DeliveryState
     from signalpost.domain.priority import NotificationPriority
@@ -75,7 +75,7 @@ def list_(
         [member(DeliveryState, state, "--state") for state in states],
         destination,
         None if priority is None else member(NotificationPriority, priority, "--priority"),
-        None if since is None else moment(since, "--since"),
+        None if since is None else parse_time(since, "--since"),
     )
     with Store.configured(home, config_file) as store:
         parcels = store.parcels(wanted)

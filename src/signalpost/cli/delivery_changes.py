@@ -46,11 +46,11 @@ def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: P
     A new delivery is made that names the old one, which stays as it is. What may have been shown says so. Without
     DESTINATION, every delivery of TICKET that can be revived is. A running service sends it at once.
     """
-    from signalpost.cli.moments import length
+    from signalpost.cli.time_format import parse_duration
     from signalpost.delivery.outbox.commands import Revive
     from signalpost.delivery.rank import rank_of
 
-    lasts = None if valid_for is None else length(valid_for, "--valid-for")
+    lasts = None if valid_for is None else parse_duration(valid_for, "--valid-for")
 
     def again(store: "Store", parcel: "Parcel") -> "Revive":
         told = parcel.notification
@@ -99,8 +99,8 @@ def _change(
 ) -> None:
     """Carry a wish out on each delivery that `name` means, and tell what became of each."""
     from signalpost.cli.delivery_lines import plain_delivery
-    from signalpost.cli.moments import told
     from signalpost.cli.store import Store
+    from signalpost.cli.time_format import format_time
 
     with Store.configured(home, config_file) as store:
         changes = list(_carried_out(store, [(each, wish(store, each)) for each in _latest(store, name)]))
@@ -113,7 +113,9 @@ def _change(
         if as_json:
             say_json(plain_delivery(parcel))
         else:
-            until = f", is worth sending until {told(parcel.delivery.valid_until, now)}" if verb == "revived" else ""
+            until = (
+                f", is worth sending until {format_time(parcel.delivery.valid_until, now)}" if verb == "revived" else ""
+            )
             say(f"{verb}: {parcel.delivery.id} is {parcel.delivery.state}{until}")
     if changed and verb == "revived" and not has_owner:
         say("no service runs on this data folder: the next that is started sends it", err=True)

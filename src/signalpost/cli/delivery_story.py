@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from signalpost.cli.moments import span, told
 from signalpost.cli.notification_words import kind_of, words_of
+from signalpost.cli.time_format import format_duration, format_time
 from signalpost.delivery.dispatch.decide import MOST_ATTEMPTS
 from signalpost.delivery.facts import read_gone, read_pace
 from signalpost.delivery.outbox.commands import Message
@@ -58,12 +58,12 @@ class Story(NamedTuple):
 def heading(notification: Notification, now: datetime) -> tuple[str, ...]:
     """The lines that say what a ticket is about, for whom, and since and until when it matters."""
     replayed = "" if notification.run is None else f", of the replay {notification.run}"
-    accepted = told(notification.accepted_at, now)
+    accepted = format_time(notification.accepted_at, now)
     tier, priority = notification.user_tier, notification.priority.name
     return (
         f"{notification.id}: {words_of(notification)}",
         f"  Accepted {accepted} as {kind_of(notification)} for tier {tier}{replayed}, with priority {priority}.",
-        f"  Its key is {notification.key!r}. It is worth sending until {told(notification.valid_until, now)}.",
+        f"  Its key is {notification.key!r}. It is worth sending until {format_time(notification.valid_until, now)}.",
     )
 
 
@@ -100,8 +100,8 @@ def _why_there(delivery: Delivery, notification: Notification) -> str:
 def _attempt(number: int, attempt: Attempt, now: datetime) -> str:
     meaning = _MEANING_BY_OUTCOME.get(attempt.outcome, attempt.outcome)
     detail = f" ({attempt.detail})" if attempt.detail else ""
-    took = span(attempt.ended_at - attempt.began_at)
-    return f"Attempt {number}, {told(attempt.began_at, now)}, took {took}: {meaning}{detail}."
+    took = format_duration(attempt.ended_at - attempt.began_at)
+    return f"Attempt {number}, {format_time(attempt.began_at, now)}, took {took}: {meaning}{detail}."
 
 
 def _verdict(delivery: Delivery, around: Surroundings) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _verdict(delivery: Delivery, around: Surroundings) -> Iterator[str]:
         case DeliveryState.UNCONFIRMED:
             yield f"It may have been shown or not, and is not tried again: {reason}."
         case DeliveryState.EXPIRED:
-            yield f"It expired: {reason}. It was worth sending until {told(delivery.valid_until, around.now)}."
+            yield f"It expired: {reason}. It was worth sending until {format_time(delivery.valid_until, around.now)}."
         case DeliveryState.SUPERSEDED:
             yield f"It was not sent, because a newer state of the same signal took its place: {reason}."
         case DeliveryState.SUPPRESSED:
@@ -130,7 +130,7 @@ def _verdict(delivery: Delivery, around: Surroundings) -> Iterator[str]:
 def _shown(delivery: Delivery, around: Surroundings) -> str:
     if not delivery.message_id:
         return "It was delivered; the far end told no message id."
-    when = f", sent {told(around.message.sent_at, around.now)}" if around.message else ""
+    when = f", sent {format_time(around.message.sent_at, around.now)}" if around.message else ""
     return f"It was delivered, as message {delivery.message_id}{when}."
 
 
@@ -138,7 +138,7 @@ def _waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
     """Why it waits, the strongest reason first, and until when at most."""
     name, now = delivery.id.destination, around.now
     if delivery.valid_until <= now:
-        yield f"Its validity ended {told(delivery.valid_until, now)}: it is not sent, and the service marks it expired."
+        yield f"It expired {format_time(delivery.valid_until, now)}. The service will not send it and marks it expired."
         return
     if not around.has_owner:
         yield "It waits, because no service runs on this data folder."
@@ -149,9 +149,9 @@ def _waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
         yield f"{whose} has no webhook for {name}: a service that has one delivers it."
     if delivery.not_before is not None and delivery.not_before > now:
         reason = f", because the last attempt ended with: {delivery.reason}" if delivery.reason else ""
-        yield f"It is not tried before {told(delivery.not_before, now)}{reason}."
+        yield f"It is not tried before {format_time(delivery.not_before, now)}{reason}."
     if (held_for := read_pace(around.facts, now).memory.held_for) > 0:
-        yield f"{name} asked to be left alone for {span(timedelta(seconds=held_for))} more."
+        yield f"{name} asked to be left alone for {format_duration(timedelta(seconds=held_for))} more."
     if around.failures >= breaker.USUAL.failures_in_a_row:
         yield (
             f"The last {around.failures} attempts at {name} failed, so its breaker is probably open: it is asked "
@@ -160,7 +160,7 @@ def _waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
     if around.ahead:
         yield _ahead(delivery, around)
     left = MOST_ATTEMPTS - delivery.attempts
-    yield f"It has {left} of {MOST_ATTEMPTS} attempts left, and expires {told(delivery.valid_until, now)}."
+    yield f"It has {left} of {MOST_ATTEMPTS} attempts left, and expires {format_time(delivery.valid_until, now)}."
 
 
 def _ahead(delivery: Delivery, around: Surroundings) -> str:

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from signalpost import clock
-from signalpost.cli.moments import span
 from signalpost.cli.tables import table
+from signalpost.cli.time_format import format_duration
 from signalpost.config import STORE_FILE, Config, DestinationConfig, variable_of
 from signalpost.delivery.facts import gone_fact, place_of_webhook, read_gone, read_pace
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
@@ -49,7 +49,7 @@ class DestinationRow(NamedTuple):
         if self.config is None and self.open:
             return f"not configured, and {self.open:,} deliveries wait for it: set {variable_of(self.name)}"
         if self.held_for > 0:
-            return f"it asked to be left alone for {span(timedelta(seconds=self.held_for))} more"
+            return f"it asked to be left alone for {format_duration(timedelta(seconds=self.held_for))} more"
         return None
 
     @property

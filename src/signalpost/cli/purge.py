@@ -48,14 +48,14 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
     service, page by page. A service does the same by itself for what is older than its retention, 30 days.
     """
     from signalpost import clock
-    from signalpost.cli.moments import moment, told
+    from signalpost.cli.time_format import format_time, parse_time
     from signalpost.config import STORE_FILE
     from signalpost.errors import InvalidValue
 
-    instant = moment(before, "--before")
+    instant = parse_time(before, "--before")
     if instant > clock.now():
         raise InvalidValue(
-            f"--before is {told(instant, clock.now())}: give a time that is past",
+            f"--before is {format_time(instant, clock.now())}: give a time that is past",
             code="out-of-range",
             field="--before",
             value=iso(instant),
@@ -63,7 +63,7 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
     path = configuration(home, config_file).home / STORE_FILE
     past = _past(path, instant)
     if not (dry_run or yes) and past.ended:
-        _ask(past, told(instant, clock.now()))
+        _ask(past, format_time(instant, clock.now()))
     deleted = 0 if dry_run else _delete(path, instant)
     after = _past(path, instant)
     if as_json:

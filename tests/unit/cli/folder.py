@@ -72,9 +72,7 @@ class Folder:
         delivery: Delivery = parcel.delivery
         return delivery
 
-    def exit_with(
-        self, delivery: Delivery, state: DeliveryState, message_id: str | None = None, **changes: object
-    ) -> None:
+    def end(self, delivery: Delivery, state: DeliveryState, message_id: str | None = None, **changes: object) -> None:
         """Settle a leased delivery."""
         message = None if message_id is None else Message(delivery.id.destination, message_id, clock.now())
         self.apply(Settle((verdict(delivery, state, message=message, **changes),)))

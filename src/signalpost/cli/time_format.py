@@ -14,7 +14,7 @@ _LONGEST = timedelta(days=366)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
-def moment(text: str, option: str) -> datetime:
+def parse_time(text: str, option: str) -> datetime:
     """The instant that `text` means: so long ago (90m, 12h, 30d), a day's begin in UTC, or ISO 8601 with its zone.
 
     Raises InvalidValue, naming `option`.
@@ -44,7 +44,7 @@ def moment(text: str, option: str) -> datetime:
         ) from None
 
 
-def length(text: str, option: str) -> timedelta:
+def parse_duration(text: str, option: str) -> timedelta:
     """The time that `text` means: 90m, 12h, 30d. Raises InvalidValue, naming `option`."""
     found = _AGO.fullmatch(text.strip().lower())
     if found and int(found[1]) and (lasts := timedelta(**{_UNITS[found[2]]: int(found[1])})) <= _LONGEST:
@@ -58,7 +58,7 @@ def length(text: str, option: str) -> timedelta:
     )
 
 
-def span(length: timedelta) -> str:
+def format_duration(length: timedelta) -> str:
     """How long that is, in the unit that suits it: `0.4 s`, `12 s`, `3 min`, `5 h`, `2 days`."""
     seconds = abs(length.total_seconds())
     if seconds < 10:
@@ -69,7 +69,7 @@ def span(length: timedelta) -> str:
     return f"{seconds / 86_400:.0f} days"
 
 
-def told(instant: datetime, now: datetime) -> str:
+def format_time(instant: datetime, now: datetime) -> str:
     """An instant for people, and how far it is from `now`: `2026-01-31 10:00:00 UTC (3 min ago)`."""
-    distance = span(instant - now)
+    distance = format_duration(instant - now)
     return f"{instant:%Y-%m-%d %H:%M:%S} UTC ({f'{distance} ago' if instant <= now else f'in {distance}'})"

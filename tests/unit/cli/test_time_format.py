@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from signalpost import clock
-from signalpost.cli.moments import moment, span, told
+from signalpost.cli.time_format import format_duration, format_time, parse_time
 from signalpost.errors import InvalidValue
 from signalpost.testing.manual_clock import ManualClock
 from tests.surface.errors import Facts, facts_of
@@ -31,19 +31,19 @@ def _now() -> object:
     ],
 )
 def test_a_time_is_relative_or_a_day_or_an_instant(text: str, instant: datetime) -> None:
-    assert moment(text, "--since") == instant
+    assert parse_time(text, "--since") == instant
 
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-3d", "1y", "2026-02-30", "2026-01-31T10:00:00", "yesterday", "٣d"])
 def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue) as refusal:
-        moment(text, "--since")
+        parse_time(text, "--since")
     assert facts_of(refusal.value) == [Facts("invalid-time", "--since", repr(text))]
 
 
 def test_a_time_before_the_calendar_is_refused() -> None:
     with pytest.raises(InvalidValue, match="'999999w'") as refusal:
-        moment("999999w", "--before")
+        parse_time("999999w", "--before")
     assert facts_of(refusal.value) == [Facts("out-of-range", "--before", "'999999w'")]
 
 
@@ -55,9 +55,9 @@ def test_a_time_before_the_calendar_is_refused() -> None:
     ],
 )
 def test_a_span_is_shown_in_a_suitable_unit(seconds: float, text: str) -> None:
-    assert span(timedelta(seconds=seconds)) == text
+    assert format_duration(timedelta(seconds=seconds)) == text
 
 
 def test_an_instant_is_shown_with_its_distance() -> None:
-    assert told(NOW - timedelta(minutes=3), NOW) == "2026-03-02 09:27:00 UTC (3 min ago)"
-    assert told(NOW + timedelta(hours=4), NOW) == "2026-03-02 13:30:00 UTC (in 4 h)"
+    assert format_time(NOW - timedelta(minutes=3), NOW) == "2026-03-02 09:27:00 UTC (3 min ago)"
+    assert format_time(NOW + timedelta(hours=4), NOW) == "2026-03-02 13:30:00 UTC (in 4 h)"

@@ -12,7 +12,7 @@ Environment = dict[str, str]
 
 @pytest.fixture
 def sandbox() -> Iterator[str]:
-    """The address of a sandbox that runs as a process of its own."""
+    """The address of a sandbox that runs as a separate process."""
     command = [sys.executable, "-u", "-m", "signalpost", "sandbox", "--port", "0", "--limits", "off"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -27,7 +27,7 @@ def sandbox() -> Iterator[str]:
 
 @pytest.fixture
 def environment(sandbox: str, tmp_path: Path) -> Environment:
-    """The environment of a person who uses the sandbox in Discord's place."""
+    """An environment whose webhooks are the sandbox's."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("DISCORD_", "SIGNALPOST_"))}
     for name in ("COLUMNS", "FORCE_COLOR"):
         mine.pop(name, None)

@@ -1,4 +1,4 @@
-"""`signalpost serve` as a process of its own, asked by HTTP as others ask it."""
+"""Runs `signalpost serve` and other commands as processes, with a plain HTTP client."""
 
 import json
 import re
@@ -14,29 +14,35 @@ from urllib.error import HTTPError
 from tests.acceptance.conftest import Environment
 
 PATIENCE = 60
+READY = "Ctrl-C"
+"""Part of the line that `serve` prints once it runs: the key that stops it."""
 
 
 class Served(NamedTuple):
-    """A `serve` that runs."""
+    """A running `serve`."""
 
     process: subprocess.Popen[str]
     url: str
     lines: list[str]
-    """What it has printed, to its end once it has ended."""
+    """The lines printed so far; all of them after the process ended."""
 
     def post(self, path: str, body: bytes | object, **headers: str) -> tuple[int, dict[str, Any], Mapping[str, str]]:
-        """Post bytes as text/plain, or anything else as JSON; the status, what is told, and the headers."""
+        """Post bytes as text/plain, or anything else as JSON. Returns the status, the JSON answer and the headers."""
         is_raw = isinstance(body, bytes)
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         usual = {"Content-Type": "text/plain; charset=utf-8" if is_raw else "application/json"}
-        return _asked(urllib.request.Request(self.url + path, data, {**usual, **headers}, method="POST"))
+        return _answer(urllib.request.Request(self.url + path, data, {**usual, **headers}, method="POST"))
 
     def get(self, path: str, **headers: str) -> tuple[int, dict[str, Any], Mapping[str, str]]:
-        """Get."""
-        return _asked(urllib.request.Request(self.url + path, headers=headers))
+        """Get a path. Returns the status, the JSON answer and the headers."""
+        return _answer(urllib.request.Request(self.url + path, headers=headers))
+
+    def causes(self) -> list[str]:
+        """The codes of the reasons that `/health` gives."""
+        return [each["code"] for each in self.get("/health")[1]["causes"]]
 
     def text(self) -> str:
-        """All that it printed."""
+        """All printed lines."""
         return "".join(self.lines)
 
 
@@ -44,7 +50,7 @@ class Served(NamedTuple):
 def serving(
     environment: Environment, *options: str, patience: float = PATIENCE, before: tuple[str, ...] = ()
 ) -> Iterator[Served]:
-    """Run `serve` on any free port until the block ends; it must end then. `before` runs the command."""
+    """Run `serve` on a free port until the block ends, and stop it then. `before` is a command that runs it."""
     command = [*before, sys.executable, "-m", "signalpost", "serve", *options]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(patience, process.kill)
@@ -53,13 +59,13 @@ def serving(
         lines: list[str] = []
         for line in process.stderr:
             lines.append(line)
-            if line.startswith("running"):
+            if READY in line:
                 break
-        found = re.search(r"answering at (http://\S+)", "".join(lines))
+        found = re.search(r"http://\S+", "".join(lines))
         reading = threading.Thread(target=lambda: lines.extend(process.stderr or ()))
         reading.start()
         try:
-            yield Served(process, found[1] if found else "", lines)
+            yield Served(process, found[0] if found else "", lines)
         finally:
             process.terminate()
             process.wait()
@@ -68,12 +74,12 @@ def serving(
 
 
 def token(environment: Environment, name: str, *options: str) -> str:
-    """Make a token, as a person does."""
+    """Create a token with the command, and return its text."""
     return run(environment, "tokens", "add", name, *options).stdout.strip()
 
 
 def run(environment: Environment, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command, with nothing or `stdin` on standard input."""
+    """Run a command, with `stdin` or nothing on standard input."""
     return subprocess.run(
         [sys.executable, "-m", "signalpost", *arguments],
         env=environment,
@@ -86,6 +92,11 @@ def run(environment: Environment, *arguments: str, stdin: str | None = None) -> 
     )
 
 
+def errors(ended: subprocess.CompletedProcess[str]) -> list[tuple[str, str | None, str | None]]:
+    """The code, field and value of each error that a command with `--json` printed."""
+    return [(each["code"], each["field"], each["value"]) for each in json.loads(ended.stdout)["errors"]]
+
+
 def shown(sandbox: str) -> list[str]:
     """The contents of the messages that a sandbox recorded, oldest first."""
     with urllib.request.urlopen(f"{sandbox}/_log", timeout=PATIENCE) as log:
@@ -93,7 +104,7 @@ def shown(sandbox: str) -> list[str]:
     return [entry["body"]["content"] for entry in entries if entry["recorded"]]
 
 
-def _asked(request: urllib.request.Request) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+def _answer(request: urllib.request.Request) -> tuple[int, dict[str, Any], Mapping[str, str]]:
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, json.loads(answer.read()), dict(answer.headers)

@@ -1,6 +1,6 @@
-"""Strategies as people write them, each a process: `python strategy_process.py KIND`.
+"""Typical strategies, each run as a process: `python strategy_process.py KIND`.
 
-Every signal carries its name, by which the test knows it again. A strategy prints what it was told last.
+Every signal has a name that the test recognizes. A strategy prints its results.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _numbers = count()
 
 
 def idea(name: str) -> dict[str, Any]:
-    """The arguments of a signal that is called `name`."""
+    """The arguments of a signal called `name`."""
     made = Signal(
         pair="EURUSD",
         timeframe="H4",
@@ -68,7 +68,7 @@ def on_asyncio() -> None:
 
 
 def notebook() -> None:
-    """Each cell is a loop of its own; a future of one cell is awaited in another."""
+    """Each cell runs its own event loop; a future of one cell is awaited in another."""
 
     async def cell(number: int) -> Ticket:
         on_strategy_start()
@@ -94,7 +94,7 @@ def pool() -> None:
 
 
 def forked() -> None:
-    """The parent has something waiting when it forks; both go on."""
+    """The parent has pending signals when it forks, and both processes go on."""
     _in_child(_by_fork)
 
 
@@ -108,8 +108,8 @@ def ends() -> None:
 
 
 def ends_without_uvloop() -> None:
-    """asyncio's own loop looks names up in a pool, which takes no work any more when a program ends."""
-    sys.modules["uvloop"] = None  # type: ignore[assignment]  # as if it were not installed
+    """asyncio's loop resolves names in a pool, which accepts no work any more when a program ends."""
+    sys.modules["uvloop"] = None  # type: ignore[assignment]  # hides it from imports
     ends()
 
 
@@ -126,7 +126,7 @@ def exits() -> None:
 
 
 def ends_before_its_thread() -> None:
-    """The main thread is done at once; what a program waits for still hands over, and so does what a pool has left."""
+    """The main thread ends at once, but its other thread and a pool still send."""
     on_strategy_start()
     main = threading.main_thread()
 
@@ -139,14 +139,14 @@ def ends_before_its_thread() -> None:
 
 
 def starts_in_a_daemon_thread() -> None:
-    """As a web server's workers are: what they began is flushed at the end all the same."""
+    """A web server's workers are daemon threads; the service they started is flushed at the end too."""
     thread = threading.Thread(target=ends, daemon=True)
     thread.start()
     thread.join()
 
 
 def waits_for_all_threads() -> None:
-    """As programs do that let none of their threads be cut off."""
+    """Some programs wait for all their threads."""
     ends()
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
@@ -154,7 +154,7 @@ def waits_for_all_threads() -> None:
 
 
 def forks_in_a_daemon_thread() -> None:
-    """The child is what the thread was: it is flushed when it ends."""
+    """The child, forked in a daemon thread, is flushed when it ends."""
     process = multiprocessing.get_context("fork").Process(target=ends)
     thread = threading.Thread(target=lambda: (process.start(), process.join()), daemon=True)
     thread.start()
@@ -162,7 +162,7 @@ def forks_in_a_daemon_thread() -> None:
 
 
 def hands_over_at_the_very_end() -> None:
-    """In `atexit`, when the service is stopped and no thread is waited for: sent directly, or by a fallback."""
+    """In `atexit` the service is stopped and no thread is waited for: signals go direct or to the fallback."""
     got: list[str] = []
     configure(fallback=lambda payload: got.append(payload.signal_id))
     on_strategy_start()
@@ -172,7 +172,7 @@ def hands_over_at_the_very_end() -> None:
 
 
 def terminated_while_it_stops() -> None:
-    """SIGTERM comes in the middle of a stop that still has all to write: it ends the process when that is done."""
+    """SIGTERM comes during a stop that has not written anything yet, and ends the process after the stop."""
     on_strategy_start(handle_signals=True)
     file = Path(os.environ["SIGNALPOST_HOME"]) / "outbox.db"
     store = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
@@ -185,35 +185,35 @@ def terminated_while_it_stops() -> None:
 
 
 def terminated() -> None:
-    """SIGTERM and SIGINT flush first, and then the host's own handler is called."""
+    """SIGTERM and SIGINT flush first, and then call the program's own handler."""
     signals.signal(signals.SIGTERM, lambda *_: sys.exit(9))
-    _told_to_end()
+    _wait_for_a_signal()
 
 
 def killed_by_default() -> None:
-    _told_to_end()
+    _wait_for_a_signal()
 
 
 def interrupted() -> None:
     try:
-        _told_to_end()
+        _wait_for_a_signal()
     except KeyboardInterrupt:
         say("interrupted")
 
 
 def direct() -> None:
-    """No service runs, and no store is made."""
+    """No service runs, and no store is created."""
     ticket = send_signal_to_discord(**idea("direct")).result()
     say(ticket.outcome, ticket.reason)
     send_signal_to_discord(**idea("direct and last"))
 
 
-def _told_to_end() -> None:
+def _wait_for_a_signal() -> None:
     on_strategy_start(handle_signals=True)
     send_signal(**idea("last"))
     say("waiting")
     while True:
-        time.sleep(0.05)  # not signal.pause(): a signal that comes just before it is handled only when it has ended
+        time.sleep(0.05)  # not signal.pause(): a signal that comes just before it would not be handled
 
 
 def _in_child(run: Callable[[Callable[[], None]], None]) -> None:

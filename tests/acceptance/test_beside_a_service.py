@@ -1,6 +1,9 @@
-"""What a person does with commands while `signalpost serve` runs on the same data folder."""
+"""Commands that run while `signalpost serve` uses the same data folder."""
 
+import errno
 import json
+import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -13,14 +16,14 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Environment
-from tests.acceptance.serving import run, serving, shown
+from tests.acceptance.serving import READY, errors, run, serving, shown
 
 SIGNAL = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "1.1634")
 
 
 @pytest.fixture
 def served(sandbox: str, environment: Environment) -> Iterator[Environment]:
-    """The environment of somebody whose webhooks only the running service knows."""
+    """An environment without webhooks: only the running service has them."""
     mine = {**environment, "SIGNALPOST_HTTP": "off"}
     for name in ("community", "system-status", "market-analysis"):
         variable = f"DISCORD_WEBHOOK_{name.replace('-', '_').upper()}"
@@ -28,7 +31,7 @@ def served(sandbox: str, environment: Environment) -> Iterator[Environment]:
     command = [sys.executable, "-m", "signalpost", "serve", "--stop-within", "5"]
     with subprocess.Popen(command, env=mine, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        next(line for line in process.stderr if line.startswith("running"))
+        next(line for line in process.stderr if READY in line)
         drain = threading.Thread(target=process.stderr.read)
         drain.start()
         try:
@@ -39,7 +42,7 @@ def served(sandbox: str, environment: Environment) -> Iterator[Environment]:
             process.wait(60)
 
 
-def test_each_kind_is_handed_to_the_service_and_delivered_by_it(sandbox: str, served: Environment) -> None:
+def test_the_running_service_delivers_every_kind(sandbox: str, served: Environment) -> None:
     published = [
         run(served, "publish", "signal", *SIGNAL, "--strategy", "Night", "--id", "mine"),
         run(served, "publish", "alert", "--type", "feed", "--severity", "high", "--title", "No candles", "--id", "a1"),
@@ -48,21 +51,22 @@ def test_each_kind_is_handed_to_the_service_and_delivered_by_it(sandbox: str, se
         run(served, "publish", "analysis", "--title", "Dollar", "--text", "Ranges", "--pair", "EURUSD"),
     ]
     assert [(each.returncode, each.stderr) for each in published] == [(0, "")] * 5
-    assert [each.stdout.splitlines()[1] for each in published] == [
-        "  signals-free: delivered",
-        "  alerts-critical: delivered",
-        "  community: delivered",
-        "  system-status: delivered",
-        "  market-analysis: delivered",
+    assert [re.findall(r"[\w-]+", each.stdout.splitlines()[1]) for each in published] == [
+        ["signals-free", "delivered"],
+        ["alerts-critical", "delivered"],
+        ["community", "delivered"],
+        ["system-status", "delivered"],
+        ["market-analysis", "delivered"],
     ]
     assert len(shown(sandbox)) == 5
     assert run(served, "publish", "signal", *SIGNAL, "--id", "mine", "--json").returncode == 1, "other content"
-    told = run(served, "deliveries", "why", "mine").stdout
-    assert "  It is for signals-free, where signals of tier free go.\n" in told
-    assert "  It was delivered, as message " in told
+    facts = json.loads(run(served, "deliveries", "why", "mine", "--json").stdout)
+    assert (facts["destination"], facts["state"]) == ("signals-free", "delivered")
+    story = run(served, "deliveries", "why", "mine").stdout
+    assert all(fact in story for fact in ("signals-free", " free", facts["message_id"]))
 
 
-def test_who_does_not_wait_is_content_with_accepted_and_the_service_delivers(sandbox: str, served: Environment) -> None:
+def test_without_waiting_publish_returns_accepted_and_the_service_delivers(sandbox: str, served: Environment) -> None:
     published = run(served, "publish", "signal", *SIGNAL, "--no-wait", "--json")
     assert (published.returncode, published.stderr) == (0, "")
     ticket = json.loads(published.stdout)
@@ -70,25 +74,32 @@ def test_who_does_not_wait_is_content_with_accepted_and_the_service_delivers(san
     assert ticket["deliveries"][0]["state"] in {"pending", "leased", "delivered"}
     while not shown(sandbox):
         pass
-    refused = run(served, "publish", "signal", *SIGNAL, "--no-wait", "--tier", "premium")
-    assert (refused.returncode, refused.stdout) == (1, "refused: no webhook for signals-premium: set one\n")
+    refused = run(served, "publish", "signal", *SIGNAL, "--no-wait", "--tier", "premium", "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["code"]) == (1, "no-destination")
+    assert "signals-premium" in json.loads(refused.stdout)["reason"]
 
 
-def test_what_nobody_serves_is_said_to_wait_for_somebody(served: Environment, environment: Environment) -> None:
+def test_without_a_service_why_advises_to_start_one_and_to_set_a_webhook(
+    served: Environment, environment: Environment
+) -> None:
     away = {**environment, "SIGNALPOST_HOME": f"{environment['SIGNALPOST_HOME']}-2"}
     assert run(away, "publish", "signal", *SIGNAL, "--id", "mine", "--no-wait").returncode == 0
-    nobody = run({**served, "SIGNALPOST_HOME": away["SIGNALPOST_HOME"]}, "deliveries", "why", "mine").stdout
-    assert "next: It waits, because no service runs on this data folder." in nobody
-    assert "next: This configuration has no webhook for signals-free" in nobody
-    refused = run(
-        {**served, "SIGNALPOST_HOME": f"{away['SIGNALPOST_HOME']}-3"}, "publish", "signal", *SIGNAL, "--no-wait"
+    without = {**served, "SIGNALPOST_HOME": away["SIGNALPOST_HOME"]}
+    with_webhook, without_webhook = (
+        json.loads(run(each, "deliveries", "why", "mine", "--json").stdout) for each in (away, without)
     )
-    assert refused.stdout == "refused: no webhook for signals-free: set one\n"
+    assert [("signalpost serve" in each) for each in with_webhook["todo"]] == [True]
+    start, webhook = without_webhook["todo"]
+    assert "signalpost serve" in start
+    assert all(fact in webhook for fact in ("signals-free", "signalpost destinations list"))
+    assert len(without_webhook["next"]) == len(with_webhook["next"]) + 1
+    elsewhere = {**served, "SIGNALPOST_HOME": f"{away['SIGNALPOST_HOME']}-3"}
+    refused = json.loads(run(elsewhere, "publish", "signal", *SIGNAL, "--no-wait", "--json").stdout)
+    assert (refused["outcome"], refused["code"]) == ("refused", "no-destination")
+    assert "signals-free" in refused["reason"]
 
 
-def test_a_backup_and_a_purge_go_beside_a_service_that_is_busy(
-    sandbox: str, served: Environment, tmp_path: Path
-) -> None:
+def test_backup_and_purge_work_beside_a_busy_service(sandbox: str, served: Environment, tmp_path: Path) -> None:
     ended = threading.Event()
     tickets: list[str] = []
 
@@ -105,9 +116,9 @@ def test_a_backup_and_a_purge_go_beside_a_service_that_is_busy(
     purged = json.loads(run(served, "purge", "--before", "0s", "--yes", "--json").stdout)
     ended.set()
     publisher.join()
-    for copy, told in zip(copies, copied, strict=True):
+    for copy, facts in zip(copies, copied, strict=True):
         with closing(sqlite3.connect(copy)) as db:
-            assert db.execute("SELECT count(*) FROM notification").fetchone() == (told["notifications"],)
+            assert db.execute("SELECT count(*) FROM notification").fetchone() == (facts["notifications"],)
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     kept = run(served, "deliveries", "list", "--json").stdout.splitlines()
     assert purged["deleted"] + len(kept) == len(tickets) == len(shown(sandbox)), "each was delivered once"
@@ -115,7 +126,7 @@ def test_a_backup_and_a_purge_go_beside_a_service_that_is_busy(
     assert again.returncode == 1, "its key outlives it"
 
 
-def test_a_backup_is_put_back_as_the_page_says(sandbox: str, environment: Environment, tmp_path: Path) -> None:
+def test_a_backup_is_restored_as_documented(sandbox: str, environment: Environment, tmp_path: Path) -> None:
     home = Path(environment["SIGNALPOST_HOME"])
     waits = run(environment, "publish", "signal", *SIGNAL, "--id", "waits", "--no-wait")
     assert waits.returncode == 0
@@ -131,62 +142,66 @@ def test_a_backup_is_put_back_as_the_page_says(sandbox: str, environment: Enviro
     assert len(shown(sandbox)) == 2
 
 
-def test_a_webhook_that_was_gone_works_again_after_the_page_was_followed(
-    sandbox: str, environment: Environment
-) -> None:
+def test_a_webhook_that_was_gone_works_again_once_enabled(sandbox: str, environment: Environment) -> None:
     fault = json.dumps({"webhook": "signals-free", "status": 404}).encode()
     request = urllib.request.Request(f"{sandbox}/_faults", fault, {"Content-Type": "application/json"})
     urllib.request.urlopen(request).close()
     assert run(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
-    told = run(environment, "deliveries", "why", "lost").stdout
-    assert "do: Fix what was rejected. `signalpost destinations test signals-free` checks" in told
+    assert "`signalpost destinations test signals-free`" in run(environment, "deliveries", "why", "lost").stdout
     assert run(environment, "destinations", "test", "signals-free").returncode == 0
     assert run(environment, "destinations", "enable", "signals-free").returncode == 0
     assert run(environment, "publish", "signal", *SIGNAL, "--id", "found").returncode == 0
 
 
-def test_a_webhook_that_is_enabled_beside_a_service_is_sent_to_by_it_and_its_health_says_so(
-    sandbox: str, environment: Environment
-) -> None:
+def test_a_running_service_uses_a_webhook_that_a_command_enabled(sandbox: str, environment: Environment) -> None:
     fault = json.dumps({"webhook": "signals-free", "status": 404, "method": "POST"}).encode()
     request = urllib.request.Request(f"{sandbox}/_faults", fault, {"Content-Type": "application/json"})
     urllib.request.urlopen(request).close()
     with serving(environment) as served:
         assert run(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
-        assert "signals-free is disabled" in str(served.get("/health"))
+        assert "webhook-gone" in served.causes()
         assert run(environment, "publish", "signal", *SIGNAL, "--id", "waits", "--no-wait").returncode == 0
         assert run(environment, "destinations", "enable", "signals-free").returncode == 0
-        while "disabled" in str(served.get("/health")):
+        while "webhook-gone" in served.causes():
             pass
         assert run(environment, "publish", "signal", *SIGNAL, "--id", "next").returncode == 0
-        assert "It was delivered" in run(environment, "deliveries", "why", "waits").stdout
+        waited = json.loads(run(environment, "deliveries", "why", "waits", "--json").stdout)
+        assert waited["state"] == "delivered"
 
 
-def test_what_cannot_be_written_down_is_exit_code_3(environment: Environment, tmp_path: Path) -> None:
+def test_a_notification_that_cannot_be_saved_is_exit_code_3(environment: Environment, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     nowhere = {**environment, "SIGNALPOST_HOME": str(tmp_path / "file" / "home")}
     for options in ((), ("--no-wait",)):
         published = run(nowhere, "publish", "signal", *SIGNAL, *options)
         assert (published.returncode, published.stdout) == (3, "")
-        assert "the data folder cannot be made (Not a directory)" in published.stderr
+        assert os.strerror(errno.ENOTDIR) in published.stderr
+        ((code, _, value),) = errors(run(nowhere, "publish", "signal", *SIGNAL, *options, "--json"))
+        assert (code, value) == ("not-writable", nowhere["SIGNALPOST_HOME"])
 
 
 @pytest.mark.parametrize("kind", ["signal", "alert", "announcement", "status", "analysis"])
-def test_bad_input_of_each_kind_is_exit_code_2_and_nothing_is_made(environment: Environment, kind: str) -> None:
+def test_bad_input_of_every_kind_is_exit_code_2(environment: Environment, kind: str) -> None:
     required = {"alert": ("--type", "t", "--severity", "low", "--title", "t"), "status": ("--status", "ok")}
     options = required.get(kind, SIGNAL if kind == "signal" else ("--title", "t", "--text", "x"))
     bad = [
-        run(environment, "publish", kind, *options, "--context", "=x"),
-        run(environment, "publish", kind, *options, "--priority", "huge"),
-        run(environment, "publish", kind, *options, "--timeout", "-1"),
-        run(environment, "publish", kind, *options, "--josn"),
-        run(environment, "publish", kind, *options[2:], "--id", "x"),
-        run(environment, "publish", kind, stdin='{"nonsense": 1}'),
+        run(environment, "publish", kind, "--json", *options, "--context", "=x"),
+        run(environment, "publish", kind, "--json", *options, "--priority", "huge"),
+        run(environment, "publish", kind, "--json", *options, "--timeout", "-1"),
+        run(environment, "publish", kind, "--json", *options, "--josn"),
+        run(environment, "publish", kind, "--json", *options[2:], "--id", "x"),
+        run(environment, "publish", kind, "--json", stdin='{"nonsense": 1}'),
     ]
-    assert [(each.returncode, each.stdout) for each in bad] == [(2, "")] * len(bad), [each.stderr for each in bad]
-    assert "give NAME=VALUE" in bad[0].stderr
-    assert "priority is 'huge': give one of LOW, NORMAL, HIGH, URGENT" in bad[1].stderr
-    assert "-1.0 is not in the range" in bad[2].stderr
-    assert "'--json'" in bad[3].stderr
-    assert "must be given, too" in bad[4].stderr
-    assert "'nonsense' is not a field of" in bad[5].stderr
+    assert [each.returncode for each in bad] == [2] * len(bad), [each.stderr for each in bad]
+    assert [errors(each)[0] for each in bad] == [
+        ("usage", None, None),
+        ("unknown-word", "priority", "'huge'"),
+        ("invalid-value", "--timeout", None),
+        ("unknown-option", "--josn", None),
+        ("usage", None, None),
+        ("unknown-field", "nonsense", "'nonsense'"),
+    ]
+    named = ("'=x'", "LOW, NORMAL, HIGH, URGENT", "-1.0", "'--json'", options[0], "'nonsense'")
+    assert [name in each.stderr for name, each in zip(named, bad, strict=True)] == [True] * len(bad)
+    plain = run(environment, "publish", kind, *options, "--priority", "huge")
+    assert (plain.returncode, plain.stdout) == (2, "")

@@ -1,4 +1,4 @@
-"""The main job as a person runs it: once for all tests, because its pace takes most of a minute."""
+"""`signalpost demo`: one run for most tests, because it takes most of a minute."""
 
 import json
 import re
@@ -10,17 +10,19 @@ import urllib.request
 
 import pytest
 
+from tests.acceptance.serving import READY
+
 COMMAND = [sys.executable, "-m", "signalpost", "demo", "--port", "0"]
 
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    """A demo that ended by itself, run from an empty folder."""
+    """A demo with `--exit`, run in an empty folder."""
     folder = tmp_path_factory.mktemp("elsewhere")
     ended = subprocess.run(
         [*COMMAND, "--exit", "--speed", "100"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
-    assert not list(folder.iterdir()), "it leaves nothing behind"
+    assert not list(folder.iterdir()), "it leaves no file behind"
     return ended
 
 
@@ -30,10 +32,10 @@ def rows(text: str) -> list[str]:
 
 def test_every_signal_is_delivered(ended: subprocess.CompletedProcess[str]) -> None:
     assert ended.returncode == 0, ended.stderr
-    assert "clock" not in ended.stderr, "the clock of a replay leaps, which is no news"
-    told = rows(ended.stdout)
-    assert "27,587 candles, 451 signals, 454 deliveries" in told
-    assert [row for row in told if row.endswith(("226", "225")) or " delivered " in row] == [
+    assert "clock" not in ended.stderr, "a replay's clock leaps, and that is no reason for a warning"
+    shown = rows(ended.stdout)
+    assert [row for row in shown if re.findall(r"\d[\d,]*\d", row) == ["27,587", "451", "454"]]
+    assert [row for row in shown if row.endswith(("226", "225")) or " delivered " in row] == [
         "alerts-critical delivered 1",
         "signals-free delivered 226",
         "signals-premium delivered 225",
@@ -42,35 +44,37 @@ def test_every_signal_is_delivered(ended: subprocess.CompletedProcess[str]) -> N
 
 
 def test_the_last_signals_and_each_strategy_are_shown(ended: subprocess.CompletedProcess[str]) -> None:
-    told = rows(ended.stdout)
-    assert "The last 10 of 451 signals" in told
-    assert "2022-03-04 22:00 GBP_USD D SELL 1.32331 1.33935 1.29926 160.4 / 240.5 1.50" in told
-    counts = {row.split()[0]: row.split()[1:4] for row in told if re.match(r"\w{3}_\w{3}_(H4|D) ", row)}
+    shown = rows(ended.stdout)
+    assert [row for row in shown if re.findall(r"\d+", row) == ["10", "451"]]
+    assert "2022-03-04 22:00 GBP_USD D SELL 1.32331 1.33935 1.29926 160.4 / 240.5 1.50" in shown
+    counts = {row.split()[0]: row.split()[1:4] for row in shown if re.match(r"\w{3}_\w{3}_(H4|D) ", row)}
     assert len(counts) == 14
     assert counts["EUR_USD_H4"] == ["3,378", "30", "30"]
     assert counts["USD_CAD_D"] == ["563", "4", "4"]
 
 
-def test_what_is_left_out_and_bent_is_said(ended: subprocess.CompletedProcess[str]) -> None:
+def test_missing_candles_and_weeks_off_the_grid_are_named(ended: subprocess.CompletedProcess[str]) -> None:
     text = " ".join(ended.stdout.split())
-    assert "No bundled candles for NZD_USD_H4, NZD_USD_D." in text
-    assert "In 7 weeks" in text
-    assert "2020-03-09, 2020-03-16, 2020-03-23, 2020-10-26, 2021-03-15, 2021-03-22, 2021-11-01." in text
+    assert "NZD_USD_H4, NZD_USD_D" in text
+    assert re.search(r"\b7 weeks\b", text)
+    assert "2020-03-09, 2020-03-16, 2020-03-23, 2020-10-26, 2021-03-15, 2021-03-22, 2021-11-01" in text
 
 
-def test_the_users_own_seconds_are_shown(ended: subprocess.CompletedProcess[str]) -> None:
-    """Shown, not asserted: a busy machine may be slow."""
-    for what in ("signal generated", "accepted (on disk)", "sending begins", "on the channel"):
-        assert any(what in row and row.endswith(("pass", "fail")) for row in rows(ended.stdout))
+def test_each_latency_is_shown_with_its_verdict(ended: subprocess.CompletedProcess[str]) -> None:
+    """A verdict is shown; which one is not checked, because a busy machine may be slow."""
+    verdicts = [row for row in rows(ended.stdout) if row.endswith(("pass", "fail"))]
+    assert [re.findall(r"[\d,]+(?= ms (?:pass|fail)$)", row) for row in verdicts] == [
+        ["500"], ["100"], ["1,000"], ["5,000"],
+    ]  # fmt: skip
 
 
-def test_the_page_stays_up_after_the_end_until_ctrl_c_and_a_program_gets_the_figures() -> None:
+def test_the_page_stays_up_after_the_end_until_ctrl_c_and_json_has_the_figures() -> None:
     command = [*COMMAND, "--speed", "1000", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(120, process.kill)
         watchdog.start()
         assert process.stderr is not None
-        next(line for line in process.stderr if "The page stays up until Ctrl-C." in line)
+        next(line for line in process.stderr if READY in line)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate()
         watchdog.cancel()
@@ -82,18 +86,19 @@ def test_the_page_stays_up_after_the_end_until_ctrl_c_and_a_program_gets_the_fig
     assert [list(each) for each in figures["seconds"].values()] == [["p50", "p99", "longest", "at_most"]] * 4
 
 
-def test_what_has_no_webhook_of_ones_own_is_refused_and_the_exit_code_says_so(
+def test_signals_without_a_webhook_are_refused_and_the_exit_code_is_1(
     sandbox: str, environment: dict[str, str]
 ) -> None:
     own = {**environment, "SIGNALPOST_LIMITS": "off"}
     command = [*COMMAND, "--to-discord", "--exit", "--speed", "1000"]
     ended = subprocess.run(command, env=own, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 1
-    assert "Refused: no webhook for signals-premium: set one" in ended.stdout
-    assert "signals-free delivered 226" in rows(ended.stdout)
+    shown = rows(ended.stdout)
+    assert "signals-free delivered 226" in shown
+    assert [row for row in shown if "refused" in row.lower() and "signals-premium" in row]
 
 
-def test_the_page_is_up_until_ctrl_c_which_ends_it_well() -> None:
+def test_ctrl_c_during_the_replay_ends_it_with_exit_code_0() -> None:
     process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()

@@ -1,4 +1,4 @@
-"""Connections of others never take the descriptors that sending, the store and `/health` need."""
+"""Idle connections never use up the file descriptors that sending, the store and `/health` need."""
 
 import resource
 import socket
@@ -26,14 +26,14 @@ def _enough_of_our_own() -> Iterator[None]:
 
 
 def idle_sockets(served: Served, stack: ExitStack, count: int) -> None:
-    """Connections over which nothing is said."""
+    """Open `count` idle connections."""
     parts = urlsplit(served.url)
     for _ in range(count):
         stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=5))
 
 
 def health_status(served: Served) -> int | None:
-    """How `/health` answers; None if it does not within 3 seconds."""
+    """The status of `/health`; None if there is no answer within 3 seconds."""
     try:
         with urllib.request.urlopen(f"{served.url}/health", timeout=3) as answer:
             status: int = answer.status
@@ -43,7 +43,7 @@ def health_status(served: Served) -> int | None:
 
 
 @pytest.mark.line("6.4.2")
-def test_idle_connections_take_nothing_that_sending_and_health_need(environment: Environment) -> None:
+def test_idle_connections_leave_enough_descriptors_for_sending_and_health(environment: Environment) -> None:
     with serving(environment, before=LIMITED) as served, ExitStack() as stack:
         idle_sockets(served, stack, IDLE)
         assert health_status(served) == 200
@@ -53,7 +53,7 @@ def test_idle_connections_take_nothing_that_sending_and_health_need(environment:
 
 
 @pytest.mark.line("6.4.2")
-def test_serve_raises_its_own_soft_limit(environment: Environment) -> None:
+def test_serve_raises_its_soft_limit(environment: Environment) -> None:
     soft = ("bash", "-c", 'ulimit -S -n 256; exec "$@"', "-")
     with serving(environment, before=soft) as served:
         limits = Path(f"/proc/{served.process.pid}/limits").read_text()

@@ -1,4 +1,4 @@
-"""`serve` and `tokens` as people and other programs use them, with a sandbox in Discord's place."""
+"""`serve` and `tokens` in real processes, with HTTP clients and the sandbox."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Environment
-from tests.acceptance.serving import run, serving, token
+from tests.acceptance.serving import READY, errors, run, serving, token
 
 SIGNAL = {"pair": "EURUSD", "timeframe": "H4", "side": "buy", "entry": 1.1634, "time": "2099-01-01T00:00:00Z"}
 ALERT = {"alert_type": "feed", "severity": "high", "title": "No candles"}
@@ -28,7 +28,7 @@ def shown(sandbox: str) -> "Shown":
 
 
 class Shown:
-    """What the sandbox shows, waited for."""
+    """The contents of the messages in the sandbox."""
 
     def __init__(self, sandbox: str) -> None:
         self._sandbox = sandbox
@@ -49,13 +49,13 @@ def bearer(text: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
-def test_a_signal_by_http_appears_in_the_sandbox_and_its_ticket_tells_so(
+def test_a_signal_by_http_appears_in_the_sandbox_and_its_ticket_reports_it(
     environment: Environment, shown: Shown
 ) -> None:
     text = token(environment, "my-bot")
     with serving(environment) as served:
-        status, told, headers = served.post("/api/v1/signals", SIGNAL, **bearer(text))
-        assert (status, told["outcome"]) == (202, "accepted")
+        status, accepted, headers = served.post("/api/v1/signals", SIGNAL, **bearer(text))
+        assert (status, accepted["outcome"]) == (202, "accepted")
         assert shown.once(1) == ["BUY EUR_USD H4"]
         ends = time.monotonic() + 30
         while time.monotonic() < ends:
@@ -67,11 +67,11 @@ def test_a_signal_by_http_appears_in_the_sandbox_and_its_ticket_tells_so(
         assert served.get("/health")[0] == 200
     assert served.process.returncode == 0
     assert text not in served.text()
-    assert "stopping" in served.text()
+    assert READY not in served.lines[-1], "it reports that it stops"
 
 
-def test_an_alert_of_tradingview_as_it_is_sent_appears_in_the_sandbox(environment: Environment, shown: Shown) -> None:
-    """As TradingView posts: its own User-Agent, no header of ours; JSON that is none because of NaN is text/plain."""
+def test_a_tradingview_alert_appears_in_the_sandbox(environment: Environment, shown: Shown) -> None:
+    """TradingView sends its own User-Agent and no header of ours; JSON made invalid by NaN arrives as text/plain."""
     text = token(environment, "my-chart", "--scope", "tradingview")
     body = (
         b'{\n  "ticker": "EURUSD",\n  "interval": "240",\n  "action": "buy",\n  "price": "1.1634",\n'
@@ -87,12 +87,13 @@ def test_an_alert_of_tradingview_as_it_is_sent_appears_in_the_sandbox(environmen
         assert again[1]["id"] == first[1]["id"]
         assert shown.once(2) == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4"]
         assert served.post(f"/hooks/tradingview/{text}", b"BUY EURUSD @ 1.1")[0] == 422
-    assert "Rejected tradingview alert of token my-chart: 422" in served.text()
+    facts = ("tradingview", "my-chart", "422")
+    assert [line for line in served.lines if all(fact in line for fact in facts)]
     assert text not in served.text()
 
 
-def test_a_trade_of_freqtrade_as_it_is_sent_appears_in_the_sandbox(environment: Environment, shown: Shown) -> None:
-    """As freqtrade posts, with its own times and `None`: with the dicts that docs/how-to/freqtrade.md has."""
+def test_a_freqtrade_trade_appears_in_the_sandbox(environment: Environment, shown: Shown) -> None:
+    """The body is built from the dicts in docs/how-to/freqtrade.md, with freqtrade's own times and `None`."""
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "freqtrade.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     webhook = json.loads(f"{{{block.strip().removesuffix(',')}}}")["webhook"]
@@ -137,26 +138,27 @@ def test_a_trade_of_freqtrade_as_it_is_sent_appears_in_the_sandbox(environment: 
     ]
 
 
-def test_what_was_answered_202_is_shown_after_a_kill(environment: Environment, sandbox: str, shown: Shown) -> None:
-    """Discord is unreachable until the process is dead, so that nothing can have been sent by it."""
+def test_a_signal_answered_with_202_is_shown_after_a_kill(environment: Environment, sandbox: str, shown: Shown) -> None:
+    """Discord is unreachable until the process is dead, so that process cannot have sent it."""
     text = token(environment, "my-bot")
     gone = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/signals-free/t"}
     with serving(gone) as served:
-        status, told, _ = served.post("/api/v1/signals", SIGNAL, **bearer(text))
+        status, accepted, _ = served.post("/api/v1/signals", SIGNAL, **bearer(text))
         served.process.send_signal(signal.SIGKILL)
         assert status == 202
     assert shown.now() == []
     with serving(environment) as served:
         assert len(shown.once(1)) == 1
         again = served.post("/api/v1/signals", SIGNAL, **bearer(text))
-        assert (again[0], again[1]["id"]) == (200, told["id"])
+        assert (again[0], again[1]["id"]) == (200, accepted["id"])
     (content,) = shown.now()
     assert content in {"BUY EUR_USD H4", "BUY EUR_USD H4 (may repeat)"}, "it may have been in flight at the kill"
 
 
-def test_tokens_are_made_listed_and_revoked_and_a_running_serve_notices(environment: Environment) -> None:
+def test_a_running_serve_notices_that_tokens_are_added_and_revoked(environment: Environment) -> None:
     empty = run(environment, "tokens", "list")
-    assert empty.stdout == "there are no tokens yet: make one with `signalpost tokens add NAME`\n"
+    assert "`signalpost tokens add NAME`" in empty.stdout
+    assert run(environment, "tokens", "list", "--json").stdout == ""
     with serving(environment) as served:
         made = run(environment, "tokens", "add", "my-bot", "--tier", "premium", "--scope", "api", "--json")
         token = json.loads(made.stdout)
@@ -164,34 +166,32 @@ def test_tokens_are_made_listed_and_revoked_and_a_running_serve_notices(environm
         assert served.post("/api/v1/alerts", ALERT, **bearer(token["token"]))[0] == 202
         plain = run(environment, "tokens", "add", "my-chart", "--scope", "tradingview", "--scope", "tradingview")
         assert plain.stdout.startswith("sp_")
-        assert plain.stderr == "Token my-chart (tier free; tradingview). Keep it: it is not shown again.\n"
-        listed = run(environment, "tokens", "list").stdout
-        assert re.fullmatch(
-            r"my-bot: tier premium; api; made 20.*Z\nmy-chart: tier free; tradingview; made 20.*Z\n", listed
-        )
+        assert all(fact in plain.stderr for fact in ("my-chart", "free", "tradingview"))
+        bot, chart = run(environment, "tokens", "list").stdout.splitlines()
+        assert all(fact in bot for fact in ("my-bot", "premium", "api"))
+        assert all(fact in chart for fact in ("my-chart", "free", "tradingview"))
+        assert all(re.search(r"\b20\d\d-\d\d-\d\d \d\d:\d\dZ", line) for line in (bot, chart))
         lines = [json.loads(line) for line in run(environment, "tokens", "list", "--json").stdout.splitlines()]
         assert [line["name"] for line in lines] == ["my-bot", "my-chart"]
         assert all("token" not in line for line in lines)
-        assert run(environment, "tokens", "revoke", "my-chart").stdout == "token my-chart is revoked\n"
+        assert "my-chart" in run(environment, "tokens", "revoke", "my-chart").stdout
         assert json.loads(run(environment, "tokens", "revoke", "my-bot", "--json").stdout)["revoked"] is True
         assert served.post("/api/v1/alerts", ALERT, **bearer(token["token"]))[0] == 401
-    for arguments, told in (
-        (("revoke", "my-bot"), "there is no token 'my-bot'"),
-        (("add", "My Bot"), "is not a valid token name"),
-        (("add", "b", "--tier", "?"), "user_tier is '?'"),
-        (("add", "b", "--scope", "all"), "'all' is not one of"),
+    for arguments, error, named in (
+        (("revoke", "my-bot"), ("not-found", "name", "'my-bot'"), "'my-bot'"),
+        (("add", "My Bot"), ("invalid-name", "name", "'My Bot'"), "'My Bot'"),
+        (("add", "b", "--tier", "?"), ("unknown-word", "user_tier", "'?'"), "'?'"),
+        (("add", "b", "--scope", "all"), ("invalid-value", "--scope", None), "'all'"),
     ):
-        refused = run(environment, "tokens", *arguments)
-        assert refused.returncode == 2
-        assert told in refused.stderr
+        refused = run(environment, "tokens", *arguments, "--json")
+        assert (refused.returncode, errors(refused)) == (2, [error])
+        assert named in refused.stderr
     kept = Path(environment["SIGNALPOST_HOME"]) / "tokens.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
-def test_while_another_program_holds_the_store_hooks_are_answered_503_in_time(
-    environment: Environment, shown: Shown
-) -> None:
-    """TradingView gives up after 3 seconds, and sends again what was answered 503: it is told once."""
+def test_while_another_program_holds_the_store_hooks_get_503_in_time(environment: Environment, shown: Shown) -> None:
+    """TradingView gives up after 3 seconds, and repeats an alert that got 503: it is shown once."""
     text = token(environment, "my-chart", "--scope", "tradingview")
     alert = {"ticker": "EURUSD", "interval": "240", "action": "buy", "price": 1.1634, "time": "2099-01-01T00:00:00Z"}
     with serving(environment) as served:
@@ -199,10 +199,10 @@ def test_while_another_program_holds_the_store_hooks_are_answered_503_in_time(
             other.execute("BEGIN IMMEDIATE")
             for _ in range(3):
                 began = time.monotonic()
-                status, told, headers = served.post(f"/hooks/tradingview/{text}", alert)
+                status, problem, headers = served.post(f"/hooks/tradingview/{text}", alert)
                 assert time.monotonic() - began < 2.5
                 assert (status, headers["Retry-After"]) == (503, "5")
-                assert "try again" in told["detail"] or "Repeat the request" in told["detail"]
+                assert problem["code"] in {"store", "timeout"}
             other.rollback()
         ends = time.monotonic() + 30
         while (status := served.post(f"/hooks/tradingview/{text}", alert)[0]) == 503 and time.monotonic() < ends:
@@ -213,7 +213,7 @@ def test_while_another_program_holds_the_store_hooks_are_answered_503_in_time(
     assert shown.now() == ["BUY EUR_USD H4"]
 
 
-def test_a_second_serve_on_the_folder_takes_in_what_the_first_delivers(environment: Environment, shown: Shown) -> None:
+def test_a_second_serve_on_the_folder_accepts_and_the_first_delivers(environment: Environment, shown: Shown) -> None:
     text = token(environment, "my-bot")
     with serving(environment), serving(environment) as second:
         assert "(producer)" in second.text()
@@ -221,7 +221,7 @@ def test_a_second_serve_on_the_folder_takes_in_what_the_first_delivers(environme
         assert shown.once(1) == ["BUY EUR_USD H4"]
 
 
-def test_serve_says_where_it_answers_and_off_is_off(environment: Environment) -> None:
+def test_serve_prints_its_address_and_off_means_no_server(environment: Environment) -> None:
     with serving(environment, "--http", "127.0.0.1:0", "--workers", "1") as served:
         assert served.url.startswith("http://127.0.0.1:")
         assert "(owner)" in served.text()
@@ -229,28 +229,29 @@ def test_serve_says_where_it_answers_and_off_is_off(environment: Environment) ->
         assert served.url == ""
 
 
-def test_serve_warns_where_others_can_reach_it(environment: Environment) -> None:
+def test_serve_warns_if_other_machines_can_reach_it(environment: Environment) -> None:
     with serving(environment, "--http", "0.0.0.0:0") as served:
         assert "SIGNALPOST_HTTP" in served.text()
 
 
-def test_a_port_that_is_taken_and_tokens_that_are_damaged_are_exit_code_2(environment: Environment) -> None:
+def test_a_port_in_use_and_damaged_tokens_are_exit_code_2(environment: Environment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = run(environment, "serve", "--http", f"127.0.0.1:{port}")
     assert refused.returncode == 2
-    assert f"port {port} of 127.0.0.1 cannot be used" in refused.stderr
+    assert all(fact in refused.stderr for fact in (str(port), "127.0.0.1"))
     home = Path(environment["SIGNALPOST_HOME"])
     (home / "tokens.json").write_text("{")
     refused = run(environment, "serve", "--http", "127.0.0.1:0")
     assert refused.returncode == 2
-    assert "tokens.json is damaged" in refused.stderr
+    assert str(home / "tokens.json") in refused.stderr
+    listed = run(environment, "tokens", "list", "--json")
+    assert (listed.returncode, errors(listed)[0][0]) == (2, "damaged")
 
 
-def test_the_flags_of_serve_come_before_the_environment(environment: Environment, tmp_path: Path) -> None:
+def test_the_flags_of_serve_override_the_environment(environment: Environment, tmp_path: Path) -> None:
     with serving(environment, "--home", str(tmp_path / "elsewhere"), "--dry-run") as served:
-        assert "elsewhere" in served.text()
-        assert "DRY RUN" in served.text()
+        assert str(tmp_path / "elsewhere" / "dry-run") in served.text()
 
 
 def test_sigterm_ends_serve_while_another_program_keeps_the_store_locked(environment: Environment) -> None:
@@ -263,11 +264,11 @@ def test_sigterm_ends_serve_while_another_program_keeps_the_store_locked(environ
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
             descriptors = Path(f"/proc/{process.pid}/fd")
             ends = time.monotonic() + 30
-            while str(store) not in {str(each.readlink()) for each in _there(descriptors)} and time.monotonic() < ends:
+            while str(store) not in {str(each.readlink()) for each in _links(descriptors)} and time.monotonic() < ends:
                 time.sleep(0.01)
             process.terminate()
             assert process.wait(30) == 1
 
 
-def _there(folder: Path) -> list[Path]:
+def _links(folder: Path) -> list[Path]:
     return [each for each in folder.iterdir() if each.is_symlink()]

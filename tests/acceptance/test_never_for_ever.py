@@ -1,4 +1,4 @@
-"""What others hold or leave open never makes a command wait for ever."""
+"""A pipe or lock of another program never blocks a command forever."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ PATIENCE = 5
 
 
 def refusal(work: Callable[[], object]) -> str:
-    """What `work` is refused with; it must end by itself."""
+    """The text of the error that `work` raises; it must end within 5 seconds."""
     said: list[str] = []
 
     def run() -> None:
@@ -29,7 +29,7 @@ def refusal(work: Callable[[], object]) -> str:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(PATIENCE)
-    assert said, "it waits for ever"
+    assert said, "it waits forever"
     return said[0]
 
 
@@ -41,24 +41,24 @@ def pipe(tmp_path: Path) -> Path:
 
 
 @pytest.mark.line("6.4.4")
-def test_a_pipe_to_which_nobody_writes_is_refused_as_a_secret(pipe: Path) -> None:
+def test_a_pipe_without_a_writer_is_refused_as_a_secret(pipe: Path) -> None:
     environment = {"DISCORD_WEBHOOK_URL_FILE": str(pipe)}
     try:
-        assert "pipe" in refusal(lambda: Config.from_environment(environment))
+        assert str(pipe) in refusal(lambda: Config.from_environment(environment))
     finally:
-        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # whoever still waits for a writer goes on
+        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # unblocks a reader that still waits for a writer
 
 
 @pytest.mark.line("6.4.4")
-def test_a_pipe_to_which_nobody_writes_is_refused_as_a_file_of_settings(pipe: Path) -> None:
+def test_a_pipe_without_a_writer_is_refused_as_a_settings_file(pipe: Path) -> None:
     try:
-        assert "pipe" in refusal(lambda: Config.from_environment({"SIGNALPOST_CONFIG": str(pipe)}))
+        assert str(pipe) in refusal(lambda: Config.from_environment({"SIGNALPOST_CONFIG": str(pipe)}))
     finally:
         os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
 
 
-def test_a_pipe_to_which_somebody_writes_is_read_to_its_end(pipe: Path) -> None:
-    """As a shell's `<(pass show webhook)` is."""
+def test_a_pipe_with_a_writer_is_read_to_its_end(pipe: Path) -> None:
+    """A shell makes such a pipe for `<(pass show webhook)`."""
     url = "http://127.0.0.1:8751/api/webhooks/a/b"
     writer = threading.Thread(target=lambda: pipe.write_text(f"{url}\n"))
     writer.start()
@@ -68,11 +68,11 @@ def test_a_pipe_to_which_somebody_writes_is_read_to_its_end(pipe: Path) -> None:
 
 
 @pytest.mark.line("6.4.4")
-def test_a_lock_of_another_program_does_not_hold_the_tokens_up_for_ever(tmp_path: Path) -> None:
+def test_a_lock_of_another_program_does_not_block_tokens_forever(tmp_path: Path) -> None:
     holder = os.open(tmp_path, os.O_RDONLY)
     try:
         fcntl.flock(holder, fcntl.LOCK_EX)
-        told = refusal(lambda: TokensFile(tmp_path).add("bot", UserTier.FREE, (Scope.API,)))
-        assert str(tmp_path) in told
+        text = refusal(lambda: TokensFile(tmp_path).add("bot", UserTier.FREE, (Scope.API,)))
+        assert str(tmp_path) in text
     finally:
         os.close(holder)

@@ -1,4 +1,4 @@
-"""What is refused at hand-over in real processes: it is told before they end, and a signal's handler may hand over."""
+"""Refusals in real processes: each is logged before the process ends, and a signal handler may call `send_signal`."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 while handled < 500:
     send_signal(one)
 signal.setitimer(signal.ITIMER_REAL, 0)
-print("all is handed over")
+print(handled)
 """
 
 
@@ -46,14 +46,15 @@ def ended(program: str, environment: Environment) -> "subprocess.CompletedProces
     )
 
 
-def test_a_program_that_ends_at_once_has_told_of_each_refusal(environment: Environment) -> None:
+def test_a_program_that_ends_at_once_has_logged_every_refusal(environment: Environment) -> None:
     lines = ended(REFUSED, environment).stderr.splitlines()
-    counts = [1 if line.startswith("a notification was refused: ") else int(line.split()[0]) for line in lines]
+    counts = [int(first) if (first := line.split()[0]).isdigit() else 1 for line in lines]
     assert sum(counts) == 5
-    assert lines[-1].endswith("the service does not run: call on_strategy_start() first")
+    assert all("refused" in line for line in lines)
+    assert "on_strategy_start()" in lines[-1]
 
 
-def test_a_signals_handler_that_hands_over_before_a_start_waits_for_nothing(environment: Environment) -> None:
+def test_send_signal_in_a_signal_handler_does_not_block_before_the_start(environment: Environment) -> None:
     for fallback in ("True", "False"):
         program = INTERRUPTED.replace("FALLBACK", fallback)
-        assert ended(program, environment).stdout == "all is handed over\n"
+        assert int(ended(program, environment).stdout) >= 500

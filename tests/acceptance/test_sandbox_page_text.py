@@ -1,4 +1,4 @@
-"""How the page shows what a message says: as Discord does, and never as markup."""
+"""The page shows a message's text as Discord does, and never as markup."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -28,12 +28,12 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shown(browser: Browser) -> AsyncIterator[Page]:
-    """A page on which time stands still, and that shows nothing yet."""
+    """An empty page with a fixed clock."""
     page = await browser.new_page(**utc_and_english())
     await page.clock.set_fixed_time(NOW)
     async with Sandbox(limits=OFF) as sandbox:
         await page.goto(sandbox.url)
-        await expect(page.locator("#connection")).to_have_text("Live")
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
         yield page
         await page.close()
 
@@ -84,7 +84,7 @@ LINK = 'rel="noopener noreferrer" target="_blank"'
         ("<t:99999999999999:R> <t:x> <t:1:Z>", "&lt;t:99999999999999:R&gt; &lt;t:x&gt; &lt;t:1:Z&gt;"),
     ],
 )
-async def test_markdown_is_what_discord_makes_of_it(text: str, markup: str | None, shown: Page) -> None:
+async def test_markdown_is_rendered_as_in_discord(text: str, markup: str | None, shown: Page) -> None:
     made = await shown.evaluate(MARKUP, text)
     if markup is None:
         markup = {
@@ -96,7 +96,7 @@ async def test_markdown_is_what_discord_makes_of_it(text: str, markup: str | Non
     assert made == markup
 
 
-async def test_a_spoiler_is_hidden_until_it_is_asked_for(shown: Page) -> None:
+async def test_a_spoiler_is_hidden_until_it_is_opened(shown: Page) -> None:
     await shown.evaluate(
         "async () => { const {markdown} = await import('/markdown.js');"
         "document.getElementById('welcome').replaceChildren(...markdown('||secret||')); }"
@@ -111,13 +111,13 @@ async def test_a_spoiler_is_hidden_until_it_is_asked_for(shown: Page) -> None:
 @pytest.mark.parametrize(
     "text", ["**" * 1000, "*_" * 1000, "||" * 1000, "[" * 2000, "`" * 1999, "> " * 900, "**_" * 600 + "x" + "_**" * 600]
 )
-async def test_no_text_takes_long(text: str, shown: Page) -> None:
-    """A message is at most 4,096 characters; whatever they are, they are shown within a second or two."""
+async def test_every_text_is_rendered_within_two_seconds(text: str, shown: Page) -> None:
+    """A message has at most 4,096 characters."""
     timed = f"const began = performance.now(); await ({MARKUP})(text); return performance.now() - began;"
     assert await shown.evaluate(f"async (text) => {{ {timed} }}", text) < 2000
 
 
-async def test_nothing_is_nested_without_end(shown: Page) -> None:
+async def test_nesting_is_limited(shown: Page) -> None:
     made = await shown.evaluate(MARKUP, "> " * 900 + "x")
     assert made.count("<span") <= 12
 
@@ -135,7 +135,7 @@ async def test_nothing_is_nested_without_end(shown: Page) -> None:
         (":R", "4 hours ago"),
     ],
 )
-async def test_an_instant_is_shown_in_each_shape(shape: str, text: str, shown: Page) -> None:
+async def test_a_timestamp_is_shown_in_each_format(shape: str, text: str, shown: Page) -> None:
     made = await shown.evaluate(MARKUP, f"<t:{AT}{shape}>")
     assert made.replace("\u202f", " ").endswith(f">{text}</time>")
     assert 'title="Wednesday, August 20, 2025 at 1:00' in made
@@ -155,12 +155,12 @@ async def test_an_instant_is_shown_in_each_shape(shape: str, text: str, shown: P
         (-800 * 86400, "2 years ago"),
     ],
 )
-async def test_a_relative_instant_is_told_in_its_largest_unit(away: int, text: str, shown: Page) -> None:
+async def test_a_relative_time_uses_its_largest_unit(away: int, text: str, shown: Page) -> None:
     made = await shown.evaluate(MARKUP, f"<t:{int(NOW.timestamp()) + away}:R>")
     assert made.endswith(f">{text}</time>")
 
 
-async def test_a_relative_instant_moves_with_time(browser: Browser) -> None:
+async def test_a_relative_time_is_updated(browser: Browser) -> None:
     page = await browser.new_page(**utc_and_english())
     await page.clock.install(time=NOW)
     async with Sandbox(limits=OFF) as sandbox, aiohttp.ClientSession() as client:
@@ -174,7 +174,7 @@ async def test_a_relative_instant_moves_with_time(browser: Browser) -> None:
         await page.close()
 
 
-async def test_an_instant_that_no_calendar_has_is_said_to_be_none(shown: Page) -> None:
+async def test_a_timestamp_out_of_range_is_shown_as_invalid(shown: Page) -> None:
     assert await shown.evaluate(MARKUP, "<t:9999999999999:R>") == '<time class="moment">Invalid Date</time>'
 
 
@@ -211,12 +211,12 @@ def _hostile_message(text: str) -> dict[str, Any]:
     }
 
 
-async def test_what_is_hostile_is_shown_and_does_nothing(browser: Browser, tmp_path: Path) -> None:
-    """Nothing of it becomes an element or a script, and no request leaves for anywhere but the sandbox."""
+async def test_hostile_text_is_shown_and_has_no_effect(browser: Browser, tmp_path: Path) -> None:
+    """It creates no element and no script, and all requests go to the sandbox."""
     page = await browser.new_page()
-    asked: list[str] = []
+    requested: list[str] = []
     refused: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requested.append(request.url))
     page.on("console", lambda message: refused.append(message.text))
     async with Sandbox(limits=OFF, open=True) as sandbox, aiohttp.ClientSession() as client:
         url = sandbox.webhook("a")
@@ -243,7 +243,7 @@ async def test_what_is_hostile_is_shown_and_does_nothing(browser: Browser, tmp_p
         )
         assert made == 0
         assert await page.evaluate("window.pwned") is None
-        assert [each for each in asked if not each.startswith(sandbox.url)] == []
+        assert [each for each in requested if not each.startswith(sandbox.url)] == []
         assert refused == []
         await page.screenshot(path=tmp_path / "hostile.png")
         await page.close()
@@ -253,8 +253,8 @@ LINES = "**Signal** one\nline two\n\nline four"
 
 
 @pytest.mark.line("6.5.17")
-async def test_lines_stay_lines_wherever_discord_keeps_them(browser: Browser, tmp_path: Path) -> None:
-    """In the description and the fields of an embed, as in a message's own text."""
+async def test_line_breaks_are_kept_as_in_discord(browser: Browser, tmp_path: Path) -> None:
+    """In a message's text, and in the description and fields of an embed."""
     page = await browser.new_page(**utc_and_english())
     body = {"content": LINES, "embeds": [{"description": LINES, "fields": [{"name": "n", "value": LINES}]}]}
     async with Sandbox(limits=OFF) as sandbox, aiohttp.ClientSession() as client:

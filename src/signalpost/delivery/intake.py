@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import get_args
 
 from signalpost import clock
 from signalpost.delivery.kept_task import KeptTask
@@ -28,20 +27,16 @@ from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.routing import NO_WEBHOOK, Routing
 from signalpost.delivery.ticket_ids import TicketIds
-from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
 from signalpost.domain.instant import iso
-from signalpost.domain.notification import Notification, Payload
+from signalpost.domain.notification import Notification, Payload, notification_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
-from signalpost.domain.text import id_of, text_of
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.domain.urgency import usual_priority
-from signalpost.domain.words import member
-from signalpost.errors import CommandFailed, InvalidValue, StoreClosed, StoreFailed
+from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.telemetry.emitter import Emitter
 
 MOST_HELD = 10_000
@@ -281,25 +276,17 @@ class Intake:
         context: Mapping[str, object] | None,
         about: str | None,
     ) -> NewNotification:
-        if not isinstance(payload, Payload):
-            known = ", ".join(kind.__name__ for kind in get_args(Payload))
-            kind = type(payload).__name__
-            text = f"a {kind} cannot be sent: use one of {known}"
-            raise InvalidValue(text, code="wrong-kind", field="payload", value=kind, limit=known)
         now = clock.now()
-        notification = Notification(
-            id=self._ids.next(now),
-            payload=payload,
-            event=id_of(event, "event"),
-            priority=usual_priority(payload)
-            if priority is None
-            else member(NotificationPriority, priority, "priority"),
-            user_tier=UserTier.FREE if user_tier is None else UserTier(user_tier),
+        notification = notification_of(
+            payload,
+            priority,
+            user_tier,
+            context,
+            event=event,
+            ticket_id=self._ids.next(now),
             accepted_at=now,
-            valid_until=payload.valid_until,
-            context=Context(context or {}),
             run=self._run,
-            about=None if about is None else text_of(about, "about"),
+            about=about,
         )
         former = tuple(map(notification.key_of, former_ids(payload)))
         return NewNotification(

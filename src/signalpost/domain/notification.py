@@ -1,13 +1,16 @@
 """A payload with a priority and a tier, before it is formatted for a destination."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from typing import Any, get_args
 
 import msgspec
 
-from signalpost.domain.alert import Alert
+from signalpost import clock
+from signalpost.domain.alert import Alert, AlertSeverity
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.context import Context
 from signalpost.domain.exact import plain
@@ -15,8 +18,11 @@ from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.text import id_of, text_of
 from signalpost.domain.tier import UserTier
 from signalpost.domain.value import Value, encoded
+from signalpost.domain.words import member
+from signalpost.errors import InvalidValue
 
 Payload = Signal | Alert | MarketAnalysis | SystemStatus | Announcement
 """The types of payload."""
@@ -26,6 +32,17 @@ KINDS = ("signal", "alert", "market_analysis", "system_status", "announcement")
 
 HASH_VERSION = 2
 """The first byte of `content_hash`. Hashes of version 1 had 16 bytes and no version."""
+
+URGENT_ABOVE = Decimal("0.9")
+HIGH_ABOVE = Decimal("0.8")
+
+_BY_SEVERITY = {
+    AlertSeverity.CRITICAL: NotificationPriority.URGENT,
+    AlertSeverity.HIGH: NotificationPriority.HIGH,
+    AlertSeverity.MEDIUM: NotificationPriority.NORMAL,
+    AlertSeverity.LOW: NotificationPriority.LOW,
+    AlertSeverity.INFO: NotificationPriority.LOW,
+}
 
 _NOT_CONTENT = frozenset({"created_at", "updated_at", "known_at", "valid_until", "price_places"})
 """Fields that default to the time of the call, so they differ between two calls with the same content; and the number
@@ -37,7 +54,7 @@ _IDS = frozenset({"signal_id", "alert_id", "analysis_id", "status_id", "announce
 class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     """A payload with a priority and a tier, accepted at an instant and valid until another.
 
-    Created by intake, which has validated its parts.
+    Made by `notification_of`, which validates its parts. Intake gives it its id.
     """
 
     id: str
@@ -84,6 +101,58 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
         """
         content = [_content(self.payload), list(self.context.items())]
         return bytes((HASH_VERSION,)) + hashlib.blake2b(encoded(content), digest_size=16).digest()
+
+
+def notification_of(
+    payload: Payload,
+    priority: NotificationPriority | int | str | None = None,
+    user_tier: UserTier | str | None = None,
+    context: Mapping[str, object] | None = None,
+    *,
+    kind: Any = Payload,
+    event: str = "new",
+    ticket_id: str = "",
+    accepted_at: datetime | None = None,
+    run: str | None = None,
+    about: str | None = None,
+) -> Notification:
+    """A notification from a caller's arguments, which are copied. Raises InvalidValue for invalid ones.
+
+    `kind` is the type of payload that the caller accepts. The default priority depends on the payload; the default tier
+    is FREE.
+    """
+    if not isinstance(payload, kind):
+        known = ", ".join(each.__name__ for each in get_args(kind) or (kind,))
+        given = type(payload).__name__
+        text = f"a {given} cannot be sent this way: give one of {known}"
+        raise InvalidValue(text, code="wrong-kind", field="payload", value=given, limit=known)
+    return Notification(
+        id=ticket_id,
+        payload=payload,
+        event=id_of(event, "event"),
+        priority=usual_priority(payload) if priority is None else member(NotificationPriority, priority, "priority"),
+        user_tier=UserTier.FREE if user_tier is None else UserTier(user_tier),
+        accepted_at=clock.now() if accepted_at is None else accepted_at,
+        valid_until=payload.valid_until,
+        context=context if isinstance(context, Context) else Context(context or {}),
+        run=run,
+        about=None if about is None else text_of(about, "about"),
+    )
+
+
+def usual_priority(payload: Payload) -> NotificationPriority:
+    """The default priority: a confidence above 0.9 is URGENT, above 0.8 HIGH; a critical alert is URGENT."""
+    match payload:
+        case Signal(confidence_score=confidence) if confidence is not None and confidence > URGENT_ABOVE:
+            return NotificationPriority.URGENT
+        case Signal(confidence_score=confidence) if confidence is not None and confidence > HIGH_ABOVE:
+            return NotificationPriority.HIGH
+        case Alert(severity=severity):
+            return _BY_SEVERITY[severity]
+        case SystemStatus():
+            return NotificationPriority.LOW
+        case _:
+            return NotificationPriority.NORMAL
 
 
 def is_same_content(known: bytes, other: bytes) -> bool:

@@ -1,14 +1,18 @@
-"""The way without a queue: one attempt to Discord, within this process's pace, and a ticket that says what came of it.
+"""Direct sends, without the queue: one attempt within this process's pace, and a ticket with the result.
 
-A failed attempt is refused, and the caller still has something to do. One of which nobody knows whether it was shown
-is `direct`: to send that again could show it twice. A webhook that is gone for good is not asked again, nor a host that
-shuts this address out, whether that turned out here or a service has kept it.
+A failed attempt is refused, so the caller can still send it elsewhere. If nobody knows whether a message was shown, its
+ticket is `direct`, because sending it again could show it twice. A webhook that is gone gets no request, and neither
+does a host that has banned this address, whether this process or a service found that out.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import wait
 from contextlib import suppress
+from pathlib import Path
 from random import Random
+
+import msgspec
 
 from signalpost import clock
 from signalpost.config import STORE_FILE, Config
@@ -18,78 +22,134 @@ from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.dispatch.gates import Gates
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.facts import Gone, read_gone
-from signalpost.delivery.outbox.commands import Parcel
+from signalpost.delivery.outbox.commands import LoadFacts, Parcel
 from signalpost.delivery.pacing.pacer import Slot
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
-from signalpost.errors import StoreClosed
-from signalpost.integration.kept_facts import KeptFacts
-from signalpost.integration.submission import Submission
+from signalpost.errors import StoreClosed, StoreFailed, StoreUnusable
+from signalpost.integration.futures import AwaitableFuture, Deadline
+from signalpost.integration.loop_thread import MARGIN, LoopThread
+from signalpost.integration.submission import Submission, extended
 from signalpost.sinks.discord.service import DiscordService
 from signalpost.sinks.evidence import Receipt, Unconfirmed
 from signalpost.telemetry.emitter import Emitter
+from signalpost.telemetry.failures import log_failure
+from signalpost.telemetry.log_queue import logger
 
+MOST_WAITING = 10_000
+"""Direct sends that may wait or run at once."""
 LONGEST_WAIT = 30.0
 """Seconds that a notification waits for its slot, and not beyond its `valid_until`."""
+READ_WITHIN = 0.5
+"""Seconds to wait for facts from the store. Without them, a direct send goes ahead: the store may be what failed."""
+
+Facts = Mapping[str, Mapping[str, bytes]]
+"""Facts by the place where they are stored."""
 
 
 class DirectSender:
-    """Sends from one event loop, by the routes and within the limits of `config`.
+    """Sends on the loop of `thread`, by the routes and within the limits of `config`.
 
-    `lane_of` returns the lane of a service that delivers from this loop, if there is one: then its gate counts.
+    `lane_of` returns the lane of a service that delivers from this loop, if there is one. Then its gate decides, and
+    what the send learns is saved with it. Without a service, the pace lasts as long as this object.
     """
 
-    def __init__(self, config: Config, lane_of: Callable[[str], Lane | None] = lambda _: None) -> None:
+    def __init__(
+        self, config: Config, thread: LoopThread, lane_of: Callable[[str], Lane | None] = lambda _: None
+    ) -> None:
+        self._thread = thread
+        self._lane_of = lane_of
         self._routing = config.routing()
         self._discord = DiscordService({each.name: each.webhook for each in config.destinations})
-        self._lane_of = lane_of
         random = Random()  # noqa: S311  # neither ids nor delays are secrets
+        self._ids = TicketIds(random.getrandbits)
         self._gates = Gates(config.host_rate, jitter=random.random, emit=Emitter(()))
         for each in config.destinations:
             sink, address = self._discord.webhook(each.name), each.address
             self._gates.add(each.name, sink, limits=each.limits, host=address.host, webhook=address.identity)
-        self._kept = KeptFacts(config.home / STORE_FILE, self._gates.places)
-        self._keeping: set[asyncio.Task[None]] = set()
-        self._ids = TicketIds(random.getrandbits)
+        self._saved = SavedFacts(config.home / STORE_FILE, self._gates.places)
+        self._saving: set[asyncio.Task[None]] = set()
+        self._unfinished: set[AwaitableFuture[None]] = set()
+        thread.closing.append(self._close)
 
-    async def send(self, submission: Submission, refused: Ticket) -> Ticket:
-        """Send to each destination of the submission, once. `refused` is the ticket that had it sent this way."""
-        notification = self._notification(submission)
-        if notification.valid_until <= notification.accepted_at:
+    def take(self, submission: Submission, refused: Ticket) -> None:
+        """Send a submission that was refused with this ticket. From any thread; its future always gets a ticket."""
+        if len(self._unfinished) >= MOST_WAITING:
+            why = f"{MOST_WAITING} notifications are waiting to be sent directly: send it yourself, or later"
+            submission.end(Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY))
+            return
+        begun = self._thread.begin(lambda: self._answer(submission, refused))
+        self._unfinished.add(begun)
+        begun.add_done_callback(lambda _: self._ended(begun, submission, refused))
+
+    def flush(self, timeout: float) -> int:
+        """Wait until everything is sent, for at most `timeout` seconds, and return how much is not."""
+        return len(wait(list(self._unfinished), timeout).not_done)
+
+    def stop(self, timeout: float) -> int:
+        """Flush, and end the thread."""
+        deadline = Deadline(timeout)
+        left = self.flush(timeout)
+        self._thread.end(deadline.remaining + MARGIN)
+        return left
+
+    async def all_sent(self) -> None:
+        """Wait until everything taken so far is sent. From any loop."""
+        for each in list(self._unfinished):
+            await each
+
+    def _ended(self, begun: AwaitableFuture[None], submission: Submission, refused: Ticket) -> None:
+        self._unfinished.discard(begun)
+        if not submission.future.done():  # the loop had ended before the send began
+            submission.end(refused)
+
+    async def _answer(self, submission: Submission, refused: Ticket) -> None:
+        ticket = refused
+        try:
+            ticket = await self._send(submission.notification, refused)
+        except Exception as fault:  # noqa: BLE001  # whatever broke: a caller elsewhere must get a ticket
+            log_failure("sending directly failed", fault, with_text=False)
+            ticket = extended(refused, f"sending directly failed with {type(fault).__name__}")
+        finally:
+            submission.end(ticket)
+
+    async def _send(self, submitted: Notification, refused: Ticket) -> Ticket:
+        """Send to each destination, once."""
+        now = clock.now()
+        notification = msgspec.structs.replace(submitted, id=self._ids.next(now), accepted_at=now)
+        if notification.valid_until <= now:
             return Ticket(Outcome.SUPPRESSED, "", "stale: it is not worth sending any more")
-        routes = self._routing.route(submission.payload, submission.user_tier)
+        routes = self._routing.route(notification.payload, notification.user_tier)
         names = [route.destination for route in routes if route.suppressed_for is None]
         if not names:
-            reason = self._routing.refusal([route.destination for route in routes], submission.user_tier)
+            reason = self._routing.refusal([route.destination for route in routes], notification.user_tier)
             return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
         begun: set[str] = set()
         try:
-            tried = await asyncio.gather(*(self._try(name, notification, begun) for name in names))
-        except asyncio.CancelledError:  # the loop ends, and somebody waits for the ticket
-            return _cut_off(begun, refused)
-        told = "; ".join(what for _, what in tried)
-        if any(is_shown for is_shown, _ in tried):
-            return Ticket(Outcome.DIRECT, "", told)
-        return refused._replace(reason=f"{refused.reason}; and sent directly: {told}")
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for task in self._keeping:
-            task.cancel()
-        await self._discord.close()
+            results = await asyncio.gather(*(self._try(name, notification, begun) for name in names))
+        except asyncio.CancelledError:  # the loop ends, and the caller still needs a ticket
+            if not begun:
+                return extended(refused, "it was stopped before it could be sent directly")
+            names = sorted(begun)
+            return Ticket(Outcome.DIRECT, "", f"it was cut off: nobody knows whether {', '.join(names)} shows it")
+        reason = "; ".join(text for _, text in results)
+        if any(is_shown for is_shown, _ in results):
+            return Ticket(Outcome.DIRECT, "", reason)
+        return extended(refused, f"sent directly: {reason}")
 
     async def _try(self, name: str, notification: Notification, begun: set[str]) -> tuple[bool, str]:
-        """Whether it is shown there, or may be, and what happened in words; it is noted in `begun` when it begins."""
+        """Try one destination, noted in `begun` when the request begins: whether it is or may be shown, and why."""
         lane = self._lane_of(name)
         gate = self._gates.by_name[name] if lane is None else lane.gate
-        slot = (await self._kept_gone(gate) if lane is None else None) or await _slot(gate, notification)
+        gone = await self._saved_as_gone(gate) if lane is None else None
+        slot = gone or await _slot(gate, notification)
         if isinstance(slot, Gone):
-            return False, f"not shown in {name}: it is disabled, because its webhook is gone for good: {slot.reason}"
+            return False, f"not shown in {name}: it is disabled, because its webhook no longer exists: {slot.reason}"
         if isinstance(slot, str):
-            return False, f"{name} {slot}"
+            return False, f"not shown in {name}: {slot}"
         begun.add(name)
         outcome: SendOutcome | None = None
         try:
@@ -107,36 +167,71 @@ class DirectSender:
             case _:
                 return False, f"not shown in {name}: {outcome}"
 
-    async def _kept_gone(self, gate: Gate) -> Gone | None:
-        """Whether a service has saved that the webhook is gone for good. Bans that it has saved are held, too."""
-        facts = await self._kept.look()
+    async def _saved_as_gone(self, gate: Gate) -> Gone | None:
+        """Apply saved bans, and return the webhook's end if that is saved."""
+        facts = await self._saved.read()
         self._gates.hold(facts, asyncio.get_running_loop().time())
         return read_gone(facts.get(gate.webhook.place, {}))
 
     def _save(self, lane: Lane) -> None:
-        """Save what was learnt. Nobody waits for it: the store may be what failed."""
-        task = asyncio.get_running_loop().create_task(_save(lane), name="signalpost keep what was learnt")
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
+        """Save what the send has learned, without waiting: the store may be what failed."""
+        task = asyncio.get_running_loop().create_task(_save(lane), name="signalpost save facts")
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
 
-    def _notification(self, submission: Submission) -> Notification:
-        now = clock.now()
-        return Notification(
-            id=self._ids.next(now),
-            payload=submission.payload,
-            event="new",
-            priority=submission.priority,
-            user_tier=submission.user_tier,
-            accepted_at=now,
-            valid_until=submission.payload.valid_until,
-            context=submission.context,
-        )
+    async def _close(self) -> None:
+        for task in self._saving:
+            task.cancel()
+        await self._discord.close()
 
 
-def _cut_off(begun: set[str], refused: Ticket) -> Ticket:
-    if begun:
-        return Ticket(Outcome.DIRECT, "", f"nobody knows whether {', '.join(sorted(begun))} shows it: it was cut off")
-    return refused._replace(reason=f"{refused.reason}; and it was stopped before it could be sent directly")
+class SavedFacts:
+    """Reads the facts that services have saved at `places` in the store at `path`. Belongs to one event loop.
+
+    It creates no store. If the store is missing, locked, damaged, of another version or on a disk that hangs, there are
+    no facts. They are read anew each time, because services write them meanwhile.
+    """
+
+    def __init__(self, path: Path, places: Iterable[str]) -> None:
+        self._path = path
+        self._places = tuple(places)
+        self._reading: asyncio.Task[Facts] | None = None
+        self._has_warned = False
+
+    async def read(self) -> Facts:
+        """The facts, as far as they can be read in time. Concurrent calls share one read."""
+        reading = self._reading
+        if reading is None or reading.done():
+            reading = self._reading = asyncio.create_task(self._read(), name="signalpost read facts")
+        await asyncio.wait([reading], timeout=READ_WITHIN)
+        if reading.done():
+            return reading.result()
+        self._warn(f"{self._path}: it could not be read within {READ_WITHIN:g} s")
+        return {}
+
+    async def _read(self) -> Facts:
+        try:
+            return await asyncio.to_thread(_read_facts, self._path, self._places)
+        except (StoreUnusable, StoreFailed, OSError) as fault:
+            self._warn(str(fault))
+            return {}
+
+    def _warn(self, why: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning("direct sends go ahead without the store's facts about webhooks and bans: %s", why)
+
+
+def _read_facts(path: Path, places: tuple[str, ...]) -> Facts:
+    if not path.is_file():
+        return {}
+    from signalpost.delivery.outbox.reader import SqliteReader  # with the store: not before it is needed
+
+    reader = SqliteReader(path)
+    try:
+        return dict(zip(places, reader.apply([LoadFacts(place) for place in places]), strict=True))
+    finally:
+        reader.close()
 
 
 async def _save(lane: Lane) -> None:
@@ -145,20 +240,19 @@ async def _save(lane: Lane) -> None:
 
 
 async def _slot(gate: Gate, notification: Notification) -> Slot | Gone | str:
-    """A slot of the pace, waited for; or why none comes in time, or none is wanted, as soon as that is known."""
+    """Wait for a slot of the pace. If none comes in time or the webhook is gone, return why, as soon as it is known."""
     pacer = gate.pacer
     loop = asyncio.get_running_loop()
     deadline = loop.time() + min(LONGEST_WAIT, _left(notification))
     while gate.gone is None and (ready_at := pacer.ready_at(loop.time(), notification.priority)) > loop.time():
         if (held := pacer.host.ban(loop.time())) is not None and held.held_for > deadline - loop.time():
-            seconds = f"{held.held_for:.0f} s"
-            return f"is not asked, because {pacer.host.name} takes nothing for {seconds} more: {held.reason}"
+            return f"{pacer.host.name} accepts nothing for {held.held_for:.0f} s more: {held.reason}"
         if pacer.is_held(deadline):
-            return f"is not asked, because it told to wait for {pacer.memory(loop.time()).held_for:.0f} s more"
+            return f"it requires a wait of {pacer.memory(loop.time()).held_for:.0f} s more"
         if loop.time() >= deadline:
-            return "has no slot in time for another message: its limits are used up"
+            return "its limits leave no slot for another message in time"
         woken = asyncio.Event()
-        gate.call_when_free(woken.set, at_end=True)  # which also tells that an answer has come
+        gate.call_when_free(woken.set, at_end=True)  # also called at an answer, which may change everything
         timer = loop.call_at(min(ready_at, deadline), woken.set)
         try:
             await woken.wait()

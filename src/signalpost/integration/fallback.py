@@ -1,4 +1,4 @@
-"""The caller's own sender, for what the service did not take: called in a thread of its own, one after the other."""
+"""Calls the user's own sender for notifications that the service refused, one at a time, in a thread of its own."""
 
 import asyncio
 import inspect
@@ -15,26 +15,27 @@ from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import InvalidConfiguration
 from signalpost.integration.futures import AwaitableFuture
 from signalpost.integration.loop_thread import THREADS, LazyThread, OwnThreads, new_loop
-from signalpost.integration.submission import Submission
+from signalpost.integration.submission import Submission, extended
 from signalpost.secret import described
 from signalpost.telemetry.log_queue import logger
 
 MOST_WAITING = 10_000
+"""Notifications that may wait for the sender."""
 
 Sender = Callable[..., object]
-"""A function, or a coroutine function, that takes the signal or alert alone, or with it the priority, the tier and the
-context, as it names them or in this order. It says that it failed by raising, or by returning False."""
+"""A function or coroutine function that takes the signal or alert, alone or with the priority, tier and context, by
+name or in this order. It reports a failure by raising, or by returning False."""
 
 _NAMES = ("priority", "user_tier", "additional_context")
 
 
 class Fallback:
-    """Calls `sender` with what is handed to it, in order, in a thread that begins with the first one.
+    """Calls `sender` with each notification, in order, in a thread that starts with the first one.
 
-    It is given what it names of `priority`, `user_tier` and `additional_context`, and all three, in this order, where
-    three further arguments must be given; arguments of its own that have defaults keep them. One that takes the
-    notification alone cannot know for whom it is meant: it must show nothing to free readers that is for premium ones.
-    Raises InvalidConfiguration for what can be called in none of these ways.
+    The sender gets those of `priority`, `user_tier` and `additional_context` that it names. If it requires three
+    further arguments with other names, it gets these three, in this order. Its own arguments with defaults keep them. A
+    sender that takes the notification alone does not know the tier, so it must not show premium content to free
+    readers. Raises InvalidConfiguration if the sender cannot be called in any of these ways.
     """
 
     def __init__(self, sender: Sender) -> None:
@@ -49,28 +50,27 @@ class Fallback:
 
     @property
     def waiting(self) -> int:
-        """How many notifications it has not come to the end of."""
+        """The number of notifications that wait or are being sent."""
         return max(0, self._waiting.qsize() - len(self._flushes)) + self._is_busy
 
     def take(self, submission: Submission, ticket: Ticket) -> None:
-        """Answer for what was refused with `ticket`: with one that says `direct`, at once, and the sender later.
+        """Set a `direct` ticket for a submission that was refused with `ticket`, and call the sender later.
 
-        What is stale is suppressed, and is not sent either where it becomes so while it waits. Raises RuntimeError, and
-        answers nothing, where its thread cannot be started.
+        A stale notification is suppressed; one that becomes stale while it waits is not sent. Raises RuntimeError, and
+        sets no ticket, if its thread cannot be started.
         """
         if (stale := _staleness(submission)) is not None:
             submission.future.set_result(Ticket(Outcome.SUPPRESSED, "", stale))
             return
         if self.waiting >= MOST_WAITING:
-            why = f"{ticket.reason}; and {MOST_WAITING} notifications wait for the fallback"
-            submission.end(ticket._replace(reason=why))
+            submission.end(extended(ticket, f"{MOST_WAITING} notifications wait for the fallback"))
             return
         self._thread.start()
         self._waiting.put(submission)
-        submission.future.set_result(Ticket(Outcome.DIRECT, "", f"handed to the fallback: {ticket.reason}"))
+        submission.future.set_result(Ticket(Outcome.DIRECT, "", f"passed to the fallback: {ticket.reason}"))
 
     def flush(self, timeout: float) -> int:
-        """Wait until the sender has been called with all that waits, and return how many still wait after that."""
+        """Wait until the sender has been called with everything, and return how many still wait after `timeout`."""
         if self._thread.has_started:
             reached: AwaitableFuture[None] = AwaitableFuture()
             self._flushes.add(reached)
@@ -80,7 +80,7 @@ class Fallback:
         return self.waiting
 
     def in_child(self) -> "Fallback":
-        """The same sender for a child process, where no thread runs and nothing waits."""
+        """A new one for the same sender, for a child process: the thread and the queue are the parent's."""
         return Fallback(self._sender)
 
     def _run(self) -> None:
@@ -98,7 +98,7 @@ class Fallback:
     def _send(self, submission: Submission, runner: asyncio.Runner) -> None:
         if (stale := _staleness(submission)) is not None:
             self.failed += 1
-            logger.warning("the fallback came too late for a notification, which is %s", stale)
+            logger.warning("a notification expired before the fallback was called: %s", stale)
             return
         self.called += 1
         try:
@@ -112,20 +112,19 @@ class Fallback:
             self._failed("it returned False")
 
     def _failed(self, how: str) -> None:
-        """Count it and log it."""
         self.failed += 1
         logger.error("the fallback failed, and a notification was shown nowhere: %s", how)
 
 
 def _staleness(submission: Submission) -> str | None:
-    until = submission.payload.valid_until
+    until = submission.notification.valid_until
     return f"stale: it was worth sending until {iso(until)}" if until <= clock.now() else None
 
 
 def _calling(sender: Sender) -> Callable[[Submission], Any]:
-    """How to call the sender: with our facts where it names them or has to be given them, else without.
+    """How to call the sender: with our facts if it names or requires them, or else without.
 
-    What has a default and another name is an option of the sender's own, such as `retries=3`.
+    An argument with a default and another name is the sender's own option, such as `retries=3`.
     """
     if not callable(sender):
         kind = type(sender).__name__
@@ -140,14 +139,14 @@ def _calling(sender: Sender) -> Callable[[Submission], Any]:
         if _fits(signature, (None,), dict.fromkeys(names)):
             return partial(_call_by_name, sender, names)
     if _fits(signature, (None,) * 4, {}) and _has_places(signature):
-        return lambda submission: sender(submission.payload, *_facts(submission).values())
+        return lambda submission: sender(submission.notification.payload, *_facts(submission).values())
     if _fits(signature, (None,), {}):
-        return lambda submission: sender(submission.payload)
+        return lambda submission: sender(submission.notification.payload)
     raise _wrong_signature(sender, f"takes {signature}", str(signature))
 
 
 def _has_places(signature: inspect.Signature) -> bool:
-    """Whether its places are meant for what we give there: each must be given, or bears our name."""
+    """True if its positions are for our facts: each is required, or has our name."""
     places = list(signature.parameters.values())[1:4]
     return len(places) == len(_NAMES) and all(
         place.name == name or (place.default is place.empty and place.kind is not place.VAR_POSITIONAL)
@@ -157,11 +156,12 @@ def _has_places(signature: inspect.Signature) -> bool:
 
 def _call_by_name(sender: Sender, names: Iterable[str], submission: Submission) -> object:
     facts = _facts(submission)
-    return sender(submission.payload, **{name: facts[name] for name in names})
+    return sender(submission.notification.payload, **{name: facts[name] for name in names})
 
 
 def _facts(submission: Submission) -> dict[str, object]:
-    return dict(zip(_NAMES, (submission.priority, submission.user_tier, submission.context), strict=True))
+    sent = submission.notification
+    return dict(zip(_NAMES, (sent.priority, sent.user_tier, sent.context), strict=True))
 
 
 def _fits(signature: inspect.Signature, given: tuple[object, ...], named: Mapping[str, object]) -> bool:

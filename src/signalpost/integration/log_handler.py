@@ -21,7 +21,7 @@ from signalpost.secret import redacted
 from signalpost.telemetry.failures import log_failure
 
 REPEATS_WITHIN = timedelta(seconds=60)
-_MOST_GROUPS = 1_000
+MOST_GROUPS = 1_000
 _LONGEST_TITLE = 200
 _LONGEST_TEXT = 1_500
 _IGNORED = ("signalpost", "aiohttp")
@@ -102,7 +102,7 @@ class AlertLogHandler(logging.Handler):
             self._told(group)
         self._groups[key] = _Group(now + self._within)
         self._groups.move_to_end(key)
-        if len(self._groups) > _MOST_GROUPS:
+        if len(self._groups) > MOST_GROUPS:
             _, oldest = self._groups.popitem(last=False)
             self._told(oldest)
         return True

@@ -14,7 +14,7 @@ from contextlib import suppress
 from threading import Thread, current_thread
 from typing import Any, ParamSpec, TypeVar
 
-from signalpost.integration.futures import this_thread_must_not_wait
+from signalpost.integration.futures import AwaitableFuture, this_thread_must_not_wait
 from signalpost.telemetry.failures import log_failure
 
 Result = TypeVar("Result")
@@ -47,12 +47,12 @@ class LoopThread:
         """True while the thread runs."""
         return self._thread.is_alive()
 
-    def begin(self, work: Work[Result]) -> Future[Result]:
+    def begin(self, work: Work[Result]) -> AwaitableFuture[Result]:
         """Begin `work` on the loop, from any thread; the future gets its result or exception.
 
         The exception is CancelledError if the loop ends first.
         """
-        future: Future[Result] = Future()
+        future: AwaitableFuture[Result] = AwaitableFuture()
         self.unfinished.add(future)
         try:
             self.loop.call_soon_threadsafe(self._begin, work, future)
@@ -74,14 +74,20 @@ class LoopThread:
         try:
             with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
                 life = runner.get_loop().create_task(self._until_ended())
-                life.add_done_callback(lambda _: self.loop.stop())
-                while not life.done():  # a user's listener may stop the loop, which does not belong to it
-                    self.loop.run_forever()
+                life.add_done_callback(self._stop_loop)
+                try:
+                    while not life.done():  # a user's listener may stop the loop, which does not belong to it
+                        self.loop.run_forever()
+                finally:  # if a callback has exited, the runner goes on with the loop until everything is closed
+                    life.remove_done_callback(self._stop_loop)
                 life.result()
         finally:
             self._at_end()
             for future in list(self.unfinished):
                 self._give_up(future)
+
+    def _stop_loop(self, _: object) -> None:
+        self.loop.stop()
 
     async def _until_ended(self) -> None:
         self.loop.set_default_executor(OwnThreads())

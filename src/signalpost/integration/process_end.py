@@ -38,7 +38,7 @@ class Inherited(Protocol):
         ...
 
 
-class _Guard(threading.Thread):
+class Guard(threading.Thread):
     """A thread that the interpreter waits for, whichever thread starts it.
 
     Once it runs, it looks like a daemon to others: code that waits for all other non-daemon threads would wait for this
@@ -65,7 +65,8 @@ class ProcessEnd:
 
     def __init__(self) -> None:
         self._inherited: WeakSet[Inherited] = WeakSet()
-        self._running: set[Stopped] = set()
+        self.running: set[Stopped] = set()
+        """Stopped when the interpreter ends."""
         self._last_calls: set[Callable[[], None]] = set()
         self._guard = self._new_guard()
         os.register_at_fork(after_in_child=self._release)
@@ -76,7 +77,7 @@ class ProcessEnd:
 
     def stop_at_end(self, running: Stopped) -> None:
         """Stop it when the interpreter ends. Raises RuntimeError if no thread can be started."""
-        self._running.add(running)
+        self.running.add(running)
         self._guard.start()
 
     def call_at_end(self, call: Callable[[], None]) -> None:
@@ -86,10 +87,10 @@ class ProcessEnd:
 
     def forget(self, running: Stopped) -> None:
         """Do not stop it at the end, because it has stopped."""
-        self._running.discard(running)
+        self.running.discard(running)
 
     def _new_guard(self) -> LazyThread:
-        return LazyThread(lambda: _Guard(self._stop_all))
+        return LazyThread(lambda: Guard(self._stop_all))
 
     def _stop_all(self) -> None:
         threading.main_thread().join()
@@ -97,14 +98,14 @@ class ProcessEnd:
             for thread in others:
                 thread.join()
         deadline = Deadline(STOP_WITHIN)
-        for running in list(self._running):
+        for running in list(self.running):
             running.stop(max(0.0, deadline.remaining - MARGIN))
         for call in list(self._last_calls):
             call()
 
     def _release(self) -> None:
         self._guard = self._new_guard()
-        self._running.clear()
+        self.running.clear()
         self._last_calls.clear()
         for each in list(self._inherited):
             each.forget_parent()

@@ -1,15 +1,14 @@
 """A service on its own loop in its own thread, which any other thread can start, flush and stop."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
-from typing import Any
 
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.domain.reason import Reason
 from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, StoreFailed, StoreUnusable
+from signalpost.integration.direct import DirectSender
 from signalpost.integration.futures import Deadline
 from signalpost.integration.loop_thread import MARGIN, LoopThread
 from signalpost.integration.submission import MOST_WAITING, Submission, SubmissionQueue
@@ -33,15 +32,10 @@ class ServiceThread:
         self._thread = LoopThread("service", self._close)
         self._thread.closing.append(lambda: service.stop(0))  # without a thread it would only keep its folder
         self._queue = SubmissionQueue(service, self._thread.loop)
-        self._beside: set[asyncio.Task[Any]] = set()
+        self._direct: DirectSender | None = None
         self._start_ended = asyncio.Event()
         self._started = self._thread.begin(self._start)
         self._stopping: Future[int] | None = None
-
-    @property
-    def at_end(self) -> list[Callable[[], Coroutine[Any, Any, object]]]:
-        """What to close on the loop once the service is stopped."""
-        return self._thread.closing
 
     @property
     def is_running(self) -> bool:
@@ -60,9 +54,11 @@ class ServiceThread:
         return self._queue.waiting
 
     @property
-    def beside(self) -> int:
-        """The number of other jobs on the loop."""
-        return len(self._thread.unfinished)
+    def direct(self) -> DirectSender:
+        """Sends directly on this thread, through the gates of the service. Callers hold a lock."""
+        if self._direct is None:
+            self._direct = DirectSender(self.service.config, self._thread, self.lane)
+        return self._direct
 
     def lane(self, destination: str) -> Lane | None:
         """The running service's lane of a destination, for use on its loop only."""
@@ -103,10 +99,6 @@ class ServiceThread:
     def put(self, submission: Submission) -> None:
         """Take a submission from any thread. Its future always gets a ticket, whatever happens."""
         self._queue.put(submission)
-
-    def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Future[None]:
-        """Begin other work on the loop, which a flush waits for."""
-        return self._thread.begin(lambda: self._go_on_beside(work))
 
     def flush(self, timeout: float) -> int:
         """Wait until everything submitted is saved, and delivered as far as possible now.
@@ -165,17 +157,11 @@ class ServiceThread:
             async with asyncio.timeout(timeout) as deadline:
                 await self._start_ended.wait()
                 await self._queue.committed()
-                if self._beside:
-                    await asyncio.wait(set(self._beside))
+                if self._direct is not None:
+                    await self._direct.all_sent()
                 left = await self.service.drain(_until(deadline))
                 return len(left) + self.waiting + self.service.get_metrics()["notifications_held"]
         return self._open
-
-    async def _go_on_beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task = asyncio.ensure_future(work())
-        self._beside.add(task)
-        task.add_done_callback(self._beside.discard)
-        await task
 
     async def _stop(self, timeout: float) -> int:
         to_close = min(_TO_CLOSE, timeout / 4)

@@ -6,19 +6,12 @@ there is none: each step is one operation that is atomic in the interpreter, and
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
-from typing import get_args
 
-from signalpost.domain.context import Context
-from signalpost.domain.notification import Payload
-from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
-from signalpost.domain.tier import UserTier
-from signalpost.domain.urgency import usual_priority
-from signalpost.domain.words import member
-from signalpost.errors import InvalidValue
 from signalpost.integration.futures import TicketFuture
 from signalpost.integration.loop_thread import THREADS, LazyThread
 from signalpost.integration.process_end import this_process
@@ -34,7 +27,6 @@ LOG_EVERY = 1.0
 """Seconds between two log lines about refusals. The first refusal is logged at once; those that follow are counted."""
 _TAKEN_AT_ONCE = 128
 """Submissions that one turn of the loop begins, so that a burst does not delay what is being sent."""
-_NO_CONTEXT = Context()
 _UNSEEN = (Refusal.NOT_RUNNING, Refusal.TOO_MANY)
 
 Otherwise = Callable[["Submission", Ticket], None]
@@ -44,57 +36,25 @@ Refused = Callable[[Ticket], None]
 
 
 class Submission:
-    """A notification that a caller submits, and the future of its ticket.
+    """A notification that a caller submits, and the future of its ticket. Intake gives it its id and time.
 
     If the service refuses it, `otherwise` answers for it. A conflict is final: something else was shown under the same
     id, and showing a second, contradictory one in another way would help nobody. `refused` hears of a refusal that is
     final and that no service saw.
     """
 
-    __slots__ = ("context", "future", "otherwise", "payload", "priority", "refused", "user_tier")
+    __slots__ = ("future", "notification", "otherwise", "refused")
 
     def __init__(
         self,
-        payload: Payload,
-        priority: NotificationPriority,
-        user_tier: UserTier,
-        context: Context,
-        otherwise: "Otherwise | None",
-        refused: "Refused",
+        notification: Notification,
+        otherwise: "Otherwise | None" = None,
+        refused: "Refused" = lambda _: None,
     ) -> None:
-        self.payload = payload
-        self.priority = priority
-        self.user_tier = user_tier
-        self.context = context
+        self.notification = notification
         self.otherwise = otherwise
         self.refused = refused
         self.future = TicketFuture()
-
-    @classmethod
-    def checked(
-        cls,
-        kind: type[Payload] | object,
-        payload: object,
-        priority: NotificationPriority | int | str | None,
-        user_tier: UserTier | str | None,
-        additional_context: Mapping[str, object] | None,
-        otherwise: "Otherwise | None" = None,
-        refused: "Refused" = lambda _: None,
-    ) -> "Submission":
-        """A submission of these arguments, which are copied. Raises InvalidValue for invalid ones."""
-        if not isinstance(payload, kind):  # type: ignore[arg-type]  # a union is as good as a class here
-            known = ", ".join(each.__name__ for each in get_args(kind) or (kind,))
-            given = type(payload).__name__
-            text = f"a {given} cannot be sent this way: give one of {known}"
-            raise InvalidValue(text, code="wrong-kind", field="payload", value=given, limit=known)
-        return cls(
-            payload,
-            usual_priority(payload) if priority is None else member(NotificationPriority, priority, "priority"),
-            UserTier.FREE if user_tier is None else UserTier(user_tier),
-            _NO_CONTEXT if additional_context is None else Context(additional_context),
-            otherwise,
-            refused,
-        )
 
     @property
     def holds(self) -> bool:
@@ -122,6 +82,11 @@ class Submission:
             self.future.set_result(ticket)
         else:
             self.otherwise(self, ticket)
+
+
+def extended(refused: Ticket, more: str) -> Ticket:
+    """The refusal with another reason added."""
+    return refused._replace(reason=f"{refused.reason}; and {more}")
 
 
 class SubmissionQueue:
@@ -193,14 +158,11 @@ class SubmissionQueue:
             task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, submission: Submission) -> None:
+        new = submission.notification
         ticket = Ticket(Outcome.REFUSED, "", "the service was stopped before it accepted it", Refusal.NOT_RUNNING)
         try:
             ticket = await self._service.queue_notification(
-                submission.payload,
-                submission.priority,
-                submission.user_tier,
-                submission.context,
-                hold=submission.holds,
+                new.payload, new.priority, new.user_tier, new.context, hold=submission.holds
             )
         except Exception as fault:  # noqa: BLE001  # whatever broke: a caller elsewhere must get a ticket
             log_failure("a notification could not be accepted", fault, with_text=False)
@@ -261,8 +223,9 @@ class Refusals:
             self._waking.get()
             self._is_woken = False  # before the look: a later refusal wakes it again
             self.log()
-            _pause()
+            pause()
 
 
-def _pause() -> None:
+def pause() -> None:
+    """Wait until the next line may be logged."""
     Event().wait(LOG_EVERY)

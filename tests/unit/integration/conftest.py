@@ -1,11 +1,16 @@
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from signalpost import Config, NotificationIntegration
+from signalpost import AsyncNotificationService, Config, NotificationIntegration, StoreFailed
 from signalpost.config import DestinationConfig
+from signalpost.delivery.outbox.commands import Command, Put
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits
+from signalpost.integration import service_thread
 from signalpost.integration.loop_thread import LoopThread
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.rules.limits import Limits as SandboxLimits
@@ -61,3 +66,50 @@ def running(config_for: ConfigFor) -> Iterator[NotificationIntegration]:
     integration.start()
     yield integration
     integration.stop(0)
+
+
+class Started(NamedTuple):
+    """A service that an integration has started, and the thread that it runs in."""
+
+    service: AsyncNotificationService
+    thread: LoopThread
+
+    def stop(self) -> None:
+        """Stop the service, while its thread goes on."""
+        self.thread.begin(self.service.stop).result(10)
+
+
+@pytest.fixture
+def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Started]]:
+    """The services that are started, in order. Threads that still run after the test are ended."""
+    started: list[Started] = []
+    make, start = service_thread.LoopThread, AsyncNotificationService.start
+    threads: dict[asyncio.AbstractEventLoop, LoopThread] = {}
+
+    def noted_thread(*arguments: Any) -> LoopThread:
+        thread = make(*arguments)
+        threads[thread.loop] = thread
+        return thread
+
+    async def noted_start(service: AsyncNotificationService) -> None:
+        started.append(Started(service, threads[asyncio.get_running_loop()]))
+        await start(service)
+
+    monkeypatch.setattr(service_thread, "LoopThread", noted_thread)
+    monkeypatch.setattr(AsyncNotificationService, "start", noted_start)
+    yield started
+    for each in started:
+        each.thread.end(10)
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk has no room for another notification, but still for a fact."""
+    apply = SqliteCore.apply
+
+    def fails(core: SqliteCore, batch: Sequence[Command[Any]]) -> list[Any]:
+        if any(isinstance(command, Put) for command in batch):
+            raise StoreFailed("outbox.db: database or disk is full")
+        return apply(core, batch)
+
+    monkeypatch.setattr(SqliteCore, "apply", fails)

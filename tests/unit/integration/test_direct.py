@@ -3,24 +3,32 @@ import threading
 from collections import Counter
 from concurrent.futures import wait
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from signalpost import Config, NotificationIntegration, Outcome, Refusal, Signal, clock
+from signalpost import AsyncNotificationService, Config, NotificationIntegration, Outcome, Refusal, clock
 from signalpost.config import DestinationConfig
+from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.pacing.limits import Limits
+from signalpost.domain.notification import notification_of
 from signalpost.domain.ticket import Ticket
-from signalpost.integration import direct, direct_thread
+from signalpost.integration import direct, service_thread
 from signalpost.integration.direct import DirectSender
-from signalpost.integration.direct_thread import DirectThread
+from signalpost.integration.loop_thread import LoopThread
+from signalpost.integration.service_thread import ServiceThread
 from signalpost.integration.submission import NOT_RUNNING, Submission
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.rules.limits import REAL
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
 from signalpost.testing.manual_clock import ManualClock
-from tests.unit.integration.conftest import ConfigFor, SandboxWith
+from tests.unit.integration.conftest import ConfigFor, SandboxWith, Started
 from tests.unit.service.conftest import shown, signal
+
+
+def direct_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "signalpost direct"]
 
 
 def test_a_running_service_accepts_the_signal_itself(running: NotificationIntegration, sandbox: Sandbox) -> None:
@@ -52,44 +60,53 @@ async def test_without_a_service_a_signal_is_sent_once_and_can_be_awaited(
     assert not config_for().home.exists(), "nothing was stored"
 
 
-def test_a_refusing_service_sends_directly_on_its_own_loop_and_within_its_own_pace(
-    sandbox: Sandbox, config_for: ConfigFor
+def test_with_a_stopped_service_one_sender_sends_on_its_loop(
+    sandbox: Sandbox, config_for: ConfigFor, services: list[Started], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made: list[DirectSender] = []
+
+    class Noted(DirectSender):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr(service_thread, "DirectSender", Noted)
     integration = NotificationIntegration(config_for())
     integration.start()
-    owner = integration._service
-    assert owner is not None
-    owner._thread.begin(owner.service.stop).result(10)  # so that it refuses, while its thread runs
+    services[0].stop()  # so that it refuses, while its thread runs
     for number in range(2):
         ticket = integration.send_signal_to_discord(signal(signal_id=str(number))).result(10)
         assert ticket.outcome is Outcome.DIRECT
     assert integration.flush() == 0
     assert len(shown(sandbox, "signals-free")) == 2
-    assert len(owner.at_end) == 2, "the service and one sender"
+    assert len(made) == 1
+    assert direct_threads() == []
     integration.stop()
 
 
-def test_while_its_store_is_unwell_direct_sends_fill_the_windows_of_its_lanes(
-    sandbox: Sandbox, config_for: ConfigFor
+def test_direct_sends_beside_a_service_fill_the_windows_of_its_lanes(
+    sandbox: Sandbox, config_for: ConfigFor, services: list[Started]
 ) -> None:
-    integration = NotificationIntegration(config_for(limits=Limits(messages_a_minute=30)))
-    integration.start()
-    owner = integration._service
-    assert owner is not None
-    lane = owner.lane("signals-free")
-    assert lane is not None
-    disk = owner.service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
-
-    async def fill_the_disk() -> None:
-        (pages,) = disk.execute("PRAGMA page_count").fetchone()
-        disk.execute(f"PRAGMA max_page_count={pages}")
-
-    owner._thread.begin(fill_the_disk).result(10)
-    ticket = integration.send_signal_to_discord(signal(), additional_context={"much": "x" * 9_000}).result(10)
-    assert ticket.outcome is Outcome.DIRECT
+    thread = ServiceThread(AsyncNotificationService(config_for(limits=Limits(messages_a_minute=30))))
+    thread.wait(10)
+    submission = Submission(notification_of(signal()))
+    thread.direct.take(submission, Ticket(Outcome.REFUSED, "", "the disk is full", Refusal.STORE))
+    assert submission.future.result(10).outcome is Outcome.DIRECT
     assert len(shown(sandbox, "signals-free")) == 1
-    assert len(lane.gate.pacer.memory(owner._thread.loop.time()).ages) == 1
-    integration.stop()
+    lane = thread.lane("signals-free")
+    assert lane is not None
+    assert len(lane.gate.pacer.memory(services[0].thread.loop.time()).ages) == 1
+    thread.stop(5)
+
+
+def test_while_the_store_fails_a_signal_is_sent_directly(
+    sandbox: Sandbox, config_for: ConfigFor, full_disk: None
+) -> None:
+    integration = NotificationIntegration(config_for())
+    integration.start()
+    assert integration.send_signal_to_discord(signal()).result(10).outcome is Outcome.DIRECT
+    assert len(shown(sandbox, "signals-free")) == 1
+    integration.stop(0)
 
 
 def test_a_burst_makes_no_429_under_discords_own_limits(sandbox_with: SandboxWith, config_for: ConfigFor) -> None:
@@ -182,21 +199,22 @@ def test_a_stop_counts_unfinished_sends_and_their_tickets_end(sandbox: Sandbox, 
 
 async def test_a_cancelled_send_counts_as_perhaps_shown(sandbox: Sandbox, config_for: ConfigFor) -> None:
     sandbox.discord.faults.plan(Fault(seconds_before=60))
-    sender = DirectSender(config_for())
-    order = Submission.checked(Signal, signal(), None, None, None)
+    thread = LoopThread("direct")
+    submission = Submission(notification_of(signal()))
     refused = Ticket(Outcome.REFUSED, "", "no service", Refusal.NOT_RUNNING)
-    sending = asyncio.ensure_future(sender.send(order, refused))
+    DirectSender(config_for(), thread).take(submission, refused)
     while sandbox.discord.faults.pending():
         await asyncio.sleep(0)
-    sending.cancel()
-    ticket = await sending
+    thread.end(10)
+    ticket = await submission.future
     assert (ticket.outcome, ticket.id, ticket.cause, ticket.warnings) == (Outcome.DIRECT, "", None, ())
     assert "signals-free" in (ticket.reason or "")
-    await sender.close()
 
 
-def test_a_full_queue_refuses(sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct_thread, "MOST_WAITING", 1)
+def test_a_full_queue_refuses(
+    sandbox: Sandbox, config_for: ConfigFor, services: list[Started], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "MOST_WAITING", 1)
     sandbox.discord.faults.plan(Fault(seconds_before=60, times=2))
     integration = NotificationIntegration(config_for())
     for _ in range(2):
@@ -205,19 +223,17 @@ def test_a_full_queue_refuses(sandbox: Sandbox, config_for: ConfigFor, monkeypat
         assert ticket.cause is Refusal.TOO_MANY
         integration.stop(0)
         integration.start()
-        owner = integration._service
-        assert owner is not None
-        owner._thread.begin(owner.service.stop).result(10)
+        services[-1].stop()
     integration.stop(0)
 
 
 def test_an_unexpected_error_is_refused_and_logged_without_its_text(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def break_down(*_: object) -> Ticket:
+    async def break_down(*_: object) -> None:
         raise LookupError("https://discord.com/api/webhooks/1/token")
 
-    monkeypatch.setattr(DirectSender, "send", break_down)
+    monkeypatch.setattr(attempt, "send", break_down)
     integration = NotificationIntegration(config_for())
     ticket = integration.send_signal_to_discord(signal()).result(10)
     assert "LookupError" in (ticket.reason or "")
@@ -227,13 +243,11 @@ def test_an_unexpected_error_is_refused_and_logged_without_its_text(
 
 
 def test_a_signal_after_the_end_of_the_loop_is_refused(config_for: ConfigFor) -> None:
-    integration = NotificationIntegration(config_for())
-    integration.send_signal_to_discord(signal()).result(10)
-    ended = integration._direct_alone
-    assert isinstance(ended, DirectThread)
-    ended.stop(5)
-    assert integration.send_signal_to_discord(signal()).result(10).cause is Refusal.NOT_RUNNING
-    integration.stop()
+    sender = DirectSender(config_for(), LoopThread("direct"))
+    assert sender.stop(5) == 0
+    submission = Submission(notification_of(signal()))
+    sender.take(submission, Ticket(Outcome.REFUSED, "", "no service", Refusal.NOT_RUNNING))
+    assert submission.future.result(10).cause is Refusal.NOT_RUNNING
 
 
 def test_many_threads_share_one_direct_sender(sandbox: Sandbox, config_for: ConfigFor) -> None:
@@ -249,8 +263,7 @@ def test_many_threads_share_one_direct_sender(sandbox: Sandbox, config_for: Conf
     for thread in threads:
         thread.join()
     wait(futures, 30)
-    names = [thread.name for thread in threading.enumerate()]
-    assert names.count("signalpost direct") == 1
+    assert len(direct_threads()) == 1
     integration.stop()
     assert len(shown(sandbox, "signals-free")) == 8
 
@@ -277,13 +290,12 @@ def test_a_start_and_a_new_configuration_leave_no_sender_behind(sandbox: Sandbox
     integration = NotificationIntegration(config_for())
     integration.send_signal_to_discord(signal(signal_id="1")).result(10)
     integration.configure(config_for("signals-premium"))
-    assert integration._direct_alone is None
+    assert direct_threads() == []
     ticket = integration.send_signal_to_discord(signal(signal_id="2"), user_tier="premium").result(10)
     assert ticket.outcome is Outcome.DIRECT
     (message,) = sandbox.discord.guild.messages("signals-premium")
     assert message["id"] in (ticket.reason or "")
-    alone = integration._direct_alone
+    assert len(direct_threads()) == 1
     integration.start()
     integration.stop()
-    assert alone is not None
-    assert not alone._thread.is_alive
+    assert direct_threads() == []

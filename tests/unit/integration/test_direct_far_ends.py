@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from signalpost import Config, NotificationIntegration, Outcome, Refusal, Signal, Ticket, clock
+from signalpost import Config, NotificationIntegration, Outcome, Refusal, Ticket, clock
 from signalpost.cli.destination_rows import enable
 from signalpost.config import STORE_FILE
 from signalpost.delivery.facts import Gone, ban_fact, gone_fact, place_of_host, place_of_webhook
@@ -19,9 +19,9 @@ from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Rate
-from signalpost.integration import kept_facts
-from signalpost.integration.direct import DirectSender
-from signalpost.integration.service_thread import ServiceThread
+from signalpost.domain.notification import notification_of
+from signalpost.integration.direct import DirectSender, SavedFacts
+from signalpost.integration.loop_thread import LoopThread
 from signalpost.integration.submission import Submission
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault, usual_answer
@@ -189,7 +189,7 @@ def test_an_unreadable_store_does_not_prevent_direct_sends(
     undo()
     assert len(shown(sandbox, "signals-free")) == 2
     is_silent = spoil in (put_a_folder, put_a_file_for_the_home)  # there is no store
-    warnings = [record for record in caplog.records if record.module == "kept_facts"]
+    warnings = [record for record in caplog.records if record.module == "direct"]
     assert [record.levelno for record in warnings] == ([] if is_silent else [logging.WARNING])
 
 
@@ -204,41 +204,29 @@ def test_an_unreadable_ban_counts_as_none(config_for: ConfigFor) -> None:
 async def test_concurrent_looks_share_one_result(config_for: ConfigFor) -> None:
     config = config_for("signals-free")
     keep(config, "a", {"b": b"c"})
-    kept = kept_facts.KeptFacts(config.home / STORE_FILE, ["a"])
-    assert await asyncio.gather(*(kept.look() for _ in range(5))) == [{"a": {"b": b"c"}}] * 5
+    saved = SavedFacts(config.home / STORE_FILE, ["a"])
+    assert await asyncio.gather(*(saved.read() for _ in range(5))) == [{"a": {"b": b"c"}}] * 5
     keep(config, "a", {"b": b"d"})
-    assert await kept.look() == {"a": {"b": b"d"}}, "and is read anew"
+    assert await saved.read() == {"a": {"b": b"d"}}, "and is read anew"
 
 
-def with_a_store_that_refuses(config: Config) -> tuple[NotificationIntegration, ServiceThread]:
-    """A running service whose disk is full, so that signals are sent directly."""
+def started(config: Config) -> NotificationIntegration:
     integration = NotificationIntegration(config)
     integration.start()
-    owner = integration._service
-    assert owner is not None
-    disk = owner.service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
-
-    async def fill_the_disk() -> None:
-        (pages,) = disk.execute("PRAGMA page_count").fetchone()
-        disk.execute(f"PRAGMA max_page_count={pages}")
-
-    owner._thread.begin(fill_the_disk).result(10)
-    return integration, owner
+    return integration
 
 
 def beside(integration: NotificationIntegration, name: str) -> Ticket:
     """The ticket of a signal that the full disk cannot take."""
-    return integration.send_signal_to_discord(
-        signal(signal_id=name), additional_context={"much": name + "x" * 9_000}
-    ).result(20)
+    return integration.send_signal_to_discord(signal(signal_id=name)).result(20)
 
 
 @pytest.mark.parametrize(("answer", "facts"), [(usual_answer(404), DISABLED), (BLOCK, ("127.0.0.1", "3600 s"))])
 def test_findings_of_a_direct_send_beside_a_service_are_shared_and_saved(
-    answer: HttpAnswer, facts: tuple[str, ...], sandbox: Sandbox, config_for: ConfigFor
+    answer: HttpAnswer, facts: tuple[str, ...], sandbox: Sandbox, config_for: ConfigFor, full_disk: None
 ) -> None:
     config = config_for("signals-free")
-    integration, owner = with_a_store_that_refuses(config)
+    integration = started(config)
     sandbox.discord.faults.plan(Fault(answer=answer, method="POST", is_processed=False))
     assert beside(integration, "finds out").outcome is Outcome.REFUSED
     ticket = beside(integration, "knows")
@@ -253,20 +241,16 @@ def test_findings_of_a_direct_send_beside_a_service_are_shared_and_saved(
         ):
             assert monotonic() < until
     integration.stop(0)
-    assert owner.lane("signals-free") is None
 
 
 @pytest.mark.parametrize("is_beside", [False, True])
 def test_sends_waiting_for_a_slot_skip_a_webhook_found_gone_meanwhile(
-    is_beside: bool, sandbox: Sandbox, config_for: ConfigFor
+    is_beside: bool, sandbox: Sandbox, config_for: ConfigFor, full_disk: None
 ) -> None:
     config = config_for("signals-free", limits=NOTHING_ASSUMED._replace(burst=Rate(2, 2.0)))  # one, beside the reserve
     sandbox.discord.faults.plan(Fault(answer=usual_answer(404), method="POST", is_processed=False))
-    integration = with_a_store_that_refuses(config)[0] if is_beside else NotificationIntegration(config)
-    sends = [
-        integration.send_signal_to_discord(signal(signal_id=name), additional_context={"much": name + "x" * 9_000})
-        for name in "abcdef"
-    ]
+    integration = started(config) if is_beside else NotificationIntegration(config)
+    sends = [integration.send_signal_to_discord(signal(signal_id=name)) for name in "abcdef"]
     tickets = [send.result(20) for send in sends]
     integration.stop(0)
     assert {ticket.outcome for ticket in tickets} == {Outcome.REFUSED}
@@ -276,27 +260,37 @@ def test_sends_waiting_for_a_slot_skip_a_webhook_found_gone_meanwhile(
 
 async def test_a_fact_that_cannot_be_saved_is_given_up_at_the_end(sandbox: Sandbox, config_for: ConfigFor) -> None:
     sandbox.discord.faults.plan(Fault(answer=usual_answer(404), method="POST"))
-    world = World(ScriptedSink())
-    world.outbox.faults[SaveFacts] = 1_000_000
-    lane = world.dispatcher.lanes["signals-free"]
-    sender = DirectSender(config_for("signals-free"), lambda _: lane)
-    refused = Ticket(Outcome.REFUSED, "", "no store", Refusal.STORE)
-    ticket = await sender.send(Submission.checked(Signal, signal(), None, None, None), refused)
-    assert ticket.cause is Refusal.STORE, "nobody waits for the store"
-    (keeping,) = sender._keeping
-    while not world.outbox.asked[SaveFacts]:
+    thread = LoopThread("of a test")
+
+    async def world() -> World:
+        return World(ScriptedSink())
+
+    with_broken_store = thread.begin(world).result(10)
+    with_broken_store.outbox.faults[SaveFacts] = 1_000_000
+    lane = with_broken_store.dispatcher.lanes["signals-free"]
+    sender = DirectSender(config_for("signals-free"), thread, lambda _: lane)
+    submission = Submission(notification_of(signal()))
+    sender.take(submission, Ticket(Outcome.REFUSED, "", "no store", Refusal.STORE))
+    assert (await submission.future).cause is Refusal.STORE, "nobody waits for the store"
+
+    async def saving() -> list[asyncio.Task[object]]:
+        return [task for task in asyncio.all_tasks() if task.get_name() == "signalpost save facts"]
+
+    (task,) = thread.begin(saving).result(10)
+    while not with_broken_store.outbox.asked[SaveFacts]:
         await asyncio.sleep(0)
-    assert not keeping.done()
-    await sender.close()
-    await asyncio.wait([keeping], timeout=10)
-    assert keeping.cancelled()
+    assert not task.done()
+    thread.end(10)
+    assert task.cancelled()
 
 
-def test_a_producer_sends_directly_to_no_deleted_webhook(sandbox: Sandbox, config_for: ConfigFor) -> None:
+def test_a_producer_sends_directly_to_no_deleted_webhook(
+    sandbox: Sandbox, config_for: ConfigFor, full_disk: None
+) -> None:
     config = config_for("signals-free")
     keep_that_it_is_gone(config)
     with closing(SqliteCore(config.home / STORE_FILE)):  # who owns the folder
-        integration, _ = with_a_store_that_refuses(config)
+        integration = started(config)
         before = requests(sandbox)
         assert_names(beside(integration, "gone"), *DISABLED)
         assert requests(sandbox) == before

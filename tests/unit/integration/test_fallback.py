@@ -19,8 +19,9 @@ from signalpost import (
     UserTier,
     configure,
 )
-from signalpost.integration import fallback as room
-from signalpost.integration.submission import NOT_RUNNING, Submission
+from signalpost.integration import fallback
+from signalpost.integration.lifecycle import Lifecycle
+from signalpost.integration.submission import NOT_RUNNING
 from signalpost.sandbox.server import Sandbox
 from signalpost.testing.manual_clock import ManualClock
 from tests.unit.integration.conftest import ConfigFor
@@ -93,19 +94,13 @@ def test_accepted_signals_and_conflicts_do_not_go_to_the_fallback(sandbox: Sandb
     assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
 
 
-def test_while_the_store_fails_signals_go_to_the_fallback_and_are_not_held(config_for: ConfigFor) -> None:
+def test_while_the_store_fails_signals_go_to_the_fallback_and_are_not_held(
+    config_for: ConfigFor, full_disk: None
+) -> None:
     got: list[object] = []
     integration = NotificationIntegration(config_for(), fallback=got.append)
     integration.start()
-    service = integration._service.service  # type: ignore[union-attr]
-    disk = service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
-
-    async def fill_the_disk() -> None:
-        (pages,) = disk.execute("PRAGMA page_count").fetchone()
-        disk.execute(f"PRAGMA max_page_count={pages}")
-
-    integration._service._thread.begin(fill_the_disk).result(10)  # type: ignore[union-attr]
-    ticket = integration.send_signal(signal(), additional_context={"much": "x" * 9_000}).result(10)
+    ticket = integration.send_signal(signal()).result(10)
     assert ticket.outcome is Outcome.DIRECT
     assert "outbox.db" in (ticket.reason or "")
     integration.stop()
@@ -261,7 +256,7 @@ def test_a_fallback_that_cannot_be_called_is_rejected_before_the_start(
 
 
 def test_a_full_queue_of_the_fallback_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "MOST_WAITING", 2)
+    monkeypatch.setattr(fallback, "MOST_WAITING", 2)
     may_go_on = threading.Event()
     integration = NotificationIntegration(fallback=lambda _: may_go_on.wait())
     tickets = [integration.send_signal(signal()).result(0) for _ in range(5)]
@@ -273,9 +268,7 @@ def test_a_full_queue_of_the_fallback_refuses(monkeypatch: pytest.MonkeyPatch) -
     integration.stop()
 
 
-def test_a_fallback_removed_meanwhile_is_not_called() -> None:
+def test_a_fallback_removed_meanwhile_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     integration = NotificationIntegration(fallback=lambda _: None)
-    order = Submission.checked(Signal, signal(), None, None, None, integration._fall_back)
-    integration.configure()
-    integration._put(order)
-    assert order.future.result(0).outcome is Outcome.REFUSED
+    monkeypatch.setattr(Lifecycle, "for_submission", lambda _: integration.configure())
+    assert integration.send_signal(signal()).result(0).outcome is Outcome.REFUSED

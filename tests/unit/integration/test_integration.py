@@ -17,6 +17,7 @@ from signalpost import (
     NotificationIntegration,
     Outcome,
     Refusal,
+    Role,
     StoreUnusable,
     configure,
     flush,
@@ -30,7 +31,7 @@ from signalpost.integration.process_end import this_process
 from signalpost.integration.submission import NOT_RUNNING, STOPPED
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from tests.unit.integration.conftest import ConfigFor
+from tests.unit.integration.conftest import ConfigFor, Started
 from tests.unit.service.conftest import codes, shown, signal
 
 
@@ -226,13 +227,13 @@ def test_a_slow_start_continues_after_its_timeout_and_signals_wait_for_it(
     integration.stop()
 
 
-def test_an_ended_thread_is_reported_by_health_and_signals_are_refused(config_for: ConfigFor) -> None:
+def test_an_ended_thread_is_reported_by_health_and_signals_are_refused(
+    config_for: ConfigFor, services: list[Started]
+) -> None:
     integration = NotificationIntegration(config_for())
     integration.start()
-    owner = integration._service
-    assert owner is not None
-    owner._thread.begin(owner.service.stop).result(10)
-    owner._thread.end(10)
+    services[0].stop()
+    services[0].thread.end(10)
     status, reasons = integration.health()
     assert (status, codes(reasons)) == (HealthStatus.UNHEALTHY, ["not-running"])
     assert integration.send_signal(signal()).result(10).cause is Refusal.NOT_RUNNING
@@ -241,88 +242,94 @@ def test_an_ended_thread_is_reported_by_health_and_signals_are_refused(config_fo
     integration.stop()
 
 
-def test_a_forked_child_starts_its_own_service_with_the_first_signal(sandbox: Sandbox, config_for: ConfigFor) -> None:
+def test_a_forked_child_starts_its_own_service_with_the_first_signal(
+    sandbox: Sandbox, config_for: ConfigFor, services: list[Started]
+) -> None:
     """The real fork is in the acceptance tests; here the hook is called, and the "child" is a neighbour."""
     integration = NotificationIntegration(config_for(), fallback=lambda _: None)
     integration.start()
-    parents, lock = integration._service, integration._lock
     integration.forget_parent()
-    assert integration._lock is not lock
     assert codes(integration.health().reasons) == ["not-running"]
     assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
-    assert integration._service is not parents
-    assert parents is not None
-    assert parents.is_running
+    assert len(services) == 2
+    assert services[0].thread.is_alive
+    assert services[0].service.role is Role.OWNER, "the parent's goes on"
     assert integration.flush() == 0
     integration.stop()
     integration.forget_parent()
     assert integration.send_signal(signal()).result(10).outcome is Outcome.DIRECT, "it was stopped before this fork"
-    parents.stop(5)
+    services[0].stop()
+
+
+def test_a_forked_child_does_not_wait_for_a_lock_of_its_parent(
+    config_for: ConfigFor, slow_start: threading.Event
+) -> None:
+    integration = NotificationIntegration(config_for())
+    starting = threading.Thread(target=integration.start)
+    starting.start()
+    while codes(integration.health().reasons) != ["starting"]:
+        starting.join(0.01)
+    integration.forget_parent()
+    integration.configure()
+    slow_start.set()
+    starting.join(10)
 
 
 def test_a_forked_child_that_cannot_start_refuses_and_logs_the_cause(
-    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, services: list[Started], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    integration = NotificationIntegration(config_for())
+    monkeypatch.setenv("SIGNALPOST_HOME", str(tmp_path))
+    integration = NotificationIntegration()
     integration.start()
-    parents = integration._service
     integration.forget_parent()
-    integration._config = None
     monkeypatch.setenv("SIGNALPOST_WORKERS", "none")
     assert integration.send_signal(signal()).result(10).cause is Refusal.NOT_RUNNING
     assert any("SIGNALPOST_WORKERS" in record.getMessage() for record in caplog.records if record.levelname == "ERROR")
-    assert parents is not None
-    parents.stop(5)
 
 
 def test_a_child_in_another_folder_goes_on_with_its_parents_data(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, tmp_path: Path, services: list[Started], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISCORD_WEBHOOK_URL", sandbox.webhook("one"))
     monkeypatch.setenv("SIGNALPOST_HOME", "home")
     monkeypatch.chdir(tmp_path)
     integration = NotificationIntegration()
     integration.start()
-    parents = integration._service
-    assert parents is not None
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     integration.forget_parent()
     ticket = integration.send_alert(alert("of the child")).result(10)
     assert ticket.outcome is Outcome.ACCEPTED
-    assert integration._service is not None
-    assert integration._service.service.config.home == tmp_path / "home"
+    assert [each.service.config.home for each in services] == [tmp_path / "home"] * 2
     assert list((tmp_path / "elsewhere").iterdir()) == []
     integration.stop()
-    parents.stop(5)
+    services[0].stop()
 
 
 def test_only_what_runs_is_stopped_at_the_end(config_for: ConfigFor) -> None:
     integration = NotificationIntegration(config_for())
-    assert integration not in this_process._running
+    assert integration not in this_process.running
     integration.start()
-    assert integration in this_process._running
+    assert integration in this_process.running
     integration.stop()
-    assert integration not in this_process._running
+    assert integration not in this_process.running
 
 
-def test_many_threads_may_start_and_stop_at_once(config_for: ConfigFor) -> None:
+def test_many_threads_may_start_and_stop_at_once(config_for: ConfigFor, services: list[Started]) -> None:
     integration = NotificationIntegration(config_for())
     threads = [threading.Thread(target=integration.start) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    owner = integration._service
-    assert owner is not None
-    assert owner.is_running
+    assert integration.is_healthy()
     threads = [threading.Thread(target=integration.stop) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert integration._service is None
-    assert not owner.is_running
+    assert codes(integration.health().reasons) == ["not-running"]
+    assert [each.thread.is_alive for each in services] == [False]
 
 
 def test_without_a_configuration_it_reads_the_environment_at_each_start(

@@ -1,13 +1,13 @@
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from signalpost import Alert, AlertLogHandler, AlertSeverity, NotificationIntegration
-from signalpost.integration import log_handler as room
+from signalpost.integration import log_handler
 from signalpost.secret import Secret
 from signalpost.testing.manual_clock import ManualClock
 
@@ -42,8 +42,10 @@ class Told:
     @property
     def titles(self) -> list[str]:
         """The titles so far, without repeats that are still being counted."""
-        assert self.integration._fallback is not None
-        self.integration._fallback.flush(10)
+        handlers = list(self.integration.flushed_first)
+        self.integration.flushed_first.clear()
+        self.integration.flush(10)
+        self.integration.flushed_first.update(handlers)
         return [alert.title for alert in self.alerts]
 
 
@@ -175,31 +177,47 @@ def test_a_stop_sends_the_counted_repeats(told: Told, logger: logging.Logger) ->
     assert told.titles == ["broken", Repeated(2, "broken")]
 
 
-def test_another_timer_follows_for_later_repeats(told: Told) -> None:
+class ScriptedTimer:
+    """A timer that fires when the test calls `fire`."""
+
+    started: ClassVar[list["ScriptedTimer"]] = []
+
+    def __init__(self, seconds: float, fire: Callable[[], None]) -> None:
+        self.seconds, self.fire = seconds, fire
+
+    def start(self) -> None:
+        self.started.append(self)
+
+
+def test_another_timer_follows_for_later_repeats(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_handler.threading, "Timer", ScriptedTimer)
+    monkeypatch.setattr(ScriptedTimer, "started", timers := [])
     with ManualClock("2025-08-20T10:00:00Z") as clock:
         handler = AlertLogHandler(told.integration)
-        for text in ("early", "early"):
-            handler.handle(logging.LogRecord("host", logging.ERROR, "x.py", 1, text, None, None))
+
+        def log_twice(text: str) -> None:
+            for _ in range(2):
+                handler.handle(logging.LogRecord("host", logging.ERROR, "x.py", 1, text, None, None))
+
+        log_twice("early")
         clock.advance(timedelta(seconds=30))
-        for text in ("late", "late"):
-            handler.handle(logging.LogRecord("host", logging.ERROR, "x.py", 1, text, None, None))
+        log_twice("late")
         clock.advance(timedelta(seconds=31))
-        first = handler._timer
-        assert first is not None
-        first.cancel()
-        handler._tell()
+        assert [timer.seconds for timer in timers] == [60]
+        timers[0].fire()
         assert told.titles == ["early", "late", Repeated(1, "early")]
-        assert handler._timer is not first
+        assert [timer.seconds for timer in timers] == [60, 29]
         handler.forget_parent()
-        assert handler._timer is None
         handler.flush()
-        assert len(told.titles) == 3, "after a fork the parent tells what was counted"
+        assert len(told.titles) == 3, "after a fork the parent sends what was counted"
+        log_twice("of the child")
+        assert len(timers) == 3, "the parent's timer does not run here"
 
 
 def test_a_limited_number_of_kinds_is_counted_and_the_oldest_is_sent(
     told: Told, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_MOST_GROUPS", 2)
+    monkeypatch.setattr(log_handler, "MOST_GROUPS", 2)
     for text in ("aa", "aa", "bb", "cc"):
         logger.error(text)
     assert told.titles == ["aa", "bb", Repeated(1, "aa"), "cc"]

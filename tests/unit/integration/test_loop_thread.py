@@ -1,11 +1,12 @@
 import asyncio
 import os
 import sys
-from concurrent.futures import CancelledError, Future, wait
-from threading import current_thread
+from concurrent.futures import CancelledError, wait
+from threading import Thread, current_thread
 
 import pytest
 
+from signalpost.integration.futures import AwaitableFuture
 from signalpost.integration.loop_thread import LoopThread, new_loop
 
 
@@ -35,7 +36,7 @@ def test_work_runs_on_the_loop_of_the_thread_and_returns_or_raises() -> None:
 
 def test_work_that_runs_at_the_end_or_comes_later_is_cancelled() -> None:
     thread = LoopThread("of a test")
-    never_begun: Future[None] = Future()
+    never_begun: AwaitableFuture[None] = AwaitableFuture()
     thread.unfinished.add(never_begun)  # as where the loop ends between the call and its turn
     running = thread.begin(forever)
     thread.end(10)
@@ -97,9 +98,25 @@ def test_where_a_standard_stream_is_closed_the_loop_is_asyncios(monkeypatch: pyt
 def test_a_thread_can_be_told_to_end_by_itself() -> None:
     thread = LoopThread("of a test")
 
-    async def end() -> None:
+    async def end() -> Thread:
         thread.end(10)
+        return current_thread()
 
-    wait([thread.begin(end)], 10)
-    thread._thread.join(10)
+    thread.begin(end).result(10).join(10)
     assert not thread.is_alive
+
+
+def test_everything_is_closed_on_the_loop_at_its_end_even_if_one_fails(caplog: pytest.LogCaptureFixture) -> None:
+    thread = LoopThread("of a test")
+    closed: list[bool] = []
+
+    async def fails() -> None:
+        raise LookupError
+
+    async def close() -> None:
+        closed.append(asyncio.get_running_loop() is thread.loop)
+
+    thread.closing += [fails, close]
+    thread.end(10)
+    assert closed == [True]
+    assert "LookupError" in caplog.text

@@ -9,7 +9,7 @@ import pytest
 from signalpost import NotificationIntegration, Outcome
 from signalpost.integration import fallback as room_of_fallback
 from signalpost.integration import integration as easy_layer
-from signalpost.integration import process_end, submission
+from signalpost.integration import lifecycle, process_end, submission
 from signalpost.integration.loop_thread import LazyThread
 from signalpost.integration.process_end import ProcessEnd
 from signalpost.integration.submission import NOT_RUNNING, Refusals
@@ -40,10 +40,10 @@ class Starting:
 @pytest.fixture
 def starting(monkeypatch: pytest.MonkeyPatch) -> Starting:
     made, ending = Starting(), ProcessEnd()
-    monkeypatch.setattr(process_end, "_Guard", made.guard)
+    monkeypatch.setattr(process_end, "Guard", made.guard)
     for module in (room_of_fallback, submission):
         monkeypatch.setattr(module, "Thread", made.thread)
-    for module in (easy_layer, submission):
+    for module in (easy_layer, lifecycle, submission):
         monkeypatch.setattr(module, "this_process", ending)
     return made
 
@@ -92,7 +92,7 @@ def test_refusals_are_logged_by_the_thread_that_the_next_one_starts(
     starting: Starting, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = threading.Event()
-    monkeypatch.setattr(submission, "_pause", told.set)
+    monkeypatch.setattr(submission, "pause", told.set)
     refusals, integration = Refusals(), NotificationIntegration()
     ticket = integration.send_signal(signal()).result(0)
     refusals.add(ticket)

@@ -44,7 +44,7 @@ def heard() -> Iterator[Heard]:
 def next_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleQueue[None]]:
     """Refusals are logged once more for each item put in here, instead of each second."""
     may_go_on: SimpleQueue[None] = SimpleQueue()
-    monkeypatch.setattr(submission, "_pause", may_go_on.get)
+    monkeypatch.setattr(submission, "pause", may_go_on.get)
     yield may_go_on
     may_go_on.put(None)
 

@@ -1,59 +1,76 @@
-import asyncio
 import logging
+import sys
+import threading
+from queue import SimpleQueue
 
 import pytest
 
-from signalpost import Alert, AsyncNotificationService, StoreFailed
+from signalpost import Alert, AsyncNotificationService, Outcome, Refusal, Role, StoreFailed, Ticket
+from signalpost.domain.notification import notification_of
 from signalpost.integration.service_thread import ServiceThread
 from signalpost.integration.submission import Submission
-from tests.unit.integration.conftest import ConfigFor
+from signalpost.sandbox.rules.faults import Fault
+from signalpost.sandbox.server import Sandbox
+from tests.unit.integration.conftest import ConfigFor, Started
 from tests.unit.service.conftest import codes
 
 
-def test_resources_are_closed_after_the_service_and_on_its_loop(config_for: ConfigFor) -> None:
-    owner = ServiceThread(AsyncNotificationService(config_for()))
-    owner.wait(10)
-    closed = []
-
-    async def close() -> None:
-        closed.append((asyncio.get_running_loop() is owner._thread.loop, codes(owner.service.health().reasons)))
-
-    owner.at_end.append(close)
-    assert owner.stop(5) == 0
-    assert closed == [(True, ["not-running"])]
-    assert not owner.is_running
-    assert (owner.stop(0), owner.flush(0)) == (0, 0)
+def submission() -> Submission:
+    return Submission(notification_of(Alert(alert_type="feed", severity="critical", title="t")))
 
 
-def test_a_flush_waits_for_the_work_beside_the_service(config_for: ConfigFor) -> None:
-    owner = ServiceThread(AsyncNotificationService(config_for()))
-    owner.wait(10)
-    done = []
+def test_a_stop_closes_the_service_and_the_sender_and_ends_the_thread(
+    config_for: ConfigFor, services: list[Started]
+) -> None:
+    thread = ServiceThread(AsyncNotificationService(config_for()))
+    thread.wait(10)
+    assert thread.direct is thread.direct, "one sender for all"
+    assert thread.stop(5) == 0
+    assert codes(services[0].service.health().reasons) == ["not-running"]
+    assert not services[0].thread.is_alive
+    assert not thread.is_running
+    assert (thread.stop(0), thread.flush(0)) == (0, 0)
 
-    async def work() -> None:
-        await asyncio.to_thread(lambda: None)
-        done.append(True)
 
-    begun = owner.begin(work)
-    assert owner.beside == 1
-    assert owner.flush(10) == 0
-    assert done == [True]
-    begun.result(10)
-    assert owner.beside == 0
-    owner.stop(0)
+def test_a_thread_that_a_callback_ends_frees_the_folder(
+    config_for: ConfigFor, services: list[Started], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: SimpleQueue[type[BaseException]] = SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", lambda end: ends.put(end.exc_type))
+    thread = ServiceThread(AsyncNotificationService(config_for()))
+    thread.wait(10)
+    services[0].thread.loop.call_soon_threadsafe(sys.exit)
+    assert ends.get(timeout=10) is SystemExit
+    assert codes(services[0].service.health().reasons) == ["not-running"]
+    after = ServiceThread(AsyncNotificationService(config_for()))
+    after.wait(10)
+    assert after.service.role is Role.OWNER
+    after.stop(0)
+
+
+def test_a_flush_waits_for_direct_sends(config_for: ConfigFor, sandbox: Sandbox) -> None:
+    sandbox.discord.faults.plan(Fault(seconds_before=0.1))
+    thread = ServiceThread(AsyncNotificationService(config_for()))
+    thread.wait(10)
+    sent = submission()
+    thread.direct.take(sent, Ticket(Outcome.REFUSED, "", "the disk is full", Refusal.STORE))
+    assert not sent.future.done()
+    assert thread.flush(10) == 0
+    assert sent.future.result(0).outcome is Outcome.DIRECT
+    thread.stop(0)
 
 
 def test_the_pace_of_a_destination_is_known_while_its_service_runs(config_for: ConfigFor) -> None:
-    owner = ServiceThread(AsyncNotificationService(config_for("alerts-critical")))
-    owner.wait(10)
-    assert owner.lane("alerts-critical") is not None
-    assert owner.lane("alerts-general") is None
+    thread = ServiceThread(AsyncNotificationService(config_for("alerts-critical")))
+    thread.wait(10)
+    assert thread.lane("alerts-critical") is not None
+    assert thread.lane("alerts-general") is None
     neighbour = ServiceThread(AsyncNotificationService(config_for("alerts-critical")))
     neighbour.wait(10)
-    assert neighbour.lane("alerts-critical") is None, "who only puts sends nothing, and keeps no pace"
+    assert neighbour.lane("alerts-critical") is None, "a producer sends nothing, and keeps no pace"
     neighbour.stop(0)
-    owner.stop(0)
-    assert owner.lane("alerts-critical") is None
+    thread.stop(0)
+    assert thread.lane("alerts-critical") is None
 
 
 class ServiceWithoutStore(AsyncNotificationService):
@@ -70,8 +87,8 @@ class ServiceWithoutStore(AsyncNotificationService):
 def test_a_failing_store_raises_nothing_from_flush_or_stop(
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    owner = ServiceThread(ServiceWithoutStore(config_for("alerts-critical")))
-    owner.put(Submission.checked(Alert, Alert(alert_type="feed", severity="high", title="t"), None, None, None))
-    assert owner.flush(5) in {0, 1}
-    assert owner.stop(5) in {0, 1}
+    thread = ServiceThread(ServiceWithoutStore(config_for("alerts-critical")))
+    thread.put(submission())
+    assert thread.flush(5) in {0, 1}
+    assert thread.stop(5) in {0, 1}
     assert (logging.ERROR, True) in [(line.levelno, "StoreFailed" in line.getMessage()) for line in caplog.records]

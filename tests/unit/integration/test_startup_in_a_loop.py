@@ -48,10 +48,11 @@ class Held:
     """A service whose start waits until it is let go."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.let_go = threading.Event()
+        self.has_begun, self.let_go = threading.Event(), threading.Event()
         start = AsyncNotificationService.start
 
         async def held(service: AsyncNotificationService) -> None:
+            self.has_begun.set()
             await asyncio.to_thread(self.let_go.wait, 30)
             await start(service)
 
@@ -188,21 +189,16 @@ async def test_starts_and_stops_take_effect_in_their_order(integration: Notifica
     assert does_not_run(integration)
 
 
-async def test_a_start_does_not_wait_for_a_lock_that_another_thread_holds(
-    integration: NotificationIntegration,
+async def test_a_start_does_not_wait_for_a_start_of_another_thread(
+    integration: NotificationIntegration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_held, is_over = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with integration._lock:
-            is_held.set()
-            is_over.wait(30)
-
-    thread = threading.Thread(target=hold)
+    store = Held(monkeypatch)
+    thread = threading.Thread(target=integration.start)
     thread.start()
-    is_held.wait(30)
+    store.has_begun.wait(30)
     started = integration.start_async()
-    is_over.set()
+    assert not started.done()
+    store.let_go.set()
     await started
     thread.join()
     assert not does_not_run(integration)

@@ -10,7 +10,8 @@ import pytest
 from signalpost import AsyncNotificationService, InvalidValue, NotificationIntegration, Outcome, StoreFailed
 from signalpost.delivery.intake import Intake
 from signalpost.domain.events import Event, Taken
-from signalpost.integration.service_thread import ServiceThread
+from signalpost.integration.futures import AwaitableFuture
+from signalpost.integration.submission import SubmissionQueue
 from signalpost.service import Role
 from tests.unit.integration.conftest import ConfigFor
 from tests.unit.service.conftest import codes, signal
@@ -56,7 +57,7 @@ def test_an_interrupted_stop_leaves_no_service_behind(config_for: ConfigFor, mon
 
     integration = NotificationIntegration(config_for())
     integration.start()
-    monkeypatch.setattr(ServiceThread, "_answer", interrupted)
+    monkeypatch.setattr(AwaitableFuture, "result", interrupted, raising=False)
     with pytest.raises(KeyboardInterrupt):
         integration.stop()
     assert codes(integration.health().reasons) == ["not-running"]
@@ -64,12 +65,12 @@ def test_an_interrupted_stop_leaves_no_service_behind(config_for: ConfigFor, mon
 
 
 def test_a_failing_flush_does_not_prevent_a_stop(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def breaks(*_: object) -> int:
+    async def breaks(_: SubmissionQueue) -> None:
         raise LookupError
 
     integration = NotificationIntegration(config_for())
     integration.start()
-    monkeypatch.setattr(ServiceThread, "_flush", breaks)
+    monkeypatch.setattr(SubmissionQueue, "committed", breaks)
     assert integration.stop() == 0
     assert_free(config_for)
 

@@ -4,19 +4,16 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-from signalpost import __version__, clock
+from signalpost import __version__
 from signalpost.domain.alert import Alert
 from signalpost.domain.announcement import Announcement
-from signalpost.domain.context import Context
 from signalpost.domain.destinations import usual_destination
 from signalpost.domain.market_analysis import MarketAnalysis
-from signalpost.domain.notification import Notification, Payload, payload_id
+from signalpost.domain.notification import Notification, notification_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
-from signalpost.domain.urgency import usual_priority
-from signalpost.domain.words import member
 from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret
 from signalpost.sinks.discord.address import WebhookAddress
@@ -82,7 +79,7 @@ class DiscordService:
         destination: str | None = None,
     ) -> Receipt:
         """Send a signal to the channel of its tier, or to `destination`."""
-        return await self._send(signal, user_tier, priority, additional_context, destination)
+        return await self._send(notification_of(signal, priority, user_tier, additional_context), destination)
 
     async def send_system_alert(
         self,
@@ -93,7 +90,7 @@ class DiscordService:
         destination: str | None = None,
     ) -> Receipt:
         """Send an alert to the channel of its severity, or to `destination`."""
-        return await self._send(alert, user_tier, priority, additional_context, destination)
+        return await self._send(notification_of(alert, priority, user_tier, additional_context), destination)
 
     async def send_market_analysis(
         self,
@@ -104,7 +101,7 @@ class DiscordService:
         destination: str | None = None,
     ) -> Receipt:
         """Send a market analysis to its channel, or to `destination`."""
-        return await self._send(analysis, user_tier, priority, additional_context, destination)
+        return await self._send(notification_of(analysis, priority, user_tier, additional_context), destination)
 
     async def send_system_status(
         self,
@@ -115,7 +112,7 @@ class DiscordService:
         destination: str | None = None,
     ) -> Receipt:
         """Send a status report to its channel, or to `destination`."""
-        return await self._send(status, user_tier, priority, additional_context, destination)
+        return await self._send(notification_of(status, priority, user_tier, additional_context), destination)
 
     async def send_announcement(
         self,
@@ -126,7 +123,7 @@ class DiscordService:
         destination: str | None = None,
     ) -> Receipt:
         """Send an announcement to the community's channel, or to `destination`."""
-        return await self._send(announcement, user_tier, priority, additional_context, destination)
+        return await self._send(notification_of(announcement, priority, user_tier, additional_context), destination)
 
     async def close(self) -> None:
         """Close the connections permanently."""
@@ -150,33 +147,14 @@ class DiscordService:
             raise InvalidConfiguration(f"destination {name!r}: {fault}", code=fault.code, field=name) from None
         return DiscordWebhook(address, self._connections, name=name)
 
-    async def _send(
-        self,
-        payload: Payload,
-        user_tier: UserTier | str,
-        priority: NotificationPriority | str | int | None,
-        additional_context: Mapping[str, object] | None,
-        destination: str | None,
-    ) -> Receipt:
-        tier = UserTier(user_tier)
-        name = usual_destination(payload, tier) if destination is None else destination
+    async def _send(self, notification: Notification, destination: str | None) -> Receipt:
+        name = usual_destination(notification.payload, notification.user_tier) if destination is None else destination
         if name is None:
+            tier = str(notification.user_tier)
             raise InvalidConfiguration(
-                f"tier {tier!s} has no usual destination for a signal: pass destination=",
+                f"tier {tier} has no usual destination for a signal: pass destination=",
                 code="unknown-word",
                 field="user_tier",
-                value=str(tier),
+                value=tier,
             )
-        notification = Notification(
-            id=f"direct {payload_id(payload)}",
-            payload=payload,
-            event="new",
-            priority=usual_priority(payload)
-            if priority is None
-            else member(NotificationPriority, priority, "priority"),
-            user_tier=tier,
-            accepted_at=clock.now(),
-            valid_until=payload.valid_until,
-            context=Context(additional_context or {}),
-        )
         return await self.webhook(name).send([Item(notification)])

@@ -1,7 +1,7 @@
 import pytest
 
 from signalpost import Alert, Announcement, MarketAnalysis, NotificationPriority, Signal, SystemStatus
-from signalpost.domain.urgency import usual_priority
+from signalpost.domain.notification import usual_priority
 
 WHEN = "2026-01-05T12:00:00Z"
 

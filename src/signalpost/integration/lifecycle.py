@@ -1,0 +1,131 @@
+"""When the service of an integration runs: start, stop, start again, and what a forked child does."""
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import RLock
+
+from signalpost.errors import InvalidConfiguration, SignalpostError
+from signalpost.integration.background import BackgroundWork, Turns
+from signalpost.integration.futures import Deadline
+from signalpost.integration.process_end import Stopped, this_process
+from signalpost.integration.service_thread import ServiceThread
+from signalpost.integration.submission import NOT_RUNNING, STOPPED
+from signalpost.service import AsyncNotificationService
+from signalpost.telemetry.log_queue import logger
+
+
+class Lifecycle:
+    """At most one service thread at a time, for `integration`, which is stopped when the interpreter ends.
+
+    `make(home)` makes the service; None is the home of its configuration. In a child made by `fork`, the first
+    submission starts a service in the parent's data folder, if the parent had started one.
+    """
+
+    def __init__(self, integration: Stopped, make: Callable[[Path | None], AsyncNotificationService]) -> None:
+        self.thread: ServiceThread | None = None
+        """The service thread, from the start to the stop."""
+        self.lock = RLock()  # a signal handler may enter it again
+        self._integration = integration
+        self._make = make
+        self._turns = Turns()
+        self._stopping: ServiceThread | None = None
+        self._was_stopped = False
+        self._parents_home: Path | None = None
+        self._parents_threads: list[ServiceThread | None] = []
+
+    @property
+    def not_running(self) -> str:
+        """Why there is no service thread."""
+        return STOPPED if self._was_stopped else NOT_RUNNING
+
+    def start(self, within: float, thread: ServiceThread | None = None) -> None:
+        """Start the service if none runs or starts, and wait for at most `within` seconds until it runs.
+
+        `thread` is the one that `begin_start` has started.
+        """
+        with self.lock:
+            thread = thread or self._current()
+            try:
+                thread.wait(within)
+            except Exception as fault:
+                if not thread.is_starting:
+                    self.thread = None
+                    this_process.forget(self._integration)
+                if isinstance(fault, SignalpostError):  # its text says it all, and the log has the traceback
+                    raise fault.with_traceback(None) from None
+                raise
+
+    def begin_start(self, within: float) -> BackgroundWork[None]:
+        """Begin a start, and return at once. Submissions from now on wait for it."""
+        thread: ServiceThread | None = None
+        if self._turns.is_idle and self.lock.acquire(blocking=False):  # else it begins after what goes on now
+            try:
+                thread = self._current()
+            except InvalidConfiguration as fault:
+                return BackgroundWork.failed("start", fault)
+            finally:
+                self.lock.release()
+        return self._turns.begin("start", lambda: self.start(within, thread))
+
+    def stop(self, timeout: float) -> int:
+        """Stop the service within `timeout` seconds, and return how much is open."""
+        with self.lock:
+            thread = self._stopping = self.thread
+            self.thread = None
+            self._was_stopped = self._was_stopped or thread is not None
+            self.forget_home()
+            this_process.forget(self._integration)
+            try:
+                return 0 if thread is None else thread.stop(timeout)
+            finally:
+                self._stopping = None
+
+    def begin_stop(self, stop: Callable[[], int]) -> BackgroundWork[int]:
+        """Begin `stop` after all starts and stops that have begun."""
+        return self._turns.begin("stop", stop)
+
+    def flush(self, timeout: float) -> int:
+        """Wait until everything submitted is saved and delivered as far as possible, and return how much is open."""
+        deadline = Deadline(timeout)
+        thread, stopping = self.thread, self._stopping
+        left = 0 if thread is None else thread.flush(timeout)
+        if stopping is not None:  # by a frame that a signal handler interrupted, or by another thread
+            left += stopping.wait_for_stop(deadline.remaining)
+        return left
+
+    def for_submission(self) -> ServiceThread | None:
+        """The thread that takes a submission; None if the service does not run."""
+        return self.thread or (self._start_as_parent() if self._parents_home else None)
+
+    def forget_home(self) -> None:
+        """Do not start by itself where the parent ran."""
+        self._parents_home = None
+
+    def forget_parent(self) -> None:
+        """Release the parent's thread after a fork, without closing it."""
+        self._parents_threads.append(self.thread)  # never collected, because that would close it
+        if self.thread is not None:
+            self._parents_home = self.thread.service.config.home
+        self.thread = self._stopping = None
+        self.lock, self._turns = RLock(), Turns()
+
+    def _current(self) -> ServiceThread:
+        """The thread that runs or starts, or a new one. With the lock."""
+        thread = self.thread
+        if thread is None or not (thread.is_running or thread.is_starting):
+            thread = self._new_thread()
+        return thread
+
+    def _new_thread(self, home: Path | None = None) -> ServiceThread:
+        this_process.stop_at_end(self._integration)
+        self.thread = ServiceThread(self._make(home))
+        return self.thread
+
+    def _start_as_parent(self) -> ServiceThread | None:
+        """Start a service in the parent's data folder, even if a relative path leads elsewhere by now."""
+        with self.lock:
+            try:
+                return self.thread or self._new_thread(self._parents_home)
+            except InvalidConfiguration as fault:
+                logger.error("the service cannot be started after the fork: %s", fault)
+                return None

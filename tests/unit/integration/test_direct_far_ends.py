@@ -277,7 +277,7 @@ async def test_a_fact_that_cannot_be_saved_is_given_up_at_the_end(sandbox: Sandb
         return [task for task in asyncio.all_tasks() if task.get_name() == "signalpost save facts"]
 
     (task,) = thread.begin(saving).result(10)
-    while not with_broken_store.outbox.asked[SaveFacts]:
+    while not with_broken_store.outbox.commands[SaveFacts]:
         await asyncio.sleep(0)
     assert not task.done()
     thread.end(10)

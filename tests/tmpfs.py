@@ -7,8 +7,9 @@ from weakref import finalize
 
 from signalpost.delivery.outbox.sqlite import SqliteCore
 
-_FAST = Path("/dev/shm")  # a file system in memory
-_folder = TemporaryDirectory(prefix="signalpost-tests-", dir=_FAST if _FAST.is_dir() else None)
+FAST = shm if (shm := Path("/dev/shm")).is_dir() else None
+"""A folder in memory; None if there is none."""
+_folder = TemporaryDirectory(prefix="signalpost-tests-", dir=FAST)
 _numbers = count()
 
 

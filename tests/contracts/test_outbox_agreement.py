@@ -1,10 +1,14 @@
 """The store answers, step by step, as an outbox that is nothing but lists; also after crashes and restarts."""
 
+import sqlite3
 from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from copy import deepcopy
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,6 +25,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import MINUTE, START, notification
 from tests.contracts.outbox_model import OutboxModel
+from tests.tmpfs import FAST
 
 LANES = ("one", "two")
 EVENTS = ("new", "update 1", "update 2", "closed")
@@ -43,9 +48,7 @@ class Agreement(RuleBasedStateMachine):
         self.now, self.given = START, 0
 
     def opened(self) -> SqliteCore:
-        core = SqliteCore(self.path)
-        core._db.execute("PRAGMA synchronous=OFF")  # processes end here, machines do not
-        return core
+        return SqliteCore(self.path)
 
     def teardown(self) -> None:
         if hasattr(self, "sqlite"):
@@ -193,7 +196,10 @@ class Agreement(RuleBasedStateMachine):
     def the_file_keeps_no_more_than_it_should(self) -> None:
         if not hasattr(self, "model"):
             return
-        ask = self.sqlite._db.execute
+        with closing(sqlite3.connect(self.path)) as db:
+            self.check_rows(db.execute)
+
+    def check_rows(self, ask: Callable[[str], sqlite3.Cursor]) -> None:
         shown = {(lane, name): count for lane, name, count in ask("SELECT destination, message_id, shows FROM message")}
         owed = [(owed.lane, owed.message_id) for owed in self.model.owed if owed.message_id is not None]
         assert shown == Counter(owed)
@@ -206,13 +212,15 @@ class Agreement(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("depth", [lane_heads.DEPTH, 1])
-def test_the_store_agrees_with_a_simple_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depth: int) -> None:
+def test_the_store_agrees_with_a_simple_model(monkeypatch: pytest.MonkeyPatch, depth: int) -> None:
     """However much of each lane is remembered beside the file."""
     monkeypatch.setattr(lane_heads, "DEPTH", depth)
     monkeypatch.setattr(transaction, "DEPTH", depth)
 
-    class InFolder(Agreement):
-        folder = tmp_path
-
     calm = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
-    run_state_machine_as_test(InFolder, settings=calm)
+    with TemporaryDirectory(dir=FAST) as fast:
+
+        class InFolder(Agreement):
+            folder = Path(fast)
+
+        run_state_machine_as_test(InFolder, settings=calm)

@@ -13,7 +13,9 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -38,19 +40,21 @@ LANES = ("one", "two")
 PRODUCERS = 4
 
 
-class DiesAtCommit:
-    """A connection on whose n-th commit the process ends at once."""
+class DiesAtCommit(sqlite3.Connection):
+    """A connection that kills the process before or after its n-th commit, once `when` is set."""
 
-    def __init__(self, db: sqlite3.Connection, when: str, commits: int) -> None:
-        self._db, self._when, self._left = db, when, commits
+    when = ""
+    left = 0
 
-    def execute(self, statement: str) -> Any:
-        if statement == "COMMIT":
-            self._left -= 1
-            if not self._left and self._when == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-        result = self._db.execute(statement)
-        if not self._left and statement == "COMMIT":
+    def execute(self, statement: str, parameters: Any = ()) -> sqlite3.Cursor:
+        is_last = False
+        if statement == "COMMIT" and self.when:
+            DiesAtCommit.left -= 1
+            is_last = not self.left
+        if is_last and self.when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = super().execute(statement, parameters)
+        if is_last:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
@@ -120,11 +124,13 @@ class Worker:
 
 
 async def main(path: str, journal: str, seed: str, when: str = "", commits: str = "0") -> None:
+    connect = sqlite3.connect
+    sqlite3.connect = partial(connect, factory=DiesAtCommit)  # type: ignore[assignment]  # typed as overloads
     core = SqliteCore(path)
     streams = {f"s{each}": 0 for each in range(PRODUCERS)}
-    streams |= {name: int(state) for name, state in core._db.execute("SELECT stream, state FROM stream")}
-    if when:
-        core._db = DiesAtCommit(core._db, when, int(commits))  # type: ignore[assignment]
+    with closing(connect(path)) as db:
+        streams |= {name: int(state) for name, state in db.execute("SELECT stream, state FROM stream")}
+    DiesAtCommit.when, DiesAtCommit.left = when, int(commits)
     file = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     worker = Worker(ThreadedOutbox(Telling(core, file)), file, Random(seed))
     await worker.take_back()

@@ -2,9 +2,11 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -62,14 +64,19 @@ def _demand_all(run: Run) -> dict[str, int]:
     try:
         found, stats = core.apply([Find(limit=1_000_000), Stats()])
         states = {parcel.delivery.id: parcel.delivery for parcel in found}
-        _demand_whole(core, states, stats)
+        _demand_whole(run.path, core, states, stats)
         _demand_answered(states, lines)
         return {str(state): sum(each.state is state for each in states.values()) for state in DeliveryState}
     finally:
         core.close()
 
 
-def _demand_whole(core: SqliteCore, states: dict[DeliveryId, Any], stats: dict[Any, int]) -> None:
+def _column(path: Path, query: str) -> set[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return {value for (value,) in db.execute(query)}
+
+
+def _demand_whole(path: Path, core: SqliteCore, states: dict[DeliveryId, Any], stats: dict[Any, int]) -> None:
     names = {name.notification_id for name in states}
     assert states.keys() == {DeliveryId(name, lane) for name in names for lane in LANES}, "a notification by half"
     for stream in {name[:2] for name in names}:
@@ -80,9 +87,9 @@ def _demand_whole(core: SqliteCore, states: dict[DeliveryId, Any], stats: dict[A
             f"{stream}-{n:06}-{p}" for n in counts for p in "ab"
         }
     assert sum(stats.values()) == len(states)
-    keys = {name for (name,) in core._db.execute("SELECT notification_id FROM key")}
+    keys = _column(path, "SELECT notification_id FROM key")
     assert keys == names, "a key without its notification, or the reverse"
-    messages = {name for (name,) in core._db.execute("SELECT message_id FROM message")}
+    messages = _column(path, "SELECT message_id FROM message")
     delivered = {each for each, delivery in states.items() if delivery.state is DeliveryState.DELIVERED}
     assert messages == {f"m-{each}" for each in delivered}, "a message without its delivery, or the reverse"
     settled = [each for each, delivery in states.items() if delivery.state.is_terminal]
@@ -145,10 +152,7 @@ def test_a_batch_that_was_cut_off_before_its_commit_is_not_there_at_all(tmp_path
     run = Run(tmp_path)
     _ended(run.child(commits, "before", str(commits)))
     _demand_all(run)
-    core = SqliteCore(run.path)
-    kept = {name for (name,) in core._db.execute("SELECT id FROM notification")}
-    core.close()
-    assert kept == {name for names in _begun(run)[:-1] for name in names}
+    assert _column(run.path, "SELECT id FROM notification") == {name for names in _begun(run)[:-1] for name in names}
 
 
 def _begun(run: Run) -> list[list[str]]:

@@ -33,6 +33,8 @@ HEAVY_ROOMS = {
 }
 """What keeps files and talks to the network cannot be light; none of it loads before it is asked for."""
 NAMES = [name for name in signalpost.__all__ if name != "__version__"]
+TABLE = dict(re.findall(r'^    "(\w+)": "([\w.]+)",$', inspect.getsource(signalpost), re.MULTILINE))
+"""The module of each public name, as the table of lazy imports has it."""
 
 
 def test_the_public_names_are_sorted_and_stand_once() -> None:
@@ -41,7 +43,7 @@ def test_the_public_names_are_sorted_and_stand_once() -> None:
 
 
 def test_the_public_names_are_those_of_the_lazy_table() -> None:
-    assert sorted(signalpost._ROOM_BY_NAME) == NAMES
+    assert sorted(TABLE) == NAMES
 
 
 def test_type_checkers_see_the_public_names_and_no_others() -> None:
@@ -50,7 +52,7 @@ def test_type_checkers_see_the_public_names_and_no_others() -> None:
     seen: list[str] = []
     for module, names in re.findall(r"from signalpost\.([\w.]+) import (\([^)]*\)|.+)", block):
         for name in re.findall(r"\w+", names):
-            assert signalpost._ROOM_BY_NAME[name] == module
+            assert TABLE[name] == module
             seen.append(name)
     assert sorted(seen) == NAMES
 
@@ -58,8 +60,8 @@ def test_type_checkers_see_the_public_names_and_no_others() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_public_name_is_what_its_room_defines_and_tells_what_it_is(name: str) -> None:
     value = getattr(signalpost, name)
-    assert value is getattr(import_module(f"signalpost.{signalpost._ROOM_BY_NAME[name]}"), name)
-    assert value.__module__ == f"signalpost.{signalpost._ROOM_BY_NAME[name]}", "the table names where it is defined"
+    assert value is getattr(import_module(f"signalpost.{TABLE[name]}"), name)
+    assert value.__module__ == f"signalpost.{TABLE[name]}", "the table names where it is defined"
     own = value.__doc__ if inspect.isfunction(value) else value.__dict__.get("__doc__")
     assert own, "it has a docstring of its own"
 
@@ -74,9 +76,7 @@ def test_the_page_of_names_tells_where_each_public_name_lives() -> None:
     page = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
     public = page.partition("## Names by their path")[0]
     told = dict(re.findall(r"^\| `(\w+)` \|.*\| `([\w.]+)` \|$", public, re.MULTILINE))
-    assert told == {name: f"signalpost.{room}" for name, room in signalpost._ROOM_BY_NAME.items()} | {
-        "__version__": "signalpost"
-    }
+    assert told == {name: f"signalpost.{room}" for name, room in TABLE.items()} | {"__version__": "signalpost"}
 
 
 def test_the_page_of_names_marks_as_to_come_only_what_does_not_exist() -> None:
@@ -101,7 +101,7 @@ def test_importing_the_package_or_a_pure_room_loads_nothing_heavy(room: str) -> 
     """The public names are used too, but those that do the heavy work: a lazy name must not hide what it costs."""
     modules = [module_of(path) for path in SOURCES if f"{module_of(path)}.".startswith(f"{room}.")]
     wanted = ["signalpost"] if room == "signalpost" else modules
-    light = [name for name in NAMES if signalpost._ROOM_BY_NAME[name] not in HEAVY_ROOMS]
+    light = [name for name in NAMES if TABLE[name] not in HEAVY_ROOMS]
     uses = f"[getattr(signalpost, name) for name in {light}]" if room == "signalpost" else ""
     program = f"import json, sys, signalpost, {', '.join(wanted)}\n{uses}\nprint(json.dumps(list(sys.modules)))"
     unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}

@@ -88,9 +88,9 @@ def test_a_record_has_its_place_and_thread(host: logging.Logger) -> None:
 
 
 def test_a_disabled_level_makes_no_record(host: logging.Logger) -> None:
-    log = LogQueue(host.name)
+    log, before = LogQueue(host.name), threading.enumerate()
     log.debug("nothing")
-    assert (log.waiting, log.flush(0), log._thread) == (0, True, None)
+    assert (log.waiting, log.flush(0), threading.enumerate()) == (0, True, before)
 
 
 def test_a_record_that_cannot_be_made_is_counted(host: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,15 +158,29 @@ def test_lines_of_many_threads_start_one_thread(host: logging.Logger) -> None:
     assert (len(pipe.lines), log.dropped) == (800, 0)
 
 
-def test_a_line_waits_while_another_thread_starts_the_writer(host: logging.Logger) -> None:
-    log, pipe = LogQueue(host.name), Pipe()
+def test_a_line_waits_while_another_thread_starts_the_writer(
+    host: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, pipe, other = LogQueue(host.name), Pipe(), threading.Thread(target=lambda: log.info("first"))
     pipe.is_open.set()
     host.addHandler(pipe)
-    with log._starting:
-        log.info("a line")
-        assert (log._thread, log.waiting) == (None, 1)
+    is_starting, may_start, start = threading.Event(), threading.Event(), threading.Thread.start
+
+    def start_slowly(thread: threading.Thread) -> None:
+        if thread is not other:
+            is_starting.set()
+            assert may_start.wait(10)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_slowly)
+    other.start()
+    assert is_starting.wait(10)
+    log.info("second")
+    assert (log.waiting, pipe.lines) == (2, [])
+    may_start.set()
+    other.join(10)
     assert log.flush(10)
-    assert len(pipe.lines) == 1
+    assert [record.msg for record in pipe.lines] == ["first", "second"]
 
 
 def test_a_child_writes_its_own_lines_and_none_of_its_parent(host: logging.Logger) -> None:
@@ -211,25 +225,29 @@ def test_waiting_for_the_lines_fails_if_a_handler_blocks() -> None:
 class Late:
     """A lock that becomes free only after another thread has started the writer."""
 
-    def __init__(self, log: LogQueue) -> None:
-        self.log = log
-        self.is_asked = False
+    def __init__(self) -> None:
+        self.log: LogQueue | None = None
 
     def acquire(self, *, blocking: bool) -> bool:
         assert not blocking
-        if not self.is_asked:
-            self.is_asked = True
-            self.log._ensure_thread()
+        log, self.log = self.log, None
+        if log is not None:
+            log.info("the other thread's line")
         return True
 
     def release(self) -> None: ...
 
 
-def test_a_thread_that_was_started_meanwhile_is_not_started_again(host: logging.Logger) -> None:
-    log, pipe = LogQueue(host.name), Pipe()
+def test_a_thread_that_was_started_meanwhile_is_not_started_again(
+    host: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, pipe = Late(), Pipe()
     pipe.is_open.set()
     host.addHandler(pipe)
-    log._starting = Late(log)  # type: ignore[assignment]  # only the methods used
+    with monkeypatch.context() as patched:
+        patched.setattr(threading, "Lock", lambda: late)
+        log = LogQueue(host.name)
+    late.log, before = log, threading.active_count()
     log.info("a line")
     assert log.flush(10)
-    assert len(pipe.lines) == 1
+    assert (len(pipe.lines), threading.active_count()) == (2, before + 1)

@@ -206,9 +206,8 @@ async def test_a_start_that_cannot_read_all_facts_restores_nothing_and_can_be_re
     with pytest.raises(StoreFailed):
         await world.dispatcher.start()
     async with world:
-        window = world.dispatcher.lanes[HERE].gate.pacer._channel.window
-        assert window is not None
-        assert window.used(now()) == 10
+        memory = world.dispatcher.lanes[HERE].gate.pacer.memory(now())
+        assert len(memory.ages) == 10
 
 
 @virtual

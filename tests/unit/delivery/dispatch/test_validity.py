@@ -48,7 +48,10 @@ async def test_deliveries_beyond_the_known_ones_expire_too() -> None:
             await world.put(valid_for=30.0, known=True)
         await wait(31)
         assert len([event for event in world.emitted(Settled) if event.delivery.state.value == "expired"]) == 1300
-        assert len(world.dispatcher._sweep._known_until) == 0
+        put_at = now()
+        await world.put("later", valid_for=5.0, known=True)
+        await wait(6)
+        assert world.settled_at("later") == [("expired", put_at + 5.0)], "the expired ones are known no more"
 
 
 @virtual

@@ -18,9 +18,11 @@ SAVED = answer(200, b'{"id": "1409000000000000000", "channel_id": "77"}', JSON)
 
 
 @asynccontextmanager
-async def webhook(url: str, *, connect: float = 0.2, total: float = 0.4) -> AsyncIterator[DiscordWebhook]:
-    """A webhook with its own session and short timeouts, because these tests hang on purpose."""
-    connections = Connections("tests", connect_timeout=connect, total_timeout=total)
+async def webhook(
+    url: str, *, connect: float = 0.2, total: float = 0.4, connections: Connections | None = None
+) -> AsyncIterator[DiscordWebhook]:
+    """A webhook with its own connections and short timeouts, because these tests hang on purpose."""
+    connections = connections or Connections("tests", connect_timeout=connect, total_timeout=total)
     try:
         yield DiscordWebhook(WebhookAddress.parse(url), connections, name="test")
     finally:
@@ -28,9 +30,14 @@ async def webhook(url: str, *, connect: float = 0.2, total: float = 0.4) -> Asyn
 
 
 @asynccontextmanager
-async def before(converse: Conversation, *, total: float = 5.0) -> AsyncIterator[tuple[DiscordWebhook, RawServer]]:
+async def before(
+    converse: Conversation, *, total: float = 5.0, connections: Connections | None = None
+) -> AsyncIterator[tuple[DiscordWebhook, RawServer]]:
     """A webhook connected to a server that runs `converse`."""
-    async with raw_server(converse) as server, webhook(server.url, connect=min(0.2, total / 2), total=total) as sink:
+    async with (
+        raw_server(converse) as server,
+        webhook(server.url, connect=min(0.2, total / 2), total=total, connections=connections) as sink,
+    ):
         yield sink, server
 
 

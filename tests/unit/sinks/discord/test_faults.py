@@ -363,18 +363,20 @@ async def test_a_message_in_flight_when_the_connections_are_closed_may_have_been
         arrived.set()
         await connection.hang()
 
-    async with before(converse) as (sink, _):
+    connections = Connections("tests")
+    async with before(converse, connections=connections) as (sink, _):
         sending = asyncio.ensure_future(outcome(sink))
         await asyncio.wait_for(arrived.wait(), 3)
-        await sink._connections.close()
+        await connections.close()
         found = await asyncio.wait_for(sending, 3)
         assert type(found) is Unconfirmed
         assert not found.is_answered
 
 
 async def test_connections_of_another_loop_send_nothing() -> None:
-    async with before(lambda connection: connection.hang()) as (sink, server):
-        sink._connections.session()
+    connections = Connections("tests")
+    async with before(lambda connection: connection.hang(), connections=connections) as (sink, server):
+        connections.session()
 
         def elsewhere() -> object:
             return asyncio.run(outcome(sink))

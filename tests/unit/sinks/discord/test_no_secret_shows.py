@@ -12,6 +12,7 @@ import pytest
 
 from signalpost.errors import Evidence
 from signalpost.sinks.discord.service import DiscordService
+from signalpost.sinks.wire import Connections
 from tests.unit.sinks.discord.sinks import JSON, SAVED, TOKEN, always, before, outcome, probed, webhook
 from tests.unit.sinks.notifications import item, signal
 from tests.unit.sinks.raw_server import Connection, Conversation, answer, raw_server
@@ -95,8 +96,9 @@ async def test_no_outcome_shows_the_token(server: str, everything_logged: pytest
     loop.slow_callback_duration = 0.0  # every callback is slow, and logged
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        async with before(SERVERS[server], total=0.4) as (sink, _):
-            for found in (await outcome(sink), await probed(sink), sink, sink.address, sink._connections):
+        connections = Connections("tests", connect_timeout=0.2, total_timeout=0.4)
+        async with before(SERVERS[server], connections=connections) as (sink, _):
+            for found in (await outcome(sink), await probed(sink), sink, sink.address, connections):
                 assert not re.search(TOKEN[:8], texts(found), re.IGNORECASE)
                 if isinstance(found, Evidence):
                     assert found.__cause__ is None
@@ -117,9 +119,16 @@ async def test_a_connection_that_fails_shows_no_token(everything_logged: pytest.
 
 async def test_a_cancelled_send_shows_no_token_and_leaves_nothing(everything_logged: pytest.LogCaptureFixture) -> None:
     asyncio.get_running_loop().set_debug(True)
+    is_closed = asyncio.Event()
+
+    async def converse(connection: Connection) -> None:
+        await connection.request()
+        await connection.client_left()
+        is_closed.set()
+
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        async with before(_hang) as (sink, server):
+        async with before(converse) as (sink, server):
             sending = asyncio.ensure_future(sink.send([item(signal())]))
             await asyncio.wait([sending], timeout=0.1)
             assert len(server.requests) == 1
@@ -127,7 +136,7 @@ async def test_a_cancelled_send_shows_no_token_and_leaves_nothing(everything_log
             with pytest.raises(asyncio.CancelledError) as caught:
                 await sending
             assert TOKEN not in texts(caught.value)
-            assert not sink._connections.session().connector._acquired
+            await asyncio.wait_for(is_closed.wait(), 3)
         gc.collect()
     assert [str(each.message) for each in warned] == []
     assert TOKEN not in everything_logged.text

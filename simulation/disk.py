@@ -18,6 +18,7 @@ from signalpost.delivery.outbox.commands import (
     Revive,
     SaveFacts,
     Settle,
+    SettleAndLease,
 )
 from signalpost.delivery.outbox.port import Core
 from signalpost.delivery.outbox.sqlite import SqliteCore
@@ -164,6 +165,9 @@ def _touched(command: Command[Any], answer: Any) -> list[Delivery]:
             return [*(parcel.delivery for parcel in answer.parcels), *answer.expired]
         case Settle() | Expire():
             return list(answer)
+        case SettleAndLease():
+            leased = [] if answer.leased is None else _touched(command.lease, answer.leased)
+            return [*answer.settled, *leased]
         case Cancel() | Revive():
             return [] if answer is None else [answer]
         case _:
@@ -174,7 +178,7 @@ def _saved(command: Command[Any]) -> tuple[SaveFacts, ...]:
     match command:
         case SaveFacts():
             return (command,)
-        case Settle(learnt=learnt):
+        case Settle(learnt=learnt) | SettleAndLease(settle=Settle(learnt=learnt)):
             return learnt
         case _:
             return ()

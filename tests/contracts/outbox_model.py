@@ -178,6 +178,9 @@ class OutboxModel:
                 self._settle_order()
         return [owed.shown() for owed in touched]
 
+    def settleandlease(self, command: c.SettleAndLease) -> c.SettledAndLeased:
+        return c.SettledAndLeased(self.settle(command.settle), self.lease(command.lease))
+
     def _judge(self, owed: Owed, verdict: c.Settlement) -> None:
         owed.state, owed.reason, owed.not_before = str(verdict.state), verdict.reason, verdict.not_before
         owed.attempts, owed.unanswered, owed.may_repeat = verdict.attempts, verdict.unanswered, verdict.may_repeat

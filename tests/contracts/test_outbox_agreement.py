@@ -68,10 +68,16 @@ class Agreement(RuleBasedStateMachine):
         """A lease may say to ask again before anything is due, but never later, and never at once."""
         for number, (answer, wanted) in enumerate(zip(answers, expected, strict=True)):
             if isinstance(answer, c.Leased):
-                assert answer.next_at is None or answer.next_at > self.now
-                assert wanted.next_at is None or (answer.next_at is not None and answer.next_at <= wanted.next_at)
-                answers[number] = answer._replace(next_at=wanted.next_at)
+                answers[number] = self.agreed(answer, wanted)
+            elif isinstance(answer, c.SettledAndLeased):
+                assert answer.leased is not None
+                answers[number] = answer._replace(leased=self.agreed(answer.leased, wanted.leased))
         assert answers == expected
+
+    def agreed(self, answer: c.Leased, wanted: c.Leased) -> c.Leased:
+        assert answer.next_at is None or answer.next_at > self.now
+        assert wanted.next_at is None or (answer.next_at is not None and answer.next_at <= wanted.next_at)
+        return answer._replace(next_at=wanted.next_at)
 
     @rule(data=st.data(), size=st.integers(1, 3))
     def a_batch_that_fails(self, data: st.DataObject, size: int) -> None:
@@ -95,7 +101,7 @@ class Agreement(RuleBasedStateMachine):
         self.sqlite = self.opened()
 
     def command(self, data: st.DataObject) -> Any:
-        kinds = (self.put, self.put, self.lease, self.lease, self.settle, self.settle, self.other)
+        kinds = (self.put, self.put, self.lease, self.lease, self.settle, self.both, self.other)
         return data.draw(st.sampled_from(kinds))(data)
 
     def told(self, data: st.DataObject) -> Any:
@@ -134,6 +140,9 @@ class Agreement(RuleBasedStateMachine):
 
     def settle(self, data: st.DataObject) -> c.Settle:
         return c.Settle(tuple(self.verdict(data) for _ in range(data.draw(st.integers(1, 3)))))
+
+    def both(self, data: st.DataObject) -> c.SettleAndLease:
+        return c.SettleAndLease(self.settle(data), self.lease(data))
 
     def verdict(self, data: st.DataObject) -> c.Settlement:
         flags, numbers = st.booleans(), st.integers(0, 3)

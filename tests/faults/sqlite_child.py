@@ -23,11 +23,13 @@ from signalpost.delivery.outbox.commands import (
     Command,
     Find,
     Lease,
+    Leased,
     Message,
     NewDelivery,
     NewNotification,
     Put,
     Settle,
+    SettleAndLease,
     StreamState,
 )
 from signalpost.delivery.outbox.sqlite import SqliteCore
@@ -107,20 +109,32 @@ class Worker:
             self.note(done="put", stream=stream, count=count, names=names)
 
     async def send(self, lane: str) -> None:
+        lease = Lease(lane, START, limit=2)
+        waiting = list((await self.outbox.do(lease)).parcels)
         while True:
-            for parcel in (await self.outbox.do(Lease(lane, START, limit=2))).parcels:
+            for parcel in waiting:
                 self.note(done="lease", name=parcel.delivery.id)
-                state = self.random.choice((DeliveryState.DELIVERED, DeliveryState.DEAD, None))
-                if state is not None:
-                    await self.settle(parcel.delivery, state)
+            for parcel in waiting[:-1]:
+                await self.settle(parcel.delivery, self.random.choice((DeliveryState.DELIVERED, DeliveryState.DEAD)))
+            if waiting and self.random.random() < 2 / 3:  # the last one is settled with the next lease
+                waiting = list((await self.settle(waiting[-1].delivery, DeliveryState.DELIVERED, lease)).parcels)
+            else:
+                waiting = list((await self.outbox.do(lease)).parcels)
             await asyncio.sleep(0)
 
-    async def settle(self, delivery: Delivery, state: DeliveryState) -> None:
+    async def settle(self, delivery: Delivery, state: DeliveryState, lease: Lease | None = None) -> Leased:
         self.note(asks="settle", name=delivery.id, state=state)
         message = Message(delivery.id.destination, f"m-{delivery.id}", START) if state == "delivered" else None
-        (after,) = await self.outbox.do(Settle((verdict(delivery, state, message=message),)))
+        settle = Settle((verdict(delivery, state, message=message),))
+        leased: Leased | None = Leased((), (), None)
+        if lease is None:
+            (after,) = await self.outbox.do(settle)
+        else:
+            (after,), leased = await self.outbox.do(SettleAndLease(settle, lease))
         assert after.state is state
+        assert leased is not None
         self.note(done="settle", name=delivery.id, state=state)
+        return leased
 
 
 async def main(path: str, journal: str, seed: str, when: str = "", commits: str = "0") -> None:

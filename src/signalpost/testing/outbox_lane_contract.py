@@ -6,8 +6,11 @@ from signalpost.delivery.outbox.commands import (
     Find,
     Lease,
     Leased,
+    LoadFacts,
     Put,
+    SaveFacts,
     Settle,
+    SettleAndLease,
     ShortenWaits,
     Stats,
 )
@@ -158,6 +161,26 @@ async def check_many_put_off(outbox: Outbox) -> None:
     same("what it held up", ids(await outbox.do(Lease(LANE, START + 2 * MINUTE, limit=9))), ["059"])
 
 
+async def check_settle_and_lease(outbox: Outbox) -> None:
+    """The verdicts come first: the lease sees what they made possible, and they stand even if it finds nothing."""
+    made = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
+    await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
+    (first,) = (await outbox.do(Lease(LANE, START))).parcels
+    done = Settle((verdict(first.delivery, _S.DELIVERED),), (SaveFacts(LANE, {"windows": b"1"}),))
+    answer = await outbox.do(SettleAndLease(done, Lease(LANE, START, limit=9)))
+    leased = answer.leased or Leased((), (), None)
+    settled = [(each.id.notification_id, each.state) for each in answer.settled]
+    same("the settled delivery", settled, [("00", _S.DELIVERED)])
+    same("the next of its sequence, and the rest of the lane", ids(leased), ["01", "02"])
+    same("the facts saved with it", await outbox.do(LoadFacts(LANE)), {"windows": b"1"})
+    back = Settle(tuple(verdict(each.delivery, _S.PENDING, not_before=START + MINUTE) for each in leased.parcels))
+    answer = await outbox.do(SettleAndLease(back, Lease(LANE, START)))
+    same("the deliveries put back", [each.state for each in answer.settled], [_S.PENDING] * 2)
+    same("a lease that finds nothing due", answer.leased, Leased((), (), START + MINUTE))
+    again = await outbox.do(SettleAndLease(done, Lease("other", START)))
+    same("what was settled before", (again.settled[0].state, again.leased), (_S.DELIVERED, Leased((), (), None)))
+
+
 async def check_lifting(outbox: Outbox) -> None:
     """A newer, more urgent delivery lifts the earlier ones of its sequence in its lane, ahead of itself."""
     old, newer = notification("01", "a"), notification("02", "a", "closed", priority=_URGENT)
@@ -213,6 +236,7 @@ LANE_CHECKS = (
     check_validity,
     check_express,
     check_many_put_off,
+    check_settle_and_lease,
     check_lifting,
     check_superseding,
 )

@@ -164,6 +164,21 @@ class Settle(Command[list[Delivery]], frozen=True):
     """What the messages taught of their destination: written with the verdicts, or not at all."""
 
 
+class SettledAndLeased(NamedTuple):
+    """The deliveries as they stand after their verdicts, and what was leased next."""
+
+    settled: list[Delivery]
+    leased: Leased | None
+    """None if the lease failed. The verdicts are committed anyway."""
+
+
+class SettleAndLease(Command[SettledAndLeased], frozen=True):
+    """Settle and then lease in one transaction, which saves a commit. The verdicts do not depend on the lease."""
+
+    settle: Settle
+    lease: Lease
+
+
 class Expire(Command[list[Delivery]], frozen=True):
     """Expire pending deliveries whose `valid_until` has come, at most `limit`. Answer: those deliveries.
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from signalpost.delivery.outbox.commands import READING, Answer, Command, SaveFacts, Settle, Settlement
+from signalpost.delivery.outbox.commands import READING, Answer, Command, SaveFacts, Settle, SettleAndLease, Settlement
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.domain.delivery import Delivery
@@ -85,6 +85,8 @@ class RetryingOutbox:
 
 
 def _kind(command: Command[Any]) -> object:
+    if isinstance(command, SettleAndLease):
+        return Settle  # it is repeated as that
     # All reads count as one kind, because nobody repeats each of them.
     return READING if isinstance(command, READING) else type(command)
 

@@ -57,22 +57,29 @@ from signalpost.delivery.outbox.commands import (
     Revive,
     SetAside,
     Settle,
+    SettleAndLease,
 )
 from signalpost.delivery.outbox.files import gone, opened_files, warn_of_network
 from signalpost.delivery.outbox.lock import FileLock, is_held, lock_of, writer_of
 from signalpost.delivery.outbox.migration import opened_to_write
 from signalpost.delivery.outbox.sqlite_file import advice, be_the_original, begin, claim, code_of, remember_place
-from signalpost.delivery.outbox.transaction import Arrival, Owner, Transaction, arrived_since, owner_in, save_owner
+from signalpost.delivery.outbox.transaction import (
+    OF_A_COMMAND,
+    Arrival,
+    Owner,
+    Transaction,
+    arrived_since,
+    owner_in,
+    save_owner,
+)
 from signalpost.delivery.outbox.verbs import execute
 from signalpost.errors import CommandFailed, OwnershipLost, StoreFailed, StoreUnusable
 from signalpost.telemetry.failures import log_failure
 
-_OWNERS = (Lease, Settle, Expire, SetAside)
+_OWNERS = (Lease, Settle, SettleAndLease, Expire, SetAside)
 """Commands for the owner only: they concern deliveries that are being sent, or end waiting ones."""
 _EVERYBODYS = (*READING, Put, Cancel, Revive)
 """Commands that a former owner may still use. The rest, such as saving a window, is its successor's now."""
-_OF_A_COMMAND = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
-"""Errors about the values of a command. All others are about the file or the machine."""
 
 
 class SqliteCore:
@@ -184,7 +191,7 @@ class SqliteCore:
                 last = self._tx.last_number
                 self.see_that_it_is_there()  # as late as can be: what is committed elsewhere would be lost
                 self._db.execute("COMMIT")
-            except _OF_A_COMMAND as fault:
+            except OF_A_COMMAND as fault:
                 self._roll_back()
                 raise CommandFailed(f"{self._path}: a command could not be carried out ({fault})") from fault
             except sqlite3.Error as fault:

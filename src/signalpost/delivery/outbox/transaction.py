@@ -5,12 +5,12 @@ also what a transaction learns about other processes: which of them is the owner
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from signalpost import clock
 from signalpost.delivery.outbox import sql
@@ -32,6 +32,12 @@ from signalpost.delivery.outbox.rows import (
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.telemetry.failures import log_failure
+
+OF_A_COMMAND = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+"""Errors about the values of a command. All others are about the file or the machine."""
+
+Result = TypeVar("Result")
 
 _EVER = -(2**63)
 MOST_RECENT = 1_024
@@ -84,6 +90,20 @@ class Transaction:
         self._recent.clear()
         self._heads.clear()
         self._lent = None
+
+    def optional(self, work: Callable[[], Result]) -> Result | None:
+        """The result of `work`, or None if it failed. Then only its own changes are undone."""
+        self._db.execute("SAVEPOINT optional")
+        try:
+            result = work()
+        except OF_A_COMMAND as fault:
+            # If SQLite has undone the whole transaction, there is no savepoint, and this fails the batch.
+            self._db.execute("ROLLBACK TO optional")
+            self.forget()
+            log_failure("a lease failed, and the verdicts before it are saved without it", fault)
+            result = None
+        self._db.execute("RELEASE optional")
+        return result
 
     def select(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows one at a time. Stopping early ends the statement, which would otherwise hold back checkpoints."""

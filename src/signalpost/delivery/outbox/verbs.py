@@ -25,6 +25,8 @@ from signalpost.delivery.outbox.commands import (
     Revive,
     SaveFacts,
     Settle,
+    SettleAndLease,
+    SettledAndLeased,
     Settlement,
     ShortenWaits,
 )
@@ -185,6 +187,15 @@ def _settle(tx: Transaction, settles: Sequence[Settle]) -> list[list[Delivery]]:
     return answers
 
 
+def _settle_and_lease(tx: Transaction, commands: Sequence[SettleAndLease]) -> list[SettledAndLeased]:
+    settled = _settle(tx, [each.settle for each in commands])
+    # One savepoint for all of them: SQLite copies the pages that change after it.
+    leased = tx.optional(lambda: [_lease(tx, each.lease) for each in commands])
+    if leased is None:
+        return [SettledAndLeased(each, None) for each in settled]
+    return [SettledAndLeased(*each) for each in zip(settled, leased, strict=True)]
+
+
 class _Settling:
     """The verdicts of a run of settles: looked up together, decided one after the other, written together."""
 
@@ -321,7 +332,11 @@ def _save_facts(tx: Transaction, command: SaveFacts) -> None:
     tx.write(sql.FORGET_FACT, [(command.destination, name) for name, value in items if not value])
 
 
-_TOGETHER: Mapping[type[Command[Any]], Callable[[Transaction, Any], list[Any]]] = {Put: _put, Settle: _settle}
+_TOGETHER: Mapping[type[Command[Any]], Callable[[Transaction, Any], list[Any]]] = {
+    Put: _put,
+    Settle: _settle,
+    SettleAndLease: _settle_and_lease,
+}
 _VERBS: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     **QUERIES,
     **HOUSEKEEPING,

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from signalpost.delivery.outbox.commands import Lease, Put
+from signalpost.delivery.outbox.commands import Lease, Put, Settle, SettleAndLease, Stats
 from signalpost.delivery.outbox.port import Core
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification
+from signalpost.domain.delivery import DeliveryState
+from signalpost.errors import StoreFailed
+from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
 from tests.tmpfs import new_core
 
 OTHER = "signals-premium"
 MANY = 10_000
+COUNTS = {DeliveryState.DELIVERED: 1, DeliveryState.PENDING: 2}
 
 
 @pytest.fixture
@@ -63,3 +66,46 @@ def test_a_lease_reads_no_row_of_the_many_that_are_put_off(tmp_path: Path) -> No
         assert none.next_at == found.next_at == START + 60 * MINUTE - timedelta(microseconds=1)
         assert len(texts) < 200, "texts of rows that were read; a row has four at least"
         assert next(steps) < 2 * 20 * MANY, "steps of SQLite's machine; to read a row takes 40 or more"
+
+
+def test_verdicts_are_saved_if_the_lease_that_follows_them_fails(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the failed lease changed is undone, also in memory, and the next lease works."""
+    with closing(SqliteCore(tmp_path / "outbox.db")) as core:
+        core.apply([Put(tuple(new(notification(name), 0, LANE, OTHER) for name in ("01", "02", "03")))])
+        first, other = core.apply([Lease(LANE, START), Lease(OTHER, START)])
+        core._db.execute(
+            "CREATE TEMP TRIGGER fails BEFORE UPDATE ON delivery WHEN new.state = 'leased'"
+            f" AND new.destination = '{OTHER}' BEGIN SELECT raise(ABORT, 'not this one'); END"
+        )
+        settles = [
+            SettleAndLease(Settle((verdict(lease.parcels[0].delivery, DeliveryState.DELIVERED),)), Lease(lane, START))
+            for lane, lease in ((LANE, first), (OTHER, other))
+        ]
+        answers = core.apply(settles)
+        assert [(each.settled[0].state, each.leased) for each in answers] == [(DeliveryState.DELIVERED, None)] * 2
+        assert any("IntegrityError" in line for line in caplog.messages)
+        core._db.execute("DROP TRIGGER fails")
+        (stats,) = core.apply([Stats()])
+        assert stats == {(lane, state): count for lane in (LANE, OTHER) for state, count in COUNTS.items()}
+        leases = core.apply([Lease(LANE, START), Lease(OTHER, START, limit=9)])
+        assert [[parcel.notification.id for parcel in each.parcels] for each in leases] == [["02"], ["02", "03"]]
+
+
+def test_a_lease_that_fails_because_of_the_disk_fails_its_batch(tmp_path: Path) -> None:
+    with closing(SqliteCore(tmp_path / "outbox.db")) as core:
+        core.apply([Put((new(notification("01")), new(notification("02"))))])
+        (first,) = core.apply([Lease(LANE, START)])
+        core._db.execute(
+            "CREATE TEMP TRIGGER fails BEFORE UPDATE ON delivery WHEN new.state = 'leased'"
+            " BEGIN SELECT raise(ROLLBACK, 'all of it'); END"
+        )
+        done = Settle((verdict(first.parcels[0].delivery, DeliveryState.DELIVERED),))
+        with pytest.raises(StoreFailed):
+            core.apply([SettleAndLease(done, Lease(LANE, START))])
+        core._db.execute("DROP TRIGGER fails")
+        (stats,) = core.apply([Stats()])
+        assert stats == {(LANE, DeliveryState.LEASED): 1, (LANE, DeliveryState.PENDING): 1}
+        (answer,) = core.apply([SettleAndLease(done, Lease(LANE, START))])
+        assert [parcel.notification.id for parcel in answer.leased.parcels] == ["02"]

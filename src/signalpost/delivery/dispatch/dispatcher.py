@@ -13,11 +13,12 @@ from signalpost import clock
 from signalpost.delivery.dispatch.decide import BACKOFF, LeaseEnd, decide
 from signalpost.delivery.dispatch.drain import Drain
 from signalpost.delivery.dispatch.gates import Gates
-from signalpost.delivery.dispatch.lane import LEASED, Lane
+from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.dispatch.sweep import ClockWatch, Sweep
+from signalpost.delivery.dispatch.worker import LEASED
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.delivery.outbox.commands import Find, Open, Parcel, Settlement
-from signalpost.delivery.outbox.patience import RetryingOutbox, StoreHealth, settle
+from signalpost.delivery.outbox.commands import Find, Open, Parcel, Settle, Settlement
+from signalpost.delivery.outbox.patience import RetryingOutbox, StoreHealth, settle_in_parts
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings
@@ -231,7 +232,9 @@ class Dispatcher:
             now = clock.now()
             attempt = Attempt(now, now, LeaseEnd.LAPSED.value)
             verdicts = (self._verdict_on_lapsed(parcel, now) for parcel in parcels)
-            settled = await settle(self._outbox.do, [verdict._replace(attempt=attempt) for verdict in verdicts])
+            settled = await settle_in_parts(
+                self._outbox.do, Settle(tuple(verdict._replace(attempt=attempt) for verdict in verdicts))
+            )
             if not settled:  # none could be settled; the next start tries again
                 break
             for parcel, delivery in _pairs(parcels, settled):

@@ -1,45 +1,177 @@
-"""One of a lane's workers: which levels it takes, and the bell that wakes it."""
+"""A worker of a lane: it waits for the gate, leases, sends and settles, one message at a time.
+
+It waits first and leases last. While it waits it holds nothing, so it leases an URGENT that is put in the meantime. If
+only the slots reserved for URGENT are open, it leases nothing else. It does not poll: it sleeps until the time that
+breaker, pace or a `not_before` name, or until something is put or comes free.
+
+No await stands between reading the gate and acting on it, so there is nothing to lock. See
+docs/why/0011-wait-first-lease-last.md. After a receipt, the next message may be leased in the transaction that settles
+the one before, if it may begin at once.
+"""
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from math import inf
 
+from signalpost import clock
+from signalpost.delivery.dispatch import attempt
+from signalpost.delivery.dispatch.attempt import SendResult
+from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome, decide
+from signalpost.delivery.dispatch.gate import Pass
+from signalpost.delivery.dispatch.lane_state import BegunMessage, LaneState, LeaseRequest, monotonic
+from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL, URGENT
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.domain.delivery import DeliveryId
+from signalpost.delivery.outbox.commands import (
+    Find,
+    Lease,
+    Leased,
+    Parcel,
+    Settle,
+    SettleAndLease,
+    SettledAndLeased,
+)
+from signalpost.delivery.outbox.patience import settle_in_parts
+from signalpost.domain.delivery import DeliveryId, DeliveryState
+from signalpost.domain.events import SendBegan, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
+from signalpost.sinks.evidence import Receipt
+from signalpost.telemetry.failures import log_failure
+
+LEASED = frozenset({DeliveryState.LEASED})
+_BEAT_SOON = 0.5
+"""Seconds after which a worker checks again whether this process has a heartbeat."""
 
 
 class Worker:
-    """Sends one message at a time."""
+    """Sends one message at a time. It does not die because of a sink, a store or a listener."""
 
-    def __init__(self, levels: Sequence[NotificationPriority]) -> None:
+    def __init__(self, lane: LaneState, levels: Sequence[NotificationPriority], number: int) -> None:
         self.levels = levels
-        self.kept: KeptTask | None = None
-        self.is_calling = False
-        """Whether it is in a call of the sink, which a stop cuts off."""
-        self.is_cut = False
-        self.is_leasing = False
-        self.holds: frozenset[DeliveryId] = frozenset()
+        self._holds: frozenset[DeliveryId] = frozenset()
         """The deliveries that it has leased and not settled."""
-        self.has_died = False
+        self._lane = lane
+        self._gate, self._outbox, self._emit = lane.gate, lane.outbox, lane.emit
+        self._ready, self._in_flight = lane.ready, lane.in_flight
+        self._does_look = number == 1
+        self._is_calling = False
+        """Whether it is in a call of the sink, which a stop cuts off."""
+        self._is_cut = False
+        self._has_died = False
         """Whether it was restarted."""
         self._bell = asyncio.Event()
+        self._kept = KeptTask(f"sender {number} of {self._gate.destination}", self._work, lane.emit)
 
     @property
     def task(self) -> asyncio.Task[None] | None:
         """The task that runs it now, or ran it last."""
-        return None if self.kept is None else self.kept.task
+        return self._kept.task
 
     def ring(self) -> None:
-        """Wake it, so that it looks again at what is due."""
+        """Wake it, so that it checks again what is due."""
         self._bell.set()
 
-    def listen(self) -> None:
-        """Ignore the calls of `ring` until now."""
-        self._bell.clear()
+    def retire(self) -> None:
+        """Do not restart it if it ends."""
+        self._kept.retire()
 
-    async def sleep(self, until: float) -> None:
+    def cut(self) -> None:
+        """End its call of the sink, if it is in one."""
+        if self._is_calling and self.task is not None:
+            self._is_cut = True
+            self.task.cancel()
+
+    def _was_cut(self) -> bool:
+        """Whether only `cut` cancelled it. If so, it goes on as if it was not cancelled."""
+        if self._is_cut and self.task is not None:
+            self.task.uncancel()
+        return self._is_cut
+
+    async def _work(self) -> None:
+        if self._has_died:
+            await self._settle_left_by()
+        self._has_died = True  # if this runs again
+        while not self._lane.is_stopping:
+            self._bell.clear()
+            try:
+                await self._step()
+            except StoreClosed:
+                return
+            except Exception as fault:  # noqa: BLE001  # a lane outlives whatever happens to one message
+                if not isinstance(fault, StoreFailed | CommandFailed):  # which are logged where they are raised
+                    log_failure(f"a sender of {self._gate.destination} failed and goes on", fault)
+                await self._pause()
+            else:
+                self._lane.store_failures = 0
+                await asyncio.sleep(0)  # so that a store and a sink that never wait block nobody
+
+    async def _settle_left_by(self) -> None:
+        """Settle what a worker had leased when it died, even if it had no answer yet: it may have been shown."""
+        while self._lane.leasing:  # the store may lease what nobody here knows of yet
+            await asyncio.sleep(0.1)
+        for each in self._holds:
+            self._in_flight.pop(each, None)
+        self._holds = frozenset()
+        known = frozenset(self._in_flight)
+        leased = await self._outbox.insist(Find(destination=self._gate.destination, states=LEASED))
+        left = [parcel for parcel in leased if parcel.delivery.id not in known]
+        if left:
+            self._in_flight.update((parcel.delivery.id, parcel.delivery) for parcel in left)
+            now = clock.now()
+            await self._conclude(left, SendResult(LeaseEnd.LAPSED, now, now, 0.0))
+
+    async def _step(self) -> None:
+        """Do the one thing that is due, or sleep until something is."""
+        now, gate = _now(), self._gate
+        if gate.gone is not None:
+            await self._sleep(inf)  # deliveries wait for another webhook, until they expire
+        elif gate.is_open:
+            at = gate.probe_at(now)
+            await (self._sleep_until_free(at) if at > now else self._probe())
+        else:
+            at, level = self._next(now)
+            probe_at = gate.liveness_probe_at(now)
+            if at <= now and self._lane.may_send():
+                await self._take(level, now)
+            elif at <= now:
+                await self._sleep(now + _BEAT_SOON)
+            elif probe_at <= now:
+                await self._ask()
+            elif gate.liveness.probe_at < inf:
+                await self._sleep_until_free(min(at, probe_at))
+            else:
+                look_at = gate.look_at(now) if self._does_look else inf
+                if look_at <= now:
+                    self._begin_look()
+                await self._sleep(at if look_at <= now else min(at, look_at))
+
+    def _begin_look(self) -> None:
+        """Look in a task of its own, so that no worker waits for the answer."""
+        name = f"signalpost look at {self._gate.destination}"
+        self._lane.looking = asyncio.get_running_loop().create_task(self._look(), name=name)
+
+    async def _look(self) -> None:
+        await self._gate.look(_now)
+        with suppress(StoreClosed):
+            await self._lane.save_facts()
+
+    def _next(self, now: float) -> tuple[float, NotificationPriority]:
+        """When this worker can lease something next, and the lowest level that may be leased now."""
+        at, ready, lowest = inf, inf, URGENT
+        levels = LEVELS if self._gate.is_on_trial else self.levels  # on trial, the first worker takes anything
+        for level in reversed(levels):
+            if ready > now:  # once a level may leave, those above it may too
+                ready, lowest = self._gate.ready_at(now, level), level
+            at = min(at, max(ready, self._ready.at(level)))
+        if now < at and any(self._ready.at(level) <= now for level in levels):
+            self._gate.call_when_free(self._lane.ring, at_end=at == inf)
+        return at, lowest
+
+    async def _sleep(self, until: float) -> None:
         """Sleep until then, or until a call of `ring`."""
+        if not self._lane.busy:
+            self._lane.on_rest()
         timer = None if until == inf else asyncio.get_running_loop().call_at(until, self.ring)
         try:
             await self._bell.wait()
@@ -47,19 +179,200 @@ class Worker:
             if timer is not None:
                 timer.cancel()
 
-    def retire(self) -> None:
-        """Do not restart it if it ends."""
-        if self.kept is not None:
-            self.kept.retire()
+    async def _sleep_until_free(self, until: float) -> None:
+        """Sleep until then. If a probe waits for a request to end, sleep until one has ended."""
+        if until == inf:
+            self._gate.call_when_free(self._lane.ring, at_end=True)
+        await self._sleep(until)
 
-    def cut(self) -> None:
-        """End its call of the sink, if it is in one."""
-        if self.is_calling and self.task is not None:
-            self.is_cut = True
-            self.task.cancel()
+    async def _ask(self) -> None:
+        """Probe, while a drain waits: the answer decides whether something can be delivered now."""
+        self._lane.busy += 1
+        try:
+            await self._probe()
+        finally:
+            self._lane.busy -= 1
 
-    def was_cut(self) -> bool:
-        """Whether `cut` cancelled it, and nobody else. If so, it goes on as if it was not cancelled."""
-        if self.is_cut and self.task is not None:
-            self.task.uncancel()
-        return self.is_cut
+    async def _pause(self) -> None:
+        """Leave the store alone for a while, whatever wakes the worker."""
+        self._lane.store_failures += 1
+        until = _now() + self._outbox.delay(self._lane.store_failures)
+        while not self._lane.is_stopping and _now() < until:
+            self._bell.clear()
+            await self._sleep(until)
+
+    async def _probe(self) -> None:
+        self._is_calling = True
+        try:
+            await self._gate.probe(_now)
+        finally:
+            self._is_calling = False
+        await self._lane.save_facts()
+
+    async def _take(self, level: NotificationPriority, now: float) -> None:
+        """Lease, send and settle messages, until the next one cannot begin at once."""
+        self._lane.busy += 1
+        try:
+            begun = await self._lease(self._request(level, now))
+            while begun is not None:
+                begun = await self._deliver(begun.held, begun.parcels)
+        finally:
+            self._lane.busy -= 1
+
+    def _request(self, level: NotificationPriority, now: float) -> LeaseRequest:
+        """Begin a message that is not leased yet. Nothing may be awaited between reading the gate and this."""
+        held = self._gate.begin(now)
+        lease = Lease(
+            self._gate.destination,
+            clock.now(),
+            express=level is not NORMAL,
+            sure_only=not self._gate.may_resend,
+            failures=dict(self._gate.failures) if self._gate.is_on_trial else None,
+        )
+        return LeaseRequest(held, level, lease, self._ready.version, tuple(self._in_flight.values()))
+
+    def _next_request(self) -> LeaseRequest | None:
+        """Begin the next message at once, if it may begin, so that it is leased with the settle of the one before."""
+        now, gate = _now(), self._gate
+        is_closed = gate.gone is not None or gate.is_open or gate.is_on_trial
+        if is_closed or self._lane.is_stopping or not self._lane.may_send():
+            return None
+        at, level = self._next(now)
+        return self._request(level, now) if at <= now else None
+
+    async def _lease(self, request: LeaseRequest) -> BegunMessage | None:
+        leased = None
+        self._lane.leasing += 1
+        try:
+            leased = await self._outbox.do(request.lease)
+        finally:
+            self._lane.leasing -= 1
+            if leased is None:
+                self._gate.give_back(request.held)
+        return await self._accept(request, leased)
+
+    async def _accept(self, request: LeaseRequest, leased: Leased) -> BegunMessage | None:
+        """Take over what was leased. If nothing of it may be sent, the pass is given back."""
+        parcels: Sequence[Parcel] = ()
+        try:
+            chosen = await self._chosen(request, leased)
+            await asyncio.sleep(0)  # so that a store and a sink that never wait block nobody
+            parcels = chosen
+        finally:
+            if not parcels:
+                self._gate.give_back(request.held)
+        return BegunMessage(request.held, parcels) if parcels else None
+
+    async def _chosen(self, request: LeaseRequest, leased: Leased) -> Sequence[Parcel]:
+        level = request.level
+        self._holds = frozenset(parcel.delivery.id for parcel in leased.parcels)
+        if leased.has_doubtful:
+            self._gate.liveness.wait_for_answer(_now())
+        in_flight = (*request.in_flight, *self._in_flight.values())
+        self._in_flight.update((parcel.delivery.id, parcel.delivery) for parcel in leased.parcels)
+        for delivery in leased.expired:
+            self._emit(Settled(delivery))
+        chosen = [each for each in leased.parcels if level is not URGENT or each.delivery.priority is URGENT]
+        if not chosen:
+            levels = LEVELS if level is NORMAL else EXPRESS[:1] if leased.parcels else EXPRESS
+            next_at = inf if leased.next_at is None else monotonic(leased.next_at)
+            self._ready.found_none(levels, next_at, request.version, in_flight)
+        if rest := [parcel for parcel in leased.parcels if parcel not in chosen]:
+            now = request.lease.now
+            await self._conclude(rest, SendResult(LeaseEnd.UNSENT, now, now, 0.0))
+        self._holds = frozenset(parcel.delivery.id for parcel in chosen)
+        return chosen
+
+    async def _deliver(self, held: Pass, parcels: Sequence[Parcel]) -> BegunMessage | None:
+        """Send and settle a message. Returns the one that was leased in the same transaction, if there is one."""
+        first = parcels[0].delivery
+        try:
+            result = await self._send(held, parcels)
+        except BaseException:
+            self._gate.end(held, _now(), None, first)
+            raise
+        takes_messages = True
+        if result.outcome is LeaseEnd.UNSENT:
+            self._gate.give_back(held)
+        else:
+            takes_messages = self._gate.end(held, _now(), result, first)
+        return await self._conclude(parcels, result, takes_messages=takes_messages)
+
+    async def _send(self, held: Pass, parcels: Sequence[Parcel]) -> SendResult:
+        deliveries = tuple(parcel.delivery for parcel in parcels)
+        began_at, began = clock.now(), _now()
+        seconds = (min(each.valid_until for each in deliveries) - began_at).total_seconds()
+        may_send = self._lane.may_send() and self._gate.still_allows(held, began)
+        if self._lane.is_stopping or seconds <= 0 or not may_send:
+            return SendResult(LeaseEnd.UNSENT, began_at, began_at, 0.0)
+        if not self._gate.may_resend and any(each.may_repeat for each in deliveries):
+            return SendResult(LeaseEnd.UNSENT, began_at, began_at, 0.0)  # it was silent during the lease
+        self._emit(SendBegan(self._gate.destination, deliveries))
+        self._is_calling = True
+        try:
+            outcome: SendOutcome = await attempt.send(self._gate.destination, self._gate.sink, parcels, seconds)
+        except asyncio.CancelledError:
+            if not self._was_cut():
+                raise
+            outcome = LeaseEnd.INTERRUPTED
+        finally:
+            self._is_calling = False
+        result = SendResult(outcome, began_at, clock.now(), _now() - began)
+        self._emit(SendEnded(self._gate.destination, result.word, result.detail, result.took))
+        return result
+
+    async def _conclude(
+        self, parcels: Sequence[Parcel], result: SendResult, *, takes_messages: bool = True
+    ) -> BegunMessage | None:
+        """Settle what was leased, however long the store fails. After a receipt, the next message may begin with it."""
+        now = clock.now()
+        jitter = self._lane.jitter() if self._gate.is_well else 0.0  # else the breaker sets the pace, and no backoff
+        settlements = tuple(
+            decide(
+                parcel.delivery,
+                result.outcome,
+                now,
+                jitter,
+                self._lane.backoff,
+                takes_messages=takes_messages,
+                at_most_once=parcel.notification.kind in self._lane.at_most_once,
+            )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
+            for parcel in parcels
+        )
+        unsaved = self._gate.unsaved(_now())
+        settle = Settle(settlements, tuple(each.facts for each in unsaved))
+        request = self._next_request() if isinstance(result.outcome, Receipt) else None
+        settled, leased = await self._settle(settle, request)
+        for each in unsaved:
+            each.saved()
+        notifications = {parcel.delivery.id: parcel.notification for parcel in parcels}
+        for name in notifications:
+            del self._in_flight[name]
+        self._holds = frozenset()
+        version = self._ready.version
+        is_news = self._lane.note_settled(settled)
+        if request is not None and request.version == version:  # the lease saw what these verdicts made possible
+            request = request.after(self._ready.version, notifications)
+        for delivery in settled:
+            self._emit(Settled(delivery, notifications[delivery.id]))
+        if is_news:
+            self._lane.ring()
+        return None if request is None or leased is None else await self._accept(request, leased)
+
+    async def _settle(self, settle: Settle, request: LeaseRequest | None) -> SettledAndLeased:
+        """Settle until the store has saved it. The lease is tried only once, and then its pass is given back."""
+        answer = None
+        if request is not None:
+            self._lane.leasing += 1
+            try:
+                with suppress(StoreFailed, CommandFailed):
+                    answer = await self._outbox.do(SettleAndLease(settle, request.lease))
+            finally:
+                self._lane.leasing -= 1
+                if answer is None or answer.leased is None:
+                    self._gate.give_back(request.held)
+        return answer or SettledAndLeased(await settle_in_parts(self._outbox.insist, settle), None)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,10 +1,10 @@
 """Retries of the outbox's commands, so that a lane always goes on, and the store's health as these commands see it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from signalpost.delivery.outbox.commands import READING, Answer, Command, SaveFacts, Settle, SettleAndLease, Settlement
+from signalpost.delivery.outbox.commands import READING, Answer, Command, Settle, SettleAndLease, Settlement
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.domain.delivery import Delivery
@@ -91,7 +91,7 @@ def _kind(command: Command[Any]) -> object:
     return READING if isinstance(command, READING) else type(command)
 
 
-async def settle(write: Write, settlements: Sequence[Settlement], learnt: tuple[SaveFacts, ...] = ()) -> list[Delivery]:
+async def settle_in_parts(write: Write, settle: Settle) -> list[Delivery]:
     """Settle even if a part of a verdict cannot be stored, and return the deliveries as they stand then.
 
     It tries everything together; then each verdict alone, without what was learnt; then each without its receipt and
@@ -99,9 +99,9 @@ async def settle(write: Write, settlements: Sequence[Settlement], learnt: tuple[
     CommandFailed.
     """
     try:
-        return await write(Settle(tuple(settlements), learnt))
+        return await write(settle)
     except CommandFailed:
-        return [delivery for each in settlements for delivery in await _settle_alone(write, each)]
+        return [delivery for each in settle.settlements for delivery in await _settle_alone(write, each)]
 
 
 async def _settle_alone(write: Write, settlement: Settlement) -> list[Delivery]:

@@ -51,7 +51,7 @@ async def test_a_failed_lease_is_retried_and_uses_no_slot() -> None:
 async def test_a_verdict_is_kept_until_the_store_saves_it_and_the_message_is_not_repeated() -> None:
     sink = ScriptedSink()
     async with World(sink) as world:
-        world.outbox.faults[Settle] = 12
+        world.outbox.faults[Settle] = 13
         began = now()
         await world.put("kept")
         await wait(60)

@@ -14,7 +14,7 @@ from signalpost.sinks.evidence import RateFacts, Receipt, Rejected, Throttled, U
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
 from tests.inline_outbox import InlineOutbox
-from tests.unit.delivery.dispatch.world import FaultyOutbox, World, wait
+from tests.unit.delivery.dispatch.world import FaultyOutbox, World, parts_of, wait
 
 
 class Spoiling:
@@ -25,7 +25,7 @@ class Spoiling:
         self.refuses = refuses
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
-        if any(map(self.refuses, batch)):
+        if any(self.refuses(part) for command in batch for part in parts_of(command)):
             raise TypeError("this cannot be stored")
         return self._core.apply(batch)
 

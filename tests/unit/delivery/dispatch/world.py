@@ -10,7 +10,15 @@ from typing import Any, Self, TypeVar
 
 from signalpost import clock
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
-from signalpost.delivery.outbox.commands import Command, Find, History, NewDelivery, NewNotification, Put
+from signalpost.delivery.outbox.commands import (
+    Command,
+    Find,
+    History,
+    NewDelivery,
+    NewNotification,
+    Put,
+    SettleAndLease,
+)
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
 from signalpost.delivery.rank import rank_of
 from signalpost.domain.announcement import Announcement
@@ -51,6 +59,11 @@ def throttled(seconds: float, scope: str = "destination") -> Throttled:
     return Throttled("slow down", retry_after=seconds, scope=scope)
 
 
+def parts_of(command: Command[Any]) -> tuple[Command[Any], ...]:
+    """The commands that one transaction executes for this one."""
+    return (command.settle, command.lease) if isinstance(command, SettleAndLease) else (command,)
+
+
 class FaultyOutbox(InlineOutbox):
     """An outbox that fails the next `faults` commands of a kind, counts `commands`, and can be slow."""
 
@@ -61,14 +74,14 @@ class FaultyOutbox(InlineOutbox):
         self.delays: dict[type[Command[Any]], float] = {}
 
     async def do(self, command: Command[Any]) -> Any:
-        kind = type(command)
-        self.commands[kind] += 1
-        if self.faults[kind]:
-            self.faults[kind] -= 1
+        kinds = [type(each) for each in parts_of(command)]
+        self.commands.update({type(command), *kinds})
+        if self.faults[kinds[0]]:
+            self.faults[kinds[0]] -= 1
             raise StoreFailed("the disk is full")
         answer = await super().do(command)
-        if kind in self.delays:
-            await asyncio.sleep(self.delays[kind])
+        if delay := max(self.delays.get(kind, 0.0) for kind in kinds):
+            await asyncio.sleep(delay)
         return answer
 
 

@@ -1,0 +1,96 @@
+"""The state that the workers of a lane share, and what they hand on between their steps."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import inf
+from typing import NamedTuple
+
+from signalpost import clock
+from signalpost.delivery.dispatch.gate import Gate, Pass
+from signalpost.delivery.dispatch.ready import ReadyIndex, Version
+from signalpost.delivery.outbox.commands import Lease, Parcel
+from signalpost.delivery.outbox.patience import RetryingOutbox
+from signalpost.delivery.pacing.backoff import Backoff
+from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
+from signalpost.domain.events import Listener
+from signalpost.domain.priority import NotificationPriority
+from signalpost.errors import CommandFailed
+
+
+@dataclass
+class LaneState:
+    """The settings that the workers of one lane share, and their common state."""
+
+    gate: Gate
+    outbox: RetryingOutbox
+    backoff: Backoff
+    jitter: Callable[[], float]
+    emit: Listener
+    on_pending: Callable[[datetime], None]
+    on_rest: Callable[[], None]
+    may_send: Callable[[], bool]
+    at_most_once: frozenset[str]
+    ring: Callable[[], None]
+    """Wakes all workers."""
+    ready: ReadyIndex = field(default_factory=ReadyIndex)
+    looking: asyncio.Task[None] | None = None
+    """The first look at the destination."""
+    in_flight: dict[DeliveryId, Delivery] = field(default_factory=dict)
+    leasing: int = 0
+    """How many workers wait for the store to lease something."""
+    busy: int = 0
+    """How many workers are between a lease and its verdict."""
+    is_stopping: bool = False
+    store_failures: int = 0
+    """In a row."""
+
+    async def save_facts(self) -> None:
+        """Save what a probe or a direct send taught; a verdict brings what its message taught. Raises StoreClosed."""
+        for each in self.gate.unsaved(asyncio.get_running_loop().time()):
+            with suppress(CommandFailed):  # it would fail again, and is logged
+                await self.outbox.insist(each.facts)
+            each.saved()
+
+    def note_settled(self, settled: Sequence[Delivery]) -> bool:
+        """Whether another delivery may have come free."""
+        is_news = False
+        for delivery in settled:
+            if delivery.state is DeliveryState.PENDING:
+                at = -inf if delivery.not_before is None else monotonic(delivery.not_before)
+                self.ready.expect(delivery.priority, at)
+                self.on_pending(delivery.valid_until)
+                is_news = True
+            else:
+                is_news |= self.ready.settled(delivery)
+        return is_news
+
+
+class LeaseRequest(NamedTuple):
+    """A lease for a message that has begun, and the state of its lane at that time."""
+
+    held: Pass
+    level: NotificationPriority
+    lease: Lease
+    version: Version
+    """Of the ready index."""
+    in_flight: tuple[Delivery, ...]
+
+    def after(self, version: Version, settled: Collection[DeliveryId]) -> "LeaseRequest":
+        """This request if it is executed after these deliveries were settled."""
+        in_flight = tuple(each for each in self.in_flight if each.id not in settled)
+        return self._replace(version=version, in_flight=in_flight)
+
+
+class BegunMessage(NamedTuple):
+    """A message that has begun and is leased."""
+
+    held: Pass
+    parcels: Sequence[Parcel]
+
+
+def monotonic(at: datetime) -> float:
+    """When the loop's clock will say so; `at` is read against UTC now, because clocks are put right."""
+    return asyncio.get_running_loop().time() + (at - clock.now()).total_seconds()

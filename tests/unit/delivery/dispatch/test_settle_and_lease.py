@@ -40,7 +40,7 @@ async def test_a_backlog_takes_one_transaction_a_message() -> None:
         await _put(world, "a", "b", "c", "d")
         await wait(1)
         assert ids(sink) == ["a", "b", "c", "d"]
-        assert [event.delivery.state for event in world.heard(Settled)] == [DeliveryState.DELIVERED] * 4
+        assert [event.delivery.state for event in world.emitted(Settled)] == [DeliveryState.DELIVERED] * 4
         assert world.outbox.commands[SettleAndLease] == 4
         assert world.outbox.commands[Settle] == 4
         assert world.outbox.commands[Lease] == before + 1 + 4, "the lane knows that the last lease found nothing"
@@ -90,7 +90,7 @@ def test_a_retried_settle_has_no_lease_and_holds_no_slot(failures: int) -> None:
             assert outbox.commands[SettleAndLease] == 1
             await wait(20)
             assert ids(sink) == ["a", "b"]
-            assert [event.is_well for event in world.heard(StoreMoved)] == [False, True]
+            assert [event.is_well for event in world.emitted(StoreMoved)] == [False, True]
 
     run()
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from simulation.check_ends import ENDS
+from simulation.evidence import Evidence
 from simulation.faults import FAULTS, GONE
 from simulation.life import EDGES
 from simulation.run import Run
@@ -81,6 +82,4 @@ class Tally:
                 yield "seen", "repeat, marked"
             if request.fault == "hangs, recorded late" and request.message_id is not None:
                 yield "seen", "processed after it was given up"
-        for commit in recorder.commits:
-            if "holder is gone" in commit.reason:
-                yield "seen", "lapsed"
+        yield from (("seen", "lapsed") for owed in Evidence(run).owed for _ in owed.lapsed)

@@ -7,11 +7,13 @@ from simulation.check import findings
 from simulation.faults import Outage
 from simulation.plan import Plan, plan
 from simulation.run import simulate
+from tests.simulation.process import simulation
+from tests.size import size
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_health_reports_nothing_on_a_calm_day(seed: int) -> None:
-    assert findings(simulate(seed, 24, is_calm=True)) == []
+def test_health_reports_nothing_on_calm_days() -> None:
+    ran = simulation("--calm", "--seeds", str(size(4, 20)), "--hours", "24")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_an_unexpected_outage_is_reported_by_health(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from simulation.check import findings
-from simulation.run import simulate
+from tests.simulation.process import simulation
 
 KEPT = [
     pytest.param(20, 6, id="a lapse fills a slot of the next process"),
@@ -25,4 +24,5 @@ KEPT = [
 
 @pytest.mark.parametrize(("seed", "hours"), KEPT)
 def test_a_kept_seed_finds_nothing(seed: int, hours: float) -> None:
-    assert findings(simulate(seed, hours)) == []
+    ran = simulation("--seed", str(seed), "--hours", str(hours))
+    assert ran.returncode == 0, ran.stdout + ran.stderr

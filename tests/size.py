@@ -1,0 +1,10 @@
+"""How much a test does: enough for every commit, or the whole of it (`make test-all`)."""
+
+import os
+
+IS_FULL = os.environ.get("TESTS") == "all"
+
+
+def size(per_commit: int, full: int) -> int:
+    """Return the number of seeds, kills or examples to try."""
+    return full if IS_FULL else per_commit

@@ -25,6 +25,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import MINUTE, START, notification
 from tests.contracts.outbox_model import OutboxModel
+from tests.size import size
 from tests.tmpfs import FAST
 
 LANES = ("one", "two")
@@ -226,7 +227,7 @@ def test_the_store_agrees_with_a_simple_model(monkeypatch: pytest.MonkeyPatch, d
     monkeypatch.setattr(lane_heads, "DEPTH", depth)
     monkeypatch.setattr(transaction, "DEPTH", depth)
 
-    calm = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    calm = settings(max_examples=size(25, 60), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
     with TemporaryDirectory(dir=FAST) as fast:
 
         class InFolder(Agreement):

@@ -1,28 +1,30 @@
+import asyncio
 import os
-import re
-import subprocess
-import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from signalpost.sandbox.rules.limits import OFF
+from signalpost.sandbox.server import Sandbox
 
 Environment = dict[str, str]
 
 
 @pytest.fixture
 def sandbox() -> Iterator[str]:
-    """The address of a sandbox that runs as a separate process."""
-    command = [sys.executable, "-u", "-m", "signalpost", "sandbox", "--port", "0", "--limits", "off"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    """The address of a sandbox without limits, which runs in a thread: a process would take half a second to start."""
+    with asyncio.Runner() as runner:
+        running = runner.run(Sandbox(limits=OFF, open=True).__aenter__())
+        thread = threading.Thread(target=runner.get_loop().run_forever)
+        thread.start()
         try:
-            address = next(
-                found[0] for line in process.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line))
-            )
-            yield address
+            yield running.url
         finally:
-            process.terminate()
+            runner.get_loop().call_soon_threadsafe(runner.get_loop().stop)
+            thread.join()
+            runner.run(running.__aexit__(None, None, None))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import MutableMapping
+from functools import cached_property
 from typing import Any
 
 
@@ -26,8 +27,28 @@ class _Lines(logging.Handler):
         self._stream.flush()
 
 
+class _Formatter(logging.Formatter):
+    """Imports structlog with the first line, because that takes longer than most commands."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one line."""
+        return self._chosen.format(record)
+
+    @cached_property
+    def _chosen(self) -> logging.Formatter:
+        return _structlog_formatter()
+
+
 def write_logs(level: int = logging.INFO) -> None:
     """Send what the logger `signalpost` says to standard error."""
+    handler = _Lines()
+    handler.setFormatter(_Formatter())
+    logger = logging.getLogger("signalpost")
+    logger.handlers = [handler]
+    logger.setLevel(level)
+
+
+def _structlog_formatter() -> logging.Formatter:
     import structlog
 
     from signalpost.cli.output import clean
@@ -48,17 +69,11 @@ def write_logs(level: int = logging.INFO) -> None:
         }
 
     renderer = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
-    handler = _Lines()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.stdlib.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.processors.format_exc_info,
-            ],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask, tidy, renderer],
-        )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask, tidy, renderer],
     )
-    logger = logging.getLogger("signalpost")
-    logger.handlers = [handler]
-    logger.setLevel(level)

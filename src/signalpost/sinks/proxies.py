@@ -7,7 +7,6 @@ plain http only on this machine, without a proxy.
 from base64 import b64encode
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 from signalpost.secret import Secret
 
@@ -37,6 +36,11 @@ class Proxy(NamedTuple):
 
 def proxy_for(host: str) -> Proxy | None:
     """The proxy for https requests to `host`; None for a direct connection."""
+    from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks them; a late import: it takes 30 ms
+        getproxies_environment,
+        proxy_bypass_environment,
+    )
+
     proxies = getproxies_environment()
     for kind, variable in _VARIABLE_BY_KIND.items():
         if text := proxies.get(kind, "").strip():

@@ -1,4 +1,4 @@
-"""What is urgent, behind ten thousand that are not."""
+"""Urgent signals behind thousands that are not."""
 
 import sys
 from pathlib import Path
@@ -7,8 +7,9 @@ from tests.foreign.conduct import Manner, once
 from tests.foreign.far_end import FarEnd
 from tests.foreign.reading import name_of, names
 from tests.foreign.stage import Program, stage
+from tests.size import size
 
-LOW = [f"low{number}" for number in range(10_000)]
+LOW = [f"low{number}" for number in range(size(2_500, 10_000))]
 
 
 def late_by(far_end: FarEnd, strategy: Program, name: str) -> float:
@@ -23,7 +24,7 @@ def hanging(far_end: FarEnd) -> list[str]:
     return [name_of(each) for each in list(far_end.requests) if each.hangs]
 
 
-def test_urgent_signals_leave_at_once_behind_ten_thousand_others_and_beside_one_that_hangs(tmp_path: Path) -> None:
+def test_urgent_signals_leave_at_once_behind_thousands_of_others_and_beside_one_that_hangs(tmp_path: Path) -> None:
     with (
         FarEnd() as far_end,
         stage(tmp_path / "stage", DISCORD_WEBHOOK_SIGNALS_FREE=far_end.webhook("signals")) as at,

@@ -227,7 +227,9 @@ def test_the_store_agrees_with_a_simple_model(monkeypatch: pytest.MonkeyPatch, d
     monkeypatch.setattr(lane_heads, "DEPTH", depth)
     monkeypatch.setattr(transaction, "DEPTH", depth)
 
-    calm = settings(max_examples=size(25, 60), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    calm = settings(
+        max_examples=size(25, 60), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    )
     with TemporaryDirectory(dir=FAST) as fast:
 
         class InFolder(Agreement):

@@ -8,18 +8,21 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 SHARED = -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check format bench walk simulate clean
+.PHONY: help run test test-all coverage check format bench walk simulate clean
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
 help: ## List these verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## Run the main job on the bundled candles: make run ARGS="--help"
 	@$(BIN)/signalpost demo $(ARGS)
 
 test: $(VENV)/installed-dev ## Run the tests on all cores: make test ARGS="-k atr"
 	@$(BIN)/python -m pytest $(SHARED) $(ARGS)
+
+test-all: ## Run the tests with all seeds, kills and examples
+	@TESTS=all $(MAKE) --no-print-directory test
 
 coverage: ## Run the tests, and fail below full branch coverage
 	@$(MAKE) --no-print-directory test ARGS="--cov $(ARGS)"

@@ -7,8 +7,9 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 from tests.faults.stage import Process, Stage, demand, drain, kill, stage, terminate, trouble, until
+from tests.size import size
 
-KILLS = 20
+KILLS = size(20, 60)
 KILLS_AT_A_START = 4
 SEED = os.environ.get("FAULTS_SEED") or str(SystemRandom().randrange(10**6))
 """Of what is submitted, of the faults and of the moments; a run's timing is its own all the same."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from tests.faults.stage import Client, Process, Stage, demand, kill, stage, terminate, trouble, until
 from tests.faults.test_kill_service import SEED
+from tests.size import size
 
 PLACES = ("intake-1", "intake-2", "intake-3")
-KILLS = 9
+KILLS = size(9, 30)
 TAKEN_OVER_WITHIN = 2.0
 """Seconds, generously: a look comes every 0.1 s, and this machine has much to do."""
 ASKS = b'{"ask": "health"}\n'

@@ -19,9 +19,10 @@ from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.ticket import Outcome
 from signalpost.testing.outbox_samples import MINUTE, START, notification
 from tests.faults.sqlite_child import LANES
+from tests.size import size
 
 CHILD = Path(__file__).with_name("sqlite_child.py")
-KILLS = 20
+KILLS = size(20, 100)
 PATIENCE = 60.0
 SEED = 20_260_302
 

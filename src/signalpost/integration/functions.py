@@ -14,19 +14,20 @@ from signalpost.integration.futures import TicketFuture
 from signalpost.integration.integration import FLUSH_WITHIN, NotificationIntegration
 
 process_wide = NotificationIntegration()
-"""The integration that the functions use, and whatever is given none."""
+"""The integration of the functions, and of everything that is not given another."""
 
 
 def configure(
     config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
 ) -> None:
-    """Say, before the start, what the service is to be; what is left out is as if nothing had been said.
+    """Configure the process's service, before the start. Arguments that you omit get their defaults.
 
-    `fallback` is your own sender, sync or async, for what is refused or could not be written. It is called in a thread
-    of its own with the signal or alert, and with what it names of `priority`, `user_tier` and `additional_context`, or
-    with all three in this order where it has to be given three more; its own options keep their defaults. One that is
-    not told the tier must show nothing to free readers that is for premium ones. Raises InvalidConfiguration for one
-    that can be called in none of these ways, for what is no Config, and after the start.
+    `fallback` is your own sender, sync or async, for notifications that the service refuses or could not save. It runs
+    in a thread of its own. It gets the signal or alert, and those of `priority`, `user_tier` and `additional_context`
+    that it names. If it requires three further arguments with other names, it gets these three, in this order. Its own
+    options keep their defaults. A sender that does not get the tier must not show premium content to free readers.
+    Raises InvalidConfiguration for a fallback that cannot be called in any of these ways, for a `config` that is not a
+    Config, and after the start.
     """
     process_wide.configure(config, fallback=fallback, listeners=listeners)
 
@@ -37,7 +38,7 @@ def send_signal(
     user_tier: UserTier | str | None = None,
     additional_context: Mapping[str, object] | None = None,
 ) -> TicketFuture:
-    """Hand over a signal from any thread, without waiting; the future is its ticket's. Raises InvalidValue."""
+    """Queue a signal from any thread, without waiting. The future is its ticket's. Raises InvalidValue."""
     return process_wide.send_signal(signal, priority, user_tier, additional_context)
 
 
@@ -47,7 +48,7 @@ def send_alert(
     user_tier: UserTier | str | None = None,
     additional_context: Mapping[str, object] | None = None,
 ) -> TicketFuture:
-    """Hand over an alert from any thread, without waiting; the future is its ticket's. Raises InvalidValue."""
+    """Queue an alert from any thread, without waiting. The future is its ticket's. Raises InvalidValue."""
     return process_wide.send_alert(alert, priority, user_tier, additional_context)
 
 
@@ -57,7 +58,7 @@ async def send_signal_async(
     user_tier: UserTier | str | None = None,
     additional_context: Mapping[str, object] | None = None,
 ) -> Ticket:
-    """Hand over a signal from any event loop, and wait for its ticket. Raises InvalidValue."""
+    """Queue a signal from any event loop, and wait for its ticket. Raises InvalidValue."""
     return await process_wide.send_signal_async(signal, priority, user_tier, additional_context)
 
 
@@ -67,7 +68,7 @@ async def send_alert_async(
     user_tier: UserTier | str | None = None,
     additional_context: Mapping[str, object] | None = None,
 ) -> Ticket:
-    """Hand over an alert from any event loop, and wait for its ticket. Raises InvalidValue."""
+    """Queue an alert from any event loop, and wait for its ticket. Raises InvalidValue."""
     return await process_wide.send_alert_async(alert, priority, user_tier, additional_context)
 
 
@@ -78,9 +79,9 @@ def send_signal_to_discord(
     user_tier: UserTier | str | None = None,
     additional_context: Mapping[str, object] | None = None,
 ) -> TicketFuture:
-    """Hand a signal to the service, or send it once and without the queue where none runs or it refuses.
+    """Queue a signal, or send it once, without the queue, if no service runs or it refuses.
 
-    The future is the ticket's, and can be awaited too. Raises InvalidValue.
+    The future is the ticket's, and can also be awaited. Raises InvalidValue.
     """
     return process_wide.send_signal_to_discord(
         signal, priority=priority, user_tier=user_tier, additional_context=additional_context
@@ -88,9 +89,9 @@ def send_signal_to_discord(
 
 
 def flush(timeout: float | None = FLUSH_WITHIN) -> int:
-    """Wait until what was handed over is delivered as far as it can be now, for at most `timeout` seconds.
+    """Wait until everything sent so far is delivered as far as possible now, for at most `timeout` seconds.
 
-    Returns how many notifications or deliveries are still open; 0 is all done. None waits without bound. Raises
+    Returns how many notifications or deliveries are still open; 0 means all done. None waits without a limit. Raises
     InvalidValue for a timeout that is not a number of seconds.
     """
     return process_wide.flush(timeout)

@@ -1,4 +1,4 @@
-"""What a program logs, as alerts: a handler for Python's logging."""
+"""Sends a program's log records as alerts: a handler for Python's logging."""
 
 import logging
 import re
@@ -38,7 +38,7 @@ _Key = tuple[str, int, str]
 
 
 class _Group:
-    """Records of one kind: the first was told, and these are the others since."""
+    """Records of one kind: the first was sent, and these are the repeats since."""
 
     def __init__(self, ends_at: float) -> None:
         self.ends_at = ends_at
@@ -47,14 +47,14 @@ class _Group:
 
 
 class AlertLogHandler(logging.Handler):
-    """Hands what is logged to an integration, as alerts: CRITICAL is critical, ERROR high, WARNING medium, INFO low.
+    """Sends log records to an integration, as alerts: CRITICAL is critical, ERROR high, WARNING medium, INFO low.
 
         logging.getLogger().addHandler(AlertLogHandler())
 
-    The first record of a kind (one logger, level and message template; numbers do not count) is told at once. Those
-    that follow within `repeats_within` are counted and told as one alert at its end. The loggers `signalpost` and
-    `aiohttp` and whatever is logged in signalpost's own threads are left out, so it cannot feed itself. Secrets are
-    masked, exceptions told in one line. It never waits, and never raises into who logs.
+    The first record of a kind (one logger, level and message template; numbers do not count) is sent at once. Repeats
+    within `repeats_within` are counted, and sent as one alert at its end. Records of the loggers `signalpost` and
+    `aiohttp`, and records from signalpost's own threads, are ignored, so that no alert causes another one. Secrets are
+    masked, and an exception becomes one line. Logging never waits for it, and never raises because of it.
     """
 
     def __init__(
@@ -73,22 +73,22 @@ class AlertLogHandler(logging.Handler):
         this_process.watch_forks(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell a record, or count it."""
-        with _breaking_nobody():
-            if not _is_left_out(record) and self._is_first(record):
+        """Send a record, or count it."""
+        with _never_raising():
+            if not _is_ignored(record) and self._is_first(record):
                 self._integration.send_alert(_alert(record))
 
     def flush(self) -> None:
-        """Tell the repeats that are counted so far."""
-        self._tell(everything=True)
+        """Send the repeats that are counted so far."""
+        self._send_repeats(everything=True)
 
     def forget_parent(self) -> None:
-        """After a fork: what was counted is told by the parent."""
+        """After a fork: the parent sends what was counted."""
         self._groups = OrderedDict()
         self._timer = None
 
     def _is_first(self, record: logging.LogRecord) -> bool:
-        """Whether no record of its kind was told lately; else it is counted. With the handler's lock."""
+        """True if no record of its kind was sent recently; else count it. With the handler's lock."""
         now = clock.now().timestamp()
         key = record.name, record.levelno, _NUMBERS.sub("#", spoken(record.msg))
         group = self._groups.get(key)
@@ -96,24 +96,24 @@ class AlertLogHandler(logging.Handler):
             group.repeats += 1
             group.last = record
             if self._timer is None:
-                self._await(group.ends_at - now)
+                self._start_timer(group.ends_at - now)
             return False
         if group is not None and group.repeats:
-            self._told(group)
+            self._end(group)
         self._groups[key] = _Group(now + self._within)
         self._groups.move_to_end(key)
         if len(self._groups) > MOST_GROUPS:
             _, oldest = self._groups.popitem(last=False)
-            self._told(oldest)
+            self._end(oldest)
         return True
 
-    def _await(self, seconds: float) -> None:
-        self._timer = threading.Timer(max(0.0, seconds), self._tell)
+    def _start_timer(self, seconds: float) -> None:
+        self._timer = threading.Timer(max(0.0, seconds), self._send_repeats)
         self._timer.name, self._timer.daemon = f"{THREADS} log", True
         self._timer.start()
 
-    def _tell(self, *, everything: bool = False) -> None:
-        """Tell the repeats of the groups that are over, or of all, and come again for the next."""
+    def _send_repeats(self, *, everything: bool = False) -> None:
+        """Send the repeats of the groups that are over, or of all, and start a timer for the rest."""
         with self.lock or threading.RLock():
             if not everything:
                 self._timer = None
@@ -122,29 +122,29 @@ class AlertLogHandler(logging.Handler):
                 if everything or group.ends_at <= now:
                     if not everything:
                         del self._groups[key]
-                    self._told(group)
+                    self._end(group)
             ends = [group.ends_at for group in self._groups.values() if group.repeats]
             if ends and self._timer is None:
-                self._await(min(ends) - now)
+                self._start_timer(min(ends) - now)
 
-    def _told(self, group: _Group) -> None:
+    def _end(self, group: _Group) -> None:
         last, repeats = group.last, group.repeats
-        group.repeats, group.last = 0, None  # first, so that what cannot be told is not tried again and again
+        group.repeats, group.last = 0, None  # first, so that a record that cannot be sent is not tried for ever
         if last is not None:
-            with _breaking_nobody():
+            with _never_raising():
                 self._integration.send_alert(_alert(last, repeats))
 
 
 @contextmanager
-def _breaking_nobody() -> Iterator[None]:
-    """Who logs, flushes or stops must not fail because of a record: anybody can make one of anything."""
+def _never_raising() -> Iterator[None]:
+    """Log an exception instead: a record can hold anything, and must not break the code that logs, flushes or stops."""
     try:
         yield
     except Exception as fault:  # noqa: BLE001
         log_failure("a log record could not be sent as an alert", fault, with_text=False)
 
 
-def _is_left_out(record: logging.LogRecord) -> bool:
+def _is_ignored(record: logging.LogRecord) -> bool:
     return (record.name or "").partition(".")[0] in _IGNORED or (record.threadName or "").startswith(f"{THREADS} ")
 
 
@@ -170,20 +170,20 @@ def _severity(level: int) -> AlertSeverity:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001  # arguments that do not fit, or cannot be shown: the template is better than nothing
+    except Exception:  # noqa: BLE001  # arguments that do not fit or cannot be printed: use the template
         return spoken(record.msg)
 
 
 def _exception(record: logging.LogRecord) -> str:
-    """The exception in one line: its kind, its text, and where it was raised."""
+    """The exception in one line: its type, text and place."""
     if not record.exc_info or record.exc_info[1] is None:
         return ""
     fault, trace = record.exc_info[1], record.exc_info[2]
     text = redacted(spoken(fault)).strip().partition("\n")[0]
-    return type(fault).__name__ + (f": {text}" if text else "") + _where(trace)
+    return type(fault).__name__ + (f": {text}" if text else "") + _place(trace)
 
 
-def _where(trace: TracebackType | None) -> str:
+def _place(trace: TracebackType | None) -> str:
     if trace is None:
         return ""
     while trace.tb_next is not None:

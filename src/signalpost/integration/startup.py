@@ -1,7 +1,7 @@
-"""Start and stop with a strategy, from async code, a thread or a script; and the signals that end a process, if asked.
+"""Start and stop with a strategy, from async code, a thread or a script; optionally handle SIGTERM and SIGINT.
 
-A start waits until the service runs, so that what cannot work is known at once, and to whoever started. A running event
-loop never waits for it: there, a start and a stop begin, and are awaited.
+A start waits until the service runs, so that its caller learns of an error at once. A running event loop never waits:
+there, a start or a stop only begins, and you await it.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from signalpost.integration.integration import FLUSH_WITHIN, NotificationIntegra
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Done:
-    """A start: over, or, within a running event loop, begun. It may be awaited either way."""
+class Started:
+    """The result of a start, which you may await. Within a running event loop, the start has only begun."""
 
     def __init__(self, begun: BackgroundWork[None] | None = None) -> None:
         self._begun = begun
@@ -34,20 +34,20 @@ class Done:
             yield from self._begun.__await__()
 
 
-class Left(int):
-    """How many notifications or deliveries are still open, after a stop. It may be awaited.
+class StillOpen(int):
+    """How many notifications or deliveries are still open after a stop. You may await it.
 
-    Within a running event loop the stop has only begun: the number is what was open then, and what is awaited is what
+    Within a running event loop, the stop has only begun. The number was open at the call; await it for the number that
     the stop leaves open.
     """
 
     _begun: BackgroundWork[int] | None
 
     def __new__(cls, number: int, begun: BackgroundWork[int] | None = None) -> Self:
-        """Of a stop that is over, or of one that has begun."""
-        left = super().__new__(cls, number)
-        left._begun = begun
-        return left
+        """For a stop that is over, or for one that has begun."""
+        still_open = super().__new__(cls, number)
+        still_open._begun = begun
+        return still_open
 
     def __repr__(self) -> str:
         number = int.__repr__(self)
@@ -58,10 +58,10 @@ class Left(int):
 
 
 class AsyncNotificationStartup:
-    """Starts and stops an integration, by default that of the process, together with a strategy.
+    """Starts and stops an integration together with a strategy; by default the integration of the process.
 
-    With `handle_signals`, SIGTERM and SIGINT flush for at most 5 seconds and then do what they did before; the start
-    must be in the main thread then.
+    With `handle_signals`, SIGTERM and SIGINT first flush for at most 5 seconds, then call the previous handler. Then
+    the start must be in the main thread.
     """
 
     def __init__(self, integration: NotificationIntegration | None = None, *, handle_signals: bool = False) -> None:
@@ -69,16 +69,16 @@ class AsyncNotificationStartup:
         self._handle_signals = handle_signals
         self._previous: dict[int, Any] = {}
 
-    def on_strategy_start(self) -> Done:
+    def on_strategy_start(self) -> Started:
         """Start the service, and return once it runs. Starting twice is fine.
 
-        Waits for at most 5 seconds. Raises InvalidConfiguration and StoreUnusable, and RuntimeError if signals are to
-        be handled and this is not the main thread. Within a running event loop it only begins the start, and returns at
-        once: await the result, which raises the same. What is sent meanwhile waits for the start.
+        Waits for at most 5 seconds. Raises InvalidConfiguration and StoreUnusable, and RuntimeError if it should handle
+        signals and this is not the main thread. Within a running event loop it only begins the start, and returns at
+        once: await the result, which raises the same. Notifications sent meanwhile wait for the start.
         """
         if self._handle_signals and threading.current_thread() is not threading.main_thread():
             raise RuntimeError(
-                "signals can only be handled from the main thread: start there, or leave handle_signals out"
+                "signals can only be handled from the main thread: start there, or without handle_signals"
             )
         loop = _running_loop()
         begun = None
@@ -88,19 +88,19 @@ class AsyncNotificationStartup:
             begun = self.integration.start_async()
         if self._handle_signals:
             self._install()
-        return Done(begun)
+        return Started(begun)
 
-    def on_strategy_stop(self, timeout: float | None = FLUSH_WITHIN) -> Left:
-        """Deliver what waits for at most `timeout` seconds, stop, and return how much is still open.
+    def on_strategy_stop(self, timeout: float | None = FLUSH_WITHIN) -> StillOpen:
+        """Deliver what is queued for at most `timeout` seconds, stop, and return how much is still open.
 
-        Stopping twice, or what was never started, is fine. What is open is delivered by the next start. None waits
-        without bound. Raises InvalidValue, before anything is stopped, for a timeout that is not a number of seconds.
-        Within a running event loop it only begins the stop, and returns at once: await the result for the number.
+        Stopping twice, or without a start, is fine. The next start delivers what is open. None waits without a limit.
+        Raises InvalidValue, before anything is stopped, for a timeout that is not a number of seconds. Within a running
+        event loop it only begins the stop, and returns at once: await the result for the number.
         """
         loop = _running_loop()
         has_handlers = bool(self._previous) and threading.current_thread() is threading.main_thread()
         if loop is None:
-            left = Left(self.integration.stop(timeout))
+            left = StillOpen(self.integration.stop(timeout))
             if has_handlers:
                 self._uninstall()
             return left
@@ -108,10 +108,10 @@ class AsyncNotificationStartup:
         begun = self.integration.stop_async(timeout)
         if has_handlers:
             begun.add_done_callback(lambda _: self._uninstall_from(loop))
-        return Left(open_now, begun)
+        return StillOpen(open_now, begun)
 
     def _uninstall_from(self, loop: asyncio.AbstractEventLoop) -> None:
-        with suppress(RuntimeError):  # the loop is closed: the handlers stay, and only call those of before
+        with suppress(RuntimeError):  # the loop is closed: the handlers stay, and only call the previous ones
             loop.call_soon_threadsafe(self._uninstall)
 
     def _install(self) -> None:
@@ -121,7 +121,7 @@ class AsyncNotificationStartup:
 
     def _uninstall(self) -> None:
         for number, previous in self._previous.items():
-            if signal.getsignal(number) == self._on_signal:  # else the host has set another since
+            if signal.getsignal(number) == self._on_signal:  # else the host has set another one meanwhile
                 signal.signal(number, previous)
         self._previous.clear()
 
@@ -130,13 +130,13 @@ class AsyncNotificationStartup:
         self.integration.flush(FLUSH_WITHIN)
         if callable(previous):
             previous(number, frame)
-        elif previous is signal.SIG_DFL:  # pragma: no cover  # the process ends here, and with it what it measured
+        elif previous is signal.SIG_DFL:  # pragma: no cover  # the process ends here, before it can report coverage
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
 
 def _still_open(counts: Mapping[str, int]) -> int:
-    """How much is not delivered or handed on yet, as far as anybody knows without asking the store."""
+    """How much is not delivered yet, as far as is known without a query to the store."""
     names = ("hand_overs_waiting", "notifications_held", "queue_depth", "fallback_waiting")
     return sum(max(0, counts[name]) for name in names)
 
@@ -151,23 +151,23 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 _process_wide = AsyncNotificationStartup()
 
 
-def on_strategy_start(*, handle_signals: bool = False) -> Done:
+def on_strategy_start(*, handle_signals: bool = False) -> Started:
     """Start the process's service, and return once it runs. Starting twice is fine.
 
     Waits for at most 5 seconds. Within a running event loop it only begins the start, and returns at once: await the
-    result. With `handle_signals`, SIGTERM and SIGINT flush for at most 5 seconds and then do what they did before.
-    Raises InvalidConfiguration and StoreUnusable, and RuntimeError if signals are to be handled and this is not the
-    main thread.
+    result. With `handle_signals`, SIGTERM and SIGINT first flush for at most 5 seconds, then call the previous handler.
+    Raises InvalidConfiguration and StoreUnusable, and RuntimeError if it should handle signals and this is not the main
+    thread.
     """
     return (_signalled if handle_signals else _process_wide).on_strategy_start()
 
 
-def on_strategy_stop(timeout: float | None = FLUSH_WITHIN) -> Left:
-    """Deliver what waits for at most `timeout` seconds, stop, and return how much is still open.
+def on_strategy_stop(timeout: float | None = FLUSH_WITHIN) -> StillOpen:
+    """Deliver what is queued for at most `timeout` seconds, stop, and return how much is still open.
 
-    Stopping twice is fine, and so is starting again. What is open is delivered by the next start. None waits without
-    bound. Within a running event loop it only begins the stop, and returns at once: await the result for the number.
-    Raises InvalidValue, before anything is stopped, for a timeout that is not a number of seconds.
+    Stopping twice is fine, and so is starting again. The next start delivers what is open. None waits without a limit.
+    Within a running event loop it only begins the stop, and returns at once: await the result for the number. Raises
+    InvalidValue, before anything is stopped, for a timeout that is not a number of seconds.
     """
     return _signalled.on_strategy_stop(timeout)
 

@@ -23,7 +23,7 @@ SandboxWith = Callable[[SandboxLimits], Sandbox]
 
 @pytest.fixture
 def sandbox_with() -> Iterator[SandboxWith]:
-    """Starts a Discord on this machine, in a thread of its own, because these tests wait in theirs."""
+    """Starts a local Discord in a thread of its own, because these tests block their thread."""
     thread = LoopThread("sandbox of a test")
     started = []
 
@@ -41,7 +41,7 @@ def sandbox_with() -> Iterator[SandboxWith]:
 
 @pytest.fixture
 def sandbox(sandbox_with: SandboxWith) -> Sandbox:
-    """One without limits."""
+    """A local Discord without limits."""
     return sandbox_with(OFF)
 
 
@@ -104,7 +104,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Started]]:
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk has no room for another notification, but still for a fact."""
+    """The disk has no space for a notification, but enough for a fact."""
     apply = SqliteCore.apply
 
     def fails(core: SqliteCore, batch: Sequence[Command[Any]]) -> list[Any]:

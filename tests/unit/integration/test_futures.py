@@ -97,19 +97,19 @@ def test_an_interrupt_in_a_callback_is_logged_in_our_threads_and_raised_in_the_m
         here.set_result(ACCEPTED)
 
 
-@pytest.mark.parametrize("ask", [TicketFuture.result, TicketFuture.exception])
+@pytest.mark.parametrize("look", [TicketFuture.result, TicketFuture.exception])
 def test_our_own_thread_may_not_wait_for_a_ticket_but_may_read_a_finished_one(
-    ask: Callable[[TicketFuture], object],
+    look: Callable[[TicketFuture], object],
 ) -> None:
-    first, second, told = TicketFuture(), TicketFuture(), list[str]()
+    first, second, refusals = TicketFuture(), TicketFuture(), list[str]()
 
     def call_back(done: Future[Ticket]) -> None:
         assert isinstance(done, TicketFuture)
-        ask(done)
+        look(done)
         try:
-            ask(second)
+            look(second)
         except RuntimeError as refused:
-            told.append(str(refused))
+            refusals.append(str(refused))
 
     async def bring() -> None:
         first.set_result(ACCEPTED)
@@ -119,6 +119,6 @@ def test_our_own_thread_may_not_wait_for_a_ticket_but_may_read_a_finished_one(
     thread = LoopThread("of a test")
     thread.begin(bring).result(10)
     thread.end(10)
-    (refusal,) = told
-    assert f"{ask.__name__}()" in refusal
-    assert ask(second) == (ACCEPTED if ask is TicketFuture.result else None)
+    (refusal,) = refusals
+    assert f"{look.__name__}()" in refusal
+    assert look(second) == (ACCEPTED if look is TicketFuture.result else None)

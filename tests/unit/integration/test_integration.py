@@ -39,9 +39,7 @@ def alert(title: str = "No candles", severity: str = "high") -> Alert:
     return Alert(alert_type="feed", severity=severity, title=title)
 
 
-def test_what_is_handed_over_is_taken_in_delivered_and_counted(
-    sandbox: Sandbox, running: NotificationIntegration
-) -> None:
+def test_notifications_are_accepted_delivered_and_counted(sandbox: Sandbox, running: NotificationIntegration) -> None:
     tickets = [running.send_signal(signal(), None, "premium"), running.send_alert(alert())]
     assert [future.result(10).outcome for future in tickets] == [Outcome.ACCEPTED, Outcome.ACCEPTED]
     assert running.flush() == 0
@@ -53,7 +51,7 @@ def test_what_is_handed_over_is_taken_in_delivered_and_counted(
     assert running.is_healthy()
 
 
-async def test_the_priority_is_derived_from_confidence_and_severity_unless_it_is_given(config_for: ConfigFor) -> None:
+async def test_the_default_priority_depends_on_confidence_and_severity(config_for: ConfigFor) -> None:
     heard: list[Event] = []
     running = NotificationIntegration(config_for(), listeners=[heard.append])
     running.start()
@@ -74,8 +72,8 @@ async def test_the_async_functions_take_the_same_arguments(sandbox: Sandbox, run
     ticket = await running.send_signal_async(
         signal=signal(), priority="HIGH", user_tier="premium", additional_context={"market": "trending"}
     )
-    told = await running.send_alert_async(alert=alert(), additional_context={"feed": "tiny.csv"})
-    assert (ticket.outcome, told.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
+    of_alert = await running.send_alert_async(alert=alert(), additional_context={"feed": "tiny.csv"})
+    assert (ticket.outcome, of_alert.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
     assert await asyncio.to_thread(running.flush) == 0
     assert "trending" in str(sandbox.discord.guild.messages("signals-premium"))
     assert "tiny.csv" in str(sandbox.discord.guild.messages("alerts-critical"))
@@ -135,14 +133,14 @@ def test_a_failed_start_raises_and_a_later_one_can_succeed(config_for: ConfigFor
     (tmp_path / "home").unlink()
     integration.start()
     integration.start()
-    told = signal()
-    assert integration.send_signal(told).result(10).outcome is Outcome.ACCEPTED
+    sent = signal()
+    assert integration.send_signal(sent).result(10).outcome is Outcome.ACCEPTED
     integration.stop()
-    refused = integration.send_signal(told).result(0)
+    refused = integration.send_signal(sent).result(0)
     assert refused.cause is Refusal.NOT_RUNNING
     assert refused.reason == STOPPED
     integration.start()
-    assert integration.send_signal(told).result(10).outcome is Outcome.DUPLICATE
+    assert integration.send_signal(sent).result(10).outcome is Outcome.DUPLICATE
     integration.stop()
 
 
@@ -245,7 +243,7 @@ def test_an_ended_thread_is_reported_by_health_and_signals_are_refused(
 def test_a_forked_child_starts_its_own_service_with_the_first_signal(
     sandbox: Sandbox, config_for: ConfigFor, services: list[Started]
 ) -> None:
-    """The real fork is in the acceptance tests; here the hook is called, and the "child" is a neighbour."""
+    """Acceptance tests really fork. Here the hook is called, and the child is a second service in this process."""
     integration = NotificationIntegration(config_for(), fallback=lambda _: None)
     integration.start()
     integration.forget_parent()
@@ -306,7 +304,7 @@ def test_a_child_in_another_folder_goes_on_with_its_parents_data(
     services[0].stop()
 
 
-def test_only_what_runs_is_stopped_at_the_end(config_for: ConfigFor) -> None:
+def test_only_a_running_integration_is_stopped_at_the_end(config_for: ConfigFor) -> None:
     integration = NotificationIntegration(config_for())
     assert integration not in this_process.running
     integration.start()

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from signalpost import NotificationIntegration, Outcome
-from signalpost.integration import fallback as room_of_fallback
-from signalpost.integration import integration as easy_layer
-from signalpost.integration import lifecycle, process_end, submission
+from signalpost.integration import fallback, lifecycle, process_end, submission
+from signalpost.integration import integration as integration_module
 from signalpost.integration.loop_thread import LazyThread
 from signalpost.integration.process_end import ProcessEnd
 from signalpost.integration.submission import NOT_RUNNING, Refusals
@@ -20,7 +19,7 @@ NO_THREAD = "can't start new thread"
 
 
 class Starting:
-    """Whether threads can be started."""
+    """Starts threads once `is_possible` is set."""
 
     is_possible = False
 
@@ -41,9 +40,9 @@ class Starting:
 def starting(monkeypatch: pytest.MonkeyPatch) -> Starting:
     made, ending = Starting(), ProcessEnd()
     monkeypatch.setattr(process_end, "Guard", made.guard)
-    for module in (room_of_fallback, submission):
+    for module in (fallback, submission):
         monkeypatch.setattr(module, "Thread", made.thread)
-    for module in (easy_layer, lifecycle, submission):
+    for module in (integration_module, lifecycle, submission):
         monkeypatch.setattr(module, "this_process", ending)
     return made
 
@@ -91,15 +90,15 @@ def test_a_start_without_a_thread_raises_and_the_next_one_starts(starting: Start
 def test_refusals_are_logged_by_the_thread_that_the_next_one_starts(
     starting: Starting, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = threading.Event()
-    monkeypatch.setattr(submission, "pause", told.set)
+    is_logged = threading.Event()
+    monkeypatch.setattr(submission, "pause", is_logged.set)
     refusals, integration = Refusals(), NotificationIntegration()
     ticket = integration.send_signal(signal()).result(0)
     refusals.add(ticket)
     assert caplog.messages == []
     starting.is_possible = True
     refusals.add(ticket)
-    assert told.wait(10)
+    assert is_logged.wait(10)
     (line,) = caplog.messages
     assert "2" in line.split()
     assert str(ticket.reason) in line

@@ -6,7 +6,7 @@ from queue import SimpleQueue
 import pytest
 
 from signalpost import AlertLogHandler, HealthStatus, NotificationIntegration, Outcome, Refusal, Ticket
-from signalpost.integration import integration as easy_layer
+from signalpost.integration import integration as integration_module
 from signalpost.integration import service_thread, submission
 from signalpost.integration.process_end import ProcessEnd
 from signalpost.integration.submission import NOT_RUNNING, STOPPED, Refusals
@@ -147,7 +147,7 @@ def test_a_signal_handler_that_sends_while_a_thread_starts_neither_waits_nor_sta
         begun.append(thread.name)
         assert integration.send_signal(signal()).result(0).outcome is Outcome.DIRECT
 
-    monkeypatch.setattr(easy_layer, "this_process", ProcessEnd())
+    monkeypatch.setattr(integration_module, "this_process", ProcessEnd())
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     assert integration.send_signal(signal()).result(0).outcome is Outcome.DIRECT
     assert begun == ["signalpost ending", "signalpost fallback"]

@@ -65,10 +65,10 @@ def test_the_pace_of_a_destination_is_known_while_its_service_runs(config_for: C
     thread.wait(10)
     assert thread.lane("alerts-critical") is not None
     assert thread.lane("alerts-general") is None
-    neighbour = ServiceThread(AsyncNotificationService(config_for("alerts-critical")))
-    neighbour.wait(10)
-    assert neighbour.lane("alerts-critical") is None, "a producer sends nothing, and keeps no pace"
-    neighbour.stop(0)
+    producer = ServiceThread(AsyncNotificationService(config_for("alerts-critical")))
+    producer.wait(10)
+    assert producer.lane("alerts-critical") is None, "a producer sends nothing, and keeps no pace"
+    producer.stop(0)
     thread.stop(0)
     assert thread.lane("alerts-critical") is None
 

@@ -31,7 +31,7 @@ def integration(tmp_path: Path) -> Iterator[NotificationIntegration]:
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """The handlers of signals are what they were after the test."""
+    """Restores the signal handlers after the test."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in before.items():
@@ -39,7 +39,7 @@ def handlers() -> Iterator[None]:
 
 
 def codes(integration: NotificationIntegration) -> list[str]:
-    """The codes of what is wrong with its health."""
+    """The codes of its health."""
     return [getattr(reason, "code", "") for reason in integration.health().reasons]
 
 
@@ -179,4 +179,4 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     assert str(home) in str(fault)
     assert fault.__cause__ is None, "one traceback, not three"
     assert fault.__suppress_context__
-    assert len(raised.traceback) <= 4, "nobody has to read through our own frames"
+    assert len(raised.traceback) <= 4, "our own frames are left out"

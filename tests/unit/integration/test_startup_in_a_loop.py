@@ -1,4 +1,4 @@
-"""Started and stopped within a running event loop: begun at the call, awaited or not, and never in the loop's way."""
+"""Within a running event loop, a start or stop begins at the call, awaited or not, and never blocks the loop."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ def integration(tmp_path: Path) -> Iterator[NotificationIntegration]:
 
 
 def all_ended() -> None:
-    """Wait until what was begun has ended."""
+    """Wait until every start and stop has ended."""
     for thread in threading.enumerate():
         if thread.name in THREADS:
             thread.join(30)
@@ -45,22 +45,22 @@ def does_not_run(integration: NotificationIntegration) -> bool:
 
 
 class Held:
-    """A service whose start waits until it is let go."""
+    """A service whose start waits for `may_start`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.has_begun, self.let_go = threading.Event(), threading.Event()
+        self.has_begun, self.may_start = threading.Event(), threading.Event()
         start = AsyncNotificationService.start
 
         async def held(service: AsyncNotificationService) -> None:
             self.has_begun.set()
-            await asyncio.to_thread(self.let_go.wait, 30)
+            await asyncio.to_thread(self.may_start.wait, 30)
             await start(service)
 
         monkeypatch.setattr(AsyncNotificationService, "start", held)
 
 
 def begun(call: Callable[[], Any]) -> Any:
-    """What a call returns, which must not raise in place of the await."""
+    """The result of a call, which must leave raising to the await."""
     try:
         return call()
     except (InvalidConfiguration, StoreUnusable) as fault:
@@ -76,8 +76,8 @@ async def test_a_start_returns_before_the_service_runs(
     started = begun(startup.on_strategy_start)
     assert "await" in repr(started)
     future = integration.send_alert(alert())
-    assert not future.done(), "what is sent meanwhile waits for the start"
-    store.let_go.set()
+    assert not future.done(), "it waits for the start"
+    store.may_start.set()
     await started
     assert (await future).outcome is Outcome.DIRECT
     assert await startup.on_strategy_stop() == 0
@@ -87,17 +87,17 @@ async def test_a_start_returns_before_the_service_runs(
 async def test_a_stop_returns_before_it_is_complete(integration: NotificationIntegration) -> None:
     startup = AsyncNotificationStartup(integration)
     await startup.on_strategy_start()
-    is_let_go = threading.Event()
+    is_may_start = threading.Event()
 
     class Flushed:
         def flush(self) -> None:
-            is_let_go.wait(3)
+            is_may_start.wait(3)
 
     first = Flushed()
     integration.flushed_first.add(first)
     stopping = startup.on_strategy_stop()
-    assert not does_not_run(integration), "it was stopped in the loop's own time"
-    is_let_go.set()
+    assert not does_not_run(integration), "the call did not wait for the stop"
+    is_may_start.set()
     assert await stopping == 0
     assert does_not_run(integration)
 
@@ -155,7 +155,7 @@ async def test_cancelling_the_wait_does_not_cancel_the_start(
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    store.let_go.set()
+    store.may_start.set()
     await started
     assert not does_not_run(integration)
 
@@ -198,7 +198,7 @@ async def test_a_start_does_not_wait_for_a_start_of_another_thread(
     store.has_begun.wait(30)
     started = integration.start_async()
     assert not started.done()
-    store.let_go.set()
+    store.may_start.set()
     await started
     thread.join()
     assert not does_not_run(integration)
@@ -243,4 +243,4 @@ def test_handlers_of_signals_are_put_back_once_it_is_stopped(
     asyncio.run(strategy(waits=False))
     all_ended()
     os.kill(os.getpid(), signal.SIGTERM)
-    assert got == [signal.SIGTERM] * 3, "those that a closed loop left behind call the host's"
+    assert got == [signal.SIGTERM] * 3, "handlers that a closed loop left behind call the host's"

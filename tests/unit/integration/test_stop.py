@@ -1,4 +1,4 @@
-"""However a stop is called, and whatever breaks in it: the service is stopped, and its folder free."""
+"""A stop always stops the service and frees its folder, even if something in it fails."""
 
 import asyncio
 import threading
@@ -97,7 +97,7 @@ async def test_a_service_that_fails_at_its_end_frees_its_folder(
 
 
 class Unflushable:
-    """Fails to hand over."""
+    """Fails to flush."""
 
     def flush(self) -> None:
         raise LookupError
@@ -117,24 +117,24 @@ def test_a_failing_first_flush_raises_and_the_service_is_stopped(config_for: Con
 def test_a_callback_may_not_wait_for_the_thread_that_calls_it(config_for: ConfigFor) -> None:
     integration = NotificationIntegration(config_for())
     integration.start()
-    told: list[str] = []
+    refusals: list[str] = []
     is_over = threading.Event()
 
     def waits(ticket: Any) -> None:
-        assert ticket.result().outcome is Outcome.ACCEPTED, "this one is there"
+        assert ticket.result().outcome is Outcome.ACCEPTED, "this ticket is set"
         another = integration.send_signal(signal(signal_id="another"))
         waiting: list[Callable[[], object]] = [another.result, integration.flush, integration.stop]
         for wait in waiting:
             with pytest.raises(RuntimeError) as refusal:
                 wait()
-            told.append(str(refusal.value))
+            refusals.append(str(refusal.value))
         with pytest.raises(TimeoutError):
             another.result(0)
         is_over.set()
 
     integration.send_signal(signal()).add_done_callback(waits)
     assert is_over.wait(10)
-    assert [name in text for name, text in zip(("result()", "flush", "stop"), told, strict=True)] == [True] * 3
+    assert [name in text for name, text in zip(("result()", "flush", "stop"), refusals, strict=True)] == [True] * 3
     assert integration.flush() == 0
     integration.stop()
 

@@ -1,4 +1,4 @@
-"""What is sent directly asks no webhook that is gone, and no host that shuts us out, whoever found that out."""
+"""Direct sends skip a webhook that is gone and a host that has banned us, whichever process found that out."""
 
 import asyncio
 import logging
@@ -33,14 +33,14 @@ from tests.unit.service.conftest import codes, shown, signal
 
 BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
 DISABLED = ("signals-free", "404", "10015")
-"""What the reason of a ticket names if a webhook is gone."""
+"""Named in the reason of a ticket if the webhook is gone."""
 
 
 def direct(integration: NotificationIntegration, name: str) -> Ticket:
-    """The ticket of a signal that is sent directly, or would be."""
+    """The ticket of a signal for a direct send."""
     began = monotonic()
     ticket = integration.send_signal_to_discord(signal(signal_id=name)).result(20)
-    assert monotonic() - began < 15, "nobody waits for what does not come"
+    assert monotonic() - began < 15, "it does not wait for a slot that comes too late"
     return ticket
 
 
@@ -50,14 +50,14 @@ def requests(sandbox: Sandbox) -> int:
 
 @contextmanager
 def once(config: Config) -> Iterator[NotificationIntegration]:
-    """What a new process without a service has."""
+    """An integration without a service, as in a new process."""
     integration = NotificationIntegration(config)
     yield integration
     integration.stop()
 
 
 def keep(config: Config, place: str, facts: dict[str, bytes]) -> None:
-    """Have the store know something, as a service does."""
+    """Save a fact, as a service does."""
     config.home.mkdir(exist_ok=True)
     with closing(SqliteCore(config.home / STORE_FILE)) as core:
         core.apply([SaveFacts(place, facts)])
@@ -107,7 +107,7 @@ def test_a_ban_known_to_the_store_holds_a_new_process_too(sandbox: Sandbox, conf
     assert requests(sandbox) == 0
     keep_a_ban(config, 0.2)
     with once(config) as process:
-        assert direct(process, "soon over").outcome is Outcome.DIRECT, "that is worth waiting for"
+        assert direct(process, "soon over").outcome is Outcome.DIRECT, "a short ban is waited for"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_sends_waiting_for_a_slot_skip_a_webhook_found_gone_meanwhile(
     tickets = [send.result(20) for send in sends]
     integration.stop(0)
     assert {ticket.outcome for ticket in tickets} == {Outcome.REFUSED}
-    assert all("10015" in (ticket.reason or "") for ticket in tickets), "one has found it out, and the others know"
+    assert all("10015" in (ticket.reason or "") for ticket in tickets), "one found it out, and the others know"
     assert sum(logged.entry.method == "POST" for logged in sandbox.discord.log.since(0)) == 1
 
 
@@ -271,7 +271,7 @@ async def test_a_fact_that_cannot_be_saved_is_given_up_at_the_end(sandbox: Sandb
     sender = DirectSender(config_for("signals-free"), thread, lambda _: lane)
     submission = Submission(notification_of(signal()))
     sender.take(submission, Ticket(Outcome.REFUSED, "", "no store", Refusal.STORE))
-    assert (await submission.future).cause is Refusal.STORE, "nobody waits for the store"
+    assert (await submission.future).cause is Refusal.STORE, "the ticket does not wait for the store"
 
     async def saving() -> list[asyncio.Task[object]]:
         return [task for task in asyncio.all_tasks() if task.get_name() == "signalpost save facts"]
@@ -289,7 +289,7 @@ def test_a_producer_sends_directly_to_no_deleted_webhook(
 ) -> None:
     config = config_for("signals-free")
     keep_that_it_is_gone(config)
-    with closing(SqliteCore(config.home / STORE_FILE)):  # who owns the folder
+    with closing(SqliteCore(config.home / STORE_FILE)):  # the owner of the folder
         integration = started(config)
         before = requests(sandbox)
         assert_names(beside(integration, "gone"), *DISABLED)

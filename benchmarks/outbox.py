@@ -228,11 +228,11 @@ async def sending(path: Path, items: list[NewNotification]) -> float:
 async def lane(outbox: Outbox, destination: str) -> None:
     """Lease and settle until the lane is empty."""
     attempt = Attempt(START, START, "delivered")
-    while parcels := (await outbox.do(Lease(destination, START, limit=PAGE))).parcels:
-        message = Message(destination, parcels[0].notification.id, START)
+    while entries := (await outbox.do(Lease(destination, START, limit=PAGE))).entries:
+        message = Message(destination, entries[0].notification.id, START)
         verdicts = (
             Settlement(each.delivery.id, DeliveryState.DELIVERED, attempt, 1, 0, may_repeat=False, message=message)
-            for each in parcels
+            for each in entries
         )
         await outbox.do(Settle(tuple(verdicts)))
 

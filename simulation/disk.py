@@ -155,14 +155,14 @@ class MortalOutbox:
     def _note_superseded(self) -> None:
         at, utc = self._recorder.clocks.seconds(), self._recorder.clocks.now()
         (found,) = self._core.apply([Find(states=frozenset({DeliveryState.SUPERSEDED}), limit=1_000_000)])
-        for parcel in found:
-            self._recorder.committed(_commit_of(parcel.delivery, at, utc, self._life.number))
+        for entry in found:
+            self._recorder.committed(_commit_of(entry.delivery, at, utc, self._life.number))
 
 
 def _touched(command: Command[Any], answer: Any) -> list[Delivery]:
     match command:
         case Lease():
-            return [*(parcel.delivery for parcel in answer.parcels), *answer.expired]
+            return [*(entry.delivery for entry in answer.entries), *answer.expired]
         case Settle() | Expire():
             return list(answer)
         case SettleAndLease():

@@ -198,9 +198,9 @@ class Process:
             found = await self._outbox.do(Find(states=_REVIVABLE, limit=20))
             if not found:
                 return
-            parcel = self._random.choice(found)
+            entry = self._random.choice(found)
             until = clock.now() + timedelta(seconds=self._random.choice((30.0, 3600.0)))
-            revived = await self._outbox.do(Revive(parcel.delivery.id, parcel.delivery.rank, until))
+            revived = await self._outbox.do(Revive(entry.delivery.id, entry.delivery.rank, until))
             if revived is not None:
                 self.dispatcher.wake([revived.id.destination], revived.priority, until)
 

@@ -149,9 +149,9 @@ class OutboxModel:
         if command.express:
             lane = [o for o in lane if o.priority in (NotificationPriority.HIGH, NotificationPriority.URGENT)]
         flying = [o.told.sequence for o in self.owed if o.lane == command.destination and o.state == "leased"]
-        parcels, expired, waits, doubtful = [], [], [], False
+        entries, expired, waits, doubtful = [], [], [], False
         for owed in lane:
-            if len(parcels) == command.limit:
+            if len(entries) == command.limit:
                 break
             if owed.valid_until <= command.now:
                 expired.append(self._outlived(owed))
@@ -163,8 +163,8 @@ class OutboxModel:
                     doubtful = True
                 else:
                     owed.state = "leased"
-                    parcels.append(c.Parcel(owed.shown(), owed.told))
-        return c.Leased(tuple(parcels), tuple(expired), min(waits, default=None), doubtful)
+                    entries.append(c.OutboxEntry(owed.shown(), owed.told))
+        return c.Leased(tuple(entries), tuple(expired), min(waits, default=None), doubtful)
 
     def settle(self, command: c.Settle) -> list[Delivery]:
         touched = []
@@ -260,7 +260,7 @@ class OutboxModel:
         self._settle_order()
         return again.shown()
 
-    def find(self, command: c.Find) -> tuple[c.Parcel, ...]:
+    def find(self, command: c.Find) -> tuple[c.OutboxEntry, ...]:
         found = sorted(self.owed, key=lambda owed: owed.id, reverse=True)
         if command.notification_id is not None:
             found = [owed for owed in found if owed.told.id == command.notification_id]
@@ -268,7 +268,7 @@ class OutboxModel:
             found = [owed for owed in found if owed.lane == command.destination]
         if command.states:
             found = [owed for owed in found if owed.state in command.states]
-        return tuple(c.Parcel(owed.shown(), owed.told) for owed in found[: command.limit])
+        return tuple(c.OutboxEntry(owed.shown(), owed.told) for owed in found[: command.limit])
 
     def open(self, command: c.Open) -> tuple[Delivery, ...]:
         found = [owed for owed in self.owed if owed.state in OPEN]

@@ -93,7 +93,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "supersedes always": _puts(lambda item: item._replace(supersedes=True)),
     "forgets priorities": _puts(_lowered),
     "forgets the state of a stream": _asks(c.Put, state=lambda _: None),
-    "lends backwards": _answers(c.Lease, lambda lease: lease._replace(parcels=lease.parcels[::-1])),
+    "lends backwards": _answers(c.Lease, lambda lease: lease._replace(entries=lease.entries[::-1])),
     "lends one more": _asks(c.Lease, limit=lambda limit: limit + 1),
     "lends everything express": _asks(c.Lease, express=lambda _: False),
     "has a clock that is late": _asks(c.Lease, now=lambda now: now - timedelta(minutes=1)),

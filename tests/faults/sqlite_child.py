@@ -90,8 +90,8 @@ class Worker:
 
     async def take_back(self) -> None:
         """What was leased when the one before was killed goes back, as it may have been shown."""
-        for parcel in await self.outbox.do(Find(states=frozenset({DeliveryState.LEASED}), limit=10_000)):
-            await self.settle(parcel.delivery, DeliveryState.PENDING)
+        for entry in await self.outbox.do(Find(states=frozenset({DeliveryState.LEASED}), limit=10_000)):
+            await self.settle(entry.delivery, DeliveryState.PENDING)
 
     async def produce(self, stream: str, count: int) -> None:
         """Two notifications for two lanes each, with the stream's state, over and over."""
@@ -110,16 +110,16 @@ class Worker:
 
     async def send(self, lane: str) -> None:
         lease = Lease(lane, START, limit=2)
-        waiting = list((await self.outbox.do(lease)).parcels)
+        waiting = list((await self.outbox.do(lease)).entries)
         while True:
-            for parcel in waiting:
-                self.note(done="lease", name=parcel.delivery.id)
-            for parcel in waiting[:-1]:
-                await self.settle(parcel.delivery, self.random.choice((DeliveryState.DELIVERED, DeliveryState.DEAD)))
+            for entry in waiting:
+                self.note(done="lease", name=entry.delivery.id)
+            for entry in waiting[:-1]:
+                await self.settle(entry.delivery, self.random.choice((DeliveryState.DELIVERED, DeliveryState.DEAD)))
             if waiting and self.random.random() < 2 / 3:  # the last one is settled with the next lease
-                waiting = list((await self.settle(waiting[-1].delivery, DeliveryState.DELIVERED, lease)).parcels)
+                waiting = list((await self.settle(waiting[-1].delivery, DeliveryState.DELIVERED, lease)).entries)
             else:
-                waiting = list((await self.outbox.do(lease)).parcels)
+                waiting = list((await self.outbox.do(lease)).entries)
             await asyncio.sleep(0)
 
     async def settle(self, delivery: Delivery, state: DeliveryState, lease: Lease | None = None) -> Leased:

@@ -64,7 +64,7 @@ def _demand_all(run: Run) -> dict[str, int]:
     core = SqliteCore(run.path)
     try:
         found, stats = core.apply([Find(limit=1_000_000), Stats()])
-        states = {parcel.delivery.id: parcel.delivery for parcel in found}
+        states = {entry.delivery.id: entry.delivery for entry in found}
         _demand_whole(run.path, core, states, stats)
         _demand_answered(states, lines)
         return {str(state): sum(each.state is state for each in states.values()) for state in DeliveryState}

@@ -25,8 +25,8 @@ def kept_in(store: Path) -> list[Kept]:
     """Every delivery of the store, with the outcomes of its attempts."""
     reader = SqliteReader(store)
     try:
-        (parcels,) = reader.apply([Find(limit=_ALL)])
-        histories = reader.apply([History(parcel.delivery.id) for parcel in parcels])
+        (entries,) = reader.apply([Find(limit=_ALL)])
+        histories = reader.apply([History(entry.delivery.id) for entry in entries])
     finally:
         reader.close()
     return [
@@ -39,7 +39,7 @@ def kept_in(store: Path) -> list[Kept]:
             may_repeat=delivery.may_repeat,
             attempts=tuple(attempt.outcome for attempt in history),
         )
-        for (delivery, notification), history in zip(parcels, histories, strict=True)
+        for (delivery, notification), history in zip(entries, histories, strict=True)
     ]
 
 

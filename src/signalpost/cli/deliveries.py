@@ -78,16 +78,16 @@ def list_(
         None if since is None else parse_time(since, "--since"),
     )
     with Store.configured(home, config_file) as store:
-        parcels = store.parcels(wanted)
+        entries = store.entries(wanted)
         counts = store.counts()
     if as_json:
-        for parcel in parcels:
-            say_json(plain_delivery(parcel))
+        for entry in entries:
+            say_json(plain_delivery(entry))
         return
     from signalpost.cli.tables import console
 
-    if parcels:
-        console().print(deliveries_table(parcels))
+    if entries:
+        console().print(deliveries_table(entries))
     elif counts:
         say("none of the deliveries is like that")
     say(", ".join(f"{count:,} {state}" for state, count in sorted(counts.items())) or "no deliveries yet")
@@ -109,12 +109,12 @@ def show(ticket_id: str, home: Path | None, config_file: Path | None, as_json: b
     from signalpost.cli.store import Store
 
     with Store.configured(home, config_file) as store:
-        for parcel in [parcel for ticket in store.tickets(ticket_id) for parcel in store.of_ticket(ticket)]:
-            history, message = store.history(parcel), store.message(parcel)
+        for entry in [entry for ticket in store.tickets(ticket_id) for entry in store.of_ticket(ticket)]:
+            history, message = store.history(entry), store.message(entry)
             if as_json:
-                say_json(plain_delivery(parcel) | plain_history(history, message))
+                say_json(plain_delivery(entry) | plain_history(history, message))
             else:
-                say(*lines_of(parcel, history, message))
+                say(*lines_of(entry, history, message))
 
 
 @deliveries.command(
@@ -141,15 +141,15 @@ def why(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bo
 
     with Store.configured(home, config_file) as store:
         for number, ticket in enumerate(store.tickets(ticket_id)):
-            parcels = store.of_ticket(ticket)
+            entries = store.of_ticket(ticket)
             if not as_json:
-                say(*([""] if number else []), *heading(parcels[0].notification, store.now))
-            for parcel in parcels:
-                told = story(parcel.delivery, parcel.notification, store.history(parcel), store.around(parcel))
+                say(*([""] if number else []), *heading(entries[0].notification, store.now))
+            for entry in entries:
+                told = story(entry.delivery, entry.notification, store.history(entry), store.around(entry))
                 if as_json:
-                    say_json(plain_delivery(parcel) | told._asdict())
+                    say_json(plain_delivery(entry) | told._asdict())
                 else:
-                    say("", f"{parcel.delivery.id.destination}: {parcel.delivery.state}")
+                    say("", f"{entry.delivery.id.destination}: {entry.delivery.state}")
                     say(*_lines(told.happened, told.next, told.todo))
 
 

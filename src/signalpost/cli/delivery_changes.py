@@ -14,7 +14,7 @@ from signalpost.errors import Fault
 
 if TYPE_CHECKING:
     from signalpost.cli.store import Store
-    from signalpost.delivery.outbox.commands import Cancel, Parcel, Revive
+    from signalpost.delivery.outbox.commands import Cancel, OutboxEntry, Revive
     from signalpost.domain.delivery import Delivery
 
 _NONE_CHANGED = 1
@@ -22,7 +22,7 @@ _NONE_CHANGED = 1
 
 
 class _Changed(NamedTuple):
-    parcel: "Parcel"
+    entry: "OutboxEntry"
     delivery: "Delivery | None"
     """As it stands now; None where it could not be."""
 
@@ -52,10 +52,10 @@ def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: P
 
     lasts = None if valid_for is None else parse_duration(valid_for, "--valid-for")
 
-    def again(store: "Store", parcel: "Parcel") -> "Revive":
-        told = parcel.notification
+    def again(store: "Store", entry: "OutboxEntry") -> "Revive":
+        told = entry.notification
         until = store.now + (lasts or told.valid_until - told.accepted_at)
-        return Revive(parcel.delivery.id, rank_of(parcel.delivery.priority, store.now), until)
+        return Revive(entry.delivery.id, rank_of(entry.delivery.priority, store.now), until)
 
     _change(ticket, again, "revived", home, config_file, as_json=as_json)
 
@@ -82,15 +82,15 @@ def cancel(ticket: str, reason: str, home: Path | None, config_file: Path | None
     """
     from signalpost.delivery.outbox.commands import Cancel
 
-    def away(_: "Store", parcel: "Parcel") -> "Cancel":
-        return Cancel(parcel.delivery.id, reason)
+    def away(_: "Store", entry: "OutboxEntry") -> "Cancel":
+        return Cancel(entry.delivery.id, reason)
 
     _change(ticket, away, "cancelled", home, config_file, as_json=as_json)
 
 
 def _change(
     name: str,
-    wish: "Callable[[Store, Parcel], Cancel | Revive]",
+    wish: "Callable[[Store, OutboxEntry], Cancel | Revive]",
     verb: str,
     home: Path | None,
     config_file: Path | None,
@@ -105,43 +105,43 @@ def _change(
     with Store.configured(home, config_file) as store:
         changes = list(_carried_out(store, [(each, wish(store, each)) for each in _latest(store, name)]))
         has_owner, now = store.has_owner, store.now
-    changed = [parcel._replace(delivery=delivery) for parcel, delivery in changes if delivery is not None]
-    for parcel, delivery in changes:
+    changed = [entry._replace(delivery=delivery) for entry, delivery in changes if delivery is not None]
+    for entry, delivery in changes:
         if delivery is None:
-            say(f"not {verb}: {parcel.delivery.id} is {parcel.delivery.state}", err=True)
-    for parcel in changed:
+            say(f"not {verb}: {entry.delivery.id} is {entry.delivery.state}", err=True)
+    for entry in changed:
         if as_json:
-            say_json(plain_delivery(parcel))
+            say_json(plain_delivery(entry))
         else:
             until = (
-                f", is worth sending until {format_time(parcel.delivery.valid_until, now)}" if verb == "revived" else ""
+                f", is worth sending until {format_time(entry.delivery.valid_until, now)}" if verb == "revived" else ""
             )
-            say(f"{verb}: {parcel.delivery.id} is {parcel.delivery.state}{until}")
+            say(f"{verb}: {entry.delivery.id} is {entry.delivery.state}{until}")
     if changed and verb == "revived" and not has_owner:
         say("no service runs on this data folder: the next that is started sends it", err=True)
     if not changed:
         if as_json:
-            say_errors(_not_changed(parcel, verb) for parcel, _ in changes)
+            say_errors(_not_changed(entry, verb) for entry, _ in changes)
         raise SystemExit(_NONE_CHANGED)
 
 
-def _not_changed(parcel: "Parcel", verb: str) -> Fault:
-    delivery = parcel.delivery
+def _not_changed(entry: "OutboxEntry", verb: str) -> Fault:
+    delivery = entry.delivery
     return Fault("wrong-state", f"not {verb}: {delivery.id} is {delivery.state}", "state", str(delivery.state))
 
 
-def _carried_out(store: "Store", wishes: "list[tuple[Parcel, Cancel | Revive]]") -> Iterator[_Changed]:
+def _carried_out(store: "Store", wishes: "list[tuple[OutboxEntry, Cancel | Revive]]") -> Iterator[_Changed]:
     from signalpost.delivery.outbox.sqlite import SqliteCore
     from signalpost.delivery.wake_socket import wake
 
     with closing(SqliteCore(store.path, owns=False)) as core:
         answers = core.apply([wish for _, wish in wishes])
     wake(core.bell_path)
-    for (parcel, _), delivery in zip(wishes, answers, strict=True):
-        yield _Changed(parcel, delivery)
+    for (entry, _), delivery in zip(wishes, answers, strict=True):
+        yield _Changed(entry, delivery)
 
 
-def _latest(store: "Store", name: str) -> "list[Parcel]":
+def _latest(store: "Store", name: str) -> "list[OutboxEntry]":
     """The last turn of each delivery that is meant: of a ticket, payload or key, perhaps `@` one destination."""
     from signalpost.errors import InvalidValue
 
@@ -152,10 +152,10 @@ def _latest(store: "Store", name: str) -> "list[Parcel]":
         if not before:
             raise
         tickets = store.tickets(before)
-    parcels = {parcel.delivery.id[:2]: parcel for ticket in tickets for parcel in store.of_ticket(ticket)}
-    meant = [parcel for (_, where), parcel in parcels.items() if where == destination or not destination]
+    entries = {entry.delivery.id[:2]: entry for ticket in tickets for entry in store.of_ticket(ticket)}
+    meant = [entry for (_, where), entry in entries.items() if where == destination or not destination]
     if not meant:
-        there = ", ".join(sorted({where for _, where in parcels}))
+        there = ", ".join(sorted({where for _, where in entries}))
         raise InvalidValue(
             f"{before} has no delivery to {destination}: it has one to {there}",
             code="not-found",

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from signalpost.cli.notification_words import words_of
 from signalpost.cli.tables import table
-from signalpost.delivery.outbox.commands import Message, Parcel
+from signalpost.delivery.outbox.commands import Message, OutboxEntry
 from signalpost.domain.delivery import Attempt
 from signalpost.domain.instant import iso
 
@@ -17,12 +17,12 @@ _COLOUR_BY_STATE = {"delivered": "green", "dead": "red", "unconfirmed": "yellow"
 _LENGTH_OF_A_TICKET = 24
 
 
-def deliveries_table(parcels: Iterable[Parcel]) -> Table:
+def deliveries_table(entries: Iterable[OutboxEntry]) -> Table:
     """A row a delivery."""
     columns = ("at (UTC)", "ticket", "destination", "state", "what")
     made = table("Deliveries", *columns, wraps="what")
     made.columns[1].min_width = _LENGTH_OF_A_TICKET  # however long a destination's name is
-    for delivery, notification in parcels:
+    for delivery, notification in entries:
         made.add_row(
             f"{notification.accepted_at:%m-%d %H:%M}",
             delivery.id.notification_id,
@@ -33,9 +33,9 @@ def deliveries_table(parcels: Iterable[Parcel]) -> Table:
     return made
 
 
-def lines_of(parcel: Parcel, history: tuple[Attempt, ...], message: Message | None) -> Iterable[str]:
+def lines_of(entry: OutboxEntry, history: tuple[Attempt, ...], message: Message | None) -> Iterable[str]:
     """A delivery and its attempts, for a person."""
-    delivery, notification = parcel
+    delivery, notification = entry
     yield f"{delivery.id}: {delivery.state}" + (f" ({delivery.reason})" if delivery.reason else "")
     yield f"  {notification.key}, {delivery.priority.name}, valid until {delivery.valid_until:%Y-%m-%d %H:%M:%S}Z"
     if delivery.message_id:
@@ -48,9 +48,9 @@ def lines_of(parcel: Parcel, history: tuple[Attempt, ...], message: Message | No
         yield f"  {number}. {attempt.began_at:%H:%M:%S}Z, {took:.3f} s, {attempt.outcome}{detail}"
 
 
-def plain_delivery(parcel: Parcel) -> dict[str, Any]:
+def plain_delivery(entry: OutboxEntry) -> dict[str, Any]:
     """A delivery as JSON holds it."""
-    delivery, notification = parcel
+    delivery, notification = entry
     return {
         "ticket": delivery.id.notification_id,
         "destination": delivery.id.destination,

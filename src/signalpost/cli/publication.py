@@ -138,8 +138,8 @@ async def _handed_over(config: Config, publication: Publication) -> tuple[Ticket
             )
             payload, priority, tier, context = publication
             ticket = await intake.accept(payload, priority=priority, user_tier=tier, context=context, hold=False)
-            parcels = await outbox.do(Find(notification_id=ticket.id)) if ticket.id else ()
-            return ticket, [parcel.delivery for parcel in parcels]
+            entries = await outbox.do(Find(notification_id=ticket.id)) if ticket.id else ()
+            return ticket, [entry.delivery for entry in entries]
     except TimeoutError:
         outbox.abandon()
         raise _hangs(ticket) from None

@@ -9,7 +9,7 @@ from signalpost.cli.configuration import configuration
 from signalpost.cli.delivery_story import Surroundings
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.facts import OWNER, place_of_webhook, read_owner
-from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, Parcel, Stats
+from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, OutboxEntry, Stats
 from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.domain.delivery import Attempt
@@ -44,13 +44,13 @@ class Store:
         self._lookup.close()
         self._reader.close()
 
-    def parcels(self, wanted: Wanted) -> list[Parcel]:
+    def entries(self, wanted: Wanted) -> list[OutboxEntry]:
         """The deliveries that are wanted, the newest first."""
         return self._lookup.listed(wanted)
 
-    def of_ticket(self, ticket_id: str) -> tuple[Parcel, ...]:
+    def of_ticket(self, ticket_id: str) -> tuple[OutboxEntry, ...]:
         """The deliveries of a ticket, by destination and turn."""
-        found: tuple[Parcel, ...] = self._asked(Find(notification_id=ticket_id))
+        found: tuple[OutboxEntry, ...] = self._asked(Find(notification_id=ticket_id))
         return found[::-1]
 
     def tickets(self, name: str) -> list[str]:
@@ -68,14 +68,14 @@ class Store:
             )
         return tickets
 
-    def history(self, parcel: Parcel) -> tuple[Attempt, ...]:
+    def history(self, entry: OutboxEntry) -> tuple[Attempt, ...]:
         """The attempts of a delivery, oldest first."""
-        attempts: tuple[Attempt, ...] = self._asked(History(parcel.delivery.id))
+        attempts: tuple[Attempt, ...] = self._asked(History(entry.delivery.id))
         return attempts
 
-    def message(self, parcel: Parcel) -> Message | None:
+    def message(self, entry: OutboxEntry) -> Message | None:
         """The message that shows a delivery, where one is known."""
-        return self._lookup.message(parcel.delivery)
+        return self._lookup.message(entry.delivery)
 
     def counts(self) -> dict[str, int]:
         """How many deliveries there are by state."""
@@ -84,28 +84,28 @@ class Store:
             counts[state] = counts.get(state, 0) + count
         return counts
 
-    def around(self, parcel: Parcel) -> Surroundings:
+    def around(self, entry: OutboxEntry) -> Surroundings:
         """What the story of a delivery depends on."""
-        delivery = parcel.delivery
+        delivery = entry.delivery
         destination = delivery.id.destination
         return Surroundings(
             now=self.now,
             has_owner=self.has_owner,
-            is_served=self._is_served(parcel),
+            is_served=self._is_served(entry),
             messages_a_minute=self._limits,
             facts=self._asked(LoadFacts(destination)) | self._of_webhook(destination),
             ahead=self._lookup.ahead(delivery),
             failures=self._lookup.failures(destination, self.now),
-            message=self.message(parcel),
+            message=self.message(entry),
             was_revived=any(
                 each.delivery.id[1:] == (destination, delivery.id.turn + 1)
                 for each in self.of_ticket(delivery.id.notification_id)
             ),
         )
 
-    def _is_served(self, parcel: Parcel) -> bool:
+    def _is_served(self, entry: OutboxEntry) -> bool:
         """Whether the running service, or else this configuration, has a webhook for where a delivery goes."""
-        destination, told = parcel.delivery.id.destination, parcel.notification
+        destination, told = entry.delivery.id.destination, entry.notification
         owner = read_owner(self._asked(LoadFacts(OWNER))) if self.has_owner else None
         routes = () if owner is None else owner.routing.route(told.payload, told.user_tier, told.about)
         answers = [route.suppressed_for is None for route in routes if route.destination == destination]

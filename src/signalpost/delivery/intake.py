@@ -200,7 +200,7 @@ class Intake:
             for new in routed:
                 found = await self._outbox.do(Find(notification_id=new.notification.id))
                 if found:
-                    accepted = _only(new, [parcel.delivery.id.destination for parcel in found])
+                    accepted = _only(new, [entry.delivery.id.destination for entry in found])
                     self._report(accepted, _ticket(accepted, PutResult(Outcome.ACCEPTED, new.notification.id)))
 
     def _report(self, new: NewNotification, ticket: Ticket) -> None:

@@ -22,7 +22,7 @@ from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.dispatch.gates import Gates
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.facts import Gone, read_gone
-from signalpost.delivery.outbox.commands import LoadFacts, Parcel
+from signalpost.delivery.outbox.commands import LoadFacts, OutboxEntry
 from signalpost.delivery.pacing.pacer import Slot
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.ticket_ids import TicketIds
@@ -153,8 +153,8 @@ class DirectSender:
         begun.add(name)
         outcome: SendOutcome | None = None
         try:
-            parcel = Parcel(_delivery(name, notification), notification)
-            outcome = await attempt.send(name, self._discord.webhook(name), [parcel], _left(notification))
+            entry = OutboxEntry(_delivery(name, notification), notification)
+            outcome = await attempt.send(name, self._discord.webhook(name), [entry], _left(notification))
         finally:
             gate.end_direct(slot, asyncio.get_running_loop().time(), outcome)
         if lane is not None:

@@ -210,8 +210,8 @@ class AsyncNotificationService:
         running = self._here
         if running is None or not ticket_id:
             return []
-        parcels = await running.outbox.do(Find(notification_id=ticket_id))
-        return [parcel.delivery for parcel in parcels]
+        entries = await running.outbox.do(Find(notification_id=ticket_id))
+        return [entry.delivery for entry in entries]
 
     def get_metrics(self) -> dict[str, int]:
         """Counts since the service was made: tickets as `notifications_queued`, deliveries as the rest.

@@ -63,12 +63,12 @@ async def check_acceptance(outbox: Outbox) -> None:
     suppressed = NewDelivery("other", 5, _S.SUPPRESSED, "nothing new")
     item = NewNotification(made, (NewDelivery(LANE, 7), suppressed), START + MINUTE)
     same("the answer to a put", await outbox.do(Put((item,))), [(Outcome.ACCEPTED, "01", None)])
-    parcels = await outbox.do(Find())
-    same("the notifications found", [parcel.notification for parcel in parcels], [made, made])
+    entries = await outbox.do(Find())
+    same("the notifications found", [entry.notification for entry in entries], [made, made])
     until = made.valid_until
     same(
         "the deliveries of a new notification",
-        [parcel.delivery for parcel in parcels],
+        [entry.delivery for entry in entries],
         [
             Delivery(DeliveryId("01", LANE), _S.PENDING, _NORMAL, 7, "01", until),
             Delivery(DeliveryId("01", "other"), _S.SUPPRESSED, _NORMAL, 5, "01", until, reason="nothing new"),
@@ -98,7 +98,7 @@ async def check_keys(outbox: Outbox) -> None:
     again = notification("04", "a", at=START + timedelta(days=1) - timedelta(microseconds=1))
     same("a key in its last microsecond", await outbox.do(Put((new(again),))), [(Outcome.DUPLICATE, "01", None)])
     for lane in (LANE, "other"):
-        (leased,) = (await outbox.do(Lease(lane, START))).parcels
+        (leased,) = (await outbox.do(Lease(lane, START))).entries
         await outbox.do(Settle((verdict(leased.delivery, _S.DELIVERED),)))
     same("the number of pruned deliveries", await outbox.do(Prune(START + MINUTE)), 2)
     same("the last key", await outbox.do(ForgetKeys(START + MINUTE)), "")
@@ -138,7 +138,7 @@ async def check_streams(outbox: Outbox) -> None:
 async def check_verdicts(outbox: Outbox) -> None:
     """A verdict settles a leased delivery and adds to its history; other deliveries stay unchanged."""
     await outbox.do(Put(tuple(new(notification(f"0{number}")) for number in range(7))))
-    leased = (await outbox.do(Lease(LANE, START, limit=6))).parcels
+    leased = (await outbox.do(Lease(LANE, START, limit=6))).entries
     states = (_S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.DEAD, _S.PENDING, _S.SUPERSEDED)
     message = Message(LANE, "m1", START)
     facts = {"attempts": 3, "unanswered": 2, "may_repeat": True, "reason": "so it is", "message": message}
@@ -158,7 +158,7 @@ async def check_verdicts(outbox: Outbox) -> None:
     same("deliveries settled before or never leased", await outbox.do(Settle(tuple(verdicts[:5]))), after[:5])
     never = verdict(settled[0]._replace(id=DeliveryId("06", LANE)), _S.DELIVERED)
     same("a delivery that was never leased", [each.state for each in await outbox.do(Settle((never,)))], [_S.PENDING])
-    (again,) = (await outbox.do(Lease(LANE, START))).parcels
+    (again,) = (await outbox.do(Lease(LANE, START))).entries
     same("the delivery leased again", again.delivery, after[4]._replace(state=_S.LEASED))
     second = Attempt(START + MINUTE, START + 2 * MINUTE, "throttled")
     kept = verdict(again.delivery, _S.PENDING, attempt=second)
@@ -166,7 +166,7 @@ async def check_verdicts(outbox: Outbox) -> None:
     first = verdicts[0].attempt
     histories = [await outbox.do(History(each.delivery.id)) for each in leased]
     same("the histories", histories, [(first,)] * 4 + [(first, second), ()])
-    silent = (await outbox.do(Lease(LANE, START))).parcels[0].delivery
+    silent = (await outbox.do(Lease(LANE, START))).entries[0].delivery
     await outbox.do(Settle((verdict(silent, _S.PENDING, attempt=None),)))
     same("the history after a verdict without an attempt", await outbox.do(History(silent.id)), (first, second))
 
@@ -174,14 +174,14 @@ async def check_verdicts(outbox: Outbox) -> None:
 async def check_fallback(outbox: Outbox) -> None:
     """A verdict creates its fallback delivery to another destination, and only once."""
     await outbox.do(Put((new(notification("01", priority=_HIGH), 5), new(notification("02"), 6, LANE, "other"))))
-    leased = (await outbox.do(Lease(LANE, START, limit=2))).parcels
+    leased = (await outbox.do(Lease(LANE, START, limit=2))).entries
     passed = [
         verdict(each.delivery, _S.UNCONFIRMED, may_repeat=True, fallback=NewDelivery("other", each.delivery.rank))
         for each in leased
     ]
     await outbox.do(Settle(tuple(passed)))
     await outbox.do(Settle(tuple(passed)))
-    first, second = (await outbox.do(Lease("other", START, limit=9))).parcels
+    first, second = (await outbox.do(Lease("other", START, limit=9))).entries
     until = first.notification.valid_until
     made = Delivery(DeliveryId("01", "other"), _S.LEASED, _HIGH, 5, "01", until, may_repeat=True)
     same("the fallback's delivery", first.delivery, made)
@@ -198,7 +198,7 @@ async def check_fallback(outbox: Outbox) -> None:
 async def check_an_early_verdict(outbox: Outbox) -> None:
     """A verdict on a delivery that a later verdict of the same batch creates has no effect."""
     await outbox.do(Put((new(notification("01")),)))
-    (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+    (leased,) = (await outbox.do(Lease(LANE, START))).entries
     early = verdict(leased.delivery._replace(id=DeliveryId("01", "other")), _S.DELIVERED)
     passed = verdict(leased.delivery, _S.DEAD, fallback=NewDelivery("other", 0))
     same("the settled deliveries", [each.id for each in await outbox.do(Settle((early, passed)))], [leased.delivery.id])
@@ -209,8 +209,8 @@ async def check_reviving(outbox: Outbox) -> None:
     ends = {"01": _S.DEAD, "02": _S.UNCONFIRMED, "03": _S.EXPIRED, "04": _S.CANCELLED, "05": _S.DELIVERED}
     await outbox.do(Put(tuple(new(notification(name), 3) for name in ends)))
     await outbox.do(Cancel(DeliveryId("04", LANE), "by hand"))
-    for parcel in (await outbox.do(Lease(LANE, START, limit=9))).parcels:
-        await outbox.do(Settle((verdict(parcel.delivery, ends[parcel.notification.id]),)))
+    for entry in (await outbox.do(Lease(LANE, START, limit=9))).entries:
+        await outbox.do(Settle((verdict(entry.delivery, ends[entry.notification.id]),)))
     later = new(notification("06", "01", "closed", priority=_URGENT), 1)
     await outbox.do(Put((later,)))
     until = START + 90 * MINUTE
@@ -233,7 +233,7 @@ async def check_endings(outbox: Outbox) -> None:
     """Only pending deliveries can be cancelled."""
     await outbox.do(Put(tuple(new(notification(f"0{number}"), number) for number in range(4))))
     await outbox.do(Put((new(notification("09"), 0, "other"),)))
-    (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+    (leased,) = (await outbox.do(Lease(LANE, START))).entries
     cancelled = await outbox.do(Cancel(DeliveryId("01", LANE), "by hand"))
     same("a cancelled delivery", cancelled and (cancelled.state, cancelled.reason), (_S.CANCELLED, "by hand"))
     for name in ("00", "01", "99"):
@@ -289,7 +289,7 @@ async def check_pruning(outbox: Outbox) -> None:
     """Pruning deletes old settled deliveries with their history, in pages; expired keys are forgotten."""
     await outbox.do(Put(tuple(new(notification(f"0{number}", at=START + number * MINUTE)) for number in range(5))))
     for state in (_S.DELIVERED, _S.PENDING, _S.DEAD, _S.DELIVERED, _S.DELIVERED):
-        (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+        (leased,) = (await outbox.do(Lease(LANE, START))).entries
         wait = START + 9 * MINUTE if state is _S.PENDING else None
         message = Message(LANE, "m1", START)
         await outbox.do(Settle((verdict(leased.delivery, state, message=message, not_before=wait),)))

@@ -30,10 +30,10 @@ async def check_order(outbox: Outbox) -> None:
     await outbox.do(Put((new(notification("00"), -9, "other"),)))
     leases = [await outbox.do(Lease(LANE, START, limit=2)) for _ in range(4)]
     same("the order of a lane", [ids(each) for each in leases], [["01", "05"], ["07", "06"], ["09", "02"], []])
-    states = {parcel.delivery.state for lease in leases for parcel in lease.parcels}
+    states = {entry.delivery.state for lease in leases for entry in lease.entries}
     same("the state of the leased deliveries", states, {_S.LEASED})
     leased = await outbox.do(Find(states=frozenset({_S.LEASED}), destination=LANE))
-    same("the deliveries found as leased", {parcel.delivery.id.notification_id for parcel in leased}, set(ranks))
+    same("the deliveries found as leased", {entry.delivery.id.notification_id for entry in leased}, set(ranks))
     same("the next time with nothing waiting", leases[-1].next_at, None)
     same("a limit of zero", ids(await outbox.do(Lease("other", START, limit=0))), [])
 
@@ -42,7 +42,7 @@ async def check_sequences(outbox: Outbox) -> None:
     """At most one delivery of a sequence is leased per lane; lanes are independent."""
     items = [new(notification(f"0{number}", "a", f"update {number}"), number, LANE, "other") for number in (1, 2)]
     await outbox.do(Put((*items, new(notification("03", "b"), 9))))
-    (first, other) = (await outbox.do(Lease(LANE, START, limit=9))).parcels
+    (first, other) = (await outbox.do(Lease(LANE, START, limit=9))).entries
     same("a lease over one sequence", [first.notification.id, other.notification.id], ["01", "03"])
     same("a sequence that is in flight", ids(await outbox.do(Lease(LANE, START))), [])
     same("the same sequence in another lane", ids(await outbox.do(Lease("other", START))), ["01"])
@@ -54,7 +54,7 @@ async def check_waiting(outbox: Outbox) -> None:
     """A waiting delivery is skipped and blocks its sequence, and the lease reports the next time."""
     made = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("abab")]
     await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
-    leased = (await outbox.do(Lease(LANE, START, limit=9))).parcels
+    leased = (await outbox.do(Lease(LANE, START, limit=9))).entries
     waits = [START + 2 * MINUTE, START + MINUTE]
     back = [verdict(each.delivery, _S.PENDING, not_before=wait) for each, wait in zip(leased, waits, strict=True)]
     settled = await outbox.do(Settle(tuple(back)))
@@ -69,7 +69,7 @@ async def check_shortened_waits(outbox: Outbox) -> None:
     """After the clock was set back, a wait counts from now; a wait that began before now stays."""
     await outbox.do(Put(tuple(new(notification(f"0{number}", name)) for number, name in enumerate("abc"))))
     for minutes in (3, 1):
-        (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+        (leased,) = (await outbox.do(Lease(LANE, START))).entries
         attempt = Attempt(START, START + minutes * MINUTE, "unavailable")
         wait = START + (minutes + 2) * MINUTE
         await outbox.do(Settle((verdict(leased.delivery, _S.PENDING, attempt=attempt, not_before=wait),)))
@@ -101,7 +101,7 @@ async def check_doubt(outbox: Outbox) -> None:
     """With `sure_only`, a lease skips deliveries that may have been shown, and reports that it did."""
     made = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
     await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
-    (doubtful,) = (await outbox.do(Lease(LANE, START))).parcels
+    (doubtful,) = (await outbox.do(Lease(LANE, START))).entries
     back = verdict(doubtful.delivery, _S.PENDING, may_repeat=True, not_before=START + MINUTE)
     await outbox.do(Settle((back,)))
     sure = await outbox.do(Lease(LANE, START, limit=9, sure_only=True))
@@ -135,10 +135,10 @@ async def check_express(outbox: Outbox) -> None:
     await outbox.do(Put((*items, *urgent)))
     leases = [await outbox.do(Lease(LANE, START, express=True)) for _ in range(3)]
     same("express leases behind 300 others", [ids(each) for each in leases], [["90"], ["91"], []])
-    (low,) = (await outbox.do(Lease(LANE, START))).parcels
+    (low,) = (await outbox.do(Lease(LANE, START))).entries
     await outbox.do(Settle((verdict(low.delivery, _S.PENDING, not_before=START + MINUTE),)))
     same("when an express lane asks again", (await outbox.do(Lease(LANE, START, express=True))).next_at, None)
-    (high, _) = (parcel for lease in leases for parcel in lease.parcels)
+    (high, _) = (entry for lease in leases for entry in lease.entries)
     await outbox.do(Settle((verdict(high.delivery, _S.PENDING, not_before=START + 2 * MINUTE),)))
     same("when it waits for one", (await outbox.do(Lease(LANE, START, express=True))).next_at, START + 2 * MINUTE)
     expired = (await outbox.do(Lease(LANE, START + 60 * MINUTE, express=True))).expired
@@ -149,7 +149,7 @@ async def check_many_put_off(outbox: Outbox) -> None:
     """However many wait for their time, what may leave leaves: neither a place nor a sequence of them is in its way."""
     told = [notification(f"{number:03}", f"{number // 2}", f"update {number}") for number in range(60)]
     await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(told))))
-    lent = (await outbox.do(Lease(LANE, START, limit=99))).parcels
+    lent = (await outbox.do(Lease(LANE, START, limit=99))).entries
     same("the first of each sequence", [each.notification.id for each in lent], [f"{n:03}" for n in range(0, 60, 2)])
     waits = [START + (9 if each.notification.id != "056" else 2) * MINUTE for each in lent]
     back = [verdict(each.delivery, _S.PENDING, not_before=at) for each, at in zip(lent, waits, strict=True)]
@@ -165,7 +165,7 @@ async def check_settle_and_lease(outbox: Outbox) -> None:
     """The verdicts come first: the lease sees what they made possible, and they stand even if it finds nothing."""
     made = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
     await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
-    (first,) = (await outbox.do(Lease(LANE, START))).parcels
+    (first,) = (await outbox.do(Lease(LANE, START))).entries
     done = Settle((verdict(first.delivery, _S.DELIVERED),), (SaveFacts(LANE, {"windows": b"1"}),))
     answer = await outbox.do(SettleAndLease(done, Lease(LANE, START, limit=9)))
     leased = answer.leased or Leased((), (), None)
@@ -173,7 +173,7 @@ async def check_settle_and_lease(outbox: Outbox) -> None:
     same("the settled delivery", settled, [("00", _S.DELIVERED)])
     same("the next of its sequence, and the rest of the lane", ids(leased), ["01", "02"])
     same("the facts saved with it", await outbox.do(LoadFacts(LANE)), {"windows": b"1"})
-    back = Settle(tuple(verdict(each.delivery, _S.PENDING, not_before=START + MINUTE) for each in leased.parcels))
+    back = Settle(tuple(verdict(each.delivery, _S.PENDING, not_before=START + MINUTE) for each in leased.entries))
     answer = await outbox.do(SettleAndLease(back, Lease(LANE, START)))
     same("the deliveries put back", [each.state for each in answer.settled], [_S.PENDING] * 2)
     same("a lease that finds nothing due", answer.leased, Leased((), (), START + MINUTE))
@@ -187,18 +187,18 @@ async def check_lifting(outbox: Outbox) -> None:
     update = notification("04", "a", "update 1")
     await outbox.do(Put((new(old, 50, LANE, "other"), new(notification("03"), 20), new(update, 60))))
     same("the head of the lane", ids(await outbox.do(Lease(LANE, START))), ["03"])
-    (first,) = (await outbox.do(Lease(LANE, START))).parcels
+    (first,) = (await outbox.do(Lease(LANE, START))).entries
     await outbox.do(Put((new(newer, 10), new(notification("05"), 15))))
     (back,) = await outbox.do(Settle((verdict(first.delivery, _S.PENDING),)))
     same("the place of a returned delivery with a newer one", (back.rank, back.priority), (10, _URGENT))
     order = []
     for _ in range(4):
-        (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+        (leased,) = (await outbox.do(Lease(LANE, START))).entries
         order.append((leased.notification.id, leased.delivery.rank, leased.delivery.priority))
         await outbox.do(Settle((verdict(leased.delivery, _S.DELIVERED),)))
     lifted = [("01", 10, _URGENT), ("04", 10, _URGENT), ("02", 10, _URGENT), ("05", 15, _NORMAL)]
     same("the order after a newer, more urgent one", order, lifted)
-    (other,) = (await outbox.do(Lease("other", START))).parcels
+    (other,) = (await outbox.do(Lease("other", START))).entries
     same("the place in another lane", (other.delivery.rank, other.delivery.priority), (50, _NORMAL))
 
 
@@ -208,10 +208,10 @@ async def check_superseding(outbox: Outbox) -> None:
     await outbox.do(Put(tuple(new(notification(name, "a", event), 0, LANE, "other") for name, event in events.items())))
     await outbox.do(Put((new(notification("05", "b", "update 1")),)))
     for state in (_S.DELIVERED, _S.PENDING):
-        (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+        (leased,) = (await outbox.do(Lease(LANE, START))).entries
         await outbox.do(Settle((verdict(leased.delivery, state, may_repeat=True),)))
     await outbox.do(Put((new(notification("06", "a", "update 4"), supersedes=True),)))
-    (leased,) = (await outbox.do(Lease(LANE, START))).parcels
+    (leased,) = (await outbox.do(Lease(LANE, START))).entries
     await outbox.do(Put((new(notification("07", "a", "closed"), supersedes=True),)))
     await outbox.do(Put((new(notification("08", "a", "closed 2"), 0, "other", supersedes=True),)))
     superseded = frozenset({_S.SUPERSEDED})

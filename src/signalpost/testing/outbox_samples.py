@@ -7,7 +7,7 @@ from signalpost.delivery.outbox.commands import (
     Leased,
     NewDelivery,
     NewNotification,
-    Parcel,
+    OutboxEntry,
     Settlement,
 )
 from signalpost.domain.alert import Alert
@@ -67,12 +67,12 @@ def verdict(delivery: Delivery, state: DeliveryState, **changes: Any) -> Settlem
 
 def ids(lease: Leased) -> list[str]:
     """The notification ids in a lease."""
-    return [parcel.notification.id for parcel in lease.parcels]
+    return [entry.notification.id for entry in lease.entries]
 
 
-def ids_of(parcels: tuple[Parcel, ...]) -> list[tuple[str, str]]:
+def ids_of(entries: tuple[OutboxEntry, ...]) -> list[tuple[str, str]]:
     """The ids and destinations of the deliveries."""
-    return [parcel.delivery.id[:2] for parcel in parcels]
+    return [entry.delivery.id[:2] for entry in entries]
 
 
 def same(name: str, found: Any, expected: Any) -> None:

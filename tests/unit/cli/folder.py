@@ -68,8 +68,8 @@ class Folder:
     def lease(self, destination: str = "alerts-general", now: datetime | None = None) -> Delivery:
         """Lend the first delivery of a lane."""
         (leased,) = self.apply(Lease(destination, now or clock.now()))
-        (parcel,) = leased.parcels
-        delivery: Delivery = parcel.delivery
+        (entry,) = leased.entries
+        delivery: Delivery = entry.delivery
         return delivery
 
     def end(self, delivery: Delivery, state: DeliveryState, message_id: str | None = None, **changes: object) -> None:

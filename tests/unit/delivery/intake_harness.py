@@ -7,7 +7,7 @@ from typing import Any
 
 from signalpost import NotificationPriority, Signal, UserTier
 from signalpost.delivery.intake import Intake
-from signalpost.delivery.outbox.commands import Answer, Command, Find, Parcel
+from signalpost.delivery.outbox.commands import Answer, Command, Find, OutboxEntry
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.events import Event
@@ -65,5 +65,5 @@ class IntakeHarness:
     def _woke(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
         self.woken.append((tuple(destinations), priority, valid_until))
 
-    async def rows(self) -> list[Parcel]:
+    async def rows(self) -> list[OutboxEntry]:
         return list(reversed(await self.outbox.do(Find(limit=100_000))))

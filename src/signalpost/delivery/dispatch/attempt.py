@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
-from signalpost.delivery.outbox.commands import Message, Parcel
+from signalpost.delivery.outbox.commands import Message, OutboxEntry
 from signalpost.domain.delivery import Attempt
 from signalpost.domain.instant import utc
 from signalpost.domain.text import spoken, text_of
@@ -76,9 +76,9 @@ class SendResult(NamedTuple):
         return Message(destination, self.outcome.message_id, self.outcome.sent_at or self.ended_at)
 
 
-async def send(destination: str, sink: Sink, parcels: Sequence[Parcel], seconds: float) -> SendOutcome:
-    """Send the parcels as one message, cut off after so many seconds. Raises nothing but CancelledError."""
-    items = [Item(parcel.notification, parcel.delivery.may_repeat) for parcel in parcels]
+async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], seconds: float) -> SendOutcome:
+    """Send the entries as one message, cut off after so many seconds. Raises nothing but CancelledError."""
+    items = [Item(entry.notification, entry.delivery.may_repeat) for entry in entries]
     try:
         async with asyncio.timeout(seconds) as deadline:
             receipt: object = await sink.send(items)

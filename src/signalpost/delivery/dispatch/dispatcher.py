@@ -17,7 +17,7 @@ from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.dispatch.sweep import ClockWatch, Sweep
 from signalpost.delivery.dispatch.worker import LEASED
 from signalpost.delivery.kept_task import KeptTask
-from signalpost.delivery.outbox.commands import Find, Open, Parcel, Settle, Settlement
+from signalpost.delivery.outbox.commands import Find, Open, OutboxEntry, Settle, Settlement
 from signalpost.delivery.outbox.patience import RetryingOutbox, StoreHealth, settle_in_parts
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
@@ -228,24 +228,24 @@ class Dispatcher:
     async def _settle_lapsed(self) -> Counter[str]:
         """Settle the leases of an earlier process, and count them by destination."""
         lapsed: Counter[str] = Counter()
-        while parcels := await self._outbox.do(Find(states=LEASED, limit=_PAGE)):
+        while entries := await self._outbox.do(Find(states=LEASED, limit=_PAGE)):
             now = clock.now()
             attempt = Attempt(now, now, LeaseEnd.LAPSED.value)
-            verdicts = (self._verdict_on_lapsed(parcel, now) for parcel in parcels)
+            verdicts = (self._verdict_on_lapsed(entry, now) for entry in entries)
             settled = await settle_in_parts(
                 self._outbox.do, Settle(tuple(verdict._replace(attempt=attempt) for verdict in verdicts))
             )
             if not settled:  # none could be settled; the next start tries again
                 break
-            for parcel, delivery in _pairs(parcels, settled):
-                self._emit(Settled(delivery, parcel.notification))
+            for entry, delivery in _pairs(entries, settled):
+                self._emit(Settled(delivery, entry.notification))
                 self._emit(SendEnded(delivery.id.destination, LeaseEnd.LAPSED, delivery.reason or "", 0.0))
                 lapsed[delivery.id.destination] += 1
         return lapsed
 
-    def _verdict_on_lapsed(self, parcel: Parcel, now: datetime) -> Settlement:
-        is_once = parcel.notification.kind in self._at_most_once
-        return decide(parcel.delivery, LeaseEnd.LAPSED, now, self._jitter(), at_most_once=is_once)
+    def _verdict_on_lapsed(self, entry: OutboxEntry, now: datetime) -> Settlement:
+        is_once = entry.notification.kind in self._at_most_once
+        return decide(entry.delivery, LeaseEnd.LAPSED, now, self._jitter(), at_most_once=is_once)
 
     @property
     def _tasks(self) -> list[asyncio.Task[None]]:
@@ -256,6 +256,6 @@ class Dispatcher:
         return await self._outbox.do(Open(notification_ids=ids, limit=MOST_OPEN_SHOWN))
 
 
-def _pairs(parcels: Iterable[Parcel], settled: Iterable[Delivery]) -> Iterable[tuple[Parcel, Delivery]]:
+def _pairs(entries: Iterable[OutboxEntry], settled: Iterable[Delivery]) -> Iterable[tuple[OutboxEntry, Delivery]]:
     by_id = {delivery.id: delivery for delivery in settled}
-    return [(parcel, by_id[parcel.delivery.id]) for parcel in parcels if parcel.delivery.id in by_id]
+    return [(entry, by_id[entry.delivery.id]) for entry in entries if entry.delivery.id in by_id]

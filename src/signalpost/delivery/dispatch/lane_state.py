@@ -11,7 +11,7 @@ from typing import NamedTuple
 from signalpost import clock
 from signalpost.delivery.dispatch.gate import Gate, Pass
 from signalpost.delivery.dispatch.ready import ReadyIndex, Version
-from signalpost.delivery.outbox.commands import Lease, Parcel
+from signalpost.delivery.outbox.commands import Lease, OutboxEntry
 from signalpost.delivery.outbox.patience import RetryingOutbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
@@ -88,7 +88,7 @@ class BegunMessage(NamedTuple):
     """A message that has begun and is leased."""
 
     held: Pass
-    parcels: Sequence[Parcel]
+    entries: Sequence[OutboxEntry]
 
 
 def monotonic(at: datetime) -> float:

@@ -26,7 +26,7 @@ from signalpost.delivery.outbox.commands import (
     Find,
     Lease,
     Leased,
-    Parcel,
+    OutboxEntry,
     Settle,
     SettleAndLease,
     SettledAndLeased,
@@ -115,9 +115,9 @@ class Worker:
         self._holds = frozenset()
         known = frozenset(self._in_flight)
         leased = await self._outbox.insist(Find(destination=self._gate.destination, states=LEASED))
-        left = [parcel for parcel in leased if parcel.delivery.id not in known]
+        left = [entry for entry in leased if entry.delivery.id not in known]
         if left:
-            self._in_flight.update((parcel.delivery.id, parcel.delivery) for parcel in left)
+            self._in_flight.update((entry.delivery.id, entry.delivery) for entry in left)
             now = clock.now()
             await self._conclude(left, SendResult(LeaseEnd.LAPSED, now, now, 0.0))
 
@@ -215,7 +215,7 @@ class Worker:
         try:
             begun = await self._lease(self._request(level, now))
             while begun is not None:
-                begun = await self._deliver(begun.held, begun.parcels)
+                begun = await self._deliver(begun.held, begun.entries)
         finally:
             self._lane.busy -= 1
 
@@ -253,41 +253,41 @@ class Worker:
 
     async def _accept(self, request: LeaseRequest, leased: Leased) -> BegunMessage | None:
         """Take over what was leased. If nothing of it may be sent, the pass is given back."""
-        parcels: Sequence[Parcel] = ()
+        entries: Sequence[OutboxEntry] = ()
         try:
             chosen = await self._chosen(request, leased)
             await asyncio.sleep(0)  # so that a store and a sink that never wait block nobody
-            parcels = chosen
+            entries = chosen
         finally:
-            if not parcels:
+            if not entries:
                 self._gate.give_back(request.held)
-        return BegunMessage(request.held, parcels) if parcels else None
+        return BegunMessage(request.held, entries) if entries else None
 
-    async def _chosen(self, request: LeaseRequest, leased: Leased) -> Sequence[Parcel]:
+    async def _chosen(self, request: LeaseRequest, leased: Leased) -> Sequence[OutboxEntry]:
         level = request.level
-        self._holds = frozenset(parcel.delivery.id for parcel in leased.parcels)
+        self._holds = frozenset(entry.delivery.id for entry in leased.entries)
         if leased.has_doubtful:
             self._gate.liveness.wait_for_answer(_now())
         in_flight = (*request.in_flight, *self._in_flight.values())
-        self._in_flight.update((parcel.delivery.id, parcel.delivery) for parcel in leased.parcels)
+        self._in_flight.update((entry.delivery.id, entry.delivery) for entry in leased.entries)
         for delivery in leased.expired:
             self._emit(Settled(delivery))
-        chosen = [each for each in leased.parcels if level is not URGENT or each.delivery.priority is URGENT]
+        chosen = [each for each in leased.entries if level is not URGENT or each.delivery.priority is URGENT]
         if not chosen:
-            levels = LEVELS if level is NORMAL else EXPRESS[:1] if leased.parcels else EXPRESS
+            levels = LEVELS if level is NORMAL else EXPRESS[:1] if leased.entries else EXPRESS
             next_at = inf if leased.next_at is None else monotonic(leased.next_at)
             self._ready.found_none(levels, next_at, request.version, in_flight)
-        if rest := [parcel for parcel in leased.parcels if parcel not in chosen]:
+        if rest := [entry for entry in leased.entries if entry not in chosen]:
             now = request.lease.now
             await self._conclude(rest, SendResult(LeaseEnd.UNSENT, now, now, 0.0))
-        self._holds = frozenset(parcel.delivery.id for parcel in chosen)
+        self._holds = frozenset(entry.delivery.id for entry in chosen)
         return chosen
 
-    async def _deliver(self, held: Pass, parcels: Sequence[Parcel]) -> BegunMessage | None:
+    async def _deliver(self, held: Pass, entries: Sequence[OutboxEntry]) -> BegunMessage | None:
         """Send and settle a message. Returns the one that was leased in the same transaction, if there is one."""
-        first = parcels[0].delivery
+        first = entries[0].delivery
         try:
-            result = await self._send(held, parcels)
+            result = await self._send(held, entries)
         except BaseException:
             self._gate.end(held, _now(), None, first)
             raise
@@ -296,10 +296,10 @@ class Worker:
             self._gate.give_back(held)
         else:
             takes_messages = self._gate.end(held, _now(), result, first)
-        return await self._conclude(parcels, result, takes_messages=takes_messages)
+        return await self._conclude(entries, result, takes_messages=takes_messages)
 
-    async def _send(self, held: Pass, parcels: Sequence[Parcel]) -> SendResult:
-        deliveries = tuple(parcel.delivery for parcel in parcels)
+    async def _send(self, held: Pass, entries: Sequence[OutboxEntry]) -> SendResult:
+        deliveries = tuple(entry.delivery for entry in entries)
         began_at, began = clock.now(), _now()
         seconds = (min(each.valid_until for each in deliveries) - began_at).total_seconds()
         may_send = self._lane.may_send() and self._gate.still_allows(held, began)
@@ -310,7 +310,7 @@ class Worker:
         self._emit(SendBegan(self._gate.destination, deliveries))
         self._is_calling = True
         try:
-            outcome: SendOutcome = await attempt.send(self._gate.destination, self._gate.sink, parcels, seconds)
+            outcome: SendOutcome = await attempt.send(self._gate.destination, self._gate.sink, entries, seconds)
         except asyncio.CancelledError:
             if not self._was_cut():
                 raise
@@ -322,22 +322,22 @@ class Worker:
         return result
 
     async def _conclude(
-        self, parcels: Sequence[Parcel], result: SendResult, *, takes_messages: bool = True
+        self, entries: Sequence[OutboxEntry], result: SendResult, *, takes_messages: bool = True
     ) -> BegunMessage | None:
         """Settle what was leased, however long the store fails. After a receipt, the next message may begin with it."""
         now = clock.now()
         jitter = self._lane.jitter() if self._gate.is_well else 0.0  # else the breaker sets the pace, and no backoff
         settlements = tuple(
             decide(
-                parcel.delivery,
+                entry.delivery,
                 result.outcome,
                 now,
                 jitter,
                 self._lane.backoff,
                 takes_messages=takes_messages,
-                at_most_once=parcel.notification.kind in self._lane.at_most_once,
+                at_most_once=entry.notification.kind in self._lane.at_most_once,
             )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
-            for parcel in parcels
+            for entry in entries
         )
         unsaved = self._gate.unsaved(_now())
         settle = Settle(settlements, tuple(each.facts for each in unsaved))
@@ -345,7 +345,7 @@ class Worker:
         settled, leased = await self._settle(settle, request)
         for each in unsaved:
             each.saved()
-        notifications = {parcel.delivery.id: parcel.notification for parcel in parcels}
+        notifications = {entry.delivery.id: entry.notification for entry in entries}
         for name in notifications:
             del self._in_flight[name]
         self._holds = frozenset()

@@ -57,8 +57,8 @@ class PutResult(NamedTuple):
     """Where it was accepted for some of its destinations because the others have it already: which ones."""
 
 
-class Parcel(NamedTuple):
-    """A delivery with what it delivers."""
+class OutboxEntry(NamedTuple):
+    """A delivery and its notification."""
 
     delivery: Delivery
     notification: Notification
@@ -67,7 +67,7 @@ class Parcel(NamedTuple):
 class Leased(NamedTuple):
     """What a lane got to send, and when to ask again."""
 
-    parcels: tuple[Parcel, ...]
+    entries: tuple[OutboxEntry, ...]
     expired: tuple[Delivery, ...]
     next_at: datetime | None
     """At or before the earliest `not_before` of what was passed over for it; None if there are none."""
@@ -214,8 +214,8 @@ class Revive(Command[Delivery | None], frozen=True):
     valid_until: datetime
 
 
-class Find(Command[tuple[Parcel, ...]], frozen=True):
-    """Look deliveries up, newest first. Answer: a tuple of `Parcel`."""
+class Find(Command[tuple[OutboxEntry, ...]], frozen=True):
+    """Look deliveries up, newest first. Answer: a tuple of `OutboxEntry`."""
 
     notification_id: str | None = None
     destination: str | None = None

@@ -13,7 +13,7 @@ from signalpost.delivery.outbox.commands import (
     LoadFacts,
     LoadState,
     Open,
-    Parcel,
+    OutboxEntry,
     Stats,
     StreamState,
 )
@@ -24,7 +24,7 @@ from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.notification import Notification
 
 
-def _find(tx: Transaction, wanted: Find) -> tuple[Parcel, ...]:
+def _find(tx: Transaction, wanted: Find) -> tuple[OutboxEntry, ...]:
     asked: dict[str, Any] = {}
     if wanted.notification_id is not None:
         asked["notification_id = ?"] = wanted.notification_id
@@ -37,19 +37,19 @@ def _find(tx: Transaction, wanted: Find) -> tuple[Parcel, ...]:
     found = map(tx.guard.shown, tx.select(query, [*asked.values(), -1]))
     # A damaged row, or one whose notification is damaged, is shown in another state than that by which it was found.
     rows = (row for row in found if not wanted.states or row.delivery.state in wanted.states)
-    parcels = (shown_parcel(tx, row) for row in islice(rows, wanted.limit))
-    return tuple(parcel for parcel in parcels if not wanted.states or parcel.delivery.state in wanted.states)
+    entries = (shown_entry(tx, row) for row in islice(rows, wanted.limit))
+    return tuple(entry for entry in entries if not wanted.states or entry.delivery.state in wanted.states)
 
 
-def shown_parcel(tx: Transaction, row: Row) -> Parcel:
+def shown_entry(tx: Transaction, row: Row) -> OutboxEntry:
     """A delivery for a person to see, with a stand-in for a notification that cannot be read."""
     told = tx.notification(row)
     if isinstance(told, Notification):
-        return Parcel(row.delivery, told)
+        return OutboxEntry(row.delivery, told)
     if told.is_damaged and not row.delivery.state.is_terminal:
         was_leased = row.delivery.state is DeliveryState.LEASED
         row = row.moved(DeliveryState.DEAD, reason_of(told.why, was_leased=was_leased))
-    return Parcel(row.delivery, stand_in(row))
+    return OutboxEntry(row.delivery, stand_in(row))
 
 
 def _open(tx: Transaction, command: Open) -> tuple[Delivery, ...]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.commands import READING, Command, Message, Parcel
-from signalpost.delivery.outbox.queries import shown_parcel
+from signalpost.delivery.outbox.commands import READING, Command, Message, OutboxEntry
+from signalpost.delivery.outbox.queries import shown_entry
 from signalpost.delivery.outbox.rows import instant, is_text, is_time, listed, micros
 from signalpost.delivery.outbox.schema import HAS_META, MIGRATED_FROM
 from signalpost.delivery.outbox.sqlite_file import (
@@ -117,7 +117,7 @@ class SqliteLookup:
         self._db = opened_to_read(path)
         self._tx = Transaction(self._db)
 
-    def listed(self, wanted: Wanted) -> list[Parcel]:
+    def listed(self, wanted: Wanted) -> list[OutboxEntry]:
         """The deliveries that are wanted, the newest first. One that is damaged is shown as dead."""
         asked: dict[str, Any] = {}
         if wanted.states:
@@ -133,10 +133,10 @@ class SqliteLookup:
         query = sql.find(list(asked), only_open=only_open)
         rows = map(self._tx.guard.shown, self._found(query, *asked.values(), wanted.limit))
         try:
-            parcels = [shown_parcel(self._tx, row) for row in rows]
+            entries = [shown_entry(self._tx, row) for row in rows]
         except sqlite3.Error as fault:
             raise _unreadable(self._path, fault) from fault
-        return [each for each in parcels if not wanted.states or each.delivery.state in wanted.states]
+        return [each for each in entries if not wanted.states or each.delivery.state in wanted.states]
 
     def tickets(self, name: str) -> list[str]:
         """The tickets of a signal's (or another payload's) id, or of an idempotency key, the oldest first.

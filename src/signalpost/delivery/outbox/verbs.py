@@ -19,7 +19,7 @@ from signalpost.delivery.outbox.commands import (
     Message,
     NewDelivery,
     NewNotification,
-    Parcel,
+    OutboxEntry,
     Put,
     PutResult,
     Revive,
@@ -171,9 +171,9 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
         tx.move([*choice.expired, *(row for row, _ in read)], was=_PENDING)
         expired += (row.delivery for row in choice.expired)
         if read or tx.guard.noted == noted:
-            parcels = tuple(Parcel(row.delivery, told) for row, told in read)
+            entries = tuple(OutboxEntry(row.delivery, told) for row, told in read)
             waits = [at for at in (choice.next_at, tx.next_wait(command)) if at is not None]
-            return Leased(parcels, tuple(expired), min(waits, default=None), choice.has_doubtful)
+            return Leased(entries, tuple(expired), min(waits, default=None), choice.has_doubtful)
         # A row was found that is damaged or cannot be read. It is kept out of the lane now: look at what comes next.
 
 

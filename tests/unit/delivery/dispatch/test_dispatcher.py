@@ -347,7 +347,7 @@ def test_leases_of_a_dead_owner_are_settled_before_any_send(count: int) -> None:
         world = World(sink, outbox=outbox)
         for _ in range(count):
             await world.put(wakes=False)
-        assert len((await outbox.do(Lease(HERE, clock.now(), limit=count))).parcels) == count
+        assert len((await outbox.do(Lease(HERE, clock.now(), limit=count))).entries) == count
         async with world:
             first = world.emitted(Settled)[:count]
             assert {(event.delivery.state.value, event.delivery.attempts) for event in first} == {("pending", 1)}

@@ -162,8 +162,8 @@ class World:
 
     async def delivery(self, name: str, to: str = HERE) -> Delivery:
         """A delivery in its current state."""
-        (parcel,) = await InlineOutbox.do(self.outbox, Find(notification_id=name, destination=to))
-        return parcel.delivery
+        (entry,) = await InlineOutbox.do(self.outbox, Find(notification_id=name, destination=to))
+        return entry.delivery
 
     async def state(self, name: str, to: str = HERE) -> str:
         """The state of a delivery."""

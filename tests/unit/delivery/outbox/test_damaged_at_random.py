@@ -64,7 +64,7 @@ def test_whatever_is_damaged_all_others_are_delivered(data: st.DataObject) -> No
                 rank = rank_of(NotificationPriority.NORMAL, clock.now())
                 core.apply([Put((NewNotification(told, (NewDelivery(HERE, rank),), until),))])
             (leased,) = core.apply([Lease(HERE, clock.now(), limit=2)])
-            core.apply([Settle((verdict(leased.parcels[1].delivery, DeliveryState.PENDING),))])
+            core.apply([Settle((verdict(leased.entries[1].delivery, DeliveryState.PENDING),))])
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             try:
                 where = "LIMIT 1 OFFSET ?"

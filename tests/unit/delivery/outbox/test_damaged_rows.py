@@ -108,7 +108,7 @@ def test_a_damaged_row_becomes_dead_and_blocks_no_lane(
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", column, value)
     leased = _asked(core, Lease(LANE, START, limit=9))
-    assert [each.delivery.id.notification_id for each in getattr(leased, "parcels", ())] == ["02"], leased
+    assert [each.delivery.id.notification_id for each in getattr(leased, "entries", ())] == ["02"], leased
     assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
     again = _asked(core, Find())
     assert {each.delivery.state.value for each in again} == {"dead", "leased"}
@@ -126,7 +126,7 @@ def test_a_damaged_leased_row_does_not_prevent_a_start(tmp_path: Path, column: s
         found = _asked(core, Find(states=frozenset({DeliveryState.LEASED})))
         assert found == ()
         assert sorted(_states(path)) == ["dead", "pending"]
-        assert len(_asked(core, Lease(LANE, START)).parcels) == 1
+        assert len(_asked(core, Lease(LANE, START)).entries) == 1
         reasons = [each.delivery.reason for each in core.apply([Find()])[0] if each.delivery.state.value == "dead"]
         assert [bool(reason) for reason in reasons] == [True]
 
@@ -203,10 +203,10 @@ def test_a_damaged_row_in_a_final_state_keeps_that_state(core: SqliteCore, tmp_p
     _put(core, "01")
     _damage(tmp_path / "outbox.db", "01", "state", state)
     _damage(tmp_path / "outbox.db", "01", "priority", 7)
-    (parcel,) = core.apply([Find()])[0]
-    assert (parcel.delivery.state.value, parcel.delivery.priority) == (state, NotificationPriority.NORMAL)
+    (entry,) = core.apply([Find()])[0]
+    assert (entry.delivery.state.value, entry.delivery.priority) == (state, NotificationPriority.NORMAL)
     assert core.damaged() == ()
-    assert core.apply([Revive(parcel.delivery.id, 0, START + MINUTE), Cancel(parcel.delivery.id, "why")]) == [
+    assert core.apply([Revive(entry.delivery.id, 0, START + MINUTE), Cancel(entry.delivery.id, "why")]) == [
         None,
         None,
     ]
@@ -228,7 +228,7 @@ def test_a_damaged_row_is_set_aside_and_reported_once(core: SqliteCore, tmp_path
 def test_a_row_with_an_id_that_is_not_utf8_is_set_aside(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01", "02")
     _change(tmp_path / "outbox.db", f"UPDATE delivery SET notification_id = {NOT_UTF8} WHERE notification_id = '01'")
-    assert [each.delivery.id.notification_id for each in core.apply([Lease(LANE, START, limit=9)])[0].parcels] == ["02"]
+    assert [each.delivery.id.notification_id for each in core.apply([Lease(LANE, START, limit=9)])[0].entries] == ["02"]
     (damaged,) = core.damaged()
     assert damaged.delivery.id.notification_id == "'\\udcffA'"
     assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
@@ -237,8 +237,8 @@ def test_a_row_with_an_id_that_is_not_utf8_is_set_aside(core: SqliteCore, tmp_pa
 def test_a_row_repaired_before_it_is_set_aside_is_sent(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01")
     core._tx.guard.suspect_all([("01", LANE, 1), ("99", LANE, 1)])
-    assert core.apply([Lease(LANE, START)])[0].parcels == ()
-    assert len(core.apply([Lease(LANE, START)])[0].parcels) == 1
+    assert core.apply([Lease(LANE, START)])[0].entries == ()
+    assert len(core.apply([Lease(LANE, START)])[0].entries) == 1
     assert core.damaged() == ()
 
 
@@ -261,7 +261,7 @@ def test_a_failure_to_set_a_row_aside_fails_nothing_else_and_is_retried(
     _damage(tmp_path / "outbox.db", "01", "priority", 7)
     with monkeypatch.context() as patch:
         patch.setattr(housekeeping, "as_shown", fail)
-        assert len(core.apply([Lease(LANE, START)])[0].parcels) == 1
+        assert len(core.apply([Lease(LANE, START)])[0].entries) == 1
     assert _states(tmp_path / "outbox.db") == ["pending", "leased"]
     core.apply([Find()])
     assert _states(tmp_path / "outbox.db") == ["dead", "leased"]
@@ -281,7 +281,7 @@ def test_a_delivery_with_a_damaged_notification_is_dead_and_still_listed(
     shown = _asked(core, Find(notification_id="01"))
     assert [each.delivery.state.value for each in shown] == ["dead"]
     assert _states(path) == ["dead", "pending"]
-    assert [each.delivery.id.notification_id for each in _asked(core, Lease(LANE, START, limit=9)).parcels] == ["02"]
+    assert [each.delivery.id.notification_id for each in _asked(core, Lease(LANE, START, limit=9)).entries] == ["02"]
 
 
 @pytest.mark.line("6.3.2")
@@ -289,7 +289,7 @@ def test_a_row_whose_number_points_to_another_notification_is_not_sent(core: Sql
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", "number", 2)
     leased = _asked(core, Lease(LANE, START, limit=9))
-    assert [each.delivery.id.notification_id for each in leased.parcels] == ["02"]
+    assert [each.delivery.id.notification_id for each in leased.entries] == ["02"]
     assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
 
 
@@ -323,7 +323,7 @@ def test_a_programming_error_makes_no_delivery_dead(
     with monkeypatch.context() as patch:
         patch.setattr(Notification, "__post_init__", fails, raising=False)
         patch.setattr(Notification, "from_json", classmethod(lambda cls, data: fails(cls)))
-        assert core.apply([Lease(LANE, START, limit=1)])[0].parcels == ()
+        assert core.apply([Lease(LANE, START, limit=1)])[0].entries == ()
         assert [each.delivery.state.value for each in core.apply([Find()])[0]] == ["pending"] * 3
     assert _states(path) == ["pending"] * 3
     with monkeypatch.context() as patch:
@@ -349,7 +349,7 @@ def test_damage_in_other_tables_stops_nothing(core: SqliteCore, tmp_path: Path) 
     state = StreamState("EUR_USD H4", "f", START, b"{}")
     core.apply([Put((new(notification("01")), new(notification("02"))), state)])
     (leased,) = core.apply([Lease(LANE, START)])
-    core.apply([Settle((verdict(leased.parcels[0].delivery, DeliveryState.DELIVERED),))])
+    core.apply([Settle((verdict(leased.entries[0].delivery, DeliveryState.DELIVERED),))])
     changes = (
         "INSERT INTO attempt VALUES ('01', ?, 1, 5, 9000000000000000000, 'x', 'y', 'z')",
         "UPDATE key SET until = 9000000000000000000 WHERE notification_id = '01' AND ? <> ''",

@@ -59,7 +59,7 @@ def test_a_damaged_owner_row_stops_no_start_and_the_next_owner_repairs_it(tmp_pa
     assert isinstance(core, SqliteCore), core
     with closing(core):
         assert core.holder is not None
-        assert len(core.apply([Put((new(notification("01")),)), Lease(LANE, START)])[1].parcels) == 1
+        assert len(core.apply([Put((new(notification("01")),)), Lease(LANE, START)])[1].entries) == 1
         with closing(sqlite3.connect(path)) as db:
             (row,) = db.execute("SELECT epoch, holder, pid FROM owner")
         assert row == (core.owner.epoch, core.holder, os.getpid())

@@ -33,7 +33,7 @@ def test_two_leases_of_one_lane_never_lend_the_same_delivery(core: Core) -> None
     names = [f"{number:02}" for number in range(20)]
     core.apply([Put(tuple(new(notification(name), rank, LANE, OTHER) for rank, name in enumerate(names)))])
     batch = [Lease(lane, START, limit) for lane, limit in ((LANE, 1), (OTHER, 1), (LANE, 3), (LANE, 20))]
-    lent = [[parcel.delivery.id.notification_id for parcel in leased.parcels] for leased in core.apply(batch)]
+    lent = [[entry.delivery.id.notification_id for entry in leased.entries] for leased in core.apply(batch)]
     assert lent == [names[:1], names[:1], names[1:4], names[4:]]
 
 
@@ -42,9 +42,9 @@ def test_what_expired_for_one_lease_is_told_to_no_other(core: Core) -> None:
     core.apply([Put(tuple(map(new, told)))])
     first, second = core.apply([Lease(LANE, START + 2 * MINUTE), Lease(LANE, START + 2 * MINUTE)])
     assert [delivery.id.notification_id for delivery in first.expired] == ["01"]
-    assert [parcel.delivery.id.notification_id for parcel in first.parcels] == ["02"]
+    assert [entry.delivery.id.notification_id for entry in first.entries] == ["02"]
     assert not second.expired
-    assert not second.parcels
+    assert not second.entries
 
 
 def test_a_lease_reads_no_row_of_the_many_that_are_put_off(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_a_lease_reads_no_row_of_the_many_that_are_put_off(tmp_path: Path) -> No
         core._db.set_progress_handler(lambda: next(steps) and None, 1)
         found, none = core.apply([Lease(LANE, START), Lease(LANE, START)])
         core._db.set_progress_handler(None, 1)
-        assert [parcel.delivery.id.notification_id for parcel in found.parcels] == ["last"]
-        assert none.parcels == ()
+        assert [entry.delivery.id.notification_id for entry in found.entries] == ["last"]
+        assert none.entries == ()
         assert none.next_at == found.next_at == START + 60 * MINUTE - timedelta(microseconds=1)
         assert len(texts) < 200, "texts of rows that were read; a row has four at least"
         assert next(steps) < 2 * 20 * MANY, "steps of SQLite's machine; to read a row takes 40 or more"
@@ -80,7 +80,7 @@ def test_verdicts_are_saved_if_the_lease_that_follows_them_fails(
             f" AND new.destination = '{OTHER}' BEGIN SELECT raise(ABORT, 'not this one'); END"
         )
         settles = [
-            SettleAndLease(Settle((verdict(lease.parcels[0].delivery, DeliveryState.DELIVERED),)), Lease(lane, START))
+            SettleAndLease(Settle((verdict(lease.entries[0].delivery, DeliveryState.DELIVERED),)), Lease(lane, START))
             for lane, lease in ((LANE, first), (OTHER, other))
         ]
         answers = core.apply(settles)
@@ -90,7 +90,7 @@ def test_verdicts_are_saved_if_the_lease_that_follows_them_fails(
         (stats,) = core.apply([Stats()])
         assert stats == {(lane, state): count for lane in (LANE, OTHER) for state, count in COUNTS.items()}
         leases = core.apply([Lease(LANE, START), Lease(OTHER, START, limit=9)])
-        assert [[parcel.notification.id for parcel in each.parcels] for each in leases] == [["02"], ["02", "03"]]
+        assert [[entry.notification.id for entry in each.entries] for each in leases] == [["02"], ["02", "03"]]
 
 
 def test_a_lease_that_fails_because_of_the_disk_fails_its_batch(tmp_path: Path) -> None:
@@ -101,11 +101,11 @@ def test_a_lease_that_fails_because_of_the_disk_fails_its_batch(tmp_path: Path) 
             "CREATE TEMP TRIGGER fails BEFORE UPDATE ON delivery WHEN new.state = 'leased'"
             " BEGIN SELECT raise(ROLLBACK, 'all of it'); END"
         )
-        done = Settle((verdict(first.parcels[0].delivery, DeliveryState.DELIVERED),))
+        done = Settle((verdict(first.entries[0].delivery, DeliveryState.DELIVERED),))
         with pytest.raises(StoreFailed):
             core.apply([SettleAndLease(done, Lease(LANE, START))])
         core._db.execute("DROP TRIGGER fails")
         (stats,) = core.apply([Stats()])
         assert stats == {(LANE, DeliveryState.LEASED): 1, (LANE, DeliveryState.PENDING): 1}
         (answer,) = core.apply([SettleAndLease(done, Lease(LANE, START))])
-        assert [parcel.notification.id for parcel in answer.leased.parcels] == ["02"]
+        assert [entry.notification.id for entry in answer.leased.entries] == ["02"]

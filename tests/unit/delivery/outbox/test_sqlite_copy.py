@@ -49,8 +49,8 @@ def test_a_copy_is_a_complete_store_in_one_private_file(store: Path, tmp_path: P
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "copy"))] == ["copy.db"]
     with closing(SqliteCore(target)) as core:
-        (parcels,) = core.apply([Find(limit=1_000)])
-    assert len(parcels) == 300
+        (entries,) = core.apply([Find(limit=1_000)])
+    assert len(entries) == 300
 
 
 def test_writes_during_a_copy_succeed_and_are_not_in_the_copy(

@@ -31,8 +31,8 @@ def lookup(core: SqliteCore, tmp_path: Path) -> Iterator[SqliteLookup]:
 
 
 def of(core: SqliteCore, ticket: str) -> Delivery:
-    ((parcel,),) = core.apply([Find(notification_id=ticket)])
-    delivery: Delivery = parcel.delivery
+    ((entry,),) = core.apply([Find(notification_id=ticket)])
+    delivery: Delivery = entry.delivery
     return delivery
 
 

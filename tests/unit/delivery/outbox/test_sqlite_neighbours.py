@@ -66,7 +66,7 @@ def test_notifications_of_other_processes_are_leased_in_order(owner: SqliteCore,
     _put(beside, notification("02"))
     _put(owner, notification("03"))
     (leased,) = owner.apply([Lease(LANE, START, limit=9)])
-    assert [parcel.notification.id for parcel in leased.parcels] == ["01", "02", "03"]
+    assert [entry.notification.id for entry in leased.entries] == ["01", "02", "03"]
     numbers = owner._db.execute("SELECT number FROM notification ORDER BY id").fetchall()
     assert numbers == [(1,), (2,), (3,)]
 
@@ -91,7 +91,7 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed_before(
     beside.look()
     assert beside.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)
     found, _, *rest = beside.apply(reading)
-    assert [parcel.notification for parcel in found] == [told]
+    assert [entry.notification for entry in found] == [told]
     assert rest == [(), {(LANE, DeliveryState.PENDING): 1}, None, {}]
     assert beside._db.total_changes == 0
     with pytest.raises(StoreFailed) as raised:
@@ -115,7 +115,7 @@ def test_a_number_reused_by_another_process_leases_the_new_notification(owner: S
     beside.apply([Prune(LATER)])
     _put(beside, notification("02"))
     (leased,) = owner.apply([Lease(LANE, START)])
-    assert [parcel.notification.id for parcel in leased.parcels] == ["02"]
+    assert [entry.notification.id for entry in leased.entries] == ["02"]
     assert owner.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)
 
 
@@ -139,7 +139,7 @@ def test_a_number_from_a_rolled_back_batch_leases_no_other_notification(owner: S
         owner.apply([Put((new(notification("01")), new(notification("02"), 0, LANE, LANE)))])
     _put(beside, notification("03"))
     (leased,) = owner.apply([Lease(LANE, START)])
-    assert [parcel.notification.id for parcel in leased.parcels] == ["03"]
+    assert [entry.notification.id for entry in leased.entries] == ["03"]
 
 
 def test_arrivals_from_others_are_reported_once_for_each_destination_and_own_ones_never(

@@ -49,8 +49,8 @@ def test_a_removed_or_replaced_file_fails_commands_until_it_is_moved_back(
     assert _of(failed) == ("store-replaced", str(home / name))
     (home / "away").replace(home / name)
     _put(core, "03")
-    (parcels,) = core.apply([Find(limit=9)])
-    assert sorted(parcel.notification.id for parcel in parcels) == ["01", "03"], "nothing of a failed batch is there"
+    (entries,) = core.apply([Find(limit=9)])
+    assert sorted(entry.notification.id for entry in entries) == ["01", "03"], "nothing of a failed batch is there"
 
 
 def test_a_deleted_folder_fails_commands_and_no_new_store_is_made(core: SqliteCore, home: Path) -> None:

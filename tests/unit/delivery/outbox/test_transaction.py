@@ -45,8 +45,8 @@ def _put(core: SqliteCore, *names: str) -> None:
 
 def test_final_deliveries_are_in_no_index_but_the_primary_key(core: SqliteCore) -> None:
     _put(core, *(f"{number:03}" for number in range(300)))
-    for parcel in core.apply([Lease(LANE, START, limit=300)])[0].parcels:
-        core.apply([Settle((verdict(parcel.delivery, DeliveryState.DELIVERED),))])
+    for entry in core.apply([Lease(LANE, START, limit=300)])[0].entries:
+        core.apply([Settle((verdict(entry.delivery, DeliveryState.DELIVERED),))])
     for index in ("INDEXED BY lane WHERE state IN ('pending', 'leased')", "INDEXED BY waiting WHERE state = 'pending'"):
         assert core._db.execute(f"SELECT count(*) FROM delivery {index}").fetchone() == (0,)
 
@@ -97,12 +97,12 @@ def test_new_notifications_are_leased_and_settled_without_reading_them_again(cor
     _put(core, *(f"{number:02}" for number in range(DEPTH)))
     looks.clear()
     for _ in range(DEPTH):
-        (parcel,) = core.apply([Lease(LANE, START)])[0].parcels
-        assert core.apply([Settle((verdict(parcel.delivery, DeliveryState.DELIVERED),))])[0]
+        (entry,) = core.apply([Lease(LANE, START)])[0].entries
+        assert core.apply([Settle((verdict(entry.delivery, DeliveryState.DELIVERED),))])[0]
     assert looks == []
     _put(core, *(f"{number:02}" for number in range(DEPTH, 3 * DEPTH)))
     looks.clear()
-    assert len(core.apply([Lease(LANE, START, limit=2 * DEPTH)])[0].parcels) == 2 * DEPTH
+    assert len(core.apply([Lease(LANE, START, limit=2 * DEPTH)])[0].entries) == 2 * DEPTH
     assert len(looks) == 1
 
 
@@ -112,11 +112,11 @@ def test_a_rolled_back_lease_blocks_nothing(core: SqliteCore) -> None:
     twice = new(notification("02"), 0, LANE, LANE)
     with pytest.raises(CommandFailed):
         core.apply([Lease(LANE, START), Put((twice,))])
-    (lent,) = core.apply([Lease(LANE, START)])[0].parcels
+    (lent,) = core.apply([Lease(LANE, START)])[0].entries
     assert lent.notification.id == "01"
     with closing(sqlite3.connect(core._path)) as tool, tool:
         tool.execute("UPDATE delivery SET state = 'pending'")
-    assert core.apply([Lease(LANE, START)])[0].parcels == (lent,)
+    assert core.apply([Lease(LANE, START)])[0].entries == (lent,)
 
 
 def test_expired_keys_are_deleted_page_by_page(core: SqliteCore) -> None:
@@ -132,7 +132,7 @@ def test_expired_keys_are_deleted_page_by_page(core: SqliteCore) -> None:
 def test_a_message_is_one_row_for_all_its_deliveries_and_goes_with_the_last(core: SqliteCore) -> None:
     names = ("01", "02", "03")
     core.apply([Put(tuple(new(notification(name, at=START + int(name) * MINUTE)) for name in names))])
-    lent = core.apply([Lease(LANE, START, limit=3)])[0].parcels
+    lent = core.apply([Lease(LANE, START, limit=3)])[0].entries
     message = Message(LANE, "m1", START)
     core.apply([Settle(tuple(verdict(each.delivery, DeliveryState.DELIVERED, message=message) for each in lent))])
     shows = []
@@ -148,7 +148,7 @@ def test_a_delivery_shown_by_another_message_leaves_the_first(core: SqliteCore) 
     _put(core, "01", "02")
     shown = []
     for first, second in (("m1", "m1"), ("m2", "m1"), ("m2", "m2")):
-        lent = core.apply([Lease(LANE, START, limit=2)])[0].parcels
+        lent = core.apply([Lease(LANE, START, limit=2)])[0].entries
         messages = (Message(LANE, first, START, version=2), Message(LANE, second, START))
         verdicts = zip(lent, messages, strict=True)
         core.apply([Settle(tuple(verdict(each.delivery, DeliveryState.PENDING, message=m) for each, m in verdicts))])
@@ -159,7 +159,7 @@ def test_a_delivery_shown_by_another_message_leaves_the_first(core: SqliteCore) 
 def test_counts_are_right_after_leases_verdicts_and_pruning(core: SqliteCore) -> None:
     assert core.apply([Stats()]) == [{}]
     _put(core, "01", "02", "03")
-    (first, second) = core.apply([Lease(LANE, START, limit=2)])[0].parcels
+    (first, second) = core.apply([Lease(LANE, START, limit=2)])[0].entries
     core.apply(
         [Settle((verdict(first.delivery, DeliveryState.DELIVERED), verdict(second.delivery, DeliveryState.DEAD)))]
     )
@@ -174,8 +174,8 @@ def test_only_the_newest_notifications_are_cached(core: SqliteCore, monkeypatch:
     core.apply([Put(tuple(new(each, rank) for rank, each in enumerate(told)))])
     read: list[str] = []
     core._db.set_trace_callback(lambda statement: read.append(statement) if "SELECT body" in statement else None)
-    parcels = core.apply([Lease(LANE, START, limit=4)])[0].parcels
-    assert [parcel.notification for parcel in parcels] == told
+    entries = core.apply([Lease(LANE, START, limit=4)])[0].entries
+    assert [entry.notification for entry in entries] == told
     assert len(read) == 2
     core.apply([Find()])
     assert len(read) == 6, "what was lent is not kept"
@@ -194,7 +194,7 @@ def test_only_the_delivery_of_a_damaged_notification_is_dead(tmp_path: Path, dam
     shown = {each.delivery.id.notification_id: each.delivery.state.value for each in core.apply([Find()])[0]}
     assert shown == {"01": "dead", "02": "pending", "03": "pending"}
     (lease,) = core.apply([Lease(LANE, START)])
-    assert [parcel.notification.id for parcel in lease.parcels] == ["02"], "the lane goes on with the next one"
+    assert [entry.notification.id for entry in lease.entries] == ["02"], "the lane goes on with the next one"
     assert core.apply([Stats()]) == [
         {(LANE, DeliveryState.DEAD): 1, (LANE, DeliveryState.LEASED): 1, (LANE, DeliveryState.PENDING): 1}
     ]

@@ -29,7 +29,7 @@ def _put(core: SqliteCore, name: str) -> None:
 
 def _names(core: SqliteCore) -> list[str]:
     (found,) = core.apply([Find(limit=99)])
-    return sorted(parcel.notification.id for parcel in found)
+    return sorted(entry.notification.id for entry in found)
 
 
 def _linked(home: Path, to: Path, *, with_all: bool) -> Path:

@@ -29,7 +29,7 @@ def do(core: Core, command: Any) -> Any:
 
 def tried(core: Core, name: str, wait: timedelta = WAIT, at: timedelta = 0 * SECOND) -> None:
     """Have an attempt end at that time, after which it waits."""
-    (lent,) = do(core, Lease(LANE, START + at)).parcels
+    (lent,) = do(core, Lease(LANE, START + at)).entries
     assert lent.notification.id == name
     again = verdict(
         lent.delivery,
@@ -42,8 +42,8 @@ def tried(core: Core, name: str, wait: timedelta = WAIT, at: timedelta = 0 * SEC
 
 def left(core: Core, name: str, now: timedelta) -> timedelta:
     """How long it waits from now."""
-    (parcel,) = do(core, Find(notification_id=name))
-    return parcel.delivery.not_before - (START + now)
+    (entry,) = do(core, Find(notification_id=name))
+    return entry.delivery.not_before - (START + now)
 
 
 def put(core: Core, *names: str) -> None:
@@ -69,7 +69,7 @@ def test_what_is_tried_again_after_a_step_counts_from_that_attempt(core: Core) -
 
 def test_a_wait_after_which_nothing_was_tried_stays_as_it_is(core: Core) -> None:
     put(core, "a")
-    (lent,) = do(core, Lease(LANE, START)).parcels
+    (lent,) = do(core, Lease(LANE, START)).entries
     do(core, Settle((verdict(lent.delivery, DeliveryState.PENDING, attempt=None, not_before=START + WAIT),)))
     assert do(core, ShortenWaits(START - HOUR)) == []
     assert left(core, "a", 0 * SECOND) == WAIT

@@ -9,6 +9,7 @@ from signalpost.delivery.outbox import commands as c
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome
 
 OPEN = ("pending", "leased")
@@ -69,7 +70,7 @@ class OutboxModel:
         self.told: list[Notification] = []
         self.owed: list[Owed] = []
         self.keys: dict[str, tuple[bytes, str, datetime]] = {}
-        self.streams: dict[str, c.StreamState] = {}
+        self.streams: dict[str, StreamState] = {}
         self.facts: dict[str, dict[str, bytes]] = {}
         self.number = 0
 
@@ -286,7 +287,7 @@ class OutboxModel:
     def stats(self, _: c.Stats) -> dict[tuple[str, DeliveryState], int]:
         return dict(Counter((owed.lane, DeliveryState(owed.state)) for owed in self.owed))
 
-    def loadstate(self, command: c.LoadState) -> c.StreamState | None:
+    def loadstate(self, command: c.LoadState) -> StreamState | None:
         return self.streams.get(command.stream)
 
     def loadfacts(self, command: c.LoadFacts) -> dict[str, bytes]:

@@ -22,6 +22,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.verbs import execute
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.stream_state import StreamState
 from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import MINUTE, START, notification
 from tests.contracts.outbox_model import OutboxModel
@@ -126,7 +127,7 @@ class Agreement(RuleBasedStateMachine):
             items.append(
                 c.NewNotification(self.told(data), owed, self.now + data.draw(minutes), data.draw(st.booleans()))
             )
-        state = c.StreamState("stream", "f", self.now, data.draw(st.binary(max_size=2)))
+        state = StreamState("stream", "f", self.now, data.draw(st.binary(max_size=2)))
         return c.Put(tuple(items), data.draw(st.sampled_from((None, state))))
 
     def lease(self, data: st.DataObject) -> c.Lease:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from signalpost.config import Config
-    from signalpost.delivery.outbox.commands import StreamState
     from signalpost.domain.notification import Payload
     from signalpost.domain.signal import Signal
+    from signalpost.domain.stream_state import StreamState
     from signalpost.domain.ticket import Ticket
     from signalpost.ingest.send_options import SendOptions
     from signalpost.service import AsyncNotificationService

@@ -20,7 +20,6 @@ from signalpost.delivery.outbox.commands import (
     Put,
     PutResult,
     SaveFacts,
-    StreamState,
 )
 from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.port import Outbox
@@ -34,6 +33,7 @@ from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification, Payload, notification_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
+from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed

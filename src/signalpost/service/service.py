@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from signalpost.config import NO_WEBHOOK_SET, Config
-from signalpost.delivery.outbox.commands import Find, StreamState
+from signalpost.delivery.outbox.commands import Find
 from signalpost.domain.alert import Alert
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
@@ -18,6 +18,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.reason import Reason
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
+from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed, InvalidConfiguration, StoreClosed, StoreFailed, StoreUnusable

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from signalpost import clock
-from signalpost.delivery.outbox.commands import StreamState
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.signal import Signal, strategy_slug
+from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import Fault

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from signalpost.delivery.outbox.commands import StreamState
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
+from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.ingest.send_options import SendOptions

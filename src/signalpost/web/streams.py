@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from signalpost.delivery.outbox.commands import StreamState
 from signalpost.domain.instant import iso, utc
+from signalpost.domain.stream_state import StreamState
 from signalpost.ingest.send_options import SendOptions
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import Token

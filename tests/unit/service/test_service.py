@@ -19,7 +19,8 @@ from signalpost import (
     UserTier,
     clock,
 )
-from signalpost.delivery.outbox.commands import Settle, StreamState
+from signalpost.delivery.outbox.commands import Settle
+from signalpost.domain.stream_state import StreamState
 from signalpost.errors import StoreClosed
 from signalpost.sandbox.server import Sandbox
 from tests.unit.service.conftest import ConfigFor, codes, shown, signal

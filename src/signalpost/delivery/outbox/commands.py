@@ -12,6 +12,7 @@ import msgspec
 
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
+from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome
 
 Answer = TypeVar("Answer")
@@ -37,15 +38,6 @@ class NewNotification(NamedTuple):
     """Whether it says all that waiting updates of its sequence say: those are superseded, in the same transaction."""
     former_keys: tuple[str, ...] = ()
     """Keys under which an earlier version may have accepted the same thing: they are looked up, too."""
-
-
-class StreamState(NamedTuple):
-    """What a strategy's stream has to remember: committed together with the signals of its last candle."""
-
-    stream: str
-    fingerprint: str
-    watermark: datetime
-    state: bytes
 
 
 class PutResult(NamedTuple):

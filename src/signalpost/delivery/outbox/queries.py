@@ -15,13 +15,13 @@ from signalpost.delivery.outbox.commands import (
     Open,
     OutboxEntry,
     Stats,
-    StreamState,
 )
 from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import STATES, instant, is_text, is_time, listed, reason_of, stand_in
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.notification import Notification
+from signalpost.domain.stream_state import StreamState
 
 
 def _find(tx: Transaction, wanted: Find) -> tuple[OutboxEntry, ...]:

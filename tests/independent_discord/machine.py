@@ -10,63 +10,63 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 60.0
-"""Seconds after which what does not come is a failure."""
+TIMEOUT = 60.0
+"""Seconds after which a missing result is a failure."""
 STRATEGY = str(Path(__file__).with_name("strategy.py"))
 
 
 class Program:
-    """A process that is told what to do by lines of JSON, and answers each with one."""
+    """A process that reads commands as lines of JSON, and answers each with one line."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
 
-    def tell(self, **order: Any) -> None:
-        """Say what to do."""
+    def write(self, **command: Any) -> None:
+        """Write a command."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        self.process.stdin.write(json.dumps(command).encode() + b"\n")
 
-    def told(self, within: float = PATIENCE) -> dict[str, Any]:
-        """The next thing that it says."""
+    def read(self, within: float = TIMEOUT) -> dict[str, Any]:
+        """Read its next answer."""
         assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], within)
         line = self.process.stdout.readline() if ready else b""
-        assert line, f"it said nothing, and ended with {self.process.poll()}"
-        told: dict[str, Any] = json.loads(line)
-        return told
+        assert line, f"no answer; it ended with {self.process.poll()}"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
-    def offer(self, names: Sequence[str], **more: Any) -> dict[str, float]:
-        """Offer signals, all of which are accepted; when each was."""
-        self.tell(offer=names, **more)
+    def send(self, names: Sequence[str], **more: Any) -> dict[str, float]:
+        """Send signals, which must all be accepted. Returns the time of each."""
+        self.write(send=names, **more)
         return self.accepted(len(names))
 
     def accepted(self, number: int) -> dict[str, float]:
-        """When each of so many was offered, which are all accepted."""
-        told = self.told(2 * PATIENCE)
-        assert told["outcomes"] == {"accepted": number}, told["outcomes"]
-        offered: dict[str, float] = told["offered"]
-        return offered
+        """Check that so many were sent and accepted. Returns the time of each."""
+        answer = self.read(2 * TIMEOUT)
+        assert answer["outcomes"] == {"accepted": number}, answer["outcomes"]
+        sent: dict[str, float] = answer["sent"]
+        return sent
 
     def end(self) -> None:
-        """Have it deliver what is left and end, with nothing left."""
+        """Let it deliver the rest and end, with nothing left."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        assert self.told(2 * PATIENCE) == {"left": 0}
-        assert self.process.wait(PATIENCE) == 0
+        assert self.read(2 * TIMEOUT) == {"left": 0}
+        assert self.process.wait(TIMEOUT) == 0
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, like a power cut."""
         self.process.kill()
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT)
 
 
-class Stage:
-    """One user's machine: a data folder, an environment, and the processes that were started in it."""
+class Machine:
+    """One user's machine: a data folder, an environment, and its processes."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         folder.mkdir()
         self.log = folder / "log"
-        """What the processes wrote to standard error."""
+        """The standard error of all processes."""
         self._folder = folder
         self._started: list[subprocess.Popen[bytes]] = []
         own = {name: value for name, value in os.environ.items() if not name.startswith(("SIGNALPOST_", "DISCORD_"))}
@@ -75,7 +75,7 @@ class Stage:
     def strategy(self, *words: str) -> Program:
         """Start a strategy, and wait until it runs."""
         program = Program(self._start(STRATEGY, *words))
-        assert program.told() == {"running": True}
+        assert program.read() == {"running": True}
         return program
 
     def serve(self) -> subprocess.Popen[bytes]:
@@ -83,12 +83,12 @@ class Stage:
         return self._start("-m", "signalpost", "serve")
 
     def publish(self, *words: str) -> None:
-        """Run `signalpost publish`, content with what is accepted."""
+        """Run `signalpost publish --no-wait`, which must succeed."""
         assert self.published(*words, "--no-wait") == 0, self.log.read_text()
 
     def published(self, *words: str) -> int:
         """Run `signalpost publish` to its end, and return its exit code."""
-        return self._start("-m", "signalpost", "publish", *words).wait(PATIENCE)
+        return self._start("-m", "signalpost", "publish", *words).wait(TIMEOUT)
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
@@ -105,7 +105,7 @@ class Stage:
         return process
 
     def clear(self) -> None:
-        """End every process that still runs."""
+        """Kill every process that still runs."""
         for process in self._started:
             if process.poll() is None:
                 process.kill()
@@ -116,16 +116,16 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, **environment: str) -> Iterator[Stage]:
-    """A stage that is cleared in the end."""
-    made = Stage(folder, **environment)
+def user_machine(folder: Path, **environment: str) -> Iterator[Machine]:
+    """A machine whose processes are killed at the end."""
+    machine = Machine(folder, **environment)
     try:
-        yield made
+        yield machine
     finally:
-        made.clear()
+        machine.clear()
 
 
 def terminate(process: subprocess.Popen[bytes]) -> int:
-    """Ask a process to stop, and return its exit code."""
+    """Terminate a process, and return its exit code."""
     process.terminate()
-    return process.wait(PATIENCE)
+    return process.wait(TIMEOUT)

@@ -1,8 +1,8 @@
-"""A strategy as people write it: `python strategy.py`, told by lines of JSON what to offer, until standard input ends.
+"""A strategy as users write it. It reads lines of JSON until standard input ends.
 
-`{"offer": ["a", "b"], "every": 0.5}` offers a signal for each name, so many seconds apart, and is answered with what
-the tickets say and when each was offered. With `"many": "low"` they are offered all at once by a service of its own
-event loop, in that priority.
+`{"send": ["a", "b"], "every": 0.5}` sends a signal for each name, so many seconds apart. The answer has the outcomes of
+the tickets and the time at which each was sent. `python strategy.py service` sends all of them at once through a service
+in its own event loop, with the `priority` of the line.
 """
 
 import asyncio
@@ -32,46 +32,46 @@ def idea(name: str) -> Signal:
         signal_type="BUY",
         entry_price="1.1634",
         timestamp=datetime.now(UTC),
-        signal_id=f"foreign-{name}",
+        signal_id=f"test-{name}",
     )
 
 
-def say(**told: Any) -> None:
-    sys.stdout.write(json.dumps(told) + "\n")
+def say(**answer: Any) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
 def by_the_easy_layer() -> None:
-    """From a plain thread, as most strategies run."""
+    """From a thread without an event loop, like most strategies."""
     on_strategy_start()
     say(running=True)
     pause = threading.Event()
     for line in sys.stdin:
-        told = json.loads(line)
-        offered, futures = {}, []
-        for name in told["offer"]:
-            offered[name] = time.monotonic()
+        command = json.loads(line)
+        sent, futures = {}, []
+        for name in command["send"]:
+            sent[name] = time.monotonic()
             futures.append(send_signal(idea(name), additional_context={"Name": name}))
-            pause.wait(told.get("every", 0))
-        say(offered=offered, outcomes=Counter(future.result(30).outcome.value for future in futures))
+            pause.wait(command.get("every", 0))
+        say(sent=sent, outcomes=Counter(future.result(30).outcome.value for future in futures))
     flush(timeout=60)
     say(left=int(on_strategy_stop()))
 
 
 async def by_the_service() -> None:
-    """From an event loop, with a service of its own."""
+    """From an event loop, with its own service."""
     loop = asyncio.get_running_loop()
     service = AsyncNotificationService()
     await service.start()
     say(running=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        told = json.loads(line)
-        priority = NotificationPriority[told["priority"]]
+        command = json.loads(line)
+        priority = NotificationPriority[command["priority"]]
         at = time.monotonic()
         tickets = await asyncio.gather(
-            *(service.queue_notification(idea(name), priority, None, {"Name": name}) for name in told["offer"])
+            *(service.queue_notification(idea(name), priority, None, {"Name": name}) for name in command["send"])
         )
-        say(offered=dict.fromkeys(told["offer"], at), outcomes=Counter(ticket.outcome.value for ticket in tickets))
+        say(sent=dict.fromkeys(command["send"], at), outcomes=Counter(ticket.outcome.value for ticket in tickets))
     say(left=len(await service.stop(0)))
 
 

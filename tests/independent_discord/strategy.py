@@ -1,8 +1,8 @@
 """A strategy as users write it. It reads lines of JSON until standard input ends.
 
 `{"send": ["a", "b"], "every": 0.5}` sends a signal for each name, so many seconds apart. The answer has the outcomes of
-the tickets and the time at which each was sent. `python strategy.py service` sends all of them at once through a service
-in its own event loop, with the `priority` of the line.
+the tickets and the time at which each was sent. `python strategy.py service` sends all of them at once through a
+service in its own event loop, with the `priority` of the line.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""A process that forks while its store is busy: each child opens the store anew, puts something, and ends.
+"""A process that forks while its store is busy. Each child opens the store, puts a notification, and ends.
 
     python crowd_process.py STORE CHILDREN
 
-The exit code is 0 where every child could put; each has put one notification under its number.
+The exit code is 0 if every child succeeded. Each puts one notification under its number.
 """
 
 import os

@@ -1,9 +1,9 @@
-"""A process with a running service that forks: what it and its child say, a line of JSON each.
+"""A process with a running service that forks. It and its child print lines of JSON.
 
     python forking_process.py
 
-The parent owns the data folder. Its child asks the service that it inherited, starts one of its own, and puts an alert
-beside its parent; then it waits until it is the owner itself, because its parent was killed, and puts another.
+The parent owns the data folder. Its child tries the inherited service, starts its own, and queues an alert beside its
+parent. Then it waits until it is the owner, because its parent was killed, and queues another.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from signalpost.domain.alert import Alert
 from signalpost.service import AsyncNotificationService, Role
 
 
-def _say(**told: Any) -> None:
-    sys.stdout.write(json.dumps(told) + "\n")
+def _say(**line: Any) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 

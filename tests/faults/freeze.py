@@ -1,13 +1,12 @@
-"""Freezes a real `signalpost serve` again and again, and has the oracle judge what the channels show.
+"""Freezes a real `signalpost serve` again and again, and checks the channels with the oracle.
 
     python -m tests.faults.freeze FOLDER [ROUNDS]
 
 Two `serve` and one process without webhooks share a data folder. In each round the one that delivers is stopped
-(SIGSTOP), in every second round while producers submit and the far end has a bad day; it goes on some seconds after the
-other took over. One that is frozen
-while it writes keeps everybody from writing, which is another test: it goes on at once and is frozen again. The
-heartbeat is the usual one, so a round takes about 40 seconds. Prints how long each takeover took,
-and fails with all that contradicts a promise, such as a repeat that is not marked.
+(SIGSTOP), in every second round while producers submit and Discord has a bad day. It continues some seconds after the
+other took over. A process that is frozen while it writes blocks all other writers, which another test covers: here it
+continues at once and is frozen again. The heartbeat is the usual one, so a round takes about 40 seconds. Prints the
+time of each takeover, and fails with everything that breaks a promise, such as an unmarked repeat.
 """
 
 import signal
@@ -19,61 +18,61 @@ from pathlib import Path
 from random import Random
 
 from tests.faults.oracle import late_originals
-from tests.faults.stage import Process, Stage, demand, stage, terminate, trouble, until
+from tests.faults.processes import Process, Processes, bad_day, check, processes, terminate, until
 from tests.faults.test_kill_service import SEED
 
 AT_MOST = 45.0
-"""Seconds from a freeze to the takeover: 30 without a beat, at most 5 since the last one, and this machine is busy."""
+"""Seconds from a freeze to the takeover: 30 without a beat, up to 5 since the last one, and time for a busy machine."""
 
 
-def owner(at: Stage) -> int:
-    """The process that delivers, by the store."""
-    with closing(sqlite3.connect(at.store, timeout=30)) as db:
+def owner(run: Processes) -> int:
+    """The id of the process that delivers, from the store."""
+    with closing(sqlite3.connect(run.store, timeout=30)) as db:
         process: int = db.execute("SELECT pid FROM owner").fetchone()[0]
     return process
 
 
-def _frozen_once(at: Stage, serves: dict[int, Process], random: Random, number: int) -> float:
-    frozen = serves[owner(at)]
+def _frozen_once(run: Processes, serves: dict[int, Process], random: Random, number: int) -> float:
+    frozen = serves[owner(run)]
     submitters = []
     if number % 2:
-        at.plan(trouble(random, 600))
-        submitters = [at.producer(f"p{number}{name}", f"{SEED} {number}") for name in "xy"]
-        until(lambda: at.open()[1] >= 1, frozen)
+        run.plan(bad_day(random, 600))
+        submitters = [run.producer(f"p{number}{name}", f"{SEED} {number}") for name in "xy"]
+        until(lambda: run.open()[1] >= 1, frozen)
         time.sleep(random.uniform(0, 0.3))
-    at.freeze(frozen, random)
+    run.freeze(frozen, random)
     began = time.monotonic()
-    until(lambda: owner(at) != frozen.pid, seconds=AT_MOST)
+    until(lambda: owner(run) != frozen.pid, seconds=AT_MOST)
     took = time.monotonic() - began
     time.sleep(random.uniform(0, 2))
     frozen.send_signal(signal.SIGCONT)
     time.sleep(2)
     assert terminate(*submitters) == [0] * len(submitters)
-    at.plan()
-    until(lambda: at.open() == (0, 0), *serves.values())
-    assert owner(at) != frozen.pid, "it took the folder back"
+    run.plan()
+    until(lambda: run.open() == (0, 0), *serves.values())
+    assert owner(run) != frozen.pid, "it took the folder back"
     return took
 
 
 def main(folder: str, rounds: int = 20) -> None:
     """Freeze so many times."""
     random, waits = Random(SEED), []
-    with stage(Path(folder), SEED) as at:
-        at.service()  # before there is a webhook
-        at.sandbox()
+    with processes(Path(folder), SEED) as run:
+        run.service()  # before there is a webhook
+        run.sandbox()
         serves = {}
         for _ in range(2):
-            process = at.start("serve", "-m", "signalpost", "serve", "--http", "off")
+            process = run.start("serve", "-m", "signalpost", "serve", "--http", "off")
             serves[process.pid] = process
-        until(lambda: owner(at) in serves)
+        until(lambda: owner(run) in serves)
         for number in range(rounds):
-            took = _frozen_once(at, serves, random, number)
+            took = _frozen_once(run, serves, random, number)
             waits.append(took)
             sys.stdout.write(f"{number + 1}: {'busy' if number % 2 else 'idle'}, taken over after {took:.1f} s\n")
             sys.stdout.flush()
         assert terminate(*serves.values()) == [0, 0]
-        found, late = late_originals(at.evidence())
-        demand(found)
+        found, late = late_originals(run.evidence())
+        check(found)
     sys.stdout.write(
         f"{rounds} takeovers, {min(waits):.1f} to {max(waits):.1f} s, and no repeat without a mark; {late} "
         "originals were shown after their marked repeat, because their process was frozen while it sent them\n"

@@ -1,4 +1,4 @@
-"""Requests as nobody means them well, made from a seed: each is the bytes of one connection."""
+"""Hostile requests, made from a seed. Each is the bytes of one connection."""
 
 import json
 from collections.abc import Callable
@@ -41,15 +41,15 @@ def _value(random: Random, depth: int = 0) -> object:
 
 
 def _body(random: Random, usual: dict[str, object]) -> bytes:
-    told = dict(usual)
+    fields = dict(usual)
     for name in {"time", "trade_id"} & usual.keys():
-        told[name] = f"2099-01-01T{random.randrange(24):02}:{random.randrange(60):02}:00Z"
+        fields[name] = f"2099-01-01T{random.randrange(24):02}:{random.randrange(60):02}:00Z"
     for _ in range(random.randrange(6)):
         name = random.choice(
-            (*told, *_ODD_NAMES, "sl", "tp", "id", "strategy", "valid_until", "confidence", "market_position")
+            (*fields, *_ODD_NAMES, "sl", "tp", "id", "strategy", "valid_until", "confidence", "market_position")
         )
-        told[name] = _value(random)
-    return json.dumps(told).encode()
+        fields[name] = _value(random)
+    return json.dumps(fields).encode()
 
 
 def _broken(random: Random, usual: dict[str, object]) -> bytes:

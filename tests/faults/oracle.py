@@ -1,7 +1,7 @@
-"""Judges a run by what three witnesses wrote down. Pure, and knows nothing of how signalpost works.
+"""Judges a run by three records. Pure, and independent of how signalpost works.
 
-The producers wrote what they were answered, the sandbox what it was made to show, and the store what became of each
-delivery and every attempt at it. The promises are those of docs/promises.md.
+The producers recorded their answers, the sandbox the messages that it showed, and the store the state of each delivery
+and every attempt. The promises are those of docs/promises.md.
 """
 
 from collections import Counter, defaultdict
@@ -9,29 +9,29 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 UNSURE = frozenset({"unconfirmed", "lapsed"})
-"""Outcomes of attempts after which nobody knows whether the message is shown."""
+"""Outcomes of attempts after which it is unknown whether the message is shown."""
 MOST_UNANSWERED = 2
-"""Attempts that the far end did not answer, after which a delivery may end unshown: as unconfirmed."""
-_TAKEN = frozenset({"accepted", "duplicate", "held"})
+"""After this many unanswered attempts, a delivery may end as unconfirmed without being shown."""
+_ACCEPTED = frozenset({"accepted", "duplicate", "held"})
 
 
 class Answer(NamedTuple):
-    """What a producer was answered."""
+    """An answer that a producer got."""
 
     name: str
     sequence: str
     number: int
     """Its place in its sequence."""
     destination: str
-    """Where it is meant to go."""
+    """The intended destination."""
     outcome: str
     id: str
-    asked: int = 1
-    """How often it was submitted for this answer: all but the last time, it was not answered."""
+    tries: int = 1
+    """How often it was submitted until it was answered."""
 
 
 class Copy(NamedTuple):
-    """A notification as a channel showed it once."""
+    """A notification as shown in a channel once."""
 
     channel: str
     name: str
@@ -41,7 +41,7 @@ class Copy(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A delivery as the store has it in the end."""
+    """A delivery in the store at the end."""
 
     id: str
     name: str
@@ -54,12 +54,12 @@ class Kept(NamedTuple):
 
     @property
     def unsure(self) -> int:
-        """How many attempts may have been shown without anybody knowing."""
+        """The number of attempts that may have been shown."""
         return sum(outcome in UNSURE for outcome in self.attempts)
 
 
 class Evidence(NamedTuple):
-    """What the witnesses of a run wrote down; each producer's answers and the copies are in order."""
+    """The records of a run. Each producer's answers and the copies are in order."""
 
     answers: Sequence[Answer]
     copies: Sequence[Copy]
@@ -67,28 +67,28 @@ class Evidence(NamedTuple):
 
     @property
     def numbers(self) -> dict[str, int]:
-        """What happened how often."""
+        """Counts of what happened."""
         shown = Counter((copy.channel, copy.name) for copy in self.copies)
         counts = Counter(answer.outcome for answer in self.answers)
         counts += Counter(f"ended {each.state}" for each in self.kept)
         counts += Counter(f"attempts {outcome}" for each in self.kept for outcome in each.attempts)
-        counts["answered after a kill"] = sum(answer.asked > 1 for answer in self.answers)
+        counts["answered after a kill"] = sum(answer.tries > 1 for answer in self.answers)
         counts["shown"], counts["repeats"] = len(shown), len(self.copies) - len(shown)
         counts["never shown"] = sum((each.destination, each.name) not in shown for each in self.kept)
         return dict(counts)
 
 
 def findings(evidence: Evidence) -> list[str]:
-    """All that contradicts a promise."""
+    """Everything that breaks a promise."""
     rules = (_of_answers, _of_keeping, _of_showing, _of_marks, _of_order)
     return [finding for rule in rules for finding in rule(evidence)]
 
 
 def late_originals(evidence: Evidence) -> tuple[Evidence, int]:
-    """The evidence with each late original where it would have been in time, and how many were late.
+    """The evidence with each late original moved to its time, and the number of late ones.
 
-    A process that is frozen while it sends may write its request when it goes on, after its successor has sent the
-    message again, marked as a repeat: nobody can prevent that. All copies but one must be marked all the same.
+    A process that is frozen during a send may write its request when it continues, after its successor has sent the
+    message again, marked as a repeat. Nothing can prevent that. Still, all copies but one must be marked.
     """
     of_place: dict[tuple[str, str], list[Copy]] = defaultdict(list)
     for copy in evidence.copies:
@@ -109,14 +109,14 @@ def late_originals(evidence: Evidence) -> tuple[Evidence, int]:
 
 
 def _of_answers(evidence: Evidence) -> Iterator[str]:
-    """The same thing again is a duplicate, under the first one's id."""
+    """A repeated submission is a duplicate, with the id of the first."""
     first: dict[str, Answer] = {}
     for answer in evidence.answers:
         known = first.setdefault(answer.name, answer)
-        if answer.outcome not in _TAKEN:
+        if answer.outcome not in _ACCEPTED:
             yield f"{answer.name} was {answer.outcome}"
         elif known is answer:
-            if answer.outcome == "duplicate" and answer.asked == 1:
+            if answer.outcome == "duplicate" and answer.tries == 1:
                 yield f"{answer.name} was called a duplicate when it was submitted first"
         elif answer.outcome != "duplicate":
             yield f"{answer.name} was {answer.outcome} again"
@@ -125,25 +125,25 @@ def _of_answers(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_keeping(evidence: Evidence) -> Iterator[str]:
-    """P1: each that was taken is kept once, where it belongs, and has ended; nothing else is kept."""
-    wanted = {answer.id: answer for answer in evidence.answers if answer.outcome in _TAKEN}
+    """P1: each accepted notification is stored once, for its destination, in a final state. Nothing else is stored."""
+    wanted = {answer.id: answer for answer in evidence.answers if answer.outcome in _ACCEPTED}
     kept: dict[str, list[Kept]] = defaultdict(list)
     for each in evidence.kept:
         kept[each.id].append(each)
         if each.id not in wanted:
-            yield f"{each.name} is kept as {each.id}, which nobody was answered"
+            yield f"{each.name} is stored as {each.id}, which no producer got"
         if each.state not in {"delivered", "unconfirmed"}:
-            yield f"{each.name} stands as {each.state}"
+            yield f"{each.name} ended as {each.state}"
     for answer in wanted.values():
         places = [(each.name, each.destination) for each in kept[answer.id]]
         if not places:
             yield f"{answer.name} was {answer.outcome} as {answer.id}, and is gone"
         elif places != [(answer.name, answer.destination)]:
-            yield f"{answer.name} was meant for {answer.destination}, and is kept as {places}"
+            yield f"{answer.name} should go to {answer.destination}, and is stored as {places}"
 
 
 def _of_showing(evidence: Evidence) -> Iterator[str]:
-    """P1, P4: what is kept is shown, as often as there were attempts that were or may have been shown, at most."""
+    """P1, P4: each stored delivery is shown, at most as often as attempts were or may have been shown."""
     copies: dict[tuple[str, str], list[Copy]] = defaultdict(list)
     for copy in evidence.copies:
         copies[copy.channel, copy.name].append(copy)
@@ -151,7 +151,7 @@ def _of_showing(evidence: Evidence) -> Iterator[str]:
         shown = copies.pop((each.destination, each.name), [])
         delivered = each.attempts.count("delivered")
         if delivered != (each.state == "delivered"):
-            yield f"{each.name} stands as {each.state}, after {each.attempts}"
+            yield f"{each.name} ended as {each.state}, after {each.attempts}"
         if delivered and each.message_id not in {copy.message_id for copy in shown}:
             yield f"{each.name} is delivered as {each.message_id}, which was never shown"
         if not shown and each.attempts.count("unconfirmed") < MOST_UNANSWERED:
@@ -159,23 +159,23 @@ def _of_showing(evidence: Evidence) -> Iterator[str]:
         if len(shown) > delivered + each.unsure:
             yield f"{each.name} was shown {len(shown)} times, after {each.attempts}"
     for channel, name in copies:
-        yield f"{name} was shown in {channel}, and nothing of it is kept"
+        yield f"{name} was shown in {channel}, and is not stored"
 
 
 def _of_marks(evidence: Evidence) -> Iterator[str]:
-    """P4: each copy after the first says that it may repeat, and nothing says so without an attempt that is unsure."""
+    """P4: each copy after the first is marked, and none is marked without an attempt that may have been shown."""
     unsure = {(each.destination, each.name) for each in evidence.kept if each.unsure}
     shown: set[tuple[str, str]] = set()
     for copy in evidence.copies:
         place = copy.channel, copy.name
         if place in shown and not copy.is_marked:
-            yield f"{copy.name} was shown again, and does not say so"
+            yield f"{copy.name} was shown again without a mark"
         if copy.is_marked and place not in unsure:
-            yield f"{copy.name} says that it may repeat, without a reason"
+            yield f"{copy.name} is marked as a repeat without a reason"
         shown.add(place)
     for each in evidence.kept:
         if each.may_repeat != bool(each.unsure):
-            yield f"{each.name} is kept with may_repeat {each.may_repeat}, after {each.attempts}"
+            yield f"{each.name} is stored with may_repeat {each.may_repeat}, after {each.attempts}"
 
 
 def _of_order(evidence: Evidence) -> Iterator[str]:
@@ -184,7 +184,7 @@ def _of_order(evidence: Evidence) -> Iterator[str]:
     newest: dict[tuple[str, str], tuple[int, str]] = {}
     for copy in evidence.copies:
         if copy.name not in places:
-            continue  # which is found by another rule
+            continue  # another rule reports it
         sequence, number = places[copy.name]
         last, before = newest.get((copy.channel, sequence), (number, copy.name))
         if number < last:

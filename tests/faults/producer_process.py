@@ -1,10 +1,10 @@
-"""A process that submits notifications, and writes down what it was answered, through any number of kills.
+"""A process that submits notifications and records the answers, through any number of kills.
 
     python producer_process.py NAME SEED [SOCKET]
 
-It writes to the unix socket SOCKET, by default `intake`, in the current folder. What is not answered is submitted
-again, to whoever listens then. Each answer is appended to `answers-NAME.jsonl` and synced before the next thing is
-submitted. SIGTERM ends it when all is answered.
+It writes to the unix socket SOCKET, by default `intake`, in the current folder. A notification without an answer is
+submitted again, to the process that listens then. Each answer is appended to `answers-NAME.jsonl` and synced before the
+next submission. SIGTERM ends it once everything is answered.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from signalpost.domain.signal import Signal
 
 SOCKET = "intake"
 WRITERS = 4
-"""Notifications that a process has under way at once."""
+"""Notifications that a process submits at once."""
 ENOUGH = 200
-"""Open deliveries, from which on it submits slowly."""
+"""With this many open deliveries, it submits slowly."""
 _MARKETS = [("EURUSD", "H1"), ("GBPUSD", "M15"), ("USDJPY", "H4"), ("EURUSD", "M5"), ("XAUUSD", "D")]
 _PRIORITIES = [None, None, "LOW", "NORMAL", "HIGH", "URGENT"]
 _URGENT_ALERTS = {AlertSeverity.CRITICAL, AlertSeverity.HIGH}
@@ -33,7 +33,7 @@ _VALID_FOR = timedelta(days=2)
 
 
 class Line(NamedTuple):
-    """A notification to submit, and what the oracle has to know of it."""
+    """A notification to submit, with the facts that the oracle needs."""
 
     name: str
     sequence: str
@@ -44,25 +44,25 @@ class Line(NamedTuple):
 
 
 class Author:
-    """Thinks of notifications: signals with what happens to them in order, and alerts of all severities."""
+    """Makes random notifications: signals with all their events in order, and alerts of all severities."""
 
     def __init__(self, name: str, random: Random) -> None:
         self._name, self._random = name, random
         self._count = 0
         self._running: list[Iterator[Line]] = []
-        self._told: list[Line] = []
+        self._earlier: list[Line] = []
 
     def next(self) -> Line:
-        """The next line; now and then it is an earlier one again."""
+        """The next line; sometimes an earlier one again."""
         roll = self._random.random()
-        if roll < 0.05 and self._told:
-            return self._random.choice(self._told)
+        if roll < 0.05 and self._earlier:
+            return self._random.choice(self._earlier)
         line = self.alert() if roll < 0.25 else self._of_a_signal()
-        self._told.append(line)
+        self._earlier.append(line)
         return line
 
     def alert(self) -> Line:
-        """An alert, which is a sequence of its own."""
+        """An alert, which is its own sequence."""
         name = self._new_name("a")
         severity = self._random.choice(list(AlertSeverity))
         alert = Alert(
@@ -72,7 +72,7 @@ class Author:
         return _line(f"{name}e0", name, 0, destination, alert, "new", None, None)
 
     def signal(self) -> Iterator[Line]:
-        """All that happens to a signal: new, some updates, closed; the more urgent one may come last."""
+        """All events of a signal: new, some updates, closed. A later one may be more urgent."""
         name, random = self._new_name("s"), self._random
         (pair, timeframe), tier = random.choice(_MARKETS), random.choice(["free", "premium"])
         now = datetime.now(UTC)
@@ -88,9 +88,9 @@ class Author:
         )
         events = ["new", *(f"update {n}" for n in range(1, random.randint(2, 7))), "closed"]
         for number, event in enumerate(events):
-            told = signal.at_price(f"1.1{number}")
+            updated = signal.at_price(f"1.1{number}")
             priority = random.choice(_PRIORITIES)
-            yield _line(f"{name}e{number}", name, number, f"signals-{tier}", told, event, priority, tier)
+            yield _line(f"{name}e{number}", name, number, f"signals-{tier}", updated, event, priority, tier)
 
     def _of_a_signal(self) -> Line:
         while True:
@@ -121,16 +121,16 @@ def _line(
 
 
 class Answers:
-    """The list of what was answered, synced line by line."""
+    """The list of answers, synced line by line."""
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def add(self, line: Line, answer: dict[str, Any], asked: int) -> None:
-        """Write down the answer to a line that was submitted `asked` times."""
-        told = {"name": line.name, "sequence": line.sequence, "number": line.number, "destination": line.destination}
-        told |= {"outcome": answer["outcome"], "id": answer["id"], "asked": asked}
-        os.write(self._file, json.dumps(told).encode() + b"\n")
+    def add(self, line: Line, answer: dict[str, Any], tries: int) -> None:
+        """Record the answer to a line that was submitted `tries` times."""
+        record = {"name": line.name, "sequence": line.sequence, "number": line.number, "destination": line.destination}
+        record |= {"outcome": answer["outcome"], "id": answer["id"], "tries": tries}
+        os.write(self._file, json.dumps(record).encode() + b"\n")
         os.fsync(self._file)
 
     def close(self) -> None:
@@ -141,11 +141,11 @@ class Answers:
 async def _submit_forever(author: Author, random: Random, answers: Answers, stopped: asyncio.Event, name: str) -> None:
     streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     while not stopped.is_set():
-        line, asked = author.next(), 0
+        line, tries = author.next(), 0
         while True:
             with suppress(OSError):
                 streams = streams or await asyncio.open_unix_connection(name)
-                asked += 1
+                tries += 1
                 streams[1].write(line.body)
                 answer = await streams[0].readline()
                 if answer.endswith(b"\n"):
@@ -154,9 +154,9 @@ async def _submit_forever(author: Author, random: Random, answers: Answers, stop
                 streams[1].close()
                 streams = None
             await asyncio.sleep(0.02)
-        told = json.loads(answer)
-        answers.add(line, told, asked)
-        await asyncio.sleep(random.uniform(0, 0.03) if told.get("open", 0) < ENOUGH else random.uniform(0.1, 0.5))
+        decoded = json.loads(answer)
+        answers.add(line, decoded, tries)
+        await asyncio.sleep(random.uniform(0, 0.03) if decoded.get("open", 0) < ENOUGH else random.uniform(0.1, 0.5))
 
 
 async def main(name: str, seed: str, intake: str = SOCKET) -> None:

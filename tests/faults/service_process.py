@@ -3,10 +3,9 @@
     python service_process.py SECONDS [SOCKET [FASTER]]
 
 It listens on the unix socket SOCKET, by default `intake`, in the current folder. Its heartbeat is FASTER times as fast
-as usual, and so is a takeover from a process that does not respond. Each line is a notification as JSON;
-its ticket goes back as a line of JSON when it is returned, and not before. The line `{"ask": "health"}` is answered
-with the health and the role. SIGTERM stops it within SECONDS; the exit code is 0 where nothing is left to deliver, and
-1 otherwise.
+as usual, and so is a takeover from a process that does not respond. Each line is a notification as JSON, and its ticket
+is returned as a line of JSON. The line `{"ask": "health"}` returns the health and the role. SIGTERM stops it within
+SECONDS. The exit code is 0 if nothing is left to deliver, and 1 otherwise.
 """
 
 import asyncio
@@ -43,7 +42,7 @@ async def _answer(service: AsyncNotificationService, line: dict[str, Any]) -> di
 def _config(faster: float) -> Config:
     config = Config.from_environment()
     usual = getattr(config, "heartbeat", None)
-    if usual is None:  # the source that the tests are tried against has none
+    if usual is None:  # older sources, against which the tests are tried, have none
         return config
     return msgspec.structs.replace(config, heartbeat=type(usual)(*(each / faster for each in usual)))
 

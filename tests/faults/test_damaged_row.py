@@ -21,8 +21,8 @@ CLOSED = "http://127.0.0.1:9/api/v10/webhooks/alerts-critical/t"
 
 def _health(environment: dict[str, str]) -> dict[str, Any]:
     printed = run(environment, "health", "--json").stdout
-    told: dict[str, Any] = json.loads(printed) if printed.startswith("{") else {}
-    return told
+    shown: dict[str, Any] = json.loads(printed) if printed.startswith("{") else {}
+    return shown
 
 
 def _within(seconds: float, is_so: Callable[[], bool]) -> bool:

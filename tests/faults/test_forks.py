@@ -1,4 +1,4 @@
-"""A process that forks, or starts another program: its outbox stays its own, and goes free with its death."""
+"""A process forks, or starts another program: its folder stays its own, and is free after its death."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from tests.faults.stage import PATIENCE, Stage
+from tests.faults.processes import TIMEOUT, Processes
 
 _HERE = Path(__file__).parent
 STARTS_A_PROGRAM = """
@@ -30,58 +30,58 @@ import os, sys, time
 from signalpost.delivery.outbox.sqlite import SqliteCore
 core = SqliteCore(sys.argv[1])
 if os.fork() == 0:
-    print(os.getpid(), flush=True)  # by the child: until it runs, it has had no chance to let go
+    print(os.getpid(), flush=True)  # the child prints it: before it runs, it cannot have released the lock
     time.sleep(300)
 sys.stdin.read()
 """
 
 
 @pytest.fixture
-def at(tmp_path: Path) -> Iterator[Stage]:
-    stage = Stage(tmp_path)
-    stage.sandbox()
-    yield stage
-    stage.clear()
+def run(tmp_path: Path) -> Iterator[Processes]:
+    processes = Processes(tmp_path)
+    processes.sandbox()
+    yield processes
+    processes.clear()
 
 
 def _line(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
     assert process.stdout is not None
-    told: dict[str, Any] = json.loads(process.stdout.readline())
-    return told
+    line: dict[str, Any] = json.loads(process.stdout.readline())
+    return line
 
 
-def test_a_forked_child_is_refused_starts_its_own_service_and_takes_over(at: Stage) -> None:
-    parent = at.start("forking", str(_HERE / "forking_process.py"))
+def test_a_forked_child_is_refused_starts_its_own_service_and_takes_over(run: Processes) -> None:
+    parent = run.start("forking", str(_HERE / "forking_process.py"))
     assert _line(parent)["role"] == "owner"
-    told = _line(parent)
-    outcome, name, reason, cause = told["inherited"][:4]
-    assert (outcome, name, cause, told["status"], told["left"]) == ("refused", "", "not-running", "unhealthy", [])
+    line = _line(parent)
+    outcome, name, reason, cause = line["inherited"][:4]
+    assert (outcome, name, cause, line["status"], line["left"]) == ("refused", "", "not-running", "unhealthy", [])
     assert str(parent.pid) in reason
-    told = _line(parent)
-    child = told["process"]
+    line = _line(parent)
+    child = line["process"]
     try:
-        assert (told["role"], told["child"][0], told["open"]) == ("producer", "accepted", []), "its parent delivered it"
+        assert (line["role"], line["child"][0], line["open"]) == ("producer", "accepted", []), "its parent delivers it"
         parent.kill()
-        told = _line(parent)
-        assert (told["role"], told["heir"][0], told["open"]) == ("owner", "accepted", [])
-        assert parent.wait(PATIENCE) == -signal.SIGKILL
+        line = _line(parent)
+        assert (line["role"], line["heir"][0], line["open"]) == ("owner", "accepted", [])
+        assert parent.wait(TIMEOUT) == -signal.SIGKILL
     finally:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-    shown = {json.loads(line)["body"]["content"] for line in at.journal.read_bytes().splitlines()}
+    shown = {json.loads(line)["body"]["content"] for line in run.journal.read_bytes().splitlines()}
     assert shown == {f"HIGH Alert - of the {who}" for who in ("parent", "child", "heir")}
 
 
 def test_children_of_a_busy_process_can_all_queue_and_harm_nothing(tmp_path: Path) -> None:
-    """The parent commits without a pause: a fork in the middle of a batch would leave its child a held mutex."""
+    """The parent commits all the time: a fork during a batch would leave a locked mutex to the child."""
     store = tmp_path / "outbox.db"
     command = [sys.executable, str(_HERE / "crowd_process.py"), str(store), "30"]
-    assert subprocess.run(command, timeout=PATIENCE, check=False).returncode == 0
+    assert subprocess.run(command, timeout=TIMEOUT, check=False).returncode == 0
     with closing(sqlite3.connect(store)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert db.execute("SELECT count(*) FROM notification WHERE id LIKE 'child-%'").fetchone() == (30,)
         ((last, count),) = db.execute("SELECT max(number), count(*) FROM notification")
-    assert last == count, "no number was given twice, and none was lost"
+    assert last == count, "each number is used once"
 
 
 @pytest.mark.parametrize("program", [STARTS_A_PROGRAM, HAS_A_CHILD], ids=["a program", "a child"])
@@ -92,7 +92,7 @@ def test_a_started_program_or_child_does_not_keep_the_folder_locked(tmp_path: Pa
         assert process.stdout is not None
         started = int(process.stdout.readline())
         process.kill()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
         try:
             SqliteCore(store).close()
         finally:

@@ -1,4 +1,4 @@
-"""The process that delivers is frozen (SIGSTOP): another takes over, nothing repeats unmarked, and it harms nothing."""
+"""The process that delivers is frozen (SIGSTOP): another takes over, and nothing repeats unmarked."""
 
 import os
 import select
@@ -15,26 +15,26 @@ from typing import Any
 import pytest
 
 from tests.faults.oracle import late_originals
-from tests.faults.stage import PATIENCE, Client, Process, demand, stage, terminate, trouble, until
+from tests.faults.processes import TIMEOUT, Client, Process, bad_day, check, processes, terminate, until
 from tests.faults.test_kill_service import SEED
 
 FASTER = 10.0
 """The heartbeat comes every 0.5 s, and a takeover after 3 s."""
 WITHIN = 15.0
-"""Seconds for a takeover, generously: this machine has much to do."""
+"""Seconds for a takeover, with time for a busy machine."""
 ASKS = b'{"ask": "health"}\n'
 KEEPS_THE_LOCK = """
 import ctypes, os, sys, time
 from signalpost.delivery.outbox.sqlite import SqliteCore
 core = SqliteCore(sys.argv[1])
-child = ctypes.CDLL(None).fork()  # as C code does, of which Python is not told
+child = ctypes.CDLL(None).fork()  # as C code does, without the knowledge of Python
 if child == 0:
     time.sleep(300)
     os._exit(0)
 print(child, flush=True)
 sys.stdin.read()
 """
-WRITES_FOR_EVER = """
+WRITES_FOREVER = """
 import sqlite3, sys, time
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("BEGIN IMMEDIATE")
@@ -55,8 +55,8 @@ COMPILER = shutil.which("cc") or shutil.which("gcc")
 
 def _line(process: Process) -> str:
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
-    assert ready, "it said nothing"
+    ready, _, _ = select.select([process.stdout], [], [], TIMEOUT)
+    assert ready, "no output"
     return process.stdout.readline().decode().strip()
 
 
@@ -69,131 +69,131 @@ def _within(seconds: float, is_so: Callable[[], bool]) -> bool:
     return True
 
 
-def _tells(hand: Client) -> dict[str, Any]:
+def _health(client: Client) -> dict[str, Any]:
     try:
-        return hand.ask(ASKS)
+        return client.ask(ASKS)
     except OSError:
         return {}
 
 
 @pytest.mark.line("6.2.2")
 @pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
-def test_another_takes_over_from_a_frozen_owner_which_harms_nothing_when_it_goes_on(
+def test_another_process_takes_over_from_a_frozen_owner_which_does_no_harm_when_it_continues(
     tmp_path: Path, is_busy: bool
 ) -> None:
     random = Random(SEED)
-    with stage(tmp_path, SEED) as at:
-        at.sandbox()
-        frozen = at.service(intake="one", faster=FASTER)
-        heir = at.service(intake="two", faster=FASTER)
-        third = at.service(intake="three", faster=FASTER)
-        hands = {name: at.client(name, SEED, name) for name in ("one", "two", "three")}
-        assert _tells(hands["one"])["role"] == "owner"
+    with processes(tmp_path, SEED) as run:
+        run.sandbox()
+        frozen = run.service(intake="one", faster=FASTER)
+        heir = run.service(intake="two", faster=FASTER)
+        third = run.service(intake="three", faster=FASTER)
+        clients = {name: run.client(name, SEED, name) for name in ("one", "two", "three")}
+        assert _health(clients["one"])["role"] == "owner"
         submitters = []
         if is_busy:
-            at.plan(trouble(random, 400))
-            submitters = [at.producer("b", SEED, "two"), at.producer("c", SEED, "three")]
-            until(lambda: at.open()[1] >= 1, frozen)
-        at.freeze(frozen, random)
+            run.plan(bad_day(random, 400))
+            submitters = [run.producer("b", SEED, "two"), run.producer("c", SEED, "three")]
+            until(lambda: run.open()[1] >= 1, frozen)
+        run.freeze(frozen, random)
         heirs = ("two", "three")
-        is_reported = _within(WITHIN, lambda: any(_tells(hands[name]).get("status") == "degraded" for name in heirs))
-        assert is_reported, "a producer says that the owner does not respond"
-        assert _within(WITHIN, lambda: any(_tells(hands[name])["role"] == "owner" for name in heirs)), (
+        is_reported = _within(WITHIN, lambda: any(_health(clients[name]).get("status") == "degraded" for name in heirs))
+        assert is_reported, "a producer reports that the owner does not respond"
+        assert _within(WITHIN, lambda: any(_health(clients[name])["role"] == "owner" for name in heirs)), (
             "nobody took over"
         )
         for name in heirs:
-            hands[name].submit(hands[name].author.alert())
-        shown = at.shown()
-        assert _within(WITHIN, lambda: at.shown() > shown or at.open() == (0, 0)), "the heir delivers"
+            clients[name].submit(clients[name].author.alert())
+        shown = run.shown()
+        assert _within(WITHIN, lambda: run.shown() > shown or run.open() == (0, 0)), "the heir delivers"
         frozen.send_signal(signal.SIGCONT)
-        hands["one"].hang_up()
-        assert _within(WITHIN, lambda: _tells(hands["one"]).get("role") == "producer"), "it does not own any more"
-        told: dict[str, Any] = {}
+        clients["one"].hang_up()
+        assert _within(WITHIN, lambda: _health(clients["one"]).get("role") == "producer"), "it is no longer the owner"
+        health: dict[str, Any] = {}
 
         def has_reported() -> bool:
-            told.update(_tells(hands["one"]))
-            return bool(told["metrics"]["ownership_lost"] == 1 and told["reasons"])
+            health.update(_health(clients["one"]))
+            return bool(health["metrics"]["ownership_lost"] == 1 and health["reasons"])
 
-        assert _within(WITHIN, has_reported), f"it reports the loss, and health says so for a while: {told}"
-        takeovers = [_tells(hands[name])["metrics"]["takeovers"] for name in heirs]
+        assert _within(WITHIN, has_reported), f"it reports the loss, and health shows it for a while: {health}"
+        takeovers = [_health(clients[name])["metrics"]["takeovers"] for name in heirs]
         assert sorted(takeovers) == [0, 1]
         assert (tmp_path / "home" / "outbox.bell").exists(), "the heir's wake-up socket is left alone"
-        hands["one"].submit(hands["one"].author.alert())
-        at.plan()
+        clients["one"].submit(clients["one"].author.alert())
+        run.plan()
         assert terminate(*submitters) == [0] * len(submitters)
-        until(lambda: at.open() == (0, 0), frozen, heir, third)
-        assert [_tells(hands[name])["role"] for name in ("one", *heirs)].count("owner") == 1
+        until(lambda: run.open() == (0, 0), frozen, heir, third)
+        assert [_health(clients[name])["role"] for name in ("one", *heirs)].count("owner") == 1
         assert terminate(frozen, heir, third) == [0, 0, 0]
-        found, _ = late_originals(at.evidence())
-        demand(found)
+        found, _ = late_originals(run.evidence())
+        check(found)
     if is_busy:
         assert found.numbers.get("attempts lapsed", 0) > 0, f"nothing was being sent: {found.numbers}"
 
 
 @pytest.mark.line("6.2.2")
-def test_a_c_child_that_keeps_the_lock_of_a_dead_owner_keeps_nobody_from_delivering(tmp_path: Path) -> None:
-    with stage(tmp_path, SEED) as at:
-        at.sandbox()
-        at.home.mkdir()
-        keeper = at.start("keeper", "-c", KEEPS_THE_LOCK, str(at.store))
+def test_a_c_child_that_keeps_the_lock_of_a_dead_owner_does_not_stop_deliveries(tmp_path: Path) -> None:
+    with processes(tmp_path, SEED) as run:
+        run.sandbox()
+        run.home.mkdir()
+        keeper = run.start("keeper", "-c", KEEPS_THE_LOCK, str(run.store))
         child = int(_line(keeper))
         try:
             keeper.kill()
             keeper.wait()
-            service = at.service(intake="one", faster=FASTER)
-            hand = at.client("one", SEED, "one")
-            assert _within(WITHIN, lambda: _tells(hand).get("role") == "owner"), _tells(hand)
-            hand.submit(hand.author.alert())
-            until(lambda: at.open() == (0, 0), service)
+            service = run.service(intake="one", faster=FASTER)
+            client = run.client("one", SEED, "one")
+            assert _within(WITHIN, lambda: _health(client).get("role") == "owner"), _health(client)
+            client.submit(client.author.alert())
+            until(lambda: run.open() == (0, 0), service)
             assert terminate(service) == [0]
         finally:
             os.kill(child, signal.SIGKILL)
 
 
 @pytest.mark.line("6.2.2")
-def test_health_names_the_process_that_is_frozen_while_it_writes(tmp_path: Path) -> None:
-    """Nobody else can write then: what comes in is held, and is written when that process goes on."""
-    with stage(tmp_path, SEED) as at:
-        at.sandbox()
-        service = at.service(intake="one")
-        hand = at.client("one", SEED, "one")
-        frozen = at.start("frozen", "-c", WRITES_FOR_EVER, str(at.store))
+def test_health_names_a_process_that_is_frozen_while_it_writes(tmp_path: Path) -> None:
+    """No other process can write then. Notifications are held, and saved when that process continues."""
+    with processes(tmp_path, SEED) as run:
+        run.sandbox()
+        service = run.service(intake="one")
+        client = run.client("one", SEED, "one")
+        frozen = run.start("frozen", "-c", WRITES_FOREVER, str(run.store))
         assert _line(frozen) == "writes"
         frozen.send_signal(signal.SIGSTOP)
-        assert hand.submit(hand.author.alert())["outcome"] == "held"
-        told = _tells(hand)
-        assert told["status"] == "unhealthy"
-        assert f" {frozen.pid} " in " ".join(told["reasons"])
+        assert client.submit(client.author.alert())["outcome"] == "held"
+        health = _health(client)
+        assert health["status"] == "unhealthy"
+        assert f" {frozen.pid} " in " ".join(health["reasons"])
         frozen.kill()
         frozen.wait()
-        assert _within(WITHIN, lambda: _tells(hand)["held"] == 0), "it is written once the store can be"
-        until(lambda: at.open() == (0, 0), service)
+        assert _within(WITHIN, lambda: _health(client)["held"] == 0), "it is saved once the store is available"
+        until(lambda: run.open() == (0, 0), service)
         assert terminate(service) == [0]
 
 
 @pytest.mark.line("6.2.3")
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
-def test_a_hung_disk_shows_in_health_and_ends_there_when_the_disk_goes_on(tmp_path: Path) -> None:
-    with stage(tmp_path, SEED) as at:
-        at.sandbox()
+def test_a_hanging_disk_shows_in_health_until_it_works_again(tmp_path: Path) -> None:
+    with processes(tmp_path, SEED) as run:
+        run.sandbox()
         library, hangs = tmp_path / "hang.so", tmp_path / "hangs"
         (tmp_path / "hang.c").write_text(HANGS)
         subprocess.run(
             [str(COMPILER), "-shared", "-fPIC", "-o", str(library), str(tmp_path / "hang.c"), "-ldl"], check=True
         )
-        at.environment |= {"LD_PRELOAD": str(library), "HANGS_WHILE": str(hangs)}
-        service = at.service(intake="one")
-        hand, waits = at.client("one", SEED, "one"), at.client("two", SEED, "one")
+        run.environment |= {"LD_PRELOAD": str(library), "HANGS_WHILE": str(hangs)}
+        service = run.service(intake="one")
+        client, waits = run.client("one", SEED, "one"), run.client("two", SEED, "one")
         hangs.touch()
         line = waits.author.alert()
         with ThreadPoolExecutor(1) as pool:
             ticket = pool.submit(waits.submit, line)
-            is_reported = _within(30, lambda: _tells(hand).get("status") == "unhealthy")
+            is_reported = _within(30, lambda: _health(client).get("status") == "unhealthy")
             was_answered = ticket.done()
             hangs.unlink()
             assert ticket.result(30)["outcome"] == "accepted"
-        assert not was_answered, "the disk hung"
+        assert not was_answered, "the disk hangs"
         assert is_reported, "health reports it within 30 seconds"
-        assert _within(WITHIN, lambda: _tells(hand).get("status") == "healthy")
-        until(lambda: at.open() == (0, 0), service)
+        assert _within(WITHIN, lambda: _health(client).get("status") == "healthy")
+        until(lambda: run.open() == (0, 0), service)
         assert terminate(service) == [0]

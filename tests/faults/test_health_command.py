@@ -1,4 +1,4 @@
-"""`signalpost health` beside a `serve` that runs, is frozen, or is not there."""
+"""`signalpost health` beside a `serve` that runs, is frozen, or does not run."""
 
 import json
 import signal
@@ -21,33 +21,33 @@ ALERT = ("publish", "alert", "--type", "feed", "--severity", "critical", "--titl
 
 
 def run(environment: dict[str, str], *words: str) -> tuple[int, dict[str, Any]]:
-    """The exit code, and what is printed as JSON."""
+    """The exit code, and the printed JSON."""
     ran = subprocess.run(
         [sys.executable, "-m", "signalpost", *words], env=environment, capture_output=True, text=True, check=False
     )
     printed = ran.stdout.strip()
-    told: dict[str, Any] = json.loads(printed) if printed.startswith("{") else {}
-    return ran.returncode, told
+    health: dict[str, Any] = json.loads(printed) if printed.startswith("{") else {}
+    return ran.returncode, health
 
 
 @pytest.mark.line("6.2.4")
-def test_health_of_a_service_that_runs_and_is_frozen(environment: dict[str, str]) -> None:
+def test_health_shows_a_service_that_runs_and_then_is_frozen(environment: dict[str, str]) -> None:
     with serving(environment) as served:
-        code, told = run(environment, "health", "--json")
-        assert (code, set(told), told.get("status"), told.get("pid")) == (0, KEYS, "healthy", served.process.pid)
-        assert (told["reasons"], told["role"]) == ([], "owner")
+        code, health = run(environment, "health", "--json")
+        assert (code, set(health), health.get("status"), health.get("pid")) == (0, KEYS, "healthy", served.process.pid)
+        assert (health["reasons"], health["role"]) == ([], "owner")
         served.process.send_signal(signal.SIGSTOP)
         try:
             until, seen = time.monotonic() + 35, {}
             while time.monotonic() < until:
-                code, told = run(environment, "health", "--json", "--live")
-                seen.setdefault(told["status"], (code, round(time.monotonic() - until + 35)))
-                if told["status"] == "unhealthy":
+                code, health = run(environment, "health", "--json", "--live")
+                seen.setdefault(health["status"], (code, round(time.monotonic() - until + 35)))
+                if health["status"] == "unhealthy":
                     break
                 time.sleep(1)
         finally:
             served.process.send_signal(signal.SIGCONT)
-        assert [each["code"] for each in told["reasons"]] == ["owner-silent"]
+        assert [each["code"] for each in health["reasons"]] == ["owner-silent"]
         assert {status: code for status, (code, _) in seen.items()} == {"healthy": 0, "degraded": 0, "unhealthy": 1}
         assert seen["degraded"][1] <= 20
         until = time.monotonic() + 10
@@ -57,14 +57,14 @@ def test_health_of_a_service_that_runs_and_is_frozen(environment: dict[str, str]
 
 
 @pytest.mark.line("6.2.4")
-def test_health_without_a_process_says_whether_anything_waits(environment: dict[str, str]) -> None:
+def test_health_without_a_process_shows_whether_deliveries_are_open(environment: dict[str, str]) -> None:
     closed = {**environment, "DISCORD_WEBHOOK_ALERTS_CRITICAL": "http://127.0.0.1:9/api/v10/webhooks/alerts-critical/t"}
     assert run(environment, "health", "--json")[0] == 3
     run(closed, *ALERT)
-    code, told = run(environment, "health", "--json")
-    assert (code, told.get("status"), told.get("pid")) == (1, "unhealthy", None)
-    assert [each["code"] for each in told["reasons"]] == ["no-process"]
+    code, health = run(environment, "health", "--json")
+    assert (code, health.get("status"), health.get("pid")) == (1, "unhealthy", None)
+    assert [each["code"] for each in health["reasons"]] == ["no-process"]
     with serving(environment):
-        pass  # what waits is delivered before it ends
-    code, told = run(environment, "health", "--json")
-    assert (code, told.get("status"), told.get("role")) == (0, "healthy", None)
+        pass  # it delivers the open deliveries before it ends
+    code, health = run(environment, "health", "--json")
+    assert (code, health.get("status"), health.get("role")) == (0, "healthy", None)

@@ -23,7 +23,7 @@ NUMBER = int(os.environ.get("HOSTILE_REQUESTS", "2000"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20260820"))
 AT_ONCE = 24
 FOR_ONE = 20.0
-"""Seconds in which each connection must have come to its end."""
+"""Seconds within which each connection must end."""
 TELLTALE = re.compile(rb"Traceback|\.py\b|site-packages|aiohttp|Python/|/home/|/tmp/|Error\b")
 
 
@@ -34,14 +34,14 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tokens(home: Path) -> list[str]:
-    """As many as it takes for none to meet its rate limit, which would answer in everything's place."""
+    """So many tokens that none reaches its rate limit, which would hide all other answers."""
     made = (TokensFile(home).add(f"bot-{number}", UserTier.FREE, tuple(Scope)) for number in range(2 + NUMBER // 500))
     return [text.reveal() for _, text in made]
 
 
 @pytest.fixture
 def served(home: Path, tokens: list[str]) -> Iterator[Served]:
-    """A `serve` whose destination is not there: what is taken stays."""
+    """A `serve` whose destination does not exist, so accepted notifications stay open."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("DISCORD_", "SIGNALPOST_"))}
     environment = {
         **mine,
@@ -54,7 +54,7 @@ def served(home: Path, tokens: list[str]) -> Iterator[Served]:
 
 
 async def answered(url: str, raw: bytes) -> bytes:
-    """All that is answered to these bytes until the server closes; the rest of them may not be wanted."""
+    """Everything that the server answers to these bytes until it closes. It may close before it has read all."""
     host, _, port = url.removeprefix("http://").rpartition(":")
     async with asyncio.timeout(FOR_ONE):
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -69,7 +69,7 @@ async def answered(url: str, raw: bytes) -> bytes:
 
 
 async def all_answered(url: str, raws: list[bytes]) -> list[bytes]:
-    """The answers, a few asked for at once."""
+    """The answers, a few at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(raw: bytes) -> bytes:
@@ -80,13 +80,13 @@ async def all_answered(url: str, raws: list[bytes]) -> list[bytes]:
 
 
 def assert_well(served: Served, token: str, pair: str) -> None:
-    assert served.process.poll() is None, "it fell"
+    assert served.process.poll() is None, "it crashed"
     assert served.get("/health")[0] == 200
-    status, told, _ = served.post("/api/v1/signals", {**SIGNAL, "pair": pair}, Authorization=f"Bearer {token}")
-    assert (status, told["outcome"]) == (202, "accepted")
+    status, answer, _ = served.post("/api/v1/signals", {**SIGNAL, "pair": pair}, Authorization=f"Bearer {token}")
+    assert (status, answer["outcome"]) == (202, "accepted")
 
 
-def test_hostile_requests_break_nothing_and_learn_nothing(
+def test_hostile_requests_break_nothing_and_disclose_nothing(
     served: Served, tokens: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = Random(SEED)
@@ -109,8 +109,8 @@ def test_hostile_requests_break_nothing_and_learn_nothing(
     assert not any(token in served.text() for token in tokens)
 
 
-def test_slow_clients_hold_up_nobody(served: Served, tokens: list[str]) -> None:
-    """300 that send half a head, half a body or nothing are cut off in time, and others are answered meanwhile."""
+def test_slow_clients_delay_no_other(served: Served, tokens: list[str]) -> None:
+    """300 clients that send half a head, half a body or nothing are cut off in time. Others are answered meanwhile."""
     head = f"POST /hooks/tradingview/{tokens[1]} HTTP/1.1\r\nHost: x\r\n".encode()
     halves = (b"", head, head + b"Content-Length: 9\r\n\r\n{")
 
@@ -120,10 +120,10 @@ def test_slow_clients_hold_up_nobody(served: Served, tokens: list[str]) -> None:
         began = loop.time()
         healthy = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         while loop.time() - began < 2:
-            asked = loop.time()
-            told = await answered(served.url, healthy)
-            assert loop.time() - asked < 2
-            assert told.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
+            began = loop.time()
+            answer = await answered(served.url, healthy)
+            assert loop.time() - began < 2
+            assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
             await asyncio.sleep(0.05)
         return await asyncio.gather(*slow)
 

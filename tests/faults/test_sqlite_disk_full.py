@@ -21,9 +21,9 @@ core = SqliteCore(sys.argv[1])
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
 def make_room(is_there):
-    if sys.argv[2] == "disk":  # no file of this process may grow beyond
+    if sys.argv[2] == "disk":  # no file of this process may grow larger
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft if is_there else 512 * 1024, hard))
-    else:  # SQLite itself says that it is full
+    else:  # SQLite itself reports that it is full
         core._db.execute(f"PRAGMA max_page_count={100_000 if is_there else 60}")
 
 def put(number):
@@ -38,7 +38,7 @@ try:
         number += 1
 except StoreFailed as fault:
     print(fault.code, fault)
-for _ in range(3):  # it stays full, and stays whole
+for _ in range(3):  # it stays full and undamaged
     try:
         put(number + 1)
     except StoreFailed:

@@ -1,4 +1,4 @@
-"""P1: whatever was answered outlives kill -9 at any point, and nothing is there by half."""
+"""P1: confirmed commits survive kill -9 at any point, and nothing is saved by half."""
 
 import json
 import signal
@@ -23,12 +23,12 @@ from tests.size import size
 
 CHILD = Path(__file__).with_name("sqlite_child.py")
 KILLS = size(20, 100)
-PATIENCE = 60.0
+TIMEOUT = 60.0
 SEED = 20_260_302
 
 
 class Run:
-    """One outbox, its journal, and the processes that work on it one after the other."""
+    """One outbox, its journal, and the processes that use it, one after the other."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self.journal = folder / "outbox.db", folder / "journal"
@@ -39,19 +39,19 @@ class Run:
         return subprocess.Popen([sys.executable, str(CHILD), *arguments], stderr=subprocess.PIPE)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What the journal says; the last line may have been cut off."""
+        """The lines of the journal. The last one may be cut off."""
         whole = self.journal.read_bytes().rpartition(b"\n")[0]
         return [json.loads(line) for line in whole.splitlines()]
 
 
 def _ended(child: "subprocess.Popen[bytes]") -> str:
-    _, said = child.communicate(timeout=PATIENCE)
+    _, said = child.communicate(timeout=TIMEOUT)
     assert child.returncode == -signal.SIGKILL, said.decode()
     return said.decode()
 
 
 def _kill_after(run: Run, child: "subprocess.Popen[bytes]", lines: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while run.journal.read_bytes().count(b"\n") < lines and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
     child.kill()
@@ -59,7 +59,7 @@ def _kill_after(run: Run, child: "subprocess.Popen[bytes]", lines: int) -> None:
 
 
 def _demand_all(run: Run) -> dict[str, int]:
-    """Reopen the store, and compare it with the journal. What was found, in numbers."""
+    """Reopen the store, compare it with the journal, and return the counts."""
     lines = run.lines()
     core = SqliteCore(run.path)
     try:
@@ -99,7 +99,7 @@ def _demand_whole(path: Path, core: SqliteCore, states: dict[DeliveryId, Any], s
 
 
 def _demand_answered(states: dict[DeliveryId, Any], lines: list[dict[str, Any]]) -> None:
-    asked: dict[DeliveryId, str] = {}
+    requested: dict[DeliveryId, str] = {}
     stood: dict[DeliveryId, str] = {}
     for line in lines:
         name = DeliveryId(*line["name"]) if "name" in line else DeliveryId("", "")
@@ -107,21 +107,21 @@ def _demand_answered(states: dict[DeliveryId, Any], lines: list[dict[str, Any]])
             for each in line["names"]:
                 assert {DeliveryId(each, lane) for lane in LANES} <= states.keys(), f"{each} was accepted, and is gone"
         elif line.get("asks") == "settle":
-            asked[name] = line["state"]
+            requested[name] = line["state"]
         elif line.get("done") == "settle":
             stood[name] = line["state"]
-            del asked[name]
+            del requested[name]
         elif line.get("done") == "lease":
             stood[name] = "leased"
-            asked.pop(name, None)
+            requested.pop(name, None)
     for name, state in stood.items():
-        allowed = {state, asked[name]} if name in asked else {state}
+        allowed = {state, requested[name]} if name in requested else {state}
         if state == "pending":
-            allowed.add("leased")  # it was lent again, and the answer was cut off
+            allowed.add("leased")  # it was leased again, and the answer was lost
         assert str(states[name].state) in allowed, f"{name} was answered to be {state}"
 
 
-def test_what_was_answered_outlives_kill_9_at_any_point(tmp_path: Path) -> None:
+def test_confirmed_commits_survive_kill_9_at_any_point(tmp_path: Path) -> None:
     random, run = Random(SEED), Run(tmp_path)
     sys.stdout.write(f"seed {SEED}\n")
     for kill in range(KILLS):
@@ -135,9 +135,7 @@ def test_what_was_answered_outlives_kill_9_at_any_point(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("commits", [1, 2, 3, 7])
-def test_a_commit_that_was_not_answered_is_there_whole_and_asking_again_is_a_duplicate(
-    tmp_path: Path, commits: int
-) -> None:
+def test_an_unconfirmed_commit_is_complete_and_a_repeat_is_a_duplicate(tmp_path: Path, commits: int) -> None:
     run = Run(tmp_path)
     _ended(run.child(commits, "after", str(commits)))
     _demand_all(run)
@@ -149,7 +147,7 @@ def test_a_commit_that_was_not_answered_is_there_whole_and_asking_again_is_a_dup
 
 
 @pytest.mark.parametrize("commits", [1, 2, 3, 7])
-def test_a_batch_that_was_cut_off_before_its_commit_is_not_there_at_all(tmp_path: Path, commits: int) -> None:
+def test_a_batch_killed_before_its_commit_leaves_nothing(tmp_path: Path, commits: int) -> None:
     run = Run(tmp_path)
     _ended(run.child(commits, "before", str(commits)))
     _demand_all(run)

@@ -17,7 +17,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import StoreUnusable
 import signalpost.delivery.outbox.verbs
 
-os.chdir(sys.argv[1])  # while it may still walk there
+os.chdir(sys.argv[1])  # while it still has the right to
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
@@ -71,7 +71,7 @@ def test_a_folder_that_may_not_be_written_is_unusable(path: Path) -> None:
     path.parent.chmod(0o555)
     said = _opened_as_nobody(path.parent)
     path.parent.chmod(0o755)
-    assert said.split()[0] in {"not-writable", "not-readable"}  # the second where the folders above are another's
+    assert said.split()[0] in {"not-writable", "not-readable"}  # the second if the folders above belong to another user
     assert "outbox.db" in said.split()[1]
     assert os.strerror(errno.EACCES) in said
 

@@ -1,4 +1,4 @@
-"""`signalpost serve` and a program whose standard output and error are full pipes that nobody reads."""
+"""`signalpost serve` and a program whose standard output and error are full pipes that are not read."""
 
 import fcntl
 import json
@@ -24,7 +24,7 @@ F_SETPIPE_SZ = 1031
 
 @contextmanager
 def full_pipe() -> Iterator[int]:
-    """The end to write to, of a pipe that holds as much as it can."""
+    """The writing end of a full pipe."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, F_SETPIPE_SZ, 4096)
     os.set_blocking(writer, False)
@@ -48,25 +48,25 @@ def _free_port() -> int:
         return int(there.getsockname()[1])
 
 
-def _asked(url: str, body: bytes | None = None, **headers: str) -> dict[str, object]:
-    """The answer, or nothing where there is none in 3 s."""
+def _request(url: str, body: bytes | None = None, **headers: str) -> dict[str, object]:
+    """The answer; empty if there is none within 3 s."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=3) as answer:
-            told: dict[str, object] = json.loads(answer.read())
-            return told
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=3) as response:
+            answer: dict[str, object] = json.loads(response.read())
+            return answer
     except OSError:
         return {}
 
 
 def _eventually(url: str, body: bytes | None = None, within: float = 10.0, **headers: str) -> dict[str, object]:
     until = time.monotonic() + within
-    while not (told := _asked(url, body, **headers)) and time.monotonic() < until:
+    while not (answer := _request(url, body, **headers)) and time.monotonic() < until:
         time.sleep(0.1)
-    return told
+    return answer
 
 
 @pytest.mark.line("6.2.1")
-def test_serve_answers_delivers_and_ends_while_nobody_reads_what_it_prints(environment: dict[str, str]) -> None:
+def test_serve_answers_delivers_and_ends_while_its_output_is_not_read(environment: dict[str, str]) -> None:
     secret = token(environment, "bot")
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
@@ -76,7 +76,7 @@ def test_serve_answers_delivers_and_ends_while_nobody_reads_what_it_prints(envir
         try:
             health = _eventually(f"{url}/health")
             headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-            taken = _asked(f"{url}/api/v1/alerts", body, **headers) if health else {}
+            taken = _request(f"{url}/api/v1/alerts", body, **headers) if health else {}
             process.send_signal(signal.SIGTERM)
             try:
                 exit_code: int | None = process.wait(3 + 5)
@@ -87,7 +87,7 @@ def test_serve_answers_delivers_and_ends_while_nobody_reads_what_it_prints(envir
     assert (health.get("status"), taken.get("outcome"), exit_code) == ("healthy", "accepted", 0)
 
 
-def test_what_serve_prints_last_is_written_before_it_ends(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_last_output_of_serve_is_written_before_it_ends(environment: dict[str, str], tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = [sys.executable, "-m", "signalpost", "serve", "--http", "off", "--stop-within", "3"]
     with log.open("wb") as err, subprocess.Popen(command, env=environment, stdout=err, stderr=err) as process:

@@ -29,7 +29,7 @@ _as_usual = _behaves(behaviour.as_usual)
 _SCENARIOS = {
     "five in two seconds, at once": partial(pace, bucket=lambda: FixedBucket(5, 2.0)),
     "five in two seconds, sliding": partial(pace, bucket=lambda: SlidingBucket(5, 2.0)),
-    "five in two seconds, without headers": partial(
+    "five in two seconds, no headers": partial(
         pace, bucket=lambda: SlidingBucket(5, 2.0), number=25, sends_limits=False
     ),
     "503": partial(outage, begin_outage=_behaves(behaviour.unavailable), end_outage=_as_usual, get_status=200),

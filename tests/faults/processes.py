@@ -1,4 +1,4 @@
-"""A run's processes and its folder: the sandbox, the service and the producers, started, killed and looked at."""
+"""The processes of a run in its folder: the sandbox, the services and the producers."""
 
 import json
 import os
@@ -16,20 +16,20 @@ from random import Random
 from typing import Any
 
 from tests.faults import oracle
+from tests.faults.evidence import evidence, open_in
 from tests.faults.oracle import Evidence
 from tests.faults.producer_process import Answers, Author, Line
 from tests.faults.service_process import SOCKET
-from tests.faults.witnesses import evidence, open_in
 
-PATIENCE = 60.0
-"""Seconds after which what does not come is a failure."""
+TIMEOUT = 60.0
+"""Seconds after which a missing result is a failure."""
 _HERE = Path(__file__).parent
 
 Process = subprocess.Popen[bytes]
 
 
-class Stage:
-    """All processes of a run work in `folder`; the store is in `home`, by default within it. Ended by `clear`."""
+class Processes:
+    """All processes of a run. They work in `folder`; the store is in `home`, by default in it. `clear` ends them."""
 
     def __init__(self, folder: Path, home: Path | None = None) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class Stage:
         self.store = self.home / "outbox.db"
         self.journal = folder / "journal.jsonl"
         self.url = ""
-        """Of the sandbox."""
+        """The sandbox's address."""
         self._started: list[Process] = []
         self._clients: list[Client] = []
         self.environment = {
@@ -45,7 +45,7 @@ class Stage:
         } | {"SIGNALPOST_HOME": str(self.home), "SIGNALPOST_LIMITS": "off"}
 
     def sandbox(self) -> Process:
-        """Start the sandbox, on the port that it had before if there was one."""
+        """Start the sandbox, on its earlier port if it had one."""
         port = self.url.rpartition(":")[2] or "0"
         words = ["-m", "signalpost", "sandbox", "--port", port, "--limits", "off", "--journal", str(self.journal)]
         process = self.start("sandbox", *words)
@@ -58,14 +58,14 @@ class Stage:
         return process
 
     def plan(self, faults: Sequence[dict[str, Any]] = ()) -> None:
-        """Have the sandbox meet the next requests with these faults, and with no others."""
+        """Let the sandbox respond to the next requests with exactly these faults."""
         for method, body in (("DELETE", None), ("POST", json.dumps(faults).encode())):
             headers = {"Content-Type": "application/json"}
             request = urllib.request.Request(f"{self.url}/_faults", body, headers, method=method)
-            urllib.request.urlopen(request, timeout=PATIENCE).close()
+            urllib.request.urlopen(request, timeout=TIMEOUT).close()
 
     def service(
-        self, *, stop_within: float = PATIENCE, is_awaited: bool = True, intake: str = SOCKET, faster: float = 1
+        self, *, stop_within: float = TIMEOUT, is_awaited: bool = True, intake: str = SOCKET, faster: float = 1
     ) -> Process:
         """Start a service, and wait until it runs. Its heartbeat is `faster` times as fast as usual."""
         words = (str(_HERE / "service_process.py"), str(stop_within), intake, str(faster))
@@ -79,13 +79,13 @@ class Stage:
         return self.start(f"producer-{name}", str(_HERE / "producer_process.py"), name, seed, intake)
 
     def client(self, name: str, seed: str, intake: str = SOCKET) -> "Client":
-        """A producer in this process, which submits when it is told to."""
+        """A producer in this process, which submits on demand."""
         client = Client(self.folder, name, Random(seed), intake)
         self._clients.append(client)
         return client
 
     def open(self) -> tuple[int, int]:
-        """How many deliveries are pending, and how many leased, by the store."""
+        """The number of pending and of leased deliveries in the store."""
         return open_in(self.store)
 
     def shown(self) -> int:
@@ -93,7 +93,7 @@ class Stage:
         return self.journal.read_bytes().count(b"\n")
 
     def freeze(self, process: Process, random: Random) -> int:
-        """Stop a process at a moment at which it does not keep others from writing; how often it was another."""
+        """Stop a process while it does not block other writers. Returns how many tries failed."""
         log = f":{os.stat(f'{self.store}-shm').st_ino} 120 120"  # noqa: PTH116  # the lock of SQLite's log on writing
         for tries in range(1000):
             process.send_signal(signal.SIGSTOP)
@@ -106,11 +106,11 @@ class Stage:
         raise AssertionError("it writes all the time")
 
     def evidence(self) -> Evidence:
-        """What the witnesses wrote down."""
+        """The evidence of the run."""
         return evidence(self.folder, self.store)
 
     def clear(self) -> None:
-        """End every process that still runs, and let go of what is open."""
+        """Kill every process that still runs, and close all connections."""
         for client in self._clients:
             client.close()
         for process in self._started:
@@ -123,7 +123,7 @@ class Stage:
         with (self.folder / f"{log}.log").open("ab") as file:
             process = subprocess.Popen(
                 [sys.executable, *words],
-                bufsize=0,  # else a line that was read with another could not be waited for
+                bufsize=0,  # otherwise `select` would miss a line that was read together with another
                 cwd=self.folder,
                 env=self.environment,
                 stdout=subprocess.PIPE,
@@ -134,77 +134,77 @@ class Stage:
 
 
 class Client:
-    """One producer's hand: submits a line, and returns once it is answered; what it was answered is written down."""
+    """A producer that submits a line, records the answer and returns it."""
 
     def __init__(self, folder: Path, name: str, random: Random, intake: str = SOCKET) -> None:
         self._intake = intake
         self.author = Author(name, random)
-        self._folder = os.open(folder, os.O_RDONLY)  # by it the socket has a short path, which is all that it may have
+        self._folder = os.open(folder, os.O_RDONLY)  # gives the socket a path short enough for its address
         self._answers = Answers(str(folder / f"answers-{name}.jsonl"))
-        self._talk: tuple[socket.socket, Any] | None = None
+        self._connection: tuple[socket.socket, Any] | None = None
 
     def submit(self, line: Line, on_answer: Callable[[], object] = lambda: None) -> dict[str, Any]:
-        """Submit a line until it is answered, and return the answer; `on_answer` is called before anything else."""
-        asked = 0
+        """Submit a line until it is answered, and return the answer. Calls `on_answer` first."""
+        tries = 0
         while True:
             try:
-                asked += 1
+                tries += 1
                 answer = self.ask(line.body)
             except OSError:
                 time.sleep(0.02)
             else:
                 on_answer()
-                self._answers.add(line, answer, asked)
+                self._answers.add(line, answer, tries)
                 return answer
 
     def ask(self, body: bytes) -> dict[str, Any]:
-        """What the service answers to a line. Raises OSError where it does not."""
+        """The service's answer to a line. Raises OSError without an answer."""
         try:
-            if self._talk is None:
-                talk = socket.socket(socket.AF_UNIX)
-                self._talk = talk, talk.makefile("rb")
-                talk.settimeout(PATIENCE)
-                talk.connect(f"/proc/self/fd/{self._folder}/{self._intake}")
-            self._talk[0].sendall(body)
-            answer = self._talk[1].readline()
+            if self._connection is None:
+                connection = socket.socket(socket.AF_UNIX)
+                self._connection = connection, connection.makefile("rb")
+                connection.settimeout(TIMEOUT)
+                connection.connect(f"/proc/self/fd/{self._folder}/{self._intake}")
+            self._connection[0].sendall(body)
+            answer = self._connection[1].readline()
             if not answer.endswith(b"\n"):
-                raise ConnectionResetError("the service went away")
+                raise ConnectionResetError("the service closed the connection")
         except OSError:
             self.hang_up()
             raise
-        told: dict[str, Any] = json.loads(answer)
-        return told
+        decoded: dict[str, Any] = json.loads(answer)
+        return decoded
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
         self.hang_up()
         self._answers.close()
         os.close(self._folder)
 
     def hang_up(self) -> None:
         """Close the connection."""
-        if self._talk is not None:
-            self._talk[1].close()
-            self._talk[0].close()
-            self._talk = None
+        if self._connection is not None:
+            self._connection[1].close()
+            self._connection[0].close()
+            self._connection = None
 
 
 @contextmanager
-def stage(folder: Path, seed: str, home: Path | None = None) -> Iterator[Stage]:
-    """A stage that is cleared in the end. Where something failed, the error tells the seed, and where the files are."""
+def processes(folder: Path, seed: str, home: Path | None = None) -> Iterator[Processes]:
+    """Processes that are ended at the end. An error names the seed and the folder."""
     sys.stdout.write(f"seed {seed}\n")
-    made = Stage(folder, home)
+    run = Processes(folder, home)
     try:
-        yield made
+        yield run
     except BaseException as error:
         error.add_note(f"seed {seed}; the journal, the store, the lists and the logs are kept in {folder}")
         raise
     finally:
-        made.clear()
+        run.clear()
 
 
-def until(is_so: Callable[[], bool], *alive: Process, seconds: float = PATIENCE) -> None:
-    """Wait until something is so. Fails when that takes too long, or one of the processes ends."""
+def until(is_so: Callable[[], bool], *alive: Process, seconds: float = TIMEOUT) -> None:
+    """Wait until it is true. Fails after too long, or if one of the processes ends."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, f"it took more than {seconds:g} s"
@@ -213,38 +213,38 @@ def until(is_so: Callable[[], bool], *alive: Process, seconds: float = PATIENCE)
         time.sleep(0.01)
 
 
-def drain(at: Stage, service: Process) -> None:
-    """Wait until nothing is open any more, and stop the service, which has nothing to tell then."""
+def drain(run: Processes, service: Process) -> None:
+    """Wait until nothing is open, and stop the service, which must have nothing left."""
     try:
-        until(lambda: at.open() == (0, 0), service)
+        until(lambda: run.open() == (0, 0), service)
     except AssertionError as error:
-        error.add_note("still pending and leased: {}, {}".format(*at.open()))
+        error.add_note("still pending and leased: {}, {}".format(*run.open()))
         raise
     assert terminate(service) == [0]
 
 
 def kill(process: Process) -> None:
-    """End a process as a power cut would: it cannot do anything about it."""
+    """Kill a process, like a power cut."""
     process.kill()
-    assert process.wait(PATIENCE) == -signal.SIGKILL, f"it had ended before, with {process.returncode}"
+    assert process.wait(TIMEOUT) == -signal.SIGKILL, f"it had ended before, with {process.returncode}"
 
 
 def terminate(*processes: Process) -> list[int]:
-    """Ask processes to stop, and return their exit codes."""
+    """Terminate processes, and return their exit codes."""
     for process in processes:
         process.terminate()
-    return [process.wait(2 * PATIENCE) for process in processes]
+    return [process.wait(2 * TIMEOUT) for process in processes]
 
 
-def demand(found: Evidence) -> None:
-    """Fails with all that contradicts a promise, the first few in words."""
+def check(found: Evidence) -> None:
+    """Fail if a promise is broken, with the first findings."""
     wrong = oracle.findings(found)
     sys.stdout.write(f"{found.numbers}\n")
     assert not wrong, f"{len(wrong)} findings:\n" + "\n".join(wrong[:20])
 
 
-def trouble(random: Random, requests: int) -> list[dict[str, Any]]:
-    """A far end on a bad day: slow, and now and then a 503, be the message shown or not."""
+def bad_day(random: Random, requests: int) -> list[dict[str, Any]]:
+    """Faults of a bad day: slow answers, and some 503, with and without showing the message."""
     faults = []
     for _ in range(requests):
         fault = {"method": "POST", "after": random.uniform(0.02, 0.12)}
@@ -255,7 +255,7 @@ def trouble(random: Random, requests: int) -> list[dict[str, Any]]:
 
 def _line_of(process: Process) -> str:
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+    ready, _, _ = select.select([process.stdout], [], [], TIMEOUT)
     line = process.stdout.readline() if ready else b""
-    assert line, f"a process said nothing, and ended with {process.poll()}"
+    assert line, f"no output from a process, which ended with {process.poll()}"
     return line.decode()

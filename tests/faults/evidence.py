@@ -1,4 +1,4 @@
-"""Reads what the witnesses of a run wrote down into the folder of the run."""
+"""Reads the evidence of a run: the producers' answers, the sandbox's journal and the store."""
 
 import json
 import sqlite3
@@ -15,7 +15,7 @@ _ALL = 1_000_000
 
 
 def evidence(folder: Path, store: Path) -> Evidence:
-    """What all witnesses say."""
+    """The evidence of a run."""
     answers = [Answer(**line) for path in sorted(folder.glob("answers-*.jsonl")) for line in _lines(path)]
     copies = [copy for line in _lines(folder / "journal.jsonl") for copy in _copies(line)]
     return Evidence(answers, copies, kept_in(store))
@@ -44,14 +44,14 @@ def kept_in(store: Path) -> list[Kept]:
 
 
 def open_in(store: Path) -> tuple[int, int]:
-    """How many deliveries of the store are pending, and how many leased: counted row by row, at one moment."""
+    """The number of pending and of leased deliveries in the store, counted in one query."""
     with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True)) as db:
         counts = dict(db.execute("SELECT state, count(*) FROM delivery GROUP BY state"))
     return counts.get("pending", 0), counts.get("leased", 0)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """A file's lines of JSON; one that a kill cut off is left out."""
+    """A file's lines of JSON, without one that a kill cut off."""
     for line in path.read_bytes().splitlines():
         try:
             yield json.loads(line)
@@ -60,10 +60,10 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _copies(line: dict[str, Any]) -> Iterator[Copy]:
-    """What a message shows: an embed, and a line of its content, for each notification."""
+    """The notifications in a message. Each has an embed and a line of the content."""
     body = line["body"]
     for embed, headline in zip(body["embeds"], body["content"].splitlines(), strict=True):
         (name,) = (field["value"] for field in embed["fields"] if field["name"] == "Name")
         is_marked = headline.endswith("(may repeat)")
-        assert is_marked == ("may repeat" in embed["footer"]["text"]), f"{name} says two things about its repeat"
+        assert is_marked == ("may repeat" in embed["footer"]["text"]), f"{name} is marked in one place only"
         yield Copy(line["channel"], name, line["message_id"], is_marked)

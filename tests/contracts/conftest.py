@@ -1,4 +1,4 @@
-"""The bundled real candles, read by the plainest means, so that these tests trust no reader of ours."""
+"""The bundled real candles, read with the standard library, so that these tests do not rely on our reader."""
 
 import csv
 import gzip

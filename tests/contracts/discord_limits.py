@@ -1,6 +1,6 @@
-"""Discord's limits on a message as its documentation tells them, beside what its schema says.
+"""Discord's limits on a message from its documentation, in addition to its schema.
 
-Written anew from the documentation, so that it shares no line with what it checks.
+Written from the documentation alone, so that it shares no code with the code that it checks.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.contracts.json_schema import faults
 
 
 def refusals(body: dict[str, Any]) -> list[str]:
-    """Why Discord would refuse `body` as a webhook's message; nothing where it would not."""
+    """Why Discord would refuse `body` as a webhook's message; empty if it would not."""
     found = faults(body, "IncomingWebhookRequestPartial")
     if found:
         return found
@@ -29,7 +29,7 @@ def refusals(body: dict[str, Any]) -> list[str]:
 
 
 def _texts(number: int, embed: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Each text of an embed that counts, as it is counted, and its limit."""
+    """The counted texts of an embed, each with its place and its limit."""
     for name, most in (("title", 256), ("description", 4096)):
         if name in embed:
             yield f"{number}.{name}", embed[name].strip(), most
@@ -41,5 +41,5 @@ def _texts(number: int, embed: dict[str, Any]) -> Iterator[tuple[str, str, int]]
 
 
 def pings(body: dict[str, Any]) -> bool:
-    """Whether anybody could be called by name."""
+    """Whether the message could mention anybody."""
     return body.get("allowed_mentions") != {"parse": []}

@@ -1,6 +1,6 @@
-"""The moving-average strategy anew, from the definitions: the whole list at once, in fractions of a price.
+"""The moving-average strategy again, from its definition: the whole list at once, with exact fractions.
 
-Slow and plain on purpose. It shares no code with signalpost, so that an error would have to be made twice.
+It is slow and simple, and shares no code with signalpost, so an error would have to be made twice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,13 @@ from signalpost import Candle, MAUnifiedConfig
 
 
 class Cross(NamedTuple):
-    """What becomes of the cross at one candle."""
+    """A cross at one candle, and its result."""
 
     index: int
     side: str
     filters: tuple[str, ...]
     prices: dict[str, Fraction]
-    """What its signal carries, each rounded to 18 decimals; empty where it was filtered."""
+    """The prices of its signal, rounded to 18 decimals; empty if it was filtered."""
 
 
 def crosses(candles: Sequence[Candle], config: MAUnifiedConfig) -> list[Cross]:
@@ -40,7 +40,7 @@ def crosses(candles: Sequence[Candle], config: MAUnifiedConfig) -> list[Cross]:
 
 
 def means(values: Sequence[Fraction], period: int) -> list[Any]:
-    """The mean of each value and those before it, `period` in all; None where there are fewer."""
+    """For each value, the mean of the last `period` values; None if there are fewer."""
     totals = [Fraction(0), *accumulate(values)]
     return [
         None if end < period else (totals[end] - totals[end - period]) / period for end in range(1, len(values) + 1)
@@ -48,7 +48,7 @@ def means(values: Sequence[Fraction], period: int) -> list[Any]:
 
 
 def true_ranges(candles: Sequence[Candle]) -> list[Fraction]:
-    """How far each candle reaches, counted from the close before it."""
+    """The true range of each candle, including the gap from the close before it."""
     ranges = []
     for before, candle in zip([None, *candles], candles, strict=False):
         reach = [candle.high - candle.low]
@@ -61,7 +61,7 @@ def true_ranges(candles: Sequence[Candle]) -> list[Fraction]:
 def wilder(ranges: Sequence[Fraction], period: int, grid: int | None) -> list[Any]:
     """Wilder's average: the mean of the ranges 2 to n + 1, then (n - 1)/n of itself and 1/n of each range.
 
-    Each is rounded, half to even, to a whole number of 1 / `grid`, or not at all.
+    Each value is rounded, half to even, to a multiple of 1 / `grid`, or not at all.
     """
 
     def on_grid(value: Fraction) -> Fraction:
@@ -81,7 +81,7 @@ def decimals(value: Fraction) -> Fraction:
 
 
 def sizes_at(close: Fraction, sign: int, atr: Fraction | None, config: MAUnifiedConfig) -> dict[str, Fraction]:
-    """Entry, stop, target and the rest; empty where there is no average true range."""
+    """Entry, stop, target and the rest; empty without an average true range."""
     if atr is None:
         return {}
     sl_mult, tp_mult = Fraction(config.sl_mult), Fraction(config.tp_mult)

@@ -1,4 +1,4 @@
-"""Candles made by Hypothesis: few ticks of movement, so that ties, flat candles and returns to a price are common."""
+"""Random candles from Hypothesis. They move by few ticks, so ties, flat candles and returns to a price are common."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,12 +12,12 @@ TIMEFRAME = timedelta(hours=4)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 moves = st.one_of(st.just(0), st.integers(-2, 2), st.integers(-2, 2), st.integers(-40, 40))
-"""From the last close to the open, and from the open to the close, in ticks: mostly none or a few, at times a gap."""
+"""Ticks from the last close to the open, and from the open to the close: mostly none or few, sometimes a gap."""
 
 wicks = st.one_of(st.just(0), st.integers(0, 3))
 
 steps = st.one_of(st.just(1), st.just(1), st.sampled_from([2, 13, 14]))
-"""Timeframes from one open to the next: at times a candle is missing, or a week ends."""
+"""Timeframes from one open to the next. Sometimes a candle is missing, or a week ends."""
 
 rows = st.tuples(moves, moves, wicks, wicks, steps)
 
@@ -28,7 +28,7 @@ def candles(*, min_size: int = 2, max_size: int = 50) -> st.SearchStrategy[list[
 
 
 def candle(time: datetime, open_: int, high: int, low: int, close: int) -> Candle:
-    """A candle from prices in ticks."""
+    """A candle with prices in ticks."""
     open_price, high_price, low_price, close_price = (
         Decimal(ticks).scaleb(-PLACES) for ticks in (open_, high, low, close)
     )

@@ -1,4 +1,4 @@
-"""Configurations of each strategy that its contract is tested with: a strategy without any is not tested at all."""
+"""The configurations with which each strategy is tested. Every strategy needs some."""
 
 from importlib import import_module
 
@@ -24,7 +24,7 @@ QUICK = {
         MAUnifiedConfig(pair="EUR_USD", timeframe="H4", fast=5, slow=2, inverted=True, atr_period=1),
     ],
 }
-"""Such as a few dozen candles warm."""
+"""Configurations that are warm after a few dozen candles."""
 
 
 def strategy(name: str, config: object) -> Strategy:

@@ -20,7 +20,7 @@ def field(name: str = "n", value: str = "v") -> dict[str, object]:
         {"content": "\U0001f600" * 2000, "flags": 4096},
     ],
 )
-def test_a_message_at_its_limits_is_taken(body: dict[str, object]) -> None:
+def test_a_message_at_its_limits_is_accepted(body: dict[str, object]) -> None:
     assert refusals(body) == []
 
 
@@ -64,6 +64,6 @@ def test_a_message_beyond_a_limit_is_refused(body: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("mentions", [{}, {"allowed_mentions": {}}, {"allowed_mentions": {"parse": ["users"]}}])
-def test_only_an_explicit_list_of_nobody_calls_nobody(mentions: dict[str, object]) -> None:
+def test_only_an_empty_list_of_mentions_mentions_nobody(mentions: dict[str, object]) -> None:
     assert pings({"content": "x"} | mentions)
     assert not pings({"content": "x", "allowed_mentions": {"parse": []}})

@@ -20,7 +20,7 @@ TICK = Decimal(1).scaleb(-PLACES)
 
 
 def assert_same(candles: Sequence[Candle], config: MAUnifiedConfig) -> None:
-    """Each candle's answer, and each number of each signal, is what the batch computation says, to the bit."""
+    """Check that each candle's decision and each number of each signal equal the batch computation, to the bit."""
     strategy = MAUnifiedStrategy(config)
     answers = [strategy.on_candle(candle) for candle in candles]
     expected = {cross.index: cross for cross in exact_batch.crosses(candles, config)}
@@ -44,13 +44,13 @@ periods = [(10, 20), (40, 140), (1, 2), (160, 20)]
 @pytest.mark.parametrize("atr", ["simple", "wilder"])
 @pytest.mark.parametrize("pair", ["EUR_USD", "USD_JPY"])
 @pytest.mark.parametrize(("fast", "slow"), periods)
-def test_real_candles_give_what_the_batch_gives(pair: str, fast: int, slow: int, atr: str, real: Real) -> None:
+def test_real_candles_give_the_same_signals_as_the_batch(pair: str, fast: int, slow: int, atr: str, real: Real) -> None:
     config = MAUnifiedConfig(pair=pair, timeframe="H4", fast=fast, slow=slow, atr=atr, inverted=fast > slow)
     assert_same(real(pair), config)
 
 
 @pytest.mark.parametrize("config", SAMPLES["ma-unified"], ids=lambda config: config.key)
-def test_the_samples_give_what_the_batch_gives(config: MAUnifiedConfig, real: Real) -> None:
+def test_the_samples_give_the_same_signals_as_the_batch(config: MAUnifiedConfig, real: Real) -> None:
     assert_same(real(config.pair), config)
 
 
@@ -74,14 +74,14 @@ def configs(draw: st.DrawFn) -> MAUnifiedConfig:
 
 @settings(deadline=None, print_blob=True, max_examples=300)
 @given(candles=made_candles(), config=configs())
-def test_made_candles_give_what_the_batch_gives(candles: list[Candle], config: MAUnifiedConfig) -> None:
+def test_random_candles_give_the_same_signals_as_the_batch(candles: list[Candle], config: MAUnifiedConfig) -> None:
     assert_same(candles, config)
 
 
 @settings(deadline=None, print_blob=True)
 @given(candles=made_candles(min_size=15, max_size=60), period=st.integers(1, 14))
-def test_each_average_true_range_is_what_the_batch_says_at_every_candle(candles: list[Candle], period: int) -> None:
-    """To the bit; and Wilder's rounding never adds up to more than `period` half units.
+def test_each_average_true_range_equals_the_batch_at_every_candle(candles: list[Candle], period: int) -> None:
+    """To the bit. And Wilder's rounding errors never add up to more than `period` half units.
 
     Each step errs by half a unit of 2**-64 ticks at most, and passes on (n - 1)/n of the error it was given.
     """

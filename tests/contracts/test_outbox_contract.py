@@ -114,7 +114,7 @@ BROKEN: dict[str, dict[str, Any]] = {
 }
 
 
-async def test_an_outbox_that_is_right_passes() -> None:
+async def test_a_correct_outbox_passes() -> None:
     await check_outbox(Broken)
 
 

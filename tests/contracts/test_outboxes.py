@@ -1,4 +1,4 @@
-"""The store, in every shell, keeps the promises of an outbox."""
+"""The store keeps the promises of an outbox, with and without its thread."""
 
 from collections.abc import Callable, Iterator
 

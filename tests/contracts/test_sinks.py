@@ -32,7 +32,7 @@ def _makers(way: object, faults: Mapping[str, Conversation]) -> dict[str, Maker]
     return {name: partial(way, converse) for name, converse in faults.items()}
 
 
-WELL = {"discord": partial(_discord, always(SAVED))}
+WORKING = {"discord": partial(_discord, always(SAVED))}
 HANGING = {"discord": partial(_discord, _hang)}
 FAILING = {
     "discord": _makers(
@@ -52,17 +52,17 @@ FAILING = {
 SECRETS = {"discord": [TOKEN]}
 
 
-def test_every_sink_has_far_ends_to_be_tested_before() -> None:
-    assert WELL.keys() == HANGING.keys() == FAILING.keys() == SECRETS.keys() == SINKS.keys()
+def test_every_sink_has_destinations_for_its_tests() -> None:
+    assert WORKING.keys() == HANGING.keys() == FAILING.keys() == SECRETS.keys() == SINKS.keys()
 
 
 @pytest.mark.parametrize("name", SINKS)
 async def test_it_keeps_its_promises(name: str) -> None:
     with ManualClock("2025-08-20T05:00:01Z"):
-        await check_sink(WELL[name], failing=[*FAILING[name].values()], hanging=HANGING[name], secrets=SECRETS[name])
+        await check_sink(WORKING[name], failing=[*FAILING[name].values()], hanging=HANGING[name], secrets=SECRETS[name])
 
 
-def test_each_sinks_class_is_where_it_is_said_to_be() -> None:
+def test_each_sinks_class_is_where_the_registry_says() -> None:
     from importlib import import_module
 
     for where in SINKS.values():
@@ -70,5 +70,5 @@ def test_each_sinks_class_is_where_it_is_said_to_be() -> None:
         assert isinstance(getattr(import_module(module), name), type)
 
 
-def test_a_way_to_make_a_sink_is_an_async_context_manager() -> None:
-    assert isinstance(WELL["discord"](), AbstractAsyncContextManager)
+def test_a_sink_factory_is_an_async_context_manager() -> None:
+    assert isinstance(WORKING["discord"](), AbstractAsyncContextManager)

@@ -17,7 +17,7 @@ samples = [(name, config) for name in STRATEGIES for config in SAMPLES[name]]
 quick = [(name, config) for name in STRATEGIES for config in QUICK[name]]
 
 
-def test_every_strategy_has_samples_to_be_tested_with() -> None:
+def test_every_strategy_has_samples_for_its_tests() -> None:
     assert SAMPLES.keys() == QUICK.keys() == STRATEGIES.keys()
 
 

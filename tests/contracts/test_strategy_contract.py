@@ -1,4 +1,4 @@
-"""The shipped contract finds every broken promise of a strategy."""
+"""The strategy contract finds every broken promise."""
 
 from datetime import timedelta
 from typing import Any
@@ -55,7 +55,7 @@ class Moody(EveryThird):
 
 
 class Numbered(EveryThird):
-    """Tells in its state which one it is."""
+    """Its state contains which instance it is."""
 
     made = 0
 
@@ -69,7 +69,7 @@ class Numbered(EveryThird):
 
 
 class Shared(EveryThird):
-    """Remembers beyond its own life how many were made, so that the fourth and later ones differ."""
+    """Counts its instances, so that the fourth and later ones differ."""
 
     made = 0
 
@@ -90,7 +90,7 @@ class Talkative(EveryThird):
 
 
 class Forgetful(EveryThird):
-    """Counts beside its state."""
+    """Keeps a count outside its state."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ BROKEN: dict[type[EveryThird], tuple[Any, type[Exception] | None, tuple[str, ...
     Early: (contract.check_times, None, ("known_at",)),
     Nameless: (contract.check_times, None, ("mine",)),
 }
-"""Which check finds the broken promise, after which exception of the strategy, and what its text names."""
+"""For each broken strategy: the check that finds it, the strategy's exception, and facts in the text."""
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
@@ -228,7 +228,7 @@ def test_a_broken_promise_is_reported(broken: type[EveryThird]) -> None:
     assert [fact for fact in facts if fact not in str(raised.value)] == []
 
 
-def test_too_few_candles_prove_nothing() -> None:
+def test_too_few_candles_are_rejected() -> None:
     with pytest.raises(InvalidValue) as refused:
         contract.check_strategy(EveryThird, CANDLES[:1])
     facts = {"code": "out-of-range", "field": "candles", "value": "1", "limit": "2 or more"}

@@ -111,7 +111,7 @@ class Pacer:
         host, own = self.host, self._refusals
         pauses = (
             Pause(host.held_until - now, host.held_for_reason, host.name),
-            Pause(self._channel.held_until - now, "it demanded a wait"),
+            Pause(self._channel.held_until - now, "it is rate limited"),
             Pause(host.refusals.ready_at(now, host.refusals.limit) - now, _refused(host.refusals), host.name),
             Pause(own.ready_at(now, own.limit) - now, _refused(own)),
         )

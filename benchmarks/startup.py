@@ -16,7 +16,7 @@ def rows() -> Iterator[Row]:
             "strategy": process("-c", "from signalpost import Candle, MAUnifiedStrategy, Signal"),
             "aiohttp": process("-c", "import aiohttp"),
             "service": process("-c", "from signalpost import AsyncNotificationService"),
-            "running": process("-c", "import signalpost.service.running"),
+            "running": process("-c", "import signalpost.service.run"),
             "help": process("-m", "signalpost", "--help"),
         },
         rounds=ROUNDS,

@@ -9,11 +9,10 @@ from typing import Any
 
 from signalpost import clock
 from signalpost.delivery.dispatch.dispatcher import Dispatcher, LaneSettings
-from signalpost.delivery.intake import Intake
+from signalpost.delivery.engine import Engine
 from signalpost.delivery.outbox.commands import Cancel, Find, Put, Revive
 from signalpost.delivery.pacing.limits import Limits
 from signalpost.delivery.routing import Routing, Tier
-from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import BreakerMoved, Event
 from signalpost.domain.notification import Payload
@@ -23,6 +22,7 @@ from signalpost.errors import StoreFailed
 from signalpost.service.health import HealthState
 from signalpost.sinks.discord.address import WebhookAddress
 from signalpost.sinks.discord.webhook import DiscordWebhook
+from signalpost.telemetry.bus import Bus
 from simulation.connections import SimulatedConnections
 from simulation.disk import Disk, Mood, MortalOutbox
 from simulation.life import Life, never
@@ -120,7 +120,7 @@ class Machine:
     async def _submit(self, process: "Process", submitted: Submitted, submission: Submission, payload: Payload) -> None:
         await process.ready.wait()
         try:
-            ticket = await process.intake.accept(
+            ticket = await process.engine.intake.accept(
                 payload,
                 event=submission.event,
                 priority=NotificationPriority(submission.priority) if submission.has_priority else None,
@@ -150,23 +150,21 @@ class Process:
         self._recorder = recorder
         self._random = random
         connections = SimulatedConnections(network, life)
-        lanes = {
+        self._lanes = {
             name: _lane(name, WebhookAddress.parse(place.url), connections, plan) for name, place in PLACES.items()
         }
-        self.dispatcher = Dispatcher(outbox, lanes, jitter=random.random, emit=self._on_event)
-        self.intake = Intake(
+        self.engine = Engine(
             _Superseding(outbox),
-            Routing(lanes, tiers=_TIERS),
-            TicketIds(Random(f"ids {plan.seed} {life.number}").getrandbits),
-            emit=self._on_event,
-            on_put=self.dispatcher.wake,
+            Routing(self._lanes, tiers=_TIERS),
+            Bus((self._on_event,)),
+            random_bits=Random(f"ids {plan.seed} {life.number}").getrandbits,
         )
 
     async def begin(self) -> None:
         """Start, retrying until the store is available."""
         while True:
             with suppress(StoreFailed):
-                await self.dispatcher.start()
+                await self.engine.deliver(self._lanes, jitter=self._random.random)
                 self.ready.set()
                 return
             await asyncio.sleep(1.0)
@@ -174,14 +172,13 @@ class Process:
     async def stop(self, timeout: float) -> None:
         """Stop as a service does: save held notifications, drain, cancel; then end the process."""
         await self.ready.wait()
-        await self.intake.close()
-        await self.dispatcher.stop(timeout)
+        await self.engine.intake.close()
+        await self._dispatcher.stop(timeout)
         self.life.die("stopped")
 
     def retire(self) -> None:
         """Prepare for the end of its tasks."""
-        self.intake.retire()
-        self.dispatcher.retire()
+        self.engine.retire()
 
     async def cancel_one(self) -> None:
         """Cancel a pending delivery, as a person would."""
@@ -202,7 +199,7 @@ class Process:
             until = clock.now() + timedelta(seconds=self._random.choice((30.0, 3600.0)))
             revived = await self._outbox.do(Revive(entry.delivery.id, entry.delivery.rank, until))
             if revived is not None:
-                self.dispatcher.wake([revived.id.destination], revived.priority, until)
+                self._dispatcher.wake([revived.id.destination], revived.priority, until)
 
     async def enable(self, place: str) -> None:
         """Enable a destination again, as a person would."""
@@ -210,14 +207,18 @@ class Process:
         while True:
             with suppress(StoreFailed):
                 self._recorder.enabled.append((place, self._recorder.clocks.seconds()))
-                await self.dispatcher.enable(place)
+                await self._dispatcher.enable(place)
                 return
             await asyncio.sleep(1.0)
 
     def health(self) -> list[str]:
         """The problems that health reports now."""
-        gates = {name: lane.gate for name, lane in self.dispatcher.lanes.items()}
-        return [*self._health.reasons(gates, self._recorder.clocks.seconds())]
+        return [*self._health.reasons(self.engine.gates, self._recorder.clocks.seconds())]
+
+    @property
+    def _dispatcher(self) -> Dispatcher:
+        assert self.engine.dispatcher is not None, "the process is ready"
+        return self.engine.dispatcher
 
     def _on_event(self, event: Event) -> None:
         if self.life.is_dead:  # its tasks are cancelled in no particular order, without visible effect

@@ -37,7 +37,6 @@ from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
-from signalpost.telemetry.emitter import Emitter
 
 MOST_HELD = 10_000
 _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
@@ -67,7 +66,7 @@ class Intake:
         """The current routing."""
         self._outbox = outbox
         self._ids = ids
-        self._emit = Emitter.of(emit)
+        self._emit = emit
         self._on_put = on_put
         self._run = run
         self._health = health or StoreHealth(emit)

@@ -35,7 +35,7 @@ from signalpost.integration.loop_thread import MARGIN, LoopThread
 from signalpost.integration.submission import Submission, extended
 from signalpost.sinks.discord.service import DiscordService
 from signalpost.sinks.evidence import Receipt, Unconfirmed
-from signalpost.telemetry.emitter import Emitter
+from signalpost.telemetry.bus import Bus
 from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
 
@@ -66,7 +66,7 @@ class DirectSender:
         self._discord = DiscordService({each.name: each.webhook for each in config.destinations})
         random = Random()  # noqa: S311  # neither ids nor delays are secrets
         self._ids = TicketIds(random.getrandbits)
-        self._gates = Gates(config.host_rate, jitter=random.random, emit=Emitter(()))
+        self._gates = Gates(config.host_rate, jitter=random.random, emit=Bus().emit)
         for each in config.destinations:
             sink, address = self._discord.webhook(each.name), each.address
             self._gates.add(each.name, sink, limits=each.limits, host=address.host, webhook=address.identity)

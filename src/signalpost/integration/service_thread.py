@@ -62,9 +62,7 @@ class ServiceThread:
 
     def lane(self, destination: str) -> Lane | None:
         """The running service's lane of a destination, for use on its loop only."""
-        running = self.service._running
-        dispatcher = None if running is None else running.dispatcher
-        return None if dispatcher is None else dispatcher.lanes.get(destination)
+        return self.service._runtime.lane(destination)
 
     def wait(self, within: float) -> None:
         """Wait until the service has started. Raises the start's error, and StoreUnusable after `within` seconds.

@@ -47,7 +47,7 @@ def test_a_publish_gives_up_on_a_store_that_does_not_open(
 
 def test_a_publish_gives_up_on_a_store_that_hangs(folder: Folder, monkeypatch: pytest.MonkeyPatch, hang: Hang) -> None:
     monkeypatch.setattr("signalpost.cli.publication._STORE_ANSWERS_WITHIN", 1.0)
-    monkeypatch.setattr("signalpost.service.running._STORE_CLOSES_WITHIN", 0.1)
+    monkeypatch.setattr("signalpost.service.run._STORE_CLOSES_WITHIN", 0.1)
     queue = AsyncNotificationService.queue_notification
 
     async def queue_and_hang(*arguments: object, **named: object) -> object:

@@ -22,9 +22,9 @@ DAMAGE = [("priority", 7), ("valid_until", 9 * 10**18), ("state", "pendinf")]
 async def _put(config: Config) -> list[str]:
     """Two tickets that wait in the store, written by a producer."""
     async with AsyncNotificationService(replace(config, destinations=())) as producer:
-        running = producer._running
+        running = producer._runtime.run
         assert running is not None
-        running.intake.routing = Routing([each.name for each in config.destinations])
+        running.engine.intake.routing = Routing([each.name for each in config.destinations])
         return [(await producer.queue_notification(signal(pair=pair))).id for pair in ("EURUSD", "GBPUSD")]
 
 

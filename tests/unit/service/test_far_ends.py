@@ -27,8 +27,8 @@ from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
-from signalpost.service import running
-from signalpost.service.running import Running
+from signalpost.service import run
+from signalpost.service.run import Run
 from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
 BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
@@ -155,7 +155,7 @@ async def test_a_new_webhook_delivers_what_was_waiting_at_the_next_start(
 async def test_enabling_a_destination_at_runtime_resumes_its_deliveries_and_clears_health(
     sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, *, by_command: bool
 ) -> None:
-    monkeypatch.setattr(running, "_LOOK_AFTER", 0.01)
+    monkeypatch.setattr(run, "_LOOK_AFTER", 0.01)
     config, ear = config_for("signals-free"), Ear()
     sandbox.discord.faults.plan(Fault(answer=usual_answer(404), method="POST"))
     async with AsyncNotificationService(config, listeners=[ear]) as service:
@@ -164,19 +164,19 @@ async def test_enabling_a_destination_at_runtime_resumes_its_deliveries_and_clea
         waits = await service.queue_notification(signal(signal_id="waits"))
         await service.drain(timeout=30)
         assert (service.health().status, service.get_metrics()["destinations_disabled"]) == (HealthStatus.DEGRADED, 1)
-        started = service._running
+        started = service._runtime.run
         assert started is not None
-        assert started.dispatcher is not None
+        assert started.engine.dispatcher is not None
         if by_command:
             await until_kept(started)
             await asyncio.to_thread(enable, config.home / STORE_FILE, config.destinations[0])
         else:
-            await started.dispatcher.enable("signals-free")
+            await started.engine.dispatcher.enable("signals-free")
         await ear.until(lambda event: event == DestinationEnabled("signals-free"))
         await service.drain(timeout=30)
         assert [each.state for each in await service.deliveries(waits.id)] == ["delivered"]
         assert (service.health().status, service.get_metrics()["destinations_disabled"]) == (HealthStatus.HEALTHY, 0)
-        await started.dispatcher.enable("signals-free")
+        await started.engine.dispatcher.enable("signals-free")
         assert sum(isinstance(event, DestinationEnabled) for event in ear.heard) == 1, "it was none the second time"
     async with AsyncNotificationService(config) as service:
         assert service.is_healthy()
@@ -185,12 +185,12 @@ async def test_enabling_a_destination_at_runtime_resumes_its_deliveries_and_clea
 async def test_a_failed_look_for_enabled_destinations_is_retried(
     sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_LOOK_AFTER", 0.01)
+    monkeypatch.setattr(run, "_LOOK_AFTER", 0.01)
     config, ear, refused = config_for("signals-free"), Ear(), asyncio.Event()
     sandbox.discord.guild.delete("signals-free")
     async with AsyncNotificationService(config, listeners=[ear]) as service:
         await ear.until(gone)
-        started = service._running
+        started = service._runtime.run
         assert started is not None
         await until_kept(started)
         do = started.outbox.do
@@ -208,19 +208,19 @@ async def test_a_failed_look_for_enabled_destinations_is_retried(
 
 
 async def test_news_while_the_store_closes_is_ignored(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_LOOK_AFTER", 0.0)
+    monkeypatch.setattr(run, "_LOOK_AFTER", 0.0)
     async with AsyncNotificationService(config_for()) as service:
-        started = service._running
+        started = service._runtime.run
         assert started is not None
     started._hear(())
     assert started._looking is not None
     await started._looking
 
 
-async def until_kept(started: Running) -> None:
+async def until_kept(started: Run) -> None:
     """Wait until the store knows that the webhook of signals-free is gone."""
-    assert started.dispatcher is not None
-    while not started.dispatcher.lanes["signals-free"].gate.webhook.is_saved:
+    assert started.engine.dispatcher is not None
+    while not started.engine.dispatcher.lanes["signals-free"].gate.webhook.is_saved:
         await asyncio.sleep(0)
 
 
@@ -255,26 +255,26 @@ async def test_a_banned_address_sends_nothing_even_after_a_restart_and_is_report
 async def test_a_webhook_that_accepts_no_messages_is_reported_by_health(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._emit(DestinationSeen("signals-free", "77"))
+        service._runtime.bus.emit(DestinationSeen("signals-free", "77"))
         assert service.is_healthy()
-        service._emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
+        service._runtime.bus.emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["destination-unusable"])
         assert "signals-free" in reason
         assert "it takes no messages" in reason, "as the sink reported it"
-        service._emit(SendEnded("signals-free", "rejected", "no such channel", 0.1))
+        service._runtime.bus.emit(SendEnded("signals-free", "rejected", "no such channel", 0.1))
         assert not service.is_healthy()
-        service._emit(SendEnded("signals-free", "delivered", "", 0.1))
+        service._runtime.bus.emit(SendEnded("signals-free", "delivered", "", 0.1))
         assert service.is_healthy(), "it takes them after all"
-        service._emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
-        service._emit(DestinationSeen("signals-free", "78"))
+        service._runtime.bus.emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
+        service._runtime.bus.emit(DestinationSeen("signals-free", "78"))
         assert service.is_healthy(), "another channel"
 
 
 async def test_a_ban_that_is_over_is_no_trouble_any_more(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._emit(HostBanned("discord.com", "403", clock.now() - timedelta(seconds=1)))
+        service._runtime.bus.emit(HostBanned("discord.com", "403", clock.now() - timedelta(seconds=1)))
         assert service.is_healthy()
 
 

@@ -16,7 +16,7 @@ from signalpost import AsyncNotificationService, Config, HealthStatus
 from signalpost.delivery.outbox import threaded
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import StoreFailed
-from signalpost.service import running
+from signalpost.service import run
 from tests.unit.service.conftest import ConfigFor, signal
 
 _FILE_CALLS = (
@@ -81,7 +81,7 @@ class Hung:
     """A store that answers nothing until it is let go."""
 
     def __init__(self, service: AsyncNotificationService) -> None:
-        self._core = service._running.outbox._core  # type: ignore[union-attr]
+        self._core = service._runtime.run.outbox._core  # type: ignore[union-attr]
         self._goes_on = threading.Event()
         self._apply = self._core.apply
         self._core.apply = self._hang  # type: ignore[method-assign]
@@ -132,7 +132,7 @@ async def test_a_file_call_of_the_store_thread_that_hangs_shows_in_health_though
     monkeypatch.setattr(threaded, "monotonic", lambda: real() + later, raising=False)
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         service = producer if as_producer else owner
-        outbox: Any = service._running.outbox  # type: ignore[union-attr]
+        outbox: Any = service._runtime.run.outbox  # type: ignore[union-attr]
         hangs, goes_on, chore = threading.Event(), threading.Event(), outbox._chore
 
         def hang() -> bool:
@@ -155,10 +155,10 @@ async def test_a_file_call_of_the_store_thread_that_hangs_shows_in_health_though
 async def test_a_stop_keeps_its_bound_though_the_store_hangs(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr(running, "_STORE_CLOSES_WITHIN", 0.05, raising=False)
+    monkeypatch.setattr(run, "_STORE_CLOSES_WITHIN", 0.05, raising=False)
     service = AsyncNotificationService(config_for())
     await service.start()
-    outbox = service._running.outbox  # type: ignore[union-attr]
+    outbox = service._runtime.run.outbox  # type: ignore[union-attr]
     disk = Hung(service)
     try:
         work = service.queue_notification(signal()) if what == "a commit" else outbox.call(disk.hang_once)
@@ -183,7 +183,7 @@ async def test_a_stop_keeps_its_bound_though_the_store_hangs(
 async def test_a_drain_keeps_its_bound_though_the_store_hangs(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_STORE_CLOSES_WITHIN", 0.05)
+    monkeypatch.setattr(run, "_STORE_CLOSES_WITHIN", 0.05)
     async with AsyncNotificationService(config_for()) as service:
         disk = Hung(service)
         waiting = asyncio.ensure_future(service.queue_notification(signal()))
@@ -205,7 +205,7 @@ async def test_a_store_that_was_deleted_shows_in_health_though_nothing_is_sent(
     home = config_for().home
     async with AsyncNotificationService(Config(home=home)) as service:  # as a producer it asks the store for nothing
         (home / "outbox.db").rename(home / "elsewhere.db")
-        outbox: Any = service._running.outbox  # type: ignore[union-attr]
+        outbox: Any = service._runtime.run.outbox  # type: ignore[union-attr]
         for _ in range(2):  # after each turn the store thread looks
             await outbox.call(lambda: None)
         codes = [getattr(each, "code", "") for each in service.health().reasons]
@@ -221,7 +221,7 @@ async def test_a_store_that_cannot_be_written_shows_in_health_though_nothing_is_
 
     monkeypatch.setattr(SqliteCore, "try_to_write", fail)
     async with AsyncNotificationService(Config(home=config_for().home)) as service:
-        outbox: Any = service._running.outbox  # type: ignore[union-attr]
+        outbox: Any = service._runtime.run.outbox  # type: ignore[union-attr]
         for _ in range(2):  # after each turn the store thread looks
             await outbox.call(lambda: None)
         status, reasons = service.health()

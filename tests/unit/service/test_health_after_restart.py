@@ -13,10 +13,10 @@ from tests.unit.service.conftest import ConfigFor, codes, signal
 async def test_problems_of_the_last_run_are_not_reported_by_the_next(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._emit(StoreMoved(False, "the disk is full"))
-        service._emit(BreakerMoved("signals-free", "open"))
-        service._emit(DestinationSeen("signals-free", "1", None, (), "it is a forum"))
-        service._emit(HostBanned("host", "403", clock.now() + timedelta(hours=1)))
+        service._runtime.bus.emit(StoreMoved(False, "the disk is full"))
+        service._runtime.bus.emit(BreakerMoved("signals-free", "open"))
+        service._runtime.bus.emit(DestinationSeen("signals-free", "1", None, (), "it is a forum"))
+        service._runtime.bus.emit(HostBanned("host", "403", clock.now() + timedelta(hours=1)))
         assert len(service.health().reasons) == 4
     async with service:
         assert service.health() == (HealthStatus.HEALTHY, ())

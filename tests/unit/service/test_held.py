@@ -19,7 +19,7 @@ MUCH = {"much": "x" * 9_000}
 @contextmanager
 def full(service: AsyncNotificationService) -> Iterator[None]:
     """The store has no room for much."""
-    disk: sqlite3.Connection = service._running.outbox._core._db  # type: ignore[union-attr, attr-defined]
+    disk: sqlite3.Connection = service._runtime.run.outbox._core._db  # type: ignore[union-attr, attr-defined]
     (pages,) = disk.execute("PRAGMA page_count").fetchone()
     disk.execute(f"PRAGMA max_page_count={pages}")
     yield
@@ -38,7 +38,7 @@ async def test_held_notifications_are_unhealthy_though_the_store_works_again(
     async with AsyncNotificationService(config_for()) as service:
         with full(service):
             await held(service, "EURUSD")
-            service._emit(StoreMoved(is_well=True))  # as dispatch says when it has settled a delivery
+            service._runtime.bus.emit(StoreMoved(is_well=True))  # as dispatch says when it has settled a delivery
             status, (reason,) = service.health()
             assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["held"])
             assert "1" in reason.split()
@@ -70,7 +70,7 @@ async def test_a_drain_and_a_stop_wait_for_held_notifications(sandbox: Sandbox, 
 async def test_hurrying_an_ended_stop_changes_nothing(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     await service.start()
-    running = service._running
+    running = service._runtime.run
     assert running is not None
     with full(service):
         await held(service, "EURUSD")
@@ -97,7 +97,7 @@ async def test_notifications_lost_by_a_stop_are_logged_and_counted(
 def test_a_stop_counts_what_was_lost_as_open(config_for: ConfigFor) -> None:
     integration = NotificationIntegration(config_for())
     integration.start()
-    owner = integration._owner
+    owner = integration._service
     assert owner is not None
     with full(owner.service):
         told = signal()

@@ -116,7 +116,7 @@ def _in_thread(work: Coroutine[Any, Any, None]) -> threading.Thread:
 
 async def test_a_store_thread_that_failed_shows_in_health(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        core: Any = service._running.outbox._core  # type: ignore[union-attr]
+        core: Any = service._runtime.run.outbox._core  # type: ignore[union-attr]
         apply = core.apply
 
         def fail_once(batch: object) -> None:

@@ -36,7 +36,7 @@ def fast(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
 
 def _freeze(service: AsyncNotificationService) -> Callable[[], None]:
     """Stop a service's heartbeat, as if it were frozen; call the result to let it go on."""
-    outbox: Any = service._running.outbox  # type: ignore[union-attr]
+    outbox: Any = service._runtime.run.outbox  # type: ignore[union-attr]
     tick, outbox._chore = outbox._chore, lambda: False
 
     def go_on() -> None:
@@ -88,7 +88,7 @@ async def test_a_replaced_owner_that_does_not_know_yet_stops_without_waiting(
     async with AsyncNotificationService(fast(), listeners=[took_over]), asyncio.timeout(60):
         _freeze(frozen)
         await took_over.came.wait()
-        running = frozen._running
+        running = frozen._runtime.run
         assert running is not None
         with pytest.raises(LostError) as raised:
             await running.outbox.do(Expire(signal().timestamp))
@@ -117,30 +117,30 @@ async def test_a_service_replaced_while_it_starts_is_a_producer(
 
     monkeypatch.setattr(OwnerWatch, "first_look", frozen)
     async with asyncio.timeout(60), AsyncNotificationService(fast()) as late:
-        while late.role is not Role.PRODUCER or late._running._core.is_deposed:  # type: ignore[union-attr]
+        while late.role is not Role.PRODUCER or late._runtime.run._core.is_deposed:  # type: ignore[union-attr]
             await asyncio.sleep(0)
-        assert late._running.dispatcher is None  # type: ignore[union-attr]
+        assert late._runtime.run.engine.dispatcher is None  # type: ignore[union-attr]
         await heir.stop()
 
 
 def _reports(service: AsyncNotificationService) -> list[str]:
-    return list(service._running._watch.reports())  # type: ignore[union-attr]
+    return list(service._runtime.run._watch.reports())  # type: ignore[union-attr]
 
 
 async def test_causes_that_keep_an_owner_from_delivering_are_reported(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         for service in (owner, producer):
-            part = service._running._watch._ownership  # type: ignore[union-attr]
-            service._running.outbox._chore = None  # type: ignore[union-attr]
+            part = service._runtime.run._watch._ownership  # type: ignore[union-attr]
+            service._runtime.run.outbox._chore = None  # type: ignore[union-attr]
             assert _reports(service) == []
             part.loop_ran_at -= 100
             (blocked,) = _reports(service)
             assert codes([blocked]) == ["loop-blocked"]
             assert re.search(r"\b1\d\d s\b", blocked)
             part.loop_ran_at += 100
-        owner._running._watch._ownership.beat_at -= 100  # type: ignore[union-attr]
+        owner._runtime.run._watch._ownership.beat_at -= 100  # type: ignore[union-attr]
         assert codes(_reports(owner)) == ["no-heartbeat"]
-        watch = producer._running._watch  # type: ignore[union-attr]
+        watch = producer._runtime.run._watch  # type: ignore[union-attr]
         watch._ownership.seen = Seen(7, "7 x", is_alive=True, silent_for=20.0)
         (silent,) = _reports(producer)
         assert codes([silent]) == ["owner-silent"]
@@ -193,7 +193,7 @@ async def test_a_service_replaced_while_it_takes_over_retries_later(
         asyncio.timeout(60),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(type(heir._running), "take_over", replaced)
+            patch.setattr(type(heir._runtime.run), "take_over", replaced)
             await owner.stop()
             await tried.wait()
         while heir.role is not Role.OWNER:
@@ -261,6 +261,6 @@ async def test_where_the_open_deliveries_cannot_be_read_it_goes_on_as_a_producer
         with monkeypatch.context() as patch:
             patch.setattr(ThreadedOutbox, "do", failing)
             go_on()
-            while frozen.role is not Role.PRODUCER or frozen._running.dispatcher is not None:  # type: ignore[union-attr]
+            while frozen.role is not Role.PRODUCER or frozen._runtime.run.engine.dispatcher is not None:  # type: ignore[union-attr]
                 await asyncio.sleep(0)
         assert await frozen.drain(timeout=30) == []

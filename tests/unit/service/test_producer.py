@@ -32,7 +32,7 @@ from signalpost.domain.events import Event, Taken, TookOver
 from signalpost.domain.notification import Notification
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from signalpost.service import pending_tickets, running
+from signalpost.service import pending_tickets, run
 from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
 from tests.tmpfs import new_core
 from tests.unit.service.conftest import ConfigFor, codes, shown, signal
@@ -123,7 +123,7 @@ async def test_a_producer_takes_over_when_the_owner_stops_and_delivers_what_it_l
 async def test_an_heir_counts_what_was_being_sent_when_it_was_put(
     sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_LOOK_AFTER", 60.0)
+    monkeypatch.setattr(run, "_LOOK_AFTER", 60.0)
     monkeypatch.setattr("signalpost.delivery.outbox.sqlite.arrived_since", lambda *_: ())  # nothing waits: it is leased
     heard = Heard(TookOver)
     sandbox.discord.faults.plan(Fault(webhook="signals-free", seconds_before=60, is_processed=False))
@@ -164,7 +164,7 @@ async def test_what_another_routed_to_a_lower_tier_is_not_shown(sandbox: Sandbox
     )
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as other:
         put = Put((NewNotification(told, (NewDelivery("signals-free", 0),), told.valid_until),))
-        await other._running.outbox.do(put)  # type: ignore[union-attr]
+        await other._runtime.run.outbox.do(put)  # type: ignore[union-attr]
         async with asyncio.timeout(30):
             while [each.state for each in await owner.deliveries("1")] != ["dead"]:
                 await asyncio.sleep(0)
@@ -228,7 +228,7 @@ async def test_the_owners_queue_depth_includes_other_processes(sandbox: Sandbox,
         tickets = [await producer.queue_notification(signal(pair=pair)) for pair in ("GBPUSD", "EURUSD", "USDJPY")]
         while owner.get_metrics()["queue_depth"] != 3:
             await asyncio.sleep(0)
-        other = producer._running.outbox  # type: ignore[union-attr]
+        other = producer._runtime.run.outbox  # type: ignore[union-attr]
         waits = [DeliveryId(ticket.id, "signals-free") for ticket in tickets]
         cancelled = [await other.do(Cancel(name, "by hand")) for name in waits]
         assert any(cancelled)
@@ -257,7 +257,7 @@ async def test_a_failed_takeover_is_reported_and_retried(
     await owner.start()
     producer = AsyncNotificationService(config_for(), listeners=[heard])
     await producer.start()
-    disk = producer._running._core._db  # type: ignore[union-attr]
+    disk = producer._runtime.run._core._db  # type: ignore[union-attr]
     disk.execute("PRAGMA query_only=1")
     await owner.stop()
     async with asyncio.timeout(30):
@@ -292,7 +292,7 @@ async def test_an_error_during_a_takeover_is_reported_and_frees_the_folder(
             while failed["start"] < 3:
                 await asyncio.sleep(0)
             monkeypatch.setattr(ownership, "TRY_AGAIN_AFTER", 60)
-            part = producer._running._watch._ownership  # type: ignore[union-attr]
+            part = producer._runtime.run._watch._ownership  # type: ignore[union-attr]
             while part._not_before < asyncio.get_running_loop().time() + 30 or part._core.holder is not None:
                 await asyncio.sleep(0)
             status, (reason,) = producer.health()
@@ -357,7 +357,7 @@ async def test_a_drain_returns_a_limited_number_of_deliveries(
 
 async def test_an_unreadable_routing_of_the_owner_leaves_the_own_routes(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for("signals-free")) as owner:
-        await owner._running.outbox.do(SaveFacts(OWNER, {"routes": b"of a later version"}))  # type: ignore[union-attr]
+        await owner._runtime.run.outbox.do(SaveFacts(OWNER, {"routes": b"of a later version"}))  # type: ignore[union-attr]
         async with AsyncNotificationService(config_for("signals-premium")) as producer:
             ticket = await producer.queue_notification(signal(), user_tier="premium")
             assert ticket.outcome is Outcome.ACCEPTED
@@ -367,7 +367,7 @@ async def test_held_notifications_that_cannot_be_saved_at_the_end_are_logged_as_
     config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncNotificationService(config_for()), AsyncNotificationService(config_for()) as producer:
-        producer._running._core._db.execute("PRAGMA query_only=1")  # type: ignore[union-attr]
+        producer._runtime.run._core._db.execute("PRAGMA query_only=1")  # type: ignore[union-attr]
         assert (await producer.queue_notification(signal())).outcome is Outcome.HELD
         await producer.stop()
     assert (logging.ERROR, (1,)) in [(line.levelno, line.args) for line in caplog.records], "one is lost"
@@ -375,10 +375,10 @@ async def test_held_notifications_that_cannot_be_saved_at_the_end_are_logged_as_
 
 async def test_only_the_owner_has_lanes_and_a_closed_store_ends_the_watch(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
-        running = producer._running
+        running = producer._runtime.run
         assert running is not None
-        assert running.dispatcher is None
-        assert "signals-free" in owner._running.dispatcher.lanes  # type: ignore[union-attr]
+        assert running.engine.dispatcher is None
+        assert "signals-free" in owner._runtime.run.engine.dispatcher.lanes  # type: ignore[union-attr]
         running._followed = "somebody before"
         await running.outbox.close()
         running._watch.look()

@@ -11,12 +11,12 @@ from tests.unit.service.conftest import ConfigFor, codes
 
 async def test_a_dead_worker_degrades_health_until_it_has_recovered(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        service._emit(WorkerFailed("sender 1 of signals-free", "SystemExit"))
+        service._runtime.bus.emit(WorkerFailed("sender 1 of signals-free", "SystemExit"))
         status, (reason,) = service.health()
         assert (status, getattr(reason, "code", "")) == (HealthStatus.DEGRADED, "worker-failed")
         assert "sender 1 of signals-free" in reason
         assert service.get_metrics()["workers_restarted"] == 1
-        service._emit(WorkerRecovered("sender 1 of signals-free"))
+        service._runtime.bus.emit(WorkerRecovered("sender 1 of signals-free"))
         assert service.is_healthy()
 
 
@@ -26,7 +26,7 @@ async def test_a_reason_is_a_string_with_a_code(config_for: ConfigFor) -> None:
     assert isinstance(reason, str)
     assert codes([reason]) == ["not-running"]
     async with service:
-        service._emit(StoreMoved(False, "the disk is full"))
+        service._runtime.bus.emit(StoreMoved(False, "the disk is full"))
         assert [getattr(each, "code", "") for each in service.health().reasons] == ["store-failed"]
 
 

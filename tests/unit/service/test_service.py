@@ -128,7 +128,7 @@ async def test_a_service_inherited_by_a_fork_refuses_and_can_be_started(config_f
     """A forked child inherits only the memory of a service."""
     service = AsyncNotificationService(config_for())
     async with AsyncNotificationService(config_for()) as other:
-        running = service._running = other._running
+        running = service._runtime._run = other._runtime.run
         assert running is not None
         running.process = 1
         ticket = await service.queue_notification(signal())
@@ -160,15 +160,15 @@ async def test_the_state_of_a_stream_is_saved_with_its_signals(sandbox: Sandbox,
 
 async def test_a_failing_store_shows_in_health_even_if_nothing_is_held(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        running = service._running
+        running = service._runtime.run
         assert running is not None
-        running._store_health.failed(Settle, "the disk is full")
-        running.intake._store_failed("the disk is full, too")
-        running._store_health.succeeded(Settle)
+        running.engine.store_health.failed(Settle, "the disk is full")
+        running.engine.intake._store_failed("the disk is full, too")
+        running.engine.store_health.succeeded(Settle)
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["store-failed"])
         assert "the disk is full" in reason, "the cause, as the store reported it"
-        await running.intake._recovering.task  # type: ignore[union-attr]
+        await running.engine.intake._recovering.task  # type: ignore[union-attr]
         assert service.is_healthy()
 
 

@@ -78,12 +78,12 @@ async def test_a_rejected_message_is_dead_at_once_and_blocks_no_lane(sandbox: Sa
 async def test_an_open_breaker_is_counted_and_reported_until_it_closes(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._emit(BreakerMoved("signals-free", "open"))
+        service._runtime.bus.emit(BreakerMoved("signals-free", "open"))
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["breaker-open"])
         assert "signals-free" in reason
-        service._emit(BreakerMoved("signals-free", "half-open"))
-        service._emit(BreakerMoved("signals-free", "closed"))
+        service._runtime.bus.emit(BreakerMoved("signals-free", "half-open"))
+        service._runtime.bus.emit(BreakerMoved("signals-free", "closed"))
         assert service.is_healthy()
         assert service.get_metrics()["circuit_breaker_trips"] == 1
 
@@ -91,11 +91,11 @@ async def test_an_open_breaker_is_counted_and_reported_until_it_closes(config_fo
 async def test_a_failing_store_is_reported_until_it_works_again(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._emit(StoreMoved(False, "the disk is full"))
+        service._runtime.bus.emit(StoreMoved(False, "the disk is full"))
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["store-failed"])
         assert "the disk is full" in reason, "the cause, as the store reported it"
-        service._emit(StoreMoved(True))
+        service._runtime.bus.emit(StoreMoved(True))
         assert service.is_healthy()
 
 
@@ -181,14 +181,14 @@ async def test_a_data_folder_that_was_moved_away_is_reported_and_works_once_it_i
         assert ticket.outcome is Outcome.HELD
         assert not home.exists(), "no new store is made"
         home.with_name("away").rename(home)
-        await service._running.intake._recovering.task  # type: ignore[union-attr]
+        await service._runtime.run.engine.intake._recovering.task  # type: ignore[union-attr]
         assert service.health().status is not HealthStatus.UNHEALTHY
         await service.drain(timeout=30)
     assert len(shown(sandbox, "signals-free")) == 1
 
 
 def _disk_of(service: AsyncNotificationService) -> sqlite3.Connection:
-    return service._running.outbox._core._db  # type: ignore[union-attr, attr-defined, no-any-return]
+    return service._runtime.run.outbox._core._db  # type: ignore[union-attr, attr-defined, no-any-return]
 
 
 async def test_a_data_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:

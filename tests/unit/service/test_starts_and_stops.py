@@ -16,9 +16,9 @@ from signalpost.domain.events import SendBegan
 from signalpost.errors import StoreClosed
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from signalpost.service import delivering, once
+from signalpost.service import once, run
 from signalpost.service.once import open_store
-from signalpost.service.running import Running
+from signalpost.service.run import Run
 from signalpost.sinks.discord.service import DiscordService
 from tests.unit.service.conftest import ConfigFor, shown, signal
 
@@ -167,8 +167,8 @@ async def test_a_start_that_fails_at_its_last_step_leaves_nothing_open(
     def no_more_files(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr(delivering, "DiscordService", Noted)
-    monkeypatch.setattr(delivering.WakeSocket, "open", no_more_files)
+    monkeypatch.setattr(run, "DiscordService", Noted)
+    monkeypatch.setattr(run.WakeSocket, "open", no_more_files)
     service = AsyncNotificationService(config_for())
     with pytest.raises(OSError) as raised:  # noqa: PT011  # it is this very one
         await service.start()
@@ -216,14 +216,14 @@ async def test_a_start_that_ends_as_its_starter_is_cut_off_is_undone(
 ) -> None:
     starts: list[asyncio.Task[None]] = []
 
-    class Late(Running):
+    class Late(Run):
         @classmethod
-        async def begin(cls, *arguments: Any) -> Self:
-            running = await super().begin(*arguments)
+        async def begin(cls, *arguments: Any, **named: Any) -> Self:
+            running = await super().begin(*arguments, **named)
             starts[0].cancel()
             return running
 
-    monkeypatch.setattr("signalpost.service.running.Running", Late)
+    monkeypatch.setattr("signalpost.service.run.Run", Late)
     service = AsyncNotificationService(config_for())
     starts.append(asyncio.create_task(service.start()))
     with pytest.raises(asyncio.CancelledError):

@@ -24,11 +24,11 @@ from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits, Rate
 from signalpost.domain.delivery import Attempt, Delivery
-from signalpost.domain.events import Event, Listener, SendEnded, Settled
+from signalpost.domain.events import Event, SendEnded, Settled
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
-from signalpost.telemetry.emitter import Emitter
+from signalpost.telemetry.bus import Bus
 
 MOST_OPEN_SHOWN = 1000
 """The most open deliveries that `drain` and `stop` return."""
@@ -60,7 +60,7 @@ class LaneSettings(NamedTuple):
 class Dispatcher:
     """Sends the deliveries that wait in the outbox, with a lane for each destination.
 
-    Belongs to one event loop. `jitter` draws a number from 0 up to 1. `emit` receives all events, and may raise.
+    Belongs to one event loop. `jitter` draws a number from 0 up to 1. All events go to `bus`.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Dispatcher:
         lanes: Mapping[str, LaneSettings],
         *,
         jitter: Callable[[], float],
-        emit: Listener,
+        bus: Bus,
         host_rate: Rate | None = HOST_RATE,
         at_most_once: frozenset[str] = frozenset(),
         is_replay: bool = False,
@@ -77,7 +77,8 @@ class Dispatcher:
         may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self._may_send = may_send
-        self._emit = Emitter((self._note, emit))
+        self._bus = bus
+        self._emit = bus.emit
         self._jitter = jitter
         self._at_most_once = at_most_once
         self._outbox = RetryingOutbox(outbox, jitter=jitter, health=health or StoreHealth(self._emit))
@@ -112,6 +113,7 @@ class Dispatcher:
         lapsed = await self._settle_lapsed()
         await self._gates.restore(self._outbox, lapsed)
         self._drain.begin()
+        self._bus.subscribe(self._note)
         for lane in self._lanes.values():
             lane.start()
         self._sweeper = KeptTask("sweeper", self._sweep.run, self._emit)
@@ -175,6 +177,7 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._sweeper = None
         self._drain.end()
+        self._bus.unsubscribe(self._note)
         with suppress(
             StoreFailed, CommandFailed, StoreClosed
         ):  # such as OwnershipLost; the open ones can still be counted

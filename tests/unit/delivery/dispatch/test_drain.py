@@ -9,6 +9,7 @@ from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits
 from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Evidence, Throttled
+from signalpost.telemetry.bus import Bus
 from signalpost.testing.scripted_sink import ScriptedSink, Step
 from tests.unit.delivery.dispatch.world import (
     BROKEN,
@@ -201,7 +202,7 @@ async def test_a_stop_begins_no_send_in_its_last_second_and_cuts_off_none_that_e
 
 @virtual
 async def test_a_stop_without_lanes_ends_at_once() -> None:
-    dispatcher = Dispatcher(FaultyOutbox(), {}, jitter=lambda: 0.5, emit=lambda _: None)
+    dispatcher = Dispatcher(FaultyOutbox(), {}, jitter=lambda: 0.5, bus=Bus())
     await dispatcher.start()
     began = now()
     assert await dispatcher.stop(10) == ()

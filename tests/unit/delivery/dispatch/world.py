@@ -28,6 +28,7 @@ from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreFailed
 from signalpost.sinks.evidence import Throttled, Unavailable, Unconfirmed
+from signalpost.telemetry.bus import Bus
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import VirtualClock, run_virtual
 from tests.inline_outbox import InlineOutbox
@@ -111,7 +112,7 @@ class World:
             self.outbox,
             lanes,
             jitter=jitter or Random(7).random,
-            emit=self._note,
+            bus=Bus((self._note,)),
             host_rate=host_rate,
             at_most_once=at_most_once,
             **({} if may_send is None else {"may_send": may_send}),

@@ -3,8 +3,8 @@ import signal
 
 import pytest
 
-from signalpost.domain.events import ClockStepped, Event
-from signalpost.telemetry.emitter import Emitter
+from signalpost.domain.events import ClockStepped, Event, Listener
+from signalpost.telemetry.bus import Bus
 
 EVENT = ClockStepped(2.0)
 
@@ -30,8 +30,7 @@ async def test_each_listener_gets_each_event_whatever_the_others_raise(caplog: p
     def interrupted(_: Event) -> None:
         raise KeyboardInterrupt
 
-    emitter = Emitter((cancelled, Emitter((interrupted, heard.append))))
-    emitter(EVENT)
+    Bus((cancelled,), (interrupted, heard.append)).emit(EVENT)
     await asyncio.sleep(0)
     assert heard == [EVENT]
     logged = [record.getMessage() for record in caplog.records]
@@ -40,7 +39,6 @@ async def test_each_listener_gets_each_event_whatever_the_others_raise(caplog: p
         ("cancelled", "ClockStepped", "CancelledError"),
     ):
         assert any(all(fact in line for fact in facts) for line in logged), facts
-    assert Emitter.of(emitter) is emitter
 
 
 def test_ctrl_c_in_a_listener_ends_the_loop_but_not_the_delivery() -> None:
@@ -50,7 +48,7 @@ def test_ctrl_c_in_a_listener_ends_the_loop_but_not_the_delivery() -> None:
         raise KeyboardInterrupt
 
     async def deliver() -> None:
-        Emitter((interrupted,))(EVENT)
+        Bus((interrupted,)).emit(EVENT)
         went_on.append(True)
         await asyncio.Event().wait()
 
@@ -72,13 +70,31 @@ async def test_a_listener_over_100_ms_is_reported_by_its_name_at_most_once_a_min
     loop = asyncio.get_running_loop()
     before = loop.time
     try:
-        emitter = Emitter((Slow(0.05), Slow(0.15)))
+        bus = Bus((Slow(0.05),), (Slow(0.15),))
         for _ in range(3):
-            emitter(EVENT)
+            bus.emit(EVENT)
         assert [record.args for record in caplog.records] == [("Slow", pytest.approx(150), "ClockStepped")]
         now = loop.time()
         loop.time = lambda: now + 61  # type: ignore[method-assign]
-        emitter(EVENT)
+        bus.emit(EVENT)
         assert len(caplog.records) == 2
     finally:
         loop.time = before  # type: ignore[method-assign]
+
+
+async def test_our_own_listeners_hear_first_in_the_order_in_which_they_came() -> None:
+    heard: list[str] = []
+
+    def listener(name: str) -> Listener:
+        return lambda _: heard.append(name)
+
+    drain = listener("drain")
+    bus = Bus([listener("metrics"), listener("health")], [listener("log"), listener("user")])
+    bus.subscribe(listener("tickets"))
+    bus.subscribe(drain)
+    bus.emit(EVENT)
+    assert heard == ["metrics", "health", "tickets", "drain", "log", "user"]
+    bus.unsubscribe(drain)
+    heard.clear()
+    bus.emit(EVENT)
+    assert heard == ["metrics", "health", "tickets", "log", "user"]

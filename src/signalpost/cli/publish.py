@@ -179,7 +179,7 @@ def _publish(
     kind: "type[Payload]", options: dict[str, Any], required: tuple[str, ...], tier: str | None = None
 ) -> None:
     from signalpost.cli.configuration import configuration
-    from signalpost.cli.publication import Publication, publish_and_tell
+    from signalpost.cli.publication import Publication, publish_and_print
     from signalpost.cli.publish_facts import made
 
     names = ("priority", "context", "timeout", "no_wait", "as_json", "home", "config_file")
@@ -187,7 +187,7 @@ def _publish(
     facts = dict(_fact(each) for each in context)
     publication = Publication(made(kind, options, required), priority, tier, facts)
     config = configuration(home, config_file)
-    publish_and_tell(config, publication, timeout=None if no_wait else timeout, as_json=as_json)
+    publish_and_print(config, publication, timeout=None if no_wait else timeout, as_json=as_json)
 
 
 def _fact(text: str) -> tuple[str, str]:

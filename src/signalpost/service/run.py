@@ -33,7 +33,6 @@ from signalpost.service.operator_alerts import OperatorAlerts
 from signalpost.service.owner import OwnerWatch
 from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
 from signalpost.service.retention import Retention
-from signalpost.sinks.discord.service import DiscordService
 from signalpost.telemetry.bus import Bus
 from signalpost.telemetry.log_queue import logger
 from signalpost.telemetry.metrics import Metrics
@@ -98,6 +97,8 @@ class Run:
         A producer never owns the folder, nor does a process without destinations.
         """
         owns = None if config.destinations and not is_producer else False
+        if owns is None:
+            import signalpost.sinks.discord.service  # noqa: F401  # now: during a takeover it would block the loop
         core = await open_store(config.home / STORE_FILE, owns=owns)
         run = cls(config, core, bus, metrics, is_producer=is_producer)
         try:
@@ -322,6 +323,8 @@ class Run:
             self._bus.emit(TookOver(tuple(names)))
 
     async def _deliver(self) -> None:
+        from signalpost.sinks.discord.service import DiscordService  # with the network: only an owner needs it
+
         config = self._config
         async with AsyncExitStack() as undo:  # closes what has begun if a later step fails or is cancelled
             discord = DiscordService({each.name: each.webhook for each in config.destinations}, may_send=self._may_send)

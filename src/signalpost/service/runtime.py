@@ -36,7 +36,8 @@ class Runtime:
        cuts off what is being sent, and closes the alerts, the wake socket, the report and the store. Each step runs
        even if others raise.
     5. It ends within its timeout plus 3 seconds, even if the store hangs.
-    6. In a forked child nothing is running, and nothing that belongs to the parent is touched.
+    6. In a forked child, or once its event loop is closed, nothing is running. What belongs to the parent or to the
+       other loop is not touched.
     7. A producer, by `is_producer` or without destinations, never owns the folder.
 
     Listeners hear each event after our own (metrics, health, pending tickets, operator alerts, drain) and the log.
@@ -56,9 +57,9 @@ class Runtime:
 
     @property
     def run(self) -> "Run | None":
-        """The present run; None in a child made by `fork`, which has only a copy of its parent's run."""
+        """The present run; None in a child made by `fork`, which only has a copy of it, or if its loop is closed."""
         run = self._run
-        return run if run is not None and run.process == os.getpid() else None
+        return run if run is not None and run.process == os.getpid() and not run.loop.is_closed() else None
 
     @property
     def started(self) -> "Run":
@@ -72,7 +73,9 @@ class Runtime:
         """Why there is no run, and what to do."""
         if self._run is None:
             return f"the service {'was stopped: start it again' if self._stopped else 'is not running: start it first'}"
-        return f"the service was started by process {self._run.process}, and this is a fork of it: start a new one"
+        if self._run.process != os.getpid():
+            return f"the service was started by process {self._run.process}, and this is a fork of it: start a new one"
+        return "the event loop of the service was closed before the service was stopped: start a new one"
 
     @property
     def role(self) -> Role | None:

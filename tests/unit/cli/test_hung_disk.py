@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from signalpost import AsyncNotificationService
 from signalpost.cli.loop import run
+from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.service import once
 from tests.surface.errors import Facts
@@ -48,14 +48,14 @@ def test_a_publish_gives_up_on_a_store_that_does_not_open(
 def test_a_publish_gives_up_on_a_store_that_hangs(folder: Folder, monkeypatch: pytest.MonkeyPatch, hang: Hang) -> None:
     monkeypatch.setattr("signalpost.cli.publication._STORE_ANSWERS_WITHIN", 1.0)
     monkeypatch.setattr("signalpost.service.run._STORE_CLOSES_WITHIN", 0.1)
-    queue = AsyncNotificationService.queue_notification
+    accept = Intake.accept
 
-    async def queue_and_hang(*arguments: object, **named: object) -> object:
-        ticket = await queue(*arguments, **named)  # type: ignore[arg-type]
+    async def accept_and_hang(*arguments: object, **named: object) -> object:
+        ticket = await accept(*arguments, **named)  # type: ignore[arg-type]
         monkeypatch.setattr(SqliteCore, "apply", hang)
         return ticket
 
-    monkeypatch.setattr(AsyncNotificationService, "queue_notification", queue_and_hang)
+    monkeypatch.setattr(Intake, "accept", accept_and_hang)
     exit_code, (fault,) = folder.refused(*ALERT, "--timeout", "0.1", **GONE)
     assert (exit_code, fault.code) == (3, "timeout")
 

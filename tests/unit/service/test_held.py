@@ -2,29 +2,36 @@
 
 import asyncio
 import logging
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from signalpost import AsyncNotificationService, HealthStatus, NotificationIntegration, Outcome
+from signalpost.delivery.outbox.commands import Command, Put
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.events import StoreMoved
+from signalpost.errors import StoreFailed
 from signalpost.sandbox.server import Sandbox
 from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
 MUCH = {"much": "x" * 9_000}
+Full = Callable[[], AbstractContextManager[Any]]
 
 
-@contextmanager
-def full(service: AsyncNotificationService) -> Iterator[None]:
-    """The store has no room for much."""
-    disk: sqlite3.Connection = service._runtime.run.outbox._core._db  # type: ignore[union-attr, attr-defined]
-    (pages,) = disk.execute("PRAGMA page_count").fetchone()
-    disk.execute(f"PRAGMA max_page_count={pages}")
-    yield
-    with suppress(sqlite3.ProgrammingError):  # it was closed meanwhile
-        disk.execute("PRAGMA max_page_count=1000000")
+@pytest.fixture
+def full() -> Full:
+    """Makes a context in which the store has no room for another notification."""
+    apply = SqliteCore.apply
+
+    def fails(core: SqliteCore, batch: Sequence[Command[Any]]) -> list[Any]:
+        if any(isinstance(command, Put) for command in batch):
+            raise StoreFailed("outbox.db: database or disk is full")
+        return apply(core, batch)
+
+    return lambda: patch.object(SqliteCore, "apply", fails)
 
 
 async def held(service: AsyncNotificationService, pair: str) -> None:
@@ -32,11 +39,9 @@ async def held(service: AsyncNotificationService, pair: str) -> None:
     assert ticket.outcome is Outcome.HELD
 
 
-async def test_held_notifications_are_unhealthy_though_the_store_works_again(
-    config_for: ConfigFor,
-) -> None:
+async def test_held_notifications_are_unhealthy_though_the_store_works_again(config_for: ConfigFor, full: Full) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        with full(service):
+        with full():
             await held(service, "EURUSD")
             service._runtime.bus.emit(StoreMoved(is_well=True))  # as dispatch says when it has settled a delivery
             status, (reason,) = service.health()
@@ -47,10 +52,12 @@ async def test_held_notifications_are_unhealthy_though_the_store_works_again(
                 await asyncio.sleep(0)
 
 
-async def test_a_drain_and_a_stop_wait_for_held_notifications(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_a_drain_and_a_stop_wait_for_held_notifications(
+    sandbox: Sandbox, config_for: ConfigFor, full: Full
+) -> None:
     service = AsyncNotificationService(config_for())
     await service.start()
-    with full(service):
+    with full():
         await held(service, "EURUSD")
         assert await service.drain(timeout=0.01) == []
         assert service.get_metrics()["notifications_held"] == 1
@@ -58,7 +65,7 @@ async def test_a_drain_and_a_stop_wait_for_held_notifications(sandbox: Sandbox, 
         await asyncio.sleep(0)
     assert await draining == []
     assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
-    with full(service):
+    with full():
         await held(service, "GBPUSD")
         stopping = asyncio.create_task(service.stop(timeout=30))
         ended, _ = await asyncio.wait([stopping], timeout=0.5)  # far longer than a single try takes
@@ -67,12 +74,12 @@ async def test_a_drain_and_a_stop_wait_for_held_notifications(sandbox: Sandbox, 
     assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4", "BUY GBP_USD H4"]
 
 
-async def test_hurrying_an_ended_stop_changes_nothing(config_for: ConfigFor) -> None:
+async def test_hurrying_an_ended_stop_changes_nothing(config_for: ConfigFor, full: Full) -> None:
     service = AsyncNotificationService(config_for())
     await service.start()
     running = service._runtime.run
     assert running is not None
-    with full(service):
+    with full():
         await held(service, "EURUSD")
         assert await service.stop(timeout=0) == []
     running.hurry()
@@ -80,11 +87,11 @@ async def test_hurrying_an_ended_stop_changes_nothing(config_for: ConfigFor) -> 
 
 
 async def test_notifications_lost_by_a_stop_are_logged_and_counted(
-    config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+    config_for: ConfigFor, full: Full, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = AsyncNotificationService(config_for())
     await service.start()
-    with full(service):
+    with full():
         await held(service, "EURUSD")
         assert await service.stop(timeout=0.01) == []
         last = caplog.records[-1]
@@ -94,12 +101,10 @@ async def test_notifications_lost_by_a_stop_are_logged_and_counted(
         assert service.get_metrics()["notifications_held"] == 0
 
 
-def test_a_stop_counts_what_was_lost_as_open(config_for: ConfigFor) -> None:
+def test_a_stop_counts_what_was_lost_as_open(config_for: ConfigFor, full: Full) -> None:
     integration = NotificationIntegration(config_for())
     integration.start()
-    owner = integration._service
-    assert owner is not None
-    with full(owner.service):
+    with full():
         told = signal()
         assert integration.send_signal(told, None, None, MUCH).result(10).outcome is Outcome.HELD
         assert integration.flush(0.01) == 1

@@ -1,4 +1,4 @@
-"""The command line: `signalpost COMMAND`, a file a command, loaded when it is used."""
+"""The command line: `signalpost COMMAND`. Each command is a module that is loaded when it is used."""
 
 from importlib import import_module
 from typing import Any
@@ -7,7 +7,7 @@ import click
 
 from signalpost import __version__
 from signalpost.cli.output import JSON
-from signalpost.cli.standard_streams import mend
+from signalpost.cli.standard_streams import prepare_streams
 
 _MODULE_BY_COMMAND = {
     "backup": "signalpost.cli.backup",
@@ -24,21 +24,21 @@ _MODULE_BY_COMMAND = {
     "serve": "signalpost.cli.serve",
     "tokens": "signalpost.cli.tokens",
 }
-"""Where each command is: a function of the command's name in that module."""
+"""The module of each command, with a function of the same name."""
 
 
 class _Commands(click.Group):
-    """Loads a command when it is asked for, and ends each as `exit_codes` says."""
+    """Loads a command when it is used, and ends it with one of `exit_codes`."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        mend()
+        prepare_streams()
         return super().main(*args, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            ctx.meta[JSON] = "--json" in args  # until the command's own option says so: a wrong one comes before it
+            ctx.meta[JSON] = "--json" in args  # until the option itself is parsed, for errors before that
             return super().parse_args(ctx, args)
-        except (OSError, click.ClickException) as fault:  # of writing the help or the version; of an unknown option
+        except (OSError, click.ClickException) as fault:  # the help cannot be written; an unknown option
             from signalpost.cli.exit_codes import exit_with
 
             exit_with(fault, debug=False, as_json=ctx.meta[JSON])
@@ -83,18 +83,18 @@ def _nearest(name: str) -> str:
     epilog="""
     \b
     Start here:
-      signalpost demo                 the main job on real candles, delivered to a local Discord
-      signalpost replay --help        your own candles and periods
-      signalpost sandbox              a local Discord to try your own bot against
-      signalpost destinations test    whether your webhooks work
-      signalpost deliveries why ID    what became of a signal, and what comes next
+      signalpost demo                 strategies on real candles, delivered to a local Discord
+      signalpost replay --help        run a strategy on your own candles
+      signalpost sandbox              a local Discord to test your bot against
+      signalpost destinations test    test your webhooks
+      signalpost deliveries why ID    what happened to a signal, and what happens next
 
     \b
-    Exit codes: 0 done; 1 refused, or something undelivered; 2 bad input or configuration; 3 store unusable;
-    4 a fault of signalpost itself; 130 Ctrl-C.
+    Exit codes: 0 done; 1 refused or not delivered; 2 bad input or configuration; 3 store unusable;
+    4 internal error; 130 Ctrl-C.
     """,
 )
 @click.version_option(__version__, prog_name="signalpost")
-@click.option("--debug", is_flag=True, help="Show the traceback of an unforeseen fault, its secrets masked.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an internal error, with secrets masked.")
 def main(debug: bool) -> None:
-    """Trading signals and system alerts to Discord: exact, written down first, and in time."""
+    """Deliver trading signals and system alerts to Discord. Each is saved to disk before it is confirmed."""

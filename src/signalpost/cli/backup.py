@@ -1,4 +1,4 @@
-"""`signalpost backup`: a whole copy of the store, also while a service runs."""
+"""`signalpost backup`: a complete copy of the store, also while a service runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGE = 64 * 1024 * 1024
-"""Bytes from which copying takes long enough to show how far it is."""
+"""Bytes from which copying takes long enough for a progress bar."""
 
 
 @click.command(
@@ -27,44 +27,45 @@ LARGE = 64 * 1024 * 1024
       signalpost backup "/backup/outbox-$(date +%F).db" --json
 
     \b
-    To put a copy back:
-      1. Stop the service and whatever else uses the data folder.
-      2. Remove outbox.db-wal and outbox.db-shm there, if they are left: they belong to the old file.
+    To restore a copy:
+      1. Stop the service and all other programs that use the data folder.
+      2. Remove outbox.db-wal and outbox.db-shm there, if they exist: they belong to the old file.
       3. Copy the backup over outbox.db, and start the service.
-    What waited when the copy was made is sent then, perhaps for a second time and without a mark; what has
-    expired since is not. What was accepted since is not known any more, and may be accepted anew.
+    The service then sends the deliveries that were waiting at the time of the copy, unless they have expired.
+    Some may be sent a second time, without a mark. Notifications accepted after the copy are forgotten, so
+    they can be accepted again.
     """,
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace FILE where it is there already.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @configured
-@json_option("Print what was copied as JSON.")
+@json_option("Print the result as JSON.")
 def backup(file: Path, force: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
-    """Copy the store to FILE: whole, checked and of one moment, while services go on writing.
+    """Copy the store to FILE: a complete, checked snapshot, while services go on writing.
 
-    FILE is for its owner alone to read, and is there whole or not at all. It holds what your messages say, and no
-    webhook. The exit code is 0 where it was made, 2 where FILE cannot be, and 3 where the store cannot be read.
+    FILE is complete or does not exist, and only you can read it. It contains your messages but no webhooks. Exit codes:
+    0 if it was written, 2 if FILE cannot be written, 3 if the store cannot be read.
     """
     from signalpost.config import STORE_FILE
     from signalpost.delivery.outbox.copy import copy
 
     store = configuration(home, config_file).home / STORE_FILE
-    with _progress(store) as tell:
-        copied = copy(store, file, progress=tell, overwrite=force)
+    with _progress(store) as progress:
+        copied = copy(store, file, progress=progress, overwrite=force)
     if as_json:
         say_json({"file": str(file), **copied._asdict()})
     else:
         from rich.filesize import decimal
 
         say(
-            f"{file}: {decimal(copied.size)}; notifications: {copied.notifications:,}, deliveries: "
-            f"{copied.deliveries:,}, of which wait: {copied.open:,}"
+            f"{file}: {decimal(copied.size)}; notifications: {copied.notifications:,}, "
+            f"deliveries: {copied.deliveries:,}, waiting: {copied.open:,}"
         )
 
 
 @contextmanager
 def _progress(store: Path) -> "Iterator[Callable[[int, int], None]]":
-    """A bar on standard error, where there is a terminal and much to copy."""
+    """A progress bar on standard error, for a large store in a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 

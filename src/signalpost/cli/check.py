@@ -1,4 +1,4 @@
-"""`signalpost check`: what the configuration is, where each setting is from, and what is wrong with it."""
+"""`signalpost check`: shows the configuration, the source of each setting, and what is wrong with it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Show the configuration, and what is wrong with it.",
+    short_help="Show the configuration and what is wrong with it.",
     epilog="""
     \b
     Examples:
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
     """,
 )
 @configured
-@json_option("Print it as JSON.")
-@click.option("--example", is_flag=True, help="Print a file of all settings with their defaults instead.")
+@json_option("Print the result as JSON.")
+@click.option("--example", is_flag=True, help="Print an example settings file with all defaults instead.")
 def check(home: Path | None, config_file: Path | None, *, as_json: bool, example: bool) -> None:
-    """Show what a service would be configured by: each setting and its source, destinations, tiers, warnings.
+    """Show the configuration of a service: each setting and its source, destinations, tiers and warnings.
 
-    Nothing is started, sent or made, and no webhook is shown. The exit code is 2 where something is wrong, all of which
-    is told at once, and else 0.
+    Nothing is started, sent or created, and no webhook is shown. All errors are reported together. The exit code is 2
+    if there are any, else 0.
     """
     if example:
         from signalpost.config.settings import example as example_file
 
         say_as_it_is(example_file())
         return
-    from signalpost.cli.checked import Checked
+    from signalpost.cli.check_result import CheckResult
 
-    checked = Checked.of(home, config_file)
+    result = CheckResult.of(home, config_file)
     if as_json:
-        say_json(checked.as_plain())
-    elif checked.configuration:
-        _show(checked.as_plain())
-    if checked.faults:
+        say_json(result.as_plain())
+    elif result.configuration:
+        _show(result.as_plain())
+    if result.faults:
         if not as_json:
             from signalpost.errors import InvalidConfiguration
 
-            raise InvalidConfiguration.of_all(checked.faults)
+            raise InvalidConfiguration.of_all(result.faults)
         raise SystemExit(2)
 
 
@@ -59,7 +59,7 @@ def _show(plain: dict[str, Any]) -> None:
     screen = console()
     screen.print(_settings(plain["settings"]))
     if plain["destinations"]:
-        limits = ("a minute", "in 2 s", "channel")
+        limits = ("per minute", "burst", "channel")
         made = table("Destinations", "destination", "host", "webhook", *limits, "from", right=limits, wraps="from")
         for each in plain["destinations"]:
             paces = (each["messages_a_minute"], each["burst"], each["channel"])
@@ -71,25 +71,24 @@ def _show(plain: dict[str, Any]) -> None:
                 each["from"],
             )
         screen.print(made)
-    made = table("What goes where", "what", "rank", "to", right=("rank",), wraps="to")
+    made = table("Routes", "kind", "rank", "destinations", right=("rank",), wraps="destinations")
     for each in plain["routes"]:
         to = ", ".join(name if name in each["sent"] else f"{name} (no webhook)" for name in each["to"])
         made.add_row(each["what"], "" if each["rank"] is None else str(each["rank"]), to)
     screen.print(made)
     if plain["file"] is not None:
-        say(f"file of settings: {plain['file']}")
+        say(f"settings file: {plain['file']}")
     say(f"data folder: {plain['settings']['home']['value']}: {plain['data_folder']['state']}")
     for warning in plain["warnings"]:
         screen.print(Text.assemble(("warning:", "yellow"), " ", clean(warning)), soft_wrap=True)
 
 
 def _settings(settings: dict[str, dict[str, Any]]) -> "Table":
-
     from signalpost.cli.tables import table
 
     made = table("Settings", "setting", "value", "from", "variable", wraps="value")
     for key, each in settings.items():
         value = each["value"]
-        text = str(value).lower() if isinstance(value, bool) else str(value)  # as a file says it
+        text = str(value).lower() if isinstance(value, bool) else str(value)  # as in a settings file
         made.add_row(key, text, each["from"], each["variable"])
     return made

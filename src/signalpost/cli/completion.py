@@ -1,4 +1,4 @@
-"""`signalpost completion`: the script with which a shell completes signalpost's commands and options."""
+"""`signalpost completion`: prints the script that completes commands and options in a shell."""
 
 import click
 
@@ -9,7 +9,7 @@ from signalpost.cli.output import say_as_it_is
     short_help="Print the script that completes commands in your shell.",
     epilog="""
     \b
-    Install it once, and open a new shell:
+    Install it once, then open a new shell:
       bash   signalpost completion bash > ~/.signalpost-complete.bash
              echo '. ~/.signalpost-complete.bash' >> ~/.bashrc
       zsh    signalpost completion zsh > ~/.signalpost-complete.zsh
@@ -17,7 +17,7 @@ from signalpost.cli.output import say_as_it_is
       fish   signalpost completion fish > ~/.config/fish/completions/signalpost.fish
 
     \b
-    Or try it in this shell only:
+    Or use it in this shell only:
       eval "$(signalpost completion bash)"
     """,
 )
@@ -26,11 +26,11 @@ from signalpost.cli.output import say_as_it_is
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script of SHELL: bash (4.4 or newer), zsh or fish.
 
-    Then `signalpost del` and the Tab key give `signalpost deliveries`.
+    With it, `signalpost del` and Tab become `signalpost deliveries`.
     """
     from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
     classes = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
     script = classes[shell](ctx.find_root().command, {}, "signalpost", "_SIGNALPOST_COMPLETE")
-    # Put together here, because click's own `source` first runs a bash to learn its version.
+    # Not click's own `source`, which first runs bash to find its version.
     say_as_it_is(f"{script.source_template % script.source_vars()}\n")

@@ -1,4 +1,4 @@
-"""What every command is configured by: its `--home` and `--config`, before the environment and what lies below it."""
+"""The options `--home` and `--config` of every command, which override the environment."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,19 +19,19 @@ _CONFIG = click.option(
     "--config",
     "config_file",
     type=NonEmptyPath(path_type=Path),
-    help="A TOML file of settings.  [default: that of SIGNALPOST_CONFIG, if any]",
+    help="A TOML file with settings.  [default: SIGNALPOST_CONFIG, if set]",
 )
 
 
 def configured(command: Command) -> Command:
-    """Give a command `--home` and `--config`, which it takes as `home` and `config_file`."""
+    """Add `--home` and `--config` to a command, which receives them as `home` and `config_file`."""
     return _HOME(_CONFIG(command))
 
 
 def configuration(home: Path | None = None, config_file: Path | None = None, **flags: str | None) -> "Config":
-    """The configuration with these flags, those beside the two by their variable; one that is None is not given.
+    """Read the configuration with these flags, named by their variables; None means not given.
 
-    Raises InvalidConfiguration with all that is wrong.
+    Raises InvalidConfiguration with all faults.
     """
     from signalpost.config import Config
 
@@ -39,7 +39,7 @@ def configuration(home: Path | None = None, config_file: Path | None = None, **f
 
 
 def given(home: Path | None, config_file: Path | None, **flags: str | None) -> dict[str, str]:
-    """The flags that were given, by their variables."""
+    """The given flags by their variables."""
     named = {
         "SIGNALPOST_HOME": None if home is None else str(home),
         "SIGNALPOST_CONFIG": None if config_file is None else str(config_file),

@@ -1,4 +1,4 @@
-"""`signalpost deliveries`: what waits, what was delivered, and what was not, and why."""
+"""`signalpost deliveries`: lists deliveries, explains them, and revives or cancels them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from signalpost.cli.output import json_option, say, say_json
 
 
 @click.group(
-    short_help="Look at deliveries: waiting, delivered, dead, and why.",
+    short_help="List, explain, revive and cancel deliveries.",
     epilog="""
     \b
     Examples:
@@ -24,7 +24,7 @@ from signalpost.cli.output import json_option, say, say_json
     """,
 )
 def deliveries() -> None:
-    """Look into the outbox, also while the service runs; only `revive` and `cancel` change anything."""
+    """Inspect the outbox, also while the service runs. Only `revive` and `cancel` change anything."""
 
 
 deliveries.add_command(revive)
@@ -44,11 +44,15 @@ _json_option = json_option("Print one line of JSON for each delivery.")
       signalpost deliveries list --state dead --json | jq -r .reason
     """,
 )
-@click.option("--state", "states", multiple=True, help="pending, leased, delivered, dead ...; can be repeated.")
-@click.option("--destination", type=Utf8Text(), help="Only this one's.")
-@click.option("--priority", help="Only LOW, NORMAL, HIGH or URGENT.")
-@click.option("--since", metavar="WHEN", help="Accepted since then: 90m, 12h, 30d, 2026-01-31 ...")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many, newest first.")
+@click.option(
+    "--state", "states", multiple=True, help="Only this state: pending, leased, delivered, dead ...; can be repeated."
+)
+@click.option("--destination", type=Utf8Text(), help="Only deliveries to this destination.")
+@click.option("--priority", help="Only this priority: LOW, NORMAL, HIGH or URGENT.")
+@click.option("--since", metavar="WHEN", help="Only accepted since: 90m, 12h, 30d, 2026-01-31 ...")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The most to show, newest first."
+)
 @configured
 @_json_option
 def list_(
@@ -61,7 +65,7 @@ def list_(
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """List deliveries, newest first, and count all there are by state."""
+    """List deliveries, newest first, and count all deliveries by state."""
     from signalpost.cli.delivery_lines import deliveries_table, plain_delivery
     from signalpost.cli.store import Store
     from signalpost.cli.time_format import parse_time
@@ -89,8 +93,8 @@ def list_(
     if entries:
         console().print(deliveries_table(entries))
     elif counts:
-        say("none of the deliveries is like that")
-    say(", ".join(f"{count:,} {state}" for state, count in sorted(counts.items())) or "no deliveries yet")
+        say("No delivery matches these options.")
+    say(", ".join(f"{count:,} {state}" for state, count in sorted(counts.items())) or "There are no deliveries yet.")
 
 
 @deliveries.command(
@@ -104,7 +108,7 @@ def list_(
 @configured
 @_json_option
 def show(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
-    """Show the deliveries of TICKET, with every attempt. A signal's id or a key will do, too."""
+    """Show the deliveries of TICKET with every attempt. You can also give a signal's id or an idempotency key."""
     from signalpost.cli.delivery_lines import lines_of, plain_delivery, plain_history
     from signalpost.cli.store import Store
 
@@ -130,10 +134,10 @@ def show(ticket_id: str, home: Path | None, config_file: Path | None, as_json: b
 @configured
 @_json_option
 def why(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
-    """Tell in sentences what happened to TICKET, what comes next, and what you can do.
+    """Explain what happened to TICKET, what happens next, and what you can do.
 
-    TICKET is what `publish` printed and the API returned; a signal's (or an alert's) id or an idempotency key will do,
-    too: where it has several tickets, the story of each is told. The exit code is 0 whatever the story is.
+    TICKET is the id that `publish` printed or the API returned. You can also give the id of a signal or alert, or an
+    idempotency key; if it has several tickets, each is explained. The exit code is 0 in every case.
     """
     from signalpost.cli.delivery_lines import plain_delivery
     from signalpost.cli.delivery_story import heading, story
@@ -145,12 +149,12 @@ def why(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bo
             if not as_json:
                 say(*([""] if number else []), *heading(entries[0].notification, store.now))
             for entry in entries:
-                told = story(entry.delivery, entry.notification, store.history(entry), store.around(entry))
+                explained = story(entry.delivery, entry.notification, store.history(entry), store.surroundings(entry))
                 if as_json:
-                    say_json(plain_delivery(entry) | told._asdict())
+                    say_json(plain_delivery(entry) | explained._asdict())
                 else:
                     say("", f"{entry.delivery.id.destination}: {entry.delivery.state}")
-                    say(*_lines(told.happened, told.next, told.todo))
+                    say(*_lines(explained.happened, explained.next, explained.todo))
 
 
 def _lines(happened: tuple[str, ...], following: tuple[str, ...], todo: tuple[str, ...]) -> list[str]:

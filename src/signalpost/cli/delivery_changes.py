@@ -1,4 +1,4 @@
-"""`signalpost deliveries revive` and `cancel`: what a person decides about a delivery, also while a service runs."""
+"""`signalpost deliveries revive` and `cancel`, which also work while a service runs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from signalpost.domain.delivery import Delivery
 
 _NONE_CHANGED = 1
-"""Exit code: there is no delivery that this could be done to."""
+"""Exit code: no delivery could be changed."""
 
 
 class _Changed(NamedTuple):
     entry: "OutboxEntry"
     delivery: "Delivery | None"
-    """As it stands now; None where it could not be."""
+    """Its new state; None if it could not be changed."""
 
 
 @click.command(
@@ -37,14 +37,15 @@ class _Changed(NamedTuple):
     """
 )
 @click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
-@click.option("--valid-for", metavar="TIME", help="How long it is worth sending from now: 30m, 2h.")
+@click.option("--valid-for", metavar="TIME", help="How long it is valid from now: 30m, 2h.")
 @configured
 @json_option("Print one line of JSON for each new delivery.")
 def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: Path | None, as_json: bool) -> None:
-    """Send what is dead, unconfirmed, expired or cancelled after all.
+    """Send a dead, unconfirmed, expired or cancelled delivery again.
 
-    A new delivery is made that names the old one, which stays as it is. What may have been shown says so. Without
-    DESTINATION, every delivery of TICKET that can be revived is. A running service sends it at once.
+    This creates a new delivery that refers to the old one; the old one does not change. If the old one may have been
+    shown, the new message says so. Without DESTINATION, every delivery of TICKET that can be revived is. A running
+    service sends it at once.
     """
     from signalpost.cli.time_format import parse_duration
     from signalpost.delivery.outbox.commands import Revive
@@ -52,12 +53,12 @@ def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: P
 
     lasts = None if valid_for is None else parse_duration(valid_for, "--valid-for")
 
-    def again(store: "Store", entry: "OutboxEntry") -> "Revive":
-        told = entry.notification
-        until = store.now + (lasts or told.valid_until - told.accepted_at)
+    def revival(store: "Store", entry: "OutboxEntry") -> "Revive":
+        notification = entry.notification
+        until = store.now + (lasts or notification.valid_until - notification.accepted_at)
         return Revive(entry.delivery.id, rank_of(entry.delivery.priority, store.now), until)
 
-    _change(ticket, again, "revived", home, config_file, as_json=as_json)
+    _change(ticket, revival, "revived", home, config_file, as_json=as_json)
 
 
 @click.command(
@@ -70,40 +71,43 @@ def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: P
 )
 @click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
 @click.option(
-    "--reason", type=Utf8Text(), default="by `signalpost deliveries cancel`", help="Why, for whoever asks later."
+    "--reason",
+    type=Utf8Text(),
+    default="by `signalpost deliveries cancel`",
+    help="The reason, shown later by `deliveries why`.",
 )
 @configured
 @json_option("Print one line of JSON for each delivery.")
 def cancel(ticket: str, reason: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
-    """Do not send what waits.
+    """Cancel a waiting delivery.
 
-    Without DESTINATION, every delivery of TICKET that waits is cancelled. What is being sent at this moment, or has
-    ended, stays as it is.
+    Without DESTINATION, every waiting delivery of TICKET is cancelled. Deliveries that are being sent now or have ended
+    do not change.
     """
     from signalpost.delivery.outbox.commands import Cancel
 
-    def away(_: "Store", entry: "OutboxEntry") -> "Cancel":
+    def cancellation(_: "Store", entry: "OutboxEntry") -> "Cancel":
         return Cancel(entry.delivery.id, reason)
 
-    _change(ticket, away, "cancelled", home, config_file, as_json=as_json)
+    _change(ticket, cancellation, "cancelled", home, config_file, as_json=as_json)
 
 
 def _change(
     name: str,
-    wish: "Callable[[Store, OutboxEntry], Cancel | Revive]",
+    command_for: "Callable[[Store, OutboxEntry], Cancel | Revive]",
     verb: str,
     home: Path | None,
     config_file: Path | None,
     *,
     as_json: bool,
 ) -> None:
-    """Carry a wish out on each delivery that `name` means, and tell what became of each."""
+    """Apply a command to each delivery of `name`, and print the results."""
     from signalpost.cli.delivery_lines import plain_delivery
     from signalpost.cli.store import Store
     from signalpost.cli.time_format import format_time
 
     with Store.configured(home, config_file) as store:
-        changes = list(_carried_out(store, [(each, wish(store, each)) for each in _latest(store, name)]))
+        changes = list(_apply(store, [(each, command_for(store, each)) for each in _latest(store, name)]))
         has_owner, now = store.has_owner, store.now
     changed = [entry._replace(delivery=delivery) for entry, delivery in changes if delivery is not None]
     for entry, delivery in changes:
@@ -113,12 +117,10 @@ def _change(
         if as_json:
             say_json(plain_delivery(entry))
         else:
-            until = (
-                f", is worth sending until {format_time(entry.delivery.valid_until, now)}" if verb == "revived" else ""
-            )
+            until = f", valid until {format_time(entry.delivery.valid_until, now)}" if verb == "revived" else ""
             say(f"{verb}: {entry.delivery.id} is {entry.delivery.state}{until}")
     if changed and verb == "revived" and not has_owner:
-        say("no service runs on this data folder: the next that is started sends it", err=True)
+        say("No service is running on this data folder. The next one that starts will send it.", err=True)
     if not changed:
         if as_json:
             say_errors(_not_changed(entry, verb) for entry, _ in changes)
@@ -130,19 +132,19 @@ def _not_changed(entry: "OutboxEntry", verb: str) -> Fault:
     return Fault("wrong-state", f"not {verb}: {delivery.id} is {delivery.state}", "state", str(delivery.state))
 
 
-def _carried_out(store: "Store", wishes: "list[tuple[OutboxEntry, Cancel | Revive]]") -> Iterator[_Changed]:
+def _apply(store: "Store", commands: "list[tuple[OutboxEntry, Cancel | Revive]]") -> Iterator[_Changed]:
     from signalpost.delivery.outbox.sqlite import SqliteCore
     from signalpost.delivery.wake_socket import wake
 
     with closing(SqliteCore(store.path, owns=False)) as core:
-        answers = core.apply([wish for _, wish in wishes])
+        answers = core.apply([command for _, command in commands])
     wake(core.bell_path)
-    for (entry, _), delivery in zip(wishes, answers, strict=True):
+    for (entry, _), delivery in zip(commands, answers, strict=True):
         yield _Changed(entry, delivery)
 
 
 def _latest(store: "Store", name: str) -> "list[OutboxEntry]":
-    """The last turn of each delivery that is meant: of a ticket, payload or key, perhaps `@` one destination."""
+    """The newest delivery per destination of a ticket, id or key; only one with `@DESTINATION`."""
     from signalpost.errors import InvalidValue
 
     before, _, destination = name.rpartition("@")
@@ -153,14 +155,14 @@ def _latest(store: "Store", name: str) -> "list[OutboxEntry]":
             raise
         tickets = store.tickets(before)
     entries = {entry.delivery.id[:2]: entry for ticket in tickets for entry in store.of_ticket(ticket)}
-    meant = [entry for (_, where), entry in entries.items() if where == destination or not destination]
-    if not meant:
+    chosen = [entry for (_, where), entry in entries.items() if where == destination or not destination]
+    if not chosen:
         there = ", ".join(sorted({where for _, where in entries}))
         raise InvalidValue(
-            f"{before} has no delivery to {destination}: it has one to {there}",
+            f"{before} has no delivery to {destination}, only to {there}",
             code="not-found",
             field="destination",
             value=destination,
             limit=there,
         )
-    return meant
+    return chosen

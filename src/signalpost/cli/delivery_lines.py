@@ -1,4 +1,4 @@
-"""A delivery as lines and tables for people, and as plain data for programs."""
+"""Shows deliveries as tables and lines for people, and as JSON for programs."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from signalpost.cli.notification_words import words_of
+from signalpost.cli.notification_summary import summary_of
 from signalpost.cli.tables import table
+from signalpost.cli.time_format import utc_second
 from signalpost.delivery.outbox.commands import Message, OutboxEntry
 from signalpost.domain.delivery import Attempt
 from signalpost.domain.instant import iso
@@ -18,38 +19,38 @@ _LENGTH_OF_A_TICKET = 24
 
 
 def deliveries_table(entries: Iterable[OutboxEntry]) -> Table:
-    """A row a delivery."""
-    columns = ("at (UTC)", "ticket", "destination", "state", "what")
-    made = table("Deliveries", *columns, wraps="what")
-    made.columns[1].min_width = _LENGTH_OF_A_TICKET  # however long a destination's name is
+    """One row per delivery."""
+    columns = ("accepted (UTC)", "ticket", "destination", "state", "content")
+    made = table("Deliveries", *columns, wraps="content")
+    made.columns[1].min_width = _LENGTH_OF_A_TICKET  # complete, even beside a long destination name
     for delivery, notification in entries:
         made.add_row(
             f"{notification.accepted_at:%m-%d %H:%M}",
             delivery.id.notification_id,
             delivery.id.destination,
             Text(delivery.state, style=_COLOUR_BY_STATE.get(delivery.state, "")),
-            Text(words_of(notification), no_wrap=True, overflow="ellipsis"),  # what lacks room is cut off
+            Text(summary_of(notification), no_wrap=True, overflow="ellipsis"),  # cut off if too long
         )
     return made
 
 
 def lines_of(entry: OutboxEntry, history: tuple[Attempt, ...], message: Message | None) -> Iterable[str]:
-    """A delivery and its attempts, for a person."""
+    """A delivery with its attempts, for people."""
     delivery, notification = entry
     yield f"{delivery.id}: {delivery.state}" + (f" ({delivery.reason})" if delivery.reason else "")
-    yield f"  {notification.key}, {delivery.priority.name}, valid until {delivery.valid_until:%Y-%m-%d %H:%M:%S}Z"
+    yield f"  {notification.key}, {delivery.priority.name}, valid until {utc_second(delivery.valid_until)}"
     if delivery.message_id:
-        yield f"  message {delivery.message_id}" + (f", sent {message.sent_at:%Y-%m-%d %H:%M:%S}Z" if message else "")
+        yield f"  message {delivery.message_id}" + (f", sent {utc_second(message.sent_at)}" if message else "")
     if delivery.may_repeat:
         yield "  an earlier attempt may have been shown"
     for number, attempt in enumerate(history, start=1):
         took = (attempt.ended_at - attempt.began_at).total_seconds()
         detail = f": {attempt.detail}" if attempt.detail else ""
-        yield f"  {number}. {attempt.began_at:%H:%M:%S}Z, {took:.3f} s, {attempt.outcome}{detail}"
+        yield f"  {number}. {attempt.began_at:%H:%M:%S} UTC, {took:.3f} s, {attempt.outcome}{detail}"
 
 
 def plain_delivery(entry: OutboxEntry) -> dict[str, Any]:
-    """A delivery as JSON holds it."""
+    """A delivery as JSON."""
     delivery, notification = entry
     return {
         "ticket": delivery.id.notification_id,
@@ -69,7 +70,7 @@ def plain_delivery(entry: OutboxEntry) -> dict[str, Any]:
 
 
 def plain_history(history: tuple[Attempt, ...], message: Message | None) -> dict[str, Any]:
-    """The attempts, and the message that shows it, as JSON holds them."""
+    """The attempts and the message that shows the delivery, as JSON."""
     return {
         "message": None
         if message is None

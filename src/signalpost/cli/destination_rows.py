@@ -1,4 +1,4 @@
-"""What there is to say of each destination: its settings, and what the store remembers of it."""
+"""The state of each destination: its settings, and the facts and deliveries in the store."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -26,41 +26,41 @@ class DestinationRow(NamedTuple):
 
     name: str
     config: DestinationConfig | None
-    """None where it is only known to the store."""
+    """None if it is only known from the store."""
     count_by_state: Mapping[str, int]
     disabled: str | None
-    """Why it is gone for good; None where it is not."""
+    """Why its webhook is gone for good; None if it is not."""
     held_for: float
-    """Seconds for which it asked to be left alone."""
+    """Seconds for which its rate limit permits no requests."""
 
     @property
     def open(self) -> int:
-        """How many deliveries wait for it or are being sent."""
+        """The number of deliveries that wait for it or are being sent."""
         return sum(self.count_by_state.get(state, 0) for state in DeliveryState if not state.is_terminal)
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with it and what to do, in a sentence; None where nothing is."""
+        """What is wrong with it and what to do; None if nothing is."""
         if self.disabled is not None:
             return (
-                f"disabled, because its webhook is gone for good ({self.disabled}): give it another "
-                f"({variable_of(self.name)}), or try it again with `signalpost destinations enable {self.name}`"
+                f"disabled because its webhook is gone for good ({self.disabled}). Set another one in "
+                f"{variable_of(self.name)}, or retry this one with `signalpost destinations enable {self.name}`."
             )
         if self.config is None and self.open:
-            return f"not configured, and {self.open:,} deliveries wait for it: set {variable_of(self.name)}"
+            return f"not configured, but deliveries are waiting for it ({self.open:,}). Set {variable_of(self.name)}."
         if self.held_for > 0:
-            return f"it asked to be left alone for {format_duration(timedelta(seconds=self.held_for))} more"
+            return f"accepts no requests for another {format_duration(timedelta(seconds=self.held_for))} (rate limit)."
         return None
 
     @property
     def state(self) -> str:
-        """How it is, in a word or two."""
+        """Its state in a word or two."""
         if self.disabled is not None:
             return "disabled"
         return "not configured" if self.config is None else "waits" if self.held_for > 0 else "ready"
 
     def plain(self) -> dict[str, Any]:
-        """It as JSON holds it; the webhook is masked."""
+        """The row as JSON, with a masked webhook."""
         config = self.config
         return {
             "destination": self.name,
@@ -76,7 +76,7 @@ class DestinationRow(NamedTuple):
 
 
 def destination_rows(config: Config) -> list[DestinationRow]:
-    """A row for each destination, the configured ones first. Raises StoreUnusable where the store cannot be read."""
+    """One row per destination, configured ones first. Raises StoreUnusable if the store cannot be read."""
     path = config.home / STORE_FILE
     configs = {each.name: each for each in config.destinations}
     if not is_there(path):
@@ -100,9 +100,9 @@ def destination_rows(config: Config) -> list[DestinationRow]:
 
 
 def destinations_table(rows: Sequence[DestinationRow]) -> Table:
-    """A row a destination."""
-    numbers = ("a minute", "open", "dead")
-    made = table("Destinations", "destination", "webhook at", *numbers, "state", right=numbers)
+    """One row per destination."""
+    numbers = ("per minute", "open", "dead")
+    made = table("Destinations", "destination", "host", *numbers, "state", right=numbers)
     for row in rows:
         limit = None if row.config is None else row.config.limits.messages_a_minute
         made.add_row(
@@ -117,14 +117,14 @@ def destinations_table(rows: Sequence[DestinationRow]) -> Table:
 
 
 def disabled_for(path: Path, config: DestinationConfig) -> str | None:
-    """Why a destination's webhook is disabled; None where it is not. Raises StoreUnusable where there is no store."""
+    """Why a destination is disabled; None if it is not. Raises StoreUnusable if there is no store."""
     with closing(SqliteReader(path)) as reader:
         (facts,) = reader.apply([LoadFacts(_place(config))])
     return None if (end := read_gone(facts)) is None else end.reason
 
 
 def enable(path: Path, config: DestinationConfig) -> None:
-    """Forget that a destination's webhook is gone for good; a service that runs hears of it within seconds."""
+    """Enable a destination again; a running service notices within seconds."""
     with closing(SqliteCore(path, owns=False)) as core:
         core.apply([SaveFacts(_place(config), gone_fact(None))])
 

@@ -1,4 +1,4 @@
-"""`signalpost destinations`: which there are, how they fare, and whether their webhooks work."""
+"""`signalpost destinations`: lists destinations, tests their webhooks and enables them again."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    short_help="Look at destinations, and test their webhooks.",
+    short_help="List destinations and test their webhooks.",
     epilog="""
     \b
     Examples:
       signalpost destinations list
-      signalpost destinations test                      ask for each webhook; nothing is shown anywhere
-      signalpost destinations test signals-free --send  show one message, marked as a test
+      signalpost destinations test                      check each webhook; nothing is shown
+      signalpost destinations test signals-free --send  show a message marked as a test
     """,
 )
 def destinations() -> None:
-    """See where things go, and whether they get there."""
+    """List destinations, test their webhooks, and enable disabled ones."""
 
 
 _json_option = json_option("Print one line of JSON for each destination.")
@@ -41,10 +41,10 @@ _json_option = json_option("Print one line of JSON for each destination.")
 @configured
 @_json_option
 def list_(home: Path | None, config_file: Path | None, as_json: bool) -> None:
-    """List the configured destinations, and those of which the store still has something to tell.
+    """List the configured destinations, and others that still have deliveries in the store.
 
-    Shown are the webhook's host and never the webhook, the limit of messages a minute, and what the store remembers:
-    open and dead deliveries, and whether the destination is disabled or asked to be left alone.
+    For each you see the webhook's host (never the webhook), the limit of messages per minute, the open and dead
+    deliveries, and whether the destination is disabled or rate limited.
     """
     from signalpost.cli.destination_rows import destination_rows, destinations_table
 
@@ -76,25 +76,25 @@ def list_(home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """
 )
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--send", is_flag=True, help="Show one message, silently, marked as a test.")
-@click.option("--all", "every", is_flag=True, help="Each configured destination, also with --send.")
+@click.option("--send", is_flag=True, help="Show one silent message, marked as a test.")
+@click.option("--all", "every", is_flag=True, help="Test every configured destination, also with --send.")
 @configured
 @_json_option
 def test(
     names: tuple[str, ...], send: bool, every: bool, home: Path | None, config_file: Path | None, as_json: bool
 ) -> None:
-    """Try the webhooks of the destinations named, or of all: once, and past the outbox.
+    """Test the webhooks of the named destinations, or of all, with one request each and without the outbox.
 
-    Each webhook is asked for, which shows nothing in its channel, and tells its name, kind and channel. With --send, a
-    message is shown, for which destinations must be named (or --all). The exit code is 1 where one of them fails.
+    The request reads the webhook's name, kind and channel, and shows nothing in the channel. With --send, a message is
+    shown; then you must name destinations or give --all. The exit code is 1 if a webhook fails.
     """
     from signalpost.cli.loop import run
     from signalpost.cli.webhook_trial import look_at_all, send_to_all
 
     if names and every:
-        raise click.UsageError("give names or --all, not both")
+        raise click.UsageError("Give names or --all, not both.")
     if send and not names and not every:
-        raise click.UsageError("--send shows a message to whoever reads the channel: name destinations, or give --all")
+        raise click.UsageError("--send shows a message in the channel. Name the destinations, or give --all.")
     chosen = _chosen(configuration(home, config_file), names)
     trials = run(send_to_all(chosen) if send else look_at_all(chosen))
     for trial in trials:
@@ -117,11 +117,12 @@ def test(
 )
 @click.argument("name")
 @configured
-@json_option("Print what was disabled before as JSON.")
+@json_option("Print the result as JSON.")
 def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
-    """Say that the webhook of destination NAME is there again, after it was gone for good.
+    """Enable destination NAME again after it was disabled because its webhook was gone.
 
-    A service that runs sends there again within seconds, also what waited meanwhile. Another webhook needs no word.
+    A running service sends to it again within seconds, including the waiting deliveries. With another webhook,
+    this is not necessary.
     """
     from signalpost.cli.destination_rows import disabled_for
     from signalpost.cli.destination_rows import enable as enable_again
@@ -136,9 +137,9 @@ def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool
     if as_json:
         say_json({"destination": name, "was_disabled": reason})
     elif reason is None:
-        say(f"{name} is not disabled")
+        say(f"{name} is not disabled.")
     else:
-        say(f"{name} was disabled ({reason}); a service that runs sends there again within seconds")
+        say(f"{name} is enabled again (it was disabled: {reason}). A running service sends to it within seconds.")
 
 
 def _chosen(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig]":
@@ -150,7 +151,7 @@ def _chosen(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig
         raise InvalidConfiguration(NO_WEBHOOK_SET, code="missing", field="destinations")
     if unknown := [name for name in names if name not in by_name]:
         raise InvalidConfiguration(
-            f"no destination {', '.join(map(repr, unknown))} is configured: give some of {', '.join(by_name)}",
+            f"there is no destination {', '.join(map(repr, unknown))}. The destinations are {', '.join(by_name)}",
             code="unknown-word",
             field="destination",
             value=", ".join(unknown),

@@ -1,7 +1,7 @@
-"""How a command ends that does not end well: one clear line on standard error, and an exit code that means something.
+"""Ends failed commands with an error line on standard error and a documented exit code.
 
-What signalpost raises on purpose says itself what to do. Of a fault nobody foresaw, only its kind and place are told:
-its text may hold a secret. `--debug` shows the whole of it, with the secrets masked.
+Errors of signalpost say what to do. For an unexpected error only its type and place are shown, because its text may
+contain a secret; `--debug` shows all of it with secrets masked.
 """
 
 import traceback
@@ -17,7 +17,7 @@ from signalpost.errors import Fault, SignalpostError, StoreFailed, StoreUnusable
 from signalpost.secret import redacted
 
 UNWRITABLE = 1
-"""Exit code: what was done cannot be printed."""
+"""Exit code: the output cannot be written."""
 
 BAD_INPUT = 2
 """Exit code: bad input or configuration."""
@@ -26,14 +26,14 @@ STORE_UNUSABLE = 3
 """Exit code: the outbox cannot be opened or used."""
 
 BROKEN = 4
-"""Exit code: a fault of signalpost itself."""
+"""Exit code: an internal error of signalpost."""
 
 INTERRUPTED = 130
-"""Exit code: Ctrl-C, as shells count it."""
+"""Exit code: Ctrl-C, as shells report it."""
 
 
 class _Failure(click.ClickException):
-    """Ends a command with a line for each fault on standard error."""
+    """Ends a command with one line per fault on standard error."""
 
     def __init__(self, faults: Sequence[Fault], exit_code: int) -> None:
         super().__init__("\n".join(clean(redacted(each.text)) for each in faults))
@@ -43,15 +43,15 @@ class _Failure(click.ClickException):
         from rich.console import Console
         from rich.text import Text
 
-        # Rich, because click knows nothing of NO_COLOR.
+        # Rich, because click does not support NO_COLOR.
         label = Text.assemble(("error:", "bold red"), " ", self.format_message())
         Console(stderr=True, highlight=False).print(label, soft_wrap=True)
 
 
 def exit_with(fault: BaseException, *, debug: bool, as_json: bool = False) -> NoReturn:
-    """Raise what makes click end the command as `fault` demands: told in a line, or quietly.
+    """Raise the exception with which click ends the command: with an error line or silently.
 
-    With `as_json` the errors are printed to standard output as well, as one JSON object.
+    With `as_json`, the errors are also printed to standard output as one JSON object.
     """
     match fault:
         case click.exceptions.Exit():
@@ -65,33 +65,33 @@ def exit_with(fault: BaseException, *, debug: bool, as_json: bool = False) -> No
         case click.Abort() if not isinstance(fault.__context__, KeyboardInterrupt):
             raise fault
         case KeyboardInterrupt() | click.Abort():
-            say(err=True)  # below the ^C that the terminal shows
+            say(err=True)  # a new line after the ^C in the terminal
             raise click.exceptions.Exit(INTERRUPTED) from fault
-        case BrokenPipeError():  # whoever read the output has seen enough; click ends quietly
+        case BrokenPipeError():  # the reader closed the pipe; click exits silently
             raise fault
         case OSError() if _is_of_printing(fault):
             discard_output()
-            told = Fault("not-writable", f"standard output cannot be written ({fault.strerror})")
-            raise _Failure([told], UNWRITABLE) from fault
+            unwritable = Fault("not-writable", f"cannot write to standard output ({fault.strerror})")
+            raise _Failure([unwritable], UNWRITABLE) from fault
         case _:
             if debug:
                 say(*redacted("".join(traceback.format_exception(fault))).splitlines(), err=True)
-            told = Fault("internal-fault", _of_our_own(fault))
-            raise _reported(_Failure([told], BROKEN), [told], as_json=as_json) from fault
+            internal = Fault("internal-fault", _internal(fault))
+            raise _reported(_Failure([internal], BROKEN), [internal], as_json=as_json) from fault
 
 
 ClickError = TypeVar("ClickError", bound=click.ClickException)
 
 
-def _reported(ending: ClickError, faults: Sequence[Fault], *, as_json: bool) -> ClickError:
-    """`ending`, once the faults are printed as JSON if that is wanted; its line for people comes when it is raised."""
+def _reported(error: ClickError, faults: Sequence[Fault], *, as_json: bool) -> ClickError:
+    """Print the faults as JSON if requested, and return `error`, which prints its line when it is raised."""
     if as_json:
         say_errors(faults)
-    return ending
+    return error
 
 
 def _of_usage(fault: click.ClickException) -> Fault:
-    """A fault in how the command was called, as click says it."""
+    """Convert a usage error of click to a fault."""
     parameter = getattr(fault, "param", None)
     field = getattr(fault, "option_name", None)
     if isinstance(parameter, click.Parameter):
@@ -112,7 +112,7 @@ def _usage_code(fault: click.ClickException) -> str:
 
 
 def _cleaned(fault: ClickError) -> ClickError:
-    """`fault` with a message that is cleaned: it repeats what was given."""
+    """Escape control characters in the message, which repeats user input."""
     fault.message = "\n".join(map(clean, fault.message.splitlines()))  # type: ignore[misc]  # click reads it late
     return fault
 
@@ -122,9 +122,9 @@ def _is_of_printing(fault: OSError) -> bool:
     return last.f_globals["__name__"] in {"click.utils", "rich.console"}
 
 
-def _of_our_own(fault: BaseException) -> str:
+def _internal(fault: BaseException) -> str:
     last = traceback.extract_tb(fault.__traceback__)[-1]
     return (
-        f"signalpost has a fault: {type(fault).__name__} in {Path(last.filename).name}, line {last.lineno}. Please "
-        "report it with what `signalpost --debug` and the same command print: secrets are masked there"
+        f"internal error: {type(fault).__name__} in {Path(last.filename).name}, line {last.lineno}. Please report it, "
+        "with the output of `signalpost --debug` and the same command; secrets are masked there"
     )

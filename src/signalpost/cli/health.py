@@ -1,4 +1,4 @@
-"""`signalpost health`: whether deliveries go out, for people, cron and containers."""
+"""`signalpost health`: reports whether deliveries are sent, for people, cron and containers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from signalpost.service.health_report import HealthReport
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
-_LOOK_EVERY = 0.1
-_LOOKS = 20
-"""How often to look for the report of a process that has just started."""
+_PAUSE = 0.1
+_MOST_CHECKS = 20
+"""How often to check for the report of a process that has just started."""
 
 
-class _Seen(NamedTuple):
+class _Health(NamedTuple):
     status: str
     reasons: list[tuple[str, str]]
     role: str | None = None
@@ -26,7 +26,7 @@ class _Seen(NamedTuple):
 
 
 @click.command(
-    short_help="Report whether deliveries go out.",
+    short_help="Report whether deliveries are sent.",
     epilog="""
     \b
     Examples:
@@ -37,31 +37,32 @@ class _Seen(NamedTuple):
 
     \b
     Exit codes: 0 healthy; 1 degraded or unhealthy (with --live only unhealthy); 2 bad input or configuration;
-    3 there is no usable store. Without a running process: 1 if anything is waiting, else 0.
+    3 no usable store. Without a running process: 1 if deliveries are waiting, else 0.
     """,
 )
-@click.option("--live", is_flag=True, help="Exit with 1 only if unhealthy: restarting does not help a degraded one.")
+@click.option("--live", is_flag=True, help="Exit with 1 only if unhealthy: a restart does not help if degraded.")
 @configured
 @json_option("Print one line of JSON.")
 def health(live: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Report the health of the process that delivers from the data folder.
 
-    The process writes its health beside the store every 5 seconds. If it is frozen, its event loop is blocked or its
-    disk hangs, the report gets old: the command says degraded after 15 seconds, and unhealthy after 30.
+    The process writes its health beside the store every 5 seconds. If the process is frozen, its event loop
+    is blocked or its disk hangs, the report becomes old. The status is then degraded after 15 seconds and unhealthy
+    after 30.
     """
     from signalpost.config import STORE_FILE
 
-    seen = _look(configuration(home, config_file).home / STORE_FILE)
+    found = _find(configuration(home, config_file).home / STORE_FILE)
     if as_json:
-        say_json(_plain(seen))
+        say_json(_plain(found))
     else:
-        _show(seen)
-    is_bad = seen.status == "unhealthy" if live else seen.status != "healthy"
+        _show(found)
+    is_bad = found.status == "unhealthy" if live else found.status != "healthy"
     raise SystemExit(1 if is_bad else 0)
 
 
-def _look(store: Path) -> _Seen:
-    """Raises StoreUnusable and StoreFailed, if no process has the store open."""
+def _find(store: Path) -> _Health:
+    """Find the health. If no process has the store open, this may raise StoreUnusable or StoreFailed."""
     from signalpost.delivery.outbox.lock import holder_of, is_held, is_held_by_older_version, lock_of
 
     lock = lock_of(store)
@@ -73,34 +74,34 @@ def _look(store: Path) -> _Seen:
 
 
 def _report(store: Path, pid: int | None) -> "HealthReport | None":
-    """The report of this process, waited for a little: it may have just started."""
+    """The report of this process. Waits briefly, because the process may have just started."""
     from threading import Event
 
     from signalpost.service.health_report import read_report, report_of
 
-    for _ in range(_LOOKS):
+    for _ in range(_MOST_CHECKS):
         report = read_report(report_of(store))
         if report is not None and report.process == pid and report.age is not None:
             return report
-        Event().wait(_LOOK_EVERY)
+        Event().wait(_PAUSE)
     return None
 
 
-def _of_process(pid: int | None, report: "HealthReport | None") -> _Seen:
+def _of_process(pid: int | None, report: "HealthReport | None") -> _Health:
     from signalpost.service.health_report import DOUBT_AFTER, SILENT_AFTER
 
     if report is None or report.age is None:
         text = f"Process {pid} holds the store, but has not reported its health. It may be of an older version."
-        return _Seen("unhealthy", [("no-report", text)], "owner", pid)
+        return _Health("unhealthy", [("no-report", text)], "owner", pid)
     status, reasons, age = report.status, list(report.reasons), report.age
     if age >= DOUBT_AFTER:
         text = f"Process {pid} has not responded for {age:.0f} s: it is frozen, blocked, or its disk hangs."
         reasons.insert(0, ("owner-silent", text))
         status = "unhealthy" if age >= SILENT_AFTER or status == "unhealthy" else "degraded"
-    return _Seen(status, reasons, "owner", pid, report)
+    return _Health(status, reasons, "owner", pid, report)
 
 
-def _without_process(store: Path) -> _Seen:
+def _without_process(store: Path) -> _Health:
     from contextlib import closing
 
     from signalpost.delivery.outbox.commands import Stats
@@ -110,18 +111,18 @@ def _without_process(store: Path) -> _Seen:
         (counts,) = reader.apply([Stats(only_open=True)])
     waiting = sum(counts.values())
     if not waiting:
-        return _Seen("healthy", [])
-    text = f"No process delivers, and {waiting} deliveries are waiting. Start `signalpost serve`."
-    return _Seen("unhealthy", [("no-process", text)])
+        return _Health("healthy", [])
+    text = f"Deliveries are waiting ({waiting}), but no process is delivering. Start `signalpost serve`."
+    return _Health("unhealthy", [("no-process", text)])
 
 
-def _plain(seen: _Seen) -> dict[str, Any]:
-    report = seen.report
+def _plain(found: _Health) -> dict[str, Any]:
+    report = found.report
     return {
-        "status": seen.status,
-        "reasons": [{"code": code, "text": text} for code, text in seen.reasons],
-        "role": seen.role,
-        "pid": seen.pid,
+        "status": found.status,
+        "reasons": [{"code": code, "text": text} for code, text in found.reasons],
+        "role": found.role,
+        "pid": found.pid,
         "oldest_command_s": 0.0 if report is None else report.oldest_command_s,
         "log_lines_dropped": 0 if report is None else report.log_lines_dropped,
         "rows_damaged": 0 if report is None else report.rows_damaged,
@@ -129,18 +130,18 @@ def _plain(seen: _Seen) -> dict[str, Any]:
     }
 
 
-def _show(seen: _Seen) -> None:
+def _show(found: _Health) -> None:
     from rich.text import Text
 
     from signalpost.cli.tables import console, table
 
-    who = "no process is running" if seen.pid is None else f"process {seen.pid} ({seen.role})"
-    console().print(Text.assemble((seen.status, f"bold {_COLOURS[seen.status]}"), f"  {who}"))
-    if seen.reasons:
+    process = "no process is running" if found.pid is None else f"process {found.pid} ({found.role})"
+    console().print(Text.assemble((found.status, f"bold {_COLOURS[found.status]}"), f"  {process}"))
+    if found.reasons:
         reasons = table("", "code", "reason", wraps="reason")
-        for code, text in seen.reasons:
+        for code, text in found.reasons:
             reasons.add_row(code, text)
         console().print(reasons)
-    counts = [f"{name} {value}" for name, value in _plain(seen).items() if isinstance(value, int) and name != "pid"]
-    if seen.report is not None:
+    counts = [f"{name} {value}" for name, value in _plain(found).items() if isinstance(value, int) and name != "pid"]
+    if found.report is not None:
         console().print(clean(", ".join(counts)), style="dim")

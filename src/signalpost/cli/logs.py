@@ -1,4 +1,4 @@
-"""What the library logs, for people in a terminal and as JSON lines elsewhere: on standard error, secrets masked."""
+"""Writes the library's log to standard error, with secrets masked: as text in a terminal, else as JSON lines."""
 
 import logging
 import sys
@@ -8,9 +8,9 @@ from typing import Any
 
 
 class _Lines(logging.Handler):
-    """Writes to standard error, in the log's own thread; the log counts what it cannot write.
+    """Writes to standard error in the log's own thread; the log counts lines that cannot be written.
 
-    It needs no lock, and has none: a thread that hangs in `write` would hold it when the interpreter ends.
+    It has no lock and needs none: a thread that hangs in `write` would still hold it when the interpreter ends.
     """
 
     def __init__(self) -> None:
@@ -18,11 +18,11 @@ class _Lines(logging.Handler):
         self._stream = sys.stderr
 
     def createLock(self) -> None:  # noqa: N802  # logging's name
-        """Make none."""
+        """Create no lock."""
         self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line. Raises OSError where it cannot be written."""
+        """Write one line. Raises OSError if that fails."""
         self._stream.write(f"{self.format(record)}\n")
         self._stream.flush()
 
@@ -40,7 +40,7 @@ class _Formatter(logging.Formatter):
 
 
 def write_logs(level: int = logging.INFO) -> None:
-    """Send what the logger `signalpost` says to standard error."""
+    """Write the messages of the logger `signalpost` to standard error."""
     handler = _Lines()
     handler.setFormatter(_Formatter())
     logger = logging.getLogger("signalpost")
@@ -60,7 +60,7 @@ def _structlog_formatter() -> logging.Formatter:
     is_terminal = sys.stderr.isatty()
 
     def tidy(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """For a terminal: nothing that it would carry out. Only a traceback has several lines."""
+        """Escape control characters for a terminal. Only a traceback keeps its line ends."""
         return {
             name: "\n".join(map(clean, value.splitlines() if name == "exception" else [value]))
             if isinstance(value, str) and is_terminal

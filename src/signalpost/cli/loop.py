@@ -1,4 +1,4 @@
-"""Running until a person says stop: the event loop of a command, and the signals that end it."""
+"""The event loop of a command, and the signals that stop it."""
 
 import asyncio
 import signal
@@ -11,19 +11,19 @@ Result = TypeVar("Result")
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run `work` on a new loop, uvloop's where it is installed, and return its result."""
+    """Run `work` on a new event loop (uvloop if installed) and return its result."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_with_own_threads(work))
 
 
 async def _with_own_threads(work: Coroutine[Any, Any, Result]) -> Result:
-    """A file call that hangs, because its disk does, must not keep the command from ending."""
+    """Use threads that do not block the exit, even if a file call hangs with its disk."""
     asyncio.get_running_loop().set_default_executor(OwnThreads())
     return await work
 
 
 class StopSignal:
-    """Within `async with`, SIGINT and SIGTERM set `event` and do nothing else."""
+    """Within `async with`, SIGINT and SIGTERM only set `event`."""
 
     def __init__(self) -> None:
         self.event = asyncio.Event()

@@ -1,8 +1,8 @@
-r"""Prints the output of commands, cleaned of everything that a terminal would carry out.
+r"""Prints the output of commands without characters that control a terminal.
 
-Titles, reasons, file names and answers are written by others. In a terminal, an escape sequence in them could change
-the clipboard, the window's title or what was printed before; a line feed could fake a line, and a mark of direction the
-order of what is read. Each of them is printed as its escape, such as `\x1b`. JSON escapes them by itself.
+Titles, reasons, file names and answers may come from others. An escape sequence in them could change the clipboard, the
+window's title or earlier output; a line feed could fake a line, and a direction mark could reorder the text. Each is
+printed as its escape, such as `\x1b`. JSON escapes them itself.
 """
 
 import json
@@ -17,23 +17,23 @@ from signalpost.secret import redacted
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-_ACTS = re.compile(
+_UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
     "|[\ud800-\udfff]"
 )
-"""Control characters, lone surrogates, and invisible characters that move or hide text. Joiners of letters stay."""
+"""Control characters, lone surrogates, and invisible characters that move or hide text; not letter joiners."""
 
 JSON = "signalpost.json"
-"""Where the context of a run says that JSON is wanted."""
+"""The key in click's context that says whether to print JSON."""
 
 
 def clean(text: object) -> str:
-    """`text` in one line, with each character that a terminal would carry out as its escape."""
-    return _ACTS.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+    """`text` as one line, with unsafe characters escaped."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
 def say(*lines: object, err: bool = False) -> None:
-    """Print each of `lines` as one line; without any, an empty one."""
+    """Print each of `lines` as one line; without arguments, an empty line."""
     click.echo("\n".join(map(clean, lines)), err=err)
 
 
@@ -43,23 +43,23 @@ def say_json(value: Any) -> None:
 
 
 def plain_fault(fault: Fault) -> dict[str, str | None]:
-    """A fault as JSON holds it, its secrets masked."""
+    """A fault as JSON, with secrets masked."""
     facts = {**fault.facts(), "detail": fault.text}
     return {name: None if fact is None else redacted(fact) for name, fact in facts.items()}
 
 
 def say_errors(faults: Iterable[Fault]) -> None:
-    """Print what went wrong as one JSON object."""
+    """Print faults as one JSON object."""
     say_json({"errors": [plain_fault(each) for each in faults]})
 
 
 def say_as_it_is(text: str, *, err: bool = False) -> None:
-    """Print a text of our own, line ends and all."""
+    """Print our own text unchanged, with its line ends."""
     click.echo(text, err=err, nl=False)
 
 
 def json_option(help: str) -> Callable[[Command], Command]:  # click's name
-    """The option `--json`, which a command takes as `as_json`. Its errors are printed as JSON too."""
+    """The option `--json`, which a command receives as `as_json`. With it, errors are printed as JSON too."""
     return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=_wants_json, help=help)
 
 

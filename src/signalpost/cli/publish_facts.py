@@ -1,4 +1,4 @@
-"""The facts of what is published: from options, or from a JSON object on standard input, with known names only."""
+"""Parses what `signalpost publish` sends, from options or from a JSON object on standard input."""
 
 import json
 import sys
@@ -15,26 +15,26 @@ from signalpost.errors import InvalidValue
 from signalpost.ingest.kinds import KIND_BY_PAYLOAD
 
 _KIND = "kind"
-"""What a value's own JSON calls what it is."""
+"""The field with the kind in a payload's own JSON."""
 _STRATEGY = "Manual"
-"""The strategy of a signal that a person made."""
+"""The default strategy of a signal."""
 
 
 def made(payload: type[Payload], options: Mapping[str, Any], required: Collection[str]) -> Payload:
-    """What is published: of the kind `payload`, from the options that were given, or else from standard input.
+    """Build a payload of the kind `payload` from the given options, or without options from standard input.
 
-    Raises InvalidValue with all faults, each under the name that was used, and UsageError if an option of `required` is
-    missing beside others, or a person at a terminal gave nothing at all.
+    Raises InvalidValue with all faults, each under the name that was used. Raises UsageError if an option in `required`
+    is missing although others were given, or if there is no option and standard input is a terminal.
     """
     given = {name: value for name, value in options.items() if value is not None}
     if missing := [f"--{name}" for name in required if given and name not in given]:
-        raise click.UsageError(f"{', '.join(missing)} must be given, too; or give JSON on standard input")
+        raise click.UsageError(f"Missing {', '.join(missing)}. Give all required options, or JSON on standard input.")
     facts = given or _from_stdin()
     kind = KIND_BY_PAYLOAD[payload]
     named = facts.pop(_KIND, kind.word)
     if named != kind.word:
         raise InvalidValue(
-            f"standard input holds {shown(named)}: `signalpost publish` has a command for each kind",
+            f"standard input contains the kind {shown(named)}. Use the command of `signalpost publish` for that kind",
             code="wrong-kind",
             field=_KIND,
             value=shown(named),
@@ -55,23 +55,21 @@ def _now() -> str:
 
 def _from_stdin() -> dict[str, Any]:
     if sys.stdin.isatty():
-        raise click.UsageError("give it by options, or as JSON on standard input")
+        raise click.UsageError("Give options, or JSON on standard input.")
     try:
         facts = json.loads(sys.stdin.buffer.read(), parse_float=Decimal, object_pairs_hook=_object)
     except (ValueError, ArithmeticError, RecursionError) as fault:
-        raise InvalidValue(f"standard input is not JSON: {fault}", code="not-readable") from fault
+        raise InvalidValue(f"standard input is not valid JSON: {fault}", code="not-readable") from fault
     if not isinstance(facts, dict):
-        raise InvalidValue(
-            "standard input is not a JSON object: give one with the names of its fields", code="not-readable"
-        )
+        raise InvalidValue("standard input is not a JSON object. Give an object with field names", code="not-readable")
     return facts
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose names differ: of two values under one name, json would keep the last."""
+    """Build an object and reject repeated names, of which json would keep only the last."""
     read: dict[str, Any] = {}
     for name, value in pairs:
         if name in read:
-            raise ValueError(f"it has {shown(name)} twice")
+            raise ValueError(f"{shown(name)} appears twice")
         read[name] = value
     return read

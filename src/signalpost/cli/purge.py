@@ -1,4 +1,4 @@
-"""`signalpost purge`: forget what ended long ago."""
+"""`signalpost purge`: deletes old notifications."""
 
 import sys
 from contextlib import closing
@@ -19,33 +19,35 @@ if TYPE_CHECKING:
 
 PAGE = 200
 _PAUSE = 0.02
-"""Seconds between two pages, so that a service that writes has its turn."""
+"""Seconds between two pages, so that a service can write in between."""
 
 
 @click.command(
-    short_help="Delete what ended long ago.",
+    short_help="Delete old notifications.",
     epilog="""
     \b
     Examples:
-      signalpost purge --before 30d --dry-run        count, and delete nothing
+      signalpost purge --before 30d --dry-run        only count
       signalpost purge --before 2026-01-31
       signalpost purge --before 90d --yes --json     in a script
 
     \b
-    The file keeps its size: the room is used for what comes next. To make it smaller, stop the service and run
+    The file keeps its size, and its free space is used again. To make it smaller, stop the service and run
       sqlite3 outbox.db VACUUM
     """,
 )
-@click.option("--before", required=True, metavar="WHEN", help="Accepted before: 30d or 12h ago, 2026-01-31 ...")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
+@click.option(
+    "--before", required=True, metavar="WHEN", help="Delete what was accepted before: 30d or 12h ago, 2026-01-31 ..."
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--dry-run", is_flag=True, help="Only count, and delete nothing.")
 @configured
-@json_option("Print what was deleted as JSON.")
+@json_option("Print the result as JSON.")
 def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Delete notifications accepted before WHEN, with their deliveries, attempts and messages.
 
-    Those with an open delivery stay, and so do idempotency keys whose time is not over. It works beside a running
-    service, page by page. A service does the same by itself for what is older than its retention, 30 days.
+    Notifications with an open delivery stay, and so do idempotency keys that are still valid. This works page by page
+    while a service runs. A service itself does the same after its retention of 30 days.
     """
     from signalpost import clock
     from signalpost.cli.time_format import format_time, parse_time
@@ -55,7 +57,7 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
     instant = parse_time(before, "--before")
     if instant > clock.now():
         raise InvalidValue(
-            f"--before is {format_time(instant, clock.now())}: give a time that is past",
+            f"--before is {format_time(instant, clock.now())}. Give a time in the past",
             code="out-of-range",
             field="--before",
             value=iso(instant),
@@ -73,8 +75,8 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
     from rich.filesize import decimal
 
     count, verb = (past.ended, "would be deleted") if dry_run else (deleted, "deleted")
-    say(f"notifications {verb}: {count:,}; as old, and kept for their open deliveries: {after.open:,}")
-    say(f"the file has {decimal(after.size)}, of which {decimal(after.free)} are free for what comes next")
+    say(f"notifications {verb}: {count:,}; kept because of open deliveries: {after.open:,}")
+    say(f"file size {decimal(after.size)}, of which {decimal(after.free)} are free for new data")
 
 
 def _past(path: Path, before: datetime) -> "Past":
@@ -86,9 +88,9 @@ def _past(path: Path, before: datetime) -> "Past":
 
 def _ask(past: "Past", when: str) -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError("nobody is there to be asked: give --yes, or --dry-run to count only")
+        raise click.UsageError("cannot ask for confirmation without a terminal. Give --yes, or --dry-run to only count")
     if not click.confirm(f"Delete {past.ended:,} notifications accepted before {when}?", err=True):
-        say("nothing was deleted", err=True)
+        say("Nothing was deleted.", err=True)
         raise SystemExit(1)
 
 

@@ -1,4 +1,4 @@
-"""`signalpost replay`: a strategy, or a file of them, over candle files."""
+"""`signalpost replay`: runs a strategy, or a file of strategies, on candle files."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _ONE_STRATEGY = ("pair", "timeframe", "fast", "slow")
 
 
 @click.command(
-    short_help="Run a strategy over candle files.",
+    short_help="Run a strategy on candle files.",
     epilog="""
     \b
     Examples:
@@ -28,31 +28,33 @@ _ONE_STRATEGY = ("pair", "timeframe", "fast", "slow")
       signalpost replay --strategies strategies.toml --data candles/ --json | jq .entry_price
 
     \b
-    A candle file is CSV, plain or gzipped: time,open,high,low,close[,volume], oldest first, time being the
-    candle's open as ISO 8601 text with its zone (2025-08-20T01:00:00Z).
+    A candle file is CSV, plain or gzipped: time,open,high,low,close[,volume], oldest first. time is the
+    open of the candle in ISO 8601 with its zone (2025-08-20T01:00:00Z).
     """,
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--pair", help="What the candles are of: EUR_USD, EUR/USD, EURUSD ...")
-@click.option("--timeframe", help="How long a candle lasts: M5, H4, D, 4h, 240 ...")
-@click.option("--fast", type=int, help="Candles in the fast average.")
-@click.option("--slow", type=int, help="Candles in the slow average.")
+@click.option("--pair", help="The instrument: EUR_USD, EUR/USD, EURUSD ...")
+@click.option("--timeframe", help="The length of a candle: M5, H4, D, 4h, 240 ...")
+@click.option("--fast", type=int, help="Candles in the fast moving average.")
+@click.option("--slow", type=int, help="Candles in the slow moving average.")
 @click.option("--key", help="The strategy's name.  [default: PAIR_TIMEFRAME]")
 @click.option("--atr-period", type=int, help="Candles in the average true range.  [default: 14]")
-@click.option("--atr", type=click.Choice(["simple", "wilder"]), help="How true ranges are averaged.  [default: simple]")
-@click.option("--sl-mult", help="The stop's distance from the entry, in ATR.  [default: 2]")
-@click.option("--tp-mult", help="The target's distance from the entry, in ATR.  [default: 3]")
-@click.option("--min-atr", help="No signal where the ATR is below this, in price.  [default: 0]")
-@click.option("--min-rr", help="No signal where target : stop is below this.  [default: 0]")
-@click.option("--inverted", is_flag=True, help="The fast average is meant to be the longer one.")
-@click.option("--places", type=int, help="Decimals of a price.  [default: the pair's, else the file's]")
-@click.option("--strategies", type=click.Path(path_type=Path), help="A TOML file of strategies, instead of FILE.")
-@click.option("--data", type=click.Path(path_type=Path), help="The folder of their candle files.  [default: .]")
-@json_option("Print one line of JSON for each accepted signal, and no table.")
+@click.option(
+    "--atr", type=click.Choice(["simple", "wilder"]), help="How the true range is averaged.  [default: simple]"
+)
+@click.option("--sl-mult", help="Distance of the stop from the entry, in ATR.  [default: 2]")
+@click.option("--tp-mult", help="Distance of the target from the entry, in ATR.  [default: 3]")
+@click.option("--min-atr", help="No signal if the ATR, in price, is below this.  [default: 0]")
+@click.option("--min-rr", help="No signal if target : stop is below this.  [default: 0]")
+@click.option("--inverted", is_flag=True, help="Allow a fast average that is longer than the slow one.")
+@click.option("--places", type=int, help="Decimals of a price.  [default: those of the pair, else of the file]")
+@click.option("--strategies", type=click.Path(path_type=Path), help="A TOML file with strategies, instead of FILE.")
+@click.option("--data", type=click.Path(path_type=Path), help="The folder with their candle files.  [default: .]")
+@json_option("Print one line of JSON for each accepted signal, and no tables.")
 def replay(file: Path | None, strategies: Path | None, data: Path | None, as_json: bool, **settings: Any) -> None:
-    """Run a strategy over candles of the past, and show its signals.
+    """Run a strategy on past candles and show its signals.
 
-    Give FILE and the strategy's settings, or --strategies and --data for many at once.
+    Give FILE and the settings of the strategy, or --strategies and --data for several strategies.
     """
     given = {name: value for name, value in settings.items() if value is not None and value is not False}
     if strategies is None:
@@ -72,11 +74,11 @@ def _replay_one(file: Path | None, data: Path | None, given: dict[str, Any]) -> 
 
     missing = [f"--{name}" for name in _ONE_STRATEGY if name not in given]
     if file is None:
-        raise click.UsageError("give a candle FILE, or --strategies with a file of strategies")
+        raise click.UsageError("Give a candle FILE, or --strategies with a file of strategies.")
     if missing:
-        raise click.UsageError(f"{', '.join(missing)} must be given with FILE")
+        raise click.UsageError(f"Missing {', '.join(missing)}, required with FILE.")
     if data is not None:
-        raise click.UsageError("--data goes with --strategies; FILE is a path of its own")
+        raise click.UsageError("--data only works with --strategies; FILE is a complete path.")
     return _replay_file(MAUnifiedConfig(**given), file)
 
 
@@ -87,7 +89,7 @@ def _replay_all(
 
     beside = [*(["FILE"] if file else []), *(f"--{name.replace('_', '-')}" for name in given)]
     if beside:
-        raise click.UsageError(f"{', '.join(beside)} cannot be given beside --strategies: the file holds all settings")
+        raise click.UsageError(f"Omit {', '.join(beside)}: with --strategies, the file contains all settings.")
     for configured in read_strategies(strategies):
         yield _replay_file(configured.config, (data or Path()) / configured.data)
 
@@ -101,16 +103,16 @@ def _replay_file(config: "MAUnifiedConfig", path: Path) -> tuple[str, "Replay"]:
 
     places = None if config.places == config.pair.places else config.places
     file = read_candle_file(path, timeframe=config.timeframe, pair=config.pair, places=places)
-    _tell_what_was_mended(path, file)
+    _report_corrections(path, file)
     strategy = MAUnifiedStrategy(msgspec.structs.replace(config, places=file.places))
     return config.key, run(strategy, file.candles)
 
 
-def _tell_what_was_mended(path: Path, file: "CandleFile") -> None:
+def _report_corrections(path: Path, file: "CandleFile") -> None:
     if file.duplicates:
-        say(f"{path}: repeated rows, skipped: {file.duplicates}", err=True)
+        say(f"{path}: repeated rows skipped: {file.duplicates}", err=True)
     if file.rounded:
-        say(f"{path}: prices with digits in excess, rounded to {file.places} decimals: {file.rounded}", err=True)
+        say(f"{path}: prices rounded to {file.places} decimals: {file.rounded}", err=True)
 
 
 def _json_lines(key: str, made: "Replay") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`signalpost sandbox`: a local Discord to send to and look at."""
+"""`signalpost sandbox`: runs a local Discord for tests."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ _LIMITS = ("real", "raised", "off")
 
 
 @click.command(
-    short_help="Run a local Discord, and watch what it is sent.",
+    short_help="Run a local Discord and watch the messages.",
     epilog="""
     \b
     Try it, in another terminal:
@@ -30,21 +30,21 @@ _LIMITS = ("real", "raised", "off")
       signalpost sandbox --port 0 --json
     """,
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8751, show_default=True, help="0 is any free one.")
-@click.option("--journal", type=click.Path(path_type=Path), help="Append each recorded message to this file, durably.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8751, show_default=True, help="0 picks a free one.")
+@click.option("--journal", type=click.Path(path_type=Path), help="Append each recorded message durably to this file.")
 @click.option(
     "--limits",
     type=click.Choice(_LIMITS),
     default="real",
     show_default=True,
-    help="Discord's own; ten times as much for a webhook and a channel; or none.",
+    help="Discord's own; ten times as much per webhook and channel; or none.",
 )
 @json_option("Print the addresses as one line of JSON.")
 def sandbox(port: int, journal: Path | None, limits: str, as_json: bool) -> None:
-    """Run a Discord that is only on this machine, until Ctrl-C.
+    """Run a local Discord on this machine until Ctrl-C.
 
-    It takes messages as Discord's webhooks do, with the same checks and limits, and shows them on a page as they come.
-    Every webhook exists: its channel is called as its id is.
+    It accepts messages as Discord's webhooks do, with the same checks and limits, and shows them on a page. Every
+    webhook exists; its channel is named after its id.
     """
     asyncio.run(_run(port, journal, limits, as_json=as_json))
 

@@ -1,4 +1,4 @@
-"""`signalpost serve`: the service and its HTTP API, until it is told to stop."""
+"""`signalpost serve`: runs the service and its HTTP API until it is stopped."""
 
 import resource
 import sys
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from signalpost.web.service_api import ServiceApi
 
 _SWITCH_EVERY = 0.001
-"""Seconds after which a thread that reads a request body lets the event loop run, instead of Python's 5 ms."""
+"""Seconds after which a thread that parses a request body lets the event loop run; Python's default is 5 ms."""
 _MOST_OPEN_FILES = 65_536
 _FILES_OF_THE_SERVICE = 128
 """Descriptors for the store and its files, the log, and files that libraries open briefly."""
@@ -36,7 +36,7 @@ _FEWEST_CONNECTIONS = 16
 
 
 @click.command(
-    short_help="Deliver what waits and what comes by HTTP, until stopped.",
+    short_help="Run the service and its HTTP API until stopped.",
     epilog="""
     \b
     Examples:
@@ -48,15 +48,17 @@ _FEWEST_CONNECTIONS = 16
     To try it without Discord, run `signalpost sandbox` and use the webhook URLs that it prints.
     """,
 )
-@click.option("--http", help="Where to answer, HOST:PORT, or off.  [default: as configured, or 127.0.0.1:8750]")
-@click.option("--workers", help="Senders a destination.  [default: as configured, or 2]")
+@click.option(
+    "--http", help="The address to listen on, HOST:PORT, or off.  [default: as configured, or 127.0.0.1:8750]"
+)
+@click.option("--workers", help="Senders per destination.  [default: as configured, or 2]")
 @click.option("--dry-run", is_flag=True, help="Send everything to the local sandbox.")
 @click.option(
     "--stop-within",
     type=NumberRange(0),
     default=10.0,
     show_default=True,
-    help="Seconds to deliver what waits, once told to stop.",
+    help="Seconds to deliver what is waiting when it is stopped.",
 )
 @configured
 def serve(
@@ -67,10 +69,10 @@ def serve(
     home: Path | None,
     config_file: Path | None,
 ) -> None:
-    """Run the service: deliver what waits in its data folder, and take in what comes by HTTP.
+    """Run the service: deliver what is waiting in its data folder, and accept notifications by HTTP.
 
-    SIGINT (Ctrl-C) and SIGTERM stop it: it answers what it is asked, delivers for a few seconds more, and what is left
-    is delivered by the next run. The exit code is 1 then, and 0 where nothing is left.
+    SIGINT (Ctrl-C) and SIGTERM stop it. It then finishes open requests and delivers for a few more seconds. The exit
+    code is 0 if everything was delivered, else 1; the next run delivers the rest.
     """
     from signalpost.cli.configuration import configuration
     from signalpost.cli.logs import write_logs
@@ -82,12 +84,8 @@ def serve(
     never_block_on_output()
     raise_soft_limit()
     write_logs()
-    _end(run(_serve(config, stop_within)))
-
-
-def _end(left: int) -> None:
-    if left:
-        say(f"{left} deliveries are still open, and wait for the next run", err=True)
+    if left := run(_serve(config, stop_within)):
+        say(f"deliveries still open: {left}; the next run delivers them", err=True)
         raise SystemExit(1)
 
 
@@ -105,7 +103,7 @@ async def _serve(config: "Config", stop_within: float) -> int:
         try:
             if server is not None:
                 await server.start()
-            _tell(service, server)
+            _show(service, server)
             await stopped.wait()
             say("stopping", err=True)
         finally:
@@ -116,7 +114,7 @@ async def _serve(config: "Config", stop_within: float) -> int:
 
 
 async def _has_started(service: "AsyncNotificationService", stopped: "asyncio.Event") -> bool:
-    """Start the service; False if a signal to stop comes first, because opening the store takes long."""
+    """Start the service. False if a stop signal arrives first, because opening the store takes long."""
     import asyncio
 
     starting, stopping = (asyncio.ensure_future(work) for work in (service.start(), stopped.wait()))
@@ -124,7 +122,7 @@ async def _has_started(service: "AsyncNotificationService", stopped: "asyncio.Ev
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             return False
-        await starting  # which raises what the start raised
+        await starting  # raises what the start raised
         return True
     finally:
         starting.cancel()
@@ -132,7 +130,7 @@ async def _has_started(service: "AsyncNotificationService", stopped: "asyncio.Ev
 
 
 def _server(service: "AsyncNotificationService") -> "HttpServer | None":
-    """The HTTP API before `service`. Raises InvalidConfiguration where its tokens cannot be read."""
+    """The HTTP API of `service`; None if it is off. Raises InvalidConfiguration if its tokens cannot be read."""
     if service.config.http is None:
         return None
     from signalpost.web.auth import TokenAuth
@@ -152,7 +150,7 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
     )
 
 
-def _tell(service: "AsyncNotificationService", server: "HttpServer | None") -> None:
+def _show(service: "AsyncNotificationService", server: "HttpServer | None") -> None:
     say(f"data folder: {service.config.home} ({service.role})", err=True)
     for destination in service.config.destinations:
         say(f"  {destination.name} -> {destination.address.host}", err=True)

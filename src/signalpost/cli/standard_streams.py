@@ -1,4 +1,4 @@
-"""Standard input, output and error, of which a caller may have closed one, or given one that cannot say everything."""
+"""Makes standard input, output and error safe to use, even if the caller closed them or nobody reads them."""
 
 import io
 import os
@@ -11,68 +11,68 @@ from typing import TextIO
 from signalpost.telemetry.log_queue import logger
 
 
-def mend() -> None:
-    """Open what is closed on /dev/null, and write what the encoding of a terminal or pipe lacks by its number.
+def prepare_streams() -> None:
+    """Open closed streams on /dev/null, and escape characters that the encoding lacks.
 
-    Otherwise the first socket would get the number of a closed stream, and uvloop aborts the process for that.
-    `sys.__stdout__` stays None where nobody can read what is printed.
+    Otherwise the first socket would get the number of a closed stream, and uvloop then aborts the process.
+    `sys.__stdout__` stays None if standard output was closed.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free, which is this one
-    sys.stdin = sys.stdin or Path(os.devnull).open()  # noqa: SIM115  # as long as the process lives
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    sys.stdin = sys.stdin or Path(os.devnull).open()  # noqa: SIM115  # open until the process ends
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # pragma: no branch  # for the type: whatever takes bytes is one
+        if isinstance(stream, io.TextIOWrapper):  # pragma: no branch  # for the type checker: all real streams are
             stream.reconfigure(errors="backslashreplace")
 
 
 def discard_output() -> None:
-    """Write no more to standard output, which cannot be written: Python would try once more at its end."""
+    """Discard further output after standard output failed: Python would try to flush it once more at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def never_block_on_output() -> None:
-    """From now on write standard output and error in the log's thread, for a command that must go on meanwhile.
+    """Write standard output and error in the log's thread from now on, for a command that must not block.
 
-    A pipe that nobody reads, or a terminal that is paused, would stop its loop. What cannot be written is dropped and
-    counted. See docs/why/0029-logging-never-blocks.md.
+    A pipe that nobody reads or a paused terminal would block its event loop. Lines that cannot be written are dropped
+    and counted. See docs/why/0029-logging-never-blocks.md.
     """
     sys.stdout, sys.stderr = _Queued(sys.stdout), _Queued(sys.stderr)
 
 
 class _Queued(io.TextIOBase):
-    """A stream whose lines are put on the log's queue, behind those that were logged before."""
+    """A stream that writes through the log's queue, after earlier log lines."""
 
     def __init__(self, stream: TextIO) -> None:
         stream.flush()
-        self._stream = stream  # kept, because it would close the file
+        self._stream = stream  # referenced, because its finalizer would close the file
         self._number = stream.fileno()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # io declares an attribute
-        """That of the stream."""
+        """The stream's encoding."""
         return self._stream.encoding
 
     def fileno(self) -> int:
-        """That of the stream."""
+        """The stream's descriptor."""
         return self._number
 
     def isatty(self) -> bool:
-        """Whether a person reads it."""
+        """True for a terminal."""
         return self._stream.isatty()
 
     def writable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def write(self, text: str) -> int:
-        """Have it written; what the log's own thread writes is written at once, and may raise OSError."""
+        """Queue `text`. The log's own thread writes at once, which may raise OSError."""
         data = text.encode(self.encoding, errors="backslashreplace")
         if logger.is_own_thread():
             self._write_all(data)
@@ -81,9 +81,9 @@ class _Queued(io.TextIOBase):
         return len(text)
 
     def _write_all(self, data: bytes) -> None:
-        """Without Python's buffers: a thread that hangs in one holds its lock, and the interpreter could not end."""
+        """Write without Python's buffers: a thread that hangs in one keeps its lock and blocks the exit."""
         while data:
             try:
                 data = data[os.write(self._number, data) :]
-            except BlockingIOError:  # somebody who shares the pipe has set it so
+            except BlockingIOError:  # another process made the shared pipe non-blocking
                 select.select([], [self._number], [])

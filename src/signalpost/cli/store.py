@@ -1,4 +1,4 @@
-"""A command looks into the store: beside whoever writes it, and without changing anything."""
+"""Reads the store for a command, also while a service writes to it."""
 
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from signalpost.errors import InvalidValue
 
 
 class Store:
-    """The store of a data folder, to be looked at. Raises StoreUnusable where it cannot be, later StoreFailed."""
+    """The store of a data folder, read-only. Raises StoreUnusable if it cannot be opened, and later StoreFailed."""
 
     def __init__(self, config: Config) -> None:
         self.path = config.home / STORE_FILE
@@ -32,7 +32,7 @@ class Store:
 
     @classmethod
     def configured(cls, home: Path | None, config_file: Path | None) -> Self:
-        """The store that a command's options and the configuration name."""
+        """The store that a command's options and the configuration select."""
         return cls(configuration(home, config_file))
 
     def __enter__(self) -> Self:
@@ -45,23 +45,23 @@ class Store:
         self._reader.close()
 
     def entries(self, wanted: Wanted) -> list[OutboxEntry]:
-        """The deliveries that are wanted, the newest first."""
+        """The selected deliveries, newest first."""
         return self._lookup.listed(wanted)
 
     def of_ticket(self, ticket_id: str) -> tuple[OutboxEntry, ...]:
-        """The deliveries of a ticket, by destination and turn."""
-        found: tuple[OutboxEntry, ...] = self._asked(Find(notification_id=ticket_id))
+        """The deliveries of a ticket, ordered by destination and revival."""
+        found: tuple[OutboxEntry, ...] = self._read(Find(notification_id=ticket_id))
         return found[::-1]
 
     def tickets(self, name: str) -> list[str]:
-        """The tickets that `name` means: a ticket itself, a payload's id or a key. Raises InvalidValue for none."""
+        """Find tickets by their own id, a payload's id or a key. Raises InvalidValue if there are none."""
         tickets = (
             [name] if self.of_ticket(name) else [each for each in self._lookup.tickets(name) if self.of_ticket(each)]
         )
         if not tickets:
             raise InvalidValue(
-                f"there is no ticket {name!r} here, and no signal or key of that name: `signalpost deliveries list` "
-                "shows what there is",
+                f"no ticket, signal or idempotency key named {name!r} was found. `signalpost deliveries list` shows "
+                "all deliveries",
                 code="not-found",
                 field="ticket",
                 value=shown(name),
@@ -70,22 +70,22 @@ class Store:
 
     def history(self, entry: OutboxEntry) -> tuple[Attempt, ...]:
         """The attempts of a delivery, oldest first."""
-        attempts: tuple[Attempt, ...] = self._asked(History(entry.delivery.id))
+        attempts: tuple[Attempt, ...] = self._read(History(entry.delivery.id))
         return attempts
 
     def message(self, entry: OutboxEntry) -> Message | None:
-        """The message that shows a delivery, where one is known."""
+        """The message that shows a delivery; None if there is none."""
         return self._lookup.message(entry.delivery)
 
     def counts(self) -> dict[str, int]:
-        """How many deliveries there are by state."""
+        """The number of deliveries by state."""
         counts: dict[str, int] = {}
-        for (_, state), count in self._asked(Stats()).items():
+        for (_, state), count in self._read(Stats()).items():
             counts[state] = counts.get(state, 0) + count
         return counts
 
-    def around(self, entry: OutboxEntry) -> Surroundings:
-        """What the story of a delivery depends on."""
+    def surroundings(self, entry: OutboxEntry) -> Surroundings:
+        """Collect the facts that the story of a delivery depends on."""
         delivery = entry.delivery
         destination = delivery.id.destination
         return Surroundings(
@@ -93,7 +93,7 @@ class Store:
             has_owner=self.has_owner,
             is_served=self._is_served(entry),
             messages_a_minute=self._limits,
-            facts=self._asked(LoadFacts(destination)) | self._of_webhook(destination),
+            facts=self._read(LoadFacts(destination)) | self._of_webhook(destination),
             ahead=self._lookup.ahead(delivery),
             failures=self._lookup.failures(destination, self.now),
             message=self.message(entry),
@@ -104,18 +104,22 @@ class Store:
         )
 
     def _is_served(self, entry: OutboxEntry) -> bool:
-        """Whether the running service, or else this configuration, has a webhook for where a delivery goes."""
-        destination, told = entry.delivery.id.destination, entry.notification
-        owner = read_owner(self._asked(LoadFacts(OWNER))) if self.has_owner else None
-        routes = () if owner is None else owner.routing.route(told.payload, told.user_tier, told.about)
+        """True if the running service, or without one this configuration, has a webhook for the delivery."""
+        destination, notification = entry.delivery.id.destination, entry.notification
+        owner = read_owner(self._read(LoadFacts(OWNER))) if self.has_owner else None
+        routes = (
+            ()
+            if owner is None
+            else owner.routing.route(notification.payload, notification.user_tier, notification.about)
+        )
         answers = [route.suppressed_for is None for route in routes if route.destination == destination]
         return answers[0] if answers else destination in self._limits
 
     def _of_webhook(self, destination: str) -> dict[str, bytes]:
         place = self._webhooks.get(destination)
-        facts: dict[str, bytes] = {} if place is None else self._asked(LoadFacts(place))
+        facts: dict[str, bytes] = {} if place is None else self._read(LoadFacts(place))
         return facts
 
-    def _asked(self, command: Command[Any]) -> Any:
+    def _read(self, command: Command[Any]) -> Any:
         (answer,) = self._reader.apply([command])
         return answer

@@ -1,4 +1,4 @@
-"""Times as people give and read them: `30d` ago, `2026-01-31`, `in 3 min`."""
+"""Parses and formats times and durations for people: `30d`, `2026-01-31`, `in 3 min`."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,9 +15,9 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def parse_time(text: str, option: str) -> datetime:
-    """The instant that `text` means: so long ago (90m, 12h, 30d), a day's begin in UTC, or ISO 8601 with its zone.
+    """Parse a time: how long ago (90m, 12h, 30d), a day (its start in UTC), or ISO 8601 with a zone.
 
-    Raises InvalidValue, naming `option`.
+    Raises InvalidValue with the field `option`.
     """
     given = text.strip()
     if found := _AGO.fullmatch(given.lower()):
@@ -25,7 +25,7 @@ def parse_time(text: str, option: str) -> datetime:
             return clock.now() - timedelta(**{_UNITS[found[2]]: int(found[1])})
         except OverflowError:
             raise InvalidValue(
-                f"{option} is {shown(text)}, which is before all calendars: give less",
+                f"{option} is {shown(text)}, which is too long ago for a calendar",
                 code="out-of-range",
                 field=option,
                 value=shown(text),
@@ -36,8 +36,8 @@ def parse_time(text: str, option: str) -> datetime:
         return utc(given, option)
     except (InvalidValue, ValueError):
         raise InvalidValue(
-            f"{option} is {shown(text)}: give how long ago (90m, 12h, 30d), a day (2026-01-31), or an instant with its "
-            "zone (2026-01-31T10:00:00Z)",
+            f"{option} is {shown(text)}, which is not a time. Give how long ago (90m, 12h, 30d), a day (2026-01-31), "
+            "or a time with its zone (2026-01-31T10:00:00Z)",
             code="invalid-time",
             field=option,
             value=shown(text),
@@ -45,12 +45,12 @@ def parse_time(text: str, option: str) -> datetime:
 
 
 def parse_duration(text: str, option: str) -> timedelta:
-    """The time that `text` means: 90m, 12h, 30d. Raises InvalidValue, naming `option`."""
+    """Parse a duration such as 90m, 12h or 30d. Raises InvalidValue with the field `option`."""
     found = _AGO.fullmatch(text.strip().lower())
-    if found and int(found[1]) and (lasts := timedelta(**{_UNITS[found[2]]: int(found[1])})) <= _LONGEST:
-        return lasts
+    if found and int(found[1]) and (duration := timedelta(**{_UNITS[found[2]]: int(found[1])})) <= _LONGEST:
+        return duration
     raise InvalidValue(
-        f"{option} is {shown(text)}: give a time such as 30m, 2h or 7d, a year at most",
+        f"{option} is {shown(text)}, which is not a duration. Give one such as 30m, 2h or 7d, at most a year",
         code="not-a-duration",
         field=option,
         value=shown(text),
@@ -58,9 +58,9 @@ def parse_duration(text: str, option: str) -> timedelta:
     )
 
 
-def format_duration(length: timedelta) -> str:
-    """How long that is, in the unit that suits it: `0.4 s`, `12 s`, `3 min`, `5 h`, `2 days`."""
-    seconds = abs(length.total_seconds())
+def format_duration(duration: timedelta) -> str:
+    """Format a duration in a suitable unit: `0.4 s`, `12 s`, `3 min`, `5 h`, `2 days`."""
+    seconds = abs(duration.total_seconds())
     if seconds < 10:
         return f"{seconds:.2g} s"
     for unit, size, most in (("s", 1, 120), ("min", 60, 7_200), ("h", 3_600, 172_800)):
@@ -70,6 +70,11 @@ def format_duration(length: timedelta) -> str:
 
 
 def format_time(instant: datetime, now: datetime) -> str:
-    """An instant for people, and how far it is from `now`: `2026-01-31 10:00:00 UTC (3 min ago)`."""
+    """Format a time with its distance from `now`: `2026-01-31 10:00:00 UTC (3 min ago)`."""
     distance = format_duration(instant - now)
-    return f"{instant:%Y-%m-%d %H:%M:%S} UTC ({f'{distance} ago' if instant <= now else f'in {distance}'})"
+    return f"{utc_second(instant)} ({f'{distance} ago' if instant <= now else f'in {distance}'})"
+
+
+def utc_second(instant: datetime) -> str:
+    """Format a time: `2026-01-31 10:00:00 UTC`."""
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"

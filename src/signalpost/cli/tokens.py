@@ -1,4 +1,4 @@
-"""`signalpost tokens`: who may come in by HTTP."""
+"""`signalpost tokens`: manages the tokens of the HTTP API."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ _json_option = json_option("Print JSON.")
 
 
 @click.group(
-    short_help="Make, list and revoke the tokens of the HTTP API.",
+    short_help="Create, list and revoke tokens of the HTTP API.",
     epilog="""
     \b
     Examples:
@@ -30,35 +30,35 @@ _json_option = json_option("Print JSON.")
     """,
 )
 def tokens() -> None:
-    """Say who may send by HTTP to `signalpost serve`, which notices a change at once.
+    """Manage the tokens with which programs may send to `signalpost serve`, which notices changes at once.
 
-    Only a hash of each token is kept, in tokens.json in the data folder: a token is shown once, when it is made.
+    Only a hash of each token is stored, in tokens.json in the data folder. A token is shown once, when it is created.
     """
 
 
 @tokens.command()
 @click.argument("name")
-@click.option("--tier", default="free", show_default=True, help="The highest tier it may send for, and its usual one.")
+@click.option("--tier", default="free", show_default=True, help="The highest tier it may send for, and its default.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     type=click.Choice(_SCOPES),
-    help="What it opens; can be repeated.  [default: api]",
+    help="What it may use; can be repeated.  [default: api]",
 )
 @_json_option
 @configured
 def add(
     name: str, tier: str, scopes: tuple[str, ...], as_json: bool, home: Path | None, config_file: Path | None
 ) -> None:
-    """Make a token called NAME, and show it: it cannot be shown again."""
+    """Create a token called NAME and show it. It cannot be shown again."""
     from signalpost.cli.configuration import configuration
     from signalpost.domain.tier import UserTier
     from signalpost.web.tokens import Scope, TokensFile
 
     wanted = tuple(Scope(each) for each in dict.fromkeys(scopes or ("api",)))
     if sys.__stdout__ is None:
-        raise click.UsageError("standard output is closed, and a token is shown there once: leave it open")
+        raise click.UsageError("Standard output is closed, but the token would be shown there, once. Open it.")
     config = configuration(home, config_file)
     highest = UserTier(tier)
     _check_tier(highest, config)
@@ -68,16 +68,16 @@ def add(
         if as_json:
             say_json({**_plain(made), "token": text.reveal()})
             return
-        say(f"Token {name} (tier {made.tier}; {', '.join(wanted)}). Keep it: it is not shown again.", err=True)
+        say(f"Token {name} (tier {made.tier}; {', '.join(wanted)}). Store it now; it cannot be shown again.", err=True)
         say(text.reveal())
-    except OSError:  # nobody has seen it
+    except OSError:  # the token was not shown
         file.revoke(name)
-        say(f"token {name} is taken back", err=True)
+        say(f"Token {name} was revoked, because it could not be shown.", err=True)
         raise
 
 
 def _check_tier(tier: "UserTier", config: "Config") -> None:
-    """Refuse a tier for which every signal would be refused; a single webhook takes those of any."""
+    """Reject a tier that no route serves. A single webhook for everything serves any tier."""
     from signalpost.config.parsers import advice
     from signalpost.delivery.routing import ranks_of
     from signalpost.errors import InvalidValue
@@ -85,8 +85,8 @@ def _check_tier(tier: "UserTier", config: "Config") -> None:
     known = ranks_of(config.tiers)
     if config.everything_to is None and tier not in known:
         raise InvalidValue(
-            f"--tier is {str(tier)!r}, and there is no such tier: {advice(tier, known)} (or add it to the file of "
-            "settings, which --config names)",
+            f"--tier is {str(tier)!r}, which is not a tier: {advice(tier, known)} (or add it to the settings file that "
+            "--config names)",
             code="unknown-word",
             field="--tier",
             value=str(tier),
@@ -98,16 +98,18 @@ def _check_tier(tier: "UserTier", config: "Config") -> None:
 @_json_option
 @configured
 def list_(as_json: bool, home: Path | None, config_file: Path | None) -> None:
-    """List the tokens: names, tiers, scopes and when they were made."""
+    """List the tokens with their tiers, scopes and creation times."""
+    from signalpost.cli.time_format import utc_second
+
     known = _file(home, config_file).read()
     if as_json:
         for each in known:
             say_json(_plain(each))
         return
     for each in known:
-        say(f"{each.name}: tier {each.tier}; {', '.join(each.scopes)}; made {each.made_at:%Y-%m-%d %H:%M}Z")
+        say(f"{each.name}: tier {each.tier}; {', '.join(each.scopes)}; created {utc_second(each.made_at)}")
     if not known:
-        say("there are no tokens yet: make one with `signalpost tokens add NAME`")
+        say("There are no tokens yet. Create one with `signalpost tokens add NAME`.")
 
 
 @tokens.command()
@@ -115,9 +117,9 @@ def list_(as_json: bool, home: Path | None, config_file: Path | None) -> None:
 @_json_option
 @configured
 def revoke(name: str, as_json: bool, home: Path | None, config_file: Path | None) -> None:
-    """Forget the token called NAME: from now on nobody comes in with it."""
+    """Revoke the token called NAME. It stops working at once."""
     gone = _file(home, config_file).revoke(name)
-    say(json.dumps({**_plain(gone), "revoked": True}) if as_json else f"token {name} is revoked")
+    say(json.dumps({**_plain(gone), "revoked": True}) if as_json else f"Token {name} was revoked.")
 
 
 def _file(home: Path | None, config_file: Path | None) -> "TokensFile":

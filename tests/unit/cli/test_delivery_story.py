@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from signalpost.cli.delivery_story import Story, Surroundings, heading, story
-from signalpost.cli.notification_words import kind_of, words_of
+from signalpost.cli.notification_summary import kind_of, summary_of
 from signalpost.delivery.outbox.commands import Message
 from signalpost.domain.alert import Alert
 from signalpost.domain.announcement import Announcement
@@ -118,10 +118,10 @@ def test_a_heading_has_what_for_whom_since_when_and_under_which_key() -> None:
     ],
 )
 def test_each_kind_is_described_by_its_facts(payload: Payload, facts: tuple[str, ...]) -> None:
-    words = words_of(notification(payload))
+    words = summary_of(notification(payload))
     assert all(fact in words for fact in facts)
-    assert words_of(notification(payload, event="update 2")).startswith(words)
-    assert "update 2" in words_of(notification(payload, event="update 2"))
+    assert summary_of(notification(payload, event="update 2")).startswith(words)
+    assert "update 2" in summary_of(notification(payload, event="update 2"))
 
 
 def test_each_kind_has_a_name_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""What `signalpost check` found, as plain data: for programs as it is, and for the tables of people."""
+"""The result of `signalpost check` as plain data, printed as JSON or shown in tables."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,24 +25,24 @@ from signalpost.secret import redacted
 
 
 class Configuration(NamedTuple):
-    """A configuration that could be read, and the folder it names."""
+    """A valid configuration and its data folder."""
 
     reading: Reading
     config: Config
     data_folder: DataFolder
 
 
-class Checked(NamedTuple):
-    """A configuration, if it could be read, and all that is wrong."""
+class CheckResult(NamedTuple):
+    """A configuration, or None if it is invalid, and all faults."""
 
     configuration: Configuration | None
     faults: tuple[Fault, ...]
     store: StoreVersion | None = None
-    """None if there is no store yet, or it cannot be read."""
+    """None if there is no store yet or it cannot be read."""
 
     @classmethod
     def of(cls, home: Path | None, config_file: Path | None) -> Self:
-        """Read the configuration with these flags, and look at its data folder."""
+        """Read the configuration with these flags and check its data folder."""
         try:
             reading = read_sources(flags=given(home, config_file))
         except InvalidConfiguration as fault:
@@ -58,7 +58,7 @@ class Checked(NamedTuple):
         return cls(Configuration(reading, Config.of(reading), folder), faults, store)
 
     def as_plain(self) -> dict[str, Any]:
-        """All of it; only the faults where it could not be read. No webhook is in it."""
+        """The result as JSON, without webhooks; only the faults if the configuration is invalid."""
         if self.configuration is None:
             return self._plain_faults()
         reading, config, folder = self.configuration
@@ -110,15 +110,15 @@ def _rate(rate: Rate | None) -> str | None:
 
 
 def _routes(config: Config) -> Iterator[dict[str, Any]]:
-    """Where each kind goes, as the service itself would route it."""
+    """The destinations of each kind, from the service's own routing."""
     routing = config.routing()
     signal = Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", timestamp=clock.now(), entry_price=1)
     tiers = sorted(ranks_of(config.tiers).items(), key=lambda each: each[1])
-    asked: list[tuple[str, int | None, Payload, UserTier]] = [
+    kinds: list[tuple[str, int | None, Payload, UserTier]] = [
         (f"signals for {tier}", rank, signal, tier) for tier, rank in tiers
     ]
-    asked += [(what, None, payload, UserTier.FREE) for what, payload in _others()]
-    for what, rank, payload, tier in asked:
+    kinds += [(what, None, payload, UserTier.FREE) for what, payload in _others()]
+    for what, rank, payload, tier in kinds:
         routes = routing.route(payload, tier)
         sent = [route.destination for route in routes if route.suppressed_for is None]
         yield {"what": what, "rank": rank, "to": [route.destination for route in routes], "sent": sent}

@@ -29,7 +29,7 @@ from sybil.parsers.doctest import DocTestParser
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.sybil import SybilCollection
 
-from tests.house.console_blocks import Console
+from tests.repository.console_blocks import Console
 
 REPOSITORY = Path(__file__).parent
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tests.house.repository import ROOT
+from tests.repository.sources import ROOT
 
 
 def simulation(*arguments: str, hash_seed: str = "random") -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ from signalpost import AsyncNotificationService, Config
 from signalpost.cli import main
 from signalpost.config.settings import known_variables
 from tests.acceptance.serving import serving, token
-from tests.house.repository import ROOT
+from tests.repository.sources import ROOT
 
 FACTS, HELP = (Path(__file__).with_name(name) for name in ("surface.json", "help.txt"))
 _SIGNAL = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "1.1634", "--stop", "1.1599")

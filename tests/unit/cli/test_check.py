@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from signalpost.cli import main
 from signalpost.domain.destinations import USUAL_DESTINATIONS
-from tests.house.repository import ROOT
+from tests.repository.sources import ROOT
 from tests.unit.config.webhooks import TOKEN, url
 
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from signalpost.domain.delivery import DeliveryState
-from tests.house.repository import SOURCE, tree_of
+from tests.repository.sources import SOURCE, tree_of
 from tests.unit.cli.folder import Folder, alert
 from tests.unit.config.webhooks import url
 

@@ -18,7 +18,7 @@ from signalpost.config.settings import (
     known_variables,
 )
 from signalpost.domain.destinations import USUAL_DESTINATIONS
-from tests.house.repository import ROOT
+from tests.repository.sources import ROOT
 from tests.unit.config.webhooks import url
 
 EXAMPLE = ROOT / "signalpost.example.toml"

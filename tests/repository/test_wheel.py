@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.house.repository import ROOT, SOURCE
+from tests.repository.sources import ROOT, SOURCE
 
 SECONDS_AT_MOST = 60
 ENVIRONMENT = {

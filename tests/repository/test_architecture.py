@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from tests.house.repository import ROOT
+from tests.repository.sources import ROOT
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 PACKAGES = ROOT / "src" / "signalpost"

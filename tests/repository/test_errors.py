@@ -6,7 +6,7 @@ import pytest
 
 from signalpost import errors
 from signalpost.sinks import evidence
-from tests.house.repository import SOURCES, module_of
+from tests.repository.sources import SOURCES, module_of
 
 ERRORS = [
     each

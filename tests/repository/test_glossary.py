@@ -3,7 +3,7 @@ import re
 from collections import Counter
 
 import signalpost
-from tests.house.repository import ROOT, classes
+from tests.repository.sources import ROOT, classes
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 ENTRIES = re.findall(r"^- \*\*(?P<words>[^*]+)\*\*(?: \((?P<classes>[^)]*)\))?:", GLOSSARY, re.MULTILINE)

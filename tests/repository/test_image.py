@@ -22,7 +22,7 @@ from signalpost.cli import main
 from signalpost.cli.serve import serve
 from signalpost.config import Config, HttpAddress
 from signalpost.config.settings import known_variables
-from tests.house.repository import ROOT, SOURCE
+from tests.repository.sources import ROOT, SOURCE
 
 SECONDS_AT_MOST = 60
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

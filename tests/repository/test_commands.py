@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 
 from signalpost.cli import main
-from tests.house.repository import ROOT
+from tests.repository.sources import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## `signalpost ([\w ]+)`\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))

@@ -9,7 +9,7 @@ from importlib import import_module
 import pytest
 
 import signalpost
-from tests.house.repository import ROOT, SOURCES, module_of
+from tests.repository.sources import ROOT, SOURCES, module_of
 
 HEAVY = {"aiohttp", "sqlite3", "asyncio", "rich", "click", "pandas", "numpy"}
 PURE_ROOMS = (

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.house.repository import ROOT
+from tests.repository.sources import ROOT
 
 BREAKAGES: list[dict[str, Any]] = tomllib.loads((ROOT / "tools" / "mutations.toml").read_text(encoding="utf-8"))[
     "breakage"

@@ -4,7 +4,7 @@ import ast
 import re
 
 from signalpost.config.settings import FILE_SUFFIX, PREFIXES, SETTINGS, known_variables
-from tests.house.repository import PAGES, ROOT, SOURCE, SOURCES, shown, tree_of
+from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, shown, tree_of
 
 VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|XDG)_[A-Z_]+")
 ASKS = SOURCE / "config" / "config.py"

@@ -13,7 +13,7 @@ from functools import cache
 from threading import Timer
 from urllib.error import HTTPError
 
-from tests.house.repository import ROOT
+from tests.repository.sources import ROOT
 
 SECONDS_AT_MOST = 180
 """For one command: a bound against hanging, far above what any takes."""

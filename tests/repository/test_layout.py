@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.repository import PAGES, ROOT, SOURCE, SOURCES, TESTS, module_of, shown, tree_of
+from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, TESTS, module_of, shown, tree_of
 
 MOST_LINES = 400
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "common", "misc", "base"}

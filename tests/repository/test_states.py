@@ -2,7 +2,7 @@ import re
 
 from signalpost.domain import delivery
 from signalpost.domain.delivery import NEXT_STATES, DeliveryState
-from tests.house.repository import ROOT
+from tests.repository.sources import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "states.md").read_text(encoding="utf-8")
 DRAWN = {(start, end) for start, end in re.findall(r"^ +(\[\*\]|\w+) --> (\[\*\]|\w+)", PAGE, re.MULTILINE)}

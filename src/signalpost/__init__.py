@@ -120,7 +120,7 @@ __all__ = [
     "send_signal_to_discord",
 ]
 
-_ROOM_BY_NAME = {
+_MODULE_BY_NAME = {
     "Alert": "domain.alert",
     "AlertLogHandler": "integration.log_handler",
     "AlertSeverity": "domain.alert",
@@ -187,9 +187,9 @@ _clock.install(_SystemClock())
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used, so that importing the package stays quick."""
-    if name not in _ROOM_BY_NAME:
+    if name not in _MODULE_BY_NAME:
         raise AttributeError(f"module 'signalpost' has no attribute {name!r}")
-    value = getattr(import_module(f"signalpost.{_ROOM_BY_NAME[name]}"), name)
+    value = getattr(import_module(f"signalpost.{_MODULE_BY_NAME[name]}"), name)
     globals()[name] = value
     return value
 

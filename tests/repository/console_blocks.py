@@ -1,4 +1,4 @@
-"""The console blocks of a page, run as its reader would type them, in the folder and environment of the page."""
+"""Runs the console blocks of a page as its reader would type them, in one folder and environment per page."""
 
 import os
 import re
@@ -16,11 +16,11 @@ from urllib.error import HTTPError
 from tests.repository.sources import ROOT
 
 SECONDS_AT_MOST = 180
-"""For one command: a bound against hanging, far above what any takes."""
+"""Seconds for one command: far more than any needs, in case one hangs."""
 USUAL = "127.0.0.1:8751"
-"""Where a sandbox is on a page. The tests' own is on any free port, which stands there in its place."""
-USUAL_DOOR = "127.0.0.1:8750"
-"""Where `signalpost serve` answers on a page; so for this."""
+"""The address of the sandbox on the pages. The tests replace it by that of their own, on a free port."""
+DEFAULT_HTTP = "127.0.0.1:8750"
+"""The address of `signalpost serve` on the pages; the same applies to it."""
 CTRL_C = "^C"
 IN_A_DRY_RUN = """
 import runpy, sys
@@ -32,7 +32,7 @@ if name.endswith(".py"):
 else:
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 """
-"""Runs a file or a module, and has its dry run go to the sandbox of the page, wherever that is."""
+"""Runs a file or a module whose dry run goes to the sandbox of the page."""
 QUICK_DEMO = ("signalpost", "demo", "--exit", "--speed", "1000", "--port", "0")
 
 _ANYTHING = re.compile(r"\.\.\.|…")
@@ -85,15 +85,15 @@ class Console:
         self._exit_code = 0
 
     def run(self, block: str) -> str | None:
-        """Run the commands of a block, and say what was not as shown."""
-        told = commands(block)
-        for (command, shown), (following, _) in zip(told, [*told[1:], ("", [])], strict=True):
+        """Run the commands of a block, and report output that differs from the page."""
+        parsed = commands(block)
+        for (command, shown), (following, _) in zip(parsed, [*parsed[1:], ("", [])], strict=True):
             if fault := self._fault(command, "\n".join(shown).strip("\n").splitlines(), following):
                 return f"`{command}`: {fault}"
         return None
 
     def close(self) -> None:
-        """Stop what still runs."""
+        """Stop the processes that still run."""
         while self._running:
             self._running.pop().stop()
 
@@ -112,13 +112,13 @@ class Console:
         except _NotRun as reason:
             return str(reason)
         if following != "echo $?" and self._exit_code not in ({2, 3} if _ERROR.search("\n".join(shown)) else {0}):
-            return f"exit code {self._exit_code}, which the page does not tell; it printed\n{printed}"
+            return f"exit code {self._exit_code}, which the page does not show; it printed\n{printed}"
         for usual, here in self._address_by_usual.items():
             printed = printed.replace(here, usual)
         return self._compared([line for line in shown if line != CTRL_C], printed)
 
     def _ran(self, words: Sequence[str], shown: Sequence[str]) -> tuple[int, str]:
-        """The exit code of a command, and what it printed."""
+        """The exit code of a command and its output."""
         match words:
             case ["make", "run"] | ["signalpost", "demo", *_]:
                 return _demo()
@@ -126,9 +126,9 @@ class Console:
                 return 0, self._started([*words[:2], "--port", "0", *options], USUAL, until=shown[-1])
             case ["signalpost", "serve", *_] if "--http" not in words:
                 code, printed = self._ran([*words, "--http", "127.0.0.1:0"], shown)
-                return code, re.sub(r"(answering at http://)127\.0\.0\.1:\d+", rf"\g<1>{USUAL_DOOR}", printed)
+                return code, re.sub(r"(answering at http://)127\.0\.0\.1:\d+", rf"\g<1>{DEFAULT_HTTP}", printed)
             case ["signalpost", "serve", *_] if CTRL_C not in shown and not _ERROR.search("\n".join(shown)):
-                return 0, self._started(words, USUAL_DOOR, until=shown[-1])
+                return 0, self._started(words, DEFAULT_HTTP, until=shown[-1])
             case ["signalpost", *_] if CTRL_C in shown:
                 return Background(words, until=shown[shown.index(CTRL_C) - 1]).stop()
             case ["python" | "signalpost", *_] if os.environ.get("SIGNALPOST_DRY_RUN"):
@@ -155,7 +155,7 @@ class Console:
         lines = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
         found = pattern(shown).fullmatch(lines)
         if shown and found is None:
-            return f"shown is not what it prints, which is\n{printed}"
+            return f"the page shows other output; it printed\n{printed}"
         if found is not None:
             self._ticket_by_shown.update(zip(_TICKET.findall("\n".join(shown)), found.groups(), strict=True))
         return None
@@ -169,7 +169,7 @@ class Console:
 
 
 class Background:
-    """A command that runs until it is told to stop; made once it has printed a line like `until`, or ended."""
+    """A command that runs until it is stopped. Created once it has printed a line like `until`, or ended."""
 
     def __init__(self, words: Sequence[str], *, until: str) -> None:
         self.printed = ""

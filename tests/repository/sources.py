@@ -1,4 +1,4 @@
-"""What is in the repository: its files, its packages' modules and their classes."""
+"""The files of the repository, the modules of its packages and their classes."""
 
 import ast
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def shown(path: Path) -> str:
-    """`path` as a person names it."""
+    """`path` relative to the repository."""
     return str(path.relative_to(ROOT))
 
 
 def module_of(path: Path) -> str:
-    """The name under which the source file at `path` is imported."""
+    """The module name of the source file at `path`."""
     return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 @cache
 def tree_of(path: Path) -> ast.Module:
-    """The syntax of the file at `path`."""
+    """The syntax tree of the file at `path`."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 

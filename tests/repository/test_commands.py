@@ -1,4 +1,4 @@
-"""The page of the commands tells of each command and each of its options, and of no others."""
+"""The page of commands documents each command and option, and no others."""
 
 import re
 from collections.abc import Iterator
@@ -31,13 +31,13 @@ def test_each_command_has_its_section() -> None:
     assert sorted(SECTIONS) == sorted(COMMANDS)
 
 
-def test_each_option_of_a_command_is_told_and_no_other() -> None:
-    told = {name: set(OPTION.findall(text)) for name, text in SECTIONS.items()}
+def test_each_option_of_a_command_is_documented_and_no_other() -> None:
+    documented = {name: set(OPTION.findall(text)) for name, text in SECTIONS.items()}
     options = {
         name: {text for option in command.params if isinstance(option, click.Option) for text in option.opts}
         for name, command in COMMANDS.items()
     }
-    assert told == options
+    assert documented == options
 
 
 def test_each_command_tells_its_exit_codes() -> None:

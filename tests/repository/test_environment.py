@@ -19,13 +19,13 @@ READ, TO_COME = (
 
 
 def _named() -> set[str]:
-    """Each variable whose name is a text of the source, and no part of one, nor what names of variables begin with."""
+    """Each variable whose full name is a string in the source; not parts or prefixes of names."""
     texts = (node.value for path in SOURCES for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant))
     return {text for text in texts if isinstance(text, str) and VARIABLE.fullmatch(text)} - {*PREFIXES}
 
 
-def test_every_variable_that_is_read_is_told_and_every_variable_that_is_told_is_read() -> None:
-    """Each webhook's variable has a twin that names a file, which the page tells once for all."""
+def test_the_documented_variables_are_those_that_are_read() -> None:
+    """Each webhook's variable also exists with the suffix _FILE, which the page documents once."""
     twins = {name for name in known_variables() if name.endswith(FILE_SUFFIX)}
     assert {name.removesuffix(FILE_SUFFIX) for name in twins} == {
         name for name in READ if name.startswith("DISCORD")

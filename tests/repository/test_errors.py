@@ -41,23 +41,23 @@ def test_the_tree_says_which_errors_are_also_errors_of_python() -> None:
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_an_errors_docstring_is_one_sentence(error: type[Exception]) -> None:
-    told = error.__dict__.get("__doc__")
-    assert told
-    assert re.fullmatch(r"[A-Z][^.!?\n]*\.", told), told
+    doc = error.__dict__.get("__doc__")
+    assert doc
+    assert re.fullmatch(r"[A-Z][^.!?\n]*\.", doc), doc
 
 
-def test_each_error_is_defined_in_the_room_of_errors_or_is_evidence() -> None:
+def test_each_error_is_defined_in_errors_or_is_evidence() -> None:
     for path in SOURCES:
         if path.stem != "__main__":
             import_module(module_of(path))
-    rooms = {each.__name__: each.__module__ for each in _below(errors.SignalpostError)}
-    elsewhere = {name: room for name, room in rooms.items() if room not in {errors.__name__, evidence.__name__}}
-    assert {name: room for name, room in elsewhere.items() if room.startswith("signalpost.")} == {}
+    modules = {each.__name__: each.__module__ for each in _below(errors.SignalpostError)}
+    elsewhere = {name: module for name, module in modules.items() if module not in {errors.__name__, evidence.__name__}}
+    assert {name: module for name, module in elsewhere.items() if module.startswith("signalpost.")} == {}
 
 
-def test_the_kinds_of_evidence_are_those_that_are_told() -> None:
-    told = re.findall(r"^ {4}(\w+) {2,}\S", evidence.__doc__ or "", re.MULTILINE)
-    assert sorted(told) == sorted(each.__name__ for each in evidence.Answered.__subclasses__())
+def test_the_documented_kinds_of_evidence_are_all() -> None:
+    documented = re.findall(r"^ {4}(\w+) {2,}\S", evidence.__doc__ or "", re.MULTILINE)
+    assert sorted(documented) == sorted(each.__name__ for each in evidence.Answered.__subclasses__())
     assert errors.Evidence.__subclasses__() == [evidence.Answered]
 
 

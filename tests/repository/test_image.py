@@ -31,7 +31,7 @@ VARIABLE = re.compile(r"\b(?:SIGNALPOST|DISCORD)_[A-Z_]+")
 
 
 def _instructions() -> list[tuple[str, str]]:
-    """Each instruction of the Dockerfile, and what stands behind it."""
+    """The instructions of the Dockerfile with their arguments."""
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.startswith("#")).replace("\\\n", "")
     return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in text.splitlines() if line)]

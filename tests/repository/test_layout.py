@@ -13,18 +13,18 @@ SAYS_NOTHING = {"utils", "util", "helpers", "helper", "managers", "manager", "co
 READS_A_REAL_CLOCK = {
     SOURCE / "system_clock.py",
     SOURCE / "service" / "retention.py",  # the boot clock, to see whether the other one was set
-    SOURCE / "integration" / "futures.py",  # a stopwatch for what a caller waits
-    SOURCE / "delivery" / "outbox" / "threaded.py",  # a stopwatch for what the store takes
-    SOURCE / "service" / "health_report.py",  # by which another process sees how old a report is
-    SOURCE / "service" / "owner.py",  # a stopwatch for the heartbeat, which a loop's clock cannot be
-    SOURCE / "trading" / "replay.py",  # a stopwatch, by which nothing is decided
-    SOURCE / "sandbox" / "server.py",  # stands for another machine, which has a clock of its own
-    SOURCE / "cli" / "live_replay.py",  # the replay's own clock, and a stopwatch for what a person would wait
+    SOURCE / "integration" / "futures.py",  # a stopwatch for the wait of a caller
+    SOURCE / "delivery" / "outbox" / "threaded.py",  # a stopwatch for commands of the store
+    SOURCE / "service" / "health_report.py",  # so that another process sees the age of a report
+    SOURCE / "service" / "owner.py",  # a stopwatch for the heartbeat, which must not depend on the event loop
+    SOURCE / "trading" / "replay.py",  # a stopwatch; it decides nothing
+    SOURCE / "sandbox" / "server.py",  # simulates another machine with its own clock
+    SOURCE / "cli" / "live_replay.py",  # the replay's clock, and a stopwatch
 }
 MAY_SLEEP = {"acceptance", "faults"}
-"""Folders of tests that watch other processes, whose time nobody can turn."""
+"""Folders of tests with other processes, whose clock a test cannot move."""
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
-IMAGE = re.compile(r"!\[(?P<told>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+IMAGE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 LARGEST_IMAGE = 150_000
 PATH_IN_TEXT = re.compile(r"\b(?:docs|tests|src|tools)/[\w./-]+\w")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -36,7 +36,7 @@ def test_no_file_has_more_than_400_lines() -> None:
     assert {path: length for path, length in lengths.items() if length > MOST_LINES} == {}
 
 
-def test_no_module_has_a_name_that_says_nothing() -> None:
+def test_no_module_has_a_meaningless_name() -> None:
     named = [shown(path) for path in (*SOURCES, *TESTS) if SAYS_NOTHING & {path.stem, *path.relative_to(ROOT).parts}]
     assert named == []
 
@@ -63,12 +63,12 @@ def test_every_relative_link_of_a_page_leads_to_a_file_and_a_heading(page: Path)
     assert broken == []
 
 
-def test_every_image_is_there_is_small_and_is_told_in_words() -> None:
+def test_every_image_exists_is_small_and_has_a_description() -> None:
     images = [(page, image) for page in PAGES for image in IMAGE.finditer(page.read_text(encoding="utf-8"))]
     assert images
     for page, image in images:
         assert (page.parent / image["target"]).stat().st_size < LARGEST_IMAGE, image["target"]
-        assert len(image["told"].split()) > 3, image["target"]
+        assert len(image["text"].split()) > 3, image["target"]
 
 
 @pytest.mark.parametrize("file", [*SOURCES, *PAGES], ids=shown)

@@ -28,7 +28,7 @@ APT_PACKAGE = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
 
 @pytest.fixture
 def fake(tmp_path: Path) -> Fake:
-    """Puts a small shell script on a PATH on which there is nothing else."""
+    """Puts a small shell script on an otherwise empty PATH."""
 
     def put(name: str, script: str) -> None:
         path = tmp_path / "bin" / name
@@ -42,7 +42,7 @@ def fake(tmp_path: Path) -> Fake:
 
 @pytest.fixture
 def make_venv(tmp_path: Path, fake: Fake) -> MakeVenv:
-    """Runs tools/make-venv on that PATH, as somebody who is not root."""
+    """Runs tools/make-venv on that PATH, as a user who is not root."""
 
     def run(python: str = "python3") -> subprocess.CompletedProcess[str]:
         command: list[str | Path] = ["/bin/sh", ROOT / "tools" / "make-venv", tmp_path / "venv", python]
@@ -71,7 +71,7 @@ def test_make_run_runs_the_demo() -> None:
 
 def test_without_ensurepip_the_one_line_for_apt_is_printed(fake: Fake, make_venv: MakeVenv) -> None:
     fake("python3", PYTHON_WITHOUT_ENSUREPIP)
-    fake("apt-get", "echo apt-get must not run: nobody asked; exit 1")
+    fake("apt-get", "echo apt-get must not run unless requested; exit 1")
     made = make_venv()
     assert made.returncode == 2
     assert made.stdout == ""

@@ -12,7 +12,7 @@ import signalpost
 from tests.repository.sources import ROOT, SOURCES, module_of
 
 HEAVY = {"aiohttp", "sqlite3", "asyncio", "rich", "click", "pandas", "numpy"}
-PURE_ROOMS = (
+PURE_PACKAGES = (
     "signalpost.domain",
     "signalpost.trading",
     "signalpost.delivery.pacing",
@@ -24,20 +24,20 @@ PURE_ROOMS = (
     "signalpost.errors",
     "signalpost.secret",
 )
-HEAVY_ROOMS = {
+HEAVY_MODULES = {
     "integration.functions",
     "integration.integration",
     "integration.log_handler",
     "sinks.discord.service",
     "integration.startup",
 }
-"""What keeps files and talks to the network cannot be light; none of it loads before it is asked for."""
+"""Modules that store files or use the network are heavy; they load only when they are used."""
 NAMES = [name for name in signalpost.__all__ if name != "__version__"]
 TABLE = dict(re.findall(r'^    "(\w+)": "([\w.]+)",$', inspect.getsource(signalpost), re.MULTILINE))
 """The module of each public name, as the table of lazy imports has it."""
 
 
-def test_the_public_names_are_sorted_and_stand_once() -> None:
+def test_the_public_names_are_sorted_and_unique() -> None:
     assert signalpost.__all__ == sorted(set(signalpost.__all__))
     assert dir(signalpost) == signalpost.__all__
 
@@ -58,35 +58,37 @@ def test_type_checkers_see_the_public_names_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_public_name_is_what_its_room_defines_and_tells_what_it_is(name: str) -> None:
+def test_a_public_name_is_defined_in_its_module_and_has_a_docstring(name: str) -> None:
     value = getattr(signalpost, name)
     assert value is getattr(import_module(f"signalpost.{TABLE[name]}"), name)
-    assert value.__module__ == f"signalpost.{TABLE[name]}", "the table names where it is defined"
+    assert value.__module__ == f"signalpost.{TABLE[name]}", "the table has the defining module"
     own = value.__doc__ if inspect.isfunction(value) else value.__dict__.get("__doc__")
     assert own, "it has a docstring of its own"
 
 
-def test_a_name_that_does_not_exist_is_an_attribute_error_that_names_it() -> None:
+def test_an_unknown_name_is_an_attribute_error_with_the_name() -> None:
     with pytest.raises(AttributeError) as raised:
-        signalpost.Signl  # noqa: B018  # asking is the test
+        signalpost.Signl  # noqa: B018  # the access is the test
     assert "Signl" in str(raised.value)
 
 
-def test_the_page_of_names_tells_where_each_public_name_lives() -> None:
+def test_the_page_of_names_has_the_module_of_each_public_name() -> None:
     page = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
     public = page.partition("## Names by their path")[0]
-    told = dict(re.findall(r"^\| `(\w+)` \|.*\| `([\w.]+)` \|$", public, re.MULTILINE))
-    assert told == {name: f"signalpost.{room}" for name, room in TABLE.items()} | {"__version__": "signalpost"}
+    documented = dict(re.findall(r"^\| `(\w+)` \|.*\| `([\w.]+)` \|$", public, re.MULTILINE))
+    assert documented == {name: f"signalpost.{module}" for name, module in TABLE.items()} | {
+        "__version__": "signalpost"
+    }
 
 
-def test_the_page_of_names_marks_as_to_come_only_what_does_not_exist() -> None:
+def test_names_to_come_do_not_exist_yet() -> None:
     page = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
     to_come = set(re.findall(r"`(\w+)`", page.partition("## Names to come")[2]))
     assert to_come
     assert to_come & set(signalpost.__all__) == set()
 
 
-def test_the_names_by_their_path_can_be_imported_from_it() -> None:
+def test_the_names_by_their_path_can_be_imported() -> None:
     page = (ROOT / "docs" / "reference" / "names.md").read_text(encoding="utf-8")
     listed = page.partition("## Names by their path")[2].partition("## Names to come")[0]
     lines = re.findall(r"^- `(signalpost[\w.]*)`: (.*)$", listed, re.MULTILINE)
@@ -96,13 +98,13 @@ def test_the_names_by_their_path_can_be_imported_from_it() -> None:
             assert hasattr(import_module(module), name), f"{module} has no {name}"
 
 
-@pytest.mark.parametrize("room", ["signalpost", *PURE_ROOMS])
-def test_importing_the_package_or_a_pure_room_loads_nothing_heavy(room: str) -> None:
-    """The public names are used too, but those that do the heavy work: a lazy name must not hide what it costs."""
-    modules = [module_of(path) for path in SOURCES if f"{module_of(path)}.".startswith(f"{room}.")]
-    wanted = ["signalpost"] if room == "signalpost" else modules
-    light = [name for name in NAMES if TABLE[name] not in HEAVY_ROOMS]
-    uses = f"[getattr(signalpost, name) for name in {light}]" if room == "signalpost" else ""
+@pytest.mark.parametrize("package", ["signalpost", *PURE_PACKAGES])
+def test_importing_signalpost_or_a_pure_package_loads_nothing_heavy(package: str) -> None:
+    """The light public names are also used, because a lazy name could hide a heavy import."""
+    modules = [module_of(path) for path in SOURCES if f"{module_of(path)}.".startswith(f"{package}.")]
+    wanted = ["signalpost"] if package == "signalpost" else modules
+    light = [name for name in NAMES if TABLE[name] not in HEAVY_MODULES]
+    uses = f"[getattr(signalpost, name) for name in {light}]" if package == "signalpost" else ""
     program = f"import json, sys, signalpost, {', '.join(wanted)}\n{uses}\nprint(json.dumps(list(sys.modules)))"
     unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     command = [sys.executable, "-c", program]

@@ -1,4 +1,4 @@
-"""What the demo runs: every bundled strategy with candles, a fresh data folder, and a local Discord or yours."""
+"""Sets up the demo: the bundled strategies and candles, a fresh data folder, and a local Discord or yours."""
 
 import secrets
 from collections.abc import AsyncIterator

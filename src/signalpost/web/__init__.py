@@ -1,1 +1,1 @@
-"""The way in by HTTP. Given callables by whoever runs it, it knows neither a service nor a configuration."""
+"""The HTTP API. Its caller passes in the operations of a service; it imports neither service nor configuration."""

@@ -252,7 +252,7 @@ def _details(data: Template) -> str:
 
 
 def _in_utc(value: object) -> object:
-    """Add UTC to a time without a zone, as freqtrade means it. Invalid values stay, and their check rejects them."""
+    """Add UTC, freqtrade's zone, to a time without a zone. Invalid values stay, and their check rejects them."""
     if not isinstance(value, str) or "\0" in value:
         return value
     try:

@@ -109,12 +109,12 @@ class HookMemory:
     async def _of_earlier_versions(
         self, token: Token, strategy: str, pair: Instrument, timeframe: str
     ) -> dict[str, Any]:
-        """What versions stored that kept one state per position."""
+        """The data of versions that kept one state per position."""
         known = await self._streams.known(f"hook/{token.name}/{pair}/{timeframe}/{strategy}")
         return known or await self._before_names_were_whole(token, strategy, pair, timeframe)
 
     async def _before_names_were_whole(self, token: Token, strategy: str, pair: str, timeframe: str) -> dict[str, Any]:
-        """What versions stored that kept one state per slug, without the signals of other strategies."""
+        """The data of versions that kept one state per slug, without the signals of other strategies."""
         known = await self._streams.known(f"hook/{token.name}/{strategy_slug(strategy)}/{pair}/{timeframe}")
         opened = _open(known)
         return known if opened is None or opened.strategy_name == strategy else known | {"open": None}

@@ -178,7 +178,7 @@ def _advised(fault: Fault, found: FoundFields) -> Fault:
 
 
 def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Ignored:
-    """What the strategy did. Its new position, if given, counts more than its order, which may be only a part."""
+    """Find the action. A new position, if given, counts more than the order, which may be only a part of it."""
     (name, value), *others = data.named(*_ACTION) or [("action", None)]
     word = None if value is None else _word(value)
     now, before, wrong = positions(data.pairs())

@@ -52,7 +52,7 @@ class Folder:
         at = clock.now() - ago
         self._count += 1
         ticket = f"{int(first_of(at), 16) + self._count:024x}"
-        told = Notification(
+        notification = Notification(
             id=ticket,
             payload=payload,
             event=event,
@@ -62,7 +62,7 @@ class Folder:
             valid_until=at + timedelta(hours=4),
         )
         delivery = NewDelivery(destination, self._count, state, reason)
-        self.apply(Put((NewNotification(told, (delivery,), at + key_for),)))
+        self.apply(Put((NewNotification(notification, (delivery,), at + key_for),)))
         return ticket
 
     def lease(self, destination: str = "alerts-general", now: datetime | None = None) -> Delivery:

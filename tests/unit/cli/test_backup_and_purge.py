@@ -36,9 +36,9 @@ def test_a_backup_replaces_a_file_only_with_force_and_prints_its_facts(folder: F
     exit_code, (fault,) = folder.refused("backup", "copy.db")
     assert (exit_code, fault.code) == (2, "already-there")
     assert "--force" in folder.run("backup", "copy.db").stderr
-    told = json.loads(folder.run("backup", "copy.db", "--force", "--json").stdout)
+    output = json.loads(folder.run("backup", "copy.db", "--force", "--json").stdout)
     size = Path("copy.db").stat().st_size
-    assert told == {"file": "copy.db", "size": size, "notifications": 1, "deliveries": 1, "open": 0}
+    assert output == {"file": "copy.db", "size": size, "notifications": 1, "deliveries": 1, "open": 0}
 
 
 def test_a_large_store_shows_progress_on_standard_error_only(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,9 +68,9 @@ def test_a_purge_deletes_old_ended_notifications_and_keeps_the_rest(folder: Fold
 
 def test_a_key_outlives_its_purged_notification(folder: Folder) -> None:
     folder.put(alert("a1"), ago=40 * DAY, state=DeliveryState.SUPPRESSED, reason="stale", key_for=60 * DAY)
-    told = json.loads(folder.run("purge", "--before", "30d", "--yes", "--json").stdout)
-    assert (told["deleted"], told["would_delete"], told["open"]) == (1, 0, 0)
-    assert told["free"] <= told["size"]
+    output = json.loads(folder.run("purge", "--before", "30d", "--yes", "--json").stdout)
+    assert (output["deleted"], output["would_delete"], output["open"]) == (1, 0, 0)
+    assert output["free"] <= output["size"]
     folder.put(alert("a1"))
     assert folder.run("deliveries", "list", "--json").stdout == "", "the same thing again is a duplicate"
 

@@ -17,7 +17,7 @@ def shown(home: Path | None, config_file: Path | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "output"),
     [
         ((), "/environment 2 None 30"),
         (("--home", "/flag"), "/flag 2 None 30"),
@@ -26,12 +26,12 @@ def shown(home: Path | None, config_file: Path | None) -> None:
     ],
 )
 def test_flags_win_and_missing_flags_change_nothing(
-    arguments: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("s.toml").write_text('home = "/file"\nworkers = 5\nhttp = "127.0.0.1:1"', encoding="utf-8")
     result = CliRunner().invoke(shown, arguments, env={"SIGNALPOST_HOME": "/environment"}, catch_exceptions=False)
-    assert result.output == f"{told}\n"
+    assert result.output == f"{output}\n"
 
 
 @pytest.mark.parametrize("option", ["--home", "--config"])

@@ -35,9 +35,9 @@ def test_a_damaged_row_is_listed_as_dead_and_explained(folder: Folder, column: s
     assert states == {damaged: "dead", sound: "pending"}
     assert folder.run("deliveries", "list").exit_code == 0
     for command in ("why", "show"):
-        told = folder.run("deliveries", command, damaged, "--json")
-        assert told.exit_code == 0
-        (line,) = map(json.loads, told.stdout.splitlines())
+        output = folder.run("deliveries", command, damaged, "--json")
+        assert output.exit_code == 0
+        (line,) = map(json.loads, output.stdout.splitlines())
         assert (line["state"], column in line["reason"]) == ("dead", True)
         assert folder.run("deliveries", command, damaged).exit_code == 0
     with closing(sqlite3.connect(folder.home / STORE_FILE)) as db:

@@ -1,4 +1,4 @@
-"""`signalpost deliveries`: what it lists, shows and tells, as text and as JSON."""
+"""`signalpost deliveries`: its lists and explanations, as text and as JSON."""
 
 import json
 import re
@@ -93,25 +93,25 @@ def test_one_without_a_message_shows_none(folder: Folder) -> None:
 
 def test_why_prints_the_story_as_text_and_as_json(folder: Folder) -> None:
     ticket = folder.put(alert("a1"), ago=HOUR)
-    told = folder.run("deliveries", "why", ticket, **GENERAL).stdout.splitlines()
-    assert told[0].startswith(ticket)
-    assert "alerts-general" in told[4]
-    assert "pending" in told[4]
+    output = folder.run("deliveries", "why", ticket, **GENERAL).stdout.splitlines()
+    assert output[0].startswith(ticket)
+    assert "alerts-general" in output[4]
+    assert "pending" in output[4]
     (plain,) = lines(folder.run("deliveries", "why", ticket, "--json", **GENERAL).stdout)
     assert plain["ticket"] == ticket
     assert [len(plain[part]) for part in ("happened", "next", "todo")] == [1, 2, 1]  # type: ignore[arg-type]
     for part in ("happened", "next", "todo"):
         for sentence in plain[part]:  # type: ignore[attr-defined]
-            assert any(line.endswith(sentence) for line in told), sentence
+            assert any(line.endswith(sentence) for line in output), sentence
     assert "signalpost serve" in plain["todo"][0]  # type: ignore[index]
 
 
 def test_why_takes_an_id_or_a_key_and_explains_each_of_its_tickets(folder: Folder) -> None:
     first, second = folder.put(alert("a1")), folder.put(alert("a1"), event="update 1")
-    told = folder.run("deliveries", "why", "a1").stdout
-    assert told.startswith(first)
-    assert f"\n\n{second}" in told
-    assert told.count("update 1") > folder.run("deliveries", "why", first).stdout.count("update 1")
+    output = folder.run("deliveries", "why", "a1").stdout
+    assert output.startswith(first)
+    assert f"\n\n{second}" in output
+    assert output.count("update 1") > folder.run("deliveries", "why", first).stdout.count("update 1")
     assert folder.run("deliveries", "why", "a1 update 1").stdout.startswith(second)
 
 
@@ -122,8 +122,8 @@ def test_why_shows_what_is_ahead_and_the_failures_of_the_destination(folder: Fol
     folder.put(alert("before"))
     ticket = folder.put(alert("a1"))
     (plain,) = lines(folder.run("deliveries", "why", ticket, "--json", **GENERAL).stdout)
-    told: list[str] = plain["next"]  # type: ignore[assignment]
-    numbers = {tuple(sorted(re.findall(r"\d+", each))) for each in told if "alerts-general" in each}
+    output: list[str] = plain["next"]  # type: ignore[assignment]
+    numbers = {tuple(sorted(re.findall(r"\d+", each))) for each in output if "alerts-general" in each}
     assert numbers >= {("5",), ("1", "15")}, "5 failures; 1 delivery ahead, at 15 messages a minute"
 
 
@@ -131,7 +131,7 @@ def test_why_uses_the_webhooks_of_the_running_service(folder: Folder) -> None:
     ticket, other = folder.put(alert("a1")), folder.put(alert("a2"), "community")
 
     def advice(delivery: str, **environment: str) -> str:
-        """What to do, which names the variable of a missing webhook, or the command that starts a service."""
+        """The advice, with the variable of a missing webhook or the command that starts a service."""
         (plain,) = lines(folder.run("deliveries", "why", delivery, "--json", **environment).stdout)
         return " ".join(plain["todo"])  # type: ignore[arg-type]
 

@@ -111,8 +111,8 @@ def test_why_names_the_command_until_it_was_run(folder: Folder, state: DeliveryS
     ticket = ended(folder, state)
     assert f"`signalpost deliveries revive {ticket}@alerts-general`" in folder.run("deliveries", "why", ticket).stdout
     folder.run("deliveries", "revive", ticket)
-    told = folder.run("deliveries", "why", ticket).stdout
-    assert "deliveries revive" not in told
+    output = folder.run("deliveries", "why", ticket).stdout
+    assert "deliveries revive" not in output
     first, second = map(json.loads, folder.run("deliveries", "why", ticket, "--json").stdout.splitlines())
     assert (first["turn"], first["next"], first["todo"]) == (1, [], [])
     assert second["turn"] == 2

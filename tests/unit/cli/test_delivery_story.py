@@ -47,7 +47,7 @@ def around(**changes: Any) -> Surroundings:
     return plain._replace(**changes)
 
 
-def told(state: str, *history: Attempt, near: Surroundings | None = None, **changes: Any) -> Story:
+def story_of(state: str, *history: Attempt, near: Surroundings | None = None, **changes: Any) -> Story:
     return story(delivery(state, **changes), notification(), history, near or around())
 
 
@@ -68,27 +68,27 @@ HELD = {"pace": msgspec.json.encode({"at": NOW, "ages": [], "held_for": 30.0})}
 LATER = {"not_before": NOW + MINUTE, "reason": "503"}
 MESSAGE = Message("signals-free", "77", NOW - MINUTE)
 STORIES: dict[str, Story] = {
-    "tried in each way": told("pending", *(attempt(outcome, "detail") for outcome in OUTCOMES), attempts=2),
-    **{state: told(state, reason="REASON") for state in ENDED},
-    "delivered as a message": told("delivered", message_id="77", near=around(message=MESSAGE)),
-    "expired without a reason": told("expired"),
-    "dead after a rejection": told("dead", attempt("rejected"), reason="404"),
-    "dead after an outage": told("dead", attempt("unavailable"), reason="503"),
-    "suppressed without a webhook": told("suppressed", reason="no webhook"),
-    "revived": told("pending", turn=2, reason="revives t1@signals-free"),
-    "in flight": told("leased"),
-    "in flight, and its sender is gone": told("leased", near=around(has_owner=False)),
-    "perhaps shown before": told("pending", may_repeat=True),
-    "no service": told("pending", near=around(has_owner=False)),
-    "webhook gone": told("pending", near=around(facts=GONE)),
-    "no webhook in the service": told("pending", near=around(is_served=False)),
-    "no webhook in the configuration": told("pending", near=around(is_served=False, has_owner=False)),
-    "tried again later": told("pending", **LATER),
-    "held by the server": told("pending", near=around(facts=HELD)),
-    "breaker open": told("pending", near=around(failures=5)),
-    "one ahead": told("pending", near=around(ahead=1)),
-    "two ahead, without a limit": told("pending", near=around(ahead=2, messages_a_minute={})),
-    "no longer valid": told("pending", valid_until=NOW, near=around(has_owner=False)),
+    "tried in each way": story_of("pending", *(attempt(outcome, "detail") for outcome in OUTCOMES), attempts=2),
+    **{state: story_of(state, reason="REASON") for state in ENDED},
+    "delivered as a message": story_of("delivered", message_id="77", near=around(message=MESSAGE)),
+    "expired without a reason": story_of("expired"),
+    "dead after a rejection": story_of("dead", attempt("rejected"), reason="404"),
+    "dead after an outage": story_of("dead", attempt("unavailable"), reason="503"),
+    "suppressed without a webhook": story_of("suppressed", reason="no webhook"),
+    "revived": story_of("pending", turn=2, reason="revives t1@signals-free"),
+    "in flight": story_of("leased"),
+    "in flight, and its sender is gone": story_of("leased", near=around(has_owner=False)),
+    "perhaps shown before": story_of("pending", may_repeat=True),
+    "no service": story_of("pending", near=around(has_owner=False)),
+    "webhook gone": story_of("pending", near=around(facts=GONE)),
+    "no webhook in the service": story_of("pending", near=around(is_served=False)),
+    "no webhook in the configuration": story_of("pending", near=around(is_served=False, has_owner=False)),
+    "tried again later": story_of("pending", **LATER),
+    "held by the server": story_of("pending", near=around(facts=HELD)),
+    "breaker open": story_of("pending", near=around(failures=5)),
+    "one ahead": story_of("pending", near=around(ahead=1)),
+    "two ahead, without a limit": story_of("pending", near=around(ahead=2, messages_a_minute={})),
+    "no longer valid": story_of("pending", valid_until=NOW, near=around(has_owner=False)),
 }
 
 
@@ -98,7 +98,7 @@ def test_the_stories_read_as_stored() -> None:
     assert_stored("deliveries-why", f"{heads}\n\n{stories}")
 
 
-def test_a_heading_has_what_for_whom_since_when_and_under_which_key() -> None:
+def test_a_heading_has_subject_audience_times_and_key() -> None:
     first, accepted, key = heading(notification(run="replay-1"), NOW)
     assert all(fact in first for fact in ("t1", "BUY EUR_USD H4"))
     assert all(fact in accepted for fact in ("2026-03-02 09:29:00 UTC", "60 s", "free", "replay-1", "HIGH"))
@@ -155,59 +155,59 @@ def test_a_configured_route_reads_differently_from_the_usual_one() -> None:
 
 
 def test_a_revived_delivery_names_the_one_it_revives() -> None:
-    revived = told("pending", turn=2, reason="revives t1@signals-free").happened[0]
+    revived = story_of("pending", turn=2, reason="revives t1@signals-free").happened[0]
     assert all(fact in revived for fact in ("2", "signals-free", "t1@signals-free"))
-    without_reason = told("delivered", turn=2).happened[0]
+    without_reason = story_of("delivered", turn=2).happened[0]
     assert all(fact in without_reason for fact in ("2", "signals-free"))
 
 
 @pytest.mark.parametrize("outcome", [*OUTCOMES, "of-a-later-version"])
 def test_each_attempt_has_its_number_time_length_and_detail(outcome: str) -> None:
-    sentence = told("pending", attempt("delivered"), attempt(outcome, "as it was")).happened[2]
+    sentence = story_of("pending", attempt("delivered"), attempt(outcome, "as it was")).happened[2]
     assert all(fact in sentence for fact in ("2", "2026-03-02 09:29:00 UTC", "60 s", "0.25 s", "as it was"))
     assert (outcome in sentence) or outcome in OUTCOMES, "an unknown outcome is shown as it is"
 
 
 def test_each_outcome_has_a_meaning_of_its_own() -> None:
-    assert len({told("pending", attempt(outcome)).happened[1] for outcome in OUTCOMES}) == len(OUTCOMES)
+    assert len({story_of("pending", attempt(outcome)).happened[1] for outcome in OUTCOMES}) == len(OUTCOMES)
 
 
 @pytest.mark.parametrize("state", [state for state in ENDED if state != "delivered"])
 def test_each_end_is_explained_with_its_reason(state: str) -> None:
-    made = told(state, reason="by t2")
+    made = story_of(state, reason="by t2")
     assert "by t2" in made.happened[-1]
     assert len(made.next) == 1
-    others = {told(each, reason="by t2").happened[-1] for each in ENDED}
+    others = {story_of(each, reason="by t2").happened[-1] for each in ENDED}
     assert len(others) == len(ENDED), "and each differently"
 
 
 def test_an_expired_one_has_the_end_of_its_validity() -> None:
-    assert "2026-03-02 10:30:00 UTC" in told("expired").happened[-1]
+    assert "2026-03-02 10:30:00 UTC" in story_of("expired").happened[-1]
 
 
 def test_a_delivered_one_names_its_message() -> None:
-    shown = told("delivered", message_id="77", near=around(message=MESSAGE))
+    shown = story_of("delivered", message_id="77", near=around(message=MESSAGE))
     assert all(fact in shown.happened[-1] for fact in ("77", "2026-03-02 09:29:00 UTC", "60 s"))
-    assert "77" in told("delivered", message_id="77").happened[-1]
-    assert told("delivered").happened[-1] != told("delivered", message_id="77").happened[-1]
+    assert "77" in story_of("delivered", message_id="77").happened[-1]
+    assert story_of("delivered").happened[-1] != story_of("delivered", message_id="77").happened[-1]
     assert shown.todo == ()
 
 
 def test_the_advice_fits_what_happened() -> None:
     revive = "`signalpost deliveries revive t1@signals-free`"
-    assert revive in " ".join(told("unconfirmed").todo)
-    assert revive in " ".join(told("expired").todo)
-    refused = told("dead", attempt("rejected")).todo
+    assert revive in " ".join(story_of("unconfirmed").todo)
+    assert revive in " ".join(story_of("expired").todo)
+    refused = story_of("dead", attempt("rejected")).todo
     assert "`signalpost destinations test signals-free`" in refused[0]
     assert revive in refused[1]
     assert len(refused) == 3
-    assert told("dead", attempt("unavailable")).todo[0] != refused[0]
-    assert "signals-free" in told("suppressed", reason="no webhook").todo[0]
-    assert [told(state).todo for state in ("superseded", "cancelled", "suppressed")] == [(), (), ()]
+    assert story_of("dead", attempt("unavailable")).todo[0] != refused[0]
+    assert "signals-free" in story_of("suppressed", reason="no webhook").todo[0]
+    assert [story_of(state).todo for state in ("superseded", "cancelled", "suppressed")] == [(), (), ()]
 
 
 def test_one_that_is_being_sent_depends_on_whether_its_sender_lives() -> None:
-    sending, lost = told("leased"), told("leased", near=around(has_owner=False))
+    sending, lost = story_of("leased"), story_of("leased", near=around(has_owner=False))
     assert len(sending.next) == 1
     assert lost.next != sending.next
     assert sending.todo == ()
@@ -215,14 +215,14 @@ def test_one_that_is_being_sent_depends_on_whether_its_sender_lives() -> None:
 
 
 def test_one_that_waits_for_nothing_shows_its_attempts_and_its_end() -> None:
-    made = told("pending", attempts=2)
+    made = story_of("pending", attempts=2)
     (sentence,) = made.next
     assert all(fact in sentence for fact in ("10", "12", "2026-03-02 10:30:00 UTC", "60 min"))
     assert made.todo == ()
 
 
 def test_one_that_may_have_been_shown_has_a_sentence_about_its_mark() -> None:
-    assert len(told("pending", may_repeat=True).happened) == len(told("pending").happened) + 1
+    assert len(story_of("pending", may_repeat=True).happened) == len(story_of("pending").happened) + 1
 
 
 @pytest.mark.parametrize(
@@ -248,22 +248,22 @@ def test_one_that_may_have_been_shown_has_a_sentence_about_its_mark() -> None:
 def test_each_reason_to_wait_has_its_facts_and_advice(
     changes: dict[str, Any], near: dict[str, Any], facts: tuple[str, ...], advice: str | None
 ) -> None:
-    made = told("pending", near=around(**near), **changes)
-    reasons = set(made.next) - set(told("pending").next)
+    made = story_of("pending", near=around(**near), **changes)
+    reasons = set(made.next) - set(story_of("pending").next)
     assert any(all(fact in sentence for fact in facts) for sentence in reasons), made.next
     assert (made.todo == ()) if advice is None else any(advice in sentence for sentence in made.todo), made.todo
 
 
 def test_a_missing_webhook_of_the_service_reads_differently_from_one_of_the_configuration() -> None:
-    of_service = told("pending", near=around(is_served=False)).next
-    of_configuration = told("pending", near=around(is_served=False, has_owner=False)).next
+    of_service = story_of("pending", near=around(is_served=False)).next
+    of_configuration = story_of("pending", near=around(is_served=False, has_owner=False)).next
     assert not set(of_service) >= set(of_configuration)
 
 
 def test_a_reason_that_is_over_is_left_out() -> None:
     quiet = around(failures=4, facts={"pace": msgspec.json.encode({"at": NOW - MINUTE, "ages": [], "held_for": 30.0})})
-    made = told("pending", not_before=NOW - MINUTE, near=quiet)
+    made = story_of("pending", not_before=NOW - MINUTE, near=quiet)
     assert len(made.next) == 1, "neither a wait that is over, nor a breaker that is not open yet"
-    over = told("pending", valid_until=NOW, near=around(has_owner=False))
+    over = story_of("pending", valid_until=NOW, near=around(has_owner=False))
     (sentence,) = over.next
     assert "2026-03-02 09:30:00 UTC" in sentence

@@ -1,4 +1,4 @@
-"""How many descriptors `serve` allows itself, and how many it leaves to connections."""
+"""The descriptors of `serve`, and the number of connections it accepts."""
 
 import resource
 
@@ -36,7 +36,7 @@ def test_a_limit_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) ->
     ("soft", "senders", "most"),
     [(512, 14, 356), (1_024, 14, 868), (65_536, 100, 1_000), (100, 14, 16), (INFINITE, 1, 1_000)],
 )
-def test_connections_leave_what_the_service_needs(
+def test_connections_leave_descriptors_for_the_service(
     monkeypatch: pytest.MonkeyPatch, soft: int, senders: int, most: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))

@@ -108,17 +108,17 @@ def test_json_has_a_line_for_each_destination(folder: Folder) -> None:
     assert (unknown["webhook"], unknown["messages_a_minute"], unknown["state"]) == (None, None, "not configured")
 
 
-def test_the_list_shows_what_the_store_remembers_of_a_destination(folder: Folder) -> None:
+def test_the_list_shows_the_stored_facts_of_a_destination(folder: Folder) -> None:
     from signalpost import clock
 
     folder.disable(NOWHERE, GONE)
     held = {"at": clock.now(), "ages": [], "held_for": 3_600.0}
     folder.remember("community", pace=msgspec.json.encode(held))
     community = {"DISCORD_WEBHOOK_COMMUNITY": NOWHERE.replace("/g/", "/c/")}
-    told = folder.run("destinations", "list", **GENERAL, **community).stdout
+    output = folder.run("destinations", "list", **GENERAL, **community).stdout
     facts = (GONE, "DISCORD_WEBHOOK_ALERTS_GENERAL", "`signalpost destinations enable alerts-general`")
-    assert any(all(fact in line for fact in facts) for line in told.splitlines())
-    assert any("community" in line and "60 min" in line for line in told.splitlines())
+    assert any(all(fact in line for fact in facts) for line in output.splitlines())
+    assert any("community" in line and "60 min" in line for line in output.splitlines())
     lines = folder.run("destinations", "list", "--json", **GENERAL, **community).stdout.splitlines()
     states = [json.loads(line) for line in lines]
     assert {each["destination"]: each["state"] for each in states} == {
@@ -146,8 +146,8 @@ def test_a_test_reads_each_webhook_and_posts_nothing(folder: Folder, sandbox: Sa
     assert "'signalpost'" in general
     assert community.startswith("community")
     assert "token-to-hide" not in result.output
-    asked = log(sandbox)[before:]
-    assert [(entry["method"], entry["recorded"]) for entry in asked] == [("GET", False)] * 2
+    requests = log(sandbox)[before:]
+    assert [(entry["method"], entry["recorded"]) for entry in requests] == [("GET", False)] * 2
     assert not folder.path.exists(), "it is past the outbox"
 
 
@@ -246,8 +246,8 @@ def test_a_disabled_destination_is_enabled_once(folder: Folder) -> None:
     assert json.loads(again.stdout) == {"destination": "alerts-general", "was_disabled": None}
     assert json.loads(folder.run("destinations", "list", "--json", **GENERAL).stdout)["disabled"] is None
     folder.disable(NOWHERE, GONE)
-    told = folder.run("destinations", "enable", "alerts-general", "--json", **GENERAL).stdout
-    assert json.loads(told) == {"destination": "alerts-general", "was_disabled": GONE}
+    output = folder.run("destinations", "enable", "alerts-general", "--json", **GENERAL).stdout
+    assert json.loads(output) == {"destination": "alerts-general", "was_disabled": GONE}
 
 
 def test_another_webhook_of_the_same_destination_is_not_disabled(folder: Folder) -> None:

@@ -1,4 +1,4 @@
-"""How commands end: one clear line, the right exit code, and no secret."""
+"""Failed commands end with one clear line, the right exit code, and no secret."""
 
 import errno
 from typing import NoReturn
@@ -17,7 +17,7 @@ URL = f"https://discord.com/api/webhooks/123/{SECRET}"
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, fault: BaseException, *options: str) -> Result:
-    """What becomes of a command that ends with `fault`."""
+    """Run a command that ends with `fault`."""
 
     def broken() -> NoReturn:
         raise fault
@@ -62,7 +62,7 @@ def test_an_internal_error_is_exit_code_4_and_shows_no_secret(
     assert "KeyError" in last
     assert "test_exit_codes.py" in last
     assert "`signalpost --debug`" in last
-    assert bool(trace) is bool(options), "the traceback is for those who ask"
+    assert bool(trace) is bool(options), "the traceback only appears with --debug"
     if options:
         assert trace[0].startswith("Traceback")
         assert trace[-1] == "KeyError: '*** in https://discord.com/api/webhooks/123/***'"
@@ -70,9 +70,9 @@ def test_an_internal_error_is_exit_code_4_and_shows_no_secret(
 
 def test_ctrl_c_is_exit_code_130_even_at_a_question_and_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended(monkeypatch, KeyboardInterrupt()).exit_code == 130
-    asked = click.Abort()
-    asked.__context__ = KeyboardInterrupt()
-    at_a_question = ended(monkeypatch, asked)
+    aborted = click.Abort()
+    aborted.__context__ = KeyboardInterrupt()
+    at_a_question = ended(monkeypatch, aborted)
     assert (at_a_question.exit_code, at_a_question.stderr) == (130, "\n")
 
 
@@ -87,7 +87,7 @@ def test_a_reader_that_went_away_is_quiet(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "output"),
     [
         (("delivries",), "'deliveries'"),
         (("lsit",), "'lsit'"),
@@ -96,10 +96,10 @@ def test_a_reader_that_went_away_is_quiet(monkeypatch: pytest.MonkeyPatch) -> No
         (("completion", "bahs"), "'bash', 'zsh', 'fish'"),
     ],
 )
-def test_a_misspelt_name_gets_the_nearest_as_a_hint(given: tuple[str, ...], told: str) -> None:
+def test_a_misspelt_name_gets_the_nearest_as_a_hint(given: tuple[str, ...], output: str) -> None:
     result = CliRunner().invoke(main, given)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert output in result.stderr
 
 
 def test_an_unknown_option_is_exit_code_2() -> None:

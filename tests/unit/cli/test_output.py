@@ -159,7 +159,7 @@ def test_every_command_with_json_prints_its_errors_as_json(
     result = folder.run(*arguments, "--json", DISCORD_WEBHOOK_URL=url())
     assert len(errors(result)) == code
     assert (result.exit_code, plain.exit_code) == (exit_code, exit_code)
-    assert result.stderr.strip(), "a person is told as well"
+    assert result.stderr.strip(), "and a line for people"
     if code_of_exit is not None:
         assert errors(result)[0]["code"] == code_of_exit
 

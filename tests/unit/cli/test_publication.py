@@ -1,4 +1,4 @@
-"""What `signalpost publish` prints if it could not deliver a notification, or not store it."""
+"""The output of `signalpost publish` if a notification cannot be delivered or stored."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""What is published: from options or from JSON, with known names only, each kind."""
+"""Parsing each kind of payload from options or from JSON, with known names only."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ ALERT = {"type": "disk", "severity": "high", "title": "97 % full"}
 
 
 def read(kind: type[Payload], stdin: str | bytes | dict[str, Any], **options: Any) -> Payload:
-    """What is made of `stdin` where no option is given."""
+    """The payload from `stdin` without options."""
     text = json.dumps(stdin) if isinstance(stdin, dict) else stdin
     found: list[Payload] = []
     command = click.command()(lambda: found.append(made(kind, options, ("title",))))

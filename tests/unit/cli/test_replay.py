@@ -56,7 +56,7 @@ def test_json_is_a_line_a_signal_with_exact_text_for_prices(file: Path) -> None:
     }
 
 
-def test_settings_change_what_comes_out(file: Path) -> None:
+def test_settings_change_the_signals(file: Path) -> None:
     wider = json.loads(run(file, *SETTINGS, "--json", "--sl-mult", "1", "--tp-mult", "4", "--key", "mine").stdout)
     assert (wider["key"], wider["stop_loss"], wider["risk_reward_ratio"]) == ("mine", "1.102955", "4")
     assert run(file, *SETTINGS, "--json", "--min-atr", "0.002045").stdout

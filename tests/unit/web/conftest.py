@@ -1,4 +1,4 @@
-"""A real service, a sandbox in Discord's place, and the HTTP API before it, on any free port."""
+"""A real service with its HTTP API on a free port, and a sandbox instead of Discord."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -26,20 +26,20 @@ DESTINATIONS = ("signals-free", "signals-premium", "alerts-critical", "alerts-ge
 
 
 class Answer(NamedTuple):
-    """What was answered."""
+    """A response."""
 
     status: int
-    told: dict[str, Any]
+    body: dict[str, Any]
     headers: dict[str, str]
 
     @property
     def fields(self) -> list[str]:
-        """The fields that are at fault."""
-        return [each["field"] for each in self.told.get("errors", [])]
+        """The fields with faults."""
+        return [each["field"] for each in self.body.get("errors", [])]
 
 
 class Front(NamedTuple):
-    """What a test needs of all that."""
+    """Everything that a test uses."""
 
     service: AsyncNotificationService
     sandbox: Sandbox
@@ -48,25 +48,25 @@ class Front(NamedTuple):
     tokens: TokensFile
     text_by_token: dict[str, str]
 
-    async def ask(self, method: str, path: str, token: str | None = None, **request: Any) -> Answer:
+    async def request(self, method: str, path: str, token: str | None = None, **request: Any) -> Answer:
         """One request, with the token of this name."""
         headers = {"Authorization": f"Bearer {self.text_by_token[token]}"} if token else {}
         headers |= request.pop("headers", {})
         async with self.session.request(method, self.server.url + path, headers=headers, **request) as answer:
-            told = await answer.json(content_type=None) if method != "HEAD" else {}
-            return Answer(answer.status, told, dict(answer.headers))
+            body = await answer.json(content_type=None) if method != "HEAD" else {}
+            return Answer(answer.status, body, dict(answer.headers))
 
-    async def tell(self, what: str, body: object, token: str = "free", **headers: str) -> Answer:
+    async def post(self, what: str, body: object, token: str = "free", **headers: str) -> Answer:
         """Post to the API."""
-        return await self.ask("POST", f"/api/v1/{what}", token, json=body, headers=headers)
+        return await self.request("POST", f"/api/v1/{what}", token, json=body, headers=headers)
 
     async def hook(self, kind: str, body: Any, token: str = "free", **headers: str) -> Answer:
-        """Post to a hook, as its product does."""
+        """Post to a hook as its product does."""
         sent = {"json": body} if isinstance(body, dict) else {"data": body}
-        return await self.ask("POST", f"/hooks/{kind}/{self.text_by_token[token]}", **sent, headers=headers)
+        return await self.request("POST", f"/hooks/{kind}/{self.text_by_token[token]}", **sent, headers=headers)
 
     async def shown(self, channel: str) -> list[str]:
-        """What a channel shows once nothing is to be delivered, oldest first."""
+        """The messages in a channel after everything was delivered, oldest first."""
         assert await self.service.drain(30) == []
         return [message["content"] for message in self.sandbox.discord.guild.messages(channel)]
 
@@ -92,7 +92,7 @@ def config(sandbox: Sandbox, tmp_path: Path) -> Config:
 
 @pytest.fixture
 def tokens(config: Config) -> TokensFile:
-    """The tokens' file, which does not exist yet."""
+    """The file of tokens, which does not exist yet."""
     return TokensFile(config.home)
 
 
@@ -111,7 +111,7 @@ def service_api(service: AsyncNotificationService) -> ServiceApi:
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    """Settings of the server; a test may put others in their place."""
+    """Settings of the server; a test may replace them."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What bodies to `/api/v1` tell, without a server."""
+"""Parsing bodies sent to `/api/v1`, without a server."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -41,13 +41,18 @@ def problem(path: str, body: dict[str, Any]) -> dict[str, Fault]:
 
 
 def test_a_signal_has_the_usual_names_and_send_options() -> None:
-    told = read("signals", {**SIGNAL, "SL": "1.16", "priority": "high", "context": {"rsi": Decimal("55.2"), "n": 1}})
-    assert isinstance(told.payload, Signal)
-    assert (told.payload.pair, told.payload.timeframe, told.payload.stop_loss) == ("EUR_USD", "H4", Decimal("1.16"))
-    assert told.payload.strategy_name == "bot", "which tells one sender's from another's"
-    assert told.options.priority is NotificationPriority.HIGH
-    assert dict(told.options.context) == {"rsi": 55.2, "n": 1}
-    assert (told.is_repeatable, told.needs_first_time) == (True, False)
+    request = read("signals", {**SIGNAL, "SL": "1.16", "priority": "high", "context": {"rsi": Decimal("55.2"), "n": 1}})
+    signal = request.payload
+    assert isinstance(signal, Signal)
+    assert (signal.pair, signal.timeframe, signal.stop_loss) == (
+        "EUR_USD",
+        "H4",
+        Decimal("1.16"),
+    )
+    assert signal.strategy_name == "bot", "one per sender"
+    assert request.options.priority is NotificationPriority.HIGH
+    assert dict(request.options.context) == {"rsi": 55.2, "n": 1}
+    assert (request.is_repeatable, request.needs_first_time) == (True, False)
 
 
 def test_without_a_tier_a_request_is_for_the_tokens_own() -> None:
@@ -110,18 +115,18 @@ def test_an_alert_with_an_id_and_no_time_needs_the_time_of_its_first_request() -
 def test_all_faults_are_reported_together_under_the_names_of_the_body() -> None:
     body = {"symbol": "?", "tf": "1M", "side": "up", "entry": "-1", "time": "2025-01-01", "sl": True, "tp": "x"}
     body |= {"confidence": 2, "priority": "soon", "user_tier": "a b", "context": [1], "stop_los": 1, "valid_until": 3}
-    told = problem("signals", body)
-    assert set(told) == {*body}
-    assert (told["sl"].code, told["sl"].value) == ("not-a-number", "True")
-    assert (told["stop_los"].code, told["stop_los"].limit) == ("unknown-field", "stop_loss")
-    assert (told["confidence"].code, told["confidence"].value) == ("out-of-range", "2")
+    found = problem("signals", body)
+    assert set(found) == {*body}
+    assert (found["sl"].code, found["sl"].value) == ("not-a-number", "True")
+    assert (found["stop_los"].code, found["stop_los"].limit) == ("unknown-field", "stop_loss")
+    assert (found["confidence"].code, found["confidence"].value) == ("out-of-range", "2")
 
 
 def test_missing_fields_are_reported_with_their_other_names() -> None:
-    told = problem("signals", {"sl": "x"})
-    assert set(told) == {"pair", "timeframe", "signal_type", "entry_price", "timestamp", "sl"}
-    assert told["pair"].code == "missing"
-    assert all(spelling in told["pair"].text for spelling in ("instrument", "symbol", "ticker"))
+    found = problem("signals", {"sl": "x"})
+    assert set(found) == {"pair", "timeframe", "signal_type", "entry_price", "timestamp", "sl"}
+    assert found["pair"].code == "missing"
+    assert all(spelling in found["pair"].text for spelling in ("instrument", "symbol", "ticker"))
     missing = problem("alerts", {})
     assert {(name, fault.code) for name, fault in missing.items()} == {
         (name, "missing") for name in ("alert_type", "severity", "title")
@@ -130,9 +135,13 @@ def test_missing_fields_are_reported_with_their_other_names() -> None:
 
 
 def test_a_fault_between_two_fields_is_reported_under_one_of_them() -> None:
-    told = problem("signals", {**SIGNAL, "sl": "2"})
-    assert list(told) == ["sl"]
-    assert (told["sl"].code, told["sl"].value, told["sl"].limit) == ("wrong-side", "2", "below 1.16344")
+    found = problem("signals", {**SIGNAL, "sl": "2"})
+    assert list(found) == ["sl"]
+    assert (found["sl"].code, found["sl"].value, found["sl"].limit) == (
+        "wrong-side",
+        "2",
+        "below 1.16344",
+    )
     late = faults("signals", {**SIGNAL, "valid_until": "2098-01-01T00:00:00Z", "known_at": "2099-01-01T00:00:00Z"})
     assert list(late) == ["valid_until"]
     both = {"entry": "1", "sl": "0.9999999999999999999999999999", "tp": "999999999999999999"}

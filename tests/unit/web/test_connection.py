@@ -92,7 +92,7 @@ async def test_a_client_that_does_not_read_the_answers_is_disconnected(front: Fr
 
         with pytest.raises(ConnectionError):
             await send_on()
-    assert (await front.ask("GET", "/health")).status == 200
+    assert (await front.request("GET", "/health")).status == 200
 
 
 async def test_a_body_that_does_not_come_is_408(front: Front) -> None:
@@ -192,11 +192,11 @@ async def test_concurrent_requests_are_limited(front: Front, service_api: Servic
             waiting.append(writer)
         while front.server.at_once < 2:
             await asyncio.sleep(0)
-        answer = await front.ask("GET", "/api/v1/tickets/1")
+        answer = await front.request("GET", "/api/v1/tickets/1")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     while front.server.at_once:
         await asyncio.sleep(0)
-    assert (await front.ask("GET", "/api/v1/tickets/1")).status == 401
+    assert (await front.request("GET", "/api/v1/tickets/1")).status == 401
 
 
 @pytest.mark.line("6.4.1")
@@ -208,7 +208,7 @@ async def test_health_is_answered_during_any_number_of_requests(front: Front) ->
             writer.write(head)
         while front.server.at_once < 2:
             await asyncio.sleep(0)
-        assert (await front.ask("GET", "/health?verbose")).status == 200
+        assert (await front.request("GET", "/health?verbose")).status == 200
 
 
 async def test_an_internal_error_is_500_and_is_logged_without_its_text(
@@ -219,16 +219,16 @@ async def test_an_internal_error_is_500_and_is_logged_without_its_text(
 
     server = HttpServer(service_api._replace(health=broken), TokenAuth(tokens, service_api.rank_by_tier))
     await server.start()
-    answer = await front._replace(server=server).ask("GET", "/health")
+    answer = await front._replace(server=server).request("GET", "/health")
     await server.stop()
     assert (answer.status, answer.headers["Content-Type"]) == (500, "application/problem+json")
     assert "text-to-hide" not in str(answer) + caplog.text
     (record,) = (record for record in caplog.records if "RuntimeError" in record.getMessage())
     assert record.levelname == "ERROR"
-    assert "broken" in record.getMessage(), "and where"
+    assert "broken" in record.getMessage(), "with its place"
 
 
-async def test_an_internal_error_of_a_connection_is_logged_without_what_was_sent(
+async def test_an_internal_error_of_a_connection_is_logged_without_the_request(
     front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> Any:
@@ -249,7 +249,7 @@ async def test_a_port_in_use_is_an_error_with_its_facts(
         await second.start()
     assert facts_of(refusal.value) == [Facts("port-in-use", "SIGNALPOST_HTTP", f"127.0.0.1:{port}")]
     await second.stop()
-    assert (await front.ask("GET", "/health")).status == 200
+    assert (await front.request("GET", "/health")).status == 200
 
 
 async def test_an_ipv6_address_is_shown_in_brackets(service_api: ServiceApi, tokens: TokensFile) -> None:
@@ -317,7 +317,7 @@ async def test_bytes_that_cannot_be_a_request_are_not_kept(head: bytes, rest: by
 
 
 async def test_a_request_for_another_protocol_is_answered_and_closed_if_bytes_follow(front: Front) -> None:
-    """What was asked before is answered too; where nothing follows, the connection goes on with HTTP."""
+    """Earlier requests are answered too. If no data follows, the connection goes on with HTTP."""
     answer = await sent(front, HEAD + b"\r\n" + UPGRADE + b"\x81\x05hello")
     assert answer.count(b"HTTP/1.1 200 OK") == 2
     assert answer.count(b"Connection: close") == 1

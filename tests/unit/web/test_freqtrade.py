@@ -1,4 +1,4 @@
-"""What freqtrade's webhook says, without a server."""
+"""Parsing requests of freqtrade's webhook, without a server."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -125,7 +125,7 @@ def test_a_strategys_message_goes_to_the_operators() -> None:
 
 
 def test_the_id_of_a_text_depends_on_text_sender_and_time() -> None:
-    """Which of the same words are a repeat is known to whoever remembers when they came."""
+    """The caller remembers when a message was first sent, and so knows which ones are repeats."""
     for body in ({"event": "status", "status": "m"}, {"event": "strategy_msg", "msg": "m"}):
         parsed, other = (freqtrade.read(json.dumps(body).encode(), token(name))[0] for name in ("bot", "other"))
         assert isinstance(parsed, freqtrade.UndatedMessage)
@@ -138,12 +138,12 @@ def test_the_id_of_a_text_depends_on_text_sender_and_time() -> None:
 
 
 def test_all_faults_are_reported_together() -> None:
-    told = faults({"event": "exit_fill", "pair": "?", "direction": "up", "exit_reason": 5, "priority": "soon"})
-    assert set(told) == {
+    codes = faults({"event": "exit_fill", "pair": "?", "direction": "up", "exit_reason": 5, "priority": "soon"})
+    assert set(codes) == {
         *("pair", "direction", "timeframe", "open_rate", "open_date", "trade_id"),
         *("close_rate", "exit_reason", "priority"),
     }
-    assert told["timeframe"] == "missing"
+    assert codes["timeframe"] == "missing"
     assert list(faults({**EXIT, "close_rate": "-1"})) == ["close_rate"]
     assert list(faults({**ENTRY, "trade_id": "x" * 200})) == ["trade_id"]
     assert list(faults({**ENTRY, "open_date": "soon"})) == ["open_date"]

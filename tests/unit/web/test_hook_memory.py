@@ -1,4 +1,4 @@
-"""What hooks make the store remember is bounded, however many positions they name."""
+"""The storage of hooks is bounded, however many positions they have."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

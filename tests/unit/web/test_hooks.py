@@ -1,4 +1,4 @@
-"""The hooks, asked as TradingView and freqtrade ask, with a real service behind them."""
+"""The hooks, called as TradingView and freqtrade call them, with a real service behind them."""
 
 import asyncio
 import json
@@ -27,15 +27,15 @@ PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 async def alert(front: Front, token: str = "free", **changes: Any) -> tuple[int, str]:
     """Post a changed alert; the status, and the outcome or the code of the first fault."""
     answer = await front.hook("tradingview", {**ALERT, **changes}, token)
-    return answer.status, answer.told.get("outcome") or answer.told.get("errors", [{"code": "?"}])[0]["code"]
+    return answer.status, answer.body.get("outcome") or answer.body.get("errors", [{"code": "?"}])[0]["code"]
 
 
 async def test_an_alert_is_shown_whatever_its_content_type_says(front: Front) -> None:
     raw = json.dumps(ALERT)[:-1] + ', "sl": NaN}'
     answer = await front.hook("tradingview", raw, **PLAIN)
-    assert (answer.status, answer.told["outcome"]) == (202, "accepted")
+    assert (answer.status, answer.body["outcome"]) == (202, "accepted")
     again = await front.hook("tradingview", ALERT)
-    assert (again.status, again.told["id"]) == (200, answer.told["id"])
+    assert (again.status, again.body["id"]) == (200, answer.body["id"])
     assert await front.shown("signals-free") == ["BUY EUR_USD H4"]
 
 
@@ -55,7 +55,7 @@ async def test_a_repeated_close_is_a_duplicate_even_after_the_next_signal(front:
     again = await front.hook("tradingview", CLOSE)
     await alert(front, action="sell", time="2099-01-01T04:00:00Z")
     late = await front.hook("tradingview", CLOSE)
-    assert (again.status, again.told["id"]) == (late.status, late.told["id"]) == (200, first.told["id"])
+    assert (again.status, again.body["id"]) == (late.status, late.body["id"]) == (200, first.body["id"])
     shown = await front.shown("signals-free")
     assert shown == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4", "SELL EUR_USD H4"]
     assert await alert(front, **{**CLOSE, "time": "2099-01-01T08:00:00Z"}) == (202, "accepted")
@@ -69,7 +69,7 @@ async def test_a_close_of_an_unknown_signal_is_422_unless_it_names_the_side(fron
     assert await front.shown("signals-free") == ["CLOSED BUY EUR_USD H4"]
 
 
-async def test_a_close_closes_only_what_is_on_its_side_and_of_its_token_strategy_pair_and_timeframe(
+async def test_a_close_needs_the_same_side_token_strategy_pair_and_timeframe(
     front: Front,
 ) -> None:
     await alert(front)
@@ -137,7 +137,7 @@ async def test_a_late_repeat_opens_nothing(front: Front) -> None:
     assert (await alert(front, **{**CLOSE, "price": "1.2"}))[0] == 422
     await alert(front, action="sell")
     assert await alert(front) == (200, "duplicate")
-    assert await alert(front, action="buy", time="2098-12-31T20:00:00Z") == (202, "accepted"), "told, though late"
+    assert await alert(front, action="buy", time="2098-12-31T20:00:00Z") == (202, "accepted"), "accepted, although late"
     assert await alert(front, **{**CLOSE, "price": "1.3"}) == (202, "accepted")
     assert (await front.shown("signals-free"))[-1] == "CLOSED SELL EUR_USD H4"
 
@@ -154,7 +154,7 @@ async def test_the_same_alert_at_once_is_accepted_once(front: Front) -> None:
     for body in (ALERT, CLOSE):
         answers = await asyncio.gather(*(front.hook("tradingview", body) for _ in range(8)))
         assert sorted(answer.status for answer in answers) == [200] * 7 + [202]
-        assert len({answer.told["id"] for answer in answers}) == 1
+        assert len({answer.body["id"] for answer in answers}) == 1
     assert await front.shown("signals-free") == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4"]
 
 
@@ -184,11 +184,11 @@ async def test_a_change_of_size_is_202_and_not_sent(front: Front) -> None:
 async def test_a_trade_of_freqtrade_is_shown_from_entry_to_exit(front: Front) -> None:
     entry = {**ENTRY, "open_date": "2099-01-01 00:00:00+00:00"}
     first = await front.hook("freqtrade", entry)
-    assert (first.status, first.told["outcome"]) == (202, "accepted")
-    assert (await front.hook("freqtrade", entry)).told["id"] == first.told["id"]
+    assert (first.status, first.body["outcome"]) == (202, "accepted")
+    assert (await front.hook("freqtrade", entry)).body["id"] == first.body["id"]
     more = await front.hook("freqtrade", {**entry, "open_rate": "61000", "amount": "0.02"})
-    assert (more.status, more.told["outcome"], more.told["id"]) == (202, "suppressed", "")
-    assert more.told["reason"]
+    assert (more.status, more.body["outcome"], more.body["id"]) == (202, "suppressed", "")
+    assert more.body["reason"]
     ended = {**EXIT, "open_date": entry["open_date"]}
     assert (await front.hook("freqtrade", ended)).status == 202
     assert (await front.hook("freqtrade", ended)).status == 200
@@ -200,7 +200,7 @@ async def test_the_other_events_of_freqtrade_are_sent_or_suppressed(front: Front
     assert (await front.hook("freqtrade", {"event": "status", "status": "running"})).status == 202
     assert (await front.hook("freqtrade", {"event": "strategy_msg", "msg": "watch BTC"})).status == 202
     passed = await front.hook("freqtrade", {"event": "entry"})
-    assert (passed.status, passed.told["outcome"], "Location" in passed.headers) == (202, "suppressed", False)
+    assert (passed.status, passed.body["outcome"], "Location" in passed.headers) == (202, "suppressed", False)
     (status,) = await front.shown("system-status")
     (message,) = await front.shown("alerts-general")
     assert status.endswith("running")
@@ -220,8 +220,8 @@ async def test_the_same_words_are_sent_once_in_sixty_seconds(front: Front, words
             await front.service.stop()
             await front.service.start()
         assert [answer.status for answer in answers] == [202, 200, 200, 202, 200, 200, 202]
-        assert len({answer.told["id"] for answer in answers}) == 3
-    assert answers[1].told["id"] == answers[2].told["id"] == first.told["id"]
+        assert len({answer.body["id"] for answer in answers}) == 3
+    assert answers[1].body["id"] == answers[2].body["id"] == first.body["id"]
 
 
 async def test_repeated_words_stay_in_memory_longest(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,5 +242,5 @@ async def test_repeated_words_stay_in_memory_longest(front: Front, monkeypatch: 
 async def test_a_conflict_names_the_field_that_gave_the_id(front: Front) -> None:
     assert await alert(front, signal_id="Long") == (202, "accepted")
     answer = await front.hook("tradingview", {**ALERT, "signal_id": "Long", "price": "1.2"})
-    assert (answer.status, answer.told["code"]) == (409, "conflict")
-    assert "signal_id" in answer.told["detail"]
+    assert (answer.status, answer.body["code"]) == (409, "conflict")
+    assert "signal_id" in answer.body["detail"]

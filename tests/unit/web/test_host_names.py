@@ -1,4 +1,4 @@
-"""Health is not told to a page of another site whose name leads to this machine."""
+"""Health is not disclosed to a page of another site whose name resolves to this machine."""
 
 import pytest
 
@@ -18,7 +18,7 @@ FOREIGN = (
 @pytest.mark.line("6.4.4")
 @pytest.mark.parametrize("host", FOREIGN)
 async def test_health_is_refused_to_the_name_of_another_site(front: Front, host: str) -> None:
-    assert (await front.ask("GET", "/health", headers={"Host": host})).status == 421
+    assert (await front.request("GET", "/health", headers={"Host": host})).status == 421
 
 
 OWN = (
@@ -35,14 +35,14 @@ OWN = (
 
 @pytest.mark.parametrize("host", OWN)
 async def test_health_is_answered_under_a_local_host_name(front: Front, host: str) -> None:
-    assert (await front.ask("GET", "/health", headers={"Host": host})).status == 200
+    assert (await front.request("GET", "/health", headers={"Host": host})).status == 200
 
 
 async def test_a_token_opens_health_under_any_name(front: Front) -> None:
     other = {"headers": {"Host": "signals.example"}}
-    assert (await front.ask("GET", "/health", "reader", **other)).status == 200
+    assert (await front.request("GET", "/health", "reader", **other)).status == 200
     assert (
-        await front.ask("GET", "/health", headers={"Host": "x.example", "Authorization": "Bearer no"})
+        await front.request("GET", "/health", headers={"Host": "x.example", "Authorization": "Bearer no"})
     ).status == 401
 
 

@@ -25,14 +25,14 @@ def test_a_problem_has_the_form_of_the_rfc_and_shows_no_address() -> None:
 def test_all_faults_of_a_body_are_listed_with_their_fields() -> None:
     problem = not_understood([Fault("not-a-number", "'x'", "sl", "'x'"), Fault("not-readable", "\ud800")])
     assert problem.status == 422
-    told = json.loads(problem.body())
-    assert "2" in told["detail"]
-    assert told["errors"] == [
+    body = json.loads(problem.body())
+    assert "2" in body["detail"]
+    assert body["errors"] == [
         {"field": "sl", "detail": "'x'", "code": "not-a-number", "value": "'x'", "limit": None},
         {"field": "", "detail": "\ud800", "code": "not-readable", "value": None, "limit": None},
     ]
     assert problem.headers == {}
-    assert not_understood([Fault("a", "b")]).detail != told["detail"]
+    assert not_understood([Fault("a", "b")]).detail != body["detail"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from signalpost.web.rate import MOST_KEYS, Rate, Rates
 def test_a_burst_is_free_and_then_so_many_a_second() -> None:
     rates = Rates(Rate(burst=3, a_second=0.5))
     assert [rates.wait("a", 10.0) for _ in range(4)] == [0, 0, 0, 2.0]
-    assert rates.wait("a", 11.0) == 1.0, "who is refused takes nothing"
+    assert rates.wait("a", 11.0) == 1.0, "a refusal takes no token"
     assert rates.wait("a", 12.0) == 0
     assert rates.wait("a", 12.0) == 2.0
 

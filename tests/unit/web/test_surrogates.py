@@ -26,8 +26,8 @@ def _with_halves(usual: dict[str, Any], *names: str) -> Iterator[dict[str, Any]]
 
 
 def _faulty(body: dict[str, Any], answer: Answer) -> str:
-    """What is wrong with the answer, if anything is."""
-    is_answer = answer.status in {200, 202, 409} or (answer.status == 422 and answer.told["errors"])
+    """The problem in the answer, if any."""
+    is_answer = answer.status in {200, 202, 409} or (answer.status == 422 and answer.body["errors"])
     return "" if is_answer else f"{answer.status} for {body!r}"
 
 
@@ -37,11 +37,11 @@ async def test_in_no_field_of_any_kind(front: Front, path: str) -> None:
     usual = {**kind.sample, "timestamp": "2099-01-01T00:00:00Z"}
     names = (name for each in kind.names.spellings.values() for name in each)
     bodies = list(_with_halves(usual, *names, *("priority", "user_tier", "tier", "context"), "kind"))
-    assert list(filter(None, [_faulty(body, await front.tell(path, body)) for body in bodies])) == []
+    assert list(filter(None, [_faulty(body, await front.post(path, body)) for body in bodies])) == []
 
 
 async def test_an_uptime_is_refused_as_any_other_text(front: Front) -> None:
-    answer = await front.tell("statuses", {"status": "ok", "uptime": HALF})
+    answer = await front.post("statuses", {"status": "ok", "uptime": HALF})
     assert (answer.status, answer.fields) == (422, ["uptime"])
 
 

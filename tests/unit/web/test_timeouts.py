@@ -61,16 +61,16 @@ def settings() -> dict[str, Any]:
 
 
 async def test_a_hanging_store_is_503_and_the_request_is_accepted_once(front: Front, slow: Slow) -> None:
-    answer = await front.tell("signals", SIGNAL)
+    answer = await front.post("signals", SIGNAL)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
-    assert answer.told["code"] == "timeout"
-    assert "0.05" in answer.told["detail"]
-    assert SAFE in answer.told["detail"]
+    assert answer.body["code"] == "timeout"
+    assert "0.05" in answer.body["detail"]
+    assert SAFE in answer.body["detail"]
     slow.let.set()
-    again = await front.tell("signals", SIGNAL)
+    again = await front.post("signals", SIGNAL)
     assert again.status in {200, 202}
     assert await front.shown("signals-free") == ["BUY EUR_USD H4"]
-    assert (await front.tell("signals", SIGNAL)).told["outcome"] == "duplicate"
+    assert (await front.post("signals", SIGNAL)).body["outcome"] == "duplicate"
 
 
 async def test_every_path_that_uses_the_store_answers_in_time(front: Front, slow: Slow) -> None:
@@ -78,11 +78,11 @@ async def test_every_path_that_uses_the_store_answers_in_time(front: Front, slow
         *(
             _is_503(answer)
             for answer in (
-                front.tell("alerts", ALERT, **{"Idempotency-Key": "k"}),
+                front.post("alerts", ALERT, **{"Idempotency-Key": "k"}),
                 front.hook("tradingview", TV),
                 front.hook("tradingview", CLOSE),
                 front.hook("freqtrade", {"event": "status", "status": "running"}),
-                front.ask("GET", "/api/v1/tickets/00", "free"),
+                front.request("GET", "/api/v1/tickets/00", "free"),
             )
         )
     )
@@ -94,9 +94,9 @@ async def _is_503(answer: Awaitable[Any]) -> None:
 
 
 async def test_a_request_without_a_key_is_not_called_safe_to_repeat(front: Front) -> None:
-    assert UNSAFE in (await front.tell("alerts", ALERT)).told["detail"]
-    keyed = await front.tell("alerts", ALERT, **{"Idempotency-Key": "k"})
-    assert SAFE in keyed.told["detail"]
+    assert UNSAFE in (await front.post("alerts", ALERT)).body["detail"]
+    keyed = await front.post("alerts", ALERT, **{"Idempotency-Key": "k"})
+    assert SAFE in keyed.body["detail"]
 
 
 async def test_waiting_requests_are_limited_and_the_next_is_refused_at_once() -> None:
@@ -165,11 +165,11 @@ async def test_a_problem_found_while_waiting_is_the_answer() -> None:
 
 @pytest.mark.parametrize("settings", [{"answer_within": 5}])
 async def test_a_stop_waits_for_running_requests(front: Front, slow: Slow) -> None:
-    asking = asyncio.create_task(front.tell("signals", SIGNAL))
+    request = asyncio.create_task(front.post("signals", SIGNAL))
     while not slow.begun:
         await asyncio.sleep(0)
     stopping = asyncio.create_task(front.server.stop())
     await asyncio.sleep(0)
     slow.let.set()
-    assert (await asking).status == 202
+    assert (await request).status == 202
     await stopping

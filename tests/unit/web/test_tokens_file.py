@@ -1,4 +1,4 @@
-"""The file of tokens: what is kept, who may read it, and what a damaged one does."""
+"""The file of tokens: its contents, its permissions, and damage."""
 
 import errno
 import json

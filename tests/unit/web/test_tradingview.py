@@ -1,4 +1,4 @@
-"""What TradingView's alerts say, without a server."""
+"""Parsing TradingView's alerts, without a server."""
 
 import json
 from decimal import Decimal
@@ -25,15 +25,15 @@ def parsed(body: dict[str, Any] | str) -> Parsed:
 
 
 def opened(body: dict[str, Any] | str) -> Signal:
-    told = parsed(body)
-    assert isinstance(told, Opened), told
-    return told.signal
+    result = parsed(body)
+    assert isinstance(result, Opened), result
+    return result.signal
 
 
 def closing(body: dict[str, Any] | str) -> Closing:
-    told = parsed(body)
-    assert isinstance(told, Closing), told
-    return told
+    result = parsed(body)
+    assert isinstance(result, Closing), result
+    return result
 
 
 def faults(body: dict[str, Any] | str) -> dict[str, str]:
@@ -128,7 +128,7 @@ def test_text_of_names_and_values_is_read_too() -> None:
 
 
 @pytest.mark.parametrize("text", ["BUY EURUSD @ 1.1", "EURUSD Crossing 1.1", "order buy @ 10 filled on EURUSD"])
-def test_other_text_is_422_that_shows_what_to_write(text: str) -> None:
+def test_other_text_is_422_with_an_example(text: str) -> None:
     with pytest.raises(Problem) as caught:
         parsed(text)
     (fault,) = caught.value.faults
@@ -145,14 +145,14 @@ def test_broken_json_is_400(raw: str) -> None:
 
 
 def test_all_missing_and_wrong_fields_are_reported_together() -> None:
-    told = faults("{}")
-    assert set(told) == {"ticker", "interval", "price", "time", "action"}
-    assert set(told.values()) == {"missing"}
+    codes = faults("{}")
+    assert set(codes) == {"ticker", "interval", "price", "time", "action"}
+    assert set(codes.values()) == {"missing"}
     wrong = {"symbol": "?", "interval": "1M", "side": "{{strategy.order.action}}", "close": "x", "timenow": "now"}
     wrong |= {"sl": "y", "market_position": "up", "priority": "soon", "tier": "?"}
-    told = faults(wrong)
-    assert set(told) == set(wrong)
-    assert told["side"] == "placeholder"
+    codes = faults(wrong)
+    assert set(codes) == set(wrong)
+    assert codes["side"] == "placeholder"
     assert list(faults({**ALERT, "sl": "2"})) == ["sl"]
     assert list(faults({**ALERT, "action": 5})) == ["action"]
 
@@ -165,7 +165,7 @@ def test_the_names_of_a_strategys_order_are_read_also_inside_an_object() -> None
 
 
 @pytest.mark.parametrize(
-    ("action", "before", "now", "meant"),
+    ("action", "before", "now", "expected"),
     [
         ("buy", "flat", "long", "BUY"),
         ("sell", "flat", "short", "SELL"),
@@ -179,36 +179,36 @@ def test_the_names_of_a_strategys_order_are_read_also_inside_an_object() -> None
         ("flat", "long", None, "close BUY"),
         ("exit_short", None, None, "close SELL"),
         ("Close Long", None, None, "close BUY"),
-        ("buy", "long", "long", "untold"),
-        ("sell", "long", "long", "untold"),
-        ("sell", None, "long", "untold"),
-        ("exit", None, "long", "untold"),
+        ("buy", "long", "long", "ignored"),
+        ("sell", "long", "long", "ignored"),
+        ("sell", None, "long", "ignored"),
+        ("exit", None, "long", "ignored"),
         ("buy", None, "long", "BUY"),
     ],
 )
 def test_a_position_counts_more_than_an_order(
-    action: str | None, before: str | None, now: str | None, meant: str
+    action: str | None, before: str | None, now: str | None, expected: str
 ) -> None:
     body = {**ALERT, "action": action, "prev_market_position": before, "market_position": now}
     match parsed(body):
         case Opened(signal):
-            assert signal.signal_type == meant
+            assert signal.signal_type == expected
         case Closing() as close:
-            assert ("close" if close.side is None else f"close {close.side}") == meant
+            assert ("close" if close.side is None else f"close {close.side}") == expected
         case Ignored(reason):
-            assert meant == "untold"
+            assert expected == "ignored"
             assert reason
 
 
 def test_a_close_names_its_signal_and_its_repeat_has_the_same_key() -> None:
     close = {**ALERT, "action": "close", "price": "1.17", "sl": "1.2", "tp": "1.1", "comment": "target"}
-    told = closing(close)
-    assert (told.strategy, told.pair, told.timeframe) == ("TradingView", "EUR_USD", "H4")
-    assert (told.price, told.reason, told.unseen) == (Decimal("1.17"), "target", None)
-    assert closing(close).key == told.key
+    closed = closing(close)
+    assert (closed.strategy, closed.pair, closed.timeframe) == ("TradingView", "EUR_USD", "H4")
+    assert (closed.price, closed.reason, closed.unseen) == (Decimal("1.17"), "target", None)
+    assert closing(close).key == closed.key
     others = [{"price": "1.18"}, {"time": "2026-08-20T05:00:00Z"}, {"timenow": "x"}, {"id": "1"}, {"ticker": "GBPUSD"}]
     keys = {closing({**close, **other}).key for other in others}
-    assert len(keys | {told.key}) == len(others) + 1
+    assert len(keys | {closed.key}) == len(others) + 1
     assert closing({**close, "id": "1", "time": "2026-08-20T05:00:00Z"}).key == closing({**close, "id": "1"}).key
     assert closing({**ALERT, "action": "close"}).reason == "closed"
 

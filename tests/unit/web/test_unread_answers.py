@@ -51,7 +51,7 @@ def _connection() -> _Connection:
 
 
 async def test_a_late_answer_that_nobody_reads_is_cut_off(front: Front, slow: Slow) -> None:
-    asking = asyncio.ensure_future(front.tell("signals", SIGNAL))
+    request = asyncio.ensure_future(front.post("signals", SIGNAL))
     while not slow.begun:
         await asyncio.sleep(0)
     connection = _connection()
@@ -62,12 +62,12 @@ async def test_a_late_answer_that_nobody_reads_is_cut_off(front: Front, slow: Sl
     finally:
         connection.transport = real
         slow.let.set()
-        await asking
+        await request
     assert fake.looks == 2
 
 
 async def test_a_connection_without_a_transport_can_be_dropped(front: Front, slow: Slow) -> None:
-    asking = asyncio.ensure_future(front.tell("signals", SIGNAL))
+    request = asyncio.ensure_future(front.post("signals", SIGNAL))
     while not slow.begun:
         await asyncio.sleep(0)
     connection = _connection()
@@ -77,4 +77,4 @@ async def test_a_connection_without_a_transport_can_be_dropped(front: Front, slo
     transport.abort()
     slow.let.set()
     with pytest.raises(ClientError):
-        await asking
+        await request

@@ -1,4 +1,4 @@
-"""What tests of reading need: a token, and what a reading is refused with."""
+"""Helpers for tests of parsers: a token, and the problem that a parser raises."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ def token(name: str = "bot", tier: str = "free", *scopes: Scope) -> Token:
 
 
 def refusal(reading: Callable[[], object]) -> Problem | None:
-    """What `reading` is refused with, if it is."""
+    """The problem that `reading` raises, if any."""
     try:
         reading()
     except Problem as problem:

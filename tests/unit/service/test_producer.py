@@ -369,7 +369,7 @@ async def test_held_notifications_that_cannot_be_saved_at_the_end_are_logged_as_
     async with AsyncNotificationService(config_for()), AsyncNotificationService(config_for()) as producer:
         producer._runtime.run._core._db.execute("PRAGMA query_only=1")  # type: ignore[union-attr]
         assert (await producer.queue_notification(signal())).outcome is Outcome.HELD
-        await producer.stop()
+        await producer.stop(timeout=0.5)
     assert (logging.ERROR, (1,)) in [(line.levelno, line.args) for line in caplog.records], "one is lost"
 
 

@@ -145,6 +145,7 @@ async def test_held_notifications_that_cannot_be_saved_at_the_end_are_logged_as_
         disk = _disk_of(service)
         disk.execute(f"PRAGMA max_page_count={disk.execute('PRAGMA page_count').fetchone()[0]}")
         await service.queue_notification(signal(), additional_context={"much": "x" * 9_000})
+        await service.stop(timeout=0.5)
     assert (logging.ERROR, (1,)) in [(line.levelno, line.args) for line in caplog.records], "one is lost"
 
 

@@ -107,6 +107,7 @@ async def test_a_signal_of_the_old_version_is_known(
         async with AsyncNotificationService(config_for()) as service:
             ticket = await service.queue_notification(known(**fields), user_tier=tier)
             again = await service.queue_notification(known(), user_tier="premium")
+            await service.stop(timeout=0.5)
     assert (ticket.outcome, again.outcome) == (
         outcome,
         Outcome.DUPLICATE if outcome is Outcome.ACCEPTED else Outcome.ACCEPTED,

@@ -1,4 +1,4 @@
-"""An outbox as simple as can be, which shares no code with the real ones: lists, searched from end to end."""
+"""The simplest possible outbox, which shares no code with the real ones: plain lists."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ OPEN = ("pending", "leased")
 
 
 class Anything:
-    """Equal to whatever a store says in its own words."""
+    """Equal to any text, because each store has its own wording."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, str)
@@ -27,7 +27,7 @@ class Anything:
 @dataclass
 class Owed:
     number: int
-    told: Notification
+    notification: Notification
     lane: str
     turn: int
     state: str
@@ -42,11 +42,11 @@ class Owed:
     message_id: str | None = None
     history: list[Attempt] = field(default_factory=list)
     anew: tuple[datetime, datetime] | None = None
-    """After which attempt its wait was counted anew, and from when on."""
+    """The attempt after which its wait was restarted, and the time."""
 
     @property
     def id(self) -> DeliveryId:
-        return DeliveryId(self.told.id, self.lane, self.turn)
+        return DeliveryId(self.notification.id, self.lane, self.turn)
 
     def shown(self) -> Delivery:
         return Delivery(
@@ -54,7 +54,7 @@ class Owed:
             DeliveryState(self.state),
             self.priority,
             self.rank,
-            self.told.sequence,
+            self.notification.sequence,
             self.valid_until,
             self.not_before,
             self.attempts,
@@ -67,7 +67,7 @@ class Owed:
 
 class OutboxModel:
     def __init__(self) -> None:
-        self.told: list[Notification] = []
+        self.notifications: list[Notification] = []
         self.owed: list[Owed] = []
         self.keys: dict[str, tuple[bytes, str, datetime]] = {}
         self.streams: dict[str, StreamState] = {}
@@ -84,45 +84,53 @@ class OutboxModel:
         return results
 
     def _take(self, item: c.NewNotification) -> c.PutResult:
-        told = item.notification
-        known = next((self.keys[key] for key in (told.key, *item.former_keys) if key in self.keys), None)
+        notification = item.notification
+        known = next((self.keys[key] for key in (notification.key, *item.former_keys) if key in self.keys), None)
         if known is None:
-            self.keys[told.key] = told.content_hash, told.id, item.key_until
-            self._enter(told, item.deliveries, supersedes=item.supersedes)
-            return c.PutResult(Outcome.ACCEPTED, told.id)
+            self.keys[notification.key] = notification.content_hash, notification.id, item.key_until
+            self._enter(notification, item.deliveries, supersedes=item.supersedes)
+            return c.PutResult(Outcome.ACCEPTED, notification.id)
         content, first, _ = known
-        if content != told.content_hash and content[0] == told.content_hash[0]:
+        if content != notification.content_hash and content[0] == notification.content_hash[0]:
             return c.PutResult(Outcome.REFUSED, first)
-        have = {owed.lane for owed in self.owed if owed.told.id == first}
+        have = {owed.lane for owed in self.owed if owed.notification.id == first}
         missing = tuple(
             each
             for each in item.deliveries
-            if have and each.destination not in have and f"{told.key} \t{each.destination}" not in self.keys
+            if have and each.destination not in have and f"{notification.key} \t{each.destination}" not in self.keys
         )
         if all(each.state != "pending" for each in missing):
             return c.PutResult(Outcome.DUPLICATE, first)
         for each in missing:
-            self.keys[f"{told.key} \t{each.destination}"] = told.content_hash, told.id, item.key_until
-        self._enter(told, missing, supersedes=False)
-        return c.PutResult(Outcome.ACCEPTED, told.id, tuple(each.destination for each in missing))
+            self.keys[f"{notification.key} \t{each.destination}"] = (
+                notification.content_hash,
+                notification.id,
+                item.key_until,
+            )
+        self._enter(notification, missing, supersedes=False)
+        return c.PutResult(Outcome.ACCEPTED, notification.id, tuple(each.destination for each in missing))
 
-    def _enter(self, told: Notification, deliveries: tuple[c.NewDelivery, ...], *, supersedes: bool) -> None:
-        self.told.append(told)
+    def _enter(self, notification: Notification, deliveries: tuple[c.NewDelivery, ...], *, supersedes: bool) -> None:
+        self.notifications.append(notification)
         self.number += 1
         for wanted in deliveries:
             if supersedes and wanted.state == "pending":
                 for old in self._waiting(wanted.destination):
-                    if old.told.sequence == told.sequence and old.told.event[:6] == "update" and not old.may_repeat:
+                    if (
+                        old.notification.sequence == notification.sequence
+                        and old.notification.event[:6] == "update"
+                        and not old.may_repeat
+                    ):
                         old.state, old.reason = "superseded", Anything()
             made = Owed(
                 self.number,
-                told,
+                notification,
                 wanted.destination,
                 1,
                 str(wanted.state),
                 wanted.rank,
-                told.priority,
-                told.valid_until,
+                notification.priority,
+                notification.valid_until,
             )
             made.reason = wanted.reason
             self.owed.append(made)
@@ -135,13 +143,13 @@ class OutboxModel:
         )
 
     def _settle_order(self) -> None:
-        """Nothing that waits is behind a newer one of its sequence: it has the best place of all that follow it."""
+        """A waiting delivery gets the best place of all that follow it in its sequence."""
         waiting = sorted((o for o in self.owed if o.state == "pending"), key=lambda o: o.number)
         for old in waiting:
             line = [
                 o
                 for o in waiting
-                if (o.told.sequence, o.lane) == (old.told.sequence, old.lane) and o.number >= old.number
+                if (o.notification.sequence, o.lane) == (old.notification.sequence, old.lane) and o.number >= old.number
             ]
             old.rank, old.priority = min(o.rank for o in line), max(o.priority for o in line)
 
@@ -149,22 +157,24 @@ class OutboxModel:
         lane = self._waiting(command.destination)
         if command.express:
             lane = [o for o in lane if o.priority in (NotificationPriority.HIGH, NotificationPriority.URGENT)]
-        flying = [o.told.sequence for o in self.owed if o.lane == command.destination and o.state == "leased"]
+        in_flight = [
+            o.notification.sequence for o in self.owed if o.lane == command.destination and o.state == "leased"
+        ]
         entries, expired, waits, doubtful = [], [], [], False
         for owed in lane:
             if len(entries) == command.limit:
                 break
             if owed.valid_until <= command.now:
                 expired.append(self._outlived(owed))
-            elif owed.told.sequence not in flying:
-                flying.append(owed.told.sequence)
+            elif owed.notification.sequence not in in_flight:
+                in_flight.append(owed.notification.sequence)
                 if owed.not_before and owed.not_before > command.now:
                     waits.append(owed.not_before)
                 elif command.sure_only and owed.may_repeat:
                     doubtful = True
                 else:
                     owed.state = "leased"
-                    entries.append(c.OutboxEntry(owed.shown(), owed.told))
+                    entries.append(c.OutboxEntry(owed.shown(), owed.notification))
         return c.Leased(tuple(entries), tuple(expired), min(waits, default=None), doubtful)
 
     def settle(self, command: c.Settle) -> list[Delivery]:
@@ -190,10 +200,10 @@ class OutboxModel:
         if verdict.message:
             owed.message_id = verdict.message.message_id
         wanted = verdict.fallback
-        if wanted and self._get(DeliveryId(owed.told.id, wanted.destination)) is None:
+        if wanted and self._get(DeliveryId(owed.notification.id, wanted.destination)) is None:
             made = Owed(
                 owed.number,
-                owed.told,
+                owed.notification,
                 wanted.destination,
                 1,
                 str(wanted.state),
@@ -248,7 +258,7 @@ class OutboxModel:
             return None
         again = Owed(
             owed.number,
-            owed.told,
+            owed.notification,
             owed.lane,
             owed.turn + 1,
             "pending",
@@ -264,18 +274,20 @@ class OutboxModel:
     def find(self, command: c.Find) -> tuple[c.OutboxEntry, ...]:
         found = sorted(self.owed, key=lambda owed: owed.id, reverse=True)
         if command.notification_id is not None:
-            found = [owed for owed in found if owed.told.id == command.notification_id]
+            found = [owed for owed in found if owed.notification.id == command.notification_id]
         if command.destination is not None:
             found = [owed for owed in found if owed.lane == command.destination]
         if command.states:
             found = [owed for owed in found if owed.state in command.states]
-        return tuple(c.OutboxEntry(owed.shown(), owed.told) for owed in found[: command.limit])
+        return tuple(c.OutboxEntry(owed.shown(), owed.notification) for owed in found[: command.limit])
 
     def open(self, command: c.Open) -> tuple[Delivery, ...]:
         found = [owed for owed in self.owed if owed.state in OPEN]
         found.sort(key=lambda owed: (owed.state, owed.lane, owed.rank, owed.number))
         if command.notification_ids is not None:
-            found = sorted((o for o in found if o.told.id in command.notification_ids), key=lambda owed: owed.id)
+            found = sorted(
+                (o for o in found if o.notification.id in command.notification_ids), key=lambda owed: owed.id
+            )
         if command.destination is not None:
             found = [owed for owed in found if owed.lane == command.destination]
         return tuple(owed.shown() for owed in found[: command.limit])
@@ -299,14 +311,14 @@ class OutboxModel:
 
     def prune(self, command: c.Prune) -> int:
         gone: list[Notification] = []
-        for told in self.told:
-            if told.accepted_at >= command.before or len(gone) == command.limit:
+        for notification in self.notifications:
+            if notification.accepted_at >= command.before or len(gone) == command.limit:
                 break
-            if not any(owed.told.id == told.id and owed.state in OPEN for owed in self.owed):
-                gone.append(told)
-        names = {told.id for told in gone}
-        self.told = [told for told in self.told if told.id not in names]
-        self.owed = [owed for owed in self.owed if owed.told.id not in names]
+            if not any(owed.notification.id == notification.id and owed.state in OPEN for owed in self.owed):
+                gone.append(notification)
+        names = {notification.id for notification in gone}
+        self.notifications = [notification for notification in self.notifications if notification.id not in names]
+        self.owed = [owed for owed in self.owed if owed.notification.id not in names]
         return len(gone)
 
     def forgetkeys(self, command: c.ForgetKeys) -> str:

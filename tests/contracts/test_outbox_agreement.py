@@ -1,4 +1,4 @@
-"""The store answers, step by step, as an outbox that is nothing but lists; also after crashes and restarts."""
+"""At each step the store answers like an outbox made of lists, also after crashes and restarts."""
 
 import sqlite3
 from collections import Counter
@@ -67,7 +67,7 @@ class Agreement(RuleBasedStateMachine):
         self.agree(self.sqlite.apply(batch), expected)
 
     def agree(self, answers: list[Any], expected: list[Any]) -> None:
-        """A lease may say to ask again before anything is due, but never later, and never at once."""
+        """The time for the next lease may be early, but never late, and never now."""
         for number, (answer, wanted) in enumerate(zip(answers, expected, strict=True)):
             if isinstance(answer, c.Leased):
                 answers[number] = self.agreed(answer, wanted)
@@ -84,7 +84,7 @@ class Agreement(RuleBasedStateMachine):
     @rule(data=st.data(), size=st.integers(1, 3))
     def a_batch_that_fails(self, data: st.DataObject, size: int) -> None:
         twice = (c.NewDelivery("one", 0), c.NewDelivery("one", 0))
-        bad = c.NewNotification(self.told(data), twice, self.now + 9 * MINUTE)
+        bad = c.NewNotification(self.drawn(data), twice, self.now + 9 * MINUTE)
         fresh = bad._replace(notification=bad.notification.but(event="never given"))
         batch = [*(self.command(data) for _ in range(size)), c.Put((fresh,)), c.Stats()]
         with pytest.raises(CommandFailed):
@@ -106,7 +106,7 @@ class Agreement(RuleBasedStateMachine):
         kinds = (self.put, self.put, self.lease, self.lease, self.settle, self.both, self.other)
         return data.draw(st.sampled_from(kinds))(data)
 
-    def told(self, data: st.DataObject) -> Any:
+    def drawn(self, data: st.DataObject) -> Any:
         self.given += 1
         return notification(
             f"{self.given:04}",
@@ -125,7 +125,7 @@ class Agreement(RuleBasedStateMachine):
             where = data.draw(st.sampled_from((("one",), ("two",), ("one", "two"), ())))
             owed = tuple(c.NewDelivery(lane, data.draw(ranks), state, data.draw(reasons)) for lane in where)
             items.append(
-                c.NewNotification(self.told(data), owed, self.now + data.draw(minutes), data.draw(st.booleans()))
+                c.NewNotification(self.drawn(data), owed, self.now + data.draw(minutes), data.draw(st.booleans()))
             )
         state = StreamState("stream", "f", self.now, data.draw(st.binary(max_size=2)))
         return c.Put(tuple(items), data.draw(st.sampled_from((None, state))))
@@ -135,7 +135,7 @@ class Agreement(RuleBasedStateMachine):
         return c.Lease(data.draw(lanes), self.now, limit, express, sure_only)
 
     def name(self, data: st.DataObject, *states: str) -> DeliveryId:
-        """A delivery's id: mostly of one that stands in those states, and sometimes of one that never was."""
+        """The id of a delivery: usually of one in these states, sometimes of one that does not exist."""
         known = [owed.id for owed in self.model.owed if not states or owed.state in states]
         unknown = DeliveryId(f"{data.draw(st.integers(1, 6)):04}", data.draw(lanes), data.draw(st.integers(1, 2)))
         return data.draw(st.sampled_from([unknown, *known, *known, *known]))

@@ -1,4 +1,4 @@
-"""The contract of an outbox finds outboxes that break it: each of these is right but for one thing."""
+"""The outbox contract finds outboxes that break it. Each of these has one fault."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from tests.tmpfs import new_core
 
 @dataclass
 class Broken:
-    """An outbox in memory that hears or tells one thing wrongly."""
+    """An outbox in memory that changes one kind of command or answer."""
 
-    hears: Callable[[Any], Any] = lambda command: command
-    tells: Callable[[Any, Any], Any] = lambda command, answer: answer
+    changes_command: Callable[[Any], Any] = lambda command: command
+    changes_answer: Callable[[Any, Any], Any] = lambda command, answer: answer
     closes: bool = True
 
     def __post_init__(self) -> None:
@@ -31,42 +31,42 @@ class Broken:
     async def do(self, command: Any) -> Any:
         if self.is_closed and self.closes:
             raise StoreClosed
-        return self.tells(command, self.core.apply([self.hears(command)])[0])
+        return self.changes_answer(command, self.core.apply([self.changes_command(command)])[0])
 
     async def close(self) -> None:
         self.is_closed = True
 
 
 def _puts(change: Callable[[c.NewNotification], c.NewNotification]) -> dict[str, Any]:
-    def hears(command: Any) -> Any:
+    def changes_command(command: Any) -> Any:
         return (
             c.Put(tuple(map(change, command.notifications)), command.state) if isinstance(command, c.Put) else command
         )
 
-    return {"hears": hears}
+    return {"changes_command": changes_command}
 
 
 def _verdicts(**changes: Any) -> dict[str, Any]:
-    def hears(command: Any) -> Any:
+    def changes_command(command: Any) -> Any:
         if not isinstance(command, c.Settle):
             return command
         return c.Settle(tuple(each._replace(**changes) for each in command.settlements))
 
-    return {"hears": hears}
+    return {"changes_command": changes_command}
 
 
 def _asks(kind: type, **changes: Callable[[Any], Any]) -> dict[str, Any]:
-    def hears(command: Any) -> Any:
+    def changes_command(command: Any) -> Any:
         if not isinstance(command, kind):
             return command
         changed = {name: change(getattr(command, name)) for name, change in changes.items()}
         return msgspec.structs.replace(command, **changed)
 
-    return {"hears": hears}
+    return {"changes_command": changes_command}
 
 
 def _answers(kind: type, change: Callable[[Any], Any]) -> dict[str, Any]:
-    return {"tells": lambda command, answer: change(answer) if isinstance(command, kind) else answer}
+    return {"changes_answer": lambda command, answer: change(answer) if isinstance(command, kind) else answer}
 
 
 def _lowered(item: c.NewNotification) -> c.NewNotification:

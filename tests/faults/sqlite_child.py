@@ -1,9 +1,9 @@
-"""A process that works on an outbox, and writes down what it asks and what it is answered, until it is killed.
+"""A process that uses an outbox, and records its requests and the answers, until it is killed.
 
     python sqlite_child.py OUTBOX JOURNAL SEED [before|after COMMITS]
 
 Each line of the journal is synced before the next step. With `before` or `after` it kills itself just before or after
-that many commits, so that the answer of the last one never comes.
+that many commits, so the answer to the last one never arrives.
 """
 
 import asyncio
@@ -61,15 +61,15 @@ class DiesAtCommit(sqlite3.Connection):
         return result
 
 
-class Telling:
-    """A core that notes which puts are in a batch before it carries the batch out."""
+class JournaledCore:
+    """A core that records the puts of a batch before it applies the batch."""
 
     def __init__(self, core: SqliteCore, journal: int) -> None:
         self._core, self._journal = core, journal
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
-        told = [item.notification.id for put in batch if isinstance(put, Put) for item in put.notifications]
-        note(self._journal, begins=told)
+        names = [item.notification.id for put in batch if isinstance(put, Put) for item in put.notifications]
+        note(self._journal, begins=names)
         return self._core.apply(batch)
 
     def close(self) -> None:
@@ -88,13 +88,13 @@ class Worker:
     def note(self, **line: Any) -> None:
         note(self.journal, **line)
 
-    async def take_back(self) -> None:
-        """What was leased when the one before was killed goes back, as it may have been shown."""
+    async def return_leases(self) -> None:
+        """Return the leases of the killed process to pending, because they may have been shown."""
         for entry in await self.outbox.do(Find(states=frozenset({DeliveryState.LEASED}), limit=10_000)):
             await self.settle(entry.delivery, DeliveryState.PENDING)
 
     async def produce(self, stream: str, count: int) -> None:
-        """Two notifications for two lanes each, with the stream's state, over and over."""
+        """Put two notifications for two lanes each, with the stream's state, again and again."""
         while True:
             count += 1
             names = [f"{stream}-{count:06}-{part}" for part in "ab"]
@@ -103,7 +103,7 @@ class Worker:
             items = tuple(
                 NewNotification(notification(name, valid_for=timedelta(days=9)), owed, until) for name in names
             )
-            self.note(asks="put", stream=stream, count=count)
+            self.note(requests="put", stream=stream, count=count)
             results = await self.outbox.do(Put(items, StreamState(stream, "f", START, str(count).encode())))
             assert {result.outcome for result in results} == {Outcome.ACCEPTED}, results
             self.note(done="put", stream=stream, count=count, names=names)
@@ -123,7 +123,7 @@ class Worker:
             await asyncio.sleep(0)
 
     async def settle(self, delivery: Delivery, state: DeliveryState, lease: Lease | None = None) -> Leased:
-        self.note(asks="settle", name=delivery.id, state=state)
+        self.note(requests="settle", name=delivery.id, state=state)
         message = Message(delivery.id.destination, f"m-{delivery.id}", START) if state == "delivered" else None
         settle = Settle((verdict(delivery, state, message=message),))
         leased: Leased | None = Leased((), (), None)
@@ -146,8 +146,8 @@ async def main(path: str, journal: str, seed: str, when: str = "", commits: str 
         streams |= {name: int(state) for name, state in db.execute("SELECT stream, state FROM stream")}
     DiesAtCommit.when, DiesAtCommit.left = when, int(commits)
     file = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    worker = Worker(ThreadedOutbox(Telling(core, file)), file, Random(seed))
-    await worker.take_back()
+    worker = Worker(ThreadedOutbox(JournaledCore(core, file)), file, Random(seed))
+    await worker.return_leases()
     worker.note(done="start")
     await asyncio.gather(
         *(worker.produce(stream, count) for stream, count in streams.items()),

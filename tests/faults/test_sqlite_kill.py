@@ -106,7 +106,7 @@ def _demand_answered(states: dict[DeliveryId, Any], lines: list[dict[str, Any]])
         if line.get("done") == "put":
             for each in line["names"]:
                 assert {DeliveryId(each, lane) for lane in LANES} <= states.keys(), f"{each} was accepted, and is gone"
-        elif line.get("asks") == "settle":
+        elif line.get("requests") == "settle":
             requested[name] = line["state"]
         elif line.get("done") == "settle":
             stood[name] = line["state"]

@@ -287,8 +287,8 @@ class NotificationIntegration:
     def _send_directly(self, submission: Submission, refused: Ticket) -> None:
         try:
             direct = self._direct()
-        except InvalidConfiguration as fault:
-            submission.end(extended(refused, f"nothing can be sent: {fault}"))
+        except (InvalidConfiguration, RuntimeError) as fault:  # RuntimeError if no thread can be started
+            submission.end(extended(refused, f"it cannot be sent directly: {fault}"))
         else:
             direct.take(submission, refused)
             self._flush_if_last()
@@ -300,8 +300,8 @@ class NotificationIntegration:
                 return thread.direct
             if self._direct_alone is None:
                 config = Config.from_environment() if self._config is None else self._config
-                self._direct_alone = DirectSender(config, LoopThread("direct"))
                 this_process.stop_at_end(self)
+                self._direct_alone = DirectSender(config, LoopThread("direct"))
             return self._direct_alone
 
     def _stop_direct(self, timeout: float) -> int:

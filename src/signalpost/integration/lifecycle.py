@@ -126,6 +126,6 @@ class Lifecycle:
         with self.lock:
             try:
                 return self.thread or self._new_thread(self._parents_home)
-            except InvalidConfiguration as fault:
+            except (InvalidConfiguration, RuntimeError) as fault:  # RuntimeError if no thread can be started
                 logger.error("the service cannot be started after the fork: %s", fault)
                 return None

@@ -28,7 +28,10 @@ MARGIN = 1.0
 
 
 class LoopThread:
-    """Runs an event loop in a thread of its own until `end`. `at_end` is called there last, however the loop ends."""
+    """Runs an event loop in a thread of its own until `end`. `at_end` is called there last, however the loop ends.
+
+    Raises RuntimeError if no thread can be started.
+    """
 
     def __init__(self, name: str, at_end: Callable[[], None] = lambda: None) -> None:
         self.loop = new_loop()
@@ -40,7 +43,11 @@ class LoopThread:
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = Thread(target=self._run, name=f"{THREADS} {name}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # no thread can be started now
+            self.loop.close()
+            raise
 
     @property
     def is_alive(self) -> bool:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from signalpost import NotificationIntegration, Outcome
-from signalpost.integration import fallback, lifecycle, process_end, submission
+from signalpost import NotificationIntegration, Outcome, Refusal
+from signalpost.integration import fallback, lifecycle, loop_thread, process_end, submission
 from signalpost.integration import integration as integration_module
 from signalpost.integration.loop_thread import LazyThread
 from signalpost.integration.process_end import ProcessEnd
 from signalpost.integration.submission import NOT_RUNNING, Refusals
-from tests.unit.integration.conftest import ConfigFor
+from tests.unit.integration.conftest import ConfigFor, Started
 from tests.unit.service.conftest import signal
 
 NO_THREAD = "can't start new thread"
@@ -22,6 +22,8 @@ class Starting:
     """Starts threads once `is_possible` is set."""
 
     is_possible = False
+    is_possible_at_the_end = False
+    """For the thread that waits for the end of the process."""
 
     def thread(self, **arguments: Any) -> threading.Thread:
         thread = threading.Thread(**arguments)
@@ -30,7 +32,7 @@ class Starting:
         return thread
 
     def guard(self, run: Callable[[], None]) -> threading.Thread:
-        return self.thread(target=int)
+        return threading.Thread(target=int) if self.is_possible_at_the_end else self.thread(target=int)
 
     def _fail(self) -> None:
         raise RuntimeError(NO_THREAD)
@@ -40,7 +42,7 @@ class Starting:
 def starting(monkeypatch: pytest.MonkeyPatch) -> Starting:
     made, ending = Starting(), ProcessEnd()
     monkeypatch.setattr(process_end, "Guard", made.guard)
-    for module in (fallback, submission):
+    for module in (fallback, loop_thread, submission):
         monkeypatch.setattr(module, "Thread", made.thread)
     for module in (integration_module, lifecycle, submission):
         monkeypatch.setattr(module, "this_process", ending)
@@ -76,7 +78,7 @@ def test_a_fallback_without_a_thread_refuses_and_accepts_the_next(starting: Star
     assert got == ["2"]
 
 
-def test_a_start_without_a_thread_raises_and_the_next_one_starts(starting: Starting, config_for: ConfigFor) -> None:
+def test_a_start_without_a_thread_raises_and_the_next_one_starts(config_for: ConfigFor, starting: Starting) -> None:
     integration = NotificationIntegration(config_for())
     with pytest.raises(RuntimeError) as raised:
         integration.start()
@@ -85,6 +87,35 @@ def test_a_start_without_a_thread_raises_and_the_next_one_starts(starting: Start
     integration.start()
     assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
     integration.stop()
+
+
+def test_a_direct_send_without_a_thread_is_refused_and_the_next_one_is_sent(
+    config_for: ConfigFor, starting: Starting
+) -> None:
+    integration = NotificationIntegration(config_for())
+    for _ in range(2):
+        ticket = integration.send_signal_to_discord(signal()).result(0)
+        assert (ticket.outcome, ticket.cause) == (Outcome.REFUSED, Refusal.NOT_RUNNING)
+        assert NO_THREAD in (ticket.reason or "")
+        starting.is_possible_at_the_end = True
+    starting.is_possible = True
+    assert integration.send_signal_to_discord(signal()).result(10).outcome is Outcome.DIRECT
+    integration.stop()
+
+
+def test_a_child_without_a_thread_refuses_and_the_next_signal_starts_a_service(
+    config_for: ConfigFor, services: list[Started], starting: Starting
+) -> None:
+    integration = NotificationIntegration(config_for())
+    starting.is_possible = True
+    integration.start()
+    integration.forget_parent()
+    starting.is_possible = False
+    assert integration.send_signal(signal()).result(0).cause is Refusal.NOT_RUNNING
+    starting.is_possible = True
+    assert integration.send_signal(signal()).result(10).outcome is Outcome.ACCEPTED
+    integration.stop()
+    services[0].stop()
 
 
 def test_refusals_are_logged_by_the_thread_that_the_next_one_starts(

@@ -97,12 +97,12 @@ class Intake:
     ) -> Ticket:
         """Accept one notification, and return its ticket once it is saved.
 
-        If the store is unavailable, the notification is held in memory, or refused without `hold`. Raises InvalidValue
-        for invalid arguments, and nothing if the store or the network fails.
+        If the store is unavailable, the notification is held in memory, or refused without `hold`; the ticket says so.
+        Raises InvalidValue for invalid arguments, and StoreClosed after the outbox is closed.
         """
         new = self._new(payload, event, priority, user_tier, context, about)
         if self._held and _is_routed(new):
-            return self._hold(new, "others are held before it", hold=hold)
+            return self._hold(new, "the store is recovering: earlier notifications are saved first", hold=hold)
         try:
             (ticket,) = await self._save((new,), None)
         except StoreFailed as fault:
@@ -128,7 +128,8 @@ class Intake:
         """Save a stream's state together with the signals of its last candle, all or nothing.
 
         Raises StoreFailed if the store is unavailable, or if held notifications must be saved first. Raises
-        CommandFailed if these cannot be saved. In both cases the stream must not go on.
+        CommandFailed if these cannot be saved. In both cases, do not feed the strategy another candle until `commit`
+        has succeeded.
         """
         news = [self._new(signal, event, priority, user_tier, context, None) for signal in signals]
         if self._held:

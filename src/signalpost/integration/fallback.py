@@ -106,14 +106,15 @@ class Fallback:
             if inspect.isawaitable(answer):
                 answer = runner.run(_awaited(answer))
         except BaseException as fault:  # noqa: BLE001  # even SystemExit must not end this thread
-            self._failed(described(fault, with_text=False))
+            self._failed(submission, described(fault, with_text=False))
             return
         if answer is False:
-            self._failed("it returned False")
+            self._failed(submission, "it returned False")
 
-    def _failed(self, how: str) -> None:
+    def _failed(self, submission: Submission, how: str) -> None:
         self.failed += 1
-        logger.error("the fallback failed, and a notification was shown nowhere: %s", how)
+        key = submission.notification.key
+        logger.error("the fallback failed for %s and may not have shown it: %s", key, how)
 
 
 def _staleness(submission: Submission) -> str | None:

@@ -50,8 +50,9 @@ class WebhookAddress(NamedTuple):
         """Parse a webhook's URL.
 
         Accepts https URLs as Discord's client copies them, with or without `/vN`, a trailing slash and a `thread_id`;
-        requests go to `discord.com/api/v10`. An http URL of this machine is used unchanged, for a test server in
-        Discord's place. Raises InvalidConfiguration, without showing the token.
+        requests go to `discord.com/api/v10`. An http URL on this machine keeps its path and query, plus `wait=true`:
+        use it for a test server that stands in for Discord, such as the sandbox. Raises InvalidConfiguration, without
+        showing the token.
         """
         if not isinstance(url, str | Secret):
             raise _refusal("url", "it is not text")

@@ -71,7 +71,7 @@ def read_candle_file(
     name = str(path)
     rows = list(_rows(Path(path), name))
     if not rows:
-        raise InvalidCandleFile("there are no candles: give a file with at least one row", path=name, code="missing")
+        raise InvalidCandleFile("there are no candles: use a file with at least one row", path=name, code="missing")
     instrument = None if pair is None else Instrument(pair)
     grid = _grid(rows, instrument, places)
     candles: list[Candle] = []
@@ -118,7 +118,9 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
     except (OSError, EOFError, zlib.error) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise InvalidCandleFile(
-            f"it cannot be read ({reason}): give a complete CSV file, plain or gzipped", path=name, code="not-readable"
+            f"the file cannot be read ({reason}): use a complete CSV file, plain or gzipped",
+            path=name,
+            code="not-readable",
         ) from fault
 
 
@@ -237,8 +239,8 @@ def _check_step(candles: Sequence[Candle], lines: Sequence[int], timeframe: Time
         return
     commonest, count = counts.most_common(1)[0]
     raise InvalidCandleFile(
-        f"{count} of {len(steps)} candles, the first of them here, open {commonest} after the one before, "
-        f"but {timeframe} candles must open every {timeframe.duration}: give the file's own timeframe",
+        f"{count} of {len(steps)} candles open {commonest} after the previous one, the first of them in this line, "
+        f"but {timeframe} candles must open every {timeframe.duration}: use the file's timeframe",
         path=name,
         line=lines[steps.index(commonest) + 1],
         code="wrong-timeframe",

@@ -20,7 +20,7 @@ class DailyCandles(NamedTuple):
     candles: tuple[Candle, ...]
     """One per complete trading day; `time` is 17:00 in New York."""
     straddling_weeks: tuple[date, ...]
-    """Mondays of the weeks in which a candle straddles 17:00. It counts for the day in which it opened."""
+    """Mondays of the weeks in which a candle crosses 17:00. Such a candle is part of the day in which it opened."""
 
 
 def daily_candles(candles: Iterable[Candle], timeframe: Timeframe | str) -> DailyCandles:

@@ -38,7 +38,7 @@ class PriceGrid:
         noise = _ROUNDING.multiply(price.copy_abs(), _NOISE)
         if not rounded or _ROUNDING.subtract(rounded, price).copy_abs() >= noise:
             raise InvalidValue(
-                f"the price {price} has more than {self.places} decimals: round it, or give the right number of places",
+                f"the price {price} has more than {self.places} decimals: round it, or set the right number of places",
                 code="too-fine",
                 value=str(price),
                 limit=f"{self.places} decimals",

@@ -41,22 +41,18 @@ async def test_each_line_is_synced_and_lines_that_arrive_meanwhile_share_a_sync(
     assert len(synced) < 50
 
 
-async def test_a_reopened_journal_starts_a_new_line_after_a_partial_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"), [(b'{"n":1}\n{"n":', b'{"n":1}\n{"n":\n{"n":1}\n'), (b"a\n", b'a\n{"n":1}\n')]
+)
+async def test_a_reopened_journal_starts_a_new_line_only_after_a_partial_one(
+    before: bytes, after: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "journal"
-    path.write_bytes(b'{"n":1}\n{"n":')
+    path.write_bytes(before)
     journal = Journal.open(path)
     await journal.append(b'{"n":1}\n')
     await journal.close()
-    assert path.read_bytes() == b'{"n":1}\n{"n":\n{"n":1}\n'
-
-
-async def test_reopening_a_complete_journal_adds_no_empty_line(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    path.write_bytes(b"a\n")
-    journal = Journal.open(path)
-    await journal.append(b"b\n")
-    await journal.close()
-    assert path.read_bytes() == b"a\nb\n"
+    assert path.read_bytes() == after
 
 
 def test_a_journal_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

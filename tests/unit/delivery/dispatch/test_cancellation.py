@@ -33,9 +33,7 @@ def test_senders_cancelled_at_any_await_lose_nothing(answer: Any, slow: type[Com
             await world.put(name)
         await wait(moment)
         lane = world.dispatcher.lanes[HERE]
-        world.dispatcher.retire()
-        for task in lane.tasks:
-            task.cancel()
+        world.crash()
         await wait(2.0)
         assert all(task.done() for task in lane.tasks)
         pacer = lane.gate.pacer

@@ -21,6 +21,7 @@ from tests.unit.delivery.dispatch.world import (
     URGENT,
     FaultyOutbox,
     World,
+    crash_during_a_send,
     ids,
     now,
     throttled,
@@ -145,15 +146,8 @@ async def test_a_delivery_whose_validity_ends_while_it_waits_for_an_answer_is_un
 
 @virtual
 async def test_a_send_cut_by_a_crash_waits_for_an_answer_too() -> None:
-    outbox, hanging = FaultyOutbox(), ScriptedSink([HANG])
-    dead = World(hanging, outbox=outbox)
-    await dead.dispatcher.start()
-    await dead.put("lapses")
-    await wait(1)
-    dead.dispatcher.retire()  # or its senders would be started again
-    for task in [*dead.dispatcher.lanes[HERE].tasks]:
-        task.cancel()
-    await wait(1)
+    outbox = FaultyOutbox()
+    await crash_during_a_send(outbox, "lapses")
     sink = ScriptedSink(probes=[DOWN, Answer()])
     async with World(sink, outbox=outbox, jitter=lambda: 0.5) as world:
         assert world.emitted(SendEnded)[0][:2] == (HERE, "lapsed")
@@ -241,14 +235,7 @@ def test_an_at_most_once_delivery_is_not_repeated(kind: str) -> None:
 @virtual
 async def test_an_at_most_once_delivery_is_not_repeated_after_a_crash_or_a_stop() -> None:
     outbox = FaultyOutbox()
-    dead = World(ScriptedSink([HANG]), outbox=outbox)
-    await dead.dispatcher.start()
-    await dead.put("lapses")
-    await wait(1)
-    dead.dispatcher.retire()  # or its senders would be started again
-    for task in [*dead.dispatcher.lanes[HERE].tasks]:
-        task.cancel()
-    await wait(1)
+    await crash_during_a_send(outbox, "lapses")
     async with World(ScriptedSink([HANG]), outbox=outbox, at_most_once=frozenset({"announcement"})) as world:
         assert await world.state("lapses") == "unconfirmed"
         await world.put("cut off")

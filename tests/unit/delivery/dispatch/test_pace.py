@@ -17,6 +17,7 @@ from tests.unit.delivery.dispatch.world import (
     URGENT,
     FaultyOutbox,
     World,
+    crash_during_a_send,
     ids,
     now,
     throttled,
@@ -230,15 +231,8 @@ async def test_after_a_restart_recent_sends_and_a_wait_still_count() -> None:
 @virtual
 async def test_lapsed_sends_count_as_just_sent() -> None:
     outbox, limits = FaultyOutbox(), FREE._replace(messages_a_minute=1)
-    hanging, sink = ScriptedSink([HANG]), ScriptedSink()
-    dead = World(hanging, limits=limits, outbox=outbox)
-    await dead.dispatcher.start()
-    await dead.put("lapses")
-    await wait(1)
-    dead.dispatcher.retire()  # or its senders would be started again
-    for task in [*dead.dispatcher.lanes[HERE].tasks]:
-        task.cancel()
-    await wait(1)
+    sink = ScriptedSink()
+    await crash_during_a_send(outbox, "lapses", limits)
     async with World(sink, limits=limits, outbox=outbox) as world:
         restarted = now()
         await wait(125)

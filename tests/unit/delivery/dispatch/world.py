@@ -29,7 +29,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import StoreFailed
 from signalpost.sinks.evidence import Throttled, Unavailable, Unconfirmed
 from signalpost.telemetry.bus import Bus
-from signalpost.testing.scripted_sink import ScriptedSink
+from signalpost.testing.scripted_sink import HANG, ScriptedSink
 from signalpost.testing.virtual_loop import VirtualClock, run_virtual
 from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import new_core
@@ -126,6 +126,12 @@ class World:
     async def __aexit__(self, *_: object) -> None:
         await self.dispatcher.stop(0.0)
 
+    def crash(self) -> None:
+        """Cancel the workers of the first lane in the middle of their work, for good."""
+        self.dispatcher.retire()  # or new workers would be started
+        for task in [*self.dispatcher.lanes[HERE].tasks]:
+            task.cancel()
+
     def _note(self, event: Event) -> None:
         self.events.append(event)
         self.times.append(now())
@@ -182,6 +188,16 @@ class World:
             for event, at in pairs
             if isinstance(event, Settled) and event.delivery.id.notification_id == name
         ]
+
+
+async def crash_during_a_send(outbox: FaultyOutbox, name: str, limits: Limits = FREE) -> None:
+    """Run a dispatcher that crashes while it sends `name`."""
+    world = World(ScriptedSink([HANG]), limits=limits, outbox=outbox)
+    await world.dispatcher.start()
+    await world.put(name)
+    await wait(1)
+    world.crash()
+    await wait(1)
 
 
 def step(by: timedelta) -> None:

@@ -16,7 +16,7 @@ from signalpost.sinks.discord.address import WebhookAddress
 from signalpost.sinks.discord.webhook import DiscordWebhook
 from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.wire import Connections
-from tests.unit.sinks.discord.sinks import JSON, SAVED, TOKEN, before, outcome, probed, webhook
+from tests.unit.sinks.discord.sinks import JSON, SAVED, TOKEN, always, before, outcome, probed, webhook
 from tests.unit.sinks.raw_server import Connection, answer, raw_server
 
 PATH = f"/api/webhooks/123456789012345678/{TOKEN}"
@@ -276,29 +276,16 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
         assert len(seen) == 1
 
 
-async def test_a_connection_is_reused_for_the_next_message() -> None:
-    async def converse(connection: Connection) -> None:
-        while await connection.request():
-            await connection.write(SAVED)
-
-    async with before(converse) as (sink, server):
-        for _ in range(3):
-            assert isinstance(await outcome(sink), Receipt)
-        assert len(server.connections) == 1
-
-
-async def test_a_long_idle_connection_is_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kept_alive", "connections"), [(wire.KEPT_ALIVE, 1), (1e-9, 3)])
+async def test_a_connection_is_reused_unless_it_was_idle_for_too_long(
+    kept_alive: float, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert wire.KEPT_ALIVE < 5, "servers close theirs after 5 seconds or later"
-    monkeypatch.setattr(wire, "KEPT_ALIVE", 1e-9)
-
-    async def converse(connection: Connection) -> None:
-        while await connection.request():
-            await connection.write(SAVED)
-
-    async with before(converse) as (sink, server):
+    monkeypatch.setattr(wire, "KEPT_ALIVE", kept_alive)
+    async with before(always(SAVED)) as (sink, server):
         for _ in range(3):
             assert isinstance(await outcome(sink), Receipt)
-        assert len(server.connections) == 3
+        assert len(server.connections) == connections
 
 
 async def test_a_message_after_the_server_closed_an_idle_connection_is_neither_lost_nor_doubled() -> None:

@@ -49,7 +49,7 @@ _json_option = json_option("Print one line of JSON for each delivery.")
 )
 @click.option("--destination", type=Utf8Text(), help="Only deliveries to this destination.")
 @click.option("--priority", help="Only this priority: LOW, NORMAL, HIGH or URGENT.")
-@click.option("--since", metavar="WHEN", help="Only accepted since: 90m, 12h, 30d, 2026-01-31 ...")
+@click.option("--since", metavar="WHEN", help="Only deliveries accepted since: 90m, 12h, 30d, 2026-01-31 ...")
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The most to show, newest first."
 )
@@ -137,7 +137,7 @@ def why(ticket_id: str, home: Path | None, config_file: Path | None, as_json: bo
     """Explain what happened to TICKET, what happens next, and what you can do.
 
     TICKET is the id that `publish` printed or the API returned. You can also give the id of a signal or alert, or an
-    idempotency key; if it has several tickets, each is explained. The exit code is 0 in every case.
+    idempotency key; if it has several tickets, each is explained. The exit code is 0 whatever happened to it.
     """
     from signalpost.cli.delivery_lines import plain_delivery
     from signalpost.cli.delivery_story import heading, story

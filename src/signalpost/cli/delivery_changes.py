@@ -44,7 +44,7 @@ def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: P
     """Send a dead, unconfirmed, expired or cancelled delivery again.
 
     This creates a new delivery that refers to the old one; the old one does not change. If the old one may have been
-    shown, the new message says so. Without DESTINATION, every delivery of TICKET that can be revived is. A running
+    shown, the new message says so. Without DESTINATION, all deliveries of TICKET that can be are revived. A running
     service sends it at once.
     """
     from signalpost.cli.time_format import parse_duration

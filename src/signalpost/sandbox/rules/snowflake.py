@@ -15,11 +15,6 @@ def snowflake(at: datetime, count: int) -> str:
     return str((at - EPOCH) // timedelta(milliseconds=1) * _COUNTED + count % _COUNTED)
 
 
-def instant_of(snowflake: str) -> datetime:
-    """The creation time in an id."""
-    return EPOCH + timedelta(milliseconds=int(snowflake) // _COUNTED)
-
-
 def snowflake_of(name: str) -> str:
     """Derive a constant id from `name`; a name that is already an id is returned as is."""
     if name.isascii() and name.isdigit() and 17 <= len(name) <= 20:

@@ -1,8 +1,12 @@
 """Stores for unit tests: a real SQLite file where a sync costs nothing."""
 
+import sqlite3
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+from unittest.mock import patch
 from weakref import finalize
 
 from signalpost.delivery.outbox.sqlite import SqliteCore
@@ -11,6 +15,22 @@ FAST = shm if (shm := Path("/dev/shm")).is_dir() else None
 """A folder in memory; None if there is none."""
 _folder = TemporaryDirectory(prefix="signalpost-tests-", dir=FAST)
 _numbers = count()
+
+
+Store = TypeVar("Store")
+
+
+def with_connection(make: Callable[[], Store]) -> tuple[Store, sqlite3.Connection]:
+    """Make a store, and return it with the connection that it opened last."""
+    connect, opened = sqlite3.connect, list[sqlite3.Connection]()
+
+    def noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    with patch.object(sqlite3, "connect", noted):
+        store = make()
+    return store, opened[-1]
 
 
 def new_core() -> SqliteCore:

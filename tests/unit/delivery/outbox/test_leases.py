@@ -14,7 +14,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryState
 from signalpost.errors import StoreFailed
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
-from tests.tmpfs import new_core
+from tests.tmpfs import new_core, with_connection
 
 OTHER = "signals-premium"
 MANY = 10_000
@@ -49,18 +49,19 @@ def test_what_expired_for_one_lease_is_told_to_no_other(core: Core) -> None:
 
 def test_a_lease_reads_no_row_of_the_many_that_are_put_off(tmp_path: Path) -> None:
     """Neither a lease that finds a delivery behind ten thousand of them, nor one that finds none."""
-    with closing(SqliteCore(tmp_path / "outbox.db")) as core:
-        core._db.execute("PRAGMA synchronous=OFF")
+    core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
+    with closing(core):
+        db.execute("PRAGMA synchronous=OFF")
         names = [f"{number:05}" for number in range(MANY)]
         core.apply([Put(tuple(new(notification(name), rank) for rank, name in enumerate(names)))])
-        core._db.execute("UPDATE delivery SET not_before = valid_until - 1")
+        db.execute("UPDATE delivery SET not_before = valid_until - 1")
         core.apply([Put((new(notification("last"), MANY),))])
         texts: list[bytes] = []
-        core._db.text_factory = lambda text: texts.append(text) or text.decode()
+        db.text_factory = lambda text: texts.append(text) or text.decode()
         steps = count()
-        core._db.set_progress_handler(lambda: next(steps) and None, 1)
+        db.set_progress_handler(lambda: next(steps) and None, 1)
         found, none = core.apply([Lease(LANE, START), Lease(LANE, START)])
-        core._db.set_progress_handler(None, 1)
+        db.set_progress_handler(None, 1)
         assert [entry.delivery.id.notification_id for entry in found.entries] == ["last"]
         assert none.entries == ()
         assert none.next_at == found.next_at == START + 60 * MINUTE - timedelta(microseconds=1)
@@ -72,10 +73,11 @@ def test_verdicts_are_saved_if_the_lease_that_follows_them_fails(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the failed lease changed is undone, also in memory, and the next lease works."""
-    with closing(SqliteCore(tmp_path / "outbox.db")) as core:
+    core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
+    with closing(core):
         core.apply([Put(tuple(new(notification(name), 0, LANE, OTHER) for name in ("01", "02", "03")))])
         first, other = core.apply([Lease(LANE, START), Lease(OTHER, START)])
-        core._db.execute(
+        db.execute(
             "CREATE TEMP TRIGGER fails BEFORE UPDATE ON delivery WHEN new.state = 'leased'"
             f" AND new.destination = '{OTHER}' BEGIN SELECT raise(ABORT, 'not this one'); END"
         )
@@ -86,7 +88,7 @@ def test_verdicts_are_saved_if_the_lease_that_follows_them_fails(
         answers = core.apply(settles)
         assert [(each.settled[0].state, each.leased) for each in answers] == [(DeliveryState.DELIVERED, None)] * 2
         assert any("IntegrityError" in line for line in caplog.messages)
-        core._db.execute("DROP TRIGGER fails")
+        db.execute("DROP TRIGGER fails")
         (stats,) = core.apply([Stats()])
         assert stats == {(lane, state): count for lane in (LANE, OTHER) for state, count in COUNTS.items()}
         leases = core.apply([Lease(LANE, START), Lease(OTHER, START, limit=9)])
@@ -94,17 +96,18 @@ def test_verdicts_are_saved_if_the_lease_that_follows_them_fails(
 
 
 def test_a_lease_that_fails_because_of_the_disk_fails_its_batch(tmp_path: Path) -> None:
-    with closing(SqliteCore(tmp_path / "outbox.db")) as core:
+    core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
+    with closing(core):
         core.apply([Put((new(notification("01")), new(notification("02"))))])
         (first,) = core.apply([Lease(LANE, START)])
-        core._db.execute(
+        db.execute(
             "CREATE TEMP TRIGGER fails BEFORE UPDATE ON delivery WHEN new.state = 'leased'"
             " BEGIN SELECT raise(ROLLBACK, 'all of it'); END"
         )
         done = Settle((verdict(first.entries[0].delivery, DeliveryState.DELIVERED),))
         with pytest.raises(StoreFailed):
             core.apply([SettleAndLease(done, Lease(LANE, START))])
-        core._db.execute("DROP TRIGGER fails")
+        db.execute("DROP TRIGGER fails")
         (stats,) = core.apply([Stats()])
         assert stats == {(LANE, DeliveryState.LEASED): 1, (LANE, DeliveryState.PENDING): 1}
         (answer,) = core.apply([SettleAndLease(done, Lease(LANE, START))])

@@ -21,6 +21,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.testing.outbox_contract import CHECKS
 from signalpost.testing.outbox_samples import LANE, START, new, notification
 from tests.inline_outbox import InlineOutbox
+from tests.tmpfs import with_connection
 
 OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
 MAY_READ_HISTORY = {
@@ -39,9 +40,9 @@ class Watched(InlineOutbox):
     """Notes what is asked of it, as commands and as statements."""
 
     def __init__(self, path: Path, statements: set[str], kinds: set[type]) -> None:
-        core = SqliteCore(path)
-        core._db.execute("PRAGMA synchronous=OFF")
-        core._db.set_trace_callback(statements.add)
+        core, db = with_connection(lambda: SqliteCore(path))
+        db.execute("PRAGMA synchronous=OFF")
+        db.set_trace_callback(statements.add)
         super().__init__(core)
         self.kinds = kinds
 
@@ -77,8 +78,8 @@ async def _all_asked(folder: Path) -> tuple[set[str], set[type]]:
 
 def _look(path: Path, statements: set[str], delivery: Delivery) -> None:
     """Ask all that a person can."""
-    lookup = SqliteLookup(path)
-    lookup._db.set_trace_callback(statements.add)
+    lookup, db = with_connection(lambda: SqliteLookup(path))
+    db.set_trace_callback(statements.add)
     for states in ((), tuple(OPEN), (DeliveryState.DEAD,)):
         lookup.listed(Wanted(5, states, LANE, NotificationPriority.HIGH, START))
         lookup.listed(Wanted(5, states))
@@ -104,8 +105,8 @@ def _scans(path: Path, statements: Iterable[str]) -> list[str]:
 @pytest.mark.line("6.3.7")
 def test_what_is_open_is_found_without_reading_history(tmp_path: Path) -> None:
     statements = set[str]()
-    core = SqliteCore(tmp_path / "outbox.db")
-    core._db.set_trace_callback(statements.add)
+    core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
+    db.set_trace_callback(statements.add)
     core.apply([commands.Put((new(notification("01"), 0, LANE, "other"),))])
     core.apply(
         [commands.Find(states=OPEN), commands.Find(states=OPEN, destination=LANE), commands.Stats(only_open=True)]

@@ -27,44 +27,60 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
+from tests.tmpfs import with_connection
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def core(tmp_path: Path) -> Iterator[SqliteCore]:
-    core = SqliteCore(tmp_path / "outbox.db")
-    core._db.execute("PRAGMA synchronous=OFF")
-    yield core
+def opened(tmp_path: Path) -> Iterator[tuple[SqliteCore, sqlite3.Connection]]:
+    core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
+    db.execute("PRAGMA synchronous=OFF")
+    yield core, db
     core.close()
+
+
+@pytest.fixture
+def core(opened: tuple[SqliteCore, sqlite3.Connection]) -> SqliteCore:
+    return opened[0]
+
+
+@pytest.fixture
+def db(opened: tuple[SqliteCore, sqlite3.Connection]) -> sqlite3.Connection:
+    """The connection of `core`."""
+    return opened[1]
 
 
 def _put(core: SqliteCore, *names: str) -> None:
     core.apply([Put(tuple(new(notification(name), rank) for rank, name in enumerate(names)))])
 
 
-def test_final_deliveries_are_in_no_index_but_the_primary_key(core: SqliteCore) -> None:
+def test_final_deliveries_are_in_no_index_but_the_primary_key(core: SqliteCore, db: sqlite3.Connection) -> None:
     _put(core, *(f"{number:03}" for number in range(300)))
     for entry in core.apply([Lease(LANE, START, limit=300)])[0].entries:
         core.apply([Settle((verdict(entry.delivery, DeliveryState.DELIVERED),))])
     for index in ("INDEXED BY lane WHERE state IN ('pending', 'leased')", "INDEXED BY waiting WHERE state = 'pending'"):
-        assert core._db.execute(f"SELECT count(*) FROM delivery {index}").fetchone() == (0,)
+        assert db.execute(f"SELECT count(*) FROM delivery {index}").fetchone() == (0,)
 
 
-def test_a_query_that_ends_early_leaves_no_statement_open(core: SqliteCore, tmp_path: Path) -> None:
+def test_a_query_that_ends_early_leaves_no_statement_open(
+    core: SqliteCore, db: sqlite3.Connection, tmp_path: Path
+) -> None:
     """An open statement would hold back every checkpoint, and the log would grow for ever."""
     _put(core, "01", "02", "03")
     core.apply([Lease(LANE, START), Prune(START + DAY, limit=1)])
     _put(core, "04")
-    busy, log, copied = core._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    busy, log, copied = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert (busy, log, copied) == (0, 0, 0)
     assert (tmp_path / "outbox.db-wal").stat().st_size == 0
 
 
-def test_overdue_deliveries_are_searched_for_only_when_there_may_be_some(core: SqliteCore) -> None:
+def test_overdue_deliveries_are_searched_for_only_when_there_may_be_some(
+    core: SqliteCore, db: sqlite3.Connection
+) -> None:
     asked: list[str] = []
     _put(core, "01")
-    core._db.set_trace_callback(lambda statement: asked.append(statement) if "valid_until <=" in statement else None)
+    db.set_trace_callback(lambda statement: asked.append(statement) if "valid_until <=" in statement else None)
     until = START + 60 * MINUTE
     assert core.apply([Expire(START), Expire(START), Expire(until - MINUTE)]) == [[], [], []]
     assert len(asked) == 1
@@ -89,11 +105,13 @@ def test_facts_cached_in_a_failed_batch_are_dropped(core: SqliteCore) -> None:
     assert [each.id.notification_id for each in expired] == ["01"]
 
 
-def test_new_notifications_are_leased_and_settled_without_reading_them_again(core: SqliteCore) -> None:
+def test_new_notifications_are_leased_and_settled_without_reading_them_again(
+    core: SqliteCore, db: sqlite3.Connection
+) -> None:
     """And once more than is remembered waits, one look is enough for several leases."""
     core.apply([Lease(LANE, START)])
     looks: list[str] = []
-    core._db.set_trace_callback(lambda text: looks.append(text) if text.startswith("SELECT notification_id") else None)
+    db.set_trace_callback(lambda text: looks.append(text) if text.startswith("SELECT notification_id") else None)
     _put(core, *(f"{number:02}" for number in range(DEPTH)))
     looks.clear()
     for _ in range(DEPTH):
@@ -106,7 +124,7 @@ def test_new_notifications_are_leased_and_settled_without_reading_them_again(cor
     assert len(looks) == 1
 
 
-def test_a_rolled_back_lease_blocks_nothing(core: SqliteCore) -> None:
+def test_a_rolled_back_lease_blocks_nothing(core: SqliteCore, tmp_path: Path) -> None:
     """And one that another program took back, as by hand, is not remembered as lent."""
     _put(core, "01")
     twice = new(notification("02"), 0, LANE, LANE)
@@ -114,22 +132,24 @@ def test_a_rolled_back_lease_blocks_nothing(core: SqliteCore) -> None:
         core.apply([Lease(LANE, START), Put((twice,))])
     (lent,) = core.apply([Lease(LANE, START)])[0].entries
     assert lent.notification.id == "01"
-    with closing(sqlite3.connect(core._path)) as tool, tool:
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as tool, tool:
         tool.execute("UPDATE delivery SET state = 'pending'")
     assert core.apply([Lease(LANE, START)])[0].entries == (lent,)
 
 
-def test_expired_keys_are_deleted_page_by_page(core: SqliteCore) -> None:
+def test_expired_keys_are_deleted_page_by_page(core: SqliteCore, db: sqlite3.Connection) -> None:
     core.apply([Put(tuple(new(notification(f"{number:02}")) for number in range(25)))])
     core.apply([Put((new(notification("99", at=START + 9 * DAY)),))])
     left, last = [], ""
     for _ in range(3):
         (last,) = core.apply([ForgetKeys(START + DAY, last, limit=10)])
-        left.append((last, core._db.execute("SELECT count(*) FROM key").fetchone()[0]))
+        left.append((last, db.execute("SELECT count(*) FROM key").fetchone()[0]))
     assert left == [("09 new", 16), ("19 new", 6), ("", 1)]
 
 
-def test_a_message_is_one_row_for_all_its_deliveries_and_goes_with_the_last(core: SqliteCore) -> None:
+def test_a_message_is_one_row_for_all_its_deliveries_and_goes_with_the_last(
+    core: SqliteCore, db: sqlite3.Connection
+) -> None:
     names = ("01", "02", "03")
     core.apply([Put(tuple(new(notification(name, at=START + int(name) * MINUTE)) for name in names))])
     lent = core.apply([Lease(LANE, START, limit=3)])[0].entries
@@ -137,14 +157,14 @@ def test_a_message_is_one_row_for_all_its_deliveries_and_goes_with_the_last(core
     core.apply([Settle(tuple(verdict(each.delivery, DeliveryState.DELIVERED, message=message) for each in lent))])
     shows = []
     for name in names:
-        shows.append(core._db.execute("SELECT message_id, sent_at, version, shows FROM message").fetchall())
+        shows.append(db.execute("SELECT message_id, sent_at, version, shows FROM message").fetchall())
         assert core.apply([Prune(START + (int(name) + 1) * MINUTE)]) == [1]
     sent_at = int(START.timestamp()) * 1_000_000 + START.microsecond
     assert shows == [[("m1", sent_at, 1, left)] for left in (3, 2, 1)]
-    assert core._db.execute("SELECT count(*) FROM message").fetchone() == (0,)
+    assert db.execute("SELECT count(*) FROM message").fetchone() == (0,)
 
 
-def test_a_delivery_shown_by_another_message_leaves_the_first(core: SqliteCore) -> None:
+def test_a_delivery_shown_by_another_message_leaves_the_first(core: SqliteCore, db: sqlite3.Connection) -> None:
     _put(core, "01", "02")
     shown = []
     for first, second in (("m1", "m1"), ("m2", "m1"), ("m2", "m2")):
@@ -152,7 +172,7 @@ def test_a_delivery_shown_by_another_message_leaves_the_first(core: SqliteCore) 
         messages = (Message(LANE, first, START, version=2), Message(LANE, second, START))
         verdicts = zip(lent, messages, strict=True)
         core.apply([Settle(tuple(verdict(each.delivery, DeliveryState.PENDING, message=m) for each, m in verdicts))])
-        shown.append(core._db.execute("SELECT message_id, shows FROM message ORDER BY message_id").fetchall())
+        shown.append(db.execute("SELECT message_id, shows FROM message ORDER BY message_id").fetchall())
     assert shown == [[("m1", 2)], [("m1", 1), ("m2", 1)], [("m2", 2)]]
 
 
@@ -168,12 +188,14 @@ def test_counts_are_right_after_leases_verdicts_and_pruning(core: SqliteCore) ->
     assert core.apply([Prune(START + DAY), Stats()]) == [2, {(LANE, DeliveryState.PENDING): 1}]
 
 
-def test_only_the_newest_notifications_are_cached(core: SqliteCore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_notifications_are_cached(
+    core: SqliteCore, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(transaction, "MOST_RECENT", 2)
     told = [notification(f"{number:02}") for number in range(4)]
     core.apply([Put(tuple(new(each, rank) for rank, each in enumerate(told)))])
     read: list[str] = []
-    core._db.set_trace_callback(lambda statement: read.append(statement) if "SELECT body" in statement else None)
+    db.set_trace_callback(lambda statement: read.append(statement) if "SELECT body" in statement else None)
     entries = core.apply([Lease(LANE, START, limit=4)])[0].entries
     assert [entry.notification for entry in entries] == told
     assert len(read) == 2
@@ -190,7 +212,7 @@ def test_only_the_delivery_of_a_damaged_notification_is_dead(tmp_path: Path, dam
     with sqlite3.connect(path) as db:
         db.execute(f"{damage} WHERE id = '01'")
     db.close()
-    core = SqliteCore(path)
+    core, opened = with_connection(lambda: SqliteCore(path))
     shown = {each.delivery.id.notification_id: each.delivery.state.value for each in core.apply([Find()])[0]}
     assert shown == {"01": "dead", "02": "pending", "03": "pending"}
     (lease,) = core.apply([Lease(LANE, START)])
@@ -198,7 +220,7 @@ def test_only_the_delivery_of_a_damaged_notification_is_dead(tmp_path: Path, dam
     assert core.apply([Stats()]) == [
         {(LANE, DeliveryState.DEAD): 1, (LANE, DeliveryState.LEASED): 1, (LANE, DeliveryState.PENDING): 1}
     ]
-    reasons = core._db.execute("SELECT reason FROM delivery WHERE state = 'dead'").fetchall()
+    reasons = opened.execute("SELECT reason FROM delivery WHERE state = 'dead'").fetchall()
     (damaged,) = core.damaged()
     assert damaged.delivery.id.notification_id == "01"
     assert reasons == [(damaged.delivery.reason,)]

@@ -96,7 +96,7 @@ class Availability(NamedTuple):
     opens_at: float
     """When the breaker lets a message or a probe through."""
     paced_at: Mapping[NotificationPriority, float]
-    """When limits, holds and bans let a message of each priority through."""
+    """When limits, pauses and bans let a message of each priority through."""
     probed_at: float
     """When the next liveness probe may begin; minus infinity if no delivery has to wait for an answer."""
 

@@ -134,7 +134,7 @@ def _calling(sender: Sender) -> Callable[[Submission], Any]:
     try:
         signature = inspect.signature(sender)
     except (TypeError, ValueError):
-        raise _wrong_signature(sender, "does not say what it takes") from None
+        raise _wrong_signature(sender, "has no readable signature") from None
     own = [name for name in _NAMES if name in signature.parameters]
     for names in filter(None, (_NAMES, own)):
         if _fits(signature, (None,), dict.fromkeys(names)):

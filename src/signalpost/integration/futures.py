@@ -23,11 +23,11 @@ def this_thread_must_not_wait() -> None:
     _of_thread.must_not_wait = True
 
 
-def not_on_our_loop(what: str) -> None:
+def not_on_our_loop(call: str) -> None:
     """Raise RuntimeError in a thread that must not wait, such as in a ticket's callback or a listener."""
     if hasattr(_of_thread, "must_not_wait"):
         raise RuntimeError(
-            f"{what} was called in signalpost's own thread and would wait for that thread: call it in another thread"
+            f"{call} was called in signalpost's own thread and would wait for that thread: call it in another thread"
         )
 
 

@@ -97,7 +97,7 @@ class NotificationIntegration:
         self._lifecycle.start(seconds(within, "within"))
 
     def start_async(self, within: float | None = START_WITHIN) -> BackgroundWork[None]:
-        """Begin a start, and return at once. Await the result, from any event loop; it raises what `start` raises.
+        """Begin a start, and return at once. Await the result, from any event loop: it raises as `start` does.
 
         Notifications sent from now on wait for the start. It goes on if nobody awaits it; a failure is then logged.
         """
@@ -111,21 +111,21 @@ class NotificationIntegration:
         thread, such as in a listener.
         """
         within = seconds(timeout)
-        not_on_our_loop("a stop")
+        not_on_our_loop("stop()")
         deadline = Deadline(within)
         try:
             self._flush_first()
-        finally:  # whatever fails there, it is stopped
+        finally:  # it is stopped even if that fails
             left = self._lifecycle.stop(deadline.remaining) + self._stop_direct(deadline.remaining)
         return left + self._flush_fallback(deadline)
 
     def stop_async(self, timeout: float | None = FLUSH_WITHIN) -> BackgroundWork[int]:
         """Begin a stop, and return at once. Await the result, from any event loop: it is what `stop` returns.
 
-        It goes on if nobody awaits it. Raises what `stop` raises for its argument and in signalpost's own thread.
+        It goes on if nobody awaits it. Raises InvalidValue and RuntimeError as `stop` does.
         """
         within = seconds(timeout)
-        not_on_our_loop("a stop")
+        not_on_our_loop("stop()")
         return self._lifecycle.begin_stop(lambda: self.stop(within))
 
     def flush(self, timeout: float | None = FLUSH_WITHIN) -> int:
@@ -136,7 +136,7 @@ class NotificationIntegration:
         own thread, such as in a listener.
         """
         within = seconds(timeout)
-        not_on_our_loop("a flush")
+        not_on_our_loop("flush()")
         deadline = Deadline(within)
         self._flush_first()
         left = self._lifecycle.flush(within)
@@ -241,7 +241,7 @@ class NotificationIntegration:
         }
 
     def forget_parent(self) -> None:
-        """After a fork: release what the parent runs without closing it, and start anew when something is sent."""
+        """After a fork: release the parent's threads without closing them, and start again when something is sent."""
         self._lifecycle.forget_parent()
         self._inherited.append(self._direct_alone)  # never collected, because that would close it
         self._direct_alone, self._direct_lock = None, RLock()

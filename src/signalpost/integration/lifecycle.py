@@ -1,4 +1,4 @@
-"""When the service of an integration runs: start, stop, start again, and what a forked child does."""
+"""Starts and stops the service of an integration, and starts it again in a forked child."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ class Lifecycle:
 
     @property
     def not_running(self) -> str:
-        """Why there is no service thread."""
+        """The reason to refuse a submission without a service thread."""
         return STOPPED if self._was_stopped else NOT_RUNNING
 
     def start(self, within: float, thread: ServiceThread | None = None) -> None:
@@ -58,7 +58,7 @@ class Lifecycle:
     def begin_start(self, within: float) -> BackgroundWork[None]:
         """Begin a start, and return at once. Submissions from now on wait for it."""
         thread: ServiceThread | None = None
-        if self._turns.is_idle and self.lock.acquire(blocking=False):  # else it begins after what goes on now
+        if self._turns.is_idle and self.lock.acquire(blocking=False):  # else it waits for its turn
             try:
                 thread = self._current()
             except InvalidConfiguration as fault:
@@ -98,7 +98,7 @@ class Lifecycle:
         return self.thread or (self._start_as_parent() if self._parents_home else None)
 
     def forget_home(self) -> None:
-        """Do not start by itself where the parent ran."""
+        """Do not start by itself in the parent's data folder any more."""
         self._parents_home = None
 
     def forget_parent(self) -> None:

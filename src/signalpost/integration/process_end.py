@@ -1,9 +1,9 @@
-"""Stops what runs when the interpreter ends, and releases it in a forked child.
+"""Stops everything that runs when the interpreter ends, and releases it in a forked child.
 
 At the end, everything queued is flushed, for at most 5 seconds in all. `atexit` would run after the pools of
 `concurrent.futures` stop accepting work, and not at all in a child of `multiprocessing`. So a thread that the
 interpreter joins before it ends waits for the main thread, then for all other threads that a program would wait for,
-since they may still submit. Then it stops what runs.
+since they may still submit. Then it stops everything that runs.
 
 After a fork, only the thread that forked exists in the child. The parent's service is released without using or
 closing it, because it belongs to the parent.
@@ -61,7 +61,7 @@ class Guard(threading.Thread):
 
 
 class ProcessEnd:
-    """What to stop, call and release at the end of this process or in its children."""
+    """Everything to stop or call at the end of this process, and to release in its forked children."""
 
     def __init__(self) -> None:
         self._inherited: WeakSet[Inherited] = WeakSet()

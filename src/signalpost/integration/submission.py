@@ -26,7 +26,7 @@ STOPPED = "the service was stopped: call on_strategy_start() to start it again"
 LOG_EVERY = 1.0
 """Seconds between two log lines about refusals. The first refusal is logged at once; those that follow are counted."""
 _TAKEN_AT_ONCE = 128
-"""Submissions that one turn of the loop begins, so that a burst does not delay what is being sent."""
+"""Submissions that one turn of the loop begins, so that a burst does not delay running sends."""
 _UNSEEN = (Refusal.NOT_RUNNING, Refusal.TOO_MANY)
 
 Otherwise = Callable[["Submission", Ticket], None]
@@ -132,7 +132,7 @@ class SubmissionQueue:
             await asyncio.wait(set(self._tasks))
 
     def close(self, why: str) -> None:
-        """Refuse what waits and whatever comes later."""
+        """Refuse all submissions, waiting and later ones."""
         self._is_open = False
         self._closed_for = self._closed_for or why
         self._refuse_all()
@@ -210,7 +210,7 @@ class Refusals:
                 self._is_woken = False
 
     def log(self) -> None:
-        """Log what is not logged yet. Not from a frame that may have interrupted another."""
+        """Log the refusals since the last line. Not from a frame that may have interrupted another."""
         with self._logging:
             new, self._logged = self.count - self._logged, self.count
             if new == 1:

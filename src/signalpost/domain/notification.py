@@ -44,6 +44,7 @@ _BY_SEVERITY = {
     AlertSeverity.INFO: NotificationPriority.LOW,
 }
 
+_NO_CONTEXT = Context()
 _NOT_CONTENT = frozenset({"created_at", "updated_at", "known_at", "valid_until", "price_places"})
 """Fields that default to the time of the call, so they differ between two calls with the same content; and the number
 of decimals shown."""
@@ -66,7 +67,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     user_tier: UserTier
     accepted_at: datetime
     valid_until: datetime
-    context: Context = Context()
+    context: Context = _NO_CONTEXT
     """The caller's facts, shown in the given order."""
     run: str | None = None
     """The id of the replay it belongs to; None outside replays."""
@@ -134,10 +135,16 @@ def notification_of(
         user_tier=UserTier.FREE if user_tier is None else UserTier(user_tier),
         accepted_at=clock.now() if accepted_at is None else accepted_at,
         valid_until=payload.valid_until,
-        context=context if isinstance(context, Context) else Context(context or {}),
+        context=_context(context),
         run=run,
         about=None if about is None else text_of(about, "about"),
     )
+
+
+def _context(context: Mapping[str, object] | None) -> Context:
+    if context is None:
+        return _NO_CONTEXT
+    return context if isinstance(context, Context) else Context(context)
 
 
 def usual_priority(payload: Payload) -> NotificationPriority:

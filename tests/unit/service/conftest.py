@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from signalpost import Config, Signal, clock
+from signalpost import AsyncNotificationService, Config, Signal, clock
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
+from signalpost.domain.events import Event
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
@@ -49,3 +50,9 @@ def signal(**fields: Any) -> Signal:
 def shown(sandbox: Sandbox, channel: str) -> list[str]:
     """What a channel shows, oldest first."""
     return [message["content"] for message in sandbox.discord.guild.messages(channel)]
+
+
+def emit(service: AsyncNotificationService, *events: Event) -> None:
+    """Emit events on the bus of a service, as its parts do."""
+    for event in events:
+        service._runtime.bus.emit(event)

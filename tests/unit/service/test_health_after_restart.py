@@ -7,16 +7,16 @@ from signalpost.cli.destination_rows import enable
 from signalpost.config import STORE_FILE
 from signalpost.domain.events import BreakerMoved, DestinationSeen, HostBanned, StoreMoved
 from signalpost.sandbox.server import Sandbox
-from tests.unit.service.conftest import ConfigFor, codes, signal
+from tests.unit.service.conftest import ConfigFor, codes, emit, signal
 
 
 async def test_problems_of_the_last_run_are_not_reported_by_the_next(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._runtime.bus.emit(StoreMoved(False, "the disk is full"))
-        service._runtime.bus.emit(BreakerMoved("signals-free", "open"))
-        service._runtime.bus.emit(DestinationSeen("signals-free", "1", None, (), "it is a forum"))
-        service._runtime.bus.emit(HostBanned("host", "403", clock.now() + timedelta(hours=1)))
+        emit(service, StoreMoved(False, "the disk is full"))
+        emit(service, BreakerMoved("signals-free", "open"))
+        emit(service, DestinationSeen("signals-free", "1", None, (), "it is a forum"))
+        emit(service, HostBanned("host", "403", clock.now() + timedelta(hours=1)))
         assert len(service.health().reasons) == 4
     async with service:
         assert service.health() == (HealthStatus.HEALTHY, ())

@@ -6,17 +6,17 @@ import pickle
 from signalpost import AsyncNotificationService, HealthStatus
 from signalpost.domain.events import StoreMoved, WorkerFailed, WorkerRecovered
 from signalpost.domain.reason import Reason
-from tests.unit.service.conftest import ConfigFor, codes
+from tests.unit.service.conftest import ConfigFor, codes, emit
 
 
 async def test_a_dead_worker_degrades_health_until_it_has_recovered(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        service._runtime.bus.emit(WorkerFailed("sender 1 of signals-free", "SystemExit"))
+        emit(service, WorkerFailed("sender 1 of signals-free", "SystemExit"))
         status, (reason,) = service.health()
         assert (status, getattr(reason, "code", "")) == (HealthStatus.DEGRADED, "worker-failed")
         assert "sender 1 of signals-free" in reason
         assert service.get_metrics()["workers_restarted"] == 1
-        service._runtime.bus.emit(WorkerRecovered("sender 1 of signals-free"))
+        emit(service, WorkerRecovered("sender 1 of signals-free"))
         assert service.is_healthy()
 
 
@@ -26,7 +26,7 @@ async def test_a_reason_is_a_string_with_a_code(config_for: ConfigFor) -> None:
     assert isinstance(reason, str)
     assert codes([reason]) == ["not-running"]
     async with service:
-        service._runtime.bus.emit(StoreMoved(False, "the disk is full"))
+        emit(service, StoreMoved(False, "the disk is full"))
         assert [getattr(each, "code", "") for each in service.health().reasons] == ["store-failed"]
 
 

@@ -178,7 +178,9 @@ class Process:
 
     def retire(self) -> None:
         """Prepare for the end of its tasks."""
-        self.engine.retire()
+        self.engine.intake.retire()
+        if self.engine.dispatcher is not None:
+            self.engine.dispatcher.retire()
 
     async def cancel_one(self) -> None:
         """Cancel a pending delivery, as a person would."""

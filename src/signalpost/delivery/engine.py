@@ -89,12 +89,6 @@ class Engine:
         dispatcher, self.dispatcher = self.dispatcher, None
         return dispatcher
 
-    def retire(self) -> None:
-        """Restart nothing from now on: a stop is about to begin."""
-        self.intake.retire()
-        if self.dispatcher is not None:
-            self.dispatcher.retire()
-
     def _put(self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime) -> None:
         if self.dispatcher is not None:
             self.dispatcher.wake(destinations, priority, valid_until)

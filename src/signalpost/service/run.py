@@ -103,7 +103,7 @@ class Run:
         run = cls(config, core, bus, metrics, is_producer=is_producer)
         try:
             run._watch.begin()
-            await run.outbox.call(_nothing)  # then the first look at the owner is over
+            await run.outbox.call(lambda: None)  # then the first look at the owner is over
             await run._count()
             await run._watch.first_look()
             run.outbox.listen(core, run._hear, run._hear_damage)
@@ -244,8 +244,7 @@ class Run:
         try:
             await self.engine.intake.close()
         finally:  # even if it is cancelled
-            if held := self.engine.intake.held:
-                logger.error("%d notifications were held in memory and could not be saved: they are lost", held)
+            _log_lost(self.engine.intake.held)
 
     async def _patiently(self, work: Callable[[float], Coroutine[Any, Any, object]]) -> None:
         """Do it within the patience that is left, or until there is none any more."""
@@ -387,8 +386,9 @@ class Run:
             self._followed = owner.holder
 
 
-def _nothing() -> None:
-    """Do nothing."""
+def _log_lost(held: int) -> None:
+    if held:
+        logger.error("%d notifications were held in memory and could not be saved: they are lost", held)
 
 
 _alive: WeakSet[Run] = WeakSet()

@@ -1,4 +1,4 @@
-"""`signalpost publish`: one signal, alert or report, taken in and delivered."""
+"""`signalpost publish`: queues and delivers one signal, alert or report."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ class _Once(click.Option):
         super().__init__(names, **(settings | {"multiple": True}))
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
-        """Its value, None if it is not given."""
+        """Return its value, or None if it is not given."""
         values = super().process_value(ctx, value)
         if len(values) > 1:
             raise click.UsageError(f"{self.opts[0]} is given {len(values)} times: use it once", ctx)
@@ -62,10 +62,10 @@ def _common(command: Any) -> Any:
     """,
 )
 def publish() -> None:
-    """Take one notification in, deliver it, and say what became of it.
+    """Queue one notification, deliver it, and print the result.
 
-    Where a service runs on the data folder, it is handed to that one, and is delivered by its configuration. The exit
-    code is 0 where it was delivered (or was accepted before), 1 where it was refused or is not delivered yet.
+    If a service runs on the data folder, the service delivers it, by its own configuration. The exit code is 0 if it
+    was delivered (or was accepted before), and 1 if it was refused or is not delivered yet.
     """
 
 

@@ -48,7 +48,7 @@ def signal(**fields: Any) -> Signal:
 
 
 def shown(sandbox: Sandbox, channel: str) -> list[str]:
-    """What a channel shows, oldest first."""
+    """The messages that a channel shows, oldest first."""
     return [message["content"] for message in sandbox.discord.guild.messages(channel)]
 
 

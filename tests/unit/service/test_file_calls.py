@@ -203,7 +203,7 @@ async def test_a_store_that_was_deleted_shows_in_health_though_nothing_is_sent(
 ) -> None:
     monkeypatch.setattr("signalpost.delivery.outbox.ownership.LOOK_AT_FILES_EVERY", 0.0)
     home = config_for().home
-    async with AsyncNotificationService(Config(home=home)) as service:  # as a producer it asks the store for nothing
+    async with AsyncNotificationService(Config(home=home)) as service:  # a producer sends the store no commands
         (home / "outbox.db").rename(home / "elsewhere.db")
         outbox: Any = service._runtime.run.outbox  # type: ignore[union-attr]
         for _ in range(2):  # after each turn the store thread looks

@@ -15,7 +15,7 @@ from signalpost.sinks.evidence import Rejected, Throttled
 from signalpost.testing.scripted_sink import ScriptedSink
 from tests.unit.delivery.dispatch.world import DOWN, HERE, World, now, throttled, virtual, wait
 from tests.unit.service.conftest import ConfigFor, codes, signal
-from tests.unit.service.test_far_ends import Ear
+from tests.unit.service.test_gone_and_banned import Ear
 
 GONE = Rejected("404, code 10015", status=404, is_gone=True)
 

@@ -1,4 +1,4 @@
-"""A store that takes nothing for a while: what is held meanwhile, and what becomes of it."""
+"""Notifications that are held in memory while the store accepts none."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ async def test_held_notifications_are_unhealthy_though_the_store_works_again(con
     async with AsyncNotificationService(config_for()) as service:
         with full():
             await held(service, "EURUSD")
-            service._runtime.bus.emit(StoreMoved(is_well=True))  # as dispatch says when it has settled a delivery
+            service._runtime.bus.emit(StoreMoved(is_well=True))  # as dispatch emits it after settling a delivery
             status, (reason,) = service.health()
             assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["held"])
             assert "1" in reason.split()
@@ -105,7 +105,6 @@ def test_a_stop_counts_what_was_lost_as_open(config_for: ConfigFor, full: Full) 
     integration = NotificationIntegration(config_for())
     integration.start()
     with full():
-        told = signal()
-        assert integration.send_signal(told, None, None, MUCH).result(10).outcome is Outcome.HELD
+        assert integration.send_signal(signal(), None, None, MUCH).result(10).outcome is Outcome.HELD
         assert integration.flush(0.01) == 1
         assert integration.stop(0.6) == 1

@@ -1,4 +1,4 @@
-"""An owner that does not respond is replaced, says so, and goes on as a producer."""
+"""An owner that does not respond is replaced, reports it, and continues as a producer."""
 
 import asyncio
 import logging
@@ -52,13 +52,13 @@ async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
     took_over, lost = Heard(TookOver), Heard(OwnershipLost)
     async with (
         AsyncNotificationService(fast(), listeners=[lost]) as frozen,
-        AsyncNotificationService(fast(), listeners=[took_over]) as heir,
+        AsyncNotificationService(fast(), listeners=[took_over]) as successor,
         asyncio.timeout(60),
     ):
         go_on = _freeze(frozen)
-        while heir.is_healthy():
+        while successor.is_healthy():
             await asyncio.sleep(0)
-        assert heir.health().status is HealthStatus.DEGRADED
+        assert successor.health().status is HealthStatus.DEGRADED
         await took_over.came.wait()
         go_on()
         await lost.came.wait()
@@ -68,11 +68,11 @@ async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
         assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["taken-over"])
         assert f" {os.getpid()} " in reason
         assert [each.levelno for each in caplog.records if each.args == (os.getpid(),)] == [logging.ERROR]
-        assert (frozen.get_metrics()["ownership_lost"], heir.get_metrics()["takeovers"]) == (1, 1)
+        assert (frozen.get_metrics()["ownership_lost"], successor.get_metrics()["takeovers"]) == (1, 1)
         assert await frozen.queue_notification(signal())
         assert await frozen.drain(timeout=30) == []
         assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
-        await heir.stop()
+        await successor.stop()
         while frozen.role is not Role.OWNER:
             await asyncio.sleep(0)
         assert await frozen.queue_notification(signal(pair="GBPUSD"))
@@ -102,15 +102,15 @@ async def test_a_replaced_owner_that_does_not_know_yet_stops_without_waiting(
 async def test_a_service_replaced_while_it_starts_is_a_producer(
     fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heir = AsyncNotificationService(fast())
+    successor = AsyncNotificationService(fast())
     original = OwnerWatch.first_look
 
     async def frozen(watch: OwnerWatch) -> None:
         monkeypatch.setattr(OwnerWatch, "first_look", original)
         outbox: Any = watch._outbox
         tick, outbox._chore = outbox._chore, lambda: False
-        await heir.start()
-        while heir.role is not Role.OWNER:
+        await successor.start()
+        while successor.role is not Role.OWNER:
             await asyncio.sleep(0)
         outbox._chore = tick
         await original(watch)
@@ -120,7 +120,7 @@ async def test_a_service_replaced_while_it_starts_is_a_producer(
         while late.role is not Role.PRODUCER or late._runtime.run._core.is_deposed:  # type: ignore[union-attr]
             await asyncio.sleep(0)
         assert late._runtime.run.engine.dispatcher is None  # type: ignore[union-attr]
-        await heir.stop()
+        await successor.stop()
 
 
 def _reports(service: AsyncNotificationService) -> list[str]:
@@ -189,18 +189,18 @@ async def test_a_service_replaced_while_it_takes_over_retries_later(
 
     async with (
         AsyncNotificationService(fast()) as owner,
-        AsyncNotificationService(fast()) as heir,
+        AsyncNotificationService(fast()) as successor,
         asyncio.timeout(60),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(type(heir._runtime.run), "take_over", replaced)
+            patch.setattr(type(successor._runtime.run), "take_over", replaced)
             await owner.stop()
             await tried.wait()
-        while heir.role is not Role.OWNER:
+        while successor.role is not Role.OWNER:
             await asyncio.sleep(0)
 
 
-async def test_what_was_open_when_it_was_replaced_is_still_waited_for(
+async def test_a_drain_still_waits_for_deliveries_that_were_open_when_the_owner_was_replaced(
     sandbox: Sandbox, fast: Callable[[], Config]
 ) -> None:
     took_over = Heard(TookOver)
@@ -208,7 +208,7 @@ async def test_what_was_open_when_it_was_replaced_is_still_waited_for(
     async with AsyncNotificationService(fast()) as frozen, asyncio.timeout(60):
         ticket = await frozen.queue_notification(signal())
         draining = asyncio.gather(frozen.drain(50), frozen.drain(50, ticket.id))
-        async with AsyncNotificationService(fast(), listeners=[took_over]) as heir:
+        async with AsyncNotificationService(fast(), listeners=[took_over]) as successor:
             go_on = _freeze(frozen)
             await took_over.came.wait()
             go_on()
@@ -219,7 +219,7 @@ async def test_what_was_open_when_it_was_replaced_is_still_waited_for(
             assert not draining.done()
             sandbox.discord.faults.clear()
             assert await draining == [[], []]
-            assert heir.get_metrics()["notifications_sent"] == 1
+            assert successor.get_metrics()["notifications_sent"] == 1
 
 
 async def test_a_stop_before_it_knows_that_it_was_replaced_counts_what_is_open(
@@ -231,16 +231,16 @@ async def test_a_stop_before_it_knows_that_it_was_replaced_counts_what_is_open(
     await frozen.start()
     async with asyncio.timeout(60):
         assert await frozen.queue_notification(signal())
-        heir = AsyncNotificationService(fast(), listeners=[took_over])
-        await heir.start()
+        successor = AsyncNotificationService(fast(), listeners=[took_over])
+        await successor.start()
         _freeze(frozen)
         await took_over.came.wait()
         left = await frozen.stop(0)
-        await heir.stop(0)
+        await successor.stop(0)
         assert [each.id.destination for each in left] == ["signals-free"]
 
 
-async def test_where_the_open_deliveries_cannot_be_read_it_goes_on_as_a_producer_all_the_same(
+async def test_an_owner_that_cannot_read_its_open_deliveries_still_becomes_a_producer(
     fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     took_over = Heard(TookOver)

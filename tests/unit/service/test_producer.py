@@ -120,7 +120,7 @@ async def test_a_producer_takes_over_when_the_owner_stops_and_delivers_what_it_l
     await producer.stop()
 
 
-async def test_an_heir_counts_what_was_being_sent_when_it_was_put(
+async def test_a_new_owner_counts_messages_that_were_being_sent(
     sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_LOOK_AFTER", 60.0)
@@ -129,31 +129,36 @@ async def test_an_heir_counts_what_was_being_sent_when_it_was_put(
     sandbox.discord.faults.plan(Fault(webhook="signals-free", seconds_before=60, is_processed=False))
     owner = AsyncNotificationService(config_for())
     await owner.start()
-    async with AsyncNotificationService(config_for(), listeners=[heard]) as heir:
+    async with AsyncNotificationService(config_for(), listeners=[heard]) as successor:
         await owner.queue_notification(signal())
         await owner.stop(0)
         sandbox.discord.faults.clear()
         async with asyncio.timeout(30):
             await heard.came.wait()
-        await heir.drain(timeout=30)
-        assert heir.get_metrics()["queue_depth"] == 0
+        await successor.drain(timeout=30)
+        assert successor.get_metrics()["queue_depth"] == 0
 
 
-async def test_the_heir_routes_by_its_own_configuration(config_for: ConfigFor) -> None:
+async def test_a_new_owner_routes_by_its_own_configuration(config_for: ConfigFor) -> None:
     heard = Heard(TookOver)
     owner = AsyncNotificationService(config_for("signals-free"))
     await owner.start()
-    async with AsyncNotificationService(config_for("signals-premium"), listeners=[heard]) as heir, asyncio.timeout(30):
-        assert not await heir.queue_notification(signal(), user_tier="premium")
+    async with (
+        AsyncNotificationService(config_for("signals-premium"), listeners=[heard]) as successor,
+        asyncio.timeout(30),
+    ):
+        assert not await successor.queue_notification(signal(), user_tier="premium")
         await owner.stop()
         await heard.came.wait()
-        assert await heir.queue_notification(signal(), user_tier="premium")
-        assert not await heir.queue_notification(signal())
+        assert await successor.queue_notification(signal(), user_tier="premium")
+        assert not await successor.queue_notification(signal())
 
 
-async def test_what_another_routed_to_a_lower_tier_is_not_shown(sandbox: Sandbox, config_for: ConfigFor) -> None:
-    """P10: a row that an owner with other tiers, or a fault, left for this destination."""
-    told = Notification(
+async def test_a_signal_that_another_process_routed_to_a_lower_tier_is_not_shown(
+    sandbox: Sandbox, config_for: ConfigFor
+) -> None:
+    """P10: an owner with other tiers, or a fault, left this row for the destination."""
+    notification = Notification(
         id="1",
         payload=signal(),
         event="new",
@@ -163,7 +168,7 @@ async def test_what_another_routed_to_a_lower_tier_is_not_shown(sandbox: Sandbox
         valid_until=signal().valid_until,
     )
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as other:
-        put = Put((NewNotification(told, (NewDelivery("signals-free", 0),), told.valid_until),))
+        put = Put((NewNotification(notification, (NewDelivery("signals-free", 0),), notification.valid_until),))
         await other._runtime.run.outbox.do(put)  # type: ignore[union-attr]
         async with asyncio.timeout(30):
             while [each.state for each in await owner.deliveries("1")] != ["dead"]:
@@ -186,7 +191,7 @@ async def test_a_producer_without_a_webhook_never_takes_over_and_reports_that_no
     assert (status, producer.role) == (HealthStatus.DEGRADED, Role.PRODUCER)
     assert codes([reason]) == ["not-delivering"]
     ticket = await producer.queue_notification(signal())
-    assert ticket.outcome is Outcome.ACCEPTED, "it is written, for the owner that comes back"
+    assert ticket.outcome is Outcome.ACCEPTED, "it is saved for the next owner"
     assert [each.id.notification_id for each in await producer.drain(timeout=0.01)] == [ticket.id]
     async with AsyncNotificationService(config_for()):
         assert await producer.drain(timeout=30) == []
@@ -323,8 +328,8 @@ async def test_a_failed_start_leaves_nothing_open(config_for: ConfigFor, monkeyp
 
 async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) -> None:
     outbox = ThreadedOutbox(new_core())
-    puts = PendingTickets(outbox)
-    told = Notification(
+    tickets = PendingTickets(outbox)
+    notification = Notification(
         id="1",
         payload=signal(),
         event="new",
@@ -334,12 +339,12 @@ async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) 
         valid_until=signal().valid_until,
     )
     for number in range(MOST_FOLLOWED + 1):
-        puts(Taken(Ticket(Outcome.ACCEPTED, str(number)), told, ("signals-free",)))
-    assert next(iter(puts._tickets)) == "1"
-    assert len(puts._tickets) == MOST_FOLLOWED
-    puts(Taken(Ticket(Outcome.SUPPRESSED, "none"), told, ()))
-    assert "none" not in puts._tickets
-    assert await puts.drain(None, None, lambda: True) == []
+        tickets(Taken(Ticket(Outcome.ACCEPTED, str(number)), notification, ("signals-free",)))
+    assert next(iter(tickets._tickets)) == "1"
+    assert len(tickets._tickets) == MOST_FOLLOWED
+    tickets(Taken(Ticket(Outcome.SUPPRESSED, "none"), notification, ()))
+    assert "none" not in tickets._tickets
+    assert await tickets.drain(None, None, lambda: True) == []
     await outbox.close()
 
 

@@ -1,4 +1,4 @@
-"""What a producer waits for: what it put itself, with as few looks at the store as possible."""
+"""A producer waits for its own notifications, with as few commands to the store as possible."""
 
 from collections import Counter
 from typing import Any
@@ -18,16 +18,16 @@ def without_webhooks(config: Config) -> Config:
 
 
 @pytest.mark.line("6.1.2")
-async def test_a_producer_asks_once_for_all_that_it_waits_for(
+async def test_a_producer_reads_all_its_tickets_with_one_command(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with AsyncNotificationService(config_for()):
         pass
-    asked = Counter[str]()
+    commands = Counter[str]()
     do = ThreadedOutbox.do
 
     async def counted(outbox: ThreadedOutbox, command: Any) -> Any:
-        asked[type(command).__name__] += 1
+        commands[type(command).__name__] += 1
         return await do(outbox, command)
 
     async with AsyncNotificationService(without_webhooks(config_for())) as producer:
@@ -35,7 +35,7 @@ async def test_a_producer_asks_once_for_all_that_it_waits_for(
             await producer.queue_notification(signal(signal_id=str(number)))
         monkeypatch.setattr(ThreadedOutbox, "do", counted)
         assert len(await producer.drain(timeout=0.2)) == 60
-        assert asked["Find"] + asked["Open"] < 20
+        assert commands["Find"] + commands["Open"] < 20
 
 
 async def test_a_producer_waits_for_one_ticket(sandbox: Sandbox, config_for: ConfigFor) -> None:
@@ -55,15 +55,15 @@ async def test_a_producer_waits_for_one_ticket(sandbox: Sandbox, config_for: Con
 async def test_an_owner_counts_what_is_open_without_reading_it(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = Counter[str]()
+    commands = Counter[str]()
     do = ThreadedOutbox.do
 
     async def counted(outbox: ThreadedOutbox, command: Any) -> Any:
-        asked[type(command).__name__] += 1
+        commands[type(command).__name__] += 1
         return await do(outbox, command)
 
     async with AsyncNotificationService(config_for()) as owner:
         monkeypatch.setattr(ThreadedOutbox, "do", counted)
         await owner.drain(10)
         await owner.stop(1)
-    assert asked["Find"] == 0, "which reads and decodes whole notifications"
+    assert commands["Find"] == 0, "which reads and decodes whole notifications"

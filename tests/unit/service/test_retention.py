@@ -21,7 +21,7 @@ class FullOutbox:
         self._pages = list(pages)
         self._keys = list(keys)
         self.kept = kept
-        self.asked: list[tuple[float, Prune | ForgetKeys]] = []
+        self.commands: list[tuple[float, Prune | ForgetKeys]] = []
 
     async def do(self, command: Any) -> Any:
         match command:
@@ -30,7 +30,7 @@ class FullOutbox:
             case SaveFacts():
                 self.kept = command.facts[AGREED]
                 return None
-        self.asked.append((asyncio.get_running_loop().time(), command))
+        self.commands.append((asyncio.get_running_loop().time(), command))
         if isinstance(command, ForgetKeys):
             return self._keys.pop(0) if self._keys else ""
         if not self._pages:
@@ -55,15 +55,15 @@ def _run(outbox: FullOutbox, seconds: float) -> list[tuple[int, Prune | ForgetKe
         return began
 
     began = run_virtual(scenario())
-    return [(round(at - began), command) for at, command in outbox.asked]
+    return [(round(at - began), command) for at, command in outbox.commands]
 
 
 def test_rows_go_page_by_page_once_the_clocks_agreed_for_an_hour_and_again_every_hour() -> None:
-    asked = _run(FullOutbox(200, 200, 3, keys=("b", "m", "")), 2 * HOUR + 1)
-    assert [at for at, _ in asked] == [HOUR] * 6 + [2 * HOUR]
-    first, *_, last = [command for _, command in asked if isinstance(command, Prune)]
+    commands = _run(FullOutbox(200, 200, 3, keys=("b", "m", "")), 2 * HOUR + 1)
+    assert [at for at, _ in commands] == [HOUR] * 6 + [2 * HOUR]
+    first, *_, last = [command for _, command in commands if isinstance(command, Prune)]
     assert (first.limit, last.before - first.before) == (200, timedelta(hours=1))
-    keys = [command for _, command in asked if isinstance(command, ForgetKeys)]
+    keys = [command for _, command in commands if isinstance(command, ForgetKeys)]
     assert [each.after for each in keys] == ["", "b", "m"]
     assert keys[0].now - first.before == timedelta(days=30)
 

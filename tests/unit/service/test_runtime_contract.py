@@ -56,7 +56,7 @@ class Leftovers:
 
     @property
     def found(self) -> list[str]:
-        """What is left, by kind."""
+        """Everything that is left."""
         now = asyncio.get_running_loop().time()
         return [
             *(each.name for each in threading.enumerate() if each.name == "signalpost outbox"),

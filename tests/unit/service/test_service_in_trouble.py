@@ -16,7 +16,7 @@ from signalpost.sandbox.server import Sandbox
 from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
 
-async def test_what_a_stop_cuts_off_is_delivered_by_the_next_run_and_marked(
+async def test_a_send_cut_off_by_a_stop_is_delivered_by_the_next_run_and_marked(
     sandbox: Sandbox, config_for: ConfigFor
 ) -> None:
     sandbox.discord.faults.plan(Fault(webhook="signals-free", seconds_before=60, is_processed=False))
@@ -45,10 +45,10 @@ def _note_a_send(event: Event, began: asyncio.Event) -> None:
 
 
 async def test_a_deleted_webhook_is_reported_and_affects_no_other(sandbox: Sandbox, config_for: ConfigFor) -> None:
-    told = signal()
+    original = signal()
     async with AsyncNotificationService(config_for()) as service:
         sandbox.discord.guild.delete("signals-free")
-        lost = await service.queue_notification(told)
+        lost = await service.queue_notification(original)
         await service.drain(timeout=30)
         (delivery,) = await service.deliveries(lost.id)
         assert delivery.state == "dead"
@@ -58,7 +58,7 @@ async def test_a_deleted_webhook_is_reported_and_affects_no_other(sandbox: Sandb
         assert codes(reasons) == ["webhook-gone"]
         assert "signals-free" in reasons[0]
         assert service.get_metrics()["notifications_failed"] == 1
-        other = await service.queue_notification(told, user_tier="premium")
+        other = await service.queue_notification(original, user_tier="premium")
         assert other.outcome is Outcome.ACCEPTED, "the same signal for a tier that does not have it yet"
         await service.drain(timeout=30)
         assert [each.state for each in await service.deliveries(other.id)] == ["delivered"]

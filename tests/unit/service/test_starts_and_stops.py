@@ -1,4 +1,4 @@
-"""A service that is started or stopped by several at once, or whose starter or stopper is cut off."""
+"""Concurrent starts and stops of a service, and starts and stops that are cancelled."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from tests.unit.service.conftest import ConfigFor, shown, signal
 
 
 def own_tasks() -> list[str]:
-    """What of signalpost's goes on in this loop."""
+    """Names of signalpost's tasks on this loop."""
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("signalpost")]
 
 
@@ -37,7 +37,7 @@ async def until_set(event: Event) -> None:
 
 
 class Disk:
-    """One that is slow: a store is opened only when it is let."""
+    """A slow disk: a store opens only once `may_go_on` is set."""
 
     def __init__(self) -> None:
         self.begun = Event()
@@ -124,7 +124,9 @@ async def test_a_start_whose_clean_up_is_cut_off_as_well_is_cleaned_up_by_the_th
     assert not owned(config_for())
 
 
-async def test_a_store_that_was_opened_before_anybody_was_told_is_closed(config_for: ConfigFor, disk: Disk) -> None:
+async def test_a_store_that_opened_just_before_the_start_was_cut_off_is_closed(
+    config_for: ConfigFor, disk: Disk
+) -> None:
     home = config_for().home
     home.mkdir()
     start = asyncio.create_task(open_store(home / STORE_FILE, owns=None))
@@ -136,7 +138,7 @@ async def test_a_store_that_was_opened_before_anybody_was_told_is_closed(config_
 
 
 @pytest.mark.parametrize("rounds", range(1, 40, 3))
-async def test_wherever_a_start_is_cut_off_nothing_is_left_and_the_next_owns_the_folder(
+async def test_a_start_that_is_cut_off_anywhere_leaves_nothing_and_the_next_owns_the_folder(
     rounds: int, config_for: ConfigFor
 ) -> None:
     service = AsyncNotificationService(config_for())
@@ -170,13 +172,13 @@ async def test_a_start_that_fails_at_its_last_step_leaves_nothing_open(
     monkeypatch.setattr("signalpost.sinks.discord.service.DiscordService", Noted)
     monkeypatch.setattr(run.WakeSocket, "open", no_more_files)
     service = AsyncNotificationService(config_for())
-    with pytest.raises(OSError) as raised:  # noqa: PT011  # it is this very one
+    with pytest.raises(OSError) as raised:  # noqa: PT011  # the same object
         await service.start()
     assert raised.value is fault
     assert (owned(service.config), own_tasks(), len(closed)) == (False, [], 1)
 
 
-async def test_starts_at_once_are_one_start(sandbox: Sandbox, config_for: ConfigFor) -> None:
+async def test_concurrent_starts_are_one_start(sandbox: Sandbox, config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     await asyncio.gather(*(service.start() for _ in range(3)))
     assert service.role is Role.OWNER
@@ -187,7 +189,7 @@ async def test_starts_at_once_are_one_start(sandbox: Sandbox, config_for: Config
     assert len(shown(sandbox, "signals-free")) == 1
 
 
-async def test_who_started_at_once_shares_what_came_of_it(config_for: ConfigFor, disk: Disk) -> None:
+async def test_concurrent_starts_share_one_error(config_for: ConfigFor, disk: Disk) -> None:
     config = config_for()
     config.home.mkdir()
     (config.home / STORE_FILE).write_bytes(b"damaged " * 1_000)
@@ -200,7 +202,7 @@ async def test_who_started_at_once_shares_what_came_of_it(config_for: ConfigFor,
     assert faults[0] is faults[1], "it was tried once"
 
 
-async def test_a_start_goes_on_as_long_as_anybody_waits_for_it(config_for: ConfigFor, disk: Disk) -> None:
+async def test_a_start_goes_on_while_one_caller_still_waits(config_for: ConfigFor, disk: Disk) -> None:
     service = AsyncNotificationService(config_for())
     one, other = (asyncio.create_task(service.start()) for _ in range(2))
     await until_set(disk.begun)
@@ -261,7 +263,7 @@ async def test_a_stop_cancels_a_start_and_the_caller_gets_an_error(config_for: C
 
 
 class Sending:
-    """A service whose first message hangs at the far end, for a minute."""
+    """A service whose first message hangs for a minute, because Discord does not answer."""
 
     def __init__(self, sandbox: Sandbox, config: Config) -> None:
         sandbox.discord.faults.plan(Fault(webhook="signals-free", seconds_before=60, is_processed=False))

@@ -1,4 +1,4 @@
-"""What wakes an owner when a producer puts something."""
+"""An owner finds out soon that a producer has queued something."""
 
 import asyncio
 from pathlib import Path
@@ -13,10 +13,10 @@ from tests.unit.service.conftest import ConfigFor, signal
 from tests.unit.service.test_producer import Heard
 
 
-async def test_what_is_put_for_the_owner_is_delivered_though_no_bell_rings(
+async def test_queued_notifications_are_delivered_even_without_the_wake_socket(
     sandbox: Sandbox, config_for: ConfigFor, tmp_path: Path
 ) -> None:
-    """A lost datagram delays by a look; without any bell, too, all is found."""
+    """A lost datagram only delays a delivery until the next look at the store."""
     settled = Heard(Settled)
     async with (
         AsyncNotificationService(config_for(), listeners=[settled]),
@@ -28,10 +28,10 @@ async def test_what_is_put_for_the_owner_is_delivered_though_no_bell_rings(
         await settled.came.wait()
 
 
-async def test_the_bell_alone_is_enough(
+async def test_the_wake_socket_alone_is_enough(
     sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With looks an hour apart, what a producer puts is found because it rings."""
+    """With looks an hour apart, only the wake socket reports what a producer has queued."""
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     settled = Heard(Settled)
     async with (

@@ -89,7 +89,7 @@ async def test_the_owner_reports_and_a_producer_does_not(config_for: ConfigFor) 
 
 
 def test_the_report_of_another_process_is_not_taken_for_its(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_LOOK_EVERY", 0)
+    monkeypatch.setattr(command, "_PAUSE", 0)
     store = tmp_path / STORE_FILE
     write_report(report_of(store), _of())
     assert _report(store, 1) is None

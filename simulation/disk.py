@@ -150,7 +150,7 @@ class MortalOutbox:
             self._recorder.revived.setdefault(name, []).append((at, command.valid_until))
         for saved in _saved(command):
             if saved.facts.get(_GONE):
-                self._recorder.gone_kept.append((_place_of(saved.destination), at, self._life.number))
+                self._recorder.gone_kept.append((_place_of(saved.subject.name), at, self._life.number))
 
     def _note_superseded(self) -> None:
         at, utc = self._recorder.clocks.seconds(), self._recorder.clocks.now()

@@ -71,7 +71,7 @@ class OutboxModel:
         self.owed: list[Owed] = []
         self.keys: dict[str, tuple[bytes, str, datetime]] = {}
         self.streams: dict[str, StreamState] = {}
-        self.facts: dict[str, dict[str, bytes]] = {}
+        self.facts: dict[c.Subject, dict[str, bytes]] = {}
         self.number = 0
 
     def apply(self, batch: list[Any]) -> list[Any]:
@@ -303,11 +303,11 @@ class OutboxModel:
         return self.streams.get(command.stream)
 
     def loadfacts(self, command: c.LoadFacts) -> dict[str, bytes]:
-        return self.facts.get(command.destination, {})
+        return self.facts.get(command.subject, {})
 
     def savefacts(self, command: c.SaveFacts) -> None:
-        known = self.facts.get(command.destination, {}) | dict(command.facts)
-        self.facts[command.destination] = {name: value for name, value in known.items() if value}
+        known = self.facts.get(command.subject, {}) | dict(command.facts)
+        self.facts[command.subject] = {name: value for name, value in known.items() if value}
 
     def prune(self, command: c.Prune) -> int:
         gone: list[Notification] = []

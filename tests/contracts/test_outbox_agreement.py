@@ -39,6 +39,9 @@ lanes = st.sampled_from(LANES)
 reasons = st.sampled_from((None, "because"))
 
 
+SUBJECTS = [c.Subject(name, namespace) for name in LANES for namespace in (c.Namespace.DESTINATION, c.Namespace.HOST)]
+
+
 class Agreement(RuleBasedStateMachine):
     folder: Path
     files = count()
@@ -178,7 +181,8 @@ class Agreement(RuleBasedStateMachine):
                 self.now + data.draw(minutes),
             ),
             c.SaveFacts: lambda: c.SaveFacts(
-                data.draw(lanes), {data.draw(st.sampled_from("xy")): data.draw(st.binary(max_size=1))}
+                data.draw(st.sampled_from(SUBJECTS)),
+                {data.draw(st.sampled_from("xy")): data.draw(st.binary(max_size=1))},
             ),
             c.Prune: lambda: c.Prune(self.now - data.draw(minutes), limit),
             c.ForgetKeys: lambda: c.ForgetKeys(self.now, data.draw(st.sampled_from(("", *self.model.keys))), limit),
@@ -198,7 +202,7 @@ class Agreement(RuleBasedStateMachine):
     def all_that_can_be_asked_is_answered_alike(self) -> None:
         if not hasattr(self, "model"):
             return
-        asked: list[Any] = [c.Find(limit=999), c.Open(), c.Stats(), c.LoadState("stream"), *map(c.LoadFacts, LANES)]
+        asked: list[Any] = [c.Find(limit=999), c.Open(), c.Stats(), c.LoadState("stream"), *map(c.LoadFacts, SUBJECTS)]
         asked += [c.History(owed.id) for owed in self.model.owed]
         expected = deepcopy(self.model).apply(asked)
         assert self.sqlite.apply(asked) == expected

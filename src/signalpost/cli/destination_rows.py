@@ -13,8 +13,8 @@ from signalpost import clock
 from signalpost.cli.tables import table
 from signalpost.cli.time_format import format_duration
 from signalpost.config import STORE_FILE, Config, DestinationConfig, variable_of
-from signalpost.delivery.facts import gone_fact, place_of_webhook, read_gone, read_pace
-from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats
+from signalpost.delivery.facts import gone_fact, of_webhook, read_gone, read_pace
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Stats, Subject
 from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.sqlite_file import is_there
@@ -84,8 +84,8 @@ def destination_rows(config: Config) -> list[DestinationRow]:
     with closing(SqliteReader(path)) as reader:
         (stats,) = reader.apply([Stats()])
         names = [*configs, *sorted({name for name, _ in stats} - configs.keys())]
-        facts = dict(zip(names, reader.apply([LoadFacts(name) for name in names]), strict=True))
-        of_webhook = reader.apply([LoadFacts(_place(each)) for each in configs.values()])
+        facts = dict(zip(names, reader.apply([LoadFacts(Subject(name)) for name in names]), strict=True))
+        of_webhook = reader.apply([LoadFacts(_webhook(each)) for each in configs.values()])
         ended = {name: read_gone(each) for name, each in zip(configs, of_webhook, strict=True)}
     return [
         DestinationRow(
@@ -119,15 +119,15 @@ def destinations_table(rows: Sequence[DestinationRow]) -> Table:
 def disabled_for(path: Path, config: DestinationConfig) -> str | None:
     """Why a destination is disabled; None if it is not. Raises StoreUnusable if there is no store."""
     with closing(SqliteReader(path)) as reader:
-        (facts,) = reader.apply([LoadFacts(_place(config))])
+        (facts,) = reader.apply([LoadFacts(_webhook(config))])
     return None if (end := read_gone(facts)) is None else end.reason
 
 
 def enable(path: Path, config: DestinationConfig) -> None:
     """Enable a destination again; a running service notices within seconds."""
     with closing(SqliteCore(path, owns=False)) as core:
-        core.apply([SaveFacts(_place(config), gone_fact(None))])
+        core.apply([SaveFacts(_webhook(config), gone_fact(None))])
 
 
-def _place(config: DestinationConfig) -> str:
-    return place_of_webhook(config.address.identity)
+def _webhook(config: DestinationConfig) -> Subject:
+    return of_webhook(config.address.identity)

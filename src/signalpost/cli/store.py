@@ -8,8 +8,8 @@ from signalpost import clock
 from signalpost.cli.configuration import configuration
 from signalpost.cli.delivery_story import Surroundings
 from signalpost.config import STORE_FILE, Config
-from signalpost.delivery.facts import OWNER, place_of_webhook, read_owner
-from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, OutboxEntry, Stats
+from signalpost.delivery.facts import OWNER, of_webhook, read_owner
+from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, OutboxEntry, Stats, Subject
 from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.domain.delivery import Attempt
@@ -26,7 +26,7 @@ class Store:
         self.has_owner = is_held(lock_of(self.path))
         """True if a service has the store open to deliver from it."""
         self._limits = {each.name: each.limits.messages_a_minute for each in config.destinations}
-        self._webhooks = {each.name: place_of_webhook(each.address.identity) for each in config.destinations}
+        self._webhooks = {each.name: of_webhook(each.address.identity) for each in config.destinations}
         self._reader = SqliteReader(self.path)
         self._lookup = SqliteLookup(self.path)
 
@@ -93,7 +93,7 @@ class Store:
             has_owner=self.has_owner,
             is_served=self._is_served(entry),
             messages_a_minute=self._limits,
-            facts=self._read(LoadFacts(destination)) | self._of_webhook(destination),
+            facts=self._read(LoadFacts(Subject(destination))) | self._of_webhook(destination),
             ahead=self._lookup.ahead(delivery),
             failures=self._lookup.failures(destination, self.now),
             message=self.message(entry),

@@ -16,6 +16,7 @@ from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 
+from signalpost.delivery.outbox.commands import Namespace, Subject
 from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.breaker import BreakerMemory
 from signalpost.delivery.pacing.host import Ban
@@ -32,10 +33,10 @@ BAN = "ban"
 SEEN = "seen"
 ROUTES = "routes"
 
-CLOCK = "(clock)"
-"""The clock's place among the destinations' names."""
-OWNER = "(owner)"
-"""The owner's place among them."""
+CLOCK = Subject("clock", Namespace.STORE)
+OWNER = Subject("owner", Namespace.STORE)
+TRIED = Subject("store", Namespace.STORE)
+"""Saved to find out whether the store can be written."""
 
 Facts = Mapping[str, bytes]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -100,14 +101,14 @@ class _Routes(msgspec.Struct, frozen=True):
     ignored: str | None = None
 
 
-def place_of_webhook(webhook: str) -> str:
-    """A webhook's place among the destinations' names."""
-    return f"(webhook {webhook})"
+def of_webhook(webhook: str) -> Subject:
+    """The subject of facts about a webhook."""
+    return Subject(webhook, Namespace.WEBHOOK)
 
 
-def place_of_host(host: str) -> str:
-    """A host's place among the destinations' names."""
-    return f"(host {host})"
+def of_host(host: str) -> Subject:
+    """The subject of facts about a host."""
+    return Subject(host, Namespace.HOST)
 
 
 def gone_fact(gone: Gone | None) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from signalpost import clock
+from signalpost.delivery.facts import TRIED
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.commands import (
     Find,
@@ -44,7 +45,6 @@ _KEY_LASTS_FOR = timedelta(days=7)
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 """How far ahead a candle may open without a warning."""
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
-_STORE = "(store)"
 """In place of a destination's name, for writes that test whether a failed store works again."""
 
 
@@ -252,7 +252,7 @@ class Intake:
         while self._failure:
             await asyncio.sleep(_TRY_AGAIN_AFTER.total_seconds())
             with suppress(StoreFailed, CommandFailed):
-                await (self._save_held() if self._held else self._outbox.do(SaveFacts(_STORE, {"tried": b"1"})))
+                await (self._save_held() if self._held else self._outbox.do(SaveFacts(TRIED, {"tried": b"1"})))
                 if not self._held:  # one may have been held in the meantime
                     self._recovered()
         self._recovering = None

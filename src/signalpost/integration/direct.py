@@ -22,7 +22,7 @@ from signalpost.delivery.dispatch.gate import Gate
 from signalpost.delivery.dispatch.gates import Gates
 from signalpost.delivery.dispatch.lane import Lane
 from signalpost.delivery.facts import Gone, read_gone
-from signalpost.delivery.outbox.commands import LoadFacts, OutboxEntry
+from signalpost.delivery.outbox.commands import LoadFacts, OutboxEntry, Subject
 from signalpost.delivery.pacing.pacer import Slot
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.ticket_ids import TicketIds
@@ -46,8 +46,8 @@ LONGEST_WAIT = 30.0
 READ_WITHIN = 0.5
 """Seconds to wait for facts from the store. Without them, a direct send goes ahead: the store may be what failed."""
 
-Facts = Mapping[str, Mapping[str, bytes]]
-"""Facts by the place where they are stored."""
+Facts = Mapping[Subject, Mapping[str, bytes]]
+"""Facts by subject."""
 
 
 class DirectSender:
@@ -70,7 +70,7 @@ class DirectSender:
         for each in config.destinations:
             sink, address = self._discord.webhook(each.name), each.address
             self._gates.add(each.name, sink, limits=each.limits, host=address.host, webhook=address.identity)
-        self._saved = SavedFacts(config.home / STORE_FILE, self._gates.places)
+        self._saved = SavedFacts(config.home / STORE_FILE, self._gates.subjects)
         self._saving: set[asyncio.Task[None]] = set()
         self._unfinished: set[AwaitableFuture[None]] = set()
         thread.closing.append(self._close)
@@ -171,7 +171,7 @@ class DirectSender:
         """Apply saved bans, and return the webhook's end if that is saved."""
         facts = await self._saved.read()
         self._gates.hold(facts, asyncio.get_running_loop().time())
-        return read_gone(facts.get(gate.webhook.place, {}))
+        return read_gone(facts.get(gate.webhook.subject, {}))
 
     def _save(self, lane: Lane) -> None:
         """Save what the send has learned, without waiting: the store may be what failed."""
@@ -186,15 +186,15 @@ class DirectSender:
 
 
 class SavedFacts:
-    """Reads the facts that services have saved at `places` in the store at `path`. Belongs to one event loop.
+    """Reads the facts that services have saved about `subjects` in the store at `path`. Belongs to one event loop.
 
     It creates no store. If the store is missing, locked, damaged, of another version or on a disk that hangs, there are
     no facts. They are read anew each time, because services write them meanwhile.
     """
 
-    def __init__(self, path: Path, places: Iterable[str]) -> None:
+    def __init__(self, path: Path, subjects: Iterable[Subject]) -> None:
         self._path = path
-        self._places = tuple(places)
+        self._subjects = tuple(subjects)
         self._reading: asyncio.Task[Facts] | None = None
         self._has_warned = False
 
@@ -211,7 +211,7 @@ class SavedFacts:
 
     async def _read(self) -> Facts:
         try:
-            return await asyncio.to_thread(_read_facts, self._path, self._places)
+            return await asyncio.to_thread(_read_facts, self._path, self._subjects)
         except (StoreUnusable, StoreFailed, OSError) as fault:
             self._warn(str(fault))
             return {}
@@ -222,14 +222,14 @@ class SavedFacts:
             logger.warning("direct sends go ahead without the store's facts about webhooks and bans: %s", why)
 
 
-def _read_facts(path: Path, places: tuple[str, ...]) -> Facts:
+def _read_facts(path: Path, subjects: tuple[Subject, ...]) -> Facts:
     if not path.is_file():
         return {}
     from signalpost.delivery.outbox.reader import SqliteReader  # with the store: not before it is needed
 
     reader = SqliteReader(path)
     try:
-        return dict(zip(places, reader.apply([LoadFacts(place) for place in places]), strict=True))
+        return dict(zip(subjects, reader.apply([LoadFacts(each) for each in subjects]), strict=True))
     finally:
         reader.close()
 

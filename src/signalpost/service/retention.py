@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 import msgspec
 
 from signalpost import clock
+from signalpost.delivery.facts import CLOCK
 from signalpost.delivery.outbox.commands import ForgetKeys, LoadFacts, Prune, SaveFacts
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 PAGE = 200
-PLACE, AGREED = "(clock)", "agreed"
+AGREED = "agreed"
 """Where the agreement of the clocks is saved, in place of a destination's name."""
 
 ENOUGH = 3_600.0
@@ -103,12 +104,12 @@ class Retention:
     async def look(self) -> None:
         """Compare the clocks, and save the result for the next run. Raises StoreFailed."""
         if self._agreement is None:
-            saved = from_fact((await self._outbox.do(LoadFacts(PLACE))).get(AGREED))
+            saved = from_fact((await self._outbox.do(LoadFacts(CLOCK))).get(AGREED))
             now, boot = clock.now(), self._boot()
             self._agreement = Agreement(now, boot) if saved is None else saved.next_run(now, boot)
         else:
             self._agreement = self._agreement.later(clock.now(), self._boot())
-        await self._outbox.do(SaveFacts(PLACE, {AGREED: to_fact(self._agreement)}))
+        await self._outbox.do(SaveFacts(CLOCK, {AGREED: to_fact(self._agreement)}))
 
     async def end(self) -> None:
         """Save how long the clocks agreed in this run."""

@@ -18,6 +18,7 @@ from signalpost.delivery.outbox.commands import (
     LoadFacts,
     LoadState,
     Message,
+    Namespace,
     NewDelivery,
     NewNotification,
     Open,
@@ -27,6 +28,7 @@ from signalpost.delivery.outbox.commands import (
     SaveFacts,
     Settle,
     Stats,
+    Subject,
 )
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
@@ -271,18 +273,20 @@ async def check_finding(outbox: Outbox) -> None:
 
 
 async def check_facts(outbox: Outbox) -> None:
-    """Facts are stored per destination and name until they are emptied, also together with verdicts."""
-    await outbox.do(SaveFacts(LANE, {"ban": b"1", "breaker": b'{"state":"open"}'}))
-    await outbox.do(SaveFacts("other", {"ban": b"2"}))
-    await outbox.do(SaveFacts(LANE, {"ban": b"", "windows": b"[]", "nothing": b""}))
+    """Facts are stored per subject and name until they are emptied, also together with verdicts."""
+    await outbox.do(SaveFacts(Subject(LANE), {"ban": b"1", "breaker": b'{"state":"open"}'}))
+    await outbox.do(SaveFacts(Subject("other"), {"ban": b"2"}))
+    await outbox.do(SaveFacts(Subject(LANE), {"ban": b"", "windows": b"[]", "nothing": b""}))
     facts = {"breaker": b'{"state":"open"}', "windows": b"[]"}
-    same("the facts of a destination", await outbox.do(LoadFacts(LANE)), facts)
-    same("the facts of another", await outbox.do(LoadFacts("other")), {"ban": b"2"})
-    same("the facts of an unknown destination", await outbox.do(LoadFacts("third")), {})
-    await outbox.do(Settle((), (SaveFacts(LANE, {"ban": b"3", "windows": b""}), SaveFacts("third", {"ban": b"4"}))))
+    same("the facts of a destination", await outbox.do(LoadFacts(Subject(LANE))), facts)
+    same("the facts of another", await outbox.do(LoadFacts(Subject("other"))), {"ban": b"2"})
+    same("the facts of an unknown destination", await outbox.do(LoadFacts(Subject("third"))), {})
+    host = Subject(LANE, Namespace.HOST)
+    learnt = (SaveFacts(Subject(LANE), {"ban": b"3", "windows": b""}), SaveFacts(host, {"ban": b"4"}))
+    await outbox.do(Settle((), learnt))
     saved = {"ban": b"3", "breaker": b'{"state":"open"}'}
-    same("facts saved with verdicts", await outbox.do(LoadFacts(LANE)), saved)
-    same("facts of another destination saved with verdicts", await outbox.do(LoadFacts("third")), {"ban": b"4"})
+    same("facts saved with verdicts", await outbox.do(LoadFacts(Subject(LANE))), saved)
+    same("facts of a host of the same name", await outbox.do(LoadFacts(host)), {"ban": b"4"})
 
 
 async def check_pruning(outbox: Outbox) -> None:

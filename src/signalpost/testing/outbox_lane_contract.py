@@ -13,6 +13,7 @@ from signalpost.delivery.outbox.commands import (
     SettleAndLease,
     ShortenWaits,
     Stats,
+    Subject,
 )
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
@@ -166,13 +167,13 @@ async def check_settle_and_lease(outbox: Outbox) -> None:
     made = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
     await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
     (first,) = (await outbox.do(Lease(LANE, START))).entries
-    done = Settle((verdict(first.delivery, _S.DELIVERED),), (SaveFacts(LANE, {"windows": b"1"}),))
+    done = Settle((verdict(first.delivery, _S.DELIVERED),), (SaveFacts(Subject(LANE), {"windows": b"1"}),))
     answer = await outbox.do(SettleAndLease(done, Lease(LANE, START, limit=9)))
     leased = answer.leased or Leased((), (), None)
     settled = [(each.id.notification_id, each.state) for each in answer.settled]
     same("the settled delivery", settled, [("00", _S.DELIVERED)])
     same("the next of its sequence, and the rest of the lane", ids(leased), ["01", "02"])
-    same("the facts saved with it", await outbox.do(LoadFacts(LANE)), {"windows": b"1"})
+    same("the facts saved with it", await outbox.do(LoadFacts(Subject(LANE))), {"windows": b"1"})
     back = Settle(tuple(verdict(each.delivery, _S.PENDING, not_before=START + MINUTE) for each in leased.entries))
     answer = await outbox.do(SettleAndLease(back, Lease(LANE, START)))
     same("the deliveries put back", [each.state for each in answer.settled], [_S.PENDING] * 2)

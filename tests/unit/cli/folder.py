@@ -9,8 +9,17 @@ from click.testing import CliRunner, Result
 from signalpost import clock
 from signalpost.cli import main
 from signalpost.config import STORE_FILE
-from signalpost.delivery.facts import Gone, gone_fact, place_of_webhook
-from signalpost.delivery.outbox.commands import Lease, Message, NewDelivery, NewNotification, Put, SaveFacts, Settle
+from signalpost.delivery.facts import Gone, gone_fact, of_webhook
+from signalpost.delivery.outbox.commands import (
+    Lease,
+    Message,
+    NewDelivery,
+    NewNotification,
+    Put,
+    SaveFacts,
+    Settle,
+    Subject,
+)
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.ticket_ids import first_of
 from signalpost.domain.alert import Alert
@@ -79,11 +88,11 @@ class Folder:
 
     def remember(self, destination: str, **facts: bytes) -> None:
         """Save facts of a destination."""
-        self.apply(SaveFacts(destination, facts))
+        self.apply(SaveFacts(Subject(destination), facts))
 
     def disable(self, url: str, reason: str) -> None:
         """Save that the webhook at `url` is gone for good."""
-        place = place_of_webhook(WebhookAddress.parse(url).identity)
+        place = of_webhook(WebhookAddress.parse(url).identity)
         self.apply(SaveFacts(place, gone_fact(Gone(reason, clock.now()))))
 
     def apply(self, *commands: object) -> list[object]:

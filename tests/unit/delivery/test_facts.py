@@ -8,9 +8,9 @@ from signalpost.delivery.facts import (
     ban_fact,
     gone_fact,
     name_fact,
+    of_host,
+    of_webhook,
     pace_fact,
-    place_of_host,
-    place_of_webhook,
     read_ban,
     read_gone,
     read_name,
@@ -76,6 +76,7 @@ def test_an_unreadable_ban_counts_as_none(unreadable: bytes) -> None:
     assert read_ban({"ban": unreadable}, NOW) is None
 
 
-def test_facts_of_webhooks_and_hosts_have_names_that_no_destination_can_have() -> None:
-    assert (place_of_webhook("1-ab"), place_of_host("discord.com")) == ("(webhook 1-ab)", "(host discord.com)")
+def test_facts_of_webhooks_and_hosts_are_apart_from_those_of_a_destination_of_the_same_name() -> None:
+    assert of_webhook("1-ab") == ("1-ab", "webhook")
+    assert of_host("discord.com") == ("discord.com", "host")
     assert (read_name(name_fact("signals-free")), read_name({})) == ("signals-free", None)

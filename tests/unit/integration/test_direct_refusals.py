@@ -13,8 +13,8 @@ import pytest
 from signalpost import Config, NotificationIntegration, Outcome, Refusal, Ticket, clock
 from signalpost.cli.destination_rows import enable
 from signalpost.config import STORE_FILE
-from signalpost.delivery.facts import Gone, ban_fact, gone_fact, place_of_host, place_of_webhook
-from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.delivery.facts import Gone, ban_fact, gone_fact, of_host, of_webhook
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Subject
 from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.pacing.host import Ban
@@ -56,20 +56,20 @@ def once(config: Config) -> Iterator[NotificationIntegration]:
     integration.stop()
 
 
-def keep(config: Config, place: str, facts: dict[str, bytes]) -> None:
+def keep(config: Config, subject: Subject, facts: dict[str, bytes]) -> None:
     """Save a fact, as a service does."""
     config.home.mkdir(exist_ok=True)
     with closing(SqliteCore(config.home / STORE_FILE)) as core:
-        core.apply([SaveFacts(place, facts)])
+        core.apply([SaveFacts(subject, facts)])
 
 
 def keep_that_it_is_gone(config: Config) -> None:
     fact = gone_fact(Gone("404, code 10015", clock.now()))
-    keep(config, place_of_webhook(config.destinations[0].address.identity), fact)
+    keep(config, of_webhook(config.destinations[0].address.identity), fact)
 
 
 def keep_a_ban(config: Config, seconds: float = 600.0) -> None:
-    keep(config, place_of_host(config.destinations[0].address.host), ban_fact(Ban("403", seconds), clock.now()))
+    keep(config, of_host(config.destinations[0].address.host), ban_fact(Ban("403", seconds), clock.now()))
 
 
 def assert_names(ticket: Ticket, *facts: str) -> None:
@@ -236,8 +236,8 @@ def test_findings_of_a_direct_send_beside_a_service_are_shared_and_saved(
     webhook, host = config.destinations[0].address.identity, config.destinations[0].address.host
     until = monotonic() + 10
     with closing(SqliteReader(config.home / STORE_FILE)) as store:
-        while not any(store.apply([LoadFacts(place_of_host(host))])) and not any(
-            name != "destination" for name in store.apply([LoadFacts(place_of_webhook(webhook))])[0]
+        while not any(store.apply([LoadFacts(of_host(host))])) and not any(
+            name != "destination" for name in store.apply([LoadFacts(of_webhook(webhook))])[0]
         ):
             assert monotonic() < until
     integration.stop(0)

@@ -14,8 +14,8 @@ from signalpost import clock
 from signalpost.delivery.dispatch import attempt
 from signalpost.delivery.dispatch.attempt import SendResult
 from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
-from signalpost.delivery.facts import Gone, ban_fact, breaker_fact, gone_fact, pace_fact, place_of_host, read_breaker
-from signalpost.delivery.outbox.commands import SaveFacts
+from signalpost.delivery.facts import Gone, ban_fact, breaker_fact, gone_fact, of_host, pace_fact, read_breaker
+from signalpost.delivery.outbox.commands import SaveFacts, Subject
 from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.breaker import BreakerState, CircuitBreaker
 from signalpost.delivery.pacing.liveness import Liveness
@@ -37,11 +37,11 @@ LOOK_AFTER = 1.0
 class Webhook:
     """Whether a webhook is gone for good, shared by all destinations that send through it.
 
-    Its facts are stored under `place`. `identity` identifies it without being a secret; None for other sinks.
+    Its facts are stored under `subject`. `identity` identifies it without being a secret; None for other sinks.
     """
 
-    def __init__(self, place: str, identity: str | None = None) -> None:
-        self.place = place
+    def __init__(self, subject: Subject, identity: str | None = None) -> None:
+        self.subject = subject
         self.identity = identity
         self.gone: Gone | None = None
         """None as long as it is not gone."""
@@ -317,13 +317,13 @@ class Gate:
         webhook, host = self.webhook, self.pacer.host
         if not webhook.is_saved:
             gone = webhook.gone
-            found.append(Unsaved(SaveFacts(webhook.place, gone_fact(gone)), lambda: webhook.saved(gone)))
+            found.append(Unsaved(SaveFacts(webhook.subject, gone_fact(gone)), lambda: webhook.saved(gone)))
         if not host.is_kept:
             facts, until = ban_fact(host.ban(now), clock.now()), host.held_until
-            found.append(Unsaved(SaveFacts(place_of_host(host.name), facts), lambda: host.keep(until)))
+            found.append(Unsaved(SaveFacts(of_host(host.name), facts), lambda: host.keep(until)))
         if facts := self._own_facts(now):
             pace, breaker = self._pace_changes, self._breaker_changes
-            found.append(Unsaved(SaveFacts(self.destination, facts), lambda: self._saved(pace, breaker)))
+            found.append(Unsaved(SaveFacts(Subject(self.destination), facts), lambda: self._saved(pace, breaker)))
         return tuple(found)
 
     def restore_breaker(self, facts: Mapping[str, bytes], now: float) -> None:

@@ -12,14 +12,14 @@ from signalpost.delivery.facts import (
     Gone,
     gone_fact,
     name_fact,
-    place_of_host,
-    place_of_webhook,
+    of_host,
+    of_webhook,
     read_ban,
     read_gone,
     read_name,
     read_pace,
 )
-from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Subject
 from signalpost.delivery.outbox.patience import RetryingOutbox
 from signalpost.delivery.pacing.breaker import USUAL, BreakerSettings, CircuitBreaker
 from signalpost.delivery.pacing.host import Host
@@ -37,7 +37,7 @@ class Gates:
         self._jitter = jitter
         self._emit = emit
         self._hosts: dict[str, Host] = {}
-        self._webhooks: dict[str, Webhook] = {}
+        self._webhooks: dict[Subject, Webhook] = {}
         self._gates: dict[str, Gate] = {}
         self._has_restored = False
 
@@ -47,9 +47,9 @@ class Gates:
         return MappingProxyType(self._gates)
 
     @property
-    def places(self) -> list[str]:
-        """The places under which facts about webhooks and hosts are stored."""
-        return [*self._webhooks, *map(place_of_host, self._hosts)]
+    def subjects(self) -> list[Subject]:
+        """The webhooks and hosts that facts are stored about."""
+        return [*self._webhooks, *map(of_host, self._hosts)]
 
     def add(
         self,
@@ -63,14 +63,14 @@ class Gates:
         breaker: BreakerSettings = USUAL,
     ) -> Gate:
         """Make a destination's gate. `webhook` identifies its webhook; if None, facts are stored under `name`."""
-        place = name if webhook is None else place_of_webhook(webhook)
+        subject = Subject(name) if webhook is None else of_webhook(webhook)
         shared = self._hosts.setdefault(host, Host(self._host_rate, name=host))
         gate = self._gates[name] = Gate(
             name,
             sink,
             Pacer(limits, shared),
             CircuitBreaker(breaker),
-            self._webhooks.setdefault(place, Webhook(place, webhook)),
+            self._webhooks.setdefault(subject, Webhook(subject, webhook)),
             looks=looks,
             jitter=self._jitter,
             emit=self._emit,
@@ -86,9 +86,9 @@ class Gates:
             return
         own = {}
         for name, gate in self._gates.items():
-            own[name] = await outbox.do(LoadFacts(name))
+            own[name] = await outbox.do(LoadFacts(Subject(name)))
             gate.restore_breaker(own[name], _now())
-        bans = {place: await outbox.do(LoadFacts(place)) for place in map(place_of_host, self._hosts)}
+        bans = {host: await outbox.do(LoadFacts(host)) for host in map(of_host, self._hosts)}
         saved = {name: await self._load(outbox, gate, own[name]) for name, gate in self._gates.items()}
         now = _now()
         self.hold(bans, now)
@@ -97,10 +97,10 @@ class Gates:
             gate.restore(*saved[name], lapsed[name], now)
         self._has_restored = True
 
-    def hold(self, bans: Mapping[str, Facts], now: float) -> None:
-        """Pause the hosts that ban this address, from the facts stored under their places."""
+    def hold(self, bans: Mapping[Subject, Facts], now: float) -> None:
+        """Pause the hosts that ban this address, from the facts stored about them."""
         for name, host in self._hosts.items():
-            if (ban := read_ban(bans.get(place_of_host(name), {}), clock.now())) is not None:
+            if (ban := read_ban(bans.get(of_host(name), {}), clock.now())) is not None:
                 host.hold(ban, now)
                 host.is_kept, host.is_news = True, not ban.is_reported
 
@@ -116,7 +116,7 @@ class Gates:
         """Enable a destination that was gone, for a person. Raises StoreFailed, and KeyError for an unknown one."""
         webhook = self._gates[name].webhook
         was_gone = webhook.gone is not None
-        await outbox.do(SaveFacts(webhook.place, gone_fact(None)))
+        await outbox.do(SaveFacts(webhook.subject, gone_fact(None)))
         webhook.reopen()
         if was_gone:
             self._announce_enabled(webhook)
@@ -125,7 +125,7 @@ class Gates:
         """Check whether a person has enabled a destination in another process. Raises StoreFailed."""
         for webhook in self._webhooks.values():
             if webhook.gone is not None and webhook.is_saved:
-                facts = await outbox.do(LoadFacts(webhook.place))
+                facts = await outbox.do(LoadFacts(webhook.subject))
                 if read_gone(facts) is None:
                     webhook.reopen()
                     self._announce_enabled(webhook)
@@ -141,18 +141,18 @@ class Gates:
         If the webhook was used under a name that no longer exists, the pace of that name counts too.
         """
         webhook = gate.webhook
-        known = await outbox.do(LoadFacts(webhook.place))
+        known = await outbox.do(LoadFacts(webhook.subject))
         memory, measured_with = read_pace(own, clock.now())
         if measured_with != webhook.identity:  # another webhook has other pauses and another channel
             memory = PaceMemory(memory.ages, 0.0)
         former = read_name(known)
         if former is not None and former not in self._gates:
-            facts = await outbox.do(LoadFacts(former))
+            facts = await outbox.do(LoadFacts(Subject(former)))
             moved = read_pace(facts, clock.now())
             if moved.webhook == webhook.identity:
                 memory = memory.joined(moved.memory)
         if webhook.identity is not None and former != gate.destination:
-            await outbox.do(SaveFacts(webhook.place, name_fact(gate.destination)))
+            await outbox.do(SaveFacts(webhook.subject, name_fact(gate.destination)))
         return memory, read_gone(known)
 
 

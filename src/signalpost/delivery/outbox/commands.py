@@ -6,6 +6,7 @@ docs/why/0014-a-message-is-a-row.md.
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -141,10 +142,27 @@ class Lease(Command[Leased], frozen=True):
     """How often each failed of late. Where it is given, those that failed least of the next TO_CHOOSE_FROM are lent."""
 
 
-class SaveFacts(Command[None], frozen=True):
-    """Remember facts about a destination; an empty value forgets one. Answer: None."""
+class Namespace(StrEnum):
+    """The kinds of things that facts are about."""
 
-    destination: str
+    DESTINATION = "destination"
+    WEBHOOK = "webhook"
+    HOST = "host"
+    DELIVERY = "delivery"
+    STORE = "store"
+
+
+class Subject(NamedTuple):
+    """One thing that facts are about."""
+
+    name: str
+    namespace: Namespace = Namespace.DESTINATION
+
+
+class SaveFacts(Command[None], frozen=True):
+    """Save facts about a subject. An empty value deletes one. Answer: None."""
+
+    subject: Subject
     facts: Mapping[str, bytes]
 
 
@@ -247,9 +265,9 @@ class LoadState(Command[StreamState | None], frozen=True):
 
 
 class LoadFacts(Command[dict[str, bytes]], frozen=True):
-    """What is remembered about a destination (disabled, breaker, ban, windows). Answer: a mapping of name to JSON."""
+    """The saved facts about a subject. Answer: a mapping of name to JSON."""
 
-    destination: str
+    subject: Subject
 
 
 class SetAside(Command[tuple[Damaged, ...]], frozen=True):

@@ -19,8 +19,8 @@ from signalpost.domain.priority import NotificationPriority
 REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
 """The states from which a delivery may be revived."""
 
-WAITS = "(waits)"
-"""Where the facts about waits that were counted anew are kept, in place of a destination's name."""
+WAIT = "wait"
+"""The fact about a delivery whose wait was counted anew."""
 
 EXPIRED = "its validity ended before it could be sent"
 """The reason of a delivery that expired while it waited."""

@@ -12,6 +12,7 @@ from signalpost.delivery.outbox.commands import (
     History,
     LoadFacts,
     LoadState,
+    Namespace,
     Open,
     OutboxEntry,
     Stats,
@@ -87,9 +88,22 @@ def _state(tx: Transaction, command: LoadState) -> StreamState | None:
     return StreamState(found[0], found[1], instant(found[2]), found[3])
 
 
+_NAME_IN_VERSION_1 = {
+    Namespace.DESTINATION: "{}",
+    Namespace.WEBHOOK: "(webhook {})",
+    Namespace.HOST: "(host {})",
+    Namespace.STORE: "({})",
+}
+"""Version 1 has only destinations, and stores all else under names that no destination has."""
+
+
 def facts(tx: Transaction, command: LoadFacts) -> dict[str, bytes]:
-    """The facts about a destination, without what is damaged of them."""
-    found = tx.select(sql.FACTS, (command.destination,))
+    """The facts about a subject, except damaged ones."""
+    name, namespace = command.subject
+    if tx.first(sql.HAS_NAMESPACES) is None:  # a command that only reads does not migrate
+        found = tx.select(sql.FACTS_OF_VERSION_1, (_NAME_IN_VERSION_1[namespace].format(name),))
+    else:
+        found = tx.select(sql.FACTS, (namespace, name))
     return {name: value for name, value in found if is_text(name) and type(value) is bytes}
 
 

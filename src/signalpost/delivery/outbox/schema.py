@@ -79,8 +79,9 @@ CREATE TABLE IF NOT EXISTS fact (  -- what is remembered about destinations
 """
 
 # Version 2 is not released yet: add to it what you need. Once it is released, add a version 3 instead. A version may
-# add tables, partial indexes and columns with a default, and nothing that rewrites rows. Commands that only read must
-# work with the version before it, too. Each statement must succeed again in a file of version 2 by an earlier commit.
+# add tables, partial indexes and columns with a default, and rewrites no rows but those of `fact`. Commands that only
+# read must work with the version before it, too. Each statement must succeed again in a file of version 2 by an earlier
+# commit.
 _VERSION_2 = """
 CREATE TABLE IF NOT EXISTS owner (  -- one row: the process that delivers from this store
   one    INTEGER PRIMARY KEY CHECK (one = 1),
@@ -100,6 +101,26 @@ CREATE INDEX IF NOT EXISTS express ON delivery (destination, rank, number, valid
   WHERE state = 'pending' AND priority >= 3;
 CREATE INDEX IF NOT EXISTS later ON delivery (destination, not_before, priority)  -- what is put off
   WHERE state = 'pending' AND not_before IS NOT NULL;
+ALTER TABLE fact RENAME TO fact_before;
+CREATE TABLE fact (  -- what is known of a destination, webhook, host or delivery, or of the store
+  namespace TEXT NOT NULL,
+  subject   TEXT NOT NULL,
+  name      TEXT NOT NULL,
+  value     BLOB NOT NULL,          -- JSON
+  PRIMARY KEY (namespace, subject, name)
+) WITHOUT ROWID;
+INSERT INTO fact
+  SELECT 'delivery', name, 'wait', value FROM fact_before WHERE destination = '(waits)' UNION ALL
+  SELECT 'webhook', substr(destination, 10, length(destination) - 10), name, value
+    FROM fact_before WHERE destination LIKE '(webhook %)' UNION ALL
+  SELECT 'host', substr(destination, 7, length(destination) - 7), name, value
+    FROM fact_before WHERE destination LIKE '(host %)' UNION ALL
+  SELECT 'store', trim(destination, '()'), name, value
+    FROM fact_before WHERE destination IN ('(clock)', '(owner)', '(store)') UNION ALL
+  SELECT 'destination', destination, name, value FROM fact_before
+    WHERE destination NOT IN ('(waits)', '(clock)', '(owner)', '(store)')
+      AND destination NOT LIKE '(webhook %)' AND destination NOT LIKE '(host %)';
+DROP TABLE fact_before;
 CREATE TABLE IF NOT EXISTS meta (  -- what is known about the store itself
   name  TEXT PRIMARY KEY,
   value
@@ -118,5 +139,5 @@ MIGRATED_FROM = "migrated_from"
 HAS_META = 2
 """The first version with the table `meta`."""
 
-IS_COMPLETE = "SELECT 1 FROM sqlite_schema WHERE name = 'later'"
+IS_COMPLETE = "SELECT 1 FROM pragma_table_info('fact') WHERE name = 'namespace'"
 """Finds nothing in a file of version 2 that an earlier commit made. Remove it with the release of version 2."""

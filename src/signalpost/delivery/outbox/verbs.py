@@ -15,8 +15,8 @@ from signalpost.delivery.outbox.commands import (
     History,
     Lease,
     Leased,
-    LoadFacts,
     Message,
+    Namespace,
     NewDelivery,
     NewNotification,
     OutboxEntry,
@@ -29,10 +29,11 @@ from signalpost.delivery.outbox.commands import (
     SettledAndLeased,
     Settlement,
     ShortenWaits,
+    Subject,
 )
 from signalpost.delivery.outbox.housekeeping import HOUSEKEEPING, show_less
 from signalpost.delivery.outbox.order import (
-    WAITS,
+    WAIT,
     Row,
     Waiting,
     choose,
@@ -42,9 +43,10 @@ from signalpost.delivery.outbox.order import (
     revived,
     settled,
 )
-from signalpost.delivery.outbox.queries import QUERIES, attempts, facts
+from signalpost.delivery.outbox.queries import QUERIES, attempts
 from signalpost.delivery.outbox.rows import (
     Key,
+    is_text,
     key_in_force,
     micros,
 )
@@ -288,7 +290,8 @@ def _overdue(tx: Transaction, now: int, limit: int) -> list[Row]:
 
 
 def _shorten_waits(tx: Transaction, command: ShortenWaits) -> list[Delivery]:
-    kept = facts(tx, LoadFacts(WAITS))
+    found = tx.select(sql.FACTS_OF_ALL, (Namespace.DELIVERY, WAIT))
+    kept = {name: value for name, value in found if is_text(name) and type(value) is bytes}
     changes = dict.fromkeys(kept, b"")
     shortened = []
     for row in list(tx.guard.checked(tx.select(sql.WAITING_BEYOND, (micros(command.now),)))):
@@ -297,7 +300,8 @@ def _shorten_waits(tx: Transaction, command: ShortenWaits) -> list[Delivery]:
             after, changes[name] = counted_anew(row, history[-1].ended_at, kept.get(name), command.now)
             if after is not row:
                 shortened.append(after)
-    _save_facts(tx, SaveFacts(WAITS, changes))
+    for name, fact in changes.items():
+        _save_facts(tx, SaveFacts(Subject(name, Namespace.DELIVERY), {WAIT: fact}))
     shortened.sort(key=lambda row: row.delivery.id)
     tx.move(shortened, was=_PENDING)
     return [row.delivery for row in shortened]
@@ -327,9 +331,10 @@ def _revive(tx: Transaction, command: Revive) -> Delivery | None:
 
 
 def _save_facts(tx: Transaction, command: SaveFacts) -> None:
+    subject, namespace = command.subject
     items = command.facts.items()
-    tx.write(sql.SAVE_FACT, [(command.destination, name, value) for name, value in items if value])
-    tx.write(sql.FORGET_FACT, [(command.destination, name) for name, value in items if not value])
+    tx.write(sql.SAVE_FACT, [(namespace, subject, name, value) for name, value in items if value])
+    tx.write(sql.FORGET_FACT, [(namespace, subject, name) for name, value in items if not value])
 
 
 _TOGETHER: Mapping[type[Command[Any]], Callable[[Transaction, Any], list[Any]]] = {

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from signalpost.delivery.facts import BREAKER, PACE, breaker_fact, read_breaker
-from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts
+from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Subject
 from signalpost.delivery.pacing.breaker import BreakerMemory
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.domain.events import BreakerMoved, ClockStepped
@@ -69,7 +69,7 @@ async def test_an_open_breaker_is_open_after_a_restart_and_probes_at_the_same_ti
         assert 0.7 < sink.probed[0] - began <= 1.0
         assert ids(sink)[-1] == "waits"
         assert world.dispatcher.lanes[HERE].gate.breaker.trips == 0
-    assert BREAKER not in await outbox.do(LoadFacts(HERE))
+    assert BREAKER not in await outbox.do(LoadFacts(Subject(HERE)))
     async with World(ScriptedSink(), outbox=outbox) as world:
         assert world.emitted(BreakerMoved) == []
 
@@ -102,13 +102,13 @@ async def test_a_failed_save_of_it_is_repeated() -> None:
             await world.put()
         while not world.emitted(BreakerMoved):
             await wait(0.1)
-        saved = await outbox.do(LoadFacts(HERE))
+        saved = await outbox.do(LoadFacts(Subject(HERE)))
         outbox.faults[SaveFacts] = 1
         while not sink.probed:
             await wait(0.1)
-        assert await outbox.do(LoadFacts(HERE)) == saved
+        assert await outbox.do(LoadFacts(Subject(HERE))) == saved
         await wait(1)
-        later = await outbox.do(LoadFacts(HERE))
+        later = await outbox.do(LoadFacts(Subject(HERE)))
         assert later[BREAKER] not in (None, saved[BREAKER])
 
 
@@ -127,5 +127,5 @@ async def test_it_is_saved_with_the_verdict_on_the_message_that_opened_it() -> N
         while not world.emitted(BreakerMoved):
             await wait(0.1)
         await wait(0)
-        saved = await outbox.do(LoadFacts(HERE))
+        saved = await outbox.do(LoadFacts(Subject(HERE)))
         assert saved.keys() == {BREAKER, PACE}

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from signalpost.delivery.facts import CLOCK
 from signalpost.delivery.outbox.commands import SaveFacts, ShortenWaits
 from signalpost.domain.events import ClockStepped
 from signalpost.testing.scripted_sink import ScriptedSink
@@ -94,7 +95,7 @@ async def test_a_failed_shortening_of_waits_is_repeated() -> None:
 @virtual
 async def test_an_unreadable_last_time_is_not_a_step() -> None:
     outbox = FaultyOutbox()
-    await outbox.do(SaveFacts("(clock)", {"seen": b"yesterday"}))
+    await outbox.do(SaveFacts(CLOCK, {"seen": b"yesterday"}))
     async with World(ScriptedSink(), outbox=outbox) as world:
         await wait(100)
         assert world.emitted(ClockStepped) == []

@@ -13,12 +13,12 @@ from signalpost.delivery.facts import (
     OWNER,
     PACE,
     SEEN,
-    place_of_host,
+    of_host,
     read_breaker,
     read_owner,
 )
-from signalpost.delivery.outbox.commands import SaveFacts
-from signalpost.delivery.outbox.order import WAITS
+from signalpost.delivery.outbox.commands import Namespace, SaveFacts, Subject
+from signalpost.delivery.outbox.order import WAIT
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.scripted_sink import ScriptedSink
 from signalpost.testing.virtual_loop import run_virtual
@@ -43,22 +43,22 @@ ODD = [
     ),
 ]  # fmt: skip
 FIXED = pytest.mark.line("6.3.2")
-PLACES = [
+SUBJECTS = [
     pytest.param(CLOCK, SEEN, marks=FIXED),
-    pytest.param(place_of_host("discord.com"), BAN, marks=FIXED),
-    (HERE, BREAKER),
-    (HERE, PACE),
-    (HERE, NAME),
-    (WAITS, "first@signals-free"),
+    pytest.param(of_host("discord.com"), BAN, marks=FIXED),
+    (Subject(HERE), BREAKER),
+    (Subject(HERE), PACE),
+    (Subject(HERE), NAME),
+    (Subject("first@signals-free", Namespace.DELIVERY), WAIT),
     (OWNER, "routes"),
 ]
 
 
-@pytest.mark.parametrize(("place", "name"), PLACES)
-def test_a_start_ignores_a_damaged_fact(place: str, name: str) -> None:
+@pytest.mark.parametrize(("subject", "name"), SUBJECTS)
+def test_a_start_ignores_a_damaged_fact(subject: Subject, name: str) -> None:
     async def run(value: bytes) -> object:
         outbox = FaultyOutbox()
-        await InlineOutbox.do(outbox, SaveFacts(place, {name: value}))
+        await InlineOutbox.do(outbox, SaveFacts(subject, {name: value}))
         world = World(ScriptedSink(), outbox=outbox)
         started = (await asyncio.gather(world.dispatcher.start(), return_exceptions=True))[0]
         await world.dispatcher.stop(0)

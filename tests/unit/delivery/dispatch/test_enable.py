@@ -2,7 +2,7 @@
 
 import pytest
 
-from signalpost.delivery.facts import Gone, gone_fact, place_of_webhook, read_gone
+from signalpost.delivery.facts import Gone, gone_fact, of_webhook, read_gone
 from signalpost.delivery.outbox.commands import LoadFacts, SaveFacts, Settle
 from signalpost.domain.events import DestinationEnabled, DestinationGone
 from signalpost.errors import StoreFailed
@@ -12,7 +12,7 @@ from tests.unit.delivery.dispatch.world import HERE, World, ids, virtual, wait
 
 GONE = Rejected("unknown webhook", status=404, code=10015, is_gone=True)
 SHARED = {"webhook": "1-aa"}
-PLACE = place_of_webhook("1-aa")
+PLACE = of_webhook("1-aa")
 
 
 @virtual

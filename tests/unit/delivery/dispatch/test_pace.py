@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from signalpost.delivery.outbox.commands import Lease, LoadFacts
+from signalpost.delivery.outbox.commands import Lease, LoadFacts, Subject
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
 from signalpost.sinks.evidence import RateFacts, Receipt
 from signalpost.testing.scripted_sink import HANG, ScriptedSink
@@ -247,4 +247,4 @@ async def test_without_assumed_limits_no_pace_is_saved() -> None:
     async with World(ScriptedSink()) as world:
         await world.put()
         await world.dispatcher.drain()
-        assert await world.outbox.do(LoadFacts(HERE)) == {}
+        assert await world.outbox.do(LoadFacts(Subject(HERE))) == {}

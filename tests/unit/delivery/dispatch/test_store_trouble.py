@@ -13,6 +13,7 @@ from signalpost.delivery.outbox.commands import (
     SaveFacts,
     Settle,
     Stats,
+    Subject,
 )
 from signalpost.delivery.outbox.patience import RetryingOutbox, StoreHealth
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
@@ -83,7 +84,7 @@ async def test_a_gone_destination_is_saved_once_the_store_works() -> None:
         world.outbox.faults[Settle] = 3
         await world.put()
         await wait(10)
-        gone = read_gone(await world.outbox.do(LoadFacts(HERE)))
+        gone = read_gone(await world.outbox.do(LoadFacts(Subject(HERE))))
         assert gone is not None
         assert gone.reason == "unknown webhook"
 
@@ -163,12 +164,12 @@ async def test_a_successful_read_does_not_end_a_failure_to_write() -> None:
     events, faulty = list[Event](), FaultyOutbox()
     outbox = RetryingOutbox(faulty, jitter=lambda: 1.0, health=StoreHealth(events.append))
     faulty.faults.update({Find: 1, SaveFacts: 1})
-    for command in (Find(), SaveFacts(HERE, {})):
+    for command in (Find(), SaveFacts(Subject(HERE), {})):
         with pytest.raises(StoreFailed):
             await outbox.do(command)
     await outbox.do(Stats())
     assert events == [StoreMoved(False, "the disk is full")]
-    await outbox.do(SaveFacts(HERE, {}))
+    await outbox.do(SaveFacts(Subject(HERE), {}))
     assert events[1:] == [StoreMoved(True)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signalpost.delivery.outbox.commands import Command, Find, LoadFacts, Put, SaveFacts, Stats
+from signalpost.delivery.outbox.commands import Command, Find, LoadFacts, Put, SaveFacts, Stats, Subject
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.delivery import DeliveryState
@@ -15,8 +15,8 @@ from signalpost.errors import StoreFailed
 from signalpost.testing.outbox_samples import LANE, new, notification
 
 UNSTORABLE = [
-    SaveFacts("a destination", {"\ud800": b"{}"}),
-    SaveFacts("a destination", {"name": object()}),  # type: ignore[dict-item]  # a value that SQLite has no type for
+    SaveFacts(Subject("a destination"), {"\ud800": b"{}"}),
+    SaveFacts(Subject("a destination"), {"name": object()}),  # type: ignore[dict-item]  # a value that SQLite has no type for
     Put((new(notification("twice"), 0, LANE, LANE),)),
 ]
 
@@ -75,11 +75,11 @@ async def test_a_programming_error_is_not_reported_as_a_failed_store_and_is_logg
 
 async def test_several_failing_commands_are_found_and_the_rest_is_carried_out(core: SqliteCore) -> None:
     outbox = ThreadedOutbox(core)
-    good: list[Command[Any]] = [SaveFacts(LANE, {str(number): b"1"}) for number in range(20)]
+    good: list[Command[Any]] = [SaveFacts(Subject(LANE), {str(number): b"1"}) for number in range(20)]
     mixed = [command for pair in zip(good, UNSTORABLE * 7, strict=False) for command in pair]
     answers = await _together(core, outbox, mixed)
     assert [isinstance(answer, Exception) for answer in answers] == [False, True] * 20
-    assert len(await outbox.do(LoadFacts(LANE))) == 20
+    assert len(await outbox.do(LoadFacts(Subject(LANE)))) == 20
     await outbox.close()
 
 

@@ -32,7 +32,7 @@ COLUMNS = {
     "notification": ["id", "accepted_at", "body", "number"],
     "key": ["content_hash", "notification_id", "until"],
     "attempt": ["began_at", "ended_at", "outcome", "detail", "ordinal"],
-    "fact": ["destination", "name", "value"],
+    "fact": ["namespace", "subject", "name", "value"],
 }
 VALUES = st.one_of(
     st.integers(-(2**63), 2**63 - 1),

@@ -26,6 +26,7 @@ from signalpost.delivery.outbox.commands import (
     ShortenWaits,
     Stats,
     StreamState,
+    Subject,
 )
 from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
@@ -354,7 +355,7 @@ def test_damage_in_other_tables_stops_nothing(core: SqliteCore, tmp_path: Path) 
         "INSERT INTO attempt VALUES ('01', ?, 1, 5, 9000000000000000000, 'x', 'y', 'z')",
         "UPDATE key SET until = 9000000000000000000 WHERE notification_id = '01' AND ? <> ''",
         "UPDATE stream SET watermark = 9000000000000000000 WHERE ? <> ''",
-        "INSERT INTO fact VALUES (?, 'a fact', 7)",
+        "INSERT INTO fact VALUES ('destination', ?, 'a fact', 7)",
         "UPDATE notification SET accepted_at = 'then' WHERE id = '01' AND ? <> ''",
         "UPDATE notification SET number = 9223372036854775807 WHERE id = '02' AND ? <> ''",
     )
@@ -365,7 +366,7 @@ def test_damage_in_other_tables_stops_nothing(core: SqliteCore, tmp_path: Path) 
     assert isinstance(history, tuple), history
     assert [each.detail for each in history] == ["200"]
     assert _asked(core, LoadState("EUR_USD H4")) is None
-    assert _asked(core, LoadFacts(LANE)) == {}
+    assert _asked(core, LoadFacts(Subject(LANE))) == {}
     again = _asked(core, Put((new(notification("03")),)))
     assert isinstance(again, list), again
     assert [each.outcome.value for each in again] == ["accepted"]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from signalpost.delivery.outbox import migration, sqlite_file
-from signalpost.delivery.outbox.commands import Stats
+from signalpost.delivery.outbox.commands import LoadFacts, Namespace, Stats, Subject
+from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.schema import MIGRATED_FROM, VERSION
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import StoreUnusable
@@ -68,13 +69,16 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(path: Path, tmp_path: Path
 
 
 def test_a_store_of_version_2_by_an_earlier_commit_is_completed(path: Path, tmp_path: Path) -> None:
-    """It has no express index, and its lane index lacks `not_before`."""
+    """It has no express index, its lane index lacks `not_before`, and its facts have no namespace."""
     SqliteCore(path).close()
     copied = _copy(path).stat().st_mtime_ns
     with closing(sqlite3.connect(path)) as db:
         for name in ("lane", "express", "later"):
             db.execute(f"DROP INDEX {name}")
         db.execute("CREATE INDEX lane ON delivery (state, destination, rank) WHERE state IN ('pending', 'leased')")
+        db.execute("DROP TABLE fact")
+        db.execute("CREATE TABLE fact (destination, name, value, PRIMARY KEY (destination, name)) WITHOUT ROWID")
+        db.execute("INSERT INTO fact VALUES ('(webhook 1-ab)', 'disabled', x'7b7d')")
         db.execute("UPDATE owner SET epoch = 7")
         db.commit()
     SqliteCore(path).close()
@@ -82,7 +86,42 @@ def test_a_store_of_version_2_by_an_earlier_commit_is_completed(path: Path, tmp_
     schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
     assert _asked(path, schema) == _asked(tmp_path / "new.db", schema)
     assert _asked(path, "SELECT epoch FROM owner") == [(8,)]
+    assert _asked(path, "SELECT * FROM fact") == [("webhook", "1-ab", "disabled", b"{}")]
     assert _copy(path).stat().st_mtime_ns == copied
+
+
+FACTS_OF_VERSION_1 = {
+    ("(webhook 1-ab)", "disabled"): Subject("1-ab", Namespace.WEBHOOK),
+    ("(host discord.com)", "ban"): Subject("discord.com", Namespace.HOST),
+    ("(clock)", "seen"): Subject("clock", Namespace.STORE),
+    ("(clock)", "agreed"): Subject("clock", Namespace.STORE),
+    ("(owner)", "routes"): Subject("owner", Namespace.STORE),
+    ("signals-free", "pace"): Subject("signals-free"),
+    ("(of ours)", "pace"): Subject("(of ours)"),
+}
+
+
+def _write_facts_of_version_1(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DELETE FROM fact")
+        rows = [*FACTS_OF_VERSION_1, ("(waits)", "01@signals-free")]
+        db.executemany("INSERT INTO fact VALUES (?, ?, ?)", [(*row, f"{row}".encode()) for row in rows])
+        db.commit()
+
+
+@pytest.mark.parametrize("is_migrated", [False, True])
+def test_facts_are_found_by_namespace_before_and_after_the_migration(path: Path, is_migrated: bool) -> None:
+    """A webhook that is known to be gone stays so, and a command that only reads knows it without a migration."""
+    _write_facts_of_version_1(path)
+    if is_migrated:
+        with closing(SqliteCore(path)) as core:
+            (wait,) = core.apply([LoadFacts(Subject("01@signals-free", Namespace.DELIVERY))])
+            assert list(wait) == ["wait"]
+    with closing(SqliteReader(path)) as reader:
+        for (former, name), subject in FACTS_OF_VERSION_1.items():
+            (facts,) = reader.apply([LoadFacts(subject)])
+            assert facts[name] == f"{(former, name)}".encode()
+    assert _version(path) == (VERSION if is_migrated else 1)
 
 
 def test_a_store_is_migrated_once(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from signalpost import clock
-from signalpost.delivery.outbox.commands import Cancel, Expire, Find, Lease, Put, SaveFacts, Settle
+from signalpost.delivery.outbox.commands import Cancel, Expire, Find, Lease, Put, SaveFacts, Settle, Subject
 from signalpost.delivery.outbox.heartbeat import USUAL, read_beat
 from signalpost.delivery.outbox.lock import FileLock
 from signalpost.delivery.outbox.ownership import Ownership
@@ -94,7 +94,7 @@ def test_a_deposed_owner_may_put_and_look_but_neither_lend_nor_settle_nor_write_
     _put(frozen, "01")
     heir.own(over_a_live_one=True)
     now = clock.now()
-    for command in (Lease(LANE, now), Settle(()), Expire(now), SaveFacts(LANE, {"a": b"1"})):
+    for command in (Lease(LANE, now), Settle(()), Expire(now), SaveFacts(Subject(LANE), {"a": b"1"})):
         with pytest.raises(OwnershipLost) as raised:
             frozen.apply([command])
         assert raised.value.code == "ownership-lost"

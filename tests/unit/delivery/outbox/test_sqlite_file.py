@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from signalpost.delivery.outbox import sqlite_file
-from signalpost.delivery.outbox.commands import Find, Put, SaveFacts, Stats
+from signalpost.delivery.outbox.commands import Find, Put, SaveFacts, Stats, Subject
 from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.schema import APPLICATION_ID, VERSION
 from signalpost.delivery.outbox.sqlite import SqliteCore
@@ -195,11 +195,11 @@ def test_a_lock_of_another_program_is_waited_for_and_then_fails_the_command(
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreFailed) as raised:
-        core.apply([SaveFacts("a", {})])
+        core.apply([SaveFacts(Subject("a"), {})])
     assert (raised.value.code, raised.value.errors[0].value) == ("store-locked", str(os.getpid()))
     other.execute("ROLLBACK")
     other.close()
-    assert core.apply([SaveFacts("a", {})]) == [None]
+    assert core.apply([SaveFacts(Subject("a"), {})]) == [None]
     core.close()
 
 

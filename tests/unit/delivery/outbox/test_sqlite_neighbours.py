@@ -21,6 +21,7 @@ from signalpost.delivery.outbox.commands import (
     Put,
     Settle,
     Stats,
+    Subject,
 )
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.transaction import Arrival
@@ -86,7 +87,7 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed_before(
     _put(owner, told)
     owner._db.execute("BEGIN IMMEDIATE")
     execute(owner._tx, [Put((new(notification("02")),))])
-    reading = [Find(), Open(), History(DeliveryId("01", LANE)), Stats(), LoadState("s"), LoadFacts(LANE)]
+    reading = [Find(), Open(), History(DeliveryId("01", LANE)), Stats(), LoadState("s"), LoadFacts(Subject(LANE))]
     assert {type(command) for command in reading} == set(READING)
     beside.look()
     assert beside.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from signalpost import StoreFailed, StoreUnusable
-from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.commands import Expire, Find, LoadFacts, SaveFacts, Stats, Subject
 from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.instant import utc
@@ -15,8 +15,8 @@ def test_a_reader_sees_what_the_owner_commits_later(tmp_path: Path) -> None:
     owner = SqliteCore(path)
     reader = SqliteReader(path)
     assert reader.apply([Stats(), Find()]) == [{}, ()]
-    owner.apply([SaveFacts("signals-free", {"disabled": b"true"})])
-    assert reader.apply([LoadFacts("signals-free")]) == [{"disabled": b"true"}]
+    owner.apply([SaveFacts(Subject("signals-free"), {"disabled": b"true"})])
+    assert reader.apply([LoadFacts(Subject("signals-free"))]) == [{"disabled": b"true"}]
     reader.close()
     reader.close()
     owner.close()

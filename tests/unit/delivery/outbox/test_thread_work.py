@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from signalpost.delivery.outbox import threaded
-from signalpost.delivery.outbox.commands import Expire, LoadFacts, Stats
+from signalpost.delivery.outbox.commands import Expire, LoadFacts, Stats, Subject
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.errors import OwnershipLost, StoreClosed
@@ -62,7 +62,7 @@ async def test_a_chore_runs_with_and_without_batches_and_survives_its_errors(
     assert threading.get_ident() not in calls
     assert "ZeroDivisionError" in caplog.text
     core.gate.release()
-    await outbox.do(LoadFacts("a"))
+    await outbox.do(LoadFacts(Subject("a")))
     await outbox.close()
 
 
@@ -71,11 +71,11 @@ async def test_the_age_of_the_oldest_unanswered_command(core: GatedCore, monkeyp
     now = 100.0
     monkeypatch.setattr(threaded, "monotonic", lambda: now)
     assert outbox.oldest_command == 0
-    first = asyncio.ensure_future(outbox.do(LoadFacts("a")))
+    first = asyncio.ensure_future(outbox.do(LoadFacts(Subject("a"))))
     await asyncio.sleep(0)
     assert await asyncio.to_thread(core.entered.acquire, timeout=30)  # else the second would be of the same batch
     now = 103.0
-    second = asyncio.ensure_future(outbox.do(LoadFacts("b")))
+    second = asyncio.ensure_future(outbox.do(LoadFacts(Subject("b"))))
     await asyncio.sleep(0)
     now = 110.0
     assert outbox.oldest_command == 10

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from signalpost.delivery.outbox import threaded
-from signalpost.delivery.outbox.commands import Command, Damaged, LoadFacts, SaveFacts, Stats
+from signalpost.delivery.outbox.commands import Command, Damaged, LoadFacts, SaveFacts, Stats, Subject
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
@@ -37,7 +37,7 @@ class GatedCore:
         if self.fault is not None:
             fault, self.fault = self.fault, None
             raise fault
-        return [getattr(command, "destination", None) for command in batch]
+        return [getattr(command, "subject", [None])[0] for command in batch]
 
     def close(self) -> None:
         self.is_closed = True
@@ -54,7 +54,7 @@ def core() -> Iterator[GatedCore]:
 
 async def _asked(outbox: ThreadedOutbox, *names: str) -> list["asyncio.Task[Any]"]:
     """Tasks that have asked, one for each name."""
-    tasks = [asyncio.create_task(outbox.do(LoadFacts(name))) for name in names]
+    tasks = [asyncio.create_task(outbox.do(LoadFacts(Subject(name)))) for name in names]
     await asyncio.sleep(0)
     return tasks
 
@@ -70,7 +70,7 @@ async def test_commands_that_arrive_during_a_commit_go_into_the_next_one_in_orde
     rest = await _asked(outbox, "b", "c", "d")
     core.gate.release(2)
     assert await asyncio.gather(*first, *rest) == ["a", "b", "c", "d"]
-    assert [[command.destination for command in batch] for batch in core.batches] == [["a"], ["b", "c", "d"]]
+    assert [[command.subject.name for command in batch] for batch in core.batches] == [["a"], ["b", "c", "d"]]
     await outbox.close()
 
 
@@ -91,7 +91,7 @@ async def test_a_failing_batch_fails_all_its_callers_and_the_next_batch_runs(cor
     assert [str(fault) for fault in faults] == ["again", "again"]
     assert faults[0] is not faults[1], "each who waits gets a failure of its own"
     core.gate.release()
-    assert await outbox.do(LoadFacts("d")) == "d"
+    assert await outbox.do(LoadFacts(Subject("d"))) == "d"
     await outbox.close()
 
 
@@ -104,7 +104,7 @@ async def test_an_unexpected_error_fails_the_command_and_the_thread_lives_on(cor
     assert (failed.value.code, failed.value.errors[0].value) == ("command-failed", "Stats")
     assert "TypeError" in str(failed.value)
     assert "secret" not in str(failed.value)
-    assert await outbox.do(LoadFacts("a")) == "a"
+    assert await outbox.do(LoadFacts(Subject("a"))) == "a"
     await outbox.close()
 
 
@@ -125,7 +125,7 @@ async def test_a_cancelled_caller_cancels_no_command_and_disturbs_no_other_calle
     (answer,) = await asyncio.gather(patient, return_exceptions=True)
     assert str(answer) == ("full" if fault else "c")
     assert impatient.cancelled()
-    assert [[command.destination for command in batch] for batch in core.batches] == [["a"], ["b", "c"]]
+    assert [[command.subject.name for command in batch] for batch in core.batches] == [["a"], ["b", "c"]]
     await outbox.close()
 
 
@@ -137,7 +137,7 @@ async def test_close_runs_the_commands_before_it_and_ends_the_thread(core: Gated
     closing = [asyncio.create_task(outbox.close()) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(StoreClosed):
-        await outbox.do(SaveFacts("d", {}))
+        await outbox.do(SaveFacts(Subject("d"), {}))
     assert not core.is_closed
     core.gate.release(2)
     assert await asyncio.gather(*first, *rest) == ["a", "b", "c"]

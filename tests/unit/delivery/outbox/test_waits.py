@@ -7,13 +7,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signalpost.delivery.outbox.commands import Find, Lease, LoadFacts, Put, SaveFacts, Settle, ShortenWaits
-from signalpost.delivery.outbox.order import WAITS
+from signalpost.delivery.outbox.commands import (
+    Find,
+    Lease,
+    LoadFacts,
+    Namespace,
+    Put,
+    SaveFacts,
+    Settle,
+    ShortenWaits,
+    Subject,
+)
+from signalpost.delivery.outbox.order import WAIT as WAIT_FACT
 from signalpost.delivery.outbox.port import Core
 from signalpost.domain.delivery import Attempt, DeliveryState
 from signalpost.testing.outbox_samples import LANE, START, new, notification, verdict
 from tests.tmpfs import new_core
 
+FIRST = Subject(f"a@{LANE}", Namespace.DELIVERY)
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 WAIT = 30 * SECOND
 
@@ -79,15 +90,15 @@ def test_what_is_kept_of_a_wait_is_forgotten_when_it_is_over(core: Core) -> None
     put(core, "a")
     tried(core, "a")
     do(core, ShortenWaits(START - HOUR))
-    assert list(do(core, LoadFacts(WAITS))) == [f"a@{LANE}"]
+    assert list(do(core, LoadFacts(FIRST))) == [WAIT_FACT]
     do(core, ShortenWaits(START))
-    assert do(core, LoadFacts(WAITS)) == {}
+    assert do(core, LoadFacts(FIRST)) == {}
 
 
 def test_what_is_kept_and_cannot_be_read_is_as_if_it_were_not_kept(core: Core) -> None:
     put(core, "a")
     tried(core, "a")
-    do(core, SaveFacts(WAITS, {f"a@{LANE}": b"since noon"}))
+    do(core, SaveFacts(FIRST, {WAIT_FACT: b"since noon"}))
     do(core, ShortenWaits(START - HOUR))
     assert left(core, "a", -HOUR) == WAIT
 

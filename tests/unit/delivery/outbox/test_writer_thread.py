@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from signalpost.delivery.outbox.commands import Command, LoadFacts
+from signalpost.delivery.outbox.commands import Command, LoadFacts, Subject
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 
 
@@ -20,7 +20,7 @@ class Ending:
         if self.fault is not None:
             fault, self.fault = self.fault, None
             raise fault
-        return [getattr(command, "destination", None) for command in batch]
+        return [getattr(command, "subject", [None])[0] for command in batch]
 
     def close(self) -> None: ...
 
@@ -30,9 +30,9 @@ class Ending:
 @pytest.mark.parametrize("fault", [SystemExit(), KeyboardInterrupt(), GeneratorExit()])
 async def test_the_thread_outlives_whatever_ends_it_and_everybody_is_answered(fault: BaseException) -> None:
     outbox = ThreadedOutbox(Ending(fault))
-    lost = asyncio.create_task(outbox.do(LoadFacts("a")))
+    lost = asyncio.create_task(outbox.do(LoadFacts(Subject("a"))))
     answered, waits = await asyncio.wait([lost], timeout=3)
-    again = asyncio.create_task(outbox.do(LoadFacts("b")))
+    again = asyncio.create_task(outbox.do(LoadFacts(Subject("b"))))
     answered_again, waits_again = await asyncio.wait([again], timeout=3)
     kinds = [type(task.exception()).__name__ for task in answered], [task.result() for task in answered_again]
     for task in (*waits, *waits_again):

@@ -56,6 +56,9 @@ def once(config: Config) -> Iterator[NotificationIntegration]:
     integration.stop()
 
 
+A = Subject("a")
+
+
 def keep(config: Config, subject: Subject, facts: dict[str, bytes]) -> None:
     """Save a fact, as a service does."""
     config.home.mkdir(exist_ok=True)
@@ -203,11 +206,11 @@ def test_an_unreadable_ban_counts_as_none(config_for: ConfigFor) -> None:
 
 async def test_concurrent_looks_share_one_result(config_for: ConfigFor) -> None:
     config = config_for("signals-free")
-    keep(config, "a", {"b": b"c"})
-    saved = SavedFacts(config.home / STORE_FILE, ["a"])
-    assert await asyncio.gather(*(saved.read() for _ in range(5))) == [{"a": {"b": b"c"}}] * 5
-    keep(config, "a", {"b": b"d"})
-    assert await saved.read() == {"a": {"b": b"d"}}, "and is read anew"
+    keep(config, A, {"b": b"c"})
+    saved = SavedFacts(config.home / STORE_FILE, [A])
+    assert await asyncio.gather(*(saved.read() for _ in range(5))) == [{A: {"b": b"c"}}] * 5
+    keep(config, A, {"b": b"d"})
+    assert await saved.read() == {A: {"b": b"d"}}, "and is read anew"
 
 
 def started(config: Config) -> NotificationIntegration:

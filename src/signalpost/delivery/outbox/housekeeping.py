@@ -70,8 +70,8 @@ def _set_aside(tx: Transaction, _: SetAside) -> tuple[Damaged, ...]:
 def _damage(tx: Transaction, values: Values) -> str | None:
     if (what := damage(values)) is not None:
         return what
-    told = tx.notification(row_of(values))
-    return told.why if isinstance(told, Unreadable) and told.is_damaged else None
+    found = tx.notification(row_of(values))
+    return found.why if isinstance(found, Unreadable) and found.is_damaged else None
 
 
 def show_less(tx: Transaction, messages: Sequence[tuple[int, str, str]]) -> None:

@@ -26,16 +26,16 @@ from signalpost.domain.stream_state import StreamState
 
 
 def _find(tx: Transaction, wanted: Find) -> tuple[OutboxEntry, ...]:
-    asked: dict[str, Any] = {}
+    conditions: dict[str, Any] = {}
     if wanted.notification_id is not None:
-        asked["notification_id = ?"] = wanted.notification_id
+        conditions["notification_id = ?"] = wanted.notification_id
     if wanted.destination is not None:
-        asked["destination = ?"] = wanted.destination
+        conditions["destination = ?"] = wanted.destination
     if wanted.states:
-        asked[f"state IN {sql.LISTED}"] = listed([state.value for state in wanted.states])
+        conditions[f"state IN {sql.LISTED}"] = listed([state.value for state in wanted.states])
     is_open = bool(wanted.states) and not any(state.is_terminal for state in wanted.states)
-    query = sql.find(list(asked), only_open=is_open and wanted.notification_id is None)
-    found = map(tx.guard.shown, tx.select(query, [*asked.values(), -1]))
+    query = sql.find(list(conditions), only_open=is_open and wanted.notification_id is None)
+    found = map(tx.guard.shown, tx.select(query, [*conditions.values(), -1]))
     # A damaged row, or one whose notification is damaged, is shown in another state than that by which it was found.
     rows = (row for row in found if not wanted.states or row.delivery.state in wanted.states)
     entries = (shown_entry(tx, row) for row in islice(rows, wanted.limit))
@@ -44,23 +44,23 @@ def _find(tx: Transaction, wanted: Find) -> tuple[OutboxEntry, ...]:
 
 def shown_entry(tx: Transaction, row: Row) -> OutboxEntry:
     """A delivery for a person to see, with a stand-in for a notification that cannot be read."""
-    told = tx.notification(row)
-    if isinstance(told, Notification):
-        return OutboxEntry(row.delivery, told)
-    if told.is_damaged and not row.delivery.state.is_terminal:
+    found = tx.notification(row)
+    if isinstance(found, Notification):
+        return OutboxEntry(row.delivery, found)
+    if found.is_damaged and not row.delivery.state.is_terminal:
         was_leased = row.delivery.state is DeliveryState.LEASED
-        row = row.moved(DeliveryState.DEAD, reason_of(told.why, was_leased=was_leased))
+        row = row.moved(DeliveryState.DEAD, reason_of(found.why, was_leased=was_leased))
     return OutboxEntry(row.delivery, stand_in(row))
 
 
 def _open(tx: Transaction, command: Open) -> tuple[Delivery, ...]:
-    asked: list[Any] = [] if command.destination is None else [command.destination]
+    values: list[Any] = [] if command.destination is None else [command.destination]
     if command.notification_ids is not None:
-        asked.append(listed(command.notification_ids))
+        values.append(listed(command.notification_ids))
     query = sql.open_ones(
         in_a_lane=command.destination is not None, of_notifications=command.notification_ids is not None
     )
-    rows = tx.guard.checked(tx.select(query, [*asked, -1]))
+    rows = tx.guard.checked(tx.select(query, [*values, -1]))
     return tuple(row.delivery for row in islice(rows, command.limit))
 
 

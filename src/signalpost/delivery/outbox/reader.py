@@ -119,19 +119,19 @@ class SqliteLookup:
 
     def listed(self, wanted: Wanted) -> list[OutboxEntry]:
         """The deliveries that are wanted, the newest first. One that is damaged is shown as dead."""
-        asked: dict[str, Any] = {}
+        conditions: dict[str, Any] = {}
         if wanted.states:
             lost = f" OR {sql.LOST_STATE}" if DeliveryState.DEAD in wanted.states else ""
-            asked[f"(state IN {sql.LISTED}{lost})"] = listed([state.value for state in wanted.states])
+            conditions[f"(state IN {sql.LISTED}{lost})"] = listed([state.value for state in wanted.states])
         if wanted.destination is not None:
-            asked["destination = ?"] = wanted.destination
+            conditions["destination = ?"] = wanted.destination
         if wanted.priority is not None:
-            asked["priority = ?"] = wanted.priority.value
+            conditions["priority = ?"] = wanted.priority.value
         if wanted.since is not None:
-            asked["notification_id >= ?"] = first_of(wanted.since)
+            conditions["notification_id >= ?"] = first_of(wanted.since)
         only_open = bool(wanted.states) and not any(state.is_terminal for state in wanted.states)
-        query = sql.find(list(asked), only_open=only_open)
-        rows = map(self._tx.guard.shown, self._found(query, *asked.values(), wanted.limit))
+        query = sql.find(list(conditions), only_open=only_open)
+        rows = map(self._tx.guard.shown, self._found(query, *conditions.values(), wanted.limit))
         try:
             entries = [shown_entry(self._tx, row) for row in rows]
         except sqlite3.Error as fault:

@@ -159,10 +159,10 @@ def reason_of(what: str, *, was_leased: bool) -> str:
 
 def stand_in(row: Row) -> Notification:
     """What is shown instead of a notification that cannot be read."""
-    told = Announcement(title=_UNREADABLE, text=_UNREADABLE, timestamp=EPOCH, announcement_id=_UNREADABLE)
+    payload = Announcement(title=_UNREADABLE, text=_UNREADABLE, timestamp=EPOCH, announcement_id=_UNREADABLE)
     return Notification(
         id=row.delivery.id.notification_id,
-        payload=told,
+        payload=payload,
         event=row.event,
         priority=row.delivery.priority,
         user_tier=UserTier.FREE,
@@ -309,9 +309,9 @@ class RowGuard:
             self.suspects[values[:3]] = None
         return as_shown(values, what)
 
-    def note(self, row: Row, told: Unreadable) -> None:
+    def note(self, row: Row, fault: Unreadable) -> None:
         """The notification of a row that passed the check cannot be read."""
-        if not told.is_damaged:
+        if not fault.is_damaged:
             self._passed_over.add(row.delivery.id)
         elif not row.delivery.state.is_terminal:
             self.suspects[row.delivery.id] = None

@@ -56,7 +56,7 @@ OVERDUE = (
 )
 NEXT_OVERDUE = f"SELECT min(valid_until) FROM delivery {IN_LANE} 'pending' AND typeof(valid_until) = 'integer'"
 WAITING_BEYOND = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND not_before > ?"
-LENT = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
+LEASED = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
 # The two below go on with one value or with a list: a list costs more to begin, and less for each of many.
 WAITING = f"SELECT {COLUMNS} FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence"
 ROW = f"SELECT {COLUMNS} FROM delivery {ONE}"

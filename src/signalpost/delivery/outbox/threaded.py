@@ -32,7 +32,7 @@ LOOK_EVERY = 0.1
 """Seconds after which an outbox that has nothing to do looks for what other processes wrote."""
 
 Result = TypeVar("Result")
-_Asked = tuple[Command[Any], asyncio.Future[Any]]
+_Request = tuple[Command[Any], asyncio.Future[Any]]
 
 
 class _Wish(Enum):
@@ -86,7 +86,7 @@ class ThreadedOutbox:
         self._on_news: Callable[[tuple[Arrival, ...]], None] = _nobody
         self._on_damage: Callable[[tuple[Damaged, ...]], None] = _nobody
         self._loop = asyncio.get_running_loop()
-        self._asked: SimpleQueue[_Asked | _Wish | _Call | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Request | _Wish | _Call | None] = SimpleQueue()
         self._unanswered: deque[tuple[float, asyncio.Future[Any]]] = deque()
         """When each unanswered command arrived, the oldest first, and who waits for it."""
         self._calls: set[asyncio.Future[Any]] = set()
@@ -112,7 +112,7 @@ class ThreadedOutbox:
             raise RuntimeError("an outbox belongs to the loop on which it was made: hand the command over to that loop")
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._unanswered.append((monotonic(), waiter))
-        self._asked.put((command, waiter))
+        self._queue.put((command, waiter))
         return await waiter
 
     async def call(self, work: Callable[[], Result]) -> Result:
@@ -125,7 +125,7 @@ class ThreadedOutbox:
         waiter: asyncio.Future[Result] = self._loop.create_future()
         self._calls.add(waiter)
         waiter.add_done_callback(self._calls.discard)
-        self._asked.put(_Call(work, waiter))
+        self._queue.put(_Call(work, waiter))
         return await waiter
 
     @property
@@ -167,13 +167,13 @@ class ThreadedOutbox:
 
     def look(self) -> None:
         """Find out soon whether others have written."""
-        self._asked.put(_Wish.LOOK)
+        self._queue.put(_Wish.LOOK)
 
     async def close(self) -> None:
         """Commit what was asked for before, end the thread and release the core; once is enough."""
         if not self._is_closed:
             self._is_closed = True
-            self._asked.put(None)
+            self._queue.put(None)
         await asyncio.shield(self._ended)
         if self._recovering is not None:
             self._recovering.cancel()
@@ -186,7 +186,7 @@ class ThreadedOutbox:
         The thread closes the core once the disk answers, or ends with the process.
         """
         self._is_closed = self.is_abandoned = True
-        self._asked.put(None)
+        self._queue.put(None)
         waiting = [waiter for _, waiter in self._unanswered]
         for waiter in (*waiting, *self._calls):
             if not waiter.done():
@@ -197,59 +197,59 @@ class ThreadedOutbox:
     def _run(self) -> None:
         is_open = True
         while is_open:
-            batch: list[_Asked] = []
+            batch: list[_Request] = []
             try:
                 is_open = self._turn(batch)
             except BaseException as end:  # noqa: BLE001  # the thread outlives it, and so does whoever waits
-                is_open = not (self._is_closed and self._asked.empty())
+                is_open = not (self._is_closed and self._queue.empty())
                 failed = _Failed(StoreFailed(f"the store thread failed with {type(end).__name__}"))
-                self._tell(self._report, type(end).__name__, described(end))
-                self._tell(self._answer, [waiter for _, waiter in batch], [failed] * len(batch))
+                self._call_on_loop(self._report, type(end).__name__, described(end))
+                self._call_on_loop(self._answer, [waiter for _, waiter in batch], [failed] * len(batch))
         fault = None
         try:
             self._core.close()
         except Exception as error:  # noqa: BLE001  # whoever closes the outbox gets it
             fault = error
-        self._tell(self._end, fault)
+        self._call_on_loop(self._end, fault)
 
-    def _turn(self, batch: list[_Asked]) -> bool:
+    def _turn(self, batch: list[_Request]) -> bool:
         """Carry out what was asked, which is in `batch` until it is answered; whether there will be more."""
         is_open = self._gather(batch)
         self._turned_at = monotonic()
         answers = self._applied(batch) if batch else None
         if self._shared is not None:
-            self._tell_news(self._shared, is_idle=answers is None)
+            self._report_news(self._shared, is_idle=answers is None)
         if self._chore is not None:
             self._do(self._chore)
         if answers is not None:  # after the news, so that a count that was asked for is the last word
             waiters = [waiter for _, waiter in batch]
             batch.clear()
-            self._tell(self._answer, waiters, answers)
+            self._call_on_loop(self._answer, waiters, answers)
         return is_open
 
-    def _gather(self, batch: list[_Asked]) -> bool:
+    def _gather(self, batch: list[_Request]) -> bool:
         """Fill `batch` with all that was asked since the last time; whether there will be more."""
         try:
             is_idle = self._shared is None and self._chore is None
-            asked = self._asked.get(timeout=None if is_idle else LOOK_EVERY)
-            while asked is not None:
-                if isinstance(asked, _Call):
-                    self._carry_out(asked)
-                elif not isinstance(asked, _Wish):
-                    batch.append(asked)
-                asked = self._asked.get_nowait()
+            item = self._queue.get(timeout=None if is_idle else LOOK_EVERY)
+            while item is not None:
+                if isinstance(item, _Call):
+                    self._carry_out(item)
+                elif not isinstance(item, _Wish):
+                    batch.append(item)
+                item = self._queue.get_nowait()
         except Empty:
             return True
         return False
 
-    def _tell_news(self, shared: SharedCore, *, is_idle: bool) -> None:
+    def _report_news(self, shared: SharedCore, *, is_idle: bool) -> None:
         if is_idle:
             with suppress(StoreFailed):  # whoever asks for something will be told
                 shared.look()
         if (news := shared.news()) is not None:
-            self._tell(self._hear, self._on_news, news)
+            self._call_on_loop(self._hear, self._on_news, news)
         if damaged := shared.damaged():
-            self._tell(self._hear, self._on_damage, damaged)
+            self._call_on_loop(self._hear, self._on_damage, damaged)
 
     def _do(self, chore: Callable[[], bool]) -> None:
         try:
@@ -258,7 +258,7 @@ class ThreadedOutbox:
             log_failure("the store thread failed at its own work, and goes on", fault)
             return
         if is_news:
-            self._tell(self._on_change)
+            self._call_on_loop(self._on_change)
 
     def _carry_out(self, call: _Call) -> None:
         try:
@@ -266,13 +266,13 @@ class ThreadedOutbox:
         except BaseException as error:  # noqa: BLE001  # who asked gets it
             is_usual = isinstance(error, Exception)  # what ends a thread must not end the one who asked
             result, fault = None, error if is_usual else StoreFailed(f"the call failed with {type(error).__name__}")
-        self._tell(_set, call.waiter, result, fault)
+        self._call_on_loop(_set, call.waiter, result, fault)
 
     def _hear(self, listener: Callable[[Any], None], found: tuple[Any, ...]) -> None:
         if not self._is_closed:
             listener(found)
 
-    def _applied(self, batch: list[_Asked]) -> list[Any]:
+    def _applied(self, batch: list[_Request]) -> list[Any]:
         """An answer, or a `_Failed`, for each command.
 
         A batch is one transaction. If one of its commands fails for a reason of its own, each half is tried again,
@@ -288,7 +288,7 @@ class ThreadedOutbox:
         middle = len(batch) // 2
         return self._applied(batch[:middle]) + self._applied(batch[middle:])
 
-    def _tell(self, answer: Any, *arguments: Any) -> None:
+    def _call_on_loop(self, answer: Any, *arguments: Any) -> None:
         try:
             self._loop.call_soon_threadsafe(answer, *arguments)
         except RuntimeError:  # the loop was closed before the outbox: nobody waits any more

@@ -78,7 +78,7 @@ class Transaction:
         """In microseconds since 1970: until then no pending delivery can be overdue."""
         self._recent: dict[int, Notification] = {}
         self._heads: dict[str, Head] = {}
-        self._lent: dict[str, dict[DeliveryId, Row]] | None = None
+        self._leased: dict[str, dict[DeliveryId, Row]] | None = None
         """What is leased, by destination; None if that has to be read."""
         db.text_factory = _TEXT
         self.guard = RowGuard()
@@ -89,7 +89,7 @@ class Transaction:
         self._number = None
         self._recent.clear()
         self._heads.clear()
-        self._lent = None
+        self._leased = None
 
     def optional(self, work: Callable[[], Result]) -> Result | None:
         """The result of `work`, or None if it failed. Then only its own changes are undone."""
@@ -155,20 +155,20 @@ class Transaction:
 
         Most are lent soon after they were put, so the most recent ones are remembered until then.
         """
-        told = self._recent.pop(row.number, None) or self._read(row)
-        if isinstance(told, Notification) and told.id != row.delivery.id.notification_id:
-            told = Unreadable(f"number is {row.number}, which is that of another notification", is_damaged=True)
-        if isinstance(told, Unreadable):
-            self.guard.note(row, told)
-        return told
+        found = self._recent.pop(row.number, None) or self._read(row)
+        if isinstance(found, Notification) and found.id != row.delivery.id.notification_id:
+            found = Unreadable(f"number is {row.number}, which is that of another notification", is_damaged=True)
+        if isinstance(found, Unreadable):
+            self.guard.note(row, found)
+        return found
 
     def _read(self, row: Row) -> Notification | Unreadable:
-        found = self.first(sql.BODY, (row.number,))
-        return notification_in(found[0]) if found else Unreadable("its notification is missing", is_damaged=True)
+        body = self.first(sql.BODY, (row.number,))
+        return notification_in(body[0]) if body else Unreadable("its notification is missing", is_damaged=True)
 
     def rows(self, names: Iterable[DeliveryId]) -> dict[DeliveryId, Row]:
         """Those of these deliveries that there are. The leased ones are remembered."""
-        rows = (self._lent_by(name.destination).get(name) or self._row(name) for name in names)
+        rows = (self._leased_in(name.destination).get(name) or self._row(name) for name in names)
         return {row.delivery.id: row for row in rows if row is not None}
 
     def _row(self, name: DeliveryId) -> Row | None:
@@ -216,7 +216,7 @@ class Transaction:
 
     def in_flight(self, destination: str) -> list[str]:
         """The sequences of a destination that are leased."""
-        return [row.delivery.sequence for row in self._lent_by(destination).values()]
+        return [row.delivery.sequence for row in self._leased_in(destination).values()]
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write rows that are new."""
@@ -239,21 +239,21 @@ class Transaction:
     def _learn_place(self, row: Row, was: DeliveryState | None) -> None:
         name = row.delivery.id
         if was is DeliveryState.LEASED:
-            self._lent_by(name.destination).pop(name, None)
+            self._leased_in(name.destination).pop(name, None)
         elif row.delivery.state is DeliveryState.LEASED:
-            self._lent_by(name.destination)[name] = row
+            self._leased_in(name.destination)[name] = row
         if (head := self._heads.get(name.destination)) is not None:
             if was is DeliveryState.PENDING:
                 head.leave(name)
             if row.is_pending:
                 head.enter(row)
 
-    def _lent_by(self, destination: str) -> dict[DeliveryId, Row]:
-        if self._lent is None:
-            self._lent = {}
-            for row in self.guard.checked(self.select(sql.LENT)):
-                self._lent.setdefault(row.delivery.id.destination, {})[row.delivery.id] = row
-        return self._lent.setdefault(destination, {})
+    def _leased_in(self, destination: str) -> dict[DeliveryId, Row]:
+        if self._leased is None:
+            self._leased = {}
+            for row in self.guard.checked(self.select(sql.LEASED)):
+                self._leased.setdefault(row.delivery.id.destination, {})[row.delivery.id] = row
+        return self._leased.setdefault(destination, {})
 
 
 def arrived_since(tx: Transaction, number: int) -> tuple[Arrival, ...]:

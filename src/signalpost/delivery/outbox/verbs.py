@@ -96,41 +96,41 @@ class _Intake:
 
     def accept(self, item: NewNotification) -> PutResult:
         """Decide on the next of the notifications."""
-        told = item.notification
+        notification = item.notification
         name, sequence = next(self._names)
         known = next((self._known[each] for each in (name, *item.former_keys) if each in self._known), None)
         if known is None:
-            return self._accept(item, sequence, {name: told.content_hash})
-        if not is_same_content(known.content_hash, told.content_hash):
+            return self._accept(item, sequence, {name: notification.content_hash})
+        if not is_same_content(known.content_hash, notification.content_hash):
             return PutResult(Outcome.REFUSED, known.notification_id)
         missing = self._missing(item, name, known)
         if all(each.state is not _PENDING for each in missing):
             return PutResult(Outcome.DUPLICATE, known.notification_id)
-        names = {_added_key(name, each.destination): told.content_hash for each in missing}
+        names = {_added_key(name, each.destination): notification.content_hash for each in missing}
         accepted = self._accept(item._replace(deliveries=missing, supersedes=False), sequence, names)
         return accepted._replace(added=tuple(each.destination for each in missing))
 
     def _accept(self, item: NewNotification, sequence: str, hash_by_key: Mapping[str, bytes]) -> PutResult:
-        told = item.notification
-        if told.id in self._notifications:
+        notification = item.notification
+        if notification.id in self._notifications:
             raise CommandFailed(
-                f"the notification id {told.id} was given twice: give each notification an id of its own",
+                f"the notification id {notification.id} was given twice: give each notification an id of its own",
                 code="conflict",
                 field="id",
-                value=told.id,
+                value=notification.id,
             )
         for name, content_hash in hash_by_key.items():
-            self._known[name] = self._keys[name] = Key(content_hash, told.id, item.key_until)
+            self._known[name] = self._keys[name] = Key(content_hash, notification.id, item.key_until)
         number = self._tx.next_number()
-        self._notifications[told.id] = number, told
+        self._notifications[notification.id] = number, notification
         for wanted in item.deliveries:
-            row = new_row(told, number, sequence, wanted)
+            row = new_row(notification, number, sequence, wanted)
             self._rows.append(row)
             if wanted.state is _PENDING:
                 if item.supersedes:
                     self._waiting.supersede(row)
                 self._waiting.enter(row)
-        return PutResult(Outcome.ACCEPTED, told.id)
+        return PutResult(Outcome.ACCEPTED, notification.id)
 
     def _missing(self, item: NewNotification, name: str, known: Key) -> tuple[NewDelivery, ...]:
         """What is asked for destinations that were not given it under this key; nothing once that was pruned."""
@@ -169,11 +169,11 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
     while True:
         noted = tx.guard.noted
         choice = choose(tx.lane(command), command, tx.in_flight(command.destination))
-        read = [(row, told) for row in choice.taken if isinstance(told := tx.notification(row), Notification)]
+        read = [(row, found) for row in choice.taken if isinstance(found := tx.notification(row), Notification)]
         tx.move([*choice.expired, *(row for row, _ in read)], was=_PENDING)
         expired += (row.delivery for row in choice.expired)
         if read or tx.guard.noted == noted:
-            entries = tuple(OutboxEntry(row.delivery, told) for row, told in read)
+            entries = tuple(OutboxEntry(row.delivery, found) for row, found in read)
             waits = [at for at in (choice.next_at, tx.next_wait(command)) if at is not None]
             return Leased(entries, tuple(expired), min(waits, default=None), choice.has_doubtful)
         # A row was found that is damaged or cannot be read. It is kept out of the lane now: look at what comes next.

@@ -33,7 +33,7 @@ async def _together(core: SqliteCore, outbox: ThreadedOutbox, commands: list[Com
     """The answers to commands that come in one batch, because all are asked for while another is carried out."""
     core.pause()
     first = asyncio.create_task(outbox.do(Stats()))
-    while not outbox._asked.empty():
+    while not outbox._queue.empty():
         await asyncio.sleep(0)
     tasks = [asyncio.create_task(outbox.do(command)) for command in commands]
     await asyncio.sleep(0)

@@ -19,7 +19,7 @@ class InlineOutbox:
     async def do(self, command: Command[Answer]) -> Answer:
         """Carry out a command. Raises StoreFailed and CommandFailed as the core does, and StoreClosed after `close`."""
         if self._is_closed:
-            raise StoreClosed("the outbox is closed: ask before it is stopped, or start a new one")
+            raise StoreClosed("the outbox is closed: start a new one")
         try:
             answer: Answer = self._core.apply([command])[0]
         except StoreFailed:

@@ -1,4 +1,4 @@
-"""What an outbox can be asked, one value a verb. A store applies a batch of them in one transaction.
+"""The commands of an outbox. A store applies a batch of them in one transaction.
 
 A delivery and a message are rows of their own. See docs/why/0009-fan-out-at-intake.md and
 docs/why/0014-a-message-is-a-row.md.
@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 
 
 class NewDelivery(NamedTuple):
-    """A delivery that intake asks for: pending, or suppressed for `reason`."""
+    """A new delivery from intake: pending, or suppressed for `reason`."""
 
     destination: str
     rank: int
@@ -29,25 +29,25 @@ class NewDelivery(NamedTuple):
 
 
 class NewNotification(NamedTuple):
-    """A notification to write down with its deliveries."""
+    """A notification to save with its deliveries."""
 
     notification: Notification
     deliveries: tuple[NewDelivery, ...]
     key_until: datetime
-    """Until when the same key means the same thing again."""
+    """Until when the same key stands for the same notification."""
     supersedes: bool = False
-    """Whether it says all that waiting updates of its sequence say: those are superseded, in the same transaction."""
+    """Whether it replaces waiting updates of its sequence, which are then superseded in the same transaction."""
     former_keys: tuple[str, ...] = ()
-    """Keys under which an earlier version may have accepted the same thing: they are looked up, too."""
+    """Keys under which an earlier version may have accepted the same notification. They are looked up too."""
 
 
 class PutResult(NamedTuple):
-    """What became of one notification: accepted, duplicate (with the first one's id) or refused."""
+    """The outcome for one notification: accepted, duplicate (with the first one's id) or refused."""
 
     outcome: Outcome
     notification_id: str
     added: tuple[str, ...] | None = None
-    """Where it was accepted for some of its destinations because the others have it already: which ones."""
+    """The destinations that it was accepted for, if the others have it already."""
 
 
 class OutboxEntry(NamedTuple):
@@ -58,27 +58,27 @@ class OutboxEntry(NamedTuple):
 
 
 class Leased(NamedTuple):
-    """What a lane got to send, and when to ask again."""
+    """The deliveries that a lane may send, and when to lease again."""
 
     entries: tuple[OutboxEntry, ...]
     expired: tuple[Delivery, ...]
     next_at: datetime | None
-    """At or before the earliest `not_before` of what was passed over for it; None if there are none."""
+    """At or before the earliest `not_before` that is still to come; None if no delivery waits for one."""
     has_doubtful: bool = False
-    """Whether one was passed over for nothing but that it may repeat."""
+    """Whether one was skipped only because it may repeat."""
 
 
 class Damaged(NamedTuple):
     """A delivery whose damaged row was set aside."""
 
     delivery: Delivery
-    """What can be read of it, as it stands now: dead, or in the final state that it had."""
+    """Its readable part, as it stands now: dead, or in its final state."""
     was_open: bool
-    """Whether it waited or was being sent."""
+    """Whether it was pending or leased."""
 
 
 class Message(NamedTuple):
-    """A message that the far end shows, and which deliveries it shows: a row of its own, so that it can be edited."""
+    """A message at a destination. It is a row of its own, so that it can be edited."""
 
     destination: str
     message_id: str
@@ -87,12 +87,12 @@ class Message(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """The verdict on one leased delivery. `state` PENDING lends it back, perhaps with `not_before`."""
+    """The verdict on one leased delivery. `state` PENDING returns it to its lane, perhaps with `not_before`."""
 
     id: DeliveryId
     state: DeliveryState
     attempt: Attempt | None
-    """The try to keep in its history; None where none was made."""
+    """The attempt to save in its history; None if nothing was sent."""
     attempts: int
     unanswered: int
     may_repeat: bool
@@ -100,15 +100,15 @@ class Settlement(NamedTuple):
     reason: str | None = None
     message: Message | None = None
     fallback: NewDelivery | None = None
-    """Another destination's delivery of the same notification, made in the same transaction."""
+    """A delivery of the same notification to another destination, added in the same transaction."""
 
 
 class Command(msgspec.Struct, Generic[Answer], frozen=True):
-    """What an outbox can be asked; its subclasses say what is answered."""
+    """A command for an outbox. Each subclass documents its answer."""
 
 
 class Put(Command[list[PutResult]], frozen=True):
-    """Write notifications, and the state of the stream that made them, all or nothing. Answer: a `PutResult` each.
+    """Save notifications, and the state of the stream that made them, all or nothing. Answer: a `PutResult` each.
 
     A key is in force while its row exists. One that is known with other content is refused. With the same content the
     notification is a duplicate for the destinations that were given it under that key, and accepted for the others if
@@ -124,11 +124,11 @@ TO_CHOOSE_FROM = 20
 
 
 class Lease(Command[Leased], frozen=True):
-    """Lend the first deliveries of a lane for sending. Answer: `Leased`.
+    """Lease the first deliveries of a lane for sending. Answer: `Leased`.
 
-    They are taken by rank, then by acceptance; left out are those whose `not_before` has not come and those whose
-    sequence is in flight or has an earlier one waiting. Those whose `valid_until` has come expire instead, or are
-    unconfirmed where they may have been shown.
+    They are ordered by rank, then by acceptance. Those whose `not_before` has not come are skipped, and those whose
+    sequence is in flight or has an earlier one waiting. Those whose `valid_until` has come expire instead, or become
+    unconfirmed if they may have been shown.
     """
 
     destination: str
@@ -137,9 +137,9 @@ class Lease(Command[Leased], frozen=True):
     express: bool = False
     """Only URGENT and HIGH ones, wherever they are in the lane."""
     sure_only: bool = False
-    """Only those that were surely never shown."""
+    """Only those that were certainly never shown."""
     failures: Mapping[DeliveryId, int] | None = None
-    """How often each failed of late. Where it is given, those that failed least of the next TO_CHOOSE_FROM are lent."""
+    """How often each failed recently. If set, those of the next TO_CHOOSE_FROM that failed least are leased."""
 
 
 class Namespace(StrEnum):
@@ -167,11 +167,11 @@ class SaveFacts(Command[None], frozen=True):
 
 
 class Settle(Command[list[Delivery]], frozen=True):
-    """Report verdicts. Answer: the deliveries as they stand now. One that is not leased any more is left as it is."""
+    """Save verdicts. Answer: the deliveries as they stand now. One that is no longer leased does not change."""
 
     settlements: tuple[Settlement, ...]
     learnt: tuple[SaveFacts, ...] = ()
-    """What the messages taught of their destination: written with the verdicts, or not at all."""
+    """Facts learned from the messages: saved with the verdicts, or not at all."""
 
 
 class SettledAndLeased(NamedTuple):
@@ -192,7 +192,7 @@ class SettleAndLease(Command[SettledAndLeased], frozen=True):
 class Expire(Command[list[Delivery]], frozen=True):
     """Expire pending deliveries whose `valid_until` has come, at most `limit`. Answer: those deliveries.
 
-    One that may have been shown is unconfirmed instead.
+    One that may have been shown becomes unconfirmed instead.
     """
 
     now: datetime
@@ -200,24 +200,24 @@ class Expire(Command[list[Delivery]], frozen=True):
 
 
 class ShortenWaits(Command[list[Delivery]], frozen=True):
-    """Let no pending delivery wait from now on for longer than it was to wait after its last attempt.
+    """Shorten waits that the clock made too long: none lasts longer from now on than it should after the last attempt.
 
-    That is so where the clock was put back, and as often as it was: to ask again changes nothing. Answer: those that
-    wait for less now.
+    Needed after the clock was set back, each time. Repeating the command changes nothing. Answer: the deliveries whose
+    wait is shorter now.
     """
 
     now: datetime
 
 
 class Cancel(Command[Delivery | None], frozen=True):
-    """Cancel a pending delivery. Answer: it, or None where there is none that is pending."""
+    """Cancel a pending delivery. Answer: it, or None if it is not pending."""
 
     id: DeliveryId
     reason: str
 
 
 class Revive(Command[Delivery | None], frozen=True):
-    """Make a new pending delivery that names a dead, unconfirmed or expired one. Answer: it, or None."""
+    """Add a new pending delivery in place of a dead, unconfirmed, expired or cancelled one. Answer: it, or None."""
 
     id: DeliveryId
     rank: int
@@ -234,7 +234,7 @@ class Find(Command[tuple[OutboxEntry, ...]], frozen=True):
 
 
 class Open(Command[tuple[Delivery, ...]], frozen=True):
-    """Look up what is pending or leased, without its notifications: cheap, however large those are.
+    """Look up pending and leased deliveries without their notifications: cheap, however large those are.
 
     Answer: a tuple of `Delivery`. Leased ones come first, then each lane's in the order in which they leave it; with
     `notification_ids` they come by id.
@@ -255,7 +255,7 @@ class Stats(Command[dict[tuple[str, DeliveryState], int]], frozen=True):
     """Count. Answer: the number of deliveries by (destination, state)."""
 
     only_open: bool = False
-    """Only what is pending or leased, which costs no more than there is of it."""
+    """Only pending and leased ones. The cost grows with their number only."""
 
 
 class LoadState(Command[StreamState | None], frozen=True):
@@ -271,7 +271,7 @@ class LoadFacts(Command[dict[str, bytes]], frozen=True):
 
 
 class SetAside(Command[tuple[Damaged, ...]], frozen=True):
-    """End the deliveries whose rows were found damaged since the last time. Answer: those."""
+    """End the deliveries whose rows were found damaged since the last call. Answer: those."""
 
 
 class Prune(Command[int], frozen=True):
@@ -283,14 +283,14 @@ class Prune(Command[int], frozen=True):
 
 
 class ForgetKeys(Command[str], frozen=True):
-    """Delete keys whose time is over. Answer: the last key that was looked at; empty once all were."""
+    """Delete expired keys. Answer: the last key that was checked; empty once all were."""
 
     now: datetime
     after: str = ""
-    """The last answer: where to go on."""
+    """The last answer: where to continue."""
     limit: int = 2_000
-    """How many to look at."""
+    """How many to check."""
 
 
 READING = (Find, Open, History, Stats, LoadState, LoadFacts)
-"""Those that change nothing: a store need not wait for who writes."""
+"""Commands that change nothing, so they need not wait for a writer."""

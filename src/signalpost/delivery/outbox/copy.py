@@ -3,7 +3,7 @@
 SQLite's backup API copies the pages (https://sqlite.org/backup.html). A step holds a read lock, and where another
 connection has written between two steps, the copy begins anew; in WAL mode a read transaction that is held open sees
 one moment, and the writer goes on beside it. So one is held: the copy is of the moment it began, however long it takes.
-What a long read costs is that the writer's log cannot be reset meanwhile, and grows.
+The cost of a long read: the writer's log cannot be reset meanwhile, and grows.
 """
 
 import os
@@ -29,7 +29,7 @@ PAGES_A_STEP = 2_000
 
 
 class Copied(NamedTuple):
-    """What a copy holds."""
+    """The content of a copy."""
 
     size: int
     """Bytes."""
@@ -42,7 +42,7 @@ class Copied(NamedTuple):
 def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwrite: bool = False) -> Copied:
     """Copy the outbox at `store` to the file `to`, checked, for its owner alone to read, and synced to the disk.
 
-    `to` is there whole or not at all. `progress` is told the pages that are copied and the pages in all. Raises
+    `to` is complete or absent. `progress` gets the number of copied pages and of all pages. Raises
     InvalidValue where `to` cannot be written or is there and not to be overwritten, StoreUnusable where there is no
     outbox, and StoreFailed where the copy is damaged or the outbox cannot be read.
     """

@@ -1,7 +1,7 @@
 """Files beside a store: regular ones only, whether they are still in place, and on which file system they lie.
 
-A file that is deleted or replaced goes on working for whoever has it open: what is written into it is answered as
-durable, and is gone with the process. A look at a name costs 2 to 5 microseconds, so each batch can afford it. Files
+A file that was deleted or replaced still works for a process that has it open: its writes are reported as durable, and
+are lost when the process ends. A look at a name costs 2 to 5 microseconds, so each batch can afford it. Files
 are compared by device and inode, which stay unique while the old file is open.
 """
 
@@ -20,7 +20,7 @@ LOGS = ("-wal", "-shm")
 """What SQLite names the files beside an open one by: its write-ahead log, and the index of that."""
 
 MOUNTS = Path("/proc/mounts")
-"""Where Linux lists what is mounted; other systems have none, and are not asked."""
+"""Where Linux lists its mounts. Other systems have no such file."""
 
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"})
 """File systems whose disk is another machine's."""

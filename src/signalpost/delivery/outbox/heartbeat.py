@@ -1,8 +1,8 @@
 """The owner's heartbeat: a small file beside the store, by which others see that the owner is alive.
 
 The store thread writes it every 5 seconds, unsynced. So it stops when the process is frozen or the disk hangs, and goes
-on when only the event loop is blocked; the file says for how long that is. Who watches counts the seconds of its own
-monotonic clock in which the file did not change. A watcher that was frozen itself counts none of them.
+on when only the event loop is blocked; the file says for how long that is. A watcher counts the seconds of its own
+monotonic clock in which the file did not change. While it is frozen itself, it counts none.
 """
 
 import os
@@ -16,7 +16,7 @@ from signalpost.delivery.outbox.files import open_regular, read_regular
 
 
 class Heartbeat(NamedTuple):
-    """How often an owner beats, and what a missing beat means. All in seconds."""
+    """How often an owner beats, and when a missing beat counts. All in seconds."""
 
     every: float = 5.0
     doubt_after: float = 15.0
@@ -33,7 +33,7 @@ USUAL = Heartbeat()
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """What the file holds."""
+    """The content of the file."""
 
     epoch: int
     process: int

@@ -1,4 +1,4 @@
-"""The commands that delete what is old and set damaged rows aside, as functions of a transaction and a command."""
+"""The commands that delete old rows and set damaged ones aside, as functions of a transaction and a command."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -42,7 +42,7 @@ def _prune(tx: Transaction, command: Prune) -> int:
 
 
 def _forget_keys(tx: Transaction, command: ForgetKeys) -> str:
-    """A key whose end is damaged goes, because nobody can tell it. A damaged name stays."""
+    """A key whose expiry is damaged is deleted. A damaged name stays."""
     found = list(tx.select(sql.NEXT_KEYS, (command.after, command.limit)))
     keys = [(key, until) for key, until in found if is_text(key)]
     tx.write(sql.DELETE_KEY, [(key,) for key, until in keys if not is_time(until) or until <= micros(command.now)])

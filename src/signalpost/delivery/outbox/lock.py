@@ -1,7 +1,7 @@
 """The lock file beside a store: one byte for each epoch, which the kernel frees however its holder ends.
 
 The owner of epoch N holds byte N. So a successor gets a byte of its own while a frozen owner still holds the older one,
-and anybody can ask whether the owner of an epoch is alive without taking a lock, which would make others fail.
+and any process can check whether the owner of an epoch is alive without taking a lock, which would make others fail.
 
 These are locks of the open file (F_OFD_SETLK, fcntl(2)): a child made by `fork` shares them, and closing its copy of
 the file leaves the parent's lock in place. A program that is started does not get the file.
@@ -28,7 +28,7 @@ class FileLock:
         self._file = file
         self.epoch = epoch
         self.holder = f"{os.getpid()} {os.urandom(4).hex()}"
-        """This holder's process id, and a word that tells it from earlier holders with that process id."""
+        """This holder's process id, and a word that differs from those of earlier holders with that process id."""
         self.identity = identity(file)
         """Which file is locked."""
 
@@ -104,7 +104,7 @@ def is_held_by_older_version(path: Path) -> bool:
 
 
 def holder_of(path: Path) -> str:
-    """What the last holder wrote; empty where there was none, or it cannot be read."""
+    """The text that the last holder wrote; empty if there was none, or it cannot be read."""
     try:
         file = open_regular(path, os.O_RDONLY)
     except OSError:
@@ -125,13 +125,13 @@ def _byte(epoch: int) -> bytes:
 
 
 WRITE_LOCK = "120"
-"""The byte of SQLite's `-shm` file that whoever writes holds (https://sqlite.org/walformat.html, section 2.3)."""
+"""The byte of SQLite's `-shm` file that a writer locks (https://sqlite.org/walformat.html, section 2.3)."""
 
 
 def writer_of(shm: Path, locks: Path = Path("/proc/locks")) -> int | None:
     """The process that holds SQLite's write lock, as Linux lists it; None if nobody does, or it is not shown here.
 
-    Asking by fcntl would mean to open the file, and closing it again would drop this process's own locks.
+    Checking by fcntl would require opening the file, and closing it again would drop this process's own locks.
     """
     with suppress(OSError):
         inode = str(shm.stat().st_ino)

@@ -1,4 +1,4 @@
-"""Brings an outbox's file to today's version of the tables, once, by whoever opens it first to write.
+"""Migrates an outbox's file to the current version of the tables, once, when the first process opens it to write.
 
 All of it happens while this process alone may write: it looks again at the version, copies the file to `outbox.db.vN`
 (N is the old version), and runs the missing steps in one transaction. A crash at any point leaves the old version, and
@@ -144,7 +144,7 @@ def _copy(path: Path, version: int) -> None:
 
 
 def _remove(partial: Path) -> None:
-    """Remove a copy and what SQLite left beside it, which takes room on a disk that may be full."""
+    """Remove a copy and the files that SQLite left beside it, which take space on a disk that may be full."""
     for end in ("", "-journal", *LOGS):
         partial.with_name(f"{partial.name}{end}").unlink(missing_ok=True)
 

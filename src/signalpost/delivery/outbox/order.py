@@ -1,4 +1,4 @@
-"""The order of a lane, and how one delivery becomes another: what may leave, moves up, is replaced or waits. Pure.
+"""The order of a lane, and how its deliveries change: which may leave, move up, are superseded or wait. Pure.
 
 A row's place is (rank, number): its rank, then the order in which its notification was accepted. One rule keeps the
 order of a sequence (P3): in a lane, no pending delivery of a sequence is ranked behind one that was accepted later.
@@ -26,11 +26,11 @@ EXPIRED = "its validity ended before it could be sent"
 """The reason of a delivery that expired while it waited."""
 
 OUTLIVED = "its validity ended before it could be tried again, and an earlier attempt may have been shown"
-"""The reason of one that waited after an attempt of which nobody knows the outcome."""
+"""The reason of one that waited after an attempt whose outcome is unknown."""
 
 
 class Row(NamedTuple):
-    """A delivery as a store keeps it: with what tells its order and whether it can be replaced."""
+    """A delivery as a store keeps it, with its place in the order and its event."""
 
     number: int
     """Its notification's place in the order of acceptance."""
@@ -40,12 +40,12 @@ class Row(NamedTuple):
 
     @property
     def place(self) -> tuple[int, int]:
-        """What its lane is sorted by."""
+        """The sort key of its lane."""
         return self.delivery.rank, self.number
 
     @property
     def is_pending(self) -> bool:
-        """Whether it waits."""
+        """Whether it is pending."""
         return self.delivery.state is DeliveryState.PENDING
 
     def moved(self, state: DeliveryState, reason: str | None) -> "Row":
@@ -53,14 +53,14 @@ class Row(NamedTuple):
         return Row(self.number, self.event, self.delivery._replace(state=state, reason=reason))
 
     def outlived(self) -> "Row":
-        """This row when its `valid_until` has come: nobody knows that it was not shown where it may have been."""
+        """This row after its `valid_until`: unconfirmed if an attempt may have been shown, otherwise expired."""
         if self.delivery.may_repeat:
             return self.moved(DeliveryState.UNCONFIRMED, OUTLIVED)
         return self.moved(DeliveryState.EXPIRED, EXPIRED)
 
 
 class Waiting:
-    """The pending deliveries of some sequences, as they stand after what happened to them here."""
+    """The pending deliveries of some sequences, with the changes made here."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows: dict[tuple[str, str], dict[DeliveryId, Row]] = {}
@@ -70,10 +70,10 @@ class Waiting:
             self._lane(row)[row.delivery.id] = row
 
     def enter(self, row: Row) -> Row:
-        """Fit a pending row in, and return it as it stands then.
+        """Add a pending row, and return it in its final place.
 
-        Those of its sequence that were accepted before it leave before it, with its priority at least; in the same way
-        it goes before those that were accepted after it.
+        Earlier rows of its sequence move in front of it, with at least its priority. In the same way it moves in front
+        of later ones.
         """
         lane = self._lane(row)
         if not lane:
@@ -91,7 +91,7 @@ class Waiting:
         return row
 
     def supersede(self, successor: Row) -> None:
-        """Replace what the successor says as well: updates of its sequence that wait and were surely never shown."""
+        """Supersede the pending updates of its sequence that were certainly never shown."""
         lane = self._lane(successor)
         for row in list(lane.values()):
             if row.event.startswith("update") and not row.delivery.may_repeat:
@@ -107,7 +107,7 @@ class Waiting:
 
 
 class Choice(NamedTuple):
-    """Which rows of a lane a lease takes, which it finds too old, and when to ask again."""
+    """The rows of a lane that a lease takes, those that have outlived their validity, and when to lease again."""
 
     taken: tuple[Row, ...]
     expired: tuple[Row, ...]
@@ -116,9 +116,9 @@ class Choice(NamedTuple):
 
 
 def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choice:
-    """What `lease` takes of a lane's pending `rows`, which come in order; `in_flight` are sequences that are leased.
+    """The choice of `lease` among a lane's pending `rows`, which are sorted. `in_flight` are the leased sequences.
 
-    The first row of a sequence stands for all of it: whether it is taken or passed over, the others wait.
+    The first row of a sequence decides for all of it: whether it is taken or skipped, the others wait.
     """
     met = set(in_flight)
     most = lease.limit if lease.failures is None else TO_CHOOSE_FROM
@@ -159,7 +159,7 @@ def _lifted(row: Row, rank: int, priority: NotificationPriority) -> Row:
 
 
 def new_row(notification: Notification, number: int, sequence: str, wanted: NewDelivery) -> Row:
-    """The delivery that intake asks for."""
+    """The row of a new delivery."""
     delivery = Delivery(
         DeliveryId(notification.id, wanted.destination),
         wanted.state,
@@ -173,7 +173,7 @@ def new_row(notification: Notification, number: int, sequence: str, wanted: NewD
 
 
 def settled(row: Row, verdict: Settlement) -> Row | None:
-    """The row as the verdict leaves it; None where it is not leased, or may not go there."""
+    """The row after the verdict; None if it is not leased, or may not change to that state."""
     old = row.delivery
     if old.state is not DeliveryState.LEASED or verdict.state not in NEXT_STATES[old.state]:
         return None
@@ -195,7 +195,7 @@ def settled(row: Row, verdict: Settlement) -> Row | None:
 
 
 def passed_on(row: Row, fallback: NewDelivery) -> Row:
-    """The settled row's delivery to another destination; it may repeat what the first may have shown."""
+    """The delivery to a fallback destination. It may repeat a message that the first one may have shown."""
     old = row.delivery
     new = Delivery(
         DeliveryId(old.id.notification_id, fallback.destination),
@@ -211,7 +211,7 @@ def passed_on(row: Row, fallback: NewDelivery) -> Row:
 
 
 def revived(row: Row, wish: Revive) -> Row | None:
-    """The row's next turn; None where it is not one that may be revived."""
+    """The row's next turn; None if it may not be revived."""
     old = row.delivery
     if old.state not in REVIVABLE:
         return None
@@ -229,18 +229,18 @@ def revived(row: Row, wish: Revive) -> Row | None:
 
 
 class _Anew(msgspec.Struct, frozen=True):
-    """Since when a wait counts, if it was counted anew: its length can no longer be told from the attempt's end."""
+    """From when a recounted wait counts, because the end of the attempt no longer shows that."""
 
     attempt_ended: datetime
     since: datetime
 
 
 def counted_anew(row: Row, ended: datetime, fact: bytes | None, now: datetime) -> tuple[Row, bytes]:
-    """A row that waits, with its wait counted from `now` if it would count from later, and the fact to keep about it.
+    """A pending row whose wait counts from `now` at the latest, and the fact to save about it.
 
-    A wait counts from the end of the last attempt, `ended`. Where the clock was put back it is counted anew, each time
-    that it is: no wait gets longer, and none shorter. The fact is kept for as long as it waits after that attempt; it
-    is empty if there is nothing to keep.
+    A wait counts from the end of the last attempt, `ended`. Each time the clock is set back it is recounted, so that no
+    wait gets longer or shorter. The fact is saved while the row waits after that attempt. It is empty if there is
+    nothing to save.
     """
     since = _since(fact, ended)
     if since > now and (until := row.delivery.not_before) is not None:
@@ -250,9 +250,9 @@ def counted_anew(row: Row, ended: datetime, fact: bytes | None, now: datetime) -
 
 
 def _since(fact: bytes | None, ended: datetime) -> datetime:
-    """From when on a wait counts after an attempt that ended then."""
+    """From when a wait counts after an attempt that ended then."""
     try:
         anew = msgspec.json.decode(fact or b"", type=_Anew)
-    except (msgspec.DecodeError, UnicodeDecodeError):  # there is none, or another version wrote it
+    except (msgspec.DecodeError, UnicodeDecodeError):  # missing, or written by another version
         return ended
     return anew.since if anew.attempt_ended == ended and anew.since.tzinfo is not None else ended

@@ -14,7 +14,7 @@ class Core(Protocol):
     """A store, used by one thread at a time."""
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
-        """Carry out the commands as if one after the other, in one transaction, and return their answers in order.
+        """Execute the commands as if one after the other, in one transaction, and return their answers in order.
 
         Raises StoreFailed if the store cannot (disk full, damaged, locked), and CommandFailed or any other exception if
         one of the commands cannot be carried out for a reason of its own. Nothing of the batch has happened then.
@@ -30,7 +30,7 @@ class Outbox(Protocol):
     """The durable queue."""
 
     async def do(self, command: Command[Answer]) -> Answer:
-        """Carry out a command, and return its answer once it is committed.
+        """Execute a command, and return its answer once it is committed.
 
         Raises StoreFailed if the store cannot, CommandFailed if it is this command that cannot be carried out, and
         StoreClosed after `close`; nothing has happened then.
@@ -38,5 +38,5 @@ class Outbox(Protocol):
         ...
 
     async def close(self) -> None:
-        """Commit what was asked for before, then release the store."""
+        """Commit the commands received before, then release the store."""
         ...

@@ -1,7 +1,7 @@
 """Reading an outbox that another process may be writing: without its lock, and without changing it.
 
-`SqliteReader` answers the commands that only read. `SqliteLookup` answers what only a person asks: which tickets a name
-has, what a message is, what waits before a delivery, and how a destination has fared.
+`SqliteReader` executes the commands that only read. `SqliteLookup` serves people: the tickets of a name, a message, the
+position of a delivery in its lane, and the recent failures of a destination.
 """
 
 import sqlite3
@@ -38,7 +38,7 @@ _MOST_ATTEMPTS = 100
 
 
 class SqliteReader:
-    """A core that only looks. Raises StoreUnusable where there is no outbox at `path`, or it cannot be read."""
+    """A core that only reads. Raises StoreUnusable if there is no outbox at `path`, or it cannot be read."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -67,7 +67,7 @@ class SqliteReader:
 
 
 class Past(NamedTuple):
-    """What was accepted before a time, and the file's room."""
+    """How much was accepted before a time, and the size of the file."""
 
     ended: int
     """Notifications without an open delivery."""
@@ -80,7 +80,7 @@ class Past(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Which deliveries a person wants to see; empty and None are for all."""
+    """A filter of deliveries. Empty and None match all."""
 
     limit: int
     states: Collection[DeliveryState] = ()
@@ -110,7 +110,7 @@ def version_of(path: Path) -> StoreVersion | None:
 
 
 class SqliteLookup:
-    """Looks into the outbox at `path`, beside whoever writes it. Raises StoreUnusable where it cannot be read."""
+    """Looks up rows of the outbox at `path`, beside its writer. Raises StoreUnusable if it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -141,7 +141,7 @@ class SqliteLookup:
     def tickets(self, name: str) -> list[str]:
         """The tickets of a signal's (or another payload's) id, or of an idempotency key, the oldest first.
 
-        The keys are asked first, which is quick; where they are forgotten already, all deliveries are read.
+        The keys are searched first, which is quick. If they were deleted, all deliveries are read.
         """
         found = self._found(sql.TICKETS_BY_KEY, name) or self._found(sql.TICKETS_BY_SEQUENCE, name)
         return [ticket for (ticket,) in found if is_text(ticket)]

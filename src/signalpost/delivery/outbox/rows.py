@@ -34,7 +34,7 @@ Values = tuple[Any, ...]
 
 
 def instant(micros: int) -> datetime:
-    """A time as it stands in a row."""
+    """A time from a row."""
     return EPOCH + timedelta(microseconds=micros)
 
 
@@ -89,7 +89,7 @@ _CHECKS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
 
 
 def damage(values: Values) -> str | None:
-    """Which column of a row holds what it cannot hold, and what that is; None if all is well."""
+    """The first invalid column of a row with its value; None if all are valid."""
     for (column, check), value in zip(_CHECKS, values, strict=True):
         if not check(value):
             return f"{column} is {_shown(value)}"
@@ -129,7 +129,7 @@ def row_of(values: Values) -> Row:
 
 
 def as_shown(values: Values, what: str) -> Row:
-    """What is left of a damaged row: dead, unless it had ended, with the damage as its reason."""
+    """The readable part of a damaged row: dead, unless it had ended, with the damage as its reason."""
     name, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before, *rest = values
     attempts, unanswered, may_repeat, reason, message_id = rest
     state = STATES.get(state if type(state) is str else "")
@@ -158,7 +158,7 @@ def reason_of(what: str, *, was_leased: bool) -> str:
 
 
 def stand_in(row: Row) -> Notification:
-    """What is shown instead of a notification that cannot be read."""
+    """A placeholder for a notification that cannot be read."""
     payload = Announcement(title=_UNREADABLE, text=_UNREADABLE, timestamp=EPOCH, announcement_id=_UNREADABLE)
     return Notification(
         id=row.delivery.id.notification_id,
@@ -188,7 +188,7 @@ class Unreadable(NamedTuple):
 
 
 def notification_in(body: object) -> Notification | Unreadable:
-    """The notification that a row holds. Raises nothing: an error in the code that reads it condemns no row."""
+    """The notification in a row. Raises nothing: an error in the code that reads it does not make the row damaged."""
     if not is_text(body):
         return Unreadable(f"body is {_shown(body)}", is_damaged=True)
     try:
@@ -242,7 +242,7 @@ def values_of(row: Row) -> Values:
 
 
 def changes_of(each: Delivery) -> Values:
-    """What `sql.MOVE` takes."""
+    """The values for `sql.MOVE`."""
     return (
         each.state.value,
         each.priority.value,
@@ -279,7 +279,7 @@ def listed(values: Sequence[str]) -> str:
 
 
 def micros(at: datetime) -> int:
-    """A time as a row holds it."""
+    """A time for a row."""
     since = at - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
@@ -302,7 +302,7 @@ class RowGuard:
                 self.suspects[values[:3]] = None
 
     def shown(self, values: Values) -> Row:
-        """A row for a person to see, damaged or not."""
+        """A row for a person, damaged or not."""
         if (what := damage(values)) is None:
             return row_of(values)
         if not has_ended(values):
@@ -317,7 +317,7 @@ class RowGuard:
             self.suspects[row.delivery.id] = None
 
     def suspect_all(self, keys: Iterable[Values]) -> None:
-        """These rows were found damaged by a query."""
+        """A query found these rows damaged."""
         self.suspects.update(dict.fromkeys(keys))
 
     @property
@@ -331,5 +331,5 @@ class RowGuard:
         return [name for name, lane, _ in keys if lane == destination and is_text(name)]
 
     def may_leave(self, row: Row) -> bool:
-        """Whether nothing is known that keeps a row from being sent."""
+        """Whether the row is not known to be damaged or unreadable."""
         return row.delivery.id not in self.suspects and row.delivery.id not in self._passed_over

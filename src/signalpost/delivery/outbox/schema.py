@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS attempt (  -- the tries of a delivery
   detail          TEXT NOT NULL,
   PRIMARY KEY (notification_id, destination, turn, ordinal)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS message (  -- what a far end shows
+CREATE TABLE IF NOT EXISTS message (  -- what a destination shows
   destination TEXT NOT NULL,
   message_id  TEXT NOT NULL,
   sent_at     INTEGER NOT NULL,

@@ -15,20 +15,20 @@ What we rely on.
   not matter that Linux forgets dirty pages after a failed sync. A checkpoint that fails is tried again by a later
   commit, from the log, and does not fail the commit that set it off.
 - Several processes may write: SQLite lets one at a time, and the others wait, for 2 seconds at most. One of them is the
-  owner: the one whose epoch stands in the table `owner`. Only the owner may lend and settle, and the epoch is checked
+  owner: the one whose epoch is in the table `owner`. Only the owner may lease and settle, and the epoch is checked
   in the same transaction. `outbox.db.lock` is the fast path: the owner holds it while it has the file open, and the
   kernel frees it however the owner ends. An owner that is frozen holds it on; it loses the epoch (`ownership`).
   A batch that changes nothing waits for nobody, as the sqlite3 tool.
 - `PRAGMA data_version` changes when another connection has committed, and only then
-  (https://sqlite.org/pragma.html#pragma_data_version). It is the first that each transaction asks, and of the moment
-  that the rest of it sees: what is remembered beside the file is dropped where it has changed.
-- A file that is removed or replaced goes on working for who has it open, and what is written is lost in the end. So
-  before each COMMIT the names are looked at (`files.gone`), and a batch fails where one leads elsewhere.
+  (https://sqlite.org/pragma.html#pragma_data_version). Each transaction reads it first, at the moment that the rest of
+  the transaction sees. If it has changed, the cache beside the file is dropped.
+- A file that was removed or replaced still works for a process that has it open, but its writes are lost in the end.
+  So the names are checked before each COMMIT (`files.gone`), and a batch fails if one leads elsewhere.
 
 What is unknown.
 - Whether a COMMIT that failed in its sync is on the disk all the same. It was answered as failed, and a crash at that
   very moment may bring it back; asking again finds the key known, under the same id.
-- Whether the disk tells the truth about syncs. Some do not, and network file systems often do not: those we warn of.
+- Whether the disk really syncs. Some do not. Network file systems often do not, so we warn about those.
 - Damage by the disk itself: the database's pages carry no checksum. A small file is read through when it is opened; in
   a large one damage is met when it is read.
 
@@ -127,7 +127,7 @@ class SqliteCore:
 
     @property
     def holder(self) -> str | None:
-        """By which word the owner is known, where that is this core; None where it is not."""
+        """The owner's word in the lock file if this core is the owner, otherwise None."""
         return None if self._lock is None else self._lock.holder
 
     @property
@@ -151,13 +151,13 @@ class SqliteCore:
         return self.holder
 
     def disown(self) -> None:
-        """Let another be the owner; to be called only where nothing that was lent is being sent."""
+        """Let another process be the owner. Call this only while no leased delivery is being sent."""
         self._let_go()
         self._lock = None
         self.is_deposed = False
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
-        """Carry out the commands as `_apply` does, and then set aside the damaged rows that they met."""
+        """Execute the commands as `_apply` does, and then set aside the damaged rows that they found."""
         answers = self._apply(batch)
         if self._tx.guard.suspects:
             self._set_aside()
@@ -169,16 +169,16 @@ class SqliteCore:
             if self._lock is not None:
                 (found,) = self._apply([SetAside()])
                 self._damaged += found
-        except Exception as fault:  # noqa: BLE001  # whoever reads such a row next finds it again
+        except Exception as fault:  # noqa: BLE001  # the next command that reads such a row finds it again
             log_failure("damaged rows could not be set aside", fault)
         self._tx.guard.suspects.clear()
 
     def _apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
-        """Carry out the commands, and sync them to the disk.
+        """Execute the commands, and sync them to the disk.
 
         Raises StoreFailed where the disk is full, the file is locked by another program, damaged, removed or replaced:
         nothing of the batch has happened then, and a later one may succeed. Raises CommandFailed if one of the commands
-        holds what SQLite refuses, OwnershipLost for what only the owner may ask, where another process took over, and
+        holds a value that SQLite refuses, OwnershipLost for a command of the owner after another process took over, and
         TypeError where this core never was the owner.
         """
         with self._turn:
@@ -247,7 +247,7 @@ class SqliteCore:
             )
 
     def news(self) -> tuple[Arrival, ...] | None:
-        """What others were found to have put, each time only once; None where they have written nothing."""
+        """The deliveries that other processes put since the last call; None if they have written nothing."""
         arrivals, self._arrivals = self._arrivals, None
         return arrivals
 
@@ -257,7 +257,7 @@ class SqliteCore:
         return found
 
     def close(self) -> None:
-        """Release the file; once is enough."""
+        """Release the file. Repeated calls are fine."""
         self._db.close()
         self._let_go()
 

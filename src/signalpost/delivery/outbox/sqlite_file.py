@@ -16,9 +16,9 @@ from signalpost.errors import StoreUnusable
 SECONDS_FOR_OTHERS = 2.0
 """How long a command waits for another program, such as the sqlite3 tool, that holds the file locked."""
 
-_ASK_EVERY = 0.001
-"""Seconds. SQLite itself would wait ever longer between two tries, and whoever waited longest would come last: beside a
-busy process, that made a lone writer wait half a second where this makes it wait a twentieth (99th percentiles)."""
+_TRY_EVERY = 0.001
+"""Seconds. SQLite itself would wait ever longer between two tries, so the process that waited longest would come last.
+Beside a busy process, a single writer then waited half a second, with this a twentieth (99th percentiles)."""
 
 CHECKED_UP_TO = 64 * 1024 * 1024
 """Bytes: a file of up to this size is read through when it is opened, which takes some tenths of a second at most."""
@@ -110,13 +110,13 @@ def begin(db: sqlite3.Connection, *, writes: bool) -> None:
     if not writes:
         db.execute("BEGIN")
         return
-    for _ in range(int(SECONDS_FOR_OTHERS / _ASK_EVERY)):
+    for _ in range(int(SECONDS_FOR_OTHERS / _TRY_EVERY)):
         try:
             db.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as fault:
             if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            _NEVER.wait(_ASK_EVERY)
+            _NEVER.wait(_TRY_EVERY)
         else:
             return
     db.execute("BEGIN IMMEDIATE")
@@ -316,7 +316,7 @@ def _remembered(real: Path) -> bytes | None:
         uri = f"{real.as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
             found = db.execute(sql.META_IN_BYTES, (_PLACE,)).fetchone()
-    except sqlite3.Error:  # there are no tables yet, or it is no store at all: opening it tells
+    except sqlite3.Error:  # no tables yet, or not a store: opening it reports which
         return None
     place: bytes | None = None if found is None else found[0]
     return None if place is None or b"\0" in place else place  # a damaged one leads nowhere

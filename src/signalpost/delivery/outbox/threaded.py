@@ -1,7 +1,7 @@
 """An outbox with a thread of its own, which commits in groups.
 
-Whatever was asked while the last commit ran goes into the next one. Nobody waits for company: a lone command is
-committed at once, and under load a group grows by itself to what arrives within one commit.
+Commands that arrive during a commit go into the next one. A single command is committed at once. Under load, a group
+grows to the number of commands that arrive within one commit.
 
 Where other processes write into the same store, it finds that out with its next batch, and when it has nothing to do by
 a look every 100 ms, which changes nothing and wakes no loop unless there is news. See
@@ -40,7 +40,7 @@ class _Wish(Enum):
 
 
 class _Failed(NamedTuple):
-    """Why a command was not carried out."""
+    """Why a command was not executed."""
 
     fault: StoreFailed | CommandFailed | OwnershipLost
 
@@ -75,7 +75,7 @@ class SharedCore(Core, Protocol):
 class ThreadedOutbox:
     """Carries out commands in one writer thread, for the loop on which it was made.
 
-    A command that was asked is carried out, also where nobody waits for its answer any more.
+    A command is executed even if its caller no longer waits for the answer.
     """
 
     def __init__(self, core: Core, emit: Listener | None = None) -> None:
@@ -88,7 +88,7 @@ class ThreadedOutbox:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Request | _Wish | _Call | None] = SimpleQueue()
         self._unanswered: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        """When each unanswered command arrived, the oldest first, and who waits for it."""
+        """When each unanswered command arrived, the oldest first, and its caller's future."""
         self._calls: set[asyncio.Future[Any]] = set()
         self._turned_at = monotonic()
         self.is_abandoned = False
@@ -101,13 +101,13 @@ class ThreadedOutbox:
         self._thread.start()
 
     async def do(self, command: Command[Answer]) -> Answer:
-        """Carry out a command, and return its answer once it is committed.
+        """Execute a command, and return its answer once it is committed.
 
         Raises StoreFailed if the core cannot, CommandFailed if it is this command that cannot be carried out,
         StoreClosed after `close`, and RuntimeError on another loop.
         """
         if self._is_closed:
-            raise StoreClosed("the outbox is closed: ask before it is stopped, or start a new one")
+            raise StoreClosed("the outbox is closed: start a new one")
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("an outbox belongs to the loop on which it was made: hand the command over to that loop")
         waiter: asyncio.Future[Answer] = self._loop.create_future()
@@ -121,7 +121,7 @@ class ThreadedOutbox:
         For what touches files and must not make the loop wait. Raises StoreClosed after `close`.
         """
         if self._is_closed:
-            raise StoreClosed("the outbox is closed: ask before it is stopped, or start a new one")
+            raise StoreClosed("the outbox is closed: start a new one")
         waiter: asyncio.Future[Result] = self._loop.create_future()
         self._calls.add(waiter)
         waiter.add_done_callback(self._calls.discard)
@@ -170,7 +170,7 @@ class ThreadedOutbox:
         self._queue.put(_Wish.LOOK)
 
     async def close(self) -> None:
-        """Commit what was asked for before, end the thread and release the core; once is enough."""
+        """Commit the commands received before, end the thread and release the core. Repeated calls are fine."""
         if not self._is_closed:
             self._is_closed = True
             self._queue.put(None)
@@ -181,7 +181,7 @@ class ThreadedOutbox:
             self._thread.join()
 
     def abandon(self) -> None:
-        """Stop waiting for a thread that hangs: whoever waits gets StoreClosed, and `close` returns.
+        """Stop waiting for a thread that hangs: all callers get StoreClosed, and `close` returns.
 
         The thread closes the core once the disk answers, or ends with the process.
         """
@@ -200,7 +200,7 @@ class ThreadedOutbox:
             batch: list[_Request] = []
             try:
                 is_open = self._turn(batch)
-            except BaseException as end:  # noqa: BLE001  # the thread outlives it, and so does whoever waits
+            except BaseException as end:  # noqa: BLE001  # the thread goes on, and the callers get an error
                 is_open = not (self._is_closed and self._queue.empty())
                 failed = _Failed(StoreFailed(f"the store thread failed with {type(end).__name__}"))
                 self._call_on_loop(self._report, type(end).__name__, described(end))
@@ -208,12 +208,12 @@ class ThreadedOutbox:
         fault = None
         try:
             self._core.close()
-        except Exception as error:  # noqa: BLE001  # whoever closes the outbox gets it
+        except Exception as error:  # noqa: BLE001  # the caller of `close` gets it
             fault = error
         self._call_on_loop(self._end, fault)
 
     def _turn(self, batch: list[_Request]) -> bool:
-        """Carry out what was asked, which is in `batch` until it is answered; whether there will be more."""
+        """Execute the waiting commands, which stay in `batch` until they are answered. False if it was the last turn."""
         is_open = self._gather(batch)
         self._turned_at = monotonic()
         answers = self._applied(batch) if batch else None
@@ -221,14 +221,14 @@ class ThreadedOutbox:
             self._report_news(self._shared, is_idle=answers is None)
         if self._chore is not None:
             self._do(self._chore)
-        if answers is not None:  # after the news, so that a count that was asked for is the last word
+        if answers is not None:  # after the news, so that a requested count is the latest word
             waiters = [waiter for _, waiter in batch]
             batch.clear()
             self._call_on_loop(self._answer, waiters, answers)
         return is_open
 
     def _gather(self, batch: list[_Request]) -> bool:
-        """Fill `batch` with all that was asked since the last time; whether there will be more."""
+        """Fill `batch` with the commands that arrived since the last turn. Returns whether there will be more."""
         try:
             is_idle = self._shared is None and self._chore is None
             item = self._queue.get(timeout=None if is_idle else LOOK_EVERY)
@@ -244,7 +244,7 @@ class ThreadedOutbox:
 
     def _report_news(self, shared: SharedCore, *, is_idle: bool) -> None:
         if is_idle:
-            with suppress(StoreFailed):  # whoever asks for something will be told
+            with suppress(StoreFailed):  # the next command reports it
                 shared.look()
         if (news := shared.news()) is not None:
             self._call_on_loop(self._hear, self._on_news, news)
@@ -263,8 +263,8 @@ class ThreadedOutbox:
     def _carry_out(self, call: _Call) -> None:
         try:
             result, fault = call.work(), None
-        except BaseException as error:  # noqa: BLE001  # who asked gets it
-            is_usual = isinstance(error, Exception)  # what ends a thread must not end the one who asked
+        except BaseException as error:  # noqa: BLE001  # the caller gets it
+            is_usual = isinstance(error, Exception)  # an exception that ends a thread must not end the caller
             result, fault = None, error if is_usual else StoreFailed(f"the call failed with {type(error).__name__}")
         self._call_on_loop(_set, call.waiter, result, fault)
 

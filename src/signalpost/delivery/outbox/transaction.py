@@ -1,7 +1,7 @@
-"""What the verbs work with: an open file, the check of its rows, and what is remembered beside it.
+"""An open file as the commands use it, with the check of its rows and a cache beside it.
 
-Whatever is remembered is dropped by `forget` when a transaction is rolled back or another process has written. Here is
-also what a transaction learns about other processes: which of them is the owner, and what they put.
+`forget` drops the cache when a transaction is rolled back or another process has written. A transaction also finds out
+about other processes: which of them is the owner, and what they put.
 """
 
 import sqlite3
@@ -41,17 +41,17 @@ Result = TypeVar("Result")
 
 _EVER = -(2**63)
 MOST_RECENT = 1_024
-"""Notifications that are kept ready to be lent, at some 3 kB each."""
+"""Notifications that are cached for their lease, at about 3 kB each."""
 
 _MOST_EPOCHS = 2**53
-"""Far below what a file's lock can count to, so that there is always a next one."""
+"""Far below the limit of a file's lock, so that there is always a next one."""
 
-# Text that is not UTF-8 is read too: the check of the row then reports it.
+# Text that is not UTF-8 is read too, so that the check of the row can report it.
 _TEXT = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 class Arrival(NamedTuple):
-    """What waits for one destination, and was put by others."""
+    """Pending deliveries for one destination that other processes put."""
 
     destination: str
     priority: NotificationPriority
@@ -79,12 +79,12 @@ class Transaction:
         self._recent: dict[int, Notification] = {}
         self._heads: dict[str, Head] = {}
         self._leased: dict[str, dict[DeliveryId, Row]] | None = None
-        """What is leased, by destination; None if that has to be read."""
+        """The leased rows by destination; None if they have to be read."""
         db.text_factory = _TEXT
         self.guard = RowGuard()
 
     def forget(self) -> None:
-        """Forget all that is remembered beside the file."""
+        """Drop the cache."""
         self.nothing_overdue_before = _EVER
         self._number = None
         self._recent.clear()
@@ -126,7 +126,7 @@ class Transaction:
         return self._db.execute(f"{query} IN {sql.LISTED}", (listed(names),)).fetchall()
 
     def write(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Carry a statement out for each of the rows."""
+        """Execute a statement for each of the rows."""
         if rows:
             self._db.executemany(statement, rows)
 
@@ -138,7 +138,7 @@ class Transaction:
         return self._number
 
     def next_number(self) -> int:
-        """A number above that of every notification, and above all that were given out before."""
+        """A number above that of every notification, and above all that were assigned before."""
         self._number = self.last_number + 1
         return self._number
 
@@ -151,9 +151,9 @@ class Transaction:
             del self._recent[number]
 
     def notification(self, row: Row) -> Notification | Unreadable:
-        """What a row delivers, or why that cannot be read: then the row is kept out of its lane.
+        """A row's notification, or why it cannot be read: then the row is kept out of its lane.
 
-        Most are lent soon after they were put, so the most recent ones are remembered until then.
+        Most are leased soon after they were put, so the most recent ones are cached until then.
         """
         found = self._recent.pop(row.number, None) or self._read(row)
         if isinstance(found, Notification) and found.id != row.delivery.id.notification_id:
@@ -167,7 +167,7 @@ class Transaction:
         return notification_in(body[0]) if body else Unreadable("its notification is missing", is_damaged=True)
 
     def rows(self, names: Iterable[DeliveryId]) -> dict[DeliveryId, Row]:
-        """Those of these deliveries that there are. The leased ones are remembered."""
+        """The rows of these deliveries that exist. Leased ones come from the cache."""
         rows = (self._leased_in(name.destination).get(name) or self._row(name) for name in names)
         return {row.delivery.id: row for row in rows if row is not None}
 
@@ -229,7 +229,7 @@ class Transaction:
         self.write(sql.MOVE, [changes_of(row.delivery) for row in rows])
 
     def _learn(self, rows: Sequence[Row], was: DeliveryState | None) -> None:
-        """Keep in step what is remembered beside the file, for rows as they are now."""
+        """Update the cache for rows as they are now."""
         ends = [row.delivery.valid_until for row in rows if row.is_pending]
         if ends:
             self.nothing_overdue_before = min(self.nothing_overdue_before, micros(min(ends)))
@@ -257,16 +257,16 @@ class Transaction:
 
 
 def arrived_since(tx: Transaction, number: int) -> tuple[Arrival, ...]:
-    """What waits of the notifications after `number`: it costs what those are, however many there are in all."""
+    """The pending deliveries of the notifications after `number`. The cost grows with their number only."""
     return tuple(
         Arrival(name, PRIORITIES.get(priority, NotificationPriority.URGENT), count)
         for name, priority, count in tx.select(sql.ARRIVED, (number,))
-        if is_text(name)  # whoever reads a damaged row sets it aside
+        if is_text(name)  # the command that reads a damaged row sets it aside
     )
 
 
 def owner_in(tx: Transaction) -> Owner:
-    """The owner that stands in the store; none if that row is missing or damaged.
+    """The owner recorded in the store; none if that row is missing or damaged.
 
     Then the next process to own the store begins with epoch 1, and an owner that is alive finds itself deposed.
     """

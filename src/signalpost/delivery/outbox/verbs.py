@@ -95,7 +95,7 @@ class _Intake:
         self._rows: list[Row] = []
 
     def accept(self, item: NewNotification) -> PutResult:
-        """Decide on the next of the notifications."""
+        """Decide on the next notification."""
         notification = item.notification
         name, sequence = next(self._names)
         known = next((self._known[each] for each in (name, *item.former_keys) if each in self._known), None)
@@ -133,7 +133,7 @@ class _Intake:
         return PutResult(Outcome.ACCEPTED, notification.id)
 
     def _missing(self, item: NewNotification, name: str, known: Key) -> tuple[NewDelivery, ...]:
-        """What is asked for destinations that were not given it under this key; nothing once that was pruned."""
+        """The deliveries to destinations that lack it under this key; none once the first notification was pruned."""
         if known.notification_id in self._notifications:
             ids = (row.delivery.id for row in self._rows)
             have = {each.destination for each in ids if each.notification_id == known.notification_id}
@@ -160,7 +160,7 @@ class _Intake:
 
 
 def _added_key(name: str, destination: str) -> str:
-    """The key of what was added for one more destination. `deliveries why` finds it by the key that it begins with."""
+    """The key for a destination added later. `deliveries why` finds it by the key that it begins with."""
     return f"{name} \t{destination}"
 
 
@@ -176,7 +176,7 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
             entries = tuple(OutboxEntry(row.delivery, found) for row, found in read)
             waits = [at for at in (choice.next_at, tx.next_wait(command)) if at is not None]
             return Leased(entries, tuple(expired), min(waits, default=None), choice.has_doubtful)
-        # A row was found that is damaged or cannot be read. It is kept out of the lane now: look at what comes next.
+        # A row that is damaged or cannot be read was found. It is kept out of the lane now, so choose again.
 
 
 def _settle(tx: Transaction, settles: Sequence[Settle]) -> list[list[Delivery]]:
@@ -255,7 +255,7 @@ class _Settling:
 
 
 def _show(tx: Transaction, messages: Iterable[tuple[Message, str | None]]) -> None:
-    """Note which message shows a delivery now, and which one no longer does."""
+    """Save which message shows a delivery now, and which one no longer does."""
     rows, left = [], []
     for new, before in messages:
         moves = new.message_id != before

@@ -17,7 +17,7 @@ from signalpost.domain.priority import NotificationPriority
 class Lane:
     """Sends what waits for one destination, `workers` at a time: one of several takes only URGENT and HIGH.
 
-    Its workers never die of what a sink, a store or a listener does.
+    A failing sink, store or listener does not end its workers.
     """
 
     def __init__(
@@ -75,14 +75,14 @@ class Lane:
         self._workers = [Worker(self._state, each, number) for number, each in enumerate(levels, start=1)]
 
     def wake(self, priority: NotificationPriority) -> None:
-        """Something was put, of this priority at the highest."""
+        """Deliveries were put, of this priority at most."""
         self._state.ready.put(priority)
         for worker in self._workers:
             if max(priority, NORMAL) >= worker.levels[-1]:
                 worker.ring()
 
     def look_again(self) -> None:
-        """Something may have come free without a wake-up."""
+        """A delivery may have become ready without a wake-up."""
         self._state.ready.look_again()
         self._ring()
 
@@ -94,7 +94,7 @@ class Lane:
         self._ring()
 
     def cut(self) -> None:
-        """Cut off what is being sent."""
+        """Cut off running sends."""
         for worker in self._workers:
             worker.cut()
 
@@ -108,5 +108,5 @@ class Lane:
             worker.ring()
 
     async def save_facts(self) -> None:
-        """Save what a probe or a direct send taught. Raises StoreClosed."""
+        """Save facts learned from a probe or a direct send. Raises StoreClosed."""
         await self._state.save_facts()

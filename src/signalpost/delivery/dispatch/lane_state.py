@@ -48,7 +48,7 @@ class LaneState:
     """In a row."""
 
     async def save_facts(self) -> None:
-        """Save what a probe or a direct send taught; a verdict brings what its message taught. Raises StoreClosed."""
+        """Save facts learned from a probe or a direct send; those from a message are saved with its verdict."""
         for each in self.gate.unsaved(asyncio.get_running_loop().time()):
             with suppress(CommandFailed):  # it would fail again, and is logged
                 await self.outbox.insist(each.facts)
@@ -92,5 +92,5 @@ class BegunMessage(NamedTuple):
 
 
 def monotonic(at: datetime) -> float:
-    """When the loop's clock will say so; `at` is read against UTC now, because clocks are put right."""
+    """A UTC time on the loop's clock. It is compared with UTC now, because clocks are corrected."""
     return asyncio.get_running_loop().time() + (at - clock.now()).total_seconds()

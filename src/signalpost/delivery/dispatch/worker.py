@@ -56,7 +56,7 @@ class Worker:
         self._ready, self._in_flight = lane.ready, lane.in_flight
         self._does_look = number == 1
         self._is_calling = False
-        """Whether it is in a call of the sink, which a stop cuts off."""
+        """Whether it is calling the sink. A stop cuts that off."""
         self._is_cut = False
         self._has_died = False
         """Whether it was restarted."""
@@ -98,17 +98,17 @@ class Worker:
                 await self._step()
             except StoreClosed:
                 return
-            except Exception as fault:  # noqa: BLE001  # a lane outlives whatever happens to one message
+            except Exception as fault:  # noqa: BLE001  # one message must not end a lane
                 if not isinstance(fault, StoreFailed | CommandFailed):  # which are logged where they are raised
                     log_failure(f"a sender of {self._gate.destination} failed and goes on", fault)
                 await self._pause()
             else:
                 self._lane.store_failures = 0
-                await asyncio.sleep(0)  # so that a store and a sink that never wait block nobody
+                await asyncio.sleep(0)  # a store and a sink that never wait must not block the loop
 
     async def _settle_left_by(self) -> None:
-        """Settle what a worker had leased when it died, even if it had no answer yet: it may have been shown."""
-        while self._lane.leasing:  # the store may lease what nobody here knows of yet
+        """Settle the deliveries that this worker had leased when it died, answered or not: they may have been shown."""
+        while self._lane.leasing:  # a lease may be committed and not answered yet
             await asyncio.sleep(0.1)
         for each in self._holds:
             self._in_flight.pop(each, None)
@@ -122,7 +122,7 @@ class Worker:
             await self._conclude(left, SendResult(LeaseEnd.LAPSED, now, now, 0.0))
 
     async def _step(self) -> None:
-        """Do the one thing that is due, or sleep until something is."""
+        """Do what is due, or sleep until something is."""
         now, gate = _now(), self._gate
         if gate.gone is not None:
             await self._sleep(inf)  # deliveries wait for another webhook, until they expire
@@ -137,7 +137,7 @@ class Worker:
             elif at <= now:
                 await self._sleep(now + _BEAT_SOON)
             elif probe_at <= now:
-                await self._ask()
+                await self._probe_for_drain()
             elif gate.liveness.probe_at < inf:
                 await self._sleep_until_free(min(at, probe_at))
             else:
@@ -185,8 +185,8 @@ class Worker:
             self._gate.call_when_free(self._lane.ring, at_end=True)
         await self._sleep(until)
 
-    async def _ask(self) -> None:
-        """Probe, while a drain waits: the answer decides whether something can be delivered now."""
+    async def _probe_for_drain(self) -> None:
+        """Probe while a drain waits. The answer decides whether a delivery is possible now."""
         self._lane.busy += 1
         try:
             await self._probe()
@@ -252,11 +252,11 @@ class Worker:
         return await self._accept(request, leased)
 
     async def _accept(self, request: LeaseRequest, leased: Leased) -> BegunMessage | None:
-        """Take over what was leased. If nothing of it may be sent, the pass is given back."""
+        """Accept leased deliveries. If none of them may be sent, give the pass back."""
         entries: Sequence[OutboxEntry] = ()
         try:
             chosen = await self._chosen(request, leased)
-            await asyncio.sleep(0)  # so that a store and a sink that never wait block nobody
+            await asyncio.sleep(0)  # a store and a sink that never wait must not block the loop
             entries = chosen
         finally:
             if not entries:
@@ -324,7 +324,7 @@ class Worker:
     async def _conclude(
         self, entries: Sequence[OutboxEntry], result: SendResult, *, takes_messages: bool = True
     ) -> BegunMessage | None:
-        """Settle what was leased, however long the store fails. After a receipt, the next message may begin with it."""
+        """Settle leased deliveries, however long the store fails. After a receipt, the next message may begin too."""
         now = clock.now()
         jitter = self._lane.jitter() if self._gate.is_well else 0.0  # else the breaker sets the pace, and no backoff
         settlements = tuple(

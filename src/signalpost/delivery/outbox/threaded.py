@@ -213,7 +213,7 @@ class ThreadedOutbox:
         self._call_on_loop(self._end, fault)
 
     def _turn(self, batch: list[_Request]) -> bool:
-        """Execute the waiting commands, which stay in `batch` until they are answered. False if it was the last turn."""
+        """Execute the waiting commands, which stay in `batch` until they are answered. False after the last turn."""
         is_open = self._gather(batch)
         self._turned_at = monotonic()
         answers = self._applied(batch) if batch else None

@@ -191,7 +191,7 @@ def test_the_thread_ends_quietly_after_its_loop_is_closed(core: GatedCore) -> No
 
     asyncio.run(forgets())
     core.gate.release()
-    made[0]._asked.put(None)
+    made[0]._queue.put(None)
     made[0]._thread.join(timeout=30)
     assert not made[0]._thread.is_alive()
     assert core.is_closed

@@ -10,6 +10,7 @@ APPLICATION_ID = 0x73_67_70_74
 FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The first and last time that a row may hold: the years 1 to 9999, because older versions took them."""
 
+# SQLite keeps this text, comments too, in each file that version 1 made. So it must not change.
 _VERSION_1 = """
 CREATE TABLE IF NOT EXISTS notification (  -- what was accepted
   number      INTEGER PRIMARY KEY,  -- in the order of acceptance
@@ -50,7 +51,7 @@ CREATE TABLE IF NOT EXISTS attempt (  -- the tries of a delivery
   detail          TEXT NOT NULL,
   PRIMARY KEY (notification_id, destination, turn, ordinal)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS message (  -- what a destination shows
+CREATE TABLE IF NOT EXISTS message (  -- what a far end shows
   destination TEXT NOT NULL,
   message_id  TEXT NOT NULL,
   sent_at     INTEGER NOT NULL,

@@ -170,7 +170,7 @@ def test_a_running_serve_notices_that_tokens_are_added_and_revoked(environment: 
         bot, chart = run(environment, "tokens", "list").stdout.splitlines()
         assert all(fact in bot for fact in ("my-bot", "premium", "api"))
         assert all(fact in chart for fact in ("my-chart", "free", "tradingview"))
-        assert all(re.search(r"\b20\d\d-\d\d-\d\d \d\d:\d\dZ", line) for line in (bot, chart))
+        assert all(re.search(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", line) for line in (bot, chart))
         lines = [json.loads(line) for line in run(environment, "tokens", "list", "--json").stdout.splitlines()]
         assert [line["name"] for line in lines] == ["my-bot", "my-chart"]
         assert all("token" not in line for line in lines)

@@ -82,8 +82,8 @@ async def test_a_slow_head_is_disconnected_even_after_an_answered_request(front:
 
 async def test_a_client_that_does_not_read_the_answers_is_disconnected(front: Front) -> None:
     many = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000
-    async with connected(front) as (reader, writer):
-        reader._transport.pause_reading()  # type: ignore[attr-defined]  # so that nothing is read here
+    async with connected(front) as (_, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # so that nothing is read here
 
         async def send_on() -> None:
             for _ in range(1_000):

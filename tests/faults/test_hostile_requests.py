@@ -120,9 +120,9 @@ def test_slow_clients_delay_no_other(served: Served, tokens: list[str]) -> None:
         began = loop.time()
         healthy = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         while loop.time() - began < 2:
-            began = loop.time()
+            sent = loop.time()
             answer = await answered(served.url, healthy)
-            assert loop.time() - began < 2
+            assert loop.time() - sent < 2
             assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
             await asyncio.sleep(0.05)
         return await asyncio.gather(*slow)

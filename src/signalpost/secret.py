@@ -1,9 +1,9 @@
 """Secrets that are masked wherever they are printed: a webhook's token, a key, a password.
 
 A `Secret` is masked in every conversion to text; only `reveal` returns its value. `redacted` masks secrets in other
-text: the token in a webhook's path, and every living secret of this process. `described` formats an unexpected
-exception as one line, masked in the same way. It never contains the values of variables, because they may be
-confidential.
+text: the token in a webhook's path, and every `Secret` that still exists in this process. `described` formats an
+unexpected exception as one line, masked in the same way. It never contains the values of variables, because they may
+be confidential.
 """
 
 import re
@@ -17,12 +17,13 @@ from weakref import WeakValueDictionary
 MASK = "***"
 
 _SHORTEST_KNOWN = 8
-"""Shorter secrets are not masked in other text, because they would mask ordinary words."""
+"""Shorter secrets are not masked in other text: masking them would also hide ordinary words."""
 _WEBHOOK_PATH = re.compile(r"(/webhooks/[^/?\s]+/)[^/?\s\"'<>]+", re.IGNORECASE)
 _LONGEST_TEXT = 500
 _MOST_FRAMES = 12
 _MOST_CAUSES = 3
 _known: "WeakValueDictionary[int, Secret]" = WeakValueDictionary()
+"""All existing secrets that are long enough to be masked."""
 
 
 class Secret:
@@ -66,11 +67,13 @@ class Secret:
         return self
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Secret cannot be pickled: it would be readable in the file; reveal and encrypt it yourself")
+        raise TypeError(
+            "a Secret cannot be pickled: the file would show it. Encrypt `secret.reveal()` yourself instead"
+        )
 
 
 def redacted(text: str) -> str:
-    """Mask the token of every webhook path and every living `Secret` of at least 8 characters in `text`.
+    """Mask the token of every webhook path and every existing `Secret` of at least 8 characters in `text`.
 
     Case is ignored. Always mask a text before cutting it: part of a cut secret would not be recognized.
     """
@@ -86,27 +89,27 @@ def redacted(text: str) -> str:
 def described(fault: BaseException, *, with_text: bool = True) -> str:
     """One line: class and text of `fault`, its frames as `file:line function` (innermost last), and its causes.
 
-    Pass `with_text=False` if the text may quote a secret that this process does not know.
+    Pass `with_text=False` if the exception's text may contain a secret that is not a `Secret` object.
     """
-    return "; caused by ".join(_one(each, with_text=with_text) for each in _chain(fault))
+    return "; caused by ".join(_formatted(each, with_text=with_text) for each in _chain(fault))
 
 
 def _chain(fault: BaseException) -> Iterator[BaseException]:
-    each: BaseException | None = fault
+    current: BaseException | None = fault
     for _ in range(_MOST_CAUSES):
-        if each is None:
+        if current is None:
             return
-        yield each
-        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+        yield current
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
 
 
-def _one(fault: BaseException, *, with_text: bool) -> str:
+def _formatted(fault: BaseException, *, with_text: bool) -> str:
     kind, text, frames = type(fault).__name__, _text(fault) if with_text else "", " > ".join(_frames(fault))
     return kind + (f": {text}" if text else "") + (f" [{frames}]" if frames else "")
 
 
 def _frames(fault: BaseException) -> list[str]:
-    """Use only the code objects, because `traceback` would open source files."""
+    """The innermost frames as `file:line function`. Not made with `traceback`, which opens source files."""
     found = [(frame.f_code, line) for frame, line in walk_tb(fault.__traceback__)]
     return [f"{_file(code.co_filename)}:{line} {code.co_name}" for code, line in found[-_MOST_FRAMES:]]
 
@@ -119,6 +122,6 @@ def _text(fault: BaseException) -> str:
     try:
         text = str(fault)
     except Exception:  # noqa: BLE001  # a broken __str__ must not hide the exception
-        return "(its text cannot be shown)"
+        return "(text unavailable)"
     masked = redacted(text)[:_LONGEST_TEXT]  # mask before cutting
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in masked).strip()

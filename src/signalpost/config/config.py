@@ -94,7 +94,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ignored: str | None = None
     """Which webhook for everything is set without effect, and why; None if there is none."""
     run: str | None = None
-    """The id of the replay that this service delivers; None if it is no replay."""
+    """The id of the replay that this service delivers; None if this is not a replay."""
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "home", _absolute(self.home))

@@ -212,7 +212,7 @@ def _in_secret_file(sources: Sources, origin: str, place: Place, folder: Path, t
 
 def _secret_file(folder: Path, text: str) -> Path:
     if "://" in text:
-        raise InvalidConfiguration("it is a URL: use the path of a file that contains it", code="not-a-path")
+        raise InvalidConfiguration("this is a URL: use the path of a file that contains the URL", code="not-a-path")
     return folder / path(text)
 
 

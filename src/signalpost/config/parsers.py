@@ -164,7 +164,7 @@ def path(text: str) -> Path:
 
 def _folder(text: str) -> Path:
     if _URL.match(text.lstrip("\"' ")):  # a webhook's would be created, and shown by every `ls`
-        raise InvalidConfiguration("it is a URL: use the path of a folder", code="not-a-path")
+        raise InvalidConfiguration("this is a URL: use the path of a folder", code="not-a-path")
     return path(text)
 
 

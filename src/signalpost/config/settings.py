@@ -132,7 +132,7 @@ def variable_of(destination: str) -> str:
 
 
 def has_our_prefix(variable: str) -> bool:
-    """Whether a variable is probably meant for signalpost; upper and lower case do not matter."""
+    """Whether a variable is probably intended for signalpost; upper and lower case do not matter."""
     return f"{variable.upper()}_".startswith(PREFIXES)
 
 

@@ -162,14 +162,16 @@ def parsed(setting: Setting[Value], value: object) -> Value:
 
 
 def text_of(value: object, kind: type, wanted: str) -> str:
-    """The text of a value in a file, as a variable would have it. Raises InvalidConfiguration if it is no `kind`."""
+    """The text of a value in a file, as a variable would have it. Raises InvalidConfiguration if it is not a `kind`."""
     if type(value) is not kind:
         named = _WORDS_BY_KIND.get(type(value), "of another type")
         raise InvalidConfiguration(f"it is {named}: use {wanted}", code="wrong-kind", limit=wanted)
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int) and abs(value) > _LARGEST:
-        raise InvalidConfiguration(f"it is too large: use {wanted}", code="out-of-range", limit=wanted)
+        raise InvalidConfiguration(
+            f"the number is too large (the limit is {_LARGEST}): use {wanted}", code="out-of-range", limit=wanted
+        )
     if not (text := str(value).strip()):
         raise InvalidConfiguration(f"it is empty: use {wanted}, or remove the line", code="missing", limit=wanted)
     return text

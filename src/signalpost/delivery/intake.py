@@ -41,15 +41,19 @@ from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 MOST_HELD = 10_000
 _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
+"""A new signal's idempotency key detects repeats until this long after the signal's expiry."""
 _KEY_LASTS_FOR = timedelta(days=7)
-_CLOCKS_DIFFER_BY = timedelta(minutes=1)
-"""How far ahead a candle may open without a warning."""
+"""Any other key detects repeats until this long after acceptance."""
+_MOST_AHEAD = timedelta(minutes=1)
+"""How far in the future a signal's candle may open before the ticket carries a warning."""
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
-"""In place of a destination's name, for writes that test whether a failed store works again."""
 
 
 class Intake:
-    """Accepts notifications. `on_put` gets the destinations, priority and `valid_until` of each that was put."""
+    """Accepts notifications.
+
+    `on_put` is called after each is saved, with its waiting destinations, its priority and its expiry.
+    """
 
     def __init__(
         self,
@@ -63,7 +67,7 @@ class Intake:
         health: StoreHealth | None = None,
     ) -> None:
         self.routing = routing
-        """The current routing."""
+        """The current routes. They are replaced when the process that delivers changes."""
         self._outbox = outbox
         self._ids = ids
         self._emit = emit
@@ -75,7 +79,7 @@ class Intake:
         self._nothing_held = asyncio.Event()
         self._nothing_held.set()
         self._recovering: KeptTask | None = None
-        self._cut_off: set[asyncio.Task[None]] = set()
+        self._cancelled_saves: set[asyncio.Task[None]] = set()
         self._is_closed = False
         self._failure = ""
 
@@ -143,8 +147,8 @@ class Intake:
 
     async def all_written(self) -> None:
         """Wait until nothing is held, and everything that was saved is reported."""
-        if self._cut_off:
-            await asyncio.wait(set(self._cut_off))
+        if self._cancelled_saves:
+            await asyncio.wait(set(self._cancelled_saves))
         await self._nothing_held.wait()
 
     async def close(self) -> int:
@@ -157,12 +161,12 @@ class Intake:
             await self._recovering.end()
         with suppress(StoreFailed):
             await self._save_held()
-        if self._cut_off:
-            await asyncio.wait(set(self._cut_off))
+        if self._cancelled_saves:
+            await asyncio.wait(set(self._cancelled_saves))
         return len(self._held)
 
     def retire(self) -> None:
-        """From now on, refuse notifications that cannot be saved, and restart no task."""
+        """From now on, refuse notifications instead of holding them, and do not restart failed tasks."""
         self._is_closed = True
         if self._recovering is not None:
             self._recovering.retire()
@@ -175,7 +179,7 @@ class Intake:
             try:
                 answers = await self._outbox.do(Put(routed, state))
             except asyncio.CancelledError:
-                self._finish_cut_off(routed)
+                self._report_after_cancel(routed)
                 raise
             if not self._held:
                 self._recovered()
@@ -189,11 +193,11 @@ class Intake:
             self._report(accepted, tickets[-1])
         return tickets
 
-    def _finish_cut_off(self, routed: Iterable[NewNotification]) -> None:
+    def _report_after_cancel(self, routed: Iterable[NewNotification]) -> None:
         """The caller was cancelled, but the notifications may be saved all the same. If so, they must be reported."""
         task = asyncio.get_running_loop().create_task(self._report_saved(routed), name="signalpost cut-off intake")
-        self._cut_off.add(task)
-        task.add_done_callback(self._cut_off.discard)
+        self._cancelled_saves.add(task)
+        task.add_done_callback(self._cancelled_saves.discard)
 
     async def _report_saved(self, routed: Iterable[NewNotification]) -> None:
         with suppress(StoreFailed, CommandFailed, StoreClosed):
@@ -210,7 +214,7 @@ class Intake:
             self._on_put(waiting, new.notification.priority, new.notification.valid_until)
 
     def _unstorable(self, new: NewNotification, fault: CommandFailed) -> Ticket:
-        ticket = Ticket(Outcome.REFUSED, "", f"it cannot be saved: {fault}", Refusal.UNSTORABLE)
+        ticket = Ticket(Outcome.REFUSED, "", f"this notification cannot be saved: {fault}", Refusal.UNSTORABLE)
         self._emit(Taken(ticket, new.notification, ()))
         return ticket
 
@@ -224,8 +228,8 @@ class Intake:
         elif first is not None:  # not a duplicate yet: the one that it repeats is only in memory
             ticket = Ticket(Outcome.HELD, first.id, reason)
         elif len(self._held) >= MOST_HELD:
-            why = f"the store is unavailable ({reason}), and {MOST_HELD} notifications are held: send it yourself"
-            ticket = Ticket(Outcome.REFUSED, "", why, Refusal.TOO_MANY)
+            why = f"the store is unavailable ({reason}), and memory is full ({MOST_HELD} notifications are waiting)"
+            ticket = Ticket(Outcome.REFUSED, "", f"{why}: send this one yourself", Refusal.TOO_MANY)
         else:
             self._held.append(new)
             self._nothing_held.clear()
@@ -237,7 +241,7 @@ class Intake:
         return ticket
 
     def _store_failed(self, reason: str) -> None:
-        """Report that the store failed, and try it until it is available again."""
+        """Report that the store failed, and retry until it works."""
         self._failure = self._failure or reason
         self._health.failed(Intake, reason)
         if self._recovering is None and not self._is_closed:
@@ -301,7 +305,7 @@ class Intake:
         rank = rank_of(notification.priority, notification.accepted_at)
         stale = None
         if notification.valid_until <= notification.accepted_at:
-            stale = f"stale: it was worth sending until {iso(notification.valid_until)}"
+            stale = f"stale: it expired at {iso(notification.valid_until)}"
         routes = self.routing.route(notification.payload, notification.user_tier, notification.about)
         return tuple(
             NewDelivery(route.destination, rank)
@@ -337,12 +341,12 @@ def _ticket(new: NewNotification, result: PutResult) -> Ticket:
 
 
 def _warned(notification: Notification, ticket: Ticket) -> Ticket:
-    """`ticket` with a warning if an accepted signal looks wrong."""
+    """`ticket`, with a warning if a new signal's time is in the future."""
     signal = notification.payload
     if ticket.outcome is Outcome.REFUSED or notification.event != "new" or not isinstance(signal, Signal):
         return ticket
     ahead = signal.timestamp - notification.accepted_at
-    if ahead <= _CLOCKS_DIFFER_BY:
+    if ahead <= _MOST_AHEAD:
         return ticket
     hours = f"{ahead / timedelta(hours=1):.1f} hours"
     warning = f"timestamp is {iso(signal.timestamp)}, {hours} in the future: the time zone is probably wrong"
@@ -350,5 +354,5 @@ def _warned(notification: Notification, ticket: Ticket) -> Ticket:
 
 
 def _conflict(notification: Notification) -> Ticket:
-    reason = f"{notification.key!r} was already accepted with other content: use another id"
+    reason = f"{notification.key!r} was already accepted with different content: use a different id"
     return Ticket(Outcome.REFUSED, "", reason, Refusal.CONFLICT)

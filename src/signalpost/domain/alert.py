@@ -116,7 +116,7 @@ _SEVERITY_BY_WORD = {
 def _tags(given: object, name: str) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise InvalidValue(
-            f"{name} is {shown(given)}: give a list of strings", code="not-a-list", field=name, value=shown(given)
+            f"{name} is {shown(given)}: use a list of strings", code="not-a-list", field=name, value=shown(given)
         )
     return tuple(required_text(tag, name) for tag in given)
 

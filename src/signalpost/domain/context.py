@@ -27,7 +27,7 @@ class Context(Mapping[str, Fact]):
             given = dict(facts)
         except (TypeError, ValueError):
             raise InvalidValue(
-                f"the context is {shown(facts)}: give a mapping of names to facts",
+                f"the context is {shown(facts)}: use a mapping, such as {{'spread': 0.8}}",
                 code="not-a-mapping",
                 field="context",
                 value=shown(facts),

@@ -63,7 +63,7 @@ def decimal_of(value: Number, name: str) -> Decimal:
     number = value if type(value) is Decimal else _parsed(value, name)
     if not number.is_finite():
         raise InvalidValue(
-            f"{name} is {number}: give a finite number, or omit it if unknown",
+            f"{name} is {number}: use a finite number, or omit {name} if it is unknown",
             code="not-a-number",
             field=name,
             value=str(number),
@@ -72,7 +72,7 @@ def decimal_of(value: Number, name: str) -> Decimal:
         return _ADMITTED.plus(number)  # the same number, except that -0 becomes 0; an error if it does not fit
     except DecimalException:
         raise InvalidValue(
-            f"{name} is {shown(number)}: give a number of at most {_MOST_DIGITS} digits, "
+            f"{name} is {shown(number)}: use a number of at most {_MOST_DIGITS} digits, "
             f"between 1e{_SMALLEST} and 1e{_LARGEST}",
             code="out-of-range",
             field=name,
@@ -101,7 +101,7 @@ def share(value: Number, name: str) -> Decimal:
     """`value` as a `Decimal` from 0 to 1. Raises InvalidValue otherwise."""
     number = decimal_of(value, name)
     if not 0 <= number <= 1:
-        raise _out_of_range(name, number, "give a share between 0 and 1, such as 0.85", "0 to 1")
+        raise _out_of_range(name, number, "use a number from 0 to 1, such as 0.85", "0 to 1")
     return number
 
 
@@ -109,7 +109,7 @@ def whole(value: object, name: str, *, most: int) -> int:
     """`value` as a whole number from 0 to `most`. Raises InvalidValue otherwise."""
     number = integer_of(value)
     if number is None or not 0 <= number <= most:
-        raise _out_of_range(name, shown(value), f"give a whole number from 0 to {most}", f"0 to {most}")
+        raise _out_of_range(name, shown(value), f"use a whole number from 0 to {most}", f"0 to {most}")
     return number
 
 
@@ -206,7 +206,7 @@ def _out_of_range(name: str, value: Decimal | str, advice: str, limit: str) -> I
 
 def _not_a_number(value: object, name: str) -> InvalidValue:
     return InvalidValue(
-        f"{name} is {shown(value)}: give a number, such as 1.16344 or '1.16344'",
+        f"{name} is {shown(value)}: use a number, such as 1.16344 or '1.16344'",
         code="not-a-number",
         field=name,
         value=shown(value),

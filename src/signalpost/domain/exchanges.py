@@ -1,6 +1,6 @@
 """The exchanges, brokers and data vendors that TradingView writes before a symbol, as in `BINANCE:BTCUSDT`.
 
-A prefix counts as an exchange only if it is listed here: `BTC:USDT`, `AAPL:US` and `tDOGE:USD` look the same, but their
+Only the prefixes listed here are read as exchanges: `BTC:USDT`, `AAPL:US` and `tDOGE:USD` look the same, but their
 first part is the traded symbol. The names come from TradingView's documentation and its symbol search (2025).
 """
 

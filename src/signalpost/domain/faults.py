@@ -27,7 +27,7 @@ class Faults:
             return None
 
     def fields(self, value: object, conversions: Conversions, never_none: Container[str] = ()) -> dict[str, Any]:
-        """The converted fields of `value`. None counts as not set, except for fields in `never_none`."""
+        """The converted fields of `value`. None means not set, except for fields in `never_none`."""
         read = {}
         for name, convert in conversions.items():
             given = getattr(value, name)

@@ -72,7 +72,7 @@ def _in_range(instant: datetime, name: str) -> datetime:
 
 def _out_of_range(text: str, name: str) -> InvalidValue:
     return InvalidValue(
-        f"{name} is {text}: give a time from {EARLIEST.year} up to {LATEST.year}",
+        f"{name} is {text}: use a time from {EARLIEST.year} up to {LATEST.year}",
         code="out-of-range",
         field=name,
         value=text,
@@ -114,7 +114,7 @@ def _from_unix(value: object, name: str) -> datetime:
             return _EPOCH + timedelta(microseconds=int(Fraction(number) * 10**6 / in_a_second))
     raise InvalidValue(
         f"{name} is {shown(value)}: not a Unix time between 1973 and 2286 in seconds, milliseconds, "
-        "microseconds or nanoseconds; give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'",
+        "microseconds or nanoseconds; use an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'",
         code="out-of-range",
         field=name,
         value=shown(value),
@@ -124,7 +124,7 @@ def _from_unix(value: object, name: str) -> datetime:
 
 def _invalid_time(value: object, name: str) -> InvalidValue:
     return InvalidValue(
-        f"{name} is {shown(value)}: give an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z', Unix seconds "
+        f"{name} is {shown(value)}: use an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z', Unix seconds "
         "or milliseconds, or an aware datetime",
         code="invalid-time",
         field=name,

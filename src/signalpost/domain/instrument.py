@@ -233,7 +233,7 @@ def _refusal(given: object, code: str) -> InvalidValue:
         advice = f"{letter!r} (U+{ord(letter):04X}, {name(letter)}) looks like a Latin letter; retype the symbol"
     else:
         advice = (
-            f"give a symbol of 1 to {LONGEST_SYMBOL} letters, digits and any of "
+            f"use a symbol of 1 to {LONGEST_SYMBOL} letters, digits and any of "
             f"{''.join(sorted(_PUNCTUATION)).strip()}, such as 'EUR_USD', 'BTC/USDT:USDT' or 'BRK.B'"
         )
     return InvalidValue(

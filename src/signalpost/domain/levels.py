@@ -31,7 +31,7 @@ _TARGET = re.compile(
 )
 """Names of targets in words: `first_target`, `targetB`, `tp_final`."""
 _SHORT_TARGET = re.compile(r"t[1-9]|runner", re.ASCII)
-"""Names that count as a target only if their value is a price."""
+"""Names that mean a target only if their value is a price."""
 _INNER_PRICES = frozenset({"price", "level", "value"})
 _DEPTH = 4
 """How deep nested objects and lists are searched for targets."""

@@ -55,7 +55,7 @@ _IDS = frozenset({"signal_id", "alert_id", "analysis_id", "status_id", "announce
 class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     """A payload with a priority and a tier, accepted at an instant and valid until another.
 
-    Made by `notification_of`, which validates its parts. Intake gives it its id.
+    Made by `notification_of`, which validates its parts. Intake sets the id.
     """
 
     id: str
@@ -125,7 +125,7 @@ def notification_of(
     if not isinstance(payload, kind):
         known = ", ".join(each.__name__ for each in get_args(kind) or (kind,))
         given = type(payload).__name__
-        text = f"a {given} cannot be sent this way: give one of {known}"
+        text = f"a {given} cannot be sent this way: use one of {known}"
         raise InvalidValue(text, code="wrong-kind", field="payload", value=given, limit=known)
     return Notification(
         id=ticket_id,
@@ -168,7 +168,7 @@ def is_same_content(known: bytes, other: bytes) -> bool:
 
 
 def _content(payload: Payload) -> list[tuple[str, object]]:
-    """The fields that count as content, by name."""
+    """The fields that are content, by name."""
     content = []
     for name, default in _content_fields(type(payload)):
         value = getattr(payload, name)

@@ -19,7 +19,7 @@ def seconds(timeout: float | None, name: str = "timeout") -> float:
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if not is_number or (isinstance(timeout, float) and math.isnan(timeout)):
         raise InvalidValue(
-            f"{name} is {shown(timeout)}: give seconds, or None to wait without a limit",
+            f"{name} is {shown(timeout)}: use a number of seconds, or None to wait without a limit",
             code="not-a-number",
             field=name,
             value=shown(timeout),

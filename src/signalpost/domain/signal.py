@@ -29,7 +29,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     `timestamp` is the candle's open. `known_at` is its close, by default the earlier of now and timestamp + timeframe.
     `valid_until` is one timeframe (at least 10 minutes) after `known_at`. `signal_id` is derived from strategy
     (`signal` if not set), pair, timeframe, side and candle; `risk_reward_ratio` from entry, stop and target. A stop or
-    target of 0 counts as not set, as in MetaTrader. Zero and negative prices are valid only for instruments that can
+    target of 0 means not set, as in MetaTrader. Zero and negative prices are valid only for instruments that can
     have them. `price_places` is the number of decimals in messages: at least the instrument's, and at least the
     entry's. Raises InvalidValue with all faults.
     """
@@ -112,13 +112,13 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         """A signal from a dict of another system, which can use any of the usual field names.
 
         Accepts `symbol`, `ticker`, `side`, `action`, `entry`, `close`, `sl`, `tp`, `tf`, `interval`, `candle_time` and
-        similar names in any case. None and blank text count as missing, and unknown names are ignored. Raises
+        similar names in any case. None and blank text mean missing, and unknown names are ignored. Raises
         InvalidValue with all faults: missing and invalid fields, two names of one field with different values, a second
         target, and an unfilled `{{placeholder}}`.
         """
         if not hasattr(data, "items"):
             raise InvalidValue(
-                f"the signal is {shown(data)}: give a mapping of names to values",
+                f"the signal is {shown(data)}: use a mapping of names to values",
                 code="not-a-mapping",
                 value=shown(data),
             )

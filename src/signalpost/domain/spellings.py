@@ -59,7 +59,7 @@ _RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
     "known_at": (("known_at",),),
     "valid_until": (("valid_until", "expires_at"),),
 }
-"""All names of each field of a signal, in groups. The first group that is present counts. The names in a group are
+"""All names of each field of a signal, in groups. The first group that is present is used. The names in a group are
 synonyms, so their values must agree."""
 
 STAND_INS: Mapping[str, object] = {
@@ -162,7 +162,7 @@ def read_fields(
 ) -> FoundFields:
     """Find the fields among names and values; `only` restricts them.
 
-    None and blank text count as missing, and so does 0 for a stop or a target. Faults are: an unfilled `{{...}}`, more
+    None and blank text mean missing, and so does 0 for a stop or a target. Faults are: an unfilled `{{...}}`, more
     than one entry, stop or target, and synonyms with different values.
     """
     given: dict[str, list[_Given]] = {}

@@ -54,7 +54,7 @@ class SystemStatus(Value, frozen=True, kw_only=True, tag="system_status"):
 def _uptime(given: object, name: str) -> timedelta:
     if not isinstance(given, timedelta) or given < timedelta():
         raise InvalidValue(
-            f"{name} is {shown(given)}: give a timedelta of zero or more",
+            f"{name} is {shown(given)}: use a timedelta of zero or more",
             code="out-of-range",
             field=name,
             value=shown(given),

@@ -1,17 +1,17 @@
-"""Text that every store, log and message can hold."""
+"""Converts values to text that can be saved, logged and sent."""
 
 from signalpost.errors import InvalidValue
 
 LONGEST_ID = 200
 _LONGEST_SHOWN = 60
 _DEPTH = 5
-"""Nesting of lists up to which they are shown."""
+"""How many levels of nested lists and objects an error shows."""
 
 
 def text_of(value: object, name: str) -> str:
-    """`value` with lone surrogates, which cannot be encoded, replaced by U+FFFD. Raises InvalidValue if not text."""
+    """`value` with lone surrogates (they cannot be encoded) replaced by U+FFFD. Raises InvalidValue if not a string."""
     if not isinstance(value, str):
-        raise InvalidValue(f"{name} is {shown(value)}: give text", code="not-text", field=name, value=shown(value))
+        raise InvalidValue(f"{name} is {shown(value)}: use text", code="not-text", field=name, value=shown(value))
     if type(value) is str and value.isascii():
         return value
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -21,16 +21,16 @@ def required_text(value: object, name: str) -> str:
     """`value` as text. Raises InvalidValue if it is blank."""
     text = text_of(value, name)
     if not text.strip():
-        raise InvalidValue(f"{name} is empty: give some text", code="missing", field=name)
+        raise InvalidValue(f"{name} is empty: enter some text", code="missing", field=name)
     return text
 
 
 def id_of(value: object, name: str) -> str:
-    """`value` as an identifier: trimmed, not empty, one line, at most 200 characters. Raises InvalidValue."""
+    """`value` as an identifier: trimmed, not empty, one line, at most 200 characters. Raises InvalidValue otherwise."""
     text = required_text(value, name).strip()
     if len(text) > LONGEST_ID or not text.isprintable():
         raise InvalidValue(
-            f"{name} is {shown(text)}: give one line of at most {LONGEST_ID} printable characters, or omit it",
+            f"{name} is {shown(text)}: use one line of at most {LONGEST_ID} printable characters, or omit it",
             code="too-long" if len(text) > LONGEST_ID else "not-printable",
             field=name,
             value=shown(text),
@@ -40,21 +40,21 @@ def id_of(value: object, name: str) -> str:
 
 
 def spoken(value: object) -> str:
-    """`value` as text, or a placeholder with its type if that fails."""
+    """`value` as text. If the conversion raises, a placeholder with the type."""
     try:
         return _plain(value, _DEPTH) if isinstance(value, list | tuple | dict) else str(value)
-    except Exception:  # noqa: BLE001  # a broken __str__, or an int too long for text, must not hide the error itself
+    except Exception:  # noqa: BLE001  # the text is for an error message, which a broken __str__ must not replace
         return f"<unprintable {type(value).__name__}>"
 
 
 def shown(value: object) -> str:
-    """`value` for an error: strings in quotes, shortened to 60 characters."""
+    """`value` as an error quotes it: strings in quotes, at most 60 characters."""
     text = repr(value) if isinstance(value, str) else spoken(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def _plain(value: object, depth: int) -> str:
-    """Lists and objects, with plain values: `[1.17, 1.18]`, not `[Decimal('1.17'), ...]`."""
+    """Format lists, tuples and dicts with plain elements: `[1.17, 1.18]`, not `[Decimal('1.17'), ...]`."""
     if isinstance(value, str):
         return repr(value)
     if not isinstance(value, list | tuple | dict):

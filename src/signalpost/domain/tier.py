@@ -27,7 +27,7 @@ class UserTier(str):
             return value
         if not isinstance(value, str) or not _NAME.fullmatch(name := value.strip()):
             raise InvalidValue(
-                f"user_tier is {shown(value)}: give a name such as 'free', 'premium' or 'vip-gold'",
+                f"user_tier is {shown(value)}: use a name such as 'free', 'premium' or 'vip-gold'",
                 code="unknown-word",
                 field="user_tier",
                 value=shown(value),

@@ -1,4 +1,4 @@
-"""The length of a candle in one spelling: `4h` and `240` become `H4`."""
+"""Candle lengths in one canonical spelling: `4h` and `240` become `H4`."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ _UNIT_BY_WORD = {
 }
 _SECOND = timedelta(seconds=1)
 _LONGEST = 52 * _SECOND_BY_UNIT["W"]
-# Eight digits hold the seconds of 52 weeks.
+# 52 weeks in seconds have eight digits.
 _UNIT_FIRST = re.compile(r"([SMHDWsmhdw])(\d{0,8})", re.ASCII)
 _UNIT_LAST = re.compile(r"(\d{1,8})\s*([A-Za-z]+)", re.ASCII)
 _MONTHS = re.compile(r"\d*\s*(M|MN|MO|MON|MONTHS?)|MN?\d*", re.ASCII)
@@ -32,7 +32,8 @@ _METATRADER = {
 """MetaTrader 5's constants from PERIOD_H1 up; smaller ones are minutes."""
 _METATRADER_MONTH = 49153
 _METATRADER_RESERVED = tuple(range(kind, kind + 256) for kind in (0x4000, 0x8000, 0xC000))
-"""The ranges of MetaTrader 5's constants for hours, weeks and months. As minutes, none is a whole number of days."""
+"""The ranges of MetaTrader 5's constants for hours, weeks and months. A number there that is not such a constant is
+rejected instead of read as minutes. No timeframe is lost: none is a whole number of days."""
 _METATRADER_NAME = "PERIOD_"
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 """Candles are counted from here, so that weeks open on Mondays and all candles that divide a week open at midnight."""
@@ -41,10 +42,10 @@ _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 class Timeframe(str):
     """A candle's length, written like OANDA's: `S5`, `M15`, `H4`, `D`, `W`.
 
-    Accepts that spelling (`H4`, `h4`, `D1`), the one of exchanges (`4h`, `1d`, `5min`), TradingView's (`240` minutes,
+    Accepts this notation (`H4`, `h4`, `D1`), exchange notation (`4h`, `1d`, `5min`), TradingView's (`240` minutes,
     `1D`), MetaTrader 5's (`PERIOD_H1`, or its constant 16385), a whole number of minutes, and a timedelta. Timeframes
-    of the same length are equal. Raises InvalidValue for months and for range and tick charts, which have no fixed
-    length, for zero, and for more than 52 weeks.
+    of the same length are equal. Raises InvalidValue for zero, for more than 52 weeks, and for charts without a fixed
+    candle length (months, range, tick).
     """
 
     __slots__ = ()
@@ -63,9 +64,9 @@ class Timeframe(str):
     def candle_open(self, at: datetime) -> datetime:
         """The open, in UTC, of the candle that is forming at `at`: the same for every call within one candle.
 
-        Candles are counted from midnight UTC and weeks from Monday, as on exchanges. If a market's candles open at
-        other times (OANDA's H4 and D follow New York time), take the open from its own candles. Raises InvalidValue for
-        a naive time.
+        Candles are counted from midnight UTC and weeks from Monday, as on exchanges. If your market's candles open
+        at other times (OANDA's H4 and D follow New York time), use the times of your candles instead. Raises
+        InvalidValue for a naive time.
         """
         instant = utc(at, "at")
         return instant - (instant - _MONDAY) % self.duration
@@ -107,7 +108,7 @@ def _length(value: object) -> timedelta:
 
 
 def _unit_and_number(text: str) -> tuple[str, str]:
-    """The unit, empty unless it has a fixed length, and the digits."""
+    """Split `4h` or `H4` into unit and digits. The unit is empty if it is unknown or has no fixed length (months)."""
     if first := _UNIT_FIRST.fullmatch(text):
         is_month = first[1] in "Mm" and not first[2]
         return ("" if is_month else first[1].upper()), first[2]
@@ -118,17 +119,17 @@ def _unit_and_number(text: str) -> tuple[str, str]:
 
 def _unreadable(text: str, given: object) -> InvalidValue:
     if _MONTHS.fullmatch(text.upper()):
-        return _no_length(given, "months differ in length", "for one minute write 'M1' or '1m'")
+        return _no_length(given, "months have no fixed length", "For one minute, write 'M1' or '1m'")
     if bars := _BARS.fullmatch(text.upper()):
         chart = "a range chart" if bars[1] == "R" else "a tick chart"
-        return _no_length(given, f"the candles of {chart} have no fixed length", "for minutes write '5m'")
+        return _no_length(given, f"the candles of {chart} have no fixed length", "For five minutes, write '5m'")
     return _refusal(given)
 
 
 def _of_number(number: int, given: object) -> timedelta:
-    """The length of a number: a constant of MetaTrader 5, otherwise minutes."""
+    """The candle length that a number stands for: a constant of MetaTrader 5, otherwise minutes."""
     if number == _METATRADER_MONTH:
-        raise _no_length(given, "it is MetaTrader's PERIOD_MN1, and months differ in length", "for a week write 'W'")
+        raise _no_length(given, "MetaTrader's PERIOD_MN1; months have no fixed length", "For a week, write 'W'")
     if (known := _METATRADER.get(number)) is not None:
         return known
     if any(number in reserved for reserved in _METATRADER_RESERVED):
@@ -147,8 +148,8 @@ def _spelling(length: timedelta, given: object) -> str:
 
 def _no_length(given: object, why: str, other: str) -> InvalidValue:
     return InvalidValue(
-        f"timeframe is {shown(given)}: {why}; send a fixed time for which the signal is useful, such as 'H4' or 'D', "
-        f"instead of a placeholder such as {{{{interval}}}}; {other}",
+        f"timeframe is {shown(given)}: {why}. Use a fixed length such as 'H4' or 'D', instead of a placeholder such as "
+        f"{{{{interval}}}}. {other}",
         code="no-fixed-length",
         field="timeframe",
         value=shown(given),
@@ -158,7 +159,7 @@ def _no_length(given: object, why: str, other: str) -> InvalidValue:
 
 def _refusal(given: object) -> InvalidValue:
     return InvalidValue(
-        f"timeframe is {shown(given)}: give one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, "
+        f"timeframe is {shown(given)}: use one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, "
         f"at most 52 weeks",
         code="unknown-word",
         field="timeframe",

@@ -30,7 +30,7 @@ def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetim
     until = utc(given, "valid_until")
     if until <= start:
         raise InvalidValue(
-            f"valid_until is {iso(until)}, which is not after {iso(start)}: give a later time, or omit it",
+            f"valid_until is {iso(until)}, which is not after {iso(start)}: use a later time, or omit valid_until",
             code="not-after",
             field="valid_until",
             value=iso(until),
@@ -45,7 +45,7 @@ def later(start: datetime, by: timedelta, name: str = "timestamp") -> datetime:
         if (end_at := start + by) < LATEST:
             return end_at
     raise InvalidValue(
-        f"{name} is {iso(start)}, and {by} later is after the year {LATEST.year}: give an earlier time",
+        f"{name} is {iso(start)}, and {by} later is after the year {LATEST.year}: use an earlier time",
         code="out-of-range",
         field=name,
         value=iso(start),

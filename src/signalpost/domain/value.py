@@ -67,7 +67,7 @@ def _to_plain(value: object) -> object:
         return str.__str__(value)
     if isinstance(value, Context):
         return dict(value)
-    raise TypeError(f"a value cannot contain a {type(value).__name__}")
+    raise TypeError(f"cannot convert a {type(value).__name__} to JSON: remove it from the value")
 
 
 def _from_plain(wanted: type, value: Any) -> object:

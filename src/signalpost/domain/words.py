@@ -43,7 +43,7 @@ def named(kind: type[Member], value: object) -> Member:
 def _refusal(kind: type[Enum], value: object, name: str) -> InvalidValue:
     known = ", ".join(each.value if isinstance(each.value, str) else each.name for each in kind)
     return InvalidValue(
-        f"{name} is {shown(value)}: give one of {known}",
+        f"{name} is {shown(value)}: use one of {known}",
         code="unknown-word",
         field=name,
         value=shown(value),

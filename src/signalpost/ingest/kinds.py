@@ -103,7 +103,7 @@ def _duration(value: Any) -> timedelta:
         return timedelta(seconds=float(non_negative(value, "uptime")))
     except (msgspec.ValidationError, OverflowError):
         raise InvalidValue(
-            f"uptime is {shown(value)}: give seconds, or text such as 'PT1H'",
+            f"uptime is {shown(value)}: use a number of seconds, or text such as 'PT1H'",
             code="not-a-duration",
             field="uptime",
             value=shown(value),

@@ -31,7 +31,7 @@ class Positions(NamedTuple):
 
 
 def positions(pairs: Iterable[tuple[str, Any]]) -> Positions:
-    """Find the positions among names and values. Unfilled placeholders, as in indicators' alerts, count as missing.
+    """Find the positions among names and values. Unfilled placeholders, as in indicators' alerts, mean missing.
 
     Faults are: an unknown word under one of TradingView's names, and two of them that differ.
     """
@@ -53,7 +53,7 @@ def _add(words: dict[str, str], name: str, value: object, faults: list[Fault]) -
     word = value.strip().lower() if isinstance(value, str) else repr(value)
     if word not in _WORDS:
         known = "long, short or flat"
-        faults.append(Fault("unknown-word", f"{name} is {shown(value)}: give {known}", name, shown(value), known))
+        faults.append(Fault("unknown-word", f"{name} is {shown(value)}: use {known}", name, shown(value), known))
     elif words and word not in words.values():
         first, other = next(iter(words.items()))
         text = f"{name} is {shown(value)} and {first} is {shown(other)}: send only one of them"

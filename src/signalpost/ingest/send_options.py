@@ -48,7 +48,7 @@ def facts(value: object, name: str = "context") -> Context:
     """Parse the facts to show. Raises InvalidValue if `value` is not an object or contains an unfilled placeholder."""
     if not isinstance(value, Mapping):
         raise InvalidValue(
-            f"{name} is {shown(value)}: give an object of names and facts",
+            f'{name} is {shown(value)}: use an object, such as {{"spread": 0.8}}',
             code="not-an-object",
             field=name,
             value=shown(value),

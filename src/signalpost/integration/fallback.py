@@ -119,7 +119,7 @@ class Fallback:
 
 def _staleness(submission: Submission) -> str | None:
     until = submission.notification.valid_until
-    return f"stale: it was worth sending until {iso(until)}" if until <= clock.now() else None
+    return f"stale: it expired at {iso(until)}" if until <= clock.now() else None
 
 
 def _calling(sender: Sender) -> Callable[[Submission], Any]:

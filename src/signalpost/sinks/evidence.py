@@ -1,12 +1,12 @@
-"""The result of a send: a receipt, or an error that says how certain it is that nothing was shown.
+"""The result of a send: a receipt, or an error that says whether the message may have been shown.
 
     Rejected       refused; a retry cannot help
     Unavailable    not shown; a retry may work
     Throttled      not shown: too many requests
     Unconfirmed    possibly shown: bytes were sent, but no reliable answer arrived
 
-The sink only reports; `delivery.dispatch.decide` decides what happens next. No text in here may contain a secret. See
-docs/why/0010-evidence-and-decision.md.
+The sink only reports; `delivery.dispatch.decide` decides what happens next. Never put a secret into a
+reason: reasons are logged. See docs/why/0010-evidence-and-decision.md.
 """
 
 from datetime import datetime
@@ -35,10 +35,10 @@ class Receipt(NamedTuple):
     message_id: str
     """The destination's id of the message."""
     sent_at: datetime | None = None
-    """The time by the destination's clock, if it reports one."""
+    """When the destination received the message, by its own clock; None if it does not say."""
     rate: RateFacts | None = None
     channel: str | None = None
-    """The channel that shows it; destinations in one channel share its hidden limit."""
+    """The id of the channel that shows the message. Destinations in one channel share its undocumented limit."""
 
 
 class Answered(Evidence):
@@ -72,11 +72,11 @@ class Rejected(Answered):
         self.is_gone = is_gone
         """The destination no longer exists; send nothing more to it."""
         self.fault: str | None = None
-        """For the log: our exception that prevented building the message, with its location; else None."""
+        """For the log: the exception that prevented building the message, with its location; None if there was none."""
 
     @classmethod
     def unrendered(cls, fault: Exception) -> Self:
-        """The result for a message that could not be built because of `fault`; nothing was sent."""
+        """Reject a message that raised `fault` while it was being built. Nothing was sent."""
         rejected = cls(f"could not build the message ({type(fault).__name__}); see the log for details")
         rejected.code = "not-rendered"
         rejected.fault = described(fault)
@@ -104,13 +104,13 @@ class Throttled(Answered):
     ) -> None:
         super().__init__(reason, status=status, code=code, rate=rate)
         self.retry_after = retry_after
-        """Seconds to wait."""
+        """Seconds from now until the next send is allowed."""
         self.scope = scope
-        """`destination`, or `host` if everything sent to the host has to wait."""
+        """What has to wait: the `destination`, or the `host` with everything sent to it."""
         self.is_ban = is_ban
         """True if this IP address is banned, not merely over a rate limit."""
         self.is_shared = is_shared
-        """True if the limit is shared, so that others may have used it up."""
+        """True if Discord calls the limit shared (`X-RateLimit-Scope`), so other senders may have used it up."""
 
 
 class Unconfirmed(Answered):
@@ -118,5 +118,5 @@ class Unconfirmed(Answered):
 
     @property
     def is_answered(self) -> bool:
-        """True if an answer arrived, such as a 5xx; False for a cut connection."""
+        """True if an answer arrived, such as a 5xx; False if the connection dropped or timed out."""
         return self.status is not None

@@ -1,4 +1,4 @@
-"""The protocol of sinks, which send notifications as one message and report the outcome."""
+"""The `Sink` protocol: sends notifications to one destination, several per message, and reports the outcome."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -12,25 +12,26 @@ class Item(NamedTuple):
 
     notification: Notification
     may_repeat: bool = False
-    """An earlier attempt may have been shown; the message says so."""
+    """True if an earlier attempt may have been shown. The sink must then mark the message as a possible repeat."""
 
 
 class Answer(NamedTuple):
-    """The result of a probe that got an answer."""
+    """What a destination answered to a probe."""
 
     rate: RateFacts | None = None
     channel: str | None = None
-    """The channel; destinations in one channel share its hidden limit."""
+    """The id of the channel. Discord also limits messages per channel, which its documentation does not say, so
+    destinations in one channel share that limit."""
     guild: str | None = None
-    """The guild of that channel."""
+    """The Discord server ("guild") of that channel."""
     trouble: str | None = None
-    """The reason it cannot show messages although it answers, and what to do; None if no problem is known."""
+    """Why the destination cannot show messages although it answers, and what to do; None if no problem is known."""
     status: int | None = None
     """The HTTP status, if there was one."""
 
 
 class Sink(Protocol):
-    """Sends messages to one destination. Implementations pass `signalpost.testing.sink_contract`."""
+    """Sends messages to one destination. Every implementation must pass `signalpost.testing.sink_contract`."""
 
     async def send(self, items: Sequence[Item]) -> Receipt:
         """Send the notifications as one message.
@@ -41,7 +42,7 @@ class Sink(Protocol):
         ...
 
     async def probe(self) -> Answer:
-        """Check without showing anything that the destination is alive. Raises as `send` does."""
+        """Check that the destination is alive, without showing anything in it. Raises the same errors as `send`."""
         ...
 
     async def close(self) -> None:

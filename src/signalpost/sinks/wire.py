@@ -64,8 +64,8 @@ class Connections:
     ) -> None:
         if not 0 < connect_timeout < total_timeout:
             raise InvalidConfiguration(
-                f"connect_timeout is {connect_timeout} and total_timeout is {total_timeout}: set connect_timeout above "
-                f"0 and below total_timeout; otherwise a timeout does not show whether a message was sent",
+                f"connect_timeout ({connect_timeout}) must be above 0 and below total_timeout ({total_timeout}). "
+                "Otherwise signalpost cannot tell whether a message that timed out was sent",
                 code="out-of-range",
                 field="connect_timeout",
                 value=str(connect_timeout),

@@ -42,7 +42,7 @@ def read_strategies(path: Path | str) -> tuple[ConfiguredStrategy, ...]:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise InvalidConfiguration(
-            f"{name} cannot be read ({fault}): give a TOML file with strategies", code="not-readable"
+            f"{name} cannot be read ({fault}): use a TOML file with strategies", code="not-readable"
         ) from fault
     return _strategies(text, name)
 
@@ -93,7 +93,7 @@ def _strategy(table: Mapping[str, Any], document: Mapping[str, Any]) -> Configur
     data = table.get("data", f"{config.pair}_{config.timeframe}.csv.gz")
     if not isinstance(data, str) or not data:
         raise InvalidConfiguration(
-            f"data is {data!r}: give the name of a candle file", code="not-text", field="data", value=shown(data)
+            f"data is {data!r}: use the name of a candle file", code="not-text", field="data", value=shown(data)
         )
     return ConfiguredStrategy(config, data)
 

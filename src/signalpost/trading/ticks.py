@@ -18,7 +18,7 @@ class TickScale:
     def __init__(self, places: int) -> None:
         if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= MOST_PLACES:
             raise InvalidConfiguration(
-                f"places is {places!r}: give 0 to {MOST_PLACES} decimals",
+                f"places is {places!r}: use 0 to {MOST_PLACES} decimals",
                 code="out-of-range",
                 field="places",
                 value=repr(places),

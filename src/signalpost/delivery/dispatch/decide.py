@@ -1,23 +1,24 @@
-"""Decides the next state of a leased delivery from the outcome of its send. Pure.
+"""Decides the next state of a leased delivery from the outcome of its send. Has no side effects.
 
     a receipt                       delivered
     Rejected                        dead
-    Throttled                       pending, after the wait that it demands; counts no attempt
-    Unavailable                     pending, after a backoff; counts one
-    Unconfirmed, answered (5xx)     pending, after a backoff; counts one, and may have been shown
-    Unconfirmed, unanswered         the same, and counts as unanswered: the second one ends as unconfirmed
-                                    (the lane tries it again only after the destination has answered something)
-    lapsed                          pending, after a backoff; counts one, and may have been shown: its process is gone,
-                                    which says nothing about the destination
+    Throttled                       pending, after `retry_after`; not counted as an attempt
+    Unavailable                     pending, after a backoff; counted
+    Unconfirmed, answered (5xx)     pending, after a backoff; counted; may have been shown
+    Unconfirmed, unanswered         as above; the second unanswered attempt of a delivery makes it unconfirmed
+                                    (the lane retries only after the destination has answered a probe or another
+                                    message)
+    lapsed                          the process that sent it ended: pending, after a backoff; counted; may have been
+                                    shown
     cut off at valid_until          unconfirmed
-    interrupted by a stop           pending; counts no attempt, but may have been shown
+    interrupted by a stop           pending; not counted; may have been shown
     unsent                          pending, as if it had never been leased
 
-A send that failed with an answer, or never began, counts as an attempt only if the destination is known to take
-messages. Otherwise there is an outage, which says nothing about this message. A delivery stays pending only if it can
-still be sent. It is dead after MOST_ATTEMPTS counted attempts, and expired if its next try would come after its
-`valid_until`; both become unconfirmed if it may have been shown. But a delivery that was answered each time, and with a
-5xx the last time, is dead: the destination rejects this message. A delivery that is sent at most once becomes
+Unavailable and 5xx are counted only if the destination is known to accept messages. Otherwise it is down, and the
+message is not to blame. A delivery stays pending only if it can still be sent. It is dead after MOST_ATTEMPTS counted
+attempts, and expired if its next try would come after its `valid_until`. If it may have been shown, it is unconfirmed
+instead of dead or expired. Exception: after MOST_ATTEMPTS attempts that were all answered, the last one with a 5xx, it
+is dead, because the destination rejects this message. A delivery that is sent at most once becomes
 unconfirmed as soon as it may have been shown.
 See docs/why/0010-evidence-and-decision.md and docs/why/0023-message-failure-or-outage.md.
 """
@@ -37,7 +38,7 @@ MOST_UNANSWERED = 2
 
 
 class LeaseEnd(Word):
-    """The end of a lease without a receipt or evidence of the sink."""
+    """How a lease ended if the sink reported nothing."""
 
     LAPSED = "lapsed"
     CUT_OFF = "cut off"
@@ -48,9 +49,9 @@ class LeaseEnd(Word):
 SendOutcome = Receipt | Evidence | LeaseEnd
 
 _REASONS = {
-    LeaseEnd.LAPSED: "its process is gone, and it is unknown whether it was sent",
-    LeaseEnd.CUT_OFF: "cut off at valid_until, without an answer",
-    LeaseEnd.INTERRUPTED: "cut off by a stop, without an answer",
+    LeaseEnd.LAPSED: "the process that was sending it ended, so it may or may not have been sent",
+    LeaseEnd.CUT_OFF: "not answered by valid_until",
+    LeaseEnd.INTERRUPTED: "interrupted by a shutdown before an answer came",
 }
 
 
@@ -66,87 +67,90 @@ def decide(
 ) -> Settlement:
     """The verdict on a leased delivery, without its attempt and its message, which the caller adds.
 
-    `takes_messages` is True if the destination was known to accept messages. Only then may this one be at fault.
+    `takes_messages` is True if the destination was known to accept messages. Only then can a failure be this
+    message's own fault.
     """
     tried = _tried(delivery) if takes_messages else delivery
-    verdict = _usual(delivery, tried, outcome, now, _wait(delivery, jitter, backoff))
+    verdict = _verdict(delivery, tried, outcome, now, _wait(delivery, jitter, backoff))
     if at_most_once and verdict.state is DeliveryState.PENDING and may_have_been_shown(outcome):
         return verdict._replace(
-            state=DeliveryState.UNCONFIRMED, not_before=None, reason=f"{verdict.reason} (it is sent at most once)"
+            state=DeliveryState.UNCONFIRMED,
+            not_before=None,
+            reason=f"{verdict.reason} (this kind is sent at most once)",
         )
     return verdict
 
 
 def may_have_been_shown(outcome: SendOutcome) -> bool:
-    """Whether the message may have been shown, without a receipt."""
+    """Whether it is uncertain if the message was shown. False with a receipt."""
     return outcome is not LeaseEnd.UNSENT and not isinstance(outcome, Receipt | Rejected | Throttled | Unavailable)
 
 
-def _usual(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: datetime, wait: timedelta) -> Settlement:
+def _verdict(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: datetime, wait: timedelta) -> Settlement:
     match outcome:
         case Receipt():
-            return _ended(delivery, DeliveryState.DELIVERED, None, tried=1)
+            return _settlement(delivery, DeliveryState.DELIVERED, None, counted=1)
         case Rejected(reason=reason):
-            return _ended(delivery, DeliveryState.DEAD, reason, tried=1)
+            return _settlement(delivery, DeliveryState.DEAD, reason, counted=1)
         case Throttled(reason=reason, retry_after=seconds):
-            return _again(delivery, reason, now, timedelta(seconds=bounded(seconds)))
+            return _retry(delivery, reason, now, timedelta(seconds=bounded(seconds)))
         case Unavailable(reason=reason):
-            return _again(tried, reason, now, wait)
+            return _retry(tried, reason, now, wait)
         case Unconfirmed(is_answered=True):
-            return _failed(tried, outcome.reason, now, wait)
+            return _after_5xx(tried, outcome.reason, now, wait)
         case LeaseEnd.CUT_OFF:
-            shown = delivery._replace(may_repeat=True, unanswered=delivery.unanswered + 1)
-            return _ended(shown, DeliveryState.UNCONFIRMED, _REASONS[outcome], tried=1)
+            maybe_shown = delivery._replace(may_repeat=True, unanswered=delivery.unanswered + 1)
+            return _settlement(maybe_shown, DeliveryState.UNCONFIRMED, _REASONS[outcome], counted=1)
         case LeaseEnd.INTERRUPTED:
-            return _again(delivery._replace(may_repeat=True), _REASONS[outcome], now, None)
+            return _retry(delivery._replace(may_repeat=True), _REASONS[outcome], now, None)
         case LeaseEnd.UNSENT:
-            return _again(delivery, delivery.reason, now, None)
+            return _retry(delivery, delivery.reason, now, None)
         case LeaseEnd.LAPSED:
-            return _maybe(_tried(delivery), _REASONS[outcome], now, wait, unanswered=False)
+            return _uncertain(_tried(delivery), _REASONS[outcome], now, wait, unanswered=False)
         case _:  # no answer, or an unknown kind of evidence: it may have been shown
-            return _maybe(_tried(delivery), str(outcome), now, wait, unanswered=True)
+            return _uncertain(_tried(delivery), str(outcome), now, wait, unanswered=True)
 
 
-def _failed(tried: Delivery, reason: str, now: datetime, wait: timedelta) -> Settlement:
+def _after_5xx(tried: Delivery, reason: str, now: datetime, wait: timedelta) -> Settlement:
     """A 5xx: the destination answered, and may still have shown it."""
-    shown = tried._replace(may_repeat=True)
-    if shown.attempts >= MOST_ATTEMPTS and not shown.unanswered:
-        return _ended(shown, DeliveryState.DEAD, f"{reason}{_of_most(shown.attempts)}")
-    return _again(shown, reason, now, wait)
+    maybe_shown = tried._replace(may_repeat=True)
+    if maybe_shown.attempts >= MOST_ATTEMPTS and not maybe_shown.unanswered:
+        return _settlement(maybe_shown, DeliveryState.DEAD, f"{reason}{_attempt_count(maybe_shown.attempts)}")
+    return _retry(maybe_shown, reason, now, wait)
 
 
-def _maybe(tried: Delivery, reason: str, now: datetime, wait: timedelta, *, unanswered: bool) -> Settlement:
-    shown = tried._replace(may_repeat=True, unanswered=tried.unanswered + unanswered)
-    if unanswered and shown.unanswered >= MOST_UNANSWERED:
-        return _ended(shown, DeliveryState.UNCONFIRMED, reason)
-    return _again(shown, reason, now, wait)
+def _uncertain(tried: Delivery, reason: str, now: datetime, wait: timedelta, *, unanswered: bool) -> Settlement:
+    maybe_shown = tried._replace(may_repeat=True, unanswered=tried.unanswered + unanswered)
+    if unanswered and maybe_shown.unanswered >= MOST_UNANSWERED:
+        return _settlement(maybe_shown, DeliveryState.UNCONFIRMED, reason)
+    return _retry(maybe_shown, reason, now, wait)
 
 
-def _again(delivery: Delivery, reason: str | None, now: datetime, wait: timedelta | None) -> Settlement:
+def _retry(delivery: Delivery, reason: str | None, now: datetime, wait: timedelta | None) -> Settlement:
     """Pending, unless no further try is possible."""
     if delivery.attempts >= MOST_ATTEMPTS:
         state = DeliveryState.UNCONFIRMED if delivery.may_repeat else DeliveryState.DEAD
-        return _ended(delivery, state, f"{reason}{_of_most(delivery.attempts)}")
+        return _settlement(delivery, state, f"{reason}{_attempt_count(delivery.attempts)}")
     not_before = None if wait is None else now + wait
     if (not_before or now) >= delivery.valid_until:
         state = DeliveryState.UNCONFIRMED if delivery.may_repeat else DeliveryState.EXPIRED
-        return _ended(delivery, state, reason)
-    return _ended(delivery, DeliveryState.PENDING, reason)._replace(not_before=not_before)
+        return _settlement(delivery, state, reason)
+    return _settlement(delivery, DeliveryState.PENDING, reason)._replace(not_before=not_before)
 
 
-def _ended(delivery: Delivery, state: DeliveryState, reason: str | None, tried: int = 0) -> Settlement:
+def _settlement(delivery: Delivery, state: DeliveryState, reason: str | None, counted: int = 0) -> Settlement:
     return Settlement(
         id=delivery.id,
         state=state,
         attempt=None,
-        attempts=delivery.attempts + tried,
+        attempts=delivery.attempts + counted,
         unanswered=delivery.unanswered,
         may_repeat=delivery.may_repeat,
         reason=reason,
     )
 
 
-def _of_most(attempts: int) -> str:
+def _attempt_count(attempts: int) -> str:
     return f" (attempt {attempts} of {MOST_ATTEMPTS})"
 
 

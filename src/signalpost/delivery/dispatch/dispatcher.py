@@ -1,4 +1,4 @@
-"""Starts, wakes, drains and stops all lanes."""
+"""The dispatcher: starts, wakes, drains and stops the lanes. A lane sends to one destination."""
 
 import asyncio
 from collections import Counter
@@ -34,11 +34,12 @@ MOST_OPEN_SHOWN = 1000
 """The most open deliveries that `drain` and `stop` return."""
 
 _PAGE = 500
+"""Leases of an earlier process that are read at a time."""
 LAST_SENDS = 1.0
-"""Seconds at the end of a stop, at most a quarter of its time, in which no new send begins. So sends that are under way
-can end, instead of being cut off."""
+"""During the last second of a stop (at most a quarter of its timeout) no send begins, so that running sends can
+finish."""
 _GRACE = 2.0
-"""Seconds that workers have to settle after a stop has cut them off."""
+"""How long workers may take to save their results after a stop has interrupted their sends."""
 
 
 class LaneSettings(NamedTuple):
@@ -49,9 +50,10 @@ class LaneSettings(NamedTuple):
     host: str = "discord.com"
     """Destinations of one host share its limits and its bans."""
     webhook: str | None = None
-    """Identifies its webhook, and is not a secret. If None, its facts are stored under the destination's name."""
+    """A non-secret id of the webhook. What is learned about it, such as its pace, is stored under this id, or under the
+    destination's name if None."""
     looks: bool = False
-    """Whether to request the webhook's type and channel once, as soon as nothing else is due."""
+    """Whether to fetch the webhook's type and channel once, when no message is waiting."""
     workers: int = 2
     breaker: BreakerSettings = USUAL
     backoff: Backoff = BACKOFF
@@ -60,7 +62,8 @@ class LaneSettings(NamedTuple):
 class Dispatcher:
     """Sends the deliveries that wait in the outbox, with a lane for each destination.
 
-    Belongs to one event loop. `jitter` draws a number from 0 up to 1. All events go to `bus`.
+    Belongs to one event loop. `jitter` draws a number from 0 up to 1. All events go to `bus`. `may_send`
+    returns False if another process may own the store. `at_most_once` names the kinds that are never sent twice.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Dispatcher:
         self._jitter = jitter
         self._at_most_once = at_most_once
         self._outbox = RetryingOutbox(outbox, jitter=jitter, health=health or StoreHealth(self._emit))
-        self._clock = ClockWatch(self._outbox, self._emit, is_of_a_replay=is_replay)
+        self._clock = ClockWatch(self._outbox, self._emit, is_replay=is_replay)
         self._gates = Gates(host_rate, jitter=jitter, emit=self._emit)
         self._lanes: dict[str, Lane] = {}
         self._drain = Drain(self._lanes, self._outbox)
@@ -103,7 +106,7 @@ class Dispatcher:
         return MappingProxyType(self._lanes)
 
     async def start(self) -> None:
-        """Settle the leases of an earlier process, restore its state, and begin to send.
+        """Settle what an earlier process was sending when it ended, restore what it learned, and start sending.
 
         The caller makes sure that no other process is sending. A second start does nothing. Raises StoreFailed.
         """
@@ -121,7 +124,10 @@ class Dispatcher:
     def wake(
         self, destinations: Iterable[str], priority: NotificationPriority, valid_until: datetime | None = None
     ) -> None:
-        """Deliveries were put for these destinations, of this priority at most."""
+        """Tell the lanes of these destinations that deliveries arrived, none of a higher priority than `priority`.
+
+        `valid_until` is when they expire.
+        """
         for name in destinations:
             if name in self._lanes:
                 self._lanes[name].wake(priority)
@@ -129,10 +135,10 @@ class Dispatcher:
             self._sweep.expect(valid_until)
 
     async def drain(self, timeout: float | None = None, notification_id: str | None = None) -> tuple[Delivery, ...]:
-        """Wait until nothing is open, and return the deliveries that still are, at most 1,000.
+        """Wait until no delivery is open, and return those that are still open, at most 1,000.
 
-        Waits for `timeout` seconds at most, None for as long as it takes, and for every retry, probe, pause and window
-        that comes within it. Returns early only if no open delivery can be tried in time: its webhook is gone, or its
+        Waits up to `timeout` seconds (None: no limit), and for the retries, probes, pauses and rate-limit windows in
+        that time. Returns early only if no open delivery can be tried in time: its webhook is gone, or its
         `not_before`, a ban, a limit or the next probe comes later. With `notification_id` only that notification's
         deliveries count. Raises StoreFailed.
         """
@@ -156,7 +162,7 @@ class Dispatcher:
             await asyncio.wait(tasks, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
 
     async def stop(self, timeout: float) -> tuple[Delivery, ...]:
-        """Finish within `timeout` seconds, cut off the remaining sends, and return the deliveries that are still open.
+        """Finish within `timeout` seconds, interrupt the remaining sends, and return the open deliveries.
 
         A second stop does nothing. Deliveries that are put during a stop wait for the next start.
         """
@@ -180,21 +186,21 @@ class Dispatcher:
         self._bus.unsubscribe(self._note)
         with suppress(
             StoreFailed, CommandFailed, StoreClosed
-        ):  # such as OwnershipLost; the open ones can still be counted
+        ):  # such as OwnershipLost: still try to list the open deliveries
             await self._clock.keep()
         with suppress(StoreFailed, CommandFailed, StoreClosed):
             return await self._open()
         return ()
 
     def retire(self) -> None:
-        """Restart no task from now on, because a stop is about to begin."""
+        """From now on, do not restart tasks that fail: a stop is about to begin."""
         if self._sweeper is not None:
             self._sweeper.retire()
         for lane in self._lanes.values():
             lane.retire()
 
     async def enable(self, destination: str) -> None:
-        """Send again to a destination that was gone. Raises StoreFailed, and KeyError for an unknown one."""
+        """Resume sending to a destination that was gone. Raises StoreFailed, and KeyError for an unknown one."""
         await self._gates.enable(self._outbox, destination)
 
     async def look_for_enabled(self) -> None:
@@ -219,14 +225,14 @@ class Dispatcher:
             jitter=self._jitter,
             emit=self._emit,
             on_pending=self._sweep.expect,
-            on_rest=self._drain.lane_rests,
+            on_idle=self._drain.lane_idle,
             may_send=self._may_send,
             at_most_once=self._at_most_once,
         )
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Settled):
-            self._drain.delivery_moved()
+            self._drain.delivery_settled()
 
     async def _settle_lapsed(self) -> Counter[str]:
         """Settle the leases of an earlier process, and count them by destination."""

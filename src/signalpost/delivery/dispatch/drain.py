@@ -32,12 +32,12 @@ class Drain:
         self._each: set[asyncio.Event] = set()
         self._is_over = False
 
-    def lane_rests(self) -> None:
+    def lane_idle(self) -> None:
         """A lane has nothing to do at the moment, so drains check again."""
         for event in (*self._all, *self._each):
             event.set()
 
-    def delivery_moved(self) -> None:
+    def delivery_settled(self) -> None:
         """A delivery was settled, so drains of one notification check again."""
         for event in self._each:
             event.set()
@@ -49,7 +49,7 @@ class Drain:
     def end(self) -> None:
         """The lanes have stopped, so nothing is left to wait for."""
         self._is_over = True
-        self.lane_rests()
+        self.lane_idle()
 
     async def all_done(self, until: float) -> None:
         """Return once no open delivery can be tried by `until`. Raises StoreClosed."""

@@ -30,11 +30,11 @@ class Lane:
         jitter: Callable[[], float],
         emit: Listener,
         on_pending: Callable[[datetime], None],
-        on_rest: Callable[[], None],
+        on_idle: Callable[[], None],
         may_send: Callable[[], bool],
         at_most_once: frozenset[str],
     ) -> None:
-        """`on_pending` gets the `valid_until` of a delivery that waits again, `on_rest` is called without work.
+        """`on_pending` gets the `valid_until` of a delivery that waits again, `on_idle` is called if there is no work.
 
         `may_send` is false while this process may have lost the store to another, because its own heartbeat is too
         old. `at_most_once` are kinds of notification that are not sent again once they may have been shown.
@@ -45,7 +45,7 @@ class Lane:
         self._number_of_workers = workers
         self._workers: list[Worker] = []
         self._state = LaneState(
-            gate, outbox, backoff, jitter, emit, on_pending, on_rest, may_send, at_most_once, self._ring
+            gate, outbox, backoff, jitter, emit, on_pending, on_idle, may_send, at_most_once, self._ring
         )
 
     @property

@@ -30,7 +30,7 @@ class LaneState:
     jitter: Callable[[], float]
     emit: Listener
     on_pending: Callable[[datetime], None]
-    on_rest: Callable[[], None]
+    on_idle: Callable[[], None]
     may_send: Callable[[], bool]
     at_most_once: frozenset[str]
     ring: Callable[[], None]

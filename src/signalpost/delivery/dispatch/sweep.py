@@ -29,11 +29,11 @@ _MOST_KNOWN = 1000
 class ClockWatch:
     """Reports steps of the system clock. After a suspend the clock seems to have been set forward, which is harmless.
 
-    With `is_of_a_replay` it does nothing, because the clock of a replay steps all the time.
+    With `is_replay` it does nothing, because the clock of a replay steps all the time.
     """
 
-    def __init__(self, outbox: RetryingOutbox, emit: Listener, *, is_of_a_replay: bool = False) -> None:
-        self._is_watched = not is_of_a_replay
+    def __init__(self, outbox: RetryingOutbox, emit: Listener, *, is_replay: bool = False) -> None:
+        self._is_watched = not is_replay
         self._outbox = outbox
         self._emit = emit
         self._offset = 0.0

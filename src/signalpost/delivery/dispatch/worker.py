@@ -171,7 +171,7 @@ class Worker:
     async def _sleep(self, until: float) -> None:
         """Sleep until then, or until a call of `ring`."""
         if not self._lane.busy:
-            self._lane.on_rest()
+            self._lane.on_idle()
         timer = None if until == inf else asyncio.get_running_loop().call_at(until, self.ring)
         try:
             await self._bell.wait()

@@ -200,7 +200,7 @@ class SqliteCore:
             except (OSError, MemoryError) as fault:
                 self._roll_back()
                 why = getattr(fault, "strerror", None) or type(fault).__name__
-                raise StoreFailed(f"{self._path}: it could not be written ({why}): try again") from fault
+                raise StoreFailed(f"could not write to {self._path} ({why}). Nothing was saved: try again") from fault
             except BaseException:
                 self._roll_back()
                 raise

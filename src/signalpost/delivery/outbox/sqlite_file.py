@@ -147,9 +147,9 @@ def is_there(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as fault:  # of another user's folder, or of a name too long
-        advice = "let this process enter its folder, or set SIGNALPOST_HOME to another place"
+        advice = "give this process permission to enter the folder, or set SIGNALPOST_HOME to another one"
         raise StoreUnusable(
-            f"{path}: it cannot be looked at ({fault.strerror}): {advice}",
+            f"cannot access {path} ({fault.strerror}): {advice}",
             code="not-readable",
             field="path",
             value=str(path),
@@ -293,8 +293,8 @@ def be_the_original(path: Path, real: Path) -> None:
     if place is not None and place != os.fsencode(real) and identity(place) == identity(str(real)):
         original = os.fsdecode(place)
         raise StoreUnusable(
-            f"{path}: this is a hard link to the store at {original}, not a store of its own: two folders on one store "
-            "lose messages. Use that folder, or copy the store with `signalpost backup`.",
+            f"{path}: this file is a hard link to the store at {original}. Two folders must not share a store, or "
+            "messages are lost. Use that folder, or copy the store with `signalpost backup`.",
             code="hard-link",
             field="path",
             value=original,

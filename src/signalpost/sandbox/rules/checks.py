@@ -88,7 +88,7 @@ def whole_number(value: Any, path: Path, most: int) -> Iterator[Problem]:
         yield Problem(path, "NUMBER_TYPE_MAX", f"int value should be less than or equal to {most}.")
 
 
-def truth(value: Any, path: Path) -> Iterator[Problem]:
+def boolean(value: Any, path: Path) -> Iterator[Problem]:
     """Check an optional boolean."""
     if value is not None and not isinstance(value, bool):
         yield Problem(path, "BOOLEAN_TYPE_CONVERT", "Must be either true or false.")
@@ -102,7 +102,7 @@ def timestamp(value: Any, path: Path) -> Iterator[Problem]:
         yield Problem(path, "DATE_TIME_TYPE_PARSE", "Could not parse the value. Should be ISO8601.")
 
 
-def items(value: Any, path: Path, most: int) -> Iterator[Problem]:
+def list_of(value: Any, path: Path, most: int) -> Iterator[Problem]:
     """Check an optional list of at most `most` items."""
     if value is None:
         return
@@ -112,7 +112,7 @@ def items(value: Any, path: Path, most: int) -> Iterator[Problem]:
         yield Problem(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
 
 
-def table(value: Any, path: Path) -> Iterator[Problem]:
+def json_object(value: Any, path: Path) -> Iterator[Problem]:
     """Check an optional object."""
     if value is not None and not isinstance(value, dict):
         yield Problem(path, "DICT_TYPE_CONVERT", "Only dictionaries may be used in a DictType")

@@ -19,7 +19,7 @@ Check = Callable[[Any, Path], Iterator[Problem]]
 
 def embeds(value: Any, path: Path) -> Iterator[Problem]:
     """Check a list of embeds."""
-    wrong_list = list(checks.items(value, path, MOST_EMBEDS))
+    wrong_list = list(checks.list_of(value, path, MOST_EMBEDS))
     yield from wrong_list
     if value is None or not isinstance(value, list):
         return
@@ -39,7 +39,7 @@ def length(embed: dict[str, Any]) -> int:
 
 
 def _fields(value: Any, path: Path) -> Iterator[Problem]:
-    yield from checks.items(value, path, MOST_FIELDS)
+    yield from checks.list_of(value, path, MOST_FIELDS)
     if isinstance(value, list):
         for index, each in enumerate(value):
             yield from _parts(_non_null(each), (*path, index), _FIELD)
@@ -52,7 +52,7 @@ def _non_null(item: Any) -> Any:
 
 def _parts(value: Any, path: Path, check_by_name: Mapping[str, Check]) -> Iterator[Problem]:
     """Check the named parts of an optional object. Like Discord, ignore unknown parts."""
-    yield from checks.table(value, path)
+    yield from checks.json_object(value, path)
     if isinstance(value, dict):
         for name, check in check_by_name.items():
             part = value.get(name)
@@ -65,7 +65,7 @@ _picture = partial(_parts, check_by_name={"url": _picture_url})
 _FIELD: Mapping[str, Check] = {
     "name": partial(checks.required_text, most=FIELD_NAME),
     "value": partial(checks.required_text, most=FIELD_VALUE),
-    "inline": checks.truth,
+    "inline": checks.boolean,
 }
 _REQUIRED = frozenset({"name", "value"})
 """Required in a field. An author's `name` is optional: its check accepts null."""

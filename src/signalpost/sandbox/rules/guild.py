@@ -8,7 +8,7 @@ from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Mom
 from signalpost.sandbox.rules.form import Form, form_of
 from signalpost.sandbox.rules.mentions import Pings
 from signalpost.sandbox.rules.message import Shown, edited_message, new_message
-from signalpost.sandbox.rules.message_form import problems_of_a_name, problems_of_a_new, problems_of_an_edit
+from signalpost.sandbox.rules.message_form import check_edit, check_new_message, check_webhook_name
 from signalpost.sandbox.rules.refusal import Problem, Refusal, invalid_form
 from signalpost.sandbox.rules.slack_form import slack_form_of
 from signalpost.sandbox.rules.snowflake import snowflake, snowflake_of
@@ -130,7 +130,7 @@ class Guild:
 
     def _rename(self, webhook: Webhook, form: Form) -> Webhook:
         name = form.fields.get("name")
-        if problems := problems_of_a_name(name):
+        if problems := check_webhook_name(name):
             raise invalid_form(*problems)
         changed = webhook if name is None else webhook._replace(name=name.strip())
         self._webhooks[webhook.id] = changed
@@ -138,7 +138,7 @@ class Guild:
 
     def _post(self, webhook: Webhook, request: HttpRequest, form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
         wait = _boolean(request.query, "wait")
-        if problems := problems_of_a_new(form.fields):
+        if problems := check_new_message(form.fields):
             raise invalid_form(*problems)
         if form.fields.get("thread_name"):
             raise Refusal(400, 220003, "Webhooks can only create threads in forum channels")
@@ -173,7 +173,7 @@ class Guild:
                 return Effect(id, recorded=True), _NO_CONTENT
             case _:
                 form = form_of(request)
-                if problems := problems_of_an_edit(form.fields):
+                if problems := check_edit(form.fields):
                     raise invalid_form(*problems)
                 shown = edited_message(message, form, now)
                 self._keep_message(webhook, shown)

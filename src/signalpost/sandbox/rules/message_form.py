@@ -9,44 +9,44 @@ from signalpost.sandbox.rules.checks import Path
 from signalpost.sandbox.rules.embed_form import embeds
 from signalpost.sandbox.rules.refusal import Problem
 
-CONTENT = 2000
-USERNAME = 80
+LONGEST_CONTENT = 2000
+LONGEST_USERNAME = 80
 MOST_COMPONENTS = 40
 MOST_MENTIONS = 100
 SUPPRESS_EMBEDS = 1 << 2
 SUPPRESS_NOTIFICATIONS = 1 << 12
 COMPONENTS_V2 = 1 << 15
-_FLAGS_OF_A_NEW = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
-_FLAGS_OF_AN_EDIT = SUPPRESS_EMBEDS | COMPONENTS_V2
+_NEW_MESSAGE_FLAGS = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
+_EDIT_FLAGS = SUPPRESS_EMBEDS | COMPONENTS_V2
 _LARGEST_FLAGS = (1 << 53) - 1
 _RESERVED_NAMES = re.compile(r"clyde|discord", re.IGNORECASE)
-_MENTIONED = ("users", "roles", "everyone")
+_MENTION_TYPES = ("users", "roles", "everyone")
 
 
-def problems_of_a_new(fields: dict[str, Any]) -> list[Problem]:
+def check_new_message(fields: dict[str, Any]) -> list[Problem]:
     """Check the form of a new message."""
     return [
-        *_shared_fields(fields, _FLAGS_OF_A_NEW),
+        *_shared_fields(fields, _NEW_MESSAGE_FLAGS),
         *_username(fields.get("username"), ("username",)),
         *checks.url(fields.get("avatar_url"), ("avatar_url",)),
-        *checks.truth(fields.get("tts"), ("tts",)),
+        *checks.boolean(fields.get("tts"), ("tts",)),
     ]
 
 
-def problems_of_an_edit(fields: dict[str, Any]) -> list[Problem]:
+def check_edit(fields: dict[str, Any]) -> list[Problem]:
     """Check the form of an edit; fields not valid in an edit are ignored."""
-    return list(_shared_fields(fields, _FLAGS_OF_AN_EDIT))
+    return list(_shared_fields(fields, _EDIT_FLAGS))
 
 
-def problems_of_a_name(name: Any) -> list[Problem]:
+def check_webhook_name(name: Any) -> list[Problem]:
     """Check an optional new name for a webhook."""
     return list(_username(name.strip() if isinstance(name, str) else name, ("name",)))
 
 
 def _shared_fields(fields: dict[str, Any], flags: int) -> Iterator[Problem]:
-    yield from checks.text(fields.get("content"), ("content",), CONTENT)
+    yield from checks.text(fields.get("content"), ("content",), LONGEST_CONTENT)
     yield from embeds(fields.get("embeds"), ("embeds",))
-    yield from checks.items(fields.get("components"), ("components",), MOST_COMPONENTS)
+    yield from checks.list_of(fields.get("components"), ("components",), MOST_COMPONENTS)
     yield from _allowed_mentions(fields.get("allowed_mentions"), ("allowed_mentions",))
     wrong_flags = list(_flags(fields.get("flags"), ("flags",), flags))
     yield from wrong_flags
@@ -58,31 +58,31 @@ def _shared_fields(fields: dict[str, Any], flags: int) -> Iterator[Problem]:
 
 
 def _flags(value: Any, path: Path, allowed: int) -> Iterator[Problem]:
-    found = list(checks.whole_number(value, path, _LARGEST_FLAGS))
-    yield from found
-    if not found and value and value & ~allowed:
-        yield Problem(path, "BASE_TYPE_CHOICES", "A flag is set that cannot be set here.")
+    problems = list(checks.whole_number(value, path, _LARGEST_FLAGS))
+    yield from problems
+    if not problems and value and value & ~allowed:
+        yield Problem(path, "BASE_TYPE_CHOICES", "This flag cannot be set here.")
 
 
 def _username(value: Any, path: Path) -> Iterator[Problem]:
-    found = list(checks.text(value, path, USERNAME, least=1))
-    yield from found
-    if not found and value and (other := _RESERVED_NAMES.search(value)):
+    problems = list(checks.text(value, path, LONGEST_USERNAME, least=1))
+    yield from problems
+    if not problems and value and (other := _RESERVED_NAMES.search(value)):
         yield Problem(path, "USERNAME_INVALID_CONTAINS", f'Username cannot contain "{other[0].lower()}"')
 
 
 def _allowed_mentions(value: Any, path: Path) -> Iterator[Problem]:
     if not isinstance(value, dict):
-        yield from checks.table(value, path)
+        yield from checks.json_object(value, path)
         return
     parse = value.get("parse")
-    yield from checks.items(parse, (*path, "parse"), len(_MENTIONED))
+    yield from checks.list_of(parse, (*path, "parse"), len(_MENTION_TYPES))
     for index, each in enumerate(parse if isinstance(parse, list) else ()):
-        if each not in _MENTIONED:
-            yield Problem((*path, "parse", index), "BASE_TYPE_CHOICES", f"Value must be one of {_MENTIONED}.")
+        if each not in _MENTION_TYPES:
+            yield Problem((*path, "parse", index), "BASE_TYPE_CHOICES", f"Value must be one of {_MENTION_TYPES}.")
     for kind in ("users", "roles"):
         listed = value.get(kind)
-        yield from checks.items(listed, (*path, kind), MOST_MENTIONS)
+        yield from checks.list_of(listed, (*path, kind), MOST_MENTIONS)
         for index, each in enumerate(listed if isinstance(listed, list) else ()):
             yield from checks.snowflake(each, (*path, kind, index))
         if listed and isinstance(parse, list) and kind in parse:

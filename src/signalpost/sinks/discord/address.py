@@ -1,4 +1,4 @@
-"""Parses a webhook's URL. The URL is checked once and never shown."""
+"""Parses a webhook's URL. A URL is validated here only, and never printed."""
 
 import re
 from hashlib import blake2s
@@ -15,20 +15,21 @@ _HOSTS = frozenset(
     f"{prefix}{host}" for prefix in ("", "ptb.", "canary.") for host in ("discord.com", "discordapp.com")
 )
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_LOOPBACK_PLACE = re.compile(
+_LOOPBACK_NETLOC = re.compile(
     r"([\w.~%!$&'()*+,;=:-]*@)?(127\.0\.0\.1|localhost|\[::1\])(:(?P<port>\d{1,5}))?", re.ASCII | re.IGNORECASE
 )
 """User, host and port in the form that all URL parsers agree on; they disagree on a backslash or a second @."""
 _PATH_AND_QUERY = re.compile(r"(?:[\w.~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 _WEBHOOK_TOKEN = re.compile(r"/webhooks/[^/]+/([^/]+)")
 _LONG_PART = re.compile(r"[^/?&=]{16,}")
-"""Longer than any usual destination's name, which must stay readable, and no longer than 64 bits in hex."""
+"""Parts of 16 or more characters may be secrets: a 64-bit key is 16 hex digits. The default destinations' names are
+shorter, so they stay readable."""
 _PATH = re.compile(r"/api(?:/v\d+)?/webhooks/(?P<id>[^/]+)/(?P<token>[^/]+)(?P<rest>/[^/]*)?/?")
 _ID = re.compile(r"\d{17,20}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{60,}")
 _THREAD = re.compile(r"\d{1,20}", re.ASCII)
 _PLAIN = re.compile(r"[!-~]+")
-_COPY_IT = "copy it again from the channel's settings (Integrations, Webhooks, Copy Webhook URL)"
+_COPY_IT = "copy the URL again from the channel's settings (Integrations, Webhooks, Copy Webhook URL)"
 
 
 class WebhookAddress(NamedTuple):
@@ -37,7 +38,7 @@ class WebhookAddress(NamedTuple):
     identity: str
     """The webhook's id and a hash of its token; equal for all spellings of one URL."""
     host: str
-    """The host; limits of this IP are kept per host."""
+    """The host. Rate limits and bans of our IP address apply per host."""
     post_url: Secret
     """The URL for messages; Discord answers with the saved message."""
     get_url: Secret
@@ -65,7 +66,7 @@ class WebhookAddress(NamedTuple):
         if parts.scheme != "https":
             raise _refusal("scheme", "it does not begin with https://, so others could read its token on the network")
         if parts.netloc.lower() not in {parts.hostname, f"{parts.hostname}:443"}:
-            raise _refusal("port", "it has a port or a user, which a Discord webhook never has")
+            raise _refusal("port", f"it has a user or an unusual port: {_COPY_IT}")
         return cls(*_discord(parts))
 
 
@@ -83,10 +84,10 @@ def _split(url: Secret) -> SplitResult:
 
 
 def _check_loopback(parts: SplitResult) -> None:
-    place = _LOOPBACK_PLACE.fullmatch(parts.netloc)
-    if not place:
+    netloc = _LOOPBACK_NETLOC.fullmatch(parts.netloc)
+    if not netloc:
         raise _refusal("host", "its host, port or user has invalid characters: write it as http://127.0.0.1:PORT/PATH")
-    if place["port"] and not 0 < int(place["port"]) < 65536:
+    if netloc["port"] and not 0 < int(netloc["port"]) < 65536:
         raise _refusal("port", "its port is not between 1 and 65535")
     if not all(_PATH_AND_QUERY.fullmatch(part) for part in (parts.path, parts.query)):
         raise _refusal("path", "its path has invalid characters, such as a backslash: use / or percent-encode them")
@@ -97,8 +98,9 @@ def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret
     if not found:
         raise _refusal("path", f"its path is not /api/webhooks with an id and a token: {_COPY_IT}")
     if rest := (found["rest"] or "").strip("/"):
-        kind = f"ends in /{rest}" if rest in {"slack", "github"} else "has more text after its token"
-        raise _refusal("path", f"it {kind}: remove that, because messages are sent in Discord's own format")
+        if rest in {"slack", "github"}:
+            raise _refusal("path", f"it ends in /{rest}: remove that, because signalpost uses Discord's own format")
+        raise _refusal("path", "it has more text after its token: remove everything after the token")
     if not _ID.fullmatch(found["id"]):
         raise _refusal("id", f"its id is not 17 to 20 digits: {_COPY_IT}")
     if not _TOKEN.fullmatch(found["token"]):
@@ -118,18 +120,18 @@ def _discord(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret
 
 def _loopback(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secret, ...]]:
     path = parts.path or "/"
-    there = f"{parts.scheme}://{parts.netloc}{path}"
+    base = f"{parts.scheme}://{parts.netloc}{path}"
     kept = "&".join(pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != "wait")
     query = f"{kept}&wait=true" if kept else "wait=true"
     host = parts.netloc.rpartition("@")[2]
-    return f"local-{_hash(host + path)}", host, Secret(f"{there}?{query}"), Secret(there), _hidden(parts, path)
+    return f"local-{_hash(host + path)}", host, Secret(f"{base}?{query}"), Secret(base), _hidden(parts, path)
 
 
 def _hidden(parts: SplitResult, path: str) -> tuple[Secret, ...]:
-    """The parts of a local server's URL to mask: it may forward to Discord, so the token can be real.
+    """The secret parts of a local URL. The server may forward to Discord, so its token may be real.
 
-    The whole path, the password, the token of a webhook's path, and each other part as long as a key, except a
-    numeric id.
+    They are the whole path, the password, the token of a webhook's path, and every other part of 16 or more
+    characters, unless it is all digits.
     """
     long = [part for part in _LONG_PART.findall(f"{path}?{parts.query}") if not part.isdigit()]
     found = (path, parts.password, *_WEBHOOK_TOKEN.findall(path), *long)

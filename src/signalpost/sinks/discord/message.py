@@ -30,7 +30,7 @@ def message(items: Sequence[Item]) -> dict[str, Any]:
     """
     if not 0 < len(items) <= limits.EMBEDS:
         raise InvalidValue(
-            f"cannot put {len(items)} notifications in one message: give 1 to {limits.EMBEDS}",
+            f"cannot put {len(items)} notifications in one message: use 1 to {limits.EMBEDS}",
             code="out-of-range",
             value=str(len(items)),
             limit=f"1 to {limits.EMBEDS}",

@@ -111,7 +111,7 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
         raise _of_row(fault, name, line) from fault
     except csv.Error as fault:
         raise InvalidCandleFile(
-            f"it is not valid CSV: {fault}", path=name, line=reader.line_num + skipped, code="not-csv"
+            f"the file is not valid CSV: {fault}", path=name, line=reader.line_num + skipped, code="not-csv"
         ) from fault
     except UnicodeDecodeError as fault:
         raise _not_utf8(name, _first_undecodable_line(path)) from fault
@@ -125,7 +125,7 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
 
 
 def _not_utf8(name: str, line: int | None) -> InvalidCandleFile:
-    return InvalidCandleFile("it is not UTF-8 text: save it as UTF-8", path=name, line=line, code="not-utf-8")
+    return InvalidCandleFile("the file is not UTF-8 text: save it as UTF-8", path=name, line=line, code="not-utf-8")
 
 
 def _opened(path: Path) -> TextIO:

@@ -25,7 +25,7 @@ class AverageTrueRange:
     def __init__(self, kind: str, period: int) -> None:
         if kind not in ATR_KINDS:
             raise InvalidConfiguration(
-                f"atr is {kind!r}: give one of {', '.join(ATR_KINDS)}",
+                f"atr is {kind!r}: use one of {', '.join(ATR_KINDS)}",
                 code="unknown-word",
                 field="atr",
                 value=repr(kind),

@@ -40,7 +40,7 @@ class Cross:
         last = whole_or_none(saved, "last")
         if last not in (None, DOWN, NONE, UP):
             raise InvalidSnapshot(
-                f"last is {last}, but must be {DOWN}, {NONE} or {UP}: rebuild the state from its origin",
+                f"last is {last}, but must be {DOWN}, {NONE} or {UP}: replay all candles from the first one",
                 code="out-of-range",
                 field="last",
                 value=str(last),

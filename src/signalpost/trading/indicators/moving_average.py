@@ -55,7 +55,7 @@ class SimpleMovingAverage:
 class ExponentialMovingAverage:
     """An average that moves by a fraction of the difference per value; its seed is the mean of `period` values.
 
-    The fraction, `weight`, is 2 / (period + 1) unless given; Wilder's smoothing is the weight 1 / period. Each step is
+    The fraction, `weight`, is 2 / (period + 1) by default; Wilder's smoothing is the weight 1 / period. Each step is
     exact except for one rounding, half to even, at 2**-64 ticks. Warm at index period - 1 (as TA-Lib's EMA).
     """
 
@@ -99,7 +99,7 @@ class ExponentialMovingAverage:
         seed, scaled = wholes(saved, "seed", at_most=self.period - 1), whole_or_none(saved, "scaled")
         if seed and scaled is not None:
             raise InvalidSnapshot(
-                "the saved state has both a seed and an average: rebuild the state from its origin",
+                "the saved state has both a seed and an average: replay all candles from the first one",
                 code="conflict",
                 field="seed",
             )

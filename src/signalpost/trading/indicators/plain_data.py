@@ -12,7 +12,7 @@ Snapshot = dict[str, Any]
 """Plain data for JSON. Fixed-point numbers, which are long, are written as text."""
 
 _MOST_DIGITS = 100
-_REBUILD = "rebuild the state from its origin"
+_REBUILD = "replay all candles from the first one"
 
 
 def sealed(state: Snapshot) -> Snapshot:

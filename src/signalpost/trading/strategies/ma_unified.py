@@ -112,7 +112,7 @@ class MAUnifiedStrategy:
         """
         if not isinstance(saved, dict):
             raise InvalidSnapshot(
-                f"{self.config.key}: the saved state is {short(saved)}: rebuild it from its origin",
+                f"{self.config.key}: the saved state is {short(saved)}: replay all candles from the first one",
                 code="not-a-mapping",
                 value=short(saved),
             )
@@ -123,7 +123,7 @@ class MAUnifiedStrategy:
             if saved.get(name) != expected:
                 raise InvalidSnapshot(
                     f"{self.config.key}: the saved state has {name} {short(saved.get(name))} instead of {expected!r}: "
-                    f"rebuild it from its origin",
+                    f"delete the state, and replay all candles from the first one",
                     code=code,
                     field=name,
                     value=short(saved.get(name)),
@@ -169,7 +169,10 @@ class MAUnifiedStrategy:
         known = later(candle.time, config.timeframe.duration)
         stop, target = price(entry - move * Fraction(config.sl_mult)), price(entry + move * Fraction(config.tp_mult))
         if not stop or not target:
-            raise InvalidValue("stop or target is 0, which counts as not set", code="out-of-range", value="0")
+            name = "target" if stop else "stop"
+            raise InvalidValue(
+                f"the {name} would be exactly 0, but 0 means 'no {name}' in a signal", code="out-of-range", value="0"
+            )
         return Signal(
             signal_id=fitted_id(f"{strategy_slug(config.strategy_name)}:{config.stream}:{side}:{compact(candle.time)}"),
             pair=config.pair,
@@ -202,11 +205,11 @@ def _span(state: Snapshot) -> tuple[datetime | None, datetime | None]:
         origin, last = (None if state[name] is None else utc(state[name], name) for name in ("origin", "last"))
     except (KeyError, InvalidValue) as fault:
         raise InvalidSnapshot(
-            f"origin or last is damaged ({fault}): rebuild the state from its origin", code="damaged"
+            f"origin or last is damaged ({fault}): replay all candles from the first one", code="damaged"
         ) from fault
     if (origin is None) != (last is None) or (origin and last and last < origin):
         raise InvalidSnapshot(
-            f"last is {last} and origin {origin}: rebuild the state from its origin",
+            f"last is {last} and origin {origin}: replay all candles from the first one",
             code="conflict",
             field="last",
             value=str(last),

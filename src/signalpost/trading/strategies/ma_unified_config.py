@@ -98,7 +98,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             _set(self, name, value)
         if len(self.key) > LONGEST_KEY:
             raise InvalidConfiguration(
-                f"key is {self.key[:40]!r}...: give at most {LONGEST_KEY} characters",
+                f"key is {self.key[:40]!r}...: use at most {LONGEST_KEY} characters",
                 code="too-long",
                 field="key",
                 value=repr(self.key[:40]),
@@ -106,7 +106,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise InvalidConfiguration(
-                f"confidence is {self.confidence}: give a share between 0 and 1, such as 0.85",
+                f"confidence is {self.confidence}: use a number from 0 to 1, such as 0.85",
                 code="out-of-range",
                 field="confidence",
                 value=str(self.confidence),
@@ -114,7 +114,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.places is not None and (type(self.places) is not int or not 0 <= self.places <= MOST_PLACES):
             raise InvalidConfiguration(
-                f"places is {self.places!r}: give 0 to {MOST_PLACES} decimals",
+                f"places is {self.places!r}: use 0 to {MOST_PLACES} decimals",
                 code="out-of-range",
                 field="places",
                 value=repr(self.places),
@@ -126,7 +126,7 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             checked_period(getattr(self, name), name)
         if self.atr not in ATR_KINDS:
             raise InvalidConfiguration(
-                f"atr is {self.atr!r}: give one of {', '.join(ATR_KINDS)}",
+                f"atr is {self.atr!r}: use one of {', '.join(ATR_KINDS)}",
                 code="unknown-word",
                 field="atr",
                 value=repr(self.atr),
@@ -134,14 +134,14 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             )
         if not isinstance(self.inverted, bool):
             raise InvalidConfiguration(
-                f"inverted is {self.inverted!r}: give true or false",
+                f"inverted is {self.inverted!r}: use true or false",
                 code="not-a-boolean",
                 field="inverted",
                 value=repr(self.inverted),
             )
         if self.fast == self.slow:
             raise InvalidConfiguration(
-                f"{self.key}: fast and slow are both {self.fast}, so they never cross: give two different periods",
+                f"{self.key}: fast and slow are both {self.fast}, so they never cross: use two different periods",
                 code="conflict",
                 field="slow",
                 value=str(self.slow),

@@ -21,7 +21,7 @@ from tests.unit.delivery.dispatch.world import (
     wait,
 )
 
-LIMITS = NOTHING_ASSUMED._replace(messages_a_minute=30, reserve=False)
+LIMITS = NOTHING_ASSUMED._replace(messages_a_minute=2, reserve=False)
 GONE = Rejected("unknown webhook", is_gone=True)
 
 

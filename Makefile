@@ -4,8 +4,10 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-# A file is one process's, whole and in order. Slow files come first, so that no process ends long after the others.
-SHARED = -n auto --dist loadfile --no-loadscope-reorder
+# Twice as many processes as cores, because many tests wait for other processes. A file is one process's, whole and in
+# order. Slow files come first, so that no process ends long after the others.
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN | awk '{ print 2 * $$1 }')
+SHARED = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all coverage check format bench walk simulate clean

@@ -125,10 +125,10 @@ def _valid_names(sources: Sources) -> tuple[str, ...]:
     for name in own_names(sources):
         place = sources.file.place(DESTINATIONS, name)
         if not _NAME.fullmatch(name):
-            problem = "it is not a valid name of a destination: use 1 to 32 of a-z, 0-9, - and _"
+            problem = "this is not a valid name of a destination: use 1 to 32 of a-z, 0-9, - and _"
             sources.findings.add(f"{place}: {problem}", "invalid-name", DESTINATIONS)
         elif taken & _variables(name):
-            problem = f"its variable {variable_of(name)} is also that of another: use another name"
+            problem = f"another destination also has the variable {variable_of(name)}: use another name"
             sources.findings.add(f"{place}: {problem}", "conflict", name)
         else:
             valid.append(name)
@@ -158,7 +158,7 @@ def _check_complete(sources: Sources, without_webhook: list[str]) -> None:
     for name in without_webhook:
         question = f"; did you mean {near}?" if (near := nearest(name, _USUAL_RATES)) else ""
         place = sources.file.place(DESTINATIONS, name)
-        problem = f"it has no webhook: add one, or set {variable_of(name)}{question}"
+        problem = f"no webhook is set: add one, or set {variable_of(name)}{question}"
         sources.findings.add(f"{place}: {problem}", "missing", f"{DESTINATIONS}.{name}.webhook")
 
 
@@ -234,7 +234,7 @@ def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTie
         place = sources.file.place(TIERS, name)
         for tier in findings.checked(place, _tier, name):
             if tier in tiers:
-                problem = "it is defined twice, in upper and lower case: remove one of them"
+                problem = "the tier is defined twice, in upper and lower case: remove one of them"
                 findings.add(f"{place}: {problem}", "conflict", f"{TIERS}.{tier}")
             tiers[tier] = Tier(_rank(sources, name, tier), _signals_to(sources, name, configured))
     if len(findings.faults) == faults_before:  # otherwise some would be reported twice
@@ -247,7 +247,7 @@ def _tier(name: str) -> UserTier:
         return UserTier(name)
     except InvalidValue:
         pass
-    problem = "it is not a valid tier name: use 1 to 32 letters, digits, - and _"
+    problem = "this is not a valid tier name: use 1 to 32 letters, digits, - and _"
     raise InvalidConfiguration(problem, code="invalid-name")
 
 
@@ -259,7 +259,7 @@ def _rank(sources: Sources, name: str, tier: UserTier) -> int:
         place = sources.file.place(TIERS, name, RANK.key)
         sources.findings.add(f"{place}: {problem}", "conflict", f"{TIERS}.{tier}.rank")
     if usual is None and RANK.key not in sources.table(TIERS, name):
-        problem = "it has no rank: add one; free is 0, premium 10, admin 20"
+        problem = "no rank is set: add one; free is 0, premium 10, admin 20"
         sources.findings.add(f"{sources.file.place(TIERS, name)}: {problem}", "missing", f"{TIERS}.{tier}.rank")
     return usual if usual is not None else rank or 0
 
@@ -268,7 +268,7 @@ def _signals_to(sources: Sources, name: str, configured: Collection[str]) -> tup
     place = sources.file.place(TIERS, name, "signals_to")
     listed = sources.table(TIERS, name).get("signals_to")
     if not isinstance(listed, list) or not listed:
-        problem = 'it is not a list of destinations: use one such as ["signals-gold"]'
+        problem = 'this is not a list of destinations: use one such as ["signals-gold"]'
         sources.findings.add(f"{place}: {problem}", "invalid-setting", "signals_to")
         return ()
     known = [*dict.fromkeys([*own_names(sources), *configured, *_USUAL_RATES])]
@@ -280,6 +280,6 @@ def _signals_to(sources: Sources, name: str, configured: Collection[str]) -> tup
 def _problems(listed: list[object], known: list[str]) -> Iterator[str]:
     for each in listed:
         if not isinstance(each, str):
-            yield "it contains something that is not text: use names of destinations in quotes"
+            yield "the list contains something that is not text: use names of destinations in quotes"
         elif each not in known:
             yield f"{shown_name(each)} is not a known destination: {advice(each, known)}"

@@ -154,7 +154,7 @@ def _is_host(text: str) -> bool:
 def path(text: str) -> Path:
     """A path; `~` is the home folder of a user."""
     if not text.isprintable():
-        raise InvalidConfiguration("it has unprintable characters: type the path again", code="not-printable")
+        raise InvalidConfiguration("the path has unprintable characters: type it again", code="not-printable")
     try:
         return Path(text).expanduser()
     except RuntimeError:

@@ -165,7 +165,7 @@ def text_of(value: object, kind: type, wanted: str) -> str:
     """The text of a value in a file, as a variable would have it. Raises InvalidConfiguration if it is not a `kind`."""
     if type(value) is not kind:
         named = _WORDS_BY_KIND.get(type(value), "of another type")
-        raise InvalidConfiguration(f"it is {named}: use {wanted}", code="wrong-kind", limit=wanted)
+        raise InvalidConfiguration(f"the value is {named}: use {wanted}", code="wrong-kind", limit=wanted)
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int) and abs(value) > _LARGEST:
@@ -173,7 +173,9 @@ def text_of(value: object, kind: type, wanted: str) -> str:
             f"the number is too large (the limit is {_LARGEST}): use {wanted}", code="out-of-range", limit=wanted
         )
     if not (text := str(value).strip()):
-        raise InvalidConfiguration(f"it is empty: use {wanted}, or remove the line", code="missing", limit=wanted)
+        raise InvalidConfiguration(
+            f"the value is empty: use {wanted}, or remove the line", code="missing", limit=wanted
+        )
     return text
 
 
@@ -192,12 +194,12 @@ def read_dot_env(path: Path, environment: Collection[str], findings: Findings) -
                 distrust = reason_to_distrust(path.lstat(), os.fstat(file.fileno()))
             texts, lines = _parse_dot_env(path, text, environment, findings)
         elif os.path.lexists(path) and not (path / "pyvenv.cfg").is_file():  # virtual environments have the name, too
-            findings.add(f"{path}: it is not a readable file: remove it, or put a file in its place", "not-readable")
+            findings.add(f"{path}: this is not a readable file: remove it, or put a file in its place", "not-readable")
     except OSError as fault:  # also for a folder that may not be entered: a file in it could name the data folder
         advice = "let this process read it, or run it in another folder"
-        findings.add(f"{path}: it cannot be read ({fault.strerror}): {advice}", "not-readable")
+        findings.add(f"{path}: the file cannot be read ({fault.strerror}): {advice}", "not-readable")
     except UnicodeDecodeError:
-        findings.add(f"{path}: it is not UTF-8: save it as UTF-8", "not-readable")
+        findings.add(f"{path}: the file is not UTF-8: save it as UTF-8", "not-readable")
     if distrust is not None and texts:  # what other programs read from it does not matter here
         findings.add(f"{path}: {distrust}, or set its variables in the environment", "not-trusted")
     return Variables(DOT_ENV, texts, path, lines)
@@ -216,19 +218,19 @@ def _parse_dot_env(
         start = binding.original.string
         line = binding.original.line + len(_NEWLINE.findall(start[: len(start) - len(start.lstrip())]))
         if binding.error:
-            findings.add(f"{path}, line {line}: it is not VARIABLE=value: look for a missing quote", "not-readable")
+            findings.add(f"{path}, line {line}: this is not VARIABLE=value: look for a missing quote", "not-readable")
             continue
         readable.append(start)
         key = binding.key
         if key and key.upper() in _PROXIES and binding.value and key not in environment:
             # Its value may contain a password.
-            proxies.append(f"{path}, line {line}: {key}: it is not read from this file: export it in the environment")
+            proxies.append(f"{path}, line {line}: {key} is not read from this file: export it in the environment")
         if key is None or not has_our_prefix(key):
             continue
         if binding.value is None:
             findings.add(f"{path}, line {line}: {key} has no value: write {key}=value", "missing", key)
         if key in lines:
-            findings.notes.append(f"{path}: {key} is set in line {lines[key]} and in line {line}: the last one counts")
+            findings.notes.append(f"{path}: {key} is set in line {lines[key]} and in line {line}: the last one is used")
         lines[key] = line
     values = dotenv_values(stream=StringIO("".join(readable)))
     texts = {key: value for key, value in values.items() if value is not None and has_our_prefix(key)}
@@ -259,9 +261,9 @@ def _parse_toml(path: Path) -> Table:
     try:
         return tomllib.loads(read_small(path, _LONGEST_FILE).decode("utf-8-sig"))
     except OSError as fault:
-        problem = f": it cannot be read ({fault.strerror}): check --config or SIGNALPOST_CONFIG"
+        problem = f": the file cannot be read ({fault.strerror}): check --config or SIGNALPOST_CONFIG"
     except UnicodeDecodeError:
-        problem = ": it is not UTF-8: save it as UTF-8"
+        problem = ": the file is not UTF-8: save it as UTF-8"
     except (ValueError, RecursionError) as fault:  # its text could quote the file
         found = _POSITION.search(str(fault))
         where = f", {found[0]}: this is not valid TOML" if found else ": the end is not valid TOML"
@@ -272,7 +274,7 @@ def _parse_toml(path: Path) -> Table:
 
 def _tables(found: object, kind: str, keys: Iterable[str], named: str, findings: Findings) -> Mapping[str, Table]:
     if not isinstance(found, dict):
-        findings.add(f"{named}: {kind}: it is not a table: write a [{kind}.NAME] for each", "invalid-setting", kind)
+        findings.add(f"{named}: {kind}: this is not a table: write a [{kind}.NAME] for each", "invalid-setting", kind)
         return {}
     tables = {}
     for name, table in found.items():
@@ -282,7 +284,7 @@ def _tables(found: object, kind: str, keys: Iterable[str], named: str, findings:
             tables[name] = table
         else:
             advice = f"write [{kind}.NAME], and its settings below"
-            findings.add(f"{place}: it is not a table: {advice}", "invalid-setting", kind)
+            findings.add(f"{place}: this is not a table: {advice}", "invalid-setting", kind)
     return tables
 
 

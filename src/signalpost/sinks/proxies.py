@@ -55,7 +55,7 @@ def _parsed(variable: str, text: str) -> Proxy:
     except ValueError:
         host = None
     if not host or not host.isprintable():
-        return Proxy(variable, "", problem="it is not a valid proxy URL: set it as http://HOST:PORT")
+        return Proxy(variable, "", problem="this is not a valid proxy URL: set it as http://HOST:PORT")
     place = f"{f'[{host}]' if ':' in host else host}:{port or _USUAL_PORT}"
     if parts.scheme.lower() != "http":
         return Proxy(variable, place, problem="only http:// proxies are supported, not SOCKS or https:// ones")

@@ -16,10 +16,10 @@ from typing import NamedTuple
 from signalpost.delivery.outbox.sqlite_file import (
     SECONDS_FOR_OTHERS,
     advice,
-    be_the_original,
     check_made,
     check_there,
     code_of,
+    refuse_hard_link,
     sync_to_disk,
 )
 from signalpost.errors import InvalidValue, StoreFailed
@@ -47,7 +47,7 @@ def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwri
     outbox, and StoreFailed where the copy is damaged or the outbox cannot be read.
     """
     check_there(store)
-    be_the_original(store, store.resolve())
+    refuse_hard_link(store, store.resolve())
     partial = to.with_name(f".signalpost-{os.getpid()}.partial")
     try:
         _check_target(store, to, overwrite=overwrite)

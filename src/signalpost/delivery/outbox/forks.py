@@ -1,14 +1,14 @@
-"""What a child made by `fork` must not do with its parent's open outboxes, and how that is seen to.
+"""Keeps a child made by `fork` from using its parent's open outboxes.
 
-What happens. A fork copies one thread, all memory and all descriptors. So the child has a connection whose mutexes may
-be held by a thread that it lacks, SQLite's notes of locks that the kernel never gave to it, and a share of the lock
-file, by which its parent would seem to live on. Even a connection of its own would use those notes, and could go on
-writing into a log that others believe to be unused (https://sqlite.org/howtocorrupt.html, section 2.6).
+The problem: a fork copies one thread, all memory and all descriptors. So the child has a connection whose mutexes may
+be held by a thread that does not exist there, SQLite's records of locks that only the parent holds, and a share of the
+lock file, which would keep the parent's lock after its death. Even a new connection would use those records, and could
+write into a log that others believe to be unused (https://sqlite.org/howtocorrupt.html, section 2.6).
 
-So what. A fork waits until no batch is under way, so that nothing is held. The child gives its share of the lock back
-at once, and touches nothing else; only before it opens an outbox of its own it closes the connections of its parent,
-which SQLite can do there because they were idle. A program that is started (`exec`, `subprocess`) inherits nothing: all
-files are opened to be closed then.
+The solution: a fork waits until no batch is being executed, so that no mutex is held. The child releases its share of
+the lock at once, and touches nothing else. Before it opens an outbox of its own, it closes the connections of its
+parent; SQLite can do that there because they were idle. A program that is started (`exec`, `subprocess`) inherits
+nothing: all files are opened with close-on-exec.
 """
 
 import os
@@ -17,18 +17,18 @@ from weakref import WeakSet
 
 
 class OpenOutbox(Protocol):
-    """What a fork has to see to."""
+    """An outbox that must be protected from forks."""
 
     def pause(self) -> None:
-        """Wait until no batch is under way, and let none begin."""
+        """Wait until no batch is being executed, and let none begin."""
         ...
 
     def resume(self) -> None:
-        """Go on."""
+        """Let batches begin again."""
         ...
 
     def abandon(self) -> None:
-        """In the child: use nothing any more, and give the lock back."""
+        """In the child: release the lock, and use nothing from now on."""
         ...
 
     def close(self) -> None:
@@ -39,16 +39,16 @@ class OpenOutbox(Protocol):
 _open: WeakSet[OpenOutbox] = WeakSet()
 _paused: list[OpenOutbox] = []
 _inherited: list[OpenOutbox] = []
-"""In a child: what is its parent's, kept alive because nobody may close it as if it were nothing."""
+"""In a child: the parent's outboxes, kept referenced so that the garbage collector does not close them."""
 
 
 def register(outbox: OpenOutbox) -> None:
-    """See to an outbox, as long as there is one, whenever this process forks."""
+    """Protect an outbox whenever this process forks, as long as the outbox exists."""
     _open.add(outbox)
 
 
 def close_inherited() -> None:
-    """In a child, before it opens an outbox: close those of its parent, so that SQLite forgets what it noted."""
+    """In a child, before it opens an outbox: close those of its parent, so that SQLite drops its records of locks."""
     while _inherited:
         _inherited.pop().close()
 

@@ -1,8 +1,8 @@
-"""The owner's heartbeat: a small file beside the store, by which others see that the owner is alive.
+"""The owner's heartbeat: a small file beside the store that shows other processes that the owner is alive.
 
-The store thread writes it every 5 seconds, unsynced. So it stops when the process is frozen or the disk hangs, and goes
-on when only the event loop is blocked; the file says for how long that is. A watcher counts the seconds of its own
-monotonic clock in which the file did not change. While it is frozen itself, it counts none.
+The store thread writes it every 5 seconds, unsynced. So it stops when the process is frozen or the disk hangs. It
+continues when only the event loop is blocked, and the file contains for how long. A watcher counts the seconds of its
+own monotonic clock in which the file did not change. While it is frozen itself, it counts none.
 """
 
 import os
@@ -20,13 +20,13 @@ class Heartbeat(NamedTuple):
 
     every: float = 5.0
     doubt_after: float = 15.0
-    """Without a beat for so long, health says that the owner does not respond."""
+    """Without a beat for this long, health reports that the owner does not respond."""
     take_over_after: float = 30.0
-    """Without a beat for so long, another process takes over."""
+    """Without a beat for this long, another process takes over."""
     send_within: float = 10.0
     """A send starts only if this process's last beat is younger than this."""
     blocked_after: float = 15.0
-    """An event loop that did not run for so long is reported as blocked."""
+    """An event loop that did not run for this long is reported as blocked."""
 
 
 USUAL = Heartbeat()
@@ -62,16 +62,16 @@ def read_beat(path: Path) -> Beat | None:
 
 
 class BeatWatch:
-    """For how long the owner of a store has not beaten, as far as this process was awake to see it.
+    """Measures how long the owner of a store has not beaten while this process was awake.
 
-    `now` is in seconds of a monotonic clock. Looks are expected at least once a second.
+    `now` is in seconds of a monotonic clock. Call `look` at least once a second.
     """
 
     _LONGEST_GAP = 2.0
 
     def __init__(self) -> None:
         self.epoch = -1
-        """Of the owner that is watched."""
+        """The epoch of the watched owner."""
         self._looked_at = 0.0
         self.silent_for = 0.0
         """Seconds."""
@@ -79,7 +79,7 @@ class BeatWatch:
         """The owner's last beat; None if the owner of this epoch has not beaten yet."""
 
     def look(self, epoch: int, beat: Beat | None, now: float) -> None:
-        """Take in what the file holds now, and which epoch stands in the store."""
+        """Update from the content of the file and the epoch in the store."""
         of_owner = beat if beat is not None and beat.epoch == epoch else None
         if (epoch, of_owner) == (self.epoch, self.last):
             self.silent_for += min(now - self._looked_at, self._LONGEST_GAP)

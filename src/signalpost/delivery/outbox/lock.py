@@ -1,10 +1,10 @@
-"""The lock file beside a store: one byte for each epoch, which the kernel frees however its holder ends.
+"""The lock file beside a store: one byte for each epoch. The kernel frees it however its holder ends.
 
 The owner of epoch N holds byte N. So a successor gets a byte of its own while a frozen owner still holds the older one,
-and any process can check whether the owner of an epoch is alive without taking a lock, which would make others fail.
+and any process can check if the owner of an epoch is alive without locking anything: a lock would make others fail.
 
 These are locks of the open file (F_OFD_SETLK, fcntl(2)): a child made by `fork` shares them, and closing its copy of
-the file leaves the parent's lock in place. A program that is started does not get the file.
+the file leaves the parent's lock in place. A program that the process starts does not inherit the file.
 """
 
 import fcntl
@@ -22,19 +22,19 @@ _FLOCK = "hhqqi4x"
 
 
 class FileLock:
-    """Holds byte `epoch` of the file at `path`, which stays when the lock is released. Made by `taken`."""
+    """Holds byte `epoch` of the file at `path`, which stays when the lock is released. Created by `acquire`."""
 
     def __init__(self, file: int, epoch: int) -> None:
         self._file = file
         self.epoch = epoch
         self.holder = f"{os.getpid()} {os.urandom(4).hex()}"
-        """This holder's process id, and a word that differs from those of earlier holders with that process id."""
+        """This holder's process id and a random word, because process ids are reused."""
         self.identity = identity(file)
-        """Which file is locked."""
+        """The identity of the locked file."""
 
     @classmethod
-    def taken(cls, path: Path, epoch: int) -> Self | None:
-        """The lock, or None if another process holds it. Raises StoreUnusable if the file cannot be made."""
+    def acquire(cls, path: Path, epoch: int) -> Self | None:
+        """Return the lock, or None if another process holds it. Raises StoreUnusable if the file cannot be created."""
         try:
             file = open_regular(path, os.O_RDWR | os.O_CREAT)
         except OSError as fault:
@@ -45,7 +45,7 @@ class FileLock:
                 value=str(path),
             ) from fault
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # older versions hold the whole file: never go beside one
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # older versions lock the whole file: never run beside one
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, _byte(epoch))
         except OSError:
             os.close(file)
@@ -53,27 +53,27 @@ class FileLock:
         return cls(file, epoch)
 
     def sign(self) -> None:
-        """Write the holder and the epoch into the file, for people and for commands that look."""
+        """Write the holder and the epoch into the file, for people and for commands that read it."""
         text = f"{self.holder} {self.epoch}\n".encode()
-        with suppress(OSError):  # the store has it too
+        with suppress(OSError):  # the store contains it too
             os.pwrite(self._file, text, 0)
             os.ftruncate(self._file, len(text))
 
     def release(self) -> None:
-        """Release it; once is enough."""
+        """Release the lock. Repeated calls are fine."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
 
 def lock_of(store: Path) -> Path:
-    """Where the lock of a store is: beside its real place, if `store` is a link."""
+    """The path of a store's lock file: beside the real file if `store` is a link."""
     real = Path(os.path.realpath(store))
     return real.with_name(f"{real.name}.lock")
 
 
 def is_held(path: Path, epoch: int | None = None) -> bool:
-    """True if a process holds the lock of this epoch, by default of the epoch that the file names. Takes no lock."""
+    """True if a process holds the lock of this epoch, by default the one written in the file. Takes no lock."""
     try:
         file = open_regular(path, os.O_RDONLY)
     except OSError:
@@ -89,7 +89,7 @@ def is_held(path: Path, epoch: int | None = None) -> bool:
 
 
 def is_held_by_older_version(path: Path) -> bool:
-    """True if a process of a version without epochs owns the store: it holds the whole file. Keeps no such one out."""
+    """True if a process of a version without epochs owns the store: it locks the whole file. Does not block one."""
     try:
         file = open_regular(path, os.O_RDONLY)
     except OSError:
@@ -129,7 +129,7 @@ WRITE_LOCK = "120"
 
 
 def writer_of(shm: Path, locks: Path = Path("/proc/locks")) -> int | None:
-    """The process that holds SQLite's write lock, as Linux lists it; None if nobody does, or it is not shown here.
+    """The process that holds SQLite's write lock, as listed by Linux; None if there is none or it is not listed here.
 
     Checking by fcntl would require opening the file, and closing it again would drop this process's own locks.
     """

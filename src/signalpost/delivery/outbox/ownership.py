@@ -1,7 +1,7 @@
-"""Keeps the owner's heartbeat, or watches the owner's and takes over when it stops.
+"""Writes the owner's heartbeat, or watches it and takes over when it stops.
 
-Runs in the store thread, between two batches: so a hung disk stops the beat, and no file call waits on the event loop.
-What it learns can be read from any thread. See docs/why/0027-an-epoch-fences-the-owner.md.
+Runs in the store thread, between two batches: so a hung disk stops the beat, and no file call blocks the event loop.
+Its findings can be read from any thread. See docs/why/0027-an-epoch-fences-the-owner.md.
 """
 
 import os
@@ -20,12 +20,12 @@ TRY_AGAIN_AFTER = 1.0
 
 
 class Seen(NamedTuple):
-    """What this process knows of an owner that is another process."""
+    """The owner, as seen from another process."""
 
     process: int = 0
     holder: str = ""
     is_alive: bool = False
-    """True if the owner's process is there; it may be frozen."""
+    """True if the owner's process exists; it may be frozen."""
     silent_for: float = 0.0
     """Seconds without a beat."""
     idle: float = 0.0
@@ -35,7 +35,7 @@ class Seen(NamedTuple):
 class Ownership:
     """This process's part in a store: owner or not.
 
-    `wants` says whether it takes over where no owner is alive. `now` reads a monotonic clock, from any thread.
+    With `wants`, it takes over if no owner is alive. `now` reads a monotonic clock, from any thread.
     """
 
     def __init__(self, core: SqliteCore, heartbeat: Heartbeat, *, wants: bool, now: Callable[[], float]) -> None:
@@ -48,22 +48,22 @@ class Ownership:
         self._looked_at = -inf
         self._tried_at = -inf
         self._not_before = -inf
-        self._told: object = None
+        self._reported: object = None
         self.loop_ran_at = now()
         """Set by the event loop, about once a second."""
         self.beat_at = now()
         """When this process last wrote its beat, as the owner."""
         self.seen = Seen()
         self.missing = ""
-        """Which file of the store is gone, and what to do; empty if all are there."""
+        """The missing file of the store, and what to do; empty if none is missing."""
         self.locked = ""
-        """Why this process could not write when it last tried, and what to do; empty if it could."""
+        """Why the last try to write failed, and what to do; empty if it succeeded."""
         self.trouble: SignalpostError | None = None
         """Why this process could not take over."""
 
     @property
     def may_send(self) -> bool:
-        """True if this process was surely not replaced: its last beat is young enough."""
+        """True if this process cannot have been replaced, because its last beat is recent enough."""
         return self._now() - self.beat_at < self._heartbeat.send_within
 
     @property
@@ -72,12 +72,12 @@ class Ownership:
         return max(0.0, self._now() - self.loop_ran_at)
 
     def tick(self) -> bool:
-        """Do what is due; True if the event loop has something to do about it."""
+        """Do the work that is due. Returns True if the event loop has to react."""
         now = self._now()
         if is_due := now - self._looked_at >= LOOK_AT_FILES_EVERY:
             self._looked_at = now
             self._look_at_files()
-        if now - self._tried_at >= self._heartbeat.every:  # a process that is idle would not notice
+        if now - self._tried_at >= self._heartbeat.every:  # an idle process would not notice otherwise
             self._tried_at = now
             self._try_to_write()
         if self._core.holder is not None:
@@ -110,8 +110,8 @@ class Ownership:
     def _beat(self, now: float) -> None:
         if now - self.beat_at < self._heartbeat.every and self._count:
             return
-        with suppress(StoreFailed):  # a disk that fails is not a process that is frozen
-            self._core.look()  # after a thaw this finds the successor, whose beat must stay
+        with suppress(StoreFailed):  # a failing disk does not make the process frozen
+            self._core.look()  # after a freeze this finds the successor, whose beat must not be overwritten
         if self._core.is_deposed:
             return
         self._count += 1
@@ -121,17 +121,17 @@ class Ownership:
 
     def _look_at_owner(self, now: float, *, is_due: bool) -> None:
         core = self._core
-        with suppress(StoreFailed):  # a takeover finds out, too
+        with suppress(StoreFailed):  # a takeover would fail too
             core.look()
         owner = core.owner
-        if is_due or owner.epoch != self._watch.epoch:  # what was seen of an earlier owner says nothing
+        if is_due or owner.epoch != self._watch.epoch:  # the silence of an earlier owner does not count
             self._watch.look(owner.epoch, read_beat(core.beat_path), now)
         idle = 0.0 if self._watch.last is None else self._watch.last.idle
         self.seen = Seen(owner.process, owner.holder, core.has_live_owner, self._watch.silent_for, idle)
         is_frozen = self._watch.silent_for >= self._heartbeat.take_over_after
         if self.seen.is_alive and not is_frozen:
             self.trouble = None
-        can_deliver = self.idle < self._heartbeat.send_within  # else it would hold the store, and deliver nothing
+        can_deliver = self.idle < self._heartbeat.send_within  # else it would own the store without delivering
         if self._wants and can_deliver and now >= self._not_before and (is_frozen or not self.seen.is_alive):
             self._look_at_files()
             if not self.missing:
@@ -152,5 +152,5 @@ class Ownership:
     def _is_news(self) -> bool:
         seen = self.seen
         now = (self._core.holder, self._core.is_deposed, seen.holder, seen.is_alive, str(self.trouble))
-        is_news, self._told = now != self._told, now
+        is_news, self._reported = now != self._reported, now
         return is_news

@@ -18,11 +18,11 @@ from signalpost.delivery.outbox.rows import instant, is_text, is_time, listed, m
 from signalpost.delivery.outbox.schema import HAS_META, MIGRATED_FROM
 from signalpost.delivery.outbox.sqlite_file import (
     advice,
-    be_the_original,
     check_there,
     code_of,
     is_there,
     opened_to_read,
+    refuse_hard_link,
 )
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.outbox.verbs import execute
@@ -43,7 +43,7 @@ class SqliteReader:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         check_there(self._path)
-        be_the_original(self._path, self._path.resolve())
+        refuse_hard_link(self._path, self._path.resolve())
         self._db = opened_to_read(self._path)
         self._tx = Transaction(self._db)
 

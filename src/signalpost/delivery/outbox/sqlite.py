@@ -62,7 +62,7 @@ from signalpost.delivery.outbox.commands import (
 from signalpost.delivery.outbox.files import gone, opened_files, warn_of_network
 from signalpost.delivery.outbox.lock import FileLock, is_held, lock_of, writer_of
 from signalpost.delivery.outbox.migration import opened_to_write
-from signalpost.delivery.outbox.sqlite_file import advice, be_the_original, begin, claim, code_of, remember_place
+from signalpost.delivery.outbox.sqlite_file import advice, begin, claim, code_of, refuse_hard_link, remember_place
 from signalpost.delivery.outbox.transaction import (
     OF_A_COMMAND,
     Arrival,
@@ -108,7 +108,7 @@ class SqliteCore:
         self._damaged: tuple[Damaged, ...] = ()
         self._turn = Lock()
         self._is_abandoned = False
-        be_the_original(self._path, real)
+        refuse_hard_link(self._path, real)
         self._db = opened_to_write(self._path, self.lock_path)
         try:
             remember_place(self._db, real)
@@ -145,7 +145,7 @@ class SqliteCore:
             self.see_that_it_is_there()
             self.look()
             if over_a_live_one or not self.has_live_owner:
-                self._lock = FileLock.taken(self.lock_path, self.owner.epoch + 1)
+                self._lock = FileLock.acquire(self.lock_path, self.owner.epoch + 1)
                 if self._lock is not None and not self._has_begun_epoch(self._lock):
                     self.disown()
         return self.holder

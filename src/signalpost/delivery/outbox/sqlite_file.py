@@ -1,4 +1,4 @@
-"""Opens an outbox's SQLite file, or says why it cannot be used: where, and what to do."""
+"""Opens an outbox's SQLite file, or reports why it cannot be used, and what to do."""
 
 import os
 import sqlite3
@@ -17,25 +17,25 @@ SECONDS_FOR_OTHERS = 2.0
 """How long a command waits for another program, such as the sqlite3 tool, that holds the file locked."""
 
 _TRY_EVERY = 0.001
-"""Seconds. SQLite itself would wait ever longer between two tries, so the process that waited longest would come last.
-Beside a busy process, a single writer then waited half a second, with this a twentieth (99th percentiles)."""
+"""Seconds. SQLite itself waits longer after each try, so the process that has waited longest would come last. Beside a
+busy process, a single writer then waited 0.5 s, and 0.05 s with this (99th percentiles)."""
 
 CHECKED_UP_TO = 64 * 1024 * 1024
-"""Bytes: a file of up to this size is read through when it is opened, which takes some tenths of a second at most."""
+"""Bytes. A file of up to this size is checked when it is opened, which takes some tenths of a second at most."""
 
 PAGES_A_CHECKPOINT = 4_000
-"""Of the log, 16 MB: four times SQLite's own measure, because under load each page is then copied less often."""
+"""Of the log, 16 MB: four times SQLite's default, because under load each page is then copied less often."""
 
 _FULL = 2
 
-_A_FOLDER = "this is a folder, where the outbox should be: move it away, or set SIGNALPOST_HOME to another place"
-_NONE_YET = "there is no outbox here yet: the first run of the service makes it"
+_A_FOLDER = "this is a folder, not an outbox file: move it away, or set SIGNALPOST_HOME to another place"
+_NONE_YET = "there is no outbox here yet: the first run of the service creates it"
 
 
 def claim(path: Path) -> Identity:
-    """Make the file if there is none, for its owner alone, see that it can be written, and return which file it is.
+    """Create the file, for its owner only, if it is missing, check that it is writable, and return its identity.
 
-    Raises StoreUnusable. SQLite would say less of what is wrong.
+    Raises StoreUnusable, with more detail than SQLite's own error.
     """
     try:
         file = open_regular(path, os.O_RDWR | os.O_CREAT)
@@ -43,7 +43,7 @@ def claim(path: Path) -> Identity:
         raise _a_folder(path) from fault
     except (FileNotFoundError, NotADirectoryError) as fault:
         raise StoreUnusable(
-            f"{path}: there is no folder {path.parent}: make it, or name another place",
+            f"{path}: there is no folder {path.parent}: create it, or use another path",
             code="no-such-folder",
             field="path",
             value=str(path.parent),
@@ -51,9 +51,9 @@ def claim(path: Path) -> Identity:
     except OSError as fault:
         if not fault.errno:
             raise _not_a_file(path) from fault
-        advice = "let this process write the file and its folder, or name another place"
+        advice = "let this process write the file and its folder, or use another path"
         raise StoreUnusable(
-            f"{path}: it cannot be opened for writing ({fault.strerror}): {advice}",
+            f"{path}: cannot open it for writing ({fault.strerror}): {advice}",
             code="not-writable",
             value=str(path),
         ) from fault
@@ -65,7 +65,7 @@ def claim(path: Path) -> Identity:
 
 
 def opened(path: Path) -> sqlite3.Connection:
-    """A connection to the file at `path`, which exists and may be empty or of an older version.
+    """Connect to the file at `path`, which exists and may be empty or of an older version.
 
     Raises StoreUnusable.
     """
@@ -80,13 +80,13 @@ def opened(path: Path) -> sqlite3.Connection:
             db.close()
             raise
     except sqlite3.Error as fault:
-        text = f"{path}: it cannot be used as an outbox ({fault}): {advice(fault)}"
+        text = f"{path}: cannot use it as an outbox ({fault}): {advice(fault)}"
         raise StoreUnusable(text, code=code_of(fault), field="path", value=str(path)) from fault
     return db
 
 
 def opened_to_read(path: Path) -> sqlite3.Connection:
-    """A connection to the outbox at `path` that only looks. Raises StoreUnusable where there is none, or it cannot."""
+    """Connect to the outbox at `path` for reading only. Raises StoreUnusable if it is missing or unreadable."""
     check_there(path)
     try:
         uri = f"{path.resolve().as_uri()}?mode=ro"
@@ -97,15 +97,15 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
             db.close()
             raise
     except sqlite3.Error as fault:
-        text = f"{path}: it cannot be read ({fault}): {advice(fault)}"
+        text = f"{path}: cannot read it ({fault}): {advice(fault)}"
         raise StoreUnusable(text, code=code_of(fault), field="path", value=str(path)) from fault
     return db
 
 
 def begin(db: sqlite3.Connection, *, writes: bool) -> None:
-    """Begin to read, or to write as soon as no other process does.
+    """Begin a transaction; with `writes` as soon as no other process writes.
 
-    Raises sqlite3.OperationalError where that takes too long.
+    Raises sqlite3.OperationalError if that takes too long.
     """
     if not writes:
         db.execute("BEGIN")
@@ -135,18 +135,18 @@ def sync_to_disk(path: Path) -> None:
 
 
 def check_there(path: Path) -> None:
-    """See that there is a file to look into. Raises StoreUnusable."""
+    """Check that the file exists. Raises StoreUnusable."""
     if not is_there(path):
         raise _none_yet(path)
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a file to look into. Raises StoreUnusable if something else is there, or nobody may look."""
+    """True if the file exists. Raises StoreUnusable if it is not a regular file, or its folder is not accessible."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError as fault:  # of another user's folder, or of a name too long
+    except OSError as fault:  # the folder is another user's, or the name is too long
         advice = "give this process permission to enter the folder, or set SIGNALPOST_HOME to another one"
         raise StoreUnusable(
             f"cannot access {path} ({fault.strerror}): {advice}",
@@ -175,28 +175,28 @@ def _not_a_file(path: Path) -> StoreUnusable:
 
 
 def check_made(path: Path, db: sqlite3.Connection) -> None:
-    """See that the tables are there, which a first start makes, and ours. Raises StoreUnusable."""
+    """Check that the tables exist (a first start creates them) and are ours. Raises StoreUnusable."""
     if check_owner(path, db):
         raise _none_yet(path)
 
 
 def check_owner(path: Path, db: sqlite3.Connection) -> bool:
-    """See that the tables are ours, and of a version that is known, and return whether there are none yet.
+    """Check that the tables are ours and of a known version. Returns True if there are none yet.
 
     Raises StoreUnusable.
     """
-    db.execute("BEGIN")  # so that all three are of one moment: another process may be making the tables
+    db.execute("BEGIN")  # a consistent view: another process may be creating the tables
     application, version = _pragma(db, "application_id"), _pragma(db, "user_version")
     (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     db.execute("COMMIT")
     is_empty = (application, version, tables) == (0, 0, 0)
     if application != APPLICATION_ID and not is_empty:
-        text = f"{path}: this is the database of another application: name another file"
+        text = f"{path}: this is the database of another application: use another file"
         raise StoreUnusable(text, code="foreign-database", field="path", value=str(path))
     if version > VERSION:
         raise StoreUnusable(
-            f"{path}: it was written by a newer signalpost (its tables are of version {version}, this one knows "
-            f"{VERSION}): upgrade signalpost, or name another file",
+            f"{path}: it was written by a newer signalpost (its tables have version {version}, this one "
+            f"supports {VERSION}): upgrade signalpost, or use another file",
             code="newer-version",
             field="version",
             value=str(version),
@@ -211,8 +211,8 @@ def _make_durable(path: Path, db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA wal_autocheckpoint={PAGES_A_CHECKPOINT}")
     if (mode, synchronous := _pragma(db, "synchronous")) != ("wal", _FULL):
         raise StoreUnusable(
-            f"{path}: SQLite does not keep a write-ahead log here, or does not sync it (it says journal_mode={mode}, "
-            f"synchronous={synchronous}): name a place on a local disk",
+            f"{path}: SQLite does not keep a write-ahead log here, or does not sync it (journal_mode={mode}, "
+            f"synchronous={synchronous}): use a path on a local disk",
             code="not-durable",
             field="path",
             value=str(path),
@@ -228,16 +228,16 @@ def _check_pages(path: Path, db: sqlite3.Connection) -> None:
             raise StoreUnusable(text, code="damaged", field="path", value=str(path))
 
 
-_RESCUE = "restore a copy, or move it away and rescue what is left with `sqlite3 FILE .recover`"
+_RESCUE = "restore a copy, or move it away and rescue the rest with `sqlite3 FILE .recover`"
 
 
 def advice(fault: sqlite3.Error) -> str:
-    """What a person can do about an error of SQLite."""
-    return _ADVICE.get(_kind(fault), "look at the disk, its rights and its room")
+    """Advice for a person about an error of SQLite."""
+    return _ADVICE.get(_kind(fault), "check the disk, its permissions and its free space")
 
 
 def code_of(fault: sqlite3.Error) -> str | None:
-    """The code of an error of SQLite for programs; None if it has none of its own."""
+    """The public code for an error of SQLite; None if there is none."""
     return _CODES.get(_kind(fault))
 
 
@@ -246,10 +246,10 @@ def _kind(fault: sqlite3.Error) -> int:
 
 
 _ADVICE = {
-    sqlite3.SQLITE_FULL: "make room on the disk",
-    sqlite3.SQLITE_BUSY: "let the other program, such as an open sqlite3 tool, end its transaction",
+    sqlite3.SQLITE_FULL: "free space on the disk",
+    sqlite3.SQLITE_BUSY: "end the transaction of the other program, such as an open sqlite3 tool",
     sqlite3.SQLITE_CORRUPT: _RESCUE,
-    sqlite3.SQLITE_NOTADB: "it is no SQLite database, or damaged: name another file, or restore a copy",
+    sqlite3.SQLITE_NOTADB: "it is not an SQLite database, or it is damaged: use another file, or restore a copy",
     sqlite3.SQLITE_READONLY: "let this process write the file and its folder",
 }
 _CODES = {
@@ -268,21 +268,21 @@ def _pragma(db: sqlite3.Connection, name: str) -> Any:
 _PLACE = "place"
 
 
-def be_the_original(path: Path, real: Path) -> None:
-    """Raises StoreUnusable if the file at `real` is another name of a store that has its place elsewhere.
+def refuse_hard_link(path: Path, real: Path) -> None:
+    """Raise StoreUnusable if the file at `real` is another name of a store that belongs elsewhere.
 
-    SQLite keeps its log beside the name by which it was opened, and so do we with the lock. Two names of one file would
-    have two logs and two owners, and each would overwrite what the other committed. So the store remembers its own
-    place: as long as that leads to this file, every other name is a copy made by `cp -al` or `ln`, and is refused. A
-    store that was moved finds nothing at its old place, and remembers the new one.
+    SQLite keeps its log beside the name by which it was opened, and signalpost keeps its lock there too. Two names of
+    one file would have two logs and two owners, and each would overwrite the other's commits. So the store remembers
+    its own path. As long as this file is found there, every other name is a hard link made by `cp -al` or `ln`, and is
+    refused. A store that was moved is not found at its old path, and remembers the new one.
 
-    It only reads: what a copy's own log holds would overwrite what the original has committed since.
+    Only reads: the log of the other name could overwrite later commits of the original.
     """
     try:
         names = real.stat().st_nlink
-    except OSError as fault:  # such as a parent folder that only the working directory leads past
+    except OSError as fault:  # such as a parent folder that is passed only by way of the working directory
         raise StoreUnusable(
-            f"{path}: it cannot be reached as {real} ({fault.strerror}): let this process enter its folders",
+            f"{path}: cannot access {real} ({fault.strerror}): let this process enter its folders",
             code="not-readable",
             field="path",
             value=str(real),
@@ -302,8 +302,8 @@ def be_the_original(path: Path, real: Path) -> None:
 
 
 def remember_place(db: sqlite3.Connection, real: Path) -> None:
-    """Have the store know where it is, and write that into the main file, where a copy without the log finds it."""
-    place = os.fsencode(real)  # not text, because a name may be any bytes
+    """Save the store's path, in the main file too, so that a copy without the log contains it."""
+    place = os.fsencode(real)  # not text: a path may be any bytes
     if (place,) != db.execute(sql.META_IN_BYTES, (_PLACE,)).fetchone():
         begin(db, writes=True)
         db.execute(sql.SAVE_META, (_PLACE, place))
@@ -319,4 +319,4 @@ def _remembered(real: Path) -> bytes | None:
     except sqlite3.Error:  # no tables yet, or not a store: opening it reports which
         return None
     place: bytes | None = None if found is None else found[0]
-    return None if place is None or b"\0" in place else place  # a damaged one leads nowhere
+    return None if place is None or b"\0" in place else place  # a damaged path is ignored

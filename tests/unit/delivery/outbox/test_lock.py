@@ -10,7 +10,7 @@ from signalpost.errors import StoreUnusable
 
 
 def _taken(path: Path, epoch: int = 1) -> FileLock:
-    lock = FileLock.taken(path, epoch)
+    lock = FileLock.acquire(path, epoch)
     assert lock is not None
     return lock
 
@@ -19,7 +19,7 @@ def test_an_epoch_has_one_holder_who_is_named_until_it_lets_go(tmp_path: Path) -
     path = tmp_path / "o.db.lock"
     path.write_text("9" * 60)  # of a process that died: of a longer text no part must be left
     first = _taken(path, 7)
-    assert FileLock.taken(path, 7) is None
+    assert FileLock.acquire(path, 7) is None
     first.sign()
     assert path.read_text() == f"{first.holder} 7\n"
     assert holder_of(path).split()[0] == str(os.getpid())
@@ -64,7 +64,7 @@ def test_letting_go_twice_closes_no_file_of_another(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable) as raised:
-        FileLock.taken(tmp_path / "nowhere" / "lock", 1)
+        FileLock.acquire(tmp_path / "nowhere" / "lock", 1)
     assert raised.value.code == "not-writable"
     assert holder_of(tmp_path / "nowhere" / "lock") == ""
     assert not is_held_by_older_version(tmp_path / "nowhere" / "lock")
@@ -74,7 +74,7 @@ def test_a_pipe_in_place_of_a_lock_is_refused_and_never_waited_for(tmp_path: Pat
     path = tmp_path / "lock"
     os.mkfifo(path)
     with pytest.raises(StoreUnusable) as raised:
-        FileLock.taken(path, 1)
+        FileLock.acquire(path, 1)
     assert (raised.value.code, raised.value.errors[0].value) == ("not-a-file", str(path))
     assert (is_held(path), is_held(path, 1), is_held_by_older_version(path), holder_of(path)) == (False,) * 3 + ("",)
 
@@ -92,7 +92,7 @@ def test_a_process_of_an_older_version_holds_the_whole_file(tmp_path: Path) -> N
         assert not is_held_by_older_version(tmp_path / "lock")
         fcntl.flock(old, fcntl.LOCK_EX)
         assert is_held_by_older_version(tmp_path / "lock")
-        assert FileLock.taken(tmp_path / "lock", 1) is None
+        assert FileLock.acquire(tmp_path / "lock", 1) is None
 
 
 def test_a_lock_is_beside_the_real_store(tmp_path: Path) -> None:

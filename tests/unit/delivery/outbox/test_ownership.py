@@ -248,7 +248,7 @@ def test_a_store_that_was_moved_away_is_reported_and_not_taken(cores: Cores, tim
 def test_of_two_that_claim_an_epoch_one_gets_it(cores: Cores, tmp_path: Path) -> None:
     cores().close()
     one, other = cores(owns=False), cores(owns=False)
-    claimed = FileLock.taken(one.lock_path, one.owner.epoch + 1)
+    claimed = FileLock.acquire(one.lock_path, one.owner.epoch + 1)
     assert claimed is not None
     assert other.own() is None, "the lock of that epoch is taken"
     claimed.release()

@@ -133,8 +133,8 @@ def test_a_new_store_may_have_two_names_and_the_first_one_opened_is_the_original
 
 
 def test_a_store_that_cannot_be_reached_by_its_real_path_is_rejected(home: Path) -> None:
-    from signalpost.delivery.outbox.sqlite_file import be_the_original  # the old source lacks it
+    from signalpost.delivery.outbox.sqlite_file import refuse_hard_link  # the old source lacks it
 
     with pytest.raises(StoreUnusable) as refused:
-        be_the_original(home / "outbox.db", home / "away" / "outbox.db")
+        refuse_hard_link(home / "outbox.db", home / "away" / "outbox.db")
     assert (refused.value.code, refused.value.field) == ("not-readable", "path")

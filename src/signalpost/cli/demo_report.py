@@ -36,7 +36,7 @@ def deliveries_table(replay: LiveReplay, stopwatch: Stopwatch) -> Table:
 def seconds_table(times: Sequence[SignalTimes]) -> Table:
     """How long signals took: the median, the 99th percentile, the maximum, and whether that is within the limit."""
     numbers = ("p50", "p99", "longest", "limit")
-    made = table("How long a signal took", "from -> to", *numbers, "", right=numbers)
+    made = table("How long a signal took", "step", *numbers, "", right=numbers)
     for bound, figures in _measured(times):
         verdict = Text("pass", style="green") if figures[-1] < bound.most else Text("fail", style="red")
         made.add_row(bound.name, *(f"{each * 1e3:,.1f} ms" for each in figures), f"{bound.most * 1e3:,.0f} ms", verdict)

@@ -68,7 +68,7 @@ def _show(running: "Sandbox", *, as_json: bool) -> None:
         webhooks = {each.variable: running.webhook(each.name) for each in USUAL_DESTINATIONS}
         say_json({"page": f"{running.url}/", "log": f"{running.url}/_log", "environment": webhooks})
         return
-    say(f"The sandbox is at {running.url}/ until Ctrl-C. To send to it:", "")
+    say(f"The sandbox is running at {running.url}/ (Ctrl-C stops it). To send to it, run:", "")
     for destination in USUAL_DESTINATIONS:
         say(f"export {destination.variable}={running.webhook(destination.name)}")
     say("", f"What it received, as JSON lines: {running.url}/_log")

@@ -98,7 +98,7 @@ def last_signals_table(signals: Sequence[Signal]) -> Table:
     """The last signals, one per row: prices at the pair's precision, and distances in pips if the pair has pips."""
     title = f"The last {min(_LAST, len(signals))} of {len(signals):,} signals"
     numbers = ("entry", "stop", "target", "pips", "R:R")
-    made = table(title, "known at (UTC)", "what", "side", *numbers, right=numbers)
+    made = table(title, "known at (UTC)", "stream", "side", *numbers, right=numbers)
     for signal in signals[-_LAST:]:
         pips = (_fixed(each, 1) for each in (signal.stop_pips, signal.target_pips))
         prices = (signal.entry_price, signal.stop_loss, signal.take_profit)

@@ -136,6 +136,6 @@ def _checked(home: Path, store_file: str) -> DataFolder:
         advice = "change its permissions, or set SIGNALPOST_HOME to another folder"
         return DataFolder(False, f"{there} is not writable ({problem}): {advice}")
     if there != home:
-        return DataFolder(True, "it does not exist yet and is created at the first start")
+        return DataFolder(True, "will be created at the first start")
     is_used = (home / store_file).exists()
     return DataFolder(True, "it exists, with a store" if is_used else "it exists, without a store")

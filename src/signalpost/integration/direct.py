@@ -121,7 +121,7 @@ class DirectSender:
         now = clock.now()
         notification = msgspec.structs.replace(submitted, id=self._ids.next(now), accepted_at=now)
         if notification.valid_until <= now:
-            return Ticket(Outcome.SUPPRESSED, "", "stale: it is not worth sending any more")
+            return Ticket(Outcome.SUPPRESSED, "", "stale: it has expired")
         routes = self._routing.route(notification.payload, notification.user_tier)
         names = [route.destination for route in routes if route.suppressed_for is None]
         if not names:

@@ -129,7 +129,7 @@ def _calling(sender: Sender) -> Callable[[Submission], Any]:
     """
     if not callable(sender):
         kind = type(sender).__name__
-        text = f"the fallback is a {kind}: give a function"
+        text = f"the fallback is a {kind}: pass a function"
         raise InvalidConfiguration(text, code="wrong-kind", field="fallback", value=kind)
     try:
         signature = inspect.signature(sender)
@@ -176,7 +176,7 @@ def _fits(signature: inspect.Signature, given: tuple[object, ...], named: Mappin
 def _wrong_signature(sender: Sender, why: str, signature: str | None = None) -> InvalidConfiguration:
     name = getattr(sender, "__name__", type(sender).__name__)
     text = (
-        f"the fallback {name} {why}: give a function that can be called with the signal or alert alone, or with "
+        f"the fallback {name} {why}: pass a function that can be called with the signal or alert alone, or with "
         f"(signal_or_alert, priority, user_tier, additional_context)"
     )
     return InvalidConfiguration(text, code="wrong-signature", field="fallback", value=signature)

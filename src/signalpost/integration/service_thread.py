@@ -143,8 +143,8 @@ class ServiceThread:
         except BaseException as fault:
             is_ours = isinstance(fault, SignalpostError)
             why = str(fault) if is_ours else type(fault).__name__
-            logger.error("the service could not be started: %s", why if is_ours else described(fault))
-            self._queue.close(f"the service could not be started: {why}")
+            logger.error("the service failed to start: %s", why if is_ours else described(fault))
+            self._queue.close(f"the service failed to start: {why}")
             self._thread.end(0)
             raise
         self._queue.open()

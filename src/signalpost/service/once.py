@@ -45,7 +45,7 @@ class Once(Generic[Result]):
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            raise StoreClosed("the service was stopped before it had started: start it again") from None
+            raise StoreClosed("the service was stopped while it was starting: start it again") from None
         finally:
             self._waiting -= 1
         return result

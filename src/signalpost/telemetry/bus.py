@@ -69,7 +69,7 @@ class _Guarded:
         if self._reported_at is None or now - self._reported_at >= _REPORT_EVERY:
             self._reported_at = now
             logger.warning(
-                "listener %s took %.0f ms for %s and delayed deliveries. Move long work to a thread.",
+                "listener %s took %.0f ms for a %s event, which delayed deliveries: move long work to a thread",
                 self._name,
                 seconds * 1000,
                 event,

@@ -52,7 +52,7 @@ def log(event: Event) -> None:
         case RowDamaged(delivery):
             logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
         case ClockStepped(seconds):
-            logger.warning("the clock was set by %+.1f s; all waiting times are checked again", seconds)
+            logger.warning("the system clock jumped by %+.1f s; all waiting times are checked again", seconds)
         case WorkerFailed() | WorkerRecovered() | TookOver() | OwnershipLost():
             _log_worker(event)
         case _:

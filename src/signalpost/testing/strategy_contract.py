@@ -170,7 +170,7 @@ def _restored(strategy: Strategy, snapshot: dict[str, Any]) -> Strategy:
     try:
         text = json.dumps(snapshot, allow_nan=False)
     except (TypeError, ValueError) as fault:
-        raise AssertionError(f"the snapshot is not plain data: {fault}") from fault
+        raise AssertionError(f"the snapshot cannot be converted to JSON: {fault}") from fault
     saved = json.loads(text)
     if saved != snapshot:
         raise AssertionError(f"converting the snapshot to JSON and back changes it: {snapshot!r}")

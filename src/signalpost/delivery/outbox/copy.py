@@ -77,7 +77,7 @@ def _check_target(store: Path, to: Path, *, overwrite: bool) -> None:
         text = "this is a file of a data folder, which a copy would break: name another file, in another folder"
         raise _refused(to, "in-a-data-folder", text)
     if to.exists() and not overwrite:
-        raise _refused(to, "already-there", "it is there already: name another file, or give --force to replace it")
+        raise _refused(to, "already-there", "already exists: use another file, or --force to replace it")
 
 
 def _refused(to: Path, code: str, text: str) -> InvalidValue:

@@ -74,5 +74,5 @@ def usual_answer(status: int, retry_after: float = 1.0) -> HttpAnswer:
         return answer._replace(headers={**answer.headers, **waits})
     if status >= 500:
         return HttpAnswer(status, {"Content-Type": "text/html"}, f"<html><h1>{status}</h1></html>".encode())
-    code, message = _CODES.get(status, (0, f"{status}: planned in the sandbox"))
+    code, message = _CODES.get(status, (0, f"{status}: injected by the sandbox"))
     return json_answer(status, {"message": message, "code": code})

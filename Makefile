@@ -9,6 +9,9 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN | awk '{ print 2 * $$1 }')
 SHARED = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# Tests start hundreds of Pythons: each must find our modules compiled, also where the environment forbids that.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all coverage check format bench walk simulate clean
 .SUFFIXES:

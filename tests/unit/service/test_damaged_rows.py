@@ -6,13 +6,12 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from msgspec.structs import replace
 
 from signalpost import clock
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.outbox.commands import Lease
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.routing import Routing
+from signalpost.service.runtime import Runtime
 from signalpost.service.service import AsyncNotificationService
 from tests.unit.service.conftest import ConfigFor, signal
 
@@ -21,11 +20,12 @@ DAMAGE = [("priority", 7), ("valid_until", 9 * 10**18), ("state", "pendinf")]
 
 async def _put(config: Config) -> list[str]:
     """Two tickets that wait in the store, written by a producer."""
-    async with AsyncNotificationService(replace(config, destinations=())) as producer:
-        running = producer._runtime.run
-        assert running is not None
-        running.engine.intake.routing = Routing([each.name for each in config.destinations])
-        return [(await producer.queue_notification(signal(pair=pair))).id for pair in ("EURUSD", "GBPUSD")]
+    producer = Runtime(config, is_producer=True)
+    await producer.start()
+    intake = producer.started.engine.intake
+    tickets = [await intake.accept(signal(pair=pair)) for pair in ("EURUSD", "GBPUSD")]
+    await producer.stop(0)
+    return [each.id for each in tickets]
 
 
 def _change(config: Config, statement: str, *values: object) -> None:

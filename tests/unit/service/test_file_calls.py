@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -17,7 +18,8 @@ from signalpost.delivery.outbox import threaded
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import StoreFailed
 from signalpost.service import run
-from tests.unit.service.conftest import ConfigFor, signal
+from signalpost.service.run import Run
+from tests.unit.service.conftest import ConfigFor, StoreThreads, signal
 
 _FILE_CALLS = (
     (os, "stat"),
@@ -80,22 +82,23 @@ async def test_a_start_a_takeover_and_a_stop_touch_no_file_of_the_store_on_the_l
 class Hung:
     """A store that answers nothing until it is let go."""
 
-    def __init__(self, service: AsyncNotificationService) -> None:
-        self._core = service._runtime.run.outbox._core  # type: ignore[union-attr]
+    def __init__(self) -> None:
         self._goes_on = threading.Event()
-        self._apply = self._core.apply
-        self._core.apply = self._hang  # type: ignore[method-assign]
+        apply = SqliteCore.apply
+
+        def hang(core: SqliteCore, batch: Any) -> Any:
+            self._goes_on.wait(60)
+            return apply(core, batch)
+
+        self._patch = patch.object(SqliteCore, "apply", hang)
+        self._patch.start()
 
     def let_go(self) -> None:
-        self._core.apply = self._apply  # type: ignore[method-assign]
+        self._patch.stop()
         self._goes_on.set()
 
     def hang_once(self) -> None:
         self._goes_on.wait(60)
-
-    def _hang(self, batch: Any) -> Any:
-        self._goes_on.wait(60)
-        return self._apply(batch)
 
 
 @pytest.mark.line("6.2.3")
@@ -106,7 +109,7 @@ async def test_a_store_that_hangs_shows_in_health_until_it_goes_on(
     real = asyncio.get_running_loop().time
     monkeypatch.setattr(threaded, "monotonic", lambda: real() + later, raising=False)
     async with AsyncNotificationService(config_for()) as service:
-        disk = Hung(service)
+        disk = Hung()
         try:
             waiting = asyncio.ensure_future(service.queue_notification(signal()))
             await asyncio.sleep(0)
@@ -125,41 +128,39 @@ async def test_a_store_that_hangs_shows_in_health_until_it_goes_on(
 
 @pytest.mark.parametrize("as_producer", [False, True])
 async def test_a_file_call_of_the_store_thread_that_hangs_shows_in_health_though_no_command_waits(
-    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, *, as_producer: bool
+    config_for: ConfigFor, store_threads: StoreThreads, monkeypatch: pytest.MonkeyPatch, *, as_producer: bool
 ) -> None:
     later = 0.0
     real = asyncio.get_running_loop().time
     monkeypatch.setattr(threaded, "monotonic", lambda: real() + later, raising=False)
     async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
         service = producer if as_producer else owner
-        outbox: Any = service._runtime.run.outbox  # type: ignore[union-attr]
-        hangs, goes_on, chore = threading.Event(), threading.Event(), outbox._chore
+        hangs, goes_on = threading.Event(), threading.Event()
 
         def hang() -> bool:
             hangs.set()
-            goes_on.wait(60)
-            outbox._chore = chore
-            return False
+            return not goes_on.wait(60)
 
-        outbox._chore = hang
+        thaw = store_threads.freeze(int(as_producer), hang)
         try:
             await asyncio.to_thread(hangs.wait, 60)
             later = 11.0
             status, reasons = service.health()
         finally:
             goes_on.set()
+            thaw()
         assert (status, [getattr(each, "code", "") for each in reasons]) == (HealthStatus.UNHEALTHY, ["store-hangs"])
 
 
 @pytest.mark.parametrize("what", [pytest.param("a commit", marks=pytest.mark.line("6.1.2")), "a file call"])
 async def test_a_stop_keeps_its_bound_though_the_store_hangs(
-    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, what: str
+    config_for: ConfigFor, runs: list[Run], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(run, "_STORE_CLOSES_WITHIN", 0.05, raising=False)
     service = AsyncNotificationService(config_for())
     await service.start()
-    outbox = service._runtime.run.outbox  # type: ignore[union-attr]
-    disk = Hung(service)
+    outbox = runs[0].outbox
+    disk = Hung()
     try:
         work = service.queue_notification(signal()) if what == "a commit" else outbox.call(disk.hang_once)
         waiting = asyncio.ensure_future(work)
@@ -174,7 +175,9 @@ async def test_a_stop_keeps_its_bound_though_the_store_hangs(
     finally:
         disk.let_go()
         await asyncio.wait([waiting, stopping], timeout=30)
-    await asyncio.to_thread(outbox._thread.join, 30)
+    for thread in threading.enumerate():
+        if thread.name == "signalpost outbox":
+            await asyncio.to_thread(thread.join, 30)
     outbox.abandon()  # once is enough
     async with AsyncNotificationService(config_for()) as again:
         assert await again.drain(30) == []
@@ -185,7 +188,7 @@ async def test_a_drain_keeps_its_bound_though_the_store_hangs(
 ) -> None:
     monkeypatch.setattr(run, "_STORE_CLOSES_WITHIN", 0.05)
     async with AsyncNotificationService(config_for()) as service:
-        disk = Hung(service)
+        disk = Hung()
         waiting = asyncio.ensure_future(service.queue_notification(signal()))
         await asyncio.sleep(0)
         try:
@@ -199,30 +202,28 @@ async def test_a_drain_keeps_its_bound_though_the_store_hangs(
 
 
 async def test_a_store_that_was_deleted_shows_in_health_though_nothing_is_sent(
-    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+    config_for: ConfigFor, runs: list[Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("signalpost.delivery.outbox.ownership.LOOK_AT_FILES_EVERY", 0.0)
     home = config_for().home
     async with AsyncNotificationService(Config(home=home)) as service:  # a producer sends the store no commands
         (home / "outbox.db").rename(home / "elsewhere.db")
-        outbox: Any = service._runtime.run.outbox  # type: ignore[union-attr]
         for _ in range(2):  # after each turn the store thread looks
-            await outbox.call(lambda: None)
+            await runs[0].outbox.call(lambda: None)
         codes = [getattr(each, "code", "") for each in service.health().reasons]
         (home / "elsewhere.db").rename(home / "outbox.db")
     assert codes == ["store-missing"]
 
 
 async def test_a_store_that_cannot_be_written_shows_in_health_though_nothing_is_sent(
-    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+    config_for: ConfigFor, runs: list[Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: SqliteCore) -> None:
         raise StoreFailed("another program keeps the store locked")
 
     monkeypatch.setattr(SqliteCore, "try_to_write", fail)
     async with AsyncNotificationService(Config(home=config_for().home)) as service:
-        outbox: Any = service._runtime.run.outbox  # type: ignore[union-attr]
         for _ in range(2):  # after each turn the store thread looks
-            await outbox.call(lambda: None)
+            await runs[0].outbox.call(lambda: None)
         status, reasons = service.health()
     assert (status, [getattr(each, "code", "") for each in reasons]) == (HealthStatus.UNHEALTHY, ["store-locked"])

@@ -13,6 +13,8 @@ from signalpost import Alert, AsyncNotificationService, HealthStatus, Outcome, c
 from signalpost.cli.destination_rows import enable
 from signalpost.config import STORE_FILE
 from signalpost.delivery.outbox.commands import LoadFacts
+from signalpost.delivery.outbox.threaded import SharedCore, ThreadedOutbox
+from signalpost.delivery.outbox.transaction import Arrival
 from signalpost.domain.events import (
     DestinationEnabled,
     DestinationGone,
@@ -29,7 +31,7 @@ from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
 from signalpost.service import run
 from signalpost.service.run import Run
-from tests.unit.service.conftest import ConfigFor, codes, shown, signal
+from tests.unit.service.conftest import ConfigFor, codes, emit, shown, signal
 
 BLOCK = HttpAnswer(403, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>error code: 1015</html>")
 
@@ -153,7 +155,7 @@ async def test_a_new_webhook_delivers_what_was_waiting_at_the_next_start(
 
 @pytest.mark.parametrize("by_command", [True, False])
 async def test_enabling_a_destination_at_runtime_resumes_its_deliveries_and_clears_health(
-    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, *, by_command: bool
+    sandbox: Sandbox, config_for: ConfigFor, runs: list[Run], monkeypatch: pytest.MonkeyPatch, *, by_command: bool
 ) -> None:
     monkeypatch.setattr(run, "_LOOK_AFTER", 0.01)
     config, ear = config_for("signals-free"), Ear()
@@ -164,8 +166,7 @@ async def test_enabling_a_destination_at_runtime_resumes_its_deliveries_and_clea
         waits = await service.queue_notification(signal(signal_id="waits"))
         await service.drain(timeout=30)
         assert (service.health().status, service.get_metrics()["destinations_disabled"]) == (HealthStatus.DEGRADED, 1)
-        started = service._runtime.run
-        assert started is not None
+        (started,) = runs
         assert started.engine.dispatcher is not None
         if by_command:
             await until_kept(started)
@@ -183,15 +184,14 @@ async def test_enabling_a_destination_at_runtime_resumes_its_deliveries_and_clea
 
 
 async def test_a_failed_look_for_enabled_destinations_is_retried(
-    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, config_for: ConfigFor, runs: list[Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_LOOK_AFTER", 0.01)
     config, ear, refused = config_for("signals-free"), Ear(), asyncio.Event()
     sandbox.discord.guild.delete("signals-free")
-    async with AsyncNotificationService(config, listeners=[ear]) as service:
+    async with AsyncNotificationService(config, listeners=[ear]):
         await ear.until(gone)
-        started = service._runtime.run
-        assert started is not None
+        (started,) = runs
         await until_kept(started)
         do = started.outbox.do
 
@@ -209,12 +209,19 @@ async def test_a_failed_look_for_enabled_destinations_is_retried(
 
 async def test_news_while_the_store_closes_is_ignored(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_LOOK_AFTER", 0.0)
-    async with AsyncNotificationService(config_for()) as service:
-        started = service._runtime.run
-        assert started is not None
-    started._hear(())
-    assert started._looking is not None
-    await started._looking
+    listen, hear = ThreadedOutbox.listen, list[Callable[[tuple[Arrival, ...]], None]]()
+
+    def noted(outbox: ThreadedOutbox, core: SharedCore, on_news: Any, on_damage: Any) -> None:
+        hear.append(on_news)
+        listen(outbox, core, on_news, on_damage)
+
+    monkeypatch.setattr(ThreadedOutbox, "listen", noted)
+    async with AsyncNotificationService(config_for()):
+        pass
+    before = asyncio.all_tasks()
+    hear[0](())
+    (looking,) = asyncio.all_tasks() - before
+    await looking
 
 
 async def until_kept(started: Run) -> None:
@@ -255,26 +262,26 @@ async def test_a_banned_address_sends_nothing_even_after_a_restart_and_is_report
 async def test_a_webhook_that_accepts_no_messages_is_reported_by_health(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._runtime.bus.emit(DestinationSeen("signals-free", "77"))
+        emit(service, DestinationSeen("signals-free", "77"))
         assert service.is_healthy()
-        service._runtime.bus.emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
+        emit(service, DestinationSeen("signals-free", "77", trouble="it takes no messages"))
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["destination-unusable"])
         assert "signals-free" in reason
         assert "it takes no messages" in reason, "as the sink reported it"
-        service._runtime.bus.emit(SendEnded("signals-free", "rejected", "no such channel", 0.1))
+        emit(service, SendEnded("signals-free", "rejected", "no such channel", 0.1))
         assert not service.is_healthy()
-        service._runtime.bus.emit(SendEnded("signals-free", "delivered", "", 0.1))
+        emit(service, SendEnded("signals-free", "delivered", "", 0.1))
         assert service.is_healthy(), "it takes them after all"
-        service._runtime.bus.emit(DestinationSeen("signals-free", "77", trouble="it takes no messages"))
-        service._runtime.bus.emit(DestinationSeen("signals-free", "78"))
+        emit(service, DestinationSeen("signals-free", "77", trouble="it takes no messages"))
+        emit(service, DestinationSeen("signals-free", "78"))
         assert service.is_healthy(), "another channel"
 
 
 async def test_a_ban_that_is_over_is_no_trouble_any_more(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._runtime.bus.emit(HostBanned("discord.com", "403", clock.now() - timedelta(seconds=1)))
+        emit(service, HostBanned("discord.com", "403", clock.now() - timedelta(seconds=1)))
         assert service.is_healthy()
 
 

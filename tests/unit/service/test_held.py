@@ -15,7 +15,8 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.events import StoreMoved
 from signalpost.errors import StoreFailed
 from signalpost.sandbox.server import Sandbox
-from tests.unit.service.conftest import ConfigFor, codes, shown, signal
+from signalpost.service.run import Run
+from tests.unit.service.conftest import ConfigFor, codes, emit, shown, signal
 
 MUCH = {"much": "x" * 9_000}
 Full = Callable[[], AbstractContextManager[Any]]
@@ -43,7 +44,7 @@ async def test_held_notifications_are_unhealthy_though_the_store_works_again(con
     async with AsyncNotificationService(config_for()) as service:
         with full():
             await held(service, "EURUSD")
-            service._runtime.bus.emit(StoreMoved(is_well=True))  # as dispatch emits it after settling a delivery
+            emit(service, StoreMoved(is_well=True))  # as dispatch emits it after settling a delivery
             status, (reason,) = service.health()
             assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["held"])
             assert "1" in reason.split()
@@ -74,15 +75,13 @@ async def test_a_drain_and_a_stop_wait_for_held_notifications(
     assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4", "BUY GBP_USD H4"]
 
 
-async def test_hurrying_an_ended_stop_changes_nothing(config_for: ConfigFor, full: Full) -> None:
+async def test_hurrying_an_ended_stop_changes_nothing(config_for: ConfigFor, runs: list[Run], full: Full) -> None:
     service = AsyncNotificationService(config_for())
     await service.start()
-    running = service._runtime.run
-    assert running is not None
     with full():
         await held(service, "EURUSD")
         assert await service.stop(timeout=0) == []
-    running.hurry()
+    runs[0].hurry()
     assert service.get_metrics()["notifications_held"] == 1
 
 

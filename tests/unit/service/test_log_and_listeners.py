@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from signalpost import AsyncNotificationService, HealthStatus, Outcome
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.events import Event
 from signalpost.sandbox.server import Sandbox
 from tests.unit.service.conftest import ConfigFor, shown, signal
@@ -115,16 +116,17 @@ def _in_thread(work: Coroutine[Any, Any, None]) -> threading.Thread:
     return thread
 
 
-async def test_a_store_thread_that_failed_shows_in_health(config_for: ConfigFor) -> None:
+async def test_a_store_thread_that_failed_shows_in_health(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        core: Any = service._runtime.run.outbox._core  # type: ignore[union-attr]
-        apply = core.apply
+        apply = SqliteCore.apply
 
-        def fail_once(batch: object) -> None:
-            core.apply = apply
+        def fail_once(*_: object) -> None:
+            monkeypatch.setattr(SqliteCore, "apply", apply)
             raise SystemExit
 
-        core.apply = fail_once
+        monkeypatch.setattr(SqliteCore, "apply", fail_once)
         await service.queue_notification(signal())
         await service.drain(30)
         assert "worker-failed" in {getattr(each, "code", "") for each in service.health().reasons}

@@ -4,25 +4,30 @@ import asyncio
 import logging
 import os
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import msgspec
 import pytest
 
 from signalpost import AsyncNotificationService, Config, HealthStatus, Role
+from signalpost.config import STORE_FILE
 from signalpost.delivery.outbox import ownership
 from signalpost.delivery.outbox.commands import Expire, Open
 from signalpost.delivery.outbox.heartbeat import Heartbeat
-from signalpost.delivery.outbox.ownership import Seen
+from signalpost.delivery.outbox.ownership import Ownership, Seen
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.events import OwnershipLost, TookOver
 from signalpost.errors import OwnershipLost as LostError
 from signalpost.errors import StoreFailed
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
+from signalpost.service import owner as owner_module
 from signalpost.service.owner import OwnerWatch
-from tests.unit.service.conftest import ConfigFor, codes, shown, signal
+from signalpost.service.run import Run
+from tests.unit.service.conftest import ConfigFor, StoreThreads, codes, shown, signal
 from tests.unit.service.test_producer import Heard, without_webhooks
 
 FAST = Heartbeat(every=0.02, doubt_after=0.1, take_over_after=0.3, send_within=60.0, blocked_after=60.0)
@@ -34,20 +39,8 @@ def fast(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
     return lambda: msgspec.structs.replace(config_for(), heartbeat=FAST)
 
 
-def _freeze(service: AsyncNotificationService) -> Callable[[], None]:
-    """Stop a service's heartbeat, as if it were frozen; call the result to let it go on."""
-    outbox: Any = service._runtime.run.outbox  # type: ignore[union-attr]
-    tick, outbox._chore = outbox._chore, lambda: False
-
-    def go_on() -> None:
-        outbox._chore = tick
-        outbox.look()
-
-    return go_on
-
-
 async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
-    sandbox: Sandbox, fast: Callable[[], Config], caplog: pytest.LogCaptureFixture
+    sandbox: Sandbox, fast: Callable[[], Config], store_threads: StoreThreads, caplog: pytest.LogCaptureFixture
 ) -> None:
     took_over, lost = Heard(TookOver), Heard(OwnershipLost)
     async with (
@@ -55,7 +48,7 @@ async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
         AsyncNotificationService(fast(), listeners=[took_over]) as successor,
         asyncio.timeout(60),
     ):
-        go_on = _freeze(frozen)
+        go_on = store_threads.freeze(0)
         while successor.is_healthy():
             await asyncio.sleep(0)
         assert successor.health().status is HealthStatus.DEGRADED
@@ -80,18 +73,16 @@ async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
 
 
 async def test_a_replaced_owner_that_does_not_know_yet_stops_without_waiting(
-    sandbox: Sandbox, fast: Callable[[], Config]
+    sandbox: Sandbox, fast: Callable[[], Config], store_threads: StoreThreads
 ) -> None:
     took_over = Heard(TookOver)
     frozen = AsyncNotificationService(fast())
     await frozen.start()
     async with AsyncNotificationService(fast(), listeners=[took_over]), asyncio.timeout(60):
-        _freeze(frozen)
+        store_threads.freeze(0)
         await took_over.came.wait()
-        running = frozen._runtime.run
-        assert running is not None
         with pytest.raises(LostError) as raised:
-            await running.outbox.do(Expire(signal().timestamp))
+            await store_threads.outboxes[0].do(Expire(signal().timestamp))
         assert raised.value.code == "ownership-lost"
         assert raised.value.errors[0].field == "pid"
         assert frozen.role is Role.PRODUCER
@@ -100,73 +91,88 @@ async def test_a_replaced_owner_that_does_not_know_yet_stops_without_waiting(
 
 
 async def test_a_service_replaced_while_it_starts_is_a_producer(
-    fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
+    fast: Callable[[], Config], store_threads: StoreThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    successor = AsyncNotificationService(fast())
+    successor, lost = AsyncNotificationService(fast()), Heard(OwnershipLost)
     original = OwnerWatch.first_look
 
     async def frozen(watch: OwnerWatch) -> None:
         monkeypatch.setattr(OwnerWatch, "first_look", original)
-        outbox: Any = watch._outbox
-        tick, outbox._chore = outbox._chore, lambda: False
+        thaw = store_threads.freeze(0)
         await successor.start()
         while successor.role is not Role.OWNER:
             await asyncio.sleep(0)
-        outbox._chore = tick
+        thaw()
         await original(watch)
 
     monkeypatch.setattr(OwnerWatch, "first_look", frozen)
-    async with asyncio.timeout(60), AsyncNotificationService(fast()) as late:
-        while late.role is not Role.PRODUCER or late._runtime.run._core.is_deposed:  # type: ignore[union-attr]
+    async with asyncio.timeout(60), AsyncNotificationService(fast(), listeners=[lost]) as late:
+        await lost.came.wait()
+        assert late.role is Role.PRODUCER
+        assert await late.queue_notification(signal())
+        assert await late.drain(timeout=30) == []
+        while successor.get_metrics()["notifications_sent"] == 0:
             await asyncio.sleep(0)
-        assert late._runtime.run.engine.dispatcher is None  # type: ignore[union-attr]
+        assert late.get_metrics()["notifications_sent"] == 0, "only the owner has lanes"
         await successor.stop()
 
 
-def _reports(service: AsyncNotificationService) -> list[str]:
-    return list(service._runtime.run._watch.reports())  # type: ignore[union-attr]
+def _reasons(service: AsyncNotificationService) -> list[str]:
+    return list(service.health().reasons)
 
 
-async def test_causes_that_keep_an_owner_from_delivering_are_reported(config_for: ConfigFor) -> None:
-    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
-        for service in (owner, producer):
-            part = service._runtime.run._watch._ownership  # type: ignore[union-attr]
-            service._runtime.run.outbox._chore = None  # type: ignore[union-attr]
-            assert _reports(service) == []
+async def test_causes_that_keep_an_owner_from_delivering_are_reported(
+    config_for: ConfigFor, store_threads: StoreThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[Ownership] = []
+
+    def noted(*arguments: Any, **options: Any) -> Ownership:
+        parts.append(Ownership(*arguments, **options))
+        return parts[-1]
+
+    monkeypatch.setattr(owner_module, "Ownership", noted)
+    async with (
+        AsyncNotificationService(config_for()) as owner,
+        AsyncNotificationService(config_for()) as producer,
+        AsyncNotificationService(without_webhooks(config_for())) as without,
+    ):
+        for number, (part, service) in enumerate(zip(parts, (owner, producer, without), strict=True)):
+            store_threads.freeze(number)
+            await store_threads.outboxes[number].call(lambda: None)  # a look that had begun is over
+            assert _reasons(service) == []
             part.loop_ran_at -= 100
-            (blocked,) = _reports(service)
+            (blocked,) = _reasons(service)
             assert codes([blocked]) == ["loop-blocked"]
             assert re.search(r"\b1\d\d s\b", blocked)
             part.loop_ran_at += 100
-        owner._runtime.run._watch._ownership.beat_at -= 100  # type: ignore[union-attr]
-        assert codes(_reports(owner)) == ["no-heartbeat"]
-        watch = producer._runtime.run._watch  # type: ignore[union-attr]
-        watch._ownership.seen = Seen(7, "7 x", is_alive=True, silent_for=20.0)
-        (silent,) = _reports(producer)
+        parts[0].beat_at -= 100
+        assert codes(_reasons(owner)) == ["no-heartbeat"]
+        parts[1].seen = Seen(7, "7 x", is_alive=True, silent_for=20.0)
+        (silent,) = _reasons(producer)
         assert codes([silent]) == ["owner-silent"]
         assert all(fact in silent for fact in ("7", "20 s", "30 s")), "it takes over after 30 s"
-        watch._wants = False
-        (silent,) = _reports(producer)
+        parts[2].seen = parts[1].seen
+        (silent,) = _reasons(without)
         assert codes([silent]) == ["owner-silent"]
         assert "7" in silent
         assert "30 s" not in silent
-        watch._ownership.seen = Seen(7, "7 x", is_alive=True, idle=20.0)
-        (blocked,) = _reports(producer)
+        parts[1].seen = Seen(7, "7 x", is_alive=True, idle=20.0)
+        (blocked,) = _reasons(producer)
         assert codes([blocked]) == ["owner-blocked"]
         assert all(fact in blocked for fact in ("7", "20 s"))
-        watch._ownership.seen = Seen(7, "7 x", is_alive=False, silent_for=20.0)
-        assert _reports(producer) == []
+        parts[1].seen = Seen(7, "7 x", is_alive=False, silent_for=20.0)
+        assert _reasons(producer) == []
 
 
 async def test_a_producer_without_a_webhook_reports_a_silent_owner(
-    fast: Callable[[], Config],
+    fast: Callable[[], Config], store_threads: StoreThreads
 ) -> None:
     async with (
-        AsyncNotificationService(fast()) as owner,
+        AsyncNotificationService(fast()),
         AsyncNotificationService(without_webhooks(fast())) as producer,
         asyncio.timeout(60),
     ):
-        go_on = _freeze(owner)
+        go_on = store_threads.freeze(0)
         while producer.is_healthy():
             await asyncio.sleep(0)
         assert codes(producer.health().reasons) == ["owner-silent"]
@@ -180,12 +186,11 @@ async def test_a_service_replaced_while_it_takes_over_retries_later(
 ) -> None:
     tried = asyncio.Event()
 
-    async def replaced(self: Any, holder: str, *, is_first: bool) -> None:
-        self._core._db.execute("UPDATE owner SET epoch = epoch + 1")
-        self._core.owner = self._core.owner._replace(epoch=self._core.owner.epoch + 1)
-        self._core.is_deposed = True
+    async def replaced(self: Run, holder: str, *, is_first: bool) -> None:
+        with closing(sqlite3.connect(successor.config.home / STORE_FILE, isolation_level=None)) as other:
+            other.execute("UPDATE owner SET epoch = epoch + 1")
         tried.set()
-        raise LostError("process 7 delivers now")
+        await self.outbox.do(Expire(signal().timestamp))
 
     async with (
         AsyncNotificationService(fast()) as owner,
@@ -193,7 +198,7 @@ async def test_a_service_replaced_while_it_takes_over_retries_later(
         asyncio.timeout(60),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(type(successor._runtime.run), "take_over", replaced)
+            patch.setattr(Run, "take_over", replaced)
             await owner.stop()
             await tried.wait()
         while successor.role is not Role.OWNER:
@@ -201,7 +206,7 @@ async def test_a_service_replaced_while_it_takes_over_retries_later(
 
 
 async def test_a_drain_still_waits_for_deliveries_that_were_open_when_the_owner_was_replaced(
-    sandbox: Sandbox, fast: Callable[[], Config]
+    sandbox: Sandbox, fast: Callable[[], Config], store_threads: StoreThreads
 ) -> None:
     took_over = Heard(TookOver)
     sandbox.discord.faults.plan(Fault(is_cut=True, is_processed=False, times=1000))
@@ -209,7 +214,7 @@ async def test_a_drain_still_waits_for_deliveries_that_were_open_when_the_owner_
         ticket = await frozen.queue_notification(signal())
         draining = asyncio.gather(frozen.drain(50), frozen.drain(50, ticket.id))
         async with AsyncNotificationService(fast(), listeners=[took_over]) as successor:
-            go_on = _freeze(frozen)
+            go_on = store_threads.freeze(0)
             await took_over.came.wait()
             go_on()
             while frozen.get_metrics()["ownership_lost"] == 0:
@@ -223,7 +228,7 @@ async def test_a_drain_still_waits_for_deliveries_that_were_open_when_the_owner_
 
 
 async def test_a_stop_before_it_knows_that_it_was_replaced_counts_what_is_open(
-    sandbox: Sandbox, fast: Callable[[], Config]
+    sandbox: Sandbox, fast: Callable[[], Config], store_threads: StoreThreads
 ) -> None:
     took_over = Heard(TookOver)
     sandbox.discord.faults.plan(Fault(is_cut=True, is_processed=False, times=1000))
@@ -233,7 +238,7 @@ async def test_a_stop_before_it_knows_that_it_was_replaced_counts_what_is_open(
         assert await frozen.queue_notification(signal())
         successor = AsyncNotificationService(fast(), listeners=[took_over])
         await successor.start()
-        _freeze(frozen)
+        store_threads.freeze(0)
         await took_over.came.wait()
         left = await frozen.stop(0)
         await successor.stop(0)
@@ -241,7 +246,7 @@ async def test_a_stop_before_it_knows_that_it_was_replaced_counts_what_is_open(
 
 
 async def test_an_owner_that_cannot_read_its_open_deliveries_still_becomes_a_producer(
-    fast: Callable[[], Config], monkeypatch: pytest.MonkeyPatch
+    fast: Callable[[], Config], store_threads: StoreThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     took_over = Heard(TookOver)
     async with (
@@ -249,7 +254,7 @@ async def test_an_owner_that_cannot_read_its_open_deliveries_still_becomes_a_pro
         AsyncNotificationService(fast(), listeners=[took_over]),
         asyncio.timeout(60),
     ):
-        go_on = _freeze(frozen)
+        go_on = store_threads.freeze(0)
         await took_over.came.wait()
         do = ThreadedOutbox.do
 
@@ -261,6 +266,6 @@ async def test_an_owner_that_cannot_read_its_open_deliveries_still_becomes_a_pro
         with monkeypatch.context() as patch:
             patch.setattr(ThreadedOutbox, "do", failing)
             go_on()
-            while frozen.role is not Role.PRODUCER or frozen._runtime.run.engine.dispatcher is not None:  # type: ignore[union-attr]
+            while frozen.role is not Role.PRODUCER or frozen.get_metrics()["ownership_lost"] == 0:
                 await asyncio.sleep(0)
         assert await frozen.drain(timeout=30) == []

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections import Counter
+from contextlib import AbstractContextManager, closing
 
 import msgspec
 import pytest
@@ -17,25 +19,25 @@ from signalpost import (
     Role,
     StoreFailed,
     StoreUnusable,
-    Ticket,
     UserTier,
     clock,
 )
+from signalpost.config import STORE_FILE
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.facts import OWNER
 from signalpost.delivery.outbox import ownership
 from signalpost.delivery.outbox.commands import Cancel, NewDelivery, NewNotification, Put, SaveFacts
+from signalpost.delivery.outbox.ownership import Ownership
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.delivery import DeliveryId
-from signalpost.domain.events import Event, Taken, TookOver
+from signalpost.domain.events import Event, TookOver
 from signalpost.domain.notification import Notification
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from signalpost.service import pending_tickets, run
-from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
-from tests.tmpfs import new_core
-from tests.unit.service.conftest import ConfigFor, codes, shown, signal
+from signalpost.service import owner as owner_module
+from signalpost.service import run
+from signalpost.service.runtime import Runtime
+from tests.unit.service.conftest import ConfigFor, StoreThreads, codes, shown, signal
 
 
 class Heard:
@@ -48,6 +50,11 @@ class Heard:
     def __call__(self, event: Event) -> None:
         if isinstance(event, self._kind):
             self.came.set()
+
+
+def beside(service: AsyncNotificationService) -> AbstractContextManager[SqliteCore]:
+    """The service's store, as another process opens it."""
+    return closing(SqliteCore(service.config.home / STORE_FILE, owns=False))
 
 
 def without_webhooks(config: Config) -> Config:
@@ -167,9 +174,10 @@ async def test_a_signal_that_another_process_routed_to_a_lower_tier_is_not_shown
         accepted_at=clock.now(),
         valid_until=signal().valid_until,
     )
-    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as other:
+    async with AsyncNotificationService(config_for()) as owner:
         put = Put((NewNotification(notification, (NewDelivery("signals-free", 0),), notification.valid_until),))
-        await other._runtime.run.outbox.do(put)  # type: ignore[union-attr]
+        with beside(owner) as core:
+            core.apply([put])
         async with asyncio.timeout(30):
             while [each.state for each in await owner.deliveries("1")] != ["dead"]:
                 await asyncio.sleep(0)
@@ -233,9 +241,9 @@ async def test_the_owners_queue_depth_includes_other_processes(sandbox: Sandbox,
         tickets = [await producer.queue_notification(signal(pair=pair)) for pair in ("GBPUSD", "EURUSD", "USDJPY")]
         while owner.get_metrics()["queue_depth"] != 3:
             await asyncio.sleep(0)
-        other = producer._runtime.run.outbox  # type: ignore[union-attr]
         waits = [DeliveryId(ticket.id, "signals-free") for ticket in tickets]
-        cancelled = [await other.do(Cancel(name, "by hand")) for name in waits]
+        with beside(owner) as core:
+            cancelled = core.apply([Cancel(name, "by hand") for name in waits])
         assert any(cancelled)
         expected = sum(each is None for each in cancelled)
         while owner.get_metrics()["queue_depth"] != expected:
@@ -254,7 +262,10 @@ async def test_a_second_start_and_stop_change_nothing_in_a_producer(config_for: 
 
 
 async def test_a_failed_takeover_is_reported_and_retried(
-    sandbox: Sandbox, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox,
+    config_for: ConfigFor,
+    connections: list[sqlite3.Connection],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(SqliteCore, "try_to_write", lambda _: None)  # every 5 seconds it would report more
     heard = Heard(TookOver)
@@ -262,7 +273,7 @@ async def test_a_failed_takeover_is_reported_and_retried(
     await owner.start()
     producer = AsyncNotificationService(config_for(), listeners=[heard])
     await producer.start()
-    disk = producer._runtime.run._core._db  # type: ignore[union-attr]
+    disk = connections[-1]
     disk.execute("PRAGMA query_only=1")
     await owner.stop()
     async with asyncio.timeout(30):
@@ -288,18 +299,26 @@ async def test_an_error_during_a_takeover_is_reported_and_frees_the_folder(
         raise OSError("what it says may hold a secret")
 
     monkeypatch.setattr(ownership, "TRY_AGAIN_AFTER", 0)
+    disown, loop, left_to_others = Ownership.disown, asyncio.get_running_loop(), asyncio.Event()
+
+    def noted(part: Ownership) -> None:
+        if failed["start"] >= 3:
+            monkeypatch.setattr(ownership, "TRY_AGAIN_AFTER", 60)
+        disown(part)
+        if failed["start"] >= 3:
+            loop.call_soon_threadsafe(left_to_others.set)
+
+    monkeypatch.setattr(Ownership, "disown", noted)
+    later = 0.0
+    monkeypatch.setattr(owner_module, "monotonic", lambda: loop.time() + later)
+    monkeypatch.setattr(owner_module, "_PULSE_EVERY", 0.01)
     owner = AsyncNotificationService(config_for())
     await owner.start()
     async with AsyncNotificationService(config_for()) as producer, asyncio.timeout(30):
         with monkeypatch.context() as patch:
             patch.setattr(Dispatcher, "start", fails)
             await owner.stop()
-            while failed["start"] < 3:
-                await asyncio.sleep(0)
-            monkeypatch.setattr(ownership, "TRY_AGAIN_AFTER", 60)
-            part = producer._runtime.run._watch._ownership  # type: ignore[union-attr]
-            while part._not_before < asyncio.get_running_loop().time() + 30 or part._core.holder is not None:
-                await asyncio.sleep(0)
+            await left_to_others.wait()
             status, (reason,) = producer.health()
             assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["not-delivering"])
             assert "OSError" in reason
@@ -308,7 +327,7 @@ async def test_an_error_during_a_takeover_is_reported_and_frees_the_folder(
             assert other.role is Role.OWNER, "the store was left to others"
             while not producer.is_healthy():
                 await asyncio.sleep(0)
-            part._not_before = 0.0
+            later = 60.0
         while producer.role is not Role.OWNER:
             await asyncio.sleep(0)
 
@@ -326,66 +345,41 @@ async def test_a_failed_start_leaves_nothing_open(config_for: ConfigFor, monkeyp
         assert service.role is Role.OWNER, "the folder is free"
 
 
-async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) -> None:
-    outbox = ThreadedOutbox(new_core())
-    tickets = PendingTickets(outbox)
-    notification = Notification(
-        id="1",
-        payload=signal(),
-        event="new",
-        priority=NotificationPriority.HIGH,
-        user_tier=UserTier.FREE,
-        accepted_at=clock.now(),
-        valid_until=signal().valid_until,
-    )
-    for number in range(MOST_FOLLOWED + 1):
-        tickets(Taken(Ticket(Outcome.ACCEPTED, str(number)), notification, ("signals-free",)))
-    assert next(iter(tickets._tickets)) == "1"
-    assert len(tickets._tickets) == MOST_FOLLOWED
-    tickets(Taken(Ticket(Outcome.SUPPRESSED, "none"), notification, ()))
-    assert "none" not in tickets._tickets
-    assert await tickets.drain(None, None, lambda: True) == []
-    await outbox.close()
-
-
-async def test_a_drain_returns_a_limited_number_of_deliveries(
-    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pending_tickets, "MOST_OPEN_SHOWN", 1)
-    async with AsyncNotificationService(config_for()):
-        pass
-    async with AsyncNotificationService(without_webhooks(config_for())) as producer:
-        for pair in ("EURUSD", "GBPUSD"):
-            await producer.queue_notification(signal(pair=pair))
-        assert len(await producer.drain(timeout=0)) == 1
-
-
 async def test_an_unreadable_routing_of_the_owner_leaves_the_own_routes(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for("signals-free")) as owner:
-        await owner._runtime.run.outbox.do(SaveFacts(OWNER, {"routes": b"of a later version"}))  # type: ignore[union-attr]
+        with beside(owner) as core:
+            core.apply([SaveFacts(OWNER, {"routes": b"of a later version"})])
         async with AsyncNotificationService(config_for("signals-premium")) as producer:
             ticket = await producer.queue_notification(signal(), user_tier="premium")
             assert ticket.outcome is Outcome.ACCEPTED
 
 
 async def test_held_notifications_that_cannot_be_saved_at_the_end_are_logged_as_lost(
-    config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+    config_for: ConfigFor, connections: list[sqlite3.Connection], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncNotificationService(config_for()), AsyncNotificationService(config_for()) as producer:
-        producer._runtime.run._core._db.execute("PRAGMA query_only=1")  # type: ignore[union-attr]
+        connections[-1].execute("PRAGMA query_only=1")
         assert (await producer.queue_notification(signal())).outcome is Outcome.HELD
         await producer.stop(timeout=0.5)
     assert (logging.ERROR, (1,)) in [(line.levelno, line.args) for line in caplog.records], "one is lost"
 
 
-async def test_only_the_owner_has_lanes_and_a_closed_store_ends_the_watch(config_for: ConfigFor) -> None:
-    async with AsyncNotificationService(config_for()) as owner, AsyncNotificationService(config_for()) as producer:
-        running = producer._runtime.run
-        assert running is not None
-        assert running.engine.dispatcher is None
-        assert "signals-free" in owner._runtime.run.engine.dispatcher.lanes  # type: ignore[union-attr]
-        running._followed = "somebody before"
-        await running.outbox.close()
-        running._watch.look()
-        async with asyncio.timeout(30):
-            await running._watch._task.task  # type: ignore[union-attr]
+async def test_only_the_owner_has_lanes_and_a_closed_store_ends_the_watch(
+    config_for: ConfigFor, store_threads: StoreThreads
+) -> None:
+    watch = "signalpost watch"
+    owner, producer = Runtime(config_for()), Runtime(config_for())
+    await owner.start()
+    before = {task for task in asyncio.all_tasks() if task.get_name() == watch}
+    await producer.start()
+    (watching,) = {task for task in asyncio.all_tasks() if task.get_name() == watch} - before
+    assert producer.started.engine.dispatcher is None
+    assert producer.lane("signals-free") is None
+    assert owner.lane("signals-free") is not None
+    thaw = store_threads.freeze(1)
+    await owner.stop(0)
+    thaw()
+    await producer.started.outbox.close()  # the last look finds that the owner is gone
+    async with asyncio.timeout(30):
+        await watching
+    await producer.stop(0)

@@ -6,10 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from signalpost import AsyncNotificationService, Config, Outcome
+from signalpost import AsyncNotificationService, Config, NotificationPriority, Outcome, Ticket, UserTier, clock
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.domain.events import Taken
+from signalpost.domain.notification import Notification
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
+from signalpost.service import pending_tickets
+from signalpost.service.pending_tickets import MOST_FOLLOWED, PendingTickets
+from tests.inline_outbox import InlineOutbox
+from tests.tmpfs import new_core
 from tests.unit.service.conftest import ConfigFor, signal
 
 
@@ -67,3 +73,42 @@ async def test_an_owner_counts_what_is_open_without_reading_it(
         await owner.drain(10)
         await owner.stop(1)
     assert commands["Find"] == 0, "which reads and decodes whole notifications"
+
+
+async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) -> None:
+    looked_for: list[str] = []
+
+    class Noted(InlineOutbox):
+        async def do(self, command: Any) -> Any:
+            looked_for.extend(command.notification_ids)
+            return await super().do(command)
+
+    outbox = Noted(new_core())
+    tickets = PendingTickets(outbox)
+    notification = Notification(
+        id="1",
+        payload=signal(),
+        event="new",
+        priority=NotificationPriority.HIGH,
+        user_tier=UserTier.FREE,
+        accepted_at=clock.now(),
+        valid_until=signal().valid_until,
+    )
+    for number in range(MOST_FOLLOWED + 1):
+        tickets(Taken(Ticket(Outcome.ACCEPTED, str(number)), notification, ("signals-free",)))
+    tickets(Taken(Ticket(Outcome.SUPPRESSED, "none"), notification, ()))
+    assert await tickets.drain(None, None, lambda: True) == []
+    assert looked_for == [str(number) for number in range(1, MOST_FOLLOWED + 1)]
+    await outbox.close()
+
+
+async def test_a_drain_returns_a_limited_number_of_deliveries(
+    config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_tickets, "MOST_OPEN_SHOWN", 1)
+    async with AsyncNotificationService(config_for()):
+        pass
+    async with AsyncNotificationService(without_webhooks(config_for())) as producer:
+        for pair in ("EURUSD", "GBPUSD"):
+            await producer.queue_notification(signal(pair=pair))
+        assert len(await producer.drain(timeout=0)) == 1

@@ -1,6 +1,6 @@
 import asyncio
-import os
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -20,9 +20,11 @@ from signalpost import (
     clock,
 )
 from signalpost.delivery.outbox.commands import Settle
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.stream_state import StreamState
-from signalpost.errors import StoreClosed
+from signalpost.errors import StoreClosed, StoreFailed
 from signalpost.sandbox.server import Sandbox
+from signalpost.service.run import Run
 from tests.unit.service.conftest import ConfigFor, codes, shown, signal
 
 
@@ -124,13 +126,13 @@ async def test_a_service_that_is_not_running_refuses_and_returns_nothing(config_
     assert (await service.queue_notification(signal())).outcome is Outcome.REFUSED
 
 
-async def test_a_service_inherited_by_a_fork_refuses_and_can_be_started(config_for: ConfigFor) -> None:
+async def test_a_service_inherited_by_a_fork_refuses_and_can_be_started(config_for: ConfigFor, runs: list[Run]) -> None:
     """A forked child inherits only the memory of a service."""
     service = AsyncNotificationService(config_for())
-    async with AsyncNotificationService(config_for()) as other:
-        running = service._runtime._run = other._runtime.run
-        assert running is not None
-        running.process = 1
+    await service.start()
+    (inherited,) = runs
+    try:
+        inherited.process = 1
         ticket = await service.queue_notification(signal())
         assert ticket.cause is Refusal.NOT_RUNNING
         assert "process 1" in (ticket.reason or "")
@@ -141,7 +143,8 @@ async def test_a_service_inherited_by_a_fork_refuses_and_can_be_started(config_f
         await service.start()
         assert service.role is Role.PRODUCER
         await service.stop()
-        running.process = os.getpid()
+    finally:
+        await inherited.end(0)
 
 
 async def test_the_state_of_a_stream_is_saved_with_its_signals(sandbox: Sandbox, config_for: ConfigFor) -> None:
@@ -158,18 +161,19 @@ async def test_the_state_of_a_stream_is_saved_with_its_signals(sandbox: Sandbox,
     assert refused.value.code == "not-running"
 
 
-async def test_a_failing_store_shows_in_health_even_if_nothing_is_held(config_for: ConfigFor) -> None:
+async def test_a_failing_store_shows_in_health_even_if_nothing_is_held(config_for: ConfigFor, runs: list[Run]) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        running = service._runtime.run
-        assert running is not None
+        (running,) = runs
         running.engine.store_health.failed(Settle, "the disk is full")
-        running.engine.intake._store_failed("the disk is full, too")
+        with patch.object(SqliteCore, "apply", side_effect=StoreFailed("the disk is full, too")):
+            assert not await service.queue_notification(signal(), hold=False)
         running.engine.store_health.succeeded(Settle)
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["store-failed"])
         assert "the disk is full" in reason, "the cause, as the store reported it"
-        await running.engine.intake._recovering.task  # type: ignore[union-attr]
-        assert service.is_healthy()
+        async with asyncio.timeout(30):
+            while not service.is_healthy():
+                await asyncio.sleep(0)
 
 
 async def test_a_signal_whose_caller_was_cancelled_is_delivered_and_counted(

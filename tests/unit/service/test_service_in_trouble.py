@@ -13,7 +13,7 @@ from signalpost.domain.events import BreakerMoved, Event, Settled, StoreMoved
 from signalpost.sandbox.rules.exchange import HttpAnswer
 from signalpost.sandbox.rules.faults import Fault
 from signalpost.sandbox.server import Sandbox
-from tests.unit.service.conftest import ConfigFor, codes, shown, signal
+from tests.unit.service.conftest import ConfigFor, codes, emit, shown, signal
 
 
 async def test_a_send_cut_off_by_a_stop_is_delivered_by_the_next_run_and_marked(
@@ -78,12 +78,12 @@ async def test_a_rejected_message_is_dead_at_once_and_blocks_no_lane(sandbox: Sa
 async def test_an_open_breaker_is_counted_and_reported_until_it_closes(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._runtime.bus.emit(BreakerMoved("signals-free", "open"))
+        emit(service, BreakerMoved("signals-free", "open"))
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.DEGRADED, ["breaker-open"])
         assert "signals-free" in reason
-        service._runtime.bus.emit(BreakerMoved("signals-free", "half-open"))
-        service._runtime.bus.emit(BreakerMoved("signals-free", "closed"))
+        emit(service, BreakerMoved("signals-free", "half-open"))
+        emit(service, BreakerMoved("signals-free", "closed"))
         assert service.is_healthy()
         assert service.get_metrics()["circuit_breaker_trips"] == 1
 
@@ -91,11 +91,11 @@ async def test_an_open_breaker_is_counted_and_reported_until_it_closes(config_fo
 async def test_a_failing_store_is_reported_until_it_works_again(config_for: ConfigFor) -> None:
     service = AsyncNotificationService(config_for())
     async with service:
-        service._runtime.bus.emit(StoreMoved(False, "the disk is full"))
+        emit(service, StoreMoved(False, "the disk is full"))
         status, (reason,) = service.health()
         assert (status, codes([reason])) == (HealthStatus.UNHEALTHY, ["store-failed"])
         assert "the disk is full" in reason, "the cause, as the store reported it"
-        service._runtime.bus.emit(StoreMoved(True))
+        emit(service, StoreMoved(True))
         assert service.is_healthy()
 
 
@@ -116,10 +116,10 @@ async def test_a_failing_listener_is_only_logged(
 
 
 async def test_notifications_are_held_while_the_disk_is_full_and_delivered_afterwards(
-    sandbox: Sandbox, config_for: ConfigFor
+    sandbox: Sandbox, config_for: ConfigFor, connections: list[sqlite3.Connection]
 ) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        disk = _disk_of(service)
+        disk = connections[-1]
         disk.execute(f"PRAGMA max_page_count={disk.execute('PRAGMA page_count').fetchone()[0]}")
         tickets = [
             await service.queue_notification(signal(pair=pair), additional_context={"much": "x" * 9_000})
@@ -139,10 +139,10 @@ async def test_notifications_are_held_while_the_disk_is_full_and_delivered_after
 
 
 async def test_held_notifications_that_cannot_be_saved_at_the_end_are_logged_as_lost(
-    config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+    config_for: ConfigFor, connections: list[sqlite3.Connection], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncNotificationService(config_for()) as service:
-        disk = _disk_of(service)
+        disk = connections[-1]
         disk.execute(f"PRAGMA max_page_count={disk.execute('PRAGMA page_count').fetchone()[0]}")
         await service.queue_notification(signal(), additional_context={"much": "x" * 9_000})
         await service.stop(timeout=0.5)
@@ -182,14 +182,11 @@ async def test_a_data_folder_that_was_moved_away_is_reported_and_works_once_it_i
         assert ticket.outcome is Outcome.HELD
         assert not home.exists(), "no new store is made"
         home.with_name("away").rename(home)
-        await service._runtime.run.engine.intake._recovering.task  # type: ignore[union-attr]
-        assert service.health().status is not HealthStatus.UNHEALTHY
+        async with asyncio.timeout(30):
+            while service.health().status is HealthStatus.UNHEALTHY:
+                await asyncio.sleep(0)
         await service.drain(timeout=30)
     assert len(shown(sandbox, "signals-free")) == 1
-
-
-def _disk_of(service: AsyncNotificationService) -> sqlite3.Connection:
-    return service._runtime.run.outbox._core._db  # type: ignore[union-attr, attr-defined, no-any-return]
 
 
 async def test_a_data_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:

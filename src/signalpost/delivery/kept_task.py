@@ -11,13 +11,13 @@ from signalpost.secret import described
 RESTART_AFTER = 1.0
 """Seconds. Nothing restarts if the loop is closed by then, as `asyncio.run` does after it has cancelled all tasks."""
 WELL_AFTER = 30.0
-"""Seconds that it has to run before it is reported as recovered."""
+"""Seconds of running after which it is reported as recovered."""
 
 
 class KeptTask:
     """Runs `work` until it returns, or until `end`. Belongs to the running loop.
 
-    It dies if others cancel it, or of any exception, even SystemExit. Only Ctrl-C is passed on to the loop.
+    It dies if others cancel it, and of any exception, even SystemExit. Only Ctrl-C is passed on to the loop.
     """
 
     def __init__(self, name: str, work: Callable[[], Coroutine[Any, Any, None]], emit: Listener) -> None:
@@ -27,7 +27,7 @@ class KeptTask:
         self._loop = asyncio.get_running_loop()
         self._is_ended = False
         self._timer: asyncio.TimerHandle | None = None
-        self.task = self._begun()
+        self.task = self._start()
         """The task that runs now, or ran last."""
 
     def retire(self) -> None:
@@ -37,12 +37,12 @@ class KeptTask:
             self._timer.cancel()
 
     async def end(self) -> None:
-        """Cancel it, and wait for its end."""
+        """Cancel it, and wait until it has ended."""
         self.retire()
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
 
-    def _begun(self) -> asyncio.Task[None]:
+    def _start(self) -> asyncio.Task[None]:
         return self._loop.create_task(self._run(), name=f"signalpost {self._name}")
 
     async def _run(self) -> None:
@@ -64,10 +64,10 @@ class KeptTask:
         if self._timer is not None:  # it has not run long enough to be reported as recovered
             self._timer.cancel()
         kind, detail = type(fault).__name__, described(fault, with_text=False)
-        self._timer = self._loop.call_later(RESTART_AFTER, self._begin_again, kind, detail)
+        self._timer = self._loop.call_later(RESTART_AFTER, self._restart, kind, detail)
 
-    def _begin_again(self, kind: str, detail: str) -> None:
-        self.task = self._begun()
+    def _restart(self, kind: str, detail: str) -> None:
+        self.task = self._start()
         self._timer = self._loop.call_later(WELL_AFTER, self._recovered)
         self._emit(WorkerFailed(self._name, kind, detail))
 

@@ -1,4 +1,4 @@
-"""The state that the workers of a lane share, and what they hand on between their steps."""
+"""The state that the workers of a lane share, and the values passed between their steps."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -37,12 +37,12 @@ class LaneState:
     """Wakes all workers."""
     ready: ReadyIndex = field(default_factory=ReadyIndex)
     looking: asyncio.Task[None] | None = None
-    """The first look at the destination."""
+    """The task that first checks the destination."""
     in_flight: dict[DeliveryId, Delivery] = field(default_factory=dict)
     leasing: int = 0
-    """How many workers wait for the store to lease something."""
+    """The number of workers that wait for a lease from the store."""
     busy: int = 0
-    """How many workers are between a lease and its verdict."""
+    """The number of workers between a lease and its verdict."""
     is_stopping: bool = False
     store_failures: int = 0
     """In a row."""
@@ -55,7 +55,7 @@ class LaneState:
             each.saved()
 
     def note_settled(self, settled: Sequence[Delivery]) -> bool:
-        """Whether another delivery may have come free."""
+        """Update the ready index. True if another delivery may be ready now."""
         is_news = False
         for delivery in settled:
             if delivery.state is DeliveryState.PENDING:
@@ -69,7 +69,7 @@ class LaneState:
 
 
 class LeaseRequest(NamedTuple):
-    """A lease for a message that has begun, and the state of its lane at that time."""
+    """A lease for a begun message, and the state of its lane at that time."""
 
     held: Pass
     level: NotificationPriority
@@ -79,18 +79,18 @@ class LeaseRequest(NamedTuple):
     in_flight: tuple[Delivery, ...]
 
     def after(self, version: Version, settled: Collection[DeliveryId]) -> "LeaseRequest":
-        """This request if it is executed after these deliveries were settled."""
+        """This request as it is after these deliveries were settled."""
         in_flight = tuple(each for each in self.in_flight if each.id not in settled)
         return self._replace(version=version, in_flight=in_flight)
 
 
 class BegunMessage(NamedTuple):
-    """A message that has begun and is leased."""
+    """A begun message with its leased deliveries."""
 
     held: Pass
     entries: Sequence[OutboxEntry]
 
 
 def monotonic(at: datetime) -> float:
-    """A UTC time on the loop's clock. It is compared with UTC now, because clocks are corrected."""
+    """Convert a UTC time to the loop's clock, relative to UTC now, because clocks are corrected."""
     return asyncio.get_running_loop().time() + (at - clock.now()).total_seconds()

@@ -1,9 +1,9 @@
-"""A whole copy of an outbox's file, made while a service may be writing it.
+"""Copies an outbox's file while a service may be writing it.
 
-SQLite's backup API copies the pages (https://sqlite.org/backup.html). A step holds a read lock, and where another
-connection has written between two steps, the copy begins anew; in WAL mode a read transaction that is held open sees
-one moment, and the writer goes on beside it. So one is held: the copy is of the moment it began, however long it takes.
-The cost of a long read: the writer's log cannot be reset meanwhile, and grows.
+SQLite's backup API copies the pages (https://sqlite.org/backup.html). If another connection writes
+between two steps, the copy starts again. So a read transaction is kept open: in WAL mode it sees one snapshot while the
+writer continues. The copy is of the moment it began, however long it takes. The cost of the long read: the writer's log
+cannot be reset meanwhile, and grows.
 """
 
 import os
@@ -25,7 +25,7 @@ from signalpost.delivery.outbox.sqlite_file import (
 from signalpost.errors import InvalidValue, StoreFailed
 
 PAGES_A_STEP = 2_000
-"""8 MB: enough that steps cost nothing, few enough that progress is seen."""
+"""8 MB: large enough that steps cost nothing, small enough to show progress."""
 
 
 class Copied(NamedTuple):
@@ -40,11 +40,11 @@ class Copied(NamedTuple):
 
 
 def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwrite: bool = False) -> Copied:
-    """Copy the outbox at `store` to the file `to`, checked, for its owner alone to read, and synced to the disk.
+    """Copy the outbox at `store` to the file `to`, readable by its owner only, check it, and sync it to the disk.
 
     `to` is complete or absent. `progress` gets the number of copied pages and of all pages. Raises
-    InvalidValue where `to` cannot be written or is there and not to be overwritten, StoreUnusable where there is no
-    outbox, and StoreFailed where the copy is damaged or the outbox cannot be read.
+    InvalidValue if `to` cannot be written, or exists and `overwrite` is not set; StoreUnusable if there is no outbox;
+    and StoreFailed if the copy is damaged or the outbox cannot be read.
     """
     check_there(store)
     refuse_hard_link(store, store.resolve())
@@ -68,13 +68,13 @@ def copy(store: Path, to: Path, *, progress: Callable[[int, int], None], overwri
 
 def _check_target(store: Path, to: Path, *, overwrite: bool) -> None:
     if to.is_dir():
-        raise _refused(to, "is-a-folder", f"this is a folder: name a file in it, such as {to / 'copy.db'}")
-    if to.exists() and not to.is_file():  # a device or a pipe: the copy would take its place, for every program
-        raise _refused(to, "not-a-file", "this is no regular file, and a copy is one: name another file")
+        raise _refused(to, "is-a-folder", f"this is a folder: use a file in it, such as {to / 'copy.db'}")
+    if to.exists() and not to.is_file():  # a device or a pipe: the copy would replace it for every program
+        raise _refused(to, "not-a-file", "this is not a regular file: use another file")
     if to.exists() and to.samefile(store):
-        raise _refused(to, "same-file", "this is the outbox itself: name another file")
+        raise _refused(to, "same-file", "this is the outbox itself: use another file")
     if _is_in_use(store, to):
-        text = "this is a file of a data folder, which a copy would break: name another file, in another folder"
+        text = "this is a file of a data folder, and a copy would break it: use a file in another folder"
         raise _refused(to, "in-a-data-folder", text)
     if to.exists() and not overwrite:
         raise _refused(to, "already-there", "already exists: use another file, or --force to replace it")
@@ -85,7 +85,7 @@ def _refused(to: Path, code: str, text: str) -> InvalidValue:
 
 
 def _is_in_use(store: Path, to: Path) -> bool:
-    """Whether `to` is, or would become, what an outbox or its service keeps: by its name, by a link, or by both."""
+    """True if `to` is, or would become, a file of an outbox or its service: by its name, by a link, or by both."""
     real = store.resolve()
     folders = {store.parent.resolve(), real.parent}
     for each in {to.parent.resolve() / to.name, to.resolve()}:
@@ -103,9 +103,9 @@ def _is_in_use(store: Path, to: Path) -> bool:
 
 
 _ENDS = ("-wal", "-shm", "-journal", ".lock")
-"""What the names of the files beside a SQLite file, and of our lock, end in."""
+"""The endings of the files beside an SQLite file, and of our lock file."""
 _COMPANIONS = (*(f"outbox.db{end}" for end in _ENDS), "outbox.beat", "outbox.bell", "outbox.health", "tokens.json")
-"""What stands beside the outbox in a data folder; a folder that holds none of them may keep a copy as `outbox.db`."""
+"""The files beside the outbox in a data folder. A folder without any of them may hold a copy named `outbox.db`."""
 _BEGINNINGS = ("outbox.", "tokens.json")
 
 
@@ -118,17 +118,17 @@ def _filled(store: Path, partial: Path, progress: Callable[[int, int], None]) ->
         ):
             check_made(store, source)
             source.execute("BEGIN")
-            source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # the moment of which the copy is
+            source.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # begins the snapshot
             source.backup(target, pages=PAGES_A_STEP, progress=lambda _, left, pages: progress(pages - left, pages))
             target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
             (finding,) = target.execute("PRAGMA quick_check(1)").fetchone()
             if finding != "ok":
                 found = " ".join(finding.split())
-                text = f"{store}: its copy is damaged ({found}), and so is the store: keep older copies"
+                text = f"{store}: its copy is damaged ({found}), and so is the store: keep your older copies"
                 raise StoreFailed(text, code="damaged", field="path", value=str(store))
             return _counted(partial, target)
     except sqlite3.Error as fault:
-        text = f"{store}: it could not be copied ({fault}): {advice(fault)}"
+        text = f"{store}: cannot copy it ({fault}): {advice(fault)}"
         raise StoreFailed(text, code=code_of(fault), field="path", value=str(store)) from fault
 
 
@@ -142,12 +142,12 @@ def _counted(partial: Path, db: sqlite3.Connection) -> Copied:
 
 def _put_in_place(partial: Path, to: Path, *, overwrite: bool) -> None:
     sync_to_disk(partial)
-    if not overwrite:  # a file that has come there meanwhile is not replaced
+    if not overwrite:  # a file created there meanwhile is not replaced
         os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     partial.replace(to)
     sync_to_disk(to.parent)
 
 
 def _unwritable(to: Path, fault: OSError) -> InvalidValue:
-    text = f"the copy cannot be written ({fault.strerror}): name a file in a folder with room"
+    text = f"cannot write the copy ({fault.strerror}): use a writable folder with enough free space"
     return _refused(to, "not-writable", text)

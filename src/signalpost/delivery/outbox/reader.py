@@ -1,4 +1,4 @@
-"""Reading an outbox that another process may be writing: without its lock, and without changing it.
+"""Reads an outbox that another process may be writing, without taking its lock or changing it.
 
 `SqliteReader` executes the commands that only read. `SqliteLookup` serves people: the tickets of a name, a message, the
 position of a delivery in its lane, and the recent failures of a destination.
@@ -48,10 +48,10 @@ class SqliteReader:
         self._tx = Transaction(self._db)
 
     def apply(self, batch: Sequence[Command[Any]]) -> list[Any]:
-        """Answer the commands, all from one moment. Raises TypeError for one that would change something."""
+        """Answer the commands from one snapshot. Raises TypeError for a command that would change something."""
         for command in batch:
             if not isinstance(command, READING):
-                raise TypeError(f"{type(command).__name__} would change the outbox, which is only looked at")
+                raise TypeError(f"{type(command).__name__} would change the outbox, which is open for reading only")
         try:
             self._db.execute("BEGIN")
             try:
@@ -62,21 +62,21 @@ class SqliteReader:
             raise _unreadable(self._path, fault) from fault
 
     def close(self) -> None:
-        """Release the file; once is enough."""
+        """Close the file. Repeated calls are fine."""
         self._db.close()
 
 
 class Past(NamedTuple):
-    """How much was accepted before a time, and the size of the file."""
+    """The number of notifications accepted before a time, and the size of the file."""
 
     ended: int
     """Notifications without an open delivery."""
     open: int
-    """Notifications with one."""
+    """Notifications with an open delivery."""
     size: int
     """Bytes of the file."""
     free: int
-    """Bytes of it that nothing is in."""
+    """Unused bytes in it."""
 
 
 class Wanted(NamedTuple):
@@ -91,11 +91,11 @@ class Wanted(NamedTuple):
 
 
 class StoreVersion(NamedTuple):
-    """Which version a store's tables are of."""
+    """The version of a store's tables."""
 
     version: int
     migrated_from: int | None
-    """The version from which it was last migrated; None if it was made by its version, or is still of an older one."""
+    """The version from which it was last migrated; None if it was created in its version or is still older."""
 
 
 def version_of(path: Path) -> StoreVersion | None:
@@ -118,7 +118,7 @@ class SqliteLookup:
         self._tx = Transaction(self._db)
 
     def listed(self, wanted: Wanted) -> list[OutboxEntry]:
-        """The deliveries that are wanted, the newest first. One that is damaged is shown as dead."""
+        """The matching deliveries, the newest first. A damaged one is shown as dead."""
         conditions: dict[str, Any] = {}
         if wanted.states:
             lost = f" OR {sql.LOST_STATE}" if DeliveryState.DEAD in wanted.states else ""
@@ -147,7 +147,7 @@ class SqliteLookup:
         return [ticket for (ticket,) in found if is_text(ticket)]
 
     def message(self, delivery: Delivery) -> Message | None:
-        """The message that shows a delivery; None where there is none, or it is not known."""
+        """The message that shows a delivery; None if there is none or it is unknown."""
         for destination, message_id, sent_at, version in self._found(
             sql.MESSAGE, delivery.id.destination, delivery.message_id
         ):
@@ -156,18 +156,18 @@ class SqliteLookup:
         return None
 
     def ahead(self, delivery: Delivery) -> int:
-        """How many pending deliveries have a place before this one in its lane."""
+        """The number of pending deliveries ahead of this one in its lane."""
         name, destination, _ = delivery.id
         ((count,),) = self._found(sql.AHEAD, destination, delivery.rank, delivery.rank, name)
         return int(count)
 
     def failures(self, destination: str, now: datetime) -> int:
-        """How many of a destination's last attempts failed in a row, of 100 at most within a day."""
+        """The number of a destination's last attempts that failed in a row, at most 100 and within the last day."""
         found = self._found(sql.OUTCOMES, first_of(now - _LOOKS_BACK_FOR), destination, _MOST_ATTEMPTS)
         return sum(1 for _ in takewhile(lambda row: row[0] in _FAILURES, found))
 
     def past(self, before: datetime) -> Past:
-        """How much was accepted before a time."""
+        """The notifications that were accepted before a time, and the size of the file."""
         ((count, is_open),) = self._found(sql.PAST, micros(before))
         ((pages,), (free,), (size,)) = (
             self._found(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
@@ -181,7 +181,7 @@ class SqliteLookup:
         return StoreVersion(version, kept[0][0] if kept else None)
 
     def close(self) -> None:
-        """Release the file; once is enough."""
+        """Close the file. Repeated calls are fine."""
         self._db.close()
 
     def _found(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -192,5 +192,5 @@ class SqliteLookup:
 
 
 def _unreadable(path: Path, fault: sqlite3.Error) -> StoreFailed:
-    text = f"{path}: it could not be read ({fault}): {advice(fault)}"
+    text = f"{path}: cannot read it ({fault}): {advice(fault)}"
     return StoreFailed(text, code=code_of(fault), field="path", value=str(path))

@@ -1,8 +1,8 @@
-"""How rows are written and read: the codec, the check of each delivery's row, and the guard of damaged ones.
+"""Converts rows from and to SQLite values, and checks each delivery's row when it is read.
 
 A disk, a person or a bug can leave anything in a row, and SQLite keeps values of any type in any column. So a row is
-checked when it is read, column by column. Only this check sets a row aside: an error that is raised anywhere else says
-something about the program or the disk, and nothing about the row.
+checked when it is read, column by column. Only this check sets a row aside: an error that is raised anywhere else is
+about the program or the disk, not about the row.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,12 +34,12 @@ Values = tuple[Any, ...]
 
 
 def instant(micros: int) -> datetime:
-    """A time from a row."""
+    """Convert a time from a row."""
     return EPOCH + timedelta(microseconds=micros)
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """Whether it is text that was stored as UTF-8. Bytes that are not UTF-8 are read as lone surrogates."""
+    """True for text that was stored as UTF-8. Bytes that are not UTF-8 are read as lone surrogates."""
     if type(value) is not str:
         return False
     if value.isascii():
@@ -52,7 +52,7 @@ def is_text(value: object) -> TypeGuard[str]:
 
 
 def is_time(value: object) -> TypeGuard[int]:
-    """Whether it is a time, in microseconds since 1970."""
+    """True for a valid time, in microseconds since 1970."""
     return type(value) is int and FIRST <= value <= LAST
 
 
@@ -97,18 +97,18 @@ def damage(values: Values) -> str | None:
 
 
 def has_ended(values: Values) -> bool:
-    """Whether a row, damaged or not, is in a final state."""
+    """True if a row, damaged or not, is in a final state."""
     state = values[_STATE]
     return type(state) is str and state in STATES and STATES[state].is_terminal
 
 
 def is_open(values: Values) -> bool:
-    """Whether a row, damaged or not, counts as pending or leased."""
+    """True if a row, damaged or not, counts as pending or leased."""
     return values[_STATE] in {"pending", "leased"}
 
 
 def row_of(values: Values) -> Row:
-    """A row that was checked."""
+    """Convert a row that passed the check."""
     name, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before, *rest = values
     attempts, unanswered, may_repeat, reason, message_id = rest
     delivery = Delivery(
@@ -128,8 +128,8 @@ def row_of(values: Values) -> Row:
     return Row(number, event, delivery)
 
 
-def as_shown(values: Values, what: str) -> Row:
-    """The readable part of a damaged row: dead, unless it had ended, with the damage as its reason."""
+def as_shown(values: Values, problem: str) -> Row:
+    """The readable part of a damaged row. It is dead, unless it had ended, and its reason is the damage."""
     name, destination, turn, number, event, sequence, state, priority, rank, valid_until, not_before, *rest = values
     attempts, unanswered, may_repeat, reason, message_id = rest
     state = STATES.get(state if type(state) is str else "")
@@ -145,16 +145,16 @@ def as_shown(values: Values, what: str) -> Row:
         attempts if _is_count(attempts) else 0,
         unanswered if _is_count(unanswered) else 0,
         bool(may_repeat),
-        reason if has_ended and is_text(reason) else reason_of(what, was_leased=state is DeliveryState.LEASED),
+        reason if has_ended and is_text(reason) else reason_of(problem, was_leased=state is DeliveryState.LEASED),
         message_id if is_text(message_id) else None,
     )
     return Row(number if _is_whole(number) else 0, _text(event), delivery)
 
 
-def reason_of(what: str, *, was_leased: bool) -> str:
-    """Why a damaged row is dead."""
+def reason_of(problem: str, *, was_leased: bool) -> str:
+    """The reason of a dead delivery whose row is damaged."""
     also = "; it was being sent, and may have been shown" if was_leased else ""
-    return f"its row in the store is damaged: {what}{also}"
+    return f"its row in the store is damaged: {problem}{also}"
 
 
 def stand_in(row: Row) -> Notification:
@@ -184,11 +184,11 @@ class Unreadable(NamedTuple):
 
     why: str
     is_damaged: bool
-    """Whether that is the row's fault. Else it is a fault of the program, and the row may be fine."""
+    """True if the row is damaged. If not, the error is in the program, and the row may be fine."""
 
 
 def notification_in(body: object) -> Notification | Unreadable:
-    """The notification in a row. Raises nothing: an error in the code that reads it does not make the row damaged."""
+    """The notification in a row. Never raises: an error in the code that reads it does not make the row damaged."""
     if not is_text(body):
         return Unreadable(f"body is {_shown(body)}", is_damaged=True)
     try:
@@ -198,14 +198,14 @@ def notification_in(body: object) -> Notification | Unreadable:
             return Unreadable(f"body cannot be read ({_shown(str(fault))})", is_damaged=True)
     except Exception as fault:  # noqa: BLE001
         ours = fault
-    log_failure("a notification in the store cannot be read, and stays where it is", ours)
+    log_failure("a notification in the store cannot be read, and stays in the store", ours)
     return Unreadable(
-        f"a fault of signalpost ({type(ours).__name__}) keeps its notification from being read", is_damaged=False
+        f"its notification cannot be read, because of an error in signalpost ({type(ours).__name__})", is_damaged=False
     )
 
 
 def _of_the_program(fault: InvalidValue) -> BaseException | None:
-    """The error behind a refusal that no check of ours and no reader of JSON raised; None if there is none."""
+    """The cause of `fault` if it is an error in the program, not one of our checks or of the JSON parser; else None."""
     behind: BaseException | None = fault
     while isinstance(behind, InvalidValue | msgspec.DecodeError | RecursionError):
         behind = behind.__cause__
@@ -221,7 +221,7 @@ def _shown(value: object) -> str:
 
 
 def values_of(row: Row) -> Values:
-    """A new row, as SQLite takes it."""
+    """The values of a new row."""
     each = row.delivery
     return (
         *each.id,
@@ -258,7 +258,7 @@ def changes_of(each: Delivery) -> Values:
 
 
 def key_in_force(content_hash: object, first: object, until: object) -> Key:
-    """An idempotency key. A damaged one counts as still in force: the thing was accepted before."""
+    """An idempotency key. A damaged one counts as still in force: its notification was accepted before."""
     return Key(
         content_hash if type(content_hash) is bytes else b"",
         first if is_text(first) else "",
@@ -267,31 +267,31 @@ def key_in_force(content_hash: object, first: object, until: object) -> Key:
 
 
 def bound_key(key: Values) -> tuple[list[bool], list[Any]]:
-    """Which values of a damaged row's primary key are sound text or no text, and how `sql.same_row` takes each."""
+    """For each value of a damaged row's primary key: False if it is damaged text; and its form for `sql.same_row`."""
     is_fine = [not isinstance(value, str) or is_text(value) for value in key]
     values = zip(key, is_fine, strict=True)
     return is_fine, [value if fine else value.encode(errors="surrogateescape") for value, fine in values]
 
 
 def listed(values: Sequence[str]) -> str:
-    """Values as `sql.LISTED` takes them."""
+    """Convert values for `sql.LISTED`."""
     return msgspec.json.encode(values).decode()
 
 
 def micros(at: datetime) -> int:
-    """A time for a row."""
+    """Convert a time for a row."""
     since = at - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 class RowGuard:
-    """Checks each delivery's row as it is read, and keeps damaged ones away from the healthy ones."""
+    """Checks each delivery's row as it is read, and keeps damaged rows apart."""
 
     def __init__(self) -> None:
         self.suspects: dict[Values, None] = {}
-        """Primary keys of rows that were found damaged before they ended, and are not set aside yet."""
-        self._passed_over: set[Values] = set()
-        """Those whose notification a fault of ours keeps from being read: they wait for another version."""
+        """Primary keys of damaged rows that have not ended and are not set aside yet."""
+        self._skipped: set[Values] = set()
+        """Primary keys of rows whose notification cannot be read because of an error in signalpost: they wait."""
 
     def checked(self, found: Iterable[Values]) -> Iterator[Row]:
         """The rows that pass the check."""
@@ -302,34 +302,34 @@ class RowGuard:
                 self.suspects[values[:3]] = None
 
     def shown(self, values: Values) -> Row:
-        """A row for a person, damaged or not."""
-        if (what := damage(values)) is None:
+        """Convert a row for display, damaged or not."""
+        if (problem := damage(values)) is None:
             return row_of(values)
         if not has_ended(values):
             self.suspects[values[:3]] = None
-        return as_shown(values, what)
+        return as_shown(values, problem)
 
     def note(self, row: Row, fault: Unreadable) -> None:
-        """The notification of a row that passed the check cannot be read."""
+        """Note that the notification of a checked row cannot be read."""
         if not fault.is_damaged:
-            self._passed_over.add(row.delivery.id)
+            self._skipped.add(row.delivery.id)
         elif not row.delivery.state.is_terminal:
             self.suspects[row.delivery.id] = None
 
     def suspect_all(self, keys: Iterable[Values]) -> None:
-        """A query found these rows damaged."""
+        """Note rows that a query found damaged."""
         self.suspects.update(dict.fromkeys(keys))
 
     @property
     def noted(self) -> int:
-        """How many rows are known to be damaged or unreadable."""
-        return len(self.suspects) + len(self._passed_over)
+        """The number of rows known to be damaged or unreadable."""
+        return len(self.suspects) + len(self._skipped)
 
     def held_out(self, destination: str) -> list[str]:
         """The ids of the notifications whose rows are kept out of this lane."""
-        keys = (*self.suspects, *self._passed_over)
+        keys = (*self.suspects, *self._skipped)
         return [name for name, lane, _ in keys if lane == destination and is_text(name)]
 
     def may_leave(self, row: Row) -> bool:
-        """Whether the row is not known to be damaged or unreadable."""
-        return row.delivery.id not in self.suspects and row.delivery.id not in self._passed_over
+        """True unless the row is known to be damaged or unreadable."""
+        return row.delivery.id not in self.suspects and row.delivery.id not in self._skipped

@@ -213,7 +213,7 @@ class SqliteCore:
             with self._turn:
                 is_news = not self._is_abandoned and self._data_version() != self._version
         except sqlite3.Error as fault:
-            text = f"{self._path}: it could not be read ({fault}): {advice(fault)}"
+            text = f"{self._path}: cannot read it ({fault}): {advice(fault)}"
             raise StoreFailed(text, code=code_of(fault), field="path", value=str(self._path)) from fault
         if is_news:
             self.apply([])

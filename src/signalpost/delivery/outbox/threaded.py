@@ -3,9 +3,8 @@
 Commands that arrive during a commit go into the next one. A single command is committed at once. Under load, a group
 grows to the number of commands that arrive within one commit.
 
-Where other processes write into the same store, it finds that out with its next batch, and when it has nothing to do by
-a look every 100 ms, which changes nothing and wakes no loop unless there is news. See
-docs/why/0026-the-store-thread.md.
+It detects the writes of other processes with its next batch, or with a check every 100 ms while it is idle. The check
+changes nothing, and wakes the loop only if there is news. See docs/why/0026-the-store-thread.md.
 """
 
 import asyncio
@@ -29,13 +28,13 @@ from signalpost.telemetry.failures import log_failure
 
 _NAME = "store thread"
 LOOK_EVERY = 0.1
-"""Seconds after which an outbox that has nothing to do looks for what other processes wrote."""
+"""Seconds after which an idle outbox checks for writes of other processes."""
 
 Result = TypeVar("Result")
 _Request = tuple[Command[Any], asyncio.Future[Any]]
 
 
-class _Wish(Enum):
+class _Wake(Enum):
     LOOK = "look"
 
 
@@ -57,44 +56,44 @@ class _Call(NamedTuple):
 
 
 class SharedCore(Core, Protocol):
-    """A core whose store other processes write, too."""
+    """A core whose store other processes can write too."""
 
     def look(self) -> None:
-        """Find out whether others have written. Raises StoreFailed."""
+        """Check if others have written. Raises StoreFailed."""
         ...
 
     def damaged(self) -> tuple[Damaged, ...]:
-        """Deliveries whose damaged rows were set aside, each only once."""
+        """Deliveries whose damaged rows were set aside. Each is returned once."""
         ...
 
     def news(self) -> tuple[Arrival, ...] | None:
-        """What others were found to have put, each time only once; None where they have written nothing."""
+        """Deliveries that others have put, each returned once; None if they have written nothing."""
         ...
 
 
 class ThreadedOutbox:
-    """Carries out commands in one writer thread, for the loop on which it was made.
+    """Executes commands in one writer thread, for the loop on which it was created.
 
     A command is executed even if its caller no longer waits for the answer.
     """
 
     def __init__(self, core: Core, emit: Listener | None = None) -> None:
         self._core = core
-        self._emit = emit or _nobody
+        self._emit = emit or _ignore
         self._recovering: asyncio.TimerHandle | None = None
         self._shared: SharedCore | None = None
-        self._on_news: Callable[[tuple[Arrival, ...]], None] = _nobody
-        self._on_damage: Callable[[tuple[Damaged, ...]], None] = _nobody
+        self._on_news: Callable[[tuple[Arrival, ...]], None] = _ignore
+        self._on_damage: Callable[[tuple[Damaged, ...]], None] = _ignore
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[_Request | _Wish | _Call | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Request | _Wake | _Call | None] = SimpleQueue()
         self._unanswered: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        """When each unanswered command arrived, the oldest first, and its caller's future."""
+        """The arrival of each unanswered command and its caller's future, the oldest first."""
         self._calls: set[asyncio.Future[Any]] = set()
-        self._turned_at = monotonic()
+        self._cycle_began_at = monotonic()
         self.is_abandoned = False
         """True if the thread did not end in time, and is no longer waited for."""
         self._chore: Callable[[], bool] | None = None
-        self._on_change: Callable[[], None] = _nothing
+        self._on_change: Callable[[], None] = _do_nothing
         self._is_closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = Thread(target=self._run, name="signalpost outbox", daemon=True)
@@ -103,22 +102,22 @@ class ThreadedOutbox:
     async def do(self, command: Command[Answer]) -> Answer:
         """Execute a command, and return its answer once it is committed.
 
-        Raises StoreFailed if the core cannot, CommandFailed if it is this command that cannot be carried out,
-        StoreClosed after `close`, and RuntimeError on another loop.
+        Raises StoreFailed if the store fails, CommandFailed if only this command does, StoreClosed after `close`, and
+        RuntimeError on another loop.
         """
         if self._is_closed:
             raise StoreClosed("the outbox is closed: start a new one")
         if asyncio.get_running_loop() is not self._loop:
-            raise RuntimeError("an outbox belongs to the loop on which it was made: hand the command over to that loop")
+            raise RuntimeError("an outbox belongs to the loop on which it was created: call it from that loop")
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._unanswered.append((monotonic(), waiter))
         self._queue.put((command, waiter))
         return await waiter
 
     async def call(self, work: Callable[[], Result]) -> Result:
-        """Call `work` in the writer thread between two batches, and return or raise what it does.
+        """Call `work` in the writer thread between two batches. Returns its result or raises its error.
 
-        For what touches files and must not make the loop wait. Raises StoreClosed after `close`.
+        For file calls, which must not block the loop. Raises StoreClosed after `close`.
         """
         if self._is_closed:
             raise StoreClosed("the outbox is closed: start a new one")
@@ -130,7 +129,7 @@ class ThreadedOutbox:
 
     @property
     def oldest_command(self) -> float:
-        """For how many seconds the oldest command has waited for its answer; 0 if none waits. For any thread."""
+        """Seconds that the oldest command has waited for its answer; 0 if none waits. Safe from any thread."""
         try:
             return max(0.0, monotonic() - self._unanswered[0][0])
         except IndexError:
@@ -138,16 +137,16 @@ class ThreadedOutbox:
 
     @property
     def stuck_for(self) -> float:
-        """For how many seconds the thread has been at one turn, if it is to have one every 100 ms. For any thread.
+        """Seconds that the thread has spent in one cycle; 0 unless it has a chore. Safe from any thread.
 
-        That is more than `oldest_command` if the thread hangs in a file call of its own, such as the heartbeat.
+        More than `oldest_command` if the thread hangs in a file call of its own, such as the heartbeat.
         """
-        return 0.0 if self._chore is None else max(0.0, monotonic() - self._turned_at)
+        return 0.0 if self._chore is None else max(0.0, monotonic() - self._cycle_began_at)
 
     def keep_up(self, chore: Callable[[], bool], on_change: Callable[[], None]) -> None:
         """Call `chore` in the writer thread after each batch, and every 100 ms without one.
 
-        Where it returns True, `on_change` is called on the loop.
+        If it returns True, `on_change` is called on the loop.
         """
         self._chore, self._on_change = chore, on_change
         self.look()
@@ -158,16 +157,16 @@ class ThreadedOutbox:
         on_news: Callable[[tuple[Arrival, ...]], None],
         on_damage: Callable[[tuple[Damaged, ...]], None],
     ) -> None:
-        """From now on call `on_news`, on the loop, with what others have put into this outbox's `core`.
+        """Call `on_news`, on the loop, with deliveries that others have put into this outbox's `core`.
 
-        Call `on_damage` with what was found damaged in it, and set aside.
+        Call `on_damage` with deliveries that were set aside because their rows are damaged.
         """
         self._on_news, self._on_damage, self._shared = on_news, on_damage, core
         self.look()
 
     def look(self) -> None:
-        """Find out soon whether others have written."""
-        self._queue.put(_Wish.LOOK)
+        """Make the thread check soon if others have written."""
+        self._queue.put(_Wake.LOOK)
 
     async def close(self) -> None:
         """Commit the commands received before, end the thread and release the core. Repeated calls are fine."""
@@ -199,8 +198,8 @@ class ThreadedOutbox:
         while is_open:
             batch: list[_Request] = []
             try:
-                is_open = self._turn(batch)
-            except BaseException as end:  # noqa: BLE001  # the thread goes on, and the callers get an error
+                is_open = self._cycle(batch)
+            except BaseException as end:  # noqa: BLE001  # the thread continues, and the callers get an error
                 is_open = not (self._is_closed and self._queue.empty())
                 failed = _Failed(StoreFailed(f"the store thread failed with {type(end).__name__}"))
                 self._call_on_loop(self._report, type(end).__name__, described(end))
@@ -212,30 +211,30 @@ class ThreadedOutbox:
             fault = error
         self._call_on_loop(self._end, fault)
 
-    def _turn(self, batch: list[_Request]) -> bool:
-        """Execute the waiting commands, which stay in `batch` until they are answered. False after the last turn."""
+    def _cycle(self, batch: list[_Request]) -> bool:
+        """Execute the waiting commands, which stay in `batch` until they are answered. False after the last cycle."""
         is_open = self._gather(batch)
-        self._turned_at = monotonic()
-        answers = self._applied(batch) if batch else None
+        self._cycle_began_at = monotonic()
+        answers = self._answers_to(batch) if batch else None
         if self._shared is not None:
             self._report_news(self._shared, is_idle=answers is None)
         if self._chore is not None:
-            self._do(self._chore)
-        if answers is not None:  # after the news, so that a requested count is the latest word
+            self._run_chore(self._chore)
+        if answers is not None:  # after the news, so that a requested count is the most recent one
             waiters = [waiter for _, waiter in batch]
             batch.clear()
             self._call_on_loop(self._answer, waiters, answers)
         return is_open
 
     def _gather(self, batch: list[_Request]) -> bool:
-        """Fill `batch` with the commands that arrived since the last turn. Returns whether there will be more."""
+        """Fill `batch` with the commands that arrived since the last cycle. False once the outbox is closed."""
         try:
             is_idle = self._shared is None and self._chore is None
             item = self._queue.get(timeout=None if is_idle else LOOK_EVERY)
             while item is not None:
                 if isinstance(item, _Call):
-                    self._carry_out(item)
-                elif not isinstance(item, _Wish):
+                    self._run_call(item)
+                elif not isinstance(item, _Wake):
                     batch.append(item)
                 item = self._queue.get_nowait()
         except Empty:
@@ -247,20 +246,20 @@ class ThreadedOutbox:
             with suppress(StoreFailed):  # the next command reports it
                 shared.look()
         if (news := shared.news()) is not None:
-            self._call_on_loop(self._hear, self._on_news, news)
+            self._call_on_loop(self._notify, self._on_news, news)
         if damaged := shared.damaged():
-            self._call_on_loop(self._hear, self._on_damage, damaged)
+            self._call_on_loop(self._notify, self._on_damage, damaged)
 
-    def _do(self, chore: Callable[[], bool]) -> None:
+    def _run_chore(self, chore: Callable[[], bool]) -> None:
         try:
             is_news = chore()
-        except Exception as fault:  # noqa: BLE001  # the thread outlives it, and the chore comes again
-            log_failure("the store thread failed at its own work, and goes on", fault)
+        except Exception as fault:  # noqa: BLE001  # the thread continues, and calls the chore again
+            log_failure("the store thread failed at its own work and continues", fault)
             return
         if is_news:
             self._call_on_loop(self._on_change)
 
-    def _carry_out(self, call: _Call) -> None:
+    def _run_call(self, call: _Call) -> None:
         try:
             result, fault = call.work(), None
         except BaseException as error:  # noqa: BLE001  # the caller gets it
@@ -268,30 +267,30 @@ class ThreadedOutbox:
             result, fault = None, error if is_usual else StoreFailed(f"the call failed with {type(error).__name__}")
         self._call_on_loop(_set, call.waiter, result, fault)
 
-    def _hear(self, listener: Callable[[Any], None], found: tuple[Any, ...]) -> None:
+    def _notify(self, listener: Callable[[Any], None], found: tuple[Any, ...]) -> None:
         if not self._is_closed:
             listener(found)
 
-    def _applied(self, batch: list[_Request]) -> list[Any]:
+    def _answers_to(self, batch: list[_Request]) -> list[Any]:
         """An answer, or a `_Failed`, for each command.
 
         A batch is one transaction. If one of its commands fails for a reason of its own, each half is tried again,
-        until that command stands alone and the others are carried out.
+        until the failing command is alone and the others are executed.
         """
         try:
             return self._core.apply([command for command, _ in batch])
         except StoreFailed as fault:
             return [_Failed(fault)] * len(batch)
-        except Exception as fault:  # noqa: BLE001  # whatever it is, each caller must get an answer
+        except Exception as fault:  # noqa: BLE001  # each caller must get an answer
             if len(batch) == 1:
                 return [_Failed(fault if isinstance(fault, OwnershipLost) else command_failed(batch[0][0], fault))]
         middle = len(batch) // 2
-        return self._applied(batch[:middle]) + self._applied(batch[middle:])
+        return self._answers_to(batch[:middle]) + self._answers_to(batch[middle:])
 
     def _call_on_loop(self, answer: Any, *arguments: Any) -> None:
         try:
             self._loop.call_soon_threadsafe(answer, *arguments)
-        except RuntimeError:  # the loop was closed before the outbox: nobody waits any more
+        except RuntimeError:  # the loop was closed before the outbox: no caller is left
             return
 
     def _answer(self, waiters: list[asyncio.Future[Any]], answers: list[Any]) -> None:
@@ -323,18 +322,18 @@ class ThreadedOutbox:
 def command_failed(command: Command[Any], fault: Exception) -> CommandFailed:
     """Log why a command failed, with the frames of `fault`, and return the error for its caller."""
     name = type(command).__name__
-    log_failure(f"the store works, but a command ({name}) cannot be carried out", fault)
+    log_failure(f"the store works, but a command ({name}) failed", fault)
     if isinstance(fault, CommandFailed):
         return CommandFailed.of_all(fault.errors)
     return CommandFailed(f"{name} failed ({type(fault).__name__})", field="command", value=name)
 
 
-def _nobody(_: object) -> None:
-    """Nobody wants to know."""
+def _ignore(_: object) -> None:
+    """Nobody listens."""
 
 
-def _nothing() -> None:
-    """Nobody wants to know."""
+def _do_nothing() -> None:
+    """Nobody listens."""
 
 
 def _set(waiter: asyncio.Future[Any], result: Any, fault: BaseException | None) -> None:

@@ -1,7 +1,7 @@
-"""An open file as the commands use it, with the check of its rows and a cache beside it.
+"""Reads and writes an outbox's rows in an open file, checks them, and caches some.
 
-`forget` drops the cache when a transaction is rolled back or another process has written. A transaction also finds out
-about other processes: which of them is the owner, and what they put.
+`forget` drops the cache when a transaction is rolled back or another process has written. Also reads
+the current owner, and the deliveries that other processes put.
 """
 
 import sqlite3
@@ -44,7 +44,7 @@ MOST_RECENT = 1_024
 """Notifications that are cached for their lease, at about 3 kB each."""
 
 _MOST_EPOCHS = 2**53
-"""Far below the limit of a file's lock, so that there is always a next one."""
+"""Far below the limit of a file lock, so there is always a next epoch."""
 
 # Text that is not UTF-8 is read too, so that the check of the row can report it.
 _TEXT = partial(str, encoding="utf-8", errors="surrogateescape")
@@ -63,7 +63,7 @@ class Owner(NamedTuple):
     """The process that delivers. See docs/why/0027-an-epoch-fences-the-owner.md."""
 
     epoch: int
-    """One more with each owner; 0 if there was none yet."""
+    """Increases by one with each owner; 0 if there was none yet."""
     holder: str
     process: int
 
@@ -100,7 +100,7 @@ class Transaction:
             # If SQLite has undone the whole transaction, there is no savepoint, and this fails the batch.
             self._db.execute("ROLLBACK TO optional")
             self.forget()
-            log_failure("a lease failed, and the verdicts before it are saved without it", fault)
+            log_failure("a lease failed; the verdicts before it were saved", fault)
             result = None
         self._db.execute("RELEASE optional")
         return result
@@ -120,8 +120,8 @@ class Transaction:
         return self._db.execute(query, values).fetchone()
 
     def matching(self, query: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
-        """The rows of a query that ends in the name of a column, for these values of it."""
-        if len(names) == 1:  # a list costs more to begin, and less for each of many
+        """The rows for these values of the column that the query ends with."""
+        if len(names) == 1:  # a list is slower for one value, and faster for many
             return self._db.execute(f"{query} = ?", names).fetchall()
         return self._db.execute(f"{query} IN {sql.LISTED}", (listed(names),)).fetchall()
 
@@ -138,7 +138,7 @@ class Transaction:
         return self._number
 
     def next_number(self) -> int:
-        """A number above that of every notification, and above all that were assigned before."""
+        """A number above those of all notifications and above all numbers assigned before."""
         self._number = self.last_number + 1
         return self._number
 
@@ -151,9 +151,9 @@ class Transaction:
             del self._recent[number]
 
     def notification(self, row: Row) -> Notification | Unreadable:
-        """A row's notification, or why it cannot be read: then the row is kept out of its lane.
+        """A row's notification, or the reason why it cannot be read. Then the row is kept out of its lane.
 
-        Most are leased soon after they were put, so the most recent ones are cached until then.
+        Most are leased soon after they were put, so the most recent ones are cached until their lease.
         """
         found = self._recent.pop(row.number, None) or self._read(row)
         if isinstance(found, Notification) and found.id != row.delivery.id.notification_id:
@@ -181,7 +181,7 @@ class Transaction:
     def lane(self, lease: Lease) -> Iterator[Row]:
         """The pending deliveries of a lane in the order of their places, read as they are needed.
 
-        First the remembered head of the lane, then what may leave of all that is behind it.
+        First the cached head of the lane, then the deliveries behind it that may leave.
         """
         head = self._head(lease.destination)
         yield from filter(self.guard.may_leave, head)
@@ -192,7 +192,7 @@ class Transaction:
             yield from (row for row in found if row.delivery.id not in seen and self.guard.may_leave(row))
 
     def next_wait(self, lease: Lease) -> datetime | None:
-        """The earliest `not_before` that is still to come behind the head of a lane, or in it."""
+        """The earliest future `not_before` in a lane; None if there is none, or the cached head is the whole lane."""
         if self._head(lease.destination).is_whole:
             return None
         query = sql.NEXT_EXPRESS_WAIT if lease.express else sql.NEXT_WAIT
@@ -219,24 +219,24 @@ class Transaction:
         return [row.delivery.sequence for row in self._leased_in(destination).values()]
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Write rows that are new."""
-        self._learn(rows, was=None)
+        """Insert rows."""
+        self._update_cache(rows, was=None)
         self.write(sql.ADD, [values_of(row) for row in rows])
 
     def move(self, rows: Sequence[Row], was: DeliveryState) -> None:
-        """Write rows again that were in the state `was`."""
-        self._learn(rows, was)
+        """Update rows that were in the state `was`."""
+        self._update_cache(rows, was)
         self.write(sql.MOVE, [changes_of(row.delivery) for row in rows])
 
-    def _learn(self, rows: Sequence[Row], was: DeliveryState | None) -> None:
-        """Update the cache for rows as they are now."""
+    def _update_cache(self, rows: Sequence[Row], was: DeliveryState | None) -> None:
+        """Update the cache for changed rows."""
         ends = [row.delivery.valid_until for row in rows if row.is_pending]
         if ends:
             self.nothing_overdue_before = min(self.nothing_overdue_before, micros(min(ends)))
         for row in rows:
-            self._learn_place(row, was)
+            self._update_head(row, was)
 
-    def _learn_place(self, row: Row, was: DeliveryState | None) -> None:
+    def _update_head(self, row: Row, was: DeliveryState | None) -> None:
         name = row.delivery.id
         if was is DeliveryState.LEASED:
             self._leased_in(name.destination).pop(name, None)
@@ -261,14 +261,14 @@ def arrived_since(tx: Transaction, number: int) -> tuple[Arrival, ...]:
     return tuple(
         Arrival(name, PRIORITIES.get(priority, NotificationPriority.URGENT), count)
         for name, priority, count in tx.select(sql.ARRIVED, (number,))
-        if is_text(name)  # the command that reads a damaged row sets it aside
+        if is_text(name)  # a damaged row is set aside by the command that reads it
     )
 
 
 def owner_in(tx: Transaction) -> Owner:
-    """The owner recorded in the store; none if that row is missing or damaged.
+    """The owner recorded in the store; epoch 0 if that row is missing or damaged.
 
-    Then the next process to own the store begins with epoch 1, and an owner that is alive finds itself deposed.
+    Then the next process to own the store begins with epoch 1, and a living owner is deposed.
     """
     epoch, holder, pid = tx.first(sql.OWNER) or (None,) * 3
     if type(epoch) is not int or not 0 <= epoch < _MOST_EPOCHS:

@@ -1,6 +1,6 @@
-"""The commands that change something, as functions of a transaction and a command.
+"""Executes the commands that change the store.
 
-Neighbours of one kind come as a run: puts and settles are carried out together, which saves statements.
+Consecutive puts or settles are executed together, which saves statements.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ _PENDING, _LEASED = DeliveryState.PENDING, DeliveryState.LEASED
 
 
 def execute(tx: Transaction, batch: Iterable[Command[Any]]) -> list[Any]:
-    """The answers to the commands, carried out as if one after the other."""
+    """Execute the commands as if one after the other, and return their answers."""
     answers: list[Any] = []
     for kind, run in groupby(batch, key=type):
         if (together := _TOGETHER.get(kind)) is not None:
@@ -81,7 +81,7 @@ def _put(tx: Transaction, puts: Sequence[Put]) -> list[list[PutResult]]:
 
 
 class _Intake:
-    """The notifications of a run of puts: looked up together, decided one after the other, written together."""
+    """The notifications of consecutive puts: looked up together, decided one after the other, written together."""
 
     def __init__(self, tx: Transaction, items: Sequence[NewNotification]) -> None:
         self._tx = tx
@@ -95,7 +95,7 @@ class _Intake:
         self._rows: list[Row] = []
 
     def accept(self, item: NewNotification) -> PutResult:
-        """Decide on the next notification."""
+        """Accept or refuse the next notification."""
         notification = item.notification
         name, sequence = next(self._names)
         known = next((self._known[each] for each in (name, *item.former_keys) if each in self._known), None)
@@ -114,7 +114,7 @@ class _Intake:
         notification = item.notification
         if notification.id in self._notifications:
             raise CommandFailed(
-                f"the notification id {notification.id} was given twice: give each notification an id of its own",
+                f"the notification id {notification.id} is used twice: use a different id for each notification",
                 code="conflict",
                 field="id",
                 value=notification.id,
@@ -133,7 +133,7 @@ class _Intake:
         return PutResult(Outcome.ACCEPTED, notification.id)
 
     def _missing(self, item: NewNotification, name: str, known: Key) -> tuple[NewDelivery, ...]:
-        """The deliveries to destinations that lack it under this key; none once the first notification was pruned."""
+        """The deliveries to destinations without one under this key; none once the first notification was pruned."""
         if known.notification_id in self._notifications:
             ids = (row.delivery.id for row in self._rows)
             have = {each.destination for each in ids if each.notification_id == known.notification_id}
@@ -160,7 +160,7 @@ class _Intake:
 
 
 def _added_key(name: str, destination: str) -> str:
-    """The key for a destination added later. `deliveries why` finds it by the key that it begins with."""
+    """The key for a destination added later. `deliveries why` finds it because it begins with the original key."""
     return f"{name} \t{destination}"
 
 
@@ -176,7 +176,7 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
             entries = tuple(OutboxEntry(row.delivery, found) for row, found in read)
             waits = [at for at in (choice.next_at, tx.next_wait(command)) if at is not None]
             return Leased(entries, tuple(expired), min(waits, default=None), choice.has_doubtful)
-        # A row that is damaged or cannot be read was found. It is kept out of the lane now, so choose again.
+        # A damaged or unreadable row was found. It is kept out of the lane now, so choose again.
 
 
 def _settle(tx: Transaction, settles: Sequence[Settle]) -> list[list[Delivery]]:
@@ -184,14 +184,14 @@ def _settle(tx: Transaction, settles: Sequence[Settle]) -> list[list[Delivery]]:
     answers = [settling.settle(command.settlements) for command in settles]
     settling.write()
     for command in settles:
-        for learnt in command.learnt:
-            _save_facts(tx, learnt)
+        for facts in command.learnt:
+            _save_facts(tx, facts)
     return answers
 
 
 def _settle_and_lease(tx: Transaction, commands: Sequence[SettleAndLease]) -> list[SettledAndLeased]:
     settled = _settle(tx, [each.settle for each in commands])
-    # One savepoint for all of them: SQLite copies the pages that change after it.
+    # One savepoint for all leases: SQLite copies the pages that change after it.
     leased = tx.optional(lambda: [_lease(tx, each.lease) for each in commands])
     if leased is None:
         return [SettledAndLeased(each, None) for each in settled]
@@ -199,7 +199,7 @@ def _settle_and_lease(tx: Transaction, commands: Sequence[SettleAndLease]) -> li
 
 
 class _Settling:
-    """The verdicts of a run of settles: looked up together, decided one after the other, written together."""
+    """The verdicts of consecutive settles: looked up together, decided one after the other, written together."""
 
     def __init__(self, tx: Transaction, verdicts: Sequence[Settlement]) -> None:
         self._tx = tx
@@ -255,7 +255,7 @@ class _Settling:
 
 
 def _show(tx: Transaction, messages: Iterable[tuple[Message, str | None]]) -> None:
-    """Save which message shows a delivery now, and which one no longer does."""
+    """Save the message that now shows each delivery, and count one less for the message before."""
     rows, left = [], []
     for new, before in messages:
         moves = new.message_id != before
@@ -278,7 +278,7 @@ def _expire(tx: Transaction, command: Expire) -> list[Delivery]:
 
 
 def _overdue(tx: Transaction, now: int, limit: int) -> list[Row]:
-    """Pending deliveries whose validity is over. All that is pending is read, but only if something can be overdue."""
+    """Pending deliveries past their validity. Reads all pending rows, but only if one can be overdue."""
     if now < tx.nothing_overdue_before:
         return []
     found = list(tx.select(sql.OVERDUE, (now, limit)))

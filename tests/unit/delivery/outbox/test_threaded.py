@@ -307,7 +307,7 @@ async def test_news_without_a_listener_is_dropped() -> None:
     core.put.append(NEWS)
     outbox = ThreadedOutbox(core)
     await outbox.do(Stats())
-    outbox._hear(outbox._on_news, NEWS)
+    outbox._notify(outbox._on_news, NEWS)
     await outbox.close()
 
 

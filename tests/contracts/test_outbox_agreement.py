@@ -27,7 +27,7 @@ from signalpost.errors import CommandFailed
 from signalpost.testing.outbox_samples import MINUTE, START, notification
 from tests.contracts.outbox_model import OutboxModel
 from tests.size import size
-from tests.tmpfs import FAST
+from tests.tmpfs import FAST, with_connection
 
 LANES = ("one", "two")
 EVENTS = ("new", "update 1", "update 2", "closed")
@@ -53,7 +53,8 @@ class Agreement(RuleBasedStateMachine):
         self.now, self.given = START, 0
 
     def opened(self) -> SqliteCore:
-        return SqliteCore(self.path)
+        core, self.db = with_connection(lambda: SqliteCore(self.path))
+        return core
 
     def teardown(self) -> None:
         if hasattr(self, "sqlite"):
@@ -96,8 +97,8 @@ class Agreement(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_crash_within_a_batch(self, data: st.DataObject) -> None:
         batch = [self.command(data) for _ in range(3)]
-        self.sqlite._db.execute("BEGIN IMMEDIATE")
-        execute(self.sqlite._tx, batch)
+        self.db.execute("BEGIN IMMEDIATE")
+        execute(transaction.Transaction(self.db), batch)
         self.a_restart()
 
     @rule()

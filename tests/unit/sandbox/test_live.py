@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from signalpost.sandbox import live
 from signalpost.sandbox.rules.limits import OFF
@@ -111,13 +112,22 @@ async def test_an_idle_stream_sends_a_keepalive(monkeypatch: pytest.MonkeyPatch)
 
 async def test_a_disconnected_reader_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "SECONDS_BETWEEN_SIGNS_OF_LIFE", 0.01)
+    serve, began, ended = live.LiveStreams.serve, list[web.Request](), asyncio.Event()
+
+    async def noted(streams: live.LiveStreams, request: web.Request) -> web.StreamResponse:
+        began.append(request)
+        try:
+            return await serve(streams, request)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(live.LiveStreams, "serve", noted)
     async with Sandbox() as sandbox:
         async with reading(sandbox) as (_, reader):
             await reader.event()
-            assert len(sandbox._live._news) == 1
+            assert (len(began), ended.is_set()) == (1, False)
         async with asyncio.timeout(10):
-            while sandbox._live._news:
-                await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(int))])
+            await ended.wait()
 
 
 async def test_the_streams_end_with_the_sandbox() -> None:

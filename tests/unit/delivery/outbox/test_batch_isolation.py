@@ -1,9 +1,11 @@
 """A command that fails for a reason of its own fails alone; a store that fails, fails for everybody. On a real file."""
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -13,6 +15,7 @@ from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.delivery import DeliveryState
 from signalpost.errors import StoreFailed
 from signalpost.testing.outbox_samples import LANE, new, notification
+from tests.tmpfs import with_connection
 
 UNSTORABLE = [
     SaveFacts(Subject("a destination"), {"\ud800": b"{}"}),
@@ -23,18 +26,25 @@ UNSTORABLE = [
 
 @pytest.fixture
 def core(tmp_path: Path) -> Iterator[SqliteCore]:
-    core = SqliteCore(tmp_path / "outbox.db")
-    core._db.execute("PRAGMA synchronous=OFF")
+    core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
+    db.execute("PRAGMA synchronous=OFF")
     yield core
     core.close()
 
 
 async def _together(core: SqliteCore, outbox: ThreadedOutbox, commands: list[Command[Any]]) -> list[Any]:
     """The answers to commands that come in one batch, because all are asked for while another is carried out."""
+    apply, began = core.apply, threading.Event()
+
+    def noted(batch: Sequence[Command[Any]]) -> list[Any]:
+        began.set()
+        return apply(batch)
+
     core.pause()
-    first = asyncio.create_task(outbox.do(Stats()))
-    while not outbox._queue.empty():
-        await asyncio.sleep(0)
+    with patch.object(core, "apply", noted):
+        first = asyncio.create_task(outbox.do(Stats()))
+        while not began.is_set():
+            await asyncio.sleep(0)
     tasks = [asyncio.create_task(outbox.do(command)) for command in commands]
     await asyncio.sleep(0)
     core.resume()

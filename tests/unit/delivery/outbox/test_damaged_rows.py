@@ -36,8 +36,10 @@ from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import InvalidValue
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
+from tests.tmpfs import with_connection
 
 BYTES = sqlite3.Binary(b"\xff\x00")
+Opened = tuple[SqliteCore, sqlite3.Connection]
 NOT_UTF8 = "CAST(x'ff41' AS TEXT)"
 """What SQLite holds as text and no program can read as such."""
 DAMAGE: list[tuple[str, object]] = [
@@ -66,11 +68,16 @@ DAMAGE: list[tuple[str, object]] = [
 
 
 @pytest.fixture
-def core(tmp_path: Path) -> Iterator[SqliteCore]:
-    core = SqliteCore(tmp_path / "outbox.db")
-    core._db.execute("PRAGMA synchronous=OFF")
-    yield core
+def opened(tmp_path: Path) -> Iterator[Opened]:
+    core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
+    db.execute("PRAGMA synchronous=OFF")
+    yield core, db
     core.close()
+
+
+@pytest.fixture
+def core(opened: Opened) -> SqliteCore:
+    return opened[0]
 
 
 def _put(core: SqliteCore, *names: str) -> None:
@@ -235,10 +242,23 @@ def test_a_row_with_an_id_that_is_not_utf8_is_set_aside(core: SqliteCore, tmp_pa
     assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
 
 
-def test_a_row_repaired_before_it_is_set_aside_is_sent(core: SqliteCore, tmp_path: Path) -> None:
-    _put(core, "01")
-    core._tx.guard.suspect_all([("01", LANE, 1), ("99", LANE, 1)])
+def test_a_row_repaired_before_it_is_set_aside_is_sent(opened: Opened, tmp_path: Path) -> None:
+    """And a row that was deleted before is not set aside."""
+    (core, db), path, began = opened, tmp_path / "outbox.db", list[str]()
+
+    def repair(statement: str) -> None:
+        began.extend([statement] if statement.startswith("BEGIN") else [])
+        if len(began) == 2:
+            db.set_trace_callback(None)
+            _damage(path, "01", "priority", NotificationPriority.NORMAL.value)
+            _change(path, "DELETE FROM delivery WHERE notification_id = '99'")
+
+    _put(core, "01", "99")
+    for name in ("01", "99"):
+        _damage(path, name, "priority", 7)
+    db.set_trace_callback(repair)
     assert core.apply([Lease(LANE, START)])[0].entries == ()
+    assert len(began) == 2
     assert len(core.apply([Lease(LANE, START)])[0].entries) == 1
     assert core.damaged() == ()
 
@@ -320,7 +340,7 @@ def test_a_programming_error_makes_no_delivery_dead(
 
     path = tmp_path / "outbox.db"
     _put(core, "01", "02", "03")
-    core._tx.forget()
+    _change(path, "UPDATE delivery SET attempts = 1 WHERE notification_id = '03'")  # so nothing is remembered
     with monkeypatch.context() as patch:
         patch.setattr(Notification, "__post_init__", fails, raising=False)
         patch.setattr(Notification, "from_json", classmethod(lambda cls, data: fails(cls)))

@@ -17,6 +17,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.delivery import DeliveryId
 from signalpost.errors import OwnershipLost, StoreFailed
 from signalpost.testing.outbox_samples import LANE, new, notification
+from tests.tmpfs import with_connection
 
 
 class Time:
@@ -175,14 +176,14 @@ def test_one_whose_event_loop_is_blocked_takes_nothing_until_it_runs_again(cores
 
 
 def test_who_cannot_take_over_says_why_and_tries_again(cores: Cores, time: Time) -> None:
-    gone, heir = cores(), cores()
+    gone, (heir, db) = cores(), with_connection(cores)
     part = _part(heir, time)
     gone.close()
-    heir._db.execute("PRAGMA query_only=1")
+    db.execute("PRAGMA query_only=1")
     assert part.tick()
     assert isinstance(part.trouble, StoreFailed)
     assert heir.holder is None
-    heir._db.execute("PRAGMA query_only=0")
+    db.execute("PRAGMA query_only=0")
     time.pass_with(2, part)
     assert (part.trouble, heir.holder is not None) == (None, True)
     part.disown()
@@ -203,15 +204,15 @@ def test_one_that_another_was_faster_than_takes_nothing(
 
 
 def test_trouble_is_over_once_another_delivers(cores: Cores, time: Time) -> None:
-    gone, heir = cores(), cores()
+    gone, (heir, db) = cores(), with_connection(cores)
     part = _part(heir, time)
     gone.close()
-    heir._db.execute("PRAGMA query_only=1")
+    db.execute("PRAGMA query_only=1")
     part.tick()
     _part(cores(), time)
     part.tick()
     assert part.trouble is None
-    heir._db.execute("PRAGMA query_only=0")
+    db.execute("PRAGMA query_only=0")
 
 
 def test_a_beat_that_cannot_be_written_stops_sends_and_a_store_that_cannot_be_read_stops_no_beat(

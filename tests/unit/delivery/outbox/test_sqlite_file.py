@@ -14,6 +14,7 @@ from signalpost.delivery.outbox.schema import APPLICATION_ID, VERSION
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import Fault, StoreFailed, StoreUnusable
 from signalpost.testing.outbox_samples import new, notification
+from tests.tmpfs import with_connection
 
 
 @pytest.fixture
@@ -49,22 +50,20 @@ def test_a_new_file_and_its_companions_are_private_to_their_owner(path: Path) ->
 
 
 def test_each_commit_is_synced_through_a_write_ahead_log(path: Path) -> None:
-    core = SqliteCore(path)
-    settings = [core._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    core, db = with_connection(lambda: SqliteCore(path))
+    settings = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
     core.close()
     assert settings == ["wal", 2]
 
 
-def test_a_file_that_cannot_be_made_durable_is_rejected(path: Path) -> None:
+def test_a_file_that_cannot_be_made_durable_is_rejected(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database in memory has no write-ahead log, like one on a file system without shared memory."""
-    db = sqlite3.connect(":memory:")
-    with pytest.raises(StoreUnusable) as refused:
-        sqlite_file._make_durable(path, db)
-    (fault,) = refused.value.errors
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda _, **options: connect(":memory:", **options))
+    fault = _refusal(path)
     assert (fault.code, fault.value) == ("not-durable", str(path))
     assert "journal_mode=memory" in fault.text
     assert "synchronous=2" in fault.text
-    db.close()
 
 
 def test_a_file_is_marked_as_ours_and_keeps_its_content(path: Path) -> None:

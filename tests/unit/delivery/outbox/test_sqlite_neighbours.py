@@ -1,7 +1,9 @@
 """Several connections to one store: one owner, and producers beside it."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,13 +26,14 @@ from signalpost.delivery.outbox.commands import (
     Subject,
 )
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.transaction import Arrival
+from signalpost.delivery.outbox.transaction import Arrival, Transaction
 from signalpost.delivery.outbox.verbs import execute
 from signalpost.domain.delivery import DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreFailed, StoreUnusable
 from signalpost.testing.outbox_samples import LANE, MINUTE, START, new, notification, verdict
+from tests.tmpfs import with_connection
 
 LATER = START + timedelta(days=1)
 
@@ -62,13 +65,16 @@ def test_only_the_owner_leases_and_settles(beside: SqliteCore, command: Lease | 
     assert len(beside.apply([Find()])[0]) == 1
 
 
-def test_notifications_of_other_processes_are_leased_in_order(owner: SqliteCore, beside: SqliteCore) -> None:
+def test_notifications_of_other_processes_are_leased_in_order(
+    owner: SqliteCore, beside: SqliteCore, tmp_path: Path
+) -> None:
     _put(owner, notification("01"))
     _put(beside, notification("02"))
     _put(owner, notification("03"))
     (leased,) = owner.apply([Lease(LANE, START, limit=9)])
     assert [entry.notification.id for entry in leased.entries] == ["01", "02", "03"]
-    numbers = owner._db.execute("SELECT number FROM notification ORDER BY id").fetchall()
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as db:
+        numbers = db.execute("SELECT number FROM notification ORDER BY id").fetchall()
     assert numbers == [(1,), (2,), (3,)]
 
 
@@ -80,13 +86,15 @@ def test_counts_are_refreshed_after_another_process_has_written(owner: SqliteCor
 
 
 def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed_before(
-    owner: SqliteCore, beside: SqliteCore, monkeypatch: pytest.MonkeyPatch
+    owner: SqliteCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_file, "SECONDS_FOR_OTHERS", 0)
+    beside, reader = with_connection(lambda: SqliteCore(tmp_path / "outbox.db", owns=False))
+    other, writer = with_connection(lambda: SqliteCore(tmp_path / "outbox.db", owns=False))
     told = notification("01")
     _put(owner, told)
-    owner._db.execute("BEGIN IMMEDIATE")
-    execute(owner._tx, [Put((new(notification("02")),))])
+    writer.execute("BEGIN IMMEDIATE")
+    execute(Transaction(writer), [Put((new(notification("02")),))])
     reading = [Find(), Open(), History(DeliveryId("01", LANE)), Stats(), LoadState("s"), LoadFacts(Subject(LANE))]
     assert {type(command) for command in reading} == set(READING)
     beside.look()
@@ -94,11 +102,13 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed_before(
     found, _, *rest = beside.apply(reading)
     assert [entry.notification for entry in found] == [told]
     assert rest == [(), {(LANE, DeliveryState.PENDING): 1}, None, {}]
-    assert beside._db.total_changes == 0
+    assert reader.total_changes == 0
     with pytest.raises(StoreFailed) as raised:
         beside.apply([Stats(), Put(())])
     assert raised.value.code == "store-locked"
-    owner._db.execute("ROLLBACK")
+    writer.execute("ROLLBACK")
+    other.close()
+    beside.close()
 
 
 def test_a_notification_of_another_process_can_expire(owner: SqliteCore, beside: SqliteCore) -> None:

@@ -1,4 +1,4 @@
-"""A command that fails for a reason of its own fails alone; a store that fails, fails for everybody. On a real file."""
+"""A command that fails for a reason of its own fails alone; a failing store fails all commands. On a real file."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ from tests.tmpfs import with_connection
 
 UNSTORABLE = [
     SaveFacts(Subject("a destination"), {"\ud800": b"{}"}),
-    SaveFacts(Subject("a destination"), {"name": object()}),  # type: ignore[dict-item]  # a value that SQLite has no type for
+    SaveFacts(Subject("a destination"), {"name": object()}),  # type: ignore[dict-item]  # SQLite has no type for this value
     Put((new(notification("twice"), 0, LANE, LANE),)),
 ]
 
@@ -33,7 +33,7 @@ def core(tmp_path: Path) -> Iterator[SqliteCore]:
 
 
 async def _together(core: SqliteCore, outbox: ThreadedOutbox, commands: list[Command[Any]]) -> list[Any]:
-    """The answers to commands that come in one batch, because all are asked for while another is carried out."""
+    """The answers to commands of one batch: all arrive while another command is executed."""
     apply, began = core.apply, threading.Event()
 
     def noted(batch: Sequence[Command[Any]]) -> list[Any]:
@@ -56,7 +56,7 @@ async def _together(core: SqliteCore, outbox: ThreadedOutbox, commands: list[Com
 @pytest.mark.line("6.3.1")
 @pytest.mark.parametrize("bad", UNSTORABLE)
 @pytest.mark.parametrize("place", [0, 3, 6])
-async def test_a_command_that_fails_takes_no_neighbour_down(core: SqliteCore, bad: Command[Any], place: int) -> None:
+async def test_a_failing_command_does_not_fail_its_neighbours(core: SqliteCore, bad: Command[Any], place: int) -> None:
     outbox = ThreadedOutbox(core)
     commands: list[Command[Any]] = [Put((new(notification(f"0{number}")),)) for number in range(6)]
     commands.insert(place, bad)
@@ -83,7 +83,7 @@ async def test_a_programming_error_is_not_reported_as_a_failed_store_and_is_logg
     await outbox.close()
 
 
-async def test_several_failing_commands_are_found_and_the_rest_is_carried_out(core: SqliteCore) -> None:
+async def test_several_failing_commands_are_found_and_the_others_are_executed(core: SqliteCore) -> None:
     outbox = ThreadedOutbox(core)
     good: list[Command[Any]] = [SaveFacts(Subject(LANE), {str(number): b"1"}) for number in range(20)]
     mixed = [command for pair in zip(good, UNSTORABLE * 7, strict=False) for command in pair]

@@ -1,4 +1,4 @@
-"""A random column of a random row is damaged with a random value: a start works, and all others are delivered."""
+"""A random column of a random row is damaged with a random value: the service starts, and all others are delivered."""
 
 import sqlite3
 from contextlib import closing
@@ -56,13 +56,13 @@ def test_whatever_is_damaged_all_others_are_delivered(data: st.DataObject) -> No
         with closing(SqliteCore(path)) as core:
             until = clock.now() + timedelta(hours=1)
             for name in names:
-                told = Notification(
+                item = Notification(
                     id=name, payload=Announcement(title=name, text="text", announcement_id=name, valid_until=until),
                     event="new", priority=NotificationPriority.NORMAL, user_tier="FREE",
                     accepted_at=clock.now(), valid_until=until,
                 )  # fmt: skip
                 rank = rank_of(NotificationPriority.NORMAL, clock.now())
-                core.apply([Put((NewNotification(told, (NewDelivery(HERE, rank),), until),))])
+                core.apply([Put((NewNotification(item, (NewDelivery(HERE, rank),), until),))])
             (leased,) = core.apply([Lease(HERE, clock.now(), limit=2)])
             core.apply([Settle((verdict(leased.entries[1].delivery, DeliveryState.PENDING),))])
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -73,7 +73,7 @@ def test_whatever_is_damaged_all_others_are_delivered(data: st.DataObject) -> No
                     key = {"delivery": "notification_id", "key": "key"}.get(table, "destination")
                 (one,) = db.execute(f"SELECT {key} FROM {table} ORDER BY {key} {where}", (victim,)).fetchone() or ("",)
                 db.execute(f"UPDATE OR IGNORE {table} SET {column} = ? WHERE {key} = ?", (value, one))
-            except sqlite3.Error:  # NULL for a NaN, text for an INTEGER PRIMARY KEY: SQLite refuses that itself
+            except sqlite3.Error:  # SQLite itself refuses NULL for a NaN, and text for an INTEGER PRIMARY KEY
                 return
         outbox = FaultyOutbox()
         with closing(SqliteCore(path)) as core:

@@ -41,7 +41,7 @@ from tests.tmpfs import with_connection
 BYTES = sqlite3.Binary(b"\xff\x00")
 Opened = tuple[SqliteCore, sqlite3.Connection]
 NOT_UTF8 = "CAST(x'ff41' AS TEXT)"
-"""What SQLite holds as text and no program can read as such."""
+"""Values that SQLite stores as text, but that are not UTF-8."""
 DAMAGE: list[tuple[str, object]] = [
     ("priority", 7),
     ("priority", "high"),
@@ -85,7 +85,7 @@ def _put(core: SqliteCore, *names: str) -> None:
 
 
 def _change(path: Path, statement: str, *values: object) -> None:
-    """Change the file behind the back of whoever has it open, as a person, a bug or a disk may."""
+    """Change the file while others have it open, as a person, a bug or a disk may."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         changed = db.execute(statement, values).rowcount
     assert changed == 1
@@ -95,8 +95,8 @@ def _damage(path: Path, name: str, column: str, value: object) -> None:
     _change(path, f"UPDATE delivery SET {column} = ? WHERE notification_id = ?", value, name)
 
 
-def _asked(core: Any, command: Command[Any]) -> Any:
-    """The answer, or what was raised, so that a test fails by its assertion."""
+def _answer(core: Any, command: Command[Any]) -> Any:
+    """The answer or the error, so that a test fails by its assertion."""
     try:
         return core.apply([command])[0]
     except Exception as fault:  # noqa: BLE001
@@ -115,10 +115,10 @@ def test_a_damaged_row_becomes_dead_and_blocks_no_lane(
 ) -> None:
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", column, value)
-    leased = _asked(core, Lease(LANE, START, limit=9))
+    leased = _answer(core, Lease(LANE, START, limit=9))
     assert [each.delivery.id.notification_id for each in getattr(leased, "entries", ())] == ["02"], leased
     assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
-    again = _asked(core, Find())
+    again = _answer(core, Find())
     assert {each.delivery.state.value for each in again} == {"dead", "leased"}
 
 
@@ -131,15 +131,15 @@ def test_a_damaged_leased_row_does_not_prevent_a_start(tmp_path: Path, column: s
         before.apply([Lease(LANE, START, limit=1)])
     _damage(path, "01", column, value)
     with closing(SqliteCore(path)) as core:
-        found = _asked(core, Find(states=frozenset({DeliveryState.LEASED})))
+        found = _answer(core, Find(states=frozenset({DeliveryState.LEASED})))
         assert found == ()
         assert sorted(_states(path)) == ["dead", "pending"]
-        assert len(_asked(core, Lease(LANE, START)).entries) == 1
+        assert len(_answer(core, Lease(LANE, START)).entries) == 1
         reasons = [each.delivery.reason for each in core.apply([Find()])[0] if each.delivery.state.value == "dead"]
         assert [bool(reason) for reason in reasons] == [True]
 
 
-def test_the_reason_of_a_damaged_row_tells_whether_it_was_being_sent(core: SqliteCore, tmp_path: Path) -> None:
+def test_the_reason_of_a_damaged_row_shows_if_it_was_being_sent(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01", "02")
     core.apply([Lease(LANE, START, limit=1)])
     for name in ("01", "02"):
@@ -153,12 +153,12 @@ def test_the_reason_of_a_damaged_row_tells_whether_it_was_being_sent(core: Sqlit
 @pytest.mark.line("6.3.2")
 @pytest.mark.parametrize("value", ["pendinf", BYTES, 3])
 def test_a_delivery_with_a_damaged_state_becomes_dead(core: SqliteCore, tmp_path: Path, value: object) -> None:
-    """No index of open deliveries contains it, so it must be searched for."""
+    """No index of open deliveries contains it, so it must be searched."""
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", "state", value)
-    _asked(core, Expire(START))
+    _answer(core, Expire(START))
     assert _states(tmp_path / "outbox.db") == ["dead", "pending"]
-    assert _asked(core, Stats()) == {(LANE, DeliveryState.DEAD): 1, (LANE, DeliveryState.PENDING): 1}
+    assert _answer(core, Stats()) == {(LANE, DeliveryState.DEAD): 1, (LANE, DeliveryState.PENDING): 1}
 
 
 @pytest.mark.line("6.3.2")
@@ -169,7 +169,7 @@ def test_a_damaged_valid_until_does_not_keep_other_rows_from_expiring(
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", "valid_until", value)
     for _ in range(2):
-        _asked(core, Expire(START + timedelta(days=3_000)))
+        _answer(core, Expire(START + timedelta(days=3_000)))
     assert _states(tmp_path / "outbox.db") == ["dead", "expired"]
 
 
@@ -183,7 +183,7 @@ def test_readers_show_a_damaged_row_as_dead_and_change_nothing(
     _damage(path, "01", column, value)
     before = _states(path)
     with closing(SqliteReader(path)) as reader, closing(SqliteLookup(path)) as lookup:
-        found, counts = _asked(reader, Find()), _asked(reader, Stats())
+        found, counts = _answer(reader, Find()), _answer(reader, Stats())
         assert isinstance(found, tuple), found
         assert isinstance(counts, dict), counts
         assert sorted(each.delivery.state.value for each in found) == ["dead", "pending"]
@@ -299,22 +299,22 @@ def test_a_delivery_with_a_damaged_notification_is_dead_and_still_listed(
     path = tmp_path / "outbox.db"
     _put(core, "01", "02")
     _change(path, "UPDATE notification SET body = ? WHERE id = '01'", body)
-    shown = _asked(core, Find(notification_id="01"))
+    shown = _answer(core, Find(notification_id="01"))
     assert [each.delivery.state.value for each in shown] == ["dead"]
     assert _states(path) == ["dead", "pending"]
-    assert [each.delivery.id.notification_id for each in _asked(core, Lease(LANE, START, limit=9)).entries] == ["02"]
+    assert [each.delivery.id.notification_id for each in _answer(core, Lease(LANE, START, limit=9)).entries] == ["02"]
 
 
 @pytest.mark.line("6.3.2")
 def test_a_row_whose_number_points_to_another_notification_is_not_sent(core: SqliteCore, tmp_path: Path) -> None:
     _put(core, "01", "02")
     _damage(tmp_path / "outbox.db", "01", "number", 2)
-    leased = _asked(core, Lease(LANE, START, limit=9))
+    leased = _answer(core, Lease(LANE, START, limit=9))
     assert [each.delivery.id.notification_id for each in leased.entries] == ["02"]
     assert sorted(_states(tmp_path / "outbox.db")) == ["dead", "leased"]
 
 
-def _refused_for_a_fault_of_ours() -> InvalidValue:
+def _refused_because_of_a_bug() -> InvalidValue:
     refusal = InvalidValue("no Notification could be read")
     refusal.__cause__ = TypeError("a fault of ours")
     return refusal
@@ -326,7 +326,7 @@ def _refused_for_a_fault_of_ours() -> InvalidValue:
         TypeError("a fault of ours"),
         AttributeError("another"),
         ValueError("a third"),
-        _refused_for_a_fault_of_ours(),
+        _refused_because_of_a_bug(),
     ],
     ids=lambda fault: type(fault).__name__,
 )
@@ -349,7 +349,7 @@ def test_a_programming_error_makes_no_delivery_dead(
     assert _states(path) == ["pending"] * 3
     with monkeypatch.context() as patch:
         patch.setattr(transaction, "notification_in", fails)
-        _asked(core, Find())
+        _answer(core, Find())
     assert _states(path) == ["pending"] * 3
 
 
@@ -382,15 +382,15 @@ def test_damage_in_other_tables_stops_nothing(core: SqliteCore, tmp_path: Path) 
     for change in changes:
         _change(path, change, LANE)
     core.apply([])
-    history = _asked(core, History(DeliveryId("01", LANE)))
+    history = _answer(core, History(DeliveryId("01", LANE)))
     assert isinstance(history, tuple), history
     assert [each.detail for each in history] == ["200"]
-    assert _asked(core, LoadState("EUR_USD H4")) is None
-    assert _asked(core, LoadFacts(Subject(LANE))) == {}
-    again = _asked(core, Put((new(notification("03")),)))
+    assert _answer(core, LoadState("EUR_USD H4")) is None
+    assert _answer(core, LoadFacts(Subject(LANE))) == {}
+    again = _answer(core, Put((new(notification("03")),)))
     assert isinstance(again, list), again
     assert [each.outcome.value for each in again] == ["accepted"]
-    assert not isinstance(_asked(core, ShortenWaits(START)), Exception)
+    assert not isinstance(_answer(core, ShortenWaits(START)), Exception)
 
 
 def test_a_notification_with_a_damaged_time_does_not_delay_pruning(core: SqliteCore, tmp_path: Path) -> None:

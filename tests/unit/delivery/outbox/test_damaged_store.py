@@ -1,4 +1,4 @@
-"""Damage in what the store knows about itself, or in a name, stops neither a start nor the pruning of the rest."""
+"""Damage in the store's own records, or in a name, stops neither a start nor the pruning of the rest."""
 
 import os
 import sqlite3
@@ -25,14 +25,14 @@ def _change(path: Path, statement: str) -> None:
 
 
 def _opened(path: Path) -> Any:
-    """The store's owner, or what was raised, so that a test fails by its assertion."""
+    """The store's owner or the error, so that a test fails by its assertion."""
     try:
         return SqliteCore(path)
     except Exception as fault:  # noqa: BLE001
         return fault
 
 
-def _asked(core: Any, command: Command[Any]) -> Any:
+def _answer(core: Any, command: Command[Any]) -> Any:
     try:
         return core.apply([command])[0]
     except Exception as fault:  # noqa: BLE001
@@ -51,7 +51,7 @@ def _asked(core: Any, command: Command[Any]) -> Any:
         "DELETE FROM owner",
     ],
 )
-def test_a_damaged_owner_row_stops_no_start_and_the_next_owner_repairs_it(tmp_path: Path, damage: str) -> None:
+def test_a_store_with_a_damaged_owner_row_starts_and_the_next_owner_repairs_it(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "outbox.db"
     SqliteCore(path).close()
     _change(path, damage)
@@ -65,23 +65,23 @@ def test_a_damaged_owner_row_stops_no_start_and_the_next_owner_repairs_it(tmp_pa
         assert row == (core.owner.epoch, core.holder, os.getpid())
 
 
-def test_an_owner_whose_row_is_damaged_meanwhile_sends_nothing_more(tmp_path: Path) -> None:
-    """It cannot know whether another process has taken over."""
+def test_an_owner_whose_row_becomes_damaged_stops_sending(tmp_path: Path) -> None:
+    """It cannot know if another process has taken over."""
     path = tmp_path / "outbox.db"
     with closing(SqliteCore(path)) as core:
         _change(path, "UPDATE owner SET epoch = 'one'")
-        assert isinstance(_asked(core, Lease(LANE, START)), OwnershipLost)
+        assert isinstance(_answer(core, Lease(LANE, START)), OwnershipLost)
         assert core.is_deposed
         core.disown()
         assert core.own() is not None
-        assert not isinstance(_asked(core, Lease(LANE, START)), Exception)
+        assert not isinstance(_answer(core, Lease(LANE, START)), Exception)
 
 
 @pytest.mark.parametrize("value", [NOT_UTF8, "7", "NULL", "x'2f0061'", "zeroblob(9)"])
-def test_a_damaged_place_stops_no_start(tmp_path: Path, value: str) -> None:
+def test_a_store_with_a_damaged_place_starts(tmp_path: Path, value: str) -> None:
     path = tmp_path / "outbox.db"
     SqliteCore(path).close()
-    os.link(path, tmp_path / "second")  # so that the place is looked at before the store is opened, too
+    os.link(path, tmp_path / "second")  # with two names, the place is checked before the store is opened too
     _change(path, f"UPDATE meta SET value = {value} WHERE name = 'place'")
     core = _opened(path)
     assert isinstance(core, SqliteCore), core
@@ -98,14 +98,14 @@ def test_a_damaged_place_stops_no_start(tmp_path: Path, value: str) -> None:
         "UPDATE key SET key = x'ff41' WHERE notification_id = '01'",
     ],
 )
-def test_a_name_that_is_not_utf8_keeps_nothing_else_from_being_pruned(tmp_path: Path, damage: str) -> None:
+def test_a_name_that_is_not_utf8_does_not_stop_pruning(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "outbox.db"
     with closing(SqliteCore(path)) as core:
         core.apply([Put((new(notification("01")), new(notification("02"))))])
         core.apply([Cancel(DeliveryId(name, LANE), "why") for name in ("01", "02")])
         _change(path, damage)
-        assert not isinstance(gone := _asked(core, Prune(before=START + 10 * MINUTE)), Exception), gone
-        assert not isinstance(last := _asked(core, ForgetKeys(LATER)), Exception), last
+        assert not isinstance(gone := _answer(core, Prune(before=START + 10 * MINUTE)), Exception), gone
+        assert not isinstance(last := _answer(core, ForgetKeys(LATER)), Exception), last
         assert last == ""
         with closing(sqlite3.connect(path)) as db:
             db.text_factory = bytes
@@ -113,7 +113,7 @@ def test_a_name_that_is_not_utf8_keeps_nothing_else_from_being_pruned(tmp_path: 
             assert db.execute("SELECT key FROM key WHERE notification_id = '02'").fetchall() == []
 
 
-def test_a_walk_along_the_keys_passes_damaged_ones_and_ends(tmp_path: Path) -> None:
+def test_forgetting_keys_skips_damaged_ones_and_ends(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     with closing(SqliteCore(path)) as core:
         core.apply([Put(tuple(new(notification(f"0{number}")) for number in range(1, 5)))])

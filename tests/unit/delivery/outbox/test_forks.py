@@ -1,4 +1,4 @@
-"""What the fork hooks do to an open outbox. tests/faults/test_forks.py really forks."""
+"""The fork hooks of an open outbox. tests/faults/test_forks.py really forks."""
 
 from pathlib import Path
 from threading import Thread
@@ -47,5 +47,5 @@ def test_a_child_releases_the_lock_and_must_open_the_store_itself(tmp_path: Path
     own.close()
 
 
-def test_a_missing_lock_file_is_held_by_nobody(tmp_path: Path) -> None:
+def test_a_missing_lock_file_is_not_held(tmp_path: Path) -> None:
     assert not is_held(tmp_path / "lock")

@@ -1,4 +1,4 @@
-"""What is remembered of a lane is always its beginning, without a gap."""
+"""The cached part of a lane is always its beginning, without a gap."""
 
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ def test_a_head_is_the_beginning_of_its_lane_whatever_enters_and_leaves(
         assert not head.is_whole or list(head) == lane
 
 
-def test_a_head_that_knows_all_of_its_lane_learns_what_comes_last() -> None:
+def test_a_head_that_contains_all_of_its_lane_adds_the_last_one() -> None:
     head = Head([])
     for number in range(DEPTH):
         head.enter(row(number, number))

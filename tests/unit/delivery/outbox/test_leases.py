@@ -1,4 +1,4 @@
-"""Leases that come together: each sees what those before it did, although what they move is written together."""
+"""Leases of one batch: each sees the changes of those before it, although all changes are written together."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -28,18 +28,18 @@ def core() -> Iterator[Core]:
     core.close()
 
 
-def test_two_leases_of_one_lane_never_lend_the_same_delivery(core: Core) -> None:
-    """Not even where the lane holds more than what is remembered of it."""
+def test_two_leases_of_one_lane_never_return_the_same_delivery(core: Core) -> None:
+    """Even if the lane is longer than its cached head."""
     names = [f"{number:02}" for number in range(20)]
     core.apply([Put(tuple(new(notification(name), rank, LANE, OTHER) for rank, name in enumerate(names)))])
     batch = [Lease(lane, START, limit) for lane, limit in ((LANE, 1), (OTHER, 1), (LANE, 3), (LANE, 20))]
-    lent = [[entry.delivery.id.notification_id for entry in leased.entries] for leased in core.apply(batch)]
-    assert lent == [names[:1], names[:1], names[1:4], names[4:]]
+    leased_ids = [[entry.delivery.id.notification_id for entry in leased.entries] for leased in core.apply(batch)]
+    assert leased_ids == [names[:1], names[:1], names[1:4], names[4:]]
 
 
-def test_what_expired_for_one_lease_is_told_to_no_other(core: Core) -> None:
-    told = [notification(name, valid_for=valid_for * MINUTE) for name, valid_for in (("01", 1), ("02", 9))]
-    core.apply([Put(tuple(map(new, told)))])
+def test_an_expired_delivery_is_reported_by_one_lease_only(core: Core) -> None:
+    expiring = [notification(name, valid_for=valid_for * MINUTE) for name, valid_for in (("01", 1), ("02", 9))]
+    core.apply([Put(tuple(map(new, expiring)))])
     first, second = core.apply([Lease(LANE, START + 2 * MINUTE), Lease(LANE, START + 2 * MINUTE)])
     assert [delivery.id.notification_id for delivery in first.expired] == ["01"]
     assert [entry.delivery.id.notification_id for entry in first.entries] == ["02"]
@@ -47,8 +47,8 @@ def test_what_expired_for_one_lease_is_told_to_no_other(core: Core) -> None:
     assert not second.entries
 
 
-def test_a_lease_reads_no_row_of_the_many_that_are_put_off(tmp_path: Path) -> None:
-    """Neither a lease that finds a delivery behind ten thousand of them, nor one that finds none."""
+def test_a_lease_does_not_read_the_many_deliveries_that_wait(tmp_path: Path) -> None:
+    """Whether it finds a delivery behind ten thousand of them, or none."""
     core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
     with closing(core):
         db.execute("PRAGMA synchronous=OFF")
@@ -65,14 +65,14 @@ def test_a_lease_reads_no_row_of_the_many_that_are_put_off(tmp_path: Path) -> No
         assert [entry.delivery.id.notification_id for entry in found.entries] == ["last"]
         assert none.entries == ()
         assert none.next_at == found.next_at == START + 60 * MINUTE - timedelta(microseconds=1)
-        assert len(texts) < 200, "texts of rows that were read; a row has four at least"
-        assert next(steps) < 2 * 20 * MANY, "steps of SQLite's machine; to read a row takes 40 or more"
+        assert len(texts) < 200, "text values read; a row has at least four"
+        assert next(steps) < 2 * 20 * MANY, "SQLite steps; reading a row takes 40 or more"
 
 
 def test_verdicts_are_saved_if_the_lease_that_follows_them_fails(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the failed lease changed is undone, also in memory, and the next lease works."""
+    """The changes of the failed lease are undone, also in memory, and the next lease works."""
     core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
     with closing(core):
         core.apply([Put(tuple(new(notification(name), 0, LANE, OTHER) for name in ("01", "02", "03")))])

@@ -9,35 +9,35 @@ from signalpost.delivery.outbox.lock import FileLock, holder_of, is_held, is_hel
 from signalpost.errors import StoreUnusable
 
 
-def _taken(path: Path, epoch: int = 1) -> FileLock:
+def _acquired(path: Path, epoch: int = 1) -> FileLock:
     lock = FileLock.acquire(path, epoch)
     assert lock is not None
     return lock
 
 
-def test_an_epoch_has_one_holder_who_is_named_until_it_lets_go(tmp_path: Path) -> None:
+def test_an_epoch_has_one_holder_named_in_the_file_until_it_releases_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "o.db.lock"
-    path.write_text("9" * 60)  # of a process that died: of a longer text no part must be left
-    first = _taken(path, 7)
+    path.write_text("9" * 60)  # of a process that died: no part of a longer text may remain
+    first = _acquired(path, 7)
     assert FileLock.acquire(path, 7) is None
     first.sign()
     assert path.read_text() == f"{first.holder} 7\n"
     assert holder_of(path).split()[0] == str(os.getpid())
-    assert path.stat().st_mode & 0o777 == 0o644, "a file that was there keeps its rights"
+    assert path.stat().st_mode & 0o777 == 0o644, "an existing file keeps its permissions"
     first.release()
-    _taken(path, 7).release()
+    _acquired(path, 7).release()
     assert path.exists()
 
 
 def test_a_successor_holds_the_next_epoch_while_a_frozen_owner_holds_the_last(tmp_path: Path) -> None:
-    frozen, successor = _taken(tmp_path / "lock", 1), _taken(tmp_path / "lock", 2)
+    frozen, successor = _acquired(tmp_path / "lock", 1), _acquired(tmp_path / "lock", 2)
     successor.release()
     assert (is_held(tmp_path / "lock", 1), is_held(tmp_path / "lock", 2)) == (True, False)
     frozen.release()
 
 
-def test_to_ask_who_holds_it_keeps_nobody_from_taking_it(tmp_path: Path) -> None:
-    lock = _taken(tmp_path / "lock")
+def test_checking_the_holder_does_not_lock_anything(tmp_path: Path) -> None:
+    lock = _acquired(tmp_path / "lock")
     lock.sign()
     assert is_held(tmp_path / "lock")
     lock.release()
@@ -47,13 +47,13 @@ def test_to_ask_who_holds_it_keeps_nobody_from_taking_it(tmp_path: Path) -> None
     assert not is_held(tmp_path / "none")
 
 
-def test_a_lock_is_for_its_owner_alone(tmp_path: Path) -> None:
-    _taken(tmp_path / "lock").release()
+def test_a_lock_file_is_private_to_its_owner(tmp_path: Path) -> None:
+    _acquired(tmp_path / "lock").release()
     assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
 
 
-def test_letting_go_twice_closes_no_file_of_another(tmp_path: Path) -> None:
-    lock = _taken(tmp_path / "lock")
+def test_releasing_twice_closes_no_other_file(tmp_path: Path) -> None:
+    lock = _acquired(tmp_path / "lock")
     lock.release()
     with (tmp_path / "other").open("w") as other:
         lock.release()
@@ -62,7 +62,7 @@ def test_letting_go_twice_closes_no_file_of_another(tmp_path: Path) -> None:
     assert (tmp_path / "other").read_text() == "still open"
 
 
-def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable) as raised:
         FileLock.acquire(tmp_path / "nowhere" / "lock", 1)
     assert raised.value.code == "not-writable"
@@ -70,7 +70,7 @@ def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     assert not is_held_by_older_version(tmp_path / "nowhere" / "lock")
 
 
-def test_a_pipe_in_place_of_a_lock_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_in_place_of_a_lock_is_refused_and_never_blocks(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     os.mkfifo(path)
     with pytest.raises(StoreUnusable) as raised:
@@ -79,10 +79,10 @@ def test_a_pipe_in_place_of_a_lock_is_refused_and_never_waited_for(tmp_path: Pat
     assert (is_held(path), is_held(path, 1), is_held_by_older_version(path), holder_of(path)) == (False,) * 3 + ("",)
 
 
-def test_a_lock_that_the_file_system_does_not_know_is_not_held(tmp_path: Path) -> None:
+def test_a_lock_on_a_file_system_without_locks_is_not_held(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("1 word -1")
     assert not is_held(tmp_path / "lock")
-    assert not is_held(tmp_path / "lock", -1), "the kernel refuses the question"
+    assert not is_held(tmp_path / "lock", -1), "the kernel refuses the query"
 
 
 def test_a_process_of_an_older_version_holds_the_whole_file(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_lock_is_beside_the_real_store(tmp_path: Path) -> None:
     assert lock_of(tmp_path / "link.db") == tmp_path.resolve() / "real.db.lock"
 
 
-def test_the_process_that_writes_is_found_in_the_systems_list(tmp_path: Path) -> None:
+def test_the_writing_process_is_found_in_the_list_of_linux(tmp_path: Path) -> None:
     (tmp_path / "shm").touch()
     number = (tmp_path / "shm").stat().st_ino
     (tmp_path / "locks").write_text(

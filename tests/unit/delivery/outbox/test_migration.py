@@ -1,4 +1,4 @@
-"""A store of an older version is copied and migrated as a whole, or not at all, by the first that opens it to write."""
+"""A store of an older version is copied and migrated completely or not at all, by the first that opens it to write."""
 
 import fcntl
 import os
@@ -28,13 +28,13 @@ def path(tmp_path: Path) -> Path:
     return Path(shutil.copy(FIXTURE, tmp_path / "outbox.db"))
 
 
-def _asked(path: Path, query: str) -> list[tuple[Any, ...]]:
+def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path)) as db:
         return db.execute(query).fetchall()
 
 
 def _version(path: Path) -> int:
-    version: int = _asked(path, "PRAGMA user_version")[0][0]
+    version: int = _rows(path, "PRAGMA user_version")[0][0]
     return version
 
 
@@ -43,7 +43,7 @@ def _copy(path: Path) -> Path:
 
 
 def test_the_copy_is_the_old_file_whole_and_private(path: Path) -> None:
-    before = _asked(path, "SELECT * FROM delivery")
+    before = _rows(path, "SELECT * FROM delivery")
     before_umask = os.umask(0)
     try:
         SqliteCore(path).close()
@@ -52,8 +52,8 @@ def test_the_copy_is_the_old_file_whole_and_private(path: Path) -> None:
     copy = _copy(path)
     assert copy.stat().st_mode & 0o777 == 0o600
     assert (_version(copy), _version(path)) == (1, VERSION)
-    assert _asked(copy, "SELECT * FROM delivery") == before == _asked(path, "SELECT * FROM delivery")
-    assert _asked(path, f"SELECT value FROM meta WHERE name = '{MIGRATED_FROM}'") == [(1,)]
+    assert _rows(copy, "SELECT * FROM delivery") == before == _rows(path, "SELECT * FROM delivery")
+    assert _rows(path, f"SELECT value FROM meta WHERE name = '{MIGRATED_FROM}'") == [(1,)]
     assert sorted(each.name for each in path.parent.iterdir()) == ["outbox.db", "outbox.db.lock", "outbox.db.v1"]
 
 
@@ -62,13 +62,13 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(path: Path, tmp_path: Path
     for each in (path, other):
         SqliteCore(each).close()
     schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
-    assert _asked(path, schema) == _asked(other, schema)
-    assert _asked(other, "SELECT name FROM meta") == [("place",)]
+    assert _rows(path, schema) == _rows(other, schema)
+    assert _rows(other, "SELECT name FROM meta") == [("place",)]
     epochs = "SELECT one, epoch, pid FROM owner"
-    assert _asked(path, epochs) == _asked(other, epochs) == [(1, 1, os.getpid())]
+    assert _rows(path, epochs) == _rows(other, epochs) == [(1, 1, os.getpid())]
 
 
-def test_a_store_of_version_2_by_an_earlier_commit_is_completed(path: Path, tmp_path: Path) -> None:
+def test_an_incomplete_store_of_version_2_is_completed(path: Path, tmp_path: Path) -> None:
     """It has no express index, its lane index lacks `not_before`, and its facts have no namespace."""
     SqliteCore(path).close()
     copied = _copy(path).stat().st_mtime_ns
@@ -84,9 +84,9 @@ def test_a_store_of_version_2_by_an_earlier_commit_is_completed(path: Path, tmp_
     SqliteCore(path).close()
     SqliteCore(tmp_path / "new.db").close()
     schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
-    assert _asked(path, schema) == _asked(tmp_path / "new.db", schema)
-    assert _asked(path, "SELECT epoch FROM owner") == [(8,)]
-    assert _asked(path, "SELECT * FROM fact") == [("webhook", "1-ab", "disabled", b"{}")]
+    assert _rows(path, schema) == _rows(tmp_path / "new.db", schema)
+    assert _rows(path, "SELECT epoch FROM owner") == [(8,)]
+    assert _rows(path, "SELECT * FROM fact") == [("webhook", "1-ab", "disabled", b"{}")]
     assert _copy(path).stat().st_mtime_ns == copied
 
 
@@ -111,7 +111,7 @@ def _write_facts_of_version_1(path: Path) -> None:
 
 @pytest.mark.parametrize("is_migrated", [False, True])
 def test_facts_are_found_by_namespace_before_and_after_the_migration(path: Path, is_migrated: bool) -> None:
-    """A webhook that is known to be gone stays so, and a command that only reads knows it without a migration."""
+    """A webhook known to be gone stays so, and a command that only reads finds it without a migration."""
     _write_facts_of_version_1(path)
     if is_migrated:
         with closing(SqliteCore(path)) as core:
@@ -131,12 +131,12 @@ def test_a_store_is_migrated_once(path: Path) -> None:
     assert _copy(path).stat().st_mtime_ns == changed
 
 
-def test_what_a_crash_left_is_replaced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a crash between the copy and the commit the old version may go on writing: the copy is made anew."""
+def test_an_unfinished_copy_of_a_crash_is_replaced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a crash between the copy and the commit the old version may continue writing: the copy is made again."""
     _copy(path).write_bytes(b"a copy of an earlier moment")
     _copy(path).with_name("outbox.db.v1.partial").write_bytes(b"half a copy")
     SqliteCore(path).close()
-    assert _asked(_copy(path), "SELECT count(*) FROM delivery") == _asked(path, "SELECT count(*) FROM delivery")
+    assert _rows(_copy(path), "SELECT count(*) FROM delivery") == _rows(path, "SELECT count(*) FROM delivery")
     assert not list(path.parent.glob("*.partial"))
 
 
@@ -156,7 +156,7 @@ def test_a_step_that_fails_leaves_the_old_version(path: Path, monkeypatch: pytes
     with pytest.raises((StoreUnusable, Crash)) as caught:
         SqliteCore(path)
     assert _version(path) == 1
-    assert _asked(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'") == [(0,)]
+    assert _rows(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'") == [(0,)]
     if isinstance(caught.value, StoreUnusable):
         assert caught.value.code == "store-migration-failed"
     monkeypatch.undo()
@@ -178,19 +178,19 @@ def test_a_copy_that_cannot_be_written_is_reported_and_nothing_is_changed(
 def test_a_disk_that_is_full_at_the_copy_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: Path, partial: Path) -> None:
         for end in ("-journal", "-wal", "-shm"):
-            partial.with_name(f"{partial.name}{end}").write_bytes(b"room that others need")
-        raise sqlite3.OperationalError("no room")
+            partial.with_name(f"{partial.name}{end}").write_bytes(b"space that others need")
+        raise sqlite3.OperationalError("disk full")
 
     monkeypatch.setattr(migration, "_fill", full)
     with pytest.raises(StoreUnusable) as caught:
         SqliteCore(path)
     assert (caught.value.code, caught.value.errors[0].limit) == ("store-copy-failed", str(path.stat().st_size))
-    assert "no room" in str(caught.value), "the cause is reported"
+    assert "disk full" in str(caught.value), "the cause is reported"
     assert _version(path) == 1
     assert [each.name for each in path.parent.iterdir()] == ["outbox.db"]
 
 
-def test_a_store_that_a_process_of_the_old_version_delivers_from_is_left_alone(
+def test_a_store_owned_by_a_process_of_the_old_version_is_not_migrated(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migration, "LOOKS_AT_AN_OWNER", 2)
@@ -206,9 +206,7 @@ def test_a_store_that_a_process_of_the_old_version_delivers_from_is_left_alone(
     assert _version(path) == VERSION
 
 
-def test_a_migration_waits_while_another_process_writes_and_not_for_ever(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_migration_waits_for_a_writing_process_up_to_a_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_file, "SECONDS_FOR_OTHERS", 0.01)
     monkeypatch.setattr(migration, "TRIES_TO_WRITE", 2)
     with closing(sqlite3.connect(path, isolation_level=None)) as tool:
@@ -220,7 +218,7 @@ def test_a_migration_waits_while_another_process_writes_and_not_for_ever(
     SqliteCore(path).close()
 
 
-def test_several_that_open_an_old_store_at_once_migrate_it_once(path: Path) -> None:
+def test_processes_that_open_an_old_store_together_migrate_it_once(path: Path) -> None:
     barrier = Barrier(4)
 
     def count(_: int) -> Any:
@@ -237,14 +235,14 @@ def test_several_that_open_an_old_store_at_once_migrate_it_once(path: Path) -> N
     assert _version(path) == VERSION
 
 
-def test_a_fault_that_is_not_a_wait_is_reported_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_an_error_other_than_a_lock_is_reported_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
 
     def broken(db: sqlite3.Connection, *, writes: bool) -> None:
-        asked.append(writes)
+        begun.append(writes)
         db.execute("SELECT nothing FROM nowhere")
 
     monkeypatch.setattr(migration, "begin", broken)
     with pytest.raises(StoreUnusable) as caught:
         SqliteCore(path)
-    assert (asked, caught.value.code) == ([True], "store-migration-failed")
+    assert (begun, caught.value.code) == ([True], "store-migration-failed")

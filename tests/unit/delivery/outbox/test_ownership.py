@@ -1,4 +1,4 @@
-"""Who owns a store: by the heartbeat and the epoch, in time that only these tests move."""
+"""Ownership of a store by heartbeat and epoch, on a clock that only these tests move."""
 
 import os
 import sqlite3
@@ -80,17 +80,15 @@ def test_an_owner_that_beats_stays_the_owner_and_one_that_is_silent_is_replaced(
     assert heir.holder is not None
     assert heir.owner.epoch == 2
     assert not old.may_send, "its last beat is too old"
-    assert old.tick(), "it goes on, and has something to tell"
+    assert old.tick(), "it continues, and has news"
     assert frozen.is_deposed
     beat = read_beat(frozen.beat_path)
     assert beat is not None
-    assert beat.epoch == 2, "it leaves its successor's beat alone"
-    assert not old.tick(), "once is enough"
+    assert beat.epoch == 2, "it does not overwrite its successor's beat"
+    assert not old.tick(), "reported once"
 
 
-def test_a_deposed_owner_may_put_and_look_but_neither_lend_nor_settle_nor_write_what_it_remembers(
-    cores: Cores, time: Time
-) -> None:
+def test_a_deposed_owner_may_put_and_read_but_neither_lease_nor_settle_nor_save_facts(cores: Cores, time: Time) -> None:
     frozen, heir = cores(), cores()
     _put(frozen, "01")
     heir.own(over_a_live_one=True)
@@ -107,8 +105,8 @@ def test_a_deposed_owner_may_put_and_look_but_neither_lend_nor_settle_nor_write_
         frozen.apply([Lease(LANE, now)])
 
 
-def test_one_that_took_over_and_was_frozen_itself_later_does_not_take_the_store_back(cores: Cores, time: Time) -> None:
-    """What it saw of the owner before it says nothing about its own successor."""
+def test_a_successor_that_froze_later_does_not_take_the_store_back(cores: Cores, time: Time) -> None:
+    """The silence of its predecessor does not count against its own successor."""
     one, two = cores(), cores()
     first, second = _part(one, time), _part(two, time)
     time.pass_with(31, second)
@@ -123,7 +121,7 @@ def test_one_that_took_over_and_was_frozen_itself_later_does_not_take_the_store_
     assert (one.owner.epoch, two.holder, first.trouble, second.trouble) == (3, None, None, None)
 
 
-def test_a_third_follows_the_successor_though_the_frozen_one_lives_and_a_restart_takes_nothing(
+def test_a_third_process_replaces_the_successor_while_the_frozen_one_lives_and_a_restart_takes_nothing(
     cores: Cores, time: Time
 ) -> None:
     frozen, heir = cores(), cores()
@@ -139,11 +137,11 @@ def test_a_third_follows_the_successor_though_the_frozen_one_lives_and_a_restart
     assert (third.holder, again.holder, watcher.seen.holder) == (None, None, heir.holder)
     heir.close()
     watcher.tick()
-    assert third.holder is not None, "a lock that is free is taken at once"
+    assert third.holder is not None, "a free lock is taken at once"
     assert old.seen.process == 0
 
 
-def test_one_that_wants_nothing_takes_nothing(cores: Cores, time: Time) -> None:
+def test_a_process_that_does_not_want_the_store_never_takes_it(cores: Cores, time: Time) -> None:
     cores(owns=True)
     beside = cores(owns=False)
     part = _part(beside, time, wants=False)
@@ -151,31 +149,31 @@ def test_one_that_wants_nothing_takes_nothing(cores: Cores, time: Time) -> None:
     assert (beside.holder, part.seen.silent_for > USUAL.take_over_after) == (None, True)
 
 
-def test_a_blocked_event_loop_is_in_the_beat_and_costs_nobody_the_store(cores: Cores, time: Time) -> None:
+def test_a_blocked_event_loop_is_in_the_beat_and_the_owner_keeps_the_store(cores: Cores, time: Time) -> None:
     blocked, other = cores(), cores()
     part, watcher = _part(blocked, time), _part(other, time)
     for _ in range(120):
         time.now += 0.5
-        part.tick()  # the store thread goes on
+        part.tick()  # the store thread continues
         watcher.tick()
     assert (blocked.is_deposed, other.holder) == (False, None)
     assert watcher.seen.idle > USUAL.blocked_after
     assert part.idle == 60
 
 
-def test_one_whose_event_loop_is_blocked_takes_nothing_until_it_runs_again(cores: Cores, time: Time) -> None:
+def test_a_process_with_a_blocked_event_loop_takes_over_only_once_it_runs_again(cores: Cores, time: Time) -> None:
     gone, blocked = cores(), cores()
     part = _part(blocked, time)
     gone.close()
     time.now += 20
     part.tick()
-    assert blocked.holder is None, "it would hold the store, and deliver nothing"
+    assert blocked.holder is None, "it would own the store without delivering"
     part.loop_ran_at = time.now
     part.tick()
     assert blocked.holder is not None
 
 
-def test_who_cannot_take_over_says_why_and_tries_again(cores: Cores, time: Time) -> None:
+def test_a_failed_takeover_is_reported_and_retried(cores: Cores, time: Time) -> None:
     gone, (heir, db) = cores(), with_connection(cores)
     part = _part(heir, time)
     gone.close()
@@ -191,7 +189,7 @@ def test_who_cannot_take_over_says_why_and_tries_again(cores: Cores, time: Time)
     assert heir.holder is None, "not at once"
 
 
-def test_one_that_another_was_faster_than_takes_nothing(
+def test_a_process_takes_nothing_if_another_was_faster(
     cores: Cores, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone, late = cores(), cores()
@@ -203,7 +201,7 @@ def test_one_that_another_was_faster_than_takes_nothing(
     assert (late.holder, part.trouble) == (None, None)
 
 
-def test_trouble_is_over_once_another_delivers(cores: Cores, time: Time) -> None:
+def test_the_error_is_cleared_once_another_process_delivers(cores: Cores, time: Time) -> None:
     gone, (heir, db) = cores(), with_connection(cores)
     part = _part(heir, time)
     gone.close()
@@ -215,7 +213,7 @@ def test_trouble_is_over_once_another_delivers(cores: Cores, time: Time) -> None
     db.execute("PRAGMA query_only=0")
 
 
-def test_a_beat_that_cannot_be_written_stops_sends_and_a_store_that_cannot_be_read_stops_no_beat(
+def test_an_unwritable_beat_stops_sends_and_an_unreadable_store_does_not_stop_the_beat(
     cores: Cores, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core = cores()
@@ -246,7 +244,7 @@ def test_a_store_that_was_moved_away_is_reported_and_not_taken(cores: Cores, tim
     assert (part.missing, heir.holder is not None) == ("", True)
 
 
-def test_of_two_that_claim_an_epoch_one_gets_it(cores: Cores, tmp_path: Path) -> None:
+def test_one_of_two_processes_that_claim_an_epoch_gets_it(cores: Cores, tmp_path: Path) -> None:
     cores().close()
     one, other = cores(owns=False), cores(owns=False)
     claimed = FileLock.acquire(one.lock_path, one.owner.epoch + 1)
@@ -261,12 +259,12 @@ def test_of_two_that_claim_an_epoch_one_gets_it(cores: Cores, tmp_path: Path) ->
             db.execute("UPDATE owner SET epoch = epoch + 5")
 
         other.look = look  # type: ignore[method-assign]
-        assert other.own() is None, "another was faster: its epoch stands in the store"
+        assert other.own() is None, "another was faster: its epoch is in the store"
         del other.look  # type: ignore[method-assign]
     assert other.own() is not None
 
 
-def test_a_claim_that_breaks_leaves_no_lock(cores: Cores, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_claim_leaves_no_lock(cores: Cores, monkeypatch: pytest.MonkeyPatch) -> None:
     core = cores(owns=False)
 
     def breaks(*_: object) -> None:
@@ -280,7 +278,7 @@ def test_a_claim_that_breaks_leaves_no_lock(cores: Cores, monkeypatch: pytest.Mo
     assert core.own() is not None
 
 
-def test_a_writer_that_the_system_does_not_list_leaves_sqlites_own_words(
+def test_an_unlisted_writer_is_reported_as_by_sqlite(
     cores: Cores, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     core = cores()
@@ -299,6 +297,6 @@ def test_an_idle_process_that_cannot_write_notices_within_a_beat(cores: Cores, t
     with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         time.pass_with(5, part)
-        assert str(os.getpid()) in part.locked  # which is the other one, too
+        assert str(os.getpid()) in part.locked  # both are in this process
     time.pass_with(5, part)
     assert part.locked == ""

@@ -3,8 +3,8 @@ from signalpost.domain.events import Event, StoreMoved
 
 
 def test_a_failure_and_the_recovery_of_all_commands_are_reported_once_each() -> None:
-    told: list[Event] = []
-    health = StoreHealth(told.append)
+    events: list[Event] = []
+    health = StoreHealth(events.append)
     health.succeeded("put")
     assert health.is_well
     health.failed("put", "the disk is full")
@@ -12,9 +12,9 @@ def test_a_failure_and_the_recovery_of_all_commands_are_reported_once_each() -> 
     health.failed("put", "and full")
     health.succeeded("lease")
     health.succeeded("put")
-    assert told == [StoreMoved(False, "the disk is full")]
-    assert not health.is_well, "to settle failed"
+    assert events == [StoreMoved(False, "the disk is full")]
+    assert not health.is_well, "a settle failed"
     health.succeeded("settle")
     health.succeeded("settle")
-    assert told[1:] == [StoreMoved(True)]
+    assert events[1:] == [StoreMoved(True)]
     assert health.is_well

@@ -1,4 +1,4 @@
-"""No query reads history to find what is open. Queries are found by running all that can be asked of a store."""
+"""No query reads history to find open deliveries. Queries are recorded by executing every command of a store."""
 
 import re
 import sqlite3
@@ -25,19 +25,19 @@ from tests.tmpfs import with_connection
 
 OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
 MAY_READ_HISTORY = {
-    "EXISTS ( SELECT 1 FROM delivery": "pruning, from the oldest on; and counting what `purge` would delete",
+    "EXISTS ( SELECT 1 FROM delivery": "pruning, from the oldest on; and counting for `purge`",
     "count(*) FROM delivery GROUP BY destination, state": "the counts of everything that `deliveries list` shows",
     "FROM delivery WHERE true ORDER BY": "the last deliveries, back along the primary key",
     "FROM delivery WHERE true AND": "the last deliveries with a property, for a person",
     "SELECT DISTINCT notification_id FROM delivery WHERE sequence": "a signal whose keys are forgotten, for a person",
 }
-"""Parts of the queries that may scan `delivery` or `notification`, and what each is for."""
+"""Parts of the queries that may scan `delivery` or `notification`, and their purposes."""
 SCAN = re.compile(r"SCAN (delivery|notification)\b(?! USING (COVERING )?INDEX (lane|waiting|lost|express|later))")
 QUERY = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT)\b.*\b(delivery|notification)\b", re.DOTALL)
 
 
-class Watched(InlineOutbox):
-    """Notes what is asked of it, as commands and as statements."""
+class Recorder(InlineOutbox):
+    """Records the kinds of commands and the SQL statements."""
 
     def __init__(self, path: Path, statements: set[str], kinds: set[type]) -> None:
         core, db = with_connection(lambda: SqliteCore(path))
@@ -51,13 +51,13 @@ class Watched(InlineOutbox):
         return await super().do(command)
 
 
-async def _all_asked(folder: Path) -> tuple[set[str], set[type]]:
+async def _recorded(folder: Path) -> tuple[set[str], set[type]]:
     statements, kinds = set[str](), set[type]()
     for check in CHECKS:
-        store = Watched(folder / f"{check.__name__}.db", statements, kinds)
+        store = Recorder(folder / f"{check.__name__}.db", statements, kinds)
         await check(store)
         await store.close()
-    store = Watched(folder / "outbox.db", statements, kinds)
+    store = Recorder(folder / "outbox.db", statements, kinds)
     await store.do(commands.Put((new(notification("01"), 0, LANE, "other"),)))
     for states in (OPEN, frozenset({DeliveryState.LEASED}), frozenset({DeliveryState.DEAD}), frozenset(DeliveryState)):
         for destination in (None, LANE):
@@ -68,7 +68,7 @@ async def _all_asked(folder: Path) -> tuple[set[str], set[type]]:
     beside = SqliteCore(folder / "outbox.db", owns=False)
     beside.apply([commands.Put((new(notification("02")),))])
     beside.close()
-    _look(folder / "outbox.db", statements, (await store.do(commands.Open()))[0])  # which meets what the other put
+    _look(folder / "outbox.db", statements, (await store.do(commands.Open()))[0])  # reads what the other process put
     await store.do(commands.Stats())
     await store.do(commands.SetAside())
     await store.do(commands.Prune(START + timedelta(days=1)))
@@ -77,7 +77,7 @@ async def _all_asked(folder: Path) -> tuple[set[str], set[type]]:
 
 
 def _look(path: Path, statements: set[str], delivery: Delivery) -> None:
-    """Ask all that a person can."""
+    """Run all queries for people."""
     lookup, db = with_connection(lambda: SqliteLookup(path))
     db.set_trace_callback(statements.add)
     for states in ((), tuple(OPEN), (DeliveryState.DEAD,)):
@@ -103,7 +103,7 @@ def _scans(path: Path, statements: Iterable[str]) -> list[str]:
 
 
 @pytest.mark.line("6.3.7")
-def test_what_is_open_is_found_without_reading_history(tmp_path: Path) -> None:
+def test_open_deliveries_are_found_without_reading_history(tmp_path: Path) -> None:
     statements = set[str]()
     core, db = with_connection(lambda: SqliteCore(tmp_path / "outbox.db"))
     db.set_trace_callback(statements.add)
@@ -115,19 +115,19 @@ def test_what_is_open_is_found_without_reading_history(tmp_path: Path) -> None:
     assert _scans(tmp_path / "outbox.db", statements) == []
 
 
-async def test_only_a_persons_questions_and_pruning_read_history(tmp_path: Path) -> None:
-    statements, _ = await _all_asked(tmp_path)
+async def test_only_queries_for_people_and_pruning_read_history(tmp_path: Path) -> None:
+    statements, _ = await _recorded(tmp_path)
     scans = _scans(tmp_path / "outbox.db", statements)
     assert [each for each in scans if not any(part in each for part in MAY_READ_HISTORY)] == []
     assert [part for part in MAY_READ_HISTORY if not any(part in each for each in scans)] == [], "no longer needed"
 
 
-async def test_every_command_and_every_statement_is_looked_at(tmp_path: Path) -> None:
-    """A new one is found by itself: it has to be asked by the contract of an outbox, or above."""
-    statements, kinds = await _all_asked(tmp_path)
+async def test_every_command_and_every_statement_is_checked(tmp_path: Path) -> None:
+    """A new one fails this test until the contract of an outbox, or this file, executes it."""
+    statements, kinds = await _recorded(tmp_path)
     ours = {each for each in commands.Command.__subclasses__() if each.__module__ == commands.__name__}
     assert kinds == ours
-    asked = [" ".join(each.split()) for each in statements]
+    executed = [" ".join(each.split()) for each in statements]
     modules = [import_module(f"{outbox.__name__}.{each.name}") for each in iter_modules(outbox.__path__)]
     written = {value for each in modules for value in vars(each).values() if isinstance(value, str)}
     never = [
@@ -135,6 +135,6 @@ async def test_every_command_and_every_statement_is_looked_at(tmp_path: Path) ->
         for value in written
         if QUERY.match(value)
         for beginning in [re.split(r"[?:]", " ".join(value.split()))[0]]
-        if not any(beginning.strip() in each for each in asked)
+        if not any(beginning.strip() in each for each in executed)
     ]
     assert never == []

@@ -61,17 +61,17 @@ def test_writes_during_a_copy_succeed_and_are_not_in_the_copy(
     with closing(SqliteCore(store)) as core:
 
         def write_meanwhile(done: int, pages: int) -> None:
-            assert len(steps) < 1_000, "it begins anew each time"
+            assert len(steps) < 1_000, "it starts again each time"
             put(core, f"late {len(steps)}")
             steps.append((done, pages))
 
         copied = copy(store, tmp_path / "copy.db", progress=write_meanwhile)
         (stats,) = core.apply([Stats()])
     assert len(steps) > 10
-    assert steps == sorted(steps), "it never begins anew"
+    assert steps == sorted(steps), "it never starts again"
     assert steps[-1][0] == steps[-1][1]
     assert copied.notifications == 300
-    assert sum(stats.values()) == 300 + len(steps), "the writer was not held up"
+    assert sum(stats.values()) == 300 + len(steps), "the writer was not delayed"
 
 
 def test_an_existing_file_is_overwritten_only_on_request(store: Path, tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_a_second_owner_is_rejected_before_it_touches_the_file(path: Path) -> No
     core.close()
 
 
-def test_a_lock_of_another_program_is_waited_for_and_then_fails_the_command(
+def test_a_command_waits_for_the_lock_of_another_program_and_then_fails(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_file, "SECONDS_FOR_OTHERS", 0.01)
@@ -212,7 +212,7 @@ def test_an_inaccessible_folder_makes_the_store_unusable_for_readers_too(tmp_pat
     assert "SIGNALPOST_HOME" in fault.text
 
 
-def test_is_there_tells_a_file_from_none_and_rejects_a_folder(path: Path) -> None:
+def test_is_there_is_true_for_a_file_and_rejects_a_folder(path: Path) -> None:
     assert not sqlite_file.is_there(path)
     assert not sqlite_file.is_there(path / "below")
     path.touch()

@@ -37,14 +37,14 @@ def of(core: SqliteCore, ticket: str) -> Delivery:
 
 
 def test_a_name_is_a_sequence_or_a_key_and_has_its_tickets_oldest_first(core: SqliteCore, lookup: SqliteLookup) -> None:
-    told = [
+    made = [
         notification("t1", "eur"),
         notification("t2", "eur", "update 1"),
         notification("t3", "eur 2"),
         notification("t4", "eur!"),
     ]
-    core.apply([Put(tuple(map(new, told)))])
-    assert lookup.tickets("eur") == ["t1", "t2", "t3"], "a blank stands between a sequence and its event"
+    core.apply([Put(tuple(map(new, made)))])
+    assert lookup.tickets("eur") == ["t1", "t2", "t3"], "a space separates a sequence from its event"
     assert lookup.tickets("eur update 1") == ["t2"]
     assert lookup.tickets("eur!") == ["t4"]
     assert lookup.tickets("eu") == lookup.tickets("") == lookup.tickets("eur new more") == []
@@ -91,7 +91,7 @@ def test_deliveries_ahead_are_the_earlier_pending_ones_of_the_lane(core: SqliteC
     core.apply([Put((new(notification("t0"), 0, "another"),))])
     assert {name: lookup.ahead(of(core, name)) for name in places} == {"t1": 1, "t2": 2, "t3": 0, "t4": 3}
     core.apply([Lease(LANE, START)])
-    assert lookup.ahead(of(core, "t4")) == 2, "what is being sent is ahead no more"
+    assert lookup.ahead(of(core, "t4")) == 2, "a leased delivery is no longer ahead"
 
 
 def test_failures_are_counted_back_to_the_last_answer(core: SqliteCore, lookup: SqliteLookup) -> None:
@@ -142,7 +142,7 @@ def test_a_store_damaged_after_opening_fails_the_query(core: SqliteCore, lookup:
     assert str(tmp_path / "outbox.db") in str(failed.value)
 
 
-def test_a_message_whose_row_is_damaged_is_not_known(core: SqliteCore, lookup: SqliteLookup, tmp_path: Path) -> None:
+def test_a_message_with_a_damaged_row_is_unknown(core: SqliteCore, lookup: SqliteLookup, tmp_path: Path) -> None:
     core.apply([Put((new(notification("t1")),)), Lease(LANE, START)])
     core.apply([Settle((verdict(of(core, "t1"), DeliveryState.DELIVERED, message=Message(LANE, "77", START)),))])
     with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as db:

@@ -52,8 +52,8 @@ def beside(owner: SqliteCore, tmp_path: Path) -> Iterator[SqliteCore]:
     core.close()
 
 
-def _put(core: SqliteCore, *told: Notification, lane: str = LANE) -> None:
-    core.apply([Put(tuple(new(each, rank, lane) for rank, each in enumerate(told)))])
+def _put(core: SqliteCore, *made: Notification, lane: str = LANE) -> None:
+    core.apply([Put(tuple(new(each, rank, lane) for rank, each in enumerate(made)))])
 
 
 @pytest.mark.parametrize("command", [Lease(LANE, START), Settle(()), Expire(START)])
@@ -91,8 +91,8 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed_before(
     monkeypatch.setattr(sqlite_file, "SECONDS_FOR_OTHERS", 0)
     beside, reader = with_connection(lambda: SqliteCore(tmp_path / "outbox.db", owns=False))
     other, writer = with_connection(lambda: SqliteCore(tmp_path / "outbox.db", owns=False))
-    told = notification("01")
-    _put(owner, told)
+    made = notification("01")
+    _put(owner, made)
     writer.execute("BEGIN IMMEDIATE")
     execute(Transaction(writer), [Put((new(notification("02")),))])
     reading = [Find(), Open(), History(DeliveryId("01", LANE)), Stats(), LoadState("s"), LoadFacts(Subject(LANE))]
@@ -100,7 +100,7 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed_before(
     beside.look()
     assert beside.news() == (Arrival(LANE, NotificationPriority.NORMAL, 1),)
     found, _, *rest = beside.apply(reading)
-    assert [entry.notification for entry in found] == [told]
+    assert [entry.notification for entry in found] == [made]
     assert rest == [(), {(LANE, DeliveryState.PENDING): 1}, None, {}]
     assert reader.total_changes == 0
     with pytest.raises(StoreFailed) as raised:
@@ -119,7 +119,7 @@ def test_a_notification_of_another_process_can_expire(owner: SqliteCore, beside:
 
 
 def test_a_number_reused_by_another_process_leases_the_new_notification(owner: SqliteCore, beside: SqliteCore) -> None:
-    """The owner remembers its notifications by number. After a deletion the number may belong to another one."""
+    """The owner caches its notifications by number. After a deletion the number may belong to another one."""
     suppressed = new(notification("01"))
     off = tuple(each._replace(state=DeliveryState.SUPPRESSED) for each in suppressed.deliveries)
     owner.apply([Put((suppressed._replace(deliveries=off),))])
@@ -134,9 +134,9 @@ def test_nothing_is_missed_if_numbers_restart_after_the_last_rows_were_deleted(
     owner: SqliteCore, tmp_path: Path
 ) -> None:
     for name in ("01", "02", "03"):
-        told = new(notification(name))
-        off = tuple(each._replace(state=DeliveryState.SUPPRESSED) for each in told.deliveries)
-        owner.apply([Put((told._replace(deliveries=off),))])
+        item = new(notification(name))
+        off = tuple(each._replace(state=DeliveryState.SUPPRESSED) for each in item.deliveries)
+        owner.apply([Put((item._replace(deliveries=off),))])
     for commands in ([Prune(LATER)], [Put((new(notification("04")),))]):
         other = SqliteCore(tmp_path / "outbox.db", owns=False)
         other.apply(commands)

@@ -1,4 +1,4 @@
-"""If a file of an open store is removed or replaced, commands fail instead of losing what they write."""
+"""If a file of an open store is removed or replaced, commands fail instead of losing data."""
 
 import shutil
 from collections.abc import Iterator

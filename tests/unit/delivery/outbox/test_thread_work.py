@@ -28,12 +28,12 @@ async def test_a_call_runs_in_the_thread_and_returns_its_result_or_raises_its_er
     outbox = ThreadedOutbox(core)
     assert await outbox.call(threading.get_ident) != threading.get_ident()
 
-    fault = OSError("no room")
+    fault = OSError("disk full")
 
     def fails() -> None:
         raise fault
 
-    with pytest.raises(OSError) as raised:  # noqa: PT011  # it is this very one
+    with pytest.raises(OSError) as raised:  # noqa: PT011  # this exact object
         await outbox.call(fails)
     assert raised.value is fault
     hurry = asyncio.ensure_future(outbox.call(threading.get_ident))
@@ -73,7 +73,7 @@ async def test_the_age_of_the_oldest_unanswered_command(core: GatedCore, monkeyp
     assert outbox.oldest_command == 0
     first = asyncio.ensure_future(outbox.do(LoadFacts(Subject("a"))))
     await asyncio.sleep(0)
-    assert await asyncio.to_thread(core.entered.acquire, timeout=30)  # else the second would be of the same batch
+    assert await asyncio.to_thread(core.entered.acquire, timeout=30)  # else the second would be in the same batch
     now = 103.0
     second = asyncio.ensure_future(outbox.do(LoadFacts(Subject("b"))))
     await asyncio.sleep(0)

@@ -21,7 +21,7 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 class GatedCore:
-    """A core that notes its batches, waits at a gate before each, and fails on demand."""
+    """A core that records its batches, waits at a gate before each, and fails on demand."""
 
     def __init__(self) -> None:
         self.batches: list[list[Command[Any]]] = []
@@ -56,8 +56,8 @@ def _threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "signalpost outbox"]
 
 
-async def _asked(outbox: ThreadedOutbox, *names: str) -> list["asyncio.Task[Any]"]:
-    """Tasks that have asked, one for each name."""
+async def _started(outbox: ThreadedOutbox, *names: str) -> list["asyncio.Task[Any]"]:
+    """A waiting task for each name."""
     tasks = [asyncio.create_task(outbox.do(LoadFacts(Subject(name)))) for name in names]
     await asyncio.sleep(0)
     return tasks
@@ -69,9 +69,9 @@ async def _entered(core: GatedCore) -> None:
 
 async def test_commands_that_arrive_during_a_commit_go_into_the_next_one_in_order(core: GatedCore) -> None:
     outbox = ThreadedOutbox(core)
-    first = await _asked(outbox, "a")
+    first = await _started(outbox, "a")
     await _entered(core)
-    rest = await _asked(outbox, "b", "c", "d")
+    rest = await _started(outbox, "b", "c", "d")
     core.gate.release(2)
     assert await asyncio.gather(*first, *rest) == ["a", "b", "c", "d"]
     assert [[command.subject.name for command in batch] for batch in core.batches] == [["a"], ["b", "c", "d"]]
@@ -81,9 +81,9 @@ async def test_commands_that_arrive_during_a_commit_go_into_the_next_one_in_orde
 async def test_a_failing_batch_fails_all_its_callers_and_the_next_batch_runs(core: GatedCore) -> None:
     outbox = ThreadedOutbox(core)
     core.fault = core_fault = StoreFailed("o.db is full", code="disk-full", field="path", value="o.db")
-    first = await _asked(outbox, "a")
+    first = await _started(outbox, "a")
     await _entered(core)
-    rest = await _asked(outbox, "b", "c")
+    rest = await _started(outbox, "b", "c")
     core.gate.release()
     with pytest.raises(StoreFailed) as failed:
         await first[0]
@@ -93,13 +93,13 @@ async def test_a_failing_batch_fails_all_its_callers_and_the_next_batch_runs(cor
     core.gate.release()
     faults = await asyncio.gather(*rest, return_exceptions=True)
     assert [str(fault) for fault in faults] == ["again", "again"]
-    assert faults[0] is not faults[1], "each who waits gets a failure of its own"
+    assert faults[0] is not faults[1], "each caller gets its own error"
     core.gate.release()
     assert await outbox.do(LoadFacts(Subject("d"))) == "d"
     await outbox.close()
 
 
-async def test_an_unexpected_error_fails_the_command_and_the_thread_lives_on(core: GatedCore) -> None:
+async def test_an_unexpected_error_fails_the_command_and_the_thread_continues(core: GatedCore) -> None:
     outbox = ThreadedOutbox(core)
     core.fault = TypeError("secret")
     core.gate.release(2)
@@ -117,9 +117,9 @@ async def test_a_cancelled_caller_cancels_no_command_and_disturbs_no_other_calle
     core: GatedCore, fault: Exception | None
 ) -> None:
     outbox = ThreadedOutbox(core)
-    (first,) = await _asked(outbox, "a")
+    (first,) = await _started(outbox, "a")
     await _entered(core)
-    impatient, patient = await _asked(outbox, "b", "c")
+    impatient, patient = await _started(outbox, "b", "c")
     impatient.cancel()
     core.gate.release()
     assert await first == "a"
@@ -135,9 +135,9 @@ async def test_a_cancelled_caller_cancels_no_command_and_disturbs_no_other_calle
 
 async def test_close_runs_the_commands_before_it_and_ends_the_thread(core: GatedCore) -> None:
     outbox = ThreadedOutbox(core)
-    first = await _asked(outbox, "a")
+    first = await _started(outbox, "a")
     await _entered(core)
-    rest = await _asked(outbox, "b", "c")
+    rest = await _started(outbox, "b", "c")
     closing = [asyncio.create_task(outbox.close()) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(StoreClosed):
@@ -152,7 +152,7 @@ async def test_close_runs_the_commands_before_it_and_ends_the_thread(core: Gated
 
 async def test_a_cancelled_close_still_closes(core: GatedCore) -> None:
     outbox = ThreadedOutbox(core)
-    (first,) = await _asked(outbox, "a")
+    (first,) = await _started(outbox, "a")
     await _entered(core)
     closing = asyncio.create_task(outbox.close())
     await asyncio.sleep(0)
@@ -166,7 +166,7 @@ async def test_a_cancelled_close_still_closes(core: GatedCore) -> None:
 async def test_close_raises_the_error_of_the_core(core: GatedCore) -> None:
     outbox = ThreadedOutbox(core)
     core.closing_fault = fault = OSError("stuck")
-    with pytest.raises(OSError) as raised:  # noqa: PT011  # it is this very one
+    with pytest.raises(OSError) as raised:  # noqa: PT011  # this exact object
         await outbox.close()
     assert raised.value is fault
 
@@ -189,7 +189,7 @@ def test_the_thread_ends_quietly_after_its_loop_is_closed(core: GatedCore) -> No
 
     async def forgets() -> None:
         made.append(ThreadedOutbox(core))
-        (task,) = await _asked(made[0], "a")
+        (task,) = await _started(made[0], "a")
         await _entered(core)
         task.cancel()
 
@@ -206,7 +206,7 @@ NEWS = (Arrival("signals-free", NotificationPriority.HIGH, 2),)
 
 
 class SharedCore:
-    """A core beside which others write: what they put is found by a look, or met by a batch."""
+    """A core whose store others write: a look or a batch finds their deliveries."""
 
     def __init__(self) -> None:
         self.put: list[tuple[Arrival, ...]] = []
@@ -236,19 +236,19 @@ class SharedCore:
         pass
 
 
-def _deaf(_: tuple[Damaged, ...]) -> None:
+def _ignore(_: tuple[Damaged, ...]) -> None:
     """Nothing is damaged."""
 
 
 class Listener:
-    """Hears the news, and can be waited for."""
+    """Records the news, and can be awaited."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[Arrival, ...]] = []
+        self.received: list[tuple[Arrival, ...]] = []
         self._came = asyncio.Event()
 
     def __call__(self, news: tuple[Arrival, ...]) -> None:
-        self.heard.append(news)
+        self.received.append(news)
         self._came.set()
 
     async def hears(self) -> None:
@@ -260,11 +260,11 @@ class Listener:
 async def test_arrivals_from_others_are_found_without_a_request() -> None:
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener, _deaf)
+    outbox.listen(core, listener, _ignore)
     core.faults.append(StoreFailed("the disk is full"))
     core.put.append(NEWS)
     await listener.hears()
-    assert listener.heard == [NEWS]
+    assert listener.received == [NEWS]
     await outbox.close()
 
 
@@ -272,7 +272,7 @@ async def test_a_requested_look_happens_at_once(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener, _deaf)
+    outbox.listen(core, listener, _ignore)
     await outbox.do(Stats())
     core.put.append(NEWS)
     outbox.look()
@@ -285,11 +285,11 @@ async def test_news_found_by_a_batch_is_reported_before_its_answers(monkeypatch:
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener, _deaf)
+    outbox.listen(core, listener, _ignore)
     await outbox.do(Stats())
     core.put.append(NEWS)
     await outbox.do(Stats())
-    assert listener.heard == [NEWS]
+    assert listener.received == [NEWS]
     await outbox.close()
 
 
@@ -297,14 +297,14 @@ async def test_nothing_is_reported_after_close(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(threaded, "LOOK_EVERY", 3_600)
     core, listener = SharedCore(), Listener()
     outbox = ThreadedOutbox(core)
-    outbox.listen(core, listener, _deaf)
+    outbox.listen(core, listener, _ignore)
     await outbox.do(Stats())
     core.put.append(NEWS)
     last = asyncio.create_task(outbox.do(Stats()))
     await asyncio.sleep(0)
     await outbox.close()
     await last
-    assert listener.heard == []
+    assert listener.received == []
 
 
 async def test_news_without_a_listener_is_left() -> None:
@@ -326,7 +326,7 @@ async def test_damaged_rows_are_reported_once() -> None:
     outbox.listen(core, lambda _: None, listener)
     await listener.hears()
     await outbox.do(Stats())
-    assert listener.heard == [(damaged,)]
+    assert listener.received == [(damaged,)]
     await outbox.close()
 
 
@@ -336,7 +336,7 @@ async def test_each_failure_of_the_thread_is_reported(core: GatedCore) -> None:
     core.gate.release(9)
     for _ in range(2):
         core.fault = SystemExit()
-        (lost,) = await _asked(outbox, "a")
+        (lost,) = await _started(outbox, "a")
         with pytest.raises(StoreFailed):
             await lost
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What is peculiar to the rows in SQLite: its indices, what it remembers beside the file, and damage."""
+"""Rows in SQLite: indices, the cache beside the file, and damage."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_final_deliveries_are_in_no_index_but_the_primary_key(core: SqliteCore, 
 def test_a_query_that_ends_early_leaves_no_statement_open(
     core: SqliteCore, db: sqlite3.Connection, tmp_path: Path
 ) -> None:
-    """An open statement would hold back every checkpoint, and the log would grow for ever."""
+    """An open statement would hold back every checkpoint, and the log would grow without limit."""
     _put(core, "01", "02", "03")
     core.apply([Lease(LANE, START), Prune(START + DAY, limit=1)])
     _put(core, "04")
@@ -78,12 +78,12 @@ def test_a_query_that_ends_early_leaves_no_statement_open(
 def test_overdue_deliveries_are_searched_for_only_when_there_may_be_some(
     core: SqliteCore, db: sqlite3.Connection
 ) -> None:
-    asked: list[str] = []
+    searches: list[str] = []
     _put(core, "01")
-    db.set_trace_callback(lambda statement: asked.append(statement) if "valid_until <=" in statement else None)
+    db.set_trace_callback(lambda statement: searches.append(statement) if "valid_until <=" in statement else None)
     until = START + 60 * MINUTE
     assert core.apply([Expire(START), Expire(START), Expire(until - MINUTE)]) == [[], [], []]
-    assert len(asked) == 1
+    assert len(searches) == 1
     early = notification("02", valid_for=MINUTE)
     core.apply([Put((new(early),))])
     assert [each.id.notification_id for each in core.apply([Expire(START + MINUTE)])[0]] == ["02"]
@@ -108,7 +108,7 @@ def test_facts_cached_in_a_failed_batch_are_dropped(core: SqliteCore) -> None:
 def test_new_notifications_are_leased_and_settled_without_reading_them_again(
     core: SqliteCore, db: sqlite3.Connection
 ) -> None:
-    """And once more than is remembered waits, one look is enough for several leases."""
+    """If more deliveries wait than are cached, one query is enough for several leases."""
     core.apply([Lease(LANE, START)])
     looks: list[str] = []
     db.set_trace_callback(lambda text: looks.append(text) if text.startswith("SELECT notification_id") else None)
@@ -125,16 +125,16 @@ def test_new_notifications_are_leased_and_settled_without_reading_them_again(
 
 
 def test_a_rolled_back_lease_blocks_nothing(core: SqliteCore, tmp_path: Path) -> None:
-    """And one that another program took back, as by hand, is not remembered as lent."""
+    """A delivery that another program set back by hand is not cached as leased."""
     _put(core, "01")
     twice = new(notification("02"), 0, LANE, LANE)
     with pytest.raises(CommandFailed):
         core.apply([Lease(LANE, START), Put((twice,))])
-    (lent,) = core.apply([Lease(LANE, START)])[0].entries
-    assert lent.notification.id == "01"
+    (leased,) = core.apply([Lease(LANE, START)])[0].entries
+    assert leased.notification.id == "01"
     with closing(sqlite3.connect(tmp_path / "outbox.db")) as tool, tool:
         tool.execute("UPDATE delivery SET state = 'pending'")
-    assert core.apply([Lease(LANE, START)])[0].entries == (lent,)
+    assert core.apply([Lease(LANE, START)])[0].entries == (leased,)
 
 
 def test_expired_keys_are_deleted_page_by_page(core: SqliteCore, db: sqlite3.Connection) -> None:
@@ -152,9 +152,9 @@ def test_a_message_is_one_row_for_all_its_deliveries_and_goes_with_the_last(
 ) -> None:
     names = ("01", "02", "03")
     core.apply([Put(tuple(new(notification(name, at=START + int(name) * MINUTE)) for name in names))])
-    lent = core.apply([Lease(LANE, START, limit=3)])[0].entries
+    leased = core.apply([Lease(LANE, START, limit=3)])[0].entries
     message = Message(LANE, "m1", START)
-    core.apply([Settle(tuple(verdict(each.delivery, DeliveryState.DELIVERED, message=message) for each in lent))])
+    core.apply([Settle(tuple(verdict(each.delivery, DeliveryState.DELIVERED, message=message) for each in leased))])
     shows = []
     for name in names:
         shows.append(db.execute("SELECT message_id, sent_at, version, shows FROM message").fetchall())
@@ -168,9 +168,9 @@ def test_a_delivery_shown_by_another_message_leaves_the_first(core: SqliteCore, 
     _put(core, "01", "02")
     shown = []
     for first, second in (("m1", "m1"), ("m2", "m1"), ("m2", "m2")):
-        lent = core.apply([Lease(LANE, START, limit=2)])[0].entries
+        leased = core.apply([Lease(LANE, START, limit=2)])[0].entries
         messages = (Message(LANE, first, START, version=2), Message(LANE, second, START))
-        verdicts = zip(lent, messages, strict=True)
+        verdicts = zip(leased, messages, strict=True)
         core.apply([Settle(tuple(verdict(each.delivery, DeliveryState.PENDING, message=m) for each, m in verdicts))])
         shown.append(db.execute("SELECT message_id, shows FROM message ORDER BY message_id").fetchall())
     assert shown == [[("m1", 2)], [("m1", 1), ("m2", 1)], [("m2", 2)]]
@@ -192,15 +192,15 @@ def test_only_the_newest_notifications_are_cached(
     core: SqliteCore, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transaction, "MOST_RECENT", 2)
-    told = [notification(f"{number:02}") for number in range(4)]
-    core.apply([Put(tuple(new(each, rank) for rank, each in enumerate(told)))])
+    made = [notification(f"{number:02}") for number in range(4)]
+    core.apply([Put(tuple(new(each, rank) for rank, each in enumerate(made)))])
     read: list[str] = []
     db.set_trace_callback(lambda statement: read.append(statement) if "SELECT body" in statement else None)
     entries = core.apply([Lease(LANE, START, limit=4)])[0].entries
-    assert [entry.notification for entry in entries] == told
+    assert [entry.notification for entry in entries] == made
     assert len(read) == 2
     core.apply([Find()])
-    assert len(read) == 6, "what was lent is not kept"
+    assert len(read) == 6, "leased ones are no longer cached"
 
 
 @pytest.mark.parametrize("damage", ["UPDATE notification SET body = '{'", "DELETE FROM notification"])
@@ -216,7 +216,7 @@ def test_only_the_delivery_of_a_damaged_notification_is_dead(tmp_path: Path, dam
     shown = {each.delivery.id.notification_id: each.delivery.state.value for each in core.apply([Find()])[0]}
     assert shown == {"01": "dead", "02": "pending", "03": "pending"}
     (lease,) = core.apply([Lease(LANE, START)])
-    assert [entry.notification.id for entry in lease.entries] == ["02"], "the lane goes on with the next one"
+    assert [entry.notification.id for entry in lease.entries] == ["02"], "the lane continues with the next one"
     assert core.apply([Stats()]) == [
         {(LANE, DeliveryState.DEAD): 1, (LANE, DeliveryState.LEASED): 1, (LANE, DeliveryState.PENDING): 1}
     ]

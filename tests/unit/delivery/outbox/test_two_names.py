@@ -33,7 +33,7 @@ def _names(core: SqliteCore) -> list[str]:
 
 
 def _linked(home: Path, to: Path, *, with_all: bool) -> Path:
-    """As `cp -al` does, or a person who links the store alone."""
+    """Link the whole folder, as `cp -al` does, or only the store."""
     to.mkdir()
     for file in home.iterdir():
         if with_all or file.name == "outbox.db":
@@ -88,8 +88,10 @@ def test_a_symbolic_link_shares_the_lock_beside_the_real_file(home: Path, tmp_pa
         closing(SqliteCore(home / "outbox.db")),
         closing(SqliteCore(tmp_path / "other" / "outbox.db", owns=None)) as by,
     ):
-        assert by.holder is None, "it is owned, by the other name"
-        assert [file.name for file in (tmp_path / "other").iterdir()] == ["outbox.db"], "all is beside the real file"
+        assert by.holder is None, "the owner opened it by the other name"
+        assert [file.name for file in (tmp_path / "other").iterdir()] == ["outbox.db"], (
+            "the lock and the logs are beside the real file"
+        )
         _put(by, "02")
     with closing(SqliteCore(home / "outbox.db")) as core:
         assert _names(core) == ["01", "02"]
@@ -105,7 +107,7 @@ def test_a_moved_store_opens_and_a_hard_link_to_it_is_rejected(home: Path) -> No
 
 
 def test_a_moved_store_with_a_second_name_opens(home: Path) -> None:
-    """A backup by hard links must not keep the original from moving: whichever is opened first is the original."""
+    """Moving a store with a hard-linked backup must work: the one that is opened first is the original."""
     copy = _linked(home, home.with_name("copy"), with_all=False)
     shutil.rmtree(home)
     os.link(copy, copy.with_name("backup"))

@@ -1,4 +1,4 @@
-"""A clock that is put back again and again: a wait keeps its length, and to ask twice changes nothing."""
+"""A wait keeps its length however often the clock is set back, and repeating the command changes nothing."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,12 +38,12 @@ def do(core: Core, command: Any) -> Any:
     return core.apply([command])[0]
 
 
-def tried(core: Core, name: str, wait: timedelta = WAIT, at: timedelta = 0 * SECOND) -> None:
-    """Have an attempt end at that time, after which it waits."""
-    (lent,) = do(core, Lease(LANE, START + at)).entries
-    assert lent.notification.id == name
+def attempt_ended(core: Core, name: str, wait: timedelta = WAIT, at: timedelta = 0 * SECOND) -> None:
+    """Save an attempt that ended at that time and was followed by a wait."""
+    (leased,) = do(core, Lease(LANE, START + at)).entries
+    assert leased.notification.id == name
     again = verdict(
-        lent.delivery,
+        leased.delivery,
         DeliveryState.PENDING,
         attempt=Attempt(START, START + at, "throttled"),
         not_before=START + at + wait,
@@ -52,7 +52,7 @@ def tried(core: Core, name: str, wait: timedelta = WAIT, at: timedelta = 0 * SEC
 
 
 def left(core: Core, name: str, now: timedelta) -> timedelta:
-    """How long it waits from now."""
+    """The rest of its wait."""
     (entry,) = do(core, Find(notification_id=name))
     return entry.delivery.not_before - (START + now)
 
@@ -63,41 +63,41 @@ def put(core: Core, *names: str) -> None:
 
 def test_a_second_step_back_does_not_end_a_wait(core: Core) -> None:
     put(core, "a")
-    tried(core, "a")
+    attempt_ended(core, "a")
     for hours in (1, 2, 3):
         do(core, ShortenWaits(START - hours * HOUR))
         assert left(core, "a", -hours * HOUR) == WAIT
 
 
-def test_what_is_tried_again_after_a_step_counts_from_that_attempt(core: Core) -> None:
+def test_a_wait_after_a_later_attempt_counts_from_that_attempt(core: Core) -> None:
     put(core, "a")
-    tried(core, "a")
+    attempt_ended(core, "a")
     do(core, ShortenWaits(START - HOUR))
-    tried(core, "a", 2 * WAIT, at=-HOUR + WAIT)
+    attempt_ended(core, "a", 2 * WAIT, at=-HOUR + WAIT)
     do(core, ShortenWaits(START - 2 * HOUR))
     assert left(core, "a", -2 * HOUR) == 2 * WAIT
 
 
-def test_a_wait_after_which_nothing_was_tried_stays_as_it_is(core: Core) -> None:
+def test_a_wait_without_an_attempt_does_not_change(core: Core) -> None:
     put(core, "a")
-    (lent,) = do(core, Lease(LANE, START)).entries
-    do(core, Settle((verdict(lent.delivery, DeliveryState.PENDING, attempt=None, not_before=START + WAIT),)))
+    (leased,) = do(core, Lease(LANE, START)).entries
+    do(core, Settle((verdict(leased.delivery, DeliveryState.PENDING, attempt=None, not_before=START + WAIT),)))
     assert do(core, ShortenWaits(START - HOUR)) == []
     assert left(core, "a", 0 * SECOND) == WAIT
 
 
-def test_what_is_kept_of_a_wait_is_forgotten_when_it_is_over(core: Core) -> None:
+def test_the_saved_start_of_a_wait_is_deleted_when_it_is_over(core: Core) -> None:
     put(core, "a")
-    tried(core, "a")
+    attempt_ended(core, "a")
     do(core, ShortenWaits(START - HOUR))
     assert list(do(core, LoadFacts(FIRST))) == [WAIT_FACT]
     do(core, ShortenWaits(START))
     assert do(core, LoadFacts(FIRST)) == {}
 
 
-def test_what_is_kept_and_cannot_be_read_is_as_if_it_were_not_kept(core: Core) -> None:
+def test_an_unreadable_saved_start_is_ignored(core: Core) -> None:
     put(core, "a")
-    tried(core, "a")
+    attempt_ended(core, "a")
     do(core, SaveFacts(FIRST, {WAIT_FACT: b"since noon"}))
     do(core, ShortenWaits(START - HOUR))
     assert left(core, "a", -HOUR) == WAIT
@@ -108,14 +108,14 @@ def test_what_is_kept_and_cannot_be_read_is_as_if_it_were_not_kept(core: Core) -
     waits=st.lists(st.integers(1, 7200), min_size=1, max_size=4),
     clock=st.lists(st.tuples(st.integers(-5000, 5000), st.integers(1, 3)), max_size=8),
 )
-def test_however_the_clock_is_set_a_wait_is_never_longer_than_it_was_to_be_and_never_cut_short(
+def test_a_wait_is_never_lengthened_or_cut_short_however_the_clock_is_set(
     waits: list[int], clock: list[tuple[int, int]]
 ) -> None:
     core, now = new_core(), 0 * SECOND
     lengths = {f"n{number}": length * SECOND for number, length in enumerate(waits)}
     put(core, *lengths)
     for name, length in lengths.items():
-        tried(core, name, length)
+        attempt_ended(core, name, length)
     over = set[str]()
     for by, times in clock:
         now += by * SECOND
@@ -125,4 +125,4 @@ def test_however_the_clock_is_set_a_wait_is_never_longer_than_it_was_to_be_and_n
             do(core, ShortenWaits(START + now))
         for name, length in lengths.items():
             after, expected = left(core, name, now), min(before[name], length)
-            assert after == expected or (name in over and after < expected), "what was due once need not wait again"
+            assert after == expected or (name in over and after < expected), "a wait that is over does not start again"

@@ -1,4 +1,4 @@
-"""The writer thread goes on whatever ends it, and everybody who waits is answered."""
+"""The writer thread survives every exception, and every caller gets an answer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from signalpost.delivery.outbox.commands import Command, LoadFacts, Subject
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 
 
-class Ending:
-    """A core that raises what it is given once, and then works."""
+class FailingOnce:
+    """A core that raises `fault` once, and then works."""
 
     def __init__(self, fault: BaseException) -> None:
         self.fault: BaseException | None = fault
@@ -28,8 +28,8 @@ class Ending:
 @pytest.mark.line("6.2.1")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("fault", [SystemExit(), KeyboardInterrupt(), GeneratorExit()])
-async def test_the_thread_outlives_whatever_ends_it_and_everybody_is_answered(fault: BaseException) -> None:
-    outbox = ThreadedOutbox(Ending(fault))
+async def test_the_thread_survives_every_exception_and_every_caller_is_answered(fault: BaseException) -> None:
+    outbox = ThreadedOutbox(FailingOnce(fault))
     lost = asyncio.create_task(outbox.do(LoadFacts(Subject("a"))))
     answered, waits = await asyncio.wait([lost], timeout=3)
     again = asyncio.create_task(outbox.do(LoadFacts(Subject("b"))))

@@ -16,7 +16,7 @@ OPEN = ("pending", "leased")
 
 
 class Anything:
-    """Equal to any text, because each store has its own wording."""
+    """Equal to any text, because the wording of a reason is not checked."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, str)
@@ -25,7 +25,7 @@ class Anything:
 
 
 @dataclass
-class Owed:
+class Row:
     number: int
     notification: Notification
     lane: str
@@ -41,7 +41,7 @@ class Owed:
     reason: Any = None
     message_id: str | None = None
     history: list[Attempt] = field(default_factory=list)
-    anew: tuple[datetime, datetime] | None = None
+    restart: tuple[datetime, datetime] | None = None
     """The attempt after which its wait was restarted, and the time."""
 
     @property
@@ -68,7 +68,7 @@ class Owed:
 class OutboxModel:
     def __init__(self) -> None:
         self.notifications: list[Notification] = []
-        self.owed: list[Owed] = []
+        self.rows: list[Row] = []
         self.keys: dict[str, tuple[bytes, str, datetime]] = {}
         self.streams: dict[str, StreamState] = {}
         self.facts: dict[c.Subject, dict[str, bytes]] = {}
@@ -78,12 +78,12 @@ class OutboxModel:
         return [getattr(self, type(command).__name__.lower())(command) for command in batch]
 
     def put(self, command: c.Put) -> list[c.PutResult]:
-        results = [self._take(item) for item in command.notifications]
+        results = [self._accept(item) for item in command.notifications]
         if command.state:
             self.streams[command.state.stream] = command.state
         return results
 
-    def _take(self, item: c.NewNotification) -> c.PutResult:
+    def _accept(self, item: c.NewNotification) -> c.PutResult:
         notification = item.notification
         known = next((self.keys[key] for key in (notification.key, *item.former_keys) if key in self.keys), None)
         if known is None:
@@ -93,7 +93,7 @@ class OutboxModel:
         content, first, _ = known
         if content != notification.content_hash and content[0] == notification.content_hash[0]:
             return c.PutResult(Outcome.REFUSED, first)
-        have = {owed.lane for owed in self.owed if owed.notification.id == first}
+        have = {row.lane for row in self.rows if row.notification.id == first}
         missing = tuple(
             each
             for each in item.deliveries
@@ -122,7 +122,7 @@ class OutboxModel:
                         and not old.may_repeat
                     ):
                         old.state, old.reason = "superseded", Anything()
-            made = Owed(
+            made = Row(
                 self.number,
                 notification,
                 wanted.destination,
@@ -133,18 +133,18 @@ class OutboxModel:
                 notification.valid_until,
             )
             made.reason = wanted.reason
-            self.owed.append(made)
+            self.rows.append(made)
         self._settle_order()
 
-    def _waiting(self, lane: str) -> list[Owed]:
-        """In the order in which they would leave."""
+    def _waiting(self, lane: str) -> list[Row]:
+        """The pending deliveries of a lane, in its order."""
         return sorted(
-            (o for o in self.owed if o.lane == lane and o.state == "pending"), key=lambda o: (o.rank, o.number)
+            (o for o in self.rows if o.lane == lane and o.state == "pending"), key=lambda o: (o.rank, o.number)
         )
 
     def _settle_order(self) -> None:
-        """A waiting delivery gets the best place of all that follow it in its sequence."""
-        waiting = sorted((o for o in self.owed if o.state == "pending"), key=lambda o: o.number)
+        """A waiting delivery gets the best rank and priority of itself and all later ones of its sequence."""
+        waiting = sorted((o for o in self.rows if o.state == "pending"), key=lambda o: o.number)
         for old in waiting:
             line = [
                 o
@@ -158,146 +158,144 @@ class OutboxModel:
         if command.express:
             lane = [o for o in lane if o.priority in (NotificationPriority.HIGH, NotificationPriority.URGENT)]
         in_flight = [
-            o.notification.sequence for o in self.owed if o.lane == command.destination and o.state == "leased"
+            o.notification.sequence for o in self.rows if o.lane == command.destination and o.state == "leased"
         ]
         entries, expired, waits, doubtful = [], [], [], False
-        for owed in lane:
+        for row in lane:
             if len(entries) == command.limit:
                 break
-            if owed.valid_until <= command.now:
-                expired.append(self._outlived(owed))
-            elif owed.notification.sequence not in in_flight:
-                in_flight.append(owed.notification.sequence)
-                if owed.not_before and owed.not_before > command.now:
-                    waits.append(owed.not_before)
-                elif command.sure_only and owed.may_repeat:
+            if row.valid_until <= command.now:
+                expired.append(self._outlived(row))
+            elif row.notification.sequence not in in_flight:
+                in_flight.append(row.notification.sequence)
+                if row.not_before and row.not_before > command.now:
+                    waits.append(row.not_before)
+                elif command.sure_only and row.may_repeat:
                     doubtful = True
                 else:
-                    owed.state = "leased"
-                    entries.append(c.OutboxEntry(owed.shown(), owed.notification))
+                    row.state = "leased"
+                    entries.append(c.OutboxEntry(row.shown(), row.notification))
         return c.Leased(tuple(entries), tuple(expired), min(waits, default=None), doubtful)
 
     def settle(self, command: c.Settle) -> list[Delivery]:
         touched = []
         for verdict in command.settlements:
-            owed = self._get(verdict.id)
-            if owed is None:
+            row = self._get(verdict.id)
+            if row is None:
                 continue
-            touched.append(owed)
-            if owed.state == "leased" and verdict.state in ("pending", "delivered", "unconfirmed", "expired", "dead"):
-                self._judge(owed, verdict)
+            touched.append(row)
+            if row.state == "leased" and verdict.state in ("pending", "delivered", "unconfirmed", "expired", "dead"):
+                self._judge(row, verdict)
                 self._settle_order()
-        return [owed.shown() for owed in touched]
+        return [row.shown() for row in touched]
 
     def settleandlease(self, command: c.SettleAndLease) -> c.SettledAndLeased:
         return c.SettledAndLeased(self.settle(command.settle), self.lease(command.lease))
 
-    def _judge(self, owed: Owed, verdict: c.Settlement) -> None:
-        owed.state, owed.reason, owed.not_before = str(verdict.state), verdict.reason, verdict.not_before
-        owed.attempts, owed.unanswered, owed.may_repeat = verdict.attempts, verdict.unanswered, verdict.may_repeat
+    def _judge(self, row: Row, verdict: c.Settlement) -> None:
+        row.state, row.reason, row.not_before = str(verdict.state), verdict.reason, verdict.not_before
+        row.attempts, row.unanswered, row.may_repeat = verdict.attempts, verdict.unanswered, verdict.may_repeat
         if verdict.attempt:
-            owed.history.append(verdict.attempt)
+            row.history.append(verdict.attempt)
         if verdict.message:
-            owed.message_id = verdict.message.message_id
+            row.message_id = verdict.message.message_id
         wanted = verdict.fallback
-        if wanted and self._get(DeliveryId(owed.notification.id, wanted.destination)) is None:
-            made = Owed(
-                owed.number,
-                owed.notification,
+        if wanted and self._get(DeliveryId(row.notification.id, wanted.destination)) is None:
+            made = Row(
+                row.number,
+                row.notification,
                 wanted.destination,
                 1,
                 str(wanted.state),
                 wanted.rank,
-                owed.priority,
-                owed.valid_until,
+                row.priority,
+                row.valid_until,
             )
             made.may_repeat, made.reason = verdict.may_repeat, wanted.reason
-            self.owed.append(made)
+            self.rows.append(made)
 
-    def _get(self, name: DeliveryId) -> Owed | None:
-        return next((owed for owed in self.owed if owed.id == name), None)
+    def _get(self, name: DeliveryId) -> Row | None:
+        return next((row for row in self.rows if row.id == name), None)
 
     def expire(self, command: c.Expire) -> list[Delivery]:
         old = [
             o
-            for lane in sorted({o.lane for o in self.owed})
+            for lane in sorted({o.lane for o in self.rows})
             for o in self._waiting(lane)
             if o.valid_until <= command.now
         ]
-        return [self._outlived(owed) for owed in old[: command.limit]]
+        return [self._outlived(row) for row in old[: command.limit]]
 
     def shortenwaits(self, command: c.ShortenWaits) -> list[Delivery]:
         changed = []
-        for owed in sorted(self.owed, key=lambda owed: owed.id):
-            is_beyond = owed.state == "pending" and owed.not_before and owed.not_before > command.now
-            anew, owed.anew = owed.anew, None
-            if is_beyond and owed.history:
-                ended = owed.history[-1].ended_at
-                since = anew[1] if anew and anew[0] == ended else ended
-                owed.anew = ended, min(since, command.now)
+        for row in sorted(self.rows, key=lambda row: row.id):
+            is_beyond = row.state == "pending" and row.not_before and row.not_before > command.now
+            restart, row.restart = row.restart, None
+            if is_beyond and row.history:
+                ended = row.history[-1].ended_at
+                since = restart[1] if restart and restart[0] == ended else ended
+                row.restart = ended, min(since, command.now)
                 if since > command.now:
-                    owed.not_before += command.now - since
-                    changed.append(owed.shown())
+                    row.not_before += command.now - since
+                    changed.append(row.shown())
         return changed
 
     def cancel(self, command: c.Cancel) -> Delivery | None:
-        owed = self._get(command.id)
-        return self._end(owed, "cancelled", command.reason) if owed and owed.state == "pending" else None
+        row = self._get(command.id)
+        return self._end(row, "cancelled", command.reason) if row and row.state == "pending" else None
 
-    def _outlived(self, owed: Owed) -> Delivery:
-        return self._end(owed, "unconfirmed" if owed.may_repeat else "expired", Anything())
+    def _outlived(self, row: Row) -> Delivery:
+        return self._end(row, "unconfirmed" if row.may_repeat else "expired", Anything())
 
-    def _end(self, owed: Owed, state: str, reason: Any) -> Delivery:
-        owed.state, owed.reason = state, reason
-        return owed.shown()
+    def _end(self, row: Row, state: str, reason: Any) -> Delivery:
+        row.state, row.reason = state, reason
+        return row.shown()
 
     def revive(self, command: c.Revive) -> Delivery | None:
-        owed = self._get(command.id)
-        turns = [o.turn for o in self.owed if o.id[:2] == command.id[:2]]
-        if owed is None or owed.turn != max(turns) or owed.state not in ("dead", "unconfirmed", "expired", "cancelled"):
+        row = self._get(command.id)
+        turns = [o.turn for o in self.rows if o.id[:2] == command.id[:2]]
+        if row is None or row.turn != max(turns) or row.state not in ("dead", "unconfirmed", "expired", "cancelled"):
             return None
-        again = Owed(
-            owed.number,
-            owed.notification,
-            owed.lane,
-            owed.turn + 1,
+        again = Row(
+            row.number,
+            row.notification,
+            row.lane,
+            row.turn + 1,
             "pending",
             command.rank,
-            owed.priority,
+            row.priority,
             command.valid_until,
         )
-        again.may_repeat, again.reason = owed.may_repeat or owed.state == "unconfirmed", Anything()
-        self.owed.append(again)
+        again.may_repeat, again.reason = row.may_repeat or row.state == "unconfirmed", Anything()
+        self.rows.append(again)
         self._settle_order()
         return again.shown()
 
     def find(self, command: c.Find) -> tuple[c.OutboxEntry, ...]:
-        found = sorted(self.owed, key=lambda owed: owed.id, reverse=True)
+        found = sorted(self.rows, key=lambda row: row.id, reverse=True)
         if command.notification_id is not None:
-            found = [owed for owed in found if owed.notification.id == command.notification_id]
+            found = [row for row in found if row.notification.id == command.notification_id]
         if command.destination is not None:
-            found = [owed for owed in found if owed.lane == command.destination]
+            found = [row for row in found if row.lane == command.destination]
         if command.states:
-            found = [owed for owed in found if owed.state in command.states]
-        return tuple(c.OutboxEntry(owed.shown(), owed.notification) for owed in found[: command.limit])
+            found = [row for row in found if row.state in command.states]
+        return tuple(c.OutboxEntry(row.shown(), row.notification) for row in found[: command.limit])
 
     def open(self, command: c.Open) -> tuple[Delivery, ...]:
-        found = [owed for owed in self.owed if owed.state in OPEN]
-        found.sort(key=lambda owed: (owed.state, owed.lane, owed.rank, owed.number))
+        found = [row for row in self.rows if row.state in OPEN]
+        found.sort(key=lambda row: (row.state, row.lane, row.rank, row.number))
         if command.notification_ids is not None:
-            found = sorted(
-                (o for o in found if o.notification.id in command.notification_ids), key=lambda owed: owed.id
-            )
+            found = sorted((o for o in found if o.notification.id in command.notification_ids), key=lambda row: row.id)
         if command.destination is not None:
-            found = [owed for owed in found if owed.lane == command.destination]
-        return tuple(owed.shown() for owed in found[: command.limit])
+            found = [row for row in found if row.lane == command.destination]
+        return tuple(row.shown() for row in found[: command.limit])
 
     def history(self, command: c.History) -> tuple[Attempt, ...]:
-        owed = self._get(command.id)
-        return tuple(owed.history) if owed else ()
+        row = self._get(command.id)
+        return tuple(row.history) if row else ()
 
     def stats(self, _: c.Stats) -> dict[tuple[str, DeliveryState], int]:
-        return dict(Counter((owed.lane, DeliveryState(owed.state)) for owed in self.owed))
+        return dict(Counter((row.lane, DeliveryState(row.state)) for row in self.rows))
 
     def loadstate(self, command: c.LoadState) -> StreamState | None:
         return self.streams.get(command.stream)
@@ -314,11 +312,11 @@ class OutboxModel:
         for notification in self.notifications:
             if notification.accepted_at >= command.before or len(gone) == command.limit:
                 break
-            if not any(owed.notification.id == notification.id and owed.state in OPEN for owed in self.owed):
+            if not any(row.notification.id == notification.id and row.state in OPEN for row in self.rows):
                 gone.append(notification)
         names = {notification.id for notification in gone}
         self.notifications = [notification for notification in self.notifications if notification.id not in names]
-        self.owed = [owed for owed in self.owed if owed.notification.id not in names]
+        self.rows = [row for row in self.rows if row.notification.id not in names]
         return len(gone)
 
     def forgetkeys(self, command: c.ForgetKeys) -> str:

@@ -1,4 +1,4 @@
-"""At each step the store answers like an outbox made of lists, also after crashes and restarts."""
+"""At each step the store answers like an outbox made of lists, even after crashes and restarts."""
 
 import sqlite3
 from collections import Counter
@@ -50,7 +50,7 @@ class Agreement(RuleBasedStateMachine):
     def begin(self) -> None:
         self.path = self.folder / f"{next(self.files)}.db"
         self.model, self.sqlite = OutboxModel(), self.opened()
-        self.now, self.given = START, 0
+        self.now, self.count = START, 0
 
     def opened(self) -> SqliteCore:
         core, self.db = with_connection(lambda: SqliteCore(self.path))
@@ -61,7 +61,7 @@ class Agreement(RuleBasedStateMachine):
             self.sqlite.close()
 
     @rule(by=minutes)
-    def time_goes_on(self, by: timedelta) -> None:
+    def time_passes(self, by: timedelta) -> None:
         self.now += by
 
     @rule(data=st.data(), size=st.integers(1, 4))
@@ -89,7 +89,7 @@ class Agreement(RuleBasedStateMachine):
     def a_batch_that_fails(self, data: st.DataObject, size: int) -> None:
         twice = (c.NewDelivery("one", 0), c.NewDelivery("one", 0))
         bad = c.NewNotification(self.drawn(data), twice, self.now + 9 * MINUTE)
-        fresh = bad._replace(notification=bad.notification.but(event="never given"))
+        fresh = bad._replace(notification=bad.notification.but(event="never accepted"))
         batch = [*(self.command(data) for _ in range(size)), c.Put((fresh,)), c.Stats()]
         with pytest.raises(CommandFailed):
             self.sqlite.apply(batch)
@@ -111,9 +111,9 @@ class Agreement(RuleBasedStateMachine):
         return data.draw(st.sampled_from(kinds))(data)
 
     def drawn(self, data: st.DataObject) -> Any:
-        self.given += 1
+        self.count += 1
         return notification(
-            f"{self.given:04}",
+            f"{self.count:04}",
             data.draw(st.sampled_from("ab")),
             data.draw(st.sampled_from(EVENTS)),
             title=data.draw(st.sampled_from(("Disk", "Disk", "Disk", "Heat"))),
@@ -126,10 +126,10 @@ class Agreement(RuleBasedStateMachine):
         items = []
         for _ in range(data.draw(st.integers(0, 3))):
             state = data.draw(st.sampled_from((_S.PENDING, _S.PENDING, _S.SUPPRESSED)))
-            where = data.draw(st.sampled_from((("one",), ("two",), ("one", "two"), ())))
-            owed = tuple(c.NewDelivery(lane, data.draw(ranks), state, data.draw(reasons)) for lane in where)
+            names = data.draw(st.sampled_from((("one",), ("two",), ("one", "two"), ())))
+            deliveries = tuple(c.NewDelivery(lane, data.draw(ranks), state, data.draw(reasons)) for lane in names)
             items.append(
-                c.NewNotification(self.drawn(data), owed, self.now + data.draw(minutes), data.draw(st.booleans()))
+                c.NewNotification(self.drawn(data), deliveries, self.now + data.draw(minutes), data.draw(st.booleans()))
             )
         state = StreamState("stream", "f", self.now, data.draw(st.binary(max_size=2)))
         return c.Put(tuple(items), data.draw(st.sampled_from((None, state))))
@@ -140,7 +140,7 @@ class Agreement(RuleBasedStateMachine):
 
     def name(self, data: st.DataObject, *states: str) -> DeliveryId:
         """The id of a delivery: usually of one in these states, sometimes of one that does not exist."""
-        known = [owed.id for owed in self.model.owed if not states or owed.state in states]
+        known = [row.id for row in self.model.rows if not states or row.state in states]
         unknown = DeliveryId(f"{data.draw(st.integers(1, 6)):04}", data.draw(lanes), data.draw(st.integers(1, 2)))
         return data.draw(st.sampled_from([unknown, *known, *known, *known]))
 
@@ -200,36 +200,44 @@ class Agreement(RuleBasedStateMachine):
         return made[data.draw(st.sampled_from(list(made)))]()
 
     @invariant()
-    def all_that_can_be_asked_is_answered_alike(self) -> None:
+    def all_queries_have_equal_answers(self) -> None:
         if not hasattr(self, "model"):
             return
-        asked: list[Any] = [c.Find(limit=999), c.Open(), c.Stats(), c.LoadState("stream"), *map(c.LoadFacts, SUBJECTS)]
-        asked += [c.History(owed.id) for owed in self.model.owed]
-        expected = deepcopy(self.model).apply(asked)
-        assert self.sqlite.apply(asked) == expected
+        queries: list[Any] = [
+            c.Find(limit=999),
+            c.Open(),
+            c.Stats(),
+            c.LoadState("stream"),
+            *map(c.LoadFacts, SUBJECTS),
+        ]
+        queries += [c.History(row.id) for row in self.model.rows]
+        expected = deepcopy(self.model).apply(queries)
+        assert self.sqlite.apply(queries) == expected
 
     @invariant()
-    def the_file_keeps_no_more_than_it_should(self) -> None:
+    def the_file_contains_no_stale_rows(self) -> None:
         if not hasattr(self, "model"):
             return
         with closing(sqlite3.connect(self.path)) as db:
             self.check_rows(db.execute)
 
-    def check_rows(self, ask: Callable[[str], sqlite3.Cursor]) -> None:
-        shown = {(lane, name): count for lane, name, count in ask("SELECT destination, message_id, shows FROM message")}
-        owed = [(owed.lane, owed.message_id) for owed in self.model.owed if owed.message_id is not None]
-        assert shown == Counter(owed)
+    def check_rows(self, query: Callable[[str], sqlite3.Cursor]) -> None:
+        shown = {
+            (lane, name): count for lane, name, count in query("SELECT destination, message_id, shows FROM message")
+        }
+        expected = [(row.lane, row.message_id) for row in self.model.rows if row.message_id is not None]
+        assert shown == Counter(expected)
         orphans = "SELECT count(*) FROM attempt WHERE notification_id NOT IN (SELECT id FROM notification)"
-        assert ask(orphans).fetchone() == (0,)
-        assert ask(
+        assert query(orphans).fetchone() == (0,)
+        assert query(
             "SELECT count(*) FROM delivery WHERE number NOT IN (SELECT number FROM notification)"
         ).fetchone() == (0,)
-        assert {key for (key,) in ask("SELECT key FROM key")} == self.model.keys.keys()
+        assert {key for (key,) in query("SELECT key FROM key")} == self.model.keys.keys()
 
 
 @pytest.mark.parametrize("depth", [lane_heads.DEPTH, 1])
 def test_the_store_agrees_with_a_simple_model(monkeypatch: pytest.MonkeyPatch, depth: int) -> None:
-    """However much of each lane is remembered beside the file."""
+    """Whatever the length of the cached head of each lane."""
     monkeypatch.setattr(lane_heads, "DEPTH", depth)
     monkeypatch.setattr(transaction, "DEPTH", depth)
 

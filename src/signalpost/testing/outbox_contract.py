@@ -86,7 +86,7 @@ async def check_keys(outbox: Outbox) -> None:
     first, equal, other = (new(notification(name, "a", title=title)) for name, title in _KEYED)
     results = await outbox.do(Put((first, equal, other)))
     known = [(Outcome.ACCEPTED, "01", None), (Outcome.DUPLICATE, "01", None), (Outcome.REFUSED, "01", None)]
-    same("a key given three times in one put", results, known)
+    same("a key used three times in one put", results, known)
     wider = new(notification("06", "a"), 0, LANE, "other")
     results = await outbox.do(Put((wider, wider)))
     same(
@@ -143,7 +143,7 @@ async def check_verdicts(outbox: Outbox) -> None:
     leased = (await outbox.do(Lease(LANE, START, limit=6))).entries
     states = (_S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.DEAD, _S.PENDING, _S.SUPERSEDED)
     message = Message(LANE, "m1", START)
-    facts = {"attempts": 3, "unanswered": 2, "may_repeat": True, "reason": "so it is", "message": message}
+    facts = {"attempts": 3, "unanswered": 2, "may_repeat": True, "reason": "a reason", "message": message}
     verdicts = [verdict(each.delivery, state, **facts) for each, state in zip(leased, states, strict=True)]
     unknown = verdicts[0]._replace(id=DeliveryId("99", LANE))
     settled = await outbox.do(Settle((*verdicts, unknown)))
@@ -151,7 +151,7 @@ async def check_verdicts(outbox: Outbox) -> None:
         "attempts": 3,
         "unanswered": 2,
         "may_repeat": True,
-        "reason": "so it is",
+        "reason": "a reason",
         "message_id": "m1",
     }
     after = [each.delivery._replace(state=state, **fields) for each, state in zip(leased[:5], states, strict=False)]
@@ -219,7 +219,10 @@ async def check_reviving(outbox: Outbox) -> None:
     made = [await outbox.do(Revive(DeliveryId(name, LANE), 9, until)) for name in ends]
     plain = Delivery(DeliveryId("", LANE, 2), _S.PENDING, _NORMAL, 9, "", until)
     for found, name in zip(made, ("01", "02", "03", "04"), strict=False):
-        demand(found is not None and f"{name}@{LANE}" in (found.reason or ""), f"{name} is not named: {found!r}")
+        demand(
+            found is not None and f"{name}@{LANE}" in (found.reason or ""),
+            f"the reason does not name {name}: {found!r}",
+        )
         repeats, (rank, priority) = name == "02", (1, _URGENT) if name == "01" else (9, _NORMAL)
         expected = plain._replace(id=DeliveryId(name, LANE, 2), sequence=name, may_repeat=repeats, rank=rank)
         same("a revived delivery", found and found._replace(reason=None), expected._replace(priority=priority))
@@ -282,8 +285,8 @@ async def check_facts(outbox: Outbox) -> None:
     same("the facts of another", await outbox.do(LoadFacts(Subject("other"))), {"ban": b"2"})
     same("the facts of an unknown destination", await outbox.do(LoadFacts(Subject("third"))), {})
     host = Subject(LANE, Namespace.HOST)
-    learnt = (SaveFacts(Subject(LANE), {"ban": b"3", "windows": b""}), SaveFacts(host, {"ban": b"4"}))
-    await outbox.do(Settle((), learnt))
+    learned = (SaveFacts(Subject(LANE), {"ban": b"3", "windows": b""}), SaveFacts(host, {"ban": b"4"}))
+    await outbox.do(Settle((), learned))
     saved = {"ban": b"3", "breaker": b'{"state":"open"}'}
     same("facts saved with verdicts", await outbox.do(LoadFacts(Subject(LANE))), saved)
     same("facts of a host of the same name", await outbox.do(LoadFacts(host)), {"ban": b"4"})
@@ -318,7 +321,7 @@ async def check_closing(outbox: Outbox) -> None:
         await outbox.do(Stats())
     except StoreClosed:
         return
-    raise AssertionError("a closed outbox still answers")
+    raise AssertionError("a closed outbox still accepts commands")
 
 
 CHECKS: tuple[Callable[[Outbox], Awaitable[None]], ...] = (

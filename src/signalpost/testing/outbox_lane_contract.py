@@ -130,7 +130,7 @@ async def check_validity(outbox: Outbox) -> None:
 
 
 async def check_express(outbox: Outbox) -> None:
-    """An express lease takes URGENT and HIGH, however many others are before them, and is woken for no other."""
+    """An express lease takes only URGENT and HIGH, however many others are ahead, and `next_at` covers only those."""
     items = [new(notification(f"{number:03}"), number) for number in range(300)]
     urgent = [new(notification(f"9{number}", priority=each), 400) for number, each in enumerate((_HIGH, _URGENT))]
     await outbox.do(Put((*items, *urgent)))
@@ -138,32 +138,40 @@ async def check_express(outbox: Outbox) -> None:
     same("express leases behind 300 others", [ids(each) for each in leases], [["90"], ["91"], []])
     (low,) = (await outbox.do(Lease(LANE, START))).entries
     await outbox.do(Settle((verdict(low.delivery, _S.PENDING, not_before=START + MINUTE),)))
-    same("when an express lane asks again", (await outbox.do(Lease(LANE, START, express=True))).next_at, None)
+    same(
+        "the next time of an express lease with others waiting",
+        (await outbox.do(Lease(LANE, START, express=True))).next_at,
+        None,
+    )
     (high, _) = (entry for lease in leases for entry in lease.entries)
     await outbox.do(Settle((verdict(high.delivery, _S.PENDING, not_before=START + 2 * MINUTE),)))
-    same("when it waits for one", (await outbox.do(Lease(LANE, START, express=True))).next_at, START + 2 * MINUTE)
+    same(
+        "the next time with an express delivery waiting",
+        (await outbox.do(Lease(LANE, START, express=True))).next_at,
+        START + 2 * MINUTE,
+    )
     expired = (await outbox.do(Lease(LANE, START + 60 * MINUTE, express=True))).expired
-    same("what an express lease expires", [each.id.notification_id for each in expired], ["90"])
+    same("the deliveries expired by an express lease", [each.id.notification_id for each in expired], ["90"])
 
 
-async def check_many_put_off(outbox: Outbox) -> None:
-    """However many wait for their time, what may leave leaves: neither a place nor a sequence of them is in its way."""
-    told = [notification(f"{number:03}", f"{number // 2}", f"update {number}") for number in range(60)]
-    await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(told))))
-    lent = (await outbox.do(Lease(LANE, START, limit=99))).entries
-    same("the first of each sequence", [each.notification.id for each in lent], [f"{n:03}" for n in range(0, 60, 2)])
-    waits = [START + (9 if each.notification.id != "056" else 2) * MINUTE for each in lent]
-    back = [verdict(each.delivery, _S.PENDING, not_before=at) for each, at in zip(lent, waits, strict=True)]
+async def check_many_waiting(outbox: Outbox) -> None:
+    """Due deliveries are leased however many waiting ones are ahead, also the next of a sequence after a cancel."""
+    made = [notification(f"{number:03}", f"{number // 2}", f"update {number}") for number in range(60)]
+    await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
+    leased = (await outbox.do(Lease(LANE, START, limit=99))).entries
+    same("the first of each sequence", [each.notification.id for each in leased], [f"{n:03}" for n in range(0, 60, 2)])
+    waits = [START + (9 if each.notification.id != "056" else 2) * MINUTE for each in leased]
+    back = [verdict(each.delivery, _S.PENDING, not_before=at) for each, at in zip(leased, waits, strict=True)]
     await outbox.do(Settle(tuple(back)))
     same("a lane that waits", await outbox.do(Lease(LANE, START + MINUTE, limit=9)), Leased((), (), START + 2 * MINUTE))
     lease = await outbox.do(Lease(LANE, START + 2 * MINUTE, limit=9))
-    same("what is due", (ids(lease), lease.next_at), (["056"], START + 9 * MINUTE))
-    await outbox.do(Cancel(DeliveryId("058", LANE), "makes way"))
-    same("what it held up", ids(await outbox.do(Lease(LANE, START + 2 * MINUTE, limit=9))), ["059"])
+    same("the due delivery", (ids(lease), lease.next_at), (["056"], START + 9 * MINUTE))
+    await outbox.do(Cancel(DeliveryId("058", LANE), "by hand"))
+    same("the next of its sequence", ids(await outbox.do(Lease(LANE, START + 2 * MINUTE, limit=9))), ["059"])
 
 
 async def check_settle_and_lease(outbox: Outbox) -> None:
-    """The verdicts come first: the lease sees what they made possible, and they stand even if it finds nothing."""
+    """The verdicts come first: the lease sees their effects, and they are saved even if it finds nothing."""
     made = [notification(f"0{number}", name, f"update {number}") for number, name in enumerate("aab")]
     await outbox.do(Put(tuple(new(each, rank) for rank, each in enumerate(made))))
     (first,) = (await outbox.do(Lease(LANE, START))).entries
@@ -179,7 +187,7 @@ async def check_settle_and_lease(outbox: Outbox) -> None:
     same("the deliveries put back", [each.state for each in answer.settled], [_S.PENDING] * 2)
     same("a lease that finds nothing due", answer.leased, Leased((), (), START + MINUTE))
     again = await outbox.do(SettleAndLease(done, Lease("other", START)))
-    same("what was settled before", (again.settled[0].state, again.leased), (_S.DELIVERED, Leased((), (), None)))
+    same("a delivery settled before", (again.settled[0].state, again.leased), (_S.DELIVERED, Leased((), (), None)))
 
 
 async def check_lifting(outbox: Outbox) -> None:
@@ -236,7 +244,7 @@ LANE_CHECKS = (
     check_shortened_waits,
     check_validity,
     check_express,
-    check_many_put_off,
+    check_many_waiting,
     check_settle_and_lease,
     check_lifting,
     check_superseding,

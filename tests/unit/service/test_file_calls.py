@@ -157,9 +157,10 @@ async def test_a_stop_keeps_its_bound_though_the_store_hangs(
     config_for: ConfigFor, runs: list[Run], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(run, "_STORE_CLOSES_WITHIN", 0.05, raising=False)
-    service = AsyncNotificationService(config_for())
+    service, others = AsyncNotificationService(config_for()), set(threading.enumerate())
     await service.start()
     outbox = runs[0].outbox
+    (thread,) = (each for each in set(threading.enumerate()) - others if each.name == "signalpost outbox")
     disk = Hung()
     try:
         work = service.queue_notification(signal()) if what == "a commit" else outbox.call(disk.hang_once)
@@ -175,9 +176,7 @@ async def test_a_stop_keeps_its_bound_though_the_store_hangs(
     finally:
         disk.let_go()
         await asyncio.wait([waiting, stopping], timeout=30)
-    for thread in threading.enumerate():
-        if thread.name == "signalpost outbox":
-            await asyncio.to_thread(thread.join, 30)
+    await asyncio.to_thread(thread.join, 30)
     outbox.abandon()  # once is enough
     async with AsyncNotificationService(config_for()) as again:
         assert await again.drain(30) == []

@@ -52,8 +52,8 @@ def core() -> Iterator[GatedCore]:
     core.gate.release(99)
 
 
-def _threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "signalpost outbox"]
+def _threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "signalpost outbox"}
 
 
 async def _started(outbox: ThreadedOutbox, *names: str) -> list["asyncio.Task[Any]"]:
@@ -134,7 +134,9 @@ async def test_a_cancelled_caller_cancels_no_command_and_disturbs_no_other_calle
 
 
 async def test_close_runs_the_commands_before_it_and_ends_the_thread(core: GatedCore) -> None:
+    others = _threads()
     outbox = ThreadedOutbox(core)
+    (thread,) = _threads() - others
     first = await _started(outbox, "a")
     await _entered(core)
     rest = await _started(outbox, "b", "c")
@@ -147,7 +149,7 @@ async def test_close_runs_the_commands_before_it_and_ends_the_thread(core: Gated
     assert await asyncio.gather(*first, *rest) == ["a", "b", "c"]
     await asyncio.gather(*closing)
     assert core.is_closed
-    assert _threads() == []
+    assert not thread.is_alive()
 
 
 async def test_a_cancelled_close_still_closes(core: GatedCore) -> None:
@@ -185,7 +187,7 @@ async def test_a_call_from_another_loop_is_rejected(core: GatedCore) -> None:
 
 def test_the_thread_ends_quietly_after_its_loop_is_closed(core: GatedCore) -> None:
     """If a program forgets to close, its last commands still run."""
-    made: list[ThreadedOutbox] = []
+    others, made = _threads(), list[ThreadedOutbox]()
 
     async def forgets() -> None:
         made.append(ThreadedOutbox(core))
@@ -194,11 +196,11 @@ def test_the_thread_ends_quietly_after_its_loop_is_closed(core: GatedCore) -> No
         task.cancel()
 
     asyncio.run(forgets())
+    (thread,) = _threads() - others
     core.gate.release()
     made[0].abandon()
-    for thread in _threads():
-        thread.join(timeout=30)
-    assert _threads() == []
+    thread.join(timeout=30)
+    assert not thread.is_alive()
     assert core.is_closed
 
 

@@ -178,8 +178,8 @@ def _saved(command: Command[Any]) -> tuple[SaveFacts, ...]:
     match command:
         case SaveFacts():
             return (command,)
-        case Settle(learnt=learnt) | SettleAndLease(settle=Settle(learnt=learnt)):
-            return learnt
+        case Settle(facts=facts) | SettleAndLease(settle=Settle(facts=facts)):
+            return facts
         case _:
             return ()
 

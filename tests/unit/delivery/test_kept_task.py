@@ -2,8 +2,6 @@ import asyncio
 
 import pytest
 
-from signalpost.delivery.dispatch.ready import LEVELS
-from signalpost.delivery.dispatch.worker import Worker
 from signalpost.delivery.kept_task import RESTART_AFTER, WELL_AFTER, KeptTask
 from signalpost.domain.events import Event, WorkerFailed, WorkerRecovered
 from signalpost.errors import StoreClosed
@@ -55,10 +53,6 @@ async def test_work_that_returns_is_not_restarted() -> None:
     work.fault.set_exception(StoreClosed("the service stops"))
     await wait(60)
     assert (work.began, events, kept.task.done()) == (2, [], True)
-
-
-def test_a_worker_that_never_began_can_retire() -> None:
-    Worker(LEVELS).retire()
 
 
 @virtual

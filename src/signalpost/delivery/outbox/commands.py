@@ -170,12 +170,12 @@ class Settle(Command[list[Delivery]], frozen=True):
     """Save verdicts. Answer: the deliveries as they stand now. One that is no longer leased does not change."""
 
     settlements: tuple[Settlement, ...]
-    learnt: tuple[SaveFacts, ...] = ()
+    facts: tuple[SaveFacts, ...] = ()
     """Facts learned from the messages: saved with the verdicts, or not at all."""
 
 
 class SettledAndLeased(NamedTuple):
-    """The deliveries as they stand after their verdicts, and what was leased next."""
+    """The deliveries as they stand after their verdicts, and the next lease."""
 
     settled: list[Delivery]
     leased: Leased | None

@@ -86,15 +86,15 @@ class RetryingOutbox:
 
 def _kind(command: Command[Any]) -> object:
     if isinstance(command, SettleAndLease):
-        return Settle  # it is repeated as that
-    # All reads count as one kind, because nobody repeats each of them.
+        return Settle  # it is repeated as a Settle
+    # All reads count as one kind, because they are not repeated one by one.
     return READING if isinstance(command, READING) else type(command)
 
 
 async def settle_in_parts(write: Write, settle: Settle) -> list[Delivery]:
     """Settle even if a part of a verdict cannot be stored, and return the deliveries as they stand then.
 
-    It tries everything together; then each verdict alone, without what was learnt; then each without its receipt and
+    It tries everything together; then each verdict alone, without facts; then each without its receipt and
     attempt. If all fail, the delivery stays leased, and the next start settles it. Raises what `write` raises, except
     CommandFailed.
     """

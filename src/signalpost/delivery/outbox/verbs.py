@@ -184,7 +184,7 @@ def _settle(tx: Transaction, settles: Sequence[Settle]) -> list[list[Delivery]]:
     answers = [settling.settle(command.settlements) for command in settles]
     settling.write()
     for command in settles:
-        for facts in command.learnt:
+        for facts in command.facts:
             _save_facts(tx, facts)
     return answers
 

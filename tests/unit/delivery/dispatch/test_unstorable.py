@@ -117,9 +117,9 @@ def test_a_verdict_with_unstorable_facts_is_stored_without_them(tmp_path: Path) 
     run_virtual(run())
 
 
-def test_unstorable_learnt_facts_are_left_out(tmp_path: Path) -> None:
+def test_unstorable_facts_are_not_saved(tmp_path: Path) -> None:
     def has_facts(command: Command[Any]) -> bool:
-        return isinstance(command, Settle) and bool(command.learnt)
+        return isinstance(command, Settle) and bool(command.facts)
 
     async def run() -> None:
         core = Spoiling(tmp_path / "outbox.db", has_facts)

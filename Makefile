@@ -4,10 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-# Twice as many processes as cores, because many tests wait for other processes. A file is one process's, whole and in
-# order. Slow files come first, so that no process ends long after the others.
-WORKERS ?= $(shell getconf _NPROCESSORS_ONLN | awk '{ print 2 * $$1 }')
-SHARED = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# A file is one process's, whole and in order. Slow files come first, so that no process ends long after the others.
+SHARED = -n auto --dist loadfile --no-loadscope-reorder
 
 # Tests start hundreds of Pythons: each must find our modules compiled, also where the environment forbids that.
 unexport PYTHONDONTWRITEBYTECODE

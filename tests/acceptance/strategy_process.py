@@ -90,7 +90,7 @@ def pool() -> None:
         return [future.result().outcome == "accepted" for future in futures]
 
     with ThreadPoolExecutor(16) as executor:
-        say(all(is_accepted for part in executor.map(work, range(16)) for is_accepted in part), flush(timeout=30))
+        say(all(is_accepted for part in executor.map(work, range(16)) for is_accepted in part), flush(timeout=120))
 
 
 def forked() -> None:

@@ -254,6 +254,6 @@ def _lane(name: str, address: WebhookAddress, connections: SimulatedConnections,
         limits=Limits(PLACES[name].messages_a_minute, reserve=plan.has_reserve),
         host=address.host,
         webhook=address.identity,
-        looks=True,
+        fetches_details=True,
         workers=plan.workers,
     )

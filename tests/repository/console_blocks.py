@@ -126,7 +126,7 @@ class Console:
                 return 0, self._started([*words[:2], "--port", "0", *options], USUAL, until=shown[-1])
             case ["signalpost", "serve", *_] if "--http" not in words:
                 code, printed = self._ran([*words, "--http", "127.0.0.1:0"], shown)
-                return code, re.sub(r"(answering at http://)127\.0\.0\.1:\d+", rf"\g<1>{DEFAULT_HTTP}", printed)
+                return code, re.sub(r"(listening on http://)127\.0\.0\.1:\d+", rf"\g<1>{DEFAULT_HTTP}", printed)
             case ["signalpost", "serve", *_] if CTRL_C not in shown and not _ERROR.search("\n".join(shown)):
                 return 0, self._started(words, DEFAULT_HTTP, until=shown[-1])
             case ["signalpost", *_] if CTRL_C in shown:

@@ -21,10 +21,10 @@ _NONE_CHANGED = 1
 """Exit code: no delivery could be changed."""
 
 
-class _Changed(NamedTuple):
+class _Change(NamedTuple):
     entry: "OutboxEntry"
-    delivery: "Delivery | None"
-    """Its new state; None if it could not be changed."""
+    result: "Delivery | None"
+    """The cancelled delivery, or the new one of a revival; None if nothing was changed."""
 
 
 @click.command(
@@ -33,19 +33,24 @@ class _Changed(NamedTuple):
     Examples:
       signalpost deliveries revive 019b8f2a4c3d5e6f70819203
       signalpost deliveries revive 019b8f2a4c3d5e6f70819203@signals-free --valid-for 30m
-      signalpost deliveries list --state unconfirmed --json | jq -r '"\\(.ticket)@\\(.destination)"'
+      signalpost deliveries list --state unconfirmed --json | jq -r '"\\(.ticket)@\\(.destination)"' \\
+        | xargs -n1 signalpost deliveries revive
     """
 )
 @click.argument("ticket", type=Utf8Text(), metavar="TICKET[@DESTINATION]")
-@click.option("--valid-for", metavar="TIME", help="How long it is valid from now: 30m, 2h.")
+@click.option(
+    "--valid-for",
+    metavar="TIME",
+    help="How long the new delivery is valid, such as 30m or 2h.  [default: as long as the original was]",
+)
 @configured
 @json_option("Print one line of JSON for each new delivery.")
 def revive(ticket: str, valid_for: str | None, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Send a dead, unconfirmed, expired or cancelled delivery again.
 
     This creates a new delivery that refers to the old one; the old one does not change. If the old one may have been
-    shown, the new message says so. Without DESTINATION, all deliveries of TICKET that can be are revived. A running
-    service sends it at once.
+    shown, the new message says so. Without DESTINATION, it revives the delivery to each destination of
+    TICKET, where that is possible. A running service sends the new ones at once.
     """
     from signalpost.cli.time_format import parse_duration
     from signalpost.delivery.outbox.commands import Revive
@@ -101,7 +106,7 @@ def _change(
     *,
     as_json: bool,
 ) -> None:
-    """Apply a command to each delivery of `name`, and print the results."""
+    """Apply a command to the newest delivery to each destination of `name`, and print the results."""
     from signalpost.cli.delivery_lines import plain_delivery
     from signalpost.cli.store import Store
     from signalpost.cli.time_format import format_time
@@ -109,9 +114,9 @@ def _change(
     with Store.configured(home, config_file) as store:
         changes = list(_apply(store, [(each, command_for(store, each)) for each in _latest(store, name)]))
         has_owner, now = store.has_owner, store.now
-    changed = [entry._replace(delivery=delivery) for entry, delivery in changes if delivery is not None]
-    for entry, delivery in changes:
-        if delivery is None:
+    changed = [entry._replace(delivery=result) for entry, result in changes if result is not None]
+    for entry, result in changes:
+        if result is None:
             say(f"not {verb}: {entry.delivery.id} is {entry.delivery.state}", err=True)
     for entry in changed:
         if as_json:
@@ -120,7 +125,7 @@ def _change(
             until = f", valid until {format_time(entry.delivery.valid_until, now)}" if verb == "revived" else ""
             say(f"{verb}: {entry.delivery.id} is {entry.delivery.state}{until}")
     if changed and verb == "revived" and not has_owner:
-        say("No service is running on this data folder. The next one that starts will send it.", err=True)
+        say("No service is delivering from this data folder. The next one that starts will send them.", err=True)
     if not changed:
         if as_json:
             say_errors(_not_changed(entry, verb) for entry, _ in changes)
@@ -132,19 +137,19 @@ def _not_changed(entry: "OutboxEntry", verb: str) -> Fault:
     return Fault("wrong-state", f"not {verb}: {delivery.id} is {delivery.state}", "state", str(delivery.state))
 
 
-def _apply(store: "Store", commands: "list[tuple[OutboxEntry, Cancel | Revive]]") -> Iterator[_Changed]:
+def _apply(store: "Store", commands: "list[tuple[OutboxEntry, Cancel | Revive]]") -> Iterator[_Change]:
     from signalpost.delivery.outbox.sqlite import SqliteCore
     from signalpost.delivery.wake_socket import wake
 
     with closing(SqliteCore(store.path, owns=False)) as core:
         answers = core.apply([command for _, command in commands])
     wake(core.bell_path)
-    for (entry, _), delivery in zip(commands, answers, strict=True):
-        yield _Changed(entry, delivery)
+    for (entry, _), result in zip(commands, answers, strict=True):
+        yield _Change(entry, result)
 
 
 def _latest(store: "Store", name: str) -> "list[OutboxEntry]":
-    """The newest delivery per destination of a ticket, id or key; only one with `@DESTINATION`."""
+    """The newest delivery to each destination, or only to the one after `@`. `name` is a ticket, an id or a key."""
     from signalpost.errors import InvalidValue
 
     before, _, destination = name.rpartition("@")
@@ -159,7 +164,7 @@ def _latest(store: "Store", name: str) -> "list[OutboxEntry]":
     if not chosen:
         there = ", ".join(sorted({where for _, where in entries}))
         raise InvalidValue(
-            f"{before} has no delivery to {destination}, only to {there}",
+            f"{before} has no delivery to {destination}. Its deliveries go to: {there}",
             code="not-found",
             field="destination",
             value=destination,

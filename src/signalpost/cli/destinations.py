@@ -94,7 +94,7 @@ def test(
     if names and every:
         raise click.UsageError("Give names or --all, not both.")
     if send and not names and not every:
-        raise click.UsageError("--send shows a message in the channel. Name the destinations, or give --all.")
+        raise click.UsageError("--send posts a message to each channel: name the destinations, or use --all.")
     chosen = _chosen(configuration(home, config_file), names)
     trials = run(send_to_all(chosen) if send else look_at_all(chosen))
     for trial in trials:

@@ -89,7 +89,9 @@ def _replay_all(
 
     beside = [*(["FILE"] if file else []), *(f"--{name.replace('_', '-')}" for name in given)]
     if beside:
-        raise click.UsageError(f"Omit {', '.join(beside)}: with --strategies, the file contains all settings.")
+        raise click.UsageError(
+            f"Omit {', '.join(beside)}: --strategies already names the candle files and contains all settings."
+        )
     for configured in read_strategies(strategies):
         yield _replay_file(configured.config, (data or Path()) / configured.data)
 

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from signalpost.web.service_api import ServiceApi
 
 _SWITCH_EVERY = 0.001
-"""Seconds after which a thread that parses a request body lets the event loop run; Python's default is 5 ms."""
-_MOST_OPEN_FILES = 65_536
+"""Python's switch interval in seconds, by default 0.005: the event loop gets its turn while a thread parses a body."""
+_MAX_OPEN_FILES = 65_536
 _FILES_OF_THE_SERVICE = 128
 """Descriptors for the store and its files, the log, and files that libraries open briefly."""
-_MOST_CONNECTIONS = 1_000
-_FEWEST_CONNECTIONS = 16
+_MAX_CONNECTIONS = 1_000
+_MIN_CONNECTIONS = 16
 
 
 @click.command(
@@ -58,7 +58,7 @@ _FEWEST_CONNECTIONS = 16
     type=NumberRange(0),
     default=10.0,
     show_default=True,
-    help="Seconds to deliver what is waiting when it is stopped.",
+    help="How many seconds, at most, to go on delivering after a stop signal.",
 )
 @configured
 def serve(
@@ -69,10 +69,10 @@ def serve(
     home: Path | None,
     config_file: Path | None,
 ) -> None:
-    """Run the service: deliver what is waiting in its data folder, and accept notifications by HTTP.
+    """Run the service: deliver what is waiting in its data folder, and accept notifications over HTTP.
 
     SIGINT (Ctrl-C) and SIGTERM stop it. It then finishes open requests and delivers for a few more seconds. The exit
-    code is 0 if everything was delivered, else 1; the next run delivers the rest.
+    code is 0 if no delivery is left open, else 1. The next run delivers the rest.
     """
     from signalpost.cli.configuration import configuration
     from signalpost.cli.logs import write_logs
@@ -82,14 +82,17 @@ def serve(
     flags = {"SIGNALPOST_HTTP": http, "SIGNALPOST_WORKERS": workers, "SIGNALPOST_DRY_RUN": "1" if dry_run else None}
     config = configuration(home, config_file, **flags)
     never_block_on_output()
-    raise_soft_limit()
+    raise_open_file_limit()
     write_logs()
-    if left := run(_serve(config, stop_within)):
+    left = run(_serve(config, stop_within))
+    if left:
         say(f"deliveries still open: {left}; the next run delivers them", err=True)
+    if left != 0:
         raise SystemExit(1)
 
 
-async def _serve(config: "Config", stop_within: float) -> int:
+async def _serve(config: "Config", stop_within: float) -> int | None:
+    """Run until a stop signal. Return how many deliveries are open, or None if the store was never opened."""
     from signalpost.cli.loop import StopSignal
     from signalpost.service import AsyncNotificationService
 
@@ -97,13 +100,13 @@ async def _serve(config: "Config", stop_within: float) -> int:
     service = AsyncNotificationService(config)
     server = _server(service)
     async with StopSignal() as stopped:
-        if not await _has_started(service, stopped):
-            say("stopped before the store was open", err=True)
-            return 1
+        if not await _start(service, stopped):
+            say("stopped before the store could be opened", err=True)
+            return None
         try:
             if server is not None:
                 await server.start()
-            _show(service, server)
+            _print_startup(service, server)
             await stopped.wait()
             say("stopping", err=True)
         finally:
@@ -113,8 +116,8 @@ async def _serve(config: "Config", stop_within: float) -> int:
         return len(left)
 
 
-async def _has_started(service: "AsyncNotificationService", stopped: "asyncio.Event") -> bool:
-    """Start the service. False if a stop signal arrives first, because opening the store takes long."""
+async def _start(service: "AsyncNotificationService", stopped: "asyncio.Event") -> bool:
+    """Start the service. False if a stop signal arrives first, which can happen while a large store is opened."""
     import asyncio
 
     starting, stopping = (asyncio.ensure_future(work) for work in (service.start(), stopped.wait()))
@@ -146,21 +149,24 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
         TokenAuth(file, service_api.rank_by_tier),
         host=address.host,
         port=address.port,
-        most_connections=most_connections(config.workers * len(config.destinations)),
+        max_connections=max_connections(config.workers * len(config.destinations)),
     )
 
 
-def _show(service: "AsyncNotificationService", server: "HttpServer | None") -> None:
+def _print_startup(service: "AsyncNotificationService", server: "HttpServer | None") -> None:
     say(f"data folder: {service.config.home} ({service.role})", err=True)
     for destination in service.config.destinations:
         say(f"  {destination.name} -> {destination.address.host}", err=True)
     if server is not None:
-        say(f"answering at {server.url}", err=True)
-    say("running; Ctrl-C stops", err=True)
+        say(f"listening on {server.url}", err=True)
+    say("running; press Ctrl-C to stop", err=True)
 
 
 def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
-    """The part of `service` that HTTP uses. Requests are never held in memory: their senders can retry."""
+    """The part of `service` that HTTP uses.
+
+    If the store is unavailable, a notification is refused (503) and not held in memory, because its sender can retry.
+    """
     from signalpost.delivery.routing import ranks_of
     from signalpost.web.service_api import ServiceApi
 
@@ -178,18 +184,18 @@ def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
     return ServiceApi(take, commit, service.load_state, service.deliveries, service.health, ranks)
 
 
-def raise_soft_limit() -> None:
+def raise_open_file_limit() -> None:
     """Raise this process's soft limit of open files as far as the system permits."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN_FILES)
+    wanted = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(OSError, ValueError):  # the lower limit works too, with fewer connections
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def most_connections(senders: int) -> int:
+def max_connections(senders: int) -> int:
     """How many HTTP connections to allow, so that the store and `senders` senders always get a descriptor."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return _MOST_CONNECTIONS
-    return max(_FEWEST_CONNECTIONS, min(_MOST_CONNECTIONS, soft - _FILES_OF_THE_SERVICE - 2 * senders))
+        return _MAX_CONNECTIONS
+    return max(_MIN_CONNECTIONS, min(_MAX_CONNECTIONS, soft - _FILES_OF_THE_SERVICE - 2 * senders))

@@ -25,7 +25,7 @@ def parse_time(text: str, option: str) -> datetime:
             return clock.now() - timedelta(**{_UNITS[found[2]]: int(found[1])})
         except OverflowError:
             raise InvalidValue(
-                f"{option} is {shown(text)}, which is too long ago for a calendar",
+                f"{option} is {shown(text)}, which is before the year 1: use a shorter time, such as 30d",
                 code="out-of-range",
                 field=option,
                 value=shown(text),

@@ -107,7 +107,7 @@ def list_(as_json: bool, home: Path | None, config_file: Path | None) -> None:
             say_json(_plain(each))
         return
     for each in known:
-        say(f"{each.name}: tier {each.tier}; {', '.join(each.scopes)}; created {utc_second(each.made_at)}")
+        say(f"{each.name}: tier {each.tier}; scope {', '.join(each.scopes)}; created {utc_second(each.made_at)}")
     if not known:
         say("There are no tokens yet. Create one with `signalpost tokens add NAME`.")
 

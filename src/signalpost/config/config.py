@@ -164,7 +164,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
     sources = Sources(flags, environment, dot_env)
     values = _values(sources, DRY_RUN, HOME, LIMITS, RESERVE)
     destinations = find_destinations(
-        sources, has_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
+        sources, assume_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
     )
     tiers = find_tiers(sources, [each.name for each in destinations.configs])
     notes = [*_unused(sources, tiers), *_unknown(sources)]

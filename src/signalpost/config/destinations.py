@@ -1,4 +1,4 @@
-"""Destinations, their webhooks, and tiers, from all sources."""
+"""Reads the destinations, their webhooks and the tiers from all sources of settings."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -27,7 +27,7 @@ from signalpost.secret import Secret
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 
 SANDBOX = "http://127.0.0.1:8751"
-DRY_RUN = "dry run"
+FROM_DRY_RUN = "dry run"
 """The origin of a destination whose webhook was replaced by that of the sandbox."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -65,7 +65,7 @@ class DestinationConfig(NamedTuple):
 
 
 class Webhook(NamedTuple):
-    """The webhook of a destination in one source."""
+    """A destination's webhook as one source of settings gives it: a URL, or a file that contains the URL."""
 
     origin: str
     place: Place
@@ -80,13 +80,14 @@ class Destinations(NamedTuple):
 
     configs: tuple[DestinationConfig, ...]
     ignored: str | None
-    """Which webhook for everything is set without effect, and why; None if there is none."""
+    """Why the webhook for everything has no effect, with both settings; None if it is used or not set."""
 
 
-def find_destinations(sources: Sources, *, has_limits: bool, reserve: bool, dry_run: bool) -> Destinations:
+def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, dry_run: bool) -> Destinations:
     """The destinations that have a webhook.
 
-    In a dry run, no webhook is read, and all go to the sandbox: the configured ones, or else the usual ones.
+    Without `assume_limits` they have no limits of their own, not even the configured rates. In a dry run, no webhook is
+    read: the configured destinations, or the usual ones if none is configured, get a webhook of the sandbox.
     """
     own = _valid_names(sources)
     names = (ONLY_DESTINATION, *_USUAL_RATES, *own)
@@ -98,17 +99,17 @@ def find_destinations(sources: Sources, *, has_limits: bool, reserve: bool, dry_
         secrets = _read(sources, webhooks)
         _check_complete(sources, [name for name in own if name not in webhooks])
     ignored = None
-    if ONLY_DESTINATION in webhooks and len(webhooks) > 1:  # for everything, or for nothing: promise P10
+    if ONLY_DESTINATION in webhooks and len(webhooks) > 1:  # it counts only if no other webhook is set: promise P10
         other = next(webhook for name, webhook in webhooks.items() if name != ONLY_DESTINATION)
         ignored = f"{webhooks[ONLY_DESTINATION].place} is ignored, because {other.place} is set"
         sources.findings.notes.append(f"{ignored}: messages for a destination without a webhook are refused")
         secrets.pop(ONLY_DESTINATION, None)
     for name in secrets:
-        sources.origin_by_key[f"{DESTINATIONS}.{name}"] = DRY_RUN if dry_run else webhooks[name].origin
+        sources.origin_by_key[f"{DESTINATIONS}.{name}"] = FROM_DRY_RUN if dry_run else webhooks[name].origin
     limits = {}
     for name in names:
         rate = sources.table_value(DESTINATIONS, name, RATE) or _USUAL_RATES.get(name, RATE.default)
-        limits[name] = (Limits(rate) if has_limits else NOTHING_ASSUMED)._replace(reserve=reserve)
+        limits[name] = (Limits(rate) if assume_limits else NOTHING_ASSUMED)._replace(reserve=reserve)
     return Destinations(
         tuple(DestinationConfig(name, secret, limits[name]) for name, secret in secrets.items()), ignored
     )
@@ -125,10 +126,10 @@ def _valid_names(sources: Sources) -> tuple[str, ...]:
     for name in own_names(sources):
         place = sources.file.place(DESTINATIONS, name)
         if not _NAME.fullmatch(name):
-            problem = "this is not a valid name of a destination: use 1 to 32 of a-z, 0-9, - and _"
+            problem = "not a valid name of a destination: use 1 to 32 of a-z, 0-9, - and _, the first a letter or digit"
             sources.findings.add(f"{place}: {problem}", "invalid-name", DESTINATIONS)
         elif taken & _variables(name):
-            problem = f"another destination also has the variable {variable_of(name)}: use another name"
+            problem = f"another destination already uses the variable {variable_of(name)}: rename this one"
             sources.findings.add(f"{place}: {problem}", "conflict", name)
         else:
             valid.append(name)
@@ -149,21 +150,21 @@ def _read(sources: Sources, webhooks: Mapping[str, Webhook]) -> dict[str, Secret
             secrets[name] = secret
             if webhook.in_file is not None and is_open_to_others(webhook.in_file):
                 shown = shown_path(str(webhook.in_file))
-                note = f"{shown} contains a webhook, and every user can read it: run chmod 600 on it"
+                note = f"{shown} contains a webhook, and every user of this machine can read it: run chmod 600 {shown}"
                 notes += [note] if note not in notes else []
     return secrets
 
 
 def _check_complete(sources: Sources, without_webhook: list[str]) -> None:
     for name in without_webhook:
-        question = f"; did you mean {near}?" if (near := nearest(name, _USUAL_RATES)) else ""
+        hint = f" (if you meant {near}, rename it)" if (near := nearest(name, _USUAL_RATES)) else ""
         place = sources.file.place(DESTINATIONS, name)
-        problem = f"no webhook is set: add one, or set {variable_of(name)}{question}"
+        problem = f"no webhook is set: add one, or set {variable_of(name)}{hint}"
         sources.findings.add(f"{place}: {problem}", "missing", f"{DESTINATIONS}.{name}.webhook")
 
 
 def _find_webhook(sources: Sources, destination: str) -> Webhook | None:
-    """The webhook in the first source that has one. Two forms of it in one source are a fault."""
+    """The webhook in the first source that has one. A URL and a file in one source are a fault."""
     variable = variable_of(destination)
     found = [each for source in sources.variables if (each := _in_variables(sources, source, variable))]
     if each := _in_settings_file(sources, destination):
@@ -247,7 +248,7 @@ def _tier(name: str) -> UserTier:
         return UserTier(name)
     except InvalidValue:
         pass
-    problem = "this is not a valid tier name: use 1 to 32 letters, digits, - and _"
+    problem = "this is not a valid tier name: use 1 to 32 letters, digits, - and _, the first a letter or digit"
     raise InvalidConfiguration(problem, code="invalid-name")
 
 
@@ -255,7 +256,7 @@ def _rank(sources: Sources, name: str, tier: UserTier) -> int:
     usual = USUAL_RANKS.get(tier)
     rank = sources.table_value(TIERS, name, RANK)
     if usual is not None and rank not in {None, usual}:
-        problem = f"the rank of {tier} is always {usual}: remove the line"
+        problem = f"the rank of {tier} is always {usual}: remove this setting"
         place = sources.file.place(TIERS, name, RANK.key)
         sources.findings.add(f"{place}: {problem}", "conflict", f"{TIERS}.{tier}.rank")
     if usual is None and RANK.key not in sources.table(TIERS, name):
@@ -268,7 +269,7 @@ def _signals_to(sources: Sources, name: str, configured: Collection[str]) -> tup
     place = sources.file.place(TIERS, name, "signals_to")
     listed = sources.table(TIERS, name).get("signals_to")
     if not isinstance(listed, list) or not listed:
-        problem = 'this is not a list of destinations: use one such as ["signals-gold"]'
+        problem = 'this must list at least one destination, such as ["signals-gold"]'
         sources.findings.add(f"{place}: {problem}", "invalid-setting", "signals_to")
         return ()
     known = [*dict.fromkeys([*own_names(sources), *configured, *_USUAL_RATES])]

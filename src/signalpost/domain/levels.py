@@ -61,7 +61,7 @@ def level_of(name: str) -> _Level | None:
 
 
 def holds_target(name: str, value: object, depth: int = _DEPTH) -> bool:
-    """True if a field with an unknown name has targets: `T2` with a price, or `exits` with objects that have a `tp`."""
+    """True if a field of an unknown name contains a target: `T2` with a price, or `exits` whose objects have a `tp`."""
     if _SHORT_TARGET.fullmatch(plain_name(name)):
         return _is_price(value)
     if depth == 0:
@@ -74,7 +74,10 @@ def holds_target(name: str, value: object, depth: int = _DEPTH) -> bool:
 
 
 def single_level(value: Any) -> tuple[Any, bool]:
-    """The first level in a list or an object, and true if there are others."""
+    """`value` as one level, and whether it contains several.
+
+    A list gives its first level, and an object its only price. Anything else is returned as it is.
+    """
     if isinstance(value, Mapping):
         levels = [each for name, each in _named(value) if _is_price(each)]
         if len(levels) == 1 and all(_is_inner_price(name) for name, each in _named(value) if _is_price(each)):

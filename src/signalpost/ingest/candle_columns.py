@@ -1,4 +1,4 @@
-"""The columns of a candle file: their names, the separators between them, and the open of a row's candle. Pure."""
+"""The columns of a candle file: their names and separators, and the opening time of a row's candle. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ from signalpost.errors import Fault, InvalidValue
 
 COLUMNS = ("time", "open", "high", "low", "close")
 SEPARATORS = (",", ";", "\t", "|")
-READ_SEPARATORS = "commas, semicolons, tabs or '|'"
+SEPARATORS_IN_WORDS = "commas, semicolons, tabs or '|'"
 _NAMES = FieldNames(
     {
-        # The clearest names for a candle's open come first.
+        # Of the names for the opening time, the clearest come first.
         "time": (
             ("time",),
             ("open_time", "candle_time"),
@@ -36,8 +36,9 @@ _NAMES = FieldNames(
 )
 _DAY = "day"
 _IN_UTC = "time in UTC"
-"""Extra keys of `columns_of`: the day's column if `time` has only the time of day; `time` if its name says UTC."""
-_SAID_BY_EXCEL = re.compile(r'"?sep=(?P<separator>[^"\r\n])"?\s*', re.IGNORECASE)
+"""Extra keys in the answer of `columns_of`. `_DAY`: the `date` column, if there is one beside a `time` column.
+`_IN_UTC`: the time column, if its name says UTC or GMT."""
+_EXCEL_SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^"\r\n])"?\s*', re.IGNORECASE)
 _LONGEST_LOOKED_AT = 1000
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|[+-]\d{2}:?\d{2})?", re.ASCII)
 _DUKASCOPY = re.compile(
@@ -45,9 +46,9 @@ _DUKASCOPY = re.compile(
 )
 
 
-def separator_said(line: str) -> str | None:
+def declared_separator(line: str) -> str | None:
     """The separator in a first line such as `sep=;`, which Excel writes; None for any other line."""
-    found = _SAID_BY_EXCEL.fullmatch(line)
+    found = _EXCEL_SEPARATOR_LINE.fullmatch(line)
     return None if found is None else found["separator"]
 
 
@@ -59,24 +60,24 @@ def separator_of(header: str) -> str:
 def columns_of(header: Sequence[str], line: str = "") -> dict[str, int]:
     """The index of each column. Raises InvalidValue with every missing required column and every repeated one.
 
-    Unknown columns are ignored. If a column is there under several names, the clearest one counts. If `line` seems to
-    use another separator, only that is reported.
+    Unknown columns are ignored. If a column is there under several names, the clearest one counts. `line` is the
+    unsplit header: if columns are missing and it seems to use an unsupported separator, only that is reported.
     """
-    places = _places(header)
-    missing = [name for name in COLUMNS if name not in places]
+    indexes = _indexes_by_column(header)
+    missing = [name for name in COLUMNS if name not in indexes]
     if missing and (other := _other_separator(line)) is not None:
         called = "spaces" if other == " " else f"{other!r}"
         text = f"columns separated by {called}, which is not supported"
-        raise InvalidValue.of_all([Fault("wrong-separator", text, None, other, READ_SEPARATORS)])
+        raise InvalidValue.of_all([Fault("wrong-separator", text, None, other, SEPARATORS_IN_WORDS)])
     faults = [Fault("missing", f"no column {name!r}", name, limit=",".join(_NAMES.spellings[name])) for name in missing]
     faults += [
         Fault("conflict", f"column {header[several[0]].strip()!r} twice", name)
-        for name, several in places.items()
+        for name, several in indexes.items()
         if len(several) > 1
     ]
     if faults:
         raise InvalidValue.of_all(faults)
-    columns = {name: several[0] for name, several in places.items()}
+    columns = {name: several[0] for name, several in indexes.items()}
     names = [plain_name(cell.strip().strip("<>")) for cell in header]
     time = names[columns["time"]]
     if "date" in names and time == "time":
@@ -86,8 +87,8 @@ def columns_of(header: Sequence[str], line: str = "") -> dict[str, int]:
     return columns
 
 
-def opens_at(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
-    """The open of a row's candle. Raises InvalidValue.
+def opening_time(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
+    """The opening time of a row's candle. Raises InvalidValue.
 
     Joins a day and a time of day in two columns, and accepts Dukascopy's `03.03.2025 09:00:00.000`. A time without a
     zone is accepted, as UTC, only if its column's name says so.
@@ -96,8 +97,8 @@ def opens_at(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
     if _DAY in columns and _TIME_OF_DAY.fullmatch(text):
         text = f"{cells[columns[_DAY]].strip().replace('.', '-').replace('/', '-')}T{text}"
     elif found := _DUKASCOPY.fullmatch(text):
-        day, month, year, time, hours, minutes = found.groups()
-        text = f"{year}-{month}-{day}T{time}{f'{hours}:{minutes}' if hours else ''}"
+        day, month, year, time, offset_hours, offset_minutes = found.groups()
+        text = f"{year}-{month}-{day}T{time}{f'{offset_hours}:{offset_minutes}' if offset_hours else ''}"
     if _IN_UTC in columns:
         with suppress(ValueError):
             read = datetime.fromisoformat(text)
@@ -108,8 +109,8 @@ def opens_at(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
         if error.code != "no-time-zone":
             raise
         raise InvalidValue(
-            f"time is {shown(text)}, which has no time zone. MetaTrader writes its server's time, and other programs "
-            "the time of their computer: convert the times to UTC, and end them in 'Z'",
+            f"time is {shown(text)}, which has no time zone. MetaTrader writes times in its server's zone, and "
+            "other programs in their computer's: convert the times to UTC, and add 'Z' to each",
             code=error.code,
             field="time",
             value=shown(text),
@@ -117,7 +118,7 @@ def opens_at(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
 
 
 def _count(header: str, separator: str) -> int:
-    return len(_places(header.replace('"', "").split(separator)))
+    return len(_indexes_by_column(header.replace('"', "").split(separator)))
 
 
 def _other_separator(line: str) -> str | None:
@@ -128,7 +129,7 @@ def _other_separator(line: str) -> str | None:
     return best if best is not None and best not in SEPARATORS and _count(line, best) > 1 else None
 
 
-def _places(header: Sequence[str]) -> dict[str, list[int]]:
+def _indexes_by_column(header: Sequence[str]) -> dict[str, list[int]]:
     """The indexes of the clearest name of each column: several if that name is repeated."""
     ranked: dict[str, dict[tuple[int, str], list[int]]] = {}
     for at, cell in enumerate(header):

@@ -219,7 +219,10 @@ class SavedFacts:
     def _warn(self, why: str) -> None:
         if not self._has_warned:
             self._has_warned = True
-            logger.warning("direct sends go ahead without the store's facts about webhooks and bans: %s", why)
+            text = (
+                "cannot read from the store which webhooks are gone and which hosts are banned; sending directly anyway"
+            )
+            logger.warning("%s: %s", text, why)
 
 
 def _read_facts(path: Path, subjects: tuple[Subject, ...]) -> Facts:

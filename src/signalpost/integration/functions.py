@@ -1,4 +1,4 @@
-"""The easy layer as functions, over the one integration of this process."""
+"""Functions that send through one NotificationIntegration, shared by the whole process."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,20 +14,20 @@ from signalpost.integration.futures import TicketFuture
 from signalpost.integration.integration import FLUSH_WITHIN, NotificationIntegration
 
 process_wide = NotificationIntegration()
-"""The integration of the functions, and of everything that is not given another."""
+"""The integration that these functions use, and that other parts use unless you pass your own."""
 
 
 def configure(
     config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
 ) -> None:
-    """Configure the process's service, before the start. Arguments that you omit get their defaults.
+    """Configure this process's service before you start it. Omitted arguments get their defaults.
 
     `fallback` is your own sender, sync or async, for notifications that the service refuses or could not save. It runs
-    in a thread of its own. It gets the signal or alert, and those of `priority`, `user_tier` and `additional_context`
-    that it names. If it requires three further arguments with other names, it gets these three, in this order. Its own
-    options keep their defaults. A sender that does not get the tier must not show premium content to free readers.
-    Raises InvalidConfiguration for a fallback that cannot be called in any of these ways, for a `config` that is not a
-    Config, and after the start.
+    in a thread of its own and is called with the signal or alert. If it has parameters named `priority`, `user_tier` or
+    `additional_context`, it gets those too, by name. If instead it requires three more parameters with other names, it
+    gets these three by position, in this order. Other parameters keep their defaults. If your sender does not get the
+    tier, make sure that it never shows premium content to free readers. Raises InvalidConfiguration if the service is
+    already running, if `config` is not a Config, or if the fallback cannot be called in any of these ways.
     """
     process_wide.configure(config, fallback=fallback, listeners=listeners)
 
@@ -38,7 +38,7 @@ def send_signal(
     user_tier: UserTier | str | None = None,
     additional_context: Mapping[str, object] | None = None,
 ) -> TicketFuture:
-    """Queue a signal from any thread, without waiting. The future is its ticket's. Raises InvalidValue."""
+    """Queue a signal from any thread, without waiting; return a future for its ticket. Raises InvalidValue."""
     return process_wide.send_signal(signal, priority, user_tier, additional_context)
 
 
@@ -48,7 +48,7 @@ def send_alert(
     user_tier: UserTier | str | None = None,
     additional_context: Mapping[str, object] | None = None,
 ) -> TicketFuture:
-    """Queue an alert from any thread, without waiting. The future is its ticket's. Raises InvalidValue."""
+    """Queue an alert from any thread, without waiting; return a future for its ticket. Raises InvalidValue."""
     return process_wide.send_alert(alert, priority, user_tier, additional_context)
 
 
@@ -79,9 +79,9 @@ def send_signal_to_discord(
     user_tier: UserTier | str | None = None,
     additional_context: Mapping[str, object] | None = None,
 ) -> TicketFuture:
-    """Queue a signal, or send it once, without the queue, if no service runs or it refuses.
+    """Queue a signal. If no service is running, or the service refuses it, try to send it directly, once.
 
-    The future is the ticket's, and can also be awaited. Raises InvalidValue.
+    Returns a future for the ticket, which you can also await. Raises InvalidValue.
     """
     return process_wide.send_signal_to_discord(
         signal, priority=priority, user_tier=user_tier, additional_context=additional_context
@@ -89,9 +89,9 @@ def send_signal_to_discord(
 
 
 def flush(timeout: float | None = FLUSH_WITHIN) -> int:
-    """Wait until everything sent so far is delivered as far as possible now, for at most `timeout` seconds.
+    """Wait until everything sent so far is saved, and delivered if that is possible now.
 
-    Returns how many notifications or deliveries are still open; 0 means all done. None waits without a limit. Raises
-    InvalidValue for a timeout that is not a number of seconds.
+    Waits at most `timeout` seconds; None means no limit. Returns how many notifications or deliveries are still open; 0
+    means all done. Raises InvalidValue for a timeout that is not a number of seconds.
     """
     return process_wide.flush(timeout)

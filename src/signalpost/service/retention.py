@@ -21,17 +21,17 @@ from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 PAGE = 200
 AGREED = "agreed"
-"""Where the agreement of the clocks is saved, in place of a destination's name."""
+"""The name of the fact that holds the agreement of the clocks."""
 
 ENOUGH = 3_600.0
 """Seconds of agreement after which the wall clock is trusted."""
 _TOLERANCE = 10.0
-"""Seconds by which the two clocks may differ between two looks."""
+"""How many seconds the two clocks may drift apart between two looks."""
 _LONGEST_BREAK = 30 * 86_400.0
 """Seconds between two runs after which the hour begins again, even if the boot clock agrees."""
 _LONGEST_UNSEEN_BREAK = 86_400.0
-"""Seconds between two runs that the boot clock cannot confirm, as after a reboot. A clock that is wrong by less deletes
-no key that is still needed: keys outlive their notifications by 24 hours."""
+"""The same if the boot clock cannot confirm the break, for example after a reboot. If the wall clock is wrong by less
+than this, no key is deleted too early: a signal's key is kept for 24 hours after the signal expires."""
 
 _LOOK_EVERY = timedelta(minutes=5)
 _DELETE_EVERY = timedelta(hours=1)
@@ -93,11 +93,11 @@ class Retention:
         self._deleted_at: float | None = None
 
     async def run(self) -> None:
-        """Look at the clocks every 5 minutes, and delete every hour, in pages so short that nobody waits for them."""
+        """Look at the clocks every 5 minutes, and delete every hour, in pages so small that others hardly wait."""
         while True:
             with suppress(StoreFailed, CommandFailed):
                 await self.look()
-                if self._agreement is not None and self._agreement.is_enough and self._is_due():
+                if self._agreement is not None and self._agreement.is_enough and self._begin_if_due():
                     await self._delete(clock.now())
             await asyncio.sleep(_LOOK_EVERY.total_seconds())
 
@@ -112,12 +112,13 @@ class Retention:
         await self._outbox.do(SaveFacts(CLOCK, {AGREED: to_fact(self._agreement)}))
 
     async def end(self) -> None:
-        """Save how long the clocks agreed in this run."""
+        """Compare the clocks a last time, and save the result for the next run."""
         with suppress(StoreFailed, CommandFailed, StoreClosed):
             if self._agreement is not None:
                 await self.look()
 
-    def _is_due(self) -> bool:
+    def _begin_if_due(self) -> bool:
+        """True once an hour. The hour counts as done even if deleting then fails."""
         now = asyncio.get_running_loop().time()
         if self._deleted_at is not None and now - self._deleted_at < _DELETE_EVERY.total_seconds():
             return False

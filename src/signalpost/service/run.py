@@ -299,7 +299,7 @@ class Run:
             try:
                 await self._count()
                 if self.engine.dispatcher is not None:
-                    await self.engine.dispatcher.look_for_enabled()
+                    await self.engine.dispatcher.check_enabled_elsewhere()
             except (StoreFailed, CommandFailed):
                 self._has_news = True
             except StoreClosed:
@@ -334,7 +334,7 @@ class Run:
                     limits=each.limits,
                     host=each.address.host,
                     webhook=each.address.identity,
-                    looks=True,
+                    fetches_details=True,
                     workers=config.workers,
                 )
                 for each in config.destinations
@@ -388,7 +388,7 @@ class Run:
 
 def _log_lost(held: int) -> None:
     if held:
-        logger.error("%d notifications were held in memory and could not be saved: they are lost", held)
+        logger.error("%d notifications in memory could not be saved and are lost", held)
 
 
 _alive: WeakSet[Run] = WeakSet()

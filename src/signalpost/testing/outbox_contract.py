@@ -54,7 +54,10 @@ async def check_outbox(factory: Factory) -> None:
         try:
             await check(outbox)
         except (LookupError, ValueError) as fault:
-            raise AssertionError(f"an answer has more or fewer parts than promised: {fault}") from fault
+            text = (
+                f"{check.__name__} cannot read an answer of the outbox; it may have the wrong number of parts: {fault}"
+            )
+            raise AssertionError(text) from fault
         finally:
             await outbox.close()
 

@@ -162,7 +162,7 @@ def _answer(strategy: Strategy, candle: Candle) -> Signal | Filtered | None:
     answer: object = strategy.on_candle(candle)
     if answer is None or isinstance(answer, Signal | Filtered):
         return answer
-    raise AssertionError(f"at {iso(candle.time)} the answer is {answer!r}: return a Signal, Filtered or None")
+    raise AssertionError(f"at {iso(candle.time)} on_candle returned {answer!r}: return a Signal, a Filtered or None")
 
 
 def _restored(strategy: Strategy, snapshot: dict[str, Any]) -> Strategy:
@@ -199,7 +199,7 @@ def _refuses_state(strategy: Strategy, saved: Any) -> None:
     except Exception as fault:
         raise AssertionError(f"a damaged state raises {fault!r} instead of InvalidSnapshot: {saved!r}") from fault
     else:
-        raise AssertionError(f"a damaged state is accepted: {saved!r}")
+        raise AssertionError(f"restore() accepted a damaged snapshot: {saved!r}")
 
 
 def _damaged(saved: object) -> Iterator[object]:

@@ -1,4 +1,4 @@
-"""Checks bearer tokens, of which only hashes are known, and limits how often they are used."""
+"""Checks tokens against their stored hashes, and limits how often each is used."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -14,21 +14,21 @@ from signalpost.web.tokens import Scope, Token, TokensFile, found
 WRONG_TOKENS = Rate(20, 20 / 60)
 """Per peer: after 20 wrong tokens, one every 3 seconds gets 401 and the others 429."""
 REQUESTS = Rate(1_000, 20.0)
-"""Per token: signals come in bursts of hundreds, but not for long."""
+"""Per token: 1,000 requests at once, then 20 per second. Signals come in bursts of hundreds, but not for long."""
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="signalpost"'}
 _NEVER_READ = (-1, -1, -1)
 
 
 class TokenAuth:
-    """Admits requests with a valid token. It reads the file of tokens again as soon as it has changed."""
+    """Admits requests with a valid token. It rereads the tokens file at the first request after a change."""
 
     def __init__(self, file: TokensFile, rank_by_tier: Mapping[UserTier, int]) -> None:
         self._file = file
         self._rank_by_tier = rank_by_tier
         self._seen = _NEVER_READ
         self._tokens: tuple[Token, ...] = ()
-        self._wrong = Rates(WRONG_TOKENS)
-        self._requests = Rates(REQUESTS)
+        self._wrong_by_peer = Rates(WRONG_TOKENS)
+        self._requests_by_token = Rates(REQUESTS)
 
     def admit(self, presented: str | None, scope: Scope, peer: str, now: float) -> Token:
         """Return the presented token if it is valid for `scope`. Raises Problem otherwise: 401, 403, 429 or 503.
@@ -38,15 +38,16 @@ class TokenAuth:
         tokens = self._current()
         token = None if presented is None else found(presented, tokens)
         if token is None:
-            if presented is not None and (wait := self._wrong.wait(peer, now)):
+            if presented is not None and (wait := self._wrong_by_peer.wait(peer, now)):
                 raise _too_many("Too many wrong tokens came from this address.", wait)
-            raise Problem(HTTPStatus.UNAUTHORIZED, _unknown(presented, scope), headers=_CHALLENGE)
+            raise Problem(HTTPStatus.UNAUTHORIZED, _why_unauthorized(presented, scope), headers=_CHALLENGE)
         if scope not in token.scopes:
-            raise Problem(
-                HTTPStatus.FORBIDDEN, f"This token is not valid for {scope}. Create one with --scope {scope}."
+            detail = (
+                f"This token is not valid for {scope}. Create one with `signalpost tokens add NAME --scope {scope}`."
             )
-        if wait := self._requests.wait(token.name, now):
-            raise _too_many("Too many requests were made with this token.", wait)
+            raise Problem(HTTPStatus.FORBIDDEN, detail)
+        if wait := self._requests_by_token.wait(token.name, now):
+            raise _too_many("This token has sent too many requests. Wait for the seconds in Retry-After.", wait)
         return token
 
     def check_tier(self, token: Token, tier: UserTier) -> None:
@@ -70,21 +71,21 @@ class TokenAuth:
                 self._tokens = self._read()
             except InvalidConfiguration as fault:
                 self._tokens, self._seen = (), _NEVER_READ
-                logger.error("All HTTP requests are rejected because the tokens cannot be read: %s", fault)
+                logger.error("Requests with a token are rejected, because the tokens file cannot be read: %s", fault)
                 detail = "The service cannot read its tokens; its log says why. Retry later."
                 raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=60) from None
             self._seen = state
         return self._tokens
 
     def _read(self) -> tuple[Token, ...]:
-        """Read all tokens; none if there is no file yet. A missing folder is an error: it was moved meanwhile."""
+        """Read all tokens; none if there is no file yet. A missing folder is an error: it was moved or deleted."""
         folder = self._file.path.parent
         if not folder.is_dir():
             raise InvalidConfiguration(f"the data folder {folder} no longer exists. Move it back.")
         return self._file.read()
 
 
-def _unknown(presented: str | None, scope: Scope) -> str:
+def _why_unauthorized(presented: str | None, scope: Scope) -> str:
     if presented is not None:
         return "This token is unknown. `signalpost tokens list` shows the valid ones."
     return f"The request has no token. Create one with `signalpost tokens add NAME --scope {scope}`."

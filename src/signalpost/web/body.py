@@ -73,4 +73,4 @@ def _absent(_: str) -> None:
 
 
 def _reject(constant: str) -> None:
-    raise _not_json("not-a-number", f"{constant} is not valid JSON. Omit unknown values", value=constant)
+    raise _not_json("not-a-number", f"{constant} is not valid JSON. Omit a field that has no value", value=constant)

@@ -120,12 +120,14 @@ class Router:
         scope: Scope,
         answered: Callable[[bytes, Token], Awaitable[web.Response]],
     ) -> web.Response:
-        """Answer a hook. Refusals are logged, because the products that call hooks do not show the answer."""
+        """Answer a hook. A rejected body is logged, because the products that call hooks do not show the answer."""
         token = self._admitted(request, text, scope)
         try:
             return await answered(await body_of(request, self._read_within), token)
         except Problem as problem:
-            logger.warning("Rejected %s alert of token %s: %s", scope, token.name, redacted(problem.in_full()))
+            logger.warning(
+                "Rejected a %s request sent with token %s: %s", scope, token.name, redacted(problem.in_full())
+            )
             raise
 
     async def _tradingview(self, raw: bytes, token: Token) -> web.Response:

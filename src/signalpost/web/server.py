@@ -19,7 +19,7 @@ from signalpost.web.router import HEALTH, Router
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.timeouts import ANSWER_WITHIN, Timeouts
 
-_MOST_CONNECTIONS = 1_000
+_MAX_CONNECTIONS = 1_000
 _MOST_AT_ONCE = 256
 _BACKLOG = 32
 """Connections that may wait to be accepted. Up to this many descriptors can be open briefly beyond the limit."""
@@ -40,12 +40,12 @@ class HttpServer:
         port: int = 0,
         answer_within: float = ANSWER_WITHIN,
         read_within: float = READ_WITHIN,
-        most_connections: int = _MOST_CONNECTIONS,
+        max_connections: int = _MAX_CONNECTIONS,
         most_at_once: int = _MOST_AT_ONCE,
     ) -> None:
         self._host, self._port = host, port
         self._read_within = read_within
-        self._most_connections = most_connections
+        self._max_connections = max_connections
         self._most_at_once = most_at_once
         self.at_once = 0
         """Requests that are being answered."""
@@ -62,7 +62,7 @@ class HttpServer:
         """Listen. Raises InvalidConfiguration if the address cannot be used."""
         connections = Connections(
             self._answer,
-            most=self._most_connections,
+            most=self._max_connections,
             read_within=self._read_within,
             keepalive_timeout=_KEEP_ALIVE_FOR,
             lingering_time=_LINGER_FOR,

@@ -59,7 +59,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InvalidValue(
-                f"{shown(self.name)} is not a valid token name. Use up to 32 of a-z, 0-9, '-' and '_'",
+                f"{shown(self.name)} is not a valid token name. "
+                "Use up to 32 characters (a-z, 0-9, '-' and '_'), the first a letter or digit",
                 code="invalid-name",
                 field="name",
                 value=shown(self.name),
@@ -153,7 +154,9 @@ class TokensFile:
             finally:
                 os.close(folder)
         except OSError as fault:
-            raise InvalidConfiguration(f"cannot write {self.path} ({fault.strerror})", code="not-writable") from fault
+            raise InvalidConfiguration(
+                f"cannot write {self.path} ({fault.strerror}). Check the permissions of its folder", code="not-writable"
+            ) from fault
 
     def _replace(self, contents: _Contents) -> None:
         text = msgspec.json.format(msgspec.json.encode(contents), indent=2) + b"\n"

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from signalpost.cli.serve import most_connections, raise_soft_limit
+from signalpost.cli.serve import max_connections, raise_open_file_limit
 
 INFINITE = resource.RLIM_INFINITY
 
@@ -19,7 +19,7 @@ def test_the_soft_limit_is_raised_towards_the_hard_one(
     made: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: before)
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: made.append(limits))
-    raise_soft_limit()
+    raise_open_file_limit()
     assert made == ([] if wanted is None else [(wanted, before[1])])
 
 
@@ -29,7 +29,7 @@ def test_a_limit_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 4_096))
     monkeypatch.setattr(resource, "setrlimit", refuse)
-    raise_soft_limit()
+    raise_open_file_limit()
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_connections_leave_descriptors_for_the_service(
     monkeypatch: pytest.MonkeyPatch, soft: int, senders: int, most: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
-    assert most_connections(senders) == most
+    assert max_connections(senders) == most

@@ -1,15 +1,19 @@
 """A command ends in time although the disk hangs."""
 
 import asyncio
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from signalpost.cli import main
 from signalpost.cli.loop import run
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.service import once
+from signalpost.service import AsyncNotificationService, once
 from tests.surface.errors import Facts
 from tests.unit.cli.folder import Folder
 from tests.unit.cli.test_publication import ALERT, GONE
@@ -61,7 +65,7 @@ def test_a_publish_gives_up_on_a_store_that_hangs(folder: Folder, monkeypatch: p
 
 
 async def test_a_stopping_serve_does_not_wait_for_a_store_that_does_not_open() -> None:
-    from signalpost.cli.serve import _has_started
+    from signalpost.cli.serve import _start
 
     class Opening:
         async def start(self) -> None:
@@ -76,8 +80,26 @@ async def test_a_stopping_serve_does_not_wait_for_a_store_that_does_not_open() -
             raise OSError("no")
 
     stopped = asyncio.Event()
-    assert await _has_started(Started(), stopped)  # type: ignore[arg-type]
+    assert await _start(Started(), stopped)  # type: ignore[arg-type]
     with pytest.raises(OSError, match="no"):
-        await _has_started(Broken(), stopped)  # type: ignore[arg-type]
+        await _start(Broken(), stopped)  # type: ignore[arg-type]
     stopped.set()
-    assert not await _has_started(Opening(), stopped)  # type: ignore[arg-type]
+    assert not await _start(Opening(), stopped)  # type: ignore[arg-type]
+
+
+def test_a_serve_stopped_before_its_store_is_open_claims_no_open_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def opening(_: AsyncNotificationService) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(AsyncNotificationService, "start", opening)
+    monkeypatch.setattr("signalpost.cli.standard_streams.never_block_on_output", lambda: None)
+    monkeypatch.setattr("signalpost.cli.logs.write_logs", lambda: None)
+    monkeypatch.setattr("signalpost.cli.serve.raise_open_file_limit", lambda: None)
+    monkeypatch.setattr("sys.setswitchinterval", lambda _: None)
+    with pytest.raises(SystemExit) as stopped:
+        main.main(["serve", "--http", "off", "--home", str(tmp_path)], standalone_mode=False)
+    assert stopped.value.code == 1
+    assert not any(letter.isdigit() for letter in capsys.readouterr().err), "no number of deliveries"

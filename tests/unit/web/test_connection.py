@@ -28,7 +28,7 @@ HOOK = b"POST /hooks/tradingview/TOKEN-TO-HIDE"
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    return {"read_within": READ_WITHIN, "most_connections": 3, "most_at_once": 2}
+    return {"read_within": READ_WITHIN, "max_connections": 3, "most_at_once": 2}
 
 
 @asynccontextmanager
@@ -165,7 +165,7 @@ async def test_one_connection_too_many_takes_the_place_of_the_longest_idle(front
             assert await first[0].readuntil(b"}")
 
 
-@pytest.mark.parametrize("settings", [{"read_within": READ_WITHIN, "most_connections": 2}])
+@pytest.mark.parametrize("settings", [{"read_within": READ_WITHIN, "max_connections": 2}])
 async def test_one_connection_too_many_is_503_if_all_others_are_busy(front: Front) -> None:
     """Busy are those whose request was begun: here, of which the body is still to come."""
     token = front.text_by_token["free"].encode()

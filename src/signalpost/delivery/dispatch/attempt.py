@@ -118,7 +118,7 @@ def _broken(destination: str, fault: object) -> Unconfirmed:
     if isinstance(fault, BaseException):
         log_failure(f"the sink of {destination} failed, and its message may have been shown", fault, with_text=False)
         return Unconfirmed(f"the sink raised {kind}")
-    logger.error("the sink of %s returned %s instead of a receipt: its message may be shown", destination, kind)
+    logger.error("the sink of %s returned %s instead of a receipt: the message may have been shown", destination, kind)
     return Unconfirmed(f"the sink returned {kind}")
 
 

@@ -52,7 +52,7 @@ class LaneSettings(NamedTuple):
     webhook: str | None = None
     """A non-secret id of the webhook. What is learned about it, such as its pace, is stored under this id, or under the
     destination's name if None."""
-    looks: bool = False
+    fetches_details: bool = False
     """Whether to fetch the webhook's type and channel once, when no message is waiting."""
     workers: int = 2
     breaker: BreakerSettings = USUAL
@@ -203,9 +203,9 @@ class Dispatcher:
         """Resume sending to a destination that was gone. Raises StoreFailed, and KeyError for an unknown one."""
         await self._gates.enable(self._outbox, destination)
 
-    async def look_for_enabled(self) -> None:
+    async def check_enabled_elsewhere(self) -> None:
         """Check whether a person has enabled a destination in another process. Raises StoreFailed."""
-        await self._gates.look_for_enabled(self._outbox)
+        await self._gates.check_enabled_elsewhere(self._outbox)
 
     def _lane(self, name: str, settings: LaneSettings) -> Lane:
         gate = self._gates.add(
@@ -214,7 +214,7 @@ class Dispatcher:
             limits=settings.limits,
             host=settings.host,
             webhook=settings.webhook,
-            looks=settings.looks,
+            fetches_details=settings.fetches_details,
             breaker=settings.breaker,
         )
         return Lane(

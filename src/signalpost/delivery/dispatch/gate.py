@@ -113,7 +113,7 @@ class Availability(NamedTuple):
 class Gate:
     """One destination's gate. All methods are synchronous except `probe` and `look`, which call the sink.
 
-    With `looks` it requests the webhook's type and channel once, as soon as nothing else is due.
+    With `fetches_details` it requests the webhook's type and channel once, as soon as nothing else is due.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Gate:
         breaker: CircuitBreaker,
         webhook: Webhook,
         *,
-        looks: bool,
+        fetches_details: bool,
         jitter: Callable[[], float],
         emit: Listener,
     ) -> None:
@@ -144,7 +144,7 @@ class Gate:
         # How many changes there were, and how many of them are saved.
         self._pace_changes = self._pace_saved = 0
         self._breaker_changes = self._breaker_saved = 0
-        self._wants_look = looks
+        self._wants_look = fetches_details
         self._look_from = inf
         self._seen: str | None = None
         """The channel that was last reported."""

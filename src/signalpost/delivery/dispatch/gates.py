@@ -59,7 +59,7 @@ class Gates:
         limits: Limits,
         host: str,
         webhook: str | None = None,
-        looks: bool = False,
+        fetches_details: bool = False,
         breaker: BreakerSettings = USUAL,
     ) -> Gate:
         """Make a destination's gate. `webhook` identifies its webhook; if None, facts are stored under `name`."""
@@ -71,7 +71,7 @@ class Gates:
             Pacer(limits, shared),
             CircuitBreaker(breaker),
             self._webhooks.setdefault(subject, Webhook(subject, webhook)),
-            looks=looks,
+            fetches_details=fetches_details,
             jitter=self._jitter,
             emit=self._emit,
         )
@@ -121,7 +121,7 @@ class Gates:
         if was_gone:
             self._announce_enabled(webhook)
 
-    async def look_for_enabled(self, outbox: RetryingOutbox) -> None:
+    async def check_enabled_elsewhere(self, outbox: RetryingOutbox) -> None:
         """Check whether a person has enabled a destination in another process. Raises StoreFailed."""
         for webhook in self._webhooks.values():
             if webhook.gone is not None and webhook.is_saved:

@@ -64,7 +64,7 @@ class LaneState:
                 self.on_pending(delivery.valid_until)
                 is_news = True
             else:
-                is_news |= self.ready.settled(delivery)
+                is_news |= self.ready.note_settled(delivery)
         return is_news
 
 

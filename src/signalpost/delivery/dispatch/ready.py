@@ -1,7 +1,7 @@
 """Knows when a lane may have something to lease, without a query, so that no worker polls the store. Pure.
 
-A level is a priority; NORMAL includes LOW. For each level the answer is now, a certain time (a `not_before`), or never
-(until a delivery is put or comes free).
+A level is a priority; NORMAL includes LOW. For each level, the index knows when a lease may next find something: now,
+at a certain time (a `not_before`), or only after a delivery is put or comes free.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,18 +19,19 @@ Version = Mapping[NotificationPriority, int]
 
 
 class ReadyIndex:
-    """The time from which each level may have something to lease. A new index assumes now for all of them."""
+    """Knows, for each level, the time from which there may be something to lease. At first: now, for all levels."""
 
     def __init__(self) -> None:
         self._at = dict.fromkeys(LEVELS, -inf)
-        self._behind: set[str] = set()
-        """Sequences in flight behind which others may wait."""
-        self._express_is_news = True
+        self._blocking: set[str] = set()
+        """Sequences in flight that other deliveries may wait for."""
+        self._has_new_express = True
+        """True if an URGENT or HIGH delivery may have been put since the last lease of these levels."""
         self._version = dict.fromkeys(LEVELS, 0)
 
     @property
     def version(self) -> Version:
-        """Take this before a lease, and pass it to `found_none` afterwards."""
+        """A copy of the current version. Read it before a lease, and pass it to `found_none` afterwards."""
         return dict(self._version)
 
     def at(self, level: NotificationPriority) -> float:
@@ -38,17 +39,17 @@ class ReadyIndex:
         return self._at[level]
 
     def put(self, priority: NotificationPriority) -> None:
-        """A delivery of this priority was put, and perhaps more of lower ones."""
+        """Note that a delivery of this priority was put, and perhaps others of lower priorities."""
         self._expect_now(level for level in LEVELS if level <= max(priority, NORMAL))
-        self._express_is_news = self._express_is_news or priority >= HIGH
+        self._has_new_express = self._has_new_express or priority >= HIGH
 
     def look_again(self) -> None:
-        """There may be something at every level, whatever was known."""
+        """Note that there may be something at every level, whatever was known."""
         self._expect_now(LEVELS)
-        self._express_is_news = True
+        self._has_new_express = True
 
     def expect(self, priority: NotificationPriority, at: float) -> None:
-        """A delivery of this priority may be leased from `at` on."""
+        """Note that a delivery of this priority may be leased from `at` on."""
         level = max(priority, NORMAL)
         self._at[level] = min(self._at[level], at)
         self._version[level] += 1
@@ -56,30 +57,31 @@ class ReadyIndex:
     def found_none(
         self, levels: Iterable[NotificationPriority], next_at: float, version: Version, in_flight: Iterable[Delivery]
     ) -> None:
-        """A lease that began at `version` found nothing to send at these levels before `next_at`.
+        """Note that a lease that began at `version` found nothing to send at these levels before `next_at`.
 
-        This is ignored for levels where a lease became possible since. Deliveries may wait behind those `in_flight`.
-        But no express delivery waits behind one below HIGH, unless it was put since the last lease: when it was put, it
-        raised the one before it.
+        This is ignored for levels where a lease became possible since. Other deliveries
+        of a sequence may wait until the one in `in_flight` has ended. An URGENT or HIGH delivery waits only for another
+        such one, because putting it raises the earlier deliveries of its sequence. The exception is one put since the
+        last lease: the delivery before it may already be in flight with its old priority.
         """
         levels = [level for level in levels if version[level] == self._version[level]]
         if not levels:
             return
         for level in levels:
             self._at[level] = next_at
-        is_full = NORMAL in levels
+        includes_normal = NORMAL in levels
         for delivery in in_flight:
-            if is_full or self._express_is_news or delivery.priority >= HIGH:
-                self._behind.add(delivery.sequence)
+            if includes_normal or self._has_new_express or delivery.priority >= HIGH:
+                self._blocking.add(delivery.sequence)
         if HIGH in levels:
-            self._express_is_news = False
+            self._has_new_express = False
 
-    def settled(self, delivery: Delivery) -> bool:
-        """A delivery is no longer in flight. Returns whether another may have come free."""
-        for level in LEVELS if self._express_is_news else (NORMAL,):
+    def note_settled(self, delivery: Delivery) -> bool:
+        """Note that a delivery is no longer in flight. True if another may have come free."""
+        for level in LEVELS if self._has_new_express else (NORMAL,):
             self._version[level] += 1
-        if delivery.sequence in self._behind:
-            self._behind.remove(delivery.sequence)
+        if delivery.sequence in self._blocking:
+            self._blocking.remove(delivery.sequence)
             self._expect_now(LEVELS)
         elif delivery.priority >= HIGH:
             self._expect_now(EXPRESS)

@@ -134,9 +134,9 @@ def _copy(path: Path, version: int) -> None:
         reason = (fault.strerror or type(fault).__name__) if isinstance(fault, OSError) else str(fault)
         size = path.stat().st_size
         raise StoreUnusable(
-            f"{path}: its tables are of version {version} and are brought to version {VERSION} after a copy, but the "
-            f"copy {to.name} cannot be written ({reason}). Free {size:,} bytes in {path.parent}, or allow this process "
-            "to write there, and start again. Nothing was changed.",
+            f"{path}: cannot upgrade its tables from version {version} to version {VERSION}, because the backup "
+            f"{to.name} cannot be written ({reason}). Nothing was changed. Make sure that {path.parent} has {size:,} "
+            "bytes free and that this process can write there, and start again.",
             code="store-copy-failed",
             field=str(to),
             limit=str(size),

@@ -111,5 +111,6 @@ async def _settle_alone(write: Write, settlement: Settlement) -> list[Delivery]:
             return await write(Settle((each,)))
         except CommandFailed:
             continue
-    logger.error("delivery %s is %s, which cannot be stored: it stays leased", settlement.id, settlement.state)
+    text = "cannot save that delivery %s is %s: it stays leased until the next start settles it"
+    logger.error(text, settlement.id, settlement.state)
     return []

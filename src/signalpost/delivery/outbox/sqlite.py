@@ -281,7 +281,7 @@ class SqliteCore:
         if self._lock is None:
             for command in batch:
                 if isinstance(command, _OWNERS):
-                    raise TypeError(f"{type(command).__name__} is for the owner of the outbox, and this is not")
+                    raise TypeError(f"only the owner of the outbox may run {type(command).__name__}")
 
     def _meet_others(self) -> None:
         """Drop what is remembered beside the file where others have written, and learn what they put."""

@@ -17,5 +17,5 @@ a request from its end, and a request that has not ended always counts. Only the
 beginning, with a guard of 50 ms: otherwise one hanging destination would block the others.
 
 Nothing here sleeps, reads a clock or draws a random number. `now` is in seconds of a monotonic clock, and `jitter` is a
-number from 0 up to 1. A part of each window is reserved for URGENT and HIGH (`limits.slots_open`).
+number from 0 up to 1. A part of each window is reserved for URGENT and HIGH (`limits.usable_slots`).
 """

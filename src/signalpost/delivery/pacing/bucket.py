@@ -2,7 +2,7 @@
 
 from math import inf
 
-from signalpost.delivery.pacing.limits import Rate, slots_open
+from signalpost.delivery.pacing.limits import Rate, usable_slots
 from signalpost.delivery.pacing.sliding_window import SlidingWindow
 from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import RateFacts
@@ -33,7 +33,7 @@ class Bucket:
     def ready_at(self, now: float, priority: NotificationPriority, *, reserve: bool) -> float:
         """When the next request of `priority` may begin; infinity if a request has to end first."""
         limit = self.window.limit
-        slots = slots_open(limit, self.window.period, priority) if reserve else limit
+        slots = usable_slots(limit, self.window.period, priority) if reserve else limit
         ready = self.window.ready_at(now, slots)
         if now < self._left_until and self._left <= limit - slots:
             return max(ready, self._left_until)

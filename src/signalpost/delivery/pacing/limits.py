@@ -6,7 +6,8 @@ from typing import NamedTuple
 from signalpost.domain.priority import NotificationPriority
 
 LONG_WINDOW = 10.0
-"""Seconds. Of a window at least this long, a tenth is reserved; of a shorter one, a single slot."""
+"""Seconds. A window at least this long reserves a tenth for URGENT and another tenth for URGENT and HIGH; a shorter
+one, a single slot for URGENT."""
 
 
 class Rate(NamedTuple):
@@ -17,27 +18,28 @@ class Rate(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Limits of one destination, besides those that its answers contain."""
+    """Limits of one destination, in addition to those that Discord's answers report."""
 
     messages_a_minute: int | None = None
     """The operator's own limit; None for none."""
     burst: Rate | None = Rate(5, 2.0)
-    """Assumed for a webhook until headers give its limit. Discord's headers show it; its staff confirmed it in 2017."""
+    """The webhook's limit until a response header reports the real one. Headers have shown 5 in 2 seconds; Discord's
+    staff confirmed it in 2017."""
     channel: Rate | None = Rate(28, 60.0)
-    """Assumed for a channel. Discord's own limit is 30, and no header contains it."""
+    """Assumed for a channel, because no header reports it. Discord allows 30."""
     reserve: bool = True
     """Whether a part of each window is reserved for URGENT and HIGH."""
 
 
 NOTHING_ASSUMED = Limits(burst=None, channel=None)
-"""No assumed limits: only headers, Retry-After, bans and refusals count."""
+"""No assumed limits: only those that the server's answers report apply, and the pause after many 401, 403 or 429."""
 
 HOST_RATE = Rate(50, 1.0)
-"""Discord's limit for one address without authorization."""
+"""Discord's limit for requests from one IP address without an Authorization header."""
 
 
 @lru_cache(maxsize=1024)
-def slots_open(limit: int, period: float, priority: NotificationPriority) -> int:
+def usable_slots(limit: int, period: float, priority: NotificationPriority) -> int:
     """How many of a window's slots `priority` may use, at least one.
 
     Of a long window, a tenth (at least one slot) is reserved for URGENT, and another tenth for URGENT and HIGH. Of a

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from signalpost.delivery.pacing.backoff import bounded
 from signalpost.delivery.pacing.bucket import Bucket
 from signalpost.delivery.pacing.host import REFUSALS_PERIOD, Ban, Channel, Host
-from signalpost.delivery.pacing.limits import Limits, slots_open
+from signalpost.delivery.pacing.limits import Limits, usable_slots
 from signalpost.delivery.pacing.sliding_window import SlidingWindow
 from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Answered, RateFacts, Receipt, Throttled
@@ -98,7 +98,7 @@ class Pacer:
         )
         for window in (self._minute, channel.window, host.window):
             if window is not None:
-                slots = slots_open(window.limit, window.period, priority) if self._reserve else window.limit
+                slots = usable_slots(window.limit, window.period, priority) if self._reserve else window.limit
                 ready = max(ready, window.ready_at(now, slots))
         return ready
 

@@ -62,7 +62,8 @@ class WebhookAddress(NamedTuple):
             _check_loopback(parts)
             return cls(*_loopback(parts))
         if parts.hostname not in _HOSTS:
-            raise _refusal("host", "its host is not Discord's: use https://discord.com, or http:// for a local server")
+            advice = "use https://discord.com, or http://127.0.0.1 for a test server on this machine"
+            raise _refusal("host", f"its host is not Discord's: {advice}")
         if parts.scheme != "https":
             raise _refusal("scheme", "it does not begin with https://, so others could read its token on the network")
         if parts.netloc.lower() not in {parts.hostname, f"{parts.hostname}:443"}:

@@ -61,8 +61,9 @@ class DiscordService:
         """The sink of a destination. Raises InvalidConfiguration if it has no webhook."""
         if name not in self._webhooks:
             known = ", ".join(self._webhooks) or "none"
+            advice = f"set one, or use one of: {known}" if self._webhooks else "set one (no destination has a webhook)"
             raise InvalidConfiguration(
-                f"destination {name!r} has no webhook: set one, or use one of: {known}",
+                f"destination {name!r} has no webhook: {advice}",
                 code="missing",
                 field="destination",
                 value=name,

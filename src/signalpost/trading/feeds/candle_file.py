@@ -26,12 +26,12 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidCandleFile, InvalidValue
 from signalpost.ingest.candle_columns import (
     COLUMNS,
-    READ_SEPARATORS,
     SEPARATORS,
+    SEPARATORS_IN_WORDS,
     columns_of,
-    opens_at,
+    declared_separator,
+    opening_time,
     separator_of,
-    separator_said,
 )
 from signalpost.trading.feeds.price_grid import PriceGrid, grid_of
 
@@ -95,7 +95,7 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
     try:
         with _opened(path) as text:
             header = text.readline()
-            if (separator := separator_said(header)) is not None:
+            if (separator := declared_separator(header)) is not None:
                 header, skipped = text.readline(), 1
             if separator not in SEPARATORS:
                 separator = separator_of(header)
@@ -156,7 +156,7 @@ def _columns(header: Sequence[str], text: str, name: str, line: int) -> dict[str
         faults = ", ".join(fault.text for fault in error.errors)
         raise InvalidCandleFile(
             f"the first line has {faults}; it must have the columns {','.join(COLUMNS)}[,volume], separated by "
-            f"{READ_SEPARATORS}",
+            f"{SEPARATORS_IN_WORDS}",
             path=name,
             line=line,
             code=error.code,
@@ -177,7 +177,7 @@ def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
     volume = cells[columns["volume"]].strip() if "volume" in columns else ""
     return _Row(
         line,
-        opens_at(cells, columns),
+        opening_time(cells, columns),
         tuple(decimal_of(cells[columns[price]], price) for price in _PRICES),
         non_negative(volume, "volume") if volume else None,
     )

@@ -98,7 +98,7 @@ def test_a_first_look_waits_for_the_trial_request(is_first: bool) -> None:
     async def run() -> None:
         shut_out, other = ScriptedSink([BAN], latency=0.5), ScriptedSink(latency=0.5)
         sinks = (other, shut_out) if is_first else (shut_out, other)
-        async with World(*sinks, settings={"looks": True}) as world:
+        async with World(*sinks, settings={"fetches_details": True}) as world:
             await world.put(to="there-1" if is_first else HERE)
             await wait(70)
             tried = sorted([*(each.began for each in shut_out.sent[1:]), *shut_out.probed, *other.probed])

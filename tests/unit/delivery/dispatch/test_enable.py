@@ -22,11 +22,11 @@ async def test_all_destinations_of_a_webhook_are_enabled_and_reported_once() -> 
         await world.put("finds out")
         await wait(1)
         await world.put("waits", to="there-1")
-        await world.dispatcher.look_for_enabled()
+        await world.dispatcher.check_enabled_elsewhere()
         assert world.emitted(DestinationEnabled) == [], "it is not enabled yet"
         await world.outbox.do(SaveFacts(PLACE, gone_fact(None)))  # as the command does, in another process
-        await world.dispatcher.look_for_enabled()
-        await world.dispatcher.look_for_enabled()
+        await world.dispatcher.check_enabled_elsewhere()
+        await world.dispatcher.check_enabled_elsewhere()
         await world.dispatcher.enable(HERE)
         assert [event.destination for event in world.emitted(DestinationEnabled)] == [HERE, "there-1"]
         await wait(1)
@@ -37,7 +37,7 @@ async def test_all_destinations_of_a_webhook_are_enabled_and_reported_once() -> 
 async def test_a_gone_webhook_that_is_not_saved_yet_does_not_count_as_enabled() -> None:
     async with World(ScriptedSink([GONE]), settings=SHARED) as world:
         world.dispatcher.lanes[HERE].gate.webhook.close(Gone("404"))
-        await world.dispatcher.look_for_enabled()
+        await world.dispatcher.check_enabled_elsewhere()
         assert len(world.emitted(DestinationGone)) == 1
         assert world.emitted(DestinationEnabled) == []
 
@@ -62,7 +62,7 @@ async def test_if_the_store_fails_it_stays_disabled() -> None:
         await wait(1)
         for kind, enable in (
             (SaveFacts, lambda: world.dispatcher.enable(HERE)),
-            (LoadFacts, world.dispatcher.look_for_enabled),
+            (LoadFacts, world.dispatcher.check_enabled_elsewhere),
         ):
             world.outbox.faults[kind] = 1
             with pytest.raises(StoreFailed):

@@ -7,7 +7,7 @@ from signalpost.sinks.port import Answer
 from signalpost.testing.scripted_sink import HANG, ScriptedSink
 from tests.unit.delivery.dispatch.world import DOWN, HERE, URGENT, World, ids, now, virtual, wait
 
-LOOKS = {"looks": True}
+LOOKS = {"fetches_details": True}
 IN_77 = Answer(channel="77", guild="5", status=200)
 MINUTE = NOTHING_ASSUMED._replace(channel=Rate(28, 60.0), reserve=False)
 

@@ -66,7 +66,7 @@ def test_an_empty_lease_that_began_before_a_put_is_ignored() -> None:
 def test_an_empty_lease_that_began_before_a_settle_or_an_expectation_is_ignored() -> None:
     index = ReadyIndex()
     version = index.version
-    assert not index.settled(leased("s"))
+    assert not index.note_settled(leased("s"))
     index.found_none(LEVELS, inf, version, ())
     assert seen(index)[-1] == -inf
     version = index.version
@@ -77,11 +77,11 @@ def test_an_empty_lease_that_began_before_a_settle_or_an_expectation_is_ignored(
 
 def test_an_empty_express_lease_counts_even_if_ordinary_deliveries_are_settled_meanwhile() -> None:
     index = empty()
-    index.settled(leased("urgent", URGENT))
+    index.note_settled(leased("urgent", URGENT))
     version = index.version
     index.put(NORMAL)
     index.expect(LOW, 5.0)
-    index.settled(leased("s"))
+    index.note_settled(leased("s"))
     index.found_none(LEVELS, inf, version, ())
     assert seen(index) == [inf, inf, -inf]
 
@@ -90,7 +90,7 @@ def test_an_empty_express_lease_is_ignored_if_a_delivery_may_have_waited_behind_
     index = empty()
     index.put(HIGH)
     version = index.version
-    index.settled(leased("s"))
+    index.note_settled(leased("s"))
     index.found_none(EXPRESS, inf, version, [leased("s")])
     assert seen(index) == [inf, -inf, -inf]
 
@@ -98,9 +98,9 @@ def test_an_empty_express_lease_is_ignored_if_a_delivery_may_have_waited_behind_
 def test_an_ignored_lease_remembers_nothing_that_was_in_flight() -> None:
     index = ReadyIndex()
     version = index.version
-    index.settled(leased("s"))
+    index.note_settled(leased("s"))
     index.found_none(LEVELS, inf, version, [leased("s")])
-    assert not index.settled(leased("s"))
+    assert not index.note_settled(leased("s"))
 
 
 def test_a_delivery_with_a_later_not_before_is_expected_then() -> None:
@@ -113,36 +113,36 @@ def test_a_delivery_in_flight_during_an_empty_lease_may_free_others() -> None:
     index = empty()
     index.put(NORMAL)
     index.found_none(LEVELS, inf, index.version, [leased("s")])
-    assert not index.settled(leased("another"))
-    assert index.settled(leased("s"))
+    assert not index.note_settled(leased("another"))
+    assert index.note_settled(leased("s"))
     assert seen(index) == [-inf] * 3
-    assert not index.settled(leased("s"))
+    assert not index.note_settled(leased("s"))
 
 
 def test_an_express_lease_is_repeated_after_a_put_behind_one_in_flight() -> None:
     index = empty()
     index.put(HIGH)
     index.found_none(EXPRESS, inf, index.version, [leased("s")])
-    assert index.settled(leased("s"))
+    assert index.note_settled(leased("s"))
 
 
 def test_an_express_lease_is_not_repeated_for_every_message_of_an_ordinary_backlog() -> None:
     index = empty()
     index.put(NORMAL)
     index.found_none(EXPRESS, inf, index.version, [leased("s")])
-    assert not index.settled(leased("s"))
+    assert not index.note_settled(leased("s"))
 
 
 def test_a_settled_express_delivery_may_free_others() -> None:
     index = empty()
-    assert index.settled(leased("s", HIGH))
+    assert index.note_settled(leased("s", HIGH))
     assert seen(index) == [-inf, -inf, inf]
 
 
 def test_an_ordinary_delivery_may_wait_behind_an_express_one_in_flight() -> None:
     index = empty()
     index.found_none(EXPRESS, inf, index.version, [leased("s", URGENT)])
-    assert index.settled(leased("s", URGENT))
+    assert index.note_settled(leased("s", URGENT))
     assert seen(index) == [-inf] * 3
 
 
@@ -151,8 +151,8 @@ def test_an_empty_lease_of_urgent_alone_says_nothing_about_lower_levels() -> Non
     index.found_none((URGENT,), inf, index.version, [leased("s")])
     assert seen(index) == [inf, -inf, -inf]
     index.found_none(EXPRESS, inf, index.version, [leased("t")])
-    assert index.settled(leased("s"))
-    assert index.settled(leased("t"))
+    assert index.note_settled(leased("s"))
+    assert index.note_settled(leased("t"))
 
 
 def test_after_look_again_anything_may_be_ready() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from signalpost.delivery.pacing.limits import slots_open
+from signalpost.delivery.pacing.limits import usable_slots
 from signalpost.domain.priority import NotificationPriority
 
 LOW, NORMAL, HIGH, URGENT = NotificationPriority
@@ -25,5 +25,5 @@ LOW, NORMAL, HIGH, URGENT = NotificationPriority
 def test_each_window_reserves_a_part_for_urgent_and_a_slot_for_all(
     limit: int, period: float, urgent: int, high: int, normal: int
 ) -> None:
-    open_to = {priority: slots_open(limit, period, priority) for priority in NotificationPriority}
+    open_to = {priority: usable_slots(limit, period, priority) for priority in NotificationPriority}
     assert open_to == {URGENT: urgent, HIGH: high, NORMAL: normal, LOW: normal}

@@ -103,7 +103,9 @@ def test_a_pending_delivery_is_exit_code_1(sandbox: str, environment: Environmen
     published = run(gone, "publish", "signal", *SIGNAL, "--timeout", "0.5")
     assert published.returncode == 1
     assert re.findall(r"[\w-]+", published.stdout.splitlines()[1])[:2] == ["signals-free", "pending"]
-    following = run(environment, "publish", "alert", "--type", "feed", "--severity", "high", "--title", "t")
+    following = run(
+        environment, "publish", "alert", "--type", "feed", "--severity", "high", "--title", "t", "--timeout", "60"
+    )
     assert following.returncode == 0, "the next run delivers its own, and the older one once it is due"
 
 

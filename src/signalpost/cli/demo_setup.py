@@ -11,7 +11,7 @@ import msgspec
 
 from signalpost.cli.live_replay import Stream
 from signalpost.cli.output import say
-from signalpost.config import NO_WEBHOOK_SET, Config, DestinationConfig
+from signalpost.config import SET_A_WEBHOOK, Config, DestinationConfig
 from signalpost.delivery.pacing.limits import HOST_RATE, Limits
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.tier import UserTier
@@ -79,7 +79,8 @@ async def demo_config(port: int | None, *, to_discord: bool) -> AsyncIterator[Co
         if to_discord:
             environment = Config.from_environment()
             if not environment.destinations:
-                raise InvalidConfiguration(f"--to-discord: {NO_WEBHOOK_SET}", code="missing", field="destinations")
+                text = f"--to-discord needs a webhook: {SET_A_WEBHOOK}"
+                raise InvalidConfiguration(text, code="missing", field="destinations")
             config = msgspec.structs.replace(environment, home=home, run=run)
             say(f"Sending {run} to {', '.join(each.name for each in config.destinations)}.", err=True)
         else:

@@ -57,7 +57,7 @@ def purge(before: str, yes: bool, dry_run: bool, home: Path | None, config_file:
     instant = parse_time(before, "--before")
     if instant > clock.now():
         raise InvalidValue(
-            f"--before is {format_time(instant, clock.now())}. Give a time in the past",
+            f"--before is {format_time(instant, clock.now())}, which is in the future: use a time in the past",
             code="out-of-range",
             field="--before",
             value=iso(instant),

@@ -68,7 +68,10 @@ def add(
         if as_json:
             say_json({**_plain(made), "token": text.reveal()})
             return
-        say(f"Token {name} (tier {made.tier}; {', '.join(wanted)}). Store it now; it cannot be shown again.", err=True)
+        say(
+            f"Token {name} (tier {made.tier}, scope {', '.join(wanted)}). Store it now; it cannot be shown again.",
+            err=True,
+        )
         say(text.reveal())
     except OSError:  # the token was not shown
         file.revoke(name)

@@ -1,6 +1,6 @@
 """The configuration of a service, from flags, the environment, `.env`, a settings file and the defaults."""
 
-from signalpost.config.config import NO_WEBHOOK_SET, Config, Reading, read_sources
+from signalpost.config.config import NO_WEBHOOK_SET, SET_A_WEBHOOK, Config, Reading, read_sources
 from signalpost.config.destinations import DestinationConfig
 from signalpost.config.parsers import HttpAddress
 from signalpost.config.settings import ONLY_DESTINATION, ONLY_WEBHOOK, STORE_FILE, variable_of
@@ -9,6 +9,7 @@ __all__ = [
     "NO_WEBHOOK_SET",
     "ONLY_DESTINATION",
     "ONLY_WEBHOOK",
+    "SET_A_WEBHOOK",
     "STORE_FILE",
     "Config",
     "DestinationConfig",

@@ -38,10 +38,8 @@ from signalpost.errors import Fault, InvalidConfiguration
 from signalpost.sinks.discord.address import API_HOST
 from signalpost.sinks.proxies import proxy_for
 
-NO_WEBHOOK_SET = (
-    f"no webhook is set, so every notification will be refused: set {ONLY_WEBHOOK}, or "
-    f"{', '.join(usual.variable for usual in USUAL_DESTINATIONS)}"
-)
+SET_A_WEBHOOK = f"set {ONLY_WEBHOOK}, or {', '.join(usual.variable for usual in USUAL_DESTINATIONS)}"
+NO_WEBHOOK_SET = f"no webhook is set, so every notification will be refused: {SET_A_WEBHOOK}"
 DOT_ENV_FILE = Path(".env")
 DRY_RUN_FOLDER = "dry-run"
 """The data folder of dry runs, in the usual one: the sandbox must not use up what is queued for Discord."""

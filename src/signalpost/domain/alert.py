@@ -12,7 +12,7 @@ from signalpost.domain.exact import whole
 from signalpost.domain.faults import Conversions, fields_of
 from signalpost.domain.identity import content_id
 from signalpost.domain.instant import Instant, utc
-from signalpost.domain.text import id_of, required_text, shown, spoken, text_of
+from signalpost.domain.text import as_text, id_of, required_text, shown, text_of
 from signalpost.domain.value import Value
 from signalpost.domain.words import Word, member
 from signalpost.errors import InvalidValue
@@ -35,7 +35,7 @@ class AlertSeverity(Word):
 
     @classmethod
     def _missing_(cls, value: object) -> Word:
-        return super()._missing_(_SEVERITY_BY_WORD.get(spoken(value).strip().lower(), value))
+        return super()._missing_(_SEVERITY_BY_WORD.get(as_text(value).strip().lower(), value))
 
 
 class AlertStatus(Word):

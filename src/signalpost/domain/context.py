@@ -4,7 +4,7 @@ import math
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 
 from signalpost.domain.exact import integer_of
-from signalpost.domain.text import required_text, shown, spoken, text_of
+from signalpost.domain.text import as_text, required_text, shown, text_of
 from signalpost.errors import InvalidValue
 
 Fact = str | int | float | bool | None
@@ -81,4 +81,4 @@ def _plain(value: object) -> Fact:
         return number
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
-    return text_of(spoken(value), "a fact in the context")
+    return text_of(as_text(value), "a fact in the context")

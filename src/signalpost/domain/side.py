@@ -1,6 +1,6 @@
 """The side, crossover and status of a signal."""
 
-from signalpost.domain.text import spoken
+from signalpost.domain.text import as_text
 from signalpost.domain.words import Word
 
 
@@ -12,7 +12,7 @@ class SignalType(Word):
 
     @classmethod
     def _missing_(cls, value: object) -> Word:
-        return super()._missing_(_WORD_BY_SPELLING.get(spoken(value).strip().lower(), value))
+        return super()._missing_(_WORD_BY_SPELLING.get(as_text(value).strip().lower(), value))
 
     @property
     def sign(self) -> int:

@@ -13,7 +13,7 @@ from signalpost.domain.instant import utc
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.levels import holds_target, is_given, is_zero, level_of, plain_name, single_level
 from signalpost.domain.side import SignalType
-from signalpost.domain.text import shown, spoken
+from signalpost.domain.text import as_text, shown
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue
@@ -241,7 +241,7 @@ def _agree(field: str, one: Any, other: Any) -> bool:
             return convert(one) == convert(other)
         except InvalidValue:
             pass  # the fault is reported when the value is used
-    return spoken(one) == spoken(other)
+    return as_text(one) == as_text(other)
 
 
 def missing(field: str, names: FieldNames) -> Fault:

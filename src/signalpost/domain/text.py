@@ -39,7 +39,7 @@ def id_of(value: object, name: str) -> str:
     return text
 
 
-def spoken(value: object) -> str:
+def as_text(value: object) -> str:
     """`value` as text. If the conversion raises, a placeholder with the type."""
     try:
         return _plain(value, _DEPTH) if isinstance(value, list | tuple | dict) else str(value)
@@ -49,7 +49,7 @@ def spoken(value: object) -> str:
 
 def shown(value: object) -> str:
     """`value` as an error quotes it: strings in quotes, at most 60 characters."""
-    text = repr(value) if isinstance(value, str) else spoken(value)
+    text = repr(value) if isinstance(value, str) else as_text(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 

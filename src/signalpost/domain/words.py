@@ -3,7 +3,7 @@
 from enum import Enum, StrEnum
 from typing import TypeVar
 
-from signalpost.domain.text import shown, spoken
+from signalpost.domain.text import as_text, shown
 from signalpost.errors import InvalidValue
 
 Member = TypeVar("Member", bound=Enum)
@@ -34,7 +34,7 @@ def member(kind: type[Member], value: object, name: str) -> Member:
 
 def named(kind: type[Member], value: object) -> Member:
     """The member of `kind` named `value`, in any case. Raises InvalidValue, listing the members."""
-    word = spoken(value).strip().upper()
+    word = as_text(value).strip().upper()
     if word not in kind.__members__:
         raise _refusal(kind, value, kind.__name__)
     return kind.__members__[word]

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from signalpost import clock
 from signalpost.domain.alert import Alert, AlertSeverity
-from signalpost.domain.text import LONGEST_ID, spoken
+from signalpost.domain.text import LONGEST_ID, as_text
 from signalpost.integration.functions import process_wide
 from signalpost.integration.integration import NotificationIntegration
 from signalpost.integration.loop_thread import THREADS
@@ -90,7 +90,7 @@ class AlertLogHandler(logging.Handler):
     def _is_first(self, record: logging.LogRecord) -> bool:
         """True if no record of its kind was sent recently; else count it. With the handler's lock."""
         now = clock.now().timestamp()
-        key = record.name, record.levelno, _NUMBERS.sub("#", spoken(record.msg))
+        key = record.name, record.levelno, _NUMBERS.sub("#", as_text(record.msg))
         group = self._groups.get(key)
         if group is not None and now < group.ends_at:
             group.repeats += 1
@@ -171,7 +171,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  # arguments that do not fit or cannot be printed: use the template
-        return spoken(record.msg)
+        return as_text(record.msg)
 
 
 def _exception(record: logging.LogRecord) -> str:
@@ -179,7 +179,7 @@ def _exception(record: logging.LogRecord) -> str:
     if not record.exc_info or record.exc_info[1] is None:
         return ""
     fault, trace = record.exc_info[1], record.exc_info[2]
-    text = redacted(spoken(fault)).strip().partition("\n")[0]
+    text = redacted(as_text(fault)).strip().partition("\n")[0]
     return type(fault).__name__ + (f": {text}" if text else "") + _place(trace)
 
 

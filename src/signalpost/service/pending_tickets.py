@@ -13,7 +13,7 @@ from signalpost.domain.ticket import Outcome
 
 MOST_FOLLOWED = 10_000
 """Maximum number of notifications; beyond it, the oldest are no longer followed."""
-MOST_OPEN_SHOWN = 1000
+MAX_OPEN_SHOWN = 1000
 _LOOK_EVERY = 0.05
 _LOOKS_ALONE = 5
 """Consecutive looks that must find no delivering process before a wait ends: one may just have started."""
@@ -77,8 +77,8 @@ class PendingTickets:
         tickets = list(wanted)
         for begin in range(0, len(tickets), _PAGE):
             page = tuple(tickets[begin : begin + _PAGE])
-            more = await self._outbox.do(Open(notification_ids=page, limit=MOST_OPEN_SHOWN))
+            more = await self._outbox.do(Open(notification_ids=page, limit=MAX_OPEN_SHOWN))
             found += more
-            if len(found) >= MOST_OPEN_SHOWN:
+            if len(found) >= MAX_OPEN_SHOWN:
                 break
-        return found[:MOST_OPEN_SHOWN]
+        return found[:MAX_OPEN_SHOWN]

@@ -19,7 +19,7 @@ from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import read_fields
 from signalpost.domain.system_status import SystemStatus
-from signalpost.domain.text import required_text, shown, spoken
+from signalpost.domain.text import as_text, required_text, shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue
@@ -248,7 +248,7 @@ def _text(data: Template, name: str) -> str:
 
 def _details(data: Template) -> str:
     """The other facts in a dict, one per line."""
-    return "\n".join(f"{name}: {spoken(value)}" for name, value in data.pairs() if _word(name) not in _NOT_A_DETAIL)
+    return "\n".join(f"{name}: {as_text(value)}" for name, value in data.pairs() if _word(name) not in _NOT_A_DETAIL)
 
 
 def _in_utc(value: object) -> object:
@@ -263,7 +263,7 @@ def _in_utc(value: object) -> object:
 
 
 def _facts(data: Template) -> dict[str, object]:
-    facts = {shown_as: spoken(value) for shown_as, name in _SHOWN if (value := data.value(name)) is not None}
+    facts = {shown_as: as_text(value) for shown_as, name in _SHOWN if (value := data.value(name)) is not None}
     for amount in {"stake", "profit"} & facts.keys():
         facts[amount] += f" {currency}" if (currency := data.value("stake_currency")) is not None else ""
     ratio = _number(data.value("profit_ratio"))

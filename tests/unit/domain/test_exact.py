@@ -26,7 +26,7 @@ from signalpost.domain.exact import (
     total,
     whole,
 )
-from signalpost.domain.text import shown, spoken
+from signalpost.domain.text import as_text, shown
 from signalpost.errors import InvalidValue
 from tests.surface.errors import Facts, facts_of
 
@@ -138,7 +138,7 @@ def test_anything_but_a_number_is_refused_with_its_value(given: object) -> None:
         decimal_of(given, "price")  # type: ignore[arg-type]
     (fault,) = facts_of(refusal.value)
     assert (fault.code, fault.field) == ("not-a-number", "price")
-    assert fault.value in {shown(given), shown(spoken(given))}
+    assert fault.value in {shown(given), shown(as_text(given))}
     assert fault.value in str(refusal.value)
 
 

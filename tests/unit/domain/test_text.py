@@ -1,6 +1,6 @@
 import pytest
 
-from signalpost.domain.text import id_of, required_text, shown, spoken, text_of
+from signalpost.domain.text import as_text, id_of, required_text, shown, text_of
 from signalpost.errors import InvalidValue
 from tests.surface.errors import Facts, facts_of
 
@@ -66,8 +66,8 @@ def test_an_id_that_is_too_long_or_not_printable_is_refused_in_a_short_error(giv
 def test_an_error_can_show_any_value_and_stays_short() -> None:
     assert shown("a'b") == '"a\'b"'
     assert shown(1.5) == "1.5"
-    assert shown(Unprintable()) == spoken(Unprintable()) == "<unprintable Unprintable>"
+    assert shown(Unprintable()) == as_text(Unprintable()) == "<unprintable Unprintable>"
     assert shown(10**5000) == "<unprintable int>"
     assert shown("x" * 58) == f"'{'x' * 58}'"
     assert shown("x" * 59) == f"'{'x' * 56}..."
-    assert spoken("x" * 100) == "x" * 100
+    assert as_text("x" * 100) == "x" * 100

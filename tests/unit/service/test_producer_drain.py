@@ -105,7 +105,7 @@ async def test_the_number_of_followed_tickets_is_limited(config_for: ConfigFor) 
 async def test_a_drain_returns_a_limited_number_of_deliveries(
     config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending_tickets, "MOST_OPEN_SHOWN", 1)
+    monkeypatch.setattr(pending_tickets, "MAX_OPEN_SHOWN", 1)
     async with AsyncNotificationService(config_for()):
         pass
     async with AsyncNotificationService(without_webhooks(config_for())) as producer:

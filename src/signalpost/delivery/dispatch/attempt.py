@@ -13,7 +13,7 @@ from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
 from signalpost.delivery.outbox.commands import Message, OutboxEntry
 from signalpost.domain.delivery import Attempt
 from signalpost.domain.instant import utc
-from signalpost.domain.text import spoken, text_of
+from signalpost.domain.text import as_text, text_of
 from signalpost.errors import Evidence, InvalidValue
 from signalpost.sinks.evidence import Answered, RateFacts, Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.port import Answer, Item, Sink
@@ -129,7 +129,7 @@ def _sound_receipt(receipt: Receipt) -> Receipt:
 
 def _sound_evidence(evidence: Answered) -> Evidence:
     """The evidence itself, after its invalid parts were replaced."""
-    reason = text_of(spoken(evidence), "reason")[:_LONGEST_REASON]
+    reason = text_of(as_text(evidence), "reason")[:_LONGEST_REASON]
     evidence.args = (reason,)
     evidence.reason = reason
     evidence.rate = _rate(evidence.rate)
@@ -141,7 +141,7 @@ def _sound_evidence(evidence: Answered) -> Evidence:
 
 def _id(value: object) -> str | None:
     if type(value) is int:
-        value = spoken(value)
+        value = as_text(value)
     return text_of(value, "id")[:_LONGEST_ID] if isinstance(value, str) else None
 
 

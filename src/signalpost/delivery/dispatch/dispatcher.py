@@ -30,7 +30,7 @@ from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.port import Sink
 from signalpost.telemetry.bus import Bus
 
-MOST_OPEN_SHOWN = 1000
+MAX_OPEN_SHOWN = 1000
 """The most open deliveries that `drain` and `stop` return."""
 
 _PAGE = 500
@@ -262,7 +262,7 @@ class Dispatcher:
 
     async def _open(self, notification_id: str | None = None) -> tuple[Delivery, ...]:
         ids = None if notification_id is None else (notification_id,)
-        return await self._outbox.do(Open(notification_ids=ids, limit=MOST_OPEN_SHOWN))
+        return await self._outbox.do(Open(notification_ids=ids, limit=MAX_OPEN_SHOWN))
 
 
 def _pairs(entries: Iterable[OutboxEntry], settled: Iterable[Delivery]) -> Iterable[tuple[OutboxEntry, Delivery]]:

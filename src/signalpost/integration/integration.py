@@ -250,7 +250,7 @@ class NotificationIntegration:
 
     def _configure(self, config: Config | None, fallback: Sender | None, listeners: Iterable[Listener]) -> None:
         if not isinstance(config, Config | None):
-            text = f"the configuration is a {type(config).__name__}: give a Config, or none"
+            text = f"the configuration is a {type(config).__name__}: use a Config, or omit it"
             value = type(config).__name__
             raise InvalidConfiguration(text, code="wrong-kind", field="config", value=value, limit="Config")
         self._fallback = None if fallback is None else Fallback(fallback)

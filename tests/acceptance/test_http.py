@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -262,13 +262,17 @@ def test_sigterm_ends_serve_while_another_program_keeps_the_store_locked(environ
         db.execute("BEGIN EXCLUSIVE")
         command = [sys.executable, "-m", "signalpost", "serve"]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-            descriptors = Path(f"/proc/{process.pid}/fd")
             ends = time.monotonic() + 30
-            while str(store) not in {str(each.readlink()) for each in _links(descriptors)} and time.monotonic() < ends:
+            while str(store) not in _open_files(process) and time.monotonic() < ends:
                 time.sleep(0.01)
             process.terminate()
             assert process.wait(30) == 1
 
 
-def _links(folder: Path) -> list[Path]:
-    return [each for each in folder.iterdir() if each.is_symlink()]
+def _open_files(process: subprocess.Popen[str]) -> set[str]:
+    """The files that a process has open."""
+    found = set()
+    for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed in the meantime
+            found.add(str(descriptor.readlink()))
+    return found

@@ -3,7 +3,6 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from functools import cached_property
 from typing import Any
 
 
@@ -27,28 +26,16 @@ class _Lines(logging.Handler):
         self._stream.flush()
 
 
-class _Formatter(logging.Formatter):
-    """Imports structlog with the first line, because that takes longer than most commands."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format one line."""
-        return self._chosen.format(record)
-
-    @cached_property
-    def _chosen(self) -> logging.Formatter:
-        return _structlog_formatter()
-
-
 def write_logs(level: int = logging.INFO) -> None:
     """Write the messages of the logger `signalpost` to standard error."""
     handler = _Lines()
-    handler.setFormatter(_Formatter())
+    handler.setFormatter(_formatter())
     logger = logging.getLogger("signalpost")
     logger.handlers = [handler]
     logger.setLevel(level)
 
 
-def _structlog_formatter() -> logging.Formatter:
+def _formatter() -> logging.Formatter:
     import structlog
 
     from signalpost.cli.output import clean

@@ -171,6 +171,7 @@ class Runtime:
 
         self._state.begin()
         self._metrics.begin()
+        self.bus.forget_subscribed()  # of a run in the process that forked this one, or on a loop that was closed
         try:
             run = await Run.begin(self.config, self.bus, self._metrics, is_producer=self._is_producer)
         except (StoreFailed, CommandFailed) as fault:  # it opened but cannot be used: the same for the caller

@@ -27,20 +27,25 @@ class Bus:
 
     def __init__(self, ours: Iterable[Listener] = (), others: Iterable[Listener] = ()) -> None:
         self._ours = tuple(map(_Guarded, ours))
+        self._subscribed: tuple[_Guarded, ...] = ()
         self._others = tuple(map(_Guarded, others))
 
     def subscribe(self, listener: Listener) -> None:
         """Add one of our own listeners behind the others of ours."""
-        self._ours += (_Guarded(listener),)
+        self._subscribed += (_Guarded(listener),)
 
     def unsubscribe(self, listener: Listener) -> None:
         """Remove one of our own listeners."""
-        self._ours = tuple(each for each in self._ours if each.listener != listener)
+        self._subscribed = tuple(each for each in self._subscribed if each.listener != listener)
+
+    def forget_subscribed(self) -> None:
+        """Remove all that subscribed, because what they belonged to ended without removing them."""
+        self._subscribed = ()
 
     def emit(self, event: Event) -> None:
         """Call every listener with `event`. Raises nothing."""
         began = _now()
-        for guarded in self._ours + self._others:
+        for guarded in (*self._ours, *self._subscribed, *self._others):
             began = guarded.call(event, began)
 
 

@@ -41,6 +41,16 @@ async def test_each_listener_gets_each_event_whatever_the_others_raise(caplog: p
         assert any(all(fact in line for fact in facts) for line in logged), facts
 
 
+async def test_those_that_subscribed_hear_events_before_the_log_until_they_are_forgotten() -> None:
+    heard: list[str] = []
+    bus = Bus((lambda _: heard.append("ours"),), (lambda _: heard.append("log"),))
+    bus.subscribe(lambda _: heard.append("subscribed"))
+    bus.emit(EVENT)
+    bus.forget_subscribed()
+    bus.emit(EVENT)
+    assert heard == ["ours", "subscribed", "log", "ours", "log"]
+
+
 def test_ctrl_c_in_a_listener_ends_the_loop_but_not_the_delivery() -> None:
     went_on = []
 

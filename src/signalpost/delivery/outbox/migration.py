@@ -74,7 +74,8 @@ def _complete(db: sqlite3.Connection) -> None:
     """Add what a file of version 2 lacks if an earlier commit made it: that version is not released yet."""
     if db.execute(IS_COMPLETE).fetchone() is None:
         with _writing(db):
-            _execute_all(db, STEPS[-1])
+            if db.execute(IS_COMPLETE).fetchone() is None:  # another process may have been first
+                _execute_all(db, STEPS[-1])
 
 
 @contextmanager

@@ -18,9 +18,18 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from signalpost.delivery.kept_task import WELL_AFTER
-from signalpost.delivery.outbox.commands import Answer, Command, Damaged
+from signalpost.delivery.outbox.commands import (
+    Answer,
+    Command,
+    Damaged,
+    Leased,
+    Settle,
+    SettledAndLeased,
+    Settlement,
+)
 from signalpost.delivery.outbox.port import Core
 from signalpost.delivery.outbox.transaction import Arrival
+from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.events import Listener, WorkerFailed, WorkerRecovered
 from signalpost.errors import CommandFailed, OwnershipLost, StoreClosed, StoreFailed
 from signalpost.secret import described
@@ -216,6 +225,8 @@ class ThreadedOutbox:
         is_open = self._gather(batch)
         self._cycle_began_at = monotonic()
         answers = self._answers_to(batch) if batch else None
+        if answers is not None:
+            self._return_leases(batch, answers)
         if self._shared is not None:
             self._report_news(self._shared, is_idle=answers is None)
         if self._chore is not None:
@@ -287,6 +298,21 @@ class ThreadedOutbox:
         middle = len(batch) // 2
         return self._answers_to(batch[:middle]) + self._answers_to(batch[middle:])
 
+    def _return_leases(self, batch: list[_Request], answers: list[Any]) -> None:
+        """Return what was leased for callers that no longer wait, such as workers that a stop cancelled meanwhile."""
+        unsent = [
+            each
+            for (_, waiter), answer in zip(batch, answers, strict=True)
+            if waiter.done()
+            for each in _leased_by(answer)
+        ]
+        if not unsent:
+            return
+        try:
+            self._core.apply([Settle(tuple(map(_as_before, unsent)))])
+        except Exception as fault:  # noqa: BLE001  # the thread continues; the next start finds them leased
+            log_failure("deliveries that were leased but not sent could not be returned", fault)
+
     def _call_on_loop(self, answer: Any, *arguments: Any) -> None:
         try:
             self._loop.call_soon_threadsafe(answer, *arguments)
@@ -326,6 +352,20 @@ def command_failed(command: Command[Any], fault: Exception) -> CommandFailed:
     if isinstance(fault, CommandFailed):
         return CommandFailed.of_all(fault.errors)
     return CommandFailed(f"{name} failed ({type(fault).__name__})", field="command", value=name)
+
+
+def _leased_by(answer: Any) -> list[Delivery]:
+    """The deliveries that an answer leases."""
+    leased = answer.leased if isinstance(answer, SettledAndLeased) else answer
+    return [entry.delivery for entry in leased.entries] if isinstance(leased, Leased) else []
+
+
+def _as_before(delivery: Delivery) -> Settlement:
+    """The verdict on a delivery that was leased and not sent."""
+    attempts, unanswered, may_repeat = delivery.attempts, delivery.unanswered, delivery.may_repeat
+    return Settlement(
+        delivery.id, DeliveryState.PENDING, None, attempts, unanswered, may_repeat, reason=delivery.reason
+    )
 
 
 def _ignore(_: object) -> None:

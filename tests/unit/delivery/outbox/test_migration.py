@@ -68,10 +68,7 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(path: Path, tmp_path: Path
     assert _rows(path, epochs) == _rows(other, epochs) == [(1, 1, os.getpid())]
 
 
-def test_an_incomplete_store_of_version_2_is_completed(path: Path, tmp_path: Path) -> None:
-    """It has no express index, its lane index lacks `not_before`, and its facts have no namespace."""
-    SqliteCore(path).close()
-    copied = _copy(path).stat().st_mtime_ns
+def _make_incomplete(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         for name in ("lane", "express", "later"):
             db.execute(f"DROP INDEX {name}")
@@ -81,6 +78,29 @@ def test_an_incomplete_store_of_version_2_is_completed(path: Path, tmp_path: Pat
         db.execute("INSERT INTO fact VALUES ('(webhook 1-ab)', 'disabled', x'7b7d')")
         db.execute("UPDATE owner SET epoch = 7")
         db.commit()
+
+
+def test_two_processes_may_complete_a_store_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SqliteCore(path).close()
+    _make_incomplete(path)
+    begin = migration._begin
+
+    def begin_second(db: sqlite3.Connection) -> None:
+        """Another process is first, between the look and the transaction."""
+        monkeypatch.setattr(migration, "_begin", begin)
+        SqliteCore(path).close()
+        begin(db)
+
+    monkeypatch.setattr(migration, "_begin", begin_second)
+    SqliteCore(path).close()
+    assert _rows(path, "SELECT * FROM fact") == [("webhook", "1-ab", "disabled", b"{}")]
+
+
+def test_an_incomplete_store_of_version_2_is_completed(path: Path, tmp_path: Path) -> None:
+    """It has no express index, its lane index lacks `not_before`, and its facts have no namespace."""
+    SqliteCore(path).close()
+    copied = _copy(path).stat().st_mtime_ns
+    _make_incomplete(path)
     SqliteCore(path).close()
     SqliteCore(tmp_path / "new.db").close()
     schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"

@@ -189,10 +189,8 @@ async def test_what_the_service_cannot_take_goes_to_the_old_sender(
     integration = NotificationIntegration(fallback=old_sender)
     integration.start()
     ticket = await integration.send_signal_async(signal(), user_tier=UserTier.PREMIUM)
-    assert (ticket.outcome, ticket.reason) == (
-        Outcome.DIRECT,
-        "handed to the fallback: no webhook for signals-premium: set one",
-    )
+    assert ticket.outcome is Outcome.DIRECT
+    assert "signals-premium" in ticket.reason
     assert await asyncio.to_thread(integration.flush, 10) == 0
     assert integration.get_metrics()["fallback_called"] == 1
     await asyncio.to_thread(integration.stop)

@@ -29,5 +29,5 @@ def install(clock: Clock | None) -> Clock | None:
 def now() -> datetime:
     """The current instant of the installed clock, aware and in UTC."""
     if _installed is None:
-        raise RuntimeError("no clock is installed: import signalpost, or call signalpost.clock.install")
+        raise RuntimeError("no clock is installed: call signalpost.clock.install with one")
     return _installed.now()

@@ -65,7 +65,8 @@ def publish() -> None:
     """Queue one notification, deliver it, and print the result.
 
     If a service runs on the data folder, the service delivers it, by its own configuration. The exit code is 0 if it
-    was delivered (or was accepted before), and 1 if it was refused or is not delivered yet.
+    was delivered or need not be (suppressed, superseded), and 1 if it was refused or is not delivered yet. A repeat
+    counts like the first one. With --no-wait, 0 means that it is saved.
     """
 
 

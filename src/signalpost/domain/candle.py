@@ -15,8 +15,9 @@ class Candle(Value, frozen=True, kw_only=True, tag="candle"):
     """A closed candle: `time` is its open, in UTC; prices are exact; low <= open, close <= high.
 
     A price may be zero or negative: oil, power, rates and spreads have traded there. Code that knows the instrument,
-    such as `read_candle_file`, rejects such prices if the instrument cannot have them. Raises InvalidValue with all
-    faults: a naive time, NaN or infinity, a price outside low..high.
+    such as `read_candle_file`, rejects such prices if the instrument cannot have them. Raises InvalidValue: with all
+    faults of single fields (a naive time, NaN or infinity, a negative volume), or if there are none, for a price
+    outside low..high.
     """
 
     time: datetime

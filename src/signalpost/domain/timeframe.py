@@ -33,10 +33,12 @@ _METATRADER = {
 _METATRADER_MONTH = 49153
 _METATRADER_RESERVED = tuple(range(kind, kind + 256) for kind in (0x4000, 0x8000, 0xC000))
 """The ranges of MetaTrader 5's constants for hours, weeks and months. A number there that is not such a constant is
-rejected instead of read as minutes. No timeframe is lost: none is a whole number of days."""
+rejected instead of read as minutes. No usual timeframe is lost: none of these numbers of minutes is a whole number of
+days."""
 _METATRADER_NAME = "PERIOD_"
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
-"""Candles are counted from here, so that weeks open on Mondays and all candles that divide a week open at midnight."""
+"""Candles are counted from here, so that weeks open on Mondays, and candles whose length divides a day open at
+midnight."""
 
 
 class Timeframe(str):
@@ -64,7 +66,8 @@ class Timeframe(str):
     def candle_open(self, at: datetime) -> datetime:
         """The open, in UTC, of the candle that is forming at `at`: the same for every call within one candle.
 
-        Candles are counted from midnight UTC and weeks from Monday, as on exchanges. If your market's candles open
+        Candles are counted from Monday, 5 January 1970, at midnight UTC. So weeks open on Mondays, and lengths that
+        divide a day open at midnight, as on exchanges. If your market's candles open
         at other times (OANDA's H4 and D follow New York time), use the times of your candles instead. Raises
         InvalidValue for a naive time.
         """

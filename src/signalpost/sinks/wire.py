@@ -1,9 +1,10 @@
 """One HTTP exchange for all HTTP sinks, and the evidence when it fails.
 
-The type of aiohttp's exception (3.11 to 3.14) shows whether bytes may have been sent. While connecting it raises
-`ClientConnectorError` (name, refusal, TLS) or, after the timeout, `ConnectionTimeoutError`: never sent. Any other error
-may follow after the request was sent. A total timeout says nothing on its own, so it must be longer than the connect
-timeout: then it can only occur after connecting. aiohttp never repeats a POST on its own.
+The type of aiohttp's exception (3.11 to 3.14) shows whether bytes may have been sent. Never sent: `InvalidURL`, and
+while connecting `ClientConnectorError` (name, refusal, TLS), `ClientHttpProxyError` (the proxy refused) or, after the
+timeout, `ConnectionTimeoutError`. With any other error, the request may have been sent. A total timeout
+says nothing on its own, so it must be longer than the connect timeout: then it can only occur after connecting.
+aiohttp never repeats a POST on its own.
 
 Many of these exceptions quote the whole URL, including its password. So none of them is passed on: not as text, not as
 a cause, not as a context.

@@ -68,7 +68,9 @@ def _log_worker(event: WorkerFailed | WorkerRecovered | TookOver | OwnershipLost
             logger.warning("%s is running again", name)
         case TookOver(destinations):
             names = ", ".join(destinations)
-            logger.warning("the process that delivered has ended; this process now delivers to %s", names)
+            logger.warning(
+                "the process that delivered has ended or does not respond; this process now delivers to %s", names
+            )
         case _:
             logger.error(
                 "Process %d took over the deliveries, because this process did not respond. This one only queues "

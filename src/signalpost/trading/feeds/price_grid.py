@@ -49,9 +49,9 @@ class PriceGrid:
 def grid_of(prices: Iterable[Decimal], *, at_least: int | None = None) -> PriceGrid:
     """The grid of these prices, which belong to one market.
 
-    Its decimals are those of the price with the most, but not less than `at_least`. Prices with more digits than any
-    market quotes are ignored. If there are no others, it has the fewest decimals that keep each price to within a
-    billionth.
+    Its decimals are those of the price with the most, but at least `at_least`, and at most MOST_PLACES. Prices with
+    more digits than any market quotes are ignored. If there are no others, it has `at_least` decimals or, without it,
+    the fewest that keep each price to within a billionth of itself.
     """
     prices = list(prices)
     coarsest = None if at_least is None else PriceGrid(at_least)

@@ -9,7 +9,10 @@ DOWN = -1
 
 
 class Cross:
-    """Compares two lines candle by candle: UP is above now and not above before, DOWN the reverse; a tie is neither.
+    """Compares two lines candle by candle.
+
+    UP: above now, and equal or below before. DOWN: below now, and equal or above before. A tie now is no cross, and the
+    next candle after it may be one.
 
     The first comparison has no predecessor and cannot be a cross.
     """

@@ -36,8 +36,7 @@ def test_a_failure_that_came_after_the_timeout_is_logged(caplog: pytest.LogCaptu
     begun.set_exception(LookupError("gone"))
     del begun, look
     gc.collect()
-    (line,) = caplog.messages
-    assert line.startswith("work ")
+    (line,) = [each for each in caplog.messages if each.startswith("work ")]  # other tests leave garbage, too
     assert "LookupError" in line
 
 
@@ -52,4 +51,4 @@ def test_a_failure_that_was_retrieved_is_not_logged(caplog: pytest.LogCaptureFix
             begun.result(0)
     del begun
     gc.collect()
-    assert caplog.messages == []
+    assert not [each for each in caplog.messages if each.startswith("work ")]

@@ -43,6 +43,7 @@ class Leftovers:
     def __init__(self, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
         self._lock = config.home / f"{STORE_FILE}.lock"
         self._sockets = _sockets()
+        self._threads = {*threading.enumerate()}
         self._timers: list[asyncio.TimerHandle] = []
         loop = asyncio.get_running_loop()
         call_at = loop.call_at
@@ -59,7 +60,7 @@ class Leftovers:
         """Everything that is left."""
         now = asyncio.get_running_loop().time()
         return [
-            *(each.name for each in threading.enumerate() if each.name == "signalpost outbox"),
+            *(each.name for each in {*threading.enumerate()} - self._threads if each.name == "signalpost outbox"),
             *(["lock"] if is_held(self._lock) else []),
             *(_sockets() - self._sockets),
             *(task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("signalpost")),

@@ -151,7 +151,7 @@ class HealthState:
     def _pauses(
         self, gates: Mapping[str, "Gate"], now: float, banned: Mapping[str, Reason]
     ) -> Iterator[tuple[str, Reason]]:
-        """The paused destinations and hosts, each with its reason. Those that another reason covers are left out."""
+        """The paused destinations and hosts, each with its reason, unless another reason reports them already."""
         for name, gate in gates.items():
             pause = gate.paused_for(now)
             if pause is not None and pause.seconds > _PAUSE_REPORTED:

@@ -179,4 +179,4 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     assert str(home) in str(fault)
     assert fault.__cause__ is None, "one traceback, not three"
     assert fault.__suppress_context__
-    assert len(raised.traceback) <= 4, "our own frames are left out"
+    assert len(raised.traceback) <= 4, "it shows no frames of ours"

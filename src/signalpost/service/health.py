@@ -140,10 +140,7 @@ class HealthState:
             *self._reasons.values(),
             *self._seen.values(),
             *tuple(self._workers.values()),
-            *(
-                Reason(f"the breaker of {name} is {state}{_times_of(gates.get(name), now)}", "breaker-open")
-                for name, state in breakers
-            ),
+            *(Reason(_outage(name, state, gates.get(name), now), "breaker-open") for name, state in breakers),
             *banned.values(),
             *dict(self._pauses(gates, now, banned)).values(),
         )
@@ -164,6 +161,11 @@ class HealthState:
 def _damage(count: int) -> str:
     are = "1 delivery is" if count == 1 else f"{count} deliveries are"
     return f"{are} damaged in the store and will not be sent: `signalpost deliveries list --state dead` shows why"
+
+
+def _outage(name: str, state: str, gate: "Gate | None", now: float) -> str:
+    times = _times_of(gate, now)
+    return f"deliveries to {name} keep failing, so they wait: its breaker is {state}{times}"
 
 
 def _times_of(gate: "Gate | None", now: float) -> str:

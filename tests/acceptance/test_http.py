@@ -216,7 +216,7 @@ def test_while_another_program_holds_the_store_hooks_get_503_in_time(environment
 def test_a_second_serve_on_the_folder_accepts_and_the_first_delivers(environment: Environment, shown: Shown) -> None:
     text = token(environment, "my-bot")
     with serving(environment), serving(environment) as second:
-        assert "(producer)" in second.text()
+        assert "(producer:" in second.text()
         assert second.post("/api/v1/signals", SIGNAL, **bearer(text))[0] == 202
         assert shown.once(1) == ["BUY EUR_USD H4"]
 
@@ -224,7 +224,7 @@ def test_a_second_serve_on_the_folder_accepts_and_the_first_delivers(environment
 def test_serve_prints_its_address_and_off_means_no_server(environment: Environment) -> None:
     with serving(environment, "--http", "127.0.0.1:0", "--workers", "1") as served:
         assert served.url.startswith("http://127.0.0.1:")
-        assert "(owner)" in served.text()
+        assert "(owner:" in served.text()
     with serving(environment, "--http", "off") as served:
         assert served.url == ""
 

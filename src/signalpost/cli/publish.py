@@ -1,5 +1,6 @@
-"""`signalpost publish`: queues and delivers one signal, alert or report."""
+"""`signalpost publish`: queues and delivers one signal, alert, announcement, status report or analysis."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +45,17 @@ def _common(command: Any) -> Any:
             help="Seconds to wait for the delivery.",
         ),
         click.option("--context", multiple=True, metavar="NAME=VALUE", help="A fact to show; can be repeated."),
-        _fact_option("--priority", help="LOW, NORMAL, HIGH or URGENT.  [default: from confidence or severity]"),
     ):
         command = option(command)
     return command
 
 
+def _priority_option(usual: str) -> Callable[[Any], Any]:
+    return _fact_option("--priority", help=f"LOW, NORMAL, HIGH or URGENT.  [default: {usual}]")
+
+
 @click.group(
-    short_help="Send one signal, alert or report.",
+    short_help="Send one signal, alert, announcement, status report or analysis.",
     epilog="""
     \b
     Examples:
@@ -89,10 +93,14 @@ def publish() -> None:
 @_fact_option("--strategy", help="The strategy's name.  [default: Manual]")
 @_fact_option("--time", help="The candle's open, ISO 8601 with its zone.  [default: now]")
 @_fact_option("--id", help="The signal's id.  [default: from strategy, pair, timeframe, side and candle]")
-@_fact_option("--tier", help="For whom: free, premium, admin.  [default: free]")
+@_fact_option("--tier", help="The tier it is for: free, premium, admin or your own.  [default: free]")
+@_priority_option("NORMAL; HIGH if the confidence is above 0.8, URGENT above 0.9")
 @_common
 def signal(tier: str | None, **options: Any) -> None:
-    """Send a signal: from options, or from JSON on standard input with the usual names."""
+    """Send a signal, from options or from JSON on standard input.
+
+    In JSON, use the field names of `Signal`, or other usual names such as `symbol`, `tf`, `side` and `price`.
+    """
     from signalpost.domain.signal import Signal
 
     _publish(Signal, options, ("pair", "timeframe", "side", "entry"), tier)
@@ -112,9 +120,13 @@ def signal(tier: str | None, **options: Any) -> None:
 @_fact_option("--message", help="What failed, since when, and what to do.")
 @_fact_option("--source", help="What noticed it.")
 @_fact_option("--id", help="The alert's id.  [default: from type, time and content]")
+@_priority_option("by severity, from LOW to URGENT")
 @_common
 def alert(**options: Any) -> None:
-    """Send an alert: from options, or from JSON on standard input with the names of the fields of `Alert`."""
+    """Send an alert, from options or from JSON on standard input.
+
+    In JSON, use the field names of `Alert`. `type` and `id` work, too.
+    """
     from signalpost.domain.alert import Alert
 
     _publish(Alert, options, ("type", "severity", "title"))
@@ -130,9 +142,13 @@ def alert(**options: Any) -> None:
 @_fact_option("--title", help="The announcement in a line.")
 @_fact_option("--text", help="The announcement.")
 @_fact_option("--id", help="Its id.  [default: from time and content]")
+@_priority_option("NORMAL")
 @_common
 def announcement(**options: Any) -> None:
-    """Send an announcement to the community: from options, or from JSON on standard input."""
+    """Send an announcement, from options or from JSON on standard input.
+
+    It goes to the community. In JSON, use the field names of `Announcement`. `id` works, too.
+    """
     from signalpost.domain.announcement import Announcement
 
     _publish(Announcement, options, ("title", "text"))
@@ -149,9 +165,13 @@ def announcement(**options: Any) -> None:
 @_fact_option("--status", help="operational, degraded, down ...")
 @_fact_option("--message", help="More about it.")
 @_fact_option("--id", help="Its id.  [default: from time and content]")
+@_priority_option("LOW")
 @_common
 def status(**options: Any) -> None:
-    """Send a status report: from options, or from JSON on standard input with the names of `SystemStatus`."""
+    """Send a status report, from options or from JSON on standard input.
+
+    In JSON, use the field names of `SystemStatus`. `id` works, too.
+    """
     from signalpost.domain.system_status import SystemStatus
 
     _publish(SystemStatus, options, ("status",))
@@ -168,9 +188,13 @@ def status(**options: Any) -> None:
 @_fact_option("--text", help="The analysis.")
 @_fact_option("--pair", help="What it is about: EUR_USD, EUR/USD ...")
 @_fact_option("--id", help="Its id.  [default: from time and content]")
+@_priority_option("NORMAL")
 @_common
 def analysis(**options: Any) -> None:
-    """Send a market analysis: from options, or from JSON on standard input with the names of `MarketAnalysis`."""
+    """Send a market analysis, from options or from JSON on standard input.
+
+    In JSON, use the field names of `MarketAnalysis`. `id` works, too.
+    """
     from signalpost.domain.market_analysis import MarketAnalysis
 
     _publish(MarketAnalysis, options, ("title", "text"))

@@ -52,7 +52,9 @@ _MIN_CONNECTIONS = 16
     "--http", help="The address to listen on, HOST:PORT, or off.  [default: as configured, or 127.0.0.1:8750]"
 )
 @click.option("--workers", help="Senders per destination.  [default: as configured, or 2]")
-@click.option("--dry-run", is_flag=True, help="Send everything to the local sandbox.")
+@click.option(
+    "--dry-run", is_flag=True, help="Send everything to the sandbox (signalpost sandbox), and nothing to Discord."
+)
 @click.option(
     "--stop-within",
     type=NumberRange(0),
@@ -154,7 +156,10 @@ def _server(service: "AsyncNotificationService") -> "HttpServer | None":
 
 
 def _print_startup(service: "AsyncNotificationService", server: "HttpServer | None") -> None:
-    say(f"data folder: {service.config.home} ({service.role})", err=True)
+    from signalpost.service.health import Role
+
+    work = "delivers" if service.role is Role.OWNER else "only queues"
+    say(f"data folder: {service.config.home} ({service.role}: this process {work})", err=True)
     for destination in service.config.destinations:
         say(f"  {destination.name} -> {destination.address.host}", err=True)
     if server is not None:

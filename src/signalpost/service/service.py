@@ -92,10 +92,10 @@ class AsyncNotificationService:
     ) -> Ticket:
         """Accept a signal, an alert or a report. A ticket with the outcome `accepted` means saved to disk.
 
-        By default the priority is derived from confidence or severity, and the tier is FREE. `event` says what happened
-        to a signal that was sent before, such as `update 1`. If the store is unavailable, the notification is held in
-        memory, or refused if `hold` is False. Raises InvalidValue for invalid arguments. A failing network or disk
-        shows only in the ticket.
+        By default the priority depends on a signal's confidence or an alert's severity, is LOW for a status and NORMAL
+        otherwise, and the tier is FREE. `event` says what happened to a signal that was sent before, such as
+        `update 1`. If the store is unavailable, the notification is held in memory, or refused if `hold` is False.
+        Raises InvalidValue for invalid arguments. A failing network or disk shows only in the ticket.
         """
         run = self._runtime.run
         if run is None:

@@ -61,7 +61,10 @@ def _from_stdin() -> dict[str, Any]:
     except (ValueError, ArithmeticError, RecursionError) as fault:
         raise InvalidValue(f"standard input is not valid JSON: {fault}", code="not-readable") from fault
     if not isinstance(facts, dict):
-        raise InvalidValue("standard input is not a JSON object. Give an object with field names", code="not-readable")
+        raise InvalidValue(
+            'standard input is JSON, but not an object: use {"NAME": VALUE, ...} with the names of the fields',
+            code="not-readable",
+        )
     return facts
 
 

@@ -88,8 +88,8 @@ def _check_tier(tier: "UserTier", config: "Config") -> None:
     known = ranks_of(config.tiers)
     if config.everything_to is None and tier not in known:
         raise InvalidValue(
-            f"--tier is {str(tier)!r}, which is not a tier: {advice(tier, known)} (or add it to the settings file that "
-            "--config names)",
+            f"--tier is {str(tier)!r}, which is not a tier: {advice(tier, known)} (or define it with a table "
+            f"[tiers.{tier}] in the settings file, which --config or SIGNALPOST_CONFIG names)",
             code="unknown-word",
             field="--tier",
             value=str(tier),

@@ -46,8 +46,8 @@ class Timeframe(str):
 
     Accepts this notation (`H4`, `h4`, `D1`), exchange notation (`4h`, `1d`, `5min`), TradingView's (`240` minutes,
     `1D`), MetaTrader 5's (`PERIOD_H1`, or its constant 16385), a whole number of minutes, and a timedelta. Timeframes
-    of the same length are equal. Raises InvalidValue for zero, for more than 52 weeks, and for charts without a fixed
-    candle length (months, range, tick).
+    of the same length are equal. Raises InvalidValue for anything else, for zero or less, for fractions of a second,
+    for more than 52 weeks, and for charts without a fixed candle length (months, range, tick).
     """
 
     __slots__ = ()
@@ -67,9 +67,8 @@ class Timeframe(str):
         """The open, in UTC, of the candle that is forming at `at`: the same for every call within one candle.
 
         Candles are counted from Monday, 5 January 1970, at midnight UTC. So weeks open on Mondays, and lengths that
-        divide a day open at midnight, as on exchanges. If your market's candles open
-        at other times (OANDA's H4 and D follow New York time), use the times of your candles instead. Raises
-        InvalidValue for a naive time.
+        divide a day open at midnight, as on exchanges. If your market's candles open at other times (OANDA's H4 and D
+        follow New York time), use the times of your candles instead. Raises InvalidValue for a naive time.
         """
         instant = utc(at, "at")
         return instant - (instant - _MONDAY) % self.duration
@@ -132,7 +131,8 @@ def _unreadable(text: str, given: object) -> InvalidValue:
 def _of_number(number: int, given: object) -> timedelta:
     """The candle length that a number stands for: a constant of MetaTrader 5, otherwise minutes."""
     if number == _METATRADER_MONTH:
-        raise _no_length(given, "MetaTrader's PERIOD_MN1; months have no fixed length", "For a week, write 'W'")
+        why = "this is MetaTrader's PERIOD_MN1, and months have no fixed length"
+        raise _no_length(given, why, "For a week, write 'W'")
     if (known := _METATRADER.get(number)) is not None:
         return known
     if any(number in reserved for reserved in _METATRADER_RESERVED):
@@ -151,8 +151,7 @@ def _spelling(length: timedelta, given: object) -> str:
 
 def _no_length(given: object, why: str, other: str) -> InvalidValue:
     return InvalidValue(
-        f"timeframe is {shown(given)}: {why}. Use a fixed length such as 'H4' or 'D', instead of a placeholder such as "
-        f"{{{{interval}}}}. {other}",
+        f"timeframe is {shown(given)}: {why}. Use a fixed length such as 'H4' or 'D'. {other}",
         code="no-fixed-length",
         field="timeframe",
         value=shown(given),

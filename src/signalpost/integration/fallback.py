@@ -98,7 +98,7 @@ class Fallback:
     def _send(self, submission: Submission, runner: asyncio.Runner) -> None:
         if (stale := _staleness(submission)) is not None:
             self.failed += 1
-            logger.warning("a notification expired before the fallback was called: %s", stale)
+            logger.warning("%s was not passed to the fallback: %s", submission.notification.key, stale)
             return
         self.called += 1
         try:

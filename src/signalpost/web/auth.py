@@ -81,7 +81,9 @@ class TokenAuth:
         """Read all tokens; none if there is no file yet. A missing folder is an error: it was moved or deleted."""
         folder = self._file.path.parent
         if not folder.is_dir():
-            raise InvalidConfiguration(f"the data folder {folder} no longer exists. Move it back.")
+            raise InvalidConfiguration(
+                f"the data folder {folder} no longer exists. Move it back, or stop the service and restore a backup."
+            )
         return self._file.read()
 
 

@@ -53,7 +53,7 @@ def test_an_interval_without_a_fixed_length_is_refused_with_advice(interval: str
     with pytest.raises(InvalidValue) as refusal:
         Timeframe(interval)
     assert getattr(refusal.value, "code", None) == "no-fixed-length"
-    assert "{{interval}}" in str(refusal.value)
+    assert "such as 'H4' or 'D'" in str(refusal.value)
 
 
 @pytest.mark.line("6.5.15")

@@ -239,8 +239,8 @@ def _check_step(candles: Sequence[Candle], lines: Sequence[int], timeframe: Time
         return
     commonest, count = counts.most_common(1)[0]
     raise InvalidCandleFile(
-        f"{count} of {len(steps)} candles open {commonest} after the previous one, the first of them in this line, "
-        f"but {timeframe} candles must open every {timeframe.duration}: use the file's timeframe",
+        f"the most common interval between candles is {commonest} ({count} of {len(steps)}; the first one ends at this "
+        f"line), but {timeframe} candles must open every {timeframe.duration}: use the file's timeframe",
         path=name,
         line=lines[steps.index(commonest) + 1],
         code="wrong-timeframe",

@@ -116,14 +116,16 @@ class MAUnifiedStrategy:
                 code="not-a-mapping",
                 value=short(saved),
             )
-        for name, expected, code in (
-            ("version", SNAPSHOT_VERSION, "unknown-version"),
-            ("fingerprint", self.fingerprint, "other-configuration"),
+        replay = "delete it and replay all candles from the first one"
+        restore = f"it belongs to another configuration. Restore it into that one, or {replay}"
+        for name, expected, code, advice in (
+            ("version", SNAPSHOT_VERSION, "unknown-version", replay),
+            ("fingerprint", self.fingerprint, "other-configuration", restore),
         ):
             if saved.get(name) != expected:
                 raise InvalidSnapshot(
                     f"{self.config.key}: the saved state has {name} {short(saved.get(name))} instead of {expected!r}: "
-                    f"delete the state, and replay all candles from the first one",
+                    f"{advice}",
                     code=code,
                     field=name,
                     value=short(saved.get(name)),

@@ -2,9 +2,9 @@
 
 The type of aiohttp's exception (3.11 to 3.14) shows whether bytes may have been sent. Never sent: `InvalidURL`, and
 while connecting `ClientConnectorError` (name, refusal, TLS), `ClientHttpProxyError` (the proxy refused) or, after the
-timeout, `ConnectionTimeoutError`. With any other error, the request may have been sent. A total timeout
-says nothing on its own, so it must be longer than the connect timeout: then it can only occur after connecting.
-aiohttp never repeats a POST on its own.
+timeout, `ConnectionTimeoutError`. With any other error, the request may have been sent. A total timeout says nothing on
+its own, so it must be longer than the connect timeout: then it can only occur after connecting. aiohttp never repeats a
+POST on its own.
 
 Many of these exceptions quote the whole URL, including its password. So none of them is passed on: not as text, not as
 a cause, not as a context.
@@ -99,7 +99,10 @@ class Connections:
         return self._session
 
     def proxy_for(self, url: URL) -> Proxy | None:
-        """The proxy for a request to `url`, None on this machine; reads the environment once per host."""
+        """The proxy for a request to `url`; None for a direct connection, as always for plain http.
+
+        A proxy that cannot be used is ignored. Reads the environment once per host.
+        """
         host = url.host or ""
         if url.scheme != "https":
             return None
@@ -131,8 +134,8 @@ class Connections:
 async def exchange(connections: Connections, method: str, url: Secret, *, data: bytes | None = None) -> HttpAnswer:
     """Send one request without following redirects, and return the answer.
 
-    `data` is JSON. Raises Unavailable if the request was certainly not sent or shows nothing (GET), and Unconfirmed
-    otherwise.
+    `data` is JSON. Without an answer, raises Unavailable if the request was certainly not sent or is a GET, which shows
+    nothing in the channel, and Unconfirmed otherwise.
     """
     session = connections.session()
     try:

@@ -19,7 +19,7 @@ class Replay(NamedTuple):
     filtered: tuple[Filtered, ...]
     """The crosses that did not become a signal, oldest first."""
     seconds: float
-    """The time that the strategy took for all candles, by the machine's clock."""
+    """For all candles, by the machine's clock. Includes the time to get them from the iterable."""
 
     @property
     def crosses(self) -> int:
@@ -33,7 +33,7 @@ class Replay(NamedTuple):
 
     @property
     def microseconds_a_candle(self) -> float:
-        """The strategy's average time per candle."""
+        """The average of `seconds` per candle, in microseconds."""
         return self.seconds / self.candles * 1e6 if self.candles else 0.0
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from signalpost.domain.priority import NotificationPriority
 
 LONG_WINDOW = 10.0
-"""Seconds. A window at least this long reserves a tenth for URGENT and another tenth for URGENT and HIGH; a shorter
-one, a single slot for URGENT."""
+"""Seconds. Of a window at least this long, a tenth (at least one slot) is reserved for URGENT, and another tenth for
+URGENT and HIGH. Of a shorter one, a single slot is reserved for URGENT."""
 
 
 class Rate(NamedTuple):

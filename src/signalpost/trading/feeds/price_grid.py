@@ -28,7 +28,7 @@ class PriceGrid:
     def nearest(self, price: Decimal) -> Decimal:
         """`price`, rounded to the grid if necessary.
 
-        Raises InvalidValue if rounding would change it by a billionth or more.
+        Raises InvalidValue if rounding would change it by a billionth of itself or more.
         """
         if places_of(price) <= self.places:
             return price

@@ -20,19 +20,20 @@ _MEANING_BY_OUTCOME = {
     "delivered": "it was shown",
     "rejected": "it was rejected, and a retry would be rejected too",
     "unavailable": "it was certainly not shown",
-    "throttled": "it was not shown because of too many requests, which does not count as an attempt",
-    "unconfirmed": "it may have been shown, but there was no answer",
+    "throttled": f"it was not shown because of too many requests; this uses up none of its {MOST_ATTEMPTS} attempts",
+    "unconfirmed": "it may or may not have been shown",
+    "lapsed": "sending was cut short before an answer was saved, so it may or may not have been shown",
 }
 
 
 class Surroundings(NamedTuple):
-    """Facts beside a delivery that its story depends on."""
+    """Other facts that a delivery's story depends on."""
 
     now: datetime
     has_owner: bool
     """True if a service has the store open."""
     is_served: bool
-    """True if that service, or without one this configuration, has a webhook for the destination."""
+    """True if that service has a webhook for the destination. Without a service, this configuration counts."""
     messages_a_minute: Mapping[str, int | None]
     """The limit of each configured destination; None for no limit."""
     facts: Mapping[str, bytes]
@@ -124,7 +125,7 @@ def _verdict(delivery: Delivery, around: Surroundings) -> Iterator[str]:
             yield f"Delivery failed for good: {reason}.{doubt}"
         case _:
             if delivery.may_repeat:
-                yield "An earlier attempt may have been shown, so the next message is marked as a possible repeat."
+                yield "An earlier attempt may have been shown. If it is sent again, it is marked as a possible repeat."
 
 
 def _shown(delivery: Delivery, around: Surroundings) -> str:
@@ -138,7 +139,8 @@ def _waiting(delivery: Delivery, around: Surroundings) -> Iterator[str]:
     """Why it waits, the strongest reason first, and until when."""
     name, now = delivery.id.destination, around.now
     if delivery.valid_until <= now:
-        yield f"It expired {format_time(delivery.valid_until, now)}. The service will not send it and marks it expired."
+        end = "unconfirmed" if delivery.may_repeat else "expired"
+        yield f"It expired {format_time(delivery.valid_until, now)}. The service will not send it and marks it {end}."
         return
     if not around.has_owner:
         yield "It waits because no service is running on this data folder."
@@ -176,8 +178,9 @@ def _in_flight(around: Surroundings) -> str:
     if around.has_owner:
         return "It is being sent now."
     return (
-        "It was being sent when its service ended, so it may have been shown. The next run of the service sends it "
-        "again, marked as a possible repeat."
+        "It was being sent when its service ended, so it may have been shown. The next service to start sends it "
+        "again, marked as a possible repeat, unless it has expired, has no attempts left, or its kind is sent at most "
+        "once."
     )
 
 

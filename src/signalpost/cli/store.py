@@ -104,7 +104,10 @@ class Store:
         )
 
     def _is_served(self, entry: OutboxEntry) -> bool:
-        """True if the running service, or without one this configuration, has a webhook for the delivery."""
+        """True if the running service has a webhook for the delivery.
+
+        If no service runs, or it does not route the delivery to this destination, the configuration counts.
+        """
         destination, notification = entry.delivery.id.destination, entry.notification
         owner = read_owner(self._read(LoadFacts(OWNER))) if self.has_owner else None
         routes = (

@@ -33,8 +33,8 @@ class SendEnded(NamedTuple):
 
     destination: str
     outcome: str
-    """`delivered`, or the kind of evidence: rejected, unavailable, throttled, unconfirmed; `lapsed` if the process that
-    sent it is gone. After the last two, the message may or may not have been shown."""
+    """`delivered`, or the kind of evidence: rejected, unavailable, throttled, unconfirmed; `lapsed` if sending was cut
+    short before an answer was saved. After the last two, the message may or may not have been shown."""
     detail: str
     took_seconds: float
 

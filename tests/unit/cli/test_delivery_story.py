@@ -62,7 +62,7 @@ def text_of(made: Story) -> str:
 
 
 ENDED = ("delivered", "unconfirmed", "expired", "superseded", "suppressed", "cancelled", "dead")
-OUTCOMES = ("delivered", "rejected", "unavailable", "throttled", "unconfirmed")
+OUTCOMES = ("delivered", "rejected", "unavailable", "throttled", "unconfirmed", "lapsed")
 GONE = {"disabled": msgspec.json.encode({"reason": "404, Unknown Webhook", "at": NOW})}
 HELD = {"pace": msgspec.json.encode({"at": NOW, "ages": [], "held_for": 30.0})}
 LATER = {"not_before": NOW + MINUTE, "reason": "503"}
@@ -89,6 +89,7 @@ STORIES: dict[str, Story] = {
     "one ahead": story_of("pending", near=around(ahead=1)),
     "two ahead, without a limit": story_of("pending", near=around(ahead=2, messages_a_minute={})),
     "no longer valid": story_of("pending", valid_until=NOW, near=around(has_owner=False)),
+    "no longer valid, and perhaps shown before": story_of("pending", valid_until=NOW, may_repeat=True),
 }
 
 

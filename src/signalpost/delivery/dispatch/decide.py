@@ -8,8 +8,7 @@
     Unconfirmed, unanswered         as above; the second unanswered attempt of a delivery makes it unconfirmed
                                     (the lane retries only after the destination has answered a probe or another
                                     message)
-    lapsed                          the process that sent it ended: pending, after a backoff; counted; may have been
-                                    shown
+    lapsed                          sending was cut short: pending, after a backoff; counted; may have been shown
     cut off at valid_until          unconfirmed
     interrupted by a stop           pending; not counted; may have been shown
     unsent                          pending, as if it had never been leased
@@ -49,7 +48,7 @@ class LeaseEnd(Word):
 SendOutcome = Receipt | Evidence | LeaseEnd
 
 _REASONS = {
-    LeaseEnd.LAPSED: "the process that was sending it ended, so it may or may not have been sent",
+    LeaseEnd.LAPSED: "sending was cut short before an answer was saved, so it may or may not have been shown",
     LeaseEnd.CUT_OFF: "not answered by valid_until",
     LeaseEnd.INTERRUPTED: "interrupted by a shutdown before an answer came",
 }

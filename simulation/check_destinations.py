@@ -132,7 +132,7 @@ def _of_breaker(place: str, requests: list[Request]) -> Iterator[str]:
 
 
 def _is_alive(probe: Request) -> bool:
-    """Any answer below 500 except 429 counts as alive: a server in Discord's place may not support probes."""
+    """Any answer below 500 except 429 counts as alive: some servers in Discord's place do not support probes."""
     return probe.status is not None and probe.status < 500 and probe.status != 429
 
 

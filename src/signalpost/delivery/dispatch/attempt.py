@@ -23,7 +23,7 @@ from signalpost.telemetry.log_queue import logger
 PROBE_TIMEOUT = 3.0
 """Seconds after which a first probe counts as unanswered, and a cut-off send as a failure of the destination."""
 LONGEST_PROBE_TIMEOUT = 15.0
-"""Seconds after which any probe counts as unanswered. A message may take as long, because slow is not down."""
+"""Seconds after which any probe counts as unanswered. A message may take as long, because slow does not mean down."""
 
 _EVIDENCE = (Rejected, Throttled, Unavailable, Unconfirmed)
 _LONGEST_ID = 200
@@ -89,12 +89,19 @@ async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], sec
     except Exception as fault:  # noqa: BLE001  # the worker continues, whatever a sink does
         if deadline.expired():
             return LeaseEnd.CUT_OFF
-        return _broken(destination, fault)
-    return _sound_receipt(receipt) if isinstance(receipt, Receipt) else _broken(destination, receipt)
+        return _raised(f"the sink of {destination} failed, and its message may have been shown", fault)
+    if isinstance(receipt, Receipt):
+        return _sound_receipt(receipt)
+    kind = type(receipt).__name__
+    logger.error("the sink of %s returned %s instead of a receipt: the message may have been shown", destination, kind)
+    return Unconfirmed(f"the sink returned {kind}")
 
 
 async def probe(destination: str, sink: Sink, interval: float = 0.0) -> Answer | Evidence:
-    """Probe the destination. Raises nothing but CancelledError. The timeout grows with `interval`, between probes."""
+    """Probe the destination. Raises nothing but CancelledError.
+
+    The timeout grows with the `interval` between probes.
+    """
     timeout = min(max(PROBE_TIMEOUT, interval), LONGEST_PROBE_TIMEOUT)
     try:
         async with asyncio.timeout(timeout):
@@ -104,22 +111,18 @@ async def probe(destination: str, sink: Sink, interval: float = 0.0) -> Answer |
     except TimeoutError:
         return Unavailable(f"no answer to a probe in {timeout:g} s")
     except Exception as fault:  # noqa: BLE001  # as above
-        return _broken(destination, fault)
+        return _raised(f"the sink of {destination} failed while probing", fault)
 
 
 def is_alive(answer: Answer | Evidence) -> bool:
-    """Whether an answer to a probe shows life. Any but 429 and 5xx does: a destination may not support probes."""
+    """Whether an answer to a probe shows life. Any but 429 and 5xx does: some destinations do not support probes."""
     return isinstance(answer, Answer | Rejected)
 
 
-def _broken(destination: str, fault: object) -> Unconfirmed:
-    """A sink raised or returned something invalid, so the message may have been shown."""
-    kind = type(fault).__name__
-    if isinstance(fault, BaseException):
-        log_failure(f"the sink of {destination} failed, and its message may have been shown", fault, with_text=False)
-        return Unconfirmed(f"the sink raised {kind}")
-    logger.error("the sink of %s returned %s instead of a receipt: the message may have been shown", destination, kind)
-    return Unconfirmed(f"the sink returned {kind}")
+def _raised(failure: str, fault: Exception) -> Unconfirmed:
+    """Log something unexpected that a sink raised."""
+    log_failure(failure, fault, with_text=False)
+    return Unconfirmed(f"the sink raised {type(fault).__name__}")
 
 
 def _sound_receipt(receipt: Receipt) -> Receipt:

@@ -28,10 +28,10 @@ from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unconfirmed
 from signalpost.sinks.port import Answer, Sink
 
 CLOCK_GRAIN = 0.005
-"""Seconds by which a request counts as ended later than the loop's clock says. uvloop's clock counts whole
-milliseconds, rounded down, so a window that is exact by that clock would be too short by the destination's."""
+"""Seconds added to the end of each request. uvloop's clock counts whole milliseconds, rounded down, so a window that is
+exact by that clock would be too short by the destination's clock."""
 LOOK_AFTER = 1.0
-"""Seconds after the start in which the answer to a message may make the first look at the destination unnecessary."""
+"""Seconds from the start to the first look at the destination, which the answer to a message may make unnecessary."""
 
 
 class Webhook:
@@ -188,14 +188,14 @@ class Gate:
         return max(self.breaker.probe_at, self.pacer.ready_at(now, NotificationPriority.URGENT))
 
     def liveness_probe_at(self, now: float) -> float:
-        """When to probe because a delivery waits for an answer; infinity if none does."""
+        """When to probe because a delivery waits for an answer; infinity if none does, or the breaker is open."""
         if self.is_open or self.liveness.has_answered:
             return inf
         urgent_at = self.pacer.ready_at(now, NotificationPriority.URGENT)
         return max(self.liveness.probe_at, self.breaker.question_at, urgent_at)
 
     def look_at(self, now: float) -> float:
-        """When to look for the first time; infinity if the channel is known, or no look is configured.
+        """When to look; infinity if no look is configured or needed any more, or the breaker is not closed.
 
         It takes a slot that is open to all priorities, and so never one that an URGENT needs.
         """
@@ -215,7 +215,7 @@ class Gate:
         )
 
     def paused_for(self, now: float) -> Pause | None:
-        """For how long nothing may begin, although no window is full. Health calls this, from any thread."""
+        """For how long nothing may begin, because of a demanded wait or too many refusals. Any thread may call it."""
         return self.pacer.paused_for(now)
 
     def call_when_free(self, wake: Callable[[], None], *, at_end: bool) -> None:

@@ -51,7 +51,7 @@ class PaceMemory(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """A time in which nothing may begin, although no window is full."""
+    """A time in which nothing may begin, because of a demanded wait or too many refusals."""
 
     seconds: float
     reason: str

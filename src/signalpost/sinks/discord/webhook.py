@@ -40,8 +40,8 @@ class DiscordWebhook:
     async def probe(self) -> Answer:
         """Request the webhook's own data, which shows nothing. The timeout is that of a message.
 
-        Any answer below 500 counts as alive, because a server in Discord's place may not support the request. A 429, a
-        deleted webhook and, on Discord itself, Cloudflare's block are raised as by `send`. A 5xx or no answer raises
+        Any answer below 500 counts as alive, because some servers in Discord's place do not support the request. A 429,
+        a deleted webhook and, on Discord itself, Cloudflare's block are raised as by `send`. A 5xx or no answer raises
         Unavailable.
         """
         self._check_open()

@@ -1,5 +1,7 @@
 """At its start a lane looks up its channel once: never before a message that is due, and never instead of one."""
 
+import pytest
+
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED, Limits, Rate
 from signalpost.domain.events import BreakerMoved, DestinationGone, DestinationSeen
 from signalpost.sinks.evidence import Receipt, Rejected
@@ -65,6 +67,21 @@ async def test_a_destination_without_support_for_the_look_works_as_usual() -> No
         await world.put("news")
         await world.dispatcher.drain()
         assert (ids(sink), world.emitted(DestinationSeen)) == (["news"], [])
+
+
+@virtual
+async def test_a_look_that_raises_something_unexpected_is_logged_without_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = ScriptedSink(probes=[ValueError("a secret")])
+    async with World(sink, settings=LOOKS) as world:
+        await wait(1.5)
+        assert "ValueError" in caplog.text
+        assert "secret" not in caplog.text
+        assert "shown" not in caplog.text, "a probe shows nothing"
+        await world.put("news")
+        await world.dispatcher.drain()
+        assert ids(sink) == ["news"]
 
 
 @virtual

@@ -109,7 +109,10 @@ _SEVERITY_BY_WORD = {
     **dict.fromkeys(("error", "err", "severe", "major", "sev2", "p2"), "high"),
     **dict.fromkeys(("warning", "warn", "average", "moderate", "sev3", "p3"), "medium"),
     **dict.fromkeys(("notice", "minor", "sev4", "p4"), "low"),
-    **dict.fromkeys(("information", "informational", "debug", "trace", "none", "notset", "ok", "sev5", "p5"), "info"),
+    **dict.fromkeys(
+        ("information", "informational", "debug", "trace", "none", "notset", "not classified", "ok", "sev5", "p5"),
+        "info",
+    ),
 }
 
 

@@ -26,6 +26,7 @@ OPENED = datetime(2024, 3, 4, tzinfo=UTC)
         *(("fatal", "critical"), ("emerg", "critical"), ("crit", "critical"), ("page", "critical")),
         *(("notice", "low"), ("none", "info"), ("debug", "info"), ("informational", "info"), ("Disaster", "critical")),
         *(("major", "high"), ("minor", "low"), ("average", "medium"), ("P1", "critical"), ("sev2", "high")),
+        ("Not classified", "info"),
     ],
 )
 def test_the_usual_words_for_a_severity_are_read(word: str, severity: str) -> None:

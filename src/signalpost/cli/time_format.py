@@ -36,8 +36,8 @@ def parse_time(text: str, option: str) -> datetime:
         return utc(given, option)
     except (InvalidValue, ValueError):
         raise InvalidValue(
-            f"{option} is {shown(text)}, which is not a time. Give how long ago (90m, 12h, 30d), a day (2026-01-31), "
-            "or a time with its zone (2026-01-31T10:00:00Z)",
+            f"{option} is {shown(text)}: give how long ago (90m, 12h, 30d), a day (2026-01-31), or a time with its "
+            "zone (2026-01-31T10:00:00Z)",
             code="invalid-time",
             field=option,
             value=shown(text),
@@ -50,7 +50,7 @@ def parse_duration(text: str, option: str) -> timedelta:
     if found and int(found[1]) and (duration := timedelta(**{_UNITS[found[2]]: int(found[1])})) <= _LONGEST:
         return duration
     raise InvalidValue(
-        f"{option} is {shown(text)}, which is not a duration. Give one such as 30m, 2h or 7d, at most a year",
+        f"{option} is {shown(text)}: give a duration from 1s to {_LONGEST.days}d, such as 30m, 2h or 7d",
         code="not-a-duration",
         field=option,
         value=shown(text),

@@ -18,8 +18,8 @@ number decides whether it is in seconds, milliseconds, microseconds or nanosecon
 """
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""The range of valid times, without LATEST. Every time computed from one of them stays in the calendar, and Discord can
-show it. EARLIEST is before Unix time because some candles are."""
+"""The range of valid times, without LATEST itself. Every time computed from one of them stays in the calendar, and
+Discord can show it. EARLIEST is before Unix time because some candles are."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = tuple((10**power, Decimal(10 ** (8 + power)), Decimal(10 ** (10 + power))) for power in (0, 3, 6, 9))
 """Each unit of Unix time: how many make a second, and the range of its numbers (March 1973 to November 2286).
@@ -35,7 +35,7 @@ def utc(value: Instant, name: str) -> datetime:
     """`value` as an aware datetime in UTC; `name` is the field in errors.
 
     A pandas Timestamp becomes a plain datetime. Raises InvalidValue for a naive time, with advice on how to localise
-    it, for a number that may not be Unix time, and for a time before 1900 or after 8999.
+    it, for a number that is not clearly Unix time, and for a time before 1900 or after 8999.
     """
     if type(value) is datetime and value.tzinfo is UTC:
         return _in_range(value, name)
@@ -72,7 +72,7 @@ def _in_range(instant: datetime, name: str) -> datetime:
 
 def _out_of_range(text: str, name: str) -> InvalidValue:
     return InvalidValue(
-        f"{name} is {text}: use a time from {EARLIEST.year} up to {LATEST.year}",
+        f"{name} is {text}: use a time from {EARLIEST.year} to {LATEST.year - 1}",
         code="out-of-range",
         field=name,
         value=text,

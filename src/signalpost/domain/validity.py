@@ -45,7 +45,7 @@ def later(start: datetime, by: timedelta, name: str = "timestamp") -> datetime:
         if (end_at := start + by) < LATEST:
             return end_at
     raise InvalidValue(
-        f"{name} is {iso(start)}, and {by} later is after the year {LATEST.year}: use an earlier time",
+        f"{name} is {iso(start)}, and {by} later is not before the year {LATEST.year}: use an earlier time",
         code="out-of-range",
         field=name,
         value=iso(start),

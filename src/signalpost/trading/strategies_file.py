@@ -34,7 +34,7 @@ class ConfiguredStrategy(NamedTuple):
 def read_strategies(path: Path | str) -> tuple[ConfiguredStrategy, ...]:
     """Read the strategies of a TOML file.
 
-    Raises InvalidConfiguration, with the file and all its faults, for an unreadable file, for unknown, missing and
+    Raises InvalidConfiguration, with the file and its faults, for an unreadable file, for unknown, missing and
     invalid settings, and for two strategies with the same key.
     """
     name = str(path)

@@ -156,5 +156,5 @@ def _fresh(closed: Signal) -> Signal:
 
 def _none_open(closing: Closing, why: str) -> Problem:
     position = f"{closing.pair} {closing.timeframe} of strategy {closing.strategy!r}"
-    text = f"cannot close {position}: {why}. Its opening was not sent with this token, or it was closed already"
+    text = f"cannot close {position}: {why}. The signal to close was not sent with this token, or was closed already"
     return not_understood([Fault("nothing-open", text, "action")])

@@ -155,7 +155,7 @@ def _columns(header: Sequence[str], text: str, name: str, line: int) -> dict[str
     except InvalidValue as error:
         faults = ", ".join(fault.text for fault in error.errors)
         raise InvalidCandleFile(
-            f"the first line has {faults}; it must have the columns {','.join(COLUMNS)}[,volume], separated by "
+            f"the header has {faults}; it must have the columns {','.join(COLUMNS)}[,volume], separated by "
             f"{SEPARATORS_IN_WORDS}",
             path=name,
             line=line,
@@ -169,7 +169,7 @@ def _columns(header: Sequence[str], text: str, name: str, line: int) -> dict[str
 def _row(cells: Sequence[str], columns: dict[str, int], line: int) -> _Row:
     if len(cells) <= max(columns.values()):
         raise InvalidValue(
-            f"the row has only {len(cells)} cells, fewer than the first line: complete or delete it",
+            f"the row has only {len(cells)} cells, fewer than the header: complete or delete it",
             code="missing",
             value=str(len(cells)),
             limit=str(max(columns.values()) + 1),

@@ -112,7 +112,8 @@ class MAUnifiedStrategy:
         """
         if not isinstance(saved, dict):
             raise InvalidSnapshot(
-                f"{self.config.key}: the saved state is {short(saved)}: replay all candles from the first one",
+                f"{self.config.key}: the saved state is not a dict ({short(saved)}): replay all candles from the "
+                "first one",
                 code="not-a-mapping",
                 value=short(saved),
             )
@@ -211,7 +212,7 @@ def _span(state: Snapshot) -> tuple[datetime | None, datetime | None]:
         ) from fault
     if (origin is None) != (last is None) or (origin and last and last < origin):
         raise InvalidSnapshot(
-            f"last is {last} and origin {origin}: replay all candles from the first one",
+            f"origin {origin} and last {last} contradict each other: replay all candles from the first one",
             code="conflict",
             field="last",
             value=str(last),

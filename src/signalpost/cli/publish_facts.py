@@ -15,7 +15,7 @@ from signalpost.errors import InvalidValue
 from signalpost.ingest.kinds import KIND_BY_PAYLOAD
 
 _KIND = "kind"
-"""The field with the kind in a payload's own JSON."""
+"""The field for the kind that a payload's `to_json` writes."""
 _STRATEGY = "Manual"
 """The default strategy of a signal."""
 

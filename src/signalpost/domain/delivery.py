@@ -11,7 +11,7 @@
     pending      dead          a sender: the store can no longer read it
     leased       pending       a sender: to be retried, or its holder is gone (not_before may be set)
     leased       delivered     a sender, with the destination's receipt
-    leased       unconfirmed   a sender: bytes were sent, no answer came, no tries are left
+    leased       unconfirmed   a sender: it may have been shown, and is not tried again
     leased       expired       a sender: valid_until came before anything was sent
     leased       dead          a sender: rejected, or no tries are left
 

@@ -24,13 +24,11 @@ from signalpost.errors import Fault, InvalidValue
 from signalpost.ingest.send_options import facts, is_option
 
 _MOST_SUGGESTIONS = 5
-"""The maximum of suggestions for the unknown names of one request, because each one takes a while."""
-
-
+"""How many unknown names of one request get a suggestion: not all, because each suggestion takes a while."""
 _CLOSE_ENOUGH = 0.75
-"""The similarity from which a known name is suggested for a misspelled one, from 0 to 1."""
+"""The least similarity, from 0 to 1, at which a known name is suggested."""
 _MOST_UNKNOWN = 100
-"""The maximum of unknown names reported for one request: thousands would not help."""
+"""How many unknown names of one request are reported: thousands would not help."""
 
 
 class Kind:
@@ -55,7 +53,7 @@ class Kind:
         self._build = payload if build is None else build
 
     def read(self, data: Mapping[str, Any], *, has_options: bool = True) -> FoundFields:
-        """The fields in `data`. Unknown names are faults: otherwise a misspelled stop would be lost.
+        """The fields in `data`. Unknown names are faults: otherwise a misspelled `stop_loss` would be lost.
 
         With `has_options`, the options of `read_options` are allowed too.
         """
@@ -68,7 +66,7 @@ class Kind:
         return read._replace(faults=(*read.faults, *self._unknown(unknown)))
 
     def made(self, read: FoundFields, missing: Callable[[str], Fault] | None = None) -> Payload:
-        """Create the payload. Raises InvalidValue with all faults, each under the sender's name of the field.
+        """Create the payload. Raises InvalidValue with all faults, each under the sender's name for the field.
 
         `missing` creates the fault for a missing required field.
         """
@@ -76,7 +74,7 @@ class Kind:
         return make(self._build, read, {field: reported(field) for field in self.sample}, self.sample)
 
     def _is_kind(self, name: str, value: object) -> bool:
-        """True for the `kind` in a value's own JSON."""
+        """True for the `kind` that a payload's `to_json` writes."""
         return name.strip().lower() == "kind" and value == self.word
 
     def _unknown(self, names: Iterable[str]) -> Iterable[Fault]:
@@ -96,7 +94,7 @@ class Kind:
 
 
 def _duration(value: Any) -> timedelta:
-    """Parse seconds, or ISO 8601 text as in a value's own JSON, such as `PT1H`."""
+    """Parse seconds, or ISO 8601 text such as `PT1H`, which `to_json` writes."""
     try:
         if isinstance(value, str) and not value.strip().isdigit():
             return msgspec.convert(text_of(value, "uptime"), timedelta)
@@ -126,7 +124,7 @@ def _with_facts(payload: Callable[..., Payload]) -> Callable[..., Payload]:
 
 
 def _of(payload: type[Payload], plural: str, id_field: str, also: Mapping[str, str], **sample: object) -> Kind:
-    """A kind whose fields have their own names; its id is also called `id`, and those in `also` have a second name."""
+    """A kind with the field names of `payload`; its id is also called `id`, and those in `also` have a second name."""
     others = {**also, id_field: "id"}
     names = {name: ((name, others[name]) if name in others else (name,),) for name in payload.__struct_fields__}
     build = _status if payload is SystemStatus else _with_facts(payload)

@@ -33,14 +33,14 @@ class BackgroundWork(AwaitableFuture[Result]):
         return work
 
     def result(self, timeout: float | None = None) -> Result:
-        """The result, waited for at most `timeout` seconds. Raises the work's exception, and TimeoutError."""
+        """The result, after at most `timeout` seconds. Raises the work's exception, or TimeoutError."""
         if timeout != 0:
             self.exception(timeout)
         self._failure.is_seen = self._failure.is_seen or self.done()
         return super().result(0)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """The work's exception, waited for at most `timeout` seconds. Raises TimeoutError."""
+        """The work's exception, after at most `timeout` seconds. Raises TimeoutError."""
         fault = super().exception(timeout)
         self._failure.is_seen = True
         return fault
@@ -79,7 +79,7 @@ class Turns:
     def begin(self, name: str, work: Callable[[], Result]) -> BackgroundWork[Result]:
         """Begin work in a thread, which the interpreter waits for before it ends.
 
-        If no thread can be started because it is ending already, the work is done here and now.
+        If no thread can be started because the interpreter is ending already, the work is done here and now.
         """
         begun: BackgroundWork[Result] = BackgroundWork(name)
         before, self._last_ended = self._last_ended, Event()

@@ -79,7 +79,7 @@ class TicketFuture(AwaitableFuture[Ticket]):
         _open.discard(self)
 
     def result(self, timeout: float | None = None) -> Ticket:
-        """The ticket, waited for at most `timeout` seconds. Raises TimeoutError.
+        """The ticket, after at most `timeout` seconds. Raises TimeoutError.
 
         In signalpost's own thread, such as in a callback, it raises RuntimeError if there is no ticket yet.
         """

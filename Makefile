@@ -24,7 +24,7 @@ run: $(VENV)/installed ## Run the main job on the bundled candles: make run ARGS
 test: $(VENV)/installed-dev ## Run the tests on all cores: make test ARGS="-k atr"
 	@$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
-test-all: ## Run the tests with all seeds, kills and examples
+test-all: ## Run the tests with more random cases, and kill processes more often
 	@TESTS=all $(MAKE) --no-print-directory test
 
 coverage: ## Run the tests, and fail below full branch coverage

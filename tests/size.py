@@ -6,5 +6,5 @@ IS_FULL = os.environ.get("TESTS") == "all"
 
 
 def size(per_commit: int, full: int) -> int:
-    """Return the number of seeds, kills or examples to try."""
+    """Return how many random cases to try, or how often to kill a process."""
     return full if IS_FULL else per_commit

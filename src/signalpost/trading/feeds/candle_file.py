@@ -118,7 +118,7 @@ def _rows(path: Path, name: str) -> Iterator[_Row]:
     except (OSError, EOFError, zlib.error) as fault:
         reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise InvalidCandleFile(
-            f"the file cannot be read ({reason}): use a complete CSV file, plain or gzipped",
+            f"the file cannot be read ({reason}): check its path and permissions, and that it is complete",
             path=name,
             code="not-readable",
         ) from fault

@@ -49,7 +49,7 @@ _json_option = json_option("Print one line of JSON for each delivery.")
 )
 @click.option("--destination", type=Utf8Text(), help="Only deliveries to this destination.")
 @click.option("--priority", help="Only this priority: LOW, NORMAL, HIGH or URGENT.")
-@click.option("--since", metavar="WHEN", help="Only deliveries accepted since: 90m, 12h, 30d, 2026-01-31 ...")
+@click.option("--since", metavar="WHEN", help="Only deliveries since WHEN: 90m, 12h, 30d, 2026-01-31 ...")
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The most to show, newest first."
 )
@@ -65,7 +65,7 @@ def list_(
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """List deliveries, newest first, and count all deliveries by state."""
+    """List deliveries, newest first. Without --json, also count all deliveries by state."""
     from signalpost.cli.delivery_lines import deliveries_table, plain_delivery
     from signalpost.cli.store import Store
     from signalpost.cli.time_format import parse_time

@@ -46,7 +46,7 @@ class Hooks(Protocol):
 
 
 class OwnerWatch:
-    """Whether this process delivers from its data folder. `wants` is True if it takes over when no owner is alive.
+    """Whether this process delivers from its data folder. `wants` is True if it takes over when no owner responds.
 
     Belongs to one event loop; any thread may read its properties.
     """
@@ -121,7 +121,7 @@ class OwnerWatch:
         self._task = KeptTask("watch", self._watch, self._emit)
 
     def look(self) -> None:
-        """Soon check how the owner routes."""
+        """Check soon how the owner routes."""
         self._changed.set()
 
     async def end(self) -> None:
@@ -152,7 +152,7 @@ class OwnerWatch:
     def _of_other(self, seen: Seen) -> Iterator[Reason]:
         who = f"process {seen.process}, which delivers from this folder,"
         if seen.silent_for >= self._heartbeat.doubt_after:
-            within = f"This process takes over after {self._heartbeat.take_over_after:.0f} s."
+            within = f"This process takes over after {self._heartbeat.take_over_after:.0f} s without a response."
             then = within if self._wants else "Resume or restart it."
             text = f"Nothing is delivered: {who} has not responded for {seen.silent_for:.0f} s. {then}"
             yield Reason(text, "owner-silent")
@@ -161,7 +161,7 @@ class OwnerWatch:
             yield Reason(text, "owner-blocked")
 
     def _beat(self) -> None:
-        """Note that the event loop runs. The heartbeat contains this time, for other processes."""
+        """Note that the event loop runs. The heartbeat contains how long ago this was, for other processes."""
         self._ownership.loop_ran_at = monotonic()
         self._pulse = self._loop.call_later(_PULSE_EVERY, self._beat)
 

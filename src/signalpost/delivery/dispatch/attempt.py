@@ -21,9 +21,9 @@ from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
 
 PROBE_TIMEOUT = 3.0
-"""Seconds after which a first probe counts as unanswered, and a cut-off send as a failure of the destination."""
+"""Seconds after which a first probe counts as unanswered, and a cut-off send counts as the destination's failure."""
 LONGEST_PROBE_TIMEOUT = 15.0
-"""Seconds after which any probe counts as unanswered. A message may take as long, because slow does not mean down."""
+"""Seconds after which any probe counts as unanswered. It is as long as a message may take: slow does not mean down."""
 
 _EVIDENCE = (Rejected, Throttled, Unavailable, Unconfirmed)
 _LONGEST_ID = 200

@@ -3,8 +3,8 @@
 All of it happens while this process alone may write: it looks again at the version, copies the file to `outbox.db.vN`
 (N is the old version), and runs the missing steps in one transaction. A crash at any point leaves the old version, and
 the next process migrates it: an unfinished copy is replaced, and so is a whole one, because the old version may have
-written since. A process of the old version would go on as if nothing had changed, so a file that one delivers from is
-not migrated. See docs/why/0024-store-migrations.md.
+written since. A file is not migrated while a process of the old version delivers from it, because that process would
+not notice. See docs/why/0024-store-migrations.md.
 """
 
 import os
@@ -22,9 +22,9 @@ from signalpost.delivery.outbox.sqlite_file import advice, begin, opened, sync_t
 from signalpost.errors import StoreUnusable
 
 TRIES_TO_WRITE = 30
-"""How often to wait SECONDS_FOR_OTHERS while another process migrates the same file."""
+"""How many times to wait SECONDS_FOR_OTHERS while another process migrates the same file."""
 LOOKS_AT_AN_OWNER = 40
-"""How often to look, every 50 ms, whether an owner has migrated; one that has not by then is of the old version."""
+"""How many times to look, every 50 ms, whether an owner of the old version has ended."""
 
 _LOOK_EVERY = 0.05
 _NEVER = Event()
@@ -33,7 +33,7 @@ _NEVER = Event()
 def opened_to_write(path: Path, lock_path: Path) -> sqlite3.Connection:
     """A connection to the file at `path`, which exists and may be empty or of an older version.
 
-    Raises StoreUnusable; the file is as it was then.
+    Raises StoreUnusable, and leaves the file as it was.
     """
     db = opened(path)
     try:
@@ -71,7 +71,7 @@ def _migrate(path: Path, db: sqlite3.Connection, lock: Path) -> None:
 
 
 def _complete(db: sqlite3.Connection) -> None:
-    """Add what a file of version 2 lacks if an earlier commit made it: that version is not released yet."""
+    """Add the parts that a file of version 2 lacks if an earlier commit made it (that version is not released yet)."""
     if db.execute(IS_COMPLETE).fetchone() is None:
         with _writing(db):
             if db.execute(IS_COMPLETE).fetchone() is None:  # another process may have been first
@@ -86,7 +86,7 @@ def _writing(db: sqlite3.Connection) -> Iterator[None]:
         yield
         db.execute("COMMIT")
     except BaseException:
-        with suppress(sqlite3.Error):  # SQLite rolls back by itself after some errors, and then refuses to
+        with suppress(sqlite3.Error):  # after some errors SQLite has rolled back already, and this fails
             db.execute("ROLLBACK")
         raise
 
@@ -118,11 +118,11 @@ def _execute_all(db: sqlite3.Connection, step: str) -> None:
 
 
 def _copy(path: Path, version: int) -> None:
-    """Copy the file as it is now, for its owner alone to read. It exists whole and synced, or not at all."""
+    """Copy the file as it is now, with mode 600. The copy is whole and synced, or does not exist."""
     to = path.with_name(f"{path.name}.v{version}")
     partial = path.with_name(f"{to.name}.partial")
     try:
-        _remove(partial)  # of a process that crashed here: no other can be here now
+        _remove(partial)  # left by a process that crashed; no other can be copying now
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             _fill(path, partial)
@@ -151,7 +151,7 @@ def _remove(partial: Path) -> None:
 
 
 def _fill(path: Path, partial: Path) -> None:
-    # Read by another connection: SQLite copies nothing from one that may write.
+    # Read by another connection: SQLite does not copy from one that is in a write transaction.
     with (
         closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as source,
         closing(sqlite3.connect(partial, isolation_level=None)) as target,

@@ -35,7 +35,7 @@ class Seen(NamedTuple):
 class Ownership:
     """This process's part in a store: owner or not.
 
-    With `wants`, it takes over if no owner is alive. `now` reads a monotonic clock, from any thread.
+    With `wants`, it takes over if no owner responds. `now` reads a monotonic clock, from any thread.
     """
 
     def __init__(self, core: SqliteCore, heartbeat: Heartbeat, *, wants: bool, now: Callable[[], float]) -> None:

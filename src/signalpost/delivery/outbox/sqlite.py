@@ -356,7 +356,7 @@ class SqliteCore:
 
     def _roll_back(self) -> None:
         self._tx.forget()
-        with suppress(sqlite3.Error):  # SQLite rolls back by itself after some errors, and then refuses to
+        with suppress(sqlite3.Error):  # after some errors SQLite has rolled back already, and this fails
             self._db.execute("ROLLBACK")
 
     def _let_go(self) -> None:

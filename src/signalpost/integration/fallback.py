@@ -33,9 +33,9 @@ class Fallback:
     """Calls `sender` with each notification, in order, in a thread that starts with the first one.
 
     The sender gets those of `priority`, `user_tier` and `additional_context` that it names. If it requires three
-    further arguments with other names, it gets these three, in this order. Its own arguments with defaults keep them. A
-    sender that takes the notification alone does not know the tier, so it must not show premium content to free
-    readers. Raises InvalidConfiguration if the sender cannot be called in any of these ways.
+    further arguments with other names, it gets these three, in this order. Its own optional arguments keep their
+    defaults. A sender that takes the notification alone does not know the tier, so it must not show premium content to
+    free readers. Raises InvalidConfiguration if the sender cannot be called in any of these ways.
     """
 
     def __init__(self, sender: Sender) -> None:

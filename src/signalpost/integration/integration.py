@@ -79,10 +79,12 @@ class NotificationIntegration:
     def configure(
         self, config: Config | None = None, *, fallback: Sender | None = None, listeners: Iterable[Listener] = ()
     ) -> None:
-        """Replace the arguments of the constructor. Raises InvalidConfiguration once it is started."""
+        """Replace the arguments of the constructor. Raises InvalidConfiguration between a start and a stop."""
         with self._lifecycle.lock:
             if self._lifecycle.thread is not None:
-                raise InvalidConfiguration("it is running: stop it before you configure it", code="already-running")
+                raise InvalidConfiguration(
+                    "signalpost is running: stop it before you configure it", code="already-running"
+                )
             self._configure(config, fallback, listeners)
             self._lifecycle.forget_home()
         self._stop_direct(FLUSH_WITHIN)  # it has the old settings
@@ -104,9 +106,9 @@ class NotificationIntegration:
         return self._lifecycle.begin_start(seconds(within, "within"))
 
     def stop(self, timeout: float | None = FLUSH_WITHIN) -> int:
-        """Deliver what is queued for at most `timeout` seconds, end the service and its thread; return what is open.
+        """Deliver for at most `timeout` seconds, end the service and its thread, and return how much is open.
 
-        Open deliveries are in the store, and the next start delivers them. Without a start, nothing is stopped. None
+        Open deliveries are in the store, and the next start delivers them. A stop without a start is fine. None
         waits without a limit. Raises InvalidValue if `timeout` is not a number, and RuntimeError in signalpost's own
         thread, such as in a listener.
         """
@@ -151,7 +153,7 @@ class NotificationIntegration:
         user_tier: UserTier | str | None = None,
         additional_context: Mapping[str, object] | None = None,
     ) -> TicketFuture:
-        """Queue a signal, an alert or a report from any thread, without waiting. The future is its ticket's.
+        """Queue a signal, an alert or a report from any thread, without waiting. Returns a future of its ticket.
 
         The default priority depends on confidence or severity; the default tier is FREE. Raises InvalidValue.
         """
@@ -208,8 +210,8 @@ class NotificationIntegration:
         """Queue a signal, or send it directly, without the queue, if no service runs or it refuses.
 
         A direct send is tried once, within this process's pace, after waiting for a slot for at most 30 seconds. The
-        ticket is then `direct`, and its reason names the message, or it is `refused`, with the reason. A conflict is
-        not sent. The fallback is not called. Raises InvalidValue.
+        ticket is then `direct` if it was or may have been shown, else `refused`, with the reason. A conflict is not
+        sent. The fallback is not called. Raises InvalidValue.
         """
         notification = notification_of(signal, priority, user_tier, additional_context, kind=Signal)
         return self._submit(notification, self._send_directly)
@@ -217,7 +219,7 @@ class NotificationIntegration:
     def health(self) -> Health:
         """The service's health, with reasons."""
         if (thread := self._lifecycle.thread) is None:
-            return Health(HealthStatus.UNHEALTHY, (Reason("it does not run", "not-running"),))
+            return Health(HealthStatus.UNHEALTHY, (Reason("the service does not run", "not-running"),))
         return thread.health()
 
     def is_healthy(self) -> bool:
@@ -225,9 +227,9 @@ class NotificationIntegration:
         return self.health().status is HealthStatus.HEALTHY
 
     def get_metrics(self) -> dict[str, int]:
-        """The service's counts since its start, and those of this layer: notifications without a ticket, the fallback.
+        """The service's counts since its start, and this layer's: notifications without a ticket, and the fallback's.
 
-        `tickets_refused` includes notifications refused before a service saw them, whether it was started or not.
+        `tickets_refused` includes notifications refused before a service saw them, even if none was started.
         """
         thread, fallback = self._lifecycle.thread, self._fallback
         counts = counts_of_none() if thread is None else thread.service.get_metrics()

@@ -26,7 +26,7 @@ class Stopped(Protocol):
     """Something that must be stopped before the interpreter ends."""
 
     def stop(self, timeout: float) -> object:
-        """Deliver what is queued for at most `timeout` seconds, and stop."""
+        """Deliver for at most `timeout` seconds, and stop."""
         ...
 
 

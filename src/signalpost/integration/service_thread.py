@@ -84,9 +84,9 @@ class ServiceThread:
     def health(self) -> Health:
         """The service's health, with reasons."""
         if self.is_starting:
-            return Health(HealthStatus.UNHEALTHY, (Reason("it is starting", "starting"),))
+            return Health(HealthStatus.UNHEALTHY, (Reason("the service is starting", "starting"),))
         if not self.is_running:
-            return Health(HealthStatus.UNHEALTHY, (Reason("its thread has ended", "not-running"),))
+            return Health(HealthStatus.UNHEALTHY, (Reason("the service's thread has ended", "not-running"),))
         health = self.service.health()
         if self.waiting < MOST_WAITING:
             return health

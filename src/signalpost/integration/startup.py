@@ -91,7 +91,7 @@ class AsyncNotificationStartup:
         return Started(begun)
 
     def on_strategy_stop(self, timeout: float | None = FLUSH_WITHIN) -> StillOpen:
-        """Deliver what is queued for at most `timeout` seconds, stop, and return how much is still open.
+        """Deliver for at most `timeout` seconds, stop, and return how much is still open.
 
         Stopping twice, or without a start, is fine. The next start delivers what is open. None waits without a limit.
         Raises InvalidValue, before anything is stopped, for a timeout that is not a number of seconds. Within a running
@@ -163,7 +163,7 @@ def on_strategy_start(*, handle_signals: bool = False) -> Started:
 
 
 def on_strategy_stop(timeout: float | None = FLUSH_WITHIN) -> StillOpen:
-    """Deliver what is queued for at most `timeout` seconds, stop, and return how much is still open.
+    """Deliver for at most `timeout` seconds, stop, and return how much is still open.
 
     Stopping twice is fine, and so is starting again. The next start delivers what is open. None waits without a limit.
     Within a running event loop it only begins the stop, and returns at once: await the result for the number. Raises

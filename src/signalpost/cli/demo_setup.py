@@ -82,7 +82,7 @@ async def demo_config(port: int | None, *, to_discord: bool) -> AsyncIterator[Co
                 text = f"--to-discord needs a webhook: {SET_A_WEBHOOK}"
                 raise InvalidConfiguration(text, code="missing", field="destinations")
             config = msgspec.structs.replace(environment, home=home, run=run)
-            say(f"Sending {run} to {', '.join(each.name for each in config.destinations)}.", err=True)
+            say(f"Sending the messages of {run} to {', '.join(each.name for each in config.destinations)}.", err=True)
         else:
             sandbox = await stack.enter_async_context(await _sandbox(port))
             say(f"Messages appear at {sandbox.url}/", err=True)

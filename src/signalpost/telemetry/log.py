@@ -86,7 +86,7 @@ def _log_destination(event: BreakerMoved | DestinationGone | DestinationEnabled 
         case DestinationGone(destination, reason):
             logger.error("%s is disabled, because its webhook is gone for good: %s", destination, reason)
         case DestinationEnabled(destination):
-            logger.warning("%s is enabled; queued messages are sent again", destination)
+            logger.warning("%s is enabled again; its queued messages are being sent", destination)
         case DestinationSeen(destination, channel, guild, others, trouble):
             of = "" if guild is None else f" of guild {guild}"
             logger.info("%s posts to channel %s%s", destination, channel, of)

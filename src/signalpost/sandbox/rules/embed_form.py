@@ -30,7 +30,7 @@ def embeds(value: Any, path: Path) -> Iterator[Problem]:
 
 
 def length(embed: dict[str, Any]) -> int:
-    """Count the code points of an embed that count towards the 6,000 of a message."""
+    """The number of code points of an embed that count towards a message's limit of 6,000."""
     fields = embed.get("fields") or []
     footer, author = embed.get("footer") or {}, embed.get("author") or {}
     texts = [embed.get("title"), embed.get("description"), footer.get("text"), author.get("name")]

@@ -36,7 +36,8 @@ class WebhookAddress(NamedTuple):
     """A webhook's address. Its repr and errors never show the token."""
 
     identity: str
-    """The webhook's id and a hash of its token; equal for all spellings of one URL."""
+    """The webhook's id and a hash of its token, equal for all spellings of its URL; for a local URL, a hash of its host
+    and path."""
     host: str
     """The host. Rate limits and bans of our IP address apply per host."""
     post_url: Secret

@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 from unicodedata import category, name
 
 from signalpost.domain import not_symbols, precision
+from signalpost.domain.asset_class import COIN_QUOTES, PERPETUAL, AssetClass, class_of
 from signalpost.domain.exact import Number, positive
 from signalpost.domain.exchanges import EXCHANGES
 from signalpost.domain.text import shown
@@ -30,10 +31,7 @@ _SETTLED = re.compile(r"([^:/]+)/([^:/]+):([^:/-]+)((?:-[^:/]+)?)")
 _SETTLES_IN = frozenset(("USD", "USDT", "USDC", "USDE", "BUSD", "FDUSD", "EUR", "BTC", "ETH"))
 _ARITHMETIC = frozenset("+*^()")
 _YAHOO_PAIR = "=X"
-_COINS = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "BTC", "ETH", "BNB")
-"""The usual quotes of coins, and the coins most often quoted in currencies."""
-_QUOTES = _SETTLES_IN.union(_COINS)
-_PERPETUAL = ".P"
+_QUOTES = _SETTLES_IN.union(COIN_QUOTES)
 
 
 class Instrument(str):
@@ -86,10 +84,20 @@ class Instrument(str):
         return precision.is_currency_pair(*self._symbol.partition("_")[::2])
 
     @property
+    def asset_class(self) -> AssetClass | None:
+        """The class that decides the unit of its distances; None if unknown (its distances are then per cent)."""
+        return class_of(str(self))
+
+    @property
     def pip(self) -> Decimal | None:
         """The size of one pip, in price; None if not known (a pip is then one tick of the actual prices)."""
         known = precision.precision_of(self._symbol)
         return known.pip if known else None
+
+    @property
+    def quoted_pip(self) -> Decimal | None:
+        """The pip that `quoted` set; None if it set none."""
+        return precision.overridden_pip(self._symbol)
 
     @property
     def places(self) -> int | None:
@@ -105,10 +113,10 @@ class Instrument(str):
         """
         if self._symbol.count(":") > 1 or not _ARITHMETIC.isdisjoint(self._symbol):
             return False
-        base, _, quote = self.removesuffix(_PERPETUAL).partition("-")[0].partition("_")
+        base, _, quote = self.removesuffix(PERPETUAL).partition("-")[0].partition("_")
         if not quote:
-            return base.endswith(_COINS)
-        return precision.is_currency_pair(base, quote) or not {base, quote}.isdisjoint(_COINS)
+            return base.endswith(COIN_QUOTES)
+        return precision.is_currency_pair(base, quote) or not {base, quote}.isdisjoint(COIN_QUOTES)
 
     def check_price(self, price: Decimal | None, name: str) -> None:
         """Raise InvalidValue if `price` must be above zero for this instrument but is not. None is accepted."""

@@ -81,6 +81,12 @@ def override(symbol: str, *, pip: Number, places: int) -> None:
     _overrides[symbol] = Precision(size, decimals)
 
 
+def overridden_pip(symbol: str) -> Decimal | None:
+    """The pip that was set for the instrument with this canonical symbol; None if none was."""
+    known = _overrides.get(symbol)
+    return known.pip if known else None
+
+
 def forget_override(symbol: str) -> None:
     """Remove the override of the instrument with this canonical symbol."""
     _overrides.pop(symbol, None)

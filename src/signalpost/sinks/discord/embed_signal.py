@@ -39,9 +39,7 @@ def signal_card(signal: Signal, event: str) -> Card:
 def sessions(signal: Signal) -> str:
     """The trading sessions open when `signal` became known."""
     names = _open_at(signal.known_at)
-    if names:
-        return ", ".join(names) + (" (overlap)" if len(names) > 1 else "")
-    return "market closed" if signal.pair.is_currency_pair else "none open"  # while FX trades, a session is always open
+    return ", ".join(names) + (" (overlap)" if len(names) > 1 else "") or "market closed"
 
 
 @lru_cache(maxsize=64)
@@ -65,7 +63,8 @@ def _fields(signal: Signal, *, is_new: bool) -> Iterator[Field]:
     if signal.strategy_name is not None:
         yield field("Strategy", signal.strategy_name, _LONGEST_STRATEGY)
     yield Field("Timeframe", str(signal.timeframe))
-    yield Field("Sessions", sessions(signal))
+    if signal.pair.asset_class is not None and signal.pair.asset_class.has_sessions:
+        yield Field("Sessions", sessions(signal))
     if not is_new:
         yield from _current_state(signal)
     yield Field("Known", when(signal.known_at))

@@ -107,7 +107,7 @@ def test_a_signal_without_a_stop_has_no_r_multiple() -> None:
         ("EUR_USD", "2025-03-17T21:00:00Z", ["Sydney"]),
         ("EUR_USD", "2025-03-17T05:30:00Z", ["Tokyo"]),
         ("EUR_USD", "2025-08-23T09:00:00Z", []),
-        ("BTC_USDT", "2025-08-23T09:00:00Z", []),
+        ("XAU_USD", "2025-08-20T09:00:00Z", ["London"]),
     ],
 )
 def test_sessions_are_those_of_the_candles_close(pair: str, known_at: str, names: list[str]) -> None:
@@ -116,9 +116,11 @@ def test_sessions_are_those_of_the_candles_close(pair: str, known_at: str, names
     assert text
 
 
-def test_a_weekend_reads_differently_for_a_market_that_is_closed_and_one_that_is_not() -> None:
-    weekend = "2025-08-23T09:00:00Z"
-    assert sessions_at("EUR_USD", weekend) != sessions_at("BTC_USDT", weekend)
+@pytest.mark.parametrize("pair", ["BTC_USDT", "US500", "AAPL", "WTICO_USD"])
+def test_sessions_are_shown_only_for_currencies_and_metals(pair: str) -> None:
+    levels = {"entry_price": "98000", "stop_loss": "97000", "take_profit": None}
+    assert "Sessions" not in shown(pair=pair, **levels)
+    assert {"Sessions"} <= shown(pair="GOLD", **levels).keys() & shown(pair="EUR_USD", **levels).keys()
 
 
 def sessions_at(pair: str, known_at: str) -> str:

@@ -29,6 +29,8 @@ from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, Moment
 from signalpost.sandbox.rules.faults import EVERY, Fault, usual_answer
 from signalpost.sandbox.rules.form import LARGEST_BODY
 from signalpost.sandbox.rules.limits import REAL, Limits
+from signalpost.sandbox.rules.moderator import Action
+from signalpost.sandbox.rules.refusal import REFUSALS, Refusal
 
 DEFAULT_PORT = 8751
 _RESET = struct.pack("ii", 1, 0)
@@ -111,6 +113,7 @@ class Sandbox:
         app.router.add_get("/_faults", self._pending_faults)
         app.router.add_post("/_faults", self._plan_faults)
         app.router.add_delete("/_faults", self._clear_faults)
+        app.router.add_post("/_moderate", self._moderate)
         app.router.add_get("/{name:[a-z]*(?:\\.[a-z]+)?}", _file)
         app.on_response_prepare.append(_add_guards)
         return app
@@ -166,9 +169,22 @@ class Sandbox:
         lines = b"".join(logged.entry.line() for logged in self.discord.log.since(int(since)))
         return web.Response(body=lines, content_type="application/x-ndjson", charset="utf-8")
 
+    async def _moderate(self, request: web.Request) -> web.Response:
+        _require_json(request)
+        try:
+            entry = self.discord.moderate(action_of(await request.read()), self._moment())
+        except InvalidValue as wrong:
+            raise web.HTTPBadRequest(text=f"{wrong}\n") from None
+        except Refusal as refusal:
+            answer = refusal.answer()
+            return web.Response(status=answer.status, body=answer.body, content_type="application/json")
+        if self._journal is not None:
+            await self._journal.append(entry.line())
+        self._live.notify()
+        return web.Response(body=entry.line(), content_type="application/json")
+
     async def _plan_faults(self, request: web.Request) -> web.Response:
-        if request.content_type != "application/json":  # another site's page cannot send JSON without a preflight
-            raise web.HTTPUnsupportedMediaType(text="send it as Content-Type: application/json\n")
+        _require_json(request)
         try:
             faults = faults_of(await request.read())
         except InvalidValue as wrong:
@@ -188,6 +204,12 @@ class Sandbox:
     async def _clear_faults(self, _: web.Request) -> web.Response:
         self.discord.faults.clear()
         return web.Response(status=204)
+
+
+def _require_json(request: web.Request) -> None:
+    """Reject another content type: another site's page cannot send JSON without a preflight."""
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="send it as Content-Type: application/json\n")
 
 
 @web.middleware
@@ -240,7 +262,9 @@ class FaultForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhook: str = EVERY
     method: str | None = None
     status: int | None = None
-    """The status to answer with; if not set, the rules decide."""
+    """The status to answer with; if not set, that of `code`, or the rules decide."""
+    code: int | None = None
+    """Discord's code in the usual body, as in 10008 and 30046."""
     headers: dict[str, str] | None = None
     body: Any = None
     """JSON or text; if not set, the usual body for the status."""
@@ -256,26 +280,38 @@ class FaultForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: int = 1
 
     def fault(self) -> Fault:
-        """Convert the form to a fault."""
+        """Convert the form to a fault. Raises InvalidValue for a code that implies no status."""
+        status = self._status()
         return Fault(
             webhook=self.webhook,
             method=self.method,
             seconds_before=self.before,
             seconds_after=self.after,
-            answer=self._answer(),
+            answer=None if status is None else self._answer(status),
             is_cut=self.cut is not None,
-            is_processed=self.cut == "after" if self.cut else self.status is None or self.recorded,
+            is_processed=self.cut == "after" if self.cut else status is None or self.recorded,
             times=self.times,
         )
 
-    def _answer(self) -> HttpAnswer | None:
-        if self.status is None:
-            return None
-        usual = usual_answer(self.status, self.retry_after)
+    def _status(self) -> int | None:
+        if self.status is not None or self.code is None:
+            return self.status
+        if self.code not in REFUSALS:
+            known = ", ".join(map(str, REFUSALS))
+            raise InvalidValue(
+                f"code {self.code} needs a status: add it, or use one of these codes: {known}",
+                code="missing",
+                field="status",
+                limit=known,
+            )
+        return REFUSALS[self.code][0]
+
+    def _answer(self, status: int) -> HttpAnswer:
+        usual = usual_answer(status, self.retry_after, self.code)
         body = usual.body
         if self.body is not None:
             body = self.body.encode() if isinstance(self.body, str) else msgspec.json.encode(self.body)
-        return HttpAnswer(self.status, usual.headers if self.headers is None else self.headers, body)
+        return HttpAnswer(status, usual.headers if self.headers is None else self.headers, body)
 
 
 def faults_of(body: bytes) -> list[Fault]:
@@ -288,3 +324,15 @@ def faults_of(body: bytes) -> list[Fault]:
             code="not-readable",
         ) from None
     return [form.fault() for form in (forms if isinstance(forms, list) else [forms])]
+
+
+def action_of(body: bytes) -> Action:
+    """Parse a moderator's action. Raises InvalidValue for anything else."""
+    try:
+        action: Action = msgspec.json.decode(body, type=Action)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
+        raise InvalidValue(
+            f'invalid action ({wrong}). Send JSON such as {{"action": "delete-message", "message_id": "123"}}',
+            code="not-readable",
+        ) from None
+    return action

@@ -1,5 +1,8 @@
 """Planned faults and their effect on the message."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from signalpost.errors import InvalidValue
@@ -90,6 +93,55 @@ def test_the_usual_429_carries_a_wait() -> None:
     assert b'"retry_after":4.2' in answer.body
 
 
+def test_the_429_of_old_edits_is_one_of_the_channel() -> None:
+    answer = usual_answer(429, 300, 30046)
+    assert (answer.headers["Retry-After"], answer.headers["X-RateLimit-Scope"]) == ("300", "shared")
+    assert b'"code":30046' in answer.body
+    assert b'"code":40062' in usual_answer(429, 1, 40062).body
+
+
+@pytest.mark.parametrize(("code", "status"), [(10008, 404), (50083, 400), (10003, 404)])
+def test_a_code_has_its_usual_message(code: int, status: int) -> None:
+    answer = usual_answer(status, code=code)
+    assert (answer.status, f'"code":{code}'.encode() in answer.body) == (status, True)
+    assert b"injected" not in answer.body
+    assert b'"code":130000' in usual_answer(503, code=130000).body
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"code": 30046, "retry_after": 300}, (429, 30046)),
+        ({"code": 10008}, (404, 10008)),
+        ({"status": 503, "code": 130000}, (503, 130000)),
+    ],
+)
+def test_a_fault_applies_to_edits_or_deletes_alone(
+    method: str, body: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    caller = Caller()
+    sent = json_of(caller.post())["id"]
+    [fault] = faults_of(msgspec.json.encode(body | {"method": method, "webhook": HOOK}))
+    caller.discord.faults.plan(fault)
+    assert status(caller.post()) == 200
+    assert status(caller.send("GET", message=sent)) == 200
+    outcome = caller.send(method, {"content": "x"}, message=sent)
+    assert refusal(outcome) == expected
+    assert (outcome.entry.fault, outcome.entry.recorded, outcome.entry.edited) == (True, False, False)
+    assert caller.shown()[0]["content"] == "hello"
+    assert status(caller.send(method, {"content": "x"}, message=sent)) in {200, 204}
+
+
+@pytest.mark.parametrize("fault", [Fault(method="PATCH", is_cut=True), Fault("*", "PATCH", answer=usual_answer(502))])
+def test_an_edit_can_be_shown_although_it_is_not_answered(fault: Fault) -> None:
+    caller = Caller()
+    sent = json_of(caller.post())["id"]
+    caller.discord.faults.plan(fault)
+    outcome = caller.send("PATCH", {"content": "edited"}, message=sent)
+    assert (outcome.entry.edited, caller.shown()[0]["content"]) == (True, "edited")
+
+
 @pytest.mark.parametrize(
     ("status", "text"), [(401, b"50027"), (404, b"10015"), (403, b'"code":0'), (503, b"<h1>503</h1>"), (500, b"<html>")]
 )
@@ -108,6 +160,10 @@ def test_each_status_has_a_usual_answer(status: int, text: bytes) -> None:
         (b'{"status": 429, "retry_after": 7}', Fault(answer=usual_answer(429, 7.0), is_processed=False)),
         (b'{"cut": "before"}', Fault(is_cut=True, is_processed=False)),
         (b'{"cut": "after", "times": 2}', Fault(is_cut=True, times=2)),
+        (
+            b'{"code": 10008, "method": "PATCH"}',
+            Fault("*", "PATCH", answer=usual_answer(404, code=10008), is_processed=False),
+        ),
         (b'{"webhook": "w", "method": "GET", "before": 1, "after": 2}', Fault("w", "GET", 1, 2)),
         (b'{"status": 400, "body": "no", "headers": {}}', Fault(answer=HttpAnswer(400, {}, b"no"), is_processed=False)),
     ],
@@ -125,6 +181,12 @@ def test_a_planned_body_other_than_text_is_sent_as_json() -> None:
 
 def test_several_faults_are_planned_in_a_list() -> None:
     assert len(faults_of(b'[{"status": 503}, {"cut": "after"}]')) == 2
+
+
+def test_a_code_without_a_usual_status_needs_one() -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        faults_of(b'{"code": 130000}')
+    assert (refusal.value.code, refusal.value.field) == ("missing", "status")
 
 
 @pytest.mark.parametrize("body", [b"", b"5", b'{"statsu": 503}', b'{"cut": "now"}', b"\xff", b'[{"status": "503"}]'])

@@ -102,13 +102,80 @@ def test_each_webhook_has_its_own_bucket_and_all_have_the_same_hash() -> None:
     assert len(hashes) == 1
 
 
-def test_each_route_has_its_own_bucket_and_hash() -> None:
+def test_each_route_has_its_own_bucket_and_hash_but_edits_share_that_of_posts() -> None:
     caller = Caller(BUCKET)
-    sent = json_of(caller.post())["id"]
-    outcomes = [caller.send(method, {"content": "x"}, message=sent) for method in ("GET", "PATCH", "DELETE")]
-    outcomes += [caller.send("GET"), caller.post()]
-    assert len({_headers(outcome)["Bucket"] for outcome in outcomes}) == 5
-    assert [_headers(outcome)["Remaining"] for outcome in outcomes] == ["4", "4", "4", "4", "3"]
+    posted = caller.post()
+    sent = json_of(posted)["id"]
+    edited, *others = [caller.send(method, {"content": "x"}, message=sent) for method in ("PATCH", "GET", "DELETE")]
+    others += [caller.send("GET"), caller.send("PATCH", {"name": "b"})]
+    assert _headers(edited)["Bucket"] == _headers(posted)["Bucket"]
+    assert [_headers(outcome)["Remaining"] for outcome in (posted, edited)] == ["4", "3"]
+    assert len({_headers(outcome)["Bucket"] for outcome in (posted, *others)}) == 5
+    assert {_headers(outcome)["Remaining"] for outcome in others} == {"4"}
+
+
+def test_edits_can_have_a_bucket_of_their_own() -> None:
+    caller = Caller(BUCKET._replace(edits=Rate(2, 10)))
+    posted = caller.post()
+    outcomes = [caller.send("PATCH", {"content": "x"}, message=json_of(posted)["id"]) for _ in range(3)]
+    assert [status(outcome) for outcome in outcomes] == [200, 200, 429]
+    assert [_headers(outcome)["Limit"] for outcome in (posted, *outcomes)] == ["5", "2", "2", "2"]
+    assert {_headers(outcome)["Bucket"] for outcome in outcomes} != {_headers(posted)["Bucket"]}
+    assert _headers(caller.post())["Remaining"] == "3"
+
+
+OLD_EDITS = OFF._replace(old_edits=Rate(2, 100))
+
+
+def _edited(caller: Caller, message: str, **changes: Any) -> Outcome:
+    return caller.send("PATCH", {"content": "x"}, message=message, **changes)
+
+
+def test_edits_of_messages_older_than_an_hour_have_a_limit_of_the_channel() -> None:
+    caller = Caller(OLD_EDITS._replace(bucket=Rate(5, 2)))
+    caller.discord.guild.register("another", "t", channel=HOOK)
+    caller.discord.guild.register("elsewhere", "t")
+    first, second = json_of(caller.post())["id"], json_of(caller.post(webhook="another", token="t"))["id"]
+    third = json_of(caller.post(webhook="elsewhere", token="t"))["id"]
+    caller.seconds += 3600
+    assert [status(_edited(caller, first)) for _ in range(3)] == [200] * 3
+    caller.seconds += 10
+    assert status(_edited(caller, first)) == 200
+    caller.seconds += 30
+    assert status(_edited(caller, second, webhook="another", token="t")) == 200
+    outcome = _edited(caller, first)
+    assert refusal(outcome) == (429, 30046)
+    assert json_of(outcome)["retry_after"] == 70
+    assert json_of(outcome)["global"] is False
+    headers = _headers(outcome)
+    assert (headers["Scope"], headers["Remaining"], _header(outcome, "Retry-After")) == ("shared", "4", "70")
+    assert (outcome.entry.edited, outcome.entry.code, outcome.entry.outcome) == (False, 30046, "limited")
+    assert status(_edited(caller, third, webhook="elsewhere", token="t")) == 200
+    assert status(caller.post()) == 200
+    assert status(caller.send("DELETE", message=second, webhook="another", token="t")) == 204
+    caller.seconds += 69.9
+    assert refusal(_edited(caller, first)) == (429, 30046)
+    caller.seconds += 0.1
+    assert status(_edited(caller, first)) == 200
+
+
+def test_edits_of_newer_or_unknown_messages_do_not_count_as_old_edits() -> None:
+    caller = Caller(OLD_EDITS)
+    old = json_of(caller.post())["id"]
+    caller.seconds += 3601
+    new = json_of(caller.post())["id"]
+    for _ in range(5):
+        assert status(_edited(caller, new)) == 200
+        assert refusal(_edited(caller, "1")) == (404, 10008)
+    assert [status(_edited(caller, old)) for _ in range(3)] == [200, 200, 429]
+
+
+def test_the_real_limit_of_old_edits_is_on_by_default_and_can_be_turned_off() -> None:
+    for limits, expected in ((REAL._replace(bucket=None), [200, 200, 200, 429]), (OFF, [200] * 4)):
+        caller = Caller(limits)
+        sent = json_of(caller.post())["id"]
+        caller.seconds += 3601
+        assert [status(_edited(caller, sent)) for _ in range(4)] == expected
 
 
 @pytest.mark.parametrize(
@@ -163,16 +230,16 @@ def test_the_channels_limit_is_hidden_and_shared_by_its_webhooks() -> None:
     assert status(caller.post()) == 200
 
 
-def test_writes_to_a_channel_count_even_if_they_fail_and_reads_do_not() -> None:
-    caller = Caller(OFF._replace(channel=Rate(4, 60)))
+def test_posts_to_a_channel_count_even_if_they_fail_but_nothing_else_does() -> None:
+    caller = Caller(OFF._replace(channel=Rate(3, 60)))
     sent = json_of(caller.post())["id"]
-    caller.post({})
-    caller.send("PATCH", {"content": "x"}, message=sent)
+    assert refusal(caller.post({})) == (400, 50006)
     for _ in range(5):
         assert status(caller.send("GET")) == 200
-    assert status(caller.send("DELETE", message="1")) == 404
-    assert status(caller.post()) == 429
-    assert status(caller.send("GET", message=sent)) == 200
+        assert status(_edited(caller, sent)) == 200
+        assert status(caller.send("DELETE", message="1")) == 404
+    assert [status(caller.post()) for _ in range(2)] == [200, 429]
+    assert status(_edited(caller, sent)) == 200
 
 
 def test_fifty_a_second_from_one_address_is_the_global_limit() -> None:

@@ -2,21 +2,25 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
-from signalpost.sandbox.rules.address import address_of, refuse_unknown_route
+from signalpost.sandbox.rules.address import Address, address_of, refuse_unknown_route
 from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, Moment
 from signalpost.sandbox.rules.faults import Fault, FaultPlan
-from signalpost.sandbox.rules.guild import Effect, Guild
+from signalpost.sandbox.rules.guild import Effect, Guild, Webhook
 from signalpost.sandbox.rules.limits import REAL, Limits
 from signalpost.sandbox.rules.log import Entry, Log, Logged
 from signalpost.sandbox.rules.message import timestamp
+from signalpost.sandbox.rules.moderator import Action, entry_of, moderate
 from signalpost.sandbox.rules.rates import RateRules
 from signalpost.sandbox.rules.refusal import Refusal
 
 _LONGEST_TEXT_LOGGED = 2000
+_OLD = timedelta(hours=1)
+"""Edits of older messages have a limit of their own."""
 _BANNED_AGENT = re.compile(r"(python-urllib|libwww-perl|java)/", re.IGNORECASE)
 """Default names of HTTP libraries, which Cloudflare bans. Discord requires `DiscordBot (url, version)`."""
 _REFUSED_AGENT = HttpAnswer(403, {"Content-Type": "text/plain; charset=UTF-8"}, b"error code: 1010")
@@ -58,6 +62,12 @@ class LocalDiscord:
         self.log.append(Logged(entry, effect.shown.message if effect.shown else None))
         return Outcome(answer, entry)
 
+    def moderate(self, action: Action, now: Moment) -> Entry:
+        """Do what a moderator can, and log it. Raises Refusal for an unknown message or webhook."""
+        entry = entry_of(action, moderate(self.guild, action, now), self.log.count + 1, now)
+        self.log.append(Logged(entry, None))
+        return entry
+
     def _processed(self, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
         refusal = self._rates.at_the_edge(request.ip, now) or _refused_agent(request)
         effect, answer = (Effect(), refusal) if refusal else self._let_through(request, now)
@@ -75,30 +85,46 @@ class LocalDiscord:
             if limited:
                 return effect, limited
             webhook = self.guild.webhook(address)
-            if limited := self._rates.of_the_channel(webhook.channel, request.method, now, headers):
+            if limited := self._limited_in_channel(webhook, address, request, now, headers):
                 return effect, limited
             effect, answer = self.guild.do(webhook, address, request, now)
         except Refusal as refusal:
             answer = refusal.answer()
         return effect, answer._replace(headers={**answer.headers, **headers})
 
+    def _limited_in_channel(
+        self, webhook: Webhook, address: Address, request: HttpRequest, now: Moment, headers: Mapping[str, str]
+    ) -> HttpAnswer | None:
+        if request.method == "POST":
+            return self._rates.of_the_channel(webhook.channel, now, headers)
+        if request.method != "PATCH" or address.message is None:
+            return None
+        message = self.guild.message(webhook, address.message, request.query.get("thread_id"))
+        if now.at - datetime.fromisoformat(message["timestamp"]) <= _OLD:
+            return None
+        return self._rates.of_old_edits(message["channel_id"], now, headers)
+
     def _entry(
         self, request: HttpRequest, now: Moment, effect: Effect, answer: HttpAnswer | None, *, is_fault: bool
     ) -> Entry:
         address = address_of(request.path)
+        channel = self.guild.channel_of(address.webhook) if address else None
         return Entry(
             n=self.log.count + 1,
             time=timestamp(now.at),
             webhook=address.webhook if address else "",
-            channel=self.guild.channel_of(address.webhook) if address else None,
+            channel=channel,
+            channel_id=self.guild.channel_id(channel, request.query.get("thread_id")) if channel else None,
             method=request.method,
             status=answer.status if answer else None,
             code=_code_of(answer),
             scope=answer.headers.get("X-RateLimit-Scope") if answer else None,
             message_id=effect.message_id or (address.message if address else None),
             recorded=effect.recorded,
+            edited=effect.edited,
             pings=effect.pings.names(),
             silent=effect.silent,
+            notification=effect.notification,
             fault=is_fault,
             body=_logged_body(request.body),
         )

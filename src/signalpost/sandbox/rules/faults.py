@@ -1,14 +1,20 @@
 """Planned faults, which replace a webhook's next answers."""
 
-import math
 from collections import deque
 from typing import NamedTuple
 
 from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest, json_answer
+from signalpost.sandbox.rules.refusal import (
+    REFUSALS,
+    TOO_MANY_REQUESTS,
+    UNKNOWN_WEBHOOK,
+    WRONG_TOKEN,
+    limited_answer,
+)
 
 EVERY = "*"
 """Matches every webhook."""
-_CODES = {401: (50027, "Invalid Webhook Token"), 404: (10015, "Unknown Webhook")}
+_CODES = {401: WRONG_TOKEN, 404: UNKNOWN_WEBHOOK}
 
 
 class Fault(NamedTuple):
@@ -65,14 +71,16 @@ class FaultPlan:
         return None
 
 
-def usual_answer(status: int, retry_after: float = 1.0) -> HttpAnswer:
-    """The usual answer for `status`: 429 with its wait, 401 and 404 with their code, 5xx as the edge's HTML."""
-    if status == 429:
-        body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": False}
-        answer = json_answer(429, body)
-        waits = {"Retry-After": str(math.ceil(retry_after)), "X-RateLimit-Scope": "user"}
-        return answer._replace(headers={**answer.headers, **waits})
-    if status >= 500:
+def usual_answer(status: int, retry_after: float = 1.0, code: int | None = None) -> HttpAnswer:
+    """The usual answer for `status` and Discord's `code`.
+
+    Without a code: 429 without one, 401 and 404 with that of a wrong token and an unknown webhook, 5xx as the edge's
+    HTML.
+    """
+    if status == TOO_MANY_REQUESTS:
+        return limited_answer(retry_after, code)
+    if status >= 500 and code is None:
         return HttpAnswer(status, {"Content-Type": "text/html"}, f"<html><h1>{status}</h1></html>".encode())
-    code, message = _CODES.get(status, (0, f"{status}: injected by the sandbox"))
+    code = _CODES.get(status, 0) if code is None else code
+    _, message = REFUSALS.get(code, (status, f"{status}: injected by the sandbox"))
     return json_answer(status, {"message": message, "code": code})

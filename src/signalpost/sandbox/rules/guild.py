@@ -1,21 +1,40 @@
 """Discord's state, which is webhooks, channels and messages, and the effect of each kind of request on it."""
 
+from collections import deque
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from signalpost.sandbox.rules.address import Address
 from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Moment, json_answer
 from signalpost.sandbox.rules.form import Form, form_of
 from signalpost.sandbox.rules.mentions import Pings
-from signalpost.sandbox.rules.message import Shown, edited_message, new_message
-from signalpost.sandbox.rules.message_form import check_edit, check_new_message, check_webhook_name
-from signalpost.sandbox.rules.refusal import Problem, Refusal, invalid_form
+from signalpost.sandbox.rules.message import Shown, edited_message, new_message, timestamp
+from signalpost.sandbox.rules.message_form import (
+    check_components_v2,
+    check_edit,
+    check_new_message,
+    check_webhook_name,
+)
+from signalpost.sandbox.rules.notification import headline_of, notification_of
+from signalpost.sandbox.rules.refusal import (
+    THREAD_ARCHIVED,
+    UNKNOWN_CHANNEL,
+    UNKNOWN_MESSAGE,
+    UNKNOWN_WEBHOOK,
+    WRONG_TOKEN,
+    Problem,
+    Refusal,
+    invalid_form,
+    refusal_of,
+)
 from signalpost.sandbox.rules.slack_form import slack_form_of
 from signalpost.sandbox.rules.snowflake import snowflake, snowflake_of
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _OK = HttpAnswer(200, {**JSON, "Content-Type": "text/html; charset=utf-8"}, b"ok")
 _NO_CONTENT = HttpAnswer(204, {"Via": JSON["Via"]})
+GUILD_ID = snowflake_of("signalpost sandbox")
 
 
 class Webhook(NamedTuple):
@@ -32,6 +51,24 @@ class Webhook(NamedTuple):
         return f"Webhook({self.id}, channel={self.channel})"
 
 
+class Thread(NamedTuple):
+    """A thread. A post reopens an archived one, unless it is locked."""
+
+    id: str
+    archived: bool = False
+    locked: bool = False
+
+
+class Deleted(NamedTuple):
+    """A message that was deleted."""
+
+    id: str
+    timestamp: str
+    headline: str
+    deleted_at: str
+    by_moderator: bool
+
+
 class Effect(NamedTuple):
     """The change a request made."""
 
@@ -40,6 +77,9 @@ class Effect(NamedTuple):
     shown: Shown | None = None
     pings: Pings = Pings()
     silent: bool = False
+    edited: bool = False
+    notification: str | None = None
+    """The text on readers' phones; None if it notified nobody."""
 
 
 class Guild:
@@ -53,31 +93,58 @@ class Guild:
         self._open = open
         self._keep = keep
         self._webhooks: dict[str, Webhook] = {}
-        self._deleted: set[str] = set()
+        self._deleted_webhooks: set[str] = set()
         self._messages: dict[str, dict[str, dict[str, Any]]] = {}
-        self._threads: set[str] = set()
+        self._notifications: dict[str, str] = {}
+        self._deleted: dict[str, deque[Deleted]] = {}
+        self._threads: dict[str, Thread] = {}
         self._count = 0
 
     def register(self, id: str, token: str, *, channel: str | None = None, name: str = "signalpost") -> Webhook:
         """Create a webhook. The channel defaults to one named after the id."""
         webhook = Webhook(id, token, channel or id.lower(), name)
         self._webhooks[id] = webhook
-        self._deleted.discard(id)
+        self._deleted_webhooks.discard(id)
         self._messages.setdefault(webhook.channel, {})
         return webhook
 
-    def open_thread(self, id: str) -> None:
-        """Create a thread; messages are sent to it with `thread_id`."""
-        self._threads.add(id)
+    def move(self, id: str, channel: str) -> None:
+        """Move a webhook to another channel, as a moderator can. It no longer reaches its earlier messages.
+
+        Raises Refusal for an unknown webhook.
+        """
+        if id not in self._webhooks:
+            raise refusal_of(UNKNOWN_WEBHOOK)
+        self._webhooks[id] = self._webhooks[id]._replace(channel=channel)
+        self._messages.setdefault(channel, {})
+
+    def open_thread(self, id: str, *, archived: bool = False, locked: bool = False) -> None:
+        """Create or change a thread; messages are sent to it with `thread_id`."""
+        self._threads[id] = Thread(id, archived, locked)
 
     def delete(self, id: str) -> None:
         """Delete a webhook permanently, as a person can in Discord."""
         self._webhooks.pop(id, None)
-        self._deleted.add(id)
+        self._deleted_webhooks.add(id)
 
-    def delete_message(self, channel: str, id: str) -> None:
-        """Delete a message, as a moderator can."""
-        self._messages[channel].pop(id, None)
+    def delete_message(self, channel: str, id: str, at: datetime | None = None) -> str | None:
+        """Delete a message, as a moderator can, and return the id of its channel or thread; None if it is unknown.
+
+        `at` defaults to when it was sent.
+        """
+        message = self._messages[channel].get(id)
+        if message is None:
+            return None
+        self._remove(channel, message, timestamp(at) if at else message["timestamp"], by_moderator=True)
+        channel_id: str = message["channel_id"]
+        return channel_id
+
+    def channel_with(self, message_id: str) -> str:
+        """The channel that shows a message. Raises Refusal for an unknown one."""
+        for channel, messages in self._messages.items():
+            if message_id in messages:
+                return channel
+        raise refusal_of(UNKNOWN_MESSAGE)
 
     def channels(self) -> list[str]:
         """The names of all channels, oldest first."""
@@ -86,6 +153,19 @@ class Guild:
     def messages(self, channel: str) -> list[dict[str, Any]]:
         """The messages of a channel, oldest first."""
         return list(self._messages.get(channel, {}).values())
+
+    def notifications(self, channel: str) -> dict[str, str]:
+        """The notification texts of a channel's messages by id; silent messages have none."""
+        kept = self._messages.get(channel, ())
+        return {each: self._notifications[each] for each in kept if each in self._notifications}
+
+    def deleted(self, channel: str) -> list[Deleted]:
+        """The messages deleted from a channel, in the order of their deletion."""
+        return list(self._deleted.get(channel, ()))
+
+    def threads(self) -> list[Thread]:
+        """All threads."""
+        return list(self._threads.values())
 
     def webhooks_of(self, channel: str) -> list[str]:
         """The ids of a channel's webhooks."""
@@ -96,24 +176,35 @@ class Guild:
         webhook = self._webhooks.get(id)
         return webhook.channel if webhook else None
 
+    def channel_id(self, channel: str, thread: str | None) -> str:
+        """The id of a channel, or of a known thread in it."""
+        return thread if thread in self._threads else channel_id_of(channel)
+
+    def message(self, webhook: Webhook, id: str, thread: str | None) -> dict[str, Any]:
+        """Find a message of `webhook` in its channel or thread. Raises Refusal for an unknown one."""
+        self._require_thread(thread)
+        message = self._messages[webhook.channel].get(id)
+        place = thread or channel_id_of(webhook.channel)
+        if message is None or message["webhook_id"] != snowflake_of(webhook.id) or message["channel_id"] != place:
+            raise refusal_of(UNKNOWN_MESSAGE)
+        return message
+
     def webhook(self, address: Address) -> Webhook:
         """Find the webhook at `address`. Raises Refusal for an unknown webhook or a wrong token."""
         webhook = self._webhooks.get(address.webhook)
-        if webhook is None and self._open and address.webhook not in self._deleted:
+        if webhook is None and self._open and address.webhook not in self._deleted_webhooks:
             webhook = self.register(address.webhook, address.token)
         if webhook is None:
-            raise Refusal(404, 10015, "Unknown Webhook")
+            raise refusal_of(UNKNOWN_WEBHOOK)
         if webhook.token != address.token and not self._open:
-            raise Refusal(401, 50027, "Invalid Webhook Token")
+            raise refusal_of(WRONG_TOKEN)
         return webhook
 
     def do(self, webhook: Webhook, address: Address, request: HttpRequest, now: Moment) -> tuple[Effect, HttpAnswer]:
         """Execute `request` on `webhook`. Raises Refusal."""
-        thread = request.query.get("thread_id")
-        if thread and thread not in self._threads and (address.message is not None or request.method == "POST"):
-            raise Refusal(404, 10003, "Unknown Channel")
         if address.message is not None:
-            return self._handle_message(webhook, address.message, request, now)
+            message = self.message(webhook, address.message, request.query.get("thread_id"))
+            return self._handle_message(webhook, message, request, now)
         match request.method:
             case "POST" if address.is_slack:
                 effect, _ = self._post(webhook, request, slack_form_of(request), now)
@@ -128,6 +219,10 @@ class Guild:
             case _:
                 return Effect(), json_answer(200, _webhook_json(webhook))
 
+    def _require_thread(self, id: str | None) -> None:
+        if id and id not in self._threads:
+            raise refusal_of(UNKNOWN_CHANNEL)
+
     def _rename(self, webhook: Webhook, form: Form) -> Webhook:
         name = form.fields.get("name")
         if problems := check_webhook_name(name):
@@ -137,7 +232,8 @@ class Guild:
         return changed
 
     def _post(self, webhook: Webhook, request: HttpRequest, form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
-        wait = _boolean(request.query, "wait")
+        wait, thread = _boolean(request.query, "wait"), request.query.get("thread_id")
+        self._require_thread(thread)
         if problems := check_new_message(form.fields):
             raise invalid_form(*problems)
         if form.fields.get("thread_name"):
@@ -147,37 +243,52 @@ class Guild:
         shown = new_message(
             form,
             id=snowflake(now.at, self._count + 1),
-            channel_id=request.query.get("thread_id") or snowflake_of(f"#{webhook.channel}"),
+            channel_id=thread or channel_id_of(webhook.channel),
             webhook_id=snowflake_of(webhook.id),
             name=webhook.name,
             now=now,
         )
         self._keep_message(webhook, shown)
-        effect = Effect(shown.message["id"], recorded=True, shown=shown, pings=shown.pings, silent=shown.is_silent)
+        if thread and not self._threads[thread].locked:
+            self._threads[thread] = Thread(thread)
+        effect = self._notify(shown)
         if wait or form.files:  # Discord answers with the message when it has files to process
             return effect, json_answer(200, shown.message)
         return effect, _NO_CONTENT
 
+    def _notify(self, shown: Shown) -> Effect:
+        """The effect of a post, of which the notification is kept: later edits do not change it."""
+        sent, notification = shown.message["id"], notification_of(shown.message)
+        if notification is not None:
+            self._notifications[sent] = notification
+        return Effect(
+            sent, recorded=True, shown=shown, pings=shown.pings, silent=shown.is_silent, notification=notification
+        )
+
     def _handle_message(
-        self, webhook: Webhook, id: str, request: HttpRequest, now: Moment
+        self, webhook: Webhook, message: dict[str, Any], request: HttpRequest, now: Moment
     ) -> tuple[Effect, HttpAnswer]:
-        messages = self._messages[webhook.channel]
-        message = messages.get(id)
-        if message is None or message["webhook_id"] != snowflake_of(webhook.id):
-            raise Refusal(404, 10008, "Unknown Message")
         match request.method:
             case "GET":
-                return Effect(id), json_answer(200, message)
+                return Effect(message["id"]), json_answer(200, message)
             case "DELETE":
-                del messages[id]
-                return Effect(id, recorded=True), _NO_CONTENT
+                self._remove(webhook.channel, message, timestamp(now.at), by_moderator=False)
+                return Effect(message["id"], recorded=True), _NO_CONTENT
             case _:
-                form = form_of(request)
-                if problems := check_edit(form.fields):
-                    raise invalid_form(*problems)
-                shown = edited_message(message, form, now)
-                self._keep_message(webhook, shown)
-                return Effect(id, recorded=True, shown=shown, silent=shown.is_silent), json_answer(200, shown.message)
+                return self._edit(webhook, message, form_of(request), now)
+
+    def _edit(self, webhook: Webhook, message: dict[str, Any], form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
+        if problems := check_edit(form.fields):
+            raise invalid_form(*problems)
+        thread = self._threads.get(message["channel_id"])
+        if thread and (thread.archived or thread.locked):
+            raise refusal_of(THREAD_ARCHIVED)
+        shown = edited_message(message, form, now)
+        if problems := list(check_components_v2(shown.message)):
+            raise invalid_form(*problems)
+        self._keep_message(webhook, shown)
+        effect = Effect(message["id"], recorded=True, shown=shown, silent=shown.is_silent, edited=True)
+        return effect, json_answer(200, shown.message)
 
     def _keep_message(self, webhook: Webhook, shown: Shown) -> None:
         if shown.is_empty:
@@ -186,7 +297,21 @@ class Guild:
         messages[shown.message["id"]] = shown.message
         self._count += 1
         if len(messages) > self._keep:
-            del messages[next(iter(messages))]
+            self._forget(webhook.channel, next(iter(messages)))
+
+    def _remove(self, channel: str, message: dict[str, Any], at: str, *, by_moderator: bool) -> None:
+        deleted = Deleted(message["id"], message["timestamp"], headline_of(message), at, by_moderator)
+        self._deleted.setdefault(channel, deque(maxlen=self._keep)).append(deleted)
+        self._forget(channel, message["id"])
+
+    def _forget(self, channel: str, id: str) -> None:
+        del self._messages[channel][id]
+        self._notifications.pop(id, None)
+
+
+def channel_id_of(channel: str) -> str:
+    """The id of the channel with this name."""
+    return snowflake_of(f"#{channel}")
 
 
 def _webhook_json(webhook: Webhook) -> dict[str, Any]:
@@ -195,8 +320,8 @@ def _webhook_json(webhook: Webhook) -> dict[str, Any]:
         "type": 1,
         "name": webhook.name,
         "avatar": None,
-        "channel_id": snowflake_of(f"#{webhook.channel}"),
-        "guild_id": snowflake_of("signalpost sandbox"),
+        "channel_id": channel_id_of(webhook.channel),
+        "guild_id": GUILD_ID,
         "application_id": None,
         "token": webhook.token,
         "url": f"https://discord.com/api/webhooks/{snowflake_of(webhook.id)}/{webhook.token}",

@@ -2,8 +2,9 @@
 
 Only the bucket shows in the headers. 5 per 2 s for a webhook and 30 per 60 s for a channel are not documented but
 confirmed by staff in 2017 (discord-api-docs issue 367); 50 per second for an address and 10,000 invalid requests per
-10 minutes are documented. Discord does not document which requests count against the channel; here every POST, PATCH
-and DELETE that its bucket lets through counts, even if it fails.
+10 minutes are documented. Discord does not document which requests count against the channel; here every POST that its
+bucket lets through counts, even if it fails. Nor does it document how many edits of messages older than an hour it
+takes; a bot's author reports about 3 per 20 s in a channel (starboard-4 issue 118).
 """
 
 from collections import deque
@@ -24,7 +25,7 @@ class Limits(NamedTuple):
     """The rate limits; None disables one."""
 
     bucket: Rate | None = Rate(5, 2)
-    """Per webhook and route."""
+    """Per webhook and route; posts and edits share one."""
     channel: Rate | None = Rate(30, 60)
     """Per channel, shared by its webhooks; no header shows it."""
     ip: Rate | None = Rate(50, 1)
@@ -32,12 +33,16 @@ class Limits(NamedTuple):
     invalid: Rate | None = Rate(10_000, 600)
     """Answers 401, 403 and 429 (except scope `shared`) to one IP address before it is banned."""
     ban_seconds: float = 3600
+    edits: Rate | None = None
+    """A bucket for edits alone; None lets them share the posts' bucket."""
+    old_edits: Rate | None = Rate(3, 20)
+    """Per channel: edits of messages older than an hour; no header shows it (code 30046)."""
 
 
 REAL = Limits()
-RAISED = Limits(bucket=Rate(50, 2), channel=Rate(300, 60))
-"""Ten times the real bucket and channel limits, for a replay faster than the market."""
-OFF = Limits(bucket=None, channel=None, ip=None, invalid=None)
+RAISED = Limits(bucket=Rate(50, 2), channel=Rate(300, 60), old_edits=Rate(30, 20))
+"""Ten times the real limits of webhooks and channels, for a replay faster than the market."""
+OFF = Limits(bucket=None, channel=None, ip=None, invalid=None, old_edits=None)
 
 
 class Window:

@@ -7,16 +7,20 @@ from typing import Any, NamedTuple
 import msgspec
 
 TOO_MANY = 429
+MODERATOR = "MODERATOR"
+"""The method of an entry that is no request: a moderator did something on the sandbox."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One request and its result."""
+    """One request and its result, or a moderator's action."""
 
     n: int
     """Number of the entry, from 1."""
     time: str
     webhook: str
     channel: str | None
+    channel_id: str | None = None
+    """The id of the channel or, for a message in a thread, of the thread."""
     method: str
     status: int | None
     """None if the connection was reset."""
@@ -27,8 +31,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str | None = None
     recorded: bool = False
     """True if it created, changed or deleted something."""
+    edited: bool = False
+    """True if it edited a message, which shows "(edited)" from then on."""
     pings: list[str] = []
     silent: bool = False
+    notification: str | None = None
+    """The text a phone's notification shows; None if the request notified nobody."""
     fault: bool = False
     """True if a planned fault applied to it."""
     body: Any = None
@@ -68,7 +76,8 @@ class Log:
         """Add an entry; the oldest is dropped if the log is full."""
         self._kept.append(logged)
         self.count = logged.entry.n
-        self.count_by_outcome[logged.entry.outcome] += 1
+        if logged.entry.method != MODERATOR:
+            self.count_by_outcome[logged.entry.outcome] += 1
 
     def reaches(self, n: int) -> bool:
         """True if every entry after number `n` is still kept."""

@@ -7,12 +7,14 @@ from urllib.parse import quote
 from signalpost.sandbox.rules.exchange import Moment
 from signalpost.sandbox.rules.form import File, Form
 from signalpost.sandbox.rules.mentions import Pings, pings_of
-from signalpost.sandbox.rules.message_form import SUPPRESS_NOTIFICATIONS
+from signalpost.sandbox.rules.message_form import COMPONENTS_V2, SUPPRESS_NOTIFICATIONS
 from signalpost.sandbox.rules.snowflake import snowflake
 
 _TEXTS = ("title", "description")
 _INNER_TEXT = {"footer": "text", "author": "name"}
 _URLS = ("url", "icon_url")
+_KEPT_FLAGS = SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
+"""Flags that an edit cannot remove."""
 _URL_LASTS = 24 * 3600
 """Seconds until the URL of an attachment expires."""
 
@@ -73,28 +75,44 @@ def new_message(form: Form, *, id: str, channel_id: str, webhook_id: str, name: 
 
 
 def edited_message(message: dict[str, Any], form: Form, now: Moment) -> Shown:
-    """Apply the edit in `form`, already checked, to `message`. An edit pings nobody."""
+    """Apply the edit in `form`, already checked, to `message`.
+
+    Fields that the edit omits stay; its mentions are found anew. An edit pings nobody.
+    """
     fields = form.fields
-    changed = {**message, "edited_timestamp": timestamp(now.at)}
+    changed = {**message, "edited_timestamp": timestamp(now.at), "attachments": _remaining(message, form, now)}
     if "content" in fields:
         changed["content"] = (fields["content"] or "").strip()
     if "embeds" in fields:
         changed["embeds"] = shown_embeds(fields["embeds"])
     if "components" in fields:
         changed["components"] = fields["components"] or []
-    if fields.get("attachments") is not None:
-        kept = {str(each.get("id")) for each in fields["attachments"] if isinstance(each, dict)}
-        changed["attachments"] = [each for each in message["attachments"] if each["id"] in kept]
-    if form.files:
-        added = _attachments(form, message["channel_id"], now)
-        changed["attachments"] = [*changed["attachments"], *added]
     if fields.get("flags") is not None:
-        changed["flags"] = fields["flags"] | message["flags"] & SUPPRESS_NOTIFICATIONS
+        changed["flags"] = fields["flags"] | message["flags"] & _KEPT_FLAGS
     mentioned = pings_of(changed["content"], fields.get("allowed_mentions"))
     changed["mentions"] = [_user(user) for user in mentioned.users]
     changed["mention_roles"] = list(mentioned.roles)
     changed["mention_everyone"] = bool(mentioned.everyone)
     return Shown(changed)
+
+
+def _remaining(message: dict[str, Any], form: Form, now: Moment) -> list[dict[str, Any]]:
+    """The attachments after an edit: those it lists, with new descriptions, or all if it lists none; then new files."""
+    listed = form.fields.get("attachments")
+    added = _attachments(form, message["channel_id"], now)
+    if listed is None:
+        return [*message["attachments"], *added]
+    listed_by_id = {str(each.get("id")): each for each in listed if isinstance(each, dict)}
+    kept = [
+        {**each, **_description_of(listed_by_id[each["id"]])}
+        for each in message["attachments"]
+        if each["id"] in listed_by_id
+    ]
+    return [*kept, *(file for n, file in enumerate(added) if str(n) in listed_by_id)]
+
+
+def _description_of(listed: dict[str, Any]) -> dict[str, Any]:
+    return {"description": listed["description"]} if isinstance(listed.get("description"), str) else {}
 
 
 def shown_embeds(embeds: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
@@ -151,9 +169,7 @@ def _attachment(file: File, n: int, description: str | None, channel_id: str, no
     }
     if file.type is not None:
         made["content_type"] = file.type
-    if isinstance(description, str):
-        made["description"] = description
-    return made
+    return made | _description_of({"description": description})
 
 
 def _user(id: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from signalpost.sandbox.rules import checks
 from signalpost.sandbox.rules.checks import Path
 from signalpost.sandbox.rules.embed_form import embeds
+from signalpost.sandbox.rules.form import MOST_FILES
 from signalpost.sandbox.rules.refusal import Problem
 
 LONGEST_CONTENT = 2000
@@ -47,10 +48,17 @@ def _shared_fields(fields: dict[str, Any], flags: int) -> Iterator[Problem]:
     yield from checks.text(fields.get("content"), ("content",), LONGEST_CONTENT)
     yield from embeds(fields.get("embeds"), ("embeds",))
     yield from checks.list_of(fields.get("components"), ("components",), MOST_COMPONENTS)
+    yield from checks.list_of(fields.get("attachments"), ("attachments",), MOST_FILES)
     yield from _allowed_mentions(fields.get("allowed_mentions"), ("allowed_mentions",))
     wrong_flags = list(_flags(fields.get("flags"), ("flags",), flags))
     yield from wrong_flags
-    if not wrong_flags and (fields.get("flags") or 0) & COMPONENTS_V2:
+    if not wrong_flags:
+        yield from check_components_v2(fields)
+
+
+def check_components_v2(fields: dict[str, Any]) -> Iterator[Problem]:
+    """Check that a message with components v2, new or after an edit, has nothing else."""
+    if (fields.get("flags") or 0) & COMPONENTS_V2:
         for name in ("content", "embeds", "poll"):
             if fields.get(name):
                 code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2"

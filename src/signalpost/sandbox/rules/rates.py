@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from hashlib import blake2b
 
 from signalpost.sandbox.rules.address import Address
-from signalpost.sandbox.rules.exchange import HttpAnswer, Moment, json_answer
+from signalpost.sandbox.rules.exchange import HttpAnswer, Moment
 from signalpost.sandbox.rules.limits import Limits, Rate, Window
+from signalpost.sandbox.rules.refusal import OLD_EDITS, limited_answer
 
 _INVALID = frozenset({401, 403, 429})
 _BANNED = b"""<!DOCTYPE html>
@@ -34,14 +35,20 @@ class RateRules:
 
     def of_the_bucket(self, address: Address, method: str, now: Moment) -> tuple[Mapping[str, str], HttpAnswer | None]:
         """The headers that show the bucket, and the refusal if it is empty."""
+        rate = self._limits.bucket
+        if method == "PATCH" and address.message is not None:
+            if self._limits.edits is None:
+                address, method = address._replace(message=None), "POST"
+            else:
+                rate = self._limits.edits
         bucket = bucket_of(address, method)
-        window = self._window(self._limits.bucket, "bucket", bucket, address.webhook, address.token)
-        if window is None or self._limits.bucket is None:
+        window = self._window(rate, "bucket", bucket, address.webhook, address.token)
+        if window is None or rate is None:
             return {}, None
         taken = window.take(now.seconds)
         reset_after = _milliseconds(window.until_full(now.seconds) if taken else window.until_free(now.seconds))
         headers = {
-            "X-RateLimit-Limit": str(self._limits.bucket.requests),
+            "X-RateLimit-Limit": str(rate.requests),
             "X-RateLimit-Remaining": str(window.remaining(now.seconds)),
             "X-RateLimit-Reset": f"{now.at.timestamp() + reset_after:.3f}",
             "X-RateLimit-Reset-After": f"{reset_after:.3f}",
@@ -49,12 +56,20 @@ class RateRules:
         }
         return headers, None if taken else _limited(reset_after, headers, "user")
 
-    def of_the_channel(self, channel: str, method: str, now: Moment, headers: Mapping[str, str]) -> HttpAnswer | None:
-        """The refusal if the channel's hidden limit is reached, else None. `headers` are the bucket's."""
+    def of_the_channel(self, channel: str, now: Moment, headers: Mapping[str, str]) -> HttpAnswer | None:
+        """The refusal of a post if the channel's hidden limit is reached, else None. `headers` are the bucket's."""
         window = self._window(self._limits.channel, "channel", channel)
-        if window is None or method == "GET" or window.take(now.seconds):
+        if window is None or window.take(now.seconds):
             return None
         return _limited(window.until_free(now.seconds), headers, "shared")
+
+    def of_old_edits(self, channel: str, now: Moment, headers: Mapping[str, str]) -> HttpAnswer | None:
+        """The refusal of an edit of an old message if the channel's limit of those is reached, else None."""
+        window = self._window(self._limits.old_edits, "old edits", channel)
+        if window is None or window.take(now.seconds):
+            return None
+        limited = limited_answer(_milliseconds(window.until_free(now.seconds)), OLD_EDITS)
+        return limited._replace(headers={**headers, **limited.headers})
 
     def note(self, ip: str, answer: HttpAnswer, now: Moment) -> None:
         """Count `answer` towards a ban if it is an invalid request; answers during a ban do not count."""
@@ -89,8 +104,5 @@ def _milliseconds(seconds: float) -> float:
 
 
 def _limited(seconds: float, headers: Mapping[str, str], scope: str) -> HttpAnswer:
-    retry_after = _milliseconds(seconds)
-    message = "The resource is being rate limited." if scope == "shared" else "You are being rate limited."
-    answer = json_answer(429, {"message": message, "retry_after": retry_after, "global": scope == "global"})
-    limits = {"X-RateLimit-Scope": scope, "Retry-After": str(math.ceil(retry_after))}
-    return answer._replace(headers={**answer.headers, **headers, **limits})
+    limited = limited_answer(_milliseconds(seconds), scope=scope)
+    return limited._replace(headers={**headers, **limited.headers})

@@ -8,7 +8,8 @@ import logging
 import sys
 import time
 
-from simulation.many import Verdict, judged, judged_by_all_cores
+from simulation.check import findings
+from simulation.many import Verdict, judged_by_all_cores
 from simulation.run import simulate
 from simulation.tally import Tally
 
@@ -57,11 +58,12 @@ def main() -> int:
 
 
 def _one(seed: int, hours: float, *, is_calm: bool) -> int:
-    print(f"seed {seed}, {hours:g} simulated hours: {simulate(seed, hours, is_calm=is_calm).digest}")
-    (failed,) = judged([seed], hours, is_calm=is_calm).failed or (None,)
-    if failed is not None:
-        _report(failed)
-    return 1 if failed else 0
+    logging.getLogger("signalpost").setLevel(logging.CRITICAL)
+    run = simulate(seed, hours, is_calm=is_calm)
+    print(f"seed {seed}, {hours:g} simulated hours: {run.digest}")
+    if found := findings(run):
+        _report(Verdict(seed, hours, tuple(found), is_calm))
+    return 1 if found else 0
 
 
 def _digests(seeds: range, hours: float) -> int:

@@ -28,7 +28,7 @@ class Picky(ScriptedSink):
 
 def within(sink: ScriptedSink, name: str) -> float:
     """When a message began."""
-    return next(sent.began for sent in sink.shown if name in sent.ids)
+    return next(sent.began for sent in reversed(sink.shown) if name in sent.ids)
 
 
 @pytest.mark.parametrize("priority", [NORMAL, URGENT])

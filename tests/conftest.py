@@ -1,5 +1,6 @@
 import gc
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,11 @@ from signalpost import clock
 from signalpost.telemetry import log as telemetry_log
 
 pytest_plugins = ["signalpost.testing.pytest_plugin"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes for two cores, because many tests wait for processes that they started."""
+    return max(1, (os.cpu_count() or 1) * 3 // 2)
 
 
 def pytest_collection_finish() -> None:

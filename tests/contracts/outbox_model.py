@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from signalpost.delivery.outbox import commands as c
@@ -75,7 +76,15 @@ class OutboxModel:
         self.number = 0
 
     def apply(self, batch: list[Any]) -> list[Any]:
-        return [getattr(self, type(command).__name__.lower())(command) for command in batch]
+        answers: list[Any] = []
+        for kind, group in groupby(batch, key=type):
+            commands = list(group)
+            if kind is c.SettleAndLease:  # the verdicts of all come before the leases
+                settled = [self.settle(command.settle) for command in commands]
+                answers += map(c.SettledAndLeased, settled, [self.lease(command.lease) for command in commands])
+            else:
+                answers += [getattr(self, kind.__name__.lower())(command) for command in commands]
+        return answers
 
     def put(self, command: c.Put) -> list[c.PutResult]:
         results = [self._accept(item) for item in command.notifications]
@@ -188,9 +197,6 @@ class OutboxModel:
                 self._judge(row, verdict)
                 self._settle_order()
         return [row.shown() for row in touched]
-
-    def settleandlease(self, command: c.SettleAndLease) -> c.SettledAndLeased:
-        return c.SettledAndLeased(self.settle(command.settle), self.lease(command.lease))
 
     def _judge(self, row: Row, verdict: c.Settlement) -> None:
         row.state, row.reason, row.not_before = str(verdict.state), verdict.reason, verdict.not_before

@@ -183,7 +183,10 @@ class SettledAndLeased(NamedTuple):
 
 
 class SettleAndLease(Command[SettledAndLeased], frozen=True):
-    """Settle and then lease in one transaction, which saves a commit. The verdicts do not depend on the lease."""
+    """Settle and then lease in one transaction, which saves a commit. The verdicts do not depend on the lease.
+
+    If several such commands follow one another in a batch, the verdicts of all come before the leases.
+    """
 
     settle: Settle
     lease: Lease

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import pytest
@@ -190,7 +190,7 @@ async def test_a_new_message_does_not_scroll_a_reader_who_can_jump_to_it(place: 
     await expect(place.page.locator("#present")).to_contain_text("1 ")
     assert await place.page.locator("#scroller").evaluate("scroller => scroller.scrollTop") == 100
     await place.page.locator("#present").click()
-    await expect(place.page.get_by_text("the newest")).to_be_in_viewport()
+    await expect(place.page.get_by_text("the newest", exact=True)).to_be_in_viewport()
     await expect(place.page.locator("#present")).to_be_hidden()
 
 
@@ -235,7 +235,7 @@ async def test_a_person_can_make_it_fail(place: Place, tmp_path: Path) -> None:
     await expect(place.page.locator("#planned")).to_have_text("1")
     with pytest.raises(aiohttp.ClientError):
         await place.send("signals-free", {"content": "shown all the same"})
-    await expect(place.page.get_by_text("shown all the same")).to_be_visible()
+    await expect(place.page.get_by_text("shown all the same", exact=True)).to_be_visible()
     await expect(place.page.locator("#planned")).to_be_hidden()
     await expect(place.page.locator("#counts dd").last).to_have_text("1")
     await place.page.locator("summary").click()
@@ -262,11 +262,18 @@ async def test_it_fits_a_phone(place: Place, tmp_path: Path) -> None:
     await expect(place.channel("b")).to_be_hidden()
 
 
-async def test_every_text_has_enough_contrast(place: Place) -> None:
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+async def test_every_text_has_enough_contrast(scheme: Literal["dark", "light"], place: Place, tmp_path: Path) -> None:
     """At least 4.5 to 1 (WCAG 2, level AA)."""
+    await place.page.emulate_media(color_scheme=scheme)
+    deleted = await place.send("signals-free", {"content": "soon deleted"})
     await place.send("signals-free", SIGNAL | {"content": "<@&5> `code` https://e.x <t:1:R>", "flags": 4096})
+    await place.send("signals-free", {}, method="DELETE", id=deleted["id"])
     await place.send("b", {"content": "<@1>"})
     await expect(place.page.locator(".badge.ping")).to_have_count(1)
+    await expect(place.page.locator(".deleted")).to_have_count(1)
+    await place.page.locator("summary").click()
+    await place.page.screenshot(path=tmp_path / "colours.png")
     assert await place.page.evaluate(CONTRASTS) == []
 
 

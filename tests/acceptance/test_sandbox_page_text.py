@@ -77,6 +77,12 @@ LINK = 'rel="noopener noreferrer" target="_blank"'
         ("https://e.x/a_b_c.", f'<a href="https://e.x/a_b_c" {LINK}>https://e.x/a_b_c</a>.'),
         ("<https://e.x>", f'<a href="https://e.x" {LINK}>https://e.x</a>'),
         ("[a **b**](https://e.x/1)", f'<a href="https://e.x/1" {LINK}>a <strong>b</strong></a>'),
+        ("[a](https://discord.com/channels/1/2/3)", '<a class="jump" href="#/1/2/3">a</a>'),
+        ("[a](https://discord.com/channels/1/2/3/4)", f'<a href="https://discord.com/channels/1/2/3/4" {LINK}>a</a>'),
+        (
+            "[a](https://e.x/discord.com/channels/1/2/3)",
+            f'<a href="https://e.x/discord.com/channels/1/2/3" {LINK}>a</a>',
+        ),
         ("[a](javascript:alert(1))", "[a](javascript:alert(1))"),
         ("[a](data:text/html,x)", "[a](data:text/html,x)"),
         ("<b>x</b> &amp; <script>", "&lt;b&gt;x&lt;/b&gt; &amp;amp; &lt;script&gt;"),
@@ -132,6 +138,8 @@ async def test_nesting_is_limited(shown: Page) -> None:
         (":f", "August 20, 2025 at 1:00 AM"),
         ("", "August 20, 2025 at 1:00 AM"),
         (":F", "Wednesday, August 20, 2025 at 1:00 AM"),
+        (":s", "08/20/2025, 1:00 AM"),
+        (":S", "08/20/2025, 1:00:00 AM"),
         (":R", "4 hours ago"),
     ],
 )

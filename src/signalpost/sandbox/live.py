@@ -12,10 +12,12 @@ import msgspec
 from aiohttp import web
 
 from signalpost.sandbox.rules.discord import LocalDiscord
+from signalpost.sandbox.rules.guild import GUILD_ID
 from signalpost.sandbox.rules.log import Logged
 
 MESSAGES_SHOWN = 200
 """The newest messages of a channel; the page keeps as many."""
+DELETED_SHOWN = 50
 TOO_FAR = 2_000
 SECONDS_BETWEEN_BATCHES = 0.05
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 15.0
@@ -73,21 +75,35 @@ class LiveStreams:
 
     def _state(self) -> dict[str, Any]:
         guild, log = self._discord.guild, self._discord.log
-        channels = [
-            {"name": name, "messages": guild.messages(name)[-MESSAGES_SHOWN:], "webhooks": guild.webhooks_of(name)}
-            for name in guild.channels()
-        ]
-        return {"channels": channels, "counts": log.count_by_outcome}
+        channels = [self._channel(name) for name in guild.channels()]
+        return {"guild_id": GUILD_ID, "channels": channels, "threads": self._threads(), "counts": log.count_by_outcome}
+
+    def _channel(self, name: str) -> dict[str, Any]:
+        guild = self._discord.guild
+        messages = guild.messages(name)[-MESSAGES_SHOWN:]
+        notifications = guild.notifications(name)
+        return {
+            "name": name,
+            "messages": messages,
+            "notifications": {each["id"]: notifications.get(each["id"]) for each in messages},
+            "deleted": [each._asdict() for each in guild.deleted(name)[-DELETED_SHOWN:]],
+            "webhooks": guild.webhooks_of(name),
+        }
 
     def _changes(self, known: int) -> dict[str, Any]:
         log = self._discord.log
-        return {"entries": [_change(logged) for logged in log.since(known)], "counts": log.count_by_outcome}
+        entries = [_change(logged) for logged in log.since(known)]
+        return {"entries": entries, "threads": self._threads(), "counts": log.count_by_outcome}
+
+    def _threads(self) -> list[dict[str, Any]]:
+        return [thread._asdict() for thread in self._discord.guild.threads()]
 
 
 def _change(logged: Logged) -> dict[str, Any]:
     entry = logged.entry
     return {
         "n": entry.n,
+        "time": entry.time,
         "channel": entry.channel,
         "webhook": entry.webhook,
         "method": entry.method,
@@ -95,6 +111,7 @@ def _change(logged: Logged) -> dict[str, Any]:
         "scope": entry.scope,
         "message_id": entry.message_id,
         "recorded": entry.recorded,
+        "notification": entry.notification,
         "fault": entry.fault,
         "message": logged.message,
     }

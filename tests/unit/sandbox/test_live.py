@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from signalpost.sandbox import live
+from signalpost.sandbox.rules.guild import GUILD_ID
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 
@@ -45,7 +46,9 @@ async def test_a_reader_gets_the_state_and_then_the_changes() -> None:
     async with Sandbox(limits=OFF) as sandbox:
         url = sandbox.webhook("signals-free")
         async with reading(sandbox) as (client, reader):
-            state = {"channels": [{"name": "signals-free", "messages": [], "webhooks": ["signals-free"]}], "counts": {}}
+            channel = {"name": "signals-free", "messages": [], "notifications": {}, "deleted": []}
+            guild = {"guild_id": GUILD_ID, "threads": []}
+            state = guild | {"channels": [channel | {"webhooks": ["signals-free"]}], "counts": {}}
             assert await reader.event() == ("state", state)
             async with client.post(url, params={"wait": "1"}, json={"content": "hello"}) as answer:
                 message = await answer.json()
@@ -57,6 +60,29 @@ async def test_a_reader_gets_the_state_and_then_the_changes() -> None:
             await client.delete(f"{url}/messages/{message['id']}")
             name, changes = await reader.event()
             assert (changes["entries"][0]["message"], changes["entries"][0]["message_id"]) == (None, message["id"])
+
+
+async def test_a_new_reader_gets_notifications_deleted_messages_and_threads() -> None:
+    async with Sandbox(limits=OFF) as sandbox, aiohttp.ClientSession() as client:
+        url = sandbox.webhook("a")
+        ids = []
+        for body in ({"content": "pushed"}, {"content": "silent", "flags": 4096}, {"content": "deleted\nlater"}):
+            async with client.post(url, params={"wait": "1"}, json=body) as answer:
+                ids.append((await answer.json())["id"])
+        await client.patch(f"{url}/messages/{ids[0]}", json={"content": "edited"})
+        await client.delete(f"{url}/messages/{ids[2]}")
+        await client.post(f"{sandbox.url}/_moderate", json={"action": "set-thread", "thread_id": "7", "locked": True})
+        async with reading(sandbox) as (_, reader):
+            _, state = await reader.event()
+            [channel] = state["channels"]
+            assert channel["notifications"] == {ids[0]: "pushed", ids[1]: None}
+            [deleted] = channel["deleted"]
+            assert (deleted["id"], deleted["headline"], deleted["by_moderator"]) == (ids[2], "deleted", False)
+            assert state["threads"] == [{"id": "7", "archived": False, "locked": True}]
+            await client.post(f"{sandbox.url}/_moderate", json={"action": "set-thread", "thread_id": "7"})
+            _, changes = await reader.event()
+            assert changes["threads"] == [{"id": "7", "archived": False, "locked": False}]
+            assert changes["entries"][0]["method"] == "MODERATOR"
 
 
 async def test_a_new_reader_gets_the_newest_messages_of_each_channel() -> None:

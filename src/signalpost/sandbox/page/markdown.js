@@ -18,7 +18,7 @@ const BLOCKS = [
 const INLINE = [
   [/^\\([^A-Za-z0-9\s])/, (found) => found[1]],
   [/^(`+)([\s\S]*?[^`])\1(?!`)/, (found) => element("code", "", found[2].trim() || found[2])],
-  [/^<t:(-?\d{1,13})(?::([tTdDfFR]))?>/, (found) => moment(Number(found[1]), found[2] || "f")],
+  [/^<t:(-?\d{1,13})(?::([tTdDfFRsS]))?>/, (found) => moment(Number(found[1]), found[2] || "f")],
   [/^<@!?(\d{1,20})>/, (found) => element("span", "mention", `@user ${found[1]}`)],
   [/^<@&(\d{1,20})>/, (found) => element("span", "mention", `@role ${found[1]}`)],
   [/^<#(\d{1,20})>/, (found) => element("span", "mention", `#channel ${found[1]}`)],
@@ -37,6 +37,7 @@ const INLINE = [
 ];
 const PLAIN = /^(?:[^\\`<@[h*_~|]+|[\s\S])/;
 const DEEPEST = 12;
+const MESSAGE_LINK = /^https:\/\/(?:(?:ptb|canary)\.)?discord(?:app)?\.com\/channels\/(\d{1,20})\/(\d{1,20})\/(\d{1,20})$/;
 
 /** Convert `text` to nodes: blocks at the beginnings of lines, inline markup within them. */
 export function markdown(text, depth = 0) {
@@ -92,8 +93,14 @@ function first(rules, rest, before) {
   return [null, null];
 }
 
+/** A link; one to a message leads to the message on this page, by its server, channel and message id. */
 function link(address, children) {
-  const made = element("a", "", ...children);
+  const place = MESSAGE_LINK.exec(address);
+  const made = element("a", place ? "jump" : "", ...children);
+  if (place) {
+    made.href = `#/${place.slice(1).join("/")}`;
+    return made;
+  }
   made.href = address;
   made.rel = "noopener noreferrer";
   made.target = "_blank";

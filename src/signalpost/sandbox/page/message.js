@@ -1,13 +1,15 @@
 // Renders one message as Discord does.
-import { element } from "/element.js";
+import { element, icon } from "/element.js";
 import { inline, markdown } from "/markdown.js";
 import { clockOf, wholeOf, whenOf } from "/moment.js";
+import { phoneLine } from "/phone.js";
 
 const MINUTES_OF_ONE_GROUP = 7;
 const SUPPRESS_EMBEDS = 1 << 2;
 const SUPPRESS_NOTIFICATIONS = 1 << 12;
 const TONES = 6;
 const BELL = "M6 17h12l-1.500-2.500V10a4.500 4.500 0 0 0-9 0v4.500L6 17zM10.500 19.500h3M4 4l16 16";
+const BIN = "M5 7h14M10 4h4M7 7l1 13h8l1-13M10.500 11v6M13.500 11v6";
 
 export const pingsSomeone = (message) =>
   message.mention_everyone || message.mentions.length > 0 || message.mention_roles.length > 0;
@@ -31,7 +33,7 @@ export function messageItem(message, before) {
   item.classList.toggle("ping", pingsSomeone(message));
   if (isFirst) item.append(avatar(message.author.username), head(message, at));
   else item.append(timeElement("span", "aside", at, clockOf(at)));
-  item.append(...body(message));
+  item.append(...body(message), phoneLine(message), deleteButton());
   return item;
 }
 
@@ -52,7 +54,7 @@ function avatar(name) {
 function head(message, at) {
   const made = element("div", "head", element("span", "author", message.author.username), element("span", "tag", "APP"));
   made.append(timeElement("time", "when", at, whenOf(at)));
-  if (isSilent(message)) made.append(bell());
+  if (isSilent(message)) made.append(icon("silent", BELL, "Silent: no notification"));
   return made;
 }
 
@@ -63,19 +65,12 @@ function timeElement(tag, className, at, text) {
   return made;
 }
 
-function bell() {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
-  title.textContent = "Silent: no notification";
-  for (const [name, value] of Object.entries({ d: BELL, fill: "none", stroke: "currentColor", "stroke-width": "2" })) {
-    path.setAttribute(name, value);
-  }
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", "silent");
-  svg.setAttribute("role", "img");
-  svg.append(title, path);
-  return svg;
+/** The button by which a moderator deletes the message. */
+function deleteButton() {
+  const made = element("button", "delete", icon("", BIN, "Delete as a moderator"));
+  made.type = "button";
+  made.title = "Delete as a moderator";
+  return made;
 }
 
 function body(message) {

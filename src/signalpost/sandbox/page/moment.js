@@ -8,6 +8,8 @@ const SHAPES = {
   d: format({ year: "numeric", month: "2-digit", day: "2-digit" }),
   D: format({ year: "numeric", month: "long", day: "numeric" }),
   f: format({ year: "numeric", month: "long", day: "numeric", hour: "numeric", minute: "2-digit" }),
+  s: format({ year: "numeric", month: "2-digit", day: "2-digit", hour: "numeric", minute: "2-digit" }),
+  S: format({ year: "numeric", month: "2-digit", day: "2-digit", hour: "numeric", minute: "2-digit", second: "2-digit" }),
   F: format({ weekday: "long", year: "numeric", month: "long", day: "numeric", hour: "numeric", minute: "2-digit" }),
 };
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });

@@ -1,13 +1,16 @@
 // The page: the list of channels, the open channel and incoming changes.
+import { deletedItem, deletion, insertDeleted } from "/deleted.js";
 import { element } from "/element.js";
 import { messageItem, pingsSomeone } from "/message.js";
 import { dayOf, refreshRelative } from "/moment.js";
+import { moderate } from "/moderate.js";
 import { showWelcome } from "/welcome.js";
 import { connectProvoke } from "/provoke.js";
 
 const MOST_SHOWN = 200;
 const NEAR_THE_END = 80;
 const MILLISECONDS_BETWEEN_CHANGES = 50;
+const MILLISECONDS_OF_A_NOTICE = 8000;
 const OUTCOMES = ["taken", "refused", "limited", "failed", "cut"];
 const HINTS = {
   taken: "answered with 2xx",
@@ -26,11 +29,15 @@ let missed = 0;
 const waiting = [];
 let latestCounts = {};
 let taking = null;
-const provoke = connectProvoke(() => channels.get(current)?.webhooks ?? []);
+let guild = null;
+let threads = [];
+let hiding = null;
+const provoke = connectProvoke(() => channels.get(current), () => threads);
 
 function channelOf(name) {
   if (!channels.has(name)) {
-    const made = { name, messages: [], webhooks: [], unread: 0, pings: 0, firstUnread: null, ...channelLink(name) };
+    const lists = { messages: [], deleted: [], webhooks: [] };
+    const made = { name, ...lists, unread: 0, pings: 0, firstUnread: null, ...channelLink(name) };
     channels.set(name, made);
     byId("channels").append(element("li", "", made.link));
   }
@@ -82,6 +89,7 @@ function showAll(channel, firstUnread) {
   showWelcome(byId("welcome"), channel.name, channel.webhooks[0]);
   list.replaceChildren();
   append(channel.messages, null, firstUnread);
+  for (const deleted of channel.deleted) showDeleted(channel, deleted);
   showTopic(channel);
   showTitle();
   toTheEnd();
@@ -98,6 +106,11 @@ function append(messages, before, firstUnread = null) {
     before = message;
   }
   list.append(items);
+}
+
+function showDeleted(channel, deleted) {
+  const below = insertDeleted(list, deleted);
+  if (below) showAgain(channel, channel.messages.findIndex((message) => message.id === below.dataset.id));
 }
 
 function divider(text, className) {
@@ -123,27 +136,62 @@ function toTheEnd() {
 function trim(channel) {
   const items = list.querySelectorAll(".message");
   for (let index = 0; index < items.length - MOST_SHOWN; index += 1) items[index].remove();
-  while (list.firstElementChild?.matches(".divider:not(:has(+ .message))")) list.firstElementChild.remove();
+  const surplus = items.length > MOST_SHOWN ? ".divider:not(:has(+ .message)), .deleted" : ".divider:not(:has(+ li))";
+  while (list.firstElementChild?.matches(surplus)) list.firstElementChild.remove();
   const [first] = list.querySelectorAll(".message");
   const index = channel.messages.findIndex((message) => message.id === first?.dataset.id);
   if (items.length > MOST_SHOWN && index >= 0) showAgain(channel, index);
+}
+
+// Links to messages
+
+/** Open what the address names: a channel, or a message by its server, channel and message id. */
+function follow() {
+  if (location.hash.startsWith("#/")) return jump(...location.hash.slice(2).split("/"));
+  const name = decodeURIComponent(location.hash.slice(1));
+  if (channels.has(name)) open(name);
+}
+
+function jump(server, channelId, id) {
+  const isIt = (message) => message.id === id && message.channel_id === channelId && server === guild;
+  const channel = [...channels.values()].find(({ messages }) => messages.some(isIt));
+  if (!channel) return notify("That message is not here: it was deleted, is too old, or is in another server or channel.");
+  if (channel.name !== current) open(channel.name);
+  const item = itemOf(channel, id);
+  item.scrollIntoView({ block: "center" });
+  item.classList.remove("jumped");
+  requestAnimationFrame(() => item.classList.add("jumped"));
+}
+
+function notify(text) {
+  byId("notice").textContent = text;
+  byId("notice").hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => (byId("notice").hidden = true), MILLISECONDS_OF_A_NOTICE);
 }
 
 // Incoming changes
 
 function take(entries) {
   const arrived = [];
+  const unseen = [];
   const wasAtTheEnd = isAtTheEnd();
   for (const entry of entries) {
     if (!entry.channel) continue;
     const channel = channelOf(entry.channel);
-    if (!channel.webhooks.includes(entry.webhook)) channel.webhooks.push(entry.webhook);
-    if (entry.recorded && entry.message_id) takeOne(channel, entry, arrived);
+    if (entry.webhook && !channel.webhooks.includes(entry.webhook)) moveWebhook(entry.webhook, channel);
+    if (entry.recorded && entry.message_id) takeOne(channel, entry, arrived, unseen);
   }
   if (arrived.length) showArrived(arrived, wasAtTheEnd);
+  for (const deleted of unseen) showDeleted(channelOf(current), deleted);
   for (const channel of channels.values()) markUnread(channel);
   showTitle();
   if (entries.some((entry) => entry.fault)) provoke.refresh();
+}
+
+function moveWebhook(webhook, to) {
+  for (const channel of channels.values()) channel.webhooks = channel.webhooks.filter((each) => each !== webhook);
+  to.webhooks.push(webhook);
 }
 
 /** Show everything that arrived while the page was busy in one go, so that a flood renders only what remains. */
@@ -154,16 +202,18 @@ function takeWaiting() {
   if (current === null && channels.size) open(channels.keys().next().value);
 }
 
-function takeOne(channel, entry, arrived) {
+function takeOne(channel, entry, arrived, unseen) {
   const index = channel.messages.findIndex((message) => message.id === entry.message_id);
   if (!entry.message) {
-    if (index >= 0) takeAway(channel, index, arrived);
+    if (index >= 0) takeAway(channel, index, entry, arrived, unseen);
   } else if (index >= 0) {
+    entry.message.push = channel.messages[index].push;
     channel.messages[index] = entry.message;
     const place = arrived.findIndex((message) => message.id === entry.message_id);
     if (place >= 0) arrived[place] = entry.message;
     showAgain(channel, index);
   } else if (entry.method === "POST") {
+    entry.message.push = entry.notification;
     channel.messages.push(entry.message);
     if (channel.messages.length > MOST_SHOWN) channel.messages.shift();
     if (channel.name === current) arrived.push(entry.message);
@@ -196,13 +246,17 @@ function showArrived(arrived, wasAtTheEnd) {
 
 const itemOf = (channel, id) => channel.name === current && list.querySelector(`[data-id="${CSS.escape(id)}"]`);
 
-function takeAway(channel, index, arrived) {
-  const [{ id }] = channel.messages.splice(index, 1);
-  const place = arrived.findIndex((message) => message.id === id);
+/** `unseen` takes the deletions of messages that arrived just now, so that no item shows them yet. */
+function takeAway(channel, index, entry, arrived, unseen) {
+  const [message] = channel.messages.splice(index, 1);
+  const deleted = deletion(message, entry);
+  channel.deleted.push(deleted);
+  const place = arrived.findIndex(({ id }) => id === message.id);
   if (place >= 0) arrived.splice(place, 1);
-  const item = itemOf(channel, id);
+  const item = itemOf(channel, message.id);
+  if (!item && channel.name === current) unseen.push(deleted);
   if (!item) return;
-  item.remove();
+  item.replaceWith(deletedItem(deleted));
   if (index < channel.messages.length) showAgain(channel, index);
   showTopic(channel);
 }
@@ -239,19 +293,24 @@ function connect() {
   events.addEventListener("state", ({ data }) => {
     const state = JSON.parse(data);
     waiting.length = 0;
-    for (const { name, messages, webhooks } of state.channels) Object.assign(channelOf(name), { messages, webhooks });
+    ({ guild_id: guild, threads } = state);
+    for (const { name, messages, notifications, deleted, webhooks } of state.channels) {
+      for (const message of messages) message.push = notifications[message.id];
+      Object.assign(channelOf(name), { messages, deleted, webhooks });
+    }
     latestCounts = state.counts;
     showCounts(latestCounts);
     showConnection("live", "Live");
     const wanted = decodeURIComponent(location.hash.slice(1));
     const name = [current, wanted, channels.keys().next().value].find((each) => channels.has(each));
-    if (name === undefined) showWelcome(byId("welcome"), null, null);
-    else open(name);
+    if (name === undefined) return showWelcome(byId("welcome"), null, null);
+    open(name);
+    if (location.hash.startsWith("#/")) follow();
   });
   events.addEventListener("changes", ({ data }) => {
-    const { entries, counts } = JSON.parse(data);
-    waiting.push(...entries);
-    latestCounts = counts;
+    const changes = JSON.parse(data);
+    waiting.push(...changes.entries);
+    ({ threads, counts: latestCounts } = changes);
     taking ??= setTimeout(takeWaiting, MILLISECONDS_BETWEEN_CHANGES);
   });
   events.addEventListener("error", () => {
@@ -272,9 +331,12 @@ function showChannels(isOpen) {
   if (isOpen) document.querySelector(".channel[aria-current]")?.focus();
 }
 
-addEventListener("hashchange", () => {
-  const name = decodeURIComponent(location.hash.slice(1));
-  if (channels.has(name)) open(name);
+addEventListener("hashchange", follow);
+list.addEventListener("click", (event) => {
+  const link = event.target.closest("a.jump");
+  if (link && link.hash === location.hash) follow(); // the address does not change
+  const message = event.target.closest("button.delete")?.closest(".message");
+  if (message) moderate({ action: "delete-message", message_id: message.dataset.id });
 });
 addEventListener("keydown", (event) => {
   if (event.altKey && (event.key === "ArrowDown" || event.key === "ArrowUp")) {

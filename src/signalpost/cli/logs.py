@@ -1,9 +1,13 @@
 """Writes the library's log to standard error, with secrets masked: as text in a terminal, else as JSON lines."""
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
+
+from signalpost.secret import redacted
 
 
 class _Lines(logging.Handler):
@@ -29,38 +33,55 @@ class _Lines(logging.Handler):
 def write_logs(level: int = logging.INFO) -> None:
     """Write the messages of the logger `signalpost` to standard error."""
     handler = _Lines()
-    handler.setFormatter(_formatter())
+    handler.setFormatter(_for_a_terminal() if sys.stderr.isatty() else _JsonLine())
     logger = logging.getLogger("signalpost")
     logger.handlers = [handler]
     logger.setLevel(level)
 
 
-def _formatter() -> logging.Formatter:
+class _JsonLine(logging.Formatter):
+    """Formats a record as JSON, without structlog: importing it takes longer than most commands."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format one line."""
+        written = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
+        entry = {
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "timestamp": written.replace("+00:00", "Z"),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps({name: redacted(value) for name, value in entry.items()})
+
+
+def _for_a_terminal() -> logging.Formatter:
     import structlog
 
     from signalpost.cli.output import clean
-    from signalpost.secret import redacted
 
     def mask(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {name: redacted(value) if isinstance(value, str) else value for name, value in entry.items()}
 
-    is_terminal = sys.stderr.isatty()
-
     def tidy(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """Escape control characters for a terminal. Only a traceback keeps its line ends."""
+        """Escape control characters. Only a traceback keeps its line ends."""
         return {
             name: "\n".join(map(clean, value.splitlines() if name == "exception" else [value]))
-            if isinstance(value, str) and is_terminal
+            if isinstance(value, str)
             else value
             for name, value in entry.items()
         }
 
-    renderer = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
         ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask, tidy, renderer],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            mask,
+            tidy,
+            structlog.dev.ConsoleRenderer(),
+        ],
     )

@@ -1,5 +1,8 @@
+import json
 import logging
 import os
+import pty
+import re
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +14,8 @@ from signalpost.cli.logs import write_logs
 from signalpost.cli.standard_streams import never_block_on_output
 from signalpost.telemetry.log_queue import logger
 from signalpost.testing.log_lines import flush_log
+
+TOKEN = "/webhooks/1/token-to-hide"
 
 
 def _queued(monkeypatch: pytest.MonkeyPatch, stream: TextIO) -> None:
@@ -73,3 +78,42 @@ def test_the_handler_has_no_lock_that_a_hanging_write_would_hold() -> None:
     write_logs()
     (handler,) = logging.getLogger("signalpost").handlers
     assert handler.lock is None
+
+
+def _log_one_line() -> None:
+    """Log a token, a control character and an exception."""
+    try:
+        int(TOKEN)
+    except ValueError:
+        logging.getLogger("signalpost").exception("%s \x07 ż", TOKEN)
+
+
+def test_a_line_for_a_file_is_json_with_its_time_level_and_traceback_and_shows_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with out.open("w", encoding="ascii") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        write_logs()
+        _log_one_line()
+    (line,) = map(json.loads, out.read_text(encoding="ascii").splitlines())
+    assert list(line) == ["event", "level", "timestamp", "exception"]
+    assert (line["event"], line["level"]) == ("/webhooks/1/*** \x07 ż", "error")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line["timestamp"])
+    assert line["exception"].splitlines()[-1] == "ValueError: invalid literal for int() with base 10: '/webhooks/1/***'"
+
+
+def test_a_line_for_a_terminal_is_text_whose_control_characters_are_escaped_and_shows_no_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        write_logs()
+        _log_one_line()
+        shown = os.read(ours, 65_536).decode()
+    os.close(ours)
+    first, *_, last = shown.splitlines()
+    assert all(fact in first for fact in ("/webhooks/1/***", "\\x07 ż", "error"))
+    assert "/webhooks/1/***" in last
+    assert "to-hide" not in shown

@@ -150,7 +150,7 @@ async def test_a_person_can_fail_edits_alone_and_act_as_a_moderator(send: Sent) 
         await menu.click()
         await send.page.get_by_role("button", name=name).click()
         await expect(send.page.locator("#provoke")).not_to_have_attribute("open", "")
-    assert send.sandbox.discord.guild.threads() == [("7", True, True)]
+    assert send.sandbox.discord.guild.threads() == [("7", True, True, None)]
     await menu.click()
     await send.page.get_by_role("button", name="Move its webhook").click()
     await expect(send.page.locator(".channel .name")).to_have_text(["signals", "signals-moved"])

@@ -78,10 +78,10 @@ async def test_a_new_reader_gets_notifications_deleted_messages_and_threads() ->
             assert channel["notifications"] == {ids[0]: "pushed", ids[1]: None}
             [deleted] = channel["deleted"]
             assert (deleted["id"], deleted["headline"], deleted["by_moderator"]) == (ids[2], "deleted", False)
-            assert state["threads"] == [{"id": "7", "archived": False, "locked": True}]
+            assert state["threads"] == [{"id": "7", "archived": False, "locked": True, "channel": None}]
             await client.post(f"{sandbox.url}/_moderate", json={"action": "set-thread", "thread_id": "7"})
             _, changes = await reader.event()
-            assert changes["threads"] == [{"id": "7", "archived": False, "locked": False}]
+            assert changes["threads"] == [{"id": "7", "archived": False, "locked": False, "channel": None}]
             assert changes["entries"][0]["method"] == "MODERATOR"
 
 

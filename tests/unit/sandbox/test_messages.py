@@ -8,6 +8,9 @@ import pytest
 from signalpost.sandbox.rules.discord import Outcome
 from tests.unit.sandbox.caller import HOOK, Caller, json_of, problems, refusal, status
 
+WITH_COMPONENTS = {"with_components": "true"}
+TEXT = {"type": 10}
+
 
 @pytest.fixture
 def caller() -> Caller:
@@ -138,6 +141,9 @@ def test_an_edit_lists_all_attachments_that_remain(caller: Caller) -> None:
     assert len(_files(caller)) == 3
     caller.send("PATCH", {"attachments": []}, message=sent)
     assert _files(caller) == []
+    names = [f"{n}.png" for n in range(10)]
+    assert status(_upload(caller, {}, *names, message=sent)) == 200
+    assert refusal(_upload(caller, {}, "eleventh.png", message=sent)) == (400, 30015)
     for wrong in (5, [{"id": n} for n in range(11)]):
         assert list(problems(caller.send("PATCH", {"attachments": wrong}, message=sent))) == ["attachments"]
 
@@ -146,16 +152,19 @@ def test_components_v2_cannot_be_removed_and_allow_nothing_else(caller: Caller) 
     sent = _sent(caller)
     code = ["MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2"]
     edit = {"flags": 1 << 15, "components": [{"type": 10}]}
-    assert problems(caller.send("PATCH", edit, message=sent)) == {"content": code}
-    assert status(caller.send("PATCH", edit | {"content": None}, message=sent)) == 200
+    assert problems(caller.send("PATCH", edit, message=sent, query=WITH_COMPONENTS)) == {"content": code}
+    assert status(caller.send("PATCH", edit | {"content": None}, message=sent, query=WITH_COMPONENTS)) == 200
     assert json_of(caller.send("PATCH", {"flags": 0}, message=sent))["flags"] == 1 << 15
     assert problems(caller.send("PATCH", {"embeds": [{"title": "t"}]}, message=sent)) == {"embeds": code}
 
 
-def test_an_edit_replaces_components(caller: Caller) -> None:
+def test_an_edit_replaces_components_if_the_query_asks_for_it(caller: Caller) -> None:
     sent = _sent(caller)
-    assert json_of(caller.send("PATCH", {"components": [{"type": 10}]}, message=sent))["components"] == [{"type": 10}]
-    assert json_of(caller.send("PATCH", {"components": None}, message=sent))["components"] == []
+    shown = []
+    for components, query in (([TEXT], WITH_COMPONENTS), (None, {}), ([], {}), (None, WITH_COMPONENTS), ([TEXT], {})):
+        edit = caller.send("PATCH", {"components": components}, message=sent, query=query)
+        shown.append(json_of(edit)["components"])
+    assert shown == [[TEXT], [TEXT], [TEXT], [], []]
 
 
 def test_a_deleted_message_is_unknown(caller: Caller) -> None:

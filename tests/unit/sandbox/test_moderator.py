@@ -83,7 +83,7 @@ def test_a_thread_can_be_created_archived_and_locked(caller: Caller) -> None:
     for action in (SetThread("1"), SetThread("2", archived=True), SetThread("1", locked=True)):
         entry = caller.discord.moderate(action, caller.now)
         assert (entry.channel_id, entry.channel) == (action.thread_id, None)
-    assert caller.discord.guild.threads() == [("1", False, True), ("2", True, False)]
+    assert caller.discord.guild.threads() == [("1", False, True, None), ("2", True, False, None)]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,6 @@ async def test_a_moderator_acts_over_http(client: aiohttp.ClientSession, tmp_pat
     async with Sandbox(limits=OFF) as sandbox:  # a sandbox without a journal
         async with client.post(f"{sandbox.url}/_moderate", json={"action": "set-thread", "thread_id": "7"}) as answer:
             assert answer.status == 200
-        assert sandbox.discord.guild.threads() == [("7", False, False)]
+        assert sandbox.discord.guild.threads() == [("7", False, False, None)]
     journal = [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines()]
     assert [each["method"] for each in journal] == ["POST", "MODERATOR", "MODERATOR"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from signalpost.sandbox.rules.discord import Outcome
-from tests.unit.sandbox.caller import Caller, json_of, refusal, status
+from tests.unit.sandbox.caller import HOOK, Caller, json_of, refusal, status
 
 THREAD, ANOTHER = "123456789012345678", "123456789012345679"
 
@@ -55,7 +55,7 @@ def test_a_post_does_not_reopen_a_locked_thread(archived: bool, caller: Caller) 
     caller.discord.guild.open_thread(THREAD, archived=archived, locked=True)
     assert status(_in_thread(caller, "POST")) == 200
     assert refusal(_in_thread(caller, "PATCH", sent)) == (400, 50083)
-    assert [thread for thread in caller.discord.guild.threads() if thread.locked] == [(THREAD, archived, True)]
+    assert [thread for thread in caller.discord.guild.threads() if thread.locked] == [(THREAD, archived, True, HOOK)]
 
 
 def test_a_message_in_an_archived_thread_can_be_deleted(caller: Caller) -> None:
@@ -68,3 +68,11 @@ def test_an_unknown_thread_has_the_id_of_its_channel_in_the_log(caller: Caller) 
     outcome = _in_thread(caller, "POST", thread="1")
     assert refusal(outcome) == (404, 10003)
     assert outcome.entry.channel_id == json_of(caller.send("GET"))["channel_id"]
+
+
+def test_a_thread_belongs_to_the_channel_of_its_first_post(caller: Caller) -> None:
+    sent = json_of(_in_thread(caller, "POST"))["id"]
+    caller.discord.guild.move(HOOK, "elsewhere")
+    for method, message in (("POST", None), ("PATCH", sent)):
+        assert refusal(_in_thread(caller, method, message)) == (404, 10003)
+    assert status(_in_thread(caller, "POST", thread=ANOTHER)) == 200

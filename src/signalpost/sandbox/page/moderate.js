@@ -13,7 +13,8 @@ export function showModerator(place, channel, threads, close) {
   const other = channel.name.endsWith(MOVED) ? channel.name.slice(0, -MOVED.length) : channel.name + MOVED;
   const move = () => channel.webhooks.map((webhook) => ({ action: "move-webhook", webhook, channel: other }));
   const choices = [[`Move its webhook to #${other}`, move]];
-  for (const { id, archived, locked } of threads) {
+  const own = threads.filter((thread) => thread.channel === null || thread.channel === channel.name);
+  for (const { id, archived, locked } of own) {
     const change = (changes) => () => [{ action: "set-thread", thread_id: id, archived, locked, ...changes }];
     choices.push([`${archived ? "Reopen" : "Archive"} thread ${id}`, change({ archived: !archived })]);
     choices.push([`${locked ? "Unlock" : "Lock"} thread ${id}`, change({ locked: !locked })]);

@@ -55,6 +55,11 @@ def form_of(request: HttpRequest) -> Form:
             raise invalid_form(Problem((), "CONTENT_TYPE_INVALID", message))
 
 
+def too_many_files() -> Refusal:
+    """Build the refusal of a message with more than MOST_FILES files."""
+    return Refusal(400, 30015, f"Maximum number of attachments in a message reached ({MOST_FILES})")
+
+
 def _fields(body: bytes) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(body)
@@ -84,7 +89,7 @@ def _multipart(body: bytes, boundary: bytes) -> Form:
         elif name is not None:
             texts.append((name, content.decode(errors="replace")))
     if len(files) > MOST_FILES:
-        raise Refusal(400, 30015, f"Maximum number of attachments in a message reached ({MOST_FILES})")
+        raise too_many_files()
     if any(file.size > LARGEST_FILE for file in files):
         raise Refusal(413, 40005, "Request entity too large")
     return Form(_of_texts(texts), tuple(files))

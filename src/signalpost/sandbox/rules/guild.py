@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from signalpost.sandbox.rules.address import Address
 from signalpost.sandbox.rules.exchange import JSON, HttpAnswer, HttpRequest, Moment, json_answer
-from signalpost.sandbox.rules.form import Form, form_of
+from signalpost.sandbox.rules.form import MOST_FILES, Form, form_of, too_many_files
 from signalpost.sandbox.rules.mentions import Pings
 from signalpost.sandbox.rules.message import Shown, edited_message, new_message, timestamp
 from signalpost.sandbox.rules.message_form import (
@@ -57,6 +57,8 @@ class Thread(NamedTuple):
     id: str
     archived: bool = False
     locked: bool = False
+    channel: str | None = None
+    """The channel's name; a thread without one belongs to that of its first post."""
 
 
 class Deleted(NamedTuple):
@@ -120,7 +122,8 @@ class Guild:
 
     def open_thread(self, id: str, *, archived: bool = False, locked: bool = False) -> None:
         """Create or change a thread; messages are sent to it with `thread_id`."""
-        self._threads[id] = Thread(id, archived, locked)
+        thread = self._threads.get(id, Thread(id))
+        self._threads[id] = thread._replace(archived=archived, locked=locked)
 
     def delete(self, id: str) -> None:
         """Delete a webhook permanently, as a person can in Discord."""
@@ -182,7 +185,7 @@ class Guild:
 
     def message(self, webhook: Webhook, id: str, thread: str | None) -> dict[str, Any]:
         """Find a message of `webhook` in its channel or thread. Raises Refusal for an unknown one."""
-        self._require_thread(thread)
+        self._require_thread(thread, webhook)
         message = self._messages[webhook.channel].get(id)
         place = thread or channel_id_of(webhook.channel)
         if message is None or message["webhook_id"] != snowflake_of(webhook.id) or message["channel_id"] != place:
@@ -219,8 +222,9 @@ class Guild:
             case _:
                 return Effect(), json_answer(200, _webhook_json(webhook))
 
-    def _require_thread(self, id: str | None) -> None:
-        if id and id not in self._threads:
+    def _require_thread(self, id: str | None, webhook: Webhook) -> None:
+        thread = self._threads.get(id) if id else None
+        if id and (thread is None or thread.channel not in (None, webhook.channel)):
             raise refusal_of(UNKNOWN_CHANNEL)
 
     def _rename(self, webhook: Webhook, form: Form) -> Webhook:
@@ -233,13 +237,12 @@ class Guild:
 
     def _post(self, webhook: Webhook, request: HttpRequest, form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
         wait, thread = _boolean(request.query, "wait"), request.query.get("thread_id")
-        self._require_thread(thread)
+        self._require_thread(thread, webhook)
         if problems := check_new_message(form.fields):
             raise invalid_form(*problems)
         if form.fields.get("thread_name"):
             raise Refusal(400, 220003, "Webhooks can only create threads in forum channels")
-        if not _boolean(request.query, "with_components"):
-            form = form._replace(fields={**form.fields, "components": None})
+        form = _with_components(form, request)
         shown = new_message(
             form,
             id=snowflake(now.at, self._count + 1),
@@ -249,8 +252,9 @@ class Guild:
             now=now,
         )
         self._keep_message(webhook, shown)
-        if thread and not self._threads[thread].locked:
-            self._threads[thread] = Thread(thread)
+        if thread:
+            before = self._threads[thread]
+            self._threads[thread] = before._replace(archived=before.archived and before.locked, channel=webhook.channel)
         effect = self._notify(shown)
         if wait or form.files:  # Discord answers with the message when it has files to process
             return effect, json_answer(200, shown.message)
@@ -275,7 +279,7 @@ class Guild:
                 self._remove(webhook.channel, message, timestamp(now.at), by_moderator=False)
                 return Effect(message["id"], recorded=True), _NO_CONTENT
             case _:
-                return self._edit(webhook, message, form_of(request), now)
+                return self._edit(webhook, message, _with_components(form_of(request), request), now)
 
     def _edit(self, webhook: Webhook, message: dict[str, Any], form: Form, now: Moment) -> tuple[Effect, HttpAnswer]:
         if problems := check_edit(form.fields):
@@ -286,6 +290,8 @@ class Guild:
         shown = edited_message(message, form, now)
         if problems := list(check_components_v2(shown.message)):
             raise invalid_form(*problems)
+        if len(shown.message["attachments"]) > MOST_FILES:
+            raise too_many_files()
         self._keep_message(webhook, shown)
         effect = Effect(message["id"], recorded=True, shown=shown, silent=shown.is_silent, edited=True)
         return effect, json_answer(200, shown.message)
@@ -326,6 +332,13 @@ def _webhook_json(webhook: Webhook) -> dict[str, Any]:
         "token": webhook.token,
         "url": f"https://discord.com/api/webhooks/{snowflake_of(webhook.id)}/{webhook.token}",
     }
+
+
+def _with_components(form: Form, request: HttpRequest) -> Form:
+    """Without `with_components`, Discord ignores the components that a webhook of no application sends."""
+    if _boolean(request.query, "with_components"):
+        return form
+    return form._replace(fields={name: value for name, value in form.fields.items() if name != "components"})
 
 
 def _boolean(query: Mapping[str, str], name: str) -> bool:

@@ -30,12 +30,17 @@ def sandbox() -> Iterator[str]:
 @pytest.fixture
 def environment(sandbox: str, tmp_path: Path) -> Environment:
     """An environment whose webhooks are the sandbox's."""
+    return environment_of(sandbox, tmp_path / "home")
+
+
+def environment_of(sandbox: str, home: Path) -> Environment:
+    """An environment with the webhooks of the sandbox at this address, and this data folder."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("DISCORD_", "SIGNALPOST_"))}
     for name in ("COLUMNS", "FORCE_COLOR"):
         mine.pop(name, None)
     return {
         **mine,
-        "SIGNALPOST_HOME": str(tmp_path / "home"),
+        "SIGNALPOST_HOME": str(home),
         "SIGNALPOST_HTTP": "127.0.0.1:0",
         "DISCORD_WEBHOOK_SIGNALS_FREE": f"{sandbox}/api/v10/webhooks/signals-free/some-token",
         "DISCORD_WEBHOOK_ALERTS_CRITICAL": f"{sandbox}/api/v10/webhooks/alerts-critical/some-token",

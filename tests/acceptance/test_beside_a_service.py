@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Environment
-from tests.acceptance.serving import READY, errors, run, serving, shown
+from tests.acceptance.serving import READY, errors, in_process, run, serving, shown
 
 SIGNAL = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "1.1634")
 
@@ -59,10 +59,10 @@ def test_the_running_service_delivers_every_kind(sandbox: str, served: Environme
         ["market-analysis", "delivered"],
     ]
     assert len(shown(sandbox)) == 5
-    assert run(served, "publish", "signal", *SIGNAL, "--id", "mine", "--json").returncode == 1, "other content"
-    facts = json.loads(run(served, "deliveries", "why", "mine", "--json").stdout)
+    assert in_process(served, "publish", "signal", *SIGNAL, "--id", "mine", "--json").returncode == 1, "other content"
+    facts = json.loads(in_process(served, "deliveries", "why", "mine", "--json").stdout)
     assert (facts["destination"], facts["state"]) == ("signals-free", "delivered")
-    story = run(served, "deliveries", "why", "mine").stdout
+    story = in_process(served, "deliveries", "why", "mine").stdout
     assert all(fact in story for fact in ("signals-free", " free", facts["message_id"]))
 
 
@@ -74,27 +74,24 @@ def test_without_waiting_publish_returns_accepted_and_the_service_delivers(sandb
     assert ticket["deliveries"][0]["state"] in {"pending", "leased", "delivered"}
     while not shown(sandbox):
         pass
-    refused = run(served, "publish", "signal", *SIGNAL, "--no-wait", "--tier", "premium", "--json")
+    refused = in_process(served, "publish", "signal", *SIGNAL, "--no-wait", "--tier", "premium", "--json")
     assert (refused.returncode, json.loads(refused.stdout)["code"]) == (1, "no-destination")
     assert "signals-premium" in json.loads(refused.stdout)["reason"]
 
 
-def test_without_a_service_why_advises_to_start_one_and_to_set_a_webhook(
-    served: Environment, environment: Environment
-) -> None:
-    away = {**environment, "SIGNALPOST_HOME": f"{environment['SIGNALPOST_HOME']}-2"}
-    assert run(away, "publish", "signal", *SIGNAL, "--id", "mine", "--no-wait").returncode == 0
-    without = {**served, "SIGNALPOST_HOME": away["SIGNALPOST_HOME"]}
+def test_without_a_service_why_advises_to_start_one_and_to_set_a_webhook(environment: Environment) -> None:
+    assert in_process(environment, "publish", "signal", *SIGNAL, "--id", "mine", "--no-wait").returncode == 0
+    without = {name: value for name, value in environment.items() if not name.startswith("DISCORD_")}
     with_webhook, without_webhook = (
-        json.loads(run(each, "deliveries", "why", "mine", "--json").stdout) for each in (away, without)
+        json.loads(in_process(each, "deliveries", "why", "mine", "--json").stdout) for each in (environment, without)
     )
     assert [("signalpost serve" in each) for each in with_webhook["todo"]] == [True]
     start, webhook = without_webhook["todo"]
     assert "signalpost serve" in start
     assert all(fact in webhook for fact in ("signals-free", "signalpost destinations list"))
     assert len(without_webhook["next"]) == len(with_webhook["next"]) + 1
-    elsewhere = {**served, "SIGNALPOST_HOME": f"{away['SIGNALPOST_HOME']}-3"}
-    refused = json.loads(run(elsewhere, "publish", "signal", *SIGNAL, "--no-wait", "--json").stdout)
+    elsewhere = {**without, "SIGNALPOST_HOME": f"{environment['SIGNALPOST_HOME']}-2"}
+    refused = json.loads(in_process(elsewhere, "publish", "signal", *SIGNAL, "--no-wait", "--json").stdout)
     assert (refused["outcome"], refused["code"]) == ("refused", "no-destination")
     assert "signals-free" in refused["reason"]
 
@@ -120,24 +117,24 @@ def test_backup_and_purge_work_beside_a_busy_service(sandbox: str, served: Envir
         with closing(sqlite3.connect(copy)) as db:
             assert db.execute("SELECT count(*) FROM notification").fetchone() == (facts["notifications"],)
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    kept = run(served, "deliveries", "list", "--json").stdout.splitlines()
+    kept = in_process(served, "deliveries", "list", "--json").stdout.splitlines()
     assert purged["deleted"] + len(kept) == len(tickets) == len(shown(sandbox)), "each was delivered once"
-    again = run(served, "publish", "signal", *SIGNAL, "--id", "s0", "--time", "2026-01-01T00:00:00Z")
+    again = in_process(served, "publish", "signal", *SIGNAL, "--id", "s0", "--time", "2026-01-01T00:00:00Z")
     assert again.returncode == 1, "its key outlives it"
 
 
 def test_a_backup_is_restored_as_documented(sandbox: str, environment: Environment, tmp_path: Path) -> None:
     home = Path(environment["SIGNALPOST_HOME"])
-    waits = run(environment, "publish", "signal", *SIGNAL, "--id", "waits", "--no-wait")
+    waits = in_process(environment, "publish", "signal", *SIGNAL, "--id", "waits", "--no-wait")
     assert waits.returncode == 0
     assert run(environment, "backup", str(tmp_path / "copy.db")).returncode == 0
     (home / "outbox.db").write_bytes(b"damaged " * 1_000)
-    assert run(environment, "deliveries", "list").returncode == 3
+    assert in_process(environment, "deliveries", "list").returncode == 3
     for name in ("outbox.db-wal", "outbox.db-shm"):
         (home / name).unlink(missing_ok=True)
     (home / "outbox.db").write_bytes((tmp_path / "copy.db").read_bytes())
     assert run(environment, "publish", "signal", *SIGNAL, "--id", "next").returncode == 0
-    listed = run(environment, "deliveries", "list", "--json").stdout.splitlines()
+    listed = in_process(environment, "deliveries", "list", "--json").stdout.splitlines()
     assert {json.loads(line)["state"] for line in listed} == {"delivered"}, "what waited in the copy was sent"
     assert len(shown(sandbox)) == 2
 
@@ -147,9 +144,9 @@ def test_a_webhook_that_was_gone_works_again_once_enabled(sandbox: str, environm
     request = urllib.request.Request(f"{sandbox}/_faults", fault, {"Content-Type": "application/json"})
     urllib.request.urlopen(request).close()
     assert run(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
-    assert "`signalpost destinations test signals-free`" in run(environment, "deliveries", "why", "lost").stdout
-    assert run(environment, "destinations", "test", "signals-free").returncode == 0
-    assert run(environment, "destinations", "enable", "signals-free").returncode == 0
+    assert "`signalpost destinations test signals-free`" in in_process(environment, "deliveries", "why", "lost").stdout
+    assert in_process(environment, "destinations", "test", "signals-free").returncode == 0
+    assert in_process(environment, "destinations", "enable", "signals-free").returncode == 0
     assert run(environment, "publish", "signal", *SIGNAL, "--id", "found").returncode == 0
 
 
@@ -160,23 +157,23 @@ def test_a_running_service_uses_a_webhook_that_a_command_enabled(sandbox: str, e
     with serving(environment) as served:
         assert run(environment, "publish", "signal", *SIGNAL, "--id", "lost").returncode == 1
         assert "webhook-gone" in served.causes()
-        assert run(environment, "publish", "signal", *SIGNAL, "--id", "waits", "--no-wait").returncode == 0
+        assert in_process(environment, "publish", "signal", *SIGNAL, "--id", "waits", "--no-wait").returncode == 0
         assert run(environment, "destinations", "enable", "signals-free").returncode == 0
         while "webhook-gone" in served.causes():
             pass
         assert run(environment, "publish", "signal", *SIGNAL, "--id", "next").returncode == 0
-        waited = json.loads(run(environment, "deliveries", "why", "waits", "--json").stdout)
+        waited = json.loads(in_process(environment, "deliveries", "why", "waits", "--json").stdout)
         assert waited["state"] == "delivered"
 
 
 def test_a_notification_that_cannot_be_saved_is_exit_code_3(environment: Environment, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     nowhere = {**environment, "SIGNALPOST_HOME": str(tmp_path / "file" / "home")}
-    for options in ((), ("--no-wait",)):
-        published = run(nowhere, "publish", "signal", *SIGNAL, *options)
+    for options, publish in (((), run), (("--no-wait",), in_process)):
+        published = publish(nowhere, "publish", "signal", *SIGNAL, *options)
         assert (published.returncode, published.stdout) == (3, "")
         assert os.strerror(errno.ENOTDIR) in published.stderr
-        ((code, _, value),) = errors(run(nowhere, "publish", "signal", *SIGNAL, *options, "--json"))
+        ((code, _, value),) = errors(in_process(nowhere, "publish", "signal", *SIGNAL, *options, "--json"))
         assert (code, value) == ("not-writable", nowhere["SIGNALPOST_HOME"])
 
 
@@ -185,11 +182,11 @@ def test_bad_input_of_every_kind_is_exit_code_2(environment: Environment, kind: 
     required = {"alert": ("--type", "t", "--severity", "low", "--title", "t"), "status": ("--status", "ok")}
     options = required.get(kind, SIGNAL if kind == "signal" else ("--title", "t", "--text", "x"))
     bad = [
-        run(environment, "publish", kind, "--json", *options, "--context", "=x"),
-        run(environment, "publish", kind, "--json", *options, "--priority", "huge"),
-        run(environment, "publish", kind, "--json", *options, "--timeout", "-1"),
-        run(environment, "publish", kind, "--json", *options, "--josn"),
-        run(environment, "publish", kind, "--json", *options[2:], "--id", "x"),
+        in_process(environment, "publish", kind, "--json", *options, "--context", "=x"),
+        in_process(environment, "publish", kind, "--json", *options, "--priority", "huge"),
+        in_process(environment, "publish", kind, "--json", *options, "--timeout", "-1"),
+        in_process(environment, "publish", kind, "--json", *options, "--josn"),
+        in_process(environment, "publish", kind, "--json", *options[2:], "--id", "x"),
         run(environment, "publish", kind, "--json", stdin='{"nonsense": 1}'),
     ]
     assert [each.returncode for each in bad] == [2] * len(bad), [each.stderr for each in bad]
@@ -203,5 +200,5 @@ def test_bad_input_of_every_kind_is_exit_code_2(environment: Environment, kind: 
     ]
     named = ("'=x'", "LOW, NORMAL, HIGH, URGENT", "-1.0", "'--json'", options[0], "'nonsense'")
     assert [name in each.stderr for name, each in zip(named, bad, strict=True)] == [True] * len(bad)
-    plain = run(environment, "publish", kind, *options, "--priority", "huge")
+    plain = in_process(environment, "publish", kind, *options, "--priority", "huge")
     assert (plain.returncode, plain.stdout) == (2, "")

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from signalpost.cli import main
-from tests.acceptance.conftest import Environment
+from tests.acceptance.conftest import Environment, environment_of
+from tests.acceptance.serving import in_process
 
 SETTINGS = ("--pair", "EURUSD", "--timeframe", "H4", "--fast", "1", "--slow", "2")
 SIGNAL = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "1.1634")
@@ -75,13 +76,18 @@ def _interrupt(process: "subprocess.Popen[bytes]") -> None:
             process.wait(5)
 
 
-@pytest.fixture
-def filled(environment: Environment) -> Environment:
-    """A data folder with three pending signals."""
+def fill(environment: Environment) -> Environment:
+    """Save three pending signals."""
     for entry in ("1.1", "1.2", "1.3"):
         command = ("publish", "signal", *SIGNAL[:-1], entry, "--id", f"id of {entry}", "--no-wait")
-        assert run(*command, cwd=Path.cwd(), env=environment).returncode == 0
+        assert in_process(environment, *command).returncode == 0
     return environment
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """A data folder with three pending signals, which no test changes. No sandbox answers."""
+    return fill(environment_of("http://127.0.0.1:9", tmp_path_factory.mktemp("filled")))
 
 
 def test_bad_input_is_exit_code_2_and_one_line_that_starts_with_the_file(tmp_path: Path) -> None:
@@ -151,8 +157,9 @@ def test_ctrl_c_ends_with_130_and_without_a_traceback(environment: Environment) 
     assert (process.returncode, output, errors) == (130, "", "\n")
 
 
-def test_purge_deletes_only_after_a_person_confirmed_it(filled: Environment) -> None:
-    assert run("publish", "signal", *SIGNAL, cwd=Path.cwd(), env=filled).returncode == 0, "it delivers the others too"
+def test_purge_deletes_only_after_a_person_confirmed_it(environment: Environment) -> None:
+    filled = fill(environment)
+    assert in_process(filled, "publish", "signal", *SIGNAL).returncode == 0, "it delivers the others too"
     purge = ("purge", "--before", "0s")
     code, shown = in_a_terminal(filled, *purge, keys="n\n")
     assert code == 1
@@ -167,12 +174,15 @@ def test_purge_deletes_only_after_a_person_confirmed_it(filled: Environment) -> 
 
 
 def _listed(environment: Environment) -> list[str]:
-    return run("deliveries", "list", "--json", cwd=Path.cwd(), env=environment).stdout.splitlines()
+    return in_process(environment, "deliveries", "list", "--json").stdout.splitlines()
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in main.list_commands(None))])  # type: ignore[arg-type]
-def test_every_help_text_fits_120_columns_and_has_an_example(command: list[str], tmp_path: Path) -> None:
-    shown = run(*command, "--help", cwd=tmp_path)
+def test_every_help_text_fits_120_columns_and_has_an_example(
+    command: list[str], tmp_path: Path, environment: Environment
+) -> None:
+    """One in a process of its own, at its usual width."""
+    shown = run("--help", cwd=tmp_path) if not command else in_process(environment, *command, "--help")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "signalpost " in shown.stdout.partition("\n\n")[2]
     assert max(map(len, shown.stdout.splitlines())) <= 120

@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import chdir
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+
+from tests.acceptance import serving
 
 TOKEN = "Zx" * 34
 URL = f"https://discord.com/api/webhooks/123456789012345678/{TOKEN}"
@@ -17,19 +20,34 @@ ALERT = ("publish", "alert", "--type", "test", "--severity", "critical", "--titl
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("DISCORD_", "SIGNALPOST_"))}
-    for name in ("COLUMNS", "FORCE_COLOR", "XDG_DATA_HOME"):
-        mine.pop(name, None)
+    """Run a command as a process in `folder`."""
     done = subprocess.run(
         [sys.executable, "-m", "signalpost", *arguments],
         cwd=folder,
-        env={**mine, "HOME": str(folder), **environment},
+        env=_environment(folder, environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    return _discreet(done)
+
+
+def in_process(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process, in `folder`."""
+    with chdir(folder):
+        return _discreet(serving.in_process(_environment(folder, environment), *arguments))
+
+
+def _environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("DISCORD_", "SIGNALPOST_"))}
+    for name in ("COLUMNS", "FORCE_COLOR", "XDG_DATA_HOME"):
+        mine.pop(name, None)
+    return {**mine, "HOME": str(folder), **more}
+
+
+def _discreet(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
     assert TOKEN not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -63,8 +81,8 @@ def test_the_errors_of_all_sources_are_reported_together(tmp_path: Path) -> None
         f'workrs = 4\n[destinations.community]\nwebhook = "{URL}x/slack"\n', "utf-8"
     )
     (tmp_path / ".env").write_text(f"SIGNALPOST_WORKERS=many\nDISCORD_WEBHOOK_URL='{URL}\n", encoding="utf-8")
-    for command in (("check",), ("serve",), ("deliveries", "list")):
-        done = run(tmp_path, *command, "--config", "settings.toml", SIGNALPOST_RESERVE="perhaps")
+    for command, by in ((("check",), in_process), (("serve",), run), (("deliveries", "list"), in_process)):
+        done = by(tmp_path, *command, "--config", "settings.toml", SIGNALPOST_RESERVE="perhaps")
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("error: ")
         lines = done.stderr.splitlines()
@@ -76,7 +94,7 @@ def test_the_errors_of_all_sources_are_reported_together(tmp_path: Path) -> None
             ("settings.toml", "destinations.community.webhook"),
         ):
             assert [line for line in lines if all(fact in line for fact in facts)], facts
-    as_json = run(tmp_path, "check", "--json", "--config", "settings.toml", SIGNALPOST_RESERVE="perhaps")
+    as_json = in_process(tmp_path, "check", "--json", "--config", "settings.toml", SIGNALPOST_RESERVE="perhaps")
     found = [(each["code"], each["field"]) for each in json.loads(as_json.stdout)["errors"]]
     assert found == [
         ("not-readable", None),
@@ -91,7 +109,7 @@ def test_the_example_file_sets_every_default(tmp_path: Path) -> None:
     example = run(tmp_path, "check", "--example").stdout
     (tmp_path / "signalpost.toml").write_text(example, encoding="utf-8")
     with_it, without = (
-        json.loads(run(tmp_path, "check", "--json", *arguments).stdout)
+        json.loads(in_process(tmp_path, "check", "--json", *arguments).stdout)
         for arguments in (("--config", "signalpost.toml"), ())
     )
     values = [{key: each["value"] for key, each in found["settings"].items()} for found in (with_it, without)]

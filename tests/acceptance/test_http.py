@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Environment
-from tests.acceptance.serving import READY, errors, run, serving, token
+from tests.acceptance.serving import READY, errors, in_process, run, serving, token
 
 SIGNAL = {"pair": "EURUSD", "timeframe": "H4", "side": "buy", "entry": 1.1634, "time": "2099-01-01T00:00:00Z"}
 ALERT = {"alert_type": "feed", "severity": "high", "title": "No candles"}
@@ -156,25 +156,25 @@ def test_a_signal_answered_with_202_is_shown_after_a_kill(environment: Environme
 
 
 def test_a_running_serve_notices_that_tokens_are_added_and_revoked(environment: Environment) -> None:
-    empty = run(environment, "tokens", "list")
+    empty = in_process(environment, "tokens", "list")
     assert "`signalpost tokens add NAME`" in empty.stdout
-    assert run(environment, "tokens", "list", "--json").stdout == ""
+    assert in_process(environment, "tokens", "list", "--json").stdout == ""
     with serving(environment) as served:
         made = run(environment, "tokens", "add", "my-bot", "--tier", "premium", "--scope", "api", "--json")
         token = json.loads(made.stdout)
         assert (token["name"], token["tier"], token["scopes"]) == ("my-bot", "premium", ["api"])
         assert served.post("/api/v1/alerts", ALERT, **bearer(token["token"]))[0] == 202
-        plain = run(environment, "tokens", "add", "my-chart", "--scope", "tradingview", "--scope", "tradingview")
+        plain = in_process(environment, "tokens", "add", "my-chart", "--scope", "tradingview", "--scope", "tradingview")
         assert plain.stdout.startswith("sp_")
         assert all(fact in plain.stderr for fact in ("my-chart", "free", "tradingview"))
-        bot, chart = run(environment, "tokens", "list").stdout.splitlines()
+        bot, chart = in_process(environment, "tokens", "list").stdout.splitlines()
         assert all(fact in bot for fact in ("my-bot", "premium", "api"))
         assert all(fact in chart for fact in ("my-chart", "free", "tradingview"))
         assert all(re.search(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", line) for line in (bot, chart))
-        lines = [json.loads(line) for line in run(environment, "tokens", "list", "--json").stdout.splitlines()]
+        lines = [json.loads(line) for line in in_process(environment, "tokens", "list", "--json").stdout.splitlines()]
         assert [line["name"] for line in lines] == ["my-bot", "my-chart"]
         assert all("token" not in line for line in lines)
-        assert "my-chart" in run(environment, "tokens", "revoke", "my-chart").stdout
+        assert "my-chart" in in_process(environment, "tokens", "revoke", "my-chart").stdout
         assert json.loads(run(environment, "tokens", "revoke", "my-bot", "--json").stdout)["revoked"] is True
         assert served.post("/api/v1/alerts", ALERT, **bearer(token["token"]))[0] == 401
     for arguments, error, named in (
@@ -183,7 +183,7 @@ def test_a_running_serve_notices_that_tokens_are_added_and_revoked(environment: 
         (("add", "b", "--tier", "?"), ("unknown-word", "user_tier", "'?'"), "'?'"),
         (("add", "b", "--scope", "all"), ("invalid-value", "--scope", None), "'all'"),
     ):
-        refused = run(environment, "tokens", *arguments, "--json")
+        refused = in_process(environment, "tokens", *arguments, "--json")
         assert (refused.returncode, errors(refused)) == (2, [error])
         assert named in refused.stderr
     kept = Path(environment["SIGNALPOST_HOME"]) / "tokens.json"
@@ -221,10 +221,17 @@ def test_a_second_serve_on_the_folder_accepts_and_the_first_delivers(environment
         assert shown.once(1) == ["BUY EUR_USD H4"]
 
 
-def test_serve_prints_its_address_and_off_means_no_server(environment: Environment) -> None:
-    with serving(environment, "--http", "127.0.0.1:0", "--workers", "1") as served:
+def test_the_flags_of_serve_override_the_environment_and_it_prints_its_address(
+    environment: Environment, tmp_path: Path
+) -> None:
+    elsewhere = ("--home", str(tmp_path / "elsewhere"), "--dry-run")
+    with serving(environment, "--http", "127.0.0.1:0", "--workers", "1", *elsewhere) as served:
         assert served.url.startswith("http://127.0.0.1:")
         assert "(owner:" in served.text()
+        assert str(tmp_path / "elsewhere" / "dry-run") in served.text()
+
+
+def test_off_means_no_server(environment: Environment) -> None:
     with serving(environment, "--http", "off") as served:
         assert served.url == ""
 
@@ -245,17 +252,15 @@ def test_a_port_in_use_and_damaged_tokens_are_exit_code_2(environment: Environme
     refused = run(environment, "serve", "--http", "127.0.0.1:0")
     assert refused.returncode == 2
     assert str(home / "tokens.json") in refused.stderr
-    listed = run(environment, "tokens", "list", "--json")
+    listed = in_process(environment, "tokens", "list", "--json")
     assert (listed.returncode, errors(listed)[0][0]) == (2, "damaged")
 
 
-def test_the_flags_of_serve_override_the_environment(environment: Environment, tmp_path: Path) -> None:
-    with serving(environment, "--home", str(tmp_path / "elsewhere"), "--dry-run") as served:
-        assert str(tmp_path / "elsewhere" / "dry-run") in served.text()
-
-
 def test_sigterm_ends_serve_while_another_program_keeps_the_store_locked(environment: Environment) -> None:
-    assert run(environment, "publish", "alert", "--type", "feed", "--severity", "high", "--title", "t").returncode == 0
+    assert (
+        in_process(environment, "publish", "alert", "--type", "feed", "--severity", "high", "--title", "t").returncode
+        == 0
+    )
     store = Path(environment["SIGNALPOST_HOME"]) / "outbox.db"
     with closing(sqlite3.connect(store, isolation_level=None)) as db:
         db.execute("PRAGMA locking_mode=EXCLUSIVE")

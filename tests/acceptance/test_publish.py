@@ -10,7 +10,7 @@ import sys
 import threading
 
 from tests.acceptance.conftest import Environment
-from tests.acceptance.serving import READY, errors, run, shown
+from tests.acceptance.serving import READY, errors, in_process, run, shown
 
 SIGNAL = ("--pair", "EURUSD", "--timeframe", "H4", "--side", "buy", "--entry", "1.1634", "--stop", "1.1599")
 
@@ -24,16 +24,16 @@ def test_a_signal_from_options_is_delivered_and_can_be_looked_up(sandbox: str, e
     assert (delivery["destination"], delivery["state"], delivery["attempts"]) == ("signals-free", "delivered", 1)
     assert shown(sandbox) == ["BUY EUR_USD H4"]
 
-    listed = run(environment, "deliveries", "list", "--json")
+    listed = in_process(environment, "deliveries", "list", "--json")
     (line,) = map(json.loads, listed.stdout.splitlines())
     assert (line["ticket"], line["state"], line["message_id"]) == (ticket["id"], "delivered", delivery["message_id"])
-    table = run(environment, "deliveries", "list", "--state", "delivered", "--destination", "signals-free")
+    table = in_process(environment, "deliveries", "list", "--state", "delivered", "--destination", "signals-free")
     assert ticket["id"] in table.stdout
     assert "1 delivered" in table.stdout
-    first, *_, attempt = run(environment, "deliveries", "show", ticket["id"]).stdout.splitlines()
+    first, *_, attempt = in_process(environment, "deliveries", "show", ticket["id"]).stdout.splitlines()
     assert all(fact in first for fact in (f"{ticket['id']}@signals-free", "delivered"))
     assert all(fact in attempt for fact in ("1. ", "delivered"))
-    plain = json.loads(run(environment, "deliveries", "show", ticket["id"], "--json").stdout)
+    plain = json.loads(in_process(environment, "deliveries", "show", ticket["id"], "--json").stdout)
     assert [attempt["outcome"] for attempt in plain["history"]] == ["delivered"]
 
 
@@ -52,7 +52,7 @@ def test_a_refused_notification_is_exit_code_1_with_a_reason(environment: Enviro
     published = run(environment, "publish", "signal", *SIGNAL, "--tier", "premium")
     assert published.returncode == 1
     assert all(fact in published.stdout for fact in ("refused", "signals-premium"))
-    as_json = json.loads(run(environment, "publish", "signal", *SIGNAL, "--tier", "premium", "--json").stdout)
+    as_json = json.loads(in_process(environment, "publish", "signal", *SIGNAL, "--tier", "premium", "--json").stdout)
     assert (as_json["outcome"], as_json["code"]) == ("refused", "no-destination")
 
 
@@ -63,13 +63,13 @@ def test_a_rejection_by_discord_is_exit_code_1(sandbox: str, environment: Enviro
     first, second = published.stdout.splitlines()
     assert re.findall(r"[\w-]+", second)[:2] == ["signals-free", "dead"]
     ticket = first.split()[1].rstrip(":")
-    shown = json.loads(run(environment, "deliveries", "show", ticket, "--json").stdout)
+    shown = json.loads(in_process(environment, "deliveries", "show", ticket, "--json").stdout)
     assert (shown["ticket"], shown["destination"], shown["state"]) == (ticket, "signals-free", "dead")
-    assert shown["reason"] in run(environment, "deliveries", "show", ticket).stdout.splitlines()[0]
-    unknown = run(environment, "deliveries", "show", "0000", "--json")
+    assert shown["reason"] in in_process(environment, "deliveries", "show", ticket).stdout.splitlines()[0]
+    unknown = in_process(environment, "deliveries", "show", "0000", "--json")
     assert (unknown.returncode, errors(unknown)) == (2, [("not-found", "ticket", "'0000'")])
     assert all(fact in unknown.stderr for fact in ("'0000'", "`signalpost deliveries list`"))
-    assert run(environment, "deliveries", "show", "0000").stdout == ""
+    assert in_process(environment, "deliveries", "show", "0000").stdout == ""
 
 
 def test_publish_at_a_terminal_does_not_wait_for_json(environment: Environment) -> None:
@@ -84,7 +84,7 @@ def test_publish_at_a_terminal_does_not_wait_for_json(environment: Environment) 
 
 def test_a_stopped_serve_prints_how_many_deliveries_are_open(environment: Environment) -> None:
     gone = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/signals-free/t"}
-    run(gone, "publish", "signal", *SIGNAL, "--timeout", "0.1")
+    in_process(gone, "publish", "signal", *SIGNAL, "--timeout", "0.1")
     command = [sys.executable, "-m", "signalpost", "serve", "--stop-within", "0.1"]
     with subprocess.Popen(command, env=gone, stderr=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(60, process.kill)
@@ -113,13 +113,13 @@ def test_bad_input_is_exit_code_2_and_nothing_is_sent(sandbox: str, environment:
     unusable = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "https://example.com/token-to-hide"}
     bad = [
         run(environment, "publish", "signal", "--json", *SIGNAL, "--target", "1.0"),
-        run(environment, "publish", "signal", "--json", *SIGNAL, "--context", "trending"),
+        in_process(environment, "publish", "signal", "--json", *SIGNAL, "--context", "trending"),
         run(environment, "publish", "signal", "--json", stdin="BUY"),
-        run(environment, "publish", "signal", "--json", stdin="[1]"),
-        run(environment, "publish", "alert", "--json", "--title", "t"),
-        run(environment, "publish", "alert", "--json", "--type", "t", "--severity", "dreadful", "--title", "t"),
-        run(environment, "deliveries", "list", "--json", "--state", "lost"),
-        run(unusable, "check", "--json"),
+        in_process(environment, "publish", "signal", "--json", stdin="[1]"),
+        in_process(environment, "publish", "alert", "--json", "--title", "t"),
+        in_process(environment, "publish", "alert", "--json", "--type", "t", "--severity", "dreadful", "--title", "t"),
+        in_process(environment, "deliveries", "list", "--json", "--state", "lost"),
+        in_process(unusable, "check", "--json"),
     ]
     assert [each.returncode for each in bad] == [2] * len(bad)
     assert [errors(each) for each in bad] == [
@@ -148,12 +148,12 @@ def test_a_missing_store_is_exit_code_3(environment: Environment) -> None:
     path = f"{environment['SIGNALPOST_HOME']}/outbox.db"
     assert (nowhere.returncode, errors(nowhere)) == (3, [("no-store-yet", "path", path)])
     assert path in nowhere.stderr
-    assert run(environment, "deliveries", "list").stdout == ""
+    assert in_process(environment, "deliveries", "list").stdout == ""
 
 
 def test_serve_delivers_pending_notifications_of_its_own_and_of_others(sandbox: str, environment: Environment) -> None:
     gone = {**environment, "DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/signals-free/t"}
-    ticket = json.loads(run(gone, "publish", "signal", *SIGNAL, "--timeout", "0.1", "--json").stdout)
+    ticket = json.loads(in_process(gone, "publish", "signal", *SIGNAL, "--timeout", "0.1", "--json").stdout)
     assert ticket["deliveries"][0]["state"] == "pending"
     process = subprocess.Popen(
         [sys.executable, "-m", "signalpost", "serve"], env=environment, stderr=subprocess.PIPE, text=True
@@ -171,7 +171,7 @@ def test_serve_delivers_pending_notifications_of_its_own_and_of_others(sandbox: 
         second = run(secretless, "publish", "signal", "--pair", "GBPUSD", *SIGNAL[2:])
         assert (second.returncode, second.stderr) == (0, ""), "the process that serves delivers it"
         assert re.findall(r"[\w-]+", second.stdout.splitlines()[1]) == ["signals-free", "delivered"]
-        assert run(environment, "deliveries", "show", ticket["id"]).stdout.count("delivered") >= 1
+        assert in_process(environment, "deliveries", "show", ticket["id"]).stdout.count("delivered") >= 1
         process.send_signal(signal.SIGTERM)
         _, rest = process.communicate()
     finally:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.acceptance.conftest import Environment
-from tests.acceptance.serving import READY, errors
+from tests.acceptance.conftest import Environment, environment_of
+from tests.acceptance.serving import READY, errors, in_process, shown
 from tests.acceptance.test_command_line import in_a_terminal
 
 ALERT = ("publish", "alert", "--type", "feed", "--severity", "high", "--title", "Żółty… 黃")
@@ -25,18 +25,34 @@ def run(environment: Environment, redirected: str, *arguments: str) -> subproces
     )
 
 
-@pytest.fixture
-def usual(environment: Environment) -> Environment:
+def with_usual_streams(environment: Environment) -> Environment:
     """The usual encoding and buffers."""
     others = {name: value for name, value in environment.items() if name != "PYTHONUNBUFFERED"}
     return {**others, "PYTHONIOENCODING": "utf-8"}
 
 
+@pytest.fixture
+def usual(environment: Environment) -> Environment:
+    """An empty data folder."""
+    return with_usual_streams(environment)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """A data folder with one pending alert, which no test changes. No sandbox answers."""
+    mine = with_usual_streams(environment_of("http://127.0.0.1:9", tmp_path_factory.mktemp("filled")))
+    assert in_process(mine, *ALERT, "--no-wait").returncode == 0
+    return mine
+
+
 @pytest.mark.parametrize("redirected", [">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
-def test_publish_delivers_also_where_standard_streams_are_closed(usual: Environment, redirected: str) -> None:
+def test_publish_delivers_also_where_standard_streams_are_closed(
+    usual: Environment, sandbox: str, redirected: str
+) -> None:
     assert run(usual, redirected, *ALERT).returncode == 0
-    listed = run(usual, "", "deliveries", "list", "--json").stdout.splitlines()
+    listed = in_process(usual, "deliveries", "list", "--json").stdout.splitlines()
     assert [json.loads(line)["state"] for line in listed] == ["delivered"]
+    assert len(shown(sandbox)) == 1
 
 
 @pytest.mark.parametrize("closed", [">&-", "<&-"])
@@ -52,11 +68,11 @@ def test_serve_answers_also_where_standard_streams_are_closed(usual: Environment
 
 
 def test_purge_deletes_nothing_without_a_confirmation_if_standard_input_is_closed(usual: Environment) -> None:
-    assert run(usual, "", *ALERT).returncode == 0
+    assert in_process(usual, *ALERT).returncode == 0
     purged = run(usual, "<&-", "purge", "--before", datetime.now(UTC).isoformat(), "--json")
     assert (purged.returncode, errors(purged)) == (2, [("usage", None, None)])
     assert all(option in purged.stderr for option in ("--yes", "--dry-run"))
-    assert len(run(usual, "", "deliveries", "list", "--json").stdout.splitlines()) == 1
+    assert len(in_process(usual, "deliveries", "list", "--json").stdout.splitlines()) == 1
 
 
 @pytest.mark.parametrize("as_json", [(), ("--json",)])
@@ -70,9 +86,8 @@ def test_publish_reports_to_standard_error_if_standard_output_is_full(
 
 
 @pytest.mark.parametrize("command", [("--help",), ("--version",), ("publish", "--help"), ("deliveries", "list")])
-def test_a_full_standard_output_is_reported_as_the_systems_error(usual: Environment, command: tuple[str, ...]) -> None:
-    assert run(usual, "", *ALERT).returncode == 0
-    full = run(usual, ">/dev/full", *command)
+def test_a_full_standard_output_is_reported_as_the_systems_error(filled: Environment, command: tuple[str, ...]) -> None:
+    full = run(filled, ">/dev/full", *command)
     last = full.stderr.splitlines()[-1]
     assert (full.returncode, last.startswith("error: "), FULL in last) == (1, True, True)
 
@@ -84,22 +99,21 @@ def test_a_token_that_could_not_be_shown_is_revoked(usual: Environment, as_json:
     revoked, fault = full.stderr.splitlines()[-2:]
     assert "bot" in revoked
     assert FULL in fault
-    assert run(usual, "", "tokens", "list", "--json").stdout == ""
+    assert in_process(usual, "tokens", "list", "--json").stdout == ""
     closed = run(usual, ">&-", "tokens", "add", "bot", *as_json)
     assert closed.returncode == 2
     assert "signalpost tokens add" in closed.stderr
-    assert run(usual, "", "tokens", "list", "--json").stdout == ""
+    assert in_process(usual, "tokens", "list", "--json").stdout == ""
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_a_character_that_an_encoding_lacks_is_written_as_its_escape(usual: Environment, encoding: str) -> None:
-    assert run(usual, "", *ALERT).returncode == 0
-    listed = run({**usual, "PYTHONIOENCODING": encoding}, "", "deliveries", "list")
+def test_a_character_that_an_encoding_lacks_is_written_as_its_escape(filled: Environment, encoding: str) -> None:
+    listed = run({**filled, "PYTHONIOENCODING": encoding}, "", "deliveries", "list")
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "\\u2026" in listed.stdout
 
 
-def test_a_narrow_terminal_shows_whole_tickets(usual: Environment) -> None:
-    ticket = json.loads(run(usual, "", *ALERT, "--json").stdout)["id"]
-    _, shown = in_a_terminal(usual, "deliveries", "list", columns=40)
-    assert ticket in shown
+def test_a_narrow_terminal_shows_whole_tickets(filled: Environment) -> None:
+    (listed,) = in_process(filled, "deliveries", "list", "--json").stdout.splitlines()
+    _, table = in_a_terminal(filled, "deliveries", "list", columns=40)
+    assert json.loads(listed)["ticket"] in table

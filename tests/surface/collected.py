@@ -23,7 +23,7 @@ import signalpost
 from signalpost import AsyncNotificationService, Config
 from signalpost.cli import main
 from signalpost.config.settings import known_variables
-from tests.acceptance.serving import serving, token
+from tests.acceptance.serving import in_process, serving, token
 from tests.repository.sources import ROOT
 
 FACTS, HELP = (Path(__file__).with_name(name) for name in ("surface.json", "help.txt"))
@@ -123,9 +123,7 @@ def _run(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, in
     candles.write_text(_CANDLES, encoding="utf-8")
 
     def run(name: str, *arguments: str, **changes: str) -> tuple[str, int, Any]:
-        command = [sys.executable, "-m", "signalpost", *name.split(), *arguments, "--json"]
-        mine = {**environment, **changes}
-        ran = subprocess.run(command, env=mine, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        ran = in_process({**environment, **changes}, *name.split(), *arguments, "--json")
         lines = ran.stdout.splitlines()
         try:
             plain = json.loads(ran.stdout)

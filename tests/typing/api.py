@@ -57,6 +57,8 @@ from signalpost import (
 )
 from signalpost.config import HttpAddress
 from signalpost.domain.events import Event
+from signalpost.domain.order import EntryZone, OrderKind
+from signalpost.domain.target import Target
 from signalpost.testing.manual_clock import ManualClock
 
 
@@ -80,6 +82,18 @@ def make_a_signal_in_one_line(moment: datetime, price: np.float64, row: Mapping[
         known_at=moment,
         valid_until=None,
     )
+    Signal(
+        pair="EURUSD",
+        signal_type="BUY",
+        entry_price=1.1,
+        timestamp=moment,
+        targets=[1.12, ("1.13", 50), {"price": price, "share": "25%"}, Target("1.14")],
+        order="limit",
+        entry_zone=("1.09", 1.11),
+        good_until=moment,
+        leverage="5x",
+        risk_percent=1,
+    )
     signal = Signal.from_mapping({"symbol": "EURUSD", "tf": "4h", "side": "buy", "close": 1.1, "time": moment})
     assert_type(signal, Signal)
     assert_type(Signal.from_mapping(row), Signal)
@@ -87,8 +101,14 @@ def make_a_signal_in_one_line(moment: datetime, price: np.float64, row: Mapping[
 
 def use_a_signal(signal: Signal) -> None:
     assert_type(signal.pair, Instrument)
-    assert_type(signal.timeframe, Timeframe)
-    assert_type(signal.timeframe.duration, timedelta)
+    assert_type(signal.timeframe, Timeframe | None)
+    if signal.timeframe is not None:
+        assert_type(signal.timeframe.duration, timedelta)
+    assert_type(signal.targets, tuple[Target, ...])
+    assert_type(signal.shares, tuple[Decimal, ...])
+    assert_type(signal.order, OrderKind)
+    assert_type(signal.entry_zone, EntryZone | None)
+    assert_type(signal.initial_stop, Decimal | None)
     assert_type(signal.signal_type, SignalType)
     assert_type(signal.signal_type.sign, int)
     assert_type(signal.crossover_type, CrossoverType)

@@ -13,7 +13,7 @@ def summary_of(notification: Notification) -> str:
     event = "" if notification.event == "new" else f", {notification.event}"
     match notification.payload:
         case Signal() as payload:
-            return f"{payload.signal_type} {payload.pair} {payload.timeframe}{event}"
+            return f"{payload.signal_type} {payload.stream}{event}"
         case Alert() as payload:
             return f"{payload.severity} alert: {payload.title}{event}"
         case MarketAnalysis() as payload:

@@ -84,7 +84,7 @@ def publish() -> None:
     """
 )
 @_fact_option("--pair", help="EUR_USD, EUR/USD, EURUSD, BTC/USDT ...")
-@_fact_option("--timeframe", help="H4, D, 5m, 240 ...")
+@_fact_option("--timeframe", help="H4, D, 5m, 240 ...  [default: none]")
 @_fact_option("--side", help="BUY or SELL, long or short.")
 @_fact_option("--entry", help="The entry's price.")
 @_fact_option("--stop", help="The stop's price.")
@@ -103,7 +103,7 @@ def signal(tier: str | None, **options: Any) -> None:
     """
     from signalpost.domain.signal import Signal
 
-    _publish(Signal, options, ("pair", "timeframe", "side", "entry"), tier)
+    _publish(Signal, options, ("pair", "side", "entry"), tier)
 
 
 @publish.command(

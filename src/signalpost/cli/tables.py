@@ -104,7 +104,7 @@ def last_signals_table(signals: Sequence[Signal]) -> Table:
         prices = (signal.entry_price, signal.stop_loss, signal.take_profit)
         made.add_row(
             _minute(signal.known_at),
-            f"{signal.pair} {signal.timeframe}",
+            signal.stream,
             Text(signal.signal_type, style=_COLOUR_BY_SIDE[signal.signal_type]),
             *("" if price is None else signal.price_text(price) for price in prices),
             " / ".join(pips) if signal.pair.pip else "",

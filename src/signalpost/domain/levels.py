@@ -1,6 +1,7 @@
 """Price levels in a payload: entry, stop, target, and further ones. Pure.
 
-A signal has one of each for now. A name, list or object that looks like a further target is rejected, never dropped.
+A signal has one entry, one stop and several targets. A name, list or object that looks like a level but is not clear is
+rejected, never dropped.
 """
 
 import re
@@ -18,20 +19,32 @@ _LEVEL = re.compile(
     re.ASCII,
 )
 """Names with an optional number: `tp2`, `take_profit_2`, `targets`, `target_price`."""
-_FIRST = "first|1st|one"
-_LATER = (
-    "second|third|fourth|fifth|2nd|3rd|4th|5th|two|three|four|five|"
-    "next|last|final|other|extra|additional|further|runner"
-)
+UNCLEAR = 0
+"""The number of a target whose place among the others is not clear, such as `extra_target`."""
+_LAST = 100
+"""The number of a target that is after all others, such as `final_target`."""
+_NUMBER_BY_WORD = {
+    **{
+        word: number
+        for number, words in enumerate(
+            ("first 1st one", "second 2nd two", "third 3rd three", "fourth 4th four", "fifth 5th five"), 1
+        )
+        for word in words.split()
+    },
+    **dict.fromkeys(("last", "final", "runner"), _LAST),
+    **dict.fromkeys(("next", "other", "extra", "additional", "further"), UNCLEAR),
+}
+_WORDS = "|".join(_NUMBER_BY_WORD)
 _TARGET = re.compile(
-    rf"(?:(?P<first>{_FIRST})|(?P<later>{_LATER}))?"
-    r"(?:takeprofittarget|takeprofit|profittarget|target|tp)(?:level|price)?s?"
-    rf"(?:(?P<first_after>{_FIRST}|a)|(?P<later_after>{_LATER}|[b-f]))?(?:level|price)?s?",
+    rf"(?P<word>{_WORDS})?(?:takeprofittarget|takeprofit|profittarget|target|tp)(?:level|price)?s?"
+    rf"(?P<after>{_WORDS}|[a-f])?(?:level|price)?s?",
     re.ASCII,
 )
 """Names of targets in words: `first_target`, `targetB`, `tp_final`."""
-_SHORT_TARGET = re.compile(r"t[1-9]|runner", re.ASCII)
+_SHORT_TARGET = re.compile(r"t(?P<number>[1-9])|runner", re.ASCII)
 """Names that mean a target only if their value is a price."""
+_SHARE = re.compile(r"(?:takeprofit|profittarget|target|tp)(?P<number>\d{1,2})(?:share|size)", re.ASCII)
+"""The part of a trade that is closed at a target: `tp1_share`, `tp1_size`."""
 _INNER_PRICES = frozenset({"price", "level", "value"})
 _DEPTH = 4
 """How deep nested objects and lists are searched for targets."""
@@ -42,7 +55,7 @@ class _Level(NamedTuple):
 
     field: str
     number: int
-    """1 for the signal's level, any other number for a further one."""
+    """1 for the first level, higher for a further one, UNCLEAR if not clear."""
 
 
 def plain_name(name: str) -> str:
@@ -56,14 +69,36 @@ def level_of(name: str) -> _Level | None:
         field = next(field for field in ("take_profit", "stop_loss", "entry_price") if found[field])
         return _Level(field, int(found["number"] or 1))
     if found := _TARGET.fullmatch(name):
-        return _Level("take_profit", 2 if found["later"] or found["later_after"] else 1)
+        return _Level("take_profit", _number_of(found["word"], found["after"]))
     return None
 
 
+def _number_of(word: str | None, after: str | None) -> int:
+    """The number of a target with a word before or after it; UNCLEAR with both."""
+    if word is not None and after is not None:
+        return UNCLEAR
+    named = word or after
+    if named is None:
+        return 1
+    return _NUMBER_BY_WORD[named] if named in _NUMBER_BY_WORD else "abcdef".index(named) + 1
+
+
+def short_target(name: str) -> int | None:
+    """The number of the target that the plain `name` means if its value is a price, such as `t2`; None otherwise."""
+    found = _SHORT_TARGET.fullmatch(name)
+    return None if found is None else int(found["number"] or _LAST)
+
+
+def share_of(name: str) -> int | None:
+    """The number of the target whose share the plain `name` means, such as `tp2size`; None otherwise."""
+    found = _SHARE.fullmatch(name)
+    return None if found is None else int(found["number"])
+
+
 def holds_target(name: str, value: object, depth: int = _DEPTH) -> bool:
-    """True if a field of an unknown name contains a target: `T2` with a price, or `exits` whose objects have a `tp`."""
-    if _SHORT_TARGET.fullmatch(plain_name(name)):
-        return _is_price(value)
+    """True if a field of an unknown name contains a target: `exits` whose objects have a `tp`, or a `T2`."""
+    if short_target(plain_name(name)) is not None:
+        return is_price(value)
     if depth == 0:
         return False
     if isinstance(value, Mapping):
@@ -79,8 +114,8 @@ def single_level(value: Any) -> tuple[Any, bool]:
     A list gives its first level, and an object its only price. Anything else is returned as it is.
     """
     if isinstance(value, Mapping):
-        levels = [each for name, each in _named(value) if _is_price(each)]
-        if len(levels) == 1 and all(_is_inner_price(name) for name, each in _named(value) if _is_price(each)):
+        levels = [each for name, each in _named(value) if is_price(each)]
+        if len(levels) == 1 and all(_is_inner_price(name) for name, each in _named(value) if is_price(each)):
             return levels[0], False
         return value, len(levels) > 1
     if not isinstance(value, list | tuple):
@@ -108,7 +143,7 @@ def _named(value: Mapping[Any, Any]) -> list[tuple[str, Any]]:
 
 def _is_target(name: str, value: object) -> bool:
     level = level_of(plain_name(name))
-    return level is not None and level.field == "take_profit" and (_is_price(value) or isinstance(value, list | tuple))
+    return level is not None and level.field == "take_profit" and (is_price(value) or isinstance(value, list | tuple))
 
 
 def _is_inner_price(name: str) -> bool:
@@ -116,7 +151,8 @@ def _is_inner_price(name: str) -> bool:
     return plain in _INNER_PRICES or plain in {"0", "1"} or level_of(plain) is not None
 
 
-def _is_price(value: Any) -> bool:
+def is_price(value: Any) -> bool:
+    """True if `value` is a number other than 0."""
     try:
         return not isinstance(value, bool) and decimal_of(value, "number") != 0
     except InvalidValue:

@@ -7,7 +7,7 @@ from signalpost.domain.spellings import FoundFields
 from signalpost.errors import Fault, InvalidValue
 
 T = TypeVar("T")
-_BETWEEN_FIELDS = frozenset({"wrong-side", "not-after"})
+_BETWEEN_FIELDS = frozenset({"wrong-side", "wrong-order", "not-after"})
 """Codes of faults between two fields. They are ignored while one of the two is a stand-in."""
 
 

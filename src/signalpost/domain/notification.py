@@ -5,19 +5,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, get_args
+from typing import Any, Self, get_args
 
 import msgspec
 
 from signalpost import clock
+from signalpost.domain import validity
 from signalpost.domain.alert import Alert, AlertSeverity
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.context import Context
 from signalpost.domain.exact import plain
 from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.order import EntryZone
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.target import Target
 from signalpost.domain.text import id_of, text_of
 from signalpost.domain.tier import UserTier
 from signalpost.domain.value import Value, encoded
@@ -32,6 +36,9 @@ KINDS = ("signal", "alert", "market_analysis", "system_status", "announcement")
 
 HASH_VERSION = 2
 """The first byte of `content_hash`. Hashes of version 1 had 16 bytes and no version."""
+
+CLOSED = "closed"
+"""The event of a signal's end."""
 
 URGENT_ABOVE = Decimal("0.9")
 HIGH_ABOVE = Decimal("0.8")
@@ -74,6 +81,15 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     about: str | None = None
     """The destination that it reports on; it is never sent there."""
 
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Parse a notification from JSON, also of earlier versions, in which a closed signal was FILLED."""
+        read = super().from_json(data)
+        signal = read.payload
+        if read.event == CLOSED and isinstance(signal, Signal) and signal.status is SignalStatus.FILLED:
+            return read.but(payload=signal.but(status=SignalStatus.CLOSED))
+        return read
+
     @property
     def kind(self) -> str:
         """One of KINDS."""
@@ -100,7 +116,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
         Covers the payload's content and the context. It leaves out the tier and fields at their default, so that a
         later version can add or remove a field without changing existing hashes.
         """
-        content = [_content(self.payload), list(self.context.items())]
+        content = [_content(self.payload, self.event), list(self.context.items())]
         return bytes((HASH_VERSION,)) + hashlib.blake2b(encoded(content), digest_size=16).digest()
 
 
@@ -167,14 +183,29 @@ def is_same_content(known: bytes, other: bytes) -> bool:
     return known == other or len(known) != len(other) or known[0] != other[0]
 
 
-def _content(payload: Payload) -> list[tuple[str, object]]:
+def _content(payload: Payload, event: str) -> list[tuple[str, object]]:
     """The fields that are content, by name."""
     content = []
     for name, default in _content_fields(type(payload)):
         value = getattr(payload, name)
         if value != default and not (isinstance(payload, Signal) and _follows(payload, name, value)):
-            content.append((name, plain(value) if type(value) is Decimal else value))  # 1.10 is 1.1
+            if value is SignalStatus.CLOSED and event == CLOSED:
+                value = SignalStatus.FILLED  # its name in earlier versions, whose hashes stay valid
+            content.append((name, _plain(value)))
     return content
+
+
+def _plain(value: object) -> object:
+    """`value` with plain prices: 1.10 is 1.1."""
+    match value:
+        case Decimal():
+            return plain(value)
+        case Target() | EntryZone():
+            return [_plain(each) for each in msgspec.structs.astuple(value)]
+        case tuple() if value and isinstance(value[0], Target):
+            return [_plain(each) for each in value]
+        case _:
+            return value
 
 
 def _follows(signal: Signal, name: str, value: object) -> bool:
@@ -185,7 +216,13 @@ def _follows(signal: Signal, name: str, value: object) -> bool:
         case "crossover_type":
             return value == signal.signal_type.crossover
         case "risk_reward_ratio":
-            return signal.stop_loss is not None and signal.take_profit is not None
+            return signal.risk is not None and signal.take_profit is not None
+        case "status":
+            return value is signal.order.first_status
+        case "targets":
+            return len(signal.targets) == 1 and signal.targets[0].share is None
+        case "good_until":
+            return value == signal.known_at + validity.of_order(signal.timeframe)
         case _:
             return False
 

@@ -33,10 +33,15 @@ class CrossoverType(Word):
 
 
 class SignalStatus(Word):
-    """The status of a signal."""
+    """The status of a signal: PENDING (a waiting order) or ACTIVE (open) first, CLOSED, CANCELLED or EXPIRED last.
 
+    FILLED means that an order was filled. Before CLOSED existed, it also meant the end of a trade.
+    """
+
+    PENDING = "PENDING"
     ACTIVE = "ACTIVE"
     FILLED = "FILLED"
+    CLOSED = "CLOSED"
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
 

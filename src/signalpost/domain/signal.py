@@ -1,21 +1,35 @@
-"""A strategy's trade idea: instrument, side, entry, stop, target and validity."""
+"""A strategy's trade idea: instrument, side, entry, stop, targets and validity."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from signalpost import clock
 from signalpost.domain import spellings, validity
-from signalpost.domain.exact import Number, decimal_of, difference, fixed, non_negative, positive, quotient, share, step
+from signalpost.domain.exact import (
+    Number,
+    decimal_of,
+    difference,
+    fixed,
+    non_negative,
+    percentage,
+    positive,
+    quotient,
+    share,
+    step,
+)
 from signalpost.domain.faults import Conversions, Faults
-from signalpost.domain.identity import slug
-from signalpost.domain.instant import Instant, compact, utc
+from signalpost.domain.instant import Instant, iso, utc
 from signalpost.domain.instrument import Instrument, read_pair
+from signalpost.domain.level_rules import wrong_levels
 from signalpost.domain.making import make
+from signalpost.domain.order import EntryZone, OrderKind, leverage_of, zone_of
 from signalpost.domain.precision import finest_of, places_for, signal_places
 from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
+from signalpost.domain.signal_id import NO_STRATEGY, derived_id, strategy_slug
+from signalpost.domain.target import GivenTarget, Target, agreed, changed, shares_of, targets_of
 from signalpost.domain.text import id_of, required_text, shown, text_of
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.value import Value
@@ -27,24 +41,37 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     """A trade idea, validated when created: for a BUY stop_loss < entry_price < take_profit, for a SELL the reverse.
 
     `timestamp` is the candle's open. `known_at` is its close, by default the earlier of now and timestamp + timeframe.
-    `valid_until` is one timeframe (at least 10 minutes) after `known_at`. `signal_id` is derived from strategy
-    (`signal` if not set), pair, timeframe, side and candle; `risk_reward_ratio` from entry, stop and target. A stop or
-    target of 0 means not set, as in MetaTrader. Zero and negative prices are valid only for instruments that can
-    have them. `price_places` is the number of decimals in messages: at least the instrument's, and at least the
+    `valid_until` is one timeframe (at least 10 minutes) after `known_at`. Without a timeframe, `timestamp` is the time
+    at which the signal was known, and it is valid for an hour. `signal_id` is derived from strategy (`signal` if not
+    set), pair, timeframe, side and candle; `risk_reward_ratio` from entry, stop and first target.
+
+    `take_profit` is the price of the first target; setting either of `take_profit` and `targets` sets both. A limit or
+    stop `order` is PENDING, and good until `good_until`: by default 24 hours or 6 timeframes after `known_at`,
+    whichever is longer. `leverage` and `risk_percent` are only shown. `initial_stop` is the stop before it was moved.
+
+    A stop or target of 0 means not set, as in MetaTrader. Zero and negative prices are valid only for instruments that
+    can have them. `price_places` is the number of decimals in messages: at least the instrument's, and at least the
     entry's. Raises InvalidValue with all faults.
     """
 
     pair: Instrument
-    timeframe: Timeframe
+    timeframe: Timeframe | None = None
     signal_type: SignalType
     entry_price: Decimal
     timestamp: datetime
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    targets: tuple[Target, ...] = ()
+    initial_stop: Decimal | None = None
+    order: OrderKind = OrderKind.MARKET
+    entry_zone: EntryZone | None = None
+    good_until: datetime | None = None
+    leverage: Decimal | None = None
+    risk_percent: Decimal | None = None
     signal_id: str = None  # type: ignore[assignment]  # derived in __post_init__
     strategy_name: str | None = None
     crossover_type: CrossoverType = None  # type: ignore[assignment]  # derived in __post_init__
-    status: SignalStatus = SignalStatus.ACTIVE
+    status: SignalStatus = None  # type: ignore[assignment]  # derived in __post_init__
     current_price: Decimal = None  # type: ignore[assignment]  # derived in __post_init__
     price_places: int = None  # type: ignore[assignment]  # derived in __post_init__
     fast_ma: Decimal | None = None
@@ -67,16 +94,23 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
             self,
             *,
             pair: str,
-            timeframe: Timeframe | str | int | timedelta,
+            timeframe: Timeframe | str | int | timedelta | None = None,
             signal_type: SignalType | str | int,
             entry_price: Number,
             timestamp: Instant,
             stop_loss: Number | None = None,
             take_profit: Number | None = None,
+            targets: Iterable[GivenTarget] = (),
+            initial_stop: Number | None = None,
+            order: OrderKind | str = OrderKind.MARKET,
+            entry_zone: EntryZone | Sequence[Number] | Mapping[str, Number] | None = None,
+            good_until: Instant | None = None,
+            leverage: Number | None = None,
+            risk_percent: Number | None = None,
             signal_id: str | None = None,
             strategy_name: str | None = None,
             crossover_type: CrossoverType | str | None = None,
-            status: SignalStatus | str = SignalStatus.ACTIVE,
+            status: SignalStatus | str | None = None,
             current_price: Number | None = None,
             price_places: int | None = None,
             fast_ma: Number | None = None,
@@ -100,9 +134,14 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         if isinstance(pair := fields["pair"], Instrument):
             for name in _PRICES:
                 faults.read(pair.check_price, fields.get(name), name)
+            for target in fields.get("targets") or ():
+                faults.read(pair.check_price, target.price, "targets")
+            if zone := fields.get("entry_zone"):
+                faults.read(pair.check_price, zone.low, "entry_zone")
         faults.raise_any()
+        fields |= agreed(fields.get("take_profit"), fields.get("targets", ()), faults)
         self._set(**fields)
-        self._check_sides(faults)
+        faults.found += wrong_levels(self)
         faults.read(self._set_times, None, "timestamp")
         faults.raise_any()
         self._derive()
@@ -114,7 +153,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         Accepts `symbol`, `ticker`, `side`, `action`, `entry`, `close`, `sl`, `tp`, `tf`, `interval`, `candle_time` and
         similar names in any case. None and blank text mean missing, and unknown names are ignored. Raises
         InvalidValue with all faults: missing and invalid fields, two names of one field with different values, a second
-        target, and an unfilled `{{placeholder}}`.
+        stop or entry, and an unfilled `{{placeholder}}`.
         """
         if not hasattr(data, "items"):
             raise InvalidValue(
@@ -132,19 +171,35 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         return self.pair.pip or step(self.price_places)
 
     @property
+    def stream(self) -> str:
+        """Instrument and timeframe, such as `EUR_USD H4`; only the instrument without a timeframe."""
+        return str(self.pair) if self.timeframe is None else f"{self.pair} {self.timeframe}"
+
+    @property
+    def shares(self) -> tuple[Decimal, ...]:
+        """The share of each target, in per cent of the initial size: as given, or equal parts of 100."""
+        return shares_of(self.targets)
+
+    @property
     def risk(self) -> Decimal | None:
-        """The distance from entry to stop, in price, above zero; None without a stop."""
-        return None if self.stop_loss is None else self._gain(self.stop_loss).copy_negate()  # `-` would round
+        """The distance from entry to the initial stop, in price, above zero; None without a stop."""
+        stop = self.stop_loss if self.initial_stop is None else self.initial_stop
+        return None if stop is None else self._gain(stop).copy_negate()  # `-` would round
 
     @property
     def stop_pips(self) -> Decimal | None:
-        """The distance from entry to stop, in pips; None without a stop or a defined pip."""
-        return self._in_pips(self.risk)
+        """The distance from entry to stop, in pips; negative for a stop in profit, None without a stop or a pip."""
+        return self._in_pips(None if self.stop_loss is None else self._gain(self.stop_loss).copy_negate())
 
     @property
     def target_pips(self) -> Decimal | None:
-        """The distance from entry to target, in pips; None without a target or a defined pip."""
-        return self._in_pips(None if self.take_profit is None else self._gain(self.take_profit))
+        """The distance from entry to the first target, in pips; None without a target or a defined pip."""
+        return next(iter(self.pips_of_targets), None)
+
+    @property
+    def pips_of_targets(self) -> tuple[Decimal | None, ...]:
+        """The distance from entry to each target, in pips; None without a defined pip."""
+        return tuple(self._in_pips(self._gain(target.price)) for target in self.targets)
 
     @property
     def pnl(self) -> Decimal:
@@ -167,7 +222,7 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         return self.take_profit is not None and self._gain(self.current_price) >= self._gain(self.take_profit)
 
     def r_multiple(self, price: Number) -> Decimal | None:
-        """The profit at `price` in units of the risk: -1 at the stop; None without a stop."""
+        """The profit at `price` in units of the risk: -1 at the initial stop; None without a stop."""
         return None if (risk := self.risk) is None else quotient(self._gain(self._price(price)), risk)
 
     def price_text(self, price: Decimal) -> str:
@@ -177,9 +232,19 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
     def but(self, **changes: object) -> Self:
         """A copy with some fields changed, validated like a new signal.
 
-        If entry, stop or target change, `risk_reward_ratio` is derived again.
+        If only the stop changes, it moves: `initial_stop` becomes the first one, and the new one may be anywhere before
+        the last target. With a new entry or side it is a new plan, and without a stop there is none to count from.
+        `take_profit` and `targets` follow each other, and what was derived from a changed field is derived again.
         """
-        if not changes.keys().isdisjoint(("entry_price", "stop_loss", "take_profit")):
+        if "stop_loss" in changes:
+            changes.setdefault("initial_stop", self._initial_stop_with(changes))
+        if changes.keys() & {"take_profit", "targets"}:
+            changes |= changed(changes, self.targets)
+        if "order" in changes:
+            changes.setdefault("good_until", None)
+            if self.status is self.order.first_status:
+                changes.setdefault("status", None)
+        if not changes.keys().isdisjoint(("entry_price", "stop_loss", "initial_stop", "take_profit")):
             changes.setdefault("risk_reward_ratio", None)
         return super().but(**changes)
 
@@ -188,21 +253,21 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         return self.but(current_price=self._price(price), updated_at=clock.now())
 
     def close(self, reason: str) -> Self:
-        """A FILLED copy, with the reason in its notes. Raises InvalidValue unless the signal is ACTIVE."""
-        return self._ended(SignalStatus.FILLED, reason)
+        """A CLOSED copy, with the reason in its notes. Raises InvalidValue unless the signal is ACTIVE."""
+        return self._ended(SignalStatus.CLOSED, reason, (SignalStatus.ACTIVE,))
 
     def cancel(self, reason: str) -> Self:
-        """A CANCELLED copy, with the reason in its notes. Raises InvalidValue unless the signal is ACTIVE."""
-        return self._ended(SignalStatus.CANCELLED, reason)
+        """A CANCELLED copy, with the reason in its notes. Raises InvalidValue unless it is PENDING or ACTIVE."""
+        return self._ended(SignalStatus.CANCELLED, reason, (SignalStatus.PENDING, SignalStatus.ACTIVE))
 
-    def _ended(self, status: SignalStatus, reason: str) -> Self:
-        if self.status is not SignalStatus.ACTIVE:
+    def _ended(self, status: SignalStatus, reason: str, possible: Sequence[SignalStatus]) -> Self:
+        if self.status not in possible:
             raise InvalidValue(
-                f"{self.signal_id} is already {self.status}: only an ACTIVE signal can become {status}",
+                f"{self.signal_id} is {self.status}: only a signal that is {' or '.join(possible)} can become {status}",
                 code="conflict",
                 field="status",
                 value=str(self.status),
-                limit=str(SignalStatus.ACTIVE),
+                limit=", ".join(possible),
             )
         added = required_text(reason, "reason")
         notes = f"{self.notes}\n{added}" if self.notes else added
@@ -223,63 +288,64 @@ class Signal(Value, frozen=True, kw_only=True, tag="signal"):
         self.pair.check_price(price, "price")
         return price
 
-    def _check_sides(self, faults: Faults) -> None:
-        lower, upper = _LIMITS if self.signal_type is SignalType.BUY else _LIMITS[::-1]
-        below, above = getattr(self, lower), getattr(self, upper)
-        if below is not None and below >= self.entry_price:
-            faults.found += self._wrong_side(lower, below, "below").errors
-        if above is not None and above <= self.entry_price:
-            faults.found += self._wrong_side(upper, above, "above").errors
-
-    def _wrong_side(self, name: str, price: Decimal, wanted: str) -> InvalidValue:
-        return InvalidValue(
-            f"{name} is {price} and entry_price {self.entry_price}: for a {self.signal_type} "
-            f"{name} must be {wanted} the entry; check the side, or swap stop and target",
-            code="wrong-side",
-            field=name,
-            value=str(price),
-            limit=f"{wanted} {self.entry_price}",
-        )
+    def _initial_stop_with(self, changes: Mapping[str, Any]) -> Decimal | None:
+        """The initial stop of a copy with these changes, one of which is the stop."""
+        stop = self.stop_loss if self.initial_stop is None else self.initial_stop
+        try:
+            moved = None if changes["stop_loss"] is None else _none_if_zero(changes["stop_loss"], "stop_loss")
+        except InvalidValue:  # the constructor reports it, together with other faults
+            return None
+        is_unmoved = moved is None or (self.initial_stop is None and moved == stop)
+        return None if is_unmoved or not _PLAN.isdisjoint(changes) else stop
 
     def _set_times(self, _: object, name: str) -> None:
-        closed = validity.later(self.timestamp, self.timeframe.duration, name)
+        closed = self.timestamp
+        if self.timeframe is not None:
+            closed = validity.later(closed, self.timeframe.duration, name)
         known = min(clock.now(), closed) if self.known_at is None else self.known_at
         created = clock.now() if self.created_at is None else self.created_at
+        lasts_for = validity.of_signal(self.timeframe)
+        if self.order.is_pending:
+            good_until = validity.end(self.good_until, known, validity.of_order(self.timeframe), "good_until")
+            self._set(good_until=good_until)
+            lasts_for = min(lasts_for, good_until - known)
+        elif self.good_until is not None:
+            raise InvalidValue(
+                "good_until is set, but order is MARKET: only a limit or stop order waits for its entry",
+                code="conflict",
+                field="good_until",
+                value=iso(self.good_until),
+                limit="LIMIT, STOP",
+            )
         self._set(
             created_at=created,
             updated_at=created if self.updated_at is None else self.updated_at,
             known_at=known,
-            valid_until=validity.end(self.valid_until, known, validity.of_signal(self.timeframe)),
+            valid_until=validity.end(self.valid_until, known, lasts_for),
         )
 
     def _derive(self) -> None:
         """Derive the fields that were not given."""
         if self.crossover_type is None:
             self._set(crossover_type=self.signal_type.crossover)
+        if self.status is None:
+            self._set(status=self.order.first_status)
         if self.current_price is None:
             self._set(current_price=self.entry_price)
         current = None if self.current_price is self.entry_price else self.current_price
         if self.price_places is None:
-            prices, at_least = (self.entry_price, current, self.stop_loss, self.take_profit), self.pair.places
+            targets, zone = (each.price for each in self.targets), self.entry_zone
+            ends = (None, None) if zone is None else (zone.low, zone.high)
+            prices = (self.entry_price, current, self.stop_loss, self.take_profit, *targets, *ends)
+            at_least = self.pair.places
         else:  # a strategy's stop and target are computed, not quoted: messages round them
-            prices, at_least = (self.entry_price, current, None, None), self.price_places
+            prices, at_least = (self.entry_price, current), self.price_places
         self._set(price_places=finest_of(prices, at_least))
         if self.risk_reward_ratio is None and self.take_profit is not None and (risk := self.risk) is not None:
             ratio = quotient(self._gain(self.take_profit), risk)
             self._set(risk_reward_ratio=decimal_of(ratio, "risk_reward_ratio"))
         if self.signal_id is None:
             self._set(signal_id=derived_id(self, strategy_slug(self.strategy_name or NO_STRATEGY), self.pair.symbol))
-
-
-def derived_id(signal: Signal, strategy: str, symbol: str) -> str:
-    """The default id of `signal`: its strategy's slug, symbol, timeframe, side and candle."""
-    return f"{strategy}:{symbol}:{signal.timeframe}:{signal.signal_type}:{compact(signal.timestamp)}"
-
-
-@lru_cache(maxsize=256)
-def strategy_slug(name: str) -> str:
-    """A strategy's name in signal ids: `MA Unified Strategy` becomes `ma-unified`."""
-    return slug(name).removesuffix("-strategy")
 
 
 def _read_timeframe(value: str, _: str) -> Timeframe:
@@ -290,19 +356,24 @@ def _none_if_zero(value: Number, name: str) -> Decimal | None:
     return decimal_of(value, name) or None
 
 
-NO_STRATEGY = "signal"
-"""The strategy in the id of a signal without one."""
-_PRICES = ("entry_price", "current_price", "stop_loss", "take_profit")
-_LIMITS = ("stop_loss", "take_profit")
-_NEVER_NONE = (*spellings.REQUIRED, "status")
+_PRICES = ("entry_price", "current_price", "stop_loss", "initial_stop", "take_profit")
+_PLAN = frozenset(("entry_price", "signal_type", "pair"))
+"""Fields whose change makes a new plan, which has its own initial stop."""
+_NEVER_NONE = (*spellings.REQUIRED, "order")
 _CONVERSION_BY_FIELD: Conversions = {
     "pair": read_pair,
     "timeframe": _read_timeframe,
     "signal_type": partial(member, SignalType),
     "entry_price": decimal_of,
     "timestamp": utc,
+    "order": partial(member, OrderKind),
+    "entry_zone": zone_of,
     "stop_loss": _none_if_zero,
+    "initial_stop": _none_if_zero,
     "take_profit": _none_if_zero,
+    "targets": targets_of,
+    "leverage": leverage_of,
+    "risk_percent": percentage,
     "signal_id": id_of,
     "strategy_name": required_text,
     "crossover_type": partial(member, CrossoverType),
@@ -322,4 +393,5 @@ _CONVERSION_BY_FIELD: Conversions = {
     "updated_at": utc,
     "known_at": utc,
     "valid_until": utc,
+    "good_until": utc,
 }

@@ -4,15 +4,27 @@ Every entry point uses it: the command line, HTTP, the hooks and `Signal.from_ma
 in a name are ignored: `stopLoss`, `Stop Loss` and `stop_loss` are the same name.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from signalpost.domain.exact import decimal_of
 from signalpost.domain.instant import utc
 from signalpost.domain.instrument import Instrument
-from signalpost.domain.levels import holds_target, is_given, is_zero, level_of, plain_name, single_level
+from signalpost.domain.levels import (
+    holds_target,
+    is_given,
+    is_price,
+    is_zero,
+    level_of,
+    plain_name,
+    share_of,
+    short_target,
+    single_level,
+)
+from signalpost.domain.order import OrderKind, zone_of
+from signalpost.domain.sent import as_sent, differs, unfilled
 from signalpost.domain.side import SignalType
+from signalpost.domain.target_fields import TargetFields
 from signalpost.domain.text import as_text, shown
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.words import member
@@ -38,7 +50,13 @@ _RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
     # First the candle's time, then the time at which an alert fired.
     "timestamp": (("timestamp", "candle_time", "time", "date", "open_date"), ("timenow",)),
     "stop_loss": (("stop_loss", "stoploss", "sl", "stop"),),
+    "entry_zone": (("entry_zone", "entry_range"),),
+    "order": (("order", "order_type", "order_kind"),),
+    "leverage": (("leverage",),),
+    "risk_percent": (("risk_percent", "risk_pct"),),
+    "initial_stop": (("initial_stop",),),
     "take_profit": (("take_profit", "takeprofit", "tp", "tp1", "target"),),
+    "targets": (("targets",),),
     "signal_id": (("signal_id", "id"),),
     "strategy_name": (("strategy_name", "strategy"),),
     "crossover_type": (("crossover_type", "crossover"),),
@@ -58,6 +76,7 @@ _RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
     "updated_at": (("updated_at",),),
     "known_at": (("known_at",),),
     "valid_until": (("valid_until", "expires_at"),),
+    "good_until": (("good_until", "good_till"),),
 }
 """All names of each field of a signal, in groups. The first group that is present is used. The names in a group are
 synonyms, so their values must agree."""
@@ -69,25 +88,30 @@ STAND_INS: Mapping[str, object] = {
     "entry_price": 1,
     "timestamp": "2000-01-01T00:00:00Z",
 }
-"""A valid value for each required field of a signal."""
-REQUIRED = tuple(STAND_INS)
+"""A valid value for each field of a signal that an entry point can require."""
+REQUIRED = ("pair", "signal_type", "entry_price", "timestamp")
 
-_LONGEST_NAME = 60
 _MOST_FURTHER_LEVELS = 100
 """The maximum reported for one message: thousands would not help."""
-_NONE_IF_ZERO = ("stop_loss", "take_profit")
-_UNFILLED = re.compile(r"\{\{|\}\}")
-_FREE_TEXT = frozenset({"text", "message"})
-"""Fields whose text may mention a placeholder. Text that is only a placeholder is still a fault."""
+_NONE_IF_ZERO = ("stop_loss", "initial_stop")
+_TARGETS = ("take_profit", "targets")
+_ENDS = {
+    **dict.fromkeys(("entrylow", "entrymin", "entryfrom", "entryzonelow"), 0),
+    **dict.fromkeys(("entryhigh", "entrymax", "entryto", "entryzonehigh"), 1),
+}
+"""Plain names of the two ends of an entry zone."""
 
 _CONVERSIONS: dict[str, Callable[[Any], object]] = {
     "pair": Instrument,
     "timeframe": Timeframe,
     "signal_type": lambda value: member(SignalType, value, "signal_type"),
+    "order": lambda value: member(OrderKind, value, "order"),
+    "entry_zone": lambda value: zone_of(value, "entry_zone"),
     "timestamp": lambda value: utc(value, "timestamp"),
     "valid_until": lambda value: utc(value, "valid_until"),
+    "good_until": lambda value: utc(value, "good_until"),
     **dict.fromkeys(
-        ("entry_price", "stop_loss", "take_profit", "atr_value", "confidence_score", "risk_reward_ratio"),
+        ("entry_price", "stop_loss", "initial_stop", "atr_value", "confidence_score", "risk_reward_ratio"),
         lambda value: decimal_of(value, "number"),
     ),
 }
@@ -100,7 +124,7 @@ class _Place(NamedTuple):
     field: str
     rank: int
     number: int
-    """1, or the number of a further level."""
+    """1, or the number of a further level; 0 for the low and 1 for the high end of an entry zone."""
 
 
 class FieldNames:
@@ -124,14 +148,17 @@ class FieldNames:
         plain = plain_name(name)
         if (known := self._places.get(plain)) is not None:
             return known
+        if plain in _ENDS and "entry_zone" in self.spellings:
+            return _Place("entry_zone", 0, _ENDS[plain])
         level = level_of(plain)
         if level is None or (known := self._places.get(plain_name(level.field))) is None:
             return None
         return known._replace(number=level.number)
 
-    def holds_target(self, name: str, value: object) -> bool:
-        """True if this kind has a target and a field with an unknown name has targets."""
-        return "take_profit" in self.spellings and plain_name(name) != "context" and holds_target(name, value)
+    @property
+    def has_targets(self) -> bool:
+        """True if this kind has targets."""
+        return "take_profit" in self.spellings
 
 
 class FoundFields(NamedTuple):
@@ -163,75 +190,88 @@ def read_fields(
     """Find the fields among names and values; `only` restricts them.
 
     None and blank text mean missing, and so does 0 for a stop or a target. Faults are: an unfilled `{{...}}`, more
-    than one entry, stop or target, and synonyms with different values.
+    than one entry or stop, a target that cannot be understood, and synonyms with different values.
     """
     given: dict[str, list[_Given]] = {}
-    too_many: list[tuple[str, Any, str]] = []
+    targets, ends = TargetFields(), dict[int, _Given]()
+    further: list[Fault] = []
     unknown: list[str] = []
-    for name, value in pairs:
-        if not isinstance(name, str):
-            continue
+    for name, value in ((name, value) for name, value in pairs if isinstance(name, str)):
         place = names.place(name)
-        if place is None and names.holds_target(name, value):
-            too_many.append((name, value, "take_profit"))
-        elif place is None:
-            unknown.append(name)
-        elif only is None or place.field in only:
-            single, others = single_level(value) if level_of(plain_name(name)) else (value, False)
-            if not is_given(single) or (place.field in _NONE_IF_ZERO and is_zero(single)):
-                continue
-            if others or place.number != 1:
-                too_many.append((name, value, place.field))
-            else:
-                given.setdefault(place.field, []).append(_Given(place.rank, as_sent(name), single))
-    faults = [_too_many(as_sent(name), value, field) for name, value, field in too_many[:_MOST_FURTHER_LEVELS]]
-    fields, called_by_field = {}, {}
+        if place is None:
+            if not (names.has_targets and _is_target(name, value, targets)):
+                unknown.append(name)
+        elif only is not None and place.field not in only:
+            continue
+        elif place.field in _TARGETS:
+            targets.add(name, place.number, value)
+        elif plain_name(name) in _ENDS:
+            if is_given(value) and not is_zero(value):
+                ends[place.number] = _Given(0, as_sent(name), value)
+        elif (single := _single(name, value, place, further)) is not None:
+            given.setdefault(place.field, []).append(single)
+    faults = further[:_MOST_FURTHER_LEVELS]
+    if ends and (zone := _zone(ends, faults)) is not None:
+        given.setdefault("entry_zone", []).append(zone)
+    fields, called = targets.read(faults)
+    _merge(given, fields, called, faults)
+    return FoundFields(fields, called, tuple(faults), tuple(unknown))
+
+
+def _merge(
+    given: Mapping[str, list[_Given]], fields: dict[str, Any], called: dict[str, str], faults: list[Fault]
+) -> None:
+    """Add the best value of each field in `given` and its name, and the faults among its values."""
     for field, several in given.items():
         best = min(each.rank for each in several)
         first, *rest = (each for each in several if each.rank == best)
-        fields[field], called_by_field[field] = first.value, first.name
+        fields[field], called[field] = first.value, first.name
         found = [unfilled(each.name, each.value, field) for each in (first, *rest)]
         faults += [fault for fault in found if fault is not None]
-        faults += [_differs(first, each) for each in rest if not _agree(field, first.value, each.value)]
-    return FoundFields(fields, called_by_field, tuple(faults), tuple(unknown))
+        conflicts = (each for each in rest if not _agree(field, first.value, each.value))
+        faults += [differs(first.name, first.value, each.name, each.value) for each in conflicts]
 
 
-def unfilled(name: str, value: object, field: str = "") -> Fault | None:
-    """The fault of a `value` that is an unfilled placeholder of a template; None for any other."""
-    if not isinstance(value, str) or not _UNFILLED.search(value):
+def _is_target(name: str, value: Any, targets: TargetFields) -> bool:
+    """Whether an unknown name has a target, which is added to `targets`."""
+    plain = plain_name(name)
+    if (number := share_of(plain)) is not None:
+        targets.add_share(name, number, value)
+    elif (number := short_target(plain)) is not None and is_price(value):
+        targets.add(name, number, value)
+    elif plain != "context" and holds_target(name, value):
+        targets.reject(name, value)
+    else:
+        return False
+    return True
+
+
+def _single(name: str, value: Any, place: _Place, further: list[Fault]) -> _Given | None:
+    """The value of a field that has only one; None if missing. A further stop or entry is added to `further`."""
+    single, others = single_level(value) if level_of(plain_name(name)) else (value, False)
+    if not is_given(single) or (place.field in _NONE_IF_ZERO and is_zero(single)):
         return None
-    text = value.strip()
-    if field in _FREE_TEXT and not (text.startswith("{{") and text.endswith("}}")):
+    if others or place.number != 1:
+        further.append(_too_many(as_sent(name), value, place.field))
         return None
-    return Fault(
-        "placeholder",
-        f"{name} is {shown(value)}: this placeholder was not replaced by a value. Send the value itself, or omit "
-        f"{name} if it is optional",
-        name,
-        shown(value),
-    )
+    return _Given(place.rank, as_sent(name), single)
 
 
-def as_sent(name: str) -> str:
-    """`name` for an error: one line, shortened."""
-    return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name)
+def _zone(ends: Mapping[int, _Given], faults: list[Fault]) -> _Given | None:
+    """The entry zone between two ends. A missing end is added to `faults`."""
+    if len(ends) == 1:
+        (end,) = ends.values()
+        other = "entry_high" if 0 in ends else "entry_low"
+        faults.append(Fault("missing", f"{end.name} is {shown(end.value)}, but {other} is missing", other))
+        return None
+    low, high = ends[0], ends[1]
+    return _Given(0, f"{low.name}, {high.name}", (low.value, high.value))
 
 
 def _too_many(name: str, value: object, field: str) -> Fault:
-    level = {"take_profit": "target", "stop_loss": "stop", "entry_price": "entry"}[field]
-    text = (
-        f"{name} is {shown(value)}: a signal has only one {level} for now. Send the first one as {field}, and omit "
-        f"{name}"
-    )
+    level = {"stop_loss": "stop", "entry_price": "entry"}[field]
+    text = f"{name} is {shown(value)}: a signal has only one {level}. Send the first one as {field}, and omit {name}"
     return Fault("too-many", text, name, shown(value), "1")
-
-
-def _differs(first: _Given, other: _Given) -> Fault:
-    text = (
-        f"{other.name} is {shown(other.value)} and {first.name} is {shown(first.value)}: both set the same field. "
-        "Send only one of them"
-    )
-    return Fault("conflict", text, other.name, shown(other.value), f"{first.name}: {shown(first.value)}")
 
 
 def _agree(field: str, one: Any, other: Any) -> bool:

@@ -8,6 +8,9 @@ from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidValue
 
 SIGNAL_AT_LEAST = timedelta(minutes=10)
+SIGNAL_WITHOUT_TIMEFRAME = timedelta(hours=1)
+ORDER_AT_LEAST = timedelta(hours=24)
+_ORDER_CANDLES = 6
 URGENT_ALERT = timedelta(hours=24)
 ALERT = timedelta(hours=4)
 ANALYSIS = timedelta(hours=4)
@@ -15,24 +18,29 @@ STATUS = timedelta(minutes=15)
 ANNOUNCEMENT = timedelta(hours=24)
 
 
-def of_signal(timeframe: Timeframe) -> timedelta:
-    """How long a signal is valid after it is known: one candle, but at least 10 minutes."""
-    return max(timeframe.duration, SIGNAL_AT_LEAST)
+def of_signal(timeframe: Timeframe | None) -> timedelta:
+    """How long a signal is valid after it is known: one candle, at least 10 minutes; an hour without a timeframe."""
+    return SIGNAL_WITHOUT_TIMEFRAME if timeframe is None else max(timeframe.duration, SIGNAL_AT_LEAST)
 
 
-def end(given: Instant | None, start: datetime, lasts_for: timedelta) -> datetime:
+def of_order(timeframe: Timeframe | None) -> timedelta:
+    """How long a limit or stop order is good after its signal is known: 24 hours or 6 candles, whichever is longer."""
+    return ORDER_AT_LEAST if timeframe is None else max(_ORDER_CANDLES * timeframe.duration, ORDER_AT_LEAST)
+
+
+def end(given: Instant | None, start: datetime, lasts_for: timedelta, name: str = "valid_until") -> datetime:
     """The end of validity: `given`, or `lasts_for` after `start` if None.
 
-    Raises InvalidValue if it is not after `start`.
+    Raises InvalidValue, with `name` as the field, if it is not after `start`.
     """
     if given is None:
         return later(start, lasts_for)
-    until = utc(given, "valid_until")
+    until = utc(given, name)
     if until <= start:
         raise InvalidValue(
-            f"valid_until is {iso(until)}, which is not after {iso(start)}: use a later time, or omit valid_until",
+            f"{name} is {iso(until)}, which is not after {iso(start)}: use a later time, or omit {name}",
             code="not-after",
-            field="valid_until",
+            field=name,
             value=iso(until),
             limit=iso(start),
         )

@@ -16,8 +16,9 @@ from signalpost.domain.exact import non_negative
 from signalpost.domain.making import make
 from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload
+from signalpost.domain.sent import as_sent
 from signalpost.domain.signal import Signal
-from signalpost.domain.spellings import FieldNames, FoundFields, as_sent, read_fields
+from signalpost.domain.spellings import FieldNames, FoundFields, read_fields
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.text import shown, text_of
 from signalpost.errors import Fault, InvalidValue
@@ -42,6 +43,7 @@ class Kind:
         names: FieldNames,
         sample: Mapping[str, object],
         build: Callable[..., Payload] | None = None,
+        required: Iterable[str] | None = None,
     ) -> None:
         self.word = str(payload.__struct_config__.tag)
         self.payload = payload
@@ -49,7 +51,8 @@ class Kind:
         self.id_field = id_field
         self.names = names
         self.sample = sample
-        """A valid value for each required field."""
+        """A valid value for each required field, and for others that an entry point can require."""
+        self.required = tuple(sample) if required is None else tuple(required)
         self._build = payload if build is None else build
 
     def read(self, data: Mapping[str, Any], *, has_options: bool = True) -> FoundFields:
@@ -65,13 +68,15 @@ class Kind:
         ]
         return read._replace(faults=(*read.faults, *self._unknown(unknown)))
 
-    def made(self, read: FoundFields, missing: Callable[[str], Fault] | None = None) -> Payload:
+    def made(
+        self, read: FoundFields, missing: Callable[[str], Fault] | None = None, also: Iterable[str] = ()
+    ) -> Payload:
         """Create the payload. Raises InvalidValue with all faults, each under the sender's name for the field.
 
-        `missing` creates the fault for a missing required field.
+        `missing` creates the fault for a missing required field. The optional fields in `also` are required too.
         """
         reported = missing or (lambda field: spellings.missing(field, self.names))
-        return make(self._build, read, {field: reported(field) for field in self.sample}, self.sample)
+        return make(self._build, read, {field: reported(field) for field in (*self.required, *also)}, self.sample)
 
     def _is_kind(self, name: str, value: object) -> bool:
         """True for the `kind` that a payload's `to_json` writes."""
@@ -131,7 +136,7 @@ def _of(payload: type[Payload], plural: str, id_field: str, also: Mapping[str, s
     return Kind(payload, plural, id_field, FieldNames(names), sample, build)
 
 
-SIGNAL = Kind(Signal, "signals", "signal_id", spellings.SIGNAL, spellings.STAND_INS)
+SIGNAL = Kind(Signal, "signals", "signal_id", spellings.SIGNAL, spellings.STAND_INS, None, spellings.REQUIRED)
 KINDS = (
     SIGNAL,
     _of(Alert, "alerts", "alert_id", {"alert_type": "type"}, alert_type="-", severity="info", title="-"),

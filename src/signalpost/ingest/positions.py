@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from signalpost.domain.levels import is_zero, plain_name
-from signalpost.domain.spellings import as_sent, unfilled
+from signalpost.domain.sent import as_sent, unfilled
 from signalpost.domain.text import shown
 from signalpost.errors import Fault
 

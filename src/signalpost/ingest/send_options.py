@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from signalpost.domain.context import Context
 from signalpost.domain.making import in_their_words
 from signalpost.domain.priority import NotificationPriority
-from signalpost.domain.spellings import FieldNames, read_fields, unfilled
+from signalpost.domain.sent import unfilled
+from signalpost.domain.spellings import FieldNames, read_fields
 from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import member

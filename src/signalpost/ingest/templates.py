@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from signalpost.domain.levels import level_of, plain_name
-from signalpost.domain.spellings import as_sent
+from signalpost.domain.sent import as_sent
 from signalpost.domain.text import shown
 from signalpost.errors import Fault, InvalidValue
 from signalpost.secret import redacted
@@ -22,6 +22,8 @@ _OWN_TO = {
     "position": frozenset(("price", "avgprice", "averageprice", "average", "size")),
 }
 """Names that are read as the order's or the position's inside an object of that name."""
+_WHOLE = frozenset(("context", "entryzone", "entryrange"))
+"""Objects that are values themselves."""
 _DEPTH = 2
 _LONGEST_LOOKED_AT = 500
 _PASSWORD = re.compile(r"((?:pass|secret|token|key|pin|auth)\w{0,20}\W{1,4})[^\s,;&\"']+", re.IGNORECASE)
@@ -42,8 +44,8 @@ class Template:
 
     Names inside objects count like those of the message, which have precedence. Names that belong to the object itself,
     such as its id or tier, are ignored. Inside an object called `order` or `position`, `price` and similar names are
-    the order's or the position's. Missing values are dropped. `context` is kept whole, and so is an object of levels,
-    such as `targets`, unless the names in it are levels too.
+    the order's or the position's. Missing values are dropped. `context` and an entry zone are kept whole, and so is an
+    object of levels, such as `targets`, unless the names in it are levels too.
     """
 
     def __init__(self, data: Mapping[str, Any]) -> None:
@@ -110,7 +112,7 @@ def _flat(data: Mapping[str, Any], within: str, depth: int) -> Iterator[tuple[st
     inner = []
     for name, value in data.items():
         plain = plain_name(name)
-        if isinstance(value, dict) and plain != "context" and depth < _DEPTH and not _is_level(plain, value):
+        if isinstance(value, dict) and plain not in _WHOLE and depth < _DEPTH and not _is_level(plain, value):
             inner.append((plain, value))
         elif not says_nothing(value) and not (depth and plain in _OF_THE_MESSAGE):
             owner = next((each for each in _OWN_TO if within.endswith(each)), "")

@@ -7,6 +7,7 @@ Plain functions for any test runner: each raises AssertionError with the broken 
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -146,7 +147,7 @@ def check_times(factory: Factory, candles: Candles) -> None:
     for candle, answer, other in zip(candles, early, late, strict=True):
         _same("the answer depends on the clock", candle, other, answer)
         if isinstance(answer, Signal):
-            close = candle.time + answer.timeframe.duration
+            close = candle.time + (answer.timeframe.duration if answer.timeframe else timedelta())
             _same("a signal's timestamp is not its candle's open", candle, answer.timestamp, candle.time)
             _same("a signal's known_at is not its candle's close", candle, answer.known_at, close)
             _demand(answer.signal_id not in seen, f"two signals have the id {answer.signal_id}")

@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
 from typing import Any
 
-from signalpost.domain.spellings import as_sent
+from signalpost.domain.sent import as_sent
 from signalpost.domain.text import shown
 from signalpost.errors import Fault
 from signalpost.ingest.templates import with_placeholders_quoted

@@ -43,7 +43,7 @@ _OWN_NAMES = {
     "timestamp": "open_date",
 }
 """freqtrade's names of the required fields."""
-_READ = (*_OWN_NAMES, "stop_loss", "take_profit", "strategy_name")
+_READ = (*_OWN_NAMES, "stop_loss", "take_profit", "targets", "strategy_name")
 _SHOWN = (
     ("exchange", "exchange"),
     ("leverage", "leverage"),
@@ -166,7 +166,7 @@ def _entered(data: Template, token: Token) -> Signal:
     trade = data.value("trade_id")
     if trade is None:
         found = found._replace(faults=(*found.faults, _missing("trade_id")))
-    signal = SIGNAL.made(found, lambda field: _missing(_OWN_NAMES[field]))
+    signal = SIGNAL.made(found, lambda field: _missing(_OWN_NAMES[field]), ("timeframe",))
     assert isinstance(signal, Signal)  # noqa: S101  # what this kind makes
     exchange = str(data.value("exchange", "")).lower()
     try:

@@ -15,7 +15,8 @@ import msgspec
 
 from signalpost import clock
 from signalpost.domain.instrument import Instrument
-from signalpost.domain.signal import Signal, strategy_slug
+from signalpost.domain.signal import Signal
+from signalpost.domain.signal_id import strategy_slug
 from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.domain.tier import UserTier
@@ -49,7 +50,7 @@ class HookMemory:
 
         A late repeat of an older signal, or of one that was closed since, is a duplicate and opens nothing.
         """
-        async with self._changing(token, signal.strategy_name or "", signal.pair, signal.timeframe) as position:
+        async with self._changing(token, signal.strategy_name or "", signal.pair, signal.timeframe or "") as position:
             known = position.known
             seen = known.get("seen", [])
             before = _open(known)

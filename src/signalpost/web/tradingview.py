@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from signalpost.domain.instant import compact
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.sent import unfilled
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
-from signalpost.domain.spellings import FoundFields, read_fields, unfilled
+from signalpost.domain.spellings import FoundFields, read_fields
 from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.errors import Fault, InvalidValue
@@ -42,9 +43,12 @@ _OWN_NAMES = {
 }
 """The names of the required fields in TradingView."""
 _READ = (
-    *("pair", "timeframe", "entry_price", "timestamp", "stop_loss", "take_profit"),
+    *("pair", "timeframe", "entry_price", "timestamp", "stop_loss", "take_profit", "targets"),
+    *("order", "entry_zone", "good_until", "leverage", "risk_percent"),
     *("confidence_score", "strategy_name", "notes", "signal_id"),
 )
+_ONLY_OF_ENTRIES = ("stop_loss", "take_profit", "targets", "order", "entry_zone", "good_until")
+"""Fields that are meaningless for a close."""
 _ACTION = ("action", "order.action", "strategy.order.action", "side", "signal", "direction", "signal_type")
 _SIDE_BY_WORD = {
     **dict.fromkeys(("buy", "long", "bullish", "enter_long", "entry_long"), SignalType.BUY),
@@ -110,8 +114,8 @@ def read(raw: bytes, token: Token) -> tuple[Parsed, SendOptions]:
         if given_id is None:
             return Opened(made.but(signal_id=f"{token.name}:{made.signal_id}")), options
         return Opened(made, found.called["signal_id"]), options
-    for level in ("stop_loss", "take_profit"):  # meaningless for a close
-        found.fields.pop(level, None)
+    for field in _ONLY_OF_ENTRIES:
+        found.fields.pop(field, None)
     made = _made(found, action.side or SignalType.BUY, faults)
     return _closing(made, action, data, given_id), options
 
@@ -120,7 +124,7 @@ def _made(found: FoundFields, side: SignalType, faults: list[Fault]) -> Signal:
     """Build the signal. Raises Problem with its faults and `faults`."""
     found.fields["signal_type"], found.called["signal_type"] = side, "action"
     try:
-        made = SIGNAL.made(found, _missing)
+        made = SIGNAL.made(found, _missing, ("timeframe",))
     except InvalidValue as error:
         raise not_understood([*faults, *(_advised(fault, found) for fault in error.errors)]) from None
     if faults:
@@ -258,7 +262,7 @@ def _closing(signal: Signal, close: _Close, data: Template, given_id: object) ->
         key=hashlib.blake2s(identity.encode(), digest_size=16).hexdigest(),
         strategy=strategy,
         pair=pair,
-        timeframe=timeframe,
+        timeframe=timeframe or "",
         side=side,
         price=signal.entry_price,
         at=signal.timestamp,

@@ -92,7 +92,7 @@ def test_the_json_of_a_value_is_read_as_an_equal_one(payload: Payload) -> None:
     ("kind", "stdin", "faults"),
     [
         (Signal, SIGNAL | {"stpo": 1, "foo": 2}, [("unknown-field", "stpo"), ("unknown-field", "foo")]),
-        (Signal, {"symbol": "EURUSD", "price": 1, "side": "buy"}, [("missing", "timeframe")]),
+        (Signal, {"symbol": "EURUSD", "price": 1, "tf": "H4"}, [("missing", "signal_type")]),
         (Signal, ALERT | {"kind": "alert"}, [("wrong-kind", "kind")]),
         (Signal, SIGNAL | {"tier": "free"}, [("unknown-field", "tier")]),
         (Signal, b"\xff\xfe", [("not-readable", None)]),
@@ -129,7 +129,7 @@ def test_an_invalid_field_is_refused_by_name(
 def test_all_faults_of_a_signal_are_reported_together_under_its_own_names() -> None:
     with pytest.raises(InvalidValue) as refused:
         read(Signal, SIGNAL | {"price": "1,1634", "time": "yesterday", "tf": None})
-    assert {fault.field for fault in refused.value.errors} == {"timeframe", "price", "time"}
+    assert {fault.field for fault in refused.value.errors} == {"price", "time"}
 
 
 def test_a_missing_option_is_named() -> None:

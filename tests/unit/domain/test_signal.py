@@ -131,7 +131,7 @@ def test_given_price_places_are_the_tick_if_the_instrument_has_no_pip() -> None:
         ({"known_at": 0}, "out-of-range", "0", "1973 to 2286"),
         ({"valid_until": CLOSE}, "not-after", "2025-08-20T05:00:00Z", "2025-08-20T05:00:00Z"),
         ({"crossover_type": "up"}, "unknown-word", "'up'", "BULLISH, BEARISH"),
-        ({"status": "open"}, "unknown-word", "'open'", "ACTIVE, FILLED, CANCELLED, EXPIRED"),
+        ({"status": "open"}, "unknown-word", "'open'", "PENDING, ACTIVE, FILLED, CLOSED, CANCELLED, EXPIRED"),
     ],
 )
 def test_an_invalid_field_is_refused_with_its_facts(
@@ -200,18 +200,18 @@ def test_stop_and_target_are_reached_when_touched(side: SignalType, up: int) -> 
 
 def test_a_closed_signal_records_why_and_when_and_closes_once(later: ManualClock) -> None:
     signal = made(notes="first", created_at=OPEN)
-    filled = signal.close("target")
-    assert (filled.status, filled.notes, filled.updated_at) == (
-        SignalStatus.FILLED,
+    closed = signal.close("target")
+    assert (closed.status, closed.notes, closed.updated_at) == (
+        SignalStatus.CLOSED,
         "first\ntarget",
         later.now(),
     )
-    assert (filled.signal_id, filled.created_at, filled.valid_until) == (signal.signal_id, OPEN, signal.valid_until)
+    assert (closed.signal_id, closed.created_at, closed.valid_until) == (signal.signal_id, OPEN, signal.valid_until)
     assert made().cancel("news").notes == "news"
     assert made().cancel("news").status is SignalStatus.CANCELLED
     with pytest.raises(InvalidValue) as refusal:
-        filled.cancel("too late")
-    assert facts_of(refusal.value) == [Facts("conflict", "status", "FILLED", "ACTIVE")]
+        closed.cancel("too late")
+    assert facts_of(refusal.value) == [Facts("conflict", "status", "CLOSED", "PENDING, ACTIVE")]
     assert signal.signal_id in str(refusal.value)
     with pytest.raises(InvalidValue) as refusal:
         signal.close(" ")
@@ -232,7 +232,8 @@ def test_at_price_changes_only_price_and_time(later: ManualClock) -> None:
 @pytest.mark.parametrize(
     ("change", "ratio"),
     [
-        ({"stop_loss": "1.08"}, 1),
+        ({"stop_loss": "1.08"}, 2),
+        ({"stop_loss": "1.08", "initial_stop": None}, 1),
         ({"take_profit": "1.13"}, 3),
         ({"entry_price": "1.11"}, Decimal("0.5")),
         ({"stop_loss": None}, None),

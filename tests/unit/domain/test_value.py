@@ -3,6 +3,7 @@ import json
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from signalpost import (
     SignalType,
     SystemStatus,
 )
+from signalpost.domain.order import OrderKind
 from signalpost.domain.value import Value, encoded
 
 texts = st.text(st.characters(exclude_categories=[]))  # lone surrogates too
@@ -61,6 +63,10 @@ def signals(draw: st.DrawFn) -> Signal:
         optional={
             "stop_loss": st.just(stop),
             "take_profit": st.just(target),
+            "order": st.sampled_from(OrderKind),
+            "entry_zone": st.just((entry * Decimal("0.5"), entry * 2)),
+            "leverage": above_zero,
+            "risk_percent": st.integers(1, 100),
             "signal_id": ids,
             "strategy_name": full_texts,
             "crossover_type": st.sampled_from(CrossoverType),
@@ -76,7 +82,7 @@ def signals(draw: st.DrawFn) -> Signal:
             "valid_until": ends,
         },
     )
-    timeframe = draw(st.sampled_from(["M1", "4h", "D", 240, timedelta(seconds=1_234_567), "W52"]))
+    timeframe = draw(st.sampled_from(["M1", "4h", "D", 240, timedelta(seconds=1_234_567), "W52", None]))
     return Signal(
         pair=draw(pairs), timeframe=timeframe, signal_type=side, entry_price=entry, timestamp=start, **draw(optional)
     )
@@ -191,7 +197,7 @@ def test_values_are_equal_if_and_only_if_their_plain_data_is(one: Value, other: 
 
 
 def test_prices_are_strings_and_times_end_in_z() -> None:
-    assert SIGNAL.to_dict() == json.loads(SIGNAL.to_json())
+    assert SIGNAL.to_dict() == json.loads(SIGNAL.to_json()) | {"targets": ()}
     assert SIGNAL.to_json().startswith(
         b'{"kind":"signal","pair":"EUR_USD","timeframe":"H4","signal_type":"BUY","entry_price":"1.10",'
         b'"timestamp":"2025-08-20T01:00:00Z","stop_loss":"1.09","take_profit":null,'
@@ -206,7 +212,7 @@ def test_prices_are_strings_and_times_end_in_z() -> None:
         "status_id": STATUS.status_id,
         "valid_until": "2025-08-20T05:15:00Z",
     }
-    assert {type(text) for text in SIGNAL.to_dict().values()} <= {str, int, type(None)}
+    assert {type(text) for text in SIGNAL.to_dict().values()} <= {str, int, tuple, type(None)}
 
 
 def test_changing_the_plain_data_does_not_change_the_value() -> None:
@@ -245,7 +251,9 @@ def test_numbers_in_json_are_read_from_their_text() -> None:
         SIGNAL.to_json().replace(b'"1.10"', b"null"),
         SIGNAL.to_json().replace(b'"1.10"', b"1" + b"0" * 5000),
         SIGNAL.to_json().replace(b'"BUY"', b'"HOLD"'),
-        SIGNAL.to_json().replace(b'"H4"', b"null"),
+        SIGNAL.to_json().replace(b'"H4"', b"[]"),
+        SIGNAL.to_json().replace(b'"targets":[', b'"targets":[1,'),
+        SIGNAL.to_json().replace(b'"MARKET"', b'"ASK"'),
         SIGNAL.to_json().replace(b'"EUR_USD"', b"1"),
         SIGNAL.to_json().replace(b"01:00:00Z", b"01:00:00"),
         SIGNAL.to_json().replace(b"2025-08-20T01:00:00Z", b"0001-01-01T00:00:00+14:00"),

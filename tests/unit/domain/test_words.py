@@ -50,7 +50,7 @@ def test_an_unknown_side_is_refused_with_the_known_ones(spelling: object) -> Non
     [
         (SignalType, "BUY, SELL"),
         (CrossoverType, "BULLISH, BEARISH"),
-        (SignalStatus, "ACTIVE, FILLED, CANCELLED, EXPIRED"),
+        (SignalStatus, "PENDING, ACTIVE, FILLED, CLOSED, CANCELLED, EXPIRED"),
         (AlertSeverity, "critical, high, medium, low, info"),
         (AlertStatus, "active, acknowledged, resolved, suppressed"),
         (NotificationPriority, "LOW, NORMAL, HIGH, URGENT"),

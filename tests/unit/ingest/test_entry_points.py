@@ -83,7 +83,9 @@ def test_freqtrade_reads_the_usual_names_too() -> None:
     signal = by_freqtrade(trade | {"sl": "60000", "tp": "65000"}).signal
     assert signal is not None
     assert (signal.pair, signal.stop_loss, signal.take_profit) == ("BTC_USDT", Decimal(60000), Decimal(65000))
-    assert by_freqtrade(trade | {"tp2": "66000"}).codes == {"tp2": "too-many"}
+    several = by_freqtrade(trade | {"tp": "65000", "tp2": "66000"}).signal
+    assert several is not None
+    assert [target.price for target in several.targets] == [65000, 66000]
 
 
 def test_a_value_that_cannot_be_compared_is_compared_as_text() -> None:

@@ -90,7 +90,7 @@ def test_the_longest_names_still_fit_into_a_signal_id() -> None:
     """A key that is accepted here must never make a signal fail later."""
     from signalpost.domain.identity import fitted_id
     from signalpost.domain.instant import compact
-    from signalpost.domain.signal import strategy_slug
+    from signalpost.domain.signal_id import strategy_slug
 
     longest = config(
         pair="A" * 64,

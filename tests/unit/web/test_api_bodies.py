@@ -124,7 +124,7 @@ def test_all_faults_are_reported_together_under_the_names_of_the_body() -> None:
 
 def test_missing_fields_are_reported_with_their_other_names() -> None:
     found = problem("signals", {"sl": "x"})
-    assert set(found) == {"pair", "timeframe", "signal_type", "entry_price", "timestamp", "sl"}
+    assert set(found) == {"pair", "signal_type", "entry_price", "timestamp", "sl"}
     assert found["pair"].code == "missing"
     assert all(spelling in found["pair"].text for spelling in ("instrument", "symbol", "ticker"))
     missing = problem("alerts", {})

@@ -87,7 +87,7 @@ def test_a_filled_exit_is_the_same_signal_closed() -> None:
     assert isinstance(closed, Signal)
     assert isinstance(opened, Signal)
     assert (closed.signal_id, parsed.event) == (opened.signal_id, "closed")
-    assert (closed.status, closed.current_price, closed.notes) == ("FILLED", Decimal("62000.0"), "roi")
+    assert (closed.status, closed.current_price, closed.notes) == ("CLOSED", Decimal("62000.0"), "roi")
     assert (closed.valid_until - closed.updated_at).total_seconds() == 86_400, "an end is news for a day"
     assert facts(EXIT)["profit"] == "7.5 USDT"
     assert facts(EXIT)["profit ratio"] == "+1.25 %"

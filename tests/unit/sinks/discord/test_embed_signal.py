@@ -149,3 +149,41 @@ def test_pips_are_shown_for_an_instrument_with_a_configured_pip() -> None:
     precision.forget_override(pair)
     assert fields["Pips"] == "SL 1000.0 / TP1 1000.0"
     assert shown(pair="XAU_USD", entry_price=3333, stop_loss=3330, take_profit=None)["Pips"] == "SL 30.0"
+
+
+def test_all_targets_of_a_signal_are_listed() -> None:
+    fields = shown(targets=[("1.17190", 50), ("1.1800", "25.50")], take_profit=None)
+    assert [fields[f"TP{number}"] for number in (1, 2)] == ["1.17190 (50%)", "1.18000 (25.5%)"]
+    assert "TP3" not in fields
+    assert [part.split()[0] for part in fields["Pips"].split(" / ")] == ["SL", "TP1", "TP2"]
+    equal = shown(targets=["1.17190", "1.1800"], take_profit=None)
+    assert (equal["TP1"], equal["TP2"]) == ("1.17190", "1.18000")
+
+
+def test_an_order_that_waits_is_named_with_its_end() -> None:
+    made = signal(order="limit", entry_zone=("1.1630", "1.1640"), leverage="5.0", risk_percent="1.50")
+    body = message([item(made)])
+    assert body["content"].startswith("BUY LIMIT EUR_USD")
+    assert "BUY LIMIT" in body["embeds"][0]["title"]
+    fields = {field["name"]: field["value"] for field in body["embeds"][0]["fields"]}
+    assert fields["Entry"] == "1.16344 (1.16300 to 1.16400)"
+    assert (fields["Leverage"], fields["Risk"]) == ("5x", "1.5%")
+    assert made.good_until is not None
+    assert str(int(made.good_until.timestamp())) in fields["Good Until"]
+    assert {"Good Until", "Leverage"}.isdisjoint(shown())
+
+
+def test_a_signal_without_a_timeframe_shows_none() -> None:
+    body = message([item(signal(timeframe=None))])
+    assert body["content"] == "BUY EUR_USD"
+    assert "Timeframe" not in [field["name"] for field in body["embeds"][0]["fields"]]
+
+
+def test_a_signal_with_everything_has_no_more_fields_than_discord_takes() -> None:
+    most = {"order": "stop", "entry_zone": ("1.16", "1.17"), "leverage": 5, "risk_percent": 1, "confidence_score": 1}
+    targets = [f"1.{number}" for number in range(17, 27)]
+    for event in ("new", "update 1"):
+        made = signal(**most, targets=targets, take_profit=None, strategy_name="s")
+        names = [field["name"] for field in message([item(made, event=event)])["embeds"][0]["fields"]]
+        assert len(names) <= 25
+        assert {"TP10", "Known"} <= set(names)

@@ -1,0 +1,63 @@
+"""The rules between the prices of a signal. Pure."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from signalpost.domain.side import SignalType
+from signalpost.errors import Fault
+
+if TYPE_CHECKING:
+    from signalpost.domain.signal import Signal
+
+
+def wrong_levels(signal: "Signal") -> Iterator[Fault]:
+    """The faults between entry, stops, targets and entry zone.
+
+    The stop is on the losing side of the entry, and the targets are on the other side, each further away than the one
+    before. A stop that was moved is only checked against the last target, because a signal does not know which targets
+    were reached.
+    """
+    entry = signal.entry_price
+    if signal.initial_stop is None:
+        yield from _wrong_side(signal, "stop_loss", signal.stop_loss, "entry", entry, is_loss=True)
+    else:
+        yield from _wrong_side(signal, "initial_stop", signal.initial_stop, "entry", entry, is_loss=True)
+        if signal.targets:
+            last = signal.targets[-1].price
+            yield from _wrong_side(signal, "stop_loss", signal.stop_loss, "last target", last, is_loss=True)
+    yield from _wrong_side(signal, "take_profit", signal.take_profit, "entry", entry, is_loss=False)
+    yield from _wrong_order(signal)
+    zone = signal.entry_zone
+    if zone is not None and not zone.low <= entry <= zone.high:
+        limit = f"{zone.low} to {zone.high}"
+        text = f"entry_zone is {limit}, and entry_price {entry} is outside it: send an entry within the zone"
+        yield Fault("out-of-range", text, "entry_zone", str(entry), limit)
+
+
+def _wrong_side(
+    signal: "Signal", name: str, price: Decimal | None, what: str, limit: Decimal, *, is_loss: bool
+) -> Iterator[Fault]:
+    is_below = is_loss is (signal.signal_type is SignalType.BUY)
+    if price is None or (price < limit if is_below else price > limit):
+        return
+    wanted = "below" if is_below else "above"
+    text = (
+        f"{name} is {price} and {'entry_price' if what == 'entry' else f'the {what}'} {limit}: for a "
+        f"{signal.signal_type} {name} must be {wanted} the {what}; check the side, or swap stop and target"
+    )
+    yield Fault("wrong-side", text, name, str(price), f"{wanted} {limit}")
+
+
+def _wrong_order(signal: "Signal") -> Iterator[Fault]:
+    is_up = signal.signal_type is SignalType.BUY
+    prices = [target.price for target in signal.targets]
+    for number, (before, price) in enumerate(pairwise(prices), 2):
+        if not (price > before if is_up else price < before):
+            wanted = f"{'above' if is_up else 'below'} {before}"
+            text = (
+                f"targets has {price} as target {number}: for a {signal.signal_type} it must be {wanted}; send the "
+                f"targets in the order in which price reaches them"
+            )
+            yield Fault("wrong-order", text, "targets", str(price), wanted)

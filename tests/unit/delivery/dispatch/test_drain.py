@@ -11,6 +11,7 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.sinks.evidence import Evidence, Throttled
 from signalpost.telemetry.bus import Bus
 from signalpost.testing.scripted_sink import ScriptedSink, Step
+from tests.size import size
 from tests.unit.delivery.dispatch.world import (
     BROKEN,
     DOWN,
@@ -268,5 +269,5 @@ def test_three_seconds_of_outage_cost_a_drain_at_most_two_more(
             assert took <= 5.1
             assert len(sink.shown) == waiting
 
-    for seed in range(20):
+    for seed in range(size(6, 40)):
         run(seed)

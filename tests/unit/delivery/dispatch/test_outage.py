@@ -11,6 +11,7 @@ from signalpost.domain.events import BreakerMoved, DestinationGone
 from signalpost.sinks.evidence import Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.port import Answer
 from signalpost.testing.scripted_sink import HANG, ScriptedSink, Step
+from tests.size import size
 from tests.unit.delivery.dispatch.world import (
     BROKEN,
     DOWN,
@@ -42,7 +43,7 @@ def hanging_during(seconds: float) -> Iterator[Step]:
         yield HANG if now() < BEGAN + seconds else (lambda: None)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(size(4, 20)))
 @pytest.mark.parametrize("answers_probes", [False, True])
 def test_an_outage_of_60_s_costs_under_40_requests_and_6_seconds(seed: int, answers_probes: bool) -> None:
     @virtual
@@ -217,7 +218,7 @@ async def test_a_problem_with_one_destination_delays_no_other() -> None:
 
 @pytest.mark.parametrize("fault", [BROKEN, DOWN])
 @pytest.mark.parametrize("waiting", [1, 2, 3, 30])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(size(2, 6)))
 def test_a_destination_that_answers_probes_and_rejects_messages_costs_no_more(
     fault: Step, waiting: int, seed: int
 ) -> None:

@@ -14,6 +14,7 @@ from signalpost.sinks.discord.embed import short_id
 from signalpost.sinks.discord.message import fits, message
 from signalpost.sinks.port import Item
 from tests.contracts.discord_limits import pings, refusals
+from tests.size import size
 from tests.surface.errors import Facts, facts_of
 from tests.unit.sinks.notifications import alert, analysis, announcement, item, notification, signal, status
 
@@ -90,7 +91,9 @@ facts = st.dictionaries(
 items_of = st.builds(item, payloads, facts, run=st.one_of(st.none(), texts), may_repeat=st.booleans(), event=texts)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    deadline=None, max_examples=size(60, 400), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(st.lists(items_of, min_size=1, max_size=10))
 def test_discord_accepts_every_message(items: list[Item]) -> None:
     body = is_taken(items)
@@ -100,7 +103,9 @@ def test_discord_accepts_every_message(items: list[Item]) -> None:
         assert short_id(each.notification) in embed["footer"]["text"]
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    deadline=None, max_examples=size(25, 150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(st.lists(items_of, min_size=1, max_size=12))
 def test_items_that_fit_are_not_cut(items: list[Item]) -> None:
     count = fits(items)

@@ -15,6 +15,7 @@ import msgspec
 
 from signalpost import clock
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.signal_id import strategy_slug
 from signalpost.domain.stream_state import StreamState
@@ -79,6 +80,8 @@ class HookMemory:
                 options = options._replace(user_tier=UserTier(known["tier"]))
             elif (opened := closing.unseen) is None:
                 raise _none_open(closing, "no signal is open for it")
+            if opened.status is SignalStatus.PENDING:  # only a position is closed, so the order was filled
+                opened = opened.but(status=SignalStatus.ACTIVE)
             closed = _fresh(opened.close(closing.reason).at_price(closing.price))
             remembered = {
                 "seen": known.get("seen", []),

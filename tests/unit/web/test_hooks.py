@@ -49,6 +49,16 @@ async def test_a_close_shows_that_the_open_signal_is_closed_and_its_result(front
     assert "target" in card["description"]
 
 
+async def test_a_close_of_an_order_that_waited_means_that_it_was_filled(front: Front) -> None:
+    await alert(front, sl="1.16", order_type="limit", tp1="1.17", tp1_size="50", tp2="1.18", tp2_size="50")
+    assert await alert(front, **CLOSE) == (202, "accepted")
+    assert await front.shown("signals-free") == ["BUY LIMIT EUR_USD H4", "CLOSED BUY EUR_USD H4"]
+    cards = [each["embeds"][0] for each in front.sandbox.discord.guild.messages("signals-free")]
+    opened, closed = ({field["name"]: field["value"] for field in card["fields"]} for card in cards)
+    assert (opened["TP1"], opened["TP2"]) == ("1.17000 (50%)", "1.18000 (50%)")
+    assert (closed["Status"], closed["Result"]) == ("Closed", "+1.94R")
+
+
 async def test_a_repeated_close_is_a_duplicate_even_after_the_next_signal(front: Front) -> None:
     await alert(front)
     first = await front.hook("tradingview", CLOSE)

@@ -25,7 +25,7 @@ def signal_card(signal: Signal, event: str) -> Card:
     close.
     """
     side, happened = signal.signal_type, "" if event == NEW else event[:_LONGEST_EVENT]
-    order = f"{side} {signal.order}" if signal.order.is_pending else str(side)
+    order = f"{side} {signal.order}" if signal.status is SignalStatus.PENDING else str(side)
     headline = f"{order} {signal.stream}"
     return Card(
         headline=f"{happened.upper()} {headline}" if happened else headline,

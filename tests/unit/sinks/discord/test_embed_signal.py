@@ -170,6 +170,7 @@ def test_an_order_that_waits_is_named_with_its_end() -> None:
     assert (fields["Leverage"], fields["Risk"]) == ("5x", "1.5%")
     assert made.good_until is not None
     assert str(int(made.good_until.timestamp())) in fields["Good Until"]
+    assert message([item(made.but(status="ACTIVE"))])["content"] == "BUY EUR_USD H4"
     assert {"Good Until", "Leverage"}.isdisjoint(shown())
 
 

@@ -109,6 +109,12 @@ class InvalidCandleFile(SignalpostError):
         self.line = line
 
 
+class NotPossible(SignalpostError):
+    """A signal cannot change this way in its present state."""
+
+    code = "not-possible"
+
+
 class OutOfOrder(SignalpostError):
     """A candle is not newer than the one before it."""
 

@@ -1,0 +1,231 @@
+"""What can happen to a signal after it was opened. Each change is a value; `life.after` applies it to a trade.
+
+A time that is not given is not content, so that the same call twice is one change.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from signalpost.domain.exact import Number, decimal_of
+from signalpost.domain.faults import Conversions, fields_of
+from signalpost.domain.instant import Instant, utc
+from signalpost.domain.target import Target, read_targets
+from signalpost.domain.text import required_text, shown
+from signalpost.domain.value import Value
+from signalpost.domain.words import Word, member
+from signalpost.errors import InvalidValue
+
+BREAK_EVEN = "be"
+"""Stands for the entry, as a stop: the fill, or the planned entry before it."""
+ALL = Decimal(100)
+"""The share of the whole initial size, in per cent."""
+
+
+class CloseReason(Word):
+    """Why a trade ended."""
+
+    TARGET = "target"
+    STOP = "stop"
+    MANUAL = "manual"
+    REVERSED = "reversed"
+    """An opposite signal of the same strategy, pair and timeframe."""
+    TIME = "time"
+    """Nothing was heard of it for `open_for`: it has no price and no result."""
+
+
+class Fill(Value, frozen=True, kw_only=True, tag="fill"):
+    """The entry was filled at `price`."""
+
+    price: Decimal
+    at: datetime | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, price: Number, at: Instant | None = None) -> None: ...
+
+    def __post_init__(self) -> None:
+        _read(self, {"price": decimal_of, "at": utc}, ("price",))
+
+
+class Update(Value, frozen=True, kw_only=True, tag="update"):
+    """Something of a live trade changed: stop, targets, a target that was hit, a part that was closed, or a note.
+
+    `stop_loss` is a price, or BREAK_EVEN. `take_profit` is the price of the next target, `targets` are all targets that
+    are not hit yet. `target_hit` is the number of a target, from 1; those before it are hit too. `close_part` is a
+    share of the initial size in per cent. `price` belongs to `target_hit` or `close_part`. Raises InvalidValue if
+    nothing is given, or a price without either.
+    """
+
+    stop_loss: Decimal | str | None = None
+    take_profit: Decimal | None = None
+    targets: tuple[Target, ...] = ()
+    target_hit: int | None = None
+    close_part: Decimal | None = None
+    price: Decimal | None = None
+    note: str | None = None
+    at: datetime | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            stop_loss: Number | None = None,
+            take_profit: Number | None = None,
+            targets: Sequence[Any] = (),
+            target_hit: int | None = None,
+            close_part: Number | None = None,
+            price: Number | None = None,
+            note: str | None = None,
+            at: Instant | None = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        _read(self, _UPDATE, ())
+        if self.close_part is not None and self.price is None:
+            raise _missing("price", "close_part needs the price at which that part was closed")
+        if self.price is not None and self.close_part is None and self.target_hit is None:
+            raise _missing("close_part", "a price needs target_hit or close_part")
+        if all(getattr(self, name) in (None, ()) for name in _UPDATE if name not in {"at", "price"}):
+            raise _missing("stop_loss", f"an update needs at least one of {', '.join(sorted(_UPDATE))}")
+
+
+class Close(Value, frozen=True, kw_only=True, tag="close"):
+    """The trade was closed. Without a price, a stop or target that was hit gives it; TIME has none."""
+
+    price: Decimal | None = None
+    reason: CloseReason = CloseReason.MANUAL
+    at: datetime | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            price: Number | None = None,
+            reason: CloseReason | str = CloseReason.MANUAL,
+            at: Instant | None = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        conversions: Conversions = {"price": decimal_of, "reason": partial(member, CloseReason), "at": utc}
+        _read(self, conversions, ("reason",))
+        if self.reason is CloseReason.TIME and self.price is not None:
+            raise _missing("reason", "a trade that ends because of the time has no price: use another reason")
+
+
+class Cancel(Value, frozen=True, kw_only=True, tag="cancel"):
+    """The order was cancelled before it was filled."""
+
+    reason: str | None = None
+    at: datetime | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, reason: str | None = None, at: Instant | None = None) -> None: ...
+
+    def __post_init__(self) -> None:
+        _read(self, {"reason": required_text, "at": utc}, ())
+
+
+class Expire(Value, frozen=True, kw_only=True, tag="expire"):
+    """The order was not filled in time."""
+
+    at: datetime | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, at: Instant | None = None) -> None: ...
+
+    def __post_init__(self) -> None:
+        _read(self, {"at": utc}, ())
+
+
+class Correct(Value, frozen=True, kw_only=True, tag="correct"):
+    """A typo in the opening is corrected, before anything was touched. Raises InvalidValue if nothing is given."""
+
+    entry_price: Decimal | None = None
+    stop_loss: Decimal | None = None
+    targets: tuple[Target, ...] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            entry_price: Number | None = None,
+            stop_loss: Number | None = None,
+            targets: Sequence[Any] = (),
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        _read(self, {"entry_price": decimal_of, "stop_loss": decimal_of, "targets": read_targets}, ())
+        if self.entry_price is None and self.stop_loss is None and not self.targets:
+            raise _missing("stop_loss", "a correction needs entry_price, stop_loss or targets")
+
+
+class Reopen(Value, frozen=True, kw_only=True, tag="reopen"):
+    """The end was a mistake."""
+
+
+class Revise(Value, frozen=True, kw_only=True, tag="revise"):
+    """The signal's candle was corrected, and its cross is gone."""
+
+
+Change = Fill | Update | Close | Cancel | Expire | Correct | Reopen | Revise
+"""What can happen to a signal after it was opened."""
+
+
+def _stop(value: object, name: str) -> Decimal | str:
+    if isinstance(value, str) and value.strip().lower() in {BREAK_EVEN, "entry", "breakeven", "break-even"}:
+        return BREAK_EVEN
+    return decimal_of(value, name)  # type: ignore[arg-type]  # raises if it is no number
+
+
+def _number(value: object, name: str) -> int:
+    if type(value) is int and value >= 1:
+        return value
+    raise InvalidValue(
+        f"{name} is {shown(value)}: use the number of a target, from 1",
+        code="out-of-range",
+        field=name,
+        value=shown(value),
+        limit="1 or more",
+    )
+
+
+def share_of(value: Number, name: str) -> Decimal:
+    """`value` as a share of the initial size in per cent. Raises InvalidValue unless it is above 0 and at most 100."""
+    number = decimal_of(value, name)
+    if 0 < number <= ALL:
+        return number
+    raise InvalidValue(
+        f"{name} is {number}: use a share of the initial size in per cent, such as 50",
+        code="out-of-range",
+        field=name,
+        value=str(number),
+        limit="above 0, at most 100",
+    )
+
+
+def _missing(field: str, text: str) -> InvalidValue:
+    return InvalidValue(text, code="missing", field=field)
+
+
+def _read(value: Value, conversions: Conversions, never_none: Sequence[str]) -> None:
+    value._set(**fields_of(value, conversions, never_none))
+
+
+_UPDATE: Conversions = {
+    "stop_loss": _stop,
+    "take_profit": decimal_of,
+    "targets": read_targets,
+    "target_hit": _number,
+    "close_part": share_of,
+    "price": decimal_of,
+    "note": required_text,
+    "at": utc,
+}

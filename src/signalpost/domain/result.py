@@ -1,0 +1,82 @@
+"""What a trade gained: in R, in its instrument's unit and in per cent, from prices alone. Exact until it is shown."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from signalpost.domain.asset_class import Unit
+from signalpost.domain.exact import rounded
+from signalpost.domain.trade import WHOLE, Trade, TradeState
+from signalpost.domain.words import Word
+
+_EVEN_BELOW = Fraction(5, 100)
+
+
+class Verdict(Word):
+    """How a result counts."""
+
+    WIN = "win"
+    LOSS = "loss"
+    BREAK_EVEN = "break-even"
+
+
+class Result:
+    """The result of the parts of a trade that were closed, weighted by their shares of the initial size."""
+
+    def __init__(self, trade: Trade) -> None:
+        self._trade = trade
+        self._gain = sum((trade.gain(part.price) * part.share / WHOLE for part in trade.parts), Fraction(0))
+
+    @property
+    def r(self) -> Decimal | None:
+        """In units of the risk at the fill, rounded to 18 decimals; None without an initial stop."""
+        return None if (exact := self._r) is None else rounded(exact)
+
+    @property
+    def distance(self) -> Decimal:
+        """In `unit`, rounded to 18 decimals."""
+        return self.unit.of(self._gain, self._trade.entry)
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of the instrument's class."""
+        return self._trade.signal.pair.unit
+
+    @property
+    def pips(self) -> Decimal | None:
+        """In pips; None for instruments that are not counted in pips."""
+        return self.distance if self.unit.is_pips else None
+
+    @property
+    def percent(self) -> Decimal | None:
+        """Of the entry, without leverage; None for an entry at zero or below."""
+        return rounded(self._gain * 100 / Fraction(self._trade.entry)) if self._trade.entry > 0 else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """A win from +0.05R, a loss from -0.05R; without R the sign decides."""
+        exact, margin = (self._gain, Fraction(0)) if self._r is None else (self._r, _EVEN_BELOW)
+        if exact == 0 or abs(exact) < margin:
+            return Verdict.BREAK_EVEN
+        return Verdict.WIN if exact > 0 else Verdict.LOSS
+
+    @property
+    def _r(self) -> Fraction | None:
+        return None if (risk := risk_of(self._trade)) is None else self._gain / risk
+
+
+def risk_of(trade: Trade) -> Fraction | None:
+    """The distance from the entry to the stop at the fill, in price; None without a stop."""
+    risk = None if trade.first_stop is None else abs(trade.gain(trade.first_stop))
+    return risk or None
+
+
+def r_of(trade: Trade, price: Decimal) -> Decimal | None:
+    """The gain at `price` in R, rounded to 18 decimals; None without an initial stop."""
+    return None if (risk := risk_of(trade)) is None else rounded(trade.gain(price) / risk)
+
+
+def result_of(trade: Trade) -> Result | None:
+    """The result of a closed trade; None while it is live, and if nobody knows its last price."""
+    if trade.state is not TradeState.CLOSED or trade.open_share > 0:
+        return None
+    return Result(trade)

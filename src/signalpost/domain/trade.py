@@ -1,0 +1,186 @@
+"""A signal and all that became of it: its entry in the signal book. `life.after` gives the trade after a change.
+
+Shares are per cent of the initial size, exact. Results are in `result`.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import msgspec
+
+from signalpost.domain.change import ALL, Change, CloseReason, Correct
+from signalpost.domain.side import SignalStatus
+from signalpost.domain.signal import Signal
+from signalpost.domain.target import Target
+from signalpost.domain.tier import UserTier
+from signalpost.domain.value import Value
+from signalpost.domain.words import Word
+
+WHOLE = Fraction(ALL)
+"""The whole initial size, in per cent."""
+
+
+class TradeState(Word):
+    """Where a trade is in its life."""
+
+    PENDING = "pending"
+    """The entry was not reached yet."""
+    OPEN = "open"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_live(self) -> bool:
+        """True if it can still change without being reopened."""
+        return self in {TradeState.PENDING, TradeState.OPEN}
+
+
+class Flag(Word):
+    """What a reader of the record should know about a trade."""
+
+    REPORTED = "reported"
+    """A person typed a price at which a part was closed."""
+    BOTH_TOUCHED = "both-touched"
+    """One candle touched stop and target, and counts as the stop."""
+    GAPPED = "gapped"
+    """The market opened beyond a level."""
+    REVISED = "revised"
+    """The candle was corrected, and the cross is gone."""
+    CORRECTED = "corrected"
+    REOPENED = "reopened"
+    NOT_FOLLOWED = "not-followed"
+    """Nobody knows how it ended."""
+    MID_PRICES = "mid-prices"
+    """It was followed without bid and ask."""
+
+
+class News(Word):
+    """What the latest change that a card names was."""
+
+    OPENED = "opened"
+    FILLED = "filled"
+    TARGET = "target"
+    STOP = "stop"
+    PART = "part"
+    ENDED = "ended"
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """The fill of a trade's entry."""
+
+    price: Decimal
+    at: datetime
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part that was closed."""
+
+    share: Fraction
+    price: Decimal
+    at: datetime
+    target: int | None = None
+    """The number of the target that closed it, from 1; None if a person, the stop or the end did."""
+    is_reported: bool = False
+    """Whether a person typed the price."""
+
+
+class End(msgspec.Struct, frozen=True):
+    """How a trade ended."""
+
+    at: datetime
+    reason: CloseReason | None = None
+    """Why it was closed; None if it never was filled."""
+    price: Decimal | None = None
+    """At which the rest was closed; None if nobody knows, or if it never was filled."""
+    text: str | None = None
+    """Why it was cancelled, in a person's words."""
+    parts_before: int = 0
+    """How many parts were closed before it ended, for `Reopen`."""
+    hits_before: int = 0
+    news_before: News = News.OPENED
+
+
+class Trade(Value, frozen=True, kw_only=True, tag="trade"):
+    """A signal's entry in the book. `life.opened` makes one."""
+
+    signal: Signal
+    """As it was opened, with corrections."""
+    number: int
+    """Counts the trades of a data folder from 1."""
+    version: int = 1
+    """Grows by one with each change."""
+    state: TradeState
+    tiers: tuple[UserTier, ...]
+    """The tiers that it was sent to."""
+    opened_at: datetime
+    """When it was accepted."""
+    changed_at: datetime
+    fill: Filled | None = None
+    first_stop: Decimal | None = None
+    """The stop from which R counts: the one at the fill."""
+    stop: Decimal | None = None
+    """The stop in force."""
+    stop_was: Decimal | None = None
+    """The stop before it was last moved."""
+    targets: tuple[Target, ...] = ()
+    hits: int = 0
+    """How many of the targets were hit."""
+    parts: tuple[Part, ...] = ()
+    end: End | None = None
+    flags: tuple[Flag, ...] = ()
+    note: str | None = None
+    """The latest."""
+    corrections: tuple[Correct, ...] = ()
+    """What stood there before, for each correction."""
+    news: News = News.OPENED
+    last_change: Change | None = None
+
+    @property
+    def entry(self) -> Decimal:
+        """The fill's price, or the planned one before it."""
+        return self.signal.entry_price if self.fill is None else self.fill.price
+
+    @property
+    def entered_at(self) -> datetime:
+        """When it was filled, or else when it was known."""
+        return self.signal.known_at if self.fill is None else self.fill.at
+
+    @property
+    def open_share(self) -> Fraction:
+        """The share that is still open, in per cent; before the fill, the share to be opened."""
+        return WHOLE - sum((part.share for part in self.parts), Fraction(0))
+
+    @property
+    def shares(self) -> tuple[Fraction, ...]:
+        """The share that each target that is not hit yet will close, in per cent: what is open, pro rata.
+
+        If no shares were given, the targets share equally. What they leave runs to the stop or the close.
+        """
+        ahead = self.targets[self.hits :]
+        if not ahead:
+            return ()
+        if any(target.share is None for target in ahead):
+            return (self.open_share / len(ahead),) * len(ahead)
+        planned = [Fraction(target.share) for target in ahead if target.share is not None]
+        runner = max(Fraction(0), WHOLE - sum(Fraction(target.share or 0) for target in self.targets))
+        return tuple(self.open_share * each / (sum(planned) + runner) for each in planned)
+
+    @property
+    def status(self) -> SignalStatus:
+        """The state as a signal's status."""
+        return _STATUS_BY_STATE[self.state]
+
+    def gain(self, price: Decimal) -> Fraction:
+        """The price gained from the entry to `price`; negative for a loss."""
+        return (Fraction(price) - Fraction(self.entry)) * self.signal.signal_type.sign
+
+
+_STATUS_BY_STATE = {
+    TradeState.PENDING: SignalStatus.PENDING,
+    TradeState.OPEN: SignalStatus.ACTIVE,
+    TradeState.CLOSED: SignalStatus.CLOSED,
+    TradeState.CANCELLED: SignalStatus.CANCELLED,
+    TradeState.EXPIRED: SignalStatus.EXPIRED,
+}

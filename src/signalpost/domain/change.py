@@ -3,23 +3,23 @@
 A time that is not given is not content, so that the same call twice is one change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from signalpost.domain.exact import Number, decimal_of
+from signalpost.domain.exact import Number, decimal_of, percentage
 from signalpost.domain.faults import Conversions, fields_of
 from signalpost.domain.instant import Instant, utc
-from signalpost.domain.target import Target, read_targets
+from signalpost.domain.target import GivenTarget, Target, targets_of
 from signalpost.domain.text import required_text, shown
 from signalpost.domain.value import Value
 from signalpost.domain.words import Word, member
 from signalpost.errors import InvalidValue
 
-BREAK_EVEN = "be"
-"""Stands for the entry, as a stop: the fill, or the planned entry before it."""
+BREAK_EVEN = frozenset({"be", "breakeven", "break-even", "entry"})
+"""Words that stand for the entry, as a stop: the fill, or the planned entry before it."""
 ALL = Decimal(100)
 """The share of the whole initial size, in per cent."""
 
@@ -53,13 +53,14 @@ class Fill(Value, frozen=True, kw_only=True, tag="fill"):
 class Update(Value, frozen=True, kw_only=True, tag="update"):
     """Something of a live trade changed: stop, targets, a target that was hit, a part that was closed, or a note.
 
-    `stop_loss` is a price, or BREAK_EVEN. `take_profit` is the price of the next target, `targets` are all targets that
-    are not hit yet. `target_hit` is the number of a target, from 1; those before it are hit too. `close_part` is a
-    share of the initial size in per cent. `price` belongs to `target_hit` or `close_part`. Raises InvalidValue if
-    nothing is given, or a price without either.
+    `stop_loss` is a price, or one of BREAK_EVEN, which sets `stop_at_entry`. `take_profit` is the price of the next
+    target, `targets` are all targets that are not hit yet. `target_hit` is the number of a target, from 1; those before
+    it are hit too. `close_part` is a share of the initial size in per cent. `price` belongs to `target_hit` or
+    `close_part`. Raises InvalidValue if nothing is given, or a price without either.
     """
 
-    stop_loss: Decimal | str | None = None
+    stop_loss: Decimal | None = None
+    stop_at_entry: bool = False
     take_profit: Decimal | None = None
     targets: tuple[Target, ...] = ()
     target_hit: int | None = None
@@ -74,8 +75,9 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
             self,
             *,
             stop_loss: Number | None = None,
+            stop_at_entry: bool = False,
             take_profit: Number | None = None,
-            targets: Sequence[Any] = (),
+            targets: Iterable[GivenTarget] = (),
             target_hit: int | None = None,
             close_part: Number | None = None,
             price: Number | None = None,
@@ -84,13 +86,15 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
         ) -> None: ...
 
     def __post_init__(self) -> None:
+        if isinstance(self.stop_loss, str) and self.stop_loss.strip().lower() in BREAK_EVEN:
+            self._set(stop_loss=None, stop_at_entry=True)
         _read(self, _UPDATE, ())
         if self.close_part is not None and self.price is None:
             raise _missing("price", "close_part needs the price at which that part was closed")
         if self.price is not None and self.close_part is None and self.target_hit is None:
             raise _missing("close_part", "a price needs target_hit or close_part")
-        if all(getattr(self, name) in (None, ()) for name in _UPDATE if name not in {"at", "price"}):
-            raise _missing("stop_loss", f"an update needs at least one of {', '.join(sorted(_UPDATE))}")
+        if not self.stop_at_entry and all(getattr(self, name) in (None, ()) for name in _NEWS):
+            raise _missing("stop_loss", f"an update needs at least one of {', '.join(_NEWS)}")
 
 
 class Close(Value, frozen=True, kw_only=True, tag="close"):
@@ -158,11 +162,11 @@ class Correct(Value, frozen=True, kw_only=True, tag="correct"):
             *,
             entry_price: Number | None = None,
             stop_loss: Number | None = None,
-            targets: Sequence[Any] = (),
+            targets: Iterable[GivenTarget] = (),
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        _read(self, {"entry_price": decimal_of, "stop_loss": decimal_of, "targets": read_targets}, ())
+        _read(self, {"entry_price": decimal_of, "stop_loss": decimal_of, "targets": targets_of}, ())
         if self.entry_price is None and self.stop_loss is None and not self.targets:
             raise _missing("stop_loss", "a correction needs entry_price, stop_loss or targets")
 
@@ -179,12 +183,6 @@ Change = Fill | Update | Close | Cancel | Expire | Correct | Reopen | Revise
 """What can happen to a signal after it was opened."""
 
 
-def _stop(value: object, name: str) -> Decimal | str:
-    if isinstance(value, str) and value.strip().lower() in {BREAK_EVEN, "entry", "breakeven", "break-even"}:
-        return BREAK_EVEN
-    return decimal_of(value, name)  # type: ignore[arg-type]  # raises if it is no number
-
-
 def _number(value: object, name: str) -> int:
     if type(value) is int and value >= 1:
         return value
@@ -197,20 +195,6 @@ def _number(value: object, name: str) -> int:
     )
 
 
-def share_of(value: Number, name: str) -> Decimal:
-    """`value` as a share of the initial size in per cent. Raises InvalidValue unless it is above 0 and at most 100."""
-    number = decimal_of(value, name)
-    if 0 < number <= ALL:
-        return number
-    raise InvalidValue(
-        f"{name} is {number}: use a share of the initial size in per cent, such as 50",
-        code="out-of-range",
-        field=name,
-        value=str(number),
-        limit="above 0, at most 100",
-    )
-
-
 def _missing(field: str, text: str) -> InvalidValue:
     return InvalidValue(text, code="missing", field=field)
 
@@ -220,12 +204,13 @@ def _read(value: Value, conversions: Conversions, never_none: Sequence[str]) -> 
 
 
 _UPDATE: Conversions = {
-    "stop_loss": _stop,
+    "stop_loss": decimal_of,
     "take_profit": decimal_of,
-    "targets": read_targets,
+    "targets": targets_of,
     "target_hit": _number,
-    "close_part": share_of,
+    "close_part": percentage,
     "price": decimal_of,
     "note": required_text,
     "at": utc,
 }
+_NEWS = ("stop_loss", "take_profit", "targets", "target_hit", "close_part", "note")

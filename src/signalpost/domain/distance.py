@@ -1,31 +1,31 @@
 """Distances in price, in the unit that traders of an instrument use."""
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 from signalpost.domain.asset_class import AssetClass
-from signalpost.domain.exact import plain, product, quotient
+from signalpost.domain.exact import rounded
 from signalpost.domain.instrument import Instrument
 
 PIPS = "pips"
 POINTS = "points"
 PERCENT = "%"
 _DOLLARS = "USD"
-_HUNDRED = Decimal(100)
 
 
 class Distance(NamedTuple):
     """A distance in an instrument's unit."""
 
     amount: Decimal
-    """Exact, or rounded half to even to 18 decimals; negative for a loss."""
+    """Rounded half to even to 18 decimals; negative for a loss."""
     unit: str
     """`pips`, `points`, `%`, or the currency in which a metal is quoted."""
     places: int
     """The decimals that a message shows."""
 
 
-def distance_of(pair: Instrument, distance: Decimal, entry: Decimal) -> Distance:
+def distance_of(pair: Instrument, distance: Decimal | Fraction, entry: Decimal) -> Distance:
     """`distance`, in price, in the unit of the class of `pair`. Its sign stays.
 
     FX has pips. Gold, silver and other metals have their quote currency, because a pip of gold means different sizes to
@@ -35,10 +35,11 @@ def distance_of(pair: Instrument, distance: Decimal, entry: Decimal) -> Distance
     """
     kind = pair.asset_class
     pip = pair.pip if kind is AssetClass.FX else pair.quoted_pip if kind is AssetClass.METAL else None
+    exact = Fraction(distance)
     if pip is not None:
-        return Distance(quotient(distance, pip), PIPS, 1)
+        return Distance(rounded(exact / Fraction(pip)), PIPS, 1)
     if kind is AssetClass.METAL:
-        return Distance(plain(distance), pair.quote or _DOLLARS, 2)
+        return Distance(rounded(exact), pair.quote or _DOLLARS, 2)
     if kind is AssetClass.INDEX or entry == 0:
-        return Distance(plain(distance), POINTS, 1)
-    return Distance(quotient(product(distance, _HUNDRED), entry.copy_abs()), PERCENT, 2)
+        return Distance(rounded(exact), POINTS, 1)
+    return Distance(rounded(exact * 100 / abs(Fraction(entry))), PERCENT, 2)

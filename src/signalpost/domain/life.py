@@ -105,8 +105,12 @@ def _update(trade: Trade, change: Update, at: datetime) -> Trade:
     if change.targets or change.take_profit is not None:
         changed = _with_targets(changed, change)
     news = None
-    for field, rule in _STEPS:
-        if getattr(change, field) is not None and changed.state.is_live:  # a stop of what has ended says nothing
+    for is_wanted, rule in (
+        (change.target_hit is not None, _target_hit),
+        (change.close_part is not None, _part_closed),
+        (change.stop_loss is not None or change.stop_at_entry, _stop_moved),  # where a target that was hit allows it
+    ):
+        if is_wanted and changed.state.is_live:  # a stop of what has ended says nothing
             step = rule(changed, change, at)
             news = news or (step.news if step is not changed else None)
             changed = step
@@ -131,16 +135,19 @@ def _target_hit(trade: Trade, change: Update, at: datetime) -> Trade:
         _refuse(trade, f"it has {most} targets", "target_hit", str(number), f"1 to {most}")
     if number <= trade.hits:
         return trade
-    typed = change.price if change.close_part is None else None
-    parts = list(trade.parts)
-    for each, share in zip(range(trade.hits + 1, number + 1), trade.shares, strict=False):
-        is_typed = typed is not None and each == number
-        parts.append(Part(share, typed if is_typed else trade.targets[each - 1].price, at, each, is_typed))
-    hit = trade.but(hits=number, parts=tuple(parts), news=News.TARGET)
-    if typed is not None:
-        trade.signal.pair.check_price(typed, "price")
-        hit = _flagged(hit, Flag.REPORTED)
-    return hit if hit.open_share > 0 else _ended(hit, End(at, CloseReason.TARGET, parts[-1].price), trade)
+    prices = [target.price for target in trade.targets[trade.hits : number]]
+    is_typed = change.price is not None and change.close_part is None  # else it is the price of the part
+    if is_typed and change.price is not None:
+        trade.signal.pair.check_price(change.price, "price")
+        prices[-1] = change.price
+    hits = range(trade.hits + 1, number + 1)
+    parts = [
+        Part(share, price, at, each, is_reported=is_typed and each == number)
+        for each, share, price in zip(hits, trade.shares, prices, strict=False)
+    ]
+    hit = trade.but(hits=number, parts=(*trade.parts, *parts), news=News.TARGET)
+    hit = _flagged(hit, Flag.REPORTED) if is_typed else hit
+    return hit if hit.open_share > 0 else _ended(hit, End(at, CloseReason.TARGET, prices[-1]), trade)
 
 
 def _part_closed(trade: Trade, change: Update, at: datetime) -> Trade:
@@ -155,7 +162,7 @@ def _part_closed(trade: Trade, change: Update, at: datetime) -> Trade:
 
 
 def _stop_moved(trade: Trade, change: Update, _: datetime) -> Trade:
-    stop = change.stop_loss if isinstance(change.stop_loss, Decimal) else trade.entry
+    stop = trade.entry if change.stop_loss is None else change.stop_loss
     if stop == trade.stop:
         return trade
     _check_stop(trade, stop)
@@ -224,14 +231,14 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
 
 
 def _reopen(trade: Trade, _: Reopen, __: datetime) -> Trade:
-    _need(trade, "reopen", TradeState.CLOSED, TradeState.CANCELLED, TradeState.EXPIRED)
-    assert trade.end is not None  # what is not live has ended
+    if (end := trade.end) is None:
+        _refuse(trade, f"it is {trade.state}", "reopen", trade.state.value)
     reopened = trade.but(
         state=TradeState.OPEN if trade.state is TradeState.CLOSED else TradeState.PENDING,
-        parts=trade.parts[: trade.end.parts_before],
-        hits=trade.end.hits_before,
+        parts=trade.parts[: end.parts_before],
+        hits=end.hits_before,
         end=None,
-        news=trade.end.news_before,
+        news=end.news_before,
         flags=tuple(flag for flag in trade.flags if flag is not Flag.NOT_FOLLOWED),
     )
     return _flagged(reopened, Flag.REOPENED)
@@ -242,9 +249,7 @@ def _revise(trade: Trade, _: Revise, __: datetime) -> Trade:
 
 
 def _ended(trade: Trade, end: End, before: Trade, state: TradeState = TradeState.CLOSED) -> Trade:
-    end = msgspec.structs.replace(
-        end, parts_before=len(before.parts), hits_before=before.hits, news_before=before.news
-    )
+    end = msgspec.structs.replace(end, parts_before=len(before.parts), hits_before=before.hits, news_before=before.news)
     return trade.but(state=state, end=end, news=News.ENDED)
 
 
@@ -269,7 +274,9 @@ def _check_targets(trade: Trade, targets: Sequence[Target]) -> None:
         trade.signal.pair.check_price(target.price, "targets")
         gain = trade.gain(target.price)
         if number > trade.hits and gain <= reached:
-            _refuse(trade, f"target {number} is not beyond entry, stop and earlier targets", "targets", str(target.price))
+            _refuse(
+                trade, f"target {number} is not beyond entry, stop and earlier targets", "targets", str(target.price)
+            )
         reached = max(reached, gain)
     if sum(target.share or 0 for target in targets) > ALL:
         _refuse(trade, "the shares of its targets exceed 100%", "targets", limit="100")
@@ -299,12 +306,6 @@ def _refuse(trade: Trade, why: str, field: str, value: str | None = None, limit:
     )
 
 
-_STEPS: Sequence[tuple[str, Callable[[Trade, Update, datetime], Trade]]] = (
-    ("target_hit", _target_hit),
-    ("close_part", _part_closed),
-    ("stop_loss", _stop_moved),
-)
-"""In the order in which they apply: a stop may move to a level that a hit target allows."""
 _RULES: Mapping[type[Any], Callable[[Trade, Any, datetime], Trade]] = {
     Fill: _fill,
     Update: _update,

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from fractions import Fraction
 
-from signalpost.domain.asset_class import Unit
+from signalpost.domain.distance import PIPS, Distance, distance_of
 from signalpost.domain.exact import rounded
 from signalpost.domain.trade import WHOLE, Trade, TradeState
 from signalpost.domain.words import Word
@@ -32,19 +32,14 @@ class Result:
         return None if (exact := self._r) is None else rounded(exact)
 
     @property
-    def distance(self) -> Decimal:
-        """In `unit`, rounded to 18 decimals."""
-        return self.unit.of(self._gain, self._trade.entry)
-
-    @property
-    def unit(self) -> Unit:
-        """The unit of the instrument's class."""
-        return self._trade.signal.pair.unit
+    def distance(self) -> Distance:
+        """In the unit of the instrument's class."""
+        return distance_of(self._trade.signal.pair, self._gain, self._trade.entry)
 
     @property
     def pips(self) -> Decimal | None:
         """In pips; None for instruments that are not counted in pips."""
-        return self.distance if self.unit.is_pips else None
+        return self.distance.amount if self.distance.unit == PIPS else None
 
     @property
     def percent(self) -> Decimal | None:

@@ -5,6 +5,7 @@ end in `Z`. Unknown fields, such as those of a newer version, are ignored when r
 """
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Self
 
 import msgspec
@@ -67,6 +68,8 @@ def _to_plain(value: object) -> object:
         return str.__str__(value)
     if isinstance(value, Context):
         return dict(value)
+    if isinstance(value, Fraction):
+        return str(value)
     raise TypeError(f"cannot convert a {type(value).__name__} to JSON: remove it from the value")
 
 

@@ -1,0 +1,350 @@
+"""A trade changes as the rules of an honest record demand, and refuses what is not possible."""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from signalpost.domain.change import Cancel, Close, Correct, Expire, Fill, Reopen, Revise, Update
+from signalpost.domain.life import after
+from signalpost.domain.result import result_of
+from signalpost.domain.side import SignalStatus
+from signalpost.domain.trade import Flag, News, Trade, TradeState
+from signalpost.errors import Fault, InvalidValue, NotPossible
+from tests.unit.domain.trades import LIMIT, MINUTE, SHORT, START, trade
+
+D = Decimal
+SECOND = START + 10 * MINUTE
+
+
+def refused(made: Trade, change: Any) -> Fault:
+    with pytest.raises(NotPossible) as caught:
+        after(made, change, SECOND)
+    (fault,) = caught.value.errors
+    assert fault.code == "not-possible"
+    return fault
+
+
+def unchanged(made: Trade, change: Any) -> bool:
+    return after(made, change, SECOND) is made
+
+
+def test_a_market_order_is_open_and_a_limit_order_pending() -> None:
+    made, pending = trade(), trade(**LIMIT)
+    assert (made.state, made.version, made.number, made.news) == (TradeState.OPEN, 1, 1, News.OPENED)
+    assert (made.status, pending.status) == (SignalStatus.ACTIVE, SignalStatus.PENDING)
+    assert pending.state is TradeState.PENDING
+    assert made.entry == D("1.1000")
+    assert made.entered_at == made.signal.known_at
+    assert made.shares == (Fraction(100, 3),) * 3
+    assert trade(targets=()).shares == ()
+
+
+class TestFill:
+    def test_a_fill_opens_a_pending_trade_at_its_price(self) -> None:
+        filled = trade(Fill(price="1.0998"), **LIMIT)
+        assert (filled.state, filled.entry, filled.news, filled.version) == ("open", D("1.0998"), News.FILLED, 2)
+        assert filled.entered_at == START + MINUTE
+
+    def test_a_market_order_can_be_filled_without_news(self) -> None:
+        filled = trade(Fill(price="1.1002"))
+        assert (filled.entry, filled.news) == (D("1.1002"), News.OPENED)
+
+    def test_the_same_fill_is_a_duplicate_and_another_is_refused(self) -> None:
+        filled = trade(Fill(price="1.1002"), Update(note="in"))
+        assert unchanged(filled, Fill(price="1.10020"))
+        assert unchanged(filled, Fill(price="1.1002", at=START + MINUTE))
+        assert refused(filled, Fill(price="1.1003")).field == "price"
+        assert refused(filled, Fill(price="1.1002", at=START)).field == "price"
+
+    def test_the_unit_of_r_is_frozen_at_the_fill(self) -> None:
+        filled = trade(Update(stop_loss="1.0960"), Fill(price="1.1000"), Update(stop_loss="be"), **LIMIT)
+        assert (filled.first_stop, filled.stop, filled.stop_was) == (D("1.0960"), D("1.1000"), D("1.0960"))
+
+    @pytest.mark.parametrize("change", [Update(stop_loss="1.0970"), Update(target_hit=1)])
+    def test_a_market_order_that_has_changed_cannot_be_filled_any_more(self, change: Update) -> None:
+        assert refused(trade(change), Fill(price="1.1002")).field == "price"
+
+    def test_a_price_that_the_instrument_cannot_have_is_invalid(self) -> None:
+        with pytest.raises(InvalidValue):
+            after(trade(), Fill(price=0), SECOND)
+
+
+class TestUpdate:
+    def test_a_stop_can_move_to_the_entry_and_into_profit(self) -> None:
+        moved = trade(Update(stop_loss="be"))
+        assert (moved.stop, moved.stop_was, moved.news) == (D("1.1000"), D("1.0950"), News.STOP)
+        assert unchanged(moved, Update(stop_loss="1.1", note=None))
+        assert trade(Update(target_hit=1), Update(stop_loss="1.1060")).stop == D("1.1060")
+        assert trade(Update(target_hit=1), Update(stop_loss="1.0940"), **SHORT).stop == D("1.0940")
+
+    def test_a_stop_cannot_lie_beyond_the_next_target(self) -> None:
+        assert refused(trade(), Update(stop_loss="1.1050")).limit == "1.1050"
+        assert refused(trade(**SHORT), Update(stop_loss="1.0950")).limit == "1.0950"
+        assert trade(Update(stop_loss="1.2"), targets=()).stop == D("1.2")
+
+    def test_a_stop_before_the_fill_lies_on_the_losing_side(self) -> None:
+        assert refused(trade(**LIMIT), Update(stop_loss="be")).field == "stop_loss"
+        assert trade(Update(stop_loss="1.0990"), **LIMIT).first_stop == D("1.0990")
+
+    def test_a_target_that_is_hit_closes_its_share(self) -> None:
+        hit = trade(Update(target_hit=1))
+        (part,) = hit.parts
+        assert (part.share, part.price, part.target, part.is_reported) == (Fraction(100, 3), D("1.1050"), 1, False)
+        assert (hit.hits, hit.open_share, hit.news, hit.state) == (1, Fraction(200, 3), News.TARGET, "open")
+
+    def test_targets_before_the_one_that_is_hit_are_hit_too(self) -> None:
+        assert [part.target for part in trade(Update(target_hit=2)).parts] == [1, 2]
+
+    def test_the_last_target_ends_the_trade(self) -> None:
+        ended = trade(Update(target_hit=3))
+        assert ended.end is not None
+        assert (ended.state, ended.end.reason, ended.end.price, ended.news) == (
+            "closed",
+            "target",
+            D("1.1150"),
+            "ended",
+        )
+
+    def test_what_the_shares_leave_runs_on(self) -> None:
+        hit = trade(Update(target_hit=2), targets=[("1.1050", 50), ("1.1100", 30)])
+        assert (hit.state, hit.open_share) == ("open", 20)
+
+    def test_a_hit_at_a_typed_price_is_marked(self) -> None:
+        hit = trade(Update(target_hit=2, price="1.1098"))
+        assert [(part.price, part.is_reported) for part in hit.parts] == [(D("1.1050"), False), (D("1.1098"), True)]
+        assert hit.flags == (Flag.REPORTED,)
+
+    def test_a_target_that_was_hit_changes_nothing_and_an_unknown_one_is_refused(self) -> None:
+        hit = trade(Update(target_hit=2), Update(note="on"))
+        assert unchanged(hit, Update(target_hit=1))
+        assert refused(hit, Update(target_hit=4)).limit == "1 to 3"
+
+    def test_a_part_is_of_the_initial_size_and_scales_the_targets_behind_it(self) -> None:
+        closed = trade(Update(close_part=50, price="1.1020"), targets=[("1.1050", 50), ("1.1100", 30)])
+        assert (closed.news, closed.flags, closed.open_share) == (News.PART, (Flag.REPORTED,), 50)
+        assert closed.shares == (25, 15)
+        assert closed.parts[0].is_reported
+
+    def test_more_than_is_open_cannot_be_closed(self) -> None:
+        error = refused(trade(Update(target_hit=2), targets=["1.1050", "1.1100", "1.1150", "1.12"]), part("60"))
+        assert (error.field, error.value, error.limit) == ("close_part", "60", "50%")
+
+    def test_a_part_of_all_ends_the_trade(self) -> None:
+        ended = trade(part("100"))
+        assert ended.end is not None
+        assert (ended.state, ended.end.reason, ended.end.price) == ("closed", "manual", D("1.1020"))
+
+    def test_hit_and_stop_in_one_update_are_news_of_the_target(self) -> None:
+        both = trade(Update(target_hit=1, stop_loss="be", note="risk free"))
+        assert (both.news, both.stop, both.hits, both.note, both.version) == (News.TARGET, D("1.1"), 1, "risk free", 2)
+        third = trade(Update(target_hit=1, close_part=10, price="1.1051"))
+        assert [part.price for part in third.parts] == [D("1.1050"), D("1.1051")]
+
+    def test_a_stop_says_nothing_about_a_trade_that_the_same_update_ends(self) -> None:
+        ended = trade(Update(target_hit=3, stop_loss="1.1100"))
+        assert (ended.state, ended.stop, ended.news) == ("closed", D("1.0950"), "ended")
+
+    def test_targets_that_are_not_hit_can_be_replaced(self) -> None:
+        hit = trade(Update(target_hit=1))
+        assert prices(after(hit, Update(targets=["1.12"]), SECOND)) == [D("1.1050"), D("1.12")]
+        assert prices(after(hit, Update(take_profit="1.1080"), SECOND)) == [D("1.1050"), D("1.1080"), D("1.1150")]
+        both = Update(take_profit="1.1080", targets=["1.1090", "1.1200"])
+        assert prices(after(hit, both, SECOND)) == [D("1.1050"), D("1.1080"), D("1.1200")]
+        assert prices(after(trade(targets=()), Update(take_profit="1.12"), SECOND)) == [D("1.12")]
+
+    def test_a_moved_target_keeps_its_share(self) -> None:
+        moved = trade(Update(take_profit="1.1060"), targets=[("1.1050", 50), ("1.1100", 30)])
+        assert [target.share for target in moved.targets] == [50, 30]
+
+    @pytest.mark.parametrize("targets", [["1.0990"], ["1.12", "1.11"], ["1.1040"]])
+    def test_targets_that_are_not_beyond_one_another_are_refused(self, targets: list[str]) -> None:
+        moved = trade(Update(target_hit=1), Update(stop_loss="1.1040"))
+        assert refused(moved, Update(targets=targets)).field == "targets"
+
+    def test_shares_of_hit_and_new_targets_cannot_exceed_the_whole(self) -> None:
+        hit = trade(Update(target_hit=1), targets=[("1.1050", 50), ("1.1100", 30)])
+        assert refused(hit, Update(targets=[("1.12", 60)])).limit == "100"
+
+    def test_a_note_keeps_the_news(self) -> None:
+        noted = trade(Update(target_hit=1), Update(note="patience"))
+        assert (noted.note, noted.news, noted.version) == ("patience", News.TARGET, 3)
+
+    @pytest.mark.parametrize("change", [Update(target_hit=1), Update(close_part=10, price="1.1")])
+    def test_what_is_not_filled_has_no_parts(self, change: Update) -> None:
+        assert refused(trade(**LIMIT), change).value == "pending"
+
+
+class TestClose:
+    def test_a_person_closes_the_rest_at_a_price(self) -> None:
+        closed = trade(Update(target_hit=1), Close(price="1.1070"))
+        assert closed.end is not None
+        assert (closed.end.reason, closed.end.price, closed.open_share) == ("manual", D("1.1070"), 0)
+        assert closed.flags == (Flag.REPORTED,)
+        assert closed.status is SignalStatus.CLOSED
+
+    def test_the_stop_gives_its_own_price(self) -> None:
+        closed = trade(Update(stop_loss="be"), Close(reason="stop"))
+        assert closed.end is not None
+        assert (closed.end.price, closed.flags) == (D("1.1000"), ())
+
+    def test_the_last_target_gives_its_own_price(self) -> None:
+        closed = trade(Close(reason="target"))
+        assert [part.price for part in closed.parts] == [D("1.1050"), D("1.1100"), D("1.1150")]
+        rest = trade(Close(reason="target"), targets=[("1.1050", 50), ("1.1100", 30)])
+        assert [(part.share, part.price) for part in rest.parts[2:]] == [(20, D("1.1100"))]
+        assert rest.end is not None
+        assert (rest.state, rest.end.reason) == ("closed", "target")
+
+    @pytest.mark.parametrize(
+        ("made", "change"),
+        [
+            (trade(), Close()),
+            (trade(stop_loss=None), Close(reason="stop")),
+            (trade(targets=()), Close(reason="target")),
+            (trade(), Close(reason="reversed")),
+        ],
+    )
+    def test_a_close_without_a_price_is_refused(self, made: Trade, change: Close) -> None:
+        assert refused(made, change).field == "price"
+
+    def test_time_ends_a_trade_without_a_result(self) -> None:
+        ended = trade(Update(target_hit=1), Close(reason="time"))
+        assert (ended.state, ended.flags, result_of(ended)) == ("closed", (Flag.NOT_FOLLOWED,), None)
+
+    def test_the_same_end_is_a_duplicate_and_another_is_refused(self) -> None:
+        closed = trade(Close(price="1.1070"), Revise())
+        assert unchanged(closed, Close(price="1.1070"))
+        assert unchanged(closed, Close())
+        assert unchanged(closed, Close(price="1.1070", at=START + MINUTE))
+        assert refused(closed, Close(price="1.1071")).field == "close"
+        assert refused(closed, Close(price="1.1070", at=START)).field == "close"
+        assert refused(closed, Update(note="late")).value == "closed"
+
+    def test_what_was_never_filled_is_cancelled_and_not_closed(self) -> None:
+        assert refused(trade(**LIMIT), Close(price="1.1")).value == "pending"
+
+
+class TestEndsBeforeTheFill:
+    def test_a_pending_order_is_cancelled_or_expires(self) -> None:
+        cancelled, expired = trade(Cancel(reason="news"), **LIMIT), trade(Expire(), **LIMIT)
+        assert cancelled.end is not None
+        assert (cancelled.state, cancelled.end.text, cancelled.end.reason) == ("cancelled", "news", None)
+        assert (expired.state, expired.status) == ("expired", SignalStatus.EXPIRED)
+        assert cancelled.status is SignalStatus.CANCELLED
+
+    def test_the_same_again_is_a_duplicate(self) -> None:
+        cancelled, expired = trade(Cancel(reason="news"), Revise(), **LIMIT), trade(Expire(), Revise(), **LIMIT)
+        assert unchanged(cancelled, Cancel())
+        assert unchanged(cancelled, Cancel(reason="news"))
+        assert unchanged(expired, Expire())
+        assert refused(cancelled, Cancel(reason="other")).value == "cancelled"
+
+    @pytest.mark.parametrize("change", [Cancel(), Expire()])
+    def test_what_is_open_can_only_be_closed(self, change: Any) -> None:
+        assert refused(trade(), change).value == "open"
+
+
+class TestCorrections:
+    def test_a_typo_is_corrected_and_stays_visible(self) -> None:
+        corrected = trade(Correct(stop_loss="1.0960", entry_price="1.1001", targets=["1.1060"]))
+        assert (corrected.stop, corrected.first_stop, corrected.entry) == (D("1.0960"), D("1.0960"), D("1.1001"))
+        assert prices(corrected) == [D("1.1060")]
+        assert corrected.flags == (Flag.CORRECTED,)
+        (was,) = corrected.corrections
+        assert (was.stop_loss, was.entry_price, len(was.targets)) == (D("1.0950"), D("1.1000"), 3)
+
+    def test_what_is_right_already_changes_nothing(self) -> None:
+        assert unchanged(trade(), Correct(stop_loss="1.0950"))
+
+    @pytest.mark.parametrize("change", [Fill(price="1.1"), Update(target_hit=1), Update(stop_loss="be")])
+    def test_what_was_touched_is_not_corrected(self, change: Any) -> None:
+        assert refused(trade(change), Correct(stop_loss="1.0960")).field == "correct"
+
+    def test_a_correction_must_be_a_valid_signal(self) -> None:
+        with pytest.raises(InvalidValue):
+            after(trade(), Correct(stop_loss="1.1010"), SECOND)
+
+
+class TestReopen:
+    @pytest.mark.parametrize(
+        ("made", "end"),
+        [
+            (trade(Update(target_hit=1)), Close(price="1.1070")),
+            (trade(Update(target_hit=1)), Close(reason="target")),
+            (trade(), Close(reason="time")),
+            (trade(**LIMIT), Cancel(reason="oops")),
+            (trade(**LIMIT), Expire()),
+        ],
+    )
+    def test_a_wrong_end_is_undone_and_stays_visible(self, made: Trade, end: Any) -> None:
+        again = after(after(made, end, SECOND), Reopen(), SECOND)
+        assert Flag.REOPENED in again.flags
+        assert Flag.NOT_FOLLOWED not in again.flags
+        facts = ("state", "parts", "hits", "end", "news", "stop")
+        assert [getattr(again, name) for name in facts] == [getattr(made, name) for name in facts]
+        assert again.version == made.version + 2
+
+    def test_what_is_live_is_not_reopened(self) -> None:
+        assert refused(trade(), Reopen()).value == "open"
+
+
+def test_a_revised_candle_is_flagged_once() -> None:
+    revised = trade(Revise())
+    assert revised.flags == (Flag.REVISED,)
+    assert unchanged(after(revised, Update(note="x"), SECOND), Revise())
+
+
+def test_the_same_call_twice_is_one_change() -> None:
+    for change in (part("25"), Update(note="x"), Update(stop_loss="be"), Close(price="1.1")):
+        assert unchanged(trade(change), change)
+
+
+def test_there_and_back_again_is_two_changes() -> None:
+    back = trade(Update(stop_loss="be"), Update(stop_loss="1.0950"), Update(stop_loss="be"))
+    assert (back.version, back.stop) == (4, D("1.1000"))
+
+
+@pytest.mark.parametrize("at", [START - MINUTE, SECOND + 2 * MINUTE])
+def test_nothing_is_dated_before_the_signal_or_after_now(at: Any) -> None:
+    assert refused(trade(), Update(note="x", at=at)).field == "at"
+
+
+def test_a_time_that_is_given_counts() -> None:
+    assert after(trade(), Close(price="1.1", at=START + MINUTE), SECOND).end.at == START + MINUTE  # type: ignore[union-attr]
+
+
+def test_a_trade_survives_json() -> None:
+    made = trade(Correct(stop_loss="1.0960"), Update(target_hit=1, stop_loss="be"), part("10"), Close(price="1.1070"))
+    assert Trade.from_json(made.to_json()) == made
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "field"),
+    [
+        (Update, {}, "stop_loss"),
+        (Update, {"close_part": 50}, "price"),
+        (Update, {"price": "1.1"}, "close_part"),
+        (Update, {"close_part": 101, "price": "1.1"}, "close_part"),
+        (Update, {"target_hit": 0}, "target_hit"),
+        (Update, {"target_hit": True}, "target_hit"),
+        (Update, {"stop_loss": "soon"}, "stop_loss"),
+        (Close, {"reason": "time", "price": "1.1"}, "reason"),
+        (Close, {"reason": "bored"}, "reason"),
+        (Correct, {}, "stop_loss"),
+        (Fill, {"price": "no"}, "price"),
+    ],
+)
+def test_a_change_without_sense_is_invalid(kind: Any, fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        kind(**fields)
+    assert caught.value.field == field
+
+
+def part(share: str) -> Update:
+    return Update(close_part=share, price="1.1020")
+
+
+def prices(made: Trade) -> list[Decimal]:
+    return [target.price for target in made.targets]

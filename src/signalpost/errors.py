@@ -5,6 +5,7 @@
     ├── InvalidConfiguration   settings contradict each other or are unknown (also a ValueError)
     ├── InvalidCandleFile      a candle file cannot be trusted; has the file and line
     ├── OutOfOrder             a candle is not newer than the last one
+    ├── NotPossible            a signal cannot change this way in its present state
     ├── InvalidSnapshot        saved state is damaged or belongs to another configuration
     ├── StoreUnusable          an outbox cannot be opened: damaged, locked, read-only or of a newer version
     ├── StoreFailed            an outbox could not execute a command, and nothing was changed

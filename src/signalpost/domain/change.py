@@ -36,15 +36,38 @@ class CloseReason(Word):
     """Nothing was heard of it for `open_for`: it has no price and no result."""
 
 
+class Flag(Word):
+    """What a reader of the record should know about a trade."""
+
+    REPORTED = "reported"
+    """A person typed a price at which a part was closed."""
+    BOTH_TOUCHED = "both-touched"
+    """One candle touched stop and target, and counts as the stop."""
+    GAPPED = "gapped"
+    """The market opened beyond a level."""
+    REVISED = "revised"
+    """The candle was corrected, and the cross is gone."""
+    CORRECTED = "corrected"
+    REOPENED = "reopened"
+    NOT_FOLLOWED = "not-followed"
+    """Nobody knows how it ended."""
+    MID_PRICES = "mid-prices"
+    """It was followed without bid and ask."""
+
+
 class Fill(Value, frozen=True, kw_only=True, tag="fill"):
-    """The entry was filled at `price`."""
+    """The entry was filled at `price`, which a person typed unless it is `from_feed`. Its `flags` go to the trade."""
 
     price: Decimal
     at: datetime | None = None
+    flags: tuple[Flag, ...] = ()
+    from_feed: bool = False
 
     if TYPE_CHECKING:
 
-        def __init__(self, *, price: Number, at: Instant | None = None) -> None: ...
+        def __init__(
+            self, *, price: Number, at: Instant | None = None, flags: tuple[Flag, ...] = (), from_feed: bool = False
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         _read(self, {"price": decimal_of, "at": utc}, ("price",))
@@ -56,7 +79,7 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
     `stop_loss` is a price, or one of BREAK_EVEN, which sets `stop_at_entry`. `take_profit` is the price of the next
     target, `targets` are all targets that are not hit yet. `target_hit` is the number of a target, from 1; those before
     it are hit too. `close_part` is a share of the initial size in per cent. `price` belongs to `target_hit` or
-    `close_part`. Raises InvalidValue if nothing is given, or a price without either.
+    `close_part`. Its `flags` go to the trade. Raises InvalidValue if nothing is given, or a price without either.
     """
 
     stop_loss: Decimal | None = None
@@ -68,6 +91,7 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
     price: Decimal | None = None
     note: str | None = None
     at: datetime | None = None
+    flags: tuple[Flag, ...] = ()
 
     if TYPE_CHECKING:
 
@@ -83,6 +107,7 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
             price: Number | None = None,
             note: str | None = None,
             at: Instant | None = None,
+            flags: tuple[Flag, ...] = (),
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -98,11 +123,16 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
 
 
 class Close(Value, frozen=True, kw_only=True, tag="close"):
-    """The trade was closed. Without a price, a stop or target that was hit gives it; TIME has none."""
+    """The trade was closed. Without a price, a stop or target that was hit gives it; TIME has none.
+
+    A person typed the price unless it is `from_feed`. Its `flags` go to the trade.
+    """
 
     price: Decimal | None = None
     reason: CloseReason = CloseReason.MANUAL
     at: datetime | None = None
+    flags: tuple[Flag, ...] = ()
+    from_feed: bool = False
 
     if TYPE_CHECKING:
 
@@ -112,6 +142,8 @@ class Close(Value, frozen=True, kw_only=True, tag="close"):
             price: Number | None = None,
             reason: CloseReason | str = CloseReason.MANUAL,
             at: Instant | None = None,
+            flags: tuple[Flag, ...] = (),
+            from_feed: bool = False,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -122,14 +154,17 @@ class Close(Value, frozen=True, kw_only=True, tag="close"):
 
 
 class Cancel(Value, frozen=True, kw_only=True, tag="cancel"):
-    """The order was cancelled before it was filled."""
+    """The order was cancelled before it was filled. Its `flags` go to the trade."""
 
     reason: str | None = None
     at: datetime | None = None
+    flags: tuple[Flag, ...] = ()
 
     if TYPE_CHECKING:
 
-        def __init__(self, *, reason: str | None = None, at: Instant | None = None) -> None: ...
+        def __init__(
+            self, *, reason: str | None = None, at: Instant | None = None, flags: tuple[Flag, ...] = ()
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         _read(self, {"reason": required_text, "at": utc}, ())

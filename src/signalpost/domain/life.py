@@ -20,6 +20,7 @@ from signalpost.domain.change import (
     Correct,
     Expire,
     Fill,
+    Flag,
     Reopen,
     Revise,
     Update,
@@ -30,7 +31,7 @@ from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.target import Target
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import End, Filled, Flag, News, Part, Trade, TradeState
+from signalpost.domain.trade import End, Filled, News, Part, Trade, TradeState
 from signalpost.errors import NotPossible
 
 _MOST_AHEAD = timedelta(minutes=1)
@@ -68,6 +69,10 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
     changed = _RULES[type(change)](trade, change, _time_of(trade, change, now))
     if changed == trade:
         return trade
+    for flag in getattr(change, "flags", ()):
+        changed = _flagged(changed, flag)
+    if (changed.stop, changed.targets) != (trade.stop, trade.targets):
+        changed = changed.but(levels_at=now)
     return changed.but(version=trade.version + 1, changed_at=now, last_change=change)
 
 
@@ -93,10 +98,13 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
         if change.price == trade.fill.price and change.at in (None, trade.fill.at):
             return trade
         _refuse(trade, f"it was filled at {trade.fill.price} already", "price", str(change.price))
-    if trade.state is TradeState.OPEN and (trade.parts or trade.stop_was is not None):
+    has_changed = trade.state is TradeState.OPEN and (trade.parts or trade.stop_was is not None)
+    if has_changed and not change.from_feed:
         _refuse(trade, "it has changed since it was opened, so its R cannot be counted anew", "price")
     news = News.FILLED if trade.state is TradeState.PENDING else trade.news
-    return trade.but(fill=Filled(change.price, at), state=TradeState.OPEN, first_stop=trade.stop, news=news)
+    was_moved_before = trade.stop_was is not None and trade.levels_at is not None and trade.levels_at <= at
+    first = trade.stop if was_moved_before else trade.first_stop
+    return trade.but(fill=Filled(change.price, at), state=TradeState.OPEN, first_stop=first, news=news)
 
 
 def _update(trade: Trade, change: Update, at: datetime) -> Trade:
@@ -188,7 +196,7 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
     trade.signal.pair.check_price(price, "price")
     if hit.state is TradeState.CLOSED:
         return hit
-    is_typed = change.price is not None
+    is_typed = change.price is not None and not change.from_feed
     closed = hit.but(parts=(*hit.parts, Part(hit.open_share, price, at, is_reported=is_typed)))
     closed = _flagged(closed, Flag.REPORTED) if is_typed else closed
     return _ended(closed, End(at, change.reason, price), trade)
@@ -197,7 +205,8 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
 def _cancel(trade: Trade, change: Cancel, at: datetime) -> Trade:
     if trade.state is TradeState.CANCELLED and trade.end is not None and change.reason in (None, trade.end.text):
         return trade
-    _need(trade, "cancel", TradeState.PENDING)
+    has_gapped = Flag.GAPPED in change.flags and trade.fill is None and not trade.parts  # a market entry too
+    _need(trade, "cancel", TradeState.PENDING, *((TradeState.OPEN,) if has_gapped else ()))
     return _ended(trade, End(at, text=change.reason), trade, TradeState.CANCELLED)
 
 
@@ -233,8 +242,9 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
 def _reopen(trade: Trade, _: Reopen, __: datetime) -> Trade:
     if (end := trade.end) is None:
         _refuse(trade, f"it is {trade.state}", "reopen", trade.state.value)
+    was_open = trade.state is TradeState.CLOSED or trade.signal.order is OrderKind.MARKET
     reopened = trade.but(
-        state=TradeState.OPEN if trade.state is TradeState.CLOSED else TradeState.PENDING,
+        state=TradeState.OPEN if was_open else TradeState.PENDING,
         parts=trade.parts[: end.parts_before],
         hits=end.hits_before,
         end=None,

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import msgspec
 
-from signalpost.domain.change import ALL, Change, CloseReason, Correct
+from signalpost.domain.change import ALL, Change, CloseReason, Correct, Flag
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.target import Target
@@ -35,25 +35,6 @@ class TradeState(Word):
     def is_live(self) -> bool:
         """True if it can still change without being reopened."""
         return self in {TradeState.PENDING, TradeState.OPEN}
-
-
-class Flag(Word):
-    """What a reader of the record should know about a trade."""
-
-    REPORTED = "reported"
-    """A person typed a price at which a part was closed."""
-    BOTH_TOUCHED = "both-touched"
-    """One candle touched stop and target, and counts as the stop."""
-    GAPPED = "gapped"
-    """The market opened beyond a level."""
-    REVISED = "revised"
-    """The candle was corrected, and the cross is gone."""
-    CORRECTED = "corrected"
-    REOPENED = "reopened"
-    NOT_FOLLOWED = "not-followed"
-    """Nobody knows how it ended."""
-    MID_PRICES = "mid-prices"
-    """It was followed without bid and ask."""
 
 
 class News(Word):
@@ -124,6 +105,8 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     """The stop in force."""
     stop_was: Decimal | None = None
     """The stop before it was last moved."""
+    levels_at: datetime | None = None
+    """When stop or targets were last set, if that was after the opening."""
     targets: tuple[Target, ...] = ()
     hits: int = 0
     """How many of the targets were hit."""

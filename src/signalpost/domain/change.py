@@ -1,6 +1,8 @@
 """What can happen to a signal after it was opened. Each change is a value; `life.after` applies it to a trade.
 
-A time that is not given is not content, so that the same call twice is one change.
+A time that is not given is not content, so that the same call twice is one change. A change that is `from_feed` was
+computed from candles, so it may lie in the past, and carries `flags` for the trade; any other is a person's or a program's
+word.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,7 +42,7 @@ class Flag(Word):
     """What a reader of the record should know about a trade."""
 
     REPORTED = "reported"
-    """A person typed a price at which a part was closed."""
+    """A person typed a price that counts, or moved the stop at which it was closed, and no feed confirmed it."""
     BOTH_TOUCHED = "both-touched"
     """One candle touched stop and target, and counts as the stop."""
     GAPPED = "gapped"
@@ -56,17 +58,17 @@ class Flag(Word):
 
 
 class Fill(Value, frozen=True, kw_only=True, tag="fill"):
-    """The entry was filled at `price`, which a person typed unless it is `from_feed`. Its `flags` go to the trade."""
+    """The entry was filled at `price`."""
 
     price: Decimal
     at: datetime | None = None
-    flags: tuple[Flag, ...] = ()
     from_feed: bool = False
+    flags: tuple[Flag, ...] = ()
 
     if TYPE_CHECKING:
 
         def __init__(
-            self, *, price: Number, at: Instant | None = None, flags: tuple[Flag, ...] = (), from_feed: bool = False
+            self, *, price: Number, at: Instant | None = None, from_feed: bool = False, flags: tuple[Flag, ...] = ()
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -78,8 +80,9 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
 
     `stop_loss` is a price, or one of BREAK_EVEN, which sets `stop_at_entry`. `take_profit` is the price of the next
     target, `targets` are all targets that are not hit yet. `target_hit` is the number of a target, from 1; those before
-    it are hit too. `close_part` is a share of the initial size in per cent. `price` belongs to `target_hit` or
-    `close_part`. Its `flags` go to the trade. Raises InvalidValue if nothing is given, or a price without either.
+    it are hit too. `close_part` is a share of the initial size in per cent; with `target_hit` it is what that target
+    closes. `price` belongs to `target_hit` or `close_part`. Raises InvalidValue if nothing is given, or a price without
+    either.
     """
 
     stop_loss: Decimal | None = None
@@ -91,6 +94,7 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
     price: Decimal | None = None
     note: str | None = None
     at: datetime | None = None
+    from_feed: bool = False
     flags: tuple[Flag, ...] = ()
 
     if TYPE_CHECKING:
@@ -107,6 +111,7 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
             price: Number | None = None,
             note: str | None = None,
             at: Instant | None = None,
+            from_feed: bool = False,
             flags: tuple[Flag, ...] = (),
         ) -> None: ...
 
@@ -123,16 +128,13 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
 
 
 class Close(Value, frozen=True, kw_only=True, tag="close"):
-    """The trade was closed. Without a price, a stop or target that was hit gives it; TIME has none.
-
-    A person typed the price unless it is `from_feed`. Its `flags` go to the trade.
-    """
+    """The trade was closed. Without a price, a stop or target that was hit gives it; TIME has none."""
 
     price: Decimal | None = None
     reason: CloseReason = CloseReason.MANUAL
     at: datetime | None = None
-    flags: tuple[Flag, ...] = ()
     from_feed: bool = False
+    flags: tuple[Flag, ...] = ()
 
     if TYPE_CHECKING:
 
@@ -142,8 +144,8 @@ class Close(Value, frozen=True, kw_only=True, tag="close"):
             price: Number | None = None,
             reason: CloseReason | str = CloseReason.MANUAL,
             at: Instant | None = None,
-            flags: tuple[Flag, ...] = (),
             from_feed: bool = False,
+            flags: tuple[Flag, ...] = (),
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -154,16 +156,22 @@ class Close(Value, frozen=True, kw_only=True, tag="close"):
 
 
 class Cancel(Value, frozen=True, kw_only=True, tag="cancel"):
-    """The order was cancelled before it was filled. Its `flags` go to the trade."""
+    """The order was cancelled before it was filled."""
 
     reason: str | None = None
     at: datetime | None = None
+    from_feed: bool = False
     flags: tuple[Flag, ...] = ()
 
     if TYPE_CHECKING:
 
         def __init__(
-            self, *, reason: str | None = None, at: Instant | None = None, flags: tuple[Flag, ...] = ()
+            self,
+            *,
+            reason: str | None = None,
+            at: Instant | None = None,
+            from_feed: bool = False,
+            flags: tuple[Flag, ...] = (),
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -174,10 +182,11 @@ class Expire(Value, frozen=True, kw_only=True, tag="expire"):
     """The order was not filled in time."""
 
     at: datetime | None = None
+    from_feed: bool = False
 
     if TYPE_CHECKING:
 
-        def __init__(self, *, at: Instant | None = None) -> None: ...
+        def __init__(self, *, at: Instant | None = None, from_feed: bool = False) -> None: ...
 
     def __post_init__(self) -> None:
         _read(self, {"at": utc}, ())

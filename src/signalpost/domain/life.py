@@ -29,13 +29,13 @@ from signalpost.domain.exact import plain, rounded
 from signalpost.domain.instant import iso
 from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
-from signalpost.domain.target import Target
+from signalpost.domain.target import MOST_TARGETS, Target
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import End, Filled, News, Part, Trade, TradeState
+from signalpost.domain.trade import Before, End, Filled, News, Part, Trade, TradeState
 from signalpost.errors import NotPossible
 
-_MOST_AHEAD = timedelta(minutes=1)
-"""How far in the future a change may lie, because clocks differ."""
+_CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far from now a person's change may lie, because clocks differ."""
 
 _POSSIBLE = {
     TradeState.PENDING: "fill, update, cancel, expire, correct",
@@ -66,29 +66,28 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
     """The trade after `change`, accepted at `now`; the same object if it changes nothing. Raises NotPossible."""
     if change == trade.last_change:
         return trade
-    changed = _RULES[type(change)](trade, change, _time_of(trade, change, now))
+    given: datetime | None = getattr(change, "at", None)
+    changed = _RULES[type(change)](trade, change, max(now, trade.last_at) if given is None else given)
     if changed == trade:
         return trade
+    if given is not None:
+        _check_time(trade, given, now, from_feed=getattr(change, "from_feed", False))
     for flag in getattr(change, "flags", ()):
         changed = _flagged(changed, flag)
     if (changed.stop, changed.targets) != (trade.stop, trade.targets):
         changed = changed.but(levels_at=now)
-    return changed.but(version=trade.version + 1, changed_at=now, last_change=change)
+    if changed.end is not None and changed.end is not trade.end:
+        before = Before(trade.state, len(trade.parts), trade.hits, trade.news, trade.flags)
+        changed = changed.but(end=msgspec.structs.replace(changed.end, before=before))
+    changed_at = max(now, trade.changed_at)  # two processes may commit in another order than they read the clock
+    return changed.but(version=trade.version + 1, changed_at=changed_at, last_change=change)
 
 
-def _time_of(trade: Trade, change: Change, now: datetime) -> datetime:
-    at: datetime | None = getattr(change, "at", None)
-    if at is None:
-        return now
-    if not trade.signal.known_at <= at <= now + _MOST_AHEAD:
-        raise NotPossible(
-            f"at is {iso(at)}: use a time from {iso(trade.signal.known_at)}, when the signal was known, until now",
-            code="not-possible",
-            field="at",
-            value=iso(at),
-            limit=f"{iso(trade.signal.known_at)} to {iso(now)}",
-        )
-    return at
+def _check_time(trade: Trade, at: datetime, now: datetime, *, from_feed: bool) -> None:
+    """Only a feed knows of the past."""
+    first = trade.last_at if from_feed else max(trade.last_at, now - _CLOCKS_DIFFER)
+    if not first <= at <= now + _CLOCKS_DIFFER:
+        _refuse(trade, f"{iso(at)} is not its time", "at", iso(at), f"{iso(first)} to {iso(now)}")
 
 
 def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
@@ -98,13 +97,25 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
         if change.price == trade.fill.price and change.at in (None, trade.fill.at):
             return trade
         _refuse(trade, f"it was filled at {trade.fill.price} already", "price", str(change.price))
-    has_changed = trade.state is TradeState.OPEN and (trade.parts or trade.stop_was is not None)
-    if has_changed and not change.from_feed:
-        _refuse(trade, "it has changed since it was opened, so its R cannot be counted anew", "price")
-    news = News.FILLED if trade.state is TradeState.PENDING else trade.news
-    was_moved_before = trade.stop_was is not None and trade.levels_at is not None and trade.levels_at <= at
-    first = trade.stop if was_moved_before else trade.first_stop
-    return trade.but(fill=Filled(change.price, at), state=TradeState.OPEN, first_stop=first, news=news)
+    if trade.parts:
+        _refuse(trade, "parts of it were closed, so its R cannot be counted anew", "price", str(change.price))
+    is_pending = trade.state is TradeState.PENDING
+    filled = trade.but(
+        fill=Filled(change.price, at),
+        state=TradeState.OPEN,
+        first_stop=_stop_at(trade, at) if is_pending else trade.first_stop,  # a market order's risk was known
+        news=News.FILLED if is_pending else trade.news,
+    )
+    if filled.first_stop is not None and filled.gain(filled.first_stop) >= 0:
+        _refuse(trade, f"its stop is {filled.first_stop}", "price", str(change.price), str(filled.first_stop))
+    is_typed = not change.from_feed and change.price != trade.signal.entry_price
+    return _flagged(filled, Flag.REPORTED) if is_typed else filled
+
+
+def _stop_at(trade: Trade, at: datetime) -> Decimal | None:
+    """The stop that was in force at a fill, of which a feed may say later."""
+    is_later = trade.levels_at is not None and trade.levels_at > at
+    return trade.first_stop if is_later else trade.stop
 
 
 def _update(trade: Trade, change: Update, at: datetime) -> Trade:
@@ -115,7 +126,7 @@ def _update(trade: Trade, change: Update, at: datetime) -> Trade:
     news = None
     for is_wanted, rule in (
         (change.target_hit is not None, _target_hit),
-        (change.close_part is not None, _part_closed),
+        (change.close_part is not None and change.target_hit is None, _part_closed),
         (change.stop_loss is not None or change.stop_at_entry, _stop_moved),  # where a target that was hit allows it
     ):
         if is_wanted and changed.state.is_live:  # a stop of what has ended says nothing
@@ -143,30 +154,48 @@ def _target_hit(trade: Trade, change: Update, at: datetime) -> Trade:
         _refuse(trade, f"it has {most} targets", "target_hit", str(number), f"1 to {most}")
     if number <= trade.hits:
         return trade
+    if change.close_part is not None and number != trade.hits + 1:
+        _refuse(trade, f"target {trade.hits + 1} comes first", "target_hit", str(number), str(trade.hits + 1))
     prices = [target.price for target in trade.targets[trade.hits : number]]
-    is_typed = change.price is not None and change.close_part is None  # else it is the price of the part
-    if is_typed and change.price is not None:
-        trade.signal.pair.check_price(change.price, "price")
-        prices[-1] = change.price
-    hits = range(trade.hits + 1, number + 1)
+    shares = list(trade.shares[: len(prices)])
+    if change.price is not None:
+        prices[-1] = _winning(trade, change.price)
+    if change.close_part is not None:
+        shares[-1] = _open_part(trade, change.close_part)
+    is_typed = change.price is not None and not change.from_feed
     parts = [
         Part(share, price, at, each, is_reported=is_typed and each == number)
-        for each, share, price in zip(hits, trade.shares, prices, strict=False)
+        for each, share, price in zip(range(trade.hits + 1, number + 1), shares, prices, strict=True)
     ]
     hit = trade.but(hits=number, parts=(*trade.parts, *parts), news=News.TARGET)
     hit = _flagged(hit, Flag.REPORTED) if is_typed else hit
-    return hit if hit.open_share > 0 else _ended(hit, End(at, CloseReason.TARGET, prices[-1]), trade)
+    return hit if hit.open_share > 0 else _ended(hit, End(at, CloseReason.TARGET, prices[-1]))
 
 
 def _part_closed(trade: Trade, change: Update, at: datetime) -> Trade:
     _need_open(trade, "close_part")
     share, price = Fraction(change.close_part or 0), change.price or Decimal(0)
     trade.signal.pair.check_price(price, "price")
+    for part in trade.parts:  # a second one of the same size and price needs a time of its own
+        if part.target is None and (part.share, part.price) == (share, price) and change.at in (None, part.at):
+            return trade
+    part = Part(_open_part(trade, share), price, at, is_reported=not change.from_feed)
+    closed = trade.but(parts=(*trade.parts, part), news=News.PART)
+    closed = _flagged(closed, Flag.REPORTED) if part.is_reported else closed
+    return closed if closed.open_share > 0 else _ended(closed, End(at, CloseReason.MANUAL, price))
+
+
+def _open_part(trade: Trade, share: Decimal | Fraction) -> Fraction:
     if share > trade.open_share:
-        _refuse(trade, f"only {_percent(trade)} is open", "close_part", str(change.close_part), _percent(trade))
-    parts = (*trade.parts, Part(share, price, at, is_reported=True))
-    closed = _flagged(trade.but(parts=parts, news=News.PART), Flag.REPORTED)
-    return closed if closed.open_share > 0 else _ended(closed, End(at, CloseReason.MANUAL, price), trade)
+        _refuse(trade, f"only {_percent(trade)} is open", "close_part", str(rounded(Fraction(share))), _percent(trade))
+    return Fraction(share)
+
+
+def _winning(trade: Trade, price: Decimal) -> Decimal:
+    trade.signal.pair.check_price(price, "price")
+    if trade.gain(price) <= 0:
+        _refuse(trade, f"a target at {price} would not be a gain", "price", str(price), str(trade.entry))
+    return price
 
 
 def _stop_moved(trade: Trade, change: Update, _: datetime) -> Trade:
@@ -185,36 +214,50 @@ def _close(trade: Trade, change: Close, at: datetime) -> Trade:
             return trade
     _need(trade, "close", TradeState.OPEN)
     if change.reason is CloseReason.TIME:
-        return _flagged(_ended(trade, End(at, CloseReason.TIME), trade), Flag.NOT_FOLLOWED)
-    hit, price = trade, change.price
-    if price is None and change.reason is CloseReason.TARGET and trade.hits < len(trade.targets):
-        hit, price = _target_hit(trade, Update(target_hit=len(trade.targets)), at), trade.targets[-1].price
+        return _flagged(_ended(trade, End(at, CloseReason.TIME)), Flag.NOT_FOLLOWED)
+    price = change.price
     if price is None and change.reason is CloseReason.STOP:
         price = trade.stop
+    if price is None and change.reason is CloseReason.TARGET and trade.hits < len(trade.targets):
+        price = trade.targets[-1].price
     if price is None:
         _refuse(trade, "give the price at which it was closed", "price")
     trade.signal.pair.check_price(price, "price")
-    if hit.state is TradeState.CLOSED:
-        return hit
-    is_typed = change.price is not None and not change.from_feed
-    closed = hit.but(parts=(*hit.parts, Part(hit.open_share, price, at, is_reported=is_typed)))
-    closed = _flagged(closed, Flag.REPORTED) if is_typed else closed
-    return _ended(closed, End(at, change.reason, price), trade)
+    if change.reason is CloseReason.TARGET:
+        trade = _targets_up_to(trade, price, at)
+    if trade.state is TradeState.CLOSED:
+        return trade
+    is_known = change.price is None and not (change.reason is CloseReason.STOP and _is_moved_by_hand(trade))
+    part = Part(trade.open_share, price, at, is_reported=not (change.from_feed or is_known))
+    closed = trade.but(parts=(*trade.parts, part))
+    closed = _flagged(closed, Flag.REPORTED) if part.is_reported else closed
+    return _ended(closed, End(at, change.reason, price))
+
+
+def _targets_up_to(trade: Trade, price: Decimal, at: datetime) -> Trade:
+    """The trade after the hit of every target that `price` reached."""
+    number = sum(trade.gain(target.price) <= trade.gain(price) for target in trade.targets)
+    return trade if number <= trade.hits else _target_hit(trade, Update(target_hit=number), at)
+
+
+def _is_moved_by_hand(trade: Trade) -> bool:
+    """Whether the stop is neither the first one nor the entry."""
+    return trade.stop not in (trade.first_stop, trade.entry, trade.signal.entry_price)
 
 
 def _cancel(trade: Trade, change: Cancel, at: datetime) -> Trade:
     if trade.state is TradeState.CANCELLED and trade.end is not None and change.reason in (None, trade.end.text):
         return trade
-    has_gapped = Flag.GAPPED in change.flags and trade.fill is None and not trade.parts  # a market entry too
-    _need(trade, "cancel", TradeState.PENDING, *((TradeState.OPEN,) if has_gapped else ()))
-    return _ended(trade, End(at, text=change.reason), trade, TradeState.CANCELLED)
+    has_gapped = change.from_feed and Flag.GAPPED in change.flags and trade.fill is None and not trade.parts
+    _need(trade, "cancel", TradeState.PENDING, *((TradeState.OPEN,) if has_gapped else ()))  # a market entry too
+    return _ended(trade, End(at, text=change.reason), TradeState.CANCELLED)
 
 
 def _expire(trade: Trade, _: Expire, at: datetime) -> Trade:
     if trade.state is TradeState.EXPIRED:
         return trade
     _need(trade, "expire", TradeState.PENDING)
-    return _ended(trade, End(at), trade, TradeState.EXPIRED)
+    return _ended(trade, End(at), TradeState.EXPIRED)
 
 
 def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
@@ -223,7 +266,8 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
     wrong = {name: value for name, value in wanted.items() if value and value != getattr(trade.signal, name)}
     if not wrong:
         return trade
-    if trade.fill is not None or trade.parts or trade.stop_was is not None:
+    was_entered = trade.fill is not None and trade.signal.order is not OrderKind.MARKET  # which is filled at once
+    if was_entered or trade.parts or trade.levels_at is not None:
         _refuse(trade, "it has changed since it was opened, so its opening cannot be corrected", "correct")
     was = Correct(**{name: getattr(trade.signal, name) for name in wrong})
     if change.targets:
@@ -239,17 +283,20 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
     return _flagged(corrected, Flag.CORRECTED)
 
 
-def _reopen(trade: Trade, _: Reopen, __: datetime) -> Trade:
-    if (end := trade.end) is None:
+def _reopen(trade: Trade, _: Reopen, now: datetime) -> Trade:
+    if trade.end is None or (before := trade.end.before) is None:
         _refuse(trade, f"it is {trade.state}", "reopen", trade.state.value)
-    was_open = trade.state is TradeState.CLOSED or trade.signal.order is OrderKind.MARKET
+    until = trade.signal.good_until
+    if before.state is TradeState.PENDING and until is not None and until <= now:
+        _refuse(trade, f"its order was good until {iso(until)}", "reopen", iso(now), iso(until))
     reopened = trade.but(
-        state=TradeState.OPEN if was_open else TradeState.PENDING,
-        parts=trade.parts[: end.parts_before],
-        hits=end.hits_before,
+        state=before.state,
+        parts=trade.parts[: before.parts],
+        hits=before.hits,
+        news=before.news,
+        flags=before.flags,
         end=None,
-        news=end.news_before,
-        flags=tuple(flag for flag in trade.flags if flag is not Flag.NOT_FOLLOWED),
+        withdrawn=(*trade.withdrawn, trade.end),
     )
     return _flagged(reopened, Flag.REOPENED)
 
@@ -258,8 +305,7 @@ def _revise(trade: Trade, _: Revise, __: datetime) -> Trade:
     return _flagged(trade, Flag.REVISED)
 
 
-def _ended(trade: Trade, end: End, before: Trade, state: TradeState = TradeState.CLOSED) -> Trade:
-    end = msgspec.structs.replace(end, parts_before=len(before.parts), hits_before=before.hits, news_before=before.news)
+def _ended(trade: Trade, end: End, state: TradeState = TradeState.CLOSED) -> Trade:
     return trade.but(state=state, end=end, news=News.ENDED)
 
 
@@ -288,6 +334,8 @@ def _check_targets(trade: Trade, targets: Sequence[Target]) -> None:
                 trade, f"target {number} is not beyond entry, stop and earlier targets", "targets", str(target.price)
             )
         reached = max(reached, gain)
+    if len(targets) > MOST_TARGETS:
+        _refuse(trade, f"it would have {len(targets)} targets", "targets", str(len(targets)), str(MOST_TARGETS))
     if sum(target.share or 0 for target in targets) > ALL:
         _refuse(trade, "the shares of its targets exceed 100%", "targets", limit="100")
 

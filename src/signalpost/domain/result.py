@@ -60,9 +60,9 @@ class Result:
 
 
 def risk_of(trade: Trade) -> Fraction | None:
-    """The distance from the entry to the stop at the fill, in price; None without a stop."""
-    risk = None if trade.first_stop is None else abs(trade.gain(trade.first_stop))
-    return risk or None
+    """The distance from the entry to the stop at the fill, in price, above zero; None without one."""
+    risk = None if trade.first_stop is None else -trade.gain(trade.first_stop)
+    return risk if risk is not None and risk > 0 else None
 
 
 def r_of(trade: Trade, price: Decimal) -> Decimal | None:

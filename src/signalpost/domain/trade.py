@@ -64,7 +64,7 @@ class Part(msgspec.Struct, frozen=True):
     target: int | None = None
     """The number of the target that closed it, from 1; None if a person, the stop or the end did."""
     is_reported: bool = False
-    """Whether a person typed the price."""
+    """Whether the price is only a person's word."""
 
 
 class End(msgspec.Struct, frozen=True):
@@ -77,10 +77,19 @@ class End(msgspec.Struct, frozen=True):
     """At which the rest was closed; None if nobody knows, or if it never was filled."""
     text: str | None = None
     """Why it was cancelled, in a person's words."""
-    parts_before: int = 0
-    """How many parts were closed before it ended, for `Reopen`."""
-    hits_before: int = 0
-    news_before: News = News.OPENED
+    before: "Before | None" = None
+    """What `Reopen` brings back."""
+
+
+class Before(msgspec.Struct, frozen=True):
+    """The part of a trade that its end changed, as it was before."""
+
+    state: TradeState
+    parts: int
+    """How many there were."""
+    hits: int
+    news: News
+    flags: tuple[Flag, ...]
 
 
 class Trade(Value, frozen=True, kw_only=True, tag="trade"):
@@ -117,6 +126,8 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     """The latest."""
     corrections: tuple[Correct, ...] = ()
     """What stood there before, for each correction."""
+    withdrawn: tuple[End, ...] = ()
+    """The ends that were a mistake. They were shown, so they stay in the record."""
     news: News = News.OPENED
     last_change: Change | None = None
 
@@ -149,6 +160,11 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
         planned = [Fraction(target.share) for target in ahead if target.share is not None]
         runner = max(Fraction(0), WHOLE - sum(Fraction(target.share or 0) for target in self.targets))
         return tuple(self.open_share * each / (sum(planned) + runner) for each in planned)
+
+    @property
+    def last_at(self) -> datetime:
+        """The time of the last fill or part; before one, when the signal was known."""
+        return max([self.entered_at, *(part.at for part in self.parts)])
 
     @property
     def status(self) -> SignalStatus:

@@ -1,5 +1,6 @@
 """A trade changes as the rules of an honest record demand, and refuses what is not possible."""
 
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -62,9 +63,29 @@ class TestFill:
         filled = trade(Update(stop_loss="1.0960"), Fill(price="1.1000"), Update(stop_loss="be"), **LIMIT)
         assert (filled.first_stop, filled.stop, filled.stop_was) == (D("1.0960"), D("1.1000"), D("1.0960"))
 
-    @pytest.mark.parametrize("change", [Update(stop_loss="1.0970"), Update(target_hit=1)])
-    def test_a_market_order_that_has_changed_cannot_be_filled_any_more(self, change: Update) -> None:
-        assert refused(trade(change), Fill(price="1.1002")).field == "price"
+    def test_a_market_order_of_which_parts_were_closed_cannot_be_filled_any_more(self) -> None:
+        assert refused(trade(Update(target_hit=1)), Fill(price="1.1002")).field == "price"
+
+    def test_a_fill_never_changes_the_risk_of_a_market_order(self) -> None:
+        moved = trade(Update(stop_loss="1.0999"), Fill(price="1.1001"))
+        assert (moved.first_stop, moved.stop) == (D("1.0950"), D("1.0999"))
+        assert trade(Update(stop_loss="1.0999"), Fill(price="1.1"), stop_loss=None).first_stop is None
+        assert trade(Fill(price="1.1001"), stop_loss="1.1000", initial_stop="1.0950").first_stop == D("1.0950")
+
+    @pytest.mark.parametrize("price", ["1.0950", "1.0940"])
+    def test_a_fill_at_or_beyond_the_stop_is_refused(self, price: str) -> None:
+        assert refused(trade(**LIMIT), Fill(price=price)).limit == "1.0950"
+
+    def test_a_stop_that_was_moved_after_the_fill_of_a_feed_does_not_count_as_the_first(self) -> None:
+        moved = trade(Update(stop_loss="1.0990"), **LIMIT)
+        early = Fill(price="1.1", at=START, from_feed=True)
+        assert after(moved, early, SECOND).first_stop == D("1.0990")
+        assert after(moved, Fill(price="1.1", at=SECOND, from_feed=True), SECOND).first_stop == D("1.0990")
+
+    def test_a_typed_price_is_marked_unless_it_was_planned(self) -> None:
+        assert trade(Fill(price="1.1")).flags == ()
+        assert trade(Fill(price="1.1001")).flags == (Flag.REPORTED,)
+        assert trade(Fill(price="1.1001", from_feed=True, flags=(Flag.MID_PRICES,))).flags == (Flag.MID_PRICES,)
 
     def test_a_price_that_the_instrument_cannot_have_is_invalid(self) -> None:
         with pytest.raises(InvalidValue):
@@ -139,8 +160,17 @@ class TestUpdate:
     def test_hit_and_stop_in_one_update_are_news_of_the_target(self) -> None:
         both = trade(Update(target_hit=1, stop_loss="be", note="risk free"))
         assert (both.news, both.stop, both.hits, both.note, both.version) == (News.TARGET, D("1.1"), 1, "risk free", 2)
-        third = trade(Update(target_hit=1, close_part=10, price="1.1051"))
-        assert [part.price for part in third.parts] == [D("1.1050"), D("1.1051")]
+
+    def test_a_target_that_is_hit_can_close_another_share(self) -> None:
+        hit = trade(Update(target_hit=1, close_part=50, price="1.1051"))
+        (part,) = hit.parts
+        assert (part.share, part.price, part.target, part.is_reported) == (50, D("1.1051"), 1, True)
+        assert hit.shares == (25, 25)
+        assert refused(hit, Update(target_hit=3, close_part=10, price="1.12")).limit == "2"
+        assert refused(hit, Update(target_hit=2, close_part=60, price="1.12")).field == "close_part"
+
+    def test_a_target_is_no_loss(self) -> None:
+        assert refused(trade(), Update(target_hit=1, price="1.1000")).limit == "1.1000"
 
     def test_a_stop_says_nothing_about_a_trade_that_the_same_update_ends(self) -> None:
         ended = trade(Update(target_hit=3, stop_loss="1.1100"))
@@ -167,6 +197,10 @@ class TestUpdate:
         hit = trade(Update(target_hit=1), targets=[("1.1050", 50), ("1.1100", 30)])
         assert refused(hit, Update(targets=[("1.12", 60)])).limit == "100"
 
+    def test_there_are_ten_targets_at_most(self) -> None:
+        ten = [f"1.12{number:02}" for number in range(10)]
+        assert refused(trade(Update(target_hit=1)), Update(targets=ten)).limit == "10"
+
     def test_a_note_keeps_the_news(self) -> None:
         noted = trade(Update(target_hit=1), Update(note="patience"))
         assert (noted.note, noted.news, noted.version) == ("patience", News.TARGET, 3)
@@ -188,6 +222,15 @@ class TestClose:
         closed = trade(Update(stop_loss="be"), Close(reason="stop"))
         assert closed.end is not None
         assert (closed.end.price, closed.flags) == (D("1.1000"), ())
+        assert trade(Close(reason="stop")).flags == ()
+
+    def test_a_stop_that_a_person_moved_makes_the_price_their_word(self) -> None:
+        assert trade(Update(stop_loss="1.5"), Close(reason="stop"), targets=()).flags == (Flag.REPORTED,)
+
+    def test_a_feed_knows_the_price(self) -> None:
+        gapped = Close(price="1.0900", reason="stop", from_feed=True, flags=(Flag.GAPPED,))
+        assert trade(gapped).flags == (Flag.GAPPED,)
+        assert not trade(gapped).parts[0].is_reported
 
     def test_the_last_target_gives_its_own_price(self) -> None:
         closed = trade(Close(reason="target"))
@@ -196,6 +239,13 @@ class TestClose:
         assert [(part.share, part.price) for part in rest.parts[2:]] == [(20, D("1.1100"))]
         assert rest.end is not None
         assert (rest.state, rest.end.reason) == ("closed", "target")
+        typed = trade(Close(reason="target", price="1.1101"))
+        assert [(part.target, part.price) for part in typed.parts] == [
+            (1, D("1.1050")),
+            (2, D("1.1100")),
+            (None, D("1.1101")),
+        ]
+        assert trade(Close(reason="target", price="1.1049")).hits == 0
 
     @pytest.mark.parametrize(
         ("made", "change"),
@@ -241,9 +291,15 @@ class TestEndsBeforeTheFill:
         assert unchanged(expired, Expire())
         assert refused(cancelled, Cancel(reason="other")).value == "cancelled"
 
-    @pytest.mark.parametrize("change", [Cancel(), Expire()])
+    @pytest.mark.parametrize("change", [Cancel(), Expire(), Cancel(flags=(Flag.GAPPED,))])
     def test_what_is_open_can_only_be_closed(self, change: Any) -> None:
         assert refused(trade(), change).value == "open"
+
+    def test_a_market_entry_that_gapped_is_cancelled_by_its_feed(self) -> None:
+        gapped = Cancel(reason="gapped", from_feed=True, flags=(Flag.GAPPED,))
+        assert trade(gapped).state is TradeState.CANCELLED
+        assert after(trade(gapped), Reopen(), SECOND).state is TradeState.OPEN
+        assert refused(trade(Fill(price="1.1")), gapped).value == "open"
 
 
 class TestCorrections:
@@ -258,9 +314,20 @@ class TestCorrections:
     def test_what_is_right_already_changes_nothing(self) -> None:
         assert unchanged(trade(), Correct(stop_loss="1.0950"))
 
-    @pytest.mark.parametrize("change", [Fill(price="1.1"), Update(target_hit=1), Update(stop_loss="be")])
-    def test_what_was_touched_is_not_corrected(self, change: Any) -> None:
-        assert refused(trade(change), Correct(stop_loss="1.0960")).field == "correct"
+    @pytest.mark.parametrize(
+        "made",
+        [
+            trade(Update(target_hit=1)),
+            trade(Update(stop_loss="be")),
+            trade(Update(targets=["1.12"])),
+            trade(Fill(price="1.1"), **LIMIT),
+        ],
+    )
+    def test_what_was_touched_is_not_corrected(self, made: Trade) -> None:
+        assert refused(made, Correct(stop_loss="1.0960")).field == "correct"
+
+    def test_a_market_order_that_was_only_filled_can_still_be_corrected(self) -> None:
+        assert trade(Fill(price="1.1"), Correct(stop_loss="1.0960")).first_stop == D("1.0960")
 
     def test_a_correction_must_be_a_valid_signal(self) -> None:
         with pytest.raises(InvalidValue):
@@ -273,18 +340,26 @@ class TestReopen:
         [
             (trade(Update(target_hit=1)), Close(price="1.1070")),
             (trade(Update(target_hit=1)), Close(reason="target")),
+            (trade(), Update(target_hit=1, close_part=100, price="1.1050")),
+            (trade(), Close(price="1.09", from_feed=True, flags=(Flag.GAPPED,))),
             (trade(), Close(reason="time")),
             (trade(**LIMIT), Cancel(reason="oops")),
             (trade(**LIMIT), Expire()),
         ],
     )
-    def test_a_wrong_end_is_undone_and_stays_visible(self, made: Trade, end: Any) -> None:
-        again = after(after(made, end, SECOND), Reopen(), SECOND)
-        assert Flag.REOPENED in again.flags
-        assert Flag.NOT_FOLLOWED not in again.flags
+    def test_a_wrong_end_is_undone_and_stays_in_the_record(self, made: Trade, end: Any) -> None:
+        ended = after(made, end, SECOND)
+        again = after(ended, Reopen(), SECOND)
         facts = ("state", "parts", "hits", "end", "news", "stop")
         assert [getattr(again, name) for name in facts] == [getattr(made, name) for name in facts]
+        assert (again.flags, again.withdrawn) == ((*made.flags, Flag.REOPENED), (ended.end,))
         assert again.version == made.version + 2
+
+    def test_an_order_whose_time_is_over_stays_expired(self) -> None:
+        expired = trade(Expire(), **LIMIT)
+        with pytest.raises(NotPossible) as caught:
+            after(expired, Reopen(), START + timedelta(days=2))
+        assert caught.value.field == "reopen"
 
     def test_what_is_live_is_not_reopened(self) -> None:
         assert refused(trade(), Reopen()).value == "open"
@@ -306,13 +381,32 @@ def test_there_and_back_again_is_two_changes() -> None:
     assert (back.version, back.stop) == (4, D("1.1000"))
 
 
-@pytest.mark.parametrize("at", [START - MINUTE, SECOND + 2 * MINUTE])
-def test_nothing_is_dated_before_the_signal_or_after_now(at: Any) -> None:
+def test_a_part_of_the_same_size_and_price_needs_a_time_of_its_own() -> None:
+    closed = trade(part("25"), Update(note="between"))
+    assert unchanged(closed, part("25"))
+    assert unchanged(closed, Update(close_part=25, price="1.1020", at=START + MINUTE))
+    assert after(closed, Update(close_part=25, price="1.1020", at=SECOND), SECOND).open_share == 50
+
+
+@pytest.mark.parametrize("at", [START - MINUTE, SECOND - 2 * MINUTE, SECOND + 2 * MINUTE])
+def test_a_person_dates_nothing_back_or_ahead(at: Any) -> None:
     assert refused(trade(), Update(note="x", at=at)).field == "at"
 
 
-def test_a_time_that_is_given_counts() -> None:
-    assert after(trade(), Close(price="1.1", at=START + MINUTE), SECOND).end.at == START + MINUTE  # type: ignore[union-attr]
+def test_a_feed_tells_of_the_past_but_not_of_before_the_last_fill_or_part() -> None:
+    early = Update(target_hit=1, at=START + 2 * MINUTE, from_feed=True)
+    hit = after(trade(), early, SECOND)
+    assert hit.parts[0].at == START + 2 * MINUTE
+    assert refused(hit, Update(target_hit=2, at=START, from_feed=True)).field == "at"
+
+
+def test_a_time_that_is_given_counts_and_a_late_clock_does_not() -> None:
+    near = SECOND - MINUTE / 2
+    closed = after(trade(), Close(price="1.1", at=near), SECOND)
+    assert closed.end is not None
+    assert (closed.end.at, closed.changed_at) == (near, SECOND)
+    late = after(trade(Update(target_hit=1)), Update(target_hit=2), START)
+    assert (late.changed_at, late.parts[1].at) == (START + MINUTE, START + MINUTE)
 
 
 def test_a_trade_survives_json() -> None:

@@ -1,8 +1,8 @@
 """What can happen to a signal after it was opened. Each change is a value; `life.after` applies it to a trade.
 
 A time that is not given is not content, so that the same call twice is one change. A change that is `from_feed` was
-computed from candles, so it may lie in the past, and carries `flags` for the trade; any other is a person's or a program's
-word.
+computed from candles: it may lie in the past, and carries `flags` for the trade. Any other is the word of a person or a
+program.
 """
 
 from collections.abc import Iterable, Sequence

@@ -155,7 +155,7 @@ class Close(Value, frozen=True, kw_only=True, tag="close"):
             raise _missing("reason", "a trade that ends because of the time has no price: use another reason")
 
 
-class Cancel(Value, frozen=True, kw_only=True, tag="cancel"):
+class CancelOrder(Value, frozen=True, kw_only=True, tag="cancel"):
     """The order was cancelled before it was filled."""
 
     reason: str | None = None
@@ -178,7 +178,7 @@ class Cancel(Value, frozen=True, kw_only=True, tag="cancel"):
         _read(self, {"reason": required_text, "at": utc}, ())
 
 
-class Expire(Value, frozen=True, kw_only=True, tag="expire"):
+class ExpireOrder(Value, frozen=True, kw_only=True, tag="expire"):
     """The order was not filled in time."""
 
     at: datetime | None = None
@@ -223,7 +223,7 @@ class Revise(Value, frozen=True, kw_only=True, tag="revise"):
     """The signal's candle was corrected, and its cross is gone."""
 
 
-Change = Fill | Update | Close | Cancel | Expire | Correct | Reopen | Revise
+Change = Fill | Update | Close | CancelOrder | ExpireOrder | Correct | Reopen | Revise
 """What can happen to a signal after it was opened."""
 
 

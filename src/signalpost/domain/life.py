@@ -13,12 +13,12 @@ import msgspec
 
 from signalpost.domain.change import (
     ALL,
-    Cancel,
+    CancelOrder,
     Change,
     Close,
     CloseReason,
     Correct,
-    Expire,
+    ExpireOrder,
     Fill,
     Flag,
     Reopen,
@@ -245,7 +245,7 @@ def _is_moved_by_hand(trade: Trade) -> bool:
     return trade.stop not in (trade.first_stop, trade.entry, trade.signal.entry_price)
 
 
-def _cancel(trade: Trade, change: Cancel, at: datetime) -> Trade:
+def _cancel(trade: Trade, change: CancelOrder, at: datetime) -> Trade:
     if trade.state is TradeState.CANCELLED and trade.end is not None and change.reason in (None, trade.end.text):
         return trade
     has_gapped = change.from_feed and Flag.GAPPED in change.flags and trade.fill is None and not trade.parts
@@ -253,7 +253,7 @@ def _cancel(trade: Trade, change: Cancel, at: datetime) -> Trade:
     return _ended(trade, End(at, text=change.reason), TradeState.CANCELLED)
 
 
-def _expire(trade: Trade, _: Expire, at: datetime) -> Trade:
+def _expire(trade: Trade, _: ExpireOrder, at: datetime) -> Trade:
     if trade.state is TradeState.EXPIRED:
         return trade
     _need(trade, "expire", TradeState.PENDING)
@@ -368,8 +368,8 @@ _RULES: Mapping[type[Any], Callable[[Trade, Any, datetime], Trade]] = {
     Fill: _fill,
     Update: _update,
     Close: _close,
-    Cancel: _cancel,
-    Expire: _expire,
+    CancelOrder: _cancel,
+    ExpireOrder: _expire,
     Correct: _correct,
     Reopen: _reopen,
     Revise: _revise,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signalpost.domain.change import Cancel, Close, Correct, Expire, Fill, Reopen, Revise, Update
+from signalpost.domain.change import CancelOrder, Close, Correct, ExpireOrder, Fill, Reopen, Revise, Update
 from signalpost.domain.life import after
 from signalpost.domain.result import result_of
 from signalpost.domain.side import SignalStatus
@@ -278,25 +278,28 @@ class TestClose:
 
 class TestEndsBeforeTheFill:
     def test_a_pending_order_is_cancelled_or_expires(self) -> None:
-        cancelled, expired = trade(Cancel(reason="news"), **LIMIT), trade(Expire(), **LIMIT)
+        cancelled, expired = trade(CancelOrder(reason="news"), **LIMIT), trade(ExpireOrder(), **LIMIT)
         assert cancelled.end is not None
         assert (cancelled.state, cancelled.end.text, cancelled.end.reason) == ("cancelled", "news", None)
         assert (expired.state, expired.status) == ("expired", SignalStatus.EXPIRED)
         assert cancelled.status is SignalStatus.CANCELLED
 
     def test_the_same_again_is_a_duplicate(self) -> None:
-        cancelled, expired = trade(Cancel(reason="news"), Revise(), **LIMIT), trade(Expire(), Revise(), **LIMIT)
-        assert unchanged(cancelled, Cancel())
-        assert unchanged(cancelled, Cancel(reason="news"))
-        assert unchanged(expired, Expire())
-        assert refused(cancelled, Cancel(reason="other")).value == "cancelled"
+        cancelled, expired = (
+            trade(CancelOrder(reason="news"), Revise(), **LIMIT),
+            trade(ExpireOrder(), Revise(), **LIMIT),
+        )
+        assert unchanged(cancelled, CancelOrder())
+        assert unchanged(cancelled, CancelOrder(reason="news"))
+        assert unchanged(expired, ExpireOrder())
+        assert refused(cancelled, CancelOrder(reason="other")).value == "cancelled"
 
-    @pytest.mark.parametrize("change", [Cancel(), Expire(), Cancel(flags=(Flag.GAPPED,))])
+    @pytest.mark.parametrize("change", [CancelOrder(), ExpireOrder(), CancelOrder(flags=(Flag.GAPPED,))])
     def test_what_is_open_can_only_be_closed(self, change: Any) -> None:
         assert refused(trade(), change).value == "open"
 
     def test_a_market_entry_that_gapped_is_cancelled_by_its_feed(self) -> None:
-        gapped = Cancel(reason="gapped", from_feed=True, flags=(Flag.GAPPED,))
+        gapped = CancelOrder(reason="gapped", from_feed=True, flags=(Flag.GAPPED,))
         assert trade(gapped).state is TradeState.CANCELLED
         assert after(trade(gapped), Reopen(), SECOND).state is TradeState.OPEN
         assert refused(trade(Fill(price="1.1")), gapped).value == "open"
@@ -343,8 +346,8 @@ class TestReopen:
             (trade(), Update(target_hit=1, close_part=100, price="1.1050")),
             (trade(), Close(price="1.09", from_feed=True, flags=(Flag.GAPPED,))),
             (trade(), Close(reason="time")),
-            (trade(**LIMIT), Cancel(reason="oops")),
-            (trade(**LIMIT), Expire()),
+            (trade(**LIMIT), CancelOrder(reason="oops")),
+            (trade(**LIMIT), ExpireOrder()),
         ],
     )
     def test_a_wrong_end_is_undone_and_stays_in_the_record(self, made: Trade, end: Any) -> None:
@@ -356,7 +359,7 @@ class TestReopen:
         assert again.version == made.version + 2
 
     def test_an_order_whose_time_is_over_stays_expired(self) -> None:
-        expired = trade(Expire(), **LIMIT)
+        expired = trade(ExpireOrder(), **LIMIT)
         with pytest.raises(NotPossible) as caught:
             after(expired, Reopen(), START + timedelta(days=2))
         assert caught.value.field == "reopen"

@@ -1,34 +1,19 @@
 """A trade changes as the rules of an honest record demand, and refuses what is not possible."""
 
-from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from signalpost.domain.change import CancelOrder, Close, Correct, ExpireOrder, Fill, Reopen, Revise, Update
+from signalpost.domain.change import Close, Correct, Fill, Revise, Update
 from signalpost.domain.life import after
-from signalpost.domain.result import result_of
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.trade import Flag, News, Trade, TradeState
-from signalpost.errors import Fault, InvalidValue, NotPossible
-from tests.unit.domain.trades import LIMIT, MINUTE, SHORT, START, trade
+from signalpost.errors import InvalidValue
+from tests.unit.domain.trades import LIMIT, MINUTE, SECOND, SHORT, START, part, prices, refused, trade, unchanged
 
 D = Decimal
-SECOND = START + 10 * MINUTE
-
-
-def refused(made: Trade, change: Any) -> Fault:
-    with pytest.raises(NotPossible) as caught:
-        after(made, change, SECOND)
-    (fault,) = caught.value.errors
-    assert fault.code == "not-possible"
-    return fault
-
-
-def unchanged(made: Trade, change: Any) -> bool:
-    return after(made, change, SECOND) is made
 
 
 def test_a_market_order_is_open_and_a_limit_order_pending() -> None:
@@ -210,164 +195,6 @@ class TestUpdate:
         assert refused(trade(**LIMIT), change).value == "pending"
 
 
-class TestClose:
-    def test_a_person_closes_the_rest_at_a_price(self) -> None:
-        closed = trade(Update(target_hit=1), Close(price="1.1070"))
-        assert closed.end is not None
-        assert (closed.end.reason, closed.end.price, closed.open_share) == ("manual", D("1.1070"), 0)
-        assert closed.flags == (Flag.REPORTED,)
-        assert closed.status is SignalStatus.CLOSED
-
-    def test_the_stop_gives_its_own_price(self) -> None:
-        closed = trade(Update(stop_loss="be"), Close(reason="stop"))
-        assert closed.end is not None
-        assert (closed.end.price, closed.flags) == (D("1.1000"), ())
-        assert trade(Close(reason="stop")).flags == ()
-
-    def test_a_stop_that_a_person_moved_makes_the_price_their_word(self) -> None:
-        assert trade(Update(stop_loss="1.5"), Close(reason="stop"), targets=()).flags == (Flag.REPORTED,)
-
-    def test_a_feed_knows_the_price(self) -> None:
-        gapped = Close(price="1.0900", reason="stop", from_feed=True, flags=(Flag.GAPPED,))
-        assert trade(gapped).flags == (Flag.GAPPED,)
-        assert not trade(gapped).parts[0].is_reported
-
-    def test_the_last_target_gives_its_own_price(self) -> None:
-        closed = trade(Close(reason="target"))
-        assert [part.price for part in closed.parts] == [D("1.1050"), D("1.1100"), D("1.1150")]
-        rest = trade(Close(reason="target"), targets=[("1.1050", 50), ("1.1100", 30)])
-        assert [(part.share, part.price) for part in rest.parts[2:]] == [(20, D("1.1100"))]
-        assert rest.end is not None
-        assert (rest.state, rest.end.reason) == ("closed", "target")
-        typed = trade(Close(reason="target", price="1.1101"))
-        assert [(part.target, part.price) for part in typed.parts] == [
-            (1, D("1.1050")),
-            (2, D("1.1100")),
-            (None, D("1.1101")),
-        ]
-        assert trade(Close(reason="target", price="1.1049")).hits == 0
-
-    @pytest.mark.parametrize(
-        ("made", "change"),
-        [
-            (trade(), Close()),
-            (trade(stop_loss=None), Close(reason="stop")),
-            (trade(targets=()), Close(reason="target")),
-            (trade(), Close(reason="reversed")),
-        ],
-    )
-    def test_a_close_without_a_price_is_refused(self, made: Trade, change: Close) -> None:
-        assert refused(made, change).field == "price"
-
-    def test_time_ends_a_trade_without_a_result(self) -> None:
-        ended = trade(Update(target_hit=1), Close(reason="time"))
-        assert (ended.state, ended.flags, result_of(ended)) == ("closed", (Flag.NOT_FOLLOWED,), None)
-
-    def test_the_same_end_is_a_duplicate_and_another_is_refused(self) -> None:
-        closed = trade(Close(price="1.1070"), Revise())
-        assert unchanged(closed, Close(price="1.1070"))
-        assert unchanged(closed, Close())
-        assert unchanged(closed, Close(price="1.1070", at=START + MINUTE))
-        assert refused(closed, Close(price="1.1071")).field == "close"
-        assert refused(closed, Close(price="1.1070", at=START)).field == "close"
-        assert refused(closed, Update(note="late")).value == "closed"
-
-    def test_what_was_never_filled_is_cancelled_and_not_closed(self) -> None:
-        assert refused(trade(**LIMIT), Close(price="1.1")).value == "pending"
-
-
-class TestEndsBeforeTheFill:
-    def test_a_pending_order_is_cancelled_or_expires(self) -> None:
-        cancelled, expired = trade(CancelOrder(reason="news"), **LIMIT), trade(ExpireOrder(), **LIMIT)
-        assert cancelled.end is not None
-        assert (cancelled.state, cancelled.end.text, cancelled.end.reason) == ("cancelled", "news", None)
-        assert (expired.state, expired.status) == ("expired", SignalStatus.EXPIRED)
-        assert cancelled.status is SignalStatus.CANCELLED
-
-    def test_the_same_again_is_a_duplicate(self) -> None:
-        cancelled, expired = (
-            trade(CancelOrder(reason="news"), Revise(), **LIMIT),
-            trade(ExpireOrder(), Revise(), **LIMIT),
-        )
-        assert unchanged(cancelled, CancelOrder())
-        assert unchanged(cancelled, CancelOrder(reason="news"))
-        assert unchanged(expired, ExpireOrder())
-        assert refused(cancelled, CancelOrder(reason="other")).value == "cancelled"
-
-    @pytest.mark.parametrize("change", [CancelOrder(), ExpireOrder(), CancelOrder(flags=(Flag.GAPPED,))])
-    def test_what_is_open_can_only_be_closed(self, change: Any) -> None:
-        assert refused(trade(), change).value == "open"
-
-    def test_a_market_entry_that_gapped_is_cancelled_by_its_feed(self) -> None:
-        gapped = CancelOrder(reason="gapped", from_feed=True, flags=(Flag.GAPPED,))
-        assert trade(gapped).state is TradeState.CANCELLED
-        assert after(trade(gapped), Reopen(), SECOND).state is TradeState.OPEN
-        assert refused(trade(Fill(price="1.1")), gapped).value == "open"
-
-
-class TestCorrections:
-    def test_a_typo_is_corrected_and_stays_visible(self) -> None:
-        corrected = trade(Correct(stop_loss="1.0960", entry_price="1.1001", targets=["1.1060"]))
-        assert (corrected.stop, corrected.first_stop, corrected.entry) == (D("1.0960"), D("1.0960"), D("1.1001"))
-        assert prices(corrected) == [D("1.1060")]
-        assert corrected.flags == (Flag.CORRECTED,)
-        (was,) = corrected.corrections
-        assert (was.stop_loss, was.entry_price, len(was.targets)) == (D("1.0950"), D("1.1000"), 3)
-
-    def test_what_is_right_already_changes_nothing(self) -> None:
-        assert unchanged(trade(), Correct(stop_loss="1.0950"))
-
-    @pytest.mark.parametrize(
-        "made",
-        [
-            trade(Update(target_hit=1)),
-            trade(Update(stop_loss="be")),
-            trade(Update(targets=["1.12"])),
-            trade(Fill(price="1.1"), **LIMIT),
-        ],
-    )
-    def test_what_was_touched_is_not_corrected(self, made: Trade) -> None:
-        assert refused(made, Correct(stop_loss="1.0960")).field == "correct"
-
-    def test_a_market_order_that_was_only_filled_can_still_be_corrected(self) -> None:
-        assert trade(Fill(price="1.1"), Correct(stop_loss="1.0960")).first_stop == D("1.0960")
-
-    def test_a_correction_must_be_a_valid_signal(self) -> None:
-        with pytest.raises(InvalidValue):
-            after(trade(), Correct(stop_loss="1.1010"), SECOND)
-
-
-class TestReopen:
-    @pytest.mark.parametrize(
-        ("made", "end"),
-        [
-            (trade(Update(target_hit=1)), Close(price="1.1070")),
-            (trade(Update(target_hit=1)), Close(reason="target")),
-            (trade(), Update(target_hit=1, close_part=100, price="1.1050")),
-            (trade(), Close(price="1.09", from_feed=True, flags=(Flag.GAPPED,))),
-            (trade(), Close(reason="time")),
-            (trade(**LIMIT), CancelOrder(reason="oops")),
-            (trade(**LIMIT), ExpireOrder()),
-        ],
-    )
-    def test_a_wrong_end_is_undone_and_stays_in_the_record(self, made: Trade, end: Any) -> None:
-        ended = after(made, end, SECOND)
-        again = after(ended, Reopen(), SECOND)
-        facts = ("state", "parts", "hits", "end", "news", "stop")
-        assert [getattr(again, name) for name in facts] == [getattr(made, name) for name in facts]
-        assert (again.flags, again.withdrawn) == ((*made.flags, Flag.REOPENED), (ended.end,))
-        assert again.version == made.version + 2
-
-    def test_an_order_whose_time_is_over_stays_expired(self) -> None:
-        expired = trade(ExpireOrder(), **LIMIT)
-        with pytest.raises(NotPossible) as caught:
-            after(expired, Reopen(), START + timedelta(days=2))
-        assert caught.value.field == "reopen"
-
-    def test_what_is_live_is_not_reopened(self) -> None:
-        assert refused(trade(), Reopen()).value == "open"
-
-
 def test_a_revised_candle_is_flagged_once() -> None:
     revised = trade(Revise())
     assert revised.flags == (Flag.REVISED,)
@@ -437,11 +264,3 @@ def test_a_change_without_sense_is_invalid(kind: Any, fields: dict[str, Any], fi
     with pytest.raises(InvalidValue) as caught:
         kind(**fields)
     assert caught.value.field == field
-
-
-def part(share: str) -> Update:
-    return Update(close_part=share, price="1.1020")
-
-
-def prices(made: Trade) -> list[Decimal]:
-    return [target.price for target in made.targets]

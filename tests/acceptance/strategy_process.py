@@ -86,7 +86,7 @@ def pool() -> None:
     on_strategy_start()
 
     def work(thread: int) -> list[bool]:
-        futures = [send_signal(**idea(f"thread {thread} {number}")) for number in range(40)]
+        futures = [send_signal(**idea(f"thread {thread} {number}")) for number in range(20)]
         return [future.result().outcome == "accepted" for future in futures]
 
     with ThreadPoolExecutor(16) as executor:

@@ -1,4 +1,4 @@
-"""`signalpost demo`: one run for most tests, because it takes most of a minute."""
+"""`signalpost demo`: one run for most tests, and for the pages that show its results."""
 
 import json
 import re
@@ -11,19 +11,15 @@ import urllib.request
 import pytest
 
 from tests.acceptance.serving import READY
+from tests.repository.quick_demo import quick_demo
 
 COMMAND = [sys.executable, "-m", "signalpost", "demo", "--port", "0"]
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    """A demo with `--exit`, run in an empty folder."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    ended = subprocess.run(
-        [*COMMAND, "--exit", "--speed", "100"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert not list(folder.iterdir()), "it leaves no file behind"
-    return ended
+def ended() -> subprocess.CompletedProcess[str]:
+    """A demo with `--exit`, run in an empty folder, where it left no file."""
+    return quick_demo()
 
 
 def rows(text: str) -> list[str]:

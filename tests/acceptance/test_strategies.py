@@ -82,8 +82,8 @@ def test_sixteen_threads_each_deliver_in_order(sandbox: str, environment_by_name
     shown = names_shown(sandbox)
     for thread in range(16):
         mine = [name for name in shown if name.startswith(f"thread {thread} ")]
-        assert mine == [f"thread {thread} {number}" for number in range(40)]
-    assert len(shown) == 640
+        assert mine == [f"thread {thread} {number}" for number in range(20)]
+    assert len(shown) == 320
 
 
 @pytest.mark.parametrize("kind", ["forked", "by_multiprocessing"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import environment, sandbox
-from tests.acceptance.serving import run, serving, shown
+from tests.acceptance.serving import in_process, serving, shown
 
 __all__ = ["environment", "sandbox"]
 
@@ -20,7 +20,7 @@ CLOSED = "http://127.0.0.1:9/api/v10/webhooks/alerts-critical/t"
 
 
 def _health(environment: dict[str, str]) -> dict[str, Any]:
-    printed = run(environment, "health", "--json").stdout
+    printed = in_process(environment, "health", "--json").stdout
     shown: dict[str, Any] = json.loads(printed) if printed.startswith("{") else {}
     return shown
 
@@ -35,7 +35,7 @@ def _within(seconds: float, is_so: Callable[[], bool]) -> bool:
 @pytest.mark.line("6.3.2")
 def test_a_service_starts_delivers_the_others_and_reports_the_damage(environment: dict[str, str], sandbox: str) -> None:
     for title in ("damaged one", "sound one"):
-        run({**environment, "DISCORD_WEBHOOK_ALERTS_CRITICAL": CLOSED}, *ALERT, title)
+        in_process({**environment, "DISCORD_WEBHOOK_ALERTS_CRITICAL": CLOSED}, *ALERT, title)
     with closing(sqlite3.connect(Path(environment["SIGNALPOST_HOME"]) / "outbox.db", isolation_level=None)) as db:
         damage = "UPDATE delivery SET state = 'leased', priority = 7 WHERE number = 1"
         assert db.execute(damage).rowcount == 1

@@ -2,15 +2,15 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.acceptance import serving
 from tests.acceptance.conftest import environment, sandbox
-from tests.acceptance.serving import serving
+from tests.acceptance.serving import in_process
 
 __all__ = ["environment", "sandbox"]
 
@@ -20,11 +20,9 @@ KEYS = {
 ALERT = ("publish", "alert", "--type", "feed", "--severity", "critical", "--title", "no candles", "--timeout", "0")
 
 
-def run(environment: dict[str, str], *words: str) -> tuple[int, dict[str, Any]]:
-    """The exit code, and the printed JSON."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "signalpost", *words], env=environment, capture_output=True, text=True, check=False
-    )
+def run(environment: dict[str, str], *words: str, by: Callable[..., Any] = in_process) -> tuple[int, dict[str, Any]]:
+    """The exit code, and the printed JSON. In this process, because most tests repeat it."""
+    ran = by(environment, *words)
     printed = ran.stdout.strip()
     health: dict[str, Any] = json.loads(printed) if printed.startswith("{") else {}
     return ran.returncode, health
@@ -32,8 +30,8 @@ def run(environment: dict[str, str], *words: str) -> tuple[int, dict[str, Any]]:
 
 @pytest.mark.line("6.2.4")
 def test_health_shows_a_service_that_runs_and_then_is_frozen(environment: dict[str, str]) -> None:
-    with serving(environment) as served:
-        code, health = run(environment, "health", "--json")
+    with serving.serving(environment) as served:
+        code, health = run(environment, "health", "--json", by=serving.run)
         assert (code, set(health), health.get("status"), health.get("pid")) == (0, KEYS, "healthy", served.process.pid)
         assert (health["reasons"], health["role"]) == ([], "owner")
         served.process.send_signal(signal.SIGSTOP)
@@ -64,7 +62,7 @@ def test_health_without_a_process_shows_whether_deliveries_are_open(environment:
     code, health = run(environment, "health", "--json")
     assert (code, health.get("status"), health.get("pid")) == (1, "unhealthy", None)
     assert [each["code"] for each in health["reasons"]] == ["no-process"]
-    with serving(environment):
+    with serving.serving(environment):
         pass  # it delivers the open deliveries before it ends
     code, health = run(environment, "health", "--json")
     assert (code, health.get("status"), health.get("role")) == (0, "healthy", None)

@@ -9,10 +9,10 @@ import sys
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from threading import Timer
 from urllib.error import HTTPError
 
+from tests.repository.quick_demo import quick_demo
 from tests.repository.sources import ROOT
 
 SECONDS_AT_MOST = 180
@@ -33,7 +33,6 @@ else:
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 """
 """Runs a file or a module whose dry run goes to the sandbox of the page."""
-QUICK_DEMO = ("signalpost", "demo", "--exit", "--speed", "1000", "--port", "0")
 
 _ANYTHING = re.compile(r"\.\.\.|…")
 _TICKET = re.compile(r"\b[0-9a-f]{24}\b|\bsp_[\w-]{43}")
@@ -121,7 +120,8 @@ class Console:
         """The exit code of a command and its output."""
         match words:
             case ["make", "run"] | ["signalpost", "demo", *_]:
-                return _demo()
+                demo = quick_demo()
+                return demo.returncode, demo.stderr + demo.stdout
             case ["signalpost", "sandbox", *options]:
                 return 0, self._started([*words[:2], "--port", "0", *options], USUAL, until=shown[-1])
             case ["signalpost", "serve", *_] if "--http" not in words:
@@ -208,12 +208,6 @@ class Background:
 
 class _NotRun(Exception):
     pass
-
-
-@cache
-def _demo() -> tuple[int, str]:
-    """The demo, once for all pages: in a hurry, and without a page that stays up."""
-    return _completed(["-m", *QUICK_DEMO])
 
 
 def _completed(words: Sequence[str]) -> tuple[int, str]:

@@ -24,12 +24,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.doctest import DocTestParser
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.sybil import SybilCollection
 
 from tests.repository.console_blocks import Console
+from tests.repository.quick_demo import SHARED_FOLDER
 
 REPOSITORY = Path(__file__).parent
 
@@ -83,6 +85,18 @@ def _begin(namespace: dict[str, Any]) -> None:
 
 def _end(namespace: dict[str, Any]) -> None:
     namespace["_stack"].close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare what all processes of this test run share: a folder, and no certificates.
+
+    The latter take a tenth of each start to load, and no test connects to another machine.
+    """
+    if not hasattr(config, "workerinput"):
+        folder = TemporaryDirectory(prefix="signalpost-tests-")
+        config.add_cleanup(folder.cleanup)
+        os.environ[SHARED_FOLDER] = folder.name
+        os.environ["SSL_CERT_FILE"] = os.environ["SSL_CERT_DIR"] = os.devnull
 
 
 _pages = Sybil(

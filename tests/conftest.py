@@ -3,14 +3,12 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from signalpost import clock
 from signalpost.telemetry import log as telemetry_log
-from tests.repository.quick_demo import SHARED_FOLDER
 
 pytest_plugins = ["signalpost.testing.pytest_plugin"]
 
@@ -18,14 +16,6 @@ pytest_plugins = ["signalpost.testing.pytest_plugin"]
 def pytest_xdist_auto_num_workers() -> int:
     """Three processes for two cores, because many tests wait for processes that they started."""
     return max(1, (os.cpu_count() or 1) * 3 // 2)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Make a folder that all processes of this test run share."""
-    if not hasattr(config, "workerinput"):
-        folder = TemporaryDirectory(prefix="signalpost-tests-")
-        os.environ[SHARED_FOLDER] = folder.name
-        config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_finish() -> None:

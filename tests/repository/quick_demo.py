@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 SHARED_FOLDER = "TESTS_SHARED_FOLDER"
-"""The environment variable with the folder that all processes of a test run share. `tests/conftest.py` sets it."""
+"""The environment variable with the folder that all processes of a test run share. `conftest.py` sets it."""
 COMMAND = [sys.executable, "-m", "signalpost", "demo", "--exit", "--speed", "1000", "--port", "0"]
 SECONDS_AT_MOST = 180
 

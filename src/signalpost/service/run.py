@@ -184,13 +184,10 @@ class Run:
 
         Raises StoreFailed if the store hangs.
         """
-        late = self.loop.call_later(timeout + _STORE_CLOSES_WITHIN, self.outbox.abandon)
+        self.outbox.abandon_after(timeout + _STORE_CLOSES_WITHIN)
         left: list[Delivery] = []
-        try:
-            with suppress(StoreClosed):  # from commands that waited when the store was abandoned
-                await self._end(timeout, left)
-        finally:
-            late.cancel()
+        with suppress(StoreClosed):  # from commands that waited when the store was abandoned
+            await self._end(timeout, left)
         if self.outbox.is_abandoned:
             raise StoreFailed(_HANGS_AT_STOP, code="timeout")
         return left
@@ -211,8 +208,9 @@ class Run:
             await self._write_held()
 
     def hurry(self) -> None:
-        """Make a stop that is under way wait for no more deliveries."""
+        """Make a stop that is under way wait for no more deliveries, and no longer for a store that hangs."""
         self._patience = 0.0
+        self.outbox.abandon_after(_STORE_CLOSES_WITHIN)
         if self._draining is not None:
             self._draining.cancel()
 

@@ -14,6 +14,7 @@ from signalpost.config import STORE_FILE, DestinationConfig
 from signalpost.delivery.dispatch.dispatcher import Dispatcher
 from signalpost.delivery.intake import Intake
 from signalpost.delivery.outbox.lock import is_held
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
 from signalpost.delivery.wake_socket import Waker, WakeSocket
@@ -187,6 +188,29 @@ async def test_3_a_second_stop_joins_the_first_and_shortens_it(config: Config) -
     assert [each.id.notification_id for each in left] == [ticket.id]
     assert await first == left
     assert await runtime.stop(0) == []
+
+
+async def test_3_a_second_stop_gives_up_a_store_that_hangs_by_its_own_timeout(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_STORE_CLOSES_WITHIN", 0.05)
+    runtime, goes_on, apply = Runtime(config), threading.Event(), SqliteCore.apply
+    await runtime.start()
+
+    def hang(core: SqliteCore, batch: Any) -> Any:
+        goes_on.wait(60)
+        return apply(core, batch)
+
+    monkeypatch.setattr(SqliteCore, "apply", hang)
+    first = asyncio.create_task(runtime.stop(3_600))
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            for stop in (runtime.stop(0), first):
+                with pytest.raises(StoreFailed):
+                    await stop
+    finally:
+        goes_on.set()
 
 
 STEPS: dict[str, tuple[type, str]] = {

@@ -90,6 +90,7 @@ class ThreadedOutbox:
         self._core = core
         self._emit = emit or _ignore
         self._recovering: asyncio.TimerHandle | None = None
+        self._abandoning: asyncio.TimerHandle | None = None
         self._shared: SharedCore | None = None
         self._on_news: Callable[[tuple[Arrival, ...]], None] = _ignore
         self._on_damage: Callable[[tuple[Damaged, ...]], None] = _ignore
@@ -183,10 +184,17 @@ class ThreadedOutbox:
             self._is_closed = True
             self._queue.put(None)
         await asyncio.shield(self._ended)
-        if self._recovering is not None:
-            self._recovering.cancel()
+        for timer in (self._recovering, self._abandoning):
+            if timer is not None:
+                timer.cancel()
         if not self.is_abandoned:
             self._thread.join()
+
+    def abandon_after(self, seconds: float) -> None:
+        """Call `abandon` then, unless `close` has ended before. A later call replaces an earlier one."""
+        if self._abandoning is not None:
+            self._abandoning.cancel()
+        self._abandoning = self._loop.call_later(seconds, self.abandon)
 
     def abandon(self) -> None:
         """Stop waiting for a thread that hangs: all callers get StoreClosed, and `close` returns.

@@ -1,0 +1,75 @@
+"""The parts that all messages share: the body, its mentions, and an embed with a footer."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from signalpost.domain.instant import iso
+from signalpost.sinks.discord import limits
+from signalpost.sinks.discord.cards.look import Look
+from signalpost.sinks.discord.cards.wording import DOT, one_line
+from signalpost.sinks.discord.escape import cleaned, cut
+
+_LONGEST_FOOTER = 27
+
+
+def mention(role: str | None) -> str:
+    """A ping of `role`; empty for None."""
+    return "" if role is None else f"<@&{role}>"
+
+
+def post(
+    look: Look,
+    content: Iterable[str],
+    embeds: Sequence[dict[str, Any]] = (),
+    *,
+    role: str | None = None,
+    attachments: Sequence[dict[str, Any]] = (),
+    is_silent: bool = False,
+) -> dict[str, Any]:
+    """The body of a new message, which may ping only `role`. The ping itself is the caller's to place."""
+    body = _body("\n".join(line for line in content if line), embeds, role, attachments)
+    if is_silent:
+        body["flags"] = limits.SILENT
+    if look.username is not None:
+        body["username"] = look.username
+    if look.avatar_url is not None:
+        body["avatar_url"] = look.avatar_url
+    return body
+
+
+def edit(
+    content: str | None, embeds: Sequence[dict[str, Any]], attachments: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """The body of an edit, which pings nobody; `content` None leaves the content as it is."""
+    return _body(content, embeds, None, attachments)
+
+
+def embed(lines: Iterable[str], colour: int, at: datetime, footer: str, title: str = "") -> dict[str, Any]:
+    """An embed with a description of `lines`, and `at` beside its footer."""
+    made: dict[str, Any] = {"title": title} if title else {}
+    if description := cut("\n".join(lines), limits.DESCRIPTION):
+        made["description"] = description
+    return made | {"color": colour, "timestamp": iso(at), "footer": {"text": footer}}
+
+
+def footer(look: Look, name: str, identity: str = "", marks: Sequence[str] = ()) -> str:
+    """A footer of `name`, `identity`, `marks` and the operator's own text, without what does not fit, last to first."""
+    own = [one_line(cleaned(look.footer, _LONGEST_FOOTER))] if look.footer.strip() else []
+    ids = [identity] if identity else []
+    for parts in ([name, *ids, *marks, *own], [name, *marks, *own], [name, *ids, *marks]):
+        if len(text := DOT.join(parts)) <= _LONGEST_FOOTER:
+            return text
+    return DOT.join((name, *marks[:1]))  # a replay also says so in its title
+
+
+def _body(
+    content: str | None, embeds: Sequence[dict[str, Any]], role: str | None, attachments: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    body: dict[str, Any] = {} if content is None else {"content": content}
+    if embeds:
+        body["embeds"] = list(embeds)
+    body["allowed_mentions"] = {"parse": []} if role is None else {"parse": [], "roles": [role]}
+    if attachments:
+        body["attachments"] = list(attachments)
+    return body

@@ -1,0 +1,281 @@
+"""The card of a trade: a new signal, edited to each later state."""
+
+from datetime import datetime
+from enum import IntEnum
+from fractions import Fraction
+from typing import Any
+
+from signalpost.domain.change import Flag
+from signalpost.domain.distance import PERCENT
+from signalpost.domain.exact import plain
+from signalpost.domain.sessions import open_sessions
+from signalpost.domain.side import SignalType
+from signalpost.domain.signal import Signal
+from signalpost.domain.trade import Trade, TradeState
+from signalpost.sinks.discord import limits
+from signalpost.sinks.discord.cards.body import edit, embed, footer, mention, post
+from signalpost.sinks.discord.cards.companion import headline_of
+from signalpost.sinks.discord.cards.look import Event, Look
+from signalpost.sinks.discord.cards.measure import price_text, risk_text
+from signalpost.sinks.discord.cards.state import (
+    colour_of,
+    fill_lines,
+    first_line,
+    is_new,
+    mark_lines,
+    pending_line,
+    small_lines,
+    state_text,
+    time_lines,
+)
+from signalpost.sinks.discord.cards.table import MOST_TARGETS, more_targets, table
+from signalpost.sinks.discord.cards.ticket import order_text, ticket
+from signalpost.sinks.discord.cards.view import Chart, Hidden, View
+from signalpost.sinks.discord.cards.wording import (
+    DATA_LINE,
+    DOT,
+    HEADLINE,
+    NOTE,
+    SHORTEST_NAME,
+    SMALL_LINE,
+    card_text,
+    duration_text,
+    fact_text,
+    headline,
+    is_perpetual,
+    name_of,
+    number_text,
+    packed,
+    replay_mark,
+    short_id,
+    small,
+    small_facts,
+    ticket_symbol,
+    unsigned,
+    until_text,
+)
+from signalpost.sinks.discord.escape import escaped
+
+_CHANGED = frozenset({Flag.CORRECTED, Flag.REVISED, Flag.REOPENED})
+_TITLE = 30
+_EMBED = 900
+_FEWEST_TARGETS = 3
+
+
+class _Cut(IntEnum):
+    """What is left out of a card that is too long, in this order."""
+
+    NOTHING = 0
+    CONTEXT = 1
+    NOTE = 2
+    SESSIONS = 3
+    CONFIDENCE = 4
+    STRATEGY = 5
+    TARGETS = 6
+    """Those beyond the third."""
+
+
+def signal_card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
+    """The body of the message that shows `trade` in its present state.
+
+    A first message has a content: the ticket of a new signal, otherwise a headline. An edit takes the ticket out,
+    except if it only adds a chart, a note or the fill of a market order: then the content stays.
+    """
+    role = _role(trade, look, view)
+    embeds = [_card(trade, look, view)]
+    attachments = [_upload(trade, view.chart)] if view.chart and _shows_chart(trade, view) else []
+    if view.is_edit:
+        return edit(None if is_new(trade) and _is_as_opened(trade) else "", embeds, attachments)
+    return post(look, [*_content(trade, look, view), mention(role)], embeds, role=role, attachments=attachments)
+
+
+def _role(trade: Trade, look: Look, view: View) -> str | None:
+    is_live_signal = is_new(trade) and not (view.is_edit or view.is_replay or view.is_copy or view.replaces_deleted)
+    return look.role(view.tier, Event.NEW) if is_live_signal else None
+
+
+def _is_as_opened(trade: Trade) -> bool:
+    """True if the ticket of a new signal still holds."""
+    signal = trade.signal
+    return _CHANGED.isdisjoint(trade.flags) and (trade.stop, trade.targets) == (signal.stop_loss, signal.targets)
+
+
+def _content(trade: Trade, look: Look, view: View) -> list[str]:
+    signal = trade.signal
+    if view.is_replay:
+        return [_stream_headline(replay_mark(view), signal, ", not live")]
+    if not is_new(trade):
+        return [headline_of(trade, view)]
+    if view.is_copy:
+        late = f", {duration_text(view.delay)} late" if view.delay else ""
+        return [_stream_headline("FREE COPY · ", signal, late)]
+    if view.replaces_deleted:  # a program would take a second ticket for a second trade
+        return []
+    return ticket(trade, view, look.ticket)
+
+
+def _stream_headline(before: str, signal: Signal, after: str) -> str:
+    """A headline with symbol and timeframe; of a long one the timeframe goes, then the symbol is cut."""
+    symbol = ticket_symbol(signal.pair)
+    line = f"{before}{symbol}{'' if signal.timeframe is None else f' {signal.timeframe}'}{after}"
+    return line if len(line) <= HEADLINE else headline(before, symbol, after)
+
+
+def _card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
+    """The embed, with as much as its limit permits."""
+    made = _embed(trade, look, view, _Cut.NOTHING)
+    for left_out in _Cut:
+        if limits.size(made) > _EMBED:
+            made = _embed(trade, look, view, left_out)
+    return made
+
+
+def _embed(trade: Trade, look: Look, view: View, left_out: _Cut) -> dict[str, Any]:
+    lines = _opening(trade, view, left_out) if is_new(trade) else _later(trade, view, left_out)
+    lines += _own_lines(trade, look, view, left_out)
+    title, name = _title(trade, view), name_of(trade.signal.pair)
+    if name not in title:  # it had no room there
+        lines = [name, *lines]
+    identity = short_id(trade.signal.signal_id, view.run)
+    made = embed(
+        lines,
+        colour_of(trade, view, look.colours),
+        trade.signal.known_at,
+        footer(look, number_text(trade, view), identity if trade.number else "", view.marks),
+        title,
+    )
+    if view.chart is not None and _shows_chart(trade, view):
+        made["image"] = {"url": f"attachment://{view.chart.filename}"}
+    return made
+
+
+def _title(trade: Trade, view: View) -> str:
+    signal = trade.signal
+    before = replay_mark(view) + ("▲ " if signal.signal_type is SignalType.BUY else "▼ ")
+    name = name_of(signal.pair)
+    if not is_new(trade):
+        state = state_text(trade, view)
+        has_room = len(before) + min(len(name), SHORTEST_NAME) + len(DOT) + len(state) <= _TITLE
+        return headline(before, name, f"{DOT}{state}", _TITLE) if has_room else f"{before}{state}"
+    before += f"{order_text(signal)} "
+    with_kind = f"{name} perp" if is_perpetual(signal.pair) else name
+    timeframe = "" if signal.timeframe is None else f"{DOT}{signal.timeframe}"
+    for title in (f"{before}{with_kind}{timeframe}", f"{before}{with_kind}"):
+        if len(title) <= _TITLE:
+            return title
+    return headline(before, name, "", _TITLE)
+
+
+def _opening(trade: Trade, view: View, left_out: _Cut) -> list[str]:
+    is_filled = trade.fill is not None and not view.hides_levels(trade)
+    return [
+        *([f"**Closes {card_text(view.closes)} first**"] if view.closes else []),
+        *(fill_lines(trade) if is_filled else []),
+        *_levels(trade, view, left_out),
+        *_zone(trade),
+        *_warning(trade, view),
+        *_validity(trade, view),
+        *mark_lines(trade, view),
+        *_facts(trade, view, left_out),
+    ]
+
+
+def _later(trade: Trade, view: View, left_out: _Cut) -> list[str]:
+    return [
+        *first_line(trade, view),
+        *_levels(trade, view, left_out),
+        *time_lines(trade, view),
+        *mark_lines(trade, view),
+        *small_lines(trade, view),
+    ]
+
+
+def _levels(trade: Trade, view: View, left_out: _Cut) -> list[str]:
+    most = _FEWEST_TARGETS if left_out >= _Cut.TARGETS else MOST_TARGETS
+    return [*table(trade, view, most), *more_targets(trade, view, most)]
+
+
+def _zone(trade: Trade) -> list[str]:
+    zone = trade.signal.entry_zone
+    if zone is None or trade.fill is not None:
+        return []
+    ends = (f"Entry zone {price_text(trade, zone.low)}", f"to {price_text(trade, zone.high)}")
+    return packed(ends, DATA_LINE, " ")
+
+
+def _warning(trade: Trade, view: View) -> list[str]:
+    if trade.stop is not None:
+        return ["No stop shown: do not enter without one."] if view.hides(Hidden.STOP, trade) else []
+    if trade.targets:
+        return ["No stop: set your own first."]
+    return ["No stop, no target: set your own first."]
+
+
+def _validity(trade: Trade, view: View) -> list[str]:
+    if view.is_replay:
+        return ["From the past: not a live signal."]
+    if view.hides(Hidden.STOP, trade):  # nobody should enter by this card
+        return []
+    if trade.state is TradeState.PENDING:
+        return [pending_line(trade, view)]
+    released = trade.signal.known_at + view.delay
+    return [f"Enter by {until_text(trade.signal.valid_until + view.delay, released)}"]
+
+
+def _facts(trade: Trade, view: View, left_out: _Cut) -> list[str]:
+    signal = trade.signal
+    first = [f"Sent {duration_text(view.delay)} after {view.full_tier}"] if view.delay else []
+    if not view.hides(Hidden.STOP, trade) and (risk := risk_text(trade)):
+        first.append(risk)
+    if signal.strategy_name is not None and left_out < _Cut.STRATEGY:
+        first.append(escaped(signal.strategy_name, SMALL_LINE))
+    second = []
+    sessions = _sessions(trade, signal.known_at)
+    if sessions and left_out < _Cut.SESSIONS:
+        second.append(" + ".join(sessions))
+    if signal.confidence_score is not None and left_out < _Cut.CONFIDENCE:
+        second.append(f"confidence {unsigned(Fraction(signal.confidence_score) * 100, 0)}%")
+    if signal.risk_percent is not None and left_out < _Cut.CONFIDENCE:
+        second.append(f"risk {plain(signal.risk_percent)}{PERCENT}")
+    return [*small_facts(first), *small_facts(second)]
+
+
+def _sessions(trade: Trade, instant: datetime) -> tuple[str, ...]:
+    kind = trade.signal.pair.asset_class
+    return open_sessions(instant) if kind is not None and kind.has_sessions else ()
+
+
+def _own_lines(trade: Trade, look: Look, view: View, left_out: _Cut) -> list[str]:
+    """The words of the strategy, the caller and the operator. They may name a hidden level."""
+    lines: list[str] = []
+    note = trade.signal.notes if is_new(trade) and trade.note is None else trade.note
+    if note and note.strip() and trade.state.is_live and left_out < _Cut.NOTE and not view.hides_levels(trade):
+        lines += small(escaped(note, NOTE))
+    if is_new(trade) and left_out < _Cut.CONTEXT and not view.hides_levels(trade):
+        lines += small_facts(fact_text(name, value) for name, value in view.context.items())
+    if look.producer.strip():
+        lines += small(escaped(f"By {look.producer}", NOTE))
+    if look.disclaimer_on_signals:
+        lines += small(escaped(look.disclaimer, SMALL_LINE))
+    return lines
+
+
+def _shows_chart(trade: Trade, view: View) -> bool:
+    """True unless it is hidden, or shows a level that is."""
+    return not (view.hides(Hidden.CHART, trade) or view.hides_levels(trade))
+
+
+def _upload(trade: Trade, chart: Chart) -> dict[str, Any]:
+    """The chart's file, with a text for people who cannot see it."""
+    signal = trade.signal
+    levels = [f"entry {price_text(trade, trade.entry)}"]
+    if trade.stop is not None:
+        levels.append(f"stop {price_text(trade, trade.stop)}")
+    if trade.targets:
+        prices = ", ".join(price_text(trade, target.price) for target in trade.targets)
+        levels.append(f"target{'s' if len(trade.targets) > 1 else ''} {prices}")
+    *others, last = levels
+    listed = f"{', '.join(others)} and {last}" if others else last
+    timeframe = "" if signal.timeframe is None else f" {signal.timeframe}"
+    text = f"{name_of(signal.pair)}{timeframe}, {chart.candles} candles, with {listed}"
+    return {"id": 0, "filename": chart.filename, "description": text}

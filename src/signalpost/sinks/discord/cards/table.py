@@ -1,0 +1,121 @@
+"""The table of a trade's levels, in a code block: label, price, distance and R."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from signalpost.domain.change import CloseReason
+from signalpost.domain.result import risk_of
+from signalpost.domain.trade import Part, Trade, TradeState
+from signalpost.sinks.discord.cards.measure import distance_text, price_text, r_text, unit_of
+from signalpost.sinks.discord.cards.view import Hidden, View
+
+MOST_TARGETS = 8
+_MOST_PARTS = 4
+_FENCE = "```"
+_HIT = "hit"
+_WIDEST, _WIDEST_WITH_LONG_PRICES = 26, 28
+_USUAL_PRICE = 7
+_LABEL, _DISTANCE, _R = 5, 6, 5
+"""The least widths of columns, so that an edit does not move them."""
+
+
+class _Row(NamedTuple):
+    label: str
+    price: str
+    distance: str = ""
+    r: str = ""
+
+
+def table(trade: Trade, view: View, most_targets: int = MOST_TARGETS) -> list[str]:
+    """The lines of the table, with at most `most_targets` targets.
+
+    Of a long table the distance column is dropped, then R. A level that was hit says so, and what `view` hides shows
+    the name of the tier that sees it.
+    """
+    rows = [_Row("Entry", price_text(trade, trade.entry)), *_levels(trade, view, most_targets)]
+    if not view.hides_levels(trade):
+        rows += _parts(trade)
+    return [_FENCE, *_drawn(rows, unit_of(trade)), _FENCE]
+
+
+def more_targets(trade: Trade, view: View, most_targets: int = MOST_TARGETS) -> list[str]:
+    """A line that counts the targets beyond `most_targets`, if there are some to show."""
+    more = len(trade.targets) - most_targets
+    if more <= 0 or view.hides(Hidden.TARGETS, trade):
+        return []
+    return [f"+{more} more target{'' if more == 1 else 's'}"]
+
+
+def exit_part(trade: Trade) -> Part | None:
+    """The part that ended `trade`, unless a target or the end of following did."""
+    if trade.state is not TradeState.CLOSED or not trade.parts or trade.open_share > 0:
+        return None
+    last = trade.parts[-1]
+    return None if last.target is not None else last
+
+
+def _levels(trade: Trade, view: View, most_targets: int) -> Iterator[_Row]:
+    has_r = risk_of(trade) is not None and not view.hides(Hidden.STOP, trade)
+    if trade.stop is not None and view.hides(Hidden.STOP, trade):
+        yield _Row("SL", view.full_tier)
+    elif trade.stop is not None:
+        is_hit = trade.end is not None and trade.end.reason is CloseReason.STOP
+        yield _row("SL", trade, trade.stop, is_hit=is_hit, has_r=has_r)
+    if trade.targets and view.hides(Hidden.TARGETS, trade):
+        yield _Row("TP1" if len(trade.targets) == 1 else f"TP1-{len(trade.targets)}", view.full_tier)
+        return
+    for number, target in enumerate(trade.targets[:most_targets], 1):
+        yield _row(f"TP{number}", trade, target.price, is_hit=number <= trade.hits, has_r=has_r)
+
+
+def _parts(trade: Trade) -> Iterator[_Row]:
+    """Parts that were not closed at a level, and the end if it was not at one."""
+    last = exit_part(trade)
+    others = [part for part in trade.parts if part is not last and not _is_at_target(trade, part)]
+    for part in others[-_MOST_PARTS:]:
+        yield _row("Part", trade, part.price)
+    is_at_stop = trade.end is not None and trade.end.reason is CloseReason.STOP and trade.end.price == trade.stop
+    if last is not None and not is_at_stop:
+        yield _row("Exit", trade, last.price)
+
+
+def _is_at_target(trade: Trade, part: Part) -> bool:
+    return part.target is not None and trade.targets[part.target - 1].price == part.price
+
+
+def _row(label: str, trade: Trade, price: Decimal, *, is_hit: bool = False, has_r: bool = True) -> _Row:
+    distance = _HIT if is_hit else distance_text(trade, price)
+    return _Row(label, price_text(trade, price), distance, r_text(trade, price) if has_r else "")
+
+
+def _drawn(rows: Sequence[_Row], unit: str) -> list[str]:
+    if not any(row.distance for row in rows):
+        return _without_head(rows)
+    head = _Row("", "price", unit, "R" if any(row.r for row in rows) else "")
+    longest = max(len(row.price) for row in rows)
+    widest = _WIDEST_WITH_LONG_PRICES if longest > _USUAL_PRICE else _WIDEST
+    without_distance = [row._replace(distance="", r=_HIT if row.distance == _HIT else row.r) for row in (head, *rows)]
+    without_r = [row._replace(r=_HIT if row.r == _HIT else "") for row in without_distance]
+    prices_only = [row._replace(r="") for row in without_r]
+    tables = map(_aligned, ((head, *rows), without_distance, without_r))
+    return next((each for each in tables if max(map(len, each)) <= widest), _aligned(prices_only))
+
+
+def _without_head(rows: Sequence[_Row]) -> list[str]:
+    """Prices alone. A hidden level stands two blanks away from its label."""
+    if len(rows) == 1:
+        return [f"{rows[0].label} {rows[0].price}"]
+    label, price = (max(len(row[column]) for row in rows) for column in (0, 1))
+    return [f"{row.label:<{label}}  {row.price:>{price}}" for row in rows]
+
+
+def _aligned(rows: Sequence[_Row]) -> list[str]:
+    label = max(_LABEL, *(len(row.label) for row in rows))
+    price = max(len(row.price) for row in rows)
+    lines = [f"{row.label:<{label}} {row.price:>{price}}" for row in rows]
+    for column, least in ((2, _DISTANCE), (3, _R)):
+        if any(row[column] for row in rows):
+            width = max(least, *(len(row[column]) for row in rows))
+            lines = [f"{line} {row[column]:>{width}}" for line, row in zip(lines, rows, strict=True)]
+    return [line.rstrip() for line in lines]

@@ -1,0 +1,101 @@
+"""What one destination sees of a trade: hidden fields, delay, links and marks."""
+
+from datetime import timedelta
+
+import msgspec
+
+from signalpost.domain.context import Context
+from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import Trade
+from signalpost.domain.words import Word
+
+_AT_ONCE = timedelta(0)
+_NO_CONTEXT = Context()
+
+
+class Hidden(Word):
+    """A field that a tier does not show while a trade lives."""
+
+    STOP = "stop"
+    TARGETS = "targets"
+    CHART = "chart"
+
+
+_LEVELS = frozenset({Hidden.STOP, Hidden.TARGETS})
+
+
+class MessageLink(msgspec.Struct, frozen=True):
+    """The ids of a message, as Discord gives them."""
+
+    guild_id: str
+    channel_id: str
+    message_id: str
+
+    @property
+    def url(self) -> str:
+        """The address that opens the message in Discord."""
+        return f"https://discord.com/channels/{self.guild_id}/{self.channel_id}/{self.message_id}"
+
+
+class CardLink(msgspec.Struct, frozen=True):
+    """Another trade, and its card if it can be linked to: no link is better than a wrong one."""
+
+    number: int
+    message: MessageLink | None = None
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """A chart that is uploaded with the message."""
+
+    candles: int
+    filename: str = "chart.png"
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """How one destination sees a trade. The default is a first message that shows everything."""
+
+    tier: UserTier = UserTier.FREE
+    hidden: frozenset[Hidden] = frozenset()
+    """Shown again when the trade is over."""
+    delay: timedelta = _AT_ONCE
+    """How long after `full_tier` this tier gets its messages."""
+    full_tier: str = "premium"
+    """The tier that sees everything at once, as this one's messages name it."""
+    run: str | None = None
+    """The id of the replay that it belongs to; None outside replays."""
+    is_edit: bool = False
+    """Whether the destination shows the card already; its message is then edited."""
+    may_repeat: bool = False
+    """Whether an earlier attempt may have been shown."""
+    replaces_deleted: bool = False
+    closes: CardLink | None = None
+    """The trade that this signal closes first."""
+    closed_by: CardLink | None = None
+    """The trade whose signal closed this one."""
+    chart: Chart | None = None
+    context: Context = _NO_CONTEXT
+    """Facts that the caller added to the signal."""
+
+    @property
+    def is_replay(self) -> bool:
+        """True if it shows the past, not a live signal."""
+        return self.run is not None
+
+    @property
+    def is_copy(self) -> bool:
+        """True if its tier gets less than `full_tier`, or gets it later."""
+        return bool(self.hidden) or self.delay > _AT_ONCE
+
+    @property
+    def marks(self) -> list[str]:
+        """What the footer says of the message itself."""
+        marks = (("may repeat", self.may_repeat), ("replay", self.is_replay))
+        return [mark for mark, is_so in marks if is_so]
+
+    def hides(self, field: Hidden, trade: Trade) -> bool:
+        """True if `field` of `trade` is hidden here. Nothing is hidden when a trade is over."""
+        return field in self.hidden and trade.state.is_live
+
+    def hides_levels(self, trade: Trade) -> bool:
+        """True if the stop or the targets of `trade`, and so all that follows from them, are hidden here."""
+        return trade.state.is_live and not _LEVELS.isdisjoint(self.hidden)

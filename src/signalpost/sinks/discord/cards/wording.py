@@ -1,0 +1,206 @@
+"""The spelling of numbers, times, names and lines in messages. Half rounds away from zero, on exact numbers."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from hashlib import blake2s
+from math import floor
+
+from signalpost.domain.asset_class import COIN_QUOTES, AssetClass
+from signalpost.domain.context import Fact
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.trade import Trade
+from signalpost.sinks.discord.cards.view import CardLink, View
+from signalpost.sinks.discord.escape import cut, escaped
+
+HEADLINE = 36
+"""The longest first line of a content: it is all that a phone's notification shows."""
+DATA_LINE = 42
+SMALL_LINE = 50
+NOTE = 300
+SHORTEST_NAME = 4
+"""A name is not cut to fewer characters, because nobody would recognize it."""
+DOT = " · "
+_SMALL = "-# "
+_DAY = timedelta(days=1)
+_UNITS = (("d", _DAY), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+_COMMAS_FROM = 10_000
+_TAG = re.compile(r"<t:-?\d+:[a-zA-Z]>")
+_TAG_SHOWN = "in 12 months"
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_LONGEST_SYMBOL = 64
+_PERPETUAL = re.compile(r"(?:\.P|[-_]?PERP|[-_]SWAP)$")
+_SETTLED = re.compile(r"[^:]+/[^:]+:[^:-]+")
+"""ccxt's perpetuals: `BTC/USDT:USDT`. Futures have a date behind."""
+_SENTENCE = re.compile(r"(.+?[.!?])(?:\s+|$)")
+_QUOTES = (*COIN_QUOTES, "USD", "EUR", "GBP", "JPY", "TRY")
+
+
+def unsigned(number: Decimal | Fraction, places: int) -> str:
+    """The size of `number` with `places` decimals, without a sign."""
+    units = floor(abs(Fraction(number)) * 10**places + Fraction(1, 2))
+    whole, rest = divmod(units, 10**places)
+    return f"{whole}.{rest:0{places}d}" if places else str(whole)
+
+
+def signed(number: Decimal | Fraction, places: int) -> str:
+    """`number` with `places` decimals and its sign; zero has none."""
+    size = unsigned(number, places)
+    if not size.strip("0."):
+        return size
+    return f"+{size}" if number > 0 else f"-{size}"
+
+
+def share_text(share: Decimal | Fraction) -> str:
+    """A share in per cent, with decimals only if it has some: `50%`, `33.33%`."""
+    return f"{unsigned(share, 0 if Fraction(share).denominator == 1 else 2)}%"
+
+
+def count_text(number: int) -> str:
+    """`number`, with commas from 10,000 up."""
+    return f"{number:,}" if abs(number) >= _COMMAS_FROM else str(number)
+
+
+def duration_text(length: timedelta) -> str:
+    """The two largest units of `length`: `1 d 6 h`, `45 min`, `<1 min`."""
+    parts, rest = [], max(length, timedelta(0))
+    for name, unit in _UNITS:
+        number, rest = divmod(rest, unit)
+        parts.append((number, name))
+    largest = next((at for at, (number, _) in enumerate(parts) if number), None)
+    if largest is None:
+        return "<1 min"
+    return " ".join(f"{number} {name}" for number, name in parts[largest : largest + 2] if number)
+
+
+def tag(instant: datetime, style: str) -> str:
+    """`instant` as Discord shows it in each reader's time zone: `t` time, `d` date, `R` relative."""
+    return f"<t:{floor(instant.timestamp())}:{style}>"
+
+
+def day_and_time(instant: datetime) -> str:
+    """`instant` as date and time."""
+    return f"{tag(instant, 'd')} {tag(instant, 't')}"
+
+
+def until_text(until: datetime, start: datetime) -> str:
+    """The end of a wait that began at `start`; beyond a day as date and time, because `in 2 days` is too coarse."""
+    if until - start > _DAY:
+        return day_and_time(until)
+    return f"{tag(until, 't')}, {tag(until, 'R')}"
+
+
+def since_text(start: datetime) -> str:
+    """`since` with the time of `start` and how long ago that is."""
+    return f"since {tag(start, 't')}, {tag(start, 'R')}"
+
+
+def short_id(payload_id: str, run: str | None = None) -> str:
+    """Six hex digits that identify a payload in every message about it; `run` is the id of its replay."""
+    key = payload_id if run is None else f"{run}/{payload_id}"
+    return blake2s(f"{key} new".encode(errors="replace"), digest_size=6).hexdigest()[:6]
+
+
+def ticket_symbol(pair: Instrument) -> str:
+    """The symbol as trading programs spell it: `EURUSD`, `BTC/USDT`, others as quoted."""
+    name = _plain_name(pair)
+    return escaped(name.replace("/", "") if pair.is_currency_pair else name, 2 * _LONGEST_SYMBOL)
+
+
+def name_of(pair: Instrument) -> str:
+    """The name as people read it: `EUR/USD`, `BTC/USDT`, others as quoted."""
+    return escaped(_plain_name(pair), 2 * _LONGEST_SYMBOL)
+
+
+def is_perpetual(pair: Instrument) -> bool:
+    """True for a contract without an end."""
+    is_settled = _SETTLED.fullmatch(pair.symbol) is not None and ":" not in pair
+    return pair.asset_class is AssetClass.CRYPTO and (is_settled or _PERPETUAL.search(pair.symbol) is not None)
+
+
+def _plain_name(pair: Instrument) -> str:
+    if pair.is_currency_pair:
+        return pair.replace("_", "/")
+    if pair.asset_class is not AssetClass.CRYPTO:
+        return str.__str__(pair)
+    name = _PERPETUAL.sub("", str.__str__(pair))
+    if "_" in name:
+        return name.replace("_", "/", 1)
+    quote = next((each for each in _QUOTES if name.endswith(each) and len(name) - len(each) > 1), "")
+    return f"{name.removesuffix(quote)}/{quote}" if quote else name
+
+
+def small(text: str) -> list[str]:
+    """`text` in small grey letters, line by line."""
+    return [_SMALL + line for line in text.split("\n") if line.strip()]
+
+
+def packed(facts: Iterable[str], most: int, separator: str = DOT) -> list[str]:
+    """`facts` on as few lines as possible of at most `most` visible characters; a fact is never broken."""
+    lines: list[str] = []
+    for fact in facts:
+        if lines and visible_length(lines[-1] + separator + fact) <= most:
+            lines[-1] += separator + fact
+        else:
+            lines.append(fact)
+    return lines
+
+
+def small_facts(facts: Iterable[str], separator: str = DOT) -> list[str]:
+    """`facts` on small lines."""
+    return [line for packed_line in packed(facts, SMALL_LINE, separator) for line in small(packed_line)]
+
+
+def visible_length(line: str) -> int:
+    """The length of `line` as Discord shows it, about: links show their text, and times at most twelve letters."""
+    return len(_LINK.sub(r"\1", _TAG.sub(_TAG_SHOWN, line)).replace("**", "").removeprefix(_SMALL))
+
+
+def headline(before: str, name: str, after: str = "", most: int = HEADLINE) -> str:
+    """One line of at most `most` characters; only `name` is cut."""
+    room = max(2, most - len(before) - len(after))
+    return f"{before}{cut(name, room)}{after}"
+
+
+def one_line(text: str) -> str:
+    """`text` with blanks instead of line ends."""
+    return " ".join(text.split())
+
+
+def number_text(trade: Trade, view: View) -> str:
+    """The trade's number, as every message names it: `#1042`; the short id if it has none."""
+    return f"#{trade.number or short_id(trade.signal.signal_id, view.run)}"
+
+
+def card_text(link: CardLink) -> str:
+    """`Card #1045`, as a link if there is one."""
+    label = f"Card #{link.number}"
+    return label if link.message is None else f"[{label}]({link.message.url})"
+
+
+def fact_text(name: str, value: Fact) -> str:
+    """A fact that a caller added, escaped: `spread 0.8`."""
+    shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else "-" if value is None else str(value)
+    return escaped(f"{name.replace('_', ' ')} {shown}", SMALL_LINE)
+
+
+def first_sentence(text: str, *, keeps_end: bool = False) -> tuple[str, str]:
+    """The first line or sentence of `text`, and the rest. Its full stop stays only if `keeps_end`."""
+    line, _, more = text.partition("\n")
+    found = _SENTENCE.match(line)
+    first, rest = (line, "") if found is None else (found[1], line[found.end() :])
+    rest = "\n".join(filter(None, (rest.strip(), more.strip())))
+    return (first if keeps_end else first.removesuffix(".")), rest
+
+
+def prefixed(word: str, text: str, view: View) -> str:
+    """A headline of `word` and `text`, either of which may be empty, on one line and cut to its limit."""
+    words = DOT.join(filter(None, (word, one_line(text))))
+    return cut(f"{replay_mark(view)}{words}", HEADLINE)
+
+
+def replay_mark(view: View) -> str:
+    """The beginning of every content and title of a replay."""
+    return f"REPLAY{DOT}" if view.is_replay else ""

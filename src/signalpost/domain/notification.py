@@ -1,7 +1,7 @@
 """A payload with a priority and a tier, before it is formatted for a destination."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -16,12 +16,10 @@ from signalpost.domain.announcement import Announcement
 from signalpost.domain.context import Context
 from signalpost.domain.exact import plain
 from signalpost.domain.market_analysis import MarketAnalysis
-from signalpost.domain.order import EntryZone
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
-from signalpost.domain.target import Target
 from signalpost.domain.text import id_of, text_of
 from signalpost.domain.tier import UserTier
 from signalpost.domain.value import Value, encoded
@@ -191,21 +189,19 @@ def _content(payload: Payload, event: str) -> list[tuple[str, object]]:
         if value != default and not (isinstance(payload, Signal) and _follows(payload, name, value)):
             if value is SignalStatus.CLOSED and event == CLOSED:
                 value = SignalStatus.FILLED  # its name in earlier versions, whose hashes stay valid
-            content.append((name, _plain(value)))
+            if type(value) is Decimal:
+                value = plain(value)  # 1.10 is 1.1
+            elif name in _PLAIN_BY_FIELD:
+                value = _PLAIN_BY_FIELD[name](value)
+            content.append((name, value))
     return content
 
 
-def _plain(value: object) -> object:
-    """`value` with plain prices: 1.10 is 1.1."""
-    match value:
-        case Decimal():
-            return plain(value)
-        case Target() | EntryZone():
-            return [_plain(each) for each in msgspec.structs.astuple(value)]
-        case tuple() if value and isinstance(value[0], Target):
-            return [_plain(each) for each in value]
-        case _:
-            return value
+_PLAIN_BY_FIELD: Mapping[str, Callable[[Any], object]] = {
+    "entry_zone": lambda zone: [plain(zone.low), plain(zone.high)],
+    "targets": lambda targets: [(plain(each.price), each.share and plain(each.share)) for each in targets],
+}
+"""Fields with several prices, as they are in the content."""
 
 
 def _follows(signal: Signal, name: str, value: object) -> bool:

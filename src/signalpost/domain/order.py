@@ -1,5 +1,6 @@
 """How a trade is entered: the kind of order, and a zone around the entry."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,10 @@ from signalpost.domain.side import SignalStatus
 from signalpost.domain.text import shown
 from signalpost.domain.words import Word
 from signalpost.errors import InvalidValue
+
+_LEVERAGE = re.compile(
+    r"(?:cross|isolated)?\s*\(?(?:x|1:)?(?P<number>\d{1,6}(?:\.\d{1,6})?)x?\)?", re.ASCII | re.IGNORECASE
+)
 
 
 class OrderKind(Word):
@@ -58,8 +63,9 @@ class EntryZone(msgspec.Struct, frozen=True):
 
 
 def leverage_of(value: Number, name: str) -> Decimal:
-    """`value` as a leverage above zero; text may end with `x`, as in `5x`. Raises InvalidValue."""
-    return positive(value.strip().lower().removesuffix("x") if isinstance(value, str) else value, name)
+    """`value` as a leverage above zero; text can be `5x`, `x5`, `1:5` or `Cross (5x)`. Raises InvalidValue."""
+    found = _LEVERAGE.fullmatch(value.strip()) if isinstance(value, str) else None
+    return positive(found["number"] if found else value, name)
 
 
 def zone_of(value: Any, name: str) -> EntryZone:

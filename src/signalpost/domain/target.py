@@ -76,11 +76,11 @@ def targets_of(value: Any, name: str) -> tuple[Target, ...]:
     targets, faults = [], []
     for number, each in enumerate(given, 1):
         try:
-            targets.append(_target(each))
+            targets.append(each if type(each) is Target else _target(each))
         except InvalidValue as error:
             text = f"{name} has an invalid target {number}: "
             faults += [fault._replace(text=text + fault.text, field=name) for fault in error.errors]
-    if not faults:
+    if not faults and any(each.share is not None for each in targets):
         faults += _wrong_shares(targets, name)
     if faults:
         raise InvalidValue.of_all(faults)
@@ -119,8 +119,6 @@ def changed(changes: Mapping[str, Any], targets: Sequence[Target]) -> dict[str, 
 
 
 def _target(value: Any) -> Target:
-    if isinstance(value, Target):
-        return value
     if isinstance(value, Mapping) and "price" in value and value.keys() <= {"price", "share"}:
         return Target(value["price"], value.get("share"))
     if isinstance(value, list | tuple) and len(value) == 2:
@@ -130,7 +128,7 @@ def _target(value: Any) -> Target:
 
 def _wrong_shares(targets: Sequence[Target], name: str) -> Iterable[Fault]:
     shares = [each.share for each in targets if each.share is not None]
-    if shares and len(shares) < len(targets):
+    if len(shares) < len(targets):
         text = (
             f"{name} has {len(targets)} targets, but only {len(shares)} with a share: give all of them a share, or none"
         )

@@ -54,7 +54,7 @@ def test_a_given_end_of_an_order_also_ends_the_validity_of_its_message() -> None
             Facts("not-after", "good_until", "2025-08-20T05:00:00Z", "2025-08-20T05:00:00Z"),
         ),
         ({"leverage": 0}, Facts("out-of-range", "leverage", "0", "above 0")),
-        ({"leverage": "x"}, Facts("not-a-number", "leverage", "''")),
+        ({"leverage": "x"}, Facts("not-a-number", "leverage", "'x'")),
         ({"risk_percent": 0}, Facts("out-of-range", "risk_percent", "0", "above 0, at most 100")),
         ({"risk_percent": "100.5%"}, Facts("out-of-range", "risk_percent", "100.5", "above 0, at most 100")),
         ({"entry_zone": ("1.11", "1.12")}, Facts("out-of-range", "entry_zone", "1.10", "1.11 to 1.12")),
@@ -84,8 +84,10 @@ def test_the_entry_lies_in_its_zone(zone: Any) -> None:
 
 
 def test_leverage_and_risk_are_kept_as_given() -> None:
-    signal = made(leverage="20X", risk_percent="1.5%")
-    assert (signal.leverage, signal.risk_percent) == (20, Decimal("1.5"))
+    signal = made(leverage="2.5", risk_percent="1.5%")
+    assert (signal.leverage, signal.risk_percent) == (Decimal("2.5"), Decimal("1.5"))
+    for text in (" 20X", "x20", "1:20", "Cross (20x)", "isolated 20.0x", 20):
+        assert made(leverage=text).leverage == 20
     assert (made().leverage, made().risk_percent) == (None, None)
 
 

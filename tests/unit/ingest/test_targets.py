@@ -138,6 +138,14 @@ def test_an_object_with_a_short_name_of_a_target_is_refused() -> None:
     assert by_mapping({**PLAIN, "exits": {"T2": "1.17"}}).codes == {"exits": "not-readable"}
 
 
+def test_without_a_side_the_order_of_targets_is_not_checked() -> None:
+    without = {name: value for name, value in PLAIN.items() if name != "side"}
+    for entry_point in (by_mapping, ENTRY_POINTS["http"]):
+        assert entry_point({**without, "tp1": "1.15", "tp2": "1.14"}).codes == {"signal_type": "missing"}
+        codes = entry_point({**without, "tp1": "1.15", "tp2": "x"}).codes
+        assert codes == {"signal_type": "missing", "tp2": "not-a-number"}
+
+
 def test_numbers_in_an_object_can_be_integers() -> None:
     assert levels_of(Signal.from_mapping({**PLAIN, "targets": {0: "1.17", 1: "1.18"}})) == BOTH
 

@@ -64,38 +64,28 @@ def test_each_latency_is_shown_with_its_verdict(ended: subprocess.CompletedProce
     ]  # fmt: skip
 
 
-def test_the_page_stays_up_after_the_end_until_ctrl_c_and_json_has_the_figures() -> None:
-    command = [*COMMAND, "--speed", "1000", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def test_the_page_stays_up_after_the_end_until_ctrl_c_and_refused_signals_make_the_exit_code_1(
+    sandbox: str, environment: dict[str, str]
+) -> None:
+    own = {**environment, "SIGNALPOST_LIMITS": "off"}
+    command = [*COMMAND, "--to-discord", "--speed", "1000"]
+    with subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(120, process.kill)
         watchdog.start()
         assert process.stderr is not None
         next(line for line in process.stderr if READY in line)
+        assert process.poll() is None
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate()
         watchdog.cancel()
-    assert process.returncode == 0
-    figures = json.loads(output)
-    assert (figures["is_whole"], figures["all_delivered"], figures["refused"]) == (True, True, [])
-    assert (figures["candles"], figures["signals"]) == (27_587, 451)
-    assert {"destination": "signals-free", "state": "delivered", "count": 226} in figures["deliveries"]
-    assert [list(each) for each in figures["seconds"].values()] == [["p50", "p99", "longest", "at_most"]] * 4
-
-
-def test_signals_without_a_webhook_are_refused_and_the_exit_code_is_1(
-    sandbox: str, environment: dict[str, str]
-) -> None:
-    own = {**environment, "SIGNALPOST_LIMITS": "off"}
-    command = [*COMMAND, "--to-discord", "--exit", "--speed", "1000"]
-    ended = subprocess.run(command, env=own, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 1
-    shown = rows(ended.stdout)
+    assert process.returncode == 1
+    shown = rows(output)
     assert "signals-free delivered 226" in shown
     assert [row for row in shown if "refused" in row.lower() and "signals-premium" in row]
 
 
-def test_ctrl_c_during_the_replay_ends_it_with_exit_code_0() -> None:
-    process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_ctrl_c_during_the_replay_ends_it_with_exit_code_0_and_json_has_the_figures_until_then() -> None:
+    process = subprocess.Popen([*COMMAND, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
     try:
@@ -109,5 +99,8 @@ def test_ctrl_c_during_the_replay_ends_it_with_exit_code_0() -> None:
     finally:
         watchdog.cancel()
     assert process.returncode == 0, errors
-    assert "deliveries" in output
     assert "Traceback" not in errors
+    figures = json.loads(output)
+    assert (figures["is_whole"], figures["refused"]) == (False, [])
+    assert figures["candles"] < 27_587
+    assert {"signals", "all_delivered", "deliveries", "seconds"} < set(figures)

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from tests.acceptance.serving import in_process
 
 SECONDS_AT_MOST = 60
 
@@ -72,13 +71,14 @@ def test_it_prints_its_webhooks_accepts_messages_and_ends_with_ctrl_c(tmp_path: 
 
 
 def test_a_program_gets_its_addresses_as_json() -> None:
-    with running("--port", "0", "--json", ready="_log") as (process, printed):
+    with running("--port", "0", "--json", "--limits", "real", ready="_log") as (process, printed):
         addresses = json.loads(printed)
         assert list(addresses) == ["page", "log", "environment"]
         assert list(addresses["environment"]) == [each.variable for each in USUAL_DESTINATIONS]
         assert _post(addresses["environment"]["DISCORD_WEBHOOK_COMMUNITY"], "hello") == 204
         with urllib.request.urlopen(addresses["log"], timeout=SECONDS_AT_MOST) as answer:
             assert json.loads(answer.read())["body"]["content"] == "hello"
+        assert _bucket(addresses["environment"]["DISCORD_WEBHOOK_SIGNALS_FREE"]) == "5"
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=SECONDS_AT_MOST) == ("", "")
 
@@ -86,6 +86,7 @@ def test_a_program_gets_its_addresses_as_json() -> None:
 def test_a_killed_sandbox_leaves_every_answered_message_in_its_journal(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     with running("--port", "0", "--limits", "off", "--journal", str(journal)) as (process, printed):
+        assert _bucket(_url(printed, "DISCORD_WEBHOOK_SIGNALS_FREE")) is None
         for n in range(20):
             _post(_url(printed, "DISCORD_WEBHOOK_COMMUNITY"), str(n))
         process.kill()
@@ -94,17 +95,16 @@ def test_a_killed_sandbox_leaves_every_answered_message_in_its_journal(tmp_path:
     assert contents == [str(n) for n in range(20)]
 
 
-@pytest.mark.parametrize(("limits", "bucket"), [("real", "5"), ("raised", "50"), ("off", None)])
-def test_the_limits_option_sets_the_rate_limit(limits: str, bucket: str | None) -> None:
-    with running("--port", "0", "--limits", limits) as (_, printed):
-        url = _url(printed, "DISCORD_WEBHOOK_SIGNALS_FREE")
-        request = urllib.request.Request(url, headers=AGENT)
-        with urllib.request.urlopen(request, timeout=SECONDS_AT_MOST) as answer:
-            assert answer.headers.get("X-RateLimit-Limit") == bucket
+def _bucket(url: str) -> str | None:
+    request = urllib.request.Request(url, headers=AGENT)
+    with urllib.request.urlopen(request, timeout=SECONDS_AT_MOST) as answer:
+        limit: str | None = answer.headers.get("X-RateLimit-Limit")
+    return limit
 
 
-def test_a_port_in_use_is_bad_input() -> None:
-    with running("--port", "0") as (_, printed):
+def test_the_limits_option_sets_the_rate_limit_and_a_port_in_use_is_bad_input() -> None:
+    with running("--port", "0", "--limits", "raised") as (_, printed):
+        assert _bucket(_url(printed, "DISCORD_WEBHOOK_SIGNALS_FREE")) == "50"
         found = re.search(r"http://127\.0\.0\.1:(\d+)/", printed)
         assert found
         command = [sys.executable, "-m", "signalpost", "sandbox", "--port", found[1]]
@@ -115,7 +115,6 @@ def test_a_port_in_use_is_bad_input() -> None:
 
 
 def test_a_journal_that_is_not_writable_is_bad_input(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "signalpost", "sandbox", "--port", "0", "--journal", str(tmp_path / "no" / "j")]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_AT_MOST, check=False)
+    run = in_process(dict(os.environ), "sandbox", "--port", "0", "--journal", str(tmp_path / "no" / "j"))
     assert (run.returncode, run.stdout) == (2, "")
     assert str(tmp_path / "no" / "j") in run.stderr

@@ -13,7 +13,7 @@ from signalpost import (
     UserTier,
     clock,
 )
-from signalpost.cli.demo_report import deliveries_table, seconds_table
+from signalpost.cli.demo_report import deliveries_table, seconds_table, summary
 from signalpost.cli.live_replay import LiveReplay, ReplayClock, SignalTimes, Stopwatch, Stream, installed
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
@@ -62,6 +62,11 @@ async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) 
         assert times.begun < times.delivered
     assert re.findall(r"\d+", str(deliveries_table(replay, stopwatch).title)) == ["60", *[str(replay.signals)] * 2]
     assert seconds_table([]).title
+    figures = summary(replay, stopwatch, is_whole=True)
+    assert (figures["is_whole"], figures["all_delivered"], figures["refused"]) == (True, True, [])
+    assert (figures["candles"], figures["signals"]) == (60, replay.signals)
+    assert figures["deliveries"] == [{"destination": "signals-premium", "state": "delivered", "count": replay.signals}]
+    assert [list(each) for each in figures["seconds"].values()] == [["p50", "p99", "longest", "at_most"]] * 4
 
 
 async def test_a_refused_signal_is_reported_and_not_delivered(tmp_path: Path) -> None:
@@ -74,6 +79,8 @@ async def test_a_refused_signal_is_reported_and_not_delivered(tmp_path: Path) ->
     (reason,) = set(replay.refused)
     assert "signals-premium" in reason
     assert not stopwatch.is_all_delivered(replay.signals)
+    figures = summary(replay, stopwatch, is_whole=False)
+    assert (figures["is_whole"], figures["all_delivered"], figures["refused"]) == (False, False, [reason])
 
 
 async def test_a_slow_replay_takes_its_time(tmp_path: Path) -> None:

@@ -28,7 +28,11 @@ class Store:
         self._limits = {each.name: each.limits.messages_a_minute for each in config.destinations}
         self._webhooks = {each.name: of_webhook(each.address.identity) for each in config.destinations}
         self._reader = SqliteReader(self.path)
-        self._lookup = SqliteLookup(self.path)
+        try:
+            self._lookup = SqliteLookup(self.path)
+        except BaseException:
+            self._reader.close()
+            raise
 
     @classmethod
     def configured(cls, home: Path | None, config_file: Path | None) -> Self:

@@ -6,7 +6,7 @@ See docs/why/0027-an-epoch-fences-the-owner.md.
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, closing, suppress
 from random import Random, random
 from typing import Any, Self
 from weakref import WeakSet
@@ -56,7 +56,9 @@ _HANGS_AT_STOP = (
 class Run:
     """The parts of a run. Made by `begin`."""
 
-    def __init__(self, config: Config, core: SqliteCore, bus: Bus, metrics: Metrics, *, is_producer: bool) -> None:
+    def __init__(
+        self, config: Config, core: SqliteCore, waker: Waker, bus: Bus, metrics: Metrics, *, is_producer: bool
+    ) -> None:
         self.process = os.getpid()
         self.loop = asyncio.get_running_loop()
         self.outbox = ThreadedOutbox(core, bus.emit)
@@ -77,7 +79,7 @@ class Run:
         self._listeners = (self._note_ticket, self._alerts)
         for each in self._listeners:
             bus.subscribe(each)
-        self._waker = Waker(core.bell_path)
+        self._waker = waker
         self._watch = OwnerWatch(core, self.outbox, config.heartbeat, wants=self._may_own, hooks=self, emit=bus.emit)
         self._owned = AsyncExitStack()
         self._looking: asyncio.Task[None] | None = None
@@ -99,8 +101,11 @@ class Run:
         owns = None if config.destinations and not is_producer else False
         if owns is None:
             import signalpost.sinks.discord.service  # noqa: F401  # now: during a takeover it would block the loop
-        core = await open_store(config.home / STORE_FILE, owns=owns)
-        run = cls(config, core, bus, metrics, is_producer=is_producer)
+        with ExitStack() as undo:  # closes both if this process has no socket or thread left
+            core = undo.enter_context(closing(await open_store(config.home / STORE_FILE, owns=owns)))
+            waker = undo.enter_context(closing(Waker(core.bell_path)))
+            run = cls(config, core, waker, bus, metrics, is_producer=is_producer)
+            undo.pop_all()
         try:
             run._watch.begin()
             await run.outbox.call(lambda: None)  # then the first look at the owner is over
@@ -242,7 +247,8 @@ class Run:
         try:
             await self.engine.intake.close()
         finally:  # even if it is cancelled
-            _log_lost(self.engine.intake.held)
+            if held := self.engine.intake.held:
+                logger.error("%d notifications in memory could not be saved and are lost", held)
 
     async def _patiently(self, work: Callable[[float], Coroutine[Any, Any, object]]) -> None:
         """Do it within the patience that is left, or until there is none any more."""
@@ -382,11 +388,6 @@ class Run:
         if owner is not None:
             self.engine.intake.routing = owner.routing
             self._followed = owner.holder
-
-
-def _log_lost(held: int) -> None:
-    if held:
-        logger.error("%d notifications in memory could not be saved and are lost", held)
 
 
 _alive: WeakSet[Run] = WeakSet()

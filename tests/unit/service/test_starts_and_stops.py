@@ -1,6 +1,7 @@
 """Concurrent starts and stops of a service, and starts and stops that are cancelled."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -176,6 +177,28 @@ async def test_a_start_that_fails_at_its_last_step_leaves_nothing_open(
         await service.start()
     assert raised.value is fault
     assert (owned(service.config), own_tasks(), len(closed)) == (False, [], 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "fault"), [("Waker", OSError("too many open files")), ("ThreadedOutbox", RuntimeError("no thread left"))]
+)
+async def test_a_start_without_a_socket_or_a_thread_left_closes_the_store(
+    part: str,
+    fault: Exception,
+    config_for: ConfigFor,
+    connections: list[sqlite3.Connection],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(run, part, none_left)
+    service = AsyncNotificationService(config_for())
+    with pytest.raises(type(fault)) as raised:
+        await service.start()
+    assert (raised.value is fault, owned(service.config), own_tasks()) == (True, False, [])
+    with pytest.raises(sqlite3.ProgrammingError):
+        connections[-1].execute("SELECT 1")
 
 
 async def test_concurrent_starts_are_one_start(sandbox: Sandbox, config_for: ConfigFor) -> None:

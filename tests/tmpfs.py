@@ -34,8 +34,9 @@ def with_connection(make: Callable[[], Store]) -> tuple[Store, sqlite3.Connectio
 
 
 def new_core() -> SqliteCore:
-    """An empty store that its test owns, and may leave open."""
-    core = SqliteCore(Path(_folder.name) / f"{next(_numbers)}.db")
+    """An empty store that its test owns, and may leave open: it is closed when nothing refers to it any more."""
+    core, db = with_connection(lambda: SqliteCore(Path(_folder.name) / f"{next(_numbers)}.db"))
+    finalize(core, db.close)
     if core._lock is not None:
         finalize(core, core._lock.release)
     return core

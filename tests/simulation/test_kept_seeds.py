@@ -1,8 +1,12 @@
 """Seeds that once found a bug; each must keep passing."""
 
+import json
+import subprocess
+from collections.abc import Iterator
+
 import pytest
 
-from tests.simulation.process import simulation
+from tests.simulation.process import simulating
 
 KEPT = [
     pytest.param(20, 6, id="a lapse fills a slot of the next process"),
@@ -22,7 +26,19 @@ KEPT = [
 ]
 
 
+@pytest.fixture(scope="module")
+def simulator() -> "Iterator[subprocess.Popen[str]]":
+    """One process for all seeds: its start takes as long as three simulated hours."""
+    with simulating("tests.simulation.findings_process") as process:
+        yield process
+
+
 @pytest.mark.parametrize(("seed", "hours"), KEPT)
-def test_a_kept_seed_finds_nothing(seed: int, hours: float) -> None:
-    ran = simulation("--seed", str(seed), "--hours", str(hours))
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+def test_a_kept_seed_finds_nothing(seed: int, hours: float, simulator: "subprocess.Popen[str]") -> None:
+    assert simulator.stdin is not None
+    assert simulator.stdout is not None
+    simulator.stdin.write(f"{json.dumps([seed, hours])}\n")
+    simulator.stdin.flush()
+    answer = simulator.stdout.readline()
+    assert answer, f"it ended with {simulator.wait(60)}"
+    assert json.loads(answer) == [], f"python -m simulation --seed {seed} --hours {hours:g}"

@@ -1,0 +1,21 @@
+"""Simulates many runs: reads lines like `[20, 6]`, a seed and its hours, and answers each with its findings as JSON."""
+
+import json
+import logging
+import sys
+
+from simulation.check import findings
+from simulation.run import simulate
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    logging.getLogger("signalpost").setLevel(logging.CRITICAL)
+    for line in sys.stdin:
+        seed, hours = json.loads(line)
+        sys.stdout.write(json.dumps([str(each) for each in findings(simulate(seed, hours))]) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

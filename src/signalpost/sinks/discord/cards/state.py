@@ -80,10 +80,7 @@ def first_line(trade: Trade, view: View) -> list[str]:
     if view.hides_levels(trade):
         return [f"**Details in {view.full_tier}**"]
     if trade.state in _NO_TRADE:
-        is_gapped = Flag.GAPPED in trade.flags
-        return [
-            "**No trade** · gapped past SL before entry" if is_gapped else "**No trade** · delete the pending order"
-        ]
+        return [f"**No trade** · {_gap_in(trade) or 'delete the pending order'}"]
     if result_of(trade) is not None:
         first, *others = gains(trade)
         return packed([f"**{first}**", *others], DATA_LINE)
@@ -198,9 +195,16 @@ def small_lines(trade: Trade, view: View) -> list[str]:
         is_fill = trade.news is News.FILLED and not view.hides(Hidden.STOP, trade)
         return small_facts(filter(None, [risk_text(trade) if is_fill else ""]))
     if trade.state in _NO_TRADE:
-        reason = trade.end.text
+        reason = None if _gap_in(trade) else trade.end.text
         return small(f"Reason: {escaped(reason, NOTE)}") if reason else []
     return [*_shares(trade, view), *(line for text in _remarks(trade) for line in small(text))]
+
+
+def _gap_in(trade: Trade) -> str | None:
+    """How the market jumped over an order that was never filled; None if it did not."""
+    if trade.end is None or Flag.GAPPED not in trade.flags:
+        return None
+    return escaped(trade.end.text or "gapped before entry", NOTE)
 
 
 def _shares(trade: Trade, view: View) -> list[str]:

@@ -122,9 +122,13 @@ def test_a_trade_that_nobody_followed_has_no_result() -> None:
     assert lines(half)[0] == "**+0.50R banked** · 50% not followed"
 
 
-def test_an_order_that_the_market_jumped_over_is_no_trade() -> None:
-    cancelled = trade(1, GOLD, CancelOrder(at=NOON, from_feed=True, flags=(Flag.GAPPED,)))
-    assert lines(cancelled)[0] == "**No trade** · gapped past SL before entry"
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [("gapped past TP1 before entry", "gapped past TP1 before entry"), (None, "gapped before entry")],
+)
+def test_an_order_that_the_market_jumped_over_is_no_trade(reason: str | None, shown: str) -> None:
+    cancelled = trade(1, GOLD, CancelOrder(reason=reason, at=NOON, from_feed=True, flags=(Flag.GAPPED,)))
+    assert lines(cancelled)[0] == f"**No trade** · {shown}"
     assert not any("Reason" in line for line in lines(cancelled))
 
 

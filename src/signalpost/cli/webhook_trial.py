@@ -64,7 +64,7 @@ def advice_on(evidence: Evidence, destination: str) -> str:
         case Throttled(scope="host", retry_after=seconds):
             return f"Discord rejects all requests from this machine. Try again in {seconds:.0f} s, and send less"
         case Throttled(retry_after=seconds):
-            return f"too many requests. Try again in {max(seconds, 1):.0f} s; a service waits by itself"
+            return f"too many requests. Try again in {max(seconds, 1):.0f} s; a running service retries by itself"
         case Unconfirmed():
             return "it may have been shown. Look in the channel, then at https://discordstatus.com"
         case Unavailable(status=None):
@@ -91,7 +91,7 @@ async def _look(connections: Connections, address: WebhookAddress) -> str:
         refuse(answer, address.identity, route="webhook")
     name, channel, guild = (_line(answer.text(field)) for field in ("name", "channel_id", "guild_id"))
     if channel is None:
-        raise Unavailable(f"status {answer.status}, but not a webhook's answer", status=answer.status)
+        raise Unavailable(f"status {answer.status}, but the answer does not describe a webhook", status=answer.status)
     kind = _KINDS.get(answer.whole_number("type") or 0, "webhook")
     server = "" if guild is None else f" of server {guild}"
     return redacted(f"{kind} {name!r} for channel {channel}{server}")

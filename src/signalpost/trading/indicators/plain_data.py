@@ -71,7 +71,7 @@ def part(saved: Mapping[str, Any], name: str) -> Snapshot:
     value = saved.get(name)
     if isinstance(value, dict):
         return value
-    raise InvalidSnapshot(f"{name} is missing from the saved state: {_REBUILD}", code="missing", field=name)
+    raise InvalidSnapshot(f"{name} is missing from the saved state, or damaged: {_REBUILD}", code="missing", field=name)
 
 
 def _checksum(state: Snapshot) -> str:

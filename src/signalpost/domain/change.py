@@ -1,8 +1,7 @@
 """What can happen to a signal after it was opened. Each change is a value; `life.after` applies it to a trade.
 
-A time that is not given is not content, so that the same call twice is one change. A change that is `from_feed` was
-computed from candles: it may lie in the past, and carries `flags` for the trade. Any other is the word of a person or a
-program.
+A missing time is not compared, so the same call twice is one change. A change that is `from_feed` was computed from
+candles: it may lie in the past, and carries `flags` for the trade. Any other was reported by a person or a program.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ from signalpost.domain.words import Word, member
 from signalpost.errors import InvalidValue
 
 BREAK_EVEN = frozenset({"be", "breakeven", "break-even", "entry"})
-"""Words that stand for the entry, as a stop: the fill, or the planned entry before it."""
+"""Words for a stop at the entry: at the fill, or at the planned entry while there is no fill."""
 ALL = Decimal(100)
 """The share of the whole initial size, in per cent."""
 
@@ -35,7 +34,7 @@ class CloseReason(Word):
     REVERSED = "reversed"
     """An opposite signal of the same strategy, pair and timeframe."""
     TIME = "time"
-    """Nothing was heard of it for `open_for`: it has no price and no result."""
+    """Nothing was heard of it for too long: it has no price and no result."""
 
 
 class Flag(Word):
@@ -81,8 +80,8 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
     `stop_loss` is a price, or one of BREAK_EVEN, which sets `stop_at_entry`. `take_profit` is the price of the next
     target, `targets` are all targets that are not hit yet. `target_hit` is the number of a target, from 1; those before
     it are hit too. `close_part` is a share of the initial size in per cent; with `target_hit` it is what that target
-    closes. `price` belongs to `target_hit` or `close_part`. Raises InvalidValue if nothing is given, or a price without
-    either.
+    closes. `price` belongs to `target_hit`, or to `close_part`, which requires it. Raises InvalidValue if nothing is
+    given, or a price without either.
     """
 
     stop_loss: Decimal | None = None
@@ -128,7 +127,7 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
 
 
 class Close(Value, frozen=True, kw_only=True, tag="close"):
-    """The trade was closed. Without a price, a stop or target that was hit gives it; TIME has none."""
+    """The trade was closed. Without a price, STOP takes the stop and TARGET the last target; TIME has none."""
 
     price: Decimal | None = None
     reason: CloseReason = CloseReason.MANUAL

@@ -25,7 +25,7 @@ _PREFIX = re.compile(r"([A-Z0-9_]+):(?=[^:/])", re.ASCII)
 """A possible exchange before a symbol, as in TradingView: `BINANCE:`."""
 _LEG = re.compile(rf"(?:(?<=[-+*/^(])|^){_PREFIX.pattern}(?=(.*))", re.ASCII)
 _SIGNS = ("/", "-")
-"""At the start they belong to the symbol, such as thinkorswim's `/ES`, and are not separators."""
+"""At the start of a symbol, as in thinkorswim's `/ES`, these are not separators."""
 _SETTLED = re.compile(r"([^:/]+)/([^:/]+):([^:/-]+)((?:-[^:/]+)?)")
 """ccxt's contracts: `BTC/USDT:USDT`, `BTC/USD:BTC-260327`."""
 _SETTLES_IN = frozenset(("USD", "USDT", "USDC", "USDE", "BUSD", "FDUSD", "EUR", "BTC", "ETH"))
@@ -39,10 +39,10 @@ class Instrument(str):
 
     Accepts 1 to 64 characters: letters of any script, digits and the punctuation of exchanges. `EUR/USD`, `EURUSD`,
     `eur-usd`, `EUR:USD`, `OANDA:EURUSD` and `EURUSD=X` are all `EUR_USD`. A symbol of letters, digits, `/`, `-` and `_`
-    is shown with `_`. A known exchange before it and a contract's settlement currency are not shown:
-    `BINANCE:BTCUSDT` is `BTCUSDT`, `BTC/USDT:USDT` is `BTC_USDT`. `symbol` keeps both, and distinguishes instruments
-    that look the same. Raises InvalidValue for any other text, for templates, and for Latin letters mixed with Cyrillic
-    or Greek ones.
+    is shown with `_`. A known exchange before it and a contract's settlement currency are not shown: `BINANCE:BTCUSDT`
+    is `BTCUSDT`, `BTC/USDT:USDT` is `BTC_USDT`. `symbol` keeps both, except for a currency pair, and distinguishes
+    instruments that look the same. Raises InvalidValue for any other text, for templates, and for Latin letters mixed
+    with Cyrillic or Greek ones.
     """
 
     __slots__ = ("_symbol",)
@@ -61,7 +61,7 @@ class Instrument(str):
 
     @property
     def symbol(self) -> str:
-        """The whole symbol, as sent: two instruments are the same only if their symbols are equal.
+        """The whole symbol: two instruments are the same only if their symbols are equal.
 
         `Instrument(instrument.symbol)` is the same instrument. ASCII letters are not case-sensitive. A currency pair
         has one symbol, whatever its spelling.
@@ -70,12 +70,12 @@ class Instrument(str):
 
     @property
     def base(self) -> str:
-        """The asset to buy or sell: the part before the first `_`, or the whole symbol without one."""
+        """The asset to buy or sell: the part before the first `_`, or the whole symbol if there is none."""
         return self.partition("_")[0]
 
     @property
     def quote(self) -> str:
-        """The asset that the price is quoted in: the part after the first `_`; empty without one."""
+        """The asset that the price is quoted in: the part after the first `_`; empty if there is none."""
         return self.partition("_")[2]
 
     @property
@@ -107,7 +107,7 @@ class Instrument(str):
 
     @property
     def is_always_above_zero(self) -> bool:
-        """True if its price is always above zero, as for currencies, metals and coins.
+        """True if the symbol shows that its price is always above zero, as `EUR_USD`, `XAU_USD` and `SOL_USDT` do.
 
         Oil, power, rates, spreads and unknown instruments can have zero or negative prices.
         """

@@ -85,7 +85,7 @@ class LoopThread:
                 try:
                     while not life.done():  # a user's listener may stop the loop, which does not belong to it
                         self.loop.run_forever()
-                finally:  # if a callback has exited, the runner goes on with the loop until everything is closed
+                finally:  # if a callback raised SystemExit, the runner runs the loop on until all is closed
                     life.remove_done_callback(self._stop_loop)
                 life.result()
         finally:
@@ -161,7 +161,7 @@ class LazyThread:
 
 
 class OwnThreads(ThreadPoolExecutor):
-    """Runs each call in a daemon thread of its own: few calls, none of which may be refused or delay the end."""
+    """Runs each of a few calls in its own daemon thread, so that none is refused or delays the interpreter's end."""
 
     def submit(
         self, fn: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs

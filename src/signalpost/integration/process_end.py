@@ -1,4 +1,4 @@
-"""Stops everything that runs when the interpreter ends, and releases it in a forked child.
+"""When the interpreter ends, stops everything that runs; in a forked child, releases it.
 
 At the end, everything queued is flushed, for at most 5 seconds in all. `atexit` would run after the pools of
 `concurrent.futures` stop accepting work, and not at all in a child of `multiprocessing`. So a thread that the
@@ -34,15 +34,15 @@ class Inherited(Protocol):
     """Something that a child made by `fork` must release."""
 
     def forget_parent(self) -> None:
-        """Called in the child. Nothing runs there, and a thread that does not exist there may hold any lock."""
+        """Called in the child. Only this thread exists there, and one that is missing may hold any lock for ever."""
         ...
 
 
 class Guard(threading.Thread):
     """A thread that the interpreter waits for, whichever thread starts it.
 
-    Once it runs, it looks like a daemon to others: code that waits for all other non-daemon threads would wait for this
-    one, which waits for them.
+    Once it runs, it looks like a daemon to others. Otherwise, code that waits for all non-daemon threads would wait for
+    this one, which waits for them.
     """
 
     def __init__(self, run: Callable[[], None]) -> None:
@@ -50,7 +50,7 @@ class Guard(threading.Thread):
         super().__init__(target=run, name=f"{THREADS} ending", daemon=False)
 
     def start(self) -> None:
-        """Start it. After that the interpreter has registered that it must wait for it."""
+        """Start it. The interpreter then knows that it must wait for this thread."""
         super().start()
         self._has_started = True
 

@@ -37,8 +37,8 @@ class Started:
 class StillOpen(int):
     """How many notifications or deliveries are still open after a stop. You may await it.
 
-    Within a running event loop, the stop has only begun. The number was open at the call; await it for the number that
-    the stop leaves open.
+    Within a running event loop, the stop has only begun. The number is then as at the call; await it for the number
+    that the stop leaves open.
     """
 
     _begun: BackgroundWork[int] | None
@@ -60,8 +60,8 @@ class StillOpen(int):
 class AsyncNotificationStartup:
     """Starts and stops an integration together with a strategy; by default the integration of the process.
 
-    With `handle_signals`, SIGTERM and SIGINT first flush for at most 5 seconds, then call the previous handler. Then
-    the start must be in the main thread.
+    With `handle_signals`, SIGTERM and SIGINT first flush for at most 5 seconds, then call the previous handler. This
+    requires a start in the main thread.
     """
 
     def __init__(self, integration: NotificationIntegration | None = None, *, handle_signals: bool = False) -> None:

@@ -38,9 +38,9 @@ Refused = Callable[[Ticket], None]
 class Submission:
     """A notification that a caller submits, and the future of its ticket. Intake gives it its id and time.
 
-    If the service refuses it, `otherwise` answers for it. A conflict is final: something else was shown under the same
-    id, and showing a second, contradictory one in another way would help nobody. `refused` hears of a refusal that is
-    final and that no service saw.
+    If the service refuses it, `otherwise` answers for it. A conflict is final: something else was accepted under the
+    same id, and showing a second, contradictory one in another way would help nobody. `refused` hears of a refusal that
+    is final and that no service saw.
     """
 
     __slots__ = ("future", "notification", "otherwise", "refused")

@@ -33,7 +33,7 @@ class Receipt(NamedTuple):
     """The destination's proof of delivery."""
 
     message_id: str
-    """The destination's id of the message."""
+    """The destination's id of the message; empty if it sent none."""
     sent_at: datetime | None = None
     """When the destination received the message, by its own clock; None if it does not say."""
     rate: RateFacts | None = None

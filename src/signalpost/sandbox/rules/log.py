@@ -8,7 +8,7 @@ import msgspec
 
 TOO_MANY = 429
 MODERATOR = "MODERATOR"
-"""The method of an entry that is no request: a moderator did something on the sandbox."""
+"""The `method` of an entry that is not a request, but a moderator's action on the sandbox."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Logged(NamedTuple):
-    """An entry and the message after it; None if the message was deleted or never created."""
+    """An entry, and the message that it created or edited; None if it did neither."""
 
     entry: Entry
     message: dict[str, Any] | None

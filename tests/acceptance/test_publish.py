@@ -43,7 +43,7 @@ def test_a_signal_and_an_alert_from_json_are_delivered(sandbox: str, environment
     assert published.returncode == 0, published.stderr
     assert re.findall(r"[\w-]+", published.stdout.splitlines()[1]) == ["signals-free", "delivered"]
     alert = {"alert_type": "feed", "severity": "high", "title": "No candles since 10:00"}
-    published = run(environment, "publish", "alert", stdin=json.dumps(alert))
+    published = in_process(environment, "publish", "alert", stdin=json.dumps(alert))
     assert re.findall(r"[\w-]+", published.stdout.splitlines()[1]) == ["alerts-critical", "delivered"]
     assert shown(sandbox) == ["SELL GBP_USD H4", "HIGH Alert - No candles since 10:00"]
 

@@ -24,6 +24,11 @@ class _Lines(logging.Handler):
         """Create no lock."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write one line. The method of the base class requires a lock since Python 3.13."""
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line. Raises OSError if that fails."""
         self._stream.write(f"{self.format(record)}\n")

@@ -1,6 +1,7 @@
 """The start and stop contract of the runtime, point by point, as its docstring states it."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -327,11 +328,17 @@ async def test_6_nothing_runs_in_a_forked_child_and_the_parent_keeps_its_folder(
 
 
 def test_6_nothing_runs_once_the_loop_is_closed(config: Config) -> None:
-    runtime = Runtime(config)
+    others, runtime = threading.enumerate(), Runtime(config)
     asyncio.run(runtime.start())
     assert (runtime.run, runtime.role) == (None, None)
+    for thread in set(threading.enumerate()).difference(others):
+        thread.join(10)
+    assert not is_held(config.home / f"{STORE_FILE}.lock"), "another run can own the folder"
     assert codes(runtime.health().reasons) == ["not-running"]
     assert runtime.why_not_running != Runtime(config).why_not_running
+    del runtime, thread
+    with pytest.warns(ResourceWarning, match="socket"):  # only these are left to Python
+        gc.collect()
 
 
 async def test_7_a_producer_never_owns_the_folder(config: Config) -> None:

@@ -83,7 +83,8 @@ class SharedCore(Core, Protocol):
 class ThreadedOutbox:
     """Executes commands in one writer thread, for the loop on which it was created.
 
-    A command is executed even if its caller no longer waits for the answer.
+    A command is executed even if its caller no longer waits for the answer. If the loop is closed before the outbox, a
+    thread that looks for changes executes the last commands, releases the core and ends.
     """
 
     def __init__(self, core: Core, emit: Listener | None = None) -> None:
@@ -257,7 +258,7 @@ class ThreadedOutbox:
                     batch.append(item)
                 item = self._queue.get_nowait()
         except Empty:
-            return True
+            return not self._loop.is_closed()  # then a program forgot to close the outbox, and no caller is left
         return False
 
     def _report_news(self, shared: SharedCore, *, is_idle: bool) -> None:

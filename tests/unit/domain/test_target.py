@@ -28,7 +28,7 @@ def made(**fields: Any) -> Signal:
         (Target("1.12"), Target("1.13")),
         [("1.12", None), ["1.13", None]],
         [{"price": "1.12"}, {"price": "1.13", "share": None}],
-        iter(["1.12", "1.13"]),
+        {"1.12": 1, "1.13": 2}.keys(),
     ],
     ids=str,
 )

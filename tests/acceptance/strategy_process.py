@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
@@ -231,7 +232,10 @@ def _in_child(run: Callable[[Callable[[], None]], None]) -> None:
 
 
 def _by_fork(child: Callable[[], None]) -> None:
-    if (process := os.fork()) == 0:
+    with warnings.catch_warnings():  # since Python 3.12, a fork of a process with threads warns on standard error
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
+    if process == 0:
         child()
         sys.exit(0)
     _, status = os.waitpid(process, 0)

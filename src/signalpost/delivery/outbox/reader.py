@@ -143,7 +143,7 @@ class SqliteLookup:
 
         The keys are searched first, which is quick. If they were deleted, all deliveries are read.
         """
-        found = self._found(sql.TICKETS_BY_KEY, name) or self._found(sql.TICKETS_BY_SEQUENCE, name)
+        found = self._found(sql.TICKETS_BY_KEY, name, name, name) or self._found(sql.TICKETS_BY_SEQUENCE, name, name)
         return [ticket for (ticket,) in found if is_text(ticket)]
 
     def message(self, delivery: Delivery) -> Message | None:

@@ -80,8 +80,8 @@ NEXT_KEYS = "SELECT key, until FROM key WHERE key > ? ORDER BY key LIMIT ?"
 DELETE_KEY = "DELETE FROM key WHERE key = ?"
 ADD_ATTEMPT = """
 INSERT INTO attempt (notification_id, destination, turn, began_at, ended_at, outcome, detail, ordinal)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1 + coalesce(
-  (SELECT max(ordinal) FROM attempt WHERE notification_id = ?1 AND destination = ?2 AND turn = ?3), 0))"""
+VALUES (?, ?, ?, ?, ?, ?, ?, 1 + coalesce(
+  (SELECT max(ordinal) FROM attempt WHERE notification_id = ? AND destination = ? AND turn = ?), 0))"""
 ATTEMPTS = f"SELECT began_at, ended_at, outcome, detail FROM attempt {ONE} ORDER BY ordinal"
 ADD_MESSAGE = """
 INSERT INTO message (destination, message_id, sent_at, version, shows) VALUES (?, ?, ?, ?, ?)
@@ -129,9 +129,9 @@ SAVE_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 # What a person looks up. A key is a sequence, a blank and an event: what follows the blank in Unicode is "!".
 TICKETS_BY_KEY = """
-SELECT notification_id FROM key WHERE key = ?1 OR (key >= ?1 || ' ' AND key < ?1 || '!') ORDER BY notification_id"""
+SELECT notification_id FROM key WHERE key = ? OR (key >= ? || ' ' AND key < ? || '!') ORDER BY notification_id"""
 TICKETS_BY_SEQUENCE = """
-SELECT DISTINCT notification_id FROM delivery WHERE sequence = ?1 OR sequence || ' ' || event = ?1
+SELECT DISTINCT notification_id FROM delivery WHERE sequence = ? OR sequence || ' ' || event = ?
 ORDER BY notification_id"""
 MESSAGE = "SELECT destination, message_id, sent_at, version FROM message WHERE destination = ? AND message_id = ?"
 AHEAD = (

@@ -247,7 +247,7 @@ class _Settling:
         self._tx.write(
             sql.ADD_ATTEMPT,
             [
-                (*name, micros(each.began_at), micros(each.ended_at), each.outcome, each.detail)
+                (*name, micros(each.began_at), micros(each.ended_at), each.outcome, each.detail, *name)
                 for name, each in self._attempts
             ],
         )

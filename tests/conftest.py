@@ -13,9 +13,10 @@ from signalpost.telemetry import log as telemetry_log
 pytest_plugins = ["signalpost.testing.pytest_plugin"]
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Three processes for two cores, because many tests wait for processes that they started."""
-    return max(1, (os.cpu_count() or 1) * 3 // 2)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Three processes for two cores, because many tests wait; with coverage, one for each core, because few do."""
+    cores = os.cpu_count() or 1
+    return cores if config.getoption("cov_source", None) else max(1, cores * 3 // 2)
 
 
 def pytest_collection_finish() -> None:

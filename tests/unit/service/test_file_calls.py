@@ -200,6 +200,14 @@ async def test_a_drain_keeps_its_bound_though_the_store_hangs(
         assert await service.drain(30) == []
 
 
+async def _codes_with(service: AsyncNotificationService, run: Run, code: str) -> list[str]:
+    """The codes of health's reasons once this one is among them: the store thread looks after each of its turns."""
+    async with asyncio.timeout(30):
+        while code not in (codes := [getattr(each, "code", "") for each in service.health().reasons]):
+            await run.outbox.call(lambda: None)
+    return codes
+
+
 async def test_a_store_that_was_deleted_shows_in_health_though_nothing_is_sent(
     config_for: ConfigFor, runs: list[Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,9 +215,7 @@ async def test_a_store_that_was_deleted_shows_in_health_though_nothing_is_sent(
     home = config_for().home
     async with AsyncNotificationService(Config(home=home)) as service:  # a producer sends the store no commands
         (home / "outbox.db").rename(home / "elsewhere.db")
-        for _ in range(2):  # after each turn the store thread looks
-            await runs[0].outbox.call(lambda: None)
-        codes = [getattr(each, "code", "") for each in service.health().reasons]
+        codes = await _codes_with(service, runs[0], "store-missing")
         (home / "elsewhere.db").rename(home / "outbox.db")
     assert codes == ["store-missing"]
 
@@ -222,7 +228,6 @@ async def test_a_store_that_cannot_be_written_shows_in_health_though_nothing_is_
 
     monkeypatch.setattr(SqliteCore, "try_to_write", fail)
     async with AsyncNotificationService(Config(home=config_for().home)) as service:
-        for _ in range(2):  # after each turn the store thread looks
-            await runs[0].outbox.call(lambda: None)
-        status, reasons = service.health()
-    assert (status, [getattr(each, "code", "") for each in reasons]) == (HealthStatus.UNHEALTHY, ["store-locked"])
+        codes = await _codes_with(service, runs[0], "store-locked")
+        status = service.health().status
+    assert (status, codes) == (HealthStatus.UNHEALTHY, ["store-locked"])

@@ -56,13 +56,18 @@ class Flag(Word):
     """It was followed without bid and ask."""
 
 
-class Fill(Value, frozen=True, kw_only=True, tag="fill"):
-    """The entry was filled at `price`."""
+class _Happening(Value, frozen=True, kw_only=True):
+    """What all changes have: when it happened, and whether a feed knows it."""
 
-    price: Decimal
     at: datetime | None = None
     from_feed: bool = False
     flags: tuple[Flag, ...] = ()
+
+
+class Fill(_Happening, frozen=True, kw_only=True, tag="fill"):
+    """The entry was filled at `price`."""
+
+    price: Decimal
 
     if TYPE_CHECKING:
 
@@ -74,7 +79,7 @@ class Fill(Value, frozen=True, kw_only=True, tag="fill"):
         _read(self, {"price": decimal_of, "at": utc}, ("price",))
 
 
-class Update(Value, frozen=True, kw_only=True, tag="update"):
+class Update(_Happening, frozen=True, kw_only=True, tag="update"):
     """Something of a live trade changed: stop, targets, a target that was hit, a part that was closed, or a note.
 
     `stop_loss` is a price, or one of BREAK_EVEN, which sets `stop_at_entry`. `take_profit` is the price of the next
@@ -92,9 +97,6 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
     close_part: Decimal | None = None
     price: Decimal | None = None
     note: str | None = None
-    at: datetime | None = None
-    from_feed: bool = False
-    flags: tuple[Flag, ...] = ()
 
     if TYPE_CHECKING:
 
@@ -126,14 +128,11 @@ class Update(Value, frozen=True, kw_only=True, tag="update"):
             raise _missing("stop_loss", f"an update needs at least one of {', '.join(_NEWS)}")
 
 
-class Close(Value, frozen=True, kw_only=True, tag="close"):
+class Close(_Happening, frozen=True, kw_only=True, tag="close"):
     """The trade was closed. Without a price, STOP takes the stop and TARGET the last target; TIME has none."""
 
     price: Decimal | None = None
     reason: CloseReason = CloseReason.MANUAL
-    at: datetime | None = None
-    from_feed: bool = False
-    flags: tuple[Flag, ...] = ()
 
     if TYPE_CHECKING:
 
@@ -154,13 +153,10 @@ class Close(Value, frozen=True, kw_only=True, tag="close"):
             raise _missing("reason", "a trade that ends because of the time has no price: use another reason")
 
 
-class CancelOrder(Value, frozen=True, kw_only=True, tag="cancel"):
+class CancelOrder(_Happening, frozen=True, kw_only=True, tag="cancel"):
     """The order was cancelled before it was filled."""
 
     reason: str | None = None
-    at: datetime | None = None
-    from_feed: bool = False
-    flags: tuple[Flag, ...] = ()
 
     if TYPE_CHECKING:
 
@@ -177,11 +173,8 @@ class CancelOrder(Value, frozen=True, kw_only=True, tag="cancel"):
         _read(self, {"reason": required_text, "at": utc}, ())
 
 
-class ExpireOrder(Value, frozen=True, kw_only=True, tag="expire"):
+class ExpireOrder(_Happening, frozen=True, kw_only=True, tag="expire"):
     """The order was not filled in time."""
-
-    at: datetime | None = None
-    from_feed: bool = False
 
     if TYPE_CHECKING:
 
@@ -191,7 +184,7 @@ class ExpireOrder(Value, frozen=True, kw_only=True, tag="expire"):
         _read(self, {"at": utc}, ())
 
 
-class Correct(Value, frozen=True, kw_only=True, tag="correct"):
+class Correct(_Happening, frozen=True, kw_only=True, tag="correct"):
     """A typo in the opening is corrected, before anything was touched. Raises InvalidValue if nothing is given."""
 
     entry_price: Decimal | None = None
@@ -214,11 +207,11 @@ class Correct(Value, frozen=True, kw_only=True, tag="correct"):
             raise _missing("stop_loss", "a correction needs entry_price, stop_loss or targets")
 
 
-class Reopen(Value, frozen=True, kw_only=True, tag="reopen"):
+class Reopen(_Happening, frozen=True, kw_only=True, tag="reopen"):
     """The end was a mistake."""
 
 
-class Revise(Value, frozen=True, kw_only=True, tag="revise"):
+class Revise(_Happening, frozen=True, kw_only=True, tag="revise"):
     """The signal's candle was corrected, and its cross is gone."""
 
 

@@ -25,7 +25,7 @@ from signalpost.domain.change import (
     Revise,
     Update,
 )
-from signalpost.domain.exact import plain, rounded
+from signalpost.domain.exact import rounded
 from signalpost.domain.instant import iso
 from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
@@ -66,15 +66,16 @@ def after(trade: Trade, change: Change, now: datetime) -> Trade:
     """The trade after `change`, accepted at `now`; the same object if it changes nothing. Raises NotPossible."""
     if change == trade.last_change:
         return trade
-    given: datetime | None = getattr(change, "at", None)
-    changed = _RULES[type(change)](trade, change, max(now, trade.last_at) if given is None else given)
+    changed = _RULES[type(change)](trade, change, max(now, trade.last_at) if change.at is None else change.at)
     if changed == trade:
         return trade
-    if given is not None:
-        _check_time(trade, given, now, from_feed=getattr(change, "from_feed", False))
-    for flag in getattr(change, "flags", ()):
+    if change.at is not None:
+        _check_time(trade, change.at, now, from_feed=change.from_feed)
+    for flag in change.flags if change.from_feed else ():
         changed = _flagged(changed, flag)
-    if (changed.stop, changed.targets) != (trade.stop, trade.targets):
+    if changed.stop != trade.stop:
+        changed = changed.but(levels_at=now, stop_moved_at=now)
+    elif changed.targets != trade.targets:
         changed = changed.but(levels_at=now)
     if changed.end is not None and changed.end is not trade.end:
         before = Before(trade.state, len(trade.parts), trade.hits, trade.news, trade.flags)
@@ -103,7 +104,7 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
     filled = trade.but(
         fill=Filled(change.price, at),
         state=TradeState.OPEN,
-        first_stop=_stop_at(trade, at) if is_pending else trade.first_stop,  # a market order's risk was known
+        first_stop=_stop_at(trade, at) if is_pending else trade.first_stop,  # a market order's risk is known before
         news=News.FILLED if is_pending else trade.news,
     )
     if filled.first_stop is not None and filled.gain(filled.first_stop) >= 0:
@@ -113,9 +114,9 @@ def _fill(trade: Trade, change: Fill, at: datetime) -> Trade:
 
 
 def _stop_at(trade: Trade, at: datetime) -> Decimal | None:
-    """The stop that was in force at a fill, of which a feed may say later."""
-    is_later = trade.levels_at is not None and trade.levels_at > at
-    return trade.first_stop if is_later else trade.stop
+    """The stop that was in force at that time. A feed may report a fill after the stop was moved."""
+    is_moved_since = trade.stop_moved_at is not None and trade.stop_moved_at > at
+    return trade.stop_was if is_moved_since else trade.stop
 
 
 def _update(trade: Trade, change: Update, at: datetime) -> Trade:
@@ -351,7 +352,7 @@ def _need_open(trade: Trade, field: str) -> None:
 
 
 def _percent(trade: Trade) -> str:
-    return f"{plain(rounded(trade.open_share))}%"
+    return f"{rounded(trade.open_share)}%"
 
 
 def _refuse(trade: Trade, why: str, field: str, value: str | None = None, limit: str | None = None) -> NoReturn:

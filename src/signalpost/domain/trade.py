@@ -114,6 +114,7 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     """The stop in force."""
     stop_was: Decimal | None = None
     """The stop before it was last moved."""
+    stop_moved_at: datetime | None = None
     levels_at: datetime | None = None
     """When stop or targets were last set, if that was after the opening."""
     targets: tuple[Target, ...] = ()

@@ -64,8 +64,11 @@ class TestFill:
     def test_a_stop_that_was_moved_after_the_fill_of_a_feed_does_not_count_as_the_first(self) -> None:
         moved = trade(Update(stop_loss="1.0990"), **LIMIT)
         early = Fill(price="1.1", at=START, from_feed=True)
-        assert after(moved, early, SECOND).first_stop == D("1.0990")
+        assert after(moved, early, SECOND).first_stop == D("1.0950"), "moving it must not make R larger"
         assert after(moved, Fill(price="1.1", at=SECOND, from_feed=True), SECOND).first_stop == D("1.0990")
+        retargeted = trade(Update(stop_loss="1.0990"), Update(targets=["1.12"]), **LIMIT)
+        between = Fill(price="1.1", at=START + MINUTE, from_feed=True)
+        assert after(retargeted, between, SECOND).first_stop == D("1.0990")
 
     def test_a_typed_price_is_marked_unless_it_was_planned(self) -> None:
         assert trade(Fill(price="1.1")).flags == ()

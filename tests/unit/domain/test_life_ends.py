@@ -37,6 +37,7 @@ class TestClose:
     def test_a_feed_knows_the_price(self) -> None:
         gapped = Close(price="1.0900", reason="stop", from_feed=True, flags=(Flag.GAPPED,))
         assert trade(gapped).flags == (Flag.GAPPED,)
+        assert trade(gapped.but(from_feed=False)).flags == (Flag.REPORTED,), "a person sets no flags"
         assert not trade(gapped).parts[0].is_reported
 
     def test_the_last_target_gives_its_own_price(self) -> None:

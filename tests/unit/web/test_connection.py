@@ -31,6 +31,17 @@ def settings() -> dict[str, Any]:
     return {"read_within": READ_WITHIN, "max_connections": 3, "most_at_once": 2}
 
 
+patient = pytest.mark.parametrize("settings", [{"read_within": 30.0, "max_connections": 3, "most_at_once": 2}])
+"""For requests whose body stays away: none of them ends while a test waits for the others."""
+
+
+async def at_once(front: Front, count: int) -> None:
+    """Wait until so many requests are being answered."""
+    async with asyncio.timeout(30):
+        while front.server.at_once != count:
+            await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def connected(front: Front) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     host, _, port = front.server.url.removeprefix("http://").rpartition(":")
@@ -135,6 +146,7 @@ async def test_chunks_that_are_broken_are_400(front: Front) -> None:
     assert b" 400 Bad Request\r\n" in await sent(front, head + b"zz\r\n{}\r\n0\r\n\r\n")
 
 
+@patient
 async def test_a_client_that_leaves_early_is_logged_as_a_warning(
     front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,10 +155,8 @@ async def test_a_client_that_leaves_early_is_logged_as_a_warning(
     for body in (b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"):
         async with connected(front) as (_, writer):
             writer.write(head + body)
-            while not front.server.at_once:
-                await asyncio.sleep(0)
-        while front.server.at_once:
-            await asyncio.sleep(0)
+            await at_once(front, 1)
+        await at_once(front, 0)
     refusals = [record for record in caplog.records if "400" in record.getMessage()]
     assert [record.levelname for record in refusals] == ["WARNING"] * 2
     assert not [record for record in caplog.records if record.levelno > logging.WARNING]
@@ -165,7 +175,7 @@ async def test_one_connection_too_many_takes_the_place_of_the_longest_idle(front
             assert await first[0].readuntil(b"}")
 
 
-@pytest.mark.parametrize("settings", [{"read_within": READ_WITHIN, "max_connections": 2}])
+@pytest.mark.parametrize("settings", [{"read_within": 30.0, "max_connections": 2}])
 async def test_one_connection_too_many_is_503_if_all_others_are_busy(front: Front) -> None:
     """Busy are those whose request was begun: here, of which the body is still to come."""
     token = front.text_by_token["free"].encode()
@@ -173,8 +183,7 @@ async def test_one_connection_too_many_is_503_if_all_others_are_busy(front: Fron
     async with connected(front) as first, connected(front) as second:
         for _, writer in (first, second):
             writer.write(head)
-        while front.server.at_once < 2:
-            await asyncio.sleep(0)
+        await at_once(front, 2)
         answer = await sent(front, b"")
         assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5")
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -182,6 +191,7 @@ async def test_one_connection_too_many_is_503_if_all_others_are_busy(front: Fron
         assert int(head.rpartition(b"Content-Length: ")[2].split(b"\r\n")[0]) == len(body)
 
 
+@patient
 async def test_concurrent_requests_are_limited(front: Front, service_api: ServiceApi) -> None:
     waiting: list[asyncio.StreamWriter] = []
     token = front.text_by_token["free"].encode()
@@ -190,15 +200,14 @@ async def test_concurrent_requests_are_limited(front: Front, service_api: Servic
         for _, writer in (first, second):
             writer.write(head)
             waiting.append(writer)
-        while front.server.at_once < 2:
-            await asyncio.sleep(0)
+        await at_once(front, 2)
         answer = await front.request("GET", "/api/v1/tickets/1")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-    while front.server.at_once:
-        await asyncio.sleep(0)
+    await at_once(front, 0)
     assert (await front.request("GET", "/api/v1/tickets/1")).status == 401
 
 
+@patient
 @pytest.mark.line("6.4.1")
 async def test_health_is_answered_during_any_number_of_requests(front: Front) -> None:
     token = front.text_by_token["free"].encode()
@@ -206,8 +215,7 @@ async def test_health_is_answered_during_any_number_of_requests(front: Front) ->
     async with connected(front) as first, connected(front) as second:
         for _, writer in (first, second):
             writer.write(head)
-        while front.server.at_once < 2:
-            await asyncio.sleep(0)
+        await at_once(front, 2)
         assert (await front.request("GET", "/health?verbose")).status == 200
 
 
@@ -257,13 +265,13 @@ async def test_an_ipv6_address_is_shown_in_brackets(service_api: ServiceApi, tok
     assert server.url == "http://[::1]:0"
 
 
+@patient
 async def test_a_stop_accepts_no_more_and_does_not_wait_for_slow_clients(front: Front) -> None:
     token = front.text_by_token["free"].encode()
     head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
     async with connected(front) as (reader, writer):
         writer.write(head)
-        while not front.server.at_once:
-            await asyncio.sleep(0)
+        await at_once(front, 1)
         await front.server.stop()
         assert (await reader.read()).startswith(b"HTTP/1.1 408")
     with pytest.raises(ConnectionRefusedError):

@@ -63,7 +63,7 @@ _FEWEST_TARGETS = 3
 
 
 class _Cut(IntEnum):
-    """What is left out of a card that is too long, in this order."""
+    """The parts that a card drops, in this order, until it is short enough."""
 
     NOTHING = 0
     CONTEXT = 1

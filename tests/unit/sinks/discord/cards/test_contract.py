@@ -60,7 +60,7 @@ PROSE = ("-# Revised: ", "-# Reason: ", "-# note")
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[Trade]:
-    """The states of a random trade. Changes that its state does not allow are left out."""
+    """The states that a random trade goes through. Changes that are not possible are skipped."""
     pair = draw(st.sampled_from(sorted(PAIRS)))
     entry, tick = map(Decimal, PAIRS[pair])
     sign = draw(st.sampled_from((1, -1)))

@@ -265,7 +265,6 @@ async def test_an_ipv6_address_is_shown_in_brackets(service_api: ServiceApi, tok
     assert server.url == "http://[::1]:0"
 
 
-@patient
 async def test_a_stop_accepts_no_more_and_does_not_wait_for_slow_clients(front: Front) -> None:
     token = front.text_by_token["free"].encode()
     head = b"POST /hooks/freqtrade/" + token + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"

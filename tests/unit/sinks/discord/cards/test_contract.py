@@ -245,15 +245,20 @@ def test_no_digit_of_a_hidden_level_is_in_any_byte(states: list[Trade], look: Lo
     assert [text for text in texts if text in shown] == []
 
 
+def is_hidden(field: Hidden, now: Trade, view: View) -> bool:
+    """Whether this tier must not see the field: decided here, and not by the code under test."""
+    return field in view.hidden and now.state.value in {"pending", "open"}
+
+
 def hidden_of(now: Trade, view: View) -> set[str]:
     """Prices, distances and R that this tier must not see, as a card would write them."""
     found: set[str] = set()
-    if view.hides(Hidden.STOP, now) and now.stop is not None:
+    if is_hidden(Hidden.STOP, now, view) and now.stop is not None:
         found |= {price_text(now, now.stop), distance_text(now, now.stop), risk_text(now)}
         found |= {r_text(now, target.price) for target in now.targets}
-    if view.hides(Hidden.TARGETS, now):
+    if is_hidden(Hidden.TARGETS, now, view):
         found |= {text(now, target.price) for target in now.targets for text in TEXTS}
-    if view.hides_levels(now):
+    if is_hidden(Hidden.STOP, now, view) or is_hidden(Hidden.TARGETS, now, view):
         found |= {text(now, part.price) for part in now.parts for text in TEXTS}
     return found - seen_of(now, view)
 
@@ -261,9 +266,9 @@ def hidden_of(now: Trade, view: View) -> set[str]:
 def seen_of(now: Trade, view: View) -> set[str]:
     """The same texts of the levels that it may see."""
     found = {price_text(now, now.entry), price_text(now, now.signal.entry_price)}
-    if not view.hides(Hidden.STOP, now) and now.stop is not None:
+    if not is_hidden(Hidden.STOP, now, view) and now.stop is not None:
         found |= {text(now, now.stop) for text in TEXTS} | {risk_text(now)}
-    if not view.hides(Hidden.TARGETS, now):
-        texts = TEXTS[:2] if view.hides(Hidden.STOP, now) else TEXTS
+    if not is_hidden(Hidden.TARGETS, now, view):
+        texts = TEXTS[:2] if is_hidden(Hidden.STOP, now, view) else TEXTS
         found |= {text(now, target.price) for target in now.targets for text in texts}
     return found - {""}

@@ -43,15 +43,14 @@ class Fallback:
         self._sender = sender
         self._waiting: SimpleQueue[Submission | AwaitableFuture[None]] = SimpleQueue()
         self._thread = LazyThread(lambda: Thread(target=self._run, name=f"{THREADS} fallback", daemon=True))
-        self._flushes: set[AwaitableFuture[None]] = set()
-        self._is_busy = False
+        self._unsent: set[Submission] = set()
         self.called = 0
         self.failed = 0
 
     @property
     def waiting(self) -> int:
         """The number of notifications that wait or are being sent."""
-        return max(0, self._waiting.qsize() - len(self._flushes)) + self._is_busy
+        return len(self._unsent)
 
     def take(self, submission: Submission, ticket: Ticket) -> None:
         """Set a `direct` ticket for a submission that was refused with `ticket`, and call the sender later.
@@ -66,6 +65,7 @@ class Fallback:
             submission.end(extended(ticket, f"{MOST_WAITING} notifications wait for the fallback"))
             return
         self._thread.start()
+        self._unsent.add(submission)
         self._waiting.put(submission)
         submission.future.set_result(Ticket(Outcome.DIRECT, "", f"passed to the fallback: {ticket.reason}"))
 
@@ -73,7 +73,6 @@ class Fallback:
         """Wait until the sender has been called with everything, and return how many still wait after `timeout`."""
         if self._thread.has_started:
             reached: AwaitableFuture[None] = AwaitableFuture()
-            self._flushes.add(reached)
             self._waiting.put(reached)
             if wait([reached], timeout).done:
                 return 0
@@ -88,11 +87,9 @@ class Fallback:
             while True:
                 match self._waiting.get():
                     case Submission() as submission:
-                        self._is_busy = True
                         self._send(submission, runner)
-                        self._is_busy = False
+                        self._unsent.discard(submission)
                     case reached:
-                        self._flushes.discard(reached)
                         reached.set_result(None)
 
     def _send(self, submission: Submission, runner: asyncio.Runner) -> None:

@@ -21,10 +21,10 @@ class TierGuard:
 
     async def send(self, items: Sequence[Item]) -> Receipt:
         """Send the items if all of them may be shown here, otherwise raise Rejected. Raises as the sink does."""
-        for notification, _ in items:
-            if not self._routing.may_show(notification.payload, notification.user_tier, self._destination):
-                tier = str(notification.user_tier)
-                rejected = Rejected(f"its tier is {tier!r}, and a lower tier now reads {self._destination}")
+        for item in items:
+            tier = item.notification.user_tier if item.tier is None else item.tier
+            if not self._routing.may_show(item.notification.payload, tier, self._destination):
+                rejected = Rejected(f"its tier is {str(tier)!r}, and a lower tier now reads {self._destination}")
                 rejected.code = "tier-too-low"
                 raise rejected
         return await self._sink.send(items)

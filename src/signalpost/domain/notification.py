@@ -15,6 +15,7 @@ from signalpost.domain.alert import Alert, AlertSeverity
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.context import Context
 from signalpost.domain.exact import plain
+from signalpost.domain.life import opened
 from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.side import SignalStatus
@@ -22,6 +23,7 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.text import id_of, text_of
 from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import Trade
 from signalpost.domain.value import Value, encoded
 from signalpost.domain.words import member
 from signalpost.errors import InvalidValue
@@ -34,6 +36,12 @@ KINDS = ("signal", "alert", "market_analysis", "system_status", "announcement")
 
 HASH_VERSION = 2
 """The first byte of `content_hash`. Hashes of version 1 had 16 bytes and no version."""
+
+NEW = "new"
+"""The event of a new signal, and the default of everything else."""
+
+COMPANION = "\tcompanion"
+"""Ends the sequence of a signal's companions. No id contains a tab."""
 
 CLOSED = "closed"
 """The event of a signal's end."""
@@ -78,6 +86,12 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     """The id of the replay it belongs to; None outside replays."""
     about: str | None = None
     """The destination that it reports on; it is never sent there."""
+    number: int | None = None
+    """Of the trade that a new signal opened; None outside the signal book."""
+    trade: Trade | None = None
+    """The trade after a change that this reports."""
+    before: Trade | None = None
+    """In a companion: the trade when readers last heard of it. A companion posts a message beside the card."""
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
@@ -95,8 +109,19 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
 
     @property
     def sequence(self) -> str:
-        """Notifications with the same sequence stay in order: the payload's id, prefixed with the replay's."""
-        return payload_id(self.payload) if self.run is None else f"{self.run}/{payload_id(self.payload)}"
+        """Notifications with the same sequence stay in order: the payload's id, prefixed with the replay's.
+
+        Companions have one of their own, because they must not wait for the card.
+        """
+        name = payload_id(self.payload) if self.run is None else f"{self.run}/{payload_id(self.payload)}"
+        return name if self.before is None else f"{name}{COMPANION}"
+
+    @property
+    def shown(self) -> Trade | None:
+        """The trade that the card of a signal shows; None for an update of an earlier version, and all else."""
+        if self.trade is None and self.event == NEW and isinstance(self.payload, Signal):
+            return opened(self.payload, self.number or 0, (self.user_tier,), self.accepted_at)
+        return self.trade
 
     @property
     def key(self) -> str:

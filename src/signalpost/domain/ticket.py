@@ -37,6 +37,12 @@ class Refusal(Word):
     """The service is not running."""
     TOO_MANY = "too-many"
     """The queue in memory is full."""
+    UNKNOWN_SIGNAL = "unknown-signal"
+    """No signal has this id, or the caller may not see it."""
+    NOT_POSSIBLE = "not-possible"
+    """The signal cannot change this way in its present state; the reason says what is possible."""
+    STALE_VERSION = "stale-version"
+    """The signal has another version than the change was made for."""
 
 
 class Ticket(NamedTuple):
@@ -50,6 +56,10 @@ class Ticket(NamedTuple):
     """Why it was refused; None for every other outcome."""
     warnings: tuple[str, ...] = ()
     """Problems in a notification that was accepted anyway, such as a candle that opens in the future."""
+    signal_id: str | None = None
+    """Of the signal that was opened or changed; None for everything else, and if it is unknown."""
+    version: int | None = None
+    """The signal's version, after a change that was accepted; None while it is not known."""
 
     @property
     def code(self) -> str | None:

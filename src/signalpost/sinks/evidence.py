@@ -3,6 +3,7 @@
     Rejected       refused; a retry cannot help
     Unavailable    not shown; a retry may work
     Throttled      not shown: too many requests
+    CardLost       not shown: the message that was to be edited is gone
     Unconfirmed    possibly shown: bytes were sent, but no reliable answer arrived
 
 The sink only reports; `delivery.dispatch.decide` decides what happens next. Never put a secret into a
@@ -12,6 +13,7 @@ reason: reasons are logged. See docs/why/0010-evidence-and-decision.md.
 from datetime import datetime
 from typing import NamedTuple, Self
 
+from signalpost.domain.words import Word
 from signalpost.errors import Evidence
 from signalpost.secret import described
 
@@ -39,6 +41,10 @@ class Receipt(NamedTuple):
     rate: RateFacts | None = None
     channel: str | None = None
     """The id of the channel that shows the message. Destinations in one channel share its undocumented limit."""
+    guild: str | None = None
+    """The id of the Discord server, if it is known."""
+    webhook: str | None = None
+    """The identity of the webhook, without which the message cannot be edited."""
 
 
 class Answered(Evidence):
@@ -83,6 +89,25 @@ class Rejected(Answered):
         return rejected
 
 
+class CardLost(Answered):
+    """The message that was to be edited cannot be edited any more; nothing was shown."""
+
+    def __init__(self, reason: str, *, how: "Loss", status: int | None = None, code: int | None = None) -> None:
+        super().__init__(reason, status=status, code=code)
+        self.how = how
+
+
+class Loss(Word):
+    """Why a message cannot be edited any more."""
+
+    DELETED = "deleted"
+    """Somebody deleted it."""
+    MOVED = "moved"
+    """The webhook posts elsewhere now, or it is another webhook."""
+    LOCKED = "locked"
+    """Its thread is locked."""
+
+
 class Unavailable(Answered):
     """The message was not shown; a retry may work."""
 
@@ -106,7 +131,7 @@ class Throttled(Answered):
         self.retry_after = retry_after
         """Seconds from now until the next send is allowed."""
         self.scope = scope
-        """What has to wait: the `destination`, or the `host` with everything sent to it."""
+        """What has to wait: the `destination`, the `edits` in its channel, or the `host` with everything sent to it."""
         self.is_ban = is_ban
         """True if this IP address is banned, not merely over a rate limit."""
         self.is_shared = is_shared

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from signalpost.domain.notification import Notification
+from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import RateFacts, Receipt
+
+
+class Shown(NamedTuple):
+    """A message that shows the card of a trade."""
+
+    message_id: str
+    channel: str | None = None
+    guild: str | None = None
+    webhook: str | None = None
+    """The identity of the webhook that posted it, which alone can edit it; None if unknown."""
 
 
 class Item(NamedTuple):
@@ -13,6 +24,12 @@ class Item(NamedTuple):
     notification: Notification
     may_repeat: bool = False
     """True if an earlier attempt may have been shown. The sink must then mark the message as a possible repeat."""
+    card: Shown | None = None
+    """The message that shows its trade: to be edited, or, for a companion, to be linked to."""
+    is_replacement: bool = False
+    """True if it replaces a card that was deleted, or that can no longer be edited."""
+    tier: UserTier | None = None
+    """The tier that it is meant for here; None for that of the notification."""
 
 
 class Answer(NamedTuple):

@@ -1,0 +1,89 @@
+"""The signal book: the commands that change and read trades, and what each destination shows of them.
+
+See docs/why/0032-a-signal-has-a-life.md.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from signalpost.delivery.outbox.commands import Command
+from signalpost.domain.change import Change
+from signalpost.domain.context import Context
+from signalpost.domain.notification import Notification
+from signalpost.domain.ticket import Outcome, Refusal
+from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import Trade
+from signalpost.sinks.port import Shown
+
+NO_CONTEXT = Context()
+
+
+class CardEntry(NamedTuple):
+    """What one destination shows of a trade."""
+
+    destination: str
+    tier: UserTier
+    message: Shown | None
+    """The message that shows it; None if there is none, or none is known."""
+    version: int
+    """The version of the trade that it shows; 0 if it was never shown."""
+    first_shown_at: datetime | None
+
+
+class BookEntry(NamedTuple):
+    """A trade with its cards, in the order of their destinations."""
+
+    trade: Trade
+    run: str | None
+    """The id of the replay that it belongs to; None outside replays."""
+    cards: tuple[CardEntry, ...]
+
+
+class Amendment(NamedTuple):
+    """The answer to `Amend`."""
+
+    outcome: Outcome
+    """Accepted, duplicate or refused."""
+    trade: Trade | None
+    """After the change; as it stands if nothing changed; None if there is no such trade."""
+    refusal: Refusal | None = None
+    reason: str | None = None
+    """Why it was refused, and what is possible."""
+    notification: Notification | None = None
+    """Of the change; None if nothing changed."""
+    waiting: Mapping[str, datetime] = {}
+    """The destinations that it will reach, and until when."""
+
+
+class Amend(Command[Amendment], frozen=True):
+    """Change a trade, and put the change on the cards that show it, with a companion. Answer: `Amendment`.
+
+    Nothing is written unless the change is accepted. Without `if_version` changes apply in the order of their commits.
+    """
+
+    name: str
+    """The signal's id, its short id, its `#number`, or its pair if exactly one of that pair is live. Not of replays."""
+    change: Change
+    now: datetime
+    """When the change was made known, which is earlier than its commit if it was held."""
+    ids: tuple[str, str]
+    """For the notification of the change, and of its companion."""
+    if_version: int | None = None
+    """Refuse the change if the trade has another version."""
+    tiers: frozenset[UserTier] | None = None
+    """Only trades that were sent to none but these tiers; None for all."""
+    run: str | None = None
+    """The replay in which `name` is the signal's id."""
+    context: Context = NO_CONTEXT
+
+
+class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
+    """Look trades up, the newest first, without those of replays. Answer: a tuple of `BookEntry`."""
+
+    name: str | None = None
+    """As in `Amend`, but a pair finds all its live trades; None for all trades."""
+    only_live: bool = False
+    tiers: frozenset[UserTier] | None = None
+    """Only trades that were sent to none but these tiers; None for all."""
+    limit: int = 100

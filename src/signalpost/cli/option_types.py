@@ -38,3 +38,14 @@ class NonEmptyPath(click.Path):
         if value == "":
             self.fail("the path is empty. Give a path, or omit the option.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class TargetText(click.types.StringParamType):
+    """A target: its price, and optionally after `@` its share in per cent. Its value is a pair of two texts."""
+
+    name = "PRICE[@SHARE%]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Split `value`. The share ends with `%`, so that an empty one or 0 is invalid instead of missing."""
+        price, at, share = super().convert(value, param, ctx).partition("@")
+        return price, f"{share.strip().removesuffix('%')}%" if at else None

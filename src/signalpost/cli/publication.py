@@ -1,17 +1,22 @@
-"""Publishes one notification: queues it, waits for its deliveries, and prints the result."""
+"""Submits notifications and changes: queues them, waits for their deliveries, and prints the result."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signalpost.cli.exit_codes import STORE_UNUSABLE
 from signalpost.cli.output import say, say_json
 from signalpost.config import Config
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Payload
-from signalpost.domain.ticket import Refusal, Ticket
+from signalpost.domain.signal import Signal
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.tier import UserTier
 from signalpost.errors import StoreFailed
 from signalpost.service.runtime import Runtime
+
+if TYPE_CHECKING:
+    from signalpost.service.run import Run
 
 _DONE = ("delivered", "suppressed", "superseded")
 """Final states that count as success."""
@@ -22,10 +27,19 @@ _OTHERS_END_WITHIN = 1.0
 _STORE_ANSWERS_WITHIN = 10.0
 """Seconds to open the store and save the notification, if the timeout for the delivery is shorter."""
 _HANGS = (
-    "The store does not answer, so the notification may or may not be saved. Check the disk, then publish it again "
-    "with the same --id: it is sent only once."
+    "The store does not answer, so this may or may not be saved. Check the disk, then run the command again "
+    "(`publish` with the same --id): a repeat is sent only once."
 )
 _HANGS_SINCE = "The store has not answered since. Check the disk. The next run delivers it."
+_BY_WEIGHT = (Outcome.DUPLICATE, Outcome.SUPPRESSED, Outcome.ACCEPTED, Outcome.HELD, Outcome.DIRECT, Outcome.REFUSED)
+"""Of several outcomes, the last one here is that of all."""
+
+
+class Answer(NamedTuple):
+    """What became of one submission."""
+
+    ticket: Ticket
+    deliveries: Sequence[Delivery]
 
 
 class Publication(NamedTuple):
@@ -33,15 +47,38 @@ class Publication(NamedTuple):
 
     payload: Payload
     priority: str | None
-    tier: str | None
+    tiers: tuple[UserTier, ...]
+    """Empty for the default."""
     context: Mapping[str, str]
+
+    async def submit(self, run: "Run") -> list[Ticket]:
+        """Accept it for each tier."""
+        payload, priority, tiers, context = self
+        return [
+            await run.engine.intake.accept(payload, priority=priority, user_tier=tier, context=context, hold=False)
+            for tier in tiers or (None,)
+        ]
 
 
 def publish_and_print(config: Config, publication: Publication, *, timeout: float | None, as_json: bool) -> None:
-    """Publish it, wait up to `timeout` seconds for its deliveries (None: do not wait), and print the result.
+    """Publish it, wait up to `timeout` seconds for its deliveries (None: do not wait), and print one result.
 
-    Raises SystemExit if it was refused, or if a delivery did not succeed within that time.
+    Raises SystemExit if a tier was refused, or if a delivery did not succeed within that time.
     """
+    answers = submit(config, publication.submit, timeout)
+    waited = timeout is not None
+    answer = _as_one(answers)
+    if isinstance(publication.payload, Signal):
+        answer = answer._replace(ticket=answer.ticket._replace(signal_id=publication.payload.signal_id))
+    print_answers([answer], waited=waited, as_json=as_json)
+    if code := max(_exit_code(*each, waited=waited) for each in answers):
+        raise SystemExit(code)
+
+
+def submit(
+    config: Config, submission: "Callable[[Run], Awaitable[Sequence[Ticket]]]", timeout: float | None
+) -> list[Answer]:
+    """Submit in a run of its own, and wait up to `timeout` seconds for the deliveries (None: do not wait)."""
     import logging
 
     from signalpost.cli.logs import write_logs
@@ -50,20 +87,29 @@ def publish_and_print(config: Config, publication: Publication, *, timeout: floa
     write_logs(logging.ERROR)  # a start's warnings are about other notifications: the ticket has those about this one
     if config.dry_run:
         say("Dry run: sending to the sandbox.", err=True)
-    _end(*run(_published(config, publication, timeout)), waited=timeout is not None, as_json=as_json)
+    return run(_submitted(config, submission, timeout))
 
 
-def _end(ticket: Ticket, deliveries: list[Delivery], *, waited: bool, as_json: bool) -> None:
+def print_answers(answers: Sequence[Answer], *, waited: bool, as_json: bool) -> None:
+    """Print each answer; in one line of JSON each, or for people."""
     try:
-        _print(ticket, deliveries, waited=waited, as_json=as_json)
+        for ticket, deliveries in answers:
+            _print(ticket, deliveries, waited=waited, as_json=as_json)
     except OSError:  # of printing
-        say(_line(ticket), err=True)  # it is saved nevertheless
+        say(*(_line(each.ticket) for each in answers), err=True)  # they are saved nevertheless
         raise
-    if code := _exit_code(ticket, deliveries, waited=waited):
-        raise SystemExit(code)
 
 
-def _print(ticket: Ticket, deliveries: list[Delivery], *, waited: bool, as_json: bool) -> None:
+def _as_one(answers: Sequence[Answer]) -> Answer:
+    """The answers for several tiers as one: the outcome that matters most, and all deliveries."""
+    ticket = max((each.ticket for each in answers), key=lambda ticket: _BY_WEIGHT.index(ticket.outcome))
+    known = next((each.ticket.id for each in answers if each.ticket.id), "")
+    deliveries = {delivery.id: delivery for each in answers for delivery in each.deliveries}
+    warnings = dict.fromkeys(warning for each in answers for warning in each.ticket.warnings)
+    return Answer(ticket._replace(id=ticket.id or known, warnings=tuple(warnings)), list(deliveries.values()))
+
+
+def _print(ticket: Ticket, deliveries: Sequence[Delivery], *, waited: bool, as_json: bool) -> None:
     if as_json:
         say_json(_plain(ticket, deliveries))
         return
@@ -80,52 +126,57 @@ def _line(ticket: Ticket) -> str:
     return f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{_because(ticket.reason)}"
 
 
-def _exit_code(ticket: Ticket, deliveries: list[Delivery], *, waited: bool) -> int:
+def _exit_code(ticket: Ticket, deliveries: Sequence[Delivery], *, waited: bool) -> int:
     if ticket.cause is Refusal.STORE:
         return STORE_UNUSABLE
     has_succeeded = not waited or all(delivery.state in _DONE for delivery in deliveries)
     return 0 if ticket and has_succeeded else 1
 
 
-async def _published(config: Config, publication: Publication, timeout: float | None) -> tuple[Ticket, list[Delivery]]:
+async def _submitted(
+    config: Config, submission: "Callable[[Run], Awaitable[Sequence[Ticket]]]", timeout: float | None
+) -> list[Answer]:
     """Queue it, and wait for its deliveries; with None, leave them to the process that delivers, now or later."""
-    payload, priority, tier, context = publication
     runtime = Runtime(config, is_producer=timeout is None)
-    ticket: Ticket | None = None
+    tickets: Sequence[Ticket] = ()
     to_end = 0.0
     try:
+        loop = asyncio.get_running_loop()
         async with asyncio.timeout(max(timeout or 0.0, _STORE_ANSWERS_WITHIN)) as within:
             await runtime.start()
-            intake = runtime.started.engine.intake
-            ticket = await intake.accept(payload, priority=priority, user_tier=tier, context=context, hold=False)
+            tickets = await submission(runtime.started)
+            names = dict.fromkeys(ticket.id for ticket in tickets if ticket.id)
             if timeout is not None:
-                within.reschedule(asyncio.get_running_loop().time() + timeout + _STORE_ANSWERS_WITHIN)
-                if ticket.id and not await runtime.drain(timeout, ticket.id):
-                    to_end = _OTHERS_END_WITHIN
-            return ticket, await runtime.deliveries(ticket.id)
+                until = loop.time() + timeout
+                within.reschedule(until + _STORE_ANSWERS_WITHIN)
+                still_open = [await runtime.drain(max(0.0, until - loop.time()), name) for name in names]
+                to_end = _OTHERS_END_WITHIN if names and not any(still_open) else 0.0
+            return [Answer(ticket, await runtime.deliveries(ticket.id)) for ticket in tickets]
     except (TimeoutError, StoreFailed):
-        raise _hangs(ticket) from None
+        raise _hangs(tickets) from None
     finally:
         await runtime.stop(to_end)
 
 
-def _hangs(ticket: Ticket | None) -> StoreFailed:
-    """The error for a store that does not answer; `ticket` is None if nothing was accepted before."""
-    if ticket is None:
+def _hangs(tickets: Sequence[Ticket]) -> StoreFailed:
+    """The error for a store that does not answer; without `tickets`, nothing was accepted before."""
+    if not tickets:
         return StoreFailed(_HANGS, code="timeout")
-    return StoreFailed(f"{_line(ticket)}. {_HANGS_SINCE}", code="timeout", field="ticket", value=ticket.id)
+    lines = ", ".join(map(_line, tickets))
+    return StoreFailed(f"{lines}. {_HANGS_SINCE}", code="timeout", field="ticket", value=tickets[0].id)
 
 
 def _because(reason: str | None) -> str:
     return f": {reason}" if reason else ""
 
 
-def _plain(ticket: Ticket, deliveries: list[Delivery]) -> dict[str, Any]:
+def _plain(ticket: Ticket, deliveries: Sequence[Delivery]) -> dict[str, Any]:
     return {
         "id": ticket.id,
         "outcome": ticket.outcome,
         "reason": ticket.reason,
         "code": ticket.code,
+        **({} if ticket.signal_id is None else {"signal_id": ticket.signal_id, "version": ticket.version}),
         "warnings": list(ticket.warnings),
         "deliveries": [
             {

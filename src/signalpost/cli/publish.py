@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from signalpost.cli.configuration import configured
-from signalpost.cli.option_types import NumberRange
+from signalpost.cli.option_types import NumberRange, TargetText
 from signalpost.cli.output import json_option
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def publish() -> None:
     Examples:
       signalpost publish signal --pair EURUSD --timeframe H4 --side buy --entry 1.1634 --stop 1.1599 --tier premium
       signalpost publish signal --pair BTC/USDT --timeframe 5m --side short --entry 64000 --no-wait --json
+      signalpost publish signal --pair EURUSD --side buy --entry 1.1634 --stop 1.1599 \\
+        --target 1.1688@50% --target 1.1720@50% --order limit --good-for 12h --tier premium --tier free
       signalpost publish signal < signal.json
     """
 )
@@ -88,22 +90,44 @@ def publish() -> None:
 @_fact_option("--side", help="BUY or SELL, long or short.")
 @_fact_option("--entry", help="The entry's price.")
 @_fact_option("--stop", help="The stop's price.")
-@_fact_option("--target", help="The target's price.")
+@click.option(
+    "--target",
+    type=TargetText(),
+    multiple=True,
+    help="A target's price, and how much of the trade to close there. Repeat it for up to 10 targets.",
+)
+@_fact_option("--order", help="limit or stop, if the entry is not reached yet.  [default: market]")
+@_fact_option(
+    "--good-for",
+    metavar="TIME",
+    help="How long a limit or stop order is good, from the candle's close: 30m, 24h, 2d ...  "
+    "[default: 24h or 6 timeframes, whichever is longer]",
+)
+@_fact_option("--entry-zone", metavar="LOW-HIGH", help="The prices at which the trade can be entered.")
+@_fact_option("--leverage", help="The leverage to show, such as 5x.")
+@_fact_option("--risk", "risk_percent", metavar="PERCENT", help="The risk to show, in per cent of an account.")
 @_fact_option("--confidence", help="0 to 1.")
 @_fact_option("--strategy", help="The strategy's name.  [default: Manual]")
 @_fact_option("--time", help="The candle's open, ISO 8601 with its zone.  [default: now]")
 @_fact_option("--id", help="The signal's id.  [default: from strategy, pair, timeframe, side and candle]")
-@_fact_option("--tier", help="The tier it is for: free, premium, admin or your own.  [default: free]")
+@click.option(
+    "--tier",
+    "tiers",
+    multiple=True,
+    help="A tier it is for: free, premium, admin or your own; can be repeated.  [default: free]",
+)
 @_priority_option("NORMAL; HIGH if the confidence is above 0.8, URGENT above 0.9")
 @_common
-def signal(tier: str | None, **options: Any) -> None:
+def signal(tiers: tuple[str, ...], **options: Any) -> None:
     """Send a signal, from options or from JSON on standard input.
 
-    In JSON, use the field names of `Signal`, or other usual names such as `symbol`, `tf`, `side` and `price`.
+    In JSON, use the field names of `Signal`, or other usual names such as `symbol`, `tf`, `side` and `price`. To change
+    or close the signal later, use `signalpost signals`. To add a tier, repeat the command with that tier and the same
+    --id and --time.
     """
     from signalpost.domain.signal import Signal
 
-    _publish(Signal, options, ("pair", "side", "entry"), tier)
+    _publish(Signal, options, ("pair", "side", "entry"), tiers)
 
 
 @publish.command(
@@ -201,16 +225,18 @@ def analysis(**options: Any) -> None:
 
 
 def _publish(
-    kind: "type[Payload]", options: dict[str, Any], required: tuple[str, ...], tier: str | None = None
+    kind: "type[Payload]", options: dict[str, Any], required: tuple[str, ...], tiers: tuple[str, ...] = ()
 ) -> None:
     from signalpost.cli.configuration import configuration
     from signalpost.cli.publication import Publication, publish_and_print
     from signalpost.cli.publish_facts import made
+    from signalpost.domain.tier import UserTier
 
     names = ("priority", "context", "timeout", "no_wait", "as_json", "home", "config_file")
     priority, context, timeout, no_wait, as_json, home, config_file = (options.pop(name) for name in names)
     facts = dict(_fact(each) for each in context)
-    publication = Publication(made(kind, options, required), priority, tier, facts)
+    each_tier = tuple(dict.fromkeys(map(UserTier, tiers)))
+    publication = Publication(made(kind, options, required), priority, each_tier, facts)
     config = configuration(home, config_file)
     publish_and_print(config, publication, timeout=None if no_wait else timeout, as_json=as_json)
 

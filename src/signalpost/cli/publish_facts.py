@@ -2,12 +2,14 @@
 
 import json
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import click
 
+from signalpost.domain.making import in_their_words
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.text import shown
@@ -26,9 +28,12 @@ def made(payload: type[Payload], options: Mapping[str, Any], required: Collectio
     Raises InvalidValue with all faults, each under the name that was used. Raises UsageError if an option in `required`
     is missing although others were given, or if there is no option and standard input is a terminal.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value not in (None, ())}
     if missing := [f"--{name}" for name in required if given and name not in given]:
         raise click.UsageError(f"Missing {', '.join(missing)}. Give all required options, or JSON on standard input.")
+    good_for, zone = given.pop("good_for", None), given.get("entry_zone")
+    if zone is not None:
+        given["entry_zone"] = _zone(zone)
     facts = given or _from_stdin()
     kind = KIND_BY_PAYLOAD[payload]
     named = facts.pop(_KIND, kind.word)
@@ -43,7 +48,31 @@ def made(payload: type[Payload], options: Mapping[str, Any], required: Collectio
     read = kind.read(facts, has_options=False)
     if payload is Signal:
         read = read.or_else("strategy_name", _STRATEGY).or_else("timestamp", _now())
-    return kind.made(read)
+    made = kind.made(read)
+    if isinstance(made, Signal) and good_for is not None:
+        return _good_for(made, good_for, has_time="time" in given)
+    return made
+
+
+def _good_for(signal: Signal, text: str, *, has_time: bool) -> Signal:
+    """`signal` with an order that is good for a duration from its candle's close, or from now if no time is given.
+
+    Not from when it was known, which would be another time for a repeat.
+    """
+    from signalpost.cli.time_format import parse_duration
+
+    lasts = parse_duration(text, "--good-for")
+    waits = signal.timeframe.duration if has_time and signal.timeframe is not None else timedelta()
+    try:
+        return signal.but(good_until=signal.timestamp + waits + lasts, valid_until=None)
+    except InvalidValue as error:
+        raise InvalidValue.of_all([in_their_words(each, "--good-for") for each in error.errors]) from None
+
+
+def _zone(text: str) -> Sequence[str] | str:
+    """The two prices in `LOW-HIGH`, of which the first may be negative; other text as it is, to be rejected."""
+    at = text.find("-", 1)
+    return text if at < 0 else (text[:at], text[at + 1 :])
 
 
 def _now() -> str:

@@ -13,6 +13,7 @@ from signalpost.cli import publication
 from signalpost.delivery.outbox.commands import Command, Put
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.errors import StoreFailed
+from tests.surface.errors import Facts
 from tests.unit.cli.folder import Folder
 
 ALERT = ("publish", "alert", "--type", "feed", "--severity", "low", "--title", "t")
@@ -75,3 +76,34 @@ def test_a_store_that_fails_at_a_put_is_exit_code_3(folder: Folder, monkeypatch:
 
     monkeypatch.setattr(SqliteCore, "apply", fail_at_a_put)
     assert folder.run(*ALERT, **GONE).exit_code == 3
+
+
+SIGNAL = ("publish", "signal", "--pair", "EURUSD", "--side", "buy", "--entry", "1.1634", "--stop", "1.1599")
+FREE = {"DISCORD_WEBHOOK_SIGNALS_FREE": "http://127.0.0.1:9/api/v10/webhooks/f/token-to-hide"}
+PREMIUM = {"DISCORD_WEBHOOK_SIGNALS_PREMIUM": "http://127.0.0.1:9/api/v10/webhooks/p/token-to-hide"}
+TIERS = ("--tier", "premium", "--tier", "Free", "--tier", "free")
+
+
+def test_a_signal_for_several_tiers_is_one_answer_with_the_deliveries_of_all(folder: Folder) -> None:
+    result = folder.run(*SIGNAL, *TIERS, "--no-wait", "--json", **FREE, **PREMIUM)
+    plain = json.loads(result.stdout)
+    assert (result.exit_code, plain["outcome"]) == (0, "accepted")
+    assert plain["id"]
+    assert plain["signal_id"].startswith("manual:EUR_USD:BUY:")
+    assert [each["destination"] for each in plain["deliveries"]] == ["signals-premium", "signals-free"]
+
+
+def test_a_tier_without_a_destination_is_refused_and_the_others_are_accepted(folder: Folder) -> None:
+    result = folder.run(*SIGNAL, *TIERS, "--no-wait", "--json", **FREE)
+    plain = json.loads(result.stdout)
+    assert (result.exit_code, plain["outcome"], plain["code"]) == (1, "refused", "no-destination")
+    assert [each["destination"] for each in plain["deliveries"]] == ["signals-free"]
+    assert plain["id"], "that of the tier that was accepted"
+
+
+def test_nothing_is_accepted_if_one_tier_is_invalid(folder: Folder) -> None:
+    assert folder.refused(*SIGNAL, "--tier", "free", "--tier", "pre mium", **FREE) == (
+        2,
+        [Facts("unknown-word", "user_tier", "'pre mium'", None)],
+    )
+    assert not folder.path.exists()

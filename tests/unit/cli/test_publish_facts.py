@@ -2,17 +2,20 @@
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from signalpost.cli.option_types import TargetText
 from signalpost.cli.publish_facts import made
+from signalpost.domain import instant
 from signalpost.domain.alert import Alert
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.market_analysis import MarketAnalysis
-from signalpost.domain.notification import Payload
+from signalpost.domain.notification import Payload, notification_of
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
 from signalpost.errors import InvalidValue
@@ -135,3 +138,72 @@ def test_all_faults_of_a_signal_are_reported_together_under_its_own_names() -> N
 def test_a_missing_option_is_named() -> None:
     with pytest.raises(click.UsageError, match="--title"):
         read(Alert, "{}", severity="high")
+
+
+def published(**options: Any) -> Signal:
+    """The signal of these options, with the required ones."""
+    given = {"pair": "EURUSD", "side": "buy", "entry": "1.1634", "time": TIME} | options
+    signal = made(Signal, given, ())
+    assert isinstance(signal, Signal)
+    return signal
+
+
+def targets(*texts: str) -> tuple[Any, ...]:
+    return tuple(TargetText().convert(text, None, None) for text in texts)
+
+
+def test_targets_are_prices_with_optional_shares() -> None:
+    one, same = notification_of(published(target=targets("1.17"))), notification_of(published(target="1.17"))
+    assert one.content_hash == same.content_hash, "an earlier version accepted it as one price"
+    several = published(target=targets("1.17@50%", "1.18 @ 30"))
+    assert [(each.price, each.share) for each in several.targets] == [
+        (Decimal("1.17"), Decimal(50)),
+        (Decimal("1.18"), Decimal(30)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "field"),
+    [
+        ({"target": targets("1.17@")}, "not-a-number", "target"),
+        ({"target": targets("1.17@0")}, "out-of-range", "target"),
+        ({"target": targets("1.17@60", "1.18@60")}, "out-of-range", "target"),
+        ({"target": targets("1.17@60", "1.18")}, "missing", "target"),
+        ({"target": targets("@60")}, "missing", "target"),
+        ({"target": targets(*(f"1.{20 + number}" for number in range(11)))}, "too-many", "target"),
+        ({"entry_zone": "1.16"}, "not-readable", "entry_zone"),
+        ({"good_for": "1h"}, "conflict", "--good-for"),
+        ({"good_for": "soon", "order": "limit"}, "not-a-duration", "--good-for"),
+        ({"order": "later"}, "unknown-word", "order"),
+    ],
+)
+def test_an_invalid_option_of_a_signal_is_refused(options: dict[str, Any], code: str, field: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        published(**options)
+    assert [(fault.code, fault.field) for fault in refused.value.errors] == [(code, field)]
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"), [("1.16-1.17", "1.16", "1.17"), ("1.17 - 1.16", "1.16", "1.17"), ("-2--1", "-2", "-1")]
+)
+def test_an_entry_zone_is_two_prices(text: str, low: str, high: str) -> None:
+    zone = published(pair="WTICO_USD", entry=low, entry_zone=text).entry_zone
+    assert zone is not None
+    assert (zone.low, zone.high) == (Decimal(low), Decimal(high))
+
+
+def test_what_is_only_shown_is_read_from_its_option() -> None:
+    signal = published(leverage="5x", risk_percent="2")
+    assert (signal.leverage, signal.risk_percent) == (5, 2)
+
+
+def test_an_order_is_good_from_the_close_of_its_candle_so_that_a_repeat_is_the_same_order() -> None:
+    one, other = (published(order="limit", good_for="2d", timeframe="H4") for _ in range(2))
+    assert one.good_until == other.good_until == instant.utc(TIME, "time") + timedelta(days=2, hours=4)
+    short = published(order="stop", good_for="30m", timeframe="H4")
+    assert short.valid_until == short.good_until, "nobody enters later than that"
+
+
+def test_an_order_without_a_time_is_good_from_now() -> None:
+    signal = published(order="limit", good_for="30m", timeframe="H4", time=None)
+    assert signal.good_until == signal.timestamp + timedelta(minutes=30)

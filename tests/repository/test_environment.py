@@ -3,7 +3,7 @@
 import ast
 import re
 
-from signalpost.config.settings import FILE_SUFFIX, PREFIXES, SETTINGS, known_variables
+from signalpost.config.settings import CARD_SETTINGS, FILE_SUFFIX, PREFIXES, SETTINGS, known_variables
 from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, shown, tree_of
 
 VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|XDG)_[A-Z_]+")
@@ -36,10 +36,11 @@ def test_the_documented_variables_are_those_that_are_read() -> None:
 
 def test_the_page_has_the_description_and_the_default_of_each_setting() -> None:
     rows = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `SIGNALPOST_")}
-    for setting in SETTINGS:
+    for setting in (*SETTINGS, *(each for each in CARD_SETTINGS if each.variable)):
         default = setting.parser.show(setting.default)
         shown = {True: "on", False: "off"}[default] if isinstance(default, bool) else default
-        assert rows[setting.variable] == f"| `{setting.variable}` | {setting.description} | `{shown}` |"
+        last = "not set" if shown == "" else f"`{shown}`"
+        assert rows[setting.variable] == f"| `{setting.variable}` | {setting.description} | {last} |"
 
 
 def test_the_source_names_no_variable_that_the_configuration_does_not_know() -> None:

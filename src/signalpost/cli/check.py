@@ -57,7 +57,10 @@ def _show(plain: dict[str, Any]) -> None:
     from signalpost.cli.tables import console, table
 
     screen = console()
-    screen.print(_settings(plain["settings"]))
+    screen.print(_settings("Settings", plain["settings"]))
+    changed = {name: each for name, each in plain["cards"].items() if each["from"] != "default"}
+    if changed:
+        screen.print(_settings("Messages, as far as changed", changed))
     if plain["destinations"]:
         limits = ("per minute", "burst", "channel")
         made = table("Destinations", "destination", "host", "webhook", *limits, "from", right=limits, wraps="from")
@@ -83,10 +86,10 @@ def _show(plain: dict[str, Any]) -> None:
         screen.print(Text.assemble(("warning:", "yellow"), " ", clean(warning)), soft_wrap=True)
 
 
-def _settings(settings: dict[str, dict[str, Any]]) -> "Table":
+def _settings(title: str, settings: dict[str, dict[str, Any]]) -> "Table":
     from signalpost.cli.tables import table
 
-    made = table("Settings", "setting", "value", "from", "variable", wraps="value")
+    made = table(title, "setting", "value", "from", "variable", wraps="value")
     for key, each in settings.items():
         value = each["value"]
         text = str(value).lower() if isinstance(value, bool) else str(value)  # as in a settings file

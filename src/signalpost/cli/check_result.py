@@ -1,6 +1,6 @@
 """The result of `signalpost check` as plain data, printed as JSON or shown in tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -9,7 +9,8 @@ from signalpost.cli.configuration import given
 from signalpost.cli.output import plain_fault
 from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
 from signalpost.config.files import DataFolder, check_data_folder
-from signalpost.config.settings import SETTINGS
+from signalpost.config.settings import CARD_SETTINGS, ROLES, SETTINGS, USUAL_ROLE, Setting
+from signalpost.config.sources import FILE
 from signalpost.delivery.outbox.reader import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
 from signalpost.delivery.routing import ranks_of
@@ -64,12 +65,13 @@ class CheckResult(NamedTuple):
         reading, config, folder = self.configuration
         return {
             "file": None if reading.file is None else redacted(str(reading.file)),
-            "settings": dict(_settings(reading)),
-            "destinations": [_destination(each, reading) for each in config.destinations],
+            "settings": dict(_settings(reading, SETTINGS)),
+            "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
+            "destinations": [_destination(each, reading, config) for each in config.destinations],
             "routes": list(_routes(config)),
             "data_folder": {"usable": folder.is_usable, "state": redacted(folder.state)},
             "store": None if self.store is None else self.store._asdict(),
-            "warnings": [redacted(warning) for warning in config.warnings],
+            "warnings": [redacted(warning) for warning in (*config.warnings, *_missing(config))],
             **self._plain_faults(),
         }
 
@@ -84,14 +86,26 @@ def _of_folder(home: Path, folder: DataFolder) -> Fault:
     return Fault("not-usable", redacted(f"data folder {home}: {folder.state}"), "home", redacted(str(home)))
 
 
-def _settings(reading: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
-    for setting in SETTINGS:
-        value = reading.shown[setting.key]
+def _settings(reading: Reading, settings: Iterable[Setting[Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for setting in settings:
+        value = reading.shown[setting.name]
         shown = redacted(value) if isinstance(value, str) else value
-        yield setting.key, {"value": shown, "from": reading.origin_by_key[setting.key], "variable": setting.variable}
+        yield setting.name, {"value": shown, "from": reading.origin_by_key[setting.name], "variable": setting.variable}
 
 
-def _destination(destination: DestinationConfig, reading: Reading) -> dict[str, Any]:
+def _roles(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
+    for tier, roles in config.look.roles.items():
+        for key, role in ((USUAL_ROLE, roles.usual), *roles.by_event.items()):
+            yield f"{ROLES}.{tier}.{key}", {"value": role or False, "from": FILE, "variable": ""}
+
+
+def _missing(config: Config) -> Iterator[str]:
+    if not config.look.producer:
+        advice = "set it to your name and your conflicts of interest (cards.producer or SIGNALPOST_PRODUCER)"
+        yield f"no producer is set, so readers do not see who makes the signals: {advice}"
+
+
+def _destination(destination: DestinationConfig, reading: Reading, config: Config) -> dict[str, Any]:
     limits = destination.limits
     return {
         "name": destination.name,
@@ -102,6 +116,7 @@ def _destination(destination: DestinationConfig, reading: Reading) -> dict[str, 
         "burst": _rate(limits.burst),
         "channel": _rate(limits.channel),
         "reserve": limits.reserve,
+        "ticket": config.look_of(destination.name).ticket.value,
     }
 
 

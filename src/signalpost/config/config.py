@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from signalpost.config.cards import find_look
 from signalpost.config.destinations import DestinationConfig, find_destinations, find_tiers, own_names
 from signalpost.config.parsers import WORDS_FOR_ON, HttpAddress, advice, shown_name
 from signalpost.config.settings import (
     AT_MOST_ONCE,
+    CARD_SETTINGS,
     DRY_RUN,
     HOME,
     HTTP,
@@ -30,12 +32,13 @@ from signalpost.config.settings import (
 from signalpost.config.sources import DEFAULT, NO_FILE, Sources
 from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
-from signalpost.delivery.routing import Routing, Tier
+from signalpost.delivery.routing import Routing, Tier, ranks_of
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.notification import KINDS
 from signalpost.domain.tier import UserTier
 from signalpost.errors import Fault, InvalidConfiguration
 from signalpost.sinks.discord.address import API_HOST
+from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.proxies import proxy_for
 
 SET_A_WEBHOOK = f"set {ONLY_WEBHOOK}, or {', '.join(usual.variable for usual in USUAL_DESTINATIONS)}"
@@ -53,7 +56,7 @@ class Reading(NamedTuple):
     fields: Mapping[str, Any]
     """Those of a `Config`."""
     shown: Mapping[str, bool | int | str]
-    """The value of each setting by its key, as a settings file has it."""
+    """The value of each setting by its name, as a settings file has it."""
     origin_by_key: Mapping[str, str]
     """The source of each setting, destination and tier: flag, environment, .env, file or default."""
     file: Path | None
@@ -85,6 +88,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The address that `serve` listens on; None for no HTTP."""
     dry_run: bool = DRY_RUN.default
     """Whether everything goes to the sandbox on this machine. Raises InvalidConfiguration with a Discord webhook."""
+    look: Look = Look()
+    """How messages look."""
     notes: tuple[str, ...] = ()
     """Warnings from reading the settings."""
     heartbeat: Heartbeat = USUAL
@@ -118,6 +123,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def everything_to(self) -> str | None:
         """The one destination of everything, if only `DISCORD_WEBHOOK_URL` is set."""
         return ONLY_DESTINATION if [each.name for each in self.destinations] == [ONLY_DESTINATION] else None
+
+    def look_of(self, destination: str) -> Look:
+        """How messages look in a destination, which can have a ticket layout of its own."""
+        own = next((each.ticket for each in self.destinations if each.name == destination), None)
+        return self.look if own is None else msgspec.structs.replace(self.look, ticket=own)
 
     def routing(self) -> Routing:
         """Which notification goes where."""
@@ -165,6 +175,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         sources, assume_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
     )
     tiers = find_tiers(sources, [each.name for each in destinations.configs])
+    look, cards = find_look(sources, [*ranks_of(tiers)])
     notes = [*_unused(sources, tiers), *_unknown(sources)]
     values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP)
     if sources.origin_by_key[HOME.key] == DEFAULT:
@@ -177,11 +188,12 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             **fields,
             "destinations": destinations.configs,
             "tiers": tiers,
+            "look": look,
             "host_rate": HOST_RATE if values[LIMITS.key] else None,
             "notes": (*sources.findings.notes, *notes),
             "ignored": destinations.ignored,
         },
-        {setting.key: setting.parser.show(values[setting.key]) for setting in SETTINGS},
+        {each.name: each.parser.show({**values, **cards}[each.name]) for each in (*SETTINGS, *CARD_SETTINGS)},
         sources.origin_by_key,
         None if sources.file is NO_FILE else sources.file.path,
         tuple(dict.fromkeys(sources.findings.faults)),

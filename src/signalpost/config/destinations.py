@@ -14,6 +14,7 @@ from signalpost.config.settings import (
     ONLY_DESTINATION,
     RANK,
     RATE,
+    TICKET,
     TIERS,
     variable_of,
 )
@@ -25,6 +26,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration, InvalidValue
 from signalpost.secret import Secret
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
+from signalpost.sinks.discord.cards.look import TicketLayout
 
 SANDBOX = "http://127.0.0.1:8751"
 FROM_DRY_RUN = "dry run"
@@ -41,6 +43,8 @@ class DestinationConfig(NamedTuple):
     webhook: Secret
     """The webhook's URL."""
     limits: Limits
+    ticket: TicketLayout | None = None
+    """How its signals are laid out; None for as everywhere."""
 
     @property
     def address(self) -> WebhookAddress:
@@ -110,8 +114,9 @@ def find_destinations(sources: Sources, *, assume_limits: bool, reserve: bool, d
     for name in names:
         rate = sources.table_value(DESTINATIONS, name, RATE) or _USUAL_RATES.get(name, RATE.default)
         limits[name] = (Limits(rate) if assume_limits else NOTHING_ASSUMED)._replace(reserve=reserve)
+    tickets = {name: sources.table_value(DESTINATIONS, name, TICKET) for name in names}
     return Destinations(
-        tuple(DestinationConfig(name, secret, limits[name]) for name, secret in secrets.items()), ignored
+        tuple(DestinationConfig(name, secret, limits[name], tickets[name]) for name, secret in secrets.items()), ignored
     )
 
 
@@ -233,7 +238,7 @@ def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTie
     tiers: dict[UserTier, Tier] = {}
     for name in sources.file.tiers:
         place = sources.file.place(TIERS, name)
-        for tier in findings.checked(place, _tier, name):
+        for tier in findings.checked(place, tier_named, name):
             if tier in tiers:
                 problem = "the tier is defined twice, in upper and lower case: remove one of them"
                 findings.add(f"{place}: {problem}", "conflict", f"{TIERS}.{tier}")
@@ -243,7 +248,8 @@ def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTie
     return tiers
 
 
-def _tier(name: str) -> UserTier:
+def tier_named(name: str) -> UserTier:
+    """The tier of this name. Raises InvalidConfiguration."""
     try:
         return UserTier(name)
     except InvalidValue:

@@ -6,14 +6,18 @@ Each raises InvalidConfiguration for an invalid value. No error shows a text tha
 import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from signalpost.domain.notification import KINDS
-from signalpost.errors import InvalidConfiguration
+from signalpost.domain.words import Word
+from signalpost.errors import Fault, InvalidConfiguration, InvalidValue
+from signalpost.sinks.discord.cards.look import Look, Roles
 
 Value = TypeVar("Value")
+Choice = TypeVar("Choice", bound=Word)
 
 WORDS_FOR_ON = ("on", "1", "true", "yes")
 """Spellings of a switch that is on, in lower case."""
@@ -31,6 +35,7 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]+:/|([a-z0-9-]+\.)*discord(app)?\.com/", re.
 """The start of a URL, also of one without a scheme, or with one slash because it was parsed as a path."""
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{60,}")
 """Text that could be a webhook's token."""
+_COLOUR = re.compile(r"#?([0-9a-f]{6})", re.ASCII | re.IGNORECASE)
 
 
 class HttpAddress(NamedTuple):
@@ -151,6 +156,54 @@ def _is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
+def of_look(field: str, wanted: str) -> Parser[Any]:
+    """A parser of the text of a `Look`'s field, with its rules."""
+    return Parser(partial(_shown_to_readers, field, wanted), lambda text: text or "", wanted)
+
+
+def _shown_to_readers(field: str, wanted: str, text: str) -> str:
+    if fault := _fault_of(Look, **{field: text}):
+        raise _invalid(text, wanted, fault.code, fault.limit)
+    if _TOKEN.search(text) and field != "avatar_url":
+        problem = "this could be a webhook or a token, and every reader would see it: use another text"
+        raise InvalidConfiguration(problem, code="possible-secret")
+    return text
+
+
+def role(text: str) -> str:
+    """The id of a role. Raises InvalidConfiguration."""
+    if fault := _fault_of(Roles, usual=text):
+        raise _invalid(text, ROLE_ID, fault.code, fault.limit)
+    return text
+
+
+def _fault_of(kind: Callable[..., object], **fields: str) -> Fault | None:
+    """What is wrong with these fields of `kind`. Its text may quote a misplaced secret, so it is not used."""
+    try:
+        kind(**fields)
+    except InvalidValue as error:
+        return error.errors[0]
+    return None
+
+
+def _colour(text: str) -> int:
+    if found := _COLOUR.fullmatch(text):
+        return int(found[1], 16)
+    raise _invalid(text, COLOUR.wanted, "invalid-colour", "#000000 to #FFFFFF")
+
+
+def one_of(kind: type[Choice]) -> Parser[Choice]:
+    """A parser of the words of `kind`."""
+    known = ", ".join(kind)
+
+    def parse(text: str) -> Choice:
+        if (word := text.lower()) in tuple(kind):
+            return kind(word)
+        raise _invalid(text, known, "unknown-word", known)
+
+    return Parser(parse, str, known)
+
+
 def path(text: str) -> Path:
     """A path; `~` is the home folder of a user."""
     if not text.isprintable():
@@ -174,6 +227,8 @@ KINDS_OR_NONE = Parser(_kinds, _kinds_text, f"some of {', '.join(KINDS)}, separa
 ADDRESS: Parser[HttpAddress | None] = Parser(
     _address, lambda address: "off" if address is None else str(address), "HOST:PORT or off"
 )
+COLOUR = Parser(_colour, lambda colour: f"#{colour:06X}", "a colour such as #1F73F9")
+ROLE_ID = "a role's id, a number of 17 to 20 digits in quotes, or false for no ping"
 FOLDER = Parser(_folder, str, "the path of a folder")
 
 
@@ -181,5 +236,5 @@ def _digits(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
-def _invalid(text: str, wanted: str, code: str, limit: str) -> InvalidConfiguration:
+def _invalid(text: str, wanted: str, code: str, limit: str | None) -> InvalidConfiguration:
     return InvalidConfiguration(f"{shown(text)} is not valid: use {wanted}", code=code, value=shown(text), limit=limit)

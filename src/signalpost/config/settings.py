@@ -11,6 +11,15 @@ from typing import Any, Generic, NamedTuple
 from signalpost.config import parsers
 from signalpost.config.parsers import HttpAddress, Parser, Value
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.sinks.discord.cards.look import (
+    LONGEST_DISCLAIMER,
+    LONGEST_USERNAME,
+    Colours,
+    Event,
+    Look,
+    Sending,
+    TicketLayout,
+)
 
 
 class Setting(NamedTuple, Generic[Value]):
@@ -24,6 +33,13 @@ class Setting(NamedTuple, Generic[Value]):
     parser: Parser[Value]
     description: str = ""
     """For the example file and the page of names."""
+    table: str = ""
+    """The table that it is in, if that has a fixed name; empty for the top of the file."""
+
+    @property
+    def name(self) -> str:
+        """Its name in a settings file, with that of its table: `cards.username`."""
+        return f"{self.table}.{self.key}" if self.table else self.key
 
     @property
     def kind(self) -> type:
@@ -33,7 +49,8 @@ class Setting(NamedTuple, Generic[Value]):
     @property
     def wanted(self) -> str:
         """The valid values in a settings file, for an error."""
-        in_quotes = f'text in quotes, such as "{self.parser.show(self.default)}"'
+        shown = self.parser.show(self.default)
+        in_quotes = f'text in quotes, such as "{shown}"' if shown else f"text in quotes: {self.parser.wanted}"
         return {bool: "true or false", int: self.parser.wanted}.get(self.kind, in_quotes)
 
 
@@ -107,10 +124,92 @@ DRY_RUN = Setting(
 
 SETTINGS: tuple[Setting[Any], ...] = (HOME, WORKERS, LIMITS, RESERVE, AT_MOST_ONCE, RETENTION, HTTP, DRY_RUN)
 
+CARDS = "cards"
+COLOURS, COMPANIONS, ROLES = f"{CARDS}.colours", f"{CARDS}.companions", f"{CARDS}.roles"
+_LOOK = Look()
+
+
+def _of_look(field: str, variable: str, wanted: str, description: str) -> Setting[Any]:
+    return Setting(field, variable, getattr(_LOOK, field), parsers.of_look(field, wanted), description, CARDS)
+
+
+TICKET: Setting[TicketLayout] = Setting(
+    "ticket",
+    "",
+    _LOOK.ticket,
+    parsers.one_of(TicketLayout),
+    "How the prices of a new signal are laid out in the message's text, which people copy: `short` puts as many on a "
+    "line as fit, `lines` puts each on its own, for programs that read only the first price of a line. A destination "
+    "can have a `ticket` of its own.",
+    CARDS,
+)
+_MESSAGE_SETTINGS: tuple[Setting[Any], ...] = (
+    _of_look(
+        "username",
+        "SIGNALPOST_USERNAME",
+        f"1 to {LONGEST_USERNAME} characters, without clyde and discord",
+        "The name that Discord shows as the author of each message, at most 80 characters. Without it, Discord shows "
+        "the name of the webhook.",
+    ),
+    _of_look(
+        "avatar_url",
+        "",
+        "the address of a picture, which begins with https://",
+        "The address of the picture beside each message. Without it, Discord shows the picture of the webhook.",
+    ),
+    _of_look(
+        "producer",
+        "SIGNALPOST_PRODUCER",
+        "a name and its conflicts of interest",
+        "Who makes the signals, and their conflicts of interest, such as `Ann Miller, who may hold what she names`. "
+        "Shown on each signal and analysis. Many countries require it, so `signalpost check` warns if it is not set.",
+    ),
+    _of_look(
+        "footer", "", "a few words", "A few words for the end of each footer, shown if they fit into 27 characters."
+    ),
+    _of_look(
+        "disclaimer",
+        "SIGNALPOST_DISCLAIMER",
+        f"1 to {LONGEST_DISCLAIMER} characters",
+        f"A sentence on each analysis, at most {LONGEST_DISCLAIMER} characters. It can be changed, but not be empty.",
+    ),
+    Setting(
+        "disclaimer_on_signals",
+        "",
+        _LOOK.disclaimer_on_signals,
+        parsers.SWITCH,
+        "Whether signals show the disclaimer, too.",
+        CARDS,
+    ),
+    TICKET,
+)
+_COLOUR_SETTINGS = tuple(
+    Setting(name, "", getattr(_LOOK.colours, name), parsers.COLOUR, table=COLOURS) for name in Colours.__struct_fields__
+)
+_COMPANION_SETTINGS = tuple(
+    Setting(event.value, "", _LOOK.sending(event), parsers.one_of(Sending), table=COMPANIONS)
+    for event in Event
+    if event not in {Event.NEW, Event.CRITICAL}
+)
+CARD_SETTINGS: tuple[Setting[Any], ...] = (*_MESSAGE_SETTINGS, *_COLOUR_SETTINGS, *_COMPANION_SETTINGS)
+"""The settings of messages: the fields of `Look`, except roles, which belong to tiers."""
+CARD_KEYS = {
+    CARDS: (*(setting.key for setting in _MESSAGE_SETTINGS), "colours", "companions", "roles"),
+    COLOURS: tuple(setting.key for setting in _COLOUR_SETTINGS),
+    COMPANIONS: tuple(setting.key for setting in _COMPANION_SETTINGS),
+}
+"""The keys of each table about messages."""
+USUAL_ROLE = "usual"
+ROLE_KEYS = (
+    USUAL_ROLE,
+    *(Event.NEW, Event.STOP, Event.PART, Event.CLOSED_BY_HAND, Event.CANCELLED, Event.EXPIRED, Event.CRITICAL),
+)
+"""The usual role, and the events that can ping: those on which readers have to act."""
+
 RATE = Setting("messages_a_minute", "", 30, parsers.whole_number(1, 10_000))
 RANK = Setting("rank", "", 0, parsers.whole_number(0, 1000, "; free is 0, premium 10, admin 20"))
 DESTINATIONS, TIERS = "destinations", "tiers"
-DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key)
+DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key, TICKET.key)
 TIER_KEYS = (RANK.key, "signals_to")
 
 STORE_FILE = "outbox.db"
@@ -139,7 +238,7 @@ def has_our_prefix(variable: str) -> bool:
 def known_variables(destinations: tuple[str, ...] = ()) -> list[str]:
     """Every variable that is read, with those of these destinations beside the usual ones."""
     webhooks = [*_VARIABLE_BY_NAME.values(), *map(variable_of, destinations)]
-    others = [setting.variable for setting in SETTINGS]
+    others = [setting.variable for setting in (*SETTINGS, *CARD_SETTINGS) if setting.variable]
     return [*dict.fromkeys([*others, CONFIG_FILE, *webhooks, *(f"{each}{FILE_SUFFIX}" for each in webhooks)])]
 
 
@@ -150,14 +249,26 @@ def example() -> str:
         "\n".join([f"[{DESTINATIONS}.{name}]", f"{RATE.key} = {rate}", *_EXAMPLE_WEBHOOKS.get(name, ())])
         for name, rate in usual.items()
     ]
-    blocks = [_EXAMPLE_START, *map(_example_of, SETTINGS), _EXAMPLE_DESTINATIONS + tables[0], *tables[1:], _EXAMPLE_END]
-    return "\n\n".join(blocks)
+    messages = [_EXAMPLE_CARDS + _example_of(_MESSAGE_SETTINGS[0]), *map(_example_of, _MESSAGE_SETTINGS[1:])]
+    colours, companions = (
+        "\n".join((start, *map(_line_of, settings)))
+        for start, settings in ((_EXAMPLE_COLOURS, _COLOUR_SETTINGS), (_EXAMPLE_COMPANIONS, _COMPANION_SETTINGS))
+    )
+    blocks = [_EXAMPLE_START, *map(_example_of, SETTINGS), *messages, colours, companions, _EXAMPLE_ROLES]
+    return "\n\n".join((*blocks, _EXAMPLE_DESTINATIONS + tables[0], *tables[1:], _EXAMPLE_END))
 
 
 def _example_of(setting: Setting[Any]) -> str:
+    variable = f" ({setting.variable})" if setting.variable else ""
+    return f"{_comment(f'{setting.description}{variable}')}\n{_line_of(setting)}"
+
+
+def _line_of(setting: Setting[Any]) -> str:
     shown = setting.parser.show(setting.default)
+    if shown == "":
+        return f'#{setting.key} = "{_EXAMPLE_TEXTS[setting.key]}"'
     text = f'"{shown}"' if isinstance(shown, str) else str(shown).lower()
-    return f"{_comment(f'{setting.description} ({setting.variable})')}\n{setting.key} = {text}"
+    return f"{setting.key} = {text}"
 
 
 def _comment(text: str) -> str:
@@ -178,6 +289,31 @@ _EXAMPLE_WEBHOOKS = {
     "signals-free": ('#webhook = "https://discord.com/api/webhooks/ID/TOKEN"',),
     "signals-premium": ('#webhook_file = "/run/secrets/signals-premium"',),
 }
+_EXAMPLE_TEXTS = {
+    "username": "Ann's signals",
+    "avatar_url": "https://example.com/picture.png",
+    "producer": "Ann Miller, who may hold what she names",
+    "footer": "ann.example",
+}
+_EXAMPLE_CARDS = """\
+# How messages look. `signalpost preview` shows them.
+[cards]
+"""
+_EXAMPLE_COLOURS = """\
+# The colours of cards. blue is a live BUY, orange a live SELL, green a win, red a loss, grey neither, and violet an
+# analysis or announcement.
+[cards.colours]"""
+_EXAMPLE_COMPANIONS = """\
+# A card is edited when its trade changes, and an edit notifies nobody. So each change also posts a short message, a
+# companion: with a notification (on), without one (silent), or not at all (off).
+[cards.companions]"""
+_EXAMPLE_ROLES = f"""\
+# The role that messages to a tier ping, by its id, which Discord copies in developer mode. Each tier has a table of its
+# own. `{USUAL_ROLE}` is pinged by a new signal, a critical alert, and a change on which readers have to act. Each of
+# these can have another role, or none (false): {", ".join(ROLE_KEYS[1:])}.
+#[cards.roles.premium]
+#{USUAL_ROLE} = "1100000000000000005"
+#{Event.STOP} = false"""
 _EXAMPLE_DESTINATIONS = """\
 # A destination is a webhook and a rate. Of these seven, only those with a webhook are used. Set each webhook once:
 # here, in its own file (webhook_file; a relative path starts at the folder of this file), or in a variable. The
@@ -193,6 +329,7 @@ messages_a_minute = {RATE.default}
 #[destinations.signals-gold]
 #messages_a_minute = {RATE.default}
 #webhook_file = "signals-gold.secret"
+#{TICKET.key} = "{TicketLayout.LINES}"
 
 # Your own tier. Its rank decides who may read its signals: free is 0, premium 10, admin 20. No destination in
 # signals_to may be read by a lower tier.

@@ -9,15 +9,19 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from signalpost.config import parsers
 from signalpost.config.files import read_small, reason_to_distrust
 from signalpost.config.parsers import Value, advice, shown_name, shown_path
 from signalpost.config.settings import (
+    CARD_KEYS,
+    CARDS,
     CONFIG_FILE,
     DESTINATION_KEYS,
     DESTINATIONS,
+    ROLE_KEYS,
+    ROLES,
     SETTINGS,
     TIER_KEYS,
     TIERS,
@@ -33,7 +37,7 @@ FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file
 
 _PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 _NEWLINE = re.compile(r"\r\n|\n|\r")
-_TOP_KEYS = (*(setting.key for setting in SETTINGS), DESTINATIONS, TIERS)
+_TOP_KEYS = (*(setting.key for setting in SETTINGS), CARDS, DESTINATIONS, TIERS)
 _WORDS_BY_KIND = {bool: "a switch", int: "a number", float: "a number with a point", str: "text", list: "a list"}
 _LARGEST = 10**9
 _LONGEST_FILE = 1 << 20
@@ -97,15 +101,23 @@ class SettingsFile(NamedTuple):
     settings: Table
     destinations: Mapping[str, Table]
     tiers: Mapping[str, Table]
+    cards: Mapping[str, Table] = {}
+    """The tables on messages, by their full names."""
+    roles: Mapping[str, Table] = {}
+    """The roles of each tier."""
 
     def place(self, *keys: str) -> Place:
         """Where a setting is."""
         field = ".".join(map(shown_name, keys))
         return Place(f"{shown_path(str(self.path))}: {field}", field)
 
+    def table_of(self, setting: Setting[Any]) -> Table:
+        """The table that a setting is in."""
+        return self.cards.get(setting.table, {}) if setting.table else self.settings
+
     def value(self, setting: Setting[Value]) -> Value:
         """The value of a setting that is in the file; a relative path starts at the file's folder."""
-        value = parsed(setting, self.settings[setting.key])
+        value = parsed(setting, self.table_of(setting)[setting.key])
         return self.path.parent / value if isinstance(value, Path) else value
 
 
@@ -134,13 +146,13 @@ class Sources:
         """The value from the first source that has it. The other sources are checked, too."""
         found: list[tuple[Value, str]] = []
         for source in self.variables:
-            if text := source.text(setting.variable):
+            if setting.variable and (text := source.text(setting.variable)):
                 values = self.findings.checked(source.place(setting.variable), setting.parser.parse, text)
                 found += [(value, source.origin) for value in values]
-        if setting.key in self.file.settings:
-            values = self.findings.checked(self.file.place(setting.key), self.file.value, setting)
+        if setting.key in self.file.table_of(setting):
+            values = self.findings.checked(self.file.place(*setting.name.split(".")), self.file.value, setting)
             found += [(value, FILE) for value in values]
-        value, self.origin_by_key[setting.key] = found[0] if found else (setting.default, DEFAULT)
+        value, self.origin_by_key[setting.name] = found[0] if found else (setting.default, DEFAULT)
         return value
 
     def table_value(self, kind: str, name: str, setting: Setting[Value]) -> Value | None:
@@ -252,7 +264,9 @@ def read_settings_file(path: Path, findings: Findings) -> SettingsFile:
         kind: _tables(top.get(kind, {}), kind, keys, named, findings)
         for kind, keys in ((DESTINATIONS, DESTINATION_KEYS), (TIERS, TIER_KEYS))
     }
-    return SettingsFile(path, top, tables[DESTINATIONS], tables[TIERS])
+    cards = _card_tables(top, named, findings)
+    roles = _tables(cards[CARDS].get("roles", {}), ROLES, ROLE_KEYS, named, findings)
+    return SettingsFile(path, top, tables[DESTINATIONS], tables[TIERS], cards, roles)
 
 
 def _parse_toml(path: Path) -> Table:
@@ -270,6 +284,21 @@ def _parse_toml(path: Path) -> Table:
         problem = f"{where}: look for a missing quote, or a name that is set twice"
     # Raised out here, because an error that quotes the file must not be the context of this one.
     raise InvalidConfiguration(problem)
+
+
+def _card_tables(top: Table, named: str, findings: Findings) -> Mapping[str, Table]:
+    tables: dict[str, Table] = {}
+    for name, keys in CARD_KEYS.items():
+        outer, _, key = name.rpartition(".")
+        found = (tables[outer] if outer else top).get(key, {})
+        if isinstance(found, dict):
+            _add_unknown(found, keys, f"{named}: {name}.", findings)
+            tables[name] = found
+        else:
+            advice = f"write [{name}], and its settings below"
+            findings.add(f"{named}: {name}: this is not a table: {advice}", "invalid-setting", name)
+            tables[name] = {}
+    return tables
 
 
 def _tables(found: object, kind: str, keys: Iterable[str], named: str, findings: Findings) -> Mapping[str, Table]:

@@ -68,6 +68,7 @@ def test_a_destination_is_shown_with_its_limits_and_the_host_and_id_of_its_webho
             "burst": "5 in 2 s",
             "channel": "28 in 60 s",
             "reserve": True,
+            "ticket": "short",
         },
         {
             "name": "community",
@@ -78,6 +79,7 @@ def test_a_destination_is_shown_with_its_limits_and_the_host_and_id_of_its_webho
             "burst": "5 in 2 s",
             "channel": "28 in 60 s",
             "reserve": True,
+            "ticket": "short",
         },
     ]
 
@@ -106,8 +108,28 @@ def test_the_routes_are_those_of_the_service_with_tiers_by_rank() -> None:
 def test_the_single_webhook_takes_everything() -> None:
     found = plain(DISCORD_WEBHOOK_URL=url())
     assert {each for route in found["routes"] for each in route["sent"]} == {"default"}
-    (warning,) = found["warnings"]
-    assert "DISCORD_WEBHOOK_URL" in warning
+    assert "DISCORD_WEBHOOK_URL" in found["warnings"][0]
+
+
+def test_the_settings_of_messages_are_shown() -> None:
+    Path("s.toml").write_text('[cards.roles.premium]\nusual = "1100000000000000005"\nstop = false', encoding="utf-8")
+    found = plain("--config", "s.toml", SIGNALPOST_USERNAME="Ann")["cards"]
+    changed = {name: each for name, each in found.items() if each["from"] != "default"}
+    assert changed == {
+        "cards.username": {"value": "Ann", "from": "environment", "variable": "SIGNALPOST_USERNAME"},
+        "cards.roles.premium.usual": {"value": "1100000000000000005", "from": "file", "variable": ""},
+        "cards.roles.premium.stop": {"value": False, "from": "file", "variable": ""},
+    }
+    assert found["cards.colours.blue"] == {"value": "#1F73F9", "from": "default", "variable": ""}
+    rows = [line.split() for line in check("--config", "s.toml").stdout.splitlines()]
+    assert ["cards.roles.premium.stop", "false", "file"] in rows
+    assert not any("cards.colours.blue" in row for row in rows)
+
+
+def test_a_missing_producer_is_a_warning() -> None:
+    (warning,) = {*plain()["warnings"]} - {*plain(SIGNALPOST_PRODUCER="Ann")["warnings"]}
+    assert "SIGNALPOST_PRODUCER" in warning
+    assert check().exit_code == 0
 
 
 def test_people_see_the_same_in_tables() -> None:

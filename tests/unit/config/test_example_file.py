@@ -9,6 +9,9 @@ import pytest
 from signalpost import Config
 from signalpost.config import read_sources
 from signalpost.config.settings import (
+    CARD_KEYS,
+    CARD_SETTINGS,
+    CARDS,
     DESTINATION_KEYS,
     DESTINATIONS,
     SETTINGS,
@@ -37,7 +40,7 @@ def test_the_example_changes_nothing(environment: dict[str, str]) -> None:
 
 def test_it_has_each_setting_and_no_other() -> None:
     said = tomllib.loads(TEXT)
-    assert said.keys() - {DESTINATIONS, TIERS} == {setting.key for setting in SETTINGS}
+    assert said.keys() - {CARDS, DESTINATIONS, TIERS} == {setting.key for setting in SETTINGS}
     origins = read_sources({"SIGNALPOST_CONFIG": str(EXAMPLE)}).origin_by_key
     assert {origins[setting.key] for setting in SETTINGS} == {"file"}
     assert list(said[DESTINATIONS]) == [*(usual.name for usual in USUAL_DESTINATIONS), "default"]
@@ -49,6 +52,7 @@ def test_its_examples_of_settings_without_a_default_can_be_used(tmp_path: Path) 
     said = tomllib.loads(UNCOMMENTED)
     assert {key for table in said[DESTINATIONS].values() for key in table} == {*DESTINATION_KEYS}
     assert {key for table in said[TIERS].values() for key in table} == {*TIER_KEYS}
+    assert said[CARDS].keys() == {*CARD_KEYS[CARDS]}
     dry = Config.from_environment({"SIGNALPOST_CONFIG": str(file), "SIGNALPOST_DRY_RUN": "1"})
     assert [each.name for each in dry.destinations] == ["signals-free", "signals-premium", "signals-gold"]
     assert {**dry.tiers} == {"gold": (15, ("signals-gold",))}
@@ -59,6 +63,9 @@ def test_each_setting_has_its_variable_and_a_description() -> None:
         (comment,) = re.findall(rf"((?:^# .*\n)+){setting.key} = ", TEXT, re.MULTILINE)
         assert f"({setting.variable})" in comment
         assert len(comment.split()) > 20, setting.key
+    for setting in CARD_SETTINGS:
+        assert re.search(rf"^#?{setting.key} = ", TEXT, re.MULTILINE), setting.name
+        assert f"({setting.variable})" in TEXT or not setting.variable
     named = set(re.findall(r"(?:SIGNALPOST|DISCORD_WEBHOOK)_[A-Z_]+\b", TEXT))
     assert named - {*known_variables(("signals-gold",))} == set()
 

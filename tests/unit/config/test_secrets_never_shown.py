@@ -54,7 +54,7 @@ def _all_that_is_told(environment: dict[str, str], flags: dict[str, str]) -> str
     except InvalidConfiguration as fault:
         return "\n".join(_told(error=fault))
     shown = [str(config.http), *config.warnings]
-    return "\n".join((*shown, repr(config.destinations)))
+    return "\n".join((*shown, repr(config.destinations), repr(config.look)))
 
 
 def _in_toml(values: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from signalpost import InvalidConfiguration
 from signalpost.config import Config
-from signalpost.config.settings import DESTINATIONS, SETTINGS, TIERS
+from signalpost.config.settings import CARDS, DESTINATIONS, SETTINGS, TIERS
 from signalpost.errors import Fault
 from tests.unit.config.webhooks import TOKEN, url
 
@@ -69,7 +69,7 @@ def test_all_faults_of_all_sources_are_reported_together() -> None:
     [
         ("workrs = 3", "workrs", ["workers"]),
         ("destination = {}", "destination", ["destinations"]),
-        ("xyz = 3", "xyz", [*(setting.key for setting in SETTINGS), DESTINATIONS, TIERS]),
+        ("xyz = 3", "xyz", [*(setting.key for setting in SETTINGS), CARDS, DESTINATIONS, TIERS]),
         (
             "[destinations.community]\n[destinations.default]\nworkers = 3",
             "destinations.default.workers",

@@ -11,6 +11,12 @@ from signalpost.domain.words import Word
 from signalpost.errors import InvalidValue
 
 LONGEST_DISCLAIMER = 50
+LONGEST_USERNAME = 80
+"""Discord's limit."""
+_RESERVED = re.compile(r"clyde|discord", re.IGNORECASE)
+"""Discord refuses every message whose author is named like this."""
+_PICTURE = re.compile(r"https?://(?!\S*/webhooks/)\S{1,2040}", re.IGNORECASE)
+"""At most Discord's 2,048 characters, and not a webhook."""
 _ROLE = re.compile(r"\d{17,20}", re.ASCII)
 _MOST_COLOUR = 0xFFFFFF
 
@@ -98,7 +104,7 @@ _NO_ROLES = Roles()
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """An operator's settings for messages. Raises InvalidValue for a disclaimer that is blank or too long."""
+    """An operator's settings for messages. Raises InvalidValue for texts that cannot be shown."""
 
     colours: Colours = Colours()
     username: str | None = None
@@ -116,11 +122,20 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """How companions are sent, if not as usual."""
 
     def __post_init__(self) -> None:
-        if not self.disclaimer.strip():
-            raise _invalid("disclaimer", self.disclaimer, "enter some text", "missing", None)
-        if len(self.disclaimer) > LONGEST_DISCLAIMER:
-            limit = str(LONGEST_DISCLAIMER)
-            raise _invalid("disclaimer", self.disclaimer, f"use at most {limit} characters", "too-long", limit)
+        _check_text("disclaimer", self.disclaimer, LONGEST_DISCLAIMER)
+        if self.username is not None:
+            _check_text("username", self.username, LONGEST_USERNAME)
+            if reserved := _RESERVED.search(self.username):
+                raise _invalid(
+                    "username", self.username, f"Discord refuses {reserved[0]!r} in it", "reserved-name", None
+                )
+        if self.avatar_url is not None and not _PICTURE.fullmatch(self.avatar_url):
+            # Its text is not shown, because it could be a webhook.
+            raise InvalidValue(
+                "avatar_url is not the address of a picture: use one that begins with https://",
+                code="not-a-url",
+                field="avatar_url",
+            )
 
     def role(self, tier: UserTier, event: Event) -> str | None:
         """The role to ping for `event` in a message to `tier`; None for no ping."""
@@ -129,6 +144,13 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     def sending(self, event: Event) -> Sending:
         """How a companion of `event` is sent."""
         return self.companions.get(event, Sending.SILENT if event is Event.RESOLVED else Sending.ON)
+
+
+def _check_text(name: str, text: str, longest: int) -> None:
+    if not text.strip():
+        raise _invalid(name, text, "enter some text", "missing", None)
+    if len(text) > longest:
+        raise _invalid(name, text, f"use at most {longest} characters", "too-long", str(longest))
 
 
 def _invalid(name: str, value: object, advice: str, code: str, limit: str | None) -> InvalidValue:

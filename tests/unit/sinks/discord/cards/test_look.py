@@ -12,6 +12,12 @@ from signalpost.sinks.discord.cards.look import Colours, Event, Look, Roles, Sen
     [
         (lambda: Look(disclaimer=" "), "disclaimer", "missing", None),
         (lambda: Look(disclaimer="x" * 51), "disclaimer", "too-long", "50"),
+        (lambda: Look(username=""), "username", "missing", None),
+        (lambda: Look(username="x" * 81), "username", "too-long", "80"),
+        (lambda: Look(username="My DisCord bot"), "username", "reserved-name", None),
+        (lambda: Look(avatar_url="file:///ann.png"), "avatar_url", "not-a-url", None),
+        (lambda: Look(avatar_url="https://" + "x" * 2041), "avatar_url", "not-a-url", None),
+        (lambda: Look(avatar_url="https://discord.com/api/webhooks/1/x"), "avatar_url", "not-a-url", None),
         (lambda: Colours(blue=-1), "blue", "out-of-range", "0 to 16777215"),
         (lambda: Colours(violet=0x1000000), "violet", "out-of-range", "0 to 16777215"),
         (lambda: Roles("premium"), "role", "invalid-role", "17 to 20 digits"),

@@ -17,6 +17,7 @@ _MODULE_BY_COMMAND = {
     "deliveries": "signalpost.cli.deliveries",
     "destinations": "signalpost.cli.destinations",
     "health": "signalpost.cli.health",
+    "preview": "signalpost.cli.preview",
     "publish": "signalpost.cli.publish",
     "purge": "signalpost.cli.purge",
     "replay": "signalpost.cli.replay",
@@ -87,6 +88,7 @@ def _nearest(name: str) -> str:
       signalpost replay --help        run a strategy on your own candles
       signalpost sandbox              a local Discord to test your bot against
       signalpost destinations test    test your webhooks
+      signalpost preview              your messages, before anybody sees them
       signalpost deliveries why ID    what happened to a signal, and what happens next
 
     \b

@@ -9,7 +9,7 @@ import click
 from signalpost.cli.option_types import NonEmptyPath
 
 if TYPE_CHECKING:
-    from signalpost.config import Config
+    from signalpost.config import Config, DestinationConfig
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -46,3 +46,22 @@ def given(home: Path | None, config_file: Path | None, **flags: str | None) -> d
         **flags,
     }
     return {variable: value for variable, value in named.items() if value is not None}
+
+
+def destinations_of(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig]":
+    """The destinations with these names, or all without names. Raises InvalidConfiguration for an unknown one."""
+    from signalpost.config import NO_WEBHOOK_SET
+    from signalpost.errors import InvalidConfiguration
+
+    by_name = {each.name: each for each in config.destinations}
+    if not by_name:
+        raise InvalidConfiguration(NO_WEBHOOK_SET, code="missing", field="destinations")
+    if unknown := [name for name in names if name not in by_name]:
+        raise InvalidConfiguration(
+            f"there is no destination {', '.join(map(repr, unknown))}. The destinations are {', '.join(by_name)}",
+            code="unknown-word",
+            field="destination",
+            value=", ".join(unknown),
+            limit=", ".join(by_name),
+        )
+    return [by_name[name] for name in dict.fromkeys(names)] if names else list(by_name.values())

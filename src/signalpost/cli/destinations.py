@@ -1,15 +1,11 @@
 """`signalpost destinations`: lists destinations, tests their webhooks and enables them again."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from signalpost.cli.configuration import configuration, configured
+from signalpost.cli.configuration import configuration, configured, destinations_of
 from signalpost.cli.output import json_option, say, say_json
-
-if TYPE_CHECKING:
-    from signalpost.config import Config, DestinationConfig
 
 
 @click.group(
@@ -89,21 +85,16 @@ def test(
     shown; then you must name destinations or give --all. The exit code is 1 if a webhook fails.
     """
     from signalpost.cli.loop import run
-    from signalpost.cli.webhook_trial import look_at_all, send_to_all
+    from signalpost.cli.webhook_trial import look_at_all, say_trial, send_to_all
 
     if names and every:
         raise click.UsageError("Give names or --all, not both.")
     if send and not names and not every:
         raise click.UsageError("--send posts a message to each channel: name the destinations, or use --all.")
-    chosen = _chosen(configuration(home, config_file), names)
+    chosen = destinations_of(configuration(home, config_file), names)
     trials = run(send_to_all(chosen) if send else look_at_all(chosen))
     for trial in trials:
-        if as_json:
-            say_json(trial._asdict())
-        else:
-            say(f"{trial.destination}: {'' if trial.works else 'FAILS: '}{trial.told}; {trial.took:.3f} s")
-            if trial.advice:
-                say(f"  do: {trial.advice}")
+        say_trial(trial, as_json=as_json)
     if not all(trial.works for trial in trials):
         raise SystemExit(1)
 
@@ -130,7 +121,7 @@ def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool
 
     config = configuration(home, config_file)
     path = config.home / STORE_FILE
-    (chosen,) = _chosen(config, (name,))
+    (chosen,) = destinations_of(config, (name,))
     reason = disabled_for(path, chosen)
     if reason is not None:
         enable_again(path, chosen)
@@ -140,21 +131,3 @@ def enable(name: str, home: Path | None, config_file: Path | None, as_json: bool
         say(f"{name} is not disabled.")
     else:
         say(f"{name} is enabled again (it was disabled: {reason}). A running service sends to it within seconds.")
-
-
-def _chosen(config: "Config", names: tuple[str, ...]) -> "list[DestinationConfig]":
-    from signalpost.config import NO_WEBHOOK_SET
-    from signalpost.errors import InvalidConfiguration
-
-    by_name = {each.name: each for each in config.destinations}
-    if not by_name:
-        raise InvalidConfiguration(NO_WEBHOOK_SET, code="missing", field="destinations")
-    if unknown := [name for name in names if name not in by_name]:
-        raise InvalidConfiguration(
-            f"there is no destination {', '.join(map(repr, unknown))}. The destinations are {', '.join(by_name)}",
-            code="unknown-word",
-            field="destination",
-            value=", ".join(unknown),
-            limit=", ".join(by_name),
-        )
-    return [by_name[name] for name in dict.fromkeys(names)] if names else list(by_name.values())

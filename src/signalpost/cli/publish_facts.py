@@ -5,7 +5,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -18,6 +18,7 @@ from signalpost.ingest.kinds import KIND_BY_PAYLOAD
 
 _KIND = "kind"
 """The field for the kind that a payload's `to_json` writes."""
+_STDIN = "standard input"
 _STRATEGY = "Manual"
 """The default strategy of a signal."""
 
@@ -34,12 +35,23 @@ def made(payload: type[Payload], options: Mapping[str, Any], required: Collectio
     good_for, zone = given.pop("good_for", None), given.get("entry_zone")
     if zone is not None:
         given["entry_zone"] = _zone(zone)
-    facts = given or _from_stdin()
+    made = _of_facts(payload, given or _from_stdin(), _STDIN)
+    if isinstance(made, Signal) and good_for is not None:
+        return _good_for(made, good_for, has_time="time" in given)
+    return made
+
+
+def signal_in(data: bytes, source: str) -> Signal:
+    """The signal in a JSON object; errors name `source`. Raises InvalidValue with all faults."""
+    return cast("Signal", _of_facts(Signal, _parsed(data, source), source))
+
+
+def _of_facts(payload: type[Payload], facts: dict[str, Any], source: str) -> Payload:
     kind = KIND_BY_PAYLOAD[payload]
     named = facts.pop(_KIND, kind.word)
     if named != kind.word:
         raise InvalidValue(
-            f"standard input contains the kind {shown(named)}. Use the command of `signalpost publish` for that kind",
+            f"{source} contains the kind {shown(named)}. Use the command of `signalpost publish` for that kind",
             code="wrong-kind",
             field=_KIND,
             value=shown(named),
@@ -48,10 +60,7 @@ def made(payload: type[Payload], options: Mapping[str, Any], required: Collectio
     read = kind.read(facts, has_options=False)
     if payload is Signal:
         read = read.or_else("strategy_name", _STRATEGY).or_else("timestamp", _now())
-    made = kind.made(read)
-    if isinstance(made, Signal) and good_for is not None:
-        return _good_for(made, good_for, has_time="time" in given)
-    return made
+    return kind.made(read)
 
 
 def _good_for(signal: Signal, text: str, *, has_time: bool) -> Signal:
@@ -85,13 +94,17 @@ def _now() -> str:
 def _from_stdin() -> dict[str, Any]:
     if sys.stdin.isatty():
         raise click.UsageError("Give options, or JSON on standard input.")
+    return _parsed(sys.stdin.buffer.read(), _STDIN)
+
+
+def _parsed(data: bytes, source: str) -> dict[str, Any]:
     try:
-        facts = json.loads(sys.stdin.buffer.read(), parse_float=Decimal, object_pairs_hook=_object)
+        facts = json.loads(data, parse_float=Decimal, object_pairs_hook=_object)
     except (ValueError, ArithmeticError, RecursionError) as fault:
-        raise InvalidValue(f"standard input is not valid JSON: {fault}", code="not-readable") from fault
+        raise InvalidValue(f"{source} is not valid JSON: {fault}", code="not-readable") from fault
     if not isinstance(facts, dict):
         raise InvalidValue(
-            'standard input is JSON, but not an object: use {"NAME": VALUE, ...} with the names of the fields',
+            f'{source} is JSON, but not an object: use {{"NAME": VALUE, ...}} with the names of the fields',
             code="not-readable",
         )
     return facts

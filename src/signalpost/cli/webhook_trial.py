@@ -1,17 +1,20 @@
 """Tests a webhook with one request: reads it, which shows nothing, or sends a message marked as a test."""
 
 from asyncio import get_running_loop
-from collections.abc import Awaitable, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import msgspec
+
+from signalpost.cli.output import say, say_json
 from signalpost.config import DestinationConfig, variable_of
 from signalpost.domain.announcement import Announcement
 from signalpost.errors import Evidence
 from signalpost.secret import redacted
 from signalpost.sinks.discord.address import WebhookAddress
-from signalpost.sinks.discord.outcome import refuse
+from signalpost.sinks.discord.outcome import receipt_of, refuse
 from signalpost.sinks.discord.service import USER_AGENT, DiscordService
-from signalpost.sinks.evidence import Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.wire import Connections, exchange
 
 SECONDS_TO_ANSWER = 10.0
@@ -45,6 +48,25 @@ async def send_to_all(destinations: Sequence[DestinationConfig]) -> list[Trial]:
     """Send one silent message to each, in one attempt and without the outbox."""
     async with DiscordService({each.name: each.webhook for each in destinations}) as discord:
         return [await _test(each.name, _send(discord, each.name)) for each in destinations]
+
+
+async def send_body(destination: DestinationConfig, body: Mapping[str, Any]) -> Trial:
+    """Send the body of one message, in one attempt and without the outbox."""
+    connections = Connections(USER_AGENT, connect_timeout=5.0, total_timeout=SECONDS_TO_ANSWER)
+    try:
+        return await _test(destination.name, _post(connections, destination.address, body))
+    finally:
+        await connections.close()
+
+
+def say_trial(trial: Trial, *, as_json: bool) -> None:
+    """Print the result of a test."""
+    if as_json:
+        say_json(trial._asdict())
+        return
+    say(f"{trial.destination}: {'' if trial.works else 'FAILS: '}{trial.told}; {trial.took:.3f} s")
+    if trial.advice:
+        say(f"  do: {trial.advice}")
 
 
 def advice_on(evidence: Evidence, destination: str) -> str:
@@ -97,12 +119,21 @@ async def _look(connections: Connections, address: WebhookAddress) -> str:
     return redacted(f"{kind} {name!r} for channel {channel}{server}")
 
 
+async def _post(connections: Connections, address: WebhookAddress, body: Mapping[str, Any]) -> str:
+    answer = await exchange(connections, "POST", address.post_url, data=msgspec.json.encode(body))
+    return _shown(receipt_of(answer, address.identity))
+
+
 async def _send(discord: DiscordService, destination: str) -> str:
     test = Announcement(
         title="Test of signalpost",
         text=f"Someone is testing whether {destination} works. You do not need to do anything.",
     )
     receipt = await discord.send_announcement(test, priority="LOW", destination=destination)
+    return _shown(receipt)
+
+
+def _shown(receipt: Receipt) -> str:
     return f"shown as message {receipt.message_id}" if receipt.message_id else "accepted, without a message id"
 
 

@@ -1,13 +1,9 @@
 """`signalpost destinations`: the list, the test of a webhook, and how a disabled one is enabled."""
 
-import asyncio
 import json
 import re
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
-from typing import Any
 
 import msgspec
 import pytest
@@ -15,49 +11,22 @@ import pytest
 from signalpost.cli.webhook_trial import advice_on
 from signalpost.domain.delivery import DeliveryState
 from signalpost.errors import Evidence
-from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 from signalpost.sinks.evidence import Rejected, Throttled, Unavailable, Unconfirmed
 from tests.surface.errors import Facts
 from tests.surface.texts import assert_stored
 from tests.unit.cli.folder import Folder, alert
+from tests.unit.cli.sandbox import log, running
 
 NOWHERE = "http://127.0.0.1:9/api/v10/webhooks/g/token-to-hide"
 GENERAL = {"DISCORD_WEBHOOK_ALERTS_GENERAL": NOWHERE}
 GONE = "404, code 10015, Unknown Webhook"
 
 
-@contextmanager
-def running() -> Iterator[Sandbox]:
-    """A sandbox on a loop of its own, in a thread, because the commands have one too."""
-    started, ended = Event(), Event()
-    found: list[Sandbox] = []
-
-    async def serve() -> None:
-        async with Sandbox(limits=OFF, open=True) as sandbox:
-            found.append(sandbox)
-            started.set()
-            await asyncio.to_thread(ended.wait)
-
-    thread = Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    started.wait()
-    try:
-        yield found[0]
-    finally:
-        ended.set()
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with running() as made:
         yield made
-
-
-def log(sandbox: Sandbox) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{sandbox.url}/_log") as answer:
-        return [json.loads(line) for line in answer.read().splitlines()]
 
 
 def provoke(sandbox: Sandbox, **fault: object) -> None:

@@ -1,0 +1,278 @@
+"""The bodies of the messages that `signalpost preview` shows: of a sample, or of a signal and what can become of it."""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import partial
+from typing import Any, NamedTuple
+
+from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
+from signalpost.domain.announcement import Announcement
+from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, ExpireOrder, Fill, Reopen, Revise, Update
+from signalpost.domain.exact import fixed
+from signalpost.domain.life import after, opened
+from signalpost.domain.market_analysis import MarketAnalysis
+from signalpost.domain.order import OrderKind
+from signalpost.domain.signal import Signal
+from signalpost.domain.system_status import SystemStatus
+from signalpost.domain.text import shown
+from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import Trade
+from signalpost.errors import InvalidValue, NotPossible
+from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
+from signalpost.sinks.discord.cards.companion import Step, companion
+from signalpost.sinks.discord.cards.look import Look
+from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
+from signalpost.sinks.discord.cards.signal import signal_card
+from signalpost.sinks.discord.cards.view import CardLink, MessageLink, View
+from signalpost.sinks.discord.limits import SILENT
+
+Body = dict[str, Any]
+
+OF_A_SIGNAL = ("signal", "companion")
+KINDS = (*OF_A_SIGNAL, "alert", "analysis", "status", "announcement")
+NEW, REVERSED, RESOLVED = "new", "reversed", "resolved"
+
+_TRIAL = "TRIAL · "
+_TICKET = re.compile(r"(BUY|SELL)\b")
+_NUMBER = 1042
+_LASTED = timedelta(hours=2)
+_FILLED_AFTER = timedelta(minutes=25)
+_OF_AN_ORDER = ("filled", "cancelled", "expired")
+"""The states of the sample that only a pending order can have."""
+
+
+class Preview(NamedTuple):
+    """One message."""
+
+    kind: str
+    state: str
+    body: Body | None
+    """None if nothing is sent."""
+    is_edit: bool
+
+
+class Scene(NamedTuple):
+    """What is previewed, and for whom."""
+
+    look: Look
+    tier: UserTier
+    now: datetime
+    signal: Signal | None = None
+    """None for the sample."""
+    is_trial: bool = False
+    """Whether it is posted as a message of its own: then nothing is edited, and no card can be linked to."""
+
+    def view(self, *, is_edit: bool = False, closed_by: CardLink | None = None) -> View:
+        """What readers see of it."""
+        return View(tier=self.tier, is_edit=is_edit and not self.is_trial, closed_by=closed_by)
+
+    def link(self, number: int) -> MessageLink | None:
+        """A link to the card of a trade, with ids of a sample."""
+        if self.is_trial:
+            return None
+        return MessageLink("1100000000000000001", "1100000000000000002", str(1_300_000_000_000_000_000 + number))
+
+
+def previews(kind: str, state: str | None, scene: Scene) -> list[Preview]:
+    """The message of `kind` in `state`, or those of all states that are possible.
+
+    Raises InvalidValue for an unknown kind or state, and NotPossible for a state that the signal cannot have.
+    """
+    check_known("kind", kind, KINDS)
+    bodies = _bodies(kind, scene)
+    if state is not None:
+        check_known("state", state, bodies)
+    found = []
+    for name in bodies if state is None else (state,):
+        try:
+            body = bodies[name]()
+        except NotPossible:
+            if state is not None:
+                raise
+            continue
+        is_edit = (kind == "signal" and name != NEW) or (kind, name) == ("alert", RESOLVED)
+        found.append(Preview(kind, name, body, is_edit and not scene.is_trial))
+    return found
+
+
+def as_trial(body: Body) -> Body:
+    """`body` marked as a trial and silent, without what a program could trade on."""
+    is_ticket = _TICKET.match(body["content"])
+    content = "new signal, not live" if is_ticket else body["content"]
+    embeds = [
+        {**each, "title": f"{_TRIAL}{each['title']}"} if "title" in each else each for each in body.get("embeds", ())
+    ]
+    return {**body, "content": f"{_TRIAL}{content}", "embeds": embeds, "flags": SILENT}
+
+
+def check_known(field: str, value: str, known: Collection[str]) -> None:
+    """Raises InvalidValue, which names the known ones, if `value` is not one of them."""
+    if value not in known:
+        names = ", ".join(known)
+        raise InvalidValue(
+            f"there is no {field} {shown(value)}: use one of {names}",
+            code="unknown-word",
+            field=field,
+            value=shown(value),
+            limit=names,
+        )
+
+
+def _bodies(kind: str, scene: Scene) -> Mapping[str, Callable[[], Body | None]]:
+    match kind:
+        case "signal":
+            return {state: partial(_card, state, scene) for state in _changes(scene.signal or _sample(scene.now))}
+        case "companion":
+            states = [state for state in _changes(scene.signal or _sample(scene.now)) if state != NEW]
+            return {
+                **{state: partial(_companion, state, scene) for state in states},
+                RESOLVED: partial(_resolved, scene),
+            }
+        case "alert":
+            return {state: partial(_alert, state, scene) for state in _ALERTS}
+        case "status":
+            return {state: partial(_status, state, scene) for state in _STATUSES}
+        case "analysis":
+            return {NEW: partial(_analysis, scene)}
+        case _:
+            return {NEW: partial(_announcement, scene)}
+
+
+def _card(state: str, scene: Scene) -> Body:
+    trade = _life(state, scene)[-1]
+    closed_by = CardLink(_NUMBER + 1, scene.link(_NUMBER + 1)) if state == REVERSED else None
+    return signal_card(trade, scene.look, scene.view(is_edit=state != NEW, closed_by=closed_by))
+
+
+def _companion(state: str, scene: Scene) -> Body | None:
+    *_, before, trade = _life(state, scene)
+    return companion([Step(before, trade, scene.link(_NUMBER))], scene.look, scene.view())
+
+
+def _life(state: str, scene: Scene) -> list[Trade]:
+    """The trade in each state from its opening to `state`."""
+    signal = scene.signal or _sample(
+        scene.now if state == NEW else scene.now - _LASTED,
+        OrderKind.LIMIT if state in _OF_AN_ORDER else OrderKind.MARKET,
+    )
+    trades = [opened(signal, _NUMBER, (scene.tier,), signal.known_at)]
+    for change in _changes(signal)[state]:
+        trades.append(after(trades[-1], change, _time_of(change, signal)))
+    return trades
+
+
+def _time_of(change: Change, signal: Signal) -> datetime:
+    if isinstance(change, ExpireOrder) and signal.good_until is not None:
+        return signal.good_until
+    return signal.known_at + (_FILLED_AFTER if isinstance(change, Fill) else _LASTED)
+
+
+def _changes(signal: Signal) -> Mapping[str, tuple[Change, ...]]:
+    """What happens to a signal until it is in each of the states."""
+    fill = Fill(price=signal.entry_price)
+    is_filled = (fill,) if signal.order.is_pending else ()
+    gain, loss = _prices(signal)
+    by_target = Close(reason=CloseReason.TARGET) if signal.targets else Close(price=gain)
+    return {
+        NEW: (),
+        "filled": (fill,),
+        **{f"tp{number}": (*is_filled, Update(target_hit=number)) for number in range(1, len(signal.targets) + 1)},
+        "stop-moved": (*is_filled, Update(stop_at_entry=True)),
+        "part-closed": (*is_filled, Update(close_part=50, price=gain)),
+        "closed": (*is_filled, by_target),
+        "closed-by-hand": (*is_filled, Close(price=gain)),
+        "stopped": (*is_filled, Close(reason=CloseReason.STOP)),
+        REVERSED: (*is_filled, Close(price=loss, reason=CloseReason.REVERSED)),
+        "cancelled": (CancelOrder(),),
+        "expired": (ExpireOrder(),),
+        "revised": (*is_filled, Revise()),
+        "reopened": (*is_filled, Close(price=gain), Reopen()),
+    }
+
+
+def _prices(signal: Signal) -> tuple[str, str]:
+    """A price halfway to the first target, and one halfway to the stop; the entry without either."""
+    entry, stop = signal.entry_price, signal.stop_loss
+    loss = entry if stop is None else stop
+    gain = signal.targets[0].price if signal.targets else entry + entry - loss
+    return _halfway(signal, gain), _halfway(signal, loss)
+
+
+def _halfway(signal: Signal, level: Decimal) -> str:
+    middle = (Fraction(signal.entry_price) + Fraction(level)) / 2
+    return fixed(Decimal(middle.numerator) / middle.denominator, signal.price_places)
+
+
+def _sample(known_at: datetime, order: OrderKind = OrderKind.MARKET) -> Signal:
+    return Signal(
+        pair="EUR/USD",
+        timeframe="H4",
+        signal_type="BUY",
+        order=order,
+        entry_price="1.08452",
+        stop_loss="1.07792",
+        targets=[("1.09112", 50), ("1.09442", 30), ("1.09772", 20)],
+        strategy_name="MA cross",
+        confidence_score="0.82",
+        timestamp=known_at - timedelta(hours=4),
+        known_at=known_at,
+        good_until=known_at + _LASTED if order.is_pending else None,
+    )
+
+
+def _alert(state: str, scene: Scene) -> Body:
+    return alert_card(_ALERTS[state](scene.now), scene.look, scene.view(is_edit=state == RESOLVED), scene.now)
+
+
+def _resolved(scene: Scene) -> Body | None:
+    return resolved_companion(_ALERTS[RESOLVED](scene.now), scene.look, scene.view(), scene.link(_NUMBER))
+
+
+def _no_candles(severity: AlertSeverity, now: datetime, **fields: Any) -> Alert:
+    return Alert(
+        alert_type="feed",
+        severity=severity,
+        title="No EURUSD candles",
+        message="The feed sends no EURUSD candles. New signals for it are late.",
+        context={"do": "restart the feed, then check its log", RESOLVED: "EURUSD candles are back"},
+        timestamp=now - timedelta(minutes=12),
+        **fields,
+    )
+
+
+_ALERTS: Mapping[str, Callable[[datetime], Alert]] = {
+    "critical": partial(_no_candles, AlertSeverity.CRITICAL),
+    "high": partial(_no_candles, AlertSeverity.HIGH),
+    "medium": partial(_no_candles, AlertSeverity.MEDIUM),
+    "escalated": partial(_no_candles, AlertSeverity.HIGH, escalation_level=1),
+    RESOLVED: lambda now: _no_candles(AlertSeverity.CRITICAL, now, status=AlertStatus.RESOLVED, resolved_at=now),
+}
+_STATUSES = {
+    "operational": "All feeds are on time",
+    "degraded": "Signals up to 4 min late\nThe feed is slow.\nNew signals arrive up to 4 min late.",
+    "down": "No signals\nThe feed does not answer.\nNo new signals until it does.",
+}
+
+
+def _status(state: str, scene: Scene) -> Body:
+    return status_card(
+        SystemStatus(status=state, message=_STATUSES[state], timestamp=scene.now), scene.look, scene.view()
+    )
+
+
+def _analysis(scene: Scene) -> Body:
+    text = (
+        "The week's high is at 1.0850. Above it, buyers have no level before 1.0920.\nBelow 1.0790 the view is wrong."
+    )
+    analysis = MarketAnalysis(title="1.0850 decides", text=text, pair="EUR/USD", timestamp=scene.now)
+    return analysis_card(analysis, scene.look, scene.view())
+
+
+def _announcement(scene: Scene) -> Body:
+    text = "The service stops for an hour.\n**Open trades are not affected.**"
+    return announcement_card(
+        Announcement(title="Maintenance on Sunday", text=text, timestamp=scene.now), scene.look, scene.view()
+    )

@@ -54,12 +54,12 @@ def preview(
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Show messages as Discord would, with your settings ([cards] in the settings file). Nothing is sent.
+    """Show messages as Discord would, with your settings ([cards] in the settings file). Only --send sends anything.
 
     KIND is signal (the default), companion, alert, analysis, status or announcement. STATE is what has become of it:
-    for a signal and its companions new, filled, tp1 (tp2 ...), stop-moved, part-closed, closed, closed-by-hand,
-    stopped, reversed, cancelled, expired, revised or reopened; for an alert its severity, escalated or resolved; for a
-    status operational, degraded or down. Without STATE, all of them are shown, one after the other.
+    for a signal new, filled, tp1 (tp2 ...), stop-moved, part-closed, closed, closed-by-hand, stopped, reversed,
+    cancelled, expired, revised or reopened; for a companion one of these except new, or resolved; for an alert its
+    severity, escalated or resolved; for a status operational, degraded or down. Without STATE, all of them are shown.
 
     The messages are made from a sample, or from your own signal, in the format of `signalpost publish signal`. A signal
     is changed by the same rules as a real one. Its number and the ids in links are samples.

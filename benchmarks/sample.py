@@ -14,6 +14,7 @@ from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
 from signalpost.secret import Secret
 from signalpost.sinks.discord.message import message
+from signalpost.sinks.discord.webhook import USUAL_LOOK
 from signalpost.sinks.port import Item
 
 _PAIRS = ("EUR_USD", "GBP_USD", "USD_CHF", "AUD_USD", "NZD_USD", "USD_CAD", "EUR_GBP", "EUR_CHF")
@@ -69,4 +70,4 @@ def stored_and_sent(signal: Signal) -> tuple[bytes, bytes]:
         accepted_at=signal.known_at,
         valid_until=signal.valid_until,
     )
-    return notification.to_json(), msgspec.json.encode(message([Item(notification, may_repeat=False)]))
+    return notification.to_json(), msgspec.json.encode(message([Item(notification)], USUAL_LOOK, signal.known_at))

@@ -1,6 +1,7 @@
 """Discord's rules behind a simulated network that loses, delays and cuts requests."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from random import Random
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from simulation.life import Life
 from simulation.recorder import Part, Recorder, Request
 
 _HEADERS = {"content-type": "application/json", "user-agent": USER_AGENT}
+_REF = re.compile(r"^-# .*\bref (\S+)", re.MULTILINE)
 _USUAL = Fault(Proof.SHOWN, is_processed=True)
 
 
@@ -192,6 +194,6 @@ def _parts(data: bytes | None) -> tuple[Part, ...]:
 
 
 def part_of(embed: Mapping[str, Any]) -> Part:
-    """Identify the notification in an embed by its `Ref` fact."""
-    refs = [field["value"] for field in embed.get("fields", ()) if field["name"] == "Ref"]
-    return Part(refs[0] if refs else "?", "may repeat" in embed["footer"]["text"])
+    """Identify the notification in an embed by its `ref` fact."""
+    found = _REF.search(embed.get("description", ""))
+    return Part(found[1] if found else "?", "may repeat" in embed["footer"]["text"])

@@ -27,6 +27,7 @@ from signalpost.domain.instant import utc
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
+from tests.channel import headline
 
 
 def signal(pair: str = "EUR/USD", confidence: float | None = None) -> Signal:
@@ -61,7 +62,7 @@ async def discord(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 def shown(discord: Sandbox, channel: str) -> list[str]:
     """The first line of each message of a channel, oldest first."""
-    return [message["content"] for message in discord.discord.guild.messages(channel)]
+    return [headline(message) for message in discord.discord.guild.messages(channel)]
 
 
 async def test_the_discord_client_alone_sends_one_message_and_brings_its_receipt(discord: Sandbox) -> None:
@@ -83,10 +84,10 @@ async def test_a_signal_goes_to_the_channel_of_its_tier_and_an_alert_to_that_of_
         await service.queue_notification(alert())
         assert await service.drain(timeout=30) == [], "nothing is open any more"
         assert service.get_metrics()["notifications_sent"] == 2
-    assert shown(discord, "signals-premium") == ["BUY EUR_USD H4"]
+    assert shown(discord, "signals-premium") == ["BUY EURUSD"]
     assert "trending" in str(discord.discord.guild.messages("signals-premium")[0]["embeds"])
     assert shown(discord, "signals-free") == [], "premium signals are not for free readers"
-    assert shown(discord, "alerts-critical") == ["HIGH Alert - No candles since 10:00"]
+    assert shown(discord, "alerts-critical") == ["HIGH · No candles since 10:00"]
 
 
 async def test_the_integration_layer_delivers_from_a_coroutine_and_from_a_thread(discord: Sandbox) -> None:
@@ -99,8 +100,8 @@ async def test_the_integration_layer_delivers_from_a_coroutine_and_from_a_thread
     assert await asyncio.to_thread(integration.flush, 10) == 0
     assert integration.is_healthy()
     assert await asyncio.to_thread(integration.stop) == 0
-    assert shown(discord, "signals-premium") == ["BUY EUR_USD H4"]
-    assert shown(discord, "alerts-critical") == ["HIGH Alert - No candles since 10:00"]
+    assert shown(discord, "signals-premium") == ["BUY EURUSD"]
+    assert shown(discord, "alerts-critical") == ["HIGH · No candles since 10:00"]
 
 
 async def test_many_concurrent_notifications_all_arrive_and_each_once(discord: Sandbox) -> None:
@@ -109,7 +110,7 @@ async def test_many_concurrent_notifications_all_arrive_and_each_once(discord: S
         tickets = await asyncio.gather(*(service.queue_notification(alert(title)) for title in titles))
         assert {ticket.outcome for ticket in tickets} == {Outcome.ACCEPTED}
         await service.drain(timeout=30)
-    assert sorted(shown(discord, "alerts-critical")) == sorted(f"HIGH Alert - {title}" for title in titles)
+    assert sorted(shown(discord, "alerts-critical")) == sorted(f"HIGH · {title}" for title in titles)
 
 
 async def test_the_circuit_breaker_opens_in_an_outage_and_closes_after_it_and_nothing_is_lost(discord: Sandbox) -> None:
@@ -143,7 +144,7 @@ async def test_the_circuit_breaker_opens_in_an_outage_and_closes_after_it_and_no
         assert service.is_healthy()
     assert (states[0], states[-2:]) == ("open", ["half-open", "closed"])
     titles = {line.removesuffix(" (may repeat)") for line in shown(discord, "alerts-critical")}  # a 503 tells little
-    assert titles == {f"HIGH Alert - alert {number}" for number in range(10)}
+    assert titles == {f"HIGH · alert {number}" for number in range(10)}
 
 
 async def test_discords_rate_limits_are_kept_without_a_single_429(
@@ -173,7 +174,7 @@ async def test_what_discord_refuses_ends_as_dead_with_its_reason_and_the_rest_go
         (delivered,) = await service.deliveries(following.id)
     assert (dead.state, delivered.state) == ("dead", "delivered")
     assert "400" in (dead.reason or "")
-    assert shown(discord, "signals-free") == ["BUY GBP_USD H4"]
+    assert shown(discord, "signals-free") == ["BUY GBPUSD"]
 
 
 async def test_what_the_service_cannot_take_goes_to_the_old_sender(
@@ -194,4 +195,4 @@ async def test_what_the_service_cannot_take_goes_to_the_old_sender(
     assert await asyncio.to_thread(integration.flush, 10) == 0
     assert integration.get_metrics()["fallback_called"] == 1
     await asyncio.to_thread(integration.stop)
-    assert shown(discord, "old") == ["BUY EUR_USD H4"]
+    assert shown(discord, "old") == ["BUY EURUSD"]

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from signalpost.cli import main
 from signalpost.testing.log_lines import flush_log
 from tests.acceptance.conftest import Environment
+from tests.channel import headline
 
 PATIENCE = 60
 READY = "Ctrl-C"
@@ -125,7 +126,7 @@ def shown(sandbox: str) -> list[str]:
     """The contents of the messages that a sandbox recorded, oldest first."""
     with urllib.request.urlopen(f"{sandbox}/_log", timeout=PATIENCE) as log:
         entries = [json.loads(line) for line in log.read().decode().splitlines()]
-    return [entry["body"]["content"] for entry in entries if entry["recorded"]]
+    return [headline(entry["body"]) for entry in entries if entry["recorded"]]
 
 
 def _answer(request: urllib.request.Request) -> tuple[int, dict[str, Any], Mapping[str, str]]:

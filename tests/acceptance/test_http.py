@@ -17,6 +17,7 @@ import pytest
 
 from tests.acceptance.conftest import Environment
 from tests.acceptance.serving import READY, errors, in_process, run, serving, token
+from tests.channel import headline
 
 SIGNAL = {"pair": "EURUSD", "timeframe": "H4", "side": "buy", "entry": 1.1634, "time": "2099-01-01T00:00:00Z"}
 ALERT = {"alert_type": "feed", "severity": "high", "title": "No candles"}
@@ -36,7 +37,7 @@ class Shown:
     def now(self) -> list[str]:
         with urllib.request.urlopen(f"{self._sandbox}/_log") as log:
             entries = [json.loads(line) for line in log.read().decode().splitlines()]
-        return [entry["body"]["content"] for entry in entries if entry["recorded"]]
+        return [headline(entry["body"]) for entry in entries if entry["recorded"]]
 
     def once(self, number: int) -> list[str]:
         ends = time.monotonic() + 30
@@ -56,7 +57,7 @@ def test_a_signal_by_http_appears_in_the_sandbox_and_its_ticket_reports_it(
     with serving(environment) as served:
         status, accepted, headers = served.post("/api/v1/signals", SIGNAL, **bearer(text))
         assert (status, accepted["outcome"]) == (202, "accepted")
-        assert shown.once(1) == ["BUY EUR_USD H4"]
+        assert shown.once(1) == ["BUY EURUSD"]
         ends = time.monotonic() + 30
         while time.monotonic() < ends:
             _, ticket, _ = served.get(headers["Location"], **bearer(text))
@@ -85,7 +86,7 @@ def test_a_tradingview_alert_appears_in_the_sandbox(environment: Environment, sh
         last = served.post(f"/hooks/tradingview/{text}", closing, **agent)
         assert (first[0], again[0], last[0]) == (202, 200, 202)
         assert again[1]["id"] == first[1]["id"]
-        assert shown.once(2) == ["BUY EUR_USD H4", "CLOSED BUY EUR_USD H4"]
+        assert shown.once(2) == ["BUY EURUSD", "▲ CLOSED · EURUSD"]
         assert served.post(f"/hooks/tradingview/{text}", b"BUY EURUSD @ 1.1")[0] == 422
     facts = ("tradingview", "my-chart", "422")
     assert [line for line in served.lines if all(fact in line for fact in facts)]
@@ -131,10 +132,10 @@ def test_a_freqtrade_trade_appears_in_the_sandbox(environment: Environment, show
             assert served.post(f"/hooks/freqtrade/{text}", body)[0] == 202
             shown.once(number)
     assert shown.now() == [
-        "SELL BTC_USDT M5",
-        "CLOSED SELL BTC_USDT M5",
-        "System Status - running",
-        "INFO Alert - Message from freqtrade",
+        "SELL BTC/USDT",
+        "▼ CLOSED · BTC/USDT",
+        "OPERATIONAL",
+        "INFO · Message from freqtrade",
     ]
 
 
@@ -152,7 +153,7 @@ def test_a_signal_answered_with_202_is_shown_after_a_kill(environment: Environme
         again = served.post("/api/v1/signals", SIGNAL, **bearer(text))
         assert (again[0], again[1]["id"]) == (200, accepted["id"])
     (content,) = shown.now()
-    assert content in {"BUY EUR_USD H4", "BUY EUR_USD H4 (may repeat)"}, "it may have been in flight at the kill"
+    assert content in {"BUY EURUSD", "BUY EURUSD (may repeat)"}, "it may have been in flight at the kill"
 
 
 def test_a_running_serve_notices_that_tokens_are_added_and_revoked(environment: Environment) -> None:
@@ -208,9 +209,9 @@ def test_while_another_program_holds_the_store_hooks_get_503_in_time(environment
         while (status := served.post(f"/hooks/tradingview/{text}", alert)[0]) == 503 and time.monotonic() < ends:
             time.sleep(0.1)
         assert status in {200, 202}
-        assert shown.once(1) == ["BUY EUR_USD H4"]
+        assert shown.once(1) == ["BUY EURUSD"]
         assert served.post(f"/hooks/tradingview/{text}", alert)[0] == 200
-    assert shown.now() == ["BUY EUR_USD H4"]
+    assert shown.now() == ["BUY EURUSD"]
 
 
 def test_a_second_serve_on_the_folder_accepts_and_the_first_delivers(environment: Environment, shown: Shown) -> None:
@@ -218,7 +219,7 @@ def test_a_second_serve_on_the_folder_accepts_and_the_first_delivers(environment
     with serving(environment), serving(environment) as second:
         assert "(producer:" in second.text()
         assert second.post("/api/v1/signals", SIGNAL, **bearer(text))[0] == 202
-        assert shown.once(1) == ["BUY EUR_USD H4"]
+        assert shown.once(1) == ["BUY EURUSD"]
 
 
 def test_the_flags_of_serve_override_the_environment_and_it_prints_its_address(

@@ -22,7 +22,7 @@ def test_a_signal_from_options_is_delivered_and_can_be_looked_up(sandbox: str, e
     assert (ticket["outcome"], ticket["reason"]) == ("accepted", None)
     (delivery,) = ticket["deliveries"]
     assert (delivery["destination"], delivery["state"], delivery["attempts"]) == ("signals-free", "delivered", 1)
-    assert shown(sandbox) == ["BUY EUR_USD H4"]
+    assert shown(sandbox) == ["BUY EURUSD"]
 
     listed = in_process(environment, "deliveries", "list", "--json")
     (line,) = map(json.loads, listed.stdout.splitlines())
@@ -45,7 +45,7 @@ def test_a_signal_and_an_alert_from_json_are_delivered(sandbox: str, environment
     alert = {"alert_type": "feed", "severity": "high", "title": "No candles since 10:00"}
     published = in_process(environment, "publish", "alert", stdin=json.dumps(alert))
     assert re.findall(r"[\w-]+", published.stdout.splitlines()[1]) == ["alerts-critical", "delivered"]
-    assert shown(sandbox) == ["SELL GBP_USD H4", "HIGH Alert - No candles since 10:00"]
+    assert shown(sandbox) == ["SELL GBPUSD", "HIGH · No candles since 10:00"]
 
 
 def test_a_refused_notification_is_exit_code_1_with_a_reason(environment: Environment) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Environment
+from tests.channel import fact
 
 LOGGED_AT_EACH_START = re.compile(r"^.*\bDISCORD_WEBHOOK_URL\b.*\n", re.MULTILINE)
 """The warning that a single webhook gets everything."""
@@ -59,7 +60,7 @@ def names_shown(sandbox: str) -> list[str]:
     with urllib.request.urlopen(f"{sandbox}/_log") as log:
         entries = [json.loads(line) for line in log.read().decode().splitlines()]
     embeds = [embed for entry in entries if entry["recorded"] for embed in entry["body"]["embeds"]]
-    return [field["value"] for embed in embeds for field in embed["fields"] if field["name"] == "Name"]
+    return [fact(embed, "Name") or "" for embed in embeds]
 
 
 def test_a_synchronous_strategy_delivers_in_order(sandbox: str, environment_by_name: Environment) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from signalpost.delivery.outbox.commands import Find, History
 from signalpost.delivery.outbox.reader import SqliteReader
+from tests.channel import fact, is_marked
 from tests.faults.oracle import Answer, Copy, Evidence, Kept
 
 _ALL = 1_000_000
@@ -60,10 +61,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _copies(line: dict[str, Any]) -> Iterator[Copy]:
-    """The notifications in a message. Each has an embed and a line of the content."""
+    """The notifications in a message."""
     body = line["body"]
-    for embed, headline in zip(body["embeds"], body["content"].splitlines(), strict=True):
-        (name,) = (field["value"] for field in embed["fields"] if field["name"] == "Name")
-        is_marked = headline.endswith("(may repeat)")
-        assert is_marked == ("may repeat" in embed["footer"]["text"]), f"{name} is marked in one place only"
-        yield Copy(line["channel"], name, line["message_id"], is_marked)
+    for embed in body["embeds"]:
+        yield Copy(line["channel"], fact(embed, "Name") or "", line["message_id"], is_marked(body))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from tests.channel import headline
 from tests.faults.processes import TIMEOUT, Processes
 
 _HERE = Path(__file__).parent
@@ -68,8 +69,8 @@ def test_a_forked_child_is_refused_starts_its_own_service_and_takes_over(run: Pr
     finally:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-    shown = {json.loads(line)["body"]["content"] for line in run.journal.read_bytes().splitlines()}
-    assert shown == {f"HIGH Alert - of the {who}" for who in ("parent", "child", "heir")}
+    shown = {headline(json.loads(line)["body"]) for line in run.journal.read_bytes().splitlines()}
+    assert shown == {f"HIGH · of the {who}" for who in ("parent", "child", "heir")}
 
 
 def test_children_of_a_busy_process_can_all_queue_and_harm_nothing(tmp_path: Path) -> None:

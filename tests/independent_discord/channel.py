@@ -1,23 +1,26 @@
 """The messages as a person sees them in the channel: their signals, and marks of possible repeats."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from tests.independent_discord.http_messages import Request
 
 NAME = "Name"
-"""The field that identifies a signal of these tests."""
+"""The fact that identifies a signal of these tests."""
+_FACT = re.compile(rf"^-# .*\b{NAME} (\S+)", re.MULTILINE)
 
 
 def name_of(request: Request) -> str:
     """The name in a message; empty if it has none."""
     embeds = (request.body or {}).get("embeds", [])
-    return next((each["value"] for embed in embeds for each in embed.get("fields", []) if each["name"] == NAME), "")
+    found = (_FACT.search(embed.get("description", "")) for embed in embeds)
+    return next((each[1] for each in found if each), "")
 
 
 def is_marked(request: Request) -> bool:
     """Whether a message says that it may be a repeat."""
-    return "(may repeat)" in request.body["content"]
+    return any("may repeat" in embed["footer"]["text"] for embed in request.body["embeds"])
 
 
 def names(requests: Sequence[Request]) -> list[str]:

@@ -53,7 +53,7 @@ async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) 
     assert replay.refused == []
     assert stopwatch.is_all_delivered(replay.signals)
     assert stopwatch.ended == {("signals-premium", "delivered"): replay.signals}
-    assert "replay-7" in str(shown[0]["embeds"])
+    assert "replay" in str(shown[0]["embeds"])
     for times in stopwatch.times_by_sequence.values():
         assert times.accepted is not None
         assert times.begun is not None

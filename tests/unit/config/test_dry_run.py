@@ -11,6 +11,7 @@ from signalpost.delivery.pacing.limits import Limits
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
+from tests.channel import headline
 from tests.surface.errors import Facts, facts_of
 from tests.unit.config.webhooks import url
 
@@ -84,9 +85,7 @@ async def test_what_is_sent_in_one_is_on_the_sandbox(tmp_path: Path, monkeypatch
         async with AsyncNotificationService(Config.from_environment(environment)) as service:
             assert await service.queue_notification(Alert(alert_type="a", severity="high", title="rehearsed"))
             assert await service.drain(timeout=30) == []
-        assert [message["content"] for message in sandbox.discord.guild.messages("default")] == [
-            "HIGH Alert - rehearsed"
-        ]
+        assert [headline(message) for message in sandbox.discord.guild.messages("default")] == ["HIGH · rehearsed"]
     assert {path.name for path in tmp_path.iterdir()} == {"dry-run"}
 
 

@@ -13,6 +13,7 @@ from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidValue
+from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.message import message
 from signalpost.sinks.port import Item
 
@@ -29,7 +30,7 @@ def made(pair: str, entry: object, **fields: Any) -> Signal:
 
 
 def shown(signal: Signal, event: str = "new") -> dict[str, str]:
-    """The fields of its message."""
+    """The prices in the table of its card, by label."""
     told = Notification(
         id="1",
         payload=signal,
@@ -39,8 +40,9 @@ def shown(signal: Signal, event: str = "new") -> dict[str, str]:
         accepted_at=signal.known_at,
         valid_until=signal.valid_until,
     )
-    embed = message([Item(told, 1)])["embeds"][0]
-    return {field["name"]: field["value"] for field in embed["fields"]}
+    body = message([Item(told)], Look(), signal.known_at) or {}
+    rows = [row.split() for row in body["embeds"][0]["description"].split("```")[1].strip().splitlines()]
+    return {label: price for label, price, *_ in rows}
 
 
 @pytest.mark.line("6.5.12")
@@ -118,8 +120,8 @@ def test_no_price_loses_decimals_when_shown(pair: str, entry: Any, stop: Any) ->
 
 @pytest.mark.line("6.5.13")
 def test_the_price_of_an_update_is_shown_with_its_own_decimals() -> None:
-    closed = made("XAUUSD", "2400").at_price("2412.5355").but(status=SignalStatus.FILLED)
-    assert shown(closed, "closed")["Price"] == "2412.5355"
+    closed = made("XAUUSD", "2400").at_price("2412.5355").but(status=SignalStatus.CLOSED)
+    assert shown(closed, "closed")["Exit"] == "2412.5355"
 
 
 def test_rounding_errors_of_floats_are_not_shown() -> None:
@@ -167,7 +169,7 @@ def test_a_tiny_stop_is_not_shown_as_zero_either() -> None:
 def test_a_stop_or_target_of_zero_counts_as_none(nothing: Any) -> None:
     signal = made("EURUSD", "1.1634", stop_loss=nothing, take_profit=nothing)
     assert (signal.stop_loss, signal.take_profit, signal.risk_reward_ratio) == (None, None, None)
-    assert not {"SL", "TP1", "R:R"} & shown(signal).keys()
+    assert not {"SL", "TP1"} & shown(signal).keys()
     try:
         read = Signal.from_mapping(
             {

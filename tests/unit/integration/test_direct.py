@@ -35,7 +35,7 @@ def test_a_running_service_accepts_the_signal_itself(running: NotificationIntegr
     ticket = running.send_signal_to_discord(signal(), user_tier="premium").result(10)
     assert ticket.outcome is Outcome.ACCEPTED
     running.flush()
-    assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
+    assert shown(sandbox, "signals-premium") == ["BUY EURUSD"]
 
 
 def test_a_conflict_is_not_sent_directly(running: NotificationIntegration, sandbox: Sandbox) -> None:

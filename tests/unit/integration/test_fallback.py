@@ -91,7 +91,7 @@ def test_accepted_signals_and_conflicts_do_not_go_to_the_fallback(sandbox: Sandb
     assert "signals-premium" in (elsewhere.reason or "")
     assert integration.stop() == 0
     assert len(got) == 1
-    assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
+    assert shown(sandbox, "signals-free") == ["BUY EURUSD"]
 
 
 def test_while_the_store_fails_signals_go_to_the_fallback_and_are_not_held(

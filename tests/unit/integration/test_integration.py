@@ -43,8 +43,8 @@ def test_notifications_are_accepted_delivered_and_counted(sandbox: Sandbox, runn
     tickets = [running.send_signal(signal(), None, "premium"), running.send_alert(alert())]
     assert [future.result(10).outcome for future in tickets] == [Outcome.ACCEPTED, Outcome.ACCEPTED]
     assert running.flush() == 0
-    assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
-    assert shown(sandbox, "alerts-critical") == ["HIGH Alert - No candles"]
+    assert shown(sandbox, "signals-premium") == ["BUY EURUSD"]
+    assert shown(sandbox, "alerts-critical") == ["HIGH · No candles"]
     metrics = running.get_metrics()
     assert (metrics["notifications_sent"], metrics["hand_overs_waiting"], metrics["fallback_called"]) == (2, 0, 0)
     assert running.health() == (HealthStatus.HEALTHY, ())
@@ -186,7 +186,7 @@ def test_a_flush_returns_the_number_of_open_signals_and_a_stop_leaves_them_in_th
     integration.start()
     assert integration.flush() == 0
     integration.stop()
-    assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4 (may repeat)"]
+    assert shown(sandbox, "signals-free") == ["BUY EURUSD (may repeat)"]
 
 
 @pytest.fixture
@@ -340,7 +340,7 @@ def test_without_a_configuration_it_reads_the_environment_at_each_start(
         integration.start()
         integration.send_alert(alert(channel))
         assert integration.stop() == 0
-        assert shown(sandbox, channel) == [f"HIGH Alert - {channel}"]
+        assert shown(sandbox, channel) == [f"HIGH · {channel}"]
     assert Config.from_environment().home == tmp_path / "home"
 
 

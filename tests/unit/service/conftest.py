@@ -14,6 +14,7 @@ from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
 from signalpost.service.run import Run
+from tests.channel import headline
 
 ConfigFor = Callable[..., Config]
 
@@ -110,7 +111,7 @@ def signal(**fields: Any) -> Signal:
 
 def shown(sandbox: Sandbox, channel: str) -> list[str]:
     """The messages that a channel shows, oldest first."""
-    return [message["content"] for message in sandbox.discord.guild.messages(channel)]
+    return [headline(message) for message in sandbox.discord.guild.messages(channel)]
 
 
 def emit(service: AsyncNotificationService, *events: Event) -> None:

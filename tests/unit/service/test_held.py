@@ -65,14 +65,14 @@ async def test_a_drain_and_a_stop_wait_for_held_notifications(
         draining = asyncio.create_task(service.drain(timeout=30))
         await asyncio.sleep(0)
     assert await draining == []
-    assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
+    assert shown(sandbox, "signals-free") == ["BUY EURUSD"]
     with full():
         await held(service, "GBPUSD")
         stopping = asyncio.create_task(service.stop(timeout=30))
         ended, _ = await asyncio.wait([stopping], timeout=0.5)  # far longer than a single try takes
         assert not ended
     assert await stopping == []
-    assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4", "BUY GBP_USD H4"]
+    assert shown(sandbox, "signals-free") == ["BUY EURUSD", "BUY GBPUSD"]
 
 
 async def test_hurrying_an_ended_stop_changes_nothing(config_for: ConfigFor, runs: list[Run], full: Full) -> None:

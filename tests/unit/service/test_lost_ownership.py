@@ -64,7 +64,7 @@ async def test_a_thawed_owner_continues_as_a_producer_and_reports_it(
         assert (frozen.get_metrics()["ownership_lost"], successor.get_metrics()["takeovers"]) == (1, 1)
         assert await frozen.queue_notification(signal())
         assert await frozen.drain(timeout=30) == []
-        assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
+        assert shown(sandbox, "signals-free") == ["BUY EURUSD"]
         await successor.stop()
         while frozen.role is not Role.OWNER:
             await asyncio.sleep(0)

@@ -68,7 +68,7 @@ async def test_the_second_service_queues_and_the_first_delivers(sandbox: Sandbox
         assert ticket.outcome is Outcome.ACCEPTED
         assert await producer.drain(timeout=30) == []
         assert [each.state for each in await producer.deliveries(ticket.id)] == ["delivered"]
-        assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
+        assert shown(sandbox, "signals-free") == ["BUY EURUSD"]
         assert producer.health() == (HealthStatus.HEALTHY, ())
         assert (owner.get_metrics()["notifications_sent"], producer.get_metrics()["notifications_sent"]) == (1, 0)
     assert (owner.role, producer.role) == (None, None)
@@ -91,7 +91,7 @@ async def test_a_producer_needs_no_webhook_and_routes_as_the_owner_does(
         assert [each.id.destination for each in await producer.deliveries(ticket.id)] == ["default"]
         assert producer.is_healthy()
         await producer.stop()
-    assert shown(sandbox, "default") == ["BUY EUR_USD H4"]
+    assert shown(sandbox, "default") == ["BUY EURUSD"]
 
 
 async def test_a_producer_is_refused_what_the_owner_has_no_webhook_for(config_for: ConfigFor) -> None:
@@ -204,7 +204,7 @@ async def test_a_producer_without_a_webhook_never_takes_over_and_reports_that_no
     async with AsyncNotificationService(config_for()):
         assert await producer.drain(timeout=30) == []
         assert await producer.stop() == []
-    assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4"]
+    assert shown(sandbox, "signals-free") == ["BUY EURUSD"]
 
 
 async def test_a_producer_that_starts_alone_logs_that_nobody_delivers(

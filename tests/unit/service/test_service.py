@@ -40,7 +40,7 @@ async def test_a_signal_is_accepted_saved_and_shown(sandbox: Sandbox, config_for
         assert await service.drain(timeout=30) == []
         (delivery,) = await service.deliveries(ticket.id)
         assert (delivery.state, delivery.id.destination, delivery.attempts) == ("delivered", "signals-premium", 1)
-        assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
+        assert shown(sandbox, "signals-premium") == ["BUY EURUSD"]
         metrics = service.get_metrics()
         assert {name: metrics[name] for name in ("notifications_queued", "notifications_sent", "queue_depth")} == {
             "notifications_queued": 1,
@@ -59,7 +59,7 @@ async def test_many_concurrent_alerts_are_all_delivered_once(sandbox: Sandbox, c
         )
         assert all(ticket.outcome is Outcome.ACCEPTED for ticket in tickets)
         await service.drain(timeout=30)
-    assert sorted(shown(sandbox, "alerts-critical")) == sorted(f"HIGH Alert - t{n}" for n in range(50))
+    assert sorted(shown(sandbox, "alerts-critical")) == sorted(f"HIGH · t{n}" for n in range(50))
 
 
 async def test_all_methods_that_send_share_the_keys(sandbox: Sandbox, config_for: ConfigFor) -> None:
@@ -155,7 +155,7 @@ async def test_the_state_of_a_stream_is_saved_with_its_signals(sandbox: Sandbox,
         assert ticket.outcome is Outcome.ACCEPTED
         assert await service.load_state("EUR_USD_H4") == state
         await service.drain(timeout=30)
-    assert shown(sandbox, "signals-premium") == ["BUY EUR_USD H4"]
+    assert shown(sandbox, "signals-premium") == ["BUY EURUSD"]
     with pytest.raises(StoreClosed) as refused:
         await service.commit(state, [])
     assert refused.value.code == "not-running"
@@ -188,6 +188,6 @@ async def test_a_signal_whose_caller_was_cancelled_is_delivered_and_counted(
             with pytest.raises(asyncio.CancelledError):
                 await taking
         assert await service.drain(timeout=30) == []
-        assert shown(sandbox, "signals-free") == ["BUY EUR_USD H4", "BUY GBP_USD H4"]
+        assert shown(sandbox, "signals-free") == ["BUY EURUSD", "BUY GBPUSD"]
         metrics = service.get_metrics()
         assert (metrics["notifications_queued"], metrics["queue_depth"]) == (2, 0)

@@ -65,16 +65,6 @@ def notification(payload: Payload, context: Mapping[str, object] | None = None, 
     return Notification(payload=payload, context=Context(context or {}), **given | fields)
 
 
-def as_text(body: Mapping[str, Any]) -> str:
-    """A message as its reader sees it: the line, and of each embed title, text, fields and footer."""
-    lines = [body["content"]]
-    for embed in body["embeds"]:
-        lines += ["", embed["title"], embed.get("description", "")]
-        lines += [f"{field['name']}: {field['value']}" for field in embed.get("fields", ())]
-        lines += [embed["footer"]["text"]]
-    return "\n".join(lines) + "\n"
-
-
 def item(payload: Payload, context: Mapping[str, object] | None = None, **fields: Any) -> Item:
-    may_repeat = fields.pop("may_repeat", False)
-    return Item(notification(payload, context, **fields), may_repeat=may_repeat)
+    own = {name: fields.pop(name) for name in Item._fields if name in fields}
+    return Item(notification(payload, context, **fields), **own)

@@ -19,6 +19,7 @@ from signalpost.web.auth import TokenAuth
 from signalpost.web.server import HttpServer
 from signalpost.web.service_api import ServiceApi
 from signalpost.web.tokens import Scope, TokensFile
+from tests.channel import headline
 
 SIGNAL = {"pair": "EURUSD", "timeframe": "H4", "side": "buy", "entry": 1.1634, "time": "2099-01-01T00:00:00Z"}
 ALERT = {"alert_type": "feed", "severity": "high", "title": "No candles"}
@@ -68,7 +69,7 @@ class Front(NamedTuple):
     async def shown(self, channel: str) -> list[str]:
         """The messages in a channel after everything was delivered, oldest first."""
         assert await self.service.drain(30) == []
-        return [message["content"] for message in self.sandbox.discord.guild.messages(channel)]
+        return [headline(message) for message in self.sandbox.discord.guild.messages(channel)]
 
 
 Opening = Callable[..., Any]

@@ -16,7 +16,7 @@ async def test_a_signal_is_accepted_stored_and_shown_and_its_ticket_says_so(fron
     warnings = answer.body["warnings"]  # its candle is in the future
     assert answer.body == {"outcome": "accepted", "id": answer.body["id"], "reason": None, "warnings": warnings}
     assert answer.headers["Location"] == f"/api/v1/tickets/{answer.body['id']}"
-    assert await front.shown("signals-free") == ["BUY EUR_USD H4"]
+    assert await front.shown("signals-free") == ["BUY EURUSD"]
     ticket = await front.request("GET", answer.headers["Location"], "reader")
     assert ticket.status == 200
     (delivery,) = ticket.body["deliveries"]
@@ -34,7 +34,7 @@ async def test_the_same_again_is_200_with_the_first_ticket(front: Front) -> None
     first, again = await front.post("signals", SIGNAL), await front.post("signals", SIGNAL)
     assert (again.status, again.body["outcome"], again.body["id"]) == (200, "duplicate", first.body["id"])
     assert again.headers["Location"] == first.headers["Location"]
-    assert await front.shown("signals-free") == ["BUY EUR_USD H4"]
+    assert await front.shown("signals-free") == ["BUY EURUSD"]
 
 
 async def test_other_content_under_one_id_is_409(front: Front) -> None:

@@ -69,7 +69,7 @@ async def test_a_hanging_store_is_503_and_the_request_is_accepted_once(front: Fr
     slow.let.set()
     again = await front.post("signals", SIGNAL)
     assert again.status in {200, 202}
-    assert await front.shown("signals-free") == ["BUY EUR_USD H4"]
+    assert await front.shown("signals-free") == ["BUY EURUSD"]
     assert (await front.post("signals", SIGNAL)).body["outcome"] == "duplicate"
 
 

@@ -18,16 +18,16 @@ Cloudflare. It sits in front of Discord and sends its own answers: 429 or 403 as
 They concern the whole IP, not one webhook. Discord's own answers carry `Via` and `X-RateLimit-*`.
 
 Unknown outcomes. Discord has no idempotency key, and a webhook's token does not permit looking up a message. After a
-cut connection, a timeout or any 5xx the message may have been shown. So each embed's footer carries a short id that is
-the same in every attempt, and a later attempt says `may repeat`. After a 200 whose body breaks off, the message was
-almost certainly shown: that counts as no answer, so that it is rarely sent again.
+cut connection, a timeout or any 5xx the message may have been shown. So the footer of a signal or an alert carries a
+short id that is the same in every attempt, and a later attempt says `may repeat`. After a 200 whose body breaks off,
+the message was almost certainly shown: that counts as no answer, so that it is rarely sent again.
 
 Permanent failures. 404 with code 10015 (deleted) and 401 with code 50027 (wrong token): send nothing more to such a
 webhook. Any other 4xx refuses the message, not the webhook.
 
 Sources: Discord's documentation at commit c98d64bc (2026-08-06), its OpenAPI specification at 74fda0fa (2026-07-18).
 
-Modules: `address` (parses the URL), `escape` and `limits` (text that fits), `embed*` (a notification as an embed),
-`message` (notifications as one message), `outcome` (an answer as a receipt or evidence), `webhook` (the sink),
+Modules: `address` (parses the URL), `escape` and `limits` (text that fits), `cards` (what people see), `message`
+(notifications as one message), `outcome` (an answer as a receipt or evidence), `webhook` (the sink),
 `service` (all webhooks on one session). See docs/why/0013-our-own-discord-client.md.
 """

@@ -1,101 +1,161 @@
-"""Builds one Discord message from notifications, always within Discord's limits."""
+"""Builds the body of one Discord message from notifications: their cards, or companions of cards."""
 
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
+from datetime import datetime
+from functools import reduce
 from typing import Any
 
+import msgspec
+
 from signalpost.domain.alert import Alert
+from signalpost.domain.change import CancelOrder, Change, Close, ExpireOrder, Fill
+from signalpost.domain.life import after, opened
 from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
-from signalpost.errors import InvalidValue
+from signalpost.domain.trade import Trade, TradeState
+from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits
-from signalpost.sinks.discord.embed import Card, embed
-from signalpost.sinks.discord.embed_alert import alert_card
-from signalpost.sinks.discord.embed_reports import analysis_card, announcement_card, status_card
-from signalpost.sinks.discord.embed_signal import signal_card
+from signalpost.sinks.discord.cards.alert import alert_card
+from signalpost.sinks.discord.cards.body import post
+from signalpost.sinks.discord.cards.companion import Step, companion
+from signalpost.sinks.discord.cards.look import Look
+from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
+from signalpost.sinks.discord.cards.signal import signal_card
+from signalpost.sinks.discord.cards.view import MessageLink, View
+from signalpost.sinks.discord.cards.wording import NOTE, number_text, prefixed, ticket_symbol
 from signalpost.sinks.discord.escape import escaped
-from signalpost.sinks.port import Item
-
-_LONGEST_LINE = limits.CONTENT // limits.EMBEDS - 1  # minus its line end
-_REPLAY, _MAY_REPEAT = "REPLAY ", " (may repeat)"
+from signalpost.sinks.port import Item, Shown
 
 
-def message(items: Sequence[Item]) -> dict[str, Any]:
-    """Build the body of one message from 1 to 10 `items`, with an embed each.
+def message(items: Sequence[Item], look: Look, now: datetime, guild: str | None = None) -> dict[str, Any] | None:
+    """Build the body of one message that shows 1 to 10 `items`; None if none of them is to be shown.
 
-    If they are too long together, the longest are cut. Raises InvalidValue for another number of items.
+    Items of several cards are shown one after the other. `guild` is the Discord server of a card that does not name
+    its own. Raises InvalidValue for another number of items, or if they are too long together.
     """
-    if not 0 < len(items) <= limits.EMBEDS:
-        raise InvalidValue(
-            f"cannot put {len(items)} notifications in one message: use 1 to {limits.EMBEDS}",
-            code="out-of-range",
-            value=str(len(items)),
-            limit=f"1 to {limits.EMBEDS}",
-        )
-    cards = [card_of(item.notification) for item in items]
-    body: dict[str, Any] = {
-        "content": "\n".join(_headline(card, item) for card, item in zip(cards, items, strict=True)),
-        "embeds": _embeds(cards, items),
-        "allowed_mentions": {"parse": []},
-    }
-    if all(item.notification.priority is NotificationPriority.LOW for item in items):
+    most = limits.EMBEDS if edited(items) is None else 1
+    if not 0 < len(items) <= most:
+        raise _invalid("items", f"cannot put {len(items)} notifications in one message", len(items), f"1 to {most}")
+    bodies = [body for item in items if (body := _body(item, look, now, guild)) is not None]
+    if len(bodies) < 2:
+        return bodies[0] if bodies else None
+    return _joined(bodies)
+
+
+def edited(items: Sequence[Item]) -> Shown | None:
+    """The message that `items` edit; None if they are a new one."""
+    return next((item.card for item in items if _is_edit(item)), None)
+
+
+def _is_edit(item: Item) -> bool:
+    return item.card is not None and item.notification.before is None
+
+
+def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str, Any] | None:
+    notification, view = item.notification, _view(item)
+    match notification.payload:
+        case Signal() as signal:
+            body = _body_of_signal(item, signal, look, view, guild)
+        case Alert() as alert:
+            body = alert_card(alert, look, view, now)
+        case MarketAnalysis() as analysis:
+            body = analysis_card(analysis, look, view)
+        case SystemStatus() as status:
+            body = status_card(status, look, view)
+        case announcement:
+            body = announcement_card(announcement, look, view)
+    if body is not None and not view.is_edit and _is_silent(notification):
         body["flags"] = limits.SILENT
     return body
 
 
-def fits(items: Iterable[Item]) -> int:
-    """The number of leading `items` that fit in one message without cutting each other, at least 1."""
-    sizes = [limits.size(_embed(card_of(item.notification), item)) for item, _ in zip(items, range(10), strict=False)]
-    return max(min(len(sizes), 1), sum(total <= limits.SUM for total in accumulate(sizes)))
+def _view(item: Item) -> View:
+    notification, is_edit = item.notification, _is_edit(item)
+    return View(
+        tier=notification.user_tier if item.tier is None else item.tier,
+        run=notification.run,
+        is_edit=is_edit,
+        may_repeat=item.may_repeat and not is_edit,  # an edit that is repeated shows nothing twice
+        replaces_deleted=item.is_replacement,
+        context=notification.context,
+    )
 
 
-def card_of(notification: Notification) -> Card:
-    """Build the card of a notification's payload."""
-    match notification.payload:
-        case Signal() as signal:
-            return signal_card(signal, notification.event)
-        case Alert() as alert:
-            return alert_card(alert)
-        case MarketAnalysis() as analysis:
-            return analysis_card(analysis)
-        case SystemStatus() as status:
-            return status_card(status)
-        case announcement:
-            return announcement_card(announcement)
+def _is_silent(notification: Notification) -> bool:
+    """True for a replay and a low priority, which is the usual one of a status report: its card knows how bad it is."""
+    is_low = notification.priority is NotificationPriority.LOW
+    return notification.run is not None or (is_low and not isinstance(notification.payload, SystemStatus))
 
 
-def _embeds(cards: Sequence[Card], items: Sequence[Item]) -> list[dict[str, Any]]:
-    embeds = [_embed(card, item) for card, item in zip(cards, items, strict=True)]
-    if len(embeds) == 1:  # already fits
-        return embeds
-    sizes = [limits.size(each) for each in embeds]
-    if sum(sizes) <= limits.SUM:
-        return embeds
-    shares = _shares(sizes, limits.SUM)
-    return [
-        made if made_size <= share else _embed(card, item, share)
-        for made, made_size, share, card, item in zip(embeds, sizes, shares, cards, items, strict=True)
-    ]
+def _body_of_signal(item: Item, signal: Signal, look: Look, view: View, guild: str | None) -> dict[str, Any] | None:
+    notification = item.notification
+    trade, before = notification.shown, notification.before
+    if trade is None:
+        return _body_of_update(notification, signal, look, view)
+    if before is None:
+        return signal_card(trade, look, view)
+    return companion([Step(before, trade, _link(item.card, guild))], look, view)
 
 
-def _embed(card: Card, item: Item, most: int = limits.SUM) -> dict[str, Any]:
-    return embed(card, item.notification, may_repeat=item.may_repeat, most=most)
+def _link(card: Shown | None, guild: str | None) -> MessageLink | None:
+    """The link to `card`; None if a part of it is unknown."""
+    if card is None or card.channel is None or (server := card.guild or guild) is None:
+        return None
+    return MessageLink(server, card.channel, card.message_id)
 
 
-def _shares(sizes: Sequence[int], total: int) -> list[int]:
-    """Divide `total`: small sizes get their full size, the others equal shares."""
-    shares, left = list(sizes), total
-    for done, index in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
-        shares[index] = min(sizes[index], left // (len(sizes) - done))
-        left -= shares[index]
-    return shares
+def _body_of_update(notification: Notification, signal: Signal, look: Look, view: View) -> dict[str, Any]:
+    """The message on a change that was queued without the signal book, and so without the trade after it."""
+    trade = _as_it_stands(notification, signal)
+    if trade.end is not None:
+        return signal_card(trade, look, view)
+    name = f"{ticket_symbol(signal.pair)} {number_text(trade, view)}"
+    headline = prefixed("INFO", f"{name}: {escaped(notification.event, NOTE)}", view)
+    without_ticket = signal_card(trade, look, msgspec.structs.replace(view, is_edit=True))
+    return post(look, [headline], without_ticket["embeds"])
 
 
-def _headline(card: Card, item: Item) -> str:
-    before = _REPLAY if item.notification.run is not None else ""
-    after = _MAY_REPEAT if item.may_repeat else ""
-    line = escaped(card.headline, _LONGEST_LINE - len(before) - len(after)).replace("\n", " ")
-    return f"{before}{line}{after}"
+def _as_it_stands(notification: Notification, signal: Signal) -> Trade:
+    """The trade of a signal that carries its own status. The end of a waiting order implies that it was filled."""
+    now = notification.accepted_at
+    trade = opened(signal, notification.number or 0, (notification.user_tier,), now)
+    fill = [Fill(price=signal.entry_price)] if trade.state is TradeState.PENDING else []
+    changes: dict[SignalStatus, list[Change]] = {
+        SignalStatus.CLOSED: [*fill, Close(price=signal.current_price)],
+        SignalStatus.CANCELLED: [CancelOrder()],
+        SignalStatus.EXPIRED: [ExpireOrder()],
+    }
+    try:
+        return reduce(lambda changed, change: after(changed, change, now), changes.get(signal.status, []), trade)
+    except NotPossible:  # such as the expiry of a market order
+        return trade
+
+
+def _joined(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One body with the contents and embeds of `bodies`, silent if all of them are."""
+    content = "\n".join(filter(None, (body.get("content") for body in bodies)))
+    embeds = [embed for body in bodies for embed in body.get("embeds", ())]
+    for field, length, most in (
+        ("content", len(content), limits.CONTENT),
+        ("embeds", sum(map(limits.size, embeds)), limits.SUM),
+    ):
+        if length > most:
+            raise _invalid(
+                field, f"the {field} of {len(bodies)} notifications are too long together", length, str(most)
+            )
+    roles = list(dict.fromkeys(role for body in bodies for role in body["allowed_mentions"].get("roles", ())))
+    joined = bodies[0] | {"content": content, "embeds": embeds}
+    if roles:
+        joined["allowed_mentions"] = {"parse": [], "roles": roles}
+    if not all("flags" in body for body in bodies):
+        joined.pop("flags", None)
+    return joined
+
+
+def _invalid(field: str, what: str, value: int, limit: str) -> InvalidValue:
+    text = f"{what}: use {limit} in one message"
+    return InvalidValue(text, code="out-of-range", field=field, value=str(value), limit=limit)

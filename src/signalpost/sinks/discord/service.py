@@ -17,7 +17,8 @@ from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret
 from signalpost.sinks.discord.address import WebhookAddress
-from signalpost.sinks.discord.webhook import DiscordWebhook
+from signalpost.sinks.discord.cards.look import Look
+from signalpost.sinks.discord.webhook import USUAL_LOOK, DiscordWebhook
 from signalpost.sinks.evidence import Receipt
 from signalpost.sinks.port import Item
 from signalpost.sinks.wire import Connections
@@ -33,10 +34,10 @@ class DiscordService:
             receipt = await discord.send_signal_notification(signal)
 
     `webhooks` maps destinations to webhook URLs; times are in seconds. `may_send` is called right before a request is
-    written; nothing is sent if it returns False. Connections open on the event loop that sends first, and `close` or
-    `async with` closes them permanently. Raises InvalidConfiguration for an invalid URL. Each `send_...` raises
-    InvalidConfiguration if it has no destination, and Rejected, Unavailable, Throttled or Unconfirmed if it gets no
-    receipt.
+    written; nothing is sent if it returns False. `look` says how messages look. Connections open on the event loop that
+    sends first, and `close` or `async with` closes them permanently. Raises InvalidConfiguration for an invalid URL.
+    Each `send_...` raises InvalidConfiguration if it has no destination, and Rejected, Unavailable, Throttled or
+    Unconfirmed if it gets no receipt.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class DiscordService:
         connect_timeout: float = 5.0,
         total_timeout: float = 15.0,
         may_send: Callable[[], bool] = lambda: True,
+        look: Look = USUAL_LOOK,
     ) -> None:
+        self._look = look
         self._connections = Connections(
             USER_AGENT, connect_timeout=connect_timeout, total_timeout=total_timeout, may_send=may_send
         )
@@ -146,7 +149,7 @@ class DiscordService:
             address = WebhookAddress.parse(url)
         except InvalidConfiguration as fault:
             raise InvalidConfiguration(f"destination {name!r}: {fault}", code=fault.code, field=name) from None
-        return DiscordWebhook(address, self._connections, name=name)
+        return DiscordWebhook(address, self._connections, name=name, look=self._look)
 
     async def _send(self, notification: Notification, destination: str | None) -> Receipt:
         name = usual_destination(notification.payload, notification.user_tier) if destination is None else destination

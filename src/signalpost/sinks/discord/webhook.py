@@ -4,13 +4,17 @@ from collections.abc import Sequence
 
 import msgspec
 
+from signalpost import clock
 from signalpost.errors import InvalidValue
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
+from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.message import message
 from signalpost.sinks.discord.outcome import is_ban, is_gone, probe_answer, receipt_of, refuse
 from signalpost.sinks.evidence import Receipt, Rejected, Unavailable
 from signalpost.sinks.port import Answer, Item
 from signalpost.sinks.wire import Connections, exchange
+
+USUAL_LOOK = Look()
 
 _encoder = msgspec.json.Encoder()
 
@@ -18,22 +22,27 @@ _encoder = msgspec.json.Encoder()
 class DiscordWebhook:
     """One webhook on shared connections, which stay open when it is closed."""
 
-    def __init__(self, address: WebhookAddress, connections: Connections, *, name: str = "") -> None:
+    def __init__(
+        self, address: WebhookAddress, connections: Connections, *, name: str = "", look: Look = USUAL_LOOK
+    ) -> None:
         self.address = address
         self.name = name
+        self._look = look
         self._connections = connections
         self._is_closed = False
 
     async def send(self, items: Sequence[Item]) -> Receipt:
-        """Show 1 to 10 notifications as one message with an embed each.
+        """Show 1 to 10 notifications as one message.
 
         Raises only Rejected, Unavailable, Throttled or Unconfirmed; none of them shows the URL. The receipt has no
-        message id if a 2xx contains none.
+        message id if a 2xx contains none, and if nothing was sent because the operator turned such companions off.
         """
         self._check_open()
-        body = _rendered(items)
+        body = self._rendered(items)
         if isinstance(body, Rejected):
             raise body  # raise here, so that the original fault, which may quote a secret, is not its context
+        if body is None:
+            return Receipt("")
         answer = await exchange(self._connections, "POST", self.address.post_url, data=body)
         return receipt_of(answer, self.address.identity)
 
@@ -65,12 +74,12 @@ class DiscordWebhook:
         if self._is_closed:
             raise Unavailable("not sent: the webhook is closed")
 
-
-def _rendered(items: Sequence[Item]) -> bytes | Rejected:
-    """Build the message's body, or a Rejected if that fails for any reason, before anything is sent."""
-    try:
-        return _encoder.encode(message(items))
-    except InvalidValue as fault:
-        return Rejected(str(fault))
-    except Exception as fault:  # noqa: BLE001
-        return Rejected.unrendered(fault)
+    def _rendered(self, items: Sequence[Item]) -> bytes | Rejected | None:
+        """Build the message's body, or a Rejected if that fails for any reason, before anything is sent."""
+        try:
+            body = message(items, self._look, clock.now())
+        except InvalidValue as fault:
+            return Rejected(str(fault))
+        except Exception as fault:  # noqa: BLE001
+            return Rejected.unrendered(fault)
+        return None if body is None else _encoder.encode(body)

@@ -7,18 +7,30 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signalpost import AlertSeverity, NotificationPriority
+from signalpost import NotificationPriority, UserTier
+from signalpost.domain.change import Close, Update
+from signalpost.domain.life import after
+from signalpost.domain.notification import Notification
+from signalpost.domain.trade import Trade
 from signalpost.errors import InvalidValue
 from signalpost.sinks.discord import limits
-from signalpost.sinks.discord.embed import short_id
-from signalpost.sinks.discord.message import fits, message
-from signalpost.sinks.port import Item
+from signalpost.sinks.discord import message as module
+from signalpost.sinks.discord.cards.companion import Step, companion
+from signalpost.sinks.discord.cards.look import Event, Look, Roles, Sending
+from signalpost.sinks.discord.cards.signal import signal_card
+from signalpost.sinks.discord.cards.view import MessageLink, View
+from signalpost.sinks.discord.cards.wording import short_id
+from signalpost.sinks.port import Item, Shown
 from tests.contracts.discord_limits import pings, refusals
 from tests.size import size
 from tests.surface.errors import Facts, facts_of
-from tests.unit.sinks.notifications import alert, analysis, announcement, item, notification, signal, status
+from tests.unit.sinks.notifications import AT, alert, analysis, announcement, item, notification, signal, status
 
-LOW = NotificationPriority.LOW
+LOW, NORMAL = NotificationPriority.LOW, NotificationPriority.NORMAL
+ROLE = "1100000000000000005"
+LOOK = Look(roles={UserTier.FREE: Roles(ROLE)})
+LONG_PRICES = [f"1.{17 + each}0000000001" for each in range(9)]
+SHOWN = Shown("77", "5", "3", "w")
 KINDS: dict[str, Callable[[str], Any]] = {
     "signal": lambda text: signal(strategy_name=f"x{text}", notes=text, confidence_score="0.85"),
     "alert": lambda text: alert(
@@ -58,9 +70,15 @@ HOSTILE = {
 }
 
 
-def is_taken(items: list[Item]) -> dict[str, Any]:
+def message(*items: Item, look: Look = LOOK, guild: str | None = None) -> dict[str, Any]:
+    body = module.message(items, look, AT, guild)
+    assert body is not None
+    return body
+
+
+def is_taken(*items: Item) -> dict[str, Any]:
     """Build the message of `items` and check that Discord accepts it."""
-    body = msgspec.json.decode(msgspec.json.encode(message(items)))
+    body = msgspec.json.decode(msgspec.json.encode(message(*items, look=Look())))
     assert refusals(body) == []
     assert not pings(body)
     return body
@@ -70,13 +88,22 @@ def context(text: str, count: int = 40) -> dict[str, object]:
     return {f"{number} {text}": text for number in range(count)}
 
 
+def changed(*changes: Any, **fields: Any) -> tuple[Trade, Notification]:
+    """A trade before its last change, and the notification of that change."""
+    given = signal()
+    states = [trade for trade in [notification(given).shown] if trade is not None]
+    for change in changes:
+        states.append(after(states[-1], change, AT))
+    return states[-2], notification(states[-1].signal, event="v", trade=states[-1], number=1, **fields)
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_text_makes_discord_refuse_a_message(kind: str, text: str) -> None:
     payload = KINDS[kind](text)
-    is_taken([item(payload)])
-    is_taken([item(payload, context(text), event=f"new{text}", run=text, may_repeat=True)])
-    is_taken([item(payload, context(text, 3), run=text, may_repeat=True)] * 10)
+    is_taken(item(payload))
+    is_taken(item(payload, context(text), event=f"new{text}", run=text, may_repeat=True))
+    is_taken(item(payload, context(text, 1000), run=text, may_repeat=True))
 
 
 texts = st.one_of(
@@ -94,187 +121,158 @@ items_of = st.builds(item, payloads, facts, run=st.one_of(st.none(), texts), may
 @settings(
     deadline=None, max_examples=size(60, 400), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-@given(st.lists(items_of, min_size=1, max_size=10))
-def test_discord_accepts_every_message(items: list[Item]) -> None:
-    body = is_taken(items)
-    assert len(body["embeds"]) == len(items)
-    assert len(body["content"].split("\n")) == len(items)
-    for embed, each in zip(body["embeds"], items, strict=True):
-        assert short_id(each.notification) in embed["footer"]["text"]
+@given(items_of)
+def test_discord_accepts_every_message(each: Item) -> None:
+    body = is_taken(each)
+    notified = each.notification
+    assert notified.event == "new" or not body["content"].startswith(("BUY", "SELL"))
+    if notified.kind == "signal":
+        assert short_id(notified.payload.signal_id, notified.run) in body["embeds"][0]["footer"]["text"]  # type: ignore[union-attr]
+    if notified.kind == "alert":
+        assert short_id(notified.payload.alert_id, notified.run) in body["embeds"][0]["footer"]["text"]  # type: ignore[union-attr]
 
 
-@settings(
-    deadline=None, max_examples=size(25, 150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+def test_a_new_signal_is_shown_with_everything_that_is_known_of_it() -> None:
+    each = item(signal(), {"atr": 1}, number=1042, may_repeat=True, is_replacement=True, tier=UserTier.ADMIN)
+    view = View(tier=UserTier.ADMIN, may_repeat=True, replaces_deleted=True, context=each.notification.context)
+    assert each.notification.shown is not None
+    assert message(each) == signal_card(each.notification.shown, LOOK, view)
+
+
+def test_the_tier_of_the_notification_is_pinged_unless_the_item_has_its_own() -> None:
+    assert message(item(signal()))["allowed_mentions"] == {"parse": [], "roles": [ROLE]}
+    assert message(item(signal(), tier=UserTier.ADMIN))["allowed_mentions"] == {"parse": []}
+
+
+def test_a_trade_that_is_shown_already_is_edited_and_an_edit_is_not_marked() -> None:
+    before, now = changed(Update(stop_loss="1.16344"))
+    edit = message(Item(now, may_repeat=True, card=SHOWN))
+    assert edit == signal_card(now.trade or before, LOOK, View(is_edit=True))
+    assert edit["content"] == ""
+    assert "flags" not in message(Item(now.but(priority=LOW), card=SHOWN)), "an edit notifies nobody"
+    assert module.edited([Item(now, card=SHOWN)]) == SHOWN
+    assert module.edited([Item(now)]) is None
+
+
+def test_a_companion_links_to_its_card_if_the_link_is_known() -> None:
+    before, now = changed(Update(stop_loss="1.16000"), Update(stop_at_entry=True))
+    news = Item(now.but(before=before), card=SHOWN)
+    assert now.trade is not None
+    assert module.edited([news]) is None
+    for card, guild, link in (
+        (SHOWN, None, MessageLink("3", "5", "77")),
+        (SHOWN, "9", MessageLink("3", "5", "77")),
+        (SHOWN._replace(guild=None), "9", MessageLink("9", "5", "77")),
+        (SHOWN._replace(guild=None), None, None),
+        (SHOWN._replace(channel=None), "9", None),
+        (None, "9", None),
+    ):
+        expected = companion([Step(before, now.trade, link)], LOOK, View())
+        assert message(news._replace(card=card), guild=guild) == expected
+
+
+def test_a_companion_that_is_turned_off_is_no_message() -> None:
+    before, now = changed(Update(stop_at_entry=True))
+    off = Look(companions={Event.STOP: Sending.OFF})
+    assert module.message([Item(now.but(before=before))], off, AT) is None
+
+
+def test_every_message_of_a_replay_is_silent_and_says_so_first() -> None:
+    before, now = changed(Update(stop_at_entry=True), run="r")
+    for each in (*(item(KINDS[kind]("t"), run="r") for kind in KINDS), Item(now), Item(now.but(before=before))):
+        body = message(each)
+        assert body["content"].startswith("REPLAY · ")
+        assert body["flags"] == limits.SILENT
+        assert not pings(body)
+
+
+@pytest.mark.parametrize("kind", set(KINDS) - {"status"})
+def test_a_low_priority_makes_no_sound(kind: str) -> None:
+    assert message(item(KINDS[kind]("t"), priority=LOW))["flags"] == limits.SILENT
+
+
+def test_a_bad_status_makes_a_sound_although_its_usual_priority_is_low() -> None:
+    assert "flags" not in message(item(status(status="down"), priority=LOW))
+    assert "flags" in message(item(status(status="ok"), priority=NORMAL))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_facts_of_the_caller_are_shown_with_every_kind(kind: str) -> None:
+    given = item(KINDS[kind]("t"), {"spread": "0.8", "is_hot": True})
+    if kind == "alert":
+        given = item(alert(), {"spread": "0.8", "is_hot": True})
+    assert "spread 0.8 · is hot yes" in message(given)["embeds"][0]["description"]
+
+
+@pytest.mark.parametrize("event", ["update 3", "filled", "closed", "BUY", "x" * 50])
+def test_an_update_without_a_trade_names_its_event_and_never_begins_with_a_side(event: str) -> None:
+    body = message(item(signal(), event=event))
+    first, _, rest = body["content"].partition(": ")
+    assert first == f"INFO · EURUSD #{short_id(signal().signal_id)}"
+    assert event.startswith(rest.rstrip("…"))
+    assert not pings(body)
+    assert body["embeds"] == message(item(signal()))["embeds"]
+
+
+@pytest.mark.parametrize(
+    ("state", "content"),
+    [
+        ({"status": "CLOSED", "current_price": "1.17190"}, "CLOSED · EURUSD #7 · +1.50R"),
+        ({"status": "CLOSED", "current_price": "1.15780", "order": "limit"}, "CLOSED · EURUSD #7 · -1.00R"),
+        ({"status": "EXPIRED"}, "INFO · EURUSD #7: closed"),
+        ({"status": "CANCELLED", "order": "limit"}, "CANCELLED · EURUSD #7"),
+        ({"status": "EXPIRED", "order": "stop"}, "EXPIRED · EURUSD #7, never filled"),
+    ],
 )
-@given(st.lists(items_of, min_size=1, max_size=12))
-def test_items_that_fit_are_not_cut(items: list[Item]) -> None:
-    count = fits(items)
-    assert 1 <= count <= 10
-    alone = [message([each])["embeds"][0] for each in items]
-    assert message(items[:count])["embeds"] == alone[:count]
-    if count < min(len(items), 10):
-        assert sum(limits.size(each) for each in alone[: count + 1]) > 6000
+def test_an_end_without_a_trade_is_shown_as_the_signal_says(state: dict[str, Any], content: str) -> None:
+    assert message(item(signal(**state), event="closed", number=7))["content"] == content
 
 
-def test_an_empty_list_fits_nothing() -> None:
-    assert fits([]) == 0
-
-
-def test_an_item_that_fills_a_message_still_fits() -> None:
-    assert fits([item(analysis(text="a" * 5000, context=context("b" * 900)))] * 3) == 1
-
-
-def test_a_message_of_exactly_the_limit_fits_and_one_more_character_does_not() -> None:
-    first = item(analysis(text="a" * 3000))
-    left = limits.SUM - limits.size(message([first])["embeds"][0])
-    frame = limits.size(message([item(analysis(text="a"))])["embeds"][0]) - 1
-    assert fits([first, item(analysis(text="b" * (left - frame)))]) == 2
-    assert fits([first, item(analysis(text="b" * (left - frame + 1)))]) == 1
-
-
-def test_ten_plain_signals_go_into_one_message() -> None:
-    each = item(signal(confidence_score="0.9"), {"atr": "0.0031", "market_conditions": "trending"})
-    assert fits([each] * 12) == 10
+def test_the_trade_decides_and_not_the_status_of_the_signal() -> None:
+    _, now = changed(Close(price="1.15780", reason="stop"))
+    assert message(Item(now))["content"].startswith(f"STOPPED · EURUSD #{short_id(signal().signal_id)} · -1.00R")
 
 
 @pytest.mark.parametrize("count", [0, 11])
 def test_a_message_holds_1_to_10_notifications(count: int) -> None:
-    with pytest.raises(InvalidValue, match=str(count)) as refusal:
-        message([item(signal())] * count)
-    assert facts_of(refusal.value) == [Facts("out-of-range", None, str(count), "1 to 10")]
+    with pytest.raises(InvalidValue) as refusal:
+        message(*[item(signal())] * count)
+    assert facts_of(refusal.value) == [Facts("out-of-range", "items", str(count), "1 to 10")]
 
 
-def test_small_embeds_stay_whole_when_large_ones_are_cut() -> None:
-    small, large = item(signal()), item(analysis(text="a" * 4000, context=context("b" * 900, 2)))
-    body = message([large, small, large])
-    assert body["embeds"][1] == message([small])["embeds"][0]
-    assert sum(map(limits.size, body["embeds"])) > 5900
-    assert abs(limits.size(body["embeds"][0]) - limits.size(body["embeds"][2])) < 5
+def test_an_edit_is_a_message_of_its_own() -> None:
+    _, now = changed(Update(stop_at_entry=True))
+    with pytest.raises(InvalidValue) as refusal:
+        message(item(signal()), Item(now, card=SHOWN))
+    assert facts_of(refusal.value) == [Facts("out-of-range", "items", "2", "1 to 1")]
 
 
-def test_each_notification_has_a_line_and_an_embed_in_order() -> None:
-    body = message([item(signal()), item(signal(pair="GBP_JPY", signal_type="SELL", stop_loss=None, take_profit=None))])
-    assert body["content"] == "BUY EUR_USD H4\nSELL GBP_JPY H4"
-    for embed, facts in zip(body["embeds"], (("BUY", "EUR_USD"), ("SELL", "GBP_JPY")), strict=True):
-        assert all(fact in embed["title"] for fact in facts)
+def test_several_cards_follow_each_other_in_one_message() -> None:
+    both = item(signal(), priority=LOW), item(alert(severity="info"))
+    body = message(*both)
+    alone = [message(each) for each in both]
+    assert body["content"] == "\n".join(each["content"] for each in alone)
+    assert body["embeds"] == [embed for each in alone for embed in each["embeds"]]
+    assert body["allowed_mentions"]["roles"] == [ROLE]
+    assert body["flags"] == limits.SILENT
+    loud = message(both[0], item(alert()), look=Look())
+    assert ("flags" in loud, loud["allowed_mentions"]) == (False, {"parse": []})
 
 
 @pytest.mark.parametrize(
-    ("priorities", "is_silent"),
+    ("each", "field", "limit"),
     [
-        ([LOW], True),
-        ([LOW, LOW], True),
-        ([LOW, NotificationPriority.NORMAL], False),
-        ([NotificationPriority.URGENT], False),
+        (
+            lambda: item(signal(take_profit=None, targets=[f"1.{17 + n}0000000001" for n in range(9)])),
+            "content",
+            "2000",
+        ),
+        (lambda: item(analysis(text="a" * 2500)), "embeds", "6000"),
     ],
 )
-def test_a_message_is_silent_if_all_of_it_has_low_priority(
-    priorities: list[NotificationPriority], is_silent: bool
-) -> None:
-    body = message([item(signal(), priority=priority) for priority in priorities])
-    assert body.get("flags") == (4096 if is_silent else None)
-
-
-def test_the_short_id_is_stable_and_differs_between_notifications() -> None:
-    each = notification(signal())
-    assert short_id(each) == short_id(notification(signal(), id="n2", priority=LOW)) == "b1aa9370f8ad"
-    others = [notification(signal(), event="closed"), notification(signal(), run="r1"), notification(alert())]
-    assert len({short_id(each) for each in (each, *others)}) == 4
-
-
-def test_a_message_that_may_repeat_is_marked() -> None:
-    plain, marked = message([item(signal())]), message([item(signal(), may_repeat=True)])
-    for read in (lambda body: body["content"], lambda body: body["embeds"][0]["footer"]["text"]):
-        assert read(marked).startswith(read(plain))
-        assert read(marked) != read(plain)
-    assert plain["content"] == "BUY EUR_USD H4"
-    assert "b1aa9370f8ad" in plain["embeds"][0]["footer"]["text"]
-
-
-def test_a_replay_is_marked_first_and_names_its_run() -> None:
-    usual = message([item(signal(), may_repeat=True)])
-    body = message([item(signal(), run="run *7*", may_repeat=True)])
-    assert body["content"].endswith(usual["content"])
-    assert body["content"] != usual["content"]
-    assert body["embeds"][0]["footer"]["text"].endswith("run *7*")
-
-
-def test_marks_are_kept_when_a_long_line_is_cut() -> None:
-    short, long = (
-        message([item(alert(title=title), run="r", may_repeat=True)])["content"] for title in ("xxx", "x" * 5000)
-    )
-    before, after = short.split("xxx")
-    assert len(long) == 199
-    assert long.startswith(f"{before}xxx")
-    assert long.endswith(f"x\u2026{after}")
-    assert before
-    assert after
-
-
-def test_a_headline_is_one_line() -> None:
-    line = message([item(alert(title="a\nb\r\nc"))])["content"]
-    assert "a b c" in line
-    assert line.splitlines() == [line]
-
-
-def test_a_fact_is_a_field_with_a_title_cased_name_in_order() -> None:
-    given = {
-        "market_conditions": "a*b",
-        "ATR": 0.0031,
-        "sl_pips": 66,
-        "is_hot": True,
-        "cold": False,
-        "none": None,
-        "e": "",
-    }
-    shown = [(field["name"], field["value"]) for field in message([item(alert(), given)])["embeds"][0]["fields"][3:]]
-    assert shown == [
-        ("Market Conditions", r"a\*b"),
-        ("ATR", "0.0031"),
-        ("Sl Pips", "66"),
-        ("Is Hot", "yes"),
-        ("Cold", "no"),
-        ("None", "-"),
-        ("E", "-"),
-    ]
-
-
-def test_a_payloads_own_facts_come_before_those_of_the_caller() -> None:
-    fields = message([item(alert(context={"own": 1}), {"given": 2})])["embeds"][0]["fields"]
-    assert [field["name"] for field in fields[-2:]] == ["Own", "Given"]
-
-
-def test_facts_beyond_25_fields_are_counted_in_the_last() -> None:
-    fields = message([item(alert(), context("a"))])["embeds"][0]["fields"]
-    assert len(fields) == 25
-    assert "19" in fields[-1]["value"]
-    assert "19" not in fields[-1]["name"]
-
-
-def test_exactly_25_fields_all_fit() -> None:
-    fields = message([item(alert(), context("a", 22))])["embeds"][0]["fields"]
-    assert len(fields) == 25
-    assert fields[-1]["name"] == "21 A"
-
-
-def test_facts_that_are_too_long_together_are_dropped_from_the_end() -> None:
-    embed = message([item(announcement(text="t" * 4096), context("b" * 500))])["embeds"][0]
-    assert len(embed["description"]) == 4096
-    first, second, last = embed["fields"]
-    assert [first["name"][:3], second["name"][:3]] == ["0 B", "1 B"]
-    assert "38" in last["value"]
-
-
-def test_a_text_is_cut_by_half_at_most_to_keep_the_usual_fields() -> None:
-    long = alert(title="t" * 500, message="m" * 9000, source="s" * 300, tags=["g" * 300], alert_id="i" * 200)
-    embed = message([item(long)] * 10)["embeds"][0]
-    assert limits.size(embed) <= 600
-    assert len(embed["description"]) >= 150
-    assert embed["fields"][0] == {"name": "Source", "value": "s" * 99 + "\u2026", "inline": True}
-
-
-@pytest.mark.parametrize("severity", AlertSeverity)
-def test_every_kind_has_a_time_and_a_colour(severity: AlertSeverity) -> None:
-    embed = message([item(alert(severity=severity))])["embeds"][0]
-    assert embed["timestamp"] == "2025-08-20T05:00:00Z"
-    assert 0 <= embed["color"] <= 0xFFFFFF
+def test_cards_that_are_too_long_together_are_refused(each: Callable[[], Item], field: str, limit: str) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        message(*[each()] * 10)
+    (found,) = facts_of(refusal.value)
+    assert (found.code, found.field, found.limit) == ("out-of-range", field, limit)
+    assert int(found.value or 0) > int(limit)

@@ -12,6 +12,7 @@ from signalpost import InvalidValue
 from signalpost.domain.delivery import Delivery
 from signalpost.sinks.discord import message
 from signalpost.sinks.discord.address import WebhookAddress
+from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.webhook import DiscordWebhook
 from signalpost.sinks.evidence import Rejected
 from signalpost.sinks.port import Item
@@ -27,7 +28,7 @@ EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo
 KINDS: list[Any] = [signal, alert, analysis, status, announcement]
 
 
-def _fails(_: object) -> object:
+def _fails(*_: object) -> object:
     raise LookupError(FAULT)
 
 
@@ -35,7 +36,7 @@ def _fails(_: object) -> object:
 async def test_a_message_that_cannot_be_made_is_rejected_and_nothing_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(message, "card_of", _fails)
+    monkeypatch.setattr(message, "_view", _fails)
     async with before(always(SAVED)) as (sink, server):
         (found,) = await asyncio.gather(sink.send([item(signal())]), return_exceptions=True)
     assert isinstance(found, Rejected)
@@ -48,7 +49,7 @@ async def test_a_message_that_cannot_be_made_is_rejected_and_nothing_is_sent(
 def test_a_message_that_cannot_be_made_is_a_dead_letter_and_logged_with_its_frames(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(message, "card_of", _fails)
+    monkeypatch.setattr(message, "_view", _fails)
 
     async def run() -> Delivery:
         connections = Connections("tests", connect_timeout=1, total_timeout=2)
@@ -104,7 +105,7 @@ def test_every_accepted_time_can_be_shown_and_stored(made: Any, at: datetime) ->
     fields = {"timestamp": at, **({"known_at": at + timedelta(hours=4)} if made is signal else {})}
     for payload in (made(**fields), made(**fields, **last)):
         shown = notification(payload, accepted_at=payload.timestamp, valid_until=payload.valid_until)
-        assert message.message([Item(shown)])["embeds"]
+        assert (message.message([Item(shown)], Look(), payload.timestamp) or {})["embeds"]
 
     async def run() -> None:
         harness = IntakeHarness("signals-free", "alerts-critical", "market-analysis", "system-status", "community")

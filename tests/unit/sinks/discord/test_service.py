@@ -7,7 +7,9 @@ import pytest
 
 from signalpost import __version__
 from signalpost.errors import InvalidConfiguration, InvalidValue
+from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.service import DiscordService
+from signalpost.sinks.discord.webhook import USUAL_LOOK
 from signalpost.sinks.evidence import Rejected, Unavailable
 from tests.surface.errors import Facts, facts_of
 from tests.unit.sinks.discord.sinks import JSON, SAVED, TOKEN, always
@@ -26,11 +28,13 @@ NAMES = [
 
 
 @asynccontextmanager
-async def service(converse: Conversation, *names: str) -> AsyncIterator[tuple[DiscordService, RawServer]]:
+async def service(
+    converse: Conversation, *names: str, look: Look = USUAL_LOOK
+) -> AsyncIterator[tuple[DiscordService, RawServer]]:
     """A service with one thread per destination."""
     async with raw_server(converse) as server:
         urls = {name: f"{server.url}?thread_id={number}" for number, name in enumerate(names or NAMES)}
-        async with DiscordService(urls) as made:
+        async with DiscordService(urls, look=look) as made:
             yield made, server
 
 
@@ -99,7 +103,7 @@ async def test_context_and_priority_are_shown() -> None:
         await discord.send_signal_notification(signal(), priority="low", additional_context={"sl_pips": 56})
         body = json.loads(server.requests[0].body)
         assert body["flags"] == 4096
-        assert body["embeds"][0]["fields"][-1] == {"name": "Sl Pips", "value": "56", "inline": True}
+        assert body["embeds"][0]["description"].endswith("-# sl pips 56")
 
 
 @pytest.mark.parametrize(
@@ -107,20 +111,27 @@ async def test_context_and_priority_are_shown() -> None:
     [
         ("send_signal_notification", signal, False),
         ("send_system_alert", alert, False),
-        ("send_system_alert", lambda: alert(severity="medium"), False),
+        ("send_system_alert", lambda: alert(severity="high"), False),
+        ("send_system_alert", lambda: alert(severity="medium"), True),
         ("send_system_alert", lambda: alert(severity="low"), True),
         ("send_system_alert", lambda: alert(severity="info"), True),
         ("send_system_status", status, True),
+        ("send_system_status", lambda: status(status="down"), False),
         ("send_market_analysis", analysis, False),
         ("send_announcement", announcement, False),
     ],
 )
-async def test_low_priority_is_silent_by_default(send: str, payload: Any, is_silent: bool) -> None:
+async def test_a_message_that_asks_for_nothing_is_silent_by_default(send: str, payload: Any, is_silent: bool) -> None:
     async with service(always(SAVED)) as (discord, server):
         await getattr(discord, send)(payload())
-        await getattr(discord, send)(payload(), priority="high")
-        bodies = [json.loads(request.body) for request in server.requests]
-        assert ["flags" in body for body in bodies] == [is_silent, False]
+        (request,) = server.requests
+        assert ("flags" in json.loads(request.body)) == is_silent
+
+
+async def test_a_service_sends_messages_in_its_own_look() -> None:
+    async with service(always(SAVED), look=Look(username="Acme")) as (discord, server):
+        await discord.send_announcement(announcement())
+        assert json.loads(server.requests[0].body)["username"] == "Acme"
 
 
 async def test_a_wrong_argument_is_an_invalid_value_and_not_evidence() -> None:

@@ -77,7 +77,7 @@ async def test_a_message_is_one_post_with_wait_and_a_user_agent() -> None:
     assert "authorization" not in head
     body = json.loads(request.body)
     assert refusals(body) == []
-    assert body["content"] == "BUY EUR_USD H4\nBUY GBP_USD H4"
+    assert [embed["title"] for embed in body["embeds"]] == ["▲ BUY EUR/USD · H4", "▲ BUY GBP/USD · H4"]
 
 
 async def test_a_receipt_has_the_message_its_time_and_the_rate() -> None:

@@ -14,6 +14,7 @@ from signalpost.sinks.discord.cards.look import Event, Look, Sending
 from signalpost.sinks.discord.cards.view import MessageLink, View
 from signalpost.sinks.discord.cards.wording import (
     SMALL_LINE,
+    context_texts,
     duration_text,
     fact_text,
     first_sentence,
@@ -22,6 +23,7 @@ from signalpost.sinks.discord.cards.wording import (
     since_text,
     small_facts,
     tag,
+    whole_title,
 )
 from signalpost.sinks.discord.escape import escaped
 
@@ -35,8 +37,9 @@ _ACRONYMS = frozenset(
 
 def alert_card(alert: Alert, look: Look, view: View, now: datetime) -> dict[str, Any]:
     """The body of the message that shows `alert` at `now`: new, escalated, or an edit to a resolved one."""
-    embeds = [_embed(alert, look, view, now)]
-    headline = prefixed(_word(alert), escaped(alert.title, _MESSAGE), view)
+    title = escaped(alert.title, _MESSAGE)
+    headline = prefixed(_word(alert), title, view)
+    embeds = [_embed(alert, look, view, [*whole_title(title, headline), *_lines(alert, view, now)])]
     if view.is_edit:
         return edit(headline, embeds)
     is_critical = alert.severity is AlertSeverity.CRITICAL or alert.escalation_level > 0
@@ -68,9 +71,9 @@ def _word(alert: Alert) -> str:
     return "ESCALATED" if alert.escalation_level else alert.severity.name
 
 
-def _embed(alert: Alert, look: Look, view: View, now: datetime) -> dict[str, Any]:
+def _embed(alert: Alert, look: Look, view: View, lines: list[str]) -> dict[str, Any]:
     name = footer(look, f"alert {short_id(alert.alert_id, view.run)}", marks=view.marks)
-    return embed(_lines(alert, now), _colour(alert, look), alert.timestamp, name)
+    return embed(lines, _colour(alert, look), alert.timestamp, name)
 
 
 def _colour(alert: Alert, look: Look) -> int:
@@ -81,12 +84,12 @@ def _colour(alert: Alert, look: Look) -> int:
     return look.colours.orange if alert.severity is AlertSeverity.HIGH else look.colours.grey
 
 
-def _lines(alert: Alert, now: datetime) -> list[str]:
+def _lines(alert: Alert, view: View, now: datetime) -> list[str]:
     what, rest = first_sentence(escaped(alert.message, _MESSAGE) if alert.message.strip() else "")
     lines = [_first(alert, what, rest, now)]
     if not _is_resolved(alert) and (step := alert.context.get(_DO)):
         lines.append(f"**Do:** {escaped(str(step), _MESSAGE)}")
-    return [line for line in (*lines, *small_facts(_facts(alert))) if line]
+    return [line for line in (*lines, *small_facts(_facts(alert, view))) if line]
 
 
 def _first(alert: Alert, what: str, rest: str, now: datetime) -> str:
@@ -113,7 +116,7 @@ def _joined(first: str, rest: str) -> str:
     return f"{first} {rest}" if first and rest else first or rest
 
 
-def _facts(alert: Alert) -> Iterator[str]:
+def _facts(alert: Alert, view: View) -> Iterator[str]:
     source = escaped(alert.source, SMALL_LINE) if alert.source else ""
     if _is_resolved(alert):
         yield f"was {alert.severity.name}"
@@ -129,6 +132,7 @@ def _facts(alert: Alert) -> Iterator[str]:
         yield escaped(f"acknowledged by {alert.acknowledged_by}", SMALL_LINE)
     yield from (escaped(tag, SMALL_LINE) for tag in alert.tags)
     yield from (fact_text(name, value) for name, value in alert.context.items() if name not in {_DO, _RESOLVED})
+    yield from context_texts(view)
 
 
 def _type_text(alert_type: str) -> str:

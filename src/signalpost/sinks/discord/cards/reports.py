@@ -19,6 +19,7 @@ from signalpost.sinks.discord.cards.wording import (
     HEADLINE,
     NOTE,
     SMALL_LINE,
+    context_texts,
     count_text,
     duration_text,
     fact_text,
@@ -31,6 +32,7 @@ from signalpost.sinks.discord.cards.wording import (
     small_facts,
     tag,
     ticket_symbol,
+    whole_title,
 )
 from signalpost.sinks.discord.escape import cleaned, escaped
 
@@ -53,23 +55,24 @@ def analysis_card(analysis: MarketAnalysis, look: Look, view: View) -> dict[str,
     pair = analysis.pair
     if pair is not None and not title.startswith((ticket_symbol(pair), name_of(pair))):
         title = f"{ticket_symbol(pair)}: {title}"
+    headline = prefixed("ANALYSIS", title, view)
     lines = [
+        *whole_title(title, headline),
         _with_bold_thesis(_written(analysis.text)),
-        *small_facts(fact_text(name, value) for name, value in analysis.context.items()),
+        *small_facts([*(fact_text(name, value) for name, value in analysis.context.items()), *context_texts(view)]),
         *(small(escaped(f"By {look.producer}", NOTE)) if look.producer.strip() else []),
         *small(f"A view, not a signal. {look.disclaimer.rstrip('.')}."),
     ]
     made = embed(lines, look.colours.violet, analysis.timestamp, _footer(look, view, "Market analysis"))
-    return _message(look, view, prefixed("ANALYSIS", title, view), made)
+    return _message(look, view, headline, made)
 
 
 def announcement_card(announcement: Announcement, look: Look, view: View) -> dict[str, Any]:
     """The body of an announcement, as it was written; a headline that looks like a signal is marked as a note."""
     title = one_line(cleaned(announcement.title, _MOST_TEXT))
     headline = prefixed("NOTE" if _SIDE_FIRST.match(title) else "", title, view)
-    made = embed(
-        [_written(announcement.text)], look.colours.violet, announcement.timestamp, _footer(look, view, "Announcement")
-    )
+    lines = [*whole_title(title, headline), _written(announcement.text), *small_facts(context_texts(view))]
+    made = embed(lines, look.colours.violet, announcement.timestamp, _footer(look, view, "Announcement"))
     return _message(look, view, headline, made)
 
 
@@ -81,7 +84,10 @@ def status_card(status: SystemStatus, look: Look, view: View, since: datetime | 
     """
     word = _WORD_BY_STATUS.get(status.status.lower(), _INFO)
     headline, what, rest = _status_texts(status)
-    lines = [_status_line(word, what, rest, status.timestamp, since), *small_facts(_figures(status))]
+    lines = [
+        _status_line(word, what, rest, status.timestamp, since),
+        *small_facts([*_figures(status), *context_texts(view)]),
+    ]
     made = embed(
         filter(None, lines), _status_colour(word, look), status.timestamp, _footer(look, view, "System status")
     )

@@ -39,8 +39,8 @@ from signalpost.sinks.discord.cards.wording import (
     SHORTEST_NAME,
     SMALL_LINE,
     card_text,
+    context_texts,
     duration_text,
-    fact_text,
     headline,
     is_perpetual,
     name_of,
@@ -252,7 +252,7 @@ def _own_lines(trade: Trade, look: Look, view: View, left_out: _Cut) -> list[str
     if note and note.strip() and trade.state.is_live and left_out < _Cut.NOTE and not view.hides_levels(trade):
         lines += small(escaped(note, NOTE))
     if is_new(trade) and left_out < _Cut.CONTEXT and not view.hides_levels(trade):
-        lines += small_facts(fact_text(name, value) for name, value in view.context.items())
+        lines += small_facts(context_texts(view))
     if look.producer.strip():
         lines += small(escaped(f"By {look.producer}", NOTE))
     if look.disclaimer_on_signals:

@@ -74,7 +74,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """The trade whose signal closed this one."""
     chart: Chart | None = None
     context: Context = _NO_CONTEXT
-    """Facts that the caller added to the signal."""
+    """Facts that the caller of the notification added."""
 
     @property
     def is_replay(self) -> bool:

@@ -181,9 +181,14 @@ def card_text(link: CardLink) -> str:
 
 
 def fact_text(name: str, value: Fact) -> str:
-    """A fact that a caller added, escaped: `spread 0.8`."""
+    """A fact as a small line shows it, escaped: `spread 0.8`."""
     shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else "-" if value is None else str(value)
     return escaped(f"{name.replace('_', ' ')} {shown}", SMALL_LINE)
+
+
+def context_texts(view: View) -> list[str]:
+    """The facts that the caller of a notification added to it."""
+    return [fact_text(name, value) for name, value in view.context.items()]
 
 
 def first_sentence(text: str, *, keeps_end: bool = False) -> tuple[str, str]:
@@ -199,6 +204,11 @@ def prefixed(word: str, text: str, view: View) -> str:
     """A headline of `word` and `text`, either of which may be empty, on one line and cut to its limit."""
     words = DOT.join(filter(None, (word, one_line(text))))
     return cut(f"{replay_mark(view)}{words}", HEADLINE)
+
+
+def whole_title(title: str, shown: str) -> list[str]:
+    """`title` in bold, if there was no room for it in the headline `shown`."""
+    return [f"**{one_line(title)}**"] if shown.endswith("…") and title not in shown else []
 
 
 def replay_mark(view: View) -> str:

@@ -82,8 +82,17 @@ def test_facts_tags_and_a_person_are_shown_and_escaped() -> None:
 
 
 def test_a_long_title_is_cut_and_stays_on_one_line() -> None:
-    first = of_alert(title="A very long\ntitle of an alert that goes on")["content"]
-    assert first == "HIGH · A very long title of an aler…"
+    body = of_alert(title="A very long\ntitle of an alert that goes on")
+    assert body["content"] == "HIGH · A very long title of an aler…"
+    assert lines(body)[0] == "**A very long title of an alert that goes on**"
+    assert "**" not in str(lines(of_alert(message="")))
+
+
+def test_a_long_title_of_a_person_is_whole_in_the_card() -> None:
+    title = "Nothing will be sent during the whole of next week"
+    assert lines(analysis(title=title))[0] == f"**{title}**"
+    body = announcement_card(Announcement(title=title, text="Rest.", timestamp=NOON), LOOK, View())
+    assert lines(body) == [f"**{title}**", "Rest."]
 
 
 def test_an_alert_may_repeat_and_an_edit_keeps_its_headline() -> None:

@@ -91,8 +91,9 @@ def test(
         raise click.UsageError("Give names or --all, not both.")
     if send and not names and not every:
         raise click.UsageError("--send posts a message to each channel: name the destinations, or use --all.")
-    chosen = destinations_of(configuration(home, config_file), names)
-    trials = run(send_to_all(chosen) if send else look_at_all(chosen))
+    config = configuration(home, config_file)
+    chosen = destinations_of(config, names)
+    trials = run(send_to_all(chosen, config.look) if send else look_at_all(chosen))
     for trial in trials:
         say_trial(trial, as_json=as_json)
     if not all(trial.works for trial in trials):

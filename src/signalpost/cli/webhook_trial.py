@@ -12,6 +12,7 @@ from signalpost.domain.announcement import Announcement
 from signalpost.errors import Evidence
 from signalpost.secret import redacted
 from signalpost.sinks.discord.address import WebhookAddress
+from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.outcome import receipt_of, refuse
 from signalpost.sinks.discord.service import USER_AGENT, DiscordService
 from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
@@ -44,9 +45,9 @@ async def look_at_all(destinations: Sequence[DestinationConfig]) -> list[Trial]:
         await connections.close()
 
 
-async def send_to_all(destinations: Sequence[DestinationConfig]) -> list[Trial]:
+async def send_to_all(destinations: Sequence[DestinationConfig], look: Look) -> list[Trial]:
     """Send one silent message to each, in one attempt and without the outbox."""
-    async with DiscordService({each.name: each.webhook for each in destinations}) as discord:
+    async with DiscordService({each.name: each.webhook for each in destinations}, look=look) as discord:
         return [await _test(each.name, _send(discord, each.name)) for each in destinations]
 
 

@@ -124,10 +124,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """The one destination of everything, if only `DISCORD_WEBHOOK_URL` is set."""
         return ONLY_DESTINATION if [each.name for each in self.destinations] == [ONLY_DESTINATION] else None
 
+    @property
+    def looks(self) -> Mapping[str, Look]:
+        """How messages look in each destination that has a ticket layout of its own."""
+        replace = msgspec.structs.replace
+        return {each.name: replace(self.look, ticket=each.ticket) for each in self.destinations if each.ticket}
+
     def look_of(self, destination: str) -> Look:
-        """How messages look in a destination, which can have a ticket layout of its own."""
-        own = next((each.ticket for each in self.destinations if each.name == destination), None)
-        return self.look if own is None else msgspec.structs.replace(self.look, ticket=own)
+        """How messages look in a destination."""
+        return self.looks.get(destination, self.look)
 
     def routing(self) -> Routing:
         """Which notification goes where."""

@@ -63,7 +63,8 @@ class DirectSender:
         self._thread = thread
         self._lane_of = lane_of
         self._routing = config.routing()
-        self._discord = DiscordService({each.name: each.webhook for each in config.destinations})
+        webhooks = {each.name: each.webhook for each in config.destinations}
+        self._discord = DiscordService(webhooks, look=config.look, looks=config.looks)
         random = Random()  # noqa: S311  # neither ids nor delays are secrets
         self._ids = TicketIds(random.getrandbits)
         self._gates = Gates(config.host_rate, jitter=random.random, emit=Bus().emit)

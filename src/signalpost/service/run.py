@@ -330,7 +330,8 @@ class Run:
 
         config = self._config
         async with AsyncExitStack() as undo:  # closes what has begun if a later step fails or is cancelled
-            discord = DiscordService({each.name: each.webhook for each in config.destinations}, may_send=self._may_send)
+            webhooks = {each.name: each.webhook for each in config.destinations}
+            discord = DiscordService(webhooks, may_send=self._may_send, look=config.look, looks=config.looks)
             undo.push_async_callback(discord.close)
             lanes = {
                 each.name: LaneSettings(

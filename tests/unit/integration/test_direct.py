@@ -22,6 +22,7 @@ from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.rules.limits import REAL
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
+from signalpost.sinks.discord.cards.look import Look, TicketLayout
 from signalpost.testing.manual_clock import ManualClock
 from tests.unit.integration.conftest import ConfigFor, SandboxWith, Started
 from tests.unit.service.conftest import shown, signal
@@ -299,3 +300,18 @@ def test_a_start_and_a_new_configuration_leave_no_sender_behind(sandbox: Sandbox
     integration.start()
     integration.stop()
     assert direct_threads() == []
+
+
+def test_a_direct_message_looks_as_configured(config_for: ConfigFor, sandbox: Sandbox) -> None:
+    (destination,) = config_for("signals-free").destinations
+    config = Config(
+        home=config_for().home,
+        destinations=(destination._replace(ticket=TicketLayout.LINES),),
+        look=Look(username="Ann"),
+    )
+    integration = NotificationIntegration(config)
+    assert integration.send_signal_to_discord(signal(stop_loss="1.1599")).result(10).outcome is Outcome.DIRECT
+    (message,) = sandbox.discord.guild.messages("signals-free")
+    assert message["author"]["username"] == "Ann"
+    assert [line.split()[0] for line in message["content"].splitlines()] == ["BUY", "SL"]
+    integration.stop()

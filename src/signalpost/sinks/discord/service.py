@@ -34,10 +34,10 @@ class DiscordService:
             receipt = await discord.send_signal_notification(signal)
 
     `webhooks` maps destinations to webhook URLs; times are in seconds. `may_send` is called right before a request is
-    written; nothing is sent if it returns False. `look` says how messages look. Connections open on the event loop that
-    sends first, and `close` or `async with` closes them permanently. Raises InvalidConfiguration for an invalid URL.
-    Each `send_...` raises InvalidConfiguration if it has no destination, and Rejected, Unavailable, Throttled or
-    Unconfirmed if it gets no receipt.
+    written; nothing is sent if it returns False. `look` says how messages look, and `looks` how they do in a
+    destination that differs. Connections open on the event loop that sends first, and `close` or `async with` closes
+    them permanently. Raises InvalidConfiguration for an invalid URL. Each `send_...` raises InvalidConfiguration if it
+    has no destination, and Rejected, Unavailable, Throttled or Unconfirmed if it gets no receipt.
     """
 
     def __init__(
@@ -48,8 +48,9 @@ class DiscordService:
         total_timeout: float = 15.0,
         may_send: Callable[[], bool] = lambda: True,
         look: Look = USUAL_LOOK,
+        looks: Mapping[str, Look] | None = None,
     ) -> None:
-        self._look = look
+        self._look, self._looks = look, looks or {}
         self._connections = Connections(
             USER_AGENT, connect_timeout=connect_timeout, total_timeout=total_timeout, may_send=may_send
         )
@@ -149,7 +150,7 @@ class DiscordService:
             address = WebhookAddress.parse(url)
         except InvalidConfiguration as fault:
             raise InvalidConfiguration(f"destination {name!r}: {fault}", code=fault.code, field=name) from None
-        return DiscordWebhook(address, self._connections, name=name, look=self._look)
+        return DiscordWebhook(address, self._connections, name=name, look=self._looks.get(name, self._look))
 
     async def _send(self, notification: Notification, destination: str | None) -> Receipt:
         name = usual_destination(notification.payload, notification.user_tier) if destination is None else destination

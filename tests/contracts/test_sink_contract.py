@@ -107,6 +107,24 @@ async def test_no_receipt_for_two_notifications_is_caught() -> None:
     await broken(OnlyOne, contract.check_receipts)
 
 
+async def test_an_edit_that_posts_another_message_is_caught() -> None:
+    class PostsAgain(KeptSink):
+        async def send(self, items):
+            receipt = await super().send(items)
+            return receipt if items[0].card is None else receipt._replace(message_id="2")
+
+    await broken(PostsAgain, contract.check_edits)
+
+
+async def test_no_receipt_for_an_edit_is_caught() -> None:
+    class SaysTrue(KeptSink):
+        async def send(self, items):
+            receipt = await super().send(items)
+            return receipt if items[0].card is None else True
+
+    await broken(SaysTrue, contract.check_edits)
+
+
 async def test_no_answer_to_a_probe_is_caught() -> None:
     class NoAnswer(KeptSink):
         async def probe(self):
@@ -126,11 +144,11 @@ async def test_a_foreign_error_is_caught() -> None:
     await broken(Foreign, contract.check_evidence, "OSError")
 
 
-async def test_evidence_that_is_not_one_of_the_four_is_caught() -> None:
-    class Fifth(Evidence):
+async def test_evidence_of_an_unknown_type_is_caught() -> None:
+    class Unknown(Evidence):
         pass
 
-    await broken(KeptSink, contract.check_evidence, "Fifth", evidence=Fifth("x"))
+    await broken(KeptSink, contract.check_evidence, "Unknown", evidence=Unknown("x"))
 
 
 async def test_evidence_without_a_text_is_caught() -> None:

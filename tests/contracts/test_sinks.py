@@ -4,11 +4,13 @@ from functools import partial
 
 import pytest
 
+from signalpost.sandbox.rules.limits import OFF
+from signalpost.sandbox.server import Sandbox
 from signalpost.sinks import SINKS
 from signalpost.sinks.port import Sink
 from signalpost.testing.manual_clock import ManualClock
 from signalpost.testing.sink_contract import Maker, check_sink
-from tests.unit.sinks.discord.sinks import JSON, SAVED, TOKEN, always, before
+from tests.unit.sinks.discord.sinks import JSON, TOKEN, always, before, webhook
 from tests.unit.sinks.raw_server import Connection, Conversation, answer
 
 
@@ -32,7 +34,14 @@ def _makers(way: object, faults: Mapping[str, Conversation]) -> dict[str, Maker]
     return {name: partial(way, converse) for name, converse in faults.items()}
 
 
-WORKING = {"discord": partial(_discord, always(SAVED))}
+@asynccontextmanager
+async def _sandbox() -> AsyncIterator[Sink]:
+    """It answers as Discord does, and refuses what Discord refuses."""
+    async with Sandbox(limits=OFF) as sandbox, webhook(sandbox.webhook("hook", TOKEN), connect=1, total=5) as sink:
+        yield sink
+
+
+WORKING = {"discord": _sandbox}
 HANGING = {"discord": partial(_discord, _hang)}
 FAILING = {
     "discord": _makers(

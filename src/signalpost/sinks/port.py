@@ -53,8 +53,8 @@ class Sink(Protocol):
     async def send(self, items: Sequence[Item]) -> Receipt:
         """Send the notifications as one message.
 
-        Raises only Rejected, Unavailable, Throttled or Unconfirmed. Cancelling ends the send at once; the message may
-        or may not have been shown.
+        Raises only Rejected, Unavailable, Throttled or Unconfirmed, and CardLost for an edit. Cancelling ends the send
+        at once; the message may or may not have been shown.
         """
         ...
 

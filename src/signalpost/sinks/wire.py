@@ -134,8 +134,8 @@ class Connections:
 async def exchange(connections: Connections, method: str, url: Secret, *, data: bytes | None = None) -> HttpAnswer:
     """Send one request without following redirects, and return the answer.
 
-    `data` is JSON. Without an answer, raises Unavailable if the request was certainly not sent or is a GET, which shows
-    nothing in the channel, and Unconfirmed otherwise.
+    `data` is JSON. Without an answer, raises Unavailable if the request was certainly not sent or may be repeated: a
+    GET shows nothing, and a PATCH shows the same again. Raises Unconfirmed otherwise.
     """
     session = connections.session()
     try:
@@ -145,15 +145,15 @@ async def exchange(connections: Connections, method: str, url: Secret, *, data: 
     except Unavailable as unsent:
         evidence: Answered = Unavailable(str(unsent))
     except Exception as fault:  # noqa: BLE001  # every failure becomes evidence
-        evidence = evidence_of(fault, shows_nothing=method == "GET")
+        evidence = evidence_of(fault, is_repeatable=method in {"GET", "PATCH"})
     raise evidence  # raise here, so that the fault, which may quote the URL, is not its context
 
 
-def evidence_of(fault: Exception, *, shows_nothing: bool = False) -> Answered:
+def evidence_of(fault: Exception, *, is_repeatable: bool = False) -> Answered:
     """Classify `fault`, raised by aiohttp before an answer's head arrived."""
     if isinstance(fault, _NEVER_SENT):
         return Unavailable(f"no connection: {_summary(fault)}")
-    if shows_nothing:
+    if is_repeatable:
         return Unavailable(f"no answer: {_summary(fault)}")
     return Unconfirmed(f"the request may have been sent, but no answer arrived: {_summary(fault)}")
 

@@ -24,13 +24,13 @@ from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
 from signalpost.errors import Evidence
-from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
-from signalpost.sinks.port import Answer, Item, Sink
+from signalpost.sinks.evidence import CardLost, Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.sinks.port import Answer, Item, Shown, Sink
 
 Maker = Callable[[], AbstractAsyncContextManager[Sink]]
 """Creates a sink with its server, and closes both."""
 
-_KINDS = (Rejected, Unavailable, Throttled, Unconfirmed)
+_KINDS = (Rejected, Unavailable, Throttled, CardLost, Unconfirmed)
 _STEPS = 25
 _HOSTILE = "@everyone <@&1> [x](https://example.org) ```\n# \u202e\u200b\0 \U0001f469\u200d\U0001f680 " * 50
 
@@ -44,6 +44,7 @@ async def check_sink(
     connection, and `hanging` to a server that never answers. `secrets` must never appear in any text.
     """
     await check_receipts(well, secrets)
+    await check_edits(well)
     await check_close(well)
     await check_cancellation(well)
     for make in failing:
@@ -62,6 +63,17 @@ async def check_receipts(make: Maker, secrets: Sequence[str] = ()) -> None:
         _demand(isinstance(receipt, Receipt), "sending two notifications returns no receipt")
         _demand(isinstance(await sink.probe(), Answer), "a probe of a working server returns no answer")
         _hides(secrets, repr(sink), str(sink), repr(receipt))
+
+
+async def check_edits(make: Maker) -> None:
+    """An item with the message that shows its card changes that message, and posts none."""
+    async with make() as sink:
+        (item, *_) = sample_items()
+        posted = await sink.send([item])
+        card = Shown(posted.message_id, posted.channel, posted.guild, posted.webhook)
+        edited: object = await sink.send([item._replace(card=card)])
+        _demand(isinstance(edited, Receipt), "an edit returns no receipt")
+        _demand(getattr(edited, "message_id", None) == posted.message_id, "an edit posts another message")
 
 
 async def check_evidence(make: Maker, secrets: Sequence[str] = ()) -> None:
@@ -168,7 +180,7 @@ def _notification(payload: Payload, context: Context = Context()) -> Notificatio
 
 
 def _check_raised(evidence: Evidence, secrets: Sequence[str]) -> None:
-    _demand(isinstance(evidence, _KINDS), f"it raises {type(evidence).__name__}: raise one of the four known types")
+    _demand(isinstance(evidence, _KINDS), f"it raises {type(evidence).__name__}: raise one of the known types")
     _demand(bool(str(evidence).strip()), f"{type(evidence).__name__} has no text")
     _demand(
         evidence.__cause__ is None and evidence.__context__ is None,

@@ -22,6 +22,12 @@ cut connection, a timeout or any 5xx the message may have been shown. So the foo
 short id that is the same in every attempt, and a later attempt says `may repeat`. After a 200 whose body breaks off,
 the message was almost certainly shown: that counts as no answer, so that it is rarely sent again.
 
+Edits. `PATCH` of a message changes it and notifies nobody. Repeating one shows nothing twice, so an edit without an
+answer counts as not shown. Only the webhook that posted a message can edit it, with the message's `thread_id`. 404 with
+code 10008 means that the message was deleted, or that the webhook was moved: its own data says in which channel it
+posts. In an archived thread an edit is refused (50083) until a post reopens the thread. Edits of messages older than an
+hour have a limit per channel, which no header shows (30046).
+
 Permanent failures. 404 with code 10015 (deleted) and 401 with code 50027 (wrong token): send nothing more to such a
 webhook. Any other 4xx refuses the message, not the webhook.
 

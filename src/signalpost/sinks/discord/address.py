@@ -3,7 +3,7 @@
 import re
 from hashlib import blake2s
 from typing import NamedTuple, Self
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from signalpost.errors import InvalidConfiguration
 from signalpost.secret import Secret
@@ -28,6 +28,7 @@ _PATH = re.compile(r"/api(?:/v\d+)?/webhooks/(?P<id>[^/]+)/(?P<token>[^/]+)(?P<r
 _ID = re.compile(r"\d{17,20}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{60,}")
 _THREAD = re.compile(r"\d{1,20}", re.ASCII)
+_WAIT = "wait=true"
 _PLAIN = re.compile(r"[!-~]+")
 _COPY_IT = "copy the URL again from the channel's settings (Integrations, Webhooks, Copy Webhook URL)"
 
@@ -46,6 +47,17 @@ class WebhookAddress(NamedTuple):
     """The URL for the webhook's own data."""
     hidden: tuple[Secret, ...]
     """Parts of the URL that are secret on their own, such as the token; kept alive so that `redacted` masks them."""
+
+    @property
+    def thread(self) -> str | None:
+        """The id of the thread that shows the messages; None for the webhook's channel."""
+        return dict(parse_qsl(self.post_url.reveal().partition("?")[2])).get("thread_id")
+
+    def message_url(self, message_id: str) -> Secret:
+        """The URL of a message that this webhook posted."""
+        base, _, query = self.post_url.reveal().partition("?")
+        kept = "&".join(pair for pair in query.split("&") if pair != _WAIT)
+        return Secret(f"{base.rstrip('/')}/messages/{quote(message_id, safe='')}{'?' if kept else ''}{kept}")
 
     @classmethod
     def parse(cls, url: str | Secret) -> Self:
@@ -124,7 +136,7 @@ def _loopback(parts: SplitResult) -> tuple[str, str, Secret, Secret, tuple[Secre
     path = parts.path or "/"
     base = f"{parts.scheme}://{parts.netloc}{path}"
     kept = "&".join(pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] != "wait")
-    query = f"{kept}&wait=true" if kept else "wait=true"
+    query = f"{kept}&{_WAIT}" if kept else _WAIT
     host = parts.netloc.rpartition("@")[2]
     return f"local-{_hash(host + path)}", host, Secret(f"{base}?{query}"), Secret(base), _hidden(parts, path)
 

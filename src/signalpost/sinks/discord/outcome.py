@@ -3,12 +3,16 @@
     2xx                                     a receipt
     2xx, body cut off or an HTML page       Unconfirmed, as if unanswered: it was almost certainly shown
     1xx, 408, 5xx                           Unconfirmed
+    these two for an edit                   Unavailable: repeating an edit does no harm
     3xx                                     Unavailable: Discord does not redirect, so another server answered
     any, code 130000 (overloaded)           Unavailable
     429                                     Throttled
-    4xx, a code of a slower limit           Throttled, minutes
+    4xx, a code of a slower limit           Throttled, minutes; code 30046 concerns only edits
     403 that is not JSON, code 40333        Throttled, the host: Cloudflare blocks
     404 code 10015, 401 code 50027          Rejected, is_gone
+    404 code 10008 for an edit              CardLost: the message is gone, or the webhook was moved
+    code 160005 for an edit                 CardLost: the thread is locked
+    code 50083 for an edit                  Unavailable: the thread is archived, until something is posted to it
     any other 4xx                           Rejected
 
 Sources: Discord's code list (2026-08-06) and client libraries.
@@ -19,11 +23,13 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from signalpost.secret import redacted
-from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.sinks.evidence import Loss, Receipt, Rejected, Throttled, Unavailable, Unconfirmed
 from signalpost.sinks.http_answer import HttpAnswer, rate_facts
 from signalpost.sinks.port import Answer
 
-DESTINATION, HOST = "destination", "host"
+DESTINATION, EDITS, HOST = "destination", "edits", "host"
+EXECUTE, EDIT, WEBHOOK = "execute", "edit", "webhook"
+"""The kinds of request, whose limits may differ."""
 
 BLOCKED_FOR = 600.0
 """Seconds to wait if Cloudflare blocks this IP without a wait time."""
@@ -35,7 +41,10 @@ THROTTLED_FOR = 5.0
 _GONE = frozenset({(404, 10015), (401, 50027)})
 _OVERLOADED = 130000
 _CLOUDFLARE_BLOCKS = 40333
-_SLOWER_LIMITS = frozenset({20016, 20022, 20028, 20029, 30046})
+_OLD_EDITS = 30046
+_SLOWER_LIMITS = frozenset({20016, 20022, 20028, 20029, _OLD_EDITS})
+_UNKNOWN_MESSAGE = (404, 10008)
+_ARCHIVED, _LOCKED = 50083, 160005
 _FIRST_SNOWFLAKE = datetime(2015, 1, 1, tzinfo=UTC)
 _SNOWFLAKE = re.compile(r"\d{17,20}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[!-~]{1,100}")
@@ -49,16 +58,32 @@ _MOST_PATHS = 5
 _LONGEST_TEXT = 200
 
 
-def receipt_of(answer: HttpAnswer, identity: str) -> Receipt:
-    """Read the receipt from the answer to a message. Raises evidence if there is none."""
+def receipt_of(answer: HttpAnswer, identity: str, route: str = EXECUTE) -> Receipt:
+    """Read the receipt from the answer to a message or an edit. Raises evidence if there is none."""
     if not 200 <= answer.status < 300:
-        refuse(answer, identity, route="execute")
+        refuse(answer, identity, route=route)
     if answer.is_html or not answer.is_whole:
         # Without a status it counts as no answer: a message that got a 200 should not be shown again.
-        raise Unconfirmed(f"{answer.status}, with an unreadable body")
+        raise _in_doubt(route)(f"{answer.status}, with an unreadable body")
     message_id = _message_id(answer)
-    rate = rate_facts(answer, identity, "execute")
-    return Receipt(message_id, sent_at(message_id), rate, place(answer, "channel_id"))
+    came_at = sent_at(message_id) if route == EXECUTE else None  # an edited message keeps the id of its first version
+    return Receipt(message_id, came_at, rate_facts(answer, identity, route), place(answer, "channel_id"))
+
+
+def loss_of(answer: HttpAnswer) -> Loss | None:
+    """Why the message cannot be edited; None if the answer to the edit does not say that it is lost.
+
+    DELETED may also mean that the webhook was moved to another channel.
+    """
+    code = answer.whole_number("code")
+    if (answer.status, code) == _UNKNOWN_MESSAGE:
+        return Loss.DELETED
+    return Loss.LOCKED if code == _LOCKED else None
+
+
+def is_archived(answer: HttpAnswer) -> bool:
+    """True if the thread of an edited message is archived. It may also be locked, which Discord does not say."""
+    return answer.status == 400 and answer.whole_number("code") == _ARCHIVED
 
 
 def probe_answer(answer: HttpAnswer, identity: str, *, thread: bool) -> Answer:
@@ -68,7 +93,7 @@ def probe_answer(answer: HttpAnswer, identity: str, *, thread: bool) -> Answer:
     """
     kind = answer.whole_number("type") if answer.status == 200 else None
     return Answer(
-        rate_facts(answer, identity, "webhook"),
+        rate_facts(answer, identity, WEBHOOK),
         None if thread else place(answer, "channel_id"),
         place(answer, "guild_id"),
         _NO_MESSAGES.get(kind) if kind is not None else None,
@@ -89,8 +114,10 @@ def refuse(answer: HttpAnswer, identity: str, *, route: str) -> NoReturn:
     if code == _OVERLOADED or 300 <= status < 400:
         raise Unavailable(summary, status=status, code=code, rate=rate)
     if status < 400 or status == 408 or status >= 500:
-        raise Unconfirmed(summary, status=status, code=code, rate=rate)
-    if (wait := _wait(answer, code)) is not None:
+        raise _in_doubt(route)(summary, status=status, code=code, rate=rate)
+    if route == EDIT and is_archived(answer):
+        raise Unavailable(summary, status=status, code=code, rate=rate)
+    if (wait := _wait(answer, code, route)) is not None:
         seconds, scope = wait
         raise Throttled(
             summary,
@@ -122,7 +149,12 @@ def sent_at(message_id: str) -> datetime | None:
     return _FIRST_SNOWFLAKE + timedelta(milliseconds=int(message_id) >> 22)
 
 
-def _wait(answer: HttpAnswer, code: int | None) -> tuple[float, str] | None:
+def _in_doubt(route: str) -> type[Unconfirmed | Unavailable]:
+    """The evidence if nobody knows whether the request took effect."""
+    return Unavailable if route == EDIT else Unconfirmed
+
+
+def _wait(answer: HttpAnswer, code: int | None, route: str) -> tuple[float, str] | None:
     """The seconds to wait and the scope that has to; None if waiting does not help."""
     if answer.status != 429 and code not in _SLOWER_LIMITS and not is_ban(answer):
         return None
@@ -131,7 +163,8 @@ def _wait(answer: HttpAnswer, code: int | None) -> tuple[float, str] | None:
         return max(waits, default=BLOCKED_FOR), HOST
     if answer.status == 429 and _is_global(answer):
         return max(waits, default=THROTTLED_FOR), HOST
-    return max(waits, default=SLOWED_FOR if code in _SLOWER_LIMITS else THROTTLED_FOR), DESTINATION
+    scope = EDITS if route == EDIT and code == _OLD_EDITS else DESTINATION
+    return max(waits, default=SLOWED_FOR if code in _SLOWER_LIMITS else THROTTLED_FOR), scope
 
 
 def _is_block(answer: HttpAnswer) -> bool:

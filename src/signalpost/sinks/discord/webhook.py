@@ -8,10 +8,21 @@ from signalpost import clock
 from signalpost.errors import InvalidValue
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
 from signalpost.sinks.discord.cards.look import Look
-from signalpost.sinks.discord.message import message
-from signalpost.sinks.discord.outcome import is_ban, is_gone, probe_answer, receipt_of, refuse
-from signalpost.sinks.evidence import Receipt, Rejected, Unavailable
-from signalpost.sinks.port import Answer, Item
+from signalpost.sinks.discord.message import edited, message
+from signalpost.sinks.discord.outcome import (
+    EDIT,
+    WEBHOOK,
+    is_archived,
+    is_ban,
+    is_gone,
+    loss_of,
+    probe_answer,
+    receipt_of,
+    refuse,
+)
+from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Unavailable
+from signalpost.sinks.http_answer import HttpAnswer
+from signalpost.sinks.port import Answer, Item, Shown
 from signalpost.sinks.wire import Connections, exchange
 
 USUAL_LOOK = Look()
@@ -30,12 +41,16 @@ class DiscordWebhook:
         self._look = look
         self._connections = connections
         self._is_closed = False
+        self._guild: str | None = None
+        self._is_reopened: bool | None = None
+        """Whether something was posted since an edit found the thread archived; None if no edit did."""
 
     async def send(self, items: Sequence[Item]) -> Receipt:
-        """Show 1 to 10 notifications as one message.
+        """Show 1 to 10 notifications as one message, or edit the message that shows one already.
 
-        Raises only Rejected, Unavailable, Throttled or Unconfirmed; none of them shows the URL. The receipt has no
-        message id if a 2xx contains none, and if nothing was sent because the operator turned such companions off.
+        Raises only Rejected, Unavailable, Throttled or Unconfirmed, and CardLost for an edit; none of them shows the
+        URL. The receipt has no message id if a 2xx contains none, and if nothing was sent because the operator turned
+        such companions off. It names the Discord server once a probe has found it.
         """
         self._check_open()
         body = self._rendered(items)
@@ -43,8 +58,9 @@ class DiscordWebhook:
             raise body  # raise here, so that the original fault, which may quote a secret, is not its context
         if body is None:
             return Receipt("")
-        answer = await exchange(self._connections, "POST", self.address.post_url, data=body)
-        return receipt_of(answer, self.address.identity)
+        card = edited(items)
+        receipt = await (self._post(body) if card is None else self._edit(card, body))
+        return receipt._replace(guild=self._guild, webhook=self.address.identity)
 
     async def probe(self) -> Answer:
         """Request the webhook's own data, which shows nothing. The timeout is that of a message.
@@ -60,8 +76,10 @@ class DiscordWebhook:
             raise Unavailable(f"{answer.status} to a probe", status=answer.status, code=answer.whole_number("code"))
         is_shut_out = self.address.host == API_HOST and is_ban(answer)
         if answer.status == 429 or is_gone(answer) or is_shut_out:
-            refuse(answer, identity, route="webhook")
-        return probe_answer(answer, identity, thread="thread_id=" in self.address.post_url.reveal())
+            refuse(answer, identity, route=WEBHOOK)
+        found = probe_answer(answer, identity, thread=self.address.thread is not None)
+        self._guild = found.guild or self._guild
+        return found
 
     async def close(self) -> None:
         """Stop sending; later calls raise Unavailable."""
@@ -74,10 +92,48 @@ class DiscordWebhook:
         if self._is_closed:
             raise Unavailable("not sent: the webhook is closed")
 
+    async def _post(self, body: bytes) -> Receipt:
+        answer = await exchange(self._connections, "POST", self.address.post_url, data=body)
+        receipt = receipt_of(answer, self.address.identity)
+        if self._is_reopened is False:
+            self._is_reopened = True
+        return receipt
+
+    async def _edit(self, card: Shown, body: bytes) -> Receipt:
+        identity = self.address.identity
+        if card.webhook not in {None, identity}:
+            raise CardLost("another webhook posted the message, and only that one can edit it", how=Loss.MOVED)
+        answer = await exchange(self._connections, "PATCH", self.address.message_url(card.message_id), data=body)
+        if (how := await self._loss(card, answer)) is not None:
+            code = answer.whole_number("code")
+            raise CardLost(f"cannot edit the message: {how}", how=how, status=answer.status, code=code)
+        receipt = receipt_of(answer, identity, EDIT)
+        self._is_reopened = None
+        return receipt._replace(message_id=card.message_id, channel=receipt.channel or card.channel)
+
+    async def _loss(self, card: Shown, answer: HttpAnswer) -> Loss | None:
+        """Why `card` cannot be edited; None if the answer does not mean that it is lost.
+
+        If Discord does not know the message, the webhook's channel decides. Raises the evidence of a probe, and
+        Unavailable if its answer does not say. A post reopens an archived thread unless that is locked, so a thread
+        that is archived after a post is locked.
+        """
+        if is_archived(answer):
+            is_locked = self._is_reopened is True
+            self._is_reopened = False
+            return Loss.LOCKED if is_locked else None
+        if (how := loss_of(answer)) is not Loss.DELETED:
+            return how
+        found = await self.probe()
+        if found.status != 200:
+            raise Unavailable(f"{found.status} to the question where the webhook posts", status=found.status)
+        place = self.address.thread or found.channel
+        return Loss.MOVED if card.channel and place and card.channel != place else how
+
     def _rendered(self, items: Sequence[Item]) -> bytes | Rejected | None:
         """Build the message's body, or a Rejected if that fails for any reason, before anything is sent."""
         try:
-            body = message(items, self._look, clock.now())
+            body = message(items, self._look, clock.now(), self._guild)
         except InvalidValue as fault:
             return Rejected(str(fault))
         except Exception as fault:  # noqa: BLE001

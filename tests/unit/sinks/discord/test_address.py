@@ -231,3 +231,24 @@ def test_a_url_that_all_parsers_read_alike_is_accepted(url: str) -> None:
     address = WebhookAddress.parse(url)
     parts, sent = urlsplit(url), yarl.URL(address.post_url.reveal(), encoded=True)
     assert (sent.host, sent.port) == (parts.hostname, parts.port or 80)
+
+
+@pytest.mark.parametrize(
+    ("query", "thread", "kept"),
+    [("", None, ""), ("?wait=true", None, ""), ("?thread_id=5", "5", "?thread_id=5"), ("?wait=1&a=b", None, "?a=b")],
+)
+@pytest.mark.parametrize("host", ["https://discord.com", "http://127.0.0.1:8080"])
+def test_a_message_is_edited_in_the_thread_of_its_webhook(host: str, query: str, thread: str | None, kept: str) -> None:
+    token = "t" * 68
+    address = WebhookAddress.parse(f"{host}/api/v10/webhooks/123456789012345678/{token}{query}")
+    url = address.message_url("7").reveal()
+    if host.startswith("https"):
+        kept = kept if thread else ""
+    assert url == f"{host}/api/v10/webhooks/123456789012345678/{token}/messages/7{kept}"
+    assert address.thread == thread
+    assert token not in repr(address.message_url("7"))
+
+
+def test_an_odd_message_id_stays_one_part_of_the_path() -> None:
+    address = WebhookAddress.parse("http://127.0.0.1:8080/hook/")
+    assert address.message_url("a/../b?c").reveal() == "http://127.0.0.1:8080/hook/messages/a%2F..%2Fb%3Fc"

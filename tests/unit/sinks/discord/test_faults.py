@@ -257,7 +257,7 @@ async def test_a_200_declared_empty_is_a_receipt() -> None:
         await connection.write(answer(200))
 
     async with before(converse) as (sink, _):
-        assert await outcome(sink) == Receipt("")
+        assert await outcome(sink) == Receipt("", webhook=sink.address.identity)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -33,9 +33,9 @@ def answer(status: int, content: Any = None, headers: Mapping[str, str] | None =
     return HttpAnswer(status, CIMultiDict(headers or {}), content, **more)
 
 
-def result(given: HttpAnswer) -> Receipt | Evidence:
+def result(given: HttpAnswer, route: str = "execute") -> Receipt | Evidence:
     try:
-        return receipt_of(given, "w1")
+        return receipt_of(given, "w1", route)
     except Evidence as evidence:
         return evidence
 

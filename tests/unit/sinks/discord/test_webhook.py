@@ -92,6 +92,7 @@ async def test_a_receipt_has_the_message_its_time_and_the_rate() -> None:
             "175928847299117063",
             datetime(2016, 4, 30, 11, 18, 25, 796000, tzinfo=UTC),
             RateFacts(f"ab:{sink.address.identity}", 5, 4, 1.25),
+            webhook=sink.address.identity,
         )
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, ExpireOrder, Fill, Reopen, Revise, Update
-from signalpost.domain.exact import fixed
+from signalpost.domain.exact import rounded
 from signalpost.domain.life import after, opened
 from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.order import OrderKind
@@ -195,15 +194,12 @@ def _changes(signal: Signal) -> Mapping[str, tuple[Change, ...]]:
 
 def _prices(signal: Signal) -> tuple[str, str]:
     """A price halfway to the first target, and one halfway to the stop; the entry without either."""
-    entry, stop = signal.entry_price, signal.stop_loss
-    loss = entry if stop is None else stop
-    gain = signal.targets[0].price if signal.targets else entry + entry - loss
-    return _halfway(signal, gain), _halfway(signal, loss)
-
-
-def _halfway(signal: Signal, level: Decimal) -> str:
-    middle = (Fraction(signal.entry_price) + Fraction(level)) / 2
-    return fixed(Decimal(middle.numerator) / middle.denominator, signal.price_places)
+    entry = Fraction(signal.entry_price)
+    loss = entry if signal.stop_loss is None else Fraction(signal.stop_loss)
+    without_target = entry * entry / loss if loss else entry  # as far as the stop, and never below zero
+    gain = Fraction(signal.targets[0].price) if signal.targets else without_target
+    halfway = (rounded((entry + level) / 2) for level in (gain, loss))
+    return signal.price_text(next(halfway)), signal.price_text(next(halfway))
 
 
 def _sample(known_at: datetime, order: OrderKind = OrderKind.MARKET) -> Signal:

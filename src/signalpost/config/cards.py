@@ -35,7 +35,8 @@ def _roles(sources: Sources, known: Collection[UserTier]) -> Mapping[UserTier, R
         place = sources.file.place(*ROLES.split("."), name)
         for tier in findings.checked(place, tier_named, name):
             if tier not in known:
-                findings.add(f"{place}: this is not a tier: {advice(tier, known)}", "unknown-word", place.field)
+                problem = f"{place}: this is not a tier: {advice(tier, known)}"
+                findings.add(problem, "unknown-word", place.field, ", ".join(known))
             elif tier in roles:
                 problem = "the tier is named twice, in upper and lower case: remove one of them"
                 findings.add(f"{place}: {problem}", "conflict", place.field)

@@ -61,9 +61,9 @@ class Findings:
         self.faults: list[Fault] = []
         self.notes: list[str] = []
 
-    def add(self, text: str, code: str, field: str | None = None) -> None:
+    def add(self, text: str, code: str, field: str | None = None, limit: str | None = None) -> None:
         """Add a fault; the text says where it is, what is wrong, and what to do."""
-        self.faults.append(Fault(code, text, field))
+        self.faults.append(Fault(code, text, field, limit=limit))
 
     def checked(self, place: Place, parse: Callable[..., Parsed], *arguments: object) -> tuple[Parsed, ...]:
         """What `parse` returns, alone in a tuple; nothing if it raises InvalidConfiguration, which is added."""
@@ -322,4 +322,5 @@ def _add_unknown(table: Table, known: Iterable[str], place: str, findings: Findi
         if key not in known:
             # A setting at the end of a file belongs to the last table.
             hint = "move it above the first [table]" if key in _TOP_KEYS else advice(key, known)
-            findings.add(f"{place}{shown_name(key)} is unknown: {hint}", "unknown-field", shown_name(key))
+            text = f"{place}{shown_name(key)} is unknown: {hint}"
+            findings.add(text, "unknown-field", shown_name(key), ", ".join(known))

@@ -3,14 +3,19 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from signalpost import UserTier
+from signalpost import Signal, UserTier
 from signalpost.cli.preview_bodies import KINDS, OF_A_SIGNAL, Scene, previews
 from signalpost.cli.preview_screen import message_lines
+from signalpost.domain.exact import rounded
 from signalpost.sandbox.server import Sandbox
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.limits import SILENT
@@ -146,6 +151,34 @@ def test_a_part_is_closed_at_a_gain_and_a_reversal_is_a_loss(side: str) -> None:
         titles = {each.state: each.body and each.body["embeds"][0]["title"] for each in previews("signal", None, scene)}
         assert str(titles["closed-by-hand"]).endswith("CLOSED +0.50R")
         assert str(titles["reversed"]).endswith("REVERSED -0.50R")
+
+
+PRICES = st.fractions(Fraction(1, 10**6), 10**6).map(rounded)
+
+
+@given(
+    st.sampled_from(["BUY", "SELL"]),
+    st.lists(PRICES, min_size=3, max_size=3, unique=True),
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_signal_has_its_messages(side: str, prices: list[Decimal], has_stop: bool, has_target: bool) -> None:
+    low, entry, high = sorted(prices)
+    stop, target = (low, high) if side == "BUY" else (high, low)
+    made = Signal(
+        pair="BTC/USDT",
+        signal_type=side,
+        entry_price=entry,
+        stop_loss=stop if has_stop else None,
+        targets=[target] if has_target else [],
+        timestamp=NOON,
+    )
+    scene = Scene(Look(), UserTier.FREE, NOON, made)
+    for kind in OF_A_SIGNAL:
+        states = {each.state for each in previews(kind, None, scene)}
+        assert ("stopped" in states) is has_stop
+        assert ("tp1" in states) is has_target
+        assert states >= {"closed", "part-closed", "reversed"}
 
 
 @pytest.mark.parametrize(

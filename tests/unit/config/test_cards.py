@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from signalpost import InvalidConfiguration, UserTier
 from signalpost.config import Config, read_sources
-from signalpost.config.settings import CARD_KEYS, CARD_SETTINGS, CARDS, COLOURS, ROLE_KEYS, USUAL_ROLE
+from signalpost.config.settings import CARD_KEYS, CARD_SETTINGS, CARDS, COLOURS, COMPANIONS, ROLE_KEYS, USUAL_ROLE
 from signalpost.sinks.discord.cards.look import Colours, Event, Look, Roles, Sending, TicketLayout
 from tests.surface.errors import Facts, facts_of
 from tests.unit.config.webhooks import TOKEN, url
@@ -144,9 +144,15 @@ def test_one_destination_can_have_a_ticket_of_its_own() -> None:
             in_cards('target = "loud"', "cards.companions"),
             Facts("unknown-word", "cards.companions.target", "'loud'", "on, silent, off"),
         ),
-        (in_cards('new = "on"', "cards.companions"), Facts("unknown-field", "new")),
-        (in_cards('blu = "#000000"', COLOURS), Facts("unknown-field", "blu")),
-        (in_cards("title = 1"), Facts("unknown-field", "title")),
+        (
+            in_cards('new = "on"', "cards.companions"),
+            Facts("unknown-field", "new", limit=", ".join(CARD_KEYS[COMPANIONS])),
+        ),
+        (
+            in_cards('blu = "#000000"', COLOURS),
+            Facts("unknown-field", "blu", limit="blue, orange, green, red, grey, violet"),
+        ),
+        (in_cards("title = 1"), Facts("unknown-field", "title", limit=", ".join(CARD_KEYS[CARDS]))),
         ("cards = 1", Facts("invalid-setting", "cards")),
         (in_cards("colours = 1"), Facts("invalid-setting", "cards.colours")),
         (in_cards("roles = 1"), Facts("invalid-setting", "cards.roles")),
@@ -155,8 +161,8 @@ def test_one_destination_can_have_a_ticket_of_its_own() -> None:
             in_cards('stop = "premium"', "cards.roles.premium"),
             Facts("invalid-role", "cards.roles.premium.stop", "'premium'", "17 to 20 digits"),
         ),
-        (in_cards('target = "x"', "cards.roles.premium"), Facts("unknown-field", "target")),
-        (in_cards("", "cards.roles.gold"), Facts("unknown-word", "cards.roles.gold")),
+        (in_cards('target = "x"', "cards.roles.premium"), Facts("unknown-field", "target", limit=", ".join(ROLE_KEYS))),
+        (in_cards("", "cards.roles.gold"), Facts("unknown-word", "cards.roles.gold", limit="free, premium, admin")),
         (in_cards("", "cards.roles.'?'"), Facts("invalid-name", "cards.roles.a name of 1 characters")),
         (in_cards("[cards.roles.Free]", "cards.roles.free"), Facts("conflict", "cards.roles.Free")),
     ],

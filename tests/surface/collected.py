@@ -133,6 +133,9 @@ def _run(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, in
 
     yield run("health")
     yield run("check")
+    yield run("preview", "signal", "tp1")
+    yield run("preview", "signal", "none")
+    yield run("preview", "announcement", "--send", "community")
     yield run("publish signal", *_SIGNAL, "--id", "mine")
     yield run("publish signal", *_SIGNAL)
     yield run("publish signal", "--pair", "EURUSD")

@@ -113,8 +113,8 @@ async def _send_examples(service: "AsyncNotificationService", market: "BundledMa
         Alert(
             alert_type="example",
             severity="critical",
-            title="This is what a critical alert looks like",
-            message="Nothing is wrong. A real one would say what failed, since when, and what to do.",
+            title="Example alert",
+            message="The demo is running. A real alert says what failed, since when, and what to do.",
             source="signalpost demo",
         )
     )

@@ -40,7 +40,8 @@ _QUOTES = (*COIN_QUOTES, "USD", "EUR", "GBP", "JPY", "TRY")
 
 def unsigned(number: Decimal | Fraction, places: int) -> str:
     """The size of `number` with `places` decimals, without a sign."""
-    units = floor(abs(Fraction(number)) * 10**places + Fraction(1, 2))
+    numerator, denominator = number.as_integer_ratio()  # several times faster than a Fraction
+    units = (2 * abs(numerator) * 10**places + denominator) // (2 * denominator)
     whole, rest = divmod(units, 10**places)
     return f"{whole}.{rest:0{places}d}" if places else str(whole)
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from signalpost.delivery.outbox import commands as c
-from signalpost.delivery.outbox import lane_heads, transaction
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.outbox.verbs import execute
 from signalpost.domain.delivery import Attempt, DeliveryId, DeliveryState
 from signalpost.domain.priority import NotificationPriority
@@ -98,7 +98,7 @@ class Agreement(RuleBasedStateMachine):
     def a_crash_within_a_batch(self, data: st.DataObject) -> None:
         batch = [self.command(data) for _ in range(3)]
         self.db.execute("BEGIN IMMEDIATE")
-        execute(transaction.Transaction(self.db), batch)
+        execute(Transaction(self.db), batch)
         self.a_restart()
 
     @rule()
@@ -235,11 +235,7 @@ class Agreement(RuleBasedStateMachine):
         assert {key for (key,) in query("SELECT key FROM key")} == self.model.keys.keys()
 
 
-@pytest.mark.parametrize("depth", [lane_heads.DEPTH, 1])
-def test_the_store_agrees_with_a_simple_model(monkeypatch: pytest.MonkeyPatch, depth: int) -> None:
-    """Whatever the length of the cached head of each lane."""
-    monkeypatch.setattr(lane_heads, "DEPTH", depth)
-    monkeypatch.setattr(transaction, "DEPTH", depth)
+def test_the_store_agrees_with_a_simple_model() -> None:
 
     calm = settings(
         max_examples=size(25, 60), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)

@@ -23,7 +23,7 @@ def deliveries_table(entries: Iterable[OutboxEntry]) -> Table:
     columns = ("accepted (UTC)", "ticket", "destination", "state", "content")
     made = table("Deliveries", *columns, wraps="content")
     made.columns[1].min_width = _LENGTH_OF_A_TICKET  # complete, even beside a long destination name
-    for delivery, notification in entries:
+    for delivery, notification, *_ in entries:
         made.add_row(
             f"{notification.accepted_at:%m-%d %H:%M}",
             delivery.id.notification_id,
@@ -36,7 +36,7 @@ def deliveries_table(entries: Iterable[OutboxEntry]) -> Table:
 
 def lines_of(entry: OutboxEntry, history: tuple[Attempt, ...], message: Message | None) -> Iterable[str]:
     """A delivery with its attempts, for people."""
-    delivery, notification = entry
+    delivery, notification, *_ = entry
     yield f"{delivery.id}: {delivery.state}" + (f" ({delivery.reason})" if delivery.reason else "")
     yield f"  {notification.key}, {delivery.priority.name}, valid until {utc_second(delivery.valid_until)}"
     if delivery.message_id:
@@ -51,7 +51,7 @@ def lines_of(entry: OutboxEntry, history: tuple[Attempt, ...], message: Message 
 
 def plain_delivery(entry: OutboxEntry) -> dict[str, Any]:
     """A delivery as JSON."""
-    delivery, notification = entry
+    delivery, notification, *_ = entry
     return {
         "ticket": delivery.id.notification_id,
         "destination": delivery.id.destination,

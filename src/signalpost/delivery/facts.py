@@ -77,6 +77,7 @@ class _Pace(msgspec.Struct, frozen=True, omit_defaults=True):
     webhook: str | None = None
     channel: str | None = None
     refusals: tuple[float, ...] = ()
+    edits_held_for: float = 0.0
 
 
 class _Breaker(msgspec.Struct, frozen=True):
@@ -136,7 +137,7 @@ def read_name(facts: Facts) -> str | None:
 
 def pace_fact(memory: PaceMemory, now: datetime, webhook: str | None = None) -> dict[str, bytes]:
     """A destination's latest requests and refusals, its channel, and the rest of a demanded wait."""
-    kept = _Pace(now, memory.ages, memory.held_for, webhook, memory.channel, memory.refusals)
+    kept = _Pace(now, memory.ages, memory.held_for, webhook, memory.channel, memory.refusals, memory.edits_held_for)
     return {PACE: msgspec.json.encode(kept)}
 
 
@@ -148,7 +149,8 @@ def read_pace(facts: Facts, now: datetime) -> Pace:
     since = _since(kept.at, now)
     ages, refusals = (tuple(age + since for age in each) for each in (kept.ages, kept.refusals))
     held_for = max(0.0, bounded(kept.held_for) - since)
-    return Pace(PaceMemory(ages, held_for, kept.channel, refusals), kept.webhook)
+    edits_held_for = max(0.0, bounded(kept.edits_held_for) - since)
+    return Pace(PaceMemory(ages, held_for, kept.channel, refusals, edits_held_for), kept.webhook)
 
 
 def breaker_fact(memory: BreakerMemory | None, now: datetime) -> dict[str, bytes]:

@@ -11,8 +11,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from signalpost import clock
+from signalpost.delivery.amendments import Amendments
 from signalpost.delivery.facts import TRIED
 from signalpost.delivery.kept_task import KeptTask
+from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import (
     Find,
     LoadState,
@@ -27,6 +29,8 @@ from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.rank import rank_of
 from signalpost.delivery.routing import NO_WEBHOOK, Routing
 from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.delivery.tickets import conflict, ticket_of, warned
+from signalpost.domain.change import Change
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
@@ -44,8 +48,7 @@ _CANDLE_KEY_LASTS_FOR = timedelta(hours=24)
 """A new signal's idempotency key detects repeats until this long after the signal's expiry."""
 _KEY_LASTS_FOR = timedelta(days=7)
 """Any other key detects repeats until this long after acceptance."""
-_MOST_AHEAD = timedelta(minutes=1)
-"""How far in the future a signal's candle may open before the ticket carries a warning."""
+_RECOVERING = "the store is recovering: what came earlier is saved first"
 _TRY_AGAIN_AFTER = timedelta(seconds=1)
 
 
@@ -73,8 +76,9 @@ class Intake:
         self._emit = emit
         self._on_put = on_put
         self._run = run
+        self._amendments = Amendments(outbox, ids, emit=emit, on_put=on_put, run=run)
         self._health = health or StoreHealth(emit)
-        self._held: deque[NewNotification] = deque()
+        self._held: deque[NewNotification | Amend] = deque()
         self._held_by_key: dict[str, Notification] = {}
         self._nothing_held = asyncio.Event()
         self._nothing_held.set()
@@ -106,7 +110,7 @@ class Intake:
         """
         new = self._new(payload, event, priority, user_tier, context, about)
         if self._held and _is_routed(new):
-            return self._hold(new, "the store is recovering: earlier notifications are saved first", hold=hold)
+            return self._hold(new, _RECOVERING, hold=hold)
         try:
             (ticket,) = await self._save((new,), None)
         except StoreFailed as fault:
@@ -114,6 +118,36 @@ class Intake:
         except CommandFailed as fault:  # it would fail again, so it is not held
             return self._unstorable(new, fault)
         return ticket
+
+    async def amend(
+        self,
+        name: str,
+        change: Change,
+        *,
+        if_version: int | None = None,
+        tiers: Collection[UserTier] | None = None,
+        context: Mapping[str, object] | None = None,
+        hold: bool = True,
+    ) -> Ticket:
+        """Change the trade of a signal, and return the change's ticket once it is saved.
+
+        `name` is the signal's id, its short id, `#number`, or its pair if exactly one of that pair is live. With
+        `tiers`, only a signal that was sent to none but these can be changed. A change that cannot be saved now is held
+        in memory, or refused without `hold`, and it is checked when it is saved. Raises StoreClosed.
+        """
+        command = self._amendments.command(name, change, if_version, tiers, context)
+        if self._held:
+            return self._keep(command, command.ids[0], _RECOVERING, hold=hold)
+        try:
+            ticket = await self._amendments.save(command)
+        except StoreFailed as fault:
+            return self._keep(command, command.ids[0], str(fault), hold=hold)
+        self._recovered()
+        return ticket
+
+    async def find(self, wanted: FindTrades) -> tuple[BookEntry, ...]:
+        """The trades of the signal book that match. Raises StoreFailed."""
+        return await self._outbox.do(wanted)
 
     async def load_state(self, stream: str) -> StreamState | None:
         """The last committed state of a stream; None if there is none. Raises StoreFailed."""
@@ -188,8 +222,10 @@ class Intake:
         for new in news:
             result = next(results) if _is_routed(new) else None
             accepted = new if result is None or result.added is None else _only(new, result.added)
-            ticket = self._refused(new) if result is None else _ticket(accepted, result)
-            tickets.append(_warned(new.notification, ticket))
+            if result is not None and result.number is not None:
+                accepted = accepted._replace(notification=accepted.notification.but(number=result.number))
+            ticket = self._refused(new) if result is None else ticket_of(accepted, result)
+            tickets.append(warned(new.notification, ticket))
             self._report(accepted, tickets[-1])
         return tickets
 
@@ -205,7 +241,7 @@ class Intake:
                 found = await self._outbox.do(Find(notification_id=new.notification.id))
                 if found:
                     accepted = _only(new, [entry.delivery.id.destination for entry in found])
-                    self._report(accepted, _ticket(accepted, PutResult(Outcome.ACCEPTED, new.notification.id)))
+                    self._report(accepted, ticket_of(accepted, PutResult(Outcome.ACCEPTED, new.notification.id)))
 
     def _report(self, new: NewNotification, ticket: Ticket) -> None:
         waiting = tuple(each.destination for each in new.deliveries if each.state is DeliveryState.PENDING)
@@ -220,25 +256,32 @@ class Intake:
 
     def _hold(self, new: NewNotification, reason: str, *, hold: bool) -> Ticket:
         notification = new.notification
+        self._store_failed(reason)
         first = self._held_by_key.get(notification.key)
         if first is not None and first.content_hash != notification.content_hash:
-            ticket = _conflict(notification)
-        elif not hold or self._is_closed:
-            ticket = Ticket(Outcome.REFUSED, "", f"the store is unavailable: {reason}", Refusal.STORE)
-        elif first is not None:  # not a duplicate yet: the one that it repeats is only in memory
+            ticket = conflict(notification)
+        elif first is not None and hold and not self._is_closed:
+            # Not a duplicate yet: the one that it repeats is only in memory.
             ticket = Ticket(Outcome.HELD, first.id, reason)
-        elif len(self._held) >= MOST_HELD:
-            why = f"the store is unavailable ({reason}), and memory is full ({MOST_HELD} notifications are waiting)"
-            ticket = Ticket(Outcome.REFUSED, "", f"{why}: send this one yourself", Refusal.TOO_MANY)
         else:
-            self._held.append(new)
-            self._nothing_held.clear()
-            self._held_by_key[notification.key] = notification
-            ticket = Ticket(Outcome.HELD, notification.id, reason)
-        ticket = _warned(notification, ticket)
+            ticket = self._keep(new, notification.id, reason, hold=hold)
+            if ticket.outcome is Outcome.HELD:
+                self._held_by_key[notification.key] = notification
+        ticket = warned(notification, ticket)
         self._emit(Taken(ticket, notification, ()))
-        self._store_failed(reason)
         return ticket
+
+    def _keep(self, item: NewNotification | Amend, name: str, reason: str, *, hold: bool) -> Ticket:
+        """Hold in memory what cannot be saved now, if possible."""
+        self._store_failed(reason)
+        if not hold or self._is_closed:
+            return Ticket(Outcome.REFUSED, "", f"the store is unavailable: {reason}", Refusal.STORE)
+        if len(self._held) >= MOST_HELD:
+            why = f"the store is unavailable ({reason}), and memory is full ({MOST_HELD} notifications are waiting)"
+            return Ticket(Outcome.REFUSED, "", f"{why}: send this one yourself", Refusal.TOO_MANY)
+        self._held.append(item)
+        self._nothing_held.clear()
+        return Ticket(Outcome.HELD, name, reason)
 
     def _store_failed(self, reason: str) -> None:
         """Report that the store failed, and retry until it works."""
@@ -264,11 +307,17 @@ class Intake:
     async def _save_held(self) -> None:
         """Save the held notifications, oldest first. Newer ones are held behind them. Raises StoreFailed."""
         while self._held:
+            held = self._held[0]
+            if isinstance(held, Amend):
+                await self._amendments.save_held(held)
+                self._held.popleft()
+                continue
             try:
-                await self._save((self._held[0],), None)
+                await self._save((held,), None)
             except CommandFailed as fault:  # the next one must not wait for it forever
-                self._unstorable(self._held[0], fault)
-            del self._held_by_key[self._held.popleft().notification.key]
+                self._unstorable(held, fault)
+            self._held.popleft()
+            del self._held_by_key[held.notification.key]
         self._nothing_held.set()
 
     def _new(
@@ -329,30 +378,3 @@ def _only(new: NewNotification, destinations: Collection[str]) -> NewNotificatio
 def _is_routed(new: NewNotification) -> bool:
     """Whether at least one destination has a webhook. Its delivery may still be suppressed."""
     return any(each.reason != NO_WEBHOOK for each in new.deliveries)
-
-
-def _ticket(new: NewNotification, result: PutResult) -> Ticket:
-    if result.outcome is Outcome.REFUSED:
-        return _conflict(new.notification)
-    reasons = [each.reason for each in new.deliveries if each.state is DeliveryState.SUPPRESSED]
-    if result.outcome is Outcome.ACCEPTED and len(reasons) == len(new.deliveries):
-        return Ticket(Outcome.SUPPRESSED, result.notification_id, reasons[0])
-    return Ticket(result.outcome, result.notification_id)
-
-
-def _warned(notification: Notification, ticket: Ticket) -> Ticket:
-    """`ticket`, with a warning if a new signal's time is in the future."""
-    signal = notification.payload
-    if ticket.outcome is Outcome.REFUSED or notification.event != "new" or not isinstance(signal, Signal):
-        return ticket
-    ahead = signal.timestamp - notification.accepted_at
-    if ahead <= _MOST_AHEAD:
-        return ticket
-    hours = f"{ahead / timedelta(hours=1):.1f} hours"
-    warning = f"timestamp is {iso(signal.timestamp)}, {hours} in the future: the time zone is probably wrong"
-    return ticket._replace(warnings=(*ticket.warnings, warning))
-
-
-def _conflict(notification: Notification) -> Ticket:
-    reason = f"{notification.key!r} was already accepted with different content: use a different id"
-    return Ticket(Outcome.REFUSED, "", reason, Refusal.CONFLICT)

@@ -6,11 +6,14 @@
     pending      leased        a lane's sender: this commit is the mark "sending"
     pending      expired       the clock: valid_until has come
     pending      unconfirmed   the clock: valid_until has come, and an earlier attempt may have been shown
-    pending      superseded    intake, with the successor
+    pending      superseded    intake, with the successor, or a sender: its card shows it already
+    pending      suppressed    a sender, naming the rule: its card was never shown, or is gone
     pending      cancelled     a person
     pending      dead          a sender: the store can no longer read it
     leased       pending       a sender: to be retried, or its holder is gone (not_before may be set)
     leased       delivered     a sender, with the destination's receipt
+    leased       suppressed    a sender: the operator has turned such messages off
+    leased       superseded    a sender: a newer state of the same card waits
     leased       unconfirmed   a sender: it may have been shown, and is not tried again
     leased       expired       a sender: valid_until came before anything was sent
     leased       dead          a sender: rejected, or no tries are left
@@ -46,8 +49,8 @@ class DeliveryState(Word):
 
 _S = DeliveryState
 NEXT_STATES: dict[DeliveryState, frozenset[DeliveryState]] = {
-    _S.PENDING: frozenset({_S.LEASED, _S.EXPIRED, _S.UNCONFIRMED, _S.SUPERSEDED, _S.CANCELLED, _S.DEAD}),
-    _S.LEASED: frozenset({_S.PENDING, _S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.DEAD}),
+    _S.PENDING: frozenset({_S.LEASED, _S.EXPIRED, _S.UNCONFIRMED, _S.SUPERSEDED, _S.SUPPRESSED, _S.CANCELLED, _S.DEAD}),
+    _S.LEASED: frozenset({_S.PENDING, _S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.SUPERSEDED, _S.SUPPRESSED, _S.DEAD}),
     **dict.fromkeys((_S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.SUPERSEDED), frozenset()),
     **dict.fromkeys((_S.SUPPRESSED, _S.CANCELLED, _S.DEAD), frozenset()),
 }

@@ -21,6 +21,25 @@ class Taken(NamedTuple):
     destinations: tuple[str, ...]
 
 
+class ChangeRefused(NamedTuple):
+    """A change of a signal that was held in memory was refused when it could be saved."""
+
+    signal: str
+    """As the caller named it."""
+    reason: str
+
+
+class CardGone(NamedTuple):
+    """The message that showed a signal is lost."""
+
+    destination: str
+    signal_id: str
+    how: str
+    """`deleted`, `moved` (its webhook posts elsewhere) or `locked` (its thread is)."""
+    is_stopped: bool
+    """True if it was deleted again after it was replaced, so that it is left alone now."""
+
+
 class SendBegan(NamedTuple):
     """Deliveries were leased for one message, and the attempt begins."""
 
@@ -149,6 +168,8 @@ class OwnershipLost(NamedTuple):
 
 Event = (
     Taken
+    | ChangeRefused
+    | CardGone
     | SendBegan
     | SendEnded
     | Settled

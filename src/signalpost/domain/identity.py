@@ -35,5 +35,11 @@ def fitted_id(derived: str) -> str:
     return f"{derived[: LONGEST_ID - 9]}:{_short_hash(derived)}"
 
 
+def short_id(payload_id: str, run: str | None = None) -> str:
+    """Six hex digits that identify a payload in every message about it; `run` is the id of its replay."""
+    key = payload_id if run is None else f"{run}/{payload_id}"
+    return hashlib.blake2s(f"{key} new".encode(errors="replace"), digest_size=6).hexdigest()[:6]
+
+
 def _short_hash(text: str) -> str:
     return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()

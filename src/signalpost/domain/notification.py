@@ -1,6 +1,7 @@
 """A payload with a priority and a tier, before it is formatted for a destination."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -39,6 +40,9 @@ HASH_VERSION = 2
 
 NEW = "new"
 """The event of a new signal, and the default of everything else."""
+
+_VERSION = re.compile(r"v[1-9]\d*", re.ASCII)
+"""The event of a change: the version of the trade after it."""
 
 COMPANION = "\tcompanion"
 """Ends the sequence of a signal's companions. No id contains a tab."""
@@ -169,7 +173,7 @@ def notification_of(
     return Notification(
         id=ticket_id,
         payload=payload,
-        event=id_of(event, "event"),
+        event=_event(event),
         priority=usual_priority(payload) if priority is None else member(NotificationPriority, priority, "priority"),
         user_tier=UserTier.FREE if user_tier is None else UserTier(user_tier),
         accepted_at=clock.now() if accepted_at is None else accepted_at,
@@ -178,6 +182,18 @@ def notification_of(
         run=run,
         about=None if about is None else text_of(about, "about"),
     )
+
+
+def _event(given: str) -> str:
+    event = id_of(given, "event")
+    if is_version(event):
+        raise InvalidValue(
+            f"event is {event!r}, which is kept for changes of a signal: use another word, such as 'update 1'",
+            code="reserved",
+            field="event",
+            value=event,
+        )
+    return event
 
 
 def _context(context: Mapping[str, object] | None) -> Context:
@@ -199,6 +215,11 @@ def usual_priority(payload: Payload) -> NotificationPriority:
             return NotificationPriority.LOW
         case _:
             return NotificationPriority.NORMAL
+
+
+def is_version(event: str) -> bool:
+    """True for the event of a change in the signal book, such as `v2`."""
+    return _VERSION.fullmatch(event) is not None
 
 
 def is_same_content(known: bytes, other: bytes) -> bool:

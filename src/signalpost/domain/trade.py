@@ -177,6 +177,14 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
         return (Fraction(price) - Fraction(self.entry)) * self.signal.signal_type.sign
 
 
+def is_news(before: Trade, after: Trade) -> bool:
+    """Whether readers must hear of a change beside the card: of anything but a note and a market order's fill."""
+    return any(getattr(before, name) != getattr(after, name) for name in _NEWS_FIELDS) or (
+        Flag.REVISED in after.flags and Flag.REVISED not in before.flags
+    )
+
+
+_NEWS_FIELDS = ("state", "stop", "targets", "parts", "end", "corrections")
 _STATUS_BY_STATE = {
     TradeState.PENDING: SignalStatus.PENDING,
     TradeState.OPEN: SignalStatus.ACTIVE,

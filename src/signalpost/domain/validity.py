@@ -16,6 +16,11 @@ ALERT = timedelta(hours=4)
 ANALYSIS = timedelta(hours=4)
 STATUS = timedelta(minutes=15)
 ANNOUNCEMENT = timedelta(hours=24)
+EDIT = timedelta(hours=24)
+"""How long after a trade's end its card may still be edited."""
+OPEN_FOR = timedelta(days=90)
+"""How long a trade may be live without a change."""
+_COMPANION_AT_LEAST, _COMPANION_AT_MOST = timedelta(seconds=60), timedelta(hours=1)
 
 
 def of_signal(timeframe: Timeframe | None) -> timedelta:
@@ -26,6 +31,12 @@ def of_signal(timeframe: Timeframe | None) -> timedelta:
 def of_order(timeframe: Timeframe | None) -> timedelta:
     """How long a limit or stop order is good after its signal is known: 24 hours or 6 candles, whichever is longer."""
     return ORDER_AT_LEAST if timeframe is None else max(_ORDER_CANDLES * timeframe.duration, ORDER_AT_LEAST)
+
+
+def of_companion(timeframe: Timeframe | None) -> timedelta:
+    """How long a companion is valid: one candle or an hour, whichever is less, but at least a minute."""
+    candle = _COMPANION_AT_MOST if timeframe is None else timeframe.duration
+    return max(_COMPANION_AT_LEAST, min(candle, _COMPANION_AT_MOST))
 
 
 def end(given: Instant | None, start: datetime, lasts_for: timedelta, name: str = "valid_until") -> datetime:

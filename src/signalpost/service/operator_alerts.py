@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from signalpost import clock
 from signalpost.domain.alert import Alert
-from signalpost.domain.events import DestinationGone, Event, HostBanned
+from signalpost.domain.events import CardGone, ChangeRefused, DestinationGone, Event, HostBanned
 from signalpost.domain.instant import iso
 from signalpost.domain.ticket import Ticket
 from signalpost.errors import StoreClosed
@@ -62,6 +62,42 @@ class OperatorAlerts:
                         alert_id=f"banned {host} {iso(until.replace(microsecond=0))}",
                     ),
                     about=f"(host {host})",  # not a destination, so it goes to any destination for operators
+                )
+            case CardGone(destination, signal_id, is_stopped=True):
+                self._queue(
+                    Alert(
+                        alert_type="card_deleted",
+                        severity="medium",
+                        title=f"A card in {destination} was deleted twice",
+                        message=f"The message of signal {signal_id} was deleted, replaced and deleted again. It is not "
+                        "posted again, and its later states are not shown there.",
+                        alert_id=f"deleted {destination} {signal_id}",
+                    ),
+                    about=destination,
+                )
+            case CardGone(destination, how="moved"):
+                self._queue(
+                    Alert(
+                        alert_type="webhook_moved",
+                        severity="medium",
+                        title=f"The webhook of {destination} was moved to another channel",
+                        message="Messages that it posted before cannot be edited any more. A signal that changes is "
+                        "posted again in the new channel; the others stay as they are in the old one.",
+                        alert_id=f"moved {destination} {clock.now():%Y-%m-%d}",
+                    ),
+                    about=destination,
+                )
+            case ChangeRefused(signal, reason):
+                self._queue(
+                    Alert(
+                        alert_type="change_refused",
+                        severity="high",
+                        title="A change of a signal was refused after it was held",
+                        message=f"The store was unavailable when a change of {signal} was made. Now that it works, the "
+                        f"change was refused: {reason}",
+                        alert_id=f"refused {signal} {iso(clock.now())}",
+                    ),
+                    about="(signal book)",
                 )
             case _:
                 pass

@@ -89,6 +89,10 @@ class Rejected(Answered):
         return rejected
 
 
+class Unwanted(Rejected):
+    """There is nothing to show, because the operator turned such messages off. Nothing was sent."""
+
+
 class CardLost(Answered):
     """The message that was to be edited cannot be edited any more; nothing was shown."""
 

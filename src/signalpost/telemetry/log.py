@@ -5,6 +5,8 @@ import logging
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import (
     BreakerMoved,
+    CardGone,
+    ChangeRefused,
     ClockStepped,
     DestinationEnabled,
     DestinationGone,
@@ -49,6 +51,8 @@ def log(event: Event) -> None:
             logger.debug("a send to %s was %s after %.3f s%s", destination, outcome, seconds, _because(detail))
         case BreakerMoved() | DestinationGone() | DestinationEnabled() | DestinationSeen() | HostBanned():
             _log_destination(event)
+        case ChangeRefused() | CardGone():
+            _log_signal(event)
         case RowDamaged(delivery):
             logger.error("delivery %s is dead: %s", delivery.id, delivery.reason)
         case ClockStepped(seconds):
@@ -58,6 +62,15 @@ def log(event: Event) -> None:
         case _:
             level, state = (logging.WARNING, "available again") if event.is_well else (logging.ERROR, "unavailable")
             logger.log(level, "the store is %s%s", state, _because(event.reason))
+
+
+def _log_signal(event: ChangeRefused | CardGone) -> None:
+    match event:
+        case ChangeRefused(signal, reason):
+            logger.error("a change of %s that was held is refused: %s", signal, reason)
+        case CardGone(destination, signal_id, how, is_stopped):
+            then = "it is left alone now" if is_stopped else "it is posted again"
+            logger.warning("the card of %s in %s is lost (%s): %s", signal_id, destination, how, then)
 
 
 def _log_worker(event: WorkerFailed | WorkerRecovered | TookOver | OwnershipLost) -> None:

@@ -24,6 +24,7 @@ from signalpost.delivery.outbox.commands import (
     Open,
     Prune,
     Put,
+    PutResult,
     Revive,
     SaveFacts,
     Settle,
@@ -67,7 +68,7 @@ async def check_acceptance(outbox: Outbox) -> None:
     made = notification("01")
     suppressed = NewDelivery("other", 5, _S.SUPPRESSED, "nothing new")
     item = NewNotification(made, (NewDelivery(LANE, 7), suppressed), START + MINUTE)
-    same("the answer to a put", await outbox.do(Put((item,))), [(Outcome.ACCEPTED, "01", None)])
+    same("the answer to a put", await outbox.do(Put((item,))), [PutResult(Outcome.ACCEPTED, "01")])
     entries = await outbox.do(Find())
     same("the notifications found", [entry.notification for entry in entries], [made, made])
     until = made.valid_until
@@ -88,32 +89,32 @@ async def check_keys(outbox: Outbox) -> None:
     """A known key is a duplicate or refused until it is forgotten, even within one put and after pruning."""
     first, equal, other = (new(notification(name, "a", title=title)) for name, title in _KEYED)
     results = await outbox.do(Put((first, equal, other)))
-    known = [(Outcome.ACCEPTED, "01", None), (Outcome.DUPLICATE, "01", None), (Outcome.REFUSED, "01", None)]
+    known = [PutResult(Outcome.ACCEPTED, "01"), PutResult(Outcome.DUPLICATE, "01"), PutResult(Outcome.REFUSED, "01")]
     same("a key used three times in one put", results, known)
     wider = new(notification("06", "a"), 0, LANE, "other")
     results = await outbox.do(Put((wider, wider)))
     same(
         "a key for one more destination",
         results,
-        [(Outcome.ACCEPTED, "06", ("other",)), (Outcome.DUPLICATE, "01", None)],
+        [PutResult(Outcome.ACCEPTED, "06", ("other",)), PutResult(Outcome.DUPLICATE, "01")],
     )
     same("the added delivery", ids_of(await outbox.do(Find(notification_id="06"))), [("06", "other")])
     renamed = new(notification("07", "b"))._replace(former_keys=("a new",))
-    same("a former key", await outbox.do(Put((renamed,))), [(Outcome.DUPLICATE, "01", None)])
+    same("a former key", await outbox.do(Put((renamed,))), [PutResult(Outcome.DUPLICATE, "01")])
     again = notification("04", "a", at=START + timedelta(days=1) - timedelta(microseconds=1))
-    same("a key in its last microsecond", await outbox.do(Put((new(again),))), [(Outcome.DUPLICATE, "01", None)])
+    same("a key in its last microsecond", await outbox.do(Put((new(again),))), [PutResult(Outcome.DUPLICATE, "01")])
     for lane in (LANE, "other"):
         (leased,) = (await outbox.do(Lease(lane, START))).entries
         await outbox.do(Settle((verdict(leased.delivery, _S.DELIVERED),)))
     same("the number of pruned deliveries", await outbox.do(Prune(START + MINUTE)), 2)
     same("the last key", await outbox.do(ForgetKeys(START + MINUTE)), "")
     same("the deliveries left after pruning", await outbox.do(Find()), ())
-    same("a key whose notification was pruned", await outbox.do(Put((equal,))), [(Outcome.DUPLICATE, "01", None)])
+    same("a key whose notification was pruned", await outbox.do(Put((equal,))), [PutResult(Outcome.DUPLICATE, "01")])
     late = new(notification("05", "a", title="Other", at=START + timedelta(days=1)))
-    same("a key that was not forgotten", await outbox.do(Put((late,))), [(Outcome.REFUSED, "01", None)])
+    same("a key that was not forgotten", await outbox.do(Put((late,))), [PutResult(Outcome.REFUSED, "01")])
     await outbox.do(ForgetKeys(START + timedelta(days=1)))
     results = await outbox.do(Put((late, late)))
-    same("an expired key", results, [(Outcome.ACCEPTED, "05", None), (Outcome.DUPLICATE, "05", None)])
+    same("an expired key", results, [PutResult(Outcome.ACCEPTED, "05"), PutResult(Outcome.DUPLICATE, "05")])
 
 
 _KEYED = (("01", "Disk"), ("02", "Disk"), ("03", "Other"))
@@ -135,7 +136,7 @@ async def check_streams(outbox: Outbox) -> None:
         same("the count after a put that failed", await outbox.do(Stats()), {(LANE, _S.PENDING): 1})
         same("a lease after a put that failed", ids(await outbox.do(Lease(LANE, START, limit=9))), ["01"])
         again = await outbox.do(Put((new(notification("03")),)))
-        same("a key of a put that failed", again, [(Outcome.ACCEPTED, "03", None)])
+        same("a key of a put that failed", again, [PutResult(Outcome.ACCEPTED, "03")])
     else:
         raise AssertionError("a notification with a repeated destination is accepted")
 
@@ -312,7 +313,7 @@ async def check_pruning(outbox: Outbox) -> None:
     last = await outbox.do(ForgetKeys(end, limit=3))
     same("the last key of the first page", (last, await outbox.do(ForgetKeys(end, last, 3))), ("02 new", ""))
     again = notification("10", "00", title="Another", at=end)
-    same("an expired key", await outbox.do(Put((new(again),))), [(Outcome.ACCEPTED, "10", None)])
+    same("an expired key", await outbox.do(Put((new(again),))), [PutResult(Outcome.ACCEPTED, "10")])
 
 
 async def check_closing(outbox: Outbox) -> None:

@@ -15,7 +15,16 @@ from signalpost.domain.delivery import Attempt
 from signalpost.domain.instant import utc
 from signalpost.domain.text import as_text, text_of
 from signalpost.errors import Evidence, InvalidValue
-from signalpost.sinks.evidence import Answered, RateFacts, Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.sinks.evidence import (
+    Answered,
+    CardLost,
+    RateFacts,
+    Receipt,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Unconfirmed,
+)
 from signalpost.sinks.port import Answer, Item, Sink
 from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
@@ -25,7 +34,7 @@ PROBE_TIMEOUT = 3.0
 LONGEST_PROBE_TIMEOUT = 15.0
 """Seconds after which any probe counts as unanswered. It is as long as a message may take: slow does not mean down."""
 
-_EVIDENCE = (Rejected, Throttled, Unavailable, Unconfirmed)
+_EVIDENCE = (CardLost, Rejected, Throttled, Unavailable, Unconfirmed)
 _LONGEST_ID = 200
 _LONGEST_REASON = 2_000
 _MOST = 1e9
@@ -73,12 +82,17 @@ class SendResult(NamedTuple):
         """The message at the destination; None without a receipt."""
         if not isinstance(self.outcome, Receipt):
             return None
-        return Message(destination, self.outcome.message_id, self.outcome.sent_at or self.ended_at)
+        receipt = self.outcome
+        where = receipt.channel, receipt.guild, receipt.webhook
+        return Message(destination, receipt.message_id, receipt.sent_at or self.ended_at, 1, *where)
 
 
 async def send(destination: str, sink: Sink, entries: Sequence[OutboxEntry], seconds: float) -> SendOutcome:
     """Send the entries as one message, cut off after so many seconds. Raises nothing but CancelledError."""
-    items = [Item(entry.notification, entry.delivery.may_repeat) for entry in entries]
+    items = [
+        Item(entry.notification, entry.delivery.may_repeat, entry.card, entry.is_replacement, entry.tier)
+        for entry in entries
+    ]
     try:
         async with asyncio.timeout(seconds) as deadline:
             receipt: object = await sink.send(items)
@@ -127,7 +141,8 @@ def _raised(failure: str, fault: Exception) -> Unconfirmed:
 
 def _sound_receipt(receipt: Receipt) -> Receipt:
     """The receipt without its invalid parts. A message id that is a whole number becomes text."""
-    return Receipt(_id(receipt.message_id) or "", _instant(receipt.sent_at), _rate(receipt.rate), _id(receipt.channel))
+    where = _id(receipt.channel), _id(receipt.guild), _id(receipt.webhook)
+    return Receipt(_id(receipt.message_id) or "", _instant(receipt.sent_at), _rate(receipt.rate), *where)
 
 
 def _sound_evidence(evidence: Answered) -> Evidence:

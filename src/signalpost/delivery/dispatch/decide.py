@@ -12,6 +12,9 @@
     cut off at valid_until          unconfirmed
     interrupted by a stop           pending; not counted; may have been shown
     unsent                          pending, as if it had never been leased
+    CardLost                        pending, to be posted anew; dead if it was deleted again
+    Unwanted                        suppressed: there is nothing to show
+    an edit without an answer       as Unavailable: repeating it is harmless
 
 Unavailable and 5xx are counted only if the destination is known to accept messages. Otherwise it is down, and the
 message is not to blame. A delivery stays pending only if it can still be sent. It is dead after MOST_ATTEMPTS counted
@@ -24,12 +27,12 @@ See docs/why/0010-evidence-and-decision.md and docs/why/0023-message-failure-or-
 
 from datetime import datetime, timedelta
 
-from signalpost.delivery.outbox.commands import Settlement
+from signalpost.delivery.outbox.commands import CardResult, Settlement
 from signalpost.delivery.pacing.backoff import Backoff, bounded
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.words import Word
 from signalpost.errors import Evidence
-from signalpost.sinks.evidence import Receipt, Rejected, Throttled, Unavailable, Unconfirmed
+from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Throttled, Unavailable, Unconfirmed, Unwanted
 
 BACKOFF = Backoff()
 MOST_ATTEMPTS = 12
@@ -63,12 +66,19 @@ def decide(
     *,
     takes_messages: bool = True,
     at_most_once: bool = False,
+    is_edit: bool = False,
+    was_replaced: bool = False,
 ) -> Settlement:
     """The verdict on a leased delivery, without its attempt and its message, which the caller adds.
 
     `takes_messages` is True if the destination was known to accept messages. Only then can a failure be this
-    message's own fault.
+    message's own fault. An edit may be repeated without harm, so one without an answer counts as Unavailable. A card
+    that `was_replaced` is not replaced again.
     """
+    if isinstance(outcome, CardLost):
+        return _after_loss(delivery, outcome, now, was_replaced=was_replaced)
+    if is_edit and may_have_been_shown(outcome):
+        outcome = Unavailable(_REASONS[outcome] if isinstance(outcome, LeaseEnd) else str(outcome))
     tried = _tried(delivery) if takes_messages else delivery
     verdict = _verdict(delivery, tried, outcome, now, _wait(delivery, jitter, backoff))
     if at_most_once and verdict.state is DeliveryState.PENDING and may_have_been_shown(outcome):
@@ -82,7 +92,9 @@ def decide(
 
 def may_have_been_shown(outcome: SendOutcome) -> bool:
     """Whether it is uncertain if the message was shown. False with a receipt."""
-    return outcome is not LeaseEnd.UNSENT and not isinstance(outcome, Receipt | Rejected | Throttled | Unavailable)
+    return outcome is not LeaseEnd.UNSENT and not isinstance(
+        outcome, Receipt | Rejected | Throttled | Unavailable | CardLost
+    )
 
 
 def _verdict(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: datetime, wait: timedelta) -> Settlement:
@@ -90,7 +102,8 @@ def _verdict(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: dat
         case Receipt():
             return _settlement(delivery, DeliveryState.DELIVERED, None, counted=1)
         case Rejected(reason=reason):
-            return _settlement(delivery, DeliveryState.DEAD, reason, counted=1)
+            state = DeliveryState.SUPPRESSED if isinstance(outcome, Unwanted) else DeliveryState.DEAD
+            return _settlement(delivery, state, reason, counted=1)
         case Throttled(reason=reason, retry_after=seconds):
             return _retry(delivery, reason, now, timedelta(seconds=bounded(seconds)))
         case Unavailable(reason=reason):
@@ -108,6 +121,16 @@ def _verdict(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: dat
             return _uncertain(_tried(delivery), _REASONS[outcome], now, wait, unanswered=False)
         case _:  # no answer, or an unknown kind of evidence: it may have been shown
             return _uncertain(_tried(delivery), str(outcome), now, wait, unanswered=True)
+
+
+def _after_loss(delivery: Delivery, lost: CardLost, now: datetime, *, was_replaced: bool) -> Settlement:
+    """Post the card anew, unless people deleted it twice."""
+    is_stopped = was_replaced and lost.how is Loss.DELETED
+    if is_stopped:
+        verdict = _settlement(delivery, DeliveryState.DEAD, lost.reason)
+    else:
+        verdict = _retry(delivery, lost.reason, now, None)
+    return verdict._replace(card=CardResult(0, is_edit=True, loss=lost.how, is_stopped=is_stopped))
 
 
 def _after_5xx(tried: Delivery, reason: str, now: datetime, wait: timedelta) -> Settlement:

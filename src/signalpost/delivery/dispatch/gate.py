@@ -31,7 +31,7 @@ CLOCK_GRAIN = 0.005
 """Seconds added to the end of each request. uvloop's clock counts whole milliseconds, rounded down, so a window that is
 exact by that clock would be too short by the destination's clock."""
 LOOK_AFTER = 1.0
-"""Seconds from the start to the first look at the destination, which the answer to a message may make unnecessary."""
+"""Seconds from the start to the first look at the destination."""
 
 
 class Webhook:
@@ -183,6 +183,10 @@ class Gate:
         """When a message of this priority may begin; infinity if that waits for a request to end."""
         return max(self.breaker.ready_at(now), self.pacer.ready_at(now, priority))
 
+    def edits_ready_at(self, now: float) -> float:
+        """When an edit may begin; infinity if that waits for a request to end."""
+        return max(self.breaker.ready_at(now), self.pacer.edits_ready_at(now))
+
     def probe_at(self, now: float) -> float:
         """When the next probe of an open breaker should begin; infinity if none is due."""
         return max(self.breaker.probe_at, self.pacer.ready_at(now, NotificationPriority.URGENT))
@@ -226,13 +230,18 @@ class Gate:
         """The lane starts."""
         self._look_from = now + LOOK_AFTER
 
-    def begin(self, now: float) -> Pass:
-        """A message begins."""
-        return Pass(self.pacer.begin(now), self.breaker.begin())
+    def begin(self, now: float, *, is_edit: bool = False) -> Pass:
+        """A message begins, or certainly an edit."""
+        return Pass(self.pacer.begin(now, is_edit=is_edit), self.breaker.begin())
+
+    def is_an_edit(self, held: Pass) -> None:
+        """What was leased turned out to be an edit."""
+        self.pacer.is_an_edit(held.slot)
 
     def still_allows(self, held: Pass, now: float) -> bool:
         """Whether sending is still allowed after the lease, which takes as long as a commit."""
-        return self.gone is None and self.breaker.is_current(held.permit) and not self.pacer.is_held(now)
+        is_held = self.pacer.is_held(now, is_edit=held.slot.is_edit)
+        return self.gone is None and self.breaker.is_current(held.permit) and not is_held
 
     def give_back(self, held: Pass) -> None:
         """The message was not sent after all."""
@@ -374,9 +383,11 @@ class Gate:
             self._on_change()
 
     def _see(self, answer: Receipt | Answer) -> None:
-        channel = answer.channel
-        guild, trouble = (answer.guild, answer.trouble) if isinstance(answer, Answer) else (None, None)
+        channel, guild = answer.channel, answer.guild
+        trouble = answer.trouble if isinstance(answer, Answer) else None
+        if guild is not None:  # which only a look shows, and links need it
+            self._wants_look = False
         if channel is not None and (channel != self._seen or trouble is not None):
-            self._seen, self._wants_look = channel, False
+            self._seen = channel
             others = self.pacer.host.note_channel(channel, self.destination)
             self._emit(DestinationSeen(self.destination, channel, guild, others, trouble))

@@ -69,6 +69,7 @@ class Lane:
         self._state.is_stopping = False
         self._state.in_flight.clear()
         self._state.ready.look_again()
+        self._state.edits.look_again()
         self.gate.start(asyncio.get_running_loop().time())
         count = self._number_of_workers
         levels = [LEVELS] * max(1, count - 1) + [EXPRESS] * (count > 1)
@@ -77,6 +78,7 @@ class Lane:
     def wake(self, priority: NotificationPriority) -> None:
         """Deliveries were put, of this priority at most."""
         self._state.ready.put(priority)
+        self._state.edits.put(priority)
         for worker in self._workers:
             if max(priority, NORMAL) >= worker.levels[-1]:
                 worker.ring()
@@ -84,6 +86,7 @@ class Lane:
     def look_again(self) -> None:
         """A delivery may have become ready without a wake-up."""
         self._state.ready.look_again()
+        self._state.edits.look_again()
         self._ring()
 
     def close(self) -> None:

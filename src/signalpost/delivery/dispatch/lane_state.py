@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from signalpost import clock
 from signalpost.delivery.dispatch.gate import Gate, Pass
-from signalpost.delivery.dispatch.ready import ReadyIndex, Version
+from signalpost.delivery.dispatch.ready import NORMAL, ReadyIndex, Version
 from signalpost.delivery.outbox.commands import Lease, OutboxEntry
 from signalpost.delivery.outbox.patience import RetryingOutbox
 from signalpost.delivery.pacing.backoff import Backoff
@@ -36,6 +36,8 @@ class LaneState:
     ring: Callable[[], None]
     """Wakes all workers."""
     ready: ReadyIndex = field(default_factory=ReadyIndex)
+    edits: ReadyIndex = field(default_factory=ReadyIndex)
+    """The same for a lease of edits alone, while the limits of messages per minute let no post leave."""
     looking: asyncio.Task[None] | None = None
     """The task that first checks the destination."""
     in_flight: dict[DeliveryId, Delivery] = field(default_factory=dict)
@@ -61,9 +63,11 @@ class LaneState:
             if delivery.state is DeliveryState.PENDING:
                 at = -inf if delivery.not_before is None else monotonic(delivery.not_before)
                 self.ready.expect(delivery.priority, at)
+                self.edits.expect(delivery.priority, at)
                 self.on_pending(delivery.valid_until)
                 is_news = True
             else:
+                self.edits.note_settled(delivery)
                 is_news |= self.ready.note_settled(delivery)
         return is_news
 
@@ -76,12 +80,28 @@ class LeaseRequest(NamedTuple):
     lease: Lease
     version: Version
     """Of the ready index."""
+    edits_version: Version
+    """Of the index of edits."""
     in_flight: tuple[Delivery, ...]
 
-    def after(self, version: Version, settled: Collection[DeliveryId]) -> "LeaseRequest":
+    def after(self, lane: LaneState, settled: Collection[DeliveryId]) -> "LeaseRequest":
         """This request as it is after these deliveries were settled."""
         in_flight = tuple(each for each in self.in_flight if each.id not in settled)
-        return self._replace(version=version, in_flight=in_flight)
+        return self._replace(version=lane.ready.version, edits_version=lane.edits.version, in_flight=in_flight)
+
+    def found_none(
+        self,
+        lane: LaneState,
+        levels: Sequence[NotificationPriority],
+        next_at: float,
+        in_flight: tuple[Delivery, ...],
+    ) -> None:
+        """Note in the lane's indexes that nothing can be leased at these levels before `next_at`."""
+        in_flight = (*self.in_flight, *in_flight)
+        if self.lease.posts:
+            lane.ready.found_none(levels, next_at, self.version, in_flight)
+        if self.lease.edits and NORMAL in levels:
+            lane.edits.found_none(levels, next_at, self.edits_version, in_flight)
 
 
 class BegunMessage(NamedTuple):

@@ -22,6 +22,7 @@ from signalpost.delivery.dispatch.gate import Pass
 from signalpost.delivery.dispatch.lane_state import BegunMessage, LaneState, LeaseRequest, monotonic
 from signalpost.delivery.dispatch.ready import EXPRESS, LEVELS, NORMAL, URGENT
 from signalpost.delivery.kept_task import KeptTask
+from signalpost.delivery.outbox.cards import with_card
 from signalpost.delivery.outbox.commands import (
     Find,
     Lease,
@@ -33,7 +34,8 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.patience import settle_in_parts
 from signalpost.domain.delivery import DeliveryId, DeliveryState
-from signalpost.domain.events import SendBegan, SendEnded, Settled
+from signalpost.domain.events import CardGone, SendBegan, SendEnded, Settled
+from signalpost.domain.notification import payload_id
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 from signalpost.sinks.evidence import Receipt
@@ -130,10 +132,10 @@ class Worker:
             at = gate.probe_at(now)
             await (self._sleep_until_free(at) if at > now else self._probe())
         else:
-            at, level = self._next(now)
+            at, level, only_edits = self._next(now)
             probe_at = gate.liveness_probe_at(now)
             if at <= now and self._lane.may_send():
-                await self._take(level, now)
+                await self._take(level, now, only_edits=only_edits)
             elif at <= now:
                 await self._sleep(now + _BEAT_SOON)
             elif probe_at <= now:
@@ -156,8 +158,8 @@ class Worker:
         with suppress(StoreClosed):
             await self._lane.save_facts()
 
-    def _next(self, now: float) -> tuple[float, NotificationPriority]:
-        """When this worker can lease something next, and the lowest level that may be leased now."""
+    def _next(self, now: float) -> tuple[float, NotificationPriority, bool]:
+        """When this worker can lease something next, the lowest level that may be leased now, and if only edits may."""
         at, ready, lowest = inf, inf, URGENT
         levels = LEVELS if self._gate.is_on_trial else self.levels  # on trial, the first worker takes anything
         for level in reversed(levels):
@@ -166,7 +168,11 @@ class Worker:
             at = min(at, max(ready, self._ready.at(level)))
         if now < at and any(self._ready.at(level) <= now for level in levels):
             self._gate.call_when_free(self._lane.ring, at_end=at == inf)
-        return at, lowest
+        if now < at and NORMAL in levels and (edits_at := self._lane.edits.at(NORMAL)) < inf:
+            edits_at = max(edits_at, self._gate.edits_ready_at(now))
+            if edits_at < at:
+                return edits_at, NORMAL, True
+        return at, lowest, False
 
     async def _sleep(self, until: float) -> None:
         """Sleep until then, or until a call of `ring`."""
@@ -209,27 +215,31 @@ class Worker:
             self._is_calling = False
         await self._lane.save_facts()
 
-    async def _take(self, level: NotificationPriority, now: float) -> None:
+    async def _take(self, level: NotificationPriority, now: float, *, only_edits: bool) -> None:
         """Lease, send and settle messages, until the next one cannot begin at once."""
         self._lane.busy += 1
         try:
-            begun = await self._lease(self._request(level, now))
+            begun = await self._lease(self._request(level, now, only_edits=only_edits))
             while begun is not None:
                 begun = await self._deliver(begun.held, begun.entries)
         finally:
             self._lane.busy -= 1
 
-    def _request(self, level: NotificationPriority, now: float) -> LeaseRequest:
+    def _request(self, level: NotificationPriority, now: float, *, only_edits: bool) -> LeaseRequest:
         """Begin a message that is not leased yet. Nothing may be awaited between reading the gate and this."""
-        held = self._gate.begin(now)
+        edits = only_edits or self._gate.edits_ready_at(now) <= now
+        held = self._gate.begin(now, is_edit=only_edits)
         lease = Lease(
             self._gate.destination,
             clock.now(),
             express=level is not NORMAL,
             sure_only=not self._gate.may_resend,
             failures=dict(self._gate.failures) if self._gate.is_on_trial else None,
+            posts=not only_edits,
+            edits=edits,
         )
-        return LeaseRequest(held, level, lease, self._ready.version, tuple(self._in_flight.values()))
+        versions = self._ready.version, self._lane.edits.version
+        return LeaseRequest(held, level, lease, *versions, tuple(self._in_flight.values()))
 
     def _next_request(self) -> LeaseRequest | None:
         """Begin the next message at once, if it may begin, so that it is leased with the settle of the one before."""
@@ -237,8 +247,8 @@ class Worker:
         is_closed = gate.gone is not None or gate.is_open or gate.is_on_trial
         if is_closed or self._lane.is_stopping or not self._lane.may_send():
             return None
-        at, level = self._next(now)
-        return self._request(level, now) if at <= now else None
+        at, level, only_edits = self._next(now)
+        return self._request(level, now, only_edits=only_edits) if at <= now else None
 
     async def _lease(self, request: LeaseRequest) -> BegunMessage | None:
         leased = None
@@ -268,7 +278,7 @@ class Worker:
         self._holds = frozenset(entry.delivery.id for entry in leased.entries)
         if leased.has_doubtful:
             self._gate.liveness.wait_for_answer(_now())
-        in_flight = (*request.in_flight, *self._in_flight.values())
+        in_flight = tuple(self._in_flight.values())
         self._in_flight.update((entry.delivery.id, entry.delivery) for entry in leased.entries)
         for delivery in leased.expired:
             self._emit(Settled(delivery))
@@ -276,11 +286,13 @@ class Worker:
         if not chosen:
             levels = LEVELS if level is NORMAL else EXPRESS[:1] if leased.entries else EXPRESS
             next_at = inf if leased.next_at is None else monotonic(leased.next_at)
-            self._ready.found_none(levels, next_at, request.version, in_flight)
+            request.found_none(self._lane, levels, next_at, in_flight)
         if rest := [entry for entry in leased.entries if entry not in chosen]:
             now = request.lease.now
             await self._conclude(rest, SendResult(LeaseEnd.UNSENT, now, now, 0.0))
         self._holds = frozenset(entry.delivery.id for entry in chosen)
+        if chosen and all(entry.is_edit for entry in chosen):
+            self._gate.is_an_edit(request.held)
         return chosen
 
     async def _deliver(self, held: Pass, entries: Sequence[OutboxEntry]) -> BegunMessage | None:
@@ -336,9 +348,12 @@ class Worker:
                 self._lane.backoff,
                 takes_messages=takes_messages,
                 at_most_once=entry.notification.kind in self._lane.at_most_once,
+                is_edit=entry.is_edit,
+                was_replaced=entry.is_replacement,
             )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
             for entry in entries
         )
+        settlements = tuple(map(with_card, settlements, entries))
         unsaved = self._gate.unsaved(_now())
         settle = Settle(settlements, tuple(each.facts for each in unsaved))
         request = self._next_request() if isinstance(result.outcome, Receipt) else None
@@ -352,9 +367,13 @@ class Worker:
         version = self._ready.version
         is_news = self._lane.note_settled(settled)
         if request is not None and request.version == version:  # the lease saw what these verdicts made possible
-            request = request.after(self._ready.version, notifications)
+            request = request.after(self._lane, notifications)
         for delivery in settled:
             self._emit(Settled(delivery, notifications[delivery.id]))
+        for entry, verdict in zip(entries, settlements, strict=True):
+            if (card := verdict.card) is not None and card.loss is not None:
+                signal_id = payload_id(entry.notification.payload)
+                self._emit(CardGone(self._gate.destination, signal_id, card.loss.value, card.is_stopped))
         if is_news:
             self._lane.ring()
         return None if request is None or leased is None else await self._accept(request, leased)

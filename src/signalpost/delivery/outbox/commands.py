@@ -15,6 +15,9 @@ from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliverySt
 from signalpost.domain.notification import Notification
 from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome
+from signalpost.domain.tier import UserTier
+from signalpost.sinks.evidence import Loss
+from signalpost.sinks.port import Shown
 
 Answer = TypeVar("Answer")
 
@@ -26,6 +29,9 @@ class NewDelivery(NamedTuple):
     rank: int
     state: DeliveryState = DeliveryState.PENDING
     reason: str | None = None
+    not_before: datetime | None = None
+    is_edit: bool = False
+    """Whether it will probably edit a card. Only the lease knows for certain."""
 
 
 class NewNotification(NamedTuple):
@@ -48,6 +54,8 @@ class PutResult(NamedTuple):
     notification_id: str
     added: tuple[str, ...] | None = None
     """The destinations that it was accepted for, if the others have it already."""
+    number: int | None = None
+    """Of the trade that a new signal opened."""
 
 
 class OutboxEntry(NamedTuple):
@@ -55,6 +63,17 @@ class OutboxEntry(NamedTuple):
 
     delivery: Delivery
     notification: Notification
+    card: Shown | None = None
+    """In a lease: the message that shows its trade, which is edited, or to which its companion links."""
+    is_replacement: bool = False
+    """In a lease: whether it replaces a card that was lost."""
+    tier: UserTier | None = None
+    """In a lease: the tier of its card."""
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether it edits a message, and posts none."""
+        return self.card is not None and self.notification.before is None
 
 
 class Leased(NamedTuple):
@@ -62,6 +81,7 @@ class Leased(NamedTuple):
 
     entries: tuple[OutboxEntry, ...]
     expired: tuple[Delivery, ...]
+    """Those that ended instead."""
     next_at: datetime | None
     """At or before the earliest `not_before` that is still to come; None if no delivery waits for one."""
     has_doubtful: bool = False
@@ -84,6 +104,21 @@ class Message(NamedTuple):
     message_id: str
     sent_at: datetime
     version: int = 1
+    channel: str | None = None
+    guild: str | None = None
+    webhook: str | None = None
+
+
+class CardResult(NamedTuple):
+    """The result of a delivery for the card of its trade."""
+
+    version: int
+    """Of the trade."""
+    is_edit: bool
+    loss: Loss | None = None
+    """Why the message that was to be edited is gone."""
+    is_stopped: bool = False
+    """Whether it is not replaced once more."""
 
 
 class Settlement(NamedTuple):
@@ -99,6 +134,8 @@ class Settlement(NamedTuple):
     not_before: datetime | None = None
     reason: str | None = None
     message: Message | None = None
+    card: CardResult | None = None
+    """None for everything but the card of a trade."""
     fallback: NewDelivery | None = None
     """A delivery of the same notification to another destination, added in the same transaction."""
 
@@ -128,7 +165,8 @@ class Lease(Command[Leased], frozen=True):
 
     They are ordered by rank, then by acceptance. Those whose `not_before` has not come are skipped, and those whose
     sequence is in flight or has an earlier one waiting. Those whose `valid_until` has come expire instead, or become
-    unconfirmed if they may have been shown.
+    unconfirmed if they may have been shown. A card or companion that would show nothing new is superseded, and one that
+    may not be shown any more is suppressed.
     """
 
     destination: str
@@ -138,6 +176,10 @@ class Lease(Command[Leased], frozen=True):
     """Only URGENT and HIGH ones, wherever they are in the lane."""
     sure_only: bool = False
     """Only those that were certainly never shown."""
+    posts: bool = True
+    """Also those that post a message."""
+    edits: bool = True
+    """Also those that edit a card."""
     failures: Mapping[DeliveryId, int] | None = None
     """How often each failed recently. If set, those of the next TO_CHOOSE_FROM that failed least are leased."""
 

@@ -19,6 +19,7 @@ from signalpost.delivery.outbox.rows import (
     micros,
     row_of,
 )
+from signalpost.delivery.outbox.trades import Book
 from signalpost.delivery.outbox.transaction import Transaction
 
 
@@ -33,6 +34,7 @@ def _prune(tx: Transaction, command: Prune) -> int:
         if not has_open:
             numbered.append((number, name))
     names = (listed([name for _, name in numbered]),)
+    Book(tx).keep_openings(names[0])
     messages = list(tx.select(sql.MESSAGES_OF_GONE, names))
     show_less(tx, [each for each in messages if is_text(each[1]) and is_text(each[2])])
     for statement in (sql.DELETE_ATTEMPTS, sql.DELETE):

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event
 
 from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.book_migration import open_book
 from signalpost.delivery.outbox.files import LOGS
 from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
 from signalpost.delivery.outbox.schema import APPLICATION_ID, IS_COMPLETE, MIGRATED_FROM, STEPS, VERSION
@@ -27,6 +28,8 @@ LOOKS_AT_AN_OWNER = 40
 """How many times to look, every 50 ms, whether an owner of the old version has ended."""
 
 _LOOK_EVERY = 0.05
+_EARLY = 2
+"""A file of this version may lack what a later commit added to it."""
 _NEVER = Event()
 
 
@@ -38,7 +41,6 @@ def opened_to_write(path: Path, lock_path: Path) -> sqlite3.Connection:
     db = opened(path)
     try:
         _migrate(path, db, lock_path)
-        _complete(db)
     except sqlite3.Error as fault:
         db.close()
         raise StoreUnusable(
@@ -70,14 +72,6 @@ def _migrate(path: Path, db: sqlite3.Connection, lock: Path) -> None:
         _NEVER.wait(_LOOK_EVERY)
 
 
-def _complete(db: sqlite3.Connection) -> None:
-    """Add the parts that a file of version 2 lacks if an earlier commit made it (that version is not released yet)."""
-    if db.execute(IS_COMPLETE).fetchone() is None:
-        with _writing(db):
-            if db.execute(IS_COMPLETE).fetchone() is None:  # another process may have been first
-                _execute_all(db, STEPS[-1])
-
-
 @contextmanager
 def _writing(db: sqlite3.Connection) -> Iterator[None]:
     """A transaction in which no other process writes."""
@@ -104,9 +98,11 @@ def _begin(db: sqlite3.Connection) -> None:
 
 
 def _step(db: sqlite3.Connection, version: int) -> None:
-    for step in STEPS[version:]:
+    is_early = version == _EARLY and db.execute(IS_COMPLETE).fetchone() is None
+    for step in STEPS[version - is_early :]:
         _execute_all(db, step)
     if version:
+        open_book(db)
         db.execute(sql.SAVE_META, (MIGRATED_FROM, version))
     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
     db.execute(f"PRAGMA user_version={VERSION}")

@@ -5,7 +5,7 @@ order of a sequence (P3): in a lane, no pending delivery of a sequence is ranked
 Whatever enters a lane (from intake, back from a sender, revived, as a fallback) is fitted in by `Waiting.enter`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,11 +13,14 @@ import msgspec
 
 from signalpost.delivery.outbox.commands import TO_CHOOSE_FROM, Lease, NewDelivery, Revive, Settlement
 from signalpost.domain.delivery import NEXT_STATES, Delivery, DeliveryId, DeliveryState
-from signalpost.domain.notification import Notification
+from signalpost.domain.notification import NEW, Notification, is_version
 from signalpost.domain.priority import NotificationPriority
 
 REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
 """The states from which a delivery may be revived."""
+
+VERDICTS = NEXT_STATES[DeliveryState.LEASED] - {DeliveryState.SUPERSEDED}
+"""The states that a sender may settle a delivery to. Superseding one is the store's."""
 
 WAIT = "wait"
 """The fact about a delivery whose wait was counted anew."""
@@ -37,6 +40,8 @@ class Row(NamedTuple):
     event: str
     """Its notification's event."""
     delivery: Delivery
+    is_edit: bool = False
+    """Whether it will probably edit a card; not read again from the store."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -50,7 +55,32 @@ class Row(NamedTuple):
 
     def moved(self, state: DeliveryState, reason: str | None) -> "Row":
         """This row in another state, for a reason."""
-        return Row(self.number, self.event, self.delivery._replace(state=state, reason=reason))
+        return self._replace(delivery=self.delivery._replace(state=state, reason=reason))
+
+    @property
+    def is_card(self) -> bool:
+        """Whether it shows the state of a trade, so that a newer state replaces it."""
+        return self.event == NEW or is_version(self.event)
+
+    def replacing(self, old: "Row") -> "Row":
+        """This row in place of an older state that waits: with its place, its waits and its doubts."""
+        new, past = self.delivery, old.delivery
+        waits = [at for at in (new.not_before, past.not_before) if at is not None]
+        return self._replace(
+            delivery=new._replace(
+                rank=min(new.rank, past.rank),
+                priority=max(new.priority, past.priority),
+                not_before=max(waits, default=None),
+                attempts=max(new.attempts, past.attempts),
+                unanswered=max(new.unanswered, past.unanswered),
+                may_repeat=new.may_repeat or past.may_repeat,
+            )
+        )
+
+    def replaced_by(self, new: "Row") -> "Row":
+        """This row after a newer state has replaced it: unconfirmed if it may have been shown."""
+        state = DeliveryState.UNCONFIRMED if self.delivery.may_repeat else DeliveryState.SUPERSEDED
+        return self.moved(state, f"superseded by {new.delivery.id.notification_id}")
 
     def outlived(self) -> "Row":
         """This row after its `valid_until`: unconfirmed if an attempt may have been shown, otherwise expired."""
@@ -76,6 +106,10 @@ class Waiting:
         of later ones.
         """
         lane = self._lane(row)
+        if row.is_card and lane:
+            row = self._newest(row)
+            if not row.is_pending:
+                return row
         if not lane:
             lane[row.delivery.id] = self.changed[row.delivery.id] = row
             return row
@@ -89,6 +123,33 @@ class Waiting:
                 self._keep(moved)
         self._keep(row)
         return row
+
+    def _newest(self, row: Row) -> Row:
+        """Replace older states of the card that wait, or return this one as replaced by a newer state that waits."""
+        lane = self._lane(row)
+        for other in [each for each in lane.values() if each.is_card]:
+            if other.number > row.number:
+                self._keep(other.replacing(row))
+                ended = row.replaced_by(other)
+                self.changed[row.delivery.id] = ended
+                return ended
+            row = row.replacing(other)
+            self.changed[other.delivery.id] = other.replaced_by(row)
+            del lane[other.delivery.id]
+        return row
+
+    def has(self, sequence: str, destination: str) -> bool:
+        """Whether a card of this sequence waits in a lane."""
+        return any(row.is_card for row in self._rows.get((sequence, destination), {}).values())
+
+    def take(self, sequence: str, destination: str, successor: str) -> Iterator[Row]:
+        """Supersede what waits of a sequence in a lane, the oldest first."""
+        rows = self._rows.get((sequence, destination), {})
+        for row in sorted(rows.values(), key=lambda each: each.number):
+            if not row.delivery.may_repeat:
+                self.changed[row.delivery.id] = row.moved(DeliveryState.SUPERSEDED, f"superseded by {successor}")
+                del rows[row.delivery.id]
+                yield row
 
     def supersede(self, successor: Row) -> None:
         """Supersede the pending updates of its sequence that were certainly never shown."""
@@ -107,47 +168,31 @@ class Waiting:
 
 
 class Choice(NamedTuple):
-    """The rows of a lane that a lease takes, those that have outlived their validity, and when to lease again."""
+    """The rows that a lease takes, and those that have outlived their validity."""
 
     taken: tuple[Row, ...]
     expired: tuple[Row, ...]
-    next_at: datetime | None
     has_doubtful: bool
 
 
-def choose(rows: Iterable[Row], lease: Lease, in_flight: Iterable[str]) -> Choice:
-    """The choice of `lease` among a lane's pending `rows`, which are sorted. `in_flight` are the leased sequences.
-
-    The first row of a sequence decides for all of it: whether it is taken or skipped, the others wait.
-    """
-    met = set(in_flight)
+def choose(rows: Iterable[Row], lease: Lease) -> Choice:
+    """The choice of `lease` among sorted `rows`, which may leave their lane or have outlived their validity."""
     most = lease.limit if lease.failures is None else TO_CHOOSE_FROM
     taken: list[Row] = []
     expired: list[Row] = []
-    next_at: datetime | None = None
     has_doubtful = False
     for row in rows:
         if len(taken) >= most:
             break
-        delivery = row.delivery
-        if lease.express and delivery.priority < NotificationPriority.HIGH:
-            continue  # none of higher priority waits behind it in its sequence: that would have lifted it
-        if delivery.valid_until <= lease.now:
+        if row.delivery.valid_until <= lease.now:
             expired.append(row.outlived())
-            continue
-        if delivery.sequence in met:
-            continue
-        met.add(delivery.sequence)
-        if delivery.not_before is not None and delivery.not_before > lease.now:
-            next_at = delivery.not_before if next_at is None else min(next_at, delivery.not_before)
-            continue
-        if lease.sure_only and delivery.may_repeat:
+        elif lease.sure_only and row.delivery.may_repeat:
             has_doubtful = True
-            continue
-        taken.append(row.moved(DeliveryState.LEASED, delivery.reason))
+        else:
+            taken.append(row.moved(DeliveryState.LEASED, row.delivery.reason))
     if (failures := lease.failures) is not None:
         taken.sort(key=lambda row: failures.get(row.delivery.id, 0))
-    return Choice(tuple(taken[: lease.limit]), tuple(expired), next_at, has_doubtful)
+    return Choice(tuple(taken[: lease.limit]), tuple(expired), has_doubtful)
 
 
 def _lifted(row: Row, rank: int, priority: NotificationPriority) -> Row:
@@ -167,15 +212,16 @@ def new_row(notification: Notification, number: int, sequence: str, wanted: NewD
         wanted.rank,
         sequence,
         notification.valid_until,
+        wanted.not_before,
         reason=wanted.reason,
     )
-    return Row(number, notification.event, delivery)
+    return Row(number, notification.event, delivery, wanted.is_edit)
 
 
 def settled(row: Row, verdict: Settlement) -> Row | None:
     """The row after the verdict; None if it is not leased, or may not change to that state."""
     old = row.delivery
-    if old.state is not DeliveryState.LEASED or verdict.state not in NEXT_STATES[old.state]:
+    if old.state is not DeliveryState.LEASED or verdict.state not in VERDICTS:
         return None
     new = Delivery(
         old.id,
@@ -191,7 +237,7 @@ def settled(row: Row, verdict: Settlement) -> Row | None:
         verdict.reason,
         old.message_id if verdict.message is None else verdict.message.message_id,
     )
-    return Row(row.number, row.event, new)
+    return row._replace(delivery=new)
 
 
 def passed_on(row: Row, fallback: NewDelivery) -> Row:

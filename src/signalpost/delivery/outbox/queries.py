@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.book import FindTrades
 from signalpost.delivery.outbox.commands import (
     Command,
     Find,
@@ -19,6 +20,7 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import STATES, instant, is_text, is_time, listed, reason_of, stand_in
+from signalpost.delivery.outbox.trades import find_trades
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryState
 from signalpost.domain.notification import Notification
@@ -114,4 +116,5 @@ QUERIES: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     Stats: _stats,
     LoadState: _state,
     LoadFacts: facts,
+    FindTrades: find_trades,
 }

@@ -238,6 +238,7 @@ def values_of(row: Row) -> Values:
         each.may_repeat,
         each.reason,
         each.message_id,
+        row.is_edit,
     )
 
 

@@ -79,10 +79,9 @@ CREATE TABLE IF NOT EXISTS fact (  -- what is remembered about destinations
 ) WITHOUT ROWID;
 """
 
-# Version 2 is not released yet: add to it what you need. Once it is released, add a version 3 instead. A version may
-# add tables, partial indexes and columns with a default, and rewrites no rows but those of `fact`. Commands that only
-# read must work with the version before it, too. Each statement must succeed again in a file of version 2 by an earlier
-# commit.
+# A version may add tables, partial indexes and columns with a default, and rewrites no rows but those of `fact`.
+# Commands that only read must work with the versions before it, too. Each statement must succeed again in a file of
+# version 2 by an early commit.
 _VERSION_2 = """
 CREATE TABLE IF NOT EXISTS owner (  -- one row: the process that delivers from this store
   one    INTEGER PRIMARY KEY CHECK (one = 1),
@@ -128,7 +127,55 @@ CREATE TABLE IF NOT EXISTS meta (  -- what is known about the store itself
 ) WITHOUT ROWID;
 """
 
-STEPS = (_VERSION_1, _VERSION_2)
+# Version 3 is not released yet: add to it what you need, as long as files of it by an earlier commit can be completed.
+_VERSION_3 = """
+ALTER TABLE delivery ADD COLUMN is_edit INTEGER NOT NULL DEFAULT 0;
+DROP INDEX lane;
+CREATE INDEX lane ON delivery (state, destination, rank, number, valid_until, not_before, is_edit)
+  WHERE state IN ('pending', 'leased');
+DROP INDEX express;
+CREATE INDEX express ON delivery (destination, rank, number, valid_until, not_before, is_edit)  -- HIGH and URGENT
+  WHERE state = 'pending' AND priority >= 3;
+ALTER TABLE message ADD COLUMN channel TEXT;
+ALTER TABLE message ADD COLUMN guild TEXT;
+ALTER TABLE message ADD COLUMN webhook TEXT;
+CREATE TABLE trade (  -- the signal book
+  sequence   TEXT PRIMARY KEY,
+  run        TEXT,                  -- the replay that it belongs to
+  number     INTEGER NOT NULL,      -- counts the trades of a folder, or of a replay, from 1
+  version    INTEGER NOT NULL,
+  state      TEXT NOT NULL,
+  pair       TEXT NOT NULL,
+  short_id   TEXT NOT NULL,
+  tiers      TEXT NOT NULL,         -- JSON
+  opening    TEXT NOT NULL,         -- the id of the notification that opened it
+  hash       BLOB NOT NULL,         -- of that notification's content
+  changed_at INTEGER NOT NULL,
+  body       TEXT                   -- JSON; NULL while it is as it was opened
+) WITHOUT ROWID;
+CREATE INDEX trade_number ON trade (number) WHERE run IS NULL;
+CREATE INDEX trade_short_id ON trade (short_id) WHERE run IS NULL;
+CREATE INDEX trade_live ON trade (pair, number) WHERE run IS NULL AND state IN ('pending', 'open');
+CREATE INDEX trade_opening ON trade (opening) WHERE body IS NULL;
+CREATE TABLE card (  -- what a destination shows of a trade: a part of a message
+  sequence       TEXT NOT NULL,
+  destination    TEXT NOT NULL,
+  tier           TEXT NOT NULL,
+  open_until     INTEGER NOT NULL,  -- until when it may be posted for the first time
+  message_id     TEXT,
+  position       INTEGER NOT NULL DEFAULT 0,  -- of the embed in the message
+  version        INTEGER NOT NULL DEFAULT 0,  -- of the trade that is shown; 0 if it never was
+  posted_version INTEGER,           -- with which the message was posted
+  first_shown_at INTEGER,
+  is_doubtful    INTEGER NOT NULL DEFAULT 0,  -- a post that got no answer may be shown
+  replacements   INTEGER NOT NULL DEFAULT 0,  -- how many lost messages were replaced
+  is_stopped     INTEGER NOT NULL DEFAULT 0,  -- deleted again: it is left alone
+  PRIMARY KEY (sequence, destination)
+) WITHOUT ROWID;
+CREATE INDEX card_message ON card (destination, message_id) WHERE message_id IS NOT NULL;
+"""
+
+STEPS = (_VERSION_1, _VERSION_2, _VERSION_3)
 """The statements that lead from each version to the next, beginning with an empty file, which is of version 0."""
 
 VERSION = len(STEPS)
@@ -141,4 +188,4 @@ HAS_META = 2
 """The first version with the table `meta`."""
 
 IS_COMPLETE = "SELECT 1 FROM pragma_table_info('fact') WHERE name = 'namespace'"
-"""Finds nothing in a file of version 2 that an earlier commit made. Remove it with the release of version 2."""
+"""Finds nothing in a file of version 2 that an early commit made. Remove it with the release of version 3."""

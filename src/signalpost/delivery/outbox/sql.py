@@ -15,8 +15,6 @@ ONE = "WHERE notification_id = ? AND destination = ? AND turn = ?"
 # error, and not a slow scan, should it ever think otherwise.
 IN_LANE = "INDEXED BY lane WHERE state IN ('pending', 'leased') AND state ="
 
-LANE = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'pending' AND destination = ? ORDER BY rank, number"
-
 
 def _lease(source: str) -> str:
     """What may leave a lane at `:now`, in order, and what has outlived its validity.
@@ -29,7 +27,8 @@ def _lease(source: str) -> str:
     return f"""
 SELECT {columns}
 FROM delivery AS k {source} AND k.destination = :lane
-  AND (k.valid_until <= :now OR k.not_before IS NULL OR k.not_before NOT BETWEEN :now + 1 AND {LAST})
+  AND (k.valid_until <= :now
+    OR k.is_edit IN (:posts, :edits) AND (k.not_before IS NULL OR k.not_before NOT BETWEEN :now + 1 AND {LAST}))
   AND d.notification_id = k.notification_id AND d.destination = k.destination AND d.turn = k.turn
   AND (d.valid_until <= :now OR d.sequence NOT IN (SELECT value FROM json_each(:in_flight))
     AND NOT EXISTS (  -- an earlier one of its sequence waits
@@ -61,7 +60,8 @@ LEASED = f"SELECT {COLUMNS} FROM delivery {IN_LANE} 'leased'"
 WAITING = f"SELECT {COLUMNS} FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence"
 ROW = f"SELECT {COLUMNS} FROM delivery {ONE}"
 DESTINATIONS_OF = "SELECT destination FROM delivery WHERE notification_id = ?"
-ADD = f"INSERT INTO delivery ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD = f"INSERT INTO delivery ({COLUMNS}, is_edit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+NO_EDIT = f"UPDATE delivery SET is_edit = 0 {ONE}"
 MOVE = (
     "UPDATE delivery SET state = ?, priority = ?, rank = ?, not_before = ?, attempts = ?, unanswered = ?,"
     f" may_repeat = ?, reason = ?, message_id = ? {ONE}"
@@ -84,8 +84,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, 1 + coalesce(
   (SELECT max(ordinal) FROM attempt WHERE notification_id = ? AND destination = ? AND turn = ?), 0))"""
 ATTEMPTS = f"SELECT began_at, ended_at, outcome, detail FROM attempt {ONE} ORDER BY ordinal"
 ADD_MESSAGE = """
-INSERT INTO message (destination, message_id, sent_at, version, shows) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET shows = shows + excluded.shows, version = excluded.version"""
+INSERT INTO message (destination, message_id, sent_at, version, shows, channel, guild, webhook)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET shows = shows + excluded.shows, version = excluded.version,
+  channel = coalesce(excluded.channel, channel), guild = coalesce(excluded.guild, guild)"""
 STREAM = "SELECT stream, fingerprint, watermark, state FROM stream WHERE stream = ?"
 SAVE_STREAM = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)"
 FACTS = "SELECT name, value FROM fact WHERE namespace = ? AND subject = ?"
@@ -105,10 +107,54 @@ MESSAGES_OF_GONE = (
     f"SELECT count(*), destination, message_id {_GONE} AND message_id IS NOT NULL GROUP BY destination, message_id"
 )
 SHOW_LESS = "UPDATE message SET shows = shows - ? WHERE destination = ? AND message_id = ?"
-DELETE_MESSAGE = "DELETE FROM message WHERE destination = ? AND message_id = ? AND shows <= 0"
+DELETE_MESSAGE = """
+DELETE FROM message WHERE destination = ? AND message_id = ? AND shows <= 0 AND NOT EXISTS (
+  SELECT 1 FROM card WHERE card.destination = message.destination AND card.message_id = message.message_id)"""
 DELETE_ATTEMPTS = f"DELETE FROM attempt WHERE notification_id IN {LISTED}"
 DELETE = f"DELETE {_GONE}"
 DELETE_NOTIFICATION = "DELETE FROM notification WHERE number = ?"
+
+# The signal book. What a person looks up is never of a replay.
+HAS_BOOK = "SELECT 1 FROM pragma_table_info('card')"
+TRADE_COLUMNS = "sequence, run, number, version, state, pair, short_id, tiers, opening, hash, changed_at, body"
+TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE sequence"
+LIVE = "run IS NULL AND state IN ('pending', 'open')"
+TRADE_BY_NUMBER = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND number = ?"
+TRADES_BY_SHORT_ID = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND short_id = ?"
+LIVE_TRADES_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND pair = ? ORDER BY number"
+ALL_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL ORDER BY number DESC"
+LIVE_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} ORDER BY number DESC"
+ADD_TRADE = f"INSERT INTO trade ({TRADE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SAVE_TRADE = "UPDATE trade SET version = ?, state = ?, tiers = ?, changed_at = ?, body = ? WHERE sequence = ?"
+KEEP_TRADE = "UPDATE trade SET body = ? WHERE sequence = ? AND body IS NULL"
+OPENED_BY = f"SELECT {TRADE_COLUMNS} FROM trade WHERE body IS NULL AND opening"
+OPENING = "SELECT body FROM notification WHERE number = (SELECT number FROM delivery WHERE notification_id = ? LIMIT 1)"
+ENDED_BY = "SELECT notification_id FROM key WHERE key = ? || ' closed'"
+DELETE_TRADE = "DELETE FROM trade WHERE sequence = ?"
+DELETE_CARDS = "DELETE FROM card WHERE sequence = ?"
+CARDS = """
+SELECT sequence, destination, tier, open_until, message_id, card.version, posted_version, first_shown_at, is_doubtful,
+  replacements, is_stopped, channel, guild, webhook
+FROM card LEFT JOIN message USING (destination, message_id) WHERE sequence"""
+CARD = f"{CARDS} = ? AND destination = ?"
+ADD_CARD = "INSERT OR IGNORE INTO card (sequence, destination, tier, open_until) VALUES (?, ?, ?, ?)"
+SHOW_CARD = """
+UPDATE card SET message_id = ?, version = ?, posted_version = coalesce(?, posted_version),
+  first_shown_at = coalesce(first_shown_at, ?), is_doubtful = 0
+WHERE sequence = ? AND destination = ?"""
+CARDS_OF_BEFORE = """
+INSERT OR IGNORE INTO card
+  SELECT trade.sequence, d.destination, json_extract(tiers, '$[0]'), d.valid_until, d.message_id, 0,
+    CASE WHEN d.message_id IS NULL THEN 0 ELSE 1 END, CASE WHEN d.message_id IS NULL THEN NULL ELSE 1 END, sent_at,
+    d.state = 'unconfirmed', 0, 0
+  FROM delivery AS d JOIN trade ON trade.opening = d.notification_id AND body IS NULL
+    LEFT JOIN message USING (destination, message_id)
+  WHERE d.state IN ('pending', 'leased', 'delivered', 'unconfirmed') ORDER BY d.turn DESC"""
+DOUBT_CARD = "UPDATE card SET is_doubtful = 1 WHERE sequence = ? AND destination = ?"
+LOSE_CARD = """
+UPDATE card SET message_id = NULL, replacements = replacements + 1, is_stopped = ?
+WHERE sequence = ? AND destination = ?"""
+STOP_CARD = "UPDATE card SET is_stopped = 1 WHERE sequence = ? AND destination = ?"
 
 # A state that is none of ours: only damage leads there, and no other index holds such a row.
 LOST_STATE = (
@@ -125,6 +171,7 @@ OWNER = "SELECT epoch, CAST(holder AS BLOB), pid FROM owner"
 SAVE_OWNER = "INSERT OR REPLACE INTO owner (one, epoch, holder, pid, since) VALUES (1, ?, ?, ?, ?)"
 META = "SELECT value FROM meta WHERE name = ?"
 META_IN_BYTES = "SELECT CAST(value AS BLOB) FROM meta WHERE name = ?"
+LAST_TRADE = f"SELECT coalesce(max(number), 0) FROM trade WHERE run IS ? AND number < {2**53}"
 SAVE_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 # What a person looks up. A key is a sequence, a blank and an event: what follows the blank in Unicode is "!".

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, TypeVar
 from signalpost import clock
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.commands import Lease
-from signalpost.delivery.outbox.lane_heads import DEPTH, Head
 from signalpost.delivery.outbox.order import Row
 from signalpost.delivery.outbox.rows import (
     PRIORITIES,
@@ -40,6 +39,7 @@ OF_A_COMMAND = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceErro
 Result = TypeVar("Result")
 
 _EVER = -(2**63)
+_NEITHER = -1
 MOST_RECENT = 1_024
 """Notifications that are cached for their lease, at about 3 kB each."""
 
@@ -76,8 +76,9 @@ class Transaction:
         self._number: int | None = None
         self.nothing_overdue_before = _EVER
         """In microseconds since 1970: until then no pending delivery can be overdue."""
+        self._trades: dict[str, int] = {}
+        """The last number of a trade by its name in `meta`."""
         self._recent: dict[int, Notification] = {}
-        self._heads: dict[str, Head] = {}
         self._leased: dict[str, dict[DeliveryId, Row]] | None = None
         """The leased rows by destination; None if they have to be read."""
         db.text_factory = _TEXT
@@ -87,8 +88,8 @@ class Transaction:
         """Drop the cache."""
         self.nothing_overdue_before = _EVER
         self._number = None
+        self._trades.clear()
         self._recent.clear()
-        self._heads.clear()
         self._leased = None
 
     def optional(self, work: Callable[[], Result]) -> Result | None:
@@ -142,6 +143,16 @@ class Transaction:
         self._number = self.last_number + 1
         return self._number
 
+    def next_trade(self, run: str | None) -> int:
+        """A number above those of all trades of the folder, or of a replay."""
+        name = "trades" if run is None else f"trades {run}"
+        if (last := self._trades.get(name)) is None:
+            found = self.first(sql.META, (name,))
+            last = found[0] if found and type(found[0]) is int else self.first(sql.LAST_TRADE, (run,))[0]
+        self._trades[name] = last + 1
+        self.write(sql.SAVE_META, [(name, last + 1)])
+        return int(last + 1)
+
     def add_notifications(self, numbered: Sequence[tuple[int, Notification]]) -> None:
         """Write notifications, each as one line of JSON."""
         rows = [(number, each.id, micros(each.accepted_at), each.to_json().decode()) for number, each in numbered]
@@ -162,6 +173,14 @@ class Transaction:
             self.guard.note(row, found)
         return found
 
+    def look_up(self, row: Row) -> Notification | Unreadable:
+        """A row's notification, which stays cached for its lease."""
+        return self._recent.get(row.number) or self._read(row)
+
+    def is_in_flight(self, sequence: str, destination: str) -> bool:
+        """Whether a delivery of a sequence is leased in a lane."""
+        return any(row.delivery.sequence == sequence for row in self._leased_in(destination).values())
+
     def _read(self, row: Row) -> Notification | Unreadable:
         body = self.first(sql.BODY, (row.number,))
         return notification_in(body[0]) if body else Unreadable("its notification is missing", is_damaged=True)
@@ -179,44 +198,25 @@ class Transaction:
         return self.guard.checked(self.matching(sql.WAITING, list(sequences)))
 
     def lane(self, lease: Lease) -> Iterator[Row]:
-        """The pending deliveries of a lane in the order of their places, read as they are needed.
-
-        First the cached head of the lane, then the deliveries behind it that may leave.
-        """
-        head = self._head(lease.destination)
-        yield from filter(self.guard.may_leave, head)
-        if not head.is_whole:
-            seen = {row.delivery.id for row in head}
-            query = sql.LEASE_EXPRESS if lease.express else sql.LEASE
-            found = self.guard.checked(self.select(query, self._wanted(lease)))
-            yield from (row for row in found if row.delivery.id not in seen and self.guard.may_leave(row))
-
-    def next_wait(self, lease: Lease) -> datetime | None:
-        """The earliest future `not_before` in a lane; None if there is none, or the cached head is the whole lane."""
-        if self._head(lease.destination).is_whole:
-            return None
-        query = sql.NEXT_EXPRESS_WAIT if lease.express else sql.NEXT_WAIT
-        (at,) = self.first(query, self._wanted(lease))
-        return None if at is None else instant(at)
-
-    def _wanted(self, lease: Lease) -> dict[str, Any]:
+        """The pending deliveries that may leave a lane or have outlived their validity, in order, read as needed."""
+        query = sql.LEASE_EXPRESS if lease.express else sql.LEASE
         lane = lease.destination
-        return {
+        in_flight = [row.delivery.sequence for row in self._leased_in(lane).values()]
+        wanted = {
             "lane": lane,
             "now": micros(lease.now),
-            "in_flight": listed(self.in_flight(lane)),
+            "in_flight": listed(in_flight),
             "held_out": listed(self.guard.held_out(lane)),
+            "posts": 0 if lease.posts else _NEITHER,
+            "edits": 1 if lease.edits else _NEITHER,
         }
+        return filter(self.guard.may_leave, self.guard.checked(self.select(query, wanted)))
 
-    def _head(self, destination: str) -> Head:
-        if (head := self._heads.get(destination)) is None or not (head or head.is_whole):
-            rows = self.guard.checked(self.select(sql.LANE, (destination,)))
-            head = self._heads[destination] = Head(islice(rows, DEPTH + 1))
-        return head
-
-    def in_flight(self, destination: str) -> list[str]:
-        """The sequences of a destination that are leased."""
-        return [row.delivery.sequence for row in self._leased_in(destination).values()]
+    def next_wait(self, lease: Lease) -> datetime | None:
+        """The earliest future `not_before` in a lane; None if there is none."""
+        query = sql.NEXT_EXPRESS_WAIT if lease.express else sql.NEXT_WAIT
+        (at,) = self.first(query, {"lane": lease.destination, "now": micros(lease.now)})
+        return None if at is None else instant(at)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Insert rows."""
@@ -234,19 +234,11 @@ class Transaction:
         if ends:
             self.nothing_overdue_before = min(self.nothing_overdue_before, micros(min(ends)))
         for row in rows:
-            self._update_head(row, was)
-
-    def _update_head(self, row: Row, was: DeliveryState | None) -> None:
-        name = row.delivery.id
-        if was is DeliveryState.LEASED:
-            self._leased_in(name.destination).pop(name, None)
-        elif row.delivery.state is DeliveryState.LEASED:
-            self._leased_in(name.destination)[name] = row
-        if (head := self._heads.get(name.destination)) is not None:
-            if was is DeliveryState.PENDING:
-                head.leave(name)
-            if row.is_pending:
-                head.enter(row)
+            name = row.delivery.id
+            if was is DeliveryState.LEASED:
+                self._leased_in(name.destination).pop(name, None)
+            elif row.delivery.state is DeliveryState.LEASED:
+                self._leased_in(name.destination)[name] = row
 
     def _leased_in(self, destination: str) -> dict[DeliveryId, Row]:
         if self._leased is None:

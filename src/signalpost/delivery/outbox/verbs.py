@@ -4,10 +4,14 @@ Consecutive puts or settles are executed together, which saves statements.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.amend import amend
+from signalpost.delivery.outbox.book import Amend
+from signalpost.delivery.outbox.cards import cards_of, is_opening, leased_entry, settle_card
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Command,
@@ -50,10 +54,12 @@ from signalpost.delivery.outbox.rows import (
     key_in_force,
     micros,
 )
+from signalpost.delivery.outbox.trades import Book, TradeRow
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification, is_same_content
 from signalpost.domain.ticket import Outcome
+from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed
 
 _PENDING, _LEASED = DeliveryState.PENDING, DeliveryState.LEASED
@@ -90,6 +96,12 @@ class _Intake:
         self._names = iter(zip(names, sequences, strict=True))
         self._known = self._keys_of([*names, *(former for each in items for former in each.former_keys)])
         self._waiting = Waiting(tx.waiting(set(sequences)))
+        self._book = Book(tx)
+        self._trades = self._book.of(
+            [name for name, each in zip(sequences, items, strict=True) if is_opening(each.notification)]
+        )
+        self._opened: list[TradeRow] = []
+        self._cards: list[tuple[str, NewDelivery, UserTier, datetime]] = []
         self._keys: dict[str, Key] = {}
         self._notifications: dict[str, tuple[int, Notification]] = {}
         self._rows: list[Row] = []
@@ -99,6 +111,9 @@ class _Intake:
         notification = item.notification
         name, sequence = next(self._names)
         known = next((self._known[each] for each in (name, *item.former_keys) if each in self._known), None)
+        trade = self._trades.get(sequence) if is_opening(notification) else None
+        if known is None and trade is not None:  # it outlives its key
+            known = trade.key
         if known is None:
             return self._accept(item, sequence, {name: notification.content_hash})
         if not is_same_content(known.content_hash, notification.content_hash):
@@ -122,6 +137,8 @@ class _Intake:
         for name, content_hash in hash_by_key.items():
             self._known[name] = self._keys[name] = Key(content_hash, notification.id, item.key_until)
         number = self._tx.next_number()
+        if is_opening(notification):
+            notification = self._open(item, sequence)
         self._notifications[notification.id] = number, notification
         for wanted in item.deliveries:
             row = new_row(notification, number, sequence, wanted)
@@ -130,7 +147,26 @@ class _Intake:
                 if item.supersedes:
                     self._waiting.supersede(row)
                 self._waiting.enter(row)
-        return PutResult(Outcome.ACCEPTED, notification.id)
+        return PutResult(Outcome.ACCEPTED, notification.id, number=notification.number)
+
+    def _open(self, item: NewNotification, sequence: str) -> Notification:
+        """Open the signal's trade, or add a tier to it. Returns the notification of what is to be shown."""
+        notification = item.notification
+        waiting = [each for each in item.deliveries if each.state is _PENDING]
+        self._cards += [(sequence, each, notification.user_tier, notification.valid_until) for each in waiting]
+        row = self._trades.get(sequence)
+        if row is None:
+            row = self._trades[sequence] = self._book.open(notification, sequence)
+            self._opened.append(row)
+            return notification.but(number=row.number)
+        notification = notification.but(number=row.number)
+        if row in self._opened or (trade := self._book.trade(row)) is None:
+            return notification
+        if notification.user_tier not in row.tiers:
+            trade = trade.but(tiers=(*row.tiers, notification.user_tier))
+            self._trades[sequence] = row._replace(tiers=trade.tiers)
+            self._book.save(row, trade)
+        return notification if trade.version == 1 else notification.but(trade=trade)
 
     def _missing(self, item: NewNotification, name: str, known: Key) -> tuple[NewDelivery, ...]:
         """The deliveries to destinations without one under this key; none once the first notification was pruned."""
@@ -139,6 +175,8 @@ class _Intake:
             have = {each.destination for each in ids if each.notification_id == known.notification_id}
         else:
             have = {each for (each,) in self._tx.select(sql.DESTINATIONS_OF, (known.notification_id,))}
+            if is_opening(item.notification):
+                have |= {card.destination for card in cards_of(self._tx, item.notification.sequence)}
         if not have:
             return ()
         missing = {_added_key(name, each.destination): each for each in item.deliveries if each.destination not in have}
@@ -155,6 +193,7 @@ class _Intake:
             (name, each.content_hash, each.notification_id, micros(each.until)) for name, each in self._keys.items()
         ]
         self._tx.write(sql.SAVE_KEY, keys)
+        self._book.write(self._opened, self._cards)
         self._tx.add([changed.pop(row.delivery.id, row) for row in self._rows])
         self._tx.move(list(changed.values()), was=_PENDING)
 
@@ -168,15 +207,17 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
     expired: list[Delivery] = []
     while True:
         noted = tx.guard.noted
-        choice = choose(tx.lane(command), command, tx.in_flight(command.destination))
+        choice = choose(tx.lane(command), command)
         read = [(row, found) for row in choice.taken if isinstance(found := tx.notification(row), Notification)]
-        tx.move([*choice.expired, *(row for row, _ in read)], was=_PENDING)
-        expired += (row.delivery for row in choice.expired)
-        if read or tx.guard.noted == noted:
-            entries = tuple(OutboxEntry(row.delivery, found) for row, found in read)
-            waits = [at for at in (choice.next_at, tx.next_wait(command)) if at is not None]
-            return Leased(entries, tuple(expired), min(waits, default=None), choice.has_doubtful)
-        # A damaged or unreadable row was found. It is kept out of the lane now, so choose again.
+        made = [leased_entry(tx, row, found, command.now) for row, found in read]
+        ended = [*choice.expired, *(each for each in made if isinstance(each, Row))]
+        entries = tuple(each for each in made if isinstance(each, OutboxEntry))
+        leased = [row for (row, _), each in zip(read, made, strict=True) if isinstance(each, OutboxEntry)]
+        tx.move([*ended, *leased], was=_PENDING)
+        expired += (row.delivery for row in ended)
+        if entries or (tx.guard.noted == noted and len(made) == 0):
+            return Leased(entries, tuple(expired), tx.next_wait(command), choice.has_doubtful)
+        # What was found is damaged, unreadable or of no use. It is out of the lane now, so choose again.
 
 
 def _settle(tx: Transaction, settles: Sequence[Settle]) -> list[list[Delivery]]:
@@ -233,6 +274,7 @@ class _Settling:
             self._attempts.append((verdict.id, verdict.attempt))
         if verdict.message is not None:
             self._messages.append((verdict.message, before))
+        settle_card(self._tx, row, verdict)
         if verdict.fallback is not None and (name := _named(verdict, verdict.fallback)) not in self._rows:
             added = passed_on(row, verdict.fallback)
             self._rows[name] = self._added[name] = added
@@ -259,7 +301,8 @@ def _show(tx: Transaction, messages: Iterable[tuple[Message, str | None]]) -> No
     rows, left = [], []
     for new, before in messages:
         moves = new.message_id != before
-        rows.append((new.destination, new.message_id, micros(new.sent_at), new.version, int(moves)))
+        facts = (new.version, int(moves), new.channel, new.guild, new.webhook)
+        rows.append((new.destination, new.message_id, micros(new.sent_at), *facts))
         if moves and before is not None:
             left.append((1, new.destination, before))
     tx.write(sql.ADD_MESSAGE, rows)
@@ -345,6 +388,7 @@ _TOGETHER: Mapping[type[Command[Any]], Callable[[Transaction, Any], list[Any]]] 
 _VERBS: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     **QUERIES,
     **HOUSEKEEPING,
+    Amend: amend,
     Lease: _lease,
     Expire: _expire,
     ShortenWaits: _shorten_waits,

@@ -32,6 +32,8 @@ class Channel:
     def __init__(self, rate: Rate | None) -> None:
         self.window = SlidingWindow(*rate) if rate else None
         self.held_until = -inf
+        self.edits_held_until = -inf
+        """Edits of old messages have a limit of their own."""
 
 
 class Host:

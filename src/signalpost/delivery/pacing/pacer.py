@@ -18,10 +18,11 @@ _REFUSALS = frozenset({401, 403, 429})
 class Slot:
     """A request that has begun, until it ends or is given back."""
 
-    __slots__ = ("began", "is_probe", "mark")
+    __slots__ = ("began", "is_edit", "is_probe", "mark")
 
-    def __init__(self, is_probe: bool, began: float, mark: int) -> None:  # noqa: FBT001  # only the pacer calls it
+    def __init__(self, is_probe: bool, is_edit: bool, began: float, mark: int) -> None:  # noqa: FBT001  # the pacer's
         self.is_probe = is_probe
+        self.is_edit = is_edit
         self.began = began
         self.mark = mark
 
@@ -37,17 +38,20 @@ class PaceMemory(NamedTuple):
     """The channel that it posts to, if known."""
     refusals: tuple[float, ...] = ()
     """For each refusal that counts towards a ban: how many seconds ago it happened."""
+    edits_held_for: float = 0.0
+    """Seconds for which edits still have to wait."""
 
     @property
     def is_empty(self) -> bool:
         """Whether a new process would behave the same without it."""
-        return not (self.ages or self.held_for or self.refusals)
+        return not (self.ages or self.held_for or self.refusals or self.edits_held_for)
 
     def joined(self, other: "PaceMemory") -> "PaceMemory":
         """Both together, for one destination."""
         ages = tuple(sorted(self.ages + other.ages, reverse=True))
         refusals = tuple(sorted(self.refusals + other.refusals, reverse=True))
-        return PaceMemory(ages, max(self.held_for, other.held_for), self.channel or other.channel, refusals)
+        held = max(self.held_for, other.held_for), max(self.edits_held_for, other.edits_held_for)
+        return PaceMemory(ages, held[0], self.channel or other.channel, refusals, held[1])
 
 
 class Pause(NamedTuple):
@@ -77,8 +81,11 @@ class Pacer:
         """The requests of this destination in the last minute, without those of others in its channel."""
         if self._own is None and limits.channel is not None:
             self._own = SlidingWindow(limits.channel.limit, 60.0)
-        self._bucket = Bucket(limits.burst)
+        self._burst = limits.burst
+        self._bucket = self._edit_bucket = Bucket(limits.burst)
+        """Edits share that of posts until an answer shows one of their own."""
         self._scope: str | None = None
+        self._edit_scope: str | None = None
         self._slots: dict[Slot, None] = {}  # in the order in which they began
         self._windows = self._all_windows()
 
@@ -102,9 +109,27 @@ class Pacer:
                 ready = max(ready, window.ready_at(now, slots))
         return ready
 
-    def is_held(self, now: float) -> bool:
+    def edits_ready_at(self, now: float) -> float:
+        """When the next edit may begin: the limits of messages per minute do not count it. Infinity as `ready_at`."""
+        host, channel = self.host, self._channel
+        ready = max(
+            now,
+            host.ready_at(),
+            channel.held_until,
+            channel.edits_held_until,
+            self._edit_bucket.ready_at(now, NotificationPriority.HIGH, reserve=self._reserve),
+            host.refusals.ready_at(now, host.refusals.limit),
+            self._refusals.ready_at(now, self._refusals.limit),
+        )
+        if host.window is not None:
+            slots = usable_slots(host.window.limit, host.window.period, NotificationPriority.HIGH)
+            ready = max(ready, host.window.ready_at(now, slots if self._reserve else host.window.limit))
+        return ready
+
+    def is_held(self, now: float, *, is_edit: bool = False) -> bool:
         """Whether an answer demanded a wait that is not over."""
-        return now < max(self.host.held_until, self._channel.held_until)
+        held_until = max(self.host.held_until, self._channel.held_until)
+        return now < (max(held_until, self._channel.edits_held_until) if is_edit else held_until)
 
     def paused_for(self, now: float) -> Pause | None:
         """For how long not even URGENT may begin, because of a demanded wait or too many refusals."""
@@ -118,26 +143,36 @@ class Pacer:
         longest = max(pauses, key=lambda pause: pause.seconds)
         return longest if longest.seconds > 0 else None
 
-    def begin(self, now: float, *, is_probe: bool = False) -> Slot:
+    def begin(self, now: float, *, is_probe: bool = False, is_edit: bool = False) -> Slot:
         """A request begins. Its slot is occupied until `end` or `give_back`."""
-        for window in self._windows:
+        for window in self._windows_of(is_edit=is_edit):
             window.begin(now)
-        slot = Slot(is_probe, now, self._bucket.mark(now))
+        slot = Slot(is_probe, is_edit, now, (self._edit_bucket if is_edit else self._bucket).mark(now))
         self._slots[slot] = None
         self.host.begin(slot)
         return slot
+
+    def is_an_edit(self, slot: Slot) -> None:
+        """A request that began as a post turned out to be an edit, which fewer limits count."""
+        if not slot.is_edit:
+            for window in self._windows:
+                window.give_back(slot.began)
+            slot.is_edit = True
+            for window in self._windows_of(is_edit=True):
+                window.begin(slot.began)
+            slot.mark = self._edit_bucket.mark(slot.began)
 
     def give_back(self, slot: Slot) -> None:
         """The request was not made after all, and does not count."""
         del self._slots[slot]
         self.host.end(slot, 0.0, was_made=False)
-        for window in self._windows:
+        for window in self._windows_of(is_edit=slot.is_edit):
             window.give_back(slot.began)
 
     def end(self, slot: Slot, now: float, outcome: object = None) -> None:
         """The request ended, with a receipt, an answer, evidence, or an unknown outcome (None)."""
         del self._slots[slot]
-        for window in self._windows:
+        for window in self._windows_of(is_edit=slot.is_edit):
             window.end(now)
         match outcome:
             case Receipt(rate=rate, channel=name) | Answer(rate=rate, channel=name):
@@ -164,8 +199,9 @@ class Pacer:
         own, shared = self._channel, self.host.channels.setdefault(channel, self._channel)
         if shared is not own:
             shared.held_until = max(shared.held_until, own.held_until)
+            shared.edits_held_until = max(shared.edits_held_until, own.edits_held_until)
             if own.window is not None and shared.window is not None:
-                shared.window.take_over(own.window, in_flight=len(self._slots))
+                shared.window.take_over(own.window, in_flight=self._posts)
             self._channel = shared
             self._windows = self._all_windows()
 
@@ -173,15 +209,16 @@ class Pacer:
         """The webhook now posts to another channel. Its earlier requests still count in the former one."""
         former, self._channel = self._channel, Channel(self._channel_rate)
         if former.window is not None and self._channel.window is not None:
-            former.window.in_flight -= len(self._slots)
-            self._channel.window.in_flight += len(self._slots)
+            former.window.in_flight -= self._posts
+            self._channel.window.in_flight += self._posts
         self._windows = self._all_windows()
 
     def memory(self, now: float) -> PaceMemory:
         """The state that should outlive a restart."""
         ages = self._own.ages(now) if self._own else ()
         held_for = max(0.0, self._channel.held_until - now)
-        return PaceMemory(ages, held_for, self._channel_name, self._refusals.ages(now))
+        edits_held_for = max(0.0, self._channel.edits_held_until - now)
+        return PaceMemory(ages, held_for, self._channel_name, self._refusals.ages(now), edits_held_for)
 
     def recall(self, memory: PaceMemory, now: float) -> None:
         """Restore the state of an earlier process: Discord still counts its requests, and its pauses still apply.
@@ -195,9 +232,23 @@ class Pacer:
         for age in memory.refusals:
             self._refusals.count(now - age)
             self.host.refusals.count(now - age)
-        self._channel.held_until = max(self._channel.held_until, now + bounded(memory.held_for))
+        channel = self._channel
+        channel.held_until = max(channel.held_until, now + bounded(memory.held_for))
+        if memory.edits_held_for:
+            channel.edits_held_until = max(channel.edits_held_until, now + bounded(memory.edits_held_for))
         if memory.channel is not None:
             self.set_channel(memory.channel)
+
+    @property
+    def _posts(self) -> int:
+        """How many requests in flight are not edits."""
+        return sum(not slot.is_edit for slot in self._slots)
+
+    def _windows_of(self, *, is_edit: bool) -> tuple[SlidingWindow | Bucket, ...]:
+        if not is_edit:
+            return self._windows
+        host = self.host.window
+        return (self._edit_bucket,) if host is None else (self._edit_bucket, host)
 
     def _all_windows(self) -> tuple[SlidingWindow | Bucket, ...]:
         every = (self._channel.window, self._bucket, self.host.window, self._own)
@@ -207,17 +258,24 @@ class Pacer:
         seconds = bounded(throttled.retry_after)
         if throttled.scope == "host":
             self.host.hold(Ban(throttled.reason, seconds, throttled.is_ban), now)
+        elif throttled.scope == "edits":
+            self._channel.edits_held_until = max(self._channel.edits_held_until, now + seconds)
         else:
             self._channel.held_until = max(self._channel.held_until, now + seconds)
 
     def _learn(self, facts: RateFacts, now: float, slot: Slot) -> None:
+        if slot.is_edit:
+            self._learn_of_edits(facts, now, slot)
+            return
         if facts.scope != self._scope:
             if slot.is_probe:
                 return  # a probe has another bucket
             own, shared = self._bucket, self.host.buckets.setdefault(facts.scope, self._bucket)
             if shared is not own:
-                shared.window.take_over(own.window, in_flight=len(self._slots))
+                has_edits = self._edit_bucket is own
+                shared.window.take_over(own.window, in_flight=len(self._slots) if has_edits else self._posts)
                 self._bucket = shared
+                self._edit_bucket = shared if has_edits else self._edit_bucket
                 self._windows = self._all_windows()
                 for each in (slot, *self._slots):
                     each.mark = shared.mark(
@@ -225,6 +283,22 @@ class Pacer:
                     )  # as if they began now, because this bucket counts requests of others too
             self._scope = facts.scope
         self._bucket.learn(facts, now, slot.mark)
+
+    def _learn_of_edits(self, facts: RateFacts, now: float, slot: Slot) -> None:
+        if facts.scope != self._edit_scope:
+            if facts.scope == self._scope:
+                mine = self._bucket
+            else:
+                mine = self.host.buckets.setdefault(facts.scope, Bucket(self._burst))
+            if mine is not self._edit_bucket:
+                edits = [each for each in self._slots if each.is_edit]
+                self._edit_bucket.window.in_flight -= len(edits)
+                mine.window.in_flight += len(edits)
+                self._edit_bucket = mine
+                for each in (slot, *edits):
+                    each.mark = mine.mark(now)
+            self._edit_scope = facts.scope
+        self._edit_bucket.learn(facts, now, slot.mark)
 
 
 def _refused(window: SlidingWindow) -> str:

@@ -20,7 +20,7 @@ from signalpost.sinks.discord.outcome import (
     receipt_of,
     refuse,
 )
-from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Unavailable
+from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Unavailable, Unwanted
 from signalpost.sinks.http_answer import HttpAnswer
 from signalpost.sinks.port import Answer, Item, Shown
 from signalpost.sinks.wire import Connections, exchange
@@ -49,15 +49,15 @@ class DiscordWebhook:
         """Show 1 to 10 notifications as one message, or edit the message that shows one already.
 
         Raises only Rejected, Unavailable, Throttled or Unconfirmed, and CardLost for an edit; none of them shows the
-        URL. The receipt has no message id if a 2xx contains none, and if nothing was sent because the operator turned
-        such companions off. It names the Discord server once a probe has found it.
+        URL. The receipt has no message id if a 2xx contains none. It names the Discord server once a probe has found
+        it. Raises Unwanted for a companion that the operator turned off.
         """
         self._check_open()
         body = self._rendered(items)
         if isinstance(body, Rejected):
             raise body  # raise here, so that the original fault, which may quote a secret, is not its context
         if body is None:
-            return Receipt("")
+            raise Unwanted("the operator turned companions of this kind off")
         card = edited(items)
         receipt = await (self._post(body) if card is None else self._edit(card, body))
         return receipt._replace(guild=self._guild, webhook=self.address.identity)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from signalpost.delivery.outbox import migration, sqlite_file
+from signalpost.delivery.outbox.book import FindTrades
 from signalpost.delivery.outbox.commands import LoadFacts, Namespace, Stats, Subject
 from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.schema import MIGRATED_FROM, VERSION
@@ -52,7 +53,8 @@ def test_the_copy_is_the_old_file_whole_and_private(path: Path) -> None:
     copy = _copy(path)
     assert copy.stat().st_mode & 0o777 == 0o600
     assert (_version(copy), _version(path)) == (1, VERSION)
-    assert _rows(copy, "SELECT * FROM delivery") == before == _rows(path, "SELECT * FROM delivery")
+    columns = ", ".join(name for _, name, *_ in _rows(copy, "PRAGMA table_info('delivery')"))
+    assert _rows(copy, "SELECT * FROM delivery") == before == _rows(path, f"SELECT {columns} FROM delivery")
     assert _rows(path, f"SELECT value FROM meta WHERE name = '{MIGRATED_FROM}'") == [(1,)]
     assert sorted(each.name for each in path.parent.iterdir()) == ["outbox.db", "outbox.db.lock", "outbox.db.v1"]
 
@@ -68,10 +70,41 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(path: Path, tmp_path: Path
     assert _rows(path, epochs) == _rows(other, epochs) == [(1, 1, os.getpid())]
 
 
+def test_the_signals_that_were_kept_are_in_the_book(path: Path) -> None:
+    """With their messages, and as ended if they were closed."""
+    kept = _rows(
+        path,
+        "SELECT json_extract(body, '$.payload.signal_id'), json_extract(body, '$.run') FROM notification"
+        " WHERE json_extract(body, '$.event') = 'new' AND json_extract(body, '$.payload.kind') = 'signal'",
+    )
+    with closing(SqliteCore(path)) as core:
+        (found,) = core.apply([FindTrades(limit=1000)])
+    assert sorted(each.trade.signal.signal_id for each in found) == sorted(name for name, run in kept if run is None)
+    assert [each.trade.number for each in found] == list(range(len(found), 0, -1))
+    delivered = _rows(
+        path,
+        "SELECT message_id FROM delivery JOIN trade ON opening = notification_id"
+        " WHERE event = 'new' AND delivery.state = 'delivered' AND run IS NULL",
+    )
+    shown = [card.message.message_id for each in found for card in each.cards if card.message is not None]
+    assert sorted(shown) == sorted(name for (name,) in delivered)
+    assert shown
+    closed = {key.removesuffix(" closed") for (key,) in _rows(path, "SELECT key FROM key WHERE key LIKE '% closed'")}
+    assert {each.trade.signal.signal_id for each in found if each.trade.end is not None} == closed & {
+        each.trade.signal.signal_id for each in found
+    }
+
+
 def _make_incomplete(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
-        for name in ("lane", "express", "later"):
+        for name in ("lane", "express", "later", "card_message"):
             db.execute(f"DROP INDEX {name}")
+        for name in ("trade", "card"):
+            db.execute(f"DROP TABLE {name}")
+        db.execute("ALTER TABLE delivery DROP COLUMN is_edit")
+        for name in ("channel", "guild", "webhook"):
+            db.execute(f"ALTER TABLE message DROP COLUMN {name}")
+        db.execute("PRAGMA user_version = 2")
         db.execute("CREATE INDEX lane ON delivery (state, destination, rank) WHERE state IN ('pending', 'leased')")
         db.execute("DROP TABLE fact")
         db.execute("CREATE TABLE fact (destination, name, value, PRIMARY KEY (destination, name)) WITHOUT ROWID")

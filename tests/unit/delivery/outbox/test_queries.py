@@ -13,22 +13,30 @@ from typing import Any
 import pytest
 
 from signalpost.delivery import outbox
-from signalpost.delivery.outbox import commands
+from signalpost.delivery.outbox import book, commands
+from signalpost.delivery.outbox.book_migration import open_book
+from signalpost.delivery.outbox.commands import CardResult
 from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.change import Update
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.tier import UserTier
+from signalpost.sinks.evidence import Loss
 from signalpost.testing.outbox_contract import CHECKS
 from signalpost.testing.outbox_samples import LANE, START, new, notification
+from tests.contracts.book_driver import B, Driver, signal
 from tests.inline_outbox import InlineOutbox
 from tests.tmpfs import with_connection
 
+MODULES = (commands.__name__, book.__name__)
 OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
 MAY_READ_HISTORY = {
     "EXISTS ( SELECT 1 FROM delivery": "pruning, from the oldest on; and counting for `purge`",
     "count(*) FROM delivery GROUP BY destination, state": "the counts of everything that `deliveries list` shows",
     "FROM delivery WHERE true ORDER BY": "the last deliveries, back along the primary key",
     "FROM delivery WHERE true AND": "the last deliveries with a property, for a person",
+    "SELECT id, accepted_at, body FROM notification ORDER BY number": "the migration of a store without a signal book",
     "SELECT DISTINCT notification_id FROM delivery WHERE sequence": "a signal whose keys are forgotten, for a person",
 }
 """Parts of the queries that may scan `delivery` or `notification`, and their purposes."""
@@ -45,6 +53,7 @@ class Recorder(InlineOutbox):
         db.set_trace_callback(statements.add)
         super().__init__(core)
         self.kinds = kinds
+        self.db = db
 
     async def do(self, command: Any) -> Any:
         self.kinds.add(type(command))
@@ -57,6 +66,7 @@ async def _recorded(folder: Path) -> tuple[set[str], set[type]]:
         store = Recorder(folder / f"{check.__name__}.db", statements, kinds)
         await check(store)
         await store.close()
+    await _live(Driver(Recorder(folder / "book.db", statements, kinds), folder / "book.db"))
     store = Recorder(folder / "outbox.db", statements, kinds)
     await store.do(commands.Put((new(notification("01"), 0, LANE, "other"),)))
     for states in (OPEN, frozenset({DeliveryState.LEASED}), frozenset({DeliveryState.DEAD}), frozenset(DeliveryState)):
@@ -68,12 +78,32 @@ async def _recorded(folder: Path) -> tuple[set[str], set[type]]:
     beside = SqliteCore(folder / "outbox.db", owns=False)
     beside.apply([commands.Put((new(notification("02")),))])
     beside.close()
+    open_book(store.db)
     _look(folder / "outbox.db", statements, (await store.do(commands.Open()))[0])  # reads what the other process put
     await store.do(commands.Stats())
     await store.do(commands.SetAside())
     await store.do(commands.Prune(START + timedelta(days=1)))
     await store.close()
     return statements, kinds
+
+
+async def _live(driver: Driver) -> None:
+    """Lead signals through their lives."""
+    await driver.shown()
+    await driver.open(signal(), B, tier=UserTier.PREMIUM)
+    await driver.settle(await driver.leased(B), DeliveryState.PENDING, may_repeat=True)
+    await driver.change(Update(stop_loss="be"))
+    await driver.settle(
+        await driver.leased(), DeliveryState.PENDING, card=CardResult(2, is_edit=True, loss=Loss.DELETED)
+    )
+    await driver.open(signal("s2"), run="r1")
+    await driver.open(signal("s3"))
+    for name in ("s1", "#1", "nothing", "EUR_USD", None):
+        await driver.find(name)
+    await driver.find(only_live=True)
+    await driver.outbox.do(commands.Expire(driver.now + timedelta(days=300)))
+    await driver.outbox.do(commands.Prune(driver.now + timedelta(days=1)))
+    await driver.outbox.close()
 
 
 def _look(path: Path, statements: set[str], delivery: Delivery) -> None:
@@ -125,7 +155,7 @@ async def test_only_queries_for_people_and_pruning_read_history(tmp_path: Path) 
 async def test_every_command_and_every_statement_is_checked(tmp_path: Path) -> None:
     """A new one fails this test until the contract of an outbox, or this file, executes it."""
     statements, kinds = await _recorded(tmp_path)
-    ours = {each for each in commands.Command.__subclasses__() if each.__module__ == commands.__name__}
+    ours = {each for each in commands.Command.__subclasses__() if each.__module__ in MODULES}
     assert kinds == ours
     executed = [" ".join(each.split()) for each in statements]
     modules = [import_module(f"{outbox.__name__}.{each.name}") for each in iter_modules(outbox.__path__)]

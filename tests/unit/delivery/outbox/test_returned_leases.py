@@ -33,7 +33,7 @@ async def test_a_lease_whose_caller_no_longer_waits_is_returned(tmp_path: Path, 
     goes_on.set()
     await waiting
     await outbox.do(Find())  # perhaps in the batch of the lease, which sees it leased
-    ((delivery, _),) = await outbox.do(Find())
+    ((delivery, *_),) = await outbox.do(Find())
     assert (delivery.state, delivery.attempts, delivery.may_repeat) == (DeliveryState.PENDING, 0, False)
     assert len((await outbox.do(lease)).entries) == 1
     await outbox.close()
@@ -56,7 +56,7 @@ async def test_a_lease_that_cannot_be_returned_is_logged(
     caller = asyncio.create_task(outbox.do(Lease(LANE, START)))
     await asyncio.sleep(0)
     caller.cancel()
-    ((delivery, _),) = await outbox.do(Find())
+    ((delivery, *_),) = await outbox.do(Find())
     assert delivery.state is DeliveryState.LEASED
     assert "StoreFailed" in caplog.text
     await outbox.close()

@@ -14,7 +14,7 @@ from signalpost.sandbox.rules.moderator import Action, DeleteMessage, MoveWebhoo
 from signalpost.sandbox.server import Sandbox, present_moment
 from signalpost.sinks.discord.cards.look import Event, Look, Sending
 from signalpost.sinks.discord.webhook import DiscordWebhook
-from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Throttled, Unavailable
+from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Throttled, Unavailable, Unwanted
 from signalpost.sinks.port import Item, Shown
 from signalpost.sinks.wire import Connections
 from tests.unit.sinks.discord.sinks import JSON, SAVED, always, before, outcome, webhook
@@ -189,5 +189,6 @@ async def test_a_companion_that_is_not_to_be_sent_is_settled_without_a_request()
     quiet = Look(companions={Event.STOP: Sending.OFF})
     async with before(always(SAVED)) as (sink, server):
         silent = DiscordWebhook(sink.address, Connections("tests"), look=quiet)
-        assert await silent.send([NEWS]) == Receipt("")
+        with pytest.raises(Unwanted):
+            await silent.send([NEWS])
         assert server.requests == []

@@ -1,0 +1,82 @@
+"""Changes of signals: saved in the signal book, and reported once they are."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+
+from signalpost import clock
+from signalpost.delivery.outbox.book import Amend
+from signalpost.delivery.outbox.port import Outbox
+from signalpost.delivery.ticket_ids import TicketIds
+from signalpost.domain.change import Change
+from signalpost.domain.context import Context
+from signalpost.domain.events import ChangeRefused, Listener, Taken
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.errors import CommandFailed
+
+
+class Amendments:
+    """Makes commands of changes, and tickets of their answers. `on_put` is as in Intake."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        ids: TicketIds,
+        *,
+        emit: Listener,
+        on_put: Callable[[Iterable[str], NotificationPriority, datetime], None],
+        run: str | None,
+    ) -> None:
+        self._outbox = outbox
+        self._ids = ids
+        self._emit = emit
+        self._on_put = on_put
+        self._run = run
+
+    def command(
+        self,
+        name: str,
+        change: Change,
+        if_version: int | None,
+        tiers: Collection[UserTier] | None,
+        context: Mapping[str, object] | None,
+    ) -> Amend:
+        """The command for a change that is made known now."""
+        now = clock.now()
+        ids = self._ids.next(now), self._ids.next(now)
+        allowed = None if tiers is None else frozenset(tiers)
+        return Amend(name, change, now, ids, if_version, allowed, self._run, Context(context or {}))
+
+    async def save(self, command: Amend) -> Ticket:
+        """Save a change. Raises StoreFailed.
+
+        If the caller is cancelled, it may be saved all the same, and is reported.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._saved(command)))
+
+    async def save_held(self, command: Amend) -> None:
+        """Save a change whose caller knows only that it is held. If it is refused, report that. Raises StoreFailed."""
+        ticket = await self.save(command)
+        if ticket.outcome is Outcome.REFUSED:
+            self._emit(ChangeRefused(command.name, ticket.reason or ""))
+
+    async def _saved(self, command: Amend) -> Ticket:
+        try:
+            answer = await self._outbox.do(command)
+        except CommandFailed as fault:  # it would fail again
+            return Ticket(Outcome.REFUSED, "", f"this change cannot be saved: {fault}", Refusal.UNSTORABLE)
+        trade, made = answer.trade, answer.notification
+        ticket = Ticket(
+            answer.outcome,
+            "" if made is None else made.id,
+            answer.reason,
+            answer.refusal,
+            signal_id=None if trade is None else trade.signal.signal_id,
+            version=None if trade is None else trade.version,
+        )
+        if made is not None:
+            self._emit(Taken(ticket, made, tuple(answer.waiting)))
+            self._on_put(answer.waiting, made.priority, made.valid_until)
+        return ticket

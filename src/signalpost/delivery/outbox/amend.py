@@ -1,0 +1,167 @@
+"""Changes a trade: one transaction writes it, with a delivery to each of its cards, and its companions."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.book import Amend, Amendment
+from signalpost.delivery.outbox.cards import CardRow, cards_of
+from signalpost.delivery.outbox.commands import NewDelivery
+from signalpost.delivery.outbox.order import Row, Waiting, new_row
+from signalpost.delivery.outbox.rows import micros
+from signalpost.delivery.outbox.trades import Book, TradeRow
+from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.delivery.rank import rank_of
+from signalpost.domain import validity
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.life import after
+from signalpost.domain.notification import COMPANION, Notification
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.text import shown
+from signalpost.domain.ticket import Outcome, Refusal
+from signalpost.domain.trade import News, Trade, is_news
+from signalpost.errors import NotPossible
+
+_AT_ONCE, _TOGETHER = timedelta(seconds=1), timedelta(seconds=10)
+"""How long a companion waits: for its card, and for more news of the same trade."""
+_WAITS = frozenset({News.TARGET, News.STOP})
+_URGENT_NEWS = frozenset({News.STOP, News.ENDED})
+_KEY_LASTS_FOR = timedelta(days=7)
+
+
+def amend(tx: Transaction, command: Amend) -> Amendment:
+    """Change a trade, and put the change on its cards."""
+    book = Book(tx)
+    if command.run is None:
+        rows = book.named(command.name)
+    else:
+        rows = list(book.of([f"{command.run}/{command.name}"]).values())
+    if command.tiers is not None:
+        rows = [row for row in rows if command.tiers.issuperset(row.tiers)]
+    if len(rows) != 1:
+        return _unknown(command.name, rows)
+    (row,) = rows
+    trade = book.trade(row)
+    if trade is None:
+        why = f"the signal book's entry of {command.name} is damaged"
+        return Amendment(Outcome.REFUSED, None, Refusal.UNSTORABLE, why)
+    is_repeat = command.change == trade.last_change
+    if command.if_version is not None and command.if_version != trade.version:
+        if is_repeat and command.if_version == trade.version - 1:
+            return Amendment(Outcome.DUPLICATE, trade)
+        why = f"{trade.signal.signal_id} has version {trade.version}, and the change is for {command.if_version}"
+        return Amendment(Outcome.REFUSED, trade, Refusal.STALE_VERSION, f"{why}: look at it again")
+    try:
+        changed = after(trade, command.change, command.now)
+    except NotPossible as why:
+        return Amendment(Outcome.REFUSED, trade, Refusal.NOT_POSSIBLE, str(why))
+    if changed is trade:
+        return Amendment(Outcome.DUPLICATE, trade)
+    return _Change(tx, command, row, trade, changed).write()
+
+
+def _unknown(name: str, rows: Sequence[TradeRow]) -> Amendment:
+    if not rows:
+        return Amendment(Outcome.REFUSED, None, Refusal.UNKNOWN_SIGNAL, f"no signal is called {shown(name)}")
+    ids = ", ".join(f"#{row.number} {row.sequence}" for row in rows)
+    why = f"{shown(name)} may be one of several signals: {ids}. Use one of these numbers or ids"
+    return Amendment(Outcome.REFUSED, None, Refusal.UNKNOWN_SIGNAL, why)
+
+
+class _Change:
+    """A change that was accepted, with its deliveries."""
+
+    def __init__(self, tx: Transaction, command: Amend, row: TradeRow, before: Trade, changed: Trade) -> None:
+        self._tx, self._command, self._row = tx, command, row
+        self._before, self._trade = before, changed
+        self._cards = [card for card in cards_of(tx, row.sequence) if not card.is_stopped]
+        self._waiting = Waiting(tx.waiting({row.sequence, f"{row.sequence}{COMPANION}"}))
+        self._added: list[Row] = []
+        self._notifications: list[tuple[int, Notification]] = []
+
+    def write(self) -> Amendment:
+        """Write the trade, the notifications and their deliveries."""
+        trade, command = self._trade, self._command
+        ended = trade.end is not None
+        until = command.now + validity.EDIT + (timedelta(0) if ended else validity.OPEN_FOR)
+        notification = Notification(
+            id=command.ids[0],
+            payload=trade.signal,
+            event=f"v{trade.version}",
+            priority=NotificationPriority.HIGH if trade.news in _URGENT_NEWS else NotificationPriority.NORMAL,
+            user_tier=trade.tiers[0],
+            accepted_at=command.now,
+            valid_until=until,
+            context=command.context,
+            run=self._row.run,
+            number=trade.number,
+            trade=trade,
+        )
+        reached = [card for card in self._cards if self._may_reach(card)]
+        self._add(notification, [(card, None) for card in reached])
+        if is_news(self._before, trade):
+            self._add_companions(notification, reached)
+        self._save(notification)
+        return Amendment(
+            Outcome.ACCEPTED, trade, notification=notification, waiting={card.destination: until for card in reached}
+        )
+
+    def _may_reach(self, card: CardRow) -> bool:
+        """Whether the destination shows the trade, or may still come to show it."""
+        sequence, destination = card.sequence, card.destination
+        if card.is_shown or card.replacements or self._tx.is_in_flight(sequence, destination):
+            return True
+        return self._waiting.has(sequence, destination) or (
+            self._trade.state.is_live and self._command.now < card.open_until
+        )
+
+    def _add_companions(self, notification: Notification, cards: Sequence[CardRow]) -> None:
+        """Post beside the cards that are shown. News that wait are joined: it tells all since readers last heard."""
+        lasts = validity.of_companion(self._trade.signal.timeframe)
+        by_version: dict[int, tuple[Trade, list[tuple[CardRow, datetime | None]]]] = {}
+        now = self._command.now
+        for card in cards:
+            if not card.is_shown and not self._tx.is_in_flight(card.sequence, card.destination):
+                continue
+            before, since = self._joined(card)
+            wait = _TOGETHER if self._trade.news in _WAITS and self._trade.end is None else _AT_ONCE
+            at = now + wait if since is None else min(now + wait, since)
+            by_version.setdefault(before.version, (before, []))[1].append((card, at))
+        for count, (before, places) in enumerate(by_version.values()):
+            companion = notification.but(
+                id=f"{self._command.ids[1]}{count or ''}",
+                event=f"{notification.event} companion",
+                before=before,
+                valid_until=now + lasts,
+            )
+            self._add(companion, places)
+
+    def _joined(self, card: CardRow) -> tuple[Trade, datetime | None]:
+        """The trade before the news that wait for this destination, and when these were to leave."""
+        for row in self._waiting.take(f"{card.sequence}{COMPANION}", card.destination, self._command.ids[1]):
+            found = self._tx.look_up(row)
+            if isinstance(found, Notification) and found.before is not None:
+                return found.before, row.delivery.not_before
+        return self._before, None
+
+    def _add(self, notification: Notification, places: Sequence[tuple[CardRow, datetime | None]]) -> None:
+        if not places:
+            return
+        number = self._tx.next_number()
+        self._notifications.append((number, notification))
+        rank = rank_of(notification.priority, notification.accepted_at)
+        for card, not_before in places:
+            is_edit = notification.before is None and card.is_shown and not card.is_doubtful
+            wanted = NewDelivery(card.destination, rank, not_before=not_before, is_edit=is_edit)
+            row = new_row(notification, number, notification.sequence, wanted)
+            self._added.append(row)
+            self._waiting.enter(row)
+
+    def _save(self, notification: Notification) -> None:
+        changed = dict(self._waiting.changed)
+        self._tx.add_notifications(self._notifications)
+        self._tx.add([changed.pop(row.delivery.id, row) for row in self._added])
+        self._tx.move(list(changed.values()), was=DeliveryState.PENDING)
+        until = micros(notification.accepted_at + _KEY_LASTS_FOR)
+        self._tx.write(sql.SAVE_KEY, [(notification.key, notification.content_hash, notification.id, until)])
+        Book(self._tx).save(self._row, self._trade)

@@ -1,0 +1,150 @@
+"""What each destination shows of a trade, and what becomes of a delivery because of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.book import CardEntry
+from signalpost.delivery.outbox.commands import CardResult, OutboxEntry, Settlement
+from signalpost.delivery.outbox.order import Row
+from signalpost.delivery.outbox.rows import instant, micros
+from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.notification import COMPANION, NEW, Notification
+from signalpost.domain.signal import Signal
+from signalpost.domain.tier import UserTier
+from signalpost.sinks.port import Shown
+
+_SHOWN_BY = {True: "superseded: its card shows this state", False: "superseded: its card shows a newer state"}
+NEVER_SHOWN = "its signal was never shown here"
+GONE = "its card was deleted twice"
+
+
+class CardRow(NamedTuple):
+    """A row of the table `card`, with the message that shows it."""
+
+    sequence: str
+    destination: str
+    tier: UserTier
+    open_until: datetime
+    message: Shown | None
+    version: int
+    posted_version: int | None
+    first_shown_at: datetime | None
+    is_doubtful: bool
+    replacements: int
+    is_stopped: bool
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the destination shows the trade, or may show it."""
+        return self.message is not None or self.is_doubtful
+
+    def ending(
+        self, version: int, now: datetime, *, is_live: bool, is_companion: bool
+    ) -> tuple[DeliveryState, str] | None:
+        """How a delivery of a version ends without being sent; None if it is to be sent."""
+        if self.is_stopped:
+            return DeliveryState.SUPPRESSED, GONE
+        if is_companion:
+            if self.posted_version is not None and self.posted_version >= version:
+                return DeliveryState.SUPERSEDED, _SHOWN_BY[self.posted_version == version]
+            return None if self.is_shown else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
+        if self.message is not None and self.version >= version:
+            return DeliveryState.SUPERSEDED, _SHOWN_BY[self.version == version]
+        may_post = self.is_shown or self.replacements or (is_live and now < self.open_until)
+        return None if may_post else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
+
+    @property
+    def entry(self) -> CardEntry:
+        """The part of it that people see."""
+        return CardEntry(self.destination, self.tier, self.message, self.version, self.first_shown_at)
+
+
+def cards_of(tx: Transaction, sequence: str) -> list[CardRow]:
+    """What each destination shows of a trade."""
+    return [_card(values) for values in tx.select(f"{sql.CARDS} = ? ORDER BY destination", (sequence,))]
+
+
+def is_opening(notification: Notification) -> bool:
+    """Whether it opens a trade, or shows one to more destinations."""
+    return notification.event == NEW and isinstance(notification.payload, Signal)
+
+
+def version_of(notification: Notification) -> int:
+    """The version of the trade that a notification shows; 0 if it shows none."""
+    if notification.trade is not None:
+        return notification.trade.version
+    return 1 if is_opening(notification) else 0
+
+
+def leased_entry(tx: Transaction, row: Row, notification: Notification, now: datetime) -> OutboxEntry | Row:
+    """What a lease gives to its sender; or the row as it ends, because its card shows it or may not show it."""
+    plain = OutboxEntry(row.delivery, notification)
+    if not (version := version_of(notification)):
+        return plain
+    sequence = row.delivery.sequence.removesuffix(COMPANION)
+    found = tx.first(sql.CARD, (sequence, row.delivery.id.destination))
+    if found is None:
+        return plain
+    card = _card(found)
+    is_live = notification.trade is None or notification.trade.state.is_live
+    is_companion = notification.before is not None
+    if (end := card.ending(version, now, is_live=is_live, is_companion=is_companion)) is not None:
+        return row.moved(*end)
+    return OutboxEntry(_limited(row.delivery, card), notification, card.message, card.replacements > 0, card.tier)
+
+
+def _limited(delivery: Delivery, card: CardRow) -> Delivery:
+    """A first post is cut off when its opening is too old to be shown."""
+    if card.is_shown or card.replacements:
+        return delivery
+    return delivery._replace(valid_until=min(delivery.valid_until, card.open_until))
+
+
+def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
+    """The verdict with its result for the card of a trade."""
+    version = version_of(entry.notification)
+    if not version or entry.notification.before is not None:
+        return verdict
+    result = verdict.card or CardResult(0, entry.is_edit)
+    return verdict._replace(card=result._replace(version=version))
+
+
+def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
+    """Save what a delivery's result means for its card."""
+    result, message = verdict.card, verdict.message
+    if result is None:
+        return
+    where = (row.delivery.sequence, row.delivery.id.destination)
+    if row.delivery.state is DeliveryState.DELIVERED and message is not None and message.message_id:
+        posted = None if result.is_edit else result.version
+        tx.write(sql.SHOW_CARD, [(message.message_id, result.version, posted, micros(message.sent_at), *where)])
+    elif result.loss is not None:
+        tx.write(sql.LOSE_CARD, [(result.is_stopped, *where)])
+        tx.write(sql.NO_EDIT, [row.delivery.id])
+    elif verdict.may_repeat and not result.is_edit:
+        tx.write(sql.DOUBT_CARD, [where])
+
+
+def _card(values: Sequence[Any]) -> CardRow:
+    """A card's row. A damaged one is left alone: it may be shown, and must not be posted again."""
+    sequence, destination, tier, until, message_id, version, posted, first, *rest = values
+    doubtful, replacements, stopped, channel, guild, webhook = rest
+    try:
+        return CardRow(
+            sequence,
+            destination,
+            UserTier(tier),
+            instant(until),
+            None if message_id is None else Shown(message_id, channel, guild, webhook),
+            int(version),
+            posted,
+            None if first is None else instant(first),
+            bool(doubtful),
+            int(replacements),
+            bool(stopped),
+        )
+    except (ValueError, TypeError, OverflowError):
+        return CardRow(sequence, destination, UserTier.ADMIN, instant(0), None, 0, None, None, False, 0, True)

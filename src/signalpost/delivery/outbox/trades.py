@@ -1,0 +1,200 @@
+"""The signal book in a store: trades, and what each destination shows of them.
+
+A trade that is as it was opened has no body: it is made of the notification that opened it. See
+docs/why/0032-a-signal-has-a-life.md.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+
+from signalpost.delivery.outbox import sql
+from signalpost.delivery.outbox.book import BookEntry, FindTrades
+from signalpost.delivery.outbox.cards import cards_of
+from signalpost.delivery.outbox.commands import NewDelivery
+from signalpost.delivery.outbox.rows import Key, instant, is_text, is_time, micros, notification_in
+from signalpost.delivery.outbox.transaction import Transaction
+from signalpost.domain.change import Close
+from signalpost.domain.identity import short_id
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.life import after, opened
+from signalpost.domain.notification import CLOSED, Notification
+from signalpost.domain.order import OrderKind
+from signalpost.domain.signal import Signal
+from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import Trade, TradeState
+from signalpost.errors import InvalidValue
+
+_DIGITS = 16
+"""Of a number that SQLite can count to."""
+_READS = (InvalidValue, msgspec.DecodeError, ValueError)
+
+
+class TradeRow(NamedTuple):
+    """A row of the table `trade`."""
+
+    sequence: str
+    run: str | None
+    number: int
+    version: int
+    state: str
+    pair: str
+    short_id: str
+    tiers: tuple[UserTier, ...]
+    opening: str
+    hash: bytes
+    changed_at: datetime
+    body: str | None
+
+    @property
+    def key(self) -> Key:
+        """The idempotency key of its opening, which holds as long as the trade exists."""
+        return Key(self.hash, self.opening, instant(0))
+
+
+class Book:
+    """The trades and cards in a transaction's file."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def of(self, sequences: Sequence[str]) -> dict[str, TradeRow]:
+        """The trades of these sequences that exist."""
+        return {row.sequence: row for row in self._rows(self._tx.matching(sql.TRADES, sequences))} if sequences else {}
+
+    def trade(self, row: TradeRow) -> Trade | None:
+        """The trade of a row; None if it is damaged."""
+        try:
+            if row.body is not None:
+                return Trade.from_json(row.body).but(tiers=row.tiers)
+            found = notification_in((self._tx.first(sql.OPENING, (row.opening,)) or (None,))[0])
+            if not isinstance(found, Notification) or not isinstance(found.payload, Signal):
+                return None
+            return self._as_ended(row, opened(found.payload, row.number, row.tiers, found.accepted_at))
+        except _READS:
+            return None
+
+    def _as_ended(self, row: TradeRow, trade: Trade) -> Trade:
+        """The trade as an older version ended it: by a notification of its own."""
+        if row.state != TradeState.CLOSED:
+            return trade
+        ended = self._tx.first(sql.ENDED_BY, (row.sequence,))
+        found = None if ended is None else notification_in((self._tx.first(sql.OPENING, ended) or (None,))[0])
+        if not isinstance(found, Notification) or not isinstance(found.payload, Signal) or found.event != CLOSED:
+            return after(trade, Close(reason="time"), row.changed_at)
+        return after(trade, Close(price=found.payload.current_price), found.accepted_at)
+
+    def named(self, name: str) -> list[TradeRow]:
+        """The trades that a person means: by id, number or short id, or all live ones of a pair."""
+        if found := [row for row in self._rows(self._tx.select(f"{sql.TRADES} = ?", (name,))) if row.run is None]:
+            return found
+        number = name.removeprefix("#")
+        is_number = number.isascii() and number.isdigit() and len(number) < _DIGITS
+        if is_number and (found := list(self._rows(self._tx.select(sql.TRADE_BY_NUMBER, (int(number),))))):
+            return found
+        if found := list(self._rows(self._tx.select(sql.TRADES_BY_SHORT_ID, (name.lower(),)))):
+            return found
+        try:
+            pair = str(Instrument(name))
+        except InvalidValue:
+            return []
+        return list(self._rows(self._tx.select(sql.LIVE_TRADES_OF, (pair,))))
+
+    def entries(self, wanted: FindTrades) -> Iterator[BookEntry]:
+        """The trades that a person looks for, without damaged ones."""
+        if wanted.name is not None:
+            rows: Iterable[TradeRow] = self.named(wanted.name)
+        else:
+            rows = self._rows(self._tx.select(sql.LIVE_TRADES if wanted.only_live else sql.ALL_TRADES))
+        for row in rows:
+            if wanted.tiers is not None and not wanted.tiers.issuperset(row.tiers):
+                continue
+            trade = self.trade(row)
+            if trade is not None and (trade.state.is_live or not wanted.only_live):
+                yield BookEntry(trade, row.run, tuple(card.entry for card in cards_of(self._tx, row.sequence)))
+
+    def keep_openings(self, notifications: str) -> None:
+        """Give trades that were opened by these notifications, which are about to be deleted, a body of their own.
+
+        Replays' trades are deleted instead.
+        """
+        for row in list(self._rows(self._tx.select(f"{sql.OPENED_BY} IN {sql.LISTED}", (notifications,)))):
+            if row.run is not None:
+                self._tx.write(sql.DELETE_TRADE, [(row.sequence,)])
+                self._tx.write(sql.DELETE_CARDS, [(row.sequence,)])
+            elif (trade := self.trade(row)) is not None:
+                self._tx.write(sql.KEEP_TRADE, [(trade.to_json().decode(), row.sequence)])
+
+    def _rows(self, found: Iterable[Sequence[Any]]) -> Iterator[TradeRow]:
+        return (row for row in map(_trade_row, found) if row is not None)
+
+    def open(self, notification: Notification, sequence: str) -> TradeRow:
+        """The trade that a new signal opens, not written yet."""
+        signal = notification.payload
+        assert isinstance(signal, Signal)  # noqa: S101  # for mypy
+        is_pending = signal.order is not OrderKind.MARKET
+        return TradeRow(
+            sequence,
+            notification.run,
+            self._tx.next_trade(notification.run),
+            1,
+            (TradeState.PENDING if is_pending else TradeState.OPEN).value,
+            str(signal.pair),
+            short_id(signal.signal_id, notification.run),
+            (notification.user_tier,),
+            notification.id,
+            notification.content_hash,
+            notification.accepted_at,
+            None,
+        )
+
+    def write(self, trades: Iterable[TradeRow], cards: Iterable[tuple[str, NewDelivery, UserTier, datetime]]) -> None:
+        """Write trades that were opened, and the cards that they are to have."""
+        self._tx.write(sql.ADD_TRADE, [_values(row) for row in trades])
+        rows = [(sequence, each.destination, tier, micros(until)) for sequence, each, tier, until in cards]
+        self._tx.write(sql.ADD_CARD, rows)
+
+    def save(self, row: TradeRow, trade: Trade) -> None:
+        """Write a trade after a change of it or of its tiers."""
+        tiers = _encoded(trade.tiers)
+        body = trade.to_json().decode()
+        self._tx.write(
+            sql.SAVE_TRADE,
+            [(trade.version, trade.state.value, tiers, micros(trade.changed_at), body, row.sequence)],
+        )
+
+
+def find_trades(tx: Transaction, command: FindTrades) -> tuple[BookEntry, ...]:
+    """Look trades up."""
+    if tx.first(sql.HAS_BOOK) is None:  # a command that only reads does not migrate
+        return ()
+    return tuple(islice(Book(tx).entries(command), command.limit))
+
+
+def _encoded(tiers: Sequence[UserTier]) -> str:
+    return msgspec.json.encode([str.__str__(tier) for tier in tiers]).decode()
+
+
+def _values(row: TradeRow) -> tuple[Any, ...]:
+    return (*row[:7], _encoded(row.tiers), row.opening, row.hash, micros(row.changed_at), row.body)
+
+
+def _trade_row(values: Sequence[Any]) -> TradeRow | None:
+    """A trade's row; None if it is damaged."""
+    *texts, tiers, opening, content_hash, changed_at, body = values
+    sequence, run, number, version, state, pair, short = texts
+    is_whole = type(number) is int and type(version) is int and type(content_hash) is bytes and is_time(changed_at)
+    if not is_whole or not all(map(is_text, (sequence, state, pair, short, tiers, opening))):
+        return None
+    if not (run is None or is_text(run)) or not (body is None or is_text(body)):
+        return None
+    try:
+        names = tuple(map(UserTier, msgspec.json.decode(tiers, type=list[str])))
+    except _READS:
+        return None
+    return TradeRow(
+        sequence, run, number, version, state, pair, short, names, opening, content_hash, instant(changed_at), body
+    )

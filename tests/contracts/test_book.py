@@ -1,0 +1,338 @@
+"""The signal book, as every store must keep it."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from signalpost.delivery.outbox.commands import (
+    CardResult,
+    Prune,
+)
+from signalpost.delivery.outbox.port import Outbox
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from signalpost.domain.change import CancelOrder, Close, Fill, Reopen, Update
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.priority import NotificationPriority
+from signalpost.domain.ticket import Outcome, Refusal
+from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import TradeState
+from signalpost.sinks.evidence import Loss
+from tests.contracts.book_driver import MINUTE, START, A, B, Driver, signal
+from tests.inline_outbox import InlineOutbox
+
+_S = DeliveryState
+
+
+@pytest.fixture(params=[InlineOutbox, ThreadedOutbox])
+async def book(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Driver]:
+    outbox: Outbox = request.param(SqliteCore(tmp_path / "outbox.db"))
+    yield Driver(outbox, tmp_path / "outbox.db")
+    await outbox.close()
+
+
+async def test_a_signal_is_numbered_and_its_opening_is_written_once(book: Driver) -> None:
+    for name in ("s1", "s2"):
+        assert (await book.open(signal(name), A, B)).outcome is Outcome.ACCEPTED
+    newest, oldest = await book.find()
+    assert (newest.trade.number, oldest.trade.number) == (2, 1)
+    assert (oldest.trade.signal.signal_id, oldest.trade.version, oldest.trade.state) == ("s1", 1, TradeState.OPEN)
+    assert [card.destination for card in oldest.cards] == [A, B]
+    with closing(sqlite3.connect(book.path)) as db:
+        assert db.execute("SELECT count(*) FROM trade WHERE body IS NOT NULL").fetchone() == (0,)
+    assert (await book.leased()).notification.number == 1
+
+
+async def test_a_change_edits_the_card_and_posts_a_companion(book: Driver) -> None:
+    await book.shown()
+    book.now += MINUTE
+    answer = await book.change(Update(target_hit=1))
+    assert answer.trade is not None
+    assert (answer.outcome, answer.trade.version, list(answer.waiting)) == (Outcome.ACCEPTED, 2, [A])
+    edit = await book.leased()
+    assert edit.card is not None
+    assert (edit.is_edit, edit.notification.trade, edit.card.channel) == (True, answer.trade, "c1")
+    await book.settle(edit)
+    assert (await book.lease()).entries == (), "news of targets wait to be joined"
+    book.now += timedelta(seconds=10)
+    companion = await book.leased()
+    assert companion.notification.before is not None
+    assert (companion.notification.before.version, companion.is_edit, companion.card) == (1, False, edit.card)
+    await book.settle(companion)
+    ((found,)) = await book.find("s1")
+    assert [(card.version, card.message and card.message.message_id) for card in found.cards] == [
+        (2, edit.card.message_id)
+    ]
+
+
+async def test_the_end_does_not_wait_to_be_joined(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(target_hit=1))
+    book.now += timedelta(seconds=5)
+    await book.change(Close(reason="stop"))
+    entry = await book.leased()
+    assert (entry.notification.event, entry.delivery.priority) == ("v3", NotificationPriority.HIGH)
+    await book.settle(entry)
+    book.now += timedelta(seconds=1)
+    companion = await book.leased()
+    assert companion.notification.before is not None
+    assert companion.notification.before.version == 1, "it covers both changes"
+    assert await book.states() == [
+        ("new", "delivered"),
+        ("v2", "superseded"),
+        ("v2 companion", "superseded"),
+        ("v3", "delivered"),
+        ("v3 companion", "leased"),
+    ]
+
+
+async def test_news_are_joined_only_where_they_were_not_sent_yet(book: Driver) -> None:
+    await book.open(signal(), A, B)
+    for lane in (A, B):
+        await book.settle(await book.leased(lane))
+    await book.change(Update(target_hit=1))
+    await book.settle(await book.leased(A))
+    book.now += timedelta(seconds=10)
+    await book.settle(await book.leased(A))
+    await book.change(Update(stop_loss="be"))
+    for lane in (A, B):
+        await book.settle(await book.leased(lane))
+    befores = {}
+    book.now += timedelta(seconds=10)
+    for lane in (A, B):
+        before = (await book.leased(lane)).notification.before
+        assert before is not None
+        befores[lane] = before.version
+    assert befores == {A: 2, B: 1}
+
+
+async def test_a_note_has_no_companion(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(note="Watch the news."))
+    assert [event for event, _ in await book.states()] == ["new", "v2"]
+
+
+async def test_a_signal_that_was_not_sent_yet_is_shown_in_its_newest_state_only(book: Driver) -> None:
+    await book.open(signal())
+    await book.change(Update(stop_loss="1.0960"))
+    entry = await book.leased()
+    assert (entry.notification.event, entry.is_edit, entry.is_replacement) == ("v2", False, False)
+    assert entry.delivery.valid_until == signal().valid_until, "a post is cut off with its opening"
+    assert entry.delivery.rank == 0, "it takes the place of the state before"
+    await book.settle(entry)
+    assert await book.states() == [("new", "superseded"), ("v2", "delivered")], "and the card says it all"
+
+
+async def test_an_ended_signal_is_not_shown_for_the_first_time(book: Driver) -> None:
+    await book.open(signal())
+    await book.change(Close(price="1.1010"))
+    assert (await book.lease()).entries == ()
+    assert await book.states() == [("new", "superseded"), ("v2", "suppressed")]
+    book.now += MINUTE
+    assert (await book.change(Reopen())).outcome is Outcome.ACCEPTED
+
+
+async def test_nothing_is_shown_after_the_validity_of_the_opening(book: Driver) -> None:
+    await book.open(signal())
+    book.now = signal().valid_until
+    assert [each.state for each in (await book.lease()).expired] == [_S.EXPIRED]
+    answer = await book.change(Update(stop_loss="1.0960"))
+    assert (answer.outcome, dict(answer.waiting)) == (Outcome.ACCEPTED, {})
+    assert await book.states() == [("new", "expired")]
+
+
+async def test_a_change_during_the_first_post_becomes_an_edit(book: Driver) -> None:
+    await book.open(signal())
+    first = await book.leased()
+    await book.change(Close(price="1.1010"))
+    assert (await book.lease()).entries == ()
+    await book.settle(first)
+    assert (await book.leased()).is_edit
+
+
+async def test_a_post_that_may_be_shown_is_followed_by_a_marked_one(book: Driver) -> None:
+    """The older state may be shown, so it ends unconfirmed, and its end is posted although the trade is over."""
+    await book.open(signal())
+    first = await book.leased()
+    await book.change(Close(price="1.1010"))
+    ended = await book.settle(first, _S.PENDING, may_repeat=True)
+    assert ended.state is _S.UNCONFIRMED
+    entry = await book.leased()
+    assert (entry.notification.event, entry.delivery.may_repeat, entry.is_edit) == ("v2", True, False)
+
+
+async def test_a_returned_older_state_is_replaced_by_the_one_that_waits(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(stop_loss="1.0960"))
+    older = await book.leased()
+    await book.change(Update(stop_loss="1.0970"))
+    later = book.now + 5 * MINUTE
+    assert (await book.settle(older, _S.PENDING, not_before=later)).state is _S.SUPERSEDED
+    assert (await book.lease()).next_at is not None, "a wait that was demanded is not cut short"
+    book.now = later
+    assert (await book.leased()).notification.event == "v3"
+
+
+async def test_edits_can_be_held_while_posts_leave_and_the_reverse(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(note="Watch the news."))
+    await book.open(signal("s2"))
+    assert (await book.leased(edits=False)).notification.event == "new"
+    assert (await book.lease(edits=False)).entries == ()
+    assert (await book.leased(posts=False)).notification.event == "v2"
+
+
+@pytest.mark.parametrize("how", list(Loss))
+async def test_a_lost_card_is_posted_again_and_says_so(book: Driver, how: Loss) -> None:
+    first = await book.shown()
+    await book.change(Close(price="1.1010"))
+    lost = CardResult(2, is_edit=True, loss=how)
+    edit = await book.leased()
+    assert (await book.settle(edit, _S.PENDING, card=lost)).state is _S.PENDING
+    again = await book.leased(edits=False)
+    assert (again.is_edit, again.is_replacement, again.card) == (False, True, None)
+    await book.settle(again)
+    book.now += timedelta(seconds=1)
+    assert (await book.lease()).entries == (), "no companion: the new message says it"
+    (found,) = await book.find("s1")
+    assert found.cards[0].first_shown_at == START, first
+    assert (await book.states())[-1] == ("v2 companion", "superseded")
+
+
+async def test_a_card_that_was_deleted_again_is_left_alone(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(note="one"))
+    await book.settle(await book.leased(), _S.PENDING, card=CardResult(2, is_edit=True, loss=Loss.DELETED))
+    await book.settle(await book.leased())
+    await book.change(Update(note="two"))
+    lost = CardResult(3, is_edit=True, loss=Loss.DELETED, is_stopped=True)
+    await book.settle(await book.leased(), _S.DEAD, card=lost)
+    assert dict((await book.change(Close(price="1.1010"))).waiting) == {}
+
+
+async def test_the_same_change_is_a_duplicate_and_a_stale_one_is_refused(book: Driver) -> None:
+    await book.shown()
+    assert (await book.change(Update(stop_loss="1.0960"), if_version=1)).outcome is Outcome.ACCEPTED
+    assert (await book.change(Update(stop_loss="1.0960"))).outcome is Outcome.DUPLICATE
+    repeated = await book.change(Update(stop_loss="1.0960"), if_version=1)
+    assert repeated.outcome is Outcome.DUPLICATE, "its answer was lost"
+    stale = await book.change(Update(stop_loss="1.0970"), if_version=1)
+    assert (stale.outcome, stale.refusal) == (Outcome.REFUSED, Refusal.STALE_VERSION)
+    assert [each.trade.version for each in await book.find()] == [2]
+
+
+async def test_what_is_not_possible_is_refused_and_writes_nothing(book: Driver) -> None:
+    await book.shown()
+    answer = await book.change(CancelOrder())
+    assert (answer.outcome, answer.refusal) == (Outcome.REFUSED, Refusal.NOT_POSSIBLE)
+    assert "close" in (answer.reason or "")
+    unknown = await book.change(Close(price="1.1"), "nobody")
+    assert (unknown.trade, unknown.refusal) == (None, Refusal.UNKNOWN_SIGNAL)
+    assert await book.states() == [("new", "delivered")]
+
+
+async def test_a_level_that_is_set_back_is_another_change(book: Driver) -> None:
+    await book.shown()
+    both = [Update(stop_loss="1.0960"), Update(stop_loss="1.0950")]
+    answers = [await book.change(each) for each in both]
+    assert [each.trade and each.trade.version for each in answers] == [2, 3]
+
+
+async def test_a_person_finds_a_signal_by_id_number_short_id_and_pair(book: Driver) -> None:
+    await book.open(signal())
+    await book.open(signal("s2", pair="GBP_JPY", entry_price="190.00", stop_loss="189.50", targets=["191.00"]))
+    await book.open(signal("s3", pair="GBP_JPY", entry_price="190.00", stop_loss="189.50", targets=["191.00"]))
+    for name in ("s1", "#1", "1", "EURUSD", "eur/usd"):
+        assert [each.trade.signal.signal_id for each in await book.find(name)] == ["s1"], name
+    two = await book.change(Close(price="190.10"), "GBPJPY")
+    assert two.refusal is Refusal.UNKNOWN_SIGNAL
+    assert "#2" in (two.reason or "")
+    await book.change(Close(price="190.10"), "#2")
+    assert (await book.change(Close(price="190.10"), "GBPJPY")).outcome is Outcome.ACCEPTED
+    assert [each.trade.number for each in await book.find(only_live=True)] == [1]
+
+
+async def test_a_signal_of_a_higher_tier_is_unknown_to_a_lower_one(book: Driver) -> None:
+    await book.open(signal(), B, tier=UserTier.PREMIUM)
+    only_free = frozenset({UserTier.FREE})
+    assert (await book.change(Close(price="1.1"), tiers=only_free)).refusal is Refusal.UNKNOWN_SIGNAL
+    assert await book.find(tiers=only_free) == ()
+    assert len(await book.find(tiers=only_free | {UserTier.PREMIUM})) == 1
+
+
+async def test_a_second_tier_adds_its_destination_in_the_present_state(book: Driver) -> None:
+    await book.open(signal(), B, tier=UserTier.PREMIUM)
+    await book.settle(await book.leased(B))
+    await book.change(Update(stop_loss="1.0960"))
+    added = await book.open(signal(), A)
+    assert (added.outcome, added.added) == (Outcome.ACCEPTED, (A,))
+    entry = await book.leased(A)
+    assert entry.notification.trade is not None
+    assert (entry.notification.trade.stop, entry.tier) == (entry.notification.trade.stop, UserTier.FREE)
+    assert str(entry.notification.trade.stop) == "1.0960"
+    (found,) = await book.find("s1")
+    assert (found.trade.tiers, found.trade.version) == ((UserTier.PREMIUM, UserTier.FREE), 2)
+    assert (await book.open(signal(), A)).outcome is Outcome.DUPLICATE
+
+
+async def test_a_trade_outlives_its_notification_and_its_key(book: Driver) -> None:
+    await book.shown()
+    book.now += timedelta(days=60)
+    assert await book.outbox.do(Prune(book.now)) == 1
+    (found,) = await book.find("s1")
+    assert (found.trade.signal.targets, found.trade.version) == (signal().targets, 1)
+    assert found.cards[0].message is not None, "the card can still be edited"
+    assert (await book.change(Close(price="1.1010"))).outcome is Outcome.ACCEPTED
+    assert (await book.leased()).is_edit
+    again = await book.open(signal("s1", entry_price="1.2000", stop_loss="1.1950", targets=["1.2050"]))
+    assert again.outcome is Outcome.REFUSED
+    assert (await book.open(signal())).outcome is Outcome.DUPLICATE
+    await book.open(signal("s2"))
+    assert [each.trade.number for each in await book.find("s2")] == [2], "no number is used again"
+
+
+async def test_replays_have_a_book_of_their_own(book: Driver) -> None:
+    await book.open(signal(), run="r1")
+    await book.open(signal())
+    assert [each.trade.number for each in await book.find()] == [1]
+    assert (await book.change(Close(price="1.1010"), run="r1")).outcome is Outcome.ACCEPTED
+    (found,) = await book.find()
+    assert found.trade.state is TradeState.OPEN
+    await book.outbox.do(Prune(book.now + timedelta(days=60)))
+
+
+async def test_a_pending_order_is_filled_and_cancelled(book: Driver) -> None:
+    await book.open(signal(order="limit"))
+    await book.settle(await book.leased())
+    await book.open(signal("s2", order="stop"))
+    filled = await book.change(Fill(price="1.0999"))
+    cancelled = await book.change(CancelOrder(reason="news"), "s2")
+    assert [each.trade and each.trade.state for each in (filled, cancelled)] == [
+        TradeState.OPEN,
+        TradeState.CANCELLED,
+    ]
+
+
+async def test_a_damaged_entry_is_refused_and_leaves_the_others_alone(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(note="one"))
+    await book.open(signal("s2"))
+    with closing(sqlite3.connect(book.path)) as db:
+        db.execute("UPDATE trade SET body = '{' WHERE sequence = 's1'")
+        db.commit()
+    assert (await book.change(Update(note="two"))).refusal is Refusal.UNSTORABLE
+    assert [each.trade.number for each in await book.find()] == [2]
+    assert (await book.open(signal())).outcome is Outcome.DUPLICATE
+
+
+async def test_a_damaged_card_is_never_posted_again(book: Driver) -> None:
+    await book.shown()
+    with closing(sqlite3.connect(book.path)) as db:
+        db.execute("UPDATE card SET open_until = 'soon'")
+        db.commit()
+    await book.change(Close(price="1.1010"))
+    assert (await book.lease()).entries == ()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.change import CancelOrder, Close, Fill, Reopen, Update
 from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.tier import UserTier
@@ -45,6 +47,22 @@ async def test_a_signal_is_numbered_and_its_opening_is_written_once(book: Driver
     with closing(sqlite3.connect(book.path)) as db:
         assert db.execute("SELECT count(*) FROM trade WHERE body IS NOT NULL").fetchone() == (0,)
     assert (await book.leased()).notification.number == 1
+
+
+async def test_trades_are_found_by_state_and_pair(book: Driver) -> None:
+    for name, changes in (("s1", {}), ("s2", {"order": "limit"}), ("s3", {"pair": "GBP_USD"})):
+        await book.open(signal(name, **changes))
+    await book.change(Close(price="1.1010"))
+
+    async def found(**wanted: Any) -> list[str]:
+        return [entry.trade.signal.signal_id for entry in await book.find(**wanted)]
+
+    euro = Instrument("EURUSD")
+    assert await found(states=frozenset({TradeState.CLOSED, TradeState.PENDING})) == ["s2", "s1"]
+    assert await found(pair=euro) == ["s2", "s1"]
+    assert await found(pair=euro, states=frozenset({TradeState.OPEN})) == []
+    assert await found(pair=euro, limit=1) == ["s2"]
+    assert await found(pair=euro, only_live=True) == ["s2"]
 
 
 async def test_a_change_edits_the_card_and_posts_a_companion(book: Driver) -> None:

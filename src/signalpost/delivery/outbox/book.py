@@ -10,10 +10,11 @@ from typing import NamedTuple
 from signalpost.delivery.outbox.commands import Command
 from signalpost.domain.change import Change
 from signalpost.domain.context import Context
+from signalpost.domain.instrument import Instrument
 from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import Trade
+from signalpost.domain.trade import Trade, TradeState
 from signalpost.sinks.port import Shown
 
 NO_CONTEXT = Context()
@@ -84,6 +85,10 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     name: str | None = None
     """As in `Amend`, but a pair finds all its live trades; None for all trades."""
     only_live: bool = False
+    states: frozenset[TradeState] | None = None
+    """Only trades in one of these; None for all."""
+    pair: Instrument | None = None
+    """Only trades of this pair, as it is shown; None for all."""
     tiers: frozenset[UserTier] | None = None
     """Only trades that were sent to none but these tiers; None for all."""
     limit: int = 100

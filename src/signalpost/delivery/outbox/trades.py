@@ -110,9 +110,7 @@ class Book:
         else:
             rows = self._rows(self._tx.select(sql.LIVE_TRADES if wanted.only_live else sql.ALL_TRADES))
         for row in rows:
-            if wanted.tiers is not None and not wanted.tiers.issuperset(row.tiers):
-                continue
-            trade = self.trade(row)
+            trade = self.trade(row) if _is_wanted(row, wanted) else None
             if trade is not None and (trade.state.is_live or not wanted.only_live):
                 yield BookEntry(trade, row.run, tuple(card.entry for card in cards_of(self._tx, row.sequence)))
 
@@ -172,6 +170,14 @@ def find_trades(tx: Transaction, command: FindTrades) -> tuple[BookEntry, ...]:
     if tx.first(sql.HAS_BOOK) is None:  # a command that only reads does not migrate
         return ()
     return tuple(islice(Book(tx).entries(command), command.limit))
+
+
+def _is_wanted(row: TradeRow, wanted: FindTrades) -> bool:
+    return (
+        (wanted.states is None or row.state in wanted.states)
+        and (wanted.pair is None or row.pair == str(wanted.pair))
+        and (wanted.tiers is None or wanted.tiers.issuperset(row.tiers))
+    )
 
 
 def _encoded(tiers: Sequence[UserTier]) -> str:

@@ -15,6 +15,7 @@ from signalpost import (
     AlertSeverity,
     AlertStatus,
     Announcement,
+    AsyncNotificationService,
     AsyncNotificationStartup,
     Candle,
     Config,
@@ -35,6 +36,7 @@ from signalpost import (
     Outcome,
     OutOfOrder,
     Signal,
+    SignalNotificationService,
     SignalpostError,
     SignalStatus,
     SignalType,
@@ -46,6 +48,7 @@ from signalpost import (
     __version__,
     clock,
     configure,
+    fill_signal,
     flush,
     on_strategy_start,
     on_strategy_stop,
@@ -54,11 +57,16 @@ from signalpost import (
     send_signal,
     send_signal_async,
     send_signal_to_discord,
+    update_signal,
+    update_signal_async,
 )
 from signalpost.config import HttpAddress
+from signalpost.delivery.outbox.book import BookEntry
 from signalpost.domain.events import Event
 from signalpost.domain.order import EntryZone, OrderKind
 from signalpost.domain.target import Target
+from signalpost.domain.trade import Trade
+from signalpost.integration.futures import TicketFuture
 from signalpost.testing.manual_clock import ManualClock
 
 
@@ -279,3 +287,21 @@ def configure_by_any_source(environment: Mapping[str, str]) -> None:
     assert_type(config.dry_run, bool)
     assert_type(config.at_most_once, frozenset[str])
     assert_type([each.webhook_id for each in config.destinations], list[str | None])
+
+
+async def change_a_signal(
+    signal: Signal, service: AsyncNotificationService, integration: NotificationIntegration
+) -> None:
+    future: Future[Ticket] = update_signal(signal, stop_loss="be", target_hit=1, note="half is safe", if_version=2)
+    assert_type(update_signal("#1042", targets=[1.12, ("1.13", 50)], at=datetime.now(UTC)), TicketFuture)
+    assert_type(await update_signal_async("id", close_part="50%", price=Decimal("1.1")), Ticket)
+    assert_type(await integration.close_signal_async(signal, reason="stop"), Ticket)
+    assert_type(integration.fill_signal(signal, price=1.1), TicketFuture)
+    assert_type(await service.cancel_signal("EURUSD", reason="news"), Ticket)
+    assert_type(await service.signal(signal), BookEntry | None)
+    assert_type([entry.trade for entry in await service.signals(only_live=True)], list[Trade])
+    assert_type(SignalNotificationService(integration).signal_filled(signal, price=1.1), TicketFuture)
+    assert_type(await SignalNotificationService(service).signal_generated(signal, user_tier="premium"), Ticket)
+    update_signal(signal, target_hits=1)  # type: ignore[call-arg]
+    fill_signal(signal)  # type: ignore[call-arg]
+    assert_type(future.result(), Ticket)

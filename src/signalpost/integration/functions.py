@@ -1,6 +1,9 @@
 """Functions that send through one NotificationIntegration, shared by the whole process."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial, wraps
+from inspect import signature
+from typing import Concatenate, ParamSpec, TypeVar
 
 from signalpost.config import Config
 from signalpost.domain.alert import Alert
@@ -13,8 +16,26 @@ from signalpost.integration.fallback import Sender
 from signalpost.integration.futures import TicketFuture
 from signalpost.integration.integration import FLUSH_WITHIN, NotificationIntegration
 
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
 process_wide = NotificationIntegration()
 """The integration that these functions use, and that other parts use unless you pass your own."""
+
+
+def _of_process(
+    method: Callable[Concatenate[NotificationIntegration, Arguments], Answer],
+) -> Callable[Arguments, Answer]:
+    """The method as a function of this process's integration."""
+    bound: Callable[Arguments, Answer] = partial(method, process_wide)
+
+    @wraps(method)
+    def function(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        return bound(*args, **kwargs)
+
+    function.__module__, function.__qualname__ = __name__, method.__name__
+    function.__signature__ = signature(bound)  # type: ignore[attr-defined]  # without `self`
+    return function
 
 
 def configure(
@@ -86,6 +107,20 @@ def send_signal_to_discord(
     return process_wide.send_signal_to_discord(
         signal, priority=priority, user_tier=user_tier, additional_context=additional_context
     )
+
+
+update_signal = _of_process(NotificationIntegration.update_signal)
+fill_signal = _of_process(NotificationIntegration.fill_signal)
+close_signal = _of_process(NotificationIntegration.close_signal)
+cancel_signal = _of_process(NotificationIntegration.cancel_signal)
+correct_signal = _of_process(NotificationIntegration.correct_signal)
+reopen_signal = _of_process(NotificationIntegration.reopen_signal)
+update_signal_async = _of_process(NotificationIntegration.update_signal_async)
+fill_signal_async = _of_process(NotificationIntegration.fill_signal_async)
+close_signal_async = _of_process(NotificationIntegration.close_signal_async)
+cancel_signal_async = _of_process(NotificationIntegration.cancel_signal_async)
+correct_signal_async = _of_process(NotificationIntegration.correct_signal_async)
+reopen_signal_async = _of_process(NotificationIntegration.reopen_signal_async)
 
 
 def flush(timeout: float | None = FLUSH_WITHIN) -> int:

@@ -1,9 +1,10 @@
 """The easy layer as a class: submits notifications from anywhere to a service in a thread of its own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
 from threading import RLock, current_thread, main_thread
-from typing import Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol
 from weakref import WeakSet
 
 import msgspec
@@ -26,9 +27,12 @@ from signalpost.integration.futures import Deadline, TicketFuture, not_on_our_lo
 from signalpost.integration.lifecycle import Lifecycle
 from signalpost.integration.loop_thread import LoopThread
 from signalpost.integration.process_end import this_process
-from signalpost.integration.submission import Otherwise, Refusals, Submission, extended
+from signalpost.integration.submission import Otherwise, Refusals, Submission, Submitted, SubmittedChange, extended
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
+from signalpost.service.signal_verbs import SignalChange, SignalVerbs
 from signalpost.telemetry.metrics import counts_of_none
+
+Arguments = ParamSpec("Arguments")
 
 START_WITHIN = 5.0
 """Seconds that a start waits for the service."""
@@ -44,7 +48,20 @@ class Flushed(Protocol):
         ...
 
 
-class NotificationIntegration:
+def _awaited(
+    verb: Callable[Concatenate["NotificationIntegration", Arguments], TicketFuture],
+) -> Callable[Concatenate["NotificationIntegration", Arguments], Coroutine[Any, Any, Ticket]]:
+    """The twin of a verb for event loops, which waits for its ticket."""
+
+    @wraps(verb)
+    async def twin(self: "NotificationIntegration", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Ticket:
+        return await verb(self, *args, **kwargs)
+
+    twin.__name__, twin.__qualname__ = f"{twin.__name__}_async", f"NotificationIntegration.{twin.__name__}_async"
+    return twin
+
+
+class NotificationIntegration(SignalVerbs[TicketFuture]):
     """Notifications from async code, from any thread and from scripts without a loop, over one service in a thread.
 
         integration = NotificationIntegration()
@@ -169,6 +186,8 @@ class NotificationIntegration:
         """Queue a signal: `send` for signals alone."""
         return self._submit(notification_of(signal, priority, user_tier, additional_context, kind=Signal))
 
+    _open = send_signal
+
     def send_alert(
         self,
         alert: Alert,
@@ -198,6 +217,13 @@ class NotificationIntegration:
     ) -> Ticket:
         """Queue an alert from any event loop, and wait for its ticket: `accepted` means written to disk."""
         return await self.send_alert(alert, priority, user_tier, additional_context)
+
+    update_signal_async = _awaited(SignalVerbs.update_signal)
+    fill_signal_async = _awaited(SignalVerbs.fill_signal)
+    close_signal_async = _awaited(SignalVerbs.close_signal)
+    cancel_signal_async = _awaited(SignalVerbs.cancel_signal)
+    correct_signal_async = _awaited(SignalVerbs.correct_signal)
+    reopen_signal_async = _awaited(SignalVerbs.reopen_signal)
 
     def send_signal_to_discord(
         self,
@@ -268,12 +294,17 @@ class NotificationIntegration:
     def _submit(self, notification: Notification, otherwise: Otherwise | None = None) -> TicketFuture:
         if otherwise is None and self._fallback is not None:
             otherwise = self._fall_back
-        submission = Submission(notification, otherwise, self._refusals.add)
+        return self._put(Submission(notification, otherwise, self._refusals.add))
+
+    def _change(self, wanted: SignalChange) -> TicketFuture:
+        return self._put(SubmittedChange(wanted, self._refusals.add))
+
+    def _put(self, submitted: Submitted) -> TicketFuture:
         if (thread := self._lifecycle.for_submission()) is None:
-            submission.refuse(self._lifecycle.not_running, Refusal.NOT_RUNNING)
+            submitted.refuse(self._lifecycle.not_running, Refusal.NOT_RUNNING)
         else:
-            thread.put(submission)
-        return submission.future
+            thread.put(submitted)
+        return submitted.future
 
     def _fall_back(self, submission: Submission, refused: Ticket) -> None:
         if self._fallback is None:  # `configure` has removed it meanwhile

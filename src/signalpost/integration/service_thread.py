@@ -11,7 +11,7 @@ from signalpost.errors import CommandFailed, SignalpostError, StoreClosed, Store
 from signalpost.integration.direct import DirectSender
 from signalpost.integration.futures import Deadline
 from signalpost.integration.loop_thread import MARGIN, LoopThread
-from signalpost.integration.submission import MOST_WAITING, Submission, SubmissionQueue
+from signalpost.integration.submission import MOST_WAITING, SubmissionQueue, Submitted
 from signalpost.secret import described
 from signalpost.service import AsyncNotificationService, Health, HealthStatus
 from signalpost.telemetry.failures import log_failure
@@ -94,7 +94,7 @@ class ServiceThread:
         status = max(health.status, HealthStatus.DEGRADED, key=list(HealthStatus).index)
         return Health(status, (*health.reasons, full))
 
-    def put(self, submission: Submission) -> None:
+    def put(self, submission: Submitted) -> None:
         """Take a submission from any thread. Its future always gets a ticket, whatever happens."""
         self._queue.put(submission)
 

@@ -5,6 +5,7 @@ there is none: each step is one operation that is atomic in the interpreter, and
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -16,6 +17,7 @@ from signalpost.integration.futures import TicketFuture
 from signalpost.integration.loop_thread import THREADS, LazyThread
 from signalpost.integration.process_end import this_process
 from signalpost.service import AsyncNotificationService
+from signalpost.service.signal_verbs import SignalChange
 from signalpost.telemetry.failures import log_failure
 from signalpost.telemetry.log_queue import logger
 
@@ -35,39 +37,25 @@ Refused = Callable[[Ticket], None]
 """Called with the ticket of a refusal that no service saw."""
 
 
-class Submission:
-    """A notification that a caller submits, and the future of its ticket. Intake gives it its id and time.
+class Submitted(ABC):
+    """Something that a caller submits, and the future of its ticket.
 
-    If the service refuses it, `otherwise` answers for it. A conflict is final: something else was accepted under the
-    same id, and showing a second, contradictory one in another way would help nobody. `refused` hears of a refusal that
-    is final and that no service saw.
+    `refused` is called with the ticket of a refusal that is final and that no service saw.
     """
 
-    __slots__ = ("future", "notification", "otherwise", "refused")
+    __slots__ = ("future", "refused")
 
-    def __init__(
-        self,
-        notification: Notification,
-        otherwise: "Otherwise | None" = None,
-        refused: "Refused" = lambda _: None,
-    ) -> None:
-        self.notification = notification
-        self.otherwise = otherwise
+    def __init__(self, refused: "Refused") -> None:
         self.refused = refused
         self.future = TicketFuture()
 
-    @property
-    def holds(self) -> bool:
-        """True if the service should hold it in memory when the store is unavailable: nobody else would send it."""
-        return self.otherwise is None
+    @abstractmethod
+    async def answered_by(self, service: AsyncNotificationService) -> Ticket:
+        """The service's ticket."""
 
     def refuse(self, why: str, cause: Refusal) -> None:
         """Refuse it before any service saw it."""
-        ticket = Ticket(Outcome.REFUSED, "", why, cause)
-        if self.otherwise is None:
-            self.end(ticket)
-        else:
-            self.otherwise(self, ticket)
+        self.end(Ticket(Outcome.REFUSED, "", why, cause))
 
     def end(self, ticket: Ticket) -> None:
         """Set a ticket that does not come from the service."""
@@ -76,12 +64,67 @@ class Submission:
         self.future.set_result(ticket)
 
     def settle(self, ticket: Ticket) -> None:
+        """Set the service's ticket."""
+        self.future.set_result(ticket)
+
+
+class Submission(Submitted):
+    """A notification that a caller submits. Intake gives it its id and time.
+
+    If the service refuses it, `otherwise` answers for it. A conflict is final: something else was accepted under the
+    same id, and showing a second, contradictory one in another way would help nobody.
+    """
+
+    __slots__ = ("notification", "otherwise")
+
+    def __init__(
+        self,
+        notification: Notification,
+        otherwise: "Otherwise | None" = None,
+        refused: "Refused" = lambda _: None,
+    ) -> None:
+        super().__init__(refused)
+        self.notification = notification
+        self.otherwise = otherwise
+
+    @property
+    def holds(self) -> bool:
+        """True if the service should hold it in memory when the store is unavailable: nobody else would send it."""
+        return self.otherwise is None
+
+    async def answered_by(self, service: AsyncNotificationService) -> Ticket:
+        """The service's ticket."""
+        new = self.notification
+        return await service.queue_notification(new.payload, new.priority, new.user_tier, new.context, hold=self.holds)
+
+    def refuse(self, why: str, cause: Refusal) -> None:
+        """Refuse it before any service saw it, unless `otherwise` can answer."""
+        if self.otherwise is None:
+            super().refuse(why, cause)
+        else:
+            self.otherwise(self, Ticket(Outcome.REFUSED, "", why, cause))
+
+    def settle(self, ticket: Ticket) -> None:
         """Set the service's ticket, unless it refused and `otherwise` can answer."""
         is_over = ticket.outcome is not Outcome.REFUSED or ticket.cause is Refusal.CONFLICT
         if is_over or self.otherwise is None:
-            self.future.set_result(ticket)
+            super().settle(ticket)
         else:
             self.otherwise(self, ticket)
+
+
+class SubmittedChange(Submitted):
+    """A change of a signal. While the store is unavailable it is held in memory, because nobody else can make it."""
+
+    __slots__ = ("_wanted",)
+
+    def __init__(self, wanted: SignalChange, refused: "Refused" = lambda _: None) -> None:
+        super().__init__(refused)
+        self._wanted = wanted
+
+    async def answered_by(self, service: AsyncNotificationService) -> Ticket:
+        """The service's ticket."""
+        return await service._change(self._wanted)
 
 
 def extended(refused: Ticket, more: str) -> Ticket:
@@ -95,7 +138,7 @@ class SubmissionQueue:
     def __init__(self, service: AsyncNotificationService, loop: asyncio.AbstractEventLoop) -> None:
         self._service = service
         self._loop = loop
-        self._submissions: deque[Submission] = deque()
+        self._submissions: deque[Submitted] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_open = False
         self._is_woken = False
@@ -106,7 +149,7 @@ class SubmissionQueue:
         """The number of submissions without a ticket."""
         return len(self._submissions) + len(self._tasks)
 
-    def put(self, submission: Submission) -> None:
+    def put(self, submission: Submitted) -> None:
         """Take a submission. Its future always gets a ticket, whatever happens."""
         if self.waiting >= MOST_WAITING:
             why = f"{MOST_WAITING} notifications are waiting already: send it yourself, or later"
@@ -157,13 +200,10 @@ class SubmissionQueue:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, submission: Submission) -> None:
-        new = submission.notification
+    async def _answer(self, submission: Submitted) -> None:
         ticket = Ticket(Outcome.REFUSED, "", "the service was stopped before it accepted it", Refusal.NOT_RUNNING)
         try:
-            ticket = await self._service.queue_notification(
-                new.payload, new.priority, new.user_tier, new.context, hold=submission.holds
-            )
+            ticket = await submission.answered_by(self._service)
         except Exception as fault:  # noqa: BLE001  # whatever broke: a caller elsewhere must get a ticket
             log_failure("a notification could not be accepted", fault, with_text=False)
             ticket = Ticket(Outcome.REFUSED, "", f"accepting it failed with {type(fault).__name__}", Refusal.STORE)

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from signalpost.config import NO_WEBHOOK_SET, Config
+from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import Find
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
 from signalpost.domain.reason import Reason
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed, StoreUnusable
 from signalpost.service.health import Health, HealthState, HealthStatus, Role
 from signalpost.telemetry.bus import Bus
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from asyncio import Task
 
     from signalpost.delivery.dispatch.lane import Lane
+    from signalpost.delivery.intake import Intake
     from signalpost.service.health_report import HealthReport
     from signalpost.service.once import Once
     from signalpost.service.run import Run
@@ -78,6 +81,16 @@ class Runtime:
         return "the event loop of the service was closed before the service was stopped: start a new one"
 
     @property
+    def not_running(self) -> Ticket:
+        """The refusal while there is no run."""
+        return Ticket(Outcome.REFUSED, "", self.why_not_running, Refusal.NOT_RUNNING)
+
+    @property
+    def intake(self) -> "Intake | None":
+        """The intake of the present run; None if there is none."""
+        return None if (run := self.run) is None else run.engine.intake
+
+    @property
     def role(self) -> Role | None:
         """Whether this process delivers; None if it is not running."""
         return None if (run := self.run) is None else run.role
@@ -119,6 +132,10 @@ class Runtime:
     async def drain(self, timeout: float | None, ticket_id: str | None = None) -> list[Delivery]:
         """Wait until nothing is open, or one ticket has ended. Raises StoreFailed if the store hangs."""
         return [] if (run := self.run) is None else await run.drain(timeout, ticket_id)
+
+    async def trades(self, find: FindTrades) -> tuple[BookEntry, ...]:
+        """Look trades up. Raises StoreFailed, and StoreClosed if nothing is running."""
+        return await self.started.outbox.do(find)
 
     async def deliveries(self, ticket_id: str) -> list[Delivery]:
         """The deliveries of a ticket; none if it is unknown, or the service is not running."""

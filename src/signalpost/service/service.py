@@ -3,33 +3,40 @@
 Everything here belongs to one event loop. Strategies in other threads use `integration`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from warnings import warn
 
 from signalpost.config import Config
+from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.domain.alert import Alert
+from signalpost.domain.change import Change
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.events import Listener
-from signalpost.domain.notification import Payload
+from signalpost.domain.notification import NEW, Payload
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.seconds import seconds
 from signalpost.domain.signal import Signal
 from signalpost.domain.stream_state import StreamState
-from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.text import id_of
+from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidConfiguration
+from signalpost.errors import InvalidConfiguration, StoreFailed
 from signalpost.service.health import Health, HealthStatus, Role
+from signalpost.service.reported_event import DEPRECATED, change_of
+from signalpost.service.signal_verbs import SignalChange, SignalVerbs, name_of
 
 STOP_WITHIN = 10.0
 """Seconds that leaving `async with` waits for deliveries."""
 
 
-class AsyncNotificationService:
+class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
     """Accepts signals, alerts and other notifications, saves them to disk, and delivers each to its destinations.
 
     Use it as `async with AsyncNotificationService() as service:`, or call `start` and `stop`. Without a configuration
-    it reads the environment. Raises InvalidConfiguration at once if that is invalid.
+    it reads the environment. Raises InvalidConfiguration at once if that is invalid. Await the verbs that change a
+    signal: they return its ticket.
     """
 
     def __init__(self, config: Config | None = None, *, listeners: Iterable[Listener] = ()) -> None:
@@ -93,14 +100,21 @@ class AsyncNotificationService:
         """Accept a signal, an alert or a report. A ticket with the outcome `accepted` means saved to disk.
 
         By default the priority depends on a signal's confidence or an alert's severity, is LOW for a status and NORMAL
-        otherwise, and the tier is FREE. `event` says what happened to a signal that was sent before, such as
-        `update 1`. If the store is unavailable, the notification is held in memory, or refused if `hold` is False.
-        Raises InvalidValue for invalid arguments. A failing network or disk shows only in the ticket.
+        otherwise, and the tier is FREE. If the store is unavailable, the notification is held in memory, or refused if
+        `hold` is False. Raises InvalidValue for invalid arguments. A failing network or disk shows only in the ticket.
+
+        `event` is deprecated for signals: use `update_signal` and its like. If the signal is in the book, `filled` and
+        `closed` fill and close it at its `current_price`, `cancelled` and `expired` end its order, and an event that
+        begins with `update` sets the stop, targets and notes that changed. Any other event is only a message.
         """
-        run = self._runtime.run
-        if run is None:
-            return Ticket(Outcome.REFUSED, "", self._runtime.why_not_running, Refusal.NOT_RUNNING)
-        return await run.engine.intake.accept(
+        intake = self._runtime.intake
+        if intake is None:
+            return self._runtime.not_running
+        if event != NEW and isinstance(signal_or_alert, Signal):
+            warn(DEPRECATED, DeprecationWarning, stacklevel=2)
+            if (change := await self._reported(signal_or_alert, event)) is not None:
+                return await intake.amend(signal_or_alert.signal_id, change, context=additional_context, hold=hold)
+        return await intake.accept(
             signal_or_alert,
             event=event,
             priority=priority,
@@ -119,9 +133,24 @@ class AsyncNotificationService:
         """Queue a signal: `queue_notification` by another name."""
         return await self.queue_notification(signal, priority, user_tier, additional_context)
 
+    _open = send_signal_async
+
     async def send_alert_async(self, alert: Alert, priority: NotificationPriority | int | str | None = None) -> Ticket:
         """Queue an alert: `queue_notification` by another name."""
         return await self.queue_notification(alert, priority)
+
+    async def signals(self, *, only_live: bool = False, limit: int = 100) -> list[BookEntry]:
+        """The newest signals of the book, each with the message that shows it in each destination.
+
+        With `only_live`, only those that are pending or open. Raises StoreFailed if the store fails, and StoreClosed if
+        the service is not running.
+        """
+        return list(await self._runtime.trades(FindTrades(only_live=only_live, limit=limit)))
+
+    async def signal(self, id_or_signal: Signal | str) -> BookEntry | None:
+        """One signal of the book, found as the verbs find it; None if it is unknown. Raises as `signals` does."""
+        found = await self._runtime.trades(FindTrades(name=name_of(id_or_signal)))
+        return found[0] if len(found) == 1 else None
 
     async def load_state(self, stream: str) -> StreamState | None:
         """The last committed state of a strategy's stream; None if there is none.
@@ -173,6 +202,22 @@ class AsyncNotificationService:
         process that sends them.
         """
         return self._runtime.metrics()
+
+    async def _change(self, wanted: SignalChange) -> Ticket:
+        if (intake := self._runtime.intake) is None:
+            return self._runtime.not_running
+        return await intake.amend(wanted.name, wanted.change, if_version=wanted.if_version)
+
+    async def _reported(self, signal: Signal, event: str) -> Change | None:
+        """The change that `event` reports; None if the signal is not in the book, or the book cannot be read now."""
+        event = id_of(event, "event")
+        try:
+            found = await self.signal(signal)
+        except StoreFailed:
+            return None
+        if found is None or found.trade.signal.signal_id != signal.signal_id:
+            return None
+        return change_of(event, signal, found.trade)
 
     def health(self) -> Health:
         """The service's status, and why. A producer is healthy while some process delivers.

@@ -6,12 +6,34 @@ from typing import Any
 
 import pytest
 
-from signalpost import Alert, AsyncNotificationService, Config, Outcome, Refusal, Ticket
+from signalpost import (
+    Alert,
+    AsyncNotificationService,
+    Config,
+    NotificationIntegration,
+    Outcome,
+    Refusal,
+    SignalNotificationService,
+    Ticket,
+    cancel_signal,
+    cancel_signal_async,
+    close_signal,
+    close_signal_async,
+    correct_signal,
+    correct_signal_async,
+    fill_signal,
+    fill_signal_async,
+    reopen_signal,
+    reopen_signal_async,
+    update_signal,
+    update_signal_async,
+)
 from signalpost.domain.events import Event, Taken
 from signalpost.domain.notification import notification_of
 from signalpost.integration.service_thread import ServiceThread
 from signalpost.integration.submission import MOST_WAITING, Submission, SubmissionQueue
 from tests.unit.integration.conftest import ConfigFor
+from tests.unit.service.conftest import signal
 
 
 def submission(title: str = "t") -> Submission:
@@ -122,3 +144,58 @@ def test_an_error_of_the_service_is_logged_without_its_text_and_refuses_the_tick
     assert thread.flush(0.05) == 1, "what has no ticket is open"
     thread.stop(0.1)
     assert hanging.future.result(10).cause is Refusal.NOT_RUNNING
+
+
+def test_a_change_is_accepted_after_the_signal_that_it_changes(running: NotificationIntegration) -> None:
+    one = signal(stop_loss="1.1600")
+    tickets = [
+        running.send_signal(one),
+        running.update_signal(one, note="1"),
+        running.update_signal(one.signal_id, note="2"),
+        running.close_signal(one, price="1.17"),
+    ]
+    assert [future.result(10).version for future in tickets[1:]] == [2, 3, 4]
+
+
+def test_a_change_is_refused_without_a_service_and_counted(config_for: ConfigFor) -> None:
+    called: list[object] = []
+    integration = NotificationIntegration(config_for(), fallback=called.append)
+    ticket = integration.fill_signal("1", price=1).result(0)
+    assert ticket.cause is Refusal.NOT_RUNNING
+    assert integration.get_metrics()["tickets_refused"] == 1
+    assert called == []  # it has no payload for a sender
+
+
+async def test_the_twins_of_the_verbs_wait_for_the_ticket(running: NotificationIntegration) -> None:
+    notifications = SignalNotificationService(running)
+    first, second = (signal(order="limit", stop_loss="1.1600", signal_id=name) for name in "12")
+    for each in (first, second):
+        assert (await notifications.signal_generated(each)).outcome is Outcome.ACCEPTED
+    assert (await running.correct_signal_async(first, stop_loss="1.1590")).version == 2
+    assert (await running.fill_signal_async(first, price="1.1634")).version == 3
+    assert (await running.update_signal_async(first, stop_loss="be")).version == 4
+    assert (await running.close_signal_async(first, reason="stop")).version == 5
+    assert (await running.reopen_signal_async(first)).version == 6
+    assert (await running.cancel_signal_async(second)).version == 2
+    assert (await running.cancel_signal_async("3")).cause is Refusal.UNKNOWN_SIGNAL
+
+
+async def test_the_functions_change_signals_of_the_process_wide_integration() -> None:
+    """It does not run here."""
+    futures = [
+        update_signal("1", note="n"),
+        fill_signal("1", price=1),
+        close_signal("1", price=1),
+        cancel_signal("1"),
+        correct_signal("1", stop_loss=1),
+        reopen_signal("1"),
+    ]
+    twins = [
+        await update_signal_async("1", note="n"),
+        await fill_signal_async("1", price=1),
+        await close_signal_async("1", price=1),
+        await cancel_signal_async("1"),
+        await correct_signal_async("1", stop_loss=1),
+        await reopen_signal_async("1"),
+    ]
+    assert {ticket.cause for ticket in twins + [each.result(0) for each in futures]} == {Refusal.NOT_RUNNING}

@@ -167,6 +167,12 @@ def _run(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, in
             yield "POST /api/v1/signals", status, plain
         status, plain, _ = served.post("/api/v1/signals", _BODY)
         yield "POST /api/v1/signals", status, plain
+        for body in ({"price": 1.17}, {"price": 1.18}, {"bogus": 1}):
+            status, plain, _ = served.post("/api/v1/signals/mine/close", body, **bearer)
+            yield "POST /api/v1/signals/ID/close", status, plain
+        for path, name in (("?limit=5", ""), ("/mine", "/ID"), ("/other", "/ID")):
+            status, plain, _ = served.get(f"/api/v1/signals{path}", **bearer)
+            yield f"GET /api/v1/signals{name}", status, plain
         yield run("health")
 
 

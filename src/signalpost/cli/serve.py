@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     import asyncio
 
     from signalpost.config import Config
+    from signalpost.domain.change import Change
     from signalpost.domain.notification import Payload
     from signalpost.domain.signal import Signal
     from signalpost.domain.stream_state import StreamState
     from signalpost.domain.ticket import Ticket
+    from signalpost.domain.tier import UserTier
     from signalpost.ingest.send_options import SendOptions
     from signalpost.service import AsyncNotificationService
     from signalpost.web.server import HttpServer
@@ -175,9 +177,18 @@ def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
     from signalpost.delivery.routing import ranks_of
     from signalpost.web.service_api import ServiceApi
 
+    runtime = service._runtime
+
     async def take(payload: "Payload", options: "SendOptions", event: str) -> "Ticket":
+        if (intake := runtime.intake) is None:
+            return runtime.not_running
         priority, tier, context = options
-        return await service.queue_notification(payload, priority, tier, context, event=event, hold=False)
+        return await intake.accept(payload, priority=priority, user_tier=tier, context=context, event=event, hold=False)
+
+    async def amend(name: str, change: "Change", if_version: int | None, tiers: "frozenset[UserTier]") -> "Ticket":
+        if (intake := runtime.intake) is None:
+            return runtime.not_running
+        return await intake.amend(name, change, if_version=if_version, tiers=tiers, hold=False)
 
     async def commit(
         state: "StreamState", signals: "Sequence[Signal]", options: "SendOptions", event: str
@@ -186,7 +197,9 @@ def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
         return await service.commit(state, signals, tier, event=event, additional_context=context, priority=priority)
 
     ranks = ranks_of(service.config.tiers)
-    return ServiceApi(take, commit, service.load_state, service.deliveries, service.health, ranks)
+    return ServiceApi(
+        take, commit, service.load_state, service.deliveries, service.health, ranks, amend, runtime.trades
+    )
 
 
 def raise_open_file_limit() -> None:

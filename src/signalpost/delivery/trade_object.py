@@ -57,11 +57,12 @@ def _end(end: End) -> dict[str, Any]:
 
 
 def _result(result: Result) -> dict[str, Any]:
+    distance = result.distance
     return {
         "r": _text(result.r),
         "pips": _text(result.pips),
-        "distance": _text(result.distance.amount),
-        "unit": result.distance.unit,
+        "distance": _text(distance.amount),
+        "unit": distance.unit,
         "percent": _text(result.percent),
     }
 

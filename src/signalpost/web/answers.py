@@ -6,14 +6,27 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from signalpost.delivery.outbox.book import BookEntry
+from signalpost.delivery.trade_object import described
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.web.problem import CONTENT_TYPE, Problem
 
 TICKETS = "/api/v1/tickets/"
+SIGNALS = "/api/v1/signals"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "signalpost"}
 _RETRY_AFTER = 5
 """Seconds."""
+_FINAL = frozenset(
+    (
+        Refusal.CONFLICT,
+        Refusal.NO_DESTINATION,
+        Refusal.UNSTORABLE,
+        Refusal.NOT_POSSIBLE,
+        Refusal.STALE_VERSION,
+    )
+)
+"""A retry would not help."""
 
 
 def plain(status: HTTPStatus, body: object, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -40,14 +53,16 @@ def of_problem(problem: Problem) -> web.Response:
 
 
 def of_ticket(ticket: Ticket) -> web.Response:
-    """202 with the ticket, or 200 for a duplicate. Raises Problem 409 or 503 if it was refused."""
+    """202 with the ticket, or 200 for a duplicate. Raises Problem 404, 409 or 503 if it was refused."""
     if ticket.outcome is Outcome.REFUSED:
         raise _refused(ticket)
     status = HTTPStatus.OK if ticket.outcome is Outcome.DUPLICATE else HTTPStatus.ACCEPTED
     body: dict[str, object] = {"outcome": ticket.outcome, "id": ticket.id, "reason": ticket.reason}
     if ticket.warnings:
         body["warnings"] = list(ticket.warnings)
-    return plain(status, body, {"Location": f"{TICKETS}{ticket.id}"})
+    if ticket.signal_id is not None:
+        body |= {"signal_id": ticket.signal_id, "version": ticket.version}
+    return plain(status, body, {"Location": f"{TICKETS}{ticket.id}"} if ticket.id else {})
 
 
 def of_ignored(reason: str) -> web.Response:
@@ -75,6 +90,19 @@ def of_deliveries(ticket_id: str, deliveries: Sequence[Delivery]) -> web.Respons
     return plain(HTTPStatus.OK, {"id": ticket_id, "deliveries": body})
 
 
+def of_signals(entries: Sequence[BookEntry]) -> web.Response:
+    """Signals of the book."""
+    return plain(HTTPStatus.OK, {"signals": [described(entry) for entry in entries]})
+
+
+def of_signal(found: Sequence[BookEntry]) -> web.Response:
+    """One signal of the book. Raises Problem 404 unless exactly one was found."""
+    if len(found) != 1:
+        why = f"{len(found)} live signals have this pair. Use an id" if found else "No signal has this id"
+        raise Problem(HTTPStatus.NOT_FOUND, f"{why}. GET {SIGNALS} lists signals.", cause=Refusal.UNKNOWN_SIGNAL.value)
+    return plain(HTTPStatus.OK, described(found[0]))
+
+
 def of_health(status: str, reasons: Sequence[str]) -> web.Response:
     """The health; 503 if it is unhealthy, else 200."""
     code = HTTPStatus.SERVICE_UNAVAILABLE if status == "unhealthy" else HTTPStatus.OK
@@ -84,7 +112,9 @@ def of_health(status: str, reasons: Sequence[str]) -> web.Response:
 
 def _refused(ticket: Ticket) -> Problem:
     reason, cause = ticket.reason or "refused", None if ticket.cause is None else str(ticket.cause)
-    if ticket.cause in {Refusal.CONFLICT, Refusal.NO_DESTINATION, Refusal.UNSTORABLE}:  # a retry would not help
+    if ticket.cause is Refusal.UNKNOWN_SIGNAL:
+        return Problem(HTTPStatus.NOT_FOUND, reason, cause=cause)
+    if ticket.cause in _FINAL:
         return Problem(HTTPStatus.CONFLICT, reason, cause=cause)
     detail = f"{reason}. Nothing was accepted; try again"
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, cause=cause, retry_after=_RETRY_AFTER)

@@ -1,20 +1,31 @@
 """Parses bodies sent to `/api/v1`; unknown or invalid values are faults. Pure."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from signalpost.delivery.outbox.book import FindTrades
+from signalpost.domain.exact import whole
+from signalpost.domain.faults import Conversions, Faults
+from signalpost.domain.instrument import read_pair
 from signalpost.domain.notification import Payload
+from signalpost.domain.sent import as_sent
 from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import TradeState
+from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue
+from signalpost.ingest import changes
 from signalpost.ingest.kinds import SIGNAL, Kind
 from signalpost.ingest.send_options import SendOptions, read_options
 from signalpost.web.problem import Problem, not_understood
 from signalpost.web.tokens import Token
 
+MOST_LISTED = 1000
+"""Signals in one answer."""
 _LONGEST_KEY = 255
+_LONGEST_LIMIT = 10
 
 
 class ApiRequest(NamedTuple):
@@ -51,6 +62,45 @@ def read(kind: Kind, body: Mapping[str, Any], token: Token, idempotency_key: str
         raise not_understood(faults)
     is_repeatable = kind is SIGNAL or kind.id_field in found.fields
     return ApiRequest(made, options, is_repeatable, is_repeatable and "timestamp" not in found.fields)
+
+
+def read_change(verb: str, body: Mapping[str, Any]) -> changes.ReadChange:
+    """Parse the body of a change. Raises Problem with all faults."""
+    try:
+        return changes.read_change(verb, body)
+    except InvalidValue as error:
+        raise not_understood(error.errors) from None
+
+
+def read_query(pairs: Iterable[tuple[str, str]], tiers: frozenset[UserTier]) -> FindTrades:
+    """Parse the query of a list of signals, for a token that may see `tiers`. Raises Problem 400 with all faults."""
+    faults, found = Faults(), dict[str, Any]()
+    for name, value in pairs:
+        if name not in _QUERY:
+            text = f"{shown(name)} is not a parameter here: use {_QUERY_NAMES}"
+            faults.found.append(Fault("unknown-field", text, as_sent(name), shown(name), _QUERY_NAMES))
+        elif name in found:
+            faults.found.append(Fault("conflict", f"{name} is set twice: send it once", name, shown(value)))
+        else:
+            found[name] = faults.read(_QUERY[name], value, name)
+    if faults.found:
+        detail = f"The query has {len(faults.found)} faults; see `errors`."
+        raise Problem(HTTPStatus.BAD_REQUEST, detail, faults=faults.found)
+    return FindTrades(**{_FIELD_BY_NAME.get(name, name): value for name, value in found.items()}, tiers=tiers)
+
+
+def _limit(value: str, name: str) -> int:
+    number = int(value) if value.isascii() and value.isdigit() and len(value) < _LONGEST_LIMIT else None
+    return whole(value if number is None else number, name, most=MOST_LISTED)
+
+
+def _states(value: str, name: str) -> frozenset[TradeState]:
+    return frozenset({member(TradeState, value, name)})
+
+
+_QUERY: Conversions = {"state": _states, "pair": read_pair, "limit": _limit}
+_FIELD_BY_NAME = {"state": "states"}
+_QUERY_NAMES = ", ".join(_QUERY)
 
 
 def derived_id(token: Token, key: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from math import ceil
+from math import ceil, inf
 
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
@@ -59,6 +59,12 @@ class TokenAuth:
         if rank is None or highest is None or rank > highest:
             detail = f"This token may send for tier {str(own)!r} and lower ones, not for {str(tier)!r}."
             raise Problem(HTTPStatus.FORBIDDEN, detail)
+
+    def tiers_of(self, token: Token) -> frozenset[UserTier]:
+        """The tiers whose signals `token` may see and change: its own and lower ones."""
+        own = UserTier(token.tier)
+        highest = self._rank_by_tier.get(own, -inf)
+        return frozenset({own, *(tier for tier, rank in self._rank_by_tier.items() if rank <= highest)})
 
     def _current(self) -> tuple[Token, ...]:
         try:

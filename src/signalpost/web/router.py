@@ -5,17 +5,29 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import TypeVar
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from signalpost import clock
+from signalpost.delivery.outbox.book import FindTrades
 from signalpost.domain.ticket import Refusal, Ticket
-from signalpost.ingest.kinds import KIND_BY_PATH, Kind
+from signalpost.ingest.changes import VERBS
+from signalpost.ingest.kinds import KIND_BY_PATH, SIGNAL, Kind
 from signalpost.ingest.send_options import SendOptions
 from signalpost.secret import redacted
 from signalpost.telemetry.log_queue import logger
 from signalpost.web import api, freqtrade, tradingview
-from signalpost.web.answers import TICKETS, of_deliveries, of_health, of_ignored, of_ticket
+from signalpost.web.answers import (
+    SIGNALS,
+    TICKETS,
+    of_deliveries,
+    of_health,
+    of_ignored,
+    of_signal,
+    of_signals,
+    of_ticket,
+)
 from signalpost.web.auth import TokenAuth
 from signalpost.web.body import json_object
 from signalpost.web.hook_memory import HookMemory
@@ -55,10 +67,13 @@ class Router:
 
     def handler_of(self, request: web.BaseRequest) -> Handler:
         """Find the handler of `request`. Raises Problem 404 or 405."""
-        methods, handler = self._route(request.path)
+        methods, handler = self._route([unquote(part) for part in request.rel_url.raw_path.split("/")])
         if handler is None:
             names = ", ".join(f"{_API}{name}" for name in KIND_BY_PATH)
-            detail = f"Unknown path. The paths are {names}, {TICKETS}ID, /hooks/KIND/TOKEN and /health."
+            detail = (
+                f"Unknown path. The paths are {names}, {SIGNALS}/ID, {SIGNALS}/ID/{'|'.join(VERBS)}, {TICKETS}ID, "
+                "/hooks/KIND/TOKEN and /health."
+            )
             raise Problem(HTTPStatus.NOT_FOUND, detail)
         if request.method not in methods:
             allowed = ", ".join(methods)
@@ -67,12 +82,18 @@ class Router:
             )
         return handler
 
-    def _route(self, path: str) -> tuple[Sequence[str], Handler | None]:
-        match path.split("/"):
+    def _route(self, path: Sequence[str]) -> tuple[Sequence[str], Handler | None]:
+        match path:
             case ["", "health"]:
                 return ("GET", "HEAD"), self._health
             case ["", "api", "v1", "tickets", id] if id:
                 return ("GET", "HEAD"), lambda request: self._ticket(request, id)
+            case ["", "api", "v1", "signals"]:
+                return ("POST", "GET", "HEAD"), self._signals
+            case ["", "api", "v1", "signals", id] if id:
+                return ("GET", "HEAD"), lambda request: self._signal(request, id)
+            case ["", "api", "v1", "signals", id, verb] if id and verb in VERBS:
+                return ("POST",), lambda request: self._amend(request, id, verb)
             case ["", "api", "v1", name] if name in KIND_BY_PATH:
                 return ("POST",), lambda request: self._send(request, KIND_BY_PATH[name])
             case ["", "hooks", Scope.TRADINGVIEW, token] if token:
@@ -89,7 +110,7 @@ class Router:
         return of_health(*self._service.health())
 
     async def _read(self, work: Callable[[], Read]) -> Read:
-        """Run `work`, which may take a tenth of a second, outside the event loop."""
+        """Run `work`, which may take some tenths of a second, outside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
     async def _ticket(self, request: web.BaseRequest, id: str) -> web.Response:
@@ -104,6 +125,27 @@ class Router:
         self._auth.check_tier(token, parsed.options.user_tier)
         then = SAFE if parsed.is_repeatable else UNSAFE
         return of_ticket(await self._timeouts.wait(self._take(token, parsed, kind), then))
+
+    async def _signals(self, request: web.BaseRequest) -> web.Response:
+        if request.method == "POST":
+            return await self._send(request, SIGNAL)
+        token = self._admitted(request, bearer(request), Scope.API)
+        find = api.read_query(request.query.items(), self._auth.tiers_of(token))
+        entries = await self._timeouts.wait(self._service.trades(find))
+        return await self._read(lambda: of_signals(entries))
+
+    async def _signal(self, request: web.BaseRequest, id: str) -> web.Response:
+        token = self._admitted(request, bearer(request), Scope.API)
+        find = FindTrades(name=id, tiers=self._auth.tiers_of(token))
+        return of_signal(await self._timeouts.wait(self._service.trades(find)))
+
+    async def _amend(self, request: web.BaseRequest, id: str, verb: str) -> web.Response:
+        token = self._admitted(request, bearer(request), Scope.API)
+        check_json(request)
+        raw = await body_of(request, self._read_within)
+        change, if_version = await self._read(lambda: api.read_change(verb, json_object(raw)))
+        amended = self._service.amend(id, change, if_version, self._auth.tiers_of(token))
+        return of_ticket(await self._timeouts.wait(amended))
 
     async def _take(self, token: Token, parsed: api.ApiRequest, kind: Kind) -> Ticket:
         payload = parsed.payload

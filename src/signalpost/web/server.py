@@ -1,6 +1,8 @@
 """The HTTP API, for senders in any language. See docs/why/0020-http-api.md.
 
 POST /api/v1/signals, alerts, analyses, announcements, statuses
+GET  /api/v1/signals, /api/v1/signals/ID
+POST /api/v1/signals/ID/update, fill, close, cancel
 GET  /api/v1/tickets/ID
 POST /hooks/tradingview/TOKEN, /hooks/freqtrade/TOKEN
 GET  /health

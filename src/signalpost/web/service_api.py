@@ -3,6 +3,8 @@
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from signalpost.delivery.outbox.book import BookEntry, FindTrades
+from signalpost.domain.change import Change
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
@@ -30,6 +32,16 @@ class Commit(Protocol):
         ...
 
 
+class Amending(Protocol):
+    """Change a signal of the book, if it was sent to none but these tiers; refuse it if the store is unavailable."""
+
+    def __call__(
+        self, name: str, change: Change, if_version: int | None, tiers: frozenset[UserTier]
+    ) -> Coroutine[Any, Any, Ticket]:
+        """Return the ticket."""
+        ...
+
+
 class ServiceApi(NamedTuple):
     """The operations, as callables."""
 
@@ -41,3 +53,5 @@ class ServiceApi(NamedTuple):
     """The status (`healthy`, `degraded` or `unhealthy`) and the reasons."""
     rank_by_tier: Mapping[UserTier, int]
     """The rank of each known tier. A token may send for its own tier and for lower ranks."""
+    amend: Amending
+    trades: Callable[[FindTrades], Coroutine[Any, Any, Sequence[BookEntry]]]

@@ -23,7 +23,8 @@ async def trade(service: AsyncNotificationService, name: Signal | str) -> Trade:
 async def test_a_ticket_has_the_id_and_the_version(config_for: ConfigFor) -> None:
     async with AsyncNotificationService(config_for()) as service:
         one = signal(**STOP)
-        await service.send_signal_async(one)
+        opened = await service.send_signal_async(one)
+        assert (opened.signal_id, opened.version) == (one.signal_id, 1)
         hit = await service.update_signal(one, target_hit=1, stop_loss="be")
         assert (hit.outcome, hit.signal_id, hit.version) == (Outcome.ACCEPTED, one.signal_id, 2)
         assert [each.id.destination for each in await service.deliveries(hit.id)]

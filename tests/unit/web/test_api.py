@@ -14,7 +14,9 @@ async def test_a_signal_is_accepted_stored_and_shown_and_its_ticket_says_so(fron
     answer = await front.post("signals", {**SIGNAL, "context": {"rsi": 55.5}})
     assert answer.status == 202
     warnings = answer.body["warnings"]  # its candle is in the future
-    assert answer.body == {"outcome": "accepted", "id": answer.body["id"], "reason": None, "warnings": warnings}
+    opened = {"signal_id": "free:EUR_USD:H4:BUY:20990101T000000Z", "version": 1}
+    accepted = {"outcome": "accepted", "id": answer.body["id"], "reason": None, "warnings": warnings}
+    assert answer.body == accepted | opened
     assert answer.headers["Location"] == f"/api/v1/tickets/{answer.body['id']}"
     assert await front.shown("signals-free") == ["BUY EURUSD"]
     ticket = await front.request("GET", answer.headers["Location"], "reader")
@@ -158,8 +160,8 @@ async def test_an_unknown_path_is_404_and_another_method_405(front: Front) -> No
     ):
         assert (await front.request("POST", path, "free")).status == 404, path
     for method, path, allowed in (
-        ("GET", "/api/v1/signals", "POST"),
-        ("OPTIONS", "/api/v1/signals", "POST"),
+        ("GET", "/api/v1/alerts", "POST"),
+        ("OPTIONS", "/api/v1/signals", "POST, GET, HEAD"),
         ("PUT", "/hooks/freqtrade/x", "POST"),
         ("POST", "/health", "GET, HEAD"),
     ):

@@ -115,3 +115,10 @@ async def test_a_token_with_too_many_requests_is_429_and_delays_no_other(front: 
         assert (limited.value.status, limited.value.headers["Retry-After"]) == (429, "1")
     assert token_auth.admit(front.text_by_token["reader"], Scope.API, "127.0.0.1", 0.0).name == "reader"
     assert token_auth.admit(front.text_by_token["free"], Scope.API, "127.0.0.1", 1.0).name == "free"
+
+
+def test_a_token_of_a_tier_that_is_no_longer_configured_sees_only_its_own(tokens: TokensFile) -> None:
+    gold, _ = tokens.add("gold", UserTier("gold"), (Scope.API,))
+    ranks = {UserTier.FREE: 0, UserTier.PREMIUM: 1}
+    assert auth.TokenAuth(tokens, ranks).tiers_of(gold) == {"gold"}
+    assert auth.TokenAuth(tokens, ranks | {gold.tier: 1}).tiers_of(gold) == {"gold", "free", "premium"}  # type: ignore[dict-item]

@@ -52,7 +52,10 @@ class Store:
         async def deliveries(_: str) -> Sequence[Delivery]:
             return ()
 
-        service_api = ServiceApi(take, commit, load, deliveries, lambda: ("healthy", ()), {})
+        async def unused(*_: Any) -> Any:
+            raise AssertionError
+
+        service_api = ServiceApi(take, commit, load, deliveries, lambda: ("healthy", ()), {}, unused, unused)
         return HookMemory(service_api, Streams(service_api))
 
     async def open(self, strategy: str) -> None:

@@ -1,0 +1,147 @@
+"""Signals of the book over HTTP: listed, shown and changed, each token only within its tiers."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from signalpost.web.api import MOST_LISTED
+from tests.unit.web.conftest import SIGNAL, Answer, Front
+
+ID = "desk/1: a"
+PATH = quote(ID, safe="")
+LONG = SIGNAL | {"id": ID, "stop": 1.1600, "targets": [1.17, 1.18]}
+
+
+async def get(front: Front, path: str, token: str = "free") -> Answer:
+    return await front.request("GET", f"/api/v1/signals{path}", token)
+
+
+async def change(front: Front, verb: str, token: str = "free", path: str = PATH, **body: Any) -> Answer:
+    return await front.post(f"signals/{path}/{verb}", body, token)
+
+
+async def listed(front: Front, query: str = "", token: str = "free") -> list[str]:
+    return [each["id"] for each in (await get(front, query, token)).body["signals"]]
+
+
+async def test_a_signal_is_changed_until_it_is_closed(front: Front) -> None:
+    opened = await front.post("signals", LONG)
+    assert (opened.body["signal_id"], opened.body["version"]) == (ID, 1)
+    hit = await change(front, "update", target_hit=1, stop="be", note="half is safe")
+    assert (hit.status, hit.body["outcome"], hit.body["signal_id"], hit.body["version"]) == (202, "accepted", ID, 2)
+    closed = await change(front, "close", reason="stop")
+    assert (closed.status, closed.body["version"]) == (202, 3)
+    again = await change(front, "close", reason="stop")
+    assert (again.status, again.body["outcome"], again.body["version"]) == (200, "duplicate", 3)
+    shown = (await get(front, f"/{PATH}")).body
+    assert (shown["id"], shown["number"], shown["state"], shown["version"]) == (ID, 1, "closed", 3)
+    assert [target["hit"] for target in shown["targets"]] == [True, False]
+    assert [part["share"] for part in shown["parts"]] == ["50", "50"]
+    assert (shown["closed"]["reason"], shown["result"]["pips"]) == ("stop", "33")
+    assert (await get(front, "")).body == {"signals": [shown]}
+
+
+async def test_an_order_is_filled_or_cancelled(front: Front) -> None:
+    await front.post("signals", LONG | {"order": "limit"})
+    assert (await get(front, f"/{PATH}")).body["state"] == "pending"
+    assert (await change(front, "fill", price="1.1635")).status == 202
+    assert (await get(front, f"/{PATH}")).body["fill"]["slippage"] == "-1"
+    assert (await change(front, "cancel", reason="news")).body["cause"] == "not-possible"
+    await front.post("signals", LONG | {"order": "limit", "id": "2"})
+    assert (await change(front, "cancel", path="2", reason="news")).status == 202
+    assert (await get(front, "/2")).body["closed"]["reason"] == "news"
+
+
+@pytest.mark.parametrize("token", ["free", "premium", "admin"])
+async def test_a_token_sees_and_changes_only_signals_of_its_tiers(front: Front, token: str) -> None:
+    await front.post("signals", LONG, "premium")
+    if token == "free":
+        hidden = await get(front, f"/{PATH}", token)
+        assert (hidden.status, hidden.body["code"]) == (404, "unknown-signal")
+        assert hidden.body == (await get(front, "/other", token)).body
+        assert await listed(front, token=token) == []
+        refused = await change(front, "update", token, note="n")
+        assert (refused.status, refused.body["cause"]) == (404, "unknown-signal")
+        assert ((await get(front, f"/{PATH}", "premium")).body["version"]) == 1
+    else:
+        assert await listed(front, token=token) == [ID]
+        assert (await change(front, "update", token, note="n")).body["version"] == 2
+
+
+async def test_a_signal_is_found_by_its_short_id_number_and_pair(front: Front) -> None:
+    await front.post("signals", LONG)
+    for name in ("%231", "EURUSD", "EUR%2FUSD"):
+        assert (await get(front, f"/{name}")).body["id"] == ID, name
+        assert (await change(front, "update", path=name, note=name)).status == 202, name
+    await front.post("signals", LONG | {"id": "2"})
+    several = await get(front, "/EURUSD")
+    assert (several.status, several.body["code"]) == (404, "unknown-signal")
+    assert (await change(front, "update", path="EURUSD", note="x")).status == 404
+
+
+async def test_a_stale_version_is_409(front: Front) -> None:
+    await front.post("signals", LONG)
+    assert (await change(front, "update", note="1", if_version=1)).body["version"] == 2
+    stale = await change(front, "update", note="2", if_version=1)
+    assert (stale.status, stale.body["cause"]) == (409, "stale-version")
+
+
+async def test_what_is_not_possible_is_409(front: Front) -> None:
+    await front.post("signals", LONG)
+    for verb, body in (("close", {}), ("cancel", {}), ("update", {"target_hit": 3}), ("update", {"stop": 1.2})):
+        answer = await change(front, verb, **body)
+        assert (answer.status, answer.body["cause"]) == (409, "not-possible"), verb
+    assert (await get(front, f"/{PATH}")).body["version"] == 1
+
+
+async def test_all_faults_of_a_change_are_reported_together(front: Front) -> None:
+    await front.post("signals", LONG)
+    answer = await change(front, "update", close="x", note=1, bogus=2, if_version="y")
+    assert (answer.status, sorted(answer.fields)) == (422, ["bogus", "close", "if_version", "note"])
+    assert (await front.request("POST", f"/api/v1/signals/{PATH}/close", "free", data="{}")).status == 415
+
+
+async def test_the_list_is_the_newest_first_and_can_be_filtered(front: Front) -> None:
+    for name, changes in (("1", {}), ("2", {"order": "limit"}), ("3", {"pair": "USDJPY", "entry": 150})):
+        await front.post("signals", SIGNAL | changes | {"id": name})
+    await change(front, "close", path="1", price=1.2)
+    assert await listed(front) == ["3", "2", "1"]
+    assert await listed(front, "?limit=2") == ["3", "2"]
+    assert await listed(front, "?state=closed") == ["1"]
+    assert await listed(front, "?state=PENDING") == ["2"]
+    assert await listed(front, "?pair=EUR/USD") == ["2", "1"]
+    assert await listed(front, "?pair=EURUSD&state=closed&limit=5") == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("?state=won&limit=x&pair=%20", {"state", "limit", "pair"}),
+        ("?limit=-1&since=1", {"limit", "since"}),
+        (f"?limit={MOST_LISTED + 1}", {"limit"}),
+        ("?limit=99999999999999999999", {"limit"}),
+        ("?state=open&state=closed", {"state"}),
+    ],
+)
+async def test_all_faults_of_a_query_are_reported_together(front: Front, query: str, fields: set[str]) -> None:
+    answer = await get(front, query)
+    assert (answer.status, set(answer.fields)) == (400, fields)
+
+
+async def test_only_these_methods_and_verbs_exist(front: Front) -> None:
+    for method, path, allowed in (
+        ("POST", f"/{PATH}", "GET, HEAD"),
+        ("GET", f"/{PATH}/close", "POST"),
+        ("PUT", "", "POST, GET, HEAD"),
+    ):
+        answer = await front.request(method, f"/api/v1/signals{path}", "free")
+        assert (answer.status, answer.headers["Allow"]) == (405, allowed)
+    assert (await change(front, "reopen")).status == 404
+    assert (await front.request("HEAD", "/api/v1/signals", "free")).status == 200
+    assert (await front.request("GET", "/api/v1/signals")).status == 401
+
+
+async def test_a_service_that_is_not_running_is_503(front: Front) -> None:
+    await front.service.stop()
+    assert (await change(front, "close", price=1)).status == (await get(front, "")).status == 503

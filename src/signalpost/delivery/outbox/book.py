@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from signalpost.delivery.outbox.commands import Command
+from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, LoadState, Open, Stats
 from signalpost.domain.change import Change
 from signalpost.domain.context import Context
 from signalpost.domain.instrument import Instrument
@@ -92,3 +92,7 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
     tiers: frozenset[UserTier] | None = None
     """Only trades that were sent to none but these tiers; None for all."""
     limit: int = 100
+
+
+READING = (Find, Open, History, Stats, LoadState, LoadFacts, FindTrades)
+"""Commands that change nothing, so they need not wait for a writer."""

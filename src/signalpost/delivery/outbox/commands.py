@@ -335,7 +335,3 @@ class ForgetKeys(Command[str], frozen=True):
     """The last answer: where to continue."""
     limit: int = 2_000
     """How many to check."""
-
-
-READING = (Find, Open, History, Stats, LoadState, LoadFacts)
-"""Commands that change nothing, so they need not wait for a writer."""

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from signalpost.delivery.outbox.commands import READING, Answer, Command, Settle, SettleAndLease, Settlement
+from signalpost.delivery.outbox.book import READING
+from signalpost.delivery.outbox.commands import Answer, Command, Settle, SettleAndLease, Settlement
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.pacing.backoff import Backoff
 from signalpost.domain.delivery import Delivery

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.commands import READING, Command, Message, OutboxEntry
+from signalpost.delivery.outbox.book import READING
+from signalpost.delivery.outbox.commands import Command, Message, OutboxEntry
 from signalpost.delivery.outbox.queries import shown_entry
 from signalpost.delivery.outbox.rows import instant, is_text, is_time, listed, micros
 from signalpost.delivery.outbox.schema import HAS_META, MIGRATED_FROM

@@ -46,8 +46,8 @@ from threading import Lock
 from typing import Any
 
 from signalpost.delivery.outbox import forks
+from signalpost.delivery.outbox.book import READING, Amend
 from signalpost.delivery.outbox.commands import (
-    READING,
     Cancel,
     Command,
     Damaged,
@@ -78,7 +78,7 @@ from signalpost.telemetry.failures import log_failure
 
 _OWNERS = (Lease, Settle, SettleAndLease, Expire, SetAside)
 """Commands for the owner only: they concern deliveries that are being sent, or end waiting ones."""
-_EVERYBODYS = (*READING, Put, Cancel, Revive)
+_EVERYBODYS = (*READING, Put, Amend, Cancel, Revive)
 """Commands that a former owner may still use. The rest, such as saving a window, is its successor's now."""
 
 

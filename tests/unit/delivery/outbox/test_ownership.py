@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from signalpost import clock
+from signalpost.delivery.outbox.book import Amend, FindTrades
 from signalpost.delivery.outbox.commands import Cancel, Expire, Find, Lease, Put, SaveFacts, Settle, Subject
 from signalpost.delivery.outbox.heartbeat import USUAL, read_beat
 from signalpost.delivery.outbox.lock import FileLock
 from signalpost.delivery.outbox.ownership import Ownership
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.change import Reopen
 from signalpost.domain.delivery import DeliveryId
 from signalpost.errors import OwnershipLost, StoreFailed
 from signalpost.testing.outbox_samples import LANE, new, notification
@@ -97,7 +99,8 @@ def test_a_deposed_owner_may_put_and_read_but_neither_lease_nor_settle_nor_save_
         with pytest.raises(OwnershipLost) as raised:
             frozen.apply([command])
         assert raised.value.code == "ownership-lost"
-    frozen.apply([Find(), Cancel(DeliveryId("none", LANE), "by hand")])
+    frozen.apply([Find(), FindTrades(), Cancel(DeliveryId("none", LANE), "by hand")])
+    frozen.apply([Amend("none", Reopen(), now, ("02", "03"))])
     _put(frozen, "02")
     frozen.disown()
     assert (frozen.holder, frozen.is_deposed) == (None, False)

@@ -10,7 +10,7 @@ from tests.repository.sources import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## `signalpost ([\w ]+)`\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-OPTION = re.compile(r"`(--[a-z-]+)")
+OPTION = re.compile(r"`(--?[a-z][a-z-]*)")
 
 
 def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -23,6 +23,7 @@ _MODULE_BY_COMMAND = {
     "replay": "signalpost.cli.replay",
     "sandbox": "signalpost.cli.sandbox",
     "serve": "signalpost.cli.serve",
+    "signals": "signalpost.cli.signals",
     "tokens": "signalpost.cli.tokens",
 }
 """The module of each command, with a function of the same name."""
@@ -89,6 +90,7 @@ def _nearest(name: str) -> str:
       signalpost sandbox              a local Discord to test your bot against
       signalpost destinations test    test your webhooks
       signalpost preview              your messages, before anybody sees them
+      signalpost signals list         the signals you published, and their results
       signalpost deliveries why ID    what happened to a signal, and what happens next
 
     \b

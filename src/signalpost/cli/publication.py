@@ -2,24 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from signalpost.cli.exit_codes import STORE_UNUSABLE
 from signalpost.cli.output import say, say_json
 from signalpost.config import Config
-from signalpost.domain.delivery import Delivery
-from signalpost.domain.notification import Payload
+from signalpost.delivery.outbox.commands import Find
+from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.notification import Payload, payload_id
 from signalpost.domain.signal import Signal
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import StoreFailed
+from signalpost.service.health import Role
 from signalpost.service.runtime import Runtime
-
-if TYPE_CHECKING:
-    from signalpost.service.run import Run
 
 _DONE = ("delivered", "suppressed", "superseded")
 """Final states that count as success."""
+
+_OPEN = frozenset({DeliveryState.PENDING, DeliveryState.LEASED})
 
 _OTHERS_END_WITHIN = 1.0
 """Seconds for other deliveries that are being sent, so that they are not cut off and repeated."""
@@ -51,11 +52,12 @@ class Publication(NamedTuple):
     """Empty for the default."""
     context: Mapping[str, str]
 
-    async def submit(self, run: "Run") -> list[Ticket]:
+    async def submit(self, runtime: Runtime) -> list[Ticket]:
         """Accept it for each tier."""
         payload, priority, tiers, context = self
+        intake = runtime.started.engine.intake
         return [
-            await run.engine.intake.accept(payload, priority=priority, user_tier=tier, context=context, hold=False)
+            await intake.accept(payload, priority=priority, user_tier=tier, context=context, hold=False)
             for tier in tiers or (None,)
         ]
 
@@ -71,13 +73,14 @@ def publish_and_print(config: Config, publication: Publication, *, timeout: floa
     if isinstance(publication.payload, Signal):
         answer = answer._replace(ticket=answer.ticket._replace(signal_id=publication.payload.signal_id))
     print_answers([answer], waited=waited, as_json=as_json)
-    if code := max(_exit_code(*each, waited=waited) for each in answers):
+    if code := max(exit_code(*each, waited=waited) for each in answers):
         raise SystemExit(code)
 
 
-def submit(
-    config: Config, submission: "Callable[[Run], Awaitable[Sequence[Ticket]]]", timeout: float | None
-) -> list[Answer]:
+Submission = Callable[[Runtime], Awaitable[Sequence[Ticket]]]
+
+
+def submit(config: Config, submission: Submission, timeout: float | None) -> list[Answer]:
     """Submit in a run of its own, and wait up to `timeout` seconds for the deliveries (None: do not wait)."""
     import logging
 
@@ -123,19 +126,19 @@ def _print(ticket: Ticket, deliveries: Sequence[Delivery], *, waited: bool, as_j
 
 
 def _line(ticket: Ticket) -> str:
-    return f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{_because(ticket.reason)}"
+    changed = f" ({ticket.signal_id}, version {ticket.version})" if (ticket.version or 1) > 1 else ""
+    return f"{ticket.outcome}{' ' if ticket.id else ''}{ticket.id}{changed}{_because(ticket.reason)}"
 
 
-def _exit_code(ticket: Ticket, deliveries: Sequence[Delivery], *, waited: bool) -> int:
+def exit_code(ticket: Ticket, deliveries: Sequence[Delivery] = (), *, waited: bool = False) -> int:
+    """0 if it was accepted, and `waited` for deliveries that all succeeded; 3 if the store failed; otherwise 1."""
     if ticket.cause is Refusal.STORE:
         return STORE_UNUSABLE
     has_succeeded = not waited or all(delivery.state in _DONE for delivery in deliveries)
     return 0 if ticket and has_succeeded else 1
 
 
-async def _submitted(
-    config: Config, submission: "Callable[[Run], Awaitable[Sequence[Ticket]]]", timeout: float | None
-) -> list[Answer]:
+async def _submitted(config: Config, submission: Submission, timeout: float | None) -> list[Answer]:
     """Queue it, and wait for its deliveries; with None, leave them to the process that delivers, now or later."""
     runtime = Runtime(config, is_producer=timeout is None)
     tickets: Sequence[Ticket] = ()
@@ -144,18 +147,33 @@ async def _submitted(
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(max(timeout or 0.0, _STORE_ANSWERS_WITHIN)) as within:
             await runtime.start()
-            tickets = await submission(runtime.started)
-            names = dict.fromkeys(ticket.id for ticket in tickets if ticket.id)
+            tickets = await submission(runtime)
+            names = [ticket.id for ticket in tickets if ticket.id]
             if timeout is not None:
+                names += await _companions(runtime, tickets)
                 until = loop.time() + timeout
                 within.reschedule(until + _STORE_ANSWERS_WITHIN)
-                still_open = [await runtime.drain(max(0.0, until - loop.time()), name) for name in names]
+                still_open = [await runtime.drain(max(0.0, until - loop.time()), name) for name in dict.fromkeys(names)]
                 to_end = _OTHERS_END_WITHIN if names and not any(still_open) else 0.0
             return [Answer(ticket, await runtime.deliveries(ticket.id)) for ticket in tickets]
     except (TimeoutError, StoreFailed):
         raise _hangs(tickets) from None
     finally:
         await runtime.stop(to_end)
+
+
+async def _companions(runtime: Runtime, tickets: Sequence[Ticket]) -> list[str]:
+    """The short messages of changes that only this process can deliver. A service sends them when they are due."""
+    changes = {(ticket.signal_id, ticket.version) for ticket in tickets if ticket.version is not None}
+    if runtime.role is not Role.OWNER or not changes:
+        return []
+    found = [notification for _, notification, *_ in await runtime.started.outbox.do(Find(states=_OPEN))]
+    companions = [(each, each.trade) for each in found if each.before is not None]
+    return [
+        each.id
+        for each, trade in companions
+        if trade is not None and (payload_id(each.payload), trade.version) in changes
+    ]
 
 
 def _hangs(tickets: Sequence[Ticket]) -> StoreFailed:

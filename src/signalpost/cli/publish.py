@@ -28,11 +28,11 @@ class _Once(click.Option):
         return values[0] if values else None
 
 
-_fact_option = partial(click.option, cls=_Once)
+fact_option = partial(click.option, cls=_Once)
 
 
-def _common(command: Any) -> Any:
-    """The options of every kind."""
+def delivery_options(command: Any) -> Any:
+    """The options of each command that submits something and waits for its deliveries."""
     for option in (
         json_option("Print id, outcome, reason and deliveries as JSON."),
         configured,
@@ -44,14 +44,19 @@ def _common(command: Any) -> Any:
             show_default=True,
             help="Seconds to wait for the delivery.",
         ),
-        click.option("--context", multiple=True, metavar="NAME=VALUE", help="A fact to show; can be repeated."),
     ):
         command = option(command)
     return command
 
 
+def _common(command: Any) -> Any:
+    """The options of every kind."""
+    context = click.option("--context", multiple=True, metavar="NAME=VALUE", help="A fact to show; can be repeated.")
+    return context(delivery_options(command))
+
+
 def _priority_option(usual: str) -> Callable[[Any], Any]:
-    return _fact_option("--priority", help=f"LOW, NORMAL, HIGH or URGENT.  [default: {usual}]")
+    return fact_option("--priority", help=f"LOW, NORMAL, HIGH or URGENT.  [default: {usual}]")
 
 
 @click.group(
@@ -85,31 +90,31 @@ def publish() -> None:
       signalpost publish signal < signal.json
     """
 )
-@_fact_option("--pair", help="EUR_USD, EUR/USD, EURUSD, BTC/USDT ...")
-@_fact_option("--timeframe", help="H4, D, 5m, 240 ...  [default: none]")
-@_fact_option("--side", help="BUY or SELL, long or short.")
-@_fact_option("--entry", help="The entry's price.")
-@_fact_option("--stop", help="The stop's price.")
+@fact_option("--pair", help="EUR_USD, EUR/USD, EURUSD, BTC/USDT ...")
+@fact_option("--timeframe", help="H4, D, 5m, 240 ...  [default: none]")
+@fact_option("--side", help="BUY or SELL, long or short.")
+@fact_option("--entry", help="The entry's price.")
+@fact_option("--stop", help="The stop's price.")
 @click.option(
     "--target",
     type=TargetText(),
     multiple=True,
     help="A target's price, and how much of the trade to close there. Repeat it for up to 10 targets.",
 )
-@_fact_option("--order", help="limit or stop, if the entry is not reached yet.  [default: market]")
-@_fact_option(
+@fact_option("--order", help="limit or stop, if the entry is not reached yet.  [default: market]")
+@fact_option(
     "--good-for",
     metavar="TIME",
     help="How long a limit or stop order is good, from the candle's close: 30m, 24h, 2d ...  "
     "[default: 24h or 6 timeframes, whichever is longer]",
 )
-@_fact_option("--entry-zone", metavar="LOW-HIGH", help="The prices at which the trade can be entered.")
-@_fact_option("--leverage", help="The leverage to show, such as 5x.")
-@_fact_option("--risk", "risk_percent", metavar="PERCENT", help="The risk to show, in per cent of an account.")
-@_fact_option("--confidence", help="0 to 1.")
-@_fact_option("--strategy", help="The strategy's name.  [default: Manual]")
-@_fact_option("--time", help="The candle's open, ISO 8601 with its zone.  [default: now]")
-@_fact_option("--id", help="The signal's id.  [default: from strategy, pair, timeframe, side and candle]")
+@fact_option("--entry-zone", metavar="LOW-HIGH", help="The prices at which the trade can be entered.")
+@fact_option("--leverage", help="The leverage to show, such as 5x.")
+@fact_option("--risk", "risk_percent", metavar="PERCENT", help="The risk to show, in per cent of an account.")
+@fact_option("--confidence", help="0 to 1.")
+@fact_option("--strategy", help="The strategy's name.  [default: Manual]")
+@fact_option("--time", help="The candle's open, ISO 8601 with its zone.  [default: now]")
+@fact_option("--id", help="The signal's id.  [default: from strategy, pair, timeframe, side and candle]")
 @click.option(
     "--tier",
     "tiers",
@@ -138,12 +143,12 @@ def signal(tiers: tuple[str, ...], **options: Any) -> None:
       echo '{"type": "disk", "severity": "critical", "title": "97 % full"}' | signalpost publish alert
     """
 )
-@_fact_option("--type", help="database_connectivity, feed, ...")
-@_fact_option("--severity", help="critical, high, medium, low or info.")
-@_fact_option("--title", help="The alert in a line.")
-@_fact_option("--message", help="What failed, since when, and what to do.")
-@_fact_option("--source", help="What noticed it.")
-@_fact_option("--id", help="The alert's id.  [default: from type, time and content]")
+@fact_option("--type", help="database_connectivity, feed, ...")
+@fact_option("--severity", help="critical, high, medium, low or info.")
+@fact_option("--title", help="The alert in a line.")
+@fact_option("--message", help="What failed, since when, and what to do.")
+@fact_option("--source", help="What noticed it.")
+@fact_option("--id", help="The alert's id.  [default: from type, time and content]")
 @_priority_option("by severity, from LOW to URGENT")
 @_common
 def alert(**options: Any) -> None:
@@ -163,9 +168,9 @@ def alert(**options: Any) -> None:
       signalpost publish announcement --title "Maintenance" --text "Sunday, 10:00 to 11:00 UTC"
     """
 )
-@_fact_option("--title", help="The announcement in a line.")
-@_fact_option("--text", help="The announcement.")
-@_fact_option("--id", help="Its id.  [default: from time and content]")
+@fact_option("--title", help="The announcement in a line.")
+@fact_option("--text", help="The announcement.")
+@fact_option("--id", help="Its id.  [default: from time and content]")
 @_priority_option("NORMAL")
 @_common
 def announcement(**options: Any) -> None:
@@ -186,9 +191,9 @@ def announcement(**options: Any) -> None:
       signalpost publish status --status degraded --message "The feed is 20 s late" --context feed=oanda
     """
 )
-@_fact_option("--status", help="operational, degraded, down ...")
-@_fact_option("--message", help="More about it.")
-@_fact_option("--id", help="Its id.  [default: from time and content]")
+@fact_option("--status", help="operational, degraded, down ...")
+@fact_option("--message", help="More about it.")
+@fact_option("--id", help="Its id.  [default: from time and content]")
 @_priority_option("LOW")
 @_common
 def status(**options: Any) -> None:
@@ -208,10 +213,10 @@ def status(**options: Any) -> None:
       signalpost publish analysis --title "Dollar" --text "Ranges until the Fed speaks." --pair EURUSD
     """
 )
-@_fact_option("--title", help="The analysis in a line.")
-@_fact_option("--text", help="The analysis.")
-@_fact_option("--pair", help="What it is about: EUR_USD, EUR/USD ...")
-@_fact_option("--id", help="Its id.  [default: from time and content]")
+@fact_option("--title", help="The analysis in a line.")
+@fact_option("--text", help="The analysis.")
+@fact_option("--pair", help="What it is about: EUR_USD, EUR/USD ...")
+@fact_option("--id", help="Its id.  [default: from time and content]")
 @_priority_option("NORMAL")
 @_common
 def analysis(**options: Any) -> None:

@@ -1,5 +1,6 @@
 """Reads the store for a command, also while a service writes to it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,12 +10,16 @@ from signalpost.cli.configuration import configuration
 from signalpost.cli.delivery_story import Surroundings
 from signalpost.config import STORE_FILE, Config
 from signalpost.delivery.facts import OWNER, of_webhook, read_owner
+from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, Message, OutboxEntry, Stats, Subject
 from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.domain.delivery import Attempt
 from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
+
+_MOST_NAMED = 10
+"""How many of several signals an error names."""
 
 
 class Store:
@@ -71,6 +76,15 @@ class Store:
                 value=shown(name),
             )
         return tickets
+
+    def trades(self, find: FindTrades) -> tuple[BookEntry, ...]:
+        """The trades of the signal book that `find` selects, newest first."""
+        found: tuple[BookEntry, ...] = self._read(find)
+        return found
+
+    def trade(self, name: str) -> BookEntry:
+        """The only trade with this id, short id or number, or the live one of this pair. Raises InvalidValue."""
+        return only(name, self.trades(FindTrades(name=name)))
 
     def history(self, entry: OutboxEntry) -> tuple[Attempt, ...]:
         """The attempts of a delivery, oldest first."""
@@ -130,3 +144,25 @@ class Store:
     def _read(self, command: Command[Any]) -> Any:
         (answer,) = self._reader.apply([command])
         return answer
+
+
+def only(name: str, found: Sequence[BookEntry]) -> BookEntry:
+    """The only trade that was found. Raises InvalidValue if there is none, or more than one."""
+    if not found:
+        raise InvalidValue(
+            f"no signal has the id, short id or number {shown(name)}, and no live signal that pair. "
+            "`signalpost signals list` shows all signals",
+            code="unknown-signal",
+            field="id",
+            value=shown(name),
+        )
+    if len(found) > 1:
+        named = ", ".join(f"#{trade.number} {trade.signal.signal_id}" for trade, *_ in found[:_MOST_NAMED])
+        raise InvalidValue(
+            f"{shown(name)} has {len(found)} live signals: use the number or id of one of them ({named})",
+            code="ambiguous",
+            field="id",
+            value=shown(name),
+            limit=named,
+        )
+    return found[0]

@@ -16,7 +16,7 @@ from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.trading.replay import Replay
 
-_COLOUR_BY_SIDE = {SignalType.BUY: "green", SignalType.SELL: "red"}
+COLOUR_BY_SIDE = {SignalType.BUY: "green", SignalType.SELL: "red"}
 _WIDTH_OF_A_FILE = 100
 _LEAST_WIDTH = 80
 _LAST = 10
@@ -105,7 +105,7 @@ def last_signals_table(signals: Sequence[Signal]) -> Table:
         made.add_row(
             _minute(signal.known_at),
             signal.stream,
-            Text(signal.signal_type, style=_COLOUR_BY_SIDE[signal.signal_type]),
+            Text(signal.signal_type, style=COLOUR_BY_SIDE[signal.signal_type]),
             *("" if price is None else signal.price_text(price) for price in prices),
             " / ".join(pips) if signal.pair.pip else "",
             _fixed(signal.risk_reward_ratio, 2),

@@ -1,0 +1,255 @@
+"""The commands of `signalpost signals` that change a signal, alone or beside a running service."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from signalpost.cli.option_types import TargetText, Utf8Text
+from signalpost.cli.publish import delivery_options, fact_option
+
+if TYPE_CHECKING:
+    from signalpost.cli.publication import Submission
+    from signalpost.delivery.outbox.book import BookEntry
+    from signalpost.domain.change import Change
+    from signalpost.domain.ticket import Ticket
+    from signalpost.service.runtime import Runtime
+
+_id_argument = click.argument("name", type=Utf8Text(), metavar="ID")
+_version_option = click.option(
+    "--if-version",
+    type=click.IntRange(1),
+    metavar="VERSION",
+    help="Refuse the change if the signal has another version, because somebody else changed it.",
+)
+MOST_TRADES = 10_000_000
+"""More than a store has."""
+_OPTION_BY_FIELD = {
+    "stop_loss": "stop",
+    "close_part": "close",
+    "targets": "target",
+    "entry_price": "entry",
+}
+
+
+@click.command(
+    epilog="""
+    \b
+    Examples:
+      signalpost signals update 1042 --target-hit 1 --stop be
+      signalpost signals update EURUSD --stop 1.0855 --note "CPI at 12:30 UTC"
+      signalpost signals update 3b4862 --close 50% --price 1.0871
+    """
+)
+@_id_argument
+@click.option("--target-hit", type=click.IntRange(1, 10), metavar="N", help="Target N was hit, and those before it.")
+@fact_option("--stop", metavar="PRICE|be", help="The new stop; `be` is the entry, to break even.")
+@fact_option("--take-profit", metavar="PRICE", help="The new price of the next target.")
+@fact_option("--close", metavar="SHARE%", help="The part that was closed, of the initial size.")
+@fact_option("--price", help="The price of --close, or of --target-hit if it differs from the target.")
+@fact_option("--note", help="A line for the message.")
+@_version_option
+@delivery_options
+def update(name: str, if_version: int | None, **options: Any) -> None:
+    """Move the stop, report a target that was hit, close a part, or add a note; several at once if you like.
+
+    The messages that show the signal are edited, and a short message reports the change. The same command again changes
+    nothing.
+    """
+    from signalpost.domain.change import Update
+
+    facts = _popped(options, "target_hit", "stop_loss:stop", "take_profit", "close_part:close", "price", "note")
+    if not facts:
+        raise click.UsageError("Give at least one of --target-hit, --stop, --take-profit, --close and --note.")
+    _change(name, _made(Update, facts), if_version, options)
+
+
+@click.command(
+    epilog="""
+    \b
+    Example:
+      signalpost signals fill 1043 --price 154.848
+    """
+)
+@_id_argument
+@fact_option("--price", required=True, help="The price of the fill.")
+@_version_option
+@delivery_options
+def fill(name: str, if_version: int | None, **options: Any) -> None:
+    """Report that the entry was filled, and at which price. The result counts from that price."""
+    from signalpost.domain.change import Fill
+
+    _change(name, _made(Fill, _popped(options, "price")), if_version, options)
+
+
+@click.command(
+    epilog="""
+    \b
+    Examples:
+      signalpost signals close 1042 --price 1.0871
+      signalpost signals close EURUSD --reason stop
+      signalpost signals close --pair XAUUSD --price 2362.4
+    """
+)
+@click.argument("name", type=Utf8Text(), metavar="[ID]", required=False)
+@click.option("--all", "every", is_flag=True, help="Close all open signals, with --reason stop or target.")
+@fact_option("--pair", help="Close all open signals of this pair.")
+@fact_option("--price", help="The price. `stop` and `target` have one of their own.")
+@fact_option("--reason", help="target, stop, manual or reversed.  [default: manual]")
+@_version_option
+@delivery_options
+def close(name: str | None, every: bool, pair: str | None, if_version: int | None, **options: Any) -> None:
+    """Close what is open of a signal, and show its result.
+
+    `manual` and `reversed` need the price. Without one, `stop` takes the stop in force, and `target` the last target.
+    Orders that are not filled cannot be closed: cancel them.
+    """
+    from signalpost.domain.change import Close
+
+    if (name is not None) + every + (pair is not None) != 1:
+        raise click.UsageError("Give an ID, --all or --pair: one of them.")
+    if name is None and if_version is not None:
+        raise click.UsageError("--if-version needs an ID.")
+    if every and options["price"] is not None:
+        raise click.UsageError(
+            "--all cannot have a price, because pairs differ. Use --pair, or --reason stop or target."
+        )
+    change = _made(Close, _popped(options, "price", "reason"))
+    if name is not None:
+        _change(name, change, if_version, options)
+    else:
+        _close_all(pair, change, options)
+
+
+@click.command(
+    epilog="""
+    \b
+    Example:
+      signalpost signals cancel 1046 --reason "NFP in 10 minutes"
+    """
+)
+@_id_argument
+@fact_option("--reason", help="Why, for the readers.")
+@_version_option
+@delivery_options
+def cancel(name: str, if_version: int | None, **options: Any) -> None:
+    """Cancel an order that is not filled yet."""
+    from signalpost.domain.change import CancelOrder
+
+    _change(name, _made(CancelOrder, _popped(options, "reason")), if_version, options)
+
+
+@click.command(
+    epilog="""
+    \b
+    Example:
+      signalpost signals correct 1042 --stop 1.0779
+    """
+)
+@_id_argument
+@fact_option("--entry", help="The right entry.")
+@fact_option("--stop", help="The right stop.")
+@click.option(
+    "--target", type=TargetText(), multiple=True, help="The right targets: all of them, each with its own --target."
+)
+@_version_option
+@delivery_options
+def correct(name: str, if_version: int | None, **options: Any) -> None:
+    """Correct a typo in a signal, before anything else of it changed. The message says that it was corrected."""
+    from signalpost.domain.change import Correct
+
+    facts = _popped(options, "entry_price:entry", "stop_loss:stop", "targets:target")
+    if not facts:
+        raise click.UsageError("Give at least one of --entry, --stop and --target.")
+    _change(name, _made(Correct, facts), if_version, options)
+
+
+@click.command(
+    epilog="""
+    \b
+    Example:
+      signalpost signals reopen 1042
+    """
+)
+@_id_argument
+@_version_option
+@delivery_options
+def reopen(name: str, if_version: int | None, **options: Any) -> None:
+    """Withdraw an end that was a mistake. The message says so, and the record keeps what was withdrawn."""
+    from signalpost.domain.change import Reopen
+
+    _change(name, Reopen(), if_version, options)
+
+
+CHANGES = (update, fill, close, cancel, correct, reopen)
+
+
+def _popped(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The given ones of the options with these names, removed from `options`. `FIELD:OPTION` renames one."""
+    pairs = (name.partition(":") for name in names)
+    found = {field: options.pop(option or field) for field, _, option in pairs}
+    return {field: value for field, value in found.items() if value not in (None, ())}
+
+
+def _made(kind: type[Any], facts: dict[str, Any]) -> "Change":
+    """A change from options, with faults under the options' names."""
+    from signalpost.domain.making import field_of, in_their_words
+    from signalpost.errors import InvalidValue
+
+    try:
+        change: Change = kind(**facts)
+    except InvalidValue as error:
+        faults = [in_their_words(each, _OPTION_BY_FIELD.get(name := field_of(each), name)) for each in error.errors]
+        raise InvalidValue.of_all(faults) from None
+    return change
+
+
+def _change(name: str, change: "Change", if_version: int | None, options: dict[str, Any]) -> None:
+    """Change the signal that `name` finds, and print the result."""
+    from signalpost.cli.store import only
+    from signalpost.delivery.outbox.book import FindTrades
+
+    async def submission(runtime: "Runtime") -> "list[Ticket]":
+        found = await runtime.started.engine.intake.find(FindTrades(name=name))
+        return [await _amended(runtime, only(name, found), change, if_version)]
+
+    _submit(submission, options)
+
+
+def _close_all(pair: str | None, change: "Change", options: dict[str, Any]) -> None:
+    """Close all open trades, or those of a pair, and print a result for each. Pending orders are only counted."""
+    from signalpost.cli.output import say
+    from signalpost.delivery.outbox.book import FindTrades
+    from signalpost.domain.instrument import Instrument
+    from signalpost.domain.trade import TradeState
+
+    symbol = None if pair is None else Instrument(pair).symbol
+    live: list[BookEntry] = []
+
+    async def submission(runtime: "Runtime") -> "list[Ticket]":
+        found = await runtime.started.engine.intake.find(FindTrades(only_live=True, limit=MOST_TRADES))
+        live.extend(entry for entry in found if symbol in {None, entry.trade.signal.pair.symbol})
+        return [await _amended(runtime, entry, change) for entry in live[::-1] if entry.trade.state is TradeState.OPEN]
+
+    _submit(submission, options)
+    if pending := [f"#{trade.number}" for trade, *_ in live if trade.state is TradeState.PENDING]:
+        say(f"not closed, because not filled: {', '.join(pending)}. `signalpost signals cancel` cancels one", err=True)
+    elif not live:
+        say("No signal is open.", err=True)
+
+
+async def _amended(runtime: "Runtime", entry: "BookEntry", change: "Change", if_version: int | None = None) -> "Ticket":
+    name = entry.trade.signal.signal_id
+    ticket = await runtime.started.engine.intake.amend(name, change, if_version=if_version, hold=False)
+    return ticket._replace(signal_id=name)
+
+
+def _submit(submission: "Submission", options: dict[str, Any]) -> None:
+    """Submit changes, wait for their deliveries, and print the results. Raises SystemExit if one was refused."""
+    from signalpost.cli.configuration import configuration
+    from signalpost.cli.publication import exit_code, print_answers, submit
+
+    timeout = None if options["no_wait"] else options["timeout"]
+    answers = submit(configuration(options["home"], options["config_file"]), submission, timeout)
+    print_answers(answers, waited=timeout is not None, as_json=options["as_json"])
+    if code := max((exit_code(each.ticket) for each in answers), default=0):
+        raise SystemExit(code)

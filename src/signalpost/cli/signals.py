@@ -1,0 +1,196 @@
+"""`signalpost signals`: lists, shows and exports the signals of the book, and changes them."""
+
+import csv
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from signalpost.cli.configuration import configured
+from signalpost.cli.option_types import NonEmptyPath, Utf8Text
+from signalpost.cli.output import clean, json_option, say, say_as_it_is, say_json
+from signalpost.cli.signal_changes import CHANGES, MOST_TRADES
+
+if TYPE_CHECKING:
+    from signalpost.delivery.outbox.book import BookEntry
+
+
+@click.group(
+    short_help="List, show, export, change and close signals.",
+    epilog="""
+    \b
+    Examples:
+      signalpost signals list --live
+      signalpost signals show 1042
+      signalpost signals update 1042 --target-hit 1 --stop be
+      signalpost signals close EURUSD --price 1.0871
+      signalpost signals export --csv -o record.csv
+    """,
+)
+def signals() -> None:
+    """Look at the signals that were published, and change them on the messages that show them.
+
+    ID is a signal's id, the short id at the bottom of its message, its number (1042 or '#1042'), or its pair if exactly
+    one signal of that pair is live.
+    """
+
+
+for each in CHANGES:
+    signals.add_command(each)
+
+
+@signals.command(
+    "list",
+    epilog="""
+    \b
+    Examples:
+      signalpost signals list --live
+      signalpost signals list --pair EURUSD --state closed
+      signalpost signals list --limit 100 --json | jq -r '[.number, .state, .result.r] | @tsv'
+    """,
+)
+@click.option("--live", is_flag=True, help="Only signals that are pending or open.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    help="Only this state: pending, open, closed, cancelled or expired; can be repeated.",
+)
+@click.option("--pair", help="Only this pair: EUR_USD, EUR/USD, EURUSD ...")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The most to show, newest first."
+)
+@configured
+@json_option("Print one line of JSON for each signal.")
+def list_(
+    live: bool,
+    states: tuple[str, ...],
+    pair: str | None,
+    limit: int,
+    home: Path | None,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """List signals, newest first, without those of replays."""
+    from signalpost.cli.store import Store
+    from signalpost.delivery.outbox.book import FindTrades
+    from signalpost.delivery.trade_object import described
+    from signalpost.domain.instrument import Instrument
+    from signalpost.domain.trade import TradeState
+    from signalpost.domain.words import member
+
+    wanted = {member(TradeState, state, "--state") for state in states} or {*TradeState}
+    symbol = None if pair is None else Instrument(pair).symbol
+    is_filtered = bool(states) or symbol is not None
+    with Store.configured(home, config_file) as store:
+        found = store.trades(FindTrades(only_live=live, limit=MOST_TRADES if is_filtered else limit))
+        now = store.now
+    entries = [
+        entry for entry in found if entry.trade.state in wanted and symbol in {None, entry.trade.signal.pair.symbol}
+    ][:limit]
+    if as_json:
+        for entry in entries:
+            say_json(described(entry))
+    elif entries:
+        from signalpost.cli.tables import console
+        from signalpost.cli.trade_lines import trades_table
+
+        console().print(trades_table(entries, now))
+    else:
+        say("No signal matches these options." if live or is_filtered else "There are no signals yet.")
+
+
+@signals.command(
+    epilog="""
+    \b
+    Examples:
+      signalpost signals show 1042
+      signalpost signals show EURUSD
+      signalpost signals show 3b4862 --json | jq .result
+    """
+)
+@click.argument("name", type=Utf8Text(), metavar="ID")
+@configured
+@json_option("Print the signal as JSON.")
+def show(name: str, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """Show everything about one signal: levels, fill, parts, result, messages, corrections and withdrawn ends."""
+    from signalpost.cli.store import Store
+    from signalpost.cli.trade_lines import page
+    from signalpost.delivery.trade_object import described
+
+    with Store.configured(home, config_file) as store:
+        entry = store.trade(name)
+        now = store.now
+    if as_json:
+        say_json(described(entry))
+    else:
+        say(*page(entry, now))
+
+
+@signals.command(
+    epilog="""
+    \b
+    Examples:
+      signalpost signals export --csv -o record.csv
+      signalpost signals export --json | jq 'select(.state == "closed") | .result.r'
+    """
+)
+@click.option("--csv", "as_csv", is_flag=True, help="One row for each signal.  [default]")
+@click.option(
+    "-o", "--output", type=NonEmptyPath(path_type=Path), help="The file to write.  [default: standard output]"
+)
+@configured
+@json_option("One line of JSON for each signal instead.")
+def export(as_csv: bool, output: Path | None, home: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """Write the record of all signals, oldest first: levels, fills, results, and links to the messages that show them.
+
+    Nothing is left out: losses, cancelled and expired orders, and live signals are there. A link needs the server and
+    channel of a message, which are known for messages of this version.
+    """
+    from signalpost.cli.store import Store
+    from signalpost.delivery.outbox.book import FindTrades
+
+    if as_csv and as_json:
+        raise click.UsageError("Give --csv or --json, not both.")
+    with Store.configured(home, config_file) as store:
+        entries = store.trades(FindTrades(limit=MOST_TRADES))[::-1]
+    text = _json_lines(entries) if as_json else _csv(entries)
+    if output is None:
+        say_as_it_is(text)
+    else:
+        _write(output, text)
+
+
+def _json_lines(entries: "tuple[BookEntry, ...]") -> str:
+    import json
+
+    from signalpost.cli.trade_lines import link_of
+    from signalpost.delivery.trade_object import described
+
+    lines = ({**described(entry), "links": [link for link in map(link_of, entry.cards) if link]} for entry in entries)
+    return "".join(f"{json.dumps(line)}\n" for line in lines)
+
+
+def _csv(entries: "tuple[BookEntry, ...]") -> str:
+    from signalpost.cli.trade_lines import COLUMNS, row_of
+
+    text = StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows([clean(cell) for cell in row_of(entry)] for entry in entries)
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    from signalpost.errors import InvalidValue
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as fault:
+        raise InvalidValue(
+            f"{path}: cannot write it ({fault.strerror}). Use another file.",
+            code="not-writable",
+            field="--output",
+            value=str(path),
+        ) from fault

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -14,6 +14,7 @@ from signalpost import (
     Outcome,
     Refusal,
     SignalNotificationService,
+    StoreFailed,
     Ticket,
     cancel_signal,
     cancel_signal_async,
@@ -28,6 +29,9 @@ from signalpost import (
     update_signal,
     update_signal_async,
 )
+from signalpost.delivery.outbox.book import Amend
+from signalpost.delivery.outbox.commands import Command
+from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.events import Event, Taken
 from signalpost.domain.notification import notification_of
 from signalpost.integration.service_thread import ServiceThread
@@ -199,3 +203,25 @@ async def test_the_functions_change_signals_of_the_process_wide_integration() ->
         await reopen_signal_async("1"),
     ]
     assert {ticket.cause for ticket in twins + [each.result(0) for each in futures]} == {Refusal.NOT_RUNNING}
+
+
+def test_a_change_is_held_even_with_a_fallback(config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[object] = []
+    running = NotificationIntegration(config_for(), fallback=called.append)
+    running.start()
+    one = signal(stop_loss="1.1600")
+    assert running.send_signal(one).result(10).outcome is Outcome.ACCEPTED
+    with monkeypatch.context() as full:
+        apply = SqliteCore.apply
+
+        def fails(core: SqliteCore, batch: Sequence[Command[Any]]) -> list[Any]:
+            if any(isinstance(command, Amend) for command in batch):
+                raise StoreFailed("outbox.db: database or disk is full")
+            return apply(core, batch)
+
+        full.setattr(SqliteCore, "apply", fails)
+        held = running.close_signal(one, price="1.17").result(10)
+    assert (held.outcome, called) == (Outcome.HELD, [])
+    assert running.flush(30) == 0
+    assert running.close_signal(one, price="1.17").result(10).outcome is Outcome.DUPLICATE
+    running.stop()

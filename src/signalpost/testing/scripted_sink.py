@@ -36,8 +36,8 @@ class ScriptedSink:
 
     ScriptedSink([Unavailable("down"), HANG, Throttled("slow down", retry_after=2, scope="destination")])
 
-    Each answer takes `latency` seconds of the loop's clock; a function is called for each answer. Probes have their own
-    script and succeed after its end.
+    Each answer takes `latency` seconds of the loop's clock; a function is called for each answer. The receipt of an
+    edit has the id of the message that was edited. Probes have their own script and succeed after its end.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ScriptedSink:
         sent = Sent(clock.now(), asyncio.get_running_loop().time(), tuple(items))
         self.sent.append(sent)
         answer = await self._answer(next(self._script, None))
-        receipt = answer if isinstance(answer, Receipt) else Receipt(str(len(self.sent)), clock.now())
+        receipt = answer if isinstance(answer, Receipt) else Receipt(_message_id(items, len(self.sent)), clock.now())
         self.shown.append(sent)
         return receipt
 
@@ -107,3 +107,8 @@ class ScriptedSink:
             await waiting
         finally:
             self._hanging.remove(waiting)
+
+
+def _message_id(items: Sequence[Item], number: int) -> str:
+    item = items[0]
+    return str(number) if item.card is None or item.notification.before is not None else item.card.message_id

@@ -294,6 +294,7 @@ class Pacer:
                 edits = [each for each in self._slots if each.is_edit]
                 self._edit_bucket.window.in_flight -= len(edits)
                 mine.window.in_flight += len(edits)
+                mine.window.count(now)  # the one that has just ended
                 self._edit_bucket = mine
                 for each in (slot, *edits):
                     each.mark = mine.mark(now)

@@ -1,0 +1,189 @@
+"""A lane posts a card, edits it, and posts the companions beside it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from signalpost import Signal, clock
+from signalpost.delivery.dispatch.decide import LeaseEnd, decide
+from signalpost.delivery.outbox.book import Amend, Amendment
+from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, Put
+from signalpost.delivery.rank import rank_of
+from signalpost.domain.change import Change, Close, Update
+from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
+from signalpost.domain.events import CardGone, Settled
+from signalpost.domain.notification import notification_of
+from signalpost.sinks.evidence import CardLost, Loss, Throttled, Unavailable, Unconfirmed, Unwanted
+from signalpost.testing.scripted_sink import ScriptedSink
+from tests.inline_outbox import InlineOutbox
+from tests.unit.delivery.dispatch.world import FREE, HERE, NORMAL, World, now, virtual, wait
+
+HELD = Throttled("30046", retry_after=300.0, scope="edits")
+
+
+class Channel(World):
+    """A lane with one signal."""
+
+    async def open(self, name: str = "s1", **changes: Any) -> None:
+        signal = Signal(
+            **{
+                "signal_id": name,
+                "pair": "EUR_USD",
+                "signal_type": "BUY",
+                "entry_price": "1.1000",
+                "stop_loss": "1.0950",
+                "targets": ["1.1050", "1.1100"],
+                "timestamp": clock.now() - timedelta(minutes=1),
+                **changes,
+            }
+        )
+        made = notification_of(signal, ticket_id=f"{name} new", accepted_at=clock.now())
+        item = NewNotification(made, (NewDelivery(HERE, rank_of(NORMAL, clock.now())),), made.valid_until)
+        await InlineOutbox.do(self.outbox, Put((item,)))
+        self.dispatcher.wake([HERE], NORMAL, None)
+
+    async def change(self, change: Change, name: str = "s1") -> Amendment:
+        self._numbers += 1
+        ids = f"{name} {self._numbers}", f"{name} {self._numbers} companion"
+        answer = await InlineOutbox.do(self.outbox, Amend(name, change, clock.now(), ids))
+        self.dispatcher.wake([HERE], NORMAL, None)
+        return answer
+
+
+def sent(sink: ScriptedSink) -> list[tuple[str, bool]]:
+    """The event of each message, and whether it edited one."""
+    items = [each.items[0] for each in sink.sent]
+    return [(item.notification.event, item.card is not None and item.notification.before is None) for item in items]
+
+
+@virtual
+async def test_a_card_is_edited_and_then_its_companion_is_posted() -> None:
+    sink = ScriptedSink()
+    async with Channel(sink) as world:
+        await world.open()
+        await wait(1)
+        await world.change(Close(price="1.1010"))
+        await wait(3)
+        assert sent(sink) == [("new", False), ("v2", True), ("v2 companion", False)]
+        assert sink.sent[1].items[0].card == sink.sent[2].items[0].card is not None
+
+
+@virtual
+async def test_held_edits_stop_no_post_and_the_newest_state_is_shown_in_the_end() -> None:
+    sink = ScriptedSink([lambda: None, HELD])
+    async with Channel(sink) as world:
+        await world.open()
+        await wait(1)
+        await world.change(Update(stop_loss="1.0960"))
+        await wait(20)
+        await world.open("s2")
+        await world.change(Close(price="1.1010"))
+        await wait(20)
+        assert sent(sink) == [
+            ("new", False),
+            ("v2", True),
+            ("v2 companion", False),
+            ("new", False),
+            ("v3 companion", False),
+        ]
+        began = now()
+        await wait(400)
+        assert sent(sink)[5:] == [("v3", True)]
+        assert sink.sent[5].began - began < 300
+
+
+@virtual
+async def test_an_edit_leaves_while_the_limit_of_messages_lets_no_post_leave() -> None:
+    sink = ScriptedSink()
+    async with Channel(sink, limits=FREE._replace(messages_a_minute=2)) as world:
+        await world.open()
+        await world.open("s2")
+        await world.open("s3")
+        await wait(1)
+        await world.change(Update(note="Watch the news."))
+        await wait(1)
+        assert sent(sink) == [("new", False), ("new", False), ("v2", True)]
+        await wait(60)
+        assert sent(sink)[3:] == [("new", False)]
+
+
+@virtual
+async def test_an_edit_without_an_answer_is_repeated_without_a_mark() -> None:
+    sink = ScriptedSink([lambda: None, Unconfirmed("cut"), Unconfirmed("cut"), Unconfirmed("cut")])
+    async with Channel(sink) as world:
+        await world.open()
+        await wait(1)
+        await world.change(Update(note="one"))
+        await wait(60)
+        assert sent(sink) == [("new", False)] + [("v2", True)] * 4
+        assert not any(each.items[0].may_repeat for each in sink.sent)
+        assert await world.state("s1 1") == "delivered"
+
+
+@virtual
+@pytest.mark.parametrize("how", list(Loss))
+async def test_a_lost_card_is_posted_again_in_its_present_state(how: Loss) -> None:
+    sink = ScriptedSink([lambda: None, CardLost("it is gone", how=how)])
+    async with Channel(sink) as world:
+        await world.open()
+        await wait(1)
+        await world.change(Close(price="1.1010"))
+        await wait(10)
+        assert sent(sink) == [("new", False), ("v2", True), ("v2", False)]
+        assert sink.sent[2].items[0].is_replacement
+        assert world.emitted(CardGone) == [CardGone(HERE, "s1", how.value, is_stopped=False)]
+
+
+@virtual
+async def test_a_card_that_was_deleted_twice_is_left_alone() -> None:
+    gone = CardLost("it is gone", how=Loss.DELETED)
+    sink = ScriptedSink([lambda: None, gone, lambda: None, gone])
+    async with Channel(sink) as world:
+        await world.open()
+        await wait(1)
+        for note in ("one", "two", "three"):
+            await world.change(Update(note=note))
+            await wait(10)
+        assert sent(sink) == [("new", False), ("v2", True), ("v2", False), ("v3", True)]
+        assert [each.is_stopped for each in world.emitted(CardGone)] == [False, True]
+        assert await world.state("s1 2") == "dead"
+
+
+@virtual
+async def test_a_companion_that_the_operator_turned_off_is_suppressed() -> None:
+    sink = ScriptedSink([lambda: None, lambda: None, Unwanted("off")])
+    async with Channel(sink) as world:
+        await world.open()
+        await wait(1)
+        await world.change(Close(price="1.1010"))
+        await wait(3)
+        assert world.emitted(Settled)[-1].delivery.state is DeliveryState.SUPPRESSED
+
+
+@virtual
+async def test_a_state_that_waits_behind_an_unanswered_older_one_is_marked() -> None:
+    """Without an id, the message that may be shown cannot be edited."""
+    sink = ScriptedSink([Unconfirmed("cut")])
+    async with Channel(sink) as world:
+        await world.open()
+        await wait(0)
+        await world.change(Update(note="one"))
+        await wait(60)
+        assert sent(sink) == [("new", False), ("v2", False)]
+        assert sink.sent[1].items[0].may_repeat
+
+
+def delivery(**changes: Any) -> Delivery:
+    until = clock.now() + timedelta(hours=1)
+    return Delivery(DeliveryId("1", HERE), DeliveryState.LEASED, NORMAL, 0, "s1", until)._replace(**changes)
+
+
+@pytest.mark.parametrize(
+    "end", [LeaseEnd.LAPSED, LeaseEnd.INTERRUPTED, LeaseEnd.CUT_OFF, Unconfirmed("502", status=502)]
+)
+def test_an_edit_never_may_repeat(end: Any) -> None:
+    of, at = delivery(), clock.now()
+    plain, edit = decide(of, end, at, 0.0), decide(of, end, at, 0.0, is_edit=True)
+    assert (plain.may_repeat, edit.may_repeat) == (True, False)
+    assert edit._replace(reason="") == decide(of, Unavailable(""), at, 0.0)._replace(reason="")

@@ -12,12 +12,14 @@ import pytest
 from signalpost.delivery.outbox.commands import (
     CardResult,
     Prune,
+    Revive,
 )
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.change import CancelOrder, Close, Fill, Reopen, Update
 from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal
@@ -320,7 +322,27 @@ async def test_replays_have_a_book_of_their_own(book: Driver) -> None:
     assert (await book.change(Close(price="1.1010"), run="r1")).outcome is Outcome.ACCEPTED
     (found,) = await book.find()
     assert found.trade.state is TradeState.OPEN
+    for lane in (A, A):
+        await book.settle(await book.leased(lane))
+    assert (await book.change(Close(price="1.1020"), run="r1")).outcome is Outcome.REFUSED
+    await book.settle(await book.leased())
+    book.now += timedelta(seconds=1)
+    await book.settle(await book.leased())
     await book.outbox.do(Prune(book.now + timedelta(days=60)))
+    assert (await book.change(Reopen(), run="r1")).refusal is Refusal.UNKNOWN_SIGNAL, "they go with their openings"
+    assert len(await book.find()) == 1
+
+
+async def test_a_companion_that_may_be_shown_is_not_joined(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(target_hit=1))
+    await book.settle(await book.leased())
+    book.now += timedelta(seconds=10)
+    await book.settle(await book.leased(), _S.PENDING, may_repeat=True)
+    await book.change(Update(stop_loss="be"))
+    await book.settle(await book.leased())
+    first = await book.leased()
+    assert (first.notification.event, first.delivery.may_repeat) == ("v2 companion", True)
 
 
 async def test_a_pending_order_is_filled_and_cancelled(book: Driver) -> None:
@@ -354,3 +376,79 @@ async def test_a_damaged_card_is_never_posted_again(book: Driver) -> None:
         db.commit()
     await book.change(Close(price="1.1010"))
     assert (await book.lease()).entries == ()
+
+
+def damage(book: Driver, statement: str) -> None:
+    with closing(sqlite3.connect(book.path)) as db:
+        db.execute(statement)
+        db.commit()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "version = 'two'",
+        "hash = 1",
+        "changed_at = NULL + 'x'",
+        "run = x'ff'",
+        "tiers = '[1]'",
+        "tiers = '[\"not a tier!\"]'",
+        "pair = x'ff'",
+        "opening = 'nothing'",
+    ],
+)
+async def test_a_damaged_row_of_a_trade_is_as_if_it_were_not_there(book: Driver, change: str) -> None:
+    await book.shown()
+    damage(book, "CREATE TABLE loose AS SELECT * FROM trade")
+    damage(book, "DROP TABLE trade")
+    damage(book, "ALTER TABLE loose RENAME TO trade")
+    for name in ("live ON trade (pair, number)", "number ON trade (number)", "short_id ON trade (short_id)"):
+        live = " AND state IN ('pending', 'open')" if name.startswith("live") else ""
+        damage(book, f"CREATE INDEX trade_{name} WHERE run IS NULL{live}")
+    damage(book, f"UPDATE trade SET {change}")
+    assert await book.find() == await book.find("s1") == ()
+    assert (await book.change(Close(price="1.1"))).refusal in {Refusal.UNKNOWN_SIGNAL, Refusal.UNSTORABLE}
+
+
+async def test_a_name_that_is_no_symbol_finds_nothing(book: Driver) -> None:
+    await book.shown()
+    assert await book.find("not a {{symbol}}") == ()
+    (found,) = await book.find("s1")
+    assert await book.find(short_id("s1")) == (found,)
+
+
+async def test_what_waits_for_a_card_that_is_left_alone_is_suppressed(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(note="one"))
+    damage(book, "UPDATE card SET is_stopped = 1")
+    assert [each.state for each in (await book.lease()).expired] == [_S.SUPPRESSED]
+
+
+async def test_a_revived_older_state_is_not_shown_again(book: Driver) -> None:
+    await book.open(signal())
+    first = await book.leased()
+    await book.settle(first, _S.UNCONFIRMED, may_repeat=True)
+    await book.change(Update(note="one"))
+    await book.settle(await book.leased())
+    await book.outbox.do(Revive(first.delivery.id, 0, book.now + MINUTE))
+    assert [each.state for each in (await book.lease()).expired] == [_S.SUPERSEDED]
+
+
+async def test_a_signal_without_a_card_is_sent_as_a_plain_message(book: Driver) -> None:
+    """Such as one that an older version put."""
+    await book.open(signal())
+    damage(book, "DELETE FROM card")
+    entry = await book.leased()
+    assert (entry.card, entry.tier, entry.notification.number) == (None, None, 1)
+
+
+async def test_a_joined_companion_that_is_damaged_loses_only_its_own_news(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(target_hit=1))
+    damage(book, "UPDATE notification SET body = '{' WHERE body LIKE '%v2 companion%'")
+    await book.change(Close(reason="stop"))
+    await book.settle(await book.leased())
+    book.now += timedelta(seconds=1)
+    before = (await book.leased()).notification.before
+    assert before is not None
+    assert before.version == 2

@@ -138,10 +138,11 @@ class _Change:
 
     def _joined(self, card: CardRow) -> tuple[Trade, datetime | None]:
         """The trade before the news that wait for this destination, and when these were to leave."""
-        for row in self._waiting.take(f"{card.sequence}{COMPANION}", card.destination, self._command.ids[1]):
+        joined = list(self._waiting.take(f"{card.sequence}{COMPANION}", card.destination, self._command.ids[1]))
+        for row in joined[:1]:
             found = self._tx.look_up(row)
-            if isinstance(found, Notification) and found.before is not None:
-                return found.before, row.delivery.not_before
+            before = found.before if isinstance(found, Notification) else None
+            return before or self._before, row.delivery.not_before
         return self._before, None
 
     def _add(self, notification: Notification, places: Sequence[tuple[CardRow, datetime | None]]) -> None:

@@ -156,7 +156,7 @@ CREATE TABLE trade (  -- the signal book
 CREATE INDEX trade_number ON trade (number) WHERE run IS NULL;
 CREATE INDEX trade_short_id ON trade (short_id) WHERE run IS NULL;
 CREATE INDEX trade_live ON trade (pair, number) WHERE run IS NULL AND state IN ('pending', 'open');
-CREATE INDEX trade_opening ON trade (opening) WHERE body IS NULL;
+CREATE INDEX trade_opening ON trade (opening);
 CREATE TABLE card (  -- what a destination shows of a trade: a part of a message
   sequence       TEXT NOT NULL,
   destination    TEXT NOT NULL,

@@ -127,7 +127,7 @@ LIVE_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} ORDER BY number D
 ADD_TRADE = f"INSERT INTO trade ({TRADE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SAVE_TRADE = "UPDATE trade SET version = ?, state = ?, tiers = ?, changed_at = ?, body = ? WHERE sequence = ?"
 KEEP_TRADE = "UPDATE trade SET body = ? WHERE sequence = ? AND body IS NULL"
-OPENED_BY = f"SELECT {TRADE_COLUMNS} FROM trade WHERE body IS NULL AND opening"
+OPENED_BY = f"SELECT {TRADE_COLUMNS} FROM trade WHERE opening"
 OPENING = "SELECT body FROM notification WHERE number = (SELECT number FROM delivery WHERE notification_id = ? LIMIT 1)"
 ENDED_BY = "SELECT notification_id FROM key WHERE key = ? || ' closed'"
 DELETE_TRADE = "DELETE FROM trade WHERE sequence = ?"

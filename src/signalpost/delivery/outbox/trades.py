@@ -123,7 +123,7 @@ class Book:
             if row.run is not None:
                 self._tx.write(sql.DELETE_TRADE, [(row.sequence,)])
                 self._tx.write(sql.DELETE_CARDS, [(row.sequence,)])
-            elif (trade := self.trade(row)) is not None:
+            elif row.body is None and (trade := self.trade(row)) is not None:
                 self._tx.write(sql.KEEP_TRADE, [(trade.to_json().decode(), row.sequence)])
 
     def _rows(self, found: Iterable[Sequence[Any]]) -> Iterator[TradeRow]:

@@ -18,6 +18,7 @@ from signalpost.delivery.outbox.commands import LoadFacts, Namespace, Stats, Sub
 from signalpost.delivery.outbox.reader import SqliteReader
 from signalpost.delivery.outbox.schema import MIGRATED_FROM, VERSION
 from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.domain.change import Flag
 from signalpost.errors import StoreUnusable
 
 FIXTURE = Path(__file__).resolve().parents[3] / "fixtures" / "store-v1" / "home" / "outbox.db"
@@ -93,6 +94,25 @@ def test_the_signals_that_were_kept_are_in_the_book(path: Path) -> None:
     assert {each.trade.signal.signal_id for each in found if each.trade.end is not None} == closed & {
         each.trade.signal.signal_id for each in found
     }
+
+
+@pytest.mark.parametrize("body", ["'{'", "x'ff'", "'{}'", "replace(body, 'EUR_USD', 'not a {{symbol}}')"])
+def test_a_damaged_signal_is_left_out_of_the_book(path: Path, body: str) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"UPDATE notification SET body = {body}, accepted_at = 'x'")
+        db.commit()
+    SqliteCore(path).close()
+    assert _rows(path, "SELECT count(*) FROM trade") == [(0,)]
+
+
+def test_a_signal_that_was_closed_without_a_trace_ends_without_a_result(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DELETE FROM notification WHERE json_extract(body, '$.event') = 'closed'")
+        db.commit()
+    with closing(SqliteCore(path)) as core:
+        (found,) = core.apply([FindTrades(limit=1000)])
+    (ended,) = [each.trade for each in found if each.trade.end is not None]
+    assert (ended.end is not None and ended.end.price, ended.flags) == (None, (Flag.NOT_FOLLOWED,))
 
 
 def _make_incomplete(path: Path) -> None:

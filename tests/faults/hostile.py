@@ -4,7 +4,10 @@ import json
 from collections.abc import Callable
 from random import Random
 
-PAGES = ("signals", "alerts", "analyses", "announcements", "statuses")
+PAGES = (
+    *("signals", "alerts", "analyses", "announcements", "statuses"),
+    *("signals/%231/update", "signals/%231/fill", "signals/EURUSD/close", "signals/%00/cancel"),
+)
 SIGNAL = {"pair": "EURUSD", "timeframe": "H4", "side": "buy", "entry": 1.1634, "time": "2099-01-01T00:00:00Z"}
 ALERT = {"ticker": "EURUSD", "interval": "240", "action": "buy", "price": "1.1634", "time": "2099-01-01T00:00:00Z"}
 TRADE = {
@@ -117,6 +120,9 @@ def _path_trick(random: Random, token: str) -> bytes:
             f"/hooks/nothing/{token}",
             f"/api/v1/{token}",
             f"/api/v1/tickets/{token}",
+            f"/api/v1/signals/{token}",
+            f"/api/v1/signals/{token}/close",
+            "/api/v1/signals?limit=1e9&state=%00&pair=%ff",
             "/api/v1/tickets/%2e%2e%2f%2e%2e%2ftokens.json",
             "/../../../../etc/passwd",
             "/%c0%ae%c0%ae/",

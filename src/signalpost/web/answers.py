@@ -98,8 +98,7 @@ def of_signals(entries: Sequence[BookEntry]) -> web.Response:
 def of_signal(found: Sequence[BookEntry]) -> web.Response:
     """One signal of the book. Raises Problem 404 unless exactly one was found."""
     if len(found) != 1:
-        why = f"{len(found)} live signals have this pair. Use an id" if found else "No signal has this id"
-        raise Problem(HTTPStatus.NOT_FOUND, f"{why}. GET {SIGNALS} lists signals.", cause=Refusal.UNKNOWN_SIGNAL.value)
+        raise _unknown_signal()
     return plain(HTTPStatus.OK, described(found[0]))
 
 
@@ -113,8 +112,14 @@ def of_health(status: str, reasons: Sequence[str]) -> web.Response:
 def _refused(ticket: Ticket) -> Problem:
     reason, cause = ticket.reason or "refused", None if ticket.cause is None else str(ticket.cause)
     if ticket.cause is Refusal.UNKNOWN_SIGNAL:
-        return Problem(HTTPStatus.NOT_FOUND, reason, cause=cause)
+        return _unknown_signal()
     if ticket.cause in _FINAL:
         return Problem(HTTPStatus.CONFLICT, reason, cause=cause)
     detail = f"{reason}. Nothing was accepted; try again"
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, cause=cause, retry_after=_RETRY_AFTER)
+
+
+def _unknown_signal() -> Problem:
+    """Without the name, which is from the path."""
+    detail = f"No signal has this id, short id or number, and not exactly one live signal this pair. GET {SIGNALS}."
+    return Problem(HTTPStatus.NOT_FOUND, detail, cause=Refusal.UNKNOWN_SIGNAL.value)

@@ -1,30 +1,39 @@
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from signalpost.sandbox.rules.limits import OFF
-from signalpost.sandbox.server import Sandbox
+from signalpost.sandbox.rules.exchange import Moment
+from signalpost.sandbox.rules.limits import OFF, Limits
+from signalpost.sandbox.server import Sandbox, present_moment
 
 Environment = dict[str, str]
 
 
-@pytest.fixture
-def sandbox() -> Iterator[str]:
-    """The address of a sandbox without limits, which runs in a thread: a process would take half a second to start."""
+@contextmanager
+def running_sandbox(limits: Limits = OFF, moment: Callable[[], Moment] = present_moment) -> Iterator[Sandbox]:
+    """A sandbox with every webhook, which runs in a thread: a process would take half a second to start."""
     with asyncio.Runner() as runner:
-        running = runner.run(Sandbox(limits=OFF, open=True).__aenter__())
+        running = runner.run(Sandbox(limits=limits, open=True, moment=moment).__aenter__())
         thread = threading.Thread(target=runner.get_loop().run_forever)
         thread.start()
         try:
-            yield running.url
+            yield running
         finally:
             runner.get_loop().call_soon_threadsafe(runner.get_loop().stop)
             thread.join()
             runner.run(running.__aexit__(None, None, None))
+
+
+@pytest.fixture
+def sandbox() -> Iterator[str]:
+    """The address of a sandbox without limits."""
+    with running_sandbox() as running:
+        yield running.url
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ READS_A_REAL_CLOCK = {
     SOURCE / "sandbox" / "server.py",  # simulates another machine with its own clock
     SOURCE / "cli" / "live_replay.py",  # the replay's clock, and a stopwatch
 }
-MAY_SLEEP = {"acceptance", "faults"}
+MAY_SLEEP = {"acceptance", "faults", "life"}
 """Folders of tests with other processes, whose clock a test cannot move."""
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 IMAGE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")

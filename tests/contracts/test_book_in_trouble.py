@@ -36,7 +36,7 @@ async def test_a_returned_older_state_is_replaced_by_the_one_that_waits(book: Dr
     older = await book.leased()
     await book.change(Update(stop_loss="1.0970"))
     later = book.now + 5 * MINUTE
-    assert (await book.settle(older, _S.PENDING, not_before=later)).state is _S.SUPERSEDED
+    assert (await book.settle(older, _S.PENDING, not_before=later, reason="429")).state is _S.SUPERSEDED
     assert (await book.lease()).next_at is not None, "a wait that was demanded is not cut short"
     book.now = later
     assert (await book.leased()).notification.event == "v3"

@@ -8,10 +8,13 @@ from signalpost.config.parsers import ROLE_ID, advice, role
 from signalpost.config.settings import CARD_SETTINGS, CARDS, COLOURS, COMPANIONS, ROLE_KEYS, ROLES, USUAL_ROLE
 from signalpost.config.sources import Sources, Table, text_of
 from signalpost.domain.tier import UserTier
+from signalpost.domain.tier_copy import TierCopy
 from signalpost.sinks.discord.cards.look import Colours, Event, Look, Roles
 
 
-def find_look(sources: Sources, tiers: Collection[UserTier]) -> tuple[Look, Mapping[str, Any]]:
+def find_look(
+    sources: Sources, tiers: Collection[UserTier], copies: Mapping[UserTier, TierCopy]
+) -> tuple[Look, Mapping[str, Any]]:
     """How messages look, and the value of each setting by its name. Only `tiers` can have roles."""
     values = {setting.name: sources.value(setting) for setting in CARD_SETTINGS}
     fields = {
@@ -25,6 +28,7 @@ def find_look(sources: Sources, tiers: Collection[UserTier]) -> tuple[Look, Mapp
             Event(key): each for key, each in fields[COMPANIONS].items() if each is not usual.sending(Event(key))
         },
         roles=_roles(sources, tiers),
+        copies=copies,
     )
     return look, values
 

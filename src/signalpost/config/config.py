@@ -30,12 +30,14 @@ from signalpost.config.settings import (
     known_variables,
 )
 from signalpost.config.sources import DEFAULT, NO_FILE, Sources
+from signalpost.config.tier_copies import find_copies
 from signalpost.delivery.outbox.heartbeat import USUAL, Heartbeat
 from signalpost.delivery.pacing.limits import HOST_RATE, Rate
 from signalpost.delivery.routing import Routing, Tier, ranks_of
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.notification import KINDS
 from signalpost.domain.tier import UserTier
+from signalpost.domain.tier_copy import TierCopy
 from signalpost.errors import Fault, InvalidConfiguration
 from signalpost.sinks.discord.address import API_HOST
 from signalpost.sinks.discord.cards.look import Look
@@ -73,6 +75,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     destinations: tuple[DestinationConfig, ...] = ()
     """Where messages go. Raises InvalidConfiguration for a webhook with an invalid URL."""
     tiers: Mapping[UserTier, Tier] = {}
+    copies: Mapping[UserTier, TierCopy] = {}
+    """The tiers that get their signals later, or less of them."""
     """Tiers beside FREE, PREMIUM and ADMIN, and where their signals go."""
     workers: int = WORKERS.default
     """Senders per destination: with n, n - 1 send everything in order and one URGENT and HIGH; a single one sends all
@@ -137,7 +141,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def routing(self) -> Routing:
         """Which notification goes where."""
         names = [each.name for each in self.destinations]
-        return Routing(names, tiers=self.tiers, everything_to=self.everything_to, ignored=self.ignored)
+        return Routing(
+            names, tiers=self.tiers, everything_to=self.everything_to, ignored=self.ignored, copies=self.copies
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -180,7 +186,8 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         sources, assume_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
     )
     tiers = find_tiers(sources, [each.name for each in destinations.configs])
-    look, cards = find_look(sources, [*ranks_of(tiers)])
+    copies = find_copies(sources)
+    look, cards = find_look(sources, [*ranks_of(tiers)], copies)
     notes = [*_unused(sources, tiers), *_unknown(sources)]
     values |= _values(sources, WORKERS, AT_MOST_ONCE, RETENTION, HTTP)
     if sources.origin_by_key[HOME.key] == DEFAULT:
@@ -193,6 +200,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             **fields,
             "destinations": destinations.configs,
             "tiers": tiers,
+            "copies": copies,
             "look": look,
             "host_rate": HOST_RATE if values[LIMITS.key] else None,
             "notes": (*sources.findings.notes, *notes),

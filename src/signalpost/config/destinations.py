@@ -242,7 +242,10 @@ def find_tiers(sources: Sources, configured: Collection[str]) -> Mapping[UserTie
             if tier in tiers:
                 problem = "the tier is defined twice, in upper and lower case: remove one of them"
                 findings.add(f"{place}: {problem}", "conflict", f"{TIERS}.{tier}")
-            tiers[tier] = Tier(_rank(sources, name, tier), _signals_to(sources, name, configured))
+            if tier not in USUAL_RANKS or "signals_to" in sources.table(TIERS, name):
+                tiers[tier] = Tier(_rank(sources, name, tier), _signals_to(sources, name, configured))
+            else:
+                _rank(sources, name, tier)
     if len(findings.faults) == faults_before:  # otherwise some would be reported twice
         findings.checked(sources.file.place(TIERS), lambda: Routing(configured, tiers=tiers))
     return tiers

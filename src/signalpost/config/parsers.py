@@ -30,6 +30,14 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _RETENTION = re.compile(r"(?P<number>[0-9]{1,5}) ?(?P<unit>[hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST_RETENTION = timedelta(days=3660)
+_DELAY = re.compile(r"(?P<number>[0-9]{1,6}) ?(?P<unit>[smhd])")
+_DELAY_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+_LONGEST_DELAY = timedelta(days=7)
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/|([a-z0-9-]+\.)*discord(app)?\.com/", re.ASCII | re.IGNORECASE)
 """The start of a URL, also of one without a scheme, or with one slash because it was parsed as a path."""
@@ -122,6 +130,20 @@ def _retention(text: str) -> timedelta:
 def _retention_text(kept: timedelta) -> str:
     hours = kept // _UNITS["h"]
     return f"{hours}h" if hours % 24 else f"{hours // 24}d"
+
+
+def _delay(text: str) -> timedelta:
+    found = _DELAY.fullmatch(text.lower())
+    delay = int(found["number"]) * _DELAY_UNITS[found["unit"]] if found else timedelta(-1)
+    if timedelta() <= delay <= _LONGEST_DELAY:
+        return delay
+    raise _invalid(text, DELAY.wanted, "invalid-time", "0s to 7d")
+
+
+def _delay_text(delay: timedelta) -> str:
+    seconds = delay // _DELAY_UNITS["s"]
+    unit = next(name for name in ("d", "h", "m", "s") if not seconds % (_DELAY_UNITS[name] // _DELAY_UNITS["s"]))
+    return f"{delay // _DELAY_UNITS[unit]}{unit}"
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -223,6 +245,7 @@ def _folder(text: str) -> Path:
 
 SWITCH = Parser(_switch, bool, "on or off")
 RETENTION = Parser(_retention, _retention_text, "a time such as 12h, 30d or 8w")
+DELAY = Parser(_delay, _delay_text, "a time such as 10s, 15m or 2h")
 KINDS_OR_NONE = Parser(_kinds, _kinds_text, f"some of {', '.join(KINDS)}, separated by commas, or none")
 ADDRESS: Parser[HttpAddress | None] = Parser(
     _address, lambda address: "off" if address is None else str(address), "HOST:PORT or off"

@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple
 from signalpost.config import parsers
 from signalpost.config.parsers import HttpAddress, Parser, Value
 from signalpost.domain.destinations import USUAL_DESTINATIONS
+from signalpost.domain.tier_copy import AT_ONCE, IfEnded
 from signalpost.sinks.discord.cards.look import (
     LONGEST_DISCLAIMER,
     LONGEST_USERNAME,
@@ -210,7 +211,9 @@ RATE = Setting("messages_a_minute", "", 30, parsers.whole_number(1, 10_000))
 RANK = Setting("rank", "", 0, parsers.whole_number(0, 1000, "; free is 0, premium 10, admin 20"))
 DESTINATIONS, TIERS = "destinations", "tiers"
 DESTINATION_KEYS = ("webhook", "webhook_file", RATE.key, TICKET.key)
-TIER_KEYS = (RANK.key, "signals_to")
+DELAY = Setting("delay", "", AT_ONCE, parsers.DELAY)
+IF_ENDED = Setting("if_ended", "", IfEnded.SHOW, parsers.one_of(IfEnded))
+TIER_KEYS = (RANK.key, "signals_to", DELAY.key, "hide", IF_ENDED.key, "min_confidence")
 
 STORE_FILE = "outbox.db"
 CONFIG_FILE = "SIGNALPOST_CONFIG"
@@ -336,4 +339,12 @@ messages_a_minute = {RATE.default}
 #[tiers.gold]
 #rank = 15
 #signals_to = ["signals-gold"]
+
+# Copies for a tier: 30 minutes later, without stop and targets until the trade is over, and only of signals with this
+# confidence. A signal that ends before its release is shown as ended, or dropped. Other ends are shown at once.
+#[tiers.free]
+#{DELAY.key} = "30m"
+#hide = ["stop", "targets"]
+#{IF_ENDED.key} = "{IF_ENDED.default}"
+#min_confidence = 0.7
 """

@@ -23,6 +23,7 @@ from signalpost.delivery.pacing.host import Ban
 from signalpost.delivery.pacing.pacer import PaceMemory
 from signalpost.delivery.routing import Routing, Tier
 from signalpost.domain.tier import UserTier
+from signalpost.domain.tier_copy import TierCopy
 from signalpost.errors import InvalidConfiguration, InvalidValue
 
 GONE = "disabled"
@@ -100,6 +101,7 @@ class _Routes(msgspec.Struct, frozen=True):
     tiers: dict[str, Tier]
     everything_to: str | None
     ignored: str | None = None
+    copies: dict[str, TierCopy] = {}
 
 
 def of_webhook(webhook: str) -> Subject:
@@ -198,10 +200,12 @@ def owner_fact(
     tiers: Mapping[UserTier, Tier],
     everything_to: str | None,
     ignored: str | None = None,
+    copies: Mapping[UserTier, TierCopy] | None = None,
 ) -> dict[str, bytes]:
     """The owner's destinations and tiers, which producers route by."""
     tier_by_name = {str(name): tier for name, tier in tiers.items()}
-    routes = _Routes(holder, tuple(destinations), tier_by_name, everything_to, ignored)
+    copy_by_name = {str(name): copy for name, copy in (copies or {}).items()}
+    routes = _Routes(holder, tuple(destinations), tier_by_name, everything_to, ignored, copy_by_name)
     return {ROUTES: msgspec.json.encode(routes)}
 
 
@@ -212,7 +216,13 @@ def read_owner(facts: Facts) -> OwnerFact | None:
         return None
     try:
         tiers = {UserTier(name): tier for name, tier in routes.tiers.items()}
-        routing = Routing(routes.destinations, tiers=tiers, everything_to=routes.everything_to, ignored=routes.ignored)
+        routing = Routing(
+            routes.destinations,
+            tiers=tiers,
+            everything_to=routes.everything_to,
+            ignored=routes.ignored,
+            copies={UserTier(name): copy for name, copy in routes.copies.items()},
+        )
     except (InvalidConfiguration, InvalidValue):
         return None
     return OwnerFact(routes.holder, routing)

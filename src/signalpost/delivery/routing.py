@@ -20,6 +20,7 @@ from signalpost.domain.destinations import (
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
+from signalpost.domain.tier_copy import WHOLE_COPY, TierCopy
 from signalpost.errors import InvalidConfiguration
 
 NO_WEBHOOK = "no webhook"
@@ -67,7 +68,9 @@ class Routing:
         tiers: Mapping[UserTier, Tier] | None = None,
         everything_to: str | None = None,
         ignored: str | None = None,
+        copies: Mapping[UserTier, TierCopy] | None = None,
     ) -> None:
+        self._copies = dict(copies or {})
         self._configured = frozenset(configured)
         self._tiers = dict(tiers or {})
         self._ranks = ranks_of(self._tiers)
@@ -81,6 +84,10 @@ class Routing:
         A notification about a destination goes to operators, and never to that destination itself.
         """
         return tuple(self._checked(name, about) for name in self._destinations(payload, tier, about))
+
+    def copy(self, tier: UserTier) -> TierCopy:
+        """How a tier gets its signals."""
+        return self._copies.get(tier, WHOLE_COPY)
 
     def may_show(self, payload: Payload, tier: UserTier, destination: str) -> bool:
         """Whether a delivery that was routed earlier may be shown at `destination`, because no lower tier reads it."""

@@ -318,7 +318,7 @@ class Run:
         config = self._config
         await self._count()  # deliveries that were leased at the first look were not counted as arrivals
         names = [each.name for each in config.destinations]
-        fact = owner_fact(holder, names, config.tiers, config.everything_to, config.ignored)
+        fact = owner_fact(holder, names, config.tiers, config.everything_to, config.ignored, config.copies)
         await self.outbox.do(SaveFacts(OWNER, fact))
         await self._deliver()
         self.engine.intake.routing = self._own_routing

@@ -98,7 +98,7 @@ class _Change:
             trade=trade,
         )
         reached = [card for card in self._cards if self._may_reach(card)]
-        self._add(notification, [(card, None) for card in reached])
+        self._add(notification, [(card, self._released_at(card)) for card in reached])
         if is_news(self._before, trade):
             self._add_companions(notification, reached)
         self._save(notification)
@@ -106,13 +106,20 @@ class _Change:
             Outcome.ACCEPTED, trade, notification=notification, waiting={card.destination: until for card in reached}
         )
 
+    def _released_at(self, card: CardRow) -> datetime | None:
+        """When a delayed tier may see this state: with the signal, or as long after the change; an end at once."""
+        now = self._command.now
+        if now < card.release_at:
+            return card.release_at
+        return now + card.delay if card.delay and self._trade.state.is_live else None
+
     def _may_reach(self, card: CardRow) -> bool:
         """Whether the destination shows the trade, or may still come to show it."""
         sequence, destination = card.sequence, card.destination
         if card.is_shown or card.replacements or self._tx.is_in_flight(sequence, destination):
             return True
         return self._waiting.has(sequence, destination) or (
-            self._trade.state.is_live and self._command.now < card.open_until
+            (self._trade.state.is_live or card.shows_ended) and self._command.now < card.open_until
         )
 
     def _add_companions(self, notification: Notification, cards: Sequence[CardRow]) -> None:
@@ -121,7 +128,8 @@ class _Change:
         by_version: dict[int, tuple[Trade, list[tuple[CardRow, datetime | None]]]] = {}
         now = self._command.now
         for card in cards:
-            if not card.is_shown and not self._tx.is_in_flight(card.sequence, card.destination):
+            is_shown = card.is_shown or self._tx.is_in_flight(card.sequence, card.destination)
+            if card.delay or not is_shown:
                 continue
             before, since = self._joined(card)
             wait = _TOGETHER if self._trade.news in _WAITS and self._trade.end is None else _AT_ONCE

@@ -1,7 +1,7 @@
 """What each destination shows of a trade, and what becomes of a delivery because of it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from signalpost.delivery.outbox import sql
@@ -18,6 +18,8 @@ from signalpost.sinks.port import Shown
 
 _SHOWN_BY = {True: "superseded: its card shows this state", False: "superseded: its card shows a newer state"}
 NEVER_SHOWN = "its signal was never shown here"
+_LOOK_AGAIN = timedelta(seconds=2)
+"""After which a delayed tier looks again whether the faster ones were served."""
 GONE = "its card was deleted twice"
 
 
@@ -28,6 +30,10 @@ class CardRow(NamedTuple):
     destination: str
     tier: UserTier
     open_until: datetime
+    release_at: datetime
+    delay: timedelta
+    """0 for the tiers that are served first."""
+    shows_ended: bool
     message: Shown | None
     version: int
     posted_version: int | None
@@ -53,7 +59,7 @@ class CardRow(NamedTuple):
             return None if self.is_shown else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
         if self.message is not None and self.version >= version:
             return DeliveryState.SUPERSEDED, _SHOWN_BY[self.version == version]
-        may_post = self.is_shown or self.replacements or (is_live and now < self.open_until)
+        may_post = self.is_shown or self.replacements or ((is_live or self.shows_ended) and now < self.open_until)
         return None if may_post else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
 
     @property
@@ -93,7 +99,17 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     is_companion = notification.before is not None
     if (end := card.ending(version, now, is_live=is_live, is_companion=is_companion)) is not None:
         return row.moved(*end)
+    if card.delay and not is_companion and _is_served_before(tx, card):
+        later = row.delivery._replace(not_before=now + _LOOK_AGAIN)
+        return row._replace(delivery=later).moved(DeliveryState.PENDING, row.delivery.reason)
     return OutboxEntry(_limited(row.delivery, card), notification, card.message, card.replacements > 0, card.tier)
+
+
+def _is_served_before(tx: Transaction, card: CardRow) -> bool:
+    """Whether a faster tier still waits for a card of this trade."""
+    faster = {each.destination for each in cards_of(tx, card.sequence) if each.delay < card.delay}
+    waiting = {lane for (lane,) in tx.select(sql.LANES_OF_WAITING, (card.sequence,))}
+    return bool(faster & waiting) or any(tx.is_in_flight(card.sequence, each) for each in faster)
 
 
 def _limited(delivery: Delivery, card: CardRow) -> Delivery:
@@ -130,7 +146,7 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
 
 def _card(values: Sequence[Any]) -> CardRow:
     """A card's row. A damaged one is left alone: it may be shown, and must not be posted again."""
-    sequence, destination, tier, until, message_id, version, posted, first, *rest = values
+    sequence, destination, tier, until, release, delay, shows_ended, message_id, version, posted, first, *rest = values
     doubtful, replacements, stopped, channel, guild, webhook = rest
     try:
         return CardRow(
@@ -138,6 +154,9 @@ def _card(values: Sequence[Any]) -> CardRow:
             destination,
             UserTier(tier),
             instant(until),
+            instant(release),
+            timedelta(microseconds=delay),
+            bool(shows_ended),
             None if message_id is None else Shown(message_id, channel, guild, webhook),
             int(version),
             posted,
@@ -147,4 +166,6 @@ def _card(values: Sequence[Any]) -> CardRow:
             bool(stopped),
         )
     except (ValueError, TypeError, OverflowError):
-        return CardRow(sequence, destination, UserTier.ADMIN, instant(0), None, 0, None, None, False, 0, True)
+        never, no_delay = instant(0), timedelta(0)
+        row = (sequence, destination, UserTier.ADMIN, never, never, no_delay, False, None, 0, None, None, False, 0)
+        return CardRow(*row, is_stopped=True)

@@ -5,7 +5,7 @@ docs/why/0014-a-message-is-a-row.md.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
@@ -30,6 +30,12 @@ class NewDelivery(NamedTuple):
     state: DeliveryState = DeliveryState.PENDING
     reason: str | None = None
     not_before: datetime | None = None
+    valid_until: datetime | None = None
+    """None for that of the notification."""
+    delay: timedelta = timedelta(0)
+    """How long after faster tiers this one gets a signal and its changes."""
+    shows_ended: bool = False
+    """Whether a delayed signal is shown that ended before its release."""
     is_edit: bool = False
     """Whether it will probably edit a card. Only the lease knows for certain."""
 

@@ -63,9 +63,10 @@ class Row(NamedTuple):
         return self.event == NEW or is_version(self.event)
 
     def replacing(self, old: "Row") -> "Row":
-        """This row in place of an older state that waits: with its place, its waits and its doubts."""
+        """This row in place of an older state that waits: with its place, its doubts, and a demanded wait."""
         new, past = self.delivery, old.delivery
-        waits = [at for at in (new.not_before, past.not_before) if at is not None]
+        was_tried = past.reason is not None
+        waits = [at for at in (new.not_before, past.not_before if was_tried else None) if at is not None]
         return self._replace(
             delivery=new._replace(
                 rank=min(new.rank, past.rank),
@@ -76,6 +77,11 @@ class Row(NamedTuple):
                 may_repeat=new.may_repeat or past.may_repeat,
             )
         )
+
+    def leaves_after(self, other: "Row") -> bool:
+        """Whether it waits longer than another."""
+        mine, theirs = self.delivery.not_before, other.delivery.not_before
+        return mine is not None and (theirs is None or theirs < mine)
 
     def replaced_by(self, new: "Row") -> "Row":
         """This row after a newer state has replaced it: unconfirmed if it may have been shown."""
@@ -128,6 +134,9 @@ class Waiting:
         """Replace older states of the card that wait, or return this one as replaced by a newer state that waits."""
         lane = self._lane(row)
         for other in [each for each in lane.values() if each.is_card]:
+            older, newer = sorted((row, other), key=lambda each: each.number)
+            if newer.leaves_after(older):  # a delayed tier sees one state after the other
+                continue
             if other.number > row.number:
                 self._keep(other.replacing(row))
                 ended = row.replaced_by(other)
@@ -211,7 +220,7 @@ def new_row(notification: Notification, number: int, sequence: str, wanted: NewD
         notification.priority,
         wanted.rank,
         sequence,
-        notification.valid_until,
+        wanted.valid_until or notification.valid_until,
         wanted.not_before,
         reason=wanted.reason,
     )

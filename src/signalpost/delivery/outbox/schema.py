@@ -162,6 +162,9 @@ CREATE TABLE card (  -- what a destination shows of a trade: a part of a message
   destination    TEXT NOT NULL,
   tier           TEXT NOT NULL,
   open_until     INTEGER NOT NULL,  -- until when it may be posted for the first time
+  release_at     INTEGER NOT NULL,  -- from when on it may be posted
+  delay          INTEGER NOT NULL,  -- of this tier, in microseconds
+  shows_ended    INTEGER NOT NULL,  -- whether it is posted although the trade has ended before its release
   message_id     TEXT,
   position       INTEGER NOT NULL DEFAULT 0,  -- of the embed in the message
   version        INTEGER NOT NULL DEFAULT 0,  -- of the trade that is shown; 0 if it never was

@@ -133,18 +133,21 @@ ENDED_BY = "SELECT notification_id FROM key WHERE key = ? || ' closed'"
 DELETE_TRADE = "DELETE FROM trade WHERE sequence = ?"
 DELETE_CARDS = "DELETE FROM card WHERE sequence = ?"
 CARDS = """
-SELECT sequence, destination, tier, open_until, message_id, card.version, posted_version, first_shown_at, is_doubtful,
-  replacements, is_stopped, channel, guild, webhook
+SELECT sequence, destination, tier, open_until, release_at, delay, shows_ended, message_id, card.version,
+  posted_version, first_shown_at, is_doubtful, replacements, is_stopped, channel, guild, webhook
 FROM card LEFT JOIN message USING (destination, message_id) WHERE sequence"""
 CARD = f"{CARDS} = ? AND destination = ?"
-ADD_CARD = "INSERT OR IGNORE INTO card (sequence, destination, tier, open_until) VALUES (?, ?, ?, ?)"
+ADD_CARD = """
+INSERT OR IGNORE INTO card (sequence, destination, tier, open_until, release_at, delay, shows_ended)
+VALUES (?, ?, ?, ?, ?, ?, ?)"""
+LANES_OF_WAITING = "SELECT destination FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence = ?"
 SHOW_CARD = """
 UPDATE card SET message_id = ?, version = ?, posted_version = coalesce(?, posted_version),
   first_shown_at = coalesce(first_shown_at, ?), is_doubtful = 0
 WHERE sequence = ? AND destination = ?"""
 CARDS_OF_BEFORE = """
 INSERT OR IGNORE INTO card
-  SELECT trade.sequence, d.destination, json_extract(tiers, '$[0]'), d.valid_until, d.message_id, 0,
+  SELECT trade.sequence, d.destination, json_extract(tiers, '$[0]'), d.valid_until, 0, 0, 0, d.message_id, 0,
     CASE WHEN d.message_id IS NULL THEN 0 ELSE 1 END, CASE WHEN d.message_id IS NULL THEN NULL ELSE 1 END, sent_at,
     d.state = 'unconfirmed', 0, 0
   FROM delivery AS d JOIN trade ON trade.opening = d.notification_id AND body IS NULL

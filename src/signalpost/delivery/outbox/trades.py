@@ -5,7 +5,7 @@ docs/why/0032-a-signal-has-a-life.md.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.errors import InvalidValue
 
+_MICROSECOND = timedelta(microseconds=1)
 _DIGITS = 16
 """Of a number that SQLite can count to."""
 _READS = (InvalidValue, msgspec.DecodeError, ValueError)
@@ -152,7 +153,18 @@ class Book:
     def write(self, trades: Iterable[TradeRow], cards: Iterable[tuple[str, NewDelivery, UserTier, datetime]]) -> None:
         """Write trades that were opened, and the cards that they are to have."""
         self._tx.write(sql.ADD_TRADE, [_values(row) for row in trades])
-        rows = [(sequence, each.destination, tier, micros(until)) for sequence, each, tier, until in cards]
+        rows = [
+            (
+                sequence,
+                each.destination,
+                tier,
+                micros(each.valid_until or until),
+                0 if each.not_before is None else micros(each.not_before),
+                each.delay // _MICROSECOND,
+                each.shows_ended,
+            )
+            for sequence, each, tier, until in cards
+        ]
         self._tx.write(sql.ADD_CARD, rows)
 
     def save(self, row: TradeRow, trade: Trade) -> None:

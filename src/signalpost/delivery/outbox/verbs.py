@@ -210,10 +210,11 @@ def _lease(tx: Transaction, command: Lease) -> Leased:
         choice = choose(tx.lane(command), command)
         read = [(row, found) for row in choice.taken if isinstance(found := tx.notification(row), Notification)]
         made = [leased_entry(tx, row, found, command.now) for row, found in read]
-        ended = [*choice.expired, *(each for each in made if isinstance(each, Row))]
+        moved = [each for each in made if isinstance(each, Row)]
+        ended = [*choice.expired, *(each for each in moved if not each.is_pending)]
         entries = tuple(each for each in made if isinstance(each, OutboxEntry))
         leased = [row for (row, _), each in zip(read, made, strict=True) if isinstance(each, OutboxEntry)]
-        tx.move([*ended, *leased], was=_PENDING)
+        tx.move([*choice.expired, *moved, *leased], was=_PENDING)
         expired += (row.delivery for row in ended)
         if entries or (tx.guard.noted == noted and len(made) == 0):
             return Leased(entries, tuple(expired), tx.next_wait(command), choice.has_doubtful)

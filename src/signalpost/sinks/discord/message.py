@@ -56,7 +56,7 @@ def _is_edit(item: Item) -> bool:
 
 
 def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str, Any] | None:
-    notification, view = item.notification, _view(item)
+    notification, view = item.notification, _view(item, look)
     match notification.payload:
         case Signal() as signal:
             body = _body_of_signal(item, signal, look, view, guild)
@@ -73,10 +73,14 @@ def _body(item: Item, look: Look, now: datetime, guild: str | None) -> dict[str,
     return body
 
 
-def _view(item: Item) -> View:
+def _view(item: Item, look: Look) -> View:
     notification, is_edit = item.notification, _is_edit(item)
+    tier = notification.user_tier if item.tier is None else item.tier
+    copy = look.copy(tier)
     return View(
-        tier=notification.user_tier if item.tier is None else item.tier,
+        tier=tier,
+        hidden=copy.hidden,
+        delay=copy.delay,
         run=notification.run,
         is_edit=is_edit,
         may_repeat=item.may_repeat and not is_edit,  # an edit that is repeated shows nothing twice

@@ -20,6 +20,7 @@ from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
 from signalpost.delivery.outbox.sqlite import SqliteCore
 from signalpost.domain.change import Update
 from signalpost.domain.delivery import Delivery, DeliveryState
+from signalpost.domain.notification import notification_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.tier import UserTier
 from signalpost.sinks.evidence import Loss
@@ -98,6 +99,11 @@ async def _live(driver: Driver) -> None:
     )
     await driver.open(signal("s2"), run="r1")
     await driver.open(signal("s3"))
+    late = notification_of(signal("s4"), ticket_id="late", accepted_at=driver.now)
+    delayed = commands.NewDelivery(LANE, 0, delay=timedelta(minutes=1))
+    await driver.outbox.do(commands.Put((commands.NewNotification(late, (delayed,), driver.now),)))
+    while (await driver.lease(LANE)).entries:
+        pass
     for name in ("s1", "#1", "nothing", "EUR_USD", None):
         await driver.find(name)
     await driver.find(only_live=True)

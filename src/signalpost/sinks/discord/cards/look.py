@@ -7,6 +7,7 @@ import msgspec
 
 from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
+from signalpost.domain.tier_copy import WHOLE_COPY, TierCopy
 from signalpost.domain.words import Word
 from signalpost.errors import InvalidValue
 
@@ -118,6 +119,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     disclaimer_on_signals: bool = False
     roles: Mapping[UserTier, Roles] = {}
     ticket: TicketLayout = TicketLayout.SHORT
+    copies: Mapping[UserTier, TierCopy] = {}
+    """The tiers that get less than others, or later."""
     companions: Mapping[Event, Sending] = {}
     """How companions are sent, if not as usual."""
 
@@ -136,6 +139,10 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
                 code="not-a-url",
                 field="avatar_url",
             )
+
+    def copy(self, tier: UserTier) -> TierCopy:
+        """How a tier gets its signals."""
+        return self.copies.get(tier, WHOLE_COPY)
 
     def role(self, tier: UserTier, event: Event) -> str | None:
         """The role to ping for `event` in a message to `tier`; None for no ping."""

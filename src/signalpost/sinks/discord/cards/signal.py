@@ -11,6 +11,7 @@ from signalpost.domain.exact import plain
 from signalpost.domain.sessions import open_sessions
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
+from signalpost.domain.tier_copy import Hidden
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.sinks.discord import limits
 from signalpost.sinks.discord.cards.body import edit, embed, footer, mention, post
@@ -30,7 +31,7 @@ from signalpost.sinks.discord.cards.state import (
 )
 from signalpost.sinks.discord.cards.table import MOST_TARGETS, more_targets, table
 from signalpost.sinks.discord.cards.ticket import order_text, ticket
-from signalpost.sinks.discord.cards.view import Chart, Hidden, View
+from signalpost.sinks.discord.cards.view import Chart, View
 from signalpost.sinks.discord.cards.wording import (
     DATA_LINE,
     DOT,

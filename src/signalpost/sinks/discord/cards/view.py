@@ -6,19 +6,10 @@ import msgspec
 
 from signalpost.domain.context import Context
 from signalpost.domain.tier import UserTier
+from signalpost.domain.tier_copy import AT_ONCE, Hidden
 from signalpost.domain.trade import Trade
-from signalpost.domain.words import Word
 
-_AT_ONCE = timedelta(0)
 _NO_CONTEXT = Context()
-
-
-class Hidden(Word):
-    """A field that a tier does not show while a trade lives."""
-
-    STOP = "stop"
-    TARGETS = "targets"
-    CHART = "chart"
 
 
 _LEVELS = frozenset({Hidden.STOP, Hidden.TARGETS})
@@ -57,7 +48,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     tier: UserTier = UserTier.FREE
     hidden: frozenset[Hidden] = frozenset()
     """Shown again when the trade is over."""
-    delay: timedelta = _AT_ONCE
+    delay: timedelta = AT_ONCE
     """How long after `full_tier` this tier gets its messages."""
     full_tier: str = "premium"
     """The tier that sees everything at once, as this one's messages name it."""
@@ -84,7 +75,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_copy(self) -> bool:
         """True if its tier gets less than `full_tier`, or gets it later."""
-        return bool(self.hidden) or self.delay > _AT_ONCE
+        return bool(self.hidden) or self.delay > AT_ONCE
 
     @property
     def marks(self) -> list[str]:

@@ -10,11 +10,12 @@ import pytest
 
 from signalpost import Alert, Announcement, MarketAnalysis, SystemStatus, UserTier
 from signalpost.domain.change import CancelOrder, Close, CloseReason, ExpireOrder, Fill, Update
+from signalpost.domain.tier_copy import Hidden
 from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.reports import analysis_card, announcement_card, status_card
 from signalpost.sinks.discord.cards.signal import signal_card
-from signalpost.sinks.discord.cards.view import Chart, Hidden, MessageLink, View
+from signalpost.sinks.discord.cards.view import Chart, MessageLink, View
 from tests.unit.sinks.discord.cards.lives import (
     ALERT_LOOK,
     COIN,

@@ -16,10 +16,11 @@ from signalpost.domain.change import (
     Revise,
     Update,
 )
+from signalpost.domain.tier_copy import Hidden
 from signalpost.domain.trade import Trade
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Event, Look, Roles, Sending
-from signalpost.sinks.discord.cards.view import Hidden, View
+from signalpost.sinks.discord.cards.view import View
 from tests.unit.sinks.discord.cards.lives import (
     COIN,
     FX,

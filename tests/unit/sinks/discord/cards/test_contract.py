@@ -24,6 +24,7 @@ from signalpost.domain.change import (
     Update,
 )
 from signalpost.domain.life import after
+from signalpost.domain.tier_copy import Hidden
 from signalpost.domain.trade import News, Trade
 from signalpost.errors import InvalidValue, NotPossible
 from signalpost.sinks.discord import limits
@@ -31,7 +32,7 @@ from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look, Roles
 from signalpost.sinks.discord.cards.measure import distance_text, price_text, r_text, risk_text
 from signalpost.sinks.discord.cards.signal import signal_card
-from signalpost.sinks.discord.cards.view import CardLink, Chart, Hidden, View
+from signalpost.sinks.discord.cards.view import CardLink, Chart, View
 from tests.contracts.discord_limits import refusals
 from tests.contracts.json_schema import SCHEMAS, faults
 from tests.size import size

@@ -11,9 +11,10 @@ from signalpost.domain.change import (
     Fill,
     Update,
 )
+from signalpost.domain.tier_copy import Hidden
 from signalpost.sinks.discord.cards.look import Look, Roles, TicketLayout
 from signalpost.sinks.discord.cards.signal import signal_card
-from signalpost.sinks.discord.cards.view import Chart, Hidden, View
+from signalpost.sinks.discord.cards.view import Chart, View
 from tests.unit.sinks.discord.cards.lives import (
     COIN,
     EDIT,

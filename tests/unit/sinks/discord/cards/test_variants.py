@@ -18,9 +18,10 @@ from signalpost.domain.change import (
     Revise,
     Update,
 )
+from signalpost.domain.tier_copy import Hidden
 from signalpost.sinks.discord.cards.look import Colours
 from signalpost.sinks.discord.cards.signal import signal_card
-from signalpost.sinks.discord.cards.view import CardLink, Hidden, View
+from signalpost.sinks.discord.cards.view import CardLink, View
 from tests.unit.sinks.discord.cards.lives import (
     COIN,
     EDIT,

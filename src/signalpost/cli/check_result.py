@@ -9,7 +9,7 @@ from signalpost.cli.configuration import given
 from signalpost.cli.output import plain_fault
 from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
 from signalpost.config.files import DataFolder, check_data_folder
-from signalpost.config.settings import CARD_SETTINGS, ROLES, SETTINGS, USUAL_ROLE, Setting
+from signalpost.config.settings import CARD_SETTINGS, DELAY, ROLES, SETTINGS, USUAL_ROLE, Setting
 from signalpost.config.sources import FILE
 from signalpost.delivery.outbox.reader import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
@@ -21,6 +21,7 @@ from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.tier import UserTier
+from signalpost.domain.tier_copy import Hidden, TierCopy
 from signalpost.errors import Fault, InvalidConfiguration, StoreFailed, StoreUnusable
 from signalpost.secret import redacted
 
@@ -130,13 +131,21 @@ def _routes(config: Config) -> Iterator[dict[str, Any]]:
     signal = Signal(pair="EUR_USD", timeframe="H4", signal_type="BUY", timestamp=clock.now(), entry_price=1)
     tiers = sorted(ranks_of(config.tiers).items(), key=lambda each: each[1])
     kinds: list[tuple[str, int | None, Payload, UserTier]] = [
-        (f"signals for {tier}", rank, signal, tier) for tier, rank in tiers
+        (f"signals for {tier}{_less(routing.copy(tier))}", rank, signal, tier) for tier, rank in tiers
     ]
     kinds += [(what, None, payload, UserTier.FREE) for what, payload in _others()]
     for what, rank, payload, tier in kinds:
         routes = routing.route(payload, tier)
         sent = [route.destination for route in routes if route.suppressed_for is None]
         yield {"what": what, "rank": rank, "to": [route.destination for route in routes], "sent": sent}
+
+
+def _less(copy: TierCopy) -> str:
+    """How a tier's signals differ from those of the others."""
+    parts = [f"{DELAY.parser.show(copy.delay)} later"] if copy.delay else []
+    parts += [f"no {field}" for field in Hidden if field in copy.hidden]
+    parts += [f"confidence {copy.min_confidence} or more"] if copy.min_confidence is not None else []
+    return f", {', '.join(parts)}" if parts else ""
 
 
 def _others() -> Iterator[tuple[str, Payload]]:

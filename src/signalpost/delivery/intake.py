@@ -13,13 +13,12 @@ from datetime import datetime, timedelta
 from signalpost import clock
 from signalpost.delivery.amendments import Amendments
 from signalpost.delivery.facts import TRIED
+from signalpost.delivery.fan_out import deliveries_of
 from signalpost.delivery.kept_task import KeptTask
 from signalpost.delivery.outbox.book import Amend, BookEntry, FindTrades
-from signalpost.delivery.outbox.cards import is_opening
 from signalpost.delivery.outbox.commands import (
     Find,
     LoadState,
-    NewDelivery,
     NewNotification,
     Put,
     PutResult,
@@ -27,22 +26,19 @@ from signalpost.delivery.outbox.commands import (
 )
 from signalpost.delivery.outbox.patience import StoreHealth
 from signalpost.delivery.outbox.port import Outbox
-from signalpost.delivery.rank import rank_of
-from signalpost.delivery.routing import NO_WEBHOOK, Route, Routing
+from signalpost.delivery.routing import NO_WEBHOOK, Routing
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.delivery.tickets import conflict, ticket_of, warned
 from signalpost.domain.change import Change
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.events import Listener, Taken
 from signalpost.domain.former import former_ids
-from signalpost.domain.instant import iso
 from signalpost.domain.notification import Notification, Payload, notification_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.signal import Signal
 from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
-from signalpost.domain.tier_copy import IfEnded, TierCopy
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
 
 MOST_HELD = 10_000
@@ -345,47 +341,12 @@ class Intake:
         )
         former = tuple(map(notification.key_of, former_ids(payload)))
         return NewNotification(
-            notification, self._deliveries(notification), _key_until(notification), former_keys=former
+            notification, deliveries_of(notification, self.routing), _key_until(notification), former_keys=former
         )
 
     def _refused(self, new: NewNotification) -> Ticket:
         reason = self.routing.refusal([each.destination for each in new.deliveries], new.notification.user_tier)
         return Ticket(Outcome.REFUSED, "", reason, Refusal.NO_DESTINATION)
-
-    def _deliveries(self, notification: Notification) -> tuple[NewDelivery, ...]:
-        stale = None
-        if notification.valid_until <= notification.accepted_at:
-            stale = f"stale: it expired at {iso(notification.valid_until)}"
-        copy = self.routing.copy(notification.user_tier)
-        stale = stale or _too_unsure(notification, copy)
-        routes = self.routing.route(notification.payload, notification.user_tier, notification.about)
-        return tuple(_delivery(notification, route, stale, copy) for route in routes)
-
-
-def _delivery(notification: Notification, route: Route, stale: str | None, copy: TierCopy) -> NewDelivery:
-    """The delivery along a route. That of a new signal waits for the tier's release, with which its validity starts."""
-    accepted_at = notification.accepted_at
-    rank = rank_of(notification.priority, accepted_at)
-    if (reason := route.suppressed_for or stale) is not None:
-        return NewDelivery(route.destination, rank, DeliveryState.SUPPRESSED, reason)
-    signal = notification.payload
-    if not copy.delay or not is_opening(notification) or not isinstance(signal, Signal):
-        return NewDelivery(route.destination, rank)
-    release = accepted_at + copy.delay
-    until = release + (notification.valid_until - min(signal.known_at, accepted_at))
-    shows_ended = copy.if_ended is IfEnded.SHOW
-    return NewDelivery(
-        route.destination, rank, not_before=release, valid_until=until, delay=copy.delay, shows_ended=shows_ended
-    )
-
-
-def _too_unsure(notification: Notification, copy: TierCopy) -> str | None:
-    signal = notification.payload
-    if copy.min_confidence is None or not isinstance(signal, Signal):
-        return None
-    if signal.confidence_score is not None and signal.confidence_score >= copy.min_confidence:
-        return None
-    return f"confidence: tier {str(notification.user_tier)!r} gets signals from {copy.min_confidence} on"
 
 
 def _key_until(notification: Notification) -> datetime:

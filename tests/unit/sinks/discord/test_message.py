@@ -11,6 +11,7 @@ from signalpost import NotificationPriority, UserTier
 from signalpost.domain.change import Close, Update
 from signalpost.domain.life import after
 from signalpost.domain.notification import Notification
+from signalpost.domain.tier_copy import Hidden, TierCopy
 from signalpost.domain.trade import Trade
 from signalpost.errors import InvalidValue
 from signalpost.sinks.discord import limits
@@ -276,3 +277,13 @@ def test_cards_that_are_too_long_together_are_refused(each: Callable[[], Item], 
     (found,) = facts_of(refusal.value)
     assert (found.code, found.field, found.limit) == ("out-of-range", field, limit)
     assert int(found.value or 0) > int(limit)
+
+
+def test_a_tier_that_gets_less_sees_a_copy_without_what_is_hidden() -> None:
+    copy = TierCopy(delay=timedelta(minutes=30), hidden=frozenset({Hidden.STOP, Hidden.TARGETS}))
+    made = item(signal(stop_loss="1.1321", take_profit="1.1999", entry_price="1.1634"))._replace(tier=UserTier.FREE)
+    body = message(made, look=Look(copies={UserTier.FREE: copy}))
+    assert body["content"].startswith("FREE COPY · ")
+    assert "30 min late" in body["content"]
+    assert not any(digits in str(body) for digits in ("1321", "1999"))
+    assert "1321" in str(message(made._replace(tier=UserTier.PREMIUM), look=Look(copies={UserTier.FREE: copy})))

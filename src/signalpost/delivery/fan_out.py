@@ -1,0 +1,48 @@
+"""The deliveries of a notification: one for each of its destinations. Pure."""
+
+from signalpost.delivery.outbox.cards import is_opening
+from signalpost.delivery.outbox.commands import NewDelivery
+from signalpost.delivery.rank import rank_of
+from signalpost.delivery.routing import Route, Routing
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.instant import iso
+from signalpost.domain.notification import Notification
+from signalpost.domain.signal import Signal
+from signalpost.domain.tier_copy import IfEnded, TierCopy
+
+
+def deliveries_of(notification: Notification, routing: Routing) -> tuple[NewDelivery, ...]:
+    """A delivery for each route: pending, or suppressed with the reason."""
+    stale = None
+    if notification.valid_until <= notification.accepted_at:
+        stale = f"stale: it expired at {iso(notification.valid_until)}"
+    copy = routing.copy(notification.user_tier)
+    stale = stale or _too_unsure(notification, copy)
+    routes = routing.route(notification.payload, notification.user_tier, notification.about)
+    return tuple(_delivery(notification, route, stale, copy) for route in routes)
+
+
+def _delivery(notification: Notification, route: Route, stale: str | None, copy: TierCopy) -> NewDelivery:
+    """The delivery along a route. That of a new signal waits for the tier's release, with which its validity starts."""
+    accepted_at = notification.accepted_at
+    rank = rank_of(notification.priority, accepted_at)
+    if (reason := route.suppressed_for or stale) is not None:
+        return NewDelivery(route.destination, rank, DeliveryState.SUPPRESSED, reason)
+    signal = notification.payload
+    if not copy.delay or not is_opening(notification) or not isinstance(signal, Signal):
+        return NewDelivery(route.destination, rank)
+    release = accepted_at + copy.delay
+    until = release + (notification.valid_until - min(signal.known_at, accepted_at))
+    shows_ended = copy.if_ended is IfEnded.SHOW
+    return NewDelivery(
+        route.destination, rank, not_before=release, valid_until=until, delay=copy.delay, shows_ended=shows_ended
+    )
+
+
+def _too_unsure(notification: Notification, copy: TierCopy) -> str | None:
+    signal = notification.payload
+    if copy.min_confidence is None or not isinstance(signal, Signal):
+        return None
+    if signal.confidence_score is not None and signal.confidence_score >= copy.min_confidence:
+        return None
+    return f"confidence: tier {str(notification.user_tier)!r} gets signals from {copy.min_confidence} on"

@@ -1,0 +1,72 @@
+"""How each tier gets its signals, from a settings file."""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from signalpost import Config, InvalidConfiguration
+from signalpost.domain.tier_copy import Hidden, IfEnded, TierCopy
+from tests.unit.config.webhooks import url
+
+
+def read(folder: Path, text: str) -> Config:
+    file = folder / "s.toml"
+    file.write_text(text, encoding="utf-8")
+    webhooks = {"DISCORD_WEBHOOK_SIGNALS_FREE": url(1), "DISCORD_WEBHOOK_SIGNALS_PREMIUM": url(2)}
+    return Config.from_environment({"SIGNALPOST_CONFIG": str(file), **webhooks})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("15m", 900), ("10s", 10), ("2 H", 7200), ("1d", 86400), ("0s", 0), ("90s", 90)]
+)
+def test_a_tier_can_get_its_signals_later(tmp_path: Path, text: str, seconds: int) -> None:
+    config = read(tmp_path, f'[tiers.free]\ndelay = "{text}"')
+    assert config.routing().copy("free").delay == timedelta(seconds=seconds)  # type: ignore[arg-type]
+    assert config.tiers == {}, "it is routed as usual"
+
+
+def test_everything_can_be_set(tmp_path: Path) -> None:
+    text = '[tiers.Free]\ndelay = "30m"\nhide = ["stop", "chart"]\nif_ended = "drop"\nmin_confidence = 0.7'
+    config = read(tmp_path, text)
+    copy = TierCopy(
+        delay=timedelta(minutes=30),
+        hidden=frozenset({Hidden.STOP, Hidden.CHART}),
+        if_ended=IfEnded.DROP,
+        min_confidence=Decimal("0.7"),
+    )
+    assert config.copies == config.look.copies == {"free": copy}
+    assert config.routing().copy("premium") == TierCopy()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", "hide = []", 'delay = "0s"', "rank = 0", 'if_ended = "show"'])
+def test_what_is_usual_needs_no_copy(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, f"[tiers.free]\n{text}").copies == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "field"),
+    [
+        ('delay = "soon"', "invalid-time", "tiers.free.delay"),
+        ('delay = "8d"', "invalid-time", "tiers.free.delay"),
+        ("delay = 15", "wrong-kind", "tiers.free.delay"),
+        ('hide = ["entry"]', "unknown-word", "tiers.free.hide"),
+        ('hide = "stop"', "unknown-word", "tiers.free.hide"),
+        ('if_ended = "perhaps"', "unknown-word", "tiers.free.if_ended"),
+        ("min_confidence = 70", "out-of-range", "tiers.free.min_confidence"),
+        ('min_confidence = "much"', "out-of-range", "tiers.free.min_confidence"),
+        ("min_confidence = true", "out-of-range", "tiers.free.min_confidence"),
+        ("hides = []", "unknown-field", "hides"),
+    ],
+)
+def test_a_value_that_is_not_possible_is_a_fault(tmp_path: Path, text: str, code: str, field: str) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        read(tmp_path, f"[tiers.free]\n{text}")
+    assert (caught.value.errors[0].code, caught.value.errors[0].field) == (code, field)
+
+
+def test_a_tier_without_a_valid_name_is_reported_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        read(tmp_path, '[tiers."not a name"]\ndelay = "1m"')
+    assert [fault.code for fault in caught.value.errors] == ["invalid-name"]

@@ -33,6 +33,15 @@ async def test_a_signal_is_numbered_and_its_opening_is_written_once(book: Driver
     assert (await book.leased()).notification.number == 1
 
 
+async def test_an_exact_name_is_neither_a_pair_nor_a_number_without_its_sign(book: Driver) -> None:
+    await book.open(signal())
+    for name, is_exact in (("s1", True), (short_id("s1"), True), ("#1", True), ("1", False), ("EUR/USD", False)):
+        assert len(await book.find(name)) == 1
+        assert len(await book.find(name, exact=True)) == is_exact, name
+        answer = await book.change(Update(note=name), name, exact=True)
+        assert answer.outcome is (Outcome.ACCEPTED if is_exact else Outcome.REFUSED), name
+
+
 async def test_trades_are_found_by_state_and_pair(book: Driver) -> None:
     for name, changes in (("s1", {}), ("s2", {"order": "limit"}), ("s3", {"pair": "GBP_USD"})):
         await book.open(signal(name, **changes))

@@ -297,7 +297,7 @@ async def change_a_signal(
     assert_type(await update_signal_async("id", close_part="50%", price=Decimal("1.1")), Ticket)
     assert_type(await integration.close_signal_async(signal, reason="stop"), Ticket)
     assert_type(integration.fill_signal(signal, price=1.1), TicketFuture)
-    assert_type(await service.cancel_signal("EURUSD", reason="news"), Ticket)
+    assert_type(await service.cancel_signal("#1042", reason="news"), Ticket)
     assert_type(await service.signal(signal), BookEntry | None)
     assert_type([entry.trade for entry in await service.signals(only_live=True)], list[Trade])
     assert_type(SignalNotificationService(integration).signal_filled(signal, price=1.1), TicketFuture)

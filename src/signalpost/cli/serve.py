@@ -188,7 +188,7 @@ def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
     async def amend(name: str, change: "Change", if_version: int | None, tiers: "frozenset[UserTier]") -> "Ticket":
         if (intake := runtime.intake) is None:
             return runtime.not_running
-        return await intake.amend(name, change, if_version=if_version, tiers=tiers, hold=False)
+        return await intake.amend(name, change, exact=True, if_version=if_version, tiers=tiers, hold=False)
 
     async def commit(
         state: "StreamState", signals: "Sequence[Signal]", options: "SendOptions", event: str

@@ -39,6 +39,8 @@ class Amendments:
         self,
         name: str,
         change: Change,
+        *,
+        exact: bool,
         if_version: int | None,
         tiers: Collection[UserTier] | None,
         context: Mapping[str, object] | None,
@@ -47,7 +49,7 @@ class Amendments:
         now = clock.now()
         ids = self._ids.next(now), self._ids.next(now)
         allowed = None if tiers is None else frozenset(tiers)
-        return Amend(name, change, now, ids, if_version, allowed, self._run, Context(context or {}))
+        return Amend(name, change, now, ids, if_version, allowed, self._run, Context(context or {}), exact)
 
     async def save(self, command: Amend) -> Ticket:
         """Save a change. Raises StoreFailed.

@@ -113,7 +113,8 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
         if event != NEW and isinstance(signal_or_alert, Signal):
             warn(DEPRECATED, DeprecationWarning, stacklevel=2)
             if (change := await self._reported(signal_or_alert, event)) is not None:
-                return await intake.amend(signal_or_alert.signal_id, change, context=additional_context, hold=hold)
+                name = signal_or_alert.signal_id
+                return await intake.amend(name, change, exact=True, context=additional_context, hold=hold)
         return await intake.accept(
             signal_or_alert,
             event=event,
@@ -149,7 +150,7 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
 
     async def signal(self, id_or_signal: Signal | str) -> BookEntry | None:
         """One signal of the book, found as the verbs find it; None if it is unknown. Raises as `signals` does."""
-        found = await self._runtime.trades(FindTrades(name=name_of(id_or_signal)))
+        found = await self._runtime.trades(FindTrades(name=name_of(id_or_signal), exact=True))
         return found[0] if len(found) == 1 else None
 
     async def load_state(self, stream: str) -> StreamState | None:
@@ -206,7 +207,7 @@ class AsyncNotificationService(SignalVerbs[Coroutine[Any, Any, Ticket]]):
     async def _change(self, wanted: SignalChange) -> Ticket:
         if (intake := self._runtime.intake) is None:
             return self._runtime.not_running
-        return await intake.amend(wanted.name, wanted.change, if_version=wanted.if_version)
+        return await intake.amend(wanted.name, wanted.change, exact=True, if_version=wanted.if_version)
 
     async def _reported(self, signal: Signal, event: str) -> Change | None:
         """The change that `event` reports; None if the signal is not in the book, or the book cannot be read now."""

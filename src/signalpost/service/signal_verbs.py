@@ -28,10 +28,10 @@ class SignalChange(NamedTuple):
 class SignalVerbs(ABC, Generic[Answer]):
     """Changes signals that were sent before.
 
-    Each verb takes a Signal, its id, its short id, its `#number`, or its pair if exactly one signal of that pair is
-    live. It answers with a ticket that has the signal's id and version. The same change again is a duplicate. A change
-    is refused as `unknown-signal`, as `not-possible` in the signal's present state, or as `stale-version` if the signal
-    has another version than `if_version`. Invalid arguments raise InvalidValue at the call. `at` is now by default.
+    Each verb takes a Signal, its id, its short id or its `#number`. It answers with a ticket that has the signal's id
+    and version. The same change again is a duplicate. A change is refused as `unknown-signal`, as `not-possible` in the
+    signal's present state, or as `stale-version` if the signal has another version than `if_version`. Invalid arguments
+    raise InvalidValue at the call. `at` is now by default.
     """
 
     @abstractmethod

@@ -121,5 +121,5 @@ def _refused(ticket: Ticket) -> Problem:
 
 def _unknown_signal() -> Problem:
     """Without the name, which is from the path."""
-    detail = f"No signal has this id, short id or number, and not exactly one live signal this pair. GET {SIGNALS}."
+    detail = f"No signal has this id, short id or `#number`. GET {SIGNALS} lists signals."
     return Problem(HTTPStatus.NOT_FOUND, detail, cause=Refusal.UNKNOWN_SIGNAL.value)

@@ -136,7 +136,7 @@ class Router:
 
     async def _signal(self, request: web.BaseRequest, id: str) -> web.Response:
         token = self._admitted(request, bearer(request), Scope.API)
-        find = FindTrades(name=id, tiers=self._auth.tiers_of(token))
+        find = FindTrades(name=id, exact=True, tiers=self._auth.tiers_of(token))
         return of_signal(await self._timeouts.wait(self._service.trades(find)))
 
     async def _amend(self, request: web.BaseRequest, id: str, verb: str) -> web.Response:

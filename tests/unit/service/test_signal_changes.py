@@ -30,7 +30,7 @@ async def test_a_ticket_has_the_id_and_the_version(config_for: ConfigFor) -> Non
         assert [each.id.destination for each in await service.deliveries(hit.id)]
         again = await service.update_signal("#1", target_hit=1, stop_loss="be")
         assert (again.outcome, again.signal_id, again.version) == (Outcome.DUPLICATE, one.signal_id, 2)
-        closed = await service.close_signal("EURUSD", reason="stop", if_version=2)
+        closed = await service.close_signal(one.signal_id, reason="stop", if_version=2)
         assert (closed.outcome, closed.version) == (Outcome.ACCEPTED, 3)
         assert (await service.reopen_signal(one)).version == 4
         made = await trade(service, one)
@@ -60,6 +60,18 @@ async def test_a_refusal_is_a_ticket(config_for: ConfigFor) -> None:
         assert (await service.cancel_signal(one)).cause is Refusal.NOT_POSSIBLE
         assert (await service.update_signal(one, note="n", if_version=2)).cause is Refusal.STALE_VERSION
         assert (await trade(service, one)).version == 1
+
+
+@pytest.mark.parametrize("name", ["EURUSD", "1"])
+async def test_an_id_that_is_not_in_the_book_finds_no_other_signal(config_for: ConfigFor, name: str) -> None:
+    async with AsyncNotificationService(config_for()) as service:
+        await service.send_signal_async(signal(**STOP))
+        one = signal(signal_id=name)
+        assert await service.signal(one) is None
+        assert (await service.close_signal(one, price="1.17")).cause is Refusal.UNKNOWN_SIGNAL
+        assert (await service.close_signal(name, price="1.17")).cause is Refusal.UNKNOWN_SIGNAL
+        (entry,) = await service.signals()
+        assert entry.trade.version == 1
 
 
 async def test_without_a_run_changes_are_refused_and_reading_is_an_error(config_for: ConfigFor) -> None:
@@ -102,7 +114,7 @@ async def test_an_event_of_an_unknown_signal_is_a_message(sandbox: Sandbox, conf
     async with AsyncNotificationService(config_for()) as service:
         other = signal(signal_id="other")
         await service.send_signal_async(other)
-        one = signal(signal_id="EURUSD")  # which is not the name of the other one
+        one = signal(signal_id="#1")  # which is not the id of the other one
         with pytest.deprecated_call():
             ticket = await service.queue_notification(one.close("target"), event="closed")
         assert (ticket.outcome, ticket.version) == (Outcome.ACCEPTED, None)

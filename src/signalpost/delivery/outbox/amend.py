@@ -33,7 +33,7 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
     """Change a trade, and put the change on its cards."""
     book = Book(tx)
     if command.run is None:
-        rows = book.named(command.name)
+        rows = book.named(command.name, exact=command.exact)
     else:
         rows = list(book.of([f"{command.run}/{command.name}"]).values())
     if command.tiers is not None:

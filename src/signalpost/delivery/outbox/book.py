@@ -77,6 +77,8 @@ class Amend(Command[Amendment], frozen=True):
     run: str | None = None
     """The replay in which `name` is the signal's id."""
     context: Context = NO_CONTEXT
+    exact: bool = False
+    """Not by a pair, nor by a number without its `#`: a program's id must not find another signal."""
 
 
 class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
@@ -84,6 +86,8 @@ class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):
 
     name: str | None = None
     """As in `Amend`, but a pair finds all its live trades; None for all trades."""
+    exact: bool = False
+    """As in `Amend`."""
     only_live: bool = False
     states: frozenset[TradeState] | None = None
     """Only trades in one of these; None for all."""

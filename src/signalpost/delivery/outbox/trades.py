@@ -88,15 +88,19 @@ class Book:
             return after(trade, Close(reason="time"), row.changed_at)
         return after(trade, Close(price=found.payload.current_price), found.accepted_at)
 
-    def named(self, name: str) -> list[TradeRow]:
-        """The trades that a person means: by id, number or short id, or all live ones of a pair."""
+    def named(self, name: str, *, exact: bool) -> list[TradeRow]:
+        """The trades that a person means: by id, number or short id, or all live ones of a pair.
+
+        Exact names are not pairs, and numbers need their `#`.
+        """
         if found := [row for row in self._rows(self._tx.select(f"{sql.TRADES} = ?", (name,))) if row.run is None]:
             return found
         number = name.removeprefix("#")
-        is_number = number.isascii() and number.isdigit() and len(number) < _DIGITS
+        is_number = number.isascii() and number.isdigit() and len(number) < _DIGITS and not (exact and number == name)
         if is_number and (found := list(self._rows(self._tx.select(sql.TRADE_BY_NUMBER, (int(number),))))):
             return found
-        if found := list(self._rows(self._tx.select(sql.TRADES_BY_SHORT_ID, (name.lower(),)))):
+        found = list(self._rows(self._tx.select(sql.TRADES_BY_SHORT_ID, (name.lower(),))))
+        if found or exact:
             return found
         try:
             pair = str(Instrument(name))
@@ -107,7 +111,7 @@ class Book:
     def entries(self, wanted: FindTrades) -> Iterator[BookEntry]:
         """The trades that a person looks for, without damaged ones."""
         if wanted.name is not None:
-            rows: Iterable[TradeRow] = self.named(wanted.name)
+            rows: Iterable[TradeRow] = self.named(wanted.name, exact=wanted.exact)
         else:
             rows = self._rows(self._tx.select(sql.LIVE_TRADES if wanted.only_live else sql.ALL_TRADES))
         for row in rows:

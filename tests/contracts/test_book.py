@@ -5,10 +5,11 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
+from signalpost.delivery.outbox.book import EndTrades
 from signalpost.delivery.outbox.commands import (
     Prune,
 )
-from signalpost.domain.change import CancelOrder, Close, Fill, Reopen, Update
+from signalpost.domain.change import CancelOrder, Close, Fill, Flag, Reopen, Update
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
@@ -63,7 +64,7 @@ async def test_a_change_edits_the_card_and_posts_a_companion(book: Driver) -> No
     book.now += MINUTE
     answer = await book.change(Update(target_hit=1))
     assert answer.trade is not None
-    assert (answer.outcome, answer.trade.version, list(answer.waiting)) == (Outcome.ACCEPTED, 2, [A])
+    assert (answer.outcome, answer.trade.version, answer.waiting) == (Outcome.ACCEPTED, 2, (A, A))
     edit = await book.leased()
     assert edit.card is not None
     assert (edit.is_edit, edit.notification.trade, edit.card.channel) == (True, answer.trade, "c1")
@@ -152,7 +153,7 @@ async def test_nothing_is_shown_after_the_validity_of_the_opening(book: Driver) 
     book.now = signal().valid_until
     assert [each.state for each in (await book.lease()).expired] == [_S.EXPIRED]
     answer = await book.change(Update(stop_loss="1.0960"))
-    assert (answer.outcome, dict(answer.waiting)) == (Outcome.ACCEPTED, {})
+    assert (answer.outcome, answer.waiting) == (Outcome.ACCEPTED, ())
     assert await book.states() == [("new", "expired")]
 
 
@@ -278,3 +279,25 @@ async def test_a_name_that_is_no_symbol_finds_nothing(book: Driver) -> None:
     assert await book.find("not a {{symbol}}") == ()
     (found,) = await book.find("s1")
     assert await book.find(short_id("s1")) == (found,)
+
+
+async def test_trades_of_which_nothing_was_heard_end_without_a_result_and_without_a_word(book: Driver) -> None:
+    await book.open(signal())
+    await book.settle(await book.leased())
+    await book.open(signal("s2", order="limit"))
+    await book.settle(await book.leased())
+    book.now += timedelta(days=60)
+    await book.open(signal("s3"))
+    book.now += timedelta(days=31)
+    before = book.now - timedelta(days=90)
+    ended = await book.outbox.do(EndTrades(before, book.now, ("e1", "e2", "e3")))
+    assert [each.waiting for each in ended] == [(A,), (A,)]
+    assert await book.outbox.do(EndTrades(before, book.now, ("e4",))) == ()
+    states = {each.trade.number: each.trade for each in await book.find()}
+    assert [states[number].state for number in (1, 2, 3)] == [
+        TradeState.CLOSED,
+        TradeState.EXPIRED,
+        TradeState.OPEN,
+    ]
+    assert (states[1].end and states[1].end.price, states[1].flags) == (None, (Flag.NOT_FOLLOWED,))
+    assert [event for event, _ in await book.states()].count("v2") == 2

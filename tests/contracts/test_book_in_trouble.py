@@ -67,7 +67,7 @@ async def test_a_card_that_was_deleted_again_is_left_alone(book: Driver) -> None
     await book.change(Update(note="two"))
     lost = CardResult(3, is_edit=True, loss=Loss.DELETED, is_stopped=True)
     await book.settle(await book.leased(), _S.DEAD, card=lost)
-    assert dict((await book.change(Close(price="1.1010"))).waiting) == {}
+    assert (await book.change(Close(price="1.1010"))).waiting == ()
 
 
 async def test_the_same_change_is_a_duplicate_and_a_stale_one_is_refused(book: Driver) -> None:

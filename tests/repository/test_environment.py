@@ -3,7 +3,7 @@
 import ast
 import re
 
-from signalpost.config.settings import CARD_SETTINGS, FILE_SUFFIX, PREFIXES, SETTINGS, known_variables
+from signalpost.config.settings import ALL_SETTINGS, FILE_SUFFIX, PREFIXES, known_variables
 from tests.repository.sources import PAGES, ROOT, SOURCE, SOURCES, shown, tree_of
 
 VARIABLE = re.compile(r"(?:SIGNALPOST|DISCORD|XDG)_[A-Z_]+")
@@ -36,7 +36,7 @@ def test_the_documented_variables_are_those_that_are_read() -> None:
 
 def test_the_page_has_the_description_and_the_default_of_each_setting() -> None:
     rows = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `SIGNALPOST_")}
-    for setting in (*SETTINGS, *(each for each in CARD_SETTINGS if each.variable)):
+    for setting in (each for each in ALL_SETTINGS if each.variable):
         default = setting.parser.show(setting.default)
         shown = {True: "on", False: "off"}[default] if isinstance(default, bool) else default
         last = "not set" if shown == "" else f"`{shown}`"

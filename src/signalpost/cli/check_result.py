@@ -9,7 +9,7 @@ from signalpost.cli.configuration import given
 from signalpost.cli.output import plain_fault
 from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
 from signalpost.config.files import DataFolder, check_data_folder
-from signalpost.config.settings import CARD_SETTINGS, DELAY, ROLES, SETTINGS, USUAL_ROLE, Setting
+from signalpost.config.settings import CARD_SETTINGS, DELAY, ROLES, SETTINGS, SIGNAL_SETTINGS, USUAL_ROLE, Setting
 from signalpost.config.sources import FILE
 from signalpost.delivery.outbox.reader import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
@@ -66,7 +66,7 @@ class CheckResult(NamedTuple):
         reading, config, folder = self.configuration
         return {
             "file": None if reading.file is None else redacted(str(reading.file)),
-            "settings": dict(_settings(reading, SETTINGS)),
+            "settings": dict(_settings(reading, (*SETTINGS, *SIGNAL_SETTINGS))),
             "cards": {**dict(_settings(reading, CARD_SETTINGS)), **dict(_roles(config))},
             "destinations": [_destination(each, reading, config) for each in config.destinations],
             "routes": list(_routes(config)),

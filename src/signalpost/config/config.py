@@ -21,9 +21,11 @@ from signalpost.config.settings import (
     LIMITS,
     ONLY_DESTINATION,
     ONLY_WEBHOOK,
+    OPEN_FOR,
     RESERVE,
     RETENTION,
     SETTINGS,
+    SIGNAL_SETTINGS,
     WORKERS,
     Setting,
     has_our_prefix,
@@ -75,6 +77,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     destinations: tuple[DestinationConfig, ...] = ()
     """Where messages go. Raises InvalidConfiguration for a webhook with an invalid URL."""
     tiers: Mapping[UserTier, Tier] = {}
+    open_for: timedelta = OPEN_FOR.default
+    """How long a signal stays live without a change."""
     copies: Mapping[UserTier, TierCopy] = {}
     """The tiers that get their signals later, or less of them."""
     """Tiers beside FREE, PREMIUM and ADMIN, and where their signals go."""
@@ -186,6 +190,7 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
         sources, assume_limits=values[LIMITS.key], reserve=values[RESERVE.key], dry_run=values[DRY_RUN.key]
     )
     tiers = find_tiers(sources, [each.name for each in destinations.configs])
+    values[OPEN_FOR.name] = sources.value(OPEN_FOR)
     copies = find_copies(sources)
     look, cards = find_look(sources, [*ranks_of(tiers)], copies)
     notes = [*_unused(sources, tiers), *_unknown(sources)]
@@ -201,12 +206,16 @@ def _read(environment: Mapping[str, str], flags: Mapping[str, str], dot_env: Pat
             "destinations": destinations.configs,
             "tiers": tiers,
             "copies": copies,
+            "open_for": values[OPEN_FOR.name],
             "look": look,
             "host_rate": HOST_RATE if values[LIMITS.key] else None,
             "notes": (*sources.findings.notes, *notes),
             "ignored": destinations.ignored,
         },
-        {each.name: each.parser.show({**values, **cards}[each.name]) for each in (*SETTINGS, *CARD_SETTINGS)},
+        {
+            each.name: each.parser.show({**values, **cards}[each.name])
+            for each in (*SETTINGS, *SIGNAL_SETTINGS, *CARD_SETTINGS)
+        },
         sources.origin_by_key,
         None if sources.file is NO_FILE else sources.file.path,
         tuple(dict.fromkeys(sources.findings.faults)),

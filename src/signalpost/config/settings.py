@@ -12,6 +12,7 @@ from signalpost.config import parsers
 from signalpost.config.parsers import HttpAddress, Parser, Value
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.tier_copy import AT_ONCE, IfEnded
+from signalpost.domain.validity import OPEN_FOR as OPEN_FOR_USUALLY
 from signalpost.sinks.discord.cards.look import (
     LONGEST_DISCLAIMER,
     LONGEST_USERNAME,
@@ -125,6 +126,18 @@ DRY_RUN = Setting(
 
 SETTINGS: tuple[Setting[Any], ...] = (HOME, WORKERS, LIMITS, RESERVE, AT_MOST_ONCE, RETENTION, HTTP, DRY_RUN)
 
+SIGNALS = "signals"
+OPEN_FOR = Setting(
+    "open_for",
+    "SIGNALPOST_OPEN_FOR",
+    OPEN_FOR_USUALLY,
+    parsers.RETENTION,
+    "How long a signal stays live without a change, such as `90d`. Then a waiting order expires, and an open trade "
+    "ends without a result, marked as not followed.",
+    SIGNALS,
+)
+SIGNAL_SETTINGS: tuple[Setting[Any], ...] = (OPEN_FOR,)
+
 CARDS = "cards"
 COLOURS, COMPANIONS, ROLES = f"{CARDS}.colours", f"{CARDS}.companions", f"{CARDS}.roles"
 _LOOK = Look()
@@ -194,12 +207,14 @@ _COMPANION_SETTINGS = tuple(
 )
 CARD_SETTINGS: tuple[Setting[Any], ...] = (*_MESSAGE_SETTINGS, *_COLOUR_SETTINGS, *_COMPANION_SETTINGS)
 """The settings of messages: the fields of `Look`, except roles, which belong to tiers."""
-CARD_KEYS = {
+ALL_SETTINGS = (*SETTINGS, *SIGNAL_SETTINGS, *CARD_SETTINGS)
+TABLE_KEYS = {
+    SIGNALS: tuple(setting.key for setting in SIGNAL_SETTINGS),
     CARDS: (*(setting.key for setting in _MESSAGE_SETTINGS), "colours", "companions", "roles"),
     COLOURS: tuple(setting.key for setting in _COLOUR_SETTINGS),
     COMPANIONS: tuple(setting.key for setting in _COMPANION_SETTINGS),
 }
-"""The keys of each table about messages."""
+"""The keys of each table with a fixed name."""
 USUAL_ROLE = "usual"
 ROLE_KEYS = (
     USUAL_ROLE,
@@ -241,7 +256,7 @@ def has_our_prefix(variable: str) -> bool:
 def known_variables(destinations: tuple[str, ...] = ()) -> list[str]:
     """Every variable that is read, with those of these destinations beside the usual ones."""
     webhooks = [*_VARIABLE_BY_NAME.values(), *map(variable_of, destinations)]
-    others = [setting.variable for setting in (*SETTINGS, *CARD_SETTINGS) if setting.variable]
+    others = [setting.variable for setting in ALL_SETTINGS if setting.variable]
     return [*dict.fromkeys([*others, CONFIG_FILE, *webhooks, *(f"{each}{FILE_SUFFIX}" for each in webhooks)])]
 
 
@@ -257,7 +272,8 @@ def example() -> str:
         "\n".join((start, *map(_line_of, settings)))
         for start, settings in ((_EXAMPLE_COLOURS, _COLOUR_SETTINGS), (_EXAMPLE_COMPANIONS, _COMPANION_SETTINGS))
     )
-    blocks = [_EXAMPLE_START, *map(_example_of, SETTINGS), *messages, colours, companions, _EXAMPLE_ROLES]
+    signals = f"[{SIGNALS}]\n{_example_of(OPEN_FOR)}"
+    blocks = [_EXAMPLE_START, *map(_example_of, SETTINGS), signals, *messages, colours, companions, _EXAMPLE_ROLES]
     return "\n\n".join((*blocks, _EXAMPLE_DESTINATIONS + tables[0], *tables[1:], _EXAMPLE_END))
 
 

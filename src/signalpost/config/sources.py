@@ -15,7 +15,6 @@ from signalpost.config import parsers
 from signalpost.config.files import read_small, reason_to_distrust
 from signalpost.config.parsers import Value, advice, shown_name, shown_path
 from signalpost.config.settings import (
-    CARD_KEYS,
     CARDS,
     CONFIG_FILE,
     DESTINATION_KEYS,
@@ -23,6 +22,8 @@ from signalpost.config.settings import (
     ROLE_KEYS,
     ROLES,
     SETTINGS,
+    SIGNALS,
+    TABLE_KEYS,
     TIER_KEYS,
     TIERS,
     Setting,
@@ -37,7 +38,7 @@ FLAG, ENVIRONMENT, DOT_ENV, FILE, DEFAULT = "flag", "environment", ".env", "file
 
 _PROXIES = frozenset({"HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 _NEWLINE = re.compile(r"\r\n|\n|\r")
-_TOP_KEYS = (*(setting.key for setting in SETTINGS), CARDS, DESTINATIONS, TIERS)
+_TOP_KEYS = (*(setting.key for setting in SETTINGS), SIGNALS, CARDS, DESTINATIONS, TIERS)
 _WORDS_BY_KIND = {bool: "a switch", int: "a number", float: "a number with a point", str: "text", list: "a list"}
 _LARGEST = 10**9
 _LONGEST_FILE = 1 << 20
@@ -101,8 +102,8 @@ class SettingsFile(NamedTuple):
     settings: Table
     destinations: Mapping[str, Table]
     tiers: Mapping[str, Table]
-    cards: Mapping[str, Table] = {}
-    """The tables on messages, by their full names."""
+    fixed: Mapping[str, Table] = {}
+    """The tables with fixed names, by these."""
     roles: Mapping[str, Table] = {}
     """The roles of each tier."""
 
@@ -113,7 +114,7 @@ class SettingsFile(NamedTuple):
 
     def table_of(self, setting: Setting[Any]) -> Table:
         """The table that a setting is in."""
-        return self.cards.get(setting.table, {}) if setting.table else self.settings
+        return self.fixed.get(setting.table, {}) if setting.table else self.settings
 
     def value(self, setting: Setting[Value]) -> Value:
         """The value of a setting that is in the file; a relative path starts at the file's folder."""
@@ -264,9 +265,9 @@ def read_settings_file(path: Path, findings: Findings) -> SettingsFile:
         kind: _tables(top.get(kind, {}), kind, keys, named, findings)
         for kind, keys in ((DESTINATIONS, DESTINATION_KEYS), (TIERS, TIER_KEYS))
     }
-    cards = _card_tables(top, named, findings)
-    roles = _tables(cards[CARDS].get("roles", {}), ROLES, ROLE_KEYS, named, findings)
-    return SettingsFile(path, top, tables[DESTINATIONS], tables[TIERS], cards, roles)
+    fixed = _fixed_tables(top, named, findings)
+    roles = _tables(fixed[CARDS].get("roles", {}), ROLES, ROLE_KEYS, named, findings)
+    return SettingsFile(path, top, tables[DESTINATIONS], tables[TIERS], fixed, roles)
 
 
 def _parse_toml(path: Path) -> Table:
@@ -286,9 +287,9 @@ def _parse_toml(path: Path) -> Table:
     raise InvalidConfiguration(problem)
 
 
-def _card_tables(top: Table, named: str, findings: Findings) -> Mapping[str, Table]:
+def _fixed_tables(top: Table, named: str, findings: Findings) -> Mapping[str, Table]:
     tables: dict[str, Table] = {}
-    for name, keys in CARD_KEYS.items():
+    for name, keys in TABLE_KEYS.items():
         outer, _, key = name.rpartition(".")
         found = (tables[outer] if outer else top).get(key, {})
         if isinstance(found, dict):

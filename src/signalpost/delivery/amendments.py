@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from signalpost import clock
-from signalpost.delivery.outbox.book import Amend
+from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades
 from signalpost.delivery.outbox.port import Outbox
 from signalpost.delivery.ticket_ids import TicketIds
 from signalpost.domain.change import Change
 from signalpost.domain.context import Context
-from signalpost.domain.events import ChangeRefused, Listener, Taken
+from signalpost.domain.events import ChangeRefused, Listener, Settled, Taken
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed
+
+_PAGE = 100
+"""How many trades are ended in one transaction."""
 
 
 class Amendments:
@@ -64,11 +67,24 @@ class Amendments:
         if ticket.outcome is Outcome.REFUSED:
             self._emit(ChangeRefused(command.name, ticket.reason or ""))
 
+    async def end_unheard_of(self, open_for: timedelta) -> int:
+        """End trades that did not change for so long, and return how many were ended. Raises StoreFailed."""
+        now = clock.now()
+        ids = tuple(self._ids.next(now) for _ in range(_PAGE))
+        ended = await self._outbox.do(EndTrades(now - open_for, now, ids))
+        for answer in ended:
+            self._ticket(answer)
+        return len(ended)
+
     async def _saved(self, command: Amend) -> Ticket:
         try:
             answer = await self._outbox.do(command)
         except CommandFailed as fault:  # it would fail again
             return Ticket(Outcome.REFUSED, "", f"this change cannot be saved: {fault}", Refusal.UNSTORABLE)
+        return self._ticket(answer)
+
+    def _ticket(self, answer: Amendment) -> Ticket:
+        """The ticket of an answer, after what it changed is reported."""
         trade, made = answer.trade, answer.notification
         ticket = Ticket(
             answer.outcome,
@@ -79,6 +95,8 @@ class Amendments:
             version=None if trade is None else trade.version,
         )
         if made is not None:
-            self._emit(Taken(ticket, made, tuple(answer.waiting)))
+            self._emit(Taken(ticket, made, answer.waiting))
+            for delivery in answer.superseded:
+                self._emit(Settled(delivery))
             self._on_put(answer.waiting, made.priority, made.valid_until)
         return ticket

@@ -147,6 +147,10 @@ class Intake:
         self._recovered()
         return ticket
 
+    async def end_unheard_of(self, open_for: timedelta) -> int:
+        """End some trades that did not change for so long, and return how many were. Raises StoreFailed."""
+        return await self._amendments.end_unheard_of(open_for)
+
     async def find(self, wanted: FindTrades) -> tuple[BookEntry, ...]:
         """The trades of the signal book that match. Raises StoreFailed."""
         return await self._outbox.do(wanted)

@@ -1,4 +1,4 @@
-"""Deletes old rows once an hour, if the wall clock can be trusted.
+"""Deletes old rows and ends forgotten trades once an hour, if the wall clock can be trusted.
 
 A machine may start with a clock that is a year ahead, until it is corrected. Deleting by that clock would remove all
 history and all idempotency keys. So rows are deleted only once the wall clock and the boot clock, which nobody sets,
@@ -7,7 +7,7 @@ have agreed for an hour. The time is added up over runs, because some processes 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -85,8 +85,17 @@ def boot_seconds() -> float:
 class Retention:
     """Deletes old rows for the owner of a store. See docs/why/0024-store-migrations.md."""
 
-    def __init__(self, outbox: Outbox, retention: timedelta, *, boot: Callable[[], float] = boot_seconds) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        retention: timedelta,
+        end_trades: Callable[[], Awaitable[int]],
+        *,
+        boot: Callable[[], float] = boot_seconds,
+    ) -> None:
+        """`end_trades` ends some trades of which nothing was heard, and returns how many; 0 once there are no more."""
         self._outbox = outbox
+        self._end_trades = end_trades
         self._retention = retention
         self._boot = boot
         self._agreement: Agreement | None = None
@@ -126,6 +135,8 @@ class Retention:
         return True
 
     async def _delete(self, now: datetime) -> None:
+        while await self._end_trades():
+            await asyncio.sleep(0)
         while await self._outbox.do(Prune(now - self._retention, PAGE)) == PAGE:
             await asyncio.sleep(0)
         last = await self._outbox.do(ForgetKeys(now))

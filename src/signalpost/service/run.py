@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
+from functools import partial
 from random import Random, random
 from typing import Any, Self
 from weakref import WeakSet
@@ -356,7 +357,8 @@ class Run:
             undo.push_async_callback(dispatcher.stop, 0)
             wake_socket = await WakeSocket.open(self._core.bell_path, self.outbox.look, self.outbox.call)
             undo.push_async_callback(wake_socket.close)
-            retention = Retention(self.outbox, config.retention)
+            end_trades = partial(self.engine.intake.end_unheard_of, config.open_for)
+            retention = Retention(self.outbox, config.retention, end_trades)
             undo.push_async_callback(retention.end)
             undo.push_async_callback(KeptTask("pruning", retention.run, self._bus.emit).end)
             self._owned = undo.pop_all()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from signalpost import InvalidConfiguration, UserTier
 from signalpost.config import Config, read_sources
-from signalpost.config.settings import CARD_KEYS, CARD_SETTINGS, CARDS, COLOURS, COMPANIONS, ROLE_KEYS, USUAL_ROLE
+from signalpost.config.settings import CARD_SETTINGS, CARDS, COLOURS, COMPANIONS, ROLE_KEYS, TABLE_KEYS, USUAL_ROLE
 from signalpost.sinks.discord.cards.look import Colours, Event, Look, Roles, Sending, TicketLayout
 from tests.surface.errors import Facts, facts_of
 from tests.unit.config.webhooks import TOKEN, url
@@ -86,7 +86,7 @@ def test_each_setting_of_a_file_is_a_field_of_the_look() -> None:
             UserTier("gold"): Roles(None, {Event.CRITICAL: OTHER}),
         },
     )
-    assert {*CARD_KEYS[CARDS]} >= {*Look.__struct_fields__} - {"copies"}
+    assert {*TABLE_KEYS[CARDS]} >= {*Look.__struct_fields__} - {"copies"}
 
 
 def test_a_variable_wins_over_the_file() -> None:
@@ -146,13 +146,13 @@ def test_one_destination_can_have_a_ticket_of_its_own() -> None:
         ),
         (
             in_cards('new = "on"', "cards.companions"),
-            Facts("unknown-field", "new", limit=", ".join(CARD_KEYS[COMPANIONS])),
+            Facts("unknown-field", "new", limit=", ".join(TABLE_KEYS[COMPANIONS])),
         ),
         (
             in_cards('blu = "#000000"', COLOURS),
             Facts("unknown-field", "blu", limit="blue, orange, green, red, grey, violet"),
         ),
-        (in_cards("title = 1"), Facts("unknown-field", "title", limit=", ".join(CARD_KEYS[CARDS]))),
+        (in_cards("title = 1"), Facts("unknown-field", "title", limit=", ".join(TABLE_KEYS[CARDS]))),
         ("cards = 1", Facts("invalid-setting", "cards")),
         (in_cards("colours = 1"), Facts("invalid-setting", "cards.colours")),
         (in_cards("roles = 1"), Facts("invalid-setting", "cards.roles")),

@@ -9,12 +9,13 @@ import pytest
 from signalpost import Config
 from signalpost.config import read_sources
 from signalpost.config.settings import (
-    CARD_KEYS,
     CARD_SETTINGS,
     CARDS,
     DESTINATION_KEYS,
     DESTINATIONS,
     SETTINGS,
+    SIGNALS,
+    TABLE_KEYS,
     TIER_KEYS,
     TIERS,
     example,
@@ -40,7 +41,7 @@ def test_the_example_changes_nothing(environment: dict[str, str]) -> None:
 
 def test_it_has_each_setting_and_no_other() -> None:
     said = tomllib.loads(TEXT)
-    assert said.keys() - {CARDS, DESTINATIONS, TIERS} == {setting.key for setting in SETTINGS}
+    assert said.keys() - {SIGNALS, CARDS, DESTINATIONS, TIERS} == {setting.key for setting in SETTINGS}
     origins = read_sources({"SIGNALPOST_CONFIG": str(EXAMPLE)}).origin_by_key
     assert {origins[setting.key] for setting in SETTINGS} == {"file"}
     assert list(said[DESTINATIONS]) == [*(usual.name for usual in USUAL_DESTINATIONS), "default"]
@@ -52,7 +53,7 @@ def test_its_examples_of_settings_without_a_default_can_be_used(tmp_path: Path) 
     said = tomllib.loads(UNCOMMENTED)
     assert {key for table in said[DESTINATIONS].values() for key in table} == {*DESTINATION_KEYS}
     assert {key for table in said[TIERS].values() for key in table} == {*TIER_KEYS}
-    assert said[CARDS].keys() == {*CARD_KEYS[CARDS]}
+    assert said[CARDS].keys() == {*TABLE_KEYS[CARDS]}
     dry = Config.from_environment({"SIGNALPOST_CONFIG": str(file), "SIGNALPOST_DRY_RUN": "1"})
     assert [each.name for each in dry.destinations] == ["signals-free", "signals-premium", "signals-gold"]
     assert {**dry.tiers} == {"gold": (15, ("signals-gold",))}

@@ -8,8 +8,10 @@ import pytest
 
 from signalpost.delivery import intake as intakes
 from signalpost.delivery.outbox.book import FindTrades
+from signalpost.delivery.outbox.commands import Open
 from signalpost.domain.change import CancelOrder, Close, Update
-from signalpost.domain.events import ChangeRefused, Taken
+from signalpost.domain.delivery import DeliveryState
+from signalpost.domain.events import ChangeRefused, Settled, Taken
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.tier import UserTier
 from signalpost.errors import CommandFailed, StoreClosed
@@ -39,8 +41,9 @@ async def test_a_change_is_saved_and_its_lanes_are_woken(opened: IntakeHarness, 
     ticket = await opened.intake.amend(name, Update(stop_loss="1.095"), context={"by": "Ann"})
     assert (ticket.outcome, ticket.signal_id, ticket.version, bool(ticket)) == (Outcome.ACCEPTED, name, 2, True)
     assert opened.woken[-1][0] == ("signals-free",)
-    taken = opened.events[-1]
+    _, taken, superseded = opened.events
     assert isinstance(taken, Taken)
+    assert isinstance(superseded, Settled), "the opening, which was not sent yet"
     assert (taken.ticket, taken.notification.event, dict(taken.notification.context)) == (ticket, "v2", {"by": "Ann"})
     (found,) = await opened.intake.find(FindTrades())
     assert found.trade.version == 2
@@ -131,3 +134,21 @@ async def test_nothing_is_taken_after_the_end(opened: IntakeHarness) -> None:
     await opened.outbox.close()
     with pytest.raises(StoreClosed):
         await opened.intake.amend("a", Close(price="1"))
+
+
+async def test_what_a_change_replaces_is_reported_so_that_the_queue_is_counted_right(opened: IntakeHarness) -> None:
+    name = await opening(opened)
+    await opened.intake.amend(name, Update(stop_loss="1.095"))
+    await opened.intake.amend(name, Update(stop_loss="1.096"))
+    settled = [event.delivery.state for event in opened.events if isinstance(event, Settled)]
+    assert settled == [DeliveryState.SUPERSEDED] * 2
+    added = sum(len(event.destinations) for event in opened.events if isinstance(event, Taken))
+    assert added - len(settled) == len(await opened.outbox.do(Open()))
+
+
+async def test_trades_of_which_nothing_was_heard_are_ended(opened: IntakeHarness, clock: ManualClock) -> None:
+    await opening(opened)
+    clock.advance(timedelta(days=91))
+    assert await opened.intake.end_unheard_of(timedelta(days=90)) == 1
+    assert await opened.intake.end_unheard_of(timedelta(days=90)) == 0
+    assert isinstance(opened.events[-1], Settled), "the opening that was never shown"

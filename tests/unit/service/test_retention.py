@@ -41,11 +41,15 @@ class FullOutbox:
         pass
 
 
+async def none_left() -> int:
+    return 0
+
+
 def _run(outbox: FullOutbox, seconds: float) -> list[tuple[int, Prune | ForgetKeys]]:
     async def scenario() -> float:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        retention = Retention(outbox, timedelta(days=30), boot=loop.time)
+        retention = Retention(outbox, timedelta(days=30), none_left, boot=loop.time)
         running = loop.create_task(retention.run())
         await asyncio.sleep(seconds)
         running.cancel()
@@ -88,5 +92,25 @@ def test_a_clock_that_jumped_between_two_runs_deletes_nothing() -> None:
 
 def test_a_run_that_never_saw_the_store_keeps_nothing() -> None:
     outbox = FullOutbox()
-    asyncio.run(Retention(outbox, timedelta(days=30)).end())
+    asyncio.run(Retention(outbox, timedelta(days=30), none_left).end())
     assert outbox.kept is None
+
+
+def test_forgotten_trades_are_ended_page_by_page_before_anything_is_deleted() -> None:
+    left = [2, 1, 0]
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def some() -> int:
+            return left.pop(0)
+
+        retention = Retention(FullOutbox(0), timedelta(days=30), some, boot=loop.time)
+        running = loop.create_task(retention.run())
+        await asyncio.sleep(1.2 * HOUR)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+    run_virtual(scenario())
+    assert left == []

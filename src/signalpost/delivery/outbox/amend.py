@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.book import Amend, Amendment
+from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades
 from signalpost.delivery.outbox.cards import CardRow, cards_of
 from signalpost.delivery.outbox.commands import NewDelivery
 from signalpost.delivery.outbox.order import Row, Waiting, new_row
@@ -13,13 +13,14 @@ from signalpost.delivery.outbox.trades import Book, TradeRow
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.rank import rank_of
 from signalpost.domain import validity
+from signalpost.domain.change import Close, CloseReason, ExpireOrder
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.life import after
 from signalpost.domain.notification import COMPANION, Notification
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.text import shown
 from signalpost.domain.ticket import Outcome, Refusal
-from signalpost.domain.trade import News, Trade, is_news
+from signalpost.domain.trade import News, Trade, TradeState, is_news
 from signalpost.errors import NotPossible
 
 _AT_ONCE, _TOGETHER = timedelta(seconds=1), timedelta(seconds=10)
@@ -60,6 +61,21 @@ def amend(tx: Transaction, command: Amend) -> Amendment:
     return _Change(tx, command, row, trade, changed).write()
 
 
+def end_trades(tx: Transaction, command: EndTrades) -> tuple[Amendment, ...]:
+    """End trades of which nothing was heard."""
+    book = Book(tx)
+    ended = []
+    for row, name in zip(list(book.unheard_of(command.before)), command.ids, strict=False):
+        trade = book.trade(row)
+        if trade is None:
+            continue
+        is_pending = trade.state is TradeState.PENDING
+        change = ExpireOrder() if is_pending else Close(reason=CloseReason.TIME)
+        amended = Amend(row.sequence, change, command.now, (name, name))
+        ended.append(_Change(tx, amended, row, trade, after(trade, change, command.now), is_silent=True).write())
+    return tuple(ended)
+
+
 def _unknown(name: str, rows: Sequence[TradeRow]) -> Amendment:
     if not rows:
         return Amendment(Outcome.REFUSED, None, Refusal.UNKNOWN_SIGNAL, f"no signal is called {shown(name)}")
@@ -71,9 +87,18 @@ def _unknown(name: str, rows: Sequence[TradeRow]) -> Amendment:
 class _Change:
     """A change that was accepted, with its deliveries."""
 
-    def __init__(self, tx: Transaction, command: Amend, row: TradeRow, before: Trade, changed: Trade) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        command: Amend,
+        row: TradeRow,
+        before: Trade,
+        changed: Trade,
+        *,
+        is_silent: bool = False,
+    ) -> None:
         self._tx, self._command, self._row = tx, command, row
-        self._before, self._trade = before, changed
+        self._before, self._trade, self._is_silent = before, changed, is_silent
         self._cards = [card for card in cards_of(tx, row.sequence) if not card.is_stopped]
         self._waiting = Waiting(tx.waiting({row.sequence, f"{row.sequence}{COMPANION}"}))
         self._added: list[Row] = []
@@ -99,12 +124,12 @@ class _Change:
         )
         reached = [card for card in self._cards if self._may_reach(card)]
         self._add(notification, [(card, self._released_at(card)) for card in reached])
-        if is_news(self._before, trade):
+        if is_news(self._before, trade) and not self._is_silent:
             self._add_companions(notification, reached)
         self._save(notification)
-        return Amendment(
-            Outcome.ACCEPTED, trade, notification=notification, waiting={card.destination: until for card in reached}
-        )
+        superseded = tuple(row.delivery for row in self._waiting.changed.values() if row.delivery.state.is_terminal)
+        waiting = tuple(row.delivery.id.destination for row in self._added)
+        return Amendment(Outcome.ACCEPTED, trade, notification=notification, waiting=waiting, superseded=superseded)
 
     def _released_at(self, card: CardRow) -> datetime | None:
         """When a delayed tier may see this state: with the signal, or as long after the change; an end at once."""

@@ -3,13 +3,13 @@
 See docs/why/0032-a-signal-has-a-life.md.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, LoadState, Open, Stats
 from signalpost.domain.change import Change
 from signalpost.domain.context import Context
+from signalpost.domain.delivery import Delivery
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.notification import Notification
 from signalpost.domain.ticket import Outcome, Refusal
@@ -53,8 +53,10 @@ class Amendment(NamedTuple):
     """Why it was refused, and what is possible."""
     notification: Notification | None = None
     """Of the change; None if nothing changed."""
-    waiting: Mapping[str, datetime] = {}
-    """The destinations that it will reach, and until when."""
+    waiting: tuple[str, ...] = ()
+    """The destination of each delivery that was added: of the card, and of the companion."""
+    superseded: tuple[Delivery, ...] = ()
+    """The deliveries that these replace."""
 
 
 class Amend(Command[Amendment], frozen=True):
@@ -79,6 +81,19 @@ class Amend(Command[Amendment], frozen=True):
     context: Context = NO_CONTEXT
     exact: bool = False
     """Not by a pair, nor by a number without its `#`: a program's id must not find another signal."""
+
+
+class EndTrades(Command[tuple[Amendment, ...]], frozen=True):
+    """End trades of which nothing was heard: waiting orders expire, and open trades end without a result.
+
+    Answer: an `Amendment` each, without companions.
+    """
+
+    before: datetime
+    """Those that changed last before this."""
+    now: datetime
+    ids: tuple[str, ...]
+    """For the notifications: at most so many trades are ended."""
 
 
 class FindTrades(Command[tuple[BookEntry, ...]], frozen=True):

@@ -123,6 +123,7 @@ TRADE_BY_NUMBER = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND numb
 TRADES_BY_SHORT_ID = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL AND short_id = ?"
 LIVE_TRADES_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND pair = ? ORDER BY number"
 ALL_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE run IS NULL ORDER BY number DESC"
+UNHEARD_OF = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} AND changed_at < ? ORDER BY number"
 LIVE_TRADES = f"SELECT {TRADE_COLUMNS} FROM trade WHERE {LIVE} ORDER BY number DESC"
 ADD_TRADE = f"INSERT INTO trade ({TRADE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SAVE_TRADE = "UPDATE trade SET version = ?, state = ?, tiers = ?, changed_at = ?, body = ? WHERE sequence = ?"

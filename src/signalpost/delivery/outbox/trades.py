@@ -108,6 +108,10 @@ class Book:
             return []
         return list(self._rows(self._tx.select(sql.LIVE_TRADES_OF, (pair,))))
 
+    def unheard_of(self, before: datetime) -> Iterator[TradeRow]:
+        """The live trades that changed last before a time."""
+        return self._rows(self._tx.select(sql.UNHEARD_OF, (micros(before),)))
+
     def entries(self, wanted: FindTrades) -> Iterator[BookEntry]:
         """The trades that a person looks for, without damaged ones."""
         if wanted.name is not None:

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from signalpost.delivery.outbox import sql
-from signalpost.delivery.outbox.amend import amend
-from signalpost.delivery.outbox.book import Amend
+from signalpost.delivery.outbox.amend import amend, end_trades
+from signalpost.delivery.outbox.book import Amend, EndTrades
 from signalpost.delivery.outbox.cards import cards_of, is_opening, leased_entry, settle_card
 from signalpost.delivery.outbox.commands import (
     Cancel,
@@ -390,6 +390,7 @@ _VERBS: Mapping[type[Command[Any]], Callable[[Transaction, Any], Any]] = {
     **QUERIES,
     **HOUSEKEEPING,
     Amend: amend,
+    EndTrades: end_trades,
     Lease: _lease,
     Expire: _expire,
     ShortenWaits: _shorten_waits,

@@ -14,6 +14,7 @@ import pytest
 
 from signalpost.delivery import outbox
 from signalpost.delivery.outbox import book, commands
+from signalpost.delivery.outbox.book import EndTrades
 from signalpost.delivery.outbox.book_migration import open_book
 from signalpost.delivery.outbox.commands import CardResult
 from signalpost.delivery.outbox.reader import SqliteLookup, Wanted
@@ -107,6 +108,7 @@ async def _live(driver: Driver) -> None:
     for name in ("s1", "#1", "nothing", "EUR_USD", None):
         await driver.find(name)
     await driver.find(only_live=True)
+    await driver.outbox.do(EndTrades(driver.now, driver.now, ("e1",)))
     await driver.outbox.do(commands.Expire(driver.now + timedelta(days=300)))
     await driver.outbox.do(commands.Prune(driver.now + timedelta(days=1)))
     await driver.outbox.close()

@@ -80,7 +80,7 @@ class Fill(_Happening, frozen=True, kw_only=True, tag="fill"):
 
 
 class Update(_Happening, frozen=True, kw_only=True, tag="update"):
-    """Something of a live trade changed: stop, targets, a target that was hit, a part that was closed, or a note.
+    """Something of a trade changed: stop, targets, a target that was hit, a part that was closed, or a note.
 
     `stop_loss` is a price, or one of BREAK_EVEN, which sets `stop_at_entry`. `take_profit` is the price of the next
     target, `targets` are all targets that are not hit yet. `target_hit` is the number of a target, from 1; those before
@@ -126,6 +126,11 @@ class Update(_Happening, frozen=True, kw_only=True, tag="update"):
             raise _missing("close_part", "a price needs target_hit or close_part")
         if not self.stop_at_entry and all(getattr(self, name) in (None, ()) for name in _NEWS):
             raise _missing("stop_loss", f"an update needs at least one of {', '.join(_NEWS)}")
+
+    @property
+    def is_note(self) -> bool:
+        """True if it only adds a note, which is possible after the end too."""
+        return not self.stop_at_entry and all(getattr(self, name) in (None, ()) for name in _NEWS if name != "note")
 
 
 class Close(_Happening, frozen=True, kw_only=True, tag="close"):

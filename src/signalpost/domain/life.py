@@ -40,9 +40,9 @@ _CLOCKS_DIFFER = timedelta(minutes=1)
 _POSSIBLE = {
     TradeState.PENDING: "fill, update, cancel, expire, correct",
     TradeState.OPEN: "fill, update, close, correct",
-    TradeState.CLOSED: "reopen",
-    TradeState.CANCELLED: "reopen",
-    TradeState.EXPIRED: "reopen",
+    TradeState.CLOSED: "reopen, a note",
+    TradeState.CANCELLED: "reopen, a note",
+    TradeState.EXPIRED: "reopen, a note",
 }
 
 
@@ -120,7 +120,8 @@ def _stop_at(trade: Trade, at: datetime) -> Decimal | None:
 
 
 def _update(trade: Trade, change: Update, at: datetime) -> Trade:
-    _need(trade, "update", TradeState.PENDING, TradeState.OPEN)
+    if not change.is_note:
+        _need(trade, "update", TradeState.PENDING, TradeState.OPEN)
     changed = trade if change.note is None else trade.but(note=change.note)
     if change.targets or change.take_profit is not None:
         changed = _with_targets(changed, change)

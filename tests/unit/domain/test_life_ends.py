@@ -10,7 +10,7 @@ from signalpost.domain.change import CancelOrder, Close, Correct, ExpireOrder, F
 from signalpost.domain.life import after
 from signalpost.domain.result import result_of
 from signalpost.domain.side import SignalStatus
-from signalpost.domain.trade import Flag, Trade, TradeState
+from signalpost.domain.trade import Flag, Trade, TradeState, is_news
 from signalpost.errors import InvalidValue, NotPossible
 from tests.unit.domain.trades import LIMIT, MINUTE, SECOND, START, prices, refused, trade, unchanged
 
@@ -78,7 +78,19 @@ class TestClose:
         assert unchanged(closed, Close(price="1.1070", at=START + MINUTE))
         assert refused(closed, Close(price="1.1071")).field == "close"
         assert refused(closed, Close(price="1.1070", at=START)).field == "close"
-        assert refused(closed, Update(note="late")).value == "closed"
+        assert refused(closed, Update(stop_loss="be", note="late")).value == "closed"
+
+    @pytest.mark.parametrize("end", [Close(price="1.0990"), Close(reason="time")])
+    def test_a_note_is_added_after_the_end_and_changes_nothing_else(self, end: Close) -> None:
+        closed = trade(Update(note="CPI soon"), end)
+        noted = after(closed, Update(note="The spread was wide"), SECOND)
+        assert noted == closed.but(
+            note="The spread was wide",
+            version=closed.version + 1,
+            changed_at=noted.changed_at,
+            last_change=noted.last_change,
+        )
+        assert not is_news(closed, noted)
 
     def test_what_was_never_filled_is_cancelled_and_not_closed(self) -> None:
         assert refused(trade(**LIMIT), Close(price="1.1")).value == "pending"

@@ -250,7 +250,8 @@ def _own_lines(trade: Trade, look: Look, view: View, left_out: _Cut) -> list[str
     """The words of the strategy, the caller and the operator. They may name a hidden level."""
     lines: list[str] = []
     note = trade.signal.notes if is_new(trade) and trade.note is None else trade.note
-    if note and note.strip() and trade.state.is_live and left_out < _Cut.NOTE and not view.hides_levels(trade):
+    is_current = trade.state.is_live or note == getattr(trade.last_change, "note", None)  # not one about the open trade
+    if note and note.strip() and is_current and left_out < _Cut.NOTE and not view.hides_levels(trade):
         lines += small(escaped(note, NOTE))
     if is_new(trade) and left_out < _Cut.CONTEXT and not view.hides_levels(trade):
         lines += small_facts(context_texts(view))

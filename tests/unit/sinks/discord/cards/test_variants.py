@@ -95,6 +95,13 @@ def test_corrections_revisions_and_wrong_ends_stay_visible() -> None:
     assert "-# Reopened: the close was a mistake" in lines(reopened)
 
 
+def test_a_note_about_the_open_trade_leaves_with_its_end_and_one_about_the_end_stays() -> None:
+    changes = (Update(note="CPI soon"), Close(reason="stop"), Update(note="The spread was wide"))
+    shown = [embed(trade(1, FX, *changes[:count]))["description"] for count in (1, 2, 3)]
+    assert ["CPI soon" in text for text in shown] == [True, False, False]
+    assert ["The spread was wide" in text for text in shown] == [False, False, True]
+
+
 def test_a_replacement_says_so_first_and_has_no_ticket() -> None:
     view = View(tier=UserTier.PREMIUM, replaces_deleted=True)
     small = [line for line in lines(trade(1, FX), view) if line.startswith("-# ")]

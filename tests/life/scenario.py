@@ -77,6 +77,7 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True):
     title: str
     step: list[Step]
     thread: str | None = None
+    settings: str | None = None
     expect: Expected = Expected()
 
 
@@ -120,22 +121,26 @@ def play(scenario: Scenario) -> list[str]:
     before = clock.install(shifted)
     try:
         with running_sandbox(REAL, shifted.moment) as sandbox, TemporaryDirectory(prefix="signalpost-life-") as folder:
-            return _Play(sandbox, Path(folder) / "home", scenario.thread, shifted).all_of(scenario)
+            return _Play(sandbox, Path(folder), scenario, shifted).all_of(scenario)
     finally:
         clock.install(before)
 
 
 class _Play:
-    def __init__(self, sandbox: Sandbox, home: Path, thread: str | None, shifted: Shifted) -> None:
+    def __init__(self, sandbox: Sandbox, folder: Path, scenario: Scenario, shifted: Shifted) -> None:
         self._sandbox = sandbox
         self._shifted = shifted
-        self._environment: Environment = environment_of(sandbox.url, home)
+        self._environment: Environment = environment_of(sandbox.url, folder / "home")
         for name in DESTINATIONS:
             variable = f"DISCORD_WEBHOOK_{name.upper().replace('-', '_')}"
             self._environment[variable] = f"{sandbox.url}/api/v10/webhooks/{name}/some-token"
-        if thread is not None:
+        if (thread := scenario.thread) is not None:
             self._environment["DISCORD_WEBHOOK_SIGNALS_FREE"] += f"?thread_id={thread}"
             self._control("_moderate", {"action": "set-thread", "thread_id": thread})
+        if scenario.settings is not None:
+            settings = folder / "signalpost.toml"
+            settings.write_text(scenario.settings, encoding="utf-8")
+            self._environment["SIGNALPOST_CONFIG"] = str(settings)
         self._seen = 0
         self._exit, self._outcome = 0, ""
 
@@ -278,10 +283,11 @@ def _messages_differ(channel: str, wanted: Sequence[str | Table], found: Sequenc
     for position, (each, message) in enumerate(zip(wanted, found, strict=True), start=1):
         where = f"#{channel}, message {position}"
         facts: Table = {"line": each} if isinstance(each, str) else dict(each)
-        has = facts.pop("has", [])
-        for text in [has] if isinstance(has, str) else has:
-            if text not in message.text:
-                yield f"{where} has no {text!r}:\n{message.text}"
+        for key, is_wanted in (("has", True), ("lacks", False)):
+            texts = facts.pop(key, [])
+            for text in [texts] if isinstance(texts, str) else texts:
+                if (text in message.text) is not is_wanted:
+                    yield f"{where} {key} {text!r}: not so in\n{message.text}"
         yield from _values_differ(where, facts, message._asdict())
 
 

@@ -25,7 +25,13 @@ WRONG: dict[str, Any] = {
     "companions": 1,
     "messages": {
         "signals-free": [
-            {"number": 2, "edited": False, "title": "▲ EUR/USD · TP1 HIT", "has": ["SL AT ENTRY", "+1.00"]}
+            {
+                "number": 2,
+                "edited": False,
+                "title": "▲ EUR/USD · TP1 HIT",
+                "has": "SL AT ENTRY",
+                "lacks": ["+0.50R", "x"],
+            }
         ],
         "signals-premium": ["BUY EURUSD"],
     },
@@ -42,7 +48,15 @@ def test_the_channel_shows_what_became_of_the_signal(file: Path) -> None:
 def test_every_difference_is_reported() -> None:
     step = {"command": HIT, "expect": WRONG}
     played = play(msgspec.convert({"title": "wrong", "step": [{"command": OPENING}, step]}, Scenario))
-    facts = ["exit code 0", "'accepted'", "SL AT ENTRY", ", number: 1,", ", edited: True,", "signals-premium has 0"]
+    facts = [
+        "exit code 0",
+        "'accepted'",
+        "SL AT ENTRY",
+        "+0.50R",
+        ", number: 1,",
+        ", edited: True,",
+        "signals-premium has 0",
+    ]
     facts += ["0 companions", "signal 1, state", "signal 1, result", "signal 1, targets", "the requests were"]
     assert [fact in line for fact, line in zip(facts, played, strict=True)] == [True] * len(facts)
 

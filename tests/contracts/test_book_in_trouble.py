@@ -8,13 +8,14 @@ import pytest
 
 from signalpost.delivery.outbox.commands import (
     CardResult,
+    Message,
     Revive,
 )
 from signalpost.domain.change import Close, Update
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.sinks.evidence import Loss
-from tests.contracts.book_driver import MINUTE, START, Driver, signal
+from tests.contracts.book_driver import MINUTE, START, A, Driver, signal
 
 _S = DeliveryState
 
@@ -28,6 +29,38 @@ async def test_a_post_that_may_be_shown_is_followed_by_a_marked_one(book: Driver
     assert ended.state is _S.UNCONFIRMED
     entry = await book.leased()
     assert (entry.notification.event, entry.delivery.may_repeat, entry.is_edit) == ("v2", True, False)
+
+
+async def test_a_state_after_a_post_that_may_be_shown_is_marked(book: Driver) -> None:
+    await book.open(signal())
+    await book.settle(await book.leased(), _S.UNCONFIRMED, may_repeat=True)
+    await book.change(Update(stop_loss="1.0960"))
+    entry = await book.leased()
+    assert (entry.delivery.may_repeat, entry.is_edit) == (True, False)
+    await book.settle(entry)
+    await book.change(Update(stop_loss="1.0970"))
+    entry = await book.leased()
+    assert (entry.delivery.may_repeat, entry.is_edit) == (False, True)
+
+
+async def test_a_state_after_a_post_whose_message_is_unknown_is_marked(book: Driver) -> None:
+    """Such as one that was answered 204, without a body."""
+    await book.open(signal())
+    await book.settle(await book.leased(), message=Message(A, "", book.now, 1))
+    await book.change(Update(stop_loss="1.0960"))
+    entry = await book.leased()
+    assert (entry.delivery.may_repeat, entry.is_edit) == (True, False)
+
+
+async def test_a_person_revives_an_opening_that_expired(book: Driver) -> None:
+    await book.open(signal())
+    book.now = signal().valid_until
+    (expired,) = (await book.lease()).expired
+    assert expired.state is _S.EXPIRED
+    until = book.now + MINUTE
+    await book.outbox.do(Revive(expired.id, 0, until))
+    entry = await book.leased()
+    assert (entry.notification.event, entry.delivery.valid_until) == ("new", until)
 
 
 async def test_a_returned_older_state_is_replaced_by_the_one_that_waits(book: Driver) -> None:

@@ -102,7 +102,8 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     if card.delay and not is_companion and _is_served_before(tx, card):
         later = row.delivery._replace(not_before=now + _LOOK_AGAIN)
         return row._replace(delivery=later).moved(DeliveryState.PENDING, row.delivery.reason)
-    return OutboxEntry(_limited(row.delivery, card), notification, card.message, card.replacements > 0, card.tier)
+    delivery = row.delivery if is_companion else _posted(row.delivery, card)
+    return OutboxEntry(delivery, notification, card.message, card.replacements > 0, card.tier)
 
 
 def _is_served_before(tx: Transaction, card: CardRow) -> bool:
@@ -112,8 +113,10 @@ def _is_served_before(tx: Transaction, card: CardRow) -> bool:
     return bool(faster & waiting) or any(tx.is_in_flight(card.sequence, each) for each in faster)
 
 
-def _limited(delivery: Delivery, card: CardRow) -> Delivery:
-    """A first post is cut off when its opening is too old to be shown."""
+def _posted(delivery: Delivery, card: CardRow) -> Delivery:
+    """A first post is cut off when its opening is too old to be shown; one that may be a second card says so."""
+    if card.is_doubtful:
+        return delivery._replace(may_repeat=True)
     if card.is_shown or card.replacements:
         return delivery
     return delivery._replace(valid_until=min(delivery.valid_until, card.open_until))
@@ -140,8 +143,8 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
     elif result.loss is not None:
         tx.write(sql.LOSE_CARD, [(result.is_stopped, *where)])
         tx.write(sql.NO_EDIT, [row.delivery.id])
-    elif verdict.may_repeat and not result.is_edit:
-        tx.write(sql.DOUBT_CARD, [where])
+    elif not result.is_edit and (verdict.may_repeat or row.delivery.state is DeliveryState.DELIVERED):
+        tx.write(sql.DOUBT_CARD, [where])  # it may be shown, but nobody knows its message
 
 
 def _card(values: Sequence[Any]) -> CardRow:

@@ -48,12 +48,7 @@ from signalpost.delivery.outbox.order import (
     settled,
 )
 from signalpost.delivery.outbox.queries import QUERIES, attempts
-from signalpost.delivery.outbox.rows import (
-    Key,
-    is_text,
-    key_in_force,
-    micros,
-)
+from signalpost.delivery.outbox.rows import Key, is_text, key_in_force, micros
 from signalpost.delivery.outbox.trades import Book, TradeRow
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
@@ -369,6 +364,8 @@ def _revive(tx: Transaction, command: Revive) -> Delivery | None:
         return None
     waiting = Waiting(tx.waiting({again.delivery.sequence}))
     again = waiting.enter(again)
+    # A person may want it shown although its opening has expired.
+    tx.write(sql.REOPEN_CARD, [(micros(command.valid_until), again.delivery.sequence, command.id.destination)])
     tx.add([again])
     tx.move([moved for moved in waiting.changed.values() if moved is not again], was=_PENDING)
     return again.delivery

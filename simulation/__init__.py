@@ -6,6 +6,8 @@ commits, and the requests with their messages. Checks that share no code with pa
 with the promises. See docs/why/0022-deterministic-simulation.md.
 
     plan        the events of a run, from a seed         workload    the submitted notifications
+    trades      changes of trades, and what each version must show
+    reader      reads a channel's messages as a subscriber's program does
     clocks      true time and the machine's clocks       faults      the ways requests fail
     network     Discord behind a simulated network       connections aiohttp's session in virtual time
     life        a process that can die at any step       disk        the store, which outlives a process

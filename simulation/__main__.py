@@ -24,19 +24,20 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="first seed (0)")
     parser.add_argument("--seed", type=int, help="run only this seed")
     parser.add_argument("--hours", type=float, default=2.0, help="simulated hours per seed (2)")
+    parser.add_argument("--without-trades", action="store_true", help="no changes of signals, as in older runs")
     parser.add_argument("--calm", action="store_true", help="no faults; health must report no problems")
     parser.add_argument("--digests", action="store_true", help="print only each seed's digest, to compare processes")
     parser.add_argument("--stop", action="store_true", help="stop at the first broken promise; require no faults")
     options = parser.parse_args()
     if options.seed is not None:
-        return _one(options.seed, options.hours, is_calm=options.calm)
+        return _one(options.seed, options.hours, is_calm=options.calm, has_trades=not options.without_trades)
     seeds = range(options.first, options.first + options.seeds)
     if options.digests:
         return _digests(seeds, options.hours)
     print(f"seeds {seeds.start} to {seeds.stop - 1}, {options.hours:g} simulated hours each")
     began, tally, failed = time.perf_counter(), Tally(), list[Verdict]()
     reported_at = began
-    for part in judged_by_all_cores(seeds, options.hours, is_calm=options.calm):
+    for part in judged_by_all_cores(seeds, options.hours, is_calm=options.calm, has_trades=not options.without_trades):
         tally.update(part.tally)
         failed += part.failed
         if time.perf_counter() > reported_at + REPORT_EVERY:
@@ -57,12 +58,12 @@ def main() -> int:
     return 1 if failed or missing else 0
 
 
-def _one(seed: int, hours: float, *, is_calm: bool) -> int:
+def _one(seed: int, hours: float, *, is_calm: bool, has_trades: bool) -> int:
     logging.getLogger("signalpost").setLevel(logging.CRITICAL)
-    run = simulate(seed, hours, is_calm=is_calm)
+    run = simulate(seed, hours, is_calm=is_calm, has_trades=has_trades)
     print(f"seed {seed}, {hours:g} simulated hours: {run.digest}")
     if found := findings(run):
-        _report(Verdict(seed, hours, tuple(found), is_calm))
+        _report(Verdict(seed, hours, tuple(found), is_calm, has_trades))
     return 1 if found else 0
 
 

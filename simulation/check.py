@@ -1,10 +1,16 @@
 """Runs all checks on the record of a run."""
 
-from simulation import check_destinations, check_ends, check_pace, check_sends
+from simulation import check_cards, check_destinations, check_ends, check_pace, check_sends
 from simulation.evidence import Evidence
 from simulation.run import Run
 
-_RULES = (check_ends.findings, check_sends.findings, check_destinations.findings, check_pace.findings)
+_RULES = (
+    check_ends.findings,
+    check_sends.findings,
+    check_destinations.findings,
+    check_pace.findings,
+    check_cards.findings,
+)
 
 
 def findings(run: Run) -> list[str]:

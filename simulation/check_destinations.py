@@ -12,7 +12,7 @@ SHARED_CHANNELS_ARE_KNOWN = True
 """True if the machine learns at startup which webhooks share a channel."""
 
 _FAILURES = frozenset({Proof.NOT_SHOWN, Proof.UNKNOWN, Proof.SILENCE})
-_ANSWERS = frozenset({Proof.SHOWN, Proof.REFUSED, Proof.WAIT, Proof.GONE})
+_ANSWERS = frozenset({Proof.SHOWN, Proof.REFUSED, Proof.WAIT, Proof.GONE, Proof.MISSING})
 _IN_A_ROW = 5
 _TO_JUDGE = 10
 _ROUNDING = 1.01
@@ -169,7 +169,7 @@ def _of_waits(evidence: Evidence) -> Iterator[str]:
         for request in others[bisect_left(others, waiting.number, key=lambda each: each.number) :]:
             if request.began >= waiting.ended + waiting.wait - _ROUNDING or request.life != waiting.life:
                 break
-            if request.began > waiting.ended:
+            if request.began > waiting.ended and (request.method == "PATCH" or not waiting.holds_edits):
                 early = waiting.ended + waiting.wait - request.began
                 yield f"{request.place} got a request {early:.2f} s before the end of the wait for {waiting.place}"
 
@@ -180,7 +180,8 @@ def _of_the_minute(evidence: Evidence, place: str) -> Iterator[str]:
     Not checked within a minute after a restart if the clock was set or stood still: a process knows only from the time
     of day how long ago another one sent.
     """
-    requests, limit = evidence.by_place[place], PLACES[place].messages_a_minute
+    requests = [request for request in evidence.by_place[place] if request.method != "PATCH"]
+    limit = PLACES[place].messages_a_minute
     births = [began for _, began, _, _ in evidence.recorder.lives[1:]]
     turned = [each.began for each in evidence.recorder.troubles if each.kind in ("step", "suspend")]
     first = 0

@@ -91,7 +91,9 @@ class Judge:
     def _urgent_requests(self, places: list[str], at: float, period: float) -> int:
         """Number of requests in the last `period` that may have used the urgent reserve."""
         return sum(
-            request.method == "GET" or self._is_urgent(request.place, [part.ref for part in request.parts], at)
+            request.method == "GET"
+            or request.trade is not None
+            or self._is_urgent(request.place, [part.ref for part in request.parts], at)
             for place in places
             for request in self._evidence.by_place[place]
             if request.began <= at + LATE and self._ends[request.number] > at - period - _MARGIN

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from signalpost.delivery.outbox.book import Amend, FindTrades
 from signalpost.delivery.outbox.commands import (
     Answer,
     Cancel,
@@ -26,9 +27,10 @@ from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.errors import StoreClosed, StoreFailed
 from simulation.life import Life, never
 from simulation.plan import PLACES
-from simulation.recorder import Commit, Recorder
+from simulation.recorder import OPEN, Amended, Booked, Commit, Recorder, Told
 
 _GONE = "disabled"
+_ALL = 1_000_000
 
 
 class Disk:
@@ -42,6 +44,22 @@ class Disk:
         """Open the store as the last process left it."""
         self._core = SqliteCore(self._path)
         return self._core
+
+    def book(self) -> dict[str, Booked]:
+        """Every trade, by the id of its signal."""
+        (found,) = self.open().apply([FindTrades(limit=_ALL)])
+        self.crash()
+        return {
+            entry.trade.signal.signal_id: Booked(
+                entry.trade.number,
+                entry.trade.version,
+                entry.trade.state.value,
+                tuple(
+                    (card.destination, card.message and card.message.message_id, card.version) for card in entry.cards
+                ),
+            )
+            for entry in found
+        }
 
     def crash(self) -> None:
         """Drop the process; uncommitted work is lost."""
@@ -107,8 +125,11 @@ class MortalOutbox:
             for _, waiter in batch:
                 _set(waiter.set_exception, waiter, StoreFailed(str(fault)))
             return
+        changed: set[str] = set()
         for command, answer in zip(commands, answers, strict=True):
             self._note(command, answer)
+            changed |= self._trades_in(command, answer)
+        self._note_trades(changed)
         if any(isinstance(each, Put) and any(new.supersedes for new in each.notifications) for each in commands):
             self._note_superseded()
         if life.survives("after a commit"):
@@ -134,27 +155,81 @@ class MortalOutbox:
         at, utc = clocks.seconds(), clocks.now()
         for delivery in _touched(command, answer):
             self._recorder.committed(_commit_of(delivery, at, utc, self._life.number))
+        if isinstance(command, Amend):
+            self._note_change(command, answer, at)
         if isinstance(command, Put):
-            for new, result in zip(command.notifications, answer, strict=True):
-                if result.notification_id == new.notification.id:
-                    self._recorder.refs[new.notification.id] = str(dict(new.notification.context.items())["ref"])
-                    for each in new.deliveries:
-                        self._recorder.committed(
-                            Commit(
-                                new.notification.id, 1, each.destination, each.state.value, each.reason or "", 0,
-                                False, None, at, utc, self._life.number,
-                            )
-                        )  # fmt: skip
-        if isinstance(command, Revive) and answer is not None:
+            self._note_put(command, answer)
+        if isinstance(command, Revive) and answer is not None and command.id.notification_id not in self._recorder.told:
             name = self._recorder.refs[command.id.notification_id], command.id.destination
             self._recorder.revived.setdefault(name, []).append((at, command.valid_until))
         for saved in _saved(command):
             if saved.facts.get(_GONE):
                 self._recorder.gone_kept.append((_place_of(saved.subject.name), at, self._life.number))
 
+    def _note_put(self, command: Put, answer: Any) -> None:
+        at, utc = self._recorder.clocks.seconds(), self._recorder.clocks.now()
+        for new, result in zip(command.notifications, answer, strict=True):
+            if result.notification_id == new.notification.id:
+                ref = str(dict(new.notification.context.items())["ref"])
+                self._recorder.refs[new.notification.id] = ref
+                if ref.startswith("t"):
+                    self._recorder.told[new.notification.id] = Told(ref, 1, is_companion=False)
+                    self._recorder.numbers[ref] = result.number
+                for each in new.deliveries:
+                    self._recorder.committed(
+                        Commit(
+                            new.notification.id, 1, each.destination, each.state.value, each.reason or "", 0,
+                            False, None, at, utc, self._life.number,
+                        )
+                    )  # fmt: skip
+
+    def _note_change(self, command: Amend, answer: Any, at: float) -> None:
+        ref = str(dict(command.context.items())["change"])
+        trade = str(dict(command.context.items())["ref"])
+        version = None if answer.trade is None else answer.trade.version
+        outcome, refusal = answer.outcome.value, "" if answer.refusal is None else answer.refusal.value
+        self._recorder.amended.append(
+            Amended(command.ids[0], ref, trade, outcome, refusal, version, command.if_version, at)
+        )
+        if answer.notification is None:
+            return
+        self._recorder.told[command.ids[0]] = Told(trade, version, is_companion=False)
+        for count in range(len(PLACES)):
+            name = f"{command.ids[1]}{count or ''}"
+            if not self._note_deliveries(name, Told(trade, version, is_companion=True)):
+                break
+
+    def _trades_in(self, command: Command[Any], answer: Any) -> set[str]:
+        """The trades whose deliveries this command changed."""
+        told = self._recorder.told
+        if isinstance(command, Amend):
+            return {str(dict(command.context.items())["ref"])}
+        if isinstance(command, Put):
+            names = [result.notification_id for result in answer]
+        else:
+            names = [delivery.id.notification_id for delivery in _touched(command, answer)]
+        return {told[name].trade for name in names if name in told}
+
+    def _note_trades(self, trades: set[str]) -> None:
+        """Record what a commit did to all deliveries of these trades, also where no answer shows it."""
+        recorder = self._recorder
+        for name in [name for name, each in recorder.told.items() if each.trade in trades]:
+            if recorder.states.get(name, OPEN) & OPEN:
+                self._note_deliveries(name, recorder.told[name])
+
+    def _note_deliveries(self, name: str, told: Told) -> bool:
+        (found,) = self._core.apply([Find(notification_id=name, limit=_ALL)])
+        if found:
+            recorder, clocks = self._recorder, self._recorder.clocks
+            recorder.told[name] = told
+            recorder.states[name] = frozenset(entry.delivery.state.value for entry in found)
+            for entry in found:
+                recorder.committed(_commit_of(entry.delivery, clocks.seconds(), clocks.now(), self._life.number))
+        return bool(found)
+
     def _note_superseded(self) -> None:
         at, utc = self._recorder.clocks.seconds(), self._recorder.clocks.now()
-        (found,) = self._core.apply([Find(states=frozenset({DeliveryState.SUPERSEDED}), limit=1_000_000)])
+        (found,) = self._core.apply([Find(states=frozenset({DeliveryState.SUPERSEDED}), limit=_ALL)])
         for entry in found:
             self._recorder.committed(_commit_of(entry.delivery, at, utc, self._life.number))
 

@@ -90,6 +90,8 @@ class Evidence:
             commits[commit.id, commit.turn, commit.place].append(commit)
         owed = []
         for number, ((id, turn, place), story) in enumerate(commits.items()):
+            if id in recorder.told:
+                continue
             ref = recorder.refs[id]
             began, ended = story[0].at, self._next_turn_at(commits, id, turn, place)
             requests = tuple(r for r in self.by_ref[place, ref] if began <= r.began < ended)
@@ -107,6 +109,8 @@ class Evidence:
         by_message: dict[str, Request] = {r.message_id: r for r in self.requests if r.message_id is not None}
         for channel in sorted({place.channel for place in PLACES.values()}):
             for message in self.run.discord.guild.messages(channel):
+                if by_message[message["id"]].trade is not None:
+                    continue
                 place = by_message[message["id"]].place if message["id"] in by_message else "nobody"
                 yield from (self._copy(channel, place, message["id"], embed) for embed in message["embeds"])
 

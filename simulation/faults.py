@@ -36,6 +36,7 @@ class Proof(Enum):
     UNKNOWN = "answered, and nobody knows"
     SILENCE = "no answer, or none that can be read"
     GONE = "not shown, and the webhook is gone for good"
+    MISSING = "not shown, and the message to be edited is gone"
     CUT = "given up by the one who asked"
     LOST = "the one who asked is no more"
 
@@ -143,6 +144,11 @@ FAULTS: dict[str, Fault] = {
     "405": _REFUSED._replace(answer=_json(405, {"message": "405: Method Not Allowed", "code": 0})),
     "413": _REFUSED._replace(answer=_page(413)),
     "400 edit limit, 30046": _WAIT._replace(wait=120.0, answer=_json(400, {"message": "limit", "code": 30046})),
+    "429 of edits, 30046": _WAIT._replace(
+        wait=20.0,
+        answer=_json(429, {"message": "Maximum number of edits reached", "retry_after": 19.5, "code": 30046},
+                     Retry_After="20", X_RateLimit_Scope="shared"),
+    ),
     "429 of the webhook": _WAIT._replace(
         wait=3.0,
         answer=_json(
@@ -188,16 +194,25 @@ OWN_LIMIT = "429 of our own making"
 """Discord's own answer to too many requests."""
 
 
+OLD_EDITS = "429, old edits, 30046"
+"""Discord's own answer to too many edits of old messages."""
+OF_EDITS = ("400 edit limit, 30046", "429 of edits, 30046")
+"""The faults after which only edits have to wait, if an edit got them."""
+_ONLY_OF_EDITS = "429 of edits, 30046"
+
+
 def proof_of(answer: HttpAnswer, code: int | None) -> Proof:
     """The proof in Discord's own answer."""
     if answer.status < 300:
         return Proof.SHOWN
     if (answer.status, code) in GONE:
         return Proof.GONE
+    if (answer.status, code) == (404, 10008):
+        return Proof.MISSING
     return Proof.WAIT if answer.status == 429 else Proof.REFUSED
 
 
-_SINGLE = tuple(name for name, fault in FAULTS.items() if not fault.is_of_the_host)
+_SINGLE = tuple(name for name, fault in FAULTS.items() if not fault.is_of_the_host and name != _ONLY_OF_EDITS)
 _OF_THE_HOST = tuple(name for name, fault in FAULTS.items() if fault.is_of_the_host)
 EVERYWHERE = ""
 
@@ -245,4 +260,6 @@ class FaultSchedule:
         roll = self._random.random()
         if roll >= self._share:
             return None
+        if method == "PATCH" and roll < self._share / 5:
+            return self._random.choice(OF_EDITS)
         return self._random.choice(_OF_THE_HOST if roll < self._share / 25 else _SINGLE)

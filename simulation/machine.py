@@ -28,8 +28,9 @@ from simulation.disk import Disk, Mood, MortalOutbox
 from simulation.life import Life, never
 from simulation.network import Network
 from simulation.plan import PLACES, Plan
-from simulation.recorder import Breaker, Recorder, Submitted
-from simulation.workload import Submission, payload_of
+from simulation.recorder import Asked, Breaker, Recorder, Submitted
+from simulation.trades import Change
+from simulation.workload import Submission, change_of, payload_of
 
 _TIERS = {UserTier("vip"): Tier(30, ("signals-vip",)), UserTier("desk"): Tier(10, ("signals-premium", "signals-desk"))}
 _REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
@@ -38,7 +39,9 @@ _REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryS
 class Machine:
     """Runs one process after another on one disk."""
 
-    def __init__(self, plan: Plan, disk: Disk, network: Network, recorder: Recorder, random: Random) -> None:
+    def __init__(
+        self, plan: Plan, disk: Disk, network: Network, recorder: Recorder, random: Random, producer: Random
+    ) -> None:
         self._plan = plan
         self._disk = disk
         self._network = network
@@ -49,6 +52,11 @@ class Machine:
         self._own: set[asyncio.Task[object]] = set()
         self._payloads: dict[str, Payload] = {}
         self._unanswered: list[tuple[Submitted, Submission, Payload]] = []
+        self._sides: dict[str, str] = {}
+        self._versions: dict[str, int] = {}
+        """The version of each trade that its producer knows."""
+        self._unanswered_changes: list[Asked] = []
+        self._producer = producer
 
     @property
     def process(self) -> "Process | None":
@@ -74,6 +82,8 @@ class Machine:
         self._own |= set(waiting)
         for submitted, submission, payload in self._retried():
             self.submit(submission, payload, submitted)
+        for asked in self._retried_changes():
+            self.change(asked.change, asked)
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         life.die("the end")
         await self._clear_away(waiting)
@@ -108,7 +118,9 @@ class Machine:
                 it.ref, it.sequence, it.order, it.kind, it.event, it.tier, it.priority, it.places,
                 made.valid_until, clocks.seconds(), clocks.now(), process.life.number,
             )  # fmt: skip
-            self._recorder.submitted.append(submitted)
+            (self._recorder.opened if it.kind == "trade" else self._recorder.submitted).append(submitted)
+        if submission.kind == "trade":
+            self._sides[submission.ref] = submission.side
         self._unanswered.append((submitted, submission, made))
         process.life.spawn(self._submit(process, submitted, submission, made))
 
@@ -116,6 +128,42 @@ class Machine:
         """Take the unanswered submissions of the last process; about half of them are submitted again."""
         unanswered, self._unanswered = self._unanswered, []
         return [each for each in unanswered if self._random.random() < 0.5]
+
+    def change(self, change: Change, asked: Asked | None = None) -> None:
+        """Change a trade within the running process and record the ticket; do nothing between processes."""
+        process = self.process
+        if process is None or change.trade not in self._sides:
+            return
+        if asked is None:
+            asked = Asked(change, self._recorder.clocks.seconds(), process.life.number)
+            self._recorder.asked.append(asked)
+        self._unanswered_changes.append(asked)
+        process.life.spawn(self._change(process, asked))
+
+    def _retried_changes(self) -> list[Asked]:
+        unanswered, self._unanswered_changes = self._unanswered_changes, []
+        return [each for each in unanswered if self._producer.random() < 0.5]
+
+    async def _change(self, process: "Process", asked: Asked) -> None:
+        await process.ready.wait()
+        change = asked.change
+        known = self._versions.get(change.trade, 1)
+        try:
+            ticket = await process.engine.intake.amend(
+                change.trade,
+                change_of(change, self._sides[change.trade]),
+                if_version=None if change.behind is None else max(1, known - change.behind),
+                context={"ref": change.trade, "change": change.ref},
+            )
+        except Exception as fault:  # noqa: BLE001  # the promise under test is that nothing is raised
+            self._recorder.raised.append(f"{change.ref}: {type(fault).__name__}: {fault}")
+            return
+        if process.life.is_dead:
+            await never()
+        self._unanswered_changes.remove(asked)
+        if ticket.version is not None:
+            self._versions[change.trade] = max(known, ticket.version)
+        asked.answers.append((ticket.outcome.value, ticket.id, ticket.version, process.life.number))
 
     async def _submit(self, process: "Process", submitted: Submitted, submission: Submission, payload: Payload) -> None:
         await process.ready.wait()

@@ -22,12 +22,13 @@ class Verdict(NamedTuple):
     hours: float
     findings: tuple[str, ...]
     is_calm: bool = False
+    has_trades: bool = True
 
     @property
     def command(self) -> str:
         """The command that repeats the run."""
-        calm = " --calm" if self.is_calm else ""
-        return f"python -m simulation --seed {self.seed} --hours {self.hours:g}{calm}"
+        options = " --calm" * self.is_calm + " --without-trades" * (not self.has_trades)
+        return f"python -m simulation --seed {self.seed} --hours {self.hours:g}{options}"
 
 
 class Judged(NamedTuple):
@@ -37,24 +38,26 @@ class Judged(NamedTuple):
     failed: tuple[Verdict, ...]
 
 
-def judged(seeds: Iterable[int], hours: float, *, is_calm: bool = False) -> Judged:
+def judged(seeds: Iterable[int], hours: float, *, is_calm: bool = False, has_trades: bool = True) -> Judged:
     """Run seeds one after another and check each."""
     logging.getLogger("signalpost").setLevel(logging.CRITICAL)
     tally, failed = Tally(), []
     for seed in seeds:
-        run = simulate(seed, hours, is_calm=is_calm)
+        run = simulate(seed, hours, is_calm=is_calm, has_trades=has_trades)
         tally.add(run)
         if found := findings(run):
-            failed.append(Verdict(seed, hours, tuple(found), is_calm))
+            failed.append(Verdict(seed, hours, tuple(found), is_calm, has_trades))
     return Judged(tally, tuple(failed))
 
 
-def judged_by_all_cores(seeds: range, hours: float, *, is_calm: bool = False) -> Iterator[Judged]:
+def judged_by_all_cores(
+    seeds: range, hours: float, *, is_calm: bool = False, has_trades: bool = True
+) -> Iterator[Judged]:
     """Run seeds in parallel and yield results in order, a few at a time, so that progress can be reported."""
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
         parts = [seeds[first : first + _AT_ONCE] for first in range(0, len(seeds), _AT_ONCE)]
         try:
-            yield from pool.map(partial(judged, hours=hours, is_calm=is_calm), parts)
+            yield from pool.map(partial(judged, hours=hours, is_calm=is_calm, has_trades=has_trades), parts)
         finally:
             pool.shutdown(cancel_futures=True)

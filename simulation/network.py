@@ -16,12 +16,14 @@ from signalpost.sandbox.rules.exchange import HttpAnswer, HttpRequest
 from signalpost.sandbox.rules.faults import Fault as Planned
 from signalpost.sinks.discord.service import USER_AGENT
 from simulation.clocks import Clocks
-from simulation.faults import FAULTS, GONE, NEVER, OWN_LIMIT, Fault, FaultSchedule, Proof, proof_of
+from simulation.faults import FAULTS, GONE, NEVER, OF_EDITS, OLD_EDITS, OWN_LIMIT, Fault, FaultSchedule, Proof, proof_of
 from simulation.life import Life
+from simulation.reader import Card, Companion, card_in, companion_in
 from simulation.recorder import Part, Recorder, Request
 
 _HEADERS = {"content-type": "application/json", "user-agent": USER_AGENT}
 _REF = re.compile(r"^-# .*\bref (\S+)", re.MULTILINE)
+_OLD_EDITS = 30046
 _USUAL = Fault(Proof.SHOWN, is_processed=True)
 
 
@@ -72,15 +74,17 @@ class Network:
         """Send a request and wait for the head of its answer. Raises the same errors as aiohttp."""
         await life.step("before a request")
         loop, now = asyncio.get_running_loop(), self._clocks.seconds()
-        place = self._names[url.path.split("/")[-2]]
+        webhook, edits = _target(url)
+        place, body = self._names[webhook], {} if data is None else msgspec.json.decode(data)
         request = Request(
-            len(self._recorder.requests), life.number, place.name, method, _parts(data), now, self._clocks.now(),
-            self._clocks.elapsed(),
+            len(self._recorder.requests), life.number, place.name, method, _parts(body), now, self._clocks.now(),
+            self._clocks.elapsed(), trade=_trade_in(body), edits=edits,
         )  # fmt: skip
         self._recorder.requests.append(request)
         name = self._faults.fault(place.name, method, self._clocks.elapsed())
         fault = _USUAL if name is None else FAULTS[name]
         request.fault, request.is_connected, request.wait = name, fault.is_connected, fault.wait
+        request.holds_edits = method == "PATCH" and name in OF_EDITS
         reply: asyncio.Future[HttpAnswer] = loop.create_future()
         there, back = (0.02 + 0.1 * self._random.random() for _ in range(2))
         sent = HttpRequest(method, url.path, dict(url.query), _HEADERS, data or b"")
@@ -139,6 +143,7 @@ class Network:
             if fault.is_processed:
                 request.processed = self._clocks.elapsed()
             request.message_id = outcome.entry.message_id if outcome.entry.recorded else None
+            request.channel = outcome.entry.channel
             if fault.error is None and back < NEVER and outcome.answer is not None:
                 asyncio.get_running_loop().call_later(back, _answer, reply, outcome.answer)
 
@@ -147,7 +152,8 @@ class Network:
         request.proof = proof_of(answer, code)
         request.scope = answer.headers.get("X-RateLimit-Scope")
         if request.proof is Proof.WAIT:
-            request.fault = OWN_LIMIT
+            request.holds_edits = code == _OLD_EDITS
+            request.fault = OLD_EDITS if request.holds_edits else OWN_LIMIT
             request.wait = float(answer.headers.get("Retry-After", 0))
         elif request.proof is Proof.GONE:
             request.fault = GONE[answer.status, code or 0]
@@ -186,11 +192,28 @@ def _code(answer: HttpAnswer) -> int | None:
     return code if isinstance(code, int) else None
 
 
-def _parts(data: bytes | None) -> tuple[Part, ...]:
-    """The notifications in a message."""
-    if data is None:
+def _target(url: URL) -> tuple[str, str | None]:
+    """The webhook of a request, and the message it edits."""
+    parts = url.path.split("/")
+    return (parts[-4], parts[-1]) if parts[-2] == "messages" else (parts[-2], None)
+
+
+def _parts(body: Mapping[str, Any]) -> tuple[Part, ...]:
+    """The notifications in a message, without those of trades that change."""
+    if _trade_in(body) is not None:
         return ()
-    return tuple(part_of(embed) for embed in msgspec.json.decode(data)["embeds"])
+    return tuple(part_of(embed) for embed in body.get("embeds", ()))
+
+
+def _trade_in(body: Mapping[str, Any]) -> Card | Companion | None:
+    """What a message says about a trade that changes."""
+    if (companion := companion_in(body)) is not None:
+        return companion
+    for embed in body.get("embeds", ()):
+        ref = part_of(embed).ref
+        if ref == "?" or ref.startswith("t"):
+            return card_in(embed)
+    return None
 
 
 def part_of(embed: Mapping[str, Any]) -> Part:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from simulation.faults import EVERYWHERE, OUTAGES, Outage
 from simulation.life import EDGES
 from simulation.network import Place
-from simulation.workload import URGENT, Submission, drawn
+from simulation.trades import Change, changes
+from simulation.workload import URGENT, Submission, drawn, drawn_trade
 
 _TOKEN = "simulated-token-of-sixty-eight-characters-and-some-more-so-it-is-long"
 _NAMES = {
@@ -37,6 +38,7 @@ PLACES = {
 
 SUBMISSIONS_A_DAY = 200
 """A minimum; even the shortest run has a few."""
+TRADES_A_DAY = 60
 
 
 class Action(NamedTuple):
@@ -48,6 +50,7 @@ class Action(NamedTuple):
     submission: Submission | None = None
     number: float = 0.0
     place: str = ""
+    change: Change | None = None
 
 
 class Plan(NamedTuple):
@@ -67,8 +70,32 @@ class Plan(NamedTuple):
     """True if there are no faults, so that the machine must be healthy all the time."""
 
 
-def plan(seed: int, hours: float, *, is_calm: bool = False) -> Plan:
-    """Draw the plan of a seed, always the same one. A calm plan has submissions but no faults."""
+def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = True) -> Plan:
+    """Draw the plan of a seed, always the same one. A calm plan has no faults, and one without trades no changes."""
+    drawn_plan = _without_trades(seed, hours, is_calm=is_calm)
+    if not has_trades:
+        return drawn_plan
+    made = [*drawn_plan.actions, *_trades(Random(f"trades {seed}"), hours * 3600, drawn_plan.store_down)]
+    return drawn_plan._replace(actions=tuple(sorted(made, key=lambda action: action.at)))
+
+
+def _trades(random: Random, seconds: float, store_down: tuple[tuple[float, float], ...]) -> list[Action]:
+    """Openings of trades and their changes; some of them while the store fails."""
+    made: list[Action] = []
+    number = 1
+    for count in range(max(5, round(seconds / 86_400 * TRADES_A_DAY * random.uniform(0.5, 1.5)))):
+        at = random.random() * seconds
+        if store_down and random.random() < 0.3:
+            at = max(0.0, store_down[0][0] - random.random() * 5)
+        opening = drawn_trade(random, f"t{count + 1:05}")
+        made.append(Action(at, "submission", opening))
+        drawn_changes = changes(random, opening.ref, opening.entry, at, number)
+        number += len(drawn_changes)
+        made += [Action(moment, "change", change=change) for moment, change in drawn_changes if moment < seconds]
+    return made
+
+
+def _without_trades(seed: int, hours: float, *, is_calm: bool) -> Plan:
     random = Random(f"plan {seed}")
     seconds = hours * 3600
     submissions = _submissions(random, seconds)

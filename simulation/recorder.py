@@ -11,6 +11,8 @@ from typing import NamedTuple
 from signalpost.domain.events import Event
 from simulation.clocks import Clocks
 from simulation.faults import Proof
+from simulation.reader import Card, Companion
+from simulation.trades import Change
 
 _ONE_STRETCH = 60.0
 OPEN = frozenset({"pending", "leased"})
@@ -70,6 +72,14 @@ class Request:
     """The message it created."""
     wait: float = 0.0
     scope: str | None = None
+    trade: Card | Companion | None = None
+    """What it says about a trade that changes."""
+    edits: str | None = None
+    """The message it edits."""
+    holds_edits: bool = False
+    """Only edits have to wait after its answer."""
+    channel: str | None = None
+    """Its webhook's channel when Discord processed it."""
 
 
 class Commit(NamedTuple):
@@ -86,6 +96,49 @@ class Commit(NamedTuple):
     at: float
     utc: datetime
     life: int
+
+
+@dataclass(slots=True)
+class Asked:
+    """A change that a producer asked for, and its answers."""
+
+    change: Change
+    at: float
+    life: int
+    answers: list[tuple[str, str, int | None, int]] = field(default_factory=list)
+    """Outcome, ticket id, version and life; empty if the process died first."""
+
+
+class Amended(NamedTuple):
+    """What the store answered to a change."""
+
+    id: str
+    """Of the change's notification, and of its ticket if it is held."""
+    change: str
+    trade: str
+    outcome: str
+    refusal: str
+    version: int | None
+    if_version: int | None
+    at: float
+
+
+class Told(NamedTuple):
+    """The trade, the version and the track that a notification belongs to."""
+
+    trade: str
+    version: int
+    is_companion: bool
+
+
+class Booked(NamedTuple):
+    """A trade in the book, at the end of the run."""
+
+    number: int
+    version: int
+    state: str
+    cards: tuple[tuple[str, str | None, int], ...]
+    """Destination, message and version of each card."""
 
 
 class Trouble(NamedTuple):
@@ -136,6 +189,19 @@ class Recorder:
         """Problems reported by health in a calm run."""
         self.refs: dict[str, str] = {}
         """The ref of each notification id."""
+        self.opened: list[Submitted] = []
+        """The openings of trades, apart from all other submissions."""
+        self.asked: list[Asked] = []
+        self.amended: list[Amended] = []
+        self.told: dict[str, Told] = {}
+        """By notification id, for trades that change."""
+        self.states: dict[str, frozenset[str]] = {}
+        """The states of all deliveries of such a notification."""
+        self.numbers: dict[str, int] = {}
+        """The number of each trade that changes."""
+        self.book: dict[str, Booked] = {}
+        self.deleted: dict[str, float] = {}
+        """When a moderator deleted each message."""
         self.order = blake2s()
         """A hash over all domain events in order."""
         self._last_by_name: dict[tuple[str, int, str], tuple[str, int, bool]] = {}

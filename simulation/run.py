@@ -36,8 +36,9 @@ class Run(NamedTuple):
     """A hash over requests, commits, answers to callers and all events in order; equal for equal runs."""
 
 
-def simulate(seed: int, hours: float, *, is_calm: bool = False) -> Run:
-    """Run a seed for `hours`, reproducibly. A calm run has no faults."""
+def simulate(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = True) -> Run:
+    """Run a seed for `hours`, reproducibly. A calm run has no faults, and one without trades no changes."""
+    made = plan(seed, hours, is_calm=is_calm, has_trades=has_trades)
     with TemporaryDirectory(prefix="signalpost-simulation-", dir=_FAST if _FAST.is_dir() else None) as folder:
         disk = Disk(Path(folder) / "outbox.db")
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -46,7 +47,7 @@ def simulate(seed: int, hours: float, *, is_calm: bool = False) -> Run:
             clocks = Clocks(loop)
             before = clock.install(clocks)
             try:
-                return runner.run(_World(plan(seed, hours, is_calm=is_calm), clocks, disk).run())
+                return runner.run(_World(made, clocks, disk).run())
             finally:
                 clock.install(before)
                 disk.crash()
@@ -67,7 +68,9 @@ class _World:
             self._register(place.name)
         network = Network(self._discord, PLACES, self._faults, clocks, self._recorder, Random(f"network {plan.seed}"))
         self._disk = disk
-        self._machine = Machine(plan, disk, network, self._recorder, Random(f"machine {plan.seed}"))
+        self._machine = Machine(
+            plan, disk, network, self._recorder, Random(f"machine {plan.seed}"), Random(f"producer {plan.seed}")
+        )
         self._made: dict[str, object] = {}
 
     async def run(self) -> Run:
@@ -87,6 +90,7 @@ class _World:
         if watching is not None and not watching.cancel():
             watching.result()  # it failed
         await running
+        self._recorder.book = self._disk.book()
         return Run(self._plan, self._recorder, self._discord, self._digest())
 
     async def _watch_health(self) -> None:
@@ -102,6 +106,8 @@ class _World:
             if action.kind == "conflict":
                 submission = submission._replace(ref=f"{submission.ref}c", variant=1)
             self._machine.submit(submission)
+        elif action.change is not None:
+            self._machine.change(action.change)
         elif action.kind in _OF_THE_WORLD:
             self._change_the_world(action)
         elif self._machine.process is not None:
@@ -159,10 +165,11 @@ class _World:
     def _holds(self) -> bool:
         """True if the machine still holds notifications in memory."""
         lives = len(self._recorder.lives)
-        answers = [answer for submitted in self._recorder.submitted for answer in submitted.answers]
-        return any(
-            outcome == "held" and id not in self._recorder.refs and life > lives for outcome, id, _, life in answers
-        )
+        recorder = self._recorder
+        answers = [answer for submitted in (*recorder.submitted, *recorder.opened) for answer in submitted.answers]
+        answers += [answer for asked in recorder.asked for answer in asked.answers]
+        known = {*recorder.refs, *(each.id for each in recorder.amended)}
+        return any(outcome == "held" and id not in known and life > lives for outcome, id, _, life in answers)
 
     def _open(self) -> list[tuple[str, int, str]]:
         state: dict[tuple[str, int, str], str] = {}
@@ -173,6 +180,7 @@ class _World:
     def _digest(self) -> str:
         lines = [str(entry) for entry in self._recorder.requests]
         lines += [str(commit) for commit in self._recorder.commits]
-        lines += [str(submitted) for submitted in self._recorder.submitted]
+        lines += [str(each) for each in (*self._recorder.submitted, *self._recorder.opened, *self._recorder.asked)]
+        lines += [str(each) for each in self._recorder.amended]
         lines.append(self._recorder.order.hexdigest())
         return blake2s("\n".join(lines).encode()).hexdigest()

@@ -3,16 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from simulation.check_cards import late_edits
 from simulation.check_ends import ENDS
 from simulation.evidence import Evidence
 from simulation.faults import FAULTS, GONE
 from simulation.life import EDGES
+from simulation.reader import Card, Companion
 from simulation.run import Run
+from simulation.trades import KINDS
 
 _CRASHES = (*(f"crash {edge}" for edge in EDGES), "killed", "stopped")
 _TROUBLES = ("step", "suspend", "down", "gone", "store failed", "outage")
 _ANSWERS = ("accepted", "duplicate", "suppressed", "held", "refused")
 _BREAKERS = ("open", "half-open", "closed")
+_CHANGES = ("accepted", "duplicate", "held", "refused: not-possible", "refused: stale-version")
 _MUST = {
     "fault": (*FAULTS, *GONE.values()),
     "end of a delivery": ENDS,
@@ -20,6 +24,10 @@ _MUST = {
     "trouble": _TROUBLES,
     "answer to a caller": _ANSWERS,
     "breaker": _BREAKERS,
+    "answer to a change": _CHANGES,
+    "change": KINDS,
+    "edit": ("carried out", "unanswered", "carried out, unanswered", "refused, old edits"),
+    "trade": ("card", "companion"),
     "seen": ("repeat, marked", "revived", "processed after it was given up", "lapsed"),
 }
 """Faults and events that must occur at least once, by kind."""
@@ -76,6 +84,7 @@ class Tally:
         yield from (("answer to a caller", answer[0]) for each in recorder.submitted for answer in each.answers)
         yield from (("breaker", moved.state) for moved in recorder.breakers)
         yield from (("end of a delivery", commit.state) for commit in recorder.commits if commit.state in ENDS)
+        yield from _of_trades(run)
         yield from (("seen", "revived") for commit in recorder.commits if commit.turn > 1 and commit.state == "pending")
         for request in recorder.requests:
             if request.message_id is not None and any(part.is_marked for part in request.parts):
@@ -83,3 +92,23 @@ class Tally:
             if request.fault == "hangs, recorded late" and request.message_id is not None:
                 yield "seen", "processed after it was given up"
         yield from (("seen", "lapsed") for owed in Evidence(run).owed for _ in owed.lapsed)
+
+
+def _of_trades(run: Run) -> Iterator[tuple[str, str]]:
+    recorder = run.recorder
+    changes = {asked.change.ref: asked.change.kind for asked in recorder.asked}
+    for each in recorder.amended:
+        yield "answer to a change", each.outcome + (f": {each.refusal}" if each.refusal else "")
+        if each.outcome == "accepted":
+            yield "change", changes[each.change]
+    yield from (("answer to a change", "held") for each in recorder.asked for a in each.answers if a[0] == "held")
+    for request in recorder.requests:
+        if request.method == "PATCH":
+            is_shown, is_answered = request.message_id is not None, request.status is not None
+            if is_shown or not is_answered:
+                yield "edit", ", ".join(["carried out"] * is_shown + ["unanswered"] * (not is_answered))
+            if request.holds_edits:
+                yield "edit", "refused, old edits"
+        elif request.message_id is not None and request.trade is not None:
+            yield "trade", {Card: "card", Companion: "companion"}[type(request.trade)]
+    yield from (("edit", "carried out too late") for _ in range(late_edits(Evidence(run))))

@@ -1,16 +1,19 @@
 """Draws the submitted notifications, of every kind, priority, tier and validity."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 from typing import NamedTuple
 
 from signalpost import clock
+from signalpost.domain import change as verbs
 from signalpost.domain.alert import Alert
 from signalpost.domain.announcement import Announcement
 from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
+from simulation.trades import STOP, TARGETS, Change, price
 
 LOW, NORMAL, HIGH, URGENT = range(1, 5)
 TIERS = ("free", "premium", "admin", "vip", "desk")
@@ -46,12 +49,15 @@ class Submission(NamedTuple):
     """Seconds; None for the default, negative if already stale when submitted."""
     variant: int = 0
     """A different number gives different content."""
+    side: str = "BUY"
+    entry: str = "market"
+    """The order of a trade: `market` or `limit`."""
 
     @property
     def places(self) -> tuple[str, ...]:
         """Its destinations."""
         match self.kind:
-            case "signal":
+            case "signal" | "trade":
                 return _SIGNALS_TO[self.tier]
             case "alert":
                 return ("alerts-critical" if self.severity in ("critical", "high") else "alerts-general",)
@@ -82,6 +88,38 @@ def drawn(random: Random, ref: str, kind: str | None = None) -> Submission:
     )
 
 
+def drawn_trade(random: Random, ref: str) -> Submission:
+    """Draw the opening of a trade that is changed later."""
+    return Submission(
+        ref, ref, 0, "trade", "new", random.choice(TIERS), "info", random.choice((NORMAL, NORMAL, HIGH, URGENT)), True,
+        random.choice(("15m", "1h", "4h")), None if random.random() < 0.9 else random.uniform(2, 90),
+        side=random.choice(("BUY", "SELL")), entry=random.choice(("market", "market", "limit")),
+    )  # fmt: skip
+
+
+def change_of(change: Change, side: str) -> verbs.Change:
+    """The change as the intake takes it."""
+    at, note = price(side, change.pips), f"see {change.ref}"
+    made: dict[str, Callable[[], verbs.Change]] = {
+        "fill": lambda: verbs.Fill(price=at),
+        "note": lambda: verbs.Update(note=note),
+        "stop": lambda: verbs.Update(stop_loss=at, note=note),
+        "break-even": lambda: verbs.Update(stop_loss="be", note=note),
+        "target": lambda: verbs.Update(target_hit=change.number, note=note),
+        "target, break-even": lambda: verbs.Update(target_hit=change.number, stop_loss="be", note=note),
+        "part": lambda: verbs.Update(close_part=change.number, price=at, note=note),
+        "close": lambda: verbs.Close(price=at, reason="manual"),
+        "reverse": lambda: verbs.Close(price=at, reason="reversed"),
+        "stopped": lambda: verbs.Close(reason="stop"),
+        "time out": lambda: verbs.Close(reason="time"),
+        "cancel": verbs.CancelOrder,
+        "expire": verbs.ExpireOrder,
+        "correct": lambda: verbs.Correct(stop_loss=at),
+        "reopen": verbs.Reopen,
+    }
+    return made[change.kind]()
+
+
 def payload_of(submission: Submission) -> Payload:
     """Build the payload of a submission, with the current time."""
     now = clock.now()
@@ -102,6 +140,20 @@ def payload_of(submission: Submission) -> Payload:
                 signal_id=submission.sequence,
                 confidence_score=_CONFIDENCE.get(submission.priority, "0.5"),
                 notes=text,
+                valid_until=until,
+            )
+        case "trade":
+            return Signal(
+                pair="EUR/USD",
+                timeframe=submission.timeframe,
+                signal_type=submission.side,
+                order=submission.entry,
+                entry_price=price(submission.side, 0),
+                stop_loss=price(submission.side, STOP),
+                targets=[price(submission.side, pips) for pips in TARGETS],
+                timestamp=now - timedelta(hours=8),
+                known_at=at,
+                signal_id=submission.sequence,
                 valid_until=until,
             )
         case "alert":

@@ -1,4 +1,7 @@
-"""Simulates many runs: reads lines like `[20, 6]`, a seed and its hours, and answers each with its findings as JSON."""
+"""Simulates many runs: reads lines like `[20, 6, false]`, and answers each with its findings as JSON.
+
+A line has a seed, its hours, and whether trades change.
+"""
 
 import json
 import logging
@@ -12,8 +15,10 @@ def main() -> None:
     """Answer until standard input ends."""
     logging.getLogger("signalpost").setLevel(logging.CRITICAL)
     for line in sys.stdin:
-        seed, hours = json.loads(line)
-        sys.stdout.write(json.dumps([str(each) for each in findings(simulate(seed, hours))]) + "\n")
+        seed, hours, has_trades = json.loads(line)
+        sys.stdout.write(
+            json.dumps([str(each) for each in findings(simulate(seed, hours, has_trades=has_trades))]) + "\n"
+        )
         sys.stdout.flush()
 
 

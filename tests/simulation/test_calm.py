@@ -17,8 +17,10 @@ def test_health_reports_nothing_on_calm_days() -> None:
 
 
 def test_an_unexpected_outage_is_reported_by_health(monkeypatch: pytest.MonkeyPatch) -> None:
-    def with_an_outage(seed: int, hours: float, *, is_calm: bool) -> Plan:
-        return plan(seed, hours, is_calm=is_calm)._replace(outages=(Outage(0.0, 3600.0, "", "503", probes_pass=False),))
+    def with_an_outage(seed: int, hours: float, *, is_calm: bool, has_trades: bool) -> Plan:
+        return plan(seed, hours, is_calm=is_calm, has_trades=has_trades)._replace(
+            outages=(Outage(0.0, 3600.0, "", "503", probes_pass=False),)
+        )
 
     monkeypatch.setattr(run, "plan", with_an_outage)
     assert any(finding.startswith("P11") for finding in findings(simulate(0, 2, is_calm=True)))

@@ -4,8 +4,8 @@ from simulation.run import simulate
 from tests.simulation.process import simulation
 from tests.size import size
 
-SEEDS, HOURS = size(60, 200), 2
-SAME = size(5, 50)
+SEEDS, HOURS = size(40, 200), 2
+SAME = size(4, 50)
 
 
 def test_many_seeds_keep_every_promise_and_see_every_fault() -> None:

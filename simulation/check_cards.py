@@ -1,0 +1,349 @@
+"""Checks of trades: the book has each accepted change once, and each channel shows the newest state, in order.
+
+What a version shows is computed by hand in `trades`; what a channel shows is read from its messages by `reader`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from simulation.evidence import UNSURE, Evidence
+from simulation.faults import Proof
+from simulation.plan import PLACES
+from simulation.reader import Card, Companion, card_in
+from simulation.recorder import Commit, Request
+from simulation.trades import after, opened
+
+_NEXT = {
+    "pending": {"pending", "leased", "expired", "unconfirmed", "superseded", "suppressed", "cancelled", "dead"},
+    "leased": {"pending", "leased", "delivered", "unconfirmed", "expired", "dead", "superseded", "suppressed"},
+}
+_MOST_ATTEMPTS = 12
+_MAY_HAVE_BEEN_SHOWN = UNSURE | {Proof.SHOWN}
+
+
+class Track(NamedTuple):
+    """A delivery of a trade's card or of its companion, with its commits and its requests."""
+
+    id: str
+    turn: int
+    place: str
+    trade: str
+    version: int
+    is_companion: bool
+    commits: tuple[Commit, ...]
+    requests: tuple[Request, ...]
+
+    def __str__(self) -> str:
+        kind = "companion" if self.is_companion else "card"
+        return f"{self.trade} v{self.version} ({kind}) for {self.place}" + (f", turn {self.turn}" * (self.turn > 1))
+
+    @property
+    def last(self) -> Commit:
+        """The final commit."""
+        return self.commits[-1]
+
+    @property
+    def proofs(self) -> set[Proof]:
+        """How its requests ended."""
+        return {request.proof for request in self.requests if request.proof is not None}
+
+    @property
+    def lapsed(self) -> list[float]:
+        """The times at which its lease was found lapsed because its process had died."""
+        return [other.at for one, other in pairwise(self.commits) if one.state == "leased" and one.life != other.life]
+
+    @property
+    def shown_without_id(self) -> list[float]:
+        """When it got a receipt that names no message."""
+        return [commit.at for commit in self.commits if commit.state == "delivered" and not commit.message_id]
+
+
+class Message(NamedTuple):
+    """A message that shows a trade at the end, or did until somebody deleted it."""
+
+    id: str
+    place: str
+    channel: str
+    posted: Request
+    seen: tuple[Request, ...]
+    """All requests that changed it, in the order in which Discord processed them."""
+
+
+def findings(evidence: Evidence) -> Iterator[str]:
+    """Every violation of these promises."""
+    yield from _Cards(evidence).findings()
+
+
+class _Cards:
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._recorder = recorder = evidence.recorder
+        self._trades = {number: trade for trade, number in recorder.numbers.items()}
+        orders = {action.submission.ref: action.submission.entry for action in evidence.plan.actions
+                  if action.submission is not None}  # fmt: skip
+        self._versions = {trade: [opened(orders[trade])] for trade in recorder.numbers}
+        self._problems = list(self._replayed())
+        self._requests: dict[tuple[str, str, bool], list[Request]] = defaultdict(list)
+        for request in evidence.requests:
+            if request.trade is not None and request.trade.number in self._trades:
+                trade = self._trades[request.trade.number]
+                self._requests[request.place, trade, isinstance(request.trade, Companion)].append(request)
+        self._tracks = self._all_tracks()
+        self._messages = self._all_messages()
+
+    def findings(self) -> Iterator[str]:
+        yield from self._problems
+        yield from self._of_answers()
+        yield from self._of_the_book()
+        for track in self._tracks:
+            yield from (f"P1: {track}: {problem}" for problem in self._of_story(track))
+        for (place, trade), messages in self._messages.items():
+            yield from (f"{problem[:2]}: {trade} in {place}: {problem[4:]}" for problem in (
+                *self._of_order(trade, messages),
+                *self._of_copies(place, trade, messages),
+                *self._of_the_end(place, trade, messages),
+            ))  # fmt: skip
+        yield from self._of_companions()
+        yield from self._of_numbers()
+
+    def _replayed(self) -> Iterator[str]:
+        """Apply the accepted changes: each is accepted once, in the order of the versions, and for the right one."""
+        changes = {asked.change.ref: asked.change for asked in self._recorder.asked}
+        for each in self._recorder.amended:
+            if each.outcome != "accepted":
+                continue
+            versions = self._versions[each.trade]
+            if each.version != len(versions) + 1:
+                yield f"P1: {each.trade}: {each.change} made version {each.version} after {len(versions)}"
+            if each.if_version not in (None, len(versions)):
+                yield f"P3: {each.trade}: {each.change} was for version {each.if_version}, and changed {len(versions)}"
+            versions.append(after(versions[-1], changes[each.change]))
+
+    def _of_answers(self) -> Iterator[str]:
+        recorder = self._recorder
+        by_id = {each.id: each for each in recorder.amended}
+        crashed = {number for number, _, _, end in recorder.lives if end != "the end"}
+        for asked in recorder.asked:
+            for outcome, id, version, life in asked.answers:
+                if outcome == "accepted" and (id not in by_id or by_id[id].outcome != "accepted"):
+                    yield f"P1: {asked.change.ref} was accepted as {id}, but is not in the store"
+                elif outcome == "accepted" and by_id[id].version != version:
+                    yield f"P1: {asked.change.ref} was answered version {version}, and is {by_id[id].version}"
+                elif outcome == "held" and id not in by_id and life not in crashed:
+                    yield f"P1: {asked.change.ref} was held and is lost although its process survived"
+        for submitted in recorder.opened:
+            for outcome, id, _, life in submitted.answers:
+                is_stored = recorder.refs.get(id) == submitted.ref
+                if outcome in ("accepted", "duplicate", "suppressed") and not is_stored:
+                    yield f"P1: {submitted.ref} was answered {outcome} as {id}, but is not stored"
+                elif outcome == "held" and not is_stored and life not in crashed:
+                    yield f"P1: {submitted.ref} was held and is lost although its process survived"
+
+    def _of_the_book(self) -> Iterator[str]:
+        for trade, versions in self._versions.items():
+            booked = self._recorder.book.get(trade)
+            if booked is None:
+                yield f"P1: {trade} is not in the book"
+            elif (booked.version, booked.state) != (len(versions), versions[-1].state):
+                yield f"P1: {trade} is {booked.state}, version {booked.version}, in the book, after {len(versions)}"
+
+    def _all_tracks(self) -> list[Track]:
+        recorder = self._recorder
+        commits: dict[tuple[str, int, str], list[Commit]] = defaultdict(list)
+        for commit in recorder.commits:
+            if commit.id in recorder.told:
+                commits[commit.id, commit.turn, commit.place].append(commit)
+        made = []
+        for (id, turn, place), story in commits.items():
+            trade, version, is_companion = recorder.told[id]
+            ends = [*(commit.at for commit in story[1:]), float("inf")]
+            leases = [(one.at, end) for one, end in zip(story, ends, strict=True) if one.state == "leased"]
+            requests = tuple(
+                request for request in self._requests[place, trade, is_companion]
+                if any(began <= request.began < end for began, end in leases)
+            )  # fmt: skip
+            made.append(Track(id, turn, place, trade, version, is_companion, tuple(story), requests))
+        return made
+
+    def _all_messages(self) -> dict[tuple[str, str], list[Message]]:
+        """What each destination showed of each trade, by message, the oldest first."""
+        seen: dict[str, list[Request]] = defaultdict(list)
+        for request in self._evidence.requests:
+            if request.message_id is not None and isinstance(request.trade, Card):
+                seen[request.message_id].append(request)
+        made: dict[tuple[str, str], list[Message]] = defaultdict(list)
+        for id, requests in sorted(seen.items()):
+            ordered = tuple(sorted(requests, key=lambda each: (each.processed or 0.0, each.number)))
+            first = ordered[0]
+            assert first.trade is not None
+            trade = self._trades.get(first.trade.number)
+            if trade is not None:  # of a signal that is not changed
+                made[first.place, trade].append(Message(id, first.place, first.channel or "", first, ordered))
+        return made
+
+    def _of_story(self, track: Track) -> Iterator[str]:
+        """Each state change is in the state diagram, and the end matches the requests."""
+        for one, other in pairwise(track.commits):
+            if other.state not in _NEXT.get(one.state, ()):
+                yield f"it went from {one.state} to {other.state}"
+        state, reason, proofs = track.last.state, track.last.reason, track.proofs
+        if state == "delivered" and Proof.SHOWN not in proofs:
+            yield f"it is delivered, but no request for it got a receipt: {proofs}"
+        if Proof.SHOWN in proofs and state != "delivered" and track.last.life == track.requests[-1].life:
+            yield f"it ended as {state} although there was a receipt"
+        if state == "dead" and not proofs & {Proof.REFUSED, Proof.GONE, Proof.MISSING} and not self._is_spent(track):
+            yield f"it is dead ({reason}), after {proofs}"
+        if state == "unconfirmed" and not any(commit.may_repeat for commit in track.commits) and not proofs & UNSURE:
+            yield f"it is unconfirmed, after {proofs}"
+        if state == "suppressed" and "never shown" in reason and self._was_surely_shown(track):
+            yield "it was suppressed as never shown, but was shown"
+        if state == "superseded" and not reason.startswith("superseded"):
+            yield f"it was superseded ({reason})"
+
+    def _is_spent(self, track: Track) -> bool:
+        return track.last.attempts >= _MOST_ATTEMPTS or any(
+            request.proof is Proof.GONE for request in self._evidence.by_place[track.place]
+        )
+
+    def _was_surely_shown(self, track: Track) -> bool:
+        return any(
+            message.posted.proof is Proof.SHOWN and (message.posted.ended or 0.0) < track.last.at - 1.0
+            for message in self._messages[track.place, track.trade]
+            if not self._is_deleted(message) and message.posted.life == track.last.life
+        )
+
+    def _is_deleted(self, message: Message) -> bool:
+        return message.id in self._recorder.deleted
+
+    def _of_order(self, trade: str, messages: Sequence[Message]) -> Iterator[str]:
+        """An older state is never shown after a newer one, except by an unanswered request that is late."""
+        versions = self._versions[trade]
+        shown = sorted(
+            (request for message in messages for request in message.seen),
+            key=lambda each: (each.processed or 0.0, each.number),
+        )
+        newest = 0
+        for request in shown:
+            if _is_late(request):
+                continue
+            assert isinstance(request.trade, Card)
+            later = [n for n in range(newest, len(versions)) if versions[n].shown == request.trade.shown]
+            if later:
+                newest = later[0]
+            elif any(version.shown == request.trade.shown for version in versions[:newest]):
+                yield f"P3: {request.trade.shown} was shown after version {newest + 1}, at {request.began:.1f}"
+            else:
+                yield f"P1: {request.trade.shown} is none of its states: {[each.shown for each in versions]}"
+
+    def _of_copies(self, place: str, trade: str, messages: Sequence[Message]) -> Iterator[str]:
+        """A second card says why it is there, and none is posted for an ended trade that was never shown."""
+        for number, message in enumerate(messages):
+            card = message.posted.trade
+            assert isinstance(card, Card)
+            before = messages[:number]
+            in_doubt = self._is_in_doubt(place, trade, message)
+            if before and not (card.replaces or card.may_repeat):
+                yield f"P4: {message.id} is a second card without a mark, at {message.posted.began:.1f}"
+            if card.may_repeat and not card.replaces and not in_doubt:
+                yield f"P4: {message.id} is marked as a repeat without a reason"
+            if card.replaces and not self._was_lost(message, before):
+                yield f"P4: {message.id} replaces a card that nobody deleted"
+            if card.is_ended and not before and not in_doubt:
+                yield f"P5: {message.id} is the first card of a trade that has ended: {card.state}"
+
+    def _is_in_doubt(self, place: str, trade: str, message: Message) -> bool:
+        """True if an earlier post may have been shown, or was shown as a message that nobody knows."""
+        posted = message.posted
+        return any(
+            request.proof in UNSURE and request.number < posted.number and request.method == "POST"
+            for request in self._requests[place, trade, False]
+        ) or any(
+            at <= posted.began
+            for track in self._tracks
+            if (track.place, track.trade, track.is_companion) == (place, trade, False)
+            for at in (*track.lapsed, *track.shown_without_id)
+        )
+
+    def _was_lost(self, message: Message, before: Sequence[Message]) -> bool:
+        """True if somebody deleted one of the cards before it, or moved the webhook away from it."""
+        return any(self._is_deleted(each) or each.channel != message.channel for each in before) or not before
+
+    def _of_the_end(self, place: str, trade: str, messages: Sequence[Message]) -> Iterator[str]:
+        """The card shows the newest state, unless its last delivery ended otherwise."""
+        newest, version = self._versions[trade][-1], len(self._versions[trade])
+        booked = self._recorder.book.get(trade)
+        if booked is None or place in self._gone():
+            return
+        kept = next((message for name, message, _ in booked.cards if name == place), None)
+        card = next((message for message in messages if message.id == kept and not self._is_deleted(message)), None)
+        tracks = [
+            track for track in self._tracks
+            if (track.place, track.trade, track.is_companion) == (place, trade, False) and track.version == version
+        ]  # fmt: skip
+        if not tracks:
+            yield f"P1: version {version} was never for it, although it shows the trade"
+        elif card is None or not any(track.last.state == "delivered" for track in tracks):
+            return
+        elif (shown := self._shown(card)) != newest.shown:
+            last = card.seen[-1]
+            if not _is_late(last):
+                yield f"P3: it shows {shown}, and the newest state is {newest.shown}"
+
+    def _shown(self, message: Message) -> tuple[str, str | None]:
+        """What the message says in its channel now."""
+        for each in self._evidence.run.discord.guild.messages(message.channel):
+            if each["id"] == message.id and (card := card_in(each["embeds"][0])) is not None:
+                return card.shown
+        return "nothing", None
+
+    def _gone(self) -> set[str]:
+        recorder, found = self._recorder, set()
+        for place in PLACES:
+            ends = [r.ended or 0.0 for r in self._evidence.by_place[place] if r.proof is Proof.GONE]
+            if ends and not any(name == place and at >= ends[-1] for name, at in recorder.enabled):
+                found.add(place)
+        return found
+
+    def _of_companions(self) -> Iterator[str]:
+        """They come where the card is shown, and once for a change unless they are marked."""
+        for (place, trade, is_companion), requests in self._requests.items():
+            for request in requests if is_companion else ():
+                if request.message_id is None:
+                    continue
+                cards = [
+                    each for each in self._requests[place, trade, False]
+                    if each.number < request.number and each.proof in {*_MAY_HAVE_BEEN_SHOWN, None}
+                ]  # fmt: skip
+                if not cards:
+                    yield f"P10: {place}: a companion of {trade} came, but its card was never shown"
+        for track in self._tracks:
+            shown = [request for request in track.requests if track.is_companion and request.message_id is not None]
+            for request in shown[1:]:
+                assert isinstance(request.trade, Companion)
+                if not request.trade.may_repeat:
+                    yield f"P4: {track} was sent twice without the mark, at {request.began:.1f}"
+
+    def _of_numbers(self) -> Iterator[str]:
+        """Each trade has a number of its own, and its messages have it."""
+        if len(self._trades) < len(self._recorder.numbers):
+            yield "P1: two trades have the same number"
+        for request in self._evidence.requests:
+            if request.trade is not None and request.trade.number not in self._trades:
+                yield f"P1: {request.place} was sent #{request.trade.number}, which is no trade that changes"
+
+
+def late_edits(evidence: Evidence) -> int:
+    """How many edits were carried out after their sender had given up."""
+    return sum(
+        request.method == "PATCH" and request.message_id is not None and _is_late(request)
+        for request in evidence.requests
+    )
+
+
+def _is_late(request: Request) -> bool:
+    """True if Discord processed it after its sender had given up."""
+    if request.proof not in UNSURE or request.processed is None or request.ended is None:
+        return False
+    return request.processed > request.true_began + (request.ended - request.began)

@@ -269,7 +269,9 @@ def _correct(trade: Trade, change: Correct, _: datetime) -> Trade:
     if not wrong:
         return trade
     was_entered = trade.fill is not None and trade.signal.order is not OrderKind.MARKET  # which is filled at once
-    if was_entered or trade.parts or trade.levels_at is not None:
+    is_as_opened = (trade.stop, trade.targets) == (trade.signal.stop_loss, trade.signal.targets)
+    have_levels_moved = trade.levels_at is not None and not (trade.corrections and is_as_opened)
+    if was_entered or trade.parts or have_levels_moved:
         _refuse(trade, "it has changed since it was opened, so its opening cannot be corrected", "correct")
     was = Correct(**{name: getattr(trade.signal, name) for name in wrong})
     if change.targets:

@@ -134,6 +134,14 @@ class TestCorrections:
         (was,) = corrected.corrections
         assert (was.stop_loss, was.entry_price, len(was.targets)) == (D("1.0950"), D("1.1000"), 3)
 
+    def test_a_second_typo_is_corrected_too(self) -> None:
+        twice = trade(Correct(stop_loss="1.0960"), Correct(stop_loss="1.0970"))
+        assert (twice.first_stop, [was.stop_loss for was in twice.corrections]) == (
+            D("1.0970"),
+            [D("1.0950"), D("1.0960")],
+        )
+        assert refused(after(twice, Update(stop_loss="be"), SECOND), Correct(stop_loss="1.0980")).field == "correct"
+
     def test_what_is_right_already_changes_nothing(self) -> None:
         assert unchanged(trade(), Correct(stop_loss="1.0950"))
 

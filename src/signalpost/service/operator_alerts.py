@@ -68,7 +68,7 @@ class OperatorAlerts:
                     Alert(
                         alert_type="card_deleted",
                         severity="medium",
-                        title=f"A card in {destination} was deleted twice",
+                        title=f"{destination}: card deleted twice",
                         message=f"The message of signal {signal_id} was deleted, replaced and deleted again. It is not "
                         "posted again, and its later states are not shown there.",
                         alert_id=f"deleted {destination} {signal_id}",
@@ -80,9 +80,10 @@ class OperatorAlerts:
                     Alert(
                         alert_type="webhook_moved",
                         severity="medium",
-                        title=f"The webhook of {destination} was moved to another channel",
-                        message="Messages that it posted before cannot be edited any more. A signal that changes is "
-                        "posted again in the new channel; the others stay as they are in the old one.",
+                        title=f"{destination}: webhook moved",
+                        message="It posts to another channel now, and cannot edit the messages that it posted before. "
+                        "A signal that changes is posted again in the new channel; the others stay as they are in "
+                        "the old one.",
                         alert_id=f"moved {destination} {clock.now():%Y-%m-%d}",
                     ),
                     about=destination,

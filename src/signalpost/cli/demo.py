@@ -41,7 +41,7 @@ _SECONDS_A_DAY = 86_400
 @click.option("--to-discord", is_flag=True, help="Send to the webhooks in your environment instead.")
 @json_option("Print the results as one line of JSON, and no tables.")
 def demo(ends: bool, speed: float, port: int | None, to_discord: bool, as_json: bool) -> None:
-    """Run every bundled strategy on real candles, and deliver the signals.
+    """Run every bundled strategy on real candles, deliver the signals, and follow each to its end.
 
     The candles cover seven currency pairs from January 2020 to March 2022: H4, and daily ones made from them. The
     messages go to a local Discord, even if your environment has webhooks, and a page shows them as they arrive. You
@@ -54,7 +54,7 @@ def demo(ends: bool, speed: float, port: int | None, to_discord: bool, as_json: 
 
 
 async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool, as_json: bool) -> bool:
-    """True if every signal was delivered, or a person ended the demo early."""
+    """True if every signal and every change was delivered, or a person ended the demo early."""
     from signalpost.cli.demo_report import summary
     from signalpost.cli.demo_setup import BundledMarket, demo_config
     from signalpost.cli.live_replay import LiveReplay, ReplayClock, Stopwatch, installed
@@ -76,7 +76,7 @@ async def _demo(*, ends: bool, speed: float, port: int | None, to_discord: bool,
                 if not ends and ended:
                     say("The page stays up until Ctrl-C.", err=True)
                     await stopped.wait()
-    return not ended or stopwatch.is_all_delivered(replay.signals)
+    return not ended or replay.is_all_delivered
 
 
 async def _play(
@@ -131,6 +131,7 @@ async def _report_end(service: "AsyncNotificationService", replay: "LiveReplay")
 
 def _show(market: "BundledMarket", replay: "LiveReplay", stopwatch: "Stopwatch") -> None:
     from signalpost.cli.demo_report import deliveries_table, seconds_table
+    from signalpost.cli.results import HYPOTHETICAL, results_table
     from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
 
     replays = market.replayed()
@@ -145,5 +146,7 @@ def _show(market: "BundledMarket", replay: "LiveReplay", stopwatch: "Stopwatch")
     )
     screen.print(deliveries_table(replay, stopwatch))
     screen.print(seconds_table(list(stopwatch.times_by_sequence.values())))
+    screen.print(results_table(replay.trades))
+    screen.print(HYPOTHETICAL)
     for reason in sorted(set(replay.refused)):
         say(f"Refused: {reason}")

@@ -1,4 +1,4 @@
-"""The results of the demo: how its deliveries ended and how long signals took, as tables and as JSON."""
+"""The figures of the demo: how its deliveries ended and how long signals took, as tables; and all of it as JSON."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from signalpost.cli.live_replay import LiveReplay, SignalTimes, Stopwatch
+from signalpost.cli.results import results_json
 from signalpost.cli.tables import table
 
 
@@ -21,16 +22,25 @@ _GENERATED = _Bound("candle -> signal generated", 0.5)
 _QUEUED = _Bound("signal -> accepted (on disk)", 0.1)
 _PROCESSED = _Bound("signal -> sending begins", 1.0)
 _ON_THE_CHANNEL = _Bound("signal -> on the channel", 5.0)
+_COUNTS = ("deliveries", "edits", "companions")
 
 
 def deliveries_table(replay: LiveReplay, stopwatch: Stopwatch) -> Table:
-    """One row per destination and final state."""
+    """One row per destination and final state. Edits and companions have columns of their own."""
     title = f"{replay.candles:,} candles, {replay.signals:,} signals, {stopwatch.ended.total():,} deliveries"
-    made = table(title, "destination", "final state", "deliveries", right=("deliveries",))
-    for (destination, state), count in sorted(stopwatch.ended.items()):
+    made = table(title, "destination", "final state", *_COUNTS, right=_COUNTS)
+    for destination, state, *counts in _ended(stopwatch):
         colour = "green" if state == "delivered" else "red"
-        made.add_row(destination, Text(state, style=colour), f"{count:,}")
+        made.add_row(destination, Text(state, style=colour), *(f"{count:,}" if count else "" for count in counts))
     return made
+
+
+def _ended(stopwatch: Stopwatch) -> Iterator[tuple[str, str, int, int, int]]:
+    """Each destination and final state, with its new messages, edits and companions."""
+    counters = stopwatch.ended, stopwatch.edits, stopwatch.companions
+    for place in sorted(set().union(*counters)):
+        new, edits, companions = (counter[place] for counter in counters)
+        yield *place, new, edits, companions
 
 
 def seconds_table(times: Sequence[SignalTimes]) -> Table:
@@ -49,16 +59,17 @@ def summary(replay: LiveReplay, stopwatch: Stopwatch, *, is_whole: bool) -> dict
         "is_whole": is_whole,
         "candles": replay.candles,
         "signals": replay.signals,
-        "all_delivered": stopwatch.is_all_delivered(replay.signals),
+        "all_delivered": replay.is_all_delivered,
         "refused": sorted(set(replay.refused)),
         "deliveries": [
-            {"destination": destination, "state": state, "count": count}
-            for (destination, state), count in sorted(stopwatch.ended.items())
+            {"destination": destination, "state": state, "count": new, "edits": edits, "companions": companions}
+            for destination, state, new, edits, companions in _ended(stopwatch)
         ],
         "seconds": {
             bound.name: {**dict(zip(("p50", "p99", "longest"), figures, strict=True)), "at_most": bound.most}
             for bound, figures in _measured(list(stopwatch.times_by_sequence.values()))
         },
+        "results": results_json(replay.trades),
     }
 
 

@@ -16,7 +16,7 @@ from signalpost.delivery.pacing.limits import HOST_RATE, Limits
 from signalpost.domain.destinations import USUAL_DESTINATIONS
 from signalpost.domain.tier import UserTier
 from signalpost.errors import InvalidConfiguration
-from signalpost.sandbox.rules.limits import RAISED
+from signalpost.sandbox.rules.limits import RAISED, Rate
 from signalpost.sandbox.server import DEFAULT_PORT, Sandbox
 from signalpost.secret import Secret
 from signalpost.trading.feeds.bundled import TIMEFRAME, bundled_candles, bundled_days, bundled_pairs
@@ -26,8 +26,10 @@ from signalpost.trading.strategies_file import bundled_strategies
 
 _PREMIUM_PAIRS = frozenset({"EUR_GBP", "EUR_USD", "GBP_USD"})
 """These pairs make half of the signals; the others go to the free tier."""
-_MESSAGES_A_MINUTE = 300
-"""Ten times the usual limit of a channel; the sandbox accepts as many."""
+_MESSAGES_A_MINUTE = 600
+"""Twenty times the usual limit of a channel: a signal posts two messages in its life, and edits the first one twice."""
+_LIMITS = RAISED._replace(bucket=Rate(100, 2), channel=Rate(_MESSAGES_A_MINUTE, 60))
+"""Of the sandbox: twenty times Discord's per webhook and channel, and Discord's own per IP address."""
 
 
 class BundledMarket:
@@ -93,12 +95,12 @@ async def demo_config(port: int | None, *, to_discord: bool) -> AsyncIterator[Co
 async def _sandbox(port: int | None) -> Sandbox:
     """A sandbox, not started yet: on `port`, or else on the default port if that is free, or else on any."""
     if port is not None:
-        return Sandbox(port=port, limits=RAISED)
+        return Sandbox(port=port, limits=_LIMITS)
     try:
         async with Sandbox(port=DEFAULT_PORT):
-            return Sandbox(port=DEFAULT_PORT, limits=RAISED)
+            return Sandbox(port=DEFAULT_PORT, limits=_LIMITS)
     except InvalidConfiguration:
-        return Sandbox(port=0, limits=RAISED)
+        return Sandbox(port=0, limits=_LIMITS)
 
 
 def _destinations(sandbox: Sandbox) -> tuple[DestinationConfig, ...]:

@@ -27,9 +27,14 @@ class Result:
         self._gain = sum((trade.gain(part.price) * part.share / WHOLE for part in trade.parts), Fraction(0))
 
     @property
+    def exact_r(self) -> Fraction | None:
+        """In units of the risk at the fill, for sums; None without an initial stop."""
+        return None if (risk := risk_of(self._trade)) is None else self._gain / risk
+
+    @property
     def r(self) -> Decimal | None:
-        """In units of the risk at the fill, rounded to 18 decimals; None without an initial stop."""
-        return None if (exact := self._r) is None else rounded(exact)
+        """`exact_r`, rounded to 18 decimals."""
+        return None if (exact := self.exact_r) is None else rounded(exact)
 
     @property
     def distance(self) -> Distance:
@@ -49,14 +54,10 @@ class Result:
     @property
     def verdict(self) -> Verdict:
         """A win from +0.05R, a loss from -0.05R; without R the sign decides."""
-        exact, margin = (self._gain, Fraction(0)) if self._r is None else (self._r, _EVEN_BELOW)
+        exact, margin = (self._gain, Fraction(0)) if self.exact_r is None else (self.exact_r, _EVEN_BELOW)
         if exact == 0 or abs(exact) < margin:
             return Verdict.BREAK_EVEN
         return Verdict.WIN if exact > 0 else Verdict.LOSS
-
-    @property
-    def _r(self) -> Fraction | None:
-        return None if (risk := risk_of(self._trade)) is None else self._gain / risk
 
 
 def risk_of(trade: Trade) -> Fraction | None:

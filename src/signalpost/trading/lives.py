@@ -1,0 +1,66 @@
+"""Follows the trades of one strategy together, because the fill of a newer one may end an older one. Pure."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from signalpost.domain.candle import Candle
+from signalpost.domain.change import Change
+from signalpost.domain.life import after, opened
+from signalpost.domain.signal import Signal
+from signalpost.domain.tier import UserTier
+from signalpost.domain.timeframe import Timeframe
+from signalpost.domain.trade import Trade
+from signalpost.trading.outcomes import FollowState, QuoteCandle, begin, follow, reverses
+
+
+class Life:
+    """A trade that is followed, and what the follower remembers of it."""
+
+    __slots__ = ("state", "trade")
+
+    def __init__(self, trade: Trade, state: FollowState) -> None:
+        self.trade = trade
+        self.state = state
+
+
+class Lives:
+    """The live trades of one strategy, followed by candles of its own timeframe, of mid prices."""
+
+    def __init__(self, timeframe: Timeframe) -> None:
+        self._timeframe = timeframe
+        self._lives: list[Life] = []
+
+    def add(self, trade: Trade) -> None:
+        """Follow the trade of a new signal, from the next candle on."""
+        self._lives.append(Life(trade, begin(trade, self._timeframe, by_strategy=True)))
+
+    def changes(self, candle: Candle) -> Iterator[tuple[Life, Change]]:
+        """What the next candle changes, the newest trade first.
+
+        Apply each change, and set the life's `trade` to the result, before you ask for the next one.
+        """
+        quotes = QuoteCandle.of_mid(candle, self._timeframe)
+        filled: list[Trade] = []
+        for life in reversed(self._lives):
+            fills = (newer.fill for newer in filled if reverses(newer.signal, life.trade))
+            was_filled = life.trade.fill is not None
+            changes, life.state = follow(life.trade, life.state, quotes, next(fills, None))
+            for change in changes:
+                yield life, change
+            if not was_filled and life.trade.fill is not None:
+                filled.append(life.trade)
+        self._lives = [life for life in self._lives if life.trade.state.is_live]
+
+
+def lived(signals: Iterable[Signal], candles: Iterable[Candle], timeframe: Timeframe) -> list[Trade]:
+    """The trades of a strategy's signals after its last candle. Signals and candles are oldest first, as the result."""
+    waiting, trades, lives = deque(signals), dict[str, Trade](), Lives(timeframe)
+    for candle in candles:
+        closes_at = candle.time + timeframe.duration
+        for life, change in lives.changes(candle):
+            life.trade = trades[life.trade.signal.signal_id] = after(life.trade, change, closes_at)
+        while waiting and waiting[0].known_at <= closes_at:
+            trade = opened(waiting.popleft(), len(trades) + 1, (UserTier.FREE,), closes_at)
+            trades[trade.signal.signal_id] = trade
+            lives.add(trade)
+    return list(trades.values())

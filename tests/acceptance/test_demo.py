@@ -7,11 +7,19 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
+from signalpost.trading.feeds.bundled import bundled_candles, bundled_days
+from signalpost.trading.replay import replay
+from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
+from signalpost.trading.strategies_file import bundled_strategies
 from tests.acceptance.serving import READY
 from tests.repository.quick_demo import quick_demo
+from tests.trade_ends import ends
 
 COMMAND = [sys.executable, "-m", "signalpost", "demo", "--port", "0"]
 
@@ -31,20 +39,50 @@ def test_every_signal_is_delivered(ended: subprocess.CompletedProcess[str]) -> N
     assert "clock" not in ended.stderr, "a replay's clock leaps, and that is no reason for a warning"
     shown = rows(ended.stdout)
     assert [row for row in shown if re.findall(r"\d[\d,]*\d", row) == ["27,587", "451", "454"]]
-    assert [row for row in shown if row.endswith(("226", "225")) or " delivered " in row] == [
-        "alerts-critical delivered 1",
-        "signals-free delivered 226",
-        "signals-premium delivered 225",
-        "system-status delivered 2",
+    delivered = [row.split() for row in shown if " delivered " in row]
+    assert [row[:3] for row in delivered] == [
+        ["alerts-critical", "delivered", "1"],
+        ["signals-free", "delivered", "226"],
+        ["signals-premium", "delivered", "225"],
+        ["system-status", "delivered", "2"],
     ]
+
+
+def test_every_end_is_shown_on_its_card_and_beside_it(ended: subprocess.CompletedProcess[str]) -> None:
+    """Two signals are open at the end. An edit that waits when the next one comes is replaced by it."""
+    (_, free, premium, _) = [row.split() for row in rows(ended.stdout) if " delivered " in row]
+    assert (free[-1], premium[-1]) == ("225", "224")
+    assert 225 <= int(free[-2]) <= 226 + 225
+    assert 224 <= int(premium[-2]) <= 225 + 224
+
+
+@pytest.mark.parametrize("key", ["GBP_USD_H4", "GBP_USD_D"])
+def test_the_results_are_those_of_an_independent_computation(ended: subprocess.CompletedProcess[str], key: str) -> None:
+    """One pair with break-even trades, reversals, and a trade that is open at the end."""
+    (config,) = (each.config for each in bundled_strategies() if each.config.key == key)
+    candles = bundled_candles(config.pair) if key.endswith("H4") else bundled_days(config.pair).candles
+    expected = ends(replay(MAUnifiedStrategy(config), candles).signals, candles)
+    results = [each.r for each in expected if each.price is not None]
+    wins = sum(r >= Fraction(1, 20) for r in results)
+    losses = sum(r <= Fraction(-1, 20) for r in results)
+    counts = Counter(each.how for each in expected)
+    last = [row for row in rows(ended.stdout) if row.startswith(f"{key} ")][-1]
+    assert last.split()[1:-1] == [
+        str(count)
+        for count in (
+            len(expected), wins, losses, len(results) - wins - losses, counts["open"], counts["gapped"],
+        )
+    ]  # fmt: skip
+    assert last.split()[-1] == f"{Decimal(round(sum(results) * 100)) / 100:+}"
 
 
 def test_the_last_signals_and_each_strategy_are_shown(ended: subprocess.CompletedProcess[str]) -> None:
     shown = rows(ended.stdout)
     assert [row for row in shown if re.findall(r"\d+", row) == ["10", "451"]]
     assert "2022-03-04 22:00 GBP_USD D SELL 1.32331 1.33935 1.29926 160.4 / 240.5 1.50" in shown
-    counts = {row.split()[0]: row.split()[1:4] for row in shown if re.match(r"\w{3}_\w{3}_(H4|D) ", row)}
-    assert len(counts) == 14
+    counted = [row.split() for row in shown if re.match(r"\w{3}_\w{3}_(H4|D) ", row)]
+    counts = {key: figures for key, *figures in reversed([row[:4] for row in counted])}
+    assert (len(counts), len(counted)) == (14, 28), "their crosses, and their results"
     assert counts["EUR_USD_H4"] == ["3,378", "30", "30"]
     assert counts["USD_CAD_D"] == ["563", "4", "4"]
 
@@ -80,7 +118,7 @@ def test_the_page_stays_up_after_the_end_until_ctrl_c_and_refused_signals_make_t
         watchdog.cancel()
     assert process.returncode == 1
     shown = rows(output)
-    assert "signals-free delivered 226" in shown
+    assert [row for row in shown if row.startswith("signals-free delivered 226 ")]
     assert [row for row in shown if "refused" in row.lower() and "signals-premium" in row]
 
 
@@ -103,4 +141,4 @@ def test_ctrl_c_during_the_replay_ends_it_with_exit_code_0_and_json_has_the_figu
     figures = json.loads(output)
     assert (figures["is_whole"], figures["refused"]) == (False, [])
     assert figures["candles"] < 27_587
-    assert {"signals", "all_delivered", "deliveries", "seconds"} < set(figures)
+    assert {"signals", "all_delivered", "deliveries", "seconds", "results"} < set(figures)

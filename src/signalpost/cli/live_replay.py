@@ -230,9 +230,8 @@ class LiveReplay:
         ]
         if waiting:
             self._clock.leap_to(max(waiting))
-            for destination in self._runtime.config.destinations:
-                if (lane := self._runtime.lane(destination.name)) is not None:
-                    lane.look_again()
+            for lane in self._runtime.started.engine.lanes.values():
+                lane.look_again()
         await self._runtime.drain(None)
 
     def _sequence(self, signal: Signal) -> str:

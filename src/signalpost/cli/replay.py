@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -11,11 +11,22 @@ from signalpost.cli.output import json_option, say
 from signalpost.domain.instant import iso
 
 if TYPE_CHECKING:
+    from signalpost.domain.trade import Trade
     from signalpost.trading.feeds.candle_file import CandleFile
     from signalpost.trading.replay import Replay
     from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
 
 _ONE_STRATEGY = ("pair", "timeframe", "fast", "slow")
+_FOLLOWED = ("state", "fill", "closed", "result", "flags")
+"""What `signals show --json` says of a trade, and a signal alone does not."""
+
+
+class _Run(NamedTuple):
+    """A strategy over the candles of one file."""
+
+    replay: "Replay"
+    trades: "list[Trade] | None"
+    """Of its signals, in their order; None if they were not followed."""
 
 
 @click.command(
@@ -50,26 +61,29 @@ _ONE_STRATEGY = ("pair", "timeframe", "fast", "slow")
 @click.option("--places", type=int, help="Decimals of a price.  [default: the pair's, or the file's if more]")
 @click.option("--strategies", type=click.Path(path_type=Path), help="A TOML file with strategies, instead of FILE.")
 @click.option("--data", type=click.Path(path_type=Path), help="The folder with their candle files.  [default: .]")
+@click.option("--follow", is_flag=True, help="Follow each signal to its end, and show the results.")
 @json_option("Print one line of JSON for each accepted signal, and no tables.")
-def replay(file: Path | None, strategies: Path | None, data: Path | None, as_json: bool, **settings: Any) -> None:
+def replay(
+    file: Path | None, strategies: Path | None, data: Path | None, follow: bool, as_json: bool, **settings: Any
+) -> None:
     """Run a strategy on past candles and show its signals.
 
     Give FILE and the settings of the strategy, or --strategies and --data for several strategies.
     """
     given = {name: value for name, value in settings.items() if value is not None and value is not False}
     if strategies is None:
-        replays = dict([_replay_one(file, data, given)])
+        runs = dict([_replay_one(file, data, given, follow=follow)])
     else:
-        replays = dict(_replay_all(strategies, data, file, given))
+        runs = dict(_replay_all(strategies, data, file, given, follow=follow))
     if as_json:
-        for key, made in replays.items():
+        for key, made in runs.items():
             for line in _json_lines(key, made):
                 click.echo(line)
     else:
-        _show(replays)
+        _show(runs)
 
 
-def _replay_one(file: Path | None, data: Path | None, given: dict[str, Any]) -> tuple[str, "Replay"]:
+def _replay_one(file: Path | None, data: Path | None, given: dict[str, Any], *, follow: bool) -> tuple[str, _Run]:
     from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
 
     missing = [f"--{name}" for name in _ONE_STRATEGY if name not in given]
@@ -79,12 +93,12 @@ def _replay_one(file: Path | None, data: Path | None, given: dict[str, Any]) -> 
         raise click.UsageError(f"Missing {', '.join(missing)}, required with FILE.")
     if data is not None:
         raise click.UsageError("--data only works with --strategies; FILE is a complete path.")
-    return _replay_file(MAUnifiedConfig(**given), file)
+    return _replay_file(MAUnifiedConfig(**given), file, follow=follow)
 
 
 def _replay_all(
-    strategies: Path, data: Path | None, file: Path | None, given: dict[str, Any]
-) -> Iterator[tuple[str, "Replay"]]:
+    strategies: Path, data: Path | None, file: Path | None, given: dict[str, Any], *, follow: bool
+) -> Iterator[tuple[str, _Run]]:
     from signalpost.trading.strategies_file import read_strategies
 
     beside = [*(["FILE"] if file else []), *(f"--{name.replace('_', '-')}" for name in given)]
@@ -93,13 +107,14 @@ def _replay_all(
             f"Omit {', '.join(beside)}: --strategies already names the candle files and contains all settings."
         )
     for configured in read_strategies(strategies):
-        yield _replay_file(configured.config, (data or Path()) / configured.data)
+        yield _replay_file(configured.config, (data or Path()) / configured.data, follow=follow)
 
 
-def _replay_file(config: "MAUnifiedConfig", path: Path) -> tuple[str, "Replay"]:
+def _replay_file(config: "MAUnifiedConfig", path: Path, *, follow: bool) -> tuple[str, _Run]:
     import msgspec
 
     from signalpost.trading.feeds.candle_file import read_candle_file
+    from signalpost.trading.lives import lived
     from signalpost.trading.replay import replay as run
     from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
 
@@ -107,7 +122,8 @@ def _replay_file(config: "MAUnifiedConfig", path: Path) -> tuple[str, "Replay"]:
     file = read_candle_file(path, timeframe=config.timeframe, pair=config.pair, places=places)
     _report_corrections(path, file)
     strategy = MAUnifiedStrategy(msgspec.structs.replace(config, places=file.places))
-    return config.key, run(strategy, file.candles)
+    made = run(strategy, file.candles)
+    return config.key, _Run(made, lived(made.signals, file.candles, config.timeframe) if follow else None)
 
 
 def _report_corrections(path: Path, file: "CandleFile") -> None:
@@ -117,8 +133,8 @@ def _report_corrections(path: Path, file: "CandleFile") -> None:
         say(f"{path}: prices rounded to {file.places} decimals: {file.rounded}", err=True)
 
 
-def _json_lines(key: str, made: "Replay") -> Iterator[str]:
-    for signal in made.signals:
+def _json_lines(key: str, made: _Run) -> Iterator[str]:
+    for number, signal in enumerate(made.replay.signals):
         line = {
             "key": key,
             "pair": signal.pair,
@@ -134,13 +150,29 @@ def _json_lines(key: str, made: "Replay") -> Iterator[str]:
             "fast_ma": signal.fast_ma,
             "slow_ma": signal.slow_ma,
         }
+        if made.trades is not None:
+            line |= _end_of(made.trades[number])
         yield json.dumps(line, default="{:f}".format)
 
 
-def _show(replays: dict[str, "Replay"]) -> None:
+def _end_of(trade: "Trade") -> dict[str, Any]:
+    from signalpost.delivery.outbox.book import BookEntry
+    from signalpost.delivery.trade_object import described
+
+    facts = described(BookEntry(trade, None, ()))
+    return {name: facts[name] for name in _FOLLOWED}
+
+
+def _show(runs: dict[str, _Run]) -> None:
+    from signalpost.cli.results import HYPOTHETICAL, results_table
     from signalpost.cli.tables import console, last_signals_table, replays_table, signals_of
 
+    replays = {key: made.replay for key, made in runs.items()}
     screen = console()
     screen.print(replays_table(replays))
     signals = signals_of(replays.values())
     screen.print(last_signals_table(signals) if signals else "No signals.")
+    followed = {key: made.trades for key, made in runs.items() if made.trades is not None}
+    if followed:
+        screen.print(results_table(followed))
+        screen.print(HYPOTHETICAL)

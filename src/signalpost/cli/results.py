@@ -1,7 +1,7 @@
 """How the trades of strategies ended: counts and R, as a table and as JSON."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple, Self
@@ -53,18 +53,17 @@ class Results(NamedTuple):
         )
 
 
-def results_table(trades_by_key: Mapping[str, Iterable[Trade]]) -> Table:
-    """One row per strategy, and one for all."""
+def results_table(trades_by_key: Mapping[str, Sequence[Trade]]) -> Table:
+    """One row per strategy, and one for all if there are several."""
     made = table("How the signals ended", "strategy", *_NUMBERS, right=_NUMBERS)
-    by_key = _by_key(trades_by_key)
-    for key, results in by_key.items():
+    for key, results in _by_key(trades_by_key).items():
         if key is None:
             made.add_section()
-        made.add_row(key or f"all {len(by_key) - 1}", *(f"{count:,}" for count in results[:-1]), _r(results.r))
+        made.add_row(key or f"all {len(trades_by_key)}", *(f"{count:,}" for count in results[:-1]), _r(results.r))
     return made
 
 
-def results_json(trades_by_key: Mapping[str, Iterable[Trade]]) -> list[dict[str, Any]]:
+def results_json(trades_by_key: Mapping[str, Sequence[Trade]]) -> list[dict[str, Any]]:
     """The rows of the table. R is text, rounded to 18 decimals; `strategy` is None in the row for all."""
     return [
         {"strategy": key, **results._asdict(), "r": f"{rounded(results.r):f}"}
@@ -72,11 +71,12 @@ def results_json(trades_by_key: Mapping[str, Iterable[Trade]]) -> list[dict[str,
     ]
 
 
-def _by_key(trades_by_key: Mapping[str, Iterable[Trade]]) -> dict[str | None, Results]:
-    """The results of each strategy, and under None those of all."""
-    trades = {key: list(each) for key, each in trades_by_key.items()}
-    everything = [trade for each in trades.values() for trade in each]
-    return {**{key: Results.of(each) for key, each in trades.items()}, None: Results.of(everything)}
+def _by_key(trades_by_key: Mapping[str, Sequence[Trade]]) -> dict[str | None, Results]:
+    """The results of each strategy, and under None those of all if there are several."""
+    by_key: dict[str | None, Results] = {key: Results.of(trades) for key, trades in trades_by_key.items()}
+    if len(by_key) > 1:
+        by_key[None] = Results.of(trade for trades in trades_by_key.values() for trade in trades)
+    return by_key
 
 
 def _r(exact: Fraction) -> Text:

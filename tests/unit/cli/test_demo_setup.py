@@ -38,7 +38,7 @@ async def test_history_goes_to_the_sandbox_whatever_the_environment_says(monkeyp
     async with demo_config(0, to_discord=False) as config:
         assert {each.address.host.partition(":")[0] for each in config.destinations} == {"127.0.0.1"}
         assert [each.name for each in config.destinations] == [usual.name for usual in USUAL_DESTINATIONS]
-        assert {each.limits.messages_a_minute for each in config.destinations} == {300}
+        assert {each.limits.messages_a_minute for each in config.destinations} == {600}
         assert config.home.is_dir()
         first_run = config.run
     assert not config.home.exists(), "the folder was fresh, and is gone"

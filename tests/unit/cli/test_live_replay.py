@@ -1,12 +1,19 @@
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
+
+import pytest
 
 from signalpost import (
     AsyncNotificationService,
     Candle,
     Config,
+    Instrument,
     MAUnifiedConfig,
     MAUnifiedStrategy,
     Timeframe,
@@ -17,12 +24,25 @@ from signalpost.cli.demo_report import deliveries_table, seconds_table, summary
 from signalpost.cli.live_replay import LiveReplay, ReplayClock, SignalTimes, Stopwatch, Stream, installed
 from signalpost.config import DestinationConfig
 from signalpost.delivery.pacing.limits import NOTHING_ASSUMED
+from signalpost.domain.result import result_of
+from signalpost.domain.trade import Trade
 from signalpost.sandbox.rules.limits import OFF
 from signalpost.sandbox.server import Sandbox
 from signalpost.secret import Secret
+from signalpost.trading.feeds.bundled import bundled_days
+from signalpost.trading.replay import replay as run
+from signalpost.trading.strategies_file import bundled_strategies
+from tests.trade_ends import Ended, ends
 
 START = datetime(2020, 1, 6, tzinfo=UTC)
 H4 = timedelta(hours=4)
+
+
+class Delivering(NamedTuple):
+    sandbox: Sandbox
+    service: AsyncNotificationService
+    clock: ReplayClock
+    stopwatch: Stopwatch
 
 
 def streams() -> dict[str, Stream]:
@@ -36,23 +56,32 @@ def streams() -> dict[str, Stream]:
     return {"EUR_USD_H4": Stream(MAUnifiedStrategy(config), Timeframe("H4"), candles, UserTier.PREMIUM)}
 
 
-async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) -> None:
+@asynccontextmanager
+async def delivering(home: Path, start: datetime) -> AsyncIterator[Delivering]:
+    """A service on a replay's clock, which delivers to a local Discord."""
     async with Sandbox(limits=OFF) as sandbox:
         webhook = Secret(sandbox.webhook("signals-premium"))
         destination = DestinationConfig("signals-premium", webhook, NOTHING_ASSUMED)
-        config = Config(home=tmp_path, destinations=(destination,), host_rate=None, run="replay-7")
+        config = Config(home=home, destinations=(destination,), host_rate=None, run="replay-7")
         stopwatch = Stopwatch()
-        with installed(ReplayClock(START)) as replay_clock:
+        with installed(ReplayClock(start)) as replay_clock:
             async with AsyncNotificationService(config, listeners=[stopwatch]) as service:
-                replay = LiveReplay(service, replay_clock, streams(), stopwatch)
-                instants = [at async for at in replay.run(speed=1e9)]
+                yield Delivering(sandbox, service, replay_clock, stopwatch)
+
+
+async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) -> None:
+    async with delivering(tmp_path, START) as (sandbox, service, replay_clock, stopwatch):
+        replay = LiveReplay(service, replay_clock, streams(), stopwatch)
+        instants = [at async for at in replay.run(speed=1e9)]
         shown = sandbox.discord.guild.messages("signals-premium")
     assert instants == [START + n * H4 for n in range(1, 61)]
     assert replay.candles == 60
-    assert replay.signals == len(shown) > 5
+    assert replay.signals > 5
     assert replay.refused == []
-    assert stopwatch.is_all_delivered(replay.signals)
-    assert stopwatch.ended == {("signals-premium", "delivered"): replay.signals}
+    assert replay.is_all_delivered
+    delivered = ("signals-premium", "delivered")
+    assert stopwatch.ended == {delivered: replay.signals}
+    assert len(shown) == replay.signals + stopwatch.companions[delivered]
     assert "replay" in str(shown[0]["embeds"])
     for times in stopwatch.times_by_sequence.values():
         assert times.accepted is not None
@@ -65,8 +94,62 @@ async def test_a_replay_is_delivered_on_its_own_clock_and_timed(tmp_path: Path) 
     figures = summary(replay, stopwatch, is_whole=True)
     assert (figures["is_whole"], figures["all_delivered"], figures["refused"]) == (True, True, [])
     assert (figures["candles"], figures["signals"]) == (60, replay.signals)
-    assert figures["deliveries"] == [{"destination": "signals-premium", "state": "delivered", "count": replay.signals}]
+    counts = {
+        "count": replay.signals, "edits": stopwatch.edits[delivered], "companions": stopwatch.companions[delivered],
+    }  # fmt: skip
+    assert figures["deliveries"] == [{"destination": "signals-premium", "state": "delivered", **counts}]
     assert [list(each) for each in figures["seconds"].values()] == [["p50", "p99", "longest", "at_most"]] * 4
+
+
+async def test_each_signal_is_followed_to_the_end_that_the_candles_give(tmp_path: Path) -> None:
+    """The ends are computed by code of the tests, and compared with the signal book and with what readers see."""
+    candles = bundled_days(Instrument("EUR_USD")).candles
+    (config,) = (each.config for each in bundled_strategies() if each.config.key == "EUR_USD_D")
+    signals = run(MAUnifiedStrategy(config), candles).signals
+    expected = ends(signals, candles)
+    assert {each.how for each in expected} == {"target", "stop", "reversed"}
+    stream = Stream(MAUnifiedStrategy(config), config.timeframe, candles, UserTier.PREMIUM)
+    async with delivering(tmp_path, candles[0].time) as (sandbox, service, replay_clock, stopwatch):
+        replay = LiveReplay(service, replay_clock, {"EUR_USD_D": stream}, stopwatch)
+        async for _ in replay.run(speed=1e9):
+            pass
+        shown = sandbox.discord.guild.messages("signals-premium")
+    trades = replay.trades["EUR_USD_D"]
+    assert [trade.signal.signal_id for trade in trades] == [signal.signal_id for signal in signals]
+    assert [end_of(trade) for trade in trades] == expected
+    assert replay.is_all_delivered
+    cards = [message for message in shown if message["embeds"]]
+    assert [bool(card["edited_timestamp"]) for card in cards] == [True] * len(signals)
+    assert len(shown) - len(cards) == len(signals), "a companion for each end"
+
+
+def end_of(trade: Trade) -> Ended:
+    if trade.end is None:
+        return Ended("open")
+    assert trade.end.price is not None
+    result = result_of(trade)
+    assert result is not None
+    assert result.exact_r is not None
+    return Ended(str(trade.end.reason), Fraction(trade.end.price), result.exact_r)
+
+
+async def test_a_change_of_a_trade_that_another_changed_is_refused_and_reported(tmp_path: Path) -> None:
+    async with delivering(tmp_path, START) as (_, service, replay_clock, stopwatch):
+        replay = LiveReplay(service, replay_clock, streams(), stopwatch)
+        async for _ in replay.run(speed=1e9):
+            trades = replay.trades["EUR_USD_H4"]
+            if len(trades) == 1 and trades[0].version == 1:
+                assert await service.update_signal(trades[0].signal, note="by hand")
+    assert len(replay.refused) > 0
+    assert not replay.is_all_delivered
+
+
+@pytest.mark.parametrize(("state", "is_good"), [("delivered", True), ("superseded", True), ("dead", False)])
+def test_each_edit_and_companion_must_be_delivered_or_be_superseded(state: str, is_good: bool) -> None:
+    stopwatch = Stopwatch()
+    stopwatch.edits["signals-free", "delivered"] = 1
+    stopwatch.companions["signals-free", state] = 1
+    assert stopwatch.is_all_delivered(0) is is_good
 
 
 async def test_a_refused_signal_is_reported_and_not_delivered(tmp_path: Path) -> None:
@@ -78,7 +161,8 @@ async def test_a_refused_signal_is_reported_and_not_delivered(tmp_path: Path) ->
                 pass
     (reason,) = set(replay.refused)
     assert "signals-premium" in reason
-    assert not stopwatch.is_all_delivered(replay.signals)
+    assert not replay.is_all_delivered
+    assert replay.trades == {"EUR_USD_H4": []}
     figures = summary(replay, stopwatch, is_whole=False)
     assert (figures["is_whole"], figures["all_delivered"], figures["refused"]) == (False, False, [reason])
 

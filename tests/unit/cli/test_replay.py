@@ -1,5 +1,6 @@
 import json
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,23 @@ def test_bad_arguments_are_refused_before_any_file_is_read(
     assert result.exit_code == 2
     assert all(fact in result.stderr for fact in facts)
     assert [each["code"] for each in json.loads(run(*arguments, "--json").stdout)["errors"]] == [code]
+
+
+def test_follow_adds_how_each_signal_ended(tmp_path: Path) -> None:
+    """Filled at the open of the next candle; the one after it touches the target."""
+    path = candles(tmp_path / "c.csv", "1.1040", "1.1030", "1.1020", "1.1050", "1.1060", "1.1120")
+    (line,) = map(json.loads, run(path, *SETTINGS, "--follow", "--json").stdout.splitlines())
+    assert list(line) == [*FIELDS, "state", "fill", "closed", "result", "flags"]
+    assert line["fill"] == {"price": "1.106", "at": "2025-01-06T16:00:00Z", "slippage": "-10"}
+    assert (line["state"], line["flags"]) == ("closed", ["mid-prices"])
+    assert (line["closed"]["price"], line["closed"]["reason"]) == (line["take_profit"], "target")
+    risk = Fraction(line["fill"]["price"]) - Fraction(line["stop_loss"])
+    gain = Fraction(line["take_profit"]) - Fraction(line["fill"]["price"])
+    assert abs(Fraction(line["result"]["r"]) - gain / risk) < Fraction(1, 10**18)
+
+
+def test_follow_shows_the_results_of_each_strategy(file: Path) -> None:
+    """The signal is open after the last candle."""
+    row = r"EUR_USD_H4 +1 +0 +0 +0 +1 +0 +\+0\.00"
+    assert re.search(row, run(file, *SETTINGS, "--follow").stdout)
+    assert not re.search(row, run(file, *SETTINGS).stdout)

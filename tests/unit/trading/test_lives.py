@@ -1,0 +1,114 @@
+"""The trades of one strategy, followed together."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signalpost.domain.candle import Candle
+from signalpost.domain.change import CloseReason, Fill, Flag
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.life import after, opened
+from signalpost.domain.result import result_of
+from signalpost.domain.signal import Signal
+from signalpost.domain.tier import UserTier
+from signalpost.domain.timeframe import Timeframe
+from signalpost.domain.trade import TradeState
+from signalpost.trading.feeds.bundled import bundled_candles
+from signalpost.trading.lives import Lives, lived
+from signalpost.trading.replay import replay
+from signalpost.trading.strategies.ma_unified import MAUnifiedStrategy
+from signalpost.trading.strategies_file import bundled_strategies
+from tests.size import size
+from tests.trade_ends import ends
+from tests.unit.trading.outcomes.lives import START
+
+H1 = Timeframe("H1")
+HOUR = timedelta(hours=1)
+
+
+def bar(number: int, first: str = "100", high: str = "101", low: str = "99", last: str = "100") -> Candle:
+    return Candle(time=START + number * HOUR, open=first, high=high, low=low, close=last)
+
+
+def signal(side: str, number: int, distance: int = 5) -> Signal:
+    """A signal of candle `number`, with stop and target at this distance."""
+    reward = distance if side == "BUY" else -distance
+    return Signal(
+        pair="XAU_USD",
+        timeframe="H1",
+        signal_type=side,
+        timestamp=START + number * HOUR,
+        entry_price=100,
+        stop_loss=100 - reward,
+        take_profit=100 + reward,
+        strategy_name="cross",
+    )
+
+
+def ended(*signals: Signal, **bars: Candle) -> list[str]:
+    """How the signals ended over ten quiet bars, except those given by their number."""
+    candles = [bars.get(f"bar{number}", bar(number)) for number in range(10)]
+    return [str(trade.end and (trade.end.reason or trade.end.text)) for trade in lived(signals, candles, H1)]
+
+
+def test_a_newer_trade_reverses_every_older_opposite_one_at_its_fill() -> None:
+    """Also one with another trade of its own side in between, as after a cross that was filtered."""
+    assert ended(signal("SELL", 0), signal("SELL", 2), signal("BUY", 4)) == ["reversed", "reversed", "None"]
+    first, _, last = lived(
+        [signal("SELL", 0), signal("SELL", 2), signal("BUY", 4)], [*map(bar, range(5)), bar(5, "100.5")], H1
+    )
+    assert last.fill is not None
+    assert first.end is not None
+    assert (first.end.price, first.end.at) == (last.fill.price, last.fill.at) == (Decimal("100.5"), START + 5 * HOUR)
+
+
+def test_a_trade_that_was_never_filled_reverses_nothing() -> None:
+    gap = bar(3, "105", "106", "104", "105")
+    older, newer = signal("BUY", 0, distance=20), signal("SELL", 2)
+    assert ended(older, newer, bar3=gap) == ["None", "gapped past SL before entry"]
+    assert ended(older, newer) == ["reversed", "None"]
+
+
+def test_signals_are_followed_from_the_candle_after_their_own() -> None:
+    wild = bar(1, "100", "106", "94", "100")
+    assert ended(signal("BUY", 1), bar1=wild) == ["None"]
+    assert ended(signal("BUY", 0), bar1=wild) == ["stop"]
+
+
+def test_a_signal_of_the_last_candle_stays_as_it_was_opened() -> None:
+    (trade,) = lived([signal("BUY", 9)], map(bar, range(10)), H1)
+    assert (trade.state, trade.version, trade.fill) == (TradeState.OPEN, 1, None)
+
+
+def test_trades_that_ended_are_not_followed_any_more() -> None:
+    lives = Lives(H1)
+    lives.add(opened(signal("BUY", 0), 1, (UserTier.FREE,), START + HOUR))
+    seen = []
+    for candle in (bar(1), bar(2, low="90"), bar(3, low="90")):
+        for life, change in lives.changes(candle):
+            life.trade = after(life.trade, change, candle.time + HOUR)
+            seen.append((type(change).__name__, life.trade.state.value))
+    assert seen == [("Fill", "open"), ("Close", "closed")]
+
+
+def test_trades_are_numbered_and_marked_as_followed_by_mid_prices() -> None:
+    trades = lived([signal("BUY", 0), signal("SELL", 3)], map(bar, range(10)), H1)
+    assert [trade.number for trade in trades] == [1, 2]
+    assert all(Flag.MID_PRICES in trade.flags for trade in trades)
+    assert isinstance(trades[1].last_change, Fill)
+
+
+@settings(deadline=None, max_examples=size(20, 200))
+@given(st.integers(0, 2_000), st.integers(5, 40), st.integers(45, 120))
+def test_the_ends_are_those_of_an_independent_computation(first: int, fast: int, slow: int) -> None:
+    candles = bundled_candles(Instrument("GBP_JPY"))[first : first + 600]
+    (config,) = (each.config for each in bundled_strategies() if each.config.key == "GBP_JPY_H4")
+    fields = {name: getattr(config, name) for name in ("pair", "timeframe", "key")}
+    signals = replay(MAUnifiedStrategy(type(config)(**fields, fast=fast, slow=slow)), candles).signals
+    for trade, expected in zip(lived(signals, candles, config.timeframe), ends(signals, candles), strict=True):
+        result = result_of(trade)
+        assert (None if result is None else result.exact_r) == (expected.r if expected.price is not None else None)
+        reason = None if trade.end is None else trade.end.reason
+        assert reason == (CloseReason(expected.how) if expected.price is not None else None)

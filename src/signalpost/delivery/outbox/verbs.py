@@ -4,14 +4,13 @@ Consecutive puts or settles are executed together, which saves statements.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.amend import amend, end_trades
 from signalpost.delivery.outbox.book import Amend, EndTrades
-from signalpost.delivery.outbox.cards import cards_of, is_opening, leased_entry, settle_card
+from signalpost.delivery.outbox.cards import leased_entry, settle_card
 from signalpost.delivery.outbox.commands import (
     Cancel,
     Command,
@@ -22,10 +21,8 @@ from signalpost.delivery.outbox.commands import (
     Message,
     Namespace,
     NewDelivery,
-    NewNotification,
     OutboxEntry,
     Put,
-    PutResult,
     Revive,
     SaveFacts,
     Settle,
@@ -42,20 +39,19 @@ from signalpost.delivery.outbox.order import (
     Waiting,
     choose,
     counted_anew,
-    new_row,
     passed_on,
     revived,
     settled,
 )
+from signalpost.delivery.outbox.put import put
 from signalpost.delivery.outbox.queries import QUERIES, attempts
-from signalpost.delivery.outbox.rows import Key, is_text, key_in_force, micros
-from signalpost.delivery.outbox.trades import Book, TradeRow
+from signalpost.delivery.outbox.rows import (
+    is_text,
+    micros,
+)
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
-from signalpost.domain.notification import Notification, is_same_content
-from signalpost.domain.ticket import Outcome
-from signalpost.domain.tier import UserTier
-from signalpost.errors import CommandFailed
+from signalpost.domain.notification import Notification
 
 _PENDING, _LEASED = DeliveryState.PENDING, DeliveryState.LEASED
 
@@ -69,133 +65,6 @@ def execute(tx: Transaction, batch: Iterable[Command[Any]]) -> list[Any]:
         else:
             answers += [_VERBS[kind](tx, command) for command in run]
     return answers
-
-
-def _put(tx: Transaction, puts: Sequence[Put]) -> list[list[PutResult]]:
-    intake = _Intake(tx, [item for put in puts for item in put.notifications])
-    answers = [[intake.accept(item) for item in put.notifications] for put in puts]
-    intake.write()
-    states = [put.state for put in puts if put.state is not None]
-    rows = [(each.stream, each.fingerprint, micros(each.watermark), each.state) for each in states]
-    tx.write(sql.SAVE_STREAM, rows)
-    return answers
-
-
-class _Intake:
-    """The notifications of consecutive puts: looked up together, decided one after the other, written together."""
-
-    def __init__(self, tx: Transaction, items: Sequence[NewNotification]) -> None:
-        self._tx = tx
-        names = [each.notification.key for each in items]
-        sequences = [each.notification.sequence for each in items]
-        self._names = iter(zip(names, sequences, strict=True))
-        self._known = self._keys_of([*names, *(former for each in items for former in each.former_keys)])
-        self._waiting = Waiting(tx.waiting(set(sequences)))
-        self._book = Book(tx)
-        self._trades = self._book.of(
-            [name for name, each in zip(sequences, items, strict=True) if is_opening(each.notification)]
-        )
-        self._opened: list[TradeRow] = []
-        self._cards: list[tuple[str, NewDelivery, UserTier, datetime]] = []
-        self._keys: dict[str, Key] = {}
-        self._notifications: dict[str, tuple[int, Notification]] = {}
-        self._rows: list[Row] = []
-
-    def accept(self, item: NewNotification) -> PutResult:
-        """Accept or refuse the next notification."""
-        notification = item.notification
-        name, sequence = next(self._names)
-        known = next((self._known[each] for each in (name, *item.former_keys) if each in self._known), None)
-        trade = self._trades.get(sequence) if is_opening(notification) else None
-        if known is None and trade is not None:  # it outlives its key
-            known = trade.key
-        if known is None:
-            return self._accept(item, sequence, {name: notification.content_hash})
-        if not is_same_content(known.content_hash, notification.content_hash):
-            return PutResult(Outcome.REFUSED, known.notification_id)
-        missing = self._missing(item, name, known)
-        if all(each.state is not _PENDING for each in missing):
-            return PutResult(Outcome.DUPLICATE, known.notification_id)
-        names = {_added_key(name, each.destination): notification.content_hash for each in missing}
-        accepted = self._accept(item._replace(deliveries=missing, supersedes=False), sequence, names)
-        return accepted._replace(added=tuple(each.destination for each in missing))
-
-    def _accept(self, item: NewNotification, sequence: str, hash_by_key: Mapping[str, bytes]) -> PutResult:
-        notification = item.notification
-        if notification.id in self._notifications:
-            raise CommandFailed(
-                f"the notification id {notification.id} is used twice: use a different id for each notification",
-                code="conflict",
-                field="id",
-                value=notification.id,
-            )
-        for name, content_hash in hash_by_key.items():
-            self._known[name] = self._keys[name] = Key(content_hash, notification.id, item.key_until)
-        number = self._tx.next_number()
-        if is_opening(notification):
-            notification = self._open(item, sequence)
-        self._notifications[notification.id] = number, notification
-        for wanted in item.deliveries:
-            row = new_row(notification, number, sequence, wanted)
-            self._rows.append(row)
-            if wanted.state is _PENDING:
-                if item.supersedes:
-                    self._waiting.supersede(row)
-                self._waiting.enter(row)
-        return PutResult(Outcome.ACCEPTED, notification.id, number=notification.number)
-
-    def _open(self, item: NewNotification, sequence: str) -> Notification:
-        """Open the signal's trade, or add a tier to it. Returns the notification of what is to be shown."""
-        notification = item.notification
-        waiting = [each for each in item.deliveries if each.state is _PENDING]
-        self._cards += [(sequence, each, notification.user_tier, notification.valid_until) for each in waiting]
-        row = self._trades.get(sequence)
-        if row is None:
-            row = self._trades[sequence] = self._book.open(notification, sequence)
-            self._opened.append(row)
-            return notification.but(number=row.number)
-        notification = notification.but(number=row.number)
-        if row in self._opened or (trade := self._book.trade(row)) is None:
-            return notification
-        if notification.user_tier not in row.tiers:
-            trade = trade.but(tiers=(*row.tiers, notification.user_tier))
-            self._trades[sequence] = row._replace(tiers=trade.tiers)
-            self._book.save(row, trade)
-        return notification if trade.version == 1 else notification.but(trade=trade)
-
-    def _missing(self, item: NewNotification, name: str, known: Key) -> tuple[NewDelivery, ...]:
-        """The deliveries to destinations without one under this key; none once the first notification was pruned."""
-        if known.notification_id in self._notifications:
-            ids = (row.delivery.id for row in self._rows)
-            have = {each.destination for each in ids if each.notification_id == known.notification_id}
-        else:
-            have = {each for (each,) in self._tx.select(sql.DESTINATIONS_OF, (known.notification_id,))}
-            if is_opening(item.notification):
-                have |= {card.destination for card in cards_of(self._tx, item.notification.sequence)}
-        if not have:
-            return ()
-        missing = {_added_key(name, each.destination): each for each in item.deliveries if each.destination not in have}
-        added = {*self._known, *self._keys_of(list(missing))}
-        return tuple(each for key, each in missing.items() if key not in added)
-
-    def _keys_of(self, names: Sequence[str]) -> dict[str, Key]:
-        return {name: key_in_force(*found) for name, *found in self._tx.matching(sql.KEYS, names)}
-
-    def write(self) -> None:
-        changed = dict(self._waiting.changed)
-        self._tx.add_notifications(list(self._notifications.values()))
-        keys = [
-            (name, each.content_hash, each.notification_id, micros(each.until)) for name, each in self._keys.items()
-        ]
-        self._tx.write(sql.SAVE_KEY, keys)
-        self._book.write(self._opened, self._cards)
-        self._tx.add([changed.pop(row.delivery.id, row) for row in self._rows])
-        self._tx.move(list(changed.values()), was=_PENDING)
-
-
-def _added_key(name: str, destination: str) -> str:
-    """The key for a destination added later. `deliveries why` finds it because it begins with the original key."""
-    return f"{name} \t{destination}"
 
 
 def _lease(tx: Transaction, command: Lease) -> Leased:
@@ -379,7 +248,7 @@ def _save_facts(tx: Transaction, command: SaveFacts) -> None:
 
 
 _TOGETHER: Mapping[type[Command[Any]], Callable[[Transaction, Any], list[Any]]] = {
-    Put: _put,
+    Put: put,
     Settle: _settle,
     SettleAndLease: _settle_and_lease,
 }

@@ -1,0 +1,90 @@
+"""A change is saved with its deliveries or not at all, wherever the process is killed; its repeat is a duplicate."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signalpost.delivery.outbox.book import FindTrades
+from signalpost.delivery.outbox.sqlite import SqliteCore
+from tests.faults.change_child import LANES, LIFE
+from tests.size import size
+
+ROOT = Path(__file__).parents[2]
+STEP = size(5, 1)
+"""Every commit of the life is a write point; in a short run, every fifth is tried."""
+
+
+def _run(folder: Path, *fate: str) -> int:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults.change_child",
+        str(folder / "outbox.db"),
+        str(folder / "journal"),
+        *fate,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode
+
+
+def _rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(folder / "outbox.db")) as db:
+        return db.execute(query).fetchall()
+
+
+def _demand_whole(folder: Path) -> None:
+    """Each version has its notification, its key and a card's delivery for each destination; nothing else is there."""
+    versions = _rows(folder, "SELECT version FROM trade")
+    count = versions[0][0] if versions else 0
+    expected = {f"v{each}" for each in range(2, count + 1)} | ({"new"} if count else set())
+    events = {event for (event,) in _rows(folder, "SELECT event FROM delivery") if "companion" not in event}
+    assert events == expected
+    keys = {key.removeprefix("s1 ") for (key,) in _rows(folder, "SELECT key FROM key")}
+    assert keys == expected
+    for event in expected:
+        owed = _rows(folder, f"SELECT destination FROM delivery WHERE event = '{event}'")
+        assert {destination for (destination,) in owed} == set(LANES)
+    cards = _rows(folder, "SELECT version, is_doubtful FROM card")
+    assert len(cards) == (len(LANES) if count else 0)
+    assert all(version <= count for version, _ in cards)
+
+
+def _book(folder: Path) -> Any:
+    core = SqliteCore(folder / "outbox.db")
+    try:
+        ((entry,),) = core.apply([FindTrades()])
+    finally:
+        core.close()
+    plain = json.loads(entry.trade.to_json())
+    for name in ("created_at", "updated_at"):  # of the object, not of the signal
+        plain["signal"].pop(name, None)
+    return plain, [card.version for card in entry.cards]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_change_is_whole_wherever_it_is_cut_off(tmp_path: Path, when: str) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    assert _run(whole) == 0
+    expected = _book(whole)
+    assert expected[0]["version"] == len(LIFE) + 1
+    killed = 0
+    for commits in range(1, 1000, STEP):
+        folder = tmp_path / str(commits)
+        folder.mkdir()
+        if _run(folder, when, str(commits)) == 0:
+            break
+        killed += 1
+        _demand_whole(folder)
+        assert _run(folder) == 0
+        _demand_whole(folder)
+        assert _book(folder) == expected, (when, commits)
+    assert killed > 1

@@ -17,8 +17,8 @@ from tests.faults.change_child import LANES, LIFE
 from tests.size import size
 
 ROOT = Path(__file__).parents[2]
-STEP = size(5, 1)
-"""Every commit of the life is a write point; in a short run, every fifth is tried."""
+STEP = size(9, 1)
+"""Every commit of the life is a write point; in a short run, every ninth is tried."""
 
 
 def _run(folder: Path, *fate: str) -> int:

@@ -156,6 +156,7 @@ def test_a_part_is_closed_at_a_gain_and_a_reversal_is_a_loss(side: str) -> None:
 PRICES = st.fractions(Fraction(1, 10**6), 10**6).map(rounded)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["BUY", "SELL"]),
     st.lists(PRICES, min_size=3, max_size=3, unique=True),

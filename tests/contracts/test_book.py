@@ -175,6 +175,23 @@ async def test_edits_can_be_held_while_posts_leave_and_the_reverse(book: Driver)
     assert (await book.leased(posts=False)).notification.event == "v2"
 
 
+async def test_a_change_with_a_key_that_was_used_is_a_duplicate_of_the_first_one(book: Driver) -> None:
+    """Whatever the state of the signal is now, and whichever signal it is for."""
+    await book.shown()
+    await book.open(signal("s2"))
+    refused = await book.change(CancelOrder(), key="call 1")
+    first = await book.change(Update(close_part=50, price="1.1010"), key="call 1")
+    assert (refused.outcome, first.outcome) == (Outcome.REFUSED, Outcome.ACCEPTED)
+    assert first.notification is not None
+    for name, change in (("s1", Update(close_part=25, price="1.1010")), ("s2", Close(price="1.1")), ("s3", Close())):
+        again = await book.change(change, name, key="call 1", if_version=7)
+        assert (again.outcome, again.repeats) == (Outcome.DUPLICATE, first.notification.id)
+        assert (again.trade, again.notification) == (first.trade, None)
+    assert (await book.change(Update(close_part=25, price="1.1010"), key="call 2")).outcome is Outcome.ACCEPTED
+    nobody_saw = await book.change(Close(price="1.1"), "s2", key="call 3")
+    assert (await book.change(Close(price="1.1"), "s2", key="call 3")).trade == nobody_saw.trade
+
+
 async def test_what_is_not_possible_is_refused_and_writes_nothing(book: Driver) -> None:
     await book.shown()
     answer = await book.change(CancelOrder())

@@ -185,10 +185,12 @@ def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
         priority, tier, context = options
         return await intake.accept(payload, priority=priority, user_tier=tier, context=context, event=event, hold=False)
 
-    async def amend(name: str, change: "Change", if_version: int | None, tiers: "frozenset[UserTier]") -> "Ticket":
+    async def amend(
+        name: str, change: "Change", if_version: int | None, tiers: "frozenset[UserTier]", key: str | None = None
+    ) -> "Ticket":
         if (intake := runtime.intake) is None:
             return runtime.not_running
-        return await intake.amend(name, change, exact=True, if_version=if_version, tiers=tiers, hold=False)
+        return await intake.amend(name, change, exact=True, if_version=if_version, tiers=tiers, key=key, hold=False)
 
     async def commit(
         state: "StreamState", signals: "Sequence[Signal]", options: "SendOptions", event: str

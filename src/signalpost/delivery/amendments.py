@@ -47,12 +47,13 @@ class Amendments:
         if_version: int | None,
         tiers: Collection[UserTier] | None,
         context: Mapping[str, object] | None,
+        key: str | None,
     ) -> Amend:
         """The command for a change that is made known now."""
         now = clock.now()
         ids = self._ids.next(now), self._ids.next(now)
         allowed = None if tiers is None else frozenset(tiers)
-        return Amend(name, change, now, ids, if_version, allowed, self._run, Context(context or {}), exact)
+        return Amend(name, change, now, ids, if_version, allowed, self._run, Context(context or {}), exact, key)
 
     async def save(self, command: Amend) -> Ticket:
         """Save a change. Raises StoreFailed.
@@ -88,7 +89,7 @@ class Amendments:
         trade, made = answer.trade, answer.notification
         ticket = Ticket(
             answer.outcome,
-            "" if made is None else made.id,
+            answer.repeats if made is None else made.id,
             answer.reason,
             answer.refusal,
             signal_id=None if trade is None else trade.signal.signal_id,

@@ -33,10 +33,18 @@ class Commit(Protocol):
 
 
 class Amending(Protocol):
-    """Change a signal of the book, if it was sent to none but these tiers; refuse it if the store is unavailable."""
+    """Change a signal of the book, if it was sent to none but these tiers; refuse it if the store is unavailable.
+
+    Another change with the same key is a duplicate.
+    """
 
     def __call__(
-        self, name: str, change: Change, if_version: int | None, tiers: frozenset[UserTier]
+        self,
+        name: str,
+        change: Change,
+        if_version: int | None,
+        tiers: frozenset[UserTier],
+        key: str | None = None,
     ) -> Coroutine[Any, Any, Ticket]:
         """Return the ticket."""
         ...

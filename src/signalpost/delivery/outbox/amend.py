@@ -8,7 +8,7 @@ from signalpost.delivery.outbox.book import Amend, Amendment, EndTrades
 from signalpost.delivery.outbox.cards import CardRow, cards_of
 from signalpost.delivery.outbox.commands import NewDelivery
 from signalpost.delivery.outbox.order import Row, Waiting, new_row
-from signalpost.delivery.outbox.rows import micros
+from signalpost.delivery.outbox.rows import micros, notification_in
 from signalpost.delivery.outbox.trades import Book, TradeRow
 from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.rank import rank_of
@@ -32,6 +32,10 @@ _KEY_LASTS_FOR = timedelta(days=7)
 
 def amend(tx: Transaction, command: Amend) -> Amendment:
     """Change a trade, and put the change on its cards."""
+    if command.key is not None and (known := tx.first(f"{sql.KEYS} = ?", (command.key,))) is not None:
+        first = notification_in((tx.first(sql.OPENING, (known[2],)) or (None,))[0])
+        trade = first.trade if isinstance(first, Notification) else None
+        return Amendment(Outcome.DUPLICATE, trade, repeats=known[2])
     book = Book(tx)
     if command.run is None:
         rows = book.named(command.name, exact=command.exact)
@@ -197,5 +201,7 @@ class _Change:
         self._tx.add([changed.pop(row.delivery.id, row) for row in self._added])
         self._tx.move(list(changed.values()), was=DeliveryState.PENDING)
         until = micros(notification.accepted_at + _KEY_LASTS_FOR)
-        self._tx.write(sql.SAVE_KEY, [(notification.key, notification.content_hash, notification.id, until)])
+        keys = [key for key in (notification.key, self._command.key) if key is not None]
+        rows = [(key, notification.content_hash, notification.id, until) for key in keys]
+        self._tx.write(sql.SAVE_KEY, rows)
         Book(self._tx).save(self._row, self._trade)

@@ -53,6 +53,8 @@ class Amendment(NamedTuple):
     """Why it was refused, and what is possible."""
     notification: Notification | None = None
     """Of the change; None if nothing changed."""
+    repeats: str = ""
+    """The id of the change that was accepted under the same key."""
     waiting: tuple[str, ...] = ()
     """The destination of each delivery that was added: of the card, and of the companion."""
     superseded: tuple[Delivery, ...] = ()
@@ -81,6 +83,8 @@ class Amend(Command[Amendment], frozen=True):
     context: Context = NO_CONTEXT
     exact: bool = False
     """Not by a pair, nor by a number without its `#`: a program's id must not find another signal."""
+    key: str | None = None
+    """The caller's idempotency key: for 7 days, another change with it is a duplicate, of whatever signal."""
 
 
 class EndTrades(Command[tuple[Amendment, ...]], frozen=True):

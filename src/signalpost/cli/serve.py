@@ -2,7 +2,6 @@
 
 import resource
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from signalpost.config import Config
     from signalpost.domain.change import Change
     from signalpost.domain.notification import Payload
-    from signalpost.domain.signal import Signal
     from signalpost.domain.stream_state import StreamState
     from signalpost.domain.ticket import Ticket
     from signalpost.domain.tier import UserTier
@@ -192,11 +190,8 @@ def service_api_of(service: "AsyncNotificationService") -> "ServiceApi":
             return runtime.not_running
         return await intake.amend(name, change, exact=True, if_version=if_version, tiers=tiers, key=key, hold=False)
 
-    async def commit(
-        state: "StreamState", signals: "Sequence[Signal]", options: "SendOptions", event: str
-    ) -> "list[Ticket]":
-        priority, tier, context = options
-        return await service.commit(state, signals, tier, event=event, additional_context=context, priority=priority)
+    async def commit(state: "StreamState") -> "list[Ticket]":
+        return await service.commit(state, ())
 
     ranks = ranks_of(service.config.tiers)
     return ServiceApi(

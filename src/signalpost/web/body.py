@@ -1,15 +1,17 @@
-"""Parses untrusted JSON: with exact numbers, and safe against hostile input."""
+"""Parses untrusted bodies: with exact numbers, and safe against hostile input."""
 
 import json
+import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
 from typing import Any
 
 from signalpost.domain.sent import as_sent
 from signalpost.domain.text import shown
-from signalpost.errors import Fault
-from signalpost.ingest.templates import with_placeholders_quoted
-from signalpost.web.problem import Problem
+from signalpost.errors import Fault, InvalidValue
+from signalpost.ingest.templates import form_of, pairs_of, shown_text, with_placeholders_quoted
+from signalpost.web.problem import Problem, not_understood
 
 _LONGEST_INT = 18
 
@@ -40,6 +42,24 @@ def json_object(raw: bytes, *, is_filled_in: bool = False) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise _not_json("not-an-object", "it is not a JSON object. Send an object with field names")
     return read
+
+
+def names_and_values(raw: bytes, advice: str, *, is_form: bool = False) -> Mapping[str, Any]:
+    """Parse a filled template: a JSON object, `name=value` text, or a form.
+
+    Raises Problem 400 for invalid JSON, and 422 with `advice` for text that is none of these.
+    """
+    text = raw.decode(errors="replace").strip()
+    if text.startswith(("{", "[", "\ufeff")) or not text:
+        return json_object(raw, is_filled_in=True)
+    try:
+        pairs = form_of(text) if is_form and "=" in text and not re.search(r"\s", text) else pairs_of(text)
+    except InvalidValue as error:
+        raise not_understood(error.errors) from None
+    if pairs is None:
+        detail = f"cannot parse the body {shown_text(text)}. {advice}"
+        raise not_understood([Fault("not-readable", detail, value=shown_text(text))])
+    return pairs
 
 
 def _not_json(code: str, why: str, field: str | None = None, value: str | None = None) -> Problem:

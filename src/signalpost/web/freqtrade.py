@@ -1,37 +1,44 @@
 """Parses requests of freqtrade's webhook that use the dicts of docs/how-to/freqtrade.md. Pure.
 
 freqtrade fills `str.format` templates, so every value is text, and an unknown one is the text `None`. Each dict must
-contain its event, because nothing else in a request does. An `exit_fill` repeats all facts of its `entry_fill`, so
-nothing needs to be remembered between the two. (Placeholders: freqtrade's page "Webhook usage", 2024 to 2026.)
+contain its event, because nothing else in a request does. A trade's signal is found by its `trade_id`, which is in the
+signal's id. (Placeholders: freqtrade's page "Webhook usage", 2024 to 2026.)
 """
 
 import hashlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeVar
 
 from signalpost.domain.alert import Alert, AlertSeverity
-from signalpost.domain.exact import decimal_of, positive
+from signalpost.domain.change import CancelOrder, Change, Close, CloseReason, Fill, Update
+from signalpost.domain.exact import positive, rounded
+from signalpost.domain.faults import Faults
 from signalpost.domain.instant import compact
+from signalpost.domain.instrument import Instrument, read_pair
 from signalpost.domain.notification import Payload
+from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import read_fields
 from signalpost.domain.system_status import SystemStatus
 from signalpost.domain.text import as_text, required_text, shown
 from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import WHOLE, Trade
 from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue
 from signalpost.ingest.kinds import SIGNAL
 from signalpost.ingest.send_options import SendOptions, read_options
-from signalpost.ingest.templates import Template, form_of, pairs_of, shown_text
-from signalpost.web.body import json_object
+from signalpost.ingest.templates import Template
+from signalpost.web.body import names_and_values
+from signalpost.web.hook_signals import HookChange, id_prefix
 from signalpost.web.problem import not_understood
 from signalpost.web.tokens import Token
 
+Read = TypeVar("Read")
+
 _STRATEGY = "freqtrade"
-_CLOSE_VALID_FOR = timedelta(hours=24)
 _LONGEST_STATUS = 60
 REPEATED_WITHIN = timedelta(seconds=60)
 """freqtrade repeats a message within a second or two. The same text a minute later is a new message."""
@@ -43,16 +50,16 @@ _OWN_NAMES = {
     "timestamp": "open_date",
 }
 """freqtrade's names of the required fields."""
-_READ = (*_OWN_NAMES, "stop_loss", "take_profit", "targets", "strategy_name")
-_SHOWN = (
-    ("exchange", "exchange"),
-    ("leverage", "leverage"),
-    ("amount", "amount"),
-    ("stake", "stake_amount"),
-    ("tag", "enter_tag"),
-    ("profit", "profit_amount"),
-)
+_READ = (*_OWN_NAMES, "stop_loss", "take_profit", "targets", "leverage", "strategy_name")
+_SHOWN = (("exchange", "exchange"), ("tag", "enter_tag"))
 """Facts of a trade that a message shows: their names there, and in freqtrade."""
+_OF_PART = ("amount", "stake_amount", "open_rate")
+"""What an exit needs to say how large a part is: the amount that was sold, and the stake that is left."""
+_REASON_BY_EXIT = {
+    "roi": CloseReason.TARGET,
+    **dict.fromkeys(("stop_loss", "trailing_stop_loss", "stoploss_on_exchange", "liquidation"), CloseReason.STOP),
+}
+"""Any other reason, such as `exit_signal` or `force_exit`, is the strategy's or a person's."""
 _SEVERITY_BY_EVENT = {
     "warning": AlertSeverity.MEDIUM,
     "exception": AlertSeverity.HIGH,
@@ -68,25 +75,23 @@ _TITLE_BY_EVENT = {
 _TEXT_BY_EVENT = {"warning": "status", "exception": "status", "strategy_msg": "msg"}
 _NOT_A_DETAIL = frozenset(("event", "type", "severity", "priority", "user_tier", "tier", "context"))
 _REASON_BY_IGNORED_EVENT = {
-    **dict.fromkeys(
-        ("entry", "entry_cancel", "exit", "exit_cancel"), "entries and exits are sent when they are filled"
-    ),
+    **dict.fromkeys(("exit", "exit_cancel"), "exits are sent when they are filled"),
     **dict.fromkeys(("protection_trigger", "protection_trigger_global"), "trades are sent when they are filled"),
     **dict.fromkeys(("whitelist", "analyzed_df", "new_candle"), "it is only for other bots"),
 }
-EVENTS = ("entry_fill", "exit_fill", "status", "startup", *_SEVERITY_BY_EVENT, *_REASON_BY_IGNORED_EVENT)
+_OF_TRADES = ("entry", "entry_fill", "entry_cancel", "exit_fill")
+EVENTS = (*_OF_TRADES, "status", "startup", *_SEVERITY_BY_EVENT, *_REASON_BY_IGNORED_EVENT)
 """Every event of freqtrade (its `RPCMessageType` of September 2026)."""
 _AS_JSON = 'Set "format": "json" in freqtrade\'s webhook, and use the dicts from the how-to page'
 
 
 class Parsed(NamedTuple):
-    """A payload and its event; without a payload, the reason why nothing is sent."""
+    """The change of a trade's signal; if no signal is found for it, the signal to open."""
 
-    payload: Payload | None
-    event: str = "new"
+    change: HookChange | None = None
+    signal: Signal | None = None
     reason: str = ""
-    about: str = ""
-    """If set: why the same id with other content is not a conflict but ignored."""
+    """Why nothing is sent; if there is a change or a signal: why nothing is, if the book does not allow it."""
 
 
 class UndatedMessage(NamedTuple):
@@ -103,20 +108,15 @@ def read(raw: bytes, token: Token) -> tuple[Parsed | UndatedMessage, SendOptions
 
     Raises Problem 400 for invalid JSON, or 422 with all faults.
     """
-    data = Template(_names_and_values(raw))
+    data = Template(names_and_values(raw, _AS_JSON, is_form=True))
     options, faults = read_options(data.pairs(), UserTier(token.tier))
     event = _event(data)
     parsed: Parsed | UndatedMessage | None = None
     try:
         if event in _REASON_BY_IGNORED_EVENT:
-            parsed = Parsed(None, reason=f"{event} is not sent: {_REASON_BY_IGNORED_EVENT[event]}")
-        elif event == "entry_fill":
-            parsed = Parsed(
-                _entered(data, token),
-                about="this adds to a trade whose entry was already sent, so it is not sent again",
-            )
-        elif event == "exit_fill":
-            parsed = _exited(data, token)
+            parsed = Parsed(reason=f"{event} is not sent: {_REASON_BY_IGNORED_EVENT[event]}")
+        elif event in _OF_TRADES:
+            parsed = _PARSERS[event](data, token)
         elif event in {"status", "startup"}:
             parsed = _status(data, event, token)
         elif event in _SEVERITY_BY_EVENT:
@@ -128,20 +128,6 @@ def read(raw: bytes, token: Token) -> tuple[Parsed | UndatedMessage, SendOptions
     if parsed is None or faults:
         raise not_understood(faults)
     return parsed, options._replace(context={**_facts(data), **options.context})
-
-
-def _names_and_values(raw: bytes) -> Mapping[str, Any]:
-    text = raw.decode(errors="replace").strip()
-    if text.startswith(("{", "[", "\ufeff")) or not text:
-        return json_object(raw, is_filled_in=True)
-    try:
-        pairs = form_of(text) if "=" in text and not re.search(r"\s", text) else pairs_of(text)
-    except InvalidValue as error:
-        raise not_understood(error.errors) from None
-    if pairs is None:
-        detail = f"cannot parse the body {shown_text(text)}. {_AS_JSON}"
-        raise not_understood([Fault("not-readable", detail, value=shown_text(text))])
-    return pairs
 
 
 def _event(data: Template) -> str:
@@ -157,46 +143,105 @@ def _unknown_event(data: Template) -> Fault:
     return Fault("unknown-word", f"event is {shown(given)}, which is not one of {known}", "event", shown(given), known)
 
 
-def _entered(data: Template, token: Token) -> Signal:
+def _ordered(data: Template, token: Token) -> Parsed:
+    if _word(data.value("order_type", "")) != "limit":
+        return Parsed(reason="a market order is sent when it is filled")
+    return Parsed(signal=_signal(data, token, OrderKind.LIMIT), reason="the order of this trade was already sent")
+
+
+def _filled(data: Template, token: Token) -> Parsed:
+    signal = _signal(data, token)
+    fill = _change(data, token, signal.pair, Fill(price=signal.entry_price), of_order=True)
+    return Parsed(fill, signal, "this adds to a trade whose entry was already sent, so it is not sent again")
+
+
+def _cancelled(data: Template, token: Token) -> Parsed:
+    reason = data.value("reason")
+    if "replace" in str(reason) or data.value("trade_id") is None:
+        return Parsed(reason="another order of the trade replaces this one, or trade_id is not in the dict")
+    faults = Faults()
+    pair = _pair(data, faults)
+    cancel = faults.read(lambda *_: CancelOrder(reason=reason), reason, "reason")
+    faults.raise_any()
+    assert pair is not None and cancel is not None  # noqa: S101, PT018  # nothing was raised
+    change = _change(data, token, pair, cancel, of_order=True)
+    return Parsed(change, reason="no order of this trade waits to be filled")
+
+
+def _exited(data: Template, token: Token) -> Parsed:
+    faults = Faults()
+    pair, price = _pair(data, faults), _needed(data, "close_rate", positive, faults)
+    word = faults.read(required_text, data.value("exit_reason", "exit"), "exit_reason")
+    faults.raise_any()
+    assert pair is not None and price is not None and word is not None  # noqa: S101, PT018  # nothing was raised
+    final = _word(data.value("is_final_exit", ""))
+    # A freqtrade without `is_final_exit` still says with `sub_trade` that a part was sold.
+    if final != "false" and (final == "true" or _word(data.value("sub_trade", "")) != "true"):
+        close = Close(price=price, reason=_REASON_BY_EXIT.get(word, CloseReason.MANUAL))
+        return Parsed(_change(data, token, pair, close))
+    sold, stake, entry, leverage = (_number(data.value(name)) for name in (*_OF_PART, "leverage"))
+    if not (sold and stake and entry):
+        advice = f"Add {', '.join(_OF_PART)} to the dict"
+        return Parsed(reason=f"a part of the trade was closed, but the request does not say how much. {advice}")
+    left = Fraction(stake) * Fraction(leverage or 1) / Fraction(entry)
+    share = Fraction(sold) / (Fraction(sold) + left)
+    change = _change(data, token, pair, Update(close_part=rounded(share * WHOLE), price=price))
+    return Parsed(change._replace(change_of=lambda trade: _part(trade, share, price)))
+
+
+def _part(trade: Trade, share: Fraction, price: Decimal) -> Change:
+    """A part of what is open, as a share of the initial size."""
+    return Update(close_part=rounded((trade.open_share or WHOLE) * share), price=price)
+
+
+_PARSERS = {"entry": _ordered, "entry_fill": _filled, "entry_cancel": _cancelled, "exit_fill": _exited}
+
+
+def _signal(data: Template, token: Token, order: OrderKind = OrderKind.MARKET) -> Signal:
     """Build the signal of a trade. Raises InvalidValue with all faults."""
     found = read_fields(data.pairs(), SIGNAL.names, _READ)
-    found = found.or_else("strategy_name", _STRATEGY)
+    found = found.or_else("strategy_name", _STRATEGY).or_else("order", order)
     if "timestamp" in found.fields:
         found.fields["timestamp"] = _in_utc(found.fields["timestamp"])
-    trade = data.value("trade_id")
-    if trade is None:
+    if data.value("trade_id") is None:
         found = found._replace(faults=(*found.faults, _missing("trade_id")))
     signal = SIGNAL.made(found, lambda field: _missing(_OWN_NAMES[field]), ("timeframe",))
     assert isinstance(signal, Signal)  # noqa: S101  # what this kind makes
-    exchange = str(data.value("exchange", "")).lower()
     try:
-        return signal.but(signal_id=f"{token.name}:{exchange}:{trade}:{compact(signal.timestamp)}")
+        return signal.but(signal_id=f"{_prefix(data, token)}{compact(signal.timestamp)}")
     except InvalidValue as error:
         raise InvalidValue.of_all([fault._replace(field="trade_id") for fault in error.errors]) from None
 
 
-def _exited(data: Template, token: Token) -> Parsed:
-    final = _word(data.value("is_final_exit", ""))
-    # A freqtrade without `is_final_exit` still says with `sub_trade` that a part was sold.
-    if final == "false" or (final != "true" and _word(data.value("sub_trade", "")) == "true"):
-        return Parsed(None, reason="a part of the trade was closed; only its end is sent")
-    price, reason = data.value("close_rate"), data.value("exit_reason", "exit")
-    faults = [_missing("close_rate")] if price is None else []
-    checks: list[Callable[[], object]] = [
-        *([lambda: positive(price, "close_rate")] if price is not None else []),
-        lambda: required_text(reason, "exit_reason"),
-        lambda: _entered(data, token),
-    ]
-    for check in checks:
-        try:
-            made = check()
-        except InvalidValue as error:
-            faults += error.errors
-    if faults:
-        raise InvalidValue.of_all(faults)
-    assert isinstance(made, Signal)  # noqa: S101  # the last check made it
-    closed = made.close(reason).at_price(price)
-    return Parsed(closed.but(valid_until=closed.updated_at + _CLOSE_VALID_FOR), "closed")
+def _change(data: Template, token: Token, pair: Instrument, change: Change, *, of_order: bool = False) -> HookChange:
+    """A change of the signal of a trade. With `of_order`, only of a live one that was sent before it was filled."""
+    prefix = _prefix(data, token)
+    facts = [str(data.value(name)) for name in ("open_date", *_OF_PART)]
+    name = f"trade {data.value('trade_id')} of {pair}"
+
+    def is_own(trade: Trade) -> bool:
+        is_its = trade.signal.signal_id.startswith(prefix)
+        return is_its and (not of_order or (trade.signal.order.is_pending and trade.state.is_live))
+
+    return HookChange(f"{prefix}{_hashed(repr((change, facts)))} hook", name, pair, is_own, lambda _: change)
+
+
+def _pair(data: Template, faults: Faults) -> Instrument | None:
+    """The pair of a trade, which needs a `trade_id`."""
+    _needed(data, "trade_id", lambda value, _: value, faults)
+    return _needed(data, "pair", read_pair, faults)
+
+
+def _needed(data: Template, name: str, convert: Callable[[Any, str], Read], faults: Faults) -> Read | None:
+    if (value := data.value(name)) is not None:
+        return faults.read(convert, value, name)
+    faults.found.append(_missing(name))
+    return None
+
+
+def _prefix(data: Template, token: Token) -> str:
+    """The beginning of the ids of a trade's signals. Its end is a time, because dry runs count trades anew."""
+    return f"{id_prefix(token.name)}{str(data.value('exchange', '')).lower()}:{data.value('trade_id')}:"
 
 
 def _status(data: Template, event: str, token: Token) -> UndatedMessage:
@@ -263,18 +308,12 @@ def _in_utc(value: object) -> object:
 
 
 def _facts(data: Template) -> dict[str, object]:
-    facts = {shown_as: as_text(value) for shown_as, name in _SHOWN if (value := data.value(name)) is not None}
-    for amount in {"stake", "profit"} & facts.keys():
-        facts[amount] += f" {currency}" if (currency := data.value("stake_currency")) is not None else ""
-    ratio = _number(data.value("profit_ratio"))
-    if ratio is not None and abs(ratio) < 1_000:
-        facts["profit ratio"] = f"{ratio * 100:+.2f} %"
-    return dict(facts)
+    return {shown_as: as_text(value) for shown_as, name in _SHOWN if (value := data.value(name)) is not None}
 
 
 def _number(value: Any) -> Decimal | None:
     try:
-        return decimal_of(value, "number")
+        return positive(value, "number")
     except InvalidValue:
         return None
 

@@ -30,16 +30,18 @@ from signalpost.web.answers import (
 )
 from signalpost.web.auth import TokenAuth
 from signalpost.web.body import json_object
-from signalpost.web.hook_memory import HookMemory
+from signalpost.web.first_times import FirstTimes
+from signalpost.web.hook_signals import HookSignals
 from signalpost.web.problem import Problem
 from signalpost.web.requests import bearer, body_of, check_json, foreign_name, is_local_name
 from signalpost.web.service_api import ServiceApi
-from signalpost.web.streams import Streams, first_time
 from signalpost.web.timeouts import SAFE, UNSAFE, Timeouts
 from signalpost.web.tokens import Scope, Token
 
 HEALTH = "/health"
 _API = "/api/v1/"
+_IS_NO_NEWS = frozenset({Refusal.CONFLICT, Refusal.UNKNOWN_SIGNAL, Refusal.NOT_POSSIBLE})
+"""Why the book does not take a request of freqtrade that has been shown already, or is not to be shown."""
 
 Read = TypeVar("Read")
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
@@ -58,8 +60,8 @@ class Router:
         self._host = host
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="signalpost reading")
         """One thread, so that the event loop competes for the processor with one body at a time."""
-        self._streams = Streams(service)
-        self._memory = HookMemory(service, self._streams)
+        self._first_times = FirstTimes(service)
+        self._signals_of_hooks = HookSignals(service)
 
     def close(self) -> None:
         """Stop reading bodies."""
@@ -151,7 +153,7 @@ class Router:
         payload = parsed.payload
         if parsed.needs_first_time:
             name = getattr(payload, kind.id_field)
-            first = await first_time(self._service, self._streams, token, name, clock.now(), parsed.options)
+            first = await self._first_times.of(token, name, clock.now())
             payload = payload.but(timestamp=first)
         return await self._service.take(payload, parsed.options, "new")
 
@@ -177,10 +179,13 @@ class Router:
         self._auth.check_tier(token, options.user_tier)
         if isinstance(parsed, tradingview.Ignored):
             return of_ignored(parsed.reason)
-        memory, timeouts = self._memory, self._timeouts
-        if isinstance(parsed, tradingview.Closing):
-            return of_ticket(await timeouts.wait(memory.close(token, parsed, options)))
-        ticket = await timeouts.wait(memory.open(token, parsed.signal, options))
+        tiers = self._auth.tiers_of(token)
+        if isinstance(parsed, tradingview.Exit):
+            change = tradingview.hook_change(token, parsed)
+            return of_ticket(await self._timeouts.wait(self._signals_of_hooks.change(change, tiers)))
+        is_own = tradingview.is_own(token, parsed.signal)
+        opening = self._signals_of_hooks.open(parsed.signal, options, is_own, tiers)
+        ticket = await self._timeouts.wait(opening)
         if ticket.cause is Refusal.CONFLICT and parsed.id_name is not None:
             advice = f"Send a different {parsed.id_name} with each signal, or omit it"
             ticket = ticket._replace(reason=f"{ticket.reason}. The id comes from {parsed.id_name}. {advice}")
@@ -191,16 +196,14 @@ class Router:
         self._auth.check_tier(token, options.user_tier)
         if isinstance(parsed, freqtrade.UndatedMessage):
             return of_ticket(await self._timeouts.wait(self._take_undated(token, parsed, options)))
-        if parsed.payload is None:
+        taken = self._signals_of_hooks.take(parsed.change, parsed.signal, options, self._auth.tiers_of(token))
+        ticket = await self._timeouts.wait(taken)
+        if ticket is None or (parsed.reason and ticket.cause in _IS_NO_NEWS):
             return of_ignored(parsed.reason)
-        ticket = await self._timeouts.wait(self._service.take(parsed.payload, options, parsed.event))
-        if ticket.cause is Refusal.CONFLICT and parsed.about:
-            return of_ignored(parsed.about)
         return of_ticket(ticket)
 
     async def _take_undated(self, token: Token, parsed: freqtrade.UndatedMessage, options: SendOptions) -> Ticket:
-        now, lasts = clock.now(), freqtrade.REPEATED_WITHIN
-        first = await first_time(self._service, self._streams, token, parsed.name, now, options, lasts)
+        first = await self._first_times.of(token, parsed.name, clock.now(), freqtrade.REPEATED_WITHIN)
         return await self._service.take(parsed.payload_at(first), options, "new")
 
     def _admitted(self, request: web.BaseRequest, presented: str | None, scope: Scope) -> Token:

@@ -7,7 +7,6 @@ from signalpost.delivery.outbox.book import BookEntry, FindTrades
 from signalpost.domain.change import Change
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.notification import Payload
-from signalpost.domain.signal import Signal
 from signalpost.domain.stream_state import StreamState
 from signalpost.domain.ticket import Ticket
 from signalpost.domain.tier import UserTier
@@ -19,16 +18,6 @@ class Take(Protocol):
 
     def __call__(self, payload: Payload, options: SendOptions, event: str) -> Coroutine[Any, Any, Ticket]:
         """Return the ticket."""
-        ...
-
-
-class Commit(Protocol):
-    """Store a stream's state and signals together or not at all. Raises StoreFailed."""
-
-    def __call__(
-        self, state: StreamState, signals: Sequence[Signal], options: SendOptions, event: str
-    ) -> Coroutine[Any, Any, list[Ticket]]:
-        """Return a ticket for each signal."""
         ...
 
 
@@ -54,7 +43,8 @@ class ServiceApi(NamedTuple):
     """The operations, as callables."""
 
     take: Take
-    commit: Commit
+    commit: Callable[[StreamState], Coroutine[Any, Any, object]]
+    """Store a stream's state. Raises StoreFailed."""
     load_state: Callable[[str], Coroutine[Any, Any, StreamState | None]]
     deliveries: Callable[[str], Coroutine[Any, Any, Sequence[Delivery]]]
     health: Callable[[], tuple[str, Sequence[str]]]

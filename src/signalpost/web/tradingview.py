@@ -9,24 +9,28 @@ if it is not answered within 3 seconds; after a 5xx it is repeated after 5 secon
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple
 
+from signalpost.domain.change import Change, Close, CloseReason, Update
+from signalpost.domain.exact import decimal_of, rounded
 from signalpost.domain.instant import compact
-from signalpost.domain.instrument import Instrument
+from signalpost.domain.making import field_of, in_their_words
 from signalpost.domain.sent import unfilled
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import FoundFields, read_fields
 from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import WHOLE, Trade
 from signalpost.errors import Fault, InvalidValue
 from signalpost.ingest.kinds import SIGNAL
 from signalpost.ingest.positions import positions
 from signalpost.ingest.send_options import SendOptions, read_options
-from signalpost.ingest.templates import Template, pairs_of, shown_text
-from signalpost.web.body import json_object
+from signalpost.ingest.templates import Template
+from signalpost.web.body import names_and_values
+from signalpost.web.hook_signals import HookChange, IsOwn, id_prefix
 from signalpost.web.problem import not_understood
 from signalpost.web.tokens import Token
 
@@ -48,7 +52,7 @@ _READ = (
     *("confidence_score", "strategy_name", "notes", "signal_id"),
 )
 _ONLY_OF_ENTRIES = ("stop_loss", "take_profit", "targets", "order", "entry_zone", "good_until")
-"""Fields that are meaningless for a close."""
+"""Fields that are meaningless for a close. Of a live signal, only its stop and targets can change."""
 _ACTION = ("action", "order.action", "strategy.order.action", "side", "signal", "direction", "signal_type")
 _SIDE_BY_WORD = {
     **dict.fromkeys(("buy", "long", "bullish", "enter_long", "entry_long"), SignalType.BUY),
@@ -60,6 +64,12 @@ _CLOSED_SIDE_BY_WORD: dict[str, SignalType | None] = {
     **dict.fromkeys(("close_long", "exit_long"), SignalType.BUY),
     **dict.fromkeys(("close_short", "exit_short"), SignalType.SELL),
 }
+_CHANGES = frozenset(("update", "modify", "change"))
+_OTHER_SIDE: Mapping[SignalType | None, SignalType]
+_OTHER_SIDE = {SignalType.BUY: SignalType.SELL, SignalType.SELL: SignalType.BUY}
+_SIZE_NOW = ("market_position_size", "strategy.market_position_size", "position_size", "strategy.position_size")
+_SIZE_BEFORE = ("prev_market_position_size", "strategy.prev_market_position_size")
+_SIZE_OF_ORDER = ("contracts", "order.contracts", "strategy.order.contracts")
 
 
 class Opened(NamedTuple):
@@ -70,21 +80,19 @@ class Opened(NamedTuple):
     """The field in which the alert gave the signal's id; None if it gave none."""
 
 
-class Closing(NamedTuple):
-    """The end of a signal."""
+class Exit(NamedTuple):
+    """A change of a live signal: its end, the exit of a part, or new levels."""
 
-    key: str
-    """Equal for repeats of the same request."""
-    strategy: str
-    pair: Instrument
-    timeframe: str
+    alert: Signal
+    """The alert as if it were a new signal, with its price and without levels."""
     side: SignalType | None
-    """The side of the closed signal; None if the alert does not say."""
-    price: Decimal
-    at: datetime
-    reason: str
-    unseen: Signal | None
-    """The signal to close if none is remembered; None if the alert has too few facts."""
+    """The side of the signal that changes; None if the alert does not say."""
+    left: Fraction
+    """How much of the position is left: 0 for its end, 1 if only levels change."""
+    levels: Update | None
+    """The stop and the targets in the alert, and its note."""
+    identity: str
+    """Equal for repeats of the same request."""
 
 
 class Ignored(NamedTuple):
@@ -93,12 +101,25 @@ class Ignored(NamedTuple):
     reason: str
 
 
-Parsed = Opened | Closing | Ignored
+Parsed = Opened | Exit | Ignored
+
+
+class _Change(NamedTuple):
+    side: SignalType | None
+    left: Fraction = Fraction(0)
+    """As in `Exit`."""
+    is_update: bool = False
+    """True if the action says that only levels change."""
+    without_levels: str = "the alert changes nothing"
+    """Why an alert that has no levels is ignored."""
+
+
+_UNKNOWN = _Change(None)  # always together with a fault
 
 
 def read(raw: bytes, token: Token) -> tuple[Parsed, SendOptions]:
     """Parse the alert in `raw`. Raises Problem 400 for invalid JSON, or 422 with all faults."""
-    data = Template(_names_and_values(raw))
+    data = Template(names_and_values(raw, f"Write JSON such as {TEMPLATE}, or name=value for each name"))
     options, faults = read_options(data.pairs(), UserTier(token.tier))
     found = read_fields(data.pairs(), SIGNAL.names, _READ).or_else("strategy_name", _STRATEGY)
     found.fields.update({name: str(value) for name, value in found.fields.items() if _is_number_for_text(name, value)})
@@ -106,18 +127,87 @@ def read(raw: bytes, token: Token) -> tuple[Parsed, SendOptions]:
     if given_id is not None:
         found.fields["signal_id"] = f"{token.name}:{given_id}"
     action = _action(data, faults)
-    if isinstance(action, Ignored):
-        _made(found, SignalType.BUY, faults)
-        return action, options
     if isinstance(action, SignalType):
         made = _made(found, action, faults)
         if given_id is None:
-            return Opened(made.but(signal_id=f"{token.name}:{made.signal_id}")), options
+            return Opened(made.but(signal_id=f"{id_prefix(token.name)}{made.signal_id}")), options
         return Opened(made, found.called["signal_id"]), options
-    for field in _ONLY_OF_ENTRIES:
-        found.fields.pop(field, None)
+    others = () if action is _UNKNOWN else _ONLY_OF_ENTRIES
+    sent = {field: found.fields.pop(field) for field in others if field in found.fields}
+    levels = None if action.left == 0 else _levels(action, sent, found, faults)
     made = _made(found, action.side or SignalType.BUY, faults)
-    return _closing(made, action, data, given_id), options
+    if action.left == 1 and levels is None:
+        return Ignored(f"{action.without_levels}, which is not sent"), options
+    return _exit(made, action, levels, data, given_id), options
+
+
+def is_own(token: Token, alert: Signal, side: SignalType | None = None) -> IsOwn:
+    """Whether a trade was opened with `token`, with the strategy, pair and timeframe of `alert`, and on that side."""
+    wanted = alert.strategy_name, alert.pair, alert.timeframe
+
+    def is_own(trade: Trade) -> bool:
+        signal = trade.signal
+        is_its = signal.signal_id.startswith(id_prefix(token.name)) and side in {None, signal.signal_type}
+        return is_its and (signal.strategy_name, signal.pair, signal.timeframe) == wanted
+
+    return is_own
+
+
+def hook_change(token: Token, parsed: Exit) -> HookChange:
+    """The change of the signal that an exit means."""
+    alert, side = parsed.alert, parsed.side
+    return HookChange(
+        f"{id_prefix(token.name)}{parsed.identity} hook",
+        f"{alert.pair} {alert.timeframe} of strategy {alert.strategy_name}",
+        alert.pair,
+        is_own(token, alert, side),
+        lambda trade: change_of(parsed, trade),
+        is_every=parsed.left == 0,
+        is_entry_of=lambda trade: side is None and _entry(alert) == _entry(trade.signal),
+    )
+
+
+def change_of(parsed: Exit, trade: Trade) -> Change:
+    """The change of `trade` as it stands. A price that reaches the stop or a target counts as its hit."""
+    ahead, price = trade.targets[trade.hits :], parsed.alert.entry_price
+    is_hit = bool(ahead) and trade.gain(price) >= trade.gain(ahead[0].price)
+    if parsed.left == 0:
+        is_stopped = trade.stop is not None and trade.gain(price) <= trade.gain(trade.stop)
+        is_last = is_hit and len(ahead) == 1
+        reason = CloseReason.STOP if is_stopped else CloseReason.TARGET if is_last else CloseReason.MANUAL
+        return Close(price=price, reason=reason)
+    news = {} if parsed.levels is None else _news(parsed.levels, trade)
+    if parsed.left < 1:
+        part = rounded((trade.open_share or WHOLE) * (1 - parsed.left))
+        news |= {"close_part": part, "price": price, "target_hit": trade.hits + 1 if is_hit else None}
+    return Update(**news or {"target_hit": trade.hits})
+
+
+def _news(levels: Update, trade: Trade) -> dict[str, Any]:
+    """The levels to set: an alert may repeat the targets that were hit."""
+    hit = [target.price for target in trade.targets[: trade.hits]]
+    is_repeated = [target.price for target in levels.targets[: trade.hits]] == hit
+    news = {
+        **{name: getattr(levels, name) for name in ("stop_loss", "stop_at_entry", "note")},
+        "take_profit": None if levels.take_profit in hit else levels.take_profit,
+        "targets": levels.targets[trade.hits :] if is_repeated else levels.targets,
+    }
+    return {name: value for name, value in news.items() if value}
+
+
+def _levels(action: _Change, sent: Mapping[str, Any], found: FoundFields, faults: list[Fault]) -> Update | None:
+    """The levels that an alert sets; None if it sets none. A note counts only if the action says that it changes."""
+    fields = {field: sent[field] for field in ("stop_loss", "take_profit", "targets") if field in sent}
+    if action.is_update and "notes" in found.fields:
+        fields["note"] = found.fields["notes"]
+    if "targets" in fields:
+        fields.pop("take_profit", None)
+    try:
+        return Update(**fields) if fields else None
+    except InvalidValue as error:
+        names = {**found.called, "note": found.called.get("notes", "note")}
+        faults += [in_their_words(each, names.get(field_of(each), field_of(each))) for each in error.errors]
+        return None
 
 
 def _made(found: FoundFields, side: SignalType, faults: list[Fault]) -> Signal:
@@ -131,31 +221,6 @@ def _made(found: FoundFields, side: SignalType, faults: list[Fault]) -> Signal:
         raise not_understood(faults)
     assert isinstance(made, Signal)  # noqa: S101  # what this kind makes
     return made
-
-
-class _Close(NamedTuple):
-    side: SignalType | None
-    is_position_known: bool
-    """True if the alert says which position was held before."""
-
-
-_UNKNOWN = Ignored("the action is unknown")  # always together with a fault
-
-
-def _names_and_values(raw: bytes) -> Mapping[str, Any]:
-    text = raw.decode(errors="replace").strip()
-    if text.startswith(("{", "[", "\ufeff")) or not text:
-        return json_object(raw, is_filled_in=True)
-    try:
-        pairs = pairs_of(text)
-    except InvalidValue as error:
-        raise not_understood(error.errors) from None
-    if pairs is None:
-        detail = (
-            f"cannot parse the message {shown_text(text)}. Write JSON such as {TEMPLATE}, or name=value for each name"
-        )
-        raise not_understood([Fault("not-readable", detail, value=shown_text(text))])
-    return pairs
 
 
 def _is_number_for_text(field: str, value: object) -> bool:
@@ -181,7 +246,7 @@ def _advised(fault: Fault, found: FoundFields) -> Fault:
     return fault._replace(text=f"{fault.text}. {advice}")
 
 
-def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Ignored:
+def _action(data: Template, faults: list[Fault]) -> SignalType | _Change:
     """Find the action. A new position, if given, counts more than the order, which may be only a part of it."""
     (name, value), *others = data.named(*_ACTION) or [("action", None)]
     word = None if value is None else _word(value)
@@ -191,9 +256,11 @@ def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Ignore
     if word is not None and not _is_known(word):
         faults.append(unfilled(name, value) or _unknown_word(name, value, "buy, sell, long, short, close or exit"))
     elif now == "flat":
-        return _Close(held, is_position_known=before is not None)
+        return _Change(held or _OTHER_SIDE.get(_SIDE_BY_WORD.get(word or "")))
+    elif word in _CHANGES:
+        return _Change(_SIDE_BY_WORD.get(now or "") or held, Fraction(1), is_update=True)
     elif now is not None:
-        return _moved(_SIDE_BY_WORD[now], held, word)
+        return _moved(_SIDE_BY_WORD[now], held, word, data)
     elif word is None:
         text = f"action is missing (also accepted: {', '.join(_ACTION[1:])}). Send buy, sell or close"
         faults.append(Fault("missing", text, "action"))
@@ -203,13 +270,11 @@ def _action(data: Template, faults: list[Fault]) -> SignalType | _Close | Ignore
             text = f"market_position is missing. After {before}, {shown(value)} may be an exit or a new signal"
             faults.append(Fault("missing", text, "market_position"))
             return _UNKNOWN
-        return _done(words, held, faults, is_position_known=before is not None)
+        return _done(words, held, faults)
     return _UNKNOWN
 
 
-def _done(
-    words: list[tuple[str, str]], held: SignalType | None, faults: list[Fault], *, is_position_known: bool
-) -> SignalType | _Close | Ignored:
+def _done(words: list[tuple[str, str]], held: SignalType | None, faults: list[Fault]) -> SignalType | _Change:
     """Combine several words: `close` and `long` close a long; `buy` and `short` are a conflict."""
     (name, word), *others = words
     side, is_close = _side_of(word), word in _CLOSED_SIDE_BY_WORD
@@ -221,20 +286,38 @@ def _done(
             return _UNKNOWN
         side = side or also
     if is_close:
-        return _Close(side or held, is_position_known)
+        return _Change(side or held)
     return side or _UNKNOWN
 
 
-def _moved(side: SignalType, held: SignalType | None, word: str | None) -> SignalType | Ignored:
-    """Whether the position that is now on `side` is a new signal."""
+def _moved(side: SignalType, held: SignalType | None, word: str | None, data: Template) -> SignalType | _Change:
+    """Whether the position that is now on `side` is a new signal, or what is left of an earlier one."""
     is_reduced = word in _CLOSED_SIDE_BY_WORD or _SIDE_BY_WORD.get(word or "", side) is not side
-    if is_reduced or held is side:
-        return Ignored(f"the position only changed its size and stays {side.name}, which is not sent")
-    return side
+    if not is_reduced and held is not side:
+        return side
+    now, before = _sizes(data)
+    if now is not None and before is not None and 0 < now < before:
+        return _Change(side, now / before)
+    why = f"the position only changed its size and stays {side.name}"
+    advice = ". To report the exit of a part, also send market_position_size and prev_market_position_size"
+    return _Change(side, Fraction(1), without_levels=why + advice * is_reduced)
+
+
+def _sizes(data: Template) -> tuple[Fraction | None, Fraction | None]:
+    """The size of the position now and before; None if unknown."""
+    now, before, order = (_size(data, *names) for names in (_SIZE_NOW, _SIZE_BEFORE, _SIZE_OF_ORDER))
+    return now, now + order if before is None and now is not None and order is not None else before
+
+
+def _size(data: Template, *names: str) -> Fraction | None:
+    try:
+        return next((abs(Fraction(decimal_of(value, name))) for name, value in data.named(*names)), None)
+    except InvalidValue:
+        return None
 
 
 def _is_known(word: str) -> bool:
-    return word in _SIDE_BY_WORD or word in _CLOSED_SIDE_BY_WORD
+    return word in _SIDE_BY_WORD or word in _CLOSED_SIDE_BY_WORD or word in _CHANGES
 
 
 def _side_of(word: str) -> SignalType | None:
@@ -249,23 +332,14 @@ def _word(value: object) -> str:
     return re.sub(r"[\s-]+", "_", value.strip().lower()) if isinstance(value, str) else repr(value)
 
 
-def _closing(signal: Signal, close: _Close, data: Template, given_id: object) -> Closing:
-    """Convert `signal`, which was parsed as if it were new, to the end of an earlier one."""
-    strategy, pair, timeframe, side = signal.strategy_name or _STRATEGY, signal.pair, signal.timeframe, close.side
-    same = (str(given_id),) if given_id is not None else (compact(signal.timestamp), str(data.value("timenow", "")))
-    identity = repr((*same, pair, timeframe, strategy, str(side), str(signal.entry_price)))
-    unseen = None
-    if side is not None and close.is_position_known:
-        note = "Its opening was never sent here. The entry shown is the price at which it was closed."
-        unseen = signal.but(stop_loss=None, take_profit=None, notes=note, signal_id=f"{signal.signal_id}:unseen")
-    return Closing(
-        key=hashlib.blake2s(identity.encode(), digest_size=16).hexdigest(),
-        strategy=strategy,
-        pair=pair,
-        timeframe=timeframe or "",
-        side=side,
-        price=signal.entry_price,
-        at=signal.timestamp,
-        reason=signal.notes or "closed",
-        unseen=unseen,
-    )
+def _exit(alert: Signal, action: _Change, levels: Update | None, data: Template, given_id: object) -> Exit:
+    is_named = given_id is not None and action.left == 0
+    same = (str(given_id),) if is_named else (compact(alert.timestamp), str(data.value("timenow", "")))
+    more = () if action.left == 0 else (str(action.left), str(_sizes(data)), repr(levels))
+    about = (alert.pair, alert.timeframe, alert.strategy_name, str(action.side), str(alert.entry_price))
+    identity = hashlib.blake2s(repr((*same, *about, *more)).encode(), digest_size=16).hexdigest()
+    return Exit(alert, action.side, action.left, levels, identity)
+
+
+def _entry(signal: Signal) -> tuple[object, ...]:
+    return signal.timestamp, signal.entry_price

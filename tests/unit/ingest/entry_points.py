@@ -69,7 +69,7 @@ def by_freqtrade(data: Mapping[str, Any]) -> Seen:
     def read() -> Any:
         parsed = freqtrade.read(json.dumps(body, default=str).encode(), token())[0]
         assert isinstance(parsed, freqtrade.Parsed), parsed
-        return parsed.payload
+        return parsed.signal
 
     return _seen(read)
 

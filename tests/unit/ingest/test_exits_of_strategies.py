@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from signalpost import clock
+from signalpost.domain import life
+from signalpost.domain.change import Close, Update
 from signalpost.web import freqtrade, tradingview
-from signalpost.web.tradingview import Closing
+from signalpost.web.tradingview import Exit
 from tests.unit.ingest.entry_points import PLAIN, TIME, other_kind
 from tests.unit.web.tokens import refusal, token
 
@@ -37,7 +40,7 @@ def read_by_the_hook(body: dict[str, Any] | str) -> str:
     if problem := refusal(lambda: found.append(tradingview.read(raw.encode(), token())[0])):
         return ", ".join(f"{fault.field} {fault.code}" for fault in problem.faults)
     parsed = found[0]
-    if isinstance(parsed, Closing):
+    if isinstance(parsed, Exit):
         return f"close {parsed.side}"
     return f"new {parsed.signal.signal_type}" if isinstance(parsed, tradingview.Opened) else "nothing"
 
@@ -45,8 +48,7 @@ def read_by_the_hook(body: dict[str, Any] | str) -> str:
 @pytest.mark.line("6.5.20")
 @pytest.mark.parametrize("position", EXITS, ids=str)
 def test_an_exit_of_a_strategy_is_a_close(position: dict[str, Any]) -> None:
-    held = "BUY" if any("prev" in name for name in position) else "None"
-    assert read_by_the_hook({**SELL, **position}) == f"close {held}"
+    assert read_by_the_hook({**SELL, **position}) == "close BUY"
 
 
 @pytest.mark.parametrize(
@@ -141,32 +143,38 @@ EXIT = {
     "event": "exit_fill",
     "trade_id": "1",
     "pair": "BTC/USDT",
-    "timeframe": "5m",
-    "direction": "Long",
-    "open_rate": "61234.5",
-    "open_date": "2099-01-01 00:00:00+00:00",
+    "open_rate": "60000",
     "close_rate": "62000",
+    "amount": "0.01",
+    "stake_amount": "600",
 }
 
 
 @pytest.mark.line("6.5.16")
 @pytest.mark.parametrize(
-    "part", [{"sub_trade": "True"}, {"sub_trade": "True", "is_final_exit": "None"}, {"sub_trade": True}], ids=str
+    ("sent", "change"),
+    [
+        ({"sub_trade": "True"}, "part"),
+        ({"sub_trade": "True", "is_final_exit": "None"}, "part"),
+        ({"sub_trade": True}, "part"),
+        ({"is_final_exit": "False"}, "part"),
+        ({"sub_trade": "True", "stake_amount": "None"}, "nothing"),
+        ({}, "close"),
+        ({"sub_trade": "False"}, "close"),
+        ({"sub_trade": "True", "is_final_exit": "True"}, "close"),
+    ],
+    ids=str,
 )
-def test_a_part_of_a_freqtrade_trade_is_not_its_end(part: dict[str, Any]) -> None:
-    assert payload_of(part) is None
-
-
-@pytest.mark.parametrize("end", [{}, {"sub_trade": "False"}, {"sub_trade": "True", "is_final_exit": "True"}], ids=str)
-def test_the_end_of_a_freqtrade_trade_is_reported(end: dict[str, Any]) -> None:
-    assert payload_of(end) is not None
-
-
-def payload_of(more: dict[str, Any]) -> object:
-    """The payload of a freqtrade exit."""
-    parsed = freqtrade.read(json.dumps({**EXIT, **more}).encode(), token())[0]
+def test_a_part_of_a_freqtrade_trade_is_not_its_end(sent: dict[str, Any], change: str) -> None:
+    parsed = freqtrade.read(json.dumps({**EXIT, **sent}).encode(), token())[0]
     assert isinstance(parsed, freqtrade.Parsed)
-    return parsed.payload
+    alert = tradingview.read(json.dumps({**BAR, "action": "buy"}).encode(), token())[0]
+    assert isinstance(alert, tradingview.Opened)
+    signal = alert.signal
+    opened = life.opened(signal, 1, (), clock.now())
+    made = None if parsed.change is None else parsed.change.change_of(opened)
+    assert {Update: "part", Close: "close", type(None): "nothing"}[type(made)] == change
+    assert parsed.reason if made is None else not parsed.reason
 
 
 @pytest.mark.line("6.5.16")

@@ -8,7 +8,7 @@ import pytest
 
 from signalpost.web import tradingview
 from signalpost.web.problem import Problem
-from signalpost.web.tradingview import Closing
+from signalpost.web.tradingview import Exit
 from tests.unit.ingest.entry_points import ENTRY_POINTS, PLAIN, TIME, by_tradingview, other_kind
 from tests.unit.web.tokens import refusal, token
 
@@ -183,11 +183,11 @@ def test_an_unfilled_position_counts_as_absent(position: dict[str, Any]) -> None
     assert seen.signal.signal_type == "BUY"
 
 
-def test_a_close_with_an_unfilled_position_closes_the_remembered_signals() -> None:
+def test_a_close_with_an_unfilled_position_is_a_close() -> None:
     body = {**ALERT, "action": "close_long", "prev_market_position": "{{strategy.prev_market_position}}"}
     parsed = tradingview.read(json.dumps(body).encode(), token())[0]
-    assert isinstance(parsed, Closing)
-    assert parsed.unseen is None, "the alert does not contain the position"
+    assert isinstance(parsed, Exit)
+    assert (parsed.side, parsed.left) == ("BUY", 0)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_action_and_side_are_read_together(words: dict[str, Any], meant: str) ->
     problem = refusal(lambda: found.append(tradingview.read(json.dumps(body).encode(), token())[0]))
     if problem is not None:
         assert [fault.field for fault in problem.faults] == [meant]
-    elif isinstance(found[0], Closing):
+    elif isinstance(found[0], Exit):
         assert f"close {found[0].side}" == meant
     else:
         assert found[0].signal.signal_type == meant

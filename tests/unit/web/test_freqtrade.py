@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalpost.domain.alert import Alert
+from signalpost.domain.change import Change, Close, Update
+from signalpost.domain.life import opened
+from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
 from signalpost.web import freqtrade
@@ -43,9 +46,36 @@ EXIT = {
 }
 
 
+TRADE = opened(
+    Signal(
+        pair="BTC_USDT",
+        signal_type="BUY",
+        entry_price="61234.5",
+        timestamp=NOW,
+        signal_id="bot:binance:7:20260820T115503.123456Z",
+    ),
+    1,
+    (),
+    NOW,
+)
+
+
 def read(body: dict[str, Any]) -> freqtrade.Parsed:
     parsed = freqtrade.read(json.dumps(body).encode(), token("bot"))[0]
-    return parsed if isinstance(parsed, freqtrade.Parsed) else freqtrade.Parsed(parsed.payload_at(NOW))
+    assert isinstance(parsed, freqtrade.Parsed)
+    return parsed
+
+
+def message(body: dict[str, Any]) -> Payload:
+    parsed = freqtrade.read(json.dumps(body).encode(), token("bot"))[0]
+    assert isinstance(parsed, freqtrade.UndatedMessage)
+    return parsed.payload_at(NOW)
+
+
+def change(body: dict[str, Any]) -> Change:
+    found = read(body).change
+    assert found is not None
+    return found.change_of(TRADE)
 
 
 def facts(body: dict[str, Any]) -> dict[str, object]:
@@ -60,66 +90,85 @@ def faults(body: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_filled_entry_is_a_signal() -> None:
-    parsed = read(ENTRY)
-    signal = parsed.payload
-    assert isinstance(signal, Signal)
+    signal = read(ENTRY).signal
+    assert signal is not None
     assert (signal.pair, signal.timeframe, signal.signal_type) == ("BTC_USDT", "M5", "BUY")
-    assert (signal.entry_price, signal.strategy_name, parsed.event) == (Decimal("61234.5"), "freqtrade", "new")
+    assert (signal.entry_price, signal.strategy_name, signal.order) == (Decimal("61234.5"), "freqtrade", "MARKET")
+    assert signal.leverage == 1
     assert signal.signal_id == "bot:binance:7:20260820T115503.123456Z"
-    assert facts(ENTRY) == {"exchange": "Binance", "leverage": "1.0", "amount": "0.01", "stake": "612.345 USDT"}
+    assert facts(ENTRY) == {"exchange": "Binance"}, "no amounts of money"
+    assert facts({**EXIT, "enter_tag": "dip"}) == {"exchange": "Binance", "tag": "dip"}
 
 
 def test_a_future_is_read_by_its_pair_and_a_short_is_a_sell() -> None:
-    signal = read({**ENTRY, "pair": "BTC/USDT:USDT", "direction": "Short", "strategy": "Mine"}).payload
-    assert isinstance(signal, Signal)
+    signal = read({**ENTRY, "pair": "BTC/USDT:USDT", "direction": "Short", "strategy": "Mine"}).signal
+    assert signal is not None
     assert (signal.pair, signal.signal_type, signal.strategy_name) == ("BTC_USDT", "SELL", "Mine")
 
 
 def test_a_time_without_a_zone_is_in_utc() -> None:
-    signal = read({**ENTRY, "open_date": "2026-08-20 11:55:03"}).payload
-    assert isinstance(signal, Signal)
+    signal = read({**ENTRY, "open_date": "2026-08-20 11:55:03"}).signal
+    assert signal is not None
     assert signal.timestamp == datetime(2026, 8, 20, 11, 55, 3, tzinfo=UTC)
 
 
-def test_a_filled_exit_is_the_same_signal_closed() -> None:
-    parsed = read(EXIT)
-    closed, opened = parsed.payload, read(ENTRY).payload
-    assert isinstance(closed, Signal)
-    assert isinstance(opened, Signal)
-    assert (closed.signal_id, parsed.event) == (opened.signal_id, "closed")
-    assert (closed.status, closed.current_price, closed.notes) == ("CLOSED", Decimal("62000.0"), "roi")
-    assert (closed.valid_until - closed.updated_at).total_seconds() == 86_400, "an end is news for a day"
-    assert facts(EXIT)["profit"] == "7.5 USDT"
-    assert facts(EXIT)["profit ratio"] == "+1.25 %"
-    assert "profit ratio" not in facts({**EXIT, "profit_ratio": "1e300"})
-    assert facts({**ENTRY, "stake_currency": "None"})["stake"] == "612.345 "[:-1]
+@pytest.mark.parametrize(
+    ("reason", "meant"),
+    [
+        ("roi", "target"),
+        ("stop_loss", "stop"),
+        ("trailing_stop_loss", "stop"),
+        ("stoploss_on_exchange", "stop"),
+        ("exit_signal", "manual"),
+        ("my own tag", "manual"),
+    ],
+)
+def test_a_filled_exit_closes_the_signal_of_the_trade(reason: str, meant: str) -> None:
+    assert change({**EXIT, "exit_reason": reason}) == Close(price="62000", reason=meant)
 
 
-def test_a_partial_exit_is_not_sent() -> None:
-    parsed = read({**EXIT, "is_final_exit": "False"})
-    assert parsed.payload is None
-    assert parsed.reason
+def test_an_exit_needs_nothing_but_the_trade_and_the_price() -> None:
+    needed = {name: EXIT[name] for name in ("event", "trade_id", "exchange", "pair", "close_rate")}
+    found, usual = read(needed).change, read(EXIT).change
+    assert found is not None
+    assert usual is not None
+    assert found.is_own(TRADE)
+    assert not found.is_own(TRADE.but(signal=TRADE.signal.but(signal_id="bot:binance:77:x")))
+    assert not found.is_own(TRADE.but(signal=TRADE.signal.but(signal_id="bot2:binance:7:x")))
+
+
+def test_the_share_of_a_part_is_computed_from_the_amount_sold_and_the_stake_that_is_left() -> None:
+    part = {**EXIT, "is_final_exit": "False", "amount": "0.03", "open_rate": "50000", "leverage": "3.0"}
+    assert change({**part, "stake_amount": "500"}) == Update(close_part=50, price="62000")
+    assert change({**part, "stake_amount": "1500"}) == Update(close_part=25, price="62000")
+    keys = {found.key for stake in ("500", "1500") if (found := read({**part, "stake_amount": stake}).change)}
+    assert len(keys) == 2, "two parts of one size at one price"
+    for name in ("amount", "stake_amount", "open_rate"):
+        for value in ("None", "x", "0"):
+            parsed = read({**part, "stake_amount": "500", name: value})
+            assert parsed.change is None
+            assert name in parsed.reason
 
 
 @pytest.mark.parametrize("event", ["entry", "exit", "entry_cancel", "exit_cancel", "protection_trigger"])
 def test_events_other_than_fills_are_not_sent(event: str) -> None:
-    assert read({"event": event}).payload is None
+    assert read({"event": event}) == freqtrade.Parsed(reason=read({"event": event}).reason)
 
 
 def test_a_status_is_a_status_and_a_long_one_a_report() -> None:
-    status = read({"event": "status", "status": "running"}).payload
+    status = message({"event": "status", "status": "running"})
     assert isinstance(status, SystemStatus)
     assert (status.status, status.message) == ("running", "")
-    report = read({"event": "status", "status": "*Exchange:*\n`binance`"}).payload
+    report = message({"event": "status", "status": "*Exchange:*\n`binance`"})
     assert isinstance(report, SystemStatus)
     assert (report.status, report.message) == ("report", "*Exchange:*\n`binance`")
 
 
 def test_a_strategys_message_goes_to_the_operators() -> None:
-    alert = read({"event": "strategy_msg", "msg": "watch BTC"}).payload
+    alert = message({"event": "strategy_msg", "msg": "watch BTC"})
     assert isinstance(alert, Alert)
     assert (alert.severity, alert.message, alert.source) == ("info", "watch BTC", "bot")
-    high = read({"event": "strategy_msg", "msg": "watch BTC", "severity": "high"}).payload
+    high = message({"event": "strategy_msg", "msg": "watch BTC", "severity": "high"})
     assert isinstance(high, Alert)
     assert high.severity == "high"
 
@@ -138,12 +187,12 @@ def test_the_id_of_a_text_depends_on_text_sender_and_time() -> None:
 
 
 def test_all_faults_are_reported_together() -> None:
-    codes = faults({"event": "exit_fill", "pair": "?", "direction": "up", "exit_reason": 5, "priority": "soon"})
-    assert set(codes) == {
-        *("pair", "direction", "timeframe", "open_rate", "open_date", "trade_id"),
-        *("close_rate", "exit_reason", "priority"),
-    }
+    codes = faults({"event": "entry_fill", "pair": "?", "direction": "up", "priority": "soon"})
+    assert set(codes) == {"pair", "direction", "timeframe", "open_rate", "open_date", "trade_id", "priority"}
     assert codes["timeframe"] == "missing"
+    codes = faults({"event": "exit_fill", "pair": "?", "exit_reason": 5, "priority": "soon"})
+    assert set(codes) == {"pair", "trade_id", "close_rate", "exit_reason", "priority"}
+    assert set(faults({**ENTRY, "event": "entry_cancel", "pair": 5, "reason": 5})) == {"pair", "reason"}
     assert list(faults({**EXIT, "close_rate": "-1"})) == ["close_rate"]
     assert list(faults({**ENTRY, "trade_id": "x" * 200})) == ["trade_id"]
     assert list(faults({**ENTRY, "open_date": "soon"})) == ["open_date"]
@@ -177,8 +226,10 @@ VALUES = st.sampled_from([*EXIT.values(), "None", "", "nan", "1e999", "x" * 300,
         st.sampled_from([*EXIT, "status", "msg", "severity", "context", "tier"]),
         VALUES | st.none() | st.booleans() | st.integers() | st.lists(VALUES, max_size=2),
     ),
-    st.sampled_from([{}, ENTRY, EXIT]),
+    st.sampled_from([{}, ENTRY, EXIT, {**EXIT, "sub_trade": "True", "is_final_exit": "False"}])
+    | st.sampled_from([{**ENTRY, "event": "entry", "order_type": "limit"}, {**ENTRY, "event": "entry_cancel"}]),
 )
 def test_any_values_are_read_or_refused(values: dict[str, Any], usual: dict[str, Any]) -> None:
-    problem = refusal(lambda: read({**usual, **values}))
+    body = {**usual, **values}
+    problem = refusal(lambda: freqtrade.read(json.dumps(body).encode(), token("bot")))
     assert problem is None or (problem.status == 422 and problem.faults)

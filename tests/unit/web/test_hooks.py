@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from signalpost import clock
+from signalpost.domain.tier import UserTier
 from signalpost.testing.manual_clock import ManualClock
-from signalpost.web.hook_memory import SIGNALS_SEEN, stream_of
+from signalpost.web.tokens import Scope
 from tests.unit.web.conftest import Front
 from tests.unit.web.test_freqtrade import ENTRY, EXIT
 
@@ -27,7 +29,7 @@ PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 async def alert(front: Front, token: str = "free", **changes: Any) -> tuple[int, str]:
     """Post a changed alert; the status, and the outcome or the code of the first fault."""
     answer = await front.hook("tradingview", {**ALERT, **changes}, token)
-    return answer.status, answer.body.get("outcome") or answer.body.get("errors", [{"code": "?"}])[0]["code"]
+    return answer.status, answer.body.get("outcome") or answer.body["code"]
 
 
 async def test_an_alert_is_shown_whatever_its_content_type_says(front: Front) -> None:
@@ -39,22 +41,58 @@ async def test_an_alert_is_shown_whatever_its_content_type_says(front: Front) ->
     assert await front.shown("signals-free") == ["BUY EURUSD"]
 
 
-async def test_a_close_shows_that_the_open_signal_is_closed_and_its_result(front: Front) -> None:
-    await alert(front, sl="1.16")
-    assert await alert(front, **{**CLOSE, "comment": "target"}) == (202, "accepted")
-    assert await front.shown("signals-free") == ["BUY EURUSD", "▲ CLOSED · EURUSD"]
-    card = front.sandbox.discord.guild.messages("signals-free")[-1]["embeds"][0]
+async def book(front: Front, *more: str, token: str = "admin") -> list[Any]:
+    """The signals in the book, oldest first: side, state and why it was closed, and further facts."""
+    answer = await front.request("GET", "/api/v1/signals", token)
+    return [
+        " ".join((each["side"], each["state"], *([each["closed"]["reason"]] if each["closed"] else [])))
+        if not more
+        else tuple(each[name] for name in more)
+        for each in reversed(answer.body["signals"])
+    ]
+
+
+async def told(front: Front, channel: str) -> list[str]:
+    """The first words of the messages beside the first card."""
+    assert await front.service.drain(30) == []
+    texts = (each["content"] for each in front.sandbox.discord.guild.messages(channel)[1:])
+    return [" ".join(re.findall(r"[A-Z/]{4,}", text)[:2]) for text in texts]
+
+
+async def test_a_close_ends_the_signal_on_its_card(front: Front) -> None:
+    opened = await front.hook("tradingview", {**ALERT, "sl": "1.16"})
+    await front.shown("signals-free")
+    closed = await front.hook("tradingview", {**CLOSE, "comment": "target"})
+    assert (closed.status, closed.body["outcome"], closed.body["version"]) == (202, "accepted", 2)
+    assert closed.body["id"] != opened.body["id"]
+    assert await book(front) == ["BUY closed manual"]
+    assert await told(front, "signals-free") == ["CLOSED EURUSD"]
+    card = front.sandbox.discord.guild.messages("signals-free")[0]["embeds"][0]
     assert card["title"].endswith("CLOSED +1.94R")
     assert all(price in card["description"] for price in ("1.16340", "1.17000"))
 
 
+@pytest.mark.parametrize(
+    ("price", "end"),
+    [
+        *(("1.16", "closed stop"), ("1.15", "closed stop"), ("1.1601", "closed manual")),
+        *(("1.17", "closed target"), ("1.1699", "closed manual")),
+    ],
+)
+async def test_a_close_at_the_stop_or_the_last_target_is_its_hit(front: Front, price: str, end: str) -> None:
+    await alert(front, sl="1.16", tp="1.17")
+    assert await alert(front, **{**CLOSE, "price": price}) == (202, "accepted")
+    assert await book(front) == [f"BUY {end}"]
+
+
 async def test_a_close_of_an_order_that_waited_means_that_it_was_filled(front: Front) -> None:
-    await alert(front, sl="1.16", order_type="limit", tp1="1.17", tp1_size="50", tp2="1.18", tp2_size="50")
+    await alert(front, sl="1.16", order_type="limit", tp1="1.17", tp1_size="50", tp2="1.18", tp2_size="50%")
+    assert await book(front) == ["BUY pending"]
     assert await alert(front, **CLOSE) == (202, "accepted")
-    assert await front.shown("signals-free") == ["BUY LIMIT EURUSD", "▲ CLOSED · EURUSD"]
-    cards = [each["embeds"][0] for each in front.sandbox.discord.guild.messages("signals-free")]
-    assert all(price in cards[0]["description"] for price in ("1.17000", "1.18000"))
-    assert cards[1]["title"].endswith("CLOSED +1.94R")
+    assert await alert(front, **CLOSE) == (200, "duplicate")
+    assert await book(front, "state", "version") == [("closed", 3)]
+    ((fill, result),) = await book(front, "fill", "result")
+    assert (fill["price"], result["r"][:5]) == ("1.1634", "1.941")
 
 
 async def test_a_repeated_close_is_a_duplicate_even_after_the_next_signal(front: Front) -> None:
@@ -64,17 +102,24 @@ async def test_a_repeated_close_is_a_duplicate_even_after_the_next_signal(front:
     await alert(front, action="sell", time="2099-01-01T04:00:00Z")
     late = await front.hook("tradingview", CLOSE)
     assert (again.status, again.body["id"]) == (late.status, late.body["id"]) == (200, first.body["id"])
-    shown = await front.shown("signals-free")
-    assert shown == ["BUY EURUSD", "▲ CLOSED · EURUSD", "SELL EURUSD"]
+    assert await book(front) == ["BUY closed manual", "SELL open"]
     assert await alert(front, **{**CLOSE, "time": "2099-01-01T08:00:00Z"}) == (202, "accepted")
-    assert (await front.shown("signals-free"))[-1] == "▼ CLOSED · EURUSD"
+    assert await book(front) == ["BUY closed manual", "SELL closed manual"]
 
 
-async def test_a_close_of_an_unknown_signal_is_422_unless_it_names_the_side(front: Front) -> None:
-    assert await alert(front, **CLOSE) == (422, "nothing-open")
+async def test_a_close_of_an_unknown_signal_is_404(front: Front) -> None:
+    assert await alert(front, **CLOSE) == (404, "unknown-signal")
     held = {"prev_market_position": "long", "market_position": "flat"}
-    assert await alert(front, **{**CLOSE, **held}) == (202, "accepted")
-    assert await front.shown("signals-free") == ["▲ CLOSED · EURUSD"]
+    assert await alert(front, **{**CLOSE, **held}) == (404, "unknown-signal")
+    assert await front.shown("signals-free") == []
+
+
+async def test_a_close_of_a_closed_signal_is_409(front: Front) -> None:
+    await alert(front)
+    await alert(front, **CLOSE)
+    assert await alert(front, **{**CLOSE, "price": "1.2"}) == (409, "not-possible")
+    assert await alert(front, **{**CLOSE, **HELD, **sizes(100, 50)}) == (409, "not-possible")
+    assert await book(front) == ["BUY closed manual"]
 
 
 async def test_a_close_needs_the_same_side_token_strategy_pair_and_timeframe(
@@ -83,9 +128,18 @@ async def test_a_close_needs_the_same_side_token_strategy_pair_and_timeframe(
     await alert(front)
     others: list[dict[str, Any]] = [{"action": "close_short"}, {"strategy": "Other"}, {"ticker": "GBPUSD"}]
     for other in (*others, {"interval": "60"}):
-        assert (await alert(front, **{**CLOSE, **other}))[0] == 422, other
-    assert (await alert(front, "premium", **CLOSE))[0] == 422
+        assert (await alert(front, **{**CLOSE, **other}))[0] == 404, other
+    assert (await alert(front, "premium", **CLOSE))[0] == 404
     assert await alert(front, **{**CLOSE, "action": "exit_long"}) == (202, "accepted")
+
+
+async def test_a_token_closes_only_what_its_tier_may_see(front: Front) -> None:
+    await alert(front, "premium")
+    await front.hook("tradingview", {**ALERT, "user_tier": "free"}, "premium")
+    front.tokens.revoke("premium")
+    front.text_by_token["premium"] = front.tokens.add("premium", UserTier.FREE, (Scope.TRADINGVIEW,))[1].reveal()
+    assert await alert(front, "premium", **CLOSE) == (404, "unknown-signal")
+    assert await book(front) == ["BUY open"]
 
 
 async def test_strategies_are_distinguished_by_their_whole_names(front: Front) -> None:
@@ -93,85 +147,114 @@ async def test_strategies_are_distinguished_by_their_whole_names(front: Front) -
     one, other = {"strategy": "Trend 1"}, {"strategy": "Trend-1"}
     assert await alert(front, **one) == (202, "accepted")
     assert await alert(front, **other, action="sell", time="2099-01-01T04:00:00Z") == (202, "accepted")
+    assert await book(front) == ["BUY open", "SELL open"], "no strategy reverses another one"
     assert await alert(front, **{**CLOSE, **one, "action": "close_long"}) == (202, "accepted")
     assert await alert(front, **{**CLOSE, **other}) == (202, "accepted")
-    assert (await front.shown("signals-free"))[2:] == ["▲ CLOSED · EURUSD", "▼ CLOSED · EURUSD"]
+    assert await book(front) == ["BUY closed manual", "SELL closed manual"]
 
 
-async def test_a_rejected_signal_is_not_open(front: Front) -> None:
-    """Neither in the place of nothing, nor of what was open before."""
+async def test_a_rejected_signal_reverses_nothing(front: Front) -> None:
     one, other = {"strategy": "Trend 1"}, {"strategy": "Trend-1"}
     await alert(front, **one)
-    assert (await alert(front, **other))[0] == 409, "their ids are one, and what they tell is not"
-    assert (await alert(front, **{**CLOSE, **other}))[0] == 422
     await alert(front, **other, action="sell", time="2098-12-31T20:00:00Z")
-    assert (await alert(front, **other))[0] == 409
-    assert await alert(front, **{**CLOSE, **other}) == (202, "accepted")
-    assert await alert(front, **{**CLOSE, **one}) == (202, "accepted")
-    assert (await front.shown("signals-free"))[2:] == ["▼ CLOSED · EURUSD", "▲ CLOSED · EURUSD"]
+    assert await alert(front, **other) == (409, "conflict")
+    assert await book(front) == ["BUY open", "SELL open"]
 
 
-async def test_a_position_stored_by_an_older_version_is_still_open(
-    front: Front,
-) -> None:
-    one, other = {"strategy": "Trend 1"}, {"strategy": "Trend-1"}
-
-    async def as_it_was() -> None:
-        state = await front.service.load_state(stream_of("free", "EUR_USD/H4/Trend 1"))
-        assert state is not None
-        before = json.dumps(json.loads(state.state)["EUR_USD/H4/Trend 1"]).encode()
-        await front.service.commit(state._replace(stream="hook/premium/trend-1/EUR_USD/H4", state=before), ())
-
-    await alert(front, **one)
-    await as_it_was()
-    assert (await alert(front, "premium", **{**CLOSE, **other}))[0] == 422
-    assert await alert(front, "premium", **{**CLOSE, **one}) == (202, "accepted")
-    assert await alert(front, "premium", **{**CLOSE, **one}) == (200, "duplicate")
-    assert (await alert(front, "premium", **{**CLOSE, **one, "price": "1.2"}))[0] == 422
-
-
-async def test_a_reversal_is_a_new_signal_and_the_earlier_one_is_forgotten(front: Front) -> None:
+async def test_a_reversal_closes_the_signal_of_the_other_side_at_its_price(front: Front) -> None:
     await alert(front)
-    assert await alert(front, action="sell", time="2099-01-01T04:00:00Z") == (202, "accepted")
-    assert (await alert(front, **{**CLOSE, "action": "close_long"}))[0] == 422
+    assert await alert(front, action="sell", time="2099-01-01T04:00:00Z", price="1.17") == (202, "accepted")
+    assert await book(front) == ["BUY closed reversed", "SELL open"]
+    assert (await book(front, "closed"))[0][0]["price"] == "1.17"
     assert await alert(front, **{**CLOSE, "action": "close_short"}) == (202, "accepted")
+    assert await book(front) == ["BUY closed reversed", "SELL closed manual"]
 
 
-async def test_a_late_repeat_opens_nothing(front: Front) -> None:
-    """Neither of what was closed since, nor of what another signal has followed, be it in the same bar."""
+async def test_an_order_that_waits_reverses_nothing_and_is_not_reversed(front: Front) -> None:
+    await alert(front)
+    assert (await alert(front, action="sell", order_type="limit", time="2099-01-01T04:00:00Z"))[0] == 202
+    assert await alert(front, time="2099-01-01T08:00:00Z") == (202, "accepted")
+    assert await book(front) == ["BUY open", "SELL pending", "BUY open"]
+
+
+FLIP = {"time": "2099-01-01T04:00:00Z", "price": "1.17"}
+HELD = {"prev_market_position": "long", "market_position": "long"}
+REVERSAL = {**FLIP, "action": "sell", "market_position": "short", "prev_market_position": "long"}
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        {"action": "sell", "market_position": "flat", "prev_market_position": "long"},
+        {"action": "sell", "market_position": "flat"},
+        {"action": "close", "price": "1.1702"},
+        {"action": "close"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("order", ["exit first", "reversal first", "both at once"])
+async def test_an_exit_and_a_reversal_end_the_old_signal_once_and_spare_the_new_one(
+    front: Front, order: str, leave: dict[str, Any]
+) -> None:
+    if leave.get("price") and order != "exit first":
+        pytest.skip("it does not say that it is of the old one, and neither does its price")
+    await alert(front)
+    alerts = [alert(front, **{**FLIP, **leave}), alert(front, **REVERSAL)]
+    if order == "both at once":
+        answers = await asyncio.gather(*alerts)
+    else:
+        answers = [await each for each in (alerts if order == "exit first" else reversed(alerts))]
+    assert {status for status, _ in answers} == {202}
+    old, new = await book(front)
+    assert (old in {"BUY closed manual", "BUY closed reversed"}, new) == (True, "SELL open")
+    if order != "both at once":
+        assert old.endswith("manual") is (order == "exit first")
+    again = await alert(front, **{**FLIP, **leave})
+    assert again in {(202, "suppressed"), (200, "duplicate")}
+    assert (await alert(front, **REVERSAL))[0] == 200
+    assert await book(front) == [old, new]
+
+
+async def test_a_late_repeat_opens_and_reverses_nothing(front: Front) -> None:
     await alert(front)
     await alert(front, **CLOSE)
     assert await alert(front) == (200, "duplicate")
-    assert (await alert(front, **{**CLOSE, "price": "1.2"}))[0] == 422
     await alert(front, action="sell")
     assert await alert(front) == (200, "duplicate")
-    assert await alert(front, action="buy", time="2098-12-31T20:00:00Z") == (202, "accepted"), "accepted, although late"
+    assert await book(front) == ["BUY closed manual", "SELL open"]
+
+
+async def test_a_late_alert_of_an_earlier_bar_does_not_become_the_newest(front: Front) -> None:
+    await alert(front, action="sell")
+    assert await alert(front, time="2098-12-31T20:00:00Z") == (202, "accepted")
     assert await alert(front, **{**CLOSE, "price": "1.165"}) == (202, "accepted")
-    assert (await front.shown("signals-free"))[-1] == "▼ CLOSED · EURUSD"
+    assert await book(front) == ["SELL closed manual", "BUY open"]
 
 
-async def test_the_close_of_a_stale_signal_is_sent(front: Front) -> None:
-    """An alert of one-minute bars is worth sending for ten minutes; that its trade is over, for a day."""
+async def test_a_close_ends_all_signals_of_its_side_since_the_last_reversal(front: Front) -> None:
+    for hour in ("00", "04"):
+        await alert(front, time=f"2099-01-01T{hour}:00:00Z")
+    assert await alert(front, **CLOSE) == (202, "accepted")
+    assert await book(front) == ["BUY closed manual"] * 2
+
+
+async def test_the_close_of_a_signal_that_was_never_shown_is_not_shown(front: Front) -> None:
     bar = {"interval": "1", "time": (clock.now() - timedelta(minutes=15)).isoformat()}
     assert await alert(front, **bar) == (202, "suppressed")
     assert await alert(front, **{**CLOSE, **bar}) == (202, "accepted")
-    assert await front.shown("signals-free") == ["▲ CLOSED · EURUSD"]
+    assert (await book(front), await front.shown("signals-free")) == (["BUY closed manual"], [])
 
 
 async def test_the_same_alert_at_once_is_accepted_once(front: Front) -> None:
-    for body in (ALERT, CLOSE):
+    for body in (ALERT, {**ALERT, **HELD, **sizes(100, 50)}, CLOSE):
         answers = await asyncio.gather(*(front.hook("tradingview", body) for _ in range(8)))
         assert sorted(answer.status for answer in answers) == [200] * 7 + [202]
         assert len({answer.body["id"] for answer in answers}) == 1
-    assert await front.shown("signals-free") == ["BUY EURUSD", "▲ CLOSED · EURUSD"]
+    assert await book(front, "version") == [(3,)]
 
 
-async def test_the_memory_of_a_hook_is_limited_and_survives_a_restart(front: Front) -> None:
-    for number in range(SIGNALS_SEEN + 5):
-        assert await alert(front, time=f"2099-01-{number + 1:02}T00:00:00Z") == (202, "accepted")
-    state = await front.service.load_state(stream_of("free", "EUR_USD/H4/TradingView"))
-    assert state is not None
-    assert len(json.loads(state.state)["EUR_USD/H4/TradingView"]["seen"]) == SIGNALS_SEEN + 1
+async def test_a_signal_that_was_opened_before_a_restart_is_closed(front: Front) -> None:
+    await alert(front)
     await front.service.stop()
     await front.service.start()
     assert await alert(front, **CLOSE) == (202, "accepted")
@@ -179,9 +262,59 @@ async def test_the_memory_of_a_hook_is_limited_and_survives_a_restart(front: Fro
 
 async def test_a_close_goes_where_its_signal_went(front: Front) -> None:
     await alert(front, "premium")
+    await front.shown("signals-premium")
     assert await alert(front, "premium", **{**CLOSE, "user_tier": "free"}) == (202, "accepted")
     assert await front.shown("signals-free") == []
-    assert await front.shown("signals-premium") == ["BUY EURUSD", "▲ CLOSED · EURUSD"]
+    assert await told(front, "signals-premium") == ["CLOSED EURUSD"]
+
+
+def sizes(before: object, now: object) -> dict[str, Any]:
+    return {"action": "sell", "prev_market_position_size": str(before), "market_position_size": str(now)}
+
+
+async def test_each_exit_of_a_part_closes_its_share_of_what_is_open(front: Front) -> None:
+    await alert(front, sl="1.16", tp1="1.168", tp1_size="50%", tp2="1.178", tp2_size=50)
+    for before, now, price in ((100, 50, "1.168"), (50, 20, "1.17"), (20, 10, "1.172")):
+        body = {**ALERT, **HELD, **sizes(before, now), "price": price}
+        assert await alert(front, **body) == (202, "accepted")
+        assert await alert(front, **body) == (200, "duplicate")
+    ((targets, parts),) = await book(front, "targets", "parts")
+    assert [each["hit"] for each in targets] == [True, False]
+    assert [(each["share"], each["price"]) for each in parts] == [("50", "1.168"), ("30", "1.17"), ("10", "1.172")]
+    assert await alert(front, **{**CLOSE, "market_position": "flat", "price": "1.18"}) == (202, "accepted")
+    assert await book(front) == ["BUY closed target"]
+
+
+async def test_an_exit_of_too_small_a_part_is_409(front: Front) -> None:
+    await alert(front)
+    assert await alert(front, **HELD, **sizes("1", "0.99999999999999999999999")) == (409, "not-possible")
+
+
+async def test_an_exit_of_a_part_of_an_order_that_waited_means_that_it_was_filled(front: Front) -> None:
+    await alert(front, order_type="limit")
+    assert await alert(front, **HELD, **sizes(3, 2)) == (202, "accepted")
+    assert await book(front, "state", "version") == [("open", 3)]
+
+
+async def test_a_change_of_stop_and_targets_is_an_update(front: Front) -> None:
+    await alert(front, sl="1.16", tp1="1.168", tp2="1.178")
+    assert await alert(front, action="update", sl="1.162", tp1="1.168", tp2="1.179") == (202, "accepted")
+    assert await alert(front, **HELD, sl="1.162", tp1="1.168", tp2="1.179") == (200, "duplicate")
+    assert await alert(front, action="update", sl="be", time="2099-01-01T04:00:00Z") == (202, "accepted")
+    ((stop, targets),) = await book(front, "stop", "targets")
+    assert (stop, [each["price"] for each in targets]) == ("1.1634", ["1.168", "1.179"])
+    assert await alert(front, action="update", sl="1.169") == (409, "not-possible")
+    assert await alert(front, "premium", action="update", sl="1.162") == (404, "unknown-signal")
+    assert await alert(front, action="update", sl="x", tp="-") == (422, "not-a-number")
+
+
+async def test_a_stop_that_is_set_back_is_another_update_unless_it_is_a_repeat(front: Front) -> None:
+    await alert(front, sl="1.16")
+    for hour, stop in enumerate(("1.161", "1.16", "1.161")):
+        body = {"action": "update", "sl": stop, "time": f"2099-01-01T0{hour}:00:00Z"}
+        assert await alert(front, **body) == (202, "accepted")
+    assert await alert(front, action="update", sl="1.16", time="2099-01-01T01:00:00Z") == (200, "duplicate")
+    assert await book(front, "stop") == [("1.161",)]
 
 
 async def test_a_change_of_size_is_202_and_not_sent(front: Front) -> None:
@@ -189,25 +322,82 @@ async def test_a_change_of_size_is_202_and_not_sent(front: Front) -> None:
     assert await front.shown("signals-free") == []
 
 
+DATE = {"open_date": "2099-01-01 00:00:00+00:00"}
+
+
 async def test_a_trade_of_freqtrade_is_shown_from_entry_to_exit(front: Front) -> None:
-    entry = {**ENTRY, "open_date": "2099-01-01 00:00:00+00:00"}
+    entry = {**ENTRY, **DATE}
     first = await front.hook("freqtrade", entry)
     assert (first.status, first.body["outcome"]) == (202, "accepted")
     assert (await front.hook("freqtrade", entry)).body["id"] == first.body["id"]
     more = await front.hook("freqtrade", {**entry, "open_rate": "61000", "amount": "0.02"})
     assert (more.status, more.body["outcome"], more.body["id"]) == (202, "suppressed", "")
     assert more.body["reason"]
-    ended = {**EXIT, "open_date": entry["open_date"]}
+    await front.shown("signals-free")
+    ended = {**EXIT, **DATE}
     assert (await front.hook("freqtrade", ended)).status == 202
     assert (await front.hook("freqtrade", ended)).status == 200
     assert (await front.hook("freqtrade", {**ended, "close_rate": "1"})).status == 409
-    assert await front.shown("signals-free") == ["BUY BTC/USDT", "▲ CLOSED · BTC/USDT"]
+    assert (await front.hook("freqtrade", {**ended, "trade_id": "8"})).body["code"] == "unknown-signal"
+    assert await book(front) == ["BUY closed target"]
+    assert await told(front, "signals-free") == ["CLOSED BTC/USDT"]
+    card = front.sandbox.discord.guild.messages("signals-free")[0]["embeds"][0]
+    assert card["title"].endswith("CLOSED +1.25%")
+    assert not any(amount in json.dumps(card) for amount in ("7.5", "612.345"))
+
+
+async def test_parts_of_a_freqtrade_trade_are_closed(front: Front) -> None:
+    """Half, and then half of the rest. freqtrade sends the amount that was sold, and the stake that is left."""
+    await front.hook("freqtrade", {**ENTRY, **DATE, "open_rate": "60000", "leverage": "2.0"})
+    part = {**EXIT, **DATE, "open_rate": "60000", "leverage": "2.0", "is_final_exit": "False", "sub_trade": "True"}
+    for amount, stake in (("0.01", "300"), ("0.005", "150")):
+        body = {**part, "amount": amount, "stake_amount": stake}
+        assert (await front.hook("freqtrade", body)).body["outcome"] == "accepted"
+        assert (await front.hook("freqtrade", body)).body["outcome"] == "duplicate"
+    ((parts,),) = await book(front, "parts")
+    assert [each["share"] for each in parts] == ["50", "25"]
+    unknown = await front.hook("freqtrade", {**part, "stake_amount": "None"})
+    assert (unknown.status, unknown.body["outcome"]) == (202, "suppressed")
+    assert (await front.hook("freqtrade", {**EXIT, **DATE, "exit_reason": "stop_loss"})).status == 202
+    assert await book(front) == ["BUY closed stop"]
+
+
+async def test_an_order_of_freqtrade_is_pending_until_it_is_filled(front: Front) -> None:
+    order = {**ENTRY, **DATE, "event": "entry", "order_type": "limit", "open_rate": "61000"}
+    assert (await front.hook("freqtrade", order)).body["outcome"] == "accepted"
+    assert (await front.hook("freqtrade", order)).body["outcome"] == "duplicate"
+    assert (await front.hook("freqtrade", {**order, "open_rate": "60900"})).body["outcome"] == "suppressed"
+    replaced = {**ENTRY, "event": "entry_cancel", "reason": "order to be replaced by new limit order"}
+    assert (await front.hook("freqtrade", replaced)).body["outcome"] == "suppressed"
+    assert await book(front) == ["BUY pending"]
+    filled = {**ENTRY, "open_date": "2099-01-01 00:03:00+00:00", "open_rate": "60900"}
+    assert (await front.hook("freqtrade", filled)).body["version"] == 2
+    assert (await front.hook("freqtrade", filled)).body["outcome"] == "duplicate"
+    assert (await front.hook("freqtrade", {**filled, "open_rate": "60800"})).body["outcome"] == "suppressed"
+    ((state, fill),) = await book(front, "state", "fill")
+    assert (state, fill["price"]) == ("open", "60900")
+    cancelled = await front.hook("freqtrade", {**ENTRY, "event": "entry_cancel", "reason": "timeout"})
+    assert cancelled.body["outcome"] == "suppressed", "an order for more of the same trade"
+
+
+async def test_an_order_of_freqtrade_is_cancelled(front: Front) -> None:
+    cancel = {**ENTRY, "event": "entry_cancel", "reason": "cancelled due to timeout"}
+    assert (await front.hook("freqtrade", cancel)).body["outcome"] == "suppressed", "it was not sent"
+    market = {**ENTRY, **DATE, "event": "entry", "order_type": "market"}
+    assert (await front.hook("freqtrade", market)).body["outcome"] == "suppressed"
+    await front.hook("freqtrade", {**market, "order_type": "limit"})
+    assert (await front.hook("freqtrade", {**cancel, "trade_id": "77"})).body["outcome"] == "suppressed"
+    assert (await front.hook("freqtrade", cancel)).body["outcome"] == "accepted"
+    assert await book(front) == ["BUY cancelled cancelled due to timeout"]
+    dry_run = {**ENTRY, "open_date": "2099-01-02 00:00:00+00:00"}
+    assert (await front.hook("freqtrade", dry_run)).body["outcome"] == "accepted", "its trades are counted anew"
+    assert (await book(front))[1:] == ["BUY open"]
 
 
 async def test_the_other_events_of_freqtrade_are_sent_or_suppressed(front: Front) -> None:
     assert (await front.hook("freqtrade", {"event": "status", "status": "running"})).status == 202
     assert (await front.hook("freqtrade", {"event": "strategy_msg", "msg": "watch BTC"})).status == 202
-    passed = await front.hook("freqtrade", {"event": "entry"})
+    passed = await front.hook("freqtrade", {"event": "exit"})
     assert (passed.status, passed.body["outcome"], "Location" in passed.headers) == (202, "suppressed", False)
     (status,) = await front.shown("system-status")
     (message,) = await front.shown("alerts-general")
@@ -233,8 +423,8 @@ async def test_the_same_words_are_sent_once_in_sixty_seconds(front: Front, words
 
 
 async def test_repeated_words_stay_in_memory_longest(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("signalpost.web.streams.FIRST_TIME_STATES", 1)
-    monkeypatch.setattr("signalpost.web.streams.KEYS_PER_STATE", 3)
+    monkeypatch.setattr("signalpost.web.first_times.FIRST_TIME_STATES", 1)
+    monkeypatch.setattr("signalpost.web.first_times.KEYS_PER_STATE", 3)
 
     async def status_of(words: str) -> int:
         return (await front.hook("freqtrade", {"event": "status", "status": words})).status

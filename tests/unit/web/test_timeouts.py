@@ -39,9 +39,8 @@ class Slow:
         return waiting
 
     def service_api(self) -> ServiceApi:
-        slow = {
-            name: self._later(getattr(self._service, name)) for name in ("take", "commit", "load_state", "deliveries")
-        }
+        names = ("take", "commit", "load_state", "deliveries", "amend", "trades")
+        slow = {name: self._later(getattr(self._service, name)) for name in names}
         return self._service._replace(**slow)  # type: ignore[arg-type]  # each as it was
 
 

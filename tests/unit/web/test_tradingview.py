@@ -1,22 +1,30 @@
 """Parsing TradingView's alerts, without a server."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signalpost.domain.change import Update
+from signalpost.domain.life import after
+from signalpost.domain.life import opened as opened_trade
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import SPELLINGS
+from signalpost.domain.target import Target
+from signalpost.domain.trade import Trade
 from signalpost.web import tradingview
 from signalpost.web.problem import Problem
-from signalpost.web.tradingview import Closing, Ignored, Opened, Parsed
+from signalpost.web.tradingview import Exit, Ignored, Opened, Parsed, change_of
 from tests.unit.web.tokens import refusal, token
 
 ALERT = {"ticker": "EURUSD", "interval": "240", "action": "buy", "price": "1.1634", "time": "2026-08-20T01:00:00Z"}
+AT = datetime(2026, 8, 20, 2, tzinfo=UTC)
 
 
 def parsed(body: dict[str, Any] | str) -> Parsed:
@@ -30,9 +38,9 @@ def opened(body: dict[str, Any] | str) -> Signal:
     return result.signal
 
 
-def closing(body: dict[str, Any] | str) -> Closing:
+def leaving(body: dict[str, Any] | str) -> Exit:
     result = parsed(body)
-    assert isinstance(result, Closing), result
+    assert isinstance(result, Exit), result
     return result
 
 
@@ -172,7 +180,8 @@ def test_the_names_of_a_strategys_order_are_read_also_inside_an_object() -> None
         ("buy", "short", "long", "BUY"),
         ("sell", "long", "flat", "close BUY"),
         ("buy", "short", "flat", "close SELL"),
-        ("sell", None, "flat", "close"),
+        ("sell", None, "flat", "close BUY"),
+        ("close", None, "flat", "close"),
         (None, "long", "flat", "close BUY"),
         (None, "flat", "short", "SELL"),
         ("close", None, None, "close"),
@@ -193,43 +202,119 @@ def test_a_position_counts_more_than_an_order(
     match parsed(body):
         case Opened(signal):
             assert signal.signal_type == expected
-        case Closing() as close:
+        case Exit() as close:
+            assert (close.left, close.levels) == (0, None)
             assert ("close" if close.side is None else f"close {close.side}") == expected
         case Ignored(reason):
             assert expected == "ignored"
             assert reason
 
 
-def test_a_close_names_its_signal_and_its_repeat_has_the_same_key() -> None:
+def test_a_close_names_its_signal_and_its_repeat_has_the_same_identity() -> None:
     close = {**ALERT, "action": "close", "price": "1.17", "sl": "1.2", "tp": "1.1", "comment": "target"}
-    closed = closing(close)
-    assert (closed.strategy, closed.pair, closed.timeframe) == ("TradingView", "EUR_USD", "H4")
-    assert (closed.price, closed.reason, closed.unseen) == (Decimal("1.17"), "target", None)
-    assert closing(close).key == closed.key
+    closed = leaving(close).alert
+    assert (closed.strategy_name, closed.pair, closed.timeframe) == ("TradingView", "EUR_USD", "H4")
+    assert (closed.entry_price, closed.stop_loss, closed.targets) == (Decimal("1.17"), None, ())
+    known = leaving(close).identity
+    assert leaving({**close, "comment": "stop"}).identity == known
     others = [{"price": "1.18"}, {"time": "2026-08-20T05:00:00Z"}, {"timenow": "x"}, {"id": "1"}, {"ticker": "GBPUSD"}]
-    keys = {closing({**close, **other}).key for other in others}
-    assert len(keys | {closed.key}) == len(others) + 1
-    assert closing({**close, "id": "1", "time": "2026-08-20T05:00:00Z"}).key == closing({**close, "id": "1"}).key
-    assert closing({**ALERT, "action": "close"}).reason == "closed"
+    identities = {leaving({**close, **other}).identity for other in others}
+    assert len(identities | {known}) == len(others) + 1
+    same = [leaving({**close, "id": "1", **more}).identity for more in ({}, {"time": "2026-08-20T05:00:00Z"})]
+    assert same[0] == same[1]
 
 
-def test_a_close_that_names_the_side_needs_no_memory_and_notes_that_the_entry_is_unknown() -> None:
-    close = {**ALERT, "action": "sell", "prev_market_position": "long", "market_position": "flat", "sl": "1.2"}
-    unseen = closing(close).unseen
-    assert unseen is not None
-    assert (unseen.signal_type, unseen.stop_loss) == ("BUY", None)
-    assert unseen.notes
+LONG = {"market_position": "long", "prev_market_position": "long", "action": "sell"}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "left"),
+    [
+        ({"market_position_size": "50", "prev_market_position_size": "100"}, Fraction(1, 2)),
+        ({"strategy.market_position_size": 1, "strategy.prev_market_position_size": 3}, Fraction(1, 3)),
+        ({"strategy": {"market_position_size": "1", "prev_market_position_size": "4"}}, Fraction(1, 4)),
+        ({"position_size": "-2", "contracts": "3"}, Fraction(2, 5)),
+        ({"market_position_size": "1", "order": {"contracts": "1"}}, Fraction(1, 2)),
+        ({"market_position_size": "150", "prev_market_position_size": "100"}, None),
+        ({"market_position_size": "100", "prev_market_position_size": "100"}, None),
+        ({"market_position_size": "50"}, None),
+        ({"market_position_size": "x", "prev_market_position_size": "100"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_what_is_left_of_a_position_is_compared_with_its_size_before(
+    sizes: dict[str, Any], left: Fraction | None
+) -> None:
+    found = parsed({**ALERT, **LONG, **sizes})
+    assert isinstance(found, Ignored) if left is None else isinstance(found, Exit)
+    if isinstance(found, Exit):
+        assert (found.left, found.side) == (left, "BUY")
+        again = leaving({**ALERT, **LONG, **sizes, "timenow": "2026-08-20T01:00:05Z"})
+        assert again.identity != found.identity
+
+
+def test_new_levels_are_read_of_an_update_and_of_an_order_that_keeps_the_position() -> None:
+    for body in ({"action": "Update"}, {**LONG, "action": "buy"}):
+        found = leaving({**ALERT, **body, "sl": "be", "tp1": "1.2", "tp1_size": "50%", "tp2": "1.3", "tp2_size": 50})
+        assert (found.left, found.levels is not None and found.levels.stop_at_entry) == (1, True)
+        assert found.levels is not None
+        assert found.levels.targets == (Target("1.2", 50), Target("1.3", 50))
+    noted = leaving({**ALERT, "action": "update", "market_position": "short", "comment": "news"})
+    assert (noted.side, noted.levels) == ("SELL", Update(note="news"))
+    assert isinstance(parsed({**ALERT, "action": "update"}), Ignored)
+    assert isinstance(parsed({**ALERT, **LONG, "comment": "add"}), Ignored)
+    wrong = {"sl": "x", "tp1": 1, "tp1_size": 50, "tp2": 2, "tp2_size": 60}
+    assert faults({**ALERT, "action": "update", **wrong}) == {"sl": "not-a-number", "tp1, tp2": "out-of-range"}
+
+
+def trade(**changes: Any) -> Trade:
+    levels: dict[str, Any] = {"stop_loss": "1.16", "targets": [("1.17", 50), ("1.18", 25)], **changes}
+    return opened_trade(opened(ALERT).but(**levels), 1, (), AT)
+
+
+@given(
+    st.fractions(min_value="1/1000", max_value="999/1000"),
+    st.lists(st.fractions(min_value="1/1000", max_value="999/1000"), max_size=3),
+    st.sampled_from(["1.15", "1.1634", "1.165", "1.17", "1.19"]),
+)
+def test_parts_are_of_what_is_open_and_never_close_more(left: Fraction, earlier: list[Fraction], price: str) -> None:
+    now = trade()
+    for each in [*earlier, left]:
+        body = {**ALERT, **LONG, "price": price, "market_position_size": "1", "prev_market_position_size": "2"}
+        before = now.open_share
+        now = after(now, change_of(leaving(body)._replace(left=each), now), AT)
+        assert abs(now.open_share - before * each) < Fraction(1, 10**15)
+    reached = sum(Decimal(price) >= target.price for target in now.targets)
+    assert now.hits == min(reached, len(earlier) + 1)
+
+
+def test_targets_that_were_hit_may_be_sent_again() -> None:
+    now = after(trade(), Update(target_hit=1), AT)
+    body = {**ALERT, "action": "update", "tp1": "1.17", "tp1_size": 50, "tp2": "1.19", "tp2_size": 25}
+    assert [each.price for each in after(now, change_of(leaving(body), now), AT).targets] == [
+        Decimal("1.17"),
+        Decimal("1.19"),
+    ]
+    for repeated in ({"tp": "1.17"}, {"tp1": "1.17", "tp1_size": 50}):
+        assert after(now, change_of(leaving({**ALERT, "action": "update", **repeated}), now), AT) is now
+    only = {**ALERT, "action": "update", "tp1": "1.175", "tp1_size": 50}
+    assert [each.price for each in after(now, change_of(leaving(only), now), AT).targets][1:] == [Decimal("1.175")]
 
 
 WORDS = st.sampled_from(
-    [*ALERT.values(), "NaN", "close", "flat", "long", "{{close}}", "x" * 300, "\ud800", "1e999", ""]
+    [
+        *(*ALERT.values(), "NaN", "close", "flat", "long", "update", "be", "50%"),
+        *("{{close}}", "x" * 300, "\ud800", "1e999", ""),
+    ]
 )
 
 
 @given(
     st.dictionaries(
         st.sampled_from([name for names in SPELLINGS.values() for name in names])
-        | st.sampled_from(["action", "market_position", "prev_market_position", "context", "tier", "priority"]),
+        | st.sampled_from(["action", "market_position", "prev_market_position", "context", "tier", "priority"])
+        | st.sampled_from(["market_position_size", "prev_market_position_size", "contracts"]),
         WORDS | st.none() | st.booleans() | st.integers() | st.lists(WORDS, max_size=2),
     ),
     st.booleans(),

@@ -1,0 +1,159 @@
+"""Opens signals for hooks, and finds the ones that a hook opened in the signal book to change them."""
+
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from signalpost.delivery.outbox.book import FindTrades
+from signalpost.domain.change import Change, Close, CloseReason, Fill, Update
+from signalpost.domain.instrument import Instrument
+from signalpost.domain.order import OrderKind
+from signalpost.domain.signal import Signal
+from signalpost.domain.text import shown
+from signalpost.domain.ticket import Outcome, Refusal, Ticket
+from signalpost.domain.tier import UserTier
+from signalpost.domain.trade import Trade, TradeState
+from signalpost.errors import InvalidValue
+from signalpost.ingest.send_options import SendOptions
+from signalpost.web.service_api import ServiceApi
+
+_MOST_LIVE = 1000
+"""Signals of one pair that are looked through."""
+_TRIES = 5
+"""How often a change is made anew because another one came first."""
+
+IsOwn = Callable[[Trade], bool]
+"""Whether a trade is one of those that a request can mean."""
+
+
+class HookChange(NamedTuple):
+    """A change of the newest live signal that a request means."""
+
+    key: str
+    """Equal for repeats of the same request."""
+    name: str
+    """What the request calls the signal, for errors."""
+    pair: Instrument
+    is_own: IsOwn
+    change_of: Callable[[Trade], Change]
+    """The change, which may depend on the trade's present state."""
+    is_every: bool = False
+    """Also change the earlier ones of the same side, up to the last one of the other side."""
+    is_entry_of: Callable[[Trade], bool] = lambda _: False
+    """Whether the request may be the exit from what this trade reversed."""
+
+
+class HookSignals:
+    """Opens and changes signals. Its methods raise StoreFailed if the store is unavailable."""
+
+    def __init__(self, service: ServiceApi) -> None:
+        self._service = service
+
+    async def open(self, signal: Signal, options: SendOptions, is_own: IsOwn, tiers: frozenset[UserTier]) -> Ticket:
+        """Accept a new signal. At its price it closes the live ones that it reverses: older ones of the other side."""
+        ticket = await self._service.take(signal, options, "new")
+        if ticket.outcome is Outcome.REFUSED or signal.order is not OrderKind.MARKET:
+            return ticket
+        live = await self._live(signal.pair, is_own, tiers)
+        new = next((trade for trade in live if trade.signal.signal_id == signal.signal_id), None)
+        if new is None:  # a repeat of one that has ended since
+            return ticket
+        older = [each for each in live[live.index(new) + 1 :] if each.number < new.number]
+        for trade in takewhile(lambda each: each.signal.signal_type is not signal.signal_type, older):
+            if trade.state is TradeState.PENDING:
+                continue
+            closed = await self._changed(trade, _reversed_at(signal), None, tiers)
+            if closed.cause is Refusal.STORE:  # the repeat of the request will close it
+                return closed
+        return ticket
+
+    async def take(
+        self, wanted: HookChange | None, signal: Signal | None, options: SendOptions, tiers: frozenset[UserTier]
+    ) -> Ticket | None:
+        """Make the change, if there is one. If no signal is found for it, accept the new signal, if there is one."""
+        ticket = None if wanted is None else await self.change(wanted, tiers)
+        if signal is not None and (ticket is None or ticket.cause is Refusal.UNKNOWN_SIGNAL):
+            return await self._service.take(signal, options, "new")
+        return ticket
+
+    async def change(self, wanted: HookChange, tiers: frozenset[UserTier]) -> Ticket:
+        """Make the change. Refused as `unknown-signal` if nothing was opened that the request can mean."""
+        tickets: list[Ticket] = []
+        for trade in await self._meant(wanted, tiers):
+            key = None if tickets else wanted.key
+            tickets.append(await self._changed(trade, wanted.change_of, key, tiers))
+            if tickets[-1].outcome is not Outcome.ACCEPTED:
+                break
+        if not tickets:
+            reason = f"no signal of this token is {shown(wanted.name)}"
+            return Ticket(Outcome.REFUSED, "", reason, Refusal.UNKNOWN_SIGNAL)
+        return tickets[0]
+
+    async def _meant(self, wanted: HookChange, tiers: frozenset[UserTier]) -> Sequence[Trade]:
+        live = await self._live(wanted.pair, wanted.is_own, tiers)
+        if not live or wanted.is_entry_of(live[0]):
+            found = await self._service.trades(FindTrades(pair=wanted.pair, tiers=tiers))
+            own = [entry.trade for entry in found if wanted.is_own(entry.trade)]
+            if not live:  # a repeat, or too late
+                return own[:1]
+            if before := [each for each in own if _is_reversed_by(each, live[0])]:
+                return before[:1]
+        if not wanted.is_every:
+            return live[:1]
+        return list(takewhile(lambda each: each.signal.signal_type is live[0].signal.signal_type, live))
+
+    async def _live(self, pair: Instrument, is_own: IsOwn, tiers: frozenset[UserTier]) -> list[Trade]:
+        """The live trades, by candle and then by acceptance, the newest first."""
+        found = await self._service.trades(FindTrades(pair=pair, only_live=True, tiers=tiers, limit=_MOST_LIVE))
+        own = [entry.trade for entry in found if is_own(entry.trade)]
+        return sorted(own, key=lambda trade: (trade.signal.timestamp, trade.number), reverse=True)
+
+    async def _changed(
+        self, trade: Trade, change_of: Callable[[Trade], Change], key: str | None, tiers: frozenset[UserTier]
+    ) -> Ticket:
+        """Change a trade as it stands. Only a position is closed, so an order of which a part is closed was filled."""
+        name = trade.signal.signal_id
+        for _ in range(_TRIES):
+            try:
+                change = change_of(trade)
+            except InvalidValue as fault:  # such as a part that is too small
+                return Ticket(Outcome.REFUSED, "", f"{name} cannot change: {fault}", Refusal.NOT_POSSIBLE)
+            ticket = await self._service.amend(name, change, trade.version, tiers, key)
+            if ticket.cause is Refusal.NOT_POSSIBLE:
+                if trade.state is not TradeState.PENDING or not _needs_fill(change):
+                    return _reversed_before(trade, change) or ticket
+                filled = await self._service.amend(name, Fill(price=trade.entry), trade.version, tiers)
+                if filled.outcome is Outcome.REFUSED and filled.cause is not Refusal.STALE_VERSION:
+                    return filled
+            elif ticket.cause is not Refusal.STALE_VERSION:
+                return ticket
+            found = await self._service.trades(FindTrades(name=name, tiers=tiers))
+            trade = next((entry.trade for entry in found), trade)
+        return ticket
+
+
+def id_prefix(token: str) -> str:
+    """The beginning of the ids of all signals that a token's hook opens."""
+    return f"{token}:"
+
+
+def _needs_fill(change: Change) -> bool:
+    return isinstance(change, Close) or (isinstance(change, Update) and change.close_part is not None)
+
+
+def _is_reversed_by(trade: Trade, new: Trade) -> bool:
+    """Whether `new` reverses a trade: it is the older one, and still live only until its end is written."""
+    is_over = trade.state is TradeState.OPEN or (trade.end is not None and trade.end.reason is CloseReason.REVERSED)
+    return is_over and trade.number < new.number and trade.signal.signal_type is not new.signal.signal_type
+
+
+def _reversed_at(signal: Signal) -> Callable[[Trade], Change]:
+    return lambda _: Close(price=signal.entry_price, reason=CloseReason.REVERSED)
+
+
+def _reversed_before(trade: Trade, change: Change) -> Ticket | None:
+    """The answer to the exit from a position that a reversal, which may overtake it, has closed already."""
+    if not isinstance(change, Close) or trade.end is None or trade.end.reason is not CloseReason.REVERSED:
+        return None
+    name = trade.signal.signal_id
+    return Ticket(Outcome.SUPPRESSED, "", f"{name} was closed already, by the signal that reversed it", signal_id=name)

@@ -58,10 +58,8 @@ class HookSignals:
         new = next((trade for trade in live if trade.signal.signal_id == signal.signal_id), None)
         if new is None:  # a repeat of one that has ended since
             return ticket
-        older = [each for each in live[live.index(new) + 1 :] if each.number < new.number]
+        older = (each for each in live[live.index(new) :] if each.number < new.number and each.state is TradeState.OPEN)
         for trade in takewhile(lambda each: each.signal.signal_type is not signal.signal_type, older):
-            if trade.state is TradeState.PENDING:
-                continue
             closed = await self._changed(trade, _reversed_at(signal), None, tiers)
             if closed.cause is Refusal.STORE:  # the repeat of the request will close it
                 return closed

@@ -125,7 +125,7 @@ class HookSignals:
                     return filled
             elif ticket.cause is not Refusal.STALE_VERSION:
                 return ticket
-            found = await self._service.trades(FindTrades(name=name, tiers=tiers))
+            found = await self._service.trades(FindTrades(name=name, exact=True, tiers=tiers))
             trade = next((entry.trade for entry in found), trade)
         return ticket
 

@@ -180,22 +180,23 @@ HELD = {"prev_market_position": "long", "market_position": "long"}
 REVERSAL = {**FLIP, "action": "sell", "market_position": "short", "prev_market_position": "long"}
 
 
+LEAVES: list[dict[str, Any]] = [
+    {"action": "sell", "market_position": "flat", "prev_market_position": "long"},
+    {"action": "sell", "market_position": "flat"},
+    {"action": "close"},
+]
+FIRST = ("exit first", {"action": "close", "price": "1.1702"})
+"""Nothing says that it is of the old signal, so it must be the first."""
+
+
 @pytest.mark.parametrize(
-    "leave",
-    [
-        {"action": "sell", "market_position": "flat", "prev_market_position": "long"},
-        {"action": "sell", "market_position": "flat"},
-        {"action": "close", "price": "1.1702"},
-        {"action": "close"},
-    ],
+    ("order", "leave"),
+    [FIRST, *((order, leave) for order in ("exit first", "reversal first", "both at once") for leave in LEAVES)],
     ids=str,
 )
-@pytest.mark.parametrize("order", ["exit first", "reversal first", "both at once"])
 async def test_an_exit_and_a_reversal_end_the_old_signal_once_and_spare_the_new_one(
     front: Front, order: str, leave: dict[str, Any]
 ) -> None:
-    if leave.get("price") and order != "exit first":
-        pytest.skip("it does not say that it is of the old one, and neither does its price")
     await alert(front)
     alerts = [alert(front, **{**FLIP, **leave}), alert(front, **REVERSAL)]
     if order == "both at once":

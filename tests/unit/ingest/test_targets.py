@@ -260,7 +260,7 @@ def test_errors_show_lists_without_python_types() -> None:
 
 
 @pytest.mark.line("6.5.5")
-@pytest.mark.parametrize("option", ["--target", "--stop", "--entry", "--pair", "--side", "--time", "--id"])
+@pytest.mark.parametrize("option", ["--stop", "--entry", "--pair", "--side", "--time", "--id"])
 def test_an_option_that_is_given_twice_is_refused_by_the_command_line(option: str) -> None:
     usual = ("--pair", "EURUSD", "--timeframe", "H1", "--side", "buy", "--entry", "1.16")
     values = {"--pair": "GBPUSD", "--side": "sell", "--time": "2099-01-01T00:00:00Z", "--id": "x"}

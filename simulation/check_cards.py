@@ -210,7 +210,7 @@ class _Cards:
     def _was_surely_shown(self, track: Track) -> bool:
         return any(
             message.posted.proof is Proof.SHOWN and (message.posted.ended or 0.0) < track.last.at - 1.0
-            for message in self._messages[track.place, track.trade]
+            for message in self._messages.get((track.place, track.trade), ())
             if not self._is_deleted(message) and message.posted.life == track.last.life
         )
 
@@ -240,18 +240,22 @@ class _Cards:
     def _of_copies(self, place: str, trade: str, messages: Sequence[Message]) -> Iterator[str]:
         """A second card says why it is there, and none is posted for an ended trade that was never shown."""
         for number, message in enumerate(messages):
-            card = message.posted.trade
-            assert isinstance(card, Card)
-            before = messages[:number]
+            card, before = _card_of(message), messages[:number]
             in_doubt = self._is_in_doubt(place, trade, message)
             if before and not (card.replaces or card.may_repeat):
                 yield f"P4: {message.id} is a second card without a mark, at {message.posted.began:.1f}"
             if card.may_repeat and not card.replaces and not in_doubt:
                 yield f"P4: {message.id} is marked as a repeat without a reason"
+            replaced = [each for each in (*before, message) if _is_sure_replacement(each)]
+            if card.replaces and len(replaced) > 1 + self._moves(place):
+                yield f"P4: {message.id} is posted again, although people deleted its card twice"
             if card.replaces and not self._was_lost(message, before):
                 yield f"P4: {message.id} replaces a card that nobody deleted"
             if card.is_ended and not before and not in_doubt:
                 yield f"P5: {message.id} is the first card of a trade that has ended: {card.state}"
+
+    def _moves(self, place: str) -> int:
+        return sum(trouble.kind in ("moved", "gone") and trouble.place == place for trouble in self._recorder.troubles)
 
     def _is_in_doubt(self, place: str, trade: str, message: Message) -> bool:
         """True if an earlier post may have been shown, or was shown as a message that nobody knows."""
@@ -332,6 +336,16 @@ class _Cards:
         for request in self._evidence.requests:
             if request.trade is not None and request.trade.number not in self._trades:
                 yield f"P1: {request.place} was sent #{request.trade.number}, which is no trade that changes"
+
+
+def _card_of(message: Message) -> Card:
+    assert isinstance(message.posted.trade, Card)
+    return message.posted.trade
+
+
+def _is_sure_replacement(message: Message) -> bool:
+    card = _card_of(message)
+    return card.replaces and not card.may_repeat
 
 
 def late_edits(evidence: Evidence) -> int:

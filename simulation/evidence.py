@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from simulation.faults import Proof
 from simulation.network import part_of
-from simulation.plan import PLACES
 from simulation.recorder import Commit, Request, Submitted
 from simulation.run import Run
 
@@ -107,7 +106,7 @@ class Evidence:
 
     def _copies(self) -> Iterator[Copy]:
         by_message: dict[str, Request] = {r.message_id: r for r in self.requests if r.message_id is not None}
-        for channel in sorted({place.channel for place in PLACES.values()}):
+        for channel in sorted(self.run.discord.guild.channels()):
             for message in self.run.discord.guild.messages(channel):
                 if by_message[message["id"]].trade is not None:
                     continue

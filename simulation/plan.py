@@ -36,6 +36,8 @@ PLACES = {
 }  # fmt: skip
 """All destinations. Two pairs share a channel, which the machine is not configured to know."""
 
+MOVED = ("signals-free", "signals-vip")
+"""Destinations whose webhook may be moved to another channel, and back."""
 SUBMISSIONS_A_DAY = 200
 """A minimum; even the shortest run has a few."""
 TRADES_A_DAY = 60
@@ -76,6 +78,8 @@ def plan(seed: int, hours: float, *, is_calm: bool = False, has_trades: bool = T
     if not has_trades:
         return drawn_plan
     made = [*drawn_plan.actions, *_trades(Random(f"trades {seed}"), hours * 3600, drawn_plan.store_down)]
+    if not is_calm:
+        made += _moderation(Random(f"moderator {seed}"), hours * 3600)
     return drawn_plan._replace(actions=tuple(sorted(made, key=lambda action: action.at)))
 
 
@@ -93,6 +97,14 @@ def _trades(random: Random, seconds: float, store_down: tuple[tuple[float, float
         number += len(drawn_changes)
         made += [Action(moment, "change", change=change) for moment, change in drawn_changes if moment < seconds]
     return made
+
+
+def _moderation(random: Random, seconds: float) -> list[Action]:
+    """What moderators do to cards and webhooks."""
+    hours = max(1, round(seconds / 3600))
+    made = [Action(random.random() * seconds, "delete a card") for _ in range(random.randint(0, 3 + hours))]
+    moves = random.choice((0, 0, 1, 1 + hours // 6))
+    return made + [Action(random.random() * seconds, "move", place=random.choice(MOVED)) for _ in range(moves)]
 
 
 def _without_trades(seed: int, hours: float, *, is_calm: bool) -> Plan:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-_NUMBER = re.compile(r"#(\d+)")
+_NUMBER = re.compile(r"#(\d+)\b")
 _STATE = re.compile(r"(?:REPLAY · )?[▲▼] (?:(?P<new>(?:BUY|SELL)\b.*)|(?:EUR/USD · )?(?P<state>.+))")
 _NOTE = re.compile(r"^-# see (c\d+)$", re.MULTILINE)
 NEW = "NEW"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from signalpost import clock
 from signalpost.sandbox.rules.discord import LocalDiscord
+from signalpost.sandbox.rules.moderator import DeleteMessage, MoveWebhook
 from signalpost.testing.virtual_loop import VirtualLoop
 from simulation.clocks import Clocks
 from simulation.disk import Disk
@@ -16,13 +17,16 @@ from simulation.faults import FaultSchedule
 from simulation.machine import Machine, Process
 from simulation.network import Network
 from simulation.plan import PLACES, Action, Plan, plan
+from simulation.reader import card_in
 from simulation.recorder import OPEN, Recorder
 
 LONGEST_CALM = 3 * 3600.0
 """Seconds after the last disturbance by which every deliverable message must be delivered."""
 _LOOK_EVERY = 60.0
 _HEALTH_EVERY = 10.0
-_OF_THE_WORLD = frozenset({"step", "suspend", "suspend, counted", "delete", "rotate", "restore"})
+_OF_THE_WORLD = frozenset(
+    {"step", "suspend", "suspend, counted", "delete", "rotate", "restore", "delete a card", "move"}
+)
 _FAST = Path("/dev/shm")  # a file system in memory, with free syncs
 
 
@@ -71,7 +75,7 @@ class _World:
         self._machine = Machine(
             plan, disk, network, self._recorder, Random(f"machine {plan.seed}"), Random(f"producer {plan.seed}")
         )
-        self._made: dict[str, object] = {}
+        self._moderator = Random(f"moderator's choice {plan.seed}")
 
     async def run(self) -> Run:
         """Execute the plan, wait until everything settles, and return the record."""
@@ -127,6 +131,10 @@ class _World:
             case "rotate":
                 recorder.trouble("gone", place=action.place)
                 self._register(action.place, token="x" * 68)
+            case "delete a card":
+                self._delete_a_card()
+            case "move":
+                self._move(action.place)
             case "restore":
                 self._register(action.place)
                 if self._machine.process is not None:
@@ -135,6 +143,30 @@ class _World:
                 counts = kind == "suspend, counted"
                 recorder.trouble("suspend", action.number if counts else 0.0)
                 clocks.suspend(action.number, counts=counts)
+
+    def _delete_a_card(self) -> None:
+        """Delete a message that shows a trade that changes, if there is one."""
+        recorder, guild = self._recorder, self._discord.guild
+        numbers = set(recorder.numbers.values())
+        shown = [
+            message["id"]
+            for channel in guild.channels()
+            for message in guild.messages(channel)
+            if message["embeds"] and (card := card_in(message["embeds"][0])) is not None and card.number in numbers
+        ]
+        if shown:
+            id = self._moderator.choice(shown)
+            self._discord.moderate(DeleteMessage(id), self._clocks.moment())
+            recorder.deleted[id] = self._clocks.seconds()
+
+    def _move(self, name: str) -> None:
+        """Move a webhook to its other channel."""
+        webhook, channel = PLACES[name].webhook, PLACES[name].channel
+        now = self._discord.guild.channel_of(webhook)
+        if now is not None:
+            self._recorder.trouble("moved", place=name)
+            other = f"{channel}-2" if now == channel else channel
+            self._discord.moderate(MoveWebhook(webhook, other), self._clocks.moment())
 
     def _change_the_process(self, action: Action, process: Process) -> None:
         match action.kind:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from simulation.check_cards import late_edits
 from simulation.check_ends import ENDS
 from simulation.evidence import Evidence
-from simulation.faults import FAULTS, GONE
+from simulation.faults import FAULTS, GONE, Proof
 from simulation.life import EDGES
 from simulation.reader import Card, Companion
 from simulation.run import Run
 from simulation.trades import KINDS
 
 _CRASHES = (*(f"crash {edge}" for edge in EDGES), "killed", "stopped")
-_TROUBLES = ("step", "suspend", "down", "gone", "store failed", "outage")
+_TROUBLES = ("step", "suspend", "down", "gone", "moved", "card deleted", "store failed", "outage")
 _ANSWERS = ("accepted", "duplicate", "suppressed", "held", "refused")
 _BREAKERS = ("open", "half-open", "closed")
 _CHANGES = ("accepted", "duplicate", "held", "refused: not-possible", "refused: stale-version")
@@ -26,8 +26,8 @@ _MUST = {
     "breaker": _BREAKERS,
     "answer to a change": _CHANGES,
     "change": KINDS,
-    "edit": ("carried out", "unanswered", "carried out, unanswered", "refused, old edits"),
-    "trade": ("card", "companion"),
+    "edit": ("carried out", "unanswered", "carried out, unanswered", "refused, old edits", "refused, message is gone"),
+    "trade": ("card", "companion", "replacement"),
     "seen": ("repeat, marked", "revived", "processed after it was given up", "lapsed"),
 }
 """Faults and events that must occur at least once, by kind."""
@@ -111,4 +111,9 @@ def _of_trades(run: Run) -> Iterator[tuple[str, str]]:
                 yield "edit", "refused, old edits"
         elif request.message_id is not None and request.trade is not None:
             yield "trade", {Card: "card", Companion: "companion"}[type(request.trade)]
+        if request.proof is Proof.MISSING:
+            yield "edit", "refused, message is gone"
+        if isinstance(request.trade, Card) and request.trade.replaces and request.method == "POST":
+            yield "trade", "replacement"
+    yield from (("trouble", "card deleted") for _ in recorder.deleted)
     yield from (("edit", "carried out too late") for _ in range(late_edits(Evidence(run))))

@@ -44,6 +44,8 @@ class Standing(NamedTuple):
     parts: tuple[tuple[Fraction, int], ...] = ()
     reason: str = ""
     note: str | None = None
+    is_noted: bool = False
+    """Its latest change brought the note."""
     before: "Standing | None" = None
     """What a reopening brings back."""
 
@@ -67,9 +69,10 @@ class Standing(NamedTuple):
         """The state in its card's title, and the note on it."""
         if self.is_live:
             return self.news, self.note
+        note = self.note if self.is_noted else None
         if self.state == "closed" and self.open_share == 0:
-            return f"{_WORDS.get(self.reason, 'CLOSED')} {self._result()}", None
-        return self.state.upper(), None
+            return f"{_WORDS.get(self.reason, 'CLOSED')} {self._result()}", note
+        return self.state.upper(), note
 
     def _result(self) -> str:
         gain = sum((share * (price - self.entry) for share, price in self.parts), Fraction(0)) / 100
@@ -86,17 +89,18 @@ def opened(entry: str) -> Standing:
 
 def after(trade: Standing, change: Change) -> Standing:
     """The trade after a change that the book accepted."""
+    trade = trade._replace(is_noted=False)
     if change.kind in _ENDS:
         return _closed(trade, change)
     if change.kind == "reopen":
         assert trade.before is not None
-        return trade.before
+        return trade.before._replace(note=trade.note)
     if change.kind == "correct":
         return trade._replace(stop=change.pips, first_stop=change.pips)
     if change.kind == "fill":
         filled = trade._replace(fill=change.pips, state="open")
         return filled._replace(news="FILLED", first_stop=trade.stop) if trade.state == "pending" else filled
-    return _updated(trade._replace(note=change.ref), change)
+    return _updated(trade._replace(note=change.ref, is_noted=True), change)
 
 
 def _updated(trade: Standing, change: Change) -> Standing:
@@ -144,7 +148,7 @@ def _hit(trade: Standing, number: int) -> Standing:
 
 
 def _ended(before: Standing, trade: Standing, state: str, reason: str) -> Standing:
-    return trade._replace(state=state, reason=reason, before=before._replace(note=trade.note))
+    return trade._replace(state=state, reason=reason, before=before)
 
 
 def price(side: str, pips: int) -> str:
@@ -172,7 +176,7 @@ def changes(random: Random, trade: str, entry: str, at: float, first: int) -> li
 
 def _possible(trade: Standing) -> tuple[str, ...]:
     if not trade.is_live:
-        return ("reopen",)
+        return ("reopen", "reopen", "note")
     if trade.state == "pending":
         return ("fill", "fill", "fill", "note", "stop", "cancel", "expire", "correct")
     return (

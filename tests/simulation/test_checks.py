@@ -9,6 +9,7 @@ import pytest
 
 from simulation.check import findings
 from simulation.faults import Proof
+from simulation.reader import Card, Companion
 from simulation.recorder import Request
 from simulation.run import Run, simulate
 
@@ -89,6 +90,56 @@ def _wait_for_nothing(run: Run) -> None:
         request.ended = None if request.ended is None else request.ended + 30
 
 
+def _edits(run: Run) -> list[Request]:
+    """The edits that were carried out, of trades that somebody changed."""
+    return [each for each in run.recorder.requests if each.method == "PATCH" and each.message_id is not None]
+
+
+def _lose_a_change(run: Run) -> None:
+    trade = next(iter(run.recorder.numbers))
+    booked = run.recorder.book[trade]
+    run.recorder.book[trade] = booked._replace(version=booked.version + 1)
+
+
+def _accept_a_change_twice(run: Run) -> None:
+    run.recorder.amended.append(next(each for each in run.recorder.amended if each.outcome == "accepted"))
+
+
+def _accept_a_stale_version(run: Run) -> None:
+    number = next(n for n, each in enumerate(run.recorder.amended) if each.outcome == "accepted")
+    run.recorder.amended[number] = run.recorder.amended[number]._replace(if_version=9)
+
+
+def _show_an_older_state(run: Run) -> None:
+    edit = _edits(run)[-1]
+    assert isinstance(edit.trade, Card)
+    number = edit.trade.number
+    first = next(each for each in run.recorder.requests if each.trade is not None and each.trade.number == number)
+    again = replace(edit, number=10**6, trade=first.trade)
+    run.recorder.requests.append(again)
+    assert edit.processed is not None
+    again.processed = edit.processed + 60
+
+
+def _post_a_second_card(run: Run) -> None:
+    edit = _edits(run)[-1]
+    run.recorder.requests.append(replace(edit, number=10**6, method="POST", edits=None, message_id="9" * 19))
+
+
+def _leave_a_card_as_it_was(run: Run) -> None:
+    booked = run.recorder.book
+    shown = {message for trade in booked.values() for _, message, _ in trade.cards}
+    last = next(each for each in reversed(_edits(run)) if each.message_id in shown)
+    assert last.channel is not None
+    (message,) = (each for each in run.discord.guild.messages(last.channel) if each["id"] == last.message_id)
+    message["embeds"][0]["title"] = "▲ BUY EUR/USD · 9h"
+
+
+def _repeat_a_companion(run: Run) -> None:
+    last = next(each for each in reversed(run.recorder.requests) if isinstance(each.trade, Companion))
+    run.recorder.requests.append(replace(last, number=10**6, message_id="9" * 19))
+
+
 TAMPERINGS: dict[str, tuple[Tampering, str]] = {
     "an acceptance is lost": (_lose_an_acceptance, "P1"),
     "a delivery ends twice": (_end_twice, "P1"),
@@ -103,6 +154,25 @@ TAMPERINGS: dict[str, tuple[Tampering, str]] = {
     "a message is sent to a destination that is down": (_fail_five_times, "while it was down"),
     "a request is sent to a deleted webhook": (_find_it_gone, "gone for good"),
 }
+
+OF_TRADES: dict[str, tuple[Tampering, str]] = {
+    "the book has another version": (_lose_a_change, "P1"),
+    "a change is accepted twice": (_accept_a_change_twice, "P1"),
+    "a stale version is accepted": (_accept_a_stale_version, "P3"),
+    "an older state is shown": (_show_an_older_state, "P3"),
+    "a second card has no mark": (_post_a_second_card, "P4"),
+    "a card does not show the newest state": (_leave_a_card_as_it_was, "P3"),
+    "a companion is repeated": (_repeat_a_companion, "P4"),
+}
+
+
+@pytest.mark.parametrize("name", OF_TRADES)
+def test_a_broken_promise_about_a_trade_is_found(name: str) -> None:
+    tamper, expected = OF_TRADES[name]
+    run = simulate(CLEAN, 1)
+    assert findings(run) == []
+    tamper(run)
+    assert [each for each in findings(run) if expected in each]
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)

@@ -26,10 +26,6 @@ KEPT = [
     pytest.param(8, 2, id="a probe answered with an HTML page counts as alive"),
 ]
 
-KEPT_WITH_TRADES = [
-    pytest.param(0, 2, id="an expired signal is revived"),
-]
-
 
 @pytest.fixture(scope="module")
 def simulator() -> "Iterator[subprocess.Popen[str]]":
@@ -41,19 +37,10 @@ def simulator() -> "Iterator[subprocess.Popen[str]]":
 @pytest.mark.parametrize(("seed", "hours"), KEPT)
 def test_a_kept_seed_finds_nothing(seed: int, hours: float, simulator: "subprocess.Popen[str]") -> None:
     """They were found before signals could be changed, and are the same runs still."""
-    _run(simulator, seed, hours, has_trades=False)
-
-
-@pytest.mark.parametrize(("seed", "hours"), KEPT_WITH_TRADES)
-def test_a_kept_seed_with_trades_finds_nothing(seed: int, hours: float, simulator: "subprocess.Popen[str]") -> None:
-    _run(simulator, seed, hours, has_trades=True)
-
-
-def _run(simulator: "subprocess.Popen[str]", seed: int, hours: float, *, has_trades: bool) -> None:
     assert simulator.stdin is not None
     assert simulator.stdout is not None
-    simulator.stdin.write(f"{json.dumps([seed, hours, has_trades])}\n")
+    simulator.stdin.write(f"{json.dumps([seed, hours, False])}\n")
     simulator.stdin.flush()
     answer = simulator.stdout.readline()
     assert answer, f"it ended with {simulator.wait(60)}"
-    assert json.loads(answer) == [], Verdict(seed, hours, (), has_trades=has_trades).command
+    assert json.loads(answer) == [], Verdict(seed, hours, (), has_trades=False).command

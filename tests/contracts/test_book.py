@@ -7,6 +7,7 @@ from typing import Any
 
 from signalpost.delivery.outbox.book import EndTrades
 from signalpost.delivery.outbox.commands import (
+    Message,
     Prune,
 )
 from signalpost.domain.change import CancelOrder, Close, Fill, Flag, Reopen, Update
@@ -318,3 +319,15 @@ async def test_trades_of_which_nothing_was_heard_end_without_a_result_and_withou
     ]
     assert (states[1].end and states[1].end.price, states[1].flags) == (None, (Flag.NOT_FOLLOWED,))
     assert [event for event, _ in await book.states()].count("v2") == 2
+
+
+async def test_a_companion_links_to_a_card_of_which_only_other_messages_name_the_server(book: Driver) -> None:
+    for name, guild in (("s1", None), ("s2", "g7")):
+        await book.open(signal(name))
+        await book.settle(await book.leased(), message=Message(A, f"m {name}", book.now, 1, "c1", guild, "w1"))
+    await book.change(Close(price="1.1010"))
+    await book.settle(await book.leased(), message=Message(A, "m s1", book.now, 2, "c1", None, "w1"))
+    book.now += timedelta(seconds=1)
+    companion = await book.leased()
+    assert companion.card is not None
+    assert (companion.card.message_id, companion.card.guild) == ("m s1", "g7")

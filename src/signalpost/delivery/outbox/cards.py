@@ -102,8 +102,17 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     if card.delay and not is_companion and _is_served_before(tx, card):
         later = row.delivery._replace(not_before=now + _LOOK_AGAIN)
         return row._replace(delivery=later).moved(DeliveryState.PENDING, row.delivery.reason)
-    delivery = row.delivery if is_companion else _posted(row.delivery, card)
-    return OutboxEntry(delivery, notification, card.message, card.replacements > 0, card.tier)
+    if is_companion:
+        return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
+    return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.replacements > 0, card.tier)
+
+
+def _linked(tx: Transaction, card: CardRow) -> Shown | None:
+    """The message of a card, with the server that other messages there name if its own does not."""
+    if card.message is None or card.message.guild is not None:
+        return card.message
+    found = tx.first(sql.RECENT_GUILD, (card.destination,))
+    return card.message._replace(guild=None if found is None else found[0])
 
 
 def _is_served_before(tx: Transaction, card: CardRow) -> bool:

@@ -138,6 +138,9 @@ SELECT sequence, destination, tier, open_until, release_at, delay, shows_ended, 
   posted_version, first_shown_at, is_doubtful, replacements, is_stopped, channel, guild, webhook
 FROM card LEFT JOIN message USING (destination, message_id) WHERE sequence"""
 CARD = f"{CARDS} = ? AND destination = ?"
+RECENT_GUILD = """
+SELECT guild FROM (SELECT guild FROM message WHERE destination = ? ORDER BY message_id DESC LIMIT 20)
+WHERE guild IS NOT NULL LIMIT 1"""
 ADD_CARD = """
 INSERT OR IGNORE INTO card (sequence, destination, tier, open_until, release_at, delay, shows_ended)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""

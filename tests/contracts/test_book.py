@@ -58,6 +58,8 @@ async def test_trades_are_found_by_state_and_pair(book: Driver) -> None:
     assert await found(pair=euro, states=frozenset({TradeState.OPEN})) == []
     assert await found(pair=euro, limit=1) == ["s2"]
     assert await found(pair=euro, only_live=True) == ["s2"]
+    await book.open(signal("s4"))
+    assert await found(pair=euro, only_live=True) == ["s4", "s2"], "the newest first"
 
 
 async def test_a_change_edits_the_card_and_posts_a_companion(book: Driver) -> None:

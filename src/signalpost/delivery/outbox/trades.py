@@ -116,6 +116,8 @@ class Book:
         """The trades that a person looks for, without damaged ones."""
         if wanted.name is not None:
             rows: Iterable[TradeRow] = self.named(wanted.name, exact=wanted.exact)
+        elif wanted.only_live and wanted.pair is not None:  # what every alert of a hook looks up, so by its index
+            rows = reversed(list(self._rows(self._tx.select(sql.LIVE_TRADES_OF, (str(wanted.pair),)))))
         else:
             rows = self._rows(self._tx.select(sql.LIVE_TRADES if wanted.only_live else sql.ALL_TRADES))
         for row in rows:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalpost.domain.candle import Candle
-from signalpost.domain.change import CloseReason, Fill, Flag
+from signalpost.domain.change import Close, CloseReason, Fill, Flag
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.life import after, opened
 from signalpost.domain.result import result_of
@@ -91,6 +91,20 @@ def test_trades_that_ended_are_not_followed_any_more() -> None:
             life.trade = after(life.trade, change, candle.time + HOUR)
             seen.append((type(change).__name__, life.trade.state.value))
     assert seen == [("Fill", "open"), ("Close", "closed")]
+
+
+def test_a_fill_reverses_only_in_its_own_candle() -> None:
+    """Even if the first reversal was refused."""
+    lives = Lives(H1)
+    for number, side in enumerate(("SELL", "BUY")):
+        lives.add(opened(signal(side, 2 * number), number, (UserTier.FREE,), START + HOUR))
+    seen = []
+    for candle in map(bar, range(1, 6)):
+        for life, change in lives.changes(candle):
+            seen.append((life.trade.number, type(change)))
+            if isinstance(change, Fill):
+                life.trade = after(life.trade, change, candle.time + HOUR)
+    assert seen == [(0, Fill), (1, Fill), (0, Close)]
 
 
 def test_trades_are_numbered_and_marked_as_followed_by_mid_prices() -> None:

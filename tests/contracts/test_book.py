@@ -135,7 +135,7 @@ async def test_a_signal_that_was_not_sent_yet_is_shown_in_its_newest_state_only(
     await book.open(signal())
     await book.change(Update(stop_loss="1.0960"))
     entry = await book.leased()
-    assert (entry.notification.event, entry.is_edit, entry.is_replacement) == ("v2", False, False)
+    assert (entry.notification.event, entry.is_edit, entry.replaces) == ("v2", False, None)
     assert entry.delivery.valid_until == signal().valid_until, "a post is cut off with its opening"
     assert entry.delivery.rank == 0, "it takes the place of the state before"
     await book.settle(entry)

@@ -83,7 +83,7 @@ async def test_a_lost_card_is_posted_again_and_says_so(book: Driver, how: Loss) 
     edit = await book.leased()
     assert (await book.settle(edit, _S.PENDING, card=lost)).state is _S.PENDING
     again = await book.leased(edits=False)
-    assert (again.is_edit, again.is_replacement, again.card) == (False, True, None)
+    assert (again.is_edit, again.replaces, again.card) == (False, how, None)
     await book.settle(again)
     book.now += timedelta(seconds=1)
     assert (await book.lease()).entries == (), "no companion: the new message says it"

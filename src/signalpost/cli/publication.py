@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from signalpost.cli.exit_codes import STORE_UNUSABLE
 from signalpost.cli.output import say, say_json
+from signalpost.cli.time_format import utc_second
 from signalpost.config import Config
 from signalpost.delivery.outbox.commands import Find
 from signalpost.domain.delivery import Delivery, DeliveryState
@@ -120,9 +121,15 @@ def _print(ticket: Ticket, deliveries: Sequence[Delivery], *, waited: bool, as_j
     for warning in ticket.warnings:
         say(f"warning: {warning}", err=True)
     for delivery in deliveries:
-        say(f"  {delivery.id.destination}: {delivery.state}{_because(delivery.reason)}")
-    if waited and any(not delivery.state.is_terminal for delivery in deliveries):
+        put_off = f" until {utc_second(delivery.not_before)}" if _is_put_off(delivery) and delivery.not_before else ""
+        say(f"  {delivery.id.destination}: {delivery.state}{put_off}{_because(delivery.reason)}")
+    if waited and any(not each.state.is_terminal and not _is_put_off(each) for each in deliveries):
         say(f"not delivered yet; `signalpost deliveries why {ticket.id}` shows why", err=True)
+
+
+def _is_put_off(delivery: Delivery) -> bool:
+    """Whether it waits for the release of a tier that gets its signals later."""
+    return delivery.state is DeliveryState.PENDING and delivery.not_before is not None and delivery.reason is None
 
 
 def _line(ticket: Ticket) -> str:
@@ -134,7 +141,7 @@ def exit_code(ticket: Ticket, deliveries: Sequence[Delivery] = (), *, waited: bo
     """0 if it was accepted, and `waited` for deliveries that all succeeded; 3 if the store failed; otherwise 1."""
     if ticket.cause is Refusal.STORE:
         return STORE_UNUSABLE
-    has_succeeded = not waited or all(delivery.state in _DONE for delivery in deliveries)
+    has_succeeded = not waited or all(each.state in _DONE or _is_put_off(each) for each in deliveries)
     return 0 if ticket and has_succeeded else 1
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from signalpost.domain.notification import Notification
 from signalpost.domain.tier import UserTier
-from signalpost.sinks.evidence import RateFacts, Receipt
+from signalpost.sinks.evidence import Loss, RateFacts, Receipt
 
 
 class Shown(NamedTuple):
@@ -26,8 +26,8 @@ class Item(NamedTuple):
     """True if an earlier attempt may have been shown. The sink must then mark the message as a possible repeat."""
     card: Shown | None = None
     """The message that shows its trade: to be edited, or, for a companion, to be linked to."""
-    is_replacement: bool = False
-    """True if it replaces a card that was deleted, or that can no longer be edited."""
+    replaces: Loss | None = None
+    """Why the card was lost that it replaces; None if it replaces none."""
     tier: UserTier | None = None
     """The tier that it is meant for here; None for that of the notification."""
 

@@ -67,16 +67,16 @@ def decide(
     takes_messages: bool = True,
     at_most_once: bool = False,
     is_edit: bool = False,
-    was_replaced: bool = False,
+    was_deleted: bool = False,
 ) -> Settlement:
     """The verdict on a leased delivery, without its attempt and its message, which the caller adds.
 
     `takes_messages` is True if the destination was known to accept messages. Only then can a failure be this
     message's own fault. An edit may be repeated without harm, so one without an answer counts as Unavailable. A card
-    that `was_replaced` is not replaced again.
+    that `was_deleted` is not replaced again.
     """
     if isinstance(outcome, CardLost):
-        return _after_loss(delivery, outcome, now, was_replaced=was_replaced)
+        return _after_loss(delivery, outcome, now, was_deleted=was_deleted)
     if is_edit and may_have_been_shown(outcome):
         outcome = Unavailable(_REASONS[outcome] if isinstance(outcome, LeaseEnd) else str(outcome))
     tried = _tried(delivery) if takes_messages else delivery
@@ -123,9 +123,9 @@ def _verdict(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: dat
             return _uncertain(_tried(delivery), str(outcome), now, wait, unanswered=True)
 
 
-def _after_loss(delivery: Delivery, lost: CardLost, now: datetime, *, was_replaced: bool) -> Settlement:
+def _after_loss(delivery: Delivery, lost: CardLost, now: datetime, *, was_deleted: bool) -> Settlement:
     """Post the card anew, unless people deleted it twice."""
-    is_stopped = was_replaced and lost.how is Loss.DELETED
+    is_stopped = was_deleted and lost.how is Loss.DELETED
     if is_stopped:
         verdict = _settlement(delivery, DeliveryState.DEAD, lost.reason)
     else:

@@ -38,7 +38,7 @@ from signalpost.domain.events import CardGone, SendBegan, SendEnded, Settled
 from signalpost.domain.notification import payload_id
 from signalpost.domain.priority import NotificationPriority
 from signalpost.errors import CommandFailed, StoreClosed, StoreFailed
-from signalpost.sinks.evidence import Receipt
+from signalpost.sinks.evidence import Loss, Receipt
 from signalpost.telemetry.failures import log_failure
 
 LEASED = frozenset({DeliveryState.LEASED})
@@ -349,7 +349,7 @@ class Worker:
                 takes_messages=takes_messages,
                 at_most_once=entry.notification.kind in self._lane.at_most_once,
                 is_edit=entry.is_edit,
-                was_replaced=entry.is_replacement,
+                was_deleted=entry.replaces is Loss.DELETED,
             )._replace(attempt=result.attempt(), message=result.message(self._gate.destination))
             for entry in entries
         )

@@ -14,6 +14,7 @@ from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.notification import COMPANION, NEW, Notification
 from signalpost.domain.signal import Signal
 from signalpost.domain.tier import UserTier
+from signalpost.sinks.evidence import Loss
 from signalpost.sinks.port import Shown
 
 _SHOWN_BY = {True: "superseded: its card shows this state", False: "superseded: its card shows a newer state"}
@@ -40,6 +41,8 @@ class CardRow(NamedTuple):
     first_shown_at: datetime | None
     is_doubtful: bool
     replacements: int
+    loss: Loss | None
+    """Why its last message was lost."""
     is_stopped: bool
 
     @property
@@ -104,7 +107,7 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
         return row._replace(delivery=later).moved(DeliveryState.PENDING, row.delivery.reason)
     if is_companion:
         return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
-    return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.replacements > 0, card.tier)
+    return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier)
 
 
 def _linked(tx: Transaction, card: CardRow) -> Shown | None:
@@ -150,7 +153,7 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
         posted = None if result.is_edit else result.version
         tx.write(sql.SHOW_CARD, [(message.message_id, result.version, posted, micros(message.sent_at), *where)])
     elif result.loss is not None:
-        tx.write(sql.LOSE_CARD, [(result.is_stopped, *where)])
+        tx.write(sql.LOSE_CARD, [(result.loss.value, result.is_stopped, *where)])
         tx.write(sql.NO_EDIT, [row.delivery.id])
     elif not result.is_edit and (verdict.may_repeat or row.delivery.state is DeliveryState.DELIVERED):
         tx.write(sql.DOUBT_CARD, [where])  # it may be shown, but nobody knows its message
@@ -159,7 +162,7 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
 def _card(values: Sequence[Any]) -> CardRow:
     """A card's row. A damaged one is left alone: it may be shown, and must not be posted again."""
     sequence, destination, tier, until, release, delay, shows_ended, message_id, version, posted, first, *rest = values
-    doubtful, replacements, stopped, channel, guild, webhook = rest
+    doubtful, replacements, loss, stopped, channel, guild, webhook = rest
     try:
         return CardRow(
             sequence,
@@ -175,9 +178,25 @@ def _card(values: Sequence[Any]) -> CardRow:
             None if first is None else instant(first),
             bool(doubtful),
             int(replacements),
+            None if loss is None else Loss(loss),
             bool(stopped),
         )
     except (ValueError, TypeError, OverflowError):
         never, no_delay = instant(0), timedelta(0)
-        row = (sequence, destination, UserTier.ADMIN, never, never, no_delay, False, None, 0, None, None, False, 0)
+        row = (
+            sequence,
+            destination,
+            UserTier.ADMIN,
+            never,
+            never,
+            no_delay,
+            False,
+            None,
+            0,
+            None,
+            None,
+            False,
+            0,
+            None,
+        )
         return CardRow(*row, is_stopped=True)

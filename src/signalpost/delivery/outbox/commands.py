@@ -71,8 +71,8 @@ class OutboxEntry(NamedTuple):
     notification: Notification
     card: Shown | None = None
     """In a lease: the message that shows its trade, which is edited, or to which its companion links."""
-    is_replacement: bool = False
-    """In a lease: whether it replaces a card that was lost."""
+    replaces: Loss | None = None
+    """In a lease: why the message was lost that this one replaces; None if none was."""
     tier: UserTier | None = None
     """In a lease: the tier of its card."""
 

@@ -172,6 +172,7 @@ CREATE TABLE card (  -- what a destination shows of a trade: a part of a message
   first_shown_at INTEGER,
   is_doubtful    INTEGER NOT NULL DEFAULT 0,  -- a post that got no answer may be shown
   replacements   INTEGER NOT NULL DEFAULT 0,  -- how many lost messages were replaced
+  loss           TEXT,              -- why the last of them was lost
   is_stopped     INTEGER NOT NULL DEFAULT 0,  -- deleted again: it is left alone
   PRIMARY KEY (sequence, destination)
 ) WITHOUT ROWID;

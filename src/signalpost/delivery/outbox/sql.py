@@ -135,7 +135,7 @@ DELETE_TRADE = "DELETE FROM trade WHERE sequence = ?"
 DELETE_CARDS = "DELETE FROM card WHERE sequence = ?"
 CARDS = """
 SELECT sequence, destination, tier, open_until, release_at, delay, shows_ended, message_id, card.version,
-  posted_version, first_shown_at, is_doubtful, replacements, is_stopped, channel, guild, webhook
+  posted_version, first_shown_at, is_doubtful, replacements, loss, is_stopped, channel, guild, webhook
 FROM card LEFT JOIN message USING (destination, message_id) WHERE sequence"""
 CARD = f"{CARDS} = ? AND destination = ?"
 RECENT_GUILD = """
@@ -153,14 +153,14 @@ CARDS_OF_BEFORE = """
 INSERT OR IGNORE INTO card
   SELECT trade.sequence, d.destination, json_extract(tiers, '$[0]'), d.valid_until, 0, 0, 0, d.message_id, 0,
     CASE WHEN d.message_id IS NULL THEN 0 ELSE 1 END, CASE WHEN d.message_id IS NULL THEN NULL ELSE 1 END, sent_at,
-    d.state = 'unconfirmed', 0, 0
+    d.state = 'unconfirmed', 0, NULL, 0
   FROM delivery AS d JOIN trade ON trade.opening = d.notification_id AND body IS NULL
     LEFT JOIN message USING (destination, message_id)
   WHERE d.state IN ('pending', 'leased', 'delivered', 'unconfirmed') ORDER BY d.turn DESC"""
 REOPEN_CARD = "UPDATE card SET open_until = max(open_until, ?) WHERE sequence = ? AND destination = ?"
 DOUBT_CARD = "UPDATE card SET is_doubtful = 1 WHERE sequence = ? AND destination = ?"
 LOSE_CARD = """
-UPDATE card SET message_id = NULL, replacements = replacements + 1, is_stopped = ?
+UPDATE card SET message_id = NULL, replacements = replacements + 1, loss = ?, is_stopped = ?
 WHERE sequence = ? AND destination = ?"""
 STOP_CARD = "UPDATE card SET is_stopped = 1 WHERE sequence = ? AND destination = ?"
 

@@ -28,6 +28,7 @@ from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import MessageLink, View
 from signalpost.sinks.discord.cards.wording import NOTE, number_text, prefixed, ticket_symbol
 from signalpost.sinks.discord.escape import escaped
+from signalpost.sinks.evidence import Loss
 from signalpost.sinks.port import Item, Shown
 
 
@@ -84,7 +85,8 @@ def _view(item: Item, look: Look) -> View:
         run=notification.run,
         is_edit=is_edit,
         may_repeat=item.may_repeat and not is_edit,  # an edit that is repeated shows nothing twice
-        replaces_deleted=item.is_replacement,
+        replaces_deleted=item.replaces is Loss.DELETED,
+        replaces_lost=item.replaces in {Loss.MOVED, Loss.LOCKED},
         context=notification.context,
     )
 

@@ -131,7 +131,7 @@ async def test_a_lost_card_is_posted_again_in_its_present_state(how: Loss) -> No
         await world.change(Close(price="1.1010"))
         await wait(10)
         assert sent(sink) == [("new", False), ("v2", True), ("v2", False)]
-        assert sink.sent[2].items[0].is_replacement
+        assert sink.sent[2].items[0].replaces is how
         assert world.emitted(CardGone) == [CardGone(HERE, "s1", how.value, is_stopped=False)]
 
 

@@ -21,6 +21,7 @@ from signalpost.sinks.discord.cards.look import Event, Look, Roles, Sending
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import MessageLink, View
 from signalpost.sinks.discord.cards.wording import short_id
+from signalpost.sinks.evidence import Loss
 from signalpost.sinks.port import Item, Shown
 from tests.contracts.discord_limits import pings, refusals
 from tests.size import size
@@ -134,7 +135,7 @@ def test_discord_accepts_every_message(each: Item) -> None:
 
 
 def test_a_new_signal_is_shown_with_everything_that_is_known_of_it() -> None:
-    each = item(signal(), {"atr": 1}, number=1042, may_repeat=True, is_replacement=True, tier=UserTier.ADMIN)
+    each = item(signal(), {"atr": 1}, number=1042, may_repeat=True, replaces=Loss.DELETED, tier=UserTier.ADMIN)
     view = View(tier=UserTier.ADMIN, may_repeat=True, replaces_deleted=True, context=each.notification.context)
     assert each.notification.shown is not None
     assert message(each) == signal_card(each.notification.shown, LOOK, view)
@@ -287,3 +288,17 @@ def test_a_tier_that_gets_less_sees_a_copy_without_what_is_hidden() -> None:
     assert "30 min late" in body["content"]
     assert not any(digits in str(body) for digits in ("1321", "1999"))
     assert "1321" in str(message(made._replace(tier=UserTier.PREMIUM), look=Look(copies={UserTier.FREE: copy})))
+
+
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        (Loss.DELETED, "Replaces a deleted message"),
+        (Loss.MOVED, "Replaces a message that cannot be edited"),
+        (Loss.LOCKED, "Replaces a message that cannot be edited"),
+    ],
+)
+def test_a_replacement_says_what_it_replaces_and_is_no_ticket(how: Loss, line: str) -> None:
+    body = message(item(signal())._replace(replaces=how))
+    assert line in body["embeds"][0]["description"]
+    assert not body.get("content", "").startswith(("BUY", "SELL"))

@@ -91,7 +91,7 @@ def signal_card(trade: Trade, look: Look, view: View) -> dict[str, Any]:
 
 
 def _role(trade: Trade, look: Look, view: View) -> str | None:
-    is_live_signal = is_new(trade) and not (view.is_edit or view.is_replay or view.is_copy or view.replaces_deleted)
+    is_live_signal = is_new(trade) and not (view.is_edit or view.is_replay or view.is_copy or view.is_replacement)
     return look.role(view.tier, Event.NEW) if is_live_signal else None
 
 
@@ -110,7 +110,7 @@ def _content(trade: Trade, look: Look, view: View) -> list[str]:
     if view.is_copy:
         late = f", {duration_text(view.delay)} late" if view.delay else ""
         return [_stream_headline("FREE COPY · ", signal, late)]
-    if view.replaces_deleted:  # a program would take a second ticket for a second trade
+    if view.is_replacement:  # a program would take a second ticket for a second trade
         return []
     return ticket(trade, view, look.ticket)
 

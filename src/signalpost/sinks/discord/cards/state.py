@@ -161,6 +161,7 @@ def _closed_by(trade: Trade, view: View) -> list[str]:
 def mark_lines(trade: Trade, view: View) -> list[str]:
     """Small lines on what readers of the record should know."""
     lines = ["Replaces a deleted message"] if view.replaces_deleted else []
+    lines += ["Replaces a message that cannot be edited"] if view.replaces_lost else []
     for flag in trade.flags:
         if flag is Flag.REVISED:
             lines.append("Revised: the candle was corrected, the cross is gone")

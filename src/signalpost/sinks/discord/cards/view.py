@@ -59,6 +59,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     may_repeat: bool = False
     """Whether an earlier attempt may have been shown."""
     replaces_deleted: bool = False
+    replaces_lost: bool = False
+    """Whether it replaces a message that still stands and cannot be edited any more."""
     closes: CardLink | None = None
     """The trade that this signal closes first."""
     closed_by: CardLink | None = None
@@ -71,6 +73,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     def is_replay(self) -> bool:
         """True if it shows the past, not a live signal."""
         return self.run is not None
+
+    @property
+    def is_replacement(self) -> bool:
+        """True if it takes the place of another message."""
+        return self.replaces_deleted or self.replaces_lost
 
     @property
     def is_copy(self) -> bool:

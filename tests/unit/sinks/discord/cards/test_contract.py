@@ -130,6 +130,7 @@ def views(*, fewest_hidden: int = 0) -> st.SearchStrategy[View]:
         "is_edit": st.booleans(),
         "may_repeat": st.booleans(),
         "replaces_deleted": st.booleans(),
+        "replaces_lost": st.booleans(),
         "closes": st.sampled_from((None, card(1045), CardLink(1045))),
         "closed_by": st.sampled_from((None, card(1051))),
         "chart": st.sampled_from((None, Chart(80))),
@@ -198,7 +199,7 @@ def check_content(body: dict[str, Any], now: Trade, view: View) -> None:
     """A side only for a live signal without a later state, and nothing that no program knows."""
     content = body.get("content", "")
     is_new = now.state.is_live and now.news is News.OPENED
-    may_enter = is_new and not (view.is_edit or view.is_replay or view.is_copy or view.replaces_deleted)
+    may_enter = is_new and not (view.is_edit or view.is_replay or view.is_copy or view.is_replacement)
     assert bool(SIDE.match(content)) == may_enter
     assert may_enter or not content or FIRST_WORDS.match(content)
     assert all(len(line) <= 36 for line in content.split("\n") if not line.startswith("<@&"))

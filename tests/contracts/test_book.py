@@ -6,14 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 from signalpost.delivery.outbox.book import EndTrades
-from signalpost.delivery.outbox.commands import (
-    Message,
-    Prune,
-)
+from signalpost.delivery.outbox.commands import Message, NewDelivery, NewNotification, Prune, Put
 from signalpost.domain.change import CancelOrder, Close, Fill, Flag, Reopen, Update
+from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
+from signalpost.domain.notification import notification_of
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.tier import UserTier
@@ -333,3 +332,12 @@ async def test_a_companion_links_to_a_card_of_which_only_other_messages_name_the
     companion = await book.leased()
     assert companion.card is not None
     assert (companion.card.message_id, companion.card.guild) == ("m s1", "g7")
+
+
+async def test_the_facts_of_the_callers_stay_on_the_card(book: Driver) -> None:
+    made = notification_of(signal(), context={"exchange": "X"}, ticket_id="new", accepted_at=book.now)
+    await book.outbox.do(Put((NewNotification(made, (NewDelivery(A, 0),), made.valid_until),)))
+    await book.settle(await book.leased())
+    await book.change(Update(note="one"), context=Context({"by": "Ann"}))
+    await book.change(Update(note="two"))
+    assert dict((await book.leased()).notification.context) == {"exchange": "X", "by": "Ann"}

@@ -25,13 +25,14 @@ from signalpost.domain.change import (
     Revise,
     Update,
 )
+from signalpost.domain.context import Context
 from signalpost.domain.exact import rounded
 from signalpost.domain.instant import iso
 from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.target import MOST_TARGETS, Target
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import Before, End, Filled, News, Part, Trade, TradeState
+from signalpost.domain.trade import NO_CONTEXT, Before, End, Filled, News, Part, Trade, TradeState
 from signalpost.errors import NotPossible
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
@@ -46,7 +47,9 @@ _POSSIBLE = {
 }
 
 
-def opened(signal: Signal, number: int, tiers: Sequence[UserTier], now: datetime) -> Trade:
+def opened(
+    signal: Signal, number: int, tiers: Sequence[UserTier], now: datetime, context: Context = NO_CONTEXT
+) -> Trade:
     """The trade of a new signal: pending for a limit or stop order, otherwise open."""
     is_pending = signal.order is not OrderKind.MARKET
     return Trade(
@@ -59,6 +62,7 @@ def opened(signal: Signal, number: int, tiers: Sequence[UserTier], now: datetime
         first_stop=signal.stop_loss if signal.initial_stop is None else signal.initial_stop,
         stop=signal.stop_loss,
         targets=signal.targets,
+        context=context,
     )
 
 

@@ -124,7 +124,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     def shown(self) -> Trade | None:
         """The trade that the card of a signal shows; None for an update of an earlier version, and all else."""
         if self.trade is None and self.event == NEW and isinstance(self.payload, Signal):
-            return opened(self.payload, self.number or 0, (self.user_tier,), self.accepted_at)
+            return opened(self.payload, self.number or 0, (self.user_tier,), self.accepted_at, self.context)
         return self.trade
 
     @property

@@ -10,6 +10,7 @@ from fractions import Fraction
 import msgspec
 
 from signalpost.domain.change import ALL, Change, CloseReason, Correct, Flag
+from signalpost.domain.context import Context
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.target import Target
@@ -17,6 +18,7 @@ from signalpost.domain.tier import UserTier
 from signalpost.domain.value import Value
 from signalpost.domain.words import Word
 
+NO_CONTEXT = Context()
 WHOLE = Fraction(ALL)
 """The whole initial size, in per cent."""
 
@@ -125,6 +127,8 @@ class Trade(Value, frozen=True, kw_only=True, tag="trade"):
     flags: tuple[Flag, ...] = ()
     note: str | None = None
     """The latest."""
+    context: Context = NO_CONTEXT
+    """The callers' facts, shown on the card in every state."""
     corrections: tuple[Correct, ...] = ()
     """What stood there before, for each correction."""
     withdrawn: tuple[End, ...] = ()

@@ -14,6 +14,7 @@ from signalpost.delivery.outbox.transaction import Transaction
 from signalpost.delivery.rank import rank_of
 from signalpost.domain import validity
 from signalpost.domain.change import Close, CloseReason, ExpireOrder
+from signalpost.domain.context import Context
 from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.life import after
 from signalpost.domain.notification import COMPANION, Notification
@@ -102,7 +103,8 @@ class _Change:
         is_silent: bool = False,
     ) -> None:
         self._tx, self._command, self._row = tx, command, row
-        self._before, self._trade, self._is_silent = before, changed, is_silent
+        context = Context({**changed.context, **command.context}) if command.context else changed.context
+        self._before, self._trade, self._is_silent = before, changed.but(context=context), is_silent
         self._cards = [card for card in cards_of(tx, row.sequence) if not card.is_stopped]
         self._waiting = Waiting(tx.waiting({row.sequence, f"{row.sequence}{COMPANION}"}))
         self._added: list[Row] = []
@@ -121,7 +123,7 @@ class _Change:
             user_tier=trade.tiers[0],
             accepted_at=command.now,
             valid_until=until,
-            context=command.context,
+            context=trade.context,
             run=self._row.run,
             number=trade.number,
             trade=trade,

@@ -74,7 +74,7 @@ class Book:
             found = notification_in((self._tx.first(sql.OPENING, (row.opening,)) or (None,))[0])
             if not isinstance(found, Notification) or not isinstance(found.payload, Signal):
                 return None
-            return self._as_ended(row, opened(found.payload, row.number, row.tiers, found.accepted_at))
+            return self._as_ended(row, opened(found.payload, row.number, row.tiers, found.accepted_at, found.context))
         except _READS:
             return None
 

@@ -53,7 +53,7 @@ def card_in(embed: Mapping[str, Any]) -> Card | None:
         int(number[1]),
         NEW if state["new"] else state["state"],
         note[1] if note else None,
-        "-# Replaces a deleted message" in text,
+        "-# Replaces a " in text,
         "may repeat" in footer,
     )
 

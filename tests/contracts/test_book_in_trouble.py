@@ -63,6 +63,15 @@ async def test_a_person_revives_an_opening_that_expired(book: Driver) -> None:
     assert (entry.notification.event, entry.delivery.valid_until) == ("new", until)
 
 
+async def test_an_expired_opening_is_not_revived_after_its_trade_has_changed(book: Driver) -> None:
+    await book.open(signal())
+    book.now = signal().valid_until
+    (expired,) = (await book.lease()).expired
+    await book.change(Close(price="1.1010"))
+    await book.outbox.do(Revive(expired.id, 0, book.now + MINUTE))
+    assert [each.state for each in (await book.lease()).expired] == [_S.SUPPRESSED]
+
+
 async def test_a_returned_older_state_is_replaced_by_the_one_that_waits(book: Driver) -> None:
     await book.shown()
     await book.change(Update(stop_loss="1.0960"))

@@ -157,7 +157,9 @@ INSERT OR IGNORE INTO card
   FROM delivery AS d JOIN trade ON trade.opening = d.notification_id AND body IS NULL
     LEFT JOIN message USING (destination, message_id)
   WHERE d.state IN ('pending', 'leased', 'delivered', 'unconfirmed') ORDER BY d.turn DESC"""
-REOPEN_CARD = "UPDATE card SET open_until = max(open_until, ?) WHERE sequence = ? AND destination = ?"
+REOPEN_CARD = """
+UPDATE card SET open_until = max(open_until, ?) WHERE sequence = ? AND destination = ?
+  AND EXISTS (SELECT 1 FROM trade WHERE trade.sequence = card.sequence AND trade.version = 1)"""
 DOUBT_CARD = "UPDATE card SET is_doubtful = 1 WHERE sequence = ? AND destination = ?"
 LOSE_CARD = """
 UPDATE card SET message_id = NULL, replacements = replacements + 1, loss = ?, is_stopped = ?

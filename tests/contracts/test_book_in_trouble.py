@@ -226,3 +226,13 @@ async def test_a_joined_companion_that_is_damaged_loses_only_its_own_news(book: 
     before = (await book.leased()).notification.before
     assert before is not None
     assert before.version == 2
+
+
+async def test_a_revived_opening_is_not_shown_once_its_signal_has_changed(book: Driver) -> None:
+    """Even within its validity: readers would enter a trade that is over."""
+    await book.open(signal())
+    refused = await book.leased()
+    await book.settle(refused, _S.DEAD)
+    await book.change(Close(price="1.1010"))
+    await book.outbox.do(Revive(refused.delivery.id, 0, book.now + MINUTE))
+    assert [each.state for each in (await book.lease()).expired if each.id.turn == 2] == [_S.SUPERSEDED]

@@ -21,6 +21,7 @@ _SHOWN_BY = {True: "superseded: its card shows this state", False: "superseded: 
 NEVER_SHOWN = "its signal was never shown here"
 _LOOK_AGAIN = timedelta(seconds=2)
 """After which a delayed tier looks again whether the faster ones were served."""
+OUTDATED = "superseded: its signal has changed since"
 GONE = "its card was deleted twice"
 
 
@@ -102,6 +103,8 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     is_companion = notification.before is not None
     if (end := card.ending(version, now, is_live=is_live, is_companion=is_companion)) is not None:
         return row.moved(*end)
+    if row.delivery.id.turn > 1 and not is_companion and tx.first(sql.VERSION_OF, (sequence,)) != (version,):
+        return row.moved(DeliveryState.SUPERSEDED, OUTDATED)
     if card.delay and not is_companion and _is_served_before(tx, card):
         later = row.delivery._replace(not_before=now + _LOOK_AGAIN)
         return row._replace(delivery=later).moved(DeliveryState.PENDING, row.delivery.reason)

@@ -193,7 +193,14 @@ class OutboxModel:
             if row is None:
                 continue
             touched.append(row)
-            if row.state == "leased" and verdict.state in ("pending", "delivered", "unconfirmed", "expired", "dead"):
+            if row.state == "leased" and verdict.state in (
+                "pending",
+                "delivered",
+                "unconfirmed",
+                "expired",
+                "suppressed",
+                "dead",
+            ):
                 self._judge(row, verdict)
                 self._settle_order()
         return [row.shown() for row in touched]

@@ -53,10 +53,8 @@ def test_a_deleted_webhook_gets_no_more_requests_and_the_operator_gets_an_alert_
         assert discord.wait_for(lambda: "sentinel" in names(discord.shown("alerts")), 20), "the new process is idle"
         assert not discord.wait_for(lambda: count() > until_now, QUIET_FOR)
         terminate(served)
-    assert [each.status for each in discord.requests if each.webhook == "signals" and each.method == "POST"] == [
-        200,
-        404,
-    ]
+    statuses = [each.status for each in discord.requests if each.webhook == "signals"]
+    assert statuses.count(404) == 1, "either a message or the first look finds it gone"
     assert url.rpartition("/")[2] not in machine.log.read_text()
 
 

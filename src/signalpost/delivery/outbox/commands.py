@@ -140,10 +140,10 @@ class Settlement(NamedTuple):
     not_before: datetime | None = None
     reason: str | None = None
     message: Message | None = None
-    card: CardResult | None = None
-    """None for everything but the card of a trade."""
     fallback: NewDelivery | None = None
     """A delivery of the same notification to another destination, added in the same transaction."""
+    card: CardResult | None = None
+    """None for everything but the card of a trade."""
 
 
 class Command(msgspec.Struct, Generic[Answer], frozen=True):

@@ -135,7 +135,7 @@ class Waiting:
         lane = self._lane(row)
         for other in [each for each in lane.values() if each.is_card]:
             older, newer = sorted((row, other), key=lambda each: each.number)
-            if newer.leaves_after(older):  # a delayed tier sees one state after the other
+            if not is_version(newer.event) or newer.leaves_after(older):  # a delayed tier sees one after the other
                 continue
             if other.number > row.number:
                 self._keep(other.replacing(row))

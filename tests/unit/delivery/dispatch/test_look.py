@@ -24,13 +24,14 @@ async def test_it_looks_once_when_nothing_is_due_and_reports_the_channel() -> No
 
 
 @virtual
-async def test_waiting_messages_go_first_and_their_answer_replaces_the_look() -> None:
-    sink = ScriptedSink([Receipt("1", channel="77")], latency=0.1)
+async def test_waiting_messages_go_first_and_the_look_follows_for_the_id_of_the_server() -> None:
+    """Their answers show the channel, and only a look shows the server, without which no card can be linked to."""
+    sink = ScriptedSink([Receipt("1", channel="77")], latency=0.1, probes=[IN_77])
     world = World(sink, settings=LOOKS)
     await world.put(wakes=False)
     async with world:
         await wait(60)
-        assert (len(sink.sent), sink.probed) == (1, [])
+        assert (len(sink.sent), len(sink.probed)) == (1, 1)
         assert world.emitted(DestinationSeen) == [DestinationSeen(HERE, "77")]
 
 

@@ -9,7 +9,16 @@ from signalpost.cli.configuration import given
 from signalpost.cli.output import plain_fault
 from signalpost.config import STORE_FILE, Config, DestinationConfig, Reading, read_sources
 from signalpost.config.files import DataFolder, check_data_folder
-from signalpost.config.settings import CARD_SETTINGS, DELAY, ROLES, SETTINGS, SIGNAL_SETTINGS, USUAL_ROLE, Setting
+from signalpost.config.settings import (
+    CARD_SETTINGS,
+    DELAY,
+    ROLES,
+    SETTINGS,
+    SIGNAL_SETTINGS,
+    SIGNALS,
+    USUAL_ROLE,
+    Setting,
+)
 from signalpost.config.sources import FILE
 from signalpost.delivery.outbox.reader import StoreVersion, version_of
 from signalpost.delivery.pacing.limits import Rate
@@ -91,7 +100,8 @@ def _settings(reading: Reading, settings: Iterable[Setting[Any]]) -> Iterator[tu
     for setting in settings:
         value = reading.shown[setting.name]
         shown = redacted(value) if isinstance(value, str) else value
-        yield setting.name, {"value": shown, "from": reading.origin_by_key[setting.name], "variable": setting.variable}
+        name = setting.name.removeprefix(f"{SIGNALS}.")
+        yield name, {"value": shown, "from": reading.origin_by_key[setting.name], "variable": setting.variable}
 
 
 def _roles(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:

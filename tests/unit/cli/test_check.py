@@ -51,7 +51,7 @@ def test_each_setting_is_shown_with_its_value_and_origin() -> None:
         "retention": ("56d", "file"),
         "http": ("off", "environment"),
         "dry_run": (False, "default"),
-        "signals.open_for": ("90d", "default"),
+        "open_for": ("90d", "default"),
     }
     assert found["file"] == "s.toml"
     assert found["settings"]["http"]["variable"] == "SIGNALPOST_HTTP"

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from signalpost.delivery.outbox.book import EndTrades
 from signalpost.delivery.outbox.commands import (
     CardResult,
     Message,
@@ -236,3 +237,11 @@ async def test_a_revived_opening_is_not_shown_once_its_signal_has_changed(book: 
     await book.change(Close(price="1.1010"))
     await book.outbox.do(Revive(refused.delivery.id, 0, book.now + MINUTE))
     assert [each.state for each in (await book.lease()).expired if each.id.turn == 2] == [_S.SUPERSEDED]
+
+
+async def test_a_damaged_trade_of_which_nothing_was_heard_is_left_alone(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(note="one"))
+    damage(book, "UPDATE trade SET body = '{'")
+    later = book.now + timedelta(days=91)
+    assert await book.outbox.do(EndTrades(later, later, ("e1",))) == ()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from signalpost.domain.alert import Alert
-from signalpost.domain.events import BreakerMoved, DestinationGone, HostBanned
+from signalpost.domain.events import BreakerMoved, CardGone, ChangeRefused, DestinationGone, HostBanned
 from signalpost.domain.ticket import Outcome, Ticket
 from signalpost.errors import StoreClosed
 from signalpost.service.operator_alerts import OperatorAlerts
@@ -78,3 +78,32 @@ async def test_an_alert_that_cannot_be_accepted_does_not_delay_a_stop(is_closed:
     await intake.came.wait()
     await asyncio.wait_for(listener.close(), 5)
     assert intake.left is not is_closed
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "about"),
+    [
+        (CardGone("d", "s1", "deleted", is_stopped=True), "card_deleted", "d"),
+        (CardGone("d", "s1", "moved", is_stopped=False), "webhook_moved", "d"),
+        (ChangeRefused("s1", "it is closed"), "change_refused", "(signal book)"),
+    ],
+)
+async def test_what_happens_to_a_signal_behind_its_callers_back_is_alerted(
+    event: CardGone | ChangeRefused, kind: str, about: str
+) -> None:
+    intake = FakeIntake()
+    listener = alerts(intake)
+    listener(CardGone("d", "s1", "deleted", is_stopped=False))  # it is posted again, so nobody has to act
+    listener(event)
+    await intake.came.wait()
+    ((alert, given),) = intake.accepted
+    assert (alert.alert_type, given) == (kind, about)
+
+
+async def test_many_cards_of_a_moved_webhook_are_one_alert() -> None:
+    intake = FakeIntake()
+    listener = alerts(intake)
+    for signal in ("s1", "s2"):
+        listener(CardGone("d", signal, "moved", is_stopped=False))
+    await intake.came.wait()
+    assert len({alert.alert_id for alert, _ in intake.accepted}) == 1

@@ -6,6 +6,8 @@ import pytest
 from signalpost import Delivery, DeliveryState, Outcome, Ticket
 from signalpost.domain.events import (
     BreakerMoved,
+    CardGone,
+    ChangeRefused,
     ClockStepped,
     DestinationEnabled,
     DestinationGone,
@@ -136,3 +138,19 @@ def test_failures_of_workers_and_of_ownership_are_logged(
 ) -> None:
     found, text = logged_line(caplog, event)
     assert (found, name in text) == (level, True)
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "facts"),
+    [
+        (ChangeRefused("s1", "it is closed"), "ERROR", ("s1", "it is closed")),
+        (CardGone("signals-free", "s1", "deleted", is_stopped=False), "WARNING", ("s1", "signals-free", "deleted")),
+        (CardGone("signals-free", "s1", "moved", is_stopped=True), "WARNING", ("s1", "signals-free", "moved")),
+    ],
+)
+def test_what_happens_to_a_signal_behind_its_callers_back_is_logged(
+    caplog: pytest.LogCaptureFixture, event: Event, level: str, facts: tuple[str, ...]
+) -> None:
+    logged, text = logged_line(caplog, event)
+    assert logged == level
+    assert all(fact in text for fact in facts)

@@ -341,3 +341,16 @@ async def test_the_facts_of_the_callers_stay_on_the_card(book: Driver) -> None:
     await book.change(Update(note="one"), context=Context({"by": "Ann"}))
     await book.change(Update(note="two"))
     assert dict((await book.leased()).notification.context) == {"exchange": "X", "by": "Ann"}
+
+
+async def test_a_tier_that_is_added_in_the_batch_of_the_opening_is_in_the_book(book: Driver) -> None:
+    """Otherwise a token of the lower tier alone could change what premium sees."""
+    items = []
+    for name, tier, lane in (("01", "free", A), ("02", "premium", B)):
+        made = notification_of(signal(), user_tier=tier, ticket_id=name, accepted_at=book.now)
+        items.append(NewNotification(made, (NewDelivery(lane, 0),), made.valid_until))
+    results = await book.outbox.do(Put(tuple(items)))
+    assert [each.number for each in results] == [1, 1]
+    (found,) = await book.find()
+    assert found.trade.tiers == (UserTier.FREE, UserTier.PREMIUM)
+    assert await book.find(tiers=frozenset({UserTier.FREE})) == ()

@@ -145,7 +145,7 @@ def show(name: str, home: Path | None, config_file: Path | None, as_json: bool) 
 def export(as_csv: bool, output: Path | None, home: Path | None, config_file: Path | None, as_json: bool) -> None:
     """Write the record of all signals, oldest first: levels, fills, results, and links to the messages that show them.
 
-    Nothing is left out: losses, cancelled and expired orders, and live signals are there. A link needs the server and
+    Losses, cancelled and expired orders and live signals are all included. A link needs the server and
     channel of a message, which are known for messages of this version.
     """
     from signalpost.cli.store import Store

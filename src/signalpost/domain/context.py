@@ -82,3 +82,6 @@ def _plain(value: object) -> Fact:
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     return text_of(as_text(value), "a fact in the context")
+
+
+NO_CONTEXT = Context()

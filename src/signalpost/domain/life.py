@@ -25,14 +25,14 @@ from signalpost.domain.change import (
     Revise,
     Update,
 )
-from signalpost.domain.context import Context
+from signalpost.domain.context import NO_CONTEXT, Context
 from signalpost.domain.exact import rounded
 from signalpost.domain.instant import iso
 from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.target import MOST_TARGETS, Target
 from signalpost.domain.tier import UserTier
-from signalpost.domain.trade import NO_CONTEXT, Before, End, Filled, News, Part, Trade, TradeState
+from signalpost.domain.trade import Before, End, Filled, News, Part, Trade, TradeState
 from signalpost.errors import NotPossible
 
 _CLOCKS_DIFFER = timedelta(minutes=1)

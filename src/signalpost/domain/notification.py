@@ -14,7 +14,7 @@ from signalpost import clock
 from signalpost.domain import validity
 from signalpost.domain.alert import Alert, AlertSeverity
 from signalpost.domain.announcement import Announcement
-from signalpost.domain.context import Context
+from signalpost.domain.context import NO_CONTEXT, Context
 from signalpost.domain.exact import plain
 from signalpost.domain.life import opened
 from signalpost.domain.market_analysis import MarketAnalysis
@@ -61,7 +61,6 @@ _BY_SEVERITY = {
     AlertSeverity.INFO: NotificationPriority.LOW,
 }
 
-_NO_CONTEXT = Context()
 _NOT_CONTENT = frozenset({"created_at", "updated_at", "known_at", "valid_until", "price_places"})
 """Fields that default to the time of the call, so they differ between two calls with the same content; and the number
 of decimals shown."""
@@ -84,7 +83,7 @@ class Notification(Value, frozen=True, kw_only=True, tag="notification"):
     user_tier: UserTier
     accepted_at: datetime
     valid_until: datetime
-    context: Context = _NO_CONTEXT
+    context: Context = NO_CONTEXT
     """The caller's facts, shown in the given order."""
     run: str | None = None
     """The id of the replay it belongs to; None outside replays."""
@@ -198,7 +197,7 @@ def _event(given: str) -> str:
 
 def _context(context: Mapping[str, object] | None) -> Context:
     if context is None:
-        return _NO_CONTEXT
+        return NO_CONTEXT
     return context if isinstance(context, Context) else Context(context)
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 import msgspec
 
 from signalpost.domain.change import ALL, Change, CloseReason, Correct, Flag
-from signalpost.domain.context import Context
+from signalpost.domain.context import NO_CONTEXT, Context
 from signalpost.domain.side import SignalStatus
 from signalpost.domain.signal import Signal
 from signalpost.domain.target import Target
@@ -18,7 +18,6 @@ from signalpost.domain.tier import UserTier
 from signalpost.domain.value import Value
 from signalpost.domain.words import Word
 
-NO_CONTEXT = Context()
 WHOLE = Fraction(ALL)
 """The whole initial size, in per cent."""
 

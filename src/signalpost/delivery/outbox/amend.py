@@ -70,10 +70,8 @@ def end_trades(tx: Transaction, command: EndTrades) -> tuple[Amendment, ...]:
     """End trades of which nothing was heard."""
     book = Book(tx)
     ended = []
-    for row, name in zip(list(book.unheard_of(command.before)), command.ids, strict=False):
-        trade = book.trade(row)
-        if trade is None:
-            continue
+    found = [(row, trade) for row in list(book.unheard_of(command.before)) if (trade := book.trade(row)) is not None]
+    for (row, trade), name in zip(found, command.ids, strict=False):
         is_pending = trade.state is TradeState.PENDING
         change = ExpireOrder() if is_pending else Close(reason=CloseReason.TIME)
         amended = Amend(row.sequence, change, command.now, (name, name))

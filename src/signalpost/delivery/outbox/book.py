@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from signalpost.delivery.outbox.commands import Command, Find, History, LoadFacts, LoadState, Open, Stats
 from signalpost.domain.change import Change
-from signalpost.domain.context import Context
+from signalpost.domain.context import NO_CONTEXT, Context
 from signalpost.domain.delivery import Delivery
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.notification import Notification
@@ -16,8 +16,6 @@ from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade, TradeState
 from signalpost.sinks.port import Shown
-
-NO_CONTEXT = Context()
 
 
 class CardEntry(NamedTuple):

@@ -34,7 +34,7 @@ class _Kept(msgspec.Struct):
 
 
 def open_book(db: sqlite3.Connection) -> None:
-    """Add a trade for each kept new signal, with the cards that show it. What is damaged is left out."""
+    """Add a trade for each kept new signal, with the cards that show it. Damaged ones are skipped."""
     db.executemany(sql.ADD_TRADE.replace("INSERT", "INSERT OR IGNORE"), _trades(db))
     db.execute(sql.CARDS_OF_BEFORE)
     db.execute(sql.SAVE_META, ("trades", db.execute(sql.LAST_TRADE, (None,)).fetchone()[0]))

@@ -36,31 +36,33 @@ class CardRow(NamedTuple):
     delay: timedelta
     """0 for the tiers that are served first."""
     shows_ended: bool
-    message: Shown | None
-    version: int
-    posted_version: int | None
-    first_shown_at: datetime | None
-    is_doubtful: bool
-    replacements: int
-    loss: Loss | None
+    message: Shown | None = None
+    version: int = 0
+    posted_version: int | None = None
+    first_shown_at: datetime | None = None
+    is_doubtful: bool = False
+    replacements: int = 0
+    loss: Loss | None = None
     """Why its last message was lost."""
-    is_stopped: bool
+    is_stopped: bool = False
 
     @property
     def is_shown(self) -> bool:
         """Whether the destination shows the trade, or may show it."""
         return self.message is not None or self.is_doubtful
 
-    def ending(
-        self, version: int, now: datetime, *, is_live: bool, is_companion: bool
-    ) -> tuple[DeliveryState, str] | None:
-        """How a delivery of a version ends without being sent; None if it is to be sent."""
+    def companion_ending(self, version: int) -> tuple[DeliveryState, str] | None:
+        """How a companion on a version ends without being sent; None if it is to be sent."""
         if self.is_stopped:
             return DeliveryState.SUPPRESSED, GONE
-        if is_companion:
-            if self.posted_version is not None and self.posted_version >= version:
-                return DeliveryState.SUPERSEDED, _SHOWN_BY[self.posted_version == version]
-            return None if self.is_shown else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
+        if self.posted_version is not None and self.posted_version >= version:
+            return DeliveryState.SUPERSEDED, _SHOWN_BY[self.posted_version == version]
+        return None if self.is_shown else (DeliveryState.SUPPRESSED, NEVER_SHOWN)
+
+    def ending(self, version: int, now: datetime, *, is_live: bool) -> tuple[DeliveryState, str] | None:
+        """How a version of the card ends without being sent; None if it is to be sent."""
+        if self.is_stopped:
+            return DeliveryState.SUPPRESSED, GONE
         if self.message is not None and self.version >= version:
             return DeliveryState.SUPERSEDED, _SHOWN_BY[self.version == version]
         may_post = self.is_shown or self.replacements or ((is_live or self.shows_ended) and now < self.open_until)
@@ -99,17 +101,18 @@ def leased_entry(tx: Transaction, row: Row, notification: Notification, now: dat
     if found is None:
         return plain
     card = _card(found)
+    if notification.before is not None:
+        if (end := card.companion_ending(version)) is not None:
+            return row.moved(*end)
+        return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
     is_live = notification.trade is None or notification.trade.state.is_live
-    is_companion = notification.before is not None
-    if (end := card.ending(version, now, is_live=is_live, is_companion=is_companion)) is not None:
+    if (end := card.ending(version, now, is_live=is_live)) is not None:
         return row.moved(*end)
-    if row.delivery.id.turn > 1 and not is_companion and tx.first(sql.VERSION_OF, (sequence,)) != (version,):
+    if row.delivery.id.turn > 1 and tx.first(sql.VERSION_OF, (sequence,)) != (version,):
         return row.moved(DeliveryState.SUPERSEDED, OUTDATED)
-    if card.delay and not is_companion and _is_served_before(tx, card):
+    if card.delay and _is_served_before(tx, card):
         later = row.delivery._replace(not_before=now + _LOOK_AGAIN)
         return row._replace(delivery=later).moved(DeliveryState.PENDING, row.delivery.reason)
-    if is_companion:
-        return OutboxEntry(row.delivery, notification, _linked(tx, card), tier=card.tier)
     return OutboxEntry(_posted(row.delivery, card), notification, card.message, card.loss, card.tier)
 
 
@@ -185,21 +188,6 @@ def _card(values: Sequence[Any]) -> CardRow:
             bool(stopped),
         )
     except (ValueError, TypeError, OverflowError):
-        never, no_delay = instant(0), timedelta(0)
-        row = (
-            sequence,
-            destination,
-            UserTier.ADMIN,
-            never,
-            never,
-            no_delay,
-            False,
-            None,
-            0,
-            None,
-            None,
-            False,
-            0,
-            None,
-        )
-        return CardRow(*row, is_stopped=True)
+        never = instant(0)
+        row = CardRow(sequence, destination, UserTier.ADMIN, never, never, timedelta(0), shows_ended=False)
+        return row._replace(is_stopped=True)

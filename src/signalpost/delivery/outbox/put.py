@@ -44,7 +44,7 @@ class _Intake:
         self._trades = self._book.of(
             [name for name, each in zip(sequences, items, strict=True) if is_opening(each.notification)]
         )
-        self._opened: list[TradeRow] = []
+        self._opened: dict[str, TradeRow] = {}
         self._cards: list[tuple[str, NewDelivery, UserTier, datetime]] = []
         self._keys: dict[str, Key] = {}
         self._notifications: dict[str, tuple[int, Notification]] = {}
@@ -100,15 +100,17 @@ class _Intake:
         self._cards += [(sequence, each, notification.user_tier, notification.valid_until) for each in waiting]
         row = self._trades.get(sequence)
         if row is None:
-            row = self._trades[sequence] = self._book.open(notification, sequence)
-            self._opened.append(row)
+            row = self._trades[sequence] = self._opened[sequence] = self._book.open(notification, sequence)
             return notification.but(number=row.number)
         notification = notification.but(number=row.number)
-        if row in self._opened or (trade := self._book.trade(row)) is None:
+        tiers = tuple(dict.fromkeys((*row.tiers, notification.user_tier)))
+        self._trades[sequence] = wider = row._replace(tiers=tiers)
+        if sequence in self._opened:
+            self._opened[sequence] = wider
             return notification
-        if notification.user_tier not in row.tiers:
-            trade = trade.but(tiers=(*row.tiers, notification.user_tier))
-            self._trades[sequence] = row._replace(tiers=trade.tiers)
+        if (trade := self._book.trade(wider)) is None:
+            return notification
+        if tiers != row.tiers:
             self._book.save(row, trade)
         return notification if trade.version == 1 else notification.but(trade=trade)
 
@@ -137,7 +139,7 @@ class _Intake:
             (name, each.content_hash, each.notification_id, micros(each.until)) for name, each in self._keys.items()
         ]
         self._tx.write(sql.SAVE_KEY, keys)
-        self._book.write(self._opened, self._cards)
+        self._book.write(self._opened.values(), self._cards)
         self._tx.add([changed.pop(row.delivery.id, row) for row in self._rows])
         self._tx.move(list(changed.values()), was=_PENDING)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from signalpost import NotificationPriority, UserTier
 from signalpost.domain.change import Close, Update
+from signalpost.domain.identity import short_id
 from signalpost.domain.life import after
 from signalpost.domain.notification import Notification
 from signalpost.domain.tier_copy import Hidden, TierCopy
@@ -20,7 +21,6 @@ from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Event, Look, Roles, Sending
 from signalpost.sinks.discord.cards.signal import signal_card
 from signalpost.sinks.discord.cards.view import MessageLink, View
-from signalpost.sinks.discord.cards.wording import short_id
 from signalpost.sinks.evidence import Loss
 from signalpost.sinks.port import Item, Shown
 from tests.contracts.discord_limits import pings, refusals

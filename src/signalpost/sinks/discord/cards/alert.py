@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from signalpost.domain.alert import Alert, AlertSeverity, AlertStatus
+from signalpost.domain.identity import short_id
 from signalpost.sinks.discord.cards.body import edit, embed, footer, mention, post
 from signalpost.sinks.discord.cards.look import Event, Look, Sending
 from signalpost.sinks.discord.cards.view import MessageLink, View
@@ -19,7 +20,6 @@ from signalpost.sinks.discord.cards.wording import (
     fact_text,
     first_sentence,
     prefixed,
-    short_id,
     since_text,
     small_facts,
     tag,

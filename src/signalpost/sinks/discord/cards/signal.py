@@ -8,6 +8,7 @@ from typing import Any
 from signalpost.domain.change import Flag
 from signalpost.domain.distance import PERCENT
 from signalpost.domain.exact import plain
+from signalpost.domain.identity import short_id
 from signalpost.domain.sessions import open_sessions
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
@@ -48,7 +49,6 @@ from signalpost.sinks.discord.cards.wording import (
     number_text,
     packed,
     replay_mark,
-    short_id,
     small,
     small_facts,
     ticket_symbol,

@@ -4,13 +4,10 @@ from datetime import timedelta
 
 import msgspec
 
-from signalpost.domain.context import Context
+from signalpost.domain.context import NO_CONTEXT, Context
 from signalpost.domain.tier import UserTier
 from signalpost.domain.tier_copy import AT_ONCE, Hidden
 from signalpost.domain.trade import Trade
-
-_NO_CONTEXT = Context()
-
 
 _LEVELS = frozenset({Hidden.STOP, Hidden.TARGETS})
 
@@ -66,7 +63,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     closed_by: CardLink | None = None
     """The trade whose signal closed this one."""
     chart: Chart | None = None
-    context: Context = _NO_CONTEXT
+    context: Context = NO_CONTEXT
     """Facts that the caller of the notification added."""
 
     @property

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from hashlib import blake2s
 from math import floor
 
 from signalpost.domain.asset_class import COIN_QUOTES, AssetClass
 from signalpost.domain.context import Fact
+from signalpost.domain.identity import short_id
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.trade import Trade
 from signalpost.sinks.discord.cards.view import CardLink, View
@@ -96,12 +96,6 @@ def until_text(until: datetime, start: datetime) -> str:
 def since_text(start: datetime) -> str:
     """`since` with the time of `start` and how long ago that is."""
     return f"since {tag(start, 't')}, {tag(start, 'R')}"
-
-
-def short_id(payload_id: str, run: str | None = None) -> str:
-    """Six hex digits that identify a payload in every message about it; `run` is the id of its replay."""
-    key = payload_id if run is None else f"{run}/{payload_id}"
-    return blake2s(f"{key} new".encode(errors="replace"), digest_size=6).hexdigest()[:6]
 
 
 def ticket_symbol(pair: Instrument) -> str:

@@ -22,6 +22,10 @@ from collections.abc import Iterable
 from threading import current_thread, main_thread
 from typing import NamedTuple, Self
 
+_LONGEST_SHOWN = 60
+_DEPTH = 5
+"""How many levels of nested lists and objects an error shows."""
+
 
 class Fault(NamedTuple):
     """One problem in an input."""
@@ -61,6 +65,12 @@ class SignalpostError(Exception):
         self.code = code or type(self).code
         self.errors: tuple[Fault, ...] = (Fault(self.code, text, field, value, limit),)
         """All faults; usually one."""
+
+    @classmethod
+    def of(cls, field: str, value: object, advice: str, *, code: str, limit: str | None = None) -> Self:
+        """The error that `field` has a `value` it cannot have. `advice` says why, or what to use instead."""
+        quoted = shown(value)
+        return cls(f"{field} is {quoted}: {advice}", code=code, field=field, value=quoted, limit=limit)
 
     @classmethod
     def of_all(cls, faults: Iterable[Fault]) -> Self:
@@ -167,3 +177,31 @@ class Evidence(SignalpostError):
 def is_from_keyboard(fault: BaseException) -> bool:
     """True if Ctrl-C was pressed. Only the main thread receives it; in other threads a program raised it."""
     return isinstance(fault, KeyboardInterrupt) and current_thread() is main_thread()
+
+
+def as_text(value: object) -> str:
+    """`value` as text. If the conversion raises, a placeholder with the type."""
+    try:
+        return _plain(value, _DEPTH) if isinstance(value, list | tuple | dict) else str(value)
+    except Exception:  # noqa: BLE001  # the text is for an error message, which a broken __str__ must not replace
+        return f"<unprintable {type(value).__name__}>"
+
+
+def shown(value: object) -> str:
+    """`value` as an error quotes it: strings in quotes, at most 60 characters."""
+    text = repr(value) if isinstance(value, str) else as_text(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def _plain(value: object, depth: int) -> str:
+    """Format lists, tuples and dicts with plain elements: `[1.17, 1.18]`, not `[Decimal('1.17'), ...]`."""
+    if isinstance(value, str):
+        return repr(value)
+    if not isinstance(value, list | tuple | dict):
+        return str(value)
+    if depth == 0:
+        return "..."
+    if isinstance(value, dict):
+        pairs = (f"{_plain(name, 0)}: {_plain(each, depth - 1)}" for name, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return f"[{', '.join(_plain(each, depth - 1) for each in value)}]"

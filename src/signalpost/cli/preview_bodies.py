@@ -16,10 +16,9 @@ from signalpost.domain.market_analysis import MarketAnalysis
 from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.system_status import SystemStatus
-from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade
-from signalpost.errors import InvalidValue, NotPossible
+from signalpost.errors import InvalidValue, NotPossible, shown
 from signalpost.sinks.discord.cards.alert import alert_card, resolved_companion
 from signalpost.sinks.discord.cards.companion import Step, companion
 from signalpost.sinks.discord.cards.look import Look

@@ -12,8 +12,7 @@ import click
 from signalpost.domain.making import in_their_words
 from signalpost.domain.notification import Payload
 from signalpost.domain.signal import Signal
-from signalpost.domain.text import shown
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, shown
 from signalpost.ingest.kinds import KIND_BY_PAYLOAD
 
 _KIND = "kind"

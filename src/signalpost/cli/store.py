@@ -15,8 +15,7 @@ from signalpost.delivery.outbox.commands import Command, Find, History, LoadFact
 from signalpost.delivery.outbox.lock import is_held, lock_of
 from signalpost.delivery.outbox.reader import SqliteLookup, SqliteReader, Wanted
 from signalpost.domain.delivery import Attempt
-from signalpost.domain.text import shown
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, shown
 
 _MOST_NAMED = 10
 """How many of several signals an error names."""

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 from signalpost import clock
 from signalpost.domain.instant import utc
-from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
@@ -24,23 +23,18 @@ def parse_time(text: str, option: str) -> datetime:
         try:
             return clock.now() - timedelta(**{_UNITS[found[2]]: int(found[1])})
         except OverflowError:
-            raise InvalidValue(
-                f"{option} is {shown(text)}, which is before the year 1: use a shorter time, such as 30d",
-                code="out-of-range",
-                field=option,
-                value=shown(text),
-            ) from None
+            advice = "use a shorter time, such as 30d, because this is before the year 1"
+            raise InvalidValue.of(option, text, advice, code="out-of-range") from None
     try:
         if _DAY.fullmatch(given):
             return datetime.fromisoformat(given).replace(tzinfo=UTC)
         return utc(given, option)
     except (InvalidValue, ValueError):
-        raise InvalidValue(
-            f"{option} is {shown(text)}: give how long ago (90m, 12h, 30d), a day (2026-01-31), or a time with its "
-            "zone (2026-01-31T10:00:00Z)",
+        raise InvalidValue.of(
+            option,
+            text,
+            "give how long ago (90m, 12h, 30d), a day (2026-01-31), or a time with its zone (2026-01-31T10:00:00Z)",
             code="invalid-time",
-            field=option,
-            value=shown(text),
         ) from None
 
 
@@ -49,11 +43,11 @@ def parse_duration(text: str, option: str) -> timedelta:
     found = _AGO.fullmatch(text.strip().lower())
     if found and int(found[1]) and (duration := timedelta(**{_UNITS[found[2]]: int(found[1])})) <= _LONGEST:
         return duration
-    raise InvalidValue(
-        f"{option} is {shown(text)}: give a duration from 1s to {_LONGEST.days}d, such as 30m, 2h or 7d",
+    raise InvalidValue.of(
+        option,
+        text,
+        f"give a duration from 1s to {_LONGEST.days}d, such as 30m, 2h or 7d",
         code="not-a-duration",
-        field=option,
-        value=shown(text),
         limit=f"{_LONGEST.days}d",
     )
 

@@ -12,10 +12,10 @@ from signalpost.domain.exact import whole
 from signalpost.domain.faults import Conversions, fields_of
 from signalpost.domain.identity import content_id
 from signalpost.domain.instant import Instant, utc
-from signalpost.domain.text import as_text, id_of, required_text, shown, text_of
+from signalpost.domain.text import id_of, required_text, text_of
 from signalpost.domain.value import Value
 from signalpost.domain.words import Word, member
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, as_text
 
 MOST_ESCALATIONS = 100
 
@@ -118,9 +118,7 @@ _SEVERITY_BY_WORD = {
 
 def _tags(given: object, name: str) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InvalidValue(
-            f"{name} is {shown(given)}: use a list of strings", code="not-a-list", field=name, value=shown(given)
-        )
+        raise InvalidValue.of(name, given, "use a list of strings", code="not-a-list")
     return tuple(required_text(tag, name) for tag in given)
 
 

@@ -14,7 +14,7 @@ from signalpost.domain.exact import Number, decimal_of, percentage
 from signalpost.domain.faults import Conversions, fields_of
 from signalpost.domain.instant import Instant, utc
 from signalpost.domain.target import GivenTarget, Target, targets_of
-from signalpost.domain.text import required_text, shown
+from signalpost.domain.text import required_text
 from signalpost.domain.value import Value
 from signalpost.domain.words import Word, member
 from signalpost.errors import InvalidValue
@@ -227,13 +227,7 @@ Change = Fill | Update | Close | CancelOrder | ExpireOrder | Correct | Reopen | 
 def _number(value: object, name: str) -> int:
     if type(value) is int and value >= 1:
         return value
-    raise InvalidValue(
-        f"{name} is {shown(value)}: use the number of a target, from 1",
-        code="out-of-range",
-        field=name,
-        value=shown(value),
-        limit="1 or more",
-    )
+    raise InvalidValue.of(name, value, "use the number of a target, from 1", code="out-of-range", limit="1 or more")
 
 
 def _missing(field: str, text: str) -> InvalidValue:

@@ -4,8 +4,8 @@ import math
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 
 from signalpost.domain.exact import integer_of
-from signalpost.domain.text import as_text, required_text, shown, text_of
-from signalpost.errors import InvalidValue
+from signalpost.domain.text import required_text, text_of
+from signalpost.errors import InvalidValue, as_text, shown
 
 Fact = str | int | float | bool | None
 

@@ -24,7 +24,6 @@ from numbers import Real
 from operator import index
 from typing import Protocol, SupportsFloat, SupportsIndex, cast
 
-from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 PLACES = 18
@@ -62,21 +61,17 @@ def decimal_of(value: Number, name: str) -> Decimal:
     """
     number = value if type(value) is Decimal else _parsed(value, name)
     if not number.is_finite():
-        raise InvalidValue(
-            f"{name} is {number}: use a finite number, or omit {name} if it is unknown",
-            code="not-a-number",
-            field=name,
-            value=str(number),
+        raise InvalidValue.of(
+            name, number, f"use a finite number, or omit {name} if it is unknown", code="not-a-number"
         )
     try:
         return _ADMITTED.plus(number)  # the same number, except that -0 becomes 0; an error if it does not fit
     except DecimalException:
-        raise InvalidValue(
-            f"{name} is {shown(number)}: use a number of at most {_MOST_DIGITS} digits, "
-            f"between 1e{_SMALLEST} and 1e{_LARGEST}",
+        raise InvalidValue.of(
+            name,
+            number,
+            f"use a number of at most {_MOST_DIGITS} digits, between 1e{_SMALLEST} and 1e{_LARGEST}",
             code="out-of-range",
-            field=name,
-            value=shown(number),
             limit=f"1e{_SMALLEST} to 1e{_LARGEST}",
         ) from None
 
@@ -117,7 +112,7 @@ def whole(value: object, name: str, *, most: int) -> int:
     """`value` as a whole number from 0 to `most`. Raises InvalidValue otherwise."""
     number = integer_of(value)
     if number is None or not 0 <= number <= most:
-        raise _out_of_range(name, shown(value), f"use a whole number from 0 to {most}", f"0 to {most}")
+        raise _out_of_range(name, value, f"use a whole number from 0 to {most}", f"0 to {most}")
     return number
 
 
@@ -207,15 +202,9 @@ def _decimal(text: str, name: str) -> Decimal:
         raise _not_a_number(text, name) from None
 
 
-def _out_of_range(name: str, value: Decimal | str, advice: str, limit: str) -> InvalidValue:
-    shown_value = value if isinstance(value, str) else shown(value)
-    return InvalidValue(f"{name} is {value}: {advice}", code="out-of-range", field=name, value=shown_value, limit=limit)
+def _out_of_range(name: str, value: object, advice: str, limit: str) -> InvalidValue:
+    return InvalidValue.of(name, value, advice, code="out-of-range", limit=limit)
 
 
 def _not_a_number(value: object, name: str) -> InvalidValue:
-    return InvalidValue(
-        f"{name} is {shown(value)}: use a number, such as 1.16344 or '1.16344'",
-        code="not-a-number",
-        field=name,
-        value=shown(value),
-    )
+    return InvalidValue.of(name, value, "use a number, such as 1.16344 or '1.16344'", code="not-a-number")

@@ -7,7 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 from signalpost.domain.exact import decimal_of
-from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 Instant = datetime | str | int | float | Decimal
@@ -71,13 +70,8 @@ def _in_range(instant: datetime, name: str) -> datetime:
 
 
 def _out_of_range(text: str, name: str) -> InvalidValue:
-    return InvalidValue(
-        f"{name} is {text}: use a time from {EARLIEST.year} to {LATEST.year - 1}",
-        code="out-of-range",
-        field=name,
-        value=text,
-        limit=f"{iso(EARLIEST)} to {iso(LATEST)}",
-    )
+    advice, limit = f"use a time from {EARLIEST.year} to {LATEST.year - 1}", f"{iso(EARLIEST)} to {iso(LATEST)}"
+    return InvalidValue(f"{name} is {text}: {advice}", code="out-of-range", field=name, value=text, limit=limit)
 
 
 def compact(instant: datetime) -> str:
@@ -112,21 +106,21 @@ def _from_unix(value: object, name: str) -> datetime:
     for in_a_second, least, most in _UNITS:
         if least <= number < most and not _LIKE_A_DATE[0] <= number < _LIKE_A_DATE[1]:
             return _EPOCH + timedelta(microseconds=int(Fraction(number) * 10**6 / in_a_second))
-    raise InvalidValue(
-        f"{name} is {shown(value)}: not a Unix time between 1973 and 2286 in seconds, milliseconds, "
+    raise InvalidValue.of(
+        name,
+        value,
+        "not a Unix time between 1973 and 2286 in seconds, milliseconds, "
         "microseconds or nanoseconds; use an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z'",
         code="out-of-range",
-        field=name,
-        value=shown(value),
         limit="1973 to 2286",
     )
 
 
 def _invalid_time(value: object, name: str) -> InvalidValue:
-    return InvalidValue(
-        f"{name} is {shown(value)}: use an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z', Unix seconds "
+    return InvalidValue.of(
+        name,
+        value,
+        "use an ISO 8601 time with its zone, such as '2025-08-20T01:00:00Z', Unix seconds "
         "or milliseconds, or an aware datetime",
         code="invalid-time",
-        field=name,
-        value=shown(value),
     )

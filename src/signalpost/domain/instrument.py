@@ -10,7 +10,6 @@ from signalpost.domain import not_symbols, precision
 from signalpost.domain.asset_class import COIN_QUOTES, PERPETUAL, AssetClass, class_of
 from signalpost.domain.exact import Number, positive
 from signalpost.domain.exchanges import EXCHANGES
-from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 LONGEST_SYMBOL = 64
@@ -244,6 +243,4 @@ def _refusal(given: object, code: str) -> InvalidValue:
             f"use a symbol of 1 to {LONGEST_SYMBOL} letters, digits and any of "
             f"{''.join(sorted(_PUNCTUATION)).strip()}, such as 'EUR_USD', 'BTC/USDT:USDT' or 'BRK.B'"
         )
-    return InvalidValue(
-        f"pair is {shown(given)}: {advice}", code=code, field="pair", value=shown(given), limit=str(LONGEST_SYMBOL)
-    )
+    return InvalidValue.of("pair", given, f"{advice}", code=code, limit=str(LONGEST_SYMBOL))

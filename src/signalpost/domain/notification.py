@@ -186,12 +186,8 @@ def notification_of(
 def _event(given: str) -> str:
     event = id_of(given, "event")
     if is_version(event):
-        raise InvalidValue(
-            f"event is {event!r}, which is kept for changes of a signal: use another word, such as 'update 1'",
-            code="reserved",
-            field="event",
-            value=event,
-        )
+        advice = "use another word, such as 'update 1', because this one is kept for changes of a signal"
+        raise InvalidValue(f"event is {event!r}: {advice}", code="reserved", field="event", value=event)
     return event
 
 

@@ -9,9 +9,8 @@ import msgspec
 
 from signalpost.domain.exact import Number, decimal_of, positive
 from signalpost.domain.side import SignalStatus
-from signalpost.domain.text import shown
 from signalpost.domain.words import Word
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, shown
 
 _LEVERAGE = re.compile(
     r"(?:cross|isolated)?\s*\(?(?:x|1:)?(?P<number>\d{1,6}(?:\.\d{1,6})?)x?\)?", re.ASCII | re.IGNORECASE
@@ -78,12 +77,8 @@ def zone_of(value: Any, name: str) -> EntryZone:
     if isinstance(value, Mapping) and value.keys() == {"low", "high"}:
         value = (value["low"], value["high"])
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise InvalidValue(
-            f"{name} is {shown(value)}: use two prices, such as [1.1630, 1.1640]",
-            code="not-readable",
-            field=name,
-            value=shown(value),
-            limit="2 prices",
+        raise InvalidValue.of(
+            name, value, "use two prices, such as [1.1630, 1.1640]", code="not-readable", limit="2 prices"
         )
     low, high = sorted(decimal_of(price, name) for price in value)
     try:

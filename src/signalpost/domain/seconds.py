@@ -2,7 +2,6 @@
 
 import math
 
-from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 WITHOUT_BOUND = 1e9
@@ -18,10 +17,7 @@ def seconds(timeout: float | None, name: str = "timeout") -> float:
         return WITHOUT_BOUND
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if not is_number or (isinstance(timeout, float) and math.isnan(timeout)):
-        raise InvalidValue(
-            f"{name} is {shown(timeout)}: use a number of seconds, or None to wait without a limit",
-            code="not-a-number",
-            field=name,
-            value=shown(timeout),
+        raise InvalidValue.of(
+            name, timeout, "use a number of seconds, or None to wait without a limit", code="not-a-number"
         )
     return float(max(0, min(timeout, WITHOUT_BOUND)))

@@ -2,8 +2,7 @@
 
 import re
 
-from signalpost.domain.text import shown
-from signalpost.errors import Fault
+from signalpost.errors import Fault, shown
 
 _LONGEST_NAME = 60
 _UNFILLED = re.compile(r"\{\{|\}\}")

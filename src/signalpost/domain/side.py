@@ -1,7 +1,7 @@
 """The side, crossover and status of a signal."""
 
-from signalpost.domain.text import as_text
 from signalpost.domain.words import Word
+from signalpost.errors import as_text
 
 
 class SignalType(Word):

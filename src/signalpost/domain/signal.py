@@ -30,11 +30,11 @@ from signalpost.domain.precision import finest_of, places_for, signal_places
 from signalpost.domain.side import CrossoverType, SignalStatus, SignalType
 from signalpost.domain.signal_id import NO_STRATEGY, derived_id, strategy_slug
 from signalpost.domain.target import GivenTarget, Target, agreed, changed, shares_of, targets_of
-from signalpost.domain.text import id_of, required_text, shown, text_of
+from signalpost.domain.text import id_of, required_text, text_of
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.value import Value
 from signalpost.domain.words import member
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, shown
 
 
 class Signal(Value, frozen=True, kw_only=True, tag="signal"):

@@ -25,10 +25,9 @@ from signalpost.domain.order import OrderKind, zone_of
 from signalpost.domain.sent import as_sent, differs, unfilled
 from signalpost.domain.side import SignalType
 from signalpost.domain.target_fields import TargetFields
-from signalpost.domain.text import as_text, shown
 from signalpost.domain.timeframe import Timeframe
 from signalpost.domain.words import member
-from signalpost.errors import Fault, InvalidValue
+from signalpost.errors import Fault, InvalidValue, as_text, shown
 
 _RANKED: dict[str, tuple[tuple[str, ...], ...]] = {
     "pair": (("pair", "instrument", "symbol", "ticker"),),

@@ -10,7 +10,7 @@ from signalpost.domain.context import Context, read_context
 from signalpost.domain.faults import Conversions, fields_of
 from signalpost.domain.identity import content_id
 from signalpost.domain.instant import Instant, utc
-from signalpost.domain.text import id_of, shown, text_of
+from signalpost.domain.text import id_of, text_of
 from signalpost.domain.value import Value
 from signalpost.errors import InvalidValue
 
@@ -53,13 +53,7 @@ class SystemStatus(Value, frozen=True, kw_only=True, tag="system_status"):
 
 def _uptime(given: object, name: str) -> timedelta:
     if not isinstance(given, timedelta) or given < timedelta():
-        raise InvalidValue(
-            f"{name} is {shown(given)}: use a timedelta of zero or more",
-            code="out-of-range",
-            field=name,
-            value=shown(given),
-            limit="0 or more",
-        )
+        raise InvalidValue.of(name, given, "use a timedelta of zero or more", code="out-of-range", limit="0 or more")
     return timedelta(given.days, given.seconds, given.microseconds)  # a pandas Timedelta becomes a plain one
 
 

@@ -11,8 +11,7 @@ import msgspec
 from signalpost.domain.exact import Number, decimal_of, percentage, rounded, total
 from signalpost.domain.faults import Faults
 from signalpost.domain.levels import is_zero
-from signalpost.domain.text import shown
-from signalpost.errors import Fault, InvalidValue
+from signalpost.errors import Fault, InvalidValue, shown
 
 MOST_TARGETS = 10
 _WHOLE = 100
@@ -58,12 +57,7 @@ def targets_of(value: Any, name: str) -> tuple[Target, ...]:
     or shares of more than 100 together.
     """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise InvalidValue(
-            f"{name} is {shown(value)}: use a list of prices, or of pairs of price and share",
-            code="not-a-list",
-            field=name,
-            value=shown(value),
-        )
+        raise InvalidValue.of(name, value, "use a list of prices, or of pairs of price and share", code="not-a-list")
     given = tuple(islice(value, MOST_TARGETS + 1))
     if len(given) > MOST_TARGETS:
         raise InvalidValue(

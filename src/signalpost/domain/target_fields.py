@@ -11,8 +11,7 @@ from signalpost.domain.exact import decimal_of, percentage
 from signalpost.domain.levels import UNCLEAR, is_given, is_price, is_zero, level_of, plain_name
 from signalpost.domain.sent import as_sent, differs, unfilled
 from signalpost.domain.target import MOST_TARGETS
-from signalpost.domain.text import shown
-from signalpost.errors import Fault, InvalidValue
+from signalpost.errors import Fault, InvalidValue, shown
 
 _PRICES = frozenset({"price", "level", "value"})
 _SHARES = frozenset(

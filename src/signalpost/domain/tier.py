@@ -3,7 +3,6 @@
 import re
 from typing import ClassVar, Self
 
-from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -26,11 +25,8 @@ class UserTier(str):
         if type(value) is cls:
             return value
         if not isinstance(value, str) or not _NAME.fullmatch(name := value.strip()):
-            raise InvalidValue(
-                f"user_tier is {shown(value)}: use a name such as 'free', 'premium' or 'vip-gold'",
-                code="unknown-word",
-                field="user_tier",
-                value=shown(value),
+            raise InvalidValue.of(
+                "user_tier", value, "use a name such as 'free', 'premium' or 'vip-gold'", code="unknown-word"
             )
         return super().__new__(cls, name.lower())
 

@@ -7,7 +7,6 @@ from typing import Self
 
 from signalpost.domain.exact import integer_of
 from signalpost.domain.instant import utc
-from signalpost.domain.text import shown
 from signalpost.errors import InvalidValue
 
 _SECOND_BY_UNIT = {"S": 1, "M": 60, "H": 3_600, "D": 86_400, "W": 604_800}
@@ -150,21 +149,20 @@ def _spelling(length: timedelta, given: object) -> str:
 
 
 def _no_length(given: object, why: str, other: str) -> InvalidValue:
-    return InvalidValue(
-        f"timeframe is {shown(given)}: {why}. Use a fixed length such as 'H4' or 'D'. {other}",
+    return InvalidValue.of(
+        "timeframe",
+        given,
+        f"{why}. Use a fixed length such as 'H4' or 'D'. {other}",
         code="no-fixed-length",
-        field="timeframe",
-        value=shown(given),
         limit="52 weeks",
     )
 
 
 def _refusal(given: object) -> InvalidValue:
-    return InvalidValue(
-        f"timeframe is {shown(given)}: use one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, "
-        f"at most 52 weeks",
+    return InvalidValue.of(
+        "timeframe",
+        given,
+        "use one such as 'M5', 'H4', 'D', '4h', '240' (minutes) or a timedelta, at most 52 weeks",
         code="unknown-word",
-        field="timeframe",
-        value=shown(given),
         limit="52 weeks",
     )

@@ -3,8 +3,7 @@
 from enum import Enum, StrEnum
 from typing import TypeVar
 
-from signalpost.domain.text import as_text, shown
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, as_text
 
 Member = TypeVar("Member", bound=Enum)
 
@@ -42,10 +41,4 @@ def named(kind: type[Member], value: object) -> Member:
 
 def _refusal(kind: type[Enum], value: object, name: str) -> InvalidValue:
     known = ", ".join(each.value if isinstance(each.value, str) else each.name for each in kind)
-    return InvalidValue(
-        f"{name} is {shown(value)}: use one of {known}",
-        code="unknown-word",
-        field=name,
-        value=shown(value),
-        limit=known,
-    )
+    return InvalidValue.of(name, value, f"use one of {known}", code="unknown-word", limit=known)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from signalpost.domain.instant import utc
 from signalpost.domain.levels import plain_name
 from signalpost.domain.spellings import FieldNames
-from signalpost.domain.text import shown
 from signalpost.errors import Fault, InvalidValue
 
 COLUMNS = ("time", "open", "high", "low", "close")
@@ -108,13 +107,11 @@ def opening_time(cells: Sequence[str], columns: Mapping[str, int]) -> datetime:
     except InvalidValue as error:
         if error.code != "no-time-zone":
             raise
-        raise InvalidValue(
-            f"time is {shown(text)}, which has no time zone. MetaTrader writes times in its server's zone, and "
-            "other programs in their computer's: convert the times to UTC, and add 'Z' to each",
-            code=error.code,
-            field="time",
-            value=shown(text),
-        ) from None
+        advice = (
+            "convert the times to UTC and add 'Z' to each. Without a zone they could be those of MetaTrader's server, "
+            "or of another computer"
+        )
+        raise InvalidValue.of("time", text, advice, code=error.code) from None
 
 
 def _count(header: str, separator: str) -> int:

@@ -9,8 +9,7 @@ from signalpost.domain.exact import whole
 from signalpost.domain.making import field_of, in_their_words
 from signalpost.domain.sent import as_sent
 from signalpost.domain.spellings import FieldNames, missing, read_fields
-from signalpost.domain.text import shown
-from signalpost.errors import Fault, InvalidValue
+from signalpost.errors import Fault, InvalidValue, shown
 
 _LATEST_VERSION = 2**31 - 1
 """More than a signal ever has."""

@@ -20,8 +20,8 @@ from signalpost.domain.sent import as_sent
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import FieldNames, FoundFields, read_fields
 from signalpost.domain.system_status import SystemStatus
-from signalpost.domain.text import shown, text_of
-from signalpost.errors import Fault, InvalidValue
+from signalpost.domain.text import text_of
+from signalpost.errors import Fault, InvalidValue, shown
 from signalpost.ingest.send_options import facts, is_option
 
 _MOST_SUGGESTIONS = 5
@@ -105,11 +105,8 @@ def _duration(value: Any) -> timedelta:
             return msgspec.convert(text_of(value, "uptime"), timedelta)
         return timedelta(seconds=float(non_negative(value, "uptime")))
     except (msgspec.ValidationError, OverflowError):
-        raise InvalidValue(
-            f"uptime is {shown(value)}: use a number of seconds, or text such as 'PT1H'",
-            code="not-a-duration",
-            field="uptime",
-            value=shown(value),
+        raise InvalidValue.of(
+            "uptime", value, "use a number of seconds, or text such as 'PT1H'", code="not-a-duration"
         ) from None
 
 

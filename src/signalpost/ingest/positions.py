@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from signalpost.domain.levels import is_zero, plain_name
 from signalpost.domain.sent import as_sent, unfilled
-from signalpost.domain.text import shown
-from signalpost.errors import Fault
+from signalpost.errors import Fault, shown
 
 _OFFICIAL = re.compile(r"(?:strategy)?(?P<before>prev)?marketposition")
 _OTHER = re.compile(

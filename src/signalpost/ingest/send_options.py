@@ -9,7 +9,6 @@ from signalpost.domain.making import in_their_words
 from signalpost.domain.priority import NotificationPriority
 from signalpost.domain.sent import unfilled
 from signalpost.domain.spellings import FieldNames, read_fields
-from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import member
 from signalpost.errors import Fault, InvalidValue
@@ -48,12 +47,7 @@ def read_options(pairs: Iterable[tuple[Any, Any]], usual_tier: UserTier) -> tupl
 def facts(value: object, name: str = "context") -> Context:
     """Parse the facts to show. Raises InvalidValue if `value` is not an object or contains an unfilled placeholder."""
     if not isinstance(value, Mapping):
-        raise InvalidValue(
-            f'{name} is {shown(value)}: use an object, such as {{"spread": 0.8}}',
-            code="not-an-object",
-            field=name,
-            value=shown(value),
-        )
+        raise InvalidValue.of(name, value, 'use an object, such as {"spread": 0.8}', code="not-an-object")
     if faults := [fault for fact, each in value.items() if (fault := unfilled(f"{name}.{fact}", each))]:
         raise InvalidValue.of_all(faults)
     return Context({fact: float(each) if isinstance(each, Decimal) else each for fact, each in value.items()})

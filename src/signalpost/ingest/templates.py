@@ -9,8 +9,7 @@ from urllib.parse import parse_qsl
 
 from signalpost.domain.levels import level_of, plain_name
 from signalpost.domain.sent import as_sent
-from signalpost.domain.text import shown
-from signalpost.errors import Fault, InvalidValue
+from signalpost.errors import Fault, InvalidValue, shown
 from signalpost.secret import redacted
 
 _MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "undefined", "-"})

@@ -12,7 +12,8 @@ from types import TracebackType
 
 from signalpost import clock
 from signalpost.domain.alert import Alert, AlertSeverity
-from signalpost.domain.text import LONGEST_ID, as_text
+from signalpost.domain.text import LONGEST_ID
+from signalpost.errors import as_text
 from signalpost.integration.functions import process_wide
 from signalpost.integration.integration import NotificationIntegration
 from signalpost.integration.loop_thread import THREADS

@@ -12,8 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from signalpost.domain.text import shown
-from signalpost.errors import Fault, InvalidConfiguration
+from signalpost.errors import Fault, InvalidConfiguration, shown
 from signalpost.trading.strategies.ma_unified_config import MAUnifiedConfig
 
 SCHEMA = 1
@@ -92,9 +91,7 @@ def _strategy(table: Mapping[str, Any], document: Mapping[str, Any]) -> Configur
     config = MAUnifiedConfig(**settings)
     data = table.get("data", f"{config.pair}_{config.timeframe}.csv.gz")
     if not isinstance(data, str) or not data:
-        raise InvalidConfiguration(
-            f"data is {data!r}: use the name of a candle file", code="not-text", field="data", value=shown(data)
-        )
+        raise InvalidConfiguration.of("data", data, "use the name of a candle file", code="not-text")
     return ConfiguredStrategy(config, data)
 
 

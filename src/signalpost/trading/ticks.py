@@ -3,7 +3,7 @@
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
 
-from signalpost.domain.exact import rounded
+from signalpost.domain.exact import rounded, whole
 from signalpost.domain.precision import MOST_PLACES
 from signalpost.errors import InvalidConfiguration, InvalidValue
 
@@ -16,15 +16,10 @@ class TickScale:
     __slots__ = ("_unit", "places")
 
     def __init__(self, places: int) -> None:
-        if isinstance(places, bool) or not isinstance(places, int) or not 0 <= places <= MOST_PLACES:
-            raise InvalidConfiguration(
-                f"places is {places!r}: use 0 to {MOST_PLACES} decimals",
-                code="out-of-range",
-                field="places",
-                value=repr(places),
-                limit=f"0 to {MOST_PLACES}",
-            )
-        self.places = places
+        try:
+            self.places = whole(places, "places", most=MOST_PLACES)
+        except InvalidValue as fault:
+            raise InvalidConfiguration.of_all(fault.errors) from None
         self._unit = Decimal(10**places)
 
     def ticks(self, price: Decimal) -> int:

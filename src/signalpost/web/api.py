@@ -11,11 +11,10 @@ from signalpost.domain.faults import Conversions, Faults
 from signalpost.domain.instrument import read_pair
 from signalpost.domain.notification import Payload
 from signalpost.domain.sent import as_sent
-from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import TradeState
 from signalpost.domain.words import member
-from signalpost.errors import Fault, InvalidValue
+from signalpost.errors import Fault, InvalidValue, shown
 from signalpost.ingest import changes
 from signalpost.ingest.kinds import SIGNAL, Kind
 from signalpost.ingest.send_options import SendOptions, read_options

@@ -8,8 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from signalpost.domain.sent import as_sent
-from signalpost.domain.text import shown
-from signalpost.errors import Fault, InvalidValue
+from signalpost.errors import Fault, InvalidValue, shown
 from signalpost.ingest.templates import form_of, pairs_of, shown_text, with_placeholders_quoted
 from signalpost.web.problem import Problem, not_understood
 

@@ -23,11 +23,11 @@ from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import read_fields
 from signalpost.domain.system_status import SystemStatus
-from signalpost.domain.text import as_text, required_text, shown
+from signalpost.domain.text import required_text
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import WHOLE, Trade
 from signalpost.domain.words import member
-from signalpost.errors import Fault, InvalidValue
+from signalpost.errors import Fault, InvalidValue, as_text, shown
 from signalpost.ingest.kinds import SIGNAL
 from signalpost.ingest.send_options import SendOptions, read_options
 from signalpost.ingest.templates import Template
@@ -285,9 +285,7 @@ def _text(data: Template, name: str) -> str:
     if text is None:
         raise InvalidValue.of_all([_missing(name)])
     if not isinstance(text, str):
-        raise InvalidValue(
-            f"{name} is {shown(text)}, which is not text", code="not-text", field=name, value=shown(text)
-        )
+        raise InvalidValue.of(name, text, "use text", code="not-text")
     return text
 
 

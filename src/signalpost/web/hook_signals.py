@@ -9,11 +9,10 @@ from signalpost.domain.change import Change, Close, CloseReason, Fill, Update
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.order import OrderKind
 from signalpost.domain.signal import Signal
-from signalpost.domain.text import shown
 from signalpost.domain.ticket import Outcome, Refusal, Ticket
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import Trade, TradeState
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, shown
 from signalpost.ingest.send_options import SendOptions
 from signalpost.web.service_api import ServiceApi
 

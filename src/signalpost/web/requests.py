@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 from aiohttp.web_protocol import RequestPayloadError
 
-from signalpost.domain.text import shown
+from signalpost.errors import shown
 from signalpost.web.connection import READ_WITHIN
 from signalpost.web.problem import Problem
 

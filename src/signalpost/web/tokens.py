@@ -22,10 +22,9 @@ import msgspec
 
 from signalpost import clock
 from signalpost.delivery.outbox.files import read_regular
-from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.words import Word
-from signalpost.errors import InvalidConfiguration, InvalidValue
+from signalpost.errors import InvalidConfiguration, InvalidValue, shown
 from signalpost.secret import Secret
 
 TOKENS_FILE = "tokens.json"

@@ -21,10 +21,9 @@ from signalpost.domain.sent import unfilled
 from signalpost.domain.side import SignalType
 from signalpost.domain.signal import Signal
 from signalpost.domain.spellings import FoundFields, read_fields
-from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.trade import WHOLE, Trade
-from signalpost.errors import Fault, InvalidValue
+from signalpost.errors import Fault, InvalidValue, shown
 from signalpost.ingest.kinds import SIGNAL
 from signalpost.ingest.positions import positions
 from signalpost.ingest.send_options import SendOptions, read_options

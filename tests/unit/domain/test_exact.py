@@ -26,8 +26,7 @@ from signalpost.domain.exact import (
     total,
     whole,
 )
-from signalpost.domain.text import as_text, shown
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, as_text, shown
 from tests.surface.errors import Facts, facts_of
 
 Hostile = Callable[[], AbstractContextManager[Context]]

@@ -5,7 +5,7 @@ import pytest
 
 from signalpost import InvalidValue
 from signalpost.domain.seconds import WITHOUT_BOUND, seconds
-from signalpost.domain.text import shown
+from signalpost.errors import shown
 from tests.surface.errors import Facts, facts_of
 
 

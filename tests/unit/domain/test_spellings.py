@@ -6,7 +6,7 @@ import pytest
 
 from signalpost import InvalidValue, Signal, SignalType
 from signalpost.domain.spellings import REQUIRED, SIGNAL, SPELLINGS, read_fields
-from signalpost.domain.text import shown
+from signalpost.errors import shown
 from tests.surface.errors import Facts, facts_of
 
 PLAIN = {

@@ -1,7 +1,7 @@
 import pytest
 
-from signalpost.domain.text import as_text, id_of, required_text, shown, text_of
-from signalpost.errors import InvalidValue
+from signalpost.domain.text import id_of, required_text, text_of
+from signalpost.errors import InvalidValue, as_text, shown
 from tests.surface.errors import Facts, facts_of
 
 

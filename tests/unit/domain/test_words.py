@@ -13,8 +13,8 @@ from signalpost import (
     SignalType,
     UserTier,
 )
-from signalpost.domain.text import shown
 from signalpost.domain.words import member
+from signalpost.errors import shown
 from tests.surface.errors import Facts, facts_of
 
 

@@ -251,7 +251,7 @@ def test_other_names_and_lists_are_not_targets(other: dict[str, Any]) -> None:
 
 
 def test_errors_show_lists_without_python_types() -> None:
-    from signalpost.domain.text import shown
+    from signalpost.errors import shown
 
     numbers = [Decimal("1.17"), Decimal("1.18")]
     assert shown(numbers) == "[1.17, 1.18]"

@@ -13,8 +13,8 @@ from signalpost.delivery.dispatch.decide import LeaseEnd, SendOutcome
 from signalpost.delivery.outbox.commands import Message, OutboxEntry
 from signalpost.domain.delivery import Attempt
 from signalpost.domain.instant import utc
-from signalpost.domain.text import as_text, text_of
-from signalpost.errors import Evidence, InvalidValue
+from signalpost.domain.text import text_of
+from signalpost.errors import Evidence, InvalidValue, as_text
 from signalpost.sinks.evidence import (
     Answered,
     CardLost,

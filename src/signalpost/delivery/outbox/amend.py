@@ -19,10 +19,9 @@ from signalpost.domain.delivery import DeliveryState
 from signalpost.domain.life import after
 from signalpost.domain.notification import COMPANION, Notification
 from signalpost.domain.priority import NotificationPriority
-from signalpost.domain.text import shown
 from signalpost.domain.ticket import Outcome, Refusal
 from signalpost.domain.trade import News, Trade, TradeState, is_news
-from signalpost.errors import NotPossible
+from signalpost.errors import NotPossible, shown
 
 _AT_ONCE, _TOGETHER = timedelta(seconds=1), timedelta(seconds=10)
 """How long a companion waits: for its card, and for more news of the same trade."""

@@ -17,9 +17,8 @@ from signalpost.domain.announcement import Announcement
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.notification import Notification
 from signalpost.domain.priority import NotificationPriority
-from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
-from signalpost.errors import InvalidValue
+from signalpost.errors import InvalidValue, shown
 from signalpost.telemetry.failures import log_failure
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -11,6 +11,13 @@ from signalpost.trading.indicators.true_range import TrueRange
 ATR_KINDS = ("simple", "wilder")
 
 
+def checked_kind(kind: str) -> None:
+    """Raises InvalidConfiguration for an unknown kind of average."""
+    if kind not in ATR_KINDS:
+        known = ", ".join(ATR_KINDS)
+        raise InvalidConfiguration.of("atr", kind, f"use one of {known}", code="unknown-word", limit=known)
+
+
 class AverageTrueRange:
     """The average true range, in ticks.
 
@@ -23,14 +30,7 @@ class AverageTrueRange:
     __slots__ = ("_counts_first", "_mean", "_true_range")
 
     def __init__(self, kind: str, period: int) -> None:
-        if kind not in ATR_KINDS:
-            raise InvalidConfiguration(
-                f"atr is {kind!r}: use one of {', '.join(ATR_KINDS)}",
-                code="unknown-word",
-                field="atr",
-                value=repr(kind),
-                limit=", ".join(ATR_KINDS),
-            )
+        checked_kind(kind)
         self._true_range = TrueRange()
         self._counts_first = kind == "simple"  # Wilder's seed skips the first candle, which has no previous close
         self._mean: SimpleMovingAverage | ExponentialMovingAverage = (

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from signalpost.domain.exact import Number, decimal_of, non_negative, positive
+from signalpost.domain.exact import Number, non_negative, positive, share, whole
 from signalpost.domain.instrument import Instrument
 from signalpost.domain.precision import MOST_PLACES
 from signalpost.domain.text import id_of, required_text
 from signalpost.domain.timeframe import Timeframe
 from signalpost.errors import InvalidConfiguration, InvalidValue
-from signalpost.trading.indicators.atr import ATR_KINDS
+from signalpost.trading.indicators.atr import checked_kind
 from signalpost.trading.indicators.period import checked_period
 
 LONGEST_KEY = 80
@@ -91,54 +91,21 @@ class MAUnifiedConfig(msgspec.Struct, frozen=True, kw_only=True):
             "tp_mult": positive(self.tp_mult, "tp_mult"),
             "min_atr": non_negative(self.min_atr, "min_atr"),
             "min_rr": non_negative(self.min_rr, "min_rr"),
-            "confidence": None if self.confidence is None else decimal_of(self.confidence, "confidence"),
+            "confidence": None if self.confidence is None else share(self.confidence, "confidence"),
             "strategy_name": required_text(self.strategy_name, "strategy_name"),
-            "places": pair.places if self.places is None else self.places,
+            "places": pair.places if self.places is None else whole(self.places, "places", most=MOST_PLACES),
         }.items():
             _set(self, name, value)
         if len(self.key) > LONGEST_KEY:
-            raise InvalidConfiguration(
-                f"key is {self.key[:40]!r}...: use at most {LONGEST_KEY} characters",
-                code="too-long",
-                field="key",
-                value=repr(self.key[:40]),
-                limit=str(LONGEST_KEY),
-            )
-        if self.confidence is not None and not 0 <= self.confidence <= 1:
-            raise InvalidConfiguration(
-                f"confidence is {self.confidence}: use a number from 0 to 1, such as 0.85",
-                code="out-of-range",
-                field="confidence",
-                value=str(self.confidence),
-                limit="0 to 1",
-            )
-        if self.places is not None and (type(self.places) is not int or not 0 <= self.places <= MOST_PLACES):
-            raise InvalidConfiguration(
-                f"places is {self.places!r}: use 0 to {MOST_PLACES} decimals",
-                code="out-of-range",
-                field="places",
-                value=repr(self.places),
-                limit=f"0 to {MOST_PLACES}",
-            )
+            advice = f"use at most {LONGEST_KEY} characters"
+            raise InvalidConfiguration.of("key", self.key[:40], advice, code="too-long", limit=str(LONGEST_KEY))
 
     def _check_periods(self) -> None:
         for name in ("fast", "slow", "atr_period"):
             checked_period(getattr(self, name), name)
-        if self.atr not in ATR_KINDS:
-            raise InvalidConfiguration(
-                f"atr is {self.atr!r}: use one of {', '.join(ATR_KINDS)}",
-                code="unknown-word",
-                field="atr",
-                value=repr(self.atr),
-                limit=", ".join(ATR_KINDS),
-            )
+        checked_kind(self.atr)
         if not isinstance(self.inverted, bool):
-            raise InvalidConfiguration(
-                f"inverted is {self.inverted!r}: use true or false",
-                code="not-a-boolean",
-                field="inverted",
-                value=repr(self.inverted),
-            )
+            raise InvalidConfiguration.of("inverted", self.inverted, "use true or false", code="not-a-boolean")
         if self.fast == self.slow:
             raise InvalidConfiguration(
                 f"{self.key}: fast and slow are both {self.fast}, so they never cross: use two different periods",

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from signalpost.domain.text import shown
 from signalpost.domain.tier import UserTier
 from signalpost.domain.tier_copy import WHOLE_COPY, TierCopy
 from signalpost.domain.words import Word
@@ -81,7 +80,8 @@ class Colours(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             if not 0 <= (value := getattr(self, name)) <= _MOST_COLOUR:
-                raise _invalid(name, value, "use a number from 0 to 0xFFFFFF", "out-of-range", "0 to 16777215")
+                advice = "use a number from 0 to 0xFFFFFF"
+                raise InvalidValue.of(name, value, advice, code="out-of-range", limit="0 to 16777215")
 
 
 class Roles(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ class Roles(msgspec.Struct, frozen=True):
         for role in (self.usual, *self.by_event.values()):
             if role is not None and not _ROLE.fullmatch(role):
                 advice = "copy the role's id from Discord, a number of 17 to 20 digits"
-                raise _invalid("role", role, advice, "invalid-role", "17 to 20 digits")
+                raise InvalidValue.of("role", role, advice, code="invalid-role", limit="17 to 20 digits")
 
     def of(self, event: Event) -> str | None:
         """The role to ping for `event`; None for no ping."""
@@ -129,9 +129,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         if self.username is not None:
             _check_text("username", self.username, LONGEST_USERNAME)
             if reserved := _RESERVED.search(self.username):
-                raise _invalid(
-                    "username", self.username, f"Discord refuses {reserved[0]!r} in it", "reserved-name", None
-                )
+                advice = f"Discord refuses {reserved[0]!r} in it"
+                raise InvalidValue.of("username", self.username, advice, code="reserved-name")
         if self.avatar_url is not None and not _PICTURE.fullmatch(self.avatar_url):
             # Its text is not shown, because it could be a webhook.
             raise InvalidValue(
@@ -155,11 +154,6 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 def _check_text(name: str, text: str, longest: int) -> None:
     if not text.strip():
-        raise _invalid(name, text, "enter some text", "missing", None)
+        raise InvalidValue.of(name, text, "enter some text", code="missing")
     if len(text) > longest:
-        raise _invalid(name, text, f"use at most {longest} characters", "too-long", str(longest))
-
-
-def _invalid(name: str, value: object, advice: str, code: str, limit: str | None) -> InvalidValue:
-    text = f"{name} is {shown(value)}: {advice}"
-    return InvalidValue(text, code=code, field=name, value=shown(value), limit=limit)
+        raise InvalidValue.of(name, text, f"use at most {longest} characters", code="too-long", limit=str(longest))

@@ -45,6 +45,11 @@ class Track(NamedTuple):
         return self.commits[-1]
 
     @property
+    def is_shown(self) -> bool:
+        """True if the destination shows its version, as far as the store knows."""
+        return self.last.state == "delivered" or self.last.reason == "superseded: its card shows this state"
+
+    @property
     def proofs(self) -> set[Proof]:
         """How its requests ended."""
         return {request.proof for request in self.requests if request.proof is not None}
@@ -288,7 +293,7 @@ class _Cards:
         ]  # fmt: skip
         if not tracks:
             yield f"P1: version {version} was never for it, although it shows the trade"
-        elif card is None or not any(track.last.state == "delivered" for track in tracks):
+        elif card is None or not any(track.is_shown for track in tracks):
             return
         elif (shown := self._shown(card)) != newest.shown:
             last = card.seen[-1]

@@ -199,6 +199,7 @@ class OutboxModel:
                 "unconfirmed",
                 "expired",
                 "suppressed",
+                "superseded",
                 "dead",
             ):
                 self._judge(row, verdict)

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -245,3 +246,66 @@ async def test_a_damaged_trade_of_which_nothing_was_heard_is_left_alone(book: Dr
     damage(book, "UPDATE trade SET body = '{'")
     later = book.now + timedelta(days=91)
     assert await book.outbox.do(EndTrades(later, later, ("e1",))) == ()
+
+
+def message(book: Driver, digest: str | None, name: str = "m1") -> Message:
+    return Message(A, name, book.now, 1, "c1", "g1", "w1", digest)
+
+
+async def shown_digest(book: Driver) -> str | None:
+    """Change the trade, and return the digest with which its edit is leased."""
+    await book.change(Update(note=f"at {book.now}"))
+    book.now += MINUTE
+    entry = await book.leased()
+    await book.settle(entry, _S.PENDING)
+    return entry.card and entry.card.digest
+
+
+async def test_an_edit_knows_the_digest_of_what_its_message_shows(book: Driver) -> None:
+    await book.open(signal())
+    await book.settle(await book.leased(), message=message(book, "+1"))
+    assert await shown_digest(book) == "+1"
+    await book.settle(await book.leased(), message=message(book, "-2"))
+    assert await shown_digest(book) == "-2"
+
+
+@pytest.mark.parametrize(
+    ("edit", "is_known"),
+    [
+        ({"card": CardResult(2, is_edit=True, is_uncertain=True)}, False),
+        ({"card": None, "may_repeat": True}, False),  # its process died
+        ({"card": CardResult(2, is_edit=True, loss=Loss.MOVED)}, False),
+        ({"reason": "429"}, True),
+        ({"state": _S.DEAD}, True),
+    ],
+)
+async def test_an_edit_that_may_have_been_shown_leaves_no_digest(
+    book: Driver, edit: dict[str, Any], *, is_known: bool
+) -> None:
+    await book.open(signal())
+    await book.settle(await book.leased(), message=message(book, "+1"))
+    await book.change(Update(stop_loss="1.0960"))
+    await book.settle(await book.leased(), **({"state": _S.PENDING} | edit))
+    assert await shown_digest(book) == ("+1" if is_known else None)
+
+
+async def test_a_replaced_card_shows_only_what_it_was_posted_with(book: Driver) -> None:
+    await book.open(signal())
+    await book.settle(await book.leased(), message=message(book, "+1"))
+    await book.change(Update(stop_loss="1.0960"))
+    lost = CardResult(2, is_edit=True, loss=Loss.DELETED)
+    await book.settle(await book.leased(), _S.PENDING, card=lost)
+    await book.settle(await book.leased(), message=message(book, "-2", "m2"))
+    assert await shown_digest(book) == "-2"
+
+
+async def test_a_card_that_shows_a_state_already_shows_its_version(book: Driver) -> None:
+    await book.shown()
+    await book.change(Update(note="one"))
+    entry = await book.leased()
+    assert (await book.settle(entry, _S.SUPERSEDED)).state is _S.SUPERSEDED
+    (found,) = await book.find("s1")
+    (card,) = found.cards
+    assert entry.card is not None
+    assert (card.version, card.message and card.message.message_id) == (2, entry.card.message_id)
+    assert card.first_shown_at == START

@@ -13,7 +13,7 @@
     leased       pending       a sender: to be retried, or its holder is gone (not_before may be set)
     leased       delivered     a sender, with the destination's receipt
     leased       suppressed    a sender: the operator has turned such messages off
-    leased       superseded    a sender: a newer state of the same card waits
+    leased       superseded    a sender: its card shows it already, or a newer state of the same card waits
     leased       unconfirmed   a sender: it may have been shown, and is not tried again
     leased       expired       a sender: valid_until came before anything was sent
     leased       dead          a sender: rejected, or no tries are left

@@ -45,6 +45,8 @@ class Receipt(NamedTuple):
     """The id of the Discord server, if it is known."""
     webhook: str | None = None
     """The identity of the webhook, without which the message cannot be edited."""
+    digest: str | None = None
+    """Stands for all that the message shows now; None if the sink does not say."""
 
 
 class Answered(Evidence):
@@ -91,6 +93,10 @@ class Rejected(Answered):
 
 class Unwanted(Rejected):
     """There is nothing to show, because the operator turned such messages off. Nothing was sent."""
+
+
+class Unchanged(Unwanted):
+    """The message that was to be edited shows this already. Nothing was sent."""
 
 
 class CardLost(Answered):

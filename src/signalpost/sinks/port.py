@@ -16,6 +16,8 @@ class Shown(NamedTuple):
     guild: str | None = None
     webhook: str | None = None
     """The identity of the webhook that posted it, which alone can edit it; None if unknown."""
+    digest: str | None = None
+    """Of what it shows, from its last receipt; None if that is not certain."""
 
 
 class Item(NamedTuple):

@@ -145,7 +145,7 @@ async def check_verdicts(outbox: Outbox) -> None:
     """A verdict settles a leased delivery and adds to its history; other deliveries stay unchanged."""
     await outbox.do(Put(tuple(new(notification(f"0{number}")) for number in range(7))))
     leased = (await outbox.do(Lease(LANE, START, limit=6))).entries
-    states = (_S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.DEAD, _S.PENDING, _S.SUPERSEDED)
+    states = (_S.DELIVERED, _S.UNCONFIRMED, _S.EXPIRED, _S.DEAD, _S.PENDING, _S.CANCELLED)
     message = Message(LANE, "m1", START)
     facts = {"attempts": 3, "unanswered": 2, "may_repeat": True, "reason": "a reason", "message": message}
     verdicts = [verdict(each.delivery, state, **facts) for each, state in zip(leased, states, strict=True)]

@@ -24,6 +24,7 @@ from signalpost.sinks.evidence import (
     Throttled,
     Unavailable,
     Unconfirmed,
+    Unwanted,
 )
 from signalpost.sinks.port import Answer, Item, Sink
 from signalpost.telemetry.failures import log_failure
@@ -62,19 +63,24 @@ class SendResult(NamedTuple):
         return "" if isinstance(self.outcome, Receipt) else str(self.outcome)
 
     @property
+    def was_sent(self) -> bool:
+        """False if nothing left this process."""
+        return not isinstance(self.outcome, Unwanted) and self.outcome is not LeaseEnd.UNSENT
+
+    @property
     def is_failure(self) -> bool | None:
         """Whether the destination failed; None if the outcome says nothing about it."""
         match self.outcome:
             case LeaseEnd.CUT_OFF:
                 return True if self.took >= PROBE_TIMEOUT else None
-            case LeaseEnd():
+            case LeaseEnd() | Unwanted():
                 return None
             case outcome:
                 return isinstance(outcome, Unavailable | Unconfirmed)
 
     def attempt(self) -> Attempt | None:
         """The attempt for the delivery's history; None if nothing was sent."""
-        if self.outcome is LeaseEnd.UNSENT:
+        if not self.was_sent:
             return None
         return Attempt(self.began_at, self.ended_at, self.word, self.detail)
 
@@ -83,7 +89,7 @@ class SendResult(NamedTuple):
         if not isinstance(self.outcome, Receipt):
             return None
         receipt = self.outcome
-        where = receipt.channel, receipt.guild, receipt.webhook
+        where = receipt.channel, receipt.guild, receipt.webhook, receipt.digest
         return Message(destination, receipt.message_id, receipt.sent_at or self.ended_at, 1, *where)
 
 
@@ -140,7 +146,7 @@ def _raised(failure: str, fault: Exception) -> Unconfirmed:
 
 def _sound_receipt(receipt: Receipt) -> Receipt:
     """The receipt without its invalid parts. A message id that is a whole number becomes text."""
-    where = _id(receipt.channel), _id(receipt.guild), _id(receipt.webhook)
+    where = _id(receipt.channel), _id(receipt.guild), _id(receipt.webhook), _id(receipt.digest)
     return Receipt(_id(receipt.message_id) or "", _instant(receipt.sent_at), _rate(receipt.rate), *where)
 
 

@@ -14,6 +14,7 @@
     unsent                          pending, as if it had never been leased
     CardLost                        pending, to be posted anew; dead if it was deleted again
     Unwanted                        suppressed: there is nothing to show
+    Unchanged                       superseded: the message shows it already
     an edit without an answer       as Unavailable: repeating it is harmless
 
 Unavailable and 5xx are counted only if the destination is known to accept messages. Otherwise it is down, and the
@@ -32,7 +33,17 @@ from signalpost.delivery.pacing.backoff import Backoff, bounded
 from signalpost.domain.delivery import Delivery, DeliveryState
 from signalpost.domain.words import Word
 from signalpost.errors import Evidence
-from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Throttled, Unavailable, Unconfirmed, Unwanted
+from signalpost.sinks.evidence import (
+    CardLost,
+    Loss,
+    Receipt,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Unchanged,
+    Unconfirmed,
+    Unwanted,
+)
 
 BACKOFF = Backoff()
 MOST_ATTEMPTS = 12
@@ -77,10 +88,13 @@ def decide(
     """
     if isinstance(outcome, CardLost):
         return _after_loss(delivery, outcome, now, was_deleted=was_deleted)
-    if is_edit and may_have_been_shown(outcome):
+    is_uncertain = is_edit and may_have_been_shown(outcome)
+    if is_uncertain:
         outcome = Unavailable(_REASONS[outcome] if isinstance(outcome, LeaseEnd) else str(outcome))
     tried = _tried(delivery) if takes_messages else delivery
     verdict = _verdict(delivery, tried, outcome, now, _wait(delivery, jitter, backoff))
+    if is_uncertain:
+        return verdict._replace(card=CardResult(0, is_edit=True, is_uncertain=True))
     if at_most_once and verdict.state is DeliveryState.PENDING and may_have_been_shown(outcome):
         return verdict._replace(
             state=DeliveryState.UNCONFIRMED,
@@ -101,9 +115,8 @@ def _verdict(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: dat
     match outcome:
         case Receipt():
             return _settlement(delivery, DeliveryState.DELIVERED, None, counted=1)
-        case Rejected(reason=reason):
-            state = DeliveryState.SUPPRESSED if isinstance(outcome, Unwanted) else DeliveryState.DEAD
-            return _settlement(delivery, state, reason, counted=1)
+        case Rejected():
+            return _after_refusal(delivery, outcome)
         case Throttled(reason=reason, retry_after=seconds):
             return _retry(delivery, reason, now, timedelta(seconds=bounded(seconds)))
         case Unavailable(reason=reason):
@@ -121,6 +134,14 @@ def _verdict(delivery: Delivery, tried: Delivery, outcome: SendOutcome, now: dat
             return _uncertain(_tried(delivery), _REASONS[outcome], now, wait, unanswered=False)
         case _:  # no answer, or an unknown kind of evidence: it may have been shown
             return _uncertain(_tried(delivery), str(outcome), now, wait, unanswered=True)
+
+
+def _after_refusal(delivery: Delivery, outcome: Rejected) -> Settlement:
+    if isinstance(outcome, Unchanged):
+        return _settlement(delivery, DeliveryState.SUPERSEDED, f"superseded: {outcome.reason}")
+    if isinstance(outcome, Unwanted):
+        return _settlement(delivery, DeliveryState.SUPPRESSED, outcome.reason)
+    return _settlement(delivery, DeliveryState.DEAD, outcome.reason, counted=1)
 
 
 def _after_loss(delivery: Delivery, lost: CardLost, now: datetime, *, was_deleted: bool) -> Settlement:

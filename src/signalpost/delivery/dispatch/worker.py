@@ -304,7 +304,7 @@ class Worker:
             self._gate.end(held, _now(), None, first)
             raise
         takes_messages = True
-        if result.outcome is LeaseEnd.UNSENT:
+        if not result.was_sent:
             self._gate.give_back(held)
         else:
             takes_messages = self._gate.end(held, _now(), result, first)

@@ -152,10 +152,14 @@ def with_card(verdict: Settlement, entry: OutboxEntry) -> Settlement:
 def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
     """Save what a delivery's result means for its card."""
     result, message = verdict.card, verdict.message
+    where = (row.delivery.sequence, row.delivery.id.destination)
+    if row.is_card and (verdict.may_repeat or (result is not None and result.is_uncertain)):
+        tx.write(sql.FORGET_DIGEST, [where[::-1]])
     if result is None:
         return
-    where = (row.delivery.sequence, row.delivery.id.destination)
-    if row.delivery.state is DeliveryState.DELIVERED and message is not None and message.message_id:
+    if row.delivery.state is DeliveryState.SUPERSEDED:
+        tx.write(sql.SHOW_CARD, [(None, result.version, None, None, *where)])
+    elif row.delivery.state is DeliveryState.DELIVERED and message is not None and message.message_id:
         posted = None if result.is_edit else result.version
         tx.write(sql.SHOW_CARD, [(message.message_id, result.version, posted, micros(message.sent_at), *where)])
     elif result.loss is not None:
@@ -168,7 +172,7 @@ def settle_card(tx: Transaction, row: Row, verdict: Settlement) -> None:
 def _card(values: Sequence[Any]) -> CardRow:
     """A card's row. A damaged one is left alone: it may be shown, and must not be posted again."""
     sequence, destination, tier, until, release, delay, shows_ended, message_id, version, posted, first, *rest = values
-    doubtful, replacements, loss, stopped, channel, guild, webhook = rest
+    doubtful, replacements, loss, stopped, *where = rest
     try:
         return CardRow(
             sequence,
@@ -178,7 +182,7 @@ def _card(values: Sequence[Any]) -> CardRow:
             instant(release),
             timedelta(microseconds=delay),
             bool(shows_ended),
-            None if message_id is None else Shown(message_id, channel, guild, webhook),
+            None if message_id is None else Shown(message_id, *where),
             int(version),
             posted,
             None if first is None else instant(first),

@@ -113,6 +113,8 @@ class Message(NamedTuple):
     channel: str | None = None
     guild: str | None = None
     webhook: str | None = None
+    digest: str | None = None
+    """Of what it shows, from the receipt."""
 
 
 class CardResult(NamedTuple):
@@ -125,6 +127,8 @@ class CardResult(NamedTuple):
     """Why the message that was to be edited is gone."""
     is_stopped: bool = False
     """Whether it is not replaced once more."""
+    is_uncertain: bool = False
+    """Whether the message may have been edited or not."""
 
 
 class Settlement(NamedTuple):

@@ -18,7 +18,15 @@ from signalpost.delivery.outbox import sql
 from signalpost.delivery.outbox.book_migration import open_book
 from signalpost.delivery.outbox.files import LOGS
 from signalpost.delivery.outbox.lock import holder_of, is_held_by_older_version
-from signalpost.delivery.outbox.schema import APPLICATION_ID, IS_COMPLETE, MIGRATED_FROM, STEPS, VERSION
+from signalpost.delivery.outbox.schema import (
+    ADD_DIGEST,
+    APPLICATION_ID,
+    HAS_DIGEST,
+    IS_COMPLETE,
+    MIGRATED_FROM,
+    STEPS,
+    VERSION,
+)
 from signalpost.delivery.outbox.sqlite_file import advice, begin, opened, sync_to_disk
 from signalpost.errors import StoreUnusable
 
@@ -41,6 +49,7 @@ def opened_to_write(path: Path, lock_path: Path) -> sqlite3.Connection:
     db = opened(path)
     try:
         _migrate(path, db, lock_path)
+        _complete(db)
     except sqlite3.Error as fault:
         db.close()
         raise StoreUnusable(
@@ -70,6 +79,14 @@ def _migrate(path: Path, db: sqlite3.Connection, lock: Path) -> None:
         if looks > LOOKS_AT_AN_OWNER:
             raise _owner_of_the_old_version(path, lock, version)
         _NEVER.wait(_LOOK_EVERY)
+
+
+def _complete(db: sqlite3.Connection) -> None:
+    """Add a column that version 3 lacked at first."""
+    if db.execute(HAS_DIGEST).fetchone() is None:
+        with _writing(db):
+            if db.execute(HAS_DIGEST).fetchone() is None:  # another process may have been first
+                db.execute(ADD_DIGEST)
 
 
 @contextmanager

@@ -19,9 +19,6 @@ from signalpost.domain.priority import NotificationPriority
 REVIVABLE = frozenset({DeliveryState.DEAD, DeliveryState.UNCONFIRMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED})
 """The states from which a delivery may be revived."""
 
-VERDICTS = NEXT_STATES[DeliveryState.LEASED] - {DeliveryState.SUPERSEDED}
-"""The states that a sender may settle a delivery to. Superseding one is the store's."""
-
 WAIT = "wait"
 """The fact about a delivery whose wait was counted anew."""
 
@@ -230,7 +227,7 @@ def new_row(notification: Notification, number: int, sequence: str, wanted: NewD
 def settled(row: Row, verdict: Settlement) -> Row | None:
     """The row after the verdict; None if it is not leased, or may not change to that state."""
     old = row.delivery
-    if old.state is not DeliveryState.LEASED or verdict.state not in VERDICTS:
+    if old.state is not DeliveryState.LEASED or verdict.state not in NEXT_STATES[old.state]:
         return None
     new = Delivery(
         old.id,

@@ -127,8 +127,14 @@ CREATE TABLE IF NOT EXISTS meta (  -- what is known about the store itself
 ) WITHOUT ROWID;
 """
 
+ADD_DIGEST = "ALTER TABLE message ADD COLUMN digest TEXT"
+"""Of what the message shows; NULL if that is not certain. Part of version 3, whose first files lack it."""
+
+HAS_DIGEST = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'digest'"
+"""Finds nothing in such a file. Remove it with the release of version 3."""
+
 # Version 3 is not released yet: add to it what you need, as long as files of it by an earlier commit can be completed.
-_VERSION_3 = """
+_VERSION_3 = f"""
 ALTER TABLE delivery ADD COLUMN is_edit INTEGER NOT NULL DEFAULT 0;
 DROP INDEX lane;
 CREATE INDEX lane ON delivery (state, destination, rank, number, valid_until, not_before, is_edit)
@@ -139,6 +145,7 @@ CREATE INDEX express ON delivery (destination, rank, number, valid_until, not_be
 ALTER TABLE message ADD COLUMN channel TEXT;
 ALTER TABLE message ADD COLUMN guild TEXT;
 ALTER TABLE message ADD COLUMN webhook TEXT;
+{ADD_DIGEST};
 CREATE TABLE trade (  -- the signal book
   sequence   TEXT PRIMARY KEY,
   run        TEXT,                  -- the replay that it belongs to

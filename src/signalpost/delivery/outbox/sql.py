@@ -84,9 +84,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, 1 + coalesce(
   (SELECT max(ordinal) FROM attempt WHERE notification_id = ? AND destination = ? AND turn = ?), 0))"""
 ATTEMPTS = f"SELECT began_at, ended_at, outcome, detail FROM attempt {ONE} ORDER BY ordinal"
 ADD_MESSAGE = """
-INSERT INTO message (destination, message_id, sent_at, version, shows, channel, guild, webhook)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET shows = shows + excluded.shows, version = excluded.version,
+INSERT INTO message (destination, message_id, sent_at, version, shows, channel, guild, webhook, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET shows = shows + excluded.shows, version = excluded.version, digest = excluded.digest,
   channel = coalesce(excluded.channel, channel), guild = coalesce(excluded.guild, guild)"""
 STREAM = "SELECT stream, fingerprint, watermark, state FROM stream WHERE stream = ?"
 SAVE_STREAM = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?)"
@@ -135,7 +135,7 @@ DELETE_TRADE = "DELETE FROM trade WHERE sequence = ?"
 DELETE_CARDS = "DELETE FROM card WHERE sequence = ?"
 CARDS = """
 SELECT sequence, destination, tier, open_until, release_at, delay, shows_ended, message_id, card.version,
-  posted_version, first_shown_at, is_doubtful, replacements, loss, is_stopped, channel, guild, webhook
+  posted_version, first_shown_at, is_doubtful, replacements, loss, is_stopped, channel, guild, webhook, digest
 FROM card LEFT JOIN message USING (destination, message_id) WHERE sequence"""
 CARD = f"{CARDS} = ? AND destination = ?"
 RECENT_GUILD = """
@@ -146,7 +146,7 @@ INSERT OR IGNORE INTO card (sequence, destination, tier, open_until, release_at,
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
 LANES_OF_WAITING = "SELECT destination FROM delivery INDEXED BY waiting WHERE state = 'pending' AND sequence = ?"
 SHOW_CARD = """
-UPDATE card SET message_id = ?, version = ?, posted_version = coalesce(?, posted_version),
+UPDATE card SET message_id = coalesce(?, message_id), version = ?, posted_version = coalesce(?, posted_version),
   first_shown_at = coalesce(first_shown_at, ?), is_doubtful = 0
 WHERE sequence = ? AND destination = ?"""
 CARDS_OF_BEFORE = """
@@ -162,6 +162,9 @@ REOPEN_CARD = """
 UPDATE card SET open_until = max(open_until, ?) WHERE sequence = ? AND destination = ?
   AND EXISTS (SELECT 1 FROM trade WHERE trade.sequence = card.sequence AND trade.version = 1)"""
 DOUBT_CARD = "UPDATE card SET is_doubtful = 1 WHERE sequence = ? AND destination = ?"
+FORGET_DIGEST = """
+UPDATE message SET digest = NULL WHERE destination = ? AND message_id = (
+  SELECT message_id FROM card WHERE sequence = ? AND card.destination = message.destination)"""
 LOSE_CARD = """
 UPDATE card SET message_id = NULL, replacements = replacements + 1, loss = ?, is_stopped = ?
 WHERE sequence = ? AND destination = ?"""

@@ -166,7 +166,7 @@ def _show(tx: Transaction, messages: Iterable[tuple[Message, str | None]]) -> No
     rows, left = [], []
     for new, before in messages:
         moves = new.message_id != before
-        facts = (new.version, int(moves), new.channel, new.guild, new.webhook)
+        facts = (new.version, int(moves), new.channel, new.guild, new.webhook, new.digest)
         rows.append((new.destination, new.message_id, micros(new.sent_at), *facts))
         if moves and before is not None:
             left.append((1, new.destination, before))

@@ -7,6 +7,7 @@ import msgspec
 from signalpost import clock
 from signalpost.errors import InvalidValue
 from signalpost.sinks.discord.address import API_HOST, WebhookAddress
+from signalpost.sinks.discord.cards.body import digest_of
 from signalpost.sinks.discord.cards.look import Look
 from signalpost.sinks.discord.message import edited, message
 from signalpost.sinks.discord.outcome import (
@@ -20,7 +21,7 @@ from signalpost.sinks.discord.outcome import (
     receipt_of,
     refuse,
 )
-from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Unavailable, Unwanted
+from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Unavailable, Unchanged, Unwanted
 from signalpost.sinks.http_answer import HttpAnswer
 from signalpost.sinks.port import Answer, Item, Shown
 from signalpost.sinks.wire import Connections, exchange
@@ -50,17 +51,20 @@ class DiscordWebhook:
 
         Raises only Rejected, Unavailable, Throttled or Unconfirmed, and CardLost for an edit; none of them shows the
         URL. The receipt has no message id if a 2xx contains none. It names the Discord server once a probe has found
-        it. Raises Unwanted for a companion that the operator turned off.
+        it. Raises Unwanted for a companion that the operator turned off, and Unchanged for an edit that would change
+        nothing. Neither sends a request.
         """
         self._check_open()
-        body = self._rendered(items)
-        if isinstance(body, Rejected):
-            raise body  # raise here, so that the original fault, which may quote a secret, is not its context
-        if body is None:
-            raise Unwanted("the operator turned companions of this kind off")
         card = edited(items)
+        before = None if card is None else card.digest
+        rendered = self._rendered(items, before)
+        if isinstance(rendered, Rejected):
+            raise rendered  # raise here, so that the original fault, which may quote a secret, is not its context
+        body, digest = rendered
+        if digest == before:
+            raise Unchanged("its card shows this state")
         receipt = await (self._post(body) if card is None else self._edit(card, body))
-        return receipt._replace(guild=self._guild, webhook=self.address.identity)
+        return receipt._replace(guild=self._guild, webhook=self.address.identity, digest=digest)
 
     async def probe(self) -> Answer:
         """Request the webhook's own data, which shows nothing. The timeout is that of a message.
@@ -130,12 +134,14 @@ class DiscordWebhook:
         place = self.address.thread or found.channel
         return Loss.MOVED if card.channel and place and card.channel != place else how
 
-    def _rendered(self, items: Sequence[Item]) -> bytes | Rejected | None:
-        """Build the message's body, or a Rejected if that fails for any reason, before anything is sent."""
+    def _rendered(self, items: Sequence[Item], before: str | None) -> tuple[bytes, str] | Rejected:
+        """The message's body and digest, or a Rejected if it cannot be built, for any reason, or is not to be sent."""
         try:
             body = message(items, self._look, clock.now(), self._guild)
+            if body is None:
+                return Unwanted("the operator turned companions of this kind off")
+            return _encoder.encode(body), digest_of(body, before)
         except InvalidValue as fault:
             return Rejected(str(fault))
         except Exception as fault:  # noqa: BLE001
             return Rejected.unrendered(fault)
-        return None if body is None else _encoder.encode(body)

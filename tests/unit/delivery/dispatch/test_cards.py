@@ -8,13 +8,13 @@ import pytest
 from signalpost import Signal, clock
 from signalpost.delivery.dispatch.decide import LeaseEnd, decide
 from signalpost.delivery.outbox.book import Amend, Amendment
-from signalpost.delivery.outbox.commands import NewDelivery, NewNotification, Put
+from signalpost.delivery.outbox.commands import History, NewDelivery, NewNotification, Put
 from signalpost.delivery.rank import rank_of
 from signalpost.domain.change import Change, Close, Update
 from signalpost.domain.delivery import Delivery, DeliveryId, DeliveryState
 from signalpost.domain.events import CardGone, Settled
 from signalpost.domain.notification import notification_of
-from signalpost.sinks.evidence import CardLost, Loss, Throttled, Unavailable, Unconfirmed, Unwanted
+from signalpost.sinks.evidence import CardLost, Loss, Receipt, Throttled, Unavailable, Unchanged, Unconfirmed, Unwanted
 from signalpost.testing.scripted_sink import ScriptedSink
 from tests.inline_outbox import InlineOutbox
 from tests.unit.delivery.dispatch.world import FREE, HERE, NORMAL, World, now, virtual, wait
@@ -162,6 +162,21 @@ async def test_a_companion_that_the_operator_turned_off_is_suppressed() -> None:
 
 
 @virtual
+async def test_an_edit_that_would_change_nothing_is_superseded_and_takes_no_slot() -> None:
+    sink = ScriptedSink([Receipt("m1", digest="+1"), *[Unchanged("it shows this")] * 40])
+    async with Channel(sink) as world:
+        await world.open()
+        await wait(1)
+        for number in range(40):
+            await world.change(Update(note=f"{number}"))
+            await wait(0.01)
+        ends = [event.delivery for event in world.emitted(Settled)][1:]
+        assert [(each.state, each.attempts) for each in ends] == [(DeliveryState.SUPERSEDED, 0)] * 40
+        assert [each.items[0].card and each.items[0].card.digest for each in sink.sent[1:]] == ["+1"] * 40
+        assert await InlineOutbox.do(world.outbox, History(ends[0].id)) == ()
+
+
+@virtual
 async def test_a_state_that_waits_behind_an_unanswered_older_one_is_marked() -> None:
     """Without an id, the message that may be shown cannot be edited."""
     sink = ScriptedSink([Unconfirmed("cut")])
@@ -186,4 +201,5 @@ def test_an_edit_never_may_repeat(end: Any) -> None:
     of, at = delivery(), clock.now()
     plain, edit = decide(of, end, at, 0.0), decide(of, end, at, 0.0, is_edit=True)
     assert (plain.may_repeat, edit.may_repeat) == (True, False)
-    assert edit._replace(reason="") == decide(of, Unavailable(""), at, 0.0)._replace(reason="")
+    assert edit._replace(reason="", card=None) == decide(of, Unavailable(""), at, 0.0)._replace(reason="")
+    assert (edit.card and edit.card.is_uncertain, plain.card) == (True, None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from signalpost.delivery.outbox import migration, sqlite_file
+from signalpost.delivery.outbox import migration, schema, sqlite_file
 from signalpost.delivery.outbox.book import FindTrades
 from signalpost.delivery.outbox.commands import LoadFacts, Namespace, Stats, Subject
 from signalpost.delivery.outbox.reader import SqliteReader
@@ -122,7 +122,7 @@ def _make_incomplete(path: Path) -> None:
         for name in ("trade", "card"):
             db.execute(f"DROP TABLE {name}")
         db.execute("ALTER TABLE delivery DROP COLUMN is_edit")
-        for name in ("channel", "guild", "webhook"):
+        for name in ("channel", "guild", "webhook", "digest"):
             db.execute(f"ALTER TABLE message DROP COLUMN {name}")
         db.execute("PRAGMA user_version = 2")
         db.execute("CREATE INDEX lane ON delivery (state, destination, rank) WHERE state IN ('pending', 'leased')")
@@ -131,6 +131,28 @@ def _make_incomplete(path: Path) -> None:
         db.execute("INSERT INTO fact VALUES ('(webhook 1-ab)', 'disabled', x'7b7d')")
         db.execute("UPDATE owner SET epoch = 7")
         db.commit()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_store_of_this_version_gets_a_column_that_an_earlier_commit_lacked(
+    path: Path, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
+) -> None:
+    SqliteCore(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE message DROP COLUMN digest")
+        db.commit()
+    begin = migration._begin
+
+    def another_process_is_first(db: sqlite3.Connection) -> None:
+        with closing(sqlite3.connect(path)) as other:
+            other.execute(schema.ADD_DIGEST)
+            other.commit()
+        begin(db)
+
+    if not is_first:
+        monkeypatch.setattr(migration, "_begin", another_process_is_first)
+    SqliteCore(path).close()
+    assert _rows(path, schema.HAS_DIGEST) == [(1,)]
 
 
 def test_two_processes_may_complete_a_store_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from signalpost.errors import Evidence
 from signalpost.sinks.discord.address import WebhookAddress
-from signalpost.sinks.discord.webhook import DiscordWebhook
+from signalpost.sinks.discord.cards.look import Look
+from signalpost.sinks.discord.webhook import USUAL_LOOK, DiscordWebhook
 from signalpost.sinks.evidence import Receipt
 from signalpost.sinks.port import Answer, Item
 from signalpost.sinks.wire import Connections
@@ -19,12 +20,17 @@ SAVED = answer(200, b'{"id": "1409000000000000000", "channel_id": "77"}', JSON)
 
 @asynccontextmanager
 async def webhook(
-    url: str, *, connect: float = 0.2, total: float = 0.4, connections: Connections | None = None
+    url: str,
+    *,
+    connect: float = 0.2,
+    total: float = 0.4,
+    connections: Connections | None = None,
+    look: Look = USUAL_LOOK,
 ) -> AsyncIterator[DiscordWebhook]:
     """A webhook with its own connections and short timeouts, because these tests hang on purpose."""
     connections = connections or Connections("tests", connect_timeout=connect, total_timeout=total)
     try:
-        yield DiscordWebhook(WebhookAddress.parse(url), connections, name="test")
+        yield DiscordWebhook(WebhookAddress.parse(url), connections, name="test", look=look)
     finally:
         await connections.close()
 

@@ -7,6 +7,7 @@ import pytest
 from signalpost import UserTier
 from signalpost.domain.change import Update
 from signalpost.domain.life import after, opened
+from signalpost.domain.tier_copy import Hidden, TierCopy
 from signalpost.errors import Evidence
 from signalpost.sandbox.rules.faults import Fault, usual_answer
 from signalpost.sandbox.rules.limits import OFF
@@ -14,7 +15,7 @@ from signalpost.sandbox.rules.moderator import Action, DeleteMessage, MoveWebhoo
 from signalpost.sandbox.server import Sandbox, present_moment
 from signalpost.sinks.discord.cards.look import Event, Look, Sending
 from signalpost.sinks.discord.webhook import DiscordWebhook
-from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Throttled, Unavailable, Unwanted
+from signalpost.sinks.evidence import CardLost, Loss, Receipt, Rejected, Throttled, Unavailable, Unchanged, Unwanted
 from signalpost.sinks.port import Item, Shown
 from signalpost.sinks.wire import Connections
 from tests.unit.sinks.discord.sinks import JSON, SAVED, always, before, outcome, webhook
@@ -49,7 +50,7 @@ async def posted(sink: DiscordWebhook) -> Shown:
 
 def shown(receipt: Receipt | Evidence) -> Shown:
     assert isinstance(receipt, Receipt)
-    return Shown(receipt.message_id, receipt.channel, receipt.guild, receipt.webhook)
+    return Shown(receipt.message_id, receipt.channel, receipt.guild, receipt.webhook, receipt.digest)
 
 
 async def edit(sink: DiscordWebhook, card: Shown) -> Receipt | Evidence:
@@ -72,7 +73,9 @@ def methods(sandbox: Sandbox) -> list[str]:
 async def test_an_edit_changes_the_message_and_posts_none(sandbox: Sandbox, sink: DiscordWebhook) -> None:
     await sink.probe()
     card = await posted(sink)
-    assert shown(await edit(sink, card)) == card
+    changed = shown(await edit(sink, card))
+    assert changed == card._replace(digest=changed.digest)
+    assert changed.digest != card.digest
     (message,) = sandbox.discord.guild.messages(HOOK)
     assert (message["id"], message["channel_id"], message["content"]) == (card.message_id, card.channel, "")
     assert message["embeds"][0]["title"] == "▲ EUR/USD · SL AT ENTRY"
@@ -182,7 +185,7 @@ async def test_an_edit_without_the_message_in_its_answer_is_of_that_message() ->
     card = ANYWHERE._replace(channel="5")
     async with before(always(answer(200, b"{}", JSON))) as (sink, _):
         found = shown(await edit(sink, card))
-        assert found == card._replace(webhook=sink.address.identity)
+        assert found == card._replace(webhook=sink.address.identity, digest=found.digest)
 
 
 async def test_a_companion_that_is_not_to_be_sent_is_settled_without_a_request() -> None:
@@ -192,3 +195,26 @@ async def test_a_companion_that_is_not_to_be_sent_is_settled_without_a_request()
         with pytest.raises(Unwanted):
             await silent.send([NEWS])
         assert server.requests == []
+
+
+HIDDEN = Look(copies={UserTier.FREE: TierCopy(hidden=frozenset({Hidden.STOP}))})
+NOTED = notification(signal(), event="v2", trade=after(BEFORE, Update(note="one"), AT))
+
+
+@pytest.mark.parametrize(("look", "is_shown"), [(HIDDEN, False), (Look(), True)])
+async def test_a_change_that_the_tier_hides_sends_no_request(sandbox: Sandbox, look: Look, *, is_shown: bool) -> None:
+    async with webhook(sandbox.webhook(HOOK), connect=1.0, total=5.0, look=look) as sink:
+        card = await posted(sink)
+        found = await outcome(sink, Item(NOTED, card=card))
+        assert type(found) is (Receipt if is_shown else Unchanged)
+        assert methods(sandbox) == ["POST", "PATCH"][: 1 + is_shown]
+
+
+async def test_an_edit_is_sent_unless_it_is_certain_that_the_message_shows_this(
+    sandbox: Sandbox, sink: DiscordWebhook
+) -> None:
+    card = await posted(sink)
+    changed = shown(await edit(sink, card))
+    assert type(await edit(sink, changed)) is Unchanged
+    assert shown(await edit(sink, changed._replace(digest=None))) == changed
+    assert methods(sandbox) == ["POST", "PATCH", "PATCH"]

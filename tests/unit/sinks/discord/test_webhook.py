@@ -88,11 +88,14 @@ async def test_a_receipt_has_the_message_its_time_and_the_rate() -> None:
         "X-RateLimit-Bucket: ab",
     )
     async with before(always(answer(200, b'{"id": "175928847299117063"}', JSON, *headers))) as (sink, _):
-        assert await outcome(sink) == Receipt(
+        receipt = await outcome(sink)
+        assert isinstance(receipt, Receipt)
+        assert receipt == Receipt(
             "175928847299117063",
             datetime(2016, 4, 30, 11, 18, 25, 796000, tzinfo=UTC),
             RateFacts(f"ab:{sink.address.identity}", 5, 4, 1.25),
             webhook=sink.address.identity,
+            digest=receipt.digest,
         )
 
 

@@ -1,8 +1,11 @@
 """The parts that all messages share: the body, its mentions, and an embed with a footer."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from signalpost.domain.instant import iso
 from signalpost.sinks.discord import limits
@@ -43,6 +46,16 @@ def edit(
 ) -> dict[str, Any]:
     """The body of an edit, which pings nobody; `content` None leaves the content as it is."""
     return _body(content, embeds, None, attachments)
+
+
+def digest_of(body: dict[str, Any], before: str | None = None) -> str:
+    """Stands for what a message shows once it is posted with `body`, or edited with it from what `before` stands for.
+
+    An edit that omits the content leaves it. It begins with + if there may be a content, which edits can only remove.
+    """
+    has_content = body["content"] != "" if "content" in body else before is None or before.startswith("+")
+    shown = msgspec.json.encode([body.get("embeds"), body.get("attachments")])
+    return f"{'+' if has_content else '-'}{hashlib.blake2b(shown, digest_size=12).hexdigest()}"
 
 
 def embed(lines: Iterable[str], colour: int, at: datetime, footer: str, title: str = "") -> dict[str, Any]:
